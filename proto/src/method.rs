@@ -1,0 +1,222 @@
+//! The methods of the interface, each as the type of its parameters.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::{Account, Flow, Secret, Settings, Token};
+
+/// A method: the implementing type holds its parameters.
+pub trait Method: Serialize + DeserializeOwned {
+    /// Its name within the interface.
+    const NAME: &'static str;
+    /// Whether it answers with a stream and therefore wants Varlink's `more`.
+    const STREAMS: bool = false;
+    /// What one answer holds.
+    type Reply: Serialize + DeserializeOwned;
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident -> $reply:ty $(, streams $streams:literal)? {
+        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+    })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)*
+        }
+
+        impl Method for $name {
+            const NAME: &'static str = stringify!($name);
+            $(const STREAMS: bool = $streams;)?
+            type Reply = $reply;
+        }
+    )*};
+}
+
+methods! {
+    /// Asks for an access token.
+    GetToken -> TokenReply {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// How long the token must stay valid, in seconds; counts as at most half of its lifetime.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min_valid_s: Option<i64>,
+        /// How long to wait for one, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<i64>,
+    }
+
+    /// Says that a server rejected this token, and asks for another.
+    RejectToken -> TokenReply {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// The token that was rejected.
+        access_token: Secret,
+        /// How long to wait, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<i64>,
+    }
+
+    /// Asks for a new token whatever the clock says.
+    Refresh -> TokenReply {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// How long to wait, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<i64>,
+    }
+
+    /// Lists the accounts and how they are.
+    ListAccounts -> SomeAccounts {
+        /// Only this account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    }
+
+    /// Tells of each account now, and again at each change.
+    Watch -> OneAccount, streams true {
+        /// Only this account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    }
+
+    /// Adds an account to the configuration.
+    AddAccount -> OneAccount {
+        /// Its name.
+        account: String,
+        /// Its settings.
+        #[serde(default)]
+        settings: Settings,
+        /// The application's secret, kept in the store.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_secret: Option<Secret>,
+        /// Whether it becomes the default account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        make_default: Option<bool>,
+    }
+
+    /// Changes settings of an account; what is absent stays.
+    SetAccount -> OneAccount {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// What changes.
+        #[serde(default)]
+        settings: Settings,
+        /// Another secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_secret: Option<Secret>,
+        /// Whether it becomes the default account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        make_default: Option<bool>,
+    }
+
+    /// Takes an account out of the configuration; its grant is set aside.
+    RemoveAccount -> Done {
+        /// The account; named, never the default by omission.
+        account: String,
+    }
+
+    /// Takes over a grant obtained elsewhere.
+    ImportGrant -> OneAccount {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// Token JSON, a redirect URL with its fragment, or a bare refresh token.
+        text: Secret,
+        /// Whether it may displace another person's grant, or a working one that it cannot be compared with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replace: Option<bool>,
+    }
+
+    /// Brings back the grant that a login or an import displaced.
+    RestoreGrant -> OneAccount {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    }
+
+    /// Obtains consent: answers with the URL to open, then with the outcome.
+    Login -> LoginReply, streams true {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// Another flow than the account's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        flow: Option<Flow>,
+        /// How long the person has, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_s: Option<i64>,
+        /// Whether another user than before may sign in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replace: Option<bool>,
+        /// Whether the answer will come by `CompleteLogin`, so that nothing need listen for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paste: Option<bool>,
+    }
+
+    /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
+    CompleteLogin -> OneAccount {
+        /// The login.
+        login_id: String,
+        /// The answer.
+        response: Secret,
+    }
+
+    /// Ends a login that nobody wants any more.
+    CancelLogin -> Done {
+        /// The login.
+        login_id: String,
+    }
+
+    /// Forgets an account's grants.
+    Logout -> Done {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    }
+
+    /// Asks for the store to be unlocked, raising its own prompt where it has one.
+    UnlockStore -> Done {}
+}
+
+/// A token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TokenReply {
+    /// The token.
+    pub token: Token,
+}
+
+/// One account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OneAccount {
+    /// The account as it is now.
+    pub account: Account,
+}
+
+/// Accounts, by name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SomeAccounts {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+}
+
+/// The steps of a login: first where to go, then how it ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LoginReply {
+    /// What `CompleteLogin` and `CancelLogin` call it.
+    pub login_id: String,
+    /// The page to open, in the first answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The account that is signed in, in the last answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+}
+
+/// Nothing but the fact that it is done.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Done {}

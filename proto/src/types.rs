@@ -1,0 +1,246 @@
+//! Tokens, accounts and their settings as callers see them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Secret;
+
+/// An access token, handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// The account it belongs to, by the name it has here.
+    pub account: String,
+    /// What goes behind `Authorization: Bearer`.
+    pub access_token: Secret,
+    /// The canonical name of its type: `Bearer`.
+    pub token_type: String,
+    /// When it expires, in Unix seconds; absent where the server did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// Who signed in, by the name the server gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+/// What an account is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No grant: nobody has signed in yet.
+    Empty,
+    /// A token is at hand, valid for the default `min_valid_s`.
+    Fresh,
+    /// A refresh is on its way.
+    Refreshing,
+    /// Not fresh, and nothing scheduled: auto-refresh is off.
+    Stale,
+    /// The last try failed for a passing reason; the next is at `retry_at`.
+    Waiting,
+    /// The server refused the grant, and did so again when asked again.
+    ConsentNeeded,
+    /// The server refused the client or a setting.
+    Misconfigured,
+    /// The grant is known to exist, but the store is locked, absent or has another key.
+    StoreUnavailable,
+}
+
+impl State {
+    /// The name the state has on the wire and for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Fresh => "fresh",
+            Self::Refreshing => "refreshing",
+            Self::Stale => "stale",
+            Self::Waiting => "waiting",
+            Self::ConsentNeeded => "consent_needed",
+            Self::Misconfigured => "misconfigured",
+            Self::StoreUnavailable => "store_unavailable",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that is none of the choices a setting has; `Display` names the choices.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0}")]
+pub struct NotAChoice(&'static str);
+
+/// How consent is obtained: the `response_type` of the authorization request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flow {
+    /// Authorization code (RFC 6749, section 4.1) with PKCE (RFC 7636).
+    #[default]
+    Code,
+    /// Implicit (RFC 6749, section 4.2): the tokens come in the redirect's fragment.
+    Token,
+    /// Imgur's own: the page shows a PIN, the person types it.
+    Pin,
+}
+
+impl Flow {
+    /// The value of `response_type`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Token => "token",
+            Self::Pin => "pin",
+        }
+    }
+}
+
+impl FromStr for Flow {
+    type Err = NotAChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "code" => Ok(Self::Code),
+            "token" => Ok(Self::Token),
+            "pin" => Ok(Self::Pin),
+            _ => Err(NotAChoice("code, token or pin")),
+        }
+    }
+}
+
+/// How the client identifies itself at the token endpoint (RFC 6749, section 2.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// `client_id` and `client_secret` in the request's body, as Imgur wants them.
+    #[default]
+    Body,
+    /// An HTTP Basic header.
+    Basic,
+}
+
+impl FromStr for ClientAuth {
+    type Err = NotAChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "body" => Ok(Self::Body),
+            "basic" => Ok(Self::Basic),
+            _ => Err(NotAChoice("body or basic")),
+        }
+    }
+}
+
+/// What the server does when a refresh token it has already replaced comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefreshReuse {
+    /// It takes it or refuses it, and no more: after a confirmed refusal the previous one may be tried once.
+    Tolerated,
+    /// It revokes the whole grant (RFC 9700, section 4.14.2): the previous one is never sent.
+    Revokes,
+}
+
+impl FromStr for RefreshReuse {
+    type Err = NotAChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tolerated" => Ok(Self::Tolerated),
+            "revokes" => Ok(Self::Revokes),
+            _ => Err(NotAChoice("tolerated or revokes")),
+        }
+    }
+}
+
+/// The form of an account, without its secret. What is absent keeps its value, or its default where it has none;
+/// an empty text returns to the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// The application's id, as the server's registration page shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// How consent is obtained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    /// The callback URL registered with the application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
+    /// Refresh before expiry, with no one asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_refresh: Option<bool>,
+    /// The authorization endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_url: Option<String>,
+    /// The token endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_url: Option<String>,
+    /// Where the API lives that the tokens are for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
+    /// Scopes to ask for, separated by spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Put before the random `state`, never in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// How the client identifies itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_auth: Option<ClientAuth>,
+    /// Whether `redirect_uri` is sent: not to Imgur, to others yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_redirect_uri: Option<bool>,
+    /// What the server does with a refresh token it has replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_reuse: Option<RefreshReuse>,
+    /// Further parameters of the authorization request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_params: Option<BTreeMap<String, String>>,
+}
+
+/// An account and how it is. Nothing secret is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the flags are the contract's, and independent of each other"
+)]
+pub struct Account {
+    /// Its name here: `[A-Za-z0-9._-]{1,64}`.
+    pub name: String,
+    /// Whether calls that name no account mean this one.
+    pub is_default: bool,
+    /// Who signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// What it is doing.
+    pub state: State,
+    /// One sentence on why, which ends with what to do. Every state but `fresh` has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether it is refreshed with no one asking.
+    pub auto_refresh: bool,
+    /// Whether somebody is signing in just now.
+    pub login_pending: bool,
+    /// Whether the grant is served from memory because the store is behind.
+    pub unsaved: bool,
+    /// When the access token expires, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// When it will be refreshed, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_refresh_at: Option<i64>,
+    /// When the next try is after a failed one, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<i64>,
+    /// When the person consented, or the grant was imported, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_at: Option<i64>,
+    /// Its settings, defaults filled in.
+    pub settings: Settings,
+}

@@ -1,0 +1,79 @@
+//! The envelope around every message on the local socket: JSON objects, each ended by a NUL byte
+//! (<https://varlink.org/Method-Call>).
+
+use serde::{Deserialize, Serialize};
+
+/// The largest message either side takes, in bytes, its NUL included.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+
+/// A method call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call<P> {
+    /// Interface and method, such as `org.imgurd.Keeper1.GetToken`.
+    pub method: String,
+    /// The arguments; absent means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<P>,
+    /// The caller takes a stream of answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// The caller wants no answer at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oneway: bool,
+}
+
+/// An answer that is no error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reply<P> {
+    /// What the method gives back.
+    pub parameters: P,
+    /// Whether another answer follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
+}
+
+/// The protocol's own errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "error", content = "parameters")]
+pub enum ServiceError {
+    /// There is no such interface here.
+    #[serde(rename = "org.varlink.service.InterfaceNotFound")]
+    #[error("the daemon has no interface {interface}")]
+    InterfaceNotFound {
+        /// The interface asked for.
+        interface: String,
+    },
+    /// The interface has no such method.
+    #[serde(rename = "org.varlink.service.MethodNotFound")]
+    #[error("the daemon has no method {method}; it may be older than this client")]
+    MethodNotFound {
+        /// The method asked for.
+        method: String,
+    },
+    /// A parameter is missing or of another type.
+    #[serde(rename = "org.varlink.service.InvalidParameter")]
+    #[error("the daemon does not take the parameter {parameter}")]
+    InvalidParameter {
+        /// Which one.
+        parameter: String,
+    },
+    /// The method answers with a stream, and the call did not say `more`.
+    #[serde(rename = "org.varlink.service.ExpectedMore")]
+    #[error("the method answers with a stream: call it with `more`")]
+    ExpectedMore {},
+}
+
+/// What `org.varlink.service.GetInfo` answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServiceInfo {
+    /// Who made the service.
+    pub vendor: String,
+    /// Its name.
+    pub product: String,
+    /// Its version.
+    pub version: String,
+    /// Where to read about it.
+    pub url: String,
+    /// The interfaces it has.
+    pub interfaces: Vec<String>,
+}
