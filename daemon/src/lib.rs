@@ -1,1 +1,5 @@
-//! imgurd
+//! The keeper of a person's Imgur OAuth 2.0 tokens. ARCHITECTURE.md has the map.
+
+pub mod grant;
+pub mod provider;
+pub mod store;

@@ -1,0 +1,163 @@
+//! What a server gave, and what is kept of it: the ground floor. Knows nobody.
+
+use std::ops::Add;
+use std::time::Duration;
+
+pub use imgurd_proto::Secret;
+use serde::{Deserialize, Serialize};
+
+/// A moment on the wall clock, in milliseconds since the Unix epoch. Its arithmetic saturates: no lifetime that a
+/// server can name overflows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The moment that many milliseconds after the epoch.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, as the interface speaks of time.
+    #[must_use]
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// How long ago `earlier` was; nothing if it is yet to come.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        u64::try_from(self.0.saturating_sub(earlier.0)).map_or(Duration::ZERO, Duration::from_millis)
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// An access token and its lifetime.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// The token.
+    pub token: Secret,
+    /// Its canonical type, `Bearer`.
+    pub token_type: String,
+    /// When the answer that brought it arrived.
+    pub issued_at: Timestamp,
+    /// How long the server says it lives; absent where it did not say anything usable.
+    pub lifetime: Option<Duration>,
+}
+
+impl Access {
+    /// When it expires, if that is known.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.lifetime.map(|lifetime| self.issued_at + lifetime)
+    }
+}
+
+/// Who issued a grant, to whom: it is sent nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issuer {
+    /// The application's id.
+    pub client_id: String,
+    /// Scheme, host and port of the token endpoint.
+    pub origin: String,
+}
+
+/// What a server gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its number within the account, never given twice: an answer belongs to the grant whose number it carries.
+    pub generation: u64,
+    /// Who issued it.
+    pub issuer: Issuer,
+    /// What new access tokens are obtained with.
+    pub refresh_token: Option<Secret>,
+    /// The current access token; absent in a grant that was imported without one.
+    pub access: Option<Access>,
+    /// Who consented, by name.
+    pub username: Option<String>,
+    /// Who consented, by the server's number for them.
+    pub account_id: Option<String>,
+    /// When the person consented, or the grant was imported.
+    pub granted_at: Timestamp,
+    /// How many answers in a row kept the refresh token as it was.
+    pub kept: u32,
+}
+
+impl Grant {
+    /// Whether both are known to belong to different people.
+    #[must_use]
+    pub fn is_anothers(&self, other: &Self) -> bool {
+        let differ = |a: &Option<String>, b: &Option<String>| a.as_ref().zip(b.as_ref()).map(|(a, b)| a != b);
+        differ(&self.account_id, &other.account_id).or_else(|| differ(&self.username, &other.username)) == Some(true)
+    }
+
+    /// Whether both are known to belong to the same person.
+    #[must_use]
+    pub fn is_same_persons(&self, other: &Self) -> bool {
+        let same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
+        same(&self.account_id, &other.account_id)
+            || (same(&self.username, &other.username) && !self.is_anothers(other))
+    }
+}
+
+/// A grant that had to make way, kept for 30 days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Displaced {
+    /// The grant.
+    pub grant: Grant,
+    /// When it made way.
+    pub at: Timestamp,
+}
+
+/// The server refused the refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// When it did so first.
+    pub first_at: Timestamp,
+    /// Whether it did so again, at least a minute later.
+    pub confirmed: bool,
+    /// Whether the previous refresh token has been presented since.
+    pub previous_tried: bool,
+}
+
+/// Everything kept of one account, as one item of the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// The application's secret.
+    pub client_secret: Option<Secret>,
+    /// The grant in use.
+    pub grant: Option<Grant>,
+    /// The refresh token that the current one replaced.
+    pub previous_refresh_token: Option<Secret>,
+    /// Grants that made way, the latest last.
+    pub displaced: Vec<Displaced>,
+    /// Set before a refresh is sent and cleared by its answer: found at start, it tells of one whose answer was lost.
+    pub in_flight: Option<Timestamp>,
+    /// The server's word against the refresh token.
+    pub refusal: Option<Refusal>,
+    /// The number of the next grant.
+    pub next_generation: u64,
+}
+
+impl Record {
+    /// Whether a refresh token or access token is in it.
+    #[must_use]
+    pub fn holds_a_grant(&self) -> bool {
+        self.grant.is_some() || !self.displaced.is_empty()
+    }
+}

@@ -1,0 +1,99 @@
+//! One OAuth 2.0 server (RFC 6749): what is asked of it, and what its answers mean.
+
+mod authorize;
+mod classify;
+mod http;
+mod response;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use imgurd_proto::ClientAuth;
+use url::Url;
+
+use crate::grant::Secret;
+
+pub use authorize::{Authorization, AuthorizationRequest};
+pub use http::HttpProvider;
+pub use response::TokenResponse;
+
+/// The client as the token endpoint knows it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The application's id.
+    pub id: String,
+    /// Its secret, where it has one.
+    pub secret: Option<Secret>,
+    /// How it identifies itself.
+    pub auth: ClientAuth,
+    /// The token endpoint.
+    pub token_url: Url,
+}
+
+/// What is asked of the token endpoint.
+#[derive(Clone, Debug)]
+pub enum TokenRequest {
+    /// A code for a grant (RFC 6749, section 4.1.3).
+    Code {
+        /// The code.
+        code: Secret,
+        /// The PKCE verifier (RFC 7636), where a challenge was sent.
+        verifier: Option<Secret>,
+        /// The redirect URI, where the authorization request had one.
+        redirect_uri: Option<Url>,
+    },
+    /// Imgur's PIN for a grant.
+    Pin(Secret),
+    /// A refresh token for an access token (RFC 6749, section 6).
+    Refresh(Secret),
+}
+
+/// Every answer is one of four.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Tokens.
+    Granted(TokenResponse),
+    /// The server's explicit word against the grant, code or PIN.
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// The server's word against the client or the request.
+    Misconfigured {
+        /// The setting at fault, by its name in config.toml.
+        setting: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// Everything else: it may pass.
+    Transient(Transient),
+}
+
+/// An answer that proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transient {
+    /// What happened, as the beginning of a sentence.
+    pub reason: String,
+    /// When the server wants to be asked again.
+    pub retry_after: Option<Duration>,
+    /// How far the request came.
+    pub delivery: Delivery,
+}
+
+/// How far a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It was not sent: nothing can have changed at the server.
+    NotSent,
+    /// It was sent, and no whole answer came: the server may have replaced the refresh token.
+    InDoubt,
+    /// It was answered.
+    Answered,
+}
+
+/// The token endpoint, behind a seam so that tests can put a scripted one in its place.
+pub trait Provider: Send + Sync {
+    /// Sends one request and says what the answer means. It ends by itself within 30 s; once it has been polled, the
+    /// future must not be dropped, since the answer may hold the only copy of a refresh token.
+    fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Answer>;
+}

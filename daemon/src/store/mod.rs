@@ -1,0 +1,41 @@
+//! Where grants rest between runs.
+
+mod file;
+mod item;
+mod memory;
+mod witness;
+
+use futures_util::future::BoxFuture;
+
+use crate::grant::Record;
+
+pub use file::FileStore;
+pub use memory::MemoryStore;
+pub use witness::Witnessed;
+
+/// Why the store did not do as it was asked. Each text is a sentence that ends with what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It is locked, absent, full, or has another key.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It answers, but lacks a grant that it once took.
+    #[error("{0}")]
+    Vanished(String),
+    /// The record was written by a newer version; it is left untouched.
+    #[error("{0}")]
+    Newer(String),
+}
+
+/// A store, behind a seam so that tests can put a failing one in its place. One account's calls come one after the
+/// other; those of different accounts may overlap.
+pub trait TokenStore: Send + Sync {
+    /// What is kept of `account`; nothing if nothing ever was.
+    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>>;
+
+    /// Keeps `record`, durably: when this returns, it survives a crash of the machine.
+    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// Opens the store again, and may raise its own prompt for it.
+    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>>;
+}
