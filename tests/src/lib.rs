@@ -1,1 +1,15 @@
-//! tests
+//! What the tests of imgurd stand on: a [fake Imgur](fake), a [scripted browser](browser) that consents there, and
+//! a [testbed](testbed) that runs the real daemon and client in directories of their own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    clippy::print_stderr,
+    reason = "this is test support: a panic is how it says that a test failed, and waiting is done for its own sake"
+)]
+
+pub mod browser;
+pub mod fake;
+pub mod http;
+pub mod testbed;

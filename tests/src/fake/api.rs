@@ -1,0 +1,89 @@
+//! The API that the tokens are for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, Uri, header};
+
+use super::Shared;
+use super::body::{self, Answer};
+
+/// `GET /3/account/me`.
+pub(super) async fn account(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Answer {
+    match user(&shared, uri.path(), &headers) {
+        Ok(user) => limits(body::account(&user)),
+        Err(refusal) => refusal,
+    }
+}
+
+/// `GET /3/account/me/images`.
+pub(super) async fn images(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
+    let number = |name, default| {
+        query
+            .get(name)
+            .and_then(|text: &String| text.parse().ok())
+            .unwrap_or(default)
+    };
+    match user(&shared, uri.path(), &headers) {
+        Ok(_) => limits(body::images(
+            shared.behaviour().images,
+            number("page", 0),
+            number("perPage", 50).min(100),
+        )),
+        Err(refusal) => refusal,
+    }
+}
+
+/// `GET /3/credits`, which an application may ask for itself.
+pub(super) async fn credits(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Answer {
+    let outcome = match authorization(&headers).and_then(|text| text.strip_prefix("Client-ID ")) {
+        Some(id) if id == shared.behaviour().client_id => Ok(()),
+        Some(_) => Err(body::error(403, "Invalid client_id", uri.path(), "GET")),
+        None => user(&shared, uri.path(), &headers).map(|_| ()),
+    };
+    match outcome {
+        Ok(()) => limits(body::credits()),
+        Err(refusal) => refusal,
+    }
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()
+}
+
+/// Whose token was presented, or what is answered instead.
+fn user(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<String, Answer> {
+    let refuse = |status, text| Err(body::error(status, text, path, "GET"));
+    let Some(text) = authorization(headers) else {
+        return refuse(401, "Authentication required");
+    };
+    // A client id says which application asks, never which person.
+    if text.starts_with("Client-ID ") {
+        return refuse(401, "Authentication required");
+    }
+    let Some(token) = text.strip_prefix("Bearer ") else {
+        return refuse(403, "Malformed auth header.");
+    };
+    match shared.user_of(token) {
+        Some(user) => Ok(user),
+        None => refuse(
+            shared.behaviour().rejection,
+            "The access token provided is invalid.",
+        ),
+    }
+}
+
+fn limits(answer: Answer) -> Answer {
+    answer
+        .with("X-RateLimit-UserLimit", &500)
+        .with("X-RateLimit-UserRemaining", &499)
+        .with("X-RateLimit-UserReset", &1_615_614_380)
+        .with("X-RateLimit-ClientLimit", &12_500)
+        .with("X-RateLimit-ClientRemaining", &12_499)
+}

@@ -1,0 +1,119 @@
+//! What kind of server the fake is.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The settings of a [`Fake`](super::Fake). The default is Imgur as its users report it.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// The one registered application.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// The callback URL registered with it. Without one, redirects go to `https://imgur.com/`, as Imgur's do.
+    pub callback: Option<String>,
+    /// Who is signed in at the fake's pages where the form names nobody else.
+    pub username: String,
+    /// How long an access token really lives.
+    pub lifetime: Duration,
+    /// What the token answer says about that.
+    pub expires_in: ExpiresIn,
+    /// What happens to refresh tokens.
+    pub rotation: Rotation,
+    /// Whether a new access token kills the user's older ones.
+    pub one_live_token: bool,
+    /// The status of the API's answer to a bad access token: 403 is the classic, 401 and 429 have been seen.
+    pub rejection: u16,
+    /// The `token_type`: `bearer`, or `Bearer` as in the documentation.
+    pub token_type: String,
+    /// How `account_id` is written.
+    pub account_id: AccountId,
+    /// How `scope` is written.
+    pub scope: Scope,
+    /// Whether the token answer is wrapped in `data`.
+    pub wrapped: bool,
+    /// The shape of the token endpoint's errors.
+    pub errors: ErrorStyle,
+    /// How many images each user has.
+    pub images: usize,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            client_id: "fake-client-id".into(),
+            client_secret: "fake-client-secret".into(),
+            callback: None,
+            username: "alice".into(),
+            lifetime: Duration::from_hours(1),
+            expires_in: ExpiresIn::Truth,
+            rotation: Rotation::Off,
+            one_live_token: true,
+            rejection: 403,
+            token_type: "bearer".into(),
+            account_id: AccountId::Number,
+            scope: Scope::Null,
+            wrapped: false,
+            errors: ErrorStyle::Imgur,
+            images: 1,
+        }
+    }
+}
+
+/// What becomes of a refresh token when it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Nothing: it is valid for good, and comes back in each answer.
+    Off,
+    /// Nothing, and the answer holds none.
+    Omitted,
+    /// A new one replaces it; the used one is refused from then on.
+    Plain,
+    /// As `Plain`, but using a used one again revokes the whole grant (RFC 9700, section 4.14.2).
+    ReuseDetection,
+    /// As `Plain`, but a used one still works for that long.
+    Grace(Duration),
+}
+
+/// What `expires_in` says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExpiresIn {
+    /// The real lifetime, in whole seconds.
+    Truth,
+    /// Nothing: the member is absent.
+    Absent,
+    /// This, whatever it is: another number, a string, a float, `null`.
+    Json(Value),
+}
+
+/// How `account_id` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountId {
+    /// As a number.
+    Number,
+    /// As digits in a string.
+    Text,
+    /// Not at all.
+    Absent,
+}
+
+/// How `scope` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// `null`.
+    Null,
+    /// `""`.
+    Empty,
+    /// Not at all.
+    Absent,
+}
+
+/// The shape of the token endpoint's errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorStyle {
+    /// Imgur's: 400 with a text within `data`.
+    Imgur,
+    /// RFC 6749, section 5.2.
+    Rfc6749,
+}

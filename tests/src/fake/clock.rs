@@ -1,0 +1,18 @@
+//! Time as the fake sees it, which a test can push forward.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Real time plus what the test added: lifetimes and grace periods end without anybody waiting for them.
+#[derive(Debug, Default)]
+pub(super) struct Clock(Mutex<Duration>);
+
+impl Clock {
+    pub(super) fn now(&self) -> Instant {
+        Instant::now() + *self.0.lock().unwrap()
+    }
+
+    pub(super) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}

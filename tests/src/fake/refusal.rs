@@ -1,0 +1,50 @@
+//! Why the token endpoint says no.
+
+use super::behaviour::ErrorStyle;
+use super::body::{self, Answer};
+
+/// A refused token request. The texts are Imgur's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    RefreshToken,
+    Code,
+    Pin,
+    Client,
+    GrantType,
+    RedirectUri,
+    Missing(&'static str),
+}
+
+impl Refusal {
+    fn text(self) -> String {
+        match self {
+            Self::RefreshToken => "Invalid refresh token".into(),
+            // Imgur's text for a bad code speaks of a refresh token, too.
+            Self::Code => "Refresh token doesn't exist or is invalid for the client".into(),
+            Self::Pin => "Invalid Pin".into(),
+            Self::Client => "The client credentials are invalid".into(),
+            Self::GrantType => "Invalid grant_type parameter or parameter missing".into(),
+            Self::RedirectUri => "The redirect URI provided is missing or does not match".into(),
+            Self::Missing(parameter) => format!("Missing parameter. \"{parameter}\" is required"),
+        }
+    }
+
+    fn rfc6749(self) -> (u16, &'static str) {
+        match self {
+            Self::RefreshToken | Self::Code | Self::Pin | Self::RedirectUri => (400, "invalid_grant"),
+            Self::Client => (401, "invalid_client"),
+            Self::GrantType => (400, "unsupported_grant_type"),
+            Self::Missing(_) => (400, "invalid_request"),
+        }
+    }
+
+    pub(super) fn answer(self, style: ErrorStyle) -> Answer {
+        match style {
+            ErrorStyle::Imgur => body::error(400, &self.text(), "/oauth2/token", "POST"),
+            ErrorStyle::Rfc6749 => {
+                let (status, code) = self.rfc6749();
+                body::rfc6749(status, code, &self.text())
+            }
+        }
+    }
+}

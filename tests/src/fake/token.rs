@@ -1,0 +1,99 @@
+//! `POST /oauth2/token`: codes, PINs and refresh tokens become access tokens.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::Shared;
+use super::behaviour::Behaviour;
+use super::body::{self, Answer};
+use super::ledger::{Consent, Issued, challenge_of};
+use super::refusal::Refusal;
+
+pub(super) async fn token(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Answer {
+    let behaviour = shared.behaviour();
+    let outcome = authenticate(&behaviour, &headers, &form).and_then(|()| redeem(&shared, &behaviour, &form));
+    match outcome {
+        Ok(issued) => body::token(&behaviour, &issued),
+        Err(refusal) => refusal.answer(behaviour.errors),
+    }
+}
+
+/// The client proves itself in the body or in a Basic header (RFC 6749, section 2.3.1).
+fn authenticate(
+    behaviour: &Behaviour,
+    headers: &HeaderMap,
+    form: &HashMap<String, String>,
+) -> Result<(), Refusal> {
+    let basic = headers.get(header::AUTHORIZATION).map(|value| {
+        let value = value.to_str().unwrap_or_default();
+        credentials(value).unwrap_or_default()
+    });
+    let (id, secret) = basic.unwrap_or_else(|| {
+        let get = |name| form.get(name).cloned().unwrap_or_default();
+        (get("client_id"), get("client_secret"))
+    });
+    if id == behaviour.client_id && secret == behaviour.client_secret {
+        Ok(())
+    } else {
+        Err(Refusal::Client)
+    }
+}
+
+/// Id and secret of a Basic header, each urlencoded before they were joined.
+fn credentials(header: &str) -> Option<(String, String)> {
+    let encoded = header.strip_prefix("Basic ")?;
+    let pair = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
+    let (id, secret) = pair.split_once(':')?;
+    let decode = |text: &str| {
+        url::form_urlencoded::parse(text.as_bytes())
+            .next()
+            .map(|(name, _)| name.into_owned())
+            .unwrap_or_default()
+    };
+    Some((decode(id), decode(secret)))
+}
+
+fn redeem(shared: &Shared, behaviour: &Behaviour, form: &HashMap<String, String>) -> Result<Issued, Refusal> {
+    let get = |name| form.get(name).map(String::as_str);
+    let need = |name| get(name).ok_or(Refusal::Missing(name));
+    let now = shared.clock.now();
+    let mut ledger = shared.ledger.lock().unwrap();
+    if let Some(verifier) = get("code_verifier") {
+        ledger.learn(verifier);
+    }
+    match get("grant_type") {
+        Some("refresh_token") => ledger.refresh(behaviour, need("refresh_token")?, now),
+        Some("pin") => {
+            let presented = presented(behaviour, form)?;
+            ledger.redeem(behaviour, need("pin")?, true, &presented, now)
+        }
+        Some("authorization_code") => {
+            let presented = presented(behaviour, form)?;
+            ledger.redeem(behaviour, need("code")?, false, &presented, now)
+        }
+        _ => Err(Refusal::GrantType),
+    }
+}
+
+/// What the client shows beside the code, to be compared with what it showed before. A verifier without a
+/// challenge before it is refused as well (RFC 9700, section 2.1.1).
+fn presented(behaviour: &Behaviour, form: &HashMap<String, String>) -> Result<Consent, Refusal> {
+    let redirect_uri = form.get("redirect_uri").cloned();
+    if redirect_uri.is_some() && redirect_uri != behaviour.callback {
+        return Err(Refusal::RedirectUri);
+    }
+    Ok(Consent {
+        user: String::new(),
+        challenge: form.get("code_verifier").map(|verifier| challenge_of(verifier)),
+        redirect_uri,
+    })
+}

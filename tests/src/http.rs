@@ -1,0 +1,80 @@
+//! A blocking HTTP client that shows answers as they are: no redirect followed, no status taken for an error.
+
+use std::time::Duration;
+
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+/// How long an answer may take. Tests wait for answers, never this long.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// More than the largest body the fake sends.
+const LIMIT: u64 = 64 << 20;
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub text: String,
+}
+
+impl Answer {
+    /// The first header of that name, which is written in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn read(mut response: Response<Body>) -> Result<Self, ureq::Error> {
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
+            .collect();
+        let text = response.body_mut().with_config().limit(LIMIT).read_to_string()?;
+        Ok(Self {
+            status: response.status().as_u16(),
+            headers,
+            text,
+        })
+    }
+}
+
+fn agent() -> Agent {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(TIMEOUT))
+        .proxy(None)
+        .build()
+        .into()
+}
+
+/// `GET`, with an `Authorization` header where one is given.
+pub fn get(url: &str, authorization: Option<&str>) -> Result<Answer, ureq::Error> {
+    let mut request = agent().get(url);
+    if let Some(value) = authorization {
+        request = request.header("Authorization", value);
+    }
+    Answer::read(request.call()?)
+}
+
+/// `POST` of an urlencoded form, with an `Authorization` header where one is given.
+pub fn post(url: &str, authorization: Option<&str>, form: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
+    let mut request = agent().post(url);
+    if let Some(value) = authorization {
+        request = request.header("Authorization", value);
+    }
+    Answer::read(request.send_form(form.iter().copied())?)
+}

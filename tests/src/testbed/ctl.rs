@@ -1,0 +1,175 @@
+//! A running `imgurctl`.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::process::ends;
+use crate::fake::PATIENCE;
+
+/// What a finished `imgurctl` left behind.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Fails unless the exit code is 0.
+    pub fn success(self) -> Self {
+        self.exits(0)
+    }
+
+    /// Fails unless the exit code is this one.
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "exit code of `imgurctl {}`\n{}",
+            self.arguments.join(" "),
+            self.stderr
+        );
+        self
+    }
+
+    /// Standard output without the line's end.
+    pub fn line(&self) -> &str {
+        self.stdout.trim_end_matches('\n')
+    }
+}
+
+/// An `imgurctl` that runs, killed when dropped.
+#[derive(Debug)]
+pub struct Ctl {
+    child: Child,
+    arguments: Vec<String>,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+    outputs: Arc<Mutex<Vec<Output>>>,
+}
+
+impl Ctl {
+    pub(super) fn spawn(
+        mut command: Command,
+        arguments: Vec<String>,
+        outputs: Arc<Mutex<Vec<Output>>>,
+    ) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let stdout = child.stdout.take().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let stderr = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = stderr.read_to_end(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        Self {
+            input: child.stdin.take(),
+            child,
+            arguments,
+            lines,
+            stdout: Some(std::thread::spawn(move || read_lines(stdout, &sender))),
+            stderr: Some(stderr),
+            outputs,
+        }
+    }
+
+    /// Writes to its standard input. One that has ended and does not read is no failure here.
+    pub fn write(&mut self, text: &str) {
+        if let Some(input) = &mut self.input {
+            let _ = input.write_all(text.as_bytes());
+        }
+    }
+
+    /// Blocks until it writes another line to its standard output; none once that is closed.
+    pub fn line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("`imgurctl {}` wrote no line in time", self.arguments.join(" "))
+            }
+        }
+    }
+
+    /// Blocks until it writes a line that is `wanted`, and returns that.
+    pub fn line_where(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.line().expect("a line that is wanted, before the end");
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends a signal, such as that of Ctrl-C.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Closes its standard input and waits for it to end.
+    pub fn finish(mut self) -> Output {
+        drop(self.input.take());
+        assert!(
+            ends(&self.child),
+            "`imgurctl {}` did not end in time",
+            self.arguments.join(" ")
+        );
+        self.collect()
+    }
+
+    fn collect(&mut self) -> Output {
+        let status = self.child.wait().unwrap();
+        let text = |thread: Option<JoinHandle<String>>| thread.unwrap().join().unwrap();
+        let output = Output {
+            arguments: self.arguments.clone(),
+            code: status.code(),
+            stdout: text(self.stdout.take()),
+            stderr: text(self.stderr.take()),
+        };
+        self.outputs.lock().unwrap().push(output.clone());
+        output
+    }
+}
+
+impl Drop for Ctl {
+    fn drop(&mut self) {
+        if self.stdout.is_some() {
+            let _ = self.child.kill();
+            self.collect();
+        }
+    }
+}
+
+/// Passes on each line and returns all of them.
+fn read_lines(stdout: ChildStdout, lines: &Sender<String>) -> String {
+    let mut stdout = BufReader::new(stdout);
+    let mut all = String::new();
+    loop {
+        let mut line = Vec::new();
+        if stdout.read_until(b'\n', &mut line).unwrap_or(0) == 0 {
+            return all;
+        }
+        let line = String::from_utf8_lossy(&line);
+        all.push_str(&line);
+        // The test may have lost interest; what is written is collected all the same.
+        let _ = lines.send(line.trim_end_matches('\n').to_owned());
+    }
+}

@@ -1,0 +1,59 @@
+//! Looking for secrets where none may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Output;
+
+/// The commands whose standard output is, or may hold, the token that the person asked for.
+const MAY_SHOW: [&str; 5] = ["token", "reject", "refresh", "exec", "curl"];
+
+pub(super) fn assert_none(root: &Path, outputs: &[Output], secrets: &[String], allowed: &[&Path]) {
+    for output in outputs {
+        let command = format!("imgurctl {}", output.arguments.join(" "));
+        let is_asked_for = output
+            .arguments
+            .iter()
+            .any(|argument| MAY_SHOW.contains(&argument.as_str()));
+        assert_clean(
+            output.stderr.as_bytes(),
+            secrets,
+            &format!("stderr of `{command}`"),
+        );
+        if !is_asked_for {
+            assert_clean(
+                output.stdout.as_bytes(),
+                secrets,
+                &format!("stdout of `{command}`"),
+            );
+        }
+    }
+    for file in files(root) {
+        if !allowed.contains(&file.as_path()) {
+            assert_clean(&fs::read(&file).unwrap(), secrets, &file.display().to_string());
+        }
+    }
+}
+
+/// Says where the secret is and which of the list it is, but not the secret itself.
+fn assert_clean(bytes: &[u8], secrets: &[String], place: &str) {
+    let text = String::from_utf8_lossy(bytes);
+    let leak = secrets
+        .iter()
+        .position(|secret| !secret.is_empty() && text.contains(secret));
+    assert!(leak.is_none(), "secret number {leak:?} of the list is in {place}");
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(files(&entry.path()));
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+    found
+}

@@ -1,0 +1,280 @@
+//! The real daemon and the real client, in directories of their own.
+//!
+//! ```no_run
+//! use imgurd_tests::fake::{Behaviour, Fake};
+//! use imgurd_tests::testbed::Testbed;
+//!
+//! let fake = Fake::start(Behaviour::default());
+//! let bed = Testbed::file();
+//! let daemon = bed.daemon();
+//! bed.account(&fake, "mytoken");
+//! bed.sign_in(&fake, "mytoken");
+//! let token = bed.ctl(&["token"]).success().stdout;
+//! assert!(fake.is_live(token.trim()));
+//! assert!(daemon.terminate().success());
+//! bed.assert_no_secret_in_sight(&fake.secrets(), &[]);
+//! ```
+
+mod ctl;
+mod daemon;
+mod leaks;
+mod process;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use imgurd_proto::Client;
+use tempfile::TempDir;
+
+pub use ctl::{Ctl, Output};
+pub use daemon::Daemon;
+
+use crate::browser;
+use crate::fake::Fake;
+
+/// Private directories, and everything that ran in them.
+#[derive(Debug)]
+pub struct Testbed {
+    root: TempDir,
+    environment: Mutex<BTreeMap<OsString, OsString>>,
+    outputs: Arc<Mutex<Vec<Output>>>,
+    daemons: AtomicUsize,
+}
+
+impl Default for Testbed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Testbed {
+    /// Empty directories: no configuration yet.
+    pub fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("imgurd-").tempdir().unwrap();
+        let bed = Self {
+            root,
+            environment: Mutex::default(),
+            outputs: Arc::default(),
+            daemons: AtomicUsize::new(0),
+        };
+        for directory in [
+            bed.home(),
+            bed.config_home(),
+            bed.state_home(),
+            bed.data_home(),
+            bed.temporary(),
+        ] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        fs::create_dir(bed.runtime_dir()).unwrap();
+        fs::set_permissions(bed.runtime_dir(), fs::Permissions::from_mode(0o700)).unwrap();
+        bed
+    }
+
+    /// One whose daemon keeps its grants in memory and forgets them when it ends.
+    pub fn memory() -> Self {
+        let bed = Self::new();
+        bed.configure("store = \"memory\"\n");
+        bed
+    }
+
+    /// One whose daemon keeps its grants in an encrypted file.
+    pub fn file() -> Self {
+        let bed = Self::new();
+        bed.ctl(&["init", "--store", "file"]).success();
+        bed
+    }
+
+    /// Writes `config.toml`.
+    pub fn configure(&self, text: &str) {
+        let file = self.config_file();
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    /// Sets a variable in the environment of the processes started from now on.
+    pub fn set_env(&self, name: impl Into<OsString>, value: impl Into<OsString>) {
+        self.environment.lock().unwrap().insert(name.into(), value.into());
+    }
+
+    /// The directory that holds the others, for files of a test's own.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// `$HOME`.
+    pub fn home(&self) -> PathBuf {
+        self.root().join("home")
+    }
+
+    /// `$XDG_CONFIG_HOME`.
+    pub fn config_home(&self) -> PathBuf {
+        self.root().join("config")
+    }
+
+    /// `$XDG_STATE_HOME`.
+    pub fn state_home(&self) -> PathBuf {
+        self.root().join("state")
+    }
+
+    /// `$XDG_DATA_HOME`.
+    pub fn data_home(&self) -> PathBuf {
+        self.root().join("data")
+    }
+
+    /// `$XDG_RUNTIME_DIR`.
+    pub fn runtime_dir(&self) -> PathBuf {
+        self.root().join("run")
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.root().join("tmp")
+    }
+
+    /// The configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.config_home().join("imgurd/config.toml")
+    }
+
+    /// The daemon's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.runtime_dir().join("imgurd/socket")
+    }
+
+    /// A command with nothing in its environment but what it needs.
+    pub fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("RUST_LOG", "trace")
+            .env("RUST_BACKTRACE", "1")
+            .env("HOME", self.home())
+            .env("TMPDIR", self.temporary())
+            .env("XDG_CONFIG_HOME", self.config_home())
+            .env("XDG_STATE_HOME", self.state_home())
+            .env("XDG_DATA_HOME", self.data_home())
+            .env("XDG_RUNTIME_DIR", self.runtime_dir())
+            .envs(self.environment.lock().unwrap().iter())
+            .current_dir(self.home());
+        command
+    }
+
+    /// Starts the daemon, without D-Bus, and returns when it says that it is ready.
+    pub fn daemon(&self) -> Daemon {
+        self.daemon_with(&["--no-dbus"])
+    }
+
+    /// Starts the daemon with these arguments alone, and returns when it says that it is ready.
+    pub fn daemon_with(&self, arguments: &[&str]) -> Daemon {
+        self.spawn_daemon(arguments).ready()
+    }
+
+    /// Starts the daemon and does not wait for it, as for a start that is to fail.
+    pub fn spawn_daemon(&self, arguments: &[&str]) -> Daemon {
+        let number = self.daemons.fetch_add(1, Ordering::Relaxed);
+        let mut command = self.command(binary("imgurd"));
+        command.args(arguments);
+        Daemon::spawn(command, self.root(), number)
+    }
+
+    /// Runs `imgurctl` to its end.
+    pub fn ctl(&self, arguments: &[impl AsRef<str>]) -> Output {
+        self.ctl_spawn(arguments).finish()
+    }
+
+    /// Runs `imgurctl` to its end, with this on its standard input.
+    pub fn ctl_with(&self, arguments: &[impl AsRef<str>], input: &str) -> Output {
+        let mut ctl = self.ctl_spawn(arguments);
+        ctl.write(input);
+        ctl.finish()
+    }
+
+    /// Starts `imgurctl` and lets it run.
+    pub fn ctl_spawn(&self, arguments: &[impl AsRef<str>]) -> Ctl {
+        let mut command = self.command(binary("imgurctl"));
+        let arguments: Vec<_> = arguments.iter().map(|text| text.as_ref().to_owned()).collect();
+        command.args(&arguments);
+        Ctl::spawn(command, arguments, Arc::clone(&self.outputs))
+    }
+
+    /// A connection to the daemon.
+    pub fn client(&self) -> Client {
+        Client::connect_to(&self.socket()).unwrap()
+    }
+
+    /// Adds an account that is pointed at the fake, and registers its callback there unless one is registered.
+    pub fn account(&self, fake: &Fake, name: &str) {
+        let output = self.ctl_with(&account_arguments(fake, name), &fake.behaviour().client_secret);
+        output.success();
+    }
+
+    /// Signs in as the fake's own user.
+    pub fn sign_in(&self, fake: &Fake, name: &str) {
+        self.sign_in_as(name, &fake.behaviour().username);
+    }
+
+    /// Signs in as this user.
+    pub fn sign_in_as(&self, name: &str, user: &str) {
+        let mut login = self.ctl_spawn(&["login", name, "--no-browser"]);
+        let url = login.line().expect("the URL is the first line");
+        browser::allow(&url, user);
+        login.finish().success();
+    }
+
+    /// Fails if one of `secrets` is in the output of a daemon, in a file, or in an output of `imgurctl` where it
+    /// has no business. `allowed` are files that may hold some.
+    pub fn assert_no_secret_in_sight(&self, secrets: &[String], allowed: &[&Path]) {
+        let outputs = self.outputs.lock().unwrap();
+        leaks::assert_none(self.root(), &outputs, secrets, allowed);
+    }
+}
+
+/// The arguments that add an account at the fake; its secret goes to standard input.
+pub fn account_arguments(fake: &Fake, name: &str) -> Vec<String> {
+    let callback = fake.behaviour().callback.unwrap_or_else(|| {
+        let callback = format!("http://127.0.0.1:{}/callback", free_port());
+        fake.configure(|behaviour| behaviour.callback = Some(callback.clone()));
+        callback
+    });
+    let mut arguments = vec!["account".to_owned(), "add".to_owned(), name.to_owned()];
+    for (option, value) in [
+        ("--client-id", fake.behaviour().client_id),
+        ("--auth-url", fake.auth_url()),
+        ("--token-url", fake.token_url()),
+        ("--api-url", fake.api_url()),
+        ("--redirect-uri", callback),
+        ("--refresh-reuse", "tolerated".to_owned()),
+        ("--send-redirect-uri", "false".to_owned()),
+    ] {
+        arguments.extend([option.to_owned(), value]);
+    }
+    arguments.push("--client-secret-stdin".to_owned());
+    arguments
+}
+
+/// A port of 127.0.0.1 where nothing listens just now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A binary of this workspace: it lies beside the running test, or one directory above.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors()
+        .skip(1)
+        .take(3)
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| {
+            panic!("there is no {name}; build it first: cargo build --workspace --all-targets")
+        })
+}

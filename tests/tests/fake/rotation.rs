@@ -1,0 +1,149 @@
+//! What becomes of tokens when they are used.
+
+use std::time::Duration;
+
+use imgurd_tests::fake::{Behaviour, ErrorStyle, Fake, Rotation};
+
+use crate::{member, refresh, refused};
+
+fn fake(rotation: Rotation) -> Fake {
+    Fake::start(Behaviour {
+        rotation,
+        ..Behaviour::default()
+    })
+}
+
+#[test]
+fn a_refresh_token_that_is_not_rotated_works_again_and_comes_back() {
+    let fake = fake(Rotation::Off);
+    let (token, _) = fake.issue_grant("alice");
+    for _ in 0..3 {
+        assert_eq!(member(&refresh(&fake, &token), "refresh_token"), token);
+    }
+}
+
+#[test]
+fn an_answer_without_a_refresh_token_leaves_the_old_one_working() {
+    let fake = fake(Rotation::Omitted);
+    let (token, _) = fake.issue_grant("alice");
+    assert!(!refresh(&fake, &token).text.contains("refresh_token"));
+    assert_eq!(refresh(&fake, &token).status, 200);
+}
+
+#[test]
+fn plain_rotation_refuses_a_used_refresh_token_and_leaves_the_grant_alone() {
+    let fake = fake(Rotation::Plain);
+    let (first, _) = fake.issue_grant("alice");
+    let answer = refresh(&fake, &first);
+    let (second, access) = (member(&answer, "refresh_token"), member(&answer, "access_token"));
+    assert_ne!(first, second);
+
+    let again = refresh(&fake, &first);
+    assert_eq!(again.status, 400);
+    assert_eq!(again.text, refused("Invalid refresh token"));
+    assert!(fake.is_live(&access));
+    assert_eq!(refresh(&fake, &second).status, 200);
+}
+
+#[test]
+fn reuse_detection_revokes_the_grant_and_its_access_token() {
+    let fake = fake(Rotation::ReuseDetection);
+    let (first, _) = fake.issue_grant("alice");
+    let (other, _) = fake.issue_grant("bob");
+    let answer = refresh(&fake, &first);
+    assert_eq!(refresh(&fake, &first).status, 400);
+    assert!(!fake.is_live(&member(&answer, "access_token")));
+    assert_eq!(
+        refresh(&fake, &member(&answer, "refresh_token")).text,
+        refused("Invalid refresh token")
+    );
+    assert_eq!(
+        refresh(&fake, &other).status,
+        200,
+        "another grant is not concerned"
+    );
+}
+
+#[test]
+fn a_used_refresh_token_works_within_its_grace_and_leads_to_the_same_successor() {
+    let fake = fake(Rotation::Grace(Duration::from_mins(1)));
+    let (first, _) = fake.issue_grant("alice");
+    let second = member(&refresh(&fake, &first), "refresh_token");
+    fake.advance(Duration::from_secs(59));
+    assert_eq!(member(&refresh(&fake, &first), "refresh_token"), second);
+    fake.advance(Duration::from_secs(2));
+    assert_eq!(refresh(&fake, &first).status, 400);
+    assert_eq!(refresh(&fake, &second).status, 200);
+}
+
+#[test]
+fn a_new_access_token_kills_the_users_older_ones_and_nobody_elses() {
+    let fake = fake(Rotation::Off);
+    let (_, elsewhere) = fake.issue_grant("bob");
+    let (token, first) = fake.issue_grant("alice");
+    let second = member(&refresh(&fake, &token), "access_token");
+    assert!(!fake.is_live(&first));
+    let (_, third) = fake.issue_grant("alice");
+    assert!(!fake.is_live(&second), "a second login counts, too");
+    assert!(fake.is_live(&third));
+    assert!(fake.is_live(&elsewhere));
+}
+
+#[test]
+fn older_access_tokens_live_on_where_that_is_asked_for() {
+    let fake = Fake::start(Behaviour {
+        one_live_token: false,
+        ..Behaviour::default()
+    });
+    let (token, first) = fake.issue_grant("alice");
+    assert_eq!(refresh(&fake, &token).status, 200);
+    assert!(fake.is_live(&first));
+}
+
+#[test]
+fn an_access_token_dies_when_its_own_lifetime_is_over() {
+    let fake = Fake::start(Behaviour {
+        lifetime: Duration::from_secs(30),
+        ..Behaviour::default()
+    });
+    let (_, access) = fake.issue_grant("alice");
+    fake.configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
+    assert!(fake.is_live(&access));
+    fake.advance(Duration::from_secs(30));
+    assert!(!fake.is_live(&access));
+}
+
+#[test]
+fn a_revoked_grant_is_refused_for_good() {
+    let fake = fake(Rotation::Off);
+    let (token, access) = fake.issue_grant("alice");
+    fake.revoke_grant();
+    assert!(!fake.is_live(&access));
+    assert_eq!(refresh(&fake, &token).text, refused("Invalid refresh token"));
+}
+
+#[test]
+fn a_killed_access_token_leaves_the_grant_working() {
+    let fake = fake(Rotation::Off);
+    let (token, access) = fake.issue_grant("alice");
+    fake.kill_access_token();
+    assert!(!fake.is_live(&access));
+    assert_eq!(refresh(&fake, &token).status, 200);
+}
+
+#[test]
+fn errors_follow_rfc_6749_where_that_is_asked_for() {
+    let fake = fake(Rotation::Off);
+    fake.configure(|behaviour| behaviour.errors = ErrorStyle::Rfc6749);
+    let refused = refresh(&fake, "no-such-token");
+    assert_eq!(
+        (refused.status, member(&refused, "error").as_str()),
+        (400, "invalid_grant")
+    );
+    fake.configure(|behaviour| behaviour.client_secret = "another".into());
+    let refused = refresh(&fake, "no-such-token");
+    assert_eq!(
+        (refused.status, member(&refused, "error").as_str()),
+        (401, "invalid_client")
+    );
+}
