@@ -32,6 +32,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use axum::http::Method;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 pub use behaviour::{AccountId, Behaviour, ErrorStyle, ExpiresIn, Rotation, Scope};
 pub use fault::{Fault, HUGE, RateLimit};
@@ -237,10 +239,12 @@ impl Fake {
     }
 
     /// Everything that must not be seen elsewhere: the client secret, and all tokens, codes, PINs and PKCE
-    /// verifiers so far.
+    /// verifiers so far. The client secret is there as a Basic header has it, too.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.shared.ledger.lock().unwrap().secrets().to_vec();
-        secrets.push(self.behaviour().client_secret);
+        let behaviour = self.behaviour();
+        let basic = format!("{}:{}", behaviour.client_id, behaviour.client_secret);
+        secrets.extend([behaviour.client_secret, BASE64_STANDARD.encode(basic)]);
         secrets
     }
 

@@ -19,6 +19,8 @@ mod ctl;
 mod daemon;
 mod leaks;
 mod process;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -232,7 +234,7 @@ impl Testbed {
     /// Fails if one of `secrets` is in the output of a daemon, in a file, or in an output of `imgurctl` where it
     /// has no business. `allowed` are files that may hold some.
     pub fn assert_no_secret_in_sight(&self, secrets: &[String], allowed: &[&Path]) {
-        let outputs = self.outputs.lock().unwrap();
+        let outputs = self.outputs.lock().unwrap().clone();
         leaks::assert_none(self.root(), &outputs, secrets, allowed);
     }
 }

@@ -1,0 +1,127 @@
+//! The testbed itself, with a shell in the place of the programs it runs.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Ctl, Daemon, Output, Testbed};
+
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command
+}
+
+fn ctl(script: &str, outputs: &Arc<Mutex<Vec<Output>>>) -> Ctl {
+    Ctl::spawn(shell(script), vec!["status".into()], Arc::clone(outputs))
+}
+
+fn daemon(script: &str) -> (TempDir, Daemon) {
+    let root = TempDir::new().unwrap();
+    let daemon = Daemon::spawn(shell(script), root.path(), 0);
+    (root, daemon)
+}
+
+/// What a panic said.
+fn complaint(action: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(action)).unwrap_err();
+    panic.downcast_ref::<String>().cloned().unwrap_or_default()
+}
+
+#[test]
+fn lines_arrive_as_they_are_written() {
+    let outputs = Arc::default();
+    let mut ctl = ctl(
+        "echo ready; read answer; echo \"got $answer\"; echo bad >&2; exit 3",
+        &outputs,
+    );
+    assert_eq!(ctl.line().as_deref(), Some("ready"));
+    ctl.write("yes\n");
+    assert_eq!(ctl.line().as_deref(), Some("got yes"));
+    assert_eq!(ctl.line(), None);
+    let output = ctl.finish().exits(3);
+    assert_eq!(
+        (output.stdout.as_str(), output.stderr.as_str()),
+        ("ready\ngot yes\n", "bad\n")
+    );
+}
+
+#[test]
+fn the_output_of_a_client_that_is_given_up_is_kept_for_the_search_of_secrets() {
+    let outputs = Arc::default();
+    let mut forgotten = ctl("echo s3cret; exec sleep 1000", &outputs);
+    forgotten.line();
+    drop(forgotten);
+    assert_eq!(outputs.lock().unwrap()[0].stdout, "s3cret\n");
+}
+
+#[test]
+fn readiness_is_what_the_service_manager_would_be_told() {
+    let (root, mut daemon) = daemon("exec sleep 1000");
+    let manager = UnixDatagram::unbound().unwrap();
+    manager
+        .send_to(b"STATUS=x\nREADY=1", root.path().join("notify-0"))
+        .unwrap();
+    daemon.wait_for("READY=1");
+    assert_eq!(daemon.kill().code(), None);
+}
+
+#[test]
+fn a_daemon_that_ends_before_it_is_ready_fails_the_test_at_once() {
+    let (_root, mut daemon) = daemon("exit 7");
+    let complaint = complaint(|| daemon.wait_for("READY=1"));
+    assert!(complaint.contains("exit status: 7"), "{complaint}");
+}
+
+#[test]
+fn a_daemon_that_ends_tells_how() {
+    let (_root, daemon) = daemon("trap 'exit 0' TERM; kill -TERM $$");
+    assert!(daemon.wait().success());
+    let (_root, daemon) = self::daemon("exec sleep 1000");
+    daemon.signal(Signal::KILL);
+    assert_eq!(daemon.wait().code(), None);
+}
+
+#[test]
+fn a_secret_is_found_in_files_and_in_output_that_nobody_asked_for() {
+    let secrets = ["s3cret".to_owned()];
+    let bed = Testbed::new();
+    bed.assert_no_secret_in_sight(&secrets, &[]);
+
+    let file = bed.state_home().join("journal");
+    fs::write(&file, "a s3cret slipped").unwrap();
+    assert!(complaint(|| bed.assert_no_secret_in_sight(&secrets, &[])).contains("journal"));
+    bed.assert_no_secret_in_sight(&secrets, &[&file]);
+
+    ctl("echo s3cret", &bed.outputs).finish();
+    let complaint = complaint(|| bed.assert_no_secret_in_sight(&secrets, &[&file]));
+    assert!(complaint.contains("stdout of `imgurctl status`"), "{complaint}");
+}
+
+#[test]
+fn the_environment_of_children_is_what_they_need_and_no_more() {
+    let bed = Testbed::new();
+    bed.set_env("EXTRA", "1");
+    let output = bed.command("env").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut names: Vec<_> = text.lines().filter_map(|line| line.split('=').next()).collect();
+    names.sort_unstable();
+    let known = [
+        "EXTRA",
+        "HOME",
+        "PATH",
+        "RUST_BACKTRACE",
+        "RUST_LOG",
+        "TMPDIR",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+        "XDG_RUNTIME_DIR",
+        "XDG_STATE_HOME",
+    ];
+    assert_eq!(names, known);
+}
