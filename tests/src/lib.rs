@@ -1,5 +1,5 @@
 //! What the tests of imgurd stand on: a [fake Imgur](fake), a [scripted browser](browser) that consents there, and
-//! a [testbed](testbed) that runs the real daemon and client in directories of their own.
+//! a [testbed] that runs the real daemon and client in directories of their own.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
