@@ -1,0 +1,113 @@
+//! The wall clock, and one timer on it that survives suspend and clock jumps.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::future::BoxFuture;
+use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
+
+use crate::grant::Timestamp;
+
+/// Time, behind a seam so that tests can set it.
+pub trait Clock: Send + Sync {
+    /// What the wall clock says.
+    fn now(&self) -> Timestamp;
+
+    /// Returns once the wall clock has reached `deadline`, or has been set: look at [`Clock::now`] again. Without a
+    /// deadline it waits for ever. One caller at a time.
+    fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()>;
+}
+
+/// The system's clock. An absolute timer on it (`timerfd_create(2)`) fires on resume if its time came during
+/// suspend, and is cancelled when somebody sets the clock. Nothing polls.
+#[derive(Debug)]
+pub struct SystemClock {
+    timer: AsyncFd<OwnedFd>,
+}
+
+impl SystemClock {
+    /// A clock with its timer. Call it inside the runtime that will wait on it.
+    ///
+    /// # Errors
+    /// Where the system has no timer to spare.
+    pub fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
+        #[expect(deprecated, reason = "its successor is unsafe for the sake of types that may change their descriptor; an OwnedFd cannot")]
+        let timer = AsyncFd::new(timer)?;
+        Ok(Self { timer })
+    }
+
+    fn arm(&self, deadline: Option<Timestamp>) -> io::Result<()> {
+        // A zero time disarms the timer; a moment before the epoch is as due as one just after it.
+        let at = deadline.map_or(0, |deadline| deadline.as_millis().max(1));
+        let it_value = Timespec { tv_sec: at.div_euclid(1000), tv_nsec: at.rem_euclid(1000) * 1_000_000 };
+        let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+        timerfd_settime(self.timer.get_ref(), flags, &Itimerspec { it_interval, it_value })?;
+        Ok(())
+    }
+
+    async fn fired(&self) -> io::Result<()> {
+        loop {
+            let mut guard = self.timer.readable().await?;
+            let mut expirations = [0; 8];
+            match rustix::io::read(self.timer.get_ref(), &mut expirations) {
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                // Expired, or cancelled because the clock was set.
+                Ok(_) | Err(Errno::CANCELED) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
+        };
+        Timestamp::from_millis(millis)
+    }
+
+    fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let waited = match self.arm(deadline) {
+                Ok(()) => self.fired().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = waited {
+                tracing::error!(%error, "the wall-clock timer failed; nothing is refreshed until someone asks");
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn fires_at_once_when_the_deadline_has_passed() {
+        let clock = SystemClock::new().unwrap();
+        clock.sleep_until(Some(Timestamp::from_millis(0))).await;
+        clock.sleep_until(Some(clock.now())).await;
+    }
+
+    #[tokio::test]
+    async fn fires_when_the_wall_clock_reaches_the_deadline() {
+        let clock = SystemClock::new().unwrap();
+        let deadline = clock.now() + Duration::from_millis(20);
+        clock.sleep_until(Some(deadline)).await;
+        assert!(clock.now() >= deadline);
+    }
+}

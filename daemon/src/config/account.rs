@@ -1,0 +1,157 @@
+//! One account's settings, with defaults: Imgur's, unless other endpoints are set.
+
+use std::collections::BTreeMap;
+
+use imgurd_proto::{ClientAuth, Flow, RefreshReuse, Settings};
+use toml_edit::Item;
+use url::{Host, Url};
+
+use super::ConfigError;
+use crate::grant::Issuer;
+use crate::keeper::RefreshPolicy;
+
+const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
+const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
+const API_URL: &str = "https://api.imgur.com/3/";
+/// Fixed, since Imgur compares the registered callback to the letter.
+const REDIRECT_URI: &str = "http://127.0.0.1:8917/callback";
+
+/// Every name that a section of an account may have.
+const KEYS: [&str; 13] = [
+    "client_id",
+    "flow",
+    "redirect_uri",
+    "auto_refresh",
+    "auth_url",
+    "token_url",
+    "api_url",
+    "scope",
+    "state",
+    "client_auth",
+    "send_redirect_uri",
+    "refresh_reuse",
+    "auth_params",
+];
+
+/// One account, checked.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of `Settings`, where they are documented")]
+pub struct AccountConfig {
+    pub client_id: String,
+    pub flow: Flow,
+    pub redirect_uri: Url,
+    pub auto_refresh: bool,
+    pub auth_url: Url,
+    pub token_url: Url,
+    pub api_url: Url,
+    pub scope: Option<String>,
+    pub state: Option<String>,
+    pub client_auth: ClientAuth,
+    pub send_redirect_uri: bool,
+    pub refresh_reuse: RefreshReuse,
+    pub auth_params: BTreeMap<String, String>,
+    pub policy: RefreshPolicy,
+}
+
+impl AccountConfig {
+    /// Checks `settings` and fills in what they leave out.
+    pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let client_id = some(settings.client_id).ok_or_else(|| {
+            ConfigError::new("client_id", "client_id is missing; enter the id that the registration of your application shows")
+        })?;
+        let token_url = endpoint("token_url", settings.token_url, TOKEN_URL)?;
+        let is_imgur = token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
+        let redirect_uri = url("redirect_uri", settings.redirect_uri, REDIRECT_URI)?;
+        if redirect_uri.host().is_none() {
+            return Err(ConfigError::new("redirect_uri", "redirect_uri has no host; write it as it was registered"));
+        }
+        let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
+        Ok(Self {
+            client_id,
+            flow: settings.flow.unwrap_or_default(),
+            redirect_uri,
+            auto_refresh: settings.auto_refresh.unwrap_or(true),
+            auth_url: endpoint("auth_url", settings.auth_url, AUTH_URL)?,
+            token_url,
+            api_url: endpoint("api_url", settings.api_url, API_URL)?,
+            scope: some(settings.scope),
+            state: some(settings.state),
+            client_auth: settings.client_auth.unwrap_or_default(),
+            send_redirect_uri: settings.send_redirect_uri.unwrap_or(!is_imgur),
+            refresh_reuse: settings.refresh_reuse.unwrap_or(reuse),
+            auth_params: settings.auth_params.unwrap_or_default(),
+            policy,
+        })
+    }
+
+    /// Who issues this account's grants, to whom.
+    #[must_use]
+    pub fn issuer(&self) -> Issuer {
+        Issuer { client_id: self.client_id.clone(), origin: self.token_url.origin().ascii_serialization() }
+    }
+
+    /// The settings, defaults filled in.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            client_id: Some(self.client_id.clone()),
+            flow: Some(self.flow),
+            redirect_uri: Some(self.redirect_uri.to_string()),
+            auto_refresh: Some(self.auto_refresh),
+            auth_url: Some(self.auth_url.to_string()),
+            token_url: Some(self.token_url.to_string()),
+            api_url: Some(self.api_url.to_string()),
+            scope: self.scope.clone(),
+            state: self.state.clone(),
+            client_auth: Some(self.client_auth),
+            send_redirect_uri: Some(self.send_redirect_uri),
+            refresh_reuse: Some(self.refresh_reuse),
+            auth_params: Some(self.auth_params.clone()).filter(|params| !params.is_empty()),
+        }
+    }
+}
+
+/// Whether `name` is one that an account can have.
+pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    let reason = "an account's name has 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
+    Err(ConfigError::new("account", reason))
+}
+
+/// A key that means nothing is a slip of the pen, and says so rather than being ignored.
+pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
+    let table = section.and_then(Item::as_table_like);
+    match table.and_then(|table| table.iter().find(|(key, _)| !KEYS.contains(key))) {
+        Some((key, _)) => Err(ConfigError::new(key, format!("{key} is no setting; they are {}", KEYS.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+fn url(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
+    let text = text.filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
+    Url::parse(&text).map_err(|error| ConfigError::new(setting, format!("{setting} is no URL ({error}); write it in full")))
+}
+
+/// An endpoint that secrets are sent to: https, or plain http on this machine.
+fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
+    let url = url(setting, text, default)?;
+    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
+        return Ok(url);
+    }
+    Err(ConfigError::new(setting, format!("{setting} must be an https URL, since secrets are sent there; change it")))
+}
+
+/// Whether the URL's host can only be this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

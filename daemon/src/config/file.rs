@@ -1,0 +1,248 @@
+//! config.toml on disk: read, and changed so that comments, links and other people's edits survive.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use imgurd_proto::{Error, Settings};
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use super::{AccountConfig, Config, ConfigError, account, parse};
+use crate::keeper::RefreshPolicy;
+
+/// Where the configuration is.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    path: PathBuf,
+}
+
+impl ConfigFile {
+    /// The configuration at `path`, which need not exist.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it; defaults where there is none.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        parse(&self.read()?)
+    }
+
+    /// Adds an account.
+    pub fn add(&self, name: &str, settings: &Settings, make_default: bool) -> Result<Config, Error> {
+        account::check_name(name).map_err(|error| Error::invalid("account", error.reason))?;
+        self.edit(|document| {
+            if section(document, name)?.is_some() {
+                let reason = format!("There is an account {name} already; change it with `imgurctl account set {name}`");
+                return Err(Error::invalid("account", reason));
+            }
+            let mut table = Table::new();
+            write_settings(&mut table, settings);
+            check(&table)?;
+            accounts(document)?.insert(name, Item::Table(table));
+            if make_default || accounts(document)?.len() == 1 {
+                document["default_account"] = value(name);
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes settings of an account.
+    pub fn set(&self, name: &str, settings: &Settings, make_default: bool) -> Result<Config, Error> {
+        self.edit(|document| {
+            let table = section(document, name)?.ok_or_else(|| not_in_file(name))?;
+            write_settings(table, settings);
+            check(table)?;
+            if make_default {
+                document["default_account"] = value(name);
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes an account out.
+    pub fn remove(&self, name: &str) -> Result<Config, Error> {
+        self.edit(|document| {
+            accounts(document)?.remove(name).ok_or_else(|| not_in_file(name))?;
+            if document.get("default_account").and_then(Item::as_str) == Some(name) {
+                document.remove("default_account");
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes the file as it is at this moment, whoever wrote it last, and writes it only if the outcome is valid.
+    fn edit(&self, change: impl FnOnce(&mut DocumentMut) -> Result<(), Error>) -> Result<Config, Error> {
+        let before = self.read()?;
+        parse(&before)?;
+        let mut document: DocumentMut =
+            before.parse().map_err(|error: toml_edit::TomlError| ConfigError::new("", error.to_string()))?;
+        change(&mut document)?;
+        let after = document.to_string();
+        let config = parse(&after)?;
+        if self.read()? != before {
+            let reason = "config.toml was edited by someone else at the same moment; nothing was changed, try again";
+            return Err(Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None });
+        }
+        self.write(&after).map_err(|error| self.unwritable(&error))?;
+        Ok(config)
+    }
+
+    fn read(&self) -> Result<String, ConfigError> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => {
+                let reason = format!("{} cannot be read ({error}); mend that and reload", self.path.display());
+                Err(ConfigError::new("", reason))
+            }
+        }
+    }
+
+    /// Replaces the file that the path leads to, so that a link to somebody's dotfiles stays a link.
+    fn write(&self, text: &str) -> io::Result<()> {
+        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let directory = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
+        let mut file = tempfile::Builder::new().prefix(".config.toml.").tempfile_in(directory)?;
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(&target).map_err(|error| error.error)?;
+        File::open(directory)?.sync_all()
+    }
+
+    fn unwritable(&self, error: &io::Error) -> Error {
+        let reason = format!("{} cannot be written ({error}); mend that and try again", self.path.display());
+        Error::Misconfigured { setting: String::new(), reason }
+    }
+}
+
+fn accounts(document: &mut DocumentMut) -> Result<&mut Table, Error> {
+    let item = document.entry("accounts").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    item.as_table_mut().ok_or_else(|| {
+        let reason = "config.toml writes its accounts inline; write them as sections [accounts.NAME] and try again";
+        Error::Misconfigured { setting: "accounts".to_owned(), reason: reason.to_owned() }
+    })
+}
+
+fn section<'a>(document: &'a mut DocumentMut, name: &str) -> Result<Option<&'a mut Table>, Error> {
+    Ok(accounts(document)?.get_mut(name).and_then(Item::as_table_mut))
+}
+
+/// Writes what is set; an empty text takes the setting out.
+fn write_settings(table: &mut Table, settings: &Settings) {
+    let Ok(changes) = toml_edit::ser::to_document(settings) else { return };
+    for (key, item) in changes.as_table() {
+        let is_empty = item.as_str() == Some("") || item.as_table_like().is_some_and(toml_edit::TableLike::is_empty);
+        if is_empty {
+            table.remove(key);
+        } else {
+            table.insert(key, item.clone());
+        }
+    }
+}
+
+/// The settings as they would be, so that the error names the argument rather than a line of a file.
+fn check(table: &Table) -> Result<(), Error> {
+    let settings: Settings = toml_edit::de::from_document(DocumentMut::from(table.clone()))
+        .map_err(|error| Error::invalid("settings", error.to_string()))?;
+    AccountConfig::new(settings, RefreshPolicy::default())
+        .map(drop)
+        .map_err(|error| Error::invalid(error.setting, error.reason))
+}
+
+fn not_in_file(name: &str) -> Error {
+    let reason = format!("There is no account {name} in config.toml; see `imgurctl account list`");
+    Error::NoSuchAccount { account: name.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn with_id(id: &str) -> Settings {
+        Settings { client_id: Some(id.to_owned()), ..Settings::default() }
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, ConfigFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        (directory, ConfigFile::new(path))
+    }
+
+    #[test]
+    fn the_first_account_becomes_the_default_in_a_file_that_did_not_exist() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = ConfigFile::new(directory.path().join("imgurd/config.toml"));
+        let config = file.add("mine", &with_id("abc"), false).unwrap();
+        assert_eq!(config.default_account.as_deref(), Some("mine"));
+        assert_eq!(file.load().unwrap(), config);
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn comments_survive_a_change() {
+        let (_directory, file) = file("# mine\nstore = \"memory\" # for now\n\n[accounts.a] # first\nclient_id = \"x\"\n");
+        file.set("a", &Settings { auto_refresh: Some(false), ..Settings::default() }, false).unwrap();
+        let text = fs::read_to_string(file.path()).unwrap();
+        assert!(text.starts_with("# mine\nstore = \"memory\" # for now\n\n[accounts.a] # first\n"), "{text}");
+        assert!(!file.load().unwrap().accounts["a"].auto_refresh);
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let (directory, dotfiles) = file("");
+        let link = directory.path().join("link.toml");
+        symlink(dotfiles.path(), &link).unwrap();
+        ConfigFile::new(link.clone()).add("a", &with_id("x"), false).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::read_to_string(dotfiles.path()).unwrap().contains("[accounts.a]"));
+    }
+
+    #[test]
+    fn a_bad_file_is_not_overwritten() {
+        let (_directory, file) = file("store = \n");
+        assert!(matches!(file.add("a", &with_id("x"), false), Err(Error::Misconfigured { .. })));
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), "store = \n");
+    }
+
+    #[test]
+    fn an_empty_text_returns_to_the_default() {
+        let (_directory, file) = file("[accounts.a]\nclient_id = \"x\"\nscope = \"all\"\n");
+        let config = file.set("a", &Settings { scope: Some(String::new()), ..Settings::default() }, false).unwrap();
+        assert_eq!(config.accounts["a"].scope, None);
+    }
+
+    #[test]
+    fn a_bad_setting_is_named_and_changes_nothing() {
+        let (_directory, file) = file("[accounts.a]\nclient_id = \"x\"\n");
+        let settings = Settings { token_url: Some("http://as.example/".to_owned()), ..Settings::default() };
+        let error = file.set("a", &settings, false).unwrap_err();
+        assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "token_url"), "{error}");
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), "[accounts.a]\nclient_id = \"x\"\n");
+    }
+
+    #[test]
+    fn removing_the_default_leaves_a_valid_file() {
+        let (_directory, file) = file("default_account = \"a\"\n[accounts.a]\nclient_id = \"x\"\n[accounts.b]\nclient_id = \"y\"\n");
+        let config = file.remove("a").unwrap();
+        assert_eq!(config.default_account.as_deref(), Some("b"));
+        assert!(matches!(file.remove("a"), Err(Error::NoSuchAccount { .. })));
+    }
+}

@@ -1,0 +1,217 @@
+//! What the person configured: config.toml, its defaults, and changes to it. No secret is in it.
+
+mod account;
+mod desk;
+mod file;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::Settings;
+use serde::Deserialize;
+use toml_edit::Document;
+
+use crate::keeper::RefreshPolicy;
+
+pub use account::{AccountConfig, is_loopback};
+pub use desk::Desk;
+pub use file::ConfigFile;
+
+/// Which store keeps the grants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreKind {
+    /// The desktop's keyring.
+    #[default]
+    SecretService,
+    /// An encrypted file.
+    File,
+    /// None: grants last as long as the daemon.
+    Memory,
+}
+
+impl std::str::FromStr for StoreKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "secret-service" => Ok(Self::SecretService),
+            "file" => Ok(Self::File),
+            "memory" => Ok(Self::Memory),
+            _ => Err("expected secret-service, file or memory".to_owned()),
+        }
+    }
+}
+
+/// config.toml, checked and with its defaults filled in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Which store keeps the grants.
+    pub store: StoreKind,
+    /// Where the encrypted file's key is; absent means beside config.toml.
+    pub key_file: Option<PathBuf>,
+    /// The account that calls mean which name none.
+    pub default_account: Option<String>,
+    /// The accounts, by name.
+    pub accounts: BTreeMap<String, Arc<AccountConfig>>,
+}
+
+/// What is wrong with config.toml, where, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ConfigError {
+    /// The setting at fault, where it is one.
+    pub setting: String,
+    /// One sentence.
+    pub reason: String,
+}
+
+impl ConfigError {
+    fn new(setting: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { setting: setting.into(), reason: reason.into() }
+    }
+}
+
+impl From<ConfigError> for imgurd_proto::Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Misconfigured { setting: error.setting, reason: error.reason }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sections {
+    #[serde(default)]
+    store: StoreKind,
+    key_file: Option<PathBuf>,
+    default_account: Option<String>,
+    #[serde(default)]
+    refresh: RefreshSection,
+    #[serde(default)]
+    accounts: BTreeMap<String, Settings>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefreshSection {
+    margin: Option<String>,
+    max_age: Option<String>,
+}
+
+/// Reads the text of config.toml.
+pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    let document: Document<String> = text.parse().map_err(|error: toml_edit::TomlError| in_file(&error.to_string()))?;
+    let sections: Sections =
+        toml_edit::de::from_document(document.clone()).map_err(|error| in_file(&error.to_string()))?;
+    let policy = policy(&sections.refresh)?;
+    let mut accounts = BTreeMap::new();
+    for (name, settings) in sections.accounts {
+        let found = account::check_name(&name)
+            .and_then(|()| account::check_keys(document.get("accounts").and_then(|accounts| accounts.get(&name))))
+            .and_then(|()| AccountConfig::new(settings, policy));
+        let config = found.map_err(|error| at_line(&error, &document, text, &name))?;
+        accounts.insert(name, Arc::new(config));
+    }
+    let default_account = default_account(sections.default_account, &accounts)?;
+    Ok(Config { store: sections.store, key_file: sections.key_file, default_account, accounts })
+}
+
+/// Without a word about it, an only account is the default.
+fn default_account(
+    named: Option<String>,
+    accounts: &BTreeMap<String, Arc<AccountConfig>>,
+) -> Result<Option<String>, ConfigError> {
+    match named {
+        // A removed account leaves its name behind; that must not stop the others.
+        Some(name) if accounts.is_empty() || accounts.contains_key(&name) => Ok(Some(name)),
+        Some(name) => {
+            let reason = format!("default_account names {name}, which is no section [accounts.{name}]; name one that is");
+            Err(ConfigError::new("default_account", reason))
+        }
+        None => Ok(accounts.keys().next().filter(|_| accounts.len() == 1).cloned()),
+    }
+}
+
+fn policy(section: &RefreshSection) -> Result<RefreshPolicy, ConfigError> {
+    let span = |name: &str, text: &Option<String>| -> Result<Option<Duration>, ConfigError> {
+        let Some(text) = text else { return Ok(None) };
+        humantime::parse_duration(text).map(Some).map_err(|_| {
+            ConfigError::new(name, format!("[refresh] {name} = \"{text}\" is no duration; write it as in \"28d\" or \"10m\""))
+        })
+    };
+    let default = RefreshPolicy::default();
+    let max_age = span("max_age", &section.max_age)?.unwrap_or(default.max_age).max(Duration::from_mins(1));
+    Ok(RefreshPolicy { margin: span("margin", &section.margin)?, max_age })
+}
+
+fn in_file(error: &str) -> ConfigError {
+    // toml_edit draws the line and a caret under the spot; its first line and its last say it in words.
+    let lines: Vec<_> = error.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let (first, last) = (lines.first().copied().unwrap_or_default(), lines.last().copied().unwrap_or_default());
+    let said = if first == last { first.to_owned() } else { format!("{first}: {last}") };
+    ConfigError::new("", format!("config.toml is not understood: {said}; mend it and run `systemctl --user reload imgurd`"))
+}
+
+fn at_line(error: &ConfigError, document: &Document<String>, text: &str, name: &str) -> ConfigError {
+    let section = document.get("accounts").and_then(|accounts| accounts.get(name));
+    let entry = section.and_then(|section| section.get(&error.setting)).or(section);
+    let line = entry.and_then(toml_edit::Item::span).map(|span| text[..span.start].matches('\n').count() + 1);
+    let place = line.map_or_else(String::new, |line| format!(" line {line},"));
+    ConfigError::new(error.setting.clone(), format!("config.toml,{place} [accounts.{name}]: {}", error.reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_means_defaults() {
+        assert_eq!(parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_only_account_is_the_default() {
+        let config = parse("[accounts.mine]\nclient_id = \"abc\"\n").unwrap();
+        assert_eq!(config.default_account.as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn imgur_gets_no_redirect_uri_and_others_do() {
+        let text = "[accounts.a]\nclient_id=\"x\"\n[accounts.b]\nclient_id=\"x\"\ntoken_url=\"https://as.example/token\"\n";
+        let config = parse(text).unwrap();
+        assert!(!config.accounts["a"].send_redirect_uri);
+        assert!(config.accounts["b"].send_redirect_uri);
+    }
+
+    #[test]
+    fn a_bad_file_says_which_line() {
+        for (text, line) in [
+            ("store = \"file\"\nstore = \"memory\"\n", "line 2"),
+            ("[accounts.a]\nclient_id = 3\n", "line 2"),
+            ("[accounts.a]\nclient_id = \"x\"\nclient_idd = \"y\"\n", "line 3"),
+            ("\n[accounts.a]\nclient_id = \"x\"\nredirect_uri = \"nonsense\"\n", "line 4"),
+            ("stoer = \"file\"\n", "line 1"),
+        ] {
+            let reason = parse(text).unwrap_err().reason;
+            assert!(reason.contains(line), "{text:?} gave {reason:?}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_alone() {
+        let with = |url: &str| parse(&format!("[accounts.a]\nclient_id=\"x\"\ntoken_url=\"{url}\"\n"));
+        assert!(with("http://127.0.0.1:1/token").is_ok());
+        assert!(with("http://[::1]:1/token").is_ok());
+        assert!(with("http://as.example/token").unwrap_err().reason.contains("https"));
+    }
+
+    #[test]
+    fn durations_are_as_people_write_them() {
+        let text = "[refresh]\nmargin = \"5m\"\nmax_age = \"7d\"\n[accounts.a]\nclient_id=\"x\"\n";
+        let policy = parse(text).unwrap().accounts["a"].policy;
+        assert_eq!(policy.margin, Some(Duration::from_mins(5)));
+        assert_eq!(policy.max_age, Duration::from_hours(24 * 7));
+    }
+}

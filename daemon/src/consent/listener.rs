@@ -1,0 +1,186 @@
+//! The loopback address that the authorization page redirects to (RFC 8252, section 7.3), open while a login is.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use http::{Method, Request, Response, header};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use imgurd_proto::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use super::answer::{Answer, from_redirect};
+use super::page::Page;
+
+/// How long a browser may take to send its request, and we to hand the last page over.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// More than a browser opens; a port scanner's connections beyond it wait.
+const CONNECTIONS: usize = 16;
+/// A callback is a few hundred bytes, and browsers' headers are a few thousand.
+const LONGEST_REQUEST: usize = 16 * 1024;
+
+/// An answer that came to the callback, and where its page goes.
+pub(super) struct Visit {
+    pub(super) answer: Answer,
+    pub(super) page: oneshot::Sender<Page>,
+}
+
+/// Bound to the callback's address, and nothing else.
+#[derive(Debug)]
+pub(super) struct Listener {
+    sockets: Vec<TcpListener>,
+    callback: Url,
+}
+
+impl Listener {
+    /// Listens where `callback` leads: on both loopback addresses for `localhost`, since browsers choose either.
+    pub(super) async fn bind(callback: &Url) -> Result<Self, Error> {
+        let port = callback.port_or_known_default().unwrap_or(80);
+        let addresses: &[IpAddr] = match callback.host() {
+            Some(Host::Ipv4(address)) => &[IpAddr::V4(address)],
+            Some(Host::Ipv6(address)) => &[IpAddr::V6(address)],
+            _ => &[IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
+        };
+        let mut sockets = Vec::new();
+        for address in addresses {
+            match TcpListener::bind(SocketAddr::new(*address, port)).await {
+                Ok(socket) => sockets.push(socket),
+                // A machine without IPv6 has no ::1 to listen on.
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && !sockets.is_empty() => {}
+                Err(error) => return Err(not_bound(port, &error)),
+            }
+        }
+        Ok(Self { sockets, callback: callback.clone() })
+    }
+
+    /// Hands each answer to `visits` and shows the page that comes back, until nobody takes them any more. Nothing
+    /// listens when this returns.
+    pub(super) async fn serve(self, visits: mpsc::Sender<Visit>) -> LastPages {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                stream = accept(&self.sockets), if connections.len() < CONNECTIONS => {
+                    connections.spawn(connection(stream, self.callback.clone(), visits.clone()));
+                }
+                Some(_) = connections.join_next() => {}
+                () = visits.closed() => break,
+            }
+        }
+        LastPages(connections)
+    }
+}
+
+/// Pages on their way to the browser when the login ended.
+pub(super) struct LastPages(JoinSet<()>);
+
+impl LastPages {
+    /// Returns when they are there, or the browser has taken too long.
+    pub(super) async fn shown(mut self) {
+        let _ = timeout(PATIENCE, async { while self.0.join_next().await.is_some() {} }).await;
+    }
+}
+
+fn not_bound(port: u16, error: &io::Error) -> Error {
+    let reason = if error.kind() == io::ErrorKind::AddrInUse {
+        format!("Port {port} of the callback is in use by another program; end that, or sign in with --paste")
+    } else {
+        format!("The callback's port {port} cannot be listened on ({error}); sign in with --paste")
+    };
+    Error::login(reason)
+}
+
+async fn accept(sockets: &[TcpListener]) -> TcpStream {
+    loop {
+        let accepts = sockets.iter().map(|socket| Box::pin(socket.accept()));
+        match futures_util::future::select_all(accepts).await.0 {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "the callback's listener");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, callback: Url, visits: mpsc::Sender<Visit>) {
+    let service = service_fn(|request| respond(request, &callback, &visits));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(LONGEST_REQUEST)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection to the callback");
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    callback: &Url,
+    visits: &mpsc::Sender<Visit>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(page(&request, callback, visits).await.response())
+}
+
+async fn page(request: &Request<Incoming>, callback: &Url, visits: &mpsc::Sender<Visit>) -> Page {
+    // Another name that leads here is DNS rebinding: some website's script, not the redirect.
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if host.is_none_or(|host| !is_authority_of(callback, host)) || request.method() != Method::GET {
+        return Page::Refused;
+    }
+    if request.uri().path() != callback.path() {
+        return Page::NotHere;
+    }
+    let Some(answer) = from_redirect(request.uri().query(), None) else { return Page::NotHere };
+    let (page, shown) = oneshot::channel();
+    if visits.send(Visit { answer, page }).await.is_err() {
+        return Page::Underway;
+    }
+    shown.await.unwrap_or(Page::Underway)
+}
+
+fn is_authority_of(callback: &Url, host: &str) -> bool {
+    let with_port = |port| format!("{}:{port}", callback.host_str().unwrap_or_default());
+    match callback.port() {
+        Some(port) => host.eq_ignore_ascii_case(&with_port(port)),
+        None => {
+            host.eq_ignore_ascii_case(callback.host_str().unwrap_or_default())
+                || callback.port_or_known_default().is_some_and(|port| host.eq_ignore_ascii_case(&with_port(port)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_registered_name_is_answered() {
+        let callback = Url::parse("http://127.0.0.1:8917/callback").unwrap();
+        assert!(is_authority_of(&callback, "127.0.0.1:8917"));
+        for other in ["localhost:8917", "evil.example:8917", "127.0.0.1", "127.0.0.1:80", ""] {
+            assert!(!is_authority_of(&callback, other), "{other}");
+        }
+        assert!(is_authority_of(&Url::parse("http://localhost:8917/").unwrap(), "LOCALHOST:8917"));
+        assert!(is_authority_of(&Url::parse("http://[::1]:8917/").unwrap(), "[::1]:8917"));
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let callback = Url::parse(&format!("http://127.0.0.1:{port}/callback")).unwrap();
+        let error = Listener::bind(&callback).await.unwrap_err();
+        assert!(error.to_string().starts_with(&format!("Port {port} of the callback is in use")), "{error}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The interface's methods as functions, the same for every wire: each asks the room that does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::{
+    AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, GetToken, ImportGrant,
+    ListAccounts, Login as LoginCall, Logout, OneAccount, Refresh, RejectToken, RemoveAccount, RestoreGrant, Secret,
+    SetAccount, Settings, SomeAccounts, TokenReply, Watch,
+};
+
+use crate::config::{Config, Desk};
+use crate::consent::{Login, LoginOptions, Logins, import};
+use crate::keeper::{Keeper, Watcher};
+
+
+/// The longest that a login stays open.
+const LONGEST_LOGIN_S: i64 = 3600;
+
+/// Every method, for callers who may use it.
+#[derive(Clone)]
+pub struct Api {
+    keeper: Keeper,
+    logins: Logins,
+    desk: Arc<Desk>,
+}
+
+impl Api {
+    /// The interface to these.
+    #[must_use]
+    pub fn new(keeper: Keeper, logins: Logins, desk: Arc<Desk>) -> Self {
+        Self { keeper, logins, desk }
+    }
+
+    pub(super) async fn get_token(&self, call: GetToken) -> Result<TokenReply, Error> {
+        let min_valid = call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
+        let patience = patience(call.wait_ms)?;
+        Ok(TokenReply { token: self.keeper.token(call.account.as_deref(), min_valid, patience).await? })
+    }
+
+    pub(super) async fn reject_token(&self, call: RejectToken) -> Result<TokenReply, Error> {
+        let patience = patience(call.wait_ms)?;
+        Ok(TokenReply { token: self.keeper.reject(call.account.as_deref(), call.access_token, patience).await? })
+    }
+
+    pub(super) async fn refresh(&self, call: Refresh) -> Result<TokenReply, Error> {
+        Ok(TokenReply { token: self.keeper.refresh(call.account.as_deref(), patience(call.wait_ms)?).await? })
+    }
+
+    pub(super) fn list_accounts(&self, call: &ListAccounts) -> Result<SomeAccounts, Error> {
+        Ok(SomeAccounts { accounts: self.keeper.accounts(call.account.as_deref())? })
+    }
+
+    pub(super) fn watch(&self, call: &Watch) -> Result<Watcher, Error> {
+        self.keeper.watch(call.account.as_deref())
+    }
+
+    pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
+        let AddAccount { account: name, settings, client_secret, make_default } = call;
+        let config = self.desk.add(&name, &settings, make_default.unwrap_or(false))?;
+        self.configured(config, name, client_secret).await
+    }
+
+    pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
+        let name = self.keeper.resolve(call.account.as_deref())?;
+        if call.settings == Settings::default() && call.make_default != Some(true) {
+            return self.keep_secret(name, call.client_secret).await;
+        }
+        let config = self.desk.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
+        self.configured(config, name, call.client_secret).await
+    }
+
+    pub(super) async fn remove_account(&self, call: RemoveAccount) -> Result<Done, Error> {
+        let config = self.desk.remove(&call.account)?;
+        self.keeper.configure(config).await?;
+        Ok(Done {})
+    }
+
+    async fn configured(&self, config: Arc<Config>, name: String, secret: Option<Secret>) -> Result<OneAccount, Error> {
+        self.keeper.configure(config).await?;
+        self.keep_secret(name, secret).await
+    }
+
+    async fn keep_secret(&self, name: String, secret: Option<Secret>) -> Result<OneAccount, Error> {
+        if let Some(secret) = secret {
+            self.keeper.keep_client_secret(&name, secret).await?;
+        }
+        Ok(OneAccount { account: self.keeper.account(Some(&name))? })
+    }
+
+    pub(super) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {
+        let fields = import(&call.text)?;
+        let refresh_token = fields.refresh_token.unwrap_or_default();
+        let (account, replace) = (call.account.as_deref(), call.replace.unwrap_or(false));
+        let imported = self.keeper.import(account, refresh_token, fields.access_token, fields.username, replace);
+        Ok(OneAccount { account: imported.await? })
+    }
+
+    pub(super) async fn restore_grant(&self, call: RestoreGrant) -> Result<OneAccount, Error> {
+        Ok(OneAccount { account: self.keeper.restore(call.account.as_deref()).await? })
+    }
+
+    pub(super) async fn login(&self, call: LoginCall) -> Result<Login, Error> {
+        let name = self.keeper.resolve(call.account.as_deref())?;
+        let seconds = call.timeout_s.unwrap_or(DEFAULT_LOGIN_TIMEOUT_S).min(LONGEST_LOGIN_S);
+        let options = LoginOptions {
+            flow: call.flow,
+            timeout: span("timeout_s", seconds, Duration::from_secs)?,
+            replace: call.replace.unwrap_or(false),
+            paste: call.paste.unwrap_or(false),
+        };
+        let config = self.desk.account(&name)?;
+        self.logins.begin(&name, &config, options).await
+    }
+
+    pub(super) async fn complete_login(&self, call: CompleteLogin) -> Result<OneAccount, Error> {
+        Ok(OneAccount { account: self.logins.complete(&call.login_id, call.response).await? })
+    }
+
+    pub(super) async fn cancel_login(&self, login_id: &str) -> Result<Done, Error> {
+        self.logins.cancel(login_id).await.map(|()| Done {})
+    }
+
+    pub(super) async fn logout(&self, call: Logout) -> Result<Done, Error> {
+        self.keeper.logout(call.account.as_deref()).await.map(|()| Done {})
+    }
+
+    pub(super) async fn unlock_store(&self) -> Result<Done, Error> {
+        self.keeper.unlock_store().await.map(|()| Done {})
+    }
+}
+
+fn patience(wait_ms: Option<i64>) -> Result<Duration, Error> {
+    span("wait_ms", wait_ms.unwrap_or(DEFAULT_WAIT_MS), Duration::from_millis)
+}
+
+fn span(field: &str, number: i64, unit: impl Fn(u64) -> Duration) -> Result<Duration, Error> {
+    let number = u64::try_from(number)
+        .map_err(|_| Error::invalid(field, format!("{field} is negative; give 0 or more, or leave it out")))?;
+    Ok(unit(number))
+}

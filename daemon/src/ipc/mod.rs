@@ -1,0 +1,9 @@
+//! The wires. They translate, nothing more.
+
+mod api;
+mod socket;
+mod varlink;
+
+pub use api::Api;
+pub use socket::{LocalSocket, socket_path};
+pub use varlink::serve;

@@ -1,0 +1,369 @@
+//! One account as a pure state machine: `(state, event, now) -> (state, effects)`.
+//!
+//! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
+//! `refreshing` keeps the token fresh, `granting` takes in grants and lets them go, `saving` keeps the store abreast,
+//! `view` says how it all looks from outside.
+
+mod granting;
+mod refreshing;
+mod saving;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::Error;
+
+use super::demand::Demand;
+use super::policy;
+use crate::config::AccountConfig;
+use crate::grant::{Grant, Record, Secret, Timestamp};
+use crate::provider::{Answer, Client, TokenRequest, TokenResponse};
+use crate::store::StoreError;
+
+use granting::Pending;
+use refreshing::{Refresh, Trouble};
+use saving::Ledger;
+pub(super) use view::{Progress, Verdict};
+pub use view::Snapshot;
+
+/// What the machine is told about the world beside the event.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The wall clock.
+    pub at: Timestamp,
+    /// A random number in 0..1, for jitter.
+    pub dice: f64,
+}
+
+/// Who waits for the outcome of an [`Ask`].
+pub type Ticket = u64;
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The store was read.
+    Loaded(Result<Option<Record>, StoreError>),
+    /// The store took a revision, or did not.
+    Saved {
+        /// Which one.
+        revision: u64,
+        /// Whether it did.
+        result: Result<(), StoreError>,
+    },
+    /// The store has not answered within the time that callers can be kept waiting.
+    SaveIsSlow {
+        /// What it is writing.
+        revision: u64,
+    },
+    /// The server answered.
+    Answered {
+        /// Which request.
+        op: u64,
+        /// What it said.
+        answer: Answer,
+    },
+    /// The time that [`Account::wake_at`] named has come.
+    Tick,
+    /// Somebody asks for something.
+    Asked {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// What for.
+        ask: Ask,
+    },
+    /// The configuration was read anew.
+    Configured(Arc<AccountConfig>),
+    /// A login began or ended.
+    LoginPending(bool),
+    /// Nothing new is to be started: the daemon stops, or the account was removed.
+    Closing,
+}
+
+/// What can be asked of an account.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// A token, by somebody who waits.
+    Want {
+        /// Which token will do.
+        want: Want,
+        /// How long they wait.
+        until: Timestamp,
+    },
+    /// A grant for a code or PIN.
+    Exchange {
+        /// The code or PIN.
+        request: TokenRequest,
+        /// Whether another user's grant may make way.
+        replace: bool,
+    },
+    /// A grant for tokens that the server gave through the browser.
+    Accept {
+        /// The tokens.
+        tokens: TokenResponse,
+        /// Whether another user's grant may make way.
+        replace: bool,
+    },
+    /// A grant obtained elsewhere.
+    Import {
+        /// The refresh token.
+        refresh_token: Secret,
+        /// An access token that came with it.
+        access_token: Option<Secret>,
+        /// Who consented, where the text said so.
+        username: Option<String>,
+        /// Whether a working grant may make way for it unverified, or for another person's.
+        replace: bool,
+    },
+    /// The grant that was displaced.
+    Restore,
+    /// To forget the grants.
+    Logout,
+    /// To keep this client secret.
+    KeepClientSecret(Secret),
+    /// Whether a grant could be taken in.
+    Ready,
+    /// To read the store again now.
+    Reload,
+}
+
+/// Which token will do.
+#[derive(Clone, Debug)]
+pub enum Want {
+    /// One that stays valid for so long.
+    Valid(Duration),
+    /// A new one.
+    New,
+    /// Another than this one, which was rejected.
+    AnotherThan(Secret),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Read the store.
+    Load,
+    /// Write to the store.
+    Save {
+        /// What [`Event::Saved`] will call it.
+        revision: u64,
+        /// What to write.
+        record: Box<Record>,
+    },
+    /// Ask the server.
+    Send {
+        /// What [`Event::Answered`] will call it.
+        op: u64,
+        /// Who asks.
+        client: Client,
+        /// What for.
+        request: TokenRequest,
+    },
+    /// Answer whoever asked.
+    Reply {
+        /// Who.
+        ticket: Ticket,
+        /// With what.
+        result: Result<(), Error>,
+    },
+}
+
+/// What is known of the account's record in the store.
+#[derive(Clone, Debug)]
+enum Shelf {
+    /// Not read yet, or the store could not be.
+    Unread { loading: bool, reason: Option<String>, tries: u32, last_try: Timestamp },
+    /// The store answers, but lacks the grant that it once took.
+    Vanished { reason: String, last_try: Timestamp },
+    /// Read: the record in memory is the truth.
+    Read,
+}
+
+/// One account.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
+pub struct Account {
+    name: String,
+    config: Arc<AccountConfig>,
+    shelf: Shelf,
+    /// What was asked before the record was read.
+    held: Vec<(Ticket, Ask)>,
+    record: Record,
+    ledger: Ledger,
+    refresh: Refresh,
+    trouble: Option<Trouble>,
+    /// When the next try is due after a failed one, or out of turn.
+    retry_at: Option<Timestamp>,
+    /// Whether `retry_at` is the server's wish, which no demand overrides.
+    patient: bool,
+    /// When the token is due for refreshing.
+    refresh_at: Option<Timestamp>,
+    failures: u32,
+    /// How many requests in a row were sent and not answered.
+    unanswered: u32,
+    last_try: Option<Timestamp>,
+    /// Whether the current access token was rejected.
+    rejected: bool,
+    demand: Demand,
+    pending: Vec<Pending>,
+    /// Who waits for the next try to end, one way or the other.
+    settling: Vec<Ticket>,
+    login_pending: bool,
+    closing: bool,
+    /// The number of the access token published last.
+    issue: u64,
+    /// How many tries have failed.
+    failed: u64,
+    next_op: u64,
+}
+
+impl Account {
+    /// An account whose record is still to be read: carry out the effects.
+    #[must_use]
+    pub fn new(name: String, config: Arc<AccountConfig>, now: Now) -> (Self, Vec<Effect>) {
+        let account = Self {
+            name,
+            config,
+            shelf: Shelf::Unread { loading: true, reason: None, tries: 0, last_try: now.at },
+            held: Vec::new(),
+            record: Record::default(),
+            ledger: Ledger::default(),
+            refresh: Refresh::Idle,
+            trouble: None,
+            retry_at: None,
+            patient: false,
+            refresh_at: None,
+            failures: 0,
+            unanswered: 0,
+            last_try: None,
+            rejected: false,
+            demand: Demand::default(),
+            pending: Vec::new(),
+            settling: Vec::new(),
+            login_pending: false,
+            closing: false,
+            issue: 0,
+            failed: 0,
+            next_op: 0,
+        };
+        (account, vec![Effect::Load])
+    }
+
+    /// Takes one event in.
+    #[must_use]
+    pub fn step(mut self, event: Event, now: Now) -> (Self, Vec<Effect>) {
+        let mut effects = Vec::new();
+        let fx = &mut effects;
+        match event {
+            Event::Loaded(result) => self.loaded(result, now, fx),
+            Event::Saved { revision, result } => self.saved(revision, result, now, fx),
+            Event::SaveIsSlow { revision } => self.save_is_slow(revision, fx),
+            Event::Answered { op, answer } => self.answered(op, answer, now, fx),
+            Event::Tick => self.reload_when_due(now, fx),
+            Event::Asked { ticket, ask } => self.asked(ticket, ask, now, fx),
+            Event::Configured(config) => self.configured(config, now),
+            Event::LoginPending(pending) => self.login_pending = pending,
+            Event::Closing => self.closing = true,
+        }
+        self.pursue(now, fx);
+        self.flush(now, fx);
+        (self, effects)
+    }
+
+    /// When the machine wants a [`Event::Tick`].
+    #[must_use]
+    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let turns_stale = self.turns_stale_at().filter(|at| *at > now);
+        [self.reload_at(), self.ledger.retry_at(), self.next_try(now), turns_stale].into_iter().flatten().min()
+    }
+
+    /// Whether nothing is under way that the end of the process would cut off.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let sending = matches!(self.refresh, Refresh::Sent { .. }) || !self.pending.is_empty();
+        !sending && self.ledger.is_clean()
+    }
+
+    /// The grant in use: one that the configured client at the configured server gave.
+    fn grant(&self) -> Option<&Grant> {
+        self.record.grant.as_ref().filter(|grant| grant.issuer == self.config.issuer())
+    }
+
+    fn asked(&mut self, ticket: Ticket, ask: Ask, now: Now, fx: &mut Vec<Effect>) {
+        let waits_by_itself = matches!(ask, Ask::Want { want: Want::Valid(_), .. });
+        if matches!(self.shelf, Shelf::Unread { loading: true, .. }) && !waits_by_itself {
+            return self.held.push((ticket, ask));
+        }
+        if let Ask::Want { want, until } = ask {
+            let result = self.wanted(&want, until, now, fx);
+            return fx.push(Effect::Reply { ticket, result });
+        }
+        if let Err(error) = self.writable(&ask) {
+            return fx.push(Effect::Reply { ticket, result: Err(error) });
+        }
+        match ask {
+            Ask::Want { .. } | Ask::Ready => fx.push(Effect::Reply { ticket, result: Ok(()) }),
+            Ask::Exchange { request, replace } => self.exchange(ticket, request, replace, fx),
+            Ask::Accept { tokens, replace } => self.accept(ticket, tokens, replace, now, fx),
+            Ask::Import { refresh_token, access_token, username, replace } => {
+                let candidate = self.candidate(refresh_token, access_token, username, now);
+                self.import(ticket, candidate, replace, now, fx);
+            }
+            Ask::Restore => self.restore(ticket, now, fx),
+            Ask::Logout => self.logout(ticket),
+            Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, now),
+            Ask::Reload => {
+                self.reload(now, fx);
+                fx.push(Effect::Reply { ticket, result: Ok(()) });
+            }
+        }
+    }
+
+    /// Whether the record may be changed: nothing overwrites a grant that could not be read.
+    fn writable(&self, ask: &Ask) -> Result<(), Error> {
+        match &self.shelf {
+            Shelf::Unread { reason, .. } if !matches!(ask, Ask::Reload) => Err(Error::StoreUnavailable {
+                reason: reason.clone().unwrap_or_else(|| "The store is still being read; try again".to_owned()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The person's configuration changed. A grant of another client or server is set aside, and one that fits what
+    /// is configured now comes back.
+    fn configured(&mut self, config: Arc<AccountConfig>, now: Now) {
+        let policy_changed = config.policy != self.config.policy;
+        self.config = config;
+        self.closing = false;
+        if matches!(self.trouble, Some(Trouble::Misconfigured { .. })) {
+            self.trouble = None;
+            self.try_now(now);
+        }
+        self.bring_back_what_fits(now);
+        if policy_changed {
+            self.schedule(now);
+        }
+    }
+
+    fn schedule(&mut self, now: Now) {
+        let access = self.grant().and_then(|grant| grant.access.as_ref());
+        self.refresh_at = access.and_then(|access| policy::refresh_at(access, self.config.policy, now.dice));
+    }
+
+    fn client(&self) -> Client {
+        Client {
+            id: self.config.client_id.clone(),
+            secret: self.record.client_secret.clone(),
+            auth: self.config.client_auth,
+            token_url: self.config.token_url.clone(),
+        }
+    }
+
+    fn send(&mut self, request: TokenRequest, fx: &mut Vec<Effect>) -> u64 {
+        self.next_op += 1;
+        fx.push(Effect::Send { op: self.next_op, client: self.client(), request });
+        self.next_op
+    }
+}

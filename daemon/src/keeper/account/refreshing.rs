@@ -1,0 +1,314 @@
+//! Keeping the token fresh: when to ask the server, and what its answers change.
+
+use imgurd_proto::{Error, RefreshReuse};
+
+use super::{Account, Effect, Now, Shelf, Want};
+use crate::grant::{Access, Grant, Refusal, Secret, Timestamp};
+use crate::keeper::policy;
+use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
+
+/// Where a refresh has got to.
+#[derive(Clone, Debug)]
+pub(super) enum Refresh {
+    /// None is under way.
+    Idle,
+    /// The in-flight mark is on its way to the store; nothing has been spent.
+    Marking { revision: u64 },
+    /// The server has been asked.
+    Sent { op: u64, generation: u64, presented: Presented },
+}
+
+/// Which refresh token the server was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presented {
+    Current,
+    Previous,
+}
+
+/// Why the last try brought no token, where the record does not say so itself.
+#[derive(Clone, Debug)]
+pub(super) enum Trouble {
+    /// It may pass.
+    Passing { reason: String },
+    /// The server refused the client or a setting.
+    Misconfigured { setting: &'static str, reason: String },
+    /// The store does not take the in-flight mark, so nothing was sent.
+    NotRecorded { reason: String },
+}
+
+impl Account {
+    /// Whether the server has refused the refresh token for good, as far as that can be known.
+    pub(super) fn is_refused(&self) -> bool {
+        self.record.refusal.is_some_and(|refusal| refusal.confirmed)
+    }
+
+    pub(super) fn wanted(&mut self, want: &Want, until: Timestamp, now: Now, fx: &mut Vec<Effect>) -> Result<(), Error> {
+        self.demand.wait_until(until);
+        self.reload_for_somebody(now, fx);
+        let Some(grant) = self.grant() else { return Ok(()) };
+        match want {
+            Want::New | Want::AnotherThan(_) if grant.refresh_token.is_none() => {
+                return Err(Error::ConsentNeeded { account: self.name.clone(), reason: self.no_refresh_token() });
+            }
+            Want::Valid(least) => {
+                if !self.serves(*least, now.at) && !self.is_refused() && !self.is_misconfigured() {
+                    self.hasten(now);
+                }
+            }
+            Want::New => {
+                self.demand.force(now.at)?;
+                self.try_soon(now);
+            }
+            Want::AnotherThan(rejected) => {
+                let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
+                    return Ok(());
+                };
+                if !self.rejected && !self.ledger.is_publishing() {
+                    let age = now.at.since(access.issued_at);
+                    self.demand.reject(now.at, age, access.lifetime)?;
+                    self.rejected = true;
+                }
+                self.try_soon(now);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_misconfigured(&self) -> bool {
+        matches!(self.trouble, Some(Trouble::Misconfigured { .. }))
+    }
+
+    /// Somebody waits for what is due anyway.
+    fn hasten(&mut self, now: Now) {
+        self.ledger.hasten(now);
+        match self.retry_at {
+            None => self.retry_at = Some(now.at),
+            Some(at) if !self.patient && at > now.at + policy::IMPATIENT => {
+                self.retry_at = Some(now.at + policy::IMPATIENT.mul_f64(now.dice));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Somebody wants a try out of turn. A server that asked for a pause gets it all the same.
+    fn try_soon(&mut self, now: Now) {
+        self.ledger.hasten(now);
+        let asked_for_a_pause = self.patient && self.record.refusal.is_none() && self.retry_at.is_some();
+        if !asked_for_a_pause {
+            let just_tried = self.last_try.filter(|at| now.at.since(*at) < policy::LEAST_PAUSE && *at <= now.at);
+            self.retry_at = Some(just_tried.map_or(now.at, |at| at + policy::LEAST_PAUSE));
+            self.patient = false;
+        }
+    }
+
+    /// Tries in this very step.
+    pub(super) fn try_now(&mut self, now: Now) {
+        self.retry_at = Some(now.at);
+        self.patient = false;
+    }
+
+    /// When the next try is due; never while auto-refresh is off and nobody waits.
+    pub(super) fn next_try(&self, now: Timestamp) -> Option<Timestamp> {
+        let ready = matches!(self.shelf, Shelf::Read) && matches!(self.refresh, Refresh::Idle);
+        let refresh_token = self.grant().and_then(|grant| grant.refresh_token.as_ref());
+        if !ready || self.closing || self.ledger.is_publishing() || refresh_token.is_none() {
+            return None;
+        }
+        let wanted = self.config.auto_refresh || self.demand.somebody_waits(now) || !self.settling.is_empty();
+        let out_of_turn = self.trouble.is_none() && self.record.refusal.is_none();
+        match self.retry_at {
+            Some(at) => (wanted || out_of_turn).then_some(at),
+            None => self.refresh_at.filter(|_| self.config.auto_refresh),
+        }
+    }
+
+    /// Begins the refresh that is due.
+    pub(super) fn pursue(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if self.grant().is_some_and(|grant| grant.refresh_token.is_none()) {
+            self.settle(fx);
+        }
+        if self.next_try(now.at).is_none_or(|at| at > now.at) {
+            return;
+        }
+        self.retry_at = None;
+        self.patient = false;
+        self.last_try = Some(now.at);
+        let marked = self.record.in_flight.is_some() && self.ledger.is_clean();
+        if marked {
+            return self.present(fx);
+        }
+        self.record.in_flight = Some(now.at);
+        self.refresh = Refresh::Marking { revision: self.ledger.touch() };
+    }
+
+    /// The mark is durable, or need not be: ask the server.
+    fn present(&mut self, fx: &mut Vec<Effect>) {
+        self.refresh = Refresh::Idle;
+        let Some(grant) = self.grant() else { return };
+        let generation = grant.generation;
+        let (presented, token) = match (self.may_present_previous(), &self.record.previous_refresh_token) {
+            (true, Some(previous)) => (Presented::Previous, Some(previous.clone())),
+            _ => (Presented::Current, grant.refresh_token.clone()),
+        };
+        if let Some(token) = token {
+            let op = self.send(TokenRequest::Refresh(token), fx);
+            self.refresh = Refresh::Sent { op, generation, presented };
+        }
+    }
+
+    /// RFC 9700, section 4.14.2: at a server that watches for reuse, showing a replaced token would revoke the grant.
+    fn may_present_previous(&self) -> bool {
+        let refused = self.record.refusal.is_some_and(|refusal| refusal.confirmed && !refusal.previous_tried);
+        refused && self.config.refresh_reuse == RefreshReuse::Tolerated
+    }
+
+    pub(super) fn send_what_is_recorded(&mut self, fx: &mut Vec<Effect>) {
+        if matches!(self.refresh, Refresh::Marking { revision } if self.ledger.has_saved(revision)) {
+            self.present(fx);
+        }
+        self.send_recorded_verification(fx);
+    }
+
+    /// The store does not take the mark. Where the last two answers kept the refresh token, a third is not expected
+    /// to replace it, and the person gets their token; elsewhere nothing is spent.
+    pub(super) fn mark_failed(&mut self, reason: String, fx: &mut Vec<Effect>) {
+        if self.grant().is_some_and(|grant| grant.kept >= 2) {
+            return self.present(fx);
+        }
+        self.trouble = Some(Trouble::NotRecorded { reason });
+        self.settle(fx);
+    }
+
+    /// A try has failed: whoever waits for its end, not for its success, is told.
+    fn settle(&mut self, fx: &mut Vec<Effect>) {
+        for ticket in std::mem::take(&mut self.settling) {
+            fx.push(Effect::Reply { ticket, result: Ok(()) });
+        }
+    }
+
+    pub(super) fn answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
+        let Refresh::Sent { op: sent, generation, presented } = self.refresh else {
+            return self.pending_answered(op, answer, now, fx);
+        };
+        if op != sent {
+            return self.pending_answered(op, answer, now, fx);
+        }
+        self.refresh = Refresh::Idle;
+        if self.record.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
+            return self.answered_for_an_older(generation, answer, now);
+        }
+        match answer {
+            Answer::Granted(tokens) => return self.refreshed(tokens, now),
+            Answer::Refused { reason } => self.refused(presented, &reason, now),
+            Answer::Misconfigured { setting, reason } => self.misconfigured(setting, reason, now),
+            Answer::Transient(transient) => self.failed_for_now(transient, now),
+        }
+        self.failed += 1;
+        self.settle(fx);
+    }
+
+    fn refreshed(&mut self, tokens: TokenResponse, now: Now) {
+        let Some(old) = self.record.grant.take() else { return };
+        let new = renewed(&old, tokens, now.at);
+        if new.refresh_token != old.refresh_token {
+            self.record.previous_refresh_token = old.refresh_token;
+        }
+        self.record.grant = Some(new);
+        self.record.in_flight = None;
+        self.record.refusal = None;
+        self.demand.succeeded(now.at);
+        self.ledger.touch_grant();
+        self.begin_anew(now);
+        self.ledger.publish_when_saved([]);
+    }
+
+    /// The grant in use is another than before, or renewed: nothing of the old one's troubles is true any more.
+    pub(super) fn begin_anew(&mut self, now: Now) {
+        self.trouble = None;
+        self.retry_at = None;
+        self.patient = false;
+        self.failures = 0;
+        self.unanswered = 0;
+        self.rejected = false;
+        self.schedule(now);
+    }
+
+    /// An answer to a grant that is not in use any more replaces nothing, and revives no logout; but where that grant
+    /// is kept for restoring, it must not go stale.
+    fn answered_for_an_older(&mut self, generation: u64, answer: Answer, now: Now) {
+        let Answer::Granted(tokens) = answer else { return };
+        let displaced = self.record.displaced.iter_mut().find(|displaced| displaced.grant.generation == generation);
+        if let Some(displaced) = displaced {
+            displaced.grant = renewed(&displaced.grant, tokens, now.at);
+            self.ledger.touch_grant();
+        }
+    }
+
+    fn refused(&mut self, presented: Presented, reason: &str, now: Now) {
+        self.record.in_flight = None;
+        self.unanswered = 0;
+        self.ledger.touch();
+        let first_at = self.record.refusal.map_or(now.at, |refusal| refusal.first_at.min(now.at));
+        let mut refusal =
+            self.record.refusal.unwrap_or(Refusal { first_at, confirmed: false, previous_tried: false });
+        refusal.first_at = first_at;
+        refusal.confirmed |= now.at.since(first_at) >= policy::CONFIRM_AFTER;
+        refusal.previous_tried |= presented == Presented::Previous;
+        self.record.refusal = Some(refusal);
+        self.trouble = Some(Trouble::Passing { reason: format!("The server refused the refresh token ({reason})") });
+        self.patient = true;
+        self.retry_at = Some(if !refusal.confirmed {
+            first_at + policy::spread(policy::CONFIRM_AFTER, now.dice)
+        } else if self.may_present_previous() && self.record.previous_refresh_token.is_some() {
+            now.at
+        } else {
+            now.at + policy::spread(policy::REFUSED_RETRY, now.dice)
+        });
+    }
+
+    fn misconfigured(&mut self, setting: &'static str, reason: String, now: Now) {
+        self.record.in_flight = None;
+        self.unanswered = 0;
+        self.ledger.touch();
+        self.trouble = Some(Trouble::Misconfigured { setting, reason });
+        self.patient = false;
+        self.retry_at = Some(now.at + policy::spread(policy::MISCONFIGURED_RETRY, now.dice));
+    }
+
+    /// The in-flight mark stays: after a restart it costs one try, and it spares the next one a write.
+    fn failed_for_now(&mut self, transient: Transient, now: Now) {
+        self.failures = self.failures.saturating_add(1);
+        self.unanswered = if transient.delivery == Delivery::InDoubt { self.unanswered + 1 } else { 0 };
+        self.patient = transient.retry_after.is_some();
+        let pause = if self.unanswered == 1 && !self.patient {
+            std::time::Duration::ZERO
+        } else {
+            let pause = policy::backoff(self.failures, now.dice);
+            transient.retry_after.unwrap_or(if self.demand.somebody_waits(now.at) {
+                pause.min(policy::IMPATIENT)
+            } else {
+                pause
+            })
+        };
+        self.retry_at = Some(now.at + pause);
+        self.trouble = Some(Trouble::Passing { reason: transient.reason });
+    }
+}
+
+/// `old` with what the server gave for it. A refresh token that it does not repeat stays valid (RFC 6749, section 6).
+pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
+    let kept = tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token;
+    Grant {
+        refresh_token: tokens.refresh_token.or_else(|| old.refresh_token.clone()),
+        access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, now)),
+        username: tokens.username.or_else(|| old.username.clone()),
+        account_id: tokens.account_id.or_else(|| old.account_id.clone()),
+        kept: if kept { old.kept.saturating_add(1) } else { 0 },
+        ..old.clone()
+    }
+}
+
+pub(super) fn access(token: Secret, token_type: String, expires_in: Option<i64>, now: Timestamp) -> Access {
+    Access { token, token_type, issued_at: now, lifetime: policy::lifetime(expires_in) }
+}
+

@@ -1,0 +1,253 @@
+//! Keeping the store abreast of the record in memory.
+
+use imgurd_proto::Error;
+
+use super::refreshing::{Refresh, Trouble};
+use super::{Account, Effect, Now, Shelf, Ticket};
+use crate::grant::{Record, Timestamp};
+use crate::keeper::policy;
+use crate::store::StoreError;
+
+/// Which revision of the record the store has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    /// The record in memory.
+    revision: u64,
+    /// The last revision in which a grant changed.
+    grant_revision: u64,
+    /// What the store has confirmed.
+    saved: u64,
+    writing: Option<u64>,
+    slow: bool,
+    failure: Option<String>,
+    tries: u32,
+    retry_at: Option<Timestamp>,
+    /// Who waits for a revision to be durable.
+    waiting: Vec<(u64, Ticket)>,
+    /// The revision whose new token is published when it is durable, and who waits for that.
+    unpublished: Option<(u64, Vec<Ticket>)>,
+}
+
+impl Ledger {
+    pub(super) fn is_clean(&self) -> bool {
+        self.saved >= self.revision
+    }
+
+    /// Whether the store is known to lag: it failed, or takes long.
+    pub(super) fn lags(&self) -> Option<String> {
+        let slow = self.slow.then(|| "The store does not answer".to_owned());
+        (!self.is_clean()).then(|| self.failure.clone().or(slow)).flatten()
+    }
+
+    pub(super) fn grant_is_unsaved(&self) -> bool {
+        self.grant_revision > self.saved && self.lags().is_some() && self.unpublished.is_none()
+    }
+
+    pub(super) fn is_publishing(&self) -> bool {
+        self.unpublished.is_some()
+    }
+
+    pub(super) fn has_saved(&self, revision: u64) -> bool {
+        self.saved >= revision
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        self.retry_at
+    }
+
+    /// Somebody waits: try again soon.
+    pub(super) fn hasten(&mut self, now: Now) {
+        self.retry_at = self.retry_at.map(|at| at.min(now.at + policy::LEAST_PAUSE));
+    }
+
+    /// The record changed; its new revision.
+    pub(super) fn touch(&mut self) -> u64 {
+        self.revision += 1;
+        self.revision
+    }
+
+    /// The record changed, a grant among it; its new revision.
+    pub(super) fn touch_grant(&mut self) -> u64 {
+        self.grant_revision = self.touch();
+        // However the store has been doing: this is worth a try at once.
+        self.retry_at = None;
+        self.revision
+    }
+
+    /// Publishes the present revision's token once it is durable.
+    pub(super) fn publish_when_saved(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
+        let mut waiting = self.unpublished.take().map_or_else(Vec::new, |(_, tickets)| tickets);
+        waiting.extend(tickets);
+        self.unpublished = Some((self.revision, waiting));
+    }
+
+    pub(super) fn reply_when_saved(&mut self, ticket: Ticket) {
+        self.waiting.push((self.revision, ticket));
+    }
+
+    fn take_write(&mut self, now: Now) -> Option<u64> {
+        let held_back = self.retry_at.is_some_and(|at| at > now.at);
+        if self.is_clean() || self.writing.is_some() || held_back {
+            return None;
+        }
+        self.retry_at = None;
+        self.writing = Some(self.revision);
+        self.writing
+    }
+
+    fn written(&mut self, revision: u64, result: Result<(), StoreError>, now: Now) {
+        self.writing = None;
+        self.slow = false;
+        match result {
+            Ok(()) => {
+                self.saved = self.saved.max(revision);
+                self.tries = 0;
+                self.failure = None;
+            }
+            Err(error) => {
+                self.tries += 1;
+                self.failure = Some(error.to_string());
+                self.retry_at = Some(now.at + policy::LEAST_PAUSE.max(policy::backoff(self.tries, now.dice)));
+            }
+        }
+    }
+}
+
+impl Account {
+    /// Starts a write where the store is behind and none is under way. One at a time, so they cannot overtake.
+    pub(super) fn flush(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if let Some(revision) = self.ledger.take_write(now) {
+            fx.push(Effect::Save { revision, record: Box::new(self.record.clone()) });
+        }
+        // A store that is known to fail or hang is not waited for again: the grant is served from memory.
+        if self.ledger.lags().is_some() {
+            self.publish_unsaved(fx);
+        }
+    }
+
+    pub(super) fn saved(&mut self, revision: u64, result: Result<(), StoreError>, now: Now, fx: &mut Vec<Effect>) {
+        self.ledger.written(revision, result, now);
+        if self.ledger.failure.is_some() {
+            return self.store_fails(fx);
+        }
+        let saved = self.ledger.saved;
+        for (_, ticket) in self.ledger.waiting.extract_if(.., |(revision, _)| *revision <= saved) {
+            fx.push(Effect::Reply { ticket, result: Ok(()) });
+        }
+        if self.ledger.unpublished.as_ref().is_some_and(|(revision, _)| *revision <= saved) {
+            self.publish(fx);
+        }
+        if matches!(self.trouble, Some(Trouble::NotRecorded { .. })) {
+            self.trouble = None;
+        }
+        self.send_what_is_recorded(fx);
+    }
+
+    pub(super) fn save_is_slow(&mut self, revision: u64, fx: &mut Vec<Effect>) {
+        if self.ledger.writing == Some(revision) {
+            self.ledger.slow = true;
+            self.store_fails(fx);
+        }
+    }
+
+    /// The store is behind and will be for a while: nobody is kept waiting for it, and nothing is spent that could
+    /// not be recorded.
+    fn store_fails(&mut self, fx: &mut Vec<Effect>) {
+        let reason = self.ledger.lags().unwrap_or_default();
+        for (_, ticket) in self.ledger.waiting.drain(..) {
+            let error = Error::StoreUnavailable { reason: format!("{reason}. It is tried again by itself") };
+            fx.push(Effect::Reply { ticket, result: Err(error) });
+        }
+        self.publish_unsaved(fx);
+        self.verification_not_recorded(&reason, fx);
+        if matches!(self.refresh, Refresh::Marking { .. }) {
+            self.mark_failed(reason, fx);
+        }
+    }
+
+    fn publish_unsaved(&mut self, fx: &mut Vec<Effect>) {
+        if self.ledger.unpublished.is_some() {
+            self.publish(fx);
+        }
+    }
+
+    fn publish(&mut self, fx: &mut Vec<Effect>) {
+        let tickets = self.ledger.unpublished.take().map_or_else(Vec::new, |(_, tickets)| tickets);
+        self.issue += 1;
+        for ticket in tickets.into_iter().chain(std::mem::take(&mut self.settling)) {
+            fx.push(Effect::Reply { ticket, result: Ok(()) });
+        }
+    }
+
+    pub(super) fn loaded(&mut self, result: Result<Option<Record>, StoreError>, now: Now, fx: &mut Vec<Effect>) {
+        if matches!(self.shelf, Shelf::Read) {
+            return;
+        }
+        match result {
+            Ok(record) => self.take_record(record.unwrap_or_default(), now),
+            Err(StoreError::Vanished(reason)) => self.shelf = Shelf::Vanished { reason, last_try: now.at },
+            Err(error) => {
+                let tries = if let Shelf::Unread { tries, .. } = self.shelf { tries + 1 } else { 1 };
+                let reason = Some(error.to_string());
+                self.shelf = Shelf::Unread { loading: false, reason, tries, last_try: now.at };
+            }
+        }
+        for (ticket, ask) in std::mem::take(&mut self.held) {
+            self.asked(ticket, ask, now, fx);
+        }
+    }
+
+    fn take_record(&mut self, record: Record, now: Now) {
+        self.shelf = Shelf::Read;
+        self.record = record;
+        self.forget_old_displaced(now);
+        self.bring_back_what_fits(now);
+        self.schedule(now);
+        let interrupted = self.record.in_flight.is_some();
+        if interrupted || self.record.refusal.is_some() {
+            // An answer was lost, or a refusal is to be asked about again: the current token is tried at once.
+            self.try_now(now);
+        }
+    }
+
+    /// When an unreadable store is looked at again. A vanished grant may come back too, but only somebody who asks
+    /// makes it worth looking.
+    pub(super) fn reload_at(&self) -> Option<Timestamp> {
+        match &self.shelf {
+            Shelf::Unread { loading: false, tries, last_try, .. } => {
+                Some(*last_try + policy::IMPATIENT.max(policy::backoff(*tries, 1.0)))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn reload_when_due(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if self.reload_at().is_some_and(|at| at <= now.at) {
+            self.reload(now, fx);
+        }
+    }
+
+    /// Somebody waits for the record: read it again, unless that was just done.
+    pub(super) fn reload_for_somebody(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        let last = match &self.shelf {
+            Shelf::Unread { last_try, .. } | Shelf::Vanished { last_try, .. } => *last_try,
+            Shelf::Read => return,
+        };
+        if now.at.since(last) >= policy::LEAST_PAUSE || last > now.at {
+            self.reload(now, fx);
+        }
+    }
+
+    pub(super) fn reload(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        match &mut self.shelf {
+            Shelf::Unread { loading: loading @ false, last_try, .. } => {
+                *loading = true;
+                *last_try = now.at;
+            }
+            Shelf::Vanished { last_try, .. } => *last_try = now.at,
+            Shelf::Unread { .. } | Shelf::Read => return,
+        }
+        fx.push(Effect::Load);
+    }
+}
+

@@ -1,0 +1,261 @@
+//! How an account looks from outside: its state, its token, and the sentence that says what to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::{Account as Info, DEFAULT_MIN_VALID_S, Error, State, Token};
+
+use super::refreshing::{Refresh, Trouble};
+use super::{Account, Shelf, Want};
+use crate::grant::{Access, Timestamp};
+use crate::keeper::policy;
+
+/// What everyone may read of an account without asking its keeper: callers whose token is at hand never queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// What the interface says of it.
+    pub info: Arc<Info>,
+    /// The token, where there is one to hand out.
+    pub(crate) served: Option<Arc<Served>>,
+    /// The number of the token.
+    pub(crate) issue: u64,
+    /// How many tries have failed.
+    pub(crate) failed: u64,
+    /// The setting at fault, in `misconfigured`.
+    setting: &'static str,
+}
+
+/// A token to hand out, as long as it lasts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Served {
+    access: Access,
+    token: Token,
+}
+
+/// What a caller gets who looks at a snapshot.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Verdict {
+    Token(Token),
+    /// Waiting changes nothing.
+    Fails(Error),
+    Wait,
+}
+
+/// What the keeper had done when it took a caller's wish in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    pub(crate) issue: u64,
+    pub(crate) failed: u64,
+}
+
+impl Served {
+    /// How long it lasts; absent means that it is not known.
+    fn remaining(&self, now: Timestamp) -> Option<Duration> {
+        self.access.expires_at().map(|at| at.since(now))
+    }
+
+    fn is_valid_for(&self, least: Duration, now: Timestamp) -> bool {
+        let enough = |lifetime| policy::min_valid(least, lifetime).max(Duration::from_millis(1));
+        self.remaining(now).zip(self.access.lifetime).is_none_or(|(left, lifetime)| left >= enough(lifetime))
+    }
+}
+
+impl Snapshot {
+    /// What a caller gets now; `progress` is there once the keeper has taken the wish in. `strict` callers named the
+    /// validity they need; others take what is still valid while the server or store is in trouble.
+    pub(crate) fn verdict(&self, want: &Want, strict: bool, progress: Option<Progress>, now: Timestamp) -> Verdict {
+        let served = self.served.as_ref();
+        let good = match want {
+            Want::Valid(least) => served.filter(|it| {
+                it.is_valid_for(*least, now) || (!strict && self.is_in_trouble() && it.is_valid_for(Duration::ZERO, now))
+            }),
+            Want::New => served.filter(|_| progress.is_some_and(|progress| self.issue > progress.issue)),
+            Want::AnotherThan(rejected) => served
+                .filter(|it| it.access.token != *rejected && it.is_valid_for(Duration::from_mins(1), now)),
+        };
+        if let Some(served) = good {
+            return Verdict::Token(served.token.clone());
+        }
+        let waits_for_a_try =
+            !matches!(want, Want::Valid(_)) && progress.is_none_or(|progress| self.failed == progress.failed);
+        match self.info.state {
+            State::Empty if !self.info.login_pending => Verdict::Fails(self.error()),
+            State::ConsentNeeded | State::Misconfigured if !self.info.login_pending && !waits_for_a_try => {
+                Verdict::Fails(self.error())
+            }
+            _ => Verdict::Wait,
+        }
+    }
+
+    fn is_in_trouble(&self) -> bool {
+        use State::{ConsentNeeded, Misconfigured, StoreUnavailable, Waiting};
+        matches!(self.info.state, Waiting | ConsentNeeded | Misconfigured | StoreUnavailable)
+    }
+
+    /// The state's own error.
+    pub(crate) fn error(&self) -> Error {
+        let account = self.info.name.clone();
+        let reason = self.info.reason.clone().unwrap_or_else(|| {
+            "No token came within the wait; try again, or see `imgurctl status`".to_owned()
+        });
+        match self.info.state {
+            State::Empty | State::ConsentNeeded => Error::ConsentNeeded { account, reason },
+            State::Misconfigured => Error::Misconfigured { setting: self.setting.to_owned(), reason },
+            State::StoreUnavailable => Error::StoreUnavailable { reason },
+            _ => Error::TemporarilyUnavailable { reason, retry_at: self.info.retry_at },
+        }
+    }
+}
+
+impl Account {
+    /// Whether there is a token to hand out that stays valid for `least`.
+    pub(super) fn serves(&self, least: Duration, now: Timestamp) -> bool {
+        self.served().is_some_and(|served| served.is_valid_for(least, now))
+    }
+
+    /// The token to hand out. Between the server's answer and its publication there is none: the old one may be dead,
+    /// and the new one is not yet safe.
+    fn served(&self) -> Option<Served> {
+        let grant = self.grant().filter(|_| !self.rejected && !self.ledger.is_publishing())?;
+        let access = grant.access.clone()?;
+        let token = Token {
+            account: self.name.clone(),
+            access_token: access.token.clone(),
+            token_type: access.token_type.clone(),
+            expires_at: access.expires_at().map(Timestamp::as_secs),
+            username: grant.username.clone(),
+        };
+        Some(Served { access, token })
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.serves(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()), now)
+    }
+
+    /// When the state stops being `fresh` unless something happens.
+    pub(super) fn turns_stale_at(&self) -> Option<Timestamp> {
+        let access = self.grant()?.access.as_ref()?;
+        let lifetime = access.lifetime?;
+        let least = policy::min_valid(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()), lifetime);
+        Some(access.issued_at + lifetime.saturating_sub(least) + Duration::from_millis(1))
+    }
+
+    fn state(&self, now: Timestamp) -> State {
+        let Some(grant) = self.grant().filter(|_| matches!(self.shelf, Shelf::Read)) else {
+            return if matches!(self.shelf, Shelf::Read) { State::Empty } else { State::StoreUnavailable };
+        };
+        let is_under_way = !matches!(self.refresh, Refresh::Idle) || self.ledger.is_publishing();
+        match &self.trouble {
+            _ if self.is_refused() => State::ConsentNeeded,
+            _ if grant.refresh_token.is_none() && !self.is_fresh(now) => State::ConsentNeeded,
+            Some(Trouble::Misconfigured { .. }) => State::Misconfigured,
+            Some(Trouble::NotRecorded { .. }) => State::StoreUnavailable,
+            _ if is_under_way => State::Refreshing,
+            Some(Trouble::Passing { .. }) if self.next_try(now).is_some() => State::Waiting,
+            _ if self.is_fresh(now) => State::Fresh,
+            _ => State::Stale,
+        }
+    }
+
+    fn reason(&self, state: State, now: Timestamp) -> Option<String> {
+        let name = &self.name;
+        let last_failure = match &self.trouble {
+            Some(
+                Trouble::Passing { reason } | Trouble::Misconfigured { reason, .. } | Trouble::NotRecorded { reason },
+            ) => reason.as_str(),
+            None => "",
+        };
+        let reason = match state {
+            State::Fresh if self.demand.tokens_die_early(now) => format!(
+                "Tokens keep being rejected long before they expire: another program seems to use the client id {}; let \
+                 one keeper refresh for all of them",
+                self.config.client_id
+            ),
+            State::Fresh if self.ledger.grant_is_unsaved() => format!(
+                "The token is served from memory, because the store does not take it ({}); it is tried again by itself",
+                self.ledger.lags().unwrap_or_default()
+            ),
+            State::Fresh => return None,
+            State::Empty if self.record.grant.is_some() => format!(
+                "The grant was given to another client id or server than is configured now, so it is set aside; change \
+                 the setting back, or run `imgurctl login {name}`"
+            ),
+            State::Empty => format!("Nobody has signed in yet; run `imgurctl login {name}`"),
+            State::Refreshing => "A new token is on its way; wait a moment".to_owned(),
+            State::Stale => self.why_stale(last_failure),
+            State::Waiting if self.record.refusal.is_some() => {
+                format!("{last_failure}; it is asked again before that is believed, just wait")
+            }
+            State::Waiting => format!("{last_failure}; it is tried again by itself, just wait"),
+            State::ConsentNeeded if self.is_refused() => {
+                format!("The server has refused the refresh token, and again when asked again; run `imgurctl login {name}`")
+            }
+            State::ConsentNeeded => self.no_refresh_token(),
+            State::Misconfigured => {
+                format!("{last_failure}; mend it with `imgurctl account set {name}`, then run `imgurctl refresh {name}`")
+            }
+            State::StoreUnavailable => self.why_store_unavailable(last_failure),
+        };
+        Some(reason)
+    }
+
+    pub(super) fn no_refresh_token(&self) -> String {
+        format!("The server gave no refresh token, so only a new sign-in brings a token; run `imgurctl login {}`", self.name)
+    }
+
+    fn why_stale(&self, last_failure: &str) -> String {
+        let why = match (self.config.auto_refresh, last_failure) {
+            (false, "") => "Auto-refresh is off".to_owned(),
+            (false, failure) => format!("Auto-refresh is off, and the last try failed: {failure}"),
+            (true, _) => "The token lives too shortly to be refreshed ahead of time".to_owned(),
+        };
+        format!("{why}; ask for a token, or run `imgurctl refresh {}`", self.name)
+    }
+
+    fn why_store_unavailable(&self, last_failure: &str) -> String {
+        match &self.shelf {
+            Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
+            Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
+            Shelf::Read => format!(
+                "{last_failure}. Nothing is refreshed before that can be recorded; mend the store, then run `imgurctl \
+                 refresh {}`",
+                self.name
+            ),
+        }
+    }
+
+    /// The account as it looks at `now`.
+    #[must_use]
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        let state = self.state(now);
+        let grant = self.grant();
+        let next_try = self.next_try(now);
+        let waits = self.retry_at.is_some();
+        let info = Info {
+            name: self.name.clone(),
+            is_default: false,
+            username: grant.and_then(|grant| grant.username.clone()),
+            state,
+            reason: self.reason(state, now),
+            auto_refresh: self.config.auto_refresh,
+            login_pending: self.login_pending,
+            unsaved: self.ledger.grant_is_unsaved(),
+            expires_at: grant.and_then(|grant| grant.access.as_ref()?.expires_at()).map(Timestamp::as_secs),
+            next_refresh_at: next_try.filter(|_| !waits).map(Timestamp::as_secs),
+            retry_at: next_try.filter(|_| waits).or(self.reload_at()).map(Timestamp::as_secs),
+            granted_at: grant.map(|grant| grant.granted_at.as_secs()),
+            settings: self.config.settings(),
+        };
+        let setting = match &self.trouble {
+            Some(Trouble::Misconfigured { setting, .. }) => setting,
+            _ => "",
+        };
+        Snapshot {
+            info: Arc::new(info),
+            served: self.served().map(Arc::new),
+            issue: self.issue,
+            failed: self.failed,
+            setting,
+        }
+    }
+}

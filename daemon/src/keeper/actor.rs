@@ -1,0 +1,318 @@
+//! The one task that owns every account. It never waits for a server, a store or a caller: those have tasks of their
+//! own, whose outcomes come back as messages.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::account::{Account, Ask, Effect, Event, Now, Progress, Snapshot, Ticket};
+use super::{Directory, Keeper, gone};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::grant::Timestamp;
+use crate::provider::Provider;
+use crate::store::{StoreError, TokenStore};
+
+/// How long a new token is kept back for the sake of a store that does not answer.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the actor is told. The senders queue here when it is busy; there are at most as many as there are callers.
+const QUEUE: usize = 64;
+
+type Reply = oneshot::Sender<Result<Progress, Error>>;
+
+pub(super) enum Message {
+    Ask { account: String, ask: Ask, reply: Reply },
+    Happened { account: String, event: Event },
+    Configure { config: Arc<Config>, reply: oneshot::Sender<()> },
+    LoginPending { account: String, pending: bool, reply: oneshot::Sender<()> },
+    Unlock { reply: oneshot::Sender<Result<(), Error>> },
+    Unlocked { result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>> },
+    Drain { reply: oneshot::Sender<()> },
+}
+
+struct Slot {
+    account: Account,
+    snapshot: watch::Sender<Snapshot>,
+    wake: Option<Timestamp>,
+    /// Whether the configuration still has it.
+    is_listed: bool,
+}
+
+struct Actor {
+    provider: Arc<dyn Provider>,
+    store: Arc<dyn TokenStore>,
+    clock: Arc<dyn Clock>,
+    slots: HashMap<String, Slot>,
+    wakes: BTreeSet<(Timestamp, String)>,
+    waiting: HashMap<Ticket, Reply>,
+    last_ticket: Ticket,
+    directory: watch::Sender<Arc<Directory>>,
+    changes: watch::Sender<u64>,
+    /// Messages to oneself, from tasks.
+    own: mpsc::Sender<Message>,
+    draining: Vec<oneshot::Sender<()>>,
+}
+
+/// Starts the keeper of the accounts in `config`. It ends when the last handle is gone.
+#[must_use]
+pub fn spawn(
+    config: &Config,
+    provider: Arc<dyn Provider>,
+    store: Arc<dyn TokenStore>,
+    clock: Arc<dyn Clock>,
+) -> Keeper {
+    let (messages, inbox) = mpsc::channel(QUEUE);
+    let (own, own_inbox) = mpsc::channel(QUEUE);
+    let (directory, directory_reader) = watch::channel(Arc::default());
+    let (changes, changes_reader) = watch::channel(0);
+    let mut actor = Actor {
+        provider,
+        store,
+        clock: clock.clone(),
+        slots: HashMap::new(),
+        wakes: BTreeSet::new(),
+        waiting: HashMap::new(),
+        last_ticket: 0,
+        directory,
+        changes,
+        own,
+        draining: Vec::new(),
+    };
+    actor.configure(config);
+    tokio::spawn(actor.run(inbox, own_inbox));
+    Keeper { messages, directory: directory_reader, changes: changes_reader, clock }
+}
+
+impl Actor {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut own_inbox: mpsc::Receiver<Message>) {
+        let clock = self.clock.clone();
+        loop {
+            let wake = self.wakes.first().map(|(at, _)| *at);
+            tokio::select! {
+                message = own_inbox.recv() => message.into_iter().for_each(|message| self.take(message)),
+                message = inbox.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                () = clock.sleep_until(wake) => self.tick(),
+            }
+            self.finish_draining();
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Ask { account, ask, reply } => self.ask(&account, ask, reply),
+            Message::Happened { account, event } => self.step(&account, event),
+            Message::Configure { config, reply } => {
+                self.configure(&config);
+                let _ = reply.send(());
+            }
+            Message::LoginPending { account, pending, reply } => {
+                self.step(&account, Event::LoginPending(pending));
+                let _ = reply.send(());
+            }
+            Message::Unlock { reply } => self.unlock(reply),
+            Message::Unlocked { result, reply } => self.unlocked(result, reply),
+            Message::Drain { reply } => self.drain(reply),
+        }
+    }
+
+    fn ask(&mut self, account: &str, ask: Ask, reply: Reply) {
+        let is_listed = self.slots.get(account).is_some_and(|slot| slot.is_listed);
+        if !self.draining.is_empty() || !is_listed {
+            let _ = reply.send(Err(gone()));
+            return;
+        }
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        self.waiting.insert(ticket, reply);
+        self.step(account, Event::Asked { ticket, ask });
+    }
+
+    fn step(&mut self, name: &str, event: Event) {
+        let now = self.now();
+        let Some(slot) = self.slots.remove(name) else { return };
+        tracing::trace!(account = name, event = event_name(&event), "step");
+        let (account, effects) = slot.account.step(event, now);
+        if !slot.is_listed && account.is_quiet() {
+            self.rewake(name, slot.wake, None);
+            let snapshot = account.snapshot(now.at);
+            let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
+            return effects.into_iter().for_each(|effect| self.carry_out(name, effect, progress));
+        }
+        self.settle(name, Slot { account, ..slot }, now, effects);
+    }
+
+    /// Puts the account back, publishes how it looks, and carries out what it wants done.
+    fn settle(&mut self, name: &str, mut slot: Slot, now: Now, effects: Vec<Effect>) {
+        let wake = slot.account.wake_at(now.at);
+        self.rewake(name, slot.wake, wake);
+        slot.wake = wake;
+        let snapshot = slot.account.snapshot(now.at);
+        let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
+        self.publish(&slot.snapshot, snapshot);
+        self.slots.insert(name.to_owned(), slot);
+        for effect in effects {
+            self.carry_out(name, effect, progress);
+        }
+    }
+
+    fn publish(&self, sender: &watch::Sender<Snapshot>, snapshot: Snapshot) {
+        let changed = sender.send_if_modified(|current| {
+            let (was, is) = (current.info.state, snapshot.info.state);
+            if was != is {
+                let reason = snapshot.info.reason.as_deref().unwrap_or_default();
+                tracing::info!(account = %snapshot.info.name, state = %is, reason, "account");
+            }
+            let changed = *current != snapshot;
+            *current = snapshot;
+            changed
+        });
+        if changed {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn rewake(&mut self, name: &str, old: Option<Timestamp>, new: Option<Timestamp>) {
+        if old != new {
+            if let Some(old) = old {
+                self.wakes.remove(&(old, name.to_owned()));
+            }
+            self.wakes.extend(new.map(|new| (new, name.to_owned())));
+        }
+    }
+
+    fn carry_out(&mut self, name: &str, effect: Effect, progress: Progress) {
+        match effect {
+            Effect::Load => {
+                let load = self.store.load(name.to_owned());
+                self.report(name, async move { Event::Loaded(load.await) });
+            }
+            Effect::Save { revision, record } => {
+                let save = self.store.save(name.to_owned(), *record);
+                let own = self.own.clone();
+                let account = name.to_owned();
+                self.report(name, async move {
+                    tokio::pin!(save);
+                    let result = if let Ok(result) = timeout(STORE_PATIENCE, &mut save).await {
+                        result
+                    } else {
+                        let event = Event::SaveIsSlow { revision };
+                        let _ = own.send(Message::Happened { account, event }).await;
+                        save.await
+                    };
+                    Event::Saved { revision, result }
+                });
+            }
+            Effect::Send { op, client, request } => {
+                let answer = self.provider.token(client, request);
+                self.report(name, async move { Event::Answered { op, answer: answer.await } });
+            }
+            Effect::Reply { ticket, result } => {
+                if let Some(reply) = self.waiting.remove(&ticket) {
+                    // Whoever asked may have left; what they asked for is done all the same.
+                    let _ = reply.send(result.map(|()| progress));
+                }
+            }
+        }
+    }
+
+    /// Runs `work` to its end, whatever becomes of the caller, and takes its outcome in.
+    fn report(&self, account: &str, work: impl Future<Output = Event> + Send + 'static) {
+        let (own, account) = (self.own.clone(), account.to_owned());
+        tokio::spawn(async move {
+            let event = work.await;
+            let _ = own.send(Message::Happened { account, event }).await;
+        });
+    }
+
+    fn configure(&mut self, config: &Config) {
+        for (name, account_config) in &config.accounts {
+            if let Some(slot) = self.slots.get_mut(name) {
+                slot.is_listed = true;
+                self.step(name, Event::Configured(account_config.clone()));
+            } else {
+                let now = self.now();
+                let (account, effects) = Account::new(name.clone(), account_config.clone(), now);
+                let snapshot = watch::Sender::new(account.snapshot(now.at));
+                let slot = Slot { account, snapshot, wake: None, is_listed: true };
+                self.settle(name, slot, now, effects);
+            }
+        }
+        let gone = self.slots.iter().filter(|(name, _)| !config.accounts.contains_key(*name));
+        for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            if let Some(slot) = self.slots.get_mut(&name) {
+                slot.is_listed = false;
+            }
+            self.step(&name, Event::Closing);
+        }
+        let listed = self.slots.iter().filter(|(_, slot)| slot.is_listed);
+        let accounts = listed.map(|(name, slot)| (name.clone(), slot.snapshot.subscribe())).collect();
+        self.directory.send_replace(Arc::new(Directory { default: config.default_account.clone(), accounts }));
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        let due = self.wakes.iter().take_while(|(at, _)| *at <= now).map(|(_, name)| name.clone());
+        for name in due.collect::<Vec<_>>() {
+            self.step(&name, Event::Tick);
+        }
+    }
+
+    fn unlock(&self, reply: oneshot::Sender<Result<(), Error>>) {
+        let (unlock, own) = (self.store.unlock(), self.own.clone());
+        tokio::spawn(async move {
+            let result = unlock.await;
+            let _ = own.send(Message::Unlocked { result, reply }).await;
+        });
+    }
+
+    fn unlocked(&mut self, result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>>) {
+        for name in self.slots.keys().cloned().collect::<Vec<_>>() {
+            self.last_ticket += 1;
+            self.step(&name, Event::Asked { ticket: self.last_ticket, ask: Ask::Reload });
+        }
+        let _ = reply.send(result.map_err(|error| Error::StoreUnavailable { reason: error.to_string() }));
+    }
+
+    fn drain(&mut self, reply: oneshot::Sender<()>) {
+        self.draining.push(reply);
+        for name in self.slots.keys().cloned().collect::<Vec<_>>() {
+            self.step(&name, Event::Closing);
+        }
+    }
+
+    fn finish_draining(&mut self) {
+        if !self.draining.is_empty() && self.slots.values().all(|slot| slot.account.is_quiet()) {
+            for reply in self.draining.drain(..) {
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { at: self.clock.now(), dice: rand::random() }
+    }
+}
+
+/// Events carry secrets: their names are all that a log may see.
+fn event_name(event: &Event) -> &'static str {
+    match event {
+        Event::Loaded(_) => "loaded",
+        Event::Saved { .. } => "saved",
+        Event::SaveIsSlow { .. } => "save is slow",
+        Event::Answered { .. } => "answered",
+        Event::Tick => "tick",
+        Event::Asked { .. } => "asked",
+        Event::Configured(_) => "configured",
+        Event::LoginPending(_) => "login pending",
+        Event::Closing => "closing",
+    }
+}

@@ -1,0 +1,249 @@
+//! The heart: one actor owns every account, and a handle that anyone may clone asks it.
+//!
+//! It knows no wire and no disk. A token at hand is read from a snapshot and never queues behind anything.
+
+pub mod account;
+mod actor;
+mod demand;
+mod policy;
+mod watcher;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Secret, Token};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::provider::{TokenRequest, TokenResponse};
+
+use account::{Ask, Progress, Snapshot, Verdict, Want};
+use actor::Message;
+pub use actor::spawn;
+pub use policy::RefreshPolicy;
+pub use watcher::Watcher;
+
+/// The longest that a call waits, whatever it asks for.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// The longest that a change of grants takes: a request to the server and writing its outcome, each bounded.
+const LONGEST_CHANGE: Duration = Duration::from_mins(1);
+
+/// The accounts there are.
+#[derive(Clone, Debug, Default)]
+struct Directory {
+    default: Option<String>,
+    accounts: BTreeMap<String, watch::Receiver<Snapshot>>,
+}
+
+/// A way to ask the keeper.
+#[derive(Clone)]
+pub struct Keeper {
+    messages: mpsc::Sender<Message>,
+    directory: watch::Receiver<Arc<Directory>>,
+    /// Counts every change of every account.
+    changes: watch::Receiver<u64>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Keeper {
+    /// The access token of `account`, valid for `min_valid`. Waits up to `patience` for one.
+    pub async fn token(&self, account: Option<&str>, min_valid: Option<Duration>, patience: Duration) -> Result<Token, Error> {
+        let least = min_valid.unwrap_or(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()));
+        self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
+    }
+
+    /// A new access token, whatever the clock says.
+    pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Token, Error> {
+        self.want(account, Want::New, true, patience).await
+    }
+
+    /// Another access token than `rejected`. If that is not the current one any more, the current one comes back.
+    pub async fn reject(&self, account: Option<&str>, rejected: Secret, patience: Duration) -> Result<Token, Error> {
+        if rejected.is_empty() {
+            return Err(Error::invalid("access_token", "The rejected token is empty; hand in the token that was rejected"));
+        }
+        self.want(account, Want::AnotherThan(rejected), true, patience).await
+    }
+
+    async fn want(&self, account: Option<&str>, want: Want, strict: bool, patience: Duration) -> Result<Token, Error> {
+        let (name, mut snapshots) = self.find(account)?;
+        let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
+        match verdict {
+            Verdict::Token(token) => return Ok(token),
+            Verdict::Fails(error) => return Err(error),
+            Verdict::Wait => {}
+        }
+        let patience = patience.min(LONGEST_WAIT);
+        let deadline = Instant::now() + patience;
+        match timeout_at(deadline, self.wait_for(name, &mut snapshots, want, strict, patience)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(snapshots.borrow().error()),
+        }
+    }
+
+    async fn wait_for(
+        &self,
+        name: String,
+        snapshots: &mut watch::Receiver<Snapshot>,
+        want: Want,
+        strict: bool,
+        patience: Duration,
+    ) -> Result<Token, Error> {
+        let until = self.clock.now() + patience;
+        let before = self.ask(name, Ask::Want { want: want.clone(), until }).await?;
+        loop {
+            let verdict = snapshots.borrow_and_update().verdict(&want, strict, Some(before), self.clock.now());
+            match verdict {
+                Verdict::Token(token) => return Ok(token),
+                Verdict::Fails(error) => return Err(error),
+                Verdict::Wait => snapshots.changed().await.map_err(|_| gone())?,
+            }
+        }
+    }
+
+    /// All accounts, or one.
+    pub fn accounts(&self, account: Option<&str>) -> Result<Vec<Account>, Error> {
+        let directory = self.directory.borrow().clone();
+        if account.is_some() {
+            let (name, snapshots) = self.find(account)?;
+            return Ok(vec![directory.info(&name, &snapshots.borrow())]);
+        }
+        Ok(directory.accounts.iter().map(|(name, snapshots)| directory.info(name, &snapshots.borrow())).collect())
+    }
+
+    /// One account.
+    pub fn account(&self, account: Option<&str>) -> Result<Account, Error> {
+        let (name, snapshots) = self.find(account)?;
+        let info = self.directory.borrow().info(&name, &snapshots.borrow());
+        Ok(info)
+    }
+
+    /// Tells of all accounts, or one, now and at each change.
+    pub fn watch(&self, account: Option<&str>) -> Result<Watcher, Error> {
+        let only = account.map(|_| self.find(account)).transpose()?.map(|(name, _)| name);
+        Ok(Watcher::new(self.clone(), only))
+    }
+
+    /// Whether a grant of `account` could be taken in: not while the store, and what it holds, cannot be read.
+    pub async fn ready_for_grant(&self, account: &str) -> Result<(), Error> {
+        self.change(account, Ask::Ready).await.map(drop)
+    }
+
+    /// Exchanges a code or PIN for a grant; answers when that is published.
+    pub async fn exchange(&self, account: &str, request: TokenRequest, replace: bool) -> Result<Account, Error> {
+        self.change(account, Ask::Exchange { request, replace }).await
+    }
+
+    /// Takes tokens over that the server gave through the browser.
+    pub async fn accept(&self, account: &str, tokens: TokenResponse, replace: bool) -> Result<Account, Error> {
+        self.change(account, Ask::Accept { tokens, replace }).await
+    }
+
+    /// Takes over a grant obtained elsewhere, and verifies it where the server answers.
+    pub async fn import(
+        &self,
+        account: Option<&str>,
+        refresh_token: Secret,
+        access_token: Option<Secret>,
+        username: Option<String>,
+        replace: bool,
+    ) -> Result<Account, Error> {
+        let (name, _) = self.find(account)?;
+        self.change(&name, Ask::Import { refresh_token, access_token, username, replace }).await
+    }
+
+    /// Brings back the grant that was displaced.
+    pub async fn restore(&self, account: Option<&str>) -> Result<Account, Error> {
+        let (name, _) = self.find(account)?;
+        self.change(&name, Ask::Restore).await
+    }
+
+    /// Forgets an account's grants.
+    pub async fn logout(&self, account: Option<&str>) -> Result<(), Error> {
+        let (name, _) = self.find(account)?;
+        self.change(&name, Ask::Logout).await.map(drop)
+    }
+
+    /// Keeps a client secret in the store.
+    pub async fn keep_client_secret(&self, account: &str, secret: Secret) -> Result<(), Error> {
+        self.change(account, Ask::KeepClientSecret(secret)).await.map(drop)
+    }
+
+    /// Unlocks the store, and reads what could not be read.
+    pub async fn unlock_store(&self) -> Result<(), Error> {
+        self.send(|reply| Message::Unlock { reply }).await?
+    }
+
+    /// Takes another configuration.
+    pub async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
+        self.send(|reply| Message::Configure { config, reply }).await
+    }
+
+    /// Tells that a login of `account` began or ended.
+    pub async fn login_pending(&self, account: &str, pending: bool) -> Result<(), Error> {
+        self.send(|reply| Message::LoginPending { account: account.to_owned(), pending, reply }).await
+    }
+
+    /// Starts nothing new, and returns when nothing is under way.
+    pub async fn drain(&self) -> Result<(), Error> {
+        self.send(|reply| Message::Drain { reply }).await
+    }
+
+    /// The name that `account` stands for.
+    pub fn resolve(&self, account: Option<&str>) -> Result<String, Error> {
+        self.find(account).map(|(name, _)| name)
+    }
+
+    fn find(&self, account: Option<&str>) -> Result<(String, watch::Receiver<Snapshot>), Error> {
+        let directory = self.directory.borrow();
+        let name = account.filter(|name| !name.is_empty()).or(directory.default.as_deref());
+        match name.and_then(|name| directory.accounts.get_key_value(name)) {
+            Some((name, snapshots)) => Ok((name.clone(), snapshots.clone())),
+            None => Err(directory.no_such(name)),
+        }
+    }
+
+    async fn change(&self, account: &str, ask: Ask) -> Result<Account, Error> {
+        let done = timeout_at(Instant::now() + LONGEST_CHANGE, self.ask(account.to_owned(), ask));
+        done.await.unwrap_or_else(|_| Err(takes_long()))?;
+        self.account(Some(account))
+    }
+
+    async fn ask(&self, account: String, ask: Ask) -> Result<Progress, Error> {
+        self.send(|reply| Message::Ask { account, ask, reply }).await?
+    }
+
+    async fn send<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(message(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    }
+}
+
+impl Directory {
+    fn info(&self, name: &str, snapshot: &Snapshot) -> Account {
+        Account { is_default: self.default.as_deref() == Some(name), ..(*snapshot.info).clone() }
+    }
+
+    fn no_such(&self, name: Option<&str>) -> Error {
+        let reason = match name {
+            Some(name) => format!("There is no account {name}; see `imgurctl account list`, or add it with `imgurctl account add`"),
+            None if self.accounts.is_empty() => "There is no account yet; add one with `imgurctl account add NAME`".to_owned(),
+            None => "No account is the default; name one, or choose it with `imgurctl account default NAME`".to_owned(),
+        };
+        Error::NoSuchAccount { account: name.unwrap_or_default().to_owned(), reason }
+    }
+}
+
+fn takes_long() -> Error {
+    let reason = "It takes longer than a minute, and goes on by itself; see `imgurctl status`".to_owned();
+    Error::TemporarilyUnavailable { reason, retry_at: None }
+}
+
+fn gone() -> Error {
+    Error::TemporarilyUnavailable { reason: "imgurd is stopping; try again in a moment".to_owned(), retry_at: None }
+}

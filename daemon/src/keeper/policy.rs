@@ -1,0 +1,147 @@
+//! When to refresh, and how long to wait after a failure: arithmetic alone.
+
+use std::time::Duration;
+
+use crate::grant::{Access, Timestamp};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// The longest lifetime believed: Imgur's 315360000 s.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24 * 3650);
+/// Tokens that live shorter are refreshed on demand only.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(2);
+/// The bounds of back-off; the first failure waits at most the lower one.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(15));
+
+/// The longest pause between tries while somebody waits.
+pub(super) const IMPATIENT: Duration = Duration::from_secs(5);
+/// A refusal is believed when the server repeats it after this long.
+pub(super) const CONFIRM_AFTER: Duration = MINUTE;
+/// How often a refused grant is tried all the same.
+pub(super) const REFUSED_RETRY: Duration = DAY;
+/// How often a refused client is tried all the same.
+pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_hours(1);
+/// How long a displaced grant is kept.
+pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
+/// The least pause between two tries, however often somebody asks.
+pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The person's own figures for when to refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    /// How long before expiry; absent means the rule.
+    pub margin: Option<Duration>,
+    /// How old an access token may become, whatever its expiry.
+    pub max_age: Duration,
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        Self { margin: None, max_age: 28 * DAY }
+    }
+}
+
+/// What `expires_in` (seconds) means: nothing known where it is missing, zero or negative; ten years at most.
+pub(super) fn lifetime(expires_in: Option<i64>) -> Option<Duration> {
+    let seconds = u64::try_from(expires_in?).ok().filter(|seconds| *seconds > 0)?;
+    Some(Duration::from_secs(seconds).min(LONGEST_LIFETIME))
+}
+
+/// When to refresh a token with no one asking; `dice` in 0..1 spreads many daemons apart.
+pub(super) fn refresh_at(access: &Access, policy: RefreshPolicy, dice: f64) -> Option<Timestamp> {
+    let latest = access.issued_at + policy.max_age;
+    let Some(lifetime) = access.lifetime else { return Some(latest) };
+    if lifetime < SHORTEST_LIFETIME {
+        return None;
+    }
+    let margin = policy.margin.unwrap_or_else(|| (lifetime / 10).clamp(10 * MINUTE, DAY)).min(lifetime / 2);
+    let jitter = margin.mul_f64(0.1 * dice);
+    Some((access.issued_at + lifetime.saturating_sub(margin + jitter)).min(latest))
+}
+
+/// What a caller's `min_valid` counts as: at most half of the lifetime.
+pub(super) fn min_valid(asked: Duration, lifetime: Duration) -> Duration {
+    asked.min(lifetime / 2)
+}
+
+/// The pause after the `failures`th failure in a row, with full jitter.
+pub(super) fn backoff(failures: u32, dice: f64) -> Duration {
+    let (first, longest) = BACKOFF;
+    let ceiling = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(longest);
+    ceiling.mul_f64(dice)
+}
+
+/// `span`, up to a tenth longer.
+pub(super) fn spread(span: Duration, dice: f64) -> Duration {
+    span.mul_f64(1.0 + 0.1 * dice)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::grant::Secret;
+
+    const ISSUED: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn due_after(expires_in: Option<i64>, dice: f64) -> Option<u64> {
+        let access =
+            Access { token: Secret::default(), token_type: "Bearer".into(), issued_at: ISSUED, lifetime: lifetime(expires_in) };
+        refresh_at(&access, RefreshPolicy::default(), dice).map(|at| at.since(ISSUED).as_secs())
+    }
+
+    #[rstest]
+    #[case::missing(None, Some(28 * 86400))]
+    #[case::zero(Some(0), Some(28 * 86400))]
+    #[case::negative(Some(-3600), Some(28 * 86400))]
+    #[case::below_two_seconds(Some(1), None)]
+    #[case::two_seconds(Some(2), Some(1))]
+    #[case::a_minute(Some(60), Some(30))]
+    #[case::an_hour(Some(3600), Some(3000))]
+    #[case::ten_hours(Some(36000), Some(32400))]
+    #[case::four_weeks(Some(2_419_200), Some(2_419_200 - 86400))]
+    #[case::imgurs_ten_years(Some(315_360_000), Some(28 * 86400))]
+    #[case::two_to_the_53(Some(1 << 53), Some(28 * 86400))]
+    #[case::the_largest_number(Some(i64::MAX), Some(28 * 86400))]
+    fn refreshes_as_the_rule_says_for_every_expires_in(#[case] expires_in: Option<i64>, #[case] due: Option<u64>) {
+        assert_eq!(due_after(expires_in, 0.0), due);
+    }
+
+    #[test]
+    fn ten_years_overflow_neither_in_milliseconds_nor_on_a_late_clock() {
+        assert_eq!(lifetime(Some(i64::MAX)), Some(LONGEST_LIFETIME));
+        let late = Timestamp::from_millis(i64::MAX - 1) + LONGEST_LIFETIME;
+        assert_eq!(late.as_millis(), i64::MAX);
+    }
+
+    #[test]
+    fn a_margin_of_the_persons_own_overrides_the_rule_up_to_half_of_the_lifetime() {
+        let policy = RefreshPolicy { margin: Some(Duration::from_secs(100)), ..RefreshPolicy::default() };
+        let access = |secs| Access {
+            token: Secret::default(),
+            token_type: "Bearer".into(),
+            issued_at: ISSUED,
+            lifetime: Some(Duration::from_secs(secs)),
+        };
+        assert_eq!(refresh_at(&access(3600), policy, 0.0), Some(ISSUED + Duration::from_secs(3500)));
+        assert_eq!(refresh_at(&access(60), policy, 0.0), Some(ISSUED + Duration::from_secs(30)));
+    }
+
+    proptest! {
+        #[test]
+        fn refreshes_before_expiry_and_after_issue(expires_in in 2_i64.., dice in 0.0..1.0_f64) {
+            let due = due_after(Some(expires_in), dice).unwrap();
+            prop_assert!(due < u64::try_from(expires_in).unwrap());
+            prop_assert!(due <= 28 * 86400);
+        }
+
+        #[test]
+        fn backs_off_between_nothing_and_a_quarter_of_an_hour(failures in 1_u32.., dice in 0.0..1.0_f64) {
+            prop_assert!(backoff(failures, dice) <= Duration::from_mins(15));
+            prop_assert!(backoff(1, dice) <= Duration::from_secs(1));
+        }
+    }
+}
