@@ -1,7 +1,9 @@
 //! One OAuth 2.0 server (RFC 6749): what is asked of it, and what its answers mean.
 
 mod authorize;
+mod carrier;
 mod classify;
+mod complaint;
 mod http;
 mod response;
 
@@ -15,7 +17,7 @@ use crate::grant::Secret;
 
 pub use authorize::{Authorization, AuthorizationRequest};
 pub use http::HttpProvider;
-pub use response::TokenResponse;
+pub use response::{Fields, TokenResponse};
 
 /// The client as the token endpoint knows it.
 #[derive(Clone, Debug)]

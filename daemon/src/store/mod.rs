@@ -1,15 +1,20 @@
 //! Where grants rest between runs.
 
+mod durable;
 mod file;
 mod item;
+mod key;
 mod memory;
 mod witness;
+
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use crate::grant::Record;
 
 pub use file::FileStore;
+pub use key::KeySource;
 pub use memory::MemoryStore;
 pub use witness::Witnessed;
 
@@ -38,4 +43,18 @@ pub trait TokenStore: Send + Sync {
 
     /// Opens the store again, and may raise its own prompt for it.
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>>;
+}
+
+impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
+    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+        (**self).load(account)
+    }
+
+    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+        (**self).save(account, record)
+    }
+
+    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        (**self).unlock()
+    }
 }

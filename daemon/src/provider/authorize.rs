@@ -1,0 +1,116 @@
+//! The authorization request (RFC 6749, sections 4.1.1 and 4.2.1), with PKCE (RFC 7636).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use imgurd_proto::{Flow, Secret};
+use oauth2::basic::BasicClient;
+use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, ResponseType, Scope};
+use url::Url;
+
+/// Random bytes in a `state`: twice what RFC 6749, section 10.10, asks for.
+const STATE_BYTES: u32 = 32;
+
+/// What this module sets itself: a further parameter of the same name would be sent twice, or weaken the request.
+const OWN_PARAMETERS: [&str; 7] = [
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "redirect_uri",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// What goes into the page at which a person consents.
+#[derive(Clone, Debug)]
+pub struct AuthorizationRequest {
+    /// The application's id.
+    pub client_id: String,
+    /// The authorization endpoint.
+    pub auth_url: Url,
+    /// How the answer comes back.
+    pub flow: Flow,
+    /// The callback URL, only where it is to be sent: Imgur knows it from the registration.
+    pub redirect_uri: Option<Url>,
+    /// Scopes, separated by spaces.
+    pub scope: Option<String>,
+    /// Put before the random state, never in its place.
+    pub state_prefix: Option<String>,
+    /// Further parameters. One that the request has anyway is left out.
+    pub params: BTreeMap<String, String>,
+}
+
+impl AuthorizationRequest {
+    /// A request nobody can foresee: each has a `state` and a PKCE verifier of its own.
+    #[must_use]
+    pub fn build(&self) -> Authorization {
+        let client = BasicClient::new(ClientId::new(self.client_id.clone()))
+            .set_auth_uri(AuthUrl::from_url(self.auth_url.clone()));
+        let mut request = client
+            .authorize_url(|| self.state())
+            .set_response_type(&ResponseType::new(self.flow.as_str().into()))
+            .add_scopes(self.scopes());
+        if let Some(uri) = &self.redirect_uri {
+            request = request.set_redirect_uri(Cow::Owned(RedirectUrl::from_url(uri.clone())));
+        }
+        let mut verifier = None;
+        if self.flow == Flow::Code {
+            let (challenge, secret) = PkceCodeChallenge::new_random_sha256();
+            request = request.set_pkce_challenge(challenge);
+            verifier = Some(Secret::from(secret.into_secret()));
+        }
+        for (name, value) in self
+            .params
+            .iter()
+            .filter(|(name, _)| !OWN_PARAMETERS.contains(&name.as_str()))
+        {
+            request = request.add_extra_param(name, value);
+        }
+        let (url, state) = request.url();
+        Authorization {
+            url,
+            state: state.into_secret().into(),
+            verifier,
+        }
+    }
+
+    fn state(&self) -> CsrfToken {
+        let prefix = self.state_prefix.as_deref().unwrap_or_default();
+        CsrfToken::new(format!(
+            "{prefix}{}",
+            CsrfToken::new_random_len(STATE_BYTES).secret()
+        ))
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = Scope> {
+        self.scope
+            .iter()
+            .flat_map(|scope| scope.split_whitespace())
+            .map(|scope| Scope::new(scope.into()))
+    }
+}
+
+/// An authorization request on its way.
+#[derive(Clone)]
+pub struct Authorization {
+    /// The page to open.
+    pub url: Url,
+    /// What the answer must echo.
+    pub state: Secret,
+    /// What proves to the token endpoint that the code was asked for from here; for the code flow only.
+    pub verifier: Option<Secret>,
+}
+
+impl fmt::Debug for Authorization {
+    /// Leaves out the query, which has the state in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorization")
+            .field("page", &self.url.path())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! One request to one host: sent once, bounded in time and size, and every way in which it may fail named.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use oauth2::HttpRequest;
+use reqwest::redirect::Policy;
+use tokio::task::spawn_blocking;
+use url::Url;
+
+use super::classify::classify;
+use super::http::{Timeouts, misconfigured};
+use super::{Answer, Delivery, Transient};
+
+/// More than any token response has, less than would hurt.
+const BODY_MAX: usize = 64 * 1024;
+
+const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
+
+/// A client for one request.
+pub(super) struct Carrier {
+    http: reqwest::Client,
+    host: String,
+    timeouts: Timeouts,
+}
+
+impl Carrier {
+    /// Builds a client, off the runtime, since that reads the system's certificates. It lives as long as its request: a
+    /// daemon that refreshes once in a while keeps no certificates in memory, and sees new ones and a changed proxy.
+    pub(super) async fn new(url: &Url, timeouts: Timeouts) -> Result<Self, Answer> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let built = spawn_blocking(move || build(timeouts)).await;
+        match built {
+            Ok(Ok(http)) => Ok(Self { http, host, timeouts }),
+            _ => Err(transient(
+                "no secure connection can be set up here: the system's certificates are missing or unreadable".into(),
+                Delivery::NotSent,
+            )),
+        }
+    }
+
+    /// Sends the request and says what came of it.
+    pub(super) async fn carry(&self, request: HttpRequest) -> Answer {
+        let Ok(request) = reqwest::Request::try_from(request) else {
+            return misconfigured("no request can be made out of the token URL");
+        };
+        match self.http.execute(request).await {
+            Ok(response) => self.receive(response).await,
+            Err(error) if error.is_builder() => misconfigured("no request can be made out of the token URL"),
+            Err(error) if error.is_connect() => transient(self.no_connection(&error), Delivery::NotSent),
+            Err(error) => self.broke(&error),
+        }
+    }
+
+    async fn receive(&self, mut response: reqwest::Response) -> Answer {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > BODY_MAX => {
+                    if status.is_success() {
+                        return transient(
+                            format!("the answer of {} was too long to be one", self.host),
+                            Delivery::InDoubt,
+                        );
+                    }
+                    body.clear(); // a long error page says no more than its status
+                    break;
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => return self.broke(&error),
+            }
+        }
+        classify(status, &headers, &body)
+    }
+
+    fn no_connection(&self, error: &reqwest::Error) -> String {
+        let host = &self.host;
+        match tls_trouble(error) {
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                format!(
+                    "the certificate of {host} was not accepted: check the clock, and whether the network wants you to sign in"
+                )
+            }
+            Some(_) => format!("no secure connection to {host}"),
+            None if error.is_dns() => format!("the address of {host} was not found: the network may be down"),
+            None if error.is_timeout() => format!(
+                "no connection to {host} within {} s",
+                self.timeouts.connect.as_secs()
+            ),
+            None => format!("no connection to {host}"),
+        }
+    }
+
+    fn broke(&self, error: &reqwest::Error) -> Answer {
+        let host = &self.host;
+        let reason = if error.is_timeout() {
+            format!(
+                "no whole answer from {host} within {} s",
+                self.timeouts.total.as_secs()
+            )
+        } else {
+            format!("the connection to {host} broke before the answer was whole")
+        };
+        transient(reason, Delivery::InDoubt)
+    }
+}
+
+fn build(timeouts: Timeouts) -> reqwest::Result<reqwest::Client> {
+    // It fails where one is installed already, which is as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(0)
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.total)
+        .build()
+}
+
+fn transient(reason: String, delivery: Delivery) -> Answer {
+    Answer::Transient(Transient {
+        reason,
+        retry_after: None::<Duration>,
+        delivery,
+    })
+}
+
+/// What TLS had against the server. An `io::Error` hides what it wraps from `source`.
+fn tls_trouble<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
+        }
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped
+            .map(|inner| inner as &(dyn Error + 'static))
+            .or_else(|| error.source());
+    }
+    None
+}

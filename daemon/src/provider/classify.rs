@@ -1,0 +1,122 @@
+//! What an answer of the token endpoint means. Every answer is one of four, and only an explicit word of the server is
+//! ever one against the grant.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+
+use super::complaint::Complaint;
+use super::{Answer, Delivery, TokenResponse, Transient};
+
+/// The longest that a server may make us wait.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+
+/// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and a server's
+/// `error_description`, bounded and without anything that looks like a secret.
+pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
+    if status == StatusCode::OK
+        && let Some(tokens) = TokenResponse::from_json(body)
+    {
+        return Answer::Granted(tokens);
+    }
+    let complaint = Complaint::parse(body);
+    let verdict = if status.is_client_error() && !asks_for_patience(status) {
+        complaint.as_ref().and_then(|complaint| complaint.verdict(status))
+    } else {
+        None
+    };
+    verdict.unwrap_or_else(|| {
+        let page = is_web_page(headers, body);
+        let (reason, delivery) = passing_trouble(status, complaint.as_ref(), page);
+        Answer::Transient(Transient {
+            reason,
+            retry_after: retry_after(headers),
+            delivery,
+        })
+    })
+}
+
+/// Whether the status alone says that the request was not looked at: no body changes that.
+fn asks_for_patience(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    )
+}
+
+/// What happened, and whether the server may have acted on the request all the same.
+fn passing_trouble(status: StatusCode, complaint: Option<&Complaint>, page: bool) -> (String, Delivery) {
+    if let Some(reason) = complaint.and_then(Complaint::known_trouble) {
+        return (reason.into(), Delivery::Answered);
+    }
+    let code = status.as_u16();
+    if page && (status.is_success() || status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED) {
+        let reason = "a web page came instead of an answer: the network may want you to sign in";
+        return (reason.into(), Delivery::Answered);
+    }
+    if status.is_success() {
+        // A success that cannot be read may have been one: its tokens are lost, the refresh token perhaps replaced.
+        return match complaint {
+            Some(complaint) if complaint.has_an_error() => (
+                format!("the server answered with an error inside a success (HTTP {code})"),
+                Delivery::Answered,
+            ),
+            _ => (
+                format!("the server's answer was cut off or unreadable (HTTP {code})"),
+                Delivery::InDoubt,
+            ),
+        };
+    }
+    let reason = match code {
+        300..=399 => format!(
+            "the server answered with a redirect (HTTP {code}), which is not followed: it could carry the token elsewhere"
+        ),
+        408 | 425 => format!("the server asks for another try (HTTP {code})"),
+        429 => "the server wants fewer requests (HTTP 429)".into(),
+        404 | 405 | 410 => format!("the server gives out no tokens at the token URL just now (HTTP {code})"),
+        400..=499 => format!("the server turned the request away without saying why (HTTP {code})"),
+        _ if page => format!("the server answered with an error page (HTTP {code})"),
+        _ => format!("the server is in trouble (HTTP {code})"),
+    };
+    (reason, Delivery::Answered)
+}
+
+fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
+    let says_so = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.to_ascii_lowercase().contains("html"));
+    let looks_so = body.trim_ascii_start().starts_with(b"<");
+    looks_so || (says_so && !body.trim_ascii().is_empty())
+}
+
+/// `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3). A date is measured by the server's own clock, where
+/// it says what that shows.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let header = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
+    let value = header(RETRY_AFTER)?;
+    let wait = value.parse().ok().map(Duration::from_secs).or_else(|| {
+        let now = header(DATE)
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+            .unwrap_or_else(SystemTime::now);
+        let at = httpdate::parse_http_date(value).ok()?;
+        Some(at.duration_since(now).unwrap_or_default())
+    });
+    let too_many_digits = || {
+        value
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then_some(RETRY_AFTER_MAX)
+    };
+    wait.or_else(too_many_digits)
+        .map(|wait| wait.min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! What a server says in the body of an error: RFC 6749's `error` (section 5.2), or Imgur's texts in its several shapes.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::Answer;
+
+/// Imgur's words against a refresh token, code or PIN. They count with HTTP 400 alone, the only status they were ever
+/// recorded with.
+const REFUSALS: [&str; 4] = [
+    "Invalid refresh token",
+    "Refresh token doesn't exist or is invalid for the client",
+    "Refresh token has expired",
+    "Invalid Pin",
+];
+
+/// Imgur's words against the client or the request, as they begin, and the setting at fault.
+const MISTAKES: [(&str, &str); 4] = [
+    ("The client credentials are invalid", "client_secret"),
+    ("Invalid client_id", "client_id"),
+    ("Invalid grant_type parameter or parameter missing", "token_url"),
+    ("Missing parameter", "token_url"),
+];
+
+/// RFC 6749's words against the client or the request, and the setting at fault.
+const ERROR_CODES: [(&str, &str); 5] = [
+    ("invalid_client", "client_secret"),
+    ("unauthorized_client", "client_id"),
+    ("invalid_scope", "scope"),
+    ("unsupported_grant_type", "token_url"),
+    ("invalid_request", "token_url"),
+];
+
+/// Trouble that passes, by a part of the text that tells of it.
+const TROUBLES: [(&str, &str); 5] = [
+    ("over capacity", "the server is over capacity"),
+    (
+        "banned country",
+        "the server blocks the country that this network is in",
+    ),
+    (
+        "these actions are forbidden",
+        "the server's own network turned the request away",
+    ),
+    ("too fast", "the server wants fewer requests"),
+    ("requests exceeded", "the server wants fewer requests"),
+];
+
+/// Characters of an `error_description` that are passed on.
+const DESCRIPTION_MAX: usize = 200;
+
+/// Letters and digits in a row that may be a token rather than a word.
+const WORD_MAX: usize = 19;
+
+/// The error in a body.
+#[derive(Debug)]
+pub(super) struct Complaint {
+    /// What it says, in all the places where a server may say it.
+    texts: Vec<String>,
+    /// Imgur's number for it.
+    number: Option<i64>,
+    description: Option<String>,
+}
+
+impl Complaint {
+    /// Reads a body; nothing if it is no JSON object.
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+        let body: Value = serde_json::from_slice(body).ok().filter(Value::is_object)?;
+        let (error, data) = (&body["error"], &body["data"]);
+        let (inner, first) = (&data["error"], &body["errors"][0]);
+        let places = [
+            error,
+            &error["message"],
+            data,
+            inner,
+            &inner["message"],
+            &first["detail"],
+        ];
+        let numbers = [&error["code"], &inner["code"], &first["code"]];
+        Some(Self {
+            texts: places
+                .iter()
+                .filter_map(|place| place.as_str())
+                .map(|text| text.trim().to_owned())
+                .collect(),
+            number: numbers.iter().find_map(|number| integer(number)),
+            description: body["error_description"].as_str().and_then(printable),
+        })
+    }
+
+    /// Whether it says anything at all.
+    pub(super) fn has_an_error(&self) -> bool {
+        !self.texts.is_empty() || self.number.is_some()
+    }
+
+    /// The server's explicit word against the grant, the client or the request, if this is one.
+    pub(super) fn verdict(&self, status: StatusCode) -> Option<Answer> {
+        if self.known_trouble().is_some() {
+            return None;
+        }
+        self.refusal(status)
+            .map(|reason| Answer::Refused { reason })
+            .or_else(|| {
+                self.mistake()
+                    .map(|(setting, reason)| Answer::Misconfigured { setting, reason })
+            })
+    }
+
+    fn refusal(&self, status: StatusCode) -> Option<String> {
+        if matches!(status.as_u16(), 400 | 401 | 403) && self.says("invalid_grant") {
+            return Some(self.quote("invalid_grant"));
+        }
+        let imgurs = || {
+            REFUSALS
+                .into_iter()
+                .find(|text| self.says(text))
+                .map(|text| self.quote(text))
+        };
+        (status == StatusCode::BAD_REQUEST).then(imgurs).flatten()
+    }
+
+    fn mistake(&self) -> Option<(&'static str, String)> {
+        let codes = ERROR_CODES.into_iter().find(|(code, _)| self.says(code));
+        codes
+            .or_else(|| MISTAKES.into_iter().find(|(beginning, _)| self.begins(beginning)))
+            .map(|(text, setting)| (setting, self.quote(text)))
+    }
+
+    /// What passing trouble it tells of, if it is a known one.
+    pub(super) fn known_trouble(&self) -> Option<&'static str> {
+        match self.number {
+            Some(429) => return Some("the server wants fewer requests"),
+            Some(1016) => return Some("the server blocks the country that this network is in"),
+            _ => {}
+        }
+        TROUBLES
+            .into_iter()
+            .find(|(part, _)| self.mentions(part))
+            .map(|(_, reason)| reason)
+    }
+
+    fn says(&self, text: &str) -> bool {
+        self.texts
+            .iter()
+            .any(|said| said.trim_end_matches('.').eq_ignore_ascii_case(text))
+    }
+
+    fn begins(&self, beginning: &str) -> bool {
+        let begins = |said: &String| {
+            said.get(..beginning.len())
+                .is_some_and(|said| said.eq_ignore_ascii_case(beginning))
+        };
+        self.texts.iter().any(begins)
+    }
+
+    fn mentions(&self, part: &str) -> bool {
+        self.texts
+            .iter()
+            .any(|said| said.to_ascii_lowercase().contains(part))
+    }
+
+    /// A sentence around a text known beforehand, never around the server's own spelling of it.
+    fn quote(&self, text: &str) -> String {
+        match &self.description {
+            Some(description) => format!("the server says “{text}” ({description})"),
+            None => format!("the server says “{text}”"),
+        }
+    }
+}
+
+/// A number, or one in a string.
+fn integer(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// What may be shown of a text: printable ASCII as RFC 6749, section 5.2, has it, and neither long runs of letters and
+/// digits nor words with a digit in them, any of which may be a token, code or PIN sent back.
+fn printable(text: &str) -> Option<String> {
+    let is_shown = |word: &&str| {
+        let run = word
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .map(str::len)
+            .max()
+            .unwrap_or_default();
+        run <= WORD_MAX
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_digit())
+    };
+    let words: Vec<&str> = text.split_whitespace().filter(is_shown).collect();
+    let shown: String = words.join(" ").chars().take(DESCRIPTION_MAX).collect();
+    (!shown.is_empty()).then_some(shown)
+}

@@ -1,0 +1,263 @@
+//! An encrypted file, in the format of the desktop's own keyring files, by `oo7`.
+//!
+//! `oo7` never gets at the file itself. Its write goes through tokio's file, whose `sync_all` forgets that a write before
+//! it failed: on a full disk, oo7 0.6 replaces a good keyring with a truncated one and reports success. So it works on a
+//! second name, `grants.keyring.work`; what it has written there is read back and decrypted, and only then takes the
+//! place of the file.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use oo7::file::{Error as KeyringError, Item, LockedKeyring, UnlockedKeyring};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+use super::key::KeySource;
+use super::{StoreError, TokenStore, durable, item};
+use crate::grant::Record;
+
+/// How `oo7` names the files it writes before they take the place of another.
+const LEFTOVER_PREFIX: &str = ".tmpkeyring";
+
+/// Keeps records in an encrypted file.
+#[derive(Clone, Debug)]
+pub struct FileStore {
+    /// A call holds it from beginning to end: they come one after the other.
+    vault: Arc<Mutex<Vault>>,
+}
+
+impl FileStore {
+    /// The store in the file `path`. Nothing is opened before it is needed.
+    #[must_use]
+    pub fn new(path: PathBuf, key: KeySource) -> Self {
+        let work = path.with_added_extension("work");
+        Self {
+            vault: Arc::new(Mutex::new(Vault {
+                path,
+                work,
+                key,
+                keyring: None,
+            })),
+        }
+    }
+
+    /// Runs `call` off the runtime: it derives keys, decrypts and waits for the disk. Once begun it runs to its end,
+    /// even if nobody waits for it any more.
+    fn run<T, F>(&self, call: F) -> BoxFuture<'static, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce(&mut Vault) -> Result<T, StoreError> + Send + 'static,
+    {
+        let vault = self.vault.clone();
+        async move {
+            // Taken here rather than in the thread, so that calls which wait for each other hold no threads.
+            let mut vault = vault.lock_owned().await;
+            let runtime = Handle::current();
+            let done = spawn_blocking(move || {
+                let result = runtime.block_on(call(&mut vault));
+                if result.is_err() {
+                    vault.close(); // after a failed write, what is in memory is not what is on the disk
+                }
+                result
+            });
+            done.await.unwrap_or_else(|_| {
+                Err(StoreError::Unavailable(
+                    "the encrypted store stopped halfway; run `imgurctl unlock` to open it again".into(),
+                ))
+            })
+        }
+        .boxed()
+    }
+}
+
+impl TokenStore for FileStore {
+    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+        self.run(async move |vault| {
+            let item = vault.item(&account).await?;
+            item.map(|item| item::decode(&account, &item)).transpose()
+        })
+    }
+
+    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.run(async move |vault| {
+            if let Some(old) = vault.item(&account).await? {
+                item::may_replace(&account, &old)?;
+            }
+            vault.put(&account, &record).await
+        })
+    }
+
+    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.run(async |vault| {
+            vault.close();
+            vault.open().await.map(drop)
+        })
+    }
+}
+
+/// The file, opened or not.
+#[derive(Debug)]
+struct Vault {
+    path: PathBuf,
+    /// The file under the name that `oo7` may write to.
+    work: PathBuf,
+    key: KeySource,
+    /// Opening costs a key derivation, so it stays open.
+    keyring: Option<Arc<UnlockedKeyring>>,
+}
+
+impl Vault {
+    fn close(&mut self) {
+        self.keyring = None;
+    }
+
+    /// The keyring, opened if it is not, or if somebody has put another file in its place.
+    async fn open(&mut self) -> Result<Arc<UnlockedKeyring>, StoreError> {
+        let key = self.key.read()?;
+        if let Some(keyring) = self.keyring.as_ref().filter(|_| self.is_current()) {
+            return Ok(keyring.clone());
+        }
+        self.begin_work().map_err(|error| self.unreadable(&error))?;
+        let keyring = UnlockedKeyring::load(&self.work, oo7::Secret::text(&*key)).await;
+        let keyring = Arc::new(keyring.map_err(|error| self.trouble(error))?);
+        self.keyring = Some(keyring.clone());
+        Ok(keyring)
+    }
+
+    /// Whether the keyring in memory is that of the file.
+    fn is_current(&self) -> bool {
+        let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        identity(&self.path) == identity(&self.work)
+    }
+
+    /// Gives the file its second name, and removes what a crash left.
+    fn begin_work(&self) -> io::Result<()> {
+        remove(&self.work)?;
+        let directory = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(LEFTOVER_PREFIX) {
+                remove(&entry.path())?;
+            }
+        }
+        match fs::hard_link(&self.path, &self.work) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // nothing is stored yet
+            // Some file systems have no links; then every call opens anew, which is slow and right.
+            Err(_) => fs::copy(&self.path, &self.work).map(drop),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The bytes kept for `account`.
+    async fn item(&mut self, account: &str) -> Result<Option<oo7::Secret>, StoreError> {
+        let found = self.open().await?.lookup_item(&attributes(account)).await;
+        let found = found.map_err(|error| self.trouble(error))?;
+        Ok(found.as_ref().and_then(secret_of))
+    }
+
+    /// Writes under the second name, reads it back, and lets it take the place of the file.
+    async fn put(&mut self, account: &str, record: &Record) -> Result<(), StoreError> {
+        let new = oo7::Secret::blob(&*item::encode(record)?);
+        durable::make_directory_of(&self.path).map_err(|error| self.unwritable(&error))?;
+        let keyring = self.open().await?;
+        let label = format!("imgurd: {account}");
+        let written = match keyring
+            .create_item(&label, &attributes(account), new.clone(), true)
+            .await
+        {
+            Ok(_) => is_whole(&keyring, &self.work, account, &new).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(true) => self.publish().map_err(|error| self.unwritable(&error)),
+            Ok(false) => Err(self.unwritable(&"what was written did not come back: the disk may be full")),
+            Err(KeyringError::Io(error)) => Err(self.unwritable(&error)),
+            Err(error) => Err(self.unwritable(&error)),
+        }
+    }
+
+    fn publish(&mut self) -> io::Result<()> {
+        durable::rename(&self.work, &self.path)?;
+        // Where the second name cannot be had again, the next call opens the file anew.
+        let _ = fs::hard_link(&self.path, &self.work);
+        Ok(())
+    }
+
+    fn trouble(&self, error: KeyringError) -> StoreError {
+        let path = self.path.display();
+        StoreError::Unavailable(match error {
+            KeyringError::IncorrectSecret => format!(
+                "{path} was encrypted with another key than the one in {}; put the old key back, or move {path} away to begin anew",
+                self.key.path().display()
+            ),
+            KeyringError::Io(error) => return self.unreadable(&error),
+            _ => format!(
+                "{path} is damaged and left as it is; restore a backup, or move it away to begin anew"
+            ),
+        })
+    }
+
+    fn unreadable(&self, error: &io::Error) -> StoreError {
+        let path = self.path.display();
+        StoreError::Unavailable(format!(
+            "{path} cannot be read: {error}; make it readable, then run `imgurctl unlock`"
+        ))
+    }
+
+    fn unwritable(&self, error: &dyn std::fmt::Display) -> StoreError {
+        let path = self.path.display();
+        StoreError::Unavailable(format!(
+            "{path} cannot be written: {error}; make room or make it writable"
+        ))
+    }
+}
+
+fn attributes(account: &str) -> [(&'static str, &str); 2] {
+    [("service", "imgurd"), ("username", account)]
+}
+
+fn secret_of(item: &Item) -> Option<oo7::Secret> {
+    match item {
+        Item::Unlocked(item) => Some(item.secret()),
+        Item::Locked(_) => None,
+    }
+}
+
+/// Whether the file `written` holds all that `keyring` does, `new` for `account` among it.
+async fn is_whole(
+    keyring: &UnlockedKeyring,
+    written: &Path,
+    account: &str,
+    new: &oo7::Secret,
+) -> Result<bool, KeyringError> {
+    let items = LockedKeyring::load(written).await?.items().await?;
+    let count = items.len();
+    let mut found = false;
+    for item in items {
+        if let Ok(Item::Locked(item)) = item
+            && let Ok(item) = keyring.unlock_item(item).await
+            && item
+                .attributes()
+                .get("username")
+                .is_some_and(|name| name == account)
+        {
+            found |= item.secret() == *new;
+        }
+    }
+    Ok(found && count == keyring.n_items().await)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

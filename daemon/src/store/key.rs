@@ -1,0 +1,71 @@
+//! The key of the encrypted file, in a file of its own.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::StoreError;
+
+/// Less is guessed too soon.
+const KEY_MIN: usize = 16;
+
+/// More is not a key but some other file.
+const KEY_MAX: u64 = 4096;
+
+/// Where the key comes from. It is the text of the file, without the blanks around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A file of the person's, which nobody else may read.
+    File(PathBuf),
+    /// A systemd credential. systemd guards it, with access lists that look like permissions of the group.
+    Credential(PathBuf),
+}
+
+impl KeySource {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Credential(path) => path,
+        }
+    }
+
+    /// Reads the key.
+    pub(super) fn read(&self) -> Result<Zeroizing<String>, StoreError> {
+        let path = self.path().display();
+        let unavailable = |reason: String| StoreError::Unavailable(reason);
+        let text = self.text().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => unavailable(format!(
+                "the key of the encrypted store is not at {path}; put it back, or run `imgurctl init --store file`"
+            )),
+            _ => unavailable(format!("the key of the encrypted store cannot be read from {path}: {error}; make it readable")),
+        })?;
+        let text = text.ok_or_else(|| {
+            unavailable(format!(
+                "other users may read the key of the encrypted store; run `chmod 600 {path}`"
+            ))
+        })?;
+        let key = Zeroizing::new(text.trim().to_owned());
+        if key.len() < KEY_MIN {
+            return Err(unavailable(format!(
+                "the key in {path} has fewer than {KEY_MIN} characters; put the right one back, or a longer one if there is none yet"
+            )));
+        }
+        Ok(key)
+    }
+
+    /// The text of the file; nothing if others may read it.
+    fn text(&self) -> io::Result<Option<Zeroizing<String>>> {
+        let file = File::open(self.path())?;
+        let open_to_others = file.metadata()?.permissions().mode() & 0o077 != 0;
+        if open_to_others && matches!(self, Self::File(_)) {
+            return Ok(None);
+        }
+        let mut text = Zeroizing::new(String::with_capacity(256));
+        file.take(KEY_MAX).read_to_string(&mut text)?;
+        Ok(Some(text))
+    }
+}

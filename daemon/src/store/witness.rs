@@ -1,0 +1,148 @@
+//! Knows of which accounts a grant was stored, so that a store which has come up empty is not taken at its word: a
+//! Secret Service whose keyring was never unlocked says the same as one that never had the item.
+//!
+//! The lines are written after the store has done its part, and never before:
+//! - a crash between the two leaves a stored grant without its line. The next load that brings the grant adds it;
+//!   until then the store would have to fail as well for anything to be missed.
+//! - the other way round, a line would speak of a grant that never was, and somebody would look for it.
+//! - a line is taken away after the grant is, since one too many costs a person one more `logout`, and one too few
+//!   may cost them a grant that they overwrite because nothing says it exists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+use super::{StoreError, TokenStore, durable};
+use crate::grant::Record;
+
+/// A store, and a file beside it that says what was stored.
+#[derive(Clone, Debug)]
+pub struct Witnessed<S> {
+    store: S,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+impl<S> Witnessed<S> {
+    /// `store`, with the names of its accounts in the file `path`: nothing secret is in it.
+    #[must_use]
+    pub fn new(store: S, path: PathBuf) -> Self {
+        Self {
+            store,
+            ledger: Arc::new(Mutex::new(Ledger { path, names: None })),
+        }
+    }
+}
+
+impl<S: TokenStore> TokenStore for Witnessed<S> {
+    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+        let (loading, ledger) = (self.store.load(account.clone()), self.ledger.clone());
+        async move {
+            let record = loading.await?;
+            if record.as_ref().is_some_and(Record::holds_a_grant) {
+                note(ledger, account, true).await;
+                return Ok(record);
+            }
+            if knows(ledger, account.clone()).await? {
+                Err(vanished(&account))
+            } else {
+                Ok(record)
+            }
+        }
+        .boxed()
+    }
+
+    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+        let holds = record.holds_a_grant();
+        let (saving, ledger) = (self.store.save(account.clone(), record), self.ledger.clone());
+        async move {
+            saving.await?;
+            note(ledger, account, holds).await;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.store.unlock()
+    }
+}
+
+fn vanished(account: &str) -> StoreError {
+    StoreError::Vanished(format!(
+        "the store no longer has the grant of `{account}` that it once took: it may be locked, or another keyring may be in \
+         its place; run `imgurctl login {account}` if it is gone for good, or `imgurctl logout {account}` to forget it"
+    ))
+}
+
+async fn knows(ledger: Arc<Mutex<Ledger>>, account: String) -> Result<bool, StoreError> {
+    let mut ledger = ledger.lock_owned().await;
+    let path = ledger.path.clone();
+    let known = spawn_blocking(move || ledger.names().map(|names| names.contains(&account))).await;
+    known
+        .unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+        .map_err(|error| {
+            let path = path.display();
+            StoreError::Unavailable(format!(
+                "{path}, which says what was stored, cannot be read: {error}; make it readable"
+            ))
+        })
+}
+
+/// Writes down whether a grant of `account` is stored. The grant itself is safe by now, so a failure is only logged.
+async fn note(ledger: Arc<Mutex<Ledger>>, account: String, stored: bool) {
+    let mut ledger = ledger.lock_owned().await;
+    let noted = spawn_blocking(move || ledger.note(&account, stored)).await;
+    if let Ok(Err(error)) = noted {
+        tracing::warn!(%error, "cannot write down which grants are stored");
+    }
+}
+
+/// The file, a name a line.
+#[derive(Debug)]
+struct Ledger {
+    path: PathBuf,
+    /// What is in it, once it has been read.
+    names: Option<BTreeSet<String>>,
+}
+
+impl Ledger {
+    fn names(&mut self) -> io::Result<&mut BTreeSet<String>> {
+        let names = match self.names.take() {
+            Some(names) => names,
+            None => read(&self.path)?,
+        };
+        Ok(self.names.insert(names))
+    }
+
+    fn note(&mut self, account: &str, stored: bool) -> io::Result<()> {
+        let names = self.names()?;
+        if names.contains(account) == stored {
+            return Ok(());
+        }
+        if stored {
+            names.insert(account.to_owned());
+        } else {
+            names.remove(account);
+        }
+        let content: String = names.iter().flat_map(|name| [name, "\n"]).collect();
+        durable::replace(&self.path, content.as_bytes()).inspect_err(|_| self.names = None)
+    }
+}
+
+fn read(path: &Path) -> io::Result<BTreeSet<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
