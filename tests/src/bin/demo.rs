@@ -14,7 +14,7 @@ use imgurd_tests::{browser, http};
 use serde_json::Value;
 
 /// How long the first token lives: long enough to be shown at work, short enough to wait for.
-const SHORT: Duration = Duration::from_secs(8);
+const SHORT: Duration = Duration::from_secs(10);
 
 const ACCOUNT: &str = "mytoken";
 
@@ -67,8 +67,8 @@ impl Demo {
         self.start()?;
         self.add_account()?;
         self.consent()?;
-        let first = self.use_token()?;
-        let second = self.expiry(&first)?;
+        let (first, expiry) = self.use_token()?;
+        let second = self.expiry(&first, expiry)?;
         let third = self.rejection(&second)?;
         self.crash(&third)?;
         self.end()
@@ -109,36 +109,39 @@ impl Demo {
         ensure!(page.status == 200, "the callback page answers {}", page.status);
         let output = login.finish();
         show(output.stdout.trim_start_matches(&url));
+        // The first token is short-lived; those after it are to last for the rest of the demo.
+        self.fake
+            .configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
         check(&output)
     }
 
-    fn use_token(&self) -> anyhow::Result<String> {
+    /// Returns the token, and when it expires.
+    fn use_token(&self) -> anyhow::Result<(String, i64)> {
         heading("A token");
         self.ctl(&["status"])?;
-        let token = self.token()?;
+        let output = self.ctl(&["token", "--json"])?;
+        let answer: Value = serde_json::from_str(&output.stdout)?;
+        let token = answer["access_token"].as_str().context("no access_token")?;
+        let expiry = answer["expires_at"].as_i64().context("no expires_at")?;
         say("Imgur tells a request without a token to authenticate, and answers one with it:");
         self.get_images(None, 401)?;
-        self.get_images(Some(&token), 200)?;
-        Ok(token)
+        self.get_images(Some(token), 200)?;
+        Ok((token.to_owned(), expiry))
     }
 
-    fn expiry(&self, old: &str) -> anyhow::Result<String> {
+    fn expiry(&self, old: &str, expiry: i64) -> anyhow::Result<String> {
         heading("An expiry, with no one asking");
         say(&format!(
             "That token lives for {} seconds. Nobody asks for another; the daemon's own reports tell when there is one.",
             SHORT.as_secs()
         ));
-        // The next one is to last for the rest of the demo.
-        self.fake
-            .configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
         let mut watch = self.ctl_start(&["status", "--watch", "--json"]);
-        let before = expiry_in(&watch.line().context("no first report")?);
-        let report = watch.line_where(|line| {
-            show(line);
-            is_fresh(line) && expiry_in(line) > before
+        watch.line_where(|line| {
+            let report = serde_json::from_str(line).unwrap_or_default();
+            show_report(&report);
+            report["state"] == "fresh" && report["expires_at"].as_i64() > Some(expiry)
         });
         drop(watch);
-        ensure!(is_fresh(&report), "the account is not fresh");
         let token = self.token()?;
         ensure!(token != old, "the token is still the old one");
         ensure!(
@@ -281,13 +284,16 @@ fn prompt(arguments: &[impl AsRef<str>], input: &str) -> String {
     line
 }
 
-fn expiry_in(report: &str) -> Option<i64> {
-    let report: Value = serde_json::from_str(report).ok()?;
-    report["expires_at"].as_i64()
-}
-
-fn is_fresh(report: &str) -> bool {
-    serde_json::from_str(report).is_ok_and(|report: Value| report["state"] == "fresh")
+/// What of a report tells of time; the settings in it would fill the screen.
+fn show_report(report: &Value) {
+    let (state, expires, next) = (
+        &report["state"],
+        &report["expires_at"],
+        &report["next_refresh_at"],
+    );
+    show(&format!(
+        r#"{{…,"state":{state},…,"expires_at":{expires},"next_refresh_at":{next},…}}"#
+    ));
 }
 
 fn heading(text: &str) {
