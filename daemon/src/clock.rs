@@ -38,7 +38,10 @@ impl SystemClock {
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
-        #[expect(deprecated, reason = "its successor is unsafe for the sake of types that may change their descriptor; an OwnedFd cannot")]
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for the sake of types that may change their descriptor; an OwnedFd cannot"
+        )]
         let timer = AsyncFd::new(timer)?;
         Ok(Self { timer })
     }
@@ -46,10 +49,23 @@ impl SystemClock {
     fn arm(&self, deadline: Option<Timestamp>) -> io::Result<()> {
         // A zero time disarms the timer; a moment before the epoch is as due as one just after it.
         let at = deadline.map_or(0, |deadline| deadline.as_millis().max(1));
-        let it_value = Timespec { tv_sec: at.div_euclid(1000), tv_nsec: at.rem_euclid(1000) * 1_000_000 };
-        let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let it_value = Timespec {
+            tv_sec: at.div_euclid(1000),
+            tv_nsec: at.rem_euclid(1000) * 1_000_000,
+        };
+        let it_interval = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-        timerfd_settime(self.timer.get_ref(), flags, &Itimerspec { it_interval, it_value })?;
+        timerfd_settime(
+            self.timer.get_ref(),
+            flags,
+            &Itimerspec {
+                it_interval,
+                it_value,
+            },
+        )?;
         Ok(())
     }
 

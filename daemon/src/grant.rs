@@ -42,7 +42,10 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -102,7 +105,8 @@ impl Grant {
     #[must_use]
     pub fn is_anothers(&self, other: &Self) -> bool {
         let differ = |a: &Option<String>, b: &Option<String>| a.as_ref().zip(b.as_ref()).map(|(a, b)| a != b);
-        differ(&self.account_id, &other.account_id).or_else(|| differ(&self.username, &other.username)) == Some(true)
+        differ(&self.account_id, &other.account_id).or_else(|| differ(&self.username, &other.username))
+            == Some(true)
     }
 
     /// Whether both are known to belong to the same person.

@@ -1,8 +1,13 @@
 //! The keeper of a person's Imgur OAuth 2.0 tokens. ARCHITECTURE.md has the map.
 
+pub mod access;
 pub mod clock;
 pub mod config;
+pub mod consent;
 pub mod grant;
+pub mod ipc;
 pub mod keeper;
+pub mod logging;
 pub mod provider;
+pub mod service;
 pub mod store;

@@ -1,1 +1,53 @@
-fn main() {}
+//! `imgurd`: keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use imgurd::config::StoreKind;
+use imgurd::logging::{self, LogFormat};
+use imgurd::service::{self, Options};
+
+/// Keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
+///
+/// Callers reach it with imgurctl, or over the local socket. SIGHUP reads the configuration anew; RUST_LOG sets what
+/// is logged.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file [default: $XDG_CONFIG_HOME/imgurd/config.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The local socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Do not go on D-Bus
+    #[arg(long)]
+    no_dbus: bool,
+    /// Another store than the configuration names: secret-service, file or memory
+    #[arg(long, value_name = "STORE")]
+    store: Option<StoreKind>,
+    /// How log lines look: text, json or journald
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// Check the configuration and end
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let options = Options {
+        config: arguments.config,
+        socket: arguments.socket,
+        store: arguments.store,
+    };
+    if arguments.check {
+        return service::check(&options);
+    }
+    logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(service::run(options))
+}

@@ -212,6 +212,9 @@ pub struct LoginReply {
     /// The page to open, in the first answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Whether the answer has to be handed in by `CompleteLogin`, because nothing listens for it; in the first answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paste: Option<bool>,
     /// The account that is signed in, in the last answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,

@@ -35,7 +35,10 @@ const KEYS: [&str; 13] = [
 
 /// One account, checked.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are those of `Settings`, where they are documented")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of `Settings`, where they are documented"
+)]
 pub struct AccountConfig {
     pub client_id: String,
     pub flow: Flow,
@@ -58,15 +61,27 @@ impl AccountConfig {
     pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
         let some = |text: Option<String>| text.filter(|text| !text.is_empty());
         let client_id = some(settings.client_id).ok_or_else(|| {
-            ConfigError::new("client_id", "client_id is missing; enter the id that the registration of your application shows")
+            ConfigError::new(
+                "client_id",
+                "client_id is missing; enter the id that the registration of your application shows",
+            )
         })?;
         let token_url = endpoint("token_url", settings.token_url, TOKEN_URL)?;
-        let is_imgur = token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
+        let is_imgur = token_url
+            .host_str()
+            .is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
         let redirect_uri = url("redirect_uri", settings.redirect_uri, REDIRECT_URI)?;
         if redirect_uri.host().is_none() {
-            return Err(ConfigError::new("redirect_uri", "redirect_uri has no host; write it as it was registered"));
+            return Err(ConfigError::new(
+                "redirect_uri",
+                "redirect_uri has no host; write it as it was registered",
+            ));
         }
-        let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
+        let reuse = if is_imgur {
+            RefreshReuse::Tolerated
+        } else {
+            RefreshReuse::Revokes
+        };
         Ok(Self {
             client_id,
             flow: settings.flow.unwrap_or_default(),
@@ -88,7 +103,10 @@ impl AccountConfig {
     /// Who issues this account's grants, to whom.
     #[must_use]
     pub fn issuer(&self) -> Issuer {
-        Issuer { client_id: self.client_id.clone(), origin: self.token_url.origin().ascii_serialization() }
+        Issuer {
+            client_id: self.client_id.clone(),
+            origin: self.token_url.origin().ascii_serialization(),
+        }
     }
 
     /// The settings, defaults filled in.
@@ -118,7 +136,8 @@ pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
     if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
-    let reason = "an account's name has 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
+    let reason =
+        "an account's name has 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
     Err(ConfigError::new("account", reason))
 }
 
@@ -126,14 +145,24 @@ pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
 pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
     let table = section.and_then(Item::as_table_like);
     match table.and_then(|table| table.iter().find(|(key, _)| !KEYS.contains(key))) {
-        Some((key, _)) => Err(ConfigError::new(key, format!("{key} is no setting; they are {}", KEYS.join(", ")))),
+        Some((key, _)) => Err(ConfigError::new(
+            key,
+            format!("{key} is no setting; they are {}", KEYS.join(", ")),
+        )),
         None => Ok(()),
     }
 }
 
 fn url(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
-    let text = text.filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
-    Url::parse(&text).map_err(|error| ConfigError::new(setting, format!("{setting} is no URL ({error}); write it in full")))
+    let text = text
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| default.to_owned());
+    Url::parse(&text).map_err(|error| {
+        ConfigError::new(
+            setting,
+            format!("{setting} is no URL ({error}); write it in full"),
+        )
+    })
 }
 
 /// An endpoint that secrets are sent to: https, or plain http on this machine.
@@ -142,7 +171,10 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
     if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
         return Ok(url);
     }
-    Err(ConfigError::new(setting, format!("{setting} must be an https URL, since secrets are sent there; change it")))
+    Err(ConfigError::new(
+        setting,
+        format!("{setting} must be an https URL, since secrets are sent there; change it"),
+    ))
 }
 
 /// Whether the URL's host can only be this machine.

@@ -59,7 +59,10 @@ impl Listener {
                 Err(error) => return Err(not_bound(port, &error)),
             }
         }
-        Ok(Self { sockets, callback: callback.clone() })
+        Ok(Self {
+            sockets,
+            callback: callback.clone(),
+        })
     }
 
     /// Hands each answer to `visits` and shows the page that comes back, until nobody takes them any more. Nothing
@@ -134,14 +137,19 @@ async fn respond(
 
 async fn page(request: &Request<Incoming>, callback: &Url, visits: &mpsc::Sender<Visit>) -> Page {
     // Another name that leads here is DNS rebinding: some website's script, not the redirect.
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     if host.is_none_or(|host| !is_authority_of(callback, host)) || request.method() != Method::GET {
         return Page::Refused;
     }
     if request.uri().path() != callback.path() {
         return Page::NotHere;
     }
-    let Some(answer) = from_redirect(request.uri().query(), None) else { return Page::NotHere };
+    let Some(answer) = from_redirect(request.uri().query(), None) else {
+        return Page::NotHere;
+    };
     let (page, shown) = oneshot::channel();
     if visits.send(Visit { answer, page }).await.is_err() {
         return Page::Underway;
@@ -155,7 +163,9 @@ fn is_authority_of(callback: &Url, host: &str) -> bool {
         Some(port) => host.eq_ignore_ascii_case(&with_port(port)),
         None => {
             host.eq_ignore_ascii_case(callback.host_str().unwrap_or_default())
-                || callback.port_or_known_default().is_some_and(|port| host.eq_ignore_ascii_case(&with_port(port)))
+                || callback
+                    .port_or_known_default()
+                    .is_some_and(|port| host.eq_ignore_ascii_case(&with_port(port)))
         }
     }
 }
@@ -168,11 +178,23 @@ mod tests {
     fn only_the_registered_name_is_answered() {
         let callback = Url::parse("http://127.0.0.1:8917/callback").unwrap();
         assert!(is_authority_of(&callback, "127.0.0.1:8917"));
-        for other in ["localhost:8917", "evil.example:8917", "127.0.0.1", "127.0.0.1:80", ""] {
+        for other in [
+            "localhost:8917",
+            "evil.example:8917",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "",
+        ] {
             assert!(!is_authority_of(&callback, other), "{other}");
         }
-        assert!(is_authority_of(&Url::parse("http://localhost:8917/").unwrap(), "LOCALHOST:8917"));
-        assert!(is_authority_of(&Url::parse("http://[::1]:8917/").unwrap(), "[::1]:8917"));
+        assert!(is_authority_of(
+            &Url::parse("http://localhost:8917/").unwrap(),
+            "LOCALHOST:8917"
+        ));
+        assert!(is_authority_of(
+            &Url::parse("http://[::1]:8917/").unwrap(),
+            "[::1]:8917"
+        ));
     }
 
     #[tokio::test]
@@ -181,6 +203,11 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         let callback = Url::parse(&format!("http://127.0.0.1:{port}/callback")).unwrap();
         let error = Listener::bind(&callback).await.unwrap_err();
-        assert!(error.to_string().starts_with(&format!("Port {port} of the callback is in use")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("Port {port} of the callback is in use")),
+            "{error}"
+        );
     }
 }

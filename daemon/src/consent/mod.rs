@@ -17,8 +17,8 @@ use crate::config::{AccountConfig, is_loopback};
 use crate::keeper::Keeper;
 use crate::provider::{Authorization, AuthorizationRequest, TokenRequest};
 
-use answer::{Answer, Content};
 pub(crate) use answer::import;
+use answer::{Answer, Content};
 use listener::{Listener, Visit};
 use page::Page;
 
@@ -58,7 +58,10 @@ struct Pending {
 
 /// What is done with a login from outside.
 enum Submission {
-    Answer { response: Secret, reply: oneshot::Sender<Outcome> },
+    Answer {
+        response: Secret,
+        reply: oneshot::Sender<Outcome>,
+    },
     Cancel,
 }
 
@@ -88,11 +91,19 @@ impl Logins {
     /// No login yet.
     #[must_use]
     pub fn new(keeper: Keeper) -> Self {
-        Self { keeper, pending: Arc::default() }
+        Self {
+            keeper,
+            pending: Arc::default(),
+        }
     }
 
     /// Begins a login of `account`, or joins the one in progress.
-    pub async fn begin(&self, account: &str, config: &AccountConfig, options: LoginOptions) -> Result<Login, Error> {
+    pub async fn begin(
+        &self,
+        account: &str,
+        config: &AccountConfig,
+        options: LoginOptions,
+    ) -> Result<Login, Error> {
         let flow = options.flow.unwrap_or(config.flow);
         let is_local = config.redirect_uri.scheme() == "http" && is_loopback(&config.redirect_uri);
         let paste = options.paste || flow == Flow::Pin || !is_local;
@@ -104,7 +115,11 @@ impl Logins {
         if let Some(login) = self.join(account, flow, paste)? {
             return Ok(login);
         }
-        let listener = if paste { None } else { Some(Listener::bind(&config.redirect_uri).await?) };
+        let listener = if paste {
+            None
+        } else {
+            Some(Listener::bind(&config.redirect_uri).await?)
+        };
         let authorization = request(config, flow).build();
         let login = self.register(account, flow, paste, authorization, config, options, listener);
         self.keeper.login_pending(account, true).await?;
@@ -115,7 +130,10 @@ impl Logins {
     pub async fn complete(&self, login_id: &str, response: Secret) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         let submissions = self.find(login_id)?.submissions;
-        submissions.send(Submission::Answer { response, reply }).await.map_err(|_| no_such(login_id))?;
+        submissions
+            .send(Submission::Answer { response, reply })
+            .await
+            .map_err(|_| no_such(login_id))?;
         outcome.await.unwrap_or_else(|_| Err(cancelled()))
     }
 
@@ -128,7 +146,10 @@ impl Logins {
     }
 
     fn find(&self, login_id: &str) -> Result<Pending, Error> {
-        lock(&self.pending).get(login_id).cloned().ok_or_else(|| no_such(login_id))
+        lock(&self.pending)
+            .get(login_id)
+            .cloned()
+            .ok_or_else(|| no_such(login_id))
     }
 
     fn join(&self, account: &str, flow: Flow, paste: bool) -> Result<Option<Login>, Error> {
@@ -136,13 +157,23 @@ impl Logins {
         let Some((id, pending)) = pending.iter().find(|(_, pending)| pending.account == account) else {
             return Ok(None);
         };
-        let Some(wanted) = pending.wanted.upgrade() else { return Ok(None) };
+        let Some(wanted) = pending.wanted.upgrade() else {
+            return Ok(None);
+        };
         if (pending.flow, pending.paste) != (flow, paste) {
-            let reason = format!("Another sign-in to {account} is in progress in another way; complete or cancel that first");
+            let reason = format!(
+                "Another sign-in to {account} is in progress in another way; complete or cancel that first"
+            );
             return Err(Error::login(reason));
         }
         let (url, outcome) = (pending.url.clone(), pending.outcome.clone());
-        Ok(Some(Login { id: id.clone(), url, paste, outcome, _wanted: wanted }))
+        Ok(Some(Login {
+            id: id.clone(),
+            url,
+            paste,
+            outcome,
+            _wanted: wanted,
+        }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the makings of a session, named once")]
@@ -198,7 +229,13 @@ impl Logins {
                 last_pages.shown().await;
             }
         });
-        Login { id, url, paste, outcome, _wanted: wanted }
+        Login {
+            id,
+            url,
+            paste,
+            outcome,
+            _wanted: wanted,
+        }
     }
 }
 
@@ -236,10 +273,19 @@ impl Session {
     }
 
     async fn submitted(&self, submission: Submission) -> Option<Outcome> {
-        let Submission::Answer { response, reply } = submission else { return Some(Err(cancelled())) };
+        let Submission::Answer { response, reply } = submission else {
+            return Some(Err(cancelled()));
+        };
         let checked = answer::from_paste(&response, self.flow).and_then(|answer| {
-            let is_ours = answer.state.as_ref().is_none_or(|state| *state == self.authorization.state);
-            if is_ours { Ok(answer) } else { Err(Error::invalid("response", WRONG_STATE)) }
+            let is_ours = answer
+                .state
+                .as_ref()
+                .is_none_or(|state| *state == self.authorization.state);
+            if is_ours {
+                Ok(answer)
+            } else {
+                Err(Error::invalid("response", WRONG_STATE))
+            }
         });
         match checked {
             Ok(answer) => {
@@ -271,9 +317,14 @@ impl Session {
             }
         };
         let _ = visit.page.send(match &outcome {
-            Ok(account) => Page::SignedIn { account: account.name.clone(), username: account.username.clone() },
+            Ok(account) => Page::SignedIn {
+                account: account.name.clone(),
+                username: account.username.clone(),
+            },
             Err(_) if denied => Page::Denied,
-            Err(error) => Page::Failed { reason: error.to_string() },
+            Err(error) => Page::Failed {
+                reason: error.to_string(),
+            },
         });
         Some(outcome)
     }
@@ -284,13 +335,27 @@ impl Session {
             Content::Code(code) => {
                 let verifier = self.authorization.verifier.clone();
                 let redirect_uri = self.redirect_uri.clone();
-                self.keeper.exchange(account, TokenRequest::Code { code, verifier, redirect_uri }, self.replace).await
+                self.keeper
+                    .exchange(
+                        account,
+                        TokenRequest::Code {
+                            code,
+                            verifier,
+                            redirect_uri,
+                        },
+                        self.replace,
+                    )
+                    .await
             }
-            Content::Pin(pin) => self.keeper.exchange(account, TokenRequest::Pin(pin), self.replace).await,
+            Content::Pin(pin) => {
+                self.keeper
+                    .exchange(account, TokenRequest::Pin(pin), self.replace)
+                    .await
+            }
             Content::Tokens(tokens) => self.keeper.accept(account, *tokens, self.replace).await,
-            Content::Denied => {
-                Err(Error::login(format!("Access was denied on the sign-in page; run `imgurctl login {account}` to try again")))
-            }
+            Content::Denied => Err(Error::login(format!(
+                "Access was denied on the sign-in page; run `imgurctl login {account}` to try again"
+            ))),
             Content::Error(code) => Err(Error::login(format!(
                 "The sign-in page reported {code}; check the account's settings with `imgurctl account show {account}`"
             ))),
@@ -322,8 +387,15 @@ fn expired() -> Error {
 }
 
 fn no_such(login_id: &str) -> Error {
-    let shown: String = login_id.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
-    Error::invalid("login_id", format!("No sign-in {shown} is in progress: it ended, or never was; start another one"))
+    let shown: String = login_id
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(32)
+        .collect();
+    Error::invalid(
+        "login_id",
+        format!("No sign-in {shown} is in progress: it ended, or never was; start another one"),
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

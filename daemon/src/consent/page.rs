@@ -7,11 +7,16 @@ use hyper::body::Bytes;
 /// How a visit to the callback ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    SignedIn { account: String, username: Option<String> },
+    SignedIn {
+        account: String,
+        username: Option<String>,
+    },
     Denied,
     WrongState,
     Underway,
-    Failed { reason: String },
+    Failed {
+        reason: String,
+    },
     NotHere,
     Refused,
 }
@@ -28,7 +33,9 @@ impl Page {
 
     fn title(&self) -> String {
         match self {
-            Self::SignedIn { username: Some(name), .. } => format!("Signed in as {name}"),
+            Self::SignedIn {
+                username: Some(name), ..
+            } => format!("Signed in as {name}"),
             Self::SignedIn { .. } => "Signed in".to_owned(),
             Self::Denied => "Access was denied".to_owned(),
             Self::WrongState => "This answer belongs to another sign-in".to_owned(),
@@ -42,17 +49,24 @@ impl Page {
     fn text(&self) -> String {
         match self {
             Self::SignedIn { account, .. } => {
-                format!("imgurd keeps the tokens of the account {account} fresh from now on. You can close this page.")
+                format!(
+                    "imgurd keeps the tokens of the account {account} fresh from now on. You can close this page."
+                )
             }
             Self::Denied => {
-                "You chose not to allow access, and nothing was changed. To try again, run imgurctl login.".to_owned()
+                "You chose not to allow access, and nothing was changed. To try again, run imgurctl login."
+                    .to_owned()
             }
-            Self::WrongState => "It may be an old page, or another program sent it. Nothing was changed, and the \
+            Self::WrongState => {
+                "It may be an old page, or another program sent it. Nothing was changed, and the \
                                  sign-in that is open goes on. Use the page that the current sign-in opened."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Underway => "The first answer counts. You can close this page.".to_owned(),
             Self::Failed { reason } => reason.clone(),
-            Self::NotHere | Self::Refused => "Only the sign-in page leads here. You can close this page.".to_owned(),
+            Self::NotHere | Self::Refused => {
+                "Only the sign-in page leads here. You can close this page.".to_owned()
+            }
         }
     }
 
@@ -64,8 +78,9 @@ impl Page {
              content=\"width=device-width\">\n<title>{title} – imgurd</title>\n<style nonce=\"{nonce}\">{STYLE}</style>\n\
              </head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n</main>\n</body>\n</html>\n"
         );
-        let policy =
-            format!("default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        let policy = format!(
+            "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        );
         let mut response = Response::new(Full::from(html));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
@@ -121,7 +136,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_username_that_looks_like_markup_is_shown_as_text() {
-        let html = html(Page::SignedIn { account: "a".into(), username: Some("<script>alert(1)</script>".into()) }).await;
+        let html = html(Page::SignedIn {
+            account: "a".into(),
+            username: Some("<script>alert(1)</script>".into()),
+        })
+        .await;
         assert!(!html.contains("<script>"), "{html}");
         assert!(html.contains("Signed in as &lt;script&gt;"));
     }
@@ -131,6 +150,11 @@ mod tests {
         let headers = Page::Denied.response().headers().clone();
         assert_eq!(headers["cache-control"], "no-store");
         assert_eq!(headers["referrer-policy"], "no-referrer");
-        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+        assert!(
+            headers["content-security-policy"]
+                .to_str()
+                .unwrap()
+                .starts_with("default-src 'none'")
+        );
     }
 }

@@ -44,11 +44,19 @@ impl Demand {
             self.forced = true;
             return Ok(());
         }
-        Err(limited("The token was refreshed 6 times within a minute, which is as often as it may be; wait a minute", &self.successes))
+        Err(limited(
+            "The token was refreshed 6 times within a minute, which is as often as it may be; wait a minute",
+            &self.successes,
+        ))
     }
 
     /// Takes note of a rejected token, `age` old, or says why it is not refreshed.
-    pub(super) fn reject(&mut self, now: Timestamp, age: Duration, lifetime: Option<Duration>) -> Result<(), Error> {
+    pub(super) fn reject(
+        &mut self,
+        now: Timestamp,
+        age: Duration,
+        lifetime: Option<Duration>,
+    ) -> Result<(), Error> {
         expire(&mut self.rejections, now, MINUTE);
         expire(&mut self.early_deaths, now, DAY);
         if age < MINUTE && self.rejections.len() + 1 >= REJECTIONS_IN_A_ROW {
@@ -77,7 +85,11 @@ impl Demand {
 
     /// Whether tokens keep dying long before their time.
     pub(super) fn tokens_die_early(&self, now: Timestamp) -> bool {
-        self.early_deaths.iter().filter(|at| now.since(**at) < DAY).count() >= EARLY_DEATHS_A_DAY
+        self.early_deaths
+            .iter()
+            .filter(|at| now.since(**at) < DAY)
+            .count()
+            >= EARLY_DEATHS_A_DAY
     }
 }
 
@@ -88,5 +100,8 @@ fn expire(times: &mut VecDeque<Timestamp>, now: Timestamp, span: Duration) {
 
 fn limited(reason: &str, times: &VecDeque<Timestamp>) -> Error {
     let retry_at = times.front().map(|at| (*at + MINUTE).as_secs() + 1);
-    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at }
+    Error::TemporarilyUnavailable {
+        reason: reason.to_owned(),
+        retry_at,
+    }
 }

@@ -51,9 +51,15 @@ pub struct Keeper {
 
 impl Keeper {
     /// The access token of `account`, valid for `min_valid`. Waits up to `patience` for one.
-    pub async fn token(&self, account: Option<&str>, min_valid: Option<Duration>, patience: Duration) -> Result<Token, Error> {
+    pub async fn token(
+        &self,
+        account: Option<&str>,
+        min_valid: Option<Duration>,
+        patience: Duration,
+    ) -> Result<Token, Error> {
         let least = min_valid.unwrap_or(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()));
-        self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
+        self.want(account, Want::Valid(least), min_valid.is_some(), patience)
+            .await
     }
 
     /// A new access token, whatever the clock says.
@@ -62,16 +68,33 @@ impl Keeper {
     }
 
     /// Another access token than `rejected`. If that is not the current one any more, the current one comes back.
-    pub async fn reject(&self, account: Option<&str>, rejected: Secret, patience: Duration) -> Result<Token, Error> {
+    pub async fn reject(
+        &self,
+        account: Option<&str>,
+        rejected: Secret,
+        patience: Duration,
+    ) -> Result<Token, Error> {
         if rejected.is_empty() {
-            return Err(Error::invalid("access_token", "The rejected token is empty; hand in the token that was rejected"));
+            return Err(Error::invalid(
+                "access_token",
+                "The rejected token is empty; hand in the token that was rejected",
+            ));
         }
-        self.want(account, Want::AnotherThan(rejected), true, patience).await
+        self.want(account, Want::AnotherThan(rejected), true, patience)
+            .await
     }
 
-    async fn want(&self, account: Option<&str>, want: Want, strict: bool, patience: Duration) -> Result<Token, Error> {
+    async fn want(
+        &self,
+        account: Option<&str>,
+        want: Want,
+        strict: bool,
+        patience: Duration,
+    ) -> Result<Token, Error> {
         let (name, mut snapshots) = self.find(account)?;
-        let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
+        let verdict = snapshots
+            .borrow_and_update()
+            .verdict(&want, strict, None, self.clock.now());
         match verdict {
             Verdict::Token(token) => return Ok(token),
             Verdict::Fails(error) => return Err(error),
@@ -79,7 +102,12 @@ impl Keeper {
         }
         let patience = patience.min(LONGEST_WAIT);
         let deadline = Instant::now() + patience;
-        match timeout_at(deadline, self.wait_for(name, &mut snapshots, want, strict, patience)).await {
+        match timeout_at(
+            deadline,
+            self.wait_for(name, &mut snapshots, want, strict, patience),
+        )
+        .await
+        {
             Ok(outcome) => outcome,
             Err(_) => Err(snapshots.borrow().error()),
         }
@@ -94,9 +122,20 @@ impl Keeper {
         patience: Duration,
     ) -> Result<Token, Error> {
         let until = self.clock.now() + patience;
-        let before = self.ask(name, Ask::Want { want: want.clone(), until }).await?;
+        let before = self
+            .ask(
+                name,
+                Ask::Want {
+                    want: want.clone(),
+                    until,
+                },
+            )
+            .await?;
         loop {
-            let verdict = snapshots.borrow_and_update().verdict(&want, strict, Some(before), self.clock.now());
+            let verdict =
+                snapshots
+                    .borrow_and_update()
+                    .verdict(&want, strict, Some(before), self.clock.now());
             match verdict {
                 Verdict::Token(token) => return Ok(token),
                 Verdict::Fails(error) => return Err(error),
@@ -112,7 +151,11 @@ impl Keeper {
             let (name, snapshots) = self.find(account)?;
             return Ok(vec![directory.info(&name, &snapshots.borrow())]);
         }
-        Ok(directory.accounts.iter().map(|(name, snapshots)| directory.info(name, &snapshots.borrow())).collect())
+        Ok(directory
+            .accounts
+            .iter()
+            .map(|(name, snapshots)| directory.info(name, &snapshots.borrow()))
+            .collect())
     }
 
     /// One account.
@@ -124,7 +167,10 @@ impl Keeper {
 
     /// Tells of all accounts, or one, now and at each change.
     pub fn watch(&self, account: Option<&str>) -> Result<Watcher, Error> {
-        let only = account.map(|_| self.find(account)).transpose()?.map(|(name, _)| name);
+        let only = account
+            .map(|_| self.find(account))
+            .transpose()?
+            .map(|(name, _)| name);
         Ok(Watcher::new(self.clone(), only))
     }
 
@@ -134,12 +180,22 @@ impl Keeper {
     }
 
     /// Exchanges a code or PIN for a grant; answers when that is published.
-    pub async fn exchange(&self, account: &str, request: TokenRequest, replace: bool) -> Result<Account, Error> {
+    pub async fn exchange(
+        &self,
+        account: &str,
+        request: TokenRequest,
+        replace: bool,
+    ) -> Result<Account, Error> {
         self.change(account, Ask::Exchange { request, replace }).await
     }
 
     /// Takes tokens over that the server gave through the browser.
-    pub async fn accept(&self, account: &str, tokens: TokenResponse, replace: bool) -> Result<Account, Error> {
+    pub async fn accept(
+        &self,
+        account: &str,
+        tokens: TokenResponse,
+        replace: bool,
+    ) -> Result<Account, Error> {
         self.change(account, Ask::Accept { tokens, replace }).await
     }
 
@@ -153,7 +209,16 @@ impl Keeper {
         replace: bool,
     ) -> Result<Account, Error> {
         let (name, _) = self.find(account)?;
-        self.change(&name, Ask::Import { refresh_token, access_token, username, replace }).await
+        self.change(
+            &name,
+            Ask::Import {
+                refresh_token,
+                access_token,
+                username,
+                replace,
+            },
+        )
+        .await
     }
 
     /// Brings back the grant that was displaced.
@@ -170,7 +235,9 @@ impl Keeper {
 
     /// Keeps a client secret in the store.
     pub async fn keep_client_secret(&self, account: &str, secret: Secret) -> Result<(), Error> {
-        self.change(account, Ask::KeepClientSecret(secret)).await.map(drop)
+        self.change(account, Ask::KeepClientSecret(secret))
+            .await
+            .map(drop)
     }
 
     /// Unlocks the store, and reads what could not be read.
@@ -185,7 +252,12 @@ impl Keeper {
 
     /// Tells that a login of `account` began or ended.
     pub async fn login_pending(&self, account: &str, pending: bool) -> Result<(), Error> {
-        self.send(|reply| Message::LoginPending { account: account.to_owned(), pending, reply }).await
+        self.send(|reply| Message::LoginPending {
+            account: account.to_owned(),
+            pending,
+            reply,
+        })
+        .await
     }
 
     /// Starts nothing new, and returns when nothing is under way.
@@ -200,7 +272,9 @@ impl Keeper {
 
     fn find(&self, account: Option<&str>) -> Result<(String, watch::Receiver<Snapshot>), Error> {
         let directory = self.directory.borrow();
-        let name = account.filter(|name| !name.is_empty()).or(directory.default.as_deref());
+        let name = account
+            .filter(|name| !name.is_empty())
+            .or(directory.default.as_deref());
         match name.and_then(|name| directory.accounts.get_key_value(name)) {
             Some((name, snapshots)) => Ok((name.clone(), snapshots.clone())),
             None => Err(directory.no_such(name)),
@@ -226,24 +300,41 @@ impl Keeper {
 
 impl Directory {
     fn info(&self, name: &str, snapshot: &Snapshot) -> Account {
-        Account { is_default: self.default.as_deref() == Some(name), ..(*snapshot.info).clone() }
+        Account {
+            is_default: self.default.as_deref() == Some(name),
+            ..(*snapshot.info).clone()
+        }
     }
 
     fn no_such(&self, name: Option<&str>) -> Error {
         let reason = match name {
-            Some(name) => format!("There is no account {name}; see `imgurctl account list`, or add it with `imgurctl account add`"),
-            None if self.accounts.is_empty() => "There is no account yet; add one with `imgurctl account add NAME`".to_owned(),
-            None => "No account is the default; name one, or choose it with `imgurctl account default NAME`".to_owned(),
+            Some(name) => format!(
+                "There is no account {name}; see `imgurctl account list`, or add it with `imgurctl account add`"
+            ),
+            None if self.accounts.is_empty() => {
+                "There is no account yet; add one with `imgurctl account add NAME`".to_owned()
+            }
+            None => "No account is the default; name one, or choose it with `imgurctl account default NAME`"
+                .to_owned(),
         };
-        Error::NoSuchAccount { account: name.unwrap_or_default().to_owned(), reason }
+        Error::NoSuchAccount {
+            account: name.unwrap_or_default().to_owned(),
+            reason,
+        }
     }
 }
 
 fn takes_long() -> Error {
     let reason = "It takes longer than a minute, and goes on by itself; see `imgurctl status`".to_owned();
-    Error::TemporarilyUnavailable { reason, retry_at: None }
+    Error::TemporarilyUnavailable {
+        reason,
+        retry_at: None,
+    }
 }
 
 fn gone() -> Error {
-    Error::TemporarilyUnavailable { reason: "imgurd is stopping; try again in a moment".to_owned(), retry_at: None }
+    Error::TemporarilyUnavailable {
+        reason: "imgurd is stopping; try again in a moment".to_owned(),
+        retry_at: None,
+    }
 }

@@ -38,7 +38,10 @@ pub struct RefreshPolicy {
 
 impl Default for RefreshPolicy {
     fn default() -> Self {
-        Self { margin: None, max_age: 28 * DAY }
+        Self {
+            margin: None,
+            max_age: 28 * DAY,
+        }
     }
 }
 
@@ -51,11 +54,16 @@ pub(super) fn lifetime(expires_in: Option<i64>) -> Option<Duration> {
 /// When to refresh a token with no one asking; `dice` in 0..1 spreads many daemons apart.
 pub(super) fn refresh_at(access: &Access, policy: RefreshPolicy, dice: f64) -> Option<Timestamp> {
     let latest = access.issued_at + policy.max_age;
-    let Some(lifetime) = access.lifetime else { return Some(latest) };
+    let Some(lifetime) = access.lifetime else {
+        return Some(latest);
+    };
     if lifetime < SHORTEST_LIFETIME {
         return None;
     }
-    let margin = policy.margin.unwrap_or_else(|| (lifetime / 10).clamp(10 * MINUTE, DAY)).min(lifetime / 2);
+    let margin = policy
+        .margin
+        .unwrap_or_else(|| (lifetime / 10).clamp(10 * MINUTE, DAY))
+        .min(lifetime / 2);
     let jitter = margin.mul_f64(0.1 * dice);
     Some((access.issued_at + lifetime.saturating_sub(margin + jitter)).min(latest))
 }
@@ -68,7 +76,9 @@ pub(super) fn min_valid(asked: Duration, lifetime: Duration) -> Duration {
 /// The pause after the `failures`th failure in a row, with full jitter.
 pub(super) fn backoff(failures: u32, dice: f64) -> Duration {
     let (first, longest) = BACKOFF;
-    let ceiling = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(longest);
+    let ceiling = first
+        .saturating_mul(1 << failures.saturating_sub(1).min(20))
+        .min(longest);
     ceiling.mul_f64(dice)
 }
 
@@ -88,8 +98,12 @@ mod tests {
     const ISSUED: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn due_after(expires_in: Option<i64>, dice: f64) -> Option<u64> {
-        let access =
-            Access { token: Secret::default(), token_type: "Bearer".into(), issued_at: ISSUED, lifetime: lifetime(expires_in) };
+        let access = Access {
+            token: Secret::default(),
+            token_type: "Bearer".into(),
+            issued_at: ISSUED,
+            lifetime: lifetime(expires_in),
+        };
         refresh_at(&access, RefreshPolicy::default(), dice).map(|at| at.since(ISSUED).as_secs())
     }
 
@@ -106,7 +120,10 @@ mod tests {
     #[case::imgurs_ten_years(Some(315_360_000), Some(28 * 86400))]
     #[case::two_to_the_53(Some(1 << 53), Some(28 * 86400))]
     #[case::the_largest_number(Some(i64::MAX), Some(28 * 86400))]
-    fn refreshes_as_the_rule_says_for_every_expires_in(#[case] expires_in: Option<i64>, #[case] due: Option<u64>) {
+    fn refreshes_as_the_rule_says_for_every_expires_in(
+        #[case] expires_in: Option<i64>,
+        #[case] due: Option<u64>,
+    ) {
         assert_eq!(due_after(expires_in, 0.0), due);
     }
 
@@ -119,15 +136,24 @@ mod tests {
 
     #[test]
     fn a_margin_of_the_persons_own_overrides_the_rule_up_to_half_of_the_lifetime() {
-        let policy = RefreshPolicy { margin: Some(Duration::from_secs(100)), ..RefreshPolicy::default() };
+        let policy = RefreshPolicy {
+            margin: Some(Duration::from_secs(100)),
+            ..RefreshPolicy::default()
+        };
         let access = |secs| Access {
             token: Secret::default(),
             token_type: "Bearer".into(),
             issued_at: ISSUED,
             lifetime: Some(Duration::from_secs(secs)),
         };
-        assert_eq!(refresh_at(&access(3600), policy, 0.0), Some(ISSUED + Duration::from_secs(3500)));
-        assert_eq!(refresh_at(&access(60), policy, 0.0), Some(ISSUED + Duration::from_secs(30)));
+        assert_eq!(
+            refresh_at(&access(3600), policy, 0.0),
+            Some(ISSUED + Duration::from_secs(3500))
+        );
+        assert_eq!(
+            refresh_at(&access(60), policy, 0.0),
+            Some(ISSUED + Duration::from_secs(30))
+        );
     }
 
     proptest! {

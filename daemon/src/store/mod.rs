@@ -5,6 +5,7 @@ mod file;
 mod item;
 mod key;
 mod memory;
+mod missing;
 mod witness;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::grant::Record;
 pub use file::FileStore;
 pub use key::KeySource;
 pub use memory::MemoryStore;
+pub use missing::MissingStore;
 pub use witness::Witnessed;
 
 /// Why the store did not do as it was asked. Each text is a sentence that ends with what to do.

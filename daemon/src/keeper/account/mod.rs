@@ -26,8 +26,8 @@ use crate::store::StoreError;
 use granting::Pending;
 use refreshing::{Refresh, Trouble};
 use saving::Ledger;
-pub(super) use view::{Progress, Verdict};
 pub use view::Snapshot;
+pub(super) use view::{Progress, Verdict};
 
 /// What the machine is told about the world beside the event.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +174,12 @@ pub enum Effect {
 #[derive(Clone, Debug)]
 enum Shelf {
     /// Not read yet, or the store could not be.
-    Unread { loading: bool, reason: Option<String>, tries: u32, last_try: Timestamp },
+    Unread {
+        loading: bool,
+        reason: Option<String>,
+        tries: u32,
+        last_try: Timestamp,
+    },
     /// The store answers, but lacks the grant that it once took.
     Vanished { reason: String, last_try: Timestamp },
     /// Read: the record in memory is the truth.
@@ -183,7 +188,10 @@ enum Shelf {
 
 /// One account.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that are independent of each other"
+)]
 pub struct Account {
     name: String,
     config: Arc<AccountConfig>,
@@ -226,7 +234,12 @@ impl Account {
         let account = Self {
             name,
             config,
-            shelf: Shelf::Unread { loading: true, reason: None, tries: 0, last_try: now.at },
+            shelf: Shelf::Unread {
+                loading: true,
+                reason: None,
+                tries: 0,
+                last_try: now.at,
+            },
             held: Vec::new(),
             record: Record::default(),
             ledger: Ledger::default(),
@@ -276,7 +289,15 @@ impl Account {
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let turns_stale = self.turns_stale_at().filter(|at| *at > now);
-        [self.reload_at(), self.ledger.retry_at(), self.next_try(now), turns_stale].into_iter().flatten().min()
+        [
+            self.reload_at(),
+            self.ledger.retry_at(),
+            self.next_try(now),
+            turns_stale,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Whether nothing is under way that the end of the process would cut off.
@@ -288,11 +309,20 @@ impl Account {
 
     /// The grant in use: one that the configured client at the configured server gave.
     fn grant(&self) -> Option<&Grant> {
-        self.record.grant.as_ref().filter(|grant| grant.issuer == self.config.issuer())
+        self.record
+            .grant
+            .as_ref()
+            .filter(|grant| grant.issuer == self.config.issuer())
     }
 
     fn asked(&mut self, ticket: Ticket, ask: Ask, now: Now, fx: &mut Vec<Effect>) {
-        let waits_by_itself = matches!(ask, Ask::Want { want: Want::Valid(_), .. });
+        let waits_by_itself = matches!(
+            ask,
+            Ask::Want {
+                want: Want::Valid(_),
+                ..
+            }
+        );
         if matches!(self.shelf, Shelf::Unread { loading: true, .. }) && !waits_by_itself {
             return self.held.push((ticket, ask));
         }
@@ -301,13 +331,24 @@ impl Account {
             return fx.push(Effect::Reply { ticket, result });
         }
         if let Err(error) = self.writable(&ask) {
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            return fx.push(Effect::Reply {
+                ticket,
+                result: Err(error),
+            });
         }
         match ask {
-            Ask::Want { .. } | Ask::Ready => fx.push(Effect::Reply { ticket, result: Ok(()) }),
+            Ask::Want { .. } | Ask::Ready => fx.push(Effect::Reply {
+                ticket,
+                result: Ok(()),
+            }),
             Ask::Exchange { request, replace } => self.exchange(ticket, request, replace, fx),
             Ask::Accept { tokens, replace } => self.accept(ticket, tokens, replace, now, fx),
-            Ask::Import { refresh_token, access_token, username, replace } => {
+            Ask::Import {
+                refresh_token,
+                access_token,
+                username,
+                replace,
+            } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
                 self.import(ticket, candidate, replace, now, fx);
             }
@@ -316,7 +357,10 @@ impl Account {
             Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, now),
             Ask::Reload => {
                 self.reload(now, fx);
-                fx.push(Effect::Reply { ticket, result: Ok(()) });
+                fx.push(Effect::Reply {
+                    ticket,
+                    result: Ok(()),
+                });
             }
         }
     }
@@ -325,7 +369,9 @@ impl Account {
     fn writable(&self, ask: &Ask) -> Result<(), Error> {
         match &self.shelf {
             Shelf::Unread { reason, .. } if !matches!(ask, Ask::Reload) => Err(Error::StoreUnavailable {
-                reason: reason.clone().unwrap_or_else(|| "The store is still being read; try again".to_owned()),
+                reason: reason
+                    .clone()
+                    .unwrap_or_else(|| "The store is still being read; try again".to_owned()),
             }),
             _ => Ok(()),
         }
@@ -363,7 +409,11 @@ impl Account {
 
     fn send(&mut self, request: TokenRequest, fx: &mut Vec<Effect>) -> u64 {
         self.next_op += 1;
-        fx.push(Effect::Send { op: self.next_op, client: self.client(), request });
+        fx.push(Effect::Send {
+            op: self.next_op,
+            client: self.client(),
+            request,
+        });
         self.next_op
     }
 }

@@ -56,18 +56,27 @@ impl Served {
 
     fn is_valid_for(&self, least: Duration, now: Timestamp) -> bool {
         let enough = |lifetime| policy::min_valid(least, lifetime).max(Duration::from_millis(1));
-        self.remaining(now).zip(self.access.lifetime).is_none_or(|(left, lifetime)| left >= enough(lifetime))
+        self.remaining(now)
+            .zip(self.access.lifetime)
+            .is_none_or(|(left, lifetime)| left >= enough(lifetime))
     }
 }
 
 impl Snapshot {
     /// What a caller gets now; `progress` is there once the keeper has taken the wish in. `strict` callers named the
     /// validity they need; others take what is still valid while the server or store is in trouble.
-    pub(crate) fn verdict(&self, want: &Want, strict: bool, progress: Option<Progress>, now: Timestamp) -> Verdict {
+    pub(crate) fn verdict(
+        &self,
+        want: &Want,
+        strict: bool,
+        progress: Option<Progress>,
+        now: Timestamp,
+    ) -> Verdict {
         let served = self.served.as_ref();
         let good = match want {
             Want::Valid(least) => served.filter(|it| {
-                it.is_valid_for(*least, now) || (!strict && self.is_in_trouble() && it.is_valid_for(Duration::ZERO, now))
+                it.is_valid_for(*least, now)
+                    || (!strict && self.is_in_trouble() && it.is_valid_for(Duration::ZERO, now))
             }),
             Want::New => served.filter(|_| progress.is_some_and(|progress| self.issue > progress.issue)),
             Want::AnotherThan(rejected) => served
@@ -89,7 +98,10 @@ impl Snapshot {
 
     fn is_in_trouble(&self) -> bool {
         use State::{ConsentNeeded, Misconfigured, StoreUnavailable, Waiting};
-        matches!(self.info.state, Waiting | ConsentNeeded | Misconfigured | StoreUnavailable)
+        matches!(
+            self.info.state,
+            Waiting | ConsentNeeded | Misconfigured | StoreUnavailable
+        )
     }
 
     /// The state's own error.
@@ -100,9 +112,15 @@ impl Snapshot {
         });
         match self.info.state {
             State::Empty | State::ConsentNeeded => Error::ConsentNeeded { account, reason },
-            State::Misconfigured => Error::Misconfigured { setting: self.setting.to_owned(), reason },
+            State::Misconfigured => Error::Misconfigured {
+                setting: self.setting.to_owned(),
+                reason,
+            },
             State::StoreUnavailable => Error::StoreUnavailable { reason },
-            _ => Error::TemporarilyUnavailable { reason, retry_at: self.info.retry_at },
+            _ => Error::TemporarilyUnavailable {
+                reason,
+                retry_at: self.info.retry_at,
+            },
         }
     }
 }
@@ -110,13 +128,16 @@ impl Snapshot {
 impl Account {
     /// Whether there is a token to hand out that stays valid for `least`.
     pub(super) fn serves(&self, least: Duration, now: Timestamp) -> bool {
-        self.served().is_some_and(|served| served.is_valid_for(least, now))
+        self.served()
+            .is_some_and(|served| served.is_valid_for(least, now))
     }
 
     /// The token to hand out. Between the server's answer and its publication there is none: the old one may be dead,
     /// and the new one is not yet safe.
     fn served(&self) -> Option<Served> {
-        let grant = self.grant().filter(|_| !self.rejected && !self.ledger.is_publishing())?;
+        let grant = self
+            .grant()
+            .filter(|_| !self.rejected && !self.ledger.is_publishing())?;
         let access = grant.access.clone()?;
         let token = Token {
             account: self.name.clone(),
@@ -142,7 +163,11 @@ impl Account {
 
     fn state(&self, now: Timestamp) -> State {
         let Some(grant) = self.grant().filter(|_| matches!(self.shelf, Shelf::Read)) else {
-            return if matches!(self.shelf, Shelf::Read) { State::Empty } else { State::StoreUnavailable };
+            return if matches!(self.shelf, Shelf::Read) {
+                State::Empty
+            } else {
+                State::StoreUnavailable
+            };
         };
         let is_under_way = !matches!(self.refresh, Refresh::Idle) || self.ledger.is_publishing();
         match &self.trouble {
@@ -161,7 +186,9 @@ impl Account {
         let name = &self.name;
         let last_failure = match &self.trouble {
             Some(
-                Trouble::Passing { reason } | Trouble::Misconfigured { reason, .. } | Trouble::NotRecorded { reason },
+                Trouble::Passing { reason }
+                | Trouble::Misconfigured { reason, .. }
+                | Trouble::NotRecorded { reason },
             ) => reason.as_str(),
             None => "",
         };
@@ -188,11 +215,15 @@ impl Account {
             }
             State::Waiting => format!("{last_failure}; it is tried again by itself, just wait"),
             State::ConsentNeeded if self.is_refused() => {
-                format!("The server has refused the refresh token, and again when asked again; run `imgurctl login {name}`")
+                format!(
+                    "The server has refused the refresh token, and again when asked again; run `imgurctl login {name}`"
+                )
             }
             State::ConsentNeeded => self.no_refresh_token(),
             State::Misconfigured => {
-                format!("{last_failure}; mend it with `imgurctl account set {name}`, then run `imgurctl refresh {name}`")
+                format!(
+                    "{last_failure}; mend it with `imgurctl account set {name}`, then run `imgurctl refresh {name}`"
+                )
             }
             State::StoreUnavailable => self.why_store_unavailable(last_failure),
         };
@@ -200,7 +231,10 @@ impl Account {
     }
 
     pub(super) fn no_refresh_token(&self) -> String {
-        format!("The server gave no refresh token, so only a new sign-in brings a token; run `imgurctl login {}`", self.name)
+        format!(
+            "The server gave no refresh token, so only a new sign-in brings a token; run `imgurctl login {}`",
+            self.name
+        )
     }
 
     fn why_stale(&self, last_failure: &str) -> String {
@@ -214,7 +248,10 @@ impl Account {
 
     fn why_store_unavailable(&self, last_failure: &str) -> String {
         match &self.shelf {
-            Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
+            Shelf::Vanished { reason, .. }
+            | Shelf::Unread {
+                reason: Some(reason), ..
+            } => reason.clone(),
             Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
             Shelf::Read => format!(
                 "{last_failure}. Nothing is refreshed before that can be recorded; mend the store, then run `imgurctl \
@@ -240,9 +277,14 @@ impl Account {
             auto_refresh: self.config.auto_refresh,
             login_pending: self.login_pending,
             unsaved: self.ledger.grant_is_unsaved(),
-            expires_at: grant.and_then(|grant| grant.access.as_ref()?.expires_at()).map(Timestamp::as_secs),
+            expires_at: grant
+                .and_then(|grant| grant.access.as_ref()?.expires_at())
+                .map(Timestamp::as_secs),
             next_refresh_at: next_try.filter(|_| !waits).map(Timestamp::as_secs),
-            retry_at: next_try.filter(|_| waits).or(self.reload_at()).map(Timestamp::as_secs),
+            retry_at: next_try
+                .filter(|_| waits)
+                .or(self.reload_at())
+                .map(Timestamp::as_secs),
             granted_at: grant.map(|grant| grant.granted_at.as_secs()),
             settings: self.config.settings(),
         };

@@ -1,0 +1,392 @@
+//! Varlink on the local socket: NUL-terminated JSON (<https://varlink.org>), a task for each connection.
+
+use std::io;
+use std::time::Duration;
+
+use imgurd_proto::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo};
+use imgurd_proto::{
+    AddAccount, CancelLogin, CompleteLogin, Error, GetToken, INTERFACE, INTERFACE_TEXT, ImportGrant,
+    ListAccounts, Login, LoginReply, Logout, Method, OneAccount, Refresh, RejectToken, RemoveAccount,
+    RestoreGrant, SetAccount, UnlockStore, Watch,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::net::unix::{ReadHalf, WriteHalf};
+use tokio::time::timeout;
+
+use super::{Api, LocalSocket};
+
+/// How long a caller may take to read an answer. One who has stopped reading is hung up on.
+const READING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The description of `org.varlink.service`, which every Varlink service has.
+const SERVICE_TEXT: &str = "\
+# The Varlink Service Interface is provided by every varlink service.
+interface org.varlink.service
+
+method GetInfo() -> (vendor: string, product: string, version: string, url: string, interfaces: []string)
+
+method GetInterfaceDescription(interface: string) -> (description: string)
+
+error InterfaceNotFound (interface: string)
+error MethodNotFound (method: string)
+error MethodNotImplemented (method: string)
+error InvalidParameter (parameter: string)
+error PermissionDenied ()
+error ExpectedMore ()
+";
+
+/// Serves callers for as long as it is polled.
+pub async fn serve(socket: LocalSocket, api: Api) {
+    loop {
+        let (stream, place) = socket.accept().await;
+        let api = api.clone();
+        tokio::spawn(async move {
+            if let Err(error) = converse(stream, &api).await {
+                tracing::debug!(%error, "hung up on a caller");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn converse(mut stream: UnixStream, api: &Api) -> io::Result<()> {
+    let (reader, writer) = stream.split();
+    let mut calls = Calls {
+        reader,
+        buffer: Vec::new(),
+        consumed: 0,
+        at_end: false,
+    };
+    let mut answers = Answers { writer };
+    while let Some(message) = calls.next().await? {
+        let call: Call<Box<RawValue>> = serde_json::from_slice(&message)?;
+        let answered = tokio::select! {
+            answered = answer(&call, api, &mut answers) => answered,
+            () = calls.hung_up() => return Ok(()),
+        };
+        answered?;
+    }
+    Ok(())
+}
+
+/// Why a call has no ordinary answer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Failure {
+    Keeper(Error),
+    Service(ServiceError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Keeper(error)
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+async fn answer(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> io::Result<()> {
+    let Some(one) = dispatch(call, api, answers).await? else {
+        return Ok(());
+    };
+    if call.oneway {
+        Ok(())
+    } else {
+        answers.write(&one).await
+    }
+}
+
+/// The one answer to a call; nothing where a stream has been given instead.
+async fn dispatch(
+    call: &Call<Box<RawValue>>,
+    api: &Api,
+    answers: &mut Answers<'_>,
+) -> io::Result<Option<Vec<u8>>> {
+    let Some((interface, method)) = call.method.rsplit_once('.') else {
+        return fail(not_found(call)).map(Some);
+    };
+    let answered = match (interface, method) {
+        (INTERFACE, GetToken::NAME) => one(arguments(call), |it| api.get_token(it)).await,
+        (INTERFACE, RejectToken::NAME) => one(arguments(call), |it| api.reject_token(it)).await,
+        (INTERFACE, Refresh::NAME) => one(arguments(call), |it| api.refresh(it)).await,
+        (INTERFACE, ListAccounts::NAME) => one(arguments(call), async |it| api.list_accounts(&it)).await,
+        (INTERFACE, AddAccount::NAME) => one(arguments(call), |it| api.add_account(it)).await,
+        (INTERFACE, SetAccount::NAME) => one(arguments(call), |it| api.set_account(it)).await,
+        (INTERFACE, RemoveAccount::NAME) => one(arguments(call), |it| api.remove_account(it)).await,
+        (INTERFACE, ImportGrant::NAME) => one(arguments(call), |it| api.import_grant(it)).await,
+        (INTERFACE, RestoreGrant::NAME) => one(arguments(call), |it| api.restore_grant(it)).await,
+        (INTERFACE, CompleteLogin::NAME) => one(arguments(call), |it| api.complete_login(it)).await,
+        (INTERFACE, CancelLogin::NAME) => {
+            one(arguments(call), async |it: CancelLogin| {
+                api.cancel_login(&it.login_id).await
+            })
+            .await
+        }
+        (INTERFACE, Logout::NAME) => one(arguments(call), |it| api.logout(it)).await,
+        (INTERFACE, UnlockStore::NAME) => {
+            one(arguments(call), async |_: UnlockStore| api.unlock_store().await).await
+        }
+        (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
+        (INTERFACE, Watch::NAME) => return streamed(watch(call, api, answers).await),
+        ("org.varlink.service", "GetInfo") => encode(Ok(info())),
+        ("org.varlink.service", "GetInterfaceDescription") => {
+            encode(description(call).map_err(Failure::from))
+        }
+        _ => fail(not_found(call)),
+    };
+    answered.map(Some)
+}
+
+async fn one<P, R, E>(
+    arguments: Result<P, ServiceError>,
+    method: impl AsyncFnOnce(P) -> Result<R, E>,
+) -> io::Result<Vec<u8>>
+where
+    R: Serialize,
+    Failure: From<E>,
+{
+    match arguments {
+        Ok(arguments) => encode(method(arguments).await.map_err(Failure::from)),
+        Err(error) => fail(error),
+    }
+}
+
+/// How a stream ended: with a failure to tell of, or with the connection.
+enum StreamEnd {
+    Failed(Failure),
+    HungUp(io::Error),
+}
+
+impl<E> From<E> for StreamEnd
+where
+    Failure: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+fn streamed(end: Result<(), StreamEnd>) -> io::Result<Option<Vec<u8>>> {
+    match end {
+        Ok(()) => Ok(None),
+        Err(StreamEnd::Failed(failure)) => fail(failure).map(Some),
+        Err(StreamEnd::HungUp(error)) => Err(error),
+    }
+}
+
+async fn login(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> Result<(), StreamEnd> {
+    let mut login = api.login(streaming(call)?).await?;
+    let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
+    let begun = LoginReply {
+        login_id,
+        url,
+        paste: Some(login.paste),
+        account: None,
+    };
+    answers.stream(begun, true).await?;
+    let account = login.outcome().await?;
+    let ended = LoginReply {
+        login_id: login.id.clone(),
+        url: None,
+        paste: None,
+        account: Some(account),
+    };
+    answers.stream(ended, false).await
+}
+
+async fn watch(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> Result<(), StreamEnd> {
+    let mut watcher = api.watch(&streaming(call)?)?;
+    while let Some(account) = watcher.next().await {
+        answers.stream(OneAccount { account }, true).await?;
+    }
+    let reason = "There is nothing left to watch; see `imgurctl account list`".to_owned();
+    Err(Error::TemporarilyUnavailable {
+        reason,
+        retry_at: None,
+    }
+    .into())
+}
+
+/// The arguments of a call, or the name of the one that is missing or of another type.
+fn arguments<P: DeserializeOwned>(call: &Call<Box<RawValue>>) -> Result<P, ServiceError> {
+    let text = call
+        .parameters
+        .as_ref()
+        .map_or("{}", |parameters| parameters.get());
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.inner().to_string();
+        // A missing field is not on the path to itself; serde names it between backticks.
+        let missing = message
+            .strip_prefix("missing field `")
+            .and_then(|rest| rest.split('`').next());
+        let parameter = missing.map_or(path, str::to_owned);
+        ServiceError::InvalidParameter { parameter }
+    })
+}
+
+fn streaming<P: Method>(call: &Call<Box<RawValue>>) -> Result<P, ServiceError> {
+    if call.more {
+        arguments(call)
+    } else {
+        Err(ServiceError::ExpectedMore {})
+    }
+}
+
+fn info() -> ServiceInfo {
+    ServiceInfo {
+        vendor: "imgurd".to_owned(),
+        product: "imgurd".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        url: env!("CARGO_PKG_REPOSITORY").to_owned(),
+        interfaces: vec!["org.varlink.service".to_owned(), INTERFACE.to_owned()],
+    }
+}
+
+#[derive(Deserialize)]
+struct GetInterfaceDescription {
+    interface: String,
+}
+
+#[derive(Serialize)]
+struct Description {
+    description: &'static str,
+}
+
+fn description(call: &Call<Box<RawValue>>) -> Result<Description, ServiceError> {
+    let GetInterfaceDescription { interface } = arguments(call)?;
+    match interface.as_str() {
+        INTERFACE => Ok(Description {
+            description: INTERFACE_TEXT,
+        }),
+        "org.varlink.service" => Ok(Description {
+            description: SERVICE_TEXT,
+        }),
+        _ => Err(ServiceError::InterfaceNotFound { interface }),
+    }
+}
+
+fn not_found(call: &Call<Box<RawValue>>) -> ServiceError {
+    let (interface, _) = call.method.rsplit_once('.').unwrap_or_default();
+    if interface == INTERFACE || interface == "org.varlink.service" {
+        ServiceError::MethodNotFound {
+            method: call.method.clone(),
+        }
+    } else {
+        ServiceError::InterfaceNotFound {
+            interface: interface.to_owned(),
+        }
+    }
+}
+
+fn encode(outcome: Result<impl Serialize, Failure>) -> io::Result<Vec<u8>> {
+    match outcome {
+        Ok(parameters) => frame(&Reply {
+            parameters,
+            continues: false,
+        }),
+        Err(failure) => frame(&failure),
+    }
+}
+
+fn fail(error: impl Into<Failure>) -> io::Result<Vec<u8>> {
+    frame(&error.into())
+}
+
+fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut message = serde_json::to_vec(message)?;
+    message.push(0);
+    Ok(message)
+}
+
+/// What the caller sends.
+struct Calls<'a> {
+    reader: ReadHalf<'a>,
+    buffer: Vec<u8>,
+    /// How much of the buffer has been handed out.
+    consumed: usize,
+    at_end: bool,
+}
+
+impl Calls<'_> {
+    /// The next message, without its NUL; nothing at the end of the stream.
+    async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.buffer.drain(..std::mem::take(&mut self.consumed));
+        let mut searched = 0;
+        loop {
+            if let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == 0) {
+                self.consumed = searched + end + 1;
+                return Ok(Some(self.buffer[..searched + end].to_vec()));
+            }
+            searched = self.buffer.len();
+            if searched >= MAX_MESSAGE {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a message of more than 64 KiB",
+                ));
+            }
+            if self.at_end || self.read().await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn read(&mut self) -> io::Result<usize> {
+        let room = (self.consumed + MAX_MESSAGE).saturating_sub(self.buffer.len()) as u64;
+        let count = (&mut self.reader).take(room).read_buf(&mut self.buffer).await?;
+        self.at_end |= count == 0 && room > 0;
+        Ok(count)
+    }
+
+    /// Returns when nobody is there any more to read the answer. Who has only finished sending still waits for it.
+    async fn hung_up(&mut self) {
+        while !self.at_end && self.buffer.len() < self.consumed + MAX_MESSAGE {
+            if self.read().await.is_err() {
+                return;
+            }
+        }
+        let is_there = self
+            .reader
+            .ready(Interest::WRITABLE)
+            .await
+            .is_ok_and(|ready| !ready.is_write_closed());
+        if is_there {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What the caller is sent.
+struct Answers<'a> {
+    writer: WriteHalf<'a>,
+}
+
+impl Answers<'_> {
+    async fn write(&mut self, message: &[u8]) -> io::Result<()> {
+        match timeout(READING_PATIENCE, self.writer.write_all(message)).await {
+            Ok(written) => written,
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the caller has stopped reading",
+            )),
+        }
+    }
+
+    async fn stream<R: Serialize>(&mut self, parameters: R, continues: bool) -> Result<(), StreamEnd> {
+        let message = frame(&Reply {
+            parameters,
+            continues,
+        })
+        .map_err(StreamEnd::HungUp)?;
+        self.write(&message).await.map_err(StreamEnd::HungUp)
+    }
+}

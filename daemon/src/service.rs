@@ -1,0 +1,224 @@
+//! The one place that builds all rooms and joins them.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::future::pending;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, io};
+
+use anyhow::{Context, bail};
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigFile, Desk, StoreKind};
+use crate::consent::Logins;
+use crate::ipc::{self, Api, LocalSocket};
+use crate::keeper::{self, Keeper};
+use crate::provider::HttpProvider;
+use crate::store::{FileStore, KeySource, MemoryStore, MissingStore, TokenStore, Witnessed};
+
+/// How long stopping waits for answers on their way: as long as a request may take.
+const LAST_ANSWERS: Duration = Duration::from_secs(30);
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The configuration file; absent means `$XDG_CONFIG_HOME/imgurd/config.toml`.
+    pub config: Option<PathBuf>,
+    /// The local socket; absent means where clients look for it.
+    pub socket: Option<PathBuf>,
+    /// Another store than the configuration names.
+    pub store: Option<StoreKind>,
+}
+
+impl Options {
+    fn config_file(&self) -> anyhow::Result<ConfigFile> {
+        let default = || Ok::<_, anyhow::Error>(directory("XDG_CONFIG_HOME", ".config")?.join("config.toml"));
+        Ok(ConfigFile::new(self.config.clone().map_or_else(default, Ok)?))
+    }
+}
+
+/// Checks the configuration and says nothing if it is good.
+pub fn check(options: &Options) -> anyhow::Result<()> {
+    options.config_file()?.load()?;
+    Ok(())
+}
+
+/// Keeps tokens until told to stop.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let file = options.config_file()?;
+    let config = Arc::new(file.load()?);
+    let state = directory("XDG_STATE_HOME", ".local/state")?;
+    let _lock = lock(&state)?;
+    raise_descriptor_limit();
+    let store = store(options.store.unwrap_or(config.store), &config, &file, &state);
+    let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
+    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store, clock);
+    let desk = Arc::new(Desk::new(file, config));
+    let api = Api::new(keeper.clone(), Logins::new(keeper.clone()), desk.clone());
+    let serving = tokio::spawn(ipc::serve(socket(&options)?, api));
+    notify(&[NotifyState::Ready]);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    while signals.next().await == Told::Reload {
+        reload(&desk, &keeper).await;
+    }
+    notify(&[NotifyState::Stopping]);
+    serving.abort();
+    if timeout(LAST_ANSWERS, keeper.drain()).await.is_err() {
+        tracing::warn!("stopped before the store or the server answered");
+    }
+    Ok(())
+}
+
+async fn reload(desk: &Desk, keeper: &Keeper) {
+    let reloading = NotifyState::monotonic_usec_now().ok();
+    notify(
+        &[NotifyState::Reloading]
+            .into_iter()
+            .chain(reloading)
+            .collect::<Vec<_>>(),
+    );
+    match desk.reload() {
+        Ok(config) => {
+            let _ = keeper.configure(config).await;
+            tracing::info!("the configuration was read anew");
+        }
+        Err(error) => tracing::error!(%error, "the configuration stays as it was"),
+    }
+    notify(&[NotifyState::Ready]);
+}
+
+fn notify(state: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "cannot tell the service manager");
+    }
+}
+
+fn store(kind: StoreKind, config: &Config, file: &ConfigFile, state: &Path) -> Arc<dyn TokenStore> {
+    match kind {
+        StoreKind::Memory => Arc::new(MemoryStore::default()),
+        StoreKind::File => {
+            let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
+            Arc::new(Witnessed::new(store, state.join("stored")))
+        }
+        StoreKind::SecretService => Arc::new(MissingStore::new(
+            "This version keeps grants in an encrypted file, not yet in the desktop's keyring; run `imgurctl init \
+             --store file`, or write store = \"file\" into config.toml, and restart imgurd",
+        )),
+    }
+}
+
+/// systemd hands a credential over where there is one; otherwise the key lies beside the configuration.
+fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
+    let credential =
+        env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join("imgurd.key"));
+    if let Some(credential) = credential.filter(|path| path.exists()) {
+        return KeySource::Credential(credential);
+    }
+    let beside = || file.path().parent().unwrap_or(Path::new(".")).join("key");
+    KeySource::File(config.key_file.clone().unwrap_or_else(beside))
+}
+
+fn socket(options: &Options) -> anyhow::Result<LocalSocket> {
+    if let Some(passed) = ListenFd::from_env().take_unix_listener(0)? {
+        return Ok(LocalSocket::inherit(passed.into())?);
+    }
+    LocalSocket::bind(&options.socket.clone().unwrap_or_else(ipc::socket_path))
+}
+
+/// The daemon's directory below an XDG base directory.
+fn directory(variable: &str, below_home: &str) -> anyhow::Result<PathBuf> {
+    let base = env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || {
+        env::home_dir()
+            .filter(|path| path.is_absolute())
+            .map(|home| home.join(below_home))
+    };
+    match base.or_else(home) {
+        Some(base) => Ok(base.join("imgurd")),
+        None => bail!("neither {variable} nor HOME says where to look; set HOME"),
+    }
+}
+
+/// Keeps a second keeper off the same grants, one in a container that shares the home directory too.
+fn lock(state: &Path) -> anyhow::Result<File> {
+    let shown = state.display();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
+        .with_context(|| format!("cannot make {shown}"))?;
+    let path = state.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another imgurd keeps the grants in {shown} already; use that one, or stop it with `systemctl --user stop imgurd`"
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// A descriptor for each caller: the soft limit is often 1024 in all.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    ) {
+        tracing::debug!(%error, "the descriptor limit stays as it is");
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            Some(()) = self.terminate.recv() => Told::Stop,
+            Some(()) = self.interrupt.recv() => Told::Stop,
+            Some(()) = self.hangup.recv() => Told::Reload,
+            else => pending().await,
+        }
+    }
+}
