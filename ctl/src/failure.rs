@@ -1,0 +1,238 @@
+//! Why a command did not do what it was asked for: one line, one exit code, one JSON object.
+
+use std::io;
+
+use imgurd_proto::varlink::ServiceError;
+use imgurd_proto::{ClientError, Error};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What ends a command early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The keeper's word, or none at all.
+    #[error("{}", explain(.0))]
+    Client(#[from] ClientError),
+    /// The person pressed Ctrl-C or Ctrl-D at a question.
+    #[error("cancelled; nothing was changed")]
+    Cancelled,
+    /// Nobody reads standard output any more, as after `| head -1`.
+    #[error("nobody reads the output any more")]
+    NoReader,
+    /// Anything else, in a sentence that says what to do.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Failure {
+    /// An argument that cannot be what it is.
+    pub(crate) fn usage(field: &str, reason: impl Into<String>) -> Self {
+        Error::invalid(field, reason).into()
+    }
+
+    /// The exit code, as `imgurctl --help` lists them.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(ClientError::Keeper(error)) => keeper_code(error),
+            Self::Client(ClientError::Unreachable { .. }) => 8,
+            Self::Client(ClientError::Connection(error)) if is_hang_up(error) => 8,
+            Self::Cancelled => 130,
+            Self::NoReader => 0,
+            Self::Client(_) | Self::Other(_) => 1,
+        }
+    }
+
+    /// The error's name, as scripts read it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Client(ClientError::Keeper(error)) => error.name(),
+            Self::Cancelled => "Cancelled",
+            _ if self.exit_code() == 8 => "DaemonUnreachable",
+            _ => "Failed",
+        }
+    }
+
+    /// `{"error": NAME, …}`: the keeper's own fields, or a `reason`.
+    pub(crate) fn json(&self) -> String {
+        let fields = match self {
+            Self::Client(ClientError::Keeper(error)) => parameters(error),
+            _ => Map::from_iter([("reason".into(), self.to_string().into())]),
+        };
+        let report = Report {
+            error: self.name(),
+            fields,
+        };
+        serde_json::to_string(&report).unwrap_or_else(|_| format!(r#"{{"error":"{}"}}"#, self.name()))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// A flattened struct, so that `error` comes first for people who read along.
+#[derive(Serialize)]
+struct Report {
+    error: &'static str,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+fn parameters(error: &Error) -> Map<String, Value> {
+    match serde_json::to_value(error) {
+        Ok(Value::Object(mut envelope)) => match envelope.remove("parameters") {
+            Some(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        },
+        _ => Map::new(),
+    }
+}
+
+fn keeper_code(error: &Error) -> u8 {
+    match error {
+        Error::InvalidArgument { .. } => 2,
+        Error::NoSuchAccount { .. } => 3,
+        Error::ConsentNeeded { .. } => 4,
+        Error::AccessDenied { .. } => 5,
+        Error::TemporarilyUnavailable { .. } => 6,
+        Error::StoreUnavailable { .. } => 7,
+        Error::Misconfigured { .. } => 9,
+        Error::LoginFailed { .. } => 10,
+    }
+}
+
+/// A daemon that went away in the middle is as unreachable as one that never came.
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn explain(error: &ClientError) -> String {
+    match error {
+        // Both sides ignore unknown fields, so that such an answer means a newer client and nothing else.
+        ClientError::Service(
+            ServiceError::MethodNotFound { method: word }
+            | ServiceError::InvalidParameter { parameter: word },
+        ) => format!(
+            "imgurd is older than this imgurctl and does not know {word}; \
+             restart it with `systemctl --user restart imgurd`"
+        ),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason() -> String {
+        "it is so; do this".into()
+    }
+
+    fn every_keeper_error() -> Vec<(Error, u8, &'static str)> {
+        let account = || "a".to_owned();
+        vec![
+            (
+                Error::invalid("flow", reason()),
+                2,
+                r#"{"error":"InvalidArgument","field":"flow","reason":"it is so; do this"}"#,
+            ),
+            (
+                Error::NoSuchAccount {
+                    account: account(),
+                    reason: reason(),
+                },
+                3,
+                r#"{"error":"NoSuchAccount","account":"a","reason":"it is so; do this"}"#,
+            ),
+            (
+                Error::ConsentNeeded {
+                    account: account(),
+                    reason: reason(),
+                },
+                4,
+                r#"{"error":"ConsentNeeded","account":"a","reason":"it is so; do this"}"#,
+            ),
+            (
+                Error::AccessDenied { reason: reason() },
+                5,
+                r#"{"error":"AccessDenied","reason":"it is so; do this"}"#,
+            ),
+            (
+                Error::TemporarilyUnavailable {
+                    reason: reason(),
+                    retry_at: Some(7),
+                },
+                6,
+                r#"{"error":"TemporarilyUnavailable","reason":"it is so; do this","retry_at":7}"#,
+            ),
+            (
+                Error::StoreUnavailable { reason: reason() },
+                7,
+                r#"{"error":"StoreUnavailable","reason":"it is so; do this"}"#,
+            ),
+            (
+                Error::Misconfigured {
+                    setting: "client_id".into(),
+                    reason: reason(),
+                },
+                9,
+                r#"{"error":"Misconfigured","reason":"it is so; do this","setting":"client_id"}"#,
+            ),
+            (
+                Error::login(reason()),
+                10,
+                r#"{"error":"LoginFailed","reason":"it is so; do this"}"#,
+            ),
+        ]
+    }
+
+    #[test]
+    fn gives_every_error_of_the_keeper_its_exit_code_and_its_json() {
+        for (error, code, json) in every_keeper_error() {
+            let failure = Failure::from(error);
+            assert_eq!(failure.exit_code(), code);
+            assert_eq!(failure.json(), json);
+            assert_eq!(failure.to_string(), "it is so; do this");
+        }
+    }
+
+    #[test]
+    fn takes_a_daemon_that_hangs_up_for_unreachable() {
+        let failure = Failure::Client(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        assert_eq!((failure.exit_code(), failure.name()), (8, "DaemonUnreachable"));
+    }
+
+    #[test]
+    fn takes_a_garbled_answer_for_a_failure_of_its_own() {
+        let failure = Failure::Client(io::Error::from(io::ErrorKind::InvalidData).into());
+        assert_eq!((failure.exit_code(), failure.name()), (1, "Failed"));
+    }
+
+    #[test]
+    fn says_that_an_older_daemon_is_to_be_restarted() {
+        let method = "org.imgurd.Keeper1.Later".into();
+        let failure = Failure::Client(ServiceError::MethodNotFound { method }.into());
+        assert_eq!(failure.exit_code(), 1);
+        assert_eq!(
+            failure.to_string(),
+            "imgurd is older than this imgurctl and does not know org.imgurd.Keeper1.Later; \
+             restart it with `systemctl --user restart imgurd`"
+        );
+    }
+
+    #[test]
+    fn leaves_quietly_when_nobody_reads() {
+        assert_eq!(Failure::NoReader.exit_code(), 0);
+    }
+
+    #[test]
+    fn exits_as_the_shell_does_when_cancelled() {
+        assert_eq!(Failure::Cancelled.exit_code(), 130);
+        assert!(Failure::Cancelled.json().starts_with(r#"{"error":"Cancelled""#));
+    }
+}

@@ -1,0 +1,64 @@
+//! Grants that come and go other than by consent, and the store they rest in.
+
+use std::io::{self, IsTerminal};
+
+use imgurd_proto::{Account, Error, ImportGrant, Logout, RestoreGrant, State, UnlockStore};
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::{account, input};
+
+pub(crate) fn import(app: &App, account: Option<String>, replace: bool) -> Result<(), Failure> {
+    if io::stdin().is_terminal() {
+        app.output.say(
+            "Paste the grant: the JSON answer of a token endpoint, a redirect URL with its fragment, or a refresh token.\n\
+             End it with Enter and Ctrl-D.",
+        );
+    }
+    let call = ImportGrant {
+        account,
+        text: input::everything("the grant to import", "text")?,
+        replace: replace.then_some(true),
+    };
+    let account = app.call(&call)?.account;
+    conclude(app, &account, "Imported")
+}
+
+pub(crate) fn restore(app: &App, account: Option<String>) -> Result<(), Failure> {
+    let account = app.call(&RestoreGrant { account })?.account;
+    conclude(app, &account, "Restored")
+}
+
+/// A grant that no refresh has proved yet is kept all the same: only a refusal makes a failure of it.
+fn conclude(app: &App, account: &Account, done: &str) -> Result<(), Failure> {
+    let reason = account
+        .reason
+        .clone()
+        .unwrap_or_else(|| account.state.to_string());
+    if account::is_refused(account) {
+        return Err(Error::ConsentNeeded {
+            account: account.name.clone(),
+            reason: format!("the grant is kept, but it does not work: {reason}"),
+        }
+        .into());
+    }
+    let text = match account.state {
+        State::Fresh => format!("{done}: signed in as {}.", account::person(account)),
+        _ => format!("{done}, but not verified yet."),
+    };
+    account::conclude(app, account, text)
+}
+
+pub(crate) fn logout(app: &App, account: Option<String>) -> Result<(), Failure> {
+    let call = Logout { account };
+    app.call(&call)?;
+    let whose = call.account.as_deref().unwrap_or("the default account");
+    app.output.done(format!(
+        "Signed out: the grants of {whose} are forgotten. `imgurctl login` signs in again."
+    ))
+}
+
+pub(crate) fn unlock(app: &App) -> Result<(), Failure> {
+    app.call(&UnlockStore::default())?;
+    app.output.done("The store is unlocked.")
+}

@@ -1,0 +1,391 @@
+//! A first configuration, and the file store's key.
+
+use std::env;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use imgurd_proto::Secret;
+use serde_json::json;
+use toml_edit::{DocumentMut, Item};
+
+use crate::app::App;
+use crate::cli::Store;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Bytes of the key, before they are written in base64.
+const KEY_SIZE: usize = 32;
+
+const RESTART: &str =
+    "An imgurd that is already running takes it up after `systemctl --user restart imgurd`.";
+
+pub(crate) fn init(app: &App, store: Option<Store>) -> Result<(), Failure> {
+    let files = Files::from_env()?;
+    let done = match fs::read_to_string(&files.config) {
+        Ok(text) => complete(&files, store, &text)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            begin(&files, store.unwrap_or(Store::SecretService))?
+        }
+        Err(error) => return Err(cannot("read", &files.config, &error)),
+    };
+    if app.output.json {
+        return Output::print_json(&done.json(&files));
+    }
+    app.output.say(done.tell(&files));
+    Ok(())
+}
+
+/// Where things belong (XDG Base Directory Specification).
+struct Files {
+    config: PathBuf,
+    key: PathBuf,
+    grants: PathBuf,
+}
+
+impl Files {
+    fn from_env() -> Result<Self, Failure> {
+        let config = base_directory("XDG_CONFIG_HOME", ".config")?;
+        let state = base_directory("XDG_STATE_HOME", ".local/state")?;
+        Ok(Self::below(&config, &state))
+    }
+
+    fn below(config_home: &Path, state_home: &Path) -> Self {
+        Self {
+            config: config_home.join("imgurd/config.toml"),
+            key: config_home.join("imgurd/key"),
+            grants: state_home.join("imgurd/grants.keyring"),
+        }
+    }
+}
+
+/// The specification has relative paths ignored.
+fn base_directory(name: &str, default: &str) -> Result<PathBuf, Failure> {
+    env::var_os(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| env::home_dir().map(|home| home.join(default)))
+        .ok_or_else(|| Failure::Other(format!("there is no home directory; set HOME or {name}")))
+}
+
+/// What was done, and what was found in place.
+struct Done {
+    store: Store,
+    config: Step,
+    key: Option<(PathBuf, Step)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Made,
+    Kept,
+    /// Kept, though it lacks the line that names the store.
+    KeptWithoutStore,
+}
+
+/// No configuration yet. The key comes first: a configuration without its key would keep the daemon from starting.
+fn begin(files: &Files, store: Store) -> Result<Done, Failure> {
+    let key = match store {
+        Store::File => Some((files.key.clone(), make_key(&files.key)?)),
+        Store::SecretService | Store::Memory => None,
+    };
+    create(&files.config, &first_config(store)).map_err(|error| cannot("write", &files.config, &error))?;
+    Ok(Done {
+        store,
+        config: Step::Made,
+        key,
+    })
+}
+
+/// A configuration is there and stays as it is; a key that it misses is made.
+fn complete(files: &Files, asked: Option<Store>, text: &str) -> Result<Done, Failure> {
+    let config: DocumentMut = text.parse().map_err(|error| {
+        Failure::Other(format!(
+            "{} is not valid TOML, correct it: {error}",
+            files.config.display()
+        ))
+    })?;
+    let named = config.get("store").and_then(Item::as_str);
+    let wants_file = match named {
+        Some(named) => named == name(Store::File) && asked.is_none_or(|asked| asked == Store::File),
+        None => asked == Some(Store::File),
+    };
+    let key = key_file(files, &config);
+    if !wants_file || key.exists() {
+        return Err(Failure::Other(format!(
+            "{} is there already and nothing was changed; edit it by hand, or go on with `imgurctl account add NAME`",
+            files.config.display()
+        )));
+    }
+    let made = make_key(&key)?;
+    Ok(Done {
+        store: Store::File,
+        config: if named.is_some() {
+            Step::Kept
+        } else {
+            Step::KeptWithoutStore
+        },
+        key: Some((key, made)),
+    })
+}
+
+/// The key's place, which the configuration may name; a relative one counts from its own directory.
+fn key_file(files: &Files, config: &DocumentMut) -> PathBuf {
+    let directory = files.config.parent().unwrap_or(Path::new("/"));
+    match config.get("key_file").and_then(Item::as_str) {
+        Some(path) if !path.is_empty() => directory.join(path),
+        _ => files.key.clone(),
+    }
+}
+
+/// 32 random bytes in base64 on one line, unless a key is there: grants may already be locked with it.
+fn make_key(path: &Path) -> Result<Step, Failure> {
+    let mut bytes = [0; KEY_SIZE];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::Other(format!("no random bytes: {error}; try again")))?;
+    let line = Secret::from(BASE64_STANDARD.encode(bytes) + "\n");
+    match create(path, line.expose()) {
+        Ok(()) => Ok(Step::Made),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Step::Kept),
+        Err(error) => Err(cannot("write", path, &error)),
+    }
+}
+
+/// A new file for its owner alone from the first instant, whole or not at all, and on the disk.
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        fs::remove_file(path)?;
+        return Err(error);
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::Other(format!(
+        "cannot {verb} {}: {error}; see its permissions",
+        path.display()
+    ))
+}
+
+fn name(store: Store) -> &'static str {
+    match store {
+        Store::SecretService => "secret-service",
+        Store::File => "file",
+        Store::Memory => "memory",
+    }
+}
+
+fn first_config(store: Store) -> String {
+    format!(
+        "# Settings of imgurd, read again at each change. Accounts come with `imgurctl account add NAME`.\n\
+         # Secrets do not belong here.\n\
+         \n\
+         # Where grants rest: \"secret-service\" (the desktop's keyring), \"file\" (encrypted; its key is the file `key`\n\
+         # beside this one, or what key_file names) or \"memory\" (gone when imgurd ends).\n\
+         store = \"{}\"\n",
+        name(store)
+    )
+}
+
+impl Done {
+    fn json(&self, files: &Files) -> serde_json::Value {
+        json!({
+            "config": files.config,
+            "config_created": self.config == Step::Made,
+            "store": name(self.store),
+            "key": self.key.as_ref().map(|(path, _)| path),
+            "key_created": self.key.as_ref().is_some_and(|(_, step)| *step == Step::Made),
+        })
+    }
+
+    fn tell(&self, files: &Files) -> String {
+        let mut lines = vec![self.about_config(files)];
+        match &self.key {
+            Some((path, step)) => lines.extend(about_key(path, *step, files)),
+            None => lines.push(about_store(self.store).into()),
+        }
+        lines.push(RESTART.into());
+        lines.push("Next: `imgurctl account add NAME`.".into());
+        lines.join("\n")
+    }
+
+    fn about_config(&self, files: &Files) -> String {
+        let (path, store) = (files.config.display(), name(self.store));
+        match self.config {
+            Step::Made => format!("Wrote {path} with store = \"{store}\"."),
+            Step::Kept => format!("Left {path} as it is: it says store = \"{store}\" already."),
+            Step::KeptWithoutStore => {
+                format!(
+                    "Left {path} as it is, but it names no store: put store = \"{store}\" on its first line."
+                )
+            }
+        }
+    }
+}
+
+fn about_key(path: &Path, step: Step, files: &Files) -> [String; 2] {
+    let (path, grants) = (path.display(), files.grants.display());
+    [
+        match step {
+            Step::Made => format!("Made a new key at {path}, readable by you alone."),
+            Step::Kept | Step::KeptWithoutStore => format!("Kept the key that is at {path}."),
+        },
+        format!(
+            "Grants rest encrypted in {grants}. Whoever has both files has the tokens, so back them up apart; \
+             without the key the grants are lost."
+        ),
+    ]
+}
+
+fn about_store(store: Store) -> &'static str {
+    match store {
+        Store::Memory => "Grants are kept in memory alone: each start of imgurd begins with none.",
+        Store::SecretService | Store::File => {
+            "Grants rest in the keyring of your desktop, by way of the Secret Service. \
+             Where there is none, `imgurctl init --store file` is the choice."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn home() -> (TempDir, Files) {
+        let home = TempDir::new().expect("a directory");
+        let files = Files::below(&home.path().join("config"), &home.path().join("state"));
+        (home, files)
+    }
+
+    fn with_config(files: &Files, text: &str) {
+        create(&files.config, text).expect("written");
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn makes_a_key_for_its_owner_alone() {
+        let (_home, files) = home();
+        begin(&files, Store::File).expect("done");
+        assert_eq!(mode(&files.key), 0o600);
+        assert_eq!(mode(files.key.parent().expect("a directory")), 0o700);
+        let line = fs::read_to_string(&files.key).expect("text");
+        let key = BASE64_STANDARD
+            .decode(line.strip_suffix('\n').expect("one line"))
+            .expect("base64");
+        assert_eq!(key.len(), KEY_SIZE);
+        assert_ne!(key, [0; KEY_SIZE]);
+    }
+
+    #[test]
+    fn names_the_store_in_valid_toml() {
+        for store in [Store::SecretService, Store::File, Store::Memory] {
+            let config: DocumentMut = first_config(store).parse().expect("TOML");
+            assert_eq!(config["store"].as_str(), Some(name(store)));
+        }
+    }
+
+    #[test]
+    fn makes_no_key_where_none_is_needed() {
+        for store in [Store::SecretService, Store::Memory] {
+            let (_home, files) = home();
+            begin(&files, store).expect("done");
+            assert!(!files.key.exists());
+        }
+    }
+
+    #[test]
+    fn never_writes_over_a_configuration() {
+        let (_home, files) = home();
+        with_config(&files, "store = \"memory\"\n");
+        for asked in [
+            None,
+            Some(Store::SecretService),
+            Some(Store::File),
+            Some(Store::Memory),
+        ] {
+            let Err(failure) = complete(&files, asked, "store = \"memory\"\n") else {
+                panic!("took {asked:?}");
+            };
+            assert_eq!(failure.exit_code(), 1);
+        }
+        assert!(begin(&files, Store::SecretService).is_err());
+        assert_eq!(
+            fs::read_to_string(&files.config).expect("text"),
+            "store = \"memory\"\n"
+        );
+        assert!(!files.key.exists());
+    }
+
+    #[test]
+    fn never_writes_over_a_key() {
+        let (_home, files) = home();
+        create(&files.key, "precious\n").expect("written");
+        let done = begin(&files, Store::File).expect("done");
+        assert_eq!(done.key, Some((files.key.clone(), Step::Kept)));
+        assert_eq!(fs::read_to_string(&files.key).expect("text"), "precious\n");
+    }
+
+    #[test]
+    fn makes_the_key_that_a_configuration_misses() {
+        let (_home, files) = home();
+        let done = complete(&files, None, "store = \"file\"\n").expect("done");
+        assert_eq!(done.config, Step::Kept);
+        assert!(files.key.exists());
+        assert!(
+            complete(&files, None, "store = \"file\"\n").is_err(),
+            "nothing is missing any more"
+        );
+    }
+
+    #[test]
+    fn says_which_line_a_configuration_misses() {
+        let (_home, files) = home();
+        let done = complete(&files, Some(Store::File), "[accounts.a]\n").expect("done");
+        assert!(
+            done.tell(&files)
+                .contains("put store = \"file\" on its first line")
+        );
+        assert!(files.key.exists());
+    }
+
+    #[test]
+    fn puts_the_key_where_the_configuration_wants_it() {
+        let (home, files) = home();
+        let place = home.path().join("elsewhere/key");
+        let config = format!("store = \"file\"\nkey_file = {place:?}\n");
+        complete(&files, None, &config).expect("done");
+        assert!(place.exists() && !files.key.exists());
+    }
+
+    #[test]
+    fn says_where_both_halves_of_the_secret_are() {
+        let (_home, files) = home();
+        let text = begin(&files, Store::File).expect("done").tell(&files);
+        for part in [
+            files.key.to_str().expect("text"),
+            files.grants.to_str().expect("text"),
+            "Whoever has both files has the tokens",
+            "imgurctl account add NAME",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Signing in, with a browser or by hand.
+
+use std::io::{self, IsTerminal};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use imgurd_proto::{Account, Client, ClientError, CompleteLogin, Error, Login, LoginReply, Secret};
+
+use crate::app::App;
+use crate::cli::LoginArgs;
+use crate::failure::Failure;
+use crate::hidden::HiddenInput;
+use crate::output::Output;
+use crate::time::seconds;
+use crate::{account, input};
+
+const ANSWER: &str = "the PIN, the code or the whole URL that the browser ended up at";
+
+/// What may happen next.
+enum Event {
+    Reply(Box<LoginReply>),
+    Answer(Secret),
+    Failed(Failure),
+}
+
+impl Event {
+    fn replied(reply: Result<LoginReply, ClientError>) -> Self {
+        reply.map_or_else(
+            |error| Self::Failed(error.into()),
+            |reply| Self::Reply(reply.into()),
+        )
+    }
+
+    fn answered(answer: Result<Secret, Failure>) -> Self {
+        answer.map_or_else(Self::Failed, Self::Answer)
+    }
+}
+
+pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
+    let account = app.account(args.account.as_deref())?;
+    let paste = args.paste || account::needs_paste(&account.settings, args.flow);
+    let opens_browser = !args.no_browser && !args.paste;
+    let call = Login {
+        account: Some(account.name),
+        flow: args.flow,
+        timeout_s: args.timeout.map(seconds),
+        replace: args.replace.then_some(true),
+        paste: paste.then_some(true),
+    };
+    let (sender, events) = mpsc::channel();
+    follow(app.connect()?, call, sender.clone());
+
+    let mut dialog = Dialog::new(app, paste, opens_browser, sender);
+    for event in events {
+        let outcome = match event {
+            Event::Reply(reply) => dialog.take_reply(*reply)?,
+            Event::Answer(answer) => dialog.take_answer(answer)?,
+            Event::Failed(failure) => return Err(failure),
+        };
+        if let Some(account) = outcome {
+            drop(dialog);
+            let text = format!("Signed in as {}.", account::person(&account));
+            return account::conclude(app, &account, text);
+        }
+    }
+    Err(unfinished().into())
+}
+
+/// Passes on each answer of the daemon. The login lasts as long as this connection, and so as this process.
+fn follow(mut keeper: Client, call: Login, events: Sender<Event>) {
+    thread::spawn(move || {
+        let stream = match keeper.stream(&call) {
+            Ok(stream) => stream,
+            Err(error) => return drop(events.send(Event::replied(Err(error)))),
+        };
+        for reply in stream {
+            if events.send(Event::replied(reply)).is_err() {
+                return;
+            }
+        }
+        let _ = events.send(Event::replied(Err(unfinished())));
+    });
+}
+
+/// A stream that ended without an outcome.
+fn unfinished() -> ClientError {
+    io::Error::from(io::ErrorKind::UnexpectedEof).into()
+}
+
+/// What is said to the person and heard from them while a login is open.
+struct Dialog<'a> {
+    app: &'a App,
+    paste: bool,
+    opens_browser: bool,
+    events: Sender<Event>,
+    login_id: String,
+    /// Dropped with the dialog, whose end may come while somebody is typing.
+    terminal: Option<HiddenInput>,
+}
+
+impl<'a> Dialog<'a> {
+    fn new(app: &'a App, paste: bool, opens_browser: bool, events: Sender<Event>) -> Self {
+        Self {
+            app,
+            paste,
+            opens_browser,
+            events,
+            login_id: String::new(),
+            terminal: None,
+        }
+    }
+
+    /// The first reply opens the dialog, the one with an account ends it.
+    fn take_reply(&mut self, reply: LoginReply) -> Result<Option<Account>, Failure> {
+        if reply.account.is_none() && reply.url.is_some() {
+            self.login_id.clone_from(&reply.login_id);
+            self.announce(&reply)?;
+            if self.paste {
+                self.ask()?;
+            }
+        }
+        Ok(reply.account)
+    }
+
+    fn announce(&self, reply: &LoginReply) -> Result<(), Failure> {
+        let url = reply.url.as_deref().unwrap_or_default();
+        let opened = self.opens_browser && webbrowser::open(url).is_ok();
+        if self.app.output.json {
+            Output::print_json(reply)?;
+        } else if opened {
+            self.app.output.say(format!(
+                "Opening your browser. Should no page appear, open this one:\n{url}"
+            ));
+        } else {
+            Output::print(url)?;
+        }
+        let wait = if self.paste {
+            "Allow access on that page, then enter what it gives you."
+        } else {
+            "Waiting until you allow access on that page; Ctrl-C cancels."
+        };
+        self.app.output.say(wait);
+        Ok(())
+    }
+
+    /// Reads an answer in a thread of its own, since the login may end first.
+    fn ask(&mut self) -> Result<(), Failure> {
+        let events = self.events.clone();
+        if !io::stdin().is_terminal() {
+            thread::spawn(move || events.send(Event::answered(input::line(ANSWER, "response"))));
+            return Ok(());
+        }
+        let terminal = HiddenInput::begin().map_err(|error| input::unreadable(&error))?;
+        let keys = terminal.keys().map_err(|error| input::unreadable(&error))?;
+        self.terminal = Some(terminal);
+        thread::spawn(move || {
+            events.send(Event::answered(
+                keys.ask(&format!("Enter {ANSWER} (it is not shown): ")),
+            ))
+        });
+        Ok(())
+    }
+
+    /// Hands the answer in on a connection of its own: the first one waits for the outcome.
+    fn take_answer(&mut self, response: Secret) -> Result<Option<Account>, Failure> {
+        let again = self.terminal.take().is_some();
+        let call = CompleteLogin {
+            login_id: self.login_id.clone(),
+            response,
+        };
+        match self.app.call(&call) {
+            Ok(reply) => Ok(Some(reply.account)),
+            // A slip of the hand is no end: the login is still open.
+            Err(ClientError::Keeper(Error::InvalidArgument { field, reason }))
+                if again && field == "response" =>
+            {
+                self.app.output.say(reason);
+                self.ask()?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Results on standard output, everything said to people on standard error.
+
+use std::env;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::cli::{Color, Global};
+use crate::failure::Failure;
+
+/// How to print.
+pub(crate) struct Output {
+    /// Whether results are JSON, one value a line.
+    pub(crate) json: bool,
+    /// Whether tables are coloured.
+    pub(crate) color: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            json: global.json,
+            color: match global.color {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => io::stdout().is_terminal() && wants_color(),
+            },
+            quiet: global.quiet,
+        }
+    }
+
+    /// Says something to the person. With `--json`, standard error holds nothing but the one error object.
+    pub(crate) fn say(&self, text: impl Display) {
+        if !self.quiet && !self.json {
+            tell(&text.to_string());
+        }
+    }
+
+    /// Puts a question, which a person who is asked has to see.
+    pub(crate) fn ask(question: &str) {
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
+    }
+
+    /// Ends a line that was typed unseen.
+    pub(crate) fn end_line() {
+        tell("");
+    }
+
+    /// A result: one line or more, and their end.
+    pub(crate) fn print(text: &str) -> Result<(), Failure> {
+        write_out(text, "\n")
+    }
+
+    /// A result that brings its own line ends.
+    pub(crate) fn print_raw(text: &str) -> Result<(), Failure> {
+        write_out(text, "")
+    }
+
+    /// A result as one line of JSON.
+    pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?;
+        Self::print(&text)
+    }
+
+    /// The end of a call that answers nothing: a sentence, or an empty object.
+    pub(crate) fn done(&self, text: impl Display) -> Result<(), Failure> {
+        self.say(text);
+        if self.json {
+            return Self::print("{}");
+        }
+        Ok(())
+    }
+
+    /// Prints why it failed, and names the exit code.
+    pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
+        match failure {
+            Failure::NoReader => {}
+            _ if self.json => tell(&failure.json()),
+            _ => tell(&format!("imgurctl: {}", printable(&failure.to_string()))),
+        }
+        failure.exit_code().into()
+    }
+}
+
+/// <https://no-color.org>: any value but the empty one.
+fn wants_color() -> bool {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Where standard error is gone, there is nobody left to tell.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn write_out(text: &str, end: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    write!(stdout, "{text}{end}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::NoReader,
+            _ => Failure::Other(format!(
+                "cannot write to standard output: {error}; see where it goes"
+            )),
+        })
+}
+
+/// Text from a server or the daemon on one line, without what a terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_a_foreign_text_from_steering_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2J\nb\u{9b}c"), "a [2J b c");
+    }
+}

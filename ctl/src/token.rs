@@ -1,0 +1,79 @@
+//! Tokens: asked for, handed back, renewed.
+
+use imgurd_proto::{GetToken, Refresh, RejectToken, Token};
+
+use crate::app::App;
+use crate::cli::{TokenArgs, Wait};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::time::{milliseconds, now, relative, seconds};
+use crate::{account, input};
+
+pub(crate) fn token(app: &App, args: TokenArgs) -> Result<(), Failure> {
+    if args.header && app.output.json {
+        return Err(Failure::usage(
+            "header",
+            "--header and --json are two forms of one answer; give one of them",
+        ));
+    }
+    if args.anonymous {
+        let account = app.account(args.account.as_deref())?;
+        return Output::print(&format!(
+            "Authorization: Client-ID {}",
+            account::client_id(&account)?
+        ));
+    }
+    let call = GetToken {
+        account: args.account,
+        min_valid_s: args.min_valid.map(seconds),
+        wait_ms: args.wait.wait.map(milliseconds),
+    };
+    let token = app.call(&call)?.token;
+    if args.header {
+        let prefix = args.prefix.as_deref().unwrap_or("Bearer");
+        return Output::print(&format!(
+            "Authorization: {prefix} {}",
+            token.access_token.expose()
+        ));
+    }
+    print(app, &token)
+}
+
+pub(crate) fn reject(app: &App, account: Option<String>, wait: Wait) -> Result<(), Failure> {
+    let call = RejectToken {
+        account,
+        access_token: input::secret("the rejected token", "access_token")?,
+        wait_ms: wait.wait.map(milliseconds),
+    };
+    print(app, &app.call(&call)?.token)
+}
+
+/// Renews it for others to ask for: the token itself is not what was asked here, and stays unsaid.
+pub(crate) fn refresh(app: &App, account: Option<String>, wait: Wait) -> Result<(), Failure> {
+    let call = Refresh {
+        account,
+        wait_ms: wait.wait.map(milliseconds),
+    };
+    let token = app.call(&call)?.token;
+    if app.output.json {
+        return Output::print_json(&serde_json::json!({
+            "account": token.account,
+            "expires_at": token.expires_at,
+            "username": token.username,
+        }));
+    }
+    let expiry = match token.expires_at {
+        Some(at) => format!("expires {}", relative(at, now())),
+        None => "does not say when it expires".into(),
+    };
+    app.output
+        .say(format!("Refreshed {}: the new token {expiry}.", token.account));
+    Ok(())
+}
+
+fn print(app: &App, token: &Token) -> Result<(), Failure> {
+    if app.output.json {
+        return Output::print_json(token);
+    }
+    Output::print(token.access_token.expose())
+}
