@@ -1,0 +1,88 @@
+//! Grants that come and go.
+
+use serde_json::{Value, json};
+
+use crate::daemon::{FakeDaemon, account, account_with, only_line};
+
+fn importing(account: &Value) -> FakeDaemon {
+    FakeDaemon::answering("ImportGrant", json!({ "account": account }))
+}
+
+#[test]
+fn imports_a_grant_from_standard_input() {
+    let daemon = importing(&account("me"));
+    let ran = daemon
+        .home
+        .run_with(&["import", "me", "--replace"], "{\"refresh_token\": \"r\"}\n");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert_eq!(ran.stderr, "Imported: signed in as alice.\n");
+    assert_eq!(
+        daemon.asked_for("ImportGrant"),
+        json!({ "account": "me", "text": "{\"refresh_token\": \"r\"}", "replace": true })
+    );
+}
+
+#[test]
+fn keeps_a_grant_that_could_not_be_verified() {
+    let reason = "imgur.com does not answer; it is tried again by itself";
+    let daemon = importing(&account_with(
+        "me",
+        &json!({ "state": "waiting", "reason": reason }),
+    ));
+    let ran = daemon.home.run_with(&["import"], "r");
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.stderr.contains("not verified yet") && ran.stderr.contains(reason),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn fails_where_the_server_refused_the_grant() {
+    for state in ["consent_needed", "waiting"] {
+        let reason = "the server refused the refresh token; sign in with `imgurctl login`";
+        let daemon = importing(&account_with("me", &json!({ "state": state, "reason": reason })));
+        let ran = daemon.home.run_with(&["import"], "r");
+        assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
+        assert!(only_line(&ran.stderr).ends_with(reason));
+    }
+}
+
+#[test]
+fn blames_no_grant_for_a_refused_client() {
+    let reason = "the server refused the client; correct client_id";
+    let daemon = importing(&account_with(
+        "me",
+        &json!({ "state": "misconfigured", "reason": reason }),
+    ));
+    assert_eq!(daemon.home.run_with(&["import"], "r").code, 0);
+}
+
+#[test]
+fn imports_nothing_from_nothing() {
+    let daemon = importing(&account("me"));
+    let ran = daemon.home.run_with(&["import"], " \n");
+    assert_eq!(ran.code, 2);
+    assert!(only_line(&ran.stderr).contains("nothing came on standard input"));
+}
+
+#[test]
+fn restores_what_was_displaced() {
+    let daemon = FakeDaemon::answering("RestoreGrant", json!({ "account": account("me") }));
+    assert_eq!(
+        daemon.home.run(&["restore"]).stderr,
+        "Restored: signed in as alice.\n"
+    );
+}
+
+#[test]
+fn answers_an_empty_object_where_there_is_nothing_to_say() {
+    for (command, method) in [("logout", "Logout"), ("unlock", "UnlockStore")] {
+        let daemon = FakeDaemon::answering(method, json!({}));
+        let ran = daemon.home.run(&[command, "--json"]);
+        assert_eq!(
+            (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
+            (0, "{}\n", "")
+        );
+    }
+}

@@ -1,0 +1,201 @@
+//! Signing in.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Mutex, mpsc};
+
+use serde_json::{Value, json};
+
+use crate::daemon::{Call, FakeDaemon, PATIENCE, Ran, account, account_with};
+
+const URL: &str = "https://api.imgur.com/oauth2/authorize?client_id=0123456789abcde&response_type=code";
+
+fn opening() -> Value {
+    json!({ "login_id": "l1", "url": URL })
+}
+
+fn outcome() -> Value {
+    json!({ "login_id": "l1", "account": account("me") })
+}
+
+/// A daemon whose login waits for `CompleteLogin`, or for the test itself.
+fn daemon() -> (FakeDaemon, mpsc::Sender<()>) {
+    daemon_with(account("me"))
+}
+
+fn daemon_with(account: Value) -> (FakeDaemon, mpsc::Sender<()>) {
+    let (sender, consented) = mpsc::channel();
+    let (consented, completing) = (Mutex::new(consented), Mutex::new(sender.clone()));
+    let daemon = FakeDaemon::start(move |call: &mut Call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account] })),
+        "Login" => {
+            assert!(call.more, "a login streams");
+            call.reply_more(&opening());
+            consented
+                .lock()
+                .expect("one login")
+                .recv_timeout(PATIENCE)
+                .expect("consent");
+            call.reply(&outcome());
+        }
+        "CompleteLogin" => {
+            completing.lock().expect("one answer").send(()).expect("a login");
+            call.reply(&json!({ "account": outcome()["account"] }));
+        }
+        other => panic!("unexpected {other}"),
+    });
+    (daemon, sender)
+}
+
+/// The parameters of `Login`, which comes after the look at the account.
+fn login_parameters(daemon: &FakeDaemon) -> Value {
+    daemon.asked_for("ListAccounts");
+    daemon.asked_for("Login")
+}
+
+#[test]
+fn prints_the_url_alone_on_the_first_line_and_then_waits() {
+    let (daemon, consent) = daemon();
+    let mut child = daemon
+        .home
+        .command(&["login", "--no-browser"])
+        .spawn()
+        .expect("runs");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("a line");
+    assert_eq!(line, format!("{URL}\n"));
+    assert_eq!(child.try_wait().expect("asked"), None, "it waits for consent");
+
+    consent.send(()).expect("a daemon");
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).expect("text");
+    assert_eq!(rest, "");
+    let ran = Ran::from(child.wait_with_output().expect("ends"));
+    assert_eq!(ran.code, 0);
+    assert!(ran.stderr.ends_with("Signed in as alice.\n"), "{ran:?}");
+    assert_eq!(login_parameters(&daemon), json!({ "account": "me" }));
+}
+
+#[test]
+fn opens_the_browser_and_keeps_standard_output_for_results() {
+    let (daemon, consent) = daemon();
+    consent.send(()).expect("a daemon");
+    let ran = daemon.home.run(&["login"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert!(ran.stderr.contains(URL), "{ran:?}");
+}
+
+#[test]
+fn hands_in_a_pasted_answer_on_a_second_connection() {
+    let (daemon, _consent) = daemon();
+    let ran = daemon.home.run_with(
+        &["login", "me", "--paste", "--timeout", "1m"],
+        "http://127.0.0.1/?code=c\n",
+    );
+    assert_eq!((ran.code, ran.stdout), (0, format!("{URL}\n")));
+    assert!(ran.stderr.ends_with("Signed in as alice.\n"));
+
+    daemon.asked_for("ListAccounts");
+    let (first, _, login) = daemon.asked();
+    let (second, method, answer) = daemon.asked();
+    assert_eq!(login, json!({ "account": "me", "timeout_s": 60, "paste": true }));
+    assert_eq!((method.as_str(), second != first), ("CompleteLogin", true));
+    assert_eq!(
+        answer,
+        json!({ "login_id": "l1", "response": "http://127.0.0.1/?code=c" })
+    );
+}
+
+#[test]
+fn asks_for_a_pin_without_being_told_to() {
+    let (daemon, _consent) = daemon();
+    let ran = daemon.home.run_with(&["login", "--flow", "pin"], "1234\n");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        login_parameters(&daemon),
+        json!({ "account": "me", "flow": "pin", "paste": true })
+    );
+    assert_eq!(daemon.asked_for("CompleteLogin")["response"], "1234");
+}
+
+#[test]
+fn asks_for_the_answer_where_the_callback_is_elsewhere() {
+    let settings = json!({ "settings": { "redirect_uri": "https://imgur.com/" } });
+    let (daemon, _consent) = daemon_with(account_with("me", &settings));
+    assert_eq!(daemon.home.run_with(&["login"], "code\n").code, 0);
+    assert_eq!(login_parameters(&daemon)["paste"], true);
+}
+
+#[test]
+fn says_that_no_answer_came() {
+    let (daemon, _consent) = daemon();
+    let ran = daemon.home.run(&["login", "--paste"]);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("imgurctl: nothing came on standard input"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn gives_url_and_account_as_a_line_of_json_each() {
+    let (daemon, consent) = daemon();
+    consent.send(()).expect("a daemon");
+    let ran = daemon.home.run(&["login", "--no-browser", "--json"]);
+    let lines: Vec<Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines, [opening(), account("me")]);
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn ends_with_the_login_while_an_answer_is_awaited() {
+    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
+        _ => {
+            call.reply_more(&opening());
+            call.refuse(
+                "LoginFailed",
+                &json!({ "reason": "nobody answered; log in again" }),
+            );
+        }
+    });
+    // Its standard input stays open and silent.
+    let child = daemon.home.command(&["login", "--paste"]).spawn();
+    let mut child = child.expect("runs");
+    let _silent = child.stdin.take();
+    let ran = Ran::from(child.wait_with_output().expect("ends"));
+    assert_eq!(ran.code, 10);
+    assert!(
+        ran.stderr.ends_with("imgurctl: nobody answered; log in again\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn hangs_up_when_it_is_ended() {
+    let (gone, hung_up) = mpsc::channel();
+    let gone = Mutex::new(gone);
+    let daemon = FakeDaemon::start(move |call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
+        _ => {
+            call.reply_more(&opening());
+            call.wait_for_hang_up();
+            gone.lock().expect("one login").send(()).expect("a test");
+        }
+    });
+    let mut child = daemon
+        .home
+        .command(&["login", "--no-browser"])
+        .spawn()
+        .expect("runs");
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    stdout.read_line(&mut line).expect("a line");
+    child.kill().expect("killed");
+    child.wait().expect("ends");
+    hung_up.recv_timeout(PATIENCE).expect("the daemon sees it go");
+}

@@ -1,0 +1,10 @@
+//! The real binary against a scripted daemon.
+
+mod account;
+mod daemon;
+mod failure;
+mod grant;
+mod init;
+mod login;
+mod status;
+mod token;

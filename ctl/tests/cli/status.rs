@@ -1,0 +1,140 @@
+//! How the accounts are.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Mutex, mpsc};
+
+use serde_json::{Value, json};
+
+use crate::daemon::{FakeDaemon, PATIENCE, account, account_with, only_line};
+
+fn listing(accounts: Value) -> FakeDaemon {
+    FakeDaemon::answering("ListAccounts", json!({ "accounts": accounts }))
+}
+
+#[test]
+fn shows_a_table_and_what_to_do_about_what_is_not_fresh() {
+    let reason = "nobody has signed in; sign in with `imgurctl login other`";
+    let changes = json!({ "is_default": false, "username": null, "state": "empty", "reason": reason,
+        "expires_at": null, "granted_at": null });
+    let daemon = listing(json!([account("me"), account_with("other", &changes)]));
+    let ran = daemon.home.run(&["status"]);
+    assert_eq!(
+        ran.stdout,
+        format!(
+            "ACCOUNT       USER   STATE  EXPIRES     NEXT\n\
+             me (default)  alice  fresh  2100-01-01  -\n\
+             other         -      empty  -           -\n\
+             \n\
+             other: {reason}\n"
+        )
+    );
+}
+
+#[test]
+fn colours_only_when_told_to_where_nobody_looks() {
+    let daemon = listing(json!([account("me")]));
+    assert!(!daemon.home.run(&["status"]).stdout.contains('\x1b'));
+    let coloured = daemon.home.run(&["status", "--color", "always"]).stdout;
+    assert!(coloured.contains("\x1b["), "{coloured:?}");
+}
+
+#[test]
+fn gives_the_accounts_as_the_daemon_says_them() {
+    let daemon = listing(json!([account("me")]));
+    let ran = daemon.home.run(&["status", "me", "--json"]);
+    let object: Value = serde_json::from_str(only_line(&ran.stdout)).expect("JSON");
+    assert_eq!(object, json!({ "accounts": [account("me")] }));
+    assert_eq!(daemon.asked_for("ListAccounts"), json!({ "account": "me" }));
+}
+
+#[test]
+fn says_how_to_begin_where_there_is_no_account() {
+    let ran = listing(json!([])).home.run(&["status"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert!(only_line(&ran.stderr).contains("imgurctl account add NAME"));
+}
+
+/// A daemon that tells of a change each time the test says so, and hangs up when the test hangs up.
+fn watched() -> (FakeDaemon, mpsc::Sender<&'static str>) {
+    let (sender, states) = mpsc::channel();
+    let states = Mutex::new(states);
+    let daemon = FakeDaemon::start(move |call| {
+        assert!(call.more && call.method == "Watch");
+        let states = states.lock().expect("one watcher");
+        while let Ok(state) = states.recv() {
+            call.reply_more(&json!({ "account": account_with("me", &json!({ "state": state })) }));
+        }
+        panic!("hangs up");
+    });
+    (daemon, sender)
+}
+
+#[test]
+fn gives_a_line_a_change_at_once() {
+    let (daemon, changes) = watched();
+    let mut child = daemon
+        .home
+        .command(&["status", "--watch", "--json"])
+        .spawn()
+        .expect("runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    for state in ["fresh", "refreshing", "fresh"] {
+        changes.send(state).expect("a daemon");
+        let line = lines.next().expect("a line").expect("read");
+        let object: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(object["state"], state);
+    }
+    drop(changes);
+    assert_eq!(
+        child.wait().expect("ends").code(),
+        Some(8),
+        "the daemon went away"
+    );
+}
+
+#[test]
+fn leaves_quietly_when_nobody_reads_any_more() {
+    let (daemon, changes) = watched();
+    let mut child = daemon
+        .home
+        .command(&["status", "--watch", "--json"])
+        .spawn()
+        .expect("runs");
+    drop(child.stdout.take());
+    changes.send("fresh").expect("a daemon");
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut said)
+        .expect("text");
+    assert_eq!((child.wait().expect("ends").code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn prints_the_table_again_at_a_change() {
+    let (sender, changes) = mpsc::channel::<()>();
+    let (changes, listed) = (Mutex::new(changes), Mutex::new(0));
+    let daemon = FakeDaemon::start(move |call| {
+        if call.method == "ListAccounts" {
+            let mut listed = listed.lock().expect("one at a time");
+            *listed += 1;
+            let state = if *listed == 1 { "fresh" } else { "refreshing" };
+            return call.reply(&json!({ "accounts": [account_with("me", &json!({ "state": state }))] }));
+        }
+        changes
+            .lock()
+            .expect("one watcher")
+            .recv_timeout(PATIENCE)
+            .expect("a change");
+        call.reply(&json!({ "account": account("me") }));
+    });
+    let mut child = daemon.home.command(&["status", "--watch"]).spawn().expect("runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut until = |word: &str| lines.by_ref().any(|line| line.expect("read").contains(word));
+    assert!(until("fresh"));
+    sender.send(()).expect("a daemon");
+    assert!(until("refreshing"));
+    child.wait().expect("ends");
+}
