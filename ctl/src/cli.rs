@@ -48,6 +48,7 @@ pub(crate) struct Cli {
 
 /// Options that every command takes.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The daemon's socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath)]
@@ -106,37 +107,52 @@ pub(crate) enum Command {
     /// token.
     #[command(after_help = "Example:\n  imgurctl import me < token.json")]
     Import {
+        /// The account; the default one where none is named
         account: Option<String>,
         /// Displace a working grant even if it is another person's, or cannot be compared
         #[arg(long)]
         replace: bool,
     },
     /// Bring back the grant that a login or an import displaced
-    Restore { account: Option<String> },
+    Restore {
+        /// The account; the default one where none is named
+        account: Option<String>,
+    },
     /// Print the access token, alone on one line
     Token(TokenArgs),
     /// Hand in a token that was rejected (401 or 403), on standard input, and print one that works
     #[command(after_help = "Example:\n  new=$(printf %s \"$token\" | imgurctl reject me)")]
     Reject {
+        /// The account; the default one where none is named
         account: Option<String>,
         #[command(flatten)]
         wait: Wait,
     },
     /// Get a new token whatever the clock says
     Refresh {
+        /// The account; the default one where none is named
         account: Option<String>,
         #[command(flatten)]
         wait: Wait,
     },
     /// Forget the account's grants; its settings stay
-    Logout { account: Option<String> },
+    Logout {
+        /// The account; the default one where none is named
+        account: Option<String>,
+    },
     /// Refresh tokens before they expire with no one asking, or only on demand
-    AutoRefresh { switch: Switch, account: Option<String> },
+    AutoRefresh {
+        /// Whether it is refreshed with no one asking
+        switch: Switch,
+        /// The account; the default one where none is named
+        account: Option<String>,
+    },
     /// Ask for the store to be unlocked, which may raise the keyring's own prompt
     Unlock,
     /// Show how the accounts are
     #[command(after_help = "Example:\n  imgurctl status --watch --json | while read -r account; do …; done")]
     Status {
+        /// The account; the default one where none is named
         account: Option<String>,
         /// Go on showing it at each change; with --json one account a line
         #[arg(long)]
@@ -146,7 +162,10 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  imgurctl completions bash > ~/.local/share/bash-completion/completions/imgurctl"
     )]
-    Completions { shell: Shell },
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -164,17 +183,27 @@ pub(crate) enum AccountCommand {
     /// List the accounts
     List,
     /// Show an account's settings and how it is
-    Show { account: Option<String> },
+    Show {
+        /// The account; the default one where none is named
+        account: Option<String>,
+    },
     /// Change settings; what is not given stays, an empty value returns to the default
     Set {
+        /// The account; the default one where none is named
         account: Option<String>,
         #[command(flatten)]
         form: Form,
     },
     /// Remove an account; its grant is set aside, and adding the account again brings it back
-    Remove { name: String },
+    Remove {
+        /// The account
+        name: String,
+    },
     /// Make an account the default
-    Default { name: String },
+    Default {
+        /// The account
+        name: String,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -183,6 +212,7 @@ pub(crate) enum AccountCommand {
   imgurctl login --no-browser        print the URL, and wait
   imgurctl login --paste             on a machine without a browser: enter the answer by hand")]
 pub(crate) struct LoginArgs {
+    /// The account; the default one where none is named
     pub(crate) account: Option<String>,
     /// Another flow than the account's; `pin` implies --paste
     #[arg(long, value_parser = flow())]
@@ -207,6 +237,7 @@ pub(crate) struct LoginArgs {
   curl -H \"$(imgurctl token --header)\" https://api.imgur.com/3/account/me
   curl -H \"$(imgurctl token --header --anonymous)\" https://api.imgur.com/3/gallery/hot")]
 pub(crate) struct TokenArgs {
+    /// The account; the default one where none is named
     pub(crate) account: Option<String>,
     /// How long the token must stay valid, counted as at most half its lifetime [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]

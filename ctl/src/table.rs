@@ -21,7 +21,7 @@ pub(crate) fn accounts(accounts: &[Account], now: i64, color: bool) -> String {
             Cell::new(next(account, now)),
         ]);
     }
-    finish(&table)
+    finish(table)
 }
 
 /// A table without colour.
@@ -31,7 +31,7 @@ pub(crate) fn plain<const N: usize>(header: [&str; N], rows: impl Iterator<Item 
     for row in rows {
         table.add_row(row.map(|text| printable(&text)));
     }
-    finish(&table)
+    finish(table)
 }
 
 /// Everything about one account, a line each.
@@ -54,7 +54,7 @@ pub(crate) fn sheet(account: &Account, now: i64) -> String {
             table.add_row([name.to_owned(), printable(&value)]);
         }
     }
-    finish(&table)
+    finish(table)
 }
 
 /// By their names in config.toml.
@@ -149,15 +149,111 @@ fn hue(state: State) -> Color {
 
 fn new(color: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(NOTHING).force_no_tty();
+    table.load_style(NOTHING).force_no_tty().style_text_only();
     if color {
         table.enforce_styling();
     }
     table
 }
 
-/// Lines begin at the left and end with their text.
-fn finish(table: &Table) -> String {
-    let lines: Vec<_> = table.lines().map(|line| line.trim().to_owned()).collect();
-    lines.join("\n")
+/// Lines begin at the left, keep two spaces between columns and end with their text.
+fn finish(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn account() -> Account {
+        Account {
+            name: "me".into(),
+            is_default: false,
+            username: None,
+            state: State::Fresh,
+            reason: None,
+            auto_refresh: true,
+            login_pending: false,
+            unsaved: false,
+            expires_at: Some(NOW + 3_120),
+            next_refresh_at: Some(NOW + 2_500),
+            retry_at: None,
+            granted_at: Some(NOW),
+            settings: Settings::default(),
+        }
+    }
+
+    fn cells(account: Account) -> String {
+        let table = accounts(&[account], NOW, false);
+        table.lines().last().expect("a row").to_owned()
+    }
+
+    /// Without what `ESC [ … m` sets.
+    fn colorless(text: &str) -> String {
+        let mut parts = text.split('\x1b');
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| {
+            text + part.split_once('m').map_or("", |(_, rest)| rest)
+        })
+    }
+
+    #[test]
+    fn says_when_a_token_expires_and_is_refreshed() {
+        assert_eq!(
+            cells(account()),
+            "me       -     fresh  in 52 min  refresh in 41 min"
+        );
+    }
+
+    #[test]
+    fn says_when_a_failed_refresh_is_tried_again() {
+        let waiting = Account {
+            state: State::Waiting,
+            retry_at: Some(NOW + 100),
+            ..account()
+        };
+        assert!(cells(waiting).ends_with("waiting  in 52 min  retry in 1 min"));
+    }
+
+    #[test]
+    fn says_that_nothing_is_scheduled() {
+        let manual = Account {
+            auto_refresh: false,
+            next_refresh_at: None,
+            expires_at: None,
+            ..account()
+        };
+        assert!(cells(manual).ends_with("fresh  unknown  auto-refresh off"));
+    }
+
+    #[test]
+    fn marks_what_is_going_on_beside_the_state() {
+        let busy = Account {
+            login_pending: true,
+            unsaved: true,
+            ..account()
+        };
+        assert!(cells(busy).contains("fresh, signing in, unsaved"));
+    }
+
+    #[test]
+    fn looks_the_same_in_colour_but_for_the_colour() {
+        let rows = [account(), account()];
+        let coloured = accounts(&rows, NOW, true);
+        assert_ne!(coloured, colorless(&coloured));
+        let trimmed = |text: String| {
+            text.lines()
+                .map(|line| line.trim_end().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            trimmed(colorless(&coloured)),
+            trimmed(accounts(&rows, NOW, false))
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imgurd_proto::Account;
+use imgurd_proto::{Account, State};
 use jiff::Timestamp;
 use jiff::fmt::friendly::SpanParser;
 use jiff::tz::TimeZone;
@@ -69,7 +69,11 @@ fn hours(seconds: i64) -> String {
 
 /// `in 52 min (2026-11-23 14:03)`, by the clock on the wall here.
 pub(crate) fn relative_and_clock(at: i64, now: i64) -> String {
-    format!("{} ({})", relative(at, now), clock(at, "%Y-%m-%d %H:%M"))
+    let clock = clock(at, "%Y-%m-%d %H:%M");
+    match relative(at, now) {
+        date if clock.starts_with(&date) => clock,
+        distance => format!("{distance} ({clock})"),
+    }
 }
 
 fn clock(at: i64, format: &str) -> String {
@@ -87,7 +91,7 @@ fn clock(at: i64, format: &str) -> String {
 pub(crate) fn expiry(account: &Account, now: i64) -> String {
     match account.expires_at {
         Some(at) => relative(at, now),
-        None if account.granted_at.is_some() => "unknown".into(),
+        None if account.state == State::Fresh => "unknown".into(),
         None => "-".into(),
     }
 }
@@ -147,6 +151,12 @@ mod tests {
     #[test]
     fn names_a_day_for_what_is_years_away() {
         assert_eq!(relative(2_000_030_000, 1_600_000_000), "2033-05-18");
+    }
+
+    #[test]
+    fn names_the_hour_beside_the_distance_but_a_day_only_once() {
+        assert!(relative_and_clock(1_700_000_060, 1_700_000_000).starts_with("in 1 min (2023-11-1"));
+        assert!(!relative_and_clock(2_000_030_000, 1_600_000_000).contains('('));
     }
 
     #[test]

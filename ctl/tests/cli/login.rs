@@ -153,9 +153,10 @@ fn gives_url_and_account_as_a_line_of_json_each() {
 
 #[test]
 fn ends_with_the_login_while_an_answer_is_awaited() {
-    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
-        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
-        _ => {
+    let daemon = FakeDaemon::start(|call| {
+        if call.method == "ListAccounts" {
+            call.reply(&json!({ "accounts": [account("me")] }));
+        } else {
             call.reply_more(&opening());
             call.refuse(
                 "LoginFailed",
@@ -179,9 +180,10 @@ fn ends_with_the_login_while_an_answer_is_awaited() {
 fn hangs_up_when_it_is_ended() {
     let (gone, hung_up) = mpsc::channel();
     let gone = Mutex::new(gone);
-    let daemon = FakeDaemon::start(move |call| match call.method.as_str() {
-        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
-        _ => {
+    let daemon = FakeDaemon::start(move |call| {
+        if call.method == "ListAccounts" {
+            call.reply(&json!({ "accounts": [account("me")] }));
+        } else {
             call.reply_more(&opening());
             call.wait_for_hang_up();
             gone.lock().expect("one login").send(()).expect("a test");

@@ -7,4 +7,5 @@ mod grant;
 mod init;
 mod login;
 mod status;
+mod terminal;
 mod token;

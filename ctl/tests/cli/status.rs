@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::{FakeDaemon, PATIENCE, account, account_with, only_line};
 
-fn listing(accounts: Value) -> FakeDaemon {
+fn listing(accounts: &Value) -> FakeDaemon {
     FakeDaemon::answering("ListAccounts", json!({ "accounts": accounts }))
 }
 
@@ -16,7 +16,7 @@ fn shows_a_table_and_what_to_do_about_what_is_not_fresh() {
     let reason = "nobody has signed in; sign in with `imgurctl login other`";
     let changes = json!({ "is_default": false, "username": null, "state": "empty", "reason": reason,
         "expires_at": null, "granted_at": null });
-    let daemon = listing(json!([account("me"), account_with("other", &changes)]));
+    let daemon = listing(&json!([account("me"), account_with("other", &changes)]));
     let ran = daemon.home.run(&["status"]);
     assert_eq!(
         ran.stdout,
@@ -32,7 +32,7 @@ fn shows_a_table_and_what_to_do_about_what_is_not_fresh() {
 
 #[test]
 fn colours_only_when_told_to_where_nobody_looks() {
-    let daemon = listing(json!([account("me")]));
+    let daemon = listing(&json!([account("me")]));
     assert!(!daemon.home.run(&["status"]).stdout.contains('\x1b'));
     let coloured = daemon.home.run(&["status", "--color", "always"]).stdout;
     assert!(coloured.contains("\x1b["), "{coloured:?}");
@@ -40,7 +40,7 @@ fn colours_only_when_told_to_where_nobody_looks() {
 
 #[test]
 fn gives_the_accounts_as_the_daemon_says_them() {
-    let daemon = listing(json!([account("me")]));
+    let daemon = listing(&json!([account("me")]));
     let ran = daemon.home.run(&["status", "me", "--json"]);
     let object: Value = serde_json::from_str(only_line(&ran.stdout)).expect("JSON");
     assert_eq!(object, json!({ "accounts": [account("me")] }));
@@ -49,7 +49,7 @@ fn gives_the_accounts_as_the_daemon_says_them() {
 
 #[test]
 fn says_how_to_begin_where_there_is_no_account() {
-    let ran = listing(json!([])).home.run(&["status"]);
+    let ran = listing(&json!([])).home.run(&["status"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert!(only_line(&ran.stderr).contains("imgurctl account add NAME"));
 }
