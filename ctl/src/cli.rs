@@ -11,7 +11,6 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use imgurd_proto::{Error, Flow};
 
-use crate::app::App;
 use crate::failure::Failure;
 use crate::output::{Output, tell};
 use crate::settings::Form;
@@ -22,7 +21,7 @@ Examples:
   imgurctl init                               write a first configuration
   imgurctl account add me                     register an account, step by step
   imgurctl login me                           sign in
-  curl -H \"$(imgurctl token --header)\" https://api.imgur.com/3/account/me
+  imgurctl token --header | curl -H @- https://api.imgur.com/3/account/me
   imgurctl status --watch                     see how the tokens are
 
 ACCOUNT is optional everywhere: without it the default account is meant.
@@ -234,8 +233,8 @@ pub(crate) struct LoginArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   token=$(imgurctl token)
-  curl -H \"$(imgurctl token --header)\" https://api.imgur.com/3/account/me
-  curl -H \"$(imgurctl token --header --anonymous)\" https://api.imgur.com/3/gallery/hot")]
+  imgurctl token --header | curl -H @- https://api.imgur.com/3/account/me
+  imgurctl token --header --anonymous | curl -H @- https://api.imgur.com/3/gallery/hot")]
 pub(crate) struct TokenArgs {
     /// The account; the default one where none is named
     pub(crate) account: Option<String>,
@@ -326,7 +325,7 @@ fn usage_failure(error: &clap::Error) -> Failure {
 }
 
 /// The script is small, and clap_complete panics on a closed pipe: print it in one piece.
-pub(crate) fn completions(_app: &App, shell: Shell) -> Result<(), Failure> {
+pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "imgurctl", &mut script);
     Output::print_raw(&String::from_utf8_lossy(&script))

@@ -56,7 +56,7 @@ fn run(app: &App, command: Command) -> Result<(), Failure> {
             watch: false,
         } => status::status(app, account.as_deref()),
         Command::Status { account, watch: true } => watch::watch(app, account),
-        Command::Completions { shell } => cli::completions(app, shell),
+        Command::Completions { shell } => cli::completions(shell),
     }
 }
 
