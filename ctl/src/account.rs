@@ -56,12 +56,13 @@ fn filled_in(app: &App, name: String, form: &Form) -> Result<AddAccount, Failure
 }
 
 fn next_step(account: &Account) -> String {
-    match &account.username {
-        Some(username) => format!("Its earlier grant is back: signed in as {username}."),
-        None => format!(
+    match account.state {
+        State::Fresh => format!("Its earlier grant is back: signed in as {}.", person(account)),
+        State::Empty => format!(
             "Sign in with `imgurctl login {name}`, or bring in a grant obtained elsewhere with `imgurctl import {name}`.",
             name = account.name
         ),
+        _ => status::trouble(account).unwrap_or_default(),
     }
 }
 
@@ -207,7 +208,11 @@ fn is_loopback(uri: &str) -> bool {
 
 /// Whether the server has turned the grant down, be it that it is yet to be asked a second time.
 pub(crate) fn is_refused(account: &Account) -> bool {
-    let said_so = |reason: &String| reason.contains("refused");
+    // A connection may be refused as well, and that says nothing of the grant.
+    let said_so = |reason: &String| {
+        let reason = reason.to_lowercase();
+        reason.contains("server refused") || reason.contains("server has refused")
+    };
     match account.state {
         State::ConsentNeeded => true,
         // Refused there is the client, and nothing is said of the grant.

@@ -24,7 +24,7 @@ fn imports_a_grant_from_standard_input() {
 
 #[test]
 fn keeps_a_grant_that_could_not_be_verified() {
-    let reason = "imgur.com does not answer; it is tried again by itself";
+    let reason = "connection refused by api.imgur.com; it is tried again by itself, just wait";
     let daemon = importing(&account_with(
         "me",
         &json!({ "state": "waiting", "reason": reason }),
@@ -40,7 +40,7 @@ fn keeps_a_grant_that_could_not_be_verified() {
 #[test]
 fn fails_where_the_server_refused_the_grant() {
     for state in ["consent_needed", "waiting"] {
-        let reason = "the server refused the refresh token; sign in with `imgurctl login`";
+        let reason = "The server refused the refresh token (Invalid refresh token); just wait";
         let daemon = importing(&account_with("me", &json!({ "state": state, "reason": reason })));
         let ran = daemon.home.run_with(&["import"], "r");
         assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
