@@ -72,6 +72,7 @@ impl Fields {
     /// counts as missing, so that an odd one never costs the tokens beside it.
     #[must_use]
     pub fn from_json(text: &[u8]) -> Option<Self> {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text); // a byte order mark
         let raw: RawFields<'_> = serde_json::from_slice(text).ok()?;
         let fields = Self::from(&raw);
         match raw.data {

@@ -1,1 +1,114 @@
+use std::collections::HashMap;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use oauth2::PkceCodeVerifier;
+use rstest::rstest;
+
+use super::*;
+
+fn request(flow: Flow) -> AuthorizationRequest {
+    AuthorizationRequest {
+        client_id: "an id".into(),
+        auth_url: "https://api.imgur.com/oauth2/authorize".parse().unwrap(),
+        flow,
+        redirect_uri: None,
+        scope: None,
+        state_prefix: None,
+        params: BTreeMap::new(),
+    }
+}
+
+fn query(authorization: &Authorization) -> HashMap<String, String> {
+    let pairs: Vec<_> = authorization.url.query_pairs().into_owned().collect();
+    let query: HashMap<_, _> = pairs.iter().cloned().collect();
+    assert_eq!(query.len(), pairs.len(), "no parameter is sent twice");
+    query
+}
+
+#[rstest]
+#[case(Flow::Code, "code")]
+#[case(Flow::Token, "token")]
+#[case(Flow::Pin, "pin")]
+fn asks_for_what_the_flow_needs(#[case] flow: Flow, #[case] response_type: &str) {
+    let authorization = request(flow).build();
+    let query = query(&authorization);
+    assert_eq!(query["response_type"], response_type);
+    assert_eq!(query["client_id"], "an id");
+    assert_eq!(query["state"], authorization.state.expose());
+    assert!(
+        !query.contains_key("redirect_uri"),
+        "Imgur knows it from the registration"
+    );
+    assert!(!query.contains_key("scope"), "Imgur has none");
+}
+
+#[test]
+fn proves_possession_in_the_code_flow() {
+    let authorization = request(Flow::Code).build();
+    let query = query(&authorization);
+    let verifier = authorization.verifier.expect("a verifier");
+    let verifier = PkceCodeVerifier::new(verifier.expose().into());
+    assert_eq!(query["code_challenge_method"], "S256");
+    assert_eq!(
+        query["code_challenge"],
+        PkceCodeChallenge::from_code_verifier_sha256(&verifier).as_str()
+    );
+}
+
+#[rstest]
+#[case(Flow::Token)]
+#[case(Flow::Pin)]
+fn sends_no_challenge_where_no_code_is_exchanged(#[case] flow: Flow) {
+    let authorization = request(flow).build();
+    assert!(authorization.verifier.is_none());
+    assert!(!query(&authorization).contains_key("code_challenge"));
+}
+
+#[test]
+fn makes_each_state_anew_behind_its_prefix() {
+    let request = AuthorizationRequest {
+        state_prefix: Some("mine-".into()),
+        ..request(Flow::Code)
+    };
+    let (one, other) = (request.build(), request.build());
+    assert_ne!(one.state, other.state);
+    assert_ne!(one.verifier, other.verifier);
+    let random = one.state.expose().strip_prefix("mine-").expect("the prefix");
+    assert_eq!(
+        BASE64_URL_SAFE_NO_PAD.decode(random).unwrap().len(),
+        STATE_BYTES as usize
+    );
+}
+
+#[test]
+fn sends_what_was_configured() {
+    let request = AuthorizationRequest {
+        auth_url: "https://example.org/authorize?tenant=7".parse().unwrap(),
+        redirect_uri: Some("http://127.0.0.1:8917/callback".parse().unwrap()),
+        scope: Some("read  write".into()),
+        params: BTreeMap::from([("prompt".into(), "consent & more".into())]),
+        ..request(Flow::Code)
+    };
+    let query = query(&request.build());
+    assert_eq!(query["redirect_uri"], "http://127.0.0.1:8917/callback");
+    assert_eq!(query["scope"], "read write");
+    assert_eq!(query["prompt"], "consent & more");
+    assert_eq!(query["tenant"], "7");
+}
+
+#[test]
+fn lets_no_parameter_weaken_the_request() {
+    let params = OWN_PARAMETERS.map(|name| (name.to_owned(), "weak".to_owned()));
+    let request = AuthorizationRequest {
+        params: params.into(),
+        ..request(Flow::Code)
+    };
+    assert!(!request.build().url.as_str().contains("weak"));
+}
+
+#[test]
+fn shows_no_state_to_a_debugger() {
+    let authorization = request(Flow::Code).build();
+    assert!(!format!("{authorization:?}").contains(authorization.state.expose()));
+}

@@ -1,1 +1,210 @@
+use http::HeaderValue;
+use rstest::rstest;
 
+use super::*;
+
+const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
+const TOKENS: &str =
+    r#"{"access_token":"aa11","expires_in":3600,"token_type":"bearer","refresh_token":"bb22"}"#;
+
+fn answer(status: u16, content_type: &str, body: &str) -> Answer {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+    classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+}
+
+/// Imgur's shape around a text, as recorded.
+fn imgurs(text: &str, status: u16) -> String {
+    format!(
+        r#"{{"data":{{"error":{},"request":"\/oauth2\/token","method":"POST"}},"success":false,"status":{status}}}"#,
+        serde_json::to_string(text).unwrap()
+    )
+}
+
+#[rstest]
+#[case::json(JSON)]
+#[case::text("text/plain")]
+#[case::mislabelled(HTML)]
+#[case::nameless("")]
+fn takes_tokens_whatever_they_are_called(#[case] content_type: &str) {
+    assert!(matches!(answer(200, content_type, TOKENS), Answer::Granted(_)));
+}
+
+#[rstest]
+fn believes_invalid_grant(
+    #[values(400, 401, 403)] status: u16,
+    #[values(
+        r#"{"error":"invalid_grant"}"#,
+        r#"{"error":"invalid_grant","error_description":"Token revoked."}"#
+    )]
+    body: &str,
+) {
+    assert!(
+        matches!(answer(status, JSON, body), Answer::Refused { reason } if reason.contains("invalid_grant"))
+    );
+}
+
+#[rstest]
+fn believes_invalid_grant_nowhere_else(
+    #[values(200, 201, 302, 404, 408, 410, 418, 425, 429, 500, 502, 503, 504)] status: u16,
+) {
+    assert!(matches!(
+        answer(status, JSON, r#"{"error":"invalid_grant"}"#),
+        Answer::Transient(_)
+    ));
+}
+
+#[rstest]
+#[case("Invalid refresh token")]
+#[case("invalid refresh token.")]
+#[case("Refresh token doesn't exist or is invalid for the client")]
+#[case("Refresh token has expired")]
+#[case("Invalid Pin")]
+#[case("invalid pin")]
+fn believes_imgurs_refusals(#[case] text: &str) {
+    assert!(matches!(
+        answer(400, JSON, &imgurs(text, 400)),
+        Answer::Refused { .. }
+    ));
+    assert!(
+        matches!(answer(400, JSON, &imgurs(text, 403)), Answer::Refused { .. }),
+        "the status is HTTP's"
+    );
+    let bare = format!(r#"{{"data":"{text}","success":false,"status":400}}"#);
+    assert!(matches!(answer(400, JSON, &bare), Answer::Refused { .. }));
+}
+
+#[rstest]
+fn believes_imgurs_refusals_with_no_other_status(#[values(200, 401, 403, 404, 429, 500, 503)] status: u16) {
+    let body = imgurs("Invalid refresh token", 400);
+    assert!(matches!(answer(status, JSON, &body), Answer::Transient(_)));
+}
+
+#[rstest]
+#[case::unknown_client(401, r#"{"error":"invalid_client"}"#, "client_secret")]
+#[case::unknown_client(400, r#"{"error":"invalid_client"}"#, "client_secret")]
+#[case::may_not(400, r#"{"error":"unauthorized_client"}"#, "client_id")]
+#[case::scope(400, r#"{"error":"invalid_scope"}"#, "scope")]
+#[case::grant_type(400, r#"{"error":"unsupported_grant_type"}"#, "token_url")]
+#[case::request(400, r#"{"error":"invalid_request"}"#, "token_url")]
+#[case::not_found_but_said(404, r#"{"error":"invalid_client"}"#, "client_secret")]
+#[case::imgur_secret(400, &imgurs("The client credentials are invalid", 400), "client_secret")]
+#[case::imgur_id(403, &imgurs("Invalid client_id", 403), "client_id")]
+#[case::imgur_id(400, &imgurs("Invalid client_id", 400), "client_id")]
+#[case::imgur_grant_type(400, &imgurs("Invalid grant_type parameter or parameter missing", 400), "token_url")]
+#[case::imgur_parameter(400, &imgurs(r#"Missing parameter. "code" is required"#, 400), "token_url")]
+fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] at_fault: &str) {
+    assert!(
+        matches!(answer(status, JSON, body), Answer::Misconfigured { setting, .. } if setting == at_fault)
+    );
+}
+
+#[rstest]
+#[case::over_capacity(403, JSON, &imgurs("Imgur is temporarily over capacity. Please try again later.", 403), "over capacity")]
+#[case::over_capacity(500, JSON, r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":500}"#, "over capacity")]
+#[case::banned_country(400, JSON, r#"{"data":{"error":{"code":1016,"message":"Banned country attempt","type":"ImgurException"}},"success":false,"status":400}"#, "country")]
+#[case::too_fast(400, JSON, r#"{"data":{"error":{"code":429,"message":"You are uploading too fast. Please wait 59 more minutes.","type":"ImgurException","exception":[]}},"success":false,"status":400}"#, "fewer requests")]
+#[case::too_many(
+    429,
+    JSON,
+    r#"{"data":{"error":"Daily client requests exceeded"},"status":429,"success":false}"#,
+    "fewer requests"
+)]
+#[case::too_many(429, JSON, r#"{"errors":[{"id":"legacy-api-1","code":"429","status":"Too Many Requests","detail":"Too Many Requests"}]}"#, "fewer requests")]
+#[case::too_many(429, "", "", "fewer requests")]
+#[case::forbidden_by_the_network(400, JSON, &imgurs("These actions are forbidden.", 400), "network")]
+#[case::forbidden(403, JSON, &imgurs("Unauthorized", 403), "HTTP 403")]
+#[case::malformed(403, JSON, &imgurs("Malformed auth header.", 403), "HTTP 403")]
+#[case::token_of_the_api(403, JSON, r#"{"data":{"error":"The access token provided is invalid.","request":"\/3\/account\/me","method":"GET"},"success":false,"status":403}"#, "HTTP 403")]
+#[case::data_is_false(500, JSON, r#"{"data":false,"success":false,"status":500}"#, "HTTP 500")]
+#[case::no_error_in_it(400, JSON, r#"{"success":false,"status":400}"#, "HTTP 400")]
+#[case::list(400, JSON, r#"["invalid_grant"]"#, "HTTP 400")]
+#[case::text(400, "text/plain", "invalid_grant", "HTTP 400")]
+#[case::page(400, HTML, "<html>invalid_grant</html>", "HTTP 400")]
+#[case::empty(400, "", "", "HTTP 400")]
+#[case::captive_portal(200, HTML, "<!doctype html><title>Sign in</title>", "sign in")]
+#[case::captive_portal(511, HTML, "<html></html>", "sign in")]
+#[case::imgurs_error_page(200, HTML, "<html>Error (1024)</html>", "web page")]
+#[case::redirect(302, HTML, "<a href='/signin'>Found</a>", "redirect")]
+#[case::redirect(307, "", "", "redirect")]
+#[case::not_found(404, HTML, "<h1>404</h1>", "HTTP 404")]
+#[case::method(405, "", "", "HTTP 405")]
+#[case::gone(410, JSON, "{}", "HTTP 410")]
+#[case::slow_request(408, "", "", "HTTP 408")]
+#[case::early(425, "", "", "HTTP 425")]
+#[case::varnish(503, HTML, "<html>Varnish cache error</html>", "error page")]
+#[case::nginx(502, HTML, "<html><center>nginx</center></html>", "error page")]
+#[case::server_error(503, JSON, "{}", "trouble")]
+fn takes_everything_else_for_passing(
+    #[case] status: u16,
+    #[case] content_type: &str,
+    #[case] body: &str,
+    #[case] says: &str,
+) {
+    let Answer::Transient(transient) = answer(status, content_type, body) else {
+        panic!("{status} {body} is no verdict");
+    };
+    assert!(transient.reason.contains(says), "{}", transient.reason);
+    assert_eq!(transient.delivery, Delivery::Answered);
+}
+
+#[rstest]
+#[case::empty(200, "")]
+#[case::blank(200, " \r\n")]
+#[case::truncated(200, &TOKENS[..40])]
+#[case::no_token(200, "{}")]
+#[case::empty_token(200, r#"{"access_token":""}"#)]
+#[case::not_json(200, "OK")]
+#[case::created(201, TOKENS)]
+#[case::no_content(204, "")]
+fn doubts_a_success_that_brings_no_token(#[case] status: u16, #[case] body: &str) {
+    let Answer::Transient(transient) = answer(status, JSON, body) else {
+        panic!("nothing is proved by {body}")
+    };
+    assert_eq!(transient.delivery, Delivery::InDoubt);
+}
+
+#[rstest]
+#[case::seconds("120", Some(120))]
+#[case::now("0", Some(0))]
+#[case::bounded("86400", Some(3600))]
+#[case::beyond_any_number("99999999999999999999999", Some(3600))]
+#[case::date("Mon, 23 Nov 2026 10:00:30 GMT", Some(30))]
+#[case::past_date("Mon, 23 Nov 2026 09:00:00 GMT", Some(0))]
+#[case::far_date("Tue, 24 Nov 2026 10:00:00 GMT", Some(3600))]
+#[case::negative("-5", None)]
+#[case::word("soon", None)]
+fn waits_as_long_as_the_server_says(#[case] value: &str, #[case] seconds: Option<u64>) {
+    let mut headers = HeaderMap::new();
+    headers.insert(DATE, HeaderValue::from_static("Mon, 23 Nov 2026 10:00:00 GMT"));
+    headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
+    let Answer::Transient(transient) = classify(StatusCode::SERVICE_UNAVAILABLE, &headers, b"") else {
+        panic!("503 passes");
+    };
+    assert_eq!(transient.retry_after, seconds.map(Duration::from_secs));
+}
+
+#[rstest]
+#[case::words("Token has been expired or revoked.", "Token has been expired or revoked.")]
+#[case::hex("Token 8d9f0f0c0d6c4a3f8d9f0f0c0d6c4a3f8d9f0f0c is bad", "Token is bad")]
+#[case::letters("token=abcdefghijklmnopqrstuvwxyz is bad", "is bad")]
+#[case::pin("PIN 4711 is bad", "PIN is bad")]
+#[case::control("bad\u{1b}[31m\u{7}token here", "here")]
+fn passes_on_a_description_without_its_secrets(#[case] description: &str, #[case] shown: &str) {
+    let body = serde_json::json!({"error": "invalid_grant", "error_description": description}).to_string();
+    let Answer::Refused { reason } = answer(400, JSON, &body) else {
+        panic!("a refusal")
+    };
+    assert_eq!(reason, format!("the server says “invalid_grant” ({shown})"));
+}
+
+#[test]
+fn bounds_a_description() {
+    let body =
+        serde_json::json!({"error": "invalid_grant", "error_description": "word ".repeat(9999)}).to_string();
+    let Answer::Refused { reason } = answer(400, JSON, &body) else {
+        panic!("a refusal")
+    };
+    assert!(reason.len() < 300);
+}

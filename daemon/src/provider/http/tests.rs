@@ -1,1 +1,371 @@
+use std::future::pending;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rstest::rstest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::super::{Delivery, Transient};
+use super::*;
+
+const TOKENS: &str =
+    r#"{"access_token":"aa11","expires_in":3600,"token_type":"bearer","refresh_token":"bb22"}"#;
+
+/// Serves one request with `answer`, and says what was sent.
+async fn exchange<F>(client: impl FnOnce(Url) -> Client, request: TokenRequest, answer: F) -> (Answer, String)
+where
+    F: AsyncFnOnce(&mut TcpStream),
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/oauth2/token", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let serving = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let sent = receive(&mut stream).await;
+        answer(&mut stream).await;
+        let _ = stream.shutdown().await;
+        sent
+    };
+    tokio::join!(HttpProvider::new().token(client(url), request), serving)
+}
+
+/// One request, up to the end of its body.
+async fn receive(stream: &mut TcpStream) -> String {
+    let mut sent = String::new();
+    loop {
+        if let Some((head, body)) = sent.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return sent;
+            }
+        }
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert_ne!(read, 0, "the request is whole");
+        sent.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+}
+
+fn client(token_url: Url) -> Client {
+    Client {
+        id: "an id".into(),
+        secret: Some("a secret".into()),
+        auth: ClientAuth::Body,
+        token_url,
+    }
+}
+
+fn refresh() -> TokenRequest {
+    TokenRequest::Refresh("cc33".into())
+}
+
+fn http_answer(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn answered(status: &str, body: &str) -> Answer {
+    let answer = http_answer(status, body);
+    exchange(client, refresh(), async |stream| {
+        stream.write_all(answer.as_bytes()).await.unwrap()
+    })
+    .await
+    .0
+}
+
+/// The form that was sent, and the head before it.
+async fn sent(client: impl FnOnce(Url) -> Client, request: TokenRequest) -> (String, Vec<(String, String)>) {
+    let answer = http_answer("200 OK", TOKENS);
+    let (answer, sent) = exchange(client, request, async |stream| {
+        stream.write_all(answer.as_bytes()).await.unwrap()
+    })
+    .await;
+    assert!(matches!(answer, Answer::Granted(_)));
+    let (head, body) = sent.split_once("\r\n\r\n").unwrap();
+    (
+        head.to_owned(),
+        url::form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .collect(),
+    )
+}
+
+fn form<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+fn transient(answer: Answer) -> Transient {
+    match answer {
+        Answer::Transient(transient) => transient,
+        other => panic!("{other:?} is not transient"),
+    }
+}
+
+#[tokio::test]
+async fn identifies_itself_in_the_body_as_imgur_wants_it() {
+    let (head, body) = sent(client, refresh()).await;
+    let expected = form([
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "cc33"),
+        ("client_id", "an id"),
+        ("client_secret", "a secret"),
+    ]);
+    assert_eq!(body, expected);
+    assert!(head.starts_with("POST /oauth2/token HTTP/1.1\r\n"));
+    assert!(head.contains(&format!("user-agent: imgurd/{}\r\n", env!("CARGO_PKG_VERSION"))));
+    assert!(!head.contains("authorization:"));
+}
+
+#[tokio::test]
+async fn identifies_itself_in_a_header_where_that_is_configured() {
+    let basic = |url| Client {
+        auth: ClientAuth::Basic,
+        ..client(url)
+    };
+    let (head, body) = sent(basic, refresh()).await;
+    assert_eq!(
+        body,
+        form([("grant_type", "refresh_token"), ("refresh_token", "cc33")])
+    );
+    let expected = BASE64_STANDARD.encode("an+id:a+secret");
+    assert!(head.contains(&format!("authorization: Basic {expected}")));
+}
+
+#[tokio::test]
+async fn needs_no_secret_where_there_is_none() {
+    let public = |url| Client {
+        secret: None,
+        ..client(url)
+    };
+    let (_, body) = sent(public, refresh()).await;
+    assert_eq!(
+        body,
+        form([
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "cc33"),
+            ("client_id", "an id")
+        ])
+    );
+}
+
+#[tokio::test]
+async fn proves_possession_with_a_code() {
+    let request = TokenRequest::Code {
+        code: "dd44".into(),
+        verifier: Some("a-verifier".into()),
+        redirect_uri: Some("http://127.0.0.1:8917/callback".parse().unwrap()),
+    };
+    let (_, body) = sent(client, request).await;
+    let expected = form([
+        ("grant_type", "authorization_code"),
+        ("code", "dd44"),
+        ("code_verifier", "a-verifier"),
+        ("client_id", "an id"),
+        ("client_secret", "a secret"),
+        ("redirect_uri", "http://127.0.0.1:8917/callback"),
+    ]);
+    assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn sends_only_what_the_authorization_request_had() {
+    let request = TokenRequest::Code {
+        code: "dd44".into(),
+        verifier: None,
+        redirect_uri: None,
+    };
+    let (_, body) = sent(client, request).await;
+    let names: Vec<_> = body.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["grant_type", "code", "client_id", "client_secret"]);
+}
+
+#[tokio::test]
+async fn exchanges_imgurs_pin() {
+    let (_, body) = sent(client, TokenRequest::Pin("4711&x".into())).await;
+    let expected = form([
+        ("grant_type", "pin"),
+        ("client_id", "an id"),
+        ("client_secret", "a secret"),
+        ("pin", "4711&x"),
+    ]);
+    assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn follows_no_redirect() {
+    // Were it followed, nobody would be there to answer, and the reason would be another.
+    let answer = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
+    let (answer, _) = exchange(client, refresh(), async |stream| {
+        stream.write_all(answer.as_bytes()).await.unwrap()
+    })
+    .await;
+    let transient = transient(answer);
+    assert!(transient.reason.contains("redirect"));
+    assert_eq!(transient.delivery, Delivery::Answered);
+}
+
+#[tokio::test]
+async fn believes_a_refusal_as_it_came_over_the_wire() {
+    let body = r#"{"data":{"error":"Invalid refresh token","request":"\/oauth2\/token","method":"POST"},"success":false,"status":400}"#;
+    assert!(matches!(
+        answered("400 Bad Request", body).await,
+        Answer::Refused { .. }
+    ));
+}
+
+#[tokio::test]
+async fn keeps_out_of_its_reasons_what_a_server_sends_back() {
+    let body = r#"{"error":"invalid_client","error_description":"is it \"a secret\" really"}"#;
+    let answer = answered("401 Unauthorized", body).await;
+    assert!(
+        matches!(&answer, Answer::Misconfigured { reason, .. } if reason == "the server refused the request")
+    );
+}
+
+#[tokio::test]
+async fn cuts_off_an_endless_answer() {
+    let (answer, _) = exchange(client, refresh(), async |stream| {
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n")
+            .await;
+        let _ = stream.write_all(&vec![b'x'; 10_000_000]).await; // ends when the other side has had enough
+    })
+    .await;
+    let transient = transient(answer);
+    assert!(transient.reason.contains("too long"));
+    assert_eq!(transient.delivery, Delivery::InDoubt);
+}
+
+#[tokio::test]
+async fn goes_by_the_status_of_a_long_error_page() {
+    let transient = transient(answered("503 Service Unavailable", &"x".repeat(BODY_OF_AN_ERROR_PAGE)).await);
+    assert!(transient.reason.contains("HTTP 503"));
+    assert_eq!(transient.delivery, Delivery::Answered);
+}
+
+const BODY_OF_AN_ERROR_PAGE: usize = 100_000;
+
+#[tokio::test]
+async fn doubts_an_answer_that_breaks_off() {
+    let (answer, _) = exchange(client, refresh(), async |stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"access_token\":\"aa11\"")
+            .await
+            .unwrap();
+    })
+    .await;
+    let transient = transient(answer);
+    assert!(transient.reason.contains("broke"));
+    assert_eq!(transient.delivery, Delivery::InDoubt);
+}
+
+#[tokio::test]
+async fn doubts_a_request_that_nobody_answers() {
+    let transient = transient(exchange(client, refresh(), async |_| {}).await.0);
+    assert!(transient.reason.contains("broke"));
+    assert_eq!(transient.delivery, Delivery::InDoubt);
+}
+
+#[tokio::test]
+async fn waits_for_a_slow_trickle_only_so_long() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let (ready, go) = tokio::sync::oneshot::channel();
+    let trickle = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        receive(&mut stream).await;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{")
+            .await
+            .unwrap();
+        ready.send(()).unwrap();
+        pending::<()>().await;
+    };
+    let stop_the_clock = async {
+        go.await.unwrap();
+        tokio::time::pause(); // with nothing else to do, it jumps to the end of the time-out
+        pending::<()>().await;
+    };
+    let answer = tokio::select! {
+        answer = HttpProvider::new().token(client(url), refresh()) => answer,
+        () = trickle => unreachable!("it never ends"),
+        () = stop_the_clock => unreachable!("it never ends"),
+    };
+    let transient = transient(answer);
+    assert_eq!(transient.reason, "no whole answer from 127.0.0.1 within 30 s");
+    assert_eq!(transient.delivery, Delivery::InDoubt);
+}
+
+#[tokio::test]
+async fn knows_that_a_refused_connection_sent_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    drop(listener);
+    let transient = transient(HttpProvider::new().token(client(url), refresh()).await);
+    assert_eq!(transient.reason, "no connection to 127.0.0.1");
+    assert_eq!(transient.delivery, Delivery::NotSent);
+}
+
+#[tokio::test]
+async fn knows_that_a_failed_handshake_sent_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let serving = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .unwrap(); // not TLS
+        pending::<()>().await;
+    };
+    let answer = tokio::select! {
+        answer = HttpProvider::new().token(client(url), refresh()) => answer,
+        () = serving => unreachable!("it never ends"),
+    };
+    let transient = transient(answer);
+    assert_eq!(transient.reason, "no secure connection to 127.0.0.1");
+    assert_eq!(transient.delivery, Delivery::NotSent);
+}
+
+#[rstest]
+#[case("http://api.imgur.com/oauth2/token")]
+#[case("http://127.0.0.1.example.org/")]
+#[case("http://192.168.0.1/")]
+#[case("ftp://127.0.0.1/")]
+#[tokio::test]
+async fn sends_nothing_where_others_could_read_it(#[case] url: &str) {
+    let answer = HttpProvider::new()
+        .token(client(url.parse().unwrap()), refresh())
+        .await;
+    assert!(matches!(
+        answer,
+        Answer::Misconfigured {
+            setting: "token_url",
+            ..
+        }
+    ));
+}
+
+#[rstest]
+#[case("https://api.imgur.com/oauth2/token", true)]
+#[case("http://127.0.0.1:8080/", true)]
+#[case("http://[::1]:8080/", true)]
+#[case("http://localhost:8080/", true)]
+#[case("http://[::ffff:8.8.8.8]/", false)]
+fn trusts_loopback_without_tls_alone(#[case] url: &str, #[case] protected: bool) {
+    assert_eq!(is_protected(&url.parse().unwrap()), protected);
+}

@@ -1,1 +1,153 @@
+use std::time::Duration;
 
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::grant::{Access, Displaced, Grant, Issuer, Refusal, Secret, Timestamp};
+
+fn timestamps() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp::from_millis)
+}
+
+fn secrets() -> impl Strategy<Value = Secret> {
+    any::<String>().prop_map(Secret::from)
+}
+
+fn accesses() -> impl Strategy<Value = Access> {
+    (
+        secrets(),
+        any::<String>(),
+        timestamps(),
+        option::of(any::<Duration>()),
+    )
+        .prop_map(|(token, token_type, issued_at, lifetime)| Access {
+            token,
+            token_type,
+            issued_at,
+            lifetime,
+        })
+}
+
+fn grants() -> impl Strategy<Value = Grant> {
+    let issuers =
+        (any::<String>(), any::<String>()).prop_map(|(client_id, origin)| Issuer { client_id, origin });
+    let persons = (any::<Option<String>>(), any::<Option<String>>());
+    (
+        any::<u64>(),
+        issuers,
+        option::of(secrets()),
+        option::of(accesses()),
+        persons,
+        timestamps(),
+        any::<u32>(),
+    )
+        .prop_map(
+            |(generation, issuer, refresh_token, access, (username, account_id), granted_at, kept)| Grant {
+                generation,
+                issuer,
+                refresh_token,
+                access,
+                username,
+                account_id,
+                granted_at,
+                kept,
+            },
+        )
+}
+
+fn records() -> impl Strategy<Value = Record> {
+    let displaced = (grants(), timestamps()).prop_map(|(grant, at)| Displaced { grant, at });
+    let refusals =
+        (timestamps(), any::<bool>(), any::<bool>()).prop_map(|(first_at, confirmed, previous_tried)| {
+            Refusal {
+                first_at,
+                confirmed,
+                previous_tried,
+            }
+        });
+    (
+        option::of(secrets()),
+        option::of(grants()),
+        option::of(secrets()),
+        prop::collection::vec(displaced, 0..3),
+        option::of(timestamps()),
+        option::of(refusals),
+        any::<u64>(),
+    )
+        .prop_map(
+            |(
+                client_secret,
+                grant,
+                previous_refresh_token,
+                displaced,
+                in_flight,
+                refusal,
+                next_generation,
+            )| Record {
+                client_secret,
+                grant,
+                previous_refresh_token,
+                displaced,
+                in_flight,
+                refusal,
+                next_generation,
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn gives_back_what_was_kept(record in records()) {
+        prop_assert_eq!(decode("mytoken", &encode(&record).unwrap()), Ok(record));
+    }
+
+    #[test]
+    fn survives_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode("mytoken", &bytes);
+    }
+}
+
+#[test]
+fn ignores_what_it_does_not_know() {
+    let item = br#"{"version":1,"next_generation":7,"added_later":{"x":1}}"#;
+    assert_eq!(
+        decode("mytoken", item),
+        Ok(Record {
+            next_generation: 7,
+            ..Record::default()
+        })
+    );
+}
+
+#[test]
+fn leaves_a_newer_item_alone() {
+    let item = br#"{"version":2,"grant":"in another shape"}"#;
+    assert!(
+        matches!(decode("mytoken", item), Err(StoreError::Newer(reason)) if reason.ends_with("update imgurd"))
+    );
+    assert!(may_replace("mytoken", item).is_err());
+}
+
+#[test]
+fn says_nothing_of_what_is_in_a_damaged_item() {
+    for item in [
+        &b"hunter2"[..],
+        br#"{"version":"hunter2"}"#,
+        br#"{"version":1,"grant":"hunter2"}"#,
+        b"{}",
+        b"",
+        b"\xff",
+    ] {
+        let Err(StoreError::Unavailable(reason)) = decode("mytoken", item) else {
+            panic!("it is damaged")
+        };
+        assert!(
+            reason.contains("damaged") && !reason.contains("hunter2"),
+            "{reason}"
+        );
+        assert!(may_replace("mytoken", item).is_err());
+    }
+}
