@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::input;
 
 /// The callback URL where an account names none.
-pub(crate) const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:8917/callback";
+pub(crate) use imgurd_proto::DEFAULT_REDIRECT_URI;
 
 /// What `account add` and `account set` take.
 #[derive(Args, Debug)]

@@ -121,8 +121,8 @@ fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
     if let Some(credential) = credential.filter(|path| path.exists()) {
         return KeySource::Credential(credential);
     }
-    let beside = || file.path().parent().unwrap_or(Path::new(".")).join("key");
-    KeySource::File(config.key_file.clone().unwrap_or_else(beside))
+    let key_file = config.key_file.as_deref().unwrap_or(Path::new("key"));
+    KeySource::File(file.path().parent().unwrap_or(Path::new(".")).join(key_file))
 }
 
 fn socket(options: &Options) -> anyhow::Result<LocalSocket> {

@@ -9,6 +9,7 @@ use interprocess::local_socket::traits::Stream as _;
 use interprocess::local_socket::{GenericFilePath, Stream, ToFsName};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo};
 use crate::{Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
@@ -32,6 +33,14 @@ pub enum ClientError {
     /// The daemon does not understand the call, as an older one does not a newer call.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The daemon answered with an error that this client has never heard of, as a newer one may.
+    #[error(
+        "imgurd answered with {name}, which this client does not know; it is older than the daemon, update it"
+    )]
+    Unknown {
+        /// The error's full name.
+        name: String,
+    },
     /// The connection ended, or carried something that is no answer.
     #[error("the connection to imgurd broke: {0}; try again, and see `journalctl --user -u imgurd`")]
     Connection(#[from] io::Error),
@@ -143,21 +152,43 @@ impl Client {
         if message.pop() != Some(0) {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        match serde_json::from_slice(&message).map_err(io::Error::from)? {
-            Answer::Keeper(error) => Err(error.into()),
-            Answer::Service(error) => Err(error.into()),
-            Answer::Reply(reply) => Ok(reply),
+        let Envelope {
+            error,
+            parameters,
+            continues,
+        } = serde_json::from_slice(&message).map_err(io::Error::from)?;
+        if let Some(name) = error {
+            return Err(failure(&name, &message));
         }
+        // Varlink lets an answer without content leave its parameters out.
+        let text = parameters.map_or("{}", RawValue::get);
+        let parameters = serde_json::from_str(text).map_err(io::Error::from)?;
+        Ok(Reply {
+            parameters,
+            continues,
+        })
     }
 }
 
-/// An error has a member that a reply lacks, so the order tells them apart.
+/// What every answer has, whatever it holds.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer<R> {
-    Keeper(Error),
-    Service(ServiceError),
-    Reply(Reply<R>),
+struct Envelope<'a> {
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(borrow, default)]
+    parameters: Option<&'a RawValue>,
+    #[serde(default)]
+    continues: bool,
+}
+
+fn failure(name: &str, message: &[u8]) -> ClientError {
+    let keeper = serde_json::from_slice::<Error>(message).map(ClientError::from);
+    let service = || serde_json::from_slice::<ServiceError>(message).map(ClientError::from);
+    keeper
+        .or_else(|_| service())
+        .unwrap_or_else(|_| ClientError::Unknown {
+            name: name.to_owned(),
+        })
 }
 
 /// The answers of a streaming call, until the last or the first error.
@@ -178,5 +209,59 @@ impl<M: Method> Iterator for Replies<'_, M> {
         let answer = self.client.receive();
         self.more = answer.as_ref().is_ok_and(|reply: &Reply<_>| reply.continues);
         Some(answer.map(|reply| reply.parameters))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+    use crate::Logout;
+
+    /// What a client makes of `answer` to a call.
+    fn answered_with(answer: &'static str) -> Result<crate::Done, ClientError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let daemon = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut call = Vec::new();
+            BufReader::new(&stream).read_until(0, &mut call).unwrap();
+            (&stream).write_all(answer.as_bytes()).unwrap();
+        });
+        let outcome = Client::connect_to(&path).unwrap().call(&Logout::default());
+        daemon.join().unwrap();
+        outcome
+    }
+
+    #[test]
+    fn an_answer_without_content_may_leave_its_parameters_out() {
+        assert!(answered_with("{}\0").is_ok());
+        assert!(answered_with("{\"parameters\":{}}\0").is_ok());
+    }
+
+    #[test]
+    fn an_error_is_never_taken_for_success() {
+        let known = answered_with(
+            "{\"error\":\"org.imgurd.Keeper1.LoginFailed\",\"parameters\":{\"reason\":\"no\"}}\0",
+        );
+        assert!(
+            matches!(known, Err(ClientError::Keeper(Error::LoginFailed { .. }))),
+            "{known:?}"
+        );
+        let service = answered_with("{\"error\":\"org.varlink.service.ExpectedMore\",\"parameters\":{}}\0");
+        assert!(
+            matches!(service, Err(ClientError::Service(ServiceError::ExpectedMore {}))),
+            "{service:?}"
+        );
+        let newer = answered_with("{\"error\":\"org.imgurd.Keeper1.Brandnew\",\"parameters\":{\"x\":1}}\0");
+        assert!(matches!(newer, Err(ClientError::Unknown { .. })), "{newer:?}");
+    }
+
+    #[test]
+    fn a_daemon_that_hangs_up_is_no_answer() {
+        assert!(matches!(answered_with(""), Err(ClientError::Connection(_))));
     }
 }

@@ -42,5 +42,8 @@ pub const DEFAULT_MIN_VALID_S: i64 = 60;
 /// Milliseconds a call waits where a caller names no figure: less than the 25 s after which D-Bus clients give up.
 pub const DEFAULT_WAIT_MS: i64 = 20_000;
 
+/// The callback URL of an account that names none: on a fixed port, since Imgur compares it to the letter.
+pub const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:8917/callback";
+
 /// Seconds a login stays open where nobody names a figure.
 pub const DEFAULT_LOGIN_TIMEOUT_S: i64 = 300;

@@ -159,7 +159,7 @@ impl FromStr for RefreshReuse {
 }
 
 /// The form of an account, without its secret. What is absent keeps its value, or its default where it has none;
-/// an empty text returns to the default.
+/// an empty text or map returns to the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {

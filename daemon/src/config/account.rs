@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use imgurd_proto::{ClientAuth, Flow, RefreshReuse, Settings};
+use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, Flow, RefreshReuse, Settings};
 use toml_edit::Item;
 use url::{Host, Url};
 
@@ -13,8 +13,6 @@ use crate::keeper::RefreshPolicy;
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
 const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
-/// Fixed, since Imgur compares the registered callback to the letter.
-const REDIRECT_URI: &str = "http://127.0.0.1:8917/callback";
 
 /// Every name that a section of an account may have.
 const KEYS: [&str; 13] = [
@@ -70,7 +68,7 @@ impl AccountConfig {
         let is_imgur = token_url
             .host_str()
             .is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
-        let redirect_uri = url("redirect_uri", settings.redirect_uri, REDIRECT_URI)?;
+        let redirect_uri = url("redirect_uri", settings.redirect_uri, DEFAULT_REDIRECT_URI)?;
         if redirect_uri.host().is_none() {
             return Err(ConfigError::new(
                 "redirect_uri",

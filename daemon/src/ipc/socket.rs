@@ -82,7 +82,7 @@ impl LocalSocket {
                         Ok(caller) if caller.is_own() => return (stream, place),
                         Ok(caller) => tracing::warn!(uid = caller.uid, "refused another user"),
                         Err(error) => {
-                            tracing::warn!(%error, "refused a caller whom the kernel does not name")
+                            tracing::warn!(%error, "refused a caller whom the kernel does not name");
                         }
                     }
                 }
