@@ -1,5 +1,6 @@
 //! The token endpoint over HTTP: `oauth2` writes the requests, `reqwest` carries them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -142,8 +143,7 @@ async fn ask(client: &Client, request: &TokenRequest, carrier: &Carrier) -> Answ
                 exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().into()));
             }
             if let Some(uri) = redirect_uri {
-                exchange =
-                    exchange.set_redirect_uri(std::borrow::Cow::Owned(RedirectUrl::from_url(uri.clone())));
+                exchange = exchange.set_redirect_uri(Cow::Owned(RedirectUrl::from_url(uri.clone())));
             }
             exchange.request_async(carrier).await
         }

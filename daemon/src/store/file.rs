@@ -119,12 +119,17 @@ impl Vault {
 
     /// The keyring, opened if it is not, or if somebody has put another file in its place.
     async fn open(&mut self) -> Result<Arc<UnlockedKeyring>, StoreError> {
-        let key = self.key.read()?;
         if let Some(keyring) = self.keyring.as_ref().filter(|_| self.is_current()) {
             return Ok(keyring.clone());
         }
-        self.begin_work().map_err(|error| self.unreadable(&error))?;
-        let keyring = UnlockedKeyring::load(&self.work, oo7::Secret::text(&*key)).await;
+        let key = self.key.read()?;
+        // A full disk or a read-only one must not keep anybody from reading; `put` sees to it that nothing is written.
+        let readable = if self.begin_work().is_ok() {
+            &self.work
+        } else {
+            &self.path
+        };
+        let keyring = UnlockedKeyring::load(readable, oo7::Secret::text(&*key)).await;
         let keyring = Arc::new(keyring.map_err(|error| self.trouble(error))?);
         self.keyring = Some(keyring.clone());
         Ok(keyring)
@@ -165,20 +170,22 @@ impl Vault {
         let new = oo7::Secret::blob(&*item::encode(record)?);
         durable::make_directory_of(&self.path).map_err(|error| self.unwritable(&error))?;
         let keyring = self.open().await?;
-        let label = format!("imgurd: {account}");
-        let written = match keyring
-            .create_item(&label, &attributes(account), new.clone(), true)
-            .await
-        {
-            Ok(_) => is_whole(&keyring, &self.work, account, &new).await,
-            Err(error) => Err(error),
-        };
-        match written {
-            Ok(true) => self.publish().map_err(|error| self.unwritable(&error)),
-            Ok(false) => Err(self.unwritable(&"what was written did not come back: the disk may be full")),
-            Err(KeyringError::Io(error)) => Err(self.unwritable(&error)),
-            Err(error) => Err(self.unwritable(&error)),
+        if keyring.path() != Some(&self.work) {
+            let work = self.work.display();
+            return Err(self.unwritable(&format!("there is no room for {work} beside it")));
         }
+        let label = format!("imgurd: {account}");
+        let written = keyring
+            .create_item(&label, &attributes(account), new.clone(), true)
+            .await;
+        written.map_err(|error| self.unwritable(&error))?;
+        if !is_whole(&keyring, &self.work, account, &new)
+            .await
+            .unwrap_or(false)
+        {
+            return Err(self.unwritable(&"what was written did not come back whole, the disk may be full"));
+        }
+        self.publish().map_err(|error| self.unwritable(&error))
     }
 
     fn publish(&mut self) -> io::Result<()> {

@@ -73,7 +73,7 @@ fn http_answer(status: &str, body: &str) -> String {
 async fn answered(status: &str, body: &str) -> Answer {
     let answer = http_answer(status, body);
     exchange(client, refresh(), async |stream| {
-        stream.write_all(answer.as_bytes()).await.unwrap()
+        stream.write_all(answer.as_bytes()).await.unwrap();
     })
     .await
     .0
@@ -83,7 +83,7 @@ async fn answered(status: &str, body: &str) -> Answer {
 async fn sent(client: impl FnOnce(Url) -> Client, request: TokenRequest) -> (String, Vec<(String, String)>) {
     let answer = http_answer("200 OK", TOKENS);
     let (answer, sent) = exchange(client, request, async |stream| {
-        stream.write_all(answer.as_bytes()).await.unwrap()
+        stream.write_all(answer.as_bytes()).await.unwrap();
     })
     .await;
     assert!(matches!(answer, Answer::Granted(_)));
@@ -204,7 +204,7 @@ async fn follows_no_redirect() {
     // Were it followed, nobody would be there to answer, and the reason would be another.
     let answer = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
     let (answer, _) = exchange(client, refresh(), async |stream| {
-        stream.write_all(answer.as_bytes()).await.unwrap()
+        stream.write_all(answer.as_bytes()).await.unwrap();
     })
     .await;
     let transient = transient(answer);

@@ -208,6 +208,18 @@ async fn says_what_to_do_without_a_key() {
 }
 
 #[tokio::test]
+async fn needs_the_key_only_to_open() {
+    let home = Home::new();
+    let store = home.store();
+    save(&store, "one").await.unwrap();
+    fs::remove_file(home.key()).unwrap();
+    assert_eq!(save(&store, "two").await, Ok(()));
+    reason(store.unlock().await);
+    home.set_key(KEY);
+    assert_eq!(load(&store).await, Ok(Some(record("two"))));
+}
+
+#[tokio::test]
 async fn refuses_a_key_that_others_may_read() {
     let home = Home::new();
     for mode in [0o640, 0o604, 0o620, 0o601] {
@@ -300,7 +312,12 @@ async fn keeps_what_it_has_when_nothing_can_be_written() {
     // A directory in the place of the second name: not even the superuser gets past it.
     fs::remove_file(home.state().join("grants.keyring.work")).unwrap();
     fs::create_dir_all(home.state().join("grants.keyring.work/in the way")).unwrap();
-    reason(save(&store, "two").await);
+    assert!(reason(save(&store, "two").await).contains("no room"));
+    assert_eq!(
+        load(&store).await,
+        Ok(Some(record("one"))),
+        "reading needs no room"
+    );
     fs::remove_dir_all(home.state().join("grants.keyring.work")).unwrap();
     assert_eq!(
         load(&store).await,
