@@ -13,3 +13,4 @@ pub mod browser;
 pub mod fake;
 pub mod http;
 pub mod testbed;
+pub mod wire;

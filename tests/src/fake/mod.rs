@@ -116,7 +116,7 @@ impl Shared {
 pub struct Fake {
     shared: Arc<Shared>,
     address: SocketAddr,
-    _server: Server,
+    server: Option<Server>,
 }
 
 impl Fake {
@@ -138,10 +138,22 @@ impl Fake {
             log: Log::default(),
         });
         Ok(Self {
-            _server: Server::start(listener, Arc::clone(&shared))?,
+            server: Some(Server::start(listener, Arc::clone(&shared))?),
             shared,
             address,
         })
+    }
+
+    /// Stops listening, and drops the connections there are. What was issued stays valid.
+    pub fn go_down(&mut self) {
+        self.server = None;
+    }
+
+    /// Listens again, at the same address.
+    pub fn come_back(&mut self) {
+        let listener = TcpListener::bind(self.address).expect("nobody else took the address");
+        let server = Server::start(listener, Arc::clone(&self.shared));
+        self.server = Some(server.expect("the server starts again"));
     }
 
     /// Scheme, host and port.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use super::process::ends;
 use crate::fake::PATIENCE;
@@ -40,6 +41,27 @@ impl Output {
             self.stderr
         );
         self
+    }
+
+    /// The one line that says what went wrong. Fails if there is more, or anything on standard output.
+    pub fn complaint(&self) -> &str {
+        let command = self.arguments.join(" ");
+        assert_eq!(
+            self.stdout, "",
+            "standard output of the failed `imgurctl {command}`"
+        );
+        let line = self.stderr.strip_suffix('\n').unwrap_or_default();
+        assert!(
+            !line.is_empty() && !line.contains('\n'),
+            "`imgurctl {command}` said: {}",
+            self.stderr
+        );
+        line
+    }
+
+    /// Standard output, which is JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).expect("standard output is JSON")
     }
 
     /// Standard output without the line's end.

@@ -19,6 +19,7 @@ mod ctl;
 mod daemon;
 mod leaks;
 mod process;
+mod scene;
 #[cfg(test)]
 mod tests;
 
@@ -31,15 +32,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
-use imgurd_proto::Client;
+use imgurd_proto::{Account, Client};
+use serde_json::json;
 use tempfile::TempDir;
 
 pub use ctl::{Ctl, Output};
 pub use daemon::Daemon;
+pub use scene::{ACCOUNT, Scene};
 
 use crate::browser;
 use crate::fake::Fake;
+use crate::wire::Wire;
 
 /// Private directories, and everything that ran in them.
 #[derive(Debug)]
@@ -212,6 +217,28 @@ impl Testbed {
         Client::connect_to(&self.socket()).unwrap()
     }
 
+    /// A connection to the daemon on which a test says what it likes.
+    pub fn wire(&self) -> Wire {
+        Wire::connect(&self.socket())
+    }
+
+    /// Blocks until this account is as `wanted`, as the daemon's own reports have it.
+    pub fn wait_until(&self, name: &str, wanted: impl Fn(&Account) -> bool) -> Account {
+        let mut watch = self.wire();
+        watch.stream("Watch", &json!({ "account": name }));
+        let mut seen = Vec::new();
+        loop {
+            let Some(answer) = watch.receive() else {
+                panic!("the account did not come to be as it should; it was {seen:?}");
+            };
+            let account: Account = serde_json::from_value(answer["parameters"]["account"].clone()).unwrap();
+            if wanted(&account) {
+                return account;
+            }
+            seen.push((account.state, account.reason));
+        }
+    }
+
     /// Adds an account that is pointed at the fake, and registers its callback there unless one is registered.
     pub fn account(&self, fake: &Fake, name: &str) {
         let output = self.ctl_with(&account_arguments(fake, name), &fake.behaviour().client_secret);
@@ -262,10 +289,24 @@ pub fn account_arguments(fake: &Fake, name: &str) -> Vec<String> {
     arguments
 }
 
-/// A port of 127.0.0.1 where nothing listens just now.
+/// A port of 127.0.0.1 where nothing listens just now, and where nothing will by chance: the kernel gives out higher
+/// ones (`ip_local_port_range`), and tests that run at the same time begin their search in different places.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+    let begin = u64::from(std::process::id()) * 61 + u64::from(nanoseconds());
+    loop {
+        let number = begin + TAKEN.fetch_add(1, Ordering::Relaxed) as u64;
+        let port = 10_000 + u16::try_from(number % 20_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// As good as random.
+fn nanoseconds() -> u32 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap_or_default().subsec_nanos()
 }
 
 /// A binary of this workspace: it lies beside the running test, or one directory above.

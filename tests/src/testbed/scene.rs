@@ -1,0 +1,152 @@
+//! A daemon, the fake that it asks, and an account between them: what most promises are tried on.
+
+use std::net::SocketAddr;
+use std::process::ExitStatus;
+
+use imgurd_proto::{Account, ListAccounts};
+
+use super::{Ctl, Daemon, Output, Testbed, free_port};
+use crate::browser;
+use crate::fake::{Behaviour, Endpoint, Fake, Recorded};
+
+/// The account of a [`Scene`], and its default.
+pub const ACCOUNT: &str = "mytoken";
+
+/// A daemon at work.
+#[derive(Debug)]
+pub struct Scene {
+    // In this order, so that the daemon ends before its directories go.
+    daemon: Option<Daemon>,
+    /// Where it lives.
+    pub bed: Testbed,
+    /// What it asks.
+    pub fake: Fake,
+}
+
+impl Scene {
+    /// One that keeps its grants in memory.
+    pub fn memory(behaviour: Behaviour) -> Self {
+        Self::new(Testbed::memory(), behaviour)
+    }
+
+    /// One that keeps its grants in an encrypted file.
+    pub fn file(behaviour: Behaviour) -> Self {
+        Self::new(Testbed::file(), behaviour)
+    }
+
+    /// One in these directories.
+    pub fn new(bed: Testbed, behaviour: Behaviour) -> Self {
+        // A port that nobody takes while the fake is down.
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let scene = Self {
+            daemon: Some(bed.daemon()),
+            bed,
+            fake: Fake::start_at(address, behaviour).expect("the port is free"),
+        };
+        scene.bed.account(&scene.fake, ACCOUNT);
+        scene
+    }
+
+    /// With the consent of the fake's own user.
+    pub fn signed_in(self) -> Self {
+        self.bed.sign_in(&self.fake, ACCOUNT);
+        self
+    }
+
+    /// The daemon, which runs.
+    pub fn daemon(&mut self) -> &mut Daemon {
+        self.daemon.as_mut().expect("the daemon runs")
+    }
+
+    /// Stops the daemon as the service manager does.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.take_daemon().terminate()
+    }
+
+    /// Kills the daemon.
+    pub fn crash(&mut self) {
+        self.take_daemon().kill();
+    }
+
+    /// Starts the daemon.
+    pub fn start(&mut self) {
+        assert!(self.daemon.is_none(), "a daemon runs already");
+        self.daemon = Some(self.bed.daemon());
+    }
+
+    /// Stops the daemon and starts another.
+    pub fn restart(&mut self) {
+        assert!(self.stop().success(), "a clean end");
+        self.start();
+    }
+
+    /// The daemon, out of the scene's hands.
+    pub fn take_daemon(&mut self) -> Daemon {
+        self.daemon.take().expect("the daemon runs")
+    }
+
+    /// Runs `imgurctl` to its end.
+    pub fn ctl(&self, arguments: &[&str]) -> Output {
+        self.bed.ctl(arguments)
+    }
+
+    /// Runs `imgurctl` to its end, with this on its standard input.
+    pub fn ctl_with(&self, arguments: &[&str], input: &str) -> Output {
+        self.bed.ctl_with(arguments, input)
+    }
+
+    /// The token that callers get.
+    pub fn token(&self) -> String {
+        self.ctl(&["token"]).success().line().to_owned()
+    }
+
+    /// Refreshes, and returns the new token.
+    pub fn refresh(&self) -> String {
+        self.ctl(&["refresh"]).success();
+        self.token()
+    }
+
+    /// How the account is.
+    pub fn account(&self) -> Account {
+        let call = ListAccounts {
+            account: Some(ACCOUNT.to_owned()),
+        };
+        let accounts = self.bed.client().call(&call).unwrap().accounts;
+        accounts.into_iter().next().expect("one account")
+    }
+
+    /// Blocks until the account is as `wanted`.
+    pub fn wait_until(&self, wanted: impl Fn(&Account) -> bool) -> Account {
+        self.bed.wait_until(ACCOUNT, wanted)
+    }
+
+    /// Starts a login with these further arguments, and returns it with the page to open.
+    pub fn login(&self, arguments: &[&str]) -> (Ctl, String) {
+        let arguments = [&["login", "--no-browser"], arguments].concat();
+        let mut login = self.bed.ctl_spawn(&arguments);
+        let url = login.line().expect("the URL is the first line");
+        (login, url)
+    }
+
+    /// Signs in as `user` with these further arguments, however that ends.
+    pub fn login_as(&self, user: &str, arguments: &[&str]) -> Output {
+        let (login, url) = self.login(arguments);
+        browser::allow(&url, user);
+        login.finish()
+    }
+
+    /// The refreshes that have arrived at the fake.
+    pub fn refreshes(&self) -> Vec<Recorded> {
+        let mut requests = self.fake.requests(Endpoint::Token);
+        requests.retain(|request| request.grant_type() == Some("refresh_token"));
+        requests
+    }
+
+    /// The callback registered with the application.
+    pub fn callback(&self) -> String {
+        self.fake
+            .behaviour()
+            .callback
+            .expect("the account has registered one")
+    }
+}

@@ -1,0 +1,112 @@
+//! Varlink as it is on the socket, for tests that say what no client would.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use imgurd_proto::INTERFACE;
+use serde_json::{Value, json};
+
+use crate::fake::PATIENCE;
+
+/// A connection to the daemon.
+#[derive(Debug)]
+pub struct Wire(BufReader<UnixStream>);
+
+impl Wire {
+    /// Connects, and says nothing yet.
+    pub fn connect(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).expect("the daemon listens");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends bytes as they are. Where the daemon has hung up, they are lost, as they would be a moment later.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.0.get_mut().write_all(bytes);
+    }
+
+    /// Sends a message.
+    pub fn send(&mut self, message: &Value) {
+        self.send_bytes(format!("{message}\0").as_bytes());
+    }
+
+    /// Sends a call of our interface, or, where the name has dots, of another.
+    pub fn ask(&mut self, method: &str, parameters: &Value) {
+        self.send(&json!({ "method": full(method), "parameters": parameters }));
+    }
+
+    /// Sends a call whose answer is a stream.
+    pub fn stream(&mut self, method: &str, parameters: &Value) {
+        self.send(&json!({ "method": full(method), "parameters": parameters, "more": true }));
+    }
+
+    /// Sends a call and returns its answer.
+    pub fn call(&mut self, method: &str, parameters: &Value) -> Value {
+        self.ask(method, parameters);
+        self.answer()
+    }
+
+    /// The next answer; fails if the daemon hangs up instead.
+    pub fn answer(&mut self) -> Value {
+        self.receive()
+            .expect("an answer in time, and no end of the connection")
+    }
+
+    /// The next answer; none where the daemon has hung up, or says nothing for [`PATIENCE`].
+    pub fn receive(&mut self) -> Option<Value> {
+        let mut message = Vec::new();
+        self.0.read_until(0, &mut message).ok()?;
+        (message.pop() == Some(0)).then(|| serde_json::from_slice(&message).expect("an answer is JSON"))
+    }
+
+    /// Fails unless the daemon hangs up with nothing more to say.
+    pub fn expect_hang_up(&mut self) {
+        let mut rest = Vec::new();
+        match self.0.read_until(0, &mut rest) {
+            Ok(_) => assert_eq!(String::from_utf8_lossy(&rest), "", "said before hanging up"),
+            // What it had not read when it closed makes a reset of the end (unix(7)).
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+
+    /// Whether anything has arrived.
+    pub fn has_answer(&mut self) -> bool {
+        if !self.0.buffer().is_empty() {
+            return true;
+        }
+        self.0.get_ref().set_nonblocking(true).unwrap();
+        let arrived = self.0.fill_buf().is_ok();
+        self.0.get_ref().set_nonblocking(false).unwrap();
+        arrived
+    }
+
+    /// Says that no call will follow.
+    pub fn finish_sending(&self) {
+        self.0.get_ref().shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+/// The access token of an answer.
+pub fn token_of(answer: &Value) -> &str {
+    answer["parameters"]["token"]["access_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("there is no token: {}", answer["error"]))
+}
+
+/// The error of an answer, without the interface's name where it is ours.
+pub fn error_of(answer: &Value) -> &str {
+    let error = answer["error"].as_str().expect("the answer is an error");
+    error
+        .strip_prefix(INTERFACE)
+        .map_or(error, |name| name.trim_start_matches('.'))
+}
+
+fn full(method: &str) -> String {
+    if method.contains('.') {
+        method.to_owned()
+    } else {
+        format!("{INTERFACE}.{method}")
+    }
+}

@@ -1,0 +1,384 @@
+//! Consent: every way a login can go, and what each says.
+
+use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
+use imgurd_tests::testbed::Scene;
+use imgurd_tests::wire::token_of;
+use imgurd_tests::{browser, http};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use url::Url;
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour::default())
+}
+
+fn parameters(url: &str) -> HashMap<String, String> {
+    Url::parse(url).unwrap().query_pairs().into_owned().collect()
+}
+
+/// The port of the callback, taken and given back.
+fn is_free(callback: &str) -> bool {
+    let port = Url::parse(callback).unwrap().port().unwrap();
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+#[test]
+fn consent_in_the_browser_becomes_a_token() {
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    let page = browser::allow(&url, "alice");
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("Signed in as alice"), "{}", page.text);
+    let output = login.finish().success();
+    assert!(output.stderr.contains("Signed in as alice"), "{}", output.stderr);
+    assert!(scene.fake.is_live(&scene.token()));
+    let account = scene.account();
+    assert_eq!(account.state, State::Fresh);
+    assert_eq!(account.username.as_deref(), Some("alice"));
+    assert!(is_free(&scene.callback()), "nothing listens after the login");
+}
+
+#[test]
+fn state_is_random_and_the_code_is_bound_by_pkce() {
+    let scene = scene();
+    scene.ctl(&["account", "set", "--state", "prefix-"]).success();
+    let (login, url) = scene.login(&[]);
+    let sent = parameters(&url);
+    assert_eq!(sent["response_type"], "code");
+    assert_eq!(sent["code_challenge_method"], "S256");
+    assert!(sent["state"].starts_with("prefix-") && sent["state"].len() >= "prefix-".len() + 22);
+    assert!(!sent.contains_key("redirect_uri"), "Imgur wants none");
+    browser::allow(&url, "alice");
+    login.finish().success();
+    // The fake refuses a verifier that does not match the challenge.
+    let request = &scene.fake.wait_for_answers(Endpoint::Token, 1)[0];
+    assert_eq!(request.grant_type(), Some("authorization_code"));
+    assert!(request.form["code_verifier"].len() >= 43);
+
+    let (_login, other) = scene.login(&[]);
+    let other = parameters(&other);
+    assert_ne!(sent["state"], other["state"]);
+    assert_ne!(sent["code_challenge"], other["code_challenge"]);
+}
+
+#[test]
+fn the_redirect_uri_is_sent_where_the_server_wants_it() {
+    let scene = scene();
+    scene
+        .ctl(&["account", "set", "--send-redirect-uri", "true"])
+        .success();
+    let (login, url) = scene.login(&[]);
+    assert_eq!(parameters(&url)["redirect_uri"], scene.callback());
+    browser::allow(&url, "alice");
+    login.finish().success();
+    assert_eq!(
+        scene.fake.requests(Endpoint::Token)[0].form["redirect_uri"],
+        scene.callback()
+    );
+}
+
+#[test]
+fn a_denial_is_told_to_the_person_and_to_the_program() {
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    let page = browser::deny(&url);
+    assert!(page.text.contains("Access was denied"), "{}", page.text);
+    let output = login.finish().exits(10);
+    assert!(output.stderr.contains("denied"), "{}", output.stderr);
+    assert_eq!(scene.account().state, State::Empty);
+    assert!(!scene.account().login_pending);
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+    assert!(is_free(&scene.callback()));
+}
+
+#[test]
+fn an_answer_with_a_wrong_state_ends_nothing() {
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    for query in ["state=somebody-elses&code=0123", "code=0123"] {
+        let page = browser::open(&format!("{}?{query}", scene.callback()));
+        assert_eq!(page.status, 400);
+        assert!(page.text.contains("belongs to another sign-in"), "{}", page.text);
+    }
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0, "no code was spent");
+    assert_eq!(browser::allow(&url, "alice").status, 200);
+    login.finish().success();
+}
+
+#[test]
+fn a_second_answer_is_told_that_the_first_one_counts() {
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    let gate = scene.fake.hold(Endpoint::Token);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| browser::allow(&url, "alice"));
+        scene.fake.wait_for_requests(Endpoint::Token, 1);
+        let state = &parameters(&url)["state"];
+        let second = browser::open(&format!("{}?state={state}&code=0123", scene.callback()));
+        assert!(second.text.contains("already being completed"), "{}", second.text);
+        gate.release();
+        assert!(first.join().unwrap().text.contains("Signed in as alice"));
+    });
+    login.finish().success();
+    assert_eq!(
+        scene.fake.requests(Endpoint::Token).len(),
+        1,
+        "the second code was not spent"
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named_and_pasting_goes_round_it() {
+    let scene = scene();
+    let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
+    let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let output = scene.ctl(&["login", "--no-browser"]).exits(10);
+    assert!(
+        output.complaint().contains(&format!("Port {port}")),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stderr.contains("--paste"), "{}", output.stderr);
+    assert!(!scene.account().login_pending);
+    let (_login, _url) = scene.login(&["--paste"]);
+    drop(other);
+}
+
+#[test]
+fn a_login_that_nobody_completes_ends_by_itself() {
+    let scene = scene();
+    let (login, _url) = scene.login(&["--timeout", "1s"]);
+    let output = login.finish().exits(10);
+    assert!(
+        output.stderr.contains("Nobody completed the sign-in in time"),
+        "{}",
+        output.stderr
+    );
+    assert!(!scene.account().login_pending);
+    assert!(is_free(&scene.callback()));
+}
+
+#[test]
+fn a_login_ends_with_the_program_that_wanted_it() {
+    let scene = scene();
+    for signal in [Signal::KILL, Signal::INT] {
+        let (login, _url) = scene.login(&[]);
+        assert!(scene.account().login_pending);
+        assert!(!is_free(&scene.callback()));
+        login.signal(signal);
+        scene.wait_until(|account| !account.login_pending);
+        assert!(is_free(&scene.callback()), "the port is free again");
+        assert_ne!(login.finish().code, Some(0));
+    }
+    scene.login_as("alice", &[]).success();
+}
+
+#[test]
+fn two_logins_at_once_are_one() {
+    let scene = scene();
+    let (first, url) = scene.login(&[]);
+    let (second, same) = scene.login(&[]);
+    assert_eq!(url, same);
+    // One of them losing interest does not end it for the other.
+    let (third, _) = scene.login(&[]);
+    drop(third);
+    browser::allow(&url, "alice");
+    first.finish().success();
+    second.finish().success();
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1);
+}
+
+/// What the address bar shows where nothing catches the redirect.
+fn landing(scene: &Scene, url: &str) -> String {
+    scene.fake.configure(|behaviour| behaviour.callback = None);
+    let page = browser::allow(url, "alice");
+    assert!(page.url.starts_with("https://imgur.com/"), "{}", page.url);
+    page.url
+}
+
+#[test]
+fn the_whole_redirect_url_can_be_pasted() {
+    let scene = scene();
+    let (mut login, url) = scene.login(&["--paste"]);
+    assert!(is_free(&scene.callback()), "nothing listens");
+    let address = landing(&scene, &url);
+    login.write(&format!("{address}\n"));
+    login.finish().success();
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn the_code_alone_can_be_pasted() {
+    let scene = scene();
+    let (mut login, url) = scene.login(&["--paste"]);
+    let address = landing(&scene, &url);
+    login.write(&parameters(&address)["code"]);
+    login.finish().success();
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn a_pasted_address_of_another_login_is_not_taken() {
+    let scene = scene();
+    let (mut login, _url) = scene.login(&["--paste"]);
+    login.write("https://imgur.com/?state=somebody-elses&code=0123\n");
+    let output = login.finish().exits(2);
+    assert!(output.stderr.contains("another sign-in"), "{}", output.stderr);
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+}
+
+#[test]
+fn the_pin_flow_takes_the_pin_that_the_page_shows() {
+    let scene = scene();
+    let (mut login, url) = scene.login(&["--flow", "pin"]);
+    assert_eq!(parameters(&url)["response_type"], "pin");
+    let page = browser::allow(&url, "alice");
+    login.write(page.pin().unwrap());
+    login.finish().success();
+    assert_eq!(scene.fake.requests(Endpoint::Token)[0].grant_type(), Some("pin"));
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn a_wrong_pin_is_refused_in_so_many_words() {
+    let scene = scene();
+    let (mut login, url) = scene.login(&["--flow", "pin"]);
+    browser::allow(&url, "alice");
+    login.write("0000000\n");
+    let output = login.finish().exits(10);
+    assert!(output.stderr.contains("Invalid Pin"), "{}", output.stderr);
+}
+
+#[test]
+fn the_token_flow_takes_the_pasted_fragment() {
+    let scene = scene();
+    let refused = scene.ctl(&["login", "--no-browser", "--flow", "token"]).exits(2);
+    assert!(refused.complaint().contains("--paste"), "{}", refused.stderr);
+
+    let (mut login, url) = scene.login(&["--flow", "token", "--paste"]);
+    assert_eq!(parameters(&url)["response_type"], "token");
+    let address = landing(&scene, &url);
+    assert!(address.contains("#access_token="));
+    login.write(&format!("{address}\n"));
+    login.finish().success();
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.account().username.as_deref(), Some("alice"));
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+    scene.refresh();
+}
+
+/// Asks the callback with these headers, and returns the status line.
+fn status_line(scene: &Scene, request: &str) -> String {
+    let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_website_that_rebinds_its_name_reaches_no_callback() {
+    let scene = scene();
+    let (_login, url) = scene.login(&[]);
+    let state = &parameters(&url)["state"];
+    for host in ["evil.example", "localhost", ""] {
+        let request = format!("GET /callback?state={state}&code=0123 HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let line = status_line(&scene, &request);
+        assert_eq!(line, "HTTP/1.1 400 Bad Request", "{host:?}");
+    }
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+    assert!(scene.account().login_pending);
+}
+
+#[test]
+fn only_the_callback_is_answered() {
+    let scene = scene();
+    let (_login, url) = scene.login(&[]);
+    let state = &parameters(&url)["state"];
+    let at = |path: &str| scene.callback().replace("/callback", path);
+    for path in ["/", "/callback/", "/favicon.ico"] {
+        let address = format!("{}?state={state}&code=0123", at(path));
+        assert_eq!(http::get(&address, None).unwrap().status, 404, "{path}");
+    }
+    assert_eq!(http::get(&scene.callback(), None).unwrap().status, 404);
+    let form = [("state", state.as_str()), ("code", "0123")];
+    assert_eq!(http::post(&scene.callback(), None, &form).unwrap().status, 400);
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+}
+
+#[test]
+fn a_code_that_cannot_be_exchanged_is_told_on_both_sides_and_another_login_is_free() {
+    let scene = scene();
+    for fault in [
+        Fault::refused("Refresh token doesn't exist or is invalid for the client"),
+        Fault::OverCapacity(500),
+    ] {
+        scene.fake.fail_next(Endpoint::Token, fault);
+        let (login, url) = scene.login(&[]);
+        let page = browser::allow(&url, "alice");
+        assert_eq!(page.status, 502);
+        assert!(page.text.contains("could not be completed"), "{}", page.text);
+        let output = login.finish().exits(10);
+        assert!(output.stderr.contains("sign in again"), "{}", output.stderr);
+    }
+    assert_eq!(scene.account().state, State::Empty);
+    scene.login_as("alice", &[]).success();
+}
+
+#[test]
+fn a_wrong_client_secret_shows_up_at_the_login_by_its_name() {
+    let scene = scene();
+    scene
+        .fake
+        .configure(|behaviour| "another".clone_into(&mut behaviour.client_secret));
+    let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--json"]);
+    let begun: Value = serde_json::from_str(&login.line().unwrap()).unwrap();
+    browser::allow(begun["url"].as_str().unwrap(), "alice");
+    let output = login.finish().exits(9);
+    let error: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!(error["error"], "Misconfigured");
+    assert_eq!(error["setting"], "client_secret");
+
+    let output = scene.login_as("alice", &[]).exits(9);
+    assert!(output.stderr.contains("credentials"), "{}", output.stderr);
+}
+
+#[test]
+fn a_call_that_comes_during_a_login_gets_the_token_that_it_brings() {
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    let mut caller = scene.bed.wire();
+    caller.ask("GetToken", &json!({}));
+    assert!(scene.account().login_pending);
+    assert!(!caller.has_answer(), "it waits");
+    browser::allow(&url, "alice");
+    assert!(scene.fake.is_live(token_of(&caller.answer())));
+    login.finish().success();
+}
+
+#[test]
+fn a_call_that_waits_for_a_login_ends_with_it() {
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    let waiting = scene.bed.ctl_spawn(&["token"]);
+    browser::deny(&url);
+    login.finish().exits(10);
+    let output = waiting.finish().exits(4);
+    assert!(output.complaint().contains("imgurctl login"), "{}", output.stderr);
+}
+
+#[test]
+fn without_a_grant_a_call_fails_at_once_however_long_it_would_wait() {
+    let scene = scene();
+    // Longer than the test waits for an answer.
+    let output = scene.ctl(&["token", "--wait", "1h"]).exits(4);
+    assert!(output.complaint().contains("imgurctl login"), "{}", output.stderr);
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+}
