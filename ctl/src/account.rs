@@ -15,11 +15,7 @@ pub(crate) fn add(app: &App, name: String, form: &Form) -> Result<(), Failure> {
     if app.output.json {
         return Output::print_json(&account);
     }
-    let default = if account.is_default {
-        ", the default account"
-    } else {
-        ""
-    };
+    let default = if account.is_default { ", the default account" } else { "" };
     app.output.say(format!("Added {}{default}.", account.name));
     app.output.say(next_step(&account));
     Ok(())
@@ -42,17 +38,9 @@ fn filled_in(app: &App, name: String, form: &Form) -> Result<AddAccount, Failure
         }
     }
     if settings.client_id.is_none() {
-        return Err(Failure::usage(
-            "client_id",
-            "give the application's id with --client-id ID",
-        ));
+        return Err(Failure::usage("client_id", "give the application's id with --client-id ID"));
     }
-    Ok(AddAccount {
-        account: name,
-        settings,
-        client_secret,
-        make_default,
-    })
+    Ok(AddAccount { account: name, settings, client_secret, make_default })
 }
 
 fn next_step(account: &Account) -> String {
@@ -123,11 +111,7 @@ pub(crate) fn remove(app: &App, name: String) -> Result<(), Failure> {
 }
 
 pub(crate) fn make_default(app: &App, name: String) -> Result<(), Failure> {
-    let call = SetAccount {
-        account: Some(name),
-        make_default: Some(true),
-        ..SetAccount::default()
-    };
+    let call = SetAccount { account: Some(name), make_default: Some(true), ..SetAccount::default() };
     let account = app.call(&call)?.account;
     conclude(app, &account, format!("{} is the default account.", account.name))
 }
@@ -135,19 +119,13 @@ pub(crate) fn make_default(app: &App, name: String) -> Result<(), Failure> {
 pub(crate) fn auto_refresh(app: &App, switch: Switch, account: Option<String>) -> Result<(), Failure> {
     let call = SetAccount {
         account,
-        settings: Settings {
-            auto_refresh: Some(switch == Switch::On),
-            ..Settings::default()
-        },
+        settings: Settings { auto_refresh: Some(switch == Switch::On), ..Settings::default() },
         ..SetAccount::default()
     };
     let account = app.call(&call)?.account;
     let text = match switch {
         Switch::On => format!("{} is refreshed before its token expires.", account.name),
-        Switch::Off => format!(
-            "{} is refreshed only when somebody asks for a token.",
-            account.name
-        ),
+        Switch::Off => format!("{} is refreshed only when somebody asks for a token.", account.name),
     };
     conclude(app, &account, text)
 }
@@ -166,21 +144,16 @@ pub(crate) fn conclude(app: &App, account: &Account, text: String) -> Result<(),
 
 /// What `Authorization: Client-ID` takes.
 pub(crate) fn client_id(account: &Account) -> Result<&str, Failure> {
-    account
-        .settings
-        .client_id
-        .as_deref()
-        .filter(|id| !id.is_empty())
-        .ok_or_else(|| {
-            let name = &account.name;
-            Error::Misconfigured {
-                setting: "client_id".into(),
-                reason: format!(
-                    "{name} has no client ID; set it with `imgurctl account set {name} --client-id ID`"
-                ),
-            }
-            .into()
-        })
+    account.settings.client_id.as_deref().filter(|id| !id.is_empty()).ok_or_else(|| {
+        let name = &account.name;
+        Error::Misconfigured {
+            setting: "client_id".into(),
+            reason: format!(
+                "{name} has no client ID; set it with `imgurctl account set {name} --client-id ID`"
+            ),
+        }
+        .into()
+    })
 }
 
 /// Who is signed in, by the best name there is.
@@ -226,29 +199,19 @@ mod tests {
     use super::*;
 
     fn settings(redirect_uri: &str) -> Settings {
-        Settings {
-            redirect_uri: Some(redirect_uri.into()),
-            ..Settings::default()
-        }
+        Settings { redirect_uri: Some(redirect_uri.into()), ..Settings::default() }
     }
 
     #[test]
     fn asks_for_the_answer_where_nothing_here_can_catch_it() {
         assert!(needs_paste(&settings("https://imgur.com/"), None));
-        assert!(needs_paste(
-            &settings("http://127.0.0.1:8917/callback"),
-            Some(Flow::Pin)
-        ));
+        assert!(needs_paste(&settings("http://127.0.0.1:8917/callback"), Some(Flow::Pin)));
         assert!(needs_paste(&settings("myapp:/callback"), None));
     }
 
     #[test]
     fn lets_the_daemon_catch_the_answer_on_a_loopback_address() {
-        for uri in [
-            "http://127.0.0.1:8917/callback",
-            "http://localhost:1/",
-            "http://[::1]:1/",
-        ] {
+        for uri in ["http://127.0.0.1:8917/callback", "http://localhost:1/", "http://[::1]:1/"] {
             assert!(!needs_paste(&settings(uri), None), "{uri}");
         }
         assert!(!needs_paste(&Settings::default(), None));
@@ -256,10 +219,7 @@ mod tests {
 
     #[test]
     fn lets_a_flow_given_by_hand_overrule_the_setting() {
-        let settings = Settings {
-            flow: Some(Flow::Pin),
-            ..Settings::default()
-        };
+        let settings = Settings { flow: Some(Flow::Pin), ..Settings::default() };
         assert!(needs_paste(&settings, None));
         assert!(!needs_paste(&settings, Some(Flow::Code)));
     }

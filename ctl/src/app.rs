@@ -17,10 +17,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(global: &Global) -> Self {
-        Self {
-            output: Output::new(global),
-            socket: global.socket.clone().unwrap_or_else(socket_path),
-        }
+        Self { output: Output::new(global), socket: global.socket.clone().unwrap_or_else(socket_path) }
     }
 
     /// A connection of its own.
@@ -35,9 +32,7 @@ impl App {
 
     /// All accounts, or the one named.
     pub(crate) fn accounts(&self, account: Option<&str>) -> Result<Vec<Account>, ClientError> {
-        let call = ListAccounts {
-            account: account.map(Into::into),
-        };
+        let call = ListAccounts { account: account.map(Into::into) };
         Ok(self.call(&call)?.accounts)
     }
 
@@ -57,8 +52,5 @@ fn no_such_account(name: Option<&str>) -> Error {
                  or choose one with `imgurctl account default NAME`"
             .into(),
     };
-    Error::NoSuchAccount {
-        account: name.unwrap_or_default().into(),
-        reason,
-    }
+    Error::NoSuchAccount { account: name.unwrap_or_default().into(), reason }
 }

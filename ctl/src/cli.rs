@@ -289,10 +289,7 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
         };
     }
     let failure = usage_failure(error);
-    if env::args_os()
-        .take_while(|arg| arg != "--")
-        .any(|arg| arg == "--json")
-    {
+    if env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json") {
         tell(&failure.json());
     } else {
         tell(&format!("imgurctl: {failure}"));
@@ -304,24 +301,12 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
 fn usage_failure(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
     let (message, usage) = text.split_once("\n\nUsage: ").unwrap_or((&text, "imgurctl"));
-    let message = message
-        .split("\n\nFor more information")
-        .next()
-        .unwrap_or(message);
+    let message = message.split("\n\nFor more information").next().unwrap_or(message);
     let message: Vec<_> = message.trim_start_matches("error: ").split_whitespace().collect();
-    let command: Vec<_> = usage
-        .split_whitespace()
-        .take_while(|word| !word.starts_with(['[', '<', '-']))
-        .collect();
-    let field = error
-        .get(ContextKind::InvalidArg)
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    Error::invalid(
-        field,
-        format!("{}; see `{} --help`", message.join(" "), command.join(" ")),
-    )
-    .into()
+    let command: Vec<_> =
+        usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+    let field = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    Error::invalid(field, format!("{}; see `{} --help`", message.join(" "), command.join(" "))).into()
 }
 
 /// The script is small, and clap_complete panics on a closed pipe: print it in one piece.

@@ -58,10 +58,7 @@ impl Failure {
             Self::Client(ClientError::Keeper(error)) => parameters(error),
             _ => Map::from_iter([("reason".into(), self.to_string().into())]),
         };
-        let report = Report {
-            error: self.name(),
-            fields,
-        };
+        let report = Report { error: self.name(), fields };
         serde_json::to_string(&report).unwrap_or_else(|_| format!(r#"{{"error":"{}"}}"#, self.name()))
     }
 }
@@ -142,18 +139,12 @@ mod tests {
                 r#"{"error":"InvalidArgument","field":"flow","reason":"it is so; do this"}"#,
             ),
             (
-                Error::NoSuchAccount {
-                    account: account(),
-                    reason: reason(),
-                },
+                Error::NoSuchAccount { account: account(), reason: reason() },
                 3,
                 r#"{"error":"NoSuchAccount","account":"a","reason":"it is so; do this"}"#,
             ),
             (
-                Error::ConsentNeeded {
-                    account: account(),
-                    reason: reason(),
-                },
+                Error::ConsentNeeded { account: account(), reason: reason() },
                 4,
                 r#"{"error":"ConsentNeeded","account":"a","reason":"it is so; do this"}"#,
             ),
@@ -163,10 +154,7 @@ mod tests {
                 r#"{"error":"AccessDenied","reason":"it is so; do this"}"#,
             ),
             (
-                Error::TemporarilyUnavailable {
-                    reason: reason(),
-                    retry_at: Some(7),
-                },
+                Error::TemporarilyUnavailable { reason: reason(), retry_at: Some(7) },
                 6,
                 r#"{"error":"TemporarilyUnavailable","reason":"it is so; do this","retry_at":7}"#,
             ),
@@ -176,18 +164,11 @@ mod tests {
                 r#"{"error":"StoreUnavailable","reason":"it is so; do this"}"#,
             ),
             (
-                Error::Misconfigured {
-                    setting: "client_id".into(),
-                    reason: reason(),
-                },
+                Error::Misconfigured { setting: "client_id".into(), reason: reason() },
                 9,
                 r#"{"error":"Misconfigured","reason":"it is so; do this","setting":"client_id"}"#,
             ),
-            (
-                Error::login(reason()),
-                10,
-                r#"{"error":"LoginFailed","reason":"it is so; do this"}"#,
-            ),
+            (Error::login(reason()), 10, r#"{"error":"LoginFailed","reason":"it is so; do this"}"#),
         ]
     }
 

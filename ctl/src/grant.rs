@@ -31,10 +31,7 @@ pub(crate) fn restore(app: &App, account: Option<String>) -> Result<(), Failure>
 
 /// A grant that no refresh has proved yet is kept all the same: only a refusal makes a failure of it.
 fn conclude(app: &App, account: &Account, done: &str) -> Result<(), Failure> {
-    let reason = account
-        .reason
-        .clone()
-        .unwrap_or_else(|| account.state.to_string());
+    let reason = account.reason.clone().unwrap_or_else(|| account.state.to_string());
     if account::is_refused(account) {
         return Err(Error::ConsentNeeded {
             account: account.name.clone(),
@@ -53,9 +50,8 @@ pub(crate) fn logout(app: &App, account: Option<String>) -> Result<(), Failure> 
     let call = Logout { account };
     app.call(&call)?;
     let whose = call.account.as_deref().unwrap_or("the default account");
-    app.output.done(format!(
-        "Signed out: the grants of {whose} are forgotten. `imgurctl login` signs in again."
-    ))
+    app.output
+        .done(format!("Signed out: the grants of {whose} are forgotten. `imgurctl login` signs in again."))
 }
 
 pub(crate) fn unlock(app: &App) -> Result<(), Failure> {

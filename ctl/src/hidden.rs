@@ -54,10 +54,7 @@ impl Keys {
     /// Puts a question and reads the answer, empty where only Enter was pressed.
     pub(crate) fn ask(self, question: &str) -> Result<Secret, Failure> {
         Output::ask(question);
-        let config = rpassword::ConfigBuilder::new()
-            .input_reader(self)
-            .output_discard()
-            .build();
+        let config = rpassword::ConfigBuilder::new().input_reader(self).output_discard().build();
         let answer = rpassword::read_password_with_config(config);
         Output::end_line();
         match answer {

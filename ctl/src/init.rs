@@ -93,20 +93,13 @@ fn begin(files: &Files, store: Store) -> Result<Done, Failure> {
         Store::SecretService | Store::Memory => None,
     };
     create(&files.config, &first_config(store)).map_err(|error| cannot("write", &files.config, &error))?;
-    Ok(Done {
-        store,
-        config: Step::Made,
-        key,
-    })
+    Ok(Done { store, config: Step::Made, key })
 }
 
 /// A configuration is there and stays as it is; a key that it misses is made.
 fn complete(files: &Files, asked: Option<Store>, text: &str) -> Result<Done, Failure> {
     let config: DocumentMut = text.parse().map_err(|error| {
-        Failure::Other(format!(
-            "{} is not valid TOML, correct it: {error}",
-            files.config.display()
-        ))
+        Failure::Other(format!("{} is not valid TOML, correct it: {error}", files.config.display()))
     })?;
     let named = config.get("store").and_then(Item::as_str);
     let wants_file = match named {
@@ -123,11 +116,7 @@ fn complete(files: &Files, asked: Option<Store>, text: &str) -> Result<Done, Fai
     let made = make_key(&key)?;
     Ok(Done {
         store: Store::File,
-        config: if named.is_some() {
-            Step::Kept
-        } else {
-            Step::KeptWithoutStore
-        },
+        config: if named.is_some() { Step::Kept } else { Step::KeptWithoutStore },
         key: Some((key, made)),
     })
 }
@@ -158,11 +147,7 @@ fn make_key(path: &Path) -> Result<Step, Failure> {
 fn create(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     if let Err(error) = written {
         fs::remove_file(path)?;
@@ -172,10 +157,7 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::Other(format!(
-        "cannot {verb} {}: {error}; see its permissions",
-        path.display()
-    ))
+    Failure::Other(format!("cannot {verb} {}: {error}; see its permissions", path.display()))
 }
 
 fn name(store: Store) -> &'static str {
@@ -287,9 +269,7 @@ mod tests {
         assert_eq!(mode(&files.key), 0o600);
         assert_eq!(mode(files.key.parent().expect("a directory")), 0o700);
         let line = fs::read_to_string(&files.key).expect("text");
-        let key = BASE64_STANDARD
-            .decode(line.strip_suffix('\n').expect("one line"))
-            .expect("base64");
+        let key = BASE64_STANDARD.decode(line.strip_suffix('\n').expect("one line")).expect("base64");
         assert_eq!(key.len(), KEY_SIZE);
         assert_ne!(key, [0; KEY_SIZE]);
     }
@@ -315,22 +295,14 @@ mod tests {
     fn never_writes_over_a_configuration() {
         let (_home, files) = home();
         with_config(&files, "store = \"memory\"\n");
-        for asked in [
-            None,
-            Some(Store::SecretService),
-            Some(Store::File),
-            Some(Store::Memory),
-        ] {
+        for asked in [None, Some(Store::SecretService), Some(Store::File), Some(Store::Memory)] {
             let Err(failure) = complete(&files, asked, "store = \"memory\"\n") else {
                 panic!("took {asked:?}");
             };
             assert_eq!(failure.exit_code(), 1);
         }
         assert!(begin(&files, Store::SecretService).is_err());
-        assert_eq!(
-            fs::read_to_string(&files.config).expect("text"),
-            "store = \"memory\"\n"
-        );
+        assert_eq!(fs::read_to_string(&files.config).expect("text"), "store = \"memory\"\n");
         assert!(!files.key.exists());
     }
 
@@ -349,20 +321,14 @@ mod tests {
         let done = complete(&files, None, "store = \"file\"\n").expect("done");
         assert_eq!(done.config, Step::Kept);
         assert!(files.key.exists());
-        assert!(
-            complete(&files, None, "store = \"file\"\n").is_err(),
-            "nothing is missing any more"
-        );
+        assert!(complete(&files, None, "store = \"file\"\n").is_err(), "nothing is missing any more");
     }
 
     #[test]
     fn says_which_line_a_configuration_misses() {
         let (_home, files) = home();
         let done = complete(&files, Some(Store::File), "[accounts.a]\n").expect("done");
-        assert!(
-            done.tell(&files)
-                .contains("put store = \"file\" on its first line")
-        );
+        assert!(done.tell(&files).contains("put store = \"file\" on its first line"));
         assert!(files.key.exists());
     }
 

@@ -62,14 +62,11 @@ pub(crate) fn ask_hidden(question: &str) -> Result<Secret, Failure> {
 
 fn read_bounded(from: impl Read, what: &str, field: &str) -> Result<Secret, Failure> {
     let mut text = String::new();
-    from.take(MAX_MESSAGE as u64 + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| unreadable(&error))?;
+    from.take(MAX_MESSAGE as u64 + 1).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
     match text.trim() {
-        _ if text.len() > MAX_MESSAGE => Err(Failure::usage(
-            field,
-            format!("standard input holds more than 64 KiB; give it {what} alone"),
-        )),
+        _ if text.len() > MAX_MESSAGE => {
+            Err(Failure::usage(field, format!("standard input holds more than 64 KiB; give it {what} alone")))
+        }
         "" => Err(missing(what, field)),
         text => Ok(text.into()),
     }
@@ -80,9 +77,7 @@ fn missing(what: &str, field: &str) -> Failure {
 }
 
 pub(crate) fn unreadable(error: &io::Error) -> Failure {
-    Failure::Other(format!(
-        "cannot read standard input: {error}; see where it comes from"
-    ))
+    Failure::Other(format!("cannot read standard input: {error}; see where it comes from"))
 }
 
 #[cfg(test)]
@@ -101,10 +96,7 @@ mod tests {
     #[test]
     fn refuses_nothing_by_saying_what_is_missing() {
         let failure = read(b" \n").expect_err("refused");
-        assert_eq!(
-            failure.to_string(),
-            "nothing came on standard input; give it the token"
-        );
+        assert_eq!(failure.to_string(), "nothing came on standard input; give it the token");
         assert_eq!(failure.exit_code(), 2);
     }
 

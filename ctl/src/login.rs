@@ -25,10 +25,7 @@ enum Event {
 
 impl Event {
     fn replied(reply: Result<LoginReply, ClientError>) -> Self {
-        reply.map_or_else(
-            |error| Self::Failed(error.into()),
-            |reply| Self::Reply(reply.into()),
-        )
+        reply.map_or_else(|error| Self::Failed(error.into()), |reply| Self::Reply(reply.into()))
     }
 
     fn answered(answer: Result<Secret, Failure>) -> Self {
@@ -100,14 +97,7 @@ struct Dialog<'a> {
 
 impl<'a> Dialog<'a> {
     fn new(app: &'a App, paste: bool, opens_browser: bool, events: Sender<Event>) -> Self {
-        Self {
-            app,
-            paste,
-            opens_browser,
-            events,
-            login_id: String::new(),
-            terminal: None,
-        }
+        Self { app, paste, opens_browser, events, login_id: String::new(), terminal: None }
     }
 
     /// The first reply opens the dialog, the one with an account ends it.
@@ -128,9 +118,9 @@ impl<'a> Dialog<'a> {
         if self.app.output.json {
             Output::print_json(reply)?;
         } else if opened {
-            self.app.output.say(format!(
-                "Opening your browser. Should no page appear, open this one:\n{url}"
-            ));
+            self.app
+                .output
+                .say(format!("Opening your browser. Should no page appear, open this one:\n{url}"));
         } else {
             Output::print(url)?;
         }
@@ -154,9 +144,7 @@ impl<'a> Dialog<'a> {
         let keys = terminal.keys().map_err(|error| input::unreadable(&error))?;
         self.terminal = Some(terminal);
         thread::spawn(move || {
-            events.send(Event::answered(
-                keys.ask(&format!("Enter {ANSWER} (it is not shown): ")),
-            ))
+            events.send(Event::answered(keys.ask(&format!("Enter {ANSWER} (it is not shown): "))))
         });
         Ok(())
     }
@@ -164,10 +152,7 @@ impl<'a> Dialog<'a> {
     /// Hands the answer in on a connection of its own: the first one waits for the outcome.
     fn take_answer(&mut self, response: Secret) -> Result<Option<Account>, Failure> {
         let again = self.terminal.take().is_some();
-        let call = CompleteLogin {
-            login_id: self.login_id.clone(),
-            response,
-        };
+        let call = CompleteLogin { login_id: self.login_id.clone(), response };
         match self.app.call(&call) {
             Ok(reply) => Ok(Some(reply.account)),
             // A slip of the hand is no end: the login is still open.

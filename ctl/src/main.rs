@@ -51,10 +51,7 @@ fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Logout { account } => grant::logout(app, account),
         Command::AutoRefresh { switch, account } => account::auto_refresh(app, switch, account),
         Command::Unlock => grant::unlock(app),
-        Command::Status {
-            account,
-            watch: false,
-        } => status::status(app, account.as_deref()),
+        Command::Status { account, watch: false } => status::status(app, account.as_deref()),
         Command::Status { account, watch: true } => watch::watch(app, account),
         Command::Completions { shell } => cli::completions(shell),
     }

@@ -99,14 +99,10 @@ pub(crate) fn tell(text: &str) {
 
 fn write_out(text: &str, end: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    write!(stdout, "{text}{end}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::NoReader,
-            _ => Failure::Other(format!(
-                "cannot write to standard output: {error}; see where it goes"
-            )),
-        })
+    write!(stdout, "{text}{end}").and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::NoReader,
+        _ => Failure::Other(format!("cannot write to standard output: {error}; see where it goes")),
+    })
 }
 
 /// Text from a server or the daemon on one line, without what a terminal would obey.

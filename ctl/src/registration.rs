@@ -18,10 +18,7 @@ pub(crate) fn explain(form: &Form) {
 }
 
 fn redirect_uri(form: &Form) -> &str {
-    form.redirect_uri
-        .as_deref()
-        .filter(|uri| !uri.is_empty())
-        .unwrap_or(DEFAULT_REDIRECT_URI)
+    form.redirect_uri.as_deref().filter(|uri| !uri.is_empty()).unwrap_or(DEFAULT_REDIRECT_URI)
 }
 
 fn at_imgur(flow: Flow, redirect_uri: &str) -> String {

@@ -60,10 +60,7 @@ pub(crate) fn sheet(account: &Account, now: i64) -> String {
 /// By their names in config.toml.
 fn settings(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     let auth_params = settings.auth_params.as_ref().map(|params| {
-        let pairs: Vec<_> = params
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+        let pairs: Vec<_> = params.iter().map(|(key, value)| format!("{key}={value}")).collect();
         pairs.join(" ")
     });
     vec![
@@ -75,18 +72,9 @@ fn settings(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
         ("api_url", settings.api_url.clone()),
         ("scope", settings.scope.clone()),
         ("state prefix", settings.state.clone()),
-        (
-            "client_auth",
-            settings.client_auth.map(|auth| client_auth(auth).into()),
-        ),
-        (
-            "send_redirect_uri",
-            settings.send_redirect_uri.map(|sent| sent.to_string()),
-        ),
-        (
-            "refresh_reuse",
-            settings.refresh_reuse.map(|reuse| refresh_reuse(reuse).into()),
-        ),
+        ("client_auth", settings.client_auth.map(|auth| client_auth(auth).into())),
+        ("send_redirect_uri", settings.send_redirect_uri.map(|sent| sent.to_string())),
+        ("refresh_reuse", settings.refresh_reuse.map(|reuse| refresh_reuse(reuse).into())),
         ("auth_params", auth_params),
     ]
 }
@@ -113,16 +101,12 @@ pub(crate) fn name(account: &Account) -> String {
 
 /// A dash for what there is not.
 pub(crate) fn optional(text: Option<&str>) -> String {
-    text.filter(|text| !text.is_empty())
-        .map_or_else(|| "-".into(), printable)
+    text.filter(|text| !text.is_empty()).map_or_else(|| "-".into(), printable)
 }
 
 fn state(account: &Account) -> String {
     let mut text = account.state.to_string();
-    for (flag, word) in [
-        (account.login_pending, "signing in"),
-        (account.unsaved, "unsaved"),
-    ] {
+    for (flag, word) in [(account.login_pending, "signing in"), (account.unsaved, "unsaved")] {
         if flag {
             text = format!("{text}, {word}");
         }
@@ -197,47 +181,29 @@ mod tests {
     fn colorless(text: &str) -> String {
         let mut parts = text.split('\x1b');
         let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |text, part| {
-            text + part.split_once('m').map_or("", |(_, rest)| rest)
-        })
+        parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
     }
 
     #[test]
     fn says_when_a_token_expires_and_is_refreshed() {
-        assert_eq!(
-            cells(account()),
-            "me       -     fresh  in 52 min  refresh in 41 min"
-        );
+        assert_eq!(cells(account()), "me       -     fresh  in 52 min  refresh in 41 min");
     }
 
     #[test]
     fn says_when_a_failed_refresh_is_tried_again() {
-        let waiting = Account {
-            state: State::Waiting,
-            retry_at: Some(NOW + 100),
-            ..account()
-        };
+        let waiting = Account { state: State::Waiting, retry_at: Some(NOW + 100), ..account() };
         assert!(cells(waiting).ends_with("waiting  in 52 min  retry in 1 min"));
     }
 
     #[test]
     fn says_that_nothing_is_scheduled() {
-        let manual = Account {
-            auto_refresh: false,
-            next_refresh_at: None,
-            expires_at: None,
-            ..account()
-        };
+        let manual = Account { auto_refresh: false, next_refresh_at: None, expires_at: None, ..account() };
         assert!(cells(manual).ends_with("fresh  unknown  auto-refresh off"));
     }
 
     #[test]
     fn marks_what_is_going_on_beside_the_state() {
-        let busy = Account {
-            login_pending: true,
-            unsaved: true,
-            ..account()
-        };
+        let busy = Account { login_pending: true, unsaved: true, ..account() };
         assert!(cells(busy).contains("fresh, signing in, unsaved"));
     }
 
@@ -246,14 +212,7 @@ mod tests {
         let rows = [account(), account()];
         let coloured = accounts(&rows, NOW, true);
         assert_ne!(coloured, colorless(&coloured));
-        let trimmed = |text: String| {
-            text.lines()
-                .map(|line| line.trim_end().to_owned())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            trimmed(colorless(&coloured)),
-            trimmed(accounts(&rows, NOW, false))
-        );
+        let trimmed = |text: String| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+        assert_eq!(trimmed(colorless(&coloured)), trimmed(accounts(&rows, NOW, false)));
     }
 }

@@ -53,11 +53,7 @@ pub(crate) fn relative(at: i64, now: i64) -> String {
         seconds if seconds < 90 * DAY => format!("{} days", seconds / DAY),
         _ => return clock(at, "%Y-%m-%d"),
     };
-    if distance < 0 {
-        format!("{amount} ago")
-    } else {
-        format!("in {amount}")
-    }
+    if distance < 0 { format!("{amount} ago") } else { format!("in {amount}") }
 }
 
 fn hours(seconds: i64) -> String {
@@ -79,11 +75,7 @@ pub(crate) fn relative_and_clock(at: i64, now: i64) -> String {
 fn clock(at: i64, format: &str) -> String {
     Timestamp::from_second(at).map_or_else(
         |_| "beyond the calendar".into(),
-        |time| {
-            time.to_zoned_datetime(TimeZone::system())
-                .strftime(format)
-                .to_string()
-        },
+        |time| time.to_zoned_datetime(TimeZone::system()).strftime(format).to_string(),
     )
 }
 

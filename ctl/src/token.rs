@@ -18,10 +18,7 @@ pub(crate) fn token(app: &App, args: TokenArgs) -> Result<(), Failure> {
     }
     if args.anonymous {
         let account = app.account(args.account.as_deref())?;
-        return Output::print(&format!(
-            "Authorization: Client-ID {}",
-            account::client_id(&account)?
-        ));
+        return Output::print(&format!("Authorization: Client-ID {}", account::client_id(&account)?));
     }
     let call = GetToken {
         account: args.account,
@@ -31,10 +28,7 @@ pub(crate) fn token(app: &App, args: TokenArgs) -> Result<(), Failure> {
     let token = app.call(&call)?.token;
     if args.header {
         let prefix = args.prefix.as_deref().unwrap_or("Bearer");
-        return Output::print(&format!(
-            "Authorization: {prefix} {}",
-            token.access_token.expose()
-        ));
+        return Output::print(&format!("Authorization: {prefix} {}", token.access_token.expose()));
     }
     print(app, &token)
 }
@@ -50,10 +44,7 @@ pub(crate) fn reject(app: &App, account: Option<String>, wait: Wait) -> Result<(
 
 /// Renews it for others to ask for: the token itself is not what was asked here, and stays unsaid.
 pub(crate) fn refresh(app: &App, account: Option<String>, wait: Wait) -> Result<(), Failure> {
-    let call = Refresh {
-        account,
-        wait_ms: wait.wait.map(milliseconds),
-    };
+    let call = Refresh { account, wait_ms: wait.wait.map(milliseconds) };
     let token = app.call(&call)?.token;
     if app.output.json {
         return Output::print_json(&serde_json::json!({
@@ -66,8 +57,7 @@ pub(crate) fn refresh(app: &App, account: Option<String>, wait: Wait) -> Result<
         Some(at) => format!("expires {}", relative(at, now())),
         None => "does not say when it expires".into(),
     };
-    app.output
-        .say(format!("Refreshed {}: the new token {expiry}.", token.account));
+    app.output.say(format!("Refreshed {}: the new token {expiry}.", token.account));
     Ok(())
 }
 

@@ -27,12 +27,8 @@ pub(crate) fn watch(app: &App, account: Option<String>) -> Result<(), Failure> {
         }
         return Err(ended());
     }
-    let mut screen = Screen {
-        app,
-        account: call.account.clone(),
-        in_place: io::stdout().is_terminal(),
-        shown: None,
-    };
+    let mut screen =
+        Screen { app, account: call.account.clone(), in_place: io::stdout().is_terminal(), shown: None };
     screen.refresh()?;
     let changes = follow(keeper, call);
     loop {
@@ -90,11 +86,7 @@ impl Screen<'_> {
             None | Some([]) => status::NO_ACCOUNTS.to_owned(),
             Some(accounts) => status::page(accounts, time::now(), self.app.output.color),
         };
-        Output::print(&if self.in_place {
-            format!("{CLEAR}{page}")
-        } else {
-            page
-        })
+        Output::print(&if self.in_place { format!("{CLEAR}{page}") } else { page })
     }
 }
 

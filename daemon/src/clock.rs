@@ -49,23 +49,10 @@ impl SystemClock {
     fn arm(&self, deadline: Option<Timestamp>) -> io::Result<()> {
         // A zero time disarms the timer; a moment before the epoch is as due as one just after it.
         let at = deadline.map_or(0, |deadline| deadline.as_millis().max(1));
-        let it_value = Timespec {
-            tv_sec: at.div_euclid(1000),
-            tv_nsec: at.rem_euclid(1000) * 1_000_000,
-        };
-        let it_interval = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let it_value = Timespec { tv_sec: at.div_euclid(1000), tv_nsec: at.rem_euclid(1000) * 1_000_000 };
+        let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-        timerfd_settime(
-            self.timer.get_ref(),
-            flags,
-            &Itimerspec {
-                it_interval,
-                it_value,
-            },
-        )?;
+        timerfd_settime(self.timer.get_ref(), flags, &Itimerspec { it_interval, it_value })?;
         Ok(())
     }
 

@@ -8,17 +8,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Targets that may print what they carry at DEBUG or TRACE.
-const PAYLOAD_PRINTERS: [&str; 9] = [
-    "h2",
-    "hyper",
-    "hyper_util",
-    "oauth2",
-    "oo7",
-    "reqwest",
-    "rustls",
-    "zbus",
-    "zvariant",
-];
+const PAYLOAD_PRINTERS: [&str; 9] =
+    ["h2", "hyper", "hyper_util", "oauth2", "oo7", "reqwest", "rustls", "zbus", "zvariant"];
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,9 +52,7 @@ pub fn start(format: LogFormat) -> io::Result<()> {
 }
 
 fn filter() -> EnvFilter {
-    let asked = EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .from_env_lossy();
+    let asked = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
     PAYLOAD_PRINTERS
         .iter()
         .filter_map(|target| format!("{target}=warn").parse().ok())

@@ -37,17 +37,11 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let options = Options {
-        config: arguments.config,
-        socket: arguments.socket,
-        store: arguments.store,
-    };
+    let options = Options { config: arguments.config, socket: arguments.socket, store: arguments.store };
     if arguments.check {
         return service::check(&options);
     }
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(service::run(options))
 }

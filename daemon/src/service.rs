@@ -78,12 +78,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
 async fn reload(desk: &Desk, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
-    notify(
-        &[NotifyState::Reloading]
-            .into_iter()
-            .chain(reloading)
-            .collect::<Vec<_>>(),
-    );
+    notify(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>());
     match desk.reload() {
         Ok(config) => {
             let _ = keeper.configure(config).await;
@@ -134,14 +129,8 @@ fn socket(options: &Options) -> anyhow::Result<LocalSocket> {
 
 /// The daemon's directory below an XDG base directory.
 fn directory(variable: &str, below_home: &str) -> anyhow::Result<PathBuf> {
-    let base = env::var_os(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let home = || {
-        env::home_dir()
-            .filter(|path| path.is_absolute())
-            .map(|home| home.join(below_home))
-    };
+    let base = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || env::home_dir().filter(|path| path.is_absolute()).map(|home| home.join(below_home));
     match base.or_else(home) {
         Some(base) => Ok(base.join("imgurd")),
         None => bail!("neither {variable} nor HOME says where to look; set HOME"),
@@ -181,13 +170,7 @@ fn lock(state: &Path) -> anyhow::Result<File> {
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            ..limit
-        },
-    ) {
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%error, "the descriptor limit stays as it is");
     }
 }

@@ -49,11 +49,7 @@ pub enum ClientError {
 /// Where the daemon listens: `$IMGURD_SOCKET`, else `$XDG_RUNTIME_DIR/imgurd/socket`, else below `/run/user/UID`.
 #[must_use]
 pub fn socket_path() -> PathBuf {
-    let set = |name| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("IMGURD_SOCKET").unwrap_or_else(|| {
         set("XDG_RUNTIME_DIR")
             .unwrap_or_else(|| format!("/run/user/{}", rustix::process::getuid().as_raw()).into())
@@ -77,21 +73,13 @@ impl Client {
     pub fn connect_to(path: &Path) -> Result<Self, ClientError> {
         path.to_fs_name::<GenericFilePath>()
             .and_then(Stream::connect)
-            .map(|stream| Self {
-                stream: BufReader::new(stream),
-            })
-            .map_err(|source| ClientError::Unreachable {
-                path: path.to_owned(),
-                source,
-            })
+            .map(|stream| Self { stream: BufReader::new(stream) })
+            .map_err(|source| ClientError::Unreachable { path: path.to_owned(), source })
     }
 
     /// The current access token of `account`, or of the default one.
     pub fn get_token(&mut self, account: Option<&str>) -> Result<Token, ClientError> {
-        let call = GetToken {
-            account: account.map(Into::into),
-            ..GetToken::default()
-        };
+        let call = GetToken { account: account.map(Into::into), ..GetToken::default() };
         Ok(self.call(&call)?.token)
     }
 
@@ -101,11 +89,7 @@ impl Client {
         account: Option<&str>,
         access_token: Secret,
     ) -> Result<Token, ClientError> {
-        let call = RejectToken {
-            account: account.map(Into::into),
-            access_token,
-            wait_ms: None,
-        };
+        let call = RejectToken { account: account.map(Into::into), access_token, wait_ms: None };
         Ok(self.call(&call)?.token)
     }
 
@@ -118,11 +102,7 @@ impl Client {
     /// Calls a method that answers more than once.
     pub fn stream<M: Method>(&mut self, call: &M) -> Result<Replies<'_, M>, ClientError> {
         self.send(&format!("{INTERFACE}.{}", M::NAME), call, true)?;
-        Ok(Replies {
-            client: self,
-            more: true,
-            method: PhantomData,
-        })
+        Ok(Replies { client: self, more: true, method: PhantomData })
     }
 
     /// What the daemon says of itself, its version among it.
@@ -132,12 +112,7 @@ impl Client {
     }
 
     fn send<P: serde::Serialize>(&mut self, method: &str, parameters: &P, more: bool) -> io::Result<()> {
-        let call = Call {
-            method: method.to_owned(),
-            parameters: Some(parameters),
-            more,
-            oneway: false,
-        };
+        let call = Call { method: method.to_owned(), parameters: Some(parameters), more, oneway: false };
         let mut message = serde_json::to_vec(&call)?;
         message.push(0);
         self.stream.get_mut().write_all(&message)
@@ -145,28 +120,19 @@ impl Client {
 
     fn receive<R: DeserializeOwned>(&mut self) -> Result<Reply<R>, ClientError> {
         let mut message = Vec::new();
-        self.stream
-            .by_ref()
-            .take(MAX_MESSAGE as u64 * 16)
-            .read_until(0, &mut message)?;
+        self.stream.by_ref().take(MAX_MESSAGE as u64 * 16).read_until(0, &mut message)?;
         if message.pop() != Some(0) {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        let Envelope {
-            error,
-            parameters,
-            continues,
-        } = serde_json::from_slice(&message).map_err(io::Error::from)?;
+        let Envelope { error, parameters, continues } =
+            serde_json::from_slice(&message).map_err(io::Error::from)?;
         if let Some(name) = error {
             return Err(failure(&name, &message));
         }
         // Varlink lets an answer without content leave its parameters out.
         let text = parameters.map_or("{}", RawValue::get);
         let parameters = serde_json::from_str(text).map_err(io::Error::from)?;
-        Ok(Reply {
-            parameters,
-            continues,
-        })
+        Ok(Reply { parameters, continues })
     }
 }
 
@@ -184,11 +150,7 @@ struct Envelope<'a> {
 fn failure(name: &str, message: &[u8]) -> ClientError {
     let keeper = serde_json::from_slice::<Error>(message).map(ClientError::from);
     let service = || serde_json::from_slice::<ServiceError>(message).map(ClientError::from);
-    keeper
-        .or_else(|_| service())
-        .unwrap_or_else(|_| ClientError::Unknown {
-            name: name.to_owned(),
-        })
+    keeper.or_else(|_| service()).unwrap_or_else(|_| ClientError::Unknown { name: name.to_owned() })
 }
 
 /// The answers of a streaming call, until the last or the first error.
@@ -247,15 +209,9 @@ mod tests {
         let known = answered_with(
             "{\"error\":\"org.imgurd.Keeper1.LoginFailed\",\"parameters\":{\"reason\":\"no\"}}\0",
         );
-        assert!(
-            matches!(known, Err(ClientError::Keeper(Error::LoginFailed { .. }))),
-            "{known:?}"
-        );
+        assert!(matches!(known, Err(ClientError::Keeper(Error::LoginFailed { .. }))), "{known:?}");
         let service = answered_with("{\"error\":\"org.varlink.service.ExpectedMore\",\"parameters\":{}}\0");
-        assert!(
-            matches!(service, Err(ClientError::Service(ServiceError::ExpectedMore {}))),
-            "{service:?}"
-        );
+        assert!(matches!(service, Err(ClientError::Service(ServiceError::ExpectedMore {}))), "{service:?}");
         let newer = answered_with("{\"error\":\"org.imgurd.Keeper1.Brandnew\",\"parameters\":{\"x\":1}}\0");
         assert!(matches!(newer, Err(ClientError::Unknown { .. })), "{newer:?}");
     }

@@ -93,16 +93,11 @@ impl Error {
 
     /// An [`Error::InvalidArgument`].
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::InvalidArgument {
-            field: field.into(),
-            reason: reason.into(),
-        }
+        Self::InvalidArgument { field: field.into(), reason: reason.into() }
     }
 
     /// An [`Error::LoginFailed`].
     pub fn login(reason: impl Into<String>) -> Self {
-        Self::LoginFailed {
-            reason: reason.into(),
-        }
+        Self::LoginFailed { reason: reason.into() }
     }
 }

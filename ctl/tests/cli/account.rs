@@ -6,10 +6,7 @@ use crate::daemon::{FakeDaemon, Home, account, account_with, only_line};
 
 #[test]
 fn sends_the_form_with_its_secret_from_standard_input() {
-    let empty = account_with(
-        "me",
-        &json!({ "state": "empty", "username": null, "reason": "sign in" }),
-    );
+    let empty = account_with("me", &json!({ "state": "empty", "username": null, "reason": "sign in" }));
     let daemon = FakeDaemon::answering("AddAccount", json!({ "account": empty }));
     let args = "account add me --client-id abc --client-secret-stdin --flow pin --client-auth basic \
                 --send-redirect-uri true --refresh-reuse revokes --auth-param a=b --auth-param c=d --default";
@@ -31,11 +28,7 @@ fn sends_the_form_with_its_secret_from_standard_input() {
 fn says_that_an_earlier_grant_is_back() {
     let daemon = FakeDaemon::answering("AddAccount", json!({ "account": account("me") }));
     let ran = daemon.home.run(&["account", "add", "me", "--client-id", "abc"]);
-    assert!(
-        ran.stderr
-            .contains("Its earlier grant is back: signed in as alice."),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.contains("Its earlier grant is back: signed in as alice."), "{ran:?}");
 }
 
 #[test]
@@ -49,21 +42,12 @@ fn names_the_missing_flag_where_nobody_can_be_asked() {
 fn sends_only_the_settings_that_change() {
     let daemon = FakeDaemon::answering("SetAccount", json!({ "account": account("me") }));
     daemon.home.run(&["account", "set", "me", "--scope", ""]);
-    assert_eq!(
-        daemon.asked_for("SetAccount"),
-        json!({ "account": "me", "settings": { "scope": "" } })
-    );
+    assert_eq!(daemon.asked_for("SetAccount"), json!({ "account": "me", "settings": { "scope": "" } }));
     daemon.home.run(&["auto-refresh", "off"]);
-    assert_eq!(
-        daemon.asked_for("SetAccount"),
-        json!({ "settings": { "auto_refresh": false } })
-    );
+    assert_eq!(daemon.asked_for("SetAccount"), json!({ "settings": { "auto_refresh": false } }));
     daemon.home.run(&["account", "default", "me"]);
     let asked = daemon.asked_for("SetAccount");
-    assert_eq!(
-        (&asked["account"], &asked["make_default"]),
-        (&json!("me"), &json!(true))
-    );
+    assert_eq!((&asked["account"], &asked["make_default"]), (&json!("me"), &json!(true)));
 }
 
 #[test]
@@ -95,12 +79,7 @@ fn lists_accounts_in_aligned_columns() {
 fn shows_settings_by_the_names_they_have_in_the_file() {
     let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [account("me")] }));
     let ran = daemon.home.run(&["account", "show"]);
-    assert!(
-        ran.stdout
-            .contains("\nredirect_uri  http://127.0.0.1:8917/callback\n"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("\nredirect_uri  http://127.0.0.1:8917/callback\n"), "{}", ran.stdout);
     let ran = daemon.home.run(&["account", "show", "--json"]);
     let object: Value = serde_json::from_str(only_line(&ran.stdout)).expect("JSON");
     assert_eq!(object, account("me"));

@@ -94,10 +94,7 @@ impl FakeDaemon {
             if call.method == method {
                 call.reply(&parameters);
             } else {
-                call.refuse_as(
-                    "org.varlink.service.MethodNotFound",
-                    &json!({ "method": call.method }),
-                );
+                call.refuse_as("org.varlink.service.MethodNotFound", &json!({ "method": call.method }));
             }
         })
     }

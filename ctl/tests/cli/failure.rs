@@ -8,25 +8,13 @@ use crate::daemon::{FakeDaemon, Home, only_line};
 fn errors() -> Vec<(&'static str, Value, i32)> {
     let reason = "it is so; do this";
     vec![
-        (
-            "InvalidArgument",
-            json!({ "field": "account", "reason": reason }),
-            2,
-        ),
+        ("InvalidArgument", json!({ "field": "account", "reason": reason }), 2),
         ("NoSuchAccount", json!({ "account": "me", "reason": reason }), 3),
         ("ConsentNeeded", json!({ "account": "me", "reason": reason }), 4),
         ("AccessDenied", json!({ "reason": reason }), 5),
-        (
-            "TemporarilyUnavailable",
-            json!({ "reason": reason, "retry_at": 7 }),
-            6,
-        ),
+        ("TemporarilyUnavailable", json!({ "reason": reason, "retry_at": 7 }), 6),
         ("StoreUnavailable", json!({ "reason": reason }), 7),
-        (
-            "Misconfigured",
-            json!({ "setting": "client_id", "reason": reason }),
-            9,
-        ),
+        ("Misconfigured", json!({ "setting": "client_id", "reason": reason }), 9),
         ("LoginFailed", json!({ "reason": reason }), 10),
     ]
 }
@@ -60,10 +48,7 @@ fn says_that_no_daemon_answers_and_how_to_start_one() {
     assert_eq!(ran.code, 8);
     assert!(only_line(&ran.stderr).contains("systemctl --user start imgurd"));
     let ran = home.run(&["token", "--json"]);
-    assert!(
-        ran.stderr.starts_with(r#"{"error":"DaemonUnreachable""#),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.starts_with(r#"{"error":"DaemonUnreachable""#), "{ran:?}");
 }
 
 #[test]
@@ -78,10 +63,7 @@ fn says_that_the_daemon_is_older() {
     let ran = daemon.home.run(&["unlock"]);
     assert_eq!(ran.code, 1);
     let line = only_line(&ran.stderr);
-    assert!(
-        line.contains("older") && line.contains("systemctl --user restart imgurd"),
-        "{line}"
-    );
+    assert!(line.contains("older") && line.contains("systemctl --user restart imgurd"), "{line}");
 }
 
 #[test]
@@ -98,11 +80,7 @@ fn says_a_mistake_in_the_command_on_one_line() {
 fn refuses_two_forms_of_one_answer() {
     let ran = Home::new().run(&["token", "--header", "--json"]);
     assert_eq!(ran.code, 2);
-    assert!(
-        ran.stderr
-            .starts_with(r#"{"error":"InvalidArgument","field":"header""#),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.starts_with(r#"{"error":"InvalidArgument","field":"header""#), "{ran:?}");
 }
 
 #[test]

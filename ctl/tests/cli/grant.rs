@@ -11,9 +11,7 @@ fn importing(account: &Value) -> FakeDaemon {
 #[test]
 fn imports_a_grant_from_standard_input() {
     let daemon = importing(&account("me"));
-    let ran = daemon
-        .home
-        .run_with(&["import", "me", "--replace"], "{\"refresh_token\": \"r\"}\n");
+    let ran = daemon.home.run_with(&["import", "me", "--replace"], "{\"refresh_token\": \"r\"}\n");
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(ran.stderr, "Imported: signed in as alice.\n");
     assert_eq!(
@@ -25,16 +23,10 @@ fn imports_a_grant_from_standard_input() {
 #[test]
 fn keeps_a_grant_that_could_not_be_verified() {
     let reason = "connection refused by api.imgur.com; it is tried again by itself, just wait";
-    let daemon = importing(&account_with(
-        "me",
-        &json!({ "state": "waiting", "reason": reason }),
-    ));
+    let daemon = importing(&account_with("me", &json!({ "state": "waiting", "reason": reason })));
     let ran = daemon.home.run_with(&["import"], "r");
     assert_eq!(ran.code, 0);
-    assert!(
-        ran.stderr.contains("not verified yet") && ran.stderr.contains(reason),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.contains("not verified yet") && ran.stderr.contains(reason), "{ran:?}");
 }
 
 #[test]
@@ -51,10 +43,7 @@ fn fails_where_the_server_refused_the_grant() {
 #[test]
 fn blames_no_grant_for_a_refused_client() {
     let reason = "the server refused the client; correct client_id";
-    let daemon = importing(&account_with(
-        "me",
-        &json!({ "state": "misconfigured", "reason": reason }),
-    ));
+    let daemon = importing(&account_with("me", &json!({ "state": "misconfigured", "reason": reason })));
     assert_eq!(daemon.home.run_with(&["import"], "r").code, 0);
 }
 
@@ -69,10 +58,7 @@ fn imports_nothing_from_nothing() {
 #[test]
 fn restores_what_was_displaced() {
     let daemon = FakeDaemon::answering("RestoreGrant", json!({ "account": account("me") }));
-    assert_eq!(
-        daemon.home.run(&["restore"]).stderr,
-        "Restored: signed in as alice.\n"
-    );
+    assert_eq!(daemon.home.run(&["restore"]).stderr, "Restored: signed in as alice.\n");
 }
 
 #[test]
@@ -80,9 +66,6 @@ fn answers_an_empty_object_where_there_is_nothing_to_say() {
     for (command, method) in [("logout", "Logout"), ("unlock", "UnlockStore")] {
         let daemon = FakeDaemon::answering(method, json!({}));
         let ran = daemon.home.run(&[command, "--json"]);
-        assert_eq!(
-            (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
-            (0, "{}\n", "")
-        );
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "{}\n", ""));
     }
 }

@@ -14,10 +14,7 @@ fn makes_a_configuration_and_a_key_once() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     let directory = home.path().join("config/imgurd");
     let key = fs::read_to_string(directory.join("key")).expect("a key");
-    let mode = fs::metadata(directory.join("key"))
-        .expect("there")
-        .permissions()
-        .mode();
+    let mode = fs::metadata(directory.join("key")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let config = fs::read_to_string(directory.join("config.toml")).expect("a file");
     assert!(config.contains("\nstore = \"file\"\n"));
@@ -27,10 +24,7 @@ fn makes_a_configuration_and_a_key_once() {
     assert_eq!(ran.code, 1);
     assert!(only_line(&ran.stderr).contains("nothing was changed"));
     assert_eq!(fs::read_to_string(directory.join("key")).expect("a key"), key);
-    assert_eq!(
-        fs::read_to_string(directory.join("config.toml")).expect("a file"),
-        config
-    );
+    assert_eq!(fs::read_to_string(directory.join("config.toml")).expect("a file"), config);
 }
 
 #[test]
@@ -38,10 +32,7 @@ fn chooses_the_keyring_where_no_store_is_named() {
     let home = Home::new();
     let ran = home.run(&["init", "--json"]);
     let done: Value = serde_json::from_str(only_line(&ran.stdout)).expect("JSON");
-    assert_eq!(
-        (&done["store"], &done["key"]),
-        (&"secret-service".into(), &Value::Null)
-    );
+    assert_eq!((&done["store"], &done["key"]), (&"secret-service".into(), &Value::Null));
     assert_eq!(ran.stderr, "");
 }
 

@@ -30,11 +30,7 @@ fn daemon_with(account: Value) -> (FakeDaemon, mpsc::Sender<()>) {
         "Login" => {
             assert!(call.more, "a login streams");
             call.reply_more(&opening());
-            consented
-                .lock()
-                .expect("one login")
-                .recv_timeout(PATIENCE)
-                .expect("consent");
+            consented.lock().expect("one login").recv_timeout(PATIENCE).expect("consent");
             call.reply(&outcome());
         }
         "CompleteLogin" => {
@@ -55,11 +51,7 @@ fn login_parameters(daemon: &FakeDaemon) -> Value {
 #[test]
 fn prints_the_url_alone_on_the_first_line_and_then_waits() {
     let (daemon, consent) = daemon();
-    let mut child = daemon
-        .home
-        .command(&["login", "--no-browser"])
-        .spawn()
-        .expect("runs");
+    let mut child = daemon.home.command(&["login", "--no-browser"]).spawn().expect("runs");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut line = String::new();
     stdout.read_line(&mut line).expect("a line");
@@ -88,10 +80,8 @@ fn opens_the_browser_and_keeps_standard_output_for_results() {
 #[test]
 fn hands_in_a_pasted_answer_on_a_second_connection() {
     let (daemon, _consent) = daemon();
-    let ran = daemon.home.run_with(
-        &["login", "me", "--paste", "--timeout", "1m"],
-        "http://127.0.0.1/?code=c\n",
-    );
+    let ran =
+        daemon.home.run_with(&["login", "me", "--paste", "--timeout", "1m"], "http://127.0.0.1/?code=c\n");
     assert_eq!((ran.code, ran.stdout), (0, format!("{URL}\n")));
     assert!(ran.stderr.ends_with("Signed in as alice.\n"));
 
@@ -100,10 +90,7 @@ fn hands_in_a_pasted_answer_on_a_second_connection() {
     let (second, method, answer) = daemon.asked();
     assert_eq!(login, json!({ "account": "me", "timeout_s": 60, "paste": true }));
     assert_eq!((method.as_str(), second != first), ("CompleteLogin", true));
-    assert_eq!(
-        answer,
-        json!({ "login_id": "l1", "response": "http://127.0.0.1/?code=c" })
-    );
+    assert_eq!(answer, json!({ "login_id": "l1", "response": "http://127.0.0.1/?code=c" }));
 }
 
 #[test]
@@ -111,10 +98,7 @@ fn asks_for_a_pin_without_being_told_to() {
     let (daemon, _consent) = daemon();
     let ran = daemon.home.run_with(&["login", "--flow", "pin"], "1234\n");
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(
-        login_parameters(&daemon),
-        json!({ "account": "me", "flow": "pin", "paste": true })
-    );
+    assert_eq!(login_parameters(&daemon), json!({ "account": "me", "flow": "pin", "paste": true }));
     assert_eq!(daemon.asked_for("CompleteLogin")["response"], "1234");
 }
 
@@ -131,10 +115,7 @@ fn says_that_no_answer_came() {
     let (daemon, _consent) = daemon();
     let ran = daemon.home.run(&["login", "--paste"]);
     assert_eq!(ran.code, 2);
-    assert!(
-        ran.stderr.contains("imgurctl: nothing came on standard input"),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.contains("imgurctl: nothing came on standard input"), "{ran:?}");
 }
 
 #[test]
@@ -142,11 +123,8 @@ fn gives_url_and_account_as_a_line_of_json_each() {
     let (daemon, consent) = daemon();
     consent.send(()).expect("a daemon");
     let ran = daemon.home.run(&["login", "--no-browser", "--json"]);
-    let lines: Vec<Value> = ran
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
+    let lines: Vec<Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines, [opening(), account("me")]);
     assert_eq!(ran.stderr, "");
 }
@@ -158,10 +136,7 @@ fn ends_with_the_login_while_an_answer_is_awaited() {
             call.reply(&json!({ "accounts": [account("me")] }));
         } else {
             call.reply_more(&opening());
-            call.refuse(
-                "LoginFailed",
-                &json!({ "reason": "nobody answered; log in again" }),
-            );
+            call.refuse("LoginFailed", &json!({ "reason": "nobody answered; log in again" }));
         }
     });
     // Its standard input stays open and silent.
@@ -170,10 +145,7 @@ fn ends_with_the_login_while_an_answer_is_awaited() {
     let _silent = child.stdin.take();
     let ran = Ran::from(child.wait_with_output().expect("ends"));
     assert_eq!(ran.code, 10);
-    assert!(
-        ran.stderr.ends_with("imgurctl: nobody answered; log in again\n"),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.ends_with("imgurctl: nobody answered; log in again\n"), "{ran:?}");
 }
 
 #[test]
@@ -189,11 +161,7 @@ fn hangs_up_when_it_is_ended() {
             gone.lock().expect("one login").send(()).expect("a test");
         }
     });
-    let mut child = daemon
-        .home
-        .command(&["login", "--no-browser"])
-        .spawn()
-        .expect("runs");
+    let mut child = daemon.home.command(&["login", "--no-browser"]).spawn().expect("runs");
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
     stdout.read_line(&mut line).expect("a line");

@@ -72,11 +72,7 @@ fn watched() -> (FakeDaemon, mpsc::Sender<&'static str>) {
 #[test]
 fn gives_a_line_a_change_at_once() {
     let (daemon, changes) = watched();
-    let mut child = daemon
-        .home
-        .command(&["status", "--watch", "--json"])
-        .spawn()
-        .expect("runs");
+    let mut child = daemon.home.command(&["status", "--watch", "--json"]).spawn().expect("runs");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     for state in ["fresh", "refreshing", "fresh"] {
         changes.send(state).expect("a daemon");
@@ -85,30 +81,17 @@ fn gives_a_line_a_change_at_once() {
         assert_eq!(object["state"], state);
     }
     drop(changes);
-    assert_eq!(
-        child.wait().expect("ends").code(),
-        Some(8),
-        "the daemon went away"
-    );
+    assert_eq!(child.wait().expect("ends").code(), Some(8), "the daemon went away");
 }
 
 #[test]
 fn leaves_quietly_when_nobody_reads_any_more() {
     let (daemon, changes) = watched();
-    let mut child = daemon
-        .home
-        .command(&["status", "--watch", "--json"])
-        .spawn()
-        .expect("runs");
+    let mut child = daemon.home.command(&["status", "--watch", "--json"]).spawn().expect("runs");
     drop(child.stdout.take());
     changes.send("fresh").expect("a daemon");
     let mut said = String::new();
-    child
-        .stderr
-        .take()
-        .expect("a pipe")
-        .read_to_string(&mut said)
-        .expect("text");
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
     assert_eq!((child.wait().expect("ends").code(), said.as_str()), (Some(0), ""));
 }
 
@@ -123,11 +106,7 @@ fn prints_the_table_again_at_a_change() {
             let state = if *listed == 1 { "fresh" } else { "refreshing" };
             return call.reply(&json!({ "accounts": [account_with("me", &json!({ "state": state }))] }));
         }
-        changes
-            .lock()
-            .expect("one watcher")
-            .recv_timeout(PATIENCE)
-            .expect("a change");
+        changes.lock().expect("one watcher").recv_timeout(PATIENCE).expect("a change");
         call.reply(&json!({ "account": account("me") }));
     });
     let mut child = daemon.home.command(&["status", "--watch"]).spawn().expect("runs");

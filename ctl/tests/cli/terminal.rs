@@ -24,22 +24,12 @@ impl Terminal {
         unlockpt(&person).expect("unlocked");
         let name = ptsname(&person, Vec::new()).expect("a name");
         let program = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("opens");
-        Self {
-            person: person.into(),
-            program: program.into(),
-        }
+        Self { person: person.into(), program: program.into() }
     }
 
     fn run(&self, daemon: &FakeDaemon, args: &[&str]) -> Child {
         let end = || self.program.try_clone().expect("clones");
-        daemon
-            .home
-            .command(args)
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .expect("runs")
+        daemon.home.command(args).stdin(end()).stdout(end()).stderr(end()).spawn().expect("runs")
     }
 
     /// Reads up to `word`, which the program says some time.
@@ -96,10 +86,7 @@ fn leaves_the_terminal_as_it_was_when_a_login_ends_first() {
             call.reply(&json!({ "accounts": [account("me")] }));
         } else {
             call.reply_more(&json!({ "login_id": "l1", "url": "https://example.org/" }));
-            call.refuse(
-                "LoginFailed",
-                &json!({ "reason": "nobody answered; log in again" }),
-            );
+            call.refuse("LoginFailed", &json!({ "reason": "nobody answered; log in again" }));
         }
     });
     let mut terminal = Terminal::open();
@@ -115,10 +102,7 @@ fn walks_a_newcomer_through_registering_an_application() {
     let mut terminal = Terminal::open();
     let mut child = terminal.run(&daemon, &["account", "add", "me"]);
     let guide = terminal.see("Client ID: ");
-    assert!(
-        guide.contains("https://api.imgur.com/oauth2/addclient"),
-        "{guide}"
-    );
+    assert!(guide.contains("https://api.imgur.com/oauth2/addclient"), "{guide}");
     terminal.press("abc\r");
     terminal.see("--client-secret-stdin`): ");
     terminal.press("hush\r");

@@ -8,32 +8,21 @@ use crate::daemon::{FakeDaemon, account, account_with, only_line, token};
 fn prints_the_token_alone() {
     let daemon = FakeDaemon::answering("GetToken", token());
     let ran = daemon.home.run(&["token"]);
-    assert_eq!(
-        (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
-        (0, "s3cret\n", "")
-    );
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "s3cret\n", ""));
     assert_eq!(daemon.asked_for("GetToken"), json!({}));
 }
 
 #[test]
 fn passes_on_how_long_to_wait_and_how_long_it_must_last() {
     let daemon = FakeDaemon::answering("GetToken", token());
-    daemon
-        .home
-        .run(&["token", "me", "--min-valid", "5m", "--wait", "250ms"]);
-    assert_eq!(
-        daemon.asked_for("GetToken"),
-        json!({ "account": "me", "min_valid_s": 300, "wait_ms": 250 })
-    );
+    daemon.home.run(&["token", "me", "--min-valid", "5m", "--wait", "250ms"]);
+    assert_eq!(daemon.asked_for("GetToken"), json!({ "account": "me", "min_valid_s": 300, "wait_ms": 250 }));
 }
 
 #[test]
 fn prints_a_header() {
     let daemon = FakeDaemon::answering("GetToken", token());
-    assert_eq!(
-        daemon.home.run(&["token", "--header"]).stdout,
-        "Authorization: Bearer s3cret\n"
-    );
+    assert_eq!(daemon.home.run(&["token", "--header"]).stdout, "Authorization: Bearer s3cret\n");
     let ran = daemon.home.run(&["token", "--header", "--prefix", "token"]);
     assert_eq!(ran.stdout, "Authorization: token s3cret\n");
 }
@@ -48,14 +37,8 @@ fn prints_the_token_object() {
 
 #[test]
 fn needs_no_grant_for_an_anonymous_header() {
-    let empty = account_with(
-        "me",
-        &json!({ "state": "empty", "reason": "nobody has signed in; sign in" }),
-    );
-    let other = account_with(
-        "other",
-        &json!({ "is_default": false, "settings": { "client_id": "x" } }),
-    );
+    let empty = account_with("me", &json!({ "state": "empty", "reason": "nobody has signed in; sign in" }));
+    let other = account_with("other", &json!({ "is_default": false, "settings": { "client_id": "x" } }));
     let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [other, empty] }));
     let ran = daemon.home.run(&["token", "--header", "--anonymous"]);
     assert_eq!(ran.stdout, "Authorization: Client-ID 0123456789abcde\n");
@@ -104,10 +87,7 @@ fn refreshes_without_showing_the_token() {
     for args in [&["refresh"][..], &["refresh", "--json"]] {
         let ran = daemon.home.run(args);
         assert_eq!(ran.code, 0);
-        assert!(
-            !ran.stdout.contains("s3cret") && !ran.stderr.contains("s3cret"),
-            "{ran:?}"
-        );
+        assert!(!ran.stdout.contains("s3cret") && !ran.stderr.contains("s3cret"), "{ran:?}");
     }
 }
 

@@ -20,10 +20,7 @@ impl Caller {
     /// Where the kernel does not say.
     pub fn of(stream: &UnixStream) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
-        Ok(Self {
-            uid: credentials.uid(),
-            pid: credentials.pid(),
-        })
+        Ok(Self { uid: credentials.uid(), pid: credentials.pid() })
     }
 
     /// Whether it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
@@ -42,12 +39,6 @@ mod tests {
         let (here, _there) = UnixStream::pair().unwrap();
         let caller = Caller::of(&here).unwrap();
         assert!(caller.is_own());
-        assert!(
-            !Caller {
-                uid: caller.uid + 1,
-                ..caller
-            }
-            .is_own()
-        );
+        assert!(!Caller { uid: caller.uid + 1, ..caller }.is_own());
     }
 }

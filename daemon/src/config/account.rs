@@ -33,10 +33,7 @@ const KEYS: [&str; 13] = [
 
 /// One account, checked.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of `Settings`, where they are documented"
-)]
+#[expect(missing_docs, reason = "the fields are those of `Settings`, where they are documented")]
 pub struct AccountConfig {
     pub client_id: String,
     pub flow: Flow,
@@ -65,9 +62,8 @@ impl AccountConfig {
             )
         })?;
         let token_url = endpoint("token_url", settings.token_url, TOKEN_URL)?;
-        let is_imgur = token_url
-            .host_str()
-            .is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
+        let is_imgur =
+            token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
         let redirect_uri = url("redirect_uri", settings.redirect_uri, DEFAULT_REDIRECT_URI)?;
         if redirect_uri.host().is_none() {
             return Err(ConfigError::new(
@@ -75,11 +71,7 @@ impl AccountConfig {
                 "redirect_uri has no host; write it as it was registered",
             ));
         }
-        let reuse = if is_imgur {
-            RefreshReuse::Tolerated
-        } else {
-            RefreshReuse::Revokes
-        };
+        let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
         Ok(Self {
             client_id,
             flow: settings.flow.unwrap_or_default(),
@@ -101,10 +93,7 @@ impl AccountConfig {
     /// Who issues this account's grants, to whom.
     #[must_use]
     pub fn issuer(&self) -> Issuer {
-        Issuer {
-            client_id: self.client_id.clone(),
-            origin: self.token_url.origin().ascii_serialization(),
-        }
+        Issuer { client_id: self.client_id.clone(), origin: self.token_url.origin().ascii_serialization() }
     }
 
     /// The settings, defaults filled in.
@@ -143,23 +132,17 @@ pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
 pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
     let table = section.and_then(Item::as_table_like);
     match table.and_then(|table| table.iter().find(|(key, _)| !KEYS.contains(key))) {
-        Some((key, _)) => Err(ConfigError::new(
-            key,
-            format!("{key} is no setting; they are {}", KEYS.join(", ")),
-        )),
+        Some((key, _)) => {
+            Err(ConfigError::new(key, format!("{key} is no setting; they are {}", KEYS.join(", "))))
+        }
         None => Ok(()),
     }
 }
 
 fn url(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
-    let text = text
-        .filter(|text| !text.is_empty())
-        .unwrap_or_else(|| default.to_owned());
+    let text = text.filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
     Url::parse(&text).map_err(|error| {
-        ConfigError::new(
-            setting,
-            format!("{setting} is no URL ({error}); write it in full"),
-        )
+        ConfigError::new(setting, format!("{setting} is no URL ({error}); write it in full"))
     })
 }
 

@@ -17,10 +17,7 @@ impl Desk {
     /// The desk with `config`, which was read from `file`.
     #[must_use]
     pub fn new(file: ConfigFile, config: Arc<Config>) -> Self {
-        Self {
-            file,
-            current: Mutex::new(config),
-        }
+        Self { file, current: Mutex::new(config) }
     }
 
     /// Reads the file again. A bad one changes nothing.
@@ -46,14 +43,10 @@ impl Desk {
     /// One account's configuration.
     pub fn account(&self, name: &str) -> Result<Arc<AccountConfig>, Error> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current
-            .accounts
-            .get(name)
-            .cloned()
-            .ok_or_else(|| Error::NoSuchAccount {
-                account: name.to_owned(),
-                reason: format!("The account {name} was just removed; see `imgurctl account list`"),
-            })
+        current.accounts.get(name).cloned().ok_or_else(|| Error::NoSuchAccount {
+            account: name.to_owned(),
+            reason: format!("The account {name} was just removed; see `imgurctl account list`"),
+        })
     }
 
     fn change<E>(&self, change: impl FnOnce(&ConfigFile) -> Result<Config, E>) -> Result<Arc<Config>, E> {

@@ -72,9 +72,7 @@ impl ConfigFile {
     /// Takes an account out.
     pub fn remove(&self, name: &str) -> Result<Config, Error> {
         self.edit(|document| {
-            accounts(document)?
-                .remove(name)
-                .ok_or_else(|| not_in_file(name))?;
+            accounts(document)?.remove(name).ok_or_else(|| not_in_file(name))?;
             if document.get("default_account").and_then(Item::as_str) == Some(name) {
                 document.remove("default_account");
             }
@@ -86,19 +84,15 @@ impl ConfigFile {
     fn edit(&self, change: impl FnOnce(&mut DocumentMut) -> Result<(), Error>) -> Result<Config, Error> {
         let before = self.read()?;
         parse(&before)?;
-        let mut document: DocumentMut = before
-            .parse()
-            .map_err(|error: toml_edit::TomlError| ConfigError::new("", error.to_string()))?;
+        let mut document: DocumentMut =
+            before.parse().map_err(|error: toml_edit::TomlError| ConfigError::new("", error.to_string()))?;
         change(&mut document)?;
         let after = document.to_string();
         let config = parse(&after)?;
         if self.read()? != before {
             let reason =
                 "config.toml was edited by someone else at the same moment; nothing was changed, try again";
-            return Err(Error::TemporarilyUnavailable {
-                reason: reason.to_owned(),
-                retry_at: None,
-            });
+            return Err(Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None });
         }
         self.write(&after).map_err(|error| self.unwritable(&error))?;
         Ok(config)
@@ -109,10 +103,8 @@ impl ConfigFile {
             Ok(text) => Ok(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => {
-                let reason = format!(
-                    "{} cannot be read ({error}); mend that and reload",
-                    self.path.display()
-                );
+                let reason =
+                    format!("{} cannot be read ({error}); mend that and reload", self.path.display());
                 Err(ConfigError::new("", reason))
             }
         }
@@ -124,9 +116,7 @@ impl ConfigFile {
         let directory = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
         let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
-        let mut file = tempfile::Builder::new()
-            .prefix(".config.toml.")
-            .tempfile_in(directory)?;
+        let mut file = tempfile::Builder::new().prefix(".config.toml.").tempfile_in(directory)?;
         file.as_file().set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
@@ -135,14 +125,8 @@ impl ConfigFile {
     }
 
     fn unwritable(&self, error: &io::Error) -> Error {
-        let reason = format!(
-            "{} cannot be written ({error}); mend that and try again",
-            self.path.display()
-        );
-        Error::Misconfigured {
-            setting: String::new(),
-            reason,
-        }
+        let reason = format!("{} cannot be written ({error}); mend that and try again", self.path.display());
+        Error::Misconfigured { setting: String::new(), reason }
     }
 }
 
@@ -155,10 +139,7 @@ fn accounts(document: &mut DocumentMut) -> Result<&mut Table, Error> {
     item.as_table_mut().ok_or_else(|| {
         let reason =
             "config.toml writes its accounts inline; write them as sections [accounts.NAME] and try again";
-        Error::Misconfigured {
-            setting: "accounts".to_owned(),
-            reason: reason.to_owned(),
-        }
+        Error::Misconfigured { setting: "accounts".to_owned(), reason: reason.to_owned() }
     })
 }
 
@@ -193,10 +174,7 @@ fn check(table: &Table) -> Result<(), Error> {
 
 fn not_in_file(name: &str) -> Error {
     let reason = format!("There is no account {name} in config.toml; see `imgurctl account list`");
-    Error::NoSuchAccount {
-        account: name.to_owned(),
-        reason,
-    }
+    Error::NoSuchAccount { account: name.to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -206,10 +184,7 @@ mod tests {
     use super::*;
 
     fn with_id(id: &str) -> Settings {
-        Settings {
-            client_id: Some(id.to_owned()),
-            ..Settings::default()
-        }
+        Settings { client_id: Some(id.to_owned()), ..Settings::default() }
     }
 
     fn file(text: &str) -> (tempfile::TempDir, ConfigFile) {
@@ -226,30 +201,16 @@ mod tests {
         let config = file.add("mine", &with_id("abc"), false).unwrap();
         assert_eq!(config.default_account.as_deref(), Some("mine"));
         assert_eq!(file.load().unwrap(), config);
-        assert_eq!(
-            fs::metadata(file.path()).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn comments_survive_a_change() {
         let (_directory, file) =
             file("# mine\nstore = \"memory\" # for now\n\n[accounts.a] # first\nclient_id = \"x\"\n");
-        file.set(
-            "a",
-            &Settings {
-                auto_refresh: Some(false),
-                ..Settings::default()
-            },
-            false,
-        )
-        .unwrap();
+        file.set("a", &Settings { auto_refresh: Some(false), ..Settings::default() }, false).unwrap();
         let text = fs::read_to_string(file.path()).unwrap();
-        assert!(
-            text.starts_with("# mine\nstore = \"memory\" # for now\n\n[accounts.a] # first\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("# mine\nstore = \"memory\" # for now\n\n[accounts.a] # first\n"), "{text}");
         assert!(!file.load().unwrap().accounts["a"].auto_refresh);
     }
 
@@ -258,59 +219,33 @@ mod tests {
         let (directory, dotfiles) = file("");
         let link = directory.path().join("link.toml");
         symlink(dotfiles.path(), &link).unwrap();
-        ConfigFile::new(link.clone())
-            .add("a", &with_id("x"), false)
-            .unwrap();
+        ConfigFile::new(link.clone()).add("a", &with_id("x"), false).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert!(
-            fs::read_to_string(dotfiles.path())
-                .unwrap()
-                .contains("[accounts.a]")
-        );
+        assert!(fs::read_to_string(dotfiles.path()).unwrap().contains("[accounts.a]"));
     }
 
     #[test]
     fn a_bad_file_is_not_overwritten() {
         let (_directory, file) = file("store = \n");
-        assert!(matches!(
-            file.add("a", &with_id("x"), false),
-            Err(Error::Misconfigured { .. })
-        ));
+        assert!(matches!(file.add("a", &with_id("x"), false), Err(Error::Misconfigured { .. })));
         assert_eq!(fs::read_to_string(file.path()).unwrap(), "store = \n");
     }
 
     #[test]
     fn an_empty_text_returns_to_the_default() {
         let (_directory, file) = file("[accounts.a]\nclient_id = \"x\"\nscope = \"all\"\n");
-        let config = file
-            .set(
-                "a",
-                &Settings {
-                    scope: Some(String::new()),
-                    ..Settings::default()
-                },
-                false,
-            )
-            .unwrap();
+        let config =
+            file.set("a", &Settings { scope: Some(String::new()), ..Settings::default() }, false).unwrap();
         assert_eq!(config.accounts["a"].scope, None);
     }
 
     #[test]
     fn a_bad_setting_is_named_and_changes_nothing() {
         let (_directory, file) = file("[accounts.a]\nclient_id = \"x\"\n");
-        let settings = Settings {
-            token_url: Some("http://as.example/".to_owned()),
-            ..Settings::default()
-        };
+        let settings = Settings { token_url: Some("http://as.example/".to_owned()), ..Settings::default() };
         let error = file.set("a", &settings, false).unwrap_err();
-        assert!(
-            matches!(&error, Error::InvalidArgument { field, .. } if field == "token_url"),
-            "{error}"
-        );
-        assert_eq!(
-            fs::read_to_string(file.path()).unwrap(),
-            "[accounts.a]\nclient_id = \"x\"\n"
-        );
+        assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "token_url"), "{error}");
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), "[accounts.a]\nclient_id = \"x\"\n");
     }
 
     #[test]

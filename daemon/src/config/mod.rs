@@ -70,19 +70,13 @@ pub struct ConfigError {
 
 impl ConfigError {
     fn new(setting: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            setting: setting.into(),
-            reason: reason.into(),
-        }
+        Self { setting: setting.into(), reason: reason.into() }
     }
 }
 
 impl From<ConfigError> for imgurd_proto::Error {
     fn from(error: ConfigError) -> Self {
-        Self::Misconfigured {
-            setting: error.setting,
-            reason: error.reason,
-        }
+        Self::Misconfigured { setting: error.setting, reason: error.reason }
     }
 }
 
@@ -108,9 +102,8 @@ struct RefreshSection {
 
 /// Reads the text of config.toml.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
-    let document: Document<String> = text
-        .parse()
-        .map_err(|error: toml_edit::TomlError| in_file(&error.to_string()))?;
+    let document: Document<String> =
+        text.parse().map_err(|error: toml_edit::TomlError| in_file(&error.to_string()))?;
     let sections: Sections =
         toml_edit::de::from_document(document.clone()).map_err(|error| in_file(&error.to_string()))?;
     let policy = policy(&sections.refresh)?;
@@ -125,12 +118,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         accounts.insert(name, Arc::new(config));
     }
     let default_account = default_account(sections.default_account, &accounts)?;
-    Ok(Config {
-        store: sections.store,
-        key_file: sections.key_file,
-        default_account,
-        accounts,
-    })
+    Ok(Config { store: sections.store, key_file: sections.key_file, default_account, accounts })
 }
 
 /// Without a word about it, an only account is the default.
@@ -162,31 +150,16 @@ fn policy(section: &RefreshSection) -> Result<RefreshPolicy, ConfigError> {
         })
     };
     let default = RefreshPolicy::default();
-    let max_age = span("max_age", &section.max_age)?
-        .unwrap_or(default.max_age)
-        .max(Duration::from_mins(1));
-    Ok(RefreshPolicy {
-        margin: span("margin", &section.margin)?,
-        max_age,
-    })
+    let max_age = span("max_age", &section.max_age)?.unwrap_or(default.max_age).max(Duration::from_mins(1));
+    Ok(RefreshPolicy { margin: span("margin", &section.margin)?, max_age })
 }
 
 fn in_file(error: &str) -> ConfigError {
     // toml_edit draws the line and a caret under the spot; its first line and its last say it in words.
-    let lines: Vec<_> = error
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let (first, last) = (
-        lines.first().copied().unwrap_or_default(),
-        lines.last().copied().unwrap_or_default(),
-    );
-    let said = if first == last {
-        first.to_owned()
-    } else {
-        format!("{first}: {last}")
-    };
+    let lines: Vec<_> = error.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let (first, last) =
+        (lines.first().copied().unwrap_or_default(), lines.last().copied().unwrap_or_default());
+    let said = if first == last { first.to_owned() } else { format!("{first}: {last}") };
     ConfigError::new(
         "",
         format!("config.toml is not understood: {said}; mend it and run `systemctl --user reload imgurd`"),
@@ -195,12 +168,8 @@ fn in_file(error: &str) -> ConfigError {
 
 fn at_line(error: &ConfigError, document: &Document<String>, text: &str, name: &str) -> ConfigError {
     let section = document.get("accounts").and_then(|accounts| accounts.get(name));
-    let entry = section
-        .and_then(|section| section.get(&error.setting))
-        .or(section);
-    let line = entry
-        .and_then(toml_edit::Item::span)
-        .map(|span| text[..span.start].matches('\n').count() + 1);
+    let entry = section.and_then(|section| section.get(&error.setting)).or(section);
+    let line = entry.and_then(toml_edit::Item::span).map(|span| text[..span.start].matches('\n').count() + 1);
     let place = line.map_or_else(String::new, |line| format!(" line {line},"));
     ConfigError::new(
         error.setting.clone(),
@@ -237,10 +206,7 @@ mod tests {
             ("store = \"file\"\nstore = \"memory\"\n", "line 2"),
             ("[accounts.a]\nclient_id = 3\n", "line 2"),
             ("[accounts.a]\nclient_id = \"x\"\nclient_idd = \"y\"\n", "line 3"),
-            (
-                "\n[accounts.a]\nclient_id = \"x\"\nredirect_uri = \"nonsense\"\n",
-                "line 4",
-            ),
+            ("\n[accounts.a]\nclient_id = \"x\"\nredirect_uri = \"nonsense\"\n", "line 4"),
             ("stoer = \"file\"\n", "line 1"),
         ] {
             let reason = parse(text).unwrap_err().reason;
@@ -253,12 +219,7 @@ mod tests {
         let with = |url: &str| parse(&format!("[accounts.a]\nclient_id=\"x\"\ntoken_url=\"{url}\"\n"));
         assert!(with("http://127.0.0.1:1/token").is_ok());
         assert!(with("http://[::1]:1/token").is_ok());
-        assert!(
-            with("http://as.example/token")
-                .unwrap_err()
-                .reason
-                .contains("https")
-        );
+        assert!(with("http://as.example/token").unwrap_err().reason.contains("https"));
     }
 
     #[test]

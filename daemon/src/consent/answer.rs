@@ -28,23 +28,11 @@ pub(super) enum Content {
 /// Reads the query and fragment of the callback. Imgur's denial may be in either, and in the token flow `state` is in
 /// the query while the tokens are in the fragment: both are read as one.
 pub(super) fn from_redirect(query: Option<&str>, fragment: Option<&str>) -> Option<Answer> {
-    let pairs = || {
-        [query, fragment]
-            .into_iter()
-            .flatten()
-            .flat_map(|part| parse(part.as_bytes()))
-    };
-    let find = |name: &str| {
-        pairs()
-            .find(|(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value)
-    };
+    let pairs = || [query, fragment].into_iter().flatten().flat_map(|part| parse(part.as_bytes()));
+    let find =
+        |name: &str| pairs().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value);
     let content = if let Some(error) = find("error") {
-        if error == "access_denied" {
-            Content::Denied
-        } else {
-            Content::Error(error_code(&error))
-        }
+        if error == "access_denied" { Content::Denied } else { Content::Error(error_code(&error)) }
     } else if let Some(tokens) = TokenResponse::from_pairs(pairs()) {
         Content::Tokens(Box::new(tokens))
     } else if let Some(code) = find("code") {
@@ -54,10 +42,7 @@ pub(super) fn from_redirect(query: Option<&str>, fragment: Option<&str>) -> Opti
     } else {
         return None;
     };
-    Some(Answer {
-        state: find("state").map(|state| Secret::from(state.into_owned())),
-        content,
-    })
+    Some(Answer { state: find("state").map(|state| Secret::from(state.into_owned())), content })
 }
 
 /// Reads what a person pasted: a whole redirect URL, a code or a PIN.
@@ -80,14 +65,8 @@ pub(super) fn from_paste(text: &Secret, flow: Flow) -> Result<Answer, Error> {
     }
     let secret = Secret::from(text);
     match flow {
-        Flow::Code => Ok(Answer {
-            state: None,
-            content: Content::Code(secret),
-        }),
-        Flow::Pin => Ok(Answer {
-            state: None,
-            content: Content::Pin(secret),
-        }),
+        Flow::Code => Ok(Answer { state: None, content: Content::Code(secret) }),
+        Flow::Pin => Ok(Answer { state: None, content: Content::Pin(secret) }),
         Flow::Token => {
             not_understood("The flow is token, whose answer is in the address; paste the whole address")
         }
@@ -100,16 +79,11 @@ pub(crate) fn import(text: &Secret) -> Result<Fields, Error> {
     let fields = if text.starts_with('{') {
         Fields::from_json(text.as_bytes())
     } else if let Some(url) = as_url(text) {
-        let pairs = [url.query(), url.fragment()]
-            .into_iter()
-            .flatten()
-            .flat_map(|part| parse(part.as_bytes()));
+        let pairs =
+            [url.query(), url.fragment()].into_iter().flatten().flat_map(|part| parse(part.as_bytes()));
         Some(Fields::from_pairs(pairs))
     } else if !text.is_empty() && text.len() <= 4096 && !text.contains(char::is_whitespace) {
-        Some(Fields {
-            refresh_token: Some(Secret::from(text)),
-            ..Fields::default()
-        })
+        Some(Fields { refresh_token: Some(Secret::from(text)), ..Fields::default() })
     } else {
         None
     };
@@ -133,11 +107,7 @@ fn as_url(text: &str) -> Option<Url> {
 /// RFC 6749, section 4.1.2.1, allows little more than letters in it; what a stranger puts there is not repeated.
 fn error_code(text: &str) -> String {
     let is_plain = text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    if is_plain {
-        text.to_owned()
-    } else {
-        "an error that is not in the standard".to_owned()
-    }
+    if is_plain { text.to_owned() } else { "an error that is not in the standard".to_owned() }
 }
 
 #[cfg(test)]
@@ -153,16 +123,8 @@ mod tests {
 
     #[rstest]
     #[case("http://127.0.0.1:8917/callback?state=S&code=abc", Some("S"), code("abc"))]
-    #[case(
-        "http://127.0.0.1:8917/callback?error=access_denied&state=S",
-        Some("S"),
-        Content::Denied
-    )]
-    #[case(
-        "http://127.0.0.1:8917/callback?state=S#error=access_denied",
-        Some("S"),
-        Content::Denied
-    )]
+    #[case("http://127.0.0.1:8917/callback?error=access_denied&state=S", Some("S"), Content::Denied)]
+    #[case("http://127.0.0.1:8917/callback?state=S#error=access_denied", Some("S"), Content::Denied)]
     #[case("https://as.example/cb?error=invalid_scope&state=S", Some("S"), Content::Error("invalid_scope".into()))]
     #[case("  abc\n", None, code("abc"))]
     fn understands_what_a_person_pastes(
@@ -171,13 +133,7 @@ mod tests {
         #[case] content: Content,
     ) {
         let answer = from_paste(&Secret::from(text), Flow::Code).unwrap();
-        assert_eq!(
-            answer,
-            Answer {
-                state: state.map(Secret::from),
-                content
-            }
-        );
+        assert_eq!(answer, Answer { state: state.map(Secret::from), content });
     }
 
     #[rstest]
@@ -189,16 +145,11 @@ mod tests {
     )]
     fn understands_the_fragment_of_imgurs_token_flow(#[case] text: &str) {
         let answer = from_paste(&Secret::from(text), Flow::Token).unwrap();
-        let Content::Tokens(tokens) = answer.content else {
-            panic!("{answer:?}")
-        };
+        let Content::Tokens(tokens) = answer.content else { panic!("{answer:?}") };
         assert_eq!(tokens.refresh_token, Some(Secret::from("RT")));
         assert_eq!(tokens.username.as_deref(), Some("NAME"));
         assert_eq!(tokens.expires_in, Some(315_360_000));
-        assert_eq!(
-            import(&Secret::from(text)).unwrap().refresh_token,
-            Some(Secret::from("RT"))
-        );
+        assert_eq!(import(&Secret::from(text)).unwrap().refresh_token, Some(Secret::from("RT")));
     }
 
     #[test]
@@ -213,10 +164,7 @@ mod tests {
     #[case("https://imgur.com/")]
     fn says_what_to_paste_when_it_does_not_understand(#[case] text: &str) {
         let error = from_paste(&Secret::from(text), Flow::Code).unwrap_err();
-        assert!(
-            matches!(&error, Error::InvalidArgument { field, .. } if field == "response"),
-            "{error:?}"
-        );
+        assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "response"), "{error:?}");
     }
 
     #[rstest]
@@ -225,10 +173,7 @@ mod tests {
     #[case("RT")]
     #[case("https://imgur.com/#access_token=AT&refresh_token=RT")]
     fn takes_a_grant_in_every_form(#[case] text: &str) {
-        assert_eq!(
-            import(&Secret::from(text)).unwrap().refresh_token,
-            Some(Secret::from("RT"))
-        );
+        assert_eq!(import(&Secret::from(text)).unwrap().refresh_token, Some(Secret::from("RT")));
     }
 
     proptest! {

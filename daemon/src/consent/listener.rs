@@ -59,10 +59,7 @@ impl Listener {
                 Err(error) => return Err(not_bound(port, &error)),
             }
         }
-        Ok(Self {
-            sockets,
-            callback: callback.clone(),
-        })
+        Ok(Self { sockets, callback: callback.clone() })
     }
 
     /// Hands each answer to `visits` and shows the page that comes back, until nobody takes them any more. Nothing
@@ -137,10 +134,7 @@ async fn respond(
 
 async fn page(request: &Request<Incoming>, callback: &Url, visits: &mpsc::Sender<Visit>) -> Page {
     // Another name that leads here is DNS rebinding: some website's script, not the redirect.
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     if host.is_none_or(|host| !is_authority_of(callback, host)) || request.method() != Method::GET {
         return Page::Refused;
     }
@@ -178,23 +172,11 @@ mod tests {
     fn only_the_registered_name_is_answered() {
         let callback = Url::parse("http://127.0.0.1:8917/callback").unwrap();
         assert!(is_authority_of(&callback, "127.0.0.1:8917"));
-        for other in [
-            "localhost:8917",
-            "evil.example:8917",
-            "127.0.0.1",
-            "127.0.0.1:80",
-            "",
-        ] {
+        for other in ["localhost:8917", "evil.example:8917", "127.0.0.1", "127.0.0.1:80", ""] {
             assert!(!is_authority_of(&callback, other), "{other}");
         }
-        assert!(is_authority_of(
-            &Url::parse("http://localhost:8917/").unwrap(),
-            "LOCALHOST:8917"
-        ));
-        assert!(is_authority_of(
-            &Url::parse("http://[::1]:8917/").unwrap(),
-            "[::1]:8917"
-        ));
+        assert!(is_authority_of(&Url::parse("http://localhost:8917/").unwrap(), "LOCALHOST:8917"));
+        assert!(is_authority_of(&Url::parse("http://[::1]:8917/").unwrap(), "[::1]:8917"));
     }
 
     #[tokio::test]
@@ -203,11 +185,6 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         let callback = Url::parse(&format!("http://127.0.0.1:{port}/callback")).unwrap();
         let error = Listener::bind(&callback).await.unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("Port {port} of the callback is in use")),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with(&format!("Port {port} of the callback is in use")), "{error}");
     }
 }

@@ -58,10 +58,7 @@ struct Pending {
 
 /// What is done with a login from outside.
 enum Submission {
-    Answer {
-        response: Secret,
-        reply: oneshot::Sender<Outcome>,
-    },
+    Answer { response: Secret, reply: oneshot::Sender<Outcome> },
     Cancel,
 }
 
@@ -91,10 +88,7 @@ impl Logins {
     /// No login yet.
     #[must_use]
     pub fn new(keeper: Keeper) -> Self {
-        Self {
-            keeper,
-            pending: Arc::default(),
-        }
+        Self { keeper, pending: Arc::default() }
     }
 
     /// Begins a login of `account`, or joins the one in progress.
@@ -115,11 +109,7 @@ impl Logins {
         if let Some(login) = self.join(account, flow, paste)? {
             return Ok(login);
         }
-        let listener = if paste {
-            None
-        } else {
-            Some(Listener::bind(&config.redirect_uri).await?)
-        };
+        let listener = if paste { None } else { Some(Listener::bind(&config.redirect_uri).await?) };
         let authorization = request(config, flow).build();
         let login = self.register(account, flow, paste, authorization, config, options, listener);
         self.keeper.login_pending(account, true).await?;
@@ -130,10 +120,7 @@ impl Logins {
     pub async fn complete(&self, login_id: &str, response: Secret) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         let submissions = self.find(login_id)?.submissions;
-        submissions
-            .send(Submission::Answer { response, reply })
-            .await
-            .map_err(|_| no_such(login_id))?;
+        submissions.send(Submission::Answer { response, reply }).await.map_err(|_| no_such(login_id))?;
         outcome.await.unwrap_or_else(|_| Err(cancelled()))
     }
 
@@ -146,10 +133,7 @@ impl Logins {
     }
 
     fn find(&self, login_id: &str) -> Result<Pending, Error> {
-        lock(&self.pending)
-            .get(login_id)
-            .cloned()
-            .ok_or_else(|| no_such(login_id))
+        lock(&self.pending).get(login_id).cloned().ok_or_else(|| no_such(login_id))
     }
 
     fn join(&self, account: &str, flow: Flow, paste: bool) -> Result<Option<Login>, Error> {
@@ -167,13 +151,7 @@ impl Logins {
             return Err(Error::login(reason));
         }
         let (url, outcome) = (pending.url.clone(), pending.outcome.clone());
-        Ok(Some(Login {
-            id: id.clone(),
-            url,
-            paste,
-            outcome,
-            _wanted: wanted,
-        }))
+        Ok(Some(Login { id: id.clone(), url, paste, outcome, _wanted: wanted }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the makings of a session, named once")]
@@ -229,13 +207,7 @@ impl Logins {
                 last_pages.shown().await;
             }
         });
-        Login {
-            id,
-            url,
-            paste,
-            outcome,
-            _wanted: wanted,
-        }
+        Login { id, url, paste, outcome, _wanted: wanted }
     }
 }
 
@@ -277,15 +249,8 @@ impl Session {
             return Some(Err(cancelled()));
         };
         let checked = answer::from_paste(&response, self.flow).and_then(|answer| {
-            let is_ours = answer
-                .state
-                .as_ref()
-                .is_none_or(|state| *state == self.authorization.state);
-            if is_ours {
-                Ok(answer)
-            } else {
-                Err(Error::invalid("response", WRONG_STATE))
-            }
+            let is_ours = answer.state.as_ref().is_none_or(|state| *state == self.authorization.state);
+            if is_ours { Ok(answer) } else { Err(Error::invalid("response", WRONG_STATE)) }
         });
         match checked {
             Ok(answer) => {
@@ -317,14 +282,11 @@ impl Session {
             }
         };
         let _ = visit.page.send(match &outcome {
-            Ok(account) => Page::SignedIn {
-                account: account.name.clone(),
-                username: account.username.clone(),
-            },
+            Ok(account) => {
+                Page::SignedIn { account: account.name.clone(), username: account.username.clone() }
+            }
             Err(_) if denied => Page::Denied,
-            Err(error) => Page::Failed {
-                reason: error.to_string(),
-            },
+            Err(error) => Page::Failed { reason: error.to_string() },
         });
         Some(outcome)
     }
@@ -336,22 +298,10 @@ impl Session {
                 let verifier = self.authorization.verifier.clone();
                 let redirect_uri = self.redirect_uri.clone();
                 self.keeper
-                    .exchange(
-                        account,
-                        TokenRequest::Code {
-                            code,
-                            verifier,
-                            redirect_uri,
-                        },
-                        self.replace,
-                    )
+                    .exchange(account, TokenRequest::Code { code, verifier, redirect_uri }, self.replace)
                     .await
             }
-            Content::Pin(pin) => {
-                self.keeper
-                    .exchange(account, TokenRequest::Pin(pin), self.replace)
-                    .await
-            }
+            Content::Pin(pin) => self.keeper.exchange(account, TokenRequest::Pin(pin), self.replace).await,
             Content::Tokens(tokens) => self.keeper.accept(account, *tokens, self.replace).await,
             Content::Denied => Err(Error::login(format!(
                 "Access was denied on the sign-in page; run `imgurctl login {account}` to try again"
@@ -387,11 +337,7 @@ fn expired() -> Error {
 }
 
 fn no_such(login_id: &str) -> Error {
-    let shown: String = login_id
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(32)
-        .collect();
+    let shown: String = login_id.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
     Error::invalid(
         "login_id",
         format!("No sign-in {shown} is in progress: it ended, or never was; start another one"),

@@ -7,16 +7,11 @@ use hyper::body::Bytes;
 /// How a visit to the callback ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    SignedIn {
-        account: String,
-        username: Option<String>,
-    },
+    SignedIn { account: String, username: Option<String> },
     Denied,
     WrongState,
     Underway,
-    Failed {
-        reason: String,
-    },
+    Failed { reason: String },
     NotHere,
     Refused,
 }
@@ -33,9 +28,7 @@ impl Page {
 
     fn title(&self) -> String {
         match self {
-            Self::SignedIn {
-                username: Some(name), ..
-            } => format!("Signed in as {name}"),
+            Self::SignedIn { username: Some(name), .. } => format!("Signed in as {name}"),
             Self::SignedIn { .. } => "Signed in".to_owned(),
             Self::Denied => "Access was denied".to_owned(),
             Self::WrongState => "This answer belongs to another sign-in".to_owned(),
@@ -136,11 +129,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_username_that_looks_like_markup_is_shown_as_text() {
-        let html = html(Page::SignedIn {
-            account: "a".into(),
-            username: Some("<script>alert(1)</script>".into()),
-        })
-        .await;
+        let html =
+            html(Page::SignedIn { account: "a".into(), username: Some("<script>alert(1)</script>".into()) })
+                .await;
         assert!(!html.contains("<script>"), "{html}");
         assert!(html.contains("Signed in as &lt;script&gt;"));
     }
@@ -150,11 +141,6 @@ mod tests {
         let headers = Page::Denied.response().headers().clone();
         assert_eq!(headers["cache-control"], "no-store");
         assert_eq!(headers["referrer-policy"], "no-referrer");
-        assert!(
-            headers["content-security-policy"]
-                .to_str()
-                .unwrap()
-                .starts_with("default-src 'none'")
-        );
+        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
     }
 }

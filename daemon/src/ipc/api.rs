@@ -32,42 +32,25 @@ impl Api {
     }
 
     pub(super) async fn get_token(&self, call: GetToken) -> Result<TokenReply, Error> {
-        let min_valid = call
-            .min_valid_s
-            .map(|seconds| span("min_valid_s", seconds, Duration::from_secs))
-            .transpose()?;
+        let min_valid =
+            call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
         let patience = patience(call.wait_ms)?;
-        Ok(TokenReply {
-            token: self
-                .keeper
-                .token(call.account.as_deref(), min_valid, patience)
-                .await?,
-        })
+        Ok(TokenReply { token: self.keeper.token(call.account.as_deref(), min_valid, patience).await? })
     }
 
     pub(super) async fn reject_token(&self, call: RejectToken) -> Result<TokenReply, Error> {
         let patience = patience(call.wait_ms)?;
         Ok(TokenReply {
-            token: self
-                .keeper
-                .reject(call.account.as_deref(), call.access_token, patience)
-                .await?,
+            token: self.keeper.reject(call.account.as_deref(), call.access_token, patience).await?,
         })
     }
 
     pub(super) async fn refresh(&self, call: Refresh) -> Result<TokenReply, Error> {
-        Ok(TokenReply {
-            token: self
-                .keeper
-                .refresh(call.account.as_deref(), patience(call.wait_ms)?)
-                .await?,
-        })
+        Ok(TokenReply { token: self.keeper.refresh(call.account.as_deref(), patience(call.wait_ms)?).await? })
     }
 
     pub(super) fn list_accounts(&self, call: &ListAccounts) -> Result<SomeAccounts, Error> {
-        Ok(SomeAccounts {
-            accounts: self.keeper.accounts(call.account.as_deref())?,
-        })
+        Ok(SomeAccounts { accounts: self.keeper.accounts(call.account.as_deref())? })
     }
 
     pub(super) fn watch(&self, call: &Watch) -> Result<Watcher, Error> {
@@ -75,12 +58,7 @@ impl Api {
     }
 
     pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
-        let AddAccount {
-            account: name,
-            settings,
-            client_secret,
-            make_default,
-        } = call;
+        let AddAccount { account: name, settings, client_secret, make_default } = call;
         let config = self.desk.add(&name, &settings, make_default.unwrap_or(false))?;
         self.configured(config, name, client_secret).await
     }
@@ -90,9 +68,7 @@ impl Api {
         if call.settings == Settings::default() && call.make_default != Some(true) {
             return self.keep_secret(name, call.client_secret).await;
         }
-        let config = self
-            .desk
-            .set(&name, &call.settings, call.make_default.unwrap_or(false))?;
+        let config = self.desk.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
         self.configured(config, name, call.client_secret).await
     }
 
@@ -123,39 +99,25 @@ impl Api {
         if let Some(secret) = secret {
             self.keeper.keep_client_secret(&name, secret).await?;
         }
-        Ok(OneAccount {
-            account: self.keeper.account(Some(&name))?,
-        })
+        Ok(OneAccount { account: self.keeper.account(Some(&name))? })
     }
 
     pub(super) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {
         let fields = import(&call.text)?;
         let refresh_token = fields.refresh_token.unwrap_or_default();
         let (account, replace) = (call.account.as_deref(), call.replace.unwrap_or(false));
-        let imported = self.keeper.import(
-            account,
-            refresh_token,
-            fields.access_token,
-            fields.username,
-            replace,
-        );
-        Ok(OneAccount {
-            account: imported.await?,
-        })
+        let imported =
+            self.keeper.import(account, refresh_token, fields.access_token, fields.username, replace);
+        Ok(OneAccount { account: imported.await? })
     }
 
     pub(super) async fn restore_grant(&self, call: RestoreGrant) -> Result<OneAccount, Error> {
-        Ok(OneAccount {
-            account: self.keeper.restore(call.account.as_deref()).await?,
-        })
+        Ok(OneAccount { account: self.keeper.restore(call.account.as_deref()).await? })
     }
 
     pub(super) async fn login(&self, call: LoginCall) -> Result<Login, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
-        let seconds = call
-            .timeout_s
-            .unwrap_or(DEFAULT_LOGIN_TIMEOUT_S)
-            .min(LONGEST_LOGIN_S);
+        let seconds = call.timeout_s.unwrap_or(DEFAULT_LOGIN_TIMEOUT_S).min(LONGEST_LOGIN_S);
         let options = LoginOptions {
             flow: call.flow,
             timeout: span("timeout_s", seconds, Duration::from_secs)?,
@@ -167,9 +129,7 @@ impl Api {
     }
 
     pub(super) async fn complete_login(&self, call: CompleteLogin) -> Result<OneAccount, Error> {
-        Ok(OneAccount {
-            account: self.logins.complete(&call.login_id, call.response).await?,
-        })
+        Ok(OneAccount { account: self.logins.complete(&call.login_id, call.response).await? })
     }
 
     pub(super) async fn cancel_login(&self, login_id: &str) -> Result<Done, Error> {
@@ -177,10 +137,7 @@ impl Api {
     }
 
     pub(super) async fn logout(&self, call: Logout) -> Result<Done, Error> {
-        self.keeper
-            .logout(call.account.as_deref())
-            .await
-            .map(|()| Done {})
+        self.keeper.logout(call.account.as_deref()).await.map(|()| Done {})
     }
 
     pub(super) async fn unlock_store(&self) -> Result<Done, Error> {
@@ -189,19 +146,12 @@ impl Api {
 }
 
 fn patience(wait_ms: Option<i64>) -> Result<Duration, Error> {
-    span(
-        "wait_ms",
-        wait_ms.unwrap_or(DEFAULT_WAIT_MS),
-        Duration::from_millis,
-    )
+    span("wait_ms", wait_ms.unwrap_or(DEFAULT_WAIT_MS), Duration::from_millis)
 }
 
 fn span(field: &str, number: i64, unit: impl Fn(u64) -> Duration) -> Result<Duration, Error> {
     let number = u64::try_from(number).map_err(|_| {
-        Error::invalid(
-            field,
-            format!("{field} is negative; give 0 or more, or leave it out"),
-        )
+        Error::invalid(field, format!("{field} is negative; give 0 or more, or leave it out"))
     })?;
     Ok(unit(number))
 }

@@ -65,10 +65,7 @@ impl LocalSocket {
     }
 
     fn new(listener: Listener) -> Self {
-        Self {
-            listener,
-            places: Arc::new(Semaphore::new(CONNECTIONS)),
-        }
+        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 
     /// The next caller of our own user, and their place, which is free again when it is dropped.

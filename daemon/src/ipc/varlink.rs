@@ -55,12 +55,7 @@ pub async fn serve(socket: LocalSocket, api: Api) {
 
 async fn converse(mut stream: UnixStream, api: &Api) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    let mut calls = Calls {
-        reader,
-        buffer: Vec::new(),
-        consumed: 0,
-        at_end: false,
-    };
+    let mut calls = Calls { reader, buffer: Vec::new(), consumed: 0, at_end: false };
     let mut answers = Answers { writer };
     while let Some(message) = calls.next().await? {
         let call: Call<Box<RawValue>> = serde_json::from_slice(&message)?;
@@ -97,11 +92,7 @@ async fn answer(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>
     let Some(one) = dispatch(call, api, answers).await? else {
         return Ok(());
     };
-    if call.oneway {
-        Ok(())
-    } else {
-        answers.write(&one).await
-    }
+    if call.oneway { Ok(()) } else { answers.write(&one).await }
 }
 
 /// The one answer to a call; nothing where a stream has been given instead.
@@ -125,10 +116,7 @@ async fn dispatch(
         (INTERFACE, RestoreGrant::NAME) => one(arguments(call), |it| api.restore_grant(it)).await,
         (INTERFACE, CompleteLogin::NAME) => one(arguments(call), |it| api.complete_login(it)).await,
         (INTERFACE, CancelLogin::NAME) => {
-            one(arguments(call), async |it: CancelLogin| {
-                api.cancel_login(&it.login_id).await
-            })
-            .await
+            one(arguments(call), async |it: CancelLogin| api.cancel_login(&it.login_id).await).await
         }
         (INTERFACE, Logout::NAME) => one(arguments(call), |it| api.logout(it)).await,
         (INTERFACE, UnlockStore::NAME) => {
@@ -185,20 +173,10 @@ fn streamed(end: Result<(), StreamEnd>) -> io::Result<Option<Vec<u8>>> {
 async fn login(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> Result<(), StreamEnd> {
     let mut login = api.login(streaming(call)?).await?;
     let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
-    let begun = LoginReply {
-        login_id,
-        url,
-        paste: Some(login.paste),
-        account: None,
-    };
+    let begun = LoginReply { login_id, url, paste: Some(login.paste), account: None };
     answers.stream(begun, true).await?;
     let account = login.outcome().await?;
-    let ended = LoginReply {
-        login_id: login.id.clone(),
-        url: None,
-        paste: None,
-        account: Some(account),
-    };
+    let ended = LoginReply { login_id: login.id.clone(), url: None, paste: None, account: Some(account) };
     answers.stream(ended, false).await
 }
 
@@ -208,38 +186,25 @@ async fn watch(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>)
         answers.stream(OneAccount { account }, true).await?;
     }
     let reason = "There is nothing left to watch; see `imgurctl account list`".to_owned();
-    Err(Error::TemporarilyUnavailable {
-        reason,
-        retry_at: None,
-    }
-    .into())
+    Err(Error::TemporarilyUnavailable { reason, retry_at: None }.into())
 }
 
 /// The arguments of a call, or the name of the one that is missing or of another type.
 fn arguments<P: DeserializeOwned>(call: &Call<Box<RawValue>>) -> Result<P, ServiceError> {
-    let text = call
-        .parameters
-        .as_ref()
-        .map_or("{}", |parameters| parameters.get());
+    let text = call.parameters.as_ref().map_or("{}", |parameters| parameters.get());
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let message = error.inner().to_string();
         // A missing field is not on the path to itself; serde names it between backticks.
-        let missing = message
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.split('`').next());
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         let parameter = missing.map_or(path, str::to_owned);
         ServiceError::InvalidParameter { parameter }
     })
 }
 
 fn streaming<P: Method>(call: &Call<Box<RawValue>>) -> Result<P, ServiceError> {
-    if call.more {
-        arguments(call)
-    } else {
-        Err(ServiceError::ExpectedMore {})
-    }
+    if call.more { arguments(call) } else { Err(ServiceError::ExpectedMore {}) }
 }
 
 fn info() -> ServiceInfo {
@@ -265,12 +230,8 @@ struct Description {
 fn description(call: &Call<Box<RawValue>>) -> Result<Description, ServiceError> {
     let GetInterfaceDescription { interface } = arguments(call)?;
     match interface.as_str() {
-        INTERFACE => Ok(Description {
-            description: INTERFACE_TEXT,
-        }),
-        "org.varlink.service" => Ok(Description {
-            description: SERVICE_TEXT,
-        }),
+        INTERFACE => Ok(Description { description: INTERFACE_TEXT }),
+        "org.varlink.service" => Ok(Description { description: SERVICE_TEXT }),
         _ => Err(ServiceError::InterfaceNotFound { interface }),
     }
 }
@@ -278,22 +239,15 @@ fn description(call: &Call<Box<RawValue>>) -> Result<Description, ServiceError> 
 fn not_found(call: &Call<Box<RawValue>>) -> ServiceError {
     let (interface, _) = call.method.rsplit_once('.').unwrap_or_default();
     if interface == INTERFACE || interface == "org.varlink.service" {
-        ServiceError::MethodNotFound {
-            method: call.method.clone(),
-        }
+        ServiceError::MethodNotFound { method: call.method.clone() }
     } else {
-        ServiceError::InterfaceNotFound {
-            interface: interface.to_owned(),
-        }
+        ServiceError::InterfaceNotFound { interface: interface.to_owned() }
     }
 }
 
 fn encode(outcome: Result<impl Serialize, Failure>) -> io::Result<Vec<u8>> {
     match outcome {
-        Ok(parameters) => frame(&Reply {
-            parameters,
-            continues: false,
-        }),
+        Ok(parameters) => frame(&Reply { parameters, continues: false }),
         Err(failure) => frame(&failure),
     }
 }
@@ -329,10 +283,7 @@ impl Calls<'_> {
             }
             searched = self.buffer.len();
             if searched >= MAX_MESSAGE {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a message of more than 64 KiB",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message of more than 64 KiB"));
             }
             if self.at_end || self.read().await? == 0 {
                 return Ok(None);
@@ -354,11 +305,8 @@ impl Calls<'_> {
                 return;
             }
         }
-        let is_there = self
-            .reader
-            .ready(Interest::WRITABLE)
-            .await
-            .is_ok_and(|ready| !ready.is_write_closed());
+        let is_there =
+            self.reader.ready(Interest::WRITABLE).await.is_ok_and(|ready| !ready.is_write_closed());
         if is_there {
             std::future::pending::<()>().await;
         }
@@ -374,19 +322,12 @@ impl Answers<'_> {
     async fn write(&mut self, message: &[u8]) -> io::Result<()> {
         match timeout(READING_PATIENCE, self.writer.write_all(message)).await {
             Ok(written) => written,
-            Err(_) => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the caller has stopped reading",
-            )),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the caller has stopped reading")),
         }
     }
 
     async fn stream<R: Serialize>(&mut self, parameters: R, continues: bool) -> Result<(), StreamEnd> {
-        let message = frame(&Reply {
-            parameters,
-            continues,
-        })
-        .map_err(StreamEnd::HungUp)?;
+        let message = frame(&Reply { parameters, continues }).map_err(StreamEnd::HungUp)?;
         self.write(&message).await.map_err(StreamEnd::HungUp)
     }
 }

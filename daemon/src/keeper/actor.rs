@@ -26,34 +26,13 @@ const QUEUE: usize = 64;
 type Reply = oneshot::Sender<Result<Progress, Error>>;
 
 pub(super) enum Message {
-    Ask {
-        account: String,
-        ask: Ask,
-        reply: Reply,
-    },
-    Happened {
-        account: String,
-        event: Event,
-    },
-    Configure {
-        config: Arc<Config>,
-        reply: oneshot::Sender<()>,
-    },
-    LoginPending {
-        account: String,
-        pending: bool,
-        reply: oneshot::Sender<()>,
-    },
-    Unlock {
-        reply: oneshot::Sender<Result<(), Error>>,
-    },
-    Unlocked {
-        result: Result<(), StoreError>,
-        reply: oneshot::Sender<Result<(), Error>>,
-    },
-    Drain {
-        reply: oneshot::Sender<()>,
-    },
+    Ask { account: String, ask: Ask, reply: Reply },
+    Happened { account: String, event: Event },
+    Configure { config: Arc<Config>, reply: oneshot::Sender<()> },
+    LoginPending { account: String, pending: bool, reply: oneshot::Sender<()> },
+    Unlock { reply: oneshot::Sender<Result<(), Error>> },
+    Unlocked { result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>> },
+    Drain { reply: oneshot::Sender<()> },
 }
 
 struct Slot {
@@ -106,12 +85,7 @@ pub fn spawn(
     };
     actor.configure(config);
     tokio::spawn(actor.run(inbox, own_inbox));
-    Keeper {
-        messages,
-        directory: directory_reader,
-        changes: changes_reader,
-        clock,
-    }
+    Keeper { messages, directory: directory_reader, changes: changes_reader, clock }
 }
 
 impl Actor {
@@ -139,11 +113,7 @@ impl Actor {
                 self.configure(&config);
                 let _ = reply.send(());
             }
-            Message::LoginPending {
-                account,
-                pending,
-                reply,
-            } => {
+            Message::LoginPending { account, pending, reply } => {
                 self.step(&account, Event::LoginPending(pending));
                 let _ = reply.send(());
             }
@@ -175,13 +145,8 @@ impl Actor {
         if !slot.is_listed && account.is_quiet() {
             self.rewake(name, slot.wake, None);
             let snapshot = account.snapshot(now.at);
-            let progress = Progress {
-                issue: snapshot.issue,
-                failed: snapshot.failed,
-            };
-            return effects
-                .into_iter()
-                .for_each(|effect| self.carry_out(name, effect, progress));
+            let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
+            return effects.into_iter().for_each(|effect| self.carry_out(name, effect, progress));
         }
         self.settle(name, Slot { account, ..slot }, now, effects);
     }
@@ -192,10 +157,7 @@ impl Actor {
         self.rewake(name, slot.wake, wake);
         slot.wake = wake;
         let snapshot = slot.account.snapshot(now.at);
-        let progress = Progress {
-            issue: snapshot.issue,
-            failed: snapshot.failed,
-        };
+        let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
         self.publish(&slot.snapshot, snapshot);
         self.slots.insert(name.to_owned(), slot);
         for effect in effects {
@@ -252,12 +214,7 @@ impl Actor {
             }
             Effect::Send { op, client, request } => {
                 let answer = self.provider.token(client, request);
-                self.report(name, async move {
-                    Event::Answered {
-                        op,
-                        answer: answer.await,
-                    }
-                });
+                self.report(name, async move { Event::Answered { op, answer: answer.await } });
             }
             Effect::Reply { ticket, result } => {
                 if let Some(reply) = self.waiting.remove(&ticket) {
@@ -286,19 +243,11 @@ impl Actor {
                 let now = self.now();
                 let (account, effects) = Account::new(name.clone(), account_config.clone(), now);
                 let snapshot = watch::Sender::new(account.snapshot(now.at));
-                let slot = Slot {
-                    account,
-                    snapshot,
-                    wake: None,
-                    is_listed: true,
-                };
+                let slot = Slot { account, snapshot, wake: None, is_listed: true };
                 self.settle(name, slot, now, effects);
             }
         }
-        let gone = self
-            .slots
-            .iter()
-            .filter(|(name, _)| !config.accounts.contains_key(*name));
+        let gone = self.slots.iter().filter(|(name, _)| !config.accounts.contains_key(*name));
         for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             if let Some(slot) = self.slots.get_mut(&name) {
                 slot.is_listed = false;
@@ -306,23 +255,15 @@ impl Actor {
             self.step(&name, Event::Closing);
         }
         let listed = self.slots.iter().filter(|(_, slot)| slot.is_listed);
-        let accounts = listed
-            .map(|(name, slot)| (name.clone(), slot.snapshot.subscribe()))
-            .collect();
-        self.directory.send_replace(Arc::new(Directory {
-            default: config.default_account.clone(),
-            accounts,
-        }));
+        let accounts = listed.map(|(name, slot)| (name.clone(), slot.snapshot.subscribe())).collect();
+        self.directory
+            .send_replace(Arc::new(Directory { default: config.default_account.clone(), accounts }));
         self.changes.send_modify(|count| *count += 1);
     }
 
     fn tick(&mut self) {
         let now = self.clock.now();
-        let due = self
-            .wakes
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .map(|(_, name)| name.clone());
+        let due = self.wakes.iter().take_while(|(at, _)| *at <= now).map(|(_, name)| name.clone());
         for name in due.collect::<Vec<_>>() {
             self.step(&name, Event::Tick);
         }
@@ -339,17 +280,9 @@ impl Actor {
     fn unlocked(&mut self, result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>>) {
         for name in self.slots.keys().cloned().collect::<Vec<_>>() {
             self.last_ticket += 1;
-            self.step(
-                &name,
-                Event::Asked {
-                    ticket: self.last_ticket,
-                    ask: Ask::Reload,
-                },
-            );
+            self.step(&name, Event::Asked { ticket: self.last_ticket, ask: Ask::Reload });
         }
-        let _ = reply.send(result.map_err(|error| Error::StoreUnavailable {
-            reason: error.to_string(),
-        }));
+        let _ = reply.send(result.map_err(|error| Error::StoreUnavailable { reason: error.to_string() }));
     }
 
     fn drain(&mut self, reply: oneshot::Sender<()>) {
@@ -368,10 +301,7 @@ impl Actor {
     }
 
     fn now(&self) -> Now {
-        Now {
-            at: self.clock.now(),
-            dice: rand::random(),
-        }
+        Now { at: self.clock.now(), dice: rand::random() }
     }
 }
 

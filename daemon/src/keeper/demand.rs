@@ -85,11 +85,7 @@ impl Demand {
 
     /// Whether tokens keep dying long before their time.
     pub(super) fn tokens_die_early(&self, now: Timestamp) -> bool {
-        self.early_deaths
-            .iter()
-            .filter(|at| now.since(**at) < DAY)
-            .count()
-            >= EARLY_DEATHS_A_DAY
+        self.early_deaths.iter().filter(|at| now.since(**at) < DAY).count() >= EARLY_DEATHS_A_DAY
     }
 }
 
@@ -100,8 +96,5 @@ fn expire(times: &mut VecDeque<Timestamp>, now: Timestamp, span: Duration) {
 
 fn limited(reason: &str, times: &VecDeque<Timestamp>) -> Error {
     let retry_at = times.front().map(|at| (*at + MINUTE).as_secs() + 1);
-    Error::TemporarilyUnavailable {
-        reason: reason.to_owned(),
-        retry_at,
-    }
+    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at }
 }

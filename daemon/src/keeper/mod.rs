@@ -6,6 +6,8 @@ pub mod account;
 mod actor;
 mod demand;
 mod policy;
+#[cfg(test)]
+mod tests;
 mod watcher;
 
 use std::collections::BTreeMap;
@@ -58,8 +60,7 @@ impl Keeper {
         patience: Duration,
     ) -> Result<Token, Error> {
         let least = min_valid.unwrap_or(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()));
-        self.want(account, Want::Valid(least), min_valid.is_some(), patience)
-            .await
+        self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
     }
 
     /// A new access token, whatever the clock says.
@@ -80,8 +81,7 @@ impl Keeper {
                 "The rejected token is empty; hand in the token that was rejected",
             ));
         }
-        self.want(account, Want::AnotherThan(rejected), true, patience)
-            .await
+        self.want(account, Want::AnotherThan(rejected), true, patience).await
     }
 
     async fn want(
@@ -92,9 +92,7 @@ impl Keeper {
         patience: Duration,
     ) -> Result<Token, Error> {
         let (name, mut snapshots) = self.find(account)?;
-        let verdict = snapshots
-            .borrow_and_update()
-            .verdict(&want, strict, None, self.clock.now());
+        let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
         match verdict {
             Verdict::Token(token) => return Ok(token),
             Verdict::Fails(error) => return Err(error),
@@ -102,12 +100,7 @@ impl Keeper {
         }
         let patience = patience.min(LONGEST_WAIT);
         let deadline = Instant::now() + patience;
-        match timeout_at(
-            deadline,
-            self.wait_for(name, &mut snapshots, want, strict, patience),
-        )
-        .await
-        {
+        match timeout_at(deadline, self.wait_for(name, &mut snapshots, want, strict, patience)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(snapshots.borrow().error()),
         }
@@ -122,20 +115,10 @@ impl Keeper {
         patience: Duration,
     ) -> Result<Token, Error> {
         let until = self.clock.now() + patience;
-        let before = self
-            .ask(
-                name,
-                Ask::Want {
-                    want: want.clone(),
-                    until,
-                },
-            )
-            .await?;
+        let before = self.ask(name, Ask::Want { want: want.clone(), until }).await?;
         loop {
             let verdict =
-                snapshots
-                    .borrow_and_update()
-                    .verdict(&want, strict, Some(before), self.clock.now());
+                snapshots.borrow_and_update().verdict(&want, strict, Some(before), self.clock.now());
             match verdict {
                 Verdict::Token(token) => return Ok(token),
                 Verdict::Fails(error) => return Err(error),
@@ -167,10 +150,7 @@ impl Keeper {
 
     /// Tells of all accounts, or one, now and at each change.
     pub fn watch(&self, account: Option<&str>) -> Result<Watcher, Error> {
-        let only = account
-            .map(|_| self.find(account))
-            .transpose()?
-            .map(|(name, _)| name);
+        let only = account.map(|_| self.find(account)).transpose()?.map(|(name, _)| name);
         Ok(Watcher::new(self.clone(), only))
     }
 
@@ -209,16 +189,7 @@ impl Keeper {
         replace: bool,
     ) -> Result<Account, Error> {
         let (name, _) = self.find(account)?;
-        self.change(
-            &name,
-            Ask::Import {
-                refresh_token,
-                access_token,
-                username,
-                replace,
-            },
-        )
-        .await
+        self.change(&name, Ask::Import { refresh_token, access_token, username, replace }).await
     }
 
     /// Brings back the grant that was displaced.
@@ -235,9 +206,7 @@ impl Keeper {
 
     /// Keeps a client secret in the store.
     pub async fn keep_client_secret(&self, account: &str, secret: Secret) -> Result<(), Error> {
-        self.change(account, Ask::KeepClientSecret(secret))
-            .await
-            .map(drop)
+        self.change(account, Ask::KeepClientSecret(secret)).await.map(drop)
     }
 
     /// Unlocks the store, and reads what could not be read.
@@ -252,12 +221,7 @@ impl Keeper {
 
     /// Tells that a login of `account` began or ended.
     pub async fn login_pending(&self, account: &str, pending: bool) -> Result<(), Error> {
-        self.send(|reply| Message::LoginPending {
-            account: account.to_owned(),
-            pending,
-            reply,
-        })
-        .await
+        self.send(|reply| Message::LoginPending { account: account.to_owned(), pending, reply }).await
     }
 
     /// Starts nothing new, and returns when nothing is under way.
@@ -272,9 +236,7 @@ impl Keeper {
 
     fn find(&self, account: Option<&str>) -> Result<(String, watch::Receiver<Snapshot>), Error> {
         let directory = self.directory.borrow();
-        let name = account
-            .filter(|name| !name.is_empty())
-            .or(directory.default.as_deref());
+        let name = account.filter(|name| !name.is_empty()).or(directory.default.as_deref());
         match name.and_then(|name| directory.accounts.get_key_value(name)) {
             Some((name, snapshots)) => Ok((name.clone(), snapshots.clone())),
             None => Err(directory.no_such(name)),
@@ -300,10 +262,7 @@ impl Keeper {
 
 impl Directory {
     fn info(&self, name: &str, snapshot: &Snapshot) -> Account {
-        Account {
-            is_default: self.default.as_deref() == Some(name),
-            ..(*snapshot.info).clone()
-        }
+        Account { is_default: self.default.as_deref() == Some(name), ..(*snapshot.info).clone() }
     }
 
     fn no_such(&self, name: Option<&str>) -> Error {
@@ -317,19 +276,13 @@ impl Directory {
             None => "No account is the default; name one, or choose it with `imgurctl account default NAME`"
                 .to_owned(),
         };
-        Error::NoSuchAccount {
-            account: name.unwrap_or_default().to_owned(),
-            reason,
-        }
+        Error::NoSuchAccount { account: name.unwrap_or_default().to_owned(), reason }
     }
 }
 
 fn takes_long() -> Error {
     let reason = "It takes longer than a minute, and goes on by itself; see `imgurctl status`".to_owned();
-    Error::TemporarilyUnavailable {
-        reason,
-        retry_at: None,
-    }
+    Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
 fn gone() -> Error {

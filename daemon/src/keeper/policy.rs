@@ -38,10 +38,7 @@ pub struct RefreshPolicy {
 
 impl Default for RefreshPolicy {
     fn default() -> Self {
-        Self {
-            margin: None,
-            max_age: 28 * DAY,
-        }
+        Self { margin: None, max_age: 28 * DAY }
     }
 }
 
@@ -60,10 +57,7 @@ pub(super) fn refresh_at(access: &Access, policy: RefreshPolicy, dice: f64) -> O
     if lifetime < SHORTEST_LIFETIME {
         return None;
     }
-    let margin = policy
-        .margin
-        .unwrap_or_else(|| (lifetime / 10).clamp(10 * MINUTE, DAY))
-        .min(lifetime / 2);
+    let margin = policy.margin.unwrap_or_else(|| (lifetime / 10).clamp(10 * MINUTE, DAY)).min(lifetime / 2);
     let jitter = margin.mul_f64(0.1 * dice);
     Some((access.issued_at + lifetime.saturating_sub(margin + jitter)).min(latest))
 }
@@ -76,9 +70,7 @@ pub(super) fn min_valid(asked: Duration, lifetime: Duration) -> Duration {
 /// The pause after the `failures`th failure in a row, with full jitter.
 pub(super) fn backoff(failures: u32, dice: f64) -> Duration {
     let (first, longest) = BACKOFF;
-    let ceiling = first
-        .saturating_mul(1 << failures.saturating_sub(1).min(20))
-        .min(longest);
+    let ceiling = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(longest);
     ceiling.mul_f64(dice)
 }
 
@@ -136,24 +128,15 @@ mod tests {
 
     #[test]
     fn a_margin_of_the_persons_own_overrides_the_rule_up_to_half_of_the_lifetime() {
-        let policy = RefreshPolicy {
-            margin: Some(Duration::from_secs(100)),
-            ..RefreshPolicy::default()
-        };
+        let policy = RefreshPolicy { margin: Some(Duration::from_secs(100)), ..RefreshPolicy::default() };
         let access = |secs| Access {
             token: Secret::default(),
             token_type: "Bearer".into(),
             issued_at: ISSUED,
             lifetime: Some(Duration::from_secs(secs)),
         };
-        assert_eq!(
-            refresh_at(&access(3600), policy, 0.0),
-            Some(ISSUED + Duration::from_secs(3500))
-        );
-        assert_eq!(
-            refresh_at(&access(60), policy, 0.0),
-            Some(ISSUED + Duration::from_secs(30))
-        );
+        assert_eq!(refresh_at(&access(3600), policy, 0.0), Some(ISSUED + Duration::from_secs(3500)));
+        assert_eq!(refresh_at(&access(60), policy, 0.0), Some(ISSUED + Duration::from_secs(30)));
     }
 
     proptest! {

@@ -22,13 +22,7 @@ impl Watcher {
     pub(super) fn new(keeper: Keeper, only: Option<String>) -> Self {
         let mut changes = keeper.changes.clone();
         changes.mark_changed();
-        Self {
-            keeper,
-            only,
-            changes,
-            told: BTreeMap::new(),
-            due: VecDeque::new(),
-        }
+        Self { keeper, only, changes, told: BTreeMap::new(), due: VecDeque::new() }
     }
 
     /// The next account to tell of; `None` once the keeper has ended, or the one account was removed.
@@ -40,13 +34,9 @@ impl Watcher {
             }
             self.changes.changed().await.ok()?;
             let accounts = self.keeper.accounts(self.only.as_deref()).ok()?;
-            self.told
-                .retain(|name, _| accounts.iter().any(|account| account.name == *name));
-            self.due.extend(
-                accounts
-                    .into_iter()
-                    .filter(|account| self.told.get(&account.name) != Some(account)),
-            );
+            self.told.retain(|name, _| accounts.iter().any(|account| account.name == *name));
+            self.due
+                .extend(accounts.into_iter().filter(|account| self.told.get(&account.name) != Some(account)));
         }
     }
 }

@@ -61,34 +61,20 @@ impl AuthorizationRequest {
             request = request.set_pkce_challenge(challenge);
             verifier = Some(Secret::from(secret.into_secret()));
         }
-        for (name, value) in self
-            .params
-            .iter()
-            .filter(|(name, _)| !OWN_PARAMETERS.contains(&name.as_str()))
-        {
+        for (name, value) in self.params.iter().filter(|(name, _)| !OWN_PARAMETERS.contains(&name.as_str())) {
             request = request.add_extra_param(name, value);
         }
         let (url, state) = request.url();
-        Authorization {
-            url,
-            state: state.into_secret().into(),
-            verifier,
-        }
+        Authorization { url, state: state.into_secret().into(), verifier }
     }
 
     fn state(&self) -> CsrfToken {
         let prefix = self.state_prefix.as_deref().unwrap_or_default();
-        CsrfToken::new(format!(
-            "{prefix}{}",
-            CsrfToken::new_random_len(STATE_BYTES).secret()
-        ))
+        CsrfToken::new(format!("{prefix}{}", CsrfToken::new_random_len(STATE_BYTES).secret()))
     }
 
     fn scopes(&self) -> impl Iterator<Item = Scope> {
-        self.scope
-            .iter()
-            .flat_map(|scope| scope.split_whitespace())
-            .map(|scope| Scope::new(scope.into()))
+        self.scope.iter().flat_map(|scope| scope.split_whitespace()).map(|scope| Scope::new(scope.into()))
     }
 }
 
@@ -106,9 +92,7 @@ pub struct Authorization {
 impl fmt::Debug for Authorization {
     /// Leaves out the query, which has the state in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorization")
-            .field("page", &self.url.path())
-            .finish_non_exhaustive()
+        f.debug_struct("Authorization").field("page", &self.url.path()).finish_non_exhaustive()
     }
 }
 

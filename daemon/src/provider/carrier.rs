@@ -86,10 +86,9 @@ impl Carrier {
             }
             Some(_) => format!("no secure connection to {host}"),
             None if error.is_dns() => format!("the address of {host} was not found: the network may be down"),
-            None if error.is_timeout() => format!(
-                "no connection to {host} within {} s",
-                self.timeouts.connect.as_secs()
-            ),
+            None if error.is_timeout() => {
+                format!("no connection to {host} within {} s", self.timeouts.connect.as_secs())
+            }
             None => format!("no connection to {host}"),
         }
     }
@@ -97,10 +96,7 @@ impl Carrier {
     fn broke(&self, error: &reqwest::Error) -> Answer {
         let host = &self.host;
         let reason = if error.is_timeout() {
-            format!(
-                "no whole answer from {host} within {} s",
-                self.timeouts.total.as_secs()
-            )
+            format!("no whole answer from {host} within {} s", self.timeouts.total.as_secs())
         } else {
             format!("the connection to {host} broke before the answer was whole")
         };
@@ -122,11 +118,7 @@ fn build(timeouts: Timeouts) -> reqwest::Result<reqwest::Client> {
 }
 
 fn transient(reason: String, delivery: Delivery) -> Answer {
-    Answer::Transient(Transient {
-        reason,
-        retry_after: None::<Duration>,
-        delivery,
-    })
+    Answer::Transient(Transient { reason, retry_after: None::<Duration>, delivery })
 }
 
 /// What TLS had against the server. An `io::Error` hides what it wraps from `source`.
@@ -137,9 +129,7 @@ fn tls_trouble<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error
             return Some(tls);
         }
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = wrapped
-            .map(|inner| inner as &(dyn Error + 'static))
-            .or_else(|| error.source());
+        next = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
 }

@@ -29,20 +29,13 @@ pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> 
     verdict.unwrap_or_else(|| {
         let page = is_web_page(headers, body);
         let (reason, delivery) = passing_trouble(status, complaint.as_ref(), page);
-        Answer::Transient(Transient {
-            reason,
-            retry_after: retry_after(headers),
-            delivery,
-        })
+        Answer::Transient(Transient { reason, retry_after: retry_after(headers), delivery })
     })
 }
 
 /// Whether the status alone says that the request was not looked at: no body changes that.
 fn asks_for_patience(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-    )
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// What happened, and whether the server may have acted on the request all the same.
@@ -62,10 +55,7 @@ fn passing_trouble(status: StatusCode, complaint: Option<&Complaint>, page: bool
                 format!("the server answered with an error inside a success (HTTP {code})"),
                 Delivery::Answered,
             ),
-            _ => (
-                format!("the server's answer was cut off or unreadable (HTTP {code})"),
-                Delivery::InDoubt,
-            ),
+            _ => (format!("the server's answer was cut off or unreadable (HTTP {code})"), Delivery::InDoubt),
         };
     }
     let reason = match code {
@@ -94,12 +84,7 @@ fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
 /// `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3). A date is measured by the server's own clock, where
 /// it says what that shows.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let header = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::trim)
-    };
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let value = header(RETRY_AFTER)?;
     let wait = value.parse().ok().map(Duration::from_secs).or_else(|| {
         let now = header(DATE)
@@ -108,14 +93,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         let at = httpdate::parse_http_date(value).ok()?;
         Some(at.duration_since(now).unwrap_or_default())
     });
-    let too_many_digits = || {
-        value
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then_some(RETRY_AFTER_MAX)
-    };
-    wait.or_else(too_many_digits)
-        .map(|wait| wait.min(RETRY_AFTER_MAX))
+    let too_many_digits = || value.bytes().all(|byte| byte.is_ascii_digit()).then_some(RETRY_AFTER_MAX);
+    wait.or_else(too_many_digits).map(|wait| wait.min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]

@@ -34,14 +34,8 @@ const ERROR_CODES: [(&str, &str); 5] = [
 /// Trouble that passes, by a part of the text that tells of it.
 const TROUBLES: [(&str, &str); 5] = [
     ("over capacity", "the server is over capacity"),
-    (
-        "banned country",
-        "the server blocks the country that this network is in",
-    ),
-    (
-        "these actions are forbidden",
-        "the server's own network turned the request away",
-    ),
+    ("banned country", "the server blocks the country that this network is in"),
+    ("these actions are forbidden", "the server's own network turned the request away"),
     ("too fast", "the server wants fewer requests"),
     ("requests exceeded", "the server wants fewer requests"),
 ];
@@ -68,14 +62,7 @@ impl Complaint {
         let body: Value = serde_json::from_slice(body).ok().filter(Value::is_object)?;
         let (error, data) = (&body["error"], &body["data"]);
         let (inner, first) = (&data["error"], &body["errors"][0]);
-        let places = [
-            error,
-            &error["message"],
-            data,
-            inner,
-            &inner["message"],
-            &first["detail"],
-        ];
+        let places = [error, &error["message"], data, inner, &inner["message"], &first["detail"]];
         let numbers = [&error["code"], &inner["code"], &first["code"]];
         Some(Self {
             texts: places
@@ -100,22 +87,14 @@ impl Complaint {
         }
         self.refusal(status)
             .map(|reason| Answer::Refused { reason })
-            .or_else(|| {
-                self.mistake()
-                    .map(|(setting, reason)| Answer::Misconfigured { setting, reason })
-            })
+            .or_else(|| self.mistake().map(|(setting, reason)| Answer::Misconfigured { setting, reason }))
     }
 
     fn refusal(&self, status: StatusCode) -> Option<String> {
         if matches!(status.as_u16(), 400 | 401 | 403) && self.says("invalid_grant") {
             return Some(self.quote("invalid_grant"));
         }
-        let imgurs = || {
-            REFUSALS
-                .into_iter()
-                .find(|text| self.says(text))
-                .map(|text| self.quote(text))
-        };
+        let imgurs = || REFUSALS.into_iter().find(|text| self.says(text)).map(|text| self.quote(text));
         (status == StatusCode::BAD_REQUEST).then(imgurs).flatten()
     }
 
@@ -133,30 +112,22 @@ impl Complaint {
             Some(1016) => return Some("the server blocks the country that this network is in"),
             _ => {}
         }
-        TROUBLES
-            .into_iter()
-            .find(|(part, _)| self.mentions(part))
-            .map(|(_, reason)| reason)
+        TROUBLES.into_iter().find(|(part, _)| self.mentions(part)).map(|(_, reason)| reason)
     }
 
     fn says(&self, text: &str) -> bool {
-        self.texts
-            .iter()
-            .any(|said| said.trim_end_matches('.').eq_ignore_ascii_case(text))
+        self.texts.iter().any(|said| said.trim_end_matches('.').eq_ignore_ascii_case(text))
     }
 
     fn begins(&self, beginning: &str) -> bool {
         let begins = |said: &String| {
-            said.get(..beginning.len())
-                .is_some_and(|said| said.eq_ignore_ascii_case(beginning))
+            said.get(..beginning.len()).is_some_and(|said| said.eq_ignore_ascii_case(beginning))
         };
         self.texts.iter().any(begins)
     }
 
     fn mentions(&self, part: &str) -> bool {
-        self.texts
-            .iter()
-            .any(|said| said.to_ascii_lowercase().contains(part))
+        self.texts.iter().any(|said| said.to_ascii_lowercase().contains(part))
     }
 
     /// A sentence around a text known beforehand, never around the server's own spelling of it.
@@ -177,15 +148,8 @@ fn integer(value: &Value) -> Option<i64> {
 /// digits nor words with a digit in them, any of which may be a token, code or PIN sent back.
 fn printable(text: &str) -> Option<String> {
     let is_shown = |word: &&str| {
-        let run = word
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .map(str::len)
-            .max()
-            .unwrap_or_default();
-        run <= WORD_MAX
-            && word
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_digit())
+        let run = word.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default();
+        run <= WORD_MAX && word.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_digit())
     };
     let words: Vec<&str> = text.split_whitespace().filter(is_shown).collect();
     let shown: String = words.join(" ").chars().take(DESCRIPTION_MAX).collect();

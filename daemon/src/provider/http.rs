@@ -35,10 +35,7 @@ impl HttpProvider {
     /// One that connects within 10 s and has its answer within 30 s.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_timeouts(Timeouts {
-            connect: Duration::from_secs(10),
-            total: Duration::from_secs(30),
-        })
+        Self::with_timeouts(Timeouts { connect: Duration::from_secs(10), total: Duration::from_secs(30) })
     }
 
     pub(super) fn with_timeouts(timeouts: Timeouts) -> Self {
@@ -62,10 +59,7 @@ impl Provider for HttpProvider {
                 );
             }
             match Carrier::new(&client.token_url, timeouts).await {
-                Ok(carrier) => redact(
-                    ask(&client, &request, &carrier).await,
-                    &secrets(&client, &request),
-                ),
+                Ok(carrier) => redact(ask(&client, &request, &carrier).await, &secrets(&client, &request)),
                 Err(answer) => answer,
             }
         }
@@ -85,10 +79,7 @@ fn is_protected(url: &Url) -> bool {
 }
 
 pub(super) fn misconfigured(reason: &str) -> Answer {
-    Answer::Misconfigured {
-        setting: "token_url",
-        reason: reason.into(),
-    }
+    Answer::Misconfigured { setting: "token_url", reason: reason.into() }
 }
 
 /// An answer, in the place where `oauth2` expects a failure.
@@ -105,9 +96,7 @@ impl<'c> AsyncHttpClient<'c> for Carrier {
     type Future = BoxFuture<'c, Result<HttpResponse, Classified>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        self.carry(as_pin_grant(request))
-            .map(|answer| Err(Classified(Box::new(answer))))
-            .boxed()
+        self.carry(as_pin_grant(request)).map(|answer| Err(Classified(Box::new(answer)))).boxed()
     }
 }
 
@@ -133,11 +122,7 @@ async fn ask(client: &Client, request: &TokenRequest, carrier: &Carrier) -> Answ
             let token = RefreshToken::new(token.expose().into());
             oauth.exchange_refresh_token(&token).request_async(carrier).await
         }
-        TokenRequest::Code {
-            code,
-            verifier,
-            redirect_uri,
-        } => {
+        TokenRequest::Code { code, verifier, redirect_uri } => {
             let mut exchange = oauth.exchange_code(AuthorizationCode::new(code.expose().into()));
             if let Some(verifier) = verifier {
                 exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().into()));
@@ -174,18 +159,11 @@ fn as_pin_grant(request: HttpRequest) -> HttpRequest {
 fn secrets(client: &Client, request: &TokenRequest) -> Vec<Secret> {
     let of_the_request = match request {
         TokenRequest::Refresh(secret) | TokenRequest::Pin(secret) => vec![secret.clone()],
-        TokenRequest::Code { code, verifier, .. } => [Some(code.clone()), verifier.clone()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        TokenRequest::Code { code, verifier, .. } => {
+            [Some(code.clone()), verifier.clone()].into_iter().flatten().collect()
+        }
     };
-    client
-        .secret
-        .iter()
-        .cloned()
-        .chain(of_the_request)
-        .filter(|secret| !secret.is_empty())
-        .collect()
+    client.secret.iter().cloned().chain(of_the_request).filter(|secret| !secret.is_empty()).collect()
 }
 
 /// A server may send back what it was sent, as a part of its `error_description`.
@@ -198,13 +176,10 @@ fn redact(answer: Answer, secrets: &[Secret]) -> Answer {
         }
     };
     match answer {
-        Answer::Refused { reason } => Answer::Refused {
-            reason: redact(reason),
-        },
-        Answer::Misconfigured { setting, reason } => Answer::Misconfigured {
-            setting,
-            reason: redact(reason),
-        },
+        Answer::Refused { reason } => Answer::Refused { reason: redact(reason) },
+        Answer::Misconfigured { setting, reason } => {
+            Answer::Misconfigured { setting, reason: redact(reason) }
+        }
         other => other,
     }
 }

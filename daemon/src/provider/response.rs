@@ -77,9 +77,7 @@ impl Fields {
         let fields = Self::from(&raw);
         match raw.data {
             Some(data) if !fields.holds_a_token() && data.get().starts_with('{') => {
-                serde_json::from_str(data.get())
-                    .ok()
-                    .map(|raw: RawFields<'_>| Self::from(&raw))
+                serde_json::from_str(data.get()).ok().map(|raw: RawFields<'_>| Self::from(&raw))
             }
             _ => Some(fields),
         }
@@ -150,19 +148,10 @@ impl From<&RawFields<'_>> for Fields {
     fn from(raw: &RawFields<'_>) -> Self {
         Self {
             access_token: raw.access_token.and_then(raw_secret),
-            token_type: raw
-                .token_type
-                .and_then(raw_string)
-                .and_then(|value| token_type(&value)),
+            token_type: raw.token_type.and_then(raw_string).and_then(|value| token_type(&value)),
             refresh_token: raw.refresh_token.and_then(raw_secret),
-            expires_in: raw
-                .expires_in
-                .and_then(raw_scalar)
-                .and_then(|value| seconds(&value)),
-            username: raw
-                .account_username
-                .and_then(raw_string)
-                .and_then(|value| text(&value)),
+            expires_in: raw.expires_in.and_then(raw_scalar).and_then(|value| seconds(&value)),
+            username: raw.account_username.and_then(raw_string).and_then(|value| text(&value)),
             account_id: raw.account_id.and_then(raw_scalar).and_then(|value| text(&value)),
             scope: raw.scope.and_then(raw_string).and_then(|value| text(&value)),
         }
@@ -170,9 +159,7 @@ impl From<&RawFields<'_>> for Fields {
 }
 
 fn raw_secret(raw: &RawValue) -> Option<Secret> {
-    serde_json::from_str(raw.get())
-        .ok()
-        .filter(|secret: &Secret| !secret.is_empty())
+    serde_json::from_str(raw.get()).ok().filter(|secret: &Secret| !secret.is_empty())
 }
 
 fn raw_string(raw: &RawValue) -> Option<String> {
@@ -181,14 +168,8 @@ fn raw_string(raw: &RawValue) -> Option<String> {
 
 /// The text of a string, or of a number as it was written.
 fn raw_scalar(raw: &RawValue) -> Option<String> {
-    let is_number = raw
-        .get()
-        .starts_with(|first: char| first == '-' || first.is_ascii_digit());
-    if is_number {
-        Some(raw.get().into())
-    } else {
-        raw_string(raw)
-    }
+    let is_number = raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    if is_number { Some(raw.get().into()) } else { raw_string(raw) }
 }
 
 fn secret(value: &str) -> Option<Secret> {
@@ -201,13 +182,7 @@ fn text(value: &str) -> Option<String> {
 }
 
 fn token_type(value: &str) -> Option<String> {
-    text(value).map(|value| {
-        if value.eq_ignore_ascii_case(BEARER) {
-            BEARER.into()
-        } else {
-            value
-        }
-    })
+    text(value).map(|value| if value.eq_ignore_ascii_case(BEARER) { BEARER.into() } else { value })
 }
 
 /// Seconds, however a number may be written: fractions are cut off, and what no integer holds becomes the nearest that
@@ -218,13 +193,8 @@ fn seconds(value: &str) -> Option<i64> {
         return None; // `inf` and `nan` are numbers to the parser below
     }
     #[expect(clippy::cast_possible_truncation, reason = "saturating is what is wanted")]
-    let from_float = || {
-        value
-            .parse::<f64>()
-            .ok()
-            .filter(|seconds| !seconds.is_nan())
-            .map(|seconds| seconds as i64)
-    };
+    let from_float =
+        || value.parse::<f64>().ok().filter(|seconds| !seconds.is_nan()).map(|seconds| seconds as i64);
     value.parse().ok().or_else(from_float)
 }
 

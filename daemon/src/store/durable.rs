@@ -8,10 +8,7 @@ use std::path::Path;
 /// Makes the directory of `path`, for its owner alone, if there is none.
 pub(super) fn make_directory_of(path: &Path) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 /// Puts `content` into the file `path`, for its owner alone: after a crash the file has the old content or the new one.
@@ -19,11 +16,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     make_directory_of(path)?;
     let new = path.with_added_extension("new");
     let _ = fs::remove_file(&new); // left by a crash
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     file.write_all(content)?;
     file.sync_all()?;
     rename(&new, path)

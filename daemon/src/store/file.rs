@@ -37,14 +37,7 @@ impl FileStore {
     #[must_use]
     pub fn new(path: PathBuf, key: KeySource) -> Self {
         let work = path.with_added_extension("work");
-        Self {
-            vault: Arc::new(Mutex::new(Vault {
-                path,
-                work,
-                key,
-                keyring: None,
-            })),
-        }
+        Self { vault: Arc::new(Mutex::new(Vault { path, work, key, keyring: None })) }
     }
 
     /// Runs `call` off the runtime: it derives keys, decrypts and waits for the disk. Once begun it runs to its end,
@@ -124,11 +117,7 @@ impl Vault {
         }
         let key = self.key.read()?;
         // A full disk or a read-only one must not keep anybody from reading; `put` sees to it that nothing is written.
-        let readable = if self.begin_work().is_ok() {
-            &self.work
-        } else {
-            &self.path
-        };
+        let readable = if self.begin_work().is_ok() { &self.work } else { &self.path };
         let keyring = UnlockedKeyring::load(readable, oo7::Secret::text(&*key)).await;
         let keyring = Arc::new(keyring.map_err(|error| self.trouble(error))?);
         self.keyring = Some(keyring.clone());
@@ -175,14 +164,9 @@ impl Vault {
             return Err(self.unwritable(&format!("there is no room for {work} beside it")));
         }
         let label = format!("imgurd: {account}");
-        let written = keyring
-            .create_item(&label, &attributes(account), new.clone(), true)
-            .await;
+        let written = keyring.create_item(&label, &attributes(account), new.clone(), true).await;
         written.map_err(|error| self.unwritable(&error))?;
-        if !is_whole(&keyring, &self.work, account, &new)
-            .await
-            .unwrap_or(false)
-        {
+        if !is_whole(&keyring, &self.work, account, &new).await.unwrap_or(false) {
             return Err(self.unwritable(&"what was written did not come back whole, the disk may be full"));
         }
         self.publish().map_err(|error| self.unwritable(&error))
@@ -218,9 +202,7 @@ impl Vault {
 
     fn unwritable(&self, error: &dyn std::fmt::Display) -> StoreError {
         let path = self.path.display();
-        StoreError::Unavailable(format!(
-            "{path} cannot be written: {error}; make room or make it writable"
-        ))
+        StoreError::Unavailable(format!("{path} cannot be written: {error}; make room or make it writable"))
     }
 }
 
@@ -248,10 +230,7 @@ async fn is_whole(
     for item in items {
         if let Ok(Item::Locked(item)) = item
             && let Ok(item) = keyring.unlock_item(item).await
-            && item
-                .attributes()
-                .get("username")
-                .is_some_and(|name| name == account)
+            && item.attributes().get("username").is_some_and(|name| name == account)
         {
             found |= item.secret() == *new;
         }

@@ -27,14 +27,7 @@ struct Item<'a> {
 /// The item that holds `record`.
 pub(super) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let mut item = Zeroizing::new(Vec::with_capacity(USUAL_SIZE));
-    serde_json::to_writer(
-        &mut *item,
-        &Item {
-            version: VERSION,
-            record,
-        },
-    )
-    .map_err(|error| {
+    serde_json::to_writer(&mut *item, &Item { version: VERSION, record }).map_err(|error| {
         StoreError::Unavailable(format!("the grant cannot be written down ({error}); report this"))
     })?;
     Ok(item)

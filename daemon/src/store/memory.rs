@@ -22,10 +22,7 @@ impl TokenStore for MemoryStore {
     }
 
     fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.records
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(account, record);
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).insert(account, record);
         ready(Ok(())).boxed()
     }
 

@@ -17,9 +17,7 @@ pub struct MissingStore {
 impl MissingStore {
     /// A store missing for `reason`, a sentence that ends with what to do.
     pub fn new(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-        }
+        Self { reason: reason.into() }
     }
 
     fn error<T: Send + 'static>(&self) -> BoxFuture<'static, Result<T, StoreError>> {

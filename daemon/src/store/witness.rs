@@ -33,10 +33,7 @@ impl<S> Witnessed<S> {
     /// `store`, with the names of its accounts in the file `path`: nothing secret is in it.
     #[must_use]
     pub fn new(store: S, path: PathBuf) -> Self {
-        Self {
-            store,
-            ledger: Arc::new(Mutex::new(Ledger { path, names: None })),
-        }
+        Self { store, ledger: Arc::new(Mutex::new(Ledger { path, names: None })) }
     }
 }
 
@@ -49,11 +46,7 @@ impl<S: TokenStore> TokenStore for Witnessed<S> {
                 note(ledger, account, true).await;
                 return Ok(record);
             }
-            if knows(ledger, account.clone()).await? {
-                Err(vanished(&account))
-            } else {
-                Ok(record)
-            }
+            if knows(ledger, account.clone()).await? { Err(vanished(&account)) } else { Ok(record) }
         }
         .boxed()
     }
@@ -85,14 +78,12 @@ async fn knows(ledger: Arc<Mutex<Ledger>>, account: String) -> Result<bool, Stor
     let mut ledger = ledger.lock_owned().await;
     let path = ledger.path.clone();
     let known = spawn_blocking(move || ledger.names().map(|names| names.contains(&account))).await;
-    known
-        .unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
-        .map_err(|error| {
-            let path = path.display();
-            StoreError::Unavailable(format!(
-                "{path}, which says what was stored, cannot be read: {error}; make it readable"
-            ))
-        })
+    known.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())).map_err(|error| {
+        let path = path.display();
+        StoreError::Unavailable(format!(
+            "{path}, which says what was stored, cannot be read: {error}; make it readable"
+        ))
+    })
 }
 
 /// Writes down whether a grant of `account` is stored. The grant itself is safe by now, so a failure is only logged.

@@ -14,19 +14,20 @@ pub(super) enum Pending {
     /// A code or PIN is being exchanged.
     Exchange { op: u64, ticket: Ticket, replace: bool },
     /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
-    Recording {
-        revision: u64,
-        ticket: Ticket,
-        generation: u64,
-        replace: bool,
-    },
+    Recording { revision: u64, import: Import },
     /// An imported grant is being verified.
-    Verify {
-        op: u64,
-        ticket: Ticket,
-        generation: u64,
-        replace: bool,
-    },
+    Verify { op: u64, import: Import },
+}
+
+/// An import over a working grant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Import {
+    ticket: Ticket,
+    generation: u64,
+    /// Whether it may displace what it cannot be compared with.
+    replace: bool,
+    /// Whether the grant came with it, rather than having been set aside before.
+    is_new: bool,
 }
 
 impl Account {
@@ -50,13 +51,7 @@ impl Account {
         fx: &mut Vec<Effect>,
     ) {
         let TokenResponse {
-            access_token,
-            token_type,
-            refresh_token,
-            expires_in,
-            username,
-            account_id,
-            ..
+            access_token, token_type, refresh_token, expires_in, username, account_id, ..
         } = tokens;
         let grant = Grant {
             generation: self.next_generation(),
@@ -68,10 +63,7 @@ impl Account {
             granted_at: now.at,
             kept: 0,
         };
-        let anothers = self
-            .working()
-            .filter(|current| current.is_anothers(&grant))
-            .map(describe);
+        let anothers = self.working().filter(|current| current.is_anothers(&grant)).map(describe);
         if let Some(holder) = anothers.filter(|_| !replace) {
             let name = &self.name;
             let reason = format!(
@@ -80,10 +72,7 @@ impl Account {
                 describe(&grant)
             );
             self.set_aside(grant, now);
-            return fx.push(Effect::Reply {
-                ticket,
-                result: Err(Error::LoginFailed { reason }),
-            });
+            return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason }) });
         }
         self.install(grant, now);
         self.ledger.publish_when_saved([ticket]);
@@ -122,74 +111,73 @@ impl Account {
     ) {
         let current = self.working();
         if let Some(current) = current.filter(|current| current.is_anothers(&candidate) && !replace) {
-            let reason = self.belongs_to_another(
-                &candidate,
-                current,
-                "nothing was changed; import it with --replace",
-            );
-            return fx.push(Effect::Reply {
-                ticket,
-                result: Err(reason),
-            });
+            let reason =
+                self.belongs_to_another(&candidate, current, "nothing was changed; import it with --replace");
+            return fx.push(Effect::Reply { ticket, result: Err(reason) });
+        }
+        if self.is_on_its_way(&candidate) {
+            let reason = format!("An import into {} is being verified; try again in a moment", self.name);
+            let error = Error::TemporarilyUnavailable { reason, retry_at: None };
+            return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
         let is_the_same = current.is_some_and(|current| current.refresh_token == candidate.refresh_token);
-        if current.is_none() || is_the_same {
+        let has_none = current.is_none();
+        let held =
+            self.record.displaced.iter().position(|it| it.grant.refresh_token == candidate.refresh_token);
+        if has_none || is_the_same {
+            let grant = held.map_or(candidate, |index| self.record.displaced.remove(index).grant);
             if !is_the_same {
-                self.install(candidate, now);
+                self.install(grant, now);
             }
             self.settling.push(ticket);
             return self.try_now(now);
         }
-        let generation = candidate.generation;
-        let revision = self.set_aside(candidate, now);
-        self.pending.push(Pending::Recording {
-            revision,
-            ticket,
-            generation,
-            replace,
-        });
+        let generation =
+            held.map_or(candidate.generation, |index| self.record.displaced[index].grant.generation);
+        let is_new = held.is_none();
+        let revision = if is_new { self.set_aside(candidate, now) } else { self.ledger.touch() };
+        self.pending
+            .push(Pending::Recording { revision, import: Import { ticket, generation, replace, is_new } });
+    }
+
+    /// Whether another import is being verified, or this very token may be before the server already: for the grant
+    /// that made way, or for one that was logged out and whose answer nobody will keep.
+    fn is_on_its_way(&self, candidate: &Grant) -> bool {
+        let sent = match self.refresh {
+            Refresh::Sent { generation, .. } if !self.is_in_use(generation) => {
+                Some(self.displaced(generation))
+            }
+            _ => None,
+        };
+        let may_be_this =
+            |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
+        self.verifying().is_some() || sent.is_some_and(may_be_this)
+    }
+
+    fn is_in_use(&self, generation: u64) -> bool {
+        self.record.grant.as_ref().is_some_and(|grant| grant.generation == generation)
     }
 
     pub(super) fn send_recorded_verification(&mut self, fx: &mut Vec<Effect>) {
         for index in 0..self.pending.len() {
-            if let Pending::Recording {
-                revision,
-                ticket,
-                generation,
-                replace,
-            } = self.pending[index]
+            if let Pending::Recording { revision, import } = self.pending[index]
                 && self.ledger.has_saved(revision)
-                && let Some(token) = self
-                    .displaced(generation)
-                    .and_then(|grant| grant.refresh_token.clone())
+                && let Some(token) = self.displaced(import.generation).and_then(|it| it.refresh_token.clone())
             {
                 let op = self.send(TokenRequest::Refresh(token), fx);
-                self.pending[index] = Pending::Verify {
-                    op,
-                    ticket,
-                    generation,
-                    replace,
-                };
+                self.pending[index] = Pending::Verify { op, import };
             }
         }
     }
 
     pub(super) fn verification_not_recorded(&mut self, reason: &str, fx: &mut Vec<Effect>) {
-        let recording = self
-            .pending
-            .extract_if(.., |pending| matches!(pending, Pending::Recording { .. }));
+        let recording = self.pending.extract_if(.., |pending| matches!(pending, Pending::Recording { .. }));
         for pending in recording.collect::<Vec<_>>() {
-            if let Pending::Recording {
-                ticket, generation, ..
-            } = pending
-            {
-                self.forget_displaced(generation);
+            if let Pending::Recording { import: Import { ticket, generation, is_new, .. }, .. } = pending {
+                self.forget_candidate(generation, is_new);
                 let reason =
                     format!("{reason}. The token was not used; import it again once the store answers");
-                fx.push(Effect::Reply {
-                    ticket,
-                    result: Err(Error::StoreUnavailable { reason }),
-                });
+                fx.push(Effect::Reply { ticket, result: Err(Error::StoreUnavailable { reason }) });
             }
         }
     }
@@ -202,53 +190,26 @@ impl Account {
         match position.map(|index| self.pending.swap_remove(index)) {
             Some(Pending::Exchange { ticket, replace, .. }) => match answer {
                 Answer::Granted(tokens) => self.accept(ticket, tokens, replace, now, fx),
-                other => fx.push(Effect::Reply {
-                    ticket,
-                    result: Err(exchange_failed(other)),
-                }),
+                other => fx.push(Effect::Reply { ticket, result: Err(exchange_failed(other)) }),
             },
-            Some(Pending::Verify {
-                ticket,
-                generation,
-                replace,
-                ..
-            }) => {
-                self.verified(ticket, generation, replace, answer, now, fx);
-            }
+            Some(Pending::Verify { import, .. }) => self.verified(import, answer, now, fx),
             Some(Pending::Recording { .. }) | None => {}
         }
     }
 
-    fn verified(
-        &mut self,
-        ticket: Ticket,
-        generation: u64,
-        replace: bool,
-        answer: Answer,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
-        let Some(index) = self
-            .record
-            .displaced
-            .iter()
-            .position(|it| it.grant.generation == generation)
+    fn verified(&mut self, import: Import, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
+        let Import { ticket, generation, replace, is_new } = import;
+        let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
         else {
             let reason = "The account was signed out meanwhile; import the token again".to_owned();
-            return fx.push(Effect::Reply {
-                ticket,
-                result: Err(Error::LoginFailed { reason }),
-            });
+            return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason }) });
         };
         let error = match answer {
             Answer::Granted(tokens) => {
                 let candidate = renewed(&self.record.displaced[index].grant, tokens, now.at);
                 self.record.displaced[index].grant = candidate.clone();
                 self.ledger.touch_grant();
-                match self
-                    .working()
-                    .filter(|current| !current.is_same_persons(&candidate) && !replace)
-                {
+                match self.working().filter(|current| !current.is_same_persons(&candidate) && !replace) {
                     Some(current) => {
                         let name = &self.name;
                         let then =
@@ -260,23 +221,17 @@ impl Account {
             }
             Answer::Transient(_) if replace => return self.promote(index, ticket, now),
             other => {
-                self.forget_displaced(generation);
+                self.forget_candidate(generation, is_new);
                 verification_failed(other)
             }
         };
-        fx.push(Effect::Reply {
-            ticket,
-            result: Err(error),
-        });
+        fx.push(Effect::Reply { ticket, result: Err(error) });
     }
 
     /// A set-aside grant becomes the one in use.
     fn promote(&mut self, index: usize, ticket: Ticket, now: Now) {
         let grant = self.record.displaced.remove(index).grant;
-        let is_verified = grant
-            .access
-            .as_ref()
-            .is_some_and(|access| access.issued_at == now.at);
+        let is_verified = grant.access.as_ref().is_some_and(|access| access.issued_at == now.at);
         self.install(grant, now);
         if !is_verified {
             self.try_now(now);
@@ -285,21 +240,10 @@ impl Account {
     }
 
     pub(super) fn restore(&mut self, ticket: Ticket, now: Now, fx: &mut Vec<Effect>) {
-        let issuer = self.config.issuer();
-        let Some(index) = self
-            .record
-            .displaced
-            .iter()
-            .rposition(|it| it.grant.issuer == issuer)
-        else {
-            let reason = format!(
-                "Nothing was displaced in {} within 30 days; run `imgurctl login {0}`",
-                self.name
-            );
-            return fx.push(Effect::Reply {
-                ticket,
-                result: Err(Error::invalid("account", reason)),
-            });
+        let Some(index) = self.restorable() else {
+            let reason =
+                format!("Nothing was displaced in {} within 30 days; run `imgurctl login {0}`", self.name);
+            return fx.push(Effect::Reply { ticket, result: Err(Error::invalid("account", reason)) });
         };
         let grant = self.record.displaced.remove(index).grant;
         self.install(grant, now);
@@ -334,36 +278,40 @@ impl Account {
 
     /// A changed identity sets the grant aside; changing it back restores it.
     pub(super) fn bring_back_what_fits(&mut self, now: Now) {
-        let issuer = self.config.issuer();
         if self.grant().is_some() || !matches!(self.shelf, Shelf::Read) {
             return;
         }
-        if let Some(index) = self
-            .record
-            .displaced
-            .iter()
-            .rposition(|it| it.grant.issuer == issuer)
-        {
+        if let Some(index) = self.restorable() {
             let grant = self.record.displaced.remove(index).grant;
             self.install(grant, now);
             self.ledger.publish_when_saved([]);
         }
     }
 
+    /// The grant displaced last of those that fit the configuration. One that is just being verified is in use.
+    fn restorable(&self) -> Option<usize> {
+        let (issuer, verifying) = (self.config.issuer(), self.verifying());
+        let fits = |grant: &Grant| grant.issuer == issuer && Some(grant.generation) != verifying;
+        self.record.displaced.iter().rposition(|displaced| fits(&displaced.grant))
+    }
+
+    /// The imported grant whose refresh token is on its way to the server, or about to be.
+    fn verifying(&self) -> Option<u64> {
+        self.pending.iter().find_map(|pending| match pending {
+            Pending::Recording { import, .. } | Pending::Verify { import, .. } => Some(import.generation),
+            Pending::Exchange { .. } => None,
+        })
+    }
+
     pub(super) fn forget_old_displaced(&mut self, now: Now) {
-        self.record
-            .displaced
-            .retain(|displaced| now.at.since(displaced.at) < policy::DISPLACED_FOR);
+        self.record.displaced.retain(|displaced| now.at.since(displaced.at) < policy::DISPLACED_FOR);
     }
 
     /// `grant` becomes the one in use; the one before it is kept.
     fn install(&mut self, grant: Grant, now: Now) {
         self.forget_old_displaced(now);
         if let Some(old) = self.record.grant.replace(grant) {
-            self.record.displaced.push(Displaced {
-                grant: old,
-                at: now.at,
-            });
+            self.record.displaced.push(Displaced { grant: old, at: now.at });
         }
         self.shelf = Shelf::Read;
         self.use_none();
@@ -398,11 +346,12 @@ impl Account {
             .find(|grant| grant.generation == generation)
     }
 
-    fn forget_displaced(&mut self, generation: u64) {
-        self.record
-            .displaced
-            .retain(|displaced| displaced.grant.generation != generation);
-        self.ledger.touch();
+    /// A candidate that came to nothing goes; one that had been set aside before stays there.
+    fn forget_candidate(&mut self, generation: u64, is_new: bool) {
+        if is_new {
+            self.record.displaced.retain(|displaced| displaced.grant.generation != generation);
+            self.ledger.touch();
+        }
     }
 
     fn next_generation(&mut self) -> u64 {
@@ -426,34 +375,29 @@ impl Account {
 }
 
 fn describe(grant: &Grant) -> String {
-    grant
-        .username
-        .clone()
-        .unwrap_or_else(|| "somebody unnamed".to_owned())
+    grant.username.clone().unwrap_or_else(|| "somebody unnamed".to_owned())
 }
 
 fn exchange_failed(answer: Answer) -> Error {
     match answer {
-        Answer::Misconfigured { setting, reason } => Error::Misconfigured {
-            setting: setting.to_owned(),
-            reason,
-        },
+        Answer::Misconfigured { setting, reason } => {
+            Error::Misconfigured { setting: setting.to_owned(), reason }
+        }
         Answer::Refused { reason } => {
             Error::login(format!("The server refused the answer ({reason}); sign in again"))
         }
-        Answer::Transient(Transient { reason, .. }) => Error::login(format!(
-            "The sign-in could not be completed: {reason}; sign in again"
-        )),
+        Answer::Transient(Transient { reason, .. }) => {
+            Error::login(format!("The sign-in could not be completed: {reason}; sign in again"))
+        }
         Answer::Granted(_) => Error::login("The server's answer came twice; run `imgurctl status`"),
     }
 }
 
 fn verification_failed(answer: Answer) -> Error {
     match answer {
-        Answer::Misconfigured { setting, reason } => Error::Misconfigured {
-            setting: setting.to_owned(),
-            reason,
-        },
+        Answer::Misconfigured { setting, reason } => {
+            Error::Misconfigured { setting: setting.to_owned(), reason }
+        }
         Answer::Refused { reason } => Error::invalid(
             "text",
             format!("The server refused this token ({reason}); the grant at hand stays"),

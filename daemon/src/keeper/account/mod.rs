@@ -174,12 +174,7 @@ pub enum Effect {
 #[derive(Clone, Debug)]
 enum Shelf {
     /// Not read yet, or the store could not be.
-    Unread {
-        loading: bool,
-        reason: Option<String>,
-        tries: u32,
-        last_try: Timestamp,
-    },
+    Unread { loading: bool, reason: Option<String>, tries: u32, last_try: Timestamp },
     /// The store answers, but lacks the grant that it once took.
     Vanished { reason: String, last_try: Timestamp },
     /// Read: the record in memory is the truth.
@@ -188,10 +183,7 @@ enum Shelf {
 
 /// One account.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "facts that are independent of each other"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub struct Account {
     name: String,
     config: Arc<AccountConfig>,
@@ -234,12 +226,7 @@ impl Account {
         let account = Self {
             name,
             config,
-            shelf: Shelf::Unread {
-                loading: true,
-                reason: None,
-                tries: 0,
-                last_try: now.at,
-            },
+            shelf: Shelf::Unread { loading: true, reason: None, tries: 0, last_try: now.at },
             held: Vec::new(),
             record: Record::default(),
             ledger: Ledger::default(),
@@ -282,6 +269,9 @@ impl Account {
         }
         self.pursue(now, fx);
         self.flush(now, fx);
+        // A token that was published for want of a store may be due for a refresh itself.
+        self.pursue(now, fx);
+        self.flush(now, fx);
         (self, effects)
     }
 
@@ -289,15 +279,10 @@ impl Account {
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let turns_stale = self.turns_stale_at().filter(|at| *at > now);
-        [
-            self.reload_at(),
-            self.ledger.retry_at(),
-            self.next_try(now),
-            turns_stale,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [self.reload_at(), self.ledger.retry_at(), self.next_try(now), turns_stale]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether nothing is under way that the end of the process would cut off.
@@ -309,20 +294,11 @@ impl Account {
 
     /// The grant in use: one that the configured client at the configured server gave.
     fn grant(&self) -> Option<&Grant> {
-        self.record
-            .grant
-            .as_ref()
-            .filter(|grant| grant.issuer == self.config.issuer())
+        self.record.grant.as_ref().filter(|grant| grant.issuer == self.config.issuer())
     }
 
     fn asked(&mut self, ticket: Ticket, ask: Ask, now: Now, fx: &mut Vec<Effect>) {
-        let waits_by_itself = matches!(
-            ask,
-            Ask::Want {
-                want: Want::Valid(_),
-                ..
-            }
-        );
+        let waits_by_itself = matches!(ask, Ask::Want { want: Want::Valid(_), .. });
         if matches!(self.shelf, Shelf::Unread { loading: true, .. }) && !waits_by_itself {
             return self.held.push((ticket, ask));
         }
@@ -331,24 +307,13 @@ impl Account {
             return fx.push(Effect::Reply { ticket, result });
         }
         if let Err(error) = self.writable(&ask) {
-            return fx.push(Effect::Reply {
-                ticket,
-                result: Err(error),
-            });
+            return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
         match ask {
-            Ask::Want { .. } | Ask::Ready => fx.push(Effect::Reply {
-                ticket,
-                result: Ok(()),
-            }),
+            Ask::Want { .. } | Ask::Ready => fx.push(Effect::Reply { ticket, result: Ok(()) }),
             Ask::Exchange { request, replace } => self.exchange(ticket, request, replace, fx),
             Ask::Accept { tokens, replace } => self.accept(ticket, tokens, replace, now, fx),
-            Ask::Import {
-                refresh_token,
-                access_token,
-                username,
-                replace,
-            } => {
+            Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
                 self.import(ticket, candidate, replace, now, fx);
             }
@@ -357,10 +322,7 @@ impl Account {
             Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, now),
             Ask::Reload => {
                 self.reload(now, fx);
-                fx.push(Effect::Reply {
-                    ticket,
-                    result: Ok(()),
-                });
+                fx.push(Effect::Reply { ticket, result: Ok(()) });
             }
         }
     }
@@ -409,11 +371,7 @@ impl Account {
 
     fn send(&mut self, request: TokenRequest, fx: &mut Vec<Effect>) -> u64 {
         self.next_op += 1;
-        fx.push(Effect::Send {
-            op: self.next_op,
-            client: self.client(),
-            request,
-        });
+        fx.push(Effect::Send { op: self.next_op, client: self.client(), request });
         self.next_op
     }
 }

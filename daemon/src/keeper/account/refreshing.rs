@@ -15,11 +15,7 @@ pub(super) enum Refresh {
     /// The in-flight mark is on its way to the store; nothing has been spent.
     Marking { revision: u64 },
     /// The server has been asked.
-    Sent {
-        op: u64,
-        generation: u64,
-        presented: Presented,
-    },
+    Sent { op: u64, generation: u64, presented: Presented },
 }
 
 /// Which refresh token the server was shown.
@@ -56,6 +52,10 @@ impl Account {
         self.demand.wait_until(until);
         self.reload_for_somebody(now, fx);
         let Some(grant) = self.grant() else { return Ok(()) };
+        if self.ledger.is_publishing() {
+            // A new token is about to be handed out, which is what everyone here waits for.
+            return Ok(());
+        }
         match want {
             Want::New | Want::AnotherThan(_) if grant.refresh_token.is_none() => {
                 return Err(Error::ConsentNeeded {
@@ -76,7 +76,7 @@ impl Account {
                 let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
                     return Ok(());
                 };
-                if !self.rejected && !self.ledger.is_publishing() {
+                if !self.rejected {
                     let age = now.at.since(access.issued_at);
                     self.demand.reject(now.at, age, access.lifetime)?;
                     self.rejected = true;
@@ -108,9 +108,8 @@ impl Account {
         self.ledger.hasten(now);
         let asked_for_a_pause = self.patient && self.record.refusal.is_none() && self.retry_at.is_some();
         if !asked_for_a_pause {
-            let just_tried = self
-                .last_try
-                .filter(|at| now.at.since(*at) < policy::LEAST_PAUSE && *at <= now.at);
+            let just_tried =
+                self.last_try.filter(|at| now.at.since(*at) < policy::LEAST_PAUSE && *at <= now.at);
             self.retry_at = Some(just_tried.map_or(now.at, |at| at + policy::LEAST_PAUSE));
             self.patient = false;
         }
@@ -153,9 +152,7 @@ impl Account {
             return self.present(fx);
         }
         self.record.in_flight = Some(now.at);
-        self.refresh = Refresh::Marking {
-            revision: self.ledger.touch(),
-        };
+        self.refresh = Refresh::Marking { revision: self.ledger.touch() };
     }
 
     /// The mark is durable, or need not be: ask the server.
@@ -169,20 +166,13 @@ impl Account {
         };
         if let Some(token) = token {
             let op = self.send(TokenRequest::Refresh(token), fx);
-            self.refresh = Refresh::Sent {
-                op,
-                generation,
-                presented,
-            };
+            self.refresh = Refresh::Sent { op, generation, presented };
         }
     }
 
     /// RFC 9700, section 4.14.2: at a server that watches for reuse, showing a replaced token would revoke the grant.
     fn may_present_previous(&self) -> bool {
-        let refused = self
-            .record
-            .refusal
-            .is_some_and(|refusal| refusal.confirmed && !refusal.previous_tried);
+        let refused = self.record.refusal.is_some_and(|refusal| refusal.confirmed && !refusal.previous_tried);
         refused && self.config.refresh_reuse == RefreshReuse::Tolerated
     }
 
@@ -206,32 +196,19 @@ impl Account {
     /// A try has failed: whoever waits for its end, not for its success, is told.
     fn settle(&mut self, fx: &mut Vec<Effect>) {
         for ticket in std::mem::take(&mut self.settling) {
-            fx.push(Effect::Reply {
-                ticket,
-                result: Ok(()),
-            });
+            fx.push(Effect::Reply { ticket, result: Ok(()) });
         }
     }
 
     pub(super) fn answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
-        let Refresh::Sent {
-            op: sent,
-            generation,
-            presented,
-        } = self.refresh
-        else {
+        let Refresh::Sent { op: sent, generation, presented } = self.refresh else {
             return self.pending_answered(op, answer, now, fx);
         };
         if op != sent {
             return self.pending_answered(op, answer, now, fx);
         }
         self.refresh = Refresh::Idle;
-        if self
-            .record
-            .grant
-            .as_ref()
-            .is_none_or(|grant| grant.generation != generation)
-        {
+        if self.record.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
             return self.answered_for_an_older(generation, answer, now);
         }
         match answer {
@@ -276,11 +253,8 @@ impl Account {
     /// is kept for restoring, it must not go stale.
     fn answered_for_an_older(&mut self, generation: u64, answer: Answer, now: Now) {
         let Answer::Granted(tokens) = answer else { return };
-        let displaced = self
-            .record
-            .displaced
-            .iter_mut()
-            .find(|displaced| displaced.grant.generation == generation);
+        let displaced =
+            self.record.displaced.iter_mut().find(|displaced| displaced.grant.generation == generation);
         if let Some(displaced) = displaced {
             displaced.grant = renewed(&displaced.grant, tokens, now.at);
             self.ledger.touch_grant();
@@ -291,22 +265,15 @@ impl Account {
         self.record.in_flight = None;
         self.unanswered = 0;
         self.ledger.touch();
-        let first_at = self
-            .record
-            .refusal
-            .map_or(now.at, |refusal| refusal.first_at.min(now.at));
-        let mut refusal = self.record.refusal.unwrap_or(Refusal {
-            first_at,
-            confirmed: false,
-            previous_tried: false,
-        });
+        let first_at = self.record.refusal.map_or(now.at, |refusal| refusal.first_at.min(now.at));
+        let mut refusal =
+            self.record.refusal.unwrap_or(Refusal { first_at, confirmed: false, previous_tried: false });
         refusal.first_at = first_at;
         refusal.confirmed |= now.at.since(first_at) >= policy::CONFIRM_AFTER;
         refusal.previous_tried |= presented == Presented::Previous;
         self.record.refusal = Some(refusal);
-        self.trouble = Some(Trouble::Passing {
-            reason: format!("The server refused the refresh token ({reason})"),
-        });
+        self.trouble =
+            Some(Trouble::Passing { reason: format!("The server refused the refresh token ({reason})") });
         self.patient = true;
         self.retry_at = Some(if !refusal.confirmed {
             first_at + policy::spread(policy::CONFIRM_AFTER, now.dice)
@@ -329,28 +296,20 @@ impl Account {
     /// The in-flight mark stays: after a restart it costs one try, and it spares the next one a write.
     fn failed_for_now(&mut self, transient: Transient, now: Now) {
         self.failures = self.failures.saturating_add(1);
-        self.unanswered = if transient.delivery == Delivery::InDoubt {
-            self.unanswered + 1
-        } else {
-            0
-        };
+        self.unanswered = if transient.delivery == Delivery::InDoubt { self.unanswered + 1 } else { 0 };
         self.patient = transient.retry_after.is_some();
         let pause = if self.unanswered == 1 && !self.patient {
             std::time::Duration::ZERO
         } else {
             let pause = policy::backoff(self.failures, now.dice);
-            transient
-                .retry_after
-                .unwrap_or(if self.demand.somebody_waits(now.at) {
-                    pause.min(policy::IMPATIENT)
-                } else {
-                    pause
-                })
+            transient.retry_after.unwrap_or(if self.demand.somebody_waits(now.at) {
+                pause.min(policy::IMPATIENT)
+            } else {
+                pause
+            })
         };
         self.retry_at = Some(now.at + pause);
-        self.trouble = Some(Trouble::Passing {
-            reason: transient.reason,
-        });
+        self.trouble = Some(Trouble::Passing { reason: transient.reason });
     }
 }
 
@@ -359,12 +318,7 @@ pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Gra
     let kept = tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token;
     Grant {
         refresh_token: tokens.refresh_token.or_else(|| old.refresh_token.clone()),
-        access: Some(access(
-            tokens.access_token,
-            tokens.token_type,
-            tokens.expires_in,
-            now,
-        )),
+        access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, now)),
         username: tokens.username.or_else(|| old.username.clone()),
         account_id: tokens.account_id.or_else(|| old.account_id.clone()),
         kept: if kept { old.kept.saturating_add(1) } else { 0 },
@@ -373,10 +327,5 @@ pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Gra
 }
 
 pub(super) fn access(token: Secret, token_type: String, expires_in: Option<i64>, now: Timestamp) -> Access {
-    Access {
-        token,
-        token_type,
-        issued_at: now,
-        lifetime: policy::lifetime(expires_in),
-    }
+    Access { token, token_type, issued_at: now, lifetime: policy::lifetime(expires_in) }
 }

@@ -36,9 +36,7 @@ impl Ledger {
     /// Whether the store is known to lag: it failed, or takes long.
     pub(super) fn lags(&self) -> Option<String> {
         let slow = self.slow.then(|| "The store does not answer".to_owned());
-        (!self.is_clean())
-            .then(|| self.failure.clone().or(slow))
-            .flatten()
+        (!self.is_clean()).then(|| self.failure.clone().or(slow)).flatten()
     }
 
     pub(super) fn grant_is_unsaved(&self) -> bool {
@@ -78,10 +76,7 @@ impl Ledger {
 
     /// Publishes the present revision's token once it is durable.
     pub(super) fn publish_when_saved(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
-        let mut waiting = self
-            .unpublished
-            .take()
-            .map_or_else(Vec::new, |(_, tickets)| tickets);
+        let mut waiting = self.unpublished.take().map_or_else(Vec::new, |(_, tickets)| tickets);
         waiting.extend(tickets);
         self.unpublished = Some((self.revision, waiting));
     }
@@ -122,10 +117,7 @@ impl Account {
     /// Starts a write where the store is behind and none is under way. One at a time, so they cannot overtake.
     pub(super) fn flush(&mut self, now: Now, fx: &mut Vec<Effect>) {
         if let Some(revision) = self.ledger.take_write(now) {
-            fx.push(Effect::Save {
-                revision,
-                record: Box::new(self.record.clone()),
-            });
+            fx.push(Effect::Save { revision, record: Box::new(self.record.clone()) });
         }
         // A store that is known to fail or hang is not waited for again: the grant is served from memory.
         if self.ledger.lags().is_some() {
@@ -145,22 +137,10 @@ impl Account {
             return self.store_fails(fx);
         }
         let saved = self.ledger.saved;
-        for (_, ticket) in self
-            .ledger
-            .waiting
-            .extract_if(.., |(revision, _)| *revision <= saved)
-        {
-            fx.push(Effect::Reply {
-                ticket,
-                result: Ok(()),
-            });
+        for (_, ticket) in self.ledger.waiting.extract_if(.., |(revision, _)| *revision <= saved) {
+            fx.push(Effect::Reply { ticket, result: Ok(()) });
         }
-        if self
-            .ledger
-            .unpublished
-            .as_ref()
-            .is_some_and(|(revision, _)| *revision <= saved)
-        {
+        if self.ledger.unpublished.as_ref().is_some_and(|(revision, _)| *revision <= saved) {
             self.publish(fx);
         }
         if matches!(self.trouble, Some(Trouble::NotRecorded { .. })) {
@@ -181,13 +161,8 @@ impl Account {
     fn store_fails(&mut self, fx: &mut Vec<Effect>) {
         let reason = self.ledger.lags().unwrap_or_default();
         for (_, ticket) in self.ledger.waiting.drain(..) {
-            let error = Error::StoreUnavailable {
-                reason: format!("{reason}. It is tried again by itself"),
-            };
-            fx.push(Effect::Reply {
-                ticket,
-                result: Err(error),
-            });
+            let error = Error::StoreUnavailable { reason: format!("{reason}. It is tried again by itself") };
+            fx.push(Effect::Reply { ticket, result: Err(error) });
         }
         self.publish_unsaved(fx);
         self.verification_not_recorded(&reason, fx);
@@ -203,17 +178,10 @@ impl Account {
     }
 
     fn publish(&mut self, fx: &mut Vec<Effect>) {
-        let tickets = self
-            .ledger
-            .unpublished
-            .take()
-            .map_or_else(Vec::new, |(_, tickets)| tickets);
+        let tickets = self.ledger.unpublished.take().map_or_else(Vec::new, |(_, tickets)| tickets);
         self.issue += 1;
         for ticket in tickets.into_iter().chain(std::mem::take(&mut self.settling)) {
-            fx.push(Effect::Reply {
-                ticket,
-                result: Ok(()),
-            });
+            fx.push(Effect::Reply { ticket, result: Ok(()) });
         }
     }
 
@@ -228,25 +196,11 @@ impl Account {
         }
         match result {
             Ok(record) => self.take_record(record.unwrap_or_default(), now),
-            Err(StoreError::Vanished(reason)) => {
-                self.shelf = Shelf::Vanished {
-                    reason,
-                    last_try: now.at,
-                }
-            }
+            Err(StoreError::Vanished(reason)) => self.shelf = Shelf::Vanished { reason, last_try: now.at },
             Err(error) => {
-                let tries = if let Shelf::Unread { tries, .. } = self.shelf {
-                    tries + 1
-                } else {
-                    1
-                };
+                let tries = if let Shelf::Unread { tries, .. } = self.shelf { tries + 1 } else { 1 };
                 let reason = Some(error.to_string());
-                self.shelf = Shelf::Unread {
-                    loading: false,
-                    reason,
-                    tries,
-                    last_try: now.at,
-                };
+                self.shelf = Shelf::Unread { loading: false, reason, tries, last_try: now.at };
             }
         }
         for (ticket, ask) in std::mem::take(&mut self.held) {
@@ -271,12 +225,9 @@ impl Account {
     /// makes it worth looking.
     pub(super) fn reload_at(&self) -> Option<Timestamp> {
         match &self.shelf {
-            Shelf::Unread {
-                loading: false,
-                tries,
-                last_try,
-                ..
-            } => Some(*last_try + policy::IMPATIENT.max(policy::backoff(*tries, 1.0))),
+            Shelf::Unread { loading: false, tries, last_try, .. } => {
+                Some(*last_try + policy::IMPATIENT.max(policy::backoff(*tries, 1.0)))
+            }
             _ => None,
         }
     }
@@ -300,11 +251,7 @@ impl Account {
 
     pub(super) fn reload(&mut self, now: Now, fx: &mut Vec<Effect>) {
         match &mut self.shelf {
-            Shelf::Unread {
-                loading: loading @ false,
-                last_try,
-                ..
-            } => {
+            Shelf::Unread { loading: loading @ false, last_try, .. } => {
                 *loading = true;
                 *last_try = now.at;
             }

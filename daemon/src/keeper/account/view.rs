@@ -56,9 +56,7 @@ impl Served {
 
     fn is_valid_for(&self, least: Duration, now: Timestamp) -> bool {
         let enough = |lifetime| policy::min_valid(least, lifetime).max(Duration::from_millis(1));
-        self.remaining(now)
-            .zip(self.access.lifetime)
-            .is_none_or(|(left, lifetime)| left >= enough(lifetime))
+        self.remaining(now).zip(self.access.lifetime).is_none_or(|(left, lifetime)| left >= enough(lifetime))
     }
 }
 
@@ -98,10 +96,7 @@ impl Snapshot {
 
     fn is_in_trouble(&self) -> bool {
         use State::{ConsentNeeded, Misconfigured, StoreUnavailable, Waiting};
-        matches!(
-            self.info.state,
-            Waiting | ConsentNeeded | Misconfigured | StoreUnavailable
-        )
+        matches!(self.info.state, Waiting | ConsentNeeded | Misconfigured | StoreUnavailable)
     }
 
     /// The state's own error.
@@ -112,15 +107,9 @@ impl Snapshot {
         });
         match self.info.state {
             State::Empty | State::ConsentNeeded => Error::ConsentNeeded { account, reason },
-            State::Misconfigured => Error::Misconfigured {
-                setting: self.setting.to_owned(),
-                reason,
-            },
+            State::Misconfigured => Error::Misconfigured { setting: self.setting.to_owned(), reason },
             State::StoreUnavailable => Error::StoreUnavailable { reason },
-            _ => Error::TemporarilyUnavailable {
-                reason,
-                retry_at: self.info.retry_at,
-            },
+            _ => Error::TemporarilyUnavailable { reason, retry_at: self.info.retry_at },
         }
     }
 }
@@ -128,16 +117,13 @@ impl Snapshot {
 impl Account {
     /// Whether there is a token to hand out that stays valid for `least`.
     pub(super) fn serves(&self, least: Duration, now: Timestamp) -> bool {
-        self.served()
-            .is_some_and(|served| served.is_valid_for(least, now))
+        self.served().is_some_and(|served| served.is_valid_for(least, now))
     }
 
     /// The token to hand out. Between the server's answer and its publication there is none: the old one may be dead,
     /// and the new one is not yet safe.
     fn served(&self) -> Option<Served> {
-        let grant = self
-            .grant()
-            .filter(|_| !self.rejected && !self.ledger.is_publishing())?;
+        let grant = self.grant().filter(|_| !self.rejected && !self.ledger.is_publishing())?;
         let access = grant.access.clone()?;
         let token = Token {
             account: self.name.clone(),
@@ -163,13 +149,14 @@ impl Account {
 
     fn state(&self, now: Timestamp) -> State {
         let Some(grant) = self.grant().filter(|_| matches!(self.shelf, Shelf::Read)) else {
-            return if matches!(self.shelf, Shelf::Read) {
-                State::Empty
-            } else {
-                State::StoreUnavailable
-            };
+            return if matches!(self.shelf, Shelf::Read) { State::Empty } else { State::StoreUnavailable };
         };
-        let is_under_way = !matches!(self.refresh, Refresh::Idle) || self.ledger.is_publishing();
+        let is_under_way = match self.refresh {
+            Refresh::Idle => self.ledger.is_publishing(),
+            Refresh::Marking { .. } => true,
+            // What is on its way for a grant that made way does not concern the one in use.
+            Refresh::Sent { generation, .. } => generation == grant.generation || self.ledger.is_publishing(),
+        };
         match &self.trouble {
             _ if self.is_refused() => State::ConsentNeeded,
             _ if grant.refresh_token.is_none() && !self.is_fresh(now) => State::ConsentNeeded,
@@ -248,10 +235,7 @@ impl Account {
 
     fn why_store_unavailable(&self, last_failure: &str) -> String {
         match &self.shelf {
-            Shelf::Vanished { reason, .. }
-            | Shelf::Unread {
-                reason: Some(reason), ..
-            } => reason.clone(),
+            Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
             Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
             Shelf::Read => format!(
                 "{last_failure}. Nothing is refreshed before that can be recorded; mend the store, then run `imgurctl \
@@ -277,14 +261,9 @@ impl Account {
             auto_refresh: self.config.auto_refresh,
             login_pending: self.login_pending,
             unsaved: self.ledger.grant_is_unsaved(),
-            expires_at: grant
-                .and_then(|grant| grant.access.as_ref()?.expires_at())
-                .map(Timestamp::as_secs),
+            expires_at: grant.and_then(|grant| grant.access.as_ref()?.expires_at()).map(Timestamp::as_secs),
             next_refresh_at: next_try.filter(|_| !waits).map(Timestamp::as_secs),
-            retry_at: next_try
-                .filter(|_| waits)
-                .or(self.reload_at())
-                .map(Timestamp::as_secs),
+            retry_at: next_try.filter(|_| waits).or(self.reload_at()).map(Timestamp::as_secs),
             granted_at: grant.map(|grant| grant.granted_at.as_secs()),
             settings: self.config.settings(),
         };

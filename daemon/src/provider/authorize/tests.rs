@@ -36,10 +36,7 @@ fn asks_for_what_the_flow_needs(#[case] flow: Flow, #[case] response_type: &str)
     assert_eq!(query["response_type"], response_type);
     assert_eq!(query["client_id"], "an id");
     assert_eq!(query["state"], authorization.state.expose());
-    assert!(
-        !query.contains_key("redirect_uri"),
-        "Imgur knows it from the registration"
-    );
+    assert!(!query.contains_key("redirect_uri"), "Imgur knows it from the registration");
     assert!(!query.contains_key("scope"), "Imgur has none");
 }
 
@@ -50,10 +47,7 @@ fn proves_possession_in_the_code_flow() {
     let verifier = authorization.verifier.expect("a verifier");
     let verifier = PkceCodeVerifier::new(verifier.expose().into());
     assert_eq!(query["code_challenge_method"], "S256");
-    assert_eq!(
-        query["code_challenge"],
-        PkceCodeChallenge::from_code_verifier_sha256(&verifier).as_str()
-    );
+    assert_eq!(query["code_challenge"], PkceCodeChallenge::from_code_verifier_sha256(&verifier).as_str());
 }
 
 #[rstest]
@@ -67,18 +61,12 @@ fn sends_no_challenge_where_no_code_is_exchanged(#[case] flow: Flow) {
 
 #[test]
 fn makes_each_state_anew_behind_its_prefix() {
-    let request = AuthorizationRequest {
-        state_prefix: Some("mine-".into()),
-        ..request(Flow::Code)
-    };
+    let request = AuthorizationRequest { state_prefix: Some("mine-".into()), ..request(Flow::Code) };
     let (one, other) = (request.build(), request.build());
     assert_ne!(one.state, other.state);
     assert_ne!(one.verifier, other.verifier);
     let random = one.state.expose().strip_prefix("mine-").expect("the prefix");
-    assert_eq!(
-        BASE64_URL_SAFE_NO_PAD.decode(random).unwrap().len(),
-        STATE_BYTES as usize
-    );
+    assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(random).unwrap().len(), STATE_BYTES as usize);
 }
 
 #[test]
@@ -100,10 +88,7 @@ fn sends_what_was_configured() {
 #[test]
 fn lets_no_parameter_weaken_the_request() {
     let params = OWN_PARAMETERS.map(|name| (name.to_owned(), "weak".to_owned()));
-    let request = AuthorizationRequest {
-        params: params.into(),
-        ..request(Flow::Code)
-    };
+    let request = AuthorizationRequest { params: params.into(), ..request(Flow::Code) };
     assert!(!request.build().url.as_str().contains("weak"));
 }
 

@@ -49,10 +49,7 @@ fn believes_invalid_grant(
 fn believes_invalid_grant_nowhere_else(
     #[values(200, 201, 302, 404, 408, 410, 418, 425, 429, 500, 502, 503, 504)] status: u16,
 ) {
-    assert!(matches!(
-        answer(status, JSON, r#"{"error":"invalid_grant"}"#),
-        Answer::Transient(_)
-    ));
+    assert!(matches!(answer(status, JSON, r#"{"error":"invalid_grant"}"#), Answer::Transient(_)));
 }
 
 #[rstest]
@@ -63,14 +60,8 @@ fn believes_invalid_grant_nowhere_else(
 #[case("Invalid Pin")]
 #[case("invalid pin")]
 fn believes_imgurs_refusals(#[case] text: &str) {
-    assert!(matches!(
-        answer(400, JSON, &imgurs(text, 400)),
-        Answer::Refused { .. }
-    ));
-    assert!(
-        matches!(answer(400, JSON, &imgurs(text, 403)), Answer::Refused { .. }),
-        "the status is HTTP's"
-    );
+    assert!(matches!(answer(400, JSON, &imgurs(text, 400)), Answer::Refused { .. }));
+    assert!(matches!(answer(400, JSON, &imgurs(text, 403)), Answer::Refused { .. }), "the status is HTTP's");
     let bare = format!(r#"{{"data":"{text}","success":false,"status":400}}"#);
     assert!(matches!(answer(400, JSON, &bare), Answer::Refused { .. }));
 }
@@ -193,9 +184,7 @@ fn waits_as_long_as_the_server_says(#[case] value: &str, #[case] seconds: Option
 #[case::control("bad\u{1b}[31m\u{7}token here", "here")]
 fn passes_on_a_description_without_its_secrets(#[case] description: &str, #[case] shown: &str) {
     let body = serde_json::json!({"error": "invalid_grant", "error_description": description}).to_string();
-    let Answer::Refused { reason } = answer(400, JSON, &body) else {
-        panic!("a refusal")
-    };
+    let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("a refusal") };
     assert_eq!(reason, format!("the server says “invalid_grant” ({shown})"));
 }
 
@@ -203,8 +192,6 @@ fn passes_on_a_description_without_its_secrets(#[case] description: &str, #[case
 fn bounds_a_description() {
     let body =
         serde_json::json!({"error": "invalid_grant", "error_description": "word ".repeat(9999)}).to_string();
-    let Answer::Refused { reason } = answer(400, JSON, &body) else {
-        panic!("a refusal")
-    };
+    let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("a refusal") };
     assert!(reason.len() < 300);
 }

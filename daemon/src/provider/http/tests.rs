@@ -18,9 +18,7 @@ where
     F: AsyncFnOnce(&mut TcpStream),
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/oauth2/token", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let url = format!("http://{}/oauth2/token", listener.local_addr().unwrap()).parse().unwrap();
     let serving = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let sent = receive(&mut stream).await;
@@ -36,9 +34,7 @@ async fn receive(stream: &mut TcpStream) -> String {
     let mut sent = String::new();
     loop {
         if let Some((head, body)) = sent.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "));
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
                 return sent;
             }
@@ -51,12 +47,7 @@ async fn receive(stream: &mut TcpStream) -> String {
 }
 
 fn client(token_url: Url) -> Client {
-    Client {
-        id: "an id".into(),
-        secret: Some("a secret".into()),
-        auth: ClientAuth::Body,
-        token_url,
-    }
+    Client { id: "an id".into(), secret: Some("a secret".into()), auth: ClientAuth::Body, token_url }
 }
 
 fn refresh() -> TokenRequest {
@@ -88,18 +79,11 @@ async fn sent(client: impl FnOnce(Url) -> Client, request: TokenRequest) -> (Str
     .await;
     assert!(matches!(answer, Answer::Granted(_)));
     let (head, body) = sent.split_once("\r\n\r\n").unwrap();
-    (
-        head.to_owned(),
-        url::form_urlencoded::parse(body.as_bytes())
-            .into_owned()
-            .collect(),
-    )
+    (head.to_owned(), url::form_urlencoded::parse(body.as_bytes()).into_owned().collect())
 }
 
 fn form<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 fn transient(answer: Answer) -> Transient {
@@ -126,33 +110,20 @@ async fn identifies_itself_in_the_body_as_imgur_wants_it() {
 
 #[tokio::test]
 async fn identifies_itself_in_a_header_where_that_is_configured() {
-    let basic = |url| Client {
-        auth: ClientAuth::Basic,
-        ..client(url)
-    };
+    let basic = |url| Client { auth: ClientAuth::Basic, ..client(url) };
     let (head, body) = sent(basic, refresh()).await;
-    assert_eq!(
-        body,
-        form([("grant_type", "refresh_token"), ("refresh_token", "cc33")])
-    );
+    assert_eq!(body, form([("grant_type", "refresh_token"), ("refresh_token", "cc33")]));
     let expected = BASE64_STANDARD.encode("an+id:a+secret");
     assert!(head.contains(&format!("authorization: Basic {expected}")));
 }
 
 #[tokio::test]
 async fn needs_no_secret_where_there_is_none() {
-    let public = |url| Client {
-        secret: None,
-        ..client(url)
-    };
+    let public = |url| Client { secret: None, ..client(url) };
     let (_, body) = sent(public, refresh()).await;
     assert_eq!(
         body,
-        form([
-            ("grant_type", "refresh_token"),
-            ("refresh_token", "cc33"),
-            ("client_id", "an id")
-        ])
+        form([("grant_type", "refresh_token"), ("refresh_token", "cc33"), ("client_id", "an id")])
     );
 }
 
@@ -177,11 +148,7 @@ async fn proves_possession_with_a_code() {
 
 #[tokio::test]
 async fn sends_only_what_the_authorization_request_had() {
-    let request = TokenRequest::Code {
-        code: "dd44".into(),
-        verifier: None,
-        redirect_uri: None,
-    };
+    let request = TokenRequest::Code { code: "dd44".into(), verifier: None, redirect_uri: None };
     let (_, body) = sent(client, request).await;
     let names: Vec<_> = body.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["grant_type", "code", "client_id", "client_secret"]);
@@ -215,10 +182,7 @@ async fn follows_no_redirect() {
 #[tokio::test]
 async fn believes_a_refusal_as_it_came_over_the_wire() {
     let body = r#"{"data":{"error":"Invalid refresh token","request":"\/oauth2\/token","method":"POST"},"success":false,"status":400}"#;
-    assert!(matches!(
-        answered("400 Bad Request", body).await,
-        Answer::Refused { .. }
-    ));
+    assert!(matches!(answered("400 Bad Request", body).await, Answer::Refused { .. }));
 }
 
 #[tokio::test]
@@ -233,9 +197,7 @@ async fn keeps_out_of_its_reasons_what_a_server_sends_back() {
 #[tokio::test]
 async fn cuts_off_an_endless_answer() {
     let (answer, _) = exchange(client, refresh(), async |stream| {
-        let _ = stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n")
-            .await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n").await;
         let _ = stream.write_all(&vec![b'x'; 10_000_000]).await; // ends when the other side has had enough
     })
     .await;
@@ -277,17 +239,12 @@ async fn doubts_a_request_that_nobody_answers() {
 #[tokio::test]
 async fn waits_for_a_slow_trickle_only_so_long() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let (ready, go) = tokio::sync::oneshot::channel();
     let trickle = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         receive(&mut stream).await;
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{").await.unwrap();
         ready.send(()).unwrap();
         pending::<()>().await;
     };
@@ -309,9 +266,7 @@ async fn waits_for_a_slow_trickle_only_so_long() {
 #[tokio::test]
 async fn knows_that_a_refused_connection_sent_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
     let transient = transient(HttpProvider::new().token(client(url), refresh()).await);
     assert_eq!(transient.reason, "no connection to 127.0.0.1");
@@ -321,15 +276,10 @@ async fn knows_that_a_refused_connection_sent_nothing() {
 #[tokio::test]
 async fn knows_that_a_failed_handshake_sent_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://{}/", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let serving = async {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream
-            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .await
-            .unwrap(); // not TLS
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap(); // not TLS
         pending::<()>().await;
     };
     let answer = tokio::select! {
@@ -348,16 +298,8 @@ async fn knows_that_a_failed_handshake_sent_nothing() {
 #[case("ftp://127.0.0.1/")]
 #[tokio::test]
 async fn sends_nothing_where_others_could_read_it(#[case] url: &str) {
-    let answer = HttpProvider::new()
-        .token(client(url.parse().unwrap()), refresh())
-        .await;
-    assert!(matches!(
-        answer,
-        Answer::Misconfigured {
-            setting: "token_url",
-            ..
-        }
-    ));
+    let answer = HttpProvider::new().token(client(url.parse().unwrap()), refresh()).await;
+    assert!(matches!(answer, Answer::Misconfigured { setting: "token_url", .. }));
 }
 
 #[rstest]

@@ -27,10 +27,7 @@ fn reads_what_imgur_answers() {
 
 #[test]
 fn reads_what_imgur_answers_wrapped_in_data() {
-    assert_eq!(
-        read(&format!(r#"{{"data":{IMGUR},"success":true,"status":200}}"#)),
-        Some(imgurs())
-    );
+    assert_eq!(read(&format!(r#"{{"data":{IMGUR},"success":true,"status":200}}"#)), Some(imgurs()));
 }
 
 #[test]
@@ -66,12 +63,7 @@ fn reads_behind_a_byte_order_mark() {
 #[case::object("{}", None)]
 fn reads_a_lifetime_however_it_is_written(#[case] written: &str, #[case] seconds: Option<i64>) {
     let tokens = read(&format!(r#"{{"access_token":"aa11","expires_in":{written}}}"#));
-    assert_eq!(
-        tokens
-            .expect("the token is readable whatever its lifetime is")
-            .expires_in,
-        seconds
-    );
+    assert_eq!(tokens.expect("the token is readable whatever its lifetime is").expires_in, seconds);
 }
 
 #[rstest]
@@ -136,20 +128,14 @@ fn finds_no_token_where_there_is_none(#[case] body: &str) {
 fn reads_a_redirect_fragment() {
     let fragment = "access_token=aa11&expires_in=315360000&token_type=bearer&refresh_token=bb22&account_username=NAME&account_id=114888747";
     let tokens = TokenResponse::from_pairs(url::form_urlencoded::parse(fragment.as_bytes()));
-    let expected = TokenResponse {
-        expires_in: Some(315_360_000),
-        account_id: Some("114888747".into()),
-        ..imgurs()
-    };
+    let expected =
+        TokenResponse { expires_in: Some(315_360_000), account_id: Some("114888747".into()), ..imgurs() };
     assert_eq!(tokens, Some(expected));
 }
 
 #[test]
 fn finds_no_token_in_the_fragment_of_a_denial() {
-    assert_eq!(
-        TokenResponse::from_pairs([("error", "access_denied"), ("state", "s")]),
-        None
-    );
+    assert_eq!(TokenResponse::from_pairs([("error", "access_denied"), ("state", "s")]), None);
 }
 
 #[test]

@@ -15,9 +15,7 @@ struct Home {
 
 impl Home {
     fn new() -> Self {
-        let home = Self {
-            directory: TempDir::new().unwrap(),
-        };
+        let home = Self { directory: TempDir::new().unwrap() };
         home.set_key(KEY);
         home
     }
@@ -45,19 +43,15 @@ impl Home {
     /// What lies about in the state directory, by name.
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.state()).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 }
 
 fn record(secret: &str) -> Record {
-    Record {
-        client_secret: Some(Secret::from(secret)),
-        ..Record::default()
-    }
+    Record { client_secret: Some(Secret::from(secret)), ..Record::default() }
 }
 
 async fn load(store: &FileStore) -> Result<Option<Record>, StoreError> {
@@ -77,16 +71,9 @@ fn reason<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
 
 /// An item as another version may have left it.
 async fn put_raw(home: &Home, bytes: &[u8]) {
-    let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY))
-        .await
-        .unwrap();
+    let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY)).await.unwrap();
     keyring
-        .create_item(
-            "imgurd: mytoken",
-            &attributes("mytoken"),
-            oo7::Secret::blob(bytes),
-            true,
-        )
+        .create_item("imgurd: mytoken", &attributes("mytoken"), oo7::Secret::blob(bytes), true)
         .await
         .unwrap();
 }
@@ -99,11 +86,7 @@ async fn gives_back_what_was_kept() {
     save(&store, "one").await.unwrap();
     save(&store, "two").await.unwrap();
     assert_eq!(load(&store).await, Ok(Some(record("two"))));
-    assert_eq!(
-        load(&home.store()).await,
-        Ok(Some(record("two"))),
-        "another daemon finds it too"
-    );
+    assert_eq!(load(&home.store()).await, Ok(Some(record("two"))), "another daemon finds it too");
     assert_eq!(store.load("another".into()).await, Ok(None));
 }
 
@@ -131,13 +114,8 @@ async fn keeps_its_file_to_its_owner_and_unreadable_without_the_key() {
 async fn names_items_as_the_desktops_keyring_does() {
     let home = Home::new();
     save(&home.store(), "one").await.unwrap();
-    let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY))
-        .await
-        .unwrap();
-    let items = keyring
-        .search_items(&[("service", "imgurd"), ("username", "mytoken")])
-        .await
-        .unwrap();
+    let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY)).await.unwrap();
+    let items = keyring.search_items(&[("service", "imgurd"), ("username", "mytoken")]).await.unwrap();
     assert_eq!(items.len(), 1);
 }
 
@@ -146,9 +124,7 @@ async fn keeps_accounts_apart_that_are_saved_at_once() {
     let home = Home::new();
     let store = home.store();
     let accounts: Vec<String> = (0..20).map(|number| format!("account-{number}")).collect();
-    let saves = accounts
-        .iter()
-        .map(|account| store.save(account.clone(), record(account)));
+    let saves = accounts.iter().map(|account| store.save(account.clone(), record(account)));
     assert!(join_all(saves).await.into_iter().all(|saved| saved.is_ok()));
     let again = home.store();
     for account in &accounts {
@@ -164,11 +140,7 @@ async fn finishes_a_save_that_nobody_waits_for() {
     let mut saving = save_boxed(&store, "one");
     assert!(futures_util::poll!(&mut saving).is_pending());
     drop(saving);
-    assert_eq!(
-        load(&store).await,
-        Ok(Some(record("one"))),
-        "the load waits for the save"
-    );
+    assert_eq!(load(&store).await, Ok(Some(record("one"))), "the load waits for the save");
 }
 
 fn save_boxed(store: &FileStore, secret: &str) -> BoxFuture<'static, Result<(), StoreError>> {
@@ -182,21 +154,15 @@ async fn refuses_another_key_and_touches_nothing() {
     let before = fs::read(home.path()).unwrap();
     home.set_key("another key, just as long as that");
     let store = home.store();
-    for reason in [
-        reason(load(&store).await),
-        reason(save(&store, "two").await),
-        reason(store.unlock().await),
-    ] {
+    for reason in
+        [reason(load(&store).await), reason(save(&store, "two").await), reason(store.unlock().await)]
+    {
         assert!(reason.contains("another key than the one in"), "{reason}");
     }
     assert_eq!(fs::read(home.path()).unwrap(), before);
 
     home.set_key(KEY);
-    assert_eq!(
-        load(&store).await,
-        Ok(Some(record("one"))),
-        "the old key opens it again"
-    );
+    assert_eq!(load(&store).await, Ok(Some(record("one"))), "the old key opens it again");
 }
 
 #[tokio::test]
@@ -225,17 +191,10 @@ async fn refuses_a_key_that_others_may_read() {
     for mode in [0o640, 0o604, 0o620, 0o601] {
         fs::set_permissions(home.key(), fs::Permissions::from_mode(mode)).unwrap();
         let reason = reason(load(&home.store()).await);
-        assert!(
-            reason.ends_with(&format!("run `chmod 600 {}`", home.key().display())),
-            "{reason}"
-        );
+        assert!(reason.ends_with(&format!("run `chmod 600 {}`", home.key().display())), "{reason}");
     }
     let credential = FileStore::new(home.path(), KeySource::Credential(home.key()));
-    assert_eq!(
-        load(&credential).await,
-        Ok(None),
-        "systemd guards a credential in its own way"
-    );
+    assert_eq!(load(&credential).await, Ok(None), "systemd guards a credential in its own way");
 }
 
 #[tokio::test]
@@ -264,12 +223,7 @@ async fn leaves_a_damaged_file_alone() {
     let home = Home::new();
     save(&home.store(), "one").await.unwrap();
     let whole = fs::read(home.path()).unwrap();
-    for damaged in [
-        &b""[..],
-        b"garbage",
-        &whole[..whole.len() / 2],
-        &whole[..whole.len() - 1],
-    ] {
+    for damaged in [&b""[..], b"garbage", &whole[..whole.len() / 2], &whole[..whole.len() - 1]] {
         fs::write(home.path(), damaged).unwrap();
         let store = home.store();
         assert!(reason(load(&store).await).contains("damaged"));
@@ -313,40 +267,22 @@ async fn keeps_what_it_has_when_nothing_can_be_written() {
     fs::remove_file(home.state().join("grants.keyring.work")).unwrap();
     fs::create_dir_all(home.state().join("grants.keyring.work/in the way")).unwrap();
     assert!(reason(save(&store, "two").await).contains("no room"));
-    assert_eq!(
-        load(&store).await,
-        Ok(Some(record("one"))),
-        "reading needs no room"
-    );
+    assert_eq!(load(&store).await, Ok(Some(record("one"))), "reading needs no room");
     fs::remove_dir_all(home.state().join("grants.keyring.work")).unwrap();
-    assert_eq!(
-        load(&store).await,
-        Ok(Some(record("one"))),
-        "the failed save is not in memory either"
-    );
+    assert_eq!(load(&store).await, Ok(Some(record("one"))), "the failed save is not in memory either");
 }
 
 #[tokio::test]
 async fn notices_a_write_that_did_not_reach_the_disk() {
     let home = Home::new();
     save(&home.store(), "one").await.unwrap();
-    let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY))
-        .await
-        .unwrap();
+    let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY)).await.unwrap();
     let whole = fs::read(home.path()).unwrap();
     let kept = oo7::Secret::blob(&*item::encode(&record("one")).unwrap());
     assert!(is_whole(&keyring, &home.path(), "mytoken", &kept).await.unwrap());
-    assert!(
-        !is_whole(&keyring, &home.path(), "mytoken", &oo7::Secret::blob(b"another"))
-            .await
-            .unwrap()
-    );
+    assert!(!is_whole(&keyring, &home.path(), "mytoken", &oo7::Secret::blob(b"another")).await.unwrap());
     for length in 0..whole.len() {
         fs::write(home.path(), &whole[..length]).unwrap();
-        assert!(
-            !is_whole(&keyring, &home.path(), "mytoken", &kept)
-                .await
-                .unwrap_or(false)
-        );
+        assert!(!is_whole(&keyring, &home.path(), "mytoken", &kept).await.unwrap_or(false));
     }
 }

@@ -15,18 +15,9 @@ fn secrets() -> impl Strategy<Value = Secret> {
 }
 
 fn accesses() -> impl Strategy<Value = Access> {
-    (
-        secrets(),
-        any::<String>(),
-        timestamps(),
-        option::of(any::<Duration>()),
+    (secrets(), any::<String>(), timestamps(), option::of(any::<Duration>())).prop_map(
+        |(token, token_type, issued_at, lifetime)| Access { token, token_type, issued_at, lifetime },
     )
-        .prop_map(|(token, token_type, issued_at, lifetime)| Access {
-            token,
-            token_type,
-            issued_at,
-            lifetime,
-        })
 }
 
 fn grants() -> impl Strategy<Value = Grant> {
@@ -58,14 +49,8 @@ fn grants() -> impl Strategy<Value = Grant> {
 
 fn records() -> impl Strategy<Value = Record> {
     let displaced = (grants(), timestamps()).prop_map(|(grant, at)| Displaced { grant, at });
-    let refusals =
-        (timestamps(), any::<bool>(), any::<bool>()).prop_map(|(first_at, confirmed, previous_tried)| {
-            Refusal {
-                first_at,
-                confirmed,
-                previous_tried,
-            }
-        });
+    let refusals = (timestamps(), any::<bool>(), any::<bool>())
+        .prop_map(|(first_at, confirmed, previous_tried)| Refusal { first_at, confirmed, previous_tried });
     (
         option::of(secrets()),
         option::of(grants()),
@@ -113,13 +98,7 @@ proptest! {
 #[test]
 fn ignores_what_it_does_not_know() {
     let item = br#"{"version":1,"next_generation":7,"added_later":{"x":1}}"#;
-    assert_eq!(
-        decode("mytoken", item),
-        Ok(Record {
-            next_generation: 7,
-            ..Record::default()
-        })
-    );
+    assert_eq!(decode("mytoken", item), Ok(Record { next_generation: 7, ..Record::default() }));
 }
 
 #[test]
@@ -141,13 +120,8 @@ fn says_nothing_of_what_is_in_a_damaged_item() {
         b"",
         b"\xff",
     ] {
-        let Err(StoreError::Unavailable(reason)) = decode("mytoken", item) else {
-            panic!("it is damaged")
-        };
-        assert!(
-            reason.contains("damaged") && !reason.contains("hunter2"),
-            "{reason}"
-        );
+        let Err(StoreError::Unavailable(reason)) = decode("mytoken", item) else { panic!("it is damaged") };
+        assert!(reason.contains("damaged") && !reason.contains("hunter2"), "{reason}");
         assert!(may_replace("mytoken", item).is_err());
     }
 }

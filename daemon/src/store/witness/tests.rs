@@ -8,10 +8,7 @@ use crate::grant::{Grant, Issuer, Timestamp};
 use crate::store::MemoryStore;
 
 fn record() -> Record {
-    let issuer = Issuer {
-        client_id: "id".into(),
-        origin: "https://api.imgur.com".into(),
-    };
+    let issuer = Issuer { client_id: "id".into(), origin: "https://api.imgur.com".into() };
     let grant = Grant {
         generation: 1,
         issuer,
@@ -22,10 +19,7 @@ fn record() -> Record {
         granted_at: Timestamp::default(),
         kept: 0,
     };
-    Record {
-        grant: Some(grant),
-        ..Record::default()
-    }
+    Record { grant: Some(grant), ..Record::default() }
 }
 
 fn lines(directory: &TempDir) -> String {
@@ -125,12 +119,7 @@ async fn says_nothing_of_what_was_not_stored() {
     assert!(save(&store, record()).await.is_err());
     assert!(!path(&directory).exists());
 
-    save(
-        &Witnessed::new(MemoryStore::default(), path(&directory)),
-        record(),
-    )
-    .await
-    .unwrap();
+    save(&Witnessed::new(MemoryStore::default(), path(&directory)), record()).await.unwrap();
     assert!(save(&store, Record::default()).await.is_err());
     assert_eq!(lines(&directory), "mytoken\n");
 }
@@ -144,10 +133,7 @@ async fn stores_a_grant_even_where_the_line_cannot_be_written() {
     assert_eq!(save(&store, record()).await, Ok(()));
     assert_eq!(load(&memory).await, Ok(Some(record())));
     assert_eq!(load(&store).await, Ok(Some(record())));
-    assert!(matches!(
-        store.load("another".into()).await,
-        Err(StoreError::Unavailable(_))
-    ));
+    assert!(matches!(store.load("another".into()).await, Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test]
@@ -155,13 +141,7 @@ async fn keeps_its_file_to_its_owner() {
     let directory = TempDir::new().unwrap();
     let store = Witnessed::new(MemoryStore::default(), directory.path().join("imgurd/stored"));
     save(&store, record()).await.unwrap();
-    let mode = |path: &str| {
-        fs::metadata(directory.path().join(path))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777
-    };
+    let mode = |path: &str| fs::metadata(directory.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("imgurd"), 0o700);
     assert_eq!(mode("imgurd/stored"), 0o600);
 }

@@ -1,0 +1,266 @@
+use super::*;
+
+fn login(bench: &mut Bench, tokens: TokenResponse, replace: bool) -> Result<(), Error> {
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace });
+    bench.answer(Answer::Granted(tokens));
+    bench.save();
+    bench.replies.remove(&ticket).expect("a login is answered")
+}
+
+fn of(username: &str, access: &str, refresh: &str) -> TokenResponse {
+    TokenResponse { username: Some(username.to_owned()), ..tokens(access, Some(refresh)) }
+}
+
+fn displaced(bench: &Bench) -> Vec<&str> {
+    let tokens = bench.disk.displaced.iter().map(|it| it.grant.refresh_token.as_ref().unwrap().expose());
+    tokens.collect()
+}
+
+#[test]
+fn a_login_gives_the_token_once_it_is_stored() {
+    let mut bench = Bench::with(Record::default());
+    assert_eq!(bench.state(), State::Empty);
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.answer(Answer::Granted(of("alice", "AT", "RT")));
+    assert!(!bench.replies.contains_key(&ticket), "not before it is durable");
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+}
+
+#[test]
+fn a_login_displaces_the_grant_before_it_and_restoring_brings_it_back() {
+    let mut bench = Bench::fresh();
+    login(&mut bench, of("alice", "AT2", "RT2"), false).unwrap();
+    assert_eq!(displaced(&bench), ["RT"]);
+    let ticket = bench.ask(Ask::Restore);
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.refresh_token(), Some("RT"));
+    assert_eq!(displaced(&bench), ["RT2"]);
+}
+
+#[test]
+fn another_user_needs_replace_and_their_grant_is_not_lost() {
+    let mut bench = Bench::fresh();
+    let error = login(&mut bench, of("bob", "BAT", "BRT"), false).unwrap_err();
+    assert!(
+        matches!(&error, Error::LoginFailed { reason } if reason.contains("bob") && reason.contains("alice"))
+    );
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+    assert_eq!(displaced(&bench), ["BRT"]);
+    login(&mut bench, of("bob", "BAT2", "BRT2"), true).unwrap();
+    assert_eq!(bench.served().as_deref(), Some("BAT2"));
+    assert_eq!(displaced(&bench), ["BRT", "RT"]);
+}
+
+#[test]
+fn displaced_grants_are_kept_for_thirty_days() {
+    let mut bench = Bench::fresh();
+    login(&mut bench, of("alice", "AT2", "RT2"), false).unwrap();
+    bench.now.at = bench.now.at + 29 * DAY;
+    login(&mut bench, of("alice", "AT3", "RT3"), false).unwrap();
+    assert_eq!(displaced(&bench), ["RT", "RT2"]);
+    bench.now.at = bench.now.at + 2 * DAY;
+    login(&mut bench, of("alice", "AT4", "RT4"), false).unwrap();
+    assert_eq!(displaced(&bench), ["RT2", "RT3"]);
+}
+
+#[test]
+fn a_failed_exchange_changes_nothing() {
+    let mut bench = Bench::fresh();
+    for (answer, is_named) in
+        [(refused(), false), (misconfigured(), true), (transient(Delivery::InDoubt), false)]
+    {
+        let ticket = bench.ask(Ask::Exchange { request: code(), replace: true });
+        bench.answer(answer);
+        let error = bench.replies[&ticket].clone().unwrap_err();
+        assert_eq!(matches!(error, Error::Misconfigured { .. }), is_named, "{error}");
+    }
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+    assert!(bench.saves.is_empty());
+}
+
+#[test]
+fn an_answer_for_the_grant_before_a_login_replaces_nothing_and_keeps_that_one_restorable() {
+    let mut bench = Bench::fresh();
+    bench.pass(51 * MINUTE);
+    bench.save();
+    let (op, _) = bench.sends.pop_front().unwrap();
+    login(&mut bench, of("alice", "NEW", "NEWRT"), false).unwrap();
+    bench.feed(Event::Answered { op, answer: Answer::Granted(tokens("OLD2", Some("RT2"))) });
+    bench.save();
+    assert_eq!(bench.served().as_deref(), Some("NEW"));
+    assert_eq!(displaced(&bench), ["RT2"], "the rotated token, not the spent one");
+}
+
+#[test]
+fn an_answer_on_its_way_revives_no_logout() {
+    let mut bench = Bench::fresh();
+    bench.pass(51 * MINUTE);
+    bench.save();
+    let ticket = bench.ask(Ask::Logout);
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.state(), State::Empty);
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    bench.save();
+    assert_eq!(bench.state(), State::Empty);
+    assert!(!bench.disk.holds_a_grant());
+}
+
+#[test]
+fn a_logout_forgets_every_grant_and_keeps_the_client_secret() {
+    let mut bench =
+        Bench::with(Record { client_secret: Some(Secret::from("CS")), ..record(grant(Some(3600))) });
+    login(&mut bench, of("alice", "AT2", "RT2"), false).unwrap();
+    bench.ask(Ask::Logout);
+    bench.save();
+    assert_eq!(bench.disk.client_secret, Some(Secret::from("CS")));
+    assert!(!bench.disk.holds_a_grant() && bench.disk.previous_refresh_token.is_none());
+}
+
+#[test]
+fn a_logout_that_the_store_does_not_take_says_so() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(Ask::Logout);
+    bench.fail_to_save();
+    assert!(matches!(bench.replies[&ticket], Err(Error::StoreUnavailable { .. })));
+    bench.pass(2 * SECOND);
+    bench.save();
+    assert!(!bench.disk.holds_a_grant(), "it is done as soon as the store takes it");
+}
+
+#[test]
+fn an_import_into_an_empty_account_is_verified_by_a_refresh() {
+    let mut bench = Bench::with(Record::default());
+    let ticket = bench.ask(import_of("IRT", None, false));
+    bench.save();
+    assert_eq!(bench.presented(), "IRT");
+    assert!(!bench.replies.contains_key(&ticket));
+    bench.answer(Answer::Granted(of("alice", "AT", "IRT2")));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.state(), State::Fresh);
+}
+
+#[test]
+fn an_import_is_kept_where_the_server_does_not_answer() {
+    let mut bench = Bench::with(Record::default());
+    bench.now.dice = 0.5;
+    let ticket = bench.ask(import_of("IRT", None, false));
+    bench.save();
+    bench.answer(transient(Delivery::Answered));
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.state(), State::Waiting);
+    assert_eq!(bench.disk.grant.as_ref().unwrap().refresh_token, Some(Secret::from("IRT")));
+}
+
+#[test]
+fn an_import_displaces_a_working_grant_only_when_it_is_verified_as_the_same_persons() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(import_of("IRT", None, false));
+    assert!(bench.sends.is_empty(), "it is recorded before it is spent");
+    bench.save();
+    assert_eq!(bench.presented(), "IRT");
+    assert_eq!(bench.served().as_deref(), Some("AT"), "meanwhile nothing changes");
+    bench.answer(Answer::Granted(of("alice", "IAT", "IRT2")));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.served().as_deref(), Some("IAT"));
+    assert_eq!(displaced(&bench), ["RT"]);
+}
+
+#[test]
+fn an_import_of_another_persons_grant_is_set_aside_spent_but_not_lost() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(import_of("BRT", None, false));
+    bench.save();
+    bench.answer(Answer::Granted(of("bob", "BAT", "BRT2")));
+    bench.save();
+    assert!(
+        matches!(&bench.replies[&ticket], Err(Error::InvalidArgument { field, .. }) if field == "replace")
+    );
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+    assert_eq!(displaced(&bench), ["BRT2"]);
+}
+
+#[test]
+fn an_import_known_to_be_another_persons_is_not_even_spent() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(import_of("BRT", Some("bob"), false));
+    assert!(matches!(&bench.replies[&ticket], Err(Error::InvalidArgument { .. })));
+    assert!(bench.saves.is_empty() && bench.sends.is_empty());
+}
+
+#[test]
+fn an_unverified_import_leaves_a_working_grant_alone_unless_told_to_replace_it() {
+    for (replace, serves) in [(false, Some("AT")), (true, None)] {
+        let mut bench = Bench::fresh();
+        let ticket = bench.ask(import_of("IRT", None, replace));
+        bench.save();
+        bench.answer(transient(Delivery::NotSent));
+        bench.save();
+        assert_eq!(bench.replies[&ticket].is_ok(), replace);
+        assert_eq!(bench.served().as_deref(), serves);
+        assert_eq!(displaced(&bench).contains(&"RT"), replace);
+    }
+}
+
+#[test]
+fn a_refused_import_leaves_the_grant_at_hand() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(import_of("IRT", None, true));
+    bench.save();
+    bench.answer(refused());
+    bench.save();
+    assert!(matches!(&bench.replies[&ticket], Err(Error::InvalidArgument { field, .. }) if field == "text"));
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+    assert!(displaced(&bench).is_empty());
+}
+
+#[test]
+fn an_import_that_cannot_be_recorded_is_not_spent() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(import_of("IRT", None, false));
+    bench.fail_to_save();
+    assert!(matches!(&bench.replies[&ticket], Err(Error::StoreUnavailable { .. })));
+    bench.pass(2 * SECOND);
+    bench.save();
+    assert!(bench.sends.is_empty());
+}
+
+#[test]
+fn importing_the_grant_at_hand_refreshes_it() {
+    let mut bench = Bench::fresh();
+    bench.ask(import_of("RT", None, false));
+    bench.refreshed(tokens("AT2", Some("RT2")));
+    assert!(displaced(&bench).is_empty());
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+}
+
+#[test]
+fn a_changed_identity_sets_the_grant_aside_and_changing_it_back_restores_it() {
+    let mut bench = Bench::fresh();
+    let other = Settings { client_id: Some("other".to_owned()), ..Settings::default() };
+    bench.feed(Event::Configured(config(other.clone())));
+    assert_eq!((bench.state(), bench.served()), (State::Empty, None));
+    assert!(bench.sends.is_empty(), "a grant is sent nowhere else");
+    bench.feed(Event::Configured(config(Settings::default())));
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+
+    bench.feed(Event::Configured(config(other)));
+    login(&mut bench, of("alice", "OAT", "ORT"), false).unwrap();
+    assert_eq!(bench.served().as_deref(), Some("OAT"));
+    bench.feed(Event::Configured(config(Settings::default())));
+    bench.save();
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+    assert_eq!(displaced(&bench), ["ORT"]);
+}
+
+#[test]
+fn nothing_displaced_is_said_so() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(Ask::Restore);
+    assert!(matches!(&bench.replies[&ticket], Err(Error::InvalidArgument { .. })));
+}

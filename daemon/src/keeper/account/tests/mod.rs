@@ -1,0 +1,267 @@
+//! The machine on a bench: events in, effects caught, the clock in our hand.
+
+mod granting;
+mod properties;
+mod refreshing;
+mod saving;
+mod table;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::{Error, RefreshReuse, Settings, State};
+
+use super::{Account, Ask, Effect, Event, Now, Ticket, Want};
+use crate::config::AccountConfig;
+use crate::grant::{Access, Grant, Issuer, Record, Secret, Timestamp};
+use crate::keeper::RefreshPolicy;
+use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
+use crate::store::StoreError;
+
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// An account, the clock, and everything it wanted done that nobody has done yet.
+pub(super) struct Bench {
+    account: Option<Account>,
+    now: Now,
+    saves: VecDeque<(u64, Record)>,
+    sends: VecDeque<(u64, TokenRequest)>,
+    loads: usize,
+    replies: BTreeMap<Ticket, Result<(), Error>>,
+    last_ticket: Ticket,
+    /// What the store holds.
+    disk: Record,
+}
+
+impl Bench {
+    fn new(settings: Settings) -> Self {
+        let now = Now { at: START, dice: 0.0 };
+        let (account, effects) = Account::new("mine".to_owned(), config(settings), now);
+        let mut bench = Self {
+            account: Some(account),
+            now,
+            saves: VecDeque::new(),
+            sends: VecDeque::new(),
+            loads: 0,
+            replies: BTreeMap::new(),
+            last_ticket: 0,
+            disk: Record::default(),
+        };
+        bench.catch(effects);
+        bench
+    }
+
+    /// An account whose store held `record`.
+    fn with(record: Record) -> Self {
+        let mut bench = Self::new(Settings::default());
+        bench.disk = record.clone();
+        bench.feed(Event::Loaded(Ok(Some(record))));
+        bench
+    }
+
+    /// An account with a token that has just been granted for an hour.
+    fn fresh() -> Self {
+        Self::with(record(grant(Some(3600))))
+    }
+
+    fn account(&self) -> &Account {
+        self.account.as_ref().expect("the machine gives itself back")
+    }
+
+    fn feed(&mut self, event: Event) {
+        let account = self.account.take().expect("the machine gives itself back");
+        let (account, effects) = account.step(event, self.now);
+        self.account = Some(account);
+        self.catch(effects);
+    }
+
+    fn catch(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Load => self.loads += 1,
+                Effect::Save { revision, record } => self.saves.push_back((revision, *record)),
+                Effect::Send { op, request, .. } => self.sends.push_back((op, request)),
+                Effect::Reply { ticket, result } => {
+                    assert!(
+                        self.replies.insert(ticket, result).is_none(),
+                        "ticket {ticket} was answered twice"
+                    );
+                }
+            }
+        }
+    }
+
+    /// The store takes everything it is given.
+    fn save(&mut self) {
+        while let Some((revision, record)) = self.saves.pop_front() {
+            self.disk = record;
+            self.feed(Event::Saved { revision, result: Ok(()) });
+        }
+    }
+
+    /// The store fails at what it is given.
+    fn fail_to_save(&mut self) {
+        let (revision, _) = self.saves.pop_front().expect("something to save");
+        self.feed(Event::Saved { revision, result: Err(full()) });
+    }
+
+    fn ask(&mut self, ask: Ask) -> Ticket {
+        self.last_ticket += 1;
+        self.feed(Event::Asked { ticket: self.last_ticket, ask });
+        self.last_ticket
+    }
+
+    fn want(&mut self, want: Want) -> Result<(), Error> {
+        let ticket = self.ask(Ask::Want { want, until: self.now.at + 20 * SECOND });
+        self.replies.remove(&ticket).expect("a wish is acknowledged at once")
+    }
+
+    /// Presents `answer` to the oldest request on its way.
+    fn answer(&mut self, answer: Answer) {
+        let (op, _) = self.sends.pop_front().expect("a request on its way");
+        self.feed(Event::Answered { op, answer });
+    }
+
+    /// A whole refresh, from the mark to publication.
+    fn refreshed(&mut self, tokens: TokenResponse) {
+        self.save();
+        self.answer(Answer::Granted(tokens));
+        self.save();
+    }
+
+    /// Lets time pass, with a tick whenever the machine asked for one. Nothing else happens meanwhile.
+    fn pass(&mut self, span: Duration) {
+        let end = self.now.at + span;
+        while let Some(wake) = self.account().wake_at(self.now.at).filter(|wake| *wake <= end) {
+            assert!(wake > self.now.at || self.now.at == START, "the machine would spin at {wake:?}");
+            self.now.at = wake.max(self.now.at);
+            self.feed(Event::Tick);
+        }
+        self.now.at = end;
+    }
+
+    fn state(&self) -> State {
+        self.account().snapshot(self.now.at).info.state
+    }
+
+    fn reason(&self) -> String {
+        self.account().snapshot(self.now.at).info.reason.clone().unwrap_or_default()
+    }
+
+    fn retry_in(&self) -> Option<Duration> {
+        let at = self.account().next_try(self.now.at)?;
+        Some(at.since(self.now.at))
+    }
+
+    /// The token that callers get now.
+    fn served(&self) -> Option<String> {
+        let snapshot = self.account().snapshot(self.now.at);
+        match snapshot.verdict(&Want::Valid(MINUTE), false, None, self.now.at) {
+            super::Verdict::Token(token) => Some(token.access_token.expose().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The refresh token that the last request presented.
+    fn presented(&self) -> &str {
+        match self.sends.back() {
+            Some((_, TokenRequest::Refresh(token))) => token.expose(),
+            other => panic!("no refresh on its way, but {other:?}"),
+        }
+    }
+
+    fn refresh_token(&self) -> Option<&str> {
+        self.account().record.grant.as_ref()?.refresh_token.as_ref().map(Secret::expose)
+    }
+}
+
+fn config(settings: Settings) -> Arc<AccountConfig> {
+    let settings = Settings { client_id: settings.client_id.or(Some("client".to_owned())), ..settings };
+    Arc::new(AccountConfig::new(settings, RefreshPolicy::default()).unwrap())
+}
+
+fn issuer() -> Issuer {
+    config(Settings::default()).issuer()
+}
+
+/// Alice's grant with refresh token `RT` and access token `AT`, issued at the start.
+fn grant(expires_in: Option<i64>) -> Grant {
+    Grant {
+        generation: 1,
+        issuer: issuer(),
+        refresh_token: Some(Secret::from("RT")),
+        access: Some(Access {
+            token: Secret::from("AT"),
+            token_type: "Bearer".to_owned(),
+            issued_at: START,
+            lifetime: crate::keeper::policy::lifetime(expires_in),
+        }),
+        username: Some("alice".to_owned()),
+        account_id: None,
+        granted_at: START,
+        kept: 0,
+    }
+}
+
+fn record(grant: Grant) -> Record {
+    Record { grant: Some(grant), next_generation: 1, ..Record::default() }
+}
+
+/// What the server gives: `access` for an hour, and `refresh` where it rotates.
+fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
+    TokenResponse {
+        access_token: Secret::from(access),
+        token_type: "Bearer".to_owned(),
+        refresh_token: refresh.map(Secret::from),
+        expires_in: Some(3600),
+        username: Some("alice".to_owned()),
+        account_id: None,
+        scope: None,
+    }
+}
+
+fn refused() -> Answer {
+    Answer::Refused { reason: "Invalid refresh token".to_owned() }
+}
+
+fn misconfigured() -> Answer {
+    Answer::Misconfigured {
+        setting: "client_secret",
+        reason: "The client credentials are invalid".to_owned(),
+    }
+}
+
+fn transient(delivery: Delivery) -> Answer {
+    Answer::Transient(Transient { reason: "Imgur is over capacity".to_owned(), retry_after: None, delivery })
+}
+
+fn pause_of(seconds: u64) -> Answer {
+    let retry_after = Some(Duration::from_secs(seconds));
+    Answer::Transient(Transient { reason: "Too many".to_owned(), retry_after, delivery: Delivery::Answered })
+}
+
+fn full() -> StoreError {
+    StoreError::Unavailable("The disk is full; make room".to_owned())
+}
+
+fn code() -> TokenRequest {
+    TokenRequest::Code { code: Secret::from("CODE"), verifier: None, redirect_uri: None }
+}
+
+fn import_of(refresh_token: &str, username: Option<&str>, replace: bool) -> Ask {
+    Ask::Import {
+        refresh_token: Secret::from(refresh_token),
+        access_token: None,
+        username: username.map(str::to_owned),
+        replace,
+    }
+}
+
+fn reuse(refresh_reuse: RefreshReuse) -> Settings {
+    Settings { refresh_reuse: Some(refresh_reuse), ..Settings::default() }
+}

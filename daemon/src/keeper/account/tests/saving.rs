@@ -1,0 +1,147 @@
+use super::*;
+
+fn due() -> Bench {
+    let mut bench = Bench::fresh();
+    bench.pass(51 * MINUTE);
+    bench
+}
+
+#[test]
+fn spends_nothing_that_could_not_be_recorded() {
+    let mut bench = due();
+    bench.fail_to_save();
+    assert!(bench.sends.is_empty());
+    assert_eq!(bench.state(), State::StoreUnavailable);
+    assert!(bench.reason().contains("disk is full"), "{}", bench.reason());
+    assert_eq!(bench.served().as_deref(), Some("AT"), "what is still valid is served");
+    bench.pass(2 * SECOND);
+    bench.save();
+    assert_eq!(bench.presented(), "RT", "as soon as the store takes the mark");
+}
+
+#[test]
+fn waits_for_a_slow_mark_without_sending() {
+    let mut bench = due();
+    let (revision, _) = bench.saves[0].clone();
+    bench.feed(Event::SaveIsSlow { revision });
+    assert!(bench.sends.is_empty());
+    assert_eq!(bench.state(), State::StoreUnavailable);
+    bench.save();
+    assert_eq!(bench.presented(), "RT");
+    assert_eq!(bench.state(), State::Refreshing);
+}
+
+#[test]
+fn a_server_that_keeps_its_refresh_tokens_is_asked_even_while_the_store_fails() {
+    let mut bench = Bench::with(record(Grant { kept: 2, ..grant(Some(3600)) }));
+    bench.pass(51 * MINUTE);
+    bench.fail_to_save();
+    assert_eq!(bench.presented(), "RT");
+}
+
+#[test]
+fn a_grant_that_the_store_refuses_is_served_from_memory_and_retried() {
+    let mut bench = due();
+    bench.save();
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    bench.fail_to_save();
+    let snapshot = bench.account().snapshot(bench.now.at);
+    assert!(snapshot.info.unsaved);
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+    assert!(!bench.account().is_quiet(), "stopping now would lose the only copy");
+    bench.pass(2 * SECOND);
+    bench.save();
+    assert!(!bench.account().snapshot(bench.now.at).info.unsaved);
+    assert_eq!(bench.disk.grant.as_ref().unwrap().refresh_token, Some(Secret::from("RT2")));
+}
+
+#[test]
+fn a_slow_store_keeps_nobody_waiting_for_a_new_token() {
+    let mut bench = due();
+    bench.save();
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    let (revision, _) = bench.saves[0].clone();
+    assert_eq!(bench.served(), None);
+    bench.feed(Event::SaveIsSlow { revision });
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+    assert!(bench.account().snapshot(bench.now.at).info.unsaved);
+    bench.save();
+    assert!(!bench.account().snapshot(bench.now.at).info.unsaved);
+}
+
+#[test]
+fn writes_of_one_account_never_overtake_each_other() {
+    let mut bench = Bench::fresh();
+    bench.ask(Ask::KeepClientSecret(Secret::from("one")));
+    bench.ask(Ask::KeepClientSecret(Secret::from("two")));
+    assert_eq!(bench.saves.len(), 1);
+    bench.save();
+    assert_eq!(bench.disk.client_secret, Some(Secret::from("two")));
+    assert!(bench.replies.values().all(Result::is_ok) && bench.replies.len() == 2);
+}
+
+#[test]
+fn an_unreadable_store_is_no_logout_and_is_read_again() {
+    let mut bench = Bench::new(Settings::default());
+    bench.feed(Event::Loaded(Err(full())));
+    assert_eq!(bench.state(), State::StoreUnavailable);
+    assert_eq!(bench.loads, 1);
+    bench.pass(6 * SECOND);
+    assert_eq!(bench.loads, 2);
+    bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+}
+
+#[test]
+fn nothing_overwrites_what_could_not_be_read() {
+    let mut bench = Bench::new(Settings::default());
+    bench.feed(Event::Loaded(Err(full())));
+    let asks = [
+        Ask::Exchange { request: code(), replace: true },
+        Ask::Accept { tokens: tokens("X", None), replace: true },
+        import_of("X", None, true),
+        Ask::Restore,
+        Ask::Logout,
+        Ask::KeepClientSecret(Secret::from("X")),
+        Ask::Ready,
+    ];
+    for ask in asks {
+        let ticket = bench.ask(ask.clone());
+        assert!(matches!(bench.replies[&ticket], Err(Error::StoreUnavailable { .. })), "{ask:?}");
+    }
+    assert!(bench.saves.is_empty() && bench.sends.is_empty());
+}
+
+#[test]
+fn a_vanished_grant_is_not_taken_for_a_logout_yet_a_new_login_is_welcome() {
+    let mut bench = Bench::new(Settings::default());
+    bench.feed(Event::Loaded(Err(StoreError::Vanished("It is gone; sign in".to_owned()))));
+    assert_eq!(bench.state(), State::StoreUnavailable);
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.state(), State::Fresh);
+}
+
+#[test]
+fn what_is_asked_while_the_store_is_read_waits_for_it() {
+    let mut bench = Bench::new(Settings::default());
+    let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("S")));
+    assert!(!bench.replies.contains_key(&ticket));
+    bench.feed(Event::Loaded(Ok(None)));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.disk.client_secret, Some(Secret::from("S")));
+}
+
+#[test]
+fn a_caller_hastens_the_next_look_at_an_unreadable_store() {
+    let mut bench = Bench::new(Settings::default());
+    bench.feed(Event::Loaded(Err(full())));
+    bench.want(Want::Valid(MINUTE)).unwrap();
+    assert_eq!(bench.loads, 1, "it was looked at just now");
+    bench.pass(2 * SECOND);
+    bench.want(Want::Valid(MINUTE)).unwrap();
+    assert_eq!(bench.loads, 2);
+}

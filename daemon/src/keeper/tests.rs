@@ -1,0 +1,351 @@
+//! The actor with its callers, on a clock that only tests move: an hour passes in no time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+use imgurd_proto::{Error, Secret, Settings, State};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+
+use super::{Keeper, RefreshPolicy};
+use crate::clock::Clock;
+use crate::config::{AccountConfig, Config};
+use crate::grant::{Access, Grant, Record, Timestamp};
+use crate::provider::{Answer, Client, Provider, TokenRequest, TokenResponse};
+use crate::store::{MemoryStore, StoreError, TokenStore};
+
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(20);
+
+/// The wall clock, driven by the runtime's paused one.
+struct PausedClock(Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        START + self.0.elapsed()
+    }
+
+    fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()> {
+        let pause = deadline.map(|deadline| deadline.since(self.now()));
+        Box::pin(async move {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// A server that answers each request when it is let to, with a new token.
+#[derive(Default)]
+struct Server {
+    requests: Mutex<Vec<String>>,
+    arrived: Notify,
+    answers: Option<Arc<Semaphore>>,
+}
+
+impl Server {
+    fn requests(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+}
+
+impl Provider for Arc<Server> {
+    fn token(&self, _client: Client, request: TokenRequest) -> BoxFuture<'static, Answer> {
+        let server = self.clone();
+        Box::pin(async move {
+            let TokenRequest::Refresh(token) = request else { panic!("only refreshes are expected") };
+            server.requests.lock().unwrap().push(token.expose().to_owned());
+            server.arrived.notify_waiters();
+            if let Some(answers) = &server.answers {
+                answers.acquire().await.unwrap().forget();
+            }
+            Answer::Granted(TokenResponse {
+                access_token: Secret::from(format!("new {}", server.requests())),
+                token_type: "Bearer".to_owned(),
+                refresh_token: None,
+                expires_in: Some(3600),
+                username: None,
+                account_id: None,
+                scope: None,
+            })
+        })
+    }
+}
+
+/// A store that never answers about one account.
+#[derive(Clone, Default)]
+struct StuckStore {
+    inner: MemoryStore,
+    stuck: &'static str,
+}
+
+impl TokenStore for StuckStore {
+    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+        self.inner.load(account)
+    }
+
+    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+        if account == self.stuck {
+            Box::pin(std::future::pending())
+        } else {
+            self.inner.save(account, record)
+        }
+    }
+
+    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.inner.unlock()
+    }
+}
+
+fn config(names: &[&str]) -> Config {
+    let settings = || Settings { client_id: Some("client".to_owned()), ..Settings::default() };
+    let account = || Arc::new(AccountConfig::new(settings(), RefreshPolicy::default()).unwrap());
+    Config {
+        default_account: names.first().map(|name| (*name).to_owned()),
+        accounts: names.iter().map(|name| ((*name).to_owned(), account())).collect(),
+        ..Config::default()
+    }
+}
+
+/// A grant whose token was issued `age` ago for an hour.
+fn record(age: Duration) -> Record {
+    let issued_at = Timestamp::from_millis(START.as_millis() - i64::try_from(age.as_millis()).unwrap());
+    let access = Access {
+        token: Secret::from("old"),
+        token_type: "Bearer".to_owned(),
+        issued_at,
+        lifetime: Some(Duration::from_hours(1)),
+    };
+    let issuer = config(&["any"]).accounts["any"].issuer();
+    let grant = Grant {
+        generation: 1,
+        issuer,
+        refresh_token: Some(Secret::from("RT")),
+        access: Some(access),
+        username: None,
+        account_id: None,
+        granted_at: issued_at,
+        kept: 0,
+    };
+    Record { grant: Some(grant), next_generation: 1, ..Record::default() }
+}
+
+const EXPIRED: Duration = Duration::from_hours(2);
+const NEW: Duration = Duration::ZERO;
+
+/// A keeper of accounts with tokens of these ages, and the server that it asks.
+async fn keeper(
+    accounts: &[(&'static str, Duration)],
+    stuck: &'static str,
+    gate: Option<Arc<Semaphore>>,
+) -> (Keeper, Arc<Server>) {
+    let store = StuckStore { inner: MemoryStore::default(), stuck };
+    for (name, age) in accounts {
+        store.inner.save((*name).to_owned(), record(*age)).await.unwrap();
+    }
+    let server = Arc::new(Server { answers: gate, ..Server::default() });
+    let names: Vec<_> = accounts.iter().map(|(name, _)| *name).collect();
+    let clock = Arc::new(PausedClock(Instant::now()));
+    let keeper = super::spawn(&config(&names), Arc::new(server.clone()), Arc::new(store), clock);
+    (keeper, server)
+}
+
+fn gate() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(0))
+}
+
+/// Returns when a request has reached the server.
+async fn arrival(server: &Server) {
+    loop {
+        let arrived = server.arrived.notified();
+        if server.requests() > 0 {
+            return;
+        }
+        arrived.await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_hundred_callers_on_an_expired_token_cause_one_request() {
+    let (keeper, server) = keeper(&[("a", EXPIRED)], "", None).await;
+    let callers = (0..300).map(|_| keeper.token(None, None, WAIT));
+    let tokens: HashMap<_, usize> =
+        join_all(callers).await.into_iter().fold(HashMap::new(), |mut counts, token| {
+            *counts.entry(token.unwrap().access_token.expose().to_owned()).or_default() += 1;
+            counts
+        });
+    assert_eq!(tokens, HashMap::from([("new 1".to_owned(), 300)]));
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifty_callers_who_reject_one_token_cause_one_refresh() {
+    let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
+    keeper.token(None, None, WAIT).await.unwrap();
+    let callers = (0..50).map(|_| keeper.reject(None, Secret::from("old"), WAIT));
+    for token in join_all(callers).await {
+        assert_eq!(token.unwrap().access_token, Secret::from("new 1"));
+    }
+    assert_eq!(server.requests(), 1);
+    let again = keeper.reject(None, Secret::from("old"), WAIT).await.unwrap();
+    assert_eq!(again.access_token, Secret::from("new 1"));
+    assert_eq!(server.requests(), 1, "the old token is not the current one any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_on_its_way_delays_nobody_whose_token_is_valid() {
+    let answers = gate();
+    let (keeper, server) = keeper(&[("slow", EXPIRED), ("quick", NEW)], "", Some(answers.clone())).await;
+    let waiting = tokio::spawn({
+        let keeper = keeper.clone();
+        async move { keeper.token(Some("slow"), None, WAIT).await }
+    });
+    arrival(&server).await;
+    let before = Instant::now();
+    assert_eq!(keeper.token(Some("quick"), None, WAIT).await.unwrap().access_token, Secret::from("old"));
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    answers.add_permits(1);
+    assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("new 1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_valid_token_is_served_at_once_while_it_is_being_refreshed() {
+    let answers = gate();
+    let (keeper, server) = keeper(&[("a", Duration::from_mins(55))], "", Some(answers)).await;
+    arrival(&server).await;
+    let before = Instant::now();
+    assert_eq!(keeper.token(None, None, WAIT).await.unwrap().access_token, Secret::from("old"));
+    assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_as_long_as_it_said_and_no_longer() {
+    let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(gate())).await;
+    arrival(&server).await;
+    for wait in [Duration::ZERO, SECOND, 20 * SECOND] {
+        let before = Instant::now();
+        let error = keeper.token(None, None, wait).await.unwrap_err();
+        assert!(matches!(error, Error::TemporarilyUnavailable { .. }), "{error}");
+        assert_eq!(before.elapsed().as_secs(), wait.as_secs());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_leaves_cancels_nothing() {
+    let answers = gate();
+    let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(answers.clone())).await;
+    keeper.token(None, None, SECOND).await.unwrap_err();
+    answers.add_permits(1);
+    assert_eq!(keeper.token(None, None, WAIT).await.unwrap().access_token, Secret::from("new 1"));
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
+    let (keeper, _server) = keeper(&[], "", None).await;
+    keeper.configure(Arc::new(config(&["a"]))).await.unwrap();
+    let before = Instant::now();
+    assert!(matches!(keeper.token(None, None, WAIT).await, Err(Error::ConsentNeeded { .. })));
+    assert_eq!(before.elapsed(), Duration::ZERO);
+
+    keeper.login_pending("a", true).await.unwrap();
+    let waiting = tokio::spawn({
+        let keeper = keeper.clone();
+        async move { keeper.token(None, None, WAIT).await }
+    });
+    tokio::task::yield_now().await;
+    let tokens = TokenResponse {
+        access_token: Secret::from("AT"),
+        token_type: "Bearer".to_owned(),
+        refresh_token: Some(Secret::from("RT")),
+        expires_in: Some(3600),
+        username: None,
+        account_id: None,
+        scope: None,
+    };
+    keeper.accept("a", tokens, false).await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("AT"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_delays_no_other_account_and_the_token_no_more_than_two_seconds() {
+    let (keeper, server) = keeper(&[("stuck", NEW), ("other", EXPIRED)], "stuck", None).await;
+    keeper.token(Some("stuck"), None, WAIT).await.unwrap();
+    let before = Instant::now();
+    assert_eq!(keeper.token(Some("other"), None, WAIT).await.unwrap().access_token, Secret::from("new 1"));
+    assert_eq!(before.elapsed(), Duration::ZERO);
+
+    let tokens = TokenResponse {
+        access_token: Secret::from("LOGIN"),
+        token_type: "Bearer".to_owned(),
+        refresh_token: Some(Secret::from("LRT")),
+        expires_in: Some(3600),
+        username: None,
+        account_id: None,
+        scope: None,
+    };
+    let account = keeper.accept("stuck", tokens, false).await.unwrap();
+    assert_eq!(before.elapsed().as_secs(), 2);
+    assert!(account.unsaved);
+    assert_eq!(keeper.token(Some("stuck"), None, WAIT).await.unwrap().access_token, Secret::from("LOGIN"));
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_the_store_does_not_take_the_mark() {
+    let (keeper, server) = keeper(&[("a", EXPIRED)], "a", None).await;
+    let error = keeper.token(None, None, WAIT).await.unwrap_err();
+    assert!(matches!(error, Error::StoreUnavailable { .. }), "{error}");
+    assert_eq!(server.requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_waits_for_the_answer_on_its_way() {
+    let answers = gate();
+    let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(answers.clone())).await;
+    arrival(&server).await;
+    let draining = tokio::spawn({
+        let keeper = keeper.clone();
+        async move { keeper.drain().await }
+    });
+    tokio::time::sleep(5 * SECOND).await;
+    assert!(!draining.is_finished());
+    answers.add_permits(1);
+    draining.await.unwrap().unwrap();
+    assert_eq!(keeper.account(None).unwrap().state, State::Fresh);
+    assert!(keeper.refresh(None, WAIT).await.is_err(), "nothing new is started");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_hears_of_each_change_and_slow_ones_of_the_latest() {
+    let answers = gate();
+    let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(answers.clone())).await;
+    arrival(&server).await;
+    let mut watcher = keeper.watch(Some("a")).unwrap();
+    assert_eq!(watcher.next().await.unwrap().state, State::Refreshing);
+    answers.add_permits(1);
+    while watcher.next().await.unwrap().state != State::Fresh {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_removed_is_unknown_and_comes_back_with_its_grant() {
+    let (keeper, _server) = keeper(&[("a", NEW), ("b", NEW)], "", None).await;
+    keeper.configure(Arc::new(config(&["b"]))).await.unwrap();
+    assert!(matches!(keeper.token(Some("a"), None, WAIT).await, Err(Error::NoSuchAccount { .. })));
+    keeper.configure(Arc::new(config(&["b", "a"]))).await.unwrap();
+    assert_eq!(keeper.token(Some("a"), None, WAIT).await.unwrap().access_token, Secret::from("old"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_keeper_does_not_wake() {
+    let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
+    keeper.token(None, None, WAIT).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(45)).await;
+    assert_eq!(server.requests(), 0);
+    tokio::time::sleep(Duration::from_mins(6)).await;
+    assert_eq!(server.requests(), 1, "refreshed when due, with no one asking");
+}
