@@ -122,8 +122,9 @@ impl Account {
         }
         let is_the_same = current.is_some_and(|current| current.refresh_token == candidate.refresh_token);
         let has_none = current.is_none();
-        let held =
-            self.record.displaced.iter().position(|it| it.grant.refresh_token == candidate.refresh_token);
+        let is_held =
+            |it: &Grant| it.refresh_token == candidate.refresh_token && it.issuer == candidate.issuer;
+        let held = self.record.displaced.iter().position(|displaced| is_held(&displaced.grant));
         if has_none || is_the_same {
             let grant = held.map_or(candidate, |index| self.record.displaced.remove(index).grant);
             if !is_the_same {
