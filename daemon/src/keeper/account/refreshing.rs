@@ -295,14 +295,16 @@ impl Account {
 
     /// The in-flight mark stays: after a restart it costs one try, and it spares the next one a write.
     fn failed_for_now(&mut self, transient: Transient, now: Now) {
+        // Imgur's CDN says `Retry-After: 0` with each refusal: taken at its word, it would be asked without a pause.
+        let retry_after = transient.retry_after.filter(|pause| !pause.is_zero());
         self.failures = self.failures.saturating_add(1);
         self.unanswered = if transient.delivery == Delivery::InDoubt { self.unanswered + 1 } else { 0 };
-        self.patient = transient.retry_after.is_some();
+        self.patient = retry_after.is_some();
         let pause = if self.unanswered == 1 && !self.patient {
             std::time::Duration::ZERO
         } else {
             let pause = policy::backoff(self.failures, now.dice);
-            transient.retry_after.unwrap_or(if self.demand.somebody_waits(now.at) {
+            retry_after.unwrap_or(if self.demand.somebody_waits(now.at) {
                 pause.min(policy::IMPATIENT)
             } else {
                 pause
