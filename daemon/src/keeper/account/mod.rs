@@ -298,8 +298,7 @@ impl Account {
     }
 
     fn asked(&mut self, ticket: Ticket, ask: Ask, now: Now, fx: &mut Vec<Effect>) {
-        let waits_by_itself = matches!(ask, Ask::Want { want: Want::Valid(_), .. });
-        if matches!(self.shelf, Shelf::Unread { loading: true, .. }) && !waits_by_itself {
+        if matches!(self.shelf, Shelf::Unread { loading: true, .. }) {
             return self.held.push((ticket, ask));
         }
         if let Ask::Want { want, until } = ask {

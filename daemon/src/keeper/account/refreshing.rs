@@ -92,7 +92,7 @@ impl Account {
     }
 
     /// Somebody waits for what is due anyway.
-    fn hasten(&mut self, now: Now) {
+    pub(super) fn hasten(&mut self, now: Now) {
         self.ledger.hasten(now);
         match self.retry_at {
             None => self.retry_at = Some(now.at),

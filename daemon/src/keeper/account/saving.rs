@@ -218,6 +218,9 @@ impl Account {
         if interrupted || self.record.refusal.is_some() {
             // An answer was lost, or a refusal is to be asked about again: the current token is tried at once.
             self.try_now(now);
+        } else if self.demand.somebody_waits(now.at) && self.grant().is_some() && !self.is_fresh(now.at) {
+            // They asked when it could not be read yet what they need; auto-refresh may be off.
+            self.hasten(now);
         }
     }
 

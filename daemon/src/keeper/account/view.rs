@@ -135,7 +135,7 @@ impl Account {
         Some(Served { access, token })
     }
 
-    fn is_fresh(&self, now: Timestamp) -> bool {
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
         self.serves(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()), now)
     }
 
