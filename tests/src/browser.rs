@@ -68,11 +68,7 @@ fn follow(mut at: Url, mut answer: http::Answer) -> Page {
         }
         answer = http::get(&sent(&at), None).expect("the callback answers");
     }
-    Page {
-        url: at.into(),
-        status: answer.status,
-        text: answer.text,
-    }
+    Page { url: at.into(), status: answer.status, text: answer.text }
 }
 
 fn address(url: &str) -> Url {

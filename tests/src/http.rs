@@ -25,29 +25,17 @@ pub struct Answer {
 impl Answer {
     /// The first header of that name, which is written in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn read(mut response: Response<Body>) -> Result<Self, ureq::Error> {
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.to_string(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
         let text = response.body_mut().with_config().limit(LIMIT).read_to_string()?;
-        Ok(Self {
-            status: response.status().as_u16(),
-            headers,
-            text,
-        })
+        Ok(Self { status: response.status().as_u16(), headers, text })
     }
 }
 

@@ -50,8 +50,7 @@ impl Wire {
 
     /// The next answer; fails if the daemon hangs up instead.
     pub fn answer(&mut self) -> Value {
-        self.receive()
-            .expect("an answer in time, and no end of the connection")
+        self.receive().expect("an answer in time, and no end of the connection")
     }
 
     /// The next answer; none where the daemon has hung up, or says nothing for [`PATIENCE`].
@@ -98,15 +97,9 @@ pub fn token_of(answer: &Value) -> &str {
 /// The error of an answer, without the interface's name where it is ours.
 pub fn error_of(answer: &Value) -> &str {
     let error = answer["error"].as_str().expect("the answer is an error");
-    error
-        .strip_prefix(INTERFACE)
-        .map_or(error, |name| name.trim_start_matches('.'))
+    error.strip_prefix(INTERFACE).map_or(error, |name| name.trim_start_matches('.'))
 }
 
 fn full(method: &str) -> String {
-    if method.contains('.') {
-        method.to_owned()
-    } else {
-        format!("{INTERFACE}.{method}")
-    }
+    if method.contains('.') { method.to_owned() } else { format!("{INTERFACE}.{method}") }
 }

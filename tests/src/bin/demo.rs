@@ -23,10 +23,7 @@ fn main() -> ExitCode {
     // A panic is how the testbed says that something did not happen in time; its thread has printed it.
     match std::thread::spawn(Demo::run).join() {
         Ok(Ok(())) => {
-            println!(
-                "\nDone in {} s. Everything was as it should be.",
-                begin.elapsed().as_secs()
-            );
+            println!("\nDone in {} s. Everything was as it should be.", begin.elapsed().as_secs());
             ExitCode::SUCCESS
         }
         Ok(Err(error)) => {
@@ -95,8 +92,7 @@ impl Demo {
             "An account is Postman's form: where to ask, as which application. The secret goes to standard input.",
         );
         let arguments = account_arguments(&self.fake, ACCOUNT);
-        self.ctl_with(&arguments, &self.fake.behaviour().client_secret)
-            .map(drop)
+        self.ctl_with(&arguments, &self.fake.behaviour().client_secret).map(drop)
     }
 
     fn consent(&self) -> anyhow::Result<()> {
@@ -110,8 +106,7 @@ impl Demo {
         let output = login.finish();
         show(output.stdout.trim_start_matches(&url));
         // The first token is short-lived; those after it are to last for the rest of the demo.
-        self.fake
-            .configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
+        self.fake.configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
         check(&output)
     }
 
@@ -144,11 +139,7 @@ impl Demo {
         drop(watch);
         let token = self.token()?;
         ensure!(token != old, "the token is still the old one");
-        ensure!(
-            self.refreshes() == 1,
-            "{} refreshes instead of one",
-            self.refreshes()
-        );
+        ensure!(self.refreshes() == 1, "{} refreshes instead of one", self.refreshes());
         say("The old token is dead at the server, the new one is what callers get:");
         self.get_images(Some(old), 403)?;
         self.get_images(Some(&token), 200)?;
@@ -198,10 +189,7 @@ impl Demo {
     /// Refreshes that the fake has seen.
     fn refreshes(&self) -> usize {
         let requests = self.fake.requests(Endpoint::Token);
-        requests
-            .iter()
-            .filter(|request| request.grant_type() == Some("refresh_token"))
-            .count()
+        requests.iter().filter(|request| request.grant_type() == Some("refresh_token")).count()
     }
 
     fn token(&self) -> anyhow::Result<String> {
@@ -215,17 +203,11 @@ impl Demo {
             Some(header) => println!("$ curl -i -H '{}' {url}", shorten(header)),
             None => println!("$ curl -i {url}"),
         }
-        let value = header
-            .as_deref()
-            .map(|header| header.trim_start_matches("Authorization: "));
+        let value = header.as_deref().map(|header| header.trim_start_matches("Authorization: "));
         let answer = http::get(&url, value)?;
         let start: String = answer.text.chars().take(100).collect();
         show(&format!("HTTP {}\n{start}…", answer.status));
-        ensure!(
-            answer.status == expected,
-            "the API answers {} instead of {expected}",
-            answer.status
-        );
+        ensure!(answer.status == expected, "the API answers {} instead of {expected}", answer.status);
         Ok(())
     }
 
@@ -255,12 +237,7 @@ impl Demo {
 
 fn check(output: &Output) -> anyhow::Result<()> {
     if output.code != Some(0) {
-        bail!(
-            "`imgurctl {}` ended with {:?}: {}",
-            output.arguments.join(" "),
-            output.code,
-            output.stderr
-        );
+        bail!("`imgurctl {}` ended with {:?}: {}", output.arguments.join(" "), output.code, output.stderr);
     }
     Ok(())
 }
@@ -274,11 +251,7 @@ fn prompt(arguments: &[impl AsRef<str>], input: &str) -> String {
     for argument in arguments {
         let argument = argument.as_ref();
         // A long command goes on below, an option a line.
-        line += if argument.starts_with("--") && arguments.len() > 5 {
-            " \\\n    "
-        } else {
-            " "
-        };
+        line += if argument.starts_with("--") && arguments.len() > 5 { " \\\n    " } else { " " };
         line += argument;
     }
     line
@@ -286,14 +259,8 @@ fn prompt(arguments: &[impl AsRef<str>], input: &str) -> String {
 
 /// What of a report tells of time; the settings in it would fill the screen.
 fn show_report(report: &Value) {
-    let (state, expires, next) = (
-        &report["state"],
-        &report["expires_at"],
-        &report["next_refresh_at"],
-    );
-    show(&format!(
-        r#"{{…,"state":{state},…,"expires_at":{expires},"next_refresh_at":{next},…}}"#
-    ));
+    let (state, expires, next) = (&report["state"], &report["expires_at"], &report["next_refresh_at"]);
+    show(&format!(r#"{{…,"state":{state},…,"expires_at":{expires},"next_refresh_at":{next},…}}"#));
 }
 
 fn heading(text: &str) {

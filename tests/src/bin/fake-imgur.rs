@@ -97,21 +97,10 @@ fn introduce(fake: &Fake) {
     println!("  API        {}", fake.api_url());
     println!();
     println!("Point an account of imgurd at it:");
-    println!(
-        "  echo -n {} | imgurctl account add fake --client-secret-stdin \\",
-        behaviour.client_secret
-    );
+    println!("  echo -n {} | imgurctl account add fake --client-secret-stdin \\", behaviour.client_secret);
     println!("    --client-id {} \\", behaviour.client_id);
-    println!(
-        "    --auth-url {} --token-url {} \\",
-        fake.auth_url(),
-        fake.token_url()
-    );
-    println!(
-        "    --api-url {} --redirect-uri {} \\",
-        fake.api_url(),
-        behaviour.callback.unwrap_or_default()
-    );
+    println!("    --auth-url {} --token-url {} \\", fake.auth_url(), fake.token_url());
+    println!("    --api-url {} --redirect-uri {} \\", fake.api_url(), behaviour.callback.unwrap_or_default());
     println!("    --send-redirect-uri false --refresh-reuse tolerated");
     println!("  imgurctl login fake");
     println!("  imgurctl curl fake -- account/me/images");

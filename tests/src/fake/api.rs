@@ -24,18 +24,12 @@ pub(super) async fn images(
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Answer {
-    let number = |name, default| {
-        query
-            .get(name)
-            .and_then(|text: &String| text.parse().ok())
-            .unwrap_or(default)
-    };
+    let number =
+        |name, default| query.get(name).and_then(|text: &String| text.parse().ok()).unwrap_or(default);
     match user(&shared, uri.path(), &headers) {
-        Ok(_) => limits(body::images(
-            shared.behaviour().images,
-            number("page", 0),
-            number("perPage", 50).min(100),
-        )),
+        Ok(_) => {
+            limits(body::images(shared.behaviour().images, number("page", 0), number("perPage", 50).min(100)))
+        }
         Err(refusal) => refusal,
     }
 }
@@ -72,10 +66,7 @@ fn user(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<String, Answ
     };
     match shared.user_of(token) {
         Some(user) => Ok(user),
-        None => refuse(
-            shared.behaviour().rejection,
-            "The access token provided is invalid.",
-        ),
+        None => refuse(shared.behaviour().rejection, "The access token provided is invalid."),
     }
 }
 

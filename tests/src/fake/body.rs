@@ -24,11 +24,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            headers: vec![("Content-Type".into(), content_type.into())],
-            body: body.into(),
-        }
+        Self { status, headers: vec![("Content-Type".into(), content_type.into())], body: body.into() }
     }
 
     pub(super) fn with(mut self, name: &str, value: &(impl ToString + ?Sized)) -> Self {
@@ -43,9 +39,7 @@ impl IntoResponse for Answer {
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap();
         for (name, value) in self.headers {
             let name = HeaderName::try_from(name).unwrap();
-            response
-                .headers_mut()
-                .append(name, HeaderValue::try_from(value).unwrap());
+            response.headers_mut().append(name, HeaderValue::try_from(value).unwrap());
         }
         response
     }
@@ -73,11 +67,8 @@ pub(super) fn error(status: u16, text: &str, path: &str, method: &str) -> Answer
 /// The error of RFC 6749, section 5.2.
 pub(super) fn rfc6749(status: u16, code: &str, description: &str) -> Answer {
     let (code, description) = (quoted(code), quoted(description));
-    json(
-        status,
-        format!(r#"{{"error":{code},"error_description":{description}}}"#),
-    )
-    .with(header::CACHE_CONTROL.as_str(), "no-store")
+    json(status, format!(r#"{{"error":{code},"error_description":{description}}}"#))
+        .with(header::CACHE_CONTROL.as_str(), "no-store")
 }
 
 /// A JSON string as PHP writes it.
@@ -87,8 +78,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The number that stands for a user.
 pub(super) fn id_of(user: &str) -> u64 {
-    user.bytes()
-        .fold(9_042_594, |id, byte| (id * 31 + u64::from(byte)) % 100_000_000)
+    user.bytes().fold(9_042_594, |id, byte| (id * 31 + u64::from(byte)) % 100_000_000)
 }
 
 /// The token answer, and the same facts as the token flow's fragment wants them.
@@ -118,10 +108,8 @@ pub(super) fn token_members(behaviour: &Behaviour, issued: &Issued) -> Vec<(&'st
 }
 
 pub(super) fn token(behaviour: &Behaviour, issued: &Issued) -> Answer {
-    let members: Vec<_> = token_members(behaviour, issued)
-        .iter()
-        .map(|(name, value)| format!("\"{name}\":{value}"))
-        .collect();
+    let members: Vec<_> =
+        token_members(behaviour, issued).iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     let object = format!("{{{}}}", members.join(","));
     if behaviour.wrapped {
         json(200, format!(r#"{{"data":{object},"success":true,"status":200}}"#))
@@ -145,19 +133,12 @@ pub(super) fn images(count: usize, page: usize, per_page: usize) -> Answer {
     let first = page.saturating_mul(per_page).min(count);
     let last = first.saturating_add(per_page).min(count);
     let images: Vec<_> = (first..last).map(image).collect();
-    json(
-        200,
-        format!(r#"{{"data":[{}],"success":true,"status":200}}"#, images.join(",")),
-    )
+    json(200, format!(r#"{{"data":[{}],"success":true,"status":200}}"#, images.join(",")))
 }
 
 fn image(index: usize) -> String {
     // The first is the one of Imgur's documentation; the others count.
-    let id = if index == 0 {
-        "xQhKdf1".to_owned()
-    } else {
-        format!("fake{index:03}")
-    };
+    let id = if index == 0 { "xQhKdf1".to_owned() } else { format!("fake{index:03}") };
     format!(
         r#"{{"id":"{id}","title":"kitties","description":null,"datetime":1395676562,"type":"image\/jpeg","animated":false,"width":500,"height":333,"size":75582,"views":1,"bandwidth":75582,"favorite":false,"nsfw":null,"section":null,"deletehash":"fakedeletehash0","link":"http:\/\/i.imgur.com\/{id}.jpg"}}"#
     )

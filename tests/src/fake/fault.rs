@@ -102,15 +102,9 @@ impl Fault {
             Self::Empty => body::json(200, ""),
             Self::Redirect(location) => body::html(302, "").with("Location", location),
             Self::Huge => body::json(200, huge()),
-            Self::Answer {
-                status,
-                headers,
-                body,
-            } => Answer {
-                status: *status,
-                headers: headers.clone(),
-                body: body.clone(),
-            },
+            Self::Answer { status, headers, body } => {
+                Answer { status: *status, headers: headers.clone(), body: body.clone() }
+            }
             Self::Delay(_)
             | Self::DropBeforeAnswer
             | Self::DropAfterProcessing

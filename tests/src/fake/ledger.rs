@@ -68,13 +68,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// `seed` tells the tokens of one fake from those of another.
     pub(super) fn new(seed: String) -> Self {
-        Self {
-            seed,
-            grants: Vec::new(),
-            accesses: Vec::new(),
-            codes: Vec::new(),
-            secrets: Vec::new(),
-        }
+        Self { seed, grants: Vec::new(), accesses: Vec::new(), codes: Vec::new(), secrets: Vec::new() }
     }
 
     /// Everything secret so far.
@@ -92,12 +86,7 @@ impl Ledger {
     /// The person allowed it: a code, or a PIN.
     pub(super) fn code(&mut self, consent: Consent, is_pin: bool, now: Instant) -> String {
         let text = self.mint(if is_pin { 10 } else { 40 });
-        self.codes.push(Code {
-            text: text.clone(),
-            is_pin,
-            issued: now,
-            consent,
-        });
+        self.codes.push(Code { text: text.clone(), is_pin, issued: now, consent });
         text
     }
 
@@ -111,11 +100,7 @@ impl Ledger {
             revoked: false,
         });
         let access = self.issue(behaviour, self.grants.len() - 1, now);
-        Issued {
-            user: user.to_owned(),
-            access,
-            refresh: Some(refresh),
-        }
+        Issued { user: user.to_owned(), access, refresh: Some(refresh) }
     }
 
     /// Redeems a code or PIN, once.
@@ -128,11 +113,8 @@ impl Ledger {
         now: Instant,
     ) -> Result<Issued, Refusal> {
         let refusal = if is_pin { Refusal::Pin } else { Refusal::Code };
-        let position = self
-            .codes
-            .iter()
-            .position(|code| code.is_pin == is_pin && code.text == text)
-            .ok_or(refusal)?;
+        let position =
+            self.codes.iter().position(|code| code.is_pin == is_pin && code.text == text).ok_or(refusal)?;
         let code = self.codes.remove(position);
         if now >= code.issued + CODE_LIFETIME || presented.challenge != code.consent.challenge {
             return Err(refusal);
@@ -194,10 +176,7 @@ impl Ledger {
 
     fn revoke(&mut self, index: usize) {
         self.grants[index].revoked = true;
-        self.accesses
-            .iter_mut()
-            .filter(|access| access.grant == index)
-            .for_each(|access| access.dead = true);
+        self.accesses.iter_mut().filter(|access| access.grant == index).for_each(|access| access.dead = true);
     }
 
     fn rotate(&mut self, rotation: Rotation, index: usize, presented: &str, now: Instant) {
@@ -247,9 +226,7 @@ impl Grant {
         let Rotation::Grace(grace) = rotation else {
             return false;
         };
-        self.consumed
-            .iter()
-            .any(|(used, at)| used == token && now < *at + grace)
+        self.consumed.iter().any(|(used, at)| used == token && now < *at + grace)
     }
 }
 

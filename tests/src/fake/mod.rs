@@ -137,11 +137,7 @@ impl Fake {
             gates: Gates::default(),
             log: Log::default(),
         });
-        Ok(Self {
-            server: Some(Server::start(listener, Arc::clone(&shared))?),
-            shared,
-            address,
-        })
+        Ok(Self { server: Some(Server::start(listener, Arc::clone(&shared))?), shared, address })
     }
 
     /// Stops listening, and drops the connections there are. What was issued stays valid.
@@ -192,19 +188,13 @@ impl Fake {
     }
 
     /// Spoils the next request that has no fault waiting for it yet.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "reads as `Fault::…` where it is used"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "reads as `Fault::…` where it is used")]
     pub fn fail_next(&self, endpoint: Endpoint, fault: Fault) {
         self.shared.faults.push(endpoint, 1, &fault);
     }
 
     /// Spoils the next `times` requests.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "reads as `Fault::…` where it is used"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "reads as `Fault::…` where it is used")]
     pub fn fail_times(&self, endpoint: Endpoint, times: usize, fault: Fault) {
         self.shared.faults.push(endpoint, times, &fault);
     }
@@ -237,9 +227,7 @@ impl Fake {
     /// Blocks until `count` requests have arrived since the start, answered or not, and returns them all.
     pub fn wait_for_requests(&self, endpoint: Endpoint, count: usize) -> Vec<Recorded> {
         let wanted = format!("{count} requests");
-        self.shared
-            .log
-            .wait(endpoint, &wanted, |requests| requests.len() >= count)
+        self.shared.log.wait(endpoint, &wanted, |requests| requests.len() >= count)
     }
 
     /// Blocks until `count` requests are over with: answered, or dropped as a fault said.

@@ -65,11 +65,7 @@ impl Log {
 
     pub(super) fn of(&self, endpoint: Endpoint) -> Vec<Recorded> {
         let requests = self.requests.lock().unwrap();
-        requests
-            .iter()
-            .filter(|request| request.endpoint == endpoint)
-            .cloned()
-            .collect()
+        requests.iter().filter(|request| request.endpoint == endpoint).cloned().collect()
     }
 
     /// Blocks until `enough` is true of the requests of `endpoint`.
@@ -81,16 +77,11 @@ impl Log {
     ) -> Vec<Recorded> {
         let requests = self.requests.lock().unwrap();
         let matching = |all: &[Recorded]| {
-            let some: Vec<_> = all
-                .iter()
-                .filter(|request| request.endpoint == endpoint)
-                .collect();
+            let some: Vec<_> = all.iter().filter(|request| request.endpoint == endpoint).collect();
             enough(&some)
         };
-        let (requests, _) = self
-            .changed
-            .wait_timeout_while(requests, PATIENCE, |all| !matching(all))
-            .unwrap();
+        let (requests, _) =
+            self.changed.wait_timeout_while(requests, PATIENCE, |all| !matching(all)).unwrap();
         assert!(
             matching(&requests),
             "waited {PATIENCE:?} for {wanted} at {endpoint:?}; there were {}",
@@ -110,9 +101,5 @@ fn describe(requests: &[Recorded]) -> String {
             format!("{:?} {grant} -> {:?}", request.endpoint, request.status)
         })
         .collect();
-    if lines.is_empty() {
-        "no requests at all".to_owned()
-    } else {
-        lines.join(", ")
-    }
+    if lines.is_empty() { "no requests at all".to_owned() } else { lines.join(", ") }
 }

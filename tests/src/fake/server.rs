@@ -35,25 +35,18 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn start(listener: TcpListener, shared: Arc<Shared>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("fake-imgur".into())
-            .spawn(move || {
-                runtime.block_on(async {
-                    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                    tokio::select! {
-                        _ = stopped => {}
-                        () = accept(listener, router(shared)) => {}
-                    }
-                });
-            })?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("fake-imgur".into()).spawn(move || {
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                tokio::select! {
+                    _ = stopped => {}
+                    () = accept(listener, router(shared)) => {}
+                }
+            });
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -118,9 +111,7 @@ async fn exchange(State(shared): State<Arc<Shared>>, request: Request, next: Nex
     };
     shared.gates.pass(endpoint, Place::Answer).await;
     let answered = response.extensions().get::<HangUp>().is_none();
-    shared
-        .log
-        .finish(number, answered.then(|| response.status().as_u16()));
+    shared.log.finish(number, answered.then(|| response.status().as_u16()));
     response
 }
 
@@ -173,9 +164,7 @@ async fn rewrite(response: Response, with: impl FnOnce(Bytes) -> (Body, Option<u
     let (body, length) = with(body);
     parts.headers.remove(header::CONTENT_LENGTH);
     if let Some(length) = length {
-        parts
-            .headers
-            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     Response::from_parts(parts, body)
 }

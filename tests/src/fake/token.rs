@@ -41,11 +41,7 @@ fn authenticate(
         let get = |name| form.get(name).cloned().unwrap_or_default();
         (get("client_id"), get("client_secret"))
     });
-    if id == behaviour.client_id && secret == behaviour.client_secret {
-        Ok(())
-    } else {
-        Err(Refusal::Client)
-    }
+    if id == behaviour.client_id && secret == behaviour.client_secret { Ok(()) } else { Err(Refusal::Client) }
 }
 
 /// Id and secret of a Basic header, each urlencoded before they were joined.

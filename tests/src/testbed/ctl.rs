@@ -46,16 +46,9 @@ impl Output {
     /// The one line that says what went wrong. Fails if there is more, or anything on standard output.
     pub fn complaint(&self) -> &str {
         let command = self.arguments.join(" ");
-        assert_eq!(
-            self.stdout, "",
-            "standard output of the failed `imgurctl {command}`"
-        );
+        assert_eq!(self.stdout, "", "standard output of the failed `imgurctl {command}`");
         let line = self.stderr.strip_suffix('\n').unwrap_or_default();
-        assert!(
-            !line.is_empty() && !line.contains('\n'),
-            "`imgurctl {command}` said: {}",
-            self.stderr
-        );
+        assert!(!line.is_empty() && !line.contains('\n'), "`imgurctl {command}` said: {}", self.stderr);
         line
     }
 
@@ -88,12 +81,8 @@ impl Ctl {
         arguments: Vec<String>,
         outputs: Arc<Mutex<Vec<Output>>>,
     ) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = child.stdout.take().unwrap();
         let mut stderr = child.stderr.take().unwrap();
@@ -149,11 +138,7 @@ impl Ctl {
     /// Closes its standard input and waits for it to end.
     pub fn finish(mut self) -> Output {
         drop(self.input.take());
-        assert!(
-            ends(&self.child),
-            "`imgurctl {}` did not end in time",
-            self.arguments.join(" ")
-        );
+        assert!(ends(&self.child), "`imgurctl {}` did not end in time", self.arguments.join(" "));
         self.collect()
     }
 

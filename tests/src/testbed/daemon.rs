@@ -36,12 +36,7 @@ impl Daemon {
             .stderr(output)
             .spawn()
             .unwrap();
-        Self {
-            child,
-            notify: socket,
-            pending: Vec::new(),
-            log,
-        }
+        Self { child, notify: socket, pending: Vec::new(), log }
     }
 
     pub(super) fn ready(mut self) -> Self {

@@ -11,21 +11,10 @@ const MAY_SHOW: [&str; 5] = ["token", "reject", "refresh", "exec", "curl"];
 pub(super) fn assert_none(root: &Path, outputs: &[Output], secrets: &[String], allowed: &[&Path]) {
     for output in outputs {
         let command = format!("imgurctl {}", output.arguments.join(" "));
-        let is_asked_for = output
-            .arguments
-            .iter()
-            .any(|argument| MAY_SHOW.contains(&argument.as_str()));
-        assert_clean(
-            output.stderr.as_bytes(),
-            secrets,
-            &format!("stderr of `{command}`"),
-        );
+        let is_asked_for = output.arguments.iter().any(|argument| MAY_SHOW.contains(&argument.as_str()));
+        assert_clean(output.stderr.as_bytes(), secrets, &format!("stderr of `{command}`"));
         if !is_asked_for {
-            assert_clean(
-                output.stdout.as_bytes(),
-                secrets,
-                &format!("stdout of `{command}`"),
-            );
+            assert_clean(output.stdout.as_bytes(), secrets, &format!("stdout of `{command}`"));
         }
     }
     for file in files(root) {
@@ -38,9 +27,7 @@ pub(super) fn assert_none(root: &Path, outputs: &[Output], secrets: &[String], a
 /// Says where the secret is and which of the list it is, but not the secret itself.
 fn assert_clean(bytes: &[u8], secrets: &[String], place: &str) {
     let text = String::from_utf8_lossy(bytes);
-    let leak = secrets
-        .iter()
-        .position(|secret| !secret.is_empty() && text.contains(secret));
+    let leak = secrets.iter().position(|secret| !secret.is_empty() && text.contains(secret));
     assert!(leak.is_none(), "secret number {leak:?} of the list is in {place}");
 }
 

@@ -64,20 +64,14 @@ impl Default for Testbed {
 impl Testbed {
     /// Empty directories: no configuration yet.
     pub fn new() -> Self {
-        let root = tempfile::Builder::new().prefix("imgurd-").tempdir().unwrap();
+        let root = tempfile::Builder::new().prefix("imgurd-").tempdir_in(room()).unwrap();
         let bed = Self {
             root,
             environment: Mutex::default(),
             outputs: Arc::default(),
             daemons: AtomicUsize::new(0),
         };
-        for directory in [
-            bed.home(),
-            bed.config_home(),
-            bed.state_home(),
-            bed.data_home(),
-            bed.temporary(),
-        ] {
+        for directory in [bed.home(), bed.config_home(), bed.state_home(), bed.data_home(), bed.temporary()] {
             fs::create_dir_all(directory).unwrap();
         }
         fs::create_dir(bed.runtime_dir()).unwrap();
@@ -287,6 +281,14 @@ pub fn account_arguments(fake: &Fake, name: &str) -> Vec<String> {
     }
     arguments.push("--client-secret-stdin".to_owned());
     arguments
+}
+
+/// Where there is no disk to wait for: the file store syncs each write, and a build beside the tests keeps a disk busy
+/// for longer than the daemon's patience.
+fn room() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let is_ours = tempfile::tempfile_in(&memory).is_ok();
+    if is_ours { memory } else { std::env::temp_dir() }
 }
 
 /// A port of 127.0.0.1 where nothing listens just now, and where nothing will by chance: the kernel gives out higher

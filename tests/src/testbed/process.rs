@@ -17,10 +17,8 @@ pub(super) fn end_of(child: &Child) -> OwnedFd {
 /// Which of the descriptors is readable, the earlier ones first; none once [`PATIENCE`] is exhausted.
 pub(super) fn first_readable(descriptors: &[BorrowedFd<'_>]) -> Option<usize> {
     let deadline = Instant::now() + PATIENCE;
-    let mut polled: Vec<_> = descriptors
-        .iter()
-        .map(|descriptor| PollFd::from_borrowed_fd(*descriptor, PollFlags::IN))
-        .collect();
+    let mut polled: Vec<_> =
+        descriptors.iter().map(|descriptor| PollFd::from_borrowed_fd(*descriptor, PollFlags::IN)).collect();
     loop {
         let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).unwrap();
         match poll(&mut polled, Some(&left)) {

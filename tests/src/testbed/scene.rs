@@ -108,9 +108,7 @@ impl Scene {
 
     /// How the account is.
     pub fn account(&self) -> Account {
-        let call = ListAccounts {
-            account: Some(ACCOUNT.to_owned()),
-        };
+        let call = ListAccounts { account: Some(ACCOUNT.to_owned()) };
         let accounts = self.bed.client().call(&call).unwrap().accounts;
         accounts.into_iter().next().expect("one account")
     }
@@ -144,9 +142,6 @@ impl Scene {
 
     /// The callback registered with the application.
     pub fn callback(&self) -> String {
-        self.fake
-            .behaviour()
-            .callback
-            .expect("the account has registered one")
+        self.fake.behaviour().callback.expect("the account has registered one")
     }
 }

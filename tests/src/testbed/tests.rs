@@ -36,19 +36,13 @@ fn complaint(action: impl FnOnce()) -> String {
 #[test]
 fn lines_arrive_as_they_are_written() {
     let outputs = Arc::default();
-    let mut ctl = ctl(
-        "echo ready; read answer; echo \"got $answer\"; echo bad >&2; exit 3",
-        &outputs,
-    );
+    let mut ctl = ctl("echo ready; read answer; echo \"got $answer\"; echo bad >&2; exit 3", &outputs);
     assert_eq!(ctl.line().as_deref(), Some("ready"));
     ctl.write("yes\n");
     assert_eq!(ctl.line().as_deref(), Some("got yes"));
     assert_eq!(ctl.line(), None);
     let output = ctl.finish().exits(3);
-    assert_eq!(
-        (output.stdout.as_str(), output.stderr.as_str()),
-        ("ready\ngot yes\n", "bad\n")
-    );
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("ready\ngot yes\n", "bad\n"));
 }
 
 #[test]
@@ -64,9 +58,7 @@ fn the_output_of_a_client_that_is_given_up_is_kept_for_the_search_of_secrets() {
 fn readiness_is_what_the_service_manager_would_be_told() {
     let (root, mut daemon) = daemon("exec sleep 1000");
     let manager = UnixDatagram::unbound().unwrap();
-    manager
-        .send_to(b"STATUS=x\nREADY=1", root.path().join("notify-0"))
-        .unwrap();
+    manager.send_to(b"STATUS=x\nREADY=1", root.path().join("notify-0")).unwrap();
     daemon.wait_for("READY=1");
     assert_eq!(daemon.kill().code(), None);
 }

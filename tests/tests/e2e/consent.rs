@@ -70,17 +70,12 @@ fn state_is_random_and_the_code_is_bound_by_pkce() {
 #[test]
 fn the_redirect_uri_is_sent_where_the_server_wants_it() {
     let scene = scene();
-    scene
-        .ctl(&["account", "set", "--send-redirect-uri", "true"])
-        .success();
+    scene.ctl(&["account", "set", "--send-redirect-uri", "true"]).success();
     let (login, url) = scene.login(&[]);
     assert_eq!(parameters(&url)["redirect_uri"], scene.callback());
     browser::allow(&url, "alice");
     login.finish().success();
-    assert_eq!(
-        scene.fake.requests(Endpoint::Token)[0].form["redirect_uri"],
-        scene.callback()
-    );
+    assert_eq!(scene.fake.requests(Endpoint::Token)[0].form["redirect_uri"], scene.callback());
 }
 
 #[test]
@@ -126,11 +121,7 @@ fn a_second_answer_is_told_that_the_first_one_counts() {
         assert!(first.join().unwrap().text.contains("Signed in as alice"));
     });
     login.finish().success();
-    assert_eq!(
-        scene.fake.requests(Endpoint::Token).len(),
-        1,
-        "the second code was not spent"
-    );
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "the second code was not spent");
 }
 
 #[test]
@@ -139,11 +130,7 @@ fn a_port_in_use_is_named_and_pasting_goes_round_it() {
     let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
     let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let output = scene.ctl(&["login", "--no-browser"]).exits(10);
-    assert!(
-        output.complaint().contains(&format!("Port {port}")),
-        "{}",
-        output.stderr
-    );
+    assert!(output.complaint().contains(&format!("Port {port}")), "{}", output.stderr);
     assert!(output.stderr.contains("--paste"), "{}", output.stderr);
     assert!(!scene.account().login_pending);
     let (_login, _url) = scene.login(&["--paste"]);
@@ -155,11 +142,7 @@ fn a_login_that_nobody_completes_ends_by_itself() {
     let scene = scene();
     let (login, _url) = scene.login(&["--timeout", "1s"]);
     let output = login.finish().exits(10);
-    assert!(
-        output.stderr.contains("Nobody completed the sign-in in time"),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("Nobody completed the sign-in in time"), "{}", output.stderr);
     assert!(!scene.account().login_pending);
     assert!(is_free(&scene.callback()));
 }
@@ -316,10 +299,9 @@ fn only_the_callback_is_answered() {
 #[test]
 fn a_code_that_cannot_be_exchanged_is_told_on_both_sides_and_another_login_is_free() {
     let scene = scene();
-    for fault in [
-        Fault::refused("Refresh token doesn't exist or is invalid for the client"),
-        Fault::OverCapacity(500),
-    ] {
+    for fault in
+        [Fault::refused("Refresh token doesn't exist or is invalid for the client"), Fault::OverCapacity(500)]
+    {
         scene.fake.fail_next(Endpoint::Token, fault);
         let (login, url) = scene.login(&[]);
         let page = browser::allow(&url, "alice");
@@ -335,9 +317,7 @@ fn a_code_that_cannot_be_exchanged_is_told_on_both_sides_and_another_login_is_fr
 #[test]
 fn a_wrong_client_secret_shows_up_at_the_login_by_its_name() {
     let scene = scene();
-    scene
-        .fake
-        .configure(|behaviour| "another".clone_into(&mut behaviour.client_secret));
+    scene.fake.configure(|behaviour| "another".clone_into(&mut behaviour.client_secret));
     let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--json"]);
     let begun: Value = serde_json::from_str(&login.line().unwrap()).unwrap();
     browser::allow(begun["url"].as_str().unwrap(), "alice");

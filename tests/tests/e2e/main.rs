@@ -1,20 +1,36 @@
 //! The promises of imgurd, kept by the real daemon and the real client.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in the functions it shares as well"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod consent;
+mod crowd;
+mod failures;
+mod grants;
+mod refresh;
+mod tokens;
 
 use std::time::{Duration, SystemTime};
+
+use imgurd_proto::State;
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::Scene;
+
+/// A lifetime that lasts for the whole test.
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A server whose tokens go stale in a moment, and are not refreshed ahead of time.
+fn momentary() -> Behaviour {
+    Behaviour { lifetime: Duration::from_secs(1), ..Behaviour::default() }
+}
+
+/// Waits until the token of a [`momentary`] server is stale. The next one lasts.
+fn expired(scene: Scene) -> Scene {
+    scene.wait_until(|account| account.state == State::Stale);
+    scene.fake.configure(|behaviour| behaviour.lifetime = HOUR);
+    scene
+}
 
 /// Unix time in seconds.
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap()
 }
-
-/// An access token that goes stale in a moment, and is not refreshed ahead of time.
-const MOMENT: Duration = Duration::from_secs(1);
-/// One that lasts for the whole test.
-const HOUR: Duration = Duration::from_hours(1);

@@ -20,10 +20,7 @@ fn a_request_without_a_token_is_told_to_authenticate() {
     let fake = Fake::start(Behaviour::default());
     let answer = get(&fake, "account/me", None);
     assert_eq!(answer.status, 401);
-    assert_eq!(
-        answer.text,
-        refused(401, "Authentication required", "account\\/me")
-    );
+    assert_eq!(answer.text, refused(401, "Authentication required", "account\\/me"));
 }
 
 #[test]
@@ -41,10 +38,7 @@ fn a_bad_token_is_refused_with_403_or_as_chosen() {
 fn a_malformed_header_is_refused_with_403_and_is_no_word_on_the_token() {
     let fake = Fake::start(Behaviour::default());
     let answer = get(&fake, "account/me", Some("Token abc"));
-    assert_eq!(
-        answer.text,
-        refused(403, "Malformed auth header.", "account\\/me")
-    );
+    assert_eq!(answer.text, refused(403, "Malformed auth header.", "account\\/me"));
 }
 
 #[test]
@@ -75,10 +69,7 @@ fn images_are_as_imgur_documents_them() {
 
 #[test]
 fn images_come_in_pages_of_fifty_and_at_most_a_hundred() {
-    let fake = Fake::start(Behaviour {
-        images: 130,
-        ..Behaviour::default()
-    });
+    let fake = Fake::start(Behaviour { images: 130, ..Behaviour::default() });
     let (_, access) = fake.issue_grant("alice");
     let count = |query: &str| {
         let path = format!("account/me/images{query}");

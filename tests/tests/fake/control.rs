@@ -75,24 +75,14 @@ fn a_dropped_connection_counts_as_over_with_and_has_no_status() {
 #[test]
 fn the_secrets_are_all_that_was_issued_or_presented() {
     let callback = Some("https://callback.example/".to_owned());
-    let fake = Fake::start(Behaviour {
-        callback,
-        ..Behaviour::default()
-    });
+    let fake = Fake::start(Behaviour { callback, ..Behaviour::default() });
     let (refresh_token, access_token) = fake.issue_grant("alice");
     let authorize = |flow| format!("{}?client_id={ID}&response_type={flow}", fake.auth_url());
     let page = browser::allow(&authorize("code"), "alice");
     let (_, code) = page.url.split_once("code=").unwrap();
     let page = browser::allow(&authorize("pin"), "alice");
     let pin = page.pin().unwrap();
-    token(
-        &fake,
-        &[
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("code_verifier", "a-verifier"),
-        ],
-    );
+    token(&fake, &[("grant_type", "authorization_code"), ("code", code), ("code_verifier", "a-verifier")]);
     let secrets = fake.secrets();
     for secret in [SECRET, &refresh_token, &access_token, code, pin, "a-verifier"] {
         assert!(secrets.iter().any(|known| known == secret), "{secret}");
@@ -101,10 +91,7 @@ fn the_secrets_are_all_that_was_issued_or_presented() {
 
 #[test]
 fn tokens_of_two_fakes_differ() {
-    let (one, two) = (
-        Fake::start(Behaviour::default()),
-        Fake::start(Behaviour::default()),
-    );
+    let (one, two) = (Fake::start(Behaviour::default()), Fake::start(Behaviour::default()));
     assert_ne!(one.issue_grant("alice"), two.issue_grant("alice"));
 }
 

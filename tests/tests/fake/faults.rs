@@ -8,10 +8,7 @@ use imgurd_tests::http::{self, Answer};
 use crate::{ID, SECRET, refresh, refused};
 
 fn fake() -> Fake {
-    Fake::start(Behaviour {
-        rotation: Rotation::Plain,
-        ..Behaviour::default()
-    })
+    Fake::start(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() })
 }
 
 /// What a refresh meets.
@@ -109,10 +106,7 @@ fn the_content_network_forbids_with_400_and_retry_after_0() {
 fn rfc_6749_errors_can_be_had() {
     let answer = meet(Fault::Rfc6749(401, "invalid_client".into()));
     assert_eq!(answer.status, 401);
-    assert_eq!(
-        answer.text,
-        r#"{"error":"invalid_client","error_description":"said the fake"}"#
-    );
+    assert_eq!(answer.text, r#"{"error":"invalid_client","error_description":"said the fake"}"#);
 }
 
 #[test]
@@ -127,10 +121,7 @@ fn an_answer_can_be_empty_or_huge_or_a_redirect_or_anything() {
     assert_eq!(meet(Fault::Empty).text, "");
     assert_eq!(meet(Fault::Huge).text.len(), HUGE);
     let redirect = meet(Fault::Redirect("https://imgur.com/".into()));
-    assert_eq!(
-        (redirect.status, redirect.header("location")),
-        (302, Some("https://imgur.com/"))
-    );
+    assert_eq!((redirect.status, redirect.header("location")), (302, Some("https://imgur.com/")));
     let teapot = meet(Fault::json(418, r#"{"data":false}"#));
     assert_eq!((teapot.status, teapot.text.as_str()), (418, r#"{"data":false}"#));
 }
@@ -149,11 +140,7 @@ fn a_trickled_answer_is_the_real_one() {
     let fake = fake();
     let (token, _) = fake.issue_grant("alice");
     fake.fail_next(Endpoint::Token, Fault::Trickle(Duration::from_micros(100)));
-    assert!(
-        refresh(&fake, &token)
-            .text
-            .ends_with(r#""account_username":"alice"}"#)
-    );
+    assert!(refresh(&fake, &token).text.ends_with(r#""account_username":"alice"}"#));
 }
 
 #[test]
@@ -174,10 +161,7 @@ fn a_connection_dropped_after_processing_has_spent_the_token() {
 fn a_connection_dropped_mid_body_has_spent_the_token() {
     let (answer, spent) = meet_break(Fault::DropMidBody);
     let error = answer.unwrap_err();
-    assert!(
-        !matches!(error, ureq::Error::Timeout(_)),
-        "the end is noticed at once"
-    );
+    assert!(!matches!(error, ureq::Error::Timeout(_)), "the end is noticed at once");
     assert!(spent);
 }
 

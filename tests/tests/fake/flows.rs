@@ -18,10 +18,7 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 fn fake() -> Fake {
-    Fake::start(Behaviour {
-        callback: Some(CALLBACK.into()),
-        ..Behaviour::default()
-    })
+    Fake::start(Behaviour { callback: Some(CALLBACK.into()), ..Behaviour::default() })
 }
 
 fn authorize(fake: &Fake, flow: &str, more: &str) -> String {
@@ -30,9 +27,7 @@ fn authorize(fake: &Fake, flow: &str, more: &str) -> String {
 
 fn parameter(page: &Page, name: &str) -> Option<String> {
     let url = Url::parse(&page.url).unwrap();
-    url.query_pairs()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.into_owned())
+    url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
 /// Consents and returns the code.
@@ -111,14 +106,7 @@ fn the_token_flow_puts_state_in_the_query_and_tokens_in_the_fragment() {
     let names: Vec<_> = values.iter().map(|(name, _)| name.as_ref()).collect();
     assert_eq!(
         names,
-        [
-            "access_token",
-            "expires_in",
-            "token_type",
-            "refresh_token",
-            "account_id",
-            "account_username"
-        ]
+        ["access_token", "expires_in", "token_type", "refresh_token", "account_id", "account_username"]
     );
     assert!(fake.is_live(&values[0].1));
     assert!(page.url.starts_with("https://callback.example/done?state=S#"));
@@ -165,10 +153,7 @@ fn the_page_refuses_what_imgur_refuses() {
     let incomplete = refused(400, "client_id and response_type are required");
     assert_eq!(open("response_type=code"), incomplete);
     assert_eq!(open("client_id=fake-client-id"), incomplete);
-    assert_eq!(
-        open("client_id=another&response_type=code"),
-        refused(403, "Unauthorized")
-    );
+    assert_eq!(open("client_id=another&response_type=code"), refused(403, "Unauthorized"));
     assert_eq!(
         open("client_id=fake-client-id&response_type=code&redirect_uri=https%3A%2F%2Felsewhere.example"),
         refused(400, "The redirect URI provided is missing or does not match")
@@ -179,18 +164,14 @@ fn the_page_refuses_what_imgur_refuses() {
 fn the_client_proves_itself_in_the_body_or_in_a_basic_header() {
     let fake = fake();
     let (refresh_token, _) = fake.issue_grant("alice");
-    let grant = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", refresh_token.as_str()),
-    ];
+    let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
     // "fake-client-id:fake-client-secret"
     let basic = "Basic ZmFrZS1jbGllbnQtaWQ6ZmFrZS1jbGllbnQtc2VjcmV0";
     let answer = http::post(&fake.token_url(), Some(basic), &grant).unwrap();
     assert_eq!(answer.status, 200);
-    for client in [
-        [("client_id", ID), ("client_secret", "wrong")],
-        [("client_id", "wrong"), ("client_secret", SECRET)],
-    ] {
+    for client in
+        [[("client_id", ID), ("client_secret", "wrong")], [("client_id", "wrong"), ("client_secret", SECRET)]]
+    {
         let answer = http::post(&fake.token_url(), None, &[client, grant].concat()).unwrap();
         assert_eq!(answer.text, refused("The client credentials are invalid"));
     }
@@ -200,14 +181,8 @@ fn the_client_proves_itself_in_the_body_or_in_a_basic_header() {
 fn a_request_that_lacks_something_is_told_what() {
     let fake = fake();
     let missing = token(&fake, &[("grant_type", "authorization_code")]);
-    assert_eq!(
-        missing.text,
-        refused(r#"Missing parameter. \"code\" is required"#)
-    );
-    assert_eq!(
-        token(&fake, &[]).text,
-        refused("Invalid grant_type parameter or parameter missing")
-    );
+    assert_eq!(missing.text, refused(r#"Missing parameter. \"code\" is required"#));
+    assert_eq!(token(&fake, &[]).text, refused("Invalid grant_type parameter or parameter missing"));
 }
 
 #[test]

@@ -1,8 +1,5 @@
 //! The fake Imgur keeps its own promises, so that the tests built on it mean something.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in the functions it shares as well"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod api;
 mod control;
@@ -24,10 +21,7 @@ fn token(fake: &Fake, form: &[(&str, &str)]) -> Answer {
 }
 
 fn refresh(fake: &Fake, refresh_token: &str) -> Answer {
-    token(
-        fake,
-        &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)],
-    )
+    token(fake, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)])
 }
 
 /// A text member of a JSON answer.

@@ -7,10 +7,7 @@ use imgurd_tests::fake::{Behaviour, ErrorStyle, Fake, Rotation};
 use crate::{member, refresh, refused};
 
 fn fake(rotation: Rotation) -> Fake {
-    Fake::start(Behaviour {
-        rotation,
-        ..Behaviour::default()
-    })
+    Fake::start(Behaviour { rotation, ..Behaviour::default() })
 }
 
 #[test]
@@ -53,15 +50,8 @@ fn reuse_detection_revokes_the_grant_and_its_access_token() {
     let answer = refresh(&fake, &first);
     assert_eq!(refresh(&fake, &first).status, 400);
     assert!(!fake.is_live(&member(&answer, "access_token")));
-    assert_eq!(
-        refresh(&fake, &member(&answer, "refresh_token")).text,
-        refused("Invalid refresh token")
-    );
-    assert_eq!(
-        refresh(&fake, &other).status,
-        200,
-        "another grant is not concerned"
-    );
+    assert_eq!(refresh(&fake, &member(&answer, "refresh_token")).text, refused("Invalid refresh token"));
+    assert_eq!(refresh(&fake, &other).status, 200, "another grant is not concerned");
 }
 
 #[test]
@@ -91,10 +81,7 @@ fn a_new_access_token_kills_the_users_older_ones_and_nobody_elses() {
 
 #[test]
 fn older_access_tokens_live_on_where_that_is_asked_for() {
-    let fake = Fake::start(Behaviour {
-        one_live_token: false,
-        ..Behaviour::default()
-    });
+    let fake = Fake::start(Behaviour { one_live_token: false, ..Behaviour::default() });
     let (token, first) = fake.issue_grant("alice");
     assert_eq!(refresh(&fake, &token).status, 200);
     assert!(fake.is_live(&first));
@@ -102,10 +89,7 @@ fn older_access_tokens_live_on_where_that_is_asked_for() {
 
 #[test]
 fn an_access_token_dies_when_its_own_lifetime_is_over() {
-    let fake = Fake::start(Behaviour {
-        lifetime: Duration::from_secs(30),
-        ..Behaviour::default()
-    });
+    let fake = Fake::start(Behaviour { lifetime: Duration::from_secs(30), ..Behaviour::default() });
     let (_, access) = fake.issue_grant("alice");
     fake.configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
     assert!(fake.is_live(&access));
@@ -136,14 +120,8 @@ fn errors_follow_rfc_6749_where_that_is_asked_for() {
     let fake = fake(Rotation::Off);
     fake.configure(|behaviour| behaviour.errors = ErrorStyle::Rfc6749);
     let refused = refresh(&fake, "no-such-token");
-    assert_eq!(
-        (refused.status, member(&refused, "error").as_str()),
-        (400, "invalid_grant")
-    );
+    assert_eq!((refused.status, member(&refused, "error").as_str()), (400, "invalid_grant"));
     fake.configure(|behaviour| behaviour.client_secret = "another".into());
     let refused = refresh(&fake, "no-such-token");
-    assert_eq!(
-        (refused.status, member(&refused, "error").as_str()),
-        (401, "invalid_client")
-    );
+    assert_eq!((refused.status, member(&refused, "error").as_str()), (401, "invalid_client"));
 }

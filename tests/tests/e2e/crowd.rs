@@ -1,0 +1,197 @@
+//! Many callers, and bad ones: nobody is kept waiting by anybody else.
+
+use std::thread;
+use std::time::Instant;
+
+use imgurd_proto::varlink::MAX_MESSAGE;
+use imgurd_proto::{GetToken, State};
+use imgurd_tests::fake::{Behaviour, Endpoint};
+use imgurd_tests::testbed::Scene;
+use imgurd_tests::wire::{Wire, token_of};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+
+use crate::{expired, momentary};
+
+/// As many as the daemon serves at a time.
+const CONNECTIONS: usize = 1024;
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour::default()).signed_in()
+}
+
+#[test]
+fn three_hundred_callers_of_an_expired_token_cause_one_request() {
+    let scene = expired(Scene::memory(momentary()).signed_in());
+    let gate = scene.fake.hold(Endpoint::Token);
+    let mut callers: Vec<Wire> = (0..300).map(|_| scene.bed.wire()).collect();
+    for caller in &mut callers {
+        caller.ask("GetToken", &json!({}));
+    }
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    // Those who came too late to wait for it are part of the crowd as well.
+    assert!(callers.iter_mut().all(|caller| !caller.has_answer()), "all wait");
+    gate.release();
+    let answers: Vec<_> = callers.iter_mut().map(Wire::answer).collect();
+    let token = token_of(&answers[0]);
+    assert!(scene.fake.is_live(token));
+    assert!(answers.iter().all(|answer| token_of(answer) == token), "all are served");
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[test]
+fn three_hundred_programs_at_once_cause_one_request() {
+    let scene = expired(Scene::memory(momentary()).signed_in());
+    let tokens: Vec<_> = thread::scope(|scope| {
+        let call = || scene.bed.client().call(&GetToken::default()).unwrap().token;
+        let programs: Vec<_> = (0..300).map(|_| scope.spawn(call)).collect();
+        programs.into_iter().map(|program| program.join().unwrap()).collect()
+    });
+    assert!(tokens.iter().all(|token| token == &tokens[0]));
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[test]
+fn a_slow_refresh_delays_nobody_whose_token_is_still_valid() {
+    let scene = scene();
+    scene.bed.account(&scene.fake, "second");
+    scene.bed.sign_in_as("second", "bob");
+    let first = scene.token();
+    let gate = scene.fake.hold(Endpoint::Token);
+    let mut refreshing = scene.bed.wire();
+    refreshing.ask("Refresh", &json!({}));
+    scene.fake.wait_for_requests(Endpoint::Token, 3);
+    assert_eq!(scene.account().state, State::Refreshing);
+
+    let begin = Instant::now();
+    assert_eq!(scene.token(), first, "the account itself");
+    assert!(scene.ctl(&["token", "second"]).success().line() != first, "another account");
+    scene.ctl(&["status"]).success();
+    println!("three commands took {:?} while a refresh was held", begin.elapsed());
+
+    assert!(!refreshing.has_answer());
+    gate.release();
+    assert_ne!(token_of(&refreshing.answer()), first);
+}
+
+#[test]
+fn a_slow_refresh_of_an_expired_token_delays_no_other_account() {
+    let scene = expired(Scene::memory(momentary()).signed_in());
+    scene.bed.account(&scene.fake, "second");
+    scene.bed.sign_in_as("second", "bob");
+    let gate = scene.fake.hold(Endpoint::Token);
+    let mut waiting = scene.bed.wire();
+    waiting.ask("GetToken", &json!({}));
+    scene.fake.wait_for_requests(Endpoint::Token, 3);
+    scene.ctl(&["token", "second"]).success();
+    // Not even one that is changed, added or removed meanwhile.
+    scene.ctl(&["account", "set", "second", "--scope", "more"]).success();
+    scene.ctl(&["account", "remove", "second"]).success();
+    assert!(!waiting.has_answer());
+    gate.release();
+    assert!(scene.fake.is_live(token_of(&waiting.answer())));
+}
+
+#[test]
+fn callers_who_stay_silent_or_stop_halfway_delay_nobody() {
+    let scene = scene();
+    let bad: Vec<_> = [
+        "",
+        "{",
+        r#"{"method":"org.imgurd.Keeper1.GetToken""#,
+        r#"{"method":"org.imgurd.Keeper1.GetToken"}"#,
+    ]
+    .iter()
+    .map(|words| {
+        let mut caller = scene.bed.wire();
+        caller.send_bytes(words.as_bytes());
+        caller
+    })
+    .collect();
+    let mut good = scene.bed.wire();
+    let begin = Instant::now();
+    let answer = good.call("GetToken", &json!({}));
+    println!("a call took {:?} beside {} bad callers", begin.elapsed(), bad.len());
+    assert!(scene.fake.is_live(token_of(&answer)));
+    // They are still there: one completes its message and is served as well.
+    let mut late = bad.into_iter().last().unwrap();
+    late.send_bytes(b"\0");
+    assert!(scene.fake.is_live(token_of(&late.answer())));
+}
+
+#[test]
+fn a_caller_who_never_reads_delays_nobody() {
+    let scene = scene();
+    let mut deaf = scene.bed.wire();
+    // More answers than the socket holds; what cannot be taken in any more is not waited for.
+    deaf.stream("Watch", &json!({}));
+    let mut flood = scene.bed.wire();
+    let call = json!({ "method": "org.varlink.service.GetInterfaceDescription",
+        "parameters": { "interface": "org.imgurd.Keeper1" } });
+    let calls = format!("{call}\0").repeat(400);
+    flood.send_bytes(calls.as_bytes());
+    assert!(scene.fake.is_live(&scene.token()));
+    scene.ctl(&["refresh"]).success();
+    assert!(scene.fake.is_live(&scene.token()));
+    drop(deaf);
+}
+
+#[test]
+fn a_message_that_is_too_long_is_hung_up_on() {
+    let scene = scene();
+    let mut caller = scene.bed.wire();
+    caller.send_bytes(&vec![b' '; MAX_MESSAGE + 1]);
+    caller.expect_hang_up();
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn a_message_as_long_as_allowed_is_answered() {
+    let scene = scene();
+    let mut caller = scene.bed.wire();
+    let mut message = br#"{"method":"org.imgurd.Keeper1.GetToken","ignored":""#.to_vec();
+    message.resize(MAX_MESSAGE - 3, b'a');
+    message.extend(b"\"}\0");
+    assert_eq!(message.len(), MAX_MESSAGE);
+    caller.send_bytes(&message);
+    assert!(scene.fake.is_live(token_of(&caller.answer())));
+}
+
+#[test]
+fn a_caller_beyond_the_limit_is_served_as_soon_as_another_leaves() {
+    raise_descriptor_limit();
+    let scene = scene();
+    let mut idle: Vec<Wire> = (0..CONNECTIONS).map(|_| scene.bed.wire()).collect();
+    for caller in &mut idle {
+        // Answered, so it has its place; then it keeps that and says nothing.
+        caller.call("org.varlink.service.GetInfo", &json!({}));
+    }
+    let mut late = scene.bed.wire();
+    late.ask("GetToken", &json!({}));
+    let last = idle.last_mut().unwrap();
+    assert!(scene.fake.is_live(token_of(&last.call("GetToken", &json!({})))));
+    assert!(!late.has_answer(), "there is no place left");
+    drop(idle.pop());
+    assert!(scene.fake.is_live(token_of(&late.answer())));
+}
+
+/// A test's own limit is often 1024 descriptors in all.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.maximum;
+    setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
+}
+
+#[test]
+fn callers_who_hang_up_while_they_wait_leave_nothing_behind() {
+    let scene = expired(Scene::memory(momentary()).signed_in());
+    let gate = scene.fake.hold(Endpoint::Token);
+    for _ in 0..50 {
+        scene.bed.wire().ask("GetToken", &json!({}));
+    }
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    gate.release();
+    // The refresh goes on without them.
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert_eq!(scene.refreshes().len(), 1);
+}

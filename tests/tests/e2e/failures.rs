@@ -1,0 +1,310 @@
+//! Failures of the server and the network: what is at hand goes on being served, and no grant is given up for them.
+
+use std::time::Duration;
+
+use imgurd_proto::{Account, State};
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault, RateLimit, Rotation};
+use imgurd_tests::testbed::Scene;
+use imgurd_tests::wire::error_of;
+use serde_json::{Value, json};
+
+use crate::{HOUR, expired, momentary, now};
+
+/// A server that replaces refresh tokens and forgives a client that missed the replacement.
+fn scene() -> Scene {
+    Scene::memory(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() }).signed_in()
+}
+
+/// A refresh meets the fault; the account as it is then.
+fn meets(scene: &Scene, fault: Fault) -> Account {
+    let before = scene.refreshes().len();
+    scene.fake.fail_always(Endpoint::Token, fault);
+    scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
+    let account = scene.wait_until(|account| account.state == State::Waiting);
+    assert!(scene.refreshes().len() > before);
+    account
+}
+
+/// A passing failure: the valid token is served meanwhile, the reason is said, and the grant is as good as before.
+#[track_caller]
+fn passes(fault: Fault, reason: &str) {
+    let scene = scene();
+    let old = scene.token();
+    let account = meets(&scene, fault);
+    let said = account.reason.unwrap();
+    assert!(said.contains(reason) && said.contains("tried again by itself"), "{said}");
+    assert!(account.retry_at.is_some());
+    assert_eq!(scene.token(), old);
+
+    scene.fake.clear(Endpoint::Token);
+    let new = scene.ctl(&["refresh"]).success();
+    assert!(new.stderr.contains("Refreshed"), "{}", new.stderr);
+    let token = scene.token();
+    assert!(token != old && scene.fake.is_live(&token));
+    assert_eq!(scene.account().state, State::Fresh);
+}
+
+#[test]
+fn keeps_the_grant_when_a_captive_portal_answers() {
+    passes(Fault::CaptivePortal, "a web page came instead of an answer");
+}
+
+#[test]
+fn keeps_the_grant_when_nothing_is_in_the_answer() {
+    passes(Fault::Empty, "cut off or unreadable");
+}
+
+#[test]
+fn keeps_the_grant_when_the_answer_is_cut_off() {
+    passes(Fault::TruncatedJson, "cut off or unreadable");
+}
+
+#[test]
+fn keeps_the_grant_when_the_server_is_in_trouble() {
+    passes(Fault::OverCapacity(500), "over capacity");
+    passes(Fault::json(503, "{}"), "in trouble");
+}
+
+#[test]
+fn keeps_the_grant_when_a_proxy_shows_its_error_page() {
+    passes(Fault::Html(502), "error page");
+}
+
+#[test]
+fn keeps_the_grant_when_the_server_is_over_capacity_and_calls_that_forbidden() {
+    passes(Fault::OverCapacity(403), "over capacity");
+}
+
+#[test]
+fn keeps_the_grant_when_the_cdn_forbids() {
+    passes(Fault::Forbidden, "turned the request away");
+}
+
+#[test]
+fn keeps_the_grant_when_it_is_led_elsewhere_and_does_not_follow() {
+    let elsewhere = imgurd_tests::fake::Fake::start(Behaviour::default());
+    passes(Fault::Redirect(elsewhere.token_url()), "redirect");
+    assert_eq!(elsewhere.requests(Endpoint::Token).len(), 0, "no token went there");
+}
+
+#[test]
+fn keeps_the_grant_when_the_answer_never_ends() {
+    passes(Fault::Huge, "too long");
+}
+
+#[test]
+fn keeps_the_grant_when_the_connection_breaks() {
+    passes(Fault::DropBeforeAnswer, "broke before the answer was whole");
+    passes(Fault::DropMidBody, "broke before the answer was whole");
+}
+
+#[test]
+fn keeps_the_grant_when_the_answer_says_nothing_known() {
+    passes(Fault::Error(403, "Unauthorized".into()), "without saying why");
+    passes(Fault::Error(404, "Not found".into()), "no tokens at the token URL");
+    passes(Fault::json(200, r#"{"error":"invalid_grant"}"#), "error inside a success");
+}
+
+/// Says when it may be asked again, waits for that, and serves meanwhile.
+#[track_caller]
+fn waits_as_told(shape: RateLimit, retry_after: &str, seconds: std::ops::RangeInclusive<i64>) {
+    let scene = scene();
+    let old = scene.token();
+    let account = meets(&scene, Fault::RateLimited(shape, Some(retry_after.to_owned())));
+    assert!(account.reason.unwrap().contains("fewer requests"));
+    let pause = account.retry_at.unwrap() - now();
+    assert!(seconds.contains(&pause), "{pause}");
+    assert_eq!(scene.token(), old);
+    // Whoever asks out of turn gets the same answer, and the server its pause.
+    let asked = scene.refreshes().len();
+    let error: Value =
+        serde_json::from_str(&scene.ctl(&["refresh", "--wait", "200ms", "--json"]).exits(6).stderr).unwrap();
+    assert_eq!(error["retry_at"].as_i64(), account.retry_at);
+    assert_eq!(scene.refreshes().len(), asked);
+}
+
+#[test]
+fn gives_a_busy_server_the_pause_that_it_asks_for() {
+    waits_as_told(RateLimit::Daily, "120", 60..=120);
+    waits_as_told(RateLimit::Legacy, "120", 60..=120);
+    waits_as_told(RateLimit::Uploading, "120", 60..=120);
+}
+
+#[test]
+fn waits_no_longer_than_an_hour_whatever_the_server_says() {
+    waits_as_told(RateLimit::Daily, "999999999999999999999999", 3540..=3600);
+    waits_as_told(RateLimit::Legacy, "Fri, 31 Dec 2100 23:59:59 GMT", 3540..=3600);
+}
+
+#[test]
+fn a_rate_limit_without_a_time_backs_off_like_any_failure() {
+    passes(Fault::RateLimited(RateLimit::Legacy, None), "fewer requests");
+    passes(Fault::RateLimited(RateLimit::Uploading, None), "fewer requests");
+}
+
+#[test]
+fn an_answer_lost_on_its_way_costs_nothing_where_the_server_forgives() {
+    for fault in [Fault::DropAfterProcessing, Fault::TruncatedJson, Fault::DropMidBody] {
+        let scene = scene();
+        scene.fake.fail_next(Endpoint::Token, fault);
+        let token = scene.refresh();
+        assert!(scene.fake.is_live(&token));
+        let refreshes = scene.refreshes();
+        assert_eq!(refreshes.len(), 2);
+        assert_eq!(
+            refreshes[0].refresh_token(),
+            refreshes[1].refresh_token(),
+            "the current token is tried again"
+        );
+        assert_ne!(scene.refresh(), token);
+    }
+}
+
+#[test]
+fn a_crash_while_an_answer_is_on_its_way_costs_nothing_where_the_server_forgives() {
+    let mut scene =
+        Scene::file(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() }).signed_in();
+    let gate = scene.fake.hold_answer(Endpoint::Token);
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    scene.crash();
+    gate.release();
+    scene.start();
+    // It finds the mark, and tries the current token at once with nobody asking.
+    scene.fake.wait_for_requests(Endpoint::Token, 3);
+    scene.wait_until(|account| account.state == State::Fresh);
+    let refreshes = scene.refreshes();
+    assert_eq!(refreshes[0].refresh_token(), refreshes[1].refresh_token());
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn a_passing_failure_is_retried_with_nobody_asking() {
+    let scene = scene();
+    scene.fake.fail_times(Endpoint::Token, 2, Fault::OverCapacity(500));
+    scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
+    scene.fake.wait_for_answers(Endpoint::Token, 4);
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn somebody_who_waits_through_a_failure_is_served_after_it() {
+    let scene = scene();
+    let old = scene.token();
+    scene.fake.kill_access_token();
+    scene.fake.fail_times(Endpoint::Token, 2, Fault::OverCapacity(500));
+    let new = scene.ctl_with(&["reject"], &old).success().line().to_owned();
+    assert!(scene.fake.is_live(&new));
+    assert_eq!(scene.refreshes().len(), 3);
+}
+
+#[test]
+fn a_token_is_served_to_its_end_and_no_longer_while_the_server_fails() {
+    let scene =
+        Scene::memory(Behaviour { lifetime: Duration::from_secs(6), ..Behaviour::default() }).signed_in();
+    let old = scene.token();
+    scene.fake.fail_always(Endpoint::Token, Fault::Html(503));
+    // It is refreshed ahead of time, which fails; half of its life is left then.
+    let account = scene.wait_until(|account| account.state == State::Waiting);
+    assert_eq!(scene.token(), old);
+    let refusal = loop {
+        let output = scene.ctl(&["token", "--wait", "100ms"]);
+        if output.code != Some(0) {
+            break output.exits(6);
+        }
+        assert_eq!(output.line(), old);
+    };
+    assert!(now() >= account.expires_at.unwrap());
+    assert!(refusal.complaint().contains("error page"), "{}", refusal.stderr);
+}
+
+#[test]
+fn one_refusal_is_not_believed() {
+    let scene = scene();
+    let old = scene.token();
+    let account = meets(&scene, Fault::invalid_refresh_token());
+    let reason = account.reason.unwrap();
+    assert!(reason.contains("asked again before that is believed"), "{reason}");
+    let pause = account.retry_at.unwrap() - now();
+    assert!((30..=67).contains(&pause), "{pause}");
+    assert_eq!(scene.token(), old);
+
+    scene.fake.clear(Endpoint::Token);
+    let refused = scene.refreshes()[0].clone();
+    scene.refresh();
+    assert_eq!(scene.refreshes().last().unwrap().refresh_token(), refused.refresh_token(), "it was kept");
+}
+
+#[test]
+fn a_refusal_outlives_a_crash_and_is_asked_about_again() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    meets(&scene, Fault::invalid_refresh_token());
+    scene.crash();
+    scene.fake.clear(Endpoint::Token);
+    scene.start();
+    scene.fake.wait_for_answers(Endpoint::Token, 3);
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
+
+#[test]
+fn a_wrong_client_secret_is_named_and_setting_it_right_heals() {
+    let scene = scene();
+    let old = scene.token();
+    scene.fake.configure(|behaviour| "another-secret".clone_into(&mut behaviour.client_secret));
+    let mut caller = scene.bed.wire();
+    let answer = caller.call("Refresh", &json!({}));
+    assert_eq!(error_of(&answer), "Misconfigured");
+    assert_eq!(answer["parameters"]["setting"], "client_secret");
+    let output = scene.ctl(&["refresh"]).exits(9);
+    assert!(output.complaint().contains("account set"), "{}", output.stderr);
+    assert_eq!(scene.account().state, State::Misconfigured);
+    assert_eq!(scene.token(), old, "it is still valid");
+
+    scene.ctl_with(&["account", "set", "--client-secret-stdin"], "another-secret").success();
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_ne!(scene.token(), old);
+}
+
+#[test]
+fn a_server_that_speaks_rfc_6749_is_understood() {
+    let scene = scene();
+    scene.fake.fail_next(Endpoint::Token, Fault::Rfc6749(401, "invalid_client".into()));
+    scene.ctl(&["refresh"]).exits(9);
+    scene.ctl(&["refresh"]).success();
+    let account = meets(&scene, Fault::Rfc6749(400, "invalid_grant".into()));
+    assert!(account.reason.unwrap().contains("invalid_grant"));
+}
+
+#[test]
+fn a_server_that_is_down_at_the_start_is_found_when_it_comes_back() {
+    let mut scene = Scene::file(Behaviour { lifetime: Duration::from_secs(2), ..Behaviour::default() });
+    scene.ctl(&["auto-refresh", "off"]).success();
+    scene = expired(scene.signed_in());
+    scene.fake.go_down();
+    scene.ctl(&["auto-refresh", "on"]).success();
+    scene.restart();
+    let account = scene.wait_until(|account| account.state == State::Waiting);
+    assert!(account.reason.unwrap().contains("no connection"));
+
+    scene.fake.come_back();
+    // The hour that tokens live by now.
+    scene.wait_until(|account| account.expires_at > Some(now() + 60));
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn a_call_that_comes_while_the_store_is_still_being_read_is_no_different() {
+    let mut scene = Scene::file(momentary());
+    scene.ctl(&["auto-refresh", "off"]).success();
+    scene = expired(scene.signed_in());
+    for _ in 0..3 {
+        scene.restart();
+        // Nothing but this call makes a refresh due.
+        assert!(scene.fake.is_live(&scene.ctl(&["token", "--min-valid", "1h"]).success().line().to_owned()));
+    }
+    assert_eq!(scene.refreshes().len(), 1);
+}

@@ -1,0 +1,261 @@
+//! Grants that come and go other than by consent: nothing is overwritten unasked, and what makes way is kept.
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault, Rotation};
+use imgurd_tests::testbed::{ACCOUNT, Scene, account_arguments};
+use serde_json::json;
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() })
+}
+
+#[test]
+fn a_grant_is_taken_over_in_every_form_and_verified() {
+    let forms: [fn(&str, &str) -> String; 3] = [
+        |refresh, access| {
+            json!({ "access_token": access, "expires_in": 3600, "token_type": "bearer",
+                "refresh_token": refresh, "account_username": "alice" })
+            .to_string()
+        },
+        |refresh, access| {
+            format!("https://imgur.com/#access_token={access}&expires_in=315360000&refresh_token={refresh}\n")
+        },
+        |refresh, _| format!("  {refresh}\n"),
+    ];
+    for form in forms {
+        let scene = scene();
+        let (refresh, access) = scene.fake.issue_grant("alice");
+        let output = scene.ctl_with(&["import"], &form(&refresh, &access)).success();
+        assert!(output.stderr.contains("signed in as alice"), "{}", output.stderr);
+        assert_eq!(scene.refreshes()[0].refresh_token(), Some(refresh.as_str()));
+        assert!(scene.fake.is_live(&scene.token()));
+        assert_eq!(scene.account().state, State::Fresh);
+        scene.refresh();
+    }
+}
+
+#[test]
+fn what_is_no_grant_is_not_imported() {
+    let scene = scene();
+    for text in ["", "two words", "{\"access_token\":\"0123\"}", "https://imgur.com/"] {
+        scene.ctl_with(&["import"], text).exits(2).complaint();
+    }
+    assert_eq!(scene.account().state, State::Empty);
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+}
+
+#[test]
+fn a_refused_import_says_so_and_keeps_what_was_given() {
+    let scene = scene();
+    let output = scene.ctl_with(&["import"], "0123456789abcdef").exits(4);
+    assert!(output.complaint().contains("does not work"), "{}", output.stderr);
+    assert_eq!(scene.account().state, State::Waiting);
+}
+
+#[test]
+fn a_refused_import_leaves_the_working_grant_alone() {
+    let scene = scene().signed_in();
+    let old = scene.token();
+    let output = scene.ctl_with(&["import"], "0123456789abcdef").exits(2);
+    assert!(output.complaint().contains("the grant at hand stays"), "{}", output.stderr);
+    assert_eq!(scene.token(), old);
+    scene.refresh();
+}
+
+#[test]
+fn an_import_while_the_server_is_down_is_kept_and_verified_later_by_itself() {
+    let mut scene = scene();
+    let (refresh, _) = scene.fake.issue_grant("alice");
+    scene.fake.go_down();
+    let output = scene.ctl_with(&["import"], &refresh).success();
+    assert!(output.stderr.contains("not verified yet"), "{}", output.stderr);
+    assert_eq!(scene.account().state, State::Waiting);
+    scene.fake.come_back();
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.account().username.as_deref(), Some("alice"));
+}
+
+#[test]
+fn an_import_that_cannot_be_verified_replaces_no_working_grant_unasked() {
+    let scene = scene().signed_in();
+    let old = scene.token();
+    let (refresh, _) = scene.fake.issue_grant("alice");
+    scene.fake.fail_always(Endpoint::Token, Fault::OverCapacity(500));
+    let output = scene.ctl_with(&["import"], &refresh).exits(6);
+    assert!(output.complaint().contains("--replace"), "{}", output.stderr);
+    assert_eq!(scene.token(), old);
+    let output = scene.ctl_with(&["import", "--replace"], &refresh).success();
+    assert!(output.stderr.contains("not verified yet"), "{}", output.stderr);
+    scene.fake.clear(Endpoint::Token);
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
+
+#[test]
+fn an_import_of_the_same_person_takes_the_place_of_the_old_grant() {
+    let scene = scene().signed_in();
+    let (refresh, _) = scene.fake.issue_grant("alice");
+    scene.ctl_with(&["import"], &refresh).success();
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.refreshes()[0].refresh_token(), Some(refresh.as_str()));
+    // The old one is kept.
+    scene.ctl(&["restore"]).success();
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
+
+#[test]
+fn an_import_of_another_person_needs_to_be_asked_for() {
+    let scene = scene().signed_in();
+    let old = scene.token();
+    let (refresh, access) = scene.fake.issue_grant("bob");
+    let json =
+        json!({ "access_token": access, "refresh_token": refresh, "account_username": "bob" }).to_string();
+    let output = scene.ctl_with(&["import"], &json).exits(2);
+    assert!(output.complaint().contains("--replace"), "{}", output.stderr);
+    assert_eq!(scene.refreshes().len(), 0, "nothing was spent");
+    assert_eq!(scene.token(), old);
+
+    // Whose a bare token is shows only when it has been used; then it is kept for `restore`.
+    let output = scene.ctl_with(&["import"], &refresh).exits(2);
+    assert!(output.complaint().contains("restore"), "{}", output.stderr);
+    assert_eq!(scene.token(), old);
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.state == State::Fresh && account.username.as_deref() == Some("bob"));
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn an_import_with_replace_takes_another_persons_grant_and_the_old_one_can_be_restored() {
+    let scene = scene().signed_in();
+    let (refresh, _) = scene.fake.issue_grant("bob");
+    scene.ctl_with(&["import", "--replace"], &refresh).success();
+    assert_eq!(scene.account().username.as_deref(), Some("bob"));
+    let output = scene.ctl(&["restore"]).success();
+    assert_eq!(output.stdout, "");
+    scene.wait_until(|account| account.state == State::Fresh && account.username.as_deref() == Some("alice"));
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
+
+#[test]
+fn signing_in_as_somebody_else_needs_replace_and_is_set_aside_without() {
+    let scene = scene().signed_in();
+    let old = scene.token();
+    let output = scene.login_as("bob", &[]).exits(10);
+    assert!(output.stderr.contains("imgurctl restore"), "{}", output.stderr);
+    assert_eq!(scene.token(), old);
+    assert_eq!(scene.account().username.as_deref(), Some("alice"));
+
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.state == State::Fresh && account.username.as_deref() == Some("bob"));
+    assert!(scene.fake.is_live(&scene.refresh()));
+
+    scene.login_as("carol", &["--replace"]).success();
+    assert_eq!(scene.account().username.as_deref(), Some("carol"));
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.username.as_deref() == Some("bob"));
+}
+
+#[test]
+fn signing_in_again_as_oneself_needs_nothing() {
+    let scene = scene().signed_in();
+    let old = scene.token();
+    scene.login_as("alice", &[]).success();
+    assert_ne!(scene.token(), old);
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn there_is_nothing_to_restore_where_nothing_made_way() {
+    let scene = scene();
+    let output = scene.ctl(&["restore"]).exits(2);
+    assert!(output.complaint().contains("imgurctl login"), "{}", output.stderr);
+}
+
+#[test]
+fn logout_forgets_for_good() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    scene.login_as("bob", &["--replace"]).success();
+    scene.ctl(&["logout"]).success();
+    assert_eq!(scene.account().state, State::Empty);
+    scene.ctl(&["token"]).exits(4);
+    scene.restart();
+    assert_eq!(scene.wait_until(|account| account.state != State::StoreUnavailable).state, State::Empty);
+    scene.ctl(&["token"]).exits(4);
+    scene.ctl(&["restore"]).exits(2);
+    assert_eq!(scene.refreshes().len(), 0);
+    // The client's secret is still known.
+    scene.login_as("alice", &[]).success();
+}
+
+#[test]
+fn a_late_answer_revives_no_logout() {
+    let scene = scene().signed_in();
+    let gate = scene.fake.hold_answer(Endpoint::Token);
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    scene.ctl(&["logout"]).success();
+    gate.release();
+    scene.fake.wait_for_answers(Endpoint::Token, 2);
+    assert_eq!(imgurd_tests::wire::error_of(&caller.answer()), "ConsentNeeded");
+    scene.login_as("bob", &[]).success();
+    assert_eq!(scene.account().username.as_deref(), Some("bob"));
+}
+
+#[test]
+fn a_changed_client_id_sets_the_grant_aside_and_changing_it_back_restores_it() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    let token = scene.token();
+    let output = scene.ctl(&["account", "set", "--client-id", "another"]).success();
+    assert!(output.stderr.contains("set aside"), "{}", output.stderr);
+    assert_eq!(scene.account().state, State::Empty);
+    scene.ctl(&["token"]).exits(4);
+    scene.restart();
+    scene.ctl(&["token"]).exits(4);
+    let id = scene.fake.behaviour().client_id;
+    scene.ctl(&["account", "set", "--client-id", &id]).success();
+    assert_eq!(scene.token(), token);
+    assert_eq!(scene.refreshes().len(), 0, "nothing was sent in another's name");
+}
+
+#[test]
+fn a_grant_set_aside_by_a_changed_setting_survives_a_login_with_the_new_one() {
+    let scene = scene().signed_in();
+    let token = scene.token();
+    let first = scene.fake.behaviour().client_id;
+    scene.ctl(&["account", "set", "--client-id", "another"]).success();
+    scene.fake.configure(|behaviour| "another".clone_into(&mut behaviour.client_id));
+    scene.login_as("bob", &[]).success();
+    assert_eq!(scene.account().username.as_deref(), Some("bob"));
+    scene.ctl(&["account", "set", "--client-id", &first]).success();
+    assert_eq!(scene.token(), token);
+}
+
+#[test]
+fn a_grant_goes_to_no_other_server_than_gave_it() {
+    let scene = scene().signed_in();
+    let other = imgurd_tests::fake::Fake::start(Behaviour::default());
+    scene.ctl(&["account", "set", "--token-url", &other.token_url()]).success();
+    scene.ctl(&["refresh"]).exits(4);
+    scene.ctl(&["token"]).exits(4);
+    assert_eq!(other.requests(Endpoint::Token).len(), 0);
+    scene.ctl(&["account", "set", "--token-url", &scene.fake.token_url()]).success();
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn an_account_removed_and_added_again_has_its_grant_back() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    let token = scene.token();
+    for restarts in [false, true] {
+        scene.ctl(&["account", "remove", ACCOUNT]).success();
+        scene.ctl(&["token", ACCOUNT]).exits(3);
+        if restarts {
+            scene.restart();
+        }
+        scene.bed.account(&scene.fake, ACCOUNT);
+        scene.wait_until(|account| account.state == State::Fresh);
+        assert_eq!(scene.token(), token);
+    }
+    assert!(account_arguments(&scene.fake, ACCOUNT).contains(&scene.callback()));
+}

@@ -1,0 +1,214 @@
+//! Refreshing: by itself, on demand, and never more than is good.
+
+use std::time::Duration;
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Endpoint, Rotation};
+use imgurd_tests::testbed::Scene;
+use imgurd_tests::wire::{Wire, error_of, token_of};
+use serde_json::{Value, json};
+
+use crate::{HOUR, now};
+
+fn rotating(rotation: Rotation) -> Behaviour {
+    Behaviour { rotation, ..Behaviour::default() }
+}
+
+fn scene() -> Scene {
+    Scene::memory(rotating(Rotation::Plain)).signed_in()
+}
+
+#[test]
+fn a_token_is_refreshed_before_it_expires_with_nobody_asking() {
+    let scene = Scene::memory(Behaviour { lifetime: Duration::from_secs(4), ..rotating(Rotation::Plain) })
+        .signed_in();
+    let expiry = scene.account().expires_at.unwrap();
+    scene.fake.configure(|behaviour| behaviour.lifetime = HOUR);
+    let requests = scene.fake.wait_for_answers(Endpoint::Token, 2);
+    assert_eq!(requests[1].grant_type(), Some("refresh_token"));
+    assert!(now() <= expiry, "before it expires");
+    let account = scene.wait_until(|account| account.expires_at > Some(expiry));
+    assert_eq!(account.state, State::Fresh);
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[test]
+fn a_token_of_a_second_or_less_is_refreshed_on_demand_only() {
+    let scene = crate::expired(Scene::memory(crate::momentary()).signed_in());
+    let account = scene.account();
+    assert_eq!(account.state, State::Stale);
+    assert_eq!(account.next_refresh_at, None);
+    assert!(account.reason.unwrap().contains("lives too shortly"));
+    assert_eq!(scene.refreshes().len(), 0);
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn with_auto_refresh_off_nothing_is_refreshed_until_somebody_asks() {
+    let scene = Scene::memory(Behaviour { lifetime: Duration::from_secs(2), ..Behaviour::default() });
+    scene.ctl(&["auto-refresh", "off"]).success();
+    let scene = scene.signed_in();
+    assert_eq!(scene.account().next_refresh_at, None);
+    let account = scene.wait_until(|account| account.state == State::Stale);
+    assert!(!account.auto_refresh);
+    assert!(account.reason.unwrap().starts_with("Auto-refresh is off"));
+    assert_eq!(scene.refreshes().len(), 0);
+    scene.fake.configure(|behaviour| behaviour.lifetime = HOUR);
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.refreshes().len(), 1);
+    let output = scene.ctl(&["auto-refresh", "on"]).success();
+    assert!(output.stderr.contains("before its token expires"), "{}", output.stderr);
+    assert!(scene.account().next_refresh_at.is_some());
+}
+
+#[test]
+fn switching_auto_refresh_on_catches_up_at_once() {
+    let scene = Scene::memory(Behaviour { lifetime: Duration::from_secs(2), ..Behaviour::default() });
+    scene.ctl(&["auto-refresh", "off"]).success();
+    let scene = scene.signed_in();
+    scene.wait_until(|account| account.state == State::Stale);
+    scene.fake.configure(|behaviour| behaviour.lifetime = HOUR);
+    scene.ctl(&["auto-refresh", "on"]).success();
+    scene.wait_until(|account| account.state == State::Fresh);
+}
+
+#[test]
+fn a_rotated_refresh_token_is_used_from_then_on_over_restarts_and_crashes() {
+    let mut scene = Scene::file(rotating(Rotation::ReuseDetection)).signed_in();
+    scene.refresh();
+    scene.restart();
+    scene.refresh();
+    scene.crash();
+    scene.start();
+    let token = scene.refresh();
+    assert!(scene.fake.is_live(&token), "no used token was ever presented again");
+    let refreshes = scene.refreshes();
+    let presented: Vec<_> = refreshes.iter().map(|request| request.refresh_token().unwrap()).collect();
+    assert_eq!(presented.len(), 3);
+    assert!(presented[0] != presented[1] && presented[1] != presented[2]);
+}
+
+#[test]
+fn a_server_that_repeats_no_refresh_token_leaves_the_old_one_valid() {
+    let mut scene = Scene::file(rotating(Rotation::Omitted)).signed_in();
+    scene.refresh();
+    scene.restart();
+    scene.refresh();
+    let refreshes = scene.refreshes();
+    assert_eq!(refreshes.len(), 2);
+    assert_eq!(refreshes[0].refresh_token(), refreshes[1].refresh_token());
+}
+
+#[test]
+fn six_refreshes_a_minute_are_enough_and_tokens_are_served_all_the_same() {
+    let scene = scene();
+    for _ in 0..6 {
+        scene.ctl(&["refresh"]).success();
+    }
+    let output = scene.ctl(&["refresh"]).exits(6);
+    assert!(output.complaint().contains("6 times within a minute"), "{}", output.stderr);
+    let error: Value = serde_json::from_str(&scene.ctl(&["refresh", "--json"]).exits(6).stderr).unwrap();
+    let retry = error["retry_at"].as_i64().unwrap() - now();
+    assert!((1..=61).contains(&retry), "{retry}");
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.refreshes().len(), 6);
+}
+
+#[test]
+fn a_rejected_token_is_replaced() {
+    let scene = scene();
+    let old = scene.token();
+    scene.fake.kill_access_token();
+    let new = scene.ctl_with(&["reject"], &old).success().line().to_owned();
+    assert_ne!(new, old);
+    assert!(scene.fake.is_live(&new));
+    assert_eq!(scene.token(), new);
+}
+
+#[test]
+fn rejecting_a_token_of_yesterday_costs_no_request() {
+    let scene = scene();
+    let old = scene.token();
+    let new = scene.ctl_with(&["reject"], &old).success().line().to_owned();
+    for outdated in [old.as_str(), "0123456789abcdef"] {
+        assert_eq!(scene.ctl_with(&["reject"], outdated).success().line(), new);
+    }
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[test]
+fn nobody_gets_a_token_that_was_rejected_while_another_is_on_its_way() {
+    let scene = scene();
+    let old = scene.token();
+    let gate = scene.fake.hold(Endpoint::Token);
+    let rejecting = {
+        let mut ctl = scene.bed.ctl_spawn(&["reject"]);
+        ctl.write(&old);
+        ctl
+    };
+    let rejecting = std::thread::spawn(move || rejecting.finish());
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    let mut caller = scene.bed.wire();
+    caller.ask("GetToken", &json!({}));
+    assert_eq!(scene.account().state, State::Refreshing);
+    assert!(!caller.has_answer());
+    gate.release();
+    let new = token_of(&caller.answer()).to_owned();
+    assert_ne!(new, old);
+    assert_eq!(rejecting.join().unwrap().success().line(), new);
+}
+
+#[test]
+fn fifty_programs_that_reject_the_same_token_cause_one_refresh() {
+    let scene = scene();
+    let old = scene.token();
+    scene.fake.kill_access_token();
+    let gate = scene.fake.hold(Endpoint::Token);
+    let mut callers: Vec<Wire> = (0..50).map(|_| scene.bed.wire()).collect();
+    for caller in &mut callers {
+        caller.ask("RejectToken", &json!({ "access_token": old }));
+    }
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    gate.release();
+    let answers: Vec<_> = callers.iter_mut().map(Wire::answer).collect();
+    let new = token_of(&answers[0]);
+    assert!(scene.fake.is_live(new));
+    assert!(answers.iter().all(|answer| token_of(answer) == new));
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[test]
+fn three_new_tokens_rejected_in_a_row_are_not_the_tokens_fault() {
+    let scene = scene();
+    let mut token = scene.token();
+    for _ in 0..2 {
+        token = scene.ctl_with(&["reject"], &token).success().line().to_owned();
+    }
+    let output = scene.ctl_with(&["reject"], &token).exits(6);
+    assert!(output.complaint().contains("Three new tokens"), "{}", output.stderr);
+    assert_eq!(scene.token(), token, "callers are served all the same");
+    assert_eq!(scene.refreshes().len(), 2);
+    // A program that asks for tokens rejected long ago is still helped.
+    let mut caller = scene.bed.wire();
+    let answer = caller.call("RejectToken", &json!({ "access_token": "0123456789abcdef" }));
+    assert_eq!(token_of(&answer), token);
+    let answer = caller.call("RejectToken", &json!({ "access_token": token }));
+    assert_eq!(error_of(&answer), "TemporarilyUnavailable");
+}
+
+#[test]
+fn a_grant_without_a_refresh_token_says_what_to_do_when_it_ends() {
+    let scene = Scene::memory(Behaviour::default());
+    let (mut login, url) = scene.login(&["--flow", "token", "--paste"]);
+    scene.fake.configure(|behaviour| behaviour.callback = None);
+    let page = imgurd_tests::browser::allow(&url, "alice");
+    let (before, after) = page.url.split_once("&refresh_token=").unwrap();
+    let (_, after) = after.split_once('&').unwrap();
+    login.write(&format!("{before}&{after}\n"));
+    login.finish().success();
+    assert!(scene.fake.is_live(&scene.token()));
+    let output = scene.ctl(&["refresh"]).exits(4);
+    assert!(output.complaint().contains("imgurctl login"), "{}", output.stderr);
+    assert!(scene.fake.is_live(&scene.token()));
+}
