@@ -43,5 +43,8 @@ fn main() -> anyhow::Result<()> {
     }
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(service::run(options))
+    let outcome = runtime.block_on(service::run(options));
+    // A store that hangs in a thread of its own has had its time.
+    runtime.shutdown_background();
+    outcome
 }

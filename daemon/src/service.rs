@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, ConfigWatch, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
@@ -65,8 +65,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let serving = tokio::spawn(ipc::serve(socket(&options)?, api));
     notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-    while signals.next().await == Told::Reload {
-        reload(&desk, &keeper).await;
+    let watch = watch(&desk);
+    loop {
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::Stop => break,
+                Told::Reload => reload_told(&desk, &keeper).await,
+            },
+            () = edited(watch.as_ref()) => reload(&desk, &keeper).await,
+        }
     }
     notify(&[NotifyState::Stopping]);
     serving.abort();
@@ -76,17 +83,40 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn reload(desk: &Desk, keeper: &Keeper) {
+async fn reload_told(desk: &Desk, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
     notify(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>());
+    reload(desk, keeper).await;
+    notify(&[NotifyState::Ready]);
+}
+
+async fn reload(desk: &Desk, keeper: &Keeper) {
     match desk.reload() {
-        Ok(config) => {
+        Ok(Some(config)) => {
             let _ = keeper.configure(config).await;
             tracing::info!("the configuration was read anew");
         }
+        Ok(None) => tracing::debug!("the configuration is as it was"),
         Err(error) => tracing::error!(%error, "the configuration stays as it was"),
     }
-    notify(&[NotifyState::Ready]);
+}
+
+fn watch(desk: &Desk) -> Option<ConfigWatch> {
+    let path = desk.file().path();
+    let directory = path.parent().unwrap_or(Path::new("."));
+    // There must be one to watch; where there cannot be, `account add` will say so.
+    let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    let watch = ConfigWatch::new(path);
+    watch
+        .inspect_err(|error| tracing::warn!(%error, "edits of the configuration need a reload to be noticed"))
+        .ok()
+}
+
+async fn edited(watch: Option<&ConfigWatch>) {
+    match watch {
+        Some(watch) if watch.changed().await.is_ok() => {}
+        _ => pending().await,
+    }
 }
 
 fn notify(state: &[NotifyState]) {

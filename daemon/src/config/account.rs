@@ -9,6 +9,7 @@ use url::{Host, Url};
 use super::ConfigError;
 use crate::grant::Issuer;
 use crate::keeper::RefreshPolicy;
+use crate::provider::OWN_PARAMETERS;
 
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
 const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
@@ -71,6 +72,13 @@ impl AccountConfig {
                 "redirect_uri has no host; write it as it was registered",
             ));
         }
+        let auth_params = settings.auth_params.unwrap_or_default();
+        if let Some(name) = auth_params.keys().find(|name| OWN_PARAMETERS.contains(&name.as_str())) {
+            let reason = format!(
+                "auth_params may not hold {name}, which imgurd sends itself; use the setting of that name"
+            );
+            return Err(ConfigError::new("auth_params", reason));
+        }
         let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
         Ok(Self {
             client_id,
@@ -85,7 +93,7 @@ impl AccountConfig {
             client_auth: settings.client_auth.unwrap_or_default(),
             send_redirect_uri: settings.send_redirect_uri.unwrap_or(!is_imgur),
             refresh_reuse: settings.refresh_reuse.unwrap_or(reuse),
-            auth_params: settings.auth_params.unwrap_or_default(),
+            auth_params,
             policy,
         })
     }

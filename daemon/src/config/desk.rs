@@ -20,9 +20,21 @@ impl Desk {
         Self { file, current: Mutex::new(config) }
     }
 
-    /// Reads the file again. A bad one changes nothing.
-    pub fn reload(&self) -> Result<Arc<Config>, ConfigError> {
-        self.change(ConfigFile::load)
+    /// The file behind it.
+    #[must_use]
+    pub fn file(&self) -> &ConfigFile {
+        &self.file
+    }
+
+    /// Reads the file again; nothing if it says what was known. A bad one changes nothing.
+    pub fn reload(&self) -> Result<Option<Arc<Config>>, ConfigError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = self.file.load()?;
+        if config == **current {
+            return Ok(None);
+        }
+        *current = Arc::new(config);
+        Ok(Some(current.clone()))
     }
 
     /// Adds an account.

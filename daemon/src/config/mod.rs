@@ -3,6 +3,7 @@
 mod account;
 mod desk;
 mod file;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::keeper::RefreshPolicy;
 pub use account::{AccountConfig, is_loopback};
 pub use desk::Desk;
 pub use file::ConfigFile;
+pub use watch::ConfigWatch;
 
 /// Which store keeps the grants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -220,6 +222,14 @@ mod tests {
         assert!(with("http://127.0.0.1:1/token").is_ok());
         assert!(with("http://[::1]:1/token").is_ok());
         assert!(with("http://as.example/token").unwrap_err().reason.contains("https"));
+    }
+
+    #[test]
+    fn what_the_daemon_sends_itself_cannot_be_overridden() {
+        let text = "[accounts.a]\nclient_id=\"x\"\n[accounts.a.auth_params]\nstate=\"fixed\"\n";
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.setting, "auth_params");
+        assert!(error.reason.contains("state"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use url::Url;
 const STATE_BYTES: u32 = 32;
 
 /// What this module sets itself: a further parameter of the same name would be sent twice, or weaken the request.
-const OWN_PARAMETERS: [&str; 7] = [
+pub const OWN_PARAMETERS: [&str; 7] = [
     "client_id",
     "code_challenge",
     "code_challenge_method",

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::grant::Secret;
 
-pub use authorize::{Authorization, AuthorizationRequest};
+pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use http::HttpProvider;
 pub use response::{Fields, TokenResponse};
 
