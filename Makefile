@@ -33,11 +33,11 @@ demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
 test: ## Run all tests
 	$(BUILD)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		set -x; $(CARGO) nextest run --workspace --all-targets --locked; \
+		set -x; $(CARGO) nextest run --workspace --all-targets --locked --no-fail-fast; \
 	else \
-		set -x; $(CARGO) test --workspace --all-targets --locked; \
+		set -x; $(CARGO) test --workspace --all-targets --locked --no-fail-fast; \
 	fi
-	$(CARGO) test --workspace --doc --locked
+	$(CARGO) test --workspace --doc --locked --no-fail-fast
 
 lint: ## Check format, code, documentation and dependencies
 	$(CARGO) fmt --check
