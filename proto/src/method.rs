@@ -1,7 +1,7 @@
 //! The methods of the interface, each as the type of its parameters.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Account, Flow, Secret, Settings, Token};
 
@@ -13,6 +13,15 @@ pub trait Method: Serialize + DeserializeOwned {
     const STREAMS: bool = false;
     /// What one answer holds.
     type Reply: Serialize + DeserializeOwned;
+}
+
+/// In Varlink, `null` says the same of an optional field as leaving it out.
+fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 macro_rules! methods {
@@ -104,7 +113,7 @@ methods! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
         /// What changes.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "null_as_default")]
         settings: Settings,
         /// Another secret.
         #[serde(default, skip_serializing_if = "Option::is_none")]
