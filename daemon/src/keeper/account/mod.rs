@@ -279,7 +279,7 @@ impl Account {
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let turns_stale = self.turns_stale_at().filter(|at| *at > now);
-        [self.reload_at(), self.ledger.retry_at(), self.next_try(now), turns_stale]
+        [self.reload_at(now), self.ledger.retry_at(), self.next_try(now), turns_stale]
             .into_iter()
             .flatten()
             .min()

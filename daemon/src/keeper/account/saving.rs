@@ -224,19 +224,22 @@ impl Account {
         }
     }
 
-    /// When an unreadable store is looked at again. A vanished grant may come back too, but only somebody who asks
-    /// makes it worth looking.
-    pub(super) fn reload_at(&self) -> Option<Timestamp> {
+    /// When an unreadable store is looked at again. A vanished grant may come back too, but only somebody who waits
+    /// for it makes it worth looking.
+    pub(super) fn reload_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.shelf {
             Shelf::Unread { loading: false, tries, last_try, .. } => {
                 Some(*last_try + policy::IMPATIENT.max(policy::backoff(*tries, 1.0)))
+            }
+            Shelf::Vanished { last_try, .. } if self.demand.somebody_waits(now) => {
+                Some(*last_try + policy::IMPATIENT)
             }
             _ => None,
         }
     }
 
     pub(super) fn reload_when_due(&mut self, now: Now, fx: &mut Vec<Effect>) {
-        if self.reload_at().is_some_and(|at| at <= now.at) {
+        if self.reload_at(now.at).is_some_and(|at| at <= now.at) {
             self.reload(now, fx);
         }
     }

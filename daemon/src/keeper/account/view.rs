@@ -263,7 +263,7 @@ impl Account {
             unsaved: self.ledger.grant_is_unsaved(),
             expires_at: grant.and_then(|grant| grant.access.as_ref()?.expires_at()).map(Timestamp::as_secs),
             next_refresh_at: next_try.filter(|_| !waits).map(Timestamp::as_secs),
-            retry_at: next_try.filter(|_| waits).or(self.reload_at()).map(Timestamp::as_secs),
+            retry_at: next_try.filter(|_| waits).or(self.reload_at(now)).map(Timestamp::as_secs),
             granted_at: grant.map(|grant| grant.granted_at.as_secs()),
             settings: self.config.settings(),
         };
