@@ -100,9 +100,10 @@ impl Keeper {
         }
         let patience = patience.min(LONGEST_WAIT);
         let deadline = Instant::now() + patience;
-        match timeout_at(deadline, self.wait_for(name, &mut snapshots, want, strict, patience)).await {
+        let waiting = self.wait_for(name, &mut snapshots, want.clone(), strict, patience);
+        match timeout_at(deadline, waiting).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(snapshots.borrow().error()),
+            Err(_) => snapshots.borrow().last_resort(&want, strict, self.clock.now()),
         }
     }
 

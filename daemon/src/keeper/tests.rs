@@ -235,6 +235,14 @@ async fn a_call_waits_as_long_as_it_said_and_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_about_to_expire_is_better_than_none_unless_the_caller_needs_more() {
+    let (keeper, server) = keeper(&[("a", Duration::from_mins(59) + 30 * SECOND)], "", Some(gate())).await;
+    arrival(&server).await;
+    assert_eq!(keeper.token(None, None, SECOND).await.unwrap().access_token, Secret::from("old"));
+    assert!(keeper.token(None, Some(Duration::from_mins(1)), SECOND).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_who_leaves_cancels_nothing() {
     let answers = gate();
     let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(answers.clone())).await;

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub(crate) issue: u64,
     /// How many tries have failed.
     pub(crate) failed: u64,
+    /// Whether the last try failed, even while another is on its way: then what is still valid is served.
+    is_in_trouble: bool,
     /// The setting at fault, in `misconfigured`.
     setting: &'static str,
 }
@@ -74,7 +76,7 @@ impl Snapshot {
         let good = match want {
             Want::Valid(least) => served.filter(|it| {
                 it.is_valid_for(*least, now)
-                    || (!strict && self.is_in_trouble() && it.is_valid_for(Duration::ZERO, now))
+                    || (!strict && self.is_in_trouble && it.is_valid_for(Duration::ZERO, now))
             }),
             Want::New => served.filter(|_| progress.is_some_and(|progress| self.issue > progress.issue)),
             Want::AnotherThan(rejected) => served
@@ -94,9 +96,14 @@ impl Snapshot {
         }
     }
 
-    fn is_in_trouble(&self) -> bool {
-        use State::{ConsentNeeded, Misconfigured, StoreUnavailable, Waiting};
-        matches!(self.info.state, Waiting | ConsentNeeded | Misconfigured | StoreUnavailable)
+    /// What a caller gets whose patience is over: a token that is still valid rather than none, unless they named the
+    /// validity they need.
+    pub(crate) fn last_resort(&self, want: &Want, strict: bool, now: Timestamp) -> Result<Token, Error> {
+        let served = self.served.as_ref().filter(|_| matches!(want, Want::Valid(_)) && !strict);
+        match served.filter(|served| served.is_valid_for(Duration::ZERO, now)) {
+            Some(served) => Ok(served.token.clone()),
+            None => Err(self.error()),
+        }
     }
 
     /// The state's own error.
@@ -276,6 +283,7 @@ impl Account {
             served: self.served().map(Arc::new),
             issue: self.issue,
             failed: self.failed,
+            is_in_trouble: self.trouble.is_some() || self.is_refused(),
             setting,
         }
     }
