@@ -46,6 +46,7 @@ pub struct Logins {
 
 #[derive(Clone)]
 struct Pending {
+    id: String,
     account: String,
     url: Url,
     flow: Flow,
@@ -54,6 +55,21 @@ struct Pending {
     outcome: watch::Receiver<Option<Outcome>>,
     /// Everyone who wants this login holds one; when the last is gone, it ends.
     wanted: mpsc::WeakSender<()>,
+}
+
+impl Pending {
+    /// A part in it; none where nobody wants it any more.
+    fn join(&self, flow: Flow, paste: bool) -> Result<Option<Login>, Error> {
+        let Some(wanted) = self.wanted.upgrade() else { return Ok(None) };
+        if (self.flow, self.paste) != (flow, paste) {
+            let account = &self.account;
+            return Err(Error::login(format!(
+                "Another sign-in to {account} is in progress in another way; complete or cancel that first"
+            )));
+        }
+        let (id, url, outcome) = (self.id.clone(), self.url.clone(), self.outcome.clone());
+        Ok(Some(Login { id, url, paste, outcome, _wanted: wanted }))
+    }
 }
 
 /// What is done with a login from outside.
@@ -106,12 +122,33 @@ impl Logins {
             return Err(Error::invalid("flow", reason));
         }
         self.keeper.ready_for_grant(account).await?;
-        if let Some(login) = self.join(account, flow, paste)? {
-            return Ok(login);
+        while let Some(pending) = self.find_of(account) {
+            if let Some(login) = pending.join(flow, paste)? {
+                return Ok(login);
+            }
+            // Nobody wants that one any more: it ends, and its port is free again.
+            let _ = pending.outcome.clone().wait_for(Option::is_some).await;
         }
-        let listener = if paste { None } else { Some(Listener::bind(&config.redirect_uri).await?) };
-        let authorization = request(config, flow).build();
-        let login = self.register(account, flow, paste, authorization, config, options, listener);
+        let mut listener = None;
+        if !paste {
+            match Listener::bind(&config.redirect_uri).await {
+                Ok(bound) => listener = Some(bound),
+                Err(error) => {
+                    // Whoever asked at the same moment may have been quicker.
+                    let quicker = self.find_of(account).map(|pending| pending.join(flow, paste));
+                    return quicker.transpose()?.flatten().ok_or(error);
+                }
+            }
+        }
+        let session = Session {
+            keeper: self.keeper.clone(),
+            account: account.to_owned(),
+            flow,
+            replace: options.replace,
+            redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),
+            authorization: request(config, flow).build(),
+        };
+        let login = self.register(session, paste, options.timeout, listener);
         self.keeper.login_pending(account, true).await?;
         Ok(login)
     }
@@ -136,52 +173,27 @@ impl Logins {
         lock(&self.pending).get(login_id).cloned().ok_or_else(|| no_such(login_id))
     }
 
-    fn join(&self, account: &str, flow: Flow, paste: bool) -> Result<Option<Login>, Error> {
-        let pending = lock(&self.pending);
-        let Some((id, pending)) = pending.iter().find(|(_, pending)| pending.account == account) else {
-            return Ok(None);
-        };
-        let Some(wanted) = pending.wanted.upgrade() else {
-            return Ok(None);
-        };
-        if (pending.flow, pending.paste) != (flow, paste) {
-            let reason = format!(
-                "Another sign-in to {account} is in progress in another way; complete or cancel that first"
-            );
-            return Err(Error::login(reason));
-        }
-        let (url, outcome) = (pending.url.clone(), pending.outcome.clone());
-        Ok(Some(Login { id: id.clone(), url, paste, outcome, _wanted: wanted }))
+    fn find_of(&self, account: &str) -> Option<Pending> {
+        lock(&self.pending).values().find(|pending| pending.account == account).cloned()
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the makings of a session, named once")]
     fn register(
         &self,
-        account: &str,
-        flow: Flow,
+        session: Session,
         paste: bool,
-        authorization: Authorization,
-        config: &AccountConfig,
-        options: LoginOptions,
+        patience: Duration,
         listener: Option<Listener>,
     ) -> Login {
         let id = format!("{:016x}", rand::random::<u64>());
         let (submissions, inbox) = mpsc::channel(4);
         let (outcome_sender, outcome) = watch::channel(None);
         let (wanted, unwanted) = mpsc::channel(1);
-        let url = authorization.url.clone();
-        let session = Session {
-            keeper: self.keeper.clone(),
-            account: account.to_owned(),
-            flow,
-            replace: options.replace,
-            redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),
-            authorization,
-        };
+        let url = session.authorization.url.clone();
         let pending = Pending {
-            account: account.to_owned(),
+            id: id.clone(),
+            account: session.account.clone(),
             url: url.clone(),
-            flow,
+            flow: session.flow,
             paste,
             submissions,
             outcome: outcome.clone(),
@@ -189,7 +201,7 @@ impl Logins {
         };
         lock(&self.pending).insert(id.clone(), pending);
         let (logins, session_id) = (self.clone(), id.clone());
-        let deadline = Instant::now() + options.timeout;
+        let deadline = Instant::now() + patience;
         tokio::spawn(async move {
             let account = session.account.clone();
             let (visits, visitors) = mpsc::channel(1);
