@@ -108,6 +108,15 @@ impl Daemon {
         self.child.wait().unwrap()
     }
 
+    /// Waits for it to end by itself with this exit code, and returns all it wrote.
+    pub fn log_when_ended(mut self, code: i32) -> String {
+        assert!(ends(&self.child), "imgurd did not end in time");
+        let status = self.child.wait().unwrap();
+        let log = self.log();
+        assert_eq!(status.code(), Some(code), "{log}");
+        log
+    }
+
     /// Fails if one of `secrets` is in its arguments or its environment.
     pub fn assert_no_secret_in_process(&self, secrets: &[String]) {
         for file in ["cmdline", "environ"] {

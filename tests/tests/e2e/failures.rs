@@ -304,7 +304,7 @@ fn a_call_that_comes_while_the_store_is_still_being_read_is_no_different() {
     for _ in 0..3 {
         scene.restart();
         // Nothing but this call makes a refresh due.
-        assert!(scene.fake.is_live(&scene.ctl(&["token", "--min-valid", "1h"]).success().line().to_owned()));
+        assert!(scene.fake.is_live(scene.ctl(&["token", "--min-valid", "1h"]).success().line()));
     }
     assert_eq!(scene.refreshes().len(), 1);
 }

@@ -1,12 +1,17 @@
 //! The promises of imgurd, kept by the real daemon and the real client.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
+mod commands;
 mod consent;
 mod crowd;
 mod failures;
 mod grants;
+mod lifecycle;
 mod refresh;
+mod secrets;
+mod store;
 mod tokens;
+mod wire;
 
 use std::time::{Duration, SystemTime};
 

@@ -1,0 +1,185 @@
+//! Starting, reading the configuration anew, stopping: nothing is lost on the way.
+
+use std::fs;
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Endpoint, Rotation};
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
+use imgurd_tests::wire::token_of;
+use rustix::process::Signal;
+use serde_json::json;
+
+fn strict() -> Behaviour {
+    Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }
+}
+
+/// The configuration with `more` at its end.
+fn append(bed: &Testbed, more: &str) {
+    let text = fs::read_to_string(bed.config_file()).unwrap();
+    bed.configure(&format!("{text}\n{more}"));
+}
+
+#[test]
+fn a_refresh_on_its_way_is_waited_for_and_stored_when_the_daemon_is_stopped() {
+    let mut scene = Scene::file(strict()).signed_in();
+    let gate = scene.fake.hold_answer(Endpoint::Token);
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    let mut daemon = scene.take_daemon();
+    daemon.signal(Signal::TERM);
+    daemon.wait_for("STOPPING=1");
+    gate.release();
+    assert!(daemon.wait().success());
+
+    scene.start();
+    let token = scene.token();
+    assert!(scene.fake.is_live(&token), "the new token was stored");
+    assert!(scene.fake.is_live(&scene.refresh()), "and its refresh token with it");
+}
+
+#[test]
+fn a_code_on_its_way_is_waited_for_and_stored_when_the_daemon_is_stopped() {
+    let mut scene = Scene::file(strict());
+    let (login, url) = scene.login(&[]);
+    let gate = scene.fake.hold_answer(Endpoint::Token);
+    let browser =
+        std::thread::spawn(move || std::panic::catch_unwind(|| imgurd_tests::browser::allow(&url, "alice")));
+    scene.fake.wait_for_requests(Endpoint::Token, 1);
+    let mut daemon = scene.take_daemon();
+    daemon.signal(Signal::TERM);
+    daemon.wait_for("STOPPING=1");
+    gate.release();
+    assert!(daemon.wait().success());
+    let _ = (browser.join(), login.finish());
+    scene.start();
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
+
+#[test]
+fn an_idle_daemon_stops_at_once_whoever_is_connected() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut scene = Scene::file(strict()).signed_in();
+        let mut silent = scene.bed.wire();
+        let mut watch = scene.bed.wire();
+        watch.stream("Watch", &json!({}));
+        watch.answer();
+        let (login, _url) = scene.login(&[]);
+        let daemon = scene.take_daemon();
+        daemon.signal(signal);
+        assert!(daemon.wait().success());
+        silent.expect_hang_up();
+        login.finish();
+        scene.ctl(&["status"]).exits(8);
+    }
+}
+
+#[test]
+fn a_daemon_that_was_killed_leaves_no_socket_in_the_way() {
+    let mut scene = Scene::file(strict()).signed_in();
+    let token = scene.token();
+    scene.crash();
+    assert!(scene.bed.socket().exists());
+    scene.ctl(&["token"]).exits(8);
+    scene.start();
+    assert_eq!(scene.token(), token);
+}
+
+#[test]
+fn a_reload_adds_accounts_and_leaves_the_others_alone() {
+    let mut scene = Scene::memory(strict()).signed_in();
+    let token = scene.token();
+    append(&scene.bed, "[accounts.second]\nclient_id = \"x\"\n");
+    scene.daemon().reload();
+    scene.ctl(&["account", "show", "second"]).success();
+    scene.ctl(&["token", "second"]).exits(4);
+    assert_eq!(scene.token(), token);
+    assert_eq!(scene.refreshes().len(), 0);
+}
+
+#[test]
+fn an_edit_of_the_configuration_is_noticed() {
+    let scene = Scene::memory(strict()).signed_in();
+    let mut watch = scene.bed.wire();
+    watch.stream("Watch", &json!({}));
+    watch.answer();
+    append(&scene.bed, "[accounts.second]\nclient_id = \"x\"\n");
+    assert_eq!(watch.answer()["parameters"]["account"]["name"], "second");
+}
+
+#[test]
+fn a_reload_while_a_refresh_is_on_its_way_disturbs_nobody() {
+    let mut scene = Scene::memory(strict()).signed_in();
+    let gate = scene.fake.hold_answer(Endpoint::Token);
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    append(&scene.bed, "[accounts.second]\nclient_id = \"x\"\n");
+    scene.daemon().reload();
+    gate.release();
+    assert!(scene.fake.is_live(token_of(&caller.answer())));
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[test]
+fn a_bad_configuration_changes_nothing_and_says_which_line() {
+    let mut scene = Scene::memory(strict()).signed_in();
+    let token = scene.token();
+    let good = fs::read_to_string(scene.bed.config_file()).unwrap();
+    let line = good.lines().count() + 3;
+    append(&scene.bed, "[accounts.second]\nclient_idd = \"x\"\n");
+    scene.daemon().reload();
+    let log = scene.daemon().log();
+    assert!(log.contains(&format!("line {line}")), "line {line}");
+    scene.ctl(&["account", "show", "second"]).exits(3);
+    assert_eq!(scene.token(), token);
+
+    scene.bed.configure(&good);
+    scene.daemon().reload();
+    assert_eq!(scene.token(), token);
+}
+
+#[test]
+fn an_account_taken_out_of_the_file_and_put_back_keeps_its_grant() {
+    let mut scene = Scene::file(strict()).signed_in();
+    let token = scene.token();
+    let good = fs::read_to_string(scene.bed.config_file()).unwrap();
+    scene.bed.configure("store = \"file\"\n");
+    scene.daemon().reload();
+    scene.ctl(&["token", ACCOUNT]).exits(3);
+    scene.bed.configure(&good);
+    scene.daemon().reload();
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert_eq!(scene.token(), token);
+}
+
+#[test]
+fn a_configuration_can_be_checked_without_a_daemon() {
+    let bed = Testbed::memory();
+    assert_eq!(bed.spawn_daemon(&["--check"]).log_when_ended(0), "");
+    bed.configure("store = \"file\"\n\n[accounts.a]\nclient_id = 5\n");
+    let log = bed.spawn_daemon(&["--check"]).log_when_ended(1);
+    assert!(log.contains("line 4"), "{log}");
+    assert!(!bed.socket().exists());
+    let elsewhere = bed.root().join("elsewhere.toml");
+    fs::write(&elsewhere, "").unwrap();
+    bed.spawn_daemon(&["--check", "--config", elsewhere.to_str().unwrap()]).log_when_ended(0);
+}
+
+#[test]
+fn a_daemon_with_a_bad_configuration_does_not_start() {
+    let bed = Testbed::memory();
+    bed.configure("stoer = \"file\"\n");
+    let log = bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
+    assert!(log.contains("line 1"), "{log}");
+}
+
+#[test]
+fn a_daemon_without_a_configuration_starts_and_says_what_to_do() {
+    let bed = Testbed::new();
+    let _daemon = bed.daemon_with(&["--no-dbus", "--store", "memory"]);
+    let output = bed.ctl(&["token"]).exits(3);
+    assert!(output.complaint().contains("imgurctl account add"), "{}", output.stderr);
+    bed.ctl(&["status"]).success();
+}

@@ -1,0 +1,131 @@
+//! Nothing secret is in sight, whatever happens and whatever is logged.
+
+use std::fs;
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault, RateLimit, Rotation};
+use imgurd_tests::testbed::{ACCOUNT, Scene};
+use imgurd_tests::{browser, http};
+use serde_json::json;
+
+use crate::HOUR;
+
+/// A server that sends back what it was sent, as far as it goes.
+fn echo(scene: &Scene) -> Fault {
+    let last = scene.fake.requests(Endpoint::Token).pop().unwrap();
+    let sent = last.form.get("refresh_token").or(last.form.get("code")).unwrap().clone();
+    let secret = scene.fake.behaviour().client_secret;
+    let body =
+        json!({ "error": "invalid_request", "error_description": format!("{sent} {secret} is not right") });
+    Fault::json(400, &body.to_string())
+}
+
+fn succeed_at_all(scene: &Scene) {
+    scene.bed.sign_in(&scene.fake, ACCOUNT);
+    for arguments in
+        [&["token"][..], &["token", "--json"], &["token", "--header"], &["refresh"], &["refresh", "--json"]]
+    {
+        scene.ctl(arguments).success();
+    }
+    scene.fake.kill_access_token();
+    scene.ctl_with(&["reject"], &scene.token()).success();
+    let (refresh, access) = scene.fake.issue_grant("alice");
+    let grant = json!({ "access_token": access, "refresh_token": refresh, "expires_in": 3600 });
+    scene.ctl_with(&["import"], &grant.to_string()).success();
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.state == State::Fresh);
+    for arguments in [&["status"][..], &["status", "--json"], &["account", "show"], &["account", "list"]] {
+        scene.ctl(arguments).success();
+    }
+}
+
+fn sign_in_in_every_way(scene: &Scene) {
+    let callback = scene.callback();
+    scene.fake.configure(|behaviour| behaviour.callback = None);
+    for flow in ["code", "token", "pin"] {
+        let (mut login, url) = scene.login(&["--paste", "--flow", flow]);
+        let page = browser::allow(&url, "alice");
+        login.write(page.pin().unwrap_or(&page.url));
+        login.finish().success();
+    }
+    scene.fake.configure(|behaviour| behaviour.callback = Some(callback));
+    let (login, url) = scene.login(&[]);
+    http::get(&format!("{}?state=wrong&code={}", scene.callback(), scene.token()), None).unwrap();
+    browser::deny(&url);
+    login.finish().exits(10);
+    scene.login_as("bob", &[]).exits(10);
+}
+
+fn fail_in_every_way(scene: &Scene) {
+    for fault in [
+        Fault::CaptivePortal,
+        Fault::Empty,
+        Fault::TruncatedJson,
+        Fault::DropMidBody,
+        Fault::Html(502),
+        Fault::Rfc6749(400, "invalid_grant".into()),
+        Fault::invalid_refresh_token(),
+        Fault::RateLimited(RateLimit::Uploading, Some("0".into())),
+        echo(scene),
+    ] {
+        scene.fake.fail_always(Endpoint::Token, fault);
+        let output = scene.ctl(&["refresh", "--wait", "100ms", "--json"]);
+        assert!(matches!(output.code, Some(6 | 9)), "{:?}", output.code);
+        scene.ctl(&["status"]).success();
+    }
+    scene.fake.clear(Endpoint::Token);
+    // Mistakes that hold a secret are not repeated.
+    let token = scene.token();
+    scene.ctl_with(&["import"], &format!("{token} {token}")).exits(2);
+    scene.ctl_with(&["import"], &format!("{{\"access_token\":\"{token}\"}}")).exits(2);
+    let mut wire = scene.bed.wire();
+    wire.call("RejectToken", &json!({ "access_token": [token], "account": token }));
+    wire.call("GetToken", &json!({ "account": 5, "token": token }));
+    wire.send_bytes(format!("{{\"{token}\":\0").as_bytes());
+    wire.expect_hang_up();
+}
+
+#[test]
+fn no_secret_shows_in_any_output_or_file() {
+    let mut scene = Scene::file(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() });
+    let check = |scene: &mut Scene| {
+        let secrets = scene.fake.secrets();
+        scene.daemon().assert_no_secret_in_process(&secrets);
+    };
+    succeed_at_all(&scene);
+    check(&mut scene);
+    scene.restart();
+    sign_in_in_every_way(&scene);
+    check(&mut scene);
+    scene.crash();
+    scene.start();
+    fail_in_every_way(&scene);
+    check(&mut scene);
+
+    // A store that cannot be opened, and one that is damaged.
+    scene.stop();
+    let keyring = scene.bed.state_home().join("imgurd/grants.keyring");
+    let bytes = fs::read(&keyring).unwrap();
+    fs::write(&keyring, &bytes[..bytes.len() - 7]).unwrap();
+    scene.start();
+    scene.ctl(&["token", "--wait", "100ms"]).exits(7);
+    check(&mut scene);
+    fs::write(&keyring, &bytes).unwrap();
+    scene.ctl(&["unlock"]).success();
+    scene.wait_until(|account| account.state != State::StoreUnavailable);
+    scene.ctl(&["logout"]).success();
+    assert!(scene.stop().success());
+
+    let mut secrets = scene.fake.secrets();
+    let key = scene.bed.config_home().join("imgurd/key");
+    assert!(secrets.len() > 20, "there were secrets to find");
+    scene.bed.assert_no_secret_in_sight(&secrets, &[]);
+    secrets = vec![fs::read_to_string(&key).unwrap().trim().to_owned()];
+    scene.bed.assert_no_secret_in_sight(&secrets, &[&key]);
+}
+
+#[test]
+fn the_log_is_detailed_where_it_is_searched() {
+    let mut scene = Scene::memory(Behaviour::default()).signed_in();
+    assert!(scene.daemon().log().contains("TRACE"), "the search above means something");
+}
