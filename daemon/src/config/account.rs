@@ -1,6 +1,7 @@
 //! One account's settings, with defaults: Imgur's, unless other endpoints are set.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, Flow, RefreshReuse, Settings};
 use toml_edit::Item;
@@ -8,7 +9,6 @@ use url::{Host, Url};
 
 use super::ConfigError;
 use crate::grant::Issuer;
-use crate::keeper::RefreshPolicy;
 use crate::provider::OWN_PARAMETERS;
 
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
@@ -31,6 +31,21 @@ const KEYS: [&str; 13] = [
     "refresh_reuse",
     "auth_params",
 ];
+
+/// The person's own figures for when to refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    /// How long before expiry; absent means the rule.
+    pub margin: Option<Duration>,
+    /// How old an access token may become, whatever its expiry.
+    pub max_age: Duration,
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        Self { margin: None, max_age: Duration::from_hours(24 * 28) }
+    }
+}
 
 /// One account, checked.
 #[derive(Clone, Debug, PartialEq)]

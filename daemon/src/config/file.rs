@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use imgurd_proto::{Error, Settings};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::{AccountConfig, Config, ConfigError, account, parse};
-use crate::keeper::RefreshPolicy;
+use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
 
 /// Where the configuration is.
 #[derive(Clone, Debug)]

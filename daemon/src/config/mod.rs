@@ -14,9 +14,7 @@ use imgurd_proto::Settings;
 use serde::Deserialize;
 use toml_edit::Document;
 
-use crate::keeper::RefreshPolicy;
-
-pub use account::{AccountConfig, is_loopback};
+pub use account::{AccountConfig, RefreshPolicy, is_loopback};
 pub use desk::Desk;
 pub use file::ConfigFile;
 pub use watch::ConfigWatch;
@@ -164,7 +162,9 @@ fn in_file(error: &str) -> ConfigError {
     let said = if first == last { first.to_owned() } else { format!("{first}: {last}") };
     ConfigError::new(
         "",
-        format!("config.toml is not understood: {said}; mend it and run `systemctl --user reload imgurd`"),
+        format!(
+            "config.toml is not understood: {said}; mend it, and see with `imgurd --check` that it is right"
+        ),
     )
 }
 

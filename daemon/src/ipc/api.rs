@@ -60,7 +60,12 @@ impl Api {
     pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
         let AddAccount { account: name, settings, client_secret, make_default } = call;
         let config = self.desk.add(&name, &settings, make_default.unwrap_or(false))?;
-        self.configured(config, name, client_secret).await
+        self.configured(config, name.clone(), client_secret).await.map_err(|error| match error {
+            Error::StoreUnavailable { reason } => {
+                Error::StoreUnavailable { reason: half_added(&name, &reason) }
+            }
+            other => other,
+        })
     }
 
     pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
@@ -143,6 +148,13 @@ impl Api {
     pub(super) async fn unlock_store(&self) -> Result<Done, Error> {
         self.keeper.unlock_store().await.map(|()| Done {})
     }
+}
+
+fn half_added(name: &str, reason: &str) -> String {
+    format!(
+        "{name} was added, but its client secret could not be kept: {reason}. Then run `imgurctl account set {name} \
+         --client-secret-stdin`"
+    )
 }
 
 fn patience(wait_ms: Option<i64>) -> Result<Duration, Error> {

@@ -25,7 +25,6 @@ use crate::provider::{TokenRequest, TokenResponse};
 use account::{Ask, Progress, Snapshot, Verdict, Want};
 use actor::Message;
 pub use actor::spawn;
-pub use policy::RefreshPolicy;
 pub use watcher::Watcher;
 
 /// The longest that a call waits, whatever it asks for.

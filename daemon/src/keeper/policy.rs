@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::RefreshPolicy;
 use crate::grant::{Access, Timestamp};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -26,21 +27,6 @@ pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_hours(1);
 pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
 /// The least pause between two tries, however often somebody asks.
 pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(1);
-
-/// The person's own figures for when to refresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RefreshPolicy {
-    /// How long before expiry; absent means the rule.
-    pub margin: Option<Duration>,
-    /// How old an access token may become, whatever its expiry.
-    pub max_age: Duration,
-}
-
-impl Default for RefreshPolicy {
-    fn default() -> Self {
-        Self { margin: None, max_age: 28 * DAY }
-    }
-}
 
 /// What `expires_in` (seconds) means: nothing known where it is missing, zero or negative; ten years at most.
 pub(super) fn lifetime(expires_in: Option<i64>) -> Option<Duration> {

@@ -9,9 +9,9 @@ use imgurd_proto::{Error, Secret, Settings, State};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
-use super::{Keeper, RefreshPolicy};
+use super::Keeper;
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Config};
+use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
 use crate::provider::{Answer, Client, Provider, TokenRequest, TokenResponse};
 use crate::store::{MemoryStore, StoreError, TokenStore};

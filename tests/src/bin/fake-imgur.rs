@@ -103,5 +103,5 @@ fn introduce(fake: &Fake) {
     println!("    --api-url {} --redirect-uri {} \\", fake.api_url(), behaviour.callback.unwrap_or_default());
     println!("    --send-redirect-uri false --refresh-reuse tolerated");
     println!("  imgurctl login fake");
-    println!("  imgurctl curl fake -- account/me/images");
+    println!("  imgurctl token fake --header | curl -H @- {}account/me/images", fake.api_url());
 }

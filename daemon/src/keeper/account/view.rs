@@ -232,6 +232,9 @@ impl Account {
     }
 
     fn why_stale(&self, last_failure: &str) -> String {
+        if self.closing {
+            return "imgurd is stopping; ask again when it is back".to_owned();
+        }
         let why = match (self.config.auto_refresh, last_failure) {
             (false, "") => "Auto-refresh is off".to_owned(),
             (false, failure) => format!("Auto-refresh is off, and the last try failed: {failure}"),
@@ -257,6 +260,7 @@ impl Account {
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         let state = self.state(now);
         let grant = self.grant();
+        let handed_out = grant.filter(|_| !self.ledger.is_publishing());
         let next_try = self.next_try(now);
         let waits = self.retry_at.is_some();
         let info = Info {
@@ -268,7 +272,9 @@ impl Account {
             auto_refresh: self.config.auto_refresh,
             login_pending: self.login_pending,
             unsaved: self.ledger.grant_is_unsaved(),
-            expires_at: grant.and_then(|grant| grant.access.as_ref()?.expires_at()).map(Timestamp::as_secs),
+            expires_at: handed_out
+                .and_then(|grant| grant.access.as_ref()?.expires_at())
+                .map(Timestamp::as_secs),
             next_refresh_at: next_try.filter(|_| !waits).map(Timestamp::as_secs),
             retry_at: next_try.filter(|_| waits).or(self.reload_at(now)).map(Timestamp::as_secs),
             granted_at: grant.map(|grant| grant.granted_at.as_secs()),

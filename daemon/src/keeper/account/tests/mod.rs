@@ -13,9 +13,8 @@ use std::time::Duration;
 use imgurd_proto::{Error, RefreshReuse, Settings, State};
 
 use super::{Account, Ask, Effect, Event, Now, Ticket, Want};
-use crate::config::AccountConfig;
+use crate::config::{AccountConfig, RefreshPolicy};
 use crate::grant::{Access, Grant, Issuer, Record, Secret, Timestamp};
-use crate::keeper::RefreshPolicy;
 use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
 use crate::store::StoreError;
 
