@@ -27,8 +27,7 @@ fn a_token_is_refreshed_before_it_expires_with_nobody_asking() {
     let requests = scene.fake.wait_for_answers(Endpoint::Token, 2);
     assert_eq!(requests[1].grant_type(), Some("refresh_token"));
     assert!(now() <= expiry, "before it expires");
-    let account = scene.wait_until(|account| account.expires_at > Some(expiry));
-    assert_eq!(account.state, State::Fresh);
+    scene.wait_until(|account| account.expires_at > Some(expiry) && account.state == State::Fresh);
     assert!(scene.fake.is_live(&scene.token()));
     assert_eq!(scene.refreshes().len(), 1);
 }
