@@ -217,7 +217,9 @@ fn a_token_is_served_to_its_end_and_no_longer_while_the_server_fails() {
         assert_eq!(output.line(), old);
     };
     assert!(now() >= account.expires_at.unwrap());
-    assert!(refusal.complaint().contains("error page"), "{}", refusal.stderr);
+    refusal.complaint();
+    let account = scene.wait_until(|account| account.state == State::Waiting);
+    assert!(account.reason.unwrap().contains("error page"));
 }
 
 #[test]
