@@ -69,7 +69,7 @@ fn an_import_while_the_server_is_down_is_kept_and_verified_later_by_itself() {
     scene.fake.go_down();
     let output = scene.ctl_with(&["import"], &refresh).success();
     assert!(output.stderr.contains("not verified yet"), "{}", output.stderr);
-    assert_eq!(scene.account().state, State::Waiting);
+    scene.wait_until(|account| account.state == State::Waiting);
     scene.fake.come_back();
     scene.wait_until(|account| account.state == State::Fresh);
     assert!(scene.fake.is_live(&scene.token()));
