@@ -99,6 +99,7 @@ fn no_secret_shows_in_any_output_or_file() {
     check(&mut scene);
     scene.crash();
     scene.start();
+    scene.wait_until(|account| account.state != State::StoreUnavailable);
     fail_in_every_way(&scene);
     check(&mut scene);
 
