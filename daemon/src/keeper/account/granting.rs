@@ -267,7 +267,6 @@ impl Account {
     }
 
     pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, now: Now) {
-        self.shelf = Shelf::Read;
         self.record.client_secret = Some(secret).filter(|secret| !secret.is_empty());
         self.ledger.touch();
         self.ledger.reply_when_saved(ticket);

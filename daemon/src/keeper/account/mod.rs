@@ -334,6 +334,12 @@ impl Account {
                     .clone()
                     .unwrap_or_else(|| "The store is still being read; try again".to_owned()),
             }),
+            // A secret alone is no reason to give up a grant that may come back; a new login or a logout is.
+            Shelf::Vanished { reason, .. } if matches!(ask, Ask::KeepClientSecret(_)) => {
+                let reason =
+                    format!("{reason}; the client secret was not kept, `imgurctl logout` makes room for it");
+                Err(Error::StoreUnavailable { reason })
+            }
             _ => Ok(()),
         }
     }

@@ -145,3 +145,20 @@ fn a_caller_hastens_the_next_look_at_an_unreadable_store() {
     bench.want(Want::Valid(MINUTE)).unwrap();
     assert_eq!(bench.loads, 2);
 }
+
+#[test]
+fn a_client_secret_does_not_overwrite_a_grant_that_has_vanished() {
+    let mut bench = Bench::new(Settings::default());
+    bench.feed(Event::Loaded(Err(StoreError::Vanished("It is gone; sign in".to_owned()))));
+    let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("S")));
+    assert!(matches!(bench.replies[&ticket], Err(Error::StoreUnavailable { .. })));
+    assert!(bench.saves.is_empty());
+    bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
+    assert_eq!(bench.served().as_deref(), Some("AT"), "it came back");
+
+    bench.feed(Event::Loaded(Err(full())));
+    bench.ask(Ask::Logout);
+    let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("S")));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+}
