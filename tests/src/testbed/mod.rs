@@ -15,6 +15,7 @@
 //! bed.assert_no_secret_in_sight(&fake.secrets(), &[]);
 //! ```
 
+mod bus;
 mod ctl;
 mod daemon;
 mod leaks;
@@ -38,6 +39,7 @@ use imgurd_proto::{Account, Client};
 use serde_json::json;
 use tempfile::TempDir;
 
+pub use bus::Bus;
 pub use ctl::{Ctl, Output};
 pub use daemon::Daemon;
 pub use scene::{ACCOUNT, Scene};

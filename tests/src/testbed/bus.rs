@@ -1,0 +1,101 @@
+//! A session bus of a test's own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use super::Testbed;
+use super::process::first_readable;
+
+/// A `dbus-daemon` where only what [`activate`](Self::activate) names is started on demand; killed when dropped.
+#[derive(Debug)]
+pub struct Bus {
+    command: Command,
+    running: Option<(Child, BufReader<ChildStdout>)>,
+    services: PathBuf,
+}
+
+impl Testbed {
+    /// Starts a session bus, which the processes started from now on find in their environment.
+    pub fn bus(&self) -> Bus {
+        let services = self.root().join("services");
+        fs::create_dir_all(&services).unwrap();
+        // Where clients look when nobody tells them (`sd_bus_open_user(3)`).
+        let socket = self.runtime_dir().join("bus");
+        let file = self.root().join("session.conf");
+        fs::write(&file, configuration(&socket.display().to_string(), &services.display().to_string()))
+            .unwrap();
+        self.set_env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", socket.display()));
+        let mut command = self.command("dbus-daemon");
+        command.arg("--config-file").arg(file).args(["--nofork", "--nopidfile", "--print-address"]);
+        let mut bus = Bus { command, running: None, services };
+        bus.start();
+        bus
+    }
+}
+
+impl Bus {
+    /// Starts it, where it was before.
+    pub fn start(&mut self) {
+        assert!(self.running.is_none(), "the bus runs already");
+        let mut child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dbus-daemon is installed (Debian: dbus)");
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        assert!(first_readable(&[lines.get_ref().as_fd()]).is_some(), "dbus-daemon did not start in time");
+        let mut address = String::new();
+        lines.read_line(&mut address).unwrap();
+        assert!(address.starts_with("unix:"), "dbus-daemon ended at once");
+        self.running = Some((child, lines));
+    }
+
+    /// Ends it, and with it everybody's connection.
+    pub fn stop(&mut self) {
+        let (mut child, _) = self.running.take().expect("the bus runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Has `command` started when somebody calls the well-known `name`.
+    pub fn activate(&self, name: &str, command: &str) {
+        let file = self.services.join(format!("{name}.service"));
+        fs::write(file, format!("[D-BUS Service]\nName={name}\nExec={command}\n")).unwrap();
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        if self.running.is_some() {
+            self.stop();
+        }
+    }
+}
+
+fn configuration(socket: &str, services: &str) -> String {
+    format!(
+        r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <keep_umask/>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <servicedir>{services}</servicedir>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+  <limit name="max_connections_per_user">2048</limit>
+  <limit name="max_completed_connections">2048</limit>
+  <limit name="max_pending_service_starts">100</limit>
+</busconfig>
+"#
+    )
+}
