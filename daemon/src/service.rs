@@ -20,7 +20,7 @@ use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
 use crate::provider::HttpProvider;
-use crate::store::{FileStore, KeySource, MemoryStore, MissingStore, TokenStore, Witnessed};
+use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 
 /// How long stopping waits for answers on their way: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
@@ -126,16 +126,14 @@ fn notify(state: &[NotifyState]) {
 }
 
 fn store(kind: StoreKind, config: &Config, file: &ConfigFile, state: &Path) -> Arc<dyn TokenStore> {
+    let witness = state.join("stored");
     match kind {
         StoreKind::Memory => Arc::new(MemoryStore::default()),
         StoreKind::File => {
             let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
-            Arc::new(Witnessed::new(store, state.join("stored")))
+            Arc::new(Witnessed::new(store, witness))
         }
-        StoreKind::SecretService => Arc::new(MissingStore::new(
-            "This version keeps grants in an encrypted file, not yet in the desktop's keyring; run `imgurctl init \
-             --store file`, or write store = \"file\" into config.toml, and restart imgurd",
-        )),
+        StoreKind::SecretService => Arc::new(Witnessed::new(SecretServiceStore::new(), witness)),
     }
 }
 

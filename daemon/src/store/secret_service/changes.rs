@@ -1,0 +1,67 @@
+//! Hearing at once that the keyring was locked or unlocked, made, or replaced by another.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use futures_util::stream::select_all;
+use tokio::sync::watch;
+use zbus::message::{Message, Type};
+use zbus::{Connection, MatchRule, MessageStream, Variant};
+
+use super::proxies::NAME;
+
+/// Where all objects of a keyring are.
+const OBJECTS: &str = "/org/freedesktop/secrets";
+
+/// Counts changes from now on, for as long as the connection lasts. An idle bus wakes nobody.
+pub(super) async fn follow(connection: &Connection, changes: watch::Sender<u64>) -> zbus::Result<()> {
+    let mut streams = Vec::new();
+    for rule in rules()? {
+        streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
+    }
+    tokio::spawn(async move {
+        let mut messages = select_all(streams);
+        while let Some(Ok(message)) = messages.next().await {
+            if is_a_change(&message) {
+                changes.send_modify(|count| *count += 1);
+            }
+        }
+    });
+    Ok(())
+}
+
+fn rules() -> zbus::Result<[MatchRule<'static>; 3]> {
+    let signals = || MatchRule::builder().msg_type(Type::Signal);
+    Ok([
+        signals()
+            .sender("org.freedesktop.DBus")
+            .interface("org.freedesktop.DBus")
+            .member("NameOwnerChanged")
+            .arg(0, NAME)
+            .build()?,
+        signals()
+            .sender(NAME)
+            .interface("org.freedesktop.DBus.Properties")
+            .member("PropertiesChanged")
+            .path_namespace(OBJECTS)
+            .arg(0, "org.freedesktop.Secret.Collection")
+            .build()?,
+        // Some keyrings announce no properties, only that a collection has changed, or is there.
+        signals().sender(NAME).interface("org.freedesktop.Secret.Service").path(OBJECTS).build()?,
+    ])
+}
+
+fn is_a_change(message: &Message) -> bool {
+    let body = message.body();
+    match message.header().member().map(|member| member.as_str()) {
+        // A keyring that ends is no news: looking for it would start it again.
+        Some("NameOwnerChanged") => {
+            body.deserialize::<(&str, &str, &str)>().is_ok_and(|(_, _, owner)| !owner.is_empty())
+        }
+        // That items came or went is none of our business.
+        Some("PropertiesChanged") => body
+            .deserialize::<(&str, HashMap<&str, Variant<'_>>, Vec<&str>)>()
+            .is_ok_and(|(_, changed, dropped)| changed.contains_key("Locked") || dropped.contains(&"Locked")),
+        _ => true,
+    }
+}

@@ -1,0 +1,111 @@
+//! Whether the keyring is open, and opening it. Looking never raises a prompt; only [`Door::unlock`] does.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::{Mutex, watch};
+use tokio::time::sleep;
+use zbus::fdo::DBusProxy;
+use zbus::names::{BusName, OwnedUniqueName};
+use zbus::{Connection, ObjectPath, OwnedObjectPath};
+
+use super::bus::Bus;
+use super::proxies::{CollectionProxy, NAME, NO_OBJECT, PromptProxy, ServiceProxy};
+use super::{SERVICE, sentences};
+use crate::store::StoreError;
+
+/// How long a dialog waits for the person.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The keyring as it looks from outside.
+#[derive(Debug)]
+pub(super) struct Door {
+    bus: Bus,
+    /// Held while a dialog is open: whoever asks meanwhile waits for its answer, not for a second dialog.
+    unlocking: Mutex<()>,
+}
+
+impl Door {
+    pub(super) fn new(changes: watch::Sender<u64>) -> Self {
+        Self { bus: Bus::new(changes), unlocking: Mutex::new(()) }
+    }
+
+    /// Which keyring it is whose items of `account` can be read and written just now, without a prompt. A keyring
+    /// that is not running, and that the bus can start, is started.
+    pub(super) async fn look(&self, account: &str) -> Result<OwnedUniqueName, StoreError> {
+        let connection = self.bus.connection().await?;
+        let looked = async {
+            let service = ServiceProxy::new(&connection).await?;
+            let Some(default) = default_collection(&service).await? else {
+                return Ok(Err(sentences::never_initialised()));
+            };
+            // An item may be in another collection than the default one, where that was changed.
+            let attributes = HashMap::from([("service", SERVICE), ("username", account)]);
+            let (_, locked_items) = service.search_items(&attributes).await?;
+            if is_locked(&connection, &default).await? || !locked_items.is_empty() {
+                return Ok(Err(sentences::locked()));
+            }
+            let names = DBusProxy::new(&connection).await?;
+            Ok(Ok(names.get_name_owner(BusName::try_from(NAME)?).await?))
+        };
+        looked.await.map_err(sentences::from_bus)?
+    }
+
+    /// Unlocks the default collection, and the items of ours that are elsewhere, by way of the keyring's own prompt.
+    pub(super) async fn unlock(&self) -> Result<(), StoreError> {
+        let _one_dialog = self.unlocking.lock().await;
+        let connection = self.bus.connection().await?;
+        let asked = async {
+            let service = ServiceProxy::new(&connection).await?;
+            let Some(default) = default_collection(&service).await? else {
+                return Ok(Err(sentences::never_initialised()));
+            };
+            let attributes = HashMap::from([("service", SERVICE)]);
+            let (_, locked_items) = service.search_items(&attributes).await?;
+            let objects: Vec<ObjectPath<'_>> =
+                [&default].into_iter().chain(&locked_items).map(|path| path.as_ref()).collect();
+            let (_, prompt) = service.unlock(&objects).await?;
+            if prompt.as_str() != NO_OBJECT
+                && let Err(error) = answer(&connection, &service, &prompt).await?
+            {
+                return Ok(Err(error));
+            }
+            Ok(if is_locked(&connection, &default).await? { Err(sentences::dismissed()) } else { Ok(()) })
+        };
+        asked.await.map_err(sentences::from_bus)?
+    }
+}
+
+async fn default_collection(service: &ServiceProxy<'_>) -> zbus::Result<Option<OwnedObjectPath>> {
+    let path = service.read_alias("default").await?;
+    Ok(Some(path).filter(|path| path.as_str() != NO_OBJECT))
+}
+
+async fn is_locked(connection: &Connection, collection: &OwnedObjectPath) -> zbus::Result<bool> {
+    CollectionProxy::new(connection, collection).await?.locked().await
+}
+
+/// Shows the prompt and waits for its answer, until it has been open for too long.
+async fn answer(
+    connection: &Connection,
+    service: &ServiceProxy<'_>,
+    prompt: &OwnedObjectPath,
+) -> zbus::Result<Result<(), StoreError>> {
+    let prompt = PromptProxy::new(connection, prompt).await?;
+    let mut completed = prompt.receive_completed().await?;
+    let mut owners = service.inner().receive_owner_changed().await?;
+    prompt.prompt("").await?;
+    tokio::select! {
+        answer = completed.next() => Ok(match answer {
+            Some(answer) if answer.args()?.dismissed => Err(sentences::dismissed()),
+            Some(_) => Ok(()),
+            None => Err(sentences::no_bus(&"the connection was lost")),
+        }),
+        _ = owners.next() => Ok(Err(sentences::restarted())),
+        () = sleep(PATIENCE) => {
+            prompt.dismiss().await?;
+            Ok(Err(sentences::unanswered()))
+        }
+    }
+}
