@@ -18,8 +18,10 @@
 mod bus;
 mod ctl;
 mod daemon;
+mod keyring;
 mod leaks;
 mod process;
+mod prompter;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,8 @@ use tempfile::TempDir;
 pub use bus::Bus;
 pub use ctl::{Ctl, Output};
 pub use daemon::Daemon;
+pub use keyring::Keyring;
+pub use prompter::Answer;
 pub use scene::{ACCOUNT, Scene};
 
 use crate::browser;

@@ -6,6 +6,7 @@ mod consent;
 mod crowd;
 mod failures;
 mod grants;
+mod keyring;
 mod lifecycle;
 mod refresh;
 mod secrets;
