@@ -206,8 +206,9 @@ impl Keyring {
 
     /// Blocks until so many dialogs were shown.
     pub fn wait_for_dialogs(&mut self, number: usize) {
-        let shown = timeout(PATIENCE, self.shown.wait_for(|shown| *shown >= number));
-        self.runtime.block_on(async { shown.await.map(|_| ()) }).expect("a dialog in time");
+        let shown = self.shown.wait_for(|shown| *shown >= number);
+        let shown = self.runtime.block_on(async { timeout(PATIENCE, shown).await.map(drop) });
+        shown.expect("a dialog in time");
     }
 }
 
