@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
+use zbus::OwnedObjectPath;
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, OwnedUniqueName};
-use zbus::{Connection, ObjectPath, OwnedObjectPath};
 
 use super::bus::Bus;
 use super::proxies::{CollectionProxy, NAME, NO_OBJECT, PromptProxy, ServiceProxy};
@@ -40,10 +40,8 @@ impl Door {
             let Some(default) = default_collection(&service).await? else {
                 return Ok(Err(sentences::never_initialised()));
             };
-            // An item may be in another collection than the default one, where that was changed.
-            let attributes = HashMap::from([("service", SERVICE), ("username", account)]);
-            let (_, locked_items) = service.search_items(&attributes).await?;
-            if is_locked(&connection, &default).await? || !locked_items.is_empty() {
+            let ours = HashMap::from([("service", SERVICE), ("username", account)]);
+            if !locked(&service, default, &ours).await?.is_empty() {
                 return Ok(Err(sentences::locked()));
             }
             let names = DBusProxy::new(&connection).await?;
@@ -52,7 +50,7 @@ impl Door {
         looked.await.map_err(sentences::from_bus)?
     }
 
-    /// Unlocks the default collection, and the items of ours that are elsewhere, by way of the keyring's own prompt.
+    /// Unlocks what is locked, by way of the keyring's own prompt.
     pub(super) async fn unlock(&self) -> Result<(), StoreError> {
         let _one_dialog = self.unlocking.lock().await;
         let connection = self.bus.connection().await?;
@@ -61,17 +59,17 @@ impl Door {
             let Some(default) = default_collection(&service).await? else {
                 return Ok(Err(sentences::never_initialised()));
             };
-            let attributes = HashMap::from([("service", SERVICE)]);
-            let (_, locked_items) = service.search_items(&attributes).await?;
-            let objects: Vec<ObjectPath<'_>> =
-                [&default].into_iter().chain(&locked_items).map(|path| path.as_ref()).collect();
+            let ours = HashMap::from([("service", SERVICE)]);
+            let objects = locked(&service, default.clone(), &ours).await?;
+            let objects: Vec<_> = objects.iter().map(|path| path.as_ref()).collect();
             let (_, prompt) = service.unlock(&objects).await?;
-            if prompt.as_str() != NO_OBJECT
-                && let Err(error) = answer(&connection, &service, &prompt).await?
-            {
-                return Ok(Err(error));
-            }
-            Ok(if is_locked(&connection, &default).await? { Err(sentences::dismissed()) } else { Ok(()) })
+            let answer = match prompt.as_str() {
+                NO_OBJECT => Ok(()),
+                _ => answer(&service, &prompt).await?,
+            };
+            // Whatever became of the dialog, somebody else may have unlocked it meanwhile.
+            let is_open = locked(&service, default, &ours).await?.is_empty();
+            Ok(if is_open { Ok(()) } else { answer.and(Err(sentences::dismissed())) })
         };
         asked.await.map_err(sentences::from_bus)?
     }
@@ -82,17 +80,26 @@ async fn default_collection(service: &ServiceProxy<'_>) -> zbus::Result<Option<O
     Ok(Some(path).filter(|path| path.as_str() != NO_OBJECT))
 }
 
-async fn is_locked(connection: &Connection, collection: &OwnedObjectPath) -> zbus::Result<bool> {
-    CollectionProxy::new(connection, collection).await?.locked().await
+/// What would have to be unlocked: the default collection, and items of ours, which may be in another one where the
+/// default was changed.
+async fn locked(
+    service: &ServiceProxy<'_>,
+    default: OwnedObjectPath,
+    ours: &HashMap<&str, &str>,
+) -> zbus::Result<Vec<OwnedObjectPath>> {
+    let (_, mut locked) = service.search_items(ours).await?;
+    if CollectionProxy::new(service.inner().connection(), &default).await?.locked().await? {
+        locked.push(default);
+    }
+    Ok(locked)
 }
 
 /// Shows the prompt and waits for its answer, until it has been open for too long.
 async fn answer(
-    connection: &Connection,
     service: &ServiceProxy<'_>,
     prompt: &OwnedObjectPath,
 ) -> zbus::Result<Result<(), StoreError>> {
-    let prompt = PromptProxy::new(connection, prompt).await?;
+    let prompt = PromptProxy::new(service.inner().connection(), prompt).await?;
     let mut completed = prompt.receive_completed().await?;
     let mut owners = service.inner().receive_owner_changed().await?;
     prompt.prompt("").await?;
@@ -104,8 +111,11 @@ async fn answer(
         }),
         _ = owners.next() => Ok(Err(sentences::restarted())),
         () = sleep(PATIENCE) => {
-            prompt.dismiss().await?;
+            let _ = prompt.dismiss().await;
             Ok(Err(sentences::unanswered()))
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

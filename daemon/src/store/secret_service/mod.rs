@@ -20,10 +20,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
-use zeroize::Zeroizing;
 
 use self::door::Door;
-use self::vault::{Call, Vault};
+use self::vault::{Call, Item, Vault};
 use super::{StoreError, TokenStore, item};
 use crate::grant::Record;
 
@@ -31,7 +30,7 @@ use crate::grant::Record;
 const SERVICE: &str = "imgurd";
 
 /// Keeps records in the desktop's keyring, an item an account.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SecretServiceStore {
     door: Arc<Door>,
     /// A call holds it from beginning to end: they come one after the other.
@@ -52,11 +51,11 @@ impl SecretServiceStore {
         let changes = watch::Sender::new(0);
         let connect =
             || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<keyring::CredentialStore>);
-        let vault = Vault::new(connect, changes.clone());
+        let vault = Vault::new(Arc::new(connect), changes.clone());
         Self { door: Arc::new(Door::new(changes.clone())), vault: Arc::new(Mutex::new(vault)), changes }
     }
 
-    async fn call(self, account: &str, call: Call) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    async fn call(self, account: &str, call: Call) -> Result<Item, StoreError> {
         // Where the keyring hangs or is locked, all hear of it at the same time and not one after the other.
         self.door.look(account).await?;
         let mut vault = self.vault.lock().await;

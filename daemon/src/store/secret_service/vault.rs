@@ -24,7 +24,7 @@ use crate::store::{StoreError, item};
 const MOST_OWED: usize = 4;
 
 /// How the keyring crates are joined to a keyring: anew for each keyring, and after a failure.
-pub(super) type Connect = fn() -> keyring::Result<Arc<CredentialStore>>;
+pub(super) type Connect = Arc<dyn Fn() -> keyring::Result<Arc<CredentialStore>> + Send + Sync>;
 
 type Job = Box<dyn FnOnce(&mut Session) + Send>;
 
@@ -35,11 +35,12 @@ pub(super) enum Call {
     Write(Zeroizing<Vec<u8>>),
 }
 
-/// What came of it: the item as it is now.
-type Outcome = Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
+/// The item as it is then; none where the keyring shows none.
+pub(super) type Item = Option<Zeroizing<Vec<u8>>>;
+
+type Outcome = Result<Item, StoreError>;
 
 /// The thread, and what it may have left undone.
-#[derive(Debug)]
 pub(super) struct Vault {
     connect: Connect,
     /// The way to the thread; it ends when this is gone.
@@ -67,7 +68,7 @@ impl Vault {
         Self { connect, thread: None, owed: Vec::new(), changes }
     }
 
-    /// Does as it is told to the item of `account` in the keyring `owner`.
+    /// Does as it is told to the item of `account` in the keyring `owner`. To be awaited to its end.
     pub(super) async fn call(&mut self, owner: OwnedUniqueName, account: &str, call: Call) -> Outcome {
         let writes = matches!(call, Call::Write(_)).then(|| account.to_owned());
         self.owed.retain_mut(Owed::is_under_way);
@@ -80,7 +81,7 @@ impl Vault {
         let job: Job = Box::new(move |session| {
             let _ = reply.send(session.call(&owner, &name, &call));
         });
-        let thread = self.thread.take().map_or_else(|| start(self.connect), Ok)?;
+        let thread = self.thread.take().map_or_else(|| start(self.connect.clone()), Ok)?;
         thread.send(job).map_err(|_| sentences::does_not_answer())?;
         if let Ok(outcome) = timeout(ANSWER, &mut outcome).await {
             self.thread = Some(thread);
@@ -128,7 +129,9 @@ impl Session {
         self.opened.take_if(|(opened, _)| opened != owner);
         let is_reused = self.opened.is_some();
         match self.attempt(owner, account, call) {
-            Err(Failure::Session(_)) if is_reused => self.attempt(owner, account, call),
+            Err(Failure::Session(KeyringError::PlatformFailure(_))) if is_reused => {
+                self.attempt(owner, account, call)
+            }
             outcome => outcome,
         }
         .map_err(|failure| match failure {
@@ -159,7 +162,7 @@ impl Session {
 }
 
 enum Failure {
-    /// The keyring crates': their session may be no good any more.
+    /// The keyring crates'; their session may be no good any more.
     Session(KeyringError),
     /// What the item holds, or does not.
     Item(StoreError),
@@ -171,7 +174,7 @@ impl From<KeyringError> for Failure {
     }
 }
 
-fn read(entry: &Entry) -> keyring::Result<Option<Zeroizing<Vec<u8>>>> {
+fn read(entry: &Entry) -> keyring::Result<Item> {
     match entry.get_secret() {
         Ok(item) => Ok(Some(Zeroizing::new(item))),
         Err(KeyringError::NoEntry) => Ok(None),
@@ -180,7 +183,7 @@ fn read(entry: &Entry) -> keyring::Result<Option<Zeroizing<Vec<u8>>>> {
 }
 
 /// Writes the item and reads it back, which is as much as can be known of its being kept.
-fn write(entry: &Entry, account: &str, new: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+fn write(entry: &Entry, account: &str, new: &[u8]) -> Result<Item, Failure> {
     if let Some(old) = read(entry)? {
         item::may_replace(account, &old).map_err(Failure::Item)?;
     }
