@@ -54,6 +54,9 @@ impl SessionBus {
             // Watching before trying, so that no bus appears unnoticed between the two.
             let watch = self.socket.as_deref().map(FileWatch::for_appearance).transpose();
             for pause in [Duration::ZERO].into_iter().chain(RETRIES) {
+                if self.socket.as_ref().is_some_and(|socket| !socket.exists()) {
+                    break;
+                }
                 sleep(pause).await;
                 if let Ok(connection) = self.connect().await {
                     return connection;
