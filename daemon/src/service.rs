@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::bus::SessionBus;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
@@ -71,7 +72,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     wires.spawn(ipc::serve(socket(&options)?, api.clone()));
     if !options.no_dbus {
         let (trying, tried) = oneshot::channel();
-        wires.spawn(ipc::dbus::serve(api, trying));
+        wires.spawn(ipc::dbus::serve(api, SessionBus::open(), trying));
         let _ = tried.await;
     }
     notify(&[NotifyState::Ready]);

@@ -1,7 +1,6 @@
 //! The interface on the session bus, while there is one.
 
 mod account;
-mod bus;
 mod dictionary;
 mod manager;
 mod memfd;
@@ -12,30 +11,23 @@ use tokio::sync::oneshot;
 use zbus::Connection;
 use zbus::fdo::{DBusProxy, ObjectManager, RequestNameFlags, RequestNameReply};
 
-use self::bus::SessionBus;
 use self::manager::Manager;
 use self::objects::Objects;
 use super::Api;
+use crate::bus::SessionBus;
 
-/// Serves callers on the session bus for as long as it is polled: it does without a bus, and is there again when the
-/// bus is. Drops `tried` when the first try has come to its end.
-pub async fn serve(api: Api, tried: oneshot::Sender<()>) {
-    let bus = match SessionBus::find() {
-        Ok(bus) => bus,
-        Err(error) => return tracing::warn!(%error, "not on D-Bus: DBUS_SESSION_BUS_ADDRESS is no address"),
-    };
+/// Serves callers on the bus for as long as it is polled: it does without a bus, and is there again when the bus is.
+/// Drops `tried` when the first try has come to its end.
+pub async fn serve(api: Api, bus: SessionBus, tried: oneshot::Sender<()>) {
     let mut tried = Some(tried);
-    let mut first =
-        bus.connect().await.inspect_err(|error| tracing::info!(%error, "no session bus yet")).ok();
     loop {
-        let connection = if let Some(connection) = first.take() {
-            connection
-        } else {
+        if bus.connection().await.is_err() {
             tried.take();
-            bus.wait().await
-        };
+        }
+        let connection = bus.wait().await;
         if let Err(error) = stay(&connection, &api, &mut tried).await {
             tracing::warn!(%error, "the session bus refused what a service needs");
+            tried.take();
         }
         // Where it is not lost but refuses, nothing would be otherwise the next time.
         connection.closed().await;
