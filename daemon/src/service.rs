@@ -1,5 +1,6 @@
 //! The one place that builds all rooms and joins them.
 
+use std::cell::LazyCell;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::future::pending;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -12,15 +13,19 @@ use anyhow::{Context, bail};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::bus::SessionBus;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, ConfigWatch, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
 use crate::provider::HttpProvider;
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
+use crate::watch::FileWatch;
 
 /// How long stopping waits for answers on their way: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
@@ -32,6 +37,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The local socket; absent means where clients look for it.
     pub socket: Option<PathBuf>,
+    /// Whether to stay off D-Bus.
+    pub no_dbus: bool,
     /// Another store than the configuration names.
     pub store: Option<StoreKind>,
 }
@@ -57,12 +64,23 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let state = directory("XDG_STATE_HOME", ".local/state")?;
     let _lock = lock(&state)?;
     raise_descriptor_limit();
-    let store = store(options.store.unwrap_or(config.store), &config, &file, &state);
+    let bus = LazyCell::new(SessionBus::open);
+    let store = match options.store.unwrap_or(config.store) {
+        StoreKind::Memory => Arc::new(MemoryStore::default()),
+        StoreKind::File => file_store(&config, &file, &state),
+        StoreKind::SecretService => keyring(bus.clone(), &state),
+    };
     let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store, clock);
     let desk = Arc::new(Desk::new(file, config));
     let api = Api::new(keeper.clone(), Logins::new(keeper.clone()), desk.clone());
-    let serving = tokio::spawn(ipc::serve(socket(&options)?, api));
+    let mut wires = JoinSet::new();
+    wires.spawn(ipc::serve(socket(&options)?, api.clone()));
+    if !options.no_dbus {
+        let (trying, tried) = oneshot::channel();
+        wires.spawn(ipc::dbus::serve(api, bus.clone(), trying));
+        let _ = tried.await;
+    }
     notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let watch = watch(&desk);
@@ -76,7 +94,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         }
     }
     notify(&[NotifyState::Stopping]);
-    serving.abort();
+    wires.abort_all();
     if timeout(LAST_ANSWERS, keeper.drain()).await.is_err() {
         tracing::warn!("stopped before the store or the server answered");
     }
@@ -101,18 +119,18 @@ async fn reload(desk: &Desk, keeper: &Keeper) {
     }
 }
 
-fn watch(desk: &Desk) -> Option<ConfigWatch> {
+fn watch(desk: &Desk) -> Option<FileWatch> {
     let path = desk.file().path();
     let directory = path.parent().unwrap_or(Path::new("."));
     // There must be one to watch; where there cannot be, `account add` will say so.
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let watch = ConfigWatch::new(path);
+    let watch = FileWatch::for_content(path);
     watch
         .inspect_err(|error| tracing::warn!(%error, "edits of the configuration need a reload to be noticed"))
         .ok()
 }
 
-async fn edited(watch: Option<&ConfigWatch>) {
+async fn edited(watch: Option<&FileWatch>) {
     match watch {
         Some(watch) if watch.changed().await.is_ok() => {}
         _ => pending().await,
@@ -125,16 +143,14 @@ fn notify(state: &[NotifyState]) {
     }
 }
 
-fn store(kind: StoreKind, config: &Config, file: &ConfigFile, state: &Path) -> Arc<dyn TokenStore> {
-    let witness = state.join("stored");
-    match kind {
-        StoreKind::Memory => Arc::new(MemoryStore::default()),
-        StoreKind::File => {
-            let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
-            Arc::new(Witnessed::new(store, witness))
-        }
-        StoreKind::SecretService => Arc::new(Witnessed::new(SecretServiceStore::new(), witness)),
-    }
+/// The default, and the choice where there is a desktop.
+fn keyring(bus: SessionBus, state: &Path) -> Arc<dyn TokenStore> {
+    Arc::new(Witnessed::new(SecretServiceStore::new(bus), state.join("stored")))
+}
+
+fn file_store(config: &Config, file: &ConfigFile, state: &Path) -> Arc<dyn TokenStore> {
+    let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
+    Arc::new(Witnessed::new(store, state.join("stored")))
 }
 
 /// systemd hands a credential over where there is one; otherwise the key lies beside the configuration.

@@ -9,24 +9,36 @@ use zbus::message::{Message, Type};
 use zbus::{Connection, MatchRule, MessageStream, Variant};
 
 use super::proxies::NAME;
+use crate::bus::SessionBus;
 
 /// Where all objects of a keyring are.
 const OBJECTS: &str = "/org/freedesktop/secrets";
 
-/// Counts changes from now on, for as long as the connection lasts. An idle bus wakes nobody.
-pub(super) async fn follow(connection: &Connection, changes: watch::Sender<u64>) -> zbus::Result<()> {
+/// Counts changes for as long as it is polled. An idle bus wakes nobody.
+pub(super) async fn count(bus: SessionBus, changes: watch::Sender<u64>) {
+    loop {
+        let connection = bus.wait().await;
+        if let Err(error) = follow(&connection, &changes).await {
+            tracing::warn!(%error, "the keyring may be unlocked unnoticed, and is asked again later");
+        }
+        // Where it is not lost but refuses, nothing would be otherwise the next time.
+        connection.closed().await;
+    }
+}
+
+async fn follow(connection: &Connection, changes: &watch::Sender<u64>) -> zbus::Result<()> {
     let mut streams = Vec::new();
     for rule in rules()? {
         streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
     }
-    tokio::spawn(async move {
-        let mut messages = select_all(streams);
-        while let Some(Ok(message)) = messages.next().await {
-            if is_a_change(&message) {
-                changes.send_modify(|count| *count += 1);
-            }
+    // The bus is back, or something may have happened before anybody listened.
+    changes.send_modify(|count| *count += 1);
+    let mut messages = select_all(streams);
+    while let Some(message) = messages.next().await {
+        if is_a_change(&message?) {
+            changes.send_modify(|count| *count += 1);
         }
-    });
+    }
     Ok(())
 }
 

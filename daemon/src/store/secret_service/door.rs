@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 use zbus::OwnedObjectPath;
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, OwnedUniqueName};
 
-use super::bus::Bus;
 use super::proxies::{CollectionProxy, NAME, NO_OBJECT, PromptProxy, ServiceProxy};
 use super::{SERVICE, sentences};
+use crate::bus::SessionBus;
 use crate::store::StoreError;
 
 /// How long a dialog waits for the person.
@@ -21,20 +21,20 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// The keyring as it looks from outside.
 #[derive(Debug)]
 pub(super) struct Door {
-    bus: Bus,
+    bus: SessionBus,
     /// Held while a dialog is open: whoever asks meanwhile waits for its answer, not for a second dialog.
     unlocking: Mutex<()>,
 }
 
 impl Door {
-    pub(super) fn new(changes: watch::Sender<u64>) -> Self {
-        Self { bus: Bus::new(changes), unlocking: Mutex::new(()) }
+    pub(super) fn new(bus: SessionBus) -> Self {
+        Self { bus, unlocking: Mutex::new(()) }
     }
 
     /// Which keyring it is whose items of `account` can be read and written just now, without a prompt. A keyring
     /// that is not running, and that the bus can start, is started.
     pub(super) async fn look(&self, account: &str) -> Result<OwnedUniqueName, StoreError> {
-        let connection = self.bus.connection().await?;
+        let connection = self.bus.connection().await.map_err(|reason| sentences::no_bus(&reason))?;
         let looked = async {
             let service = ServiceProxy::new(&connection).await?;
             let Some(default) = default_collection(&service).await? else {
@@ -53,7 +53,7 @@ impl Door {
     /// Unlocks what is locked, by way of the keyring's own prompt.
     pub(super) async fn unlock(&self) -> Result<(), StoreError> {
         let _one_dialog = self.unlocking.lock().await;
-        let connection = self.bus.connection().await?;
+        let connection = self.bus.connection().await.map_err(|reason| sentences::no_bus(&reason))?;
         let asked = async {
             let service = ServiceProxy::new(&connection).await?;
             let Some(default) = default_collection(&service).await? else {

@@ -8,7 +8,6 @@
 //! Nothing that a keyring says is taken for "there is no grant": what it hides when locked, and what it lost, is told
 //! apart by the [`Witnessed`](super::Witnessed) around this.
 
-mod bus;
 mod changes;
 mod door;
 mod proxies;
@@ -19,11 +18,13 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use keyring::CredentialStore;
 use tokio::sync::{Mutex, watch};
 
 use self::door::Door;
 use self::vault::{Call, Item, Vault};
 use super::{StoreError, TokenStore, item};
+use crate::bus::SessionBus;
 use crate::grant::Record;
 
 /// The attribute `service` of our items; `username` is the account's name.
@@ -38,21 +39,15 @@ pub struct SecretServiceStore {
     changes: watch::Sender<u64>,
 }
 
-impl Default for SecretServiceStore {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl SecretServiceStore {
-    /// The store of this session. Nothing is opened before it is needed.
+    /// The store of this session. Begins to listen for changes, on the runtime; nothing is opened before it is needed.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(bus: SessionBus) -> Self {
         let changes = watch::Sender::new(0);
-        let connect =
-            || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<keyring::CredentialStore>);
+        tokio::spawn(changes::count(bus.clone(), changes.clone()));
+        let connect = || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<CredentialStore>);
         let vault = Vault::new(Arc::new(connect), changes.clone());
-        Self { door: Arc::new(Door::new(changes.clone())), vault: Arc::new(Mutex::new(vault)), changes }
+        Self { door: Arc::new(Door::new(bus)), vault: Arc::new(Mutex::new(vault)), changes }
     }
 
     async fn call(self, account: &str, call: Call) -> Result<Item, StoreError> {

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use keyring::{CredentialStore, Entry, Error as KeyringError};
 use tokio::sync::oneshot::error::TryRecvError;
@@ -16,9 +17,11 @@ use tokio::time::timeout;
 use zbus::names::OwnedUniqueName;
 use zeroize::Zeroizing;
 
-use super::bus::ANSWER;
 use super::{SERVICE, sentences};
 use crate::store::{StoreError, item};
+
+/// How long a call may take. It waits for no person.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How many abandoned calls are waited for. A keyring that owes more is not asked again.
 const MOST_OWED: usize = 4;
