@@ -1,6 +1,13 @@
 //! The person before the keyring's dialog: stands in for the desktop's prompter, which GNOME Keyring asks for passwords
 //! (`org.gnome.keyring.SystemPrompter`, of gcr), and counts how often.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
+    clippy::used_underscore_binding,
+    reason = "the macro wants methods as the interface has them"
+)]
+
 use std::collections::HashMap;
 
 use aes::cipher::{BlockEncryptMut as _, KeyIvInit as _, block_padding::Pkcs7};

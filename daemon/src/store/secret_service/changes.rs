@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::select_all;
 use tokio::sync::watch;
 use zbus::message::{Message, Type};
+use zbus::names::MemberName;
 use zbus::{Connection, MatchRule, MessageStream, Variant};
 
 use super::proxies::NAME;
@@ -65,7 +66,7 @@ fn rules() -> zbus::Result<[MatchRule<'static>; 3]> {
 
 fn is_a_change(message: &Message) -> bool {
     let body = message.body();
-    match message.header().member().map(|member| member.as_str()) {
+    match message.header().member().map(MemberName::as_str) {
         // A keyring that ends is no news: looking for it would start it again.
         Some("NameOwnerChanged") => {
             body.deserialize::<(&str, &str, &str)>().is_ok_and(|(_, _, owner)| !owner.is_empty())

@@ -18,7 +18,8 @@ struct Dialog {
 
 #[zbus::interface(name = "org.freedesktop.Secret.Prompt")]
 impl Dialog {
-    async fn prompt(&self, _window_id: &str, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+    async fn prompt(&self, window_id: &str, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+        assert_eq!(window_id, "", "there is no window of ours");
         self.done.send("shown").unwrap();
         if let Some(dismissed) = self.answer {
             Self::completed(&emitter, dismissed, Variant::from("")).await.unwrap();

@@ -98,9 +98,8 @@ fn vault() -> (Arc<Keyring>, Vault, watch::Receiver<u64>) {
         connected.connections.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(Connected(connected.clone())) as Arc<CredentialStore>)
     };
-    let changes = watch::Sender::new(0);
-    let changed = changes.subscribe();
-    (keyring, Vault::new(Arc::new(connect), changes), changed)
+    let (counter, changes) = watch::channel(0);
+    (keyring, Vault::new(Arc::new(connect), counter), changes)
 }
 
 fn owner(name: &str) -> OwnedUniqueName {
@@ -144,7 +143,7 @@ async fn brings_back_what_was_written() {
 
 #[tokio::test]
 async fn an_abandoned_write_is_never_overtaken_by_a_newer_one() {
-    let (keyring, mut vault, mut changed) = vault();
+    let (keyring, mut vault, mut changes) = vault();
     write(&mut vault, "a", "one").await.unwrap();
     let end = abandoned(&keyring, &mut vault, "a", "two").await;
 
@@ -152,10 +151,10 @@ async fn an_abandoned_write_is_never_overtaken_by_a_newer_one() {
     // Others are not concerned, and reading does no harm.
     assert_eq!(read(&mut vault, "a").await, Ok(Some(record("one"))));
     write(&mut vault, "b", "other").await.unwrap();
-    assert!(!changed.has_changed().unwrap());
+    assert!(!changes.has_changed().unwrap());
 
     drop(end);
-    changed.changed().await.unwrap();
+    changes.changed().await.unwrap();
     assert_eq!(read(&mut vault, "a").await, Ok(Some(record("two"))));
     write(&mut vault, "a", "three").await.unwrap();
     assert_eq!(read(&mut vault, "a").await, Ok(Some(record("three"))));
@@ -163,14 +162,14 @@ async fn an_abandoned_write_is_never_overtaken_by_a_newer_one() {
 
 #[tokio::test]
 async fn a_keyring_that_owes_too_much_is_not_asked_again() {
-    let (keyring, mut vault, mut changed) = vault();
+    let (keyring, mut vault, mut changes) = vault();
     let mut ends = Vec::new();
     for number in 0..MOST_OWED {
         ends.push(abandoned(&keyring, &mut vault, &number.to_string(), "any").await);
     }
     assert_eq!(read(&mut vault, "a").await, Err(sentences::does_not_answer()));
     ends.pop();
-    changed.changed().await.unwrap();
+    changes.changed().await.unwrap();
     assert_eq!(read(&mut vault, "a").await, Ok(None));
 }
 
