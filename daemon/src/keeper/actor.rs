@@ -320,7 +320,7 @@ async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
     {
         return;
     }
-    pending().await;
+    pending::<()>().await;
 }
 
 /// Events carry secrets: their names are all that a log may see.

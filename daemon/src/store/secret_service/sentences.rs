@@ -8,8 +8,8 @@ use zbus::fdo;
 use crate::store::StoreError;
 
 /// The way out for machines without a keyring.
-const FILE_INSTEAD: &str = "keep grants in an encrypted file: write store = \"file\" into config.toml, run `imgurctl init --store \
-                            file`, and restart imgurd";
+const FILE_INSTEAD: &str = "keep grants in an encrypted file: write store = \"file\" into config.toml, run \
+                            `imgurctl init --store file`, and restart imgurd";
 
 fn unavailable(reason: impl Into<String>) -> StoreError {
     StoreError::Unavailable(reason.into())
@@ -22,14 +22,14 @@ pub(super) fn locked() -> StoreError {
 pub(super) fn dismissed() -> StoreError {
     unavailable(
         "The keyring stays locked, because its dialog was dismissed or could not be shown; run `imgurctl unlock` \
-                 again where there is a display",
+         again where there is a display",
     )
 }
 
 pub(super) fn unanswered() -> StoreError {
     unavailable(
         "The keyring stays locked, because nobody answered its dialog within two minutes; run `imgurctl unlock` \
-                 again",
+         again",
     )
 }
 
@@ -65,13 +65,15 @@ pub(super) fn not_whole() -> StoreError {
 }
 
 /// Our own connection's trouble.
-pub(super) fn from_bus(error: zbus::Error) -> StoreError {
-    match error {
-        zbus::Error::InputOutput(error) if error.kind() == io::ErrorKind::TimedOut => does_not_answer(),
-        zbus::Error::InputOutput(error) => no_bus(&error),
-        zbus::Error::FDO(error) => from_standard(*error),
-        zbus::Error::MethodError(name, _, _) if is_about_starting(&name) => absent(&name),
-        other => odd(&other),
+impl From<zbus::Error> for StoreError {
+    fn from(error: zbus::Error) -> Self {
+        match error {
+            zbus::Error::InputOutput(error) if error.kind() == io::ErrorKind::TimedOut => does_not_answer(),
+            zbus::Error::InputOutput(error) => no_bus(&error),
+            zbus::Error::FDO(error) => from_standard(*error),
+            zbus::Error::MethodError(name, _, _) if is_about_starting(&name) => absent(&name),
+            other => odd(&other),
+        }
     }
 }
 
