@@ -68,9 +68,10 @@ async fn a_store_that_hangs_delays_no_other_account_and_the_token_no_more_than_t
     assert_eq!(keeper.token(Some("other"), None, WAIT).await.unwrap().access_token, Secret::from("new 1"));
     assert_eq!(before.elapsed(), Duration::ZERO);
 
-    let account = keeper.accept("stuck", login(), false).await.unwrap();
+    let signed_in = keeper.accept("stuck", login(), false).await.unwrap();
     assert_eq!(before.elapsed().as_secs(), 2);
-    assert!(account.unsaved);
+    assert!(signed_in.account.unsaved);
+    assert_eq!(signed_in.account.username.as_deref(), Some("alice"));
     assert_eq!(keeper.token(Some("stuck"), None, WAIT).await.unwrap().access_token, Secret::from("LOGIN"));
     assert_eq!(server.requests(), 1);
 }
