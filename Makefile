@@ -32,6 +32,7 @@ demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
 
 test: ## Run all tests
 	$(BUILD)
+	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run --workspace --all-targets --locked --no-fail-fast; \
 	else \
