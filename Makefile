@@ -27,12 +27,15 @@ help: ## List these targets
 		printf '  make %-10s %s\n' "$$target" "$$does"; done
 
 demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
+	tests/packages
+	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
 	$(BUILD)
 	$(TARGET)/debug/demo
 
 test: ## Run all tests
-	$(BUILD)
+	tests/packages
 	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
+	$(BUILD)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run --workspace --all-targets --locked --no-fail-fast; \
 	else \

@@ -1,6 +1,7 @@
 //! The keeper of a person's Imgur OAuth 2.0 tokens. ARCHITECTURE.md has the map.
 
 pub mod access;
+pub mod bus;
 pub mod clock;
 pub mod config;
 pub mod consent;
@@ -11,3 +12,4 @@ pub mod logging;
 pub mod provider;
 pub mod service;
 pub mod store;
+pub mod watch;

@@ -37,7 +37,12 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let options = Options { config: arguments.config, socket: arguments.socket, store: arguments.store };
+    let options = Options {
+        config: arguments.config,
+        socket: arguments.socket,
+        no_dbus: arguments.no_dbus,
+        store: arguments.store,
+    };
     if arguments.check {
         return service::check(&options);
     }

@@ -12,15 +12,19 @@ use anyhow::{Context, bail};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::bus::SessionBus;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, ConfigWatch, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
 use crate::provider::HttpProvider;
 use crate::store::{FileStore, KeySource, MemoryStore, MissingStore, TokenStore, Witnessed};
+use crate::watch::FileWatch;
 
 /// How long stopping waits for answers on their way: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
@@ -32,6 +36,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The local socket; absent means where clients look for it.
     pub socket: Option<PathBuf>,
+    /// Whether to stay off D-Bus.
+    pub no_dbus: bool,
     /// Another store than the configuration names.
     pub store: Option<StoreKind>,
 }
@@ -62,7 +68,13 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store, clock);
     let desk = Arc::new(Desk::new(file, config));
     let api = Api::new(keeper.clone(), Logins::new(keeper.clone()), desk.clone());
-    let serving = tokio::spawn(ipc::serve(socket(&options)?, api));
+    let mut wires = JoinSet::new();
+    wires.spawn(ipc::serve(socket(&options)?, api.clone()));
+    if !options.no_dbus {
+        let (trying, tried) = oneshot::channel();
+        wires.spawn(ipc::dbus::serve(api, SessionBus::open(), trying));
+        let _ = tried.await;
+    }
     notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let watch = watch(&desk);
@@ -76,7 +88,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         }
     }
     notify(&[NotifyState::Stopping]);
-    serving.abort();
+    wires.abort_all();
     if timeout(LAST_ANSWERS, keeper.drain()).await.is_err() {
         tracing::warn!("stopped before the store or the server answered");
     }
@@ -101,18 +113,18 @@ async fn reload(desk: &Desk, keeper: &Keeper) {
     }
 }
 
-fn watch(desk: &Desk) -> Option<ConfigWatch> {
+fn watch(desk: &Desk) -> Option<FileWatch> {
     let path = desk.file().path();
     let directory = path.parent().unwrap_or(Path::new("."));
     // There must be one to watch; where there cannot be, `account add` will say so.
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let watch = ConfigWatch::new(path);
+    let watch = FileWatch::for_content(path);
     watch
         .inspect_err(|error| tracing::warn!(%error, "edits of the configuration need a reload to be noticed"))
         .ok()
 }
 
-async fn edited(watch: Option<&ConfigWatch>) {
+async fn edited(watch: Option<&FileWatch>) {
     match watch {
         Some(watch) if watch.changed().await.is_ok() => {}
         _ => pending().await,

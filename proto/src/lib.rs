@@ -14,6 +14,8 @@
 //! [`Client::reject_token`]: it returns another one, and fifty programs that notice at once cause one refresh.
 
 mod client;
+#[cfg(feature = "dbus")]
+pub mod dbus;
 mod error;
 mod method;
 mod secret;

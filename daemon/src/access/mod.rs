@@ -1,10 +1,14 @@
 //! Who is calling, and what they may do.
 
+mod bus;
+
 use std::io;
 
 use tokio::net::UnixStream;
 
-/// A caller on the local socket, as the kernel identifies it (`SO_PEERCRED`).
+pub use bus::BusCallers;
+
+/// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Its user.

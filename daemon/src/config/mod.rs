@@ -3,7 +3,6 @@
 mod account;
 mod desk;
 mod file;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +16,6 @@ use toml_edit::Document;
 pub use account::{AccountConfig, RefreshPolicy, is_loopback};
 pub use desk::Desk;
 pub use file::ConfigFile;
-pub use watch::ConfigWatch;
 
 /// Which store keeps the grants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -67,8 +67,8 @@ impl Pending {
                 "Another sign-in to {account} is in progress in another way; complete or cancel that first"
             )));
         }
-        let (id, url, outcome) = (self.id.clone(), self.url.clone(), self.outcome.clone());
-        Ok(Some(Login { id, url, paste, outcome, _wanted: wanted }))
+        let (id, account, url) = (self.id.clone(), self.account.clone(), self.url.clone());
+        Ok(Some(Login { id, account, url, paste, outcome: self.outcome.clone(), _wanted: wanted }))
     }
 }
 
@@ -82,6 +82,8 @@ enum Submission {
 pub struct Login {
     /// What to call it.
     pub id: String,
+    /// The account.
+    pub account: String,
     /// The page to open.
     pub url: Url,
     /// Whether the answer has to be handed in.
@@ -188,10 +190,10 @@ impl Logins {
         let (submissions, inbox) = mpsc::channel(4);
         let (outcome_sender, outcome) = watch::channel(None);
         let (wanted, unwanted) = mpsc::channel(1);
-        let url = session.authorization.url.clone();
+        let (account, url) = (session.account.clone(), session.authorization.url.clone());
         let pending = Pending {
             id: id.clone(),
-            account: session.account.clone(),
+            account: account.clone(),
             url: url.clone(),
             flow: session.flow,
             paste,
@@ -219,7 +221,7 @@ impl Logins {
                 last_pages.shown().await;
             }
         });
-        Login { id, url, paste, outcome, _wanted: wanted }
+        Login { id, account, url, paste, outcome, _wanted: wanted }
     }
 }
 

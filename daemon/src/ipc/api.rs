@@ -1,13 +1,15 @@
 //! The interface's methods as functions, the same for every wire: each asks the room that does it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::{
-    AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, GetToken, ImportGrant,
-    ListAccounts, Login as LoginCall, Logout, OneAccount, Refresh, RejectToken, RemoveAccount, RestoreGrant,
-    Secret, SetAccount, Settings, SomeAccounts, TokenReply, Watch,
+    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, GetToken,
+    ImportGrant, ListAccounts, Login as LoginCall, Logout, OneAccount, Refresh, RejectToken, RemoveAccount,
+    RestoreGrant, Secret, SetAccount, Settings, SomeAccounts, TokenReply, Watch,
 };
+use tokio::sync::watch;
 
 use crate::config::{Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
@@ -55,6 +57,18 @@ impl Api {
 
     pub(super) fn watch(&self, call: &Watch) -> Result<Watcher, Error> {
         self.keeper.watch(call.account.as_deref())
+    }
+
+    pub(super) fn account(&self, name: &str) -> Result<Account, Error> {
+        self.keeper.account(Some(name))
+    }
+
+    pub(super) fn issues(&self) -> BTreeMap<String, u64> {
+        self.keeper.issues()
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.keeper.changes()
     }
 
     pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {

@@ -1,6 +1,7 @@
 //! The wires. They translate, nothing more.
 
 mod api;
+pub mod dbus;
 mod socket;
 mod varlink;
 

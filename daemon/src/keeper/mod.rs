@@ -154,6 +154,20 @@ impl Keeper {
         Ok(Watcher::new(self.clone(), only))
     }
 
+    /// The accounts, each with the number of its token: another number means another token.
+    #[must_use]
+    pub fn issues(&self) -> BTreeMap<String, u64> {
+        let directory = self.directory.borrow().clone();
+        let accounts = directory.accounts.iter();
+        accounts.map(|(name, snapshots)| (name.clone(), snapshots.borrow().issue)).collect()
+    }
+
+    /// Changes whenever an account is added, changes or is removed.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
     /// Whether a grant of `account` could be taken in: not while the store, and what it holds, cannot be read.
     pub async fn ready_for_grant(&self, account: &str) -> Result<(), Error> {
         self.change(account, Ask::Ready).await.map(drop)

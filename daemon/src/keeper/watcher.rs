@@ -20,7 +20,7 @@ pub struct Watcher {
 
 impl Watcher {
     pub(super) fn new(keeper: Keeper, only: Option<String>) -> Self {
-        let mut changes = keeper.changes.clone();
+        let mut changes = keeper.changes();
         changes.mark_changed();
         Self { keeper, only, changes, told: BTreeMap::new(), due: VecDeque::new() }
     }

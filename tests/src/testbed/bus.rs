@@ -1,13 +1,21 @@
 //! A session bus of a test's own.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use futures_util::{Stream, StreamExt as _};
+use zbus::Connection;
+
 use super::Testbed;
 use super::process::first_readable;
+use crate::fake::PATIENCE;
+
+/// Where programs look for the address.
+const ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
 
 /// A `dbus-daemon` where only what [`activate`](Self::activate) names is started on demand; killed when dropped.
 #[derive(Debug)]
@@ -27,13 +35,35 @@ impl Testbed {
         let file = self.root().join("session.conf");
         fs::write(&file, configuration(&socket.display().to_string(), &services.display().to_string()))
             .unwrap();
-        self.set_env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", socket.display()));
+        self.set_env(ADDRESS, format!("unix:path={}", socket.display()));
         let mut command = self.command("dbus-daemon");
         command.arg("--config-file").arg(file).args(["--nofork", "--nopidfile", "--print-address"]);
         let mut bus = Bus { command, running: None, services };
         bus.start();
         bus
     }
+
+    /// The address of the session bus, if one was ever started.
+    pub(super) fn bus_address(&self) -> Option<String> {
+        self.environment.lock().unwrap().get(OsStr::new(ADDRESS))?.clone().into_string().ok()
+    }
+
+    /// A connection of a caller's own to the session bus.
+    pub async fn connect(&self) -> Connection {
+        let address = self.bus_address().expect("a session bus was started");
+        zbus::connection::Builder::address(address.as_str()).build().await.unwrap()
+    }
+}
+
+/// Runs `task` to its end, which has to come in time.
+pub fn in_time<T>(task: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, task).await.expect("it ends in time") })
+}
+
+/// The next thing that comes, which has to come.
+pub async fn next<T>(stream: &mut (impl Stream<Item = T> + Unpin)) -> T {
+    stream.next().await.expect("the stream goes on")
 }
 
 impl Bus {

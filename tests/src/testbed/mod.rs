@@ -39,7 +39,7 @@ use imgurd_proto::{Account, Client};
 use serde_json::json;
 use tempfile::TempDir;
 
-pub use bus::Bus;
+pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
 pub use program::{Output, Program};
 pub use scene::{ACCOUNT, Scene};
@@ -170,9 +170,9 @@ impl Testbed {
         command
     }
 
-    /// Starts the daemon, without D-Bus, and returns when it says that it is ready.
+    /// Starts the daemon, on the bus if [there is one](Self::bus), and returns when it says that it is ready.
     pub fn daemon(&self) -> Daemon {
-        self.daemon_with(&["--no-dbus"])
+        self.daemon_with(if self.bus_address().is_some() { &[] } else { &["--no-dbus"] })
     }
 
     /// Starts the daemon with these arguments alone, and returns when it says that it is ready.

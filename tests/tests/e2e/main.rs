@@ -4,6 +4,7 @@
 mod commands;
 mod consent;
 mod crowd;
+mod dbus;
 mod failures;
 mod grants;
 mod lifecycle;

@@ -1,4 +1,4 @@
-//! Noticing that the person has edited config.toml.
+//! Noticing that a file has changed or appeared, with no polling.
 
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -11,23 +11,34 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 
-/// Tells of changes to a file, by `inotify(7)` on its directory: editors replace a file rather than write into it.
+/// Tells what happens to a file, by `inotify(7)` on its directory: editors replace a file rather than write into it.
 #[derive(Debug)]
-pub struct ConfigWatch {
+pub struct FileWatch {
     inotify: AsyncFd<OwnedFd>,
     names: Vec<PathBuf>,
 }
 
-impl ConfigWatch {
-    /// Watches `path` and, where that is a link, what it leads to.
+impl FileWatch {
+    /// Watches for other content at `path`, and where that is a link, at what it leads to.
     ///
     /// # Errors
     /// Where the directory does not exist, or the system has no more watches to give.
-    pub fn new(path: &Path) -> io::Result<Self> {
+    pub fn for_content(path: &Path) -> io::Result<Self> {
+        // Not when it is created or deleted: in the middle of somebody's saving it, that would be an empty file.
+        Self::new(path, WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO)
+    }
+
+    /// Watches for a file, such as a socket, to come into being at `path`.
+    ///
+    /// # Errors
+    /// Where the directory does not exist, or the system has no more watches to give.
+    pub fn for_appearance(path: &Path) -> io::Result<Self> {
+        Self::new(path, WatchFlags::CREATE | WatchFlags::MOVED_TO)
+    }
+
+    fn new(path: &Path, events: WatchFlags) -> io::Result<Self> {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        // Not when it is created or deleted: in the middle of somebody's saving it, that would be an empty file.
-        let events = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO;
         let mut names = Vec::new();
         for path in [path, &target] {
             inotify::add_watch(&inotify, path.parent().unwrap_or(Path::new(".")), events)?;
@@ -38,7 +49,7 @@ impl ConfigWatch {
         Ok(Self { inotify, names })
     }
 
-    /// Returns when the file was written or replaced.
+    /// Returns when it has happened since the last call.
     pub async fn changed(&self) -> io::Result<()> {
         loop {
             let mut guard = self.inotify.readable().await?;
@@ -74,11 +85,20 @@ mod tests {
     async fn notices_a_file_that_is_replaced_and_ignores_its_neighbours() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.toml");
-        let watch = ConfigWatch::new(&path).unwrap();
+        let watch = FileWatch::for_content(&path).unwrap();
         fs::write(directory.path().join("neighbour"), "").unwrap();
         assert_eq!(watch.read(), Ok(false));
         fs::write(directory.path().join("new"), "store = \"memory\"\n").unwrap();
         fs::rename(directory.path().join("new"), &path).unwrap();
+        watch.changed().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn notices_a_socket_that_comes_into_being() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bus");
+        let watch = FileWatch::for_appearance(&path).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
         watch.changed().await.unwrap();
     }
 
@@ -90,7 +110,7 @@ mod tests {
         fs::write(&target, "").unwrap();
         let path = directory.path().join("config.toml");
         std::os::unix::fs::symlink(&target, &path).unwrap();
-        let watch = ConfigWatch::new(&path).unwrap();
+        let watch = FileWatch::for_content(&path).unwrap();
         fs::write(&target, "store = \"memory\"\n").unwrap();
         watch.changed().await.unwrap();
     }

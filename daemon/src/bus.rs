@@ -1,0 +1,148 @@
+//! The person's session bus: one connection for all rooms, made anew whenever the bus is back.
+
+use std::future::pending;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use zbus::Address;
+use zbus::address::Transport;
+use zbus::address::transport::UnixSocket;
+use zbus::connection::{Builder, Connection};
+
+use crate::watch::FileWatch;
+
+/// How long a bus, or anyone on it, may take to answer what waits for no person.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// When it is tried again while a bus does not take connections although its socket is there: one that starts binds it
+/// first and listens then. After these only another socket is reason to try.
+const RETRIES: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(4)];
+
+/// A way to the bus, while there is one. Clones share the connection.
+#[derive(Clone, Debug)]
+pub struct SessionBus {
+    link: watch::Receiver<Link>,
+}
+
+#[derive(Clone, Debug)]
+enum Link {
+    Untried,
+    /// Why there is none.
+    Absent(String),
+    Present(Connection),
+}
+
+impl Link {
+    fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::Present(connection) if !connection.is_closed() => Some(connection),
+            _ => None,
+        }
+    }
+}
+
+impl SessionBus {
+    /// Begins to look for the bus, where `DBUS_SESSION_BUS_ADDRESS` says, else at `$XDG_RUNTIME_DIR/bus`.
+    #[must_use]
+    pub fn open() -> Self {
+        let (sender, link) = watch::channel(Link::Untried);
+        tokio::spawn(keep(sender));
+        Self { link }
+    }
+
+    /// The connection as it is now, once the first try has come to its end; without one, why there is none.
+    pub async fn connection(&self) -> Result<Connection, String> {
+        let mut link = self.link.clone();
+        match link.wait_for(|link| !matches!(link, Link::Untried)).await.as_deref() {
+            Ok(Link::Absent(reason)) => Err(reason.clone()),
+            Ok(link) => link.connection().cloned().ok_or_else(|| "it has ended".to_owned()),
+            Err(_) => Err("the daemon is stopping".to_owned()),
+        }
+    }
+
+    /// The connection as soon as there is one.
+    pub async fn wait(&self) -> Connection {
+        let mut link = self.link.clone();
+        let present = link.wait_for(|link| link.connection().is_some()).await;
+        match present.ok().and_then(|link| link.connection().cloned()) {
+            Some(connection) => connection,
+            None => pending().await,
+        }
+    }
+}
+
+async fn keep(link: watch::Sender<Link>) {
+    let place = match Place::find() {
+        Ok(place) => place,
+        Err(error) => {
+            tracing::warn!(%error, "DBUS_SESSION_BUS_ADDRESS is no address");
+            link.send_replace(Link::Absent(error.to_string()));
+            return;
+        }
+    };
+    let mut connected = place.connect().await.map_err(|error| error.to_string());
+    loop {
+        let connection = match connected {
+            Ok(connection) => connection,
+            Err(reason) => {
+                tracing::info!(reason, "no session bus just now");
+                link.send_replace(Link::Absent(reason));
+                place.wait().await
+            }
+        };
+        link.send_replace(Link::Present(connection.clone()));
+        connection.closed().await;
+        connected = Err("it has ended".to_owned());
+    }
+}
+
+/// Where the bus is.
+struct Place {
+    address: Address,
+    socket: Option<PathBuf>,
+}
+
+impl Place {
+    fn find() -> zbus::Result<Self> {
+        let address = Address::session()?;
+        let socket = match address.transport() {
+            Transport::Unix(unix) => match unix.path() {
+                UnixSocket::File(path) => Some(path.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        // Without its guid: a bus that is started again has another one, and is the person's all the same.
+        Ok(Self { address: Address::new(address.transport().clone()), socket })
+    }
+
+    async fn connect(&self) -> zbus::Result<Connection> {
+        let builder = Builder::address(self.address.clone()).method_timeout(PATIENCE);
+        let timed_out = || zbus::Error::Failure("it does not answer".to_owned());
+        timeout(PATIENCE, builder.build()).await.map_err(|_| timed_out())?
+    }
+
+    /// Connects as soon as it can.
+    async fn wait(&self) -> Connection {
+        loop {
+            // Watching before trying, so that no bus appears unnoticed between the two.
+            let watch = self.socket.as_deref().map(FileWatch::for_appearance).transpose();
+            for pause in [Duration::ZERO].into_iter().chain(RETRIES) {
+                if self.socket.as_ref().is_some_and(|socket| !socket.exists()) {
+                    break;
+                }
+                sleep(pause).await;
+                if let Ok(connection) = self.connect().await {
+                    return connection;
+                }
+            }
+            match watch {
+                Ok(Some(watch)) if watch.changed().await.is_ok() => {}
+                _ => pending().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Fields by name: `a{sv}` on D-Bus, a JSON object in the types of the interface.
+
+use std::collections::HashMap;
+
+use imgurd_proto::Error;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use zbus::{OwnedVariant, Variant};
+
+/// What a dictionary of D-Bus looks like in an argument.
+pub(super) type Dictionary = HashMap<String, OwnedVariant>;
+
+/// The arguments `P` whose fields are in `given`. Those it does not know are ignored.
+pub(super) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Error> {
+    let fields = given
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), from_variant(name, value)?)))
+        .collect::<Result<Map<_, _>, Error>>()?;
+    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
+        let reason = format!("{} is not what it should be: {}", error.path(), error.inner());
+        Error::invalid(error.path().to_string(), reason)
+    })
+}
+
+/// The fields of `record`; those that are absent there are absent here.
+pub(super) fn dictionary(record: &impl Serialize) -> HashMap<String, Variant<'static>> {
+    match serde_json::to_value(record) {
+        Ok(Value::Object(fields)) => variants(fields),
+        _ => HashMap::new(),
+    }
+}
+
+fn from_variant(name: &str, value: &Variant<'_>) -> Result<Value, Error> {
+    Ok(match value {
+        Variant::Variant(inner) => from_variant(name, inner)?,
+        Variant::Str(text) => Value::from(text.as_str()),
+        Variant::Bool(flag) => Value::from(*flag),
+        Variant::I16(number) => Value::from(*number),
+        Variant::U16(number) => Value::from(*number),
+        Variant::I32(number) => Value::from(*number),
+        Variant::U32(number) => Value::from(*number),
+        Variant::I64(number) => Value::from(*number),
+        Variant::U64(number) => Value::from(*number),
+        Variant::Dict(fields) => fields
+            .iter()
+            .map(|(key, value)| match key {
+                Variant::Str(key) => Ok((key.to_string(), from_variant(name, value)?)),
+                _ => Err(unfit(name)),
+            })
+            .collect::<Result<Map<_, _>, Error>>()?
+            .into(),
+        _ => return Err(unfit(name)),
+    })
+}
+
+fn variants(fields: Map<String, Value>) -> HashMap<String, Variant<'static>> {
+    fields.into_iter().filter_map(|(name, value)| Some((name, variant(value)?))).collect()
+}
+
+fn variant(value: Value) -> Option<Variant<'static>> {
+    match value {
+        Value::String(text) => Some(text.into()),
+        Value::Bool(flag) => Some(flag.into()),
+        Value::Number(number) => number.as_i64().map(Variant::from),
+        Value::Object(fields) => Some(variants(fields).into()),
+        // The interface has no other fields, and D-Bus no null.
+        Value::Null | Value::Array(_) => None,
+    }
+}
+
+fn unfit(name: &str) -> Error {
+    Error::invalid(name, format!("{name} is of a type that no field has; see `busctl --user introspect`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use imgurd_proto::{Flow, Settings};
+
+    use super::*;
+
+    fn given<const N: usize>(fields: [(&str, Variant<'static>); N]) -> Dictionary {
+        fields.map(|(name, value)| (name.to_owned(), value.try_into_owned().unwrap())).into()
+    }
+
+    #[test]
+    fn settings_come_out_of_a_dictionary_as_they_went_in() {
+        let settings = Settings {
+            client_id: Some("fake-client".to_owned()),
+            flow: Some(Flow::Pin),
+            auto_refresh: Some(false),
+            auth_params: Some(BTreeMap::from([("prompt".to_owned(), "login".to_owned())])),
+            ..Settings::default()
+        };
+        let sent = dictionary(&settings);
+        let received =
+            sent.into_iter().map(|(name, value)| (name, value.try_into_owned().unwrap())).collect();
+        assert_eq!(arguments::<Settings>(&received).unwrap(), settings);
+    }
+
+    #[test]
+    fn a_plain_dictionary_of_texts_will_do_for_parameters() {
+        let params = HashMap::from([("prompt".to_owned(), "login".to_owned())]);
+        let settings: Settings = arguments(&given([("auth_params", params.into())])).unwrap();
+        assert_eq!(settings.auth_params.unwrap()["prompt"], "login");
+    }
+
+    #[test]
+    fn an_unknown_field_is_ignored_and_an_unfit_one_named() {
+        assert_eq!(arguments::<Settings>(&given([("colour", "red".into())])).unwrap(), Settings::default());
+        for value in [Variant::from(1.5), Variant::from(7)] {
+            let Err(Error::InvalidArgument { field, .. }) = arguments::<Settings>(&given([("scope", value)]))
+            else {
+                panic!("a scope is a text");
+            };
+            assert_eq!(field, "scope");
+        }
+    }
+}

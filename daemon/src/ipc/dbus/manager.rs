@@ -1,0 +1,294 @@
+//! `org.imgurd.Keeper1`: the keeper's methods, with plain arguments that any tool can write.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use imgurd_proto::dbus::{SIGNED_IN, account_path};
+use imgurd_proto::{
+    AddAccount, CompleteLogin, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, OneAccount,
+    Refresh, RejectToken, RemoveAccount, RestoreGrant, Secret, SetAccount, Token, TokenReply,
+};
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
+
+use super::dictionary::{Dictionary, arguments, dictionary};
+use super::objects::Objects;
+use super::{Error, gone, memfd};
+use crate::consent::Login;
+use crate::ipc::Api;
+
+/// The object with the keeper's methods.
+pub(super) struct Manager {
+    api: Api,
+    objects: Weak<Objects>,
+    /// The logins whose end will be told. Callers who share one hear of it once.
+    awaited: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Manager {
+    pub(super) fn new(api: Api, objects: &Arc<Objects>) -> Self {
+        Self { api, objects: Arc::downgrade(objects), awaited: Arc::default() }
+    }
+
+    async fn admit(&self, header: &Header<'_>) -> Result<Arc<Objects>, Error> {
+        let objects = self.objects.upgrade().ok_or_else(gone)?;
+        objects.admit(header).await?;
+        Ok(objects)
+    }
+
+    async fn token(&self, account: String, min_valid_s: i32, wait_ms: i32) -> Result<Token, Error> {
+        let call =
+            GetToken { account: Some(account), min_valid_s: given(min_valid_s), wait_ms: given(wait_ms) };
+        Ok(self.api.get_token(call).await?.token)
+    }
+
+    /// Tells how `login` ends. Until then it goes on, even if its caller leaves the bus: who called with `busctl` has
+    /// left with the answer.
+    fn await_end(&self, mut login: Login, account: String, emitter: SignalEmitter<'static>) {
+        let awaited = Arc::clone(&self.awaited);
+        if !awaited.lock().unwrap_or_else(PoisonError::into_inner).insert(login.id.clone()) {
+            return;
+        }
+        tokio::spawn(async move {
+            let outcome = login.outcome().await;
+            awaited.lock().unwrap_or_else(PoisonError::into_inner).remove(&login.id);
+            let outcome = outcome.map_or_else(|error| error.to_string(), |_| SIGNED_IN.to_owned());
+            if let Err(error) = Self::login_finished(&emitter, &login.id, &account, &outcome).await {
+                tracing::debug!(%error, "the bus was not told of a login's end");
+            }
+        });
+    }
+}
+
+/// Keeps a person's OAuth 2.0 tokens fresh and hands out the current access token. Everywhere an account of ""
+/// means the default account, and -1 the default value. Errors are named org.imgurd.Keeper1.Error.*, and their message
+/// says what to do. Each account is an object of its own below this one.
+#[interface(name = "org.imgurd.Keeper1")]
+impl Manager {
+    /// Hands out the access token, valid for min_valid_s more seconds (60), and waits up to wait_ms milliseconds
+    /// (20000) for it. expires_at is in Unix seconds, 0 if that is not known.
+    #[zbus(out_args("access_token", "token_type", "expires_at"))]
+    async fn get_token(
+        &self,
+        account: String,
+        min_valid_s: i32,
+        wait_ms: i32,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(Secret, String, i64), Error> {
+        self.admit(&header).await?;
+        self.token(account, min_valid_s, wait_ms).await.map(plain)
+    }
+
+    /// As GetToken, with the access token in a sealed memory file, so that no monitor of the bus sees it.
+    #[zbus(out_args("access_token"))]
+    async fn get_token_fd(
+        &self,
+        account: String,
+        min_valid_s: i32,
+        wait_ms: i32,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedFd, Error> {
+        self.admit(&header).await?;
+        let token = self.token(account, min_valid_s, wait_ms).await?;
+        memfd::sealed(&token.access_token).map_err(|error| {
+            Error::TemporarilyUnavailable(format!("There is no descriptor to be had ({error}); try again"))
+        })
+    }
+
+    /// Says that a server rejected access_token (401, or 403 from Imgur), and hands out another. If it is not the
+    /// current one any more, the current one comes back and nothing is refreshed.
+    #[zbus(out_args("access_token", "token_type", "expires_at"))]
+    async fn reject_token(
+        &self,
+        account: String,
+        access_token: Secret,
+        wait_ms: i32,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(Secret, String, i64), Error> {
+        self.admit(&header).await?;
+        let call = RejectToken { account: Some(account), access_token, wait_ms: given(wait_ms) };
+        Ok(plain_reply(self.api.reject_token(call).await?))
+    }
+
+    /// Hands out a new access token, whatever the clock says.
+    #[zbus(out_args("access_token", "token_type", "expires_at"))]
+    async fn refresh(
+        &self,
+        account: String,
+        wait_ms: i32,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(Secret, String, i64), Error> {
+        self.admit(&header).await?;
+        let call = Refresh { account: Some(account), wait_ms: given(wait_ms) };
+        Ok(plain_reply(self.api.refresh(call).await?))
+    }
+
+    /// Lists all accounts, or the one that is named, with their settings. Nothing secret is in it.
+    #[zbus(out_args("accounts"))]
+    async fn list_accounts(
+        &self,
+        account: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+        self.admit(&header).await?;
+        let account = Some(account).filter(|account| !account.is_empty());
+        Ok(self.api.list_accounts(&ListAccounts { account })?.accounts.iter().map(dictionary).collect())
+    }
+
+    /// Adds an account. The settings are those of config.toml by name: client_id, flow, redirect_uri, and so on.
+    /// A client_secret of "" is none.
+    #[zbus(out_args("path"))]
+    async fn add_account(
+        &self,
+        account: String,
+        settings: Dictionary,
+        client_secret: Secret,
+        make_default: bool,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedObjectPath, Error> {
+        let objects = self.admit(&header).await?;
+        let settings = arguments(&settings)?;
+        let client_secret = some(client_secret);
+        let call = AddAccount { account, settings, client_secret, make_default: Some(make_default) };
+        let added = self.api.add_account(call).await;
+        // The object is there when the caller hears of it.
+        objects.sync().await?;
+        Ok(path(&added?))
+    }
+
+    /// Changes settings of an account. Those that are left out stay; "" and an empty map return to the default.
+    #[zbus(out_args("path"))]
+    async fn set_account(
+        &self,
+        account: String,
+        settings: Dictionary,
+        client_secret: Secret,
+        make_default: bool,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedObjectPath, Error> {
+        self.admit(&header).await?;
+        let (settings, client_secret) = (arguments(&settings)?, some(client_secret));
+        let make_default = Some(make_default);
+        let call = SetAccount { account: Some(account), settings, client_secret, make_default };
+        Ok(path(&self.api.set_account(call).await?))
+    }
+
+    /// Takes an account out of config.toml. Its grant is set aside, and comes back when the account does.
+    async fn remove_account(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
+        let objects = self.admit(&header).await?;
+        self.api.remove_account(RemoveAccount { account }).await?;
+        objects.sync().await?;
+        Ok(())
+    }
+
+    /// Takes over a grant obtained elsewhere: a token JSON, a redirect URL with its fragment or a refresh token.
+    /// Where replace is false, it displaces no other person's grant.
+    #[zbus(out_args("path"))]
+    async fn import_grant(
+        &self,
+        account: String,
+        text: Secret,
+        replace: bool,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedObjectPath, Error> {
+        self.admit(&header).await?;
+        let call = ImportGrant { account: Some(account), text, replace: Some(replace) };
+        Ok(path(&self.api.import_grant(call).await?))
+    }
+
+    /// Brings back the grant that a login or an import displaced.
+    #[zbus(out_args("path"))]
+    async fn restore_grant(
+        &self,
+        account: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedObjectPath, Error> {
+        self.admit(&header).await?;
+        Ok(path(&self.api.restore_grant(RestoreGrant { account: Some(account) }).await?))
+    }
+
+    /// Begins a login and answers with the page to open; LoginFinished tells how it ends. Options: flow (s: code,
+    /// token or pin), timeout_s (300), replace (b), and paste (b) where the answer will come by CompleteLogin.
+    #[zbus(out_args("login_id", "url"))]
+    async fn login(
+        &self,
+        account: String,
+        options: Dictionary,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(String, String), Error> {
+        self.admit(&header).await?;
+        let call = LoginCall { account: Some(account), ..arguments(&options)? };
+        let login = self.api.login(call).await?;
+        let answer = (login.id.clone(), login.url.to_string());
+        let account = login.account.clone();
+        self.await_end(login, account, emitter.into_owned());
+        Ok(answer)
+    }
+
+    /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
+    #[zbus(out_args("path"))]
+    async fn complete_login(
+        &self,
+        login_id: String,
+        response: Secret,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedObjectPath, Error> {
+        self.admit(&header).await?;
+        Ok(path(&self.api.complete_login(CompleteLogin { login_id, response }).await?))
+    }
+
+    /// Ends a login that nobody wants any more.
+    async fn cancel_login(&self, login_id: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
+        self.admit(&header).await?;
+        self.api.cancel_login(&login_id).await?;
+        Ok(())
+    }
+
+    /// Forgets an account's grants.
+    async fn logout(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
+        self.admit(&header).await?;
+        self.api.logout(Logout { account: Some(account) }).await?;
+        Ok(())
+    }
+
+    /// Asks for the store to be unlocked. This may raise a prompt, and is the only method that does; it answers when
+    /// the prompt is, which may take longer than the 25 s that D-Bus clients wait by default.
+    async fn unlock_store(&self, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
+        self.admit(&header).await?;
+        self.api.unlock_store().await?;
+        Ok(())
+    }
+
+    /// A login begun on this bus has ended: outcome is "signed-in", or a sentence on why not.
+    #[zbus(signal)]
+    async fn login_finished(
+        emitter: &SignalEmitter<'_>,
+        login_id: &str,
+        account: &str,
+        outcome: &str,
+    ) -> zbus::Result<()>;
+}
+
+/// -1 stands for the default value.
+fn given(number: i32) -> Option<i64> {
+    Some(i64::from(number)).filter(|number| *number != -1)
+}
+
+fn some(secret: Secret) -> Option<Secret> {
+    Some(secret).filter(|secret| !secret.is_empty())
+}
+
+/// What `GetToken` and its kin answer: the access token, its type, and when it expires.
+fn plain(token: Token) -> (Secret, String, i64) {
+    (token.access_token, token.token_type, token.expires_at.unwrap_or_default())
+}
+
+fn plain_reply(reply: TokenReply) -> (Secret, String, i64) {
+    plain(reply.token)
+}
+
+fn path(reply: &OneAccount) -> OwnedObjectPath {
+    account_path(&reply.account.name)
+}

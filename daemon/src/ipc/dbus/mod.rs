@@ -1,0 +1,85 @@
+//! The interface on the session bus, while there is one.
+
+mod account;
+mod dictionary;
+mod manager;
+mod memfd;
+mod objects;
+
+use imgurd_proto::dbus::{BUS_NAME, Error, PATH};
+use tokio::sync::oneshot;
+use zbus::Connection;
+use zbus::fdo::{DBusProxy, ObjectManager, RequestNameFlags, RequestNameReply};
+
+use self::manager::Manager;
+use self::objects::Objects;
+use super::Api;
+use crate::bus::SessionBus;
+
+/// Serves callers on the bus for as long as it is polled: it does without a bus, and is there again when the bus is.
+/// Drops `tried` when the first try has come to its end.
+pub async fn serve(api: Api, bus: SessionBus, tried: oneshot::Sender<()>) {
+    let mut tried = Some(tried);
+    loop {
+        if bus.connection().await.is_err() {
+            tried.take();
+        }
+        let connection = bus.wait().await;
+        if let Err(error) = stay(&connection, &api, &mut tried).await {
+            tracing::warn!(%error, "the session bus refused what a service needs");
+            tried.take();
+        }
+        // Where it is not lost but refuses, nothing would be otherwise the next time.
+        connection.closed().await;
+        tracing::info!("the session bus has gone; the socket goes on");
+    }
+}
+
+/// Answers on `connection`, and tells of changes there, until it is lost.
+async fn stay(
+    connection: &Connection,
+    api: &Api,
+    tried: &mut Option<oneshot::Sender<()>>,
+) -> zbus::Result<()> {
+    let mut changes = api.changes();
+    let objects = Objects::new(connection.clone(), api.clone());
+    let server = connection.object_server();
+    server.at(PATH, Manager::new(api.clone(), &objects)).await?;
+    server.at(PATH, ObjectManager).await?;
+    objects.sync().await?;
+    claim_name(connection).await?;
+    tried.take();
+    loop {
+        tokio::select! {
+            () = connection.closed() => return Ok(()),
+            Ok(()) = changes.changed() => {
+                if let Err(error) = objects.sync().await {
+                    tracing::debug!(%error, "the bus was not told of all changes");
+                }
+            }
+        }
+    }
+}
+
+/// Takes the name, or queues for it: then it is ours when the one who has it ends.
+async fn claim_name(connection: &Connection) -> zbus::Result<()> {
+    let reply = connection.request_name_with_flags(BUS_NAME, RequestNameFlags::empty()).await?;
+    if reply == RequestNameReply::InQueue {
+        let bus = DBusProxy::new(connection).await?;
+        let owner = bus.get_name_owner(BUS_NAME.try_into()?).await?;
+        let pid = bus.get_connection_unix_process_id(owner.into()).await?;
+        tracing::warn!(
+            pid,
+            "another imgurd answers on D-Bus, process {pid}; this one answers on its socket, and on D-Bus when that \
+             one ends"
+        );
+    } else {
+        tracing::info!(name = BUS_NAME, "on the session bus");
+    }
+    Ok(())
+}
+
+/// The daemon has left the connection on which the call came.
+fn gone() -> Error {
+    Error::TemporarilyUnavailable("imgurd is leaving the bus; try again in a moment".to_owned())
+}

@@ -1,0 +1,113 @@
+//! The account objects on the bus, kept as the accounts are.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use imgurd_proto::Error;
+use imgurd_proto::dbus::account_path;
+use zbus::message::Header;
+use zbus::object_server::{Interface, InterfaceRef};
+use zbus::{Connection, OwnedVariant, Variant, fdo};
+
+use super::account::Account;
+use crate::access::BusCallers;
+use crate::ipc::Api;
+
+/// What the bus was told of one account.
+struct Told {
+    /// The number of its token.
+    issue: u64,
+    properties: HashMap<String, OwnedVariant>,
+}
+
+/// The accounts that are objects on one connection, and who calls there.
+pub(super) struct Objects {
+    connection: Connection,
+    api: Api,
+    callers: BusCallers,
+    told: Mutex<HashMap<String, Told>>,
+    /// One at a time tells. `told` is not locked meanwhile: a write to a property, which notes there what it will
+    /// tell, holds a lock of the object server that adding an object needs.
+    telling: tokio::sync::Mutex<()>,
+}
+
+impl Objects {
+    pub(super) fn new(connection: Connection, api: Api) -> Arc<Self> {
+        let (callers, told, telling) = Default::default();
+        Arc::new(Self { connection, api, callers, told, telling })
+    }
+
+    /// Refuses whoever may not call.
+    pub(super) async fn admit(&self, header: &Header<'_>) -> Result<(), Error> {
+        self.callers.admit(&self.connection, header).await.map(drop)
+    }
+
+    /// Adds objects, removes them and tells what has changed, until the bus is as the keeper is now.
+    pub(super) async fn sync(self: &Arc<Self>) -> zbus::Result<()> {
+        let _turn = self.telling.lock().await;
+        let accounts = self.api.issues();
+        let gone: Vec<_> = self.told().keys().filter(|name| !accounts.contains_key(*name)).cloned().collect();
+        for name in gone {
+            self.connection.object_server().remove::<Account, _>(account_path(&name)).await?;
+            self.told().remove(&name);
+        }
+        for (name, issue) in accounts {
+            self.sync_account(name, issue).await?;
+        }
+        Ok(())
+    }
+
+    async fn sync_account(self: &Arc<Self>, name: String, issue: u64) -> zbus::Result<()> {
+        let (server, path) = (self.connection.object_server(), account_path(&name));
+        if !self.told().contains_key(&name) {
+            let objects = Arc::downgrade(self);
+            server.at(&path, Account { name: name.clone(), api: self.api.clone(), objects }).await?;
+        }
+        let object = server.interface::<_, Account>(&path).await?;
+        let emitter = object.signal_emitter();
+        let properties = object.get().await.get_all(server, &self.connection, None, emitter).await?;
+        let changed = self.changed(&name, &properties);
+        let is_another_token = self.told().get(&name).is_some_and(|told| told.issue != issue);
+        self.told().insert(name, Told { issue, properties });
+        if !changed.is_empty() {
+            tell(&object, &changed).await?;
+        }
+        if is_another_token {
+            Account::token_changed(emitter).await?;
+        }
+        Ok(())
+    }
+
+    /// What of `properties` the bus was told otherwise; nothing where the object is new, and told of as a whole.
+    fn changed(
+        &self,
+        name: &str,
+        properties: &HashMap<String, OwnedVariant>,
+    ) -> HashMap<String, OwnedVariant> {
+        let told = self.told();
+        let Some(told) = told.get(name) else { return HashMap::new() };
+        let changed = properties.iter().filter(|(name, value)| told.properties.get(*name) != Some(value));
+        changed.filter_map(|(name, value)| Some((name.clone(), value.try_clone().ok()?))).collect()
+    }
+
+    /// Notes that the bus hears of this from the object server, as it does of every property that it lets write.
+    pub(super) fn note_auto_refresh(&self, name: &str, auto_refresh: bool) {
+        if let Some(told) = self.told().get_mut(name) {
+            told.properties.insert("AutoRefresh".to_owned(), auto_refresh.into());
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, HashMap<String, Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn tell(object: &InterfaceRef<Account>, changed: &HashMap<String, OwnedVariant>) -> zbus::Result<()> {
+    let changed: HashMap<_, Variant<'_>> = changed
+        .iter()
+        .map(|(name, value)| Ok((name.as_str(), value.try_clone()?.into())))
+        .collect::<zbus::Result<_>>()?;
+    fdo::Properties::properties_changed(object.signal_emitter(), Account::name(), changed, Cow::default())
+        .await
+}
