@@ -1,6 +1,5 @@
 //! Servers and clients that nobody here wrote, as `tests/strangers/setup` installs them.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -107,12 +106,22 @@ pub struct PythonClient(Program);
 impl PythonClient {
     /// PyPI's `varlink`, at the daemon's socket.
     pub fn varlink(bed: &Testbed) -> Self {
-        Self::start(bed, "varlink_client.py", &[bed.socket()])
+        Self::start(bed, "varlink_client.py", Some(bed.socket()))
     }
 
-    fn start(bed: &Testbed, file: &str, arguments: &[impl AsRef<OsStr>]) -> Self {
+    /// PyPI's `dasbus`, which stands on GLib, at the testbed's bus.
+    pub fn dasbus(bed: &Testbed) -> Self {
+        Self::start(bed, "dbus_dasbus.py", None)
+    }
+
+    /// PyPI's `jeepney`, which is all Python, at the testbed's bus.
+    pub fn jeepney(bed: &Testbed) -> Self {
+        Self::start(bed, "dbus_jeepney.py", None)
+    }
+
+    fn start(bed: &Testbed, file: &str, socket: Option<PathBuf>) -> Self {
         let mut command = bed.command(installed("python/bin/python"));
-        command.arg(script(file)).args(arguments);
+        command.arg(script(file)).args(socket);
         Self(bed.start(command))
     }
 

@@ -91,7 +91,8 @@ fn varlink_watches_a_refresh_as_it_happens() {
     let now = client.ask(&json!({ "watch": "Watch", "arguments": { "account": ACCOUNT } }));
     assert_eq!(now["returned"]["account"]["state"], "fresh");
     let gate = scene.fake.hold(Endpoint::Token);
-    scene.bed.wire().ask("Refresh", &json!({}));
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
     let state = |client: &mut PythonClient| client.answer()["returned"]["account"]["state"].clone();
     while state(&mut client) != "refreshing" {}
     gate.release();
