@@ -45,6 +45,7 @@ for (const event of ['grant.success', 'grant.error', 'grant.revoked', 'refresh_t
   provider.on(event, (context, error) => say({
     event,
     grant_type: context.oidc?.params?.grant_type,
+    client_auth: context.headers?.authorization ? 'basic' : 'body',
     error: error?.error,
   }));
 }

@@ -57,9 +57,11 @@ impl Scene {
     }
 
     /// A refresh succeeds, and the server replaces the refresh token.
-    fn expect_rotation(&mut self) {
+    fn expect_rotation(&mut self) -> Value {
         self.provider.expect("refresh_token.consumed");
-        assert_eq!(self.provider.expect("grant.success")["grant_type"], "refresh_token");
+        let refresh = self.provider.expect("grant.success");
+        assert_eq!(refresh["grant_type"], "refresh_token");
+        refresh
     }
 
     /// Whose token this is, as the userinfo endpoint has it; none where it takes it for no token.
@@ -90,7 +92,8 @@ fn works(client_auth: &str) {
     let first = scene.token();
     assert_eq!(scene.user_of(&first).as_deref(), Some("alice"));
     scene.bed.ctl(&["refresh"]).success();
-    scene.expect_rotation();
+    let refresh = scene.expect_rotation();
+    assert_eq!(refresh["client_auth"], client_auth);
     let second = scene.token();
     assert_ne!(second, first);
     assert_eq!(scene.user_of(&second).as_deref(), Some("alice"));

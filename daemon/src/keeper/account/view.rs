@@ -232,11 +232,18 @@ impl Account {
 
     /// What to do about a setting that the server does not accept.
     pub(super) fn mended(&self, setting: &str) -> String {
-        let option = match setting {
-            "client_secret" => "client-secret-stdin".to_owned(),
-            other => format!("{} …", other.replace('_', "-")),
-        };
-        format!("set {setting} right with `imgurctl account set {} --{option}`", self.name)
+        let name = &self.name;
+        match setting {
+            // The same error stands for an unknown client and for another way to identify itself (RFC 6749, section 5.2).
+            "client_secret" => format!(
+                "see that client_id and client_auth are as registered, or set client_secret right with `imgurctl \
+                 account set {name} --client-secret-stdin`"
+            ),
+            other => {
+                let option = other.replace('_', "-");
+                format!("set {setting} right with `imgurctl account set {name} --{option} …`")
+            }
+        }
     }
 
     fn setting_at_fault(&self) -> &'static str {
