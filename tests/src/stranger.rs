@@ -1,6 +1,7 @@
 //! Servers and clients that nobody here wrote, as `tests/strangers/setup` installs them.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -120,7 +121,7 @@ impl PythonClient {
     }
 
     fn start(bed: &Testbed, file: &str, socket: Option<PathBuf>) -> Self {
-        let mut command = bed.command(installed("python/bin/python"));
+        let mut command = python(bed);
         command.arg(script(file)).args(socket);
         Self(bed.start(command))
     }
@@ -141,6 +142,11 @@ impl PythonClient {
         let line = self.0.line().expect("an answer, before the client ends");
         serde_json::from_str(&line).expect("an answer is JSON")
     }
+}
+
+/// The Python that has the clients at hand.
+pub fn python(bed: &Testbed) -> Command {
+    bed.command(installed("python/bin/python"))
 }
 
 fn script(file: &str) -> PathBuf {

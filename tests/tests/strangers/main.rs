@@ -3,4 +3,5 @@
 
 mod dbus;
 mod oidc;
+mod readme;
 mod varlink;
