@@ -1,6 +1,7 @@
 //! Taking in grants (login, import, restore) and letting them go (logout). What makes way is kept.
 
 use imgurd_proto::{Error, Secret};
+use url::Url;
 
 use super::refreshing::{Refresh, access, renewed};
 use super::{Account, Effect, Now, Shelf, Ticket};
@@ -76,6 +77,20 @@ impl Account {
         }
         self.install(grant, now);
         self.ledger.publish_when_saved([ticket]);
+    }
+
+    /// What to ask the API with whose grant it is.
+    pub(in crate::keeper) fn identifiable(&self) -> Option<(u64, Url, Secret)> {
+        let grant = self.grant()?;
+        Some((grant.generation, self.config.api_url.clone()?, grant.access.as_ref()?.token.clone()))
+    }
+
+    pub(super) fn identified(&mut self, generation: u64, username: String) {
+        let grant = self.record.grant.as_mut().filter(|grant| grant.generation == generation);
+        if let Some(grant) = grant.filter(|grant| grant.username.as_ref() != Some(&username)) {
+            grant.username = Some(username);
+            self.ledger.touch();
+        }
     }
 
     pub(super) fn candidate(
