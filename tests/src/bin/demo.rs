@@ -114,6 +114,7 @@ impl Demo {
         ensure!(page.status == 200, "the callback page answers {}", page.status);
         let output = login.finish();
         show(output.stdout.trim_start_matches(&url));
+        show(&output.stderr);
         // The first token is short-lived; those after it are to last for the rest of the demo.
         self.fake.configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
         check(&output)
