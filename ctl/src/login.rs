@@ -10,9 +10,9 @@ use crate::app::App;
 use crate::cli::LoginArgs;
 use crate::failure::Failure;
 use crate::hidden::HiddenInput;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::time::seconds;
-use crate::{account, input};
+use crate::{account, grant, input};
 
 const ANSWER: &str = "the PIN, the code or the whole URL that the browser ended up at";
 
@@ -35,10 +35,14 @@ impl Event {
 
 pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
     let account = app.account(args.account.as_deref())?;
+    sign_in(app, args, &account).or_else(|failure| offer_to_change_over(app, &account, failure))
+}
+
+fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure> {
     let paste = args.paste || account::needs_paste(&account.settings, args.flow);
     let opens_browser = !args.no_browser && !args.paste;
     let call = Login {
-        account: Some(account.name),
+        account: Some(account.name.clone()),
         flow: args.flow,
         timeout_s: args.timeout.map(seconds),
         replace: args.replace.then_some(true),
@@ -61,6 +65,26 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
         }
     }
     Err(unfinished().into())
+}
+
+/// Where somebody else than before signed in, their grant is set aside, and whose is used is for the person to say.
+fn offer_to_change_over(app: &App, account: &Account, failure: Failure) -> Result<(), Failure> {
+    let Failure::Client(ClientError::Keeper(Error::LoginFailed { set_aside: Some(user), .. })) = &failure
+    else {
+        return Err(failure);
+    };
+    if !input::is_interactive() || app.output.json {
+        return Err(failure);
+    }
+    let (name, holder) = (&account.name, account::person(account));
+    let question = format!(
+        "You signed in as {user}, but {name} holds {holder}'s grant. Use {user}'s from now on? [y/N] "
+    );
+    let answer = input::ask(&output::printable(&question))?;
+    if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+        return Err(failure);
+    }
+    grant::restore(app, Some(name.clone()))
 }
 
 /// Passes on each answer of the daemon. The login lasts as long as this connection, and so as this process.
@@ -104,6 +128,7 @@ impl<'a> Dialog<'a> {
     fn take_reply(&mut self, reply: LoginReply) -> Result<Option<Account>, Failure> {
         if reply.account.is_none() && reply.url.is_some() {
             self.login_id.clone_from(&reply.login_id);
+            self.paste |= reply.paste == Some(true);
             self.announce(&reply)?;
             if self.paste {
                 self.ask()?;

@@ -66,3 +66,13 @@ pub fn post(url: &str, authorization: Option<&str>, form: &[(&str, &str)]) -> Re
     }
     Answer::read(request.send_form(form.iter().copied())?)
 }
+
+/// `POST` of JSON.
+pub fn post_json(url: &str, body: &str) -> Result<Answer, ureq::Error> {
+    Answer::read(agent().post(url).header("Content-Type", "application/json").send(body)?)
+}
+
+/// `DELETE`.
+pub fn delete(url: &str) -> Result<Answer, ureq::Error> {
+    Answer::read(agent().delete(url).call()?)
+}
