@@ -82,7 +82,10 @@ impl View {
 impl Page {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Waiting { .. } | Self::SignedIn { .. } | Self::Denied { .. } => StatusCode::OK,
+            // Chromium writes each address that it ends up at into its history on disk, fragment and all, before a
+            // script can remove it; the one thing that it leaves out is a page that was not found.
+            Self::Waiting { .. } => StatusCode::NOT_FOUND,
+            Self::SignedIn { .. } | Self::Denied { .. } => StatusCode::OK,
             Self::Underway | Self::Complete => StatusCode::OK,
             Self::Another { .. } => StatusCode::CONFLICT,
             Self::WrongState | Self::Refused => StatusCode::BAD_REQUEST,
