@@ -41,23 +41,28 @@ pub struct Chromium {
 impl Chromium {
     /// Starts one whose profile lies in the testbed.
     pub fn start(bed: &Testbed) -> Self {
-        Self::with_preferences(bed, &json!({}))
+        Self::begin(bed, &[], &json!({}))
+    }
+
+    /// Starts one with a private window.
+    pub fn private(bed: &Testbed) -> Self {
+        Self::begin(bed, &["--incognito"], &json!({}))
     }
 
     /// Starts one that runs no scripts.
     pub fn without_scripts(bed: &Testbed) -> Self {
-        Self::with_preferences(bed, &json!({ "profile.default_content_setting_values.javascript": 2 }))
+        Self::begin(bed, &[], &json!({ "profile.default_content_setting_values.javascript": 2 }))
     }
 
-    fn with_preferences(bed: &Testbed, preferences: &Value) -> Self {
+    fn begin(bed: &Testbed, flags: &[&str], preferences: &Value) -> Self {
         let profile = bed.root().join("chromium");
         let mut command = bed.command("chromedriver");
         let mut driver =
             command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let port = port_of(driver.stdout.take().unwrap());
         let mut chromium = Self { driver, session: format!("http://127.0.0.1:{port}/session"), profile };
-        let flags: Vec<_> =
-            FLAGS.into_iter().map(ToOwned::to_owned).chain([profile_flag(&chromium.profile)]).collect();
+        let profile_flag = format!("--user-data-dir={}", chromium.profile.display());
+        let flags = [&FLAGS[..], flags, &[&profile_flag]].concat();
         let wanted = json!({ "pageLoadStrategy": "normal", "timeouts": timeouts(),
             "goog:chromeOptions": { "args": flags, "prefs": preferences } });
         let begun = chromium.ask("", &json!({ "capabilities": { "alwaysMatch": wanted } }));
@@ -130,10 +135,6 @@ impl Drop for Chromium {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
-}
-
-fn profile_flag(profile: &Path) -> String {
-    format!("--user-data-dir={}", profile.display())
 }
 
 fn timeouts() -> Value {

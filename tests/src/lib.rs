@@ -13,5 +13,6 @@ pub mod browser;
 pub mod chromium;
 pub mod fake;
 pub mod http;
+pub mod stranger;
 pub mod testbed;
 pub mod wire;

@@ -10,13 +10,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use imgurd_proto::{Account, Error, Flow, Secret};
+use imgurd_proto::{Error, Flow, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use url::Url;
 
 use crate::config::{AccountConfig, is_loopback};
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, SignedIn};
 use crate::provider::AuthorizationRequest;
 
 pub(crate) use answer::import;
@@ -37,7 +37,7 @@ pub struct LoginOptions {
     pub paste: bool,
 }
 
-type Outcome = Result<Account, Error>;
+type Outcome = Result<SignedIn, Error>;
 
 /// The logins in progress, one an account at most. Two callers who ask at once share it.
 #[derive(Clone)]

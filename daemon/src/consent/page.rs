@@ -17,6 +17,7 @@ pub(super) enum Page {
     SignedIn {
         account: String,
         username: Option<String>,
+        note: Option<String>,
     },
     /// The new grant is set aside, since the account holds somebody else's.
     Another {
@@ -82,11 +83,11 @@ impl View {
 impl Page {
     fn status(&self) -> StatusCode {
         match self {
-            // Chromium writes each address that it ends up at into its history on disk, fragment and all, before a
-            // script can remove it; the one thing that it leaves out is a page that was not found.
-            Self::Waiting { .. } => StatusCode::NOT_FOUND,
-            Self::SignedIn { .. } | Self::Denied { .. } => StatusCode::OK,
-            Self::Underway | Self::Complete => StatusCode::OK,
+            Self::Waiting { .. }
+            | Self::SignedIn { .. }
+            | Self::Denied { .. }
+            | Self::Underway
+            | Self::Complete => StatusCode::OK,
             Self::Another { .. } => StatusCode::CONFLICT,
             Self::WrongState | Self::Refused => StatusCode::BAD_REQUEST,
             Self::Expired { .. } | Self::Cancelled { .. } => StatusCode::GONE,
@@ -101,10 +102,7 @@ impl Page {
             Self::Waiting { .. } => {
                 View::new("wait", "Completing the sign-in", "The answer is being handed to imgurd.")
             }
-            Self::SignedIn { account, username } => {
-                let title = username.as_ref().map_or_else(|| "Signed in".to_owned(), |name| format!("Signed in as {name}"));
-                View::new("good", title, format!("imgurd keeps the tokens of `{account}` fresh from now on.")).closable()
-            }
+            Self::SignedIn { account, username, note } => signed_in(account, username.as_deref(), note.as_deref()),
             Self::Another { account, username, holder } => View::new(
                 "careful",
                 format!("You signed in as {username}"),
@@ -150,7 +148,7 @@ impl Page {
             )
             .then("To start again:", login(account)),
             Self::Failed { account, reason } => {
-                View::new("bad", "The sign-in could not be completed", format!("{}.", reason.trim_end_matches('.')))
+                View::new("bad", "The sign-in could not be completed", sentence(reason))
                     .then("To try again:", login(account))
             }
             Self::NotHere => {
@@ -225,6 +223,21 @@ impl Page {
             script = script,
         )
     }
+}
+
+/// A note says what is to be known of a token that could not be seen to work.
+fn signed_in(account: &str, username: Option<&str>, note: Option<&str>) -> View {
+    let title = username.map_or_else(|| "Signed in".to_owned(), |name| format!("Signed in as {name}"));
+    let (mark, text) = match note {
+        Some(note) => ("careful", sentence(note)),
+        None => ("good", format!("imgurd keeps the tokens of `{account}` fresh from now on.")),
+    };
+    View::new(mark, title, text).closable()
+}
+
+/// Reasons and notes end without a full stop, but for those of more than one sentence.
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
 }
 
 fn without_script(account: &str) -> View {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use imgurd_proto::{Error, Flow, Secret};
+use imgurd_proto::{Account, Error, Flow, Secret};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -12,7 +12,7 @@ use super::answer::{self, Answer, Content};
 use super::listener::Visit;
 use super::page::Page;
 use super::{Outcome, Submission, cancelled, expired, lock};
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, SignedIn};
 use crate::provider::{Authorization, TokenRequest};
 
 /// The login itself, in a task of its own.
@@ -94,7 +94,9 @@ impl Session {
     fn page(&self, outcome: &Outcome, is_denied: bool) -> Page {
         let account = self.account.clone();
         match outcome {
-            Ok(signed_in) => Page::SignedIn { account, username: signed_in.username.clone() },
+            Ok(SignedIn { account: Account { username, .. }, note }) => {
+                Page::SignedIn { account, username: username.clone(), note: note.clone() }
+            }
             Err(_) if is_denied => Page::Denied { account },
             Err(Error::LoginFailed { set_aside: Some(username), .. }) => {
                 let holder = self.keeper.account(Some(&account)).ok().and_then(|account| account.username);

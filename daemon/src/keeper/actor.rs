@@ -2,6 +2,7 @@
 //! own, whose outcomes come back as messages.
 
 use std::collections::{BTreeSet, HashMap};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::{Directory, Keeper, gone};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::grant::Timestamp;
-use crate::provider::Provider;
+use crate::provider::{Identity, Provider};
 use crate::store::{StoreError, TokenStore};
 
 /// How long a new token is kept back for the sake of a store that does not answer.
@@ -30,6 +31,8 @@ pub(super) enum Message {
     Happened { account: String, event: Event },
     Configure { config: Arc<Config>, reply: oneshot::Sender<()> },
     LoginPending { account: String, pending: bool, reply: oneshot::Sender<()> },
+    Identify { account: String, reply: oneshot::Sender<Identity> },
+    Identified { account: String, generation: u64, identity: Identity, reply: oneshot::Sender<Identity> },
     Unlock { reply: oneshot::Sender<Result<(), Error>> },
     Unlocked { result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>> },
     Drain { reply: oneshot::Sender<()> },
@@ -91,6 +94,7 @@ pub fn spawn(
 impl Actor {
     async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut own_inbox: mpsc::Receiver<Message>) {
         let clock = self.clock.clone();
+        let mut store_changes = self.store.changes();
         loop {
             let wake = self.wakes.first().map(|(at, _)| *at);
             tokio::select! {
@@ -100,6 +104,7 @@ impl Actor {
                     None => return,
                 },
                 () = clock.sleep_until(wake) => self.tick(),
+                () = changed(&mut store_changes) => self.reload(),
             }
             self.finish_draining();
         }
@@ -116,6 +121,13 @@ impl Actor {
             Message::LoginPending { account, pending, reply } => {
                 self.step(&account, Event::LoginPending(pending));
                 let _ = reply.send(());
+            }
+            Message::Identify { account, reply } => self.identify(account, reply),
+            Message::Identified { account, generation, identity, reply } => {
+                if let Identity::Known(username) = identity.clone() {
+                    self.step(&account, Event::Identified { generation, username });
+                }
+                let _ = reply.send(identity);
             }
             Message::Unlock { reply } => self.unlock(reply),
             Message::Unlocked { result, reply } => self.unlocked(result, reply),
@@ -269,6 +281,20 @@ impl Actor {
         }
     }
 
+    fn identify(&self, account: String, reply: oneshot::Sender<Identity>) {
+        let Some((generation, api_url, token)) =
+            self.slots.get(&account).and_then(|slot| slot.account.identifiable())
+        else {
+            let _ = reply.send(Identity::Unsupported);
+            return;
+        };
+        let (identifying, own) = (self.provider.identify(api_url, token), self.own.clone());
+        tokio::spawn(async move {
+            let identity = identifying.await;
+            let _ = own.send(Message::Identified { account, generation, identity, reply }).await;
+        });
+    }
+
     fn unlock(&self, reply: oneshot::Sender<Result<(), Error>>) {
         let (unlock, own) = (self.store.unlock(), self.own.clone());
         tokio::spawn(async move {
@@ -278,11 +304,16 @@ impl Actor {
     }
 
     fn unlocked(&mut self, result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>>) {
+        self.reload();
+        let _ = reply.send(result.map_err(|error| Error::StoreUnavailable { reason: error.to_string() }));
+    }
+
+    /// The store may do now what it did not before.
+    fn reload(&mut self) {
         for name in self.slots.keys().cloned().collect::<Vec<_>>() {
             self.last_ticket += 1;
             self.step(&name, Event::Asked { ticket: self.last_ticket, ask: Ask::Reload });
         }
-        let _ = reply.send(result.map_err(|error| Error::StoreUnavailable { reason: error.to_string() }));
     }
 
     fn drain(&mut self, reply: oneshot::Sender<()>) {
@@ -305,6 +336,16 @@ impl Actor {
     }
 }
 
+/// Returns when the store counts another change; never where it does not count.
+async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
+    if let Some(counted) = changes
+        && counted.changed().await.is_ok()
+    {
+        return;
+    }
+    pending::<()>().await;
+}
+
 /// Events carry secrets: their names are all that a log may see.
 fn event_name(event: &Event) -> &'static str {
     match event {
@@ -314,6 +355,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Answered { .. } => "answered",
         Event::Tick => "tick",
         Event::Asked { .. } => "asked",
+        Event::Identified { .. } => "identified",
         Event::Configured(_) => "configured",
         Event::LoginPending(_) => "login pending",
         Event::Closing => "closing",

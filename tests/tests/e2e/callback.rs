@@ -5,7 +5,7 @@ use std::net::{IpAddr, TcpListener, TcpStream};
 
 use imgurd_tests::browser;
 use imgurd_tests::fake::{Behaviour, Endpoint};
-use imgurd_tests::testbed::{Ctl, Scene, Testbed, free_port};
+use imgurd_tests::testbed::{Program, Scene, Testbed, free_port};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -15,7 +15,7 @@ const TOKENS: &str =
 /// A login in the token flow, as the browser finds it that was redirected there.
 struct Landing {
     scene: Scene,
-    login: Ctl,
+    login: Program,
     state: String,
     nonce: String,
 }

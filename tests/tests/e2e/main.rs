@@ -9,6 +9,8 @@ mod crowd;
 mod dbus;
 mod failures;
 mod grants;
+mod identity;
+mod keyring;
 mod lifecycle;
 mod refresh;
 mod secrets;

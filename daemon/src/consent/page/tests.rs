@@ -10,8 +10,8 @@ fn name() -> String {
 fn pages() -> Vec<Page> {
     vec![
         Page::Waiting { account: name(), nonce: Secret::from("0123") },
-        Page::SignedIn { account: name(), username: Some("alice".into()) },
-        Page::SignedIn { account: name(), username: None },
+        Page::SignedIn { account: name(), username: Some("alice".into()), note: None },
+        Page::SignedIn { account: name(), username: None, note: Some("The API did not answer".into()) },
         Page::Another { account: name(), username: "bob".into(), holder: "alice".into() },
         Page::Denied { account: name() },
         Page::WrongState,
@@ -73,7 +73,7 @@ fn every_page_forbids_storing_framing_and_loading() {
 async fn a_name_that_looks_like_markup_is_shown_as_text() {
     let evil = || "<script>alert(1)</script>{nonce}`".to_owned();
     for page in [
-        Page::SignedIn { account: name(), username: Some(evil()) },
+        Page::SignedIn { account: name(), username: Some(evil()), note: Some(evil()) },
         Page::Another { account: name(), username: evil(), holder: evil() },
         Page::Failed { account: name(), reason: evil() },
     ] {
@@ -94,13 +94,5 @@ proptest! {
     #[test]
     fn escaped_text_holds_no_markup(text in "\\PC{0,80}") {
         prop_assert!(!escape(&text).contains(['<', '>', '"', '\'']));
-    }
-}
-
-#[tokio::test]
-async fn zz_temporary_dump() {
-    let Some(dir) = std::env::var_os("PAGES_DIR") else { return };
-    for (n, page) in pages().iter().enumerate() {
-        std::fs::write(std::path::Path::new(&dir).join(format!("{n:02}.html")), html(page).await).unwrap();
     }
 }
