@@ -4,7 +4,9 @@ use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-use imgurd_proto::{Account, Client, ClientError, CompleteLogin, Error, Login, LoginReply, Secret};
+use imgurd_proto::{
+    Account, CancelLogin, Client, ClientError, CompleteLogin, Error, Login, LoginReply, Secret,
+};
 
 use crate::app::App;
 use crate::cli::LoginArgs;
@@ -35,6 +37,9 @@ impl Event {
 
 pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
     let account = app.account(args.account.as_deref())?;
+    if args.cancel {
+        return cancel(app, &account);
+    }
     sign_in(app, args, &account).or_else(|failure| offer_to_change_over(app, &account, failure))
 }
 
@@ -77,7 +82,8 @@ fn offer_to_change_over(app: &App, account: &Account, failure: Failure) -> Resul
     if !input::is_interactive() || app.output.json {
         return Err(failure);
     }
-    let (name, holder) = (&account.name, account::person(account));
+    let name = &account.name;
+    let holder = account.username.as_deref().unwrap_or("somebody else");
     let question = format!(
         "You signed in as {user}, but {name} holds {holder}'s grant. Use {user}'s from now on? [y/N] "
     );
@@ -86,6 +92,17 @@ fn offer_to_change_over(app: &App, account: &Account, failure: Failure) -> Resul
         return Err(failure);
     }
     grant::restore(app, Some(name.clone()))
+}
+
+fn cancel(app: &App, account: &Account) -> Result<(), Failure> {
+    match account.login_id.clone() {
+        Some(login_id) => {
+            app.call(&CancelLogin { login_id })?;
+            app.output.say(format!("The sign-in to {} was cancelled.", account.name));
+        }
+        None => app.output.say(format!("Nobody is signing in to {}.", account.name)),
+    }
+    Ok(())
 }
 
 fn conclude(app: &App, account: &Account, note: Option<&str>) -> Result<(), Failure> {
