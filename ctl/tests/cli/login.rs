@@ -126,9 +126,12 @@ fn asks_for_the_answer_where_the_daemon_says_that_nothing_can_catch_it() {
             call.reply_more(&json!({ "login_id": "l1", "url": URL, "paste": true }));
             call.wait_for_hang_up();
         }
-        _ => call.reply(&json!({ "account": outcome()["account"] })),
+        _ => call.refuse("LoginFailed", &json!({ "reason": "the code was heard; log in again" })),
     });
-    assert_eq!(daemon.home.run_with(&["login", "--no-browser"], "code\n").code, 0);
+    let ran = daemon.home.run_with(&["login", "--no-browser"], "code\n");
+    assert_eq!(ran.code, 10, "{ran:?}");
+    login_parameters(&daemon);
+    assert_eq!(daemon.asked_for("CompleteLogin")["response"], "code");
 }
 
 #[test]
