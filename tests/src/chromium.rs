@@ -66,7 +66,7 @@ impl Chromium {
         let wanted = json!({ "pageLoadStrategy": "normal", "timeouts": timeouts(),
             "goog:chromeOptions": { "args": flags, "prefs": preferences } });
         let begun = chromium.ask("", &json!({ "capabilities": { "alwaysMatch": wanted } }));
-        chromium.session += &format!("/{}", begun["sessionId"].as_str().unwrap());
+        chromium.session = format!("{}/{}", chromium.session, begun["sessionId"].as_str().unwrap());
         chromium
     }
 

@@ -136,9 +136,10 @@ fn asks_for_the_answer_where_the_daemon_says_that_nothing_can_catch_it() {
 
 #[test]
 fn does_not_ask_where_nobody_could_answer_and_says_what_to_do() {
-    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
-        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
-        _ => {
+    let daemon = FakeDaemon::start(|call| {
+        if call.method == "ListAccounts" {
+            call.reply(&json!({ "accounts": [account("me")] }));
+        } else {
             call.reply_more(&opening());
             let reason = "bob signed in; run `imgurctl restore me` to change over";
             call.refuse("LoginFailed", &json!({ "reason": reason, "set_aside": "bob" }));
