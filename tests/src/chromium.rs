@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -66,7 +67,7 @@ impl Chromium {
         let wanted = json!({ "pageLoadStrategy": "normal", "timeouts": timeouts(),
             "goog:chromeOptions": { "args": flags, "prefs": preferences } });
         let begun = chromium.ask("", &json!({ "capabilities": { "alwaysMatch": wanted } }));
-        chromium.session += &format!("/{}", begun["sessionId"].as_str().unwrap());
+        chromium.session = format!("{}/{}", chromium.session, begun["sessionId"].as_str().unwrap());
         chromium
     }
 
@@ -86,6 +87,11 @@ impl Chromium {
         let button = self.ask("/element", &json!({ "using": "css selector", "value": selector }));
         let id = button[ELEMENT].as_str().expect("there is such a button");
         self.ask(&format!("/element/{id}/click"), &json!({}));
+        // The click may be over before its page gives way to the next one.
+        let (url, deadline) = (format!("{}/element/{id}/name", self.session), Instant::now() + PATIENCE);
+        while http::get(&url, None).is_ok_and(|answer| answer.status == 200) {
+            assert!(Instant::now() < deadline, "the button leads nowhere");
+        }
     }
 
     /// What this JavaScript returns in the page.
@@ -98,8 +104,17 @@ impl Chromium {
         let script = "const [text, done] = arguments; \
             const look = () => document.querySelector('h1')?.textContent.includes(text) && done(document.body.innerText); \
             new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true }); look();";
-        let said = self.ask("/execute/async", &json!({ "script": script, "args": [text] }));
-        said.as_str().unwrap().to_owned()
+        let (url, call) =
+            (format!("{}/execute/async", self.session), json!({ "script": script, "args": [text] }));
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = http::post_json(&url, &call.to_string());
+            // A page that gives way to the next one takes the script along.
+            let is_gone = answer.as_ref().is_ok_and(|answer| answer.status == 500);
+            if !is_gone || Instant::now() > deadline {
+                return value(answer).as_str().unwrap().to_owned();
+            }
+        }
     }
 
     /// What the page says, where no script may look for itself.

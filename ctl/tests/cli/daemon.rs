@@ -46,8 +46,9 @@ impl Call {
         self.write(&json!({ "error": error, "parameters": parameters }));
     }
 
-    /// Returns when the client has closed the connection.
+    /// Returns when the client has closed the connection. One that never does is hung up on, and fails its test.
     pub(crate) fn wait_for_hang_up(&mut self) {
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a bound");
         let _ = self.stream.read(&mut [0]);
     }
 

@@ -126,16 +126,20 @@ fn asks_for_the_answer_where_the_daemon_says_that_nothing_can_catch_it() {
             call.reply_more(&json!({ "login_id": "l1", "url": URL, "paste": true }));
             call.wait_for_hang_up();
         }
-        _ => call.reply(&json!({ "account": outcome()["account"] })),
+        _ => call.refuse("LoginFailed", &json!({ "reason": "the code was heard; log in again" })),
     });
-    assert_eq!(daemon.home.run_with(&["login", "--no-browser"], "code\n").code, 0);
+    let ran = daemon.home.run_with(&["login", "--no-browser"], "code\n");
+    assert_eq!(ran.code, 10, "{ran:?}");
+    login_parameters(&daemon);
+    assert_eq!(daemon.asked_for("CompleteLogin")["response"], "code");
 }
 
 #[test]
 fn does_not_ask_where_nobody_could_answer_and_says_what_to_do() {
-    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
-        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
-        _ => {
+    let daemon = FakeDaemon::start(|call| {
+        if call.method == "ListAccounts" {
+            call.reply(&json!({ "accounts": [account("me")] }));
+        } else {
             call.reply_more(&opening());
             let reason = "bob signed in; run `imgurctl restore me` to change over";
             call.refuse("LoginFailed", &json!({ "reason": reason, "set_aside": "bob" }));

@@ -208,7 +208,7 @@ impl Page {
         if let Self::Waiting { account, nonce: pass } = self {
             head = format!("<noscript><style nonce=\"{nonce}\">{WITHOUT_SCRIPT}</style></noscript>\n");
             attributes = format!(" aria-live=\"polite\" data-nonce=\"{}\"", pass.expose());
-            body += &format!("<noscript>\n{}</noscript>\n", without_script(account).paragraphs());
+            body = format!("{body}<noscript>\n{}</noscript>\n", without_script(account).paragraphs());
             script = format!("<script nonce=\"{nonce}\">{SCRIPT}</script>\n");
         }
         format!(

@@ -25,6 +25,9 @@ fn consent_with_the_code_flow_signs_in() {
     assert!(scene.fake.is_live(&scene.token()));
 }
 
+/// Where Chromium may note the address that it is sent to before any script runs, and the server's redirect.
+const ITS_OWN: [&str; 4] = ["History", "ukm_db", "Sessions", "Cache_Data"];
+
 /// Signs in with the token flow and returns the secrets that the browser saw.
 fn sign_in_with_the_token_flow(scene: &Scene, browser: &Chromium) -> Vec<String> {
     let (login, url) = scene.login(&["--flow", "token"]);
@@ -48,11 +51,8 @@ fn consent_with_the_token_flow_signs_in_and_leaves_no_token_in_the_window() {
     assert_eq!(browser.evaluate("return history.state"), json!(null));
     let memory = browser.evaluate("return [document.URL, document.documentElement.outerHTML].join()");
     assert!(!secrets.iter().any(|secret| memory.as_str().unwrap().contains(secret)));
-    // Chromium notes every address on the way here before a page can do anything about it, for its history and for
-    // restoring the window, and keeps the server's redirect. Nothing else may hold a token.
-    let known = ["History", "ukm_db", "Cache_Data", "Sessions"];
     let mut holders = holders(&browser.quit(), &secrets);
-    holders.retain(|file| !known.iter().any(|known| file.display().to_string().contains(known)));
+    holders.retain(|file| !ITS_OWN.iter().any(|known| file.display().to_string().contains(known)));
     assert_eq!(holders, Vec::<PathBuf>::new());
 }
 
