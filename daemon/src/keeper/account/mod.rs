@@ -188,6 +188,8 @@ pub struct Account {
     name: String,
     config: Arc<AccountConfig>,
     shelf: Shelf,
+    /// Whether the store's last word was that it is locked.
+    locked: bool,
     /// What was asked before the record was read.
     held: Vec<(Ticket, Ask)>,
     record: Record,
@@ -227,6 +229,7 @@ impl Account {
             name,
             config,
             shelf: Shelf::Unread { loading: true, reason: None, tries: 0, last_try: now.at },
+            locked: false,
             held: Vec::new(),
             record: Record::default(),
             ledger: Ledger::default(),
