@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::cli::LoginArgs;
 use crate::failure::Failure;
 use crate::hidden::HiddenInput;
-use crate::output::Output;
+use crate::output::{Output, printable};
 use crate::time::seconds;
 use crate::{account, input};
 
@@ -49,18 +49,28 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
 
     let mut dialog = Dialog::new(app, paste, opens_browser, sender);
     for event in events {
-        let outcome = match event {
-            Event::Reply(reply) => dialog.take_reply(*reply)?,
+        match event {
+            Event::Reply(reply) => match &reply.account {
+                Some(account) => {
+                    drop(dialog);
+                    return conclude(app, account, reply.note.as_deref());
+                }
+                None => dialog.open(&reply)?,
+            },
             Event::Answer(answer) => dialog.take_answer(answer)?,
             Event::Failed(failure) => return Err(failure),
-        };
-        if let Some(account) = outcome {
-            drop(dialog);
-            let text = format!("Signed in as {}.", account::person(&account));
-            return account::conclude(app, &account, text);
         }
     }
     Err(unfinished().into())
+}
+
+fn conclude(app: &App, account: &Account, note: Option<&str>) -> Result<(), Failure> {
+    let text = format!("Signed in as {}.", account::person(account));
+    account::conclude(app, account, text)?;
+    if let Some(note) = note {
+        app.output.say(format!("{}.", printable(note)));
+    }
+    Ok(())
 }
 
 /// Passes on each answer of the daemon. The login lasts as long as this connection, and so as this process.
@@ -100,16 +110,11 @@ impl<'a> Dialog<'a> {
         Self { app, paste, opens_browser, events, login_id: String::new(), terminal: None }
     }
 
-    /// The first reply opens the dialog, the one with an account ends it.
-    fn take_reply(&mut self, reply: LoginReply) -> Result<Option<Account>, Failure> {
-        if reply.account.is_none() && reply.url.is_some() {
-            self.login_id.clone_from(&reply.login_id);
-            self.announce(&reply)?;
-            if self.paste {
-                self.ask()?;
-            }
-        }
-        Ok(reply.account)
+    /// Says where to go, and what is needed from there.
+    fn open(&mut self, reply: &LoginReply) -> Result<(), Failure> {
+        self.login_id.clone_from(&reply.login_id);
+        self.announce(reply)?;
+        if self.paste { self.ask() } else { Ok(()) }
     }
 
     fn announce(&self, reply: &LoginReply) -> Result<(), Failure> {
@@ -149,19 +154,18 @@ impl<'a> Dialog<'a> {
         Ok(())
     }
 
-    /// Hands the answer in on a connection of its own: the first one waits for the outcome.
-    fn take_answer(&mut self, response: Secret) -> Result<Option<Account>, Failure> {
+    /// Hands the answer in on a connection of its own: the first one waits for the outcome, and tells of it.
+    fn take_answer(&mut self, response: Secret) -> Result<(), Failure> {
         let again = self.terminal.take().is_some();
         let call = CompleteLogin { login_id: self.login_id.clone(), response };
         match self.app.call(&call) {
-            Ok(reply) => Ok(Some(reply.account)),
+            Ok(_) => Ok(()),
             // A slip of the hand is no end: the login is still open.
             Err(ClientError::Keeper(Error::InvalidArgument { field, reason }))
                 if again && field == "response" =>
             {
                 self.app.output.say(reason);
-                self.ask()?;
-                Ok(None)
+                self.ask()
             }
             Err(error) => Err(error.into()),
         }

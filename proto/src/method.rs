@@ -227,6 +227,17 @@ pub struct LoginReply {
     /// The account that is signed in, in the last answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
+    /// What is to be said of the new token, where it could not be seen to work; in the last answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl LoginReply {
+    /// An answer of this login that says nothing yet.
+    #[must_use]
+    pub fn of(login_id: String) -> Self {
+        Self { login_id, url: None, paste: None, account: None, note: None }
+    }
 }
 
 /// Nothing but the fact that it is done.

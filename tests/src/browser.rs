@@ -1,5 +1,7 @@
 //! What a person does in a browser: open the page, press a button, end up somewhere.
 
+use std::collections::BTreeMap;
+
 use url::Url;
 
 use crate::http;
@@ -40,35 +42,83 @@ pub fn deny(url: &str) -> Page {
 
 /// Opens a page.
 pub fn open(url: &str) -> Page {
-    let answer = http::get(&sent(&address(url)), None).expect("the page answers");
-    follow(address(url), answer)
+    Browser::default().open(url)
 }
 
 fn decide(url: &str, form: &[(&str, &str)]) -> Page {
-    let page = open(url);
+    let mut browser = Browser::default();
+    let page = browser.open(url);
     assert!(
         page.status == 200 && page.text.contains("<form method=\"post\">"),
         "there is no form to press a button in: {} {}",
         page.status,
         page.text
     );
-    let answer = http::post(&sent(&address(&page.url)), None, form).expect("the form can be submitted");
-    follow(address(&page.url), answer)
+    browser.submit(&page.url, form)
 }
 
-fn follow(mut at: Url, mut answer: http::Answer) -> Page {
-    for _ in 0..5 {
-        let Some(location) = answer.header("location") else {
-            break;
-        };
-        at = at.join(location).expect("the redirect leads to a URL");
-        // The real imgur.com is where an application without a callback lands: there it ends.
-        if !is_here(&at) {
-            break;
-        }
-        answer = http::get(&sent(&at), None).expect("the callback answers");
+/// A browser that keeps cookies, as a server needs it whose sign-in has several pages.
+#[derive(Debug, Default)]
+pub struct Browser {
+    /// By path and name: all that is opened is on this machine, and cookies do not tell ports apart (RFC 6265,
+    /// section 8.5).
+    cookies: BTreeMap<(String, String), String>,
+}
+
+impl Browser {
+    /// Opens a page.
+    pub fn open(&mut self, url: &str) -> Page {
+        let at = address(url);
+        let answer = self.get(&at);
+        self.follow(at, answer)
     }
-    Page { url: at.into(), status: answer.status, text: answer.text }
+
+    /// Submits a form to `action`.
+    pub fn submit(&mut self, action: &str, form: &[(&str, &str)]) -> Page {
+        let at = address(action);
+        let cookies = self.cookies_for(&at);
+        let answer = http::post_with(&sent(&at), &[("Cookie", &cookies)], form);
+        self.follow(at, answer.expect("the form can be submitted"))
+    }
+
+    fn get(&self, at: &Url) -> http::Answer {
+        http::get_with(&sent(at), &[("Cookie", &self.cookies_for(at))]).expect("the page answers")
+    }
+
+    fn follow(&mut self, mut at: Url, mut answer: http::Answer) -> Page {
+        for _ in 0..5 {
+            self.keep_cookies(&answer);
+            let Some(location) = answer.header("location") else {
+                break;
+            };
+            at = at.join(location).expect("the redirect leads to a URL");
+            // The real imgur.com is where an application without a callback lands: there it ends.
+            if !is_here(&at) {
+                break;
+            }
+            answer = self.get(&at);
+        }
+        Page { url: at.into(), status: answer.status, text: answer.text }
+    }
+
+    fn keep_cookies(&mut self, answer: &http::Answer) {
+        for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
+            let mut parts = cookie.split("; ").filter_map(|part| part.split_once('='));
+            let (name, value) = parts.next().expect("a cookie has a name and a value");
+            let path =
+                parts.find(|(name, _)| name.eq_ignore_ascii_case("path")).map_or("/", |(_, path)| path);
+            self.cookies.insert((path.to_owned(), name.to_owned()), value.to_owned());
+        }
+    }
+
+    /// A cookie without a value is one that the server has taken back.
+    fn cookies_for(&self, at: &Url) -> String {
+        let sent = self
+            .cookies
+            .iter()
+            .filter(|((path, _), value)| !value.is_empty() && at.path().starts_with(path.as_str()));
+        sent.map(|((_, name), value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
 }
 
 fn address(url: &str) -> Url {

@@ -51,18 +51,24 @@ fn agent() -> Agent {
 
 /// `GET`, with an `Authorization` header where one is given.
 pub fn get(url: &str, authorization: Option<&str>) -> Result<Answer, ureq::Error> {
-    let mut request = agent().get(url);
-    if let Some(value) = authorization {
-        request = request.header("Authorization", value);
-    }
+    get_with(url, authorization.map(|value| ("Authorization", value)).as_slice())
+}
+
+/// `GET` with these headers.
+pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
+    let request =
+        headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));
     Answer::read(request.call()?)
 }
 
 /// `POST` of an urlencoded form, with an `Authorization` header where one is given.
 pub fn post(url: &str, authorization: Option<&str>, form: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
-    let mut request = agent().post(url);
-    if let Some(value) = authorization {
-        request = request.header("Authorization", value);
-    }
+    post_with(url, authorization.map(|value| ("Authorization", value)).as_slice(), form)
+}
+
+/// `POST` of an urlencoded form with these headers.
+pub fn post_with(url: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
+    let request =
+        headers.iter().fold(agent().post(url), |request, (name, value)| request.header(*name, *value));
     Answer::read(request.send_form(form.iter().copied())?)
 }

@@ -12,5 +12,6 @@
 pub mod browser;
 pub mod fake;
 pub mod http;
+pub mod stranger;
 pub mod testbed;
 pub mod wire;

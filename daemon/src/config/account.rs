@@ -57,7 +57,7 @@ pub struct AccountConfig {
     pub auto_refresh: bool,
     pub auth_url: Url,
     pub token_url: Url,
-    pub api_url: Url,
+    pub api_url: Option<Url>,
     pub scope: Option<String>,
     pub state: Option<String>,
     pub client_auth: ClientAuth,
@@ -94,6 +94,11 @@ impl AccountConfig {
             );
             return Err(ConfigError::new("auth_params", reason));
         }
+        // Another server's tokens are none of Imgur's business.
+        let api_url = match some(settings.api_url) {
+            None if !is_imgur => None,
+            given => Some(endpoint("api_url", given, API_URL)?),
+        };
         let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
         Ok(Self {
             client_id,
@@ -102,7 +107,7 @@ impl AccountConfig {
             auto_refresh: settings.auto_refresh.unwrap_or(true),
             auth_url: endpoint("auth_url", settings.auth_url, AUTH_URL)?,
             token_url,
-            api_url: endpoint("api_url", settings.api_url, API_URL)?,
+            api_url,
             scope: some(settings.scope),
             state: some(settings.state),
             client_auth: settings.client_auth.unwrap_or_default(),
@@ -129,7 +134,7 @@ impl AccountConfig {
             auto_refresh: Some(self.auto_refresh),
             auth_url: Some(self.auth_url.to_string()),
             token_url: Some(self.token_url.to_string()),
-            api_url: Some(self.api_url.to_string()),
+            api_url: self.api_url.as_ref().map(Url::to_string),
             scope: self.scope.clone(),
             state: self.state.clone(),
             client_auth: Some(self.client_auth),

@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use imgurd_proto::{Account, Error, Flow, Secret};
+use imgurd_proto::{Error, Flow, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::config::{AccountConfig, is_loopback};
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, SignedIn};
 use crate::provider::{Authorization, AuthorizationRequest, TokenRequest};
 
 pub(crate) use answer::import;
@@ -35,7 +35,7 @@ pub struct LoginOptions {
     pub paste: bool,
 }
 
-type Outcome = Result<Account, Error>;
+type Outcome = Result<SignedIn, Error>;
 
 /// The logins in progress, one an account at most. Two callers who ask at once share it.
 #[derive(Clone)]
@@ -296,9 +296,11 @@ impl Session {
             }
         };
         let _ = visit.page.send(match &outcome {
-            Ok(account) => {
-                Page::SignedIn { account: account.name.clone(), username: account.username.clone() }
-            }
+            Ok(SignedIn { account, note }) => Page::SignedIn {
+                account: account.name.clone(),
+                username: account.username.clone(),
+                note: note.clone(),
+            },
             Err(_) if denied => Page::Denied,
             Err(error) => Page::Failed { reason: error.to_string() },
         });

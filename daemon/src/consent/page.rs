@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 /// How a visit to the callback ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    SignedIn { account: String, username: Option<String> },
+    SignedIn { account: String, username: Option<String>, note: Option<String> },
     Denied,
     WrongState,
     Underway,
@@ -41,6 +41,7 @@ impl Page {
 
     fn text(&self) -> String {
         match self {
+            Self::SignedIn { note: Some(note), .. } => format!("{note}. You can close this page."),
             Self::SignedIn { account, .. } => {
                 format!(
                     "imgurd keeps the tokens of the account {account} fresh from now on. You can close this page."
@@ -129,9 +130,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_username_that_looks_like_markup_is_shown_as_text() {
-        let html =
-            html(Page::SignedIn { account: "a".into(), username: Some("<script>alert(1)</script>".into()) })
-                .await;
+        let html = html(Page::SignedIn {
+            account: "a".into(),
+            username: Some("<script>alert(1)</script>".into()),
+            note: None,
+        })
+        .await;
         assert!(!html.contains("<script>"), "{html}");
         assert!(html.contains("Signed in as &lt;script&gt;"));
     }

@@ -148,7 +148,7 @@ impl Api {
     }
 
     pub(super) async fn complete_login(&self, call: CompleteLogin) -> Result<OneAccount, Error> {
-        Ok(OneAccount { account: self.logins.complete(&call.login_id, call.response).await? })
+        Ok(OneAccount { account: self.logins.complete(&call.login_id, call.response).await?.account })
     }
 
     pub(super) async fn cancel_login(&self, login_id: &str) -> Result<Done, Error> {

@@ -18,6 +18,7 @@ use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 use super::{Api, LocalSocket};
+use crate::keeper::SignedIn;
 
 /// How long a caller may take to read an answer. One who has stopped reading is hung up on.
 const READING_PATIENCE: Duration = Duration::from_secs(10);
@@ -173,10 +174,10 @@ fn streamed(end: Result<(), StreamEnd>) -> io::Result<Option<Vec<u8>>> {
 async fn login(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> Result<(), StreamEnd> {
     let mut login = api.login(streaming(call)?).await?;
     let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
-    let begun = LoginReply { login_id, url, paste: Some(login.paste), account: None };
+    let begun = LoginReply { url, paste: Some(login.paste), ..LoginReply::of(login_id) };
     answers.stream(begun, true).await?;
-    let account = login.outcome().await?;
-    let ended = LoginReply { login_id: login.id.clone(), url: None, paste: None, account: Some(account) };
+    let SignedIn { account, note } = login.outcome().await?;
+    let ended = LoginReply { account: Some(account), note, ..LoginReply::of(login.id.clone()) };
     answers.stream(ended, false).await
 }
 

@@ -14,7 +14,7 @@ use super::{Directory, Keeper, gone};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::grant::Timestamp;
-use crate::provider::Provider;
+use crate::provider::{Identity, Provider};
 use crate::store::{StoreError, TokenStore};
 
 /// How long a new token is kept back for the sake of a store that does not answer.
@@ -30,6 +30,8 @@ pub(super) enum Message {
     Happened { account: String, event: Event },
     Configure { config: Arc<Config>, reply: oneshot::Sender<()> },
     LoginPending { account: String, pending: bool, reply: oneshot::Sender<()> },
+    Identify { account: String, reply: oneshot::Sender<Identity> },
+    Identified { account: String, generation: u64, identity: Identity, reply: oneshot::Sender<Identity> },
     Unlock { reply: oneshot::Sender<Result<(), Error>> },
     Unlocked { result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>> },
     Drain { reply: oneshot::Sender<()> },
@@ -122,6 +124,13 @@ impl Actor {
             Message::LoginPending { account, pending, reply } => {
                 self.step(&account, Event::LoginPending(pending));
                 let _ = reply.send(());
+            }
+            Message::Identify { account, reply } => self.identify(account, reply),
+            Message::Identified { account, generation, identity, reply } => {
+                if let Identity::Known(username) = identity.clone() {
+                    self.step(&account, Event::Identified { generation, username });
+                }
+                let _ = reply.send(identity);
             }
             Message::Unlock { reply } => self.unlock(reply),
             Message::Unlocked { result, reply } => self.unlocked(result, reply),
@@ -275,6 +284,20 @@ impl Actor {
         }
     }
 
+    fn identify(&self, account: String, reply: oneshot::Sender<Identity>) {
+        let Some((generation, api_url, token)) =
+            self.slots.get(&account).and_then(|slot| slot.account.identifiable())
+        else {
+            let _ = reply.send(Identity::Unsupported);
+            return;
+        };
+        let (identifying, own) = (self.provider.identify(api_url, token), self.own.clone());
+        tokio::spawn(async move {
+            let identity = identifying.await;
+            let _ = own.send(Message::Identified { account, generation, identity, reply }).await;
+        });
+    }
+
     fn unlock(&self, reply: oneshot::Sender<Result<(), Error>>) {
         let (unlock, own) = (self.store.unlock(), self.own.clone());
         tokio::spawn(async move {
@@ -320,6 +343,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Answered { .. } => "answered",
         Event::Tick => "tick",
         Event::Asked { .. } => "asked",
+        Event::Identified { .. } => "identified",
         Event::Configured(_) => "configured",
         Event::LoginPending(_) => "login pending",
         Event::Closing => "closing",

@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Secret, Token};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::provider::{TokenRequest, TokenResponse};
+use crate::provider::{Identity, TokenRequest, TokenResponse};
 
 use account::{Ask, Progress, Snapshot, Verdict, Want};
 use actor::Message;
@@ -34,6 +34,18 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// The longest that a change of grants takes: a request to the server and writing its outcome, each bounded.
 const LONGEST_CHANGE: Duration = Duration::from_mins(1);
+
+/// The longest that a login's outcome waits for the API's word on the new token.
+const LONGEST_VERIFICATION: Duration = Duration::from_secs(10);
+
+/// A login that brought a grant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedIn {
+    /// The account as it is now.
+    pub account: Account,
+    /// What is to be said of the token, where it could not be seen to work.
+    pub note: Option<String>,
+}
 
 /// The accounts there are.
 #[derive(Clone, Debug, Default)]
@@ -180,14 +192,15 @@ impl Keeper {
         self.change(account, Ask::Ready).await.map(drop)
     }
 
-    /// Exchanges a code or PIN for a grant; answers when that is published.
+    /// Exchanges a code or PIN for a grant; answers when that is published and the API has said whose it is.
     pub async fn exchange(
         &self,
         account: &str,
         request: TokenRequest,
         replace: bool,
-    ) -> Result<Account, Error> {
-        self.change(account, Ask::Exchange { request, replace }).await
+    ) -> Result<SignedIn, Error> {
+        self.change(account, Ask::Exchange { request, replace }).await?;
+        self.verified(account).await
     }
 
     /// Takes tokens over that the server gave through the browser.
@@ -196,8 +209,19 @@ impl Keeper {
         account: &str,
         tokens: TokenResponse,
         replace: bool,
-    ) -> Result<Account, Error> {
-        self.change(account, Ask::Accept { tokens, replace }).await
+    ) -> Result<SignedIn, Error> {
+        self.change(account, Ask::Accept { tokens, replace }).await?;
+        self.verified(account).await
+    }
+
+    /// Asks the API whose token it is that has just been published. Whatever it says, the grant is kept.
+    async fn verified(&self, account: &str) -> Result<SignedIn, Error> {
+        let asking = self.send(|reply| Message::Identify { account: account.to_owned(), reply });
+        let identity = match timeout(LONGEST_VERIFICATION, asking).await {
+            Ok(identity) => identity?,
+            Err(_) => Identity::Untold("the API does not answer".to_owned()),
+        };
+        Ok(SignedIn { account: self.account(Some(account))?, note: note(account, identity) })
     }
 
     /// Takes over a grant obtained elsewhere, and verifies it where the server answers.
@@ -298,6 +322,19 @@ impl Directory {
                 .to_owned(),
         };
         Error::NoSuchAccount { account: name.unwrap_or_default().to_owned(), reason }
+    }
+}
+
+fn note(account: &str, identity: Identity) -> Option<String> {
+    match identity {
+        Identity::Known(_) | Identity::Unsupported => None,
+        Identity::Rejected => Some(format!(
+            "The API does not take the new token, though the server has just given it out; see whether another program \
+             uses the same client id, and run `imgurctl refresh {account}`"
+        )),
+        Identity::Untold(reason) => Some(format!(
+            "Whether the new token works could not be seen: {reason}. It is kept; use it when that has passed"
+        )),
     }
 }
 

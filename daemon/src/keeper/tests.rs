@@ -8,12 +8,13 @@ use futures_util::future::{BoxFuture, join_all};
 use imgurd_proto::{Error, Secret, Settings, State};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
+use url::Url;
 
 use super::Keeper;
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
-use crate::provider::{Answer, Client, Provider, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Identity, Provider, TokenRequest, TokenResponse};
 use crate::store::{MemoryStore, StoreError, TokenStore};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -73,6 +74,10 @@ impl Provider for Arc<Server> {
                 scope: None,
             })
         })
+    }
+
+    fn identify(&self, _api_url: Url, _access_token: Secret) -> BoxFuture<'static, Identity> {
+        Box::pin(std::future::ready(Identity::Known("alice".to_owned())))
     }
 }
 
@@ -296,9 +301,10 @@ async fn a_store_that_hangs_delays_no_other_account_and_the_token_no_more_than_t
         account_id: None,
         scope: None,
     };
-    let account = keeper.accept("stuck", tokens, false).await.unwrap();
+    let signed_in = keeper.accept("stuck", tokens, false).await.unwrap();
     assert_eq!(before.elapsed().as_secs(), 2);
-    assert!(account.unsaved);
+    assert!(signed_in.account.unsaved);
+    assert_eq!(signed_in.account.username.as_deref(), Some("alice"));
     assert_eq!(keeper.token(Some("stuck"), None, WAIT).await.unwrap().access_token, Secret::from("LOGIN"));
     assert_eq!(server.requests(), 1);
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use oauth2::HttpRequest;
+use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
 use tokio::task::spawn_blocking;
 use url::Url;
@@ -40,40 +40,43 @@ impl Carrier {
         }
     }
 
-    /// Sends the request and says what came of it.
+    /// Sends a request to the token endpoint and says what its answer means.
     pub(super) async fn carry(&self, request: HttpRequest) -> Answer {
-        let Ok(request) = reqwest::Request::try_from(request) else {
-            return misconfigured("no request can be made out of the token URL");
-        };
-        match self.http.execute(request).await {
-            Ok(response) => self.receive(response).await,
-            Err(error) if error.is_builder() => misconfigured("no request can be made out of the token URL"),
-            Err(error) if error.is_connect() => transient(self.no_connection(&error), Delivery::NotSent),
-            Err(error) => self.broke(&error),
+        match self.fetch(request).await {
+            Ok(response) => classify(response.status(), response.headers(), response.body()),
+            Err(answer) => answer,
         }
     }
 
-    async fn receive(&self, mut response: reqwest::Response) -> Answer {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > BODY_MAX => {
-                    if status.is_success() {
-                        return transient(
-                            format!("the answer of {} was too long to be one", self.host),
-                            Delivery::InDoubt,
-                        );
-                    }
-                    body.clear(); // a long error page says no more than its status
-                    break;
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(error) => return self.broke(&error),
-            }
+    /// Sends the request; without a whole answer, says what came between.
+    pub(super) async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, Answer> {
+        let unsendable = || misconfigured("no request can be made out of the token URL");
+        let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
+        match self.http.execute(request).await {
+            Ok(response) => self.receive(response).await,
+            Err(error) if error.is_builder() => Err(unsendable()),
+            Err(error) if error.is_connect() => Err(transient(self.no_connection(&error), Delivery::NotSent)),
+            Err(error) => Err(self.broke(&error)),
         }
-        classify(status, &headers, &body)
+    }
+
+    async fn receive(&self, mut response: reqwest::Response) -> Result<HttpResponse, Answer> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broke(&error))? {
+            if body.len() + chunk.len() > BODY_MAX {
+                if response.status().is_success() {
+                    let reason = format!("the answer of {} was too long to be one", self.host);
+                    return Err(transient(reason, Delivery::InDoubt));
+                }
+                body.clear(); // a long error page says no more than its status
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut whole = HttpResponse::new(body);
+        *whole.status_mut() = response.status();
+        *whole.headers_mut() = std::mem::take(response.headers_mut());
+        Ok(whole)
     }
 
     fn no_connection(&self, error: &reqwest::Error) -> String {

@@ -39,7 +39,11 @@ fn asks_for_patience(status: StatusCode) -> bool {
 }
 
 /// What happened, and whether the server may have acted on the request all the same.
-fn passing_trouble(status: StatusCode, complaint: Option<&Complaint>, page: bool) -> (String, Delivery) {
+pub(super) fn passing_trouble(
+    status: StatusCode,
+    complaint: Option<&Complaint>,
+    page: bool,
+) -> (String, Delivery) {
     if let Some(reason) = complaint.and_then(Complaint::known_trouble) {
         return (reason.into(), Delivery::Answered);
     }
@@ -72,7 +76,7 @@ fn passing_trouble(status: StatusCode, complaint: Option<&Complaint>, page: bool
     (reason, Delivery::Answered)
 }
 
-fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
+pub(super) fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
     let says_so = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

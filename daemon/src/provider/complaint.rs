@@ -80,6 +80,11 @@ impl Complaint {
         !self.texts.is_empty() || self.number.is_some()
     }
 
+    /// Whether it is the API's word against an access token. Imgur's 403 has many other causes.
+    pub(super) fn is_about_the_token(&self) -> bool {
+        self.known_trouble().is_none() && self.mentions("access token")
+    }
+
     /// The server's explicit word against the grant, the client or the request, if this is one.
     pub(super) fn verdict(&self, status: StatusCode) -> Option<Answer> {
         if self.known_trouble().is_some() {

@@ -14,6 +14,7 @@ use oauth2::{
 use url::{Host, Url};
 
 use super::carrier::Carrier;
+use super::identity::{Identity, identify};
 use super::{Answer, Client, Provider, TokenRequest};
 
 /// How long the steps of a request may take.
@@ -65,10 +66,14 @@ impl Provider for HttpProvider {
         }
         .boxed()
     }
+
+    fn identify(&self, api_url: Url, access_token: Secret) -> BoxFuture<'static, Identity> {
+        identify(api_url, access_token, self.timeouts).boxed()
+    }
 }
 
 /// Whether what is sent there stays between this machine and the server (RFC 6749, section 3.2).
-fn is_protected(url: &Url) -> bool {
+pub(super) fn is_protected(url: &Url) -> bool {
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

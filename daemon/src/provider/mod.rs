@@ -5,6 +5,7 @@ mod carrier;
 mod classify;
 mod complaint;
 mod http;
+mod identity;
 mod response;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::grant::Secret;
 
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use http::HttpProvider;
+pub use identity::Identity;
 pub use response::{Fields, TokenResponse};
 
 /// The client as the token endpoint knows it.
@@ -98,4 +100,7 @@ pub trait Provider: Send + Sync {
     /// Sends one request and says what the answer means. It ends by itself within 30 s; once it has been polled, the
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Answer>;
+
+    /// Asks the API whose token it is, and so whether it works.
+    fn identify(&self, api_url: Url, access_token: Secret) -> BoxFuture<'static, Identity>;
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Rotation};
-use imgurd_tests::testbed::{Ctl, Daemon, Output, Testbed, account_arguments};
+use imgurd_tests::testbed::{Daemon, Output, Program, Testbed, account_arguments};
 use imgurd_tests::{browser, http};
 use serde_json::Value;
 
@@ -229,7 +229,7 @@ impl Demo {
         output
     }
 
-    fn ctl_start(&self, arguments: &[&str]) -> Ctl {
+    fn ctl_start(&self, arguments: &[&str]) -> Program {
         println!("{}", prompt(arguments, ""));
         self.bed.ctl_spawn(arguments)
     }

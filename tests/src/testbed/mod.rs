@@ -16,10 +16,10 @@
 //! ```
 
 mod bus;
-mod ctl;
 mod daemon;
 mod leaks;
 mod process;
+mod program;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -40,8 +40,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 pub use bus::{Bus, in_time, next};
-pub use ctl::{Ctl, Output};
 pub use daemon::Daemon;
+pub use program::{Output, Program};
 pub use scene::{ACCOUNT, Scene};
 
 use crate::browser;
@@ -201,11 +201,15 @@ impl Testbed {
     }
 
     /// Starts `imgurctl` and lets it run.
-    pub fn ctl_spawn(&self, arguments: &[impl AsRef<str>]) -> Ctl {
+    pub fn ctl_spawn(&self, arguments: &[impl AsRef<str>]) -> Program {
         let mut command = self.command(binary("imgurctl"));
-        let arguments: Vec<_> = arguments.iter().map(|text| text.as_ref().to_owned()).collect();
-        command.args(&arguments);
-        Ctl::spawn(command, arguments, Arc::clone(&self.outputs))
+        command.args(arguments.iter().map(AsRef::as_ref));
+        self.start(command)
+    }
+
+    /// Starts any program and lets it run. What it writes is searched for secrets like the rest.
+    pub fn start(&self, command: Command) -> Program {
+        Program::spawn(command, Arc::clone(&self.outputs))
     }
 
     /// A connection to the daemon.
@@ -254,7 +258,7 @@ impl Testbed {
         login.finish().success();
     }
 
-    /// Fails if one of `secrets` is in the output of a daemon, in a file, or in an output of `imgurctl` where it
+    /// Fails if one of `secrets` is in the output of a daemon, in a file, or in an output of a program where it
     /// has no business. `allowed` are files that may hold some.
     pub fn assert_no_secret_in_sight(&self, secrets: &[String], allowed: &[&Path]) {
         let outputs = self.outputs.lock().unwrap().clone();

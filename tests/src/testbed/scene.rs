@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 
 use imgurd_proto::{Account, ListAccounts};
 
-use super::{Ctl, Daemon, Output, Testbed, free_port};
+use super::{Daemon, Output, Program, Testbed, free_port};
 use crate::browser;
 use crate::fake::{Behaviour, Endpoint, Fake, Recorded};
 
@@ -119,7 +119,7 @@ impl Scene {
     }
 
     /// Starts a login with these further arguments, and returns it with the page to open.
-    pub fn login(&self, arguments: &[&str]) -> (Ctl, String) {
+    pub fn login(&self, arguments: &[&str]) -> (Program, String) {
         let arguments = [&["login", "--no-browser"], arguments].concat();
         let mut login = self.bed.ctl_spawn(&arguments);
         let url = login.line().expect("the URL is the first line");

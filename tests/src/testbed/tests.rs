@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Ctl, Daemon, Output, Testbed};
+use super::{Daemon, Output, Program, Testbed};
 
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
@@ -17,8 +17,8 @@ fn shell(script: &str) -> Command {
     command
 }
 
-fn ctl(script: &str, outputs: &Arc<Mutex<Vec<Output>>>) -> Ctl {
-    Ctl::spawn(shell(script), vec!["status".into()], Arc::clone(outputs))
+fn program(script: &str, outputs: &Arc<Mutex<Vec<Output>>>) -> Program {
+    Program::spawn(shell(script), Arc::clone(outputs))
 }
 
 fn daemon(script: &str) -> (TempDir, Daemon) {
@@ -36,19 +36,20 @@ fn complaint(action: impl FnOnce()) -> String {
 #[test]
 fn lines_arrive_as_they_are_written() {
     let outputs = Arc::default();
-    let mut ctl = ctl("echo ready; read answer; echo \"got $answer\"; echo bad >&2; exit 3", &outputs);
-    assert_eq!(ctl.line().as_deref(), Some("ready"));
-    ctl.write("yes\n");
-    assert_eq!(ctl.line().as_deref(), Some("got yes"));
-    assert_eq!(ctl.line(), None);
-    let output = ctl.finish().exits(3);
+    let mut program =
+        self::program("echo ready; read answer; echo \"got $answer\"; echo bad >&2; exit 3", &outputs);
+    assert_eq!(program.line().as_deref(), Some("ready"));
+    program.write("yes\n");
+    assert_eq!(program.line().as_deref(), Some("got yes"));
+    assert_eq!(program.line(), None);
+    let output = program.finish().exits(3);
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("ready\ngot yes\n", "bad\n"));
 }
 
 #[test]
 fn the_output_of_a_client_that_is_given_up_is_kept_for_the_search_of_secrets() {
     let outputs = Arc::default();
-    let mut forgotten = ctl("echo s3cret; exec sleep 1000", &outputs);
+    let mut forgotten = program("echo s3cret; exec sleep 1000", &outputs);
     forgotten.line();
     drop(forgotten);
     assert_eq!(outputs.lock().unwrap()[0].stdout, "s3cret\n");
@@ -90,9 +91,9 @@ fn a_secret_is_found_in_files_and_in_output_that_nobody_asked_for() {
     assert!(complaint(|| bed.assert_no_secret_in_sight(&secrets, &[])).contains("journal"));
     bed.assert_no_secret_in_sight(&secrets, &[&file]);
 
-    ctl("echo s3cret", &bed.outputs).finish();
+    program("echo s3cret", &bed.outputs).finish();
     let complaint = complaint(|| bed.assert_no_secret_in_sight(&secrets, &[&file]));
-    assert!(complaint.contains("stdout of `imgurctl status`"), "{complaint}");
+    assert!(complaint.contains("stdout of `sh -c "), "{complaint}");
 }
 
 #[test]

@@ -328,6 +328,7 @@ fn a_wrong_client_secret_shows_up_at_the_login_by_its_name() {
 
     let output = scene.login_as("alice", &[]).exits(9);
     assert!(output.stderr.contains("credentials"), "{}", output.stderr);
+    assert!(output.stderr.contains("--client-secret-stdin"), "{}", output.stderr);
 }
 
 #[test]

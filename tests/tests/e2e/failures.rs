@@ -261,7 +261,7 @@ fn a_wrong_client_secret_is_named_and_setting_it_right_heals() {
     assert_eq!(error_of(&answer), "Misconfigured");
     assert_eq!(answer["parameters"]["setting"], "client_secret");
     let output = scene.ctl(&["refresh"]).exits(9);
-    assert!(output.complaint().contains("account set"), "{}", output.stderr);
+    assert!(output.complaint().contains("account set mytoken --client-secret-stdin"), "{}", output.stderr);
     assert_eq!(scene.account().state, State::Misconfigured);
     assert_eq!(scene.token(), old, "it is still valid");
 

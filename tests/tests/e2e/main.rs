@@ -7,6 +7,7 @@ mod crowd;
 mod dbus;
 mod failures;
 mod grants;
+mod identity;
 mod lifecycle;
 mod refresh;
 mod secrets;

@@ -1,6 +1,7 @@
 //! Taking in grants (login, import, restore) and letting them go (logout). What makes way is kept.
 
 use imgurd_proto::{Error, Secret};
+use url::Url;
 
 use super::refreshing::{Refresh, access, renewed};
 use super::{Account, Effect, Now, Shelf, Ticket};
@@ -76,6 +77,20 @@ impl Account {
         }
         self.install(grant, now);
         self.ledger.publish_when_saved([ticket]);
+    }
+
+    /// What to ask the API with whose grant it is.
+    pub(in crate::keeper) fn identifiable(&self) -> Option<(u64, Url, Secret)> {
+        let grant = self.grant()?;
+        Some((grant.generation, self.config.api_url.clone()?, grant.access.as_ref()?.token.clone()))
+    }
+
+    pub(super) fn identified(&mut self, generation: u64, username: String) {
+        let grant = self.record.grant.as_mut().filter(|grant| grant.generation == generation);
+        if let Some(grant) = grant.filter(|grant| grant.username.as_ref() != Some(&username)) {
+            grant.username = Some(username);
+            self.ledger.touch();
+        }
     }
 
     pub(super) fn candidate(
@@ -191,7 +206,7 @@ impl Account {
         match position.map(|index| self.pending.swap_remove(index)) {
             Some(Pending::Exchange { ticket, replace, .. }) => match answer {
                 Answer::Granted(tokens) => self.accept(ticket, tokens, replace, now, fx),
-                other => fx.push(Effect::Reply { ticket, result: Err(exchange_failed(other)) }),
+                other => fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) }),
             },
             Some(Pending::Verify { import, .. }) => self.verified(import, answer, now, fx),
             Some(Pending::Recording { .. }) | None => {}
@@ -223,7 +238,7 @@ impl Account {
             Answer::Transient(_) if replace => return self.promote(index, ticket, now),
             other => {
                 self.forget_candidate(generation, is_new);
-                verification_failed(other)
+                self.verification_failed(other)
             }
         };
         fx.push(Effect::Reply { ticket, result: Err(error) });
@@ -372,42 +387,49 @@ impl Account {
             format!("The grant is {candidate}'s, but {name} holds that of {current}: {then}"),
         )
     }
+
+    fn exchange_failed(&self, answer: Answer) -> Error {
+        match answer {
+            Answer::Misconfigured { setting, reason } => {
+                self.misconfigured_by(setting, &reason, "sign in again")
+            }
+            Answer::Refused { reason } => {
+                Error::login(format!("The server refused the answer ({reason}); sign in again"))
+            }
+            Answer::Transient(Transient { reason, .. }) => {
+                Error::login(format!("The sign-in could not be completed: {reason}; sign in again"))
+            }
+            Answer::Granted(_) => Error::login("The server's answer came twice; run `imgurctl status`"),
+        }
+    }
+
+    fn verification_failed(&self, answer: Answer) -> Error {
+        match answer {
+            Answer::Misconfigured { setting, reason } => {
+                self.misconfigured_by(setting, &reason, "import again")
+            }
+            Answer::Refused { reason } => Error::invalid(
+                "text",
+                format!("The server refused this token ({reason}); the grant at hand stays"),
+            ),
+            Answer::Transient(Transient { reason, .. }) => Error::TemporarilyUnavailable {
+                reason: format!(
+                    "The token could not be verified: {reason}. The grant at hand stays; try again later, or import with --replace"
+                ),
+                retry_at: None,
+            },
+            Answer::Granted(_) => {
+                Error::invalid("text", "The server's answer came twice; run `imgurctl status`")
+            }
+        }
+    }
+
+    fn misconfigured_by(&self, setting: &str, reason: &str, then: &str) -> Error {
+        let reason = format!("{reason}; {}, then {then}", self.mended(setting));
+        Error::Misconfigured { setting: setting.to_owned(), reason }
+    }
 }
 
 fn describe(grant: &Grant) -> String {
     grant.username.clone().unwrap_or_else(|| "somebody unnamed".to_owned())
-}
-
-fn exchange_failed(answer: Answer) -> Error {
-    match answer {
-        Answer::Misconfigured { setting, reason } => {
-            Error::Misconfigured { setting: setting.to_owned(), reason }
-        }
-        Answer::Refused { reason } => {
-            Error::login(format!("The server refused the answer ({reason}); sign in again"))
-        }
-        Answer::Transient(Transient { reason, .. }) => {
-            Error::login(format!("The sign-in could not be completed: {reason}; sign in again"))
-        }
-        Answer::Granted(_) => Error::login("The server's answer came twice; run `imgurctl status`"),
-    }
-}
-
-fn verification_failed(answer: Answer) -> Error {
-    match answer {
-        Answer::Misconfigured { setting, reason } => {
-            Error::Misconfigured { setting: setting.to_owned(), reason }
-        }
-        Answer::Refused { reason } => Error::invalid(
-            "text",
-            format!("The server refused this token ({reason}); the grant at hand stays"),
-        ),
-        Answer::Transient(Transient { reason, .. }) => Error::TemporarilyUnavailable {
-            reason: format!(
-                "The token could not be verified: {reason}. The grant at hand stays; try again later, or import with --replace"
-            ),
-            retry_at: None,
-        },
-        Answer::Granted(_) => Error::invalid("text", "The server's answer came twice; run `imgurctl status`"),
-    }
 }

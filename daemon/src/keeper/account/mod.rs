@@ -74,6 +74,13 @@ pub enum Event {
         /// What for.
         ask: Ask,
     },
+    /// The API said whose grant it is.
+    Identified {
+        /// Which grant.
+        generation: u64,
+        /// Their name.
+        username: String,
+    },
     /// The configuration was read anew.
     Configured(Arc<AccountConfig>),
     /// A login began or ended.
@@ -266,6 +273,7 @@ impl Account {
             Event::Answered { op, answer } => self.answered(op, answer, now, fx),
             Event::Tick => self.reload_when_due(now, fx),
             Event::Asked { ticket, ask } => self.asked(ticket, ask, now, fx),
+            Event::Identified { generation, username } => self.identified(generation, username),
             Event::Configured(config) => self.configured(config, now),
             Event::LoginPending(pending) => self.login_pending = pending,
             Event::Closing => self.closing = true,

@@ -219,9 +219,8 @@ impl Account {
             }
             State::ConsentNeeded => self.no_refresh_token(),
             State::Misconfigured => {
-                format!(
-                    "{last_failure}; mend it with `imgurctl account set {name}`, then run `imgurctl refresh {name}`"
-                )
+                let mended = self.mended(self.setting_at_fault());
+                format!("{last_failure}; {mended}, then run `imgurctl refresh {name}`")
             }
             State::StoreUnavailable => self.why_store_unavailable(last_failure),
         };
@@ -233,6 +232,29 @@ impl Account {
             "The server gave no refresh token, so only a new sign-in brings a token; run `imgurctl login {}`",
             self.name
         )
+    }
+
+    /// What to do about a setting that the server does not accept.
+    pub(super) fn mended(&self, setting: &str) -> String {
+        let name = &self.name;
+        match setting {
+            // The same error stands for an unknown client and for another way to identify itself (RFC 6749, section 5.2).
+            "client_secret" => format!(
+                "see that client_id and client_auth are as registered, or set client_secret right with `imgurctl \
+                 account set {name} --client-secret-stdin`"
+            ),
+            other => {
+                let option = other.replace('_', "-");
+                format!("set {setting} right with `imgurctl account set {name} --{option} …`")
+            }
+        }
+    }
+
+    fn setting_at_fault(&self) -> &'static str {
+        match &self.trouble {
+            Some(Trouble::Misconfigured { setting, .. }) => setting,
+            _ => "",
+        }
     }
 
     fn why_stale(&self, last_failure: &str) -> String {
@@ -284,17 +306,13 @@ impl Account {
             granted_at: grant.map(|grant| grant.granted_at.as_secs()),
             settings: self.config.settings(),
         };
-        let setting = match &self.trouble {
-            Some(Trouble::Misconfigured { setting, .. }) => setting,
-            _ => "",
-        };
         Snapshot {
             info: Arc::new(info),
             served: self.served().map(Arc::new),
             issue: self.issue,
             failed: self.failed,
             is_in_trouble: self.trouble.is_some() || self.is_refused(),
-            setting,
+            setting: self.setting_at_fault(),
             locked: self.locked,
             ages_at: self.ages_at(),
         }

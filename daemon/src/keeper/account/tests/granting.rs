@@ -76,6 +76,11 @@ fn a_failed_exchange_changes_nothing() {
         bench.answer(answer);
         let error = bench.replies[&ticket].clone().unwrap_err();
         assert_eq!(matches!(error, Error::Misconfigured { .. }), is_named, "{error}");
+        assert_eq!(
+            error.to_string().contains("--client-secret-stdin`, then sign in again"),
+            is_named,
+            "{error}"
+        );
     }
     assert_eq!(bench.served().as_deref(), Some("AT"));
     assert!(bench.saves.is_empty());

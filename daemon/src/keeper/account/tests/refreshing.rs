@@ -296,6 +296,8 @@ fn a_refused_client_is_a_state_of_its_own_and_heals_with_the_setting() {
     bench.save();
     assert_eq!(bench.state(), State::Misconfigured);
     assert_eq!(bench.served().as_deref(), Some("AT"));
+    let reason = bench.reason();
+    assert!(reason.contains("client_auth") && reason.contains("--client-secret-stdin`"), "{reason}");
     let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("right")));
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));

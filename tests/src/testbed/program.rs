@@ -1,6 +1,7 @@
-//! A running `imgurctl`.
+//! A program that runs: `imgurctl`, or one that nobody here wrote.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -12,9 +13,11 @@ use serde_json::Value;
 use super::process::ends;
 use crate::fake::PATIENCE;
 
-/// What a finished `imgurctl` left behind.
+/// What a finished program left behind.
 #[derive(Clone, Debug)]
 pub struct Output {
+    /// Its name.
+    pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// Its exit code; none where a signal ended it.
@@ -33,23 +36,22 @@ impl Output {
 
     /// Fails unless the exit code is this one.
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "exit code of `imgurctl {}`\n{}",
-            self.arguments.join(" "),
-            self.stderr
-        );
+        assert_eq!(self.code, Some(code), "exit code of `{}`\n{}", self.command_line(), self.stderr);
         self
     }
 
     /// The one line that says what went wrong. Fails if there is more, or anything on standard output.
     pub fn complaint(&self) -> &str {
-        let command = self.arguments.join(" ");
-        assert_eq!(self.stdout, "", "standard output of the failed `imgurctl {command}`");
+        let command = self.command_line();
+        assert_eq!(self.stdout, "", "standard output of the failed `{command}`");
         let line = self.stderr.strip_suffix('\n').unwrap_or_default();
-        assert!(!line.is_empty() && !line.contains('\n'), "`imgurctl {command}` said: {}", self.stderr);
+        assert!(!line.is_empty() && !line.contains('\n'), "`{command}` said: {}", self.stderr);
         line
+    }
+
+    /// What it was called by, and with.
+    pub(super) fn command_line(&self) -> String {
+        command_line(&self.program, &self.arguments)
     }
 
     /// Standard output, which is JSON.
@@ -63,10 +65,11 @@ impl Output {
     }
 }
 
-/// An `imgurctl` that runs, killed when dropped.
+/// One that runs, killed when dropped.
 #[derive(Debug)]
-pub struct Ctl {
+pub struct Program {
     child: Child,
+    name: String,
     arguments: Vec<String>,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -75,12 +78,11 @@ pub struct Ctl {
     outputs: Arc<Mutex<Vec<Output>>>,
 }
 
-impl Ctl {
-    pub(super) fn spawn(
-        mut command: Command,
-        arguments: Vec<String>,
-        outputs: Arc<Mutex<Vec<Output>>>,
-    ) -> Self {
+impl Program {
+    pub(super) fn spawn(mut command: Command, outputs: Arc<Mutex<Vec<Output>>>) -> Self {
+        let name = Path::new(command.get_program()).file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        let arguments = command.get_args().map(|text| text.to_string_lossy().into_owned()).collect();
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
@@ -94,6 +96,7 @@ impl Ctl {
         Self {
             input: child.stdin.take(),
             child,
+            name,
             arguments,
             lines,
             stdout: Some(std::thread::spawn(move || read_lines(stdout, &sender))),
@@ -115,7 +118,7 @@ impl Ctl {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
-                panic!("`imgurctl {}` wrote no line in time", self.arguments.join(" "))
+                panic!("`{}` wrote no line in time", command_line(&self.name, &self.arguments))
             }
         }
     }
@@ -138,7 +141,8 @@ impl Ctl {
     /// Closes its standard input and waits for it to end.
     pub fn finish(mut self) -> Output {
         drop(self.input.take());
-        assert!(ends(&self.child), "`imgurctl {}` did not end in time", self.arguments.join(" "));
+        let command = command_line(&self.name, &self.arguments);
+        assert!(ends(&self.child), "`{command}` did not end in time");
         self.collect()
     }
 
@@ -146,6 +150,7 @@ impl Ctl {
         let status = self.child.wait().unwrap();
         let text = |thread: Option<JoinHandle<String>>| thread.unwrap().join().unwrap();
         let output = Output {
+            program: self.name.clone(),
             arguments: self.arguments.clone(),
             code: status.code(),
             stdout: text(self.stdout.take()),
@@ -156,13 +161,17 @@ impl Ctl {
     }
 }
 
-impl Drop for Ctl {
+impl Drop for Program {
     fn drop(&mut self) {
         if self.stdout.is_some() {
             let _ = self.child.kill();
             self.collect();
         }
     }
+}
+
+fn command_line(program: &str, arguments: &[String]) -> String {
+    format!("{program} {}", arguments.join(" "))
 }
 
 /// Passes on each line and returns all of them.

@@ -1,0 +1,164 @@
+//! Servers and clients that nobody here wrote, as `tests/strangers/setup` installs them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, Page};
+use crate::testbed::{Output, Program, Testbed, free_port};
+
+/// The client secret of every client of the [`OidcProvider`].
+pub const CLIENT_SECRET: &str = "fake-secret-of-the-strangers";
+
+/// npm's `oidc-provider`: PKCE is required, refresh tokens are rotated, and one that comes twice ends the grant.
+#[derive(Debug)]
+pub struct OidcProvider {
+    program: Program,
+    issuer: String,
+}
+
+impl OidcProvider {
+    /// Starts one whose access tokens live this long.
+    pub fn start(bed: &Testbed, lifetime: Duration) -> Self {
+        let mut command = bed.command("node");
+        let modules = installed("node/node_modules");
+        command.arg(script("oidc-provider.mjs")).arg(modules).arg(lifetime.as_secs().to_string());
+        let mut program = bed.start(command);
+        let line = program.line().expect("oidc-provider starts");
+        let first: Value = serde_json::from_str(&line).unwrap();
+        Self { program, issuer: first["issuer"].as_str().unwrap().to_owned() }
+    }
+
+    /// Adds an account at it, whose client identifies itself as `client_auth` has it: `basic` or `body`.
+    pub fn add_account(&self, bed: &Testbed, name: &str, client_auth: &str) {
+        let id = if client_auth == "basic" { "fake-basic" } else { "fake-post" };
+        let arguments = [
+            ["--client-id", id],
+            ["--client-auth", client_auth],
+            ["--auth-url", &self.url("/auth")],
+            ["--token-url", &self.url("/token")],
+            ["--api-url", &self.url("/")],
+            ["--redirect-uri", &format!("http://127.0.0.1:{}/callback", free_port())],
+            ["--send-redirect-uri", "true"],
+            ["--refresh-reuse", "revokes"],
+            ["--scope", "openid offline_access"],
+            // Without a question there is no offline access (OpenID Connect Core, section 11).
+            ["--auth-param", "prompt=consent"],
+        ];
+        let arguments =
+            [&["account", "add", name, "--client-secret-stdin"], arguments.as_flattened()].concat();
+        bed.ctl_with(&arguments, CLIENT_SECRET).success();
+    }
+
+    /// The address of one of its pages.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+
+    /// Opens its page, signs in as `user` and allows what is asked for.
+    pub fn allow(&self, url: &str, user: &str) -> Page {
+        let mut browser = Browser::default();
+        let question = self.sign_in(&mut browser, url, user);
+        browser.submit(&self.action(&question), &[("prompt", "consent")])
+    }
+
+    /// Opens its page, signs in as `user` and cancels.
+    pub fn deny(&self, url: &str, user: &str) -> Page {
+        let mut browser = Browser::default();
+        let question = self.sign_in(&mut browser, url, user);
+        browser.open(&format!("{}/abort", self.action(&question)))
+    }
+
+    fn sign_in(&self, browser: &mut Browser, url: &str, user: &str) -> Page {
+        let page = browser.open(url);
+        let form = [("prompt", "login"), ("login", user), ("password", "any")];
+        browser.submit(&self.action(&page), &form)
+    }
+
+    /// Where the form of a page goes.
+    fn action(&self, page: &Page) -> String {
+        let (_, after) =
+            page.text.split_once("action=\"").unwrap_or_else(|| panic!("no form: {}", page.text));
+        let (action, _) = after.split_once('"').unwrap();
+        assert!(action.starts_with(&self.issuer), "{action}");
+        action.to_owned()
+    }
+
+    /// Blocks until this happens there; fails if something else happens first.
+    pub fn expect(&mut self, event: &str) -> Value {
+        let line = self.program.line().unwrap_or_else(|| panic!("{event}, before oidc-provider ends"));
+        let happened: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(happened["event"], event, "{happened}");
+        happened
+    }
+
+    /// Ends it, and returns what else happened there.
+    pub fn finish(self) -> Output {
+        self.program.finish()
+    }
+}
+
+/// A client in Python, which is asked and answers in lines of JSON.
+#[derive(Debug)]
+pub struct PythonClient(Program);
+
+impl PythonClient {
+    /// PyPI's `varlink`, at the daemon's socket.
+    pub fn varlink(bed: &Testbed) -> Self {
+        Self::start(bed, "varlink_client.py", Some(bed.socket()))
+    }
+
+    /// PyPI's `dasbus`, which stands on GLib, at the testbed's bus.
+    pub fn dasbus(bed: &Testbed) -> Self {
+        Self::start(bed, "dbus_dasbus.py", None)
+    }
+
+    /// PyPI's `jeepney`, which is all Python, at the testbed's bus.
+    pub fn jeepney(bed: &Testbed) -> Self {
+        Self::start(bed, "dbus_jeepney.py", None)
+    }
+
+    fn start(bed: &Testbed, file: &str, socket: Option<PathBuf>) -> Self {
+        let mut command = python(bed);
+        command.arg(script(file)).args(socket);
+        Self(bed.start(command))
+    }
+
+    /// Asks, and returns the answer.
+    pub fn ask(&mut self, request: &Value) -> Value {
+        self.0.write(&format!("{request}\n"));
+        self.answer()
+    }
+
+    /// Calls a method, and returns the answer.
+    pub fn call(&mut self, method: &str, arguments: &Value) -> Value {
+        self.ask(&json!({ "call": method, "arguments": arguments }))
+    }
+
+    /// Blocks until there is another answer.
+    pub fn answer(&mut self) -> Value {
+        let line = self.0.line().expect("an answer, before the client ends");
+        serde_json::from_str(&line).expect("an answer is JSON")
+    }
+}
+
+/// The Python that has the clients at hand.
+pub fn python(bed: &Testbed) -> Command {
+    bed.command(installed("python/bin/python"))
+}
+
+fn script(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("strangers").join(file)
+}
+
+/// What the set-up installed, above the running test.
+fn installed(path: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let mut rooms = test.ancestors().map(|directory| directory.join("strangers"));
+    let room = rooms.find(|room| room.join("stamp").is_file()).unwrap_or_else(|| {
+        panic!("the servers and clients nobody here wrote are not installed; run `make test` or tests/strangers/setup")
+    });
+    room.join(path)
+}

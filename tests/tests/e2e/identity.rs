@@ -1,0 +1,66 @@
+//! What is known of a token after consent: whose it is, and whether it works.
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
+use imgurd_tests::testbed::Scene;
+
+use crate::HOUR;
+
+/// Signs in while the API answers like this, and returns what the person is told.
+fn told(fault: Fault) -> String {
+    let scene = Scene::memory(Behaviour::default());
+    scene.fake.fail_always(Endpoint::Account, fault);
+    let output = scene.login_as("alice", &[]).success();
+    let account = scene.account();
+    assert_eq!((account.state, account.username.as_deref()), (State::Fresh, Some("alice")), "it is kept");
+    assert!(scene.fake.is_live(&scene.token()));
+    output.stdout.lines().chain(output.stderr.lines()).last().unwrap().to_owned()
+}
+
+#[test]
+fn a_login_asks_the_api_whose_token_it_is_and_says_no_more_when_it_works() {
+    let scene = Scene::memory(Behaviour::default());
+    let output = scene.login_as("alice", &[]).success();
+    assert!(format!("{}{}", output.stdout, output.stderr).contains("Signed in as alice."));
+    let requests = scene.fake.requests(Endpoint::Account);
+    assert_eq!(requests.len(), 1);
+    assert!(!format!("{}{}", output.stdout, output.stderr).contains("token"));
+}
+
+#[test]
+fn an_api_over_capacity_is_named_and_the_grant_kept() {
+    let told = told(Fault::OverCapacity(403));
+    assert!(told.contains("over capacity") && told.contains("kept"), "{told}");
+}
+
+#[test]
+fn a_blocked_country_is_named_and_the_grant_kept() {
+    let body =
+        r#"{"data":{"error":{"code":1016,"message":"Banned country attempt"}},"success":false,"status":400}"#;
+    let told = told(Fault::json(400, body));
+    assert!(told.contains("country"), "{told}");
+}
+
+#[test]
+fn a_token_that_the_api_does_not_take_is_an_honest_sentence() {
+    let told = told(Fault::Error(403, "The access token provided is invalid.".into()));
+    assert!(
+        told.contains("does not take the new token") && told.contains("imgurctl refresh mytoken"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_api_that_hangs_holds_up_neither_the_token_nor_the_login_for_long() {
+    let scene = Scene::memory(Behaviour { lifetime: HOUR, ..Behaviour::default() });
+    let gate = scene.fake.hold(Endpoint::Account);
+    let (login, url) = scene.login(&[]);
+    let page = std::thread::spawn(move || imgurd_tests::browser::allow(&url, "alice"));
+    scene.fake.wait_for_requests(Endpoint::Account, 1);
+    // The login is not over yet, and whoever wants a token has it.
+    assert!(scene.fake.is_live(&scene.token()));
+    let output = login.finish().success();
+    assert!(format!("{}{}", output.stdout, output.stderr).contains("does not answer"));
+    assert!(page.join().unwrap().text.contains("Signed in as alice"));
+    gate.release();
+}

@@ -1,0 +1,190 @@
+//! npm's `oidc-provider`: PKCE, rotation, and the end of a grant whose refresh token comes twice.
+
+use std::time::Duration;
+
+use imgurd_proto::{Account, ListAccounts, State};
+use imgurd_tests::http;
+use imgurd_tests::stranger::{CLIENT_SECRET, OidcProvider};
+use imgurd_tests::testbed::{ACCOUNT, Daemon, Output, Program, Testbed};
+use serde_json::Value;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+struct Scene {
+    // In this order, so that the daemon ends before its directories go.
+    daemon: Option<Daemon>,
+    provider: OidcProvider,
+    bed: Testbed,
+}
+
+impl Scene {
+    fn new(bed: Testbed, client_auth: &str, lifetime: Duration) -> Self {
+        let provider = OidcProvider::start(&bed, lifetime);
+        let daemon = Some(bed.daemon());
+        provider.add_account(&bed, ACCOUNT, client_auth);
+        Self { daemon, provider, bed }
+    }
+
+    fn memory() -> Self {
+        Self::new(Testbed::memory(), "body", HOUR)
+    }
+
+    fn signed_in(mut self) -> Self {
+        self.login_as("alice").success();
+        assert_eq!(self.provider.expect("grant.success")["grant_type"], "authorization_code");
+        self
+    }
+
+    fn login(&self) -> (Program, String) {
+        let mut login = self.bed.ctl_spawn(&["login", "--no-browser"]);
+        let url = login.line().expect("the URL is the first line");
+        (login, url)
+    }
+
+    fn login_as(&self, user: &str) -> Output {
+        let (login, url) = self.login();
+        self.provider.allow(&url, user);
+        login.finish()
+    }
+
+    fn token(&self) -> String {
+        self.bed.ctl(&["token"]).success().line().to_owned()
+    }
+
+    fn account(&self) -> Account {
+        let call = ListAccounts { account: Some(ACCOUNT.to_owned()) };
+        self.bed.client().call(&call).unwrap().accounts.remove(0)
+    }
+
+    /// A refresh succeeds, and the server replaces the refresh token.
+    fn expect_rotation(&mut self) -> Value {
+        self.provider.expect("refresh_token.consumed");
+        let refresh = self.provider.expect("grant.success");
+        assert_eq!(refresh["grant_type"], "refresh_token");
+        refresh
+    }
+
+    /// Whose token this is, as the userinfo endpoint has it; none where it takes it for no token.
+    fn user_of(&self, token: &str) -> Option<String> {
+        let answer = http::get(&self.provider.url("/me"), Some(&format!("Bearer {token}"))).unwrap();
+        if answer.status == 401 {
+            return None;
+        }
+        let user: Value = serde_json::from_str(&answer.text).unwrap();
+        user["sub"].as_str().map(ToOwned::to_owned)
+    }
+
+    /// The person takes the grant back at the server (RFC 7009).
+    fn revoke_grant(&mut self) {
+        let token = self.token();
+        let form = [("token", token.as_str()), ("client_id", "fake-post"), ("client_secret", CLIENT_SECRET)];
+        let answer = http::post(&self.provider.url("/token/revocation"), None, &form).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        self.provider.expect("grant.revoked");
+        assert_eq!(self.user_of(&token), None);
+    }
+}
+
+/// A login, a token that works, and a refresh, by a client that identifies itself this way.
+#[track_caller]
+fn works(client_auth: &str) {
+    let mut scene = Scene::new(Testbed::file(), client_auth, HOUR).signed_in();
+    let first = scene.token();
+    assert_eq!(scene.user_of(&first).as_deref(), Some("alice"));
+    scene.bed.ctl(&["refresh"]).success();
+    let refresh = scene.expect_rotation();
+    assert_eq!(refresh["client_auth"], client_auth);
+    let second = scene.token();
+    assert_ne!(second, first);
+    assert_eq!(scene.user_of(&second).as_deref(), Some("alice"));
+    assert!(scene.daemon.take().unwrap().terminate().success());
+    assert_eq!(scene.provider.finish().code, Some(0));
+    let secrets = [first, second, CLIENT_SECRET.to_owned()];
+    scene.bed.assert_no_secret_in_sight(&secrets, &[]);
+}
+
+#[test]
+fn oidc_provider_takes_a_client_that_identifies_itself_in_the_body() {
+    works("body");
+}
+
+#[test]
+fn oidc_provider_takes_a_client_that_identifies_itself_by_basic_authentication() {
+    works("basic");
+}
+
+#[test]
+fn a_token_of_oidc_provider_is_refreshed_before_it_expires_with_nobody_asking() {
+    let mut scene = Scene::new(Testbed::memory(), "body", Duration::from_secs(6)).signed_in();
+    let first = scene.token();
+    scene.expect_rotation();
+    let account = scene.bed.wait_until(ACCOUNT, |account| account.state == State::Fresh);
+    assert!(account.next_refresh_at.is_some());
+    let second = scene.token();
+    assert_ne!(second, first);
+    assert_eq!(scene.user_of(&second).as_deref(), Some("alice"));
+}
+
+#[test]
+fn keeps_the_rotated_refresh_token_through_crashes() {
+    let mut scene = Scene::new(Testbed::file(), "basic", HOUR).signed_in();
+    for _ in 0..3 {
+        scene.bed.ctl(&["refresh"]).success();
+        // A consumed refresh token would bring an error, and the end of the grant.
+        scene.expect_rotation();
+        scene.daemon.take().unwrap().kill();
+        scene.daemon = Some(scene.bed.daemon());
+        let token = scene.token();
+        assert_eq!(scene.user_of(&token).as_deref(), Some("alice"));
+    }
+    let refreshes = scene.provider.finish().stdout;
+    assert!(!refreshes.contains("grant.error") && !refreshes.contains("grant.revoked"), "{refreshes}");
+}
+
+#[test]
+fn a_denial_at_oidc_provider_ends_the_login_and_nothing_else() {
+    let scene = Scene::memory();
+    let (login, url) = scene.login();
+    let page = scene.provider.deny(&url, "alice");
+    assert!(page.text.contains("Access was denied"), "{}", page.text);
+    let output = login.finish().exits(10);
+    assert!(output.stderr.contains("denied"), "{}", output.stderr);
+    assert_eq!(scene.account().state, State::Empty);
+    scene.signed_in();
+}
+
+#[test]
+fn a_secret_that_oidc_provider_does_not_take_is_named_with_what_mends_it() {
+    let mut scene = Scene::memory().signed_in();
+    let old = scene.token();
+    scene.bed.ctl_with(&["account", "set", "--client-secret-stdin"], "fake-and-wrong").success();
+    let output = scene.bed.ctl(&["refresh"]).exits(9);
+    assert_eq!(scene.provider.expect("grant.error")["error"], "invalid_client");
+    assert!(output.complaint().contains("client_secret"), "{}", output.stderr);
+    let remedy = "`imgurctl account set mytoken --client-secret-stdin`";
+    assert!(output.complaint().contains(remedy), "{}", output.stderr);
+    let account = scene.account();
+    assert_eq!(account.state, State::Misconfigured);
+    assert!(account.reason.unwrap().contains(remedy));
+    assert_eq!(scene.token(), old, "what is valid is served");
+
+    scene.bed.ctl_with(&["account", "set", "--client-secret-stdin"], CLIENT_SECRET).success();
+    scene.expect_rotation();
+    scene.bed.wait_until(ACCOUNT, |account| account.state == State::Fresh);
+}
+
+#[test]
+fn a_grant_revoked_at_oidc_provider_is_asked_about_again_and_a_login_brings_the_next() {
+    let mut scene = Scene::memory().signed_in();
+    scene.revoke_grant();
+    scene.bed.ctl(&["refresh", "--wait", "0s"]).exits(6);
+    assert_eq!(scene.provider.expect("grant.error")["error"], "invalid_grant");
+    let account = scene.bed.wait_until(ACCOUNT, |account| account.state == State::Waiting);
+    let reason = account.reason.unwrap();
+    assert!(reason.contains("invalid_grant") && reason.contains("asked again"), "{reason}");
+
+    let scene = scene.signed_in();
+    assert_eq!(scene.account().state, State::Fresh);
+    let token = scene.token();
+    assert_eq!(scene.user_of(&token).as_deref(), Some("alice"));
+}
