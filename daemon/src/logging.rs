@@ -8,8 +8,20 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Targets that may print what they carry at DEBUG or TRACE.
-const PAYLOAD_PRINTERS: [&str; 9] =
-    ["h2", "hyper", "hyper_util", "oauth2", "oo7", "reqwest", "rustls", "zbus", "zvariant"];
+const PAYLOAD_PRINTERS: [&str; 12] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "keyring_core",
+    "oauth2",
+    "oo7",
+    "reqwest",
+    "rustls",
+    "secret_service",
+    "zbus",
+    "zbus_secret_service_keyring_store",
+    "zvariant",
+];
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

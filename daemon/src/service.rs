@@ -1,5 +1,6 @@
 //! The one place that builds all rooms and joins them.
 
+use std::cell::LazyCell;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::future::pending;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -23,7 +24,7 @@ use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
 use crate::provider::HttpProvider;
-use crate::store::{FileStore, KeySource, MemoryStore, MissingStore, TokenStore, Witnessed};
+use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::watch::FileWatch;
 
 /// How long stopping waits for answers on their way: as long as a request may take.
@@ -63,7 +64,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let state = directory("XDG_STATE_HOME", ".local/state")?;
     let _lock = lock(&state)?;
     raise_descriptor_limit();
-    let store = store(options.store.unwrap_or(config.store), &config, &file, &state);
+    let bus = LazyCell::new(SessionBus::open);
+    let store = match options.store.unwrap_or(config.store) {
+        StoreKind::Memory => Arc::new(MemoryStore::default()),
+        StoreKind::File => file_store(&config, &file, &state),
+        StoreKind::SecretService => keyring(bus.clone(), &state),
+    };
     let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store, clock);
     let desk = Arc::new(Desk::new(file, config));
@@ -72,7 +78,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     wires.spawn(ipc::serve(socket(&options)?, api.clone()));
     if !options.no_dbus {
         let (trying, tried) = oneshot::channel();
-        wires.spawn(ipc::dbus::serve(api, SessionBus::open(), trying));
+        wires.spawn(ipc::dbus::serve(api, bus.clone(), trying));
         let _ = tried.await;
     }
     notify(&[NotifyState::Ready]);
@@ -137,18 +143,14 @@ fn notify(state: &[NotifyState]) {
     }
 }
 
-fn store(kind: StoreKind, config: &Config, file: &ConfigFile, state: &Path) -> Arc<dyn TokenStore> {
-    match kind {
-        StoreKind::Memory => Arc::new(MemoryStore::default()),
-        StoreKind::File => {
-            let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
-            Arc::new(Witnessed::new(store, state.join("stored")))
-        }
-        StoreKind::SecretService => Arc::new(MissingStore::new(
-            "This version keeps grants in an encrypted file, not yet in the desktop's keyring; run `imgurctl init \
-             --store file`, or write store = \"file\" into config.toml, and restart imgurd",
-        )),
-    }
+/// The default, and the choice where there is a desktop.
+fn keyring(bus: SessionBus, state: &Path) -> Arc<dyn TokenStore> {
+    Arc::new(Witnessed::new(SecretServiceStore::new(bus), state.join("stored")))
+}
+
+fn file_store(config: &Config, file: &ConfigFile, state: &Path) -> Arc<dyn TokenStore> {
+    let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
+    Arc::new(Witnessed::new(store, state.join("stored")))
 }
 
 /// systemd hands a credential over where there is one; otherwise the key lies beside the configuration.

@@ -2,6 +2,7 @@
 //! own, whose outcomes come back as messages.
 
 use std::collections::{BTreeSet, HashMap};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +100,7 @@ pub fn spawn(
 impl Actor {
     async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut own_inbox: mpsc::Receiver<Message>) {
         let clock = self.clock.clone();
+        let mut store_changes = self.store.changes();
         loop {
             let wake = self.wakes.first().map(|(at, _)| *at);
             tokio::select! {
@@ -108,6 +110,7 @@ impl Actor {
                     None => return,
                 },
                 () = clock.sleep_until(wake) => self.tick(),
+                () = changed(&mut store_changes) => self.reload(),
             }
             self.finish_draining();
         }
@@ -307,11 +310,16 @@ impl Actor {
     }
 
     fn unlocked(&mut self, result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>>) {
+        self.reload();
+        let _ = reply.send(result.map_err(|error| Error::StoreUnavailable { reason: error.to_string() }));
+    }
+
+    /// The store may do now what it did not before.
+    fn reload(&mut self) {
         for name in self.slots.keys().cloned().collect::<Vec<_>>() {
             self.last_ticket += 1;
             self.step(&name, Event::Asked { ticket: self.last_ticket, ask: Ask::Reload });
         }
-        let _ = reply.send(result.map_err(|error| Error::StoreUnavailable { reason: error.to_string() }));
     }
 
     fn drain(&mut self, reply: oneshot::Sender<()>) {
@@ -332,6 +340,16 @@ impl Actor {
     fn now(&self) -> Now {
         Now { at: self.clock.now(), dice: rand::random() }
     }
+}
+
+/// Returns when the store counts another change; never where it does not count.
+async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
+    if let Some(counted) = changes
+        && counted.changed().await.is_ok()
+    {
+        return;
+    }
+    pending::<()>().await;
 }
 
 /// Events carry secrets: their names are all that a log may see.

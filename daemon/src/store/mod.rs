@@ -5,19 +5,20 @@ mod file;
 mod item;
 mod key;
 mod memory;
-mod missing;
+mod secret_service;
 mod witness;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::grant::Record;
 
 pub use file::FileStore;
 pub use key::KeySource;
 pub use memory::MemoryStore;
-pub use missing::MissingStore;
+pub use secret_service::SecretServiceStore;
 pub use witness::Witnessed;
 
 /// Why the store did not do as it was asked. Each text is a sentence that ends with what to do.
@@ -48,6 +49,11 @@ pub trait TokenStore: Send + Sync {
 
     /// Opens the store again, and may raise its own prompt for it.
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// Counts the changes that make it worth asking again, where the store can tell: it was unlocked, or is back.
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
 }
 
 impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
@@ -61,5 +67,9 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
 
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         (**self).unlock()
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        (**self).changes()
     }
 }

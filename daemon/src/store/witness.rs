@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
 use super::{StoreError, TokenStore, durable};
@@ -64,6 +64,10 @@ impl<S: TokenStore> TokenStore for Witnessed<S> {
 
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         self.store.unlock()
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.store.changes()
     }
 }
 

@@ -17,9 +17,11 @@
 
 mod bus;
 mod daemon;
+mod keyring;
 mod leaks;
 mod process;
 mod program;
+mod prompter;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -41,7 +43,9 @@ use tempfile::TempDir;
 
 pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
+pub use keyring::Keyring;
 pub use program::{Output, Program};
+pub use prompter::Answer;
 pub use scene::{ACCOUNT, Scene};
 
 use crate::browser;

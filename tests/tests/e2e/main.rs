@@ -8,6 +8,7 @@ mod dbus;
 mod failures;
 mod grants;
 mod identity;
+mod keyring;
 mod lifecycle;
 mod refresh;
 mod secrets;

@@ -132,7 +132,7 @@ pub enum Ask {
     KeepClientSecret(Secret),
     /// Whether a grant could be taken in.
     Ready,
-    /// To read the store again now.
+    /// To ask the store again now, for what could not be read or written.
     Reload,
 }
 
@@ -332,6 +332,7 @@ impl Account {
             Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, now),
             Ask::Reload => {
                 self.reload(now, fx);
+                self.ledger.retry_now();
                 fx.push(Effect::Reply { ticket, result: Ok(()) });
             }
         }

@@ -60,6 +60,11 @@ impl Ledger {
         self.retry_at = self.retry_at.map(|at| at.min(now.at + policy::LEAST_PAUSE));
     }
 
+    /// The store may take now what it did not.
+    pub(super) fn retry_now(&mut self) {
+        self.retry_at = None;
+    }
+
     /// The record changed; its new revision.
     pub(super) fn touch(&mut self) -> u64 {
         self.revision += 1;

@@ -1,5 +1,7 @@
 //! The actor with its callers, on a clock that only tests move: an hour passes in no time.
 
+mod store;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use url::Url;
 
-use super::Keeper;
+use super::{Keeper, spawn};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
@@ -81,29 +83,11 @@ impl Provider for Arc<Server> {
     }
 }
 
-/// A store that never answers about one account.
+/// A store that never answers about one account, and whose dialog nobody answers.
 #[derive(Clone, Default)]
 struct StuckStore {
     inner: MemoryStore,
     stuck: &'static str,
-}
-
-impl TokenStore for StuckStore {
-    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
-        self.inner.load(account)
-    }
-
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
-        if account == self.stuck {
-            Box::pin(std::future::pending())
-        } else {
-            self.inner.save(account, record)
-        }
-    }
-
-    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.inner.unlock()
-    }
 }
 
 fn config(names: &[&str]) -> Config {
@@ -155,8 +139,21 @@ async fn keeper(
     let server = Arc::new(Server { answers: gate, ..Server::default() });
     let names: Vec<_> = accounts.iter().map(|(name, _)| *name).collect();
     let clock = Arc::new(PausedClock(Instant::now()));
-    let keeper = super::spawn(&config(&names), Arc::new(server.clone()), Arc::new(store), clock);
+    let keeper = spawn(&config(&names), Arc::new(server.clone()), Arc::new(store), clock);
     (keeper, server)
+}
+
+/// What a login brings.
+fn login() -> TokenResponse {
+    TokenResponse {
+        access_token: Secret::from("LOGIN"),
+        token_type: "Bearer".to_owned(),
+        refresh_token: Some(Secret::from("LRT")),
+        expires_in: Some(3600),
+        username: None,
+        account_id: None,
+        scope: None,
+    }
 }
 
 fn gate() -> Arc<Semaphore> {
@@ -282,39 +279,6 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
     };
     keeper.accept("a", tokens, false).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("AT"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_delays_no_other_account_and_the_token_no_more_than_two_seconds() {
-    let (keeper, server) = keeper(&[("stuck", NEW), ("other", EXPIRED)], "stuck", None).await;
-    keeper.token(Some("stuck"), None, WAIT).await.unwrap();
-    let before = Instant::now();
-    assert_eq!(keeper.token(Some("other"), None, WAIT).await.unwrap().access_token, Secret::from("new 1"));
-    assert_eq!(before.elapsed(), Duration::ZERO);
-
-    let tokens = TokenResponse {
-        access_token: Secret::from("LOGIN"),
-        token_type: "Bearer".to_owned(),
-        refresh_token: Some(Secret::from("LRT")),
-        expires_in: Some(3600),
-        username: None,
-        account_id: None,
-        scope: None,
-    };
-    let signed_in = keeper.accept("stuck", tokens, false).await.unwrap();
-    assert_eq!(before.elapsed().as_secs(), 2);
-    assert!(signed_in.account.unsaved);
-    assert_eq!(signed_in.account.username.as_deref(), Some("alice"));
-    assert_eq!(keeper.token(Some("stuck"), None, WAIT).await.unwrap().access_token, Secret::from("LOGIN"));
-    assert_eq!(server.requests(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn nothing_is_sent_while_the_store_does_not_take_the_mark() {
-    let (keeper, server) = keeper(&[("a", EXPIRED)], "a", None).await;
-    let error = keeper.token(None, None, WAIT).await.unwrap_err();
-    assert!(matches!(error, Error::StoreUnavailable { .. }), "{error}");
-    assert_eq!(server.requests(), 0);
 }
 
 #[tokio::test(start_paused = true)]

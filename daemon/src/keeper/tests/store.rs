@@ -1,0 +1,129 @@
+//! A store that hangs, is locked, or has its dialog open.
+
+use tokio::sync::watch;
+
+use super::*;
+
+/// A store that can be locked, and tells when it is unlocked.
+#[derive(Clone, Default)]
+struct LockedStore {
+    inner: MemoryStore,
+    /// How often it was unlocked; locked while that is even.
+    unlocked: watch::Sender<u64>,
+}
+
+impl LockedStore {
+    fn answer<T: Send + 'static>(
+        &self,
+        answer: BoxFuture<'static, Result<T, StoreError>>,
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
+        if *self.unlocked.borrow() % 2 == 1 {
+            return answer;
+        }
+        Box::pin(std::future::ready(Err(StoreError::Unavailable("It is locked; unlock it".to_owned()))))
+    }
+}
+
+impl TokenStore for LockedStore {
+    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+        self.answer(self.inner.load(account))
+    }
+
+    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.answer(self.inner.save(account, record))
+    }
+
+    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.unlocked.subscribe())
+    }
+}
+
+impl TokenStore for StuckStore {
+    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+        self.inner.load(account)
+    }
+
+    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+        if account == self.stuck {
+            Box::pin(std::future::pending())
+        } else {
+            self.inner.save(account, record)
+        }
+    }
+
+    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_delays_no_other_account_and_the_token_no_more_than_two_seconds() {
+    let (keeper, server) = keeper(&[("stuck", NEW), ("other", EXPIRED)], "stuck", None).await;
+    keeper.token(Some("stuck"), None, WAIT).await.unwrap();
+    let before = Instant::now();
+    assert_eq!(keeper.token(Some("other"), None, WAIT).await.unwrap().access_token, Secret::from("new 1"));
+    assert_eq!(before.elapsed(), Duration::ZERO);
+
+    let signed_in = keeper.accept("stuck", login(), false).await.unwrap();
+    assert_eq!(before.elapsed().as_secs(), 2);
+    assert!(signed_in.account.unsaved);
+    assert_eq!(signed_in.account.username.as_deref(), Some("alice"));
+    assert_eq!(keeper.token(Some("stuck"), None, WAIT).await.unwrap().access_token, Secret::from("LOGIN"));
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unlock_that_nobody_answers_delays_nobody() {
+    let (keeper, server) = keeper(&[("a", NEW), ("b", EXPIRED)], "", None).await;
+    let unlocking = tokio::spawn({
+        let keeper = keeper.clone();
+        async move { keeper.unlock_store().await }
+    });
+    tokio::task::yield_now().await;
+    let before = Instant::now();
+    assert_eq!(keeper.token(Some("a"), None, WAIT).await.unwrap().access_token, Secret::from("old"));
+    assert_eq!(keeper.token(Some("b"), None, WAIT).await.unwrap().access_token, Secret::from("new 1"));
+    keeper.configure(Arc::new(config(&["a", "b", "c"]))).await.unwrap();
+    assert!(matches!(keeper.token(Some("c"), None, WAIT).await, Err(Error::ConsentNeeded { .. })));
+    keeper.refresh(Some("a"), WAIT).await.unwrap();
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    assert_eq!(server.requests(), 2);
+    assert!(!unlocking.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_unlocked_is_read_and_written_at_once() {
+    let store = LockedStore::default();
+    store.inner.save("a".to_owned(), record(NEW)).await.unwrap();
+    let server = Arc::new(Server::default());
+    let clock = Arc::new(PausedClock(Instant::now()));
+    let keeper = spawn(&config(&["a"]), Arc::new(server), Arc::new(store.clone()), clock);
+    let mut watcher = keeper.watch(Some("a")).unwrap();
+    // Long enough for the tries of its own to be far apart.
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let before = Instant::now();
+    store.unlocked.send_modify(|count| *count += 1);
+    while watcher.next().await.unwrap().state != State::Fresh {}
+    assert_eq!(before.elapsed(), Duration::ZERO);
+
+    store.unlocked.send_modify(|count| *count += 1);
+    keeper.accept("a", login(), false).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    assert!(keeper.account(None).unwrap().unsaved);
+    let before = Instant::now();
+    store.unlocked.send_modify(|count| *count += 1);
+    while watcher.next().await.unwrap().unsaved {}
+    assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_the_store_does_not_take_the_mark() {
+    let (keeper, server) = keeper(&[("a", EXPIRED)], "a", None).await;
+    let error = keeper.token(None, None, WAIT).await.unwrap_err();
+    assert!(matches!(error, Error::StoreUnavailable { .. }), "{error}");
+    assert_eq!(server.requests(), 0);
+}

@@ -1,0 +1,80 @@
+//! Hearing at once that the keyring was locked or unlocked, made, or replaced by another.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use futures_util::stream::select_all;
+use tokio::sync::watch;
+use zbus::message::{Message, Type};
+use zbus::names::MemberName;
+use zbus::{Connection, MatchRule, MessageStream, Variant};
+
+use super::proxies::NAME;
+use crate::bus::SessionBus;
+
+/// Where all objects of a keyring are.
+const OBJECTS: &str = "/org/freedesktop/secrets";
+
+/// Counts changes for as long as it is polled. An idle bus wakes nobody.
+pub(super) async fn count(bus: SessionBus, changes: watch::Sender<u64>) {
+    loop {
+        let connection = bus.wait().await;
+        if let Err(error) = follow(&connection, &changes).await {
+            tracing::warn!(%error, "the keyring may be unlocked unnoticed, and is asked again later");
+        }
+        // Where it is not lost but refuses, nothing would be otherwise the next time.
+        connection.closed().await;
+    }
+}
+
+async fn follow(connection: &Connection, changes: &watch::Sender<u64>) -> zbus::Result<()> {
+    let mut streams = Vec::new();
+    for rule in rules()? {
+        streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
+    }
+    // The bus is back, or something may have happened before anybody listened.
+    changes.send_modify(|count| *count += 1);
+    let mut messages = select_all(streams);
+    while let Some(message) = messages.next().await {
+        if is_a_change(&message?) {
+            changes.send_modify(|count| *count += 1);
+        }
+    }
+    Ok(())
+}
+
+fn rules() -> zbus::Result<[MatchRule<'static>; 3]> {
+    let signals = || MatchRule::builder().msg_type(Type::Signal);
+    Ok([
+        signals()
+            .sender("org.freedesktop.DBus")
+            .interface("org.freedesktop.DBus")
+            .member("NameOwnerChanged")
+            .arg(0, NAME)
+            .build()?,
+        signals()
+            .sender(NAME)
+            .interface("org.freedesktop.DBus.Properties")
+            .member("PropertiesChanged")
+            .path_namespace(OBJECTS)
+            .arg(0, "org.freedesktop.Secret.Collection")
+            .build()?,
+        // Some keyrings announce no properties, only that a collection has changed, or is there.
+        signals().sender(NAME).interface("org.freedesktop.Secret.Service").path(OBJECTS).build()?,
+    ])
+}
+
+fn is_a_change(message: &Message) -> bool {
+    let body = message.body();
+    match message.header().member().map(MemberName::as_str) {
+        // A keyring that ends is no news: looking for it would start it again.
+        Some("NameOwnerChanged") => {
+            body.deserialize::<(&str, &str, &str)>().is_ok_and(|(_, _, owner)| !owner.is_empty())
+        }
+        // That items came or went is none of our business.
+        Some("PropertiesChanged") => body
+            .deserialize::<(&str, HashMap<&str, Variant<'_>>, Vec<&str>)>()
+            .is_ok_and(|(_, changed, dropped)| changed.contains_key("Locked") || dropped.contains(&"Locked")),
+        _ => true,
+    }
+}

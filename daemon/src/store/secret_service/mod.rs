@@ -1,0 +1,85 @@
+//! The desktop's keyring, by way of the freedesktop Secret Service: GNOME Keyring, KWallet, KeePassXC.
+//!
+//! Two connections lead to it. The keyring crates' own reads and writes items (`vault`); it would raise a prompt for
+//! what is locked and wait for its answer without a bound. So before each call, ours looks whether that is so (`door`),
+//! and hears when it changes (`changes`). Between the look and the call lies a moment in which a keyring can be locked
+//! all the same: then the prompt delays nobody for longer than the call's bound.
+//!
+//! Nothing that a keyring says is taken for "there is no grant": what it hides when locked, and what it lost, is told
+//! apart by the [`Witnessed`](super::Witnessed) around this.
+
+mod changes;
+mod door;
+mod proxies;
+mod sentences;
+mod vault;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use keyring::CredentialStore;
+use tokio::sync::{Mutex, watch};
+
+use self::door::Door;
+use self::vault::{Call, Item, Vault};
+use super::{StoreError, TokenStore, item};
+use crate::bus::SessionBus;
+use crate::grant::Record;
+
+/// The attribute `service` of our items; `username` is the account's name.
+const SERVICE: &str = "imgurd";
+
+/// Keeps records in the desktop's keyring, an item an account.
+#[derive(Clone)]
+pub struct SecretServiceStore {
+    door: Arc<Door>,
+    /// A call holds it from beginning to end: they come one after the other.
+    vault: Arc<Mutex<Vault>>,
+    changes: watch::Sender<u64>,
+}
+
+impl SecretServiceStore {
+    /// The store of this session. Begins to listen for changes, on the runtime; nothing is opened before it is needed.
+    #[must_use]
+    pub fn new(bus: SessionBus) -> Self {
+        let changes = watch::Sender::new(0);
+        tokio::spawn(changes::count(bus.clone(), changes.clone()));
+        let connect = || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<CredentialStore>);
+        let vault = Vault::new(Arc::new(connect), changes.clone());
+        Self { door: Arc::new(Door::new(bus)), vault: Arc::new(Mutex::new(vault)), changes }
+    }
+
+    async fn call(self, account: &str, call: Call) -> Result<Item, StoreError> {
+        // Where the keyring hangs or is locked, all hear of it at the same time and not one after the other.
+        self.door.look(account).await?;
+        let mut vault = self.vault.lock().await;
+        let owner = self.door.look(account).await?;
+        vault.call(owner, account, call).await
+    }
+}
+
+impl TokenStore for SecretServiceStore {
+    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
+        let store = self.clone();
+        async move {
+            let item = store.call(&account, Call::Read).await?;
+            item.map(|item| item::decode(&account, &item)).transpose()
+        }
+        .boxed()
+    }
+
+    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+        let store = self.clone();
+        async move { store.call(&account, Call::Write(item::encode(&record)?)).await.map(drop) }.boxed()
+    }
+
+    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        let door = self.door.clone();
+        async move { door.unlock().await }.boxed()
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.changes.subscribe())
+    }
+}

@@ -1,0 +1,50 @@
+//! What is asked of the Secret Service over our own connection; reading and writing items is left to the keyring crates.
+//! The names are those of <https://specifications.freedesktop.org/secret-service/latest/>.
+
+use std::collections::HashMap;
+
+use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant};
+
+/// The name that whichever keyring there is owns on the bus.
+pub(super) const NAME: &str = "org.freedesktop.secrets";
+
+/// What an object path is when there is no object.
+pub(super) const NO_OBJECT: &str = "/";
+
+#[zbus::proxy(
+    interface = "org.freedesktop.Secret.Service",
+    default_service = "org.freedesktop.secrets",
+    default_path = "/org/freedesktop/secrets"
+)]
+pub(super) trait Service {
+    /// The collection that goes by this name, or [`NO_OBJECT`].
+    fn read_alias(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+
+    /// The items with these attributes: those that are unlocked, and those that are locked.
+    fn search_items(
+        &self,
+        attributes: &HashMap<&str, &str>,
+    ) -> zbus::Result<(Vec<OwnedObjectPath>, Vec<OwnedObjectPath>)>;
+
+    /// Unlocks what can be unlocked at once, and makes a prompt for the rest, or [`NO_OBJECT`] if there is none.
+    fn unlock(&self, objects: &[ObjectPath<'_>]) -> zbus::Result<(Vec<OwnedObjectPath>, OwnedObjectPath)>;
+}
+
+#[zbus::proxy(interface = "org.freedesktop.Secret.Collection", default_service = "org.freedesktop.secrets")]
+pub(super) trait Collection {
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn locked(&self) -> zbus::Result<bool>;
+}
+
+#[zbus::proxy(interface = "org.freedesktop.Secret.Prompt", default_service = "org.freedesktop.secrets")]
+pub(super) trait Prompt {
+    /// Shows it, above the window with this id.
+    fn prompt(&self, window_id: &str) -> zbus::Result<()>;
+
+    /// Takes it away.
+    fn dismiss(&self) -> zbus::Result<()>;
+
+    /// It was answered, or dismissed.
+    #[zbus(signal)]
+    fn completed(&self, dismissed: bool, result: OwnedVariant) -> zbus::Result<()>;
+}

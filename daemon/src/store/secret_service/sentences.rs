@@ -1,0 +1,112 @@
+//! What the person is told, each time with what to do about it.
+
+use std::io;
+
+use keyring::Error as KeyringError;
+use zbus::fdo;
+
+use crate::store::StoreError;
+
+/// The way out for machines without a keyring.
+const FILE_INSTEAD: &str = "keep grants in an encrypted file: write store = \"file\" into config.toml, run \
+                            `imgurctl init --store file`, and restart imgurd";
+
+fn unavailable(reason: impl Into<String>) -> StoreError {
+    StoreError::Unavailable(reason.into())
+}
+
+pub(super) fn locked() -> StoreError {
+    unavailable("The keyring is locked; run `imgurctl unlock`, or unlock it in any other way")
+}
+
+pub(super) fn dismissed() -> StoreError {
+    unavailable(
+        "The keyring stays locked, because its dialog was dismissed or could not be shown; run `imgurctl unlock` \
+         again where there is a display",
+    )
+}
+
+pub(super) fn unanswered() -> StoreError {
+    unavailable(
+        "The keyring stays locked, because nobody answered its dialog within two minutes; run `imgurctl unlock` \
+         again",
+    )
+}
+
+pub(super) fn never_initialised() -> StoreError {
+    unavailable(format!(
+        "There is no default keyring yet: sign in to the desktop once with your password, or make one in its password \
+         manager (such as `seahorse`) and set it as the default; without a desktop, {FILE_INSTEAD}"
+    ))
+}
+
+fn absent(detail: &str) -> StoreError {
+    unavailable(format!(
+        "No keyring answers on the session bus ({detail}); install or start one, such as gnome-keyring, or {FILE_INSTEAD}"
+    ))
+}
+
+pub(super) fn no_bus(error: &dyn std::fmt::Display) -> StoreError {
+    unavailable(format!(
+        "There is no session bus, and so no keyring ({error}); start imgurd within the desktop's session, or {FILE_INSTEAD}"
+    ))
+}
+
+pub(super) fn does_not_answer() -> StoreError {
+    unavailable("The keyring does not answer; see whether a dialog of it is open, or restart it")
+}
+
+pub(super) fn restarted() -> StoreError {
+    unavailable("The keyring ended in the middle; run `imgurctl unlock` again")
+}
+
+pub(super) fn not_whole() -> StoreError {
+    unavailable("The keyring did not keep what it was given; see whether the disk is full, and its own log")
+}
+
+/// Our own connection's trouble.
+impl From<zbus::Error> for StoreError {
+    fn from(error: zbus::Error) -> Self {
+        match error {
+            zbus::Error::InputOutput(error) if error.kind() == io::ErrorKind::TimedOut => does_not_answer(),
+            zbus::Error::InputOutput(error) => no_bus(&error),
+            zbus::Error::FDO(error) => from_standard(*error),
+            zbus::Error::MethodError(name, _, _) if is_about_starting(&name) => absent(&name),
+            other => odd(&other),
+        }
+    }
+}
+
+fn from_standard(error: fdo::Error) -> StoreError {
+    match error {
+        fdo::Error::NoReply(_) | fdo::Error::TimedOut(_) | fdo::Error::Timeout(_) => does_not_answer(),
+        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => absent("nobody has its name there"),
+        other => {
+            let name = zbus::DBusError::name(&other).to_string();
+            if is_about_starting(&name) { absent(&name) } else { odd(&other) }
+        }
+    }
+}
+
+/// The bus tried to start a keyring and could not (`org.freedesktop.DBus.Error.Spawn.*`).
+fn is_about_starting(name: &str) -> bool {
+    name.starts_with("org.freedesktop.DBus.Error.Spawn.")
+}
+
+fn odd(error: &dyn std::fmt::Display) -> StoreError {
+    unavailable(format!("The keyring failed ({error}); see its own log, or restart it"))
+}
+
+/// The keyring crate's trouble. What it may hold of a secret is not repeated.
+pub(super) fn from_keyring(account: &str, error: &KeyringError) -> StoreError {
+    match error {
+        KeyringError::NoStorageAccess(_) => locked(),
+        KeyringError::PlatformFailure(error) => odd(error),
+        KeyringError::Ambiguous(items) => unavailable(format!(
+            "The keyring holds {} items of `{account}` (service imgurd), and which is right cannot be told; delete the \
+             others in its password manager",
+            items.len()
+        )),
+        _ => odd(&"its answer makes no sense"),
+    }
+}

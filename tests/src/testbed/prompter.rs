@@ -1,0 +1,136 @@
+//! The person before the keyring's dialog: stands in for the desktop's prompter, which GNOME Keyring asks for passwords
+//! (`org.gnome.keyring.SystemPrompter`, of gcr), and counts how often.
+
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
+    clippy::used_underscore_binding,
+    reason = "the macro wants methods as the interface has them"
+)]
+
+use std::collections::HashMap;
+
+use aes::cipher::{BlockEncryptMut as _, KeyIvInit as _, block_padding::Pkcs7};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use tokio::sync::watch;
+use zbus::message::Header;
+use zbus::names::OwnedUniqueName;
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant};
+
+/// What the person does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Types the right password.
+    Password,
+    /// Presses Escape.
+    Dismiss,
+    /// Is not there; a later answer is given to the dialog still open.
+    Nothing,
+}
+
+/// The object that is asked.
+pub(super) struct Prompter {
+    pub(super) password: &'static str,
+    pub(super) answer: watch::Receiver<Answer>,
+    pub(super) shown: watch::Sender<usize>,
+}
+
+pub(super) const NAME: &str = "org.gnome.keyring.SystemPrompter";
+pub(super) const PATH: &str = "/org/gnome/keyring/Prompter";
+
+#[zbus::interface(name = "org.gnome.keyring.internal.Prompter")]
+impl Prompter {
+    fn begin_prompting(
+        &self,
+        callback: OwnedObjectPath,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) {
+        let exchange = format!("{SECTION}public={}\n", BASE64_STANDARD.encode(PUBLIC));
+        call_back(connection, caller(&header), callback, Some(("", exchange)));
+    }
+
+    fn perform_prompt(
+        &self,
+        callback: OwnedObjectPath,
+        _kind: &str,
+        _properties: HashMap<String, OwnedVariant>,
+        exchange: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) {
+        self.shown.send_modify(|count| *count += 1);
+        let (mut answer, caller) = (self.answer.clone(), caller(&header));
+        let (connection, with_password) = (connection.clone(), encrypted(exchange, self.password));
+        tokio::spawn(async move {
+            let given = answer.wait_for(|answer| *answer != Answer::Nothing).await.map(|answer| *answer);
+            let reply = match given {
+                Ok(Answer::Password) => ("yes", with_password),
+                _ => ("no", format!("{SECTION}public={}\n", BASE64_STANDARD.encode(PUBLIC))),
+            };
+            call_back(&connection, caller, callback, Some(reply));
+        });
+    }
+
+    fn stop_prompting(
+        &self,
+        callback: OwnedObjectPath,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) {
+        call_back(connection, caller(&header), callback, None);
+    }
+}
+
+fn caller(header: &Header<'_>) -> OwnedUniqueName {
+    header.sender().expect("the bus says who calls").to_owned().into()
+}
+
+/// Tells whoever called that the prompt is ready for the next step, or done.
+fn call_back(
+    connection: &Connection,
+    caller: OwnedUniqueName,
+    path: OwnedObjectPath,
+    step: Option<(&'static str, String)>,
+) {
+    let connection = connection.clone();
+    tokio::spawn(async move {
+        let interface = Some("org.gnome.keyring.internal.Prompter.Callback");
+        // The keyring may have been killed meanwhile.
+        let _ = match step {
+            Some((reply, exchange)) => {
+                let properties = HashMap::<&str, Variant<'_>>::new();
+                let arguments = (reply, properties, exchange);
+                connection.call_method(Some(caller), &path, interface, "PromptReady", &arguments).await
+            }
+            None => connection.call_method(Some(caller), &path, interface, "PromptDone", &()).await,
+        };
+    });
+}
+
+/// The one section of what both sides send each other about the secret.
+const SECTION: &str = "[sx-aes-1]\n";
+
+/// Our half of the Diffie-Hellman exchange: the generator to the power of one, which makes the other half the common
+/// secret. Nobody else listens on a test's own bus.
+const PUBLIC: [u8; 1] = [2];
+
+/// Bytes of a number in the exchange's group, of 1536 bits.
+const GROUP_SIZE: usize = 192;
+
+/// The password in answer to the other half: AES-128 in CBC mode, with a key derived by HKDF-SHA256.
+fn encrypted(theirs: &str, password: &str) -> String {
+    let public = theirs.lines().find_map(|line| line.strip_prefix("public=")).expect("their half");
+    let public = BASE64_STANDARD.decode(public).expect("base64");
+    let mut common = vec![0; GROUP_SIZE - public.len()];
+    common.extend(public);
+    let mut key = [0; 16];
+    Hkdf::<Sha256>::new(None, &common).expand(&[], &mut key).expect("a short key");
+    let iv = [7; 16];
+    let cipher = cbc::Encryptor::<aes::Aes128>::new(&key.into(), &iv.into());
+    let secret = cipher.encrypt_padded_vec_mut::<Pkcs7>(password.as_bytes());
+    let [public, secret, iv] = [&PUBLIC[..], &secret[..], &iv[..]].map(|bytes| BASE64_STANDARD.encode(bytes));
+    format!("{SECTION}public={public}\nsecret={secret}\niv={iv}\n")
+}
