@@ -10,6 +10,7 @@ mod grants;
 mod identity;
 mod keyring;
 mod lifecycle;
+mod notify;
 mod refresh;
 mod secrets;
 mod store;
