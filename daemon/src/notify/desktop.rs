@@ -67,7 +67,7 @@ impl Desktop {
         Self { bus, heard, shown: BTreeMap::new(), last: 0, posts: JoinSet::new() }
     }
 
-    /// Shows it in the place of the account's last one. Its number.
+    /// Shows it in the place of the account's last one.
     pub(super) fn show(&mut self, account: &str, notice: Notice) {
         while self.posts.try_join_next().is_some() {}
         self.last += 1;

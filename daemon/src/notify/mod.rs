@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{DEFAULT_LOGIN_TIMEOUT_S, Error, State};
+use imgurd_proto::{Account, DEFAULT_LOGIN_TIMEOUT_S, Error, State};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -73,6 +73,7 @@ pub fn spawn(
         schedule: Schedule::default(),
         wanted: BTreeSet::new(),
         signing_in: BTreeSet::new(),
+        consented: BTreeSet::new(),
         appeared_after: 0,
         keeper,
         logins,
@@ -95,6 +96,8 @@ struct Teller {
     wanted: BTreeSet<String>,
     /// Where a click has begun a sign-in.
     signing_in: BTreeSet<String>,
+    /// Where that is over, and the token on its way.
+    consented: BTreeSet<String>,
     /// The number of the last notification when a server appeared: it may have gone out too early.
     appeared_after: u64,
 }
@@ -162,12 +165,26 @@ impl Teller {
             }
             Change::Solved => {
                 let was_told = self.signing_in.remove(name) || self.desktop.shows(name);
-                if was_consent && is_well && was_told && account.state == State::Fresh {
-                    self.desktop.show(name, Notice::done(account));
+                if was_consent && is_well && was_told {
+                    self.consented.insert(name.to_owned());
                 } else {
                     self.desktop.withdraw(name);
                 }
             }
+        }
+        self.conclude(account);
+    }
+
+    /// Says that a sign-in is done once its token is at hand.
+    fn conclude(&mut self, account: &Account) {
+        // Between the server's answer and its safekeeping there is none.
+        if account.state == State::Refreshing || !self.consented.remove(&account.name) {
+            return;
+        }
+        if account.state == State::Fresh {
+            self.desktop.show(&account.name, Notice::done(account));
+        } else {
+            self.desktop.withdraw(&account.name);
         }
     }
 
