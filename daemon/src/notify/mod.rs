@@ -228,17 +228,7 @@ impl Teller {
 
     fn apply(&mut self, name: &str, remedy: Option<Remedy>) {
         match remedy {
-            Some(Remedy::SignIn) => {
-                if self.signing_in.insert(name.to_owned()) {
-                    let (logins, desk) = (self.logins.clone(), self.desk.clone());
-                    let (bus, heard, name) = (self.bus.clone(), self.heard.clone(), name.to_owned());
-                    tokio::spawn(async move {
-                        if let Some(news) = sign_in(&name, &logins, &desk, &bus, &heard).await {
-                            let _ = heard.send(news).await;
-                        }
-                    });
-                }
-            }
+            Some(Remedy::SignIn) => self.begin_sign_in(name.to_owned()),
             Some(Remedy::Unlock) => {
                 let keeper = self.keeper.clone();
                 tokio::spawn(async move {
@@ -249,6 +239,19 @@ impl Teller {
             }
             None => {}
         }
+    }
+
+    fn begin_sign_in(&mut self, name: String) {
+        if !self.signing_in.insert(name.clone()) {
+            return;
+        }
+        let (logins, desk) = (self.logins.clone(), self.desk.clone());
+        let (bus, heard) = (self.bus.clone(), self.heard.clone());
+        tokio::spawn(async move {
+            if let Some(news) = sign_in(&name, &logins, &desk, &bus, &heard).await {
+                let _ = heard.send(news).await;
+            }
+        });
     }
 }
 

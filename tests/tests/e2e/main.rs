@@ -11,6 +11,7 @@ mod identity;
 mod keyring;
 mod lifecycle;
 mod notify;
+mod opening;
 mod refresh;
 mod secrets;
 mod store;

@@ -25,11 +25,11 @@ enum Asked {
 }
 
 #[derive(Debug)]
-struct Notified {
-    id: u32,
+pub(crate) struct Notified {
+    pub(crate) id: u32,
     replaces: u32,
-    summary: String,
-    body: String,
+    pub(crate) summary: String,
+    pub(crate) body: String,
     actions: Vec<String>,
     hints: HashMap<String, OwnedVariant>,
 }
@@ -52,14 +52,17 @@ impl Recorder {
         &mut self,
         app_name: &str,
         replaces_id: u32,
-        _app_icon: &str,
+        app_icon: &str,
         summary: String,
         body: String,
         actions: Vec<String>,
         hints: HashMap<String, OwnedVariant>,
-        _expire_timeout: i32,
+        expire_timeout: i32,
     ) -> u32 {
-        assert_eq!(app_name, "imgurd");
+        assert_eq!(
+            (app_name, app_icon),
+            ("imgurd", if expire_timeout == 0 { "dialog-password" } else { "dialog-information" })
+        );
         if replaces_id == 0 {
             self.last += 1;
         }
@@ -81,13 +84,13 @@ impl Recorder {
 }
 
 /// The recorder at work; dropped, it has crashed.
-struct Server {
+pub(crate) struct Server {
     connection: Connection,
     asked: mpsc::UnboundedReceiver<Asked>,
 }
 
 impl Server {
-    async fn start(bed: &Testbed, capabilities: &'static [&'static str]) -> Self {
+    pub(crate) async fn start(bed: &Testbed, capabilities: &'static [&'static str]) -> Self {
         let (sender, asked) = mpsc::unbounded_channel();
         let connection = bed.connect().await;
         let recorder = Recorder { asked: sender, capabilities, last: 0 };
@@ -96,7 +99,7 @@ impl Server {
         Self { connection, asked }
     }
 
-    async fn notified(&mut self) -> Notified {
+    pub(crate) async fn notified(&mut self) -> Notified {
         match timeout(PATIENCE, self.asked.recv()).await.expect("a notification, in time") {
             Some(Asked::Notify(notified)) => notified,
             other => panic!("a notification was expected, not {other:?}"),
@@ -111,7 +114,7 @@ impl Server {
     }
 
     /// Presses a button once the daemon listens.
-    async fn press(&self, id: u32, key: &str) {
+    pub(crate) async fn press(&self, id: u32, key: &str) {
         listens(&self.connection).await;
         let emitter = SignalEmitter::new(&self.connection, PATH).unwrap();
         Recorder::action_invoked(&emitter, id, key).await.unwrap();
@@ -132,10 +135,10 @@ async fn listens(connection: &Connection) {
     }
 }
 
-const BUTTONS: &[&str] = &["actions", "body", "body-markup"];
+pub(crate) const BUTTONS: &[&str] = &["actions", "body", "body-markup"];
 
 /// A daemon on a bus, with an account that nobody has signed in to.
-fn scene() -> (Scene, Bus) {
+pub(crate) fn scene() -> (Scene, Bus) {
     let bed = Testbed::memory();
     let bus = bed.bus();
     let opener = bed.root().join("browser");
@@ -307,9 +310,6 @@ fn click_on_dunst(bed: &Testbed) {
     let dunstctl = |argument: &[&str]| bed.command("dunstctl").args(argument).output().unwrap().stdout;
     while !dunstctl(&["count", "displayed"]).starts_with(b"1") {
         assert!(std::time::Instant::now() < end, "dunst shows nothing");
-    }
-    if let Some(file) = std::env::var_os("IMGURD_TEST_SCREENSHOT") {
-        bed.command("import").args(["-window", "root"]).arg(file).status().unwrap();
     }
     in_time(async { listens(&bed.connect().await).await });
     dunstctl(&["action", "0"]);

@@ -30,10 +30,10 @@ fn outlook(state: State) -> Outlook {
     Outlook { account: Arc::new(account), locked: false, ages_at: None }
 }
 
-fn changed(outlook: Outlook, change: impl FnOnce(&mut Account)) -> Outlook {
+fn changed(outlook: &Outlook, change: impl FnOnce(&mut Account)) -> Outlook {
     let mut account = (*outlook.account).clone();
     change(&mut account);
-    Outlook { account: Arc::new(account), ..outlook }
+    Outlook { account: Arc::new(account), ..outlook.clone() }
 }
 
 fn matter(outlook: &Outlook, wanted: bool) -> Option<Matter> {
@@ -51,7 +51,7 @@ fn tells_of_what_the_person_can_mend_and_of_nothing_that_passes() {
     assert_eq!(matter(&outlook(State::Empty), true), Some(Matter::Consent));
     assert_eq!(matter(&outlook(State::ConsentNeeded), false), Some(Matter::Consent));
     assert_eq!(matter(&outlook(State::Misconfigured), false), Some(Matter::Refused));
-    let unsaved = changed(outlook(State::Fresh), |account| account.unsaved = true);
+    let unsaved = changed(&outlook(State::Fresh), |account| account.unsaved = true);
     assert_eq!(matter(&unsaved, false), Some(Matter::Unsaved));
 }
 
@@ -79,7 +79,7 @@ fn warns_of_an_ageing_token_from_the_moment_that_the_keeper_names() {
     let now = Outlook { ages_at: Some(NOW), ..outlook(State::Fresh) };
     assert_eq!(matter(&now, false), Some(Matter::Ageing));
     assert_eq!(Notice::of(&now, false, NOW).unwrap().grace, FAILURE_GRACE, "a fault that may pass");
-    let off = changed(now, |account| account.auto_refresh = false);
+    let off = changed(&now, |account| account.auto_refresh = false);
     assert_eq!(Notice::of(&off, false, NOW).unwrap().grace, Duration::ZERO);
 }
 
@@ -88,7 +88,7 @@ fn the_command_is_in_the_body_where_there_are_no_buttons() {
     let notice = Notice::of(&outlook(State::ConsentNeeded), false, NOW).unwrap();
     assert!(!notice.body(true, false).contains("imgurctl"), "{notice:?}");
     assert!(notice.body(false, false).ends_with("Run: imgurctl login mine"), "{notice:?}");
-    let pin = changed(outlook(State::ConsentNeeded), |account| account.settings.flow = Some(Flow::Pin));
+    let pin = changed(&outlook(State::ConsentNeeded), |account| account.settings.flow = Some(Flow::Pin));
     let notice = Notice::of(&pin, false, NOW).unwrap();
     assert_eq!(notice.remedy, None, "there is nothing to click where an answer has to be pasted");
     assert!(notice.body(true, false).ends_with("Run: imgurctl login mine"), "{notice:?}");
@@ -96,7 +96,7 @@ fn the_command_is_in_the_body_where_there_are_no_buttons() {
 
 #[test]
 fn markup_is_escaped_where_the_server_reads_it() {
-    let odd = changed(outlook(State::Misconfigured), |account| {
+    let odd = changed(&outlook(State::Misconfigured), |account| {
         account.reason = Some("<b>Tom & Jerry</b>; mend it".to_owned());
     });
     let notice = Notice::of(&odd, false, NOW).unwrap();
@@ -106,7 +106,7 @@ fn markup_is_escaped_where_the_server_reads_it() {
 
 #[test]
 fn a_servers_name_for_somebody_fits_one_line() {
-    let odd = changed(outlook(State::Fresh), |account| account.username = Some("a\nb".repeat(100)));
+    let odd = changed(&outlook(State::Fresh), |account| account.username = Some("a\nb".repeat(100)));
     let summary = Notice::done(&odd.account).summary;
     assert!(summary.len() < 100 && !summary.contains('\n'), "{summary}");
 }

@@ -15,8 +15,8 @@ fn notice(matter: Matter, grace: Duration) -> Notice {
     }
 }
 
-fn consent() -> Option<Notice> {
-    Some(notice(Matter::Consent, Duration::ZERO))
+fn consent() -> Notice {
+    notice(Matter::Consent, Duration::ZERO)
 }
 
 fn schedule() -> Schedule {
@@ -32,21 +32,21 @@ fn shown(schedule: &mut Schedule, at: Timestamp) -> bool {
 #[test]
 fn an_unanswered_one_returns_after_an_hour_then_four_then_daily() {
     let mut schedule = schedule();
-    schedule.update("mine", consent(), false, START);
+    schedule.update("mine", Some(consent()), false, START);
     let mut at = START;
     for pause in [0, 1, 4, 24, 24, 24] {
         at = at + HOUR * pause;
         assert_eq!(schedule.next(), Some(at));
         assert!(pause == 0 || !shown(&mut schedule, Timestamp::from_millis(at.as_millis() - 1)));
         assert!(shown(&mut schedule, at), "after {pause} h");
-        assert_eq!(schedule.update("mine", consent(), false, at), Change::None);
+        assert_eq!(schedule.update("mine", Some(consent()), false, at), Change::None);
     }
 }
 
 #[test]
 fn later_means_a_whole_pause_from_then_on() {
     let mut schedule = schedule();
-    schedule.update("mine", consent(), false, START);
+    schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
     let clicked = START + HOUR / 2;
     schedule.put_off("mine", clicked);
@@ -56,7 +56,7 @@ fn later_means_a_whole_pause_from_then_on() {
 #[test]
 fn what_is_solved_is_withdrawn_and_does_not_return() {
     let mut schedule = schedule();
-    schedule.update("mine", consent(), false, START);
+    schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
     assert_eq!(schedule.update("mine", None, false, START), Change::Solved);
     assert_eq!(schedule.next(), None);
@@ -66,7 +66,7 @@ fn what_is_solved_is_withdrawn_and_does_not_return() {
 #[test]
 fn another_matter_takes_the_place_of_the_last_and_begins_anew() {
     let mut schedule = schedule();
-    schedule.update("mine", consent(), false, START);
+    schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
     let refused = Some(notice(Matter::Refused, Duration::ZERO));
     assert_eq!(schedule.update("mine", refused, false, START), Change::Solved);
@@ -90,7 +90,7 @@ fn a_fault_that_passes_within_its_grace_is_never_told() {
 #[test]
 fn what_nobody_could_show_is_due_when_a_server_appears() {
     let mut schedule = schedule();
-    schedule.update("mine", consent(), false, START);
+    schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
     schedule.missed("mine");
     let appeared = START + HOUR / 4;
@@ -105,17 +105,17 @@ fn what_nobody_could_show_is_due_when_a_server_appears() {
 #[test]
 fn nothing_interrupts_a_sign_in_and_one_that_failed_is_left_alone_for_a_pause() {
     let mut schedule = schedule();
-    schedule.update("mine", consent(), true, START);
+    schedule.update("mine", Some(consent()), true, START);
     assert!(!shown(&mut schedule, START));
     assert_eq!(schedule.next(), None);
-    schedule.update("mine", consent(), false, START);
+    schedule.update("mine", Some(consent()), false, START);
     assert_eq!(schedule.next(), Some(START + HOUR));
 }
 
 #[test]
 fn without_pauses_it_is_shown_once() {
     let mut schedule = Schedule::default();
-    schedule.update("mine", consent(), false, START);
+    schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
     assert_eq!(schedule.next(), None);
 }
@@ -123,7 +123,7 @@ fn without_pauses_it_is_shown_once() {
 #[test]
 fn a_clock_that_is_set_back_puts_nothing_off_for_longer_than_a_pause() {
     let mut schedule = schedule();
-    schedule.update("mine", consent(), false, START);
+    schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
     let long_ago = Timestamp::from_millis(1_600_000_000_000);
     schedule.take_due(long_ago);
