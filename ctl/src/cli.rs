@@ -210,6 +210,7 @@ pub(crate) enum AccountCommand {
   imgurctl login                     open the browser
   imgurctl login --no-browser        print the URL, and wait
   imgurctl login --paste             on a machine without a browser: enter the answer by hand")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct LoginArgs {
     /// The account; the default one where none is named
     pub(crate) account: Option<String>,
@@ -228,6 +229,9 @@ pub(crate) struct LoginArgs {
     /// Let another user than before sign in
     #[arg(long)]
     pub(crate) replace: bool,
+    /// End the sign-in in progress, wherever it was begun
+    #[arg(long, conflicts_with_all = ["flow", "no_browser", "paste", "timeout", "replace"])]
+    pub(crate) cancel: bool,
 }
 
 #[derive(Args, Debug)]

@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-use imgurd_proto::{Account, Client, ClientError, CompleteLogin, Error, Login, LoginReply, Secret};
+use imgurd_proto::{
+    Account, CancelLogin, Client, ClientError, CompleteLogin, Error, Login, LoginReply, Secret,
+};
 
 use crate::app::App;
 use crate::cli::LoginArgs;
@@ -36,6 +38,9 @@ impl Event {
 
 pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
     let account = app.account(args.account.as_deref())?;
+    if args.cancel {
+        return cancel(app, &account);
+    }
     let paste = args.paste || account::needs_paste(&account.settings, args.flow);
     let opens_browser = !args.no_browser && !args.paste;
     let call = Login {
@@ -63,6 +68,17 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
         }
     }
     Err(unfinished().into())
+}
+
+fn cancel(app: &App, account: &Account) -> Result<(), Failure> {
+    match account.login_id.clone() {
+        Some(login_id) => {
+            app.call(&CancelLogin { login_id })?;
+            app.output.say(format!("The sign-in to {} was cancelled.", account.name));
+        }
+        None => app.output.say(format!("Nobody is signing in to {}.", account.name)),
+    }
+    Ok(())
 }
 
 fn conclude(app: &App, account: &Account, note: Option<&str>) -> Result<(), Failure> {

@@ -163,6 +163,7 @@ mod tests {
             reason: None,
             auto_refresh: true,
             login_pending: false,
+            login_id: None,
             unsaved: false,
             expires_at: Some(NOW + 3_120),
             next_refresh_at: Some(NOW + 2_500),

@@ -21,7 +21,7 @@ struct Arguments {
     /// The local socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Do not go on D-Bus
+    /// Do not answer on D-Bus; a keyring is reached over it all the same
     #[arg(long)]
     no_dbus: bool,
     /// Another store than the configuration names: secret-service, file or memory

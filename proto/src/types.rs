@@ -227,6 +227,9 @@ pub struct Account {
     pub auto_refresh: bool,
     /// Whether somebody is signing in just now.
     pub login_pending: bool,
+    /// What `CompleteLogin` and `CancelLogin` call that sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_id: Option<String>,
     /// Whether the grant is served from memory because the store is behind.
     pub unsaved: bool,
     /// When the access token expires, in Unix seconds.

@@ -22,7 +22,7 @@ pub struct OidcProvider {
 impl OidcProvider {
     /// Starts one whose access tokens live this long.
     pub fn start(bed: &Testbed, lifetime: Duration) -> Self {
-        let mut command = bed.command("node");
+        let mut command = bed.command(installed("bin/node"));
         let modules = installed("node/node_modules");
         command.arg(script("oidc-provider.mjs")).arg(modules).arg(lifetime.as_secs().to_string());
         let mut program = bed.start(command);

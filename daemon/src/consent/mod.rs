@@ -152,7 +152,7 @@ impl Logins {
             authorization: request(config, flow).build(),
         };
         let login = self.register(session, paste, options.timeout, listener);
-        self.keeper.login_pending(account, true).await?;
+        self.keeper.login(account, Some(&login.id)).await?;
         Ok(login)
     }
 
@@ -216,7 +216,7 @@ impl Logins {
                 None => None,
             };
             lock(&logins.pending).remove(&session_id);
-            let _ = logins.keeper.login_pending(&account, false).await;
+            let _ = logins.keeper.login(&account, None).await;
             outcome_sender.send_replace(Some(outcome));
             if let Some(last_pages) = last_pages {
                 last_pages.shown().await;

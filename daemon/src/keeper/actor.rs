@@ -30,7 +30,7 @@ pub(super) enum Message {
     Ask { account: String, ask: Ask, reply: Reply },
     Happened { account: String, event: Event },
     Configure { config: Arc<Config>, reply: oneshot::Sender<()> },
-    LoginPending { account: String, pending: bool, reply: oneshot::Sender<()> },
+    Login { account: String, login: Option<String>, reply: oneshot::Sender<()> },
     Identify { account: String, reply: oneshot::Sender<Identity> },
     Identified { account: String, generation: u64, identity: Identity, reply: oneshot::Sender<Identity> },
     Unlock { reply: oneshot::Sender<Result<(), Error>> },
@@ -124,8 +124,8 @@ impl Actor {
                 self.configure(&config);
                 let _ = reply.send(());
             }
-            Message::LoginPending { account, pending, reply } => {
-                self.step(&account, Event::LoginPending(pending));
+            Message::Login { account, login, reply } => {
+                self.step(&account, Event::Login(login));
                 let _ = reply.send(());
             }
             Message::Identify { account, reply } => self.identify(account, reply),
@@ -363,7 +363,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Asked { .. } => "asked",
         Event::Identified { .. } => "identified",
         Event::Configured(_) => "configured",
-        Event::LoginPending(_) => "login pending",
+        Event::Login(_) => "login",
         Event::Closing => "closing",
     }
 }

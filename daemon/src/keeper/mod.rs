@@ -264,9 +264,10 @@ impl Keeper {
         self.send(|reply| Message::Configure { config, reply }).await
     }
 
-    /// Tells that a login of `account` began or ended.
-    pub async fn login_pending(&self, account: &str, pending: bool) -> Result<(), Error> {
-        self.send(|reply| Message::LoginPending { account: account.to_owned(), pending, reply }).await
+    /// Tells that a login of `account` began, by its id, or ended.
+    pub async fn login(&self, account: &str, login: Option<&str>) -> Result<(), Error> {
+        let (account, login) = (account.to_owned(), login.map(ToOwned::to_owned));
+        self.send(|reply| Message::Login { account, login, reply }).await
     }
 
     /// Starts nothing new, and returns when nothing is under way.

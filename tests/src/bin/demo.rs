@@ -4,12 +4,15 @@
 //! touched, and nothing but this machine is talked to.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a demo shows things")]
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use imgurd_proto::INTERFACE;
+use imgurd_proto::dbus::{BUS_NAME, PATH};
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Rotation};
-use imgurd_tests::testbed::{Daemon, Output, Program, Testbed, account_arguments};
+use imgurd_tests::stranger::python;
+use imgurd_tests::testbed::{Bus, Daemon, Output, Program, Testbed, account_arguments};
 use imgurd_tests::{browser, http};
 use serde_json::Value;
 
@@ -35,17 +38,20 @@ fn main() -> ExitCode {
 }
 
 struct Demo {
-    // In this order, so that the daemon ends before its directories go.
+    // In this order, so that the daemon ends before its bus and its directories go.
     daemon: Option<Daemon>,
+    _bus: Bus,
     bed: Testbed,
     fake: Fake,
 }
 
 impl Demo {
     fn run() -> anyhow::Result<()> {
+        let bed = Testbed::new();
         let mut demo = Self {
             daemon: None,
-            bed: Testbed::new(),
+            _bus: bed.bus(),
+            bed,
             fake: Fake::start(Behaviour {
                 lifetime: SHORT,
                 rotation: Rotation::Plain,
@@ -65,6 +71,7 @@ impl Demo {
         self.add_account()?;
         self.consent()?;
         let (first, expiry) = self.use_token()?;
+        self.other_programs(&first)?;
         let second = self.expiry(&first, expiry)?;
         let third = self.rejection(&second)?;
         self.crash(&third)?;
@@ -73,7 +80,9 @@ impl Demo {
 
     fn start(&mut self) -> anyhow::Result<()> {
         heading("A keeper of its own");
-        say("A fake Imgur stands in for the real one, and everything lives in a temporary directory.");
+        say(
+            "A fake Imgur stands in for the real one, and everything lives in a temporary directory, a session bus too.",
+        );
         say(&format!("The fake listens at {}.", self.fake.origin()));
         self.ctl(&["init", "--store", "file"])?;
         self.start_daemon();
@@ -81,7 +90,7 @@ impl Demo {
     }
 
     fn start_daemon(&mut self) {
-        println!("$ imgurd --no-dbus &");
+        println!("$ imgurd &");
         self.daemon = Some(self.bed.daemon());
         say("The daemon is ready.");
     }
@@ -105,6 +114,7 @@ impl Demo {
         ensure!(page.status == 200, "the callback page answers {}", page.status);
         let output = login.finish();
         show(output.stdout.trim_start_matches(&url));
+        show(&output.stderr);
         // The first token is short-lived; those after it are to last for the rest of the demo.
         self.fake.configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
         check(&output)
@@ -122,6 +132,25 @@ impl Demo {
         self.get_images(None, 401)?;
         self.get_images(Some(token), 200)?;
         Ok((token.to_owned(), expiry))
+    }
+
+    fn other_programs(&self, token: &str) -> anyhow::Result<()> {
+        heading("The same token for other programs");
+        say("Over D-Bus, by a tool that every system with systemd has:");
+        let call = ["--user", "--", "call", BUS_NAME, PATH, INTERFACE, "GetToken", "sii", "", "-1", "-1"];
+        let mut busctl = self.bed.command("busctl");
+        busctl.args(call);
+        get_token(&mut busctl, &format!("busctl {}", call.join(" ").replace("sii ", "sii ''")), token)?;
+        say("Over the socket, by the Varlink client for Python that anybody can install:");
+        let lines = format!(
+            "import varlink\n\
+             with varlink.Client.new_with_address('unix:{}') as client, client.open('{INTERFACE}') as keeper:\n    \
+             print(keeper.GetToken()['token']['access_token'])",
+            self.bed.socket().display()
+        );
+        let mut python = python(&self.bed);
+        python.args(["-c", &lines]);
+        get_token(&mut python, &format!("python3 -c \"{lines}\""), token)
     }
 
     fn expiry(&self, old: &str, expiry: i64) -> anyhow::Result<String> {
@@ -233,6 +262,17 @@ impl Demo {
         println!("{}", prompt(arguments, ""));
         self.bed.ctl_spawn(arguments)
     }
+}
+
+/// Runs another program, which writes the token where it is meant to.
+fn get_token(command: &mut Command, shown: &str, token: &str) -> anyhow::Result<()> {
+    println!("$ {shown}");
+    let output = command.output()?;
+    let answer = String::from_utf8_lossy(&output.stdout);
+    show(&answer);
+    show(&String::from_utf8_lossy(&output.stderr));
+    ensure!(answer.contains(token), "that is not the token");
+    Ok(())
 }
 
 fn check(output: &Output) -> anyhow::Result<()> {

@@ -363,3 +363,16 @@ fn without_a_grant_a_call_fails_at_once_however_long_it_would_wait() {
     assert!(output.complaint().contains("imgurctl login"), "{}", output.stderr);
     assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
 }
+
+#[test]
+fn a_login_is_listed_and_can_be_cancelled_from_another_terminal() {
+    let scene = Scene::memory(Behaviour::default());
+    let (login, _) = scene.login(&[]);
+    assert!(scene.account().login_id.is_some());
+    let output = scene.ctl(&["login", "--cancel"]).success();
+    assert!(output.stderr.contains("was cancelled"), "{}", output.stderr);
+    assert!(login.finish().exits(10).stderr.contains("cancelled"));
+    assert_eq!(scene.account().login_id, None);
+    let output = scene.ctl(&["login", "--cancel"]).success();
+    assert!(output.stderr.contains("Nobody is signing in"), "{}", output.stderr);
+}

@@ -83,8 +83,8 @@ pub enum Event {
     },
     /// The configuration was read anew.
     Configured(Arc<AccountConfig>),
-    /// A login began or ended.
-    LoginPending(bool),
+    /// A login of that id began, or ended.
+    Login(Option<String>),
     /// Nothing new is to be started: the daemon stops, or the account was removed.
     Closing,
 }
@@ -190,7 +190,6 @@ enum Shelf {
 
 /// One account.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub struct Account {
     name: String,
     config: Arc<AccountConfig>,
@@ -219,7 +218,8 @@ pub struct Account {
     pending: Vec<Pending>,
     /// Who waits for the next try to end, one way or the other.
     settling: Vec<Ticket>,
-    login_pending: bool,
+    /// What the login in progress is called.
+    login: Option<String>,
     closing: bool,
     /// The number of the access token published last.
     issue: u64,
@@ -252,7 +252,7 @@ impl Account {
             demand: Demand::default(),
             pending: Vec::new(),
             settling: Vec::new(),
-            login_pending: false,
+            login: None,
             closing: false,
             issue: 0,
             failed: 0,
@@ -275,7 +275,7 @@ impl Account {
             Event::Asked { ticket, ask } => self.asked(ticket, ask, now, fx),
             Event::Identified { generation, username } => self.identified(generation, username),
             Event::Configured(config) => self.configured(config, now),
-            Event::LoginPending(pending) => self.login_pending = pending,
+            Event::Login(login) => self.login = login,
             Event::Closing => self.closing = true,
         }
         self.pursue(now, fx);

@@ -296,7 +296,8 @@ impl Account {
             state,
             reason: self.reason(state, now),
             auto_refresh: self.config.auto_refresh,
-            login_pending: self.login_pending,
+            login_pending: self.login.is_some(),
+            login_id: self.login.clone(),
             unsaved: self.ledger.grant_is_unsaved(),
             expires_at: handed_out
                 .and_then(|grant| grant.access.as_ref()?.expires_at())

@@ -262,7 +262,7 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
     assert!(matches!(keeper.token(None, None, WAIT).await, Err(Error::ConsentNeeded { .. })));
     assert_eq!(before.elapsed(), Duration::ZERO);
 
-    keeper.login_pending("a", true).await.unwrap();
+    keeper.login("a", Some("login")).await.unwrap();
     let waiting = tokio::spawn({
         let keeper = keeper.clone();
         async move { keeper.token(None, None, WAIT).await }

@@ -94,7 +94,7 @@ fn happens(bench: &mut Bench, event: &str) {
         }
         "configured" => bench.feed(Event::Configured(config(Settings::default()))),
         "other client" => bench.feed(Event::Configured(config(other))),
-        "login begins" => bench.feed(Event::LoginPending(true)),
+        "login begins" => bench.feed(Event::Login(Some("login".to_owned()))),
         "closing" => bench.feed(Event::Closing),
         other => panic!("no such event: {other}"),
     }
