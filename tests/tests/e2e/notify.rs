@@ -113,23 +113,28 @@ impl Server {
         }
     }
 
-    /// Presses a button once the daemon listens.
+    /// Presses a button until the daemon has heard: it begins to listen a moment after it has said so to the bus.
     pub(crate) async fn press(&self, id: u32, key: &str) {
-        listens(&self.connection).await;
+        let listener = listens(&self.connection).await;
+        let bus = DBusProxy::new(&self.connection).await.unwrap();
         let emitter = SignalEmitter::new(&self.connection, PATH).unwrap();
-        Recorder::action_invoked(&emitter, id, key).await.unwrap();
+        while bus.name_has_owner(listener.as_str().try_into().unwrap()).await.unwrap() {
+            Recorder::action_invoked(&emitter, id, key).await.unwrap();
+        }
         Recorder::notification_closed(&emitter, id, 2).await.unwrap();
     }
 }
 
-/// Returns when somebody listens to `NotificationClosed`, which is what the daemon does last.
-async fn listens(connection: &Connection) {
+/// Returns when somebody listens to `NotificationClosed`, which is what the daemon does last; who it is.
+async fn listens(connection: &Connection) -> String {
     let stats = zbus::fdo::StatsProxy::new(connection).await.unwrap();
     loop {
         let rules = stats.get_all_match_rules().await.unwrap();
-        let mut rules = rules.values().flatten();
-        if rules.any(|rule| rule.to_string().contains("NotificationClosed")) {
-            return;
+        let listens = |rules: &[zbus::OwnedMatchRule]| {
+            rules.iter().any(|rule| rule.to_string().contains("NotificationClosed"))
+        };
+        if let Some((name, _)) = rules.iter().find(|(_, rules)| listens(rules)) {
+            return name.to_string();
         }
         tokio::task::yield_now().await;
     }

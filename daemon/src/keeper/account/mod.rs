@@ -190,6 +190,7 @@ enum Shelf {
 
 /// One account.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub struct Account {
     name: String,
     config: Arc<AccountConfig>,

@@ -20,6 +20,7 @@ fn outlook(state: State) -> Outlook {
         reason: Some("It is so; do that".to_owned()),
         auto_refresh: true,
         login_pending: false,
+        login_id: None,
         unsaved: false,
         expires_at: None,
         next_refresh_at: None,
