@@ -154,10 +154,11 @@ impl Post {
             closing = closing => return if closing.is_ok() { close(handle).await },
             () = sleep(BRIEF), if is_brief => true,
         };
-        if closes {
+        self.tell(news).await;
+        // Not every server takes away what was answered: dunst leaves it.
+        if closes || news != News::Closed {
             close(handle).await;
         }
-        self.tell(news).await;
     }
 
     async fn tell(&self, news: News) {

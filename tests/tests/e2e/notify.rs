@@ -78,9 +78,6 @@ impl Recorder {
 
     #[zbus(signal)]
     async fn action_invoked(emitter: &SignalEmitter<'_>, id: u32, action_key: &str) -> zbus::Result<()>;
-
-    #[zbus(signal)]
-    async fn notification_closed(emitter: &SignalEmitter<'_>, id: u32, reason: u32) -> zbus::Result<()>;
 }
 
 /// The recorder at work; dropped, it has crashed.
@@ -114,14 +111,14 @@ impl Server {
     }
 
     /// Presses a button until the daemon has heard: it begins to listen a moment after it has said so to the bus.
-    pub(crate) async fn press(&self, id: u32, key: &str) {
+    pub(crate) async fn press(&mut self, id: u32, key: &str) {
         let listener = listens(&self.connection).await;
         let bus = DBusProxy::new(&self.connection).await.unwrap();
         let emitter = SignalEmitter::new(&self.connection, PATH).unwrap();
         while bus.name_has_owner(listener.as_str().try_into().unwrap()).await.unwrap() {
             Recorder::action_invoked(&emitter, id, key).await.unwrap();
         }
-        Recorder::notification_closed(&emitter, id, 2).await.unwrap();
+        assert_eq!(self.closed().await, id, "what was answered is taken away");
     }
 }
 
