@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::hidden::HiddenInput;
 use crate::output::{Output, printable};
 use crate::time::seconds;
-use crate::{account, input};
+use crate::{account, grant, input};
 
 const ANSWER: &str = "the PIN, the code or the whole URL that the browser ended up at";
 
@@ -41,10 +41,14 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
     if args.cancel {
         return cancel(app, &account);
     }
+    sign_in(app, args, &account).or_else(|failure| offer_to_change_over(app, &account, failure))
+}
+
+fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure> {
     let paste = args.paste || account::needs_paste(&account.settings, args.flow);
     let opens_browser = !args.no_browser && !args.paste;
     let call = Login {
-        account: Some(account.name),
+        account: Some(account.name.clone()),
         flow: args.flow,
         timeout_s: args.timeout.map(seconds),
         replace: args.replace.then_some(true),
@@ -68,6 +72,27 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
         }
     }
     Err(unfinished().into())
+}
+
+/// Where somebody else than before signed in, their grant is set aside, and whose is used is for the person to say.
+fn offer_to_change_over(app: &App, account: &Account, failure: Failure) -> Result<(), Failure> {
+    let Failure::Client(ClientError::Keeper(Error::LoginFailed { set_aside: Some(user), .. })) = &failure
+    else {
+        return Err(failure);
+    };
+    if !input::is_interactive() || app.output.json {
+        return Err(failure);
+    }
+    let name = &account.name;
+    let holder = account.username.as_deref().unwrap_or("somebody else");
+    let question = format!(
+        "You signed in as {user}, but {name} holds {holder}'s grant. Use {user}'s from now on? [y/N] "
+    );
+    let answer = input::ask(&printable(&question))?;
+    if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+        return Err(failure);
+    }
+    grant::restore(app, Some(name.clone()))
 }
 
 fn cancel(app: &App, account: &Account) -> Result<(), Failure> {
@@ -144,6 +169,7 @@ impl<'a> Dialog<'a> {
     /// Says where to go, and what is needed from there.
     fn open(&mut self, reply: &LoginReply) -> Result<(), Failure> {
         self.login_id.clone_from(&reply.login_id);
+        self.paste |= reply.paste == Some(true);
         self.announce(reply)?;
         if self.paste { self.ask() } else { Ok(()) }
     }

@@ -63,6 +63,10 @@ pub enum Error {
     LoginFailed {
         /// Why, and what to do.
         reason: String,
+        /// Who signed in where the account holds another person's grant: theirs is set aside, and `RestoreGrant`
+        /// changes over to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        set_aside: Option<String>,
     },
     /// An argument cannot be what it is.
     #[serde(rename = "org.imgurd.Keeper1.InvalidArgument")]
@@ -98,6 +102,6 @@ impl Error {
 
     /// An [`Error::LoginFailed`].
     pub fn login(reason: impl Into<String>) -> Self {
-        Self::LoginFailed { reason: reason.into() }
+        Self::LoginFailed { reason: reason.into(), set_aside: None }
     }
 }

@@ -72,3 +72,13 @@ pub fn post_with(url: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> 
         headers.iter().fold(agent().post(url), |request, (name, value)| request.header(*name, *value));
     Answer::read(request.send_form(form.iter().copied())?)
 }
+
+/// `POST` of JSON.
+pub fn post_json(url: &str, body: &str) -> Result<Answer, ureq::Error> {
+    Answer::read(agent().post(url).header("Content-Type", "application/json").send(body)?)
+}
+
+/// `DELETE`.
+pub fn delete(url: &str) -> Result<Answer, ureq::Error> {
+    Answer::read(agent().delete(url).call()?)
+}

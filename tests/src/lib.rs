@@ -1,5 +1,5 @@
-//! What the tests of imgurd stand on: a [fake Imgur](fake), a [scripted browser](browser) that consents there, and
-//! a [testbed] that runs the real daemon and client in directories of their own.
+//! What the tests of imgurd stand on: a [fake Imgur](fake), a [scripted browser](browser) and a [real
+//! one](chromium) that consent there, and a [testbed] that runs the real daemon and client in directories of their own.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -10,6 +10,7 @@
 )]
 
 pub mod browser;
+pub mod chromium;
 pub mod fake;
 pub mod http;
 pub mod stranger;

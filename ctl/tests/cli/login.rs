@@ -111,6 +111,45 @@ fn asks_for_the_answer_where_the_callback_is_elsewhere() {
 }
 
 #[test]
+fn lets_the_daemon_catch_the_answer_of_the_token_flow_on_a_loopback_address() {
+    let (daemon, consent) = daemon();
+    consent.send(()).expect("a daemon");
+    assert_eq!(daemon.home.run(&["login", "--no-browser", "--flow", "token"]).code, 0);
+    assert_eq!(login_parameters(&daemon), json!({ "account": "me", "flow": "token" }));
+}
+
+#[test]
+fn asks_for_the_answer_where_the_daemon_says_that_nothing_can_catch_it() {
+    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
+        "Login" => {
+            call.reply_more(&json!({ "login_id": "l1", "url": URL, "paste": true }));
+            call.wait_for_hang_up();
+        }
+        _ => call.reply(&json!({ "account": outcome()["account"] })),
+    });
+    assert_eq!(daemon.home.run_with(&["login", "--no-browser"], "code\n").code, 0);
+}
+
+#[test]
+fn does_not_ask_where_nobody_could_answer_and_says_what_to_do() {
+    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
+        _ => {
+            call.reply_more(&opening());
+            let reason = "bob signed in; run `imgurctl restore me` to change over";
+            call.refuse("LoginFailed", &json!({ "reason": reason, "set_aside": "bob" }));
+        }
+    });
+    let ran = daemon.home.run(&["login", "--no-browser"]);
+    assert_eq!(ran.code, 10);
+    assert!(
+        ran.stderr.ends_with("imgurctl: bob signed in; run `imgurctl restore me` to change over\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn says_that_no_answer_came() {
     let (daemon, _consent) = daemon();
     let ran = daemon.home.run(&["login", "--paste"]);

@@ -9,7 +9,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::json;
 
-use crate::daemon::{FakeDaemon, account, token};
+use crate::daemon::{FakeDaemon, account, account_with, token};
 
 /// A terminal, and the person in front of it.
 struct Terminal {
@@ -112,4 +112,43 @@ fn walks_a_newcomer_through_registering_an_application() {
         daemon.asked_for("AddAccount"),
         json!({ "account": "me", "settings": { "client_id": "abc" }, "client_secret": "hush" })
     );
+}
+
+/// Bob signs in where alice's grant is, and the person says this to the question that follows.
+fn somebody_else_signs_in(answer: &str) -> (FakeDaemon, String, Option<i32>) {
+    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
+        "Login" => {
+            call.reply_more(&json!({ "login_id": "l1", "url": "https://example.org/" }));
+            call.refuse("LoginFailed", &json!({ "reason": "alice's grant stays", "set_aside": "bob\u{1b}" }));
+        }
+        _ => call.reply(&json!({ "account": account_with("me", &json!({ "username": "bob" })) })),
+    });
+    let mut terminal = Terminal::open();
+    let mut child = terminal.run(&daemon, &["login", "--no-browser"]);
+    let question = terminal.see("[y/N] ");
+    terminal.press(answer);
+    let end = if answer == "y\r" { "signed in as bob." } else { "alice's grant stays" };
+    terminal.see(end);
+    let code = child.wait().expect("ends").code();
+    daemon.asked_for("ListAccounts");
+    daemon.asked_for("Login");
+    (daemon, question, code)
+}
+
+#[test]
+fn asks_before_somebody_elses_grant_is_used_and_changes_over_on_yes() {
+    let (daemon, question, code) = somebody_else_signs_in("y\r");
+    let asked = "You signed in as bob , but me holds alice's grant. Use bob 's from now on? [y/N] ";
+    assert!(question.ends_with(asked), "{question:?}");
+    assert_eq!(daemon.asked_for("RestoreGrant"), json!({ "account": "me" }));
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn changes_nothing_unless_the_answer_is_yes() {
+    for answer in ["\r", "n\r", "maybe\r"] {
+        let (_daemon, _question, code) = somebody_else_signs_in(answer);
+        assert_eq!(code, Some(10), "{answer:?}");
+    }
 }

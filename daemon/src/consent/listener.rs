@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{Method, Request, Response, header};
+use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -18,7 +19,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::answer::{Answer, from_redirect};
+use super::answer::Answer;
+use super::callback::Callback;
 use super::page::Page;
 
 /// How long a browser may take to send its request, and we to hand the last page over.
@@ -34,11 +36,19 @@ pub(super) struct Visit {
     pub(super) page: oneshot::Sender<Page>,
 }
 
+/// What the connections of one login have in common.
+struct Door {
+    callback: Callback,
+    farewell: Farewell,
+}
+
+/// What a visit is shown that comes as the login ends.
+pub(super) type Farewell = Arc<OnceLock<Page>>;
+
 /// Bound to the callback's address, and nothing else.
 #[derive(Debug)]
 pub(super) struct Listener {
     sockets: Vec<TcpListener>,
-    callback: Url,
 }
 
 impl Listener {
@@ -59,17 +69,23 @@ impl Listener {
                 Err(error) => return Err(not_bound(port, &error)),
             }
         }
-        Ok(Self { sockets, callback: callback.clone() })
+        Ok(Self { sockets })
     }
 
     /// Hands each answer to `visits` and shows the page that comes back, until nobody takes them any more. Nothing
     /// listens when this returns.
-    pub(super) async fn serve(self, visits: mpsc::Sender<Visit>) -> LastPages {
+    pub(super) async fn serve(
+        self,
+        callback: Callback,
+        visits: mpsc::Sender<Visit>,
+        farewell: Farewell,
+    ) -> LastPages {
+        let door = Arc::new(Door { callback, farewell });
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 stream = accept(&self.sockets), if connections.len() < CONNECTIONS => {
-                    connections.spawn(connection(stream, self.callback.clone(), visits.clone()));
+                    connections.spawn(connection(stream, Arc::clone(&door), visits.clone()));
                 }
                 Some(_) = connections.join_next() => {}
                 () = visits.closed() => break,
@@ -111,8 +127,8 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
     }
 }
 
-async fn connection(stream: TcpStream, callback: Url, visits: mpsc::Sender<Visit>) {
-    let service = service_fn(|request| respond(request, &callback, &visits));
+async fn connection(stream: TcpStream, door: Arc<Door>, visits: mpsc::Sender<Visit>) {
+    let service = service_fn(|request| respond(request, &door, &visits));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -126,58 +142,31 @@ async fn connection(stream: TcpStream, callback: Url, visits: mpsc::Sender<Visit
 
 async fn respond(
     request: Request<Incoming>,
-    callback: &Url,
+    door: &Door,
     visits: &mpsc::Sender<Visit>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(page(&request, callback, visits).await.response())
-}
-
-async fn page(request: &Request<Incoming>, callback: &Url, visits: &mpsc::Sender<Visit>) -> Page {
-    // Another name that leads here is DNS rebinding: some website's script, not the redirect.
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if host.is_none_or(|host| !is_authority_of(callback, host)) || request.method() != Method::GET {
-        return Page::Refused;
-    }
-    if request.uri().path() != callback.path() {
-        return Page::NotHere;
-    }
-    let Some(answer) = from_redirect(request.uri().query(), None) else {
-        return Page::NotHere;
+    // Only the script of our own page posts.
+    let is_script = request.method() == Method::POST;
+    let page = match door.callback.answer_in(request).await {
+        Ok(answer) => door.show_in(answer, visits).await,
+        Err(page) => page,
     };
-    let (page, shown) = oneshot::channel();
-    if visits.send(Visit { answer, page }).await.is_err() {
-        return Page::Underway;
-    }
-    shown.await.unwrap_or(Page::Underway)
+    Ok(if is_script { page.answer() } else { page.response() })
 }
 
-fn is_authority_of(callback: &Url, host: &str) -> bool {
-    let with_port = |port| format!("{}:{port}", callback.host_str().unwrap_or_default());
-    match callback.port() {
-        Some(port) => host.eq_ignore_ascii_case(&with_port(port)),
-        None => {
-            host.eq_ignore_ascii_case(callback.host_str().unwrap_or_default())
-                || callback
-                    .port_or_known_default()
-                    .is_some_and(|port| host.eq_ignore_ascii_case(&with_port(port)))
-        }
+impl Door {
+    async fn show_in(&self, answer: Answer, visits: &mpsc::Sender<Visit>) -> Page {
+        let (page, shown) = oneshot::channel();
+        let visit = Visit { answer, page };
+        let shown = if visits.send(visit).await.is_ok() { shown.await.ok() } else { None };
+        // Who comes as the login ends is told how it ended.
+        shown.unwrap_or_else(|| self.farewell.get().cloned().unwrap_or(Page::Underway))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_registered_name_is_answered() {
-        let callback = Url::parse("http://127.0.0.1:8917/callback").unwrap();
-        assert!(is_authority_of(&callback, "127.0.0.1:8917"));
-        for other in ["localhost:8917", "evil.example:8917", "127.0.0.1", "127.0.0.1:80", ""] {
-            assert!(!is_authority_of(&callback, other), "{other}");
-        }
-        assert!(is_authority_of(&Url::parse("http://localhost:8917/").unwrap(), "LOCALHOST:8917"));
-        assert!(is_authority_of(&Url::parse("http://[::1]:8917/").unwrap(), "[::1]:8917"));
-    }
 
     #[tokio::test]
     async fn a_port_in_use_is_named() {

@@ -2,8 +2,10 @@
 
 mod answer;
 pub(crate) mod browser;
+mod callback;
 mod listener;
 mod page;
+mod session;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,17 +13,17 @@ use std::time::Duration;
 
 use imgurd_proto::{Error, Flow, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::config::{AccountConfig, is_loopback};
 use crate::keeper::{Keeper, SignedIn};
-use crate::provider::{Authorization, AuthorizationRequest, TokenRequest};
+use crate::provider::AuthorizationRequest;
 
 pub(crate) use answer::import;
-use answer::{Answer, Content};
-use listener::{Listener, Visit};
-use page::Page;
+use callback::Callback;
+use listener::{Farewell, Listener};
+use session::{Ended, Session};
 
 /// How a login is to go.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,7 @@ type Outcome = Result<SignedIn, Error>;
 pub struct Logins {
     keeper: Keeper,
     pending: Arc<Mutex<HashMap<String, Pending>>>,
+    ended: Ended,
 }
 
 #[derive(Clone)]
@@ -107,7 +110,7 @@ impl Logins {
     /// No login yet.
     #[must_use]
     pub fn new(keeper: Keeper) -> Self {
-        Self { keeper, pending: Arc::default() }
+        Self { keeper, pending: Arc::default(), ended: Ended::default() }
     }
 
     /// Begins a login of `account`, or joins the one in progress.
@@ -120,10 +123,6 @@ impl Logins {
         let flow = options.flow.unwrap_or(config.flow);
         let is_local = config.redirect_uri.scheme() == "http" && is_loopback(&config.redirect_uri);
         let paste = options.paste || flow == Flow::Pin || !is_local;
-        if flow == Flow::Token && !paste {
-            let reason = "The token flow puts its answer where no server sees it; sign in with --paste, or with --flow code";
-            return Err(Error::invalid("flow", reason));
-        }
         self.keeper.ready_for_grant(account).await?;
         while let Some(pending) = self.find_of(account) {
             if let Some(login) = pending.join(flow, paste)? {
@@ -135,7 +134,7 @@ impl Logins {
         let mut listener = None;
         if !paste {
             match Listener::bind(&config.redirect_uri).await {
-                Ok(bound) => listener = Some(bound),
+                Ok(bound) => listener = Some((bound, Callback::new(account, &config.redirect_uri, flow))),
                 Err(error) => {
                     // Whoever asked at the same moment may have been quicker.
                     let quicker = self.find_of(account).map(|pending| pending.join(flow, paste));
@@ -150,6 +149,7 @@ impl Logins {
             replace: options.replace,
             redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),
             authorization: request(config, flow).build(),
+            ended: self.ended.clone(),
         };
         let login = self.register(session, paste, options.timeout, listener);
         self.keeper.login(account, Some(&login.id)).await?;
@@ -185,7 +185,7 @@ impl Logins {
         session: Session,
         paste: bool,
         patience: Duration,
-        listener: Option<Listener>,
+        listener: Option<(Listener, Callback)>,
     ) -> Login {
         let id = format!("{:016x}", rand::random::<u64>());
         let (submissions, inbox) = mpsc::channel(4);
@@ -207,9 +207,14 @@ impl Logins {
         let deadline = Instant::now() + patience;
         tokio::spawn(async move {
             let account = session.account.clone();
-            let (visits, visitors) = mpsc::channel(1);
-            let serving = listener.map(|listener| tokio::spawn(listener.serve(visits)));
-            let outcome = session.run(deadline, inbox, visitors, unwanted).await;
+            let (visits, mut visitors) = mpsc::channel(1);
+            let farewell = Farewell::default();
+            let serving = listener.map(|(listener, callback)| {
+                tokio::spawn(listener.serve(callback, visits, Arc::clone(&farewell)))
+            });
+            let outcome = session.run(deadline, inbox, &mut visitors, unwanted).await;
+            let _ = farewell.set(logins.ended.note(&session, &outcome));
+            drop(visitors);
             // The port is free again before anyone hears of the end and signs in anew.
             let last_pages = match serving {
                 Some(serving) => serving.await.ok(),
@@ -225,113 +230,6 @@ impl Logins {
         Login { id, account, url, paste, outcome, _wanted: wanted }
     }
 }
-
-/// The login itself, in a task of its own.
-struct Session {
-    keeper: Keeper,
-    account: String,
-    flow: Flow,
-    replace: bool,
-    redirect_uri: Option<Url>,
-    authorization: Authorization,
-}
-
-impl Session {
-    /// Waits for the first answer that is ours, and makes a grant of it. What follows that answer is not cut short:
-    /// the code is spent.
-    async fn run(
-        &self,
-        deadline: Instant,
-        mut submissions: mpsc::Receiver<Submission>,
-        mut visits: mpsc::Receiver<Visit>,
-        mut unwanted: mpsc::Receiver<()>,
-    ) -> Outcome {
-        loop {
-            let outcome = tokio::select! {
-                Some(submission) = submissions.recv() => self.submitted(submission).await,
-                Some(visit) = visits.recv() => self.visited(visit, &mut visits).await,
-                _ = unwanted.recv() => Some(Err(cancelled())),
-                () = sleep_until(deadline) => Some(Err(expired())),
-            };
-            if let Some(outcome) = outcome {
-                return outcome;
-            }
-        }
-    }
-
-    async fn submitted(&self, submission: Submission) -> Option<Outcome> {
-        let Submission::Answer { response, reply } = submission else {
-            return Some(Err(cancelled()));
-        };
-        let checked = answer::from_paste(&response, self.flow).and_then(|answer| {
-            let is_ours = answer.state.as_ref().is_none_or(|state| *state == self.authorization.state);
-            if is_ours { Ok(answer) } else { Err(Error::invalid("response", WRONG_STATE)) }
-        });
-        match checked {
-            Ok(answer) => {
-                let outcome = self.take(answer.content).await;
-                let _ = reply.send(outcome.clone());
-                Some(outcome)
-            }
-            Err(error) => {
-                let _ = reply.send(Err(error));
-                None
-            }
-        }
-    }
-
-    async fn visited(&self, visit: Visit, visits: &mut mpsc::Receiver<Visit>) -> Option<Outcome> {
-        let Answer { state, content } = visit.answer;
-        // Anyone can call a loopback address. Without our state it is somebody else's answer, and ends nothing.
-        if state.is_none_or(|state| state != self.authorization.state) {
-            let _ = visit.page.send(Page::WrongState);
-            return None;
-        }
-        let denied = content == Content::Denied;
-        let taking = self.take(content);
-        tokio::pin!(taking);
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut taking => break outcome,
-                Some(second) = visits.recv() => drop(second.page.send(Page::Underway)),
-            }
-        };
-        let _ = visit.page.send(match &outcome {
-            Ok(SignedIn { account, note }) => Page::SignedIn {
-                account: account.name.clone(),
-                username: account.username.clone(),
-                note: note.clone(),
-            },
-            Err(_) if denied => Page::Denied,
-            Err(error) => Page::Failed { reason: error.to_string() },
-        });
-        Some(outcome)
-    }
-
-    async fn take(&self, content: Content) -> Outcome {
-        let account = self.account.as_str();
-        match content {
-            Content::Code(code) => {
-                let verifier = self.authorization.verifier.clone();
-                let redirect_uri = self.redirect_uri.clone();
-                self.keeper
-                    .exchange(account, TokenRequest::Code { code, verifier, redirect_uri }, self.replace)
-                    .await
-            }
-            Content::Pin(pin) => self.keeper.exchange(account, TokenRequest::Pin(pin), self.replace).await,
-            Content::Tokens(tokens) => self.keeper.accept(account, *tokens, self.replace).await,
-            Content::Denied => Err(Error::login(format!(
-                "Access was denied on the sign-in page; run `imgurctl login {account}` to try again"
-            ))),
-            Content::Error(code) => Err(Error::login(format!(
-                "The sign-in page reported {code}; check the account's settings with `imgurctl account show {account}`"
-            ))),
-        }
-    }
-}
-
-const WRONG_STATE: &str =
-    "This answer belongs to another sign-in; paste the address that this one's page led to, or start again";
 
 fn request(config: &AccountConfig, flow: Flow) -> AuthorizationRequest {
     AuthorizationRequest {

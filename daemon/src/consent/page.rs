@@ -1,105 +1,290 @@
 //! What the browser shows. Nothing from the request is repeated in it, and it loads nothing from anywhere.
 
-use http::{Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
+use imgurd_proto::Secret;
+use serde::Serialize;
 
 /// How a visit to the callback ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    SignedIn { account: String, username: Option<String>, note: Option<String> },
-    Denied,
+    /// The answer is in the fragment: a script hands it on, with this nonce.
+    Waiting {
+        account: String,
+        nonce: Secret,
+    },
+    SignedIn {
+        account: String,
+        username: Option<String>,
+        note: Option<String>,
+    },
+    /// The new grant is set aside, since the account holds somebody else's.
+    Another {
+        account: String,
+        username: String,
+        holder: String,
+    },
+    Denied {
+        account: String,
+    },
     WrongState,
     Underway,
-    Failed { reason: String },
+    Complete,
+    Expired {
+        account: String,
+    },
+    Cancelled {
+        account: String,
+    },
+    Failed {
+        account: String,
+        reason: String,
+    },
     NotHere,
     Refused,
+}
+
+/// What a page says, which is all that the script of another one needs to say it in its place. What stands between
+/// backticks is a command.
+#[derive(Debug, Default, Serialize)]
+struct View {
+    /// The sign above the title: `good`, `bad`, `careful`, `none` or `wait`.
+    mark: &'static str,
+    title: String,
+    text: String,
+    /// What `command` is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lead: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<&'static str>,
+}
+
+impl View {
+    fn new(mark: &'static str, title: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { mark, title: title.into(), text: text.into(), ..Self::default() }
+    }
+
+    fn then(self, lead: impl Into<String>, command: String) -> Self {
+        Self { lead: Some(lead.into()), command: Some(command), ..self }
+    }
+
+    fn last(self, last: &'static str) -> Self {
+        Self { last: Some(last), ..self }
+    }
+
+    fn closable(self) -> Self {
+        self.last("You can close this page.")
+    }
 }
 
 impl Page {
     fn status(&self) -> StatusCode {
         match self {
-            Self::SignedIn { .. } | Self::Denied | Self::Underway => StatusCode::OK,
+            Self::Waiting { .. }
+            | Self::SignedIn { .. }
+            | Self::Denied { .. }
+            | Self::Underway
+            | Self::Complete => StatusCode::OK,
+            Self::Another { .. } => StatusCode::CONFLICT,
             Self::WrongState | Self::Refused => StatusCode::BAD_REQUEST,
+            Self::Expired { .. } | Self::Cancelled { .. } => StatusCode::GONE,
             Self::Failed { .. } => StatusCode::BAD_GATEWAY,
             Self::NotHere => StatusCode::NOT_FOUND,
         }
     }
 
-    fn title(&self) -> String {
+    fn view(&self) -> View {
+        let login = |account| format!("imgurctl login {account}");
         match self {
-            Self::SignedIn { username: Some(name), .. } => format!("Signed in as {name}"),
-            Self::SignedIn { .. } => "Signed in".to_owned(),
-            Self::Denied => "Access was denied".to_owned(),
-            Self::WrongState => "This answer belongs to another sign-in".to_owned(),
-            Self::Underway => "This sign-in is already being completed".to_owned(),
-            Self::Failed { .. } => "The sign-in could not be completed".to_owned(),
-            Self::NotHere => "There is nothing here".to_owned(),
-            Self::Refused => "This request is not understood".to_owned(),
+            Self::Waiting { .. } => {
+                View::new("wait", "Completing the sign-in", "The answer is being handed to imgurd.")
+            }
+            Self::SignedIn { account, username, note } => signed_in(account, username.as_deref(), note.as_deref()),
+            Self::Another { account, username, holder } => View::new(
+                "careful",
+                format!("You signed in as {username}"),
+                format!("But `{account}` holds the grant of {holder}, which stays in use. The new one is kept aside."),
+            )
+            .then(
+                format!("To change over to {username}, say yes where you began the sign-in, or run:"),
+                format!("imgurctl restore {account}"),
+            )
+            .last("To leave things as they were, close this page."),
+            Self::Denied { account } => {
+                View::new("none", "Access was denied", "You chose not to allow access. Nothing was changed.")
+                    .then("To try again:", login(account))
+            }
+            Self::WrongState => View::new(
+                "careful",
+                "This answer belongs to another sign-in",
+                "It comes from an old page or from another program. It was not used, and the sign-in that is open goes on.",
+            )
+            .last("Go back to the page that the current sign-in opened."),
+            Self::Underway => View::new(
+                "none",
+                "This sign-in is already being completed",
+                "The first answer counts, so this one was not used.",
+            )
+            .closable(),
+            Self::Complete => View::new(
+                "good",
+                "This sign-in is already complete",
+                "The first answer counted, so this one was not used.",
+            )
+            .closable(),
+            Self::Expired { account } => View::new(
+                "careful",
+                "This sign-in has expired",
+                "It was open for too long, so this answer was not used. Nothing was changed.",
+            )
+            .then("To start again:", login(account)),
+            Self::Cancelled { account } => View::new(
+                "none",
+                "This sign-in was cancelled",
+                "So this answer was not used. Nothing was changed.",
+            )
+            .then("To start again:", login(account)),
+            Self::Failed { account, reason } => {
+                View::new("bad", "The sign-in could not be completed", sentence(reason))
+                    .then("To try again:", login(account))
+            }
+            Self::NotHere => {
+                View::new("none", "There is nothing here", "Only the sign-in page leads here.").closable()
+            }
+            Self::Refused => View::new(
+                "bad",
+                "This request was refused",
+                "It did not come from the sign-in page, so nothing was done with it.",
+            )
+            .closable(),
         }
     }
 
-    fn text(&self) -> String {
-        match self {
-            Self::SignedIn { note: Some(note), .. } => format!("{note}. You can close this page."),
-            Self::SignedIn { account, .. } => {
-                format!(
-                    "imgurd keeps the tokens of the account {account} fresh from now on. You can close this page."
-                )
-            }
-            Self::Denied => {
-                "You chose not to allow access, and nothing was changed. To try again, run imgurctl login."
-                    .to_owned()
-            }
-            Self::WrongState => {
-                "It may be an old page, or another program sent it. Nothing was changed, and the \
-                                 sign-in that is open goes on. Use the page that the current sign-in opened."
-                    .to_owned()
-            }
-            Self::Underway => "The first answer counts. You can close this page.".to_owned(),
-            Self::Failed { reason } => reason.clone(),
-            Self::NotHere | Self::Refused => {
-                "Only the sign-in page leads here. You can close this page.".to_owned()
-            }
-        }
-    }
-
+    /// For a browser that came here by itself.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
         let nonce: String = format!("{:032x}", rand::random::<u128>());
-        let (title, text) = (escape(&self.title()), escape(&self.text()));
-        let html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-             content=\"width=device-width\">\n<title>{title} – imgurd</title>\n<style nonce=\"{nonce}\">{STYLE}</style>\n\
-             </head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n</main>\n</body>\n</html>\n"
-        );
+        let script = match self {
+            Self::Waiting { .. } => format!(" script-src 'nonce-{nonce}'; connect-src 'self';"),
+            _ => String::new(),
+        };
         let policy = format!(
-            "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'nonce-{nonce}';{script} base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
-        let mut response = Response::new(Full::from(html));
+        self.respond("text/html; charset=utf-8", &policy, self.html(&nonce))
+    }
+
+    /// For the script of [`Page::Waiting`].
+    pub(super) fn answer(&self) -> Response<Full<Bytes>> {
+        let json = serde_json::to_string(&self.view()).unwrap_or_default();
+        self.respond("application/json", "default-src 'none'; frame-ancestors 'none'", json)
+    }
+
+    fn respond(&self, kind: &str, policy: &str, body: String) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(body));
         *response.status_mut() = self.status();
-        let headers = response.headers_mut();
         for (name, value) in [
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CONTENT_SECURITY_POLICY, &policy),
+            (header::CONTENT_TYPE, kind),
+            (header::CONTENT_SECURITY_POLICY, policy),
             (header::CACHE_CONTROL, "no-store"),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+            (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         ] {
-            if let Ok(value) = value.parse() {
-                headers.insert(name, value);
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(name, value);
             }
         }
         response
     }
+
+    fn html(&self, nonce: &str) -> String {
+        let view = self.view();
+        let (mut head, mut attributes, mut body, mut script) =
+            (String::new(), String::new(), view.paragraphs(), String::new());
+        if let Self::Waiting { account, nonce: pass } = self {
+            head = format!("<noscript><style nonce=\"{nonce}\">{WITHOUT_SCRIPT}</style></noscript>\n");
+            attributes = format!(" aria-live=\"polite\" data-nonce=\"{}\"", pass.expose());
+            body += &format!("<noscript>\n{}</noscript>\n", without_script(account).paragraphs());
+            script = format!("<script nonce=\"{nonce}\">{SCRIPT}</script>\n");
+        }
+        format!(
+            include_str!("page.html"),
+            title = escape(&view.title),
+            mark = view.mark,
+            style = STYLE,
+            nonce = nonce,
+            head = head,
+            attributes = attributes,
+            body = body,
+            script = script,
+        )
+    }
 }
 
-const STYLE: &str = "
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; }
-main { max-width: 32rem; padding: 2rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; }
-p { margin: 0; overflow-wrap: anywhere; }
-";
+/// A note says what is to be known of a token that could not be seen to work.
+fn signed_in(account: &str, username: Option<&str>, note: Option<&str>) -> View {
+    let title = username.map_or_else(|| "Signed in".to_owned(), |name| format!("Signed in as {name}"));
+    let (mark, text) = match note {
+        Some(note) => ("careful", sentence(note)),
+        None => ("good", format!("imgurd keeps the tokens of `{account}` fresh from now on.")),
+    };
+    View::new(mark, title, text).closable()
+}
+
+/// Reasons and notes end without a full stop, but for those of more than one sentence.
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
+}
+
+fn without_script(account: &str) -> View {
+    View::new(
+        "careful",
+        "",
+        "The rest takes a script, and this browser runs none. The answer is in the address of this page.",
+    )
+    .then(
+        "Cancel the sign-in where you began it (Ctrl-C), then sign in with this, which asks for such an address:",
+        format!("imgurctl login {account} --paste"),
+    )
+}
+
+impl View {
+    /// All of them, be they empty: a script may have something to put there.
+    fn paragraphs(&self) -> String {
+        let paragraph = |class, text: &str| {
+            let hidden = if text.is_empty() { " hidden" } else { "" };
+            format!("<p class=\"{class}\"{hidden}>{}</p>\n", with_commands(text))
+        };
+        let (lead, command) =
+            (self.lead.as_deref().unwrap_or_default(), self.command.as_deref().unwrap_or_default());
+        let hidden = if command.is_empty() { " hidden" } else { "" };
+        [
+            paragraph("text", &self.text),
+            paragraph("lead", lead),
+            format!("<pre class=\"command\"{hidden}><code>{}</code></pre>\n", escape(command)),
+            paragraph("last", self.last.unwrap_or_default()),
+        ]
+        .concat()
+    }
+}
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+const WITHOUT_SCRIPT: &str =
+    "main > .text, .mark .wait { display: none !important; } .mark .careful { display: inline !important; }";
+
+/// Every second piece between backticks is a command.
+fn with_commands(text: &str) -> String {
+    let mark_up = |(index, piece)| {
+        let piece = escape(piece);
+        if index % 2 == 0 { piece } else { format!("<code>{piece}</code>") }
+    };
+    text.split('`').enumerate().map(mark_up).collect()
+}
 
 /// A name that a server gave is text, whatever it looks like.
 fn escape(text: &str) -> String {
@@ -118,33 +303,4 @@ fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body_util::BodyExt;
-
-    use super::*;
-
-    async fn html(page: Page) -> String {
-        let body = page.response().into_body().collect().await.unwrap().to_bytes();
-        String::from_utf8(body.to_vec()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_username_that_looks_like_markup_is_shown_as_text() {
-        let html = html(Page::SignedIn {
-            account: "a".into(),
-            username: Some("<script>alert(1)</script>".into()),
-            note: None,
-        })
-        .await;
-        assert!(!html.contains("<script>"), "{html}");
-        assert!(html.contains("Signed in as &lt;script&gt;"));
-    }
-
-    #[test]
-    fn every_page_forbids_storing_framing_and_loading() {
-        let headers = Page::Denied.response().headers().clone();
-        assert_eq!(headers["cache-control"], "no-store");
-        assert_eq!(headers["referrer-policy"], "no-referrer");
-        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
-    }
-}
+mod tests;

@@ -184,7 +184,7 @@ fn consent(account: &Account) -> Notice {
 fn is_answered_here(account: &Account) -> bool {
     let callback = account.settings.redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
     let is_local = callback.is_some_and(|uri| uri.scheme() == "http" && is_loopback(&uri));
-    is_local && account.settings.flow == Some(Flow::Code)
+    is_local && account.settings.flow != Some(Flow::Pin)
 }
 
 fn locked(account: &Account) -> Notice {

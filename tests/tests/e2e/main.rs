@@ -1,6 +1,8 @@
 //! The promises of imgurd, kept by the real daemon and the real client.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
+mod browser;
+mod callback;
 mod commands;
 mod consent;
 mod crowd;

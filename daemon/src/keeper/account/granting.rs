@@ -72,8 +72,9 @@ impl Account {
                  `imgurctl restore {name}` to change over to it, or sign in with --replace",
                 describe(&grant)
             );
+            let set_aside = Some(describe(&grant));
             self.set_aside(grant, now);
-            return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason }) });
+            return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason, set_aside }) });
         }
         self.install(grant, now);
         self.ledger.publish_when_saved([ticket]);
@@ -217,8 +218,8 @@ impl Account {
         let Import { ticket, generation, replace, is_new } = import;
         let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
         else {
-            let reason = "The account was signed out meanwhile; import the token again".to_owned();
-            return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason }) });
+            let error = Error::login("The account was signed out meanwhile; import the token again");
+            return fx.push(Effect::Reply { ticket, result: Err(error) });
         };
         let error = match answer {
             Answer::Granted(tokens) => {

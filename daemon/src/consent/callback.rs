@@ -1,0 +1,145 @@
+//! What may be a visit to the callback, and what is none.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Method, Request};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Bytes, Incoming};
+use imgurd_proto::{Flow, Secret};
+use tokio::time::timeout;
+use url::Url;
+use url::form_urlencoded::parse;
+
+use super::answer::{Answer, from_redirect};
+use super::page::Page;
+
+/// A fragment is a few hundred bytes.
+const LONGEST_BODY: usize = 16 * 1024;
+/// How long a browser may take to send one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The callback of one login.
+pub(super) struct Callback {
+    account: String,
+    url: Url,
+    flow: Flow,
+    /// What the page that was served last has to send along with the fragment. Once it did, the next one gets another.
+    nonce: Mutex<Option<Secret>>,
+}
+
+impl Callback {
+    pub(super) fn new(account: &str, url: &Url, flow: Flow) -> Self {
+        Self { account: account.to_owned(), url: url.clone(), flow, nonce: Mutex::default() }
+    }
+
+    /// Reads the answer that comes with a request, or says what to show instead.
+    pub(super) async fn answer_in(&self, request: Request<Incoming>) -> Result<Answer, Page> {
+        // Another name that leads here is DNS rebinding: some website's script, not the redirect.
+        if !text(request.headers(), &header::HOST).is_some_and(|host| is_authority_of(&self.url, host)) {
+            return Err(Page::Refused);
+        }
+        if request.uri().path() != self.url.path() {
+            return Err(Page::NotHere);
+        }
+        match *request.method() {
+            Method::GET if self.is_visited(request.headers()) => self.redirected(request.uri().query()),
+            Method::POST if self.flow == Flow::Token && self.is_from_here(request.headers()) => {
+                self.handed_on(request).await
+            }
+            _ => Err(Page::Refused),
+        }
+    }
+
+    /// A browser that goes here says so, where it says anything (W3C Fetch Metadata): the request of another site's
+    /// script, frame or image is none of the authorization page's redirects.
+    fn is_visited(&self, headers: &HeaderMap) -> bool {
+        let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
+        let is_ours = |origin: &str| origin == "null" || origin == self.origin();
+        is(FETCH_MODE, "navigate")
+            && is(FETCH_DEST, "document")
+            && headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(is_ours))
+    }
+
+    /// Whether the script of our own page sent it.
+    fn is_from_here(&self, headers: &HeaderMap) -> bool {
+        text(headers, &header::ORIGIN).is_some_and(|origin| origin == self.origin())
+            && headers.get(FETCH_SITE).is_none_or(|site| site == "same-origin")
+    }
+
+    fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    fn redirected(&self, query: Option<&str>) -> Result<Answer, Page> {
+        match from_redirect(query, None) {
+            Some(answer) => Ok(answer),
+            None if self.flow == Flow::Token => Err(self.waiting()),
+            None => Err(Page::NotHere),
+        }
+    }
+
+    fn waiting(&self) -> Page {
+        let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
+        // The same for every page until it is used: a page that a stranger asks for voids nobody's.
+        let nonce = nonce.get_or_insert_with(|| format!("{:032x}", rand::random::<u128>()).into());
+        Page::Waiting { account: self.account.clone(), nonce: nonce.clone() }
+    }
+
+    async fn handed_on(&self, request: Request<Incoming>) -> Result<Answer, Page> {
+        let body = body_of(request).await.ok_or(Page::Refused)?;
+        let given = parse(&body).find(|(name, _)| name == "nonce").map(|(_, nonce)| nonce.into_owned());
+        let given = Secret::from(given.ok_or(Page::Refused)?);
+        let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
+        if nonce.as_ref() != Some(&given) {
+            return Err(Page::Refused);
+        }
+        let fragment = str::from_utf8(&body).map_err(|_| Page::Refused)?;
+        let answer = from_redirect(None, Some(fragment)).ok_or(Page::NotHere)?;
+        *nonce = None;
+        Ok(answer)
+    }
+}
+
+async fn body_of(request: Request<Incoming>) -> Option<Bytes> {
+    let body = Limited::new(request.into_body(), LONGEST_BODY).collect();
+    Some(timeout(PATIENCE, body).await.ok()?.ok()?.to_bytes())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn is_authority_of(callback: &Url, host: &str) -> bool {
+    let with_port = |port| format!("{}:{port}", callback.host_str().unwrap_or_default());
+    match callback.port() {
+        Some(port) => host.eq_ignore_ascii_case(&with_port(port)),
+        None => {
+            host.eq_ignore_ascii_case(callback.host_str().unwrap_or_default())
+                || callback
+                    .port_or_known_default()
+                    .is_some_and(|port| host.eq_ignore_ascii_case(&with_port(port)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_registered_name_is_answered() {
+        let callback = Url::parse("http://127.0.0.1:8917/callback").unwrap();
+        assert!(is_authority_of(&callback, "127.0.0.1:8917"));
+        for other in ["localhost:8917", "evil.example:8917", "127.0.0.1", "127.0.0.1:80", ""] {
+            assert!(!is_authority_of(&callback, other), "{other}");
+        }
+        assert!(is_authority_of(&Url::parse("http://localhost:8917/").unwrap(), "LOCALHOST:8917"));
+        assert!(is_authority_of(&Url::parse("http://[::1]:8917/").unwrap(), "[::1]:8917"));
+    }
+}

@@ -1,0 +1,43 @@
+"use strict";
+// The fragment reaches no server by itself. It is taken out of the address bar and the history before anything else,
+// and goes back to where this page came from in a body, which neither remembers.
+{
+  const main = document.querySelector("main");
+  const part = (name) => main.querySelector(`.${name}`);
+  const answer = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`);
+  answer.set("nonce", main.dataset.nonce);
+  const here = location.origin + location.pathname;
+  history.replaceState(null, "", here);
+
+  // Text stays text, whatever it looks like; what stands between backticks is a command.
+  const write = (element, text) => {
+    element.hidden = !text;
+    element.replaceChildren(...(text ?? "").split("`").map((piece, index) => {
+      if (index % 2 === 0) return piece;
+      const code = document.createElement("code");
+      code.textContent = piece;
+      return code;
+    }));
+  };
+  const show = (page) => {
+    document.title = `${page.title} – imgurd`;
+    main.dataset.mark = page.mark;
+    part("title").textContent = page.title;
+    write(part("text"), page.text);
+    write(part("lead"), page.lead);
+    part("command").hidden = !page.command;
+    part("command").firstChild.textContent = page.command ?? "";
+    write(part("last"), page.last);
+  };
+  const nobody = {
+    mark: "careful",
+    title: "This sign-in is over",
+    text: "Nothing listens here any more: it took too long, or it was cancelled. The answer was not used.",
+    lead: "To start again:",
+    command: "imgurctl login",
+  };
+  fetch(here, { method: "POST", body: answer, cache: "no-store", credentials: "omit", redirect: "error" })
+    .then((response) => response.json())
+    .catch(() => nobody)
+    .then(show);
+}

@@ -1,0 +1,163 @@
+//! A real browser: Chromium without a window, driven as the W3C WebDriver recommendation has it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::fake::PATIENCE;
+use crate::http;
+use crate::testbed::Testbed;
+
+/// What the driver says once it listens.
+const READY: &str = "started successfully on port ";
+/// The key under which an element is returned.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// What keeps it from talking to anybody but the test, and from needing a sandbox of its own as root.
+const FLAGS: [&str; 9] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+];
+
+/// A running browser with a profile of its own. Dropping it ends it.
+#[derive(Debug)]
+pub struct Chromium {
+    driver: Child,
+    session: String,
+    profile: PathBuf,
+}
+
+impl Chromium {
+    /// Starts one whose profile lies in the testbed.
+    pub fn start(bed: &Testbed) -> Self {
+        Self::begin(bed, &[], &json!({}))
+    }
+
+    /// Starts one with a private window.
+    pub fn private(bed: &Testbed) -> Self {
+        Self::begin(bed, &["--incognito"], &json!({}))
+    }
+
+    /// Starts one that runs no scripts.
+    pub fn without_scripts(bed: &Testbed) -> Self {
+        Self::begin(bed, &[], &json!({ "profile.default_content_setting_values.javascript": 2 }))
+    }
+
+    fn begin(bed: &Testbed, flags: &[&str], preferences: &Value) -> Self {
+        let profile = bed.root().join("chromium");
+        let mut command = bed.command("chromedriver");
+        let mut driver =
+            command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let port = port_of(driver.stdout.take().unwrap());
+        let mut chromium = Self { driver, session: format!("http://127.0.0.1:{port}/session"), profile };
+        let profile_flag = format!("--user-data-dir={}", chromium.profile.display());
+        let flags = [&FLAGS[..], flags, &[&profile_flag]].concat();
+        let wanted = json!({ "pageLoadStrategy": "normal", "timeouts": timeouts(),
+            "goog:chromeOptions": { "args": flags, "prefs": preferences } });
+        let begun = chromium.ask("", &json!({ "capabilities": { "alwaysMatch": wanted } }));
+        chromium.session += &format!("/{}", begun["sessionId"].as_str().unwrap());
+        chromium
+    }
+
+    /// Where it keeps its history, its cache and all else.
+    pub fn profile(&self) -> &Path {
+        &self.profile
+    }
+
+    /// Opens a page, and returns when it is there.
+    pub fn open(&self, url: &str) {
+        self.ask("/url", &json!({ "url": url }));
+    }
+
+    /// Presses the button of this value, and returns when the page that it leads to is there.
+    pub fn press(&self, value: &str) {
+        let selector = format!("button[value={value}]");
+        let button = self.ask("/element", &json!({ "using": "css selector", "value": selector }));
+        let id = button[ELEMENT].as_str().expect("there is such a button");
+        self.ask(&format!("/element/{id}/click"), &json!({}));
+    }
+
+    /// What this JavaScript returns in the page.
+    pub fn evaluate(&self, script: &str) -> Value {
+        self.ask("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Blocks until the heading says something with `text` in it, and returns what the page says.
+    pub fn wait_for_heading(&self, text: &str) -> String {
+        let script = "const [text, done] = arguments; \
+            const look = () => document.querySelector('h1')?.textContent.includes(text) && done(document.body.innerText); \
+            new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true }); look();";
+        let said = self.ask("/execute/async", &json!({ "script": script, "args": [text] }));
+        said.as_str().unwrap().to_owned()
+    }
+
+    /// What the page says, where no script may look for itself.
+    pub fn text(&self) -> String {
+        let body = self.ask("/element", &json!({ "using": "css selector", "value": "body" }));
+        let id = body[ELEMENT].as_str().unwrap();
+        self.get(&format!("/element/{id}/text")).as_str().unwrap().to_owned()
+    }
+
+    /// What the address bar shows.
+    pub fn url(&self) -> String {
+        self.get("/url").as_str().unwrap().to_owned()
+    }
+
+    /// Ends it, so that all it remembers is in its profile.
+    pub fn quit(self) -> PathBuf {
+        self.profile.clone()
+    }
+
+    fn ask(&self, path: &str, parameters: &Value) -> Value {
+        value(http::post_json(&format!("{}{path}", self.session), &parameters.to_string()))
+    }
+
+    fn get(&self, path: &str) -> Value {
+        value(http::get(&format!("{}{path}", self.session), None))
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // Ends the browser; what is left of either goes with the driver.
+        let _ = http::delete(&self.session);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+fn timeouts() -> Value {
+    let patience = u64::try_from(PATIENCE.as_millis()).unwrap();
+    json!({ "script": patience, "pageLoad": patience, "implicit": 0 })
+}
+
+fn value(answer: Result<http::Answer, ureq::Error>) -> Value {
+    let answer = answer.expect("the driver answers");
+    let value: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(answer.status, 200, "the driver says: {value}");
+    value["value"].clone()
+}
+
+/// Reads on for as long as the driver writes, lest it be stopped by a full pipe.
+fn port_of(stdout: ChildStdout) -> u16 {
+    let (sender, port) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if let Some((_, port)) = line.split_once(READY) {
+                let _ = sender.send(port.trim_end_matches('.').parse().unwrap());
+            }
+        }
+    });
+    port.recv_timeout(PATIENCE).expect("the driver starts")
+}

@@ -1,0 +1,242 @@
+//! The callback's listener: what it takes, and from whom.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, TcpListener, TcpStream};
+
+use imgurd_tests::browser;
+use imgurd_tests::fake::{Behaviour, Endpoint};
+use imgurd_tests::testbed::{Program, Scene, Testbed, free_port};
+use serde_json::{Value, json};
+use url::Url;
+
+const TOKENS: &str =
+    "access_token=0123&refresh_token=4567&expires_in=3600&account_username=alice&account_id=1";
+
+/// A login in the token flow, as the browser finds it that was redirected there.
+struct Landing {
+    scene: Scene,
+    login: Program,
+    state: String,
+    nonce: String,
+}
+
+impl Landing {
+    fn new() -> Self {
+        let scene = Scene::memory(Behaviour::default());
+        let (login, url) = scene.login(&["--flow", "token"]);
+        let state = state_of(&url);
+        let page = get(&scene, &format!("state={state}"), "");
+        let nonce = between(&page, "data-nonce=\"", "\"");
+        Self { scene, login, state, nonce }
+    }
+
+    /// What the page's script sends, with this origin and these further headers.
+    fn post(&self, body: &str, origin: &str, headers: &str) -> String {
+        let length = body.len();
+        let headers = format!("Origin: {origin}\r\nContent-Length: {length}\r\n{headers}");
+        request(&self.scene, "POST", "", &headers, body)
+    }
+
+    fn origin(&self) -> String {
+        Url::parse(&self.scene.callback()).unwrap().origin().ascii_serialization()
+    }
+
+    fn body(&self) -> String {
+        format!("nonce={}&state={}&{TOKENS}", self.nonce, self.state)
+    }
+}
+
+fn state_of(url: &str) -> String {
+    let url = Url::parse(url).unwrap();
+    url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+}
+
+fn between(text: &str, before: &str, after: &str) -> String {
+    let (_, rest) = text.split_once(before).expect(before);
+    rest.split_once(after).expect(after).0.to_owned()
+}
+
+fn port(scene: &Scene) -> u16 {
+    Url::parse(&scene.callback()).unwrap().port().unwrap()
+}
+
+fn get(scene: &Scene, query: &str, headers: &str) -> String {
+    request(scene, "GET", &format!("?{query}"), headers, "")
+}
+
+/// Asks the callback, and returns all that it says, if only that it hangs up.
+fn request(scene: &Scene, method: &str, query: &str, headers: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port(scene))).unwrap();
+    let host = format!("127.0.0.1:{}", port(scene));
+    let head = format!("{method} /callback{query} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
+    // It need not read to its end what is too much.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).map_or(0, |status| status.parse().unwrap())
+}
+
+fn json_of(answer: &str) -> Value {
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+fn is_free(host: &str, port: u16) -> bool {
+    TcpListener::bind((host.parse::<IpAddr>().unwrap(), port)).is_ok()
+}
+
+#[test]
+fn what_the_script_hands_on_becomes_a_grant() {
+    let landing = Landing::new();
+    let answer = landing.post(&landing.body(), &landing.origin(), "Sec-Fetch-Site: same-origin\r\n");
+    assert_eq!(json_of(&answer)["title"], "Signed in as alice");
+    landing.login.finish().success();
+    assert_eq!(landing.scene.token(), "0123");
+}
+
+#[test]
+fn a_forged_hand_over_is_refused() {
+    let landing = Landing::new();
+    let Landing { state, nonce, .. } = &landing;
+    let (body, origin) = (landing.body(), landing.origin());
+    for (what, answer) in [
+        ("no nonce", landing.post(&format!("state={state}&{TOKENS}"), &origin, "")),
+        ("a wrong nonce", landing.post(&format!("nonce=0123&state={state}&{TOKENS}"), &origin, "")),
+        ("an empty nonce", landing.post(&format!("nonce=&state={state}&{TOKENS}"), &origin, "")),
+        ("another origin", landing.post(&body, "https://evil.example", "")),
+        ("another port", landing.post(&body, "http://127.0.0.1:1", "")),
+        ("another name", landing.post(&body, &origin.replace("127.0.0.1", "localhost"), "")),
+        ("a hidden origin", landing.post(&body, "null", "")),
+        ("another site", landing.post(&body, &origin, "Sec-Fetch-Site: cross-site\r\n")),
+        ("a body too long", landing.post(&format!("{body}&x={}", "y".repeat(1 << 20)), &origin, "")),
+    ] {
+        assert!(matches!(status(&answer), 0 | 400), "{what}: {answer}");
+    }
+    let no_origin = format!("Content-Length: {}\r\n", body.len());
+    assert_eq!(status(&request(&landing.scene, "POST", "", &no_origin, &body)), 400);
+    // With the nonce, but of another sign-in.
+    let answer = landing.post(&format!("nonce={nonce}&state=other&{TOKENS}"), &origin, "");
+    assert!(json_of(&answer)["title"].as_str().unwrap().contains("another sign-in"));
+    assert!(landing.scene.account().login_pending);
+}
+
+#[test]
+fn a_nonce_is_used_once() {
+    let landing = Landing::new();
+    let Landing { scene, nonce, .. } = &landing;
+    let wrong = format!("nonce={nonce}&state=other&{TOKENS}");
+    assert!(landing.post(&wrong, &landing.origin(), "").contains("another sign-in"));
+    assert_eq!(status(&landing.post(&landing.body(), &landing.origin(), "")), 400);
+    let page = get(scene, &format!("state={}", landing.state), "");
+    assert_ne!(&between(&page, "data-nonce=\"", "\""), nonce, "the next page has another");
+    assert!(scene.account().login_pending);
+}
+
+#[test]
+fn only_the_token_flow_takes_what_is_posted() {
+    let scene = Scene::memory(Behaviour::default());
+    let (_login, url) = scene.login(&[]);
+    let state = state_of(&url);
+    assert_eq!(status(&get(&scene, &format!("state={state}"), "")), 404, "no script is served");
+    let body = format!("state={state}&{TOKENS}");
+    let headers = format!("Origin: http://127.0.0.1:{}\r\nContent-Length: {}\r\n", port(&scene), body.len());
+    assert_eq!(status(&request(&scene, "POST", "", &headers, &body)), 400);
+    assert!(scene.account().login_pending);
+}
+
+#[test]
+fn a_request_that_no_person_made_is_refused() {
+    let scene = Scene::memory(Behaviour::default());
+    let (_login, url) = scene.login(&[]);
+    let query = format!("state={}&code=0123", state_of(&url));
+    for header in [
+        "Origin: https://evil.example",
+        "Sec-Fetch-Mode: no-cors",
+        "Sec-Fetch-Dest: image",
+        "Sec-Fetch-Dest: iframe",
+    ] {
+        assert_eq!(status(&get(&scene, &query, &format!("{header}\r\n"))), 400, "{header}");
+    }
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+    assert!(scene.account().login_pending);
+}
+
+#[test]
+fn a_megabyte_is_refused_and_a_port_scanner_is_ignored() {
+    let scene = Scene::memory(Behaviour::default());
+    let (login, url) = scene.login(&[]);
+    let query = format!("state={}&code={}", state_of(&url), "0".repeat(1 << 20));
+    assert!(matches!(status(&get(&scene, &query, "")), 0 | 400..500));
+    let connect = || TcpStream::connect(("127.0.0.1", port(&scene))).unwrap();
+    for _ in 0..50 {
+        drop(connect());
+        let _ = connect().write_all(b"\x16\x03\x01\0\xff\0garbage\r\n\r\n");
+    }
+    // Ones that say nothing hold a place each, but not the last one.
+    let _silent: Vec<_> = (0..8).map(|_| connect()).collect();
+    assert_eq!(browser::allow(&url, "alice").status, 200);
+    login.finish().success();
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1);
+}
+
+#[test]
+fn every_loopback_address_can_be_the_callback() {
+    for host in ["127.0.0.1", "[::1]", "localhost"] {
+        let callback = Some(format!("http://{host}:{}/callback", free_port()));
+        let scene = Scene::new(Testbed::memory(), Behaviour { callback, ..Behaviour::default() });
+        let (login, url) = scene.login(&[]);
+        let listens = |address| !is_free(address, port(&scene));
+        assert_eq!(listens("127.0.0.1"), host != "[::1]", "{host}");
+        assert_eq!(listens("::1"), host != "127.0.0.1", "{host}");
+        assert!(browser::allow(&url, "alice").text.contains("Signed in as alice"), "{host}");
+        login.finish().success();
+        assert!(is_free("127.0.0.1", port(&scene)) && is_free("::1", port(&scene)), "{host}");
+    }
+}
+
+#[test]
+fn a_cancelled_login_leaves_nothing_that_listens() {
+    let scene = Scene::memory(Behaviour::default());
+    let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--json"]);
+    let begun: Value = serde_json::from_str(&login.line().unwrap()).unwrap();
+    assert!(!is_free("127.0.0.1", port(&scene)));
+    scene.bed.wire().call("CancelLogin", &json!({ "login_id": begun["login_id"] }));
+    assert!(is_free("127.0.0.1", port(&scene)));
+    login.finish().exits(10);
+}
+
+#[test]
+fn who_comes_as_the_login_ends_is_told_how_it_ended() {
+    let scene = Scene::memory(Behaviour::default());
+    let (login, url) = scene.login(&["--timeout", "1s"]);
+    let mut late = TcpStream::connect(("127.0.0.1", port(&scene))).unwrap();
+    // It is accepted before the next one is answered.
+    get(&scene, "", "");
+    login.finish().exits(10);
+    let query = format!("state={}&code=0123", state_of(&url));
+    let head = format!("GET /callback?{query} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", port(&scene));
+    late.write_all(head.as_bytes()).unwrap();
+    let mut page = String::new();
+    late.read_to_string(&mut page).unwrap();
+    assert_eq!(status(&page), 410, "{page}");
+    assert!(page.contains("This sign-in has expired") && page.contains("imgurctl login mytoken"), "{page}");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+}
+
+#[test]
+fn somebody_else_who_signs_in_is_told_whose_grant_stays_and_how_to_change_over() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let (login, url) = scene.login(&[]);
+    let page = browser::allow(&url, "bob");
+    for part in ["You signed in as bob", "the grant of alice", "imgurctl restore mytoken"] {
+        assert!(page.text.contains(part), "{part} in {}", page.text);
+    }
+    let output = login.finish().exits(10);
+    assert!(output.stderr.contains("imgurctl restore mytoken"), "{}", output.stderr);
+    assert_eq!(scene.account().username.as_deref(), Some("alice"));
+    scene.ctl(&["restore"]).success();
+    assert_eq!(scene.account().username.as_deref(), Some("bob"));
+}
