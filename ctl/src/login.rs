@@ -1,5 +1,6 @@
 //! Signing in, with a browser or by hand.
 
+use std::env;
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -130,6 +131,20 @@ fn follow(mut keeper: Client, call: Login, events: Sender<Event>) {
     });
 }
 
+/// Whether a browser can show itself. Without a display one in text mode would take the terminal over.
+fn has_display() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter().any(is_set)
+}
+
+fn no_browser() -> &'static str {
+    if has_display() {
+        "No browser could be opened. Open this page yourself:"
+    } else {
+        "There is no display here. Open this page in a browser on this machine, or end this and use --paste:"
+    }
+}
+
 /// A stream that ended without an outcome.
 fn unfinished() -> ClientError {
     io::Error::from(io::ErrorKind::UnexpectedEof).into()
@@ -161,7 +176,7 @@ impl<'a> Dialog<'a> {
 
     fn announce(&self, reply: &LoginReply) -> Result<(), Failure> {
         let url = reply.url.as_deref().unwrap_or_default();
-        let opened = self.opens_browser && webbrowser::open(url).is_ok();
+        let opened = self.opens_browser && has_display() && webbrowser::open(url).is_ok();
         if self.app.output.json {
             Output::print_json(reply)?;
         } else if opened {
@@ -169,6 +184,9 @@ impl<'a> Dialog<'a> {
                 .output
                 .say(format!("Opening your browser. Should no page appear, open this one:\n{url}"));
         } else {
+            if self.opens_browser {
+                self.app.output.say(no_browser());
+            }
             Output::print(url)?;
         }
         let wait = if self.paste {

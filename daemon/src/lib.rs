@@ -9,6 +9,7 @@ pub mod grant;
 pub mod ipc;
 pub mod keeper;
 pub mod logging;
+pub mod notify;
 pub mod provider;
 pub mod service;
 pub mod store;

@@ -23,6 +23,7 @@ use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
+use crate::notify;
 use crate::provider::HttpProvider;
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::watch::FileWatch;
@@ -73,13 +74,17 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store, clock);
     let desk = Arc::new(Desk::new(file, config));
-    let api = Api::new(keeper.clone(), Logins::new(keeper.clone()), desk.clone());
+    let logins = Logins::new(keeper.clone());
+    let api = Api::new(keeper.clone(), logins.clone(), desk.clone());
     let mut wires = JoinSet::new();
+    let mut notifier = None;
     wires.spawn(ipc::serve(socket(&options)?, api.clone()));
     if !options.no_dbus {
         let (trying, tried) = oneshot::channel();
         wires.spawn(ipc::dbus::serve(api, bus.clone(), trying));
         let _ = tried.await;
+        let clock = Box::new(SystemClock::new().context("no timer to be had")?);
+        notifier = Some(notify::spawn(keeper.clone(), logins, desk.clone(), bus.clone(), clock));
     }
     notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
@@ -95,6 +100,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     notify(&[NotifyState::Stopping]);
     wires.abort_all();
+    if let Some(notifier) = notifier {
+        notifier.end().await;
+    }
     if timeout(LAST_ANSWERS, keeper.drain()).await.is_err() {
         tracing::warn!("stopped before the store or the server answered");
     }

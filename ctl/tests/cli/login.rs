@@ -212,3 +212,14 @@ fn hangs_up_when_it_is_ended() {
     child.wait().expect("ends");
     hung_up.recv_timeout(PATIENCE).expect("the daemon sees it go");
 }
+
+#[test]
+fn says_that_there_is_no_display_and_gives_the_url() {
+    let (daemon, consent) = daemon();
+    consent.send(()).expect("a daemon");
+    let mut command = daemon.home.command(&["login"]);
+    command.env_remove("BROWSER").env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+    let ran = Ran::from(command.output().expect("runs"));
+    assert_eq!((ran.code, ran.stdout), (0, format!("{URL}\n")));
+    assert!(ran.stderr.contains("no display"), "{}", ran.stderr);
+}

@@ -37,6 +37,12 @@ impl Desk {
         Ok(Some(current.clone()))
     }
 
+    /// The configuration in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Config> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Adds an account.
     pub fn add(&self, name: &str, settings: &Settings, make_default: bool) -> Result<Arc<Config>, Error> {
         self.change(|file| file.add(name, settings, make_default))
@@ -54,8 +60,7 @@ impl Desk {
 
     /// One account's configuration.
     pub fn account(&self, name: &str) -> Result<Arc<AccountConfig>, Error> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.accounts.get(name).cloned().ok_or_else(|| Error::NoSuchAccount {
+        self.current().accounts.get(name).cloned().ok_or_else(|| Error::NoSuchAccount {
             account: name.to_owned(),
             reason: format!("The account {name} was just removed; see `imgurctl account list`"),
         })

@@ -3,6 +3,7 @@
 mod account;
 mod desk;
 mod file;
+mod notifications;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use toml_edit::Document;
 pub use account::{AccountConfig, RefreshPolicy, is_loopback};
 pub use desk::Desk;
 pub use file::ConfigFile;
+pub use notifications::Notifications;
 
 /// Which store keeps the grants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// The account that calls mean which name none.
     pub default_account: Option<String>,
+    /// How the person is told of what needs them.
+    pub notifications: Notifications,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, Arc<AccountConfig>>,
 }
@@ -88,6 +92,8 @@ struct Sections {
     #[serde(default)]
     refresh: RefreshSection,
     #[serde(default)]
+    notifications: notifications::Section,
+    #[serde(default)]
     accounts: BTreeMap<String, Settings>,
 }
 
@@ -116,7 +122,13 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         accounts.insert(name, Arc::new(config));
     }
     let default_account = default_account(sections.default_account, &accounts)?;
-    Ok(Config { store: sections.store, key_file: sections.key_file, default_account, accounts })
+    Ok(Config {
+        store: sections.store,
+        key_file: sections.key_file,
+        default_account,
+        notifications: sections.notifications.check()?,
+        accounts,
+    })
 }
 
 /// Without a word about it, an only account is the default.

@@ -1,6 +1,7 @@
 //! A login in progress: from the URL to open to the grant, or to an honest end without one.
 
 mod answer;
+pub(crate) mod browser;
 mod callback;
 mod listener;
 mod page;

@@ -88,7 +88,13 @@ pub fn spawn(
     };
     actor.configure(config);
     tokio::spawn(actor.run(inbox, own_inbox));
-    Keeper { messages, directory: directory_reader, changes: changes_reader, clock }
+    Keeper {
+        messages,
+        directory: directory_reader,
+        changes: changes_reader,
+        unmet: watch::Sender::default(),
+        clock,
+    }
 }
 
 impl Actor {

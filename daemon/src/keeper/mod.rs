@@ -5,12 +5,13 @@
 pub mod account;
 mod actor;
 mod demand;
+mod outlook;
 mod policy;
 #[cfg(test)]
 mod tests;
 mod watcher;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::provider::{Identity, TokenRequest, TokenResponse};
 use account::{Ask, Progress, Snapshot, Verdict, Want};
 use actor::Message;
 pub use actor::spawn;
+pub use outlook::Outlook;
 pub use watcher::Watcher;
 
 /// The longest that a call waits, whatever it asks for.
@@ -59,6 +61,8 @@ pub struct Keeper {
     directory: watch::Receiver<Arc<Directory>>,
     /// Counts every change of every account.
     changes: watch::Receiver<u64>,
+    /// The accounts of which somebody wants a token that only the person can bring.
+    unmet: watch::Sender<BTreeSet<String>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -106,8 +110,11 @@ impl Keeper {
         let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
         match verdict {
             Verdict::Token(token) => return Ok(token),
-            Verdict::Fails(error) => return Err(error),
-            Verdict::Wait => {}
+            Verdict::Fails(error) => {
+                self.note_unmet(&name, &snapshots.borrow());
+                return Err(error);
+            }
+            Verdict::Wait => self.note_unmet(&name, &snapshots.borrow()),
         }
         let patience = patience.min(LONGEST_WAIT);
         let deadline = Instant::now() + patience;

@@ -25,6 +25,8 @@ pub(super) const REFUSED_RETRY: Duration = DAY;
 pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_hours(1);
 /// How long a displaced grant is kept.
 pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
+/// How long before a token's greatest age the person hears of it, where that is not a great part of it.
+const WARN_AHEAD: Duration = Duration::from_hours(24 * 3);
 /// The least pause between two tries, however often somebody asks.
 pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -46,6 +48,11 @@ pub(super) fn refresh_at(access: &Access, policy: RefreshPolicy, dice: f64) -> O
     let margin = policy.margin.unwrap_or_else(|| (lifetime / 10).clamp(10 * MINUTE, DAY)).min(lifetime / 2);
     let jitter = margin.mul_f64(0.1 * dice);
     Some((access.issued_at + lifetime.saturating_sub(margin + jitter)).min(latest))
+}
+
+/// When a token that is not refreshed is so near to its greatest age that the person should know.
+pub(super) fn ages_at(access: &Access, policy: RefreshPolicy) -> Timestamp {
+    access.issued_at + policy.max_age.saturating_sub(WARN_AHEAD.min(policy.max_age / 4))
 }
 
 /// What a caller's `min_valid` counts as: at most half of the lifetime.

@@ -24,9 +24,12 @@ pub use witness::Witnessed;
 /// Why the store did not do as it was asked. Each text is a sentence that ends with what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It is locked, absent, full, or has another key.
+    /// It is absent, full, or has another key.
     #[error("{0}")]
     Unavailable(String),
+    /// It is locked: unlocking it is all that it takes.
+    #[error("{0}")]
+    Locked(String),
     /// It answers, but lacks a grant that it once took.
     #[error("{0}")]
     Vanished(String),

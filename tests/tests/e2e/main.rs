@@ -12,6 +12,8 @@ mod grants;
 mod identity;
 mod keyring;
 mod lifecycle;
+mod notify;
+mod opening;
 mod refresh;
 mod secrets;
 mod store;

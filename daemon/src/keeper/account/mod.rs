@@ -190,10 +190,13 @@ enum Shelf {
 
 /// One account.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub struct Account {
     name: String,
     config: Arc<AccountConfig>,
     shelf: Shelf,
+    /// Whether the store's last word was that it is locked.
+    locked: bool,
     /// What was asked before the record was read.
     held: Vec<(Ticket, Ask)>,
     record: Record,
@@ -234,6 +237,7 @@ impl Account {
             name,
             config,
             shelf: Shelf::Unread { loading: true, reason: None, tries: 0, last_try: now.at },
+            locked: false,
             held: Vec::new(),
             record: Record::default(),
             ledger: Ledger::default(),

@@ -137,6 +137,7 @@ impl Account {
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
+        self.locked = matches!(result, Err(StoreError::Locked(_)));
         self.ledger.written(revision, result, now);
         if self.ledger.failure.is_some() {
             return self.store_fails(fx);
@@ -199,6 +200,7 @@ impl Account {
         if matches!(self.shelf, Shelf::Read) {
             return;
         }
+        self.locked = matches!(result, Err(StoreError::Locked(_)));
         match result {
             Ok(record) => self.take_record(record.unwrap_or_default(), now),
             Err(StoreError::Vanished(reason)) => self.shelf = Shelf::Vanished { reason, last_try: now.at },

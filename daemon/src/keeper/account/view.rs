@@ -25,6 +25,10 @@ pub struct Snapshot {
     is_in_trouble: bool,
     /// The setting at fault, in `misconfigured`.
     setting: &'static str,
+    /// Whether unlocking the store is what would mend it.
+    pub(in crate::keeper) locked: bool,
+    /// From when on the person should know that the token is not refreshed.
+    pub(in crate::keeper) ages_at: Option<Timestamp>,
 }
 
 /// A token to hand out, as long as it lasts.
@@ -310,6 +314,15 @@ impl Account {
             failed: self.failed,
             is_in_trouble: self.trouble.is_some() || self.is_refused(),
             setting: self.setting_at_fault(),
+            locked: self.locked,
+            ages_at: self.ages_at(),
         }
+    }
+
+    /// Where nothing refreshes the token, or all tries fail: when it comes near the age that it may reach.
+    fn ages_at(&self) -> Option<Timestamp> {
+        let is_refreshed = self.config.auto_refresh && self.trouble.is_none();
+        let access = self.grant()?.access.as_ref().filter(|_| !is_refreshed)?;
+        Some(policy::ages_at(access, self.config.policy))
     }
 }

@@ -15,19 +15,24 @@ fn unavailable(reason: impl Into<String>) -> StoreError {
     StoreError::Unavailable(reason.into())
 }
 
+/// What unlocking the keyring mends.
+fn still_locked(reason: &str) -> StoreError {
+    StoreError::Locked(reason.to_owned())
+}
+
 pub(super) fn locked() -> StoreError {
-    unavailable("The keyring is locked; run `imgurctl unlock`, or unlock it in any other way")
+    still_locked("The keyring is locked; run `imgurctl unlock`, or unlock it in any other way")
 }
 
 pub(super) fn dismissed() -> StoreError {
-    unavailable(
+    still_locked(
         "The keyring stays locked, because its dialog was dismissed or could not be shown; run `imgurctl unlock` \
          again where there is a display",
     )
 }
 
 pub(super) fn unanswered() -> StoreError {
-    unavailable(
+    still_locked(
         "The keyring stays locked, because nobody answered its dialog within two minutes; run `imgurctl unlock` \
          again",
     )

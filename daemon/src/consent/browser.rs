@@ -1,0 +1,172 @@
+//! Opening the person's browser, which must not become a child inside the daemon's sandbox: by the desktop's portal,
+//! else by the person's service manager, else directly where the daemon runs in no unit.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use tokio::process::Command;
+use tokio::time::timeout;
+use url::Url;
+use zbus::fdo::DBusProxy;
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Variant};
+
+use crate::bus::SessionBus;
+
+const PORTAL: (&str, &str) = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop");
+const MANAGER: (&str, &str, &str) =
+    ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
+
+/// How long the portal's own dialog, which asks what to open it with, waits for the person.
+const DIALOG: Duration = Duration::from_mins(1);
+/// What an opener has failed after, if it has; a browser in the foreground lives on.
+const OPENER: Duration = Duration::from_secs(5);
+
+/// Opens `url`.
+///
+/// # Errors
+/// Why it could not be opened: a few words without a full stop.
+pub(crate) async fn open(bus: &SessionBus, url: &Url) -> Result<(), String> {
+    if let Ok(connection) = bus.connection().await {
+        match by_portal(&connection, url).await {
+            Ok(outcome) => return outcome,
+            Err(error) => tracing::debug!(%error, "no portal opens the browser"),
+        }
+        match by_unit(&connection, url).await {
+            Ok(outcome) => return outcome,
+            Err(error) => tracing::debug!(%error, "no service manager opens the browser"),
+        }
+    }
+    directly(url).await
+}
+
+/// By `org.freedesktop.portal.OpenURI`. The outer error: there is no such portal, or it cannot.
+async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<(), String>> {
+    if !is_reachable(connection, PORTAL.0).await? {
+        return Err(zbus::Error::Unsupported);
+    }
+    let rule = signals(PORTAL.0, "org.freedesktop.portal.Request", "Response")?;
+    let mut responses = MessageStream::for_match_rule(rule, connection, None).await?;
+    let token = format!("imgurd{:016x}", rand::random::<u64>());
+    let options = std::collections::HashMap::from([("handle_token", Variant::from(token))]);
+    let interface = Some("org.freedesktop.portal.OpenURI");
+    let arguments = ("", url.as_str(), options);
+    let reply = connection.call_method(Some(PORTAL.0), PORTAL.1, interface, "OpenURI", &arguments).await?;
+    let request: OwnedObjectPath = reply.body().deserialize()?;
+    let response = async {
+        loop {
+            let message = next(&mut responses).await?;
+            if message.header().path().is_some_and(|path| path.as_str() == request.as_str()) {
+                return Ok::<u32, zbus::Error>(message.body().deserialize::<(u32, Ignored)>()?.0);
+            }
+        }
+    };
+    match timeout(DIALOG, response).await {
+        // The dialog is still before the person.
+        Err(_) | Ok(Ok(0)) => Ok(Ok(())),
+        Ok(Ok(1)) => Ok(Err("The browser was not opened".to_owned())),
+        Ok(Ok(_)) => Err(zbus::Error::Unsupported),
+        Ok(Err(error)) => Err(error),
+    }
+}
+
+type Ignored = std::collections::HashMap<String, zbus::OwnedVariant>;
+type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
+type Auxiliary<'a> = Vec<(&'a str, Properties<'a>)>;
+
+/// By a transient unit that runs `xdg-open` in the environment of the person's session.
+async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), String>> {
+    let manager = zbus::Proxy::new(connection, MANAGER.0, MANAGER.1, MANAGER.2).await?;
+    let environment: Vec<String> = manager.get_property("Environment").await?;
+    if !has_display(|name| environment.iter().any(|entry| entry.starts_with(&format!("{name}=")))) {
+        return Ok(Err(NO_DISPLAY.to_owned()));
+    }
+    let Some(opener) = opener() else { return Ok(Err(NO_OPENER.to_owned())) };
+    let _ = manager.call_method("Subscribe", &()).await;
+    let rule = signals(MANAGER.0, MANAGER.2, "JobRemoved")?;
+    let mut removed = MessageStream::for_match_rule(rule, connection, None).await?;
+    let unit = format!("imgurd-browser-{:016x}.service", rand::random::<u64>());
+    let (opener, url) = (opener.display().to_string(), url.as_str().replace('$', "$$"));
+    let arguments = (unit.as_str(), "fail", properties(&opener, &url), Auxiliary::new());
+    let job: OwnedObjectPath = manager.call("StartTransientUnit", &arguments).await?;
+    let result = async {
+        loop {
+            let message = next(&mut removed).await?;
+            let (_, ended, _, result): (u32, OwnedObjectPath, String, String) =
+                message.body().deserialize()?;
+            if ended == job {
+                return Ok::<String, zbus::Error>(result);
+            }
+        }
+    };
+    Ok(match timeout(OPENER, result).await {
+        Ok(Ok(result)) if result != "done" => Err("xdg-open found no browser".to_owned()),
+        _ => Ok(()),
+    })
+}
+
+/// A oneshot, so that its job tells how `xdg-open` fared; a browser that it leaves behind lives on.
+fn properties<'a>(opener: &'a str, url: &'a str) -> Properties<'a> {
+    vec![
+        ("Description", Variant::from("Browser to sign in with, for imgurd")),
+        ("Type", Variant::from("oneshot")),
+        ("KillMode", Variant::from("process")),
+        ("CollectMode", Variant::from("inactive-or-failed")),
+        ("ExecStart", Variant::from(vec![(opener, vec![opener, url], false)])),
+    ]
+}
+
+const NO_DISPLAY: &str = "There is no display";
+const NO_OPENER: &str = "xdg-open is not installed";
+
+/// As a process of its own, which is reaped when it ends.
+async fn directly(url: &Url) -> Result<(), String> {
+    if env::var_os("INVOCATION_ID").is_some() {
+        return Err("Neither a portal nor a service manager answers".to_owned());
+    }
+    if !has_display(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
+        return Err(NO_DISPLAY.to_owned());
+    }
+    let chosen = env::var("BROWSER").ok().filter(|browser| !browser.contains([':', '%', ' ']));
+    let opener = chosen.filter(|browser| !browser.is_empty()).map(PathBuf::from).or_else(opener);
+    let mut command = Command::new(opener.ok_or(NO_OPENER)?);
+    command.arg(url.as_str()).process_group(0).env_remove("NOTIFY_SOCKET");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|error| format!("The browser does not start ({error})"))?;
+    if let Ok(ended) = timeout(OPENER, child.wait()).await {
+        let fared_well = ended.is_ok_and(|status| status.success());
+        return if fared_well { Ok(()) } else { Err("No browser was found".to_owned()) };
+    }
+    tokio::spawn(async move { child.wait().await });
+    Ok(())
+}
+
+fn has_display(has: impl Fn(&str) -> bool) -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter().any(has)
+}
+
+fn opener() -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|directory| directory.join("xdg-open")).find(|path| path.is_file())
+}
+
+async fn is_reachable(connection: &Connection, name: &str) -> zbus::Result<bool> {
+    let bus = DBusProxy::new(connection).await?;
+    let owned = bus.name_has_owner(name.try_into()?).await?;
+    Ok(owned || bus.list_activatable_names().await?.iter().any(|other| other.as_str() == name))
+}
+
+fn signals(
+    sender: &'static str,
+    interface: &'static str,
+    member: &'static str,
+) -> zbus::Result<MatchRule<'static>> {
+    let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(sender);
+    rule.interface(interface).member(member).build()
+}
+
+async fn next(stream: &mut (impl Stream<Item = zbus::Result<Message>> + Unpin)) -> zbus::Result<Message> {
+    stream.next().await.unwrap_or(Err(zbus::Error::Unsupported))
+}

@@ -1,0 +1,249 @@
+//! The desktop's notification server: whether there is one, and what it shows.
+//!
+//! `notify-rust` opens a connection for each notification and listens on it, since some servers answer to that alone.
+//! So each has a task of its own, which ends with the notification.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use notify_rust::{Hint, Notification, NotificationHandle, NotificationResponse, Timeout};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use zbus::Connection;
+use zbus::fdo::DBusProxy;
+
+use super::Heard;
+use super::notice::Notice;
+use crate::bus::SessionBus;
+
+const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+
+/// How long a server may take to show or close one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what needs no answer stays.
+const BRIEF: Duration = Duration::from_secs(8);
+/// The click on the notification itself (Desktop Notifications Specification, `Notify`).
+const DEFAULT: &str = "default";
+const LATER: &str = "later";
+
+/// What becomes of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// It has this id at the server.
+    Shown(u32),
+    /// There is no server, or it does not answer.
+    Failed,
+    /// The person wants the remedy.
+    Accepted,
+    /// The person puts it off.
+    Later,
+    /// It was closed, or its time was over.
+    Closed,
+}
+
+/// What is on the screen: one notification an account.
+pub(super) struct Desktop {
+    bus: SessionBus,
+    heard: mpsc::Sender<Heard>,
+    shown: BTreeMap<String, Shown>,
+    last: u64,
+    posts: JoinSet<()>,
+}
+
+struct Shown {
+    number: u64,
+    /// Its id at the server, once that has answered.
+    id: Option<u32>,
+    notice: Notice,
+    /// Used, it closes the notification; dropped, it leaves it to what replaces it.
+    close: oneshot::Sender<()>,
+}
+
+impl Desktop {
+    pub(super) fn new(bus: SessionBus, heard: mpsc::Sender<Heard>) -> Self {
+        Self { bus, heard, shown: BTreeMap::new(), last: 0, posts: JoinSet::new() }
+    }
+
+    /// Shows it in the place of the account's last one.
+    pub(super) fn show(&mut self, account: &str, notice: Notice) {
+        while self.posts.try_join_next().is_some() {}
+        self.last += 1;
+        let id = self.shown.remove(account).and_then(|shown| shown.id);
+        let (close, closing) = oneshot::channel();
+        let post = Post { account: account.to_owned(), number: self.last, heard: self.heard.clone() };
+        self.posts.spawn(post.deliver(self.bus.clone(), notice.clone(), id, closing));
+        self.shown.insert(account.to_owned(), Shown { number: self.last, id, notice, close });
+    }
+
+    /// Whether the account's notification is on the screen.
+    pub(super) fn shows(&self, account: &str) -> bool {
+        self.shown.contains_key(account)
+    }
+
+    /// Takes the account's one away.
+    pub(super) fn withdraw(&mut self, account: &str) {
+        if let Some(shown) = self.shown.remove(account) {
+            let _ = shown.close.send(());
+        }
+    }
+
+    /// Takes all away, and returns when they are gone.
+    pub(super) async fn clear(&mut self) {
+        for (_, shown) in std::mem::take(&mut self.shown) {
+            let _ = shown.close.send(());
+        }
+        while self.posts.join_next().await.is_some() {}
+    }
+
+    /// Forgets all, since who showed them is gone; whose they were.
+    pub(super) fn forget(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.shown).into_keys().collect()
+    }
+
+    /// The number of the last notification.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Takes news in; the notice, unless that has been replaced.
+    pub(super) fn take(&mut self, account: &str, number: u64, news: News) -> Option<Notice> {
+        let shown = self.shown.get_mut(account).filter(|shown| shown.number == number)?;
+        let notice = shown.notice.clone();
+        match news {
+            News::Shown(id) => shown.id = Some(id),
+            News::Failed | News::Accepted | News::Later | News::Closed => drop(self.shown.remove(account)),
+        }
+        Some(notice)
+    }
+}
+
+/// One notification's task.
+struct Post {
+    account: String,
+    number: u64,
+    heard: mpsc::Sender<Heard>,
+}
+
+impl Post {
+    async fn deliver(
+        self,
+        bus: SessionBus,
+        notice: Notice,
+        replaces: Option<u32>,
+        closing: oneshot::Receiver<()>,
+    ) {
+        let shown = timeout(PATIENCE, show(&bus, &notice, replaces)).await;
+        match shown.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
+            Ok(handle) => self.attend(&handle, notice.is_brief(), closing).await,
+            Err(reason) => {
+                tracing::info!(account = self.account, reason, "no notification can be shown just now");
+                self.tell(News::Failed).await;
+            }
+        }
+    }
+
+    /// Waits for the person, or for what takes the notification away.
+    async fn attend(&self, handle: &NotificationHandle, is_brief: bool, closing: oneshot::Receiver<()>) {
+        self.tell(News::Shown(handle.id())).await;
+        let mut news = News::Closed;
+        let closes = tokio::select! {
+            () = handle.wait_for_action_async(|response| news = meaning(response)) => false,
+            closing = closing => return if closing.is_ok() { close(handle).await },
+            () = sleep(BRIEF), if is_brief => true,
+        };
+        self.tell(news).await;
+        // Not every server takes away what was answered: dunst leaves it.
+        if closes || news != News::Closed {
+            close(handle).await;
+        }
+    }
+
+    async fn tell(&self, news: News) {
+        let _ = self.heard.send(Heard::News(self.account.clone(), self.number, news)).await;
+    }
+}
+
+async fn close(handle: &NotificationHandle) {
+    let _ = timeout(PATIENCE, handle.close_async()).await;
+}
+
+fn meaning(response: &NotificationResponse) -> News {
+    match response {
+        NotificationResponse::Action(key) if key == LATER => News::Later,
+        NotificationResponse::Action(_) | NotificationResponse::Default => News::Accepted,
+        NotificationResponse::Closed(_) | NotificationResponse::Reply(_) => News::Closed,
+    }
+}
+
+async fn show(
+    bus: &SessionBus,
+    notice: &Notice,
+    replaces: Option<u32>,
+) -> Result<NotificationHandle, String> {
+    let connection = bus.connection().await?;
+    let asked = connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await;
+    let reply = asked.map_err(|error| error.to_string())?;
+    let capabilities: Vec<String> = reply.body().deserialize().map_err(|error| error.to_string())?;
+    let has = |capability: &str| capabilities.iter().any(|has| has == capability);
+    let notification = written(notice, replaces, has("actions"), has("body-markup"));
+    notification.show_async().await.map_err(|error| error.to_string())
+}
+
+fn written(notice: &Notice, replaces: Option<u32>, has_actions: bool, has_markup: bool) -> Notification {
+    let mut notification = Notification::new();
+    notification
+        .appname("imgurd")
+        .summary(&notice.summary)
+        .body(&notice.body(has_actions, has_markup))
+        .icon(notice.icon())
+        .urgency(notice.urgency())
+        .hint(Hint::Category(notice.category().to_owned()))
+        .hint(Hint::DesktopEntry("imgurd".to_owned()))
+        .timeout(if notice.is_brief() { Timeout::from(BRIEF) } else { Timeout::Never });
+    if notice.is_brief() {
+        notification.hint(Hint::Transient(true));
+    }
+    if let Some(remedy) = notice.remedy.filter(|_| has_actions) {
+        let (key, label) = remedy.action();
+        notification.action(DEFAULT, label).action(key, label);
+    }
+    if has_actions && notice.can_wait() {
+        notification.action(LATER, "Later");
+    }
+    if let Some(id) = replaces {
+        notification.id(id);
+    }
+    notification
+}
+
+/// Tells of servers that appear and go, for as long as it is polled.
+pub(super) async fn follow(bus: SessionBus, heard: mpsc::Sender<Heard>) {
+    loop {
+        let connection = bus.wait().await;
+        if let Err(error) = follow_on(&connection, &heard).await {
+            tracing::warn!(%error, "the bus does not tell when a notification server appears");
+        }
+        connection.closed().await;
+        let _ = heard.send(Heard::Gone).await;
+    }
+}
+
+async fn follow_on(connection: &Connection, heard: &mpsc::Sender<Heard>) -> zbus::Result<()> {
+    let bus = DBusProxy::new(connection).await?;
+    let mut owners = bus.receive_name_owner_changed_with_args(&[(0, NAME)]).await?;
+    // With the bus, a server may have come back.
+    let _ = heard.send(Heard::Appeared).await;
+    while let Some(change) = owners.next().await {
+        let change = change.args()?;
+        if change.old_owner().is_some() {
+            let _ = heard.send(Heard::Gone).await;
+        }
+        if change.new_owner().is_some() {
+            let _ = heard.send(Heard::Appeared).await;
+        }
+    }
+    Ok(())
+}

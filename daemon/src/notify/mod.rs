@@ -1,0 +1,295 @@
+//! Telling the person what needs them, and nothing else, by desktop notifications.
+
+mod desktop;
+mod notice;
+mod schedule;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::{Account, DEFAULT_LOGIN_TIMEOUT_S, Error, State};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::bus::SessionBus;
+use crate::clock::Clock;
+use crate::config::Desk;
+use crate::consent::{Login, LoginOptions, Logins, browser};
+use crate::grant::Timestamp;
+use crate::keeper::{Keeper, Outlook};
+
+use desktop::{Desktop, News};
+use notice::{Matter, Notice, Remedy};
+use schedule::{Change, Schedule};
+
+/// How long what is on the screen may take to be taken away when the daemon stops.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What comes from the desktop, and from what a click began.
+#[derive(Debug)]
+enum Heard {
+    /// A server is there.
+    Appeared,
+    /// Whatever it showed is gone.
+    Gone,
+    /// News of an account's notification of that number.
+    News(String, u64, News),
+    /// A sign-in that was begun here needs the person's help.
+    ByHand(String, Notice),
+    /// It has ended without a grant.
+    Failed(String),
+}
+
+/// The notifications at work.
+#[derive(Debug)]
+pub struct Notifier {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Notifier {
+    /// Takes away what is on the screen: its buttons would do nothing any more.
+    pub async fn end(self) {
+        let _ = self.stop.send(());
+        let _ = timeout(FAREWELL, self.task).await;
+    }
+}
+
+/// Starts to tell of the keeper's accounts. The clock is nobody else's: one timer, one sleeper.
+#[must_use]
+pub fn spawn(
+    keeper: Keeper,
+    logins: Logins,
+    desk: Arc<Desk>,
+    bus: SessionBus,
+    clock: Box<dyn Clock>,
+) -> Notifier {
+    let (heard, inbox) = mpsc::channel(16);
+    let (stop, stopping) = oneshot::channel();
+    let teller = Teller {
+        desktop: Desktop::new(bus.clone(), heard.clone()),
+        schedule: Schedule::default(),
+        wanted: BTreeSet::new(),
+        signing_in: BTreeSet::new(),
+        consented: BTreeSet::new(),
+        appeared_after: 0,
+        keeper,
+        logins,
+        desk,
+        bus,
+        heard,
+    };
+    Notifier { stop, task: tokio::spawn(teller.run(clock, inbox, stopping)) }
+}
+
+struct Teller {
+    keeper: Keeper,
+    logins: Logins,
+    desk: Arc<Desk>,
+    bus: SessionBus,
+    heard: mpsc::Sender<Heard>,
+    desktop: Desktop,
+    schedule: Schedule,
+    /// Of which accounts somebody asked for a token that was not there.
+    wanted: BTreeSet<String>,
+    /// Where a click has begun a sign-in.
+    signing_in: BTreeSet<String>,
+    /// Where that is over, and the token on its way.
+    consented: BTreeSet<String>,
+    /// The number of the last notification when a server appeared: it may have gone out too early.
+    appeared_after: u64,
+}
+
+impl Teller {
+    async fn run(
+        mut self,
+        clock: Box<dyn Clock>,
+        mut inbox: mpsc::Receiver<Heard>,
+        mut stopping: oneshot::Receiver<()>,
+    ) {
+        let (mut changes, mut unmet) = (self.keeper.changes(), self.keeper.unmet());
+        let following = desktop::follow(self.bus.clone(), self.heard.clone());
+        tokio::pin!(following);
+        loop {
+            let wake = self.look(clock.now());
+            tokio::select! {
+                _ = &mut stopping => return self.desktop.clear().await,
+                Ok(()) = changes.changed() => {}
+                Ok(()) = unmet.changed() => {}
+                Some(heard) = inbox.recv() => self.hear(heard, clock.now()),
+                () = clock.sleep_until(wake) => {}
+                () = &mut following => {}
+            }
+        }
+    }
+
+    /// Sees to it that what is shown is as things are. When to look again, should nothing happen.
+    fn look(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let settings = self.desk.current().notifications.clone();
+        self.schedule.set_pauses(&settings.again);
+        self.wanted.extend(self.keeper.take_unmet());
+        let outlooks = if settings.enabled { self.keeper.outlooks() } else { Vec::new() };
+        let is_there = |name: &String| outlooks.iter().any(|outlook| outlook.account.name == *name);
+        for name in self.schedule.names().iter().filter(|name| !is_there(name)) {
+            self.schedule.update(name, None, false, now);
+            self.desktop.withdraw(name);
+        }
+        for outlook in &outlooks {
+            self.look_at(outlook, now);
+        }
+        for (name, notice) in self.schedule.take_due(now) {
+            self.desktop.show(&name, notice);
+        }
+        let ageing = outlooks.iter().filter_map(|outlook| outlook.ages_at).filter(|at| *at > now);
+        ageing.chain(self.schedule.next()).min()
+    }
+
+    fn look_at(&mut self, outlook: &Outlook, now: Timestamp) {
+        let account = &*outlook.account;
+        let name = account.name.as_str();
+        if !matches!(account.state, State::Empty | State::StoreUnavailable) {
+            self.wanted.remove(name);
+        }
+        let notice = Notice::of(outlook, self.wanted.contains(name), now);
+        let was_consent = self.schedule.notice(name).is_some_and(|known| known.matter == Matter::Consent);
+        let is_well = notice.is_none();
+        match self.schedule.update(name, notice, account.login_pending, now) {
+            Change::None => {}
+            Change::Reworded if !self.desktop.shows(name) => {}
+            Change::Reworded => {
+                if let Some(notice) = self.schedule.notice(name) {
+                    self.desktop.show(name, notice.clone());
+                }
+            }
+            Change::Solved => {
+                let was_told = self.signing_in.remove(name) || self.desktop.shows(name);
+                if was_consent && is_well && was_told {
+                    self.consented.insert(name.to_owned());
+                } else {
+                    self.desktop.withdraw(name);
+                }
+            }
+        }
+        self.conclude(account);
+    }
+
+    /// Says that a sign-in is done once its token is at hand.
+    fn conclude(&mut self, account: &Account) {
+        // Between the server's answer and its safekeeping there is none.
+        if account.state == State::Refreshing || !self.consented.remove(&account.name) {
+            return;
+        }
+        if account.state == State::Fresh {
+            self.desktop.show(&account.name, Notice::done(account));
+        } else {
+            self.desktop.withdraw(&account.name);
+        }
+    }
+
+    fn hear(&mut self, heard: Heard, now: Timestamp) {
+        match heard {
+            Heard::Appeared => {
+                self.appeared_after = self.desktop.last();
+                self.schedule.server_appeared(now);
+            }
+            Heard::Gone => {
+                for name in self.desktop.forget() {
+                    self.schedule.missed(&name);
+                }
+            }
+            Heard::News(name, number, news) => self.hear_news(&name, number, news, now),
+            Heard::ByHand(name, notice) => self.desktop.show(&name, notice),
+            Heard::Failed(name) => {
+                self.signing_in.remove(&name);
+                self.desktop.withdraw(&name);
+            }
+        }
+    }
+
+    fn hear_news(&mut self, name: &str, number: u64, news: News, now: Timestamp) {
+        let Some(notice) = self.desktop.take(name, number, news) else { return };
+        match (news, notice.remedy) {
+            (News::Failed, _) => {
+                self.schedule.missed(name);
+                if number <= self.appeared_after {
+                    self.schedule.server_appeared(now);
+                }
+            }
+            (News::Accepted, remedy) => {
+                self.schedule.put_off(name, now);
+                self.apply(name, remedy);
+            }
+            (News::Later, _) => self.schedule.put_off(name, now),
+            (News::Shown(_) | News::Closed, _) => {}
+        }
+    }
+
+    fn apply(&mut self, name: &str, remedy: Option<Remedy>) {
+        match remedy {
+            Some(Remedy::SignIn) => self.begin_sign_in(name.to_owned()),
+            Some(Remedy::Unlock) => {
+                let keeper = self.keeper.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = keeper.unlock_store().await {
+                        tracing::info!(%error, "the store stays locked");
+                    }
+                });
+            }
+            None => {}
+        }
+    }
+
+    fn begin_sign_in(&mut self, name: String) {
+        if !self.signing_in.insert(name.clone()) {
+            return;
+        }
+        let (logins, desk) = (self.logins.clone(), self.desk.clone());
+        let (bus, heard) = (self.bus.clone(), self.heard.clone());
+        tokio::spawn(async move {
+            if let Some(news) = sign_in(&name, &logins, &desk, &bus, &heard).await {
+                let _ = heard.send(news).await;
+            }
+        });
+    }
+}
+
+/// Has the person sign in, in their browser. What is left to say when that ends without a grant.
+async fn sign_in(
+    name: &str,
+    logins: &Logins,
+    desk: &Desk,
+    bus: &SessionBus,
+    heard: &mpsc::Sender<Heard>,
+) -> Option<Heard> {
+    let mut login = match begin(name, logins, desk).await {
+        Ok(login) => login,
+        Err(error) => {
+            let _ = heard.send(Heard::Failed(name.to_owned())).await;
+            return Some(Heard::ByHand(name.to_owned(), Notice::not_begun(name, &error.to_string())));
+        }
+    };
+    let url = login.url.clone();
+    let early = tokio::select! {
+        outcome = login.outcome() => Some(outcome),
+        opened = browser::open(bus, &url) => {
+            if let Err(why) = opened {
+                let notice = Notice::page(name, &why, &url);
+                let _ = heard.send(Heard::ByHand(name.to_owned(), notice)).await;
+            }
+            None
+        }
+    };
+    let outcome = match early {
+        Some(outcome) => outcome,
+        None => login.outcome().await,
+    };
+    outcome.is_err().then(|| Heard::Failed(name.to_owned()))
+}
+
+async fn begin(name: &str, logins: &Logins, desk: &Desk) -> Result<Login, Error> {
+    let timeout = Duration::from_secs(DEFAULT_LOGIN_TIMEOUT_S.unsigned_abs());
+    let options = LoginOptions { flow: None, timeout, replace: false, paste: false };
+    logins.begin(name, &*desk.account(name)?, options).await
+}

@@ -1,0 +1,235 @@
+//! What a person is to be told of an account, and in which words. Nothing for faults that pass by themselves.
+
+use std::time::Duration;
+
+use imgurd_proto::{Account, Flow, State};
+use notify_rust::Urgency;
+use url::Url;
+
+use crate::config::is_loopback;
+use crate::grant::Timestamp;
+use crate::keeper::Outlook;
+
+/// How long a store may be in trouble before it is worth a word: keyrings are unlocked and restarted as a desktop
+/// starts.
+const STORE_GRACE: Duration = Duration::from_secs(10);
+/// How long refreshing may fail near the end.
+const FAILURE_GRACE: Duration = Duration::from_hours(1);
+/// The longest name of a server's that is shown.
+const LONGEST_NAME: usize = 64;
+
+/// What it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matter {
+    /// Only a sign-in brings a token.
+    Consent,
+    /// The keyring is locked.
+    Locked,
+    /// The store is in other trouble.
+    Store,
+    /// The grant is in memory alone.
+    Unsaved,
+    /// The server refuses the client or a setting.
+    Refused,
+    /// The token grows old, and nothing refreshes it.
+    Ageing,
+    /// The page to sign in on could not be opened, or no sign-in begun.
+    ByHand,
+    /// Signed in.
+    Done,
+}
+
+/// What the person can do about it with a click, beside putting it off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    SignIn,
+    Unlock,
+}
+
+/// One thing to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Notice {
+    pub(super) matter: Matter,
+    pub(super) summary: String,
+    /// Plain text.
+    pub(super) body: String,
+    pub(super) remedy: Option<Remedy>,
+    /// What to run where a click can do nothing; absent where the body says it.
+    pub(super) command: Option<String>,
+    /// How long it has to last before it is told.
+    pub(super) grace: Duration,
+}
+
+impl Remedy {
+    /// The action's key, and its label.
+    pub(super) fn action(self) -> (&'static str, &'static str) {
+        match self {
+            Self::SignIn => ("sign-in", "Sign in"),
+            Self::Unlock => ("unlock", "Unlock"),
+        }
+    }
+}
+
+impl Notice {
+    fn new(matter: Matter, summary: String, body: impl Into<String>) -> Self {
+        let grace = match matter {
+            Matter::Locked | Matter::Store | Matter::Unsaved => STORE_GRACE,
+            _ => Duration::ZERO,
+        };
+        Self { matter, summary, body: body.into(), remedy: None, command: None, grace }
+    }
+
+    /// What is to be told; `wanted` says that somebody asked for a token in vain.
+    pub(super) fn of(outlook: &Outlook, wanted: bool, now: Timestamp) -> Option<Self> {
+        let account = &*outlook.account;
+        let notice = match account.state {
+            State::ConsentNeeded => consent(account),
+            State::Empty if wanted => consent(account),
+            State::Misconfigured => refused(account),
+            _ if outlook.locked && (account.unsaved || account.state == State::StoreUnavailable) => {
+                locked(account)
+            }
+            State::StoreUnavailable => store(account),
+            _ if account.unsaved => unsaved(account),
+            _ if outlook.ages_at.is_some_and(|at| at <= now) => ageing(account),
+            _ => return None,
+        };
+        let grace = if wanted { Duration::ZERO } else { notice.grace };
+        Some(Self { grace, ..notice })
+    }
+
+    /// The body for a server: markup where it knows that, and the command where it has no buttons.
+    pub(super) fn body(&self, has_actions: bool, has_markup: bool) -> String {
+        let command = self.command.as_ref().filter(|_| !has_actions || self.remedy.is_none());
+        let run = command.map_or_else(String::new, |command| format!(" Run: {command}"));
+        let text = format!("{}{run}", self.body);
+        if has_markup { escaped(&text) } else { text }
+    }
+
+    /// From the Icon Naming Specification.
+    pub(super) fn icon(&self) -> &'static str {
+        match self.matter {
+            Matter::Consent | Matter::Locked | Matter::ByHand => "dialog-password",
+            Matter::Refused => "dialog-error",
+            Matter::Store | Matter::Unsaved | Matter::Ageing => "dialog-warning",
+            Matter::Done => "dialog-information",
+        }
+    }
+
+    /// From the Desktop Notifications Specification, which leaves room for others' own.
+    pub(super) fn category(&self) -> &'static str {
+        match self.matter {
+            Matter::Consent | Matter::ByHand | Matter::Ageing => "network",
+            Matter::Refused => "network.error",
+            Matter::Locked | Matter::Store | Matter::Unsaved => "x-imgurd.store.error",
+            // "such as successful sign-on to a network service"
+            Matter::Done => "network.connected",
+        }
+    }
+
+    pub(super) fn urgency(&self) -> Urgency {
+        match self.matter {
+            // A grant that is lost may not be had again.
+            Matter::Unsaved => Urgency::Critical,
+            Matter::Done => Urgency::Low,
+            _ => Urgency::Normal,
+        }
+    }
+
+    /// Whether it goes by itself, with nothing to answer.
+    pub(super) fn is_brief(&self) -> bool {
+        self.matter == Matter::Done
+    }
+
+    /// Whether it can be put off.
+    pub(super) fn can_wait(&self) -> bool {
+        !matches!(self.matter, Matter::Done | Matter::ByHand)
+    }
+
+    /// That the person is signed in.
+    pub(super) fn done(account: &Account) -> Self {
+        let name = account.username.as_deref().unwrap_or(&account.name);
+        let name: String = name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect();
+        let body = format!("Programs get the token of {} again.", account.name);
+        Self::new(Matter::Done, format!("Signed in as {name}"), body)
+    }
+
+    /// That the person has to open the page.
+    pub(super) fn page(account: &str, why: &str, url: &Url) -> Self {
+        let body = format!("{why}. Open this page in a browser on this machine:\n{url}");
+        Self::new(Matter::ByHand, format!("Sign in: {account}"), body)
+    }
+
+    /// That no sign-in could be begun.
+    pub(super) fn not_begun(account: &str, why: &str) -> Self {
+        Self::new(Matter::ByHand, format!("Sign in: {account}"), sentence(why))
+    }
+}
+
+fn consent(account: &Account) -> Notice {
+    let name = &account.name;
+    let body = match (account.state, &account.username) {
+        (State::Empty, _) => "A program asks for its token, and nobody has signed in.",
+        (_, Some(_)) => {
+            "The sign-in is no longer accepted; programs get no new token until you sign in again."
+        }
+        (_, None) => "Programs get no new token until you sign in again.",
+    };
+    let notice = Notice::new(Matter::Consent, format!("Sign in: {name}"), body);
+    let remedy = is_answered_here(account).then_some(Remedy::SignIn);
+    Notice { remedy, command: Some(format!("imgurctl login {name}")), ..notice }
+}
+
+/// Whether the browser itself brings the answer back, with nothing to paste.
+fn is_answered_here(account: &Account) -> bool {
+    let callback = account.settings.redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
+    let is_local = callback.is_some_and(|uri| uri.scheme() == "http" && is_loopback(&uri));
+    is_local && account.settings.flow != Some(Flow::Pin)
+}
+
+fn locked(account: &Account) -> Notice {
+    let body = "The token cannot be kept fresh while the keyring is locked.";
+    let notice = Notice::new(Matter::Locked, format!("Keyring locked: {}", account.name), body);
+    Notice { remedy: Some(Remedy::Unlock), command: Some("imgurctl unlock".to_owned()), ..notice }
+}
+
+fn store(account: &Account) -> Notice {
+    Notice::new(Matter::Store, format!("Sign-in cannot be read: {}", account.name), reason(account))
+}
+
+fn unsaved(account: &Account) -> Notice {
+    Notice::new(Matter::Unsaved, format!("Sign-in not saved: {}", account.name), reason(account))
+}
+
+fn refused(account: &Account) -> Notice {
+    Notice::new(Matter::Refused, format!("Settings refused: {}", account.name), reason(account))
+}
+
+fn ageing(account: &Account) -> Notice {
+    let name = &account.name;
+    let (why, grace) = if account.auto_refresh {
+        ("refreshing it keeps failing", FAILURE_GRACE)
+    } else {
+        ("auto-refresh is off", Duration::ZERO)
+    };
+    let body =
+        format!("In three days or less it reaches the age at which it has to be refreshed, and {why}.");
+    let notice = Notice::new(Matter::Ageing, format!("Token grows old: {name}"), body);
+    Notice { command: Some(format!("imgurctl refresh {name}")), grace, ..notice }
+}
+
+fn reason(account: &Account) -> String {
+    sentence(account.reason.as_deref().unwrap_or("See `imgurctl status`"))
+}
+
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
+}
+
+/// Plain text as the markup that servers with `body-markup` read.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests;

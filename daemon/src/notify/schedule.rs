@@ -1,0 +1,153 @@
+//! When each notification is due: at first, and again while it is unanswered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::notice::Notice;
+use crate::grant::Timestamp;
+
+/// What is to be told of each account, and when.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    again: Vec<Duration>,
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    notice: Notice,
+    /// When it is shown next; absent means not again.
+    due: Option<Timestamp>,
+    /// How often it was shown.
+    times: usize,
+    /// Whether there was nobody to show it.
+    missed: bool,
+    /// Whether the person is signing in, which nothing is to interrupt.
+    held: bool,
+}
+
+/// What a look at an account leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// The words are others.
+    Reworded,
+    /// It is over.
+    Solved,
+}
+
+impl Schedule {
+    /// Takes other pauses, from the next showing on.
+    pub(super) fn set_pauses(&mut self, again: &[Duration]) {
+        again.clone_into(&mut self.again);
+    }
+
+    /// Takes in what is to be told of an account now. `held` says that somebody is signing in.
+    pub(super) fn update(
+        &mut self,
+        name: &str,
+        notice: Option<Notice>,
+        held: bool,
+        now: Timestamp,
+    ) -> Change {
+        let Some(notice) = notice else {
+            return if self.entries.remove(name).is_some() { Change::Solved } else { Change::None };
+        };
+        let pause = self.pause(1);
+        match self.entries.get_mut(name) {
+            Some(entry) if entry.notice.matter == notice.matter => {
+                if entry.times == 0 {
+                    entry.due = entry.due.map(|due| due.min(now + notice.grace));
+                }
+                if entry.held && !held {
+                    // Whoever ended the sign-in knows how things are.
+                    let later = pause.map(|pause| now + pause);
+                    entry.due = entry.due.max(later).filter(|_| later.is_some());
+                }
+                entry.held = held;
+                let reworded = entry.notice != notice;
+                entry.notice = notice;
+                if reworded { Change::Reworded } else { Change::None }
+            }
+            _ => {
+                let due = Some(now + notice.grace);
+                let entry = Entry { notice, due, times: 0, missed: false, held };
+                let was_there = self.entries.insert(name.to_owned(), entry).is_some();
+                if was_there { Change::Solved } else { Change::None }
+            }
+        }
+    }
+
+    /// The accounts of which there is something to tell.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// What is to be told of an account.
+    pub(super) fn notice(&self, name: &str) -> Option<&Notice> {
+        self.entries.get(name).map(|entry| &entry.notice)
+    }
+
+    /// What to show now. It counts as shown.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<(String, Notice)> {
+        let longest = self.again.iter().max().copied();
+        let mut taken = Vec::new();
+        for (name, entry) in &mut self.entries {
+            // A clock that was set back must not put it off for longer than any pause.
+            let latest = longest.map(|longest| now + longest.max(entry.notice.grace));
+            if let (Some(due), Some(latest)) = (entry.due, latest) {
+                entry.due = Some(due.min(latest));
+            }
+            if !entry.held && entry.due.is_some_and(|due| due <= now) {
+                entry.times += 1;
+                entry.missed = false;
+                entry.due = pause(&self.again, entry.times).map(|pause| now + pause);
+                taken.push((name.clone(), entry.notice.clone()));
+            }
+        }
+        taken
+    }
+
+    /// The person has put it off, or acted on it: it returns after a whole pause if that changes nothing.
+    pub(super) fn put_off(&mut self, name: &str, now: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.missed = false;
+            entry.due = pause(&self.again, entry.times).map(|pause| now + pause);
+        }
+    }
+
+    /// Nobody saw it: there is no server, or it is gone.
+    pub(super) fn missed(&mut self, name: &str) {
+        if let Some(entry) = self.entries.get_mut(name)
+            && !entry.missed
+        {
+            entry.missed = true;
+            entry.times = entry.times.saturating_sub(1);
+        }
+    }
+
+    /// A server has appeared: what nobody saw is due.
+    pub(super) fn server_appeared(&mut self, now: Timestamp) {
+        for entry in self.entries.values_mut().filter(|entry| entry.missed) {
+            entry.due = Some(now);
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.entries.values().filter(|entry| !entry.held).filter_map(|entry| entry.due).min()
+    }
+
+    fn pause(&self, times: usize) -> Option<Duration> {
+        pause(&self.again, times)
+    }
+}
+
+/// The pause after it was shown so many times.
+fn pause(again: &[Duration], times: usize) -> Option<Duration> {
+    again.get(times.saturating_sub(1)).or(again.last()).copied()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! Notifications: the person hears of what needs them, with the desktop's server and without.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
+
+use imgurd_proto::State;
+use imgurd_tests::browser;
+use imgurd_tests::fake::{Behaviour, PATIENCE};
+use imgurd_tests::testbed::{Bus, Scene, Testbed, in_time, next};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use zbus::fdo::DBusProxy;
+use zbus::{Connection, OwnedVariant, interface, object_server::SignalEmitter};
+
+const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+
+/// What the server is asked.
+#[derive(Debug)]
+enum Asked {
+    Notify(Notified),
+    Close(u32),
+}
+
+#[derive(Debug)]
+pub(crate) struct Notified {
+    pub(crate) id: u32,
+    replaces: u32,
+    pub(crate) summary: String,
+    pub(crate) body: String,
+    actions: Vec<String>,
+    hints: HashMap<String, OwnedVariant>,
+}
+
+/// A notification server that shows nothing, and writes everything down.
+struct Recorder {
+    asked: mpsc::UnboundedSender<Asked>,
+    capabilities: &'static [&'static str],
+    last: u32,
+}
+
+#[interface(name = "org.freedesktop.Notifications")]
+impl Recorder {
+    fn get_capabilities(&self) -> Vec<String> {
+        self.capabilities.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the specification's")]
+    fn notify(
+        &mut self,
+        app_name: &str,
+        replaces_id: u32,
+        app_icon: &str,
+        summary: String,
+        body: String,
+        actions: Vec<String>,
+        hints: HashMap<String, OwnedVariant>,
+        expire_timeout: i32,
+    ) -> u32 {
+        assert_eq!(
+            (app_name, app_icon),
+            ("imgurd", if expire_timeout == 0 { "dialog-password" } else { "dialog-information" })
+        );
+        if replaces_id == 0 {
+            self.last += 1;
+        }
+        let id = if replaces_id == 0 { self.last } else { replaces_id };
+        let notified = Notified { id, replaces: replaces_id, summary, body, actions, hints };
+        self.asked.send(Asked::Notify(notified)).unwrap();
+        id
+    }
+
+    fn close_notification(&self, id: u32) {
+        self.asked.send(Asked::Close(id)).unwrap();
+    }
+
+    #[zbus(signal)]
+    async fn action_invoked(emitter: &SignalEmitter<'_>, id: u32, action_key: &str) -> zbus::Result<()>;
+}
+
+/// The recorder at work; dropped, it has crashed.
+pub(crate) struct Server {
+    connection: Connection,
+    asked: mpsc::UnboundedReceiver<Asked>,
+}
+
+impl Server {
+    pub(crate) async fn start(bed: &Testbed, capabilities: &'static [&'static str]) -> Self {
+        let (sender, asked) = mpsc::unbounded_channel();
+        let connection = bed.connect().await;
+        let recorder = Recorder { asked: sender, capabilities, last: 0 };
+        connection.object_server().at(PATH, recorder).await.unwrap();
+        connection.request_name(NAME).await.unwrap();
+        Self { connection, asked }
+    }
+
+    pub(crate) async fn notified(&mut self) -> Notified {
+        match timeout(PATIENCE, self.asked.recv()).await.expect("a notification, in time") {
+            Some(Asked::Notify(notified)) => notified,
+            other => panic!("a notification was expected, not {other:?}"),
+        }
+    }
+
+    async fn closed(&mut self) -> u32 {
+        match timeout(PATIENCE, self.asked.recv()).await.expect("a closing, in time") {
+            Some(Asked::Close(id)) => id,
+            other => panic!("a closing was expected, not {other:?}"),
+        }
+    }
+
+    /// Presses a button until the daemon has heard: it begins to listen a moment after it has said so to the bus.
+    pub(crate) async fn press(&mut self, id: u32, key: &str) {
+        let listener = listens(&self.connection).await;
+        let bus = DBusProxy::new(&self.connection).await.unwrap();
+        let emitter = SignalEmitter::new(&self.connection, PATH).unwrap();
+        while bus.name_has_owner(listener.as_str().try_into().unwrap()).await.unwrap() {
+            Recorder::action_invoked(&emitter, id, key).await.unwrap();
+        }
+        assert_eq!(self.closed().await, id, "what was answered is taken away");
+    }
+}
+
+/// Returns when somebody listens to `NotificationClosed`, which is what the daemon does last; who it is.
+async fn listens(connection: &Connection) -> String {
+    let stats = zbus::fdo::StatsProxy::new(connection).await.unwrap();
+    loop {
+        let rules = stats.get_all_match_rules().await.unwrap();
+        let listens = |rules: &[zbus::OwnedMatchRule]| {
+            rules.iter().any(|rule| rule.to_string().contains("NotificationClosed"))
+        };
+        if let Some((name, _)) = rules.iter().find(|(_, rules)| listens(rules)) {
+            return name.to_string();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(crate) const BUTTONS: &[&str] = &["actions", "body", "body-markup"];
+
+/// A daemon on a bus, with an account that nobody has signed in to.
+pub(crate) fn scene() -> (Scene, Bus) {
+    let bed = Testbed::memory();
+    let bus = bed.bus();
+    let opener = bed.root().join("browser");
+    let mark = bed.root().join("opened");
+    fs::write(&opener, format!("#!/bin/sh\nprintf '%s' \"$1\" >{0}.new && mv {0}.new {0}\n", mark.display()))
+        .unwrap();
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).unwrap();
+    bed.set_env("BROWSER", opener);
+    (Scene::new(bed, Behaviour::default()), bus)
+}
+
+#[test]
+fn a_call_that_finds_no_grant_brings_a_notification_whose_button_leads_to_a_token() {
+    let (scene, _bus) = scene();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["token"]).exits(4);
+        let notified = server.notified().await;
+        assert_eq!((notified.summary.as_str(), notified.replaces), ("Sign in: mytoken", 0));
+        assert_eq!(notified.actions, ["default", "Sign in", "sign-in", "Sign in", "later", "Later"]);
+        assert_eq!(notified.hints["desktop-entry"], OwnedVariant::from(zbus::Str::from("imgurd")));
+        assert_eq!(notified.hints["category"], OwnedVariant::from(zbus::Str::from("network")));
+        assert_eq!(notified.hints["urgency"], OwnedVariant::from(1_u8));
+
+        server.press(notified.id, "sign-in").await;
+        let url = opened(&scene).await;
+        browser::allow(&url, "alice");
+        let done = server.notified().await;
+        assert_eq!(done.summary, "Signed in as alice");
+        assert_eq!(done.hints["transient"], OwnedVariant::from(true));
+    });
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+/// What the browser was started with.
+async fn opened(scene: &Scene) -> String {
+    let mark = scene.bed.root().join("opened");
+    scene.wait_until(|account| account.login_pending);
+    timeout(PATIENCE, async {
+        loop {
+            match fs::read_to_string(&mark) {
+                Ok(url) => return url,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await
+    .expect("a browser is started")
+}
+
+#[test]
+fn an_idle_account_brings_none_and_a_solved_matter_takes_its_notification_along() {
+    let (scene, _bus) = scene();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["status"]).success();
+        scene.ctl(&["token"]).exits(4);
+        let first = server.notified().await;
+        assert_eq!(first.summary, "Sign in: mytoken", "and nothing before");
+        listens(&server.connection).await;
+        scene.bed.sign_in(&scene.fake, "mytoken");
+        let done = server.notified().await;
+        assert_eq!((done.summary.as_str(), done.replaces), ("Signed in as alice", first.id));
+        assert_eq!(server.closed().await, first.id, "it goes by itself");
+    });
+}
+
+#[test]
+fn a_server_without_buttons_is_given_the_command() {
+    let (scene, _bus) = scene();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, &["body"]).await;
+        scene.ctl(&["token"]).exits(4);
+        let notified = server.notified().await;
+        assert_eq!(notified.actions, [""; 0]);
+        assert!(notified.body.ends_with("Run: imgurctl login mytoken"), "{}", notified.body);
+    });
+}
+
+#[test]
+fn nothing_is_lost_without_a_server_or_when_it_crashes() {
+    let (scene, _bus) = scene();
+    in_time(async {
+        scene.ctl(&["token"]).exits(4);
+        assert_eq!(scene.account().state, State::Empty);
+        for _ in 0..2 {
+            let mut server = Server::start(&scene.bed, BUTTONS).await;
+            assert_eq!(server.notified().await.summary, "Sign in: mytoken");
+            listens(&server.connection).await;
+            let unique = server.connection.unique_name().unwrap().to_string();
+            drop(server);
+            let bus = scene.bed.connect().await;
+            let names = DBusProxy::new(&bus).await.unwrap();
+            let mut owners = names.receive_name_owner_changed().await.unwrap();
+            while names.name_has_owner(unique.as_str().try_into().unwrap()).await.unwrap() {
+                next(&mut owners).await;
+            }
+        }
+    });
+    scene.login_as("alice", &[]).success();
+}
+
+#[test]
+fn the_screen_is_cleared_when_the_daemon_stops_and_when_notifications_are_switched_off() {
+    let (mut scene, _bus) = scene();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["token"]).exits(4);
+        let shown = server.notified().await;
+        listens(&server.connection).await;
+        let config = fs::read_to_string(scene.bed.config_file()).unwrap();
+        scene.bed.configure(&format!("{config}\n[notifications]\nenabled = false\n"));
+        scene.daemon().reload();
+        assert_eq!(server.closed().await, shown.id);
+        scene.bed.configure(&config);
+        scene.daemon().reload();
+        scene.ctl(&["token"]).exits(4);
+        let shown = server.notified().await;
+        listens(&server.connection).await;
+        assert!(scene.stop().success());
+        assert_eq!(server.closed().await, shown.id);
+    });
+}
+
+/// A process of the test's own, killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(mut command: Command) -> Running {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Running(command.spawn().expect("the program is installed: see tests/packages"))
+}
+
+/// dunst on a display that nobody sees.
+fn dunst(bed: &Testbed) -> (Running, Running) {
+    let number = bed.root().join("display");
+    let mut command = bed.command("sh");
+    command
+        .arg("-c")
+        .arg(format!("exec Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3>{}", number.display()));
+    let display = start(command);
+    let end = std::time::Instant::now() + PATIENCE;
+    let number = loop {
+        match fs::read_to_string(&number) {
+            Ok(text) if text.ends_with('\n') => break text,
+            _ => assert!(std::time::Instant::now() < end, "Xvfb does not start"),
+        }
+        std::thread::yield_now();
+    };
+    bed.set_env("DISPLAY", format!(":{}", number.trim()));
+    (start(dunst_command(bed)), display)
+}
+
+fn dunst_command(bed: &Testbed) -> Command {
+    let mut command = bed.command("dunst");
+    command.args(["-conf", "/dev/null"]);
+    command
+}
+
+/// Blocks until dunst shows one, and clicks on it.
+fn click_on_dunst(bed: &Testbed) {
+    let end = std::time::Instant::now() + PATIENCE;
+    let dunstctl = |argument: &[&str]| bed.command("dunstctl").args(argument).output().unwrap().stdout;
+    while !dunstctl(&["count", "displayed"]).starts_with(b"1") {
+        assert!(std::time::Instant::now() < end, "dunst shows nothing");
+    }
+    in_time(async { listens(&bed.connect().await).await });
+    dunstctl(&["action", "0"]);
+}
+
+#[test]
+fn a_click_on_a_real_servers_notification_leads_to_a_token_after_a_crash_too() {
+    let (scene, _bus) = scene();
+    let (server, _display) = dunst(&scene.bed);
+    scene.ctl(&["token"]).exits(4);
+    drop(server);
+    let _server = start(dunst_command(&scene.bed));
+    click_on_dunst(&scene.bed);
+    let url = in_time(opened(&scene));
+    browser::allow(&url, "alice");
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.token()));
+}

@@ -1,0 +1,159 @@
+//! Opening the browser from the daemon: by the portal, else by a unit of the person's service manager.
+
+use std::collections::HashMap;
+
+use imgurd_tests::browser;
+use imgurd_tests::fake::PATIENCE;
+use imgurd_tests::testbed::in_time;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, interface, object_server::SignalEmitter};
+
+use crate::notify::{BUTTONS, Server, scene};
+
+/// `org.freedesktop.portal.OpenURI`, with a person who chooses a browser, or does not.
+struct Portal {
+    opened: mpsc::UnboundedSender<String>,
+    response: u32,
+}
+
+#[interface(name = "org.freedesktop.portal.OpenURI")]
+impl Portal {
+    #[zbus(name = "OpenURI")]
+    async fn open_uri(
+        &self,
+        parent: &str,
+        uri: String,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: zbus::message::Header<'_>,
+    ) -> OwnedObjectPath {
+        assert_eq!(parent, "");
+        let token = String::try_from(options["handle_token"].try_clone().unwrap()).unwrap();
+        let sender = header.sender().unwrap().trim_start_matches(':').replace('.', "_");
+        let path = format!("/org/freedesktop/portal/desktop/request/{sender}/{token}");
+        let results = HashMap::<&str, OwnedVariant>::new();
+        let interface = "org.freedesktop.portal.Request";
+        let body = (self.response, results);
+        connection.emit_signal(None::<&str>, path.as_str(), interface, "Response", &body).await.unwrap();
+        self.opened.send(uri).unwrap();
+        path.try_into().unwrap()
+    }
+}
+
+type Properties = Vec<(String, OwnedVariant)>;
+
+/// `org.freedesktop.systemd1.Manager` of a session with a display.
+struct Manager {
+    units: mpsc::UnboundedSender<(String, String, Properties)>,
+    result: &'static str,
+}
+
+#[expect(clippy::unused_self, reason = "methods of an object")]
+#[interface(name = "org.freedesktop.systemd1.Manager")]
+impl Manager {
+    #[zbus(property)]
+    fn environment(&self) -> Vec<String> {
+        vec!["PATH=/usr/bin".to_owned(), "WAYLAND_DISPLAY=wayland-0".to_owned()]
+    }
+
+    fn subscribe(&self) {}
+
+    async fn start_transient_unit(
+        &self,
+        name: String,
+        mode: String,
+        properties: Properties,
+        aux: Vec<(String, Properties)>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> OwnedObjectPath {
+        assert!(aux.is_empty());
+        let job = OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/7").unwrap();
+        Self::job_removed(&emitter, 7, job.clone(), &name, self.result).await.unwrap();
+        self.units.send((name, mode, properties)).unwrap();
+        job
+    }
+
+    #[zbus(signal)]
+    async fn job_removed(
+        emitter: &SignalEmitter<'_>,
+        id: u32,
+        job: OwnedObjectPath,
+        unit: &str,
+        result: &str,
+    ) -> zbus::Result<()>;
+}
+
+async fn soon<T>(inbox: &mut mpsc::UnboundedReceiver<T>) -> T {
+    timeout(PATIENCE, inbox.recv()).await.expect("in time").expect("it runs")
+}
+
+#[test]
+fn the_portal_is_asked_first() {
+    let (scene, _bus) = scene();
+    in_time(async {
+        let (opened, mut uris) = mpsc::unbounded_channel();
+        let portal = scene.bed.connect().await;
+        let object = Portal { opened, response: 0 };
+        portal.object_server().at("/org/freedesktop/portal/desktop", object).await.unwrap();
+        portal.request_name("org.freedesktop.portal.Desktop").await.unwrap();
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["token"]).exits(4);
+        let id = server.notified().await.id;
+        server.press(id, "sign-in").await;
+        browser::allow(&soon(&mut uris).await, "alice");
+        assert_eq!(server.notified().await.summary, "Signed in as alice");
+    });
+    assert!(!scene.bed.root().join("opened").exists(), "by nobody else");
+}
+
+#[test]
+fn a_browser_that_the_person_did_not_choose_leaves_them_the_page() {
+    let (scene, _bus) = scene();
+    in_time(async {
+        let (opened, mut uris) = mpsc::unbounded_channel();
+        let portal = scene.bed.connect().await;
+        let object = Portal { opened, response: 1 };
+        portal.object_server().at("/org/freedesktop/portal/desktop", object).await.unwrap();
+        portal.request_name("org.freedesktop.portal.Desktop").await.unwrap();
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["token"]).exits(4);
+        let id = server.notified().await.id;
+        server.press(id, "sign-in").await;
+        let uri = soon(&mut uris).await;
+        let page = server.notified().await;
+        assert!(page.body.contains(&uri.replace('&', "&amp;")), "{}", page.body);
+    });
+}
+
+#[test]
+fn without_a_portal_the_service_manager_starts_it_outside_the_daemon() {
+    let (scene, _bus) = scene();
+    in_time(async {
+        let (sender, mut units) = mpsc::unbounded_channel();
+        let systemd = scene.bed.connect().await;
+        let object = Manager { units: sender, result: "done" };
+        systemd.object_server().at("/org/freedesktop/systemd1", object).await.unwrap();
+        systemd.request_name("org.freedesktop.systemd1").await.unwrap();
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["token"]).exits(4);
+        let id = server.notified().await.id;
+        server.press(id, "sign-in").await;
+        let (name, mode, properties) = soon(&mut units).await;
+        assert!(name.starts_with("imgurd-browser-") && name.ends_with(".service"), "{name}");
+        assert_eq!(mode, "fail");
+        let text = |key: &str| {
+            let (_, value) = properties.iter().find(|(name, _)| name == key).unwrap();
+            String::try_from(value.try_clone().unwrap()).unwrap()
+        };
+        assert_eq!(text("Type"), "oneshot");
+        assert_eq!(text("KillMode"), "process", "a browser outlives what started it");
+        assert_eq!(text("CollectMode"), "inactive-or-failed");
+        let (_, command) = properties.iter().find(|(name, _)| name == "ExecStart").unwrap();
+        let command = Vec::<(String, Vec<String>, bool)>::try_from(command.try_clone().unwrap()).unwrap();
+        let (program, arguments, _) = &command[0];
+        assert!(program.ends_with("/xdg-open"), "{program}");
+        browser::allow(&arguments[1], "alice");
+        assert_eq!(server.notified().await.summary, "Signed in as alice");
+    });
+}
