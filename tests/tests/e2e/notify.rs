@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use imgurd_proto::State;
 use imgurd_tests::browser;
 use imgurd_tests::fake::{Behaviour, PATIENCE};
-use imgurd_tests::testbed::{Bus, Scene, Testbed, in_time, next};
+use imgurd_tests::testbed::{Answer, Bus, Scene, Testbed, in_time, next};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zbus::fdo::DBusProxy;
@@ -263,6 +263,48 @@ fn the_screen_is_cleared_when_the_daemon_stops_and_when_notifications_are_switch
         assert!(scene.stop().success());
         assert_eq!(server.closed().await, shown.id);
     });
+}
+
+#[test]
+fn what_is_put_off_is_not_shown_again_because_another_program_asks() {
+    let (mut scene, _bus) = scene();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["token"]).exits(4);
+        let notified = server.notified().await;
+        server.press(notified.id, "later").await;
+        scene.ctl(&["token"]).exits(4);
+        assert!(!scene.account().login_pending);
+        assert!(scene.stop().success());
+        // What the daemon said before it left the bus has arrived by now: the bus keeps the order.
+        let bus = DBusProxy::new(&server.connection).await.unwrap();
+        bus.get_id().await.unwrap();
+        assert!(server.asked.try_recv().is_err(), "nothing more was shown");
+    });
+}
+
+#[test]
+fn a_locked_keyring_is_told_as_that_and_its_button_raises_the_keyrings_own_dialog() {
+    let bed = Testbed::new();
+    let _bus = bed.bus();
+    let mut keyring = bed.keyring();
+    keyring.start(&bed);
+    let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
+    assert!(scene.stop().success());
+    keyring.lock();
+    scene.start();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["token", "--wait", "100ms"]).exits(7);
+        let notified = server.notified().await;
+        assert_eq!(notified.summary, "Keyring locked: mytoken");
+        assert_eq!(notified.actions[2..4], ["unlock", "Unlock"]);
+        assert_eq!(keyring.dialogs(), 0, "not before the click");
+        keyring.answer(Answer::Password);
+        server.press(notified.id, "unlock").await;
+    });
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert_eq!(keyring.dialogs(), 1);
 }
 
 /// A process of the test's own, killed when dropped.
