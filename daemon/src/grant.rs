@@ -95,6 +95,9 @@ pub struct Grant {
     pub granted_at: Timestamp,
     /// How many answers in a row kept the refresh token as it was.
     pub kept: u32,
+    /// When the refresh token expires, where the server says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_expires_at: Option<Timestamp>,
 }
 
 impl Grant {

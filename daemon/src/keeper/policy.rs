@@ -55,6 +55,12 @@ pub(super) fn ages_at(access: &Access, policy: RefreshPolicy) -> Timestamp {
     access.issued_at + policy.max_age.saturating_sub(WARN_AHEAD.min(policy.max_age / 4))
 }
 
+/// When a refresh token that was issued and expires then is so near to its end that the person should know.
+pub(super) fn ends_soon_at(issued_at: Timestamp, expires_at: Timestamp) -> Timestamp {
+    let lifetime = expires_at.since(issued_at);
+    issued_at + lifetime.saturating_sub(WARN_AHEAD.min(lifetime / 4))
+}
+
 /// What a caller's `min_valid` counts as: at most half of the lifetime.
 pub(super) fn min_valid(asked: Duration, lifetime: Duration) -> Duration {
     asked.min(lifetime / 2)

@@ -18,6 +18,8 @@ pub struct TokenResponse {
     pub refresh_token: Option<Secret>,
     /// Lifetime of the access token in seconds, as the server said it: it may be nought, negative or absurd.
     pub expires_in: Option<i64>,
+    /// Lifetime of the refresh token in seconds, where the server says it, which no standard asks of it.
+    pub refresh_expires_in: Option<i64>,
     /// Who consented, by name.
     pub username: Option<String>,
     /// Who consented, by the server's number for them.
@@ -59,6 +61,8 @@ pub struct Fields {
     pub refresh_token: Option<Secret>,
     /// Lifetime of the access token in seconds, as it was said.
     pub expires_in: Option<i64>,
+    /// Lifetime of the refresh token in seconds, as it was said.
+    pub refresh_expires_in: Option<i64>,
     /// Who consented, by name.
     pub username: Option<String>,
     /// Who consented, by the server's number for them.
@@ -93,6 +97,9 @@ impl Fields {
                 "refresh_token" => fields.refresh_token = secret(value),
                 "token_type" => fields.token_type = token_type(value),
                 "expires_in" => fields.expires_in = seconds(value),
+                "refresh_token_expires_in" | "refresh_expires_in" => {
+                    fields.refresh_expires_in = seconds(value);
+                }
                 "account_username" => fields.username = text(value),
                 "account_id" => fields.account_id = text(value),
                 "scope" => fields.scope = text(value),
@@ -116,6 +123,7 @@ impl Fields {
             token_type: self.token_type.unwrap_or_else(|| BEARER.into()),
             refresh_token: self.refresh_token,
             expires_in: self.expires_in,
+            refresh_expires_in: self.refresh_expires_in,
             username: self.username,
             account_id: self.account_id,
             scope: self.scope,
@@ -134,6 +142,12 @@ struct RawFields<'a> {
     refresh_token: Option<&'a RawValue>,
     #[serde(borrow)]
     expires_in: Option<&'a RawValue>,
+    /// As GitHub and others have it.
+    #[serde(borrow)]
+    refresh_token_expires_in: Option<&'a RawValue>,
+    /// As Keycloak has it.
+    #[serde(borrow)]
+    refresh_expires_in: Option<&'a RawValue>,
     #[serde(borrow)]
     account_username: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -151,6 +165,11 @@ impl From<&RawFields<'_>> for Fields {
             token_type: raw.token_type.and_then(raw_string).and_then(|value| token_type(&value)),
             refresh_token: raw.refresh_token.and_then(raw_secret),
             expires_in: raw.expires_in.and_then(raw_scalar).and_then(|value| seconds(&value)),
+            refresh_expires_in: raw
+                .refresh_token_expires_in
+                .or(raw.refresh_expires_in)
+                .and_then(raw_scalar)
+                .and_then(|value| seconds(&value)),
             username: raw.account_username.and_then(raw_string).and_then(|value| text(&value)),
             account_id: raw.account_id.and_then(raw_scalar).and_then(|value| text(&value)),
             scope: raw.scope.and_then(raw_string).and_then(|value| text(&value)),

@@ -52,7 +52,14 @@ impl Account {
         fx: &mut Vec<Effect>,
     ) {
         let TokenResponse {
-            access_token, token_type, refresh_token, expires_in, username, account_id, ..
+            access_token,
+            token_type,
+            refresh_token,
+            expires_in,
+            refresh_expires_in,
+            username,
+            account_id,
+            ..
         } = tokens;
         let grant = Grant {
             generation: self.next_generation(),
@@ -63,6 +70,7 @@ impl Account {
             account_id,
             granted_at: now.at,
             kept: 0,
+            refresh_expires_at: policy::lifetime(refresh_expires_in).map(|lifetime| now.at + lifetime),
         };
         let anothers = self.working().filter(|current| current.is_anothers(&grant)).map(describe);
         if let Some(holder) = anothers.filter(|_| !replace) {
@@ -112,6 +120,7 @@ impl Account {
             account_id: None,
             granted_at: now.at,
             kept: 0,
+            refresh_expires_at: None,
         }
     }
 

@@ -318,7 +318,11 @@ impl Account {
 /// `old` with what the server gave for it. A refresh token that it does not repeat stays valid (RFC 6749, section 6).
 pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
     let kept = tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token;
+    // What the server says of the token that it gives now; an old one's end is where it was.
+    let refresh_expires_at = policy::lifetime(tokens.refresh_expires_in).map(|lifetime| now + lifetime);
+    let refresh_expires_at = refresh_expires_at.or(old.refresh_expires_at.filter(|_| kept));
     Grant {
+        refresh_expires_at,
         refresh_token: tokens.refresh_token.or_else(|| old.refresh_token.clone()),
         access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, now)),
         username: tokens.username.or_else(|| old.username.clone()),

@@ -319,10 +319,13 @@ impl Account {
         }
     }
 
-    /// Where nothing refreshes the token, or all tries fail: when it comes near the age that it may reach.
+    /// Where nothing refreshes the token, or all tries fail: when it comes near the age that it may reach, or the
+    /// refresh token near its end.
     fn ages_at(&self) -> Option<Timestamp> {
         let is_refreshed = self.config.auto_refresh && self.trouble.is_none();
-        let access = self.grant()?.access.as_ref().filter(|_| !is_refreshed)?;
-        Some(policy::ages_at(access, self.config.policy))
+        let grant = self.grant().filter(|_| !is_refreshed)?;
+        let access = grant.access.as_ref()?;
+        let end = grant.refresh_expires_at.map(|at| policy::ends_soon_at(access.issued_at, at));
+        end.into_iter().chain([policy::ages_at(access, self.config.policy)]).min()
     }
 }

@@ -74,6 +74,7 @@ impl Provider for Arc<Server> {
                 username: None,
                 account_id: None,
                 scope: None,
+                refresh_expires_in: None,
             })
         })
     }
@@ -119,6 +120,7 @@ fn record(age: Duration) -> Record {
         account_id: None,
         granted_at: issued_at,
         kept: 0,
+        refresh_expires_at: None,
     };
     Record { grant: Some(grant), next_generation: 1, ..Record::default() }
 }
@@ -153,6 +155,7 @@ fn login() -> TokenResponse {
         username: None,
         account_id: None,
         scope: None,
+        refresh_expires_in: None,
     }
 }
 
@@ -276,6 +279,7 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
         username: None,
         account_id: None,
         scope: None,
+        refresh_expires_in: None,
     };
     keeper.accept("a", tokens, false).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("AT"));

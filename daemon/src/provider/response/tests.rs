@@ -13,6 +13,7 @@ fn imgurs() -> TokenResponse {
         username: Some("NAME".into()),
         account_id: Some("9042594".into()),
         scope: None,
+        refresh_expires_in: None,
     }
 }
 
@@ -28,6 +29,14 @@ fn reads_what_imgur_answers() {
 #[test]
 fn reads_what_imgur_answers_wrapped_in_data() {
     assert_eq!(read(&format!(r#"{{"data":{IMGUR},"success":true,"status":200}}"#)), Some(imgurs()));
+}
+
+#[rstest]
+#[case::as_github_has_it(r#"{"access_token":"a","refresh_token_expires_in":"1200"}"#)]
+#[case::as_keycloak_has_it(r#"{"access_token":"a","refresh_expires_in":1200}"#)]
+#[case::both(r#"{"access_token":"a","refresh_token_expires_in":1200,"refresh_expires_in":7}"#)]
+fn reads_how_long_the_refresh_token_lives(#[case] json: &str) {
+    assert_eq!(read(json).unwrap().refresh_expires_in, Some(1200));
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn grants() -> impl Strategy<Value = Grant> {
                 account_id,
                 granted_at,
                 kept,
+                refresh_expires_at: None,
             },
         )
 }

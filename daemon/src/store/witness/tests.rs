@@ -18,6 +18,7 @@ fn record() -> Record {
         account_id: None,
         granted_at: Timestamp::default(),
         kept: 0,
+        refresh_expires_at: None,
     };
     Record { grant: Some(grant), ..Record::default() }
 }

@@ -204,6 +204,7 @@ fn grant(expires_in: Option<i64>) -> Grant {
         account_id: None,
         granted_at: START,
         kept: 0,
+        refresh_expires_at: None,
     }
 }
 
@@ -221,6 +222,7 @@ fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
         username: Some("alice".to_owned()),
         account_id: None,
         scope: None,
+        refresh_expires_in: None,
     }
 }
 

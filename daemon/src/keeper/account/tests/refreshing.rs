@@ -319,6 +319,28 @@ fn with_auto_refresh_off_nothing_happens_until_somebody_asks() {
 }
 
 #[test]
+fn the_end_of_a_refresh_token_is_known_ahead_where_nothing_refreshes_it() {
+    let mut bench = Bench::new(Settings { auto_refresh: Some(false), ..Settings::default() });
+    bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
+    let ages_at = |bench: &Bench| bench.account().snapshot(bench.now.at).ages_at;
+    assert_eq!(ages_at(&bench), Some(START + 25 * DAY), "the greatest age is 28 days");
+    bench.want(Want::New).unwrap();
+    let refresh_expires_in = Some(20 * 24 * 3600);
+    bench.refreshed(TokenResponse { refresh_expires_in, ..tokens("AT2", Some("RT2")) });
+    let ends_soon_at = bench.now.at + 17 * DAY;
+    assert_eq!(ages_at(&bench), Some(ends_soon_at));
+    // The same refresh token ends when it did, and a new one when the server says.
+    bench.pass(MINUTE);
+    bench.want(Want::New).unwrap();
+    bench.refreshed(tokens("AT3", None));
+    assert_eq!(ages_at(&bench), Some(ends_soon_at));
+    bench.pass(MINUTE);
+    bench.want(Want::New).unwrap();
+    bench.refreshed(tokens("AT4", Some("RT4")));
+    assert_eq!(ages_at(&bench), Some(bench.now.at + 25 * DAY));
+}
+
+#[test]
 fn a_token_of_unknown_lifetime_is_served_until_it_is_rejected() {
     let mut bench = Bench::with(record(grant(None)));
     bench.pass(27 * DAY);
