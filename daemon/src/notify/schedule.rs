@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::notice::Notice;
+use super::notice::{Matter, Notice};
 use crate::grant::Timestamp;
 
 /// What is to be told of each account, and when.
@@ -60,7 +60,7 @@ impl Schedule {
                 if entry.times == 0 {
                     entry.due = entry.due.map(|due| due.min(now + notice.grace));
                 }
-                if entry.held && !held {
+                if entry.held && !held && notice.matter == Matter::Consent {
                     // Whoever ended the sign-in knows how things are.
                     let later = pause.map(|pause| now + pause);
                     entry.due = entry.due.max(later).filter(|_| later.is_some());

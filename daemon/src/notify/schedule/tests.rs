@@ -1,4 +1,3 @@
-use super::super::notice::Matter;
 use super::*;
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -110,6 +109,16 @@ fn nothing_interrupts_a_sign_in_and_one_that_failed_is_left_alone_for_a_pause() 
     assert_eq!(schedule.next(), None);
     schedule.update("mine", Some(consent()), false, START);
     assert_eq!(schedule.next(), Some(START + HOUR));
+}
+
+#[test]
+fn trouble_that_comes_with_a_sign_in_is_told_after_it() {
+    let mut schedule = schedule();
+    let unsaved = || Some(notice(Matter::Unsaved, Duration::from_secs(10)));
+    schedule.update("mine", unsaved(), true, START);
+    schedule.update("mine", unsaved(), false, START);
+    assert!(!shown(&mut schedule, START), "not within its grace");
+    assert!(shown(&mut schedule, START + Duration::from_secs(10)));
 }
 
 #[test]
