@@ -65,7 +65,7 @@ install: ## Install below PREFIX (~/.local), for packages below DESTDIR
 	'$(TARGET)/release/imgurctl' completions fish >'$(DESTDIR)$(FISHDIR)/imgurctl.fish'
 	@if test -z '$(DESTDIR)'; then \
 		command -v imgurctl >/dev/null || echo 'Put $(BINDIR) on your PATH to find imgurctl.'; \
-		echo 'Next: imgurctl init; systemctl --user daemon-reload; systemctl --user enable --now imgurd'; \
+		echo 'Next: systemctl --user enable --now imgurd (on a machine without a keyring, first: imgurctl init --store file)'; \
 	fi
 
 uninstall: ## Remove what install put there; settings and tokens stay
