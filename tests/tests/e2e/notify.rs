@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use imgurd_proto::State;
 use imgurd_tests::browser;
+use imgurd_tests::chromium::Chromium;
 use imgurd_tests::fake::{Behaviour, PATIENCE};
 use imgurd_tests::testbed::{Answer, Bus, Scene, Testbed, in_time, next};
 use tokio::sync::mpsc;
@@ -360,7 +361,7 @@ fn click_on_dunst(bed: &Testbed) {
 }
 
 #[test]
-fn a_click_on_a_real_servers_notification_leads_to_a_token_after_a_crash_too() {
+fn a_click_on_a_real_servers_notification_leads_through_a_real_browser_to_a_token_after_a_crash_too() {
     let (scene, _bus) = scene();
     let (server, _display) = dunst(&scene.bed);
     scene.ctl(&["token"]).exits(4);
@@ -368,7 +369,10 @@ fn a_click_on_a_real_servers_notification_leads_to_a_token_after_a_crash_too() {
     let _server = start(dunst_command(&scene.bed));
     click_on_dunst(&scene.bed);
     let url = in_time(opened(&scene));
-    browser::allow(&url, "alice");
+    let browser = Chromium::start(&scene.bed);
+    browser.open(&url);
+    browser.press("allow");
+    browser.wait_for_heading("Signed in as alice");
     scene.wait_until(|account| account.state == State::Fresh);
     assert!(scene.fake.is_live(&scene.token()));
 }
