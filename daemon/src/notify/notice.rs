@@ -222,8 +222,11 @@ fn reason(account: &Account) -> String {
     sentence(account.reason.as_deref().unwrap_or("See `imgurctl status`"))
 }
 
+/// A reason may begin as the rest of another sentence does.
 fn sentence(text: &str) -> String {
-    format!("{}.", text.trim_end_matches('.'))
+    let text = text.trim_end_matches('.');
+    let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
+    format!("{}{rest}.", first.to_uppercase())
 }
 
 /// Plain text as the markup that servers with `body-markup` read.

@@ -111,3 +111,13 @@ fn a_servers_name_for_somebody_fits_one_line() {
     let summary = Notice::done(&odd.account).summary;
     assert!(summary.len() < 100 && !summary.contains('\n'), "{summary}");
 }
+
+#[test]
+fn a_reason_becomes_a_whole_sentence() {
+    for (reason, body) in
+        [("the server says no; mend it", "The server says no; mend it."), ("Émile.", "Émile.")]
+    {
+        let refused = changed(&outlook(State::Misconfigured), |it| it.reason = Some(reason.to_owned()));
+        assert_eq!(Notice::of(&refused, false, NOW).unwrap().body, body);
+    }
+}
