@@ -1,10 +1,11 @@
 //! One account as a pure state machine: `(state, event, now) -> (state, effects)`.
 //!
 //! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
-//! `refreshing` keeps the token fresh, `granting` takes in grants and lets them go, `saving` keeps the store abreast,
-//! `view` says how it all looks from outside.
+//! `refreshing` keeps the token fresh, `granting` takes in grants and lets them go, `importing` takes in those obtained
+//! elsewhere, `saving` keeps the store abreast, `view` says how it all looks from outside.
 
 mod granting;
+mod importing;
 mod refreshing;
 mod saving;
 #[cfg(test)]

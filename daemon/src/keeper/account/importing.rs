@@ -1,0 +1,211 @@
+//! Grants obtained elsewhere: verified by a refresh before anything makes way for them.
+
+use imgurd_proto::{Error, Secret};
+
+use super::granting::Pending;
+use super::refreshing::{Refresh, access, renewed};
+use super::{Account, Effect, Now, Ticket};
+use crate::grant::Grant;
+use crate::provider::{Answer, TokenRequest, Transient};
+
+/// An import over a working grant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Import {
+    ticket: Ticket,
+    generation: u64,
+    /// Whether it may displace what it cannot be compared with.
+    replace: bool,
+    /// Whether the grant came with it, rather than having been set aside before.
+    is_new: bool,
+}
+
+impl Account {
+    pub(super) fn candidate(
+        &mut self,
+        refresh_token: Secret,
+        access_token: Option<Secret>,
+        username: Option<String>,
+        now: Now,
+    ) -> Grant {
+        // How old an imported access token is nobody knows, so nothing is known of its expiry either.
+        let access = access_token.map(|token| access(token, "Bearer".to_owned(), None, now.at));
+        Grant {
+            generation: self.next_generation(),
+            issuer: self.config.issuer(),
+            refresh_token: Some(refresh_token),
+            access,
+            username,
+            account_id: None,
+            granted_at: now.at,
+            kept: 0,
+            refresh_expires_at: None,
+        }
+    }
+
+    /// Without a working grant the candidate becomes the grant, and its first refresh verifies it. Otherwise it is
+    /// verified first, from the place where displaced grants are kept, so that spending it cannot lose it.
+    pub(super) fn import(
+        &mut self,
+        ticket: Ticket,
+        candidate: Grant,
+        replace: bool,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
+        let current = self.working();
+        if let Some(current) = current.filter(|current| current.is_anothers(&candidate) && !replace) {
+            let reason =
+                self.belongs_to_another(&candidate, current, "nothing was changed; import it with --replace");
+            return fx.push(Effect::Reply { ticket, result: Err(reason) });
+        }
+        if self.is_on_its_way(&candidate) {
+            let reason = format!("An import into {} is being verified; try again in a moment", self.name);
+            let error = Error::TemporarilyUnavailable { reason, retry_at: None };
+            return fx.push(Effect::Reply { ticket, result: Err(error) });
+        }
+        let is_the_same = current.is_some_and(|current| current.refresh_token == candidate.refresh_token);
+        let has_none = current.is_none();
+        let is_held =
+            |it: &Grant| it.refresh_token == candidate.refresh_token && it.issuer == candidate.issuer;
+        let held = self.record.displaced.iter().position(|displaced| is_held(&displaced.grant));
+        if has_none || is_the_same {
+            let grant = held.map_or(candidate, |index| self.record.displaced.remove(index).grant);
+            if !is_the_same {
+                self.install(grant, now);
+            }
+            self.settling.push(ticket);
+            return self.try_now(now);
+        }
+        let generation =
+            held.map_or(candidate.generation, |index| self.record.displaced[index].grant.generation);
+        let is_new = held.is_none();
+        let revision = if is_new { self.set_aside(candidate, now) } else { self.ledger.touch() };
+        self.pending
+            .push(Pending::Recording { revision, import: Import { ticket, generation, replace, is_new } });
+    }
+
+    /// Whether another import is being verified, or this very token may be before the server already: for the grant
+    /// that made way, or for one that was logged out and whose answer nobody will keep.
+    fn is_on_its_way(&self, candidate: &Grant) -> bool {
+        let sent = match self.refresh {
+            Refresh::Sent { generation, .. } if !self.is_in_use(generation) => {
+                Some(self.displaced(generation))
+            }
+            _ => None,
+        };
+        let may_be_this =
+            |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
+        self.verifying().is_some() || sent.is_some_and(may_be_this)
+    }
+
+    pub(super) fn send_recorded_verification(&mut self, fx: &mut Vec<Effect>) {
+        for index in 0..self.pending.len() {
+            if let Pending::Recording { revision, import } = self.pending[index]
+                && self.ledger.has_saved(revision)
+                && let Some(token) = self.displaced(import.generation).and_then(|it| it.refresh_token.clone())
+            {
+                let op = self.send(TokenRequest::Refresh(token), fx);
+                self.pending[index] = Pending::Verify { op, import };
+            }
+        }
+    }
+
+    pub(super) fn verification_not_recorded(&mut self, reason: &str, fx: &mut Vec<Effect>) {
+        let recording = self.pending.extract_if(.., |pending| matches!(pending, Pending::Recording { .. }));
+        for pending in recording.collect::<Vec<_>>() {
+            if let Pending::Recording { import: Import { ticket, generation, is_new, .. }, .. } = pending {
+                self.forget_candidate(generation, is_new);
+                let reason =
+                    format!("{reason}. The token was not used; import it again once the store answers");
+                fx.push(Effect::Reply { ticket, result: Err(Error::StoreUnavailable { reason }) });
+            }
+        }
+    }
+
+    pub(super) fn verified(&mut self, import: Import, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
+        let Import { ticket, generation, replace, is_new } = import;
+        let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
+        else {
+            let error = Error::login("The account was signed out meanwhile; import the token again");
+            return fx.push(Effect::Reply { ticket, result: Err(error) });
+        };
+        let error = match answer {
+            Answer::Granted(tokens) => {
+                let candidate = renewed(&self.record.displaced[index].grant, tokens, now.at);
+                self.record.displaced[index].grant = candidate.clone();
+                self.ledger.touch_grant();
+                match self.working().filter(|current| !current.is_same_persons(&candidate) && !replace) {
+                    Some(current) => {
+                        let name = &self.name;
+                        let then =
+                            format!("it was set aside; run `imgurctl restore {name}` to change over to it");
+                        self.belongs_to_another(&candidate, current, &then)
+                    }
+                    None => return self.promote(index, ticket, now),
+                }
+            }
+            Answer::Transient(_) if replace => return self.promote(index, ticket, now),
+            other => {
+                self.forget_candidate(generation, is_new);
+                self.verification_failed(other)
+            }
+        };
+        fx.push(Effect::Reply { ticket, result: Err(error) });
+    }
+
+    /// A set-aside grant becomes the one in use.
+    pub(super) fn promote(&mut self, index: usize, ticket: Ticket, now: Now) {
+        let grant = self.record.displaced.remove(index).grant;
+        let is_verified = grant.access.as_ref().is_some_and(|access| access.issued_at == now.at);
+        self.install(grant, now);
+        if !is_verified {
+            self.try_now(now);
+        }
+        self.ledger.publish_when_saved([ticket]);
+    }
+
+    /// The imported grant whose refresh token is on its way to the server, or about to be.
+    pub(super) fn verifying(&self) -> Option<u64> {
+        self.pending.iter().find_map(|pending| match pending {
+            Pending::Recording { import, .. } | Pending::Verify { import, .. } => Some(import.generation),
+            Pending::Exchange { .. } => None,
+        })
+    }
+
+    fn displaced(&self, generation: u64) -> Option<&Grant> {
+        self.record
+            .displaced
+            .iter()
+            .map(|displaced| &displaced.grant)
+            .find(|grant| grant.generation == generation)
+    }
+
+    /// A candidate that came to nothing goes; one that had been set aside before stays there.
+    fn forget_candidate(&mut self, generation: u64, is_new: bool) {
+        if is_new {
+            self.record.displaced.retain(|displaced| displaced.grant.generation != generation);
+            self.ledger.touch();
+        }
+    }
+
+    fn verification_failed(&self, answer: Answer) -> Error {
+        match answer {
+            Answer::Misconfigured { setting, reason } => {
+                self.misconfigured_by(setting, &reason, "import again")
+            }
+            Answer::Refused { reason } => Error::invalid(
+                "text",
+                format!("The server refused this token ({reason}); the grant at hand stays"),
+            ),
+            Answer::Transient(Transient { reason, .. }) => Error::TemporarilyUnavailable {
+                reason: format!(
+                    "The token could not be verified: {reason}. The grant at hand stays; try again later, or import with --replace"
+                ),
+                retry_at: None,
+            },
+            Answer::Granted(_) => {
+                Error::invalid("text", "The server's answer came twice; run `imgurctl status`")
+            }
+        }
+    }
+}
