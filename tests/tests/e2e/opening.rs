@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use imgurd_tests::browser;
 use imgurd_tests::fake::PATIENCE;
-use imgurd_tests::testbed::in_time;
+use imgurd_tests::testbed::{Scene, in_time};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, interface, object_server::SignalEmitter};
@@ -88,19 +88,44 @@ async fn soon<T>(inbox: &mut mpsc::UnboundedReceiver<T>) -> T {
     timeout(PATIENCE, inbox.recv()).await.expect("in time").expect("it runs")
 }
 
+/// A portal whose dialogs all end like this, and what it is asked to open.
+async fn portal(scene: &Scene, response: u32) -> (Connection, mpsc::UnboundedReceiver<String>) {
+    let (opened, uris) = mpsc::unbounded_channel();
+    let connection = scene.bed.connect().await;
+    let object = Portal { opened, response };
+    connection.object_server().at("/org/freedesktop/portal/desktop", object).await.unwrap();
+    connection.request_name("org.freedesktop.portal.Desktop").await.unwrap();
+    (connection, uris)
+}
+
+/// A service manager whose jobs all end like this, and the units it is asked to start.
+async fn service_manager(
+    scene: &Scene,
+    result: &'static str,
+) -> (Connection, mpsc::UnboundedReceiver<(String, String, Properties)>) {
+    let (sender, units) = mpsc::unbounded_channel();
+    let connection = scene.bed.connect().await;
+    let object = Manager { units: sender, result };
+    connection.object_server().at("/org/freedesktop/systemd1", object).await.unwrap();
+    connection.request_name("org.freedesktop.systemd1").await.unwrap();
+    (connection, units)
+}
+
+/// A program has asked for a token, and the person has pressed *Sign in*.
+async fn sign_in_clicked(scene: &Scene) -> Server {
+    let mut server = Server::start(&scene.bed, BUTTONS).await;
+    scene.ctl(&["token"]).exits(4);
+    let id = server.notified().await.id;
+    server.press(id, "sign-in").await;
+    server
+}
+
 #[test]
 fn the_portal_is_asked_first() {
     let (scene, _bus) = scene();
     in_time(async {
-        let (opened, mut uris) = mpsc::unbounded_channel();
-        let portal = scene.bed.connect().await;
-        let object = Portal { opened, response: 0 };
-        portal.object_server().at("/org/freedesktop/portal/desktop", object).await.unwrap();
-        portal.request_name("org.freedesktop.portal.Desktop").await.unwrap();
-        let mut server = Server::start(&scene.bed, BUTTONS).await;
-        scene.ctl(&["token"]).exits(4);
-        let id = server.notified().await.id;
-        server.press(id, "sign-in").await;
+        let (_portal, mut uris) = portal(&scene, 0).await;
+        let mut server = sign_in_clicked(&scene).await;
         browser::allow(&soon(&mut uris).await, "alice");
         assert_eq!(server.notified().await.summary, "Signed in as alice");
     });
@@ -111,15 +136,8 @@ fn the_portal_is_asked_first() {
 fn a_browser_that_the_person_did_not_choose_leaves_them_the_page() {
     let (scene, _bus) = scene();
     in_time(async {
-        let (opened, mut uris) = mpsc::unbounded_channel();
-        let portal = scene.bed.connect().await;
-        let object = Portal { opened, response: 1 };
-        portal.object_server().at("/org/freedesktop/portal/desktop", object).await.unwrap();
-        portal.request_name("org.freedesktop.portal.Desktop").await.unwrap();
-        let mut server = Server::start(&scene.bed, BUTTONS).await;
-        scene.ctl(&["token"]).exits(4);
-        let id = server.notified().await.id;
-        server.press(id, "sign-in").await;
+        let (_portal, mut uris) = portal(&scene, 1).await;
+        let mut server = sign_in_clicked(&scene).await;
         let uri = soon(&mut uris).await;
         let page = server.notified().await;
         assert!(page.body.contains(&uri.replace('&', "&amp;")), "{}", page.body);
@@ -130,15 +148,8 @@ fn a_browser_that_the_person_did_not_choose_leaves_them_the_page() {
 fn without_a_portal_the_service_manager_starts_it_outside_the_daemon() {
     let (scene, _bus) = scene();
     in_time(async {
-        let (sender, mut units) = mpsc::unbounded_channel();
-        let systemd = scene.bed.connect().await;
-        let object = Manager { units: sender, result: "done" };
-        systemd.object_server().at("/org/freedesktop/systemd1", object).await.unwrap();
-        systemd.request_name("org.freedesktop.systemd1").await.unwrap();
-        let mut server = Server::start(&scene.bed, BUTTONS).await;
-        scene.ctl(&["token"]).exits(4);
-        let id = server.notified().await.id;
-        server.press(id, "sign-in").await;
+        let (_systemd, mut units) = service_manager(&scene, "done").await;
+        let mut server = sign_in_clicked(&scene).await;
         let (name, mode, properties) = soon(&mut units).await;
         assert!(name.starts_with("imgurd-browser-") && name.ends_with(".service"), "{name}");
         assert_eq!(mode, "fail");
@@ -155,5 +166,21 @@ fn without_a_portal_the_service_manager_starts_it_outside_the_daemon() {
         assert!(program.ends_with("/xdg-open"), "{program}");
         browser::allow(&arguments[1], "alice");
         assert_eq!(server.notified().await.summary, "Signed in as alice");
+    });
+}
+
+#[test]
+fn a_unit_that_finds_no_browser_leaves_the_person_the_page() {
+    let (scene, _bus) = scene();
+    in_time(async {
+        let (_systemd, mut units) = service_manager(&scene, "failed").await;
+        let mut server = sign_in_clicked(&scene).await;
+        soon(&mut units).await;
+        let page = server.notified().await;
+        assert!(
+            page.body.contains("found no browser") && page.body.contains(&scene.fake.origin()),
+            "{}",
+            page.body
+        );
     });
 }
