@@ -2,12 +2,13 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use rustix::io::Errno;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -17,6 +18,9 @@ use crate::grant::Timestamp;
 pub trait Clock: Send + Sync {
     /// What the wall clock says.
     fn now(&self) -> Timestamp;
+
+    /// How long the machine has been up, time asleep included (`CLOCK_BOOTTIME`): nobody can set it.
+    fn uptime(&self) -> Duration;
 
     /// Returns once the wall clock has reached `deadline`, or has been set: look at [`Clock::now`] again. Without a
     /// deadline it waits for ever. One caller at a time.
@@ -79,6 +83,11 @@ impl Clock for SystemClock {
         Timestamp::from_millis(millis)
     }
 
+    fn uptime(&self) -> Duration {
+        let since_boot = clock_gettime(ClockId::Boottime);
+        Duration::try_from(since_boot).unwrap_or_default()
+    }
+
     fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let waited = match self.arm(deadline) {
@@ -95,8 +104,6 @@ impl Clock for SystemClock {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test]

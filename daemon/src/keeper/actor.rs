@@ -1,7 +1,7 @@
 //! The one task that owns every account. It never waits for a server, a store or a caller: those have tasks of their
 //! own, whose outcomes come back as messages.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,22 +24,57 @@ const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// What the actor is told. The senders queue here when it is busy; there are at most as many as there are callers.
 const QUEUE: usize = 64;
 
+/// Where random numbers in 0..1 come from: a simulation says, so that it can be repeated.
+pub(super) type Dice = Box<dyn FnMut() -> f64 + Send>;
+
 type Reply = oneshot::Sender<Result<Progress, Error>>;
 
 pub(super) enum Message {
-    Ask { account: String, ask: Ask, reply: Reply },
-    Happened { account: String, event: Event },
-    Configure { config: Arc<Config>, reply: oneshot::Sender<()> },
-    Login { account: String, login: Option<String>, reply: oneshot::Sender<()> },
-    Identify { account: String, reply: oneshot::Sender<Identity> },
-    Identified { account: String, generation: u64, identity: Identity, reply: oneshot::Sender<Identity> },
-    Unlock { reply: oneshot::Sender<Result<(), Error>> },
-    Unlocked { result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>> },
-    Drain { reply: oneshot::Sender<()> },
+    Ask {
+        account: String,
+        ask: Ask,
+        reply: Reply,
+    },
+    Happened {
+        account: String,
+        event: Event,
+    },
+    Configure {
+        config: Arc<Config>,
+        reply: oneshot::Sender<()>,
+    },
+    Login {
+        account: String,
+        login: Option<String>,
+        reply: oneshot::Sender<()>,
+    },
+    Identify {
+        account: String,
+        reply: oneshot::Sender<Identity>,
+    },
+    Identified {
+        account: String,
+        generation: u64,
+        identity: Identity,
+        reply: oneshot::Sender<Identity>,
+    },
+    Unlock {
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
+    Unlocked {
+        result: Result<(), StoreError>,
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
+    Drain {
+        reply: oneshot::Sender<()>,
+    },
+    /// Lets a test look at the machines themselves.
+    #[cfg(test)]
+    Inspect(Box<dyn FnOnce(&BTreeMap<String, Slot>) + Send>),
 }
 
-struct Slot {
-    account: Account,
+pub(super) struct Slot {
+    pub(super) account: Account,
     snapshot: watch::Sender<Snapshot>,
     wake: Option<Timestamp>,
     /// Whether the configuration still has it.
@@ -50,7 +85,9 @@ struct Actor {
     provider: Arc<dyn Provider>,
     store: Arc<dyn TokenStore>,
     clock: Arc<dyn Clock>,
-    slots: HashMap<String, Slot>,
+    /// Random numbers in 0..1, for jitter.
+    dice: Dice,
+    slots: BTreeMap<String, Slot>,
     wakes: BTreeSet<(Timestamp, String)>,
     waiting: HashMap<Ticket, Reply>,
     last_ticket: Ticket,
@@ -69,6 +106,16 @@ pub fn spawn(
     store: Arc<dyn TokenStore>,
     clock: Arc<dyn Clock>,
 ) -> Keeper {
+    spawn_with_dice(config, provider, store, clock, Box::new(rand::random))
+}
+
+pub(super) fn spawn_with_dice(
+    config: &Config,
+    provider: Arc<dyn Provider>,
+    store: Arc<dyn TokenStore>,
+    clock: Arc<dyn Clock>,
+    dice: Dice,
+) -> Keeper {
     let (messages, inbox) = mpsc::channel(QUEUE);
     let (own, own_inbox) = mpsc::channel(QUEUE);
     let (directory, directory_reader) = watch::channel(Arc::default());
@@ -77,7 +124,8 @@ pub fn spawn(
         provider,
         store,
         clock: clock.clone(),
-        slots: HashMap::new(),
+        dice,
+        slots: BTreeMap::new(),
         wakes: BTreeSet::new(),
         waiting: HashMap::new(),
         last_ticket: 0,
@@ -103,14 +151,16 @@ impl Actor {
         let mut store_changes = self.store.changes();
         loop {
             let wake = self.wakes.first().map(|(at, _)| *at);
+            // In this order: outcomes before wishes, so that no crowd of callers keeps an answer from being stored.
             tokio::select! {
+                biased;
                 message = own_inbox.recv() => message.into_iter().for_each(|message| self.take(message)),
+                () = clock.sleep_until(wake) => self.tick(),
+                () = changed(&mut store_changes) => self.reload(),
                 message = inbox.recv() => match message {
                     Some(message) => self.take(message),
                     None => return,
                 },
-                () = clock.sleep_until(wake) => self.tick(),
-                () = changed(&mut store_changes) => self.reload(),
             }
             self.finish_draining();
         }
@@ -138,6 +188,8 @@ impl Actor {
             Message::Unlock { reply } => self.unlock(reply),
             Message::Unlocked { result, reply } => self.unlocked(result, reply),
             Message::Drain { reply } => self.drain(reply),
+            #[cfg(test)]
+            Message::Inspect(look) => look(&self.slots),
         }
     }
 
@@ -337,8 +389,8 @@ impl Actor {
         }
     }
 
-    fn now(&self) -> Now {
-        Now { at: self.clock.now(), dice: rand::random() }
+    fn now(&mut self) -> Now {
+        Now { at: self.clock.now(), dice: (self.dice)() }
     }
 }
 

@@ -31,6 +31,10 @@ impl Clock for PausedClock {
         START + self.0.elapsed()
     }
 
+    fn uptime(&self) -> Duration {
+        self.0.elapsed()
+    }
+
     fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()> {
         let pause = deadline.map(|deadline| deadline.since(self.now()));
         Box::pin(async move {
