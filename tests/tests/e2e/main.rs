@@ -14,10 +14,12 @@ mod keyring;
 mod lifecycle;
 mod notify;
 mod opening;
+mod overload;
 mod refresh;
 mod secrets;
 mod store;
 mod tokens;
+mod users;
 mod wire;
 
 use std::time::{Duration, SystemTime};
