@@ -34,7 +34,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Client(ClientError::Keeper(error)) => keeper_code(error),
-            Self::Client(ClientError::Unreachable { .. }) => 8,
+            Self::Client(ClientError::Unreachable { .. } | ClientError::Silent { .. }) => 8,
             Self::Client(ClientError::Connection(error)) if is_hang_up(error) => 8,
             Self::Cancelled => 130,
             Self::NoReader => 0,
@@ -186,6 +186,13 @@ mod tests {
     fn takes_a_daemon_that_hangs_up_for_unreachable() {
         let failure = Failure::Client(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         assert_eq!((failure.exit_code(), failure.name()), (8, "DaemonUnreachable"));
+    }
+
+    #[test]
+    fn takes_a_daemon_that_says_nothing_for_unreachable() {
+        let failure = Failure::Client(ClientError::Silent { after: std::time::Duration::from_secs(25) });
+        assert_eq!((failure.exit_code(), failure.name()), (8, "DaemonUnreachable"));
+        assert!(failure.to_string().starts_with("imgurd has not answered for 25 s"), "{failure}");
     }
 
     #[test]

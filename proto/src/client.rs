@@ -3,16 +3,23 @@
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::marker::PhantomData;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use interprocess::local_socket::traits::Stream as _;
-use interprocess::local_socket::{GenericFilePath, Stream, ToFsName};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo};
 use crate::{Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
+
+/// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// Why a call did not give what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +34,17 @@ pub enum ClientError {
         /// What the system said.
         source: io::Error,
     },
-    /// The keeper said no.
+    /// The daemon, if it is one, is there and does nothing.
+    #[error(
+        "imgurd has not answered for {} s, though it always does by then; see `journalctl --user -u imgurd`, and restart \
+         it with `systemctl --user restart imgurd`",
+        .after.as_secs()
+    )]
+    Silent {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The keeper said no; or the system did, since its socket is another user's.
     #[error(transparent)]
     Keeper(#[from] Error),
     /// The daemon does not understand the call, as an older one does not a newer call.
@@ -57,10 +74,11 @@ pub fn socket_path() -> PathBuf {
     })
 }
 
-/// A connection to the keeper. Calls block until they are answered, for which the keeper sets the bounds.
+/// A connection to the keeper. Calls block until they are answered, for which the keeper sets the bounds; one that does
+/// not keep them is given up soon after ([`ClientError::Silent`]), and its connection with it.
 #[derive(Debug)]
 pub struct Client {
-    stream: BufReader<Stream>,
+    stream: BufReader<UnixStream>,
 }
 
 impl Client {
@@ -71,10 +89,12 @@ impl Client {
 
     /// Connects to the daemon behind `path`.
     pub fn connect_to(path: &Path) -> Result<Self, ClientError> {
-        path.to_fs_name::<GenericFilePath>()
-            .and_then(Stream::connect)
-            .map(|stream| Self { stream: BufReader::new(stream) })
-            .map_err(|source| ClientError::Unreachable { path: path.to_owned(), source })
+        let stream = dial(path).map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => ClientError::Silent { after: MARGIN },
+            io::ErrorKind::PermissionDenied => not_ours(path).into(),
+            _ => ClientError::Unreachable { path: path.to_owned(), source },
+        })?;
+        Ok(Self { stream: BufReader::new(stream) })
     }
 
     /// The current access token of `account`, or of the default one.
@@ -96,31 +116,59 @@ impl Client {
     /// Calls a method and waits for its one answer.
     pub fn call<M: Method>(&mut self, call: &M) -> Result<M::Reply, ClientError> {
         self.send(&format!("{INTERFACE}.{}", M::NAME), call, false)?;
-        self.receive().map(|reply| reply.parameters)
+        self.receive(Some(call.patience())).map(|reply| reply.parameters)
     }
 
     /// Calls a method that answers more than once.
     pub fn stream<M: Method>(&mut self, call: &M) -> Result<Replies<'_, M>, ClientError> {
         self.send(&format!("{INTERFACE}.{}", M::NAME), call, true)?;
-        Ok(Replies { client: self, more: true, method: PhantomData })
+        Ok(Replies { client: self, more: true, patience: Some(call.patience()), method: PhantomData })
     }
 
     /// What the daemon says of itself, its version among it.
     pub fn info(&mut self) -> Result<ServiceInfo, ClientError> {
         self.send("org.varlink.service.GetInfo", &serde_json::Map::new(), false)?;
-        self.receive().map(|reply| reply.parameters)
+        self.receive(Some(Duration::ZERO)).map(|reply| reply.parameters)
     }
 
-    fn send<P: serde::Serialize>(&mut self, method: &str, parameters: &P, more: bool) -> io::Result<()> {
+    fn send<P: serde::Serialize>(
+        &mut self,
+        method: &str,
+        parameters: &P,
+        more: bool,
+    ) -> Result<(), ClientError> {
         let call = Call { method: method.to_owned(), parameters: Some(parameters), more, oneway: false };
-        let mut message = serde_json::to_vec(&call)?;
+        let mut message = serde_json::to_vec(&call).map_err(io::Error::from)?;
         message.push(0);
-        self.stream.get_mut().write_all(&message)
+        self.stream.get_mut().write_all(&message).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => self.give_up(MARGIN),
+            _ => self.last_words().unwrap_or_else(|| error.into()),
+        })
     }
 
-    fn receive<R: DeserializeOwned>(&mut self) -> Result<Reply<R>, ClientError> {
+    /// What the daemon said before it hung up, as it does on who is one too many. That can be read, although nothing can
+    /// be written any more (unix(7)).
+    fn last_words(&mut self) -> Option<ClientError> {
+        let said = self.receive::<IgnoredAny>(Some(Duration::ZERO)).err();
+        said.filter(|said| !matches!(said, ClientError::Connection(_)))
+    }
+
+    /// Hangs up: an answer that came now would be taken for that to the next call.
+    fn give_up(&self, after: Duration) -> ClientError {
+        let _ = self.stream.get_ref().shutdown(Shutdown::Both);
+        ClientError::Silent { after }
+    }
+
+    /// The next answer, which the keeper has promised within `patience`, if at all.
+    fn receive<R: DeserializeOwned>(&mut self, patience: Option<Duration>) -> Result<Reply<R>, ClientError> {
+        let after = patience.map(|patience| patience.saturating_add(MARGIN));
+        self.stream.get_ref().set_read_timeout(after)?;
         let mut message = Vec::new();
-        self.stream.by_ref().take(MAX_MESSAGE as u64 * 16).read_until(0, &mut message)?;
+        let read = self.stream.by_ref().take(MAX_MESSAGE as u64 * 16).read_until(0, &mut message);
+        read.map_err(|error| match (error.kind(), after) {
+            (io::ErrorKind::WouldBlock, Some(after)) => self.give_up(after),
+            _ => error.into(),
+        })?;
         if message.pop() != Some(0) {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
@@ -134,6 +182,25 @@ impl Client {
         let parameters = serde_json::from_str(text).map_err(io::Error::from)?;
         Ok(Reply { parameters, continues })
     }
+}
+
+/// Connects, and does not wait for ever for a daemon that takes nobody in: its queue may be full.
+fn dial(path: &Path) -> io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // This bounds connecting as well (socket(7)), for which the standard library has no bound.
+    set_socket_timeout(&socket, Timeout::Send, Some(MARGIN))?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
+fn not_ours(path: &Path) -> Error {
+    let own = format!("/run/user/{}/imgurd/socket", rustix::process::getuid().as_raw());
+    let reason = format!(
+        "{} may not be opened: the tokens behind it are another user's; call as that user, or set IMGURD_SOCKET to \
+         the socket of your own imgurd, which is {own} by default",
+        path.display()
+    );
+    Error::AccessDenied { reason }
 }
 
 /// What every answer has, whatever it holds.
@@ -158,6 +225,8 @@ fn failure(name: &str, message: &[u8]) -> ClientError {
 pub struct Replies<'a, M> {
     client: &'a mut Client,
     more: bool,
+    /// For the first answer. When another comes is for the account, or the person, to say.
+    patience: Option<Duration>,
     method: PhantomData<M>,
 }
 
@@ -168,7 +237,7 @@ impl<M: Method> Iterator for Replies<'_, M> {
         if !self.more {
             return None;
         }
-        let answer = self.client.receive();
+        let answer = self.client.receive(self.patience.take());
         self.more = answer.as_ref().is_ok_and(|reply: &Reply<_>| reply.continues);
         Some(answer.map(|reply| reply.parameters))
     }
@@ -180,7 +249,11 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::Logout;
+    use crate::{Logout, Watch};
+
+    /// What `Watch` tells of an account.
+    const CHANGE: &[u8] = b"{\"continues\":true,\"parameters\":{\"account\":{\"name\":\"a\",\"is_default\":true,\
+        \"state\":\"empty\",\"auto_refresh\":true,\"login_pending\":false,\"unsaved\":false,\"settings\":{}}}}\0";
 
     /// What a client makes of `answer` to a call.
     fn answered_with(answer: &'static str) -> Result<crate::Done, ClientError> {
@@ -214,6 +287,54 @@ mod tests {
         assert!(matches!(service, Err(ClientError::Service(ServiceError::ExpectedMore {}))), "{service:?}");
         let newer = answered_with("{\"error\":\"org.imgurd.Keeper1.Brandnew\",\"parameters\":{\"x\":1}}\0");
         assert!(matches!(newer, Err(ClientError::Unknown { .. })), "{newer:?}");
+    }
+
+    #[test]
+    fn what_was_said_before_hanging_up_is_read_although_nothing_can_be_written() {
+        let (mut daemon, stream) = UnixStream::pair().unwrap();
+        let refusal = "{\"error\":\"org.imgurd.Keeper1.TemporarilyUnavailable\",\
+            \"parameters\":{\"reason\":\"full\"}}\0";
+        daemon.write_all(refusal.as_bytes()).unwrap();
+        drop(daemon);
+        let mut client = Client { stream: BufReader::new(stream) };
+        let refused = client.call(&Logout::default()).unwrap_err();
+        assert!(matches!(refused, ClientError::Keeper(Error::TemporarilyUnavailable { .. })), "{refused:?}");
+        assert!(matches!(client.call(&Logout::default()), Err(ClientError::Connection(_))));
+    }
+
+    #[test]
+    fn a_daemon_that_says_nothing_is_given_up_and_never_believed_again() {
+        let (mut daemon, stream) = UnixStream::pair().unwrap();
+        let mut client = Client { stream: BufReader::new(stream) };
+        let call = GetToken { wait_ms: Some(1), ..GetToken::default() };
+        let silent = client.call(&call).unwrap_err();
+        assert!(matches!(silent, ClientError::Silent { after } if after > MARGIN), "{silent:?}");
+        assert!(daemon.write_all(b"{}\0").is_err(), "nobody is there to take it for another answer");
+        assert!(matches!(client.call(&Logout::default()), Err(ClientError::Connection(_))));
+    }
+
+    #[test]
+    fn only_the_first_answer_of_a_stream_has_a_bound() {
+        let (_daemon, stream) = UnixStream::pair().unwrap();
+        let mut client = Client { stream: BufReader::new(stream) };
+        let silent = client.stream(&Watch::default()).unwrap().next().unwrap();
+        assert!(matches!(silent, Err(ClientError::Silent { .. })), "{silent:?}");
+
+        let (mut daemon, stream) = UnixStream::pair().unwrap();
+        let mut client = Client { stream: BufReader::new(stream) };
+        daemon.write_all(CHANGE).unwrap();
+        let mut changes = client.stream(&Watch::default()).unwrap();
+        changes.next().unwrap().unwrap();
+        assert_eq!(changes.patience, None);
+        daemon.write_all(CHANGE).unwrap();
+        changes.next().unwrap().unwrap();
+        assert_eq!(client.stream.get_ref().read_timeout().unwrap(), None);
+    }
+
+    #[test]
+    fn a_socket_that_may_not_be_opened_is_another_users() {
+        let reason = not_ours(Path::new("/run/user/1/imgurd/socket")).to_string();
+        assert!(reason.contains("another user's") && reason.contains("IMGURD_SOCKET"), "{reason}");
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! The methods of the interface, each as the type of its parameters.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Account, Flow, Secret, Settings, Token};
+use crate::{Account, DEFAULT_WAIT_MS, Flow, Secret, Settings, Token};
+
+/// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
+/// minutes, and writing after it.
+const LONGEST: Duration = Duration::from_mins(3);
 
 /// A method: the implementing type holds its parameters.
 pub trait Method: Serialize + DeserializeOwned {
@@ -13,6 +19,15 @@ pub trait Method: Serialize + DeserializeOwned {
     const STREAMS: bool = false;
     /// What one answer holds.
     type Reply: Serialize + DeserializeOwned;
+
+    /// How long the keeper may take to answer, to a stream for the first time. It never takes longer.
+    fn patience(&self) -> Duration {
+        LONGEST
+    }
+}
+
+fn waiting(wait_ms: Option<i64>) -> Duration {
+    Duration::from_millis(wait_ms.unwrap_or(DEFAULT_WAIT_MS).try_into().unwrap_or(0))
 }
 
 /// In Varlink, `null` says the same of an optional field as leaving it out.
@@ -25,7 +40,9 @@ where
 }
 
 macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident -> $reply:ty $(, streams $streams:literal)? {
+    ($($(#[$doc:meta])* $name:ident -> $reply:ty
+        $(, streams $streams:literal)? $(, waits $wait_ms:ident)? $(, within $patience:path)?
+    {
         $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
     })*) => {$(
         $(#[$doc])*
@@ -38,13 +55,19 @@ macro_rules! methods {
             const NAME: &'static str = stringify!($name);
             $(const STREAMS: bool = $streams;)?
             type Reply = $reply;
+            $(fn patience(&self) -> Duration {
+                waiting(self.$wait_ms)
+            })?
+            $(fn patience(&self) -> Duration {
+                $patience
+            })?
         }
     )*};
 }
 
 methods! {
     /// Asks for an access token.
-    GetToken -> TokenReply {
+    GetToken -> TokenReply, waits wait_ms {
         /// The account; absent means the default one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
@@ -57,7 +80,7 @@ methods! {
     }
 
     /// Says that a server rejected this token, and asks for another.
-    RejectToken -> TokenReply {
+    RejectToken -> TokenReply, waits wait_ms {
         /// The account; absent means the default one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
@@ -69,7 +92,7 @@ methods! {
     }
 
     /// Asks for a new token whatever the clock says.
-    Refresh -> TokenReply {
+    Refresh -> TokenReply, waits wait_ms {
         /// The account; absent means the default one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
@@ -79,14 +102,14 @@ methods! {
     }
 
     /// Lists the accounts and how they are.
-    ListAccounts -> SomeAccounts {
+    ListAccounts -> SomeAccounts, within Duration::ZERO {
         /// Only this account.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
     }
 
     /// Tells of each account now, and again at each change.
-    Watch -> OneAccount, streams true {
+    Watch -> OneAccount, streams true, within Duration::ZERO {
         /// Only this account.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,

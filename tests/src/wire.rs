@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use imgurd_proto::INTERFACE;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
 use crate::fake::PATIENCE;
@@ -68,6 +69,14 @@ impl Wire {
             // What it had not read when it closed makes a reset of the end (unix(7)).
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         }
+    }
+
+    /// Fails unless the daemon hangs up, though nothing that it has said is read.
+    pub fn expect_hang_up_unread(&self) {
+        let mut polled = [PollFd::new(self.0.get_ref(), PollFlags::empty())];
+        let patience = Timespec::try_from(PATIENCE).unwrap();
+        assert_eq!(poll(&mut polled, Some(&patience)), Ok(1), "it has not hung up");
+        assert!(polled[0].revents().contains(PollFlags::HUP));
     }
 
     /// Whether anything has arrived.

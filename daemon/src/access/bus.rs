@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgurd_proto::Error;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 use zbus::message::Header;
@@ -15,40 +15,79 @@ use super::Caller;
 /// How many callers are remembered. The next one empties the memory: asking again costs a round trip.
 const REMEMBERED: usize = 512;
 
+/// How many calls may be under way, as on the socket, where each has a connection.
+const CALLS: usize = 1024;
+
+/// How many of them may be one caller's: it takes several to leave others none.
+const CALLS_EACH: usize = 256;
+
 /// The callers on one connection to a bus. Each is asked about once: a bus never gives a unique name out twice.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct BusCallers {
-    known: Mutex<HashMap<OwnedUniqueName, Arc<OnceCell<Caller>>>>,
+    known: Mutex<HashMap<OwnedUniqueName, Arc<Known>>>,
+    calls: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Known {
+    caller: OnceCell<Caller>,
+    calls: Arc<Semaphore>,
+}
+
+/// A call that is under way for as long as this is kept.
+#[derive(Debug)]
+#[must_use = "the call is over when this is dropped"]
+pub struct Admitted {
+    _of_all: OwnedSemaphorePermit,
+    _of_the_caller: OwnedSemaphorePermit,
+}
+
+impl Default for BusCallers {
+    fn default() -> Self {
+        Self { known: Mutex::default(), calls: Arc::new(Semaphore::new(CALLS)) }
+    }
 }
 
 impl BusCallers {
-    /// Who sent the message with this header, if it may call at all.
-    pub async fn admit(&self, connection: &Connection, header: &Header<'_>) -> Result<Caller, Error> {
+    /// Lets the call with this header begin, if who sent it may call at all, and there are not too many.
+    pub async fn admit(&self, connection: &Connection, header: &Header<'_>) -> Result<Admitted, Error> {
         let sender = header.sender().ok_or_else(unknown)?;
-        let caller = self.cell(sender);
-        let caller = caller.get_or_try_init(|| ask(connection, sender)).await.map_err(|error| {
+        let known = self.known(sender);
+        let admitted = Admitted {
+            _of_the_caller: place(&known.calls, CALLS_EACH)?,
+            _of_all: place(&self.calls, CALLS)?,
+        };
+        let caller = known.caller.get_or_try_init(|| ask(connection, sender)).await.map_err(|error| {
             tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
             unknown()
         })?;
-        if caller.is_own() {
-            return Ok(*caller);
-        }
-        tracing::warn!(uid = caller.uid, "refused another user");
-        Err(Error::AccessDenied {
-            reason: "These tokens are another user's; run imgurd as the user who calls".to_owned(),
-        })
+        caller.admit()?;
+        Ok(admitted)
     }
 
-    fn cell(&self, sender: &UniqueName<'_>) -> Arc<OnceCell<Caller>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cell) = known.get(sender) {
-            return Arc::clone(cell);
+    fn known(&self, sender: &UniqueName<'_>) -> Arc<Known> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(sender) {
+            return Arc::clone(known);
         }
-        if known.len() >= REMEMBERED {
-            known.clear();
+        if all.len() >= REMEMBERED {
+            all.clear();
         }
-        Arc::clone(known.entry(sender.to_owned().into()).or_default())
+        let calls = Arc::new(Semaphore::new(CALLS_EACH));
+        let known = Arc::new(Known { caller: OnceCell::new(), calls });
+        all.insert(sender.to_owned().into(), Arc::clone(&known));
+        known
     }
+}
+
+fn place(calls: &Arc<Semaphore>, size: usize) -> Result<OwnedSemaphorePermit, Error> {
+    calls.clone().try_acquire_owned().map_err(|_| Error::TemporarilyUnavailable {
+        reason: format!(
+            "{size} calls are under way, which is as many as imgurd takes at a time; wait for the answers to some, and \
+             try again"
+        ),
+        retry_at: None,
+    })
 }
 
 async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Caller> {

@@ -4,9 +4,10 @@ mod bus;
 
 use std::io;
 
+use imgurd_proto::Error;
 use tokio::net::UnixStream;
 
-pub use bus::BusCallers;
+pub use bus::{Admitted, BusCallers};
 
 /// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +28,17 @@ impl Caller {
         Ok(Self { uid: credentials.uid(), pid: credentials.pid() })
     }
 
-    /// Whether it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
-    #[must_use]
-    pub fn is_own(self) -> bool {
-        self.uid == rustix::process::getuid().as_raw()
+    /// Itself, if it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
+    pub fn admit(self) -> Result<Self, Error> {
+        if self.uid == rustix::process::getuid().as_raw() {
+            return Ok(self);
+        }
+        tracing::warn!(uid = self.uid, "refused another user");
+        Err(Error::AccessDenied {
+            reason: "These tokens are another user's, and nobody else gets them, root neither; call as that user, or run \
+                     imgurd as the user who calls"
+                .to_owned(),
+        })
     }
 }
 
@@ -42,7 +50,8 @@ mod tests {
     async fn a_process_of_the_same_user_is_its_own() {
         let (here, _there) = UnixStream::pair().unwrap();
         let caller = Caller::of(&here).unwrap();
-        assert!(caller.is_own());
-        assert!(!Caller { uid: caller.uid + 1, ..caller }.is_own());
+        assert_eq!(caller.admit(), Ok(caller));
+        let another = Caller { uid: caller.uid + 1, ..caller };
+        assert!(matches!(another.admit(), Err(Error::AccessDenied { .. })));
     }
 }

@@ -3,6 +3,7 @@
 mod api;
 pub mod dbus;
 mod socket;
+mod turns;
 mod varlink;
 
 pub use api::Api;

@@ -10,21 +10,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use imgurd_proto::Error;
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use interprocess::os::unix::uds_local_socket::tokio::Listener as UnixListener;
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
+use rustix::process::{Resource, getrlimit};
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::task::yield_now;
+use tokio::time::{sleep, timeout};
 
+use super::varlink::frame;
 use crate::access::Caller;
 
-/// How many callers are served at a time.
+/// How many callers are served at a time, where there are descriptors for as many.
 const CONNECTIONS: usize = 1024;
-/// The pause after an accept that failed, as it does while descriptors are short.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The descriptors that callers leave for all else: the store, the server, the bus, logins, and those who are refused.
+const DESCRIPTORS_LEFT: usize = 128;
+/// How many who were refused may stay until they have read why. Those beyond are told, and hung up on at once.
+const LEAVING: usize = 64;
+/// How long they may stay. Who calls first and reads then has done both long before.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
+/// The pauses after an accept that failed, as it does while descriptors are short: each is twice the last.
+const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// Where callers of this user look for the daemon.
 #[must_use]
@@ -36,7 +48,9 @@ pub fn socket_path() -> PathBuf {
 #[derive(Debug)]
 pub struct LocalSocket {
     listener: Listener,
+    size: usize,
     places: Arc<Semaphore>,
+    leaving: Arc<Semaphore>,
 }
 
 impl LocalSocket {
@@ -65,32 +79,77 @@ impl LocalSocket {
     }
 
     fn new(listener: Listener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)) }
+        let size = places();
+        let (places, leaving) = (Arc::new(Semaphore::new(size)), Arc::new(Semaphore::new(LEAVING)));
+        Self { listener, size, places, leaving }
     }
 
     /// The next caller of our own user, and their place, which is free again when it is dropped.
-    pub(super) async fn accept(&self) -> (UnixStream, OwnedSemaphorePermit) {
+    pub(super) async fn accept(&self) -> (UnixStream, Caller, OwnedSemaphorePermit) {
+        let (mut pause, longest) = ACCEPT_PAUSES;
         loop {
-            let place = self.places.clone().acquire_owned().await;
-            match (self.listener.accept().await, place) {
-                (Ok(Stream::UdSocket(stream)), Ok(place)) => {
+            match self.listener.accept().await {
+                Ok(Stream::UdSocket(stream)) => {
                     let stream = UnixStream::from(stream);
-                    match Caller::of(&stream) {
-                        Ok(caller) if caller.is_own() => return (stream, place),
-                        Ok(caller) => tracing::warn!(uid = caller.uid, "refused another user"),
-                        Err(error) => {
-                            tracing::warn!(%error, "refused a caller whom the kernel does not name");
-                        }
+                    match self.admit(&stream) {
+                        Ok((caller, place)) => return (stream, caller, place),
+                        Err(error) => self.refuse(stream, &error),
                     }
+                    yield_now().await;
                 }
-                (Err(error), _) => {
+                Err(error) => {
                     tracing::warn!(%error, "cannot accept callers just now");
-                    sleep(ACCEPT_PAUSE).await;
+                    sleep(pause).await;
+                    pause = longest.min(pause * 2);
                 }
-                (Ok(_), Err(_)) => {}
             }
         }
     }
+
+    fn admit(&self, stream: &UnixStream) -> Result<(Caller, OwnedSemaphorePermit), Error> {
+        let caller = Caller::of(stream).map_err(|error| {
+            tracing::warn!(%error, "refused a caller whom the kernel does not name");
+            Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
+        })?;
+        let caller = caller.admit()?;
+        let place = self.places.clone().try_acquire_owned().map_err(|_| self.full())?;
+        Ok((caller, place))
+    }
+
+    fn full(&self) -> Error {
+        let reason = format!(
+            "{} connections are open, which is as many as imgurd serves at a time; close some that are not needed, or \
+             try again in a moment",
+            self.size
+        );
+        Error::TemporarilyUnavailable { reason, retry_at: None }
+    }
+
+    /// Says why there is no answer, and hangs up, without a word read. Who writes to a socket that is closed never comes
+    /// to read what is in it, so it is left open until they have left; a message that nobody has read is no reset then.
+    fn refuse(&self, stream: UnixStream, error: &Error) {
+        tracing::debug!(%error, "refused a caller");
+        // There is room in a new socket, so nothing is waited for.
+        let told = frame(error).is_ok_and(|message| send(&stream, &message, SendFlags::NOSIGNAL).is_ok());
+        if let Ok(seat) = self.leaving.clone().try_acquire_owned()
+            && told
+            && shutdown(&stream, Shutdown::Write).is_ok()
+        {
+            tokio::spawn(async move {
+                // It is always ready for this once the other side has closed it, and never before.
+                let _ = timeout(LEAVING_PATIENCE, stream.ready(Interest::PRIORITY)).await;
+                drop(seat);
+            });
+        }
+    }
+}
+
+/// As many as there are descriptors for: callers alone never use all of them up.
+fn places() -> usize {
+    let descriptors = getrlimit(Resource::Nofile)
+        .current
+        .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    descriptors.saturating_sub(DESCRIPTORS_LEFT).clamp(1, CONNECTIONS)
 }
 
 /// Makes `directory` if it is missing, for ourselves alone; somebody else's is refused.

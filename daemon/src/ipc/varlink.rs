@@ -1,5 +1,8 @@
 //! Varlink on the local socket: NUL-terminated JSON (<https://varlink.org>), a task for each connection.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::time::Duration;
 
@@ -15,13 +18,20 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
-use tokio::time::timeout;
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::turns::{Line, Turns};
 use super::{Api, LocalSocket};
 use crate::keeper::SignedIn;
 
 /// How long a caller may take to read an answer. One who has stopped reading is hung up on.
 const READING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a caller may take over one message, once it has begun: on this machine whoever writes does so in
+/// microseconds, and who has stopped halfway will not go on. Between two messages a caller may be silent for ever, as
+/// one who watches is, or one who keeps a connection at hand.
+const WRITING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The description of `org.varlink.service`, which every Varlink service has.
 const SERVICE_TEXT: &str = "\
@@ -42,29 +52,37 @@ error ExpectedMore ()
 
 /// Serves callers for as long as it is polled.
 pub async fn serve(socket: LocalSocket, api: Api) {
+    let mut turns = Turns::default();
     loop {
-        let (stream, place) = socket.accept().await;
-        let api = api.clone();
+        let (stream, caller, place) = socket.accept().await;
+        let (api, line) = (api.clone(), turns.line(caller));
         tokio::spawn(async move {
-            if let Err(error) = converse(stream, &api).await {
+            if let Err(error) = converse(stream, &line, &api).await {
                 tracing::debug!(%error, "hung up on a caller");
             }
             drop(place);
         });
+        // A crowd at the door waits its turn as well.
+        yield_now().await;
     }
 }
 
-async fn converse(mut stream: UnixStream, api: &Api) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, line: &Line, api: &Api) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let mut calls = Calls { reader, buffer: Vec::new(), consumed: 0, at_end: false };
     let mut answers = Answers { writer };
     while let Some(message) = calls.next().await? {
         let call: Call<Box<RawValue>> = serde_json::from_slice(&message)?;
+        let mut turn = line.turn().await;
         let answered = tokio::select! {
+            // In this order: what can be answered at once is, with no look at the connection.
+            biased;
             answered = answer(&call, api, &mut answers) => answered,
-            () = calls.hung_up() => return Ok(()),
+            // One that has to wait does so without its turn.
+            () = async { turn.pass().await; calls.hung_up().await } => return Ok(()),
         };
         answered?;
+        turn.pass().await;
     }
     Ok(())
 }
@@ -257,7 +275,7 @@ fn fail(error: impl Into<Failure>) -> io::Result<Vec<u8>> {
     frame(&error.into())
 }
 
-fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
+pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut message = serde_json::to_vec(message)?;
     message.push(0);
     Ok(message)
@@ -277,6 +295,7 @@ impl Calls<'_> {
     async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.buffer.drain(..std::mem::take(&mut self.consumed));
         let mut searched = 0;
+        let mut deadline = None;
         loop {
             if let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == 0) {
                 self.consumed = searched + end + 1;
@@ -286,7 +305,16 @@ impl Calls<'_> {
             if searched >= MAX_MESSAGE {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a message of more than 64 KiB"));
             }
-            if self.at_end || self.read().await? == 0 {
+            if self.at_end {
+                return Ok(None);
+            }
+            let count = if self.buffer.is_empty() {
+                self.read().await?
+            } else {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + WRITING_PATIENCE);
+                timeout_at(deadline, self.read()).await.map_err(|_| stopped("writing"))??
+            };
+            if count == 0 {
                 return Ok(None);
             }
         }
@@ -314,6 +342,10 @@ impl Calls<'_> {
     }
 }
 
+fn stopped(doing: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("the caller has stopped {doing}"))
+}
+
 /// What the caller is sent.
 struct Answers<'a> {
     writer: WriteHalf<'a>,
@@ -323,7 +355,7 @@ impl Answers<'_> {
     async fn write(&mut self, message: &[u8]) -> io::Result<()> {
         match timeout(READING_PATIENCE, self.writer.write_all(message)).await {
             Ok(written) => written,
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the caller has stopped reading")),
+            Err(_) => Err(stopped("reading")),
         }
     }
 

@@ -140,6 +140,7 @@ fn configuration(socket: &str, services: &str) -> String {
   <limit name="max_connections_per_user">2048</limit>
   <limit name="max_completed_connections">2048</limit>
   <limit name="max_pending_service_starts">100</limit>
+  <limit name="max_replies_per_connection">50000</limit>
 </busconfig>
 "#
     )

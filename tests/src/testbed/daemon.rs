@@ -1,12 +1,13 @@
 //! A running `imgurd`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::process::{end_of, ends, first_readable};
 
@@ -29,6 +30,8 @@ impl Daemon {
         let notify = root.join(format!("notify-{number}"));
         let output = File::create(&log).unwrap();
         let socket = UnixDatagram::bind(&notify).unwrap();
+        // For a daemon of another user as well; nobody else gets as far as to our directory.
+        fs::set_permissions(&notify, Permissions::from_mode(0o777)).unwrap();
         let child = command
             .env("NOTIFY_SOCKET", notify)
             .stdin(Stdio::null())
@@ -81,6 +84,14 @@ impl Daemon {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Lets it open no descriptor from this number on; `None` takes that back. Those that are open stay so.
+    pub fn limit_descriptors(&self, limit: Option<u64>) {
+        // It has inherited ours, and made the most of it.
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current: limit.or(maximum), maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
     }
 
     /// Has it read its configuration again, and returns when it has (`sd_notify(3)`, `RELOADING=1`).

@@ -61,6 +61,8 @@ pub struct Testbed {
     environment: Mutex<BTreeMap<OsString, OsString>>,
     outputs: Arc<Mutex<Vec<Output>>>,
     daemons: AtomicUsize,
+    /// The command that starts a daemon, before its own.
+    wrapper: Mutex<Vec<String>>,
 }
 
 impl Default for Testbed {
@@ -78,6 +80,7 @@ impl Testbed {
             environment: Mutex::default(),
             outputs: Arc::default(),
             daemons: AtomicUsize::new(0),
+            wrapper: Mutex::default(),
         };
         for directory in [bed.home(), bed.config_home(), bed.state_home(), bed.data_home(), bed.temporary()] {
             fs::create_dir_all(directory).unwrap();
@@ -111,6 +114,11 @@ impl Testbed {
     /// Sets a variable in the environment of the processes started from now on.
     pub fn set_env(&self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.environment.lock().unwrap().insert(name.into(), value.into());
+    }
+
+    /// Has daemons started by this command from now on, which is given the daemon's own and gives way to it.
+    pub fn wrap_daemons(&self, command: &[&str]) {
+        *self.wrapper.lock().unwrap() = command.iter().map(ToString::to_string).collect();
     }
 
     /// The directory that holds the others, for files of a test's own.
@@ -191,7 +199,14 @@ impl Testbed {
     /// Starts the daemon and does not wait for it, as for a start that is to fail.
     pub fn spawn_daemon(&self, arguments: &[&str]) -> Daemon {
         let number = self.daemons.fetch_add(1, Ordering::Relaxed);
-        let mut command = self.command(binary("imgurd"));
+        let mut command = match &self.wrapper.lock().unwrap()[..] {
+            [] => self.command(binary("imgurd")),
+            [program, rest @ ..] => {
+                let mut command = self.command(program);
+                command.args(rest).arg(binary("imgurd"));
+                command
+            }
+        };
         command.args(arguments);
         Daemon::spawn(command, self.root(), number)
     }

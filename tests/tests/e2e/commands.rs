@@ -15,7 +15,7 @@ fn scene() -> Scene {
 
 /// One command that fails in this way, as people and as scripts are told of it.
 #[track_caller]
-fn fails(run: impl Fn(&[&str]) -> Output, arguments: &[&str], code: i32, name: &str) -> Value {
+pub(crate) fn fails(run: impl Fn(&[&str]) -> Output, arguments: &[&str], code: i32, name: &str) -> Value {
     let line = run(arguments).exits(code).complaint().to_owned();
     assert!(line.starts_with("imgurctl: "), "{line}");
     let with_json = [arguments, &["--json"]].concat();
@@ -144,6 +144,27 @@ fn a_daemon_that_is_not_there_is_exit_code_8() {
     watch.line();
     scene.stop();
     watch.finish().exits(8);
+}
+
+#[test]
+fn a_daemon_that_stands_still_is_exit_code_8() {
+    let mut scene = scene();
+    scene.daemon().signal(Signal::STOP);
+    let commands = [&["token", "--wait", "100ms"][..], &["status"], &["status", "--watch"]];
+    thread::scope(|scope| {
+        for command in commands {
+            let scene = &scene;
+            scope.spawn(move || {
+                let error = fails(|arguments| scene.ctl(arguments), command, 8, "DaemonUnreachable");
+                assert!(
+                    error["reason"].as_str().unwrap().contains("imgurd has not answered for 5 s"),
+                    "{error}"
+                );
+            });
+        }
+    });
+    scene.daemon().signal(Signal::CONT);
+    scene.ctl(&["token"]).success();
 }
 
 #[test]

@@ -8,13 +8,9 @@ use imgurd_proto::{GetToken, State};
 use imgurd_tests::fake::{Behaviour, Endpoint};
 use imgurd_tests::testbed::Scene;
 use imgurd_tests::wire::{Wire, token_of};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::{expired, momentary};
-
-/// As many as the daemon serves at a time.
-const CONNECTIONS: usize = 1024;
 
 fn scene() -> Scene {
     Scene::memory(Behaviour::default()).signed_in()
@@ -155,31 +151,6 @@ fn a_message_as_long_as_allowed_is_answered() {
     assert_eq!(message.len(), MAX_MESSAGE);
     caller.send_bytes(&message);
     assert!(scene.fake.is_live(token_of(&caller.answer())));
-}
-
-#[test]
-fn a_caller_beyond_the_limit_is_served_as_soon_as_another_leaves() {
-    raise_descriptor_limit();
-    let scene = scene();
-    let mut idle: Vec<Wire> = (0..CONNECTIONS).map(|_| scene.bed.wire()).collect();
-    for caller in &mut idle {
-        // Answered, so it has its place; then it keeps that and says nothing.
-        caller.call("org.varlink.service.GetInfo", &json!({}));
-    }
-    let mut late = scene.bed.wire();
-    late.ask("GetToken", &json!({}));
-    let last = idle.last_mut().unwrap();
-    assert!(scene.fake.is_live(token_of(&last.call("GetToken", &json!({})))));
-    assert!(!late.has_answer(), "there is no place left");
-    drop(idle.pop());
-    assert!(scene.fake.is_live(token_of(&late.answer())));
-}
-
-/// A test's own limit is often 1024 descriptors in all.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let current = limit.maximum;
-    setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
 }
 
 #[test]

@@ -15,11 +15,13 @@ mod keyring;
 mod lifecycle;
 mod notify;
 mod opening;
+mod overload;
 mod refresh;
 mod secrets;
 mod sleep;
 mod store;
 mod tokens;
+mod users;
 mod wire;
 
 use std::time::{Duration, SystemTime};

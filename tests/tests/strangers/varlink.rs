@@ -3,7 +3,7 @@
 use imgurd_proto::INTERFACE;
 use imgurd_tests::fake::{Behaviour, Endpoint};
 use imgurd_tests::stranger::PythonClient;
-use imgurd_tests::testbed::{ACCOUNT, Scene};
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
 use serde_json::{Value, json};
 
 /// A daemon with a token, and the client.
@@ -97,4 +97,28 @@ fn varlink_watches_a_refresh_as_it_happens() {
     while state(&mut client) != "refreshing" {}
     gate.release();
     while state(&mut client) != "fresh" {}
+}
+
+#[test]
+fn varlink_raises_the_refusal_where_there_is_no_place_left() {
+    let bed = Testbed::memory();
+    // So few descriptors that hardly any are left for callers (prlimit(1)).
+    bed.wrap_daemons(&["prlimit", "--nofile=136:136"]);
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    // It asks the service about itself, on a connection that it closes.
+    let mut client = PythonClient::varlink(&scene.bed);
+    let _ = token(&client.call("GetToken", &json!({})));
+    let mut held = Vec::new();
+    loop {
+        let mut caller = scene.bed.wire();
+        if !caller.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null() {
+            break;
+        }
+        held.push(caller);
+    }
+    for _ in 0..10 {
+        let error = client.call("GetToken", &json!({}));
+        assert_eq!(error["error"], "org.imgurd.Keeper1.TemporarilyUnavailable");
+        assert!(error["parameters"]["reason"].as_str().unwrap().contains("try again in a moment"), "{error}");
+    }
 }

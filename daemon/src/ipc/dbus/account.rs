@@ -77,9 +77,10 @@ impl Account {
         #[zbus(header)] header: Option<Header<'_>>,
     ) -> Result<(), Error> {
         let objects = self.objects.upgrade().ok_or_else(super::gone)?;
-        if let Some(header) = header {
-            objects.admit(&header).await?;
-        }
+        let _admitted = match &header {
+            Some(header) => Some(objects.admit(header).await?),
+            None => None,
+        };
         objects.note_auto_refresh(&self.name, auto_refresh);
         let settings = Settings { auto_refresh: Some(auto_refresh), ..Settings::default() };
         let account = Some(self.name.clone());

@@ -15,6 +15,7 @@ use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
 use super::dictionary::{Dictionary, arguments, dictionary};
 use super::objects::Objects;
 use super::{Error, gone, memfd};
+use crate::access::Admitted;
 use crate::consent::Login;
 use crate::ipc::Api;
 
@@ -31,10 +32,10 @@ impl Manager {
         Self { api, objects: Arc::downgrade(objects), awaited: Arc::default() }
     }
 
-    async fn admit(&self, header: &Header<'_>) -> Result<Arc<Objects>, Error> {
+    async fn admit(&self, header: &Header<'_>) -> Result<(Arc<Objects>, Admitted), Error> {
         let objects = self.objects.upgrade().ok_or_else(gone)?;
-        objects.admit(header).await?;
-        Ok(objects)
+        let admitted = objects.admit(header).await?;
+        Ok((objects, admitted))
     }
 
     async fn token(&self, account: String, min_valid_s: i32, wait_ms: i32) -> Result<Token, Error> {
@@ -76,7 +77,7 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         self.token(account, min_valid_s, wait_ms).await.map(plain)
     }
 
@@ -89,7 +90,7 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedFd, Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         let token = self.token(account, min_valid_s, wait_ms).await?;
         memfd::sealed(&token.access_token).map_err(|error| {
             Error::TemporarilyUnavailable(format!("There is no descriptor to be had ({error}); try again"))
@@ -106,7 +107,7 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         let call = RejectToken { account: Some(account), access_token, wait_ms: given(wait_ms) };
         Ok(plain_reply(self.api.reject_token(call).await?))
     }
@@ -119,7 +120,7 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         let call = Refresh { account: Some(account), wait_ms: given(wait_ms) };
         Ok(plain_reply(self.api.refresh(call).await?))
     }
@@ -131,7 +132,7 @@ impl Manager {
         account: String,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         let account = Some(account).filter(|account| !account.is_empty());
         Ok(self.api.list_accounts(&ListAccounts { account })?.accounts.iter().map(dictionary).collect())
     }
@@ -147,7 +148,7 @@ impl Manager {
         make_default: bool,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedObjectPath, Error> {
-        let objects = self.admit(&header).await?;
+        let (objects, _admitted) = self.admit(&header).await?;
         let settings = arguments(&settings)?;
         let client_secret = some(client_secret);
         let call = AddAccount { account, settings, client_secret, make_default: Some(make_default) };
@@ -167,7 +168,7 @@ impl Manager {
         make_default: bool,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedObjectPath, Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         let (settings, client_secret) = (arguments(&settings)?, some(client_secret));
         let make_default = Some(make_default);
         let call = SetAccount { account: Some(account), settings, client_secret, make_default };
@@ -176,7 +177,7 @@ impl Manager {
 
     /// Takes an account out of config.toml. Its grant is set aside, and comes back when the account does.
     async fn remove_account(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
-        let objects = self.admit(&header).await?;
+        let (objects, _admitted) = self.admit(&header).await?;
         self.api.remove_account(RemoveAccount { account }).await?;
         objects.sync().await?;
         Ok(())
@@ -192,7 +193,7 @@ impl Manager {
         replace: bool,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedObjectPath, Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         let call = ImportGrant { account: Some(account), text, replace: Some(replace) };
         Ok(path(&self.api.import_grant(call).await?))
     }
@@ -204,7 +205,7 @@ impl Manager {
         account: String,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedObjectPath, Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         Ok(path(&self.api.restore_grant(RestoreGrant { account: Some(account) }).await?))
     }
 
@@ -218,7 +219,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> Result<(String, String), Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         let call = LoginCall { account: Some(account), ..arguments(&options)? };
         let login = self.api.login(call).await?;
         let answer = (login.id.clone(), login.url.to_string());
@@ -235,20 +236,20 @@ impl Manager {
         response: Secret,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedObjectPath, Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         Ok(path(&self.api.complete_login(CompleteLogin { login_id, response }).await?))
     }
 
     /// Ends a login that nobody wants any more.
     async fn cancel_login(&self, login_id: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         self.api.cancel_login(&login_id).await?;
         Ok(())
     }
 
     /// Forgets an account's grants.
     async fn logout(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         self.api.logout(Logout { account: Some(account) }).await?;
         Ok(())
     }
@@ -256,7 +257,7 @@ impl Manager {
     /// Asks for the store to be unlocked. This may raise a prompt, and is the only method that does; it answers when
     /// the prompt is, which may take longer than the 25 s that D-Bus clients wait by default.
     async fn unlock_store(&self, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
-        self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         self.api.unlock_store().await?;
         Ok(())
     }

@@ -11,7 +11,7 @@ use zbus::object_server::{Interface, InterfaceRef};
 use zbus::{Connection, OwnedVariant, Variant, fdo};
 
 use super::account::Account;
-use crate::access::BusCallers;
+use crate::access::{Admitted, BusCallers};
 use crate::ipc::Api;
 
 /// What the bus was told of one account.
@@ -38,9 +38,9 @@ impl Objects {
         Arc::new(Self { connection, api, callers, told, telling })
     }
 
-    /// Refuses whoever may not call.
-    pub(super) async fn admit(&self, header: &Header<'_>) -> Result<(), Error> {
-        self.callers.admit(&self.connection, header).await.map(drop)
+    /// Lets a call begin, or refuses whoever may not call.
+    pub(super) async fn admit(&self, header: &Header<'_>) -> Result<Admitted, Error> {
+        self.callers.admit(&self.connection, header).await
     }
 
     /// Adds objects, removes them and tells what has changed, until the bus is as the keeper is now.

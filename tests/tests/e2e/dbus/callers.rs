@@ -1,9 +1,11 @@
 //! Many callers at a time, and who they are.
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use imgurd_proto::dbus::{BUS_NAME, KeeperProxy, PATH};
+use futures_util::stream::FuturesUnordered;
+use imgurd_proto::dbus::{BUS_NAME, Error, KeeperProxy, PATH};
 use imgurd_tests::fake::{Behaviour, Endpoint};
-use imgurd_tests::testbed::{ACCOUNT, in_time, next};
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed, in_time, next};
 use zbus::fdo::{MonitoringProxy, PeerProxy};
 use zbus::{MatchRule, MessageStream};
 
@@ -47,6 +49,57 @@ fn a_refresh_that_is_held_delays_no_caller_whose_token_is_valid() {
         assert!(!refreshing.is_finished());
         gate.release();
         refreshing.await.unwrap().unwrap();
+    });
+}
+
+/// How many calls the daemon has under way for one caller on the bus, and for all.
+const CALLS_EACH: usize = 256;
+const CALLS: usize = 1024;
+
+#[test]
+fn a_program_that_calls_without_end_is_refused_at_once_and_takes_nobody_elses_place() {
+    let bed = Testbed::memory();
+    // Ten thousand calls, each with all that happens to it, are a log of a gigabyte.
+    bed.set_env("RUST_LOG", "info");
+    let _bus = bed.bus();
+    let scene = expired(Scene::new(bed, momentary()).signed_in());
+    scene.bed.account(&scene.fake, "second");
+    scene.bed.sign_in_as("second", "bob");
+    let gate = scene.fake.hold(Endpoint::Token);
+    in_time(async {
+        let (greedy, modest) = (keeper(&scene.bed).await, keeper(&scene.bed).await);
+        let call = || greedy.get_token(ACCOUNT, -1, i32::MAX);
+        let mut calls: FuturesUnordered<_> = (0..10_000).map(|_| call()).collect();
+        for _ in 0..10_000 - CALLS_EACH {
+            let refused = next(&mut calls).await.unwrap_err();
+            assert!(matches!(refused, Error::TemporarilyUnavailable(_)), "{refused}");
+        }
+        modest.get_token("second", -1, 0).await.unwrap();
+        gate.release();
+        let served: Vec<_> = calls.collect().await;
+        assert!(served.len() == CALLS_EACH && served.iter().all(Result::is_ok), "who waits is served");
+        greedy.get_token(ACCOUNT, -1, 0).await.unwrap();
+    });
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[test]
+fn no_more_calls_are_under_way_on_the_bus_than_on_the_socket() {
+    let (scene, _bus) = scene(momentary());
+    let scene = expired(scene);
+    let gate = scene.fake.hold(Endpoint::Token);
+    in_time(async {
+        let callers = join_all((0..5).map(|_| keeper(&scene.bed))).await;
+        let call = |keeper: KeeperProxy<'static>| async move { keeper.get_token("", -1, i32::MAX).await };
+        let calls = callers.iter().flat_map(|keeper| std::iter::repeat_n(keeper, CALLS_EACH));
+        let mut calls: FuturesUnordered<_> = calls.cloned().map(call).collect();
+        for _ in 0..5 * CALLS_EACH - CALLS {
+            let refused = next(&mut calls).await.unwrap_err();
+            assert!(matches!(refused, Error::TemporarilyUnavailable(_)), "{refused}");
+        }
+        gate.release();
+        let served: Vec<_> = calls.collect().await;
+        assert!(served.len() == CALLS && served.iter().all(Result::is_ok), "who waits is served");
     });
 }
 

@@ -1,0 +1,145 @@
+//! Conversations over socket pairs: whose turn it is, and who is hung up on.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::access::Caller;
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigFile, Desk};
+use crate::consent::Logins;
+use crate::keeper;
+use crate::provider::HttpProvider;
+use crate::store::MemoryStore;
+
+/// Longer than anything here has patience for.
+const LONG: Duration = Duration::from_hours(24);
+
+/// A call that is answered at once.
+const CALL: &[u8] = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
+
+fn api() -> Api {
+    let (config, clock) = (Arc::new(Config::default()), Arc::new(SystemClock::new().unwrap()));
+    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), Arc::<MemoryStore>::default(), clock);
+    let desk = Desk::new(ConfigFile::new(PathBuf::new()), config);
+    Api::new(keeper.clone(), Logins::new(keeper), Arc::new(desk))
+}
+
+/// Processes that call the same daemon.
+struct Daemon {
+    turns: Turns,
+    api: Api,
+}
+
+impl Daemon {
+    fn new() -> Self {
+        Self { turns: Turns::default(), api: api() }
+    }
+
+    /// A connection of process `pid`, which has sent `words` already.
+    fn connection(&mut self, pid: i32, words: &[u8]) -> (UnixStream, JoinHandle<io::Result<()>>) {
+        let (caller, stream) = UnixStream::pair().unwrap();
+        assert_eq!(rustix::io::write(&caller, words).unwrap(), words.len());
+        let line = self.turns.line(Caller { uid: 0, pid: Some(pid) });
+        let api = self.api.clone();
+        (caller, tokio::spawn(async move { converse(stream, &line, &api).await }))
+    }
+}
+
+/// How many answers have come since the last look.
+fn answers(caller: &UnixStream) -> usize {
+    let mut bytes = vec![0; 256 * 1024];
+    let length = rustix::io::read(caller, &mut bytes).unwrap_or(0);
+    bytes[..length].split(|byte| *byte == 0).count() - 1
+}
+
+/// How many calls process 1 was served in the time in which process 2 had ten answered.
+async fn served_beside(connections: usize, calls: usize) -> usize {
+    let mut daemon = Daemon::new();
+    let greedy: Vec<_> = (0..connections).map(|_| daemon.connection(1, &CALL.repeat(calls)).0).collect();
+    let (modest, _conversation) = daemon.connection(2, &CALL.repeat(10));
+    let mut answered = 0;
+    while answered < 10 {
+        yield_now().await;
+        answered += answers(&modest);
+    }
+    greedy.iter().map(answers).sum()
+}
+
+#[tokio::test]
+async fn a_pipelining_process_has_one_call_served_for_each_of_anothers() {
+    let served = served_beside(1, 500).await;
+    assert!((9..=12).contains(&served), "{served}");
+}
+
+#[tokio::test]
+async fn a_process_with_many_connections_has_one_call_served_for_each_of_anothers() {
+    let served = served_beside(100, 5).await;
+    assert!((9..=12).contains(&served), "{served}");
+}
+
+#[tokio::test]
+async fn a_call_that_waits_keeps_no_other_of_its_process_waiting() {
+    let mut daemon = Daemon::new();
+    let watch = b"{\"method\":\"org.imgurd.Keeper1.Watch\",\"more\":true}\0";
+    let (_watcher, watching) = daemon.connection(1, watch);
+    let (caller, _conversation) = daemon.connection(1, CALL);
+    caller.readable().await.unwrap();
+    assert_eq!(answers(&caller), 1);
+    assert!(!watching.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stops_in_the_middle_of_a_message_is_hung_up_on() {
+    let mut daemon = Daemon::new();
+    let begin = Instant::now();
+    for words in [&b"{"[..], &CALL[..CALL.len() - 1], &[CALL, b"{"].concat()] {
+        let (caller, conversation) = daemon.connection(1, words);
+        let error = conversation.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(answers(&caller), usize::from(words.len() > CALL.len()));
+    }
+    assert!(begin.elapsed() >= 3 * WRITING_PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_now_and_then_buys_no_time() {
+    let mut daemon = Daemon::new();
+    let (caller, conversation) = daemon.connection(1, b"{");
+    let mut conversation = pin!(conversation);
+    let drip = async {
+        loop {
+            tokio::time::sleep(WRITING_PATIENCE / 4).await;
+            rustix::io::write(&caller, b" ").unwrap();
+        }
+    };
+    tokio::select! {
+        ended = &mut conversation => assert!(ended.unwrap().is_err()),
+        () = drip => {}
+        () = tokio::time::sleep(WRITING_PATIENCE * 2) => panic!("it goes on"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_silent_between_messages_may_be_so_for_ever() {
+    let mut daemon = Daemon::new();
+    for words in [&b""[..], CALL] {
+        let (caller, conversation) = daemon.connection(1, words);
+        assert!(timeout(LONG, conversation).await.is_err());
+        drop(caller);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_and_never_reads_is_hung_up_on() {
+    let mut daemon = Daemon::new();
+    // Each answer is the interface's description; a socket holds some thirty of them.
+    let call = b"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\
+        \"parameters\":{\"interface\":\"org.imgurd.Keeper1\"}}\0";
+    let (_caller, conversation) = daemon.connection(1, &call.repeat(400));
+    let ended = timeout(LONG, conversation).await.expect("an end");
+    assert_eq!(ended.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+}

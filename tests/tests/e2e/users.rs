@@ -1,0 +1,70 @@
+//! Other users of the machine: they get nothing, and are told so.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{Output, Scene, Testbed, binary};
+use imgurd_tests::wire::error_of;
+
+use crate::commands::fails;
+
+/// Everybody has this user, and nobody is it: Debian's `nobody`.
+const NOBODY: &str = "65534:65534";
+
+/// Runs a program as that user, who may not even look at where it lies.
+const AS_NOBODY: [&str; 4] = [
+    "sh",
+    "-c",
+    r#"exec 3<"$1"; shift; exec setpriv --reuid 65534 --regid 65534 --clear-groups /proc/self/fd/3 "$@""#,
+    "sh",
+];
+
+fn is_root() -> bool {
+    rustix::process::getuid().is_root()
+}
+
+fn ctl_as_nobody(bed: &Testbed, arguments: &[&str]) -> Output {
+    let mut command = bed.command(AS_NOBODY[0]);
+    command.args(&AS_NOBODY[1..]).arg(binary("imgurctl")).args(arguments).current_dir("/");
+    bed.start(command).finish()
+}
+
+fn is_told_whose_they_are(run: impl Fn(&[&str]) -> Output) {
+    for command in [&["token"][..], &["status"], &["status", "--watch"], &["unlock"]] {
+        let error = fails(&run, command, 5, "AccessDenied");
+        assert!(error["reason"].as_str().unwrap().contains("another user's"), "{error}");
+    }
+}
+
+#[test]
+fn another_users_tokens_are_exit_code_5() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let socket = scene.bed.socket();
+    let at = ["--socket", socket.to_str().unwrap()];
+    if is_root() {
+        is_told_whose_they_are(|command| ctl_as_nobody(&scene.bed, &[&at, command].concat()));
+    } else {
+        // Who is not root cannot be another user; but a socket that nobody may open is not even its own user's.
+        fs::set_permissions(&socket, Permissions::from_mode(0o000)).unwrap();
+        is_told_whose_they_are(|command| scene.ctl(command));
+    }
+}
+
+/// Where the test is not root, there is no root to try it with; the daemon's own tests keep the promise there.
+#[test]
+fn root_may_open_the_socket_and_is_told_that_the_tokens_are_anothers() {
+    if !is_root() {
+        return;
+    }
+    let bed = Testbed::memory();
+    let given = bed.command("chown").args(["-R", NOBODY]).arg(bed.root()).status().unwrap();
+    assert!(given.success());
+    bed.wrap_daemons(&AS_NOBODY);
+    let _daemon = bed.daemon();
+    is_told_whose_they_are(|command| bed.ctl(command));
+    // Nobody listens to what they say: the answer is there before a question.
+    let mut silent = bed.wire();
+    assert_eq!(error_of(&silent.answer()), "AccessDenied");
+    silent.expect_hang_up();
+}
