@@ -27,6 +27,8 @@ pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_hours(1);
 pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
 /// How long before a token's greatest age the person hears of it, where that is not a great part of it.
 const WARN_AHEAD: Duration = Duration::from_hours(24 * 3);
+/// Clocks that are right are set back by less.
+pub(super) const CLOCK_SLACK: Duration = MINUTE;
 /// The least pause between two tries, however often somebody asks.
 pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(1);
 

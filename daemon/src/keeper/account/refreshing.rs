@@ -232,6 +232,8 @@ impl Account {
         self.record.grant = Some(new);
         self.record.in_flight = None;
         self.record.refusal = None;
+        // Not before the server has answered: one with a certificate would not at a time that is wrong by months.
+        self.forget_old_displaced(now);
         self.demand.succeeded(now.at);
         self.ledger.touch_grant();
         self.begin_anew(now);

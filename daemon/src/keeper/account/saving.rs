@@ -218,7 +218,6 @@ impl Account {
     fn take_record(&mut self, record: Record, now: Now) {
         self.shelf = Shelf::Read;
         self.record = record;
-        self.forget_old_displaced(now);
         self.bring_back_what_fits(now);
         self.schedule(now);
         let interrupted = self.record.in_flight.is_some();
@@ -228,7 +227,16 @@ impl Account {
         } else if self.demand.somebody_waits(now.at) && self.grant().is_some() && !self.is_fresh(now.at) {
             // They asked when it could not be read yet what they need; auto-refresh may be off.
             self.hasten(now);
+        } else if self.is_ahead_of_its_time(now.at) {
+            self.try_now(now);
         }
+    }
+
+    /// Whether the token was issued when the clock was wrong, or is looked at while it is: nothing is known then of how
+    /// much of its life is left.
+    fn is_ahead_of_its_time(&self, now: Timestamp) -> bool {
+        let access = self.grant().and_then(|grant| grant.access.as_ref());
+        access.is_some_and(|access| access.issued_at > now + policy::CLOCK_SLACK)
     }
 
     /// When an unreadable store is looked at again. A vanished grant may come back too, but only somebody who waits
