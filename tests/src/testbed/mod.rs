@@ -16,15 +16,19 @@
 //! ```
 
 mod bus;
+mod clock;
 mod daemon;
+mod disk;
 mod keyring;
 mod leaks;
 mod process;
 mod program;
 mod prompter;
 mod scene;
+mod strace;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -43,10 +47,13 @@ use tempfile::TempDir;
 
 pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
+pub use disk::Disk;
 pub use keyring::Keyring;
 pub use program::{Output, Program};
 pub use prompter::Answer;
 pub use scene::{ACCOUNT, Scene};
+pub use strace::{Call, FILE_CALLS, Strace};
+pub use vault::Vault;
 
 use crate::browser;
 use crate::fake::Fake;
@@ -57,6 +64,8 @@ use crate::wire::Wire;
 pub struct Testbed {
     root: TempDir,
     environment: Mutex<BTreeMap<OsString, OsString>>,
+    /// The program, and its arguments, that becomes the daemon.
+    launcher: Mutex<Vec<String>>,
     outputs: Arc<Mutex<Vec<Output>>>,
     daemons: AtomicUsize,
 }
@@ -74,6 +83,7 @@ impl Testbed {
         let bed = Self {
             root,
             environment: Mutex::default(),
+            launcher: Mutex::default(),
             outputs: Arc::default(),
             daemons: AtomicUsize::new(0),
         };
@@ -109,6 +119,12 @@ impl Testbed {
     /// Sets a variable in the environment of the processes started from now on.
     pub fn set_env(&self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.environment.lock().unwrap().insert(name.into(), value.into());
+    }
+
+    /// Has the daemons started from now on launched by this program with these arguments, which has to become the
+    /// daemon (`execve(2)`) so that its process is the same; by none where there is nothing.
+    pub fn launch_by(&self, launcher: impl IntoIterator<Item = impl Into<String>>) {
+        *self.launcher.lock().unwrap() = launcher.into_iter().map(Into::into).collect();
     }
 
     /// The directory that holds the others, for files of a test's own.
@@ -187,9 +203,19 @@ impl Testbed {
     /// Starts the daemon and does not wait for it, as for a start that is to fail.
     pub fn spawn_daemon(&self, arguments: &[&str]) -> Daemon {
         let number = self.daemons.fetch_add(1, Ordering::Relaxed);
-        let mut command = self.command(binary("imgurd"));
+        let mut command = self.launched(binary("imgurd"));
         command.args(arguments);
         Daemon::spawn(command, self.root(), number)
+    }
+
+    fn launched(&self, program: PathBuf) -> Command {
+        let launcher = self.launcher.lock().unwrap();
+        let Some((first, rest)) = launcher.split_first() else {
+            return self.command(program);
+        };
+        let mut command = self.command(first);
+        command.args(rest).arg(program);
+        command
     }
 
     /// Runs `imgurctl` to its end.
