@@ -3,10 +3,13 @@
 
 mod browser;
 mod callback;
+mod clock;
 mod commands;
 mod consent;
 mod crowd;
 mod dbus;
+mod disk;
+mod durable;
 mod failures;
 mod grants;
 mod identity;
@@ -15,6 +18,7 @@ mod lifecycle;
 mod notify;
 mod opening;
 mod refresh;
+mod refusal;
 mod secrets;
 mod store;
 mod tokens;
