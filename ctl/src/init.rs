@@ -1,9 +1,9 @@
 //! A first configuration, and the file store's key.
 
 use std::env;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -143,17 +143,18 @@ fn make_key(path: &Path) -> Result<Step, Failure> {
     }
 }
 
-/// A new file for its owner alone from the first instant, whole or not at all, and on the disk.
+/// A new file for its owner alone from the first instant, whole or not at all, and on the disk: it gets its name, unless
+/// that is taken, when its content is safe (fsync(2): the directory's entry is so only with the directory).
 fn create(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    if let Err(error) = written {
-        fs::remove_file(path)?;
-        return Err(error);
-    }
-    File::open(directory)?.sync_all()
+    let mut file = tempfile::Builder::new().prefix(".imgurctl-").tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()?;
+    // It may be new as well.
+    directory.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {

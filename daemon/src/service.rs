@@ -51,9 +51,13 @@ impl Options {
     }
 }
 
-/// Checks the configuration and says nothing if it is good.
+/// Checks the configuration, and the key that it needs, and says nothing if all is good.
 pub fn check(options: &Options) -> anyhow::Result<()> {
-    options.config_file()?.load()?;
+    let file = options.config_file()?;
+    let config = file.load()?;
+    if options.store.unwrap_or(config.store) == StoreKind::File {
+        key_source(&config, &file).check()?;
+    }
     Ok(())
 }
 

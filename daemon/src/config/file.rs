@@ -1,8 +1,8 @@
 //! config.toml on disk: read, and changed so that comments, links and other people's edits survive.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use imgurd_proto::{Error, Settings};
@@ -113,14 +113,16 @@ impl ConfigFile {
     fn write(&self, text: &str) -> io::Result<()> {
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let directory = target.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
         let mut file = tempfile::Builder::new().prefix(".config.toml.").tempfile_in(directory)?;
         file.as_file().set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&target).map_err(|error| error.error)?;
-        File::open(directory)?.sync_all()
+        File::open(directory)?.sync_all()?;
+        // The directory may be as new as the file, and then its own name is no safer.
+        directory.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
     }
 
     fn unwritable(&self, error: &io::Error) -> Error {

@@ -24,7 +24,13 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Renames within one directory, and makes the new name durable as well (fsync(2): a file's own does not).
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let is_first = !to.exists();
     fs::rename(from, to)?;
     let directory = to.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    File::open(directory)?.sync_all()
+    File::open(directory)?.sync_all()?;
+    match directory.parent().filter(|_| is_first) {
+        // The directory may be as new as the file, and then its own name is no safer.
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
 }

@@ -33,6 +33,11 @@ impl KeySource {
         }
     }
 
+    /// Whether there is a key that can be used.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.read().map(drop)
+    }
+
     /// Reads the key.
     pub(super) fn read(&self) -> Result<Zeroizing<String>, StoreError> {
         let path = self.path().display();

@@ -16,7 +16,9 @@
 //! ```
 
 mod bus;
+mod clock;
 mod daemon;
+mod disk;
 mod keyring;
 mod leaks;
 mod logind;
@@ -24,8 +26,10 @@ mod process;
 mod program;
 mod prompter;
 mod scene;
+mod strace;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -44,11 +48,14 @@ use tempfile::TempDir;
 
 pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
+pub use disk::Disk;
 pub use keyring::Keyring;
 pub use logind::Logind;
 pub use program::{Output, Program};
 pub use prompter::Answer;
 pub use scene::{ACCOUNT, Scene};
+pub use strace::{Call, FILE_CALLS, Strace};
+pub use vault::Vault;
 
 use crate::browser;
 use crate::fake::Fake;
@@ -59,10 +66,10 @@ use crate::wire::Wire;
 pub struct Testbed {
     root: TempDir,
     environment: Mutex<BTreeMap<OsString, OsString>>,
+    /// The program, and its arguments, that becomes the daemon.
+    launcher: Mutex<Vec<String>>,
     outputs: Arc<Mutex<Vec<Output>>>,
     daemons: AtomicUsize,
-    /// The command that starts a daemon, before its own.
-    wrapper: Mutex<Vec<String>>,
 }
 
 impl Default for Testbed {
@@ -78,9 +85,9 @@ impl Testbed {
         let bed = Self {
             root,
             environment: Mutex::default(),
+            launcher: Mutex::default(),
             outputs: Arc::default(),
             daemons: AtomicUsize::new(0),
-            wrapper: Mutex::default(),
         };
         for directory in [bed.home(), bed.config_home(), bed.state_home(), bed.data_home(), bed.temporary()] {
             fs::create_dir_all(directory).unwrap();
@@ -116,9 +123,10 @@ impl Testbed {
         self.environment.lock().unwrap().insert(name.into(), value.into());
     }
 
-    /// Has daemons started by this command from now on, which is given the daemon's own and gives way to it.
-    pub fn wrap_daemons(&self, command: &[&str]) {
-        *self.wrapper.lock().unwrap() = command.iter().map(ToString::to_string).collect();
+    /// Has the daemons started from now on launched by this program with these arguments, which has to become the
+    /// daemon (`execve(2)`) so that its process is the same; by none where there is nothing.
+    pub fn launch_by(&self, launcher: impl IntoIterator<Item = impl Into<String>>) {
+        *self.launcher.lock().unwrap() = launcher.into_iter().map(Into::into).collect();
     }
 
     /// The directory that holds the others, for files of a test's own.
@@ -199,16 +207,19 @@ impl Testbed {
     /// Starts the daemon and does not wait for it, as for a start that is to fail.
     pub fn spawn_daemon(&self, arguments: &[&str]) -> Daemon {
         let number = self.daemons.fetch_add(1, Ordering::Relaxed);
-        let mut command = match &self.wrapper.lock().unwrap()[..] {
-            [] => self.command(binary("imgurd")),
-            [program, rest @ ..] => {
-                let mut command = self.command(program);
-                command.args(rest).arg(binary("imgurd"));
-                command
-            }
-        };
+        let mut command = self.launched(binary("imgurd"));
         command.args(arguments);
         Daemon::spawn(command, self.root(), number)
+    }
+
+    fn launched(&self, program: PathBuf) -> Command {
+        let launcher = self.launcher.lock().unwrap();
+        let Some((first, rest)) = launcher.split_first() else {
+            return self.command(program);
+        };
+        let mut command = self.command(first);
+        command.args(rest).arg(program);
+        command
     }
 
     /// Runs `imgurctl` to its end.

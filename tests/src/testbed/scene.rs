@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 
 use imgurd_proto::{Account, ListAccounts};
 
-use super::{Daemon, Output, Program, Testbed, free_port};
+use super::{Daemon, Output, Program, Strace, Testbed, free_port};
 use crate::browser;
 use crate::fake::{Behaviour, Endpoint, Fake, Recorded};
 
@@ -78,6 +78,11 @@ impl Scene {
     pub fn restart(&mut self) {
         assert!(self.stop().success(), "a clean end");
         self.start();
+    }
+
+    /// Has a fault injected into calls of the daemon: see [`Testbed::inject`].
+    pub fn inject(&self, fault: &str) -> Strace {
+        self.bed.inject(self.daemon.as_ref().expect("the daemon runs"), fault)
     }
 
     /// The daemon, out of the scene's hands.

@@ -1,104 +1,120 @@
-//! Clocks that somebody sets while the daemon runs, and clocks that differ from the server's.
+//! A wall clock that is wrong by decades when the daemon starts: nothing is lost, and all is right when it is right.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use imgurd_proto::{Account, State};
+use imgurd_tests::fake::{Behaviour, Endpoint, ExpiresIn, Rotation};
+use imgurd_tests::testbed::Scene;
 
-use imgurd_proto::State;
-use imgurd_tests::fake::{Behaviour, Endpoint, PATIENCE};
-use imgurd_tests::testbed::{Scene, Testbed};
-use serde_json::Value;
+use crate::{HOUR, now};
 
-/// A wall clock in a test's hand. Only the wall clock: faking the monotonic one hangs the runtime.
-struct Clock(PathBuf);
+/// To 2039, past the last second that fits in 31 bits.
+const THIRTEEN_YEARS: i64 = 13 * 365 * 86_400;
 
-impl Clock {
-    /// The clock of all processes that start in these directories from now on.
-    fn of(bed: &Testbed) -> Self {
-        let clock = Self(bed.root().join("clock"));
-        clock.set("+0");
-        bed.set_env("LD_PRELOAD", library());
-        bed.set_env("FAKETIME_TIMESTAMP_FILE", clock.0.clone());
-        bed.set_env("FAKETIME_NO_CACHE", "1");
-        bed.set_env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        clock
-    }
-
-    fn set(&self, time: &str) {
-        // At once and whole: it is read at any time.
-        let new = self.0.with_added_extension("new");
-        fs::write(&new, format!("{time}\n")).unwrap();
-        fs::rename(new, &self.0).unwrap();
-    }
+/// A server that forgives a client which missed an answer.
+fn scene() -> Scene {
+    Scene::file(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() })
 }
 
-fn library() -> PathBuf {
-    let libraries = Path::new("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
-    let library = libraries.join("faketime/libfaketime.so.1");
-    assert!(library.exists(), "libfaketime is installed (Debian: faketime)");
-    library
+/// To a few seconds after the epoch, where a clock without a battery begins.
+fn the_epoch() -> i64 {
+    10 - now()
 }
 
-fn scene(behaviour: Behaviour) -> (Scene, Clock) {
-    let bed = Testbed::file();
-    let clock = Clock::of(&bed);
-    (Scene::new(bed, behaviour).signed_in(), clock)
+/// Whether it has a token whose times make sense.
+fn is_right(account: &Account) -> bool {
+    let soon = |at: Option<i64>| at.is_some_and(|at| (now()..now() + 2 * 3600).contains(&at));
+    account.state == State::Fresh && soon(account.expires_at) && soon(account.next_refresh_at)
 }
 
 #[test]
-fn a_clock_that_jumps_in_either_direction_costs_no_token_and_no_request() {
-    let (scene, clock) = scene(Behaviour::default());
-    let token = scene.token();
-    let expires_at = scene.account().expires_at.unwrap();
-    for (time, days) in [("+1d", 1), ("-2d", -2), ("+9000d", 9000), ("+0", 0)] {
-        clock.set(time);
-        assert_eq!(scene.token(), token, "{time}");
-        let account = scene.account();
-        assert_eq!(account.state, State::Fresh);
-        let moved = account.expires_at.unwrap() - expires_at;
-        assert!((moved - days * 86400).abs() <= 2, "{time}: {moved}");
-    }
-    assert_eq!(scene.refreshes().len(), 0);
+fn a_clock_that_starts_in_2039_does_no_harm() {
+    let mut scene = scene().signed_in();
+    assert!(scene.stop().success());
+    scene.bed.set_clock(THIRTEEN_YEARS);
+    scene.start();
+    // As far as it can know, the token has expired.
+    let there = scene.token();
+    assert!(scene.fake.is_live(&there));
+    assert_eq!(scene.refreshes().len(), 1);
+    scene.crash();
+    scene.bed.set_clock_right();
+    scene.start();
+    // And what was issued then is renewed, with nobody asking.
+    scene.wait_until(is_right);
+    assert!(scene.fake.is_live(&scene.token()) && scene.token() != there);
+    assert_eq!(scene.refreshes().len(), 2);
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_no_token_last_longer() {
-    let (scene, clock) = scene(Behaviour { lifetime: Duration::from_secs(3), ..Behaviour::default() });
-    let gate = scene.fake.hold(Endpoint::Token);
+fn a_clock_that_starts_in_1970_serves_what_is_at_hand_and_asks_once() {
+    let mut scene = scene().signed_in();
     let token = scene.token();
-    clock.set("-1d");
-    scene.ctl(&["status"]).success();
-    // The server has the last word on how long it lasts.
-    while scene.fake.is_live(&token) {
-        std::thread::yield_now();
-    }
-    scene.ctl(&["token", "--wait", "0s"]).exits(6);
+    assert!(scene.stop().success());
+    let gate = scene.fake.hold_answer(Endpoint::Token);
+    scene.bed.set_clock(the_epoch());
+    scene.start();
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    // Whether it still works nobody knows: better than none, and no better than a new one.
+    let there = scene.ctl(&["token", "--wait", "0s"]).success();
+    assert_eq!(there.line(), token);
+    scene.crash();
     gate.release();
+    scene.bed.set_clock_right();
+    scene.start();
+    scene.wait_until(|account| account.state == State::Fresh && scene.refreshes().len() == 2);
+    assert!(is_right(&scene.account()));
     assert!(scene.fake.is_live(&scene.token()));
 }
 
 #[test]
-fn a_jump_survives_a_restart() {
-    let (mut scene, clock) = scene(Behaviour::default());
-    let token = scene.token();
-    clock.set("+1d");
-    scene.token();
-    scene.wait_until(|account| account.state == State::Fresh && !account.unsaved);
-    scene.restart();
-    assert_eq!(scene.token(), token, "what was stored had moved along");
-    assert_eq!(scene.refreshes().len(), 0);
+fn what_was_granted_in_1970_is_good_when_the_clock_is_right() {
+    // Nothing that is due in 1970, for which the timer would keep firing.
+    let mut scene = scene();
+    scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Absent);
+    scene.ctl(&["auto-refresh", "off"]).success();
+    assert!(scene.stop().success());
+    scene.bed.set_clock(the_epoch());
+    scene.start();
+    scene.login_as("alice", &[]).success();
+    let there = scene.refresh();
+    assert!(scene.fake.is_live(&there));
+    scene.crash();
+    scene.bed.set_clock_right();
+    scene.start();
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert_eq!(scene.token(), there);
+    scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Truth);
+    scene.ctl(&["auto-refresh", "on"]).success();
+    scene.wait_until(is_right);
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.refreshes().len(), 2);
+}
+
+/// Something is written at the wrong time, while a grant that made way is kept.
+fn forgets_nothing(seconds: i64) {
+    let mut scene = scene().signed_in();
+    scene.login_as("bob", &["--replace"]).success();
+    assert!(scene.stop().success());
+    let gate = scene.fake.hold(Endpoint::Token);
+    scene.bed.set_clock(seconds);
+    scene.start();
+    let secret = scene.fake.behaviour().client_secret;
+    scene.ctl_with(&["account", "set", "--client-secret-stdin"], &secret).success();
+    scene.crash();
+    gate.release();
+    scene.bed.set_clock_right();
+    scene.start();
+    scene.wait_until(is_right);
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.username.as_deref() == Some("alice") && account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.refresh()));
 }
 
 #[test]
-fn a_clock_that_differs_from_the_servers_shows_in_status() {
-    let bed = Testbed::file();
-    let clock = Clock::of(&bed);
-    clock.set("+3h");
-    let scene = Scene::new(bed, Behaviour::default()).signed_in();
-    let status = scene.ctl(&["status", "--json"]).success().stdout;
-    let accounts: Value = serde_json::from_str(&status).unwrap();
-    let skew = accounts["accounts"][0]["clock_skew_s"].as_i64().unwrap_or_else(|| panic!("{status}"));
-    assert!((skew - 10800).unsigned_abs() <= PATIENCE.as_secs(), "{skew}");
-    let table = scene.ctl(&["status"]).success().stdout;
-    assert!(table.contains("clock is about") && table.contains("timedatectl"), "{table}");
+fn a_clock_in_1970_forgets_no_grant_that_made_way() {
+    forgets_nothing(the_epoch());
+}
+
+#[test]
+fn a_clock_in_2039_forgets_no_grant_that_made_way() {
+    forgets_nothing(THIRTEEN_YEARS);
 }

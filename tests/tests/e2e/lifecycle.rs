@@ -1,6 +1,8 @@
 //! Starting, reading the configuration anew, stopping: nothing is lost on the way.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Rotation};
@@ -8,6 +10,7 @@ use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
 use imgurd_tests::wire::token_of;
 use rustix::process::Signal;
 use serde_json::json;
+use url::Url;
 
 fn strict() -> Behaviour {
     Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }
@@ -165,6 +168,93 @@ fn a_configuration_can_be_checked_without_a_daemon() {
     let elsewhere = bed.root().join("elsewhere.toml");
     fs::write(&elsewhere, "").unwrap();
     bed.spawn_daemon(&["--check", "--config", elsewhere.to_str().unwrap()]).log_when_ended(0);
+}
+
+#[test]
+fn a_check_finds_what_is_misspelt_mistyped_or_makes_no_sense_and_says_the_line() {
+    let bed = Testbed::memory();
+    for (text, said) in [
+        ("store = \"memory\"\nkey_fiel = \"k\"\n", "line 2"),
+        ("store = \"memory\"\n\n[refersh]\nmargin = \"1m\"\n", "line 3"),
+        ("[refresh]\nmargin = 5\n", "line 2"),
+        ("[refresh]\nmax_age = \"soon\"\n", "max_age"),
+        ("store = \"cloud\"\n", "line 1"),
+        ("store = \"file\"\nkey_file = 7\n", "line 2"),
+        ("default_account = \"b\"\n[accounts.a]\nclient_id = \"x\"\n", "default_account"),
+        ("[accounts.a]\nclient_id = \"x\"\nauto_refresh = \"yes\"\n", "line 3"),
+        ("[accounts.a]\nclient_id = \"x\"\ntoken_url = \"http://as.example/\"\n", "line 3"),
+        ("[accounts.a]\nclient_id = \"x\"\nflow = \"magic\"\n", "line 3"),
+        ("[accounts.\"a b\"]\nclient_id = \"x\"\n", "line 1"),
+    ] {
+        bed.configure(text);
+        let log = bed.spawn_daemon(&["--check"]).log_when_ended(1);
+        assert!(log.contains(said), "{text}{log}");
+    }
+}
+
+#[test]
+fn a_check_sees_that_the_key_of_the_file_store_can_be_used() {
+    let bed = Testbed::file();
+    assert_eq!(bed.spawn_daemon(&["--check"]).log_when_ended(0), "");
+    let key = bed.config_home().join("imgurd/key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let log = bed.spawn_daemon(&["--check"]).log_when_ended(1);
+    assert!(log.contains("chmod 600"), "{log}");
+    fs::write(&key, "short").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let log = bed.spawn_daemon(&["--check"]).log_when_ended(1);
+    assert!(log.contains("fewer than"), "{log}");
+    bed.configure("store = \"file\"\nkey_file = \"elsewhere\"\n");
+    let log = bed.spawn_daemon(&["--check"]).log_when_ended(1);
+    assert!(log.contains("imgurd/elsewhere"), "{log}");
+    // What is not used needs no key.
+    bed.spawn_daemon(&["--check", "--store", "memory"]).log_when_ended(0);
+}
+
+#[test]
+fn a_container_that_shares_the_home_directory_keeps_no_second_keeper() {
+    let mut scene = Scene::file(strict()).signed_in();
+    let token = scene.token();
+    let inside = scene.bed.root().join("container");
+    fs::create_dir(&inside).unwrap();
+    // Other processes, mounts, users and network, and no way to see the socket of the first.
+    let runtime = format!("XDG_RUNTIME_DIR={}", inside.display());
+    let unshare = "unshare --user --map-root-user --pid --mount --net --ipc --fork --kill-child";
+    scene.bed.launch_by(["env", &runtime].into_iter().chain(unshare.split(' ')));
+    let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
+    assert!(log.contains("another imgurd keeps the grants") && log.contains("use that one"), "{log}");
+    assert!(!inside.join("imgurd/socket").exists());
+    assert_eq!(scene.token(), token);
+    // Where the first is gone, it may.
+    assert!(scene.stop().success());
+    let mut second = scene.bed.spawn_daemon(&["--no-dbus"]);
+    second.wait_for("READY=1");
+    scene.bed.launch_by([""; 0]);
+    let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
+    assert!(log.contains("another imgurd keeps the grants"), "and then the first may not: {log}");
+    second.kill();
+}
+
+#[test]
+fn an_abandoned_consent_expires_frees_its_port_and_the_next_has_a_state_of_its_own() {
+    let scene = Scene::memory(strict());
+    let (login, abandoned) = scene.login(&["--timeout", "1s"]);
+    login.finish().exits(10);
+    assert!(!scene.account().login_pending);
+    let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
+    drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free"));
+    let (login, url) = scene.login(&[]);
+    let state = |url: &str| {
+        Url::parse(url).unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+    };
+    assert_ne!(state(&url), state(&abandoned));
+    // Whoever comes back to the abandoned one ends nothing.
+    let landed = imgurd_tests::browser::allow(&abandoned, "alice");
+    assert!(landed.text.contains("imgurctl login"), "{}", landed.text);
+    assert!(scene.account().login_pending);
+    imgurd_tests::browser::allow(&url, "alice");
+    login.finish().success();
+    assert!(scene.fake.is_live(&scene.token()));
 }
 
 #[test]

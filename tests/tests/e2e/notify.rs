@@ -28,7 +28,7 @@ enum Asked {
 #[derive(Debug)]
 pub(crate) struct Notified {
     pub(crate) id: u32,
-    replaces: u32,
+    pub(crate) replaces: u32,
     pub(crate) summary: String,
     pub(crate) body: String,
     actions: Vec<String>,

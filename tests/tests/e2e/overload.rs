@@ -42,7 +42,7 @@ fn seated(scene: &Scene, count: usize) -> Vec<Wire> {
 
 /// A daemon that has no place left, whose callers hold all.
 fn full(bed: Testbed) -> (Scene, Vec<Wire>) {
-    bed.wrap_daemons(&FEW);
+    bed.launch_by(FEW);
     let scene = Scene::new(bed, strict()).signed_in();
     // Those of the commands before may be on their way out yet.
     let mut held = Vec::new();

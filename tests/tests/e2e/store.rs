@@ -6,7 +6,13 @@ use std::path::{Path, PathBuf};
 
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, Endpoint, Rotation};
-use imgurd_tests::testbed::Scene;
+use imgurd_tests::testbed::{ACCOUNT, Scene};
+use serde_json::{Value, json};
+
+use crate::now;
+
+/// A record as the first version wrote it.
+const FIRST_VERSION: &str = include_str!("../../../daemon/src/store/item/first-version.json");
 
 /// A daemon that stopped, with its grants in a file.
 fn stopped() -> Scene {
@@ -168,6 +174,129 @@ fn a_keyring_deleted_while_the_daemon_runs_is_written_again() {
     let token = scene.refresh();
     scene.crash();
     scene.start();
+    assert_eq!(scene.token(), token);
+}
+
+#[test]
+fn an_absent_directory_is_made_again_and_loses_nothing() {
+    let mut scene =
+        Scene::file(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }).signed_in();
+    fs::remove_dir_all(scene.bed.state_home()).unwrap();
+    let token = scene.token();
+    assert_ne!(scene.refresh(), token);
+    scene.wait_until(|account| !account.unsaved);
+    let token = scene.token();
+    scene.crash();
+    scene.start();
+    assert_eq!(scene.token(), token);
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
+
+#[test]
+fn an_account_that_another_program_adds_beside_the_daemon_survives_its_writes() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    let vault = scene.bed.vault();
+    let added = vault.get(ACCOUNT).unwrap();
+    vault.put("second", &added);
+    let token = scene.refresh();
+    assert_eq!(vault.get("second").as_ref(), Some(&added));
+    assert!(vault.get(ACCOUNT).unwrap().contains(&token));
+    // And it is that account's, once there is one.
+    let arguments = ["account", "set", "--auth-param", "x=y"];
+    scene.ctl(&arguments).success();
+    let text = fs::read_to_string(scene.bed.config_file()).unwrap();
+    let second = text[text.find(&format!("[accounts.{ACCOUNT}")).unwrap()..].replace(ACCOUNT, "second");
+    scene.bed.configure(&format!("{text}\n{second}"));
+    scene.daemon().reload();
+    scene.bed.wait_until("second", |account| account.state == State::Fresh);
+}
+
+#[test]
+fn a_file_put_in_the_place_of_the_old_one_does_not_undo_what_came_since() {
+    let mut scene =
+        Scene::file(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }).signed_in();
+    let backup = fs::read(keyring(&scene)).unwrap();
+    let latest = scene.refresh();
+    let restored = scene.bed.root().join("backup");
+    fs::write(&restored, backup).unwrap();
+    fs::rename(restored, keyring(&scene)).unwrap();
+    // The daemon knows better, and says so with its next write.
+    assert_eq!(scene.token(), latest);
+    let token = scene.refresh();
+    scene.crash();
+    scene.start();
+    assert_eq!(scene.token(), token);
+    assert!(scene.fake.is_live(&scene.refresh()), "no used token was ever presented again");
+}
+
+/// What the store holds where a newer version has written it.
+const NEWER: &str = r#"{"version":2,"grant":"in another shape"}"#;
+
+#[test]
+fn what_a_newer_version_wrote_is_left_untouched_and_said_to_be() {
+    let mut scene = stopped();
+    let vault = scene.bed.vault();
+    let ours = vault.get(ACCOUNT).unwrap();
+    vault.put(ACCOUNT, NEWER);
+    let before = fs::read(keyring(&scene)).unwrap();
+    scene.start();
+    let (account, reason) = trouble(&scene);
+    assert_eq!(account.state, State::StoreUnavailable);
+    assert!(reason.contains("written by a newer imgurd") && reason.contains("update imgurd"), "{reason}");
+    scene.ctl(&["token", "--wait", "0s"]).exits(7);
+    scene.ctl(&["refresh", "--wait", "0s"]).exits(7);
+    scene.ctl(&["login", "--no-browser"]).exits(7);
+    scene.ctl(&["logout"]).exits(7);
+    scene.ctl_with(&["account", "set", "--client-secret-stdin"], "another").exits(7);
+    assert!(fs::read(keyring(&scene)).unwrap() == before);
+    assert_eq!(scene.refreshes().len(), 0);
+    vault.put(ACCOUNT, &ours);
+    scene.ctl(&["unlock"]).success();
+    scene.wait_until(|account| account.state == State::Fresh);
+}
+
+#[test]
+fn what_a_newer_version_writes_beside_the_daemon_is_not_overwritten() {
+    let scene = Scene::file(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() }).signed_in();
+    let token = scene.token();
+    let vault = scene.bed.vault();
+    vault.put(ACCOUNT, NEWER);
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
+    let account = scene.wait_until(|account| account.state == State::StoreUnavailable);
+    assert!(account.reason.unwrap().contains("update imgurd"));
+    assert_eq!(scene.token(), token, "it is served all the same");
+    assert_eq!(vault.get(ACCOUNT).as_deref(), Some(NEWER));
+    assert_eq!(scene.refreshes().len(), 0);
+}
+
+#[test]
+fn what_the_first_version_wrote_is_read_and_written_as_now() {
+    let mut scene = stopped();
+    let vault = scene.bed.vault();
+    let (refresh_token, access_token) = scene.fake.issue_grant("alice");
+    let first = FIRST_VERSION
+        .replace("CLIENT-ID", &scene.fake.behaviour().client_id)
+        .replace("CLIENT-SECRET", &scene.fake.behaviour().client_secret)
+        .replace("https://api.imgur.com", &scene.fake.origin())
+        .replace("REFRESH-TOKEN", &refresh_token)
+        .replace("ACCESS-TOKEN", &access_token)
+        .replace("1763900000123", &(now() * 1000).to_string())
+        .replace("1763800000456", &(now() * 1000).to_string());
+    vault.put(ACCOUNT, &first);
+    scene.start();
+    // Whose refusal is asked about again at once.
+    let account = scene.wait_until(|account| account.state == State::Fresh && scene.refreshes().len() == 1);
+    assert_eq!(account.username.as_deref(), Some("alice"));
+    assert_eq!(scene.refreshes()[0].refresh_token(), Some(refresh_token.as_str()));
+    let token = scene.token();
+    assert!(token != access_token && scene.fake.is_live(&token));
+    let written: Value = serde_json::from_str(&vault.get(ACCOUNT).unwrap()).unwrap();
+    assert_eq!(written["version"], 1);
+    assert_eq!(written["grant"]["access"]["token"], token);
+    assert_eq!(written["grant"]["generation"], 7);
+    assert_eq!(written["displaced"][0]["grant"]["refresh_token"], "DISPLACED-TOKEN");
+    scene.restart();
     assert_eq!(scene.token(), token);
 }
 

@@ -60,7 +60,7 @@ fn root_may_open_the_socket_and_is_told_that_the_tokens_are_anothers() {
     let bed = Testbed::memory();
     let given = bed.command("chown").args(["-R", NOBODY]).arg(bed.root()).status().unwrap();
     assert!(given.success());
-    bed.wrap_daemons(&AS_NOBODY);
+    bed.launch_by(AS_NOBODY);
     let _daemon = bed.daemon();
     is_told_whose_they_are(|command| bed.ctl(command));
     // Nobody listens to what they say: the answer is there before a question.

@@ -103,7 +103,7 @@ fn varlink_watches_a_refresh_as_it_happens() {
 fn varlink_raises_the_refusal_where_there_is_no_place_left() {
     let bed = Testbed::memory();
     // So few descriptors that hardly any are left for callers (prlimit(1)).
-    bed.wrap_daemons(&["prlimit", "--nofile=136:136"]);
+    bed.launch_by(["prlimit", "--nofile=136:136"]);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     // It asks the service about itself, on a connection that it closes.
     let mut client = PythonClient::varlink(&scene.bed);

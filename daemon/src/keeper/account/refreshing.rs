@@ -235,6 +235,7 @@ impl Account {
         self.record.grant = Some(new);
         self.record.in_flight = None;
         self.record.refusal = None;
+        self.forget_old_displaced(now);
         self.demand.succeeded(now.at);
         self.ledger.touch_grant();
         self.begin_anew(now);

@@ -226,7 +226,6 @@ impl Account {
     fn take_record(&mut self, record: Record, now: Now) {
         self.shelf = Shelf::Read;
         self.record = record;
-        self.forget_old_displaced(now);
         self.bring_back_what_fits(now);
         self.schedule(now);
         let interrupted = self.record.in_flight.is_some();

@@ -134,3 +134,16 @@ fn says_nothing_of_what_is_in_a_damaged_item() {
         assert!(may_replace("mytoken", item).is_err());
     }
 }
+
+/// As the first version wrote it (commit 1589e42), before there were optional fields.
+const FIRST_VERSION: &str = include_str!("first-version.json");
+
+#[test]
+fn reads_what_the_first_version_wrote_and_loses_nothing_of_it() {
+    let record = decode("mytoken", FIRST_VERSION.as_bytes()).unwrap();
+    let grant = record.grant.as_ref().unwrap();
+    assert_eq!(grant.access.as_ref().unwrap().lifetime, Some(Duration::from_hours(1)));
+    assert_eq!((grant.generation, grant.kept, grant.refresh_expires_at), (7, 3, None));
+    let written = encode(&record).unwrap();
+    assert_eq!(std::str::from_utf8(&written).unwrap(), FIRST_VERSION.trim_end());
+}

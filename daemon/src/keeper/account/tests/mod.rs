@@ -15,7 +15,7 @@ use imgurd_proto::{Error, RefreshReuse, Settings, State};
 
 use super::{Account, Ask, Effect, Event, Now, Ticket, Want};
 use crate::config::{AccountConfig, RefreshPolicy};
-use crate::grant::{Access, Grant, Issuer, Record, Secret, Timestamp};
+use crate::grant::{Access, Displaced, Grant, Issuer, Record, Secret, Timestamp};
 use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
 use crate::store::StoreError;
 

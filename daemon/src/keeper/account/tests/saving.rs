@@ -162,3 +162,28 @@ fn a_client_secret_does_not_overwrite_a_grant_that_has_vanished() {
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
 }
+
+fn issued_at(issued_at: Timestamp) -> Record {
+    let mut grant = grant(Some(3600));
+    grant.access.as_mut().unwrap().issued_at = issued_at;
+    record(grant)
+}
+
+#[test]
+fn a_clock_that_was_set_back_by_seconds_costs_no_refresh() {
+    let bench = Bench::with(issued_at(START + 30 * SECOND));
+    assert!(bench.saves.is_empty() && bench.sends.is_empty());
+}
+
+#[test]
+fn a_grant_that_made_way_is_forgotten_at_no_time_that_the_server_has_not_seen() {
+    let displaced = Displaced { grant: grant(None), at: Timestamp::from_millis(0) };
+    let mut bench = Bench::with(Record { displaced: vec![displaced], ..record(grant(Some(3600))) });
+    bench.ask(Ask::KeepClientSecret(Secret::from("another")));
+    bench.save();
+    assert_eq!(bench.disk.displaced.len(), 1);
+    bench.pass(51 * MINUTE);
+    bench.feed(Event::ServerTime(bench.now.at));
+    bench.refreshed(tokens("AT2", None));
+    assert!(bench.disk.displaced.is_empty());
+}

@@ -1,0 +1,145 @@
+//! What a program asks of the kernel, seen and spoilt by `strace(1)`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+
+use super::{Daemon, Output, Program, Testbed};
+
+/// All that makes, writes, syncs and names files.
+pub const FILE_CALLS: &str = "/^(open|openat|creat|write|pwrite64|writev|fsync|fdatasync|(f?chmod|link|rename|mkdir|unlink)(at2?)?|ftruncate|truncate)$";
+
+/// A tracer at work on a daemon. Dropped, it is gone, and so are the faults that it injected.
+#[derive(Debug)]
+pub struct Strace {
+    tracer: Program,
+    trace: PathBuf,
+}
+
+impl Testbed {
+    /// Watches these calls of a daemon.
+    pub fn watch_calls(&self, daemon: &Daemon, calls: &str) -> Strace {
+        self.attach(daemon, &["-e", &format!("trace={calls}")])
+    }
+
+    /// Has calls of a daemon go wrong as `fault` says, until it is taken back: `fsync:error=EIO`.
+    pub fn inject(&self, daemon: &Daemon, fault: &str) -> Strace {
+        let calls = fault.split(':').next().unwrap_or_default();
+        self.attach(daemon, &["-e", &format!("trace={calls}"), "-e", &format!("inject={fault}")])
+    }
+
+    fn attach(&self, daemon: &Daemon, arguments: &[&str]) -> Strace {
+        let trace = self.root().join(format!("trace-{}", daemon.id()));
+        let mut command = self.command("sh");
+        // It says on its standard error that it has begun.
+        command.args(["-c", "exec strace \"$@\" 2>&1", "strace", "-f", "-y", "-o"]).arg(&trace);
+        command.args(arguments).args(["-p", &daemon.id().to_string()]);
+        let mut tracer = self.start(command);
+        tracer.line_where(|line| line.contains(" attached"));
+        Strace { tracer, trace }
+    }
+
+    /// Runs a program to its end, and watches its calls.
+    pub fn trace(&self, program: &str, arguments: &[&str]) -> (Output, Vec<Call>) {
+        let trace = self.root().join("trace");
+        let mut command = self.command("strace");
+        command.args(["-f", "-y", "-e", &format!("trace={FILE_CALLS}"), "-o"]).arg(&trace);
+        command.arg(super::binary(program)).args(arguments);
+        let output = self.start(command).finish();
+        (output, parse(&fs::read_to_string(trace).unwrap()))
+    }
+}
+
+impl Strace {
+    /// Lets the daemon go, and returns what it has asked for.
+    pub fn detach(self) -> Vec<Call> {
+        self.tracer.signal(Signal::INT);
+        self.ended()
+    }
+
+    /// Returns what the daemon asked for, which has ended.
+    pub fn ended(self) -> Vec<Call> {
+        self.tracer.finish();
+        parse(&fs::read_to_string(self.trace).unwrap())
+    }
+}
+
+/// A call and its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its name.
+    pub name: String,
+    /// What it was asked.
+    pub arguments: String,
+    /// What it returned; empty where it never did.
+    pub result: String,
+    /// The line on which it began.
+    pub begin: usize,
+    /// The line on which it ended.
+    pub end: usize,
+}
+
+impl Call {
+    /// Whether it did as it was asked.
+    pub fn succeeded(&self) -> bool {
+        !self.result.is_empty() && !self.result.starts_with('-')
+    }
+
+    /// The paths that it names.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.arguments.split('"').skip(1).step_by(2).map(PathBuf::from).collect()
+    }
+
+    /// The file behind the descriptor that it names first.
+    pub fn file(&self) -> Option<PathBuf> {
+        let (_, rest) = self.arguments.split_once('<')?;
+        let (path, _) = rest.split_once('>')?;
+        Some(PathBuf::from(path))
+    }
+}
+
+/// Calls in the order of their beginning. One that another thread interrupts is written in two halves.
+fn parse(trace: &str) -> Vec<Call> {
+    let mut calls: Vec<(String, Call)> = Vec::new();
+    for (number, line) in trace.lines().enumerate() {
+        let Some((thread, line)) = line.split_once(' ') else { continue };
+        let line = line.trim_start();
+        if let Some((_, rest)) = line.split_once(" resumed>") {
+            let begun = calls.iter_mut().rev().find(|(of, call)| of == thread && call.result.is_empty());
+            let (_, call) = begun.expect("what is resumed has begun");
+            let (arguments, result) = rest.rsplit_once(" = ").unwrap_or((rest, ""));
+            call.arguments.push_str(arguments.trim_end());
+            (call.result, call.end) = (result.to_owned(), number);
+        } else if let Some((name, rest)) = line.split_once('(').filter(|_| !line.starts_with(['+', '-'])) {
+            let rest = rest.trim_end_matches(" <unfinished ...>");
+            let (arguments, result) = rest.rsplit_once(" = ").unwrap_or((rest, ""));
+            let (arguments, result) = (arguments.trim_end().to_owned(), result.to_owned());
+            let call = Call { name: name.to_owned(), arguments, result, begin: number, end: number };
+            calls.push((thread.to_owned(), call));
+        }
+    }
+    calls.into_iter().map(|(_, call)| call).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_put_together() {
+        let calls = parse(
+            "7     fsync(9</a/new> <unfinished ...>\n8     openat(AT_FDCWD</>, \"/b\", O_RDONLY) = -1 ENOENT (No such file)\n\
+             7     <... fsync resumed>)              = 0\n7     rename(\"/a/new\", \"/a/b\" <unfinished ...>\n\
+             7     +++ killed by SIGKILL +++\n",
+        );
+        assert_eq!(
+            calls.iter().map(|call| call.name.as_str()).collect::<Vec<_>>(),
+            ["fsync", "openat", "rename"]
+        );
+        assert_eq!((calls[0].begin, calls[0].end, calls[0].succeeded()), (0, 2, true));
+        assert_eq!(calls[0].file(), Some("/a/new".into()));
+        assert!(!calls[1].succeeded() && !calls[2].succeeded());
+        assert_eq!(calls[2].paths(), [PathBuf::from("/a/new"), PathBuf::from("/a/b")]);
+    }
+}

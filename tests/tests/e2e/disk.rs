@@ -1,0 +1,278 @@
+//! A disk that is full, fails, is protected or slow: what is at hand is served, nothing is spent that could not be
+//! recorded, and what came is stored once it can be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Endpoint, Rotation};
+use imgurd_tests::testbed::{Disk, Scene, Strace, Testbed};
+use imgurd_tests::wire::{error_of, token_of};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde_json::{Value, json};
+
+use crate::HOUR;
+
+/// So large that a record takes several pages of the disk, and a write can end in the middle.
+const SECRET_LENGTH: usize = 6000;
+
+/// A disk of its own, and a server that replaces refresh tokens: none may be lost.
+fn scene() -> (Scene, Disk) {
+    scene_at(Rotation::ReuseDetection)
+}
+
+fn scene_at(rotation: Rotation) -> (Scene, Disk) {
+    let bed = Testbed::file();
+    let disk = bed.disk(64);
+    let client_secret = "s".repeat(SECRET_LENGTH);
+    (Scene::new(bed, Behaviour { rotation, client_secret, ..Behaviour::default() }), disk)
+}
+
+fn keyring(disk: &Disk) -> PathBuf {
+    disk.state().join("grants.keyring")
+}
+
+fn status(scene: &Scene) -> String {
+    scene.ctl(&["status"]).success().stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Before anything is spent, the store is found wanting: nothing is sent, and the token at hand is served. When the
+/// fault is over, who still waits for a new token gets it.
+fn nothing_is_spent<F>(
+    scene: &mut Scene,
+    disk: &Disk,
+    strike: impl FnOnce(&mut Scene) -> F,
+    word: &str,
+    heal: impl FnOnce(F),
+) {
+    let token = scene.token();
+    let before = fs::read(keyring(disk)).unwrap();
+    let sent = scene.refreshes().len();
+    let fault = strike(scene);
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
+    let account = scene.wait_until(|account| account.state == State::StoreUnavailable);
+    scene.ctl(&["refresh", "--wait", "0s"]).exits(7).complaint();
+    assert!(account.reason.as_deref().unwrap().contains(word), "{:?}", account.reason);
+    assert!(status(scene).contains(word), "{}", status(scene));
+    assert_eq!(scene.token(), token);
+    assert_eq!(scene.refreshes().len(), sent);
+    assert!(fs::read(keyring(disk)).unwrap() == before, "the file is as it was");
+    heal(fault);
+    assert!(scene.fake.is_live(token_of(&caller.answer())));
+    scene.wait_until(|account| account.state == State::Fresh && !account.unsaved);
+    assert_eq!(scene.refreshes().len(), sent + 1);
+}
+
+/// The answer to a refresh meets the fault: its token is served as `unsaved`, and stored when the fault is over. It
+/// survives a crash then, and nothing is left lying about.
+fn what_came_is_kept<F>(
+    scene: &mut Scene,
+    disk: &Disk,
+    strike: impl FnOnce(&mut Scene) -> F,
+    word: &str,
+    heal: impl FnOnce(F),
+) {
+    let old = scene.token();
+    let gate = scene.fake.hold_answer(Endpoint::Token);
+    let answered = scene.fake.requests(Endpoint::Token).len();
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
+    scene.fake.wait_for_requests(Endpoint::Token, answered + 1);
+    let before = fs::read(keyring(disk)).unwrap();
+    let fault = strike(scene);
+    gate.release();
+    let new = token_of(&caller.answer()).to_owned();
+    assert!(new != old && scene.fake.is_live(&new));
+    assert!(scene.account().unsaved);
+    assert_eq!(scene.token(), new);
+    let said = status(scene);
+    assert!(said.contains("served from memory") && said.contains(word), "{said}");
+    assert!(fs::read(keyring(disk)).unwrap() == before, "the file is as it was");
+    heal(fault);
+    scene.wait_until(|account| !account.unsaved);
+    is_durable(scene, disk, &new);
+}
+
+fn is_durable(scene: &mut Scene, disk: &Disk, token: &str) {
+    scene.crash();
+    scene.start();
+    assert_eq!(scene.token(), token);
+    assert!(scene.fake.is_live(&scene.refresh()), "its refresh token with it");
+    assert_eq!(names(&disk.state()), ["grants.keyring", "grants.keyring.work", "lock", "stored"]);
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_full_disk_spends_nothing_and_loses_nothing() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    let full = "the disk may be full";
+    nothing_is_spent(&mut scene, &disk, |_| disk.fill_but(0), full, |()| disk.clear());
+    what_came_is_kept(&mut scene, &disk, |_| disk.fill_but(0), full, |()| disk.clear());
+}
+
+#[test]
+fn a_write_that_a_full_disk_cuts_short_replaces_nothing() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    let whole = fs::metadata(keyring(&disk)).unwrap().len();
+    let strike = |_: &mut Scene| disk.fill_but(1);
+    what_came_is_kept(&mut scene, &disk, strike, "did not come back whole", |()| {
+        let written = fs::metadata(disk.state().join("grants.keyring.work")).unwrap().len();
+        assert!(0 < written && written < whole, "{written} of {whole} bytes fitted");
+        disk.clear();
+    });
+}
+
+#[test]
+fn a_sign_in_on_a_full_disk_is_stored_once_there_is_room() {
+    let (mut scene, disk) = scene();
+    disk.fill_but(0);
+    scene.login_as("alice", &[]).success();
+    let token = scene.token();
+    assert!(scene.fake.is_live(&token));
+    assert!(scene.account().unsaved);
+    disk.clear();
+    scene.wait_until(|account| !account.unsaved);
+    is_durable(&mut scene, &disk, &token);
+}
+
+#[test]
+fn a_disk_that_is_write_protected_spends_nothing_and_loses_nothing() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    let protected = "Read-only file system";
+    nothing_is_spent(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
+    what_came_is_kept(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
+    // It is read all the same.
+    let token = scene.token();
+    scene.crash();
+    disk.protect();
+    // The lock cannot be had there, so nobody else could have it either.
+    let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
+    assert!(log.contains("Read-only file system"), "{log}");
+    disk.release();
+    scene.start();
+    assert_eq!(scene.token(), token);
+}
+
+/// A fault in calls of the daemon.
+fn inject(fault: &str) -> impl Fn(&mut Scene) -> Strace + '_ {
+    move |scene| scene.inject(fault)
+}
+
+fn detach(strace: Strace) {
+    strace.detach();
+}
+
+#[test]
+fn a_disk_that_fails_to_sync_spends_nothing_and_loses_nothing() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    nothing_is_spent(&mut scene, &disk, inject("fsync:error=EIO"), "Input/output error", detach);
+    what_came_is_kept(&mut scene, &disk, inject("fsync:error=EIO"), "Input/output error", detach);
+}
+
+#[test]
+fn a_disk_that_fails_to_rename_spends_nothing_and_loses_nothing() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    nothing_is_spent(&mut scene, &disk, inject("/^rename:error=EIO"), "Input/output error", detach);
+    what_came_is_kept(&mut scene, &disk, inject("/^rename:error=EIO"), "Input/output error", detach);
+}
+
+#[test]
+fn a_daemon_out_of_descriptors_spends_nothing_serves_who_is_connected_and_recovers() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    let token = scene.token();
+    let mut caller = scene.bed.wire();
+    assert_eq!(token_of(&caller.call("GetToken", &json!({}))), token);
+    let id = Pid::from_raw(i32::try_from(scene.daemon().id()).unwrap());
+    // No more than it has already: the hard limit stays as ours is.
+    let few = Rlimit { current: Some(3), ..getrlimit(Resource::Nofile) };
+    let enough = prlimit(id, Resource::Nofile, few).unwrap();
+    let answer = caller.call("Refresh", &json!({ "wait_ms": 500 }));
+    assert_eq!(error_of(&answer), "StoreUnavailable");
+    assert!(answer["parameters"]["reason"].as_str().unwrap().contains("Too many open files"), "{answer}");
+    assert_eq!(scene.refreshes().len(), 0);
+    assert_eq!(token_of(&caller.call("GetToken", &json!({}))), token);
+    prlimit(id, Resource::Nofile, enough).unwrap();
+    let token = scene.refresh();
+    is_durable(&mut scene, &disk, &token);
+}
+
+#[test]
+fn a_disk_that_takes_longer_than_two_seconds_holds_up_no_new_token() {
+    let (scene, disk) = scene();
+    let mut scene = scene.signed_in();
+    what_came_is_kept(&mut scene, &disk, inject("fsync:delay_enter=600s"), "does not answer", detach);
+}
+
+/// Killed at the very moment when it asks for this.
+fn killed_at(call: &str) {
+    let (scene, disk) = scene_at(Rotation::Grace(HOUR));
+    let mut scene = scene.signed_in();
+    for gated in [false, true] {
+        let gate = gated.then(|| scene.fake.hold_answer(Endpoint::Token));
+        let answered = scene.fake.requests(Endpoint::Token).len();
+        let fault = format!("{call}:signal=KILL");
+        let early = (!gated).then(|| inject(&fault)(&mut scene));
+        let mut caller = scene.bed.wire();
+        caller.ask("Refresh", &json!({}));
+        let late = gate.map(|gate| {
+            scene.fake.wait_for_requests(Endpoint::Token, answered + 1);
+            let strace = inject(&fault)(&mut scene);
+            gate.release();
+            strace
+        });
+        assert_eq!(scene.take_daemon().wait().code(), None, "it was killed");
+        caller.expect_hang_up();
+        early.or(late).unwrap().ended();
+        let content = fs::read(keyring(&disk)).unwrap();
+        scene.start();
+        let account = scene.wait_until(|account| account.state == State::Fresh);
+        assert!(!account.unsaved && !content.is_empty());
+        assert!(scene.fake.is_live(&scene.refresh()), "no grant was lost at {call}");
+    }
+    assert_eq!(names(&disk.state()), ["grants.keyring", "grants.keyring.work", "lock", "stored"]);
+}
+
+#[test]
+fn killed_while_it_syncs_the_file_is_the_old_one_or_the_new_one() {
+    killed_at("fsync");
+}
+
+#[test]
+fn killed_while_it_renames_the_file_is_the_old_one_or_the_new_one() {
+    killed_at("/^rename");
+}
+
+#[test]
+fn killed_while_it_links_the_file_is_the_old_one_or_the_new_one() {
+    killed_at("/^link");
+}
+
+#[test]
+fn what_stands_in_status_is_what_scripts_are_told() {
+    let (scene, disk) = scene();
+    let scene = scene.signed_in();
+    disk.fill_but(0);
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &json!({}));
+    scene.wait_until(|account| account.state == State::StoreUnavailable);
+    let error: Value =
+        serde_json::from_str(&scene.ctl(&["refresh", "--wait", "0s", "--json"]).exits(7).stderr).unwrap();
+    assert_eq!(error["error"], "StoreUnavailable");
+    assert_eq!(
+        scene.ctl(&["status", "--json"]).success().json()["accounts"][0]["state"],
+        "store_unavailable"
+    );
+}

@@ -1,0 +1,121 @@
+//! A grant that the server refuses: believed when it is said twice, told once, and never given up.
+
+use imgurd_proto::{Account, State};
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
+use imgurd_tests::testbed::{Bus, Scene, Testbed, in_time};
+
+use crate::notify::{BUTTONS, Server};
+use crate::now;
+
+/// More than the minute after which a second refusal is believed.
+const LATER: i64 = 120;
+
+/// On a bus, and signed in.
+fn scene() -> (Scene, Bus) {
+    let bed = Testbed::file();
+    let bus = bed.bus();
+    (Scene::new(bed, Behaviour::default()).signed_in(), bus)
+}
+
+/// Asks for a new token, which the server refuses.
+fn refused(scene: &Scene) {
+    let token = scene.token();
+    let mut caller = scene.bed.wire();
+    caller.ask("Refresh", &serde_json::json!({}));
+    let account = scene.wait_until(|account| account.state == State::Waiting);
+    assert!(account.reason.unwrap().contains("asked again before that is believed"));
+    assert_eq!(scene.token(), token, "it is still valid");
+}
+
+/// Starts again later, where the server refuses as well: over a restart, nothing but the wall clock tells how much time
+/// has passed. Then all goes on in the present.
+fn refused_again(scene: &mut Scene) {
+    let token = scene.token();
+    assert!(scene.stop().success());
+    scene.bed.set_clock(LATER);
+    scene.start();
+    let account = scene.wait_until(|account| account.state == State::ConsentNeeded);
+    assert!(account.reason.unwrap().contains("imgurctl login mytoken"));
+    assert_eq!(scene.token(), token, "it is valid to its end");
+    scene.bed.set_clock_right();
+    scene.restart();
+    // Known from the store, whatever the server says next.
+    assert_eq!(
+        scene.wait_until(|account| account.state != State::StoreUnavailable).state,
+        State::ConsentNeeded
+    );
+    assert_eq!(scene.token(), token);
+}
+
+/// Both, for a reason that may pass.
+fn refused_twice() -> (Scene, Bus) {
+    let (mut scene, bus) = scene();
+    scene.fake.fail_always(Endpoint::Token, Fault::invalid_refresh_token());
+    refused(&scene);
+    refused_again(&mut scene);
+    (scene, bus)
+}
+
+#[test]
+fn a_refusal_is_believed_when_it_is_repeated_and_told_once() {
+    let (scene, _bus) = refused_twice();
+    let output = scene.ctl(&["refresh"]).exits(4);
+    assert!(output.complaint().contains("imgurctl login mytoken"), "{}", output.stderr);
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        let told = server.notified().await;
+        assert_eq!(told.summary, "Sign in: mytoken");
+        let asked = scene.refreshes().len();
+        scene.ctl(&["refresh"]).exits(4);
+        assert_eq!(scene.refreshes().len(), asked + 1, "the server has said it once more");
+        scene.fake.clear(Endpoint::Token);
+        scene.ctl(&["refresh"]).success();
+        let healed = server.notified().await;
+        assert_eq!(
+            (healed.summary.as_str(), healed.replaces),
+            ("Signed in as alice", told.id),
+            "nothing in between"
+        );
+    });
+}
+
+#[test]
+fn the_person_can_have_a_refused_grant_tried_at_once_and_a_success_heals() {
+    let (scene, _bus) = refused_twice();
+    scene.fake.clear(Endpoint::Token);
+    assert!(scene.fake.is_live(&scene.refresh()));
+    assert_eq!(scene.account().state, State::Fresh);
+    let refreshes = scene.refreshes();
+    assert!(refreshes.iter().all(|it| it.refresh_token() == refreshes[0].refresh_token()), "it was kept");
+}
+
+#[test]
+fn a_refused_grant_is_tried_once_a_day_and_at_each_start() {
+    let (mut scene, _bus) = refused_twice();
+    let next = |account: &Account| account.retry_at.or(account.next_refresh_at);
+    let next = next(&scene.wait_until(|account| next(account).is_some())).unwrap() - now();
+    assert!((86_000..=96_000).contains(&next), "{next}");
+    scene.fake.clear(Endpoint::Token);
+    scene.crash();
+    scene.start();
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn a_revoked_grant_serves_its_token_to_the_end_and_then_says_what_to_do() {
+    let (mut scene, _bus) = scene();
+    scene.fake.revoke_grant();
+    refused(&scene);
+    refused_again(&mut scene);
+    assert!(scene.stop().success());
+    // Past the token's hour.
+    scene.bed.set_clock(2 * 3600);
+    scene.start();
+    let output = scene.ctl(&["token"]).exits(4);
+    assert!(output.complaint().contains("imgurctl login mytoken"), "{}", output.stderr);
+    scene.bed.set_clock_right();
+    scene.restart();
+    scene.login_as("alice", &[]).success();
+    assert!(scene.fake.is_live(&scene.token()));
+}
