@@ -16,6 +16,7 @@ mod notify;
 mod opening;
 mod refresh;
 mod secrets;
+mod soak;
 mod store;
 mod tokens;
 mod wire;

@@ -1,0 +1,110 @@
+//! A steady load of calls while tokens are refreshed, and what the daemon takes of the system meanwhile.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use imgurd_proto::{Client, ClientError};
+
+use super::dice::pass;
+use super::figures::Figures;
+use super::gauge::Gauge;
+use super::site::{Ground, Site, Store, server};
+use crate::fake::{Endpoint, Rotation};
+
+/// Callers who keep their connection, and callers who make one for each call.
+const CALLERS: (usize, usize) = (8, 2);
+
+/// How often each of them calls: 1,000 calls a second in all.
+const EVERY: Duration = Duration::from_millis(10);
+
+/// How many samples are taken in all.
+const SAMPLES: u32 = 200;
+
+/// How much of them is warming up.
+const WARM_UP: usize = 40;
+
+/// Between the first quarter and the last, memory may grow by 2 % or so many KiB, whichever is more.
+const MEMORY: f64 = 256.0;
+
+/// After less, memory still fills up as it does at every start, and nothing can be said of it.
+const SETTLED: Duration = Duration::from_mins(5);
+
+/// And so much may there be more of descriptors and threads, which come and go with callers and saves.
+const OTHERS: f64 = 2.0;
+
+/// Runs the load for so long; fails where a call does, or where the daemon grows.
+pub(super) fn run(duration: Duration) -> anyhow::Result<()> {
+    let mut site =
+        Site::new(Store::File, Ground::Testbed, server(Rotation::Plain, Duration::from_secs(4)), 4);
+    let (id, end) = (site.daemon().id(), Instant::now() + duration);
+    let site = &site;
+    let (gauges, spans) = thread::scope(|scope| {
+        let caller = |number| scope.spawn(move || call(site, number, end));
+        let callers: Vec<_> = (0..CALLERS.0 + CALLERS.1).map(caller).collect();
+        let gauges = watch(id, duration);
+        let spans = callers.into_iter().map(|caller| caller.join().expect("a caller does not panic"));
+        (gauges, spans.collect::<Result<Vec<_>, _>>())
+    });
+    let spans = spans.context("A call failed")?.concat();
+    let requests = site.fake.requests(Endpoint::Token).len();
+    println!("{} calls in {} s, {requests} refreshes beside them", spans.len(), duration.as_secs());
+    println!("  a call took {}", Figures::of(spans));
+    flat(&gauges?, duration >= SETTLED)
+}
+
+fn watch(id: u32, duration: Duration) -> anyhow::Result<Vec<Gauge>> {
+    let sample = |_| {
+        pass(duration / SAMPLES);
+        Gauge::of(id)
+    };
+    (0..SAMPLES).map(sample).collect()
+}
+
+fn call(site: &Site, number: usize, end: Instant) -> Result<Vec<Duration>, ClientError> {
+    let (mut client, lasts) = (site.bed.client(), number < CALLERS.0);
+    let (mut next, mut spans) = (Instant::now(), Vec::new());
+    while next < end {
+        pass(next.saturating_duration_since(Instant::now()));
+        let begin = Instant::now();
+        if !lasts {
+            client = Client::connect_to(&site.bed.socket())?;
+        }
+        client.get_token(Some(&site.accounts[number % site.accounts.len()].name))?;
+        spans.push(begin.elapsed());
+        next += EVERY;
+    }
+    Ok(spans)
+}
+
+/// Says how the first quarter and the last compare; fails where there is more in the last.
+fn flat(gauges: &[Gauge], judges_memory: bool) -> anyhow::Result<()> {
+    let column = |of: fn(&Gauge) -> f64| gauges[WARM_UP..].iter().map(of).collect::<Vec<_>>();
+    let memory = |first: f64| if judges_memory { MEMORY.max(first * 0.02) } else { f64::INFINITY };
+    let others = |_| OTHERS;
+    let grown = [
+        grows("RSS (KiB)", &column(|gauge| gauge.rss), memory),
+        grows("PSS (KiB)", &column(|gauge| gauge.pss), memory),
+        grows("descriptors", &column(|gauge| gauge.descriptors), others),
+        grows("threads", &column(|gauge| gauge.threads), others),
+    ];
+    let grown: Vec<_> = grown.into_iter().flatten().collect();
+    ensure!(grown.is_empty(), "The daemon grew: {}", grown.join(", "));
+    Ok(())
+}
+
+/// What grew beyond its room.
+fn grows(name: &str, samples: &[f64], room: impl Fn(f64) -> f64) -> Option<String> {
+    let quarter = samples.len() / 4;
+    let (first, last) = (mean(&samples[..quarter]), mean(&samples[samples.len() - quarter..]));
+    let (least, most) = samples
+        .iter()
+        .fold((f64::MAX, 0.0_f64), |(least, most), sample| (least.min(*sample), most.max(*sample)));
+    println!("  {name}: {first:.1} in the first quarter, {last:.1} in the last; {least:.0} to {most:.0}");
+    (last > first + room(first)).then(|| name.to_owned())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are a few hundred")]
+fn mean(samples: &[f64]) -> f64 {
+    samples.iter().sum::<f64>() / samples.len() as f64
+}

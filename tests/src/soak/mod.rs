@@ -1,0 +1,91 @@
+//! Kills, loads and stop-watches: what a test of one case cannot show, tried many times over with the real daemon.
+//!
+//! Each part prints its figures, and fails where a promise of the daemon is broken.
+#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+
+mod books;
+mod dice;
+mod figures;
+mod gauge;
+mod kills;
+mod load;
+mod observer;
+mod site;
+mod window;
+
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use dice::Dice;
+use kills::Series;
+use site::{Ground, Store};
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Kills of a daemon that keeps its grants in the encrypted file.
+    pub file_kills: usize,
+    /// Kills of one that keeps them in GNOME Keyring.
+    pub keyring_kills: usize,
+    /// How long a daemon lives at most before its kill is aimed.
+    pub life: Duration,
+    /// Refreshes whose window is measured, in each place.
+    pub refreshes: usize,
+    /// How long the load lasts.
+    pub load: Duration,
+}
+
+impl Extent {
+    /// What the promises are founded on.
+    pub const FULL: Self = Self {
+        file_kills: 1000,
+        keyring_kills: 200,
+        life: Duration::from_millis(500),
+        refreshes: 1000,
+        load: Duration::from_mins(10),
+    };
+
+    /// What shows within a minute that nothing is broken outright.
+    pub const SHORT: Self = Self {
+        file_kills: 60,
+        keyring_kills: 12,
+        life: Duration::from_millis(150),
+        refreshes: 12,
+        load: Duration::from_secs(4),
+    };
+}
+
+/// Kills the daemon at random instants, half of the times with a server that forgives lost answers for 30 s and half
+/// with one that revokes a grant whose used refresh token comes again.
+pub fn kills(extent: Extent, seed: u64) -> anyhow::Result<()> {
+    println!("Kills at random instants, by the seed {seed}");
+    let mut dice = Dice::new(seed);
+    for (store, kills) in [(Store::File, extent.file_kills), (Store::Keyring, extent.keyring_kills)] {
+        let halves = [(false, kills.div_ceil(2)), (true, kills / 2)];
+        for (strict, kills) in halves.into_iter().filter(|(_, kills)| *kills > 0) {
+            kills::run(Series { store, strict, kills, life: extent.life }, &mut dice)?;
+        }
+    }
+    Ok(())
+}
+
+/// Measures how long a new token is in memory alone.
+pub fn window(extent: Extent) -> anyhow::Result<()> {
+    println!("\nFrom the answer's last byte until the token is saved and its caller has it");
+    let mut met = true;
+    for store in [Store::File, Store::Keyring] {
+        for ground in [Ground::Testbed, Ground::Disk] {
+            met &= window::run(store, ground, extent.refreshes)?;
+        }
+    }
+    // A build for debugging is slow, and proves nothing here.
+    ensure!(met || cfg!(debug_assertions), "A new token was not saved in time");
+    Ok(())
+}
+
+/// Has callers ask 1,000 times a second, and sees to it that the daemon does not grow.
+pub fn load(extent: Extent) -> anyhow::Result<()> {
+    println!("\n1,000 calls a second");
+    load::run(extent.load)
+}
