@@ -51,14 +51,12 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // Taken before the call: when it returns, the client may have read it all long since.
-        let at = Instant::now();
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        // Before the call: when it returns, the client may have read all long since, and ask the log about it.
         let number = *self.answering.0.lock().unwrap();
-        if let (Poll::Ready(Ok(1..)), Some(number)) = (&written, number) {
-            self.shared.log.sent(number, at);
+        if let Some(number) = number {
+            self.shared.log.sent(number, Instant::now());
         }
-        written
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

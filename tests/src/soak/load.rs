@@ -97,10 +97,9 @@ fn flat(gauges: &[Gauge], judges_memory: bool) -> anyhow::Result<()> {
 fn grows(name: &str, samples: &[f64], room: impl Fn(f64) -> f64) -> Option<String> {
     let quarter = samples.len() / 4;
     let (first, last) = (mean(&samples[..quarter]), mean(&samples[samples.len() - quarter..]));
-    let (least, most) = samples
-        .iter()
-        .fold((f64::MAX, 0.0_f64), |(least, most), sample| (least.min(*sample), most.max(*sample)));
-    println!("  {name}: {first:.1} in the first quarter, {last:.1} in the last; {least:.0} to {most:.0}");
+    let (bottom, top) =
+        (samples.iter().copied().fold(f64::MAX, f64::min), samples.iter().copied().fold(0.0, f64::max));
+    println!("  {name}: {first:.1} in the first quarter, {last:.1} in the last; {bottom:.0} to {top:.0}");
     (last > first + room(first)).then(|| name.to_owned())
 }
 
