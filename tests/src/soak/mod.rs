@@ -50,8 +50,8 @@ impl Extent {
     pub const SHORT: Self = Self {
         file_kills: 60,
         keyring_kills: 12,
-        life: Duration::from_millis(150),
-        refreshes: 12,
+        life: Duration::from_millis(100),
+        refreshes: 8,
         load: Duration::from_secs(4),
     };
 }
