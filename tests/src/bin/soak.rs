@@ -64,20 +64,17 @@ impl Options {
         extent
     }
 
-    fn run(&self) -> anyhow::Result<()> {
+    /// Runs what was asked for, and returns the figures in short.
+    fn run(&self) -> anyhow::Result<Vec<String>> {
         let extent = self.extent();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let seed = self.seed.unwrap_or(u64::from(now.subsec_nanos()));
-        match self.part {
-            Some(Part::Kills { .. }) => soak::kills(extent, seed),
-            Some(Part::Window { .. }) => soak::window(extent),
-            Some(Part::Load { .. }) => soak::load(extent),
-            None => {
-                soak::kills(extent, seed)?;
-                soak::window(extent)?;
-                soak::load(extent)
-            }
-        }
+        Ok(match self.part {
+            Some(Part::Kills { .. }) => vec![soak::kills(extent, seed)?],
+            Some(Part::Window { .. }) => vec![soak::window(extent)?],
+            Some(Part::Load { .. }) => vec![soak::load(extent)?],
+            None => vec![soak::kills(extent, seed)?, soak::window(extent)?, soak::load(extent)?],
+        })
     }
 }
 
@@ -86,8 +83,11 @@ fn main() -> ExitCode {
     let build = if cfg!(debug_assertions) { "build for debugging" } else { "release build" };
     println!("imgurd {}, {build}\n", env!("CARGO_PKG_VERSION"));
     match options.run() {
-        Ok(()) => {
+        Ok(figures) => {
             println!("\nDone in {} s. Every promise was kept.", begin.elapsed().as_secs());
+            for line in figures {
+                println!("- {line}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -67,6 +67,11 @@ impl Books {
         self.runs.len()
     }
 
+    /// How many grants were lost with their answer on its way at a kill.
+    pub(super) fn lost(&self) -> usize {
+        self.lost_unsent + self.lost_unpublished.len()
+    }
+
     /// Enters a run that a kill has ended, with all the requests of it; fails where a promise is broken.
     pub(super) fn enter(
         &mut self,

@@ -63,8 +63,9 @@ impl Moment {
     }
 }
 
-/// Kills as often as `series` says; fails at the first broken promise.
-pub(super) fn run(series: Series, dice: &mut Dice) -> anyhow::Result<()> {
+/// Kills as often as `series` says, and returns how many grants were lost with their answer on its way; fails at the first
+/// broken promise.
+pub(super) fn run(series: Series, dice: &mut Dice) -> anyhow::Result<usize> {
     let rotation = if series.strict { Rotation::ReuseDetection } else { Rotation::Grace(GRACE) };
     let mut site =
         Site::new(series.store, Ground::Testbed, server(rotation, Duration::from_secs(3)), ACCOUNTS);
@@ -76,7 +77,7 @@ pub(super) fn run(series: Series, dice: &mut Dice) -> anyhow::Result<()> {
     }
     killer.last_word(&mut site)?;
     killer.report(series);
-    Ok(())
+    Ok(killer.books.lost())
 }
 
 struct Killer<'a> {
@@ -181,7 +182,7 @@ impl Killer<'_> {
             met(Phase::Published),
         );
         let unpublished = lost_unpublished.len();
-        let lost = lost_unsent + unpublished;
+        let lost = self.books.lost();
         println!("  lost once published as saved: 0; lost with the answer on its way at the kill: {lost}");
         if let Some(longest) = lost_unpublished.iter().max() {
             println!(

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use imgurd_proto::{Client, ClientError};
 
 use super::dice::pass;
-use super::figures::Figures;
+use super::figures::{Figures, ms};
 use super::gauge::Gauge;
 use super::site::{Ground, Site, Store, server};
 use crate::fake::{Endpoint, Rotation};
@@ -46,8 +46,8 @@ impl Room {
     }
 }
 
-/// Runs the load for so long; fails where a call does, or where the daemon grows.
-pub(super) fn run(duration: Duration) -> anyhow::Result<()> {
+/// Runs the load for so long, and returns the figures in short; fails where a call does, or where the daemon grows.
+pub(super) fn run(duration: Duration) -> anyhow::Result<String> {
     let mut site =
         Site::new(Store::File, Ground::Testbed, server(Rotation::Plain, Duration::from_secs(4)), 4);
     let (id, end) = (site.daemon().id(), Instant::now() + duration);
@@ -61,9 +61,12 @@ pub(super) fn run(duration: Duration) -> anyhow::Result<()> {
     });
     let spans = spans.context("A call failed")?.concat();
     let requests = site.fake.requests(Endpoint::Token).len();
-    println!("{} calls in {} s, {requests} refreshes beside them", spans.len(), duration.as_secs());
-    println!("  a call took {}", Figures::of(spans));
-    flat(&gauges?, &Room::after(duration))
+    let calls = format!("{} calls in {} s", spans.len(), duration.as_secs());
+    let figures = Figures::of(spans);
+    println!("{calls}, {requests} refreshes beside them");
+    println!("  a call took {figures}");
+    flat(&gauges?, &Room::after(duration))?;
+    Ok(format!("{calls}: none failed, p99 {}, memory, descriptors and threads flat", ms(figures.p99)))
 }
 
 fn watch(id: u32, duration: Duration) -> anyhow::Result<Vec<Gauge>> {

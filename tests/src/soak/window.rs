@@ -26,8 +26,16 @@ fn goal(store: Store) -> Duration {
     })
 }
 
-/// Measures so many refreshes, one after the other, and says whether the goal was met.
-pub(super) fn run(store: Store, ground: Ground, refreshes: usize) -> anyhow::Result<bool> {
+/// What a series of refreshes gave.
+pub(super) struct Outcome {
+    /// The greatest of 99 in 100.
+    pub(super) p99: Duration,
+    /// Whether that is what was aimed at.
+    pub(super) met: bool,
+}
+
+/// Measures so many refreshes, one after the other.
+pub(super) fn run(store: Store, ground: Ground, refreshes: usize) -> anyhow::Result<Outcome> {
     let site = Site::new(store, ground, server(Rotation::Plain, LIFETIME), ACCOUNTS);
     let (mut windows, mut bare) = (Vec::new(), Vec::new());
     for number in 0..refreshes {
@@ -38,13 +46,14 @@ pub(super) fn run(store: Store, ground: Ground, refreshes: usize) -> anyhow::Res
     let figures = Figures::of(windows);
     println!("{store}, {kind} on {}: {figures}", directory.parent().unwrap_or(&directory).display());
     println!("  a file alone, written, synced, renamed and synced: {}", Figures::of(bare));
+    let (goal, p99) = (goal(store), figures.p99);
     if ground == Ground::Disk {
         // What the disk takes for itself, and for others at the same time, is not the daemon's.
-        return Ok(true);
+        return Ok(Outcome { p99, met: true });
     }
-    let (goal, met) = (goal(store), figures.p99 <= goal(store));
+    let met = p99 <= goal;
     println!("  goal, p99 of at most {} ms: {}", goal.as_millis(), if met { "met" } else { "missed" });
-    Ok(met)
+    Ok(Outcome { p99, met })
 }
 
 /// The least that anything durable takes in this directory.
