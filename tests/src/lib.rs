@@ -1,5 +1,6 @@
 //! What the tests of imgurd stand on: a [fake Imgur](fake), a [scripted browser](browser) and a [real
-//! one](chromium) that consent there, and a [testbed] that runs the real daemon and client in directories of their own.
+//! one](chromium) that consent there, a [testbed] that runs the real daemon and client in directories of their own, and a
+//! [soak] that does so many times over.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -13,6 +14,7 @@ pub mod browser;
 pub mod chromium;
 pub mod fake;
 pub mod http;
+pub mod soak;
 pub mod stranger;
 pub mod testbed;
 pub mod wire;

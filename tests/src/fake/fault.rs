@@ -18,6 +18,8 @@ pub const HUGE: usize = 10 * 1024 * 1024;
 pub enum Fault {
     /// The real answer, that much later.
     Delay(Duration),
+    /// Processed; the real answer, that much later.
+    DelayAfterProcessing(Duration),
     /// The connection ends with no answer, and nothing was processed.
     DropBeforeAnswer,
     /// Processed; the connection ends with no answer. The client is in doubt.
@@ -106,6 +108,7 @@ impl Fault {
                 Answer { status: *status, headers: headers.clone(), body: body.clone() }
             }
             Self::Delay(_)
+            | Self::DelayAfterProcessing(_)
             | Self::DropBeforeAnswer
             | Self::DropAfterProcessing
             | Self::DropMidBody

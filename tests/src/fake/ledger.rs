@@ -51,8 +51,24 @@ struct Grant {
 struct Access {
     token: String,
     grant: usize,
+    turn: usize,
     expires: Instant,
     dead: bool,
+}
+
+/// Where a token stands in the history of its grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The grant, by number.
+    pub grant: usize,
+    /// How many refresh tokens the grant had used up before this one, or before the one that came with this one.
+    pub turn: usize,
+    /// How many it has used up by now.
+    pub newest: usize,
+    /// When this refresh token was used up.
+    pub used: Option<Instant>,
+    /// Whether the server has given the grant up.
+    pub revoked: bool,
 }
 
 /// All grants, tokens, codes and PINs.
@@ -164,6 +180,18 @@ impl Ledger {
             .map(|entry| self.grants[entry.grant].user.as_str())
     }
 
+    /// Where this refresh or access token stands, if it was ever issued.
+    pub(super) fn standing(&self, token: &str) -> Option<Standing> {
+        let access = self.accesses.iter().rev().find(|access| access.token == token);
+        let known = |(index, grant): (usize, &Grant)| Some((index, grant.turn(token)?));
+        let (grant, turn) = access
+            .map(|access| (access.grant, access.turn))
+            .or_else(|| self.grants.iter().enumerate().find_map(known))?;
+        let Grant { consumed, revoked, .. } = &self.grants[grant];
+        let used = consumed.get(turn).filter(|_| access.is_none()).map(|(_, at)| *at);
+        Some(Standing { grant, turn, newest: consumed.len(), used, revoked: *revoked })
+    }
+
     /// Ends every access token.
     pub(super) fn kill_access_tokens(&mut self) {
         self.accesses.iter_mut().for_each(|access| access.dead = true);
@@ -201,6 +229,7 @@ impl Ledger {
         self.accesses.push(Access {
             token: token.clone(),
             grant,
+            turn: self.grants[grant].consumed.len(),
             expires: now + behaviour.lifetime,
             dead: false,
         });
@@ -219,7 +248,15 @@ impl Ledger {
 
 impl Grant {
     fn knows(&self, token: &str) -> bool {
-        self.refresh == token || self.consumed.iter().any(|(used, _)| used == token)
+        self.turn(token).is_some()
+    }
+
+    /// How many refresh tokens came before this one.
+    fn turn(&self, token: &str) -> Option<usize> {
+        if self.refresh == token {
+            return Some(self.consumed.len());
+        }
+        self.consumed.iter().rposition(|(used, _)| used == token)
     }
 
     fn forgives(&self, rotation: Rotation, token: &str, now: Instant) -> bool {

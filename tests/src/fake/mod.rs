@@ -18,6 +18,7 @@ mod authorize;
 mod behaviour;
 mod body;
 mod clock;
+mod connection;
 mod fault;
 mod gate;
 mod ledger;
@@ -29,7 +30,7 @@ mod token;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::Method;
 use base64::Engine as _;
@@ -38,7 +39,8 @@ use base64::prelude::BASE64_STANDARD;
 pub use behaviour::{AccountId, Behaviour, ErrorStyle, ExpiresIn, Rotation, Scope};
 pub use fault::{Fault, HUGE, RateLimit};
 pub use gate::Gate;
-pub use record::{PATIENCE, Recorded};
+pub use ledger::Standing;
+pub use record::{PATIENCE, Recorded, Stage};
 
 use clock::Clock;
 use fault::Faults;
@@ -46,6 +48,8 @@ use gate::{Gates, Place};
 use ledger::{Consent, Issued, Ledger};
 use record::Log;
 use server::Server;
+
+use crate::http;
 
 /// A place that requests arrive at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -236,6 +240,30 @@ impl Fake {
         self.shared.log.wait(endpoint, &wanted, |requests| {
             requests.iter().filter(|request| request.finished).count() >= count
         })
+    }
+
+    /// The requests that have arrived at this endpoint since `begin`, in their order.
+    pub fn requests_since(&self, endpoint: Endpoint, begin: Instant) -> Vec<Recorded> {
+        self.shared.log.since(endpoint, begin)
+    }
+
+    /// Blocks until one more request has got so far; not for longer than `patience`.
+    pub fn wait_for_next(&self, stage: Stage, patience: Duration) {
+        self.shared.log.wait_for_next(stage, patience);
+    }
+
+    /// Blocks until all that came from clients that have ended is over with, answered or dropped.
+    pub fn settle(&self) {
+        // Accepted after all that was on its way.
+        let _ = http::get(&format!("{}credits", self.api_url()), None);
+        self.shared.log.wait(Endpoint::Token, "an end of all requests", |requests| {
+            requests.iter().all(|request| request.finished)
+        });
+    }
+
+    /// Where this refresh or access token stands, if it was issued here.
+    pub fn standing(&self, token: &str) -> Option<Standing> {
+        self.shared.ledger.lock().unwrap().standing(token)
     }
 
     /// Everything that must not be seen elsewhere: the client secret, and all tokens, codes, PINs and PKCE

@@ -26,7 +26,18 @@ pub struct Recorded {
     pub status: Option<u16>,
     /// When it arrived, in real time.
     pub at: Instant,
+    /// When the last byte of the answer so far was handed to the network, in real time.
+    pub sent: Option<Instant>,
     pub(super) finished: bool,
+}
+
+/// How far a request can get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is here.
+    Arrived,
+    /// Its answer is on its way to the client.
+    Sent,
 }
 
 impl Recorded {
@@ -61,6 +72,37 @@ impl Log {
         requests[number].status = status;
         requests[number].finished = true;
         self.changed.notify_all();
+    }
+
+    /// The client left before there was an answer.
+    pub(super) fn abandon(&self, number: usize) {
+        self.requests.lock().unwrap()[number].finished = true;
+        self.changed.notify_all();
+    }
+
+    /// Takes down when a part of the answer was written; the last one counts.
+    pub(super) fn sent(&self, number: usize, at: Instant) {
+        self.requests.lock().unwrap()[number].sent = Some(at);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn since(&self, endpoint: Endpoint, begin: Instant) -> Vec<Recorded> {
+        let requests = self.requests.lock().unwrap();
+        let recent = requests.iter().rev().take_while(|request| request.at >= begin);
+        let mut recent: Vec<_> = recent.filter(|request| request.endpoint == endpoint).cloned().collect();
+        recent.reverse();
+        recent
+    }
+
+    /// Blocks until one more request has got so far; not for longer than `patience`.
+    pub(super) fn wait_for_next(&self, stage: Stage, patience: Duration) {
+        let count = |requests: &[Recorded]| match stage {
+            Stage::Arrived => requests.len(),
+            Stage::Sent => requests.iter().filter(|request| request.sent.is_some()).count(),
+        };
+        let requests = self.requests.lock().unwrap();
+        let before = count(&requests);
+        drop(self.changed.wait_timeout_while(requests, patience, |all| count(all) == before).unwrap());
     }
 
     pub(super) fn of(&self, endpoint: Endpoint) -> Vec<Recorded> {

@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::oneshot;
 
+use super::connection::{Answering, Connection};
 use super::fault::Fault;
 use super::gate::Place;
 use super::record::Recorded;
@@ -42,7 +43,7 @@ impl Server {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 tokio::select! {
                     _ = stopped => {}
-                    () = accept(listener, router(shared)) => {}
+                    () = accept(listener, shared) => {}
                 }
             });
         })?;
@@ -75,16 +76,34 @@ fn router(shared: Arc<Shared>) -> Router {
 #[derive(Clone, Copy)]
 struct HangUp;
 
-async fn accept(listener: tokio::net::TcpListener, router: Router) {
+/// The number of the request that an answer is for.
+#[derive(Clone, Copy)]
+struct Number(usize);
+
+/// A request that is being answered. Dropping it says that nobody waits for the answer any more.
+struct UnderWay<'a>(&'a Shared, usize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.log.abandon(self.1);
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, shared: Arc<Shared>) {
+    let router = router(Arc::clone(&shared));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
         let inner = TowerToHyperService::new(router.clone());
+        let answering = Answering::default();
+        let stream = Connection::new(stream, Arc::clone(&shared), answering.clone());
         let service = service_fn(move |request| {
             let answer = inner.call(request);
+            let answering = answering.clone();
             async move {
                 let Ok(response) = answer.await;
+                answering.set(response.extensions().get().map(|Number(number)| *number));
                 if response.extensions().get::<HangUp>().is_some() {
                     return Err(io::Error::other("the fault says to hang up"));
                 }
@@ -103,15 +122,17 @@ async fn exchange(State(shared): State<Arc<Shared>>, request: Request, next: Nex
     let (parts, body) = request.into_parts();
     let body = body::to_bytes(body, 1 << 20).await.unwrap_or_default();
     let number = shared.log.arrive(record(endpoint, &parts, &body));
+    let _under_way = UnderWay(&shared, number);
     shared.gates.pass(endpoint, Place::Request).await;
     let request = Request::from_parts(parts, Body::from(body));
-    let response = match shared.faults.take(endpoint) {
+    let mut response = match shared.faults.take(endpoint) {
         Some(fault) => spoil(&fault, request, next).await,
         None => next.run(request).await,
     };
     shared.gates.pass(endpoint, Place::Answer).await;
     let answered = response.extensions().get::<HangUp>().is_none();
     shared.log.finish(number, answered.then(|| response.status().as_u16()));
+    response.extensions_mut().insert(Number(number));
     response
 }
 
@@ -127,6 +148,7 @@ fn record(endpoint: Endpoint, parts: &axum::http::request::Parts, body: &Bytes) 
         form: url::form_urlencoded::parse(body).into_owned().collect(),
         status: None,
         at: Instant::now(),
+        sent: None,
         finished: false,
     }
 }
@@ -143,6 +165,10 @@ async fn spoil(fault: &Fault, request: Request, next: Next) -> Response {
     }
     let response = next.run(request).await;
     match fault {
+        Fault::DelayAfterProcessing(span) => {
+            tokio::time::sleep(*span).await;
+            response
+        }
         Fault::DropAfterProcessing => hang_up(),
         Fault::DropMidBody => rewrite(response, |body| interrupted(&body)).await,
         Fault::TruncatedJson => rewrite(response, |body| (half(&body).into(), None)).await,

@@ -23,6 +23,7 @@ mod refresh;
 mod refusal;
 mod secrets;
 mod sleep;
+mod soak;
 mod store;
 mod tokens;
 mod users;

@@ -1,9 +1,11 @@
 //! The handle that tests hold.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault};
+use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault, Rotation};
 use imgurd_tests::{browser, http};
 
 use crate::{ID, SECRET, refresh, token};
@@ -70,6 +72,36 @@ fn a_dropped_connection_counts_as_over_with_and_has_no_status() {
     fake.fail_next(Endpoint::Token, Fault::DropBeforeAnswer);
     assert!(http::post(&fake.token_url(), None, &[]).is_err());
     assert_eq!(fake.wait_for_answers(Endpoint::Token, 1)[0].status, None);
+}
+
+#[test]
+fn a_request_whose_client_leaves_is_over_with_and_was_processed_before_a_late_answer() {
+    let fake = Fake::start(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() });
+    let (token, _) = fake.issue_grant("alice");
+    fake.fail_next(Endpoint::Token, Fault::DelayAfterProcessing(Duration::from_hours(1)));
+    let mut client = TcpStream::connect(fake.origin().trim_start_matches("http://")).unwrap();
+    let form =
+        format!("client_id={ID}&client_secret={SECRET}&grant_type=refresh_token&refresh_token={token}");
+    let head =
+        "POST /oauth2/token HTTP/1.1\r\nHost: fake\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    write!(client, "{head}Content-Length: {}\r\n\r\n{form}", form.len()).unwrap();
+    fake.wait_for_requests(Endpoint::Token, 1);
+    drop(client);
+    fake.settle();
+    let request = &fake.requests(Endpoint::Token)[0];
+    assert_eq!((request.status, request.sent), (None, None));
+    assert!(fake.standing(&token).unwrap().used.is_some());
+}
+
+#[test]
+fn an_answer_is_known_to_be_sent_by_the_time_its_client_has_it() {
+    let fake = Fake::start(Behaviour::default());
+    let (token, _) = fake.issue_grant("alice");
+    let begin = Instant::now();
+    refresh(&fake, &token);
+    let request = fake.requests_since(Endpoint::Token, begin).pop().unwrap();
+    assert!((request.at..=Instant::now()).contains(&request.sent.unwrap()));
+    assert!(fake.requests_since(Endpoint::Token, Instant::now()).is_empty());
 }
 
 #[test]

@@ -125,3 +125,19 @@ fn errors_follow_rfc_6749_where_that_is_asked_for() {
     let refused = refresh(&fake, "no-such-token");
     assert_eq!((refused.status, member(&refused, "error").as_str()), (401, "invalid_client"));
 }
+
+#[test]
+fn each_token_says_where_it_stands_in_its_grant() {
+    let fake = fake(Rotation::ReuseDetection);
+    let (first, _) = fake.issue_grant("alice");
+    let answer = refresh(&fake, &first);
+    let (second, access) = (member(&answer, "refresh_token"), member(&answer, "access_token"));
+    let standing = |token: &str| fake.standing(token).unwrap();
+    assert_eq!((standing(&first).turn, standing(&second).turn, standing(&access).turn), (0, 1, 1));
+    assert_eq!(standing(&first).newest, 1);
+    assert!(standing(&first).used.is_some() && standing(&second).used.is_none());
+    assert!(!standing(&second).revoked);
+    refresh(&fake, &first);
+    assert!(standing(&second).revoked);
+    assert!(fake.standing("unheard of").is_none());
+}

@@ -1,0 +1,98 @@
+//! Tries the daemon's promises many times over: kills at random instants, windows, a steady load. It prints figures, and
+//! exits with 1 where a promise is broken.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are what it is for")]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+
+use clap::{Parser, Subcommand};
+use imgurd_tests::soak::{self, Extent};
+
+/// Kills the daemon, times it and loads it, and says what became of it.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Less of everything: under a minute
+    #[arg(long, global = true)]
+    short: bool,
+    /// The seed of an earlier run: the same choices again, though not the same microseconds
+    #[arg(long, global = true)]
+    seed: Option<u64>,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Part {
+    /// Kills at random instants
+    Kills {
+        /// How many with the file store
+        #[arg(long)]
+        file: Option<usize>,
+        /// How many with GNOME Keyring
+        #[arg(long)]
+        keyring: Option<usize>,
+    },
+    /// From the answer's last byte until it is saved
+    Window {
+        /// How many refreshes in each place
+        #[arg(long)]
+        refreshes: Option<usize>,
+    },
+    /// 1,000 calls a second
+    Load {
+        /// How long
+        #[arg(long)]
+        minutes: Option<u64>,
+    },
+}
+
+impl Options {
+    fn extent(&self) -> Extent {
+        let mut extent = if self.short { Extent::SHORT } else { Extent::FULL };
+        match self.part {
+            Some(Part::Kills { file, keyring }) => {
+                extent.file_kills = file.unwrap_or(extent.file_kills);
+                extent.keyring_kills = keyring.unwrap_or(extent.keyring_kills);
+            }
+            Some(Part::Window { refreshes }) => extent.refreshes = refreshes.unwrap_or(extent.refreshes),
+            Some(Part::Load { minutes }) => {
+                extent.load = minutes.map_or(extent.load, Duration::from_mins);
+            }
+            None => {}
+        }
+        extent
+    }
+
+    /// Runs what was asked for, and returns the figures in short.
+    fn run(&self) -> anyhow::Result<Vec<String>> {
+        let extent = self.extent();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let seed = self.seed.unwrap_or(u64::from(now.subsec_nanos()));
+        Ok(match self.part {
+            Some(Part::Kills { .. }) => vec![soak::kills(extent, seed)?],
+            Some(Part::Window { .. }) => vec![soak::window(extent)?],
+            Some(Part::Load { .. }) => vec![soak::load(extent)?],
+            None => vec![soak::kills(extent, seed)?, soak::window(extent)?, soak::load(extent)?],
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let (options, begin) = (Options::parse(), Instant::now());
+    let build = if cfg!(debug_assertions) { "build for debugging" } else { "release build" };
+    println!("imgurd {}, {build}\n", env!("CARGO_PKG_VERSION"));
+    match options.run() {
+        Ok(figures) => {
+            println!("\nDone in {} s. Every promise was kept.", begin.elapsed().as_secs());
+            for line in figures {
+                println!("- {line}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("\nBroken: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What a process takes of the system.
+
+use std::fs;
+
+/// As `/proc` has it (proc_pid_status(5), proc_pid_smaps(5)).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gauge {
+    /// KiB.
+    pub(super) rss: f64,
+    /// KiB.
+    pub(super) pss: f64,
+    pub(super) descriptors: f64,
+    pub(super) threads: f64,
+}
+
+impl Gauge {
+    /// Of the process with this id.
+    pub(super) fn of(id: u32) -> anyhow::Result<Self> {
+        let descriptors = u32::try_from(fs::read_dir(format!("/proc/{id}/fd"))?.count())?;
+        Ok(Self {
+            rss: number(id, "status", "VmRSS:")?,
+            pss: number(id, "smaps_rollup", "Pss:")?,
+            descriptors: f64::from(descriptors),
+            threads: number(id, "status", "Threads:")?,
+        })
+    }
+}
+
+fn number(id: u32, file: &str, name: &str) -> anyhow::Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{id}/{file}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).ok_or_else(|| anyhow::anyhow!("no {name} in {file}"))
+}

@@ -1,0 +1,140 @@
+//! A steady load of calls while tokens are refreshed, and what the daemon takes of the system meanwhile.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use imgurd_proto::{Client, ClientError};
+
+use super::dice::pass;
+use super::figures::{Figures, ms};
+use super::gauge::Gauge;
+use super::site::{Ground, Site, Store, server};
+use crate::fake::{Endpoint, Rotation};
+
+/// Callers who keep their connection, and callers who make one for each call.
+const CALLERS: (usize, usize) = (8, 2);
+
+/// How often each of them calls: 1,000 calls a second in all.
+const EVERY: Duration = Duration::from_millis(10);
+
+/// How many samples are taken in all.
+const SAMPLES: u32 = 200;
+
+/// How much of them is warming up.
+const WARM_UP: usize = 40;
+
+/// After less, memory still fills up and threads still come as after every start.
+const SETTLED: Duration = Duration::from_mins(5);
+
+/// KiB that each further thread may bring: what it once needed stays with its malloc arena (mallopt(3), `M_ARENA_MAX`).
+/// A pool's threads come with the first coincidence of refreshes that needs them.
+const ARENA: f64 = 768.0;
+
+/// How much more there may be in the last quarter than in the first.
+struct Room {
+    /// KiB, or 2 % where that is more.
+    memory: f64,
+    /// Descriptors, threads: they come and go with callers and saves.
+    others: f64,
+}
+
+impl Room {
+    /// What a leak at each call would exceed by far, and, for a load that has lasted, what one at each refresh would.
+    fn after(duration: Duration) -> Self {
+        if duration < SETTLED {
+            Self { memory: 8192.0, others: 16.0 }
+        } else {
+            Self { memory: 256.0, others: 2.0 }
+        }
+    }
+}
+
+/// Runs the load for so long, and returns the figures in short; fails where a call does, or where the daemon grows.
+pub(super) fn run(duration: Duration) -> anyhow::Result<String> {
+    let mut site =
+        Site::new(Store::File, Ground::Testbed, server(Rotation::Plain, Duration::from_secs(4)), 4);
+    let (id, end) = (site.daemon().id(), Instant::now() + duration);
+    let site = &site;
+    let (gauges, spans) = thread::scope(|scope| {
+        let caller = |number| scope.spawn(move || call(site, number, end));
+        let callers: Vec<_> = (0..CALLERS.0 + CALLERS.1).map(caller).collect();
+        let gauges = watch(id, duration);
+        let spans = callers.into_iter().map(|caller| caller.join().expect("a caller does not panic"));
+        (gauges, spans.collect::<Result<Vec<_>, _>>())
+    });
+    let spans = spans.context("A call failed")?.concat();
+    let requests = site.fake.requests(Endpoint::Token).len();
+    let calls = format!("{} calls in {} s", spans.len(), duration.as_secs());
+    let figures = Figures::of(spans);
+    println!("{calls}, {requests} refreshes beside them");
+    println!("  a call took {figures}");
+    flat(&gauges?, &Room::after(duration))?;
+    Ok(format!("{calls}: none failed, p99 {}, memory, descriptors and threads flat", ms(figures.p99)))
+}
+
+fn watch(id: u32, duration: Duration) -> anyhow::Result<Vec<Gauge>> {
+    let sample = |_| {
+        pass(duration / SAMPLES);
+        Gauge::of(id)
+    };
+    (0..SAMPLES).map(sample).collect()
+}
+
+fn call(site: &Site, number: usize, end: Instant) -> Result<Vec<Duration>, ClientError> {
+    let (mut client, lasts) = (site.bed.client(), number < CALLERS.0);
+    let (mut next, mut spans) = (Instant::now(), Vec::new());
+    while next < end {
+        pass(next.saturating_duration_since(Instant::now()));
+        let begin = Instant::now();
+        if !lasts {
+            client = Client::connect_to(&site.bed.socket())?;
+        }
+        client.get_token(Some(&site.accounts[number % site.accounts.len()].name))?;
+        spans.push(begin.elapsed());
+        next += EVERY;
+    }
+    Ok(spans)
+}
+
+/// Says how the first quarter and the last compare; fails where there is more in the last.
+fn flat(gauges: &[Gauge], room: &Room) -> anyhow::Result<()> {
+    let column = |of: fn(&Gauge) -> f64| gauges[WARM_UP..].iter().map(of).collect::<Vec<_>>();
+    let threads = column(|gauge| gauge.threads);
+    let (before, after) = quarters(&threads);
+    let arenas = ARENA * (after - before).max(0.0);
+    let memory = |first: f64| first + room.memory.max(first * 0.02) + arenas;
+    let others = |first: f64| first + room.others;
+    let grown = [
+        grows("RSS (KiB)", &column(|gauge| gauge.rss), memory),
+        grows("PSS (KiB)", &column(|gauge| gauge.pss), memory),
+        grows("descriptors", &column(|gauge| gauge.descriptors), others),
+        grows("threads", &threads, others),
+    ];
+    let grown: Vec<_> = grown.into_iter().flatten().collect();
+    ensure!(grown.is_empty(), "The daemon grew: {}", grown.join(", "));
+    Ok(())
+}
+
+/// What grew beyond what is allowed after the first quarter.
+fn grows(name: &str, samples: &[f64], allowed: impl Fn(f64) -> f64) -> Option<String> {
+    let (first, last) = quarters(samples);
+    let (bottom, top) =
+        (samples.iter().copied().fold(f64::MAX, f64::min), samples.iter().copied().fold(0.0, f64::max));
+    let allowed = allowed(first);
+    println!(
+        "  {name}: {first:.1} in the first quarter, {last:.1} in the last (allowed {allowed:.1}); {bottom:.0} to {top:.0}"
+    );
+    (last > allowed).then(|| name.to_owned())
+}
+
+/// The means of the first quarter and of the last.
+fn quarters(samples: &[f64]) -> (f64, f64) {
+    let quarter = samples.len() / 4;
+    (mean(&samples[..quarter]), mean(&samples[samples.len() - quarter..]))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are a few hundred")]
+fn mean(samples: &[f64]) -> f64 {
+    samples.iter().sum::<f64>() / samples.len() as f64
+}

@@ -1,0 +1,99 @@
+//! Kills, loads and stop-watches: what a test of one case cannot show, tried many times over with the real daemon.
+//!
+//! Each part prints its figures, and fails where a promise of the daemon is broken.
+#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+
+mod books;
+mod dice;
+mod figures;
+mod gauge;
+mod kills;
+mod load;
+mod observer;
+mod site;
+mod window;
+
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use dice::Dice;
+use figures::ms;
+use kills::Series;
+use site::{Ground, Store};
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Kills of a daemon that keeps its grants in the encrypted file.
+    pub file_kills: usize,
+    /// Kills of one that keeps them in GNOME Keyring.
+    pub keyring_kills: usize,
+    /// How long a daemon lives at most before its kill is aimed.
+    pub life: Duration,
+    /// Refreshes whose window is measured, in each place.
+    pub refreshes: usize,
+    /// How long the load lasts.
+    pub load: Duration,
+}
+
+impl Extent {
+    /// What the promises are founded on.
+    pub const FULL: Self = Self {
+        file_kills: 1000,
+        keyring_kills: 200,
+        life: Duration::from_millis(500),
+        refreshes: 1000,
+        load: Duration::from_mins(10),
+    };
+
+    /// What shows within a minute that nothing is broken outright.
+    pub const SHORT: Self = Self {
+        file_kills: 60,
+        keyring_kills: 12,
+        life: Duration::from_millis(100),
+        refreshes: 8,
+        load: Duration::from_secs(4),
+    };
+}
+
+/// Kills the daemon at random instants, half of the times with a server that forgives lost answers for 30 s and half
+/// with one that revokes a grant whose used refresh token comes again. Returns the figures in short.
+pub fn kills(extent: Extent, seed: u64) -> anyhow::Result<String> {
+    println!("Kills at random instants, by the seed {seed}");
+    let mut dice = Dice::new(seed);
+    let mut on_its_way = 0;
+    for (store, kills) in [(Store::File, extent.file_kills), (Store::Keyring, extent.keyring_kills)] {
+        let halves = [(false, kills.div_ceil(2)), (true, kills / 2)];
+        for (strict, kills) in halves.into_iter().filter(|(_, kills)| *kills > 0) {
+            on_its_way += kills::run(Series { store, strict, kills, life: extent.life }, &mut dice)?;
+        }
+    }
+    Ok(format!(
+        "{} kills: 0 grants lost once saved, 0 at all where the server forgives, {on_its_way} where it does not, with \
+         the answer on its way",
+        extent.file_kills + extent.keyring_kills
+    ))
+}
+
+/// Measures how long a new token is in memory alone. Returns the figures in short.
+pub fn window(extent: Extent) -> anyhow::Result<String> {
+    println!("\nFrom the answer's last byte until the token is saved and its caller has it");
+    let (mut met, mut words) = (true, Vec::new());
+    for store in [Store::File, Store::Keyring] {
+        for (ground, place) in [(Ground::Testbed, "in memory"), (Ground::Disk, "on a disk")] {
+            let outcome = window::run(store, ground, extent.refreshes)?;
+            met &= outcome.met;
+            words.push(format!("{store} {place} {}", ms(outcome.p99)));
+        }
+    }
+    // A build for debugging is slow, and proves nothing here.
+    ensure!(met || cfg!(debug_assertions), "A new token was not saved in time: p99 {}", words.join(", "));
+    Ok(format!("from answer to saved, p99: {}", words.join(", ")))
+}
+
+/// Has callers ask 1,000 times a second, and sees to it that the daemon does not grow. Returns the figures in short.
+pub fn load(extent: Extent) -> anyhow::Result<String> {
+    println!("\n1,000 calls a second");
+    load::run(extent.load)
+}

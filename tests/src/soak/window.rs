@@ -1,0 +1,85 @@
+//! How long a new token is in memory alone: from the answer's last byte until it is saved and published.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use imgurd_proto::{GetToken, ListAccounts, State};
+
+use super::figures::Figures;
+use super::site::{Ground, Site, Store, server};
+use crate::fake::{Endpoint, Rotation};
+
+/// So many that one is stale when another has been refreshed, and so few that the store is no larger than a person's.
+const ACCOUNTS: usize = 4;
+
+/// Tokens that live so shortly are refreshed when somebody asks, as soon as half of that is over.
+const LIFETIME: Duration = Duration::from_secs(1);
+
+/// The greatest p99 that is aimed at.
+fn goal(store: Store) -> Duration {
+    Duration::from_millis(match store {
+        Store::File => 5,
+        Store::Keyring => 30,
+    })
+}
+
+/// What a series of refreshes gave.
+pub(super) struct Outcome {
+    /// The greatest of 99 in 100.
+    pub(super) p99: Duration,
+    /// Whether that is what was aimed at.
+    pub(super) met: bool,
+}
+
+/// Measures so many refreshes, one after the other.
+pub(super) fn run(store: Store, ground: Ground, refreshes: usize) -> anyhow::Result<Outcome> {
+    let site = Site::new(store, ground, server(Rotation::Plain, LIFETIME), ACCOUNTS);
+    let (mut windows, mut bare) = (Vec::new(), Vec::new());
+    for number in 0..refreshes {
+        windows.push(window(&site, number % ACCOUNTS)?);
+        bare.push(write(&site.directory())?);
+    }
+    let (directory, kind) = (site.directory(), site.file_system());
+    let figures = Figures::of(windows);
+    println!("{store}, {kind} on {}: {figures}", directory.parent().unwrap_or(&directory).display());
+    println!("  a file alone, written, synced, renamed and synced: {}", Figures::of(bare));
+    let (goal, p99) = (goal(store), figures.p99);
+    if ground == Ground::Disk {
+        // What the disk takes for itself, and for others at the same time, is not the daemon's.
+        return Ok(Outcome { p99, met: true });
+    }
+    let met = p99 <= goal;
+    println!("  goal, p99 of at most {} ms: {}", goal.as_millis(), if met { "met" } else { "missed" });
+    Ok(Outcome { p99, met })
+}
+
+/// The least that anything durable takes in this directory.
+fn write(directory: &Path) -> io::Result<Duration> {
+    let (new, old) = (directory.join("bare.new"), directory.join("bare"));
+    let begin = Instant::now();
+    let mut file = File::create(&new)?;
+    file.write_all(&[0; 4096])?;
+    file.sync_all()?;
+    fs::rename(new, old)?;
+    File::open(directory)?.sync_all()?;
+    Ok(begin.elapsed())
+}
+
+/// One refresh: the caller has its token once that is saved.
+fn window(site: &Site, index: usize) -> anyhow::Result<Duration> {
+    let name = &site.accounts[index].name;
+    site.bed.wait_until(name, |account| account.state == State::Stale);
+    let mut caller = site.bed.client();
+    let asked = Instant::now();
+    let token = caller.call(&GetToken { account: Some(name.clone()), ..GetToken::default() })?.token;
+    let had = Instant::now();
+    let account = caller.call(&ListAccounts { account: Some(name.clone()) })?.accounts.pop();
+    ensure!(account.is_some_and(|account| !account.unsaved), "A token was published before it was saved");
+    let standing = site.fake.standing(token.access_token.expose()).context("a token of nobody's")?;
+    ensure!(standing.turn == standing.newest, "An old token was handed out");
+    let answer = site.fake.requests_since(Endpoint::Token, asked).pop().context("nothing was asked")?;
+    Ok(had - answer.sent.context("the answer was never sent")?)
+}
