@@ -68,6 +68,8 @@ pub struct Testbed {
     environment: Mutex<BTreeMap<OsString, OsString>>,
     /// The program, and its arguments, that becomes the daemon.
     launcher: Mutex<Vec<String>>,
+    /// The clock that daemons are given.
+    clock: Mutex<Option<clock::WrongClock>>,
     outputs: Arc<Mutex<Vec<Output>>>,
     daemons: AtomicUsize,
 }
@@ -86,6 +88,7 @@ impl Testbed {
             root,
             environment: Mutex::default(),
             launcher: Mutex::default(),
+            clock: Mutex::default(),
             outputs: Arc::default(),
             daemons: AtomicUsize::new(0),
         };
