@@ -13,6 +13,8 @@ pub mod browser;
 pub mod chromium;
 pub mod fake;
 pub mod http;
+pub mod relay;
 pub mod stranger;
 pub mod testbed;
+pub mod tls;
 pub mod wire;

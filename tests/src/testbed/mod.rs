@@ -19,6 +19,7 @@ mod bus;
 mod daemon;
 mod keyring;
 mod leaks;
+mod network;
 mod process;
 mod program;
 mod prompter;
@@ -44,6 +45,7 @@ use tempfile::TempDir;
 pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
 pub use keyring::Keyring;
+pub use network::Network;
 pub use program::{Output, Program};
 pub use prompter::Answer;
 pub use scene::{ACCOUNT, Scene};
@@ -59,6 +61,8 @@ pub struct Testbed {
     environment: Mutex<BTreeMap<OsString, OsString>>,
     outputs: Arc<Mutex<Vec<Output>>>,
     daemons: AtomicUsize,
+    /// The process that holds a [`Network`] of the daemons' own.
+    inside: Mutex<Option<u32>>,
 }
 
 impl Default for Testbed {
@@ -76,6 +80,7 @@ impl Testbed {
             environment: Mutex::default(),
             outputs: Arc::default(),
             daemons: AtomicUsize::new(0),
+            inside: Mutex::default(),
         };
         for directory in [bed.home(), bed.config_home(), bed.state_home(), bed.data_home(), bed.temporary()] {
             fs::create_dir_all(directory).unwrap();
@@ -187,7 +192,7 @@ impl Testbed {
     /// Starts the daemon and does not wait for it, as for a start that is to fail.
     pub fn spawn_daemon(&self, arguments: &[&str]) -> Daemon {
         let number = self.daemons.fetch_add(1, Ordering::Relaxed);
-        let mut command = self.command(binary("imgurd"));
+        let mut command = self.command_inside(binary("imgurd"));
         command.args(arguments);
         Daemon::spawn(command, self.root(), number)
     }
