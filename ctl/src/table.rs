@@ -169,6 +169,7 @@ mod tests {
             next_refresh_at: Some(NOW + 2_500),
             retry_at: None,
             granted_at: Some(NOW),
+            clock_skew_s: None,
             settings: Settings::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! The person's session bus: one connection for all rooms, made anew whenever the bus is back.
+//! A bus: one connection for all rooms, made anew whenever the bus is back.
 
 use std::future::pending;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ const RETRIES: [Duration; 4] =
 
 /// A way to the bus, while there is one. Clones share the connection.
 #[derive(Clone, Debug)]
-pub struct SessionBus {
+pub struct Bus {
     link: watch::Receiver<Link>,
 }
 
@@ -44,12 +44,22 @@ impl Link {
     }
 }
 
-impl SessionBus {
-    /// Begins to look for the bus, where `DBUS_SESSION_BUS_ADDRESS` says, else at `$XDG_RUNTIME_DIR/bus`.
+impl Bus {
+    /// Begins to look for the person's bus, where `DBUS_SESSION_BUS_ADDRESS` says, else at `$XDG_RUNTIME_DIR/bus`.
     #[must_use]
-    pub fn open() -> Self {
+    pub fn session() -> Self {
+        Self::open("session", Address::session())
+    }
+
+    /// Begins to look for the machine's bus, where `DBUS_SYSTEM_BUS_ADDRESS` says, else where it always is.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::open("system", Address::system())
+    }
+
+    fn open(bus: &'static str, address: zbus::Result<Address>) -> Self {
         let (sender, link) = watch::channel(Link::Untried);
-        tokio::spawn(keep(sender));
+        tokio::spawn(keep(bus, address.map(Place::of), sender));
         Self { link }
     }
 
@@ -74,11 +84,11 @@ impl SessionBus {
     }
 }
 
-async fn keep(link: watch::Sender<Link>) {
-    let place = match Place::find() {
+async fn keep(bus: &'static str, place: zbus::Result<Place>, link: watch::Sender<Link>) {
+    let place = match place {
         Ok(place) => place,
         Err(error) => {
-            tracing::warn!(%error, "DBUS_SESSION_BUS_ADDRESS is no address");
+            tracing::warn!(%error, bus, "the environment has no address of the bus");
             link.send_replace(Link::Absent(error.to_string()));
             return;
         }
@@ -88,7 +98,7 @@ async fn keep(link: watch::Sender<Link>) {
         let connection = match connected {
             Ok(connection) => connection,
             Err(reason) => {
-                tracing::info!(reason, "no session bus just now");
+                tracing::info!(reason, bus, "there is no bus just now");
                 link.send_replace(Link::Absent(reason));
                 place.wait().await
             }
@@ -106,8 +116,7 @@ struct Place {
 }
 
 impl Place {
-    fn find() -> zbus::Result<Self> {
-        let address = Address::session()?;
+    fn of(address: Address) -> Self {
         let socket = match address.transport() {
             Transport::Unix(unix) => match unix.path() {
                 UnixSocket::File(path) => Some(path.clone()),
@@ -116,7 +125,7 @@ impl Place {
             _ => None,
         };
         // Without its guid: a bus that is started again has another one, and is the person's all the same.
-        Ok(Self { address: Address::new(address.transport().clone()), socket })
+        Self { address: Address::new(address.transport().clone()), socket }
     }
 
     async fn connect(&self) -> zbus::Result<Connection> {

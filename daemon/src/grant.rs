@@ -31,6 +31,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// That many milliseconds later, or earlier.
+    #[must_use]
+    pub const fn moved(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
     /// How long ago `earlier` was; nothing if it is yet to come.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -57,6 +63,9 @@ pub struct Access {
     pub issued_at: Timestamp,
     /// How long the server says it lives; absent where it did not say anything usable.
     pub lifetime: Option<Duration>,
+    /// Whether this very process saw it arrive, and so knows its age even when the clock is set.
+    #[serde(skip)]
+    pub witnessed: bool,
 }
 
 impl Access {
@@ -136,6 +145,9 @@ pub struct Refusal {
     pub confirmed: bool,
     /// Whether the previous refresh token has been presented since.
     pub previous_tried: bool,
+    /// Whether this very process heard it, and so knows how long ago even when the clock is set.
+    #[serde(skip)]
+    pub witnessed: bool,
 }
 
 /// Everything kept of one account, as one item of the store.

@@ -17,16 +17,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::bus::SessionBus;
+use crate::bus::Bus;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
-use crate::notify;
 use crate::provider::HttpProvider;
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::watch::FileWatch;
+use crate::{network, notify, sleep};
 
 /// How long stopping waits for answers on their way: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
@@ -65,7 +65,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let state = directory("XDG_STATE_HOME", ".local/state")?;
     let _lock = lock(&state)?;
     raise_descriptor_limit();
-    let bus = LazyCell::new(SessionBus::open);
+    let bus = LazyCell::new(Bus::session);
     let store = match options.store.unwrap_or(config.store) {
         StoreKind::Memory => Arc::new(MemoryStore::default()),
         StoreKind::File => file_store(&config, &file, &state),
@@ -76,6 +76,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let desk = Arc::new(Desk::new(file, config));
     let logins = Logins::new(keeper.clone());
     let api = Api::new(keeper.clone(), logins.clone(), desk.clone());
+    // Until the very end: the machine is not to fall asleep over a last answer.
+    let mut senses = JoinSet::new();
+    senses.spawn(sleep::heed(Bus::system(), keeper.clone()));
+    senses.spawn(network::heed(keeper.clone()));
     let mut wires = JoinSet::new();
     let mut notifier = None;
     wires.spawn(ipc::serve(socket(&options)?, api.clone()));
@@ -152,7 +156,7 @@ fn notify(state: &[NotifyState]) {
 }
 
 /// The default, and the choice where there is a desktop.
-fn keyring(bus: SessionBus, state: &Path) -> Arc<dyn TokenStore> {
+fn keyring(bus: Bus, state: &Path) -> Arc<dyn TokenStore> {
     Arc::new(Witnessed::new(SecretServiceStore::new(bus), state.join("stored")))
 }
 

@@ -244,6 +244,10 @@ pub struct Account {
     /// When the person consented, or the grant was imported, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted_at: Option<i64>,
+    /// How far this machine's clock is ahead of the server's, in seconds, where the server's last answer said so and it is
+    /// a minute or more; negative where it is behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew_s: Option<i64>,
     /// Its settings, defaults filled in.
     pub settings: Settings,
 }

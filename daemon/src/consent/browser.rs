@@ -13,7 +13,7 @@ use url::Url;
 use zbus::fdo::DBusProxy;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Variant};
 
-use crate::bus::SessionBus;
+use crate::bus::Bus;
 
 const PORTAL: (&str, &str) = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop");
 const MANAGER: (&str, &str, &str) =
@@ -28,7 +28,7 @@ const OPENER: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Why it could not be opened: a few words without a full stop.
-pub(crate) async fn open(bus: &SessionBus, url: &Url) -> Result<(), String> {
+pub(crate) async fn open(bus: &Bus, url: &Url) -> Result<(), String> {
     if let Ok(connection) = bus.connection().await {
         match by_portal(&connection, url).await {
             Ok(outcome) => return outcome,

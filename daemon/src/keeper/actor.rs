@@ -15,11 +15,15 @@ use super::{Directory, Keeper, gone};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::grant::Timestamp;
-use crate::provider::{Identity, Provider};
+use crate::provider::{Identity, Provider, Reply};
 use crate::store::{StoreError, TokenStore};
 
 /// How long a new token is kept back for the sake of a store that does not answer.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// By how much the wall clock and the uptime have to part before the clock counts as set, in milliseconds. The pace that
+/// a time daemon corrects a clock with is in both.
+const CLOCK_SET: i64 = 1000;
 
 /// What the actor is told. The senders queue here when it is busy; there are at most as many as there are callers.
 const QUEUE: usize = 64;
@@ -27,13 +31,13 @@ const QUEUE: usize = 64;
 /// Where random numbers in 0..1 come from: a simulation says, so that it can be repeated.
 pub(super) type Dice = Box<dyn FnMut() -> f64 + Send>;
 
-type Reply = oneshot::Sender<Result<Progress, Error>>;
+type Answerer = oneshot::Sender<Result<Progress, Error>>;
 
 pub(super) enum Message {
     Ask {
         account: String,
         ask: Ask,
-        reply: Reply,
+        reply: Answerer,
     },
     Happened {
         account: String,
@@ -58,6 +62,11 @@ pub(super) enum Message {
         identity: Identity,
         reply: oneshot::Sender<Identity>,
     },
+    Online,
+    Sleep {
+        reply: oneshot::Sender<()>,
+    },
+    Awake,
     Unlock {
         reply: oneshot::Sender<Result<(), Error>>,
     },
@@ -77,6 +86,8 @@ pub(super) struct Slot {
     pub(super) account: Account,
     snapshot: watch::Sender<Snapshot>,
     wake: Option<Timestamp>,
+    /// Whether it waits for the network or the server to come back.
+    waits: bool,
     /// Whether the configuration still has it.
     is_listed: bool,
 }
@@ -85,17 +96,23 @@ struct Actor {
     provider: Arc<dyn Provider>,
     store: Arc<dyn TokenStore>,
     clock: Arc<dyn Clock>,
+    /// The wall clock less the uptime, in milliseconds: it changes when somebody sets the clock.
+    epoch: i64,
     /// Random numbers in 0..1, for jitter.
     dice: Dice,
     slots: BTreeMap<String, Slot>,
     wakes: BTreeSet<(Timestamp, String)>,
-    waiting: HashMap<Ticket, Reply>,
+    waiting: HashMap<Ticket, Answerer>,
     last_ticket: Ticket,
     directory: watch::Sender<Arc<Directory>>,
     changes: watch::Sender<u64>,
+    /// Whether any account waits for the network or the server to come back.
+    waits: watch::Sender<bool>,
     /// Messages to oneself, from tasks.
     own: mpsc::Sender<Message>,
     draining: Vec<oneshot::Sender<()>>,
+    /// Who is to be told that the machine may sleep.
+    falling_asleep: Vec<oneshot::Sender<()>>,
 }
 
 /// Starts the keeper of the accounts in `config`. It ends when the last handle is gone.
@@ -120,10 +137,12 @@ pub(super) fn spawn_with_dice(
     let (own, own_inbox) = mpsc::channel(QUEUE);
     let (directory, directory_reader) = watch::channel(Arc::default());
     let (changes, changes_reader) = watch::channel(0);
+    let (waits, waits_reader) = watch::channel(false);
     let mut actor = Actor {
         provider,
         store,
         clock: clock.clone(),
+        epoch: epoch(&*clock),
         dice,
         slots: BTreeMap::new(),
         wakes: BTreeSet::new(),
@@ -131,8 +150,10 @@ pub(super) fn spawn_with_dice(
         last_ticket: 0,
         directory,
         changes,
+        waits,
         own,
         draining: Vec::new(),
+        falling_asleep: Vec::new(),
     };
     actor.configure(config);
     tokio::spawn(actor.run(inbox, own_inbox));
@@ -140,6 +161,7 @@ pub(super) fn spawn_with_dice(
         messages,
         directory: directory_reader,
         changes: changes_reader,
+        waits: waits_reader,
         unmet: watch::Sender::default(),
         clock,
     }
@@ -162,7 +184,7 @@ impl Actor {
                     None => return,
                 },
             }
-            self.finish_draining();
+            self.tell_who_waits_for_quiet();
         }
     }
 
@@ -185,6 +207,12 @@ impl Actor {
                 }
                 let _ = reply.send(identity);
             }
+            Message::Online => self.tell_all(|| Event::Online),
+            Message::Sleep { reply } => {
+                self.falling_asleep.push(reply);
+                self.tell_all(|| Event::Sleep(true));
+            }
+            Message::Awake => self.tell_all(|| Event::Sleep(false)),
             Message::Unlock { reply } => self.unlock(reply),
             Message::Unlocked { result, reply } => self.unlocked(result, reply),
             Message::Drain { reply } => self.drain(reply),
@@ -193,7 +221,7 @@ impl Actor {
         }
     }
 
-    fn ask(&mut self, account: &str, ask: Ask, reply: Reply) {
+    fn ask(&mut self, account: &str, ask: Ask, reply: Answerer) {
         let is_listed = self.slots.get(account).is_some_and(|slot| slot.is_listed);
         if !self.draining.is_empty() || !is_listed {
             let _ = reply.send(Err(gone()));
@@ -205,7 +233,25 @@ impl Actor {
         self.step(account, Event::Asked { ticket, ask });
     }
 
+    /// Takes note where somebody has set the clock, before anything is judged by it.
+    fn heed_the_clock(&mut self) {
+        let epoch = epoch(&*self.clock);
+        let by = epoch.saturating_sub(self.epoch);
+        if by.saturating_abs() >= CLOCK_SET {
+            self.epoch = epoch;
+            tracing::info!(seconds = by / 1000, "the clock was set");
+            self.tell_all(|| Event::ClockSet(by));
+        }
+    }
+
+    fn tell_all(&mut self, event: impl Fn() -> Event) {
+        for name in self.slots.keys().cloned().collect::<Vec<_>>() {
+            self.step(&name, event());
+        }
+    }
+
     fn step(&mut self, name: &str, event: Event) {
+        self.heed_the_clock();
         let now = self.now();
         let Some(slot) = self.slots.remove(name) else {
             return;
@@ -226,10 +272,13 @@ impl Actor {
         let wake = slot.account.wake_at(now.at);
         self.rewake(name, slot.wake, wake);
         slot.wake = wake;
+        slot.waits = slot.is_listed && slot.account.waits_for_better_times(now.at);
         let snapshot = slot.account.snapshot(now.at);
         let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
         self.publish(&slot.snapshot, snapshot);
         self.slots.insert(name.to_owned(), slot);
+        let any_waits = self.slots.values().any(|slot| slot.waits);
+        self.waits.send_if_modified(|waits| std::mem::replace(waits, any_waits) != any_waits);
         for effect in effects {
             self.carry_out(name, effect, progress);
         }
@@ -284,7 +333,15 @@ impl Actor {
             }
             Effect::Send { op, client, request } => {
                 let answer = self.provider.token(client, request);
-                self.report(name, async move { Event::Answered { op, answer: answer.await } });
+                let (own, account) = (self.own.clone(), name.to_owned());
+                self.report(name, async move {
+                    let Reply { answer, date } = answer.await;
+                    if let Some(date) = date {
+                        let event = Event::ServerTime(date);
+                        let _ = own.send(Message::Happened { account, event }).await;
+                    }
+                    Event::Answered { op, answer }
+                });
             }
             Effect::Reply { ticket, result } => {
                 if let Some(reply) = self.waiting.remove(&ticket) {
@@ -313,7 +370,7 @@ impl Actor {
                 let now = self.now();
                 let (account, effects) = Account::new(name.clone(), account_config.clone(), now);
                 let snapshot = watch::Sender::new(account.snapshot(now.at));
-                let slot = Slot { account, snapshot, wake: None, is_listed: true };
+                let slot = Slot { account, snapshot, wake: None, waits: false, is_listed: true };
                 self.settle(name, slot, now, effects);
             }
         }
@@ -332,6 +389,7 @@ impl Actor {
     }
 
     fn tick(&mut self) {
+        self.heed_the_clock();
         let now = self.clock.now();
         let due = self.wakes.iter().take_while(|(at, _)| *at <= now).map(|(_, name)| name.clone());
         for name in due.collect::<Vec<_>>() {
@@ -376,22 +434,30 @@ impl Actor {
 
     fn drain(&mut self, reply: oneshot::Sender<()>) {
         self.draining.push(reply);
-        for name in self.slots.keys().cloned().collect::<Vec<_>>() {
-            self.step(&name, Event::Closing);
-        }
+        self.tell_all(|| Event::Closing);
     }
 
-    fn finish_draining(&mut self) {
+    fn tell_who_waits_for_quiet(&mut self) {
         if !self.draining.is_empty() && self.slots.values().all(|slot| slot.account.is_quiet()) {
-            for reply in self.draining.drain(..) {
-                let _ = reply.send(());
-            }
+            self.draining.drain(..).for_each(told);
+        }
+        if !self.falling_asleep.is_empty() && self.slots.values().all(|slot| slot.account.may_sleep()) {
+            self.falling_asleep.drain(..).for_each(told);
         }
     }
 
     fn now(&mut self) -> Now {
         Now { at: self.clock.now(), dice: (self.dice)() }
     }
+}
+
+fn told(reply: oneshot::Sender<()>) {
+    let _ = reply.send(()); // who has left need not know
+}
+
+fn epoch(clock: &dyn Clock) -> i64 {
+    let uptime = i64::try_from(clock.uptime().as_millis()).unwrap_or(i64::MAX);
+    clock.now().as_millis().saturating_sub(uptime)
 }
 
 /// Returns when the store counts another change; never where it does not count.
@@ -417,5 +483,9 @@ fn event_name(event: &Event) -> &'static str {
         Event::Configured(_) => "configured",
         Event::Login(_) => "login",
         Event::Closing => "closing",
+        Event::ClockSet(_) => "clock set",
+        Event::ServerTime(_) => "server time",
+        Event::Sleep(_) => "sleep",
+        Event::Online => "online",
     }
 }

@@ -33,6 +33,12 @@ impl Demand {
         self.until = self.until.max(until);
     }
 
+    /// Somebody set the clock by that many milliseconds.
+    pub(super) fn clock_set(&mut self, by: i64) {
+        let times = [&mut self.successes, &mut self.rejections, &mut self.early_deaths].into_iter().flatten();
+        times.chain([&mut self.until]).for_each(|at| *at = at.moved(by));
+    }
+
     pub(super) fn somebody_waits(&self, now: Timestamp) -> bool {
         self.until > now
     }
@@ -90,8 +96,7 @@ impl Demand {
 }
 
 fn expire(times: &mut VecDeque<Timestamp>, now: Timestamp, span: Duration) {
-    // A clock that was set back must not leave entries from the future behind.
-    times.retain(|at| *at <= now && now.since(*at) < span);
+    times.retain(|at| now.since(*at) < span);
 }
 
 fn limited(reason: &str, times: &VecDeque<Timestamp>) -> Error {

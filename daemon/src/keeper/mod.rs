@@ -61,6 +61,8 @@ pub struct Keeper {
     directory: watch::Receiver<Arc<Directory>>,
     /// Counts every change of every account.
     changes: watch::Receiver<u64>,
+    /// Whether any account waits for the network or the server to come back.
+    waits: watch::Receiver<bool>,
     /// The accounts of which somebody wants a token that only the person can bring.
     unmet: watch::Sender<BTreeSet<String>>,
     clock: Arc<dyn Clock>,
@@ -268,6 +270,27 @@ impl Keeper {
     pub async fn login(&self, account: &str, login: Option<&str>) -> Result<(), Error> {
         let (account, login) = (account.to_owned(), login.map(ToOwned::to_owned));
         self.send(|reply| Message::Login { account, login, reply }).await
+    }
+
+    /// Whether an account waits for the network or the server to come back: then it is worth hearing of.
+    #[must_use]
+    pub fn waits(&self) -> watch::Receiver<bool> {
+        self.waits.clone()
+    }
+
+    /// An address or a route has come: the network may be back.
+    pub async fn online(&self) {
+        let _ = self.messages.send(Message::Online).await;
+    }
+
+    /// The machine is about to sleep: begins no refresh, and returns when no answer is on its way or being stored.
+    pub async fn sleep(&self) {
+        let _ = self.send(|reply| Message::Sleep { reply }).await;
+    }
+
+    /// The machine is awake again.
+    pub async fn awake(&self) {
+        let _ = self.messages.send(Message::Awake).await;
     }
 
     /// Starts nothing new, and returns when nothing is under way.

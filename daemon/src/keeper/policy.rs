@@ -27,6 +27,14 @@ pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_hours(1);
 pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
 /// How long before a token's greatest age the person hears of it, where that is not a great part of it.
 const WARN_AHEAD: Duration = Duration::from_hours(24 * 3);
+/// When the network is back, all who waited for it try within this.
+pub(super) const ONLINE_JITTER: Duration = Duration::from_secs(2);
+/// How far the clocks of this machine and the server may differ before the person hears of it.
+pub(super) const NOTABLE_SKEW: Duration = MINUTE;
+/// How far they may differ while old grants are still thrown away by this machine's.
+pub(super) const TOLERABLE_SKEW: Duration = DAY;
+/// How far in the future a token may have been issued before the clock is taken to be wrong.
+const FUTURE: Duration = MINUTE;
 /// The least pause between two tries, however often somebody asks.
 pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -36,8 +44,22 @@ pub(super) fn lifetime(expires_in: Option<i64>) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST_LIFETIME))
 }
 
+/// Whether a token seems to have been issued in the future. Then the clock was wrong when it was, or is now, as on
+/// machines that start in 1970: how long the token lasts is not known.
+pub(super) fn is_from_the_future(access: &Access, now: Timestamp) -> bool {
+    access.issued_at > now + FUTURE
+}
+
 /// When to refresh a token with no one asking; `dice` in 0..1 spreads many daemons apart.
-pub(super) fn refresh_at(access: &Access, policy: RefreshPolicy, dice: f64) -> Option<Timestamp> {
+pub(super) fn refresh_at(
+    access: &Access,
+    policy: RefreshPolicy,
+    now: Timestamp,
+    dice: f64,
+) -> Option<Timestamp> {
+    if is_from_the_future(access, now) {
+        return Some(now);
+    }
     let latest = access.issued_at + policy.max_age;
     let Some(lifetime) = access.lifetime else {
         return Some(latest);
@@ -94,8 +116,9 @@ mod tests {
             token_type: "Bearer".into(),
             issued_at: ISSUED,
             lifetime: lifetime(expires_in),
+            witnessed: true,
         };
-        refresh_at(&access, RefreshPolicy::default(), dice).map(|at| at.since(ISSUED).as_secs())
+        refresh_at(&access, RefreshPolicy::default(), ISSUED, dice).map(|at| at.since(ISSUED).as_secs())
     }
 
     #[rstest]
@@ -133,9 +156,10 @@ mod tests {
             token_type: "Bearer".into(),
             issued_at: ISSUED,
             lifetime: Some(Duration::from_secs(secs)),
+            witnessed: true,
         };
-        assert_eq!(refresh_at(&access(3600), policy, 0.0), Some(ISSUED + Duration::from_secs(3500)));
-        assert_eq!(refresh_at(&access(60), policy, 0.0), Some(ISSUED + Duration::from_secs(30)));
+        assert_eq!(refresh_at(&access(3600), policy, ISSUED, 0.0), Some(ISSUED + Duration::from_secs(3500)));
+        assert_eq!(refresh_at(&access(60), policy, ISSUED, 0.0), Some(ISSUED + Duration::from_secs(30)));
     }
 
     proptest! {

@@ -16,7 +16,7 @@ use zbus::fdo::DBusProxy;
 
 use super::Heard;
 use super::notice::Notice;
-use crate::bus::SessionBus;
+use crate::bus::Bus;
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -46,7 +46,7 @@ pub(super) enum News {
 
 /// What is on the screen: one notification an account.
 pub(super) struct Desktop {
-    bus: SessionBus,
+    bus: Bus,
     heard: mpsc::Sender<Heard>,
     shown: BTreeMap<String, Shown>,
     last: u64,
@@ -63,7 +63,7 @@ struct Shown {
 }
 
 impl Desktop {
-    pub(super) fn new(bus: SessionBus, heard: mpsc::Sender<Heard>) -> Self {
+    pub(super) fn new(bus: Bus, heard: mpsc::Sender<Heard>) -> Self {
         Self { bus, heard, shown: BTreeMap::new(), last: 0, posts: JoinSet::new() }
     }
 
@@ -128,13 +128,7 @@ struct Post {
 }
 
 impl Post {
-    async fn deliver(
-        self,
-        bus: SessionBus,
-        notice: Notice,
-        replaces: Option<u32>,
-        closing: oneshot::Receiver<()>,
-    ) {
+    async fn deliver(self, bus: Bus, notice: Notice, replaces: Option<u32>, closing: oneshot::Receiver<()>) {
         let shown = timeout(PATIENCE, show(&bus, &notice, replaces)).await;
         match shown.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
             Ok(handle) => self.attend(&handle, notice.is_brief(), closing).await,
@@ -178,11 +172,7 @@ fn meaning(response: &NotificationResponse) -> News {
     }
 }
 
-async fn show(
-    bus: &SessionBus,
-    notice: &Notice,
-    replaces: Option<u32>,
-) -> Result<NotificationHandle, String> {
+async fn show(bus: &Bus, notice: &Notice, replaces: Option<u32>) -> Result<NotificationHandle, String> {
     let connection = bus.connection().await?;
     let asked = connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await;
     let reply = asked.map_err(|error| error.to_string())?;
@@ -220,7 +210,7 @@ fn written(notice: &Notice, replaces: Option<u32>, has_actions: bool, has_markup
 }
 
 /// Tells of servers that appear and go, for as long as it is polled.
-pub(super) async fn follow(bus: SessionBus, heard: mpsc::Sender<Heard>) {
+pub(super) async fn follow(bus: Bus, heard: mpsc::Sender<Heard>) {
     loop {
         let connection = bus.wait().await;
         if let Err(error) = follow_on(&connection, &heard).await {

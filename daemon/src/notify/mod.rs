@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::bus::SessionBus;
+use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Desk;
 use crate::consent::{Login, LoginOptions, Logins, browser};
@@ -59,13 +59,7 @@ impl Notifier {
 
 /// Starts to tell of the keeper's accounts. The clock is nobody else's: one timer, one sleeper.
 #[must_use]
-pub fn spawn(
-    keeper: Keeper,
-    logins: Logins,
-    desk: Arc<Desk>,
-    bus: SessionBus,
-    clock: Box<dyn Clock>,
-) -> Notifier {
+pub fn spawn(keeper: Keeper, logins: Logins, desk: Arc<Desk>, bus: Bus, clock: Box<dyn Clock>) -> Notifier {
     let (heard, inbox) = mpsc::channel(16);
     let (stop, stopping) = oneshot::channel();
     let teller = Teller {
@@ -88,7 +82,7 @@ struct Teller {
     keeper: Keeper,
     logins: Logins,
     desk: Arc<Desk>,
-    bus: SessionBus,
+    bus: Bus,
     heard: mpsc::Sender<Heard>,
     desktop: Desktop,
     schedule: Schedule,
@@ -260,7 +254,7 @@ async fn sign_in(
     name: &str,
     logins: &Logins,
     desk: &Desk,
-    bus: &SessionBus,
+    bus: &Bus,
     heard: &mpsc::Sender<Heard>,
 ) -> Option<Heard> {
     let mut login = match begin(name, logins, desk).await {

@@ -7,10 +7,10 @@ use reqwest::redirect::Policy;
 use tokio::task::spawn_blocking;
 use url::Url;
 
-use super::classify::classify;
+use super::classify::{classify, server_time};
 use super::http::{Timeouts, misconfigured};
 use super::route::Route;
-use super::{Answer, Delivery, Transient};
+use super::{Answer, Delivery, Reply, Transient};
 
 /// More than any token response has, less than would hurt.
 const BODY_MAX: usize = 64 * 1024;
@@ -41,10 +41,13 @@ impl Carrier {
     }
 
     /// Sends a request to the token endpoint and says what its answer means.
-    pub(super) async fn carry(&self, request: HttpRequest) -> Answer {
+    pub(super) async fn carry(&self, request: HttpRequest) -> Reply {
         match self.fetch(request).await {
-            Ok(response) => classify(response.status(), response.headers(), response.body()),
-            Err(answer) => answer,
+            Ok(response) => Reply {
+                answer: classify(response.status(), response.headers(), response.body()),
+                date: server_time(response.headers()),
+            },
+            Err(answer) => answer.into(),
         }
     }
 

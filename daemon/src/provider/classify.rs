@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::complaint::Complaint;
 use super::{Answer, Delivery, TokenResponse, Transient};
+use crate::grant::Timestamp;
 
 /// The longest that a server may make us wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
@@ -85,15 +86,22 @@ pub(super) fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
     looks_so || (says_so && !body.trim_ascii().is_empty())
 }
 
+/// What the server's clock shows.
+pub(super) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let since = date(headers)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
+}
+
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()
+}
+
 /// `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3). A date is measured by the server's own clock, where
 /// it says what that shows.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let value = header(RETRY_AFTER)?;
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = value.parse().ok().map(Duration::from_secs).or_else(|| {
-        let now = header(DATE)
-            .and_then(|date| httpdate::parse_http_date(date).ok())
-            .unwrap_or_else(SystemTime::now);
+        let now = date(headers).unwrap_or_else(SystemTime::now);
         let at = httpdate::parse_http_date(value).ok()?;
         Some(at.duration_since(now).unwrap_or_default())
     });

@@ -15,7 +15,7 @@ use url::{Host, Url};
 
 use super::carrier::Carrier;
 use super::identity::{Identity, identify};
-use super::{Answer, Client, Provider, TokenRequest};
+use super::{Answer, Client, Provider, Reply, TokenRequest};
 
 /// How long the steps of a request may take.
 #[derive(Clone, Copy, Debug)]
@@ -51,17 +51,21 @@ impl Default for HttpProvider {
 }
 
 impl Provider for HttpProvider {
-    fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Answer> {
+    fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
         let timeouts = self.timeouts;
         async move {
             if !is_protected(&client.token_url) {
                 return misconfigured(
                     "the token URL is not https, so tokens would cross the network readable",
-                );
+                )
+                .into();
             }
             match Carrier::new(&client.token_url, timeouts).await {
-                Ok(carrier) => redact(ask(&client, &request, &carrier).await, &secrets(&client, &request)),
-                Err(answer) => answer,
+                Ok(carrier) => {
+                    let Reply { answer, date } = ask(&client, &request, &carrier).await;
+                    Reply { answer: redact(answer, &secrets(&client, &request)), date }
+                }
+                Err(answer) => answer.into(),
             }
         }
         .boxed()
@@ -98,14 +102,14 @@ pub(super) fn misconfigured(reason: &str) -> Answer {
 /// goes round the crate's parser, always.
 #[derive(Debug, thiserror::Error)]
 #[error("classified")]
-pub(super) struct Classified(Box<Answer>);
+pub(super) struct Classified(Box<Reply>);
 
 impl<'c> AsyncHttpClient<'c> for Carrier {
     type Error = Classified;
     type Future = BoxFuture<'c, Result<HttpResponse, Classified>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        self.carry(as_pin_grant(request)).map(|answer| Err(Classified(Box::new(answer)))).boxed()
+        self.carry(as_pin_grant(request)).map(|reply| Err(Classified(Box::new(reply)))).boxed()
     }
 }
 
@@ -124,7 +128,7 @@ fn oauth_client(client: &Client) -> OauthClient {
     }
 }
 
-async fn ask(client: &Client, request: &TokenRequest, carrier: &Carrier) -> Answer {
+async fn ask(client: &Client, request: &TokenRequest, carrier: &Carrier) -> Reply {
     let oauth = oauth_client(client);
     let outcome = match request {
         TokenRequest::Refresh(token) => {
@@ -150,8 +154,8 @@ async fn ask(client: &Client, request: &TokenRequest, carrier: &Carrier) -> Answ
         }
     };
     match outcome {
-        Err(RequestTokenError::<_, BasicErrorResponse>::Request(Classified(answer))) => *answer,
-        _ => misconfigured("no request can be made out of the token URL"),
+        Err(RequestTokenError::<_, BasicErrorResponse>::Request(Classified(reply))) => *reply,
+        _ => misconfigured("no request can be made out of the token URL").into(),
     }
 }
 

@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use imgurd_proto::ClientAuth;
 use url::Url;
 
-use crate::grant::Secret;
+use crate::grant::{Secret, Timestamp};
 
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use http::HttpProvider;
@@ -51,6 +51,21 @@ pub enum TokenRequest {
     Pin(Secret),
     /// A refresh token for an access token (RFC 6749, section 6).
     Refresh(Secret),
+}
+
+/// What came back of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// What it means.
+    pub answer: Answer,
+    /// What the server's clock showed, where it said so (`Date`, RFC 9110, section 6.6.1).
+    pub date: Option<Timestamp>,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self { answer, date: None }
+    }
 }
 
 /// Every answer is one of four.
@@ -100,7 +115,7 @@ pub enum Delivery {
 pub trait Provider: Send + Sync {
     /// Sends one request and says what the answer means. It ends by itself within 30 s; once it has been polled, the
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
-    fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Answer>;
+    fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
 
     /// Asks the API whose token it is, and so whether it works.
     fn identify(&self, api_url: Url, access_token: Secret) -> BoxFuture<'static, Identity>;

@@ -14,11 +14,11 @@ use zbus::fdo::{DBusProxy, ObjectManager, RequestNameFlags, RequestNameReply};
 use self::manager::Manager;
 use self::objects::Objects;
 use super::Api;
-use crate::bus::SessionBus;
+use crate::bus::Bus;
 
 /// Serves callers on the bus for as long as it is polled: it does without a bus, and is there again when the bus is.
 /// Drops `tried` when the first try has come to its end.
-pub async fn serve(api: Api, bus: SessionBus, tried: oneshot::Sender<()>) {
+pub async fn serve(api: Api, bus: Bus, tried: oneshot::Sender<()>) {
     let mut tried = Some(tried);
     loop {
         if bus.connection().await.is_err() {

@@ -166,7 +166,11 @@ impl Account {
         self.record.displaced.iter().rposition(|displaced| fits(&displaced.grant))
     }
 
+    /// Not while the clock may be wrong: what it throws away does not come back.
     pub(super) fn forget_old_displaced(&mut self, now: Now) {
+        if !self.clock_is_confirmed() {
+            return;
+        }
         self.record.displaced.retain(|displaced| now.at.since(displaced.at) < policy::DISPLACED_FOR);
     }
 

@@ -2,7 +2,8 @@
 //!
 //! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
 //! `refreshing` keeps the token fresh, `granting` takes in grants and lets them go, `importing` takes in those obtained
-//! elsewhere, `saving` keeps the store abreast, `view` says how it all looks from outside.
+//! elsewhere, `saving` keeps the store abreast, `world` is the clock, sleep and the network, `view` says how it all
+//! looks from outside.
 
 mod granting;
 mod importing;
@@ -11,6 +12,7 @@ mod saving;
 #[cfg(test)]
 mod tests;
 mod view;
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +90,14 @@ pub enum Event {
     Login(Option<String>),
     /// Nothing new is to be started: the daemon stops, or the account was removed.
     Closing,
+    /// Somebody set the wall clock by that many milliseconds: what has been measured by it moves along.
+    ClockSet(i64),
+    /// What the server's clock shows.
+    ServerTime(Timestamp),
+    /// The machine is about to sleep, or is awake again.
+    Sleep(bool),
+    /// An address or a route has come: the network may be back.
+    Online,
 }
 
 /// What can be asked of an account.
@@ -223,6 +233,10 @@ pub struct Account {
     /// What the login in progress is called.
     login: Option<String>,
     closing: bool,
+    /// Whether the machine is about to sleep: a request sent now might never hear its answer.
+    asleep: bool,
+    /// How far this machine's clock is ahead of the server's, in milliseconds, once that is known.
+    skew: Option<i64>,
     /// The number of the access token published last.
     issue: u64,
     /// How many tries have failed.
@@ -256,6 +270,8 @@ impl Account {
             settling: Vec::new(),
             login: None,
             closing: false,
+            asleep: false,
+            skew: None,
             issue: 0,
             failed: 0,
             next_op: 0,
@@ -279,6 +295,11 @@ impl Account {
             Event::Configured(config) => self.configured(config, now),
             Event::Login(login) => self.login = login,
             Event::Closing => self.closing = true,
+            Event::ClockSet(by) => self.clock_set(by, now),
+            Event::ServerTime(time) => self.server_time(time, now),
+            Event::Sleep(true) => self.asleep = true,
+            Event::Sleep(false) => self.woken(now, fx),
+            Event::Online => self.online(now),
         }
         self.pursue(now, fx);
         self.flush(now, fx);
@@ -292,17 +313,18 @@ impl Account {
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let turns_stale = self.turns_stale_at().filter(|at| *at > now);
-        [self.reload_at(now), self.ledger.retry_at(), self.next_try(now), turns_stale]
-            .into_iter()
-            .flatten()
-            .min()
+        let next_try = self.next_try(now).filter(|_| !self.asleep);
+        [self.reload_at(now), self.ledger.retry_at(), next_try, turns_stale].into_iter().flatten().min()
     }
 
     /// Whether nothing is under way that the end of the process would cut off.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        let sending = matches!(self.refresh, Refresh::Sent { .. }) || !self.pending.is_empty();
-        !sending && self.ledger.is_clean()
+        !self.is_sending() && self.ledger.is_clean()
+    }
+
+    fn is_sending(&self) -> bool {
+        matches!(self.refresh, Refresh::Sent { .. }) || !self.pending.is_empty()
     }
 
     /// The grant in use: one that the configured client at the configured server gave.
@@ -376,7 +398,8 @@ impl Account {
 
     fn schedule(&mut self, now: Now) {
         let access = self.grant().and_then(|grant| grant.access.as_ref());
-        self.refresh_at = access.and_then(|access| policy::refresh_at(access, self.config.policy, now.dice));
+        self.refresh_at =
+            access.and_then(|access| policy::refresh_at(access, self.config.policy, now.at, now.dice));
     }
 
     fn client(&self) -> Client {

@@ -141,7 +141,7 @@ impl Account {
         if self.grant().is_some_and(|grant| grant.refresh_token.is_none()) {
             self.settle(fx);
         }
-        if self.next_try(now.at).is_none_or(|at| at > now.at) {
+        if self.asleep || self.next_try(now.at).is_none_or(|at| at > now.at) {
             return;
         }
         self.retry_at = None;
@@ -177,6 +177,9 @@ impl Account {
     }
 
     pub(super) fn send_what_is_recorded(&mut self, fx: &mut Vec<Effect>) {
+        if self.asleep {
+            return; // the mark stands, and is used when the machine is awake again
+        }
         if matches!(self.refresh, Refresh::Marking { revision } if self.ledger.has_saved(revision)) {
             self.present(fx);
         }
@@ -186,7 +189,7 @@ impl Account {
     /// The store does not take the mark. Where the last two answers kept the refresh token, a third is not expected
     /// to replace it, and the person gets their token; elsewhere nothing is spent.
     pub(super) fn mark_failed(&mut self, reason: String, fx: &mut Vec<Effect>) {
-        if self.grant().is_some_and(|grant| grant.kept >= 2) {
+        if self.grant().is_some_and(|grant| grant.kept >= 2) && !self.asleep {
             return self.present(fx);
         }
         self.trouble = Some(Trouble::NotRecorded { reason });
@@ -266,8 +269,12 @@ impl Account {
         self.unanswered = 0;
         self.ledger.touch();
         let first_at = self.record.refusal.map_or(now.at, |refusal| refusal.first_at.min(now.at));
-        let mut refusal =
-            self.record.refusal.unwrap_or(Refusal { first_at, confirmed: false, previous_tried: false });
+        let mut refusal = self.record.refusal.unwrap_or(Refusal {
+            first_at,
+            confirmed: false,
+            previous_tried: false,
+            witnessed: true,
+        });
         refusal.first_at = first_at;
         refusal.confirmed |= now.at.since(first_at) >= policy::CONFIRM_AFTER;
         refusal.previous_tried |= presented == Presented::Previous;
@@ -333,5 +340,5 @@ pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Gra
 }
 
 pub(super) fn access(token: Secret, token_type: String, expires_in: Option<i64>, now: Timestamp) -> Access {
-    Access { token, token_type, issued_at: now, lifetime: policy::lifetime(expires_in) }
+    Access { token, token_type, issued_at: now, lifetime: policy::lifetime(expires_in), witnessed: true }
 }

@@ -51,6 +51,14 @@ impl Ledger {
         self.saved >= revision
     }
 
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    pub(super) fn clock_set(&mut self, by: i64) {
+        self.retry_at = self.retry_at.map(|at| at.moved(by));
+    }
+
     pub(super) fn retry_at(&self) -> Option<Timestamp> {
         self.retry_at
     }

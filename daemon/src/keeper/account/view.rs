@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub(in crate::keeper) ages_at: Option<Timestamp>,
 }
 
+/// What is left of a token at least that is handed out at all.
+const LAST_RESORT: Duration = Duration::from_millis(1);
+
 /// A token to hand out, as long as it lasts.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Served {
@@ -57,11 +60,14 @@ pub(crate) struct Progress {
 impl Served {
     /// How long it lasts; absent means that it is not known.
     fn remaining(&self, now: Timestamp) -> Option<Duration> {
-        self.access.expires_at().map(|at| at.since(now))
+        let expires_at = self.access.expires_at()?;
+        // By a clock that is wrong it may be over any moment: good enough for those who get no other.
+        let is_sure = !policy::is_from_the_future(&self.access, now);
+        Some(if is_sure { expires_at.since(now) } else { LAST_RESORT })
     }
 
     fn is_valid_for(&self, least: Duration, now: Timestamp) -> bool {
-        let enough = |lifetime| policy::min_valid(least, lifetime).max(Duration::from_millis(1));
+        let enough = |lifetime| policy::min_valid(least, lifetime).max(LAST_RESORT);
         self.remaining(now).zip(self.access.lifetime).is_none_or(|(left, lifetime)| left >= enough(lifetime))
     }
 }
@@ -200,7 +206,7 @@ impl Account {
                 "The token is served from memory, because the store does not take it ({}); it is tried again by itself",
                 self.ledger.lags().unwrap_or_default()
             ),
-            State::Fresh => return None,
+            State::Fresh => return self.notable_skew().map(why_skewed),
             State::Empty if self.record.grant.is_some() => format!(
                 "The grant was given to another client id or server than is configured now, so it is set aside; change \
                  the setting back, or run `imgurctl login {name}`"
@@ -305,6 +311,7 @@ impl Account {
             next_refresh_at: next_try.filter(|_| !waits).map(Timestamp::as_secs),
             retry_at: next_try.filter(|_| waits).or(self.reload_at(now)).map(Timestamp::as_secs),
             granted_at: grant.map(|grant| grant.granted_at.as_secs()),
+            clock_skew_s: self.notable_skew(),
             settings: self.config.settings(),
         };
         Snapshot {
@@ -328,4 +335,18 @@ impl Account {
         let end = grant.refresh_expires_at.map(|at| policy::ends_soon_at(access.issued_at, at));
         end.into_iter().chain([policy::ages_at(access, self.config.policy)]).min()
     }
+}
+
+fn why_skewed(seconds: i64) -> String {
+    let side = if seconds > 0 { "ahead of" } else { "behind" };
+    let (number, unit) = match seconds.unsigned_abs() {
+        seconds @ ..120 => (seconds, "seconds"),
+        seconds @ ..7200 => (seconds / 60, "minutes"),
+        seconds @ ..172_800 => (seconds / 3600, "hours"),
+        seconds => (seconds / 86400, "days"),
+    };
+    format!(
+        "This machine's clock is about {number} {unit} {side} the server's; set it right, for example with `timedatectl \
+         set-ntp true`"
+    )
 }

@@ -16,7 +16,7 @@ use super::{Keeper, spawn};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
-use crate::provider::{Answer, Client, Identity, Provider, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Identity, Provider, Reply, TokenRequest, TokenResponse};
 use crate::store::{MemoryStore, StoreError, TokenStore};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -61,7 +61,7 @@ impl Server {
 }
 
 impl Provider for Arc<Server> {
-    fn token(&self, _client: Client, request: TokenRequest) -> BoxFuture<'static, Answer> {
+    fn token(&self, _client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
         let server = self.clone();
         Box::pin(async move {
             let TokenRequest::Refresh(token) = request else { panic!("only refreshes are expected") };
@@ -70,7 +70,7 @@ impl Provider for Arc<Server> {
             if let Some(answers) = &server.answers {
                 answers.acquire().await.unwrap().forget();
             }
-            Answer::Granted(TokenResponse {
+            let granted = Answer::Granted(TokenResponse {
                 access_token: Secret::from(format!("new {}", server.requests())),
                 token_type: "Bearer".to_owned(),
                 refresh_token: None,
@@ -79,7 +79,8 @@ impl Provider for Arc<Server> {
                 account_id: None,
                 scope: None,
                 refresh_expires_in: None,
-            })
+            });
+            granted.into()
         })
     }
 
@@ -113,6 +114,7 @@ fn record(age: Duration) -> Record {
         token_type: "Bearer".to_owned(),
         issued_at,
         lifetime: Some(Duration::from_hours(1)),
+        witnessed: false,
     };
     let issuer = config(&["any"]).accounts["any"].issuer();
     let grant = Grant {

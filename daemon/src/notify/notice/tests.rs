@@ -26,6 +26,7 @@ fn outlook(state: State) -> Outlook {
         next_refresh_at: None,
         retry_at: None,
         granted_at: None,
+        clock_skew_s: None,
         settings,
     };
     Outlook { account: Arc::new(account), locked: false, ages_at: None }

@@ -12,6 +12,10 @@ use super::*;
 const TOKENS: &str =
     r#"{"access_token":"aa11","expires_in":3600,"token_type":"bearer","refresh_token":"bb22"}"#;
 
+async fn ask(client: Client, request: TokenRequest) -> Answer {
+    HttpProvider::new().token(client, request).await.answer
+}
+
 /// Serves one request with `answer`, and says what was sent.
 async fn exchange<F>(client: impl FnOnce(Url) -> Client, request: TokenRequest, answer: F) -> (Answer, String)
 where
@@ -26,7 +30,7 @@ where
         let _ = stream.shutdown().await;
         sent
     };
-    tokio::join!(HttpProvider::new().token(client(url), request), serving)
+    tokio::join!(ask(client(url), request), serving)
 }
 
 /// One request, up to the end of its body.
@@ -254,7 +258,7 @@ async fn waits_for_a_slow_trickle_only_so_long() {
         pending::<()>().await;
     };
     let answer = tokio::select! {
-        answer = HttpProvider::new().token(client(url), refresh()) => answer,
+        answer = ask(client(url), refresh()) => answer,
         () = trickle => unreachable!("it never ends"),
         () = stop_the_clock => unreachable!("it never ends"),
     };
@@ -268,7 +272,7 @@ async fn knows_that_a_refused_connection_sent_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
-    let transient = transient(HttpProvider::new().token(client(url), refresh()).await);
+    let transient = transient(ask(client(url), refresh()).await);
     assert_eq!(transient.reason, "no connection to 127.0.0.1: nothing answers there");
     assert_eq!(transient.delivery, Delivery::NotSent);
 }
@@ -283,7 +287,7 @@ async fn knows_that_a_failed_handshake_sent_nothing() {
         pending::<()>().await;
     };
     let answer = tokio::select! {
-        answer = HttpProvider::new().token(client(url), refresh()) => answer,
+        answer = ask(client(url), refresh()) => answer,
         () = serving => unreachable!("it never ends"),
     };
     let transient = transient(answer);
@@ -298,7 +302,7 @@ async fn knows_that_a_failed_handshake_sent_nothing() {
 #[case("ftp://127.0.0.1/")]
 #[tokio::test]
 async fn sends_nothing_where_others_could_read_it(#[case] url: &str) {
-    let answer = HttpProvider::new().token(client(url.parse().unwrap()), refresh()).await;
+    let answer = ask(client(url.parse().unwrap()), refresh()).await;
     assert!(matches!(answer, Answer::Misconfigured { setting: "token_url", .. }));
 }
 

@@ -16,7 +16,13 @@ fn secrets() -> impl Strategy<Value = Secret> {
 
 fn accesses() -> impl Strategy<Value = Access> {
     (secrets(), any::<String>(), timestamps(), option::of(any::<Duration>())).prop_map(
-        |(token, token_type, issued_at, lifetime)| Access { token, token_type, issued_at, lifetime },
+        |(token, token_type, issued_at, lifetime)| Access {
+            token,
+            token_type,
+            issued_at,
+            lifetime,
+            witnessed: false,
+        },
     )
 }
 
@@ -50,8 +56,10 @@ fn grants() -> impl Strategy<Value = Grant> {
 
 fn records() -> impl Strategy<Value = Record> {
     let displaced = (grants(), timestamps()).prop_map(|(grant, at)| Displaced { grant, at });
-    let refusals = (timestamps(), any::<bool>(), any::<bool>())
-        .prop_map(|(first_at, confirmed, previous_tried)| Refusal { first_at, confirmed, previous_tried });
+    let refusals =
+        (timestamps(), any::<bool>(), any::<bool>()).prop_map(|(first_at, confirmed, previous_tried)| {
+            Refusal { first_at, confirmed, previous_tried, witnessed: false }
+        });
     (
         option::of(secrets()),
         option::of(grants()),

@@ -10,13 +10,13 @@ use zbus::names::MemberName;
 use zbus::{Connection, MatchRule, MessageStream, Variant};
 
 use super::proxies::NAME;
-use crate::bus::SessionBus;
+use crate::bus::Bus;
 
 /// Where all objects of a keyring are.
 const OBJECTS: &str = "/org/freedesktop/secrets";
 
 /// Counts changes for as long as it is polled. An idle bus wakes nobody.
-pub(super) async fn count(bus: SessionBus, changes: watch::Sender<u64>) {
+pub(super) async fn count(bus: Bus, changes: watch::Sender<u64>) {
     loop {
         let connection = bus.wait().await;
         if let Err(error) = follow(&connection, &changes).await {

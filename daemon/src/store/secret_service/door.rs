@@ -12,7 +12,7 @@ use zbus::names::OwnedUniqueName;
 
 use super::proxies::{CollectionProxy, NO_OBJECT, PromptProxy, ServiceProxy};
 use super::{SERVICE, sentences};
-use crate::bus::SessionBus;
+use crate::bus::Bus;
 use crate::store::StoreError;
 
 /// How long a dialog waits for the person.
@@ -21,13 +21,13 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// The keyring as it looks from outside.
 #[derive(Debug)]
 pub(super) struct Door {
-    bus: SessionBus,
+    bus: Bus,
     /// Held while a dialog is open: whoever asks meanwhile waits for its answer, not for a second dialog.
     unlocking: Mutex<()>,
 }
 
 impl Door {
-    pub(super) fn new(bus: SessionBus) -> Self {
+    pub(super) fn new(bus: Bus) -> Self {
         Self { bus, unlocking: Mutex::new(()) }
     }
 

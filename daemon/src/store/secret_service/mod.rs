@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, watch};
 use self::door::Door;
 use self::vault::{Call, Item, Vault};
 use super::{StoreError, TokenStore, item};
-use crate::bus::SessionBus;
+use crate::bus::Bus;
 use crate::grant::Record;
 
 /// The attribute `service` of our items; `username` is the account's name.
@@ -42,7 +42,7 @@ pub struct SecretServiceStore {
 impl SecretServiceStore {
     /// The store of this session. Begins to listen for changes, on the runtime; nothing is opened before it is needed.
     #[must_use]
-    pub fn new(bus: SessionBus) -> Self {
+    pub fn new(bus: Bus) -> Self {
         let changes = watch::Sender::new(0);
         tokio::spawn(changes::count(bus.clone(), changes.clone()));
         let connect = || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<CredentialStore>);

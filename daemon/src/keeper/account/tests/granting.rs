@@ -57,6 +57,7 @@ fn another_user_needs_replace_and_their_grant_is_not_lost() {
 #[test]
 fn displaced_grants_are_kept_for_thirty_days() {
     let mut bench = Bench::fresh();
+    bench.feed(Event::ServerTime(bench.now.at));
     login(&mut bench, of("alice", "AT2", "RT2"), false).unwrap();
     bench.now.at = bench.now.at + 29 * DAY;
     login(&mut bench, of("alice", "AT3", "RT3"), false).unwrap();

@@ -5,6 +5,7 @@ mod properties;
 mod refreshing;
 mod saving;
 mod table;
+mod world;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -199,6 +200,7 @@ fn grant(expires_in: Option<i64>) -> Grant {
             token_type: "Bearer".to_owned(),
             issued_at: START,
             lifetime: crate::keeper::policy::lifetime(expires_in),
+            witnessed: false,
         }),
         username: Some("alice".to_owned()),
         account_id: None,

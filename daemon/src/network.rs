@@ -1,0 +1,143 @@
+//! Hearing that the network may be back, from the kernel (`rtnetlink(7)`), and only while an account waits for that.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+
+use crate::keeper::Keeper;
+
+/// `NETLINK_ROUTE` is number 0, the default.
+const NETLINK_ROUTE: Option<Protocol> = None;
+/// Addresses and routes of IPv4 and IPv6 (`RTMGRP_*`). Not links: a radio tells of itself all the time.
+const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
+/// `RTM_NEWADDR` and `RTM_NEWROUTE`.
+const ARRIVALS: [u16; 2] = [20, 24];
+/// A message's header, of which length and type come first (`struct nlmsghdr`).
+const HEADER: usize = 16;
+
+/// Tells the keeper whenever an address or a route comes, while an account waits. Runs for as long as it is polled.
+pub async fn heed(keeper: Keeper) {
+    let mut waits = keeper.waits();
+    while becomes(&mut waits, true).await {
+        let routes = Routes::open().inspect_err(|error| {
+            tracing::debug!(%error, "nobody tells when the network is back; it is tried again by the clock");
+        });
+        loop {
+            tokio::select! {
+                _ = becomes(&mut waits, false) => break,
+                () = arrival(routes.as_ref().ok()) => keeper.online().await,
+            }
+        }
+    }
+}
+
+async fn becomes(waits: &mut watch::Receiver<bool>, wanted: bool) -> bool {
+    waits.wait_for(|waits| *waits == wanted).await.is_ok()
+}
+
+async fn arrival(routes: Option<&Routes>) {
+    match routes {
+        Some(routes) if routes.arrival().await.is_ok() => {}
+        _ => std::future::pending().await,
+    }
+}
+
+/// The kernel's word on addresses and routes.
+struct Routes {
+    socket: AsyncFd<OwnedFd>,
+}
+
+impl Routes {
+    fn open() -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, NETLINK_ROUTE)?;
+        bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+        #[expect(deprecated, reason = "its successor is unsafe for types that may change their descriptor")]
+        let socket = AsyncFd::new(socket)?;
+        Ok(Self { socket })
+    }
+
+    /// Returns when an address or a route has come since the last call.
+    async fn arrival(&self) -> io::Result<()> {
+        loop {
+            let mut guard = self.socket.readable().await?;
+            match self.read() {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                // So much happened that some of it was not kept.
+                Err(Errno::NOBUFS) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn read(&self) -> Result<bool, Errno> {
+        let mut buffer = [0; 8192];
+        let (_, length, sender) = recvfrom(self.socket.get_ref(), &mut buffer, RecvFlags::empty())?;
+        // Anybody may write to this socket; only the kernel's own words count, and it is number 0.
+        let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
+        Ok(sender.is_some_and(|sender| sender.pid() == 0)
+            && tells_of_an_arrival(&buffer[..length.min(buffer.len())]))
+    }
+}
+
+/// Whether one of these messages says that an address or a route has come.
+fn tells_of_an_arrival(mut messages: &[u8]) -> bool {
+    while let Some((header, _)) = messages.split_first_chunk::<HEADER>() {
+        let [a, b, c, d, kind_a, kind_b, ..] = *header;
+        if ARRIVALS.contains(&u16::from_ne_bytes([kind_a, kind_b])) {
+            return true;
+        }
+        let length = u32::from_ne_bytes([a, b, c, d]) as usize;
+        // Each begins at a multiple of four.
+        messages = messages.get(length.max(HEADER).next_multiple_of(4)..).unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, body: usize) -> Vec<u8> {
+        let mut message = u32::try_from(HEADER + body).unwrap().to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.resize((HEADER + body).next_multiple_of(4), 0);
+        message
+    }
+
+    #[test]
+    fn hears_of_what_comes_among_what_goes() {
+        let (gone, come) = (message(21, 13), message(20, 24));
+        assert!(!tells_of_an_arrival(&gone));
+        assert!(tells_of_an_arrival(&come));
+        assert!(tells_of_an_arrival(&[gone.clone(), message(24, 0)].concat()));
+        assert!(!tells_of_an_arrival(&[gone, message(25, 7)].concat()));
+    }
+
+    #[test]
+    fn survives_what_makes_no_sense() {
+        for text in [&[][..], &[0; 7], &[0; 16], &[0xff; 40]] {
+            assert!(!tells_of_an_arrival(text));
+        }
+    }
+
+    #[tokio::test]
+    async fn takes_no_word_but_the_kernels() {
+        let routes = Routes::open().unwrap();
+        let name = rustix::net::getsockname(routes.socket.get_ref()).unwrap();
+        let flags = SocketFlags::CLOEXEC;
+        let other = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, NETLINK_ROUTE).unwrap();
+        let sent = rustix::net::sendto(&other, &message(20, 8), rustix::net::SendFlags::empty(), &name);
+        if sent.is_ok() {
+            let _ = routes.socket.readable().await.unwrap();
+            assert_eq!(routes.read(), Ok(false));
+        }
+    }
+}

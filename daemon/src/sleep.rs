@@ -1,0 +1,88 @@
+//! The machine's sleep, as logind announces it: a delay inhibitor is held while the machine is awake, and given up once no
+//! answer is on its way (<https://systemd.io/INHIBITOR_LOCKS>).
+//!
+//! It is held all the time rather than for each refresh, since sleep may be announced between asking for one and getting it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::{Instant, sleep_until};
+use zbus::{Connection, OwnedFd, proxy};
+
+use crate::bus::Bus;
+use crate::keeper::Keeper;
+
+/// How long, by the time that the machine is awake, sleep may be ahead. logind gives everyone 5 s at most
+/// (`InhibitDelayMaxSec=`); whoever announced a sleep that never came is not believed for ever.
+const LONGEST_ANNOUNCEMENT: Duration = Duration::from_mins(1);
+
+#[proxy(
+    interface = "org.freedesktop.login1.Manager",
+    default_service = "org.freedesktop.login1",
+    default_path = "/org/freedesktop/login1"
+)]
+trait Login1 {
+    fn inhibit(&self, what: &str, who: &str, why: &str, mode: &str) -> zbus::Result<OwnedFd>;
+
+    #[zbus(signal)]
+    fn prepare_for_sleep(&self, start: bool) -> zbus::Result<()>;
+}
+
+/// Tells the keeper when the machine falls asleep and wakes. Runs for as long as it is polled.
+pub async fn heed(bus: Bus, keeper: Keeper) {
+    loop {
+        let connection = bus.wait().await;
+        if let Err(error) = listen(&connection, &keeper).await {
+            tracing::debug!(%error, "nobody tells when this machine sleeps");
+        }
+        keeper.awake().await;
+        connection.closed().await;
+    }
+}
+
+async fn listen(connection: &Connection, keeper: &Keeper) -> zbus::Result<()> {
+    let logind = Login1Proxy::new(connection).await?;
+    let mut announcements = logind.receive_prepare_for_sleep().await?;
+    let mut owners = logind.inner().receive_owner_changed().await?;
+    let mut lock = inhibit(&logind).await;
+    loop {
+        tokio::select! {
+            () = connection.closed() => return Ok(()),
+            Some(owner) = owners.next() => {
+                // Another logind knows nothing of the old one's locks, and has announced nothing.
+                keeper.awake().await;
+                lock = if owner.is_some() { inhibit(&logind).await } else { None };
+            }
+            announcement = announcements.next() => {
+                let Some(announcement) = announcement else { return Ok(()) };
+                if announcement.args()?.start {
+                    fall_asleep(keeper, lock.take(), &mut announcements).await;
+                }
+                keeper.awake().await;
+                lock = inhibit(&logind).await;
+            }
+        }
+    }
+}
+
+/// Gives the lock up as soon as no answer is on its way, and returns when the machine is awake again.
+async fn fall_asleep(keeper: &Keeper, mut lock: Option<OwnedFd>, announcements: &mut PrepareForSleepStream) {
+    tracing::info!("the machine is about to sleep");
+    let disbelief = Instant::now() + LONGEST_ANNOUNCEMENT;
+    let mut quiet = pin!(keeper.sleep().fuse());
+    loop {
+        tokio::select! {
+            () = &mut quiet => drop(lock.take()),
+            _ = announcements.next() => break,
+            () = sleep_until(disbelief) => break,
+        }
+    }
+    tracing::info!("the machine is awake");
+}
+
+async fn inhibit(logind: &Login1Proxy<'_>) -> Option<OwnedFd> {
+    let lock = logind.inhibit("sleep", "imgurd", "A token is on its way", "delay").await;
+    lock.inspect_err(|error| tracing::debug!(%error, "the machine may sleep while a token is on its way"))
+        .ok()
+}
