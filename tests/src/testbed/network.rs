@@ -138,6 +138,13 @@ impl Network {
         value.parse().unwrap()
     }
 
+    /// How many sockets in there hear what the kernel tells everybody (`netlink(7)`, multicast groups).
+    pub fn listeners(&self) -> usize {
+        let text = self.proc("netlink");
+        let groups = text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3));
+        groups.filter(|groups| groups.bytes().any(|digit| digit != b'0')).count()
+    }
+
     /// A file below `/proc/net` as it is in there.
     fn proc(&self, name: &str) -> String {
         fs::read_to_string(format!("/proc/{}/net/{name}", self.holder.id())).unwrap()

@@ -2,6 +2,7 @@
 
 use imgurd_tests::fake::{Endpoint, Fault};
 use imgurd_tests::relay::Manner;
+use imgurd_tests::testbed::Testbed;
 use serde_json::json;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::{ADDRESS, HOST, Wired};
 /// The way to the server is replaced by a route of this kind (`ip-route(8)`).
 #[track_caller]
 fn route(kind: &str, why: &str) {
-    let mut wired = Wired::https(&[]);
+    let mut wired = Wired::https(Testbed::file());
     wired.network.ip(&format!("addr del {ADDRESS}/32 dev lo"));
     wired.network.ip(&format!("route add {kind}"));
     wired.survives(&format!("no connection to {HOST}{why}"), |wired| {
@@ -39,10 +40,10 @@ fn packets_that_vanish_are_not_waited_for_longer_than_ten_seconds() {
 
 #[test]
 fn a_connection_that_is_reset_is_tried_again() {
-    let mut wired = Wired::cable();
+    let mut wired = Wired::cable(Testbed::file());
     wired.relay.set(Manner::Reset);
     wired.survives("the connection to 127.0.0.1 broke", |wired| wired.relay.set(Manner::Plain));
-    let mut wired = Wired::https(&[]);
+    let mut wired = Wired::https(Testbed::file());
     wired.relay.set(Manner::Reset);
     let good = Manner::Tls(wired.authority.server(HOST));
     wired.survives(&format!("no connection to {HOST}"), |wired| wired.relay.set(good));
@@ -50,7 +51,7 @@ fn a_connection_that_is_reset_is_tried_again() {
 
 #[test]
 fn an_answer_over_https_that_is_cut_off_is_tried_again() {
-    let mut wired = Wired::https(&[]);
+    let mut wired = Wired::https(Testbed::file());
     wired.scene.fake.fail_always(Endpoint::Token, Fault::DropMidBody);
     wired.survives(&format!("the connection to {HOST} broke"), |wired| {
         wired.scene.fake.clear(Endpoint::Token)
@@ -59,7 +60,7 @@ fn an_answer_over_https_that_is_cut_off_is_tried_again() {
 
 #[test]
 fn an_answer_that_trickles_in_is_waited_for() {
-    let wired = Wired::https(&[]);
+    let wired = Wired::https(Testbed::file());
     wired.scene.fake.fail_next(Endpoint::Token, Fault::Trickle(Duration::from_millis(1)));
     let before = wired.scene.refreshes().len();
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
@@ -68,7 +69,7 @@ fn an_answer_that_trickles_in_is_waited_for() {
 
 #[test]
 fn a_server_that_never_answers_is_given_up_after_half_a_minute_and_asked_again() {
-    let wired = Wired::cable();
+    let wired = Wired::cable(Testbed::file());
     let old = wired.scene.token();
     let ended = wired.relay.ended();
     wired.relay.set(Manner::Silent);

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::relay::{Manner, Relay};
-use imgurd_tests::testbed::{Network, Scene, Testbed};
+use imgurd_tests::testbed::{ACCOUNT, Network, Scene, Testbed};
 use imgurd_tests::tls::Authority;
 
 /// A server's name and address that belong to nobody (RFC 6761, section 6.2; RFC 5737).
@@ -34,58 +34,60 @@ struct Wired {
 }
 
 impl Wired {
-    /// A cable to the fake, at the address that the fake has outside.
-    fn cable() -> Self {
-        Self::cable_with(&[])
-    }
-
-    fn cable_with(environment: &[(&str, &str)]) -> Self {
-        Self::new(environment, |scene, network, _| {
+    /// The fake is where it says, at the end of a cable.
+    fn cable(bed: Testbed) -> Self {
+        Self::new(bed, |scene, network, _| {
             let listener = network.listen(scene.fake.address());
             Relay::start(listener, scene.fake.address(), Manner::Plain)
         })
     }
 
     /// The fake is [`HOST`], over https.
-    fn https(environment: &[(&str, &str)]) -> Self {
-        Self::new(environment, |scene, network, authority| {
+    fn https(bed: Testbed) -> Self {
+        Self::new(bed, |scene, network, authority| {
             network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
             network.know(&[(ADDRESS, HOST)]);
+            lead_to_host(scene, ACCOUNT);
             let manner = Manner::Tls(authority.server(HOST));
-            let listener = network.listen(at(ADDRESS, 443));
-            lead_to_host(scene);
-            Relay::start(listener, scene.fake.address(), manner)
+            Relay::start(network.listen(at(ADDRESS, 443)), scene.fake.address(), manner)
         })
     }
 
-    /// The fake is [`HOST`], over https and behind a proxy, which alone knows its address.
+    /// The fake is [`HOST`], over https and behind a proxy, which alone knows where.
     fn proxied() -> Self {
-        Self::new(&[("HTTPS_PROXY", PROXY_URL)], |scene, network, authority| {
+        let bed = Testbed::file();
+        bed.set_env("HTTPS_PROXY", PROXY_URL);
+        Self::new(bed, |scene, network, authority| {
             let server = TcpListener::bind("127.0.0.1:0").unwrap();
             let behind = server.local_addr().unwrap();
             Relay::start(server, scene.fake.address(), Manner::Tls(authority.server(HOST)));
             network.ip(&format!("addr add {PROXY}/32 dev lo"));
             network.know(&[(PROXY, "proxy.test")]);
-            lead_to_host(scene);
+            lead_to_host(scene, ACCOUNT);
             Relay::start(network.listen(at(PROXY, 3128)), behind, Manner::Proxy("200 Connection established"))
         })
     }
 
-    fn new(
-        environment: &[(&str, &str)],
-        way: impl FnOnce(&Scene, &mut Network, &Authority) -> Relay,
-    ) -> Self {
-        let bed = Testbed::file();
+    fn new(bed: Testbed, way: impl FnOnce(&Scene, &mut Network, &Authority) -> Relay) -> Self {
         let authority = Authority::new(bed.root(), "trusted");
         bed.set_env("SSL_CERT_FILE", authority.certificate());
-        for (name, value) in environment {
-            bed.set_env(name, value);
-        }
         let mut network = bed.network();
         let scene = Scene::new(bed, Behaviour::default());
         network.up();
         let relay = way(&scene, &mut network, &authority);
         Self { scene: scene.imported(), network, relay, authority }
+    }
+
+    /// Takes the network away from a daemon that is to reach [`HOST`].
+    fn unplug(&mut self) {
+        self.network.ip(&format!("addr del {ADDRESS}/32 dev lo"));
+        self.network.down();
+    }
+
+    /// Brings it back.
+    fn plug_in(&mut self) {
+        self.network.up();
+        self.network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
     }
 
     /// A refresh fails for a passing reason, and what is valid is served meanwhile.
@@ -124,9 +126,9 @@ fn says(account: &Account, why: &str) {
     assert!(reason.contains(why) && reason.contains("tried again by itself"), "{reason}");
 }
 
-fn lead_to_host(scene: &Scene) {
+fn lead_to_host(scene: &Scene, account: &str) {
     let url = format!("https://{HOST}/oauth2/token");
-    scene.ctl(&["account", "set", "--token-url", &url]).success();
+    scene.ctl(&["account", "set", account, "--token-url", &url]).success();
 }
 
 fn at(address: &str, port: u16) -> SocketAddr {

@@ -3,19 +3,19 @@
 use std::thread;
 
 use imgurd_proto::State;
+use imgurd_tests::testbed::Testbed;
 
-use super::{ADDRESS, HOST, Wired, at, says};
+use super::{ADDRESS, HOST, Wired, at, lead_to_host, says};
 
 #[test]
 fn a_name_server_that_never_answers_delays_nobody_else_for_long() {
-    let mut wired = Wired::cable();
+    let mut wired = Wired::cable(Testbed::file());
     // glibc waits for minutes; the daemon does not.
     wired.network.replace("/etc/resolv.conf", "nameserver 127.0.0.53\noptions timeout:30 attempts:5\n");
     let queries = wired.network.datagrams(at("127.0.0.53", 53));
     let scene = &mut wired.scene;
     scene.bed.account(&scene.fake, "far");
-    let url = format!("https://{HOST}/oauth2/token");
-    scene.ctl(&["account", "set", "far", "--token-url", &url]).success();
+    lead_to_host(scene, "far");
     let mut import = scene.bed.ctl_spawn(&["import", "far"]);
     import.write(&scene.fake.issue_grant("bob").0);
     let import = thread::spawn(move || import.finish());
@@ -33,7 +33,7 @@ fn a_name_server_that_never_answers_delays_nobody_else_for_long() {
 
 #[test]
 fn a_name_that_nobody_knows_yet_is_asked_for_again() {
-    let mut wired = Wired::https(&[]);
+    let mut wired = Wired::https(Testbed::file());
     wired.network.know(&[]);
     wired.survives(&format!("the address of {HOST} was not found"), |wired| {
         wired.network.know(&[(ADDRESS, HOST)])
@@ -42,7 +42,7 @@ fn a_name_that_nobody_knows_yet_is_asked_for_again() {
 
 #[test]
 fn an_ipv6_address_that_swallows_everything_costs_no_refresh() {
-    let mut wired = Wired::https(&[]);
+    let mut wired = Wired::https(Testbed::file());
     // Packets for the neighbour go to the other end of the pair, which is not it.
     for command in [
         "link add near type veth peer name far",

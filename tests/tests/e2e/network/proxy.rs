@@ -1,6 +1,7 @@
 //! Proxies, as the environment names them.
 
 use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::testbed::Testbed;
 
 use super::{ADDRESS, HOST, PROXY, PROXY_URL, Wired, at};
 
@@ -55,7 +56,7 @@ fn a_proxy_that_is_down_is_named() {
 
 #[test]
 fn a_host_that_needs_no_proxy_is_reached_without() {
-    let mut wired = Wired::https(&[("HTTPS_PROXY", PROXY_URL), ("NO_PROXY", "example.org,.test")]);
+    let mut wired = Wired::https(with(&[("HTTPS_PROXY", PROXY_URL), ("NO_PROXY", "example.org,.test")]));
     let proxy = proxy(&mut wired);
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
     assert_eq!(proxy.connections(), 0);
@@ -63,10 +64,18 @@ fn a_host_that_needs_no_proxy_is_reached_without() {
 
 #[test]
 fn a_server_on_this_machine_is_never_looked_for_behind_a_proxy() {
-    let mut wired = Wired::cable_with(&[("HTTP_PROXY", PROXY_URL), ("ALL_PROXY", PROXY_URL)]);
+    let mut wired = Wired::cable(with(&[("HTTP_PROXY", PROXY_URL), ("ALL_PROXY", PROXY_URL)]));
     let proxy = proxy(&mut wired);
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
     assert_eq!(proxy.connections(), 0);
+}
+
+fn with(environment: &[(&str, &str)]) -> Testbed {
+    let bed = Testbed::file();
+    for (name, value) in environment {
+        bed.set_env(name, value);
+    }
+    bed
 }
 
 /// A proxy beside the way.
