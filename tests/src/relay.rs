@@ -108,8 +108,8 @@ impl Relay {
 
     fn wait(&self, wanted: &str, enough: impl Fn(&Seen) -> bool) {
         let seen = self.0.seen.lock().unwrap();
-        let waited = self.0.changed.wait_timeout_while(seen, 2 * PATIENCE, |seen| !enough(seen)).unwrap().1;
-        assert!(!waited.timed_out(), "waited for {wanted} in vain");
+        let (seen, _) = self.0.changed.wait_timeout_while(seen, 2 * PATIENCE, |seen| !enough(seen)).unwrap();
+        assert!(enough(&seen), "waited for {wanted} in vain");
     }
 }
 

@@ -22,6 +22,7 @@ const ADDRESS: &str = "198.51.100.7";
 /// The proxy's.
 const PROXY: &str = "198.51.100.8";
 const PROXY_URL: &str = "http://person:s3cret@proxy.test:3128";
+const PASSWORD: &str = "s3cret";
 
 /// A daemon whose network is nothing but a way to the fake.
 struct Wired {
@@ -116,6 +117,9 @@ impl Wired {
         free(self);
         self.heals();
         assert_ne!(self.scene.token(), old);
+        let mut secrets = self.scene.fake.secrets();
+        secrets.push(PASSWORD.to_owned());
+        self.scene.bed.assert_no_secret_in_sight(&secrets, &[]);
     }
 }
 
