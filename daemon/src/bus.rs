@@ -59,7 +59,7 @@ impl Bus {
 
     fn open(bus: &'static str, address: zbus::Result<Address>) -> Self {
         let (sender, link) = watch::channel(Link::Untried);
-        tokio::spawn(keep(bus, address.map(Place::of), sender));
+        tokio::spawn(keep(bus, address.map(|address| Place::of(&address)), sender));
         Self { link }
     }
 
@@ -116,7 +116,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(address: Address) -> Self {
+    fn of(address: &Address) -> Self {
         let socket = match address.transport() {
             Transport::Unix(unix) => match unix.path() {
                 UnixSocket::File(path) => Some(path.clone()),

@@ -51,8 +51,11 @@ impl SystemClock {
     }
 
     fn arm(&self, deadline: Option<Timestamp>) -> io::Result<()> {
-        // A zero time disarms the timer; a moment before the epoch is as due as one just after it.
-        let at = deadline.map_or(0, |deadline| deadline.as_millis().max(1));
+        // A zero time disarms the timer; a moment before the epoch is as due as one just after it. The kernel counts from
+        // its own clock, which a library may hide from us (libfaketime).
+        let until = |deadline: Timestamp| deadline.as_millis().saturating_sub(self.now().as_millis());
+        let kernels = Timestamp::from_millis(millis(clock_gettime(ClockId::Realtime)));
+        let at = deadline.map_or(0, |deadline| kernels.moved(until(deadline)).as_millis().max(1));
         let it_value = Timespec { tv_sec: at.div_euclid(1000), tv_nsec: at.rem_euclid(1000) * 1_000_000 };
         let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
@@ -84,8 +87,7 @@ impl Clock for SystemClock {
     }
 
     fn uptime(&self) -> Duration {
-        let since_boot = clock_gettime(ClockId::Boottime);
-        Duration::try_from(since_boot).unwrap_or_default()
+        Duration::from_millis(millis(clock_gettime(ClockId::Boottime)).unsigned_abs())
     }
 
     fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()> {
@@ -100,6 +102,10 @@ impl Clock for SystemClock {
             }
         })
     }
+}
+
+fn millis(time: Timespec) -> i64 {
+    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
 }
 
 #[cfg(test)]

@@ -67,11 +67,10 @@ impl Routes {
         loop {
             let mut guard = self.socket.readable().await?;
             match self.read() {
-                Ok(true) => return Ok(()),
+                // Where so much happened that some of it was not kept, it may have been this.
+                Ok(true) | Err(Errno::NOBUFS) => return Ok(()),
                 Ok(false) => {}
                 Err(Errno::AGAIN) => guard.clear_ready(),
-                // So much happened that some of it was not kept.
-                Err(Errno::NOBUFS) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -31,6 +31,9 @@ const QUEUE: usize = 64;
 /// Where random numbers in 0..1 come from: a simulation says, so that it can be repeated.
 pub(super) type Dice = Box<dyn FnMut() -> f64 + Send>;
 
+#[cfg(test)]
+pub(super) type Look = Box<dyn FnOnce(&BTreeMap<String, Slot>) + Send>;
+
 type Answerer = oneshot::Sender<Result<Progress, Error>>;
 
 pub(super) enum Message {
@@ -79,7 +82,7 @@ pub(super) enum Message {
     },
     /// Lets a test look at the machines themselves.
     #[cfg(test)]
-    Inspect(Box<dyn FnOnce(&BTreeMap<String, Slot>) + Send>),
+    Inspect(Look),
 }
 
 pub(super) struct Slot {

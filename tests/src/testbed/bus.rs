@@ -1,10 +1,10 @@
-//! A session bus of a test's own.
+//! Buses of a test's own.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use futures_util::{Stream, StreamExt as _};
@@ -14,8 +14,10 @@ use super::Testbed;
 use super::process::first_readable;
 use crate::fake::PATIENCE;
 
-/// Where programs look for the address.
-const ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
+/// Where programs look for the address of the session's bus.
+const SESSION: &str = "DBUS_SESSION_BUS_ADDRESS";
+/// Where they look for that of the machine's.
+pub(super) const SYSTEM: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 
 /// A `dbus-daemon` where only what [`activate`](Self::activate) names is started on demand; killed when dropped.
 #[derive(Debug)]
@@ -28,14 +30,27 @@ pub struct Bus {
 impl Testbed {
     /// Starts a session bus, which the processes started from now on find in their environment.
     pub fn bus(&self) -> Bus {
-        let services = self.root().join("services");
-        fs::create_dir_all(&services).unwrap();
         // Where clients look when nobody tells them (`sd_bus_open_user(3)`).
-        let socket = self.runtime_dir().join("bus");
-        let file = self.root().join("session.conf");
+        self.start_bus(SESSION, &self.runtime_dir().join("bus"))
+    }
+
+    /// Starts a bus of the machine's, which the processes started from now on take for the real one.
+    pub fn system_bus(&self) -> Bus {
+        self.start_bus(SYSTEM, &self.system_bus_socket())
+    }
+
+    /// Where this machine's own bus is not.
+    pub(super) fn system_bus_socket(&self) -> PathBuf {
+        self.root().join("system-bus")
+    }
+
+    fn start_bus(&self, variable: &str, socket: &Path) -> Bus {
+        let services = self.root().join(format!("{variable}-services"));
+        fs::create_dir_all(&services).unwrap();
+        let file = self.root().join(format!("{variable}.conf"));
         fs::write(&file, configuration(&socket.display().to_string(), &services.display().to_string()))
             .unwrap();
-        self.set_env(ADDRESS, format!("unix:path={}", socket.display()));
+        self.set_env(variable, format!("unix:path={}", socket.display()));
         let mut command = self.command("dbus-daemon");
         command.arg("--config-file").arg(file).args(["--nofork", "--nopidfile", "--print-address"]);
         let mut bus = Bus { command, running: None, services };
@@ -45,7 +60,7 @@ impl Testbed {
 
     /// The address of the session bus, if one was ever started.
     pub(super) fn bus_address(&self) -> Option<String> {
-        self.environment.lock().unwrap().get(OsStr::new(ADDRESS))?.clone().into_string().ok()
+        self.environment.lock().unwrap().get(OsStr::new(SESSION))?.clone().into_string().ok()
     }
 
     /// A connection of a caller's own to the session bus.

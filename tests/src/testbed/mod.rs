@@ -19,6 +19,7 @@ mod bus;
 mod daemon;
 mod keyring;
 mod leaks;
+mod logind;
 mod network;
 mod process;
 mod program;
@@ -45,6 +46,7 @@ use tempfile::TempDir;
 pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
 pub use keyring::Keyring;
+pub use logind::Logind;
 pub use network::Network;
 pub use program::{Output, Program};
 pub use prompter::Answer;
@@ -174,6 +176,8 @@ impl Testbed {
             .env("XDG_STATE_HOME", self.state_home())
             .env("XDG_DATA_HOME", self.data_home())
             .env("XDG_RUNTIME_DIR", self.runtime_dir())
+            // Never the real one, whose machine would be kept awake.
+            .env(bus::SYSTEM, format!("unix:path={}", self.system_bus_socket().display()))
             .envs(self.environment.lock().unwrap().iter())
             .current_dir(self.home());
         command

@@ -3,6 +3,7 @@
 
 mod browser;
 mod callback;
+mod clock;
 mod commands;
 mod consent;
 mod crowd;
@@ -17,6 +18,7 @@ mod notify;
 mod opening;
 mod refresh;
 mod secrets;
+mod sleep;
 mod store;
 mod tokens;
 mod wire;

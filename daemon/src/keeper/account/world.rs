@@ -9,13 +9,11 @@ impl Account {
     /// All that was measured by the clock as it was moves along, so that spans stay what they are. What an earlier run
     /// wrote down stays: how far its clock was off nobody knows.
     pub(super) fn clock_set(&mut self, by: i64, now: Now) {
+        let mut moved = false;
         let held = self.record.displaced.iter_mut().map(|displaced| &mut displaced.grant);
-        let mut moved = self
-            .record
-            .grant
-            .iter_mut()
-            .chain(held)
-            .fold(false, |moved, grant| move_grant(grant, by) || moved);
+        for grant in self.record.grant.iter_mut().chain(held) {
+            moved |= move_grant(grant, by);
+        }
         if let Some(refusal) = self.record.refusal.as_mut().filter(|refusal| refusal.witnessed) {
             refusal.first_at = refusal.first_at.moved(by);
             moved = true;

@@ -54,7 +54,7 @@ fn an_answer_over_https_that_is_cut_off_is_tried_again() {
     let mut wired = Wired::https(Testbed::file());
     wired.scene.fake.fail_always(Endpoint::Token, Fault::DropMidBody);
     wired.survives(&format!("the connection to {HOST} broke"), |wired| {
-        wired.scene.fake.clear(Endpoint::Token)
+        wired.scene.fake.clear(Endpoint::Token);
     });
 }
 

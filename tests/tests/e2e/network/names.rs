@@ -36,7 +36,7 @@ fn a_name_that_nobody_knows_yet_is_asked_for_again() {
     let mut wired = Wired::https(Testbed::file());
     wired.network.know(&[]);
     wired.survives(&format!("the address of {HOST} was not found"), |wired| {
-        wired.network.know(&[(ADDRESS, HOST)])
+        wired.network.know(&[(ADDRESS, HOST)]);
     });
 }
 
