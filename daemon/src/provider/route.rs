@@ -35,9 +35,6 @@ impl Route {
     /// Why there is no connection after `patience` at most, as the beginning of a sentence.
     pub(super) fn obstacle(&self, error: &reqwest::Error, patience: Duration) -> String {
         let host = &self.host;
-        // The proxy's address without the password that may be in the variable.
-        let proxy = self.proxy.as_ref().and_then(Uri::authority);
-        let next = proxy.map_or_else(|| host.clone(), |proxy| format!("the proxy {proxy}"));
         match cause(error) {
             Some(rustls::Error::InvalidCertificate(trouble)) => {
                 return format!("the certificate of {host} {}", objection(trouble));
@@ -45,36 +42,40 @@ impl Route {
             Some(_) => return format!("no secure connection to {host}"),
             None => {}
         }
-        if error.is_dns() {
-            return format!("the address of {next} was not found: the network may be down");
-        }
+        // The proxy's address without the password that may be in the variable.
+        let proxy = self.proxy.as_ref().and_then(Uri::authority);
         if error.is_timeout() {
-            let by_way_of = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-            return format!(
-                "no connection to {host}{by_way_of} within {} s: the network may be down",
-                patience.as_secs()
-            );
+            let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+            let within = patience.as_secs();
+            return format!("no connection to {host}{through} within {within} s: the network may be down");
         }
-        match (cause::<io::Error>(error).map(io::Error::kind), proxy) {
-            (Some(ErrorKind::ConnectionRefused), _) => {
-                format!("no connection to {next}: nothing answers there")
+        match proxy {
+            None => unreachable_because(host, error),
+            Some(proxy) if wants_a_password(error) => {
+                format!("the proxy {proxy} wants a user name and a password, which HTTPS_PROXY has to name")
             }
-            (
-                Some(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown),
-                _,
-            ) => {
-                format!("no connection to {next}: the network is down")
+            Some(proxy) if error.is_dns() || cause::<io::Error>(error).is_some() => {
+                unreachable_because(&format!("the proxy {proxy}"), error)
             }
-            (Some(ErrorKind::PermissionDenied), _) => {
-                format!("no connection to {next}: a firewall on this machine does not let it out")
-            }
-            (None, Some(_)) if wants_a_password(error) => {
-                format!("{next} wants a user name and a password, which HTTPS_PROXY has to name")
-            }
-            (None, Some(_)) => format!("{next} did not let the connection to {host} through"),
-            _ => format!("no connection to {next}"),
+            Some(proxy) => format!("the proxy {proxy} did not let the connection to {host} through"),
         }
     }
+}
+
+/// Why the first host on the way is not reached.
+fn unreachable_because(next: &str, error: &reqwest::Error) -> String {
+    if error.is_dns() {
+        return format!("the address of {next} was not found: the network may be down");
+    }
+    let why = match cause(error).map(io::Error::kind) {
+        Some(ErrorKind::ConnectionRefused) => ": nothing answers there",
+        Some(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown) => {
+            ": the network is down"
+        }
+        Some(ErrorKind::PermissionDenied) => ": a firewall on this machine does not let it out",
+        _ => "",
+    };
+    format!("no connection to {next}{why}")
 }
 
 /// What TLS has against a certificate, and what that may mean here.
