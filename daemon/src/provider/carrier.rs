@@ -1,7 +1,5 @@
 //! One request to one host: sent once, bounded in time and size, and every way in which it may fail named.
 
-use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use oauth2::{HttpRequest, HttpResponse};
@@ -11,6 +9,7 @@ use url::Url;
 
 use super::classify::{classify, server_time};
 use super::http::{Timeouts, misconfigured};
+use super::route::Route;
 use super::{Answer, Delivery, Reply, Transient};
 
 /// More than any token response has, less than would hurt.
@@ -21,7 +20,7 @@ const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
 /// A client for one request.
 pub(super) struct Carrier {
     http: reqwest::Client,
-    host: String,
+    route: Route,
     timeouts: Timeouts,
 }
 
@@ -29,10 +28,11 @@ impl Carrier {
     /// Builds a client, off the runtime, since that reads the system's certificates. It lives as long as its request: a
     /// daemon that refreshes once in a while keeps no certificates in memory, and sees new ones and a changed proxy.
     pub(super) async fn new(url: &Url, timeouts: Timeouts) -> Result<Self, Answer> {
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let built = spawn_blocking(move || build(timeouts)).await;
+        let route = Route::to(url);
+        let is_straight = route.is_straight();
+        let built = spawn_blocking(move || build(timeouts, is_straight)).await;
         match built {
-            Ok(Ok(http)) => Ok(Self { http, host, timeouts }),
+            Ok(Ok(http)) => Ok(Self { http, route, timeouts }),
             _ => Err(transient(
                 "no secure connection can be set up here: the system's certificates are missing or unreadable".into(),
                 Delivery::NotSent,
@@ -58,7 +58,9 @@ impl Carrier {
         match self.http.execute(request).await {
             Ok(response) => self.receive(response).await,
             Err(error) if error.is_builder() => Err(unsendable()),
-            Err(error) if error.is_connect() => Err(transient(self.no_connection(&error), Delivery::NotSent)),
+            Err(error) if error.is_connect() => {
+                Err(transient(self.route.obstacle(&error, self.timeouts.connect), Delivery::NotSent))
+            }
             Err(error) => Err(self.broke(&error)),
         }
     }
@@ -68,7 +70,7 @@ impl Carrier {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broke(&error))? {
             if body.len() + chunk.len() > BODY_MAX {
                 if response.status().is_success() {
-                    let reason = format!("the answer of {} was too long to be one", self.host);
+                    let reason = format!("the answer of {} was too long to be one", self.route.host);
                     return Err(transient(reason, Delivery::InDoubt));
                 }
                 body.clear(); // a long error page says no more than its status
@@ -82,25 +84,8 @@ impl Carrier {
         Ok(whole)
     }
 
-    fn no_connection(&self, error: &reqwest::Error) -> String {
-        let host = &self.host;
-        match tls_trouble(error) {
-            Some(rustls::Error::InvalidCertificate(_)) => {
-                format!(
-                    "the certificate of {host} was not accepted: check the clock, and whether the network wants you to sign in"
-                )
-            }
-            Some(_) => format!("no secure connection to {host}"),
-            None if error.is_dns() => format!("the address of {host} was not found: the network may be down"),
-            None if error.is_timeout() => {
-                format!("no connection to {host} within {} s", self.timeouts.connect.as_secs())
-            }
-            None => format!("no connection to {host}"),
-        }
-    }
-
     fn broke(&self, error: &reqwest::Error) -> Answer {
-        let host = &self.host;
+        let host = &self.route.host;
         let reason = if error.is_timeout() {
             format!("no whole answer from {host} within {} s", self.timeouts.total.as_secs())
         } else {
@@ -110,10 +95,12 @@ impl Carrier {
     }
 }
 
-fn build(timeouts: Timeouts) -> reqwest::Result<reqwest::Client> {
+fn build(timeouts: Timeouts, is_straight: bool) -> reqwest::Result<reqwest::Client> {
     // It fails where one is installed already, which is as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder();
+    let builder = if is_straight { builder.no_proxy() } else { builder };
+    builder
         .user_agent(USER_AGENT)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
@@ -125,17 +112,4 @@ fn build(timeouts: Timeouts) -> reqwest::Result<reqwest::Client> {
 
 fn transient(reason: String, delivery: Delivery) -> Answer {
     Answer::Transient(Transient { reason, retry_after: None::<Duration>, delivery })
-}
-
-/// What TLS had against the server. An `io::Error` hides what it wraps from `source`.
-fn tls_trouble<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(tls) = error.downcast_ref() {
-            return Some(tls);
-        }
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
-    }
-    None
 }

@@ -78,13 +78,17 @@ impl Provider for HttpProvider {
 
 /// Whether what is sent there stays between this machine and the server (RFC 6749, section 3.2).
 pub(super) fn is_protected(url: &Url) -> bool {
-    let loopback = match url.host() {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// Whether the server is on this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && loopback)
+    }
 }
 
 pub(super) fn misconfigured(reason: &str) -> Answer {

@@ -7,6 +7,7 @@ mod complaint;
 mod http;
 mod identity;
 mod response;
+mod route;
 
 use std::time::Duration;
 

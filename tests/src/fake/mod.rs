@@ -156,6 +156,11 @@ impl Fake {
         self.server = Some(server.expect("the server starts again"));
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Scheme, host and port.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)

@@ -33,7 +33,9 @@ impl WrongClock {
                 line if line.is_empty() => break,
                 // The time itself comes from the file.
                 line if line.starts_with("FAKETIME=") => {}
-                line if line.starts_with("LD_PRELOAD=") || line.contains("FAKETIME") => environment.push(line),
+                line if line.starts_with("LD_PRELOAD=") || line.contains("FAKETIME") => {
+                    environment.push(line)
+                }
                 _ => {}
             }
         }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitStatus;
 
-use imgurd_proto::{Account, ListAccounts};
+use imgurd_proto::{Account, ListAccounts, State};
 
 use super::{Daemon, Output, Program, Strace, Testbed, free_port};
 use crate::browser;
@@ -50,6 +50,14 @@ impl Scene {
     /// With the consent of the fake's own user.
     pub fn signed_in(self) -> Self {
         self.bed.sign_in(&self.fake, ACCOUNT);
+        self
+    }
+
+    /// With a grant of the fake's own user that was obtained elsewhere, proved by a refresh.
+    pub fn imported(self) -> Self {
+        let (refresh_token, _) = self.fake.issue_grant(&self.fake.behaviour().username);
+        self.ctl_with(&["import"], &refresh_token).success();
+        self.wait_until(|account| account.state == State::Fresh);
         self
     }
 

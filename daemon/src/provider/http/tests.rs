@@ -273,7 +273,7 @@ async fn knows_that_a_refused_connection_sent_nothing() {
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
     let transient = transient(ask(client(url), refresh()).await);
-    assert_eq!(transient.reason, "no connection to 127.0.0.1");
+    assert_eq!(transient.reason, "no connection to 127.0.0.1: nothing answers there");
     assert_eq!(transient.delivery, Delivery::NotSent);
 }
 

@@ -1,0 +1,201 @@
+//! What lies between a client and a server: a cable, a proxy, the server's TLS, or somebody who means harm.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+use rustls::ServerConfig;
+
+use crate::fake::PATIENCE;
+use crate::tls::Tls;
+
+/// What becomes of a connection.
+#[derive(Clone, Debug)]
+pub enum Manner {
+    /// It is passed on as it is.
+    Plain,
+    /// It is deciphered with this certificate, and passed on in clear.
+    Tls(Arc<ServerConfig>),
+    /// `CONNECT` is answered with this status, and what follows passed on where that is 200 (RFC 9110, section 9.3.6).
+    Proxy(&'static str),
+    /// It is reset once the client has said something.
+    Reset,
+    /// It is taken and read, and nothing ever answered.
+    Silent,
+}
+
+/// Takes connections at one place and passes them on to another.
+#[derive(Clone, Debug)]
+pub struct Relay(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    to: SocketAddr,
+    manner: Mutex<Manner>,
+    seen: Mutex<Seen>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    connections: usize,
+    ended: usize,
+    bytes: Vec<u8>,
+}
+
+impl Relay {
+    /// Serves until the test's process ends.
+    pub fn start(listener: TcpListener, to: SocketAddr, manner: Manner) -> Self {
+        let relay = Self(Arc::new(Shared {
+            to,
+            manner: Mutex::new(manner),
+            seen: Mutex::default(),
+            changed: Condvar::new(),
+        }));
+        let shared = Arc::clone(&relay.0);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let manner = shared.manner.lock().unwrap().clone();
+                shared.note(|seen| seen.connections += 1);
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    // However it went: that it is over is all that its client needs to see.
+                    let _ = shared.carry(&stream, manner);
+                    shared.note(|seen| seen.ended += 1);
+                });
+            }
+        });
+        relay
+    }
+
+    /// What becomes of the connections from now on.
+    pub fn set(&self, manner: Manner) {
+        *self.0.manner.lock().unwrap() = manner;
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> usize {
+        self.0.seen.lock().unwrap().connections
+    }
+
+    /// How many of them are over.
+    pub fn ended(&self) -> usize {
+        self.0.seen.lock().unwrap().ended
+    }
+
+    /// All that clients have sent, deciphered where the relay can.
+    pub fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.0.seen.lock().unwrap().bytes).into_owned()
+    }
+
+    /// Blocks until there were `count` connections.
+    pub fn wait_for_connections(&self, count: usize) {
+        self.wait("a connection", |seen| seen.connections >= count);
+    }
+
+    /// Blocks until clients have sent something with `text` in it.
+    pub fn wait_to_see(&self, text: &str) {
+        self.wait(text, |seen| String::from_utf8_lossy(&seen.bytes).contains(text));
+    }
+
+    /// Blocks until `count` connections are over. Longer than others wait, since a client's patience may be as long.
+    pub fn wait_for_ends(&self, count: usize) {
+        self.wait("the end of a connection", |seen| seen.ended >= count);
+    }
+
+    fn wait(&self, wanted: &str, enough: impl Fn(&Seen) -> bool) {
+        let seen = self.0.seen.lock().unwrap();
+        let (seen, _) = self.0.changed.wait_timeout_while(seen, 2 * PATIENCE, |seen| !enough(seen)).unwrap();
+        assert!(enough(&seen), "waited for {wanted} in vain");
+    }
+}
+
+impl Shared {
+    fn note(&self, what: impl FnOnce(&mut Seen)) {
+        what(&mut self.seen.lock().unwrap());
+        self.changed.notify_all();
+    }
+
+    fn carry(&self, client: &TcpStream, manner: Manner) -> io::Result<()> {
+        match manner {
+            Manner::Plain => self.pass_on(client),
+            Manner::Tls(config) => self.pass_on(&Tls::accept(client, config)?),
+            Manner::Proxy(status) => self.pass_on_as_proxy(client, status),
+            Manner::Reset => {
+                client.receive(&mut [0])?;
+                // Closing with no time to linger resets (socket(7)).
+                Ok(set_socket_linger(client, Some(Duration::ZERO))?)
+            }
+            Manner::Silent => self.read_all(client),
+        }
+    }
+
+    fn pass_on(&self, client: &impl Side) -> io::Result<()> {
+        let server = TcpStream::connect(self.to)?;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut part = [0; 4096];
+                while let Ok(length @ 1..) = (&server).read(&mut part) {
+                    if client.send(&part[..length]).is_err() {
+                        break;
+                    }
+                }
+                client.hang_up();
+            });
+            let mut part = [0; 4096];
+            while let Ok(length @ 1..) = client.receive(&mut part) {
+                self.note(|seen| seen.bytes.extend(&part[..length]));
+                if (&server).write_all(&part[..length]).is_err() {
+                    break;
+                }
+            }
+            server.shutdown(Shutdown::Both)
+        })
+    }
+
+    fn pass_on_as_proxy(&self, client: &TcpStream, status: &str) -> io::Result<()> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            client
+                .receive(&mut byte)
+                .and_then(|length| length.checked_sub(1).ok_or(io::ErrorKind::UnexpectedEof.into()))?;
+            head.extend(byte);
+        }
+        self.note(|seen| seen.bytes.extend(&head));
+        client.send(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes())?;
+        if status.starts_with("200 ") { self.pass_on(client) } else { Ok(()) }
+    }
+
+    fn read_all(&self, mut client: &TcpStream) -> io::Result<()> {
+        let mut part = [0; 4096];
+        while let length @ 1.. = client.read(&mut part)? {
+            self.note(|seen| seen.bytes.extend(&part[..length]));
+        }
+        Ok(())
+    }
+}
+
+/// The client's side of a connection, of which one thread reads and another writes.
+pub(crate) trait Side: Sync {
+    fn receive(&self, part: &mut [u8]) -> io::Result<usize>;
+    fn send(&self, bytes: &[u8]) -> io::Result<()>;
+    fn hang_up(&self);
+}
+
+impl Side for TcpStream {
+    fn receive(&self, part: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(part)
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        (&mut &*self).write_all(bytes)
+    }
+
+    fn hang_up(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}

@@ -1,0 +1,164 @@
+//! A network of a test's own.
+
+use std::fs;
+use std::io::{IoSliceMut, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde_json::{Value, json};
+
+use super::Testbed;
+use crate::fake::PATIENCE;
+
+/// Holds the namespaces open and does in there what only their owner may. It says when it is there, and ends with its
+/// standard input. A socket stays where it was made, whoever uses it then.
+const HOLDER: &str = "
+import json, socket, subprocess
+hand = socket.socket(fileno=0)
+hand.send(b'.')
+while request := hand.recv(4096):
+    kind, *arguments = json.loads(request)
+    if kind == 'run':
+        subprocess.run(arguments, stdin=subprocess.DEVNULL, check=True)
+        hand.send(b'.')
+        continue
+    host, port = arguments
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    with socket.socket(family, getattr(socket, kind)) as made:
+        made.bind((host, port))
+        if kind == 'SOCK_STREAM':
+            made.listen()
+        socket.send_fds(hand, [b'.'], [made.fileno()])
+";
+
+/// Namespaces of users, mounts and the network; gone when dropped and when all daemons in them have ended. The user is
+/// the same as outside, and so are the sockets of the file system.
+#[derive(Debug)]
+pub struct Network {
+    holder: Child,
+    hand: UnixStream,
+    files: PathBuf,
+}
+
+impl Testbed {
+    /// Makes a network in which nothing is up yet, the loopback interface neither. The daemons started from now on
+    /// live there; the rest goes on where it was, and reaches them by their socket.
+    pub fn network(&self) -> Network {
+        let (hand, other) = UnixStream::pair().unwrap();
+        hand.set_read_timeout(Some(PATIENCE)).unwrap();
+        let holder = Command::new("unshare")
+            .args(["--map-current-user", "--keep-caps", "--net", "--mount", "/usr/bin/python3", "-c", HOLDER])
+            .stdin(OwnedFd::from(other))
+            .spawn()
+            .expect("unshare is installed (Debian: util-linux)");
+        let files = self.root().join("network");
+        fs::create_dir(&files).unwrap();
+        let mut network = Network { holder, hand, files };
+        network.hand.read_exact(&mut [0]).expect("namespaces, which need user namespaces to be allowed");
+        let target = format!("--target={}", network.holder.id());
+        self.launch_by(["nsenter", &target, "--user", "--net", "--mount", "--preserve-credentials", "--"]);
+        // Nothing but what a test says: a resolver of the machine's own may be reached by a socket of the file system.
+        network.replace("/etc/nsswitch.conf", "hosts: files dns\n");
+        network.replace("/etc/resolv.conf", "");
+        network.know(&[]);
+        network
+    }
+}
+
+impl Network {
+    /// Brings the loopback interface up.
+    pub fn up(&mut self) {
+        self.ip("link set lo up");
+    }
+
+    /// Takes the loopback interface down, and so all there is.
+    pub fn down(&mut self) {
+        self.ip("link set lo down");
+    }
+
+    /// Runs `ip` in there, such as `route add blackhole 198.51.100.1`.
+    pub fn ip(&mut self, arguments: &str) {
+        let command: Vec<_> = ["run", "ip"].into_iter().chain(arguments.split(' ')).collect();
+        self.ask(&json!(command));
+    }
+
+    /// Puts a file with this text in the place of the one at `path`, once more where that was done before.
+    pub fn replace(&mut self, path: &str, text: &str) {
+        let file = self.files.join(path.replace('/', "-"));
+        let is_mounted = file.exists();
+        fs::write(&file, text).unwrap();
+        if !is_mounted {
+            self.ask(&json!(["run", "mount", "--bind", file, path]));
+        }
+    }
+
+    /// Has these names known in there, and no others: addresses with a name each.
+    pub fn know(&mut self, names: &[(&str, &str)]) {
+        let lines: Vec<_> = names.iter().map(|(address, name)| format!("{address} {name}\n")).collect();
+        self.replace("/etc/hosts", &lines.concat());
+    }
+
+    /// A server's socket in there.
+    pub fn listen(&mut self, address: SocketAddr) -> TcpListener {
+        self.socket("SOCK_STREAM", address).into()
+    }
+
+    /// A socket for datagrams in there, which nobody reads unless the test does.
+    pub fn datagrams(&mut self, address: SocketAddr) -> UdpSocket {
+        let socket = UdpSocket::from(self.socket("SOCK_DGRAM", address));
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    }
+
+    /// How many connections were tried from in there (`ActiveOpens` of RFC 1213).
+    pub fn connections_tried(&self) -> u64 {
+        let text = self.proc("snmp");
+        let mut lines = text.lines().filter(|line| line.starts_with("Tcp:")).map(str::split_whitespace);
+        let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+        let (_, value) = names.zip(values).find(|(name, _)| *name == "ActiveOpens").unwrap();
+        value.parse().unwrap()
+    }
+
+    /// How many sockets in there hear what the kernel tells everybody (`netlink(7)`, multicast groups).
+    pub fn listeners(&self) -> usize {
+        let text = self.proc("netlink");
+        let groups = text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3));
+        groups.filter(|groups| groups.bytes().any(|digit| digit != b'0')).count()
+    }
+
+    /// A file below `/proc/net` as it is in there.
+    fn proc(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/net/{name}", self.holder.id())).unwrap()
+    }
+
+    fn socket(&mut self, kind: &str, address: SocketAddr) -> OwnedFd {
+        self.ask(&json!([kind, address.ip(), address.port()])).expect("a socket")
+    }
+
+    /// What was made, if anything.
+    fn ask(&mut self, request: &Value) -> Option<OwnedFd> {
+        self.hand.write_all(request.to_string().as_bytes()).unwrap();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut byte = [0];
+        let answer =
+            recvmsg(&self.hand, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+        assert!(answer.is_ok_and(|answer| answer.bytes == 1), "{request} failed");
+        ancillary.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        })
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}

@@ -1,0 +1,84 @@
+//! Ways that are cut, and connections that break.
+
+use imgurd_tests::fake::{Endpoint, Fault};
+use imgurd_tests::relay::Manner;
+use imgurd_tests::testbed::Testbed;
+use serde_json::json;
+use std::time::Duration;
+
+use super::{ADDRESS, HOST, Wired};
+
+/// The way to the server is replaced by a route of this kind (`ip-route(8)`).
+#[track_caller]
+fn route(kind: &str, why: &str) {
+    let mut wired = Wired::https(Testbed::file());
+    wired.network.ip(&format!("addr del {ADDRESS}/32 dev lo"));
+    wired.network.ip(&format!("route add {kind}"));
+    wired.survives(&format!("no connection to {HOST}{why}"), |wired| {
+        wired.network.ip(&format!("route del {kind}"));
+        wired.network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
+    });
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_waited_for() {
+    route(&format!("unreachable {ADDRESS}"), ": the network is down");
+    route(&format!("throw {ADDRESS}"), ": the network is down");
+    route(&format!("blackhole {ADDRESS}"), "");
+}
+
+#[test]
+fn a_firewall_that_forbids_the_way_is_named() {
+    route(&format!("prohibit {ADDRESS}"), ": a firewall on this machine");
+}
+
+#[test]
+fn packets_that_vanish_are_not_waited_for_longer_than_ten_seconds() {
+    // What is sent to the loopback interface and belongs to nobody there is dropped without a word.
+    route(&format!("{ADDRESS} dev lo"), " within 10 s: the network may be down");
+}
+
+#[test]
+fn a_connection_that_is_reset_is_tried_again() {
+    let mut wired = Wired::cable(Testbed::file());
+    wired.relay.set(Manner::Reset);
+    wired.survives("the connection to 127.0.0.1 broke", |wired| wired.relay.set(Manner::Plain));
+    let mut wired = Wired::https(Testbed::file());
+    wired.relay.set(Manner::Reset);
+    let good = Manner::Tls(wired.authority.server(HOST));
+    wired.survives(&format!("no connection to {HOST}"), |wired| wired.relay.set(good));
+}
+
+#[test]
+fn an_answer_over_https_that_is_cut_off_is_tried_again() {
+    let mut wired = Wired::https(Testbed::file());
+    wired.scene.fake.fail_always(Endpoint::Token, Fault::DropMidBody);
+    wired.survives(&format!("the connection to {HOST} broke"), |wired| {
+        wired.scene.fake.clear(Endpoint::Token);
+    });
+}
+
+#[test]
+fn an_answer_that_trickles_in_is_waited_for() {
+    let wired = Wired::https(Testbed::file());
+    wired.scene.fake.fail_next(Endpoint::Token, Fault::Trickle(Duration::from_millis(1)));
+    let before = wired.scene.refreshes().len();
+    assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+    assert_eq!(wired.scene.refreshes().len(), before + 1);
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up_after_half_a_minute_and_asked_again() {
+    let wired = Wired::cable(Testbed::file());
+    let old = wired.scene.token();
+    let ended = wired.relay.ended();
+    wired.relay.set(Manner::Silent);
+    let asked = wired.relay.connections();
+    wired.scene.bed.wire().ask("Refresh", &json!({ "wait_ms": 0 }));
+    wired.relay.wait_for_connections(asked + 1);
+    wired.relay.set(Manner::Plain);
+    assert_eq!(wired.scene.token(), old, "it is still valid");
+    wired.relay.wait_for_ends(ended + 1);
+    wired.heals();
+    assert_ne!(wired.scene.token(), old);
+}

@@ -1,0 +1,64 @@
+//! Names that lead nowhere, and names that lead to two places of which one is none.
+
+use std::thread;
+
+use imgurd_proto::State;
+use imgurd_tests::testbed::Testbed;
+
+use super::{ADDRESS, HOST, Wired, at, lead_to_host, says};
+
+#[test]
+fn a_name_server_that_never_answers_delays_nobody_else_for_long() {
+    let mut wired = Wired::cable(Testbed::file());
+    // glibc waits for minutes; the daemon does not.
+    wired.network.replace("/etc/resolv.conf", "nameserver 127.0.0.53\noptions timeout:30 attempts:5\n");
+    let queries = wired.network.datagrams(at("127.0.0.53", 53));
+    let scene = &mut wired.scene;
+    scene.bed.account(&scene.fake, "far");
+    lead_to_host(scene, "far");
+    let mut import = scene.bed.ctl_spawn(&["import", "far"]);
+    import.write(&scene.fake.issue_grant("bob").0);
+    let import = thread::spawn(move || import.finish());
+    let mut query = [0; 512];
+    let length = queries.recv(&mut query).unwrap();
+    assert!(query[..length].windows(11).any(|part| part == b"\x05imgur\x04test"));
+
+    let old = scene.token();
+    assert_ne!(scene.refresh(), old, "another account is refreshed meanwhile");
+    let account = scene.bed.wait_until("far", |account| account.state == State::Waiting);
+    says(&account, &format!("no connection to {HOST} within 10 s"));
+    import.join().unwrap().success();
+    assert!(scene.stop().success(), "the thread that still waits for the name is waited for by nobody");
+}
+
+#[test]
+fn a_name_that_nobody_knows_yet_is_asked_for_again() {
+    let mut wired = Wired::https(Testbed::file());
+    wired.network.know(&[]);
+    wired.survives(&format!("the address of {HOST} was not found"), |wired| {
+        wired.network.know(&[(ADDRESS, HOST)]);
+    });
+}
+
+#[test]
+fn an_ipv6_address_that_swallows_everything_costs_no_refresh() {
+    let mut wired = Wired::https(Testbed::file());
+    // Packets for the neighbour go to the other end of the pair, which is not it.
+    for command in [
+        "link add near type veth peer name far",
+        "link set near up",
+        "link set far up",
+        "addr add 2001:db8::2/64 dev near nodad",
+        "-6 neigh add 2001:db8::1 lladdr 02:00:00:00:00:01 dev near",
+    ] {
+        wired.network.ip(command);
+    }
+    wired.network.know(&[("2001:db8::1", HOST), (ADDRESS, HOST)]);
+    let before = wired.network.connections_tried();
+    assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+    assert_eq!(
+        wired.network.connections_tried() - before,
+        2,
+        "both addresses, since the first did not answer"
+    );
+}

@@ -1,0 +1,82 @@
+//! No network: at the start, in the middle, and back.
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Endpoint, Fault};
+use imgurd_tests::testbed::{Testbed, in_time};
+
+use super::{Wired, says};
+use crate::notify::Server;
+use crate::now;
+
+const DOWN: &str = "the network is down";
+
+#[test]
+fn starts_with_no_network_serves_what_is_stored_and_refreshes_when_there_is_one() {
+    let mut wired = Wired::https(Testbed::file());
+    let old = wired.scene.token();
+    wired.unplug();
+    wired.meets(DOWN);
+    wired.scene.restart();
+    // It finds that a refresh was under way, and tries at once.
+    says(&wired.scene.wait_until(|account| account.state == State::Waiting), DOWN);
+    assert_eq!(wired.scene.token(), old);
+
+    wired.plug_in();
+    wired.heals();
+    assert_ne!(wired.scene.token(), old);
+}
+
+#[test]
+fn tells_the_person_nothing_of_a_network_that_is_down() {
+    let bed = Testbed::file();
+    let _bus = bed.bus();
+    let mut wired = Wired::https(bed);
+    in_time(async {
+        let mut server = Server::start(&wired.scene.bed, &[]).await;
+        wired.unplug();
+        wired.survives(DOWN, Wired::plug_in);
+        // The first word to the person is of something that needs them.
+        wired.scene.ctl(&["logout"]).success();
+        wired.scene.ctl(&["token"]).exits(4);
+        assert_eq!(server.notified().await.summary, "Sign in: mytoken");
+    });
+}
+
+/// Makes tries fail until the next one is more than a minute away.
+fn wear_out(wired: &Wired) {
+    wired.scene.fake.fail_always(Endpoint::Token, Fault::OverCapacity(500));
+    for _ in 0..30 {
+        let asked = wired.scene.fake.requests(Endpoint::Token).len();
+        wired.scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
+        wired.scene.fake.wait_for_answers(Endpoint::Token, asked + 1);
+        let account = wired.scene.wait_until(|account| account.state == State::Waiting);
+        if account.retry_at > Some(now() + 60) {
+            return;
+        }
+    }
+    panic!("thirty failures in a row make no long pause");
+}
+
+#[test]
+fn a_network_that_comes_back_brings_the_retry_long_before_the_clock_does() {
+    let mut wired = Wired::https(Testbed::file());
+    wear_out(&wired);
+    let old = wired.scene.token();
+    wired.scene.fake.clear(Endpoint::Token);
+    wired.unplug();
+    wired.plug_in();
+    wired.heals();
+    assert_ne!(wired.scene.token(), old);
+}
+
+#[test]
+fn listens_to_the_kernel_only_while_an_account_waits() {
+    let mut wired = Wired::https(Testbed::file());
+    assert_eq!(wired.network.listeners(), 0);
+    wired.unplug();
+    wired.meets(DOWN);
+    assert_eq!(wired.network.listeners(), 1);
+    wired.plug_in();
+    wired.heals();
+    assert_eq!(wired.network.listeners(), 0);
+}

@@ -1,0 +1,85 @@
+//! Proxies, as the environment names them.
+
+use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::testbed::Testbed;
+
+use super::{ADDRESS, HOST, PROXY, PROXY_URL, Wired, at};
+
+#[test]
+fn a_proxy_is_used_and_sees_no_secret() {
+    let wired = Wired::proxied();
+    assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+    let seen = wired.relay.seen();
+    assert!(seen.starts_with(&format!("CONNECT {HOST}:443 HTTP/1.1\r\n")), "{seen}");
+    assert!(seen.contains("Basic cGVyc29uOnMzY3JldA=="), "the user and password of the variable");
+    for secret in wired.scene.fake.secrets() {
+        assert!(!seen.contains(&secret), "a secret went through the proxy in clear");
+    }
+}
+
+#[test]
+fn a_proxy_that_asks_for_a_password_is_named() {
+    refuses(
+        "407 Proxy Authentication Required",
+        "the proxy proxy.test:3128 wants a user name and a password",
+    );
+}
+
+#[test]
+fn a_proxy_that_lets_nothing_through_is_named() {
+    let why = format!("the proxy proxy.test:3128 did not let the connection to {HOST} through");
+    refuses("503 Service Unavailable", &why);
+    refuses("403 Forbidden", &why);
+}
+
+#[track_caller]
+fn refuses(status: &'static str, why: &str) {
+    let mut wired = Wired::proxied();
+    wired.relay.set(Manner::Proxy(status));
+    wired.survives(why, |wired| wired.relay.set(Manner::Proxy("200 OK")));
+}
+
+#[test]
+fn a_proxy_that_is_down_is_named() {
+    let mut wired = Wired::proxied();
+    let back = format!("addr add {PROXY}/32 dev lo");
+    wired.network.ip(&format!("addr del {PROXY}/32 dev lo"));
+    let why = "no connection to the proxy proxy.test:3128: the network is down";
+    wired.survives(why, |wired| wired.network.ip(&back));
+    wired.network.know(&[(ADDRESS, HOST)]);
+    wired.survives("the address of the proxy proxy.test:3128 was not found", |wired| {
+        wired.network.know(&[(PROXY, "proxy.test")]);
+    });
+}
+
+#[test]
+fn a_host_that_needs_no_proxy_is_reached_without() {
+    let mut wired = Wired::https(with(&[("HTTPS_PROXY", PROXY_URL), ("NO_PROXY", "example.org,.test")]));
+    let proxy = proxy(&mut wired);
+    assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+    assert_eq!(proxy.connections(), 0);
+}
+
+#[test]
+fn a_server_on_this_machine_is_never_looked_for_behind_a_proxy() {
+    let mut wired = Wired::cable(with(&[("HTTP_PROXY", PROXY_URL), ("ALL_PROXY", PROXY_URL)]));
+    let proxy = proxy(&mut wired);
+    assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+    assert_eq!(proxy.connections(), 0);
+}
+
+fn with(environment: &[(&str, &str)]) -> Testbed {
+    let bed = Testbed::file();
+    for (name, value) in environment {
+        bed.set_env(name, value);
+    }
+    bed
+}
+
+/// A proxy beside the way.
+fn proxy(wired: &mut Wired) -> Relay {
+    wired.network.ip(&format!("addr add {PROXY}/32 dev lo"));
+    wired.network.know(&[(ADDRESS, HOST), (PROXY, "proxy.test")]);
+    let listener = wired.network.listen(at(PROXY, 3128));
+    Relay::start(listener, wired.scene.fake.address(), Manner::Proxy("200 OK"))
+}
