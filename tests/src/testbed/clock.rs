@@ -24,7 +24,7 @@ impl WrongClock {
             match owner.line().expect("faketime is installed and works (Debian: faketime)") {
                 line if line.is_empty() => break,
                 line if line.starts_with("LD_PRELOAD=") || line.contains("FAKETIME") => {
-                    environment.push(line)
+                    environment.push(line);
                 }
                 _ => {}
             }
