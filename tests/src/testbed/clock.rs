@@ -34,7 +34,7 @@ impl WrongClock {
                 // The time itself comes from the file.
                 line if line.starts_with("FAKETIME=") => {}
                 line if line.starts_with("LD_PRELOAD=") || line.contains("FAKETIME") => {
-                    environment.push(line)
+                    environment.push(line);
                 }
                 _ => {}
             }
