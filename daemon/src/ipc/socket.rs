@@ -95,6 +95,7 @@ impl LocalSocket {
                         Ok((caller, place)) => return (stream, caller, place),
                         Err(error) => self.refuse(stream, &error),
                     }
+                    // Those who have a place wait for their turn; these would come again at once, in a crowd.
                     yield_now().await;
                 }
                 Err(error) => {

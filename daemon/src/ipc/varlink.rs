@@ -18,7 +18,6 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
-use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::turns::{Line, Turns};
@@ -62,8 +61,6 @@ pub async fn serve(socket: LocalSocket, api: Api) {
             }
             drop(place);
         });
-        // A crowd at the door waits its turn as well.
-        yield_now().await;
     }
 }
 
