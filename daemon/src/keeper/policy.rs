@@ -23,6 +23,10 @@ pub(super) const CONFIRM_AFTER: Duration = MINUTE;
 pub(super) const REFUSED_RETRY: Duration = DAY;
 /// How often a refused client is tried all the same.
 pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_hours(1);
+/// How many may ask before the record is read: as many as there are connections.
+pub(super) const MOST_HELD: usize = 1024;
+/// How many codes and imports may be before the server, or on their way to it, at a time.
+pub(super) const MOST_REQUESTS: usize = 8;
 /// How long a displaced grant is kept.
 pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
 /// How long before a token's greatest age the person hears of it, where that is not a great part of it.

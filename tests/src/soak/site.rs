@@ -143,6 +143,12 @@ impl Site {
         self.daemon.as_mut().expect("the daemon runs")
     }
 
+    /// Stops the daemon as the service manager does.
+    pub(super) fn stop(&mut self) {
+        let daemon = self.daemon.take().expect("the daemon runs");
+        assert!(daemon.terminate().success(), "a clean end");
+    }
+
     /// Kills the daemon, and returns when that was.
     pub(super) fn kill(&mut self) -> Instant {
         let daemon = self.daemon.take().expect("the daemon runs");

@@ -51,7 +51,8 @@ fn another_users_tokens_are_exit_code_5() {
     }
 }
 
-/// Where the test is not root, there is no root to try it with; the daemon's own tests keep the promise there.
+/// Where the test is not root, there is no root to try it with: that another user is refused is then shown by the unit
+/// test of `access` alone.
 #[test]
 fn root_may_open_the_socket_and_is_told_that_the_tokens_are_anothers() {
     if !is_root() {

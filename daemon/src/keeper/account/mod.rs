@@ -333,7 +333,10 @@ impl Account {
     }
 
     fn asked(&mut self, ticket: Ticket, ask: Ask, now: Now, fx: &mut Vec<Effect>) {
-        if matches!(self.shelf, Shelf::Unread { loading: true, .. }) {
+        if let Err(error) = self.has_room(&ask) {
+            return fx.push(Effect::Reply { ticket, result: Err(error) });
+        }
+        if self.is_loading() {
             return self.held.push((ticket, ask));
         }
         if let Ask::Want { want, until } = ask {
@@ -360,6 +363,26 @@ impl Account {
                 fx.push(Effect::Reply { ticket, result: Ok(()) });
             }
         }
+    }
+
+    fn is_loading(&self) -> bool {
+        matches!(self.shelf, Shelf::Unread { loading: true, .. })
+    }
+
+    /// Whether one more may ask: what is asked for is done even if they leave, so who leaves and asks again adds to it.
+    fn has_room(&self, ask: &Ask) -> Result<(), Error> {
+        let is_full = match ask {
+            _ if self.is_loading() => self.held.len() >= policy::MOST_HELD,
+            Ask::Exchange { .. } | Ask::Import { .. } => {
+                self.pending.len() + self.settling.len() >= policy::MOST_REQUESTS
+            }
+            _ => false,
+        };
+        if !is_full {
+            return Ok(());
+        }
+        let reason = format!("Too much is asked of {} at a time; try again in a moment", self.name);
+        Err(Error::TemporarilyUnavailable { reason, retry_at: None })
     }
 
     /// Whether the record may be changed: nothing overwrites a grant that could not be read.

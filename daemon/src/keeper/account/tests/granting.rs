@@ -270,3 +270,18 @@ fn nothing_displaced_is_said_so() {
     let ticket = bench.ask(Ask::Restore);
     assert!(matches!(&bench.replies[&ticket], Err(Error::InvalidArgument { .. })));
 }
+
+#[test]
+fn who_asks_leaves_and_asks_again_does_not_pile_up_requests() {
+    let mut bench = Bench::fresh();
+    let tickets: Vec<_> =
+        (0..20).map(|_| bench.ask(Ask::Exchange { request: code(), replace: false })).collect();
+    assert_eq!(bench.sends.len(), 8);
+    assert!(matches!(bench.replies[&tickets[8]], Err(Error::TemporarilyUnavailable { .. })));
+    let mut bench = Bench::new(Settings::default());
+    let tickets: Vec<_> = (0..1100).map(|_| bench.ask(Ask::Ready)).collect();
+    assert!(!bench.replies.contains_key(&tickets[1023]));
+    assert!(matches!(bench.replies[&tickets[1024]], Err(Error::TemporarilyUnavailable { .. })));
+    bench.feed(Event::Loaded(Ok(None)));
+    assert_eq!(bench.replies.len(), 1100, "everybody is answered");
+}
