@@ -1,12 +1,14 @@
 //! `imgurd`: keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use imgurd::config::StoreKind;
 use imgurd::logging::{self, LogFormat};
 use imgurd::service::{self, Options};
+use tokio::runtime::Builder;
 
 /// Keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
 ///
@@ -47,7 +49,9 @@ fn main() -> anyhow::Result<()> {
         return service::check(&options);
     }
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // What blocks comes in bursts, a refresh's: threads that wait for the next one only take memory.
+    let idle = Duration::from_secs(1);
+    let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(idle).build()?;
     let outcome = runtime.block_on(service::run(options));
     // A store that hangs in a thread of its own has had its time.
     runtime.shutdown_background();
