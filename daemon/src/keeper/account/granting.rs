@@ -5,8 +5,8 @@ use url::Url;
 
 use super::importing::Import;
 use super::refreshing::{Refresh, access};
-use super::{Account, Effect, Now, Shelf, Ticket};
-use crate::grant::{Displaced, Grant, Record};
+use super::{Account, CHANGED_MEANWHILE, Effect, Now, Shelf, Ticket};
+use crate::grant::{Displaced, Grant, Issuer, Record, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, TokenRequest, TokenResponse, Transient};
 
@@ -14,7 +14,7 @@ use crate::provider::{Answer, TokenRequest, TokenResponse, Transient};
 #[derive(Clone, Debug)]
 pub(super) enum Pending {
     /// A code or PIN is being exchanged.
-    Exchange { op: u64, ticket: Ticket, replace: bool },
+    Exchange { op: u64, ticket: Ticket, issuer: Issuer, replace: bool },
     /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
     Recording { revision: u64, import: Import },
     /// An imported grant is being verified.
@@ -30,13 +30,15 @@ impl Account {
         fx: &mut Vec<Effect>,
     ) {
         let op = self.send(request, fx);
-        self.pending.push(Pending::Exchange { op, ticket, replace });
+        let issuer = self.config.issuer();
+        self.pending.push(Pending::Exchange { op, ticket, issuer, replace });
     }
 
     pub(super) fn accept(
         &mut self,
         ticket: Ticket,
         tokens: TokenResponse,
+        issuer: Issuer,
         replace: bool,
         now: Now,
         fx: &mut Vec<Effect>,
@@ -53,7 +55,7 @@ impl Account {
         } = tokens;
         let grant = Grant {
             generation: self.next_generation(),
-            issuer: self.config.issuer(),
+            issuer,
             refresh_token,
             access: Some(access(access_token, token_type, expires_in, now.at)),
             username,
@@ -62,6 +64,12 @@ impl Account {
             kept: 0,
             refresh_expires_at: policy::lifetime(refresh_expires_in).map(|lifetime| now.at + lifetime),
         };
+        if grant.issuer != self.config.issuer() {
+            let set_aside = Some(describe(&grant));
+            self.set_aside(grant, now);
+            let reason = format!("The new grant is set aside, since {CHANGED_MEANWHILE}");
+            return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason, set_aside }) });
+        }
         let anothers = self.working().filter(|current| current.is_anothers(&grant)).map(describe);
         if let Some(holder) = anothers.filter(|_| !replace) {
             let name = &self.name;
@@ -102,8 +110,8 @@ impl Account {
             Pending::Recording { .. } => false,
         });
         match position.map(|index| self.pending.swap_remove(index)) {
-            Some(Pending::Exchange { ticket, replace, .. }) => match answer {
-                Answer::Granted(tokens) => self.accept(ticket, tokens, replace, now, fx),
+            Some(Pending::Exchange { ticket, issuer, replace, .. }) => match answer {
+                Answer::Granted(tokens) => self.accept(ticket, tokens, issuer, replace, now, fx),
                 other => fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) }),
             },
             Some(Pending::Verify { import, .. }) => self.verified(import, answer, now, fx),
@@ -134,7 +142,9 @@ impl Account {
         self.shelf = Shelf::Read;
         self.use_none();
         self.ledger.touch_grant();
-        self.ledger.reply_when_saved(ticket);
+        for ticket in std::mem::take(&mut self.settling).into_iter().chain([ticket]) {
+            self.ledger.reply_when_saved(ticket);
+        }
     }
 
     pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, now: Now) {
@@ -155,7 +165,6 @@ impl Account {
         if let Some(index) = self.restorable() {
             let grant = self.record.displaced.remove(index).grant;
             self.install(grant, now);
-            self.ledger.publish_when_saved([]);
         }
     }
 
@@ -171,19 +180,37 @@ impl Account {
         if !self.clock_is_confirmed() {
             return;
         }
-        self.record.displaced.retain(|displaced| now.at.since(displaced.at) < policy::DISPLACED_FOR);
+        let (before, verifying) = (self.record.displaced.clone(), self.verifying());
+        for displaced in &mut self.record.displaced {
+            displaced.at = displaced.at.min(now.at);
+        }
+        // Its answer may be on its way: where the machine sleeps, a request takes as long as that.
+        let is_verifying = |it: &Displaced| Some(it.grant.generation) == verifying;
+        let is_recent = |it: &Displaced| now.at.since(it.at) < policy::DISPLACED_FOR;
+        self.record.displaced.retain(|displaced| is_recent(displaced) || is_verifying(displaced));
+        if self.record.displaced != before {
+            self.ledger.touch();
+        }
     }
 
-    /// `grant` becomes the one in use; the one before it is kept.
+    /// When a grant makes way: now, or in a future that begins as soon as the clock can be trusted.
+    fn displaced_at(&self, now: Now) -> Timestamp {
+        if self.clock_is_confirmed() { now.at } else { Timestamp::from_millis(i64::MAX) }
+    }
+
+    /// `grant` becomes the one in use, and is handed out once it is stored; the one before it is kept.
     pub(super) fn install(&mut self, grant: Grant, now: Now) {
         self.forget_old_displaced(now);
         if let Some(old) = self.record.grant.replace(grant) {
-            self.record.displaced.push(Displaced { grant: old, at: now.at });
+            let at = self.displaced_at(now);
+            self.record.displaced.push(Displaced { grant: old, at });
         }
         self.shelf = Shelf::Read;
         self.use_none();
         self.ledger.touch_grant();
         self.begin_anew(now);
+        let settled = std::mem::take(&mut self.settling);
+        self.ledger.publish_when_saved(settled);
     }
 
     fn use_none(&mut self) {
@@ -201,7 +228,8 @@ impl Account {
 
     pub(super) fn set_aside(&mut self, grant: Grant, now: Now) -> u64 {
         self.forget_old_displaced(now);
-        self.record.displaced.push(Displaced { grant, at: now.at });
+        let at = self.displaced_at(now);
+        self.record.displaced.push(Displaced { grant, at });
         self.ledger.touch_grant()
     }
 

@@ -4,7 +4,7 @@ use imgurd_proto::{Error, Secret};
 
 use super::granting::Pending;
 use super::refreshing::{Refresh, access, renewed};
-use super::{Account, Effect, Now, Ticket};
+use super::{Account, CHANGED_MEANWHILE, Effect, Now, Ticket};
 use crate::grant::Grant;
 use crate::provider::{Answer, TokenRequest, Transient};
 
@@ -79,7 +79,7 @@ impl Account {
         let generation =
             held.map_or(candidate.generation, |index| self.record.displaced[index].grant.generation);
         let is_new = held.is_none();
-        let revision = if is_new { self.set_aside(candidate, now) } else { self.ledger.touch() };
+        let revision = if is_new { self.set_aside(candidate, now) } else { self.ledger.touch_grant() };
         self.pending
             .push(Pending::Recording { revision, import: Import { ticket, generation, replace, is_new } });
     }
@@ -111,13 +111,17 @@ impl Account {
     }
 
     pub(super) fn verification_not_recorded(&mut self, reason: &str, fx: &mut Vec<Effect>) {
+        let reason = format!("{reason}. The token was not used; import it again once the store answers");
+        self.verification_is_void(&Error::StoreUnavailable { reason }, fx);
+    }
+
+    /// What has not been sent is not: its token goes back to whoever brought it.
+    pub(super) fn verification_is_void(&mut self, error: &Error, fx: &mut Vec<Effect>) {
         let recording = self.pending.extract_if(.., |pending| matches!(pending, Pending::Recording { .. }));
         for pending in recording.collect::<Vec<_>>() {
             if let Pending::Recording { import: Import { ticket, generation, is_new, .. }, .. } = pending {
                 self.forget_candidate(generation, is_new);
-                let reason =
-                    format!("{reason}. The token was not used; import it again once the store answers");
-                fx.push(Effect::Reply { ticket, result: Err(Error::StoreUnavailable { reason }) });
+                fx.push(Effect::Reply { ticket, result: Err(error.clone()) });
             }
         }
     }
@@ -129,11 +133,16 @@ impl Account {
             let error = Error::login("The account was signed out meanwhile; import the token again");
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         };
+        let fits = self.record.displaced[index].grant.issuer == self.config.issuer();
         let error = match answer {
             Answer::Granted(tokens) => {
                 let candidate = renewed(&self.record.displaced[index].grant, tokens, now.at);
                 self.record.displaced[index].grant = candidate.clone();
                 self.ledger.touch_grant();
+                if !fits {
+                    let reason = format!("The grant works, and is set aside, since {CHANGED_MEANWHILE}");
+                    return fx.push(Effect::Reply { ticket, result: Err(Error::login(reason)) });
+                }
                 match self.working().filter(|current| !current.is_same_persons(&candidate) && !replace) {
                     Some(current) => {
                         let name = &self.name;
@@ -144,7 +153,7 @@ impl Account {
                     None => return self.promote(index, ticket, now),
                 }
             }
-            Answer::Transient(_) if replace => return self.promote(index, ticket, now),
+            Answer::Transient(_) if replace && fits => return self.promote(index, ticket, now),
             other => {
                 self.forget_candidate(generation, is_new);
                 self.verification_failed(other)

@@ -8,6 +8,7 @@
 mod granting;
 mod importing;
 mod refreshing;
+mod rejected;
 mod saving;
 #[cfg(test)]
 mod tests;
@@ -22,12 +23,13 @@ use imgurd_proto::Error;
 use super::demand::Demand;
 use super::policy;
 use crate::config::AccountConfig;
-use crate::grant::{Grant, Record, Secret, Timestamp};
+use crate::grant::{Grant, Issuer, Record, Secret, Timestamp};
 use crate::provider::{Answer, Client, TokenRequest, TokenResponse};
 use crate::store::StoreError;
 
 use granting::Pending;
 use refreshing::{Refresh, Trouble};
+use rejected::Rejected;
 use saving::Ledger;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
@@ -199,6 +201,10 @@ enum Shelf {
     Read,
 }
 
+/// Why a grant that was on its way is not put in use.
+const CHANGED_MEANWHILE: &str =
+    "client_id or token_url was changed meanwhile; change it back, or do it again";
+
 /// One account.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
@@ -208,8 +214,8 @@ pub struct Account {
     shelf: Shelf,
     /// Whether the store's last word was that it is locked.
     locked: bool,
-    /// What was asked before the record was read.
-    held: Vec<(Ticket, Ask)>,
+    /// What was asked before the record was read, and of whom a grant was to be.
+    held: Vec<(Ticket, Ask, Issuer)>,
     record: Record,
     ledger: Ledger,
     refresh: Refresh,
@@ -224,8 +230,8 @@ pub struct Account {
     /// How many requests in a row were sent and not answered.
     unanswered: u32,
     last_try: Option<Timestamp>,
-    /// Whether the current access token was rejected.
-    rejected: bool,
+    /// Access tokens that were rejected. A grant may come back with one of them.
+    rejected: Rejected,
     demand: Demand,
     pending: Vec<Pending>,
     /// Who waits for the next try to end, one way or the other.
@@ -264,7 +270,7 @@ impl Account {
             failures: 0,
             unanswered: 0,
             last_try: None,
-            rejected: false,
+            rejected: Rejected::default(),
             demand: Demand::default(),
             pending: Vec::new(),
             settling: Vec::new(),
@@ -292,7 +298,7 @@ impl Account {
             Event::Tick => self.reload_when_due(now, fx),
             Event::Asked { ticket, ask } => self.asked(ticket, ask, now, fx),
             Event::Identified { generation, username } => self.identified(generation, username),
-            Event::Configured(config) => self.configured(config, now),
+            Event::Configured(config) => self.configured(config, now, fx),
             Event::Login(login) => self.login = login,
             Event::Closing => self.closing = true,
             Event::ClockSet(by) => self.clock_set(by, now),
@@ -337,8 +343,12 @@ impl Account {
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
         if self.is_loading() {
-            return self.held.push((ticket, ask));
+            return self.held.push((ticket, ask, self.config.issuer()));
         }
+        self.take_in(ticket, ask, self.config.issuer(), now, fx);
+    }
+
+    fn take_in(&mut self, ticket: Ticket, ask: Ask, issuer: Issuer, now: Now, fx: &mut Vec<Effect>) {
         if let Ask::Want { want, until } = ask {
             let result = self.wanted(&want, until, now, fx);
             return fx.push(Effect::Reply { ticket, result });
@@ -346,10 +356,13 @@ impl Account {
         if let Err(error) = self.writable(&ask) {
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
+        let is_void =
+            matches!(ask, Ask::Exchange { .. } | Ask::Import { .. }) && issuer != self.config.issuer();
         match ask {
+            _ if is_void => fx.push(Effect::Reply { ticket, result: Err(Error::login(CHANGED_MEANWHILE)) }),
             Ask::Want { .. } | Ask::Ready => fx.push(Effect::Reply { ticket, result: Ok(()) }),
             Ask::Exchange { request, replace } => self.exchange(ticket, request, replace, fx),
-            Ask::Accept { tokens, replace } => self.accept(ticket, tokens, replace, now, fx),
+            Ask::Accept { tokens, replace } => self.accept(ticket, tokens, issuer, replace, now, fx),
             Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
                 self.import(ticket, candidate, replace, now, fx);
@@ -405,8 +418,11 @@ impl Account {
 
     /// The person's configuration changed. A grant of another client or server is set aside, and one that fits what
     /// is configured now comes back.
-    fn configured(&mut self, config: Arc<AccountConfig>, now: Now) {
+    fn configured(&mut self, config: Arc<AccountConfig>, now: Now, fx: &mut Vec<Effect>) {
         let policy_changed = config.policy != self.config.policy;
+        if config.issuer() != self.config.issuer() {
+            self.verification_is_void(&Error::login(CHANGED_MEANWHILE), fx);
+        }
         self.config = config;
         self.closing = false;
         if matches!(self.trouble, Some(Trouble::Misconfigured { .. })) {

@@ -51,8 +51,15 @@ impl Account {
     ) -> Result<(), Error> {
         self.demand.wait_until(until);
         self.reload_for_somebody(now, fx);
-        let Some(grant) = self.grant() else { return Ok(()) };
-        if self.ledger.is_publishing() {
+        let Some(grant) = self.grant() else {
+            if let Want::AnotherThan(rejected) = want {
+                // It may be the one that cannot be read yet.
+                self.rejected.note(rejected);
+            }
+            return Ok(());
+        };
+        let is_current = |token: &Secret| grant.access.as_ref().is_some_and(|access| access.token == *token);
+        if self.ledger.is_publishing() && !matches!(want, Want::AnotherThan(token) if is_current(token)) {
             // A new token is about to be handed out, which is what everyone here waits for.
             return Ok(());
         }
@@ -76,10 +83,10 @@ impl Account {
                 let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
                     return Ok(());
                 };
-                if !self.rejected {
+                if !self.rejected.contains(&access.token) {
                     let age = now.at.since(access.issued_at);
                     self.demand.reject(now.at, age, access.lifetime)?;
-                    self.rejected = true;
+                    self.rejected.note(rejected);
                 }
                 self.try_soon(now);
             }
@@ -187,9 +194,10 @@ impl Account {
     }
 
     /// The store does not take the mark. Where the last two answers kept the refresh token, a third is not expected
-    /// to replace it, and the person gets their token; elsewhere nothing is spent.
+    /// to replace it, and the person gets their token; elsewhere, and of another token than that, nothing is spent.
     pub(super) fn mark_failed(&mut self, reason: String, fx: &mut Vec<Effect>) {
-        if self.grant().is_some_and(|grant| grant.kept >= 2) && !self.asleep {
+        let is_kept = self.grant().is_some_and(|grant| grant.kept >= 2) && !self.may_present_previous();
+        if is_kept && !self.asleep {
             return self.present(fx);
         }
         self.trouble = Some(Trouble::NotRecorded { reason });
@@ -215,7 +223,7 @@ impl Account {
             return self.answered_for_an_older(generation, answer, now);
         }
         match answer {
-            Answer::Granted(tokens) => return self.refreshed(tokens, now),
+            Answer::Granted(tokens) => return self.refreshed(presented, tokens, now),
             Answer::Refused { reason } => self.refused(presented, &reason, now),
             Answer::Misconfigured { setting, reason } => self.misconfigured(setting, reason, now),
             Answer::Transient(transient) => self.failed_for_now(transient, now),
@@ -224,10 +232,14 @@ impl Account {
         self.settle(fx);
     }
 
-    fn refreshed(&mut self, tokens: TokenResponse, now: Now) {
-        let Some(old) = self.record.grant.take() else {
+    fn refreshed(&mut self, presented: Presented, tokens: TokenResponse, now: Now) {
+        let Some(mut old) = self.record.grant.take() else {
             return;
         };
+        if presented == Presented::Previous {
+            // It is good, and stays so unless the answer replaces it (RFC 6749, section 6).
+            std::mem::swap(&mut old.refresh_token, &mut self.record.previous_refresh_token);
+        }
         let new = renewed(&old, tokens, now.at);
         if new.refresh_token != old.refresh_token {
             self.record.previous_refresh_token = old.refresh_token;
@@ -239,7 +251,8 @@ impl Account {
         self.demand.succeeded(now.at);
         self.ledger.touch_grant();
         self.begin_anew(now);
-        self.ledger.publish_when_saved([]);
+        let settled = std::mem::take(&mut self.settling);
+        self.ledger.publish_when_saved(settled);
     }
 
     /// The grant in use is another than before, or renewed: nothing of the old one's troubles is true any more.
@@ -249,7 +262,6 @@ impl Account {
         self.patient = false;
         self.failures = 0;
         self.unanswered = 0;
-        self.rejected = false;
         self.schedule(now);
     }
 

@@ -15,6 +15,8 @@ pub(super) struct Ledger {
     revision: u64,
     /// The last revision in which a grant changed.
     grant_revision: u64,
+    /// The revision whose token was published last.
+    published: u64,
     /// What the store has confirmed.
     saved: u64,
     writing: Option<u64>,
@@ -40,7 +42,8 @@ impl Ledger {
     }
 
     pub(super) fn grant_is_unsaved(&self) -> bool {
-        self.grant_revision > self.saved && self.lags().is_some() && self.unpublished.is_none()
+        let lags = self.grant_revision > self.saved && self.lags().is_some();
+        self.unpublished.is_none() && (lags || self.published > self.saved)
     }
 
     pub(super) fn is_publishing(&self) -> bool {
@@ -186,15 +189,14 @@ impl Account {
     }
 
     fn publish_unsaved(&mut self, fx: &mut Vec<Effect>) {
-        if self.ledger.unpublished.is_some() {
-            self.publish(fx);
-        }
+        self.publish(fx);
     }
 
     fn publish(&mut self, fx: &mut Vec<Effect>) {
-        let tickets = self.ledger.unpublished.take().map_or_else(Vec::new, |(_, tickets)| tickets);
+        let Some((revision, tickets)) = self.ledger.unpublished.take() else { return };
+        self.ledger.published = revision;
         self.issue += 1;
-        for ticket in tickets.into_iter().chain(std::mem::take(&mut self.settling)) {
+        for ticket in tickets {
             fx.push(Effect::Reply { ticket, result: Ok(()) });
         }
     }
@@ -212,14 +214,16 @@ impl Account {
         match result {
             Ok(record) => self.take_record(record.unwrap_or_default(), now),
             Err(StoreError::Vanished(reason)) => self.shelf = Shelf::Vanished { reason, last_try: now.at },
+            // Who signs in because it has vanished is not told, with their code spent, that it only cannot be read.
+            Err(_) if matches!(self.shelf, Shelf::Vanished { .. }) && !self.pending.is_empty() => {}
             Err(error) => {
                 let tries = if let Shelf::Unread { tries, .. } = self.shelf { tries + 1 } else { 1 };
                 let reason = Some(error.to_string());
                 self.shelf = Shelf::Unread { loading: false, reason, tries, last_try: now.at };
             }
         }
-        for (ticket, ask) in std::mem::take(&mut self.held) {
-            self.asked(ticket, ask, now, fx);
+        for (ticket, ask, issuer) in std::mem::take(&mut self.held) {
+            self.take_in(ticket, ask, issuer, now, fx);
         }
     }
 

@@ -140,8 +140,8 @@ impl Account {
     /// The token to hand out. Between the server's answer and its publication there is none: the old one may be dead,
     /// and the new one is not yet safe.
     fn served(&self) -> Option<Served> {
-        let grant = self.grant().filter(|_| !self.rejected && !self.ledger.is_publishing())?;
-        let access = grant.access.clone()?;
+        let grant = self.grant().filter(|_| !self.ledger.is_publishing())?;
+        let access = grant.access.clone().filter(|access| !self.rejected.contains(&access.token))?;
         let token = Token {
             account: self.name.clone(),
             access_token: access.token.clone(),
@@ -204,7 +204,7 @@ impl Account {
             ),
             State::Fresh if self.ledger.grant_is_unsaved() => format!(
                 "The token is served from memory, because the store does not take it ({}); it is tried again by itself",
-                self.ledger.lags().unwrap_or_default()
+                self.ledger.lags().unwrap_or_else(|| "It is being written".to_owned())
             ),
             State::Fresh => return self.notable_skew().map(why_skewed),
             State::Empty if self.record.grant.is_some() => format!(

@@ -1,6 +1,9 @@
 //! The machine on a bench: events in, effects caught, the clock in our hand.
 
+mod demand;
+mod found;
 mod granting;
+mod inspection;
 mod properties;
 mod refreshing;
 mod saving;

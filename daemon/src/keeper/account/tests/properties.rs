@@ -141,6 +141,14 @@ impl World {
         let Some((_, TokenRequest::Refresh(presented))) = self.bench.sends.front().cloned() else { return };
         let (access, refresh) = (self.next_name(), rotates.then(|| self.next_name()));
         let known = self.holds(presented.expose());
+        let record = &self.bench.account().record;
+        let is_previous = record.previous_refresh_token.as_ref() == Some(&presented);
+        let refused = self.bench.refresh_token().filter(|token| is_previous && *token != presented.expose());
+        if let Some(refused) = refused.map(str::to_owned) {
+            // Refused twice, it makes way for the one before it, which has proved good.
+            self.good.retain(|token| *token != refused);
+            self.good.push(presented.expose().to_owned());
+        }
         self.bench
             .answer(Answer::Granted(TokenResponse { expires_in, ..tokens(&access, refresh.as_deref()) }));
         // A grant that was logged out meanwhile is given up, and so is what its answer brought.

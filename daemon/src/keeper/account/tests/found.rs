@@ -1,0 +1,228 @@
+//! What the simulation of the whole keeper found, or led to, each as the machine alone shows it.
+
+use super::*;
+use crate::grant::Refusal;
+
+fn sign_in(bench: &mut Bench, access: &str, refresh: &str) -> Result<(), Error> {
+    let ticket = bench.ask(Ask::Accept { tokens: tokens(access, Some(refresh)), replace: false });
+    bench.save();
+    bench.replies.remove(&ticket).expect("a login is answered")
+}
+
+fn displaced(bench: &Bench) -> Vec<&str> {
+    let tokens = bench.disk.displaced.iter().map(|it| it.grant.refresh_token.as_ref().unwrap().expose());
+    tokens.collect()
+}
+
+fn another_client() -> Event {
+    Event::Configured(config(Settings { client_id: Some("other".to_owned()), ..Settings::default() }))
+}
+
+#[test]
+fn an_imported_access_token_is_handed_out_once_it_is_stored() {
+    let mut bench = Bench::with(Record::default());
+    let ticket = bench.ask(Ask::Import {
+        refresh_token: Secret::from("IRT"),
+        access_token: Some(Secret::from("IAT")),
+        username: None,
+        replace: false,
+    });
+    assert_eq!(bench.served(), None);
+    bench.save();
+    assert_eq!(bench.served().as_deref(), Some("IAT"));
+    assert!(!bench.replies.contains_key(&ticket), "it is still to be verified");
+    bench.answer(transient(Delivery::NotSent));
+    assert_eq!(bench.replies[&ticket], Ok(()));
+}
+
+#[test]
+fn a_logout_is_an_answer_to_who_waits_for_an_import() {
+    let mut bench = Bench::with(Record::default());
+    let importing = bench.ask(import_of("IRT", None, false));
+    bench.save();
+    bench.ask(Ask::Logout);
+    bench.save();
+    assert_eq!(bench.replies[&importing], Ok(()));
+    assert_eq!(bench.state(), State::Empty);
+}
+
+#[test]
+fn a_code_gives_its_grant_to_the_client_that_it_was_exchanged_for() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.feed(another_client());
+    bench.answer(Answer::Granted(tokens("NEW", Some("NRT"))));
+    bench.save();
+    assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { set_aside: Some(_), .. })));
+    assert_eq!(bench.state(), State::Empty);
+    assert_eq!(displaced(&bench), ["NRT"]);
+    assert_eq!(bench.disk.displaced[0].grant.issuer, issuer());
+    bench.feed(Event::Configured(config(Settings::default())));
+    assert_eq!(bench.served().as_deref(), Some("AT"), "the grant at hand was not touched");
+}
+
+#[test]
+fn a_recorded_import_is_not_shown_for_a_client_that_was_configured_meanwhile() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(import_of("IRT", None, false));
+    bench.feed(another_client());
+    bench.save();
+    assert!(bench.sends.is_empty());
+    assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })));
+}
+
+#[test]
+fn an_import_verified_for_a_client_that_is_configured_no_more_displaces_nothing() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(import_of("IRT", None, false));
+    bench.save();
+    assert_eq!(bench.presented(), "IRT");
+    bench.feed(another_client());
+    bench.answer(Answer::Granted(tokens("IAT", Some("IRT2"))));
+    bench.save();
+    assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })));
+    assert_eq!(displaced(&bench), ["IRT2"]);
+    assert_eq!(bench.refresh_token(), Some("RT"));
+}
+
+#[test]
+fn a_previous_token_that_the_server_takes_without_another_is_the_one_in_use() {
+    let mut bench = Bench::new(reuse(RefreshReuse::Tolerated));
+    let previous_refresh_token = Some(Secret::from("RT0"));
+    bench.feed(Event::Loaded(Ok(Some(Record { previous_refresh_token, ..record(grant(Some(3600))) }))));
+    bench.pass(51 * MINUTE);
+    for _ in 0..2 {
+        bench.save();
+        bench.answer(refused());
+        bench.save();
+        bench.pass(MINUTE);
+    }
+    assert_eq!(bench.presented(), "RT0");
+    bench.answer(Answer::Granted(tokens("AT2", None)));
+    bench.save();
+    assert_eq!(bench.refresh_token(), Some("RT0"));
+    assert_eq!(bench.disk.previous_refresh_token, Some(Secret::from("RT")), "and the other one is kept");
+}
+
+#[test]
+fn a_rejection_is_remembered_while_the_store_cannot_be_read() {
+    let mut bench = Bench::new(Settings::default());
+    bench.disk = record(grant(Some(3600)));
+    bench.feed(Event::Loaded(Err(full())));
+    bench.want(Want::AnotherThan(Secret::from("AT"))).unwrap();
+    bench.feed(Event::Loaded(Ok(Some(bench.disk.clone()))));
+    assert_eq!(bench.served(), None);
+    bench.save();
+    assert_eq!(bench.presented(), "RT", "whoever rejected it waits for another one");
+}
+
+#[test]
+fn a_restored_grant_does_not_bring_a_rejected_token_back() {
+    let mut bench = Bench::fresh();
+    bench.pass(2 * MINUTE);
+    bench.want(Want::AnotherThan(Secret::from("AT"))).unwrap();
+    bench.save();
+    bench.answer(transient(Delivery::NotSent));
+    bench.save();
+    sign_in(&mut bench, "AT2", "RT2").unwrap();
+    bench.ask(Ask::Restore);
+    bench.save();
+    assert_eq!(bench.refresh_token(), Some("RT"));
+    assert_eq!(bench.served(), None);
+}
+
+#[test]
+fn a_grant_displaced_while_the_clock_is_wrong_is_kept_once_it_is_right() {
+    let mut bench = Bench::fresh();
+    let right = bench.now.at;
+    bench.now.at = Timestamp::from_millis(0);
+    sign_in(&mut bench, "AT2", "RT2").unwrap();
+    bench.now.at = right;
+    bench.feed(Event::ClockSet(right.as_millis()));
+    bench.feed(Event::ServerTime(right));
+    sign_in(&mut bench, "AT3", "RT3").unwrap();
+    assert_eq!(displaced(&bench), ["RT", "RT2"]);
+    bench.now.at = right + 31 * DAY;
+    sign_in(&mut bench, "AT4", "RT4").unwrap();
+    assert_eq!(displaced(&bench), ["RT3"], "30 days are 30 days all the same");
+}
+
+#[test]
+fn a_grant_published_from_memory_is_unsaved_until_it_is_stored() {
+    let mut bench = Bench::fresh();
+    bench.ask(Ask::KeepClientSecret(Secret::from("secret")));
+    let (revision, _) = bench.saves[0].clone();
+    bench.feed(Event::SaveIsSlow { revision });
+    bench.ask(Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: false });
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+    bench.saves.pop_front();
+    bench.feed(Event::Saved { revision, result: Ok(()) });
+    let unsaved = |bench: &Bench| bench.account().snapshot(bench.now.at).info.unsaved;
+    assert!(unsaved(&bench), "what has been written is older");
+    assert!(!bench.reason().contains("()"), "{}", bench.reason());
+    bench.save();
+    assert!(!unsaved(&bench));
+}
+
+#[test]
+fn a_previous_token_is_not_presented_where_that_cannot_be_recorded() {
+    let mut bench = Bench::new(reuse(RefreshReuse::Tolerated));
+    let kept = Grant { kept: 5, ..grant(Some(3600)) };
+    let previous_refresh_token = Some(Secret::from("RT0"));
+    let refusal = Refusal { first_at: START, confirmed: true, previous_tried: false, witnessed: false };
+    let refusal = Some(refusal);
+    bench.feed(Event::Loaded(Ok(Some(Record { previous_refresh_token, refusal, ..record(kept) }))));
+    bench.fail_to_save();
+    assert!(bench.sends.is_empty());
+}
+
+#[test]
+fn an_import_is_kept_for_its_answer_however_long_the_machine_sleeps_meanwhile() {
+    let mut bench = Bench::fresh();
+    bench.feed(Event::ServerTime(bench.now.at));
+    let ticket = bench.ask(import_of("IRT", None, false));
+    bench.save();
+    bench.now.at = bench.now.at + 31 * DAY;
+    sign_in(&mut bench, "AT2", "RT2").unwrap();
+    bench.answer(Answer::Granted(tokens("IAT", Some("IRT2"))));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.refresh_token(), Some("IRT2"));
+}
+
+#[test]
+fn a_sign_in_begun_because_the_grant_has_vanished_is_taken_in_though_the_store_then_fails() {
+    let mut bench = Bench::new(Settings::default());
+    let vanished = || StoreError::Vanished("The grant is not there; unlock the keyring".to_owned());
+    bench.feed(Event::Loaded(Err(vanished())));
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.feed(Event::Loaded(Err(full())));
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+}
+
+#[test]
+fn a_vanished_grant_that_cannot_even_be_looked_for_is_overwritten_by_nobody() {
+    let mut bench = Bench::new(Settings::default());
+    let vanished = StoreError::Vanished("The grant is not there; unlock the keyring".to_owned());
+    bench.feed(Event::Loaded(Err(vanished)));
+    bench.feed(Event::Loaded(Err(full())));
+    assert!(matches!(sign_in(&mut bench, "AT2", "RT2"), Err(Error::StoreUnavailable { .. })));
+    assert!(bench.saves.is_empty());
+}
+
+#[test]
+fn what_was_asked_while_the_store_was_read_is_for_the_client_that_was_configured_then() {
+    let mut bench = Bench::new(Settings::default());
+    let accepting = bench.ask(Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: false });
+    let importing = bench.ask(import_of("IRT", None, true));
+    bench.feed(another_client());
+    bench.feed(Event::Loaded(Ok(None)));
+    bench.save();
+    assert!(matches!(bench.replies[&accepting], Err(Error::LoginFailed { set_aside: Some(_), .. })));
+    assert!(matches!(bench.replies[&importing], Err(Error::LoginFailed { set_aside: None, .. })));
+    assert_eq!(displaced(&bench), ["RT2"]);
+    assert_eq!(bench.disk.displaced[0].grant.issuer, issuer());
+}
