@@ -20,7 +20,7 @@ UNITS       = imgurd.service imgurd.socket
 PROGRAMS    = imgurd imgurctl
 COMPLETIONS = $(BASHDIR)/imgurctl $(ZSHDIR)/_imgurctl $(FISHDIR)/imgurctl.fish
 
-.PHONY: help demo test soak lint install uninstall clean
+.PHONY: help demo test simulate soak lint install uninstall clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
@@ -42,6 +42,9 @@ test: ## Run all tests
 		set -x; $(CARGO) test --workspace --all-targets --locked --no-fail-fast; \
 	fi
 	$(CARGO) test --workspace --doc --locked --no-fail-fast
+
+simulate: ## Try the keeper with new seeds for MINUTES (60)
+	IMGURD_SIMULATION_MINUTES='$(or $(MINUTES),60)' $(CARGO) test --package imgurd --lib --locked simulation -- --nocapture
 
 soak: ## Kill, time and load the daemon many times over, half an hour long
 	tests/packages

@@ -1,5 +1,7 @@
 //! The actor with its callers, on a clock that only tests move: an hour passes in no time.
 
+mod herd;
+mod simulation;
 mod store;
 
 use std::collections::HashMap;

@@ -1,0 +1,130 @@
+//! A thousand machines whose server, or network, comes back at once: when each is heard of first.
+
+use std::time::Duration;
+
+use super::simulation::chance::Chance;
+use super::{START, config, record};
+use crate::grant::Timestamp;
+use crate::keeper::account::{Account, Effect, Event, Now};
+use crate::provider::{Answer, Delivery, Transient};
+
+const MACHINES: u64 = 1000;
+const OUTAGE: Duration = Duration::from_hours(1);
+
+/// One machine: its keeper's account and clock.
+struct Machine {
+    account: Account,
+    now: Timestamp,
+    chance: Chance,
+}
+
+impl Machine {
+    fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, 0);
+        let now = Now { at: START, dice: chance.unit() };
+        let (account, _) = Account::new("a".to_owned(), config(&["a"]).accounts["a"].clone(), now);
+        let mut machine = Self { account, now: START, chance };
+        machine.feed(Event::Loaded(Ok(Some(record(Duration::ZERO)))));
+        machine
+    }
+
+    /// Takes an event in, with a store that takes everything at once. The request that it leads to.
+    fn feed(&mut self, event: Event) -> Option<u64> {
+        let now = Now { at: self.now, dice: self.chance.unit() };
+        let (account, effects) = self.account.clone().step(event, now);
+        self.account = account;
+        let mut sent = None;
+        for effect in effects {
+            match effect {
+                Effect::Save { revision, .. } => {
+                    sent = self.feed(Event::Saved { revision, result: Ok(()) }).or(sent);
+                }
+                Effect::Send { op, .. } => sent = Some(op),
+                Effect::Load | Effect::Reply { .. } => {}
+            }
+        }
+        sent
+    }
+
+    /// Lives on until `end` without a server; nothing answers before.
+    fn suffer_until(&mut self, end: Timestamp) {
+        while let Some(wake) = self.account.wake_at(self.now).filter(|wake| *wake < end) {
+            self.now = wake.max(self.now);
+            let mut sent = self.feed(Event::Tick);
+            // A pause of less than a millisecond is none.
+            while let Some(op) = sent {
+                let reason = "The server cannot be reached".to_owned();
+                let answer =
+                    Answer::Transient(Transient { reason, retry_after: None, delivery: Delivery::NotSent });
+                sent = self.feed(Event::Answered { op, answer });
+            }
+        }
+        self.now = end;
+    }
+
+    /// When it asks the server next.
+    fn asks(&mut self) -> Timestamp {
+        loop {
+            self.now =
+                self.account.wake_at(self.now).expect("a token that is due is asked for").max(self.now);
+            if self.feed(Event::Tick).is_some() {
+                return self.now;
+            }
+        }
+    }
+}
+
+/// How long after the end of an outage each of a thousand machines asks, those first whose token was due in it.
+/// `online` says that they hear of its end.
+fn arrivals(online: bool) -> Vec<Duration> {
+    let mut arrivals: Vec<_> = (0..MACHINES)
+        .map(|seed| {
+            let mut machine = Machine::new(seed);
+            // The tokens become due all over the outage: 50 minutes after they came.
+            let due = Duration::from_mins(51).mul_f64(machine.chance.unit());
+            let end = START + Duration::from_mins(51) + OUTAGE.saturating_sub(due);
+            machine.suffer_until(end);
+            if online && machine.feed(Event::Online).is_some() {
+                return Duration::ZERO;
+            }
+            machine.asks().since(end)
+        })
+        .collect();
+    arrivals.sort();
+    arrivals
+}
+
+/// The most that arrive within one `span`.
+fn peak(arrivals: &[Duration], span: Duration) -> usize {
+    let within =
+        |first: &Duration| arrivals.iter().filter(|at| **at >= *first && **at < *first + span).count();
+    arrivals.iter().map(within).max().unwrap_or_default()
+}
+
+fn figure(name: &str, arrivals: &[Duration]) {
+    let at = |percent: usize| arrivals[arrivals.len() * percent / 100];
+    println!(
+        "{name}: of {MACHINES} machines the first asks after {:?}, half by {:?}, 95 % by {:?}, the last after {:?}; at most {} within a second",
+        arrivals[0],
+        at(50),
+        at(95),
+        arrivals[arrivals.len() - 1],
+        peak(arrivals, Duration::from_secs(1)),
+    );
+}
+
+#[test]
+fn a_thousand_machines_whose_server_comes_back_arrive_one_after_the_other() {
+    let arrivals = arrivals(false);
+    figure("the server is back after an hour", &arrivals);
+    assert!(peak(&arrivals, Duration::from_secs(1)) <= 30, "3 % within a second");
+    assert!(arrivals.iter().all(|at| *at <= Duration::from_mins(15)));
+}
+
+#[test]
+fn a_thousand_machines_whose_network_comes_back_arrive_within_seconds_and_not_at_once() {
+    let arrivals = arrivals(true);
+    figure("the network is back after an hour", &arrivals);
+    assert!(peak(&arrivals, Duration::from_millis(100)) <= 120, "12 % within a tenth of a second");
+    assert!(arrivals.iter().all(|at| *at <= Duration::from_secs(3)));
+}

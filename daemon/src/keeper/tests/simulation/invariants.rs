@@ -1,0 +1,43 @@
+//! What must be true of an account whenever all that could happen at once has happened.
+
+use std::time::Duration;
+
+use imgurd_proto::State;
+
+use super::knowledge::has_access;
+use super::store::as_written;
+use crate::grant::{Record, Timestamp};
+use crate::keeper::account::{Verdict, Want};
+use crate::keeper::actor::Slot;
+
+pub(super) fn examine(slot: &Slot, durable: &Record, now: Timestamp) -> Result<(), String> {
+    let account = &slot.account;
+    let snapshot = account.snapshot(now);
+    let state = snapshot.info.state;
+    if snapshot.info.reason.is_none() && state != State::Fresh {
+        return Err(format!("{state} has no reason"));
+    }
+    if let Verdict::Token(token) = snapshot.verdict(&Want::Valid(Duration::ZERO), false, None, now)
+        && !snapshot.info.unsaved
+        && !has_access(durable, token.access_token.expose())
+    {
+        return Err(format!(
+            "{} is published, and neither stored nor `unsaved`",
+            token.access_token.expose()
+        ));
+    }
+    if account.wake_at(now).is_some_and(|at| at <= now) {
+        return Err("it wants to wake at once, for ever".to_owned());
+    }
+    if let Some(memory) = account.known().filter(|_| account.is_quiet())
+        && !is_written(memory, durable)
+    {
+        return Err("the store is said to be abreast, and is not".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether the store has all of it. A number that no grant has got yet need not be written down.
+fn is_written(memory: &Record, durable: &Record) -> bool {
+    Record { next_generation: durable.next_generation, ..as_written(memory) } == *durable
+}

@@ -1,0 +1,368 @@
+//! What the keeper of one account must know, worked out from what it was told and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::server::family_of;
+use crate::grant::{Access, Record};
+use crate::provider::TokenResponse;
+
+/// How long a displaced grant is kept: 30 days, by a clock that may be a day off.
+const KEPT_FOR: Duration = Duration::from_hours(24 * 29);
+
+/// What is known of one account.
+#[derive(Default)]
+pub(super) struct Knowledge {
+    /// Refresh tokens delivered whole or taken over, neither replaced nor to be forgotten.
+    pub(super) good: BTreeSet<String>,
+    /// Refresh tokens that a delivered answer replaced.
+    pub(super) superseded: BTreeSet<String>,
+    /// What a logout forgot.
+    forgotten: BTreeSet<String>,
+    /// What the person was told is forgotten.
+    buried: BTreeSet<String>,
+    /// What a login brings, and the wish that offers it, until the keeper is seen to have it.
+    offered: BTreeMap<String, u64>,
+    /// What is being imported.
+    pub(super) importing: BTreeMap<String, u64>,
+    /// Logouts that have not been seen to happen.
+    logouts: BTreeSet<u64>,
+    /// Wishes under way that may put another grant in use.
+    moves: BTreeSet<u64>,
+    /// Whether one did since the last look.
+    moved: bool,
+    /// Whether the store answered last that the grant is not there.
+    pub(super) vanished: bool,
+    /// As it was at the last look.
+    pub(super) seen: Seen,
+    /// The refresh token in use, and the one that must lie beside it.
+    beside: Option<(String, String)>,
+    /// Access tokens of which the server has given out a successor, and since when.
+    outdated: BTreeMap<String, Duration>,
+    /// Access tokens that the keeper knows are rejected.
+    pub(super) rejected: BTreeSet<String>,
+    /// Access tokens that somebody said are rejected, whether that was believed or not.
+    pub(super) asked_about: BTreeSet<String>,
+    /// Refresh tokens that were ever imported.
+    pub(super) imported: BTreeSet<String>,
+    /// Whether the last look found the record read.
+    pub(super) is_read: bool,
+    /// How many delivered answers in a row kept a refresh token.
+    kept: BTreeMap<String, u32>,
+    /// Since when, truly, the grant of a consent has been displaced.
+    displaced: BTreeMap<u64, Duration>,
+}
+
+/// What the last look showed.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) in_use: Option<String>,
+    pub(super) previous: Option<String>,
+    pub(super) access: Option<Access>,
+    /// Since when that has been the access token, in time awake.
+    pub(super) access_since: Duration,
+    pub(super) client: Option<String>,
+    durable: BTreeSet<String>,
+}
+
+/// A look at an account.
+pub(super) struct Look<'a> {
+    /// The record in memory, once the store was read.
+    pub(super) memory: Option<&'a Record>,
+    pub(super) durable: &'a Record,
+    pub(super) truth: Duration,
+    pub(super) awake: Duration,
+}
+
+/// A wish of the person's that changes grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Accept(String),
+    Exchange,
+    Import(String),
+    Restore,
+    Logout,
+    Configure,
+    Other,
+}
+
+impl Knowledge {
+    pub(super) fn begins(&mut self, number: u64, wish: &Wish) {
+        match wish {
+            Wish::Accept(token) => drop(self.offered.insert(token.clone(), number)),
+            Wish::Import(token) => drop(self.importing.entry(token.clone()).or_insert(number)),
+            Wish::Logout => drop(self.logouts.insert(number)),
+            Wish::Exchange | Wish::Restore | Wish::Configure => {}
+            Wish::Other => return,
+        }
+        self.moves.insert(number);
+        self.moved = true;
+    }
+
+    /// The person was answered; `is_done` says that it was done, or that what it brought was set aside.
+    pub(super) fn ends(
+        &mut self,
+        number: u64,
+        wish: &Wish,
+        is_done: bool,
+        durable: &Record,
+    ) -> Result<(), String> {
+        self.moves.remove(&number);
+        self.moved = true;
+        match wish {
+            Wish::Accept(token) => {
+                if self.offered.remove(token).is_some() && is_done {
+                    self.good.insert(token.clone());
+                }
+            }
+            Wish::Import(token) => {
+                let is_news = !self.superseded.contains(token) && !self.forgotten.contains(token);
+                let is_this = self.importing.get(token) == Some(&number);
+                if is_this {
+                    self.importing.remove(token);
+                }
+                if is_this && is_done && is_news {
+                    self.good.insert(token.clone());
+                }
+            }
+            Wish::Logout if is_done => {
+                if self.logouts.contains(&number) {
+                    return Err("a logout was reported done, and is not".to_owned());
+                }
+                if let Some(token) = self.forgotten.iter().find(|token| holds(durable, token)) {
+                    return Err(format!("a logout was reported done, and the store still has {token}"));
+                }
+                self.buried.extend(self.forgotten.iter().cloned());
+            }
+            Wish::Logout => drop(self.logouts.remove(&number)),
+            Wish::Exchange | Wish::Restore | Wish::Configure | Wish::Other => {}
+        }
+        Ok(())
+    }
+
+    /// An answer to `presented` has reached the keeper whole; `instead_of` is the token in use where `presented` was
+    /// the one before it.
+    pub(super) fn delivered(
+        &mut self,
+        presented: &str,
+        instead_of: Option<&str>,
+        tokens: &TokenResponse,
+        at: Duration,
+    ) {
+        let new = tokens.refresh_token.as_ref().map_or(presented, |token| token.expose()).to_owned();
+        let count = if new == presented { self.kept.get(presented).map_or(0, |count| *count) + 1 } else { 0 };
+        self.kept.insert(new.clone(), count);
+        let old = instead_of.unwrap_or(presented);
+        let was_known = self.good.contains(old) || self.importing.contains_key(presented);
+        if !was_known {
+            if self.forgotten.contains(old) {
+                self.forgotten.insert(new);
+            }
+            return;
+        }
+        if self.seen.in_use.as_deref() == Some(old) {
+            self.outdated
+                .extend(self.seen.access.iter().map(|access| (access.token.expose().to_owned(), at)));
+            self.beside = Some((new.clone(), if new == presented { old } else { presented }.to_owned()));
+            self.beside.take_if(|(new, old)| new == old);
+        }
+        if new != old {
+            self.good.remove(old);
+            self.superseded.insert(old.to_owned());
+        }
+        self.superseded.remove(&new);
+        self.good.insert(new);
+    }
+
+    pub(super) fn consented(&mut self, tokens: &TokenResponse) {
+        self.moved = true;
+        self.good.extend(tokens.refresh_token.iter().map(|token| token.expose().to_owned()));
+    }
+
+    /// Whether something is under way that may put another grant in use.
+    pub(super) fn is_moving(&self) -> bool {
+        !self.moves.is_empty()
+    }
+
+    pub(super) fn keeps(&self, token: &str) -> u32 {
+        self.kept.get(token).copied().unwrap_or_default()
+    }
+
+    /// Since when `access` should not be handed out any more.
+    pub(super) fn outdated_since(&self, access: &str) -> Option<Duration> {
+        self.outdated.get(access).copied()
+    }
+
+    /// Everything that must be true of the account now.
+    pub(super) fn examine(&mut self, look: &Look<'_>) -> Result<(), String> {
+        if let Some(memory) = look.memory {
+            self.take_note(memory);
+        }
+        let held_by = look.memory.unwrap_or(look.durable);
+        self.let_expire(held_by, look.truth);
+        for token in &self.good {
+            if !holds(held_by, token) {
+                let place = if look.memory.is_some() { "memory" } else { "the store" };
+                return Err(format!("{token} was dropped from {place}"));
+            }
+            if self.seen.durable.contains(token) && !holds(look.durable, token) {
+                return Err(format!("{token} was in the store and is not any more"));
+            }
+        }
+        if let Some(memory) = look.memory {
+            self.examine_memory(memory)?;
+        }
+        self.remember(look);
+        Ok(())
+    }
+
+    fn take_note(&mut self, memory: &Record) {
+        for logout in std::mem::take(&mut self.logouts) {
+            let before = |map: &BTreeMap<String, u64>| {
+                map.iter()
+                    .filter(|(_, number)| **number < logout)
+                    .map(|(token, _)| token.clone())
+                    .collect::<Vec<_>>()
+            };
+            let mut gone = before(&self.offered);
+            gone.extend(before(&self.importing));
+            // What is imported after a logout may be what was logged out.
+            let comes_back =
+                |token: &String| self.importing.get(token).is_some_and(|number| *number > logout);
+            gone.extend(self.good.iter().filter(|token| !comes_back(token)).cloned());
+            if gone.iter().any(|token| holds(memory, token)) {
+                self.logouts.insert(logout);
+                continue;
+            }
+            self.good.clear();
+            self.offered.retain(|_, number| *number > logout);
+            self.importing.retain(|_, number| *number > logout);
+            self.forgotten.extend(gone);
+        }
+        if self.vanished && self.moved {
+            // A new login takes the place of what could not be found.
+            self.good.retain(|token| holds(memory, token));
+        }
+        self.vanished = false;
+        let seen: Vec<_> = self.offered.keys().filter(|token| holds(memory, token)).cloned().collect();
+        for token in seen {
+            self.offered.remove(&token);
+            self.good.insert(token);
+        }
+        for token in self.importing.keys().filter(|token| holds(memory, token)) {
+            self.forgotten.remove(token);
+            self.buried.remove(token);
+        }
+    }
+
+    fn let_expire(&mut self, held_by: &Record, truth: Duration) {
+        self.good.retain(|token| {
+            let since = family_of(token).and_then(|family| self.displaced.get(&family));
+            holds(held_by, token) || since.is_none_or(|since| truth < *since + KEPT_FOR)
+        });
+    }
+
+    fn examine_memory(&mut self, memory: &Record) -> Result<(), String> {
+        if let Some(token) = self.forgotten.iter().find(|token| holds(memory, token)) {
+            return Err(format!("{token} was logged out, and is back"));
+        }
+        let in_use = memory.grant.as_ref().and_then(|grant| grant.refresh_token.as_ref());
+        let in_use = in_use.map(|token| token.expose().to_owned());
+        let family = |token: &Option<String>| token.as_deref().and_then(family_of);
+        if !self.moved && family(&in_use) != family(&self.seen.in_use) {
+            return Err(format!("{:?} gave way to {in_use:?}, which nobody asked for", self.seen.in_use));
+        }
+        for grant in memory.grant.iter().chain(memory.displaced.iter().map(|it| &it.grant)) {
+            let refresh = grant.refresh_token.as_ref().and_then(|token| family_of(token.expose()));
+            let access = grant.access.as_ref().and_then(|access| family_of(access.token.expose()));
+            if refresh.zip(access).is_some_and(|(refresh, access)| refresh != access) {
+                return Err(format!("a grant of consent {refresh:?} has an access token of {access:?}"));
+            }
+        }
+        if self.moved {
+            self.beside = None;
+        }
+        if let Some((new, old)) = self.beside.as_ref().filter(|(new, _)| in_use.as_ref() == Some(new)) {
+            let previous = memory.previous_refresh_token.as_ref();
+            if previous.is_none_or(|previous| previous.expose() != old) {
+                return Err(format!("{old} does not lie beside {new}, which has just replaced it"));
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, look: &Look<'_>) {
+        self.is_read = look.memory.is_some();
+        // What was configured while the store could not be read takes effect when it can.
+        self.moved = !self.moves.is_empty() || (self.moved && !self.is_read);
+        let record = look.memory.unwrap_or(look.durable);
+        let text = |token: &crate::grant::Secret| token.expose().to_owned();
+        let grant = record.grant.as_ref();
+        let access = grant.and_then(|grant| grant.access.clone());
+        if access.as_ref().map(|it| &it.token) != self.seen.access.as_ref().map(|it| &it.token) {
+            self.seen.access_since = look.awake;
+        }
+        self.seen.access = access;
+        self.seen.client = grant.map(|grant| grant.issuer.client_id.clone());
+        self.seen.in_use = grant.and_then(|grant| grant.refresh_token.as_ref()).map(text);
+        self.seen.previous = record.previous_refresh_token.as_ref().map(text);
+        self.seen.durable = self.good.iter().filter(|token| holds(look.durable, token)).cloned().collect();
+        let displaced = record.displaced.iter().filter_map(|it| it.grant.refresh_token.as_ref());
+        let displaced: BTreeSet<_> = displaced.filter_map(|token| family_of(token.expose())).collect();
+        let in_use = self.seen.in_use.as_deref().and_then(family_of);
+        self.displaced.retain(|family, _| Some(*family) != in_use);
+        for family in displaced {
+            self.displaced.entry(family).or_insert(look.truth);
+        }
+    }
+
+    /// The daemon died, and `durable` is all that is left. How many good tokens were on their way to the store.
+    pub(super) fn crashed(&mut self, durable: &Record, truth: Duration) -> Result<u64, String> {
+        let is_leaving = !self.logouts.is_empty() || self.vanished;
+        let lost = self.good.iter().find(|it| self.seen.durable.contains(*it) && !holds(durable, it));
+        if let Some(token) = lost.filter(|_| !is_leaving) {
+            return Err(format!("{token} was in the store and did not survive the crash"));
+        }
+        let left: BTreeSet<String> = grants(durable).collect();
+        if let Some(token) = left.iter().find(|token| self.buried.contains(*token)) {
+            return Err(format!("{token} was logged out, and a crash brought it back"));
+        }
+        let lost = if is_leaving { 0 } else { self.good.difference(&left).count() };
+        self.forgotten.retain(|token| !left.contains(token));
+        self.superseded.retain(|token| !left.contains(token));
+        *self = Self {
+            superseded: std::mem::take(&mut self.superseded),
+            forgotten: std::mem::take(&mut self.forgotten),
+            buried: std::mem::take(&mut self.buried),
+            imported: std::mem::take(&mut self.imported),
+            kept: std::mem::take(&mut self.kept),
+            displaced: std::mem::take(&mut self.displaced),
+            moved: true,
+            good: left,
+            ..Self::default()
+        };
+        self.remember(&Look { memory: None, durable, truth, awake: Duration::ZERO });
+        self.moved = true;
+        Ok(u64::try_from(lost).unwrap())
+    }
+}
+
+/// The refresh tokens of grants in `record`.
+fn grants(record: &Record) -> impl Iterator<Item = String> + '_ {
+    let grants = record.grant.iter().chain(record.displaced.iter().map(|displaced| &displaced.grant));
+    grants.filter_map(|grant| grant.refresh_token.as_ref()).map(|token| token.expose().to_owned())
+}
+
+/// Whether `token` can still be used, restored or presented.
+pub(super) fn holds(record: &Record, token: &str) -> bool {
+    let grants = record.grant.iter().chain(record.displaced.iter().map(|displaced| &displaced.grant));
+    let mut tokens =
+        grants.filter_map(|grant| grant.refresh_token.as_ref()).chain(&record.previous_refresh_token);
+    tokens.any(|held| held.expose() == token)
+}
+
+/// Whether `record` has the access token.
+pub(super) fn has_access(record: &Record, token: &str) -> bool {
+    let mut grants = record.grant.iter().chain(record.displaced.iter().map(|displaced| &displaced.grant));
+    grants.any(|grant| grant.access.as_ref().is_some_and(|access| access.token.expose() == token))
+}

@@ -1,0 +1,149 @@
+//! The daemon's lives, from a start to a crash or a stop, on a runtime whose time is virtual.
+
+use std::sync::Arc;
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+use super::chance::Chance;
+use super::clock::SimulatedClock;
+use super::schedule::{Driver, End};
+use super::store::{SimulatedStore, as_written};
+use super::wire::SimulatedProvider;
+use super::world::{NAMES, Shared, Tally, World};
+use crate::grant::{Access, Grant, Issuer, Record};
+use crate::keeper::Keeper;
+use crate::keeper::actor::{Message, spawn_with_dice};
+
+/// How many things happen in a run, beyond the first few.
+const HAPPENINGS: u64 = 12;
+
+/// What a run came to.
+pub(super) struct Outcome {
+    pub(super) tally: Tally,
+    pub(super) fingerprint: u64,
+    pub(super) violation: Option<String>,
+}
+
+/// Runs the schedule of `seed`, and tells of it where `is_told`.
+pub(super) fn run(seed: u64, is_told: bool) -> Outcome {
+    let world = World::new(seed, is_told);
+    let mut chance = Chance::new(seed, 0);
+    let mut left = u32::try_from(8 + chance.below(HAPPENINGS)).unwrap();
+    furnish(&world, &mut chance);
+    loop {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (end, rest) = runtime.block_on(live(&world, Chance::new(chance.next(), 9), left));
+        drop(runtime);
+        // A crash costs some of what was to happen, or a run would never end.
+        left = rest.min(left.saturating_sub(3));
+        let mut guarded = world.lock().unwrap();
+        if end == End::Finished || guarded.violation.is_some() {
+            return Outcome {
+                tally: guarded.tally,
+                fingerprint: guarded.fingerprint,
+                violation: guarded.violation.clone(),
+            };
+        }
+        guarded.event("ends", 0, || format!("{end:?}"));
+        guarded.aftermath();
+        if chance.one_in(3) {
+            guarded.time.reboot();
+            let day = 86_400_000;
+            guarded.time.offset = chance.pick(&[0, 0, 0, 3_000, -53 * 365 * day, 12 * 365 * day]);
+        }
+    }
+}
+
+/// Most accounts have a grant when the first life begins.
+fn furnish(world: &Shared, chance: &mut Chance) {
+    for name in NAMES {
+        if !chance.one_in(5) {
+            sign_in(world, name);
+        }
+    }
+}
+
+/// Alice has signed in, before the first life begins.
+pub(super) fn sign_in(world: &Shared, name: &'static str) {
+    let mut world = world.lock().unwrap();
+    let (client, truth, now) = (world.client(name), world.time.truth(), world.time.wall());
+    let tokens = world.server.consent("alice", &client, truth);
+    world.knows(name).consented(&tokens);
+    let access = Access {
+        token: tokens.access_token,
+        token_type: tokens.token_type,
+        issued_at: now,
+        lifetime: tokens.expires_in.map(|secs| std::time::Duration::from_secs(secs.unsigned_abs())),
+        witnessed: false,
+    };
+    let grant = Grant {
+        generation: 1,
+        issuer: Issuer { client_id: client, origin: "https://api.imgur.com".to_owned() },
+        refresh_token: tokens.refresh_token,
+        access: Some(access),
+        username: tokens.username,
+        account_id: tokens.account_id,
+        granted_at: now,
+        kept: 0,
+        refresh_expires_at: None,
+    };
+    let record = Record { grant: Some(grant), next_generation: 1, ..Record::default() };
+    world.store.durable.insert(name.to_owned(), as_written(&record));
+}
+
+async fn live(world: &Shared, chance: Chance, left: u32) -> (End, u32) {
+    let keeper = start(world);
+    let death = world.lock().unwrap().death.clone();
+    let driver = tokio::spawn(Driver::new(world.clone(), keeper, chance).run(left));
+    let end = tokio::select! {
+        biased;
+        () = death.notified() => (End::Crash, left.saturating_sub(1)),
+        end = driver => end.unwrap(),
+    };
+    world.lock().unwrap().time.end_life();
+    end
+}
+
+/// Starts the keeper in this world, and somebody who looks whenever something has happened.
+pub(super) fn start(shared: &Shared) -> Keeper {
+    let (config, stir) = {
+        let mut world = shared.lock().unwrap();
+        world.begin_life();
+        world.event("starts", 0, String::new);
+        (world.config(), world.stir.clone())
+    };
+    let dice = shared.clone();
+    let keeper = spawn_with_dice(
+        &config,
+        Arc::new(SimulatedProvider(shared.clone())),
+        Arc::new(SimulatedStore(shared.clone())),
+        Arc::new(SimulatedClock(shared.clone())),
+        Box::new(move || dice.lock().unwrap().roll()),
+    );
+    let (auditor, world) = (keeper.clone(), shared.clone());
+    tokio::spawn(async move {
+        loop {
+            stir.notified().await;
+            look(&world, &auditor).await;
+        }
+    });
+    keeper
+}
+
+/// Returns when the keeper has done all that it had to do at this instant, and looks.
+pub(super) async fn look(world: &Shared, keeper: &Keeper) {
+    let (seen, sight) = oneshot::channel();
+    let beholder = world.clone();
+    let inspect = Message::Inspect(Box::new(move |slots| {
+        let mut world = beholder.lock().unwrap();
+        if !world.is_dead() {
+            world.look(slots);
+        }
+        let _ = seen.send(());
+    }));
+    let _ = keeper.messages.send(inspect).await;
+    if sight.await.is_err() {
+        world.lock().unwrap().judge(Err("the keeper has ended".to_owned()));
+    }
+}

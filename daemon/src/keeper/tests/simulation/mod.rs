@@ -1,0 +1,83 @@
+//! The whole keeper in a world that misbehaves: server, store, clock and callers follow a schedule that a seed brings
+//! back, and what must never be is looked for at every step.
+//!
+//! `IMGURD_SEED` replays one seed and tells what happened; `IMGURD_SIMULATION_MINUTES` tries new ones for so long.
+
+mod calls;
+pub(super) mod chance;
+mod clock;
+mod invariants;
+mod knowledge;
+mod life;
+mod month;
+mod schedule;
+mod server;
+mod store;
+mod wire;
+mod world;
+
+use std::env;
+use std::panic::catch_unwind;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rstest::rstest;
+
+use life::{Outcome, run};
+use world::Tally;
+
+/// How many seeds each share tries.
+const SEEDS: u64 = 1250;
+const SHARES: u64 = 8;
+
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok()?.parse().ok()
+}
+
+/// Tries one seed, and says how to try it again.
+fn attempt(seed: u64, is_told: bool) -> Tally {
+    let outcome = catch_unwind(|| run(seed, is_told));
+    let violation = match outcome {
+        Ok(Outcome { violation: None, tally, .. }) => return tally,
+        Ok(Outcome { violation: Some(violation), .. }) => violation,
+        Err(_) => "something panicked".to_owned(),
+    };
+    panic!(
+        "seed {seed}: {violation}\nIMGURD_SEED={seed} cargo test -p imgurd --lib simulation -- --nocapture"
+    );
+}
+
+/// Tries the seeds of this share: the same ones each time, or new ones for as long as is asked for.
+fn attempt_all(share: u64) -> (u64, Tally) {
+    let deadline = number("IMGURD_SIMULATION_MINUTES").map(|minutes| *BEGAN + Duration::from_mins(minutes));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let first = if deadline.is_some() { now * 1_000_000 + share * 100_000 } else { share * SEEDS };
+    let (mut total, mut tried) = (Tally::default(), 0);
+    while deadline.map_or(tried < SEEDS, |deadline| Instant::now() < deadline) {
+        total += attempt(first + tried, false);
+        tried += 1;
+    }
+    (tried, total)
+}
+
+#[rstest]
+fn no_grant_is_lost_and_no_caller_hangs_whatever_happens(#[values(0, 1, 2, 3, 4, 5, 6, 7)] share: u64) {
+    if let Some(seed) = number("IMGURD_SEED") {
+        if seed % SHARES == share {
+            attempt(seed, true);
+        }
+        return;
+    }
+    let (seeds, total) = attempt_all(share);
+    println!("{seeds} seeds: {total:?}");
+}
+
+#[test]
+fn a_seed_brings_the_same_run_back() {
+    for seed in 0..20 {
+        let (one, two) = (run(seed, false), run(seed, false));
+        assert_eq!((one.fingerprint, one.violation), (two.fingerprint, two.violation), "seed {seed}");
+    }
+}

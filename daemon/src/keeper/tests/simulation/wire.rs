@@ -1,0 +1,227 @@
+//! The way between the keeper and the server, and what may be sent on it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use imgurd_proto::RefreshReuse;
+use url::Url;
+
+use super::chance::Chance;
+use super::clock::{EPOCH, Parity, pass};
+use super::knowledge::holds;
+use super::server::{Fate, Server, reading};
+use super::world::{Shared, World, go_on};
+use crate::grant::{Record, Secret};
+use crate::provider::{Answer, Client, Identity, Provider, Reply, TokenRequest, TokenResponse};
+
+/// Requests on their way.
+pub(super) struct Wire {
+    chance: Chance,
+    sent: BTreeMap<u64, Sent>,
+    last: u64,
+}
+
+struct Sent {
+    account: String,
+    client: String,
+    request: TokenRequest,
+    fate: Fate,
+    is_import: bool,
+    /// The token in use, where the one before it is presented.
+    instead_of: Option<String>,
+    arrived: bool,
+    served: Option<TokenResponse>,
+}
+
+impl Wire {
+    pub(super) fn new(chance: Chance) -> Self {
+        Self { chance, sent: BTreeMap::new(), last: 0 }
+    }
+
+    /// Whether the server has replaced what `account` has, and the answer is on its way.
+    pub(super) fn is_being_replaced(&self, account: &str) -> bool {
+        self.sent.values().any(|sent| sent.account == account && sent.served.is_some())
+    }
+
+    /// The daemon is dead: some requests arrive all the same, and nobody hears the answers.
+    pub(super) fn aftermath(&mut self, server: &mut Server, truth: Duration) {
+        for sent in std::mem::take(&mut self.sent).into_values() {
+            if !sent.arrived && reaches(sent.fate) && self.chance.one_in(2) {
+                server.serve(&sent.client, &sent.request, truth);
+            }
+        }
+    }
+}
+
+fn reaches(fate: Fate) -> bool {
+    matches!(fate, Fate::Served | Fate::LostOnTheWayBack)
+}
+
+impl World {
+    fn sends(&mut self, client: &Client, request: TokenRequest) -> (u64, Duration, Duration) {
+        let (fate, there, back) = self.server.plan();
+        let account = client.id.split('-').next().unwrap_or_default().to_owned();
+        let (mut is_import, mut instead_of) = (false, None);
+        if let TokenRequest::Refresh(token) = &request {
+            let token = token.expose();
+            let knows = &self.knowledge[account.as_str()];
+            let in_use = knows.seen.in_use.as_deref();
+            is_import = knows.importing.contains_key(token) && in_use != Some(token);
+            if !is_import && knows.seen.previous.as_deref() == Some(token) && in_use != Some(token) {
+                instead_of = in_use.map(str::to_owned);
+            }
+            let verdict = self.may_send(&account, client, token, is_import, instead_of.is_some());
+            self.judge(verdict);
+            self.tally.refreshes += 1;
+        }
+        self.wire.last += 1;
+        let (number, client) = (self.wire.last, client.id.clone());
+        self.event("sends", number, || format!("{client}: {}, {fate:?}", shown(&request)));
+        let sent =
+            Sent { account, client, request, fate, is_import, instead_of, arrived: false, served: None };
+        self.wire.sent.insert(number, sent);
+        (number, there, back)
+    }
+
+    fn may_send(
+        &self,
+        account: &str,
+        client: &Client,
+        token: &str,
+        is_import: bool,
+        is_previous: bool,
+    ) -> Result<(), String> {
+        let knows = &self.knowledge[account];
+        let durable = self.durable(account);
+        let is_foreign = self.server.client_of(token).is_some_and(|issued_to| issued_to != client.id);
+        // What somebody imports is said to be this client's; the server knows better.
+        if is_foreign && !knows.imported.contains(token) {
+            return Err(format!("{token} was shown for {}, to which it was not issued", client.id));
+        }
+        if self.sleepy {
+            return Err(format!("{token} was sent after sleep had been announced"));
+        }
+        let mut others = self.wire.sent.values().filter(|sent| sent.account == account);
+        if others.any(|sent| match &sent.request {
+            TokenRequest::Refresh(other) => other.expose() == token || sent.is_import == is_import,
+            _ => false,
+        }) {
+            return Err(format!("{token} is the second refresh on its way"));
+        }
+        if !is_recorded(&durable, token) && knows.keeps(token) < 2 {
+            return Err(format!("{token} was sent, and a crash now would not know of it"));
+        }
+        if is_previous && (self.reuse == RefreshReuse::Revokes || !is_confirmed(&durable)) {
+            return Err(format!("{token}, which was replaced, was sent"));
+        }
+        if knows.superseded.contains(token) && !is_previous && !knows.imported.contains(token) {
+            return Err(format!("{token}, which was replaced long ago, was sent"));
+        }
+        Ok(())
+    }
+
+    fn arrives(&mut self, number: u64) {
+        let truth = self.time.truth();
+        let Some(sent) = self.wire.sent.get_mut(&number) else { return };
+        sent.arrived = true;
+        if reaches(sent.fate) {
+            sent.served = self.server.serve(&sent.client, &sent.request, truth);
+        }
+        let fate = sent.fate;
+        self.event("arrives", number, || format!("{number}: {fate:?}"));
+    }
+
+    fn delivers(&mut self, number: u64) -> Answer {
+        let sent = self.wire.sent.remove(&number).expect("an answer belongs to a request");
+        let answer = reading(sent.fate, sent.served);
+        if let Answer::Granted(tokens) = &answer {
+            let truth = self.time.awake();
+            let knows = self.knows(&sent.account);
+            match &sent.request {
+                TokenRequest::Refresh(presented) => {
+                    knows.delivered(presented.expose(), sent.instead_of.as_deref(), tokens, truth);
+                }
+                _ => knows.consented(tokens),
+            }
+        }
+        self.event("delivers", number, || match &answer {
+            Answer::Granted(tokens) => format!(
+                "{number}: {} {:?}",
+                tokens.access_token.expose(),
+                tokens.refresh_token.as_ref().map(Secret::expose)
+            ),
+            other => format!("{number}: {other:?}"),
+        });
+        answer
+    }
+}
+
+fn is_recorded(durable: &Record, token: &str) -> bool {
+    let is_set_aside = durable
+        .displaced
+        .iter()
+        .any(|it| it.grant.refresh_token.as_ref().is_some_and(|held| held.expose() == token));
+    is_set_aside || (durable.in_flight.is_some() && holds(durable, token))
+}
+
+fn is_confirmed(durable: &Record) -> bool {
+    durable.refusal.is_some_and(|refusal| refusal.confirmed && !refusal.previous_tried)
+}
+
+fn shown(request: &TokenRequest) -> &str {
+    match request {
+        TokenRequest::Refresh(token) => token.expose(),
+        TokenRequest::Code { .. } => "a code",
+        TokenRequest::Pin(_) => "a PIN",
+    }
+}
+
+/// The server, as the keeper sees it.
+pub(super) struct SimulatedProvider(pub(super) Shared);
+
+impl Provider for SimulatedProvider {
+    fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
+        let shared = self.0.clone();
+        let planned = {
+            let mut world = shared.lock().unwrap();
+            (!world.is_dead()).then(|| world.sends(&client, request))
+        };
+        Box::pin(async move {
+            go_on(&shared).await;
+            let (number, there, back) = planned.expect("a daemon that lives has sent it");
+            pass(&shared, there, Parity::Even).await;
+            go_on(&shared).await;
+            shared.lock().unwrap().arrives(number);
+            go_on(&shared).await;
+            pass(&shared, back, Parity::Even).await;
+            go_on(&shared).await;
+            let (answer, date) = {
+                let mut world = shared.lock().unwrap();
+                (world.delivers(number), EPOCH + world.time.truth())
+            };
+            go_on(&shared).await;
+            let is_answer = !matches!(&answer, Answer::Transient(it) if it.delivery != crate::provider::Delivery::Answered);
+            Reply { answer, date: is_answer.then_some(date) }
+        })
+    }
+
+    fn identify(&self, _api_url: Url, access_token: Secret) -> BoxFuture<'static, Identity> {
+        let shared = self.0.clone();
+        Box::pin(async move {
+            pass(&shared, Duration::from_millis(200), Parity::Even).await;
+            go_on(&shared).await;
+            let world = shared.lock().unwrap();
+            let token = access_token.expose();
+            match world.server.user_of(token) {
+                _ if world.server.mood != super::server::Mood::Fine => {
+                    Identity::Untold("it is down".to_owned())
+                }
+                Some(user) if world.server.accepts(token, world.time.truth()) => {
+                    Identity::Known(user.to_owned())
+                }
+                _ => Identity::Rejected,
+            }
+        })
+    }
+}

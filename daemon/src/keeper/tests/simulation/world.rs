@@ -1,0 +1,313 @@
+//! Everything outside the keeper, what is known of it, and whether all is as it should be.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use imgurd_proto::{RefreshReuse, Settings};
+use tokio::sync::Notify;
+
+use super::calls::Calls;
+use super::chance::Chance;
+use super::clock::Time;
+use super::knowledge::{Knowledge, Look};
+use super::server::{Rotation, Server};
+use super::store::{Landing, Store, Write, as_written};
+use super::wire::Wire;
+use crate::config::{AccountConfig, Config, RefreshPolicy};
+use crate::grant::Record;
+use crate::keeper::actor::Slot;
+use crate::store::StoreError;
+
+pub(super) type Shared = Arc<Mutex<World>>;
+
+/// The accounts that there may be.
+pub(super) const NAMES: [&str; 2] = ["a", "b"];
+
+/// How an account is configured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    pub(super) listed: bool,
+    pub(super) auto_refresh: bool,
+    /// Which of two clients.
+    pub(super) client: u8,
+}
+
+/// What happened in a run, counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) steps: u64,
+    pub(super) calls: u64,
+    pub(super) refreshes: u64,
+    pub(super) crashes: u64,
+    /// Refresh tokens whose way to the store a crash cut off.
+    pub(super) lost_on_their_way: u64,
+}
+
+/// The world.
+pub(super) struct World {
+    pub(super) time: Time,
+    pub(super) server: Server,
+    pub(super) wire: Wire,
+    pub(super) store: Store,
+    pub(super) calls: Calls,
+    pub(super) knowledge: BTreeMap<&'static str, Knowledge>,
+    pub(super) settings: BTreeMap<&'static str, Setting>,
+    pub(super) reuse: RefreshReuse,
+    /// Whether sleep has been announced.
+    pub(super) sleepy: bool,
+    pub(super) tally: Tally,
+    pub(super) dice: Chance,
+    /// Tells the auditor that something happened.
+    pub(super) stir: Arc<Notify>,
+    /// Tells that the daemon is dead.
+    pub(super) death: Arc<Notify>,
+    /// After how many more events the daemon dies.
+    pub(super) dies_after: Option<u32>,
+    dead: bool,
+    /// What should not have been.
+    pub(super) violation: Option<String>,
+    /// What two runs of one seed have in common.
+    pub(super) fingerprint: u64,
+    pub(super) is_told: bool,
+    steps_at_once: (Duration, u32),
+    /// What had happened by the last look.
+    seen: (u64, Duration, u64),
+}
+
+impl World {
+    pub(super) fn new(seed: u64, is_told: bool) -> Shared {
+        let server = Server::new(Chance::new(seed, 1));
+        let strict = server.rotation == Rotation::Strict || Chance::new(seed, 5).one_in(2);
+        let setting = Setting { listed: true, auto_refresh: true, client: 0 };
+        let world = Self {
+            time: Time::default(),
+            wire: Wire::new(Chance::new(seed, 2)),
+            server,
+            store: Store::new(Chance::new(seed, 3)),
+            calls: Calls::default(),
+            knowledge: NAMES.into_iter().map(|name| (name, Knowledge::default())).collect(),
+            settings: NAMES.into_iter().map(|name| (name, setting)).collect(),
+            reuse: if strict { RefreshReuse::Revokes } else { RefreshReuse::Tolerated },
+            sleepy: false,
+            tally: Tally::default(),
+            dice: Chance::new(seed, 4),
+            stir: Arc::default(),
+            death: Arc::default(),
+            dies_after: None,
+            dead: false,
+            violation: None,
+            fingerprint: seed,
+            is_told,
+            steps_at_once: (Duration::ZERO, 0),
+            seen: (0, Duration::ZERO, 0),
+        };
+        Arc::new(Mutex::new(world))
+    }
+
+    pub(super) fn begin_life(&mut self) {
+        self.dead = false;
+        self.sleepy = false;
+        self.dies_after = None;
+        (self.stir, self.death) = (Arc::default(), Arc::default());
+        self.time.begin_life();
+    }
+
+    /// Takes note of an event that a crash may follow at once.
+    pub(super) fn event(&mut self, what: &str, number: u64, text: impl FnOnce() -> String) {
+        self.fingerprint = what
+            .bytes()
+            .fold(self.fingerprint, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+        let millis = u64::try_from(self.time.truth().as_millis()).unwrap();
+        self.fingerprint = (self.fingerprint ^ number ^ (millis << 8)).wrapping_mul(0x0100_0000_01B3);
+        self.remark(what, text);
+        if let Some(left) = self.dies_after.as_mut() {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.dies_after = None;
+                self.die();
+            }
+        }
+    }
+
+    /// Takes note of what changes nothing outside. Which of two callers is served first in one instant is left to the
+    /// runtime, so this is no part of what two runs have in common.
+    pub(super) fn remark(&mut self, what: &str, text: impl FnOnce() -> String) {
+        if self.is_told {
+            println!("{:>12.3} s  {what:<10} {}", self.time.truth().as_secs_f64(), text());
+        }
+        self.stir.notify_one();
+    }
+
+    pub(super) fn die(&mut self) {
+        self.dead = true;
+        self.death.notify_one();
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    /// Remembers the first thing that should not have been.
+    pub(super) fn judge(&mut self, verdict: Result<(), String>) {
+        if let Err(violation) = verdict.map_err(|text| format!("at {:?}: {text}", self.time.truth())) {
+            self.violation.get_or_insert(violation);
+            self.die();
+        }
+    }
+
+    pub(super) fn knows(&mut self, account: &str) -> &mut Knowledge {
+        self.knowledge.get_mut(account).expect("only the accounts in NAMES are used")
+    }
+
+    pub(super) fn durable(&self, account: &str) -> Record {
+        self.store.durable.get(account).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn client(&self, account: &str) -> String {
+        format!("{account}-{}", self.settings[account].client)
+    }
+
+    pub(super) fn config(&self) -> Config {
+        let account = |name: &str, setting: &Setting| {
+            let settings = Settings {
+                client_id: Some(self.client(name)),
+                auto_refresh: Some(setting.auto_refresh),
+                refresh_reuse: Some(self.reuse),
+                ..Settings::default()
+            };
+            Arc::new(AccountConfig::new(settings, RefreshPolicy::default()).unwrap())
+        };
+        let listed = self.settings.iter().filter(|(_, setting)| setting.listed);
+        Config {
+            accounts: listed.map(|(name, it)| ((*name).to_owned(), account(name, it))).collect(),
+            ..Config::default()
+        }
+    }
+
+    /// The keeper rolls a die at each step, so this sees a machine that spins.
+    pub(super) fn roll(&mut self) -> f64 {
+        self.tally.steps += 1;
+        let awake = self.time.awake();
+        let (at, count) = self.steps_at_once;
+        self.steps_at_once = (awake, if at == awake { count + 1 } else { 0 });
+        assert!(count < 5_000, "the keeper spins");
+        self.dice.unit()
+    }
+
+    pub(super) fn loaded(&mut self, account: &str, result: &Result<Option<Record>, StoreError>) {
+        if self.dead {
+            return;
+        }
+        let has_vanished = matches!(result, Err(StoreError::Vanished(_)));
+        // Whoever signs in for that reason has their way, even where the store then fails.
+        let knows = self.knows(account);
+        knows.vanished = has_vanished || (knows.vanished && result.is_err() && knows.is_moving());
+        self.event("loaded", 0, || format!("{account}: {:?}", result.as_ref().map(Option::is_some)));
+    }
+
+    pub(super) fn begins_to_write(&mut self, account: &str, record: Record, landing: Landing) {
+        if self.dead {
+            return;
+        }
+        if let Some(late) = self.store.late.remove(account)
+            && self.store.chance.one_in(2)
+        {
+            self.land(account, &late);
+        }
+        if landing == Landing::AtOnce {
+            self.land(account, &record);
+        }
+        if self.store.writes.insert(account.to_owned(), Write { record, landing }).is_some() {
+            self.judge(Err(format!("{account} has two writes on their way")));
+        }
+        self.event("writes", 0, || format!("{account}: lands {landing:?}"));
+    }
+
+    pub(super) fn has_written(&mut self, account: &str, result: &Result<(), StoreError>) {
+        if self.dead {
+            return;
+        }
+        if let Some(Write { record, landing }) = self.store.writes.remove(account) {
+            match landing {
+                Landing::AtTheEnd => self.land(account, &record),
+                Landing::Late => drop(self.store.late.insert(account.to_owned(), record)),
+                Landing::AtOnce | Landing::Never => {}
+            }
+        }
+        self.event("written", u64::from(result.is_ok()), || format!("{account}: {result:?}"));
+    }
+
+    /// `record` is durable from now on.
+    fn land(&mut self, account: &str, record: &Record) {
+        self.store.durable.insert(account.to_owned(), as_written(record));
+    }
+
+    /// Looks at every account.
+    pub(super) fn look(&mut self, slots: &BTreeMap<String, Slot>) {
+        let sight = (self.tally.steps, self.time.truth(), self.fingerprint);
+        if std::mem::replace(&mut self.seen, sight) == sight {
+            return;
+        }
+        let (truth, awake, wall) = (self.time.truth(), self.time.awake(), self.time.wall());
+        let nothing = Record::default();
+        let mut verdict = Ok(());
+        for (name, knowledge) in &mut self.knowledge {
+            let slot = slots.get(*name);
+            let durable = self.store.durable.get(*name).unwrap_or(&nothing);
+            let memory = slot.and_then(|slot| slot.account.known());
+            if slot.is_none() {
+                // Whoever was removed comes back as after a restart.
+                knowledge.rejected.clear();
+            }
+            let seen = knowledge.examine(&Look { memory, durable, truth, awake });
+            let seen = seen
+                .and_then(|()| slot.map_or(Ok(()), |slot| super::invariants::examine(slot, durable, wall)));
+            verdict = verdict.and(seen.map_err(|text| format!("{name}: {text}")));
+        }
+        self.judge(verdict);
+    }
+
+    /// The daemon is dead. What was on its way takes its course without it.
+    pub(super) fn aftermath(&mut self) {
+        self.tally.crashes += 1;
+        self.wire.aftermath(&mut self.server, self.time.truth());
+        for (account, write) in std::mem::take(&mut self.store.writes) {
+            if write.landing != Landing::AtOnce && self.store.chance.one_in(2) {
+                self.land(&account, &write.record);
+            }
+        }
+        for (account, record) in std::mem::take(&mut self.store.late) {
+            if self.store.chance.one_in(2) {
+                self.land(&account, &record);
+            }
+        }
+        for name in NAMES {
+            let (durable, truth) = (self.durable(name), self.time.truth());
+            match self.knows(name).crashed(&durable, truth) {
+                Ok(lost) => self.tally.lost_on_their_way += lost,
+                Err(text) => self.judge(Err(format!("{name}: {text}"))),
+            }
+        }
+        let verdict = self.calls.cut_off(self.time.awake());
+        self.judge(verdict);
+    }
+}
+
+/// Returns at once, or never where the daemon is dead: nothing reaches it, and it reaches nothing.
+pub(super) async fn go_on(world: &Shared) {
+    if world.lock().unwrap().is_dead() {
+        pending::<()>().await;
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.calls += other.calls;
+        self.refreshes += other.refreshes;
+        self.crashes += other.crashes;
+        self.lost_on_their_way += other.lost_on_their_way;
+    }
+}
