@@ -65,6 +65,8 @@ impl Site {
         let bed = if store == Store::File { Testbed::file() } else { Testbed::new() };
         // What is written at `trace` would be measured with the rest.
         bed.set_env("RUST_LOG", "info");
+        // As the service's unit has it.
+        bed.set_env("MALLOC_ARENA_MAX", "1");
         let disk = (ground == Ground::Disk).then(disk);
         if let Some(disk) = &disk {
             bed.set_env("XDG_STATE_HOME", disk.path());
