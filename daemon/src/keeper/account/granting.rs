@@ -230,6 +230,7 @@ impl Account {
         self.forget_old_displaced(now);
         let at = self.displaced_at(now);
         self.record.displaced.push(Displaced { grant, at });
+        self.shelf = Shelf::Read;
         self.ledger.touch_grant()
     }
 

@@ -226,3 +226,16 @@ fn what_was_asked_while_the_store_was_read_is_for_the_client_that_was_configured
     assert_eq!(displaced(&bench), ["RT2"]);
     assert_eq!(bench.disk.displaced[0].grant.issuer, issuer());
 }
+
+#[test]
+fn a_grant_set_aside_where_another_has_vanished_is_not_lost_when_that_comes_back() {
+    let mut bench = Bench::new(Settings::default());
+    let vanished = StoreError::Vanished("The grant is not there; unlock the keyring".to_owned());
+    bench.feed(Event::Loaded(Err(vanished)));
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.feed(another_client());
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
+    bench.save();
+    assert_eq!(displaced(&bench), ["RT2"]);
+}
