@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Account, DEFAULT_WAIT_MS, Flow, Secret, Settings, Token};
+use crate::{Account, DEFAULT_WAIT_MS, Flow, Permit, Secret, Settings, Token};
 
 /// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
 /// minutes, and writing after it.
@@ -213,6 +213,36 @@ methods! {
 
     /// Asks for the store to be unlocked, raising its own prompt where it has one.
     UnlockStore -> Done {}
+
+    /// Lists what was decided about applications, and is remembered.
+    ListPermits -> SomePermits {}
+
+    /// Decides about an application and an account, and has that remembered.
+    SetPermit -> Done {
+        /// The application, as `ListPermits` and refusals call it.
+        application: String,
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// Whether it may use the account.
+        allow: bool,
+    }
+
+    /// Forgets what was decided.
+    RemovePermit -> Done {
+        /// The application.
+        application: String,
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    }
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SomePermits {
+    /// The permits, by application and account.
+    pub permits: Vec<Permit>,
 }
 
 /// A token.

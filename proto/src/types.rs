@@ -25,6 +25,19 @@ pub struct Token {
     pub username: Option<String>,
 }
 
+/// What was decided about an application and an account, and is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permit {
+    /// The application: the name of its sandbox or of its systemd unit, `unknown`, or `remote`.
+    pub application: String,
+    /// The account.
+    pub account: String,
+    /// Whether it may use the account.
+    pub allow: bool,
+    /// When that was decided, in Unix seconds.
+    pub since: i64,
+}
+
 /// What an account is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
