@@ -11,6 +11,7 @@ use imgurd_proto::{
 };
 use tokio::sync::watch;
 
+use crate::access::Caller;
 use crate::config::{Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::keeper::{Keeper, Watcher};
@@ -33,21 +34,21 @@ impl Api {
         Self { keeper, logins, desk }
     }
 
-    pub(super) async fn get_token(&self, call: GetToken) -> Result<TokenReply, Error> {
+    pub(super) async fn get_token(&self, caller: &Caller, call: GetToken) -> Result<TokenReply, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
         let patience = patience(call.wait_ms)?;
         Ok(TokenReply { token: self.keeper.token(call.account.as_deref(), min_valid, patience).await? })
     }
 
-    pub(super) async fn reject_token(&self, call: RejectToken) -> Result<TokenReply, Error> {
+    pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<TokenReply, Error> {
         let patience = patience(call.wait_ms)?;
         Ok(TokenReply {
             token: self.keeper.reject(call.account.as_deref(), call.access_token, patience).await?,
         })
     }
 
-    pub(super) async fn refresh(&self, call: Refresh) -> Result<TokenReply, Error> {
+    pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<TokenReply, Error> {
         Ok(TokenReply { token: self.keeper.refresh(call.account.as_deref(), patience(call.wait_ms)?).await? })
     }
 

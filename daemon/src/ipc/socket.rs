@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use imgurd_proto::Error;
+use imgurd_proto::{Error, Wire};
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
@@ -108,11 +108,11 @@ impl LocalSocket {
     }
 
     fn admit(&self, stream: &UnixStream) -> Result<(Caller, OwnedSemaphorePermit), Error> {
-        let caller = Caller::of(stream).map_err(|error| {
+        let caller = Caller::of(stream, Wire::Socket).map_err(|error| {
             tracing::warn!(%error, "refused a caller whom the kernel does not name");
             Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
         })?;
-        let caller = caller.admit()?;
+        caller.admit()?;
         let place = self.places.clone().try_acquire_owned().map_err(|_| self.full())?;
         Ok((caller, place))
     }

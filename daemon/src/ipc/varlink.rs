@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::turns::{Line, Turns};
 use super::{Api, LocalSocket};
+use crate::access::Caller;
 use crate::keeper::SignedIn;
 
 /// How long a caller may take to read an answer. One who has stopped reading is hung up on.
@@ -54,9 +55,9 @@ pub async fn serve(socket: LocalSocket, api: Api) {
     let mut turns = Turns::default();
     loop {
         let (stream, caller, place) = socket.accept().await;
-        let (api, line) = (api.clone(), turns.line(caller));
+        let (api, line) = (api.clone(), turns.line(&caller));
         tokio::spawn(async move {
-            if let Err(error) = converse(stream, &line, &api).await {
+            if let Err(error) = converse(stream, &caller, &line, &api).await {
                 tracing::debug!(%error, "hung up on a caller");
             }
             drop(place);
@@ -64,7 +65,7 @@ pub async fn serve(socket: LocalSocket, api: Api) {
     }
 }
 
-async fn converse(mut stream: UnixStream, line: &Line, api: &Api) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, caller: &Caller, line: &Line, api: &Api) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let mut calls = Calls { reader, buffer: Vec::new(), consumed: 0, at_end: false };
     let mut answers = Answers { writer };
@@ -74,7 +75,7 @@ async fn converse(mut stream: UnixStream, line: &Line, api: &Api) -> io::Result<
         let answered = tokio::select! {
             // In this order: what can be answered at once is, with no look at the connection.
             biased;
-            answered = answer(&call, api, &mut answers) => answered,
+            answered = answer(&call, caller, api, &mut answers) => answered,
             // One that has to wait does so without its turn.
             () = async { turn.pass().await; calls.hung_up().await } => return Ok(()),
         };
@@ -104,8 +105,13 @@ impl From<ServiceError> for Failure {
     }
 }
 
-async fn answer(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> io::Result<()> {
-    let Some(one) = dispatch(call, api, answers).await? else {
+async fn answer(
+    call: &Call<Box<RawValue>>,
+    caller: &Caller,
+    api: &Api,
+    answers: &mut Answers<'_>,
+) -> io::Result<()> {
+    let Some(one) = dispatch(call, caller, api, answers).await? else {
         return Ok(());
     };
     if call.oneway { Ok(()) } else { answers.write(&one).await }
@@ -114,6 +120,7 @@ async fn answer(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>
 /// The one answer to a call; nothing where a stream has been given instead.
 async fn dispatch(
     call: &Call<Box<RawValue>>,
+    caller: &Caller,
     api: &Api,
     answers: &mut Answers<'_>,
 ) -> io::Result<Option<Vec<u8>>> {
@@ -121,9 +128,9 @@ async fn dispatch(
         return fail(not_found(call)).map(Some);
     };
     let answered = match (interface, method) {
-        (INTERFACE, GetToken::NAME) => one(arguments(call), |it| api.get_token(it)).await,
-        (INTERFACE, RejectToken::NAME) => one(arguments(call), |it| api.reject_token(it)).await,
-        (INTERFACE, Refresh::NAME) => one(arguments(call), |it| api.refresh(it)).await,
+        (INTERFACE, GetToken::NAME) => one(arguments(call), |it| api.get_token(caller, it)).await,
+        (INTERFACE, RejectToken::NAME) => one(arguments(call), |it| api.reject_token(caller, it)).await,
+        (INTERFACE, Refresh::NAME) => one(arguments(call), |it| api.refresh(caller, it)).await,
         (INTERFACE, ListAccounts::NAME) => one(arguments(call), async |it| api.list_accounts(&it)).await,
         (INTERFACE, AddAccount::NAME) => one(arguments(call), |it| api.add_account(it)).await,
         (INTERFACE, SetAccount::NAME) => one(arguments(call), |it| api.set_account(it)).await,

@@ -15,7 +15,7 @@ use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
 use super::dictionary::{Dictionary, arguments, dictionary};
 use super::objects::Objects;
 use super::{Error, gone, memfd};
-use crate::access::Admitted;
+use crate::access::{Admitted, Caller};
 use crate::consent::Login;
 use crate::ipc::Api;
 
@@ -38,10 +38,16 @@ impl Manager {
         Ok((objects, admitted))
     }
 
-    async fn token(&self, account: String, min_valid_s: i32, wait_ms: i32) -> Result<Token, Error> {
+    async fn token(
+        &self,
+        caller: &Caller,
+        account: String,
+        min_valid_s: i32,
+        wait_ms: i32,
+    ) -> Result<Token, Error> {
         let call =
             GetToken { account: Some(account), min_valid_s: given(min_valid_s), wait_ms: given(wait_ms) };
-        Ok(self.api.get_token(call).await?.token)
+        Ok(self.api.get_token(caller, call).await?.token)
     }
 
     /// Tells how `login` ends. Until then it goes on, even if its caller leaves the bus: who called with `busctl` has
@@ -77,8 +83,8 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let _admitted = self.admit(&header).await?;
-        self.token(account, min_valid_s, wait_ms).await.map(plain)
+        let (_, admitted) = self.admit(&header).await?;
+        self.token(admitted.caller(), account, min_valid_s, wait_ms).await.map(plain)
     }
 
     /// As GetToken, with the access token in a sealed memory file, so that no monitor of the bus sees it.
@@ -90,8 +96,8 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedFd, Error> {
-        let _admitted = self.admit(&header).await?;
-        let token = self.token(account, min_valid_s, wait_ms).await?;
+        let (_, admitted) = self.admit(&header).await?;
+        let token = self.token(admitted.caller(), account, min_valid_s, wait_ms).await?;
         memfd::sealed(&token.access_token).map_err(|error| {
             Error::TemporarilyUnavailable(format!("There is no descriptor to be had ({error}); try again"))
         })
@@ -107,9 +113,9 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let _admitted = self.admit(&header).await?;
+        let (_, admitted) = self.admit(&header).await?;
         let call = RejectToken { account: Some(account), access_token, wait_ms: given(wait_ms) };
-        Ok(plain_reply(self.api.reject_token(call).await?))
+        Ok(plain_reply(self.api.reject_token(admitted.caller(), call).await?))
     }
 
     /// Hands out a new access token, whatever the clock says.
@@ -120,9 +126,9 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let _admitted = self.admit(&header).await?;
+        let (_, admitted) = self.admit(&header).await?;
         let call = Refresh { account: Some(account), wait_ms: given(wait_ms) };
-        Ok(plain_reply(self.api.refresh(call).await?))
+        Ok(plain_reply(self.api.refresh(admitted.caller(), call).await?))
     }
 
     /// Lists all accounts, or the one that is named, with their settings. Nothing secret is in it.

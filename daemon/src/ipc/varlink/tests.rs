@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
+use imgurd_proto::Wire;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
-use crate::access::Caller;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk};
 use crate::consent::Logins;
@@ -43,9 +43,9 @@ impl Daemon {
     fn connection(&mut self, pid: i32, words: &[u8]) -> (UnixStream, JoinHandle<io::Result<()>>) {
         let (caller, stream) = UnixStream::pair().unwrap();
         assert_eq!(rustix::io::write(&caller, words).unwrap(), words.len());
-        let line = self.turns.line(Caller { uid: 0, pid: Some(pid) });
-        let api = self.api.clone();
-        (caller, tokio::spawn(async move { converse(stream, &line, &api).await }))
+        let who = Caller::new(0, Some(pid), Wire::Socket);
+        let (line, api) = (self.turns.line(&who), self.api.clone());
+        (caller, tokio::spawn(async move { converse(stream, &who, &line, &api).await }))
     }
 }
 
