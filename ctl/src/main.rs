@@ -10,6 +10,7 @@ mod init;
 mod input;
 mod login;
 mod output;
+mod permit;
 mod registration;
 mod settings;
 mod status;
@@ -53,6 +54,7 @@ fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Unlock => grant::unlock(app),
         Command::Status { account, watch: false } => status::status(app, account.as_deref()),
         Command::Status { account, watch: true } => watch::watch(app, account),
+        Command::Permit(command) => permit::permit(app, command),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

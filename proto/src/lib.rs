@@ -30,7 +30,7 @@ pub use method::{
     SetAccount, SetPermit, SomeAccounts, SomePermits, TokenReply, UnlockStore, Watch,
 };
 pub use secret::Secret;
-pub use types::{Account, ClientAuth, Flow, Permit, RefreshReuse, Settings, State, Token};
+pub use types::{Account, ClientAuth, Flow, Permit, RefreshReuse, Settings, State, Token, Wire};
 
 /// The interface as Varlink text, the single truth about methods, fields and errors.
 pub const INTERFACE_TEXT: &str = include_str!("org.imgurd.Keeper1.varlink");

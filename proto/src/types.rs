@@ -38,6 +38,30 @@ pub struct Permit {
     pub since: i64,
 }
 
+/// How a caller reached the keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wire {
+    /// The local socket.
+    Socket,
+    /// The socket for callers forwarded from other machines.
+    Remote,
+    /// The session bus.
+    Bus,
+}
+
+impl Wire {
+    /// Its name on the wire and for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Remote => "remote",
+            Self::Bus => "bus",
+        }
+    }
+}
+
 /// What an account is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use imgurd_proto::{Error, Permit};
 use rustix::fs::OFlags;
@@ -87,17 +88,20 @@ impl Permits {
     ///
     /// # Errors
     /// Where the file is damaged, or cannot be written: nothing is remembered then.
-    pub async fn set(&self, permit: Permit) -> Result<(), Error> {
-        if permit.application.is_empty() || permit.application.len() > LONGEST {
-            let reason = "an application's name has 1 to 255 bytes; see `imgurctl permit list` for how it is written";
+    pub async fn set(&self, application: String, account: String, allow: bool) -> Result<(), Error> {
+        if application.is_empty() || application.len() > LONGEST {
+            let reason =
+                "an application's name has 1 to 255 bytes; see `imgurctl permit list` for how it is written";
             return Err(Error::invalid("application", reason));
         }
-        self.change(|table| {
+        self.change(move |table| {
             if table.len() >= MOST {
-                let reason = format!("There are {MOST} permits already; revoke some with `imgurctl permit revoke`");
+                let reason =
+                    format!("There are {MOST} permits already; revoke some with `imgurctl permit revoke`");
                 return Err(Error::invalid("application", reason));
             }
-            table.insert((permit.application.clone(), permit.account.clone()), permit);
+            let key = (application.clone(), account.clone());
+            table.insert(key, Permit { application, account, allow, since: now() });
             Ok(())
         })
         .await
@@ -108,12 +112,13 @@ impl Permits {
     /// # Errors
     /// Where there is none, the file is damaged, or cannot be written.
     pub async fn remove(&self, application: String, account: String) -> Result<(), Error> {
-        self.change(|table| {
+        self.change(move |table| {
             let key = (application, account);
             if table.remove(&key).is_none() {
                 let (application, account) = key;
-                let reason =
-                    format!("Nothing is remembered of {application} and {account}; see `imgurctl permit list`");
+                let reason = format!(
+                    "Nothing is remembered of {application} and {account}; see `imgurctl permit list`"
+                );
                 return Err(Error::invalid("application", reason));
             }
             Ok(())
@@ -202,6 +207,12 @@ fn write(path: &Path, table: &Table) -> io::Result<()> {
     durable::replace(path, &text)
 }
 
+/// Unix time, in seconds.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_secs().try_into().unwrap_or(i64::MAX)
+}
+
 fn damaged(damage: &str) -> Error {
     Error::StoreUnavailable { reason: damage.to_owned() }
 }
@@ -212,7 +223,10 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
 }
 
 fn stopping() -> Error {
-    Error::TemporarilyUnavailable { reason: "imgurd is stopping; try again in a moment".to_owned(), retry_at: None }
+    Error::TemporarilyUnavailable {
+        reason: "imgurd is stopping; try again in a moment".to_owned(),
+        retry_at: None,
+    }
 }
 
 #[cfg(test)]
@@ -222,8 +236,8 @@ mod tests {
 
     use super::*;
 
-    fn permit(application: &str, allow: bool) -> Permit {
-        Permit { application: application.to_owned(), account: "me".to_owned(), allow, since: 7 }
+    async fn set(permits: &Permits, application: &str, allow: bool) -> Result<(), Error> {
+        permits.set(application.to_owned(), "me".to_owned(), allow).await
     }
 
     fn home() -> (tempfile::TempDir, PathBuf) {
@@ -237,9 +251,9 @@ mod tests {
         let (_home, path) = home();
         let permits = Permits::load(path.clone());
         assert_eq!(permits.get("org.example.App", "me"), None);
-        permits.set(permit("org.example.App", false)).await.unwrap();
-        permits.set(permit("org.example.App", true)).await.unwrap();
-        permits.set(permit("org.example.Other", false)).await.unwrap();
+        set(&permits, "org.example.App", false).await.unwrap();
+        set(&permits, "org.example.App", true).await.unwrap();
+        set(&permits, "org.example.Other", false).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let again = Permits::load(path);
         assert_eq!(again.all().unwrap(), permits.all().unwrap());
@@ -261,13 +275,13 @@ mod tests {
             let permits = Permits::load(path.clone());
             assert!(permits.damage().unwrap().contains("permits"), "{damage}");
             assert!(matches!(permits.all(), Err(Error::StoreUnavailable { .. })));
-            let set = permits.set(permit("org.example.App", true)).await;
-            assert!(matches!(set, Err(Error::StoreUnavailable { .. })), "{set:?}");
+            let kept = set(&permits, "org.example.App", true).await;
+            assert!(matches!(kept, Err(Error::StoreUnavailable { .. })), "{kept:?}");
             assert_eq!(permits.get("org.example.App", "me"), None);
             assert_eq!(fs::read_to_string(&path).unwrap(), damage);
             fs::remove_file(&path).unwrap();
             assert_eq!(permits.damage(), None);
-            permits.set(permit("org.example.App", true)).await.unwrap();
+            set(&permits, "org.example.App", true).await.unwrap();
         }
     }
 
@@ -275,7 +289,7 @@ mod tests {
     async fn a_file_that_others_can_write_is_not_believed() {
         let (_home, path) = home();
         let permits = Permits::load(path.clone());
-        permits.set(permit("org.example.App", true)).await.unwrap();
+        set(&permits, "org.example.App", true).await.unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
         let again = Permits::load(path);
         assert_eq!(again.get("org.example.App", "me"), None);
@@ -287,7 +301,7 @@ mod tests {
         let (home, path) = home();
         let permits = Permits::load(path);
         fs::write(home.path().join("imgurd"), "in the way").unwrap();
-        assert!(permits.set(permit("org.example.App", true)).await.is_err());
+        assert!(set(&permits, "org.example.App", true).await.is_err());
         assert_eq!(permits.get("org.example.App", "me"), None);
     }
 }

@@ -18,7 +18,7 @@ pub enum Needs {
 }
 
 /// What each method of each interface needs, by its full name. One that is not here is refused to everybody.
-pub const METHODS: [(&str, Needs); 29] = [
+const METHODS: [(&str, Needs); 29] = [
     ("org.imgurd.Keeper1.GetToken", Needs::Token),
     ("org.imgurd.Keeper1.GetTokenFd", Needs::Token),
     ("org.imgurd.Keeper1.RejectToken", Needs::Token),
@@ -58,8 +58,7 @@ pub fn needs(method: &str) -> Option<Needs> {
 
 /// What is to be done about a caller who wants an account's token: what names both the application and the account comes
 /// first, and what is written in the configuration before what was remembered.
-#[must_use]
-pub fn rule(
+pub(super) fn rule(
     access: &Access,
     class: Class,
     application: Option<&str>,

@@ -146,7 +146,10 @@ mod tests {
         for (text, line) in [
             ("[access]\nunsandboxed = \"maybe\"\n", "line 2"),
             ("[access]\nsandbox = \"ask\"\n", "line 2"),
-            ("[accounts.a]\nclient_id = \"x\"\n[accounts.a.access]\n\"org.example.App\" = \"yes\"\n", "line 4"),
+            (
+                "[accounts.a]\nclient_id = \"x\"\n[accounts.a.access]\n\"org.example.App\" = \"yes\"\n",
+                "line 4",
+            ),
             ("[accounts.a]\nclient_id = \"x\"\naccess = \"deny\"\n", "line 3"),
         ] {
             let reason = parse(text).unwrap_err().reason;

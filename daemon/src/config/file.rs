@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn rules_on_who_gets_tokens_survive_a_change() {
-        let (_directory, file) = file("[accounts.a]\nclient_id = \"x\"\n\n[accounts.a.access]\nremote = \"deny\"\n");
+        let (_directory, file) =
+            file("[accounts.a]\nclient_id = \"x\"\n\n[accounts.a.access]\nremote = \"deny\"\n");
         let before = file.load().unwrap().access;
         let config =
             file.set("a", &Settings { auto_refresh: Some(false), ..Settings::default() }, false).unwrap();

@@ -1,6 +1,7 @@
 //! The promises of imgurd, kept by the real daemon and the real client.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
+mod access;
 mod browser;
 mod callback;
 mod clock;
