@@ -211,3 +211,94 @@ fn permitting(title: &str, account: &str) -> String {
 fn denied(reason: impl Into<String>) -> Error {
     Error::AccessDenied { reason: reason.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::Identity;
+    use super::*;
+    use crate::config::{ConfigFile, parse};
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    fn caller(application: Application, wire: Wire) -> Caller {
+        let caller = Caller::new(0, None, wire);
+        caller.identity.set(Identity { application, program: None }).unwrap();
+        caller
+    }
+
+    fn sandboxed(name: &str) -> Caller {
+        caller(Application::Sandbox(name.to_owned()), Wire::Bus)
+    }
+
+    /// A gate with these rules, and with nobody to ask.
+    fn gate(rules: &str, home: &tempfile::TempDir) -> Gate {
+        let config = Arc::new(parse(rules).unwrap());
+        let desk = Arc::new(Desk::new(ConfigFile::new(PathBuf::new()), config));
+        Gate::new(desk, Permits::load(home.path().join("permits")), Asking::new().0)
+    }
+
+    #[test]
+    fn a_sandbox_has_no_name_that_anything_else_has() {
+        for (name, title) in [
+            ("org.example.App", "org.example.App"),
+            ("snap.firefox", "snap.firefox"),
+            ("org.example.service", "sandbox:org.example.service"),
+            ("org.example.scope", "sandbox:org.example.scope"),
+            ("unknown", "sandbox:unknown"),
+            ("remote", "sandbox:remote"),
+        ] {
+            assert_eq!(sandboxed(name).title().as_deref(), Some(title));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_permit_is_for_one_application_and_one_account() {
+        let home = tempfile::tempdir().unwrap();
+        let gate = gate("", &home);
+        gate.permits().set("org.example.App".to_owned(), "me".to_owned(), true).await.unwrap();
+        let app = sandboxed("org.example.App");
+        assert_eq!(gate.token(&app, "me", WAIT).await, Ok(WAIT));
+        assert!(gate.sees(&app, "me") && !gate.sees(&app, "you"));
+        for (caller, account) in [(&app, "you"), (&sandboxed("org.example.Other"), "me")] {
+            let refused = gate.token(caller, account, WAIT).await.unwrap_err().to_string();
+            assert!(refused.contains("imgurctl permit allow"), "{refused}");
+        }
+        assert!(gate.enter(&app, Needs::Own).is_err() && gate.enter(&app, Needs::OwnToken).is_err());
+    }
+
+    #[tokio::test]
+    async fn who_comes_from_another_machine_is_that_whatever_it_is_here() {
+        let home = tempfile::tempdir().unwrap();
+        let gate = gate("", &home);
+        let sshd = caller(Application::Unit("ssh.service".to_owned()), Wire::Remote);
+        gate.permits().set("ssh.service".to_owned(), "me".to_owned(), true).await.unwrap();
+        assert!(gate.token(&sshd, "me", WAIT).await.is_err());
+        assert!(gate.enter(&sshd, Needs::Own).is_err());
+        gate.permits().set("remote".to_owned(), "me".to_owned(), true).await.unwrap();
+        assert_eq!(gate.token(&sshd, "me", WAIT).await, Ok(WAIT));
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_has_no_name_that_anything_could_be_given_to() {
+        let home = tempfile::tempdir().unwrap();
+        let gone = caller(Application::Gone, Wire::Socket);
+        let careful = gate("", &home);
+        careful.permits().set("gone".to_owned(), "me".to_owned(), true).await.unwrap();
+        assert!(careful.token(&gone, "me", WAIT).await.is_err());
+        let open = gate("[access]\nsandboxed = \"allow\"\n", &home);
+        assert_eq!(open.token(&gone, "me", WAIT).await, Ok(WAIT));
+    }
+
+    #[tokio::test]
+    async fn a_program_of_ones_own_manages_accounts_whose_tokens_it_does_not_get() {
+        let home = tempfile::tempdir().unwrap();
+        let own = caller(Application::Unknown, Wire::Socket);
+        let strict = gate("[access]\nunsandboxed = \"deny\"\n", &home);
+        assert!(strict.token(&own, "me", WAIT).await.is_err());
+        assert!(strict.sees(&own, "me") && strict.enter(&own, Needs::Own).is_ok());
+        let usual = gate("", &home);
+        assert_eq!(usual.token(&own, "me", WAIT).await, Ok(WAIT));
+    }
+}

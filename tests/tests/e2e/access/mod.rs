@@ -133,3 +133,29 @@ fn callers_from_other_machines_take_nobodys_place_here() {
     assert!(!held.is_empty());
     scene.token();
 }
+
+/// Listens at two places and becomes a program that is passed both, as by systemd.
+const PASS: &str = "
+import fcntl, os, socket, sys
+sockets = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+for listener, path in zip(sockets, sys.argv[1:3]):
+    listener.bind(path)
+    listener.listen()
+high = [fcntl.fcntl(listener, fcntl.F_DUPFD, 10) for listener in sockets]
+for number, descriptor in enumerate(high, 3):
+    os.dup2(descriptor, number)
+os.environ.update(LISTEN_FDS='2', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='remote:imgurd.socket')
+os.execv(sys.argv[3], sys.argv[3:])
+";
+
+#[test]
+fn the_socket_that_systemd_calls_remote_is_for_other_machines_though_it_comes_first() {
+    let bed = Testbed::memory();
+    let places = ["first", "second"].map(|name| bed.root().join(name).to_str().unwrap().to_owned());
+    bed.launch_by(["/usr/bin/python3", "-c", PASS].map(ToOwned::to_owned).into_iter().chain(places.clone()));
+    let _daemon = bed.daemon();
+    let [first, second] = places.map(|place| Wire::connect(place.as_ref()).call("Refresh", &json!({})));
+    assert!(reason(&first).contains("Another machine"), "{first}");
+    assert_eq!(error_of(&second), "NoSuchAccount");
+    assert!(!bed.socket().exists() && !bed.remote_socket().exists(), "those that were passed will do");
+}
