@@ -1,13 +1,16 @@
 //! Asking the person: once, and within the caller's patience.
 
+use futures_util::future::join_all;
+use imgurd_proto::dbus::KeeperProxy;
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{
     ACCOUNT, APPLICATION, Bus, Output, Program, Sandbox, Scene, Testbed, binary, in_time,
 };
-use imgurd_tests::wire::{Wire, token_of};
+use imgurd_tests::wire::Wire;
 use serde_json::json;
 
 use super::reason;
+use crate::dbus::{arrived, keeper};
 use crate::notify::Server;
 
 const WHOLE: &[&str] = &["actions", "body", "body-markup"];
@@ -33,19 +36,25 @@ fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
     let (scene, _bus) = asking();
     in_time(async {
         let mut server = Server::start(&scene.bed, WHOLE).await;
-        let mut callers: Vec<_> = (0..20).map(|_| call(&scene, 20_000)).collect();
+        let keeper = keeper(&scene.bed).await;
+        // Who calls is known from here on, so that what has arrived waits for the one answer already.
+        keeper.list_accounts("").await.unwrap();
+        let ask = |keeper: KeeperProxy<'static>| async move { keeper.get_token("", -1, -1).await };
+        let calls: Vec<_> = (0..20).map(|_| tokio::spawn(ask(keeper.clone()))).collect();
         let question = server.notified().await;
+        arrived(&keeper).await;
         let whole = format!(" wants to use your Imgur account {ACCOUNT}");
         assert!(question.summary.ends_with(&whole), "{}", question.summary);
         server.press(question.id, "allow-once").await;
-        for caller in &mut callers {
-            token_of(&caller.answer());
+        for answer in join_all(calls).await {
+            answer.unwrap().unwrap();
         }
         // Nothing was remembered of that, so the next is a question again; whoever does not answer has denied it.
         let mut late = call(&scene, 1500);
         let question = server.notified().await;
         assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
-        assert!(reason(&late.answer()).contains("was not answered"));
+        let late = tokio::task::spawn_blocking(move || late.answer()).await.unwrap();
+        assert!(reason(&late).contains("was not answered"), "{late}");
         // One who has left is asked about no more.
         let gone = call(&scene, 20_000);
         let question = server.notified().await;

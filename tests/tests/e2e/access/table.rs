@@ -73,9 +73,8 @@ fn methods() -> Vec<&'static str> {
 /// Arguments with which each does no harm where it is allowed.
 fn arguments(method: &str) -> Value {
     match method {
-        "GetToken" | "ListAccounts" | "Watch" => json!({ "account": ACCOUNT }),
+        "GetToken" | "Refresh" | "ListAccounts" | "Watch" => json!({ "account": ACCOUNT }),
         "RejectToken" => json!({ "account": ACCOUNT, "access_token": "another" }),
-        "Refresh" => json!({ "account": ACCOUNT }),
         "AddAccount" => json!({ "account": "a/b", "settings": {} }),
         "ImportGrant" => json!({ "account": "nobodys", "text": "x" }),
         "CompleteLogin" => json!({ "login_id": "none", "response": "x" }),
