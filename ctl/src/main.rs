@@ -8,6 +8,7 @@ mod grant;
 mod hidden;
 mod init;
 mod input;
+mod journal;
 mod login;
 mod output;
 mod registration;
@@ -53,6 +54,7 @@ fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Unlock => grant::unlock(app),
         Command::Status { account, watch: false } => status::status(app, account.as_deref()),
         Command::Status { account, watch: true } => watch::watch(app, account),
+        Command::Journal { account, follow } => journal::journal(app, account, follow),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

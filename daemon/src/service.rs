@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::access::journal;
 use crate::bus::Bus;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk, StoreKind};
@@ -30,6 +31,8 @@ use crate::{network, notify, sleep};
 
 /// How long stopping waits for answers on their way: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
+/// How long it waits for the journal, whose disk may be one that does not answer.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +82,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store, clock);
     let desk = Arc::new(Desk::new(file, config));
     let logins = Logins::new(keeper.clone());
-    let api = Api::new(keeper.clone(), logins.clone(), desk.clone());
+    let journal = journal::spawn(state.join("journal"));
+    let api = Api::new(keeper.clone(), logins.clone(), desk.clone(), journal.clone());
     // Until the very end: the machine is not to fall asleep over a last answer.
     let mut senses = JoinSet::new();
     senses.spawn(sleep::heed(Bus::system(), keeper.clone()));
@@ -114,6 +118,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     if timeout(LAST_ANSWERS, keeper.drain()).await.is_err() {
         tracing::warn!("stopped before the store or the server answered");
     }
+    let _ = timeout(LAST_LINES, journal.end()).await;
     Ok(())
 }
 

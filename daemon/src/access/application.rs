@@ -70,7 +70,7 @@ impl Identity {
     /// must not have begun after its call: whoever got the number of a caller that has ended is not taken for them.
     pub(super) fn of(pid: Option<i32>, since: Duration) -> Self {
         let gone = Self { application: Application::Gone, program: None };
-        let Some(pid) = pid.and_then(Pid::from_raw) else { return gone };
+        let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else { return gone };
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return gone };
         let identity = read(pid);
         let began = fs::read_to_string(file(pid, "stat")).ok().and_then(|stat| beginning(&stat));

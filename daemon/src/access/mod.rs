@@ -2,6 +2,7 @@
 
 mod application;
 mod bus;
+pub mod journal;
 
 use std::io;
 use std::sync::OnceLock;
@@ -13,6 +14,7 @@ use tokio::net::UnixStream;
 
 pub use application::{Application, Identity};
 pub use bus::{Admitted, BusCallers};
+pub use journal::Journal;
 
 /// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
 #[derive(Debug)]

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, GetToken,
-    ImportGrant, ListAccounts, Login as LoginCall, Logout, OneAccount, Refresh, RejectToken, RemoveAccount,
-    RestoreGrant, Secret, SetAccount, Settings, SomeAccounts, TokenReply, Watch,
+    ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount, Refresh, RejectToken,
+    RemoveAccount, RestoreGrant, Secret, SetAccount, Settings, SomeAccounts, Token, TokenReply, Watch,
 };
 use tokio::sync::watch;
 
-use crate::access::Caller;
+use crate::access::journal::Reading;
+use crate::access::{Caller, Journal};
 use crate::config::{Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::keeper::{Keeper, Watcher};
@@ -25,31 +26,48 @@ pub struct Api {
     keeper: Keeper,
     logins: Logins,
     desk: Arc<Desk>,
+    journal: Journal,
 }
 
 impl Api {
     /// The interface to these.
     #[must_use]
-    pub fn new(keeper: Keeper, logins: Logins, desk: Arc<Desk>) -> Self {
-        Self { keeper, logins, desk }
+    pub fn new(keeper: Keeper, logins: Logins, desk: Arc<Desk>, journal: Journal) -> Self {
+        Self { keeper, logins, desk, journal }
     }
 
     pub(super) async fn get_token(&self, caller: &Caller, call: GetToken) -> Result<TokenReply, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
         let patience = patience(call.wait_ms)?;
-        Ok(TokenReply { token: self.keeper.token(call.account.as_deref(), min_valid, patience).await? })
+        let token = self.keeper.token(call.account.as_deref(), min_valid, patience).await?;
+        Ok(self.hand_out(caller, GetToken::NAME, token))
     }
 
     pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<TokenReply, Error> {
         let patience = patience(call.wait_ms)?;
-        Ok(TokenReply {
-            token: self.keeper.reject(call.account.as_deref(), call.access_token, patience).await?,
-        })
+        let token = self.keeper.reject(call.account.as_deref(), call.access_token, patience).await?;
+        Ok(self.hand_out(caller, RejectToken::NAME, token))
     }
 
     pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<TokenReply, Error> {
-        Ok(TokenReply { token: self.keeper.refresh(call.account.as_deref(), patience(call.wait_ms)?).await? })
+        let token = self.keeper.refresh(call.account.as_deref(), patience(call.wait_ms)?).await?;
+        Ok(self.hand_out(caller, Refresh::NAME, token))
+    }
+
+    /// No token leaves without a note of who has it.
+    fn hand_out(&self, caller: &Caller, method: &str, token: Token) -> TokenReply {
+        self.journal.granted(caller, method, &token.account);
+        TokenReply { token }
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The journal of one account, which may be one that is gone, or of all.
+    pub(super) async fn read_journal(&self, account: Option<String>, follow: bool) -> Result<Reading, Error> {
+        self.journal.read(account, follow).await
     }
 
     pub(super) fn list_accounts(&self, call: &ListAccounts) -> Result<SomeAccounts, Error> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use imgurd_proto::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo};
 use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, GetToken, INTERFACE, INTERFACE_TEXT, ImportGrant,
-    ListAccounts, Login, LoginReply, Logout, Method, OneAccount, Refresh, RejectToken, RemoveAccount,
-    RestoreGrant, SetAccount, UnlockStore, Watch,
+    JournalReply, ListAccounts, Login, LoginReply, Logout, Method, OneAccount, ReadJournal, Refresh,
+    RejectToken, RemoveAccount, RestoreGrant, SetAccount, UnlockStore, Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ error ExpectedMore ()
 pub async fn serve(socket: LocalSocket, api: Api) {
     let mut turns = Turns::default();
     loop {
-        let (stream, caller, place) = socket.accept().await;
+        let (stream, caller, place) = socket.accept(api.journal()).await;
         let (api, line) = (api.clone(), turns.line(&caller));
         tokio::spawn(async move {
             if let Err(error) = converse(stream, &caller, &line, &api).await {
@@ -146,6 +146,7 @@ async fn dispatch(
             one(arguments(call), async |_: UnlockStore| api.unlock_store().await).await
         }
         (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
+        (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),
         (INTERFACE, Watch::NAME) => return streamed(watch(call, api, answers).await),
         ("org.varlink.service", "GetInfo") => encode(Ok(info())),
         ("org.varlink.service", "GetInterfaceDescription") => {
@@ -210,6 +211,24 @@ async fn watch(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>)
     }
     let reason = "There is nothing left to watch; see `imgurctl account list`".to_owned();
     Err(Error::TemporarilyUnavailable { reason, retry_at: None }.into())
+}
+
+async fn read_journal(
+    call: &Call<Box<RawValue>>,
+    api: &Api,
+    answers: &mut Answers<'_>,
+) -> Result<(), StreamEnd> {
+    let call: ReadJournal = streaming(call)?;
+    let follow = call.follow.unwrap_or(false);
+    let mut reading = api.read_journal(call.account, follow).await?;
+    while let Some(entry) = reading.past() {
+        answers.stream(JournalReply { entry: Some(entry) }, true).await?;
+    }
+    answers.stream(JournalReply::default(), follow).await?;
+    while let Some(entry) = reading.future().await? {
+        answers.stream(JournalReply { entry: Some(entry) }, true).await?;
+    }
+    Ok(())
 }
 
 /// The arguments of a call, or the name of the one that is missing or of another type.

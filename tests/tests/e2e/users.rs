@@ -24,7 +24,7 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-fn ctl_as_nobody(bed: &Testbed, arguments: &[&str]) -> Output {
+pub(crate) fn ctl_as_nobody(bed: &Testbed, arguments: &[&str]) -> Output {
     let mut command = bed.command(AS_NOBODY[0]);
     command.args(&AS_NOBODY[1..]).arg(binary("imgurctl")).args(arguments).current_dir("/");
     bed.start(command).finish()

@@ -34,7 +34,8 @@ pub(super) struct Objects {
 
 impl Objects {
     pub(super) fn new(connection: Connection, api: Api) -> Arc<Self> {
-        let (callers, told, telling) = Default::default();
+        let callers = BusCallers::new(api.journal().clone());
+        let (told, telling) = Default::default();
         Arc::new(Self { connection, api, callers, told, telling })
     }
 

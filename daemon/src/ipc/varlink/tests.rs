@@ -8,6 +8,7 @@ use imgurd_proto::Wire;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
+use crate::access::journal;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk};
 use crate::consent::Logins;
@@ -25,7 +26,8 @@ fn api() -> Api {
     let (config, clock) = (Arc::new(Config::default()), Arc::new(SystemClock::new().unwrap()));
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), Arc::<MemoryStore>::default(), clock);
     let desk = Desk::new(ConfigFile::new(PathBuf::new()), config);
-    Api::new(keeper.clone(), Logins::new(keeper), Arc::new(desk))
+    let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
+    Api::new(keeper.clone(), Logins::new(keeper), Arc::new(desk), journal)
 }
 
 /// Processes that call the same daemon.
