@@ -143,8 +143,7 @@ fn sandbox(unit: &str) -> Option<String> {
         let id = instance.rsplit_once('-').map_or(instance, |(id, _)| id);
         return Some(unescaped(id)).filter(|id| !id.is_empty());
     }
-    let is_unit = unit.ends_with(".scope") || unit.ends_with(".service");
-    snap(unit).filter(|_| is_unit)
+    unit.strip_suffix(".scope").or_else(|| unit.strip_suffix(".service")).and_then(snap)
 }
 
 /// The snap's name in `snap.NAME.APP…`, which is how its units and labels are called.

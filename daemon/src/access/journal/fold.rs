@@ -8,7 +8,7 @@ use imgurd_proto::JournalEntry;
 use tokio::time::Instant;
 
 /// How long entries that are alike are counted before they are told of.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// How many kinds are counted at a time. One more, and all are told of, and counted anew.
 const KINDS: usize = 256;
