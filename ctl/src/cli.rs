@@ -160,6 +160,15 @@ pub(crate) enum Command {
     /// Decide which programs may use which accounts, and see what was decided
     #[command(subcommand)]
     Permit(PermitCommand),
+    /// Show who was handed a token, when and how, and who was refused one
+    #[command(after_help = "Example:\n  imgurctl journal --follow --json | while read -r entry; do …; done")]
+    Journal {
+        /// Only this account's; all where none is named
+        account: Option<String>,
+        /// Go on with each entry as it is made
+        #[arg(long, short)]
+        follow: bool,
+    },
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  imgurctl completions bash > ~/.local/share/bash-completion/completions/imgurctl"

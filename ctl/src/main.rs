@@ -8,6 +8,7 @@ mod grant;
 mod hidden;
 mod init;
 mod input;
+mod journal;
 mod login;
 mod output;
 mod permit;
@@ -55,6 +56,7 @@ fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Status { account, watch: false } => status::status(app, account.as_deref()),
         Command::Status { account, watch: true } => watch::watch(app, account),
         Command::Permit(command) => permit::permit(app, command),
+        Command::Journal { account, follow } => journal::journal(app, account, follow),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::access::{Asking, Gate, Permits};
+use crate::access::{Asking, Gate, Permits, journal};
 use crate::bus::Bus;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk, StoreKind};
@@ -32,6 +32,8 @@ use crate::{network, notify, sleep};
 
 /// How long stopping waits for answers on their way: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
+/// How long it waits for the journal, whose disk may be one that does not answer.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// What `imgurd-remote.socket` calls the socket that it passes.
 const REMOTE: &str = "remote";
@@ -86,7 +88,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let logins = Logins::new(keeper.clone());
     let (asking, questions) = Asking::new();
     let gate = Gate::new(desk.clone(), Permits::load(state.join("permits")), asking);
-    let api = Api::new(keeper.clone(), logins.clone(), desk.clone(), gate);
+    let journal = journal::spawn(state.join("journal"));
+    let api = Api::new(keeper.clone(), logins.clone(), desk.clone(), gate, journal.clone());
     // Until the very end: the machine is not to fall asleep over a last answer.
     let mut senses = JoinSet::new();
     senses.spawn(sleep::heed(Bus::system(), keeper.clone()));
@@ -125,6 +128,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     if timeout(LAST_ANSWERS, keeper.drain()).await.is_err() {
         tracing::warn!("stopped before the store or the server answered");
     }
+    let _ = timeout(LAST_LINES, journal.end()).await;
     Ok(())
 }
 

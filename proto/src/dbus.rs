@@ -179,6 +179,10 @@ pub trait Keeper {
     /// Forgets what was decided.
     fn remove_permit(&self, application: &str, account: &str) -> Result<(), Error>;
 
+    /// Who was handed a token or was refused one, the oldest first, by the names of
+    /// [`JournalEntry`](crate::JournalEntry)'s fields; `""` means all accounts here.
+    fn read_journal(&self, account: &str) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
+
     /// A login begun on this bus has ended; `outcome` is [`SIGNED_IN`], or why not.
     #[zbus(signal)]
     fn login_finished(&self, login_id: &str, account: &str, outcome: &str) -> zbus::Result<()>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Account, DEFAULT_WAIT_MS, Flow, Permit, Secret, Settings, Token};
+use crate::{Account, DEFAULT_WAIT_MS, Flow, JournalEntry, Permit, Secret, Settings, Token};
 
 /// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
 /// minutes, and writing after it.
@@ -236,6 +236,16 @@ methods! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
     }
+
+    /// Reads who was handed a token, and who was refused one.
+    ReadJournal -> JournalReply, streams true {
+        /// Only of this account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// Whether to go on with each entry as it is made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        follow: Option<bool>,
+    }
 }
 
 /// What is remembered.
@@ -291,6 +301,14 @@ impl LoginReply {
     pub fn of(login_id: String) -> Self {
         Self { login_id, url: None, paste: None, account: None, note: None }
     }
+}
+
+/// An entry of the journal.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct JournalReply {
+    /// The entry; absent once, where those before are all there are so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<JournalEntry>,
 }
 
 /// Nothing but the fact that it is done.

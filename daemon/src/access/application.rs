@@ -70,7 +70,7 @@ impl Identity {
     /// must not have begun after its call: whoever got the number of a caller that has ended is not taken for them.
     pub(super) fn of(pid: Option<i32>, since: Duration) -> Self {
         let gone = Self { application: Application::Gone, program: None };
-        let Some(pid) = pid.and_then(Pid::from_raw) else { return gone };
+        let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else { return gone };
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return gone };
         let identity = read(pid);
         let began = fs::read_to_string(file(pid, "stat")).ok().and_then(|stat| beginning(&stat));
@@ -143,8 +143,7 @@ fn sandbox(unit: &str) -> Option<String> {
         let id = instance.rsplit_once('-').map_or(instance, |(id, _)| id);
         return Some(unescaped(id)).filter(|id| !id.is_empty());
     }
-    let is_unit = unit.ends_with(".scope") || unit.ends_with(".service");
-    snap(unit).filter(|_| is_unit)
+    unit.strip_suffix(".scope").or_else(|| unit.strip_suffix(".service")).and_then(snap)
 }
 
 /// The snap's name in `snap.NAME.APP…`, which is how its units and labels are called.

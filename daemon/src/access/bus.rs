@@ -10,7 +10,7 @@ use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
-use super::{Caller, uptime};
+use super::{Caller, Journal, uptime};
 
 /// How many callers are remembered. The next one empties the memory: asking again costs a round trip.
 const REMEMBERED: usize = 512;
@@ -26,6 +26,7 @@ const CALLS_EACH: usize = 256;
 pub struct BusCallers {
     known: Mutex<HashMap<OwnedUniqueName, Arc<Known>>>,
     calls: Arc<Semaphore>,
+    journal: Journal,
 }
 
 #[derive(Debug)]
@@ -51,13 +52,13 @@ impl Admitted {
     }
 }
 
-impl Default for BusCallers {
-    fn default() -> Self {
-        Self { known: Mutex::default(), calls: Arc::new(Semaphore::new(CALLS)) }
-    }
-}
-
 impl BusCallers {
+    /// None so far. Those who may not call are noted in `journal`.
+    #[must_use]
+    pub fn new(journal: Journal) -> Self {
+        Self { known: Mutex::default(), calls: Arc::new(Semaphore::new(CALLS)), journal }
+    }
+
     /// Lets the call with this header begin, if who sent it may call at all, and there are not too many.
     pub async fn admit(&self, connection: &Connection, header: &Header<'_>) -> Result<Admitted, Error> {
         let sender = header.sender().ok_or_else(unknown)?;
@@ -67,7 +68,7 @@ impl BusCallers {
             tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
             unknown()
         })?;
-        caller.admit()?;
+        caller.admit().inspect_err(|error| self.journal.denied(caller, None, None, error))?;
         Ok(Admitted { caller: caller.clone(), _of_all: of_all, _of_the_caller: of_the_caller })
     }
 

@@ -4,6 +4,7 @@ mod application;
 mod asking;
 mod bus;
 mod gate;
+pub mod journal;
 mod permits;
 mod policy;
 
@@ -19,6 +20,7 @@ pub use application::{Application, Identity};
 pub use asking::{Answer, Asking, Question, Questions};
 pub use bus::{Admitted, BusCallers};
 pub use gate::Gate;
+pub use journal::Journal;
 pub use permits::Permits;
 pub use policy::{Needs, needs};
 

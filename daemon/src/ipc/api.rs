@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, GetToken,
-    ImportGrant, ListAccounts, Login as LoginCall, Logout, OneAccount, Refresh, RejectToken, RemoveAccount,
-    RemovePermit, RestoreGrant, Secret, SetAccount, SetPermit, Settings, SomeAccounts, SomePermits,
-    TokenReply, Watch,
+    ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount, Refresh, RejectToken,
+    RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount, SetPermit, Settings, SomeAccounts,
+    SomePermits, Token, TokenReply, Watch,
 };
 use tokio::sync::watch;
 
-use crate::access::{Caller, Gate};
+use crate::access::journal::Reading;
+use crate::access::{Caller, Gate, Journal, Needs};
 use crate::config::{Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::keeper::{Keeper, Watcher};
@@ -27,13 +28,14 @@ pub struct Api {
     logins: Logins,
     desk: Arc<Desk>,
     gate: Gate,
+    journal: Journal,
 }
 
 impl Api {
     /// The interface to these.
     #[must_use]
-    pub fn new(keeper: Keeper, logins: Logins, desk: Arc<Desk>, gate: Gate) -> Self {
-        Self { keeper, logins, desk, gate }
+    pub fn new(keeper: Keeper, logins: Logins, desk: Arc<Desk>, gate: Gate, journal: Journal) -> Self {
+        Self { keeper, logins, desk, gate, journal }
     }
 
     /// Who is let through.
@@ -41,34 +43,63 @@ impl Api {
         &self.gate
     }
 
+    /// Lets the caller come with a call of `method`, which needs this.
+    pub(super) fn enter(&self, caller: &Caller, needs: Needs, method: &str) -> Result<(), Error> {
+        let name = method.rsplit('.').next();
+        self.gate.enter(caller, needs).inspect_err(|error| self.journal.denied(caller, name, None, error))
+    }
+
     /// The account that is meant, once the caller is let have its token, and what is then left of `wait_ms`.
     async fn admit(
         &self,
         caller: &Caller,
+        method: &str,
         account: Option<&str>,
         wait_ms: Option<i64>,
     ) -> Result<(String, Duration), Error> {
         let patience = patience(wait_ms)?;
         let name = self.keeper.resolve(account)?;
-        let left = self.gate.token(caller, &name, patience).await?;
+        let left = self.gate.token(caller, &name, patience).await;
+        let left = left.inspect_err(|error| self.journal.denied(caller, Some(method), Some(&name), error))?;
         Ok((name, left))
     }
 
     pub(super) async fn get_token(&self, caller: &Caller, call: GetToken) -> Result<TokenReply, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
-        let (name, patience) = self.admit(caller, call.account.as_deref(), call.wait_ms).await?;
-        Ok(TokenReply { token: self.keeper.token(Some(&name), min_valid, patience).await? })
+        let (name, patience) =
+            self.admit(caller, GetToken::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.token(Some(&name), min_valid, patience).await?;
+        Ok(self.hand_out(caller, GetToken::NAME, token))
     }
 
     pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<TokenReply, Error> {
-        let (name, patience) = self.admit(caller, call.account.as_deref(), call.wait_ms).await?;
-        Ok(TokenReply { token: self.keeper.reject(Some(&name), call.access_token, patience).await? })
+        let (name, patience) =
+            self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.reject(Some(&name), call.access_token, patience).await?;
+        Ok(self.hand_out(caller, RejectToken::NAME, token))
     }
 
     pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<TokenReply, Error> {
-        let (name, patience) = self.admit(caller, call.account.as_deref(), call.wait_ms).await?;
-        Ok(TokenReply { token: self.keeper.refresh(Some(&name), patience).await? })
+        let (name, patience) =
+            self.admit(caller, Refresh::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.refresh(Some(&name), patience).await?;
+        Ok(self.hand_out(caller, Refresh::NAME, token))
+    }
+
+    /// No token leaves without a note of who has it.
+    fn hand_out(&self, caller: &Caller, method: &str, token: Token) -> TokenReply {
+        self.journal.granted(caller, method, &token.account);
+        TokenReply { token }
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The journal of one account, which may be one that is gone, or of all.
+    pub(super) async fn read_journal(&self, account: Option<String>, follow: bool) -> Result<Reading, Error> {
+        self.journal.read(account, follow).await
     }
 
     pub(super) fn list_accounts(&self, caller: &Caller, call: &ListAccounts) -> Result<SomeAccounts, Error> {

@@ -25,7 +25,7 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::varlink::frame;
-use crate::access::Caller;
+use crate::access::{Caller, Journal};
 
 /// How many callers are served at a time, where there are descriptors for as many.
 const CONNECTIONS: usize = 1024;
@@ -98,14 +98,15 @@ impl LocalSocket {
         Self { wire, listener, size, places, leaving }
     }
 
-    /// The next caller of our own user, and their place, which is free again when it is dropped.
-    pub(super) async fn accept(&self) -> (UnixStream, Caller, OwnedSemaphorePermit) {
+    /// The next caller of our own user, and their place, which is free again when it is dropped. Others are noted in
+    /// `journal`.
+    pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, OwnedSemaphorePermit) {
         let (mut pause, longest) = ACCEPT_PAUSES;
         loop {
             match self.listener.accept().await {
                 Ok(Stream::UdSocket(stream)) => {
                     let stream = UnixStream::from(stream);
-                    match self.admit(&stream) {
+                    match self.admit(&stream, journal) {
                         Ok((caller, place)) => return (stream, caller, place),
                         Err(error) => self.refuse(stream, &error),
                     }
@@ -121,12 +122,12 @@ impl LocalSocket {
         }
     }
 
-    fn admit(&self, stream: &UnixStream) -> Result<(Caller, OwnedSemaphorePermit), Error> {
+    fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, OwnedSemaphorePermit), Error> {
         let caller = Caller::of(stream, self.wire).map_err(|error| {
             tracing::warn!(%error, "refused a caller whom the kernel does not name");
             Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
         })?;
-        caller.admit()?;
+        caller.admit().inspect_err(|error| journal.denied(&caller, None, None, error))?;
         let place = self.places.clone().try_acquire_owned().map_err(|_| self.full())?;
         Ok((caller, place))
     }

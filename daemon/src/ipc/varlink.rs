@@ -9,8 +9,9 @@ use std::time::Duration;
 use imgurd_proto::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo};
 use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, GetToken, INTERFACE, INTERFACE_TEXT, ImportGrant,
-    ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, Refresh, RejectToken,
-    RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit, UnlockStore, Watch,
+    JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, ReadJournal,
+    Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit, UnlockStore,
+    Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,7 @@ error ExpectedMore ()
 pub async fn serve(socket: LocalSocket, api: Api) {
     let mut turns = Turns::default();
     loop {
-        let (stream, caller, place) = socket.accept().await;
+        let (stream, caller, place) = socket.accept(api.journal()).await;
         let (api, line) = (api.clone(), turns.line(&caller));
         tokio::spawn(async move {
             if let Err(error) = converse(stream, &caller, &line, &api).await {
@@ -131,7 +132,7 @@ async fn dispatch(
     let Some(needs) = needs(&call.method) else {
         return fail(not_found(call)).map(Some);
     };
-    if let Err(error) = api.gate().enter(caller, needs) {
+    if let Err(error) = api.enter(caller, needs, &call.method) {
         return fail(error).map(Some);
     }
     let answered = match (interface, method) {
@@ -160,6 +161,7 @@ async fn dispatch(
         (INTERFACE, SetPermit::NAME) => one(arguments(call), |it| api.set_permit(it)).await,
         (INTERFACE, RemovePermit::NAME) => one(arguments(call), |it| api.remove_permit(it)).await,
         (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
+        (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),
         (INTERFACE, Watch::NAME) => return streamed(watch(call, caller, api, answers).await),
         ("org.varlink.service", "GetInfo") => encode(Ok(info())),
         ("org.varlink.service", "GetInterfaceDescription") => {
@@ -232,6 +234,24 @@ async fn watch(
     }
     let reason = "There is nothing left to watch; see `imgurctl account list`".to_owned();
     Err(Error::TemporarilyUnavailable { reason, retry_at: None }.into())
+}
+
+async fn read_journal(
+    call: &Call<Box<RawValue>>,
+    api: &Api,
+    answers: &mut Answers<'_>,
+) -> Result<(), StreamEnd> {
+    let call: ReadJournal = streaming(call)?;
+    let follow = call.follow.unwrap_or(false);
+    let mut reading = api.read_journal(call.account, follow).await?;
+    while let Some(entry) = reading.past() {
+        answers.stream(JournalReply { entry: Some(entry) }, true).await?;
+    }
+    answers.stream(JournalReply::default(), follow).await?;
+    while let Some(entry) = reading.future().await? {
+        answers.stream(JournalReply { entry: Some(entry) }, true).await?;
+    }
+    Ok(())
 }
 
 /// The arguments of a call, or the name of the one that is missing or of another type.

@@ -15,6 +15,7 @@ mod durable;
 mod failures;
 mod grants;
 mod identity;
+mod journal;
 mod keyring;
 mod lifecycle;
 mod network;

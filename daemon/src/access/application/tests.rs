@@ -102,7 +102,7 @@ fn a_live_caller_is_named_with_its_program() {
 
 #[test]
 fn who_cannot_be_named_is_trusted_no_more_than_a_sandbox() {
-    for pid in [None, Some(0), Some(i32::MAX)] {
+    for pid in [None, Some(0), Some(-1), Some(i32::MAX)] {
         let identity = Identity::of(pid, uptime());
         assert_eq!(identity.application, Application::Gone);
         assert!(identity.application.is_sandboxed());

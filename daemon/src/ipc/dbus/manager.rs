@@ -1,6 +1,7 @@
 //! `org.imgurd.Keeper1`: the keeper's methods, with plain arguments that any tool can write.
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use imgurd_proto::dbus::{SIGNED_IN, account_path};
@@ -304,6 +305,20 @@ impl Manager {
         let _admitted = self.admit(&header).await?;
         self.api.remove_permit(RemovePermit { application, account: Some(account) }).await?;
         Ok(())
+    }
+
+    /// Lists who was handed a token and who was refused one, the oldest first; of one account, or of all where it is
+    /// "". Nothing secret is in it.
+    #[zbus(out_args("entries"))]
+    async fn read_journal(
+        &self,
+        account: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+        let _admitted = self.admit(&header).await?;
+        let account = Some(account).filter(|account| !account.is_empty());
+        let mut reading = self.api.read_journal(account, false).await?;
+        Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
     }
 
     /// A login begun on this bus has ended: outcome is "signed-in", or a sentence on why not.

@@ -35,7 +35,8 @@ pub(super) struct Objects {
 
 impl Objects {
     pub(super) fn new(connection: Connection, api: Api) -> Arc<Self> {
-        let (callers, told, telling) = Default::default();
+        let callers = BusCallers::new(api.journal().clone());
+        let (told, telling) = Default::default();
         Arc::new(Self { connection, api, callers, told, telling })
     }
 
@@ -51,7 +52,7 @@ impl Objects {
             tracing::error!(method, "nothing says who may call this");
             Error::AccessDenied { reason: format!("Nobody may call {method}; see `imgurd --version`") }
         })?;
-        self.api.gate().enter(admitted.caller(), needs)?;
+        self.api.enter(admitted.caller(), needs, &method)?;
         Ok(admitted)
     }
 

@@ -8,7 +8,7 @@ use imgurd_proto::Wire;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
-use crate::access::{Asking, Gate, Permits};
+use crate::access::{Asking, Gate, Permits, journal};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk};
 use crate::consent::Logins;
@@ -27,7 +27,8 @@ fn api() -> Api {
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), Arc::<MemoryStore>::default(), clock);
     let desk = Arc::new(Desk::new(ConfigFile::new(PathBuf::new()), config));
     let gate = Gate::new(desk.clone(), Permits::load(PathBuf::new()), Asking::new().0);
-    Api::new(keeper.clone(), Logins::new(keeper), desk, gate)
+    let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
+    Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal)
 }
 
 /// Processes that call the same daemon.
