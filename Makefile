@@ -16,7 +16,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 # The demo and the tests share one build: crates come out differently where the tests' own features are left out.
 BUILD = $(CARGO) build --workspace --all-targets --locked
 
-UNITS       = imgurd.service imgurd.socket
+UNITS       = imgurd.service imgurd.socket imgurd-remote.socket
 PROGRAMS    = imgurd imgurctl
 COMPLETIONS = $(BASHDIR)/imgurctl $(ZSHDIR)/_imgurctl $(FISHDIR)/imgurctl.fish
 

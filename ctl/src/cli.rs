@@ -157,6 +157,18 @@ pub(crate) enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// Decide which programs may use which accounts, and see what was decided
+    #[command(subcommand)]
+    Permit(PermitCommand),
+    /// Show who was handed a token, when and how, and who was refused one
+    #[command(after_help = "Example:\n  imgurctl journal --follow --json | while read -r entry; do …; done")]
+    Journal {
+        /// Only this account's; all where none is named
+        account: Option<String>,
+        /// Go on with each entry as it is made
+        #[arg(long, short)]
+        follow: bool,
+    },
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  imgurctl completions bash > ~/.local/share/bash-completion/completions/imgurctl"
@@ -203,6 +215,28 @@ pub(crate) enum AccountCommand {
         /// The account
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PermitCommand {
+    /// List what was decided, here or by answering a notification
+    List,
+    /// Let a program use an account without asking
+    #[command(after_help = "Example:\n  imgurctl permit allow org.example.App me")]
+    Allow(Whom),
+    /// Refuse an account to a program without asking
+    Deny(Whom),
+    /// Forget what was decided about a program and an account
+    Revoke(Whom),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Whom {
+    /// The program: its Flatpak's id, `snap.` and its snap's name, or its systemd unit; `unknown` for those without any
+    /// of these, `remote` for those on other machines
+    pub(crate) application: String,
+    /// The account; the default one where none is named
+    pub(crate) account: Option<String>,
 }
 
 #[derive(Args, Debug)]

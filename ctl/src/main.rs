@@ -8,8 +8,10 @@ mod grant;
 mod hidden;
 mod init;
 mod input;
+mod journal;
 mod login;
 mod output;
+mod permit;
 mod registration;
 mod settings;
 mod status;
@@ -53,6 +55,8 @@ fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Unlock => grant::unlock(app),
         Command::Status { account, watch: false } => status::status(app, account.as_deref()),
         Command::Status { account, watch: true } => watch::watch(app, account),
+        Command::Permit(command) => permit::permit(app, command),
+        Command::Journal { account, follow } => journal::journal(app, account, follow),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

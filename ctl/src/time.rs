@@ -72,7 +72,8 @@ pub(crate) fn relative_and_clock(at: i64, now: i64) -> String {
     }
 }
 
-fn clock(at: i64, format: &str) -> String {
+/// By the clock on the wall here.
+pub(crate) fn clock(at: i64, format: &str) -> String {
     Timestamp::from_second(at).map_or_else(
         |_| "beyond the calendar".into(),
         |time| time.to_zoned_datetime(TimeZone::system()).strftime(format).to_string(),

@@ -91,6 +91,6 @@ impl Screen<'_> {
 }
 
 /// A watch has no end of its own.
-fn ended() -> Failure {
+pub(crate) fn ended() -> Failure {
     ClientError::from(io::Error::from(io::ErrorKind::UnexpectedEof)).into()
 }

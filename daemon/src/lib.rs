@@ -5,6 +5,7 @@ pub mod bus;
 pub mod clock;
 pub mod config;
 pub mod consent;
+mod durable;
 pub mod grant;
 pub mod ipc;
 pub mod keeper;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::{env, io};
 
 use anyhow::{Context, bail};
+use imgurd_proto::Wire;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::access::{Asking, Gate, Permits, journal};
 use crate::bus::Bus;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk, StoreKind};
@@ -30,6 +32,11 @@ use crate::{network, notify, sleep};
 
 /// How long stopping waits for answers on their way: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
+/// How long it waits for the journal, whose disk may be one that does not answer.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// What `imgurd-remote.socket` calls the socket that it passes.
+const REMOTE: &str = "remote";
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -79,20 +86,27 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store, clock);
     let desk = Arc::new(Desk::new(file, config));
     let logins = Logins::new(keeper.clone());
-    let api = Api::new(keeper.clone(), logins.clone(), desk.clone());
+    let (asking, questions) = Asking::new();
+    let gate = Gate::new(desk.clone(), Permits::load(state.join("permits")), asking);
+    let journal = journal::spawn(state.join("journal"));
+    let api = Api::new(keeper.clone(), logins.clone(), desk.clone(), gate, journal.clone());
     // Until the very end: the machine is not to fall asleep over a last answer.
     let mut senses = JoinSet::new();
     senses.spawn(sleep::heed(Bus::system(), keeper.clone()));
     senses.spawn(network::heed(keeper.clone()));
     let mut wires = JoinSet::new();
     let mut notifier = None;
-    wires.spawn(ipc::serve(socket(&options)?, api.clone()));
-    if !options.no_dbus {
+    for socket in sockets(&options)? {
+        wires.spawn(ipc::serve(socket, api.clone()));
+    }
+    if options.no_dbus {
+        drop(questions);
+    } else {
         let (trying, tried) = oneshot::channel();
         wires.spawn(ipc::dbus::serve(api, bus.clone(), trying));
         let _ = tried.await;
         let clock = Box::new(SystemClock::new().context("no timer to be had")?);
-        notifier = Some(notify::spawn(keeper.clone(), logins, desk.clone(), bus.clone(), clock));
+        notifier = Some(notify::spawn(keeper.clone(), logins, desk.clone(), bus.clone(), clock, questions));
     }
     notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
@@ -114,6 +128,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     if timeout(LAST_ANSWERS, keeper.drain()).await.is_err() {
         tracing::warn!("stopped before the store or the server answered");
     }
+    let _ = timeout(LAST_LINES, journal.end()).await;
     Ok(())
 }
 
@@ -180,11 +195,38 @@ fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
     KeySource::File(file.path().parent().unwrap_or(Path::new(".")).join(key_file))
 }
 
-fn socket(options: &Options) -> anyhow::Result<LocalSocket> {
-    if let Some(passed) = ListenFd::from_env().take_unix_listener(0)? {
-        return Ok(LocalSocket::inherit(passed.into())?);
+/// The local socket, and beside it the one for callers from other machines. The service does without that.
+fn sockets(options: &Options) -> anyhow::Result<Vec<LocalSocket>> {
+    let (local, remote) = passed()?;
+    let path = options.socket.clone().unwrap_or_else(ipc::socket_path);
+    let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket), Ok)?;
+    let remote = remote.map_or_else(
+        || LocalSocket::bind(&ipc::remote_path(&path), Wire::Remote).map(Some),
+        |it| Ok(Some(it)),
+    );
+    let remote = remote.unwrap_or_else(|error| {
+        tracing::warn!(error = format!("{error:#}"), "other machines cannot call");
+        None
+    });
+    Ok([Some(local), remote].into_iter().flatten().collect())
+}
+
+/// What systemd passed, told apart by name (`FileDescriptorName=`, `sd_listen_fds_with_names(3)`): the order is nobody's
+/// promise.
+fn passed() -> anyhow::Result<(Option<LocalSocket>, Option<LocalSocket>)> {
+    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let names: Vec<_> = names.split(':').collect();
+    let mut passed = ListenFd::from_env();
+    let (mut local, mut remote) = (None, None);
+    for index in 0..passed.len() {
+        let Some(listener) = passed.take_unix_listener(index)? else { continue };
+        if names.get(index) == Some(&REMOTE) {
+            remote.get_or_insert(LocalSocket::inherit(listener.into(), Wire::Remote)?);
+        } else {
+            local.get_or_insert(LocalSocket::inherit(listener.into(), Wire::Socket)?);
+        }
     }
-    LocalSocket::bind(&options.socket.clone().unwrap_or_else(ipc::socket_path))
+    Ok((local, remote))
 }
 
 /// The daemon's directory below an XDG base directory.

@@ -170,6 +170,19 @@ pub trait Keeper {
     /// Asks for the store to be unlocked, raising its own prompt where it has one.
     fn unlock_store(&self) -> Result<(), Error>;
 
+    /// What was decided about applications: application, account, allow and since of each.
+    fn list_permits(&self) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
+
+    /// Lets an application use an account from now on, or refuses it.
+    fn set_permit(&self, application: &str, account: &str, allow: bool) -> Result<(), Error>;
+
+    /// Forgets what was decided.
+    fn remove_permit(&self, application: &str, account: &str) -> Result<(), Error>;
+
+    /// Who was handed a token or was refused one, the oldest first, by the names of
+    /// [`JournalEntry`](crate::JournalEntry)'s fields; `""` means all accounts here.
+    fn read_journal(&self, account: &str) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
+
     /// A login begun on this bus has ended; `outcome` is [`SIGNED_IN`], or why not.
     #[zbus(signal)]
     fn login_finished(&self, login_id: &str, account: &str, outcome: &str) -> zbus::Result<()>;

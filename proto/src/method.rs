@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Account, DEFAULT_WAIT_MS, Flow, Secret, Settings, Token};
+use crate::{Account, DEFAULT_WAIT_MS, Flow, JournalEntry, Permit, Secret, Settings, Token};
 
 /// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
 /// minutes, and writing after it.
@@ -213,6 +213,46 @@ methods! {
 
     /// Asks for the store to be unlocked, raising its own prompt where it has one.
     UnlockStore -> Done {}
+
+    /// Lists what was decided about applications, and is remembered.
+    ListPermits -> SomePermits {}
+
+    /// Decides about an application and an account, and has that remembered.
+    SetPermit -> Done {
+        /// The application, as `ListPermits` and refusals call it.
+        application: String,
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// Whether it may use the account.
+        allow: bool,
+    }
+
+    /// Forgets what was decided.
+    RemovePermit -> Done {
+        /// The application.
+        application: String,
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    }
+
+    /// Reads who was handed a token, and who was refused one.
+    ReadJournal -> JournalReply, streams true {
+        /// Only of this account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// Whether to go on with each entry as it is made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        follow: Option<bool>,
+    }
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SomePermits {
+    /// The permits, by application and account.
+    pub permits: Vec<Permit>,
 }
 
 /// A token.
@@ -261,6 +301,14 @@ impl LoginReply {
     pub fn of(login_id: String) -> Self {
         Self { login_id, url: None, paste: None, account: None, note: None }
     }
+}
+
+/// An entry of the journal.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct JournalReply {
+    /// The entry; absent once, where those before are all there are so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<JournalEntry>,
 }
 
 /// Nothing but the fact that it is done.

@@ -25,6 +25,101 @@ pub struct Token {
     pub username: Option<String>,
 }
 
+/// What was decided about an application and an account, and is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permit {
+    /// The application: the name of its sandbox or of its systemd unit, `unknown`, or `remote`.
+    pub application: String,
+    /// The account.
+    pub account: String,
+    /// Whether it may use the account.
+    pub allow: bool,
+    /// When that was decided, in Unix seconds.
+    pub since: i64,
+}
+
+/// How a caller reached the keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wire {
+    /// The local socket.
+    Socket,
+    /// The socket for callers forwarded from other machines.
+    Remote,
+    /// The session bus.
+    Bus,
+}
+
+impl Wire {
+    /// Its name on the wire and for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Remote => "remote",
+            Self::Bus => "bus",
+        }
+    }
+}
+
+/// What became of a call for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The caller was handed it.
+    Granted,
+    /// The caller may not have it.
+    Denied,
+}
+
+impl Outcome {
+    /// Its name on the wire and for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// Who was handed an account's token, or was refused it. Nothing secret is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// When, in Unix seconds.
+    pub at: i64,
+    /// When the last call was that this stands for, in Unix seconds, where there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+    /// How many calls this stands for: alike in all but the time and the process, and within a minute.
+    pub count: u64,
+    /// What became of the call.
+    pub outcome: Outcome,
+    /// The account, where the call got as far as to name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The method, such as `RejectToken`, where the call got as far as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// How the caller reached the keeper.
+    pub wire: Wire,
+    /// The application, as far as the system vouches for it: a sandbox, a systemd unit, or `unknown`.
+    pub application: String,
+    /// Whether it counts as one in a sandbox.
+    pub sandboxed: bool,
+    /// The user who called.
+    pub uid: u32,
+    /// The process, of the first call where there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// What the process executed, or called itself. Nothing vouches for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// What an account is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

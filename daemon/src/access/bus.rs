@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use imgurd_proto::Error;
+use imgurd_proto::{Error, Wire};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
-use super::Caller;
+use super::{Caller, Journal, uptime};
 
 /// How many callers are remembered. The next one empties the memory: asking again costs a round trip.
 const REMEMBERED: usize = 512;
@@ -26,11 +26,12 @@ const CALLS_EACH: usize = 256;
 pub struct BusCallers {
     known: Mutex<HashMap<OwnedUniqueName, Arc<Known>>>,
     calls: Arc<Semaphore>,
+    journal: Journal,
 }
 
 #[derive(Debug)]
 struct Known {
-    caller: OnceCell<Caller>,
+    caller: OnceCell<Arc<Caller>>,
     calls: Arc<Semaphore>,
 }
 
@@ -38,31 +39,37 @@ struct Known {
 #[derive(Debug)]
 #[must_use = "the call is over when this is dropped"]
 pub struct Admitted {
+    caller: Arc<Caller>,
     _of_all: OwnedSemaphorePermit,
     _of_the_caller: OwnedSemaphorePermit,
 }
 
-impl Default for BusCallers {
-    fn default() -> Self {
-        Self { known: Mutex::default(), calls: Arc::new(Semaphore::new(CALLS)) }
+impl Admitted {
+    /// Whose call it is.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 }
 
 impl BusCallers {
+    /// None so far. Those who may not call are noted in `journal`.
+    #[must_use]
+    pub fn new(journal: Journal) -> Self {
+        Self { known: Mutex::default(), calls: Arc::new(Semaphore::new(CALLS)), journal }
+    }
+
     /// Lets the call with this header begin, if who sent it may call at all, and there are not too many.
     pub async fn admit(&self, connection: &Connection, header: &Header<'_>) -> Result<Admitted, Error> {
         let sender = header.sender().ok_or_else(unknown)?;
         let known = self.known(sender);
-        let admitted = Admitted {
-            _of_the_caller: place(&known.calls, CALLS_EACH)?,
-            _of_all: place(&self.calls, CALLS)?,
-        };
+        let (of_the_caller, of_all) = (place(&known.calls, CALLS_EACH)?, place(&self.calls, CALLS)?);
         let caller = known.caller.get_or_try_init(|| ask(connection, sender)).await.map_err(|error| {
             tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
             unknown()
         })?;
-        caller.admit()?;
-        Ok(admitted)
+        caller.admit().inspect_err(|error| self.journal.denied(caller, None, None, error))?;
+        Ok(Admitted { caller: caller.clone(), _of_all: of_all, _of_the_caller: of_the_caller })
     }
 
     fn known(&self, sender: &UniqueName<'_>) -> Arc<Known> {
@@ -90,11 +97,15 @@ fn place(calls: &Arc<Semaphore>, size: usize) -> Result<OwnedSemaphorePermit, Er
     })
 }
 
-async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Caller> {
+/// The bus looks at its socket's `SO_PEERCRED`, as we do at ours. Of the process itself it gives a descriptor only since
+/// dbus 1.15.8, so what is said of reused numbers holds from this moment on.
+async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Arc<Caller>> {
+    let since = uptime();
     let credentials = DBusProxy::new(connection).await?.get_connection_credentials(sender.into()).await?;
     let uid =
         credentials.unix_user_id().ok_or_else(|| zbus::Error::Failure("it names no user".to_owned()))?;
-    Ok(Caller { uid, pid: credentials.process_id().and_then(|pid| pid.try_into().ok()) })
+    let pid = credentials.process_id().and_then(|pid| pid.try_into().ok());
+    Ok(Arc::new(Caller::since(since, uid, pid, Wire::Bus)))
 }
 
 fn unknown() -> Error {

@@ -1,37 +1,68 @@
 //! Who is calling, and what they may do.
 
+mod application;
+mod asking;
 mod bus;
+mod gate;
+pub mod journal;
+mod permits;
+mod policy;
 
 use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use imgurd_proto::Error;
+use imgurd_proto::{Error, Wire};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::net::UnixStream;
 
+pub use application::{Application, Identity};
+pub use asking::{Answer, Asking, Question, Questions};
 pub use bus::{Admitted, BusCallers};
+pub use gate::Gate;
+pub use journal::Journal;
+pub use permits::Permits;
+pub use policy::{Needs, needs};
 
 /// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Caller {
     /// Its user.
     pub uid: u32,
     /// Its process, where the kernel says.
     pub pid: Option<i32>,
+    /// How it calls.
+    pub wire: Wire,
+    /// How long the machine was up when it was first seen.
+    since: Duration,
+    identity: OnceLock<Identity>,
 }
 
 impl Caller {
-    /// Who is at the other end of `stream`.
+    /// One who is seen for the first time now.
+    #[must_use]
+    pub fn new(uid: u32, pid: Option<i32>, wire: Wire) -> Self {
+        Self::since(uptime(), uid, pid, wire)
+    }
+
+    /// One who was there already when the machine was up for `since`.
+    fn since(since: Duration, uid: u32, pid: Option<i32>, wire: Wire) -> Self {
+        Self { uid, pid, wire, since, identity: OnceLock::new() }
+    }
+
+    /// Who is at the other end of `stream`, a connection on `wire`.
     ///
     /// # Errors
     /// Where the kernel does not say.
-    pub fn of(stream: &UnixStream) -> io::Result<Self> {
+    pub fn of(stream: &UnixStream, wire: Wire) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
-        Ok(Self { uid: credentials.uid(), pid: credentials.pid() })
+        Ok(Self::new(credentials.uid(), credentials.pid(), wire))
     }
 
-    /// Itself, if it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
-    pub fn admit(self) -> Result<Self, Error> {
+    /// Fails unless it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
+    pub fn admit(&self) -> Result<(), Error> {
         if self.uid == rustix::process::getuid().as_raw() {
-            return Ok(self);
+            return Ok(());
         }
         tracing::warn!(uid = self.uid, "refused another user");
         Err(Error::AccessDenied {
@@ -40,6 +71,22 @@ impl Caller {
                 .to_owned(),
         })
     }
+
+    /// Who it is: looked up at the first call that needs it, and believed for as long as its connection lasts, since a
+    /// process may be moved between units.
+    pub fn identity(&self) -> &Identity {
+        self.identity.get_or_init(|| Identity::of(self.pid, self.since))
+    }
+
+    /// Which application it is.
+    pub fn application(&self) -> &Application {
+        &self.identity().application
+    }
+}
+
+/// How long the machine has been up, time asleep included: what the kernel says of when a process began.
+fn uptime() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -49,9 +96,19 @@ mod tests {
     #[tokio::test]
     async fn a_process_of_the_same_user_is_its_own() {
         let (here, _there) = UnixStream::pair().unwrap();
-        let caller = Caller::of(&here).unwrap();
-        assert_eq!(caller.admit(), Ok(caller));
-        let another = Caller { uid: caller.uid + 1, ..caller };
+        let caller = Caller::of(&here, Wire::Socket).unwrap();
+        assert_eq!(caller.pid, std::process::id().try_into().ok());
+        assert_eq!(caller.admit(), Ok(()));
+        let another = Caller::new(caller.uid + 1, caller.pid, Wire::Socket);
         assert!(matches!(another.admit(), Err(Error::AccessDenied { .. })));
+    }
+
+    #[test]
+    fn who_calls_is_looked_up_once() {
+        let caller = Caller::new(0, std::process::id().try_into().ok(), Wire::Bus);
+        assert!(caller.identity.get().is_none(), "not before it is needed");
+        let first: *const _ = caller.identity();
+        assert_eq!(first, std::ptr::from_ref(caller.identity()));
+        assert!(!caller.application().is_sandboxed());
     }
 }

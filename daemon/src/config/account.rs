@@ -16,7 +16,7 @@ const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
 
 /// Every name that a section of an account may have.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "client_id",
     "flow",
     "redirect_uri",
@@ -30,6 +30,7 @@ const KEYS: [&str; 13] = [
     "send_redirect_uri",
     "refresh_reuse",
     "auth_params",
+    "access",
 ];
 
 /// The person's own figures for when to refresh.

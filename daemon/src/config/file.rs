@@ -182,6 +182,7 @@ fn not_in_file(name: &str) -> Error {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use super::super::Rule;
     use super::*;
 
     fn with_id(id: &str) -> Settings {
@@ -213,6 +214,17 @@ mod tests {
         let text = fs::read_to_string(file.path()).unwrap();
         assert!(text.starts_with("# mine\nstore = \"memory\" # for now\n\n[accounts.a] # first\n"), "{text}");
         assert!(!file.load().unwrap().accounts["a"].auto_refresh);
+    }
+
+    #[test]
+    fn rules_on_who_gets_tokens_survive_a_change() {
+        let (_directory, file) =
+            file("[accounts.a]\nclient_id = \"x\"\n\n[accounts.a.access]\nremote = \"deny\"\n");
+        let before = file.load().unwrap().access;
+        let config =
+            file.set("a", &Settings { auto_refresh: Some(false), ..Settings::default() }, false).unwrap();
+        assert_eq!(config.access, before);
+        assert_eq!(config.access.by_name("remote", "a"), Some(Rule::Deny));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the person configured: config.toml, its defaults, and changes to it. No secret is in it.
 
+mod access;
 mod account;
 mod desk;
 mod file;
@@ -14,6 +15,7 @@ use imgurd_proto::Settings;
 use serde::Deserialize;
 use toml_edit::Document;
 
+pub use access::{Access, Class, Rule};
 pub use account::{AccountConfig, RefreshPolicy, is_loopback};
 pub use desk::Desk;
 pub use file::ConfigFile;
@@ -56,6 +58,8 @@ pub struct Config {
     pub default_account: Option<String>,
     /// How the person is told of what needs them.
     pub notifications: Notifications,
+    /// Who gets tokens.
+    pub access: Access,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, Arc<AccountConfig>>,
 }
@@ -94,6 +98,8 @@ struct Sections {
     #[serde(default)]
     notifications: notifications::Section,
     #[serde(default)]
+    access: access::Section,
+    #[serde(default)]
     accounts: BTreeMap<String, Settings>,
 }
 
@@ -127,6 +133,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         key_file: sections.key_file,
         default_account,
         notifications: sections.notifications.check()?,
+        access: sections.access.check(&document)?,
         accounts,
     })
 }

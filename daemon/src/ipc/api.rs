@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, GetToken,
-    ImportGrant, ListAccounts, Login as LoginCall, Logout, OneAccount, Refresh, RejectToken, RemoveAccount,
-    RestoreGrant, Secret, SetAccount, Settings, SomeAccounts, TokenReply, Watch,
+    ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount, Refresh, RejectToken,
+    RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount, SetPermit, Settings, SomeAccounts,
+    SomePermits, Token, TokenReply, Watch,
 };
 use tokio::sync::watch;
 
+use crate::access::journal::Reading;
+use crate::access::{Caller, Gate, Journal, Needs};
 use crate::config::{Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::keeper::{Keeper, Watcher};
@@ -24,39 +27,105 @@ pub struct Api {
     keeper: Keeper,
     logins: Logins,
     desk: Arc<Desk>,
+    gate: Gate,
+    journal: Journal,
 }
 
 impl Api {
     /// The interface to these.
     #[must_use]
-    pub fn new(keeper: Keeper, logins: Logins, desk: Arc<Desk>) -> Self {
-        Self { keeper, logins, desk }
+    pub fn new(keeper: Keeper, logins: Logins, desk: Arc<Desk>, gate: Gate, journal: Journal) -> Self {
+        Self { keeper, logins, desk, gate, journal }
     }
 
-    pub(super) async fn get_token(&self, call: GetToken) -> Result<TokenReply, Error> {
+    /// Who is let through.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Lets the caller come with a call of `method`, which needs this.
+    pub(super) fn enter(&self, caller: &Caller, needs: Needs, method: &str) -> Result<(), Error> {
+        let name = method.rsplit('.').next();
+        self.gate.enter(caller, needs).inspect_err(|error| self.journal.denied(caller, name, None, error))
+    }
+
+    /// The account that is meant, once the caller is let have its token, and what is then left of `wait_ms`.
+    async fn admit(
+        &self,
+        caller: &Caller,
+        method: &str,
+        account: Option<&str>,
+        wait_ms: Option<i64>,
+    ) -> Result<(String, Duration), Error> {
+        let patience = patience(wait_ms)?;
+        let name = self.keeper.resolve(account)?;
+        let left = self.gate.token(caller, &name, patience).await;
+        let left = left.inspect_err(|error| self.journal.denied(caller, Some(method), Some(&name), error))?;
+        Ok((name, left))
+    }
+
+    pub(super) async fn get_token(&self, caller: &Caller, call: GetToken) -> Result<TokenReply, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
-        let patience = patience(call.wait_ms)?;
-        Ok(TokenReply { token: self.keeper.token(call.account.as_deref(), min_valid, patience).await? })
+        let (name, patience) =
+            self.admit(caller, GetToken::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.token(Some(&name), min_valid, patience).await?;
+        Ok(self.hand_out(caller, GetToken::NAME, token))
     }
 
-    pub(super) async fn reject_token(&self, call: RejectToken) -> Result<TokenReply, Error> {
-        let patience = patience(call.wait_ms)?;
-        Ok(TokenReply {
-            token: self.keeper.reject(call.account.as_deref(), call.access_token, patience).await?,
-        })
+    pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<TokenReply, Error> {
+        let (name, patience) =
+            self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.reject(Some(&name), call.access_token, patience).await?;
+        Ok(self.hand_out(caller, RejectToken::NAME, token))
     }
 
-    pub(super) async fn refresh(&self, call: Refresh) -> Result<TokenReply, Error> {
-        Ok(TokenReply { token: self.keeper.refresh(call.account.as_deref(), patience(call.wait_ms)?).await? })
+    pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<TokenReply, Error> {
+        let (name, patience) =
+            self.admit(caller, Refresh::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.refresh(Some(&name), patience).await?;
+        Ok(self.hand_out(caller, Refresh::NAME, token))
     }
 
-    pub(super) fn list_accounts(&self, call: &ListAccounts) -> Result<SomeAccounts, Error> {
-        Ok(SomeAccounts { accounts: self.keeper.accounts(call.account.as_deref())? })
+    /// No token leaves without a note of who has it.
+    fn hand_out(&self, caller: &Caller, method: &str, token: Token) -> TokenReply {
+        self.journal.granted(caller, method, &token.account);
+        TokenReply { token }
     }
 
-    pub(super) fn watch(&self, call: &Watch) -> Result<Watcher, Error> {
-        self.keeper.watch(call.account.as_deref())
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The journal of one account, which may be one that is gone, or of all.
+    pub(super) async fn read_journal(&self, account: Option<String>, follow: bool) -> Result<Reading, Error> {
+        self.journal.read(account, follow).await
+    }
+
+    pub(super) fn list_accounts(&self, caller: &Caller, call: &ListAccounts) -> Result<SomeAccounts, Error> {
+        let accounts = self.keeper.accounts(self.seen(caller, call.account.as_deref())?)?;
+        Ok(SomeAccounts { accounts: self.shown(caller, accounts).collect() })
+    }
+
+    pub(super) fn watch(&self, caller: &Caller, call: &Watch) -> Result<Watcher, Error> {
+        self.keeper.watch(self.seen(caller, call.account.as_deref())?)
+    }
+
+    /// The account that is asked for by name, if the caller may know how it is.
+    fn seen<'a>(&self, caller: &Caller, account: Option<&'a str>) -> Result<Option<&'a str>, Error> {
+        match account {
+            Some(name) if !self.gate.sees(caller, name) => Err(self.gate.unseen(caller, name)),
+            _ => Ok(account),
+        }
+    }
+
+    /// What the caller may see of these.
+    pub(super) fn shown(
+        &self,
+        caller: &Caller,
+        accounts: impl IntoIterator<Item = Account>,
+    ) -> impl Iterator<Item = Account> {
+        accounts.into_iter().filter_map(|account| self.gate.shown(caller, account))
     }
 
     pub(super) fn account(&self, name: &str) -> Result<Account, Error> {
@@ -157,6 +226,23 @@ impl Api {
 
     pub(super) async fn logout(&self, call: Logout) -> Result<Done, Error> {
         self.keeper.logout(call.account.as_deref()).await.map(|()| Done {})
+    }
+
+    pub(super) fn list_permits(&self) -> Result<SomePermits, Error> {
+        Ok(SomePermits { permits: self.gate.permits().all()? })
+    }
+
+    pub(super) async fn set_permit(&self, call: SetPermit) -> Result<Done, Error> {
+        let SetPermit { application, account, allow } = call;
+        let account = self.keeper.resolve(account.as_deref())?;
+        self.gate.permits().set(application, account, allow).await.map(|()| Done {})
+    }
+
+    pub(super) async fn remove_permit(&self, call: RemovePermit) -> Result<Done, Error> {
+        // One of an account that is gone can be removed as well.
+        let named = call.account.filter(|account| !account.is_empty());
+        let account = named.map_or_else(|| self.keeper.resolve(None), Ok)?;
+        self.gate.permits().remove(call.application, account).await.map(|()| Done {})
     }
 
     pub(super) async fn unlock_store(&self) -> Result<Done, Error> {

@@ -7,5 +7,5 @@ mod turns;
 mod varlink;
 
 pub use api::Api;
-pub use socket::{LocalSocket, socket_path};
+pub use socket::{LocalSocket, remote_path, socket_path};
 pub use varlink::serve;

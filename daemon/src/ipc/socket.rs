@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use imgurd_proto::Error;
+use imgurd_proto::{Error, Wire};
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
@@ -25,12 +25,14 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::varlink::frame;
-use crate::access::Caller;
+use crate::access::{Caller, Journal};
 
 /// How many callers are served at a time, where there are descriptors for as many.
 const CONNECTIONS: usize = 1024;
 /// The descriptors that callers leave for all else: the store, the server, the bus, logins, and those who are refused.
 const DESCRIPTORS_LEFT: usize = 128;
+/// Which part of them is for callers from other machines, where there are not enough for all.
+const REMOTE_SHARE: usize = 8;
 /// How many who were refused may stay until they have read why. Those beyond are told, and hung up on at once.
 const LEAVING: usize = 64;
 /// How long they may stay. Who calls first and reads then has done both long before.
@@ -44,9 +46,21 @@ pub fn socket_path() -> PathBuf {
     imgurd_proto::socket_path()
 }
 
+/// The socket for callers from other machines, beside the local one at `local`.
+#[must_use]
+pub fn remote_path(local: &Path) -> PathBuf {
+    // In a directory of somebody's choice the name might be taken.
+    if local.ends_with("socket") {
+        local.with_file_name("remote")
+    } else {
+        local.with_added_extension("remote")
+    }
+}
+
 /// The listening socket, ours alone.
 #[derive(Debug)]
 pub struct LocalSocket {
+    wire: Wire,
     listener: Listener,
     size: usize,
     places: Arc<Semaphore>,
@@ -56,7 +70,7 @@ pub struct LocalSocket {
 impl LocalSocket {
     /// Listens at `path`. Call it only while holding the instance lock: a socket left behind by a dead daemon is
     /// replaced.
-    pub fn bind(path: &Path) -> anyhow::Result<Self> {
+    pub fn bind(path: &Path, wire: Wire) -> anyhow::Result<Self> {
         if let Some(directory) = path.parent() {
             own_directory(directory)?;
         }
@@ -67,31 +81,32 @@ impl LocalSocket {
             .try_overwrite(true)
             .create_tokio()
             .with_context(|| format!("cannot listen at {}", path.display()))?;
-        Ok(Self::new(listener))
+        Ok(Self::new(listener, wire))
     }
 
     /// Takes over the socket that systemd passed.
     ///
     /// # Errors
     /// Where the descriptor is no listening socket.
-    pub fn inherit(descriptor: OwnedFd) -> io::Result<Self> {
-        UnixListener::try_from(descriptor).map(|listener| Self::new(listener.into()))
+    pub fn inherit(descriptor: OwnedFd, wire: Wire) -> io::Result<Self> {
+        UnixListener::try_from(descriptor).map(|listener| Self::new(listener.into(), wire))
     }
 
-    fn new(listener: Listener) -> Self {
-        let size = places();
+    fn new(listener: Listener, wire: Wire) -> Self {
+        let size = places(wire);
         let (places, leaving) = (Arc::new(Semaphore::new(size)), Arc::new(Semaphore::new(LEAVING)));
-        Self { listener, size, places, leaving }
+        Self { wire, listener, size, places, leaving }
     }
 
-    /// The next caller of our own user, and their place, which is free again when it is dropped.
-    pub(super) async fn accept(&self) -> (UnixStream, Caller, OwnedSemaphorePermit) {
+    /// The next caller of our own user, and their place, which is free again when it is dropped. Others are noted in
+    /// `journal`.
+    pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, OwnedSemaphorePermit) {
         let (mut pause, longest) = ACCEPT_PAUSES;
         loop {
             match self.listener.accept().await {
                 Ok(Stream::UdSocket(stream)) => {
                     let stream = UnixStream::from(stream);
-                    match self.admit(&stream) {
+                    match self.admit(&stream, journal) {
                         Ok((caller, place)) => return (stream, caller, place),
                         Err(error) => self.refuse(stream, &error),
                     }
@@ -107,12 +122,12 @@ impl LocalSocket {
         }
     }
 
-    fn admit(&self, stream: &UnixStream) -> Result<(Caller, OwnedSemaphorePermit), Error> {
-        let caller = Caller::of(stream).map_err(|error| {
+    fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, OwnedSemaphorePermit), Error> {
+        let caller = Caller::of(stream, self.wire).map_err(|error| {
             tracing::warn!(%error, "refused a caller whom the kernel does not name");
             Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
         })?;
-        let caller = caller.admit()?;
+        caller.admit().inspect_err(|error| journal.denied(&caller, None, None, error))?;
         let place = self.places.clone().try_acquire_owned().map_err(|_| self.full())?;
         Ok((caller, place))
     }
@@ -145,12 +160,16 @@ impl LocalSocket {
     }
 }
 
-/// As many as there are descriptors for: callers alone never use all of them up.
-fn places() -> usize {
+/// As many as there are descriptors for: callers alone never use all of them up, and other machines' never those of this
+/// one's.
+fn places(wire: Wire) -> usize {
     let descriptors = getrlimit(Resource::Nofile)
         .current
         .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    descriptors.saturating_sub(DESCRIPTORS_LEFT).clamp(1, CONNECTIONS)
+    let all = descriptors.saturating_sub(DESCRIPTORS_LEFT);
+    let remote = all / REMOTE_SHARE;
+    let own = if wire == Wire::Remote { remote } else { all - remote };
+    own.clamp(1, CONNECTIONS)
 }
 
 /// Makes `directory` if it is missing, for ourselves alone; somebody else's is refused.

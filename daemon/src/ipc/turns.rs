@@ -17,7 +17,7 @@ pub(super) struct Turns {
 
 impl Turns {
     /// Where the calls of this caller's process wait.
-    pub(super) fn line(&mut self, caller: Caller) -> Line {
+    pub(super) fn line(&mut self, caller: &Caller) -> Line {
         if let Some(line) = self.lines.get(&caller.pid).and_then(Weak::upgrade) {
             return Line(line);
         }

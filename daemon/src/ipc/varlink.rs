@@ -9,8 +9,9 @@ use std::time::Duration;
 use imgurd_proto::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo};
 use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, GetToken, INTERFACE, INTERFACE_TEXT, ImportGrant,
-    ListAccounts, Login, LoginReply, Logout, Method, OneAccount, Refresh, RejectToken, RemoveAccount,
-    RestoreGrant, SetAccount, UnlockStore, Watch,
+    JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, ReadJournal,
+    Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit, UnlockStore,
+    Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::turns::{Line, Turns};
 use super::{Api, LocalSocket};
+use crate::access::{Caller, needs};
 use crate::keeper::SignedIn;
 
 /// How long a caller may take to read an answer. One who has stopped reading is hung up on.
@@ -53,10 +55,10 @@ error ExpectedMore ()
 pub async fn serve(socket: LocalSocket, api: Api) {
     let mut turns = Turns::default();
     loop {
-        let (stream, caller, place) = socket.accept().await;
-        let (api, line) = (api.clone(), turns.line(caller));
+        let (stream, caller, place) = socket.accept(api.journal()).await;
+        let (api, line) = (api.clone(), turns.line(&caller));
         tokio::spawn(async move {
-            if let Err(error) = converse(stream, &line, &api).await {
+            if let Err(error) = converse(stream, &caller, &line, &api).await {
                 tracing::debug!(%error, "hung up on a caller");
             }
             drop(place);
@@ -64,7 +66,7 @@ pub async fn serve(socket: LocalSocket, api: Api) {
     }
 }
 
-async fn converse(mut stream: UnixStream, line: &Line, api: &Api) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, caller: &Caller, line: &Line, api: &Api) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let mut calls = Calls { reader, buffer: Vec::new(), consumed: 0, at_end: false };
     let mut answers = Answers { writer };
@@ -74,7 +76,7 @@ async fn converse(mut stream: UnixStream, line: &Line, api: &Api) -> io::Result<
         let answered = tokio::select! {
             // In this order: what can be answered at once is, with no look at the connection.
             biased;
-            answered = answer(&call, api, &mut answers) => answered,
+            answered = answer(&call, caller, api, &mut answers) => answered,
             // One that has to wait does so without its turn.
             () = async { turn.pass().await; calls.hung_up().await } => return Ok(()),
         };
@@ -104,8 +106,13 @@ impl From<ServiceError> for Failure {
     }
 }
 
-async fn answer(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> io::Result<()> {
-    let Some(one) = dispatch(call, api, answers).await? else {
+async fn answer(
+    call: &Call<Box<RawValue>>,
+    caller: &Caller,
+    api: &Api,
+    answers: &mut Answers<'_>,
+) -> io::Result<()> {
+    let Some(one) = dispatch(call, caller, api, answers).await? else {
         return Ok(());
     };
     if call.oneway { Ok(()) } else { answers.write(&one).await }
@@ -114,17 +121,27 @@ async fn answer(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>
 /// The one answer to a call; nothing where a stream has been given instead.
 async fn dispatch(
     call: &Call<Box<RawValue>>,
+    caller: &Caller,
     api: &Api,
     answers: &mut Answers<'_>,
 ) -> io::Result<Option<Vec<u8>>> {
     let Some((interface, method)) = call.method.rsplit_once('.') else {
         return fail(not_found(call)).map(Some);
     };
+    // What nothing is said of is not there, whatever is below.
+    let Some(needs) = needs(&call.method) else {
+        return fail(not_found(call)).map(Some);
+    };
+    if let Err(error) = api.enter(caller, needs, &call.method) {
+        return fail(error).map(Some);
+    }
     let answered = match (interface, method) {
-        (INTERFACE, GetToken::NAME) => one(arguments(call), |it| api.get_token(it)).await,
-        (INTERFACE, RejectToken::NAME) => one(arguments(call), |it| api.reject_token(it)).await,
-        (INTERFACE, Refresh::NAME) => one(arguments(call), |it| api.refresh(it)).await,
-        (INTERFACE, ListAccounts::NAME) => one(arguments(call), async |it| api.list_accounts(&it)).await,
+        (INTERFACE, GetToken::NAME) => one(arguments(call), |it| api.get_token(caller, it)).await,
+        (INTERFACE, RejectToken::NAME) => one(arguments(call), |it| api.reject_token(caller, it)).await,
+        (INTERFACE, Refresh::NAME) => one(arguments(call), |it| api.refresh(caller, it)).await,
+        (INTERFACE, ListAccounts::NAME) => {
+            one(arguments(call), async |it| api.list_accounts(caller, &it)).await
+        }
         (INTERFACE, AddAccount::NAME) => one(arguments(call), |it| api.add_account(it)).await,
         (INTERFACE, SetAccount::NAME) => one(arguments(call), |it| api.set_account(it)).await,
         (INTERFACE, RemoveAccount::NAME) => one(arguments(call), |it| api.remove_account(it)).await,
@@ -138,8 +155,14 @@ async fn dispatch(
         (INTERFACE, UnlockStore::NAME) => {
             one(arguments(call), async |_: UnlockStore| api.unlock_store().await).await
         }
+        (INTERFACE, ListPermits::NAME) => {
+            one(arguments(call), async |_: ListPermits| api.list_permits()).await
+        }
+        (INTERFACE, SetPermit::NAME) => one(arguments(call), |it| api.set_permit(it)).await,
+        (INTERFACE, RemovePermit::NAME) => one(arguments(call), |it| api.remove_permit(it)).await,
         (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
-        (INTERFACE, Watch::NAME) => return streamed(watch(call, api, answers).await),
+        (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),
+        (INTERFACE, Watch::NAME) => return streamed(watch(call, caller, api, answers).await),
         ("org.varlink.service", "GetInfo") => encode(Ok(info())),
         ("org.varlink.service", "GetInterfaceDescription") => {
             encode(description(call).map_err(Failure::from))
@@ -196,13 +219,39 @@ async fn login(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>)
     answers.stream(ended, false).await
 }
 
-async fn watch(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> Result<(), StreamEnd> {
-    let mut watcher = api.watch(&streaming(call)?)?;
+async fn watch(
+    call: &Call<Box<RawValue>>,
+    caller: &Caller,
+    api: &Api,
+    answers: &mut Answers<'_>,
+) -> Result<(), StreamEnd> {
+    let mut watcher = api.watch(caller, &streaming(call)?)?;
     while let Some(account) = watcher.next().await {
-        answers.stream(OneAccount { account }, true).await?;
+        // Permits come and go while it is watched.
+        for account in api.shown(caller, [account]) {
+            answers.stream(OneAccount { account }, true).await?;
+        }
     }
     let reason = "There is nothing left to watch; see `imgurctl account list`".to_owned();
     Err(Error::TemporarilyUnavailable { reason, retry_at: None }.into())
+}
+
+async fn read_journal(
+    call: &Call<Box<RawValue>>,
+    api: &Api,
+    answers: &mut Answers<'_>,
+) -> Result<(), StreamEnd> {
+    let call: ReadJournal = streaming(call)?;
+    let follow = call.follow.unwrap_or(false);
+    let mut reading = api.read_journal(call.account, follow).await?;
+    while let Some(entry) = reading.past() {
+        answers.stream(JournalReply { entry: Some(entry) }, true).await?;
+    }
+    answers.stream(JournalReply::default(), follow).await?;
+    while let Some(entry) = reading.future().await? {
+        answers.stream(JournalReply { entry: Some(entry) }, true).await?;
+    }
+    Ok(())
 }
 
 /// The arguments of a call, or the name of the one that is missing or of another type.

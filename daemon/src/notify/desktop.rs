@@ -14,15 +14,16 @@ use tokio::time::{sleep, timeout};
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
-use super::Heard;
 use super::notice::Notice;
+use super::{Heard, question};
+use crate::access::Question;
 use crate::bus::Bus;
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
 /// How long a server may take to show or close one.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long what needs no answer stays.
 const BRIEF: Duration = Duration::from_secs(8);
 /// The click on the notification itself (Desktop Notifications Specification, `Notify`).
@@ -51,6 +52,8 @@ pub(super) struct Desktop {
     shown: BTreeMap<String, Shown>,
     last: u64,
     posts: JoinSet<()>,
+    /// Dropped, each takes a question away.
+    questions: Vec<oneshot::Sender<()>>,
 }
 
 struct Shown {
@@ -64,7 +67,7 @@ struct Shown {
 
 impl Desktop {
     pub(super) fn new(bus: Bus, heard: mpsc::Sender<Heard>) -> Self {
-        Self { bus, heard, shown: BTreeMap::new(), last: 0, posts: JoinSet::new() }
+        Self { bus, heard, shown: BTreeMap::new(), last: 0, posts: JoinSet::new(), questions: Vec::new() }
     }
 
     /// Shows it in the place of the account's last one.
@@ -76,6 +79,15 @@ impl Desktop {
         let post = Post { account: account.to_owned(), number: self.last, heard: self.heard.clone() };
         self.posts.spawn(post.deliver(self.bus.clone(), notice.clone(), id, closing));
         self.shown.insert(account.to_owned(), Shown { number: self.last, id, notice, close });
+    }
+
+    /// Puts a question, beside whatever is shown.
+    pub(super) fn ask(&mut self, question: Question) {
+        while self.posts.try_join_next().is_some() {}
+        self.questions.retain(|close| !close.is_closed());
+        let (close, closing) = oneshot::channel();
+        self.questions.push(close);
+        self.posts.spawn(question::put(self.bus.clone(), question, closing));
     }
 
     /// Whether the account's notification is on the screen.
@@ -92,6 +104,7 @@ impl Desktop {
 
     /// Takes all away, and returns when they are gone.
     pub(super) async fn clear(&mut self) {
+        self.questions.clear();
         for (_, shown) in std::mem::take(&mut self.shown) {
             let _ = shown.close.send(());
         }
@@ -160,7 +173,7 @@ impl Post {
     }
 }
 
-async fn close(handle: &NotificationHandle) {
+pub(super) async fn close(handle: &NotificationHandle) {
     let _ = timeout(PATIENCE, handle.close_async()).await;
 }
 
@@ -172,11 +185,16 @@ fn meaning(response: &NotificationResponse) -> News {
     }
 }
 
-async fn show(bus: &Bus, notice: &Notice, replaces: Option<u32>) -> Result<NotificationHandle, String> {
+/// What the server can do.
+pub(super) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
     let connection = bus.connection().await?;
     let asked = connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await;
     let reply = asked.map_err(|error| error.to_string())?;
-    let capabilities: Vec<String> = reply.body().deserialize().map_err(|error| error.to_string())?;
+    reply.body().deserialize().map_err(|error| error.to_string())
+}
+
+async fn show(bus: &Bus, notice: &Notice, replaces: Option<u32>) -> Result<NotificationHandle, String> {
+    let capabilities = capabilities(bus).await?;
     let has = |capability: &str| capabilities.iter().any(|has| has == capability);
     let notification = written(notice, replaces, has("actions"), has("body-markup"));
     notification.show_async().await.map_err(|error| error.to_string())

@@ -2,6 +2,7 @@
 
 mod desktop;
 mod notice;
+mod question;
 mod schedule;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::access::{Answer, Question, Questions};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Desk;
@@ -57,9 +59,16 @@ impl Notifier {
     }
 }
 
-/// Starts to tell of the keeper's accounts. The clock is nobody else's: one timer, one sleeper.
+/// Starts to tell of the keeper's accounts, and to put the questions of the gate. The clock is nobody else's: one timer, one sleeper.
 #[must_use]
-pub fn spawn(keeper: Keeper, logins: Logins, desk: Arc<Desk>, bus: Bus, clock: Box<dyn Clock>) -> Notifier {
+pub fn spawn(
+    keeper: Keeper,
+    logins: Logins,
+    desk: Arc<Desk>,
+    bus: Bus,
+    clock: Box<dyn Clock>,
+    questions: Questions,
+) -> Notifier {
     let (heard, inbox) = mpsc::channel(16);
     let (stop, stopping) = oneshot::channel();
     let teller = Teller {
@@ -75,7 +84,7 @@ pub fn spawn(keeper: Keeper, logins: Logins, desk: Arc<Desk>, bus: Bus, clock: B
         bus,
         heard,
     };
-    Notifier { stop, task: tokio::spawn(teller.run(clock, inbox, stopping)) }
+    Notifier { stop, task: tokio::spawn(teller.run(clock, inbox, questions, stopping)) }
 }
 
 struct Teller {
@@ -101,6 +110,7 @@ impl Teller {
         mut self,
         clock: Box<dyn Clock>,
         mut inbox: mpsc::Receiver<Heard>,
+        mut questions: Questions,
         mut stopping: oneshot::Receiver<()>,
     ) {
         let (mut changes, mut unmet) = (self.keeper.changes(), self.keeper.unmet());
@@ -112,6 +122,7 @@ impl Teller {
                 _ = &mut stopping => return self.desktop.clear().await,
                 Ok(()) = changes.changed() => {}
                 Ok(()) = unmet.changed() => {}
+                Some(question) = questions.recv() => self.ask(question),
                 Some(heard) = inbox.recv() => self.hear(heard, clock.now()),
                 () = clock.sleep_until(wake) => {}
                 () = &mut following => {}
@@ -180,6 +191,13 @@ impl Teller {
         } else {
             self.desktop.withdraw(&account.name);
         }
+    }
+
+    fn ask(&mut self, question: Question) {
+        if self.desk.current().notifications.enabled {
+            return self.desktop.ask(question);
+        }
+        let _ = question.answer.send(Answer::Unasked("config.toml has notifications disabled".to_owned()));
     }
 
     fn hear(&mut self, heard: Heard, now: Timestamp) {

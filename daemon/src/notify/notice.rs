@@ -230,7 +230,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// Plain text as the markup that servers with `body-markup` read.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -19,7 +19,8 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::key::KeySource;
-use super::{StoreError, TokenStore, durable, item};
+use super::{StoreError, TokenStore, item};
+use crate::durable;
 use crate::grant::Record;
 
 /// How `oo7` names the files it writes before they take the place of another.

@@ -1,6 +1,5 @@
 //! Where grants rest between runs.
 
-mod durable;
 mod file;
 mod item;
 mod key;

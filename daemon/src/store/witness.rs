@@ -19,7 +19,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
-use super::{StoreError, TokenStore, durable};
+use super::{StoreError, TokenStore};
+use crate::durable;
 use crate::grant::Record;
 
 /// A store, and a file beside it that says what was stored.

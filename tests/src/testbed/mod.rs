@@ -26,6 +26,7 @@ mod network;
 mod process;
 mod program;
 mod prompter;
+mod sandbox;
 mod scene;
 mod strace;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use logind::Logind;
 pub use network::Network;
 pub use program::{Output, Program};
 pub use prompter::Answer;
+pub use sandbox::{APPLICATION, Sandbox};
 pub use scene::{ACCOUNT, Scene};
 pub use strace::{Call, FILE_CALLS, Strace};
 pub use vault::Vault;
@@ -176,6 +178,11 @@ impl Testbed {
     /// The daemon's socket.
     pub fn socket(&self) -> PathBuf {
         self.runtime_dir().join("imgurd/socket")
+    }
+
+    /// The daemon's socket for callers from other machines.
+    pub fn remote_socket(&self) -> PathBuf {
+        self.socket().with_file_name("remote")
     }
 
     /// A command with nothing in its environment but what it needs.

@@ -1,6 +1,7 @@
 //! The promises of imgurd, kept by the real daemon and the real client.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
+mod access;
 mod browser;
 mod callback;
 mod clock;
@@ -14,6 +15,7 @@ mod durable;
 mod failures;
 mod grants;
 mod identity;
+mod journal;
 mod keyring;
 mod lifecycle;
 mod network;

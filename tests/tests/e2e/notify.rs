@@ -31,7 +31,7 @@ pub(crate) struct Notified {
     pub(crate) replaces: u32,
     pub(crate) summary: String,
     pub(crate) body: String,
-    actions: Vec<String>,
+    pub(crate) actions: Vec<String>,
     hints: HashMap<String, OwnedVariant>,
 }
 
@@ -104,7 +104,7 @@ impl Server {
         }
     }
 
-    async fn closed(&mut self) -> u32 {
+    pub(crate) async fn closed(&mut self) -> u32 {
         match timeout(PATIENCE, self.asked.recv()).await.expect("a closing, in time") {
             Some(Asked::Close(id)) => id,
             other => panic!("a closing was expected, not {other:?}"),

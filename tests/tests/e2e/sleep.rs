@@ -66,7 +66,7 @@ fn nothing_is_sent_once_sleep_is_announced_and_the_first_caller_after_it_is_serv
         assert_eq!(scene.refreshes().len(), asked);
 
         logind.announce(false).await;
-        assert!(scene.fake.is_live(&token_of(&caller.answer())));
+        assert!(scene.fake.is_live(token_of(&caller.answer())));
         assert_eq!(scene.refreshes().len(), asked + 1);
         logind.wait_for_inhibitors(1).await;
     });

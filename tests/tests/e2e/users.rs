@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
 use imgurd_tests::fake::Behaviour;
-use imgurd_tests::testbed::{Output, Scene, Testbed, binary};
+use imgurd_tests::testbed::{Daemon, Output, Scene, Testbed, binary};
 use imgurd_tests::wire::error_of;
 
 use crate::commands::fails;
@@ -28,6 +28,14 @@ fn ctl_as_nobody(bed: &Testbed, arguments: &[&str]) -> Output {
     let mut command = bed.command(AS_NOBODY[0]);
     command.args(&AS_NOBODY[1..]).arg(binary("imgurctl")).args(arguments).current_dir("/");
     bed.start(command).finish()
+}
+
+/// A daemon that runs as that user, in directories of theirs.
+pub(crate) fn daemon_of_nobody(bed: &Testbed) -> Daemon {
+    let given = bed.command("chown").args(["-R", NOBODY]).arg(bed.root()).status().unwrap();
+    assert!(given.success());
+    bed.launch_by(AS_NOBODY);
+    bed.daemon()
 }
 
 fn is_told_whose_they_are(run: impl Fn(&[&str]) -> Output) {
@@ -59,10 +67,7 @@ fn root_may_open_the_socket_and_is_told_that_the_tokens_are_anothers() {
         return;
     }
     let bed = Testbed::memory();
-    let given = bed.command("chown").args(["-R", NOBODY]).arg(bed.root()).status().unwrap();
-    assert!(given.success());
-    bed.launch_by(AS_NOBODY);
-    let _daemon = bed.daemon();
+    let _daemon = daemon_of_nobody(&bed);
     is_told_whose_they_are(|command| bed.ctl(command));
     // Nobody listens to what they say: the answer is there before a question.
     let mut silent = bed.wire();

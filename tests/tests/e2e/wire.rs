@@ -117,7 +117,7 @@ fn the_largest_numbers_do_no_harm() {
 fn a_stream_has_to_be_asked_for() {
     let scene = scene();
     let mut wire = scene.bed.wire();
-    for method in ["Watch", "Login"] {
+    for method in ["Watch", "Login", "ReadJournal"] {
         let answer = wire.call(method, &json!({}));
         assert_eq!(error_of(&answer), "org.varlink.service.ExpectedMore");
     }

@@ -19,9 +19,20 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// As it is now: what a caller reads after an answer is never older than the answer.
-    fn info(&self) -> fdo::Result<Info> {
+    /// As it is now: what a caller reads after an answer is never older than the answer. Without a header it is read for
+    /// the bus as a whole, which is told of changes.
+    async fn info(&self, header: Option<Header<'_>>) -> fdo::Result<Info> {
+        if let Some(header) = header {
+            self.show(&header).await.map_err(|error| fdo::Error::AccessDenied(error.to_string()))?;
+        }
         self.api.account(&self.name).map_err(|error| fdo::Error::UnknownObject(error.to_string()))
+    }
+
+    async fn show(&self, header: &Header<'_>) -> Result<(), Error> {
+        let objects = self.objects.upgrade().ok_or_else(super::gone)?;
+        let admitted = objects.admit(header).await?;
+        let (gate, caller) = (self.api.gate(), admitted.caller());
+        if gate.sees(caller, &self.name) { Ok(()) } else { Err(gate.unseen(caller, &self.name).into()) }
     }
 }
 
@@ -36,38 +47,38 @@ impl Account {
 
     /// Who signed in; empty where that is not known.
     #[zbus(property)]
-    fn username(&self) -> fdo::Result<String> {
-        Ok(self.info()?.username.unwrap_or_default())
+    async fn username(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<String> {
+        Ok(self.info(header).await?.username.unwrap_or_default())
     }
 
     /// One of: empty, fresh, refreshing, stale, waiting, consent_needed, misconfigured, store_unavailable.
     #[zbus(property)]
-    fn state(&self) -> fdo::Result<String> {
-        Ok(self.info()?.state.to_string())
+    async fn state(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<String> {
+        Ok(self.info(header).await?.state.to_string())
     }
 
     /// One sentence on why it is so, which ends with what to do; empty while it is fresh.
     #[zbus(property)]
-    fn reason(&self) -> fdo::Result<String> {
-        Ok(self.info()?.reason.unwrap_or_default())
+    async fn reason(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<String> {
+        Ok(self.info(header).await?.reason.unwrap_or_default())
     }
 
     /// When the access token expires, in Unix seconds; 0 if that is not known.
     #[zbus(property)]
-    fn expires_at(&self) -> fdo::Result<i64> {
-        Ok(self.info()?.expires_at.unwrap_or_default())
+    async fn expires_at(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<i64> {
+        Ok(self.info(header).await?.expires_at.unwrap_or_default())
     }
 
     /// When the token will be refreshed, in Unix seconds; 0 if that is not planned.
     #[zbus(property)]
-    fn next_refresh_at(&self) -> fdo::Result<i64> {
-        Ok(self.info()?.next_refresh_at.unwrap_or_default())
+    async fn next_refresh_at(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<i64> {
+        Ok(self.info(header).await?.next_refresh_at.unwrap_or_default())
     }
 
     /// Whether the token is refreshed with no one asking. Writing it changes config.toml.
     #[zbus(property)]
-    fn auto_refresh(&self) -> fdo::Result<bool> {
-        Ok(self.info()?.auto_refresh)
+    async fn auto_refresh(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<bool> {
+        Ok(self.info(header).await?.auto_refresh)
     }
 
     #[zbus(property)]
@@ -91,14 +102,14 @@ impl Account {
 
     /// Whether somebody is signing in just now.
     #[zbus(property)]
-    fn login_pending(&self) -> fdo::Result<bool> {
-        Ok(self.info()?.login_pending)
+    async fn login_pending(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<bool> {
+        Ok(self.info(header).await?.login_pending)
     }
 
     /// Whether the grant is served from memory because the store is behind.
     #[zbus(property)]
-    fn unsaved(&self) -> fdo::Result<bool> {
-        Ok(self.info()?.unsaved)
+    async fn unsaved(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<bool> {
+        Ok(self.info(header).await?.unsaved)
     }
 
     /// There is another access token; GetToken hands it over.

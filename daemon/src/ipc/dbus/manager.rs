@@ -1,12 +1,14 @@
 //! `org.imgurd.Keeper1`: the keeper's methods, with plain arguments that any tool can write.
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use imgurd_proto::dbus::{SIGNED_IN, account_path};
 use imgurd_proto::{
     AddAccount, CompleteLogin, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, OneAccount,
-    Refresh, RejectToken, RemoveAccount, RestoreGrant, Secret, SetAccount, Token, TokenReply,
+    Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount, SetPermit, Token,
+    TokenReply,
 };
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -15,7 +17,7 @@ use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
 use super::dictionary::{Dictionary, arguments, dictionary};
 use super::objects::Objects;
 use super::{Error, gone, memfd};
-use crate::access::Admitted;
+use crate::access::{Admitted, Caller};
 use crate::consent::Login;
 use crate::ipc::Api;
 
@@ -38,10 +40,16 @@ impl Manager {
         Ok((objects, admitted))
     }
 
-    async fn token(&self, account: String, min_valid_s: i32, wait_ms: i32) -> Result<Token, Error> {
+    async fn token(
+        &self,
+        caller: &Caller,
+        account: String,
+        min_valid_s: i32,
+        wait_ms: i32,
+    ) -> Result<Token, Error> {
         let call =
             GetToken { account: Some(account), min_valid_s: given(min_valid_s), wait_ms: given(wait_ms) };
-        Ok(self.api.get_token(call).await?.token)
+        Ok(self.api.get_token(caller, call).await?.token)
     }
 
     /// Tells how `login` ends. Until then it goes on, even if its caller leaves the bus: who called with `busctl` has
@@ -77,8 +85,8 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let _admitted = self.admit(&header).await?;
-        self.token(account, min_valid_s, wait_ms).await.map(plain)
+        let (_, admitted) = self.admit(&header).await?;
+        self.token(admitted.caller(), account, min_valid_s, wait_ms).await.map(plain)
     }
 
     /// As GetToken, with the access token in a sealed memory file, so that no monitor of the bus sees it.
@@ -90,8 +98,8 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedFd, Error> {
-        let _admitted = self.admit(&header).await?;
-        let token = self.token(account, min_valid_s, wait_ms).await?;
+        let (_, admitted) = self.admit(&header).await?;
+        let token = self.token(admitted.caller(), account, min_valid_s, wait_ms).await?;
         memfd::sealed(&token.access_token).map_err(|error| {
             Error::TemporarilyUnavailable(format!("There is no descriptor to be had ({error}); try again"))
         })
@@ -107,9 +115,9 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let _admitted = self.admit(&header).await?;
+        let (_, admitted) = self.admit(&header).await?;
         let call = RejectToken { account: Some(account), access_token, wait_ms: given(wait_ms) };
-        Ok(plain_reply(self.api.reject_token(call).await?))
+        Ok(plain_reply(self.api.reject_token(admitted.caller(), call).await?))
     }
 
     /// Hands out a new access token, whatever the clock says.
@@ -120,9 +128,9 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let _admitted = self.admit(&header).await?;
+        let (_, admitted) = self.admit(&header).await?;
         let call = Refresh { account: Some(account), wait_ms: given(wait_ms) };
-        Ok(plain_reply(self.api.refresh(call).await?))
+        Ok(plain_reply(self.api.refresh(admitted.caller(), call).await?))
     }
 
     /// Lists all accounts, or the one that is named, with their settings. Nothing secret is in it.
@@ -132,9 +140,10 @@ impl Manager {
         account: String,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
-        let _admitted = self.admit(&header).await?;
+        let (_, admitted) = self.admit(&header).await?;
         let account = Some(account).filter(|account| !account.is_empty());
-        Ok(self.api.list_accounts(&ListAccounts { account })?.accounts.iter().map(dictionary).collect())
+        let listed = self.api.list_accounts(admitted.caller(), &ListAccounts { account })?;
+        Ok(listed.accounts.iter().map(dictionary).collect())
     }
 
     /// Adds an account. The settings are those of config.toml by name: client_id, flow, redirect_uri, and so on.
@@ -260,6 +269,56 @@ impl Manager {
         let _admitted = self.admit(&header).await?;
         self.api.unlock_store().await?;
         Ok(())
+    }
+
+    /// Lists what was decided about applications and is remembered: application, account, allow (b) and since (x, Unix
+    /// seconds) of each.
+    #[zbus(out_args("permits"))]
+    async fn list_permits(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+        let _admitted = self.admit(&header).await?;
+        Ok(self.api.list_permits()?.permits.iter().map(dictionary).collect())
+    }
+
+    /// Lets an application use an account from now on, or refuses it, without asking the person.
+    async fn set_permit(
+        &self,
+        application: String,
+        account: String,
+        allow: bool,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        let _admitted = self.admit(&header).await?;
+        self.api.set_permit(SetPermit { application, account: Some(account), allow }).await?;
+        Ok(())
+    }
+
+    /// Forgets what was decided about an application and an account.
+    async fn remove_permit(
+        &self,
+        application: String,
+        account: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        let _admitted = self.admit(&header).await?;
+        self.api.remove_permit(RemovePermit { application, account: Some(account) }).await?;
+        Ok(())
+    }
+
+    /// Lists who was handed a token and who was refused one, the oldest first; of one account, or of all where it is
+    /// "". Nothing secret is in it.
+    #[zbus(out_args("entries"))]
+    async fn read_journal(
+        &self,
+        account: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+        let _admitted = self.admit(&header).await?;
+        let account = Some(account).filter(|account| !account.is_empty());
+        let mut reading = self.api.read_journal(account, false).await?;
+        Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
     }
 
     /// A login begun on this bus has ended: outcome is "signed-in", or a sentence on why not.

@@ -5,14 +5,16 @@ mod dictionary;
 mod manager;
 mod memfd;
 mod objects;
+mod tree;
 
 use imgurd_proto::dbus::{BUS_NAME, Error, PATH};
 use tokio::sync::oneshot;
 use zbus::Connection;
-use zbus::fdo::{DBusProxy, ObjectManager, RequestNameFlags, RequestNameReply};
+use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
 
 use self::manager::Manager;
 use self::objects::Objects;
+use self::tree::Tree;
 use super::Api;
 use crate::bus::Bus;
 
@@ -45,7 +47,7 @@ async fn stay(
     let objects = Objects::new(connection.clone(), api.clone());
     let server = connection.object_server();
     server.at(PATH, Manager::new(api.clone(), &objects)).await?;
-    server.at(PATH, ObjectManager).await?;
+    server.at(PATH, Tree::new(&objects)).await?;
     objects.sync().await?;
     claim_name(connection).await?;
     tried.take();

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imgurd_proto::Error;
 use imgurd_proto::dbus::account_path;
+use zbus::fdo::ManagedObjects;
 use zbus::message::Header;
 use zbus::object_server::{Interface, InterfaceRef};
 use zbus::{Connection, OwnedVariant, Variant, fdo};
 
 use super::account::Account;
-use crate::access::{Admitted, BusCallers};
+use crate::access::{Admitted, BusCallers, Caller, needs};
 use crate::ipc::Api;
 
 /// What the bus was told of one account.
@@ -34,13 +35,40 @@ pub(super) struct Objects {
 
 impl Objects {
     pub(super) fn new(connection: Connection, api: Api) -> Arc<Self> {
-        let (callers, told, telling) = Default::default();
+        let callers = BusCallers::new(api.journal().clone());
+        let (told, telling) = Default::default();
         Arc::new(Self { connection, api, callers, told, telling })
     }
 
     /// Lets a call begin, or refuses whoever may not call.
     pub(super) async fn admit(&self, header: &Header<'_>) -> Result<Admitted, Error> {
-        self.callers.admit(&self.connection, header).await
+        let admitted = self.callers.admit(&self.connection, header).await?;
+        let (interface, member) = (header.interface(), header.member());
+        let method = interface
+            .zip(member)
+            .map(|(interface, member)| format!("{interface}.{member}"))
+            .unwrap_or_default();
+        let needs = needs(&method).ok_or_else(|| {
+            tracing::error!(method, "nothing says who may call this");
+            Error::AccessDenied { reason: format!("Nobody may call {method}; see `imgurd --version`") }
+        })?;
+        self.api.enter(admitted.caller(), needs, &method)?;
+        Ok(admitted)
+    }
+
+    /// The objects that the caller may see, as `GetManagedObjects` tells of them.
+    pub(super) async fn managed(&self, caller: &Caller) -> zbus::Result<ManagedObjects> {
+        let server = self.connection.object_server();
+        let mut managed = ManagedObjects::new();
+        let names: Vec<_> = self.told().keys().cloned().collect();
+        for name in names.iter().filter(|name| self.api.gate().sees(caller, name)) {
+            let path = account_path(name);
+            let object = server.interface::<_, Account>(&path).await?;
+            let emitter = object.signal_emitter();
+            let properties = object.get().await.get_all(server, &self.connection, None, emitter).await?;
+            managed.insert(path, [(Account::name().into(), properties)].into());
+        }
+        Ok(managed)
     }
 
     /// Adds objects, removes them and tells what has changed, until the bus is as the keeper is now.

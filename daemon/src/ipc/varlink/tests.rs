@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
+use imgurd_proto::Wire;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
-use crate::access::Caller;
+use crate::access::{Asking, Gate, Permits, journal};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk};
 use crate::consent::Logins;
@@ -24,8 +25,10 @@ const CALL: &[u8] = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
 fn api() -> Api {
     let (config, clock) = (Arc::new(Config::default()), Arc::new(SystemClock::new().unwrap()));
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), Arc::<MemoryStore>::default(), clock);
-    let desk = Desk::new(ConfigFile::new(PathBuf::new()), config);
-    Api::new(keeper.clone(), Logins::new(keeper), Arc::new(desk))
+    let desk = Arc::new(Desk::new(ConfigFile::new(PathBuf::new()), config));
+    let gate = Gate::new(desk.clone(), Permits::load(PathBuf::new()), Asking::new().0);
+    let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
+    Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal)
 }
 
 /// Processes that call the same daemon.
@@ -43,9 +46,9 @@ impl Daemon {
     fn connection(&mut self, pid: i32, words: &[u8]) -> (UnixStream, JoinHandle<io::Result<()>>) {
         let (caller, stream) = UnixStream::pair().unwrap();
         assert_eq!(rustix::io::write(&caller, words).unwrap(), words.len());
-        let line = self.turns.line(Caller { uid: 0, pid: Some(pid) });
-        let api = self.api.clone();
-        (caller, tokio::spawn(async move { converse(stream, &line, &api).await }))
+        let who = Caller::new(0, Some(pid), Wire::Socket);
+        let (line, api) = (self.turns.line(&who), self.api.clone());
+        (caller, tokio::spawn(async move { converse(stream, &who, &line, &api).await }))
     }
 }
 

@@ -104,7 +104,7 @@ fn no_more_calls_are_under_way_on_the_bus_than_on_the_socket() {
 }
 
 /// Returns when what was called on this connection before has arrived: messages keep their order.
-async fn arrived(keeper: &KeeperProxy<'_>) {
+pub(crate) async fn arrived(keeper: &KeeperProxy<'_>) {
     let connection = keeper.inner().connection();
     PeerProxy::new(connection, BUS_NAME, PATH).await.unwrap().ping().await.unwrap();
 }

@@ -4,6 +4,8 @@ mod callers;
 mod objects;
 mod presence;
 
+pub(crate) use callers::arrived;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
@@ -24,7 +26,7 @@ fn scene(behaviour: Behaviour) -> (Scene, Bus) {
     (Scene::new(bed, behaviour).signed_in(), bus)
 }
 
-async fn keeper(bed: &Testbed) -> KeeperProxy<'static> {
+pub(crate) async fn keeper(bed: &Testbed) -> KeeperProxy<'static> {
     KeeperProxy::new(&bed.connect().await).await.unwrap()
 }
 

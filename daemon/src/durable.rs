@@ -6,13 +6,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Makes the directory of `path`, for its owner alone, if there is none.
-pub(super) fn make_directory_of(path: &Path) -> io::Result<()> {
+pub(crate) fn make_directory_of(path: &Path) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 /// Puts `content` into the file `path`, for its owner alone: after a crash the file has the old content or the new one.
-pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     make_directory_of(path)?;
     let new = path.with_added_extension("new");
     let _ = fs::remove_file(&new); // left by a crash
@@ -23,7 +23,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Renames within one directory, and makes the new name durable as well (fsync(2): a file's own does not).
-pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let is_first = !to.exists();
     fs::rename(from, to)?;
     let directory = to.parent().ok_or(io::ErrorKind::InvalidInput)?;

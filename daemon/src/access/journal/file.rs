@@ -1,0 +1,100 @@
+//! The journal on disk: a JSON object a line, in a file that is ours alone, and one older file.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use imgurd_proto::JournalEntry;
+use rustix::fs::{Mode, OFlags, open};
+
+/// The most that either file holds, in bytes.
+pub(super) const LIMIT: u64 = 1024 * 1024;
+
+/// The file, by its path. It is opened for each writing, which is seldom: whoever takes it away gets another.
+#[derive(Clone, Debug)]
+pub(super) struct JournalFile(PathBuf);
+
+impl JournalFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Where the entries are that no longer fit.
+    fn older(&self) -> PathBuf {
+        self.0.with_added_extension("old")
+    }
+
+    /// Writes these entries down, all or none.
+    pub(super) fn append(&self, entries: &[JournalEntry]) -> io::Result<()> {
+        let mut text = Vec::new();
+        for entry in entries {
+            serde_json::to_writer(&mut text, entry)?;
+            text.push(b'\n');
+        }
+        let mut file = writable(&self.0)?;
+        let mut size = file.metadata()?.len();
+        if size > 0 && size + text.len() as u64 > LIMIT {
+            fs::rename(&self.0, self.older())?;
+            file = writable(&self.0)?;
+            size = 0;
+        }
+        if !ends_a_line(&file, size)? {
+            // As after a crash of the machine. The half is lost, and takes nothing with it.
+            text.insert(0, b'\n');
+        }
+        file.write_all(&text).inspect_err(|_| drop(file.set_len(size)))
+    }
+
+    /// All entries, the oldest first.
+    pub(super) fn read(&self) -> io::Result<Vec<JournalEntry>> {
+        let mut entries = Vec::new();
+        for path in [&self.older(), &self.0] {
+            match readable(path) {
+                Ok(file) => {
+                    let mut text = Vec::new();
+                    file.take(LIMIT).read_to_end(&mut text)?;
+                    entries.extend(parse(&text));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// The entries in `text`, a line each. A line that is none, as a crash or a newer daemon may leave, is passed over.
+pub fn parse(text: &[u8]) -> impl Iterator<Item = JournalEntry> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+}
+
+fn writable(path: &Path) -> io::Result<File> {
+    let file = ours(path, OFlags::CREATE | OFlags::RDWR | OFlags::APPEND)?;
+    if file.metadata()?.mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+fn readable(path: &Path) -> io::Result<File> {
+    ours(path, OFlags::RDONLY)
+}
+
+/// Opens a file of our own: not what a symbolic link leads to, nor a pipe that would keep us waiting.
+fn ours(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::RUSR | Mode::WUSR)?);
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.uid() == rustix::process::getuid().as_raw() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a file of ours"))
+}
+
+fn ends_a_line(file: &File, size: u64) -> io::Result<bool> {
+    let Some(last) = size.checked_sub(1) else { return Ok(true) };
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, last)?;
+    Ok(byte == *b"\n")
+}

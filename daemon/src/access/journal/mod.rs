@@ -1,0 +1,287 @@
+//! Who was handed an account's token, when and by which wire, or was refused it and why. Nobody waits for a line to be
+//! written: what cannot be written down is lost, and that is said once.
+
+mod file;
+mod fold;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use imgurd_proto::{Error, JournalEntry, Outcome};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until};
+
+use self::file::JournalFile;
+pub use self::file::parse;
+use self::fold::Folds;
+use super::Caller;
+
+/// How many entries may wait for the disk. Those that come while as many wait are lost.
+const WAITING: usize = 1024;
+
+/// How many entries a listener may be behind.
+const BEHIND: usize = 1024;
+
+/// The longest texts of an entry, in characters.
+const LONGEST: usize = 256;
+
+/// The journal, for whoever has something to note in it.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    notes: mpsc::Sender<Note>,
+}
+
+enum Note {
+    Entry(Box<JournalEntry>),
+    Read { follow: bool, reader: oneshot::Sender<io::Result<Begun>> },
+    End(oneshot::Sender<()>),
+}
+
+struct Begun {
+    past: Vec<JournalEntry>,
+    future: Option<broadcast::Receiver<JournalEntry>>,
+}
+
+/// Begins to keep the journal in the file `path`.
+#[must_use]
+pub fn spawn(path: PathBuf) -> Journal {
+    let (notes, inbox) = mpsc::channel(WAITING);
+    let (listeners, _) = broadcast::channel(BEHIND);
+    let keeper =
+        Writer { file: JournalFile::new(path), folds: Folds::default(), listeners, is_troubled: false };
+    tokio::spawn(keeper.run(inbox));
+    Journal { notes }
+}
+
+impl Journal {
+    /// Notes that the caller was handed the token of `account` in answer to `method`.
+    pub fn granted(&self, caller: &Caller, method: &str, account: &str) {
+        self.note(entry(caller, Outcome::Granted, Some(method), Some(account)));
+    }
+
+    /// Notes that the caller was refused, where `error` says so; other failures concern nobody's rights.
+    pub fn denied(&self, caller: &Caller, method: Option<&str>, account: Option<&str>, error: &Error) {
+        if let Error::AccessDenied { reason } = error {
+            let reason = Some(shortened(reason));
+            self.note(JournalEntry { reason, ..entry(caller, Outcome::Denied, method, account) });
+        }
+    }
+
+    fn note(&self, entry: JournalEntry) {
+        if self.notes.try_send(Note::Entry(Box::new(entry))).is_err() {
+            tracing::debug!("the journal is behind, and has lost an entry");
+        }
+    }
+
+    /// The entries so far, of one account or of all, and where `follow` says so those to come.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn read(&self, only: Option<String>, follow: bool) -> Result<Reading, Error> {
+        let (reader, begun) = oneshot::channel();
+        let _ = self.notes.send(Note::Read { follow, reader }).await;
+        let begun = begun.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+        let Begun { past, future } = begun.map_err(|error| {
+            unavailable(&format!(
+                "The journal cannot be read ({error}); see who may read its file, or remove it"
+            ))
+        })?;
+        Ok(Reading { only, past: past.into(), future })
+    }
+
+    /// Writes down what was only counted so far.
+    pub async fn end(&self) {
+        let (done, ended) = oneshot::channel();
+        let _ = self.notes.send(Note::End(done)).await;
+        let _ = ended.await;
+    }
+}
+
+/// The entries that one reader asked for.
+#[derive(Debug)]
+pub struct Reading {
+    only: Option<String>,
+    past: VecDeque<JournalEntry>,
+    future: Option<broadcast::Receiver<JournalEntry>>,
+}
+
+impl Reading {
+    /// The next entry that is there already.
+    pub fn past(&mut self) -> Option<JournalEntry> {
+        while let Some(entry) = self.past.pop_front() {
+            if self.is_wanted(&entry) {
+                return Some(entry);
+            }
+        }
+        None
+    }
+
+    /// The next entry to come; nothing where they were not asked for.
+    ///
+    /// # Errors
+    /// Where the reader is too far behind, or the daemon is ending.
+    pub async fn future(&mut self) -> Result<Option<JournalEntry>, Error> {
+        loop {
+            let Some(future) = &mut self.future else { return Ok(None) };
+            let entry = future.recv().await.map_err(|_| {
+                unavailable("Entries were made faster than they were read, or imgurd is stopping; read the journal anew")
+            })?;
+            if self.is_wanted(&entry) {
+                return Ok(Some(entry));
+            }
+        }
+    }
+
+    /// What concerns no account in particular concerns all.
+    fn is_wanted(&self, entry: &JournalEntry) -> bool {
+        self.only.is_none() || entry.account.is_none() || entry.account == self.only
+    }
+}
+
+fn unavailable(reason: &str) -> Error {
+    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None }
+}
+
+fn entry(caller: &Caller, outcome: Outcome, method: Option<&str>, account: Option<&str>) -> JournalEntry {
+    let identity = caller.identity();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    JournalEntry {
+        at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        until: None,
+        count: 1,
+        outcome,
+        account: account.map(shortened),
+        method: method.map(shortened),
+        wire: caller.wire,
+        application: identity.application.name().to_owned(),
+        sandboxed: identity.application.is_sandboxed(),
+        uid: caller.uid,
+        pid: caller.pid,
+        program: identity.program.as_deref().map(shortened),
+        reason: None,
+    }
+}
+
+/// A line has an end, whoever chose what is in it.
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
+}
+
+/// What has the file.
+struct Writer {
+    file: JournalFile,
+    folds: Folds,
+    listeners: broadcast::Sender<JournalEntry>,
+    /// Whether the last line could not be written.
+    is_troubled: bool,
+}
+
+impl Writer {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Note>) {
+        loop {
+            let next = self.folds.next();
+            let over = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    // Nothing is counted: nothing wakes the daemon for it.
+                    None => std::future::pending().await,
+                }
+            };
+            let told = tokio::select! {
+                note = inbox.recv() => match note {
+                    Some(Note::Entry(entry)) => self.folds.add(*entry, Instant::now()),
+                    Some(Note::Read { follow, reader }) => {
+                        let _ = reader.send(self.read(follow).await);
+                        continue;
+                    }
+                    Some(Note::End(done)) => {
+                        let rest = self.folds.rest();
+                        self.tell(rest).await;
+                        let _ = done.send(());
+                        continue;
+                    }
+                    None => return,
+                },
+                () = over => self.folds.due(Instant::now()),
+            };
+            self.tell(told).await;
+        }
+    }
+
+    /// Who follows will hear of what is only counted so far; who does not is told of it now.
+    async fn read(&self, follow: bool) -> io::Result<Begun> {
+        let file = self.file.clone();
+        let read = spawn_blocking(move || file.read()).await;
+        let mut past = read.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
+        if follow {
+            return Ok(Begun { past, future: Some(self.listeners.subscribe()) });
+        }
+        past.extend(self.folds.untold());
+        Ok(Begun { past, future: None })
+    }
+
+    async fn tell(&mut self, entries: Vec<JournalEntry>) {
+        if entries.is_empty() {
+            return;
+        }
+        for entry in &entries {
+            log(entry);
+            // Where nobody listens, there is nobody to tell.
+            let _ = self.listeners.send(entry.clone());
+        }
+        let file = self.file.clone();
+        let written = spawn_blocking(move || file.append(&entries)).await;
+        let written = written.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
+        if let Err(error) = &written
+            && !self.is_troubled
+        {
+            tracing::warn!(%error, "the journal of who gets tokens cannot be written, and loses entries until it can");
+        }
+        self.is_troubled = written.is_err();
+    }
+}
+
+/// The same facts as fields, as seldom as lines are written: not for each of many tokens.
+fn log(entry: &JournalEntry) {
+    let JournalEntry { count, account, method, application, sandboxed, uid, pid, program, reason, .. } =
+        entry;
+    let (account, method) = (account.as_deref(), method.as_deref());
+    let (program, reason) = (program.as_deref(), reason.as_deref());
+    let wire = entry.wire.as_str();
+    match entry.outcome {
+        Outcome::Granted => {
+            tracing::info!(
+                account,
+                method,
+                wire,
+                application,
+                sandboxed,
+                uid,
+                pid,
+                program,
+                count,
+                "handed out a token"
+            );
+        }
+        Outcome::Denied => {
+            tracing::warn!(
+                account,
+                method,
+                wire,
+                application,
+                sandboxed,
+                uid,
+                pid,
+                program,
+                count,
+                reason,
+                "denied a token"
+            );
+        }
+    }
+}

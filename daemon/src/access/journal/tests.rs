@@ -1,0 +1,200 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::Duration;
+
+use imgurd_proto::Wire;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::file::LIMIT;
+use super::*;
+
+fn caller() -> Caller {
+    Caller::new(1000, std::process::id().try_into().ok(), Wire::Socket)
+}
+
+fn note(account: &str) -> JournalEntry {
+    JournalEntry { at: 100, ..entry(&caller(), Outcome::Granted, Some("GetToken"), Some(account)) }
+}
+
+fn file() -> (TempDir, PathBuf, JournalFile) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    (directory, path.clone(), JournalFile::new(path))
+}
+
+fn mode(path: &PathBuf) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn what_is_written_is_read_in_order() {
+    let (_directory, path, file) = file();
+    assert!(file.read().unwrap().is_empty());
+    file.append(&[note("a"), note("b")]).unwrap();
+    file.append(&[note("c")]).unwrap();
+    assert_eq!(file.read().unwrap(), [note("a"), note("b"), note("c")]);
+    assert_eq!(mode(&path), 0o600);
+}
+
+#[test]
+fn what_others_could_read_is_closed_to_them() {
+    let (_directory, path, file) = file();
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    file.append(&[note("a")]).unwrap();
+    assert_eq!(mode(&path), 0o600);
+}
+
+#[test]
+fn half_a_line_costs_no_other() {
+    let (_directory, path, file) = file();
+    file.append(&[note("a")]).unwrap();
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, [&whole, &whole[..20]].concat()).unwrap();
+    file.append(&[note("b")]).unwrap();
+    fs::write(&path, [&fs::read(&path).unwrap(), &b"\xff\n\n[]\n{\"at\":1}\n"[..]].concat()).unwrap();
+    file.append(&[note("c")]).unwrap();
+    assert_eq!(file.read().unwrap(), [note("a"), note("b"), note("c")]);
+}
+
+#[test]
+fn it_grows_to_two_files_and_no_further() {
+    let (directory, path, file) = file();
+    let entries: Vec<_> = (0..500).map(|number| note(&format!("account-{number}"))).collect();
+    for _ in 0..40 {
+        file.append(&entries).unwrap();
+        let sizes: Vec<_> =
+            fs::read_dir(directory.path()).unwrap().map(|it| it.unwrap().metadata().unwrap().len()).collect();
+        assert!(sizes.len() <= 2 && sizes.iter().all(|size| *size <= LIMIT), "{sizes:?}");
+    }
+    let read = file.read().unwrap();
+    assert!(read.ends_with(&entries));
+    assert!(read.len() > entries.len() && read.len() % entries.len() == 0);
+    assert_eq!(mode(&path.with_added_extension("old")), 0o600);
+}
+
+#[test]
+fn nothing_is_written_where_a_link_leads_or_into_a_pipe() {
+    let (directory, path, file) = file();
+    let other = directory.path().join("other");
+    fs::write(&other, "").unwrap();
+    symlink(&other, &path).unwrap();
+    assert!(file.append(&[note("a")]).is_err());
+    assert!(file.read().is_err());
+    assert!(fs::read(&other).unwrap().is_empty());
+    fs::remove_file(&path).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
+    assert!(file.append(&[note("a")]).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn alike_entries_within_a_minute_are_one() {
+    let (mut folds, begin) = (Folds::default(), Instant::now());
+    let second = |number: u64| begin + Duration::from_secs(number);
+    let at = |at| JournalEntry { at, pid: Some(i32::try_from(at).unwrap()), ..note("a") };
+    assert_eq!(folds.add(at(0), second(0)), [at(0)]);
+    assert_eq!(folds.next(), None, "nothing is to be told of later");
+    assert!(folds.add(at(1), second(1)).is_empty());
+    assert!(folds.add(at(9), second(9)).is_empty());
+    let both = JournalEntry { until: Some(9), count: 2, ..at(1) };
+    assert_eq!(folds.untold(), std::slice::from_ref(&both));
+    assert_eq!(folds.add(note("b"), second(10)), [note("b")]);
+    assert_eq!(folds.next(), Some(second(60)));
+    assert!(folds.due(second(59)).is_empty());
+    assert_eq!(folds.due(second(60)), [both]);
+    // Those who go on make a line a minute, and no more.
+    assert!(folds.add(at(61), second(61)).is_empty());
+    assert_eq!(folds.due(second(120)), [at(61)]);
+    assert_eq!(folds.next(), None);
+    assert_eq!(folds.add(at(181), second(181)), [at(181)], "a minute of silence");
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_kinds_there_are_only_some_are_counted() {
+    let (mut folds, now) = (Folds::default(), Instant::now());
+    let told: usize =
+        (0..2).map(|_| (0..1000).map(|it| folds.add(note(&it.to_string()), now).len()).sum::<usize>()).sum();
+    assert_eq!(told, 2000, "none is lost");
+    folds.add(note("999"), now);
+    assert_eq!(folds.rest().len(), 1);
+}
+
+#[tokio::test]
+async fn what_happens_is_heard_and_written() {
+    let (_directory, path, file) = file();
+    let journal = spawn(path);
+    let mut following = journal.read(None, true).await.unwrap();
+    let mut of_another = journal.read(Some("b".to_owned()), true).await.unwrap();
+    assert_eq!(following.past(), None);
+    for account in ["a", "a", "b"] {
+        journal.granted(&caller(), "GetToken", account);
+    }
+    let denied = Error::AccessDenied { reason: "no ".repeat(1000) };
+    journal.denied(&caller(), None, None, &denied);
+    journal.denied(
+        &caller(),
+        Some("GetToken"),
+        Some("a"),
+        &Error::StoreUnavailable { reason: String::new() },
+    );
+    let first = following.future().await.unwrap().unwrap();
+    assert_eq!((first.account.as_deref(), first.count, first.outcome), (Some("a"), 1, Outcome::Granted));
+    assert_eq!(of_another.future().await.unwrap().unwrap().account.as_deref(), Some("b"));
+    assert_eq!(of_another.future().await.unwrap().unwrap().outcome, Outcome::Denied);
+    let mut read = journal.read(Some("a".to_owned()), false).await.unwrap();
+    let read: Vec<_> = std::iter::from_fn(|| read.past()).collect();
+    assert_eq!(read.len(), 3, "one of which is only counted yet: {read:?}");
+    assert!(read[1].reason.as_ref().unwrap().starts_with("no no"));
+    assert_eq!(file.read().unwrap().len(), 3);
+    journal.end().await;
+    assert_eq!(file.read().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_written_is_still_heard() {
+    let journal = spawn(PathBuf::from("/nowhere/journal"));
+    let mut following = journal.read(None, true).await.unwrap();
+    for account in ["a", "b"] {
+        journal.granted(&caller(), "GetToken", account);
+        assert_eq!(following.future().await.unwrap().unwrap().account.as_deref(), Some(account));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_journal_that_is_behind() {
+    let (_directory, path, file) = file();
+    let journal = spawn(path);
+    // The writer has no turn in between: this is as with a disk that does not answer.
+    for number in 0..10 * WAITING {
+        journal.granted(&caller(), "GetToken", &number.to_string());
+    }
+    journal.end().await;
+    assert_eq!(file.read().unwrap().len(), WAITING);
+}
+
+proptest! {
+    #[test]
+    fn no_line_holds_a_token(
+        token in "[A-Za-z0-9+/._-]{16,80}", account in "[a-z]{1,8}", name in ".{0,40}", pid in any::<Option<i32>>()
+    ) {
+        let token = imgurd_proto::Token {
+            account, access_token: token.as_str().into(), token_type: "Bearer".to_owned(), expires_at: None, username: Some(name),
+        };
+        for outcome in [Outcome::Granted, Outcome::Denied] {
+            for wire in [Wire::Socket, Wire::Remote, Wire::Bus] {
+                let caller = Caller::new(1000, pid, wire);
+                let line = serde_json::to_string(&entry(&caller, outcome, Some("RejectToken"), Some(&token.account))).unwrap();
+                prop_assert!(!line.contains(token.access_token.expose()));
+                prop_assert!(!line.contains('\n') && line.len() < 4096);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_in_the_file_is_passed_over(text in any::<Vec<u8>>()) {
+        let entries = [&text[..], b"\n", &serde_json::to_vec(&note("a")).unwrap()].concat();
+        prop_assert_eq!(parse(&entries).last(), Some(note("a")));
+    }
+}

@@ -1,0 +1,307 @@
+//! What was decided about an application and an account, and is remembered.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use imgurd_proto::{Error, Permit};
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use crate::durable;
+
+/// The version of the file that is written and understood.
+const VERSION: u32 = 1;
+/// More permits than anyone has, and less than would be a burden.
+const MOST: usize = 4096;
+/// Names are those of sandboxes and units, which are no longer (`systemd.unit(5)`).
+const LONGEST: usize = 255;
+
+/// The permits, and the file that they rest in.
+#[derive(Clone, Debug)]
+pub struct Permits(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    known: Mutex<Known>,
+    /// One at a time changes the file. `known` is not locked meanwhile.
+    changing: Mutex<()>,
+}
+
+type Table = BTreeMap<(String, String), Permit>;
+
+#[derive(Debug, Default)]
+struct Known {
+    table: Table,
+    /// What is wrong with the file, if anything is: then the table is empty.
+    damage: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    permits: Vec<Permit>,
+}
+
+impl Permits {
+    /// Those in the file at `path`, which need not exist.
+    #[must_use]
+    pub fn load(path: PathBuf) -> Self {
+        let known = Mutex::new(known(&path));
+        Self(Arc::new(Shared { path, known, changing: Mutex::default() }))
+    }
+
+    /// What is remembered of this application and this account.
+    #[must_use]
+    pub fn get(&self, application: &str, account: &str) -> Option<bool> {
+        let known = self.known();
+        if known.table.is_empty() {
+            return None;
+        }
+        known.table.get(&(application.to_owned(), account.to_owned())).map(|permit| permit.allow)
+    }
+
+    /// What is wrong with the file, as a sentence that ends with what to do. It is looked at again, in case that was done.
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        self.mended().damage.clone()
+    }
+
+    /// All that is remembered.
+    ///
+    /// # Errors
+    /// Where the file is damaged.
+    pub fn all(&self) -> Result<Vec<Permit>, Error> {
+        let known = self.mended();
+        match &known.damage {
+            Some(damage) => Err(damaged(damage)),
+            None => Ok(known.table.values().cloned().collect()),
+        }
+    }
+
+    /// Remembers a decision, in the place of the one before.
+    ///
+    /// # Errors
+    /// Where the file is damaged, or cannot be written: nothing is remembered then.
+    pub async fn set(&self, application: String, account: String, allow: bool) -> Result<(), Error> {
+        if application.is_empty() || application.len() > LONGEST {
+            let reason =
+                "an application's name has 1 to 255 bytes; see `imgurctl permit list` for how it is written";
+            return Err(Error::invalid("application", reason));
+        }
+        self.change(move |table| {
+            if table.len() >= MOST {
+                let reason =
+                    format!("There are {MOST} permits already; revoke some with `imgurctl permit revoke`");
+                return Err(Error::invalid("application", reason));
+            }
+            let key = (application.clone(), account.clone());
+            table.insert(key, Permit { application, account, allow, since: now() });
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets a decision.
+    ///
+    /// # Errors
+    /// Where there is none, the file is damaged, or cannot be written.
+    pub async fn remove(&self, application: String, account: String) -> Result<(), Error> {
+        self.change(move |table| {
+            let key = (application, account);
+            if table.remove(&key).is_none() {
+                let (application, account) = key;
+                let reason = format!(
+                    "Nothing is remembered of {application} and {account}; see `imgurctl permit list`"
+                );
+                return Err(Error::invalid("application", reason));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes the file before anyone goes by what is in it. Whoever asked may hang up meanwhile: it is done all the same.
+    async fn change(
+        &self,
+        change: impl FnOnce(&mut Table) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let permits = self.clone();
+        let changed = tokio::task::spawn_blocking(move || {
+            let _turn = permits.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut table = {
+                let known = permits.mended();
+                if let Some(damage) = &known.damage {
+                    return Err(damaged(damage));
+                }
+                known.table.clone()
+            };
+            change(&mut table)?;
+            write(&permits.0.path, &table).map_err(|error| unwritable(&permits.0.path, &error))?;
+            permits.known().table = table;
+            Ok(())
+        });
+        changed.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mended(&self) -> MutexGuard<'_, Known> {
+        let mut known = self.known();
+        if known.damage.is_some() {
+            *known = self::known(&self.0.path);
+        }
+        known
+    }
+}
+
+fn known(path: &Path) -> Known {
+    match read(path) {
+        Ok(table) => Known { table, damage: None },
+        Err(why) => {
+            let shown = path.display();
+            let damage = format!(
+                "What was decided about programs is not known, since {shown} {why}; mend the file, or remove it and decide \
+                 anew with `imgurctl permit`"
+            );
+            tracing::error!("{damage}");
+            Known { table: Table::new(), damage: Some(damage) }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Table, String> {
+    let mut options = OpenOptions::new();
+    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut file = match options.read(true).custom_flags(no_link).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
+        Err(error) => return Err(format!("cannot be read ({error})")),
+    };
+    let metadata = file.metadata().map_err(|error| format!("cannot be looked at ({error})"))?;
+    if metadata.uid() != rustix::process::getuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err("can be written by others".to_owned());
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|error| format!("cannot be read ({error})"))?;
+    let content: Content =
+        serde_json::from_str(&text).map_err(|error| format!("is not understood ({error})"))?;
+    if content.version != VERSION {
+        return Err(format!("was written by another version of imgurd ({})", content.version));
+    }
+    let keyed = |permit: Permit| ((permit.application.clone(), permit.account.clone()), permit);
+    Ok(content.permits.into_iter().map(keyed).collect())
+}
+
+fn write(path: &Path, table: &Table) -> io::Result<()> {
+    let content = Content { version: VERSION, permits: table.values().cloned().collect() };
+    let mut text = serde_json::to_vec_pretty(&content)?;
+    text.push(b'\n');
+    durable::replace(path, &text)
+}
+
+/// Unix time, in seconds.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_secs().try_into().unwrap_or(i64::MAX)
+}
+
+fn damaged(damage: &str) -> Error {
+    Error::StoreUnavailable { reason: damage.to_owned() }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    let reason = format!("{} cannot be written ({error}); mend that and try again", path.display());
+    Error::StoreUnavailable { reason }
+}
+
+fn stopping() -> Error {
+    Error::TemporarilyUnavailable {
+        reason: "imgurd is stopping; try again in a moment".to_owned(),
+        retry_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    async fn set(permits: &Permits, application: &str, allow: bool) -> Result<(), Error> {
+        permits.set(application.to_owned(), "me".to_owned(), allow).await
+    }
+
+    fn home() -> (tempfile::TempDir, PathBuf) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("imgurd/permits");
+        (home, path)
+    }
+
+    #[tokio::test]
+    async fn what_was_decided_survives_a_restart_in_a_file_of_ones_own() {
+        let (_home, path) = home();
+        let permits = Permits::load(path.clone());
+        assert_eq!(permits.get("org.example.App", "me"), None);
+        set(&permits, "org.example.App", false).await.unwrap();
+        set(&permits, "org.example.App", true).await.unwrap();
+        set(&permits, "org.example.Other", false).await.unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let again = Permits::load(path);
+        assert_eq!(again.all().unwrap(), permits.all().unwrap());
+        assert_eq!(again.get("org.example.App", "me"), Some(true));
+        assert_eq!(again.get("org.example.App", "you"), None);
+        assert_eq!(again.get("org.example.Other", "me"), Some(false));
+        again.remove("org.example.App".to_owned(), "me".to_owned()).await.unwrap();
+        assert_eq!(again.get("org.example.App", "me"), None);
+        let twice = again.remove("org.example.App".to_owned(), "me".to_owned()).await;
+        assert!(matches!(twice, Err(Error::InvalidArgument { .. })), "{twice:?}");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_reported_and_left_as_it_is_until_it_is_mended() {
+        let (home, path) = home();
+        fs::create_dir(home.path().join("imgurd")).unwrap();
+        for damage in ["{\"version\":1,\"perm", "{\"version\":2,\"permits\":[]}", "\u{0}\u{0}"] {
+            fs::write(&path, damage).unwrap();
+            let permits = Permits::load(path.clone());
+            assert!(permits.damage().unwrap().contains("permits"), "{damage}");
+            assert!(matches!(permits.all(), Err(Error::StoreUnavailable { .. })));
+            let kept = set(&permits, "org.example.App", true).await;
+            assert!(matches!(kept, Err(Error::StoreUnavailable { .. })), "{kept:?}");
+            assert_eq!(permits.get("org.example.App", "me"), None);
+            assert_eq!(fs::read_to_string(&path).unwrap(), damage);
+            fs::remove_file(&path).unwrap();
+            assert_eq!(permits.damage(), None);
+            set(&permits, "org.example.App", true).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_others_can_write_is_not_believed() {
+        let (_home, path) = home();
+        let permits = Permits::load(path.clone());
+        set(&permits, "org.example.App", true).await.unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
+        let again = Permits::load(path);
+        assert_eq!(again.get("org.example.App", "me"), None);
+        assert!(again.damage().unwrap().contains("written by others"));
+    }
+
+    #[tokio::test]
+    async fn a_decision_that_cannot_be_kept_is_not_gone_by() {
+        let (home, path) = home();
+        let permits = Permits::load(path);
+        fs::write(home.path().join("imgurd"), "in the way").unwrap();
+        assert!(set(&permits, "org.example.App", true).await.is_err());
+        assert_eq!(permits.get("org.example.App", "me"), None);
+    }
+}

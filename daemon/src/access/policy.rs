@@ -1,0 +1,114 @@
+//! Who may what: two tables, and nothing else decides.
+
+use crate::config::{Access, Class, Rule};
+
+/// What a method needs of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: whoever may connect may know what there is to call.
+    Nothing,
+    /// To be let have the account's token, which the rules say of every kind of caller.
+    Token,
+    /// To see accounts: a program of the user's own sees all, any other those whose token it is let have.
+    Sight,
+    /// To be a program of the user's own, in no sandbox; and to be let have the account's token, which is in the answer.
+    OwnToken,
+    /// To be a program of the user's own, in no sandbox.
+    Own,
+}
+
+/// What each method of each interface needs, by its full name. One that is not here is refused to everybody.
+const METHODS: [(&str, Needs); 29] = [
+    ("org.imgurd.Keeper1.GetToken", Needs::Token),
+    ("org.imgurd.Keeper1.GetTokenFd", Needs::Token),
+    ("org.imgurd.Keeper1.RejectToken", Needs::Token),
+    ("org.imgurd.Keeper1.Refresh", Needs::OwnToken),
+    ("org.imgurd.Keeper1.ListAccounts", Needs::Sight),
+    ("org.imgurd.Keeper1.Watch", Needs::Sight),
+    ("org.imgurd.Keeper1.AddAccount", Needs::Own),
+    ("org.imgurd.Keeper1.SetAccount", Needs::Own),
+    ("org.imgurd.Keeper1.RemoveAccount", Needs::Own),
+    ("org.imgurd.Keeper1.ImportGrant", Needs::Own),
+    ("org.imgurd.Keeper1.RestoreGrant", Needs::Own),
+    ("org.imgurd.Keeper1.Login", Needs::Own),
+    ("org.imgurd.Keeper1.CompleteLogin", Needs::Own),
+    ("org.imgurd.Keeper1.CancelLogin", Needs::Own),
+    ("org.imgurd.Keeper1.Logout", Needs::Own),
+    ("org.imgurd.Keeper1.UnlockStore", Needs::Own),
+    ("org.imgurd.Keeper1.ListPermits", Needs::Own),
+    ("org.imgurd.Keeper1.SetPermit", Needs::Own),
+    ("org.imgurd.Keeper1.RemovePermit", Needs::Own),
+    ("org.imgurd.Keeper1.ReadJournal", Needs::Own),
+    ("org.varlink.service.GetInfo", Needs::Nothing),
+    ("org.varlink.service.GetInterfaceDescription", Needs::Nothing),
+    ("org.freedesktop.DBus.ObjectManager.GetManagedObjects", Needs::Sight),
+    ("org.freedesktop.DBus.Properties.Get", Needs::Sight),
+    ("org.freedesktop.DBus.Properties.GetAll", Needs::Sight),
+    ("org.freedesktop.DBus.Properties.Set", Needs::Own),
+    ("org.freedesktop.DBus.Introspectable.Introspect", Needs::Nothing),
+    ("org.freedesktop.DBus.Peer.Ping", Needs::Nothing),
+    ("org.freedesktop.DBus.Peer.GetMachineId", Needs::Nothing),
+];
+
+/// What the method of this full name needs; nothing where there is no such method.
+#[must_use]
+pub fn needs(method: &str) -> Option<Needs> {
+    METHODS.iter().find(|(name, _)| *name == method).map(|(_, needs)| *needs)
+}
+
+/// What is to be done about a caller who wants an account's token: what names both the application and the account comes
+/// first, and what is written in the configuration before what was remembered.
+pub(super) fn rule(
+    access: &Access,
+    class: Class,
+    application: Option<&str>,
+    account: &str,
+    remembered: impl FnOnce(&str) -> Option<bool>,
+) -> Rule {
+    let remembered = |name| remembered(name).map(|allow| if allow { Rule::Allow } else { Rule::Deny });
+    let named = application.and_then(|name| access.by_name(name, account).or_else(|| remembered(name)));
+    named.unwrap_or_else(|| access.by_class(class, account))
+}
+
+#[cfg(test)]
+mod tests {
+    use imgurd_proto::INTERFACE_TEXT;
+
+    use super::*;
+    use crate::config::parse;
+
+    #[test]
+    fn every_method_of_the_interface_has_its_line() {
+        let methods = INTERFACE_TEXT.lines().filter_map(|line| line.strip_prefix("method "));
+        let mut count = 0;
+        for method in methods.filter_map(|line| line.split_once('(')).map(|(name, _)| name) {
+            assert!(needs(&format!("org.imgurd.Keeper1.{method}")).is_some(), "{method} has no line");
+            count += 1;
+        }
+        assert!(count > 15, "the text was read");
+        assert_eq!(needs("org.imgurd.Keeper1.NewMethod"), None);
+    }
+
+    #[test]
+    fn what_is_more_to_the_point_comes_first() {
+        let text = "[access]\nunsandboxed = \"ask\"\nsandboxed = \"deny\"\n[accounts.a]\nclient_id = \"x\"\n\
+                    [accounts.a.access]\nsandboxed = \"ask\"\n\"org.example.App\" = \"allow\"\n";
+        let access = parse(text).unwrap().access;
+        let rule = |class, name, account, known: Option<bool>| rule(&access, class, name, account, |_| known);
+        let app = Some("org.example.App");
+        for (class, name, account, known, expected) in [
+            (Class::Sandboxed, app, "a", Some(false), Rule::Allow),
+            (Class::Sandboxed, app, "b", Some(true), Rule::Allow),
+            (Class::Sandboxed, app, "b", None, Rule::Deny),
+            (Class::Sandboxed, Some("org.example.Other"), "a", None, Rule::Ask),
+            (Class::Sandboxed, Some("org.example.Other"), "a", Some(false), Rule::Deny),
+            (Class::Sandboxed, None, "a", Some(true), Rule::Ask),
+            (Class::Unsandboxed, Some("unknown"), "a", None, Rule::Ask),
+            (Class::Unsandboxed, Some("unknown"), "a", Some(true), Rule::Allow),
+            (Class::Remote, Some("remote"), "a", None, Rule::Ask),
+            (Class::Remote, Some("remote"), "a", Some(true), Rule::Allow),
+        ] {
+            assert_eq!(rule(class, name, account, known), expected, "{class:?} {name:?} {account} {known:?}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the person has decided beforehand about who gets tokens.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml_edit::Document;
+
+use super::{ConfigError, in_file};
+
+/// What is done about a caller who wants a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// It gets one.
+    Allow,
+    /// The person is asked.
+    Ask,
+    /// It gets none.
+    Deny,
+}
+
+/// What a caller belongs to, as far as rules go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A program of this user, in no sandbox.
+    Unsandboxed,
+    /// A program in a sandbox.
+    Sandboxed,
+    /// Whoever comes by the socket for other machines.
+    Remote,
+}
+
+impl Class {
+    /// Its name in config.toml.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsandboxed => "unsandboxed",
+            Self::Sandboxed => "sandboxed",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+/// The section `[access]`, and those of the accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    unsandboxed: Rule,
+    sandboxed: Rule,
+    remote: Rule,
+    /// Of each account that has any: the rules, by the name of an application or of a class.
+    accounts: BTreeMap<String, BTreeMap<String, Rule>>,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Section::default().with(BTreeMap::new())
+    }
+}
+
+impl Access {
+    /// The rule for this application and this account, where there is one that names both.
+    #[must_use]
+    pub fn by_name(&self, application: &str, account: &str) -> Option<Rule> {
+        self.accounts.get(account)?.get(application).copied()
+    }
+
+    /// The rule for all of this class, which is the account's own where it has one.
+    #[must_use]
+    pub fn by_class(&self, class: Class, account: &str) -> Rule {
+        self.by_name(class.as_str(), account).unwrap_or(match class {
+            Class::Unsandboxed => self.unsandboxed,
+            Class::Sandboxed => self.sandboxed,
+            Class::Remote => self.remote,
+        })
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Section {
+    unsandboxed: Option<Rule>,
+    sandboxed: Option<Rule>,
+    remote: Option<Rule>,
+}
+
+impl Section {
+    fn with(self, accounts: BTreeMap<String, BTreeMap<String, Rule>>) -> Access {
+        Access {
+            unsandboxed: self.unsandboxed.unwrap_or(Rule::Allow),
+            sandboxed: self.sandboxed.unwrap_or(Rule::Ask),
+            remote: self.remote.unwrap_or(Rule::Ask),
+            accounts,
+        }
+    }
+
+    /// Adds the accounts' own rules, which are read from the same text.
+    pub(super) fn check(self, document: &Document<String>) -> Result<Access, ConfigError> {
+        let own: OwnRules = toml_edit::de::from_document(document.clone())
+            .map_err(|error: toml_edit::de::Error| in_file(&error.to_string()))?;
+        let rules = own.accounts.into_iter().map(|(name, account)| (name, account.access));
+        Ok(self.with(rules.filter(|(_, rules)| !rules.is_empty()).collect()))
+    }
+}
+
+#[derive(Deserialize)]
+struct OwnRules {
+    #[serde(default)]
+    accounts: BTreeMap<String, OwnRulesOfOne>,
+}
+
+#[derive(Deserialize)]
+struct OwnRulesOfOne {
+    #[serde(default)]
+    access: BTreeMap<String, Rule>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    #[test]
+    fn programs_in_no_sandbox_are_allowed_and_all_others_asked_about() {
+        let access = parse("").unwrap().access;
+        let rules = [Class::Unsandboxed, Class::Sandboxed, Class::Remote];
+        assert_eq!(rules.map(|class| access.by_class(class, "me")), [Rule::Allow, Rule::Ask, Rule::Ask]);
+        assert_eq!(access.by_name("org.example.App", "me"), None);
+    }
+
+    #[test]
+    fn an_accounts_own_rules_come_before_those_for_all() {
+        let text = "[access]\nunsandboxed = \"ask\"\nremote = \"deny\"\n[accounts.a]\nclient_id = \"x\"\n\
+                    [accounts.a.access]\nremote = \"allow\"\n\"org.example.App\" = \"deny\"\n\
+                    [accounts.b]\nclient_id = \"y\"\n";
+        let access = parse(text).unwrap().access;
+        assert_eq!(access.by_class(Class::Remote, "a"), Rule::Allow);
+        assert_eq!(access.by_class(Class::Remote, "b"), Rule::Deny);
+        assert_eq!(access.by_class(Class::Unsandboxed, "a"), Rule::Ask);
+        assert_eq!(access.by_name("org.example.App", "a"), Some(Rule::Deny));
+        assert_eq!(access.by_name("org.example.App", "b"), None);
+    }
+
+    #[test]
+    fn a_mistake_says_its_line() {
+        for (text, line) in [
+            ("[access]\nunsandboxed = \"maybe\"\n", "line 2"),
+            ("[access]\nsandbox = \"ask\"\n", "line 2"),
+            (
+                "[accounts.a]\nclient_id = \"x\"\n[accounts.a.access]\n\"org.example.App\" = \"yes\"\n",
+                "line 4",
+            ),
+            ("[accounts.a]\nclient_id = \"x\"\naccess = \"deny\"\n", "line 3"),
+        ] {
+            let reason = parse(text).unwrap_err().reason;
+            assert!(reason.contains(line), "{text:?} gave {reason:?}");
+        }
+    }
+}

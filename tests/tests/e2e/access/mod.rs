@@ -1,0 +1,161 @@
+//! Who may what, and what is remembered of it.
+
+mod asking;
+mod table;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
+use imgurd_tests::wire::{Wire, error_of, token_of};
+use serde_json::{Value, json};
+
+use crate::commands::fails;
+
+fn remote(scene: &Scene) -> Wire {
+    Wire::connect(&scene.bed.remote_socket())
+}
+
+fn reason(answer: &Value) -> &str {
+    assert_eq!(error_of(answer), "AccessDenied", "{answer}");
+    answer["parameters"]["reason"].as_str().unwrap()
+}
+
+#[test]
+fn another_machine_gets_tokens_once_it_is_allowed_and_until_that_is_revoked() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    let mode = fs::metadata(scene.bed.remote_socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let refused = remote(&scene).call("GetToken", &json!({}));
+    assert!(reason(&refused).contains("imgurctl permit allow remote mytoken"), "{refused}");
+
+    scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
+    let mut caller = remote(&scene);
+    let token = token_of(&caller.call("GetToken", &json!({}))).to_owned();
+    assert!(scene.fake.is_live(&token));
+    let other = caller.call("RejectToken", &json!({ "access_token": token }));
+    assert_ne!(token_of(&other), token);
+    scene.restart();
+    token_of(&remote(&scene).call("GetToken", &json!({})));
+
+    scene.ctl(&["permit", "revoke", "remote", ACCOUNT]).success();
+    reason(&remote(&scene).call("GetToken", &json!({})));
+    fails(|command| scene.ctl(command), &["permit", "revoke", "remote", ACCOUNT], 2, "InvalidArgument");
+}
+
+#[test]
+fn permits_are_listed_for_people_and_for_scripts() {
+    let scene = Scene::memory(Behaviour::default());
+    let nothing = scene.ctl(&["permit", "list"]).success();
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.lines().count()), ("", 1));
+    scene.ctl(&["permit", "allow", "org.example.App"]).success();
+    scene.ctl(&["permit", "deny", "org.example.Other", ACCOUNT]).success();
+    fails(
+        |command| scene.ctl(command),
+        &["permit", "allow", "org.example.App", "nobodys"],
+        3,
+        "NoSuchAccount",
+    );
+    let table = scene.ctl(&["permit", "list"]).success().stdout;
+    assert!(table.lines().any(|line| line.contains("org.example.Other") && line.contains("deny")), "{table}");
+    let listed = scene.ctl(&["permit", "list", "--json"]).success().json();
+    assert_eq!(listed["permits"][0]["application"], "org.example.App");
+    assert_eq!(listed["permits"][0]["account"], ACCOUNT);
+    assert_eq!(listed["permits"][0]["allow"], true);
+    let file = scene.bed.state_home().join("imgurd/permits");
+    assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_damaged_file_of_permits_denies_what_would_be_asked_and_is_left_alone() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    scene.ctl(&["permit", "allow", "remote"]).success();
+    scene.stop();
+    let file = scene.bed.state_home().join("imgurd/permits");
+    let half = &fs::read(&file).unwrap()[..20];
+    fs::write(&file, half).unwrap();
+    scene.start();
+    let refused = remote(&scene).call("GetToken", &json!({}));
+    assert!(reason(&refused).contains(file.to_str().unwrap()), "{refused}");
+    fails(|command| scene.ctl(command), &["permit", "allow", "remote"], 7, "StoreUnavailable");
+    assert_eq!(fs::read(&file).unwrap(), half);
+    // Those about whom nobody is asked are served.
+    scene.token();
+    fs::remove_file(&file).unwrap();
+    scene.ctl(&["permit", "allow", "remote"]).success();
+    token_of(&remote(&scene).call("GetToken", &json!({})));
+}
+
+#[test]
+fn what_is_in_the_configuration_decides_before_what_was_remembered() {
+    let mut scene = Scene::memory(Behaviour::default()).signed_in();
+    scene.ctl(&["permit", "allow", "remote"]).success();
+    let before = fs::read_to_string(scene.bed.config_file()).unwrap();
+    let configure = |scene: &mut Scene, text: &str| {
+        scene.bed.configure(&format!("{before}\n{text}"));
+        scene.daemon().reload();
+    };
+    configure(&mut scene, "[accounts.mytoken.access]\nremote = \"deny\"\n");
+    let refused = remote(&scene).call("GetToken", &json!({}));
+    assert!(reason(&refused).contains("config.toml"), "{refused}");
+    scene.ctl(&["auto-refresh", "off"]).success();
+    reason(&remote(&scene).call("GetToken", &json!({})));
+    configure(&mut scene, "[access]\nunsandboxed = \"deny\"\nremote = \"deny\"\n");
+    token_of(&remote(&scene).call("GetToken", &json!({})));
+    // A program of one's own that is refused tokens manages its accounts all the same.
+    for command in [&["token"][..], &["refresh"]] {
+        fails(|command| scene.ctl(command), command, 5, "AccessDenied");
+    }
+    scene.ctl(&["status"]).success();
+    let refused = scene.ctl(&["token", "--json"]);
+    let refused: Value = serde_json::from_str(refused.complaint()).unwrap();
+    let name = refused["reason"].as_str().unwrap().split(' ').next().unwrap();
+    scene.ctl(&["permit", "allow", name]).success();
+    scene.token();
+}
+
+#[test]
+fn callers_from_other_machines_take_nobodys_place_here() {
+    let bed = Testbed::memory();
+    bed.launch_by(["prlimit", "--nofile=160:160"]);
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let mut held = Vec::new();
+    loop {
+        let mut caller = remote(&scene);
+        let answer = caller.call("org.varlink.service.GetInfo", &json!({}));
+        if !answer["error"].is_null() {
+            assert_eq!(error_of(&answer), "TemporarilyUnavailable");
+            break;
+        }
+        held.push(caller);
+    }
+    assert!(!held.is_empty());
+    scene.token();
+}
+
+/// Listens at two places and becomes a program that is passed both, as by systemd.
+const PASS: &str = "
+import fcntl, os, socket, sys
+sockets = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+for listener, path in zip(sockets, sys.argv[1:3]):
+    listener.bind(path)
+    listener.listen()
+high = [fcntl.fcntl(listener, fcntl.F_DUPFD, 10) for listener in sockets]
+for number, descriptor in enumerate(high, 3):
+    os.dup2(descriptor, number)
+os.environ.update(LISTEN_FDS='2', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='remote:imgurd.socket')
+os.execv(sys.argv[3], sys.argv[3:])
+";
+
+#[test]
+fn the_socket_that_systemd_calls_remote_is_for_other_machines_though_it_comes_first() {
+    let bed = Testbed::memory();
+    let places = ["first", "second"].map(|name| bed.root().join(name).to_str().unwrap().to_owned());
+    bed.launch_by(["/usr/bin/python3", "-c", PASS].map(ToOwned::to_owned).into_iter().chain(places.clone()));
+    let _daemon = bed.daemon();
+    let [first, second] = places.map(|place| Wire::connect(place.as_ref()).call("Refresh", &json!({})));
+    assert!(reason(&first).contains("Another machine"), "{first}");
+    assert_eq!(error_of(&second), "NoSuchAccount");
+    assert!(!bed.socket().exists() && !bed.remote_socket().exists(), "those that were passed will do");
+}

@@ -1,0 +1,236 @@
+//! Each method, each kind of caller, each wire.
+
+use imgurd_proto::INTERFACE_TEXT;
+use imgurd_proto::dbus::{BUS_NAME, PATH, account_path};
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{ACCOUNT, APPLICATION, Output, Program, Sandbox, Scene, Testbed};
+use imgurd_tests::wire::Wire;
+use serde_json::{Value, json};
+
+use super::remote;
+
+/// As it is in SECURITY.md. What needs a permit is refused without one.
+const TABLE: &str = "\
+| method | a program of yours | one in a sandbox | one on another machine | another user |
+|---|---|---|---|---|
+| GetToken, RejectToken, GetTokenFd | as `unsandboxed` says | with a permit | with a permit | no |
+| Refresh | as `unsandboxed` says | no | no | no |
+| ListAccounts, Watch, GetManagedObjects, Get, GetAll | yes | what it has a permit for | what it has a permit for | no |
+| AddAccount, SetAccount, RemoveAccount, Set | yes | no | no | no |
+| ImportGrant, RestoreGrant, Logout, UnlockStore | yes | no | no | no |
+| Login, CompleteLogin, CancelLogin | yes | no | no | no |
+| ListPermits, SetPermit, RemovePermit, ReadJournal | yes | no | no | no |
+| GetInfo, GetInterfaceDescription, Introspect, Ping | yes | yes | yes | no |
+";
+
+/// Sends each line of its input as a message, and writes the answer as a line.
+const RELAY: &str = "
+import socket, sys
+keeper = socket.socket(socket.AF_UNIX)
+keeper.connect(sys.argv[1])
+said = b''
+for line in sys.stdin:
+    keeper.sendall(line.strip().encode() + b'\\0')
+    while b'\\0' not in said:
+        more = keeper.recv(65536)
+        if not more:
+            sys.exit('hung up')
+        said += more
+    answer, said = said.split(b'\\0', 1)
+    print(answer.decode(), flush=True)
+";
+
+/// What may become of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    Yes,
+    WithPermit,
+    No,
+}
+
+/// What the table says of `method` for the kind of caller in this column.
+fn cell(method: &str, column: usize) -> Cell {
+    let rows = TABLE.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let row = rows.into_iter().find(|row| row[1].split(", ").any(|name| name == method));
+    match row.unwrap_or_else(|| panic!("{method} is in no row of the table"))[column + 1] {
+        "yes" | "as `unsandboxed` says" => Cell::Yes,
+        "with a permit" | "what it has a permit for" => Cell::WithPermit,
+        "no" => Cell::No,
+        other => panic!("{other} is no word of the table"),
+    }
+}
+
+const OWN: usize = 1;
+const SANDBOXED: usize = 2;
+const REMOTE: usize = 3;
+
+/// The methods of the interface, as its text has them.
+fn methods() -> Vec<&'static str> {
+    let lines = INTERFACE_TEXT.lines().filter_map(|line| line.strip_prefix("method "));
+    lines.filter_map(|line| line.split_once('(')).map(|(name, _)| name).collect()
+}
+
+/// Arguments with which each does no harm where it is allowed.
+fn arguments(method: &str) -> Value {
+    match method {
+        "GetToken" | "Refresh" | "ListAccounts" | "Watch" => json!({ "account": ACCOUNT }),
+        "RejectToken" => json!({ "account": ACCOUNT, "access_token": "another" }),
+        "AddAccount" => json!({ "account": "a/b", "settings": {} }),
+        "ImportGrant" => json!({ "account": "nobodys", "text": "x" }),
+        "CompleteLogin" => json!({ "login_id": "none", "response": "x" }),
+        "CancelLogin" => json!({ "login_id": "none" }),
+        "SetPermit" => json!({ "application": "a", "account": "nobodys", "allow": true }),
+        "RemovePermit" => json!({ "application": "a", "account": "nobodys" }),
+        _ => json!({ "account": "nobodys" }),
+    }
+}
+
+enum Caller {
+    Direct(Wire),
+    Relayed(Program),
+}
+
+impl Caller {
+    /// Whether the call is let through.
+    fn is_let(&mut self, method: &str) -> bool {
+        let name = format!("org.imgurd.Keeper1.{method}");
+        let more = ["Watch", "Login", "ReadJournal"].contains(&method);
+        let call = json!({ "method": name, "parameters": arguments(method), "more": more });
+        let answer = match self {
+            Self::Direct(wire) => {
+                wire.send(&call);
+                wire.answer()
+            }
+            Self::Relayed(program) => {
+                program.write(&format!("{call}\n"));
+                serde_json::from_str(&program.line().expect("an answer")).unwrap()
+            }
+        };
+        answer["error"] != "org.imgurd.Keeper1.AccessDenied"
+    }
+}
+
+/// Tries every method in both states of the permit.
+fn check(scene: &Scene, column: usize, application: &str, caller: impl Fn() -> Caller) {
+    for allow in ["deny", "allow"] {
+        scene.ctl(&["permit", allow, application]).success();
+        // One that streams has its connection to itself.
+        for method in methods() {
+            let expected = match cell(method, column) {
+                Cell::Yes => true,
+                Cell::WithPermit => allow == "allow",
+                Cell::No => false,
+            };
+            assert_eq!(caller().is_let(method), expected, "{method}, column {column}, {allow}");
+        }
+    }
+}
+
+#[test]
+fn every_method_lets_through_whom_the_table_says_on_the_socket() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    check(&scene, OWN, "org.example.Nobody", || Caller::Direct(scene.bed.wire()));
+    check(&scene, REMOTE, "remote", || Caller::Direct(remote(&scene)));
+    let mut allowed = remote(&scene);
+    let accounts = allowed.call("ListAccounts", &json!({}))["parameters"]["accounts"].clone();
+    assert_eq!(accounts[0]["name"], ACCOUNT);
+    assert_eq!(accounts[0]["settings"], json!({}), "and how it is set up is nobody's business there");
+    scene.ctl(&["permit", "revoke", "remote"]).success();
+    assert_eq!(allowed.call("ListAccounts", &json!({}))["parameters"]["accounts"], json!([]));
+}
+
+/// Where cgroups are not the test's to make, as without root, that a sandbox is seen is shown by unit tests alone.
+#[test]
+fn every_method_lets_a_program_in_a_sandbox_through_as_the_table_says_on_both_wires() {
+    let Some(sandbox) = Sandbox::new() else { return };
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    check(&scene, SANDBOXED, APPLICATION, || {
+        let mut command = sandbox.command(&scene.bed, "/usr/bin/python3");
+        command.args(["-c", RELAY]).arg(scene.bed.socket());
+        Caller::Relayed(scene.bed.start(command))
+    });
+    for allow in ["deny", "allow"] {
+        scene.ctl(&["permit", allow, APPLICATION]).success();
+        for method in bus_methods(&scene) {
+            let expected = match cell(&method, SANDBOXED) {
+                // Those who list are answered, with what there is for them.
+                Cell::WithPermit => allow == "allow" || LISTS.contains(&method.as_str()),
+                Cell::Yes => true,
+                Cell::No => false,
+            };
+            let said = busctl(&scene, Some(&sandbox), &method);
+            assert_eq!(is_let(&said), expected, "{method}, {allow}: {}", said.stderr);
+            if LISTS.contains(&method.as_str()) {
+                assert_eq!(said.stdout.contains("\"fresh\""), allow == "allow", "{method}: {}", said.stdout);
+            }
+        }
+    }
+    for method in bus_methods(&scene) {
+        assert_eq!(cell(&method, OWN), Cell::Yes);
+        assert!(is_let(&busctl(&scene, None, &method)), "{method}");
+    }
+}
+
+/// `busctl` has words of its own for the bus's own errors.
+fn is_let(said: &Output) -> bool {
+    let refusals = ["in a sandbox may ask", "may not use the account", "Access denied", "Nobody may call"];
+    !refusals.iter().any(|text| said.stderr.contains(text))
+}
+
+/// What the bus says that there is to call, and the interfaces that every object has.
+fn bus_methods(scene: &Scene) -> Vec<String> {
+    let mut command = scene.bed.command("busctl");
+    command.args(["--user", "introspect", BUS_NAME, PATH, "org.imgurd.Keeper1"]);
+    let listed = scene.bed.start(command).finish().success().stdout;
+    let methods = listed.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let name = words.next()?.strip_prefix('.')?;
+        (words.next() == Some("method")).then(|| name.to_owned())
+    });
+    let mut methods: Vec<_> = methods.collect();
+    assert!(methods.len() > 15, "{listed}");
+    methods.extend(["GetManagedObjects", "Get", "GetAll", "Set", "Introspect", "Ping"].map(str::to_owned));
+    methods
+}
+
+/// What says less to those who may know less, and is never refused.
+const LISTS: [&str; 2] = ["GetManagedObjects", "GetAll"];
+
+fn busctl(scene: &Scene, sandbox: Option<&Sandbox>, method: &str) -> Output {
+    let account = account_path(ACCOUNT);
+    let of_account = "org.imgurd.Keeper1.Account";
+    let properties = "org.freedesktop.DBus.Properties";
+    let (path, interface) = match method {
+        "Get" | "GetAll" | "Set" => (account.as_str(), properties),
+        "GetManagedObjects" => (PATH, "org.freedesktop.DBus.ObjectManager"),
+        "Introspect" => (PATH, "org.freedesktop.DBus.Introspectable"),
+        "Ping" => (PATH, "org.freedesktop.DBus.Peer"),
+        _ => (PATH, "org.imgurd.Keeper1"),
+    };
+    let arguments: &[&str] = match method {
+        "GetToken" | "GetTokenFd" => &["sii", ACCOUNT, "-1", "-1"],
+        "RejectToken" => &["ssi", ACCOUNT, "another", "-1"],
+        "Refresh" => &["si", ACCOUNT, "-1"],
+        "ListAccounts" => &["s", ACCOUNT],
+        "RestoreGrant" | "Logout" | "RemoveAccount" => &["s", "nobodys"],
+        "AddAccount" | "SetAccount" => &["sa{sv}sb", "a/b", "0", "", "false"],
+        "ImportGrant" => &["ssb", "nobodys", "x", "false"],
+        "Login" => &["sa{sv}", "nobodys", "0"],
+        "CompleteLogin" => &["ss", "none", "x"],
+        "CancelLogin" | "ReadJournal" => &["s", "none"],
+        "SetPermit" => &["ssb", "a", "nobodys", "true"],
+        "RemovePermit" => &["ss", "a", "nobodys"],
+        "Get" => &["ss", of_account, "State"],
+        "GetAll" => &["s", of_account],
+        "Set" => &["ssv", of_account, "AutoRefresh", "b", "true"],
+        _ => &[],
+    };
+    let mut command = match sandbox {
+        Some(sandbox) => sandbox.command(&scene.bed, "busctl"),
+        None => scene.bed.command("busctl"),
+    };
+    command.args(["--user", "--", "call", BUS_NAME, path, interface, method]).args(arguments);
+    scene.bed.start(command).finish()
+}

@@ -1,0 +1,331 @@
+//! The journal: who was handed a token, or was refused one, told truly and at no cost to whoever asks.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use imgurd_proto::dbus::KeeperProxy;
+use imgurd_proto::{JournalEntry, Outcome, Secret, Wire};
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed, binary, in_time};
+use imgurd_tests::wire::{error_of, token_of};
+use serde_json::json;
+
+/// The most that one file holds.
+const LIMIT: u64 = 1024 * 1024;
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour::default()).signed_in()
+}
+
+/// One whose grant survives a restart.
+fn lasting() -> Scene {
+    Scene::file(Behaviour::default()).signed_in()
+}
+
+fn file(bed: &Testbed) -> PathBuf {
+    bed.state_home().join("imgurd/journal")
+}
+
+/// What `imgurctl journal --json` says, with these further arguments.
+fn journal(scene: &Scene, arguments: &[&str]) -> Vec<JournalEntry> {
+    let output = scene.ctl(&[&["journal", "--json"], arguments].concat()).success();
+    output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn in_file(path: &Path) -> Vec<JournalEntry> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Text as it is without the spaces that put it into columns.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn it_says_who_was_handed_which_accounts_token_and_how() {
+    let scene = scene();
+    let before = crate::now();
+    scene.token();
+    let entries = journal(&scene, &[]);
+    let [entry] = &entries[..] else { panic!("one entry: {entries:?}") };
+    assert_eq!((entry.outcome, entry.wire, entry.count), (Outcome::Granted, Wire::Socket, 1));
+    assert_eq!(entry.account.as_deref(), Some(ACCOUNT));
+    assert_eq!(entry.method.as_deref(), Some("GetToken"));
+    let program = fs::canonicalize(binary("imgurctl")).unwrap();
+    assert_eq!(entry.program.as_deref(), program.to_str());
+    assert_eq!(entry.uid, rustix::process::getuid().as_raw());
+    assert!(!entry.sandboxed && entry.pid.is_some() && !entry.application.is_empty());
+    assert!((before..=crate::now()).contains(&entry.at));
+    assert_eq!(in_file(&file(&scene.bed)), entries, "the file says the same");
+
+    let table = scene.ctl(&["journal"]).success().stdout.clone();
+    assert!(words(&table).starts_with("TIME ACCOUNT WHAT APPLICATION PROGRAM WIRE "), "{table}");
+    assert!(words(&table).contains(" mytoken token "), "{table}");
+    scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
+}
+
+#[test]
+fn it_says_who_had_a_token_replaced() {
+    let scene = scene();
+    let token = scene.token();
+    scene.ctl_with(&["reject"], &token).success();
+    scene.ctl(&["refresh"]).success();
+    let methods: Vec<_> = journal(&scene, &[]).into_iter().filter_map(|entry| entry.method).collect();
+    assert_eq!(methods, ["GetToken", "RejectToken", "Refresh"]);
+    let table = scene.ctl(&["journal"]).success().stdout.clone();
+    assert!(table.contains("another token") && table.contains("new token"), "{table}");
+    scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
+}
+
+#[test]
+fn it_is_the_same_on_the_bus() {
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    scene.token();
+    let read = in_time(async {
+        let connection = scene.bed.connect().await;
+        let keeper = KeeperProxy::new(&connection).await.unwrap();
+        let (token, ..): (Secret, _, _) = keeper.get_token("", -1, -1).await.unwrap();
+        keeper.get_token_fd("", -1, -1).await.unwrap();
+        keeper.reject_token("", &token, -1).await.unwrap();
+        assert!(keeper.read_journal("nobody").await.unwrap().is_empty());
+        keeper.read_journal(ACCOUNT).await.unwrap()
+    });
+    let text =
+        |number: usize, field: &str| read[number].get(field).and_then(|it| it.downcast_ref::<String>().ok());
+    let wires: Vec<_> = (0..read.len()).map(|number| text(number, "wire").unwrap()).collect();
+    assert_eq!(wires, ["socket", "bus", "bus", "bus"], "the second on the bus is still counted: {read:?}");
+    let entries = journal(&scene, &[]);
+    assert_eq!(entries.len(), 4);
+    let us = std::env::current_exe().unwrap();
+    for (number, entry) in entries.iter().enumerate() {
+        assert_eq!(text(number, "application").as_ref(), Some(&entry.application));
+        assert_eq!(text(number, "account").as_deref(), Some(ACCOUNT));
+    }
+    assert_eq!(entries[1].program.as_deref(), us.to_str(), "who is behind the bus, not the bus");
+    assert_eq!(entries[1].pid, i32::try_from(std::process::id()).ok());
+}
+
+/// The one other user who can open the socket is root; where the test is not, there is none to try it with.
+#[test]
+fn another_user_who_was_refused_is_in_it() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let bed = Testbed::memory();
+    let daemon = crate::users::daemon_of_nobody(&bed);
+    for _ in 0..2 {
+        bed.ctl(&["token"]).exits(5);
+    }
+    assert!(daemon.terminate().success());
+    let entries = in_file(&file(&bed));
+    assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), 2);
+    let first = &entries[0];
+    assert_eq!(
+        (first.outcome, first.wire, first.uid, &first.account),
+        (Outcome::Denied, Wire::Socket, 0, &None)
+    );
+    assert!(first.reason.as_ref().unwrap().contains("another user's"), "{first:?}");
+}
+
+#[test]
+fn a_program_that_asks_again_and_again_makes_one_entry_a_minute() {
+    let bed = Testbed::memory();
+    bed.set_env("RUST_LOG", "info");
+    let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let mut wire = scene.bed.wire();
+    for _ in 0..500 {
+        token_of(&wire.call("GetToken", &json!({})));
+    }
+    let count = |entries: &[JournalEntry]| entries.iter().map(|entry| entry.count).sum::<u64>();
+    let shown = journal(&scene, &[]);
+    assert_eq!(count(&shown), 500, "what is only counted yet is shown: {shown:?}");
+    let daemon = scene.take_daemon();
+    let pid = daemon.id();
+    daemon.signal(rustix::process::Signal::TERM);
+    let log = daemon.log_when_ended(0);
+    let lines = log.lines().filter(|line| line.contains("handed out a token")).count();
+    let entries = in_file(&file(&scene.bed));
+    assert_eq!(count(&entries), 500, "process {pid}: {entries:?}");
+    // A minute may have ended in between on a busy machine.
+    assert!(entries.len() <= 4 && lines == entries.len(), "{lines} lines logged, {} written", entries.len());
+    let last = entries.last().unwrap();
+    assert!(last.until.unwrap() >= last.at);
+}
+
+#[test]
+fn it_grows_to_two_files_and_no_further() {
+    let mut scene = lasting();
+    scene.token();
+    scene.stop();
+    let path = file(&scene.bed);
+    let line = fs::read(&path).unwrap();
+    let size = usize::try_from(LIMIT).unwrap();
+    fs::write(&path, line.repeat(size / line.len())).unwrap();
+    let older = path.with_extension("old");
+    fs::write(&older, "of long ago\n".repeat(1000)).unwrap();
+    scene.start();
+    scene.token();
+    assert_eq!(journal(&scene, &[]).len(), size / line.len() + 1);
+    assert_eq!(in_file(&path).len(), 1);
+    assert_eq!(in_file(&older).len(), size / line.len(), "the older one gives way");
+    let names: Vec<_> =
+        fs::read_dir(path.parent().unwrap()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(
+        names.iter().filter(|name| name.to_string_lossy().starts_with("journal")).count(),
+        2,
+        "{names:?}"
+    );
+}
+
+#[test]
+fn nobody_else_can_read_it() {
+    let bed = Testbed::file();
+    // Whatever mask the daemon was started with.
+    bed.launch_by(["sh", "-c", "umask 0; exec \"$@\"", "sh"]);
+    let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    scene.token();
+    journal(&scene, &[]);
+    assert_eq!(mode(&file(&scene.bed)), 0o600);
+    scene.stop();
+    fs::set_permissions(file(&scene.bed), Permissions::from_mode(0o666)).unwrap();
+    scene.start();
+    scene.token();
+    assert_eq!(journal(&scene, &[]).len(), 2);
+    assert_eq!(mode(&file(&scene.bed)), 0o600);
+}
+
+#[test]
+fn it_is_written_nowhere_but_in_its_place() {
+    let bed = Testbed::memory();
+    let theirs = bed.root().join("theirs");
+    fs::write(&theirs, "").unwrap();
+    fs::create_dir_all(bed.state_home().join("imgurd")).unwrap();
+    symlink(&theirs, file(&bed)).unwrap();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    assert!(scene.fake.is_live(&scene.token()), "a token is served all the same");
+    let complaint = scene.ctl(&["journal"]).exits(6).complaint().to_owned();
+    assert!(complaint.contains("The journal cannot be read"), "{complaint}");
+    assert_eq!(fs::read_to_string(theirs).unwrap(), "");
+}
+
+#[test]
+fn a_crash_takes_nothing_from_it() {
+    let mut scene = lasting();
+    scene.token();
+    let before = journal(&scene, &[]);
+    scene.crash();
+    // Half a line, as a crash of the machine leaves it, and what a newer daemon may have written.
+    let mut half = OpenOptions::new().append(true).open(file(&scene.bed)).unwrap();
+    half.write_all(b"{\"at\":1,\"colour\":\"red\"}\n{\"at\":17000000").unwrap();
+    scene.start();
+    scene.token();
+    let after = journal(&scene, &[]);
+    assert_eq!(after.len(), 2, "{after:?}");
+    assert_eq!(after[..1], before);
+}
+
+#[test]
+fn who_follows_it_hears_at_once() {
+    let scene = scene();
+    scene.token();
+    let mut following = scene.bed.ctl_spawn(&["journal", ACCOUNT, "--follow", "--json"]);
+    let mut for_people = scene.bed.ctl_spawn(&["journal", "--follow"]);
+    let mut entry = || serde_json::from_str::<JournalEntry>(&following.line().unwrap()).unwrap();
+    assert_eq!(entry().method.as_deref(), Some("GetToken"), "what is there already comes first");
+    assert!(words(&for_people.line().unwrap()).starts_with("TIME ACCOUNT WHAT"));
+    assert!(for_people.line().unwrap().contains(" token "));
+    scene.bed.account(&scene.fake, "second");
+    scene.bed.sign_in_as("second", "bob");
+    scene.ctl(&["token", "second"]).success();
+    scene.ctl(&["refresh"]).success();
+    let heard = entry();
+    assert_eq!((heard.method.as_deref(), heard.account.as_deref()), (Some("Refresh"), Some(ACCOUNT)));
+    assert!(for_people.line().unwrap().contains(" second "));
+    assert!(for_people.line().unwrap().contains(" new token "));
+    let mut scene = scene;
+    scene.stop();
+    following.finish().exits(8);
+}
+
+#[test]
+fn a_stream_of_it_says_where_the_past_ends() {
+    let scene = scene();
+    let mut wire = scene.bed.wire();
+    assert_eq!(error_of(&wire.call("ReadJournal", &json!({}))), "org.varlink.service.ExpectedMore");
+    wire.stream("ReadJournal", &json!({}));
+    assert_eq!(wire.answer(), json!({ "parameters": {} }));
+    let mut follower = scene.bed.wire();
+    follower.stream("ReadJournal", &json!({ "follow": true }));
+    assert_eq!(follower.answer(), json!({ "parameters": {}, "continues": true }));
+    token_of(&wire.call("GetToken", &json!({})));
+    assert_eq!(follower.answer()["parameters"]["entry"]["account"], ACCOUNT);
+    assert!(scene.ctl(&["journal", "nobody"]).success().stderr.contains("Nobody has asked"));
+}
+
+#[test]
+fn a_full_disk_costs_lines_and_nothing_else() {
+    let bed = Testbed::memory();
+    bed.set_env("RUST_LOG", "info");
+    let disk = bed.disk(16);
+    let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
+    scene.bed.account(&scene.fake, "second");
+    scene.bed.sign_in_as("second", "bob");
+    disk.fill_but(0);
+    let token = scene.token();
+    scene.ctl_with(&["reject"], &token).success();
+    scene.ctl(&["refresh"]).success();
+    assert_eq!(journal(&scene, &[]), [], "they are lost");
+    disk.clear();
+    scene.ctl(&["token", "second"]).success();
+    let [entry] = &journal(&scene, &[])[..] else { panic!("one entry") };
+    assert_eq!(entry.account.as_deref(), Some("second"));
+    assert_eq!(in_file(&disk.state().join("journal")).len(), 1);
+    let daemon = scene.take_daemon();
+    daemon.signal(rustix::process::Signal::TERM);
+    let log = daemon.log_when_ended(0);
+    assert_eq!(log.matches("loses entries until it can").count(), 1, "said once");
+}
+
+/// Where the test may make cgroups, as root may where nothing keeps it in one.
+fn cgroups() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let unified = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"))?;
+    let path = PathBuf::from(unified.split(' ').nth(1)?);
+    let trial = path.join(format!("imgurd-trial-{}", std::process::id()));
+    fs::create_dir(&trial).ok()?;
+    fs::remove_dir(&trial).unwrap();
+    Some(path)
+}
+
+#[test]
+fn an_application_is_known_by_where_the_system_put_it() {
+    let Some(cgroups) = cgroups() else { return };
+    let scene = scene();
+    let number = std::process::id();
+    for (unit, application, sandboxed) in [
+        (format!("app-flatpak-org.example.Viewer-{number}.scope"), "org.example.Viewer", true),
+        (format!("snap.viewer.viewer-{number}.scope"), "snap.viewer", true),
+        (format!("app-gnome-viewer-{number}.scope"), "app-gnome-viewer.scope", false),
+    ] {
+        let cgroup = cgroups.join(unit);
+        fs::create_dir(&cgroup).unwrap();
+        let mut command = scene.bed.command("sh");
+        command.args(["-c", "echo $$ > \"$1\"/cgroup.procs; exec \"$2\" token", "sh"]);
+        scene
+            .bed
+            .start({
+                command.arg(&cgroup).arg(binary("imgurctl"));
+                command
+            })
+            .finish();
+        fs::remove_dir(&cgroup).unwrap();
+        let last = journal(&scene, &[]).pop().unwrap();
+        assert_eq!((last.application.as_str(), last.sandboxed), (application, sandboxed));
+    }
+}
