@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use imgurd::config::StoreKind;
 use imgurd::logging::{self, LogFormat};
+use imgurd::memory;
 use imgurd::service::{self, Options};
 
 /// Keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
@@ -46,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     if arguments.check {
         return service::check(&options);
     }
+    memory::close().context("cannot close this process to others")?;
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(service::run(options));
