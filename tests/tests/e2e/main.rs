@@ -16,6 +16,7 @@ mod grants;
 mod identity;
 mod keyring;
 mod lifecycle;
+mod memory;
 mod network;
 mod notify;
 mod opening;

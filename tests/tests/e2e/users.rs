@@ -13,15 +13,21 @@ use crate::commands::fails;
 const NOBODY: &str = "65534:65534";
 
 /// Runs a program as that user, who may not even look at where it lies.
-const AS_NOBODY: [&str; 4] = [
+pub(crate) const AS_NOBODY: [&str; 4] = [
     "sh",
     "-c",
     r#"exec 3<"$1"; shift; exec setpriv --reuid 65534 --regid 65534 --clear-groups /proc/self/fd/3 "$@""#,
     "sh",
 ];
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::getuid().is_root()
+}
+
+/// Lets that user have the directories of a testbed.
+pub(crate) fn give_to_nobody(bed: &Testbed) {
+    let given = bed.command("chown").args(["-R", NOBODY]).arg(bed.root()).status().unwrap();
+    assert!(given.success());
 }
 
 fn ctl_as_nobody(bed: &Testbed, arguments: &[&str]) -> Output {
@@ -59,8 +65,7 @@ fn root_may_open_the_socket_and_is_told_that_the_tokens_are_anothers() {
         return;
     }
     let bed = Testbed::memory();
-    let given = bed.command("chown").args(["-R", NOBODY]).arg(bed.root()).status().unwrap();
-    assert!(given.success());
+    give_to_nobody(&bed);
     bed.launch_by(AS_NOBODY);
     let _daemon = bed.daemon();
     is_told_whose_they_are(|command| bed.ctl(command));

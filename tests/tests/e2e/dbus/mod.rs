@@ -24,7 +24,7 @@ fn scene(behaviour: Behaviour) -> (Scene, Bus) {
     (Scene::new(bed, behaviour).signed_in(), bus)
 }
 
-async fn keeper(bed: &Testbed) -> KeeperProxy<'static> {
+pub(crate) async fn keeper(bed: &Testbed) -> KeeperProxy<'static> {
     KeeperProxy::new(&bed.connect().await).await.unwrap()
 }
 
@@ -48,7 +48,7 @@ fn text(output: &[u8]) -> &str {
 }
 
 /// `busctl --user … call` of one of the keeper's methods.
-fn busctl(bed: &Testbed, method: &str, arguments: &[&str]) -> Output {
+pub(crate) fn busctl(bed: &Testbed, method: &str, arguments: &[&str]) -> Output {
     let call = ["--user", "--", "call", BUS_NAME, PATH, "org.imgurd.Keeper1", method];
     run(bed, "busctl", &[&call, arguments].concat())
 }
