@@ -33,8 +33,11 @@ impl Carrier {
         let route = Route::to(url);
         let is_straight = route.is_straight();
         let built = spawn_blocking(move || build(timeouts, is_straight, ca_file.as_deref())).await;
-        let http = built.unwrap_or_else(|_| Err(no_security()))?;
-        Ok(Self { http, route, timeouts })
+        match built {
+            Ok(Ok(http)) => Ok(Self { http, route, timeouts }),
+            Ok(Err(answer)) => Err(*answer),
+            Err(_) => Err(no_security()),
+        }
     }
 
     /// Sends a request to the token endpoint and says what its answer means.
@@ -92,10 +95,14 @@ impl Carrier {
     }
 }
 
-fn build(timeouts: Timeouts, is_straight: bool, ca_file: Option<&Path>) -> Result<reqwest::Client, Answer> {
+fn build(
+    timeouts: Timeouts,
+    is_straight: bool,
+    ca_file: Option<&Path>,
+) -> Result<reqwest::Client, Box<Answer>> {
     let authorities = ca_file.map(authorities::read).transpose();
     let authorities = authorities
-        .map_err(|reason| Answer::Misconfigured { setting: "ca_file", reason })?
+        .map_err(|reason| Box::new(Answer::Misconfigured { setting: "ca_file", reason }))?
         .unwrap_or_default();
     // It fails where one is installed already, which is as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -110,7 +117,7 @@ fn build(timeouts: Timeouts, is_straight: bool, ca_file: Option<&Path>) -> Resul
         .connect_timeout(timeouts.connect)
         .timeout(timeouts.total)
         .build()
-        .map_err(|_| no_security())
+        .map_err(|_| Box::new(no_security()))
 }
 
 fn no_security() -> Answer {

@@ -140,7 +140,7 @@ fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
 /// What is in the base64 of anything that has `text` at an offset of that remainder.
 fn in_base64(text: &[u8], offset: usize) -> Vec<u8> {
     let encoded = BASE64_STANDARD_NO_PAD.encode([&vec![0; offset], text].concat());
-    let is_shared = (offset + text.len()) % 3 != 0;
+    let is_shared = !(offset + text.len()).is_multiple_of(3);
     let whole = &encoded[(offset * 8).div_ceil(6)..encoded.len() - usize::from(is_shared)];
     robust(whole.as_bytes()).to_vec()
 }
