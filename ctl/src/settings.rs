@@ -51,6 +51,9 @@ pub(crate) struct Form {
     /// What the server does with a refresh token that it has replaced [default: tolerated for Imgur, else revokes]
     #[arg(long, value_parser = refresh_reuse())]
     refresh_reuse: Option<RefreshReuse>,
+    /// Certificates (PEM) of authorities to trust besides the system's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = ca_file)]
+    ca_file: Option<String>,
     /// Refresh before expiry with no one asking [default: true]
     #[arg(long, value_name = "BOOL")]
     auto_refresh: Option<bool>,
@@ -78,6 +81,7 @@ impl Form {
             client_auth: self.client_auth,
             send_redirect_uri: self.send_redirect_uri,
             refresh_reuse: self.refresh_reuse,
+            ca_file: self.ca_file.clone(),
             auth_params: (!self.auth_params.is_empty()).then(|| self.auth_params.iter().cloned().collect()),
         }
     }
@@ -108,6 +112,15 @@ fn client_auth() -> impl TypedValueParser<Value = ClientAuth> {
 
 fn refresh_reuse() -> impl TypedValueParser<Value = RefreshReuse> {
     PossibleValuesParser::new(["tolerated", "revokes"]).try_map(|word| word.parse::<RefreshReuse>())
+}
+
+/// The daemon is in another directory. Empty returns to the default.
+fn ca_file(path: &str) -> Result<String, String> {
+    if path.is_empty() {
+        return Ok(String::new());
+    }
+    let absolute = std::path::absolute(path).map_err(|error| error.to_string())?;
+    absolute.into_os_string().into_string().map_err(|_| "the path is not UTF-8".into())
 }
 
 fn auth_param(text: &str) -> Result<(String, String), String> {
@@ -146,6 +159,15 @@ mod tests {
         assert!(form(&[]).is_empty());
         assert!(!form(&["--default"]).is_empty());
         assert!(!form(&["--scope", ""]).is_empty());
+    }
+
+    #[test]
+    fn a_file_is_named_for_a_daemon_that_is_elsewhere() {
+        let sent = |path| form(&["--ca-file", path]).settings().ca_file.expect("given");
+        let here = std::env::current_dir().expect("a directory");
+        assert_eq!(sent("ca.pem"), here.join("ca.pem").display().to_string());
+        assert_eq!(sent("/etc/ca.pem"), "/etc/ca.pem");
+        assert_eq!(sent(""), "");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod grant;
 pub mod ipc;
 pub mod keeper;
 pub mod logging;
+pub mod memory;
 pub mod network;
 pub mod notify;
 pub mod provider;

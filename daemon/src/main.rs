@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use imgurd::config::StoreKind;
 use imgurd::logging::{self, LogFormat};
+use imgurd::memory;
 use imgurd::service::{self, Options};
 use tokio::runtime::Builder;
 
@@ -48,6 +49,7 @@ fn main() -> anyhow::Result<()> {
     if arguments.check {
         return service::check(&options);
     }
+    memory::close().context("cannot close this process to others")?;
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
     // What blocks comes in bursts, a refresh's: threads that wait for the next one only take memory.
     let idle = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, io};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use imgurd_proto::Wire;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
@@ -25,7 +25,7 @@ use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
-use crate::provider::HttpProvider;
+use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::watch::FileWatch;
 use crate::{network, notify, sleep};
@@ -58,12 +58,19 @@ impl Options {
     }
 }
 
-/// Checks the configuration, and the key that it needs, and says nothing if all is good.
+/// Checks the configuration, and the files that it names, and says nothing if all is good.
 pub fn check(options: &Options) -> anyhow::Result<()> {
     let file = options.config_file()?;
     let config = file.load()?;
     if options.store.unwrap_or(config.store) == StoreKind::File {
         key_source(&config, &file).check()?;
+    }
+    for (name, account) in &config.accounts {
+        if let Some(ca_file) = &account.ca_file {
+            let checked = check_authorities(&file.directory().join(ca_file));
+            checked
+                .map_err(|reason| anyhow!("[accounts.{name}] ca_file: {reason}; mend it, or take it out"))?;
+        }
     }
     Ok(())
 }
@@ -83,7 +90,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         StoreKind::SecretService => keyring(bus.clone(), &state),
     };
     let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
-    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store, clock);
+    let keeper =
+        keeper::spawn(&config, Arc::new(HttpProvider::new().with_files_in(file.directory())), store, clock);
     let desk = Arc::new(Desk::new(file, config));
     let logins = Logins::new(keeper.clone());
     let (asking, questions) = Asking::new();
@@ -192,7 +200,7 @@ fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
         return KeySource::Credential(credential);
     }
     let key_file = config.key_file.as_deref().unwrap_or(Path::new("key"));
-    KeySource::File(file.path().parent().unwrap_or(Path::new(".")).join(key_file))
+    KeySource::File(file.directory().join(key_file))
 }
 
 /// The local socket, and beside it the one for callers from other machines. The service does without that.

@@ -1,12 +1,13 @@
 //! Text that must not be shown.
 
 use std::fmt;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
-/// A token, client secret, code or PIN: zeroed when dropped and redacted in `Debug`.
+/// A token, client secret, code or PIN: zeroed when dropped and redacted in `Debug`. Clones share the one text.
 ///
 /// It serializes as the plain text, since crossing the wire and resting in the store is its purpose.
 ///
@@ -16,7 +17,7 @@ use subtle::ConstantTimeEq;
 /// assert_eq!(secret.expose(), "0123");
 /// ```
 #[derive(Clone, Default)]
-pub struct Secret(SecretString);
+pub struct Secret(Arc<SecretString>);
 
 impl Secret {
     /// The text itself. Keep the borrow short, and out of logs and error texts.
@@ -43,13 +44,13 @@ impl Eq for Secret {}
 
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
-        Self(text.into())
+        Self(Arc::new(text.into()))
     }
 }
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
-        Self(text.into())
+        Self(Arc::new(text.into()))
     }
 }
 

@@ -294,6 +294,10 @@ pub struct Settings {
     /// What the server does with a refresh token it has replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_reuse: Option<RefreshReuse>,
+    /// A file of certificates (PEM) of authorities that are trusted besides the system's; a relative path begins where
+    /// config.toml is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
     /// Further parameters of the authorization request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_params: Option<BTreeMap<String, String>>,

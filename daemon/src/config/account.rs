@@ -1,6 +1,7 @@
 //! One account's settings, with defaults: Imgur's, unless other endpoints are set.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, Flow, RefreshReuse, Settings};
@@ -16,7 +17,7 @@ const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
 
 /// Every name that a section of an account may have.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "client_id",
     "flow",
     "redirect_uri",
@@ -29,6 +30,7 @@ const KEYS: [&str; 14] = [
     "client_auth",
     "send_redirect_uri",
     "refresh_reuse",
+    "ca_file",
     "auth_params",
     "access",
 ];
@@ -64,6 +66,7 @@ pub struct AccountConfig {
     pub client_auth: ClientAuth,
     pub send_redirect_uri: bool,
     pub refresh_reuse: RefreshReuse,
+    pub ca_file: Option<PathBuf>,
     pub auth_params: BTreeMap<String, String>,
     pub policy: RefreshPolicy,
 }
@@ -114,6 +117,7 @@ impl AccountConfig {
             client_auth: settings.client_auth.unwrap_or_default(),
             send_redirect_uri: settings.send_redirect_uri.unwrap_or(!is_imgur),
             refresh_reuse: settings.refresh_reuse.unwrap_or(reuse),
+            ca_file: some(settings.ca_file).map(PathBuf::from),
             auth_params,
             policy,
         })
@@ -141,6 +145,7 @@ impl AccountConfig {
             client_auth: Some(self.client_auth),
             send_redirect_uri: Some(self.send_redirect_uri),
             refresh_reuse: Some(self.refresh_reuse),
+            ca_file: self.ca_file.as_ref().map(|file| file.display().to_string()),
             auth_params: Some(self.auth_params.clone()).filter(|params| !params.is_empty()),
         }
     }

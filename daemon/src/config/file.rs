@@ -29,6 +29,12 @@ impl ConfigFile {
         &self.path
     }
 
+    /// Where the relative paths in it begin.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// Reads it; defaults where there is none.
     pub fn load(&self) -> Result<Config, ConfigError> {
         parse(&self.read()?)

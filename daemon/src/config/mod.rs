@@ -235,10 +235,26 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_alone() {
-        let with = |url: &str| parse(&format!("[accounts.a]\nclient_id=\"x\"\ntoken_url=\"{url}\"\n"));
-        assert!(with("http://127.0.0.1:1/token").is_ok());
-        assert!(with("http://[::1]:1/token").is_ok());
-        assert!(with("http://as.example/token").unwrap_err().reason.contains("https"));
+        for setting in ["auth_url", "token_url", "api_url"] {
+            let with = |url: &str| parse(&format!("[accounts.a]\nclient_id=\"x\"\n{setting}=\"{url}\"\n"));
+            for url in
+                ["http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost:1/", "https://as.example/"]
+            {
+                assert!(with(url).is_ok(), "{setting} {url}");
+            }
+            for url in [
+                "http://as.example/",
+                "http://127.0.0.1.example/",
+                "http://localhost@as.example/",
+                "ftp://127.0.0.1/",
+            ] {
+                let error = with(url).unwrap_err();
+                assert!(
+                    error.setting == setting && error.reason.contains("https"),
+                    "{setting} {url}: {error}"
+                );
+            }
+        }
     }
 
     #[test]

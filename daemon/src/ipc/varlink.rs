@@ -339,7 +339,8 @@ struct Calls<'a> {
 impl Calls<'_> {
     /// The next message, without its NUL; nothing at the end of the stream.
     async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        self.buffer.drain(..std::mem::take(&mut self.consumed));
+        // What was consumed may hold a secret, and a caller may stay for ever: its memory is given up, not used again.
+        self.buffer = self.buffer.split_off(std::mem::take(&mut self.consumed));
         let mut searched = 0;
         let mut deadline = None;
         loop {

@@ -401,13 +401,13 @@ impl Actor {
     }
 
     fn identify(&self, account: String, reply: oneshot::Sender<Identity>) {
-        let Some((generation, api_url, token)) =
+        let Some((generation, api_url, ca_file, token)) =
             self.slots.get(&account).and_then(|slot| slot.account.identifiable())
         else {
             let _ = reply.send(Identity::Unsupported);
             return;
         };
-        let (identifying, own) = (self.provider.identify(api_url, token), self.own.clone());
+        let (identifying, own) = (self.provider.identify(api_url, ca_file, token), self.own.clone());
         tokio::spawn(async move {
             let identity = identifying.await;
             let _ = own.send(Message::Identified { account, generation, identity, reply }).await;

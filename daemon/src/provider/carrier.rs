@@ -1,5 +1,6 @@
 //! One request to one host: sent once, bounded in time and size, and every way in which it may fail named.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use oauth2::{HttpRequest, HttpResponse};
@@ -7,6 +8,7 @@ use reqwest::redirect::Policy;
 use tokio::task::spawn_blocking;
 use url::Url;
 
+use super::authorities;
 use super::classify::{classify, server_time};
 use super::http::{Timeouts, misconfigured};
 use super::route::Route;
@@ -27,16 +29,14 @@ pub(super) struct Carrier {
 impl Carrier {
     /// Builds a client, off the runtime, since that reads the system's certificates. It lives as long as its request: a
     /// daemon that refreshes once in a while keeps no certificates in memory, and sees new ones and a changed proxy.
-    pub(super) async fn new(url: &Url, timeouts: Timeouts) -> Result<Self, Answer> {
+    pub(super) async fn new(url: &Url, ca_file: Option<PathBuf>, timeouts: Timeouts) -> Result<Self, Answer> {
         let route = Route::to(url);
         let is_straight = route.is_straight();
-        let built = spawn_blocking(move || build(timeouts, is_straight)).await;
+        let built = spawn_blocking(move || build(timeouts, is_straight, ca_file.as_deref())).await;
         match built {
             Ok(Ok(http)) => Ok(Self { http, route, timeouts }),
-            _ => Err(transient(
-                "no secure connection can be set up here: the system's certificates are missing or unreadable".into(),
-                Delivery::NotSent,
-            )),
+            Ok(Err(answer)) => Err(*answer),
+            Err(_) => Err(no_security()),
         }
     }
 
@@ -95,12 +95,21 @@ impl Carrier {
     }
 }
 
-fn build(timeouts: Timeouts, is_straight: bool) -> reqwest::Result<reqwest::Client> {
+fn build(
+    timeouts: Timeouts,
+    is_straight: bool,
+    ca_file: Option<&Path>,
+) -> Result<reqwest::Client, Box<Answer>> {
+    let authorities = ca_file.map(authorities::read).transpose();
+    let authorities = authorities
+        .map_err(|reason| Box::new(Answer::Misconfigured { setting: "ca_file", reason }))?
+        .unwrap_or_default();
     // It fails where one is installed already, which is as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder();
     let builder = if is_straight { builder.no_proxy() } else { builder };
     builder
+        .tls_certs_merge(authorities)
         .user_agent(USER_AGENT)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
@@ -108,6 +117,13 @@ fn build(timeouts: Timeouts, is_straight: bool) -> reqwest::Result<reqwest::Clie
         .connect_timeout(timeouts.connect)
         .timeout(timeouts.total)
         .build()
+        .map_err(|_| Box::new(no_security()))
+}
+
+fn no_security() -> Answer {
+    let reason =
+        "no secure connection can be set up here: the system's certificates are missing or unreadable";
+    transient(reason.into(), Delivery::NotSent)
 }
 
 fn transient(reason: String, delivery: Delivery) -> Answer {

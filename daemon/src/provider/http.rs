@@ -1,6 +1,7 @@
 //! The token endpoint over HTTP: `oauth2` writes the requests, `reqwest` carries them.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -30,6 +31,8 @@ pub(super) struct Timeouts {
 #[derive(Clone, Debug)]
 pub struct HttpProvider {
     timeouts: Timeouts,
+    /// Where a relative `ca_file` begins.
+    directory: PathBuf,
 }
 
 impl HttpProvider {
@@ -40,7 +43,13 @@ impl HttpProvider {
     }
 
     pub(super) fn with_timeouts(timeouts: Timeouts) -> Self {
-        Self { timeouts }
+        Self { timeouts, directory: PathBuf::new() }
+    }
+
+    /// One for which a relative `ca_file` begins at `directory`.
+    #[must_use]
+    pub fn with_files_in(self, directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), ..self }
     }
 }
 
@@ -53,6 +62,7 @@ impl Default for HttpProvider {
 impl Provider for HttpProvider {
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
         let timeouts = self.timeouts;
+        let ca_file = client.ca_file.as_ref().map(|file| self.directory.join(file));
         async move {
             if !is_protected(&client.token_url) {
                 return misconfigured(
@@ -60,7 +70,7 @@ impl Provider for HttpProvider {
                 )
                 .into();
             }
-            match Carrier::new(&client.token_url, timeouts).await {
+            match Carrier::new(&client.token_url, ca_file, timeouts).await {
                 Ok(carrier) => {
                     let Reply { answer, date } = ask(&client, &request, &carrier).await;
                     Reply { answer: redact(answer, &secrets(&client, &request)), date }
@@ -71,8 +81,14 @@ impl Provider for HttpProvider {
         .boxed()
     }
 
-    fn identify(&self, api_url: Url, access_token: Secret) -> BoxFuture<'static, Identity> {
-        identify(api_url, access_token, self.timeouts).boxed()
+    fn identify(
+        &self,
+        api_url: Url,
+        ca_file: Option<PathBuf>,
+        access_token: Secret,
+    ) -> BoxFuture<'static, Identity> {
+        let ca_file = ca_file.map(|file| self.directory.join(file));
+        identify(api_url, ca_file, access_token, self.timeouts).boxed()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whose token it is: Imgur's `GET /3/account/me`, which also shows whether the token works.
 
+use std::path::PathBuf;
+
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, StatusCode};
 use imgurd_proto::Secret;
@@ -26,17 +28,23 @@ pub enum Identity {
     Unsupported,
 }
 
-pub(super) async fn identify(api_url: Url, access_token: Secret, timeouts: Timeouts) -> Identity {
+pub(super) async fn identify(
+    api_url: Url,
+    ca_file: Option<PathBuf>,
+    access_token: Secret,
+    timeouts: Timeouts,
+) -> Identity {
     let Some(request) = request(&api_url, &access_token) else {
         return Identity::Unsupported;
     };
-    let fetched = match Carrier::new(&api_url, timeouts).await {
+    let fetched = match Carrier::new(&api_url, ca_file, timeouts).await {
         Ok(carrier) => carrier.fetch(request).await,
         Err(answer) => Err(answer),
     };
     match fetched {
         Ok(response) => understand(&response),
         Err(Answer::Transient(trouble)) => Identity::Untold(trouble.reason),
+        Err(Answer::Misconfigured { setting: "ca_file", reason }) => Identity::Untold(reason),
         Err(_) => Identity::Unsupported,
     }
 }

@@ -1,5 +1,6 @@
 //! One OAuth 2.0 server (RFC 6749): what is asked of it, and what its answers mean.
 
+mod authorities;
 mod authorize;
 mod carrier;
 mod classify;
@@ -9,6 +10,7 @@ mod identity;
 mod response;
 mod route;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -17,6 +19,7 @@ use url::Url;
 
 use crate::grant::{Secret, Timestamp};
 
+pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use http::HttpProvider;
 pub use identity::Identity;
@@ -33,6 +36,8 @@ pub struct Client {
     pub auth: ClientAuth,
     /// The token endpoint.
     pub token_url: Url,
+    /// Whose certificates are trusted besides those of the system's authorities.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What is asked of the token endpoint.
@@ -117,6 +122,11 @@ pub trait Provider: Send + Sync {
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
 
-    /// Asks the API whose token it is, and so whether it works.
-    fn identify(&self, api_url: Url, access_token: Secret) -> BoxFuture<'static, Identity>;
+    /// Asks the API whose token it is, and so whether it works. `ca_file` is as in [`Client`].
+    fn identify(
+        &self,
+        api_url: Url,
+        ca_file: Option<PathBuf>,
+        access_token: Secret,
+    ) -> BoxFuture<'static, Identity>;
 }

@@ -22,6 +22,7 @@ use super::key::KeySource;
 use super::{StoreError, TokenStore, item};
 use crate::durable;
 use crate::grant::Record;
+use crate::memory;
 
 /// How `oo7` names the files it writes before they take the place of another.
 const LEFTOVER_PREFIX: &str = ".tmpkeyring";
@@ -55,6 +56,7 @@ impl FileStore {
             let runtime = Handle::current();
             let done = spawn_blocking(move || {
                 let result = runtime.block_on(call(&mut vault));
+                memory::wipe_stack();
                 if result.is_err() {
                     vault.close(); // after a failed write, what is in memory is not what is on the disk
                 }

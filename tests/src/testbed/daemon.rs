@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
+use super::leaks::assert_none_in_process;
 use super::process::{end_of, ends, first_readable};
 
 /// How much of the log a failed test shows.
@@ -130,13 +131,7 @@ impl Daemon {
 
     /// Fails if one of `secrets` is in its arguments or its environment.
     pub fn assert_no_secret_in_process(&self, secrets: &[String]) {
-        for file in ["cmdline", "environ"] {
-            // What the daemon has closed to its own user is closed to everybody.
-            let bytes = fs::read(format!("/proc/{}/{file}", self.id())).unwrap_or_default();
-            let text = String::from_utf8_lossy(&bytes);
-            let leak = secrets.iter().position(|secret| text.contains(secret));
-            assert!(leak.is_none(), "secret {leak:?} is in /proc/PID/{file} of imgurd");
-        }
+        assert_none_in_process(self.id(), secrets);
     }
 }
 

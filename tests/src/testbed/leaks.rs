@@ -28,6 +28,20 @@ pub(super) fn assert_none(root: &Path, outputs: &[Output], secrets: &[String], a
     }
 }
 
+/// Looks at what everybody may read of a process, and of its children.
+pub(super) fn assert_none_in_process(id: u32, secrets: &[String]) {
+    for file in ["cmdline", "environ"] {
+        // What the daemon has closed to its own user is closed to everybody.
+        let bytes = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
+        assert_clean(&bytes, secrets, &format!("/proc/PID/{file}"));
+    }
+    // Where the kernel does not tell of children (CONFIG_PROC_CHILDREN), there is nothing to look at.
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    for child in children.split_ascii_whitespace() {
+        assert_none_in_process(child.parse().unwrap(), secrets);
+    }
+}
+
 /// Says where the secret is and which of the list it is, but not the secret itself.
 fn assert_clean(bytes: &[u8], secrets: &[String], place: &str) {
     let text = String::from_utf8_lossy(bytes);

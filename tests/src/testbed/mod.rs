@@ -19,9 +19,11 @@ mod bus;
 mod clock;
 mod daemon;
 mod disk;
+mod journal;
 mod keyring;
 mod leaks;
 mod logind;
+mod memory;
 mod network;
 mod process;
 mod program;
@@ -51,9 +53,11 @@ use tempfile::TempDir;
 pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
 pub use disk::Disk;
+pub use journal::Journal;
 pub use keyring::Keyring;
 pub use logind::Logind;
 pub use network::Network;
+pub use process::as_root;
 pub use program::{Output, Program};
 pub use prompter::Answer;
 pub use sandbox::{APPLICATION, Sandbox};
@@ -302,6 +306,11 @@ impl Testbed {
         let url = login.line().expect("the URL is the first line");
         browser::allow(&url, user);
         login.finish().success();
+    }
+
+    /// Fails if one of `secrets` is in the arguments or the environment of this process or of a child of it.
+    pub fn assert_no_secret_in_process(&self, id: u32, secrets: &[String]) {
+        leaks::assert_none_in_process(id, secrets);
     }
 
     /// Fails if one of `secrets` is in the output of a daemon, in a file, or in an output of a program where it

@@ -1,13 +1,25 @@
 //! Waiting for a child process, or for something else first, with a bound.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::fake::PATIENCE;
+
+/// Runs a test as root: where the tester is not, once more as the root of a user namespace (`user_namespaces(7)`), to
+/// whom its own processes are open, however they have closed themselves. `name` is what the test is called.
+pub fn as_root(name: &str, test: impl FnOnce()) {
+    if rustix::process::geteuid().is_root() {
+        return test();
+    }
+    let mut again = Command::new("unshare");
+    again.args(["--user", "--map-root-user"]).arg(std::env::current_exe().unwrap()).args(["--exact", name]);
+    let status = again.status().expect("unshare is installed (Debian: util-linux)");
+    assert!(status.success(), "{name} failed in a namespace of its own");
+}
 
 /// A descriptor that becomes readable when the child ends.
 pub(super) fn end_of(child: &Child) -> OwnedFd {

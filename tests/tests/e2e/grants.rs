@@ -235,10 +235,19 @@ fn a_grant_set_aside_by_a_changed_setting_survives_a_login_with_the_new_one() {
 fn a_grant_goes_to_no_other_server_than_gave_it() {
     let scene = scene().signed_in();
     let other = imgurd_tests::fake::Fake::start(Behaviour::default());
-    scene.ctl(&["account", "set", "--token-url", &other.token_url()]).success();
-    scene.ctl(&["refresh"]).exits(4);
-    scene.ctl(&["token"]).exits(4);
-    assert_eq!(other.requests(Endpoint::Token).len(), 0);
+    let (address, asked) = (scene.fake.address(), scene.fake.requests(Endpoint::Token).len());
+    // Another port, another name and another scheme are each another origin (RFC 6454).
+    for url in [
+        other.token_url(),
+        format!("http://localhost:{}/oauth2/token", address.port()),
+        format!("https://{address}/oauth2/token"),
+    ] {
+        scene.ctl(&["account", "set", "--token-url", &url]).success();
+        scene.ctl(&["refresh"]).exits(4);
+        scene.ctl(&["token"]).exits(4);
+        assert_eq!(other.requests(Endpoint::Token).len(), 0);
+        assert_eq!(scene.fake.requests(Endpoint::Token).len(), asked, "{url} was asked");
+    }
     scene.ctl(&["account", "set", "--token-url", &scene.fake.token_url()]).success();
     assert!(scene.fake.is_live(&scene.token()));
 }

@@ -18,6 +18,7 @@ mod identity;
 mod journal;
 mod keyring;
 mod lifecycle;
+mod memory;
 mod network;
 mod notify;
 mod opening;

@@ -4,11 +4,13 @@ use std::fs;
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault, RateLimit, Rotation};
-use imgurd_tests::testbed::{ACCOUNT, Scene};
+use imgurd_tests::testbed::{ACCOUNT, Program, Scene, Testbed, as_root, in_time};
 use imgurd_tests::{browser, http};
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::HOUR;
+use crate::dbus::{busctl, keeper};
 
 /// A server that sends back what it was sent, as far as it goes.
 fn echo(scene: &Scene) -> Fault {
@@ -129,4 +131,89 @@ fn no_secret_shows_in_any_output_or_file() {
 fn the_log_is_detailed_where_it_is_searched() {
     let mut scene = Scene::memory(Behaviour::default()).signed_in();
     assert!(scene.daemon().log().contains("TRACE"), "the search above means something");
+}
+
+/// Lets all that can happen happen, while the bus is watched from the first to the last.
+fn happens_in_the_sight_of_a_monitor(bed: Testbed) -> Scene {
+    let bus = bed.bus();
+    let monitor = watch_the_bus(&bed);
+    let mut scene = Scene::new(bed, Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() });
+    succeed_at_all(&scene);
+    sign_in_in_every_way(&scene);
+    be_called_on_the_bus(&scene);
+    look_at_clients(&scene);
+    fail_in_every_way(&scene);
+    scene.ctl(&["logout"]).success();
+    assert!(scene.stop().success());
+    monitor.signal(Signal::INT);
+    let seen = monitor.finish().stdout;
+    for word in ["GetTokenFd", "ListAccounts", "PropertiesChanged", "TokenChanged", "LoginFinished"] {
+        assert!(seen.contains(word), "the monitor has missed {word}");
+    }
+    drop(bus);
+    scene
+}
+
+/// `busctl monitor`, whose output is searched like any other program's.
+fn watch_the_bus(bed: &Testbed) -> Program {
+    let mut command = bed.command("sh");
+    // It says on its standard error that it has begun.
+    command.args(["-c", "exec busctl --user monitor --json=short 2>&1"]);
+    let mut monitor = bed.start(command);
+    monitor.line_where(|line| line.contains("Monitoring"));
+    monitor
+}
+
+/// All calls there but those whose answer, or whose question, is a secret that whoever watches may see.
+fn be_called_on_the_bus(scene: &Scene) {
+    in_time(async {
+        let keeper = keeper(&scene.bed).await;
+        keeper.get_token_fd("", -1, -1).await.unwrap();
+        keeper.list_accounts("").await.unwrap();
+        keeper.get_token("nobody", -1, -1).await.unwrap_err();
+        let (login_id, _) = keeper.login("", std::collections::HashMap::new()).await.unwrap();
+        keeper.cancel_login(&login_id).await.unwrap();
+        keeper.unlock_store().await.unwrap();
+        keeper.restore_grant("").await.unwrap();
+    });
+    scene.wait_until(|account| account.state == State::Fresh);
+    let answer = busctl(&scene.bed, "GetTokenFd", &["sii", "", "-1", "-1"]);
+    assert!(answer.status.success(), "{answer:?}");
+}
+
+/// Clients that stay: one that waits for a person, and one that watches.
+fn look_at_clients(scene: &Scene) {
+    let (login, _) = scene.login(&[]);
+    let mut watch = scene.bed.ctl_spawn(&["status", "--watch", "--json"]);
+    watch.line().expect("the account as it is");
+    let secrets = scene.fake.secrets();
+    for client in [&login, &watch] {
+        scene.bed.assert_no_secret_in_process(client.id(), &secrets);
+        client.signal(Signal::INT);
+    }
+    login.finish();
+    watch.finish();
+}
+
+#[test]
+fn no_secret_crosses_the_bus_unasked_nor_is_in_a_log_of_objects() {
+    let bed = Testbed::file();
+    bed.launch_by(["sh", "-c", "exec \"$@\" --log-format json", "sh"]);
+    let scene = happens_in_the_sight_of_a_monitor(bed);
+    scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
+}
+
+#[test]
+fn no_secret_is_in_a_field_of_the_journal() {
+    as_root("secrets::no_secret_is_in_a_field_of_the_journal", || {
+        let bed = Testbed::file();
+        let journal = bed.journal();
+        let scene = happens_in_the_sight_of_a_monitor(bed);
+        let entries = journal.end();
+        // The last is of a step of the keeper, which is told at the level TRACE alone.
+        for part in ["PRIORITY", "imgurd::keeper", "F_EVENT"] {
+            assert!(entries.contains(part), "{part} is not there: the search is in the wrong place");
+        }
+        scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
+    });
 }

@@ -13,15 +13,21 @@ use crate::commands::fails;
 const NOBODY: &str = "65534:65534";
 
 /// Runs a program as that user, who may not even look at where it lies.
-const AS_NOBODY: [&str; 4] = [
+pub(crate) const AS_NOBODY: [&str; 4] = [
     "sh",
     "-c",
     r#"exec 3<"$1"; shift; exec setpriv --reuid 65534 --regid 65534 --clear-groups /proc/self/fd/3 "$@""#,
     "sh",
 ];
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::getuid().is_root()
+}
+
+/// Lets that user have the directories of a testbed.
+pub(crate) fn give_to_nobody(bed: &Testbed) {
+    let given = bed.command("chown").args(["-R", NOBODY]).arg(bed.root()).status().unwrap();
+    assert!(given.success());
 }
 
 fn ctl_as_nobody(bed: &Testbed, arguments: &[&str]) -> Output {
@@ -32,8 +38,7 @@ fn ctl_as_nobody(bed: &Testbed, arguments: &[&str]) -> Output {
 
 /// A daemon that runs as that user, in directories of theirs.
 pub(crate) fn daemon_of_nobody(bed: &Testbed) -> Daemon {
-    let given = bed.command("chown").args(["-R", NOBODY]).arg(bed.root()).status().unwrap();
-    assert!(given.success());
+    give_to_nobody(bed);
     bed.launch_by(AS_NOBODY);
     bed.daemon()
 }

@@ -1,5 +1,7 @@
 //! Taking in grants (login, restore) and letting them go (logout). What makes way is kept.
 
+use std::path::PathBuf;
+
 use imgurd_proto::{Error, Secret};
 use url::Url;
 
@@ -87,9 +89,10 @@ impl Account {
     }
 
     /// What to ask the API with whose grant it is.
-    pub(in crate::keeper) fn identifiable(&self) -> Option<(u64, Url, Secret)> {
-        let grant = self.grant()?;
-        Some((grant.generation, self.config.api_url.clone()?, grant.access.as_ref()?.token.clone()))
+    pub(in crate::keeper) fn identifiable(&self) -> Option<(u64, Url, Option<PathBuf>, Secret)> {
+        let (grant, config) = (self.grant()?, &self.config);
+        let token = grant.access.as_ref()?.token.clone();
+        Some((grant.generation, config.api_url.clone()?, config.ca_file.clone(), token))
     }
 
     pub(super) fn identified(&mut self, generation: u64, username: String) {

@@ -447,6 +447,7 @@ impl Account {
             secret: self.record.client_secret.clone(),
             auth: self.config.client_auth,
             token_url: self.config.token_url.clone(),
+            ca_file: self.config.ca_file.clone(),
         }
     }
 

@@ -5,6 +5,7 @@ mod simulation;
 mod store;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -86,7 +87,12 @@ impl Provider for Arc<Server> {
         })
     }
 
-    fn identify(&self, _api_url: Url, _access_token: Secret) -> BoxFuture<'static, Identity> {
+    fn identify(
+        &self,
+        _api_url: Url,
+        _ca_file: Option<PathBuf>,
+        _access_token: Secret,
+    ) -> BoxFuture<'static, Identity> {
         Box::pin(std::future::ready(Identity::Known("alice".to_owned())))
     }
 }

@@ -51,7 +51,8 @@ async fn receive(stream: &mut TcpStream) -> String {
 }
 
 fn client(token_url: Url) -> Client {
-    Client { id: "an id".into(), secret: Some("a secret".into()), auth: ClientAuth::Body, token_url }
+    let (id, secret) = ("an id".into(), Some("a secret".into()));
+    Client { id, secret, auth: ClientAuth::Body, token_url, ca_file: None }
 }
 
 fn refresh() -> TokenRequest {

@@ -18,6 +18,7 @@ use zbus::names::OwnedUniqueName;
 use zeroize::Zeroizing;
 
 use super::{SERVICE, sentences};
+use crate::memory;
 use crate::store::{StoreError, item};
 
 /// How long a call may take. It waits for no person.
@@ -113,6 +114,7 @@ fn start(connect: Connect) -> Result<mpsc::Sender<Job>, StoreError> {
         let mut session = Session { connect, opened: None };
         while let Ok(job) = jobs.recv() {
             job(&mut session);
+            memory::wipe_stack();
         }
     };
     thread::Builder::new().name("keyring".into()).spawn(work).map_err(|error| {

@@ -50,7 +50,7 @@ fn text(output: &[u8]) -> &str {
 }
 
 /// `busctl --user … call` of one of the keeper's methods.
-fn busctl(bed: &Testbed, method: &str, arguments: &[&str]) -> Output {
+pub(crate) fn busctl(bed: &Testbed, method: &str, arguments: &[&str]) -> Output {
     let call = ["--user", "--", "call", BUS_NAME, PATH, "org.imgurd.Keeper1", method];
     run(bed, "busctl", &[&call, arguments].concat())
 }

@@ -1,10 +1,16 @@
 //! Certificates, good and bad: nothing is sent to a server that has no good one.
 
+use std::fs;
+use std::process::Command;
+
+use imgurd_proto::State;
+use imgurd_tests::browser;
 use imgurd_tests::relay::Manner;
-use imgurd_tests::testbed::Testbed;
+use imgurd_tests::testbed::{ACCOUNT, Testbed, binary};
 use imgurd_tests::tls::Authority;
 
 use super::{HOST, Wired};
+use crate::commands::fails;
 
 #[test]
 fn trusts_whom_the_system_trusts() {
@@ -58,4 +64,83 @@ fn tells_nothing_to_a_server_that_speaks_no_tls() {
         assert_eq!(wired.scene.refreshes().len(), asked);
         wired.relay.set(good);
     });
+}
+
+/// A server whose certificate nobody has signed whom the system trusts, and the file that says who has.
+fn private() -> (Wired, String) {
+    let wired = Wired::https(Testbed::file());
+    let own = Authority::new(wired.scene.bed.root(), "own");
+    wired.relay.set(Manner::Tls(own.server(HOST)));
+    let file = own.certificate().display().to_string();
+    (wired, file)
+}
+
+fn trust(wired: &Wired, file: &str) {
+    wired.scene.ctl(&["account", "set", ACCOUNT, "--ca-file", file]).success();
+}
+
+#[test]
+fn trusts_whom_the_person_trusts_besides_the_system() {
+    let (wired, file) = private();
+    wired.meets(&format!("the certificate of {HOST} is signed by nobody whom this system trusts"));
+    trust(&wired, &file);
+    assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+
+    // The API is asked with the same trust.
+    let api_url = format!("https://{HOST}/3/");
+    wired.scene.ctl(&["account", "set", ACCOUNT, "--api-url", &api_url]).success();
+    wired.scene.fake.configure(|behaviour| behaviour.callback = None);
+    let (mut login, url) = wired.scene.login(&["--paste"]);
+    login.write(&browser::allow(&url, "alice").url);
+    let told = login.finish().success();
+    assert!(format!("{}{}", told.stdout, told.stderr).contains("Signed in as alice."), "{told:?}");
+    assert!(wired.relay.seen().contains("GET /3/account/me"));
+
+    // The system's authorities are trusted as before.
+    wired.relay.set(Manner::Tls(wired.authority.server(HOST)));
+    assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+
+    // Nobody is trusted any longer than the file is named.
+    wired.relay.set(Manner::Tls(Authority::new(wired.scene.bed.root(), "other").server(HOST)));
+    wired.meets("is signed by nobody whom this system trusts");
+}
+
+#[test]
+fn a_relative_path_begins_where_the_configuration_is() {
+    let (wired, file) = private();
+    fs::copy(file, wired.scene.bed.config_home().join("imgurd/own.pem")).unwrap();
+    let settings = serde_json::json!({ "ca_file": "own.pem" });
+    let set = serde_json::json!({ "account": ACCOUNT, "settings": settings });
+    assert!(wired.scene.bed.wire().call("SetAccount", &set)["error"].is_null());
+    assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+    assert!(check(&wired).0);
+}
+
+#[test]
+fn a_file_without_certificates_is_a_setting_to_mend_and_stops_nothing_else() {
+    let (wired, file) = private();
+    let (token, connections) = (wired.scene.token(), wired.relay.connections());
+    let empty = wired.scene.bed.root().join("empty.pem").display().to_string();
+    fs::write(&empty, "nothing").unwrap();
+    for wrong in ["/nowhere/ca.pem", &empty] {
+        trust(&wired, wrong);
+        let error = fails(|command| wired.scene.ctl(command), &["refresh"], 9, "Misconfigured");
+        assert_eq!(error["setting"], "ca_file");
+        let reason = error["reason"].as_str().unwrap();
+        assert!(reason.contains(wrong) && reason.contains("--ca-file"), "{reason}");
+        assert_eq!(wired.scene.token(), token, "what is valid is served");
+        let (is_good, said) = check(&wired);
+        assert!(!is_good && said.contains("ca_file") && said.contains(wrong), "{said}");
+    }
+    assert_eq!(wired.relay.connections(), connections, "nobody was asked");
+    trust(&wired, &file);
+    wired.scene.wait_until(|account| account.state == State::Fresh);
+    assert_ne!(wired.scene.refresh(), token);
+}
+
+/// What `imgurd --check` says.
+fn check(wired: &Wired) -> (bool, String) {
+    let mut command: Command = wired.scene.bed.command(binary("imgurd"));
+    let output = command.arg("--check").output().unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
 }

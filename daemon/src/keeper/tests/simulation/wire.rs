@@ -1,6 +1,7 @@
 //! The way between the keeper and the server, and what may be sent on it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -206,7 +207,7 @@ impl Provider for SimulatedProvider {
         })
     }
 
-    fn identify(&self, _api_url: Url, access_token: Secret) -> BoxFuture<'static, Identity> {
+    fn identify(&self, _api_url: Url, _ca_file: Option<PathBuf>, access_token: Secret) -> BoxFuture<'static, Identity> {
         let shared = self.0.clone();
         Box::pin(async move {
             pass(&shared, Duration::from_millis(200), Parity::Even).await;

@@ -1,0 +1,169 @@
+//! What is in the daemon's memory: each secret in use twice at most, and none that is not; and nobody else's to read.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault, Rotation};
+use imgurd_tests::testbed::{ACCOUNT, Bus, Scene, Testbed, as_root};
+use imgurd_tests::wire::{Wire, token_of};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::dbus::busctl;
+use crate::users::{AS_NOBODY, give_to_nobody, is_root};
+
+/// A secret that looks different in a form, in JSON and in a header.
+const CLIENT_SECRET: &str = "fake/client+secret & \"of some length\"";
+
+/// A daemon with the file store on a bus, whose memory the test may read, and callers who stay connected.
+struct Open {
+    scene: Scene,
+    wire: Wire,
+    _bus: Bus,
+}
+
+impl Open {
+    fn new(account: &[&str]) -> Self {
+        let bed = Testbed::file();
+        let bus = bed.bus();
+        let behaviour = Behaviour {
+            client_secret: CLIENT_SECRET.to_owned(),
+            rotation: Rotation::Plain,
+            ..Behaviour::default()
+        };
+        let scene = Scene::new(bed, behaviour);
+        if !account.is_empty() {
+            scene.ctl(&[&["account", "set", ACCOUNT], account].concat()).success();
+        }
+        let wire = scene.bed.wire();
+        Self { scene, wire, _bus: bus }
+    }
+
+    fn call(&mut self, method: &str, parameters: &serde_json::Value) -> String {
+        token_of(&self.wire.call(method, parameters)).to_owned()
+    }
+
+    /// Nothing is in memory but what is kept: the client secret, the tokens of the grant in use and the refresh token
+    /// before, and the tokens of the `displaced` grants (by their number at the fake).
+    #[track_caller]
+    fn holds_what_it_keeps(&mut self, displaced: &[usize], when: &str) {
+        let fake = &self.scene.fake;
+        let current = fake.standing(&self.scene.token()).unwrap().grant;
+        let is_kept = |secret: &String| {
+            let Some(it) = fake.standing(secret) else { return secret == CLIENT_SECRET };
+            let is_newest = it.turn == it.newest && (it.grant == current || displaced.contains(&it.grant));
+            is_newest || (it.grant == current && it.used.is_some() && it.turn + 1 == it.newest)
+        };
+        let (live, gone): (Vec<_>, Vec<_>) = fake.secrets().into_iter().partition(is_kept);
+        assert!(live.len() >= 3 + 2 * displaced.len(), "there is something to look for");
+        self.scene.daemon().assert_holds_only(&live, &gone, when);
+    }
+}
+
+fn works_and_holds_no_more_than_it_keeps(mut open: Open) {
+    open.scene.bed.sign_in(&open.scene.fake, ACCOUNT);
+    open.holds_what_it_keeps(&[], "after a login");
+
+    for _ in 0..3 {
+        open.scene.refresh();
+    }
+    open.call("Refresh", &json!({}));
+    open.holds_what_it_keeps(&[], "after refreshes");
+
+    let rejected = open.call("GetToken", &json!({}));
+    open.holds_what_it_keeps(&[], "after a token was given out on the socket");
+    open.scene.fake.kill_access_token();
+    assert_ne!(open.call("RejectToken", &json!({ "access_token": rejected })), rejected);
+    open.holds_what_it_keeps(&[], "after a token was rejected");
+
+    for method in ["GetToken", "GetTokenFd"] {
+        let answer = busctl(&open.scene.bed, method, &["sii", "", "-1", "-1"]);
+        assert!(answer.status.success(), "{answer:?}");
+        open.holds_what_it_keeps(&[], "after a token was given out on the bus");
+    }
+    open.wire.call("ListAccounts", &json!({}));
+    open.scene.ctl(&["status"]).success();
+    open.holds_what_it_keeps(&[], "after the accounts were listed");
+
+    open.scene.fake.fail_next(Endpoint::Token, Fault::Html(502));
+    open.scene.ctl(&["refresh", "--wait", "100ms"]).exits(6);
+    open.holds_what_it_keeps(&[], "after a refresh that failed");
+    open.scene.wait_until(|account| account.state == State::Fresh);
+
+    let token = open.scene.token();
+    let displaced = open.scene.fake.standing(&token).unwrap().grant;
+    let (refresh_token, access_token) = open.scene.fake.issue_grant("alice");
+    let text = json!({ "access_token": access_token, "refresh_token": refresh_token, "expires_in": 3600 });
+    open.wire.call("ImportGrant", &json!({ "text": text.to_string(), "replace": true }));
+    assert_ne!(open.scene.token(), token);
+    open.holds_what_it_keeps(&[displaced], "after an import");
+
+    open.scene.ctl(&["logout"]).success();
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        open.scene.fake.secrets().into_iter().partition(|secret| secret == CLIENT_SECRET);
+    open.scene.daemon().assert_holds_only(&kept, &gone, "after a logout");
+}
+
+#[test]
+fn holds_no_secret_more_often_than_it_needs_and_none_that_is_superseded() {
+    const NAME: &str = "memory::holds_no_secret_more_often_than_it_needs_and_none_that_is_superseded";
+    as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::new(&[])));
+}
+
+#[test]
+fn a_client_secret_sent_as_a_header_is_held_no_longer() {
+    const NAME: &str = "memory::a_client_secret_sent_as_a_header_is_held_no_longer";
+    as_root(NAME, || {
+        works_and_holds_no_more_than_it_keeps(Open::new(&["--client-auth", "basic"]));
+    });
+}
+
+/// A command as the user of a daemon that [`give_to_nobody`] has started.
+fn as_its_user(bed: &Testbed, program: &str) -> Command {
+    if !is_root() {
+        return bed.command(program);
+    }
+    let mut command = bed.command("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", program]).current_dir("/");
+    command
+}
+
+#[test]
+fn another_process_of_the_same_user_cannot_look_into_it() {
+    let bed = Testbed::memory();
+    if is_root() {
+        give_to_nobody(&bed);
+        bed.launch_by(AS_NOBODY);
+    }
+    let daemon = bed.daemon();
+    let may_open = |process: u32, file: &str| {
+        let mut reader = as_its_user(&bed, "head");
+        reader.args(["-c", "1"]).arg(format!("/proc/{process}/{file}"));
+        !bed.start(reader).finish().stderr.contains("Permission denied")
+    };
+    // What its own user may do with any other process of theirs.
+    let mut open = bed.start(as_its_user(&bed, "sh"));
+    open.write("echo begun; read -r end\n");
+    assert_eq!(open.line().as_deref(), Some("begun"));
+    for file in ["mem", "environ", "maps"] {
+        assert!(may_open(open.id(), file), "{file}: this looks at nothing");
+        assert!(!may_open(daemon.id(), file), "{file} of the daemon is open");
+    }
+}
+
+#[test]
+fn a_crash_leaves_no_core_however_big_one_may_be() {
+    let bed = Testbed::memory();
+    bed.launch_by(["sh", "-c", "ulimit -S -c $(ulimit -H -c) && exec \"$@\"", "sh"]);
+    let daemon = bed.daemon();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_ascii_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+    daemon.signal(Signal::ABORT);
+    let status = daemon.wait();
+    assert_eq!((status.signal(), status.core_dumped()), (Some(Signal::ABORT.as_raw()), false));
+    let left = fs::read_dir(bed.home()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.filter(|name| name.to_string_lossy().starts_with("core")).count(), 0);
+}
