@@ -5,6 +5,7 @@ mod daemon;
 mod failure;
 mod grant;
 mod init;
+mod journal;
 mod login;
 mod status;
 mod terminal;

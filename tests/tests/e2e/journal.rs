@@ -292,6 +292,18 @@ fn a_full_disk_costs_lines_and_nothing_else() {
     assert_eq!(log.matches("loses entries until it can").count(), 1, "said once");
 }
 
+#[test]
+fn a_confined_daemon_knows_programs_by_what_they_call_themselves() {
+    let bed = Testbed::memory();
+    // As with `PrivateUsers=`: whose user namespace is another may not look at what others execute.
+    bed.launch_by(["unshare", "--user", "--map-root-user"]);
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    scene.token();
+    let [entry] = &journal(&scene, &[])[..] else { panic!("one entry") };
+    assert_eq!(entry.program.as_deref(), Some("imgurctl"));
+    assert!(!entry.sandboxed, "{entry:?}");
+}
+
 /// Where the test may make cgroups, as root may where nothing keeps it in one.
 fn cgroups() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();

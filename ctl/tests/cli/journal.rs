@@ -1,0 +1,61 @@
+//! Who was handed a token.
+
+use serde_json::{Value, json};
+
+use crate::daemon::{FakeDaemon, only_line};
+
+fn entry() -> Value {
+    json!({ "at": 1_700_000_000, "count": 1, "outcome": "granted", "account": "me", "method": "GetToken",
+        "wire": "bus", "application": "app-gnome-viewer.scope", "sandboxed": false, "uid": 1000, "pid": 7,
+        "program": "/usr/bin/viewer" })
+}
+
+/// A daemon with these entries.
+fn noted(entries: Vec<Value>) -> FakeDaemon {
+    FakeDaemon::start(move |call| {
+        assert!(call.more && call.method == "ReadJournal");
+        for entry in &entries {
+            call.reply_more(&json!({ "entry": entry }));
+        }
+        call.reply(&json!({}));
+    })
+}
+
+#[test]
+fn shows_a_table_by_the_clock_here() {
+    let daemon = noted(vec![entry()]);
+    let output = daemon.home.command(&["journal", "me"]).env("TZ", "UTC").output().expect("runs");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "TIME                 ACCOUNT  WHAT   APPLICATION             PROGRAM          WIRE\n\
+         2023-11-14 22:13:20  me       token  app-gnome-viewer.scope  /usr/bin/viewer  bus\n"
+    );
+    assert_eq!(daemon.asked_for("ReadJournal"), json!({ "account": "me" }));
+}
+
+#[test]
+fn gives_the_entries_as_the_daemon_says_them_a_line_each() {
+    let daemon = noted(vec![entry(), entry()]);
+    let ran = daemon.home.run(&["journal", "--json"]);
+    let lines: Vec<Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((ran.code, lines), (0, vec![entry(), entry()]));
+}
+
+#[test]
+fn says_that_nobody_has_asked() {
+    let ran = noted(Vec::new()).home.run(&["journal"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert!(only_line(&ran.stderr).contains("Nobody has asked"));
+    let ran = noted(Vec::new()).home.run(&["journal", "--json"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn says_that_an_older_daemon_keeps_none() {
+    let method = json!({ "method": "org.imgurd.Keeper1.ReadJournal" });
+    let daemon = FakeDaemon::start(move |call| call.refuse_as("org.varlink.service.MethodNotFound", &method));
+    let ran = daemon.home.run(&["journal"]);
+    assert_eq!(ran.code, 1);
+    assert!(only_line(&ran.stderr).contains("older"), "{}", ran.stderr);
+}
