@@ -11,6 +11,7 @@ pub mod keeper;
 pub mod logging;
 pub mod network;
 pub mod notify;
+pub mod ownership;
 pub mod provider;
 pub mod service;
 pub mod sleep;
