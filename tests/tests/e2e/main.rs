@@ -12,6 +12,7 @@ mod dbus;
 mod disk;
 mod durable;
 mod failures;
+mod files;
 mod grants;
 mod identity;
 mod keyring;

@@ -10,17 +10,17 @@ use imgurd_tests::wire::error_of;
 use crate::commands::fails;
 
 /// Everybody has this user, and nobody is it: Debian's `nobody`.
-const NOBODY: &str = "65534:65534";
+pub(crate) const NOBODY: &str = "65534:65534";
 
 /// Runs a program as that user, who may not even look at where it lies.
-const AS_NOBODY: [&str; 4] = [
+pub(crate) const AS_NOBODY: [&str; 4] = [
     "sh",
     "-c",
     r#"exec 3<"$1"; shift; exec setpriv --reuid 65534 --regid 65534 --clear-groups /proc/self/fd/3 "$@""#,
     "sh",
 ];
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
