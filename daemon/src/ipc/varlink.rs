@@ -64,7 +64,7 @@ pub async fn serve(socket: LocalSocket, api: Api) {
     }
 }
 
-async fn converse(mut stream: UnixStream, line: &Line, api: &Api) -> io::Result<()> {
+pub(super) async fn converse(mut stream: UnixStream, line: &Line, api: &Api) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let mut calls = Calls { reader, buffer: Vec::new(), consumed: 0, at_end: false };
     let mut answers = Answers { writer };

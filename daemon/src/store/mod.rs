@@ -2,6 +2,8 @@
 
 mod durable;
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod item;
 mod key;
 mod memory;
