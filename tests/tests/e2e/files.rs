@@ -228,12 +228,12 @@ fn a_link_in_the_place_of_what_is_kept_is_not_followed() {
 
 #[test]
 fn hostile_directories_in_the_environment_end_it_with_a_clear_word() {
-    let long = format!("/{}", "long/".repeat(1000));
+    let endless = format!("/{}", "long/".repeat(1000));
     let a_file = "/dev/null";
     for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"] {
         for (value, word) in [
             (a_file, "Not a directory"),
-            (&long, "File name too long"),
+            (&endless, "File name too long"),
             ("LOOP", "Too many levels of symbolic links"),
             ("/proc", "/proc/imgurd"),
         ] {
