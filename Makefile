@@ -20,7 +20,7 @@ UNITS       = imgurd.service imgurd.socket imgurd-remote.socket
 PROGRAMS    = imgurd imgurctl
 COMPLETIONS = $(BASHDIR)/imgurctl $(ZSHDIR)/_imgurctl $(FISHDIR)/imgurctl.fish
 
-.PHONY: help demo test simulate soak lint install uninstall clean
+.PHONY: help demo test simulate soak fuzz lint install uninstall clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
@@ -50,6 +50,9 @@ soak: ## Kill, time and load the daemon many times over, half an hour long
 	tests/packages
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %) --package imgurd-tests $(PROGRAMS:%=--bin %) --bin soak
 	$(TARGET)/release/soak
+
+fuzz: ## Feed all that is read with what nobody would write, ten minutes a target
+	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/fuzz/run 600
 
 lint: ## Check format, code, documentation and dependencies
 	$(CARGO) fmt --check

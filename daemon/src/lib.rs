@@ -13,6 +13,7 @@ pub mod logging;
 pub mod memory;
 pub mod network;
 pub mod notify;
+pub mod ownership;
 pub mod provider;
 pub mod service;
 pub mod sleep;

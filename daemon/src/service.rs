@@ -25,6 +25,7 @@ use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
+use crate::ownership::{OTHERS_WRITE, open_own, own_directory};
 use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::watch::FileWatch;
@@ -250,19 +251,12 @@ fn directory(variable: &str, below_home: &str) -> anyhow::Result<PathBuf> {
 /// Keeps a second keeper off the same grants, one in a container that shares the home directory too.
 fn lock(state: &Path) -> anyhow::Result<File> {
     let shown = state.display();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state)
-        .with_context(|| format!("cannot make {shown}"))?;
+    own_directory(state, OTHERS_WRITE)?;
     let path = state.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
+    let file = open_own(&path, OpenOptions::new().create(true).truncate(false).write(true).mode(0o600))
+        .with_context(|| {
+            format!("cannot open {}; remove it if it is not what imgurd made", path.display())
+        })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {

@@ -1,6 +1,7 @@
 //! A blocking client on the local socket.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::marker::PhantomData;
 use std::net::Shutdown;
@@ -8,8 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::getuid;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde::de::IgnoredAny;
@@ -66,10 +68,16 @@ pub enum ClientError {
 /// Where the daemon listens: `$IMGURD_SOCKET`, else `$XDG_RUNTIME_DIR/imgurd/socket`, else below `/run/user/UID`.
 #[must_use]
 pub fn socket_path() -> PathBuf {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    socket_path_in(|name| env::var_os(name))
+}
+
+fn socket_path_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("IMGURD_SOCKET").unwrap_or_else(|| {
+        // The specification has a relative one ignored: it would be another directory in each program.
         set("XDG_RUNTIME_DIR")
-            .unwrap_or_else(|| format!("/run/user/{}", rustix::process::getuid().as_raw()).into())
+            .filter(|path| path.is_absolute())
+            .unwrap_or_else(|| format!("/run/user/{}", getuid().as_raw()).into())
             .join("imgurd/socket")
     })
 }
@@ -94,6 +102,10 @@ impl Client {
             io::ErrorKind::PermissionDenied => not_ours(path).into(),
             _ => ClientError::Unreachable { path: path.to_owned(), source },
         })?;
+        // A stranger who was quicker to listen there would be told what is meant for the keeper.
+        if socket_peercred(&stream).map_err(io::Error::from)?.uid != getuid() {
+            return Err(not_ours(path).into());
+        }
         Ok(Self { stream: BufReader::new(stream) })
     }
 
@@ -194,9 +206,9 @@ fn dial(path: &Path) -> io::Result<UnixStream> {
 }
 
 fn not_ours(path: &Path) -> Error {
-    let own = format!("/run/user/{}/imgurd/socket", rustix::process::getuid().as_raw());
+    let own = format!("/run/user/{}/imgurd/socket", getuid().as_raw());
     let reason = format!(
-        "{} may not be opened: the tokens behind it are another user's; call as that user, or set IMGURD_SOCKET to \
+        "{} is another user's, and so are the tokens behind it; call as that user, or set IMGURD_SOCKET to \
          the socket of your own imgurd, which is {own} by default",
         path.display()
     );
@@ -335,6 +347,18 @@ mod tests {
     fn a_socket_that_may_not_be_opened_is_another_users() {
         let reason = not_ours(Path::new("/run/user/1/imgurd/socket")).to_string();
         assert!(reason.contains("another user's") && reason.contains("IMGURD_SOCKET"), "{reason}");
+    }
+
+    #[test]
+    fn a_runtime_directory_that_depends_on_where_one_stands_is_ignored() {
+        let path = |socket: &'static str, runtime: &'static str| {
+            socket_path_in(|name| Some(if name == "IMGURD_SOCKET" { socket } else { runtime }.into()))
+        };
+        assert_eq!(path("", "/run/me"), Path::new("/run/me/imgurd/socket"));
+        assert_eq!(path("here", "/run/me"), Path::new("here"), "what is named on purpose is not");
+        for runtime in ["", "run", "../run"] {
+            assert!(path("", runtime).starts_with("/run/user"), "{runtime}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use imgurd_proto::{Error, Settings};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
+use crate::ownership::is_trusted;
 
 /// Where the configuration is.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ impl ConfigFile {
     }
 
     fn read(&self) -> Result<String, ConfigError> {
-        match fs::read_to_string(&self.path) {
+        match self.text() {
             Ok(text) => Ok(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => {
@@ -113,6 +114,15 @@ impl ConfigFile {
                 Err(ConfigError::new("", reason))
             }
         }
+    }
+
+    /// Whoever writes it says where secrets are sent. A link to it may be anybody's who can make one there.
+    fn text(&self) -> io::Result<String> {
+        let file = File::open(&self.path)?;
+        if !is_trusted(&file.metadata()?) {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+        }
+        io::read_to_string(file)
     }
 
     /// Replaces the file that the path leads to, so that a link to somebody's dotfiles stays a link.

@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use imgurd_proto::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -37,9 +38,9 @@ pub(super) struct Visit {
 }
 
 /// What the connections of one login have in common.
-struct Door {
-    callback: Callback,
-    farewell: Farewell,
+pub(super) struct Door {
+    pub(super) callback: Callback,
+    pub(super) farewell: Farewell,
 }
 
 /// What a visit is shown that comes as the login ends.
@@ -127,7 +128,11 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
     }
 }
 
-async fn connection(stream: TcpStream, door: Arc<Door>, visits: mpsc::Sender<Visit>) {
+pub(super) async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    door: Arc<Door>,
+    visits: mpsc::Sender<Visit>,
+) {
     let service = service_fn(|request| respond(request, &door, &visits));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -3,6 +3,8 @@
 mod answer;
 pub(crate) mod browser;
 mod callback;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod listener;
 mod page;
 mod session;

@@ -2,6 +2,8 @@
 
 mod api;
 pub mod dbus;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod socket;
 mod turns;
 mod varlink;

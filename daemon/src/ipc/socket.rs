@@ -1,15 +1,12 @@
 //! The local socket: where it is, who may reach it, and accepting without ever giving up.
 
-use std::env;
-use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use imgurd_proto::{Error, Wire};
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::tokio::Listener as _;
@@ -26,6 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use super::varlink::frame;
 use crate::access::{Caller, Journal};
+use crate::ownership::{OF_OTHERS, own_directory};
 
 /// How many callers are served at a time, where there are descriptors for as many.
 const CONNECTIONS: usize = 1024;
@@ -71,9 +69,11 @@ impl LocalSocket {
     /// Listens at `path`. Call it only while holding the instance lock: a socket left behind by a dead daemon is
     /// replaced.
     pub fn bind(path: &Path, wire: Wire) -> anyhow::Result<Self> {
-        if let Some(directory) = path.parent() {
-            own_directory(directory)?;
-        }
+        // Who can put another socket there is asked in our place, and told secrets; so it is for every path.
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        own_directory(directory.unwrap_or(Path::new(".")), OF_OTHERS).context(
+            "there is no safe place for the socket; see XDG_RUNTIME_DIR, IMGURD_SOCKET and --socket",
+        )?;
         let name = path.to_fs_name::<GenericFilePath>()?;
         let listener = ListenerOptions::new()
             .name(name)
@@ -170,21 +170,4 @@ fn places(wire: Wire) -> usize {
     let remote = all / REMOTE_SHARE;
     let own = if wire == Wire::Remote { remote } else { all - remote };
     own.clamp(1, CONNECTIONS)
-}
-
-/// Makes `directory` if it is missing, for ourselves alone; somebody else's is refused.
-fn own_directory(directory: &Path) -> anyhow::Result<()> {
-    let shown = directory.display();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .with_context(|| format!("cannot make {shown}; set XDG_RUNTIME_DIR to a directory of your own"))?;
-    let metadata = fs::metadata(directory).with_context(|| format!("cannot look at {shown}"))?;
-    let is_own = metadata.uid() == rustix::process::getuid().as_raw();
-    let is_default = env::var_os("IMGURD_SOCKET").is_none() && directory.ends_with("imgurd");
-    if is_default && (!is_own || metadata.mode() & 0o077 != 0) {
-        bail!("{shown} is open to others; run `chmod 700 {shown}`, or remove it if it is not yours");
-    }
-    Ok(())
 }

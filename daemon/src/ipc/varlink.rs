@@ -4,6 +4,7 @@
 mod tests;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use imgurd_proto::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo};
@@ -66,7 +67,12 @@ pub async fn serve(socket: LocalSocket, api: Api) {
     }
 }
 
-async fn converse(mut stream: UnixStream, caller: &Caller, line: &Line, api: &Api) -> io::Result<()> {
+pub(super) async fn converse(
+    mut stream: UnixStream,
+    caller: &Caller,
+    line: &Line,
+    api: &Api,
+) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let mut calls = Calls { reader, buffer: Vec::new(), consumed: 0, at_end: false };
     let mut answers = Answers { writer };
@@ -381,12 +387,21 @@ impl Calls<'_> {
                 return;
             }
         }
-        let is_there =
-            self.reader.ready(Interest::WRITABLE).await.is_ok_and(|ready| !ready.is_write_closed());
-        if is_there {
-            std::future::pending::<()>().await;
+        if left(self.reader.as_ref()).await.is_err() {
+            std::future::pending::<()>().await; // until the answer cannot be written
         }
     }
+}
+
+/// Returns when the other side is closed altogether. A descriptor of its own forgets that there is room to write, which
+/// there mostly is, and so hears of the next thing that happens; the answer's own must not forget it.
+async fn left(stream: &UnixStream) -> io::Result<()> {
+    let same = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?);
+    let same = UnixStream::from_std(same)?;
+    while !same.ready(Interest::WRITABLE).await?.is_write_closed() {
+        let _ = same.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    }
+    Ok(())
 }
 
 fn stopped(doing: &str) -> io::Error {

@@ -59,7 +59,7 @@ fn request(api_url: &Url, access_token: &Secret) -> Option<HttpRequest> {
     Some(request)
 }
 
-fn understand(response: &HttpResponse) -> Identity {
+pub(super) fn understand(response: &HttpResponse) -> Identity {
     let (status, body) = (response.status(), response.body().as_slice());
     if status == StatusCode::OK
         && let Some(username) = username(body)

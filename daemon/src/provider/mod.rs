@@ -5,6 +5,8 @@ mod authorize;
 mod carrier;
 mod classify;
 mod complaint;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod identity;
 mod response;

@@ -23,6 +23,7 @@ use super::{StoreError, TokenStore, item};
 use crate::durable;
 use crate::grant::Record;
 use crate::memory;
+use crate::ownership::check_own;
 
 /// How `oo7` names the files it writes before they take the place of another.
 const LEFTOVER_PREFIX: &str = ".tmpkeyring";
@@ -119,12 +120,22 @@ impl Vault {
             return Ok(keyring.clone());
         }
         let key = self.key.read()?;
+        self.check().map_err(|error| self.unreadable(&error))?;
         // A full disk or a read-only one must not keep anybody from reading; `put` sees to it that nothing is written.
         let readable = if self.begin_work().is_ok() { &self.work } else { &self.path };
         let keyring = UnlockedKeyring::load(readable, oo7::Secret::text(&*key)).await;
         let keyring = Arc::new(keyring.map_err(|error| self.trouble(error))?);
         self.keyring = Some(keyring.clone());
         Ok(keyring)
+    }
+
+    /// Refuses a file that is not ours, and a link: `oo7` would follow it.
+    fn check(&self) -> io::Result<()> {
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) => check_own(&metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // nothing is stored yet
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the keyring in memory is that of the file.

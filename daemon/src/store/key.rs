@@ -1,13 +1,15 @@
 //! The key of the encrypted file, in a file of its own.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use crate::ownership::{OF_OTHERS, is_trusted};
 
 /// Less is guessed too soon.
 const KEY_MIN: usize = 16;
@@ -64,10 +66,20 @@ impl KeySource {
 
     /// The text of the file; nothing if others may read it.
     fn text(&self) -> io::Result<Option<Zeroizing<String>>> {
-        let file = File::open(self.path())?;
-        let open_to_others = file.metadata()?.permissions().mode() & 0o077 != 0;
-        if open_to_others && matches!(self, Self::File(_)) {
-            return Ok(None);
+        // A pipe in its place is not waited for.
+        let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(nonblock).open(self.path())?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        if matches!(self, Self::File(_)) {
+            if !is_trusted(&metadata) {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+            }
+            if metadata.mode() & OF_OTHERS != 0 {
+                return Ok(None);
+            }
         }
         let mut text = Zeroizing::new(String::with_capacity(256));
         file.take(KEY_MAX).read_to_string(&mut text)?;

@@ -1,6 +1,8 @@
 //! Where grants rest between runs.
 
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod item;
 mod key;
 mod memory;

@@ -9,7 +9,7 @@
 //!   may cost them a grant that they overwrite because nothing says it exists.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use tokio::task::spawn_blocking;
 use super::{StoreError, TokenStore};
 use crate::durable;
 use crate::grant::Record;
+use crate::ownership::open_own;
 
 /// A store, and a file beside it that says what was stored.
 #[derive(Clone, Debug)]
@@ -133,7 +134,7 @@ impl Ledger {
 }
 
 fn read(path: &Path) -> io::Result<BTreeSet<String>> {
-    match fs::read_to_string(path) {
+    match open_own(path, OpenOptions::new().read(true)).and_then(io::read_to_string) {
         Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
         Err(error) => Err(error),

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, TcpStream};
 
 use imgurd_tests::browser;
-use imgurd_tests::fake::{Behaviour, Endpoint};
+use imgurd_tests::fake::{Behaviour, Endpoint, PATIENCE};
 use imgurd_tests::testbed::{Program, Scene, Testbed, free_port};
 use serde_json::{Value, json};
 use url::Url;
@@ -66,14 +66,23 @@ fn get(scene: &Scene, query: &str, headers: &str) -> String {
 
 /// Asks the callback, and returns all that it says, if only that it hangs up.
 fn request(scene: &Scene, method: &str, query: &str, headers: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port(scene))).unwrap();
     let host = format!("127.0.0.1:{}", port(scene));
     let head = format!("{method} /callback{query} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
-    // It need not read to its end what is too much.
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+    say(scene, format!("{head}{body}").as_bytes())
+}
+
+/// Says this to the listener as it is.
+fn say(scene: &Scene, request: &[u8]) -> String {
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
+    let _ = connect_and_say(scene, request).read_to_end(&mut answer);
     String::from_utf8(answer).unwrap()
+}
+
+fn connect_and_say(scene: &Scene, request: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port(scene))).unwrap();
+    // It need not read to its end what is too much.
+    let _ = stream.write_all(request);
+    stream
 }
 
 fn status(answer: &str) -> u16 {
@@ -162,6 +171,44 @@ fn a_request_that_no_person_made_is_refused() {
     }
     assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
     assert!(scene.account().login_pending);
+}
+
+#[test]
+fn nothing_of_a_request_comes_back_in_the_page() {
+    let landing = Landing::new();
+    let odd = "%3Cscript%3Eodd";
+    let host = format!("127.0.0.1:{}", port(&landing.scene));
+    for head in [
+        format!("GET /callback?state={odd}&code={odd} HTTP/1.1\r\nHost: {host}\r\n"),
+        format!("GET /callback?error={odd}&error_description={odd} HTTP/1.1\r\nHost: {host}\r\n"),
+        format!("GET /{odd} HTTP/1.1\r\nHost: {host}\r\n"),
+        "GET /callback HTTP/1.1\r\nHost: odd.example\r\n".to_owned(),
+        format!("ODD /callback HTTP/1.1\r\nHost: {host}\r\n"),
+        format!("GET /callback HTTP/1.1\r\nHost: {host}\r\nOrigin: http://odd.example\r\nX-Odd: odd\r\n"),
+    ] {
+        let answer = say(&landing.scene, format!("{head}Referer: http://odd.example/\r\n\r\n").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 ") && !answer.to_lowercase().contains("odd"), "{head}{answer}");
+    }
+    let body = format!("nonce={}&state={odd}&access_token={odd}&account_username={odd}", landing.nonce);
+    assert!(!landing.post(&body, &landing.origin(), "").contains("odd"));
+}
+
+/// The daemon's patience is ten seconds, and the login's is longer.
+#[test]
+fn a_visitor_who_stops_halfway_is_hung_up_on() {
+    let landing = Landing::new();
+    let (port, origin) = (port(&landing.scene), landing.origin());
+    let head = format!("POST /callback HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\n");
+    let in_a_header = connect_and_say(&landing.scene, head.as_bytes());
+    let in_a_body =
+        connect_and_say(&landing.scene, format!("{head}Content-Length: 9\r\n\r\nnonce=").as_bytes());
+    for mut stream in [in_a_header, in_a_body] {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("the daemon hangs up first");
+        assert!(matches!(status(&String::from_utf8(answer).unwrap()), 0 | 400 | 408));
+    }
+    assert!(landing.scene.account().login_pending);
 }
 
 #[test]

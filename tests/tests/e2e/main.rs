@@ -13,6 +13,7 @@ mod dbus;
 mod disk;
 mod durable;
 mod failures;
+mod files;
 mod grants;
 mod identity;
 mod journal;

@@ -10,7 +10,7 @@ use imgurd_tests::wire::error_of;
 use crate::commands::fails;
 
 /// Everybody has this user, and nobody is it: Debian's `nobody`.
-const NOBODY: &str = "65534:65534";
+pub(crate) const NOBODY: &str = "65534:65534";
 
 /// Runs a program as that user, who may not even look at where it lies.
 pub(crate) const AS_NOBODY: [&str; 4] = [

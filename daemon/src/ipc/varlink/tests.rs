@@ -95,6 +95,21 @@ async fn a_call_that_waits_keeps_no_other_of_its_process_waiting() {
     assert!(!watching.is_finished());
 }
 
+/// Found by fuzzing: such a watcher kept its place until an account changed, though nobody was there.
+#[tokio::test]
+async fn who_has_finished_sending_waits_for_the_answer_and_is_missed_once_gone() {
+    let watch = b"{\"method\":\"org.imgurd.Keeper1.Watch\",\"more\":true}\0";
+    let (caller, mut served) = Daemon::new().connection(1, watch);
+    rustix::net::shutdown(&caller, rustix::net::Shutdown::Write).unwrap();
+    for _ in 0..100 {
+        yield_now().await;
+    }
+    assert!(!served.is_finished(), "the caller is there");
+    drop(caller);
+    let ended = timeout(Duration::from_secs(30), &mut served).await;
+    assert!(ended.expect("the caller is missed").is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_stops_in_the_middle_of_a_message_is_hung_up_on() {
     let mut daemon = Daemon::new();

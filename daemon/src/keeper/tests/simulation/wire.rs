@@ -207,7 +207,12 @@ impl Provider for SimulatedProvider {
         })
     }
 
-    fn identify(&self, _api_url: Url, _ca_file: Option<PathBuf>, access_token: Secret) -> BoxFuture<'static, Identity> {
+    fn identify(
+        &self,
+        _api_url: Url,
+        _ca_file: Option<PathBuf>,
+        access_token: Secret,
+    ) -> BoxFuture<'static, Identity> {
         let shared = self.0.clone();
         Box::pin(async move {
             pass(&shared, Duration::from_millis(200), Parity::Even).await;

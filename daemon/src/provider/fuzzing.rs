@@ -1,0 +1,21 @@
+//! A server's answers as fuzzers see them.
+
+use http::{HeaderMap, StatusCode};
+use oauth2::HttpResponse;
+
+use super::{Identity, Reply, classify, identity};
+
+/// What an answer of the token endpoint means.
+#[must_use]
+pub fn understand(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Reply {
+    Reply { answer: classify::classify(status, headers, body), date: classify::server_time(headers) }
+}
+
+/// What an answer of the API says of the token.
+#[must_use]
+pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Identity {
+    let mut response = HttpResponse::new(body.to_vec());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    identity::understand(&response)
+}

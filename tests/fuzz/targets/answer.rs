@@ -1,0 +1,48 @@
+//! A server's answers: a status, headers and a body. What is said of them holds no token, and a token that is granted is
+//! one.
+#![no_main]
+
+mod bounds;
+
+use std::time::Duration;
+
+use bounds::{assert_silent, bounded};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use imgurd::provider::fuzzing::{identify, understand};
+use imgurd::provider::{Answer, Identity};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((status, headers, body)) = response(input) else { return };
+    match bounded(|| understand(status, &headers, body)).answer {
+        Answer::Granted(tokens) => {
+            assert!(status == StatusCode::OK && !tokens.access_token.is_empty());
+            assert!(tokens.refresh_token.is_none_or(|token| !token.is_empty()));
+        }
+        Answer::Refused { reason } => {
+            assert!(status.is_client_error());
+            assert_silent(&reason);
+        }
+        Answer::Misconfigured { reason, .. } => assert_silent(&reason),
+        Answer::Transient(trouble) => {
+            assert!(trouble.retry_after.is_none_or(|wait| wait <= Duration::from_hours(1)));
+            assert_silent(&trouble.reason);
+        }
+    }
+    if let Identity::Untold(reason) = bounded(|| identify(status, headers, body)) {
+        assert_silent(&reason);
+    }
+});
+
+/// Reads an answer as it is on the wire, more or less: `200`, a line for each header, an empty one, the body.
+fn response(input: &[u8]) -> Option<(StatusCode, HeaderMap, &[u8])> {
+    let end = input.windows(2).position(|pair| pair == b"\n\n")?;
+    let mut lines = input[..end].split(|byte| *byte == b'\n');
+    let status = StatusCode::from_bytes(lines.next()?).ok()?;
+    let header = |line: &[u8]| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+        Some((name, HeaderValue::from_bytes(&line[colon + 1..]).ok()?))
+    };
+    Some((status, lines.filter_map(header).collect(), &input[end + 2..]))
+}

@@ -1,0 +1,50 @@
+//! config.toml: what is understood can be changed, and is still understood afterwards.
+#![no_main]
+
+mod bounds;
+
+use std::cell::LazyCell;
+use std::fs;
+
+use bounds::bounded;
+use imgurd::config::{AccountConfig, Config, ConfigFile, parse};
+use imgurd_proto::{Error, Settings};
+use libfuzzer_sys::fuzz_target;
+use tempfile::TempDir;
+
+thread_local! {
+    /// Where there is no disk to wait for, on most machines.
+    static DIRECTORY: LazyCell<TempDir> =
+        LazyCell::new(|| TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory"));
+}
+
+fuzz_target!(|text: &str| {
+    let Ok(config) = bounded(|| parse(text)) else { return };
+    for account in config.accounts.values() {
+        let again =
+            AccountConfig::new(account.settings(), account.policy).expect("its own settings are right");
+        assert_eq!(again, **account);
+    }
+    DIRECTORY.with(|directory| change(text, directory));
+});
+
+fn change(text: &str, directory: &TempDir) {
+    let file = ConfigFile::new(directory.path().join("config.toml"));
+    fs::write(file.path(), text).expect("there is room");
+    let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };
+    let added = bounded(|| file.add("fuzz", &settings, true));
+    if check(&file, added) {
+        let scope = Settings { scope: Some("all\n[\"]".to_owned()), ..Settings::default() };
+        assert!(check(&file, bounded(|| file.set("fuzz", &scope, false))));
+        assert!(check(&file, bounded(|| file.remove("fuzz"))));
+    }
+}
+
+/// Whether the change was made; then the file says what was answered.
+fn check(file: &ConfigFile, changed: Result<Config, Error>) -> bool {
+    let is_done = changed.is_ok();
+    if let Ok(config) = changed {
+        assert_eq!(file.load().expect("what was written is understood"), config);
+    }
+    is_done
+}

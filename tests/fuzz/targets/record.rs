@@ -1,0 +1,41 @@
+//! What a store holds of an account: it is read or called damaged, what is read can be kept, and the keeper can work with
+//! it, however absurd its dates are.
+#![no_main]
+
+mod bounds;
+
+use std::sync::Arc;
+
+use bounds::{assert_silent, bounded};
+use imgurd::config::{AccountConfig, RefreshPolicy};
+use imgurd::grant::{Record, Timestamp};
+use imgurd::keeper::account::{Account, Event, Now};
+use imgurd::store::fuzzing::{decode, encode};
+use imgurd_proto::Settings;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|item: &[u8]| {
+    match bounded(|| decode(item)) {
+        Ok(record) => {
+            let kept = encode(&record).expect("what was read can be kept");
+            assert_eq!(decode(&kept).as_ref(), Ok(&record));
+            bounded(|| live_with(record));
+        }
+        Err(error) => assert_silent(&error.to_string()),
+    }
+});
+
+fn live_with(record: Record) {
+    let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };
+    let config = AccountConfig::new(settings, RefreshPolicy::default()).expect("the settings are right");
+    let mut now = Now { at: Timestamp::from_millis(1_700_000_000_000), dice: 0.5 };
+    let (account, _) = Account::new("fuzz".to_owned(), Arc::new(config), now);
+    let (mut account, _) = account.step(Event::Loaded(Ok(Some(record))), now);
+    for _ in 0..3 {
+        let _ = account.snapshot(now.at);
+        if let Some(at) = account.wake_at(now.at) {
+            now.at = at;
+        }
+        (account, _) = account.step(Event::Tick, now);
+    }
+}

@@ -1,0 +1,311 @@
+//! Where its files lie: they are its own from the first instant, and what others put in their place is neither used nor
+//! followed.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+use imgurd_proto::State;
+use imgurd_tests::fake::{Behaviour, Fake};
+use imgurd_tests::testbed::{ACCOUNT, Daemon, FILE_CALLS, Scene, Testbed};
+
+use crate::users::{AS_NOBODY, NOBODY, is_root};
+
+/// The daemon's directories, which it makes itself.
+fn directories(bed: &Testbed) -> [PathBuf; 2] {
+    [bed.state_home().join("imgurd"), bed.runtime_dir().join("imgurd")]
+}
+
+fn refused(bed: &Testbed) -> String {
+    refusal_of(bed.spawn_daemon(&["--no-dbus"]))
+}
+
+fn refusal_of(daemon: Daemon) -> String {
+    let log = daemon.log_when_ended(1);
+    assert!(log.contains("Error: ") && !log.contains("panicked"), "{log}");
+    log
+}
+
+fn give_to_nobody(path: &Path) {
+    let user = NOBODY.split(':').next().unwrap().parse().unwrap();
+    lchown(path, Some(user), Some(user)).unwrap();
+}
+
+fn make(directory: &Path, mode: u32) {
+    fs::create_dir_all(directory).unwrap();
+    fs::set_permissions(directory, Permissions::from_mode(mode)).unwrap();
+}
+
+/// How many things are below it.
+fn count(directory: &Path) -> usize {
+    fs::read_dir(directory).unwrap().count()
+}
+
+#[test]
+fn what_it_makes_is_its_own_from_the_first_instant() {
+    let bed = Testbed::file();
+    // With nothing taken from the modes that are asked for.
+    bed.launch_by(["sh", "-c", "umask 0; exec \"$@\"", "sh"]);
+    let fake = Fake::start(Behaviour::default());
+    let daemon = bed.daemon();
+    bed.account(&fake, ACCOUNT);
+    let watched = bed.watch_calls(&daemon, FILE_CALLS);
+    bed.sign_in(&fake, ACCOUNT);
+    bed.ctl(&["refresh"]).success();
+    let calls = watched.detach();
+    let [state, _] = directories(&bed);
+    let made = calls.iter().filter(|call| {
+        call.succeeded()
+            && call.arguments.contains("O_CREAT")
+            && call.paths().iter().any(|path| path.starts_with(&state))
+    });
+    let made: Vec<_> = made.collect();
+    assert!(made.len() >= 2, "grants and witness: {calls:?}");
+    for call in made {
+        assert!(call.arguments.ends_with(", 0600)"), "{call:?}");
+    }
+    for directory in directories(&bed) {
+        assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o777, 0o700, "{}", directory.display());
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_is_open_to_others_is_refused_with_what_to_do() {
+    for mode in [0o770, 0o702] {
+        for number in 0..2 {
+            let bed = Testbed::memory();
+            let directory = &directories(&bed)[number];
+            make(directory, mode);
+            let log = refused(&bed);
+            assert!(log.contains(&format!("run `chmod 700 {}`", directory.display())), "{log}");
+            assert!(!bed.socket().exists());
+            fs::set_permissions(directory, Permissions::from_mode(0o700)).unwrap();
+            bed.daemon();
+        }
+    }
+}
+
+/// Others who may look there may connect, as soon as they may do so to the socket; nobody has to look at grants.
+#[test]
+fn the_sockets_directory_is_closed_wherever_it_is() {
+    let bed = Testbed::memory();
+    let open = bed.root().join("open");
+    make(&open, 0o755);
+    let everybodys = bed.root().join("everybodys");
+    make(&everybodys, 0o1777);
+    for directory in [open, everybodys] {
+        let socket = directory.join("socket");
+        let daemon = bed.spawn_daemon(&["--no-dbus", "--socket", socket.to_str().unwrap()]);
+        let log = refusal_of(daemon);
+        assert!(log.contains("--socket") && log.contains("is open to others"), "{log}");
+        assert_eq!(count(&directory), 0);
+    }
+    // In one that is anybody's, a directory of one's own is good if nobody else can move it away.
+    let socket = bed.root().join("everybodys/mine/socket");
+    bed.daemon_with(&["--no-dbus", "--socket", socket.to_str().unwrap()]);
+    fs::set_permissions(bed.root().join("everybodys"), Permissions::from_mode(0o777)).unwrap();
+    let log = refusal_of(bed.spawn_daemon(&["--no-dbus", "--socket", socket.to_str().unwrap()]));
+    assert!(log.contains("others can put another directory in the place of"), "{log}");
+}
+
+#[test]
+fn links_of_ones_own_may_lead_elsewhere() {
+    let bed = Testbed::file();
+    for (number, directory) in directories(&bed).into_iter().enumerate() {
+        let elsewhere = bed.root().join(format!("elsewhere-{number}"));
+        make(&elsewhere, 0o700);
+        symlink(elsewhere, directory).unwrap();
+    }
+    let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let token = scene.token();
+    scene.restart();
+    assert_eq!(scene.token(), token);
+    assert!(scene.bed.root().join("elsewhere-0/grants.keyring").exists());
+}
+
+/// Where the test is not root, there is no other user to try it with: the owner is then looked at in unit tests alone.
+#[test]
+fn what_belongs_to_another_user_is_refused() {
+    if !is_root() {
+        return;
+    }
+    for number in 0..2 {
+        let theirs = |bed: &Testbed| directories(bed)[number].clone();
+        // Their directory, as it may lie in /tmp before we come.
+        let bed = Testbed::memory();
+        make(&theirs(&bed), 0o700);
+        give_to_nobody(&theirs(&bed));
+        assert!(refused(&bed).contains("belongs to another user"));
+        assert_eq!(count(&theirs(&bed)), 0);
+        // Their link to one of ours.
+        let bed = Testbed::memory();
+        let ours = bed.root().join("ours");
+        make(&ours, 0o700);
+        symlink(&ours, theirs(&bed)).unwrap();
+        give_to_nobody(&theirs(&bed));
+        assert!(refused(&bed).contains("belongs to another user"));
+        assert_eq!(count(&ours), 0);
+        // Ours in one of theirs.
+        let bed = Testbed::memory();
+        give_to_nobody(theirs(&bed).parent().unwrap());
+        assert!(refused(&bed).contains("others can put another directory in the place of"));
+    }
+    // What they configured, and their key.
+    let bed = Testbed::file();
+    give_to_nobody(&bed.config_file());
+    assert!(refused(&bed).contains("config.toml cannot be read (it belongs to another user)"));
+    let bed = Testbed::file();
+    give_to_nobody(&bed.config_home().join("imgurd/key"));
+    let log = bed.spawn_daemon(&["--check"]).log_when_ended(1);
+    assert!(log.contains("it belongs to another user"), "{log}");
+}
+
+#[test]
+fn another_user_has_no_way_in_and_is_told_so() {
+    if !is_root() {
+        return;
+    }
+    let bed = Testbed::memory();
+    bed.launch_by(AS_NOBODY);
+    let log = refused(&bed);
+    assert!(log.contains(bed.root().to_str().unwrap()) && log.contains("Permission denied"), "{log}");
+    assert!(directories(&bed).iter().all(|directory| !directory.exists()));
+}
+
+#[test]
+fn a_link_in_the_place_of_the_lock_is_not_followed() {
+    let bed = Testbed::memory();
+    let victim = bed.root().join("victim");
+    fs::write(&victim, "untouched").unwrap();
+    let [state, _] = directories(&bed);
+    make(&state, 0o700);
+    for target in [&victim, &bed.root().join("not-there-yet")] {
+        symlink(target, state.join("lock")).unwrap();
+        let log = refused(&bed);
+        assert!(log.contains("it is a symbolic link") && log.contains("remove it"), "{log}");
+        fs::remove_file(state.join("lock")).unwrap();
+    }
+    assert_eq!(fs::read_to_string(victim).unwrap(), "untouched");
+    assert!(!bed.root().join("not-there-yet").exists());
+}
+
+#[test]
+fn a_link_in_the_place_of_what_is_kept_is_not_followed() {
+    for name in ["grants.keyring", "stored"] {
+        let mut scene = Scene::file(Behaviour::default()).signed_in();
+        let token = scene.token();
+        assert!(scene.stop().success());
+        let [state, _] = directories(&scene.bed);
+        let (path, away) = (state.join(name), scene.bed.root().join("away"));
+        fs::rename(&path, &away).unwrap();
+        let before = fs::read(&away).unwrap();
+        symlink(&away, &path).unwrap();
+        // What is kept of an account is looked up there where there is nothing else to go by.
+        if name == "stored" {
+            fs::rename(state.join("grants.keyring"), scene.bed.root().join("grants")).unwrap();
+        }
+        scene.start();
+        scene.wait_until(|account| {
+            let is_told = account.reason.as_ref().is_some_and(|it| it.contains("it is a symbolic link"));
+            account.state == State::StoreUnavailable && is_told
+        });
+        scene.ctl(&["token"]).exits(7);
+        assert_eq!(fs::read(&away).unwrap(), before, "{name}");
+        // Mended, it goes on with what it had.
+        assert!(scene.stop().success());
+        fs::rename(&away, &path).unwrap();
+        if name == "stored" {
+            fs::rename(scene.bed.root().join("grants"), state.join("grants.keyring")).unwrap();
+        }
+        scene.start();
+        assert_eq!(scene.token(), token);
+    }
+}
+
+#[test]
+fn hostile_directories_in_the_environment_end_it_with_a_clear_word() {
+    let endless = format!("/{}", "long/".repeat(1000));
+    let a_file = "/dev/null";
+    for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"] {
+        for (value, word) in [
+            (a_file, "Not a directory"),
+            (&endless, "File name too long"),
+            ("LOOP", "Too many levels of symbolic links"),
+            ("/proc", "/proc/imgurd"),
+        ] {
+            let bed = Testbed::memory();
+            let looped = bed.root().join("loop");
+            symlink(&looped, &looped).unwrap();
+            let value = if value == "LOOP" { looped.to_str().unwrap() } else { value };
+            if (variable, value) == ("XDG_CONFIG_HOME", "/proc") {
+                continue; // without a configuration it starts, and says what to do
+            }
+            bed.set_env(variable, value);
+            let log = refused(&bed);
+            assert!(log.contains(word) && log.contains(value), "{variable}={value}: {log}");
+            assert_eq!(count(&bed.home()), 0, "{variable}={value} has it go elsewhere");
+            assert!(!bed.socket().exists(), "{variable}={value}");
+        }
+    }
+}
+
+/// So the XDG Base Directory Specification has it.
+#[test]
+fn directories_that_are_empty_or_relative_count_as_not_set() {
+    for value in ["", "relative", "../relative", "."] {
+        let bed = Testbed::memory();
+        for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+            bed.set_env(variable, value);
+        }
+        let config = bed.home().join(".config/imgurd");
+        fs::create_dir_all(&config).unwrap();
+        fs::copy(bed.config_file(), config.join("config.toml")).unwrap();
+        bed.daemon();
+        assert!(bed.home().join(".local/state/imgurd/lock").exists(), "{value:?}");
+        assert_eq!(count(&bed.home()), 2, "{value:?} is used where one stands");
+        assert!(!bed.root().join("relative").exists());
+    }
+}
+
+/// A stranger who listens where the daemon is looked for, and says what it was told.
+const STRANGER: &str = "import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777); s.listen()
+print('listening', flush=True)
+while True:
+    print('heard', s.accept()[0].recv(4096), flush=True)
+";
+
+#[test]
+fn a_stranger_who_listens_in_the_daemons_place_is_told_nothing() {
+    if !is_root() {
+        return;
+    }
+    let bed = Testbed::memory();
+    let theirs = bed.root().join("theirs");
+    make(&theirs, 0o700);
+    give_to_nobody(&theirs);
+    give_to_nobody(bed.root());
+    let socket = theirs.join("socket");
+    let mut command = bed.command("setpriv");
+    command.args([
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+        "/usr/bin/python3",
+        "-c",
+        STRANGER,
+    ]);
+    command.arg(&socket).current_dir("/");
+    let mut stranger = bed.start(command);
+    assert_eq!(stranger.line().as_deref(), Some("listening"));
+    let arguments = ["--socket", socket.to_str().unwrap(), "import"];
+    let output = bed.ctl_with(&arguments, "a-refresh-token-of-mine").exits(5);
+    assert!(output.complaint().contains("another user's"), "{}", output.stderr);
+    assert_eq!(stranger.line().as_deref(), Some("heard b''"));
+}
