@@ -240,8 +240,9 @@ impl Knowledge {
             self.forgotten.extend(gone);
         }
         if self.vanished && self.moved {
-            // A new login takes the place of what could not be found.
-            self.good.retain(|token| holds(memory, token));
+            // A new login takes the place of what could not be found. What is imported just then is yet to prove good.
+            let importing = &self.importing;
+            self.good.retain(|token| holds(memory, token) && !importing.contains_key(token));
         }
         self.vanished = false;
         let seen: Vec<_> = self.offered.keys().filter(|token| holds(memory, token)).cloned().collect();
