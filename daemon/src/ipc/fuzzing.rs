@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use imgurd_proto::Wire;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use super::turns::Turns;
 use super::{Api, varlink};
-use crate::access::Caller;
+use crate::access::{Asking, Caller, Gate, Permits, journal};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk};
 use crate::consent::Logins;
@@ -45,14 +46,18 @@ fn daemon_of_its_own() -> (Runtime, Api) {
         keeper::spawn(&config, Arc::new(HttpProvider::new()), Arc::new(MemoryStore::default()), clock);
     // Nothing can be there, so that no input writes to a disk.
     let nowhere = ConfigFile::new(PathBuf::from("/dev/null/config.toml"));
-    let api = Api::new(keeper.clone(), Logins::new(keeper), Arc::new(Desk::new(nowhere, config)));
+    let desk = Arc::new(Desk::new(nowhere, config));
+    let gate = Gate::new(desk.clone(), Permits::load(PathBuf::from("/dev/null/permits")), Asking::new().0);
+    let journal = journal::spawn(PathBuf::from("/dev/null/journal"));
+    let api = Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal);
     drop(context);
     (runtime, api)
 }
 
 async fn call(api: &Api, said: &[u8]) -> Vec<u8> {
     let (stream, mut caller) = UnixStream::pair().expect("a socket");
-    let line = Turns::default().line(Caller::of(&stream).expect("ourselves"));
+    let ourselves = Caller::of(&stream, Wire::Socket).expect("ourselves");
+    let line = Turns::default().line(&ourselves);
     let calling = async move {
         let (mut reader, mut writer) = caller.split();
         let write = async {
@@ -64,5 +69,5 @@ async fn call(api: &Api, said: &[u8]) -> Vec<u8> {
         tokio::join!(write, read);
         answers
     };
-    tokio::join!(varlink::converse(stream, &line, api), calling).1
+    tokio::join!(varlink::converse(stream, &ourselves, &line, api), calling).1
 }
