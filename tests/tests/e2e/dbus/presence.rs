@@ -64,7 +64,7 @@ fn a_second_daemon_is_told_who_runs_and_follows_when_that_one_ends() {
     let first = scene.daemon().id();
     // Another home with other grants, on the same bus.
     scene.bed.set_env("XDG_STATE_HOME", scene.bed.root().join("second-state"));
-    let socket = scene.bed.root().join("second-socket");
+    let socket = scene.bed.root().join("second/socket");
     let second = scene.bed.daemon_with(&["--socket", socket.to_str().unwrap()]);
     let log = second.log();
     assert!(log.contains(&format!("another imgurd answers on D-Bus, process {first}")), "{log}");
