@@ -272,6 +272,22 @@ impl Testbed {
         Wire::connect(&self.socket())
     }
 
+    /// Connections that hold every place that the daemon has for callers.
+    pub fn take_all_places(&self) -> Vec<Wire> {
+        let (mut held, mut refused) = (Vec::new(), 0);
+        // Whoever has just left gives a place up a moment later: one refusal does not prove that all are taken.
+        while refused < 50 {
+            let mut caller = self.wire();
+            if caller.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null() {
+                held.push(caller);
+                refused = 0;
+            } else {
+                refused += 1;
+            }
+        }
+        held
+    }
+
     /// Blocks until this account is as `wanted`, as the daemon's own reports have it.
     pub fn wait_until(&self, name: &str, wanted: impl Fn(&Account) -> bool) -> Account {
         let mut watch = self.wire();

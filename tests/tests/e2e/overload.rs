@@ -44,16 +44,8 @@ fn seated(scene: &Scene, count: usize) -> Vec<Wire> {
 fn full(bed: Testbed) -> (Scene, Vec<Wire>) {
     bed.launch_by(FEW);
     let scene = Scene::new(bed, strict()).signed_in();
-    // Those of the commands before may be on their way out yet.
-    let mut held = Vec::new();
-    loop {
-        let mut caller = scene.bed.wire();
-        if caller.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null() {
-            held.push(caller);
-        } else {
-            return (scene, held);
-        }
-    }
+    let held = scene.bed.take_all_places();
+    (scene, held)
 }
 
 /// Calls until there is a place again.

@@ -108,14 +108,7 @@ fn varlink_raises_the_refusal_where_there_is_no_place_left() {
     // It asks the service about itself, on a connection that it closes.
     let mut client = PythonClient::varlink(&scene.bed);
     let _ = token(&client.call("GetToken", &json!({})));
-    let mut held = Vec::new();
-    loop {
-        let mut caller = scene.bed.wire();
-        if !caller.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null() {
-            break;
-        }
-        held.push(caller);
-    }
+    let _held = scene.bed.take_all_places();
     for _ in 0..10 {
         let error = client.call("GetToken", &json!({}));
         assert_eq!(error["error"], "org.imgurd.Keeper1.TemporarilyUnavailable");
