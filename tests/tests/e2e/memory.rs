@@ -87,9 +87,10 @@ fn works_and_holds_no_more_than_it_keeps(mut open: Open) {
     open.scene.ctl(&["status"]).success();
     open.holds_what_it_keeps(&[], "after the accounts were listed");
 
-    open.scene.fake.fail_next(Endpoint::Token, Fault::Html(502));
+    open.scene.fake.fail_always(Endpoint::Token, Fault::Html(502));
     open.scene.ctl(&["refresh", "--wait", "100ms"]).exits(6);
     open.holds_what_it_keeps(&[], "after a refresh that failed");
+    open.scene.fake.clear(Endpoint::Token);
     open.scene.wait_until(|account| account.state == State::Fresh);
 
     let token = open.scene.token();
