@@ -1,7 +1,7 @@
 //! The one task that owns every account. It never waits for a server, a store or a caller: those have tasks of their
 //! own, whose outcomes come back as messages.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::account::{Account, Ask, Effect, Event, Now, Progress, Snapshot, Ticket};
+use super::message::{Answerer, Message};
+use super::slots::{Slot, Slots};
 use super::{Directory, Keeper, gone};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::grant::Timestamp;
 use crate::provider::{Identity, Provider, Reply};
 use crate::store::{StoreError, TokenStore};
 
@@ -31,70 +32,6 @@ const QUEUE: usize = 64;
 /// Where random numbers in 0..1 come from: a simulation says, so that it can be repeated.
 pub(super) type Dice = Box<dyn FnMut() -> f64 + Send>;
 
-#[cfg(test)]
-pub(super) type Look = Box<dyn FnOnce(&BTreeMap<String, Slot>) + Send>;
-
-type Answerer = oneshot::Sender<Result<Progress, Error>>;
-
-pub(super) enum Message {
-    Ask {
-        account: String,
-        ask: Ask,
-        reply: Answerer,
-    },
-    Happened {
-        account: String,
-        event: Event,
-    },
-    Configure {
-        config: Arc<Config>,
-        reply: oneshot::Sender<()>,
-    },
-    Login {
-        account: String,
-        login: Option<String>,
-        reply: oneshot::Sender<()>,
-    },
-    Identify {
-        account: String,
-        reply: oneshot::Sender<Identity>,
-    },
-    Identified {
-        account: String,
-        generation: u64,
-        identity: Identity,
-        reply: oneshot::Sender<Identity>,
-    },
-    Online,
-    Sleep {
-        reply: oneshot::Sender<()>,
-    },
-    Awake,
-    Unlock {
-        reply: oneshot::Sender<Result<(), Error>>,
-    },
-    Unlocked {
-        result: Result<(), StoreError>,
-        reply: oneshot::Sender<Result<(), Error>>,
-    },
-    Drain {
-        reply: oneshot::Sender<()>,
-    },
-    /// Lets a test look at the machines themselves.
-    #[cfg(test)]
-    Inspect(Look),
-}
-
-pub(super) struct Slot {
-    pub(super) account: Account,
-    snapshot: watch::Sender<Snapshot>,
-    wake: Option<Timestamp>,
-    /// Whether it waits for the network or the server to come back.
-    waits: bool,
-    /// Whether the configuration still has it.
-    is_listed: bool,
-}
-
 struct Actor {
     provider: Arc<dyn Provider>,
     store: Arc<dyn TokenStore>,
@@ -103,8 +40,7 @@ struct Actor {
     epoch: i64,
     /// Random numbers in 0..1, for jitter.
     dice: Dice,
-    slots: BTreeMap<String, Slot>,
-    wakes: BTreeSet<(Timestamp, String)>,
+    slots: Slots,
     waiting: HashMap<Ticket, Answerer>,
     last_ticket: Ticket,
     directory: watch::Sender<Arc<Directory>>,
@@ -147,8 +83,7 @@ pub(super) fn spawn_with_dice(
         clock: clock.clone(),
         epoch: epoch(&*clock),
         dice,
-        slots: BTreeMap::new(),
-        wakes: BTreeSet::new(),
+        slots: Slots::default(),
         waiting: HashMap::new(),
         last_ticket: 0,
         directory,
@@ -175,7 +110,7 @@ impl Actor {
         let clock = self.clock.clone();
         let mut store_changes = self.store.changes();
         loop {
-            let wake = self.wakes.first().map(|(at, _)| *at);
+            let wake = self.slots.next_wake();
             // In this order: outcomes before wishes, so that no crowd of callers keeps an answer from being stored.
             tokio::select! {
                 biased;
@@ -220,7 +155,7 @@ impl Actor {
             Message::Unlocked { result, reply } => self.unlocked(result, reply),
             Message::Drain { reply } => self.drain(reply),
             #[cfg(test)]
-            Message::Inspect(look) => look(&self.slots),
+            Message::Inspect(look) => look(self.slots.all()),
         }
     }
 
@@ -248,7 +183,7 @@ impl Actor {
     }
 
     fn tell_all(&mut self, event: impl Fn() -> Event) {
-        for name in self.slots.keys().cloned().collect::<Vec<_>>() {
+        for name in self.slots.names() {
             self.step(&name, event());
         }
     }
@@ -256,31 +191,26 @@ impl Actor {
     fn step(&mut self, name: &str, event: Event) {
         self.heed_the_clock();
         let now = self.now();
-        let Some(slot) = self.slots.remove(name) else {
+        let Some(mut slot) = self.slots.take(name) else {
             return;
         };
-        tracing::trace!(account = name, event = event_name(&event), "step");
+        tracing::trace!(account = name, event = event.name(), "step");
         let (account, effects) = slot.account.step(event, now);
-        if !slot.is_listed && account.is_quiet() {
-            self.rewake(name, slot.wake, None);
-            let snapshot = account.snapshot(now.at);
-            let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
-            return effects.into_iter().for_each(|effect| self.carry_out(name, effect, progress));
-        }
-        self.settle(name, Slot { account, ..slot }, now, effects);
+        slot.account = account;
+        self.settle(name, slot, now, effects);
     }
 
-    /// Puts the account back, publishes how it looks, and carries out what it wants done.
-    fn settle(&mut self, name: &str, mut slot: Slot, now: Now, effects: Vec<Effect>) {
-        let wake = slot.account.wake_at(now.at);
-        self.rewake(name, slot.wake, wake);
-        slot.wake = wake;
-        slot.waits = slot.is_listed && slot.account.waits_for_better_times(now.at);
+    /// Puts the account back unless it is done with, publishes how it looks, and carries out what it wants done.
+    fn settle(&mut self, name: &str, slot: Slot, now: Now, effects: Vec<Effect>) {
         let snapshot = slot.account.snapshot(now.at);
         let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
-        self.publish(&slot.snapshot, snapshot);
-        self.slots.insert(name.to_owned(), slot);
-        let any_waits = self.slots.values().any(|slot| slot.waits);
+        if slot.is_listed || !slot.account.is_quiet() {
+            self.publish(&slot.snapshot, snapshot);
+            self.slots.put(name, slot, now.at);
+        } else {
+            self.slots.drop(name, &slot);
+        }
+        let any_waits = self.slots.any_waits();
         self.waits.send_if_modified(|waits| std::mem::replace(waits, any_waits) != any_waits);
         for effect in effects {
             self.carry_out(name, effect, progress);
@@ -300,15 +230,6 @@ impl Actor {
         });
         if changed {
             self.changes.send_modify(|count| *count += 1);
-        }
-    }
-
-    fn rewake(&mut self, name: &str, old: Option<Timestamp>, new: Option<Timestamp>) {
-        if old != new {
-            if let Some(old) = old {
-                self.wakes.remove(&(old, name.to_owned()));
-            }
-            self.wakes.extend(new.map(|new| (new, name.to_owned())));
         }
     }
 
@@ -373,18 +294,17 @@ impl Actor {
                 let now = self.now();
                 let (account, effects) = Account::new(name.clone(), account_config.clone(), now);
                 let snapshot = watch::Sender::new(account.snapshot(now.at));
-                let slot = Slot { account, snapshot, wake: None, waits: false, is_listed: true };
-                self.settle(name, slot, now, effects);
+                self.settle(name, Slot::new(account, snapshot), now, effects);
             }
         }
-        let gone = self.slots.iter().filter(|(name, _)| !config.accounts.contains_key(*name));
+        let gone = self.slots.all().iter().filter(|(name, _)| !config.accounts.contains_key(*name));
         for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             if let Some(slot) = self.slots.get_mut(&name) {
                 slot.is_listed = false;
             }
             self.step(&name, Event::Closing);
         }
-        let listed = self.slots.iter().filter(|(_, slot)| slot.is_listed);
+        let listed = self.slots.all().iter().filter(|(_, slot)| slot.is_listed);
         let accounts = listed.map(|(name, slot)| (name.clone(), slot.snapshot.subscribe())).collect();
         self.directory
             .send_replace(Arc::new(Directory { default: config.default_account.clone(), accounts }));
@@ -394,8 +314,7 @@ impl Actor {
     fn tick(&mut self) {
         self.heed_the_clock();
         let now = self.clock.now();
-        let due = self.wakes.iter().take_while(|(at, _)| *at <= now).map(|(_, name)| name.clone());
-        for name in due.collect::<Vec<_>>() {
+        for name in self.slots.due(now) {
             self.step(&name, Event::Tick);
         }
     }
@@ -429,7 +348,7 @@ impl Actor {
 
     /// The store may do now what it did not before.
     fn reload(&mut self) {
-        for name in self.slots.keys().cloned().collect::<Vec<_>>() {
+        for name in self.slots.names() {
             self.last_ticket += 1;
             self.step(&name, Event::Asked { ticket: self.last_ticket, ask: Ask::Reload });
         }
@@ -441,10 +360,10 @@ impl Actor {
     }
 
     fn tell_who_waits_for_quiet(&mut self) {
-        if !self.draining.is_empty() && self.slots.values().all(|slot| slot.account.is_quiet()) {
+        if !self.draining.is_empty() && self.slots.are_quiet() {
             self.draining.drain(..).for_each(told);
         }
-        if !self.falling_asleep.is_empty() && self.slots.values().all(|slot| slot.account.may_sleep()) {
+        if !self.falling_asleep.is_empty() && self.slots.may_sleep() {
             self.falling_asleep.drain(..).for_each(told);
         }
     }
@@ -471,24 +390,4 @@ async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
         return;
     }
     pending::<()>().await;
-}
-
-/// Events carry secrets: their names are all that a log may see.
-fn event_name(event: &Event) -> &'static str {
-    match event {
-        Event::Loaded(_) => "loaded",
-        Event::Saved { .. } => "saved",
-        Event::SaveIsSlow { .. } => "save is slow",
-        Event::Answered { .. } => "answered",
-        Event::Tick => "tick",
-        Event::Asked { .. } => "asked",
-        Event::Identified { .. } => "identified",
-        Event::Configured(_) => "configured",
-        Event::Login(_) => "login",
-        Event::Closing => "closing",
-        Event::ClockSet(_) => "clock set",
-        Event::ServerTime(_) => "server time",
-        Event::Sleep(_) => "sleep",
-        Event::Online => "online",
-    }
 }

@@ -5,8 +5,10 @@
 pub mod account;
 mod actor;
 mod demand;
+mod message;
 mod outlook;
 mod policy;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod watcher;
@@ -24,8 +26,8 @@ use crate::config::Config;
 use crate::provider::{Identity, TokenRequest, TokenResponse};
 
 use account::{Ask, Progress, Snapshot, Verdict, Want};
-use actor::Message;
 pub use actor::spawn;
+use message::Message;
 pub use outlook::Outlook;
 pub use watcher::Watcher;
 

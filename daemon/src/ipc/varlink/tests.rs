@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use imgurd_proto::Wire;
 use tokio::task::{JoinHandle, yield_now};
+use tokio::time::{Instant, timeout};
 
+use super::connection::WRITING_PATIENCE;
 use super::*;
 use crate::access::{Asking, Gate, Permits, journal};
 use crate::clock::SystemClock;

@@ -1,10 +1,11 @@
 //! One account as a pure state machine: `(state, event, now) -> (state, effects)`.
 //!
 //! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
-//! `refreshing` keeps the token fresh, `granting` takes in grants and lets them go, `importing` takes in those obtained
-//! elsewhere, `saving` keeps the store abreast, `world` is the clock, sleep and the network, `view` says how it all
-//! looks from outside.
+//! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
+//! lets them go, `importing` takes in those obtained elsewhere, `saving` keeps the store abreast, `world` is the clock,
+//! sleep and the network, `view` says how it all looks from outside.
 
+mod event;
 mod granting;
 mod importing;
 mod refreshing;
@@ -16,179 +17,22 @@ mod view;
 mod world;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use imgurd_proto::Error;
 
 use super::demand::Demand;
 use super::policy;
 use crate::config::AccountConfig;
-use crate::grant::{Grant, Issuer, Record, Secret, Timestamp};
-use crate::provider::{Answer, Client, TokenRequest, TokenResponse};
-use crate::store::StoreError;
+use crate::grant::{Grant, Issuer, Record, Timestamp};
+use crate::provider::{Client, TokenRequest};
 
+pub use event::{Ask, Effect, Event, Now, Ticket, Want};
 use granting::Pending;
 use refreshing::{Refresh, Trouble};
 use rejected::Rejected;
 use saving::Ledger;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
-
-/// What the machine is told about the world beside the event.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// The wall clock.
-    pub at: Timestamp,
-    /// A random number in 0..1, for jitter.
-    pub dice: f64,
-}
-
-/// Who waits for the outcome of an [`Ask`].
-pub type Ticket = u64;
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The store was read.
-    Loaded(Result<Option<Record>, StoreError>),
-    /// The store took a revision, or did not.
-    Saved {
-        /// Which one.
-        revision: u64,
-        /// Whether it did.
-        result: Result<(), StoreError>,
-    },
-    /// The store has not answered within the time that callers can be kept waiting.
-    SaveIsSlow {
-        /// What it is writing.
-        revision: u64,
-    },
-    /// The server answered.
-    Answered {
-        /// Which request.
-        op: u64,
-        /// What it said.
-        answer: Answer,
-    },
-    /// The time that [`Account::wake_at`] named has come.
-    Tick,
-    /// Somebody asks for something.
-    Asked {
-        /// Where the answer goes.
-        ticket: Ticket,
-        /// What for.
-        ask: Ask,
-    },
-    /// The API said whose grant it is.
-    Identified {
-        /// Which grant.
-        generation: u64,
-        /// Their name.
-        username: String,
-    },
-    /// The configuration was read anew.
-    Configured(Arc<AccountConfig>),
-    /// A login of that id began, or ended.
-    Login(Option<String>),
-    /// Nothing new is to be started: the daemon stops, or the account was removed.
-    Closing,
-    /// Somebody set the wall clock by that many milliseconds: what has been measured by it moves along.
-    ClockSet(i64),
-    /// What the server's clock shows.
-    ServerTime(Timestamp),
-    /// The machine is about to sleep, or is awake again.
-    Sleep(bool),
-    /// An address or a route has come: the network may be back.
-    Online,
-}
-
-/// What can be asked of an account.
-#[derive(Clone, Debug)]
-pub enum Ask {
-    /// A token, by somebody who waits.
-    Want {
-        /// Which token will do.
-        want: Want,
-        /// How long they wait.
-        until: Timestamp,
-    },
-    /// A grant for a code or PIN.
-    Exchange {
-        /// The code or PIN.
-        request: TokenRequest,
-        /// Whether another user's grant may make way.
-        replace: bool,
-    },
-    /// A grant for tokens that the server gave through the browser.
-    Accept {
-        /// The tokens.
-        tokens: TokenResponse,
-        /// Whether another user's grant may make way.
-        replace: bool,
-    },
-    /// A grant obtained elsewhere.
-    Import {
-        /// The refresh token.
-        refresh_token: Secret,
-        /// An access token that came with it.
-        access_token: Option<Secret>,
-        /// Who consented, where the text said so.
-        username: Option<String>,
-        /// Whether a working grant may make way for it unverified, or for another person's.
-        replace: bool,
-    },
-    /// The grant that was displaced.
-    Restore,
-    /// To forget the grants.
-    Logout,
-    /// To keep this client secret.
-    KeepClientSecret(Secret),
-    /// Whether a grant could be taken in.
-    Ready,
-    /// To ask the store again now, for what could not be read or written.
-    Reload,
-}
-
-/// Which token will do.
-#[derive(Clone, Debug)]
-pub enum Want {
-    /// One that stays valid for so long.
-    Valid(Duration),
-    /// A new one.
-    New,
-    /// Another than this one, which was rejected.
-    AnotherThan(Secret),
-}
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Read the store.
-    Load,
-    /// Write to the store.
-    Save {
-        /// What [`Event::Saved`] will call it.
-        revision: u64,
-        /// What to write.
-        record: Box<Record>,
-    },
-    /// Ask the server.
-    Send {
-        /// What [`Event::Answered`] will call it.
-        op: u64,
-        /// Who asks.
-        client: Client,
-        /// What for.
-        request: TokenRequest,
-    },
-    /// Answer whoever asked.
-    Reply {
-        /// Who.
-        ticket: Ticket,
-        /// With what.
-        result: Result<(), Error>,
-    },
-}
 
 /// What is known of the account's record in the store.
 #[derive(Clone, Debug)]

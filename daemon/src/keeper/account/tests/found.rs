@@ -239,3 +239,17 @@ fn a_grant_set_aside_where_another_has_vanished_is_not_lost_when_that_comes_back
     bench.save();
     assert_eq!(displaced(&bench), ["RT2"]);
 }
+
+#[test]
+fn an_import_of_a_grant_at_hand_is_recorded_at_once_however_the_store_has_been_doing() {
+    let mut bench = Bench::fresh();
+    sign_in(&mut bench, "AT2", "RT2").unwrap();
+    let keeping = bench.ask(Ask::KeepClientSecret(Secret::from("SECRET")));
+    bench.fail_to_save();
+    assert!(
+        bench.replies[&keeping].is_err() && bench.saves.is_empty(),
+        "the store is left alone for a while"
+    );
+    bench.ask(import_of("RT", None, false));
+    assert!(!bench.saves.is_empty(), "whoever imports waits for the store");
+}

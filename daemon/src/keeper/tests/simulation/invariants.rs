@@ -8,7 +8,7 @@ use super::knowledge::has_access;
 use super::store::as_written;
 use crate::grant::{Record, Timestamp};
 use crate::keeper::account::{Verdict, Want};
-use crate::keeper::actor::Slot;
+use crate::keeper::slots::Slot;
 
 pub(super) fn examine(slot: &Slot, durable: &Record, now: Timestamp) -> Result<(), String> {
     let account = &slot.account;

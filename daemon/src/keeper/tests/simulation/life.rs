@@ -13,7 +13,8 @@ use super::wire::SimulatedProvider;
 use super::world::{NAMES, Shared, Tally, World};
 use crate::grant::{Access, Grant, Issuer, Record};
 use crate::keeper::Keeper;
-use crate::keeper::actor::{Message, spawn_with_dice};
+use crate::keeper::actor::spawn_with_dice;
+use crate::keeper::message::Message;
 
 /// How many things happen in a run, beyond the first few.
 const HAPPENINGS: u64 = 12;

@@ -17,7 +17,7 @@ use super::store::{Landing, Store, Write, as_written};
 use super::wire::Wire;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::Record;
-use crate::keeper::actor::Slot;
+use crate::keeper::slots::Slot;
 use crate::store::StoreError;
 
 pub(super) type Shared = Arc<Mutex<World>>;

@@ -1,0 +1,128 @@
+//! A connection: whole messages in, whole messages out, and nobody who stops halfway is waited for.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use imgurd_proto::varlink::{MAX_MESSAGE, Reply};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::net::unix::{ReadHalf, WriteHalf};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{StreamEnd, frame};
+
+/// How long a caller may take to read an answer. One who has stopped reading is hung up on.
+const READING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a caller may take over one message, once it has begun: on this machine whoever writes does so in
+/// microseconds, and who has stopped halfway will not go on. Between two messages a caller may be silent for ever, as
+/// one who watches is, or one who keeps a connection at hand.
+pub(super) const WRITING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the caller sends.
+pub(super) struct Calls<'a> {
+    reader: ReadHalf<'a>,
+    buffer: Vec<u8>,
+    /// How much of the buffer has been handed out.
+    consumed: usize,
+    at_end: bool,
+}
+
+impl<'a> Calls<'a> {
+    pub(super) fn new(reader: ReadHalf<'a>) -> Self {
+        Self { reader, buffer: Vec::new(), consumed: 0, at_end: false }
+    }
+
+    /// The next message, without its NUL; nothing at the end of the stream.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        // What was consumed may hold a secret, and a caller may stay for ever: its memory is given up, not used again.
+        self.buffer = self.buffer.split_off(std::mem::take(&mut self.consumed));
+        let mut searched = 0;
+        let mut deadline = None;
+        loop {
+            if let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == 0) {
+                self.consumed = searched + end + 1;
+                return Ok(Some(self.buffer[..searched + end].to_vec()));
+            }
+            searched = self.buffer.len();
+            if searched >= MAX_MESSAGE {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message of more than 64 KiB"));
+            }
+            if self.at_end {
+                return Ok(None);
+            }
+            let count = if self.buffer.is_empty() {
+                self.read().await?
+            } else {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + WRITING_PATIENCE);
+                timeout_at(deadline, self.read()).await.map_err(|_| stopped("writing"))??
+            };
+            if count == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn read(&mut self) -> io::Result<usize> {
+        let room = (self.consumed + MAX_MESSAGE).saturating_sub(self.buffer.len()) as u64;
+        let count = (&mut self.reader).take(room).read_buf(&mut self.buffer).await?;
+        self.at_end |= count == 0 && room > 0;
+        Ok(count)
+    }
+
+    /// Returns when nobody is there any more to read the answer. Who has only finished sending still waits for it.
+    pub(super) async fn hung_up(&mut self) {
+        while !self.at_end && self.buffer.len() < self.consumed + MAX_MESSAGE {
+            if self.read().await.is_err() {
+                return;
+            }
+        }
+        if left(self.reader.as_ref()).await.is_err() {
+            std::future::pending::<()>().await; // until the answer cannot be written
+        }
+    }
+}
+
+/// Returns when the other side is closed altogether. A descriptor of its own forgets that there is room to write, which
+/// there mostly is, and so hears of the next thing that happens; the answer's own must not forget it.
+async fn left(stream: &UnixStream) -> io::Result<()> {
+    let same = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?);
+    let same = UnixStream::from_std(same)?;
+    while !same.ready(Interest::WRITABLE).await?.is_write_closed() {
+        let _ = same.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    }
+    Ok(())
+}
+
+fn stopped(doing: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("the caller has stopped {doing}"))
+}
+
+/// What the caller is sent.
+pub(super) struct Answers<'a> {
+    writer: WriteHalf<'a>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(writer: WriteHalf<'a>) -> Self {
+        Self { writer }
+    }
+
+    pub(super) async fn write(&mut self, message: &[u8]) -> io::Result<()> {
+        match timeout(READING_PATIENCE, self.writer.write_all(message)).await {
+            Ok(written) => written,
+            Err(_) => Err(stopped("reading")),
+        }
+    }
+
+    pub(super) async fn stream<R: Serialize>(
+        &mut self,
+        parameters: R,
+        continues: bool,
+    ) -> Result<(), StreamEnd> {
+        let message = frame(&Reply { parameters, continues }).map_err(StreamEnd::HungUp)?;
+        self.write(&message).await.map_err(StreamEnd::HungUp)
+    }
+}

@@ -1,0 +1,190 @@
+//! What an account is told and asked, and what it wants done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::Error;
+
+use crate::config::AccountConfig;
+use crate::grant::{Record, Secret, Timestamp};
+use crate::provider::{Answer, Client, TokenRequest, TokenResponse};
+use crate::store::StoreError;
+
+/// What the machine is told about the world beside the event.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The wall clock.
+    pub at: Timestamp,
+    /// A random number in 0..1, for jitter.
+    pub dice: f64,
+}
+
+/// Who waits for the outcome of an [`Ask`].
+pub type Ticket = u64;
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The store was read.
+    Loaded(Result<Option<Record>, StoreError>),
+    /// The store took a revision, or did not.
+    Saved {
+        /// Which one.
+        revision: u64,
+        /// Whether it did.
+        result: Result<(), StoreError>,
+    },
+    /// The store has not answered within the time that callers can be kept waiting.
+    SaveIsSlow {
+        /// What it is writing.
+        revision: u64,
+    },
+    /// The server answered.
+    Answered {
+        /// Which request.
+        op: u64,
+        /// What it said.
+        answer: Answer,
+    },
+    /// The time that [`Account::wake_at`] named has come.
+    Tick,
+    /// Somebody asks for something.
+    Asked {
+        /// Where the answer goes.
+        ticket: Ticket,
+        /// What for.
+        ask: Ask,
+    },
+    /// The API said whose grant it is.
+    Identified {
+        /// Which grant.
+        generation: u64,
+        /// Their name.
+        username: String,
+    },
+    /// The configuration was read anew.
+    Configured(Arc<AccountConfig>),
+    /// A login of that id began, or ended.
+    Login(Option<String>),
+    /// Nothing new is to be started: the daemon stops, or the account was removed.
+    Closing,
+    /// Somebody set the wall clock by that many milliseconds: what has been measured by it moves along.
+    ClockSet(i64),
+    /// What the server's clock shows.
+    ServerTime(Timestamp),
+    /// The machine is about to sleep, or is awake again.
+    Sleep(bool),
+    /// An address or a route has come: the network may be back.
+    Online,
+}
+
+/// What can be asked of an account.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// A token, by somebody who waits.
+    Want {
+        /// Which token will do.
+        want: Want,
+        /// How long they wait.
+        until: Timestamp,
+    },
+    /// A grant for a code or PIN.
+    Exchange {
+        /// The code or PIN.
+        request: TokenRequest,
+        /// Whether another user's grant may make way.
+        replace: bool,
+    },
+    /// A grant for tokens that the server gave through the browser.
+    Accept {
+        /// The tokens.
+        tokens: TokenResponse,
+        /// Whether another user's grant may make way.
+        replace: bool,
+    },
+    /// A grant obtained elsewhere.
+    Import {
+        /// The refresh token.
+        refresh_token: Secret,
+        /// An access token that came with it.
+        access_token: Option<Secret>,
+        /// Who consented, where the text said so.
+        username: Option<String>,
+        /// Whether a working grant may make way for it unverified, or for another person's.
+        replace: bool,
+    },
+    /// The grant that was displaced.
+    Restore,
+    /// To forget the grants.
+    Logout,
+    /// To keep this client secret.
+    KeepClientSecret(Secret),
+    /// Whether a grant could be taken in.
+    Ready,
+    /// To ask the store again now, for what could not be read or written.
+    Reload,
+}
+
+/// Which token will do.
+#[derive(Clone, Debug)]
+pub enum Want {
+    /// One that stays valid for so long.
+    Valid(Duration),
+    /// A new one.
+    New,
+    /// Another than this one, which was rejected.
+    AnotherThan(Secret),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Read the store.
+    Load,
+    /// Write to the store.
+    Save {
+        /// What [`Event::Saved`] will call it.
+        revision: u64,
+        /// What to write.
+        record: Box<Record>,
+    },
+    /// Ask the server.
+    Send {
+        /// What [`Event::Answered`] will call it.
+        op: u64,
+        /// Who asks.
+        client: Client,
+        /// What for.
+        request: TokenRequest,
+    },
+    /// Answer whoever asked.
+    Reply {
+        /// Who.
+        ticket: Ticket,
+        /// With what.
+        result: Result<(), Error>,
+    },
+}
+
+impl Event {
+    /// Events carry secrets: their names are all that a log may see.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Loaded(_) => "loaded",
+            Self::Saved { .. } => "saved",
+            Self::SaveIsSlow { .. } => "save is slow",
+            Self::Answered { .. } => "answered",
+            Self::Tick => "tick",
+            Self::Asked { .. } => "asked",
+            Self::Identified { .. } => "identified",
+            Self::Configured(_) => "configured",
+            Self::Login(_) => "login",
+            Self::Closing => "closing",
+            Self::ClockSet(_) => "clock set",
+            Self::ServerTime(_) => "server time",
+            Self::Sleep(_) => "sleep",
+            Self::Online => "online",
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the actor is told: by callers through a handle, and by its own tasks.
+
+#[cfg(test)]
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imgurd_proto::Error;
+use tokio::sync::oneshot;
+
+use super::account::{Ask, Event, Progress};
+#[cfg(test)]
+use super::slots::Slot;
+use crate::config::Config;
+use crate::provider::Identity;
+use crate::store::StoreError;
+
+#[cfg(test)]
+pub(super) type Look = Box<dyn FnOnce(&BTreeMap<String, Slot>) + Send>;
+
+pub(super) type Answerer = oneshot::Sender<Result<Progress, Error>>;
+
+pub(super) enum Message {
+    Ask {
+        account: String,
+        ask: Ask,
+        reply: Answerer,
+    },
+    Happened {
+        account: String,
+        event: Event,
+    },
+    Configure {
+        config: Arc<Config>,
+        reply: oneshot::Sender<()>,
+    },
+    Login {
+        account: String,
+        login: Option<String>,
+        reply: oneshot::Sender<()>,
+    },
+    Identify {
+        account: String,
+        reply: oneshot::Sender<Identity>,
+    },
+    Identified {
+        account: String,
+        generation: u64,
+        identity: Identity,
+        reply: oneshot::Sender<Identity>,
+    },
+    Online,
+    Sleep {
+        reply: oneshot::Sender<()>,
+    },
+    Awake,
+    Unlock {
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
+    Unlocked {
+        result: Result<(), StoreError>,
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
+    Drain {
+        reply: oneshot::Sender<()>,
+    },
+    /// Lets a test look at the machines themselves.
+    #[cfg(test)]
+    Inspect(Look),
+}
