@@ -118,3 +118,28 @@ fn a_clock_in_1970_forgets_no_grant_that_made_way() {
 fn a_clock_in_2039_forgets_no_grant_that_made_way() {
     forgets_nothing(THIRTEEN_YEARS);
 }
+
+#[test]
+fn a_grant_that_makes_way_in_1970_is_kept_like_any_other() {
+    let mut scene = scene().signed_in();
+    // Nothing that is due in 1970, for which the timer would keep firing.
+    scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Absent);
+    scene.ctl(&["auto-refresh", "off"]).success();
+    assert!(scene.stop().success());
+    scene.bed.set_clock(the_epoch());
+    scene.start();
+    scene.login_as("bob", &["--replace"]).success();
+    scene.crash();
+    scene.bed.set_clock_right();
+    scene.start();
+    // A server has been seen to agree with the clock: what is older than 30 days would be forgotten now.
+    scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Truth);
+    scene.refresh();
+    scene.ctl(&["auto-refresh", "on"]).success();
+    scene.wait_until(is_right);
+    scene.crash();
+    scene.start();
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.username.as_deref() == Some("alice") && account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
