@@ -14,6 +14,7 @@ pub mod memory;
 pub mod network;
 pub mod notify;
 pub mod ownership;
+pub mod probe;
 pub mod provider;
 pub mod service;
 pub mod sleep;

@@ -26,6 +26,7 @@ use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
 use crate::ownership::{OTHERS_WRITE, open_own, own_directory};
+use crate::probe::Probe;
 use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::watch::FileWatch;
@@ -85,20 +86,22 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let _lock = lock(&state)?;
     raise_descriptor_limit();
     let bus = LazyCell::new(Bus::session);
-    let store = match options.store.unwrap_or(config.store) {
+    let kind = options.store.unwrap_or(config.store);
+    let store: Arc<dyn TokenStore> = match kind {
         StoreKind::Memory => Arc::new(MemoryStore::default()),
         StoreKind::File => file_store(&config, &file, &state),
         StoreKind::SecretService => keyring(bus.clone(), &state),
     };
     let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
-    let keeper =
-        keeper::spawn(&config, Arc::new(HttpProvider::new().with_files_in(file.directory())), store, clock);
+    let provider = Arc::new(HttpProvider::new().with_files_in(file.directory()));
+    let keeper = keeper::spawn(&config, provider, store.clone(), clock);
     let desk = Arc::new(Desk::new(file, config));
     let logins = Logins::new(keeper.clone());
     let (asking, questions) = Asking::new();
     let gate = Gate::new(desk.clone(), Permits::load(state.join("permits")), asking);
     let journal = journal::spawn(state.join("journal"));
-    let api = Api::new(keeper.clone(), logins.clone(), desk.clone(), gate, journal.clone());
+    let probe = Probe::new((!options.no_dbus).then(|| bus.clone()), kind, store, desk.clone());
+    let api = Api::new(keeper.clone(), logins.clone(), desk.clone(), gate, journal.clone(), probe);
     // Until the very end: the machine is not to fall asleep over a last answer.
     let mut senses = JoinSet::new();
     senses.spawn(sleep::heed(Bus::system(), keeper.clone()));

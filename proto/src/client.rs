@@ -9,6 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::getuid;
@@ -129,6 +131,32 @@ impl Client {
     pub fn call<M: Method>(&mut self, call: &M) -> Result<M::Reply, ClientError> {
         self.send(&format!("{INTERFACE}.{}", M::NAME), call, false)?;
         self.receive(Some(call.patience())).map(|reply| reply.parameters)
+    }
+
+    /// As [`call`](Self::call), and where no answer has come within `delay`, says so by `notice` and goes on waiting.
+    pub fn call_noticing<M: Method>(
+        &mut self,
+        call: &M,
+        delay: Duration,
+        notice: impl FnOnce(),
+    ) -> Result<M::Reply, ClientError> {
+        self.send(&format!("{INTERFACE}.{}", M::NAME), call, false)?;
+        if !self.answers_within(delay)? {
+            notice();
+        }
+        self.receive(Some(call.patience())).map(|reply| reply.parameters)
+    }
+
+    /// Whether an answer begins, or the connection ends, within `delay`.
+    fn answers_within(&self, delay: Duration) -> io::Result<bool> {
+        let delay = Timespec::try_from(delay).ok();
+        let mut socket = [PollFd::new(self.stream.get_ref(), PollFlags::IN)];
+        match poll(&mut socket, delay.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            // Somebody resized the terminal, say: what comes is waited for all the same.
+            Err(Errno::INTR) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Calls a method that answers more than once.

@@ -183,6 +183,9 @@ pub trait Keeper {
     /// [`JournalEntry`](crate::JournalEntry)'s fields; `""` means all accounts here.
     fn read_journal(&self, account: &str) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
 
+    /// What was found out about what imgurd depends on, by the names of [`Finding`](crate::Finding)'s fields.
+    fn probe(&self) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
+
     /// A login begun on this bus has ended; `outcome` is [`SIGNED_IN`], or why not.
     #[zbus(signal)]
     fn login_finished(&self, login_id: &str, account: &str, outcome: &str) -> zbus::Result<()>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Account, DEFAULT_WAIT_MS, Flow, JournalEntry, Permit, Secret, Settings, Token};
+use crate::{Account, DEFAULT_WAIT_MS, Finding, Flow, JournalEntry, Permit, Secret, Settings, Token};
 
 /// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
 /// minutes, and writing after it.
@@ -246,6 +246,16 @@ methods! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         follow: Option<bool>,
     }
+
+    /// Looks at what imgurd depends on, from where it runs.
+    Probe -> Findings {}
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Findings {
+    /// One for each thing that was looked at.
+    pub findings: Vec<Finding>,
 }
 
 /// What is remembered.

@@ -18,7 +18,7 @@ pub enum Needs {
 }
 
 /// What each method of each interface needs, by its full name. One that is not here is refused to everybody.
-const METHODS: [(&str, Needs); 29] = [
+const METHODS: [(&str, Needs); 30] = [
     ("org.imgurd.Keeper1.GetToken", Needs::Token),
     ("org.imgurd.Keeper1.GetTokenFd", Needs::Token),
     ("org.imgurd.Keeper1.RejectToken", Needs::Token),
@@ -39,6 +39,7 @@ const METHODS: [(&str, Needs); 29] = [
     ("org.imgurd.Keeper1.SetPermit", Needs::Own),
     ("org.imgurd.Keeper1.RemovePermit", Needs::Own),
     ("org.imgurd.Keeper1.ReadJournal", Needs::Own),
+    ("org.imgurd.Keeper1.Probe", Needs::Own),
     ("org.varlink.service.GetInfo", Needs::Nothing),
     ("org.varlink.service.GetInterfaceDescription", Needs::Nothing),
     ("org.freedesktop.DBus.ObjectManager.GetManagedObjects", Needs::Sight),

@@ -42,6 +42,23 @@ pub(crate) async fn open(bus: &Bus, url: &Url) -> Result<(), String> {
     directly(url).await
 }
 
+/// By which of these ways [`open`] would open a page, as far as can be told without opening one; else why by none.
+pub(crate) async fn way(bus: &Bus) -> Result<&'static str, String> {
+    if let Ok(connection) = bus.connection().await {
+        if is_reachable(&connection, PORTAL.0).await.unwrap_or(false) {
+            return Ok("the desktop's portal");
+        }
+        if let Ok(has_display) = manager_has_display(&connection).await {
+            return match opener() {
+                _ if !has_display => Err(NO_DISPLAY.to_owned()),
+                Some(_) => Ok("xdg-open, in a unit of its own"),
+                None => Err(NO_OPENER.to_owned()),
+            };
+        }
+    }
+    direct_opener().map(|_| "a process of its own")
+}
+
 /// By `org.freedesktop.portal.OpenURI`. The outer error: there is no such portal, or it cannot.
 async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<(), String>> {
     if !is_reachable(connection, PORTAL.0).await? {
@@ -78,11 +95,10 @@ type Auxiliary<'a> = Vec<(&'a str, Properties<'a>)>;
 
 /// By a transient unit that runs `xdg-open` in the environment of the person's session.
 async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), String>> {
-    let manager = zbus::Proxy::new(connection, MANAGER.0, MANAGER.1, MANAGER.2).await?;
-    let environment: Vec<String> = manager.get_property("Environment").await?;
-    if !has_display(|name| environment.iter().any(|entry| entry.starts_with(&format!("{name}=")))) {
+    if !manager_has_display(connection).await? {
         return Ok(Err(NO_DISPLAY.to_owned()));
     }
+    let manager = zbus::Proxy::new(connection, MANAGER.0, MANAGER.1, MANAGER.2).await?;
     let Some(opener) = opener() else { return Ok(Err(NO_OPENER.to_owned())) };
     let _ = manager.call_method("Subscribe", &()).await;
     let rule = signals(MANAGER.0, MANAGER.2, "JobRemoved")?;
@@ -107,6 +123,13 @@ async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), 
     })
 }
 
+/// Whether what the service manager starts finds a display. The outer error: there is no service manager.
+async fn manager_has_display(connection: &Connection) -> zbus::Result<bool> {
+    let manager = zbus::Proxy::new(connection, MANAGER.0, MANAGER.1, MANAGER.2).await?;
+    let environment: Vec<String> = manager.get_property("Environment").await?;
+    Ok(has_display(|name| environment.iter().any(|entry| entry.starts_with(&format!("{name}=")))))
+}
+
 /// A oneshot, so that its job tells how `xdg-open` fared; a browser that it leaves behind lives on.
 fn properties<'a>(opener: &'a str, url: &'a str) -> Properties<'a> {
     vec![
@@ -123,15 +146,7 @@ const NO_OPENER: &str = "xdg-open is not installed";
 
 /// As a process of its own, which is reaped when it ends.
 async fn directly(url: &Url) -> Result<(), String> {
-    if env::var_os("INVOCATION_ID").is_some() {
-        return Err("Neither a portal nor a service manager answers".to_owned());
-    }
-    if !has_display(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
-        return Err(NO_DISPLAY.to_owned());
-    }
-    let chosen = env::var("BROWSER").ok().filter(|browser| !browser.contains([':', '%', ' ']));
-    let opener = chosen.filter(|browser| !browser.is_empty()).map(PathBuf::from).or_else(opener);
-    let mut command = Command::new(opener.ok_or(NO_OPENER)?);
+    let mut command = Command::new(direct_opener()?);
     command.arg(url.as_str()).process_group(0).env_remove("NOTIFY_SOCKET");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|error| format!("The browser does not start ({error})"))?;
@@ -141,6 +156,19 @@ async fn directly(url: &Url) -> Result<(), String> {
     }
     tokio::spawn(async move { child.wait().await });
     Ok(())
+}
+
+/// What opens it directly.
+fn direct_opener() -> Result<PathBuf, String> {
+    if env::var_os("INVOCATION_ID").is_some() {
+        return Err("Neither a portal nor a service manager answers".to_owned());
+    }
+    if !has_display(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
+        return Err(NO_DISPLAY.to_owned());
+    }
+    let chosen = env::var("BROWSER").ok().filter(|browser| !browser.contains([':', '%', ' ']));
+    let chosen = chosen.filter(|browser| !browser.is_empty()).map(PathBuf::from);
+    chosen.or_else(opener).ok_or_else(|| NO_OPENER.to_owned())
 }
 
 fn has_display(has: impl Fn(&str) -> bool) -> bool {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::{
-    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, GetToken,
-    ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount, Refresh, RejectToken,
-    RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount, SetPermit, Settings, SomeAccounts,
-    SomePermits, Token, TokenReply, Watch,
+    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, Findings,
+    GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount, Refresh,
+    RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount, SetPermit, Settings,
+    SomeAccounts, SomePermits, Token, TokenReply, Watch,
 };
 use tokio::sync::watch;
 
@@ -17,6 +17,7 @@ use crate::access::{Caller, Gate, Journal, Needs};
 use crate::config::{Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::keeper::{Keeper, Watcher};
+use crate::probe::Probe;
 
 /// The longest that a login stays open.
 const LONGEST_LOGIN_S: i64 = 3600;
@@ -29,13 +30,21 @@ pub struct Api {
     desk: Arc<Desk>,
     gate: Gate,
     journal: Journal,
+    probe: Probe,
 }
 
 impl Api {
     /// The interface to these.
     #[must_use]
-    pub fn new(keeper: Keeper, logins: Logins, desk: Arc<Desk>, gate: Gate, journal: Journal) -> Self {
-        Self { keeper, logins, desk, gate, journal }
+    pub fn new(
+        keeper: Keeper,
+        logins: Logins,
+        desk: Arc<Desk>,
+        gate: Gate,
+        journal: Journal,
+        probe: Probe,
+    ) -> Self {
+        Self { keeper, logins, desk, gate, journal, probe }
     }
 
     /// Who is let through.
@@ -243,6 +252,10 @@ impl Api {
         let named = call.account.filter(|account| !account.is_empty());
         let account = named.map_or_else(|| self.keeper.resolve(None), Ok)?;
         self.gate.permits().remove(call.application, account).await.map(|()| Done {})
+    }
+
+    pub(super) async fn probe(&self) -> Result<Findings, Error> {
+        Ok(Findings { findings: self.probe.findings().await })
     }
 
     pub(super) async fn unlock_store(&self) -> Result<Done, Error> {

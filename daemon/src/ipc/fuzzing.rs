@@ -15,9 +15,10 @@ use super::turns::Turns;
 use super::{Api, varlink};
 use crate::access::{Asking, Caller, Gate, Permits, journal};
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk};
+use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::keeper;
+use crate::probe::Probe;
 use crate::provider::HttpProvider;
 use crate::store::MemoryStore;
 
@@ -49,7 +50,8 @@ fn daemon_of_its_own() -> (Runtime, Api) {
     let desk = Arc::new(Desk::new(nowhere, config));
     let gate = Gate::new(desk.clone(), Permits::load(PathBuf::from("/dev/null/permits")), Asking::new().0);
     let journal = journal::spawn(PathBuf::from("/dev/null/journal"));
-    let api = Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal);
+    let probe = Probe::new(None, StoreKind::Memory, Arc::new(MemoryStore::default()), desk.clone());
+    let api = Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal, probe);
     drop(context);
     (runtime, api)
 }

@@ -9,9 +9,9 @@ use std::io;
 use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo};
 use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, GetToken, INTERFACE, INTERFACE_TEXT, ImportGrant,
-    JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, ReadJournal,
-    Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit, UnlockStore,
-    Watch,
+    JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, Probe,
+    ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
+    UnlockStore, Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,7 @@ async fn dispatch(
         }
         (INTERFACE, SetPermit::NAME) => one(arguments(call), |it| api.set_permit(it)).await,
         (INTERFACE, RemovePermit::NAME) => one(arguments(call), |it| api.remove_permit(it)).await,
+        (INTERFACE, Probe::NAME) => one(arguments(call), async |_: Probe| api.probe().await).await,
         (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
         (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),
         (INTERFACE, Watch::NAME) => return streamed(watch(call, caller, api, answers).await),

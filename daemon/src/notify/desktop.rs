@@ -186,7 +186,7 @@ fn meaning(response: &NotificationResponse) -> News {
 }
 
 /// What the server can do.
-pub(super) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
+pub(crate) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
     let connection = bus.connection().await?;
     let asked = connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await;
     let reply = asked.map_err(|error| error.to_string())?;

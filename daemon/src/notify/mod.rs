@@ -22,6 +22,7 @@ use crate::consent::{Login, LoginOptions, Logins, browser};
 use crate::grant::Timestamp;
 use crate::keeper::{Keeper, Outlook};
 
+pub(crate) use desktop::capabilities;
 use desktop::{Desktop, News};
 use notice::{Matter, Notice, Remedy};
 use schedule::{Change, Schedule};

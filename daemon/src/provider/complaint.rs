@@ -31,10 +31,13 @@ const ERROR_CODES: [(&str, &str); 5] = [
     ("invalid_request", "token_url"),
 ];
 
+/// What Imgur says to whole countries.
+pub(super) const BLOCKED: &str = "the server blocks the country that this network is in";
+
 /// Trouble that passes, by a part of the text that tells of it.
 const TROUBLES: [(&str, &str); 5] = [
     ("over capacity", "the server is over capacity"),
-    ("banned country", "the server blocks the country that this network is in"),
+    ("banned country", BLOCKED),
     ("these actions are forbidden", "the server's own network turned the request away"),
     ("too fast", "the server wants fewer requests"),
     ("requests exceeded", "the server wants fewer requests"),
@@ -114,7 +117,7 @@ impl Complaint {
     pub(super) fn known_trouble(&self) -> Option<&'static str> {
         match self.number {
             Some(429) => return Some("the server wants fewer requests"),
-            Some(1016) => return Some("the server blocks the country that this network is in"),
+            Some(1016) => return Some(BLOCKED),
             _ => {}
         }
         TROUBLES.into_iter().find(|(part, _)| self.mentions(part)).map(|(_, reason)| reason)

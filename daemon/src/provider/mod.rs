@@ -9,6 +9,7 @@ mod complaint;
 pub mod fuzzing;
 mod http;
 mod identity;
+mod reach;
 mod response;
 mod route;
 
@@ -25,6 +26,7 @@ pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use http::HttpProvider;
 pub use identity::Identity;
+pub use reach::{Reach, reach};
 pub use response::{Fields, TokenResponse};
 
 /// The client as the token endpoint knows it.

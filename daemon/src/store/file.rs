@@ -96,6 +96,10 @@ impl TokenStore for FileStore {
             vault.open().await.map(drop)
         })
     }
+
+    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.run(async |vault| vault.open().await.map(drop))
+    }
 }
 
 /// The file, opened or not.

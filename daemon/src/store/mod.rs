@@ -11,6 +11,7 @@ mod witness;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -51,6 +52,11 @@ pub trait TokenStore: Send + Sync {
     /// Opens the store again, and may raise its own prompt for it.
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>>;
 
+    /// Whether it can be read and written just now. Looking raises no prompt.
+    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
     /// Counts the changes that make it worth asking again, where the store can tell: it was unlocked, or is back.
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         None
@@ -68,6 +74,10 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
 
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         (**self).unlock()
+    }
+
+    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        (**self).look()
     }
 
     fn changes(&self) -> Option<watch::Receiver<u64>> {

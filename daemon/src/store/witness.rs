@@ -68,6 +68,10 @@ impl<S: TokenStore> TokenStore for Witnessed<S> {
         self.store.unlock()
     }
 
+    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.store.look()
+    }
+
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.store.changes()
     }

@@ -321,6 +321,17 @@ impl Manager {
         Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
     }
 
+    /// Looks at what imgurd depends on, from where it runs, and says of each thing: check, result (ok, warn or fail),
+    /// detail and mend. Nothing secret is in it.
+    #[zbus(out_args("findings"))]
+    async fn probe(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
+        let _admitted = self.admit(&header).await?;
+        Ok(self.api.probe().await?.findings.iter().map(dictionary).collect())
+    }
+
     /// A login begun on this bus has ended: outcome is "signed-in", or a sentence on why not.
     #[zbus(signal)]
     async fn login_finished(

@@ -13,9 +13,10 @@ use super::connection::WRITING_PATIENCE;
 use super::*;
 use crate::access::{Asking, Gate, Permits, journal};
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk};
+use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::keeper;
+use crate::probe::Probe;
 use crate::provider::HttpProvider;
 use crate::store::MemoryStore;
 
@@ -31,7 +32,8 @@ fn api() -> Api {
     let desk = Arc::new(Desk::new(ConfigFile::new(PathBuf::new()), config));
     let gate = Gate::new(desk.clone(), Permits::load(PathBuf::new()), Asking::new().0);
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
-    Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal)
+    let probe = Probe::new(None, StoreKind::Memory, Arc::<MemoryStore>::default(), desk.clone());
+    Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal, probe)
 }
 
 /// Processes that call the same daemon.

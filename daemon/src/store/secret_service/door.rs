@@ -45,6 +45,14 @@ impl Door {
         Ok(owner.map_err(zbus::Error::from)?)
     }
 
+    /// Whether what is ours, of whichever account, can be read and written just now, without a prompt.
+    pub(super) async fn look_at_all(&self) -> Result<(), StoreError> {
+        let service = self.service().await?;
+        let default = default_collection(&service).await?;
+        let ours = HashMap::from([("service", SERVICE)]);
+        if locked(&service, default, &ours).await?.is_empty() { Ok(()) } else { Err(sentences::locked()) }
+    }
+
     /// Unlocks what is locked, by way of the keyring's own prompt.
     pub(super) async fn unlock(&self) -> Result<(), StoreError> {
         let _one_dialog = self.unlocking.lock().await;

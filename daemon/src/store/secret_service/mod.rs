@@ -79,6 +79,11 @@ impl TokenStore for SecretServiceStore {
         async move { door.unlock().await }.boxed()
     }
 
+    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        let door = self.door.clone();
+        async move { door.look_at_all().await }.boxed()
+    }
+
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         Some(self.changes.subscribe())
     }

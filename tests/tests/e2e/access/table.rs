@@ -19,7 +19,7 @@ const TABLE: &str = "\
 | AddAccount, SetAccount, RemoveAccount, Set | yes | no | no | no |
 | ImportGrant, RestoreGrant, Logout, UnlockStore | yes | no | no | no |
 | Login, CompleteLogin, CancelLogin | yes | no | no | no |
-| ListPermits, SetPermit, RemovePermit, ReadJournal | yes | no | no | no |
+| ListPermits, SetPermit, RemovePermit, ReadJournal, Probe | yes | no | no | no |
 | GetInfo, GetInterfaceDescription, Introspect, Ping | yes | yes | yes | no |
 ";
 

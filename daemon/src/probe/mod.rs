@@ -1,0 +1,162 @@
+//! What the daemon depends on, looked at from where it runs: its bus, its store, who shows notifications, what opens a
+//! browser, and its accounts' servers. Nothing is changed, no prompt is raised, and nothing secret is sent or said.
+
+mod endpoint;
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use imgurd_proto::dbus::BUS_NAME;
+use imgurd_proto::{Finding, Health};
+use zbus::fdo::DBusProxy;
+
+use crate::bus::Bus;
+use crate::config::{Desk, StoreKind};
+use crate::consent::browser;
+use crate::notify;
+use crate::store::TokenStore;
+
+/// Where the daemon looks.
+#[derive(Clone)]
+pub struct Probe {
+    /// Absent where the daemon stays off the bus.
+    bus: Option<Bus>,
+    kind: StoreKind,
+    store: Arc<dyn TokenStore>,
+    desk: Arc<Desk>,
+}
+
+impl Probe {
+    /// A look at these.
+    #[must_use]
+    pub fn new(bus: Option<Bus>, kind: StoreKind, store: Arc<dyn TokenStore>, desk: Arc<Desk>) -> Self {
+        Self { bus, kind, store, desk }
+    }
+
+    /// All that is found, in the order in which things are needed.
+    pub async fn findings(&self) -> Vec<Finding> {
+        let config = self.desk.current();
+        let endpoints = endpoint::of(&config, self.desk.file().directory());
+        let (bus, store, notifications, browser, endpoints) = tokio::join!(
+            self.bus(),
+            self.store(),
+            self.notifications(config.notifications.enabled),
+            self.browser(),
+            join_all(endpoints.iter().map(endpoint::Endpoint::look)),
+        );
+        [bus, store, notifications, browser].into_iter().chain(endpoints).collect()
+    }
+
+    async fn bus(&self) -> Finding {
+        const CHECK: &str = "bus";
+        let Some(bus) = &self.bus else {
+            return warn(CHECK, "imgurd stays off D-Bus, as --no-dbus says", "use its socket");
+        };
+        let connection = match bus.connection().await {
+            Ok(connection) => connection,
+            Err(reason) => {
+                let detail = format!("There is no session bus ({reason})");
+                let mend = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right; \
+                            programs may use the socket meanwhile";
+                return warn(CHECK, detail, mend);
+            }
+        };
+        let owner = async { DBusProxy::new(&connection).await?.get_name_owner(BUS_NAME.try_into()?).await };
+        let owner: zbus::Result<_> = owner.await.map_err(Into::into);
+        match (owner, connection.unique_name()) {
+            (Ok(owner), Some(own)) if owner.as_str() == own.as_str() => {
+                ok(CHECK, format!("The session bus answers, and programs find {BUS_NAME} there"))
+            }
+            (Ok(_), _) => {
+                let detail = format!("Another program has the name {BUS_NAME} on the session bus");
+                warn(
+                    CHECK,
+                    detail,
+                    "end the other imgurd; `busctl --user status org.imgurd.Keeper1` shows it",
+                )
+            }
+            (Err(error), _) => {
+                let detail = format!("Nobody has the name {BUS_NAME} on the session bus ({error})");
+                warn(CHECK, detail, "restart imgurd with `systemctl --user restart imgurd`")
+            }
+        }
+    }
+
+    async fn store(&self) -> Finding {
+        const CHECK: &str = "store";
+        let open = match self.kind {
+            StoreKind::SecretService => "The keyring answers and is unlocked",
+            StoreKind::File => "The encrypted file can be opened with its key",
+            StoreKind::Memory => {
+                let mend = "choose another with `store` in config.toml, unless that is what you want";
+                return warn(CHECK, "Grants are kept in memory alone, and gone when imgurd ends", mend);
+            }
+        };
+        self.store
+            .look()
+            .await
+            .map_or_else(|error| told(CHECK, Health::Fail, &error.to_string()), |()| ok(CHECK, open))
+    }
+
+    async fn notifications(&self, enabled: bool) -> Finding {
+        const CHECK: &str = "notifications";
+        let Some(bus) = self.bus.as_ref().filter(|_| enabled) else {
+            return ok(CHECK, "Notifications are turned off; `imgurctl status` says what they would");
+        };
+        match notify::capabilities(bus).await {
+            Ok(has) if has.iter().any(|has| has == "actions") => {
+                ok(CHECK, "A notification server answers, and shows buttons")
+            }
+            Ok(_) => {
+                let detail = "The notification server shows no buttons, so that programs in a sandbox cannot be asked about";
+                warn(CHECK, detail, "use another, or decide beforehand with `imgurctl permit`")
+            }
+            Err(reason) => {
+                let detail = format!("No notification server answers ({reason})");
+                warn(
+                    CHECK,
+                    detail,
+                    "start one, such as dunst; until then `imgurctl status` says what it would",
+                )
+            }
+        }
+    }
+
+    async fn browser(&self) -> Finding {
+        const CHECK: &str = "browser";
+        let way = match &self.bus {
+            Some(bus) => browser::way(bus).await,
+            // Nothing of the daemon's own asks for one: `imgurctl login` opens it.
+            None => {
+                return ok(CHECK, "imgurd opens no browser while it stays off D-Bus; `imgurctl login` does");
+            }
+        };
+        match way {
+            Ok(way) => ok(CHECK, format!("The button of a notification opens your browser by {way}")),
+            Err(reason) => {
+                let detail = format!("imgurd can open no browser ({reason})");
+                warn(CHECK, detail, "sign in with `imgurctl login`, which says what else there is")
+            }
+        }
+    }
+}
+
+fn finding(check: &str, result: Health, detail: impl Into<String>, mend: Option<&str>) -> Finding {
+    Finding { check: check.to_owned(), result, detail: detail.into(), mend: mend.map(str::to_owned) }
+}
+
+fn ok(check: &str, detail: impl Into<String>) -> Finding {
+    finding(check, Health::Ok, detail, None)
+}
+
+fn warn(check: &str, detail: impl Into<String>, mend: &str) -> Finding {
+    finding(check, Health::Warn, detail, Some(mend))
+}
+
+/// A sentence of another room, which ends with what to do.
+fn told(check: &str, result: Health, sentence: &str) -> Finding {
+    match sentence.split_once("; ") {
+        Some((detail, mend)) => finding(check, result, detail, Some(mend)),
+        None => finding(check, result, sentence, None),
+    }
+}
