@@ -1,5 +1,8 @@
 //! The grammar of the command line.
 
+mod man;
+mod permit;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,12 +10,15 @@ use std::{env, io};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use imgurd_proto::{Error, Flow};
 
+pub(crate) use man::ManArgs;
+pub(crate) use permit::{PermitCommand, Whom};
+
 use crate::failure::Failure;
-use crate::output::{Output, tell};
+use crate::output::tell;
 use crate::settings::Form;
 use crate::time::parse_duration;
 
@@ -169,6 +175,16 @@ pub(crate) enum Command {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Look for what is amiss on this machine, and say what to do about it
+    ///
+    /// A line for each thing: the service, the files, the session bus, the store, notifications, the browser, the
+    /// servers, the clock, each account. No token, secret or username is in it, so it can be pasted into a report; the
+    /// names that you gave your accounts are. The exit code is 1 where a check failed; a warning is no failure.
+    #[command(after_help = "Examples:\n  imgurctl doctor\n  \
+        imgurctl doctor --json | jq -r '.[] | select(.result != \"ok\") | .mend'")]
+    Doctor,
+    /// Write the manual pages, one for each command and three on the daemon
+    Man(ManArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  imgurctl completions bash > ~/.local/share/bash-completion/completions/imgurctl"
@@ -208,35 +224,15 @@ pub(crate) enum AccountCommand {
     /// Remove an account; its grant is set aside, and adding the account again brings it back
     Remove {
         /// The account
-        name: String,
+        #[arg(value_name = "NAME")]
+        account: String,
     },
     /// Make an account the default
     Default {
         /// The account
-        name: String,
+        #[arg(value_name = "NAME")]
+        account: String,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PermitCommand {
-    /// List what was decided, here or by answering a notification
-    List,
-    /// Let a program use an account without asking
-    #[command(after_help = "Example:\n  imgurctl permit allow org.example.App me")]
-    Allow(Whom),
-    /// Refuse an account to a program without asking
-    Deny(Whom),
-    /// Forget what was decided about a program and an account
-    Revoke(Whom),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Whom {
-    /// The program: its Flatpak's id, `snap.` and its snap's name, or its systemd unit; `unknown` for those without any
-    /// of these, `remote` for those on other machines
-    pub(crate) application: String,
-    /// The account; the default one where none is named
-    pub(crate) account: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -347,15 +343,10 @@ fn usage_failure(error: &clap::Error) -> Failure {
     Error::invalid(field, format!("{}; see `{} --help`", message.join(" "), command.join(" "))).into()
 }
 
-/// The script is small, and clap_complete panics on a closed pipe: print it in one piece.
-pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "imgurctl", &mut script);
-    Output::print_raw(&String::from_utf8_lossy(&script))
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Command, clap::Error> {

@@ -20,7 +20,9 @@ pub(crate) fn import(app: &App, account: Option<String>, replace: bool) -> Resul
         text: input::everything("the grant to import", "text")?,
         replace: replace.then_some(true),
     };
-    let account = app.call(&call)?.account;
+    let account = app
+        .call_patiently(&call, || "The grant is being tried by a refresh; wait a moment".to_owned())?
+        .account;
     conclude(app, &account, "Imported")
 }
 
@@ -55,6 +57,7 @@ pub(crate) fn logout(app: &App, account: Option<String>) -> Result<(), Failure> 
 }
 
 pub(crate) fn unlock(app: &App) -> Result<(), Failure> {
-    app.call(&UnlockStore::default())?;
+    let awaited = || "Answer the keyring's dialog, which may be behind other windows.".to_owned();
+    app.call_patiently(&UnlockStore::default(), awaited)?;
     app.output.done("The store is unlocked.")
 }

@@ -1,6 +1,5 @@
 //! A first configuration, and the file store's key.
 
-use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -15,6 +14,7 @@ use toml_edit::{DocumentMut, Item};
 use crate::app::App;
 use crate::cli::Store;
 use crate::failure::Failure;
+use crate::files::Files;
 use crate::output::Output;
 
 /// Bytes of the key, before they are written in base64.
@@ -37,38 +37,6 @@ pub(crate) fn init(app: &App, store: Option<Store>) -> Result<(), Failure> {
     }
     app.output.say(done.tell(&files));
     Ok(())
-}
-
-/// Where things belong (XDG Base Directory Specification).
-struct Files {
-    config: PathBuf,
-    key: PathBuf,
-    grants: PathBuf,
-}
-
-impl Files {
-    fn from_env() -> Result<Self, Failure> {
-        let config = base_directory("XDG_CONFIG_HOME", ".config")?;
-        let state = base_directory("XDG_STATE_HOME", ".local/state")?;
-        Ok(Self::below(&config, &state))
-    }
-
-    fn below(config_home: &Path, state_home: &Path) -> Self {
-        Self {
-            config: config_home.join("imgurd/config.toml"),
-            key: config_home.join("imgurd/key"),
-            grants: state_home.join("imgurd/grants.keyring"),
-        }
-    }
-}
-
-/// The specification has relative paths ignored.
-fn base_directory(name: &str, default: &str) -> Result<PathBuf, Failure> {
-    env::var_os(name)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| env::home_dir().map(|home| home.join(default)))
-        .ok_or_else(|| Failure::Other(format!("there is no home directory; set HOME or {name}")))
 }
 
 /// What was done, and what was found in place.
@@ -106,7 +74,7 @@ fn complete(files: &Files, asked: Option<Store>, text: &str) -> Result<Done, Fai
         Some(named) => named == name(Store::File) && asked.is_none_or(|asked| asked == Store::File),
         None => asked == Some(Store::File),
     };
-    let key = key_file(files, &config);
+    let key = files.key_file(&config);
     if !wants_file || key.exists() {
         return Err(Failure::Other(format!(
             "{} is there already and nothing was changed; edit it by hand, or go on with `imgurctl account add NAME`",
@@ -119,15 +87,6 @@ fn complete(files: &Files, asked: Option<Store>, text: &str) -> Result<Done, Fai
         config: if named.is_some() { Step::Kept } else { Step::KeptWithoutStore },
         key: Some((key, made)),
     })
-}
-
-/// The key's place, which the configuration may name; a relative one counts from its own directory.
-fn key_file(files: &Files, config: &DocumentMut) -> PathBuf {
-    let directory = files.config.parent().unwrap_or(Path::new("/"));
-    match config.get("key_file").and_then(Item::as_str) {
-        Some(path) if !path.is_empty() => directory.join(path),
-        _ => files.key.clone(),
-    }
 }
 
 /// 32 random bytes in base64 on one line, unless a key is there: grants may already be locked with it.

@@ -132,7 +132,7 @@ fn follow(mut keeper: Client, call: Login, events: Sender<Event>) {
 }
 
 /// Whether a browser can show itself. Without a display one in text mode would take the terminal over.
-fn has_display() -> bool {
+pub(crate) fn has_display() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter().any(is_set)
 }

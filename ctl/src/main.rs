@@ -3,13 +3,17 @@
 mod account;
 mod app;
 mod cli;
+mod completion;
+mod doctor;
 mod failure;
+mod files;
 mod grant;
 mod hidden;
 mod init;
 mod input;
 mod journal;
 mod login;
+mod man;
 mod output;
 mod permit;
 mod registration;
@@ -29,6 +33,7 @@ use crate::cli::{AccountCommand, Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
+    completion::answer_the_shell();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return cli::report(&error),
@@ -57,7 +62,9 @@ fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Status { account, watch: true } => watch::watch(app, account),
         Command::Permit(command) => permit::permit(app, command),
         Command::Journal { account, follow } => journal::journal(app, account, follow),
-        Command::Completions { shell } => cli::completions(shell),
+        Command::Doctor => doctor::doctor(app),
+        Command::Man(args) => man::man(app, &args.directory),
+        Command::Completions { shell } => completion::script(&shell.to_string()),
     }
 }
 
@@ -67,7 +74,7 @@ fn run_account(app: &App, command: AccountCommand) -> Result<(), Failure> {
         AccountCommand::List => account::list(app),
         AccountCommand::Show { account } => account::show(app, account.as_deref()),
         AccountCommand::Set { account, form } => account::set(app, account, &form),
-        AccountCommand::Remove { name } => account::remove(app, name),
-        AccountCommand::Default { name } => account::make_default(app, name),
+        AccountCommand::Remove { account } => account::remove(app, account),
+        AccountCommand::Default { account } => account::make_default(app, account),
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// Whether tables are coloured.
     pub(crate) color: bool,
+    /// Whether somebody is there who wonders what is awaited.
+    pub(crate) is_watched: bool,
     quiet: bool,
 }
 
@@ -28,6 +30,7 @@ impl Output {
                 Color::Never => false,
                 Color::Auto => io::stdout().is_terminal() && wants_color(),
             },
+            is_watched: !global.quiet && !global.json && io::stderr().is_terminal(),
             quiet: global.quiet,
         }
     }

@@ -7,7 +7,7 @@ use crate::cli::{TokenArgs, Wait};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::time::{milliseconds, now, relative, seconds};
-use crate::{account, input};
+use crate::{account, input, status};
 
 pub(crate) fn token(app: &App, args: TokenArgs) -> Result<(), Failure> {
     if args.header && app.output.json {
@@ -25,7 +25,7 @@ pub(crate) fn token(app: &App, args: TokenArgs) -> Result<(), Failure> {
         min_valid_s: args.min_valid.map(seconds),
         wait_ms: args.wait.wait.map(milliseconds),
     };
-    let token = app.call(&call)?.token;
+    let token = app.call_patiently(&call, || awaited(app, call.account.as_deref()))?.token;
     if args.header {
         let prefix = args.prefix.as_deref().unwrap_or("Bearer");
         return Output::print(&format!("Authorization: {prefix} {}", token.access_token.expose()));
@@ -39,13 +39,13 @@ pub(crate) fn reject(app: &App, account: Option<String>, wait: Wait) -> Result<(
         access_token: input::secret("the rejected token", "access_token")?,
         wait_ms: wait.wait.map(milliseconds),
     };
-    print(app, &app.call(&call)?.token)
+    print(app, &app.call_patiently(&call, || awaited(app, call.account.as_deref()))?.token)
 }
 
 /// Renews it for others to ask for: the token itself is not what was asked here, and stays unsaid.
 pub(crate) fn refresh(app: &App, account: Option<String>, wait: Wait) -> Result<(), Failure> {
     let call = Refresh { account, wait_ms: wait.wait.map(milliseconds) };
-    let token = app.call(&call)?.token;
+    let token = app.call_patiently(&call, || awaited(app, call.account.as_deref()))?.token;
     if app.output.json {
         return Output::print_json(&serde_json::json!({
             "account": token.account,
@@ -59,6 +59,13 @@ pub(crate) fn refresh(app: &App, account: Option<String>, wait: Wait) -> Result<
     };
     app.output.say(format!("Refreshed {}: the new token {expiry}.", token.account));
     Ok(())
+}
+
+/// What keeps a token waiting, by the account's own reason.
+fn awaited(app: &App, account: Option<&str>) -> String {
+    let account = app.account(account).ok();
+    let reason = account.as_ref().and_then(status::trouble);
+    reason.unwrap_or_else(|| "A token is on its way; wait a moment".to_owned())
 }
 
 fn print(app: &App, token: &Token) -> Result<(), Failure> {

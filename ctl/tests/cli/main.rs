@@ -7,6 +7,7 @@ mod grant;
 mod init;
 mod journal;
 mod login;
+mod man;
 mod status;
 mod terminal;
 mod token;

@@ -1,0 +1,25 @@
+//! What is decided about programs.
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PermitCommand {
+    /// List what was decided, here or by answering a notification
+    List,
+    /// Let a program use an account without asking
+    #[command(after_help = "Example:\n  imgurctl permit allow org.example.App me")]
+    Allow(Whom),
+    /// Refuse an account to a program without asking
+    Deny(Whom),
+    /// Forget what was decided about a program and an account
+    Revoke(Whom),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Whom {
+    /// The program: its Flatpak's id, `snap.` and its snap's name, or its systemd unit; `unknown` for those without any
+    /// of these, `remote` for those on other machines
+    pub(crate) application: String,
+    /// The account; the default one where none is named
+    pub(crate) account: Option<String>,
+}

@@ -1,0 +1,170 @@
+//! What is amiss on this machine, and what to do about it: a line for each thing that imgurd depends on.
+//!
+//! It is meant to be pasted into a report: no token, no secret, no username, and the home directory is `~`.
+
+mod accounts;
+mod bus;
+mod permissions;
+mod service;
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+use imgurd_proto::{Finding, Health, Probe};
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::files::Files;
+use crate::login;
+use crate::output::{Output, printable};
+
+pub(crate) fn doctor(app: &App) -> Result<(), Failure> {
+    let findings = findings(app);
+    if app.output.json {
+        Output::print_json(&findings)?;
+    } else {
+        let lines: Vec<_> = findings.iter().map(|finding| line(finding, app.output.color)).collect();
+        Output::print(&lines.join("\n"))?;
+    }
+    let failed = findings.iter().filter(|finding| finding.result == Health::Fail).count();
+    let total = findings.len();
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::Other(format!(
+        "{failed} of {total} checks failed; each line that says so ends with what to do"
+    )))
+}
+
+/// In the order in which one thing needs another.
+fn findings(app: &App) -> Vec<Finding> {
+    let daemon = reach(app);
+    let mut findings = vec![version(&daemon)];
+    findings.extend(service::look(daemon.is_ok()));
+    findings.extend(Files::from_env().into_iter().flat_map(|files| permissions::look(&files, app.socket())));
+    findings.extend(configuration());
+    match daemon {
+        Ok(_) => {
+            findings.extend(probe(app));
+            findings.extend(accounts::look(app.accounts(None)));
+        }
+        Err(_) => findings.extend(bus::look()),
+    }
+    findings.push(browser());
+    findings.into_iter().map(without_home).collect()
+}
+
+/// The daemon's version, if there is a daemon.
+fn reach(app: &App) -> Result<String, Failure> {
+    Ok(app.connect()?.info()?.version)
+}
+
+fn version(daemon: &Result<String, Failure>) -> Finding {
+    const CHECK: &str = "daemon";
+    const OWN: &str = env!("CARGO_PKG_VERSION");
+    match daemon {
+        Ok(version) if version == OWN => {
+            ok(CHECK, format!("imgurd {version} answers, and imgurctl is as new"))
+        }
+        Ok(version) => warn(
+            CHECK,
+            format!("imgurd {version} answers, and imgurctl is {OWN}"),
+            "restart imgurd with `systemctl --user restart imgurd`, and install both anew if that does not help",
+        ),
+        Err(failure) => told(CHECK, Health::Fail, &failure.to_string()),
+    }
+}
+
+/// What the daemon sees from where it is.
+fn probe(app: &App) -> Vec<Finding> {
+    match app.call_patiently(&Probe::default(), || "Waiting for the accounts' servers to answer".to_owned()) {
+        Ok(reply) => reply.findings,
+        Err(error) => vec![told("probe", Health::Warn, &Failure::from(error).to_string())],
+    }
+}
+
+/// What the daemon would say of the configuration if it read it now. It is asked, since it alone knows; where it is not
+/// at hand, nothing is found.
+fn configuration() -> Option<Finding> {
+    const CHECK: &str = "configuration";
+    let beside = env::current_exe().ok()?.with_file_name("imgurd");
+    let program = if beside.is_file() { beside } else { "imgurd".into() };
+    let checked = Command::new(program).arg("--check").output().ok()?;
+    if checked.status.success() {
+        return Some(ok(CHECK, "imgurd understands its configuration"));
+    }
+    let said = String::from_utf8_lossy(&checked.stderr);
+    let said = said.trim().trim_start_matches("Error: ").lines().next().unwrap_or_default();
+    Some(told(CHECK, Health::Fail, said))
+}
+
+/// What `imgurctl login` would open.
+fn browser() -> Finding {
+    const CHECK: &str = "login";
+    if login::has_display() && webbrowser::Browser::is_available() {
+        return ok(CHECK, "`imgurctl login` finds a browser here");
+    }
+    warn(
+        CHECK,
+        "`imgurctl login` finds no display or no browser here",
+        "sign in with `imgurctl login --paste`, with a browser on any machine",
+    )
+}
+
+fn finding(check: &str, result: Health, detail: impl Into<String>, mend: Option<String>) -> Finding {
+    Finding { check: check.to_owned(), result, detail: detail.into(), mend }
+}
+
+fn ok(check: &str, detail: impl Into<String>) -> Finding {
+    finding(check, Health::Ok, detail, None)
+}
+
+fn warn(check: &str, detail: impl Into<String>, mend: impl Into<String>) -> Finding {
+    finding(check, Health::Warn, detail, Some(mend.into()))
+}
+
+fn fail(check: &str, detail: impl Into<String>, mend: impl Into<String>) -> Finding {
+    finding(check, Health::Fail, detail, Some(mend.into()))
+}
+
+/// A sentence that ends with what to do, as all of the daemon's do.
+fn told(check: &str, result: Health, sentence: &str) -> Finding {
+    match sentence.split_once("; ") {
+        Some((detail, mend)) => finding(check, result, detail, Some(mend.to_owned())),
+        None => finding(check, result, sentence, None),
+    }
+}
+
+fn line(finding: &Finding, color: bool) -> String {
+    let Finding { check, result, detail, mend } = finding;
+    let (word, hue) = match result {
+        Health::Ok => ("ok  ", 32),
+        Health::Warn => ("warn", 33),
+        Health::Fail => ("fail", 31),
+    };
+    let word = if color { format!("\x1b[{hue}m{word}\x1b[0m") } else { word.to_owned() };
+    let mend = mend.as_deref().map(|mend| format!("; {mend}")).unwrap_or_default();
+    format!("{word}  {}", printable(&format!("{check}: {detail}{mend}")))
+}
+
+/// The name of a home directory is mostly that of a person.
+fn without_home(finding: Finding) -> Finding {
+    let home = env::home_dir().filter(|home| home.parent().is_some());
+    let Some(home) = home.as_deref().and_then(Path::to_str) else { return finding };
+    let short = |text: String| text.replace(&format!("{home}/"), "~/");
+    Finding { detail: short(finding.detail), mend: finding.mend.map(short), ..finding }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_it_is_and_what_to_do() {
+        let finding = told("store", Health::Fail, "The keyring is locked; run `imgurctl unlock`");
+        assert_eq!(finding.mend.as_deref(), Some("run `imgurctl unlock`"));
+        assert_eq!(line(&finding, false), "fail  store: The keyring is locked; run `imgurctl unlock`");
+        assert_eq!(line(&ok("bus", "It\u{1b}[2J answers"), true), "\x1b[32mok  \x1b[0m  bus: It [2J answers");
+    }
+}

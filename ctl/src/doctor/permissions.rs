@@ -1,0 +1,94 @@
+//! Whose files are, and who else gets at them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use imgurd_proto::Finding;
+use rustix::process::getuid;
+use toml_edit::{DocumentMut, Item};
+
+use super::{fail, ok, warn};
+use crate::files::Files;
+
+const CHECK: &str = "files";
+
+/// Who may not so much as read: others, and the group.
+const OURS_ALONE: u32 = 0o077;
+/// Who may read, and not write.
+const OURS_TO_WRITE: u32 = 0o022;
+
+pub(super) fn look(files: &Files, socket: &Path) -> Vec<Finding> {
+    let key = key(files);
+    let places: BTreeMap<_, _> = places(files, &key, socket).into_iter().collect();
+    let mut found: Vec<_> = places
+        .into_iter()
+        .filter_map(|(path, forbidden)| of(&path, forbidden))
+        .chain(missing_key(files, &key))
+        .collect();
+    if found.is_empty() {
+        found.push(ok(CHECK, "Settings, grants and sockets are yours alone"));
+    }
+    found
+}
+
+/// Where the configuration says that the key is. One that is not understood is another check's.
+fn key(files: &Files) -> Option<PathBuf> {
+    let config: DocumentMut = fs::read_to_string(&files.config).ok()?.parse().ok()?;
+    let wants_one = config.get("store").and_then(Item::as_str) == Some("file");
+    wants_one.then(|| files.key_file(&config))
+}
+
+/// What there may be, and the permissions that nobody else may have.
+fn places(files: &Files, key: &Option<PathBuf>, socket: &Path) -> Vec<(PathBuf, u32)> {
+    let mut places = vec![(files.config.clone(), OURS_TO_WRITE)];
+    places.extend(files.config.parent().map(|directory| (directory.to_owned(), OURS_TO_WRITE)));
+    places.extend(key.clone().map(|key| (key, OURS_ALONE)));
+    places.push((socket.to_owned(), OURS_ALONE));
+    for file in [&files.grants, socket] {
+        // A socket that is named on purpose may lie among what is none of ours.
+        let Some(directory) = file.parent().filter(|directory| directory.ends_with("imgurd")) else {
+            continue;
+        };
+        places.push((directory.to_owned(), OURS_ALONE));
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        places.extend(entries.map(|entry| (entry.path(), OURS_ALONE)));
+    }
+    places
+}
+
+/// What is wrong with it; nothing where it is not there.
+fn of(path: &Path, forbidden: u32) -> Option<Finding> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    // A link's own mode means nothing, and config.toml may well be one.
+    let metadata = if metadata.is_symlink() { fs::metadata(path).ok()? } else { metadata };
+    let shown = path.display();
+    if metadata.uid() != getuid().as_raw() {
+        let detail = format!("{shown} belongs to somebody else");
+        return Some(fail(CHECK, detail, "take it away, or `chown` it"));
+    }
+    let bits = permissions(&metadata) & forbidden;
+    (bits != 0).then(|| {
+        let (may, remedy) = if forbidden == OURS_ALONE { ("get at", "go-rwx") } else { ("write", "go-w") };
+        fail(CHECK, format!("Others may {may} {shown}"), format!("run `chmod {remedy} {shown}`"))
+    })
+}
+
+fn permissions(metadata: &Metadata) -> u32 {
+    metadata.mode() & 0o777
+}
+
+fn missing_key(files: &Files, key: &Option<PathBuf>) -> Option<Finding> {
+    let key = key.as_deref()?;
+    let is_missing = fs::symlink_metadata(key).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    (is_missing && files.grants.exists()).then(|| {
+        let detail = format!("The key that opens your grants is not at {}", key.display());
+        warn(
+            CHECK,
+            detail,
+            "bring it back from where you keep a copy, unless the service is given it as a credential",
+        )
+    })
+}

@@ -1,0 +1,154 @@
+//! The manual: a page for each command, and those on the daemon, its configuration and its interface.
+
+mod interface;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::Path;
+
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+use imgurd_proto::INTERFACE_TEXT;
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Those that are written by hand, by name and section.
+const PAGES: [(&str, &str, &str); 3] = [
+    ("imgurd", "1", include_str!("../man/imgurd.1.in")),
+    ("imgurd-config", "5", include_str!("../man/imgurd-config.5.in")),
+    ("org.imgurd.Keeper1", "7", include_str!("../man/org.imgurd.Keeper1.7.in")),
+];
+
+/// Around what the grammar says of `imgurctl` as a whole, and of one of its commands.
+const CLIENT: &str = include_str!("../man/imgurctl.1.in");
+const COMMAND: &str = include_str!("../man/command.1.in");
+
+/// A page of the manual.
+struct Page {
+    name: String,
+    section: &'static str,
+    text: String,
+}
+
+pub(crate) fn man(app: &App, directory: &Path) -> Result<(), Failure> {
+    let mut written = Vec::new();
+    for page in pages() {
+        let directory = directory.join(format!("man{}", page.section));
+        let file = directory.join(format!("{}.{}", page.name, page.section));
+        fs::create_dir_all(&directory).and_then(|()| fs::write(&file, &page.text)).map_err(|error| {
+            Failure::Other(format!("cannot write {}: {error}; see its permissions", file.display()))
+        })?;
+        written.push(file);
+    }
+    if app.output.json {
+        return Output::print_json(&json!({ "pages": written }));
+    }
+    app.output.say(format!(
+        "Wrote {} pages; `man -M {} imgurctl` shows the first.",
+        written.len(),
+        directory.display()
+    ));
+    Ok(())
+}
+
+fn pages() -> Vec<Page> {
+    let mut grammar = Cli::command().disable_help_subcommand(true);
+    grammar.build();
+    let mut pages = Vec::new();
+    add_command(&grammar, &[], &mut pages);
+    pages.extend(PAGES.map(|(name, section, template)| Page {
+        name: name.to_owned(),
+        section,
+        text: fill(template),
+    }));
+    pages
+}
+
+/// What the templates of hand-written pages leave open.
+fn fill(template: &str) -> String {
+    let interface = interface::Entries::of(INTERFACE_TEXT);
+    template
+        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+        .replace("@METHODS@", &interface.methods)
+        .replace("@TYPES@", &interface.types)
+        .replace("@ERRORS@", &interface.errors)
+}
+
+/// The page of `command` and those of the commands below it. `path` names those above.
+fn add_command(command: &Command, path: &[&str], pages: &mut Vec<Page>) {
+    let path: Vec<_> = path.iter().copied().chain([command.get_name()]).collect();
+    let name = path.join("-");
+    let template = if path.len() == 1 { CLIENT } else { COMMAND };
+    let text = template
+        .replace("@COMMAND@", &grammar(command, &name))
+        .replace("@EXAMPLES@", &examples(command))
+        .replace("@SEE_ALSO@", &see_also(command, &path));
+    pages.push(Page { name, section: "1", text: lines(&text) });
+    for below in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        add_command(below, &path, pages);
+    }
+}
+
+/// From the title to the options, as the grammar of the command line has them.
+fn grammar(command: &Command, name: &str) -> String {
+    let man = Man::new(command.clone())
+        .title(name.to_uppercase())
+        .source(concat!("imgurd ", env!("CARGO_PKG_VERSION")))
+        .manual("imgurd manual");
+    let mut page = Vec::new();
+    let rendered = man
+        .render_title(&mut page)
+        .and_then(|()| man.render_name_section(&mut page))
+        .and_then(|()| man.render_synopsis_section(&mut page))
+        .and_then(|()| man.render_description_section(&mut page))
+        .and_then(|()| man.render_options_section(&mut page))
+        .and_then(|()| match command.has_subcommands() {
+            true => man.render_subcommands_section(&mut page),
+            false => Ok(()),
+        });
+    debug_assert!(rendered.is_ok(), "a vector takes all that is written to it");
+    String::from_utf8_lossy(&page).into_owned()
+}
+
+/// The examples of `--help`, which stand there below a line that says so.
+fn examples(command: &Command) -> String {
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let Some((_, examples)) = after.split_once(":\n").filter(|(title, _)| title.starts_with("Example"))
+    else {
+        return String::new();
+    };
+    let lines: Vec<_> = examples.lines().map(|line| literal(line.trim())).collect();
+    format!(".SH EXAMPLES\n.EX\n{}\n.EE", lines.join("\n"))
+}
+
+/// The command above, and those beside it.
+fn see_also(command: &Command, path: &[&str]) -> String {
+    let above = path[..path.len() - 1].join("-");
+    let mut pages = vec![(above, "1")];
+    if path.len() > 2 {
+        pages.insert(0, ("imgurctl".to_owned(), "1"));
+    }
+    pages.push(match command.get_name() {
+        "account" | "add" | "set" | "init" | "permit" => ("imgurd-config".to_owned(), "5"),
+        _ => ("imgurd".to_owned(), "1"),
+    });
+    let lines = pages.iter().map(|(name, section)| format!(".BR {} ({section})", literal(name)));
+    lines.collect::<Vec<_>>().join(",\n")
+}
+
+/// Text that roff leaves as it is (groff_char(7)): a hyphen that is one of a program's, and a line that commands nothing.
+fn literal(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    if text.starts_with('.') { format!("\\&{text}") } else { text }
+}
+
+/// Without the lines that are empty where a template had nothing to fill in.
+fn lines(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.flat_map(|line| [line, "\n"]).collect()
+}

@@ -1,0 +1,96 @@
+//! The interface's own text as entries of a manual page, so that none is missing there.
+
+use super::literal;
+
+/// What the text says of the interface, by kind.
+#[derive(Default)]
+pub(super) struct Entries {
+    pub(super) methods: String,
+    pub(super) types: String,
+    pub(super) errors: String,
+}
+
+impl Entries {
+    /// Reads a description in Varlink's own language (<https://varlink.org/Interface-Definition>): a definition begins
+    /// with its kind and ends where its brackets do, and the comment right above it is about it.
+    pub(super) fn of(text: &str) -> Self {
+        let mut entries = Self::default();
+        let (mut comment, mut definition) = (Vec::new(), String::new());
+        for line in text.lines() {
+            if !definition.is_empty() {
+                definition += &format!(" {}", line.trim());
+            } else if let Some(about) = line.strip_prefix('#') {
+                comment.push(about.strip_prefix(' ').unwrap_or(about));
+                continue;
+            } else {
+                definition.push_str(line);
+            }
+            let is_open = definition.matches('(').count() > definition.matches(')').count();
+            // A function's answer may begin on a line of its own, but a bracket that is open says so.
+            if !is_open {
+                entries.add(&definition, &comment);
+                comment.clear();
+                definition.clear();
+            }
+        }
+        entries
+    }
+
+    fn add(&mut self, definition: &str, comment: &[&str]) {
+        let (kind, rest) = definition.split_once(' ').unwrap_or_default();
+        let entries = match kind {
+            "method" => &mut self.methods,
+            "type" => &mut self.types,
+            "error" => &mut self.errors,
+            _ => return,
+        };
+        let rest = rest.replace("( ", "(").replace(" )", ")");
+        *entries += &format!(".TP\n.B {}\n{}\n", literal(&rest), about(comment));
+    }
+}
+
+/// Sentences; what is set in columns, each with a name before it, becomes a list.
+fn about(comment: &[&str]) -> String {
+    let mut text = String::new();
+    let mut in_list = false;
+    for line in comment {
+        let column = line.strip_prefix("  ").and_then(|line| line.split_once("  "));
+        if column.is_some() != in_list {
+            in_list = column.is_some();
+            text += if in_list { ".RS\n" } else { ".RE\n" };
+        }
+        text += &match column {
+            Some((name, about)) => format!(".TP\n.B {}\n{}\n", literal(name), literal(about.trim())),
+            None => format!("{}\n", literal(line)),
+        };
+    }
+    if in_list {
+        text += ".RE\n";
+    }
+    text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_keeps_what_is_said_right_above_it() {
+        let entries = Entries::of(
+            "# Of all.\ninterface a.b\n\n# Of nothing.\n\n# Gives one.\nmethod One(a: ?int) -> (\n  b: int,\n  \
+             c: []string\n)\nmethod Two() -> ()\n\n# Is it.\nerror Bad (why: string)\n",
+        );
+        assert_eq!(
+            entries.methods,
+            ".TP\n.B One(a: ?int) \\-> (b: int, c: []string)\nGives one.\n.TP\n.B Two() \\-> ()\n\n"
+        );
+        assert_eq!(entries.errors, ".TP\n.B Bad (why: string)\nIs it.\n");
+        assert_eq!(entries.types, "");
+    }
+
+    #[test]
+    fn what_stands_in_columns_becomes_a_list() {
+        let text = about(&["What it is.", "  one    the first", "  two    the second-best"]);
+        assert_eq!(text, "What it is.\n.RS\n.TP\n.B one\nthe first\n.TP\n.B two\nthe second\\-best\n.RE");
+    }
+}
