@@ -1,24 +1,21 @@
 //! The grammar of the command line.
 
 mod man;
+mod mistake;
 mod permit;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
-use std::{env, io};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use imgurd_proto::{Error, Flow};
+use imgurd_proto::Flow;
 
 pub(crate) use man::ManArgs;
+pub(crate) use mistake::report;
 pub(crate) use permit::{PermitCommand, Whom};
 
-use crate::failure::Failure;
-use crate::output::tell;
 use crate::settings::Form;
 use crate::time::parse_duration;
 
@@ -29,8 +26,10 @@ Examples:
   imgurctl login me                           sign in
   imgurctl token --header | curl -H @- https://api.imgur.com/3/account/me
   imgurctl status --watch                     see how the tokens are
+  imgurctl doctor                             find out why something does not work
 
-ACCOUNT is optional everywhere: without it the default account is meant.
+ACCOUNT is optional everywhere: without it the default account is meant. A grant is what signing in gives: the right to
+get tokens, which imgurd keeps.
 
 Exit codes:
   0 done                      5 access denied              9 misconfigured
@@ -40,6 +39,20 @@ Exit codes:
   4 consent needed
 
 An error is one line on standard error that says what to do; with --json it is one JSON object there.";
+
+const STATUS_AFTER_HELP: &str = "\
+Example:
+  imgurctl status --watch --json | while read -r account; do …; done
+
+States:
+  empty              nobody has signed in yet
+  fresh              a token is at hand
+  refreshing         a new token is on its way
+  stale              not fresh, and nothing is scheduled: auto-refresh is off
+  waiting            the last try failed for a passing reason; the next one is scheduled
+  consent_needed     the server has refused the grant, and again when asked again: sign in
+  misconfigured      the server refused the client or a setting
+  store_unavailable  there is a grant, but its store cannot be read";
 
 /// Hands out Imgur access tokens that imgurd keeps fresh, and manages the accounts they belong to.
 #[derive(Debug, Parser)]
@@ -96,6 +109,10 @@ pub(crate) enum Store {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a first config.toml and, for the file store, its key; never over existing ones
+    ///
+    /// Without a configuration the defaults hold, and grants rest in the desktop's keyring. So this is needed where there
+    /// is none, as on a server.
+    #[command(after_help = "Example:\n  imgurctl init --store file")]
     Init {
         /// Where grants rest [default: secret-service]
         #[arg(long)]
@@ -118,7 +135,7 @@ pub(crate) enum Command {
         #[arg(long)]
         replace: bool,
     },
-    /// Bring back the grant that a login or an import displaced
+    /// Bring back the grant that a login or an import displaced, within 30 days
     Restore {
         /// The account; the default one where none is named
         account: Option<String>,
@@ -133,21 +150,25 @@ pub(crate) enum Command {
         #[command(flatten)]
         wait: Wait,
     },
-    /// Get a new token whatever the clock says
+    /// Get a new token now, even if the one at hand still works; `imgurctl token` prints it
+    #[command(after_help = "Example:\n  imgurctl refresh me && imgurctl token me")]
     Refresh {
         /// The account; the default one where none is named
         account: Option<String>,
         #[command(flatten)]
         wait: Wait,
     },
-    /// Forget the account's grants; its settings stay
+    /// Forget the account's grants, so that it takes a new sign-in to get tokens; its settings stay
+    ///
+    /// The server is not told. To take the access back there, see https://imgur.com/account/settings/apps.
     Logout {
         /// The account; the default one where none is named
         account: Option<String>,
     },
-    /// Refresh tokens before they expire with no one asking, or only on demand
+    /// Choose whether tokens are refreshed before they expire, or only when a program asks for one
+    #[command(after_help = "Example:\n  imgurctl auto-refresh off me")]
     AutoRefresh {
-        /// Whether it is refreshed with no one asking
+        /// `on`: before they expire; `off`: when a program asks
         switch: Switch,
         /// The account; the default one where none is named
         account: Option<String>,
@@ -155,7 +176,7 @@ pub(crate) enum Command {
     /// Ask for the store to be unlocked, which may raise the keyring's own prompt
     Unlock,
     /// Show how the accounts are
-    #[command(after_help = "Example:\n  imgurctl status --watch --json | while read -r account; do …; done")]
+    #[command(after_help = STATUS_AFTER_HELP)]
     Status {
         /// The account; the default one where none is named
         account: Option<String>,
@@ -190,7 +211,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  imgurctl completions bash > ~/.local/share/bash-completion/completions/imgurctl"
     )]
     Completions {
-        /// The shell
+        /// The shell that runs it
         shell: Shell,
     },
 }
@@ -198,6 +219,10 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
     /// Add an account; on a terminal it asks for what is missing
+    ///
+    /// Imgur gives tokens to registered applications. Register yours at https://api.imgur.com/oauth2/addclient, with the
+    /// callback URL http://127.0.0.1:8917/callback; that page shows the client ID and the secret. On a terminal you are
+    /// led through it. Then sign in with `imgurctl login`.
     #[command(after_help = "Examples:\n  imgurctl account add me\n  \
         pass imgur/secret | imgurctl account add me --client-id 0123456789abcde --client-secret-stdin")]
     Add {
@@ -215,6 +240,8 @@ pub(crate) enum AccountCommand {
         account: Option<String>,
     },
     /// Change settings; what is not given stays, an empty value returns to the default
+    #[command(after_help = "Examples:\n  imgurctl account set me --auto-refresh false\n  \
+        pass imgur/secret | imgurctl account set me --client-secret-stdin")]
     Set {
         /// The account; the default one where none is named
         account: Option<String>,
@@ -309,44 +336,11 @@ fn account_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Prints help on request; a mistake becomes one line, as every error does.
-pub(crate) fn report(error: &clap::Error) -> ExitCode {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp
-            | ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
-        return match error.print() {
-            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
-            _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
-        };
-    }
-    let failure = usage_failure(error);
-    if env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json") {
-        tell(&failure.json());
-    } else {
-        tell(&format!("imgurctl: {failure}"));
-    }
-    failure.exit_code().into()
-}
-
-/// clap spreads an error over paragraphs: what is wrong, perhaps a tip, the usage. The first ones make the line.
-fn usage_failure(error: &clap::Error) -> Failure {
-    let text = error.render().to_string();
-    let (message, usage) = text.split_once("\n\nUsage: ").unwrap_or((&text, "imgurctl"));
-    let message = message.split("\n\nFor more information").next().unwrap_or(message);
-    let message: Vec<_> = message.trim_start_matches("error: ").split_whitespace().collect();
-    let command: Vec<_> =
-        usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
-    let field = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-    Error::invalid(field, format!("{}; see `{} --help`", message.join(" "), command.join(" "))).into()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
+    use super::mistake::usage_failure;
     use super::*;
 
     fn parse(line: &str) -> Result<Command, clap::Error> {

@@ -115,15 +115,18 @@ fn grammar(command: &Command, name: &str) -> String {
     String::from_utf8_lossy(&page).into_owned()
 }
 
-/// The examples of `--help`, which stand there below a line that says so.
+/// What `--help` has at its end: blocks with a line before each that says what it is, as `Example:` does.
 fn examples(command: &Command) -> String {
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let Some((_, examples)) = after.split_once(":\n").filter(|(title, _)| title.starts_with("Example"))
-    else {
-        return String::new();
-    };
-    let lines: Vec<_> = examples.lines().map(|line| literal(line.trim())).collect();
-    format!(".SH EXAMPLES\n.EX\n{}\n.EE", lines.join("\n"))
+    let blocks = after.split("\n\n").filter_map(|block| block.split_once(":\n"));
+    blocks
+        .map(|(title, text)| {
+            let title =
+                if title.starts_with("Example") { "EXAMPLES".to_owned() } else { title.to_uppercase() };
+            let lines: Vec<_> = text.lines().map(|line| literal(line.trim())).collect();
+            format!(".SH {title}\n.EX\n{}\n.EE\n", lines.join("\n"))
+        })
+        .collect()
 }
 
 /// The command above, and those beside it.

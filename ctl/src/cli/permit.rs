@@ -10,8 +10,10 @@ pub(crate) enum PermitCommand {
     #[command(after_help = "Example:\n  imgurctl permit allow org.example.App me")]
     Allow(Whom),
     /// Refuse an account to a program without asking
+    #[command(after_help = "Example:\n  imgurctl permit deny org.example.App me")]
     Deny(Whom),
-    /// Forget what was decided about a program and an account
+    /// Forget what was decided about a program and an account, so that it is asked about again
+    #[command(after_help = "Example:\n  imgurctl permit revoke org.example.App me")]
     Revoke(Whom),
 }
 

@@ -1,0 +1,44 @@
+//! A command line that is none.
+
+use std::process::ExitCode;
+use std::{env, io};
+
+use clap::error::{ContextKind, ErrorKind};
+use imgurd_proto::Error;
+
+use crate::failure::Failure;
+use crate::output::tell;
+
+/// Prints help on request; a mistake becomes one line, as every error does.
+pub(crate) fn report(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return match error.print() {
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+            _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
+        };
+    }
+    let failure = usage_failure(error);
+    if env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json") {
+        tell(&failure.json());
+    } else {
+        tell(&format!("imgurctl: {failure}"));
+    }
+    failure.exit_code().into()
+}
+
+/// clap spreads an error over paragraphs: what is wrong, perhaps a tip, the usage. The first ones make the line.
+pub(super) fn usage_failure(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let (message, usage) = text.split_once("\n\nUsage: ").unwrap_or((&text, "imgurctl"));
+    let message = message.split("\n\nFor more information").next().unwrap_or(message);
+    let message: Vec<_> = message.trim_start_matches("error: ").split_whitespace().collect();
+    let command: Vec<_> =
+        usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+    let field = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    Error::invalid(field, format!("{}; see `{} --help`", message.join(" "), command.join(" "))).into()
+}
