@@ -2,8 +2,10 @@
 
 mod account;
 mod daemon;
+mod doctor;
 mod failure;
 mod grant;
+mod help;
 mod init;
 mod journal;
 mod login;
@@ -11,3 +13,4 @@ mod man;
 mod status;
 mod terminal;
 mod token;
+mod waiting;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::Child;
+use std::process::{Child, Command};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -12,13 +12,13 @@ use serde_json::json;
 use crate::daemon::{FakeDaemon, account, account_with, token};
 
 /// A terminal, and the person in front of it.
-struct Terminal {
+pub(crate) struct Terminal {
     person: File,
     program: File,
 }
 
 impl Terminal {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&person).expect("granted");
         unlockpt(&person).expect("unlocked");
@@ -27,13 +27,20 @@ impl Terminal {
         Self { person: person.into(), program: program.into() }
     }
 
-    fn run(&self, daemon: &FakeDaemon, args: &[&str]) -> Child {
+    /// A command whose three streams it is.
+    pub(crate) fn command(&self, daemon: &FakeDaemon, args: &[&str]) -> Command {
         let end = || self.program.try_clone().expect("clones");
-        daemon.home.command(args).stdin(end()).stdout(end()).stderr(end()).spawn().expect("runs")
+        let mut command = daemon.home.command(args);
+        command.stdin(end()).stdout(end()).stderr(end());
+        command
+    }
+
+    pub(crate) fn run(&self, daemon: &FakeDaemon, args: &[&str]) -> Child {
+        self.command(daemon, args).spawn().expect("runs")
     }
 
     /// Reads up to `word`, which the program says some time.
-    fn see(&mut self, word: &str) -> String {
+    pub(crate) fn see(&mut self, word: &str) -> String {
         let (mut seen, mut byte) = (Vec::new(), [0]);
         while !seen.ends_with(word.as_bytes()) {
             self.person.read_exact(&mut byte).expect("output");

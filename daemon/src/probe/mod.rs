@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use imgurd_proto::dbus::BUS_NAME;
 use imgurd_proto::{Finding, Health};
+use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
 use crate::bus::Bus;
@@ -48,37 +49,12 @@ impl Probe {
     }
 
     async fn bus(&self) -> Finding {
-        const CHECK: &str = "bus";
         let Some(bus) = &self.bus else {
-            return warn(CHECK, "imgurd stays off D-Bus, as --no-dbus says", "use its socket");
+            return warn("bus", "imgurd stays off D-Bus, as --no-dbus says", "use its socket");
         };
-        let connection = match bus.connection().await {
-            Ok(connection) => connection,
-            Err(reason) => {
-                let detail = format!("There is no session bus ({reason})");
-                let mend = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right; \
-                            programs may use the socket meanwhile";
-                return warn(CHECK, detail, mend);
-            }
-        };
-        let owner = async { DBusProxy::new(&connection).await?.get_name_owner(BUS_NAME.try_into()?).await };
-        let owner: zbus::Result<_> = owner.await.map_err(Into::into);
-        match (owner, connection.unique_name()) {
-            (Ok(owner), Some(own)) if owner.as_str() == own.as_str() => {
-                ok(CHECK, format!("The session bus answers, and programs find {BUS_NAME} there"))
-            }
-            (Ok(_), _) => {
-                let detail = format!("Another program has the name {BUS_NAME} on the session bus");
-                warn(
-                    CHECK,
-                    detail,
-                    "end the other imgurd; `busctl --user status org.imgurd.Keeper1` shows it",
-                )
-            }
-            (Err(error), _) => {
-                let detail = format!("Nobody has the name {BUS_NAME} on the session bus ({error})");
-                warn(CHECK, detail, "restart imgurd with `systemctl --user restart imgurd`")
-            }
+        match bus.connection().await {
+            Ok(connection) => name(&connection).await,
+            Err(reason) => no_bus(&reason),
         }
     }
 
@@ -139,6 +115,34 @@ impl Probe {
             }
         }
     }
+}
+
+/// Who has our name on the bus.
+async fn name(connection: &Connection) -> Finding {
+    const CHECK: &str = "bus";
+    let owner = async { DBusProxy::new(connection).await?.get_name_owner(BUS_NAME.try_into()?).await };
+    let owner: zbus::Result<_> = owner.await.map_err(Into::into);
+    match (owner, connection.unique_name()) {
+        (Ok(owner), Some(own)) if owner.as_str() == own.as_str() => {
+            ok(CHECK, format!("The session bus answers, and programs find {BUS_NAME} there"))
+        }
+        (Ok(_), _) => {
+            let detail = format!("Another program has the name {BUS_NAME} on the session bus");
+            let mend = format!("end the other imgurd; `busctl --user status {BUS_NAME}` shows it");
+            warn(CHECK, detail, &mend)
+        }
+        (Err(error), _) if connection.is_closed() => no_bus(&error.to_string()),
+        (Err(error), _) => {
+            let detail = format!("Nobody has the name {BUS_NAME} on the session bus ({error})");
+            warn(CHECK, detail, "restart imgurd with `systemctl --user restart imgurd`")
+        }
+    }
+}
+
+fn no_bus(reason: &str) -> Finding {
+    let mend = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right; programs may use the \
+                socket meanwhile";
+    warn("bus", format!("There is no session bus ({reason})"), mend)
 }
 
 fn finding(check: &str, result: Health, detail: impl Into<String>, mend: Option<&str>) -> Finding {

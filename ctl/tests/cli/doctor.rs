@@ -1,0 +1,76 @@
+//! What the doctor makes of a daemon that is another than it should be.
+
+use serde_json::{Value, json};
+
+use crate::daemon::{FakeDaemon, account_with, only_line};
+
+/// A daemon of this version, with an account that has been changed like this.
+fn daemon(version: &'static str, changes: Value) -> FakeDaemon {
+    FakeDaemon::start(move |call| match call.method.as_str() {
+        "GetInfo" => call
+            .reply(&json!({ "vendor": "imgurd", "product": "imgurd", "version": version, "url": "",
+            "interfaces": [] })),
+        "Probe" => call.reply(&json!({ "findings": [] })),
+        _ => call.reply(&json!({ "accounts": [account_with("me", &changes)] })),
+    })
+}
+
+fn finding(daemon: &FakeDaemon, check: &str) -> (Value, i32) {
+    let ran = daemon.home.run(&["doctor", "--json"]);
+    let all: Vec<Value> = serde_json::from_str(only_line(&ran.stdout)).expect("JSON");
+    let found = all.into_iter().find(|finding| finding["check"] == check);
+    (found.unwrap_or_else(|| panic!("no {check}: {}", ran.stdout)), ran.code)
+}
+
+#[test]
+fn another_version_is_named_with_both() {
+    let (found, _) = finding(&daemon("0.0.1", json!({})), "daemon");
+    assert_eq!(found["result"], "warn");
+    let detail = found["detail"].as_str().expect("text");
+    assert!(detail.contains("0.0.1") && detail.contains(env!("CARGO_PKG_VERSION")), "{detail}");
+    assert!(found["mend"].as_str().expect("text").contains("systemctl --user restart imgurd"));
+    let (found, _) = finding(&daemon(env!("CARGO_PKG_VERSION"), json!({})), "daemon");
+    assert_eq!(found["result"], "ok");
+}
+
+#[test]
+fn an_older_daemon_that_cannot_look_is_to_be_restarted() {
+    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
+        "GetInfo" => call.reply(&json!({ "vendor": "", "product": "", "version": "0.0.1", "url": "",
+            "interfaces": [] })),
+        _ => call.refuse_as("org.varlink.service.MethodNotFound", &json!({ "method": call.method })),
+    });
+    let (found, _) = finding(&daemon, "probe");
+    assert_eq!(found["result"], "warn");
+    assert!(found["mend"].as_str().expect("text").contains("systemctl --user restart imgurd"), "{found}");
+}
+
+#[test]
+fn an_account_that_gets_no_token_fails_with_its_own_reason_and_no_username() {
+    for (state, result) in [
+        ("consent_needed", "fail"),
+        ("misconfigured", "fail"),
+        ("store_unavailable", "fail"),
+        ("waiting", "warn"),
+        ("stale", "warn"),
+        ("refreshing", "ok"),
+    ] {
+        let daemon = daemon("1", json!({ "state": state, "reason": "It is so; do this" }));
+        let (found, code) = finding(&daemon, "account");
+        assert_eq!(found["result"], result, "{state}");
+        if result != "ok" {
+            assert_eq!((&found["detail"], &found["mend"]), (&json!("me: It is so"), &json!("do this")));
+        }
+        assert!(result != "fail" || code == 1);
+        assert!(!found.to_string().contains("alice"));
+    }
+}
+
+#[test]
+fn a_clock_that_is_behind_is_named_once_and_not_blamed_on_the_account() {
+    let reason = "This machine's clock is about 3 hours behind the server's; set it right";
+    let daemon = daemon("1", json!({ "clock_skew_s": -10_800, "reason": reason }));
+    assert_eq!(finding(&daemon, "account").0["result"], "ok");
+    let (found, _) = finding(&daemon, "clock");
+    assert_eq!(found["detail"], "This machine's clock is 10800 s behind a server's");
+}

@@ -1,0 +1,93 @@
+//! What is said to somebody who waits at a terminal, and in which colours.
+
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::daemon::{FakeDaemon, PATIENCE, account, account_with, token};
+use crate::terminal::Terminal;
+
+#[test]
+fn somebody_at_a_terminal_is_told_what_is_awaited() {
+    let (sender, go) = mpsc::channel();
+    let go = Mutex::new(go);
+    let daemon = FakeDaemon::start(move |call| {
+        if call.method == "GetToken" {
+            go.lock().expect("one caller").recv_timeout(PATIENCE).expect("the test goes on");
+            return call.reply(&token());
+        }
+        let changes = json!({ "state": "waiting", "reason": "The server is over capacity; just wait" });
+        call.reply(&json!({ "accounts": [account_with("me", &changes)] }));
+    });
+    let mut terminal = Terminal::open();
+    let mut child = terminal.run(&daemon, &["token"]);
+    assert!(terminal.see("just wait").ends_with("me: The server is over capacity; just wait"));
+    sender.send(()).expect("a daemon");
+    terminal.see("s3cret");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+}
+
+/// Longer than it takes until somebody is told.
+const SLOW: Duration = Duration::from_millis(1_500);
+
+/// A daemon that takes that long, and would be asked what it is doing by a client that says so.
+fn slow() -> FakeDaemon {
+    FakeDaemon::start(|call| {
+        if call.method == "GetToken" {
+            thread::sleep(SLOW);
+            return call.reply(&token());
+        }
+        call.reply(&json!({ "accounts": [account("me")] }));
+    })
+}
+
+#[test]
+fn nothing_is_said_where_nobody_is_there_or_wants_to_hear_it() {
+    let daemon = slow();
+    let ran = daemon.home.run(&["token"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "s3cret\n", ""));
+    for option in ["--quiet", "--json"] {
+        let mut terminal = Terminal::open();
+        let mut child = terminal.run(&daemon, &["token", option]);
+        let said = terminal.see("s3cret");
+        assert!(option == "--json" || said == "s3cret", "{said}");
+        assert_eq!(child.wait().expect("ends").code(), Some(0));
+    }
+    let asked: Vec<_> = (0..3).map(|_| daemon.asked().1).collect();
+    assert_eq!(asked, ["GetToken"; 3], "nothing else was asked");
+}
+
+/// Whether `status` is painted on a terminal with these arguments and this in the environment.
+fn is_painted(arguments: &[&str], environment: &[(&str, &str)]) -> bool {
+    let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [account("me")] }));
+    let mut terminal = Terminal::open();
+    let mut command = terminal.command(&daemon, &[&["status"], arguments].concat());
+    let mut child = command.envs(environment.iter().copied()).spawn().expect("runs");
+    let said = terminal.see("2100-01-01");
+    child.wait().expect("ends");
+    said.contains("\x1b[")
+}
+
+#[test]
+fn colour_is_for_terminals_whose_owner_wants_it() {
+    assert!(is_painted(&[], &[("TERM", "xterm")]));
+    assert!(is_painted(&[], &[("NO_COLOR", "")]), "empty says nothing");
+    assert!(!is_painted(&[], &[("NO_COLOR", "1")]));
+    assert!(!is_painted(&[], &[("TERM", "dumb")]));
+    assert!(!is_painted(&["--color", "never"], &[("TERM", "xterm")]));
+    assert!(is_painted(&["--color", "always"], &[("NO_COLOR", "1")]), "who says so means it");
+}
+
+#[test]
+fn times_are_those_of_the_clock_on_the_wall_here() {
+    let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [account("me")] }));
+    for (zone, shown) in
+        [("UTC", "2100-01-01 00:00"), ("HERE3", "2099-12-31 21:00"), ("THERE-2", "2100-01-01 02:00")]
+    {
+        let output = daemon.home.command(&["account", "show"]).env("TZ", zone).output().expect("runs");
+        let said = String::from_utf8(output.stdout).expect("text");
+        assert!(said.contains(shown), "{zone}: {said}");
+    }
+}

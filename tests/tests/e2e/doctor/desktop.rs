@@ -1,0 +1,86 @@
+//! The bus, the store, notifications, the browser: as the daemon sees them.
+
+use imgurd_proto::Health;
+use imgurd_proto::dbus::BUS_NAME;
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{Scene, Testbed, in_time};
+
+use super::{browser, examine, examine_meanwhile};
+use crate::notify::Server;
+
+#[test]
+fn a_bus_that_is_not_there_is_found() {
+    let bed = Testbed::memory();
+    let mut bus = bed.bus();
+    let _daemon = bed.daemon();
+    examine(&bed).expect_ok("bus", BUS_NAME);
+    bus.stop();
+    examine(&bed).expect("bus", Health::Warn, "There is no session bus", "start imgurd within your session");
+    drop(bus);
+    let bed = Testbed::memory();
+    let _daemon = bed.daemon_with(&["--no-dbus"]);
+    examine(&bed).expect("bus", Health::Warn, "--no-dbus", "use its socket");
+}
+
+#[test]
+fn another_who_has_our_name_is_found() {
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    in_time(async {
+        let other = bed.connect().await;
+        other.request_name(BUS_NAME).await.unwrap();
+        let _daemon = bed.daemon();
+        let found = examine_meanwhile(&bed).await;
+        found.expect("bus", Health::Warn, "Another program has the name", "end the other imgurd");
+    });
+}
+
+#[test]
+fn a_keyring_that_is_absent_or_locked_is_found_and_no_dialog_opens() {
+    let bed = Testbed::new();
+    let _bus = bed.bus();
+    let mut keyring = bed.keyring();
+    let _daemon = bed.daemon();
+    examine(&bed).expect("store", Health::Fail, "No keyring answers", "gnome-keyring");
+    keyring.start(&bed);
+    examine(&bed).expect_ok("store", "unlocked");
+    keyring.lock();
+    examine(&bed).expect("store", Health::Fail, "The keyring is locked", "imgurctl unlock");
+    assert_eq!(keyring.dialogs(), 0);
+}
+
+#[test]
+fn a_store_that_forgets_is_named() {
+    let bed = Testbed::memory();
+    let _daemon = bed.daemon();
+    examine(&bed).expect("store", Health::Warn, "in memory alone", "`store` in config.toml");
+}
+
+#[test]
+fn a_desktop_without_notifications_or_without_buttons_is_found() {
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let _daemon = bed.daemon();
+    examine(&bed).expect("notifications", Health::Warn, "No notification server", "dunst");
+    in_time(async {
+        let _server = Server::start(&bed, &["body"]).await;
+        let found = examine_meanwhile(&bed).await;
+        found.expect("notifications", Health::Warn, "shows no buttons", "imgurctl permit");
+    });
+}
+
+#[test]
+fn a_machine_without_a_browser_is_found() {
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let daemon = bed.daemon();
+    let found = examine(&bed);
+    found.expect("browser", Health::Warn, "There is no display", "imgurctl login");
+    found.expect("login", Health::Warn, "no display or no browser", "imgurctl login --paste");
+    drop(daemon);
+    browser(&bed);
+    let scene = Scene::new(bed, Behaviour::default());
+    let found = examine(&scene.bed);
+    found.expect_ok("browser", "a process of its own");
+    found.expect_ok("login", "finds a browser");
+}

@@ -1,0 +1,141 @@
+//! The service, its files, the port, the clock.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use imgurd_proto::Health;
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{Scene, Testbed};
+use url::Url;
+
+use super::{ENABLED, examine, service_manager, stand_in};
+
+#[test]
+fn a_unit_that_is_not_as_it_should_be_is_found() {
+    let bed = Testbed::memory();
+    let daemon = bed.daemon();
+    let disabled = ["loaded", "active", "disabled"];
+    service_manager(&bed, [disabled, disabled]);
+    let found = examine(&bed);
+    found.expect("service", Health::Fail, "not enabled", "systemctl --user enable imgurd.service");
+    found.expect("socket", Health::Fail, "not enabled", "systemctl --user enable imgurd.socket");
+
+    service_manager(&bed, [["loaded", "inactive", "enabled"], ["not-found", "inactive", ""]]);
+    let found = examine(&bed);
+    found.expect("service", Health::Warn, "not as imgurd.service", "systemctl --user enable --now imgurd");
+    found.expect("socket", Health::Warn, "not installed", "make install");
+
+    drop(daemon);
+    service_manager(&bed, [["loaded", "failed", "enabled"], ["loaded", "inactive", "enabled"]]);
+    let found = examine(&bed);
+    found.expect("service", Health::Fail, "has failed", "journalctl --user -u imgurd");
+    found.expect("socket", Health::Fail, "is inactive", "systemctl --user enable --now imgurd.socket");
+}
+
+#[test]
+fn a_machine_without_a_service_manager_is_told_of() {
+    let bed = Testbed::memory();
+    let _daemon = bed.daemon();
+    stand_in(&bed, "systemctl", "echo 'Failed to connect to bus: No medium found' >&2; exit 1");
+    let found = examine(&bed);
+    found.expect("service", Health::Warn, "No medium found", "have your session start `imgurd`");
+}
+
+#[test]
+fn services_that_end_at_logout_are_found_where_no_desktop_stays() {
+    let bed = Testbed::memory();
+    let _daemon = bed.daemon();
+    service_manager(&bed, [ENABLED, ENABLED]);
+    for (linger, session, kind, result) in [
+        ("no", "", "", Health::Warn),
+        ("no", "c1", "tty", Health::Warn),
+        ("no", "c1", "wayland", Health::Ok),
+        ("yes", "", "", Health::Ok),
+    ] {
+        let user = format!("echo Linger={linger}; echo Display={session}");
+        let script = format!("if [ $1 = show-user ]; then {user}; else echo Type={kind}; fi");
+        stand_in(&bed, "loginctl", &script);
+        let found = examine(&bed);
+        match result {
+            Health::Ok => found.expect_ok("linger", ""),
+            result => found.expect("linger", result, "when you log out", "loginctl enable-linger"),
+        }
+    }
+}
+
+#[test]
+fn without_a_daemon_it_says_what_can_be_known() {
+    let bed = Testbed::new();
+    bed.configure("store = \"file\"\nmistake = 1\n");
+    service_manager(&bed, [["loaded", "failed", "enabled"], ENABLED]);
+    bed.set_env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/none", bed.root().display()));
+    let found = examine(&bed);
+    found.expect("daemon", Health::Fail, "does not answer", "systemctl --user start imgurd");
+    found.expect("service", Health::Fail, "has failed", "journalctl");
+    found.expect("configuration", Health::Fail, "line 2", "imgurd --check");
+    found.expect("bus", Health::Warn, "no session bus", "DBUS_SESSION_BUS_ADDRESS");
+    let ran = bed.ctl(&["doctor"]).exits(1);
+    assert!(ran.stderr.ends_with("each line that says so ends with what to do\n"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 1);
+}
+
+/// Gives a file these permissions, and returns what gives it back the old ones.
+fn with_mode(path: &Path, mode: u32) -> impl FnOnce() {
+    let before = fs::metadata(path).unwrap().permissions();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let path = path.to_owned();
+    move || fs::set_permissions(path, before).unwrap()
+}
+
+#[test]
+fn files_that_others_get_at_are_found() {
+    let scene = Scene::file(Behaviour::default()).signed_in();
+    let bed = &scene.bed;
+    examine(bed).expect_ok("files", "yours alone");
+    let (config, state) = (bed.config_home().join("imgurd"), bed.state_home().join("imgurd"));
+    for (path, mode, remedy) in [
+        (bed.config_file(), 0o666, "chmod go-w"),
+        (config.clone(), 0o777, "chmod go-w"),
+        (config.join("key"), 0o640, "chmod go-rwx"),
+        (state.clone(), 0o755, "chmod go-rwx"),
+        (state.join("grants.keyring"), 0o644, "chmod go-rwx"),
+        (bed.runtime_dir().join("imgurd"), 0o755, "chmod go-rwx"),
+        (bed.socket(), 0o666, "chmod go-rwx"),
+    ] {
+        let as_it_was = with_mode(&path, mode);
+        examine(bed).expect("files", Health::Fail, &path.display().to_string(), remedy);
+        as_it_was();
+    }
+    fs::remove_file(config.join("key")).unwrap();
+    examine(bed).expect("files", Health::Warn, "The key that opens your grants", "copy");
+}
+
+#[test]
+fn a_port_that_another_program_has_is_found_and_one_of_ours_is_not() {
+    let scene = Scene::memory(Behaviour::default());
+    let callback = Url::parse(&scene.callback()).unwrap();
+    let port = callback.port().unwrap();
+    examine(&scene.bed).expect_ok("callback", &format!("Port {port} is free"));
+    let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    examine(&scene.bed).expect("callback", Health::Fail, &format!("port {port}"), "imgurctl login --paste");
+    drop(taken);
+    let (_login, _url) = scene.login(&[]);
+    examine(&scene.bed).expect_ok("callback", "in progress");
+}
+
+#[test]
+fn a_clock_that_differs_from_the_servers_is_found() {
+    let bed = Testbed::file();
+    bed.set_clock(3 * 3600);
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    examine(&scene.bed).expect("clock", Health::Warn, "ahead of a server's", "timedatectl set-ntp true");
+}
+
+#[test]
+fn an_account_that_needs_somebody_is_found() {
+    let scene = Scene::memory(Behaviour::default());
+    let found = examine(&scene.bed);
+    found.expect("account", Health::Warn, "Nobody has signed in yet", "imgurctl login mytoken");
+}

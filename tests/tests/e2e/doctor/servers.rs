@@ -1,0 +1,66 @@
+//! The accounts' servers, which are asked for nothing.
+
+use std::fs;
+
+use imgurd_proto::Health;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
+use imgurd_tests::testbed::{ACCOUNT, Scene};
+
+use super::examine;
+
+#[test]
+fn a_server_that_answers_is_sent_nothing_of_anybodys() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let before = scene.fake.requests(Endpoint::Authorize).len();
+    let found = examine(&scene.bed);
+    for check in ["auth_url", "token_url", "api_url"] {
+        found.expect_ok(check, "it answers (HTTP ");
+    }
+    let asked = scene.fake.requests(Endpoint::Authorize).split_off(before);
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!((asked[0].target.as_str(), &asked[0].authorization), ("/oauth2/authorize", &None));
+}
+
+#[test]
+fn a_server_in_trouble_is_found_and_the_trouble_is_named() {
+    let scene = Scene::memory(Behaviour::default());
+    let banned = r#"{"data":{"error":{"code":1016,"message":"Banned country attempt"}},"success":false}"#;
+    let page = |text: &str| Fault::Answer {
+        status: 200,
+        headers: vec![("Content-Type".into(), "text/html".into())],
+        body: format!("<html>{text}</html>").into(),
+    };
+    for (fault, result, part, mend) in [
+        (Fault::OverCapacity(500), Health::Warn, "over capacity", "wait"),
+        (page("Error (1024)"), Health::Warn, "over capacity", "wait"),
+        (Fault::Html(503), Health::Warn, "HTTP 503", "wait"),
+        (Fault::json(400, banned), Health::Fail, "blocks the country", "another network"),
+        (Fault::DropBeforeAnswer, Health::Fail, "broke", "see that the network works"),
+    ] {
+        scene.fake.fail_next(Endpoint::Authorize, fault);
+        examine(&scene.bed).expect("auth_url", result, part, mend);
+    }
+}
+
+#[test]
+fn a_network_that_wants_a_sign_in_is_found() {
+    let scene = Scene::memory(Behaviour::default());
+    let api = format!("{}/3/account/me", scene.fake.origin());
+    scene.ctl(&["account", "set", ACCOUNT, "--api-url", &api]).success();
+    scene.fake.fail_always(Endpoint::Account, Fault::CaptivePortal);
+    examine(&scene.bed).expect("api_url", Health::Warn, "the network may want you to sign in", "wait");
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_found() {
+    let mut scene = Scene::memory(Behaviour::default());
+    scene.fake.go_down();
+    let found = examine(&scene.bed);
+    for check in ["auth_url", "token_url", "api_url"] {
+        found.expect(check, Health::Fail, &scene.fake.origin(), "see that the network works");
+    }
+    let file = scene.bed.root().join("ca.pem");
+    fs::write(&file, "no certificate").unwrap();
+    scene.ctl(&["account", "set", ACCOUNT, "--ca-file", file.to_str().unwrap()]).success();
+    examine(&scene.bed).expect("token_url", Health::Fail, "", "ca_file");
+}
