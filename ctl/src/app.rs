@@ -46,7 +46,7 @@ impl App {
         awaited: impl FnOnce() -> String,
     ) -> Result<M::Reply, ClientError> {
         let mut keeper = self.connect()?;
-        if self.output.is_watched {
+        if self.output.is_watched() {
             keeper.call_noticing(call, PATIENCE, || self.output.say(awaited()))
         } else {
             keeper.call(call)

@@ -107,10 +107,9 @@ fn grammar(command: &Command, name: &str) -> String {
         .and_then(|()| man.render_synopsis_section(&mut page))
         .and_then(|()| man.render_description_section(&mut page))
         .and_then(|()| man.render_options_section(&mut page))
-        .and_then(|()| match command.has_subcommands() {
-            true => man.render_subcommands_section(&mut page),
-            false => Ok(()),
-        });
+        .and_then(
+            |()| if command.has_subcommands() { man.render_subcommands_section(&mut page) } else { Ok(()) },
+        );
     debug_assert!(rendered.is_ok(), "a vector takes all that is written to it");
     String::from_utf8_lossy(&page).into_owned()
 }
@@ -119,14 +118,12 @@ fn grammar(command: &Command, name: &str) -> String {
 fn examples(command: &Command) -> String {
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let blocks = after.split("\n\n").filter_map(|block| block.split_once(":\n"));
-    blocks
-        .map(|(title, text)| {
-            let title =
-                if title.starts_with("Example") { "EXAMPLES".to_owned() } else { title.to_uppercase() };
-            let lines: Vec<_> = text.lines().map(|line| literal(line.trim())).collect();
-            format!(".SH {title}\n.EX\n{}\n.EE\n", lines.join("\n"))
-        })
-        .collect()
+    let sections = blocks.map(|(title, text)| {
+        let title = if title.starts_with("Example") { "EXAMPLES".to_owned() } else { title.to_uppercase() };
+        let lines: Vec<_> = text.lines().map(|line| literal(line.trim())).collect();
+        format!(".SH {title}\n.EX\n{}\n.EE\n", lines.join("\n"))
+    });
+    sections.collect::<Vec<_>>().concat()
 }
 
 /// The command above, and those beside it.

@@ -16,8 +16,6 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// Whether tables are coloured.
     pub(crate) color: bool,
-    /// Whether somebody is there who wonders what is awaited.
-    pub(crate) is_watched: bool,
     quiet: bool,
 }
 
@@ -30,7 +28,6 @@ impl Output {
                 Color::Never => false,
                 Color::Auto => io::stdout().is_terminal() && wants_color(),
             },
-            is_watched: !global.quiet && !global.json && io::stderr().is_terminal(),
             quiet: global.quiet,
         }
     }
@@ -40,6 +37,11 @@ impl Output {
         if !self.quiet && !self.json {
             tell(&text.to_string());
         }
+    }
+
+    /// Whether somebody is there who wonders what is awaited.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
     /// Puts a question, which a person who is asked has to see.

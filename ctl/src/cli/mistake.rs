@@ -1,5 +1,7 @@
 //! A command line that is none.
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 use std::{env, io};
 
@@ -17,18 +19,30 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        return match error.print() {
+        let printed = if is_plain() { write!(io::stdout(), "{}", error.render()) } else { error.print() };
+        return match printed {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
             _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
         };
     }
     let failure = usage_failure(error);
-    if env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json") {
+    if options().any(|arg| arg == "--json") {
         tell(&failure.json());
     } else {
         tell(&format!("imgurctl: {failure}"));
     }
     failure.exit_code().into()
+}
+
+/// What a line that is not understood asks for all the same.
+fn options() -> impl Iterator<Item = OsString> {
+    env::args_os().take_while(|arg| arg != "--")
+}
+
+/// Whether `--color never` is among it; clap itself honours `NO_COLOR`.
+fn is_plain() -> bool {
+    options().any(|arg| arg == "--color=never")
+        || options().zip(options().skip(1)).any(|(option, value)| option == "--color" && value == "never")
 }
 
 /// clap spreads an error over paragraphs: what is wrong, perhaps a tip, the usage. The first ones make the line.

@@ -22,11 +22,11 @@ const OURS_TO_WRITE: u32 = 0o022;
 
 pub(super) fn look(files: &Files, socket: &Path) -> Vec<Finding> {
     let key = key(files);
-    let places: BTreeMap<_, _> = places(files, &key, socket).into_iter().collect();
+    let places: BTreeMap<_, _> = places(files, key.as_deref(), socket).into_iter().collect();
     let mut found: Vec<_> = places
         .into_iter()
         .filter_map(|(path, forbidden)| of(&path, forbidden))
-        .chain(missing_key(files, &key))
+        .chain(missing_key(files, key.as_deref()))
         .collect();
     if found.is_empty() {
         found.push(ok(CHECK, "Settings, grants and sockets are yours alone"));
@@ -42,10 +42,10 @@ fn key(files: &Files) -> Option<PathBuf> {
 }
 
 /// What there may be, and the permissions that nobody else may have.
-fn places(files: &Files, key: &Option<PathBuf>, socket: &Path) -> Vec<(PathBuf, u32)> {
+fn places(files: &Files, key: Option<&Path>, socket: &Path) -> Vec<(PathBuf, u32)> {
     let mut places = vec![(files.config.clone(), OURS_TO_WRITE)];
     places.extend(files.config.parent().map(|directory| (directory.to_owned(), OURS_TO_WRITE)));
-    places.extend(key.clone().map(|key| (key, OURS_ALONE)));
+    places.extend(key.map(|key| (key.to_owned(), OURS_ALONE)));
     places.push((socket.to_owned(), OURS_ALONE));
     for file in [&files.grants, socket] {
         // A socket that is named on purpose may lie among what is none of ours.
@@ -80,8 +80,8 @@ fn permissions(metadata: &Metadata) -> u32 {
     metadata.mode() & 0o777
 }
 
-fn missing_key(files: &Files, key: &Option<PathBuf>) -> Option<Finding> {
-    let key = key.as_deref()?;
+fn missing_key(files: &Files, key: Option<&Path>) -> Option<Finding> {
+    let key = key?;
     let is_missing = fs::symlink_metadata(key).is_err_and(|error| error.kind() == ErrorKind::NotFound);
     (is_missing && files.grants.exists()).then(|| {
         let detail = format!("The key that opens your grants is not at {}", key.display());

@@ -18,7 +18,7 @@ impl Entries {
         let (mut comment, mut definition) = (Vec::new(), String::new());
         for line in text.lines() {
             if !definition.is_empty() {
-                definition += &format!(" {}", line.trim());
+                definition.extend([" ", line.trim()]);
             } else if let Some(about) = line.strip_prefix('#') {
                 comment.push(about.strip_prefix(' ').unwrap_or(about));
                 continue;
@@ -45,7 +45,7 @@ impl Entries {
             _ => return,
         };
         let rest = rest.replace("( ", "(").replace(" )", ")");
-        *entries += &format!(".TP\n.B {}\n{}\n", literal(&rest), about(comment));
+        entries.extend([".TP\n.B ", &literal(&rest), "\n", &about(comment), "\n"]);
     }
 }
 
@@ -59,10 +59,12 @@ fn about(comment: &[&str]) -> String {
             in_list = column.is_some();
             text += if in_list { ".RS\n" } else { ".RE\n" };
         }
-        text += &match column {
-            Some((name, about)) => format!(".TP\n.B {}\n{}\n", literal(name), literal(about.trim())),
-            None => format!("{}\n", literal(line)),
-        };
+        match column {
+            Some((name, about)) => {
+                text.extend([".TP\n.B ", &literal(name), "\n", &literal(about.trim()), "\n"]);
+            }
+            None => text.extend([&literal(line), "\n"]),
+        }
     }
     if in_list {
         text += ".RE\n";

@@ -33,6 +33,7 @@ fn somebody_at_a_terminal_is_told_what_is_awaited() {
 const SLOW: Duration = Duration::from_millis(1_500);
 
 /// A daemon that takes that long, and would be asked what it is doing by a client that says so.
+#[expect(clippy::disallowed_methods, reason = "nothing is waited for: taking long is what this daemon does")]
 fn slow() -> FakeDaemon {
     FakeDaemon::start(|call| {
         if call.method == "GetToken" {
@@ -57,6 +58,23 @@ fn nothing_is_said_where_nobody_is_there_or_wants_to_hear_it() {
     }
     let asked: Vec<_> = (0..3).map(|_| daemon.asked().1).collect();
     assert_eq!(asked, ["GetToken"; 3], "nothing else was asked");
+}
+
+#[test]
+fn help_is_as_plain_as_the_rest_where_that_is_wanted() {
+    for (arguments, is_painted) in [
+        (&["--help"][..], true),
+        (&["--color", "never", "--help"], false),
+        (&["--color=never", "--help"], false),
+    ] {
+        let daemon = slow();
+        let mut terminal = Terminal::open();
+        let mut child = terminal.command(&daemon, arguments).env("TERM", "xterm").spawn().expect("runs");
+        let said = terminal.see("standard error that says what to do");
+        assert_eq!(said.contains("\x1b["), is_painted, "{arguments:?}");
+        drop(terminal);
+        child.wait().expect("ends");
+    }
 }
 
 /// Whether `status` is painted on a terminal with these arguments and this in the environment.
