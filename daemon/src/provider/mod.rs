@@ -5,12 +5,14 @@ mod authorize;
 mod carrier;
 mod classify;
 mod complaint;
+mod credits;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod http;
 mod identity;
 mod response;
 mod route;
+mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,9 +25,11 @@ use crate::grant::{Secret, Timestamp};
 
 pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
+pub use credits::Tally;
 pub use http::HttpProvider;
 pub use identity::Identity;
 pub use response::{Fields, TokenResponse};
+pub use told::Told;
 
 /// The client as the token endpoint knows it.
 #[derive(Clone, Debug)]
@@ -131,4 +135,12 @@ pub trait Provider: Send + Sync {
         ca_file: Option<PathBuf>,
         access_token: Secret,
     ) -> BoxFuture<'static, Identity>;
+
+    /// Asks the API what is left of the requests that it allows. `ca_file` is as in [`Client`].
+    fn credits(
+        &self,
+        api_url: Url,
+        ca_file: Option<PathBuf>,
+        access_token: Secret,
+    ) -> BoxFuture<'static, Tally>;
 }
