@@ -31,6 +31,7 @@ mod sleep;
 mod soak;
 mod store;
 mod tokens;
+mod tools;
 mod users;
 mod wire;
 
