@@ -9,8 +9,8 @@ use clap::{Args, ValueHint};
   imgurctl exec -- ./upload.py cat.png
   imgurctl exec me --env TOKEN -- sh -c 'echo ${#TOKEN}'
 
-The command takes this one's place, so that signals and its exit status are its own; 127 means that it was not found, and
-126 that it could not be run. It keeps the token that it was started with, and other programs of yours can read its
+The command takes this one's place, so that signals and its exit status are its own; 127 means that it was not found, \
+and 126 that it could not be run. It keeps the token that it was started with, and other programs of yours can read its \
 environment: what runs for long had better ask for a token itself.")]
 pub(crate) struct ExecArgs {
     /// The account; the default one where none is named

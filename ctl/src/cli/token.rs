@@ -14,8 +14,9 @@ use crate::time::parse_duration;
   imgurctl token --header --anonymous | curl -H @- https://api.imgur.com/3/gallery/hot
   imgurctl token --follow --output ~/.cache/imgur-token      for a program that only reads files
 
---follow goes on until it is ended, which leaves the file as it is; so does every time in which there is no token to be
-had, of which it tells on standard error. The file is yours alone (0600), and each new token takes its place whole.")]
+--follow goes on until it is ended, and leaves the file as it is then: the token in it lasts as long as it lasts. Where \
+there is no token to be had, it says so on standard error, keeps the last one, and waits for the next. The file is yours \
+alone (0600), and each new token takes its place whole.")]
 pub(crate) struct TokenArgs {
     /// The account; the default one where none is named
     pub(crate) account: Option<String>,

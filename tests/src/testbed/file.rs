@@ -20,8 +20,8 @@ pub fn wait_for_content(path: &Path, wanted: impl Fn(&str) -> bool) -> String {
             return content;
         }
         let patience = Timespec { tv_sec: PATIENCE.as_secs().try_into().unwrap(), tv_nsec: 0 };
-        let changed = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&patience)).unwrap();
-        assert_ne!(changed, 0, "{} did not come to hold what it should", path.display());
+        let count = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&patience)).unwrap();
+        assert_ne!(count, 0, "{} did not come to hold what it should", path.display());
         let mut buffer = [MaybeUninit::uninit(); 4096];
         inotify::Reader::new(&changes, &mut buffer).next().unwrap();
     }
