@@ -76,10 +76,6 @@ mod tests {
 
     use super::*;
 
-    fn secret(text: &str) -> Option<Secret> {
-        Some(Secret::from(text))
-    }
-
     #[rstest]
     // *Manage Access Tokens*, as it is shown and copied.
     #[case(
@@ -107,7 +103,8 @@ mod tests {
     )]
     fn understands_what_postman_shows_and_exports(#[case] text: &str) {
         let fields = import(text).unwrap();
-        assert_eq!((fields.refresh_token, fields.access_token), (secret("RT"), secret("AT")));
+        let tokens = [fields.refresh_token, fields.access_token];
+        assert_eq!(tokens, ["RT", "AT"].map(|token| Some(Secret::from(token))));
         assert_eq!(fields.username.as_deref(), Some("alice"));
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{Program, Scene, wait_for_content};
@@ -15,7 +15,7 @@ fn file(scene: &Scene) -> PathBuf {
     directory.join("token")
 }
 
-fn follow(scene: &Scene, file: &PathBuf, options: &[&str]) -> Program {
+fn follow(scene: &Scene, file: &Path, options: &[&str]) -> Program {
     let arguments = [&["token", "--follow", "--output", file.to_str().unwrap()], options].concat();
     scene.bed.ctl_spawn(&arguments)
 }
@@ -99,11 +99,11 @@ fn why_there_is_no_token_is_said_and_the_next_one_waited_for() {
 fn what_cannot_be_followed_is_refused_at_once() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let file = file(&scene);
-    let follow = |file: &PathBuf, options: &[&str]| follow(&scene, file, options).finish();
+    let follow = |file: &Path, options: &[&str]| follow(&scene, file, options).finish();
     follow(&file, &["nobody"]).exits(3).complaint();
     symlink("elsewhere", &file).unwrap();
     assert!(follow(&file, &[]).exits(2).complaint().contains("a link"));
     assert!(!file.with_file_name("elsewhere").exists());
     follow(&file.with_file_name("none").join("token"), &[]).exits(2).complaint();
-    follow(&"/dev/null".into(), &[]).exits(2).complaint();
+    follow(Path::new("/dev/null"), &[]).exits(2).complaint();
 }
