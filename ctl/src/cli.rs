@@ -1,8 +1,13 @@
 //! The grammar of the command line.
 
+mod curl;
+mod exec;
+mod export;
 mod man;
 mod mistake;
 mod permit;
+mod status;
+mod token;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +21,11 @@ pub(crate) use man::ManArgs;
 pub(crate) use mistake::report;
 pub(crate) use permit::{PermitCommand, Whom};
 
+pub(crate) use self::curl::CurlArgs;
+pub(crate) use self::exec::ExecArgs;
+pub(crate) use self::export::{ExportArgs, ImportArgs};
+pub(crate) use self::status::StatusArgs;
+pub(crate) use self::token::{TokenArgs, Wait};
 use crate::settings::Form;
 use crate::time::parse_duration;
 
@@ -39,20 +49,6 @@ Exit codes:
   4 consent needed
 
 An error is one line on standard error that says what to do; with --json it is one JSON object there.";
-
-const STATUS_AFTER_HELP: &str = "\
-Example:
-  imgurctl status --watch --json | while read -r account; do …; done
-
-States:
-  empty              nobody has signed in yet
-  fresh              a token is at hand
-  refreshing         a new token is on its way
-  stale              not fresh, and nothing is scheduled: auto-refresh is off
-  waiting            the last try failed for a passing reason; the next one is scheduled
-  consent_needed     the server has refused the grant, and again when asked again: sign in
-  misconfigured      the server refused the client or a setting
-  store_unavailable  there is a grant, but its store cannot be read";
 
 /// Hands out Imgur access tokens that imgurd keeps fresh, and manages the accounts they belong to.
 #[derive(Debug, Parser)]
@@ -125,16 +121,11 @@ pub(crate) enum Command {
     Login(LoginArgs),
     /// Take over a grant obtained elsewhere, read from standard input
     ///
-    /// Understood are the JSON answer of a token endpoint, a redirect URL with its fragment, and a bare refresh
-    /// token.
-    #[command(after_help = "Example:\n  imgurctl import me < token.json")]
-    Import {
-        /// The account; the default one where none is named
-        account: Option<String>,
-        /// Displace a working grant even if it is another person's, or cannot be compared
-        #[arg(long)]
-        replace: bool,
-    },
+    /// Understood are what `imgurctl export` wrote, the JSON answer of a token endpoint, Postman's tokens, environments and
+    /// collections, a redirect URL with its fragment, and a bare refresh token.
+    Import(ImportArgs),
+    /// Write an account with its grant to standard output, encrypted, to import it on another machine
+    Export(ExportArgs),
     /// Bring back the grant that a login or an import displaced, within 30 days
     Restore {
         /// The account; the default one where none is named
@@ -150,6 +141,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Run a command with the token in its environment
+    Exec(ExecArgs),
+    /// Run curl with the account's token, which goes to the account's API and nowhere else
+    Curl(CurlArgs),
     /// Get a new token now, even if the one at hand still works; `imgurctl token` prints it
     #[command(after_help = "Example:\n  imgurctl refresh me && imgurctl token me")]
     Refresh {
@@ -176,14 +171,7 @@ pub(crate) enum Command {
     /// Ask for the store to be unlocked, which may raise the keyring's own prompt
     Unlock,
     /// Show how the accounts are
-    #[command(after_help = STATUS_AFTER_HELP)]
-    Status {
-        /// The account; the default one where none is named
-        account: Option<String>,
-        /// Go on showing it at each change; with --json one account a line
-        #[arg(long)]
-        watch: bool,
-    },
+    Status(StatusArgs),
     /// Decide which programs may use which accounts, and see what was decided
     #[command(subcommand)]
     Permit(PermitCommand),
@@ -291,37 +279,6 @@ pub(crate) struct LoginArgs {
     pub(crate) cancel: bool,
 }
 
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  token=$(imgurctl token)
-  imgurctl token --header | curl -H @- https://api.imgur.com/3/account/me
-  imgurctl token --header --anonymous | curl -H @- https://api.imgur.com/3/gallery/hot")]
-pub(crate) struct TokenArgs {
-    /// The account; the default one where none is named
-    pub(crate) account: Option<String>,
-    /// How long the token must stay valid, counted as at most half its lifetime [default: 60s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
-    pub(crate) min_valid: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) wait: Wait,
-    /// Print it as a header: `Authorization: Bearer …`
-    #[arg(long)]
-    pub(crate) header: bool,
-    /// The word before the token in the header, in place of `Bearer`
-    #[arg(long, value_name = "WORD", requires = "header")]
-    pub(crate) prefix: Option<String>,
-    /// `Authorization: Client-ID …`, Imgur's way for public resources, which needs no grant
-    #[arg(long, requires = "header", conflicts_with = "prefix")]
-    pub(crate) anonymous: bool,
-}
-
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Wait {
-    /// How long to wait for a token [default: 20s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
-    pub(crate) wait: Option<Duration>,
-}
-
 pub(crate) fn flow() -> impl TypedValueParser<Value = Flow> {
     PossibleValuesParser::new(["code", "token", "pin"]).try_map(|word| word.parse::<Flow>())
 }
@@ -391,6 +348,26 @@ mod tests {
         assert!(!text.contains('\n'), "{text}");
         assert!(text.contains("--header"), "{text}");
         assert!(text.ends_with("; see `imgurctl token --help`"), "{text}");
+    }
+
+    #[test]
+    fn says_where_a_command_belongs() {
+        for line in
+            ["exec", "exec ls", "exec me ls", "exec ls -l", "curl account/me", "curl -s -- account/me"]
+        {
+            let text = refusal(&format!("imgurctl {line}"));
+            assert!(text.contains("comes behind `--`"), "{line}: {text}");
+        }
+        for line in ["exec -- ls -l", "exec me --env T -- ls --json", "curl -- -s account/me"] {
+            assert!(parse(&format!("imgurctl {line}")).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn follows_a_token_only_into_a_file() {
+        assert!(parse("imgurctl token me --follow --output f --header").is_ok());
+        assert!(parse("imgurctl token --follow").is_err());
+        assert!(parse("imgurctl token --output f").is_err());
     }
 
     #[test]

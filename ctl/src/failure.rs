@@ -19,6 +19,17 @@ pub(crate) enum Failure {
     /// Nobody reads standard output any more, as after `| head -1`.
     #[error("nobody reads the output any more")]
     NoReader,
+    /// A program could not be started; the exit code is the one that env(1) has for it.
+    #[error("{reason}")]
+    NotStarted {
+        /// 127 where there is none, else 126.
+        code: u8,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A program that did the work has ended with this exit code, and has said itself what was amiss.
+    #[error("the program ended with exit code {0}")]
+    Ended(u8),
     /// Anything else, in a sentence that says what to do.
     #[error("{0}")]
     Other(String),
@@ -30,6 +41,13 @@ impl Failure {
         Error::invalid(field, reason).into()
     }
 
+    /// A program that cannot be started, for what the system says.
+    pub(crate) fn not_started(program: &str, error: &io::Error) -> Self {
+        let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+        let then = if code == 127 { "install it, or see $PATH" } else { "see its permissions" };
+        Self::NotStarted { code, reason: format!("cannot run {program}: {error}; {then}") }
+    }
+
     /// The exit code, as `imgurctl --help` lists them.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -38,6 +56,7 @@ impl Failure {
             Self::Client(ClientError::Connection(error)) if is_hang_up(error) => 8,
             Self::Cancelled => 130,
             Self::NoReader => 0,
+            Self::NotStarted { code, .. } | Self::Ended(code) => *code,
             Self::Client(_) | Self::Other(_) => 1,
         }
     }

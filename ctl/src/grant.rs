@@ -5,21 +5,25 @@ use std::io::{self, IsTerminal};
 use imgurd_proto::{Account, Error, ImportGrant, Logout, RestoreGrant, State, UnlockStore};
 
 use crate::app::App;
+use crate::cli::ImportArgs;
+use crate::export::Opened;
 use crate::failure::Failure;
-use crate::{account, input};
+use crate::{account, export, input};
 
-pub(crate) fn import(app: &App, account: Option<String>, replace: bool) -> Result<(), Failure> {
+pub(crate) fn import(app: &App, args: ImportArgs) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         app.output.say(
-            "Paste the grant: the JSON answer of a token endpoint, a redirect URL with its fragment, or a refresh token.\n\
-             End it with Enter and Ctrl-D.",
+            "Paste the grant: what `imgurctl export` wrote, the JSON answer of a token endpoint, what Postman exports, a \
+             redirect URL with its fragment, or a refresh token.\nEnd it with Enter and Ctrl-D.",
         );
     }
-    let call = ImportGrant {
-        account,
-        text: input::everything("the grant to import", "text")?,
-        replace: replace.then_some(true),
+    let text = input::everything("the grant to import", "text")?;
+    let opened = export::open(app, &text, args.account.as_deref(), args.passphrase_file.as_deref())?;
+    let (account, text) = match opened {
+        Opened::Account(name, text) => (Some(name), text),
+        Opened::Grant(text) => (args.account, text),
     };
+    let call = ImportGrant { account, text, replace: args.replace.then_some(true) };
     let account = app
         .call_patiently(&call, || "The grant is being tried by a refresh; wait a moment".to_owned())?
         .account;

@@ -1,7 +1,7 @@
 //! Answers that are typed unseen.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, IsTerminal as _, Read};
 use std::os::fd::AsFd;
 
 use imgurd_proto::Secret;
@@ -24,8 +24,13 @@ pub(crate) struct HiddenInput {
 }
 
 impl HiddenInput {
+    /// On standard input, or where that is no terminal on the one that this process belongs to.
     pub(crate) fn begin() -> io::Result<Self> {
-        let terminal = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let terminal = if io::stdin().is_terminal() {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            File::open("/dev/tty")?
+        };
         let before = tcgetattr(&terminal)?;
         let mut unseen = before.clone();
         unseen.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;

@@ -1,12 +1,18 @@
 //! `imgurctl`, the command line of `imgurd`: parse, call, print.
 
 mod account;
+mod age;
 mod app;
 mod cli;
 mod completion;
+mod credits;
+mod curl;
 mod doctor;
+mod exec;
+mod export;
 mod failure;
 mod files;
+mod follow;
 mod grant;
 mod hidden;
 mod init;
@@ -15,6 +21,7 @@ mod journal;
 mod login;
 mod man;
 mod output;
+mod passphrase;
 mod permit;
 mod registration;
 mod settings;
@@ -29,7 +36,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::app::App;
-use crate::cli::{AccountCommand, Cli, Command};
+use crate::cli::{AccountCommand, Cli, Command, StatusArgs};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
@@ -50,16 +57,20 @@ fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Init { store } => init::init(app, store),
         Command::Account(command) => run_account(app, command),
         Command::Login(login) => login::login(app, &login),
-        Command::Import { account, replace } => grant::import(app, account, replace),
+        Command::Import(import) => grant::import(app, import),
+        Command::Export(export) => export::export(app, &export),
         Command::Restore { account } => grant::restore(app, account),
-        Command::Token(token) => token::token(app, token),
+        Command::Token(token) => token::token(app, &token),
+        Command::Exec(exec) => exec::exec(app, &exec),
+        Command::Curl(curl) => curl::curl(app, &curl),
         Command::Reject { account, wait } => token::reject(app, account, wait),
         Command::Refresh { account, wait } => token::refresh(app, account, wait),
         Command::Logout { account } => grant::logout(app, account),
         Command::AutoRefresh { switch, account } => account::auto_refresh(app, switch, account),
         Command::Unlock => grant::unlock(app),
-        Command::Status { account, watch: false } => status::status(app, account.as_deref()),
-        Command::Status { account, watch: true } => watch::watch(app, account),
+        Command::Status(StatusArgs { account, credits: true, .. }) => credits::credits(app, account),
+        Command::Status(StatusArgs { account, watch: true, .. }) => watch::watch(app, account),
+        Command::Status(StatusArgs { account, .. }) => status::status(app, account.as_deref()),
         Command::Permit(command) => permit::permit(app, command),
         Command::Journal { account, follow } => journal::journal(app, account, follow),
         Command::Doctor => doctor::doctor(app),

@@ -83,7 +83,7 @@ impl Output {
     /// Prints why it failed, and names the exit code.
     pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
         match failure {
-            Failure::NoReader => {}
+            Failure::NoReader | Failure::Ended(_) => {}
             _ if self.json => tell(&failure.json()),
             _ => tell(&format!("imgurctl: {}", printable(&failure.to_string()))),
         }

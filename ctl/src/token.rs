@@ -7,30 +7,46 @@ use crate::cli::{TokenArgs, Wait};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::time::{milliseconds, now, relative, seconds};
-use crate::{account, input, status};
+use crate::{account, follow, input, status};
 
-pub(crate) fn token(app: &App, args: TokenArgs) -> Result<(), Failure> {
+pub(crate) fn token(app: &App, args: &TokenArgs) -> Result<(), Failure> {
     if args.header && app.output.json {
         return Err(Failure::usage(
             "header",
             "--header and --json are two forms of one answer; give one of them",
         ));
     }
+    if let Some(path) = &args.output {
+        return follow::follow(app, args, path);
+    }
     if args.anonymous {
         let account = app.account(args.account.as_deref())?;
         return Output::print(&format!("Authorization: Client-ID {}", account::client_id(&account)?));
     }
-    let call = GetToken {
-        account: args.account,
+    let call = call(args);
+    let token = app.call_patiently(&call, || awaited(app, call.account.as_deref()))?.token;
+    Output::print(&text(app, args, &token)?)
+}
+
+/// The call for the token that these options ask for.
+pub(crate) fn call(args: &TokenArgs) -> GetToken {
+    GetToken {
+        account: args.account.clone(),
         min_valid_s: args.min_valid.map(seconds),
         wait_ms: args.wait.wait.map(milliseconds),
-    };
-    let token = app.call_patiently(&call, || awaited(app, call.account.as_deref()))?.token;
+    }
+}
+
+/// The token in the form that these options ask for.
+pub(crate) fn text(app: &App, args: &TokenArgs, token: &Token) -> Result<String, Failure> {
     if args.header {
         let prefix = args.prefix.as_deref().unwrap_or("Bearer");
-        return Output::print(&format!("Authorization: {prefix} {}", token.access_token.expose()));
+        return Ok(format!("Authorization: {prefix} {}", token.access_token.expose()));
     }
-    print(app, &token)
+    if app.output.json {
+        return serde_json::to_string(token).map_err(|error| Failure::Other(error.to_string()));
+    }
+    Ok(token.access_token.expose().to_owned())
 }
 
 pub(crate) fn reject(app: &App, account: Option<String>, wait: Wait) -> Result<(), Failure> {

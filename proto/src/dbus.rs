@@ -155,6 +155,9 @@ pub trait Keeper {
     /// Brings back the grant that a login or an import displaced.
     fn restore_grant(&self, account: &str) -> Result<OwnedObjectPath, Error>;
 
+    /// What is left of the requests that the API allows, by the names of [`Credits`](crate::Credits)' fields.
+    fn get_credits(&self, account: &str, wait_ms: i32) -> Result<HashMap<String, OwnedVariant>, Error>;
+
     /// Begins a login; answers with its id and the page to open.
     fn login(&self, account: &str, options: HashMap<&str, Variant<'_>>) -> Result<(String, String), Error>;
 

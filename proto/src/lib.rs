@@ -25,15 +25,15 @@ pub mod varlink;
 pub use client::{Client, ClientError, Replies, socket_path};
 pub use error::Error;
 pub use method::{
-    AddAccount, CancelLogin, CompleteLogin, Done, Findings, GetToken, ImportGrant, JournalReply,
-    ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, Probe, ReadJournal, Refresh,
-    RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit, SomeAccounts, SomePermits,
-    TokenReply, UnlockStore, Watch,
+    AddAccount, CancelLogin, CompleteLogin, Done, ExportGrant, Findings, GetCredits, GetToken, ImportGrant,
+    JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, OneExport, Probe,
+    ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
+    SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
 };
 pub use secret::Secret;
 pub use types::{
-    Account, ClientAuth, Finding, Flow, Health, JournalEntry, Outcome, Permit, RefreshReuse, Settings, State,
-    Token, Wire,
+    Account, ClientAuth, Credits, Export, Finding, Flow, Health, JournalEntry, Outcome, Permit, RefreshReuse,
+    Settings, State, Token, Wire,
 };
 
 /// The interface as Varlink text, the single truth about methods, fields and errors.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Account, DEFAULT_WAIT_MS, Finding, Flow, JournalEntry, Permit, Secret, Settings, Token};
+use crate::{
+    Account, Credits, DEFAULT_WAIT_MS, Export, Finding, Flow, JournalEntry, Permit, Secret, Settings, Token,
+};
 
 /// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
 /// minutes, and writing after it.
@@ -171,6 +173,24 @@ methods! {
         account: Option<String>,
     }
 
+    /// Asks for all that makes the account work elsewhere, its refresh token and client secret among it. On the local
+    /// socket only: a session bus can be listened to.
+    ExportGrant -> OneExport {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    }
+
+    /// Asks the API what is left of the requests that it allows.
+    GetCredits -> SomeCredits, waits wait_ms {
+        /// The account; absent means the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// How long to wait for a token and the answer, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<i64>,
+    }
+
     /// Obtains consent: answers with the URL to open, then with the outcome.
     Login -> LoginReply, streams true {
         /// The account; absent means the default one.
@@ -277,6 +297,22 @@ pub struct TokenReply {
 pub struct OneAccount {
     /// The account as it is now.
     pub account: Account,
+}
+
+/// What makes an account work elsewhere.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OneExport {
+    /// All of it.
+    pub export: Export,
+}
+
+/// What is left of the requests that an API allows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SomeCredits {
+    /// The account with whose token it was asked.
+    pub account: String,
+    /// What it said.
+    pub credits: Credits,
 }
 
 /// Accounts, by name.

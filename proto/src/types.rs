@@ -25,6 +25,46 @@ pub struct Token {
     pub username: Option<String>,
 }
 
+/// What is left of the requests that an API allows, as it counts them. What it does not say is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credits {
+    /// How many the person may make until `user_reset`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_limit: Option<i64>,
+    /// How many are left of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_remaining: Option<i64>,
+    /// When all of them are there again, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_reset: Option<i64>,
+    /// How many the application may make in a day, for all who use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_limit: Option<i64>,
+    /// How many are left of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_remaining: Option<i64>,
+}
+
+/// All that makes an account work elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// Its name here.
+    pub account: String,
+    /// Its settings, defaults filled in.
+    pub settings: Settings,
+    /// The application's secret, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Secret>,
+    /// What new access tokens are obtained with.
+    pub refresh_token: Secret,
+    /// The current access token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<Secret>,
+    /// Who signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
 /// What was decided about an application and an account, and is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permit {

@@ -50,9 +50,12 @@ pub(super) fn usage_failure(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
     let (message, usage) = text.split_once("\n\nUsage: ").unwrap_or((&text, "imgurctl"));
     let message = message.split("\n\nFor more information").next().unwrap_or(message);
-    let message: Vec<_> = message.trim_start_matches("error: ").split_whitespace().collect();
+    let mut message: Vec<_> = message.trim_start_matches("error: ").split_whitespace().collect();
     let command: Vec<_> =
         usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+    if let ["imgurctl", "curl" | "exec"] = command.as_slice() {
+        message.push("(what is to be run comes behind `--`)");
+    }
     let field = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
     Error::invalid(field, format!("{}; see `{} --help`", message.join(" "), command.join(" "))).into()
 }

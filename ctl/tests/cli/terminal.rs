@@ -159,3 +159,29 @@ fn changes_nothing_unless_the_answer_is_yes() {
         assert_eq!(code, Some(10), "{answer:?}");
     }
 }
+
+#[test]
+fn asks_twice_for_a_new_passphrase_and_until_both_are_alike() {
+    let export = json!({ "account": "me", "settings": {}, "refresh_token": "s3cret" });
+    let daemon = FakeDaemon::start(move |call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
+        _ => call.reply(&json!({ "export": export })),
+    });
+    let mut terminal = Terminal::open();
+    let mut child = terminal.run(&daemon, &["export", "me"]);
+    for (question, answer) in [
+        ("for the export", "short"),
+        ("for the export", "correct horse"),
+        ("same again", "correct house"),
+        ("for the export", "correct horse"),
+        ("same again", "correct horse"),
+    ] {
+        assert!(!terminal.see(question).contains("horse"));
+        terminal.see(": ");
+        terminal.press(&format!("{answer}\r"));
+    }
+    let shown = terminal.see("END AGE ENCRYPTED FILE");
+    assert!(!shown.contains("horse") && !shown.contains("s3cret"), "{shown}");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    assert!(terminal.is_itself());
+}

@@ -18,7 +18,7 @@ pub enum Needs {
 }
 
 /// What each method of each interface needs, by its full name. One that is not here is refused to everybody.
-const METHODS: [(&str, Needs); 30] = [
+const METHODS: [(&str, Needs); 32] = [
     ("org.imgurd.Keeper1.GetToken", Needs::Token),
     ("org.imgurd.Keeper1.GetTokenFd", Needs::Token),
     ("org.imgurd.Keeper1.RejectToken", Needs::Token),
@@ -30,6 +30,8 @@ const METHODS: [(&str, Needs); 30] = [
     ("org.imgurd.Keeper1.RemoveAccount", Needs::Own),
     ("org.imgurd.Keeper1.ImportGrant", Needs::Own),
     ("org.imgurd.Keeper1.RestoreGrant", Needs::Own),
+    ("org.imgurd.Keeper1.ExportGrant", Needs::OwnToken),
+    ("org.imgurd.Keeper1.GetCredits", Needs::Own),
     ("org.imgurd.Keeper1.Login", Needs::Own),
     ("org.imgurd.Keeper1.CompleteLogin", Needs::Own),
     ("org.imgurd.Keeper1.CancelLogin", Needs::Own),

@@ -4,6 +4,7 @@ use imgurd_proto::{Error, Flow, Secret};
 use url::Url;
 use url::form_urlencoded::parse;
 
+use super::postman;
 use crate::provider::{Fields, TokenResponse};
 
 /// An answer of the authorization endpoint (RFC 6749, sections 4.1.2 and 4.2.2).
@@ -73,11 +74,13 @@ pub(super) fn from_paste(text: &Secret, flow: Flow) -> Result<Answer, Error> {
     }
 }
 
-/// Reads a grant obtained elsewhere: token JSON, a redirect URL with its fragment, or a bare refresh token.
+/// Reads a grant obtained elsewhere: token JSON, what Postman exports, a redirect URL with its fragment, or a bare
+/// refresh token.
 pub(crate) fn import(text: &Secret) -> Result<Fields, Error> {
     let text = text.expose().trim();
-    let fields = if text.starts_with('{') {
-        Fields::from_json(text.as_bytes())
+    let fields = if text.starts_with(['{', '[']) {
+        let plain = Fields::from_json(text.as_bytes());
+        plain.filter(|fields| fields.refresh_token.is_some()).or_else(|| postman::import(text))
     } else if let Some(url) = as_url(text) {
         let pairs =
             [url.query(), url.fragment()].into_iter().flatten().flat_map(|part| parse(part.as_bytes()));

@@ -7,6 +7,7 @@ mod callback;
 pub mod fuzzing;
 mod listener;
 mod page;
+mod postman;
 mod session;
 
 use std::collections::HashMap;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::{
-    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, Findings,
-    GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount, Refresh,
-    RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount, SetPermit, Settings,
-    SomeAccounts, SomePermits, Token, TokenReply, Watch,
+    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, ExportGrant,
+    Findings, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _,
+    OneAccount, OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
+    SetAccount, SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, TokenReply, Watch,
 };
 use tokio::sync::watch;
 
@@ -210,6 +210,20 @@ impl Api {
 
     pub(super) async fn restore_grant(&self, call: RestoreGrant) -> Result<OneAccount, Error> {
         Ok(OneAccount { account: self.keeper.restore(call.account.as_deref()).await? })
+    }
+
+    /// A grant that leaves is noted as a token is.
+    pub(super) async fn export_grant(&self, caller: &Caller, call: ExportGrant) -> Result<OneExport, Error> {
+        let (name, _) = self.admit(caller, ExportGrant::NAME, call.account.as_deref(), None).await?;
+        let export = self.keeper.export(&name).await?;
+        self.journal.granted(caller, ExportGrant::NAME, &name);
+        Ok(OneExport { export })
+    }
+
+    pub(super) async fn get_credits(&self, call: GetCredits) -> Result<SomeCredits, Error> {
+        let account = self.keeper.resolve(call.account.as_deref())?;
+        let credits = self.keeper.credits(&account, patience(call.wait_ms)?).await?;
+        Ok(SomeCredits { account, credits })
     }
 
     pub(super) async fn login(&self, call: LoginCall) -> Result<Login, Error> {

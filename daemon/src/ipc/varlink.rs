@@ -8,10 +8,10 @@ use std::io;
 
 use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo};
 use imgurd_proto::{
-    AddAccount, CancelLogin, CompleteLogin, Error, GetToken, INTERFACE, INTERFACE_TEXT, ImportGrant,
-    JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, Probe,
-    ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
-    UnlockStore, Watch,
+    AddAccount, CancelLogin, CompleteLogin, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
+    INTERFACE_TEXT, ImportGrant, JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method,
+    OneAccount, Probe, ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant,
+    SetAccount, SetPermit, UnlockStore, Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -143,6 +143,8 @@ async fn dispatch(
         (INTERFACE, RemoveAccount::NAME) => one(arguments(call), |it| api.remove_account(it)).await,
         (INTERFACE, ImportGrant::NAME) => one(arguments(call), |it| api.import_grant(it)).await,
         (INTERFACE, RestoreGrant::NAME) => one(arguments(call), |it| api.restore_grant(it)).await,
+        (INTERFACE, ExportGrant::NAME) => one(arguments(call), |it| api.export_grant(caller, it)).await,
+        (INTERFACE, GetCredits::NAME) => one(arguments(call), |it| api.get_credits(it)).await,
         (INTERFACE, CompleteLogin::NAME) => one(arguments(call), |it| api.complete_login(it)).await,
         (INTERFACE, CancelLogin::NAME) => {
             one(arguments(call), async |it: CancelLogin| api.cancel_login(&it.login_id).await).await

@@ -78,7 +78,7 @@ pub(super) fn spawn_with_dice(
     let (changes, changes_reader) = watch::channel(0);
     let (waits, waits_reader) = watch::channel(false);
     let mut actor = Actor {
-        provider,
+        provider: provider.clone(),
         store,
         clock: clock.clone(),
         epoch: epoch(&*clock),
@@ -102,6 +102,7 @@ pub(super) fn spawn_with_dice(
         waits: waits_reader,
         unmet: watch::Sender::default(),
         clock,
+        provider,
     }
 }
 
@@ -144,6 +145,11 @@ impl Actor {
                     self.step(&account, Event::Identified { generation, username });
                 }
                 let _ = reply.send(identity);
+            }
+            Message::Export { account, reply } => {
+                let slot = self.slots.get(&account).filter(|slot| slot.is_listed);
+                let now = self.clock.now();
+                let _ = reply.send(slot.map_or_else(|| Err(gone()), |slot| slot.account.exported(now)));
             }
             Message::Online => self.tell_all(|| Event::Online),
             Message::Sleep { reply } => {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use imgurd_proto::Error;
+use imgurd_proto::{Error, Export};
 use tokio::sync::oneshot;
 
 use super::account::{Ask, Event, Progress};
@@ -47,6 +47,10 @@ pub(super) enum Message {
         generation: u64,
         identity: Identity,
         reply: oneshot::Sender<Identity>,
+    },
+    Export {
+        account: String,
+        reply: oneshot::Sender<Result<Export, Error>>,
     },
     Online,
     Sleep {

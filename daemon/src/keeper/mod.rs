@@ -4,6 +4,7 @@
 
 pub mod account;
 mod actor;
+mod credits;
 mod demand;
 mod message;
 mod outlook;
@@ -17,13 +18,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Secret, Token};
+use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Export, Secret, Token};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::provider::{Identity, TokenRequest, TokenResponse};
+use crate::provider::{Identity, Provider, TokenRequest, TokenResponse};
 
 use account::{Ask, Progress, Snapshot, Verdict, Want};
 pub use actor::spawn;
@@ -68,6 +69,8 @@ pub struct Keeper {
     /// The accounts of which somebody wants a token that only the person can bring.
     unmet: watch::Sender<BTreeSet<String>>,
     clock: Arc<dyn Clock>,
+    /// For what is asked of an API, which concerns no grant.
+    provider: Arc<dyn Provider>,
 }
 
 impl Keeper {
@@ -245,6 +248,12 @@ impl Keeper {
     pub async fn restore(&self, account: Option<&str>) -> Result<Account, Error> {
         let (name, _) = self.find(account)?;
         self.change(&name, Ask::Restore).await
+    }
+
+    /// Whatever makes an account work elsewhere.
+    pub async fn export(&self, account: &str) -> Result<Export, Error> {
+        let account = account.to_owned();
+        self.send(|reply| Message::Export { account, reply }).await?
     }
 
     /// Forgets an account's grants.

@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode};
 use oauth2::HttpResponse;
 
-use super::{Identity, Reply, classify, identity};
+use super::{Identity, Reply, classify, identity, told};
 
 /// What an answer of the token endpoint means.
 #[must_use]
@@ -17,5 +17,5 @@ pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Identity
     let mut response = HttpResponse::new(body.to_vec());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    identity::understand(&response)
+    told::understand(&response, identity::username)
 }

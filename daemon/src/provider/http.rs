@@ -15,7 +15,9 @@ use oauth2::{
 use url::{Host, Url};
 
 use super::carrier::Carrier;
-use super::identity::{Identity, identify};
+use super::credits::{self, Tally};
+use super::identity::{self, Identity};
+use super::told::Inquiry;
 use super::{Answer, Client, Provider, Reply, TokenRequest};
 
 /// How long the steps of a request may take.
@@ -44,6 +46,11 @@ impl HttpProvider {
 
     pub(super) fn with_timeouts(timeouts: Timeouts) -> Self {
         Self { timeouts, directory: PathBuf::new() }
+    }
+
+    fn inquiry(&self, api_url: Url, ca_file: Option<PathBuf>, access_token: Secret) -> Inquiry {
+        let ca_file = ca_file.map(|file| self.directory.join(file));
+        Inquiry { api_url, ca_file, access_token, timeouts: self.timeouts }
     }
 
     /// One for which a relative `ca_file` begins at `directory`.
@@ -87,8 +94,16 @@ impl Provider for HttpProvider {
         ca_file: Option<PathBuf>,
         access_token: Secret,
     ) -> BoxFuture<'static, Identity> {
-        let ca_file = ca_file.map(|file| self.directory.join(file));
-        identify(api_url, ca_file, access_token, self.timeouts).boxed()
+        self.inquiry(api_url, ca_file, access_token).ask(identity::PATH, identity::username).boxed()
+    }
+
+    fn credits(
+        &self,
+        api_url: Url,
+        ca_file: Option<PathBuf>,
+        access_token: Secret,
+    ) -> BoxFuture<'static, Tally> {
+        self.inquiry(api_url, ca_file, access_token).ask(credits::PATH, credits::credits).boxed()
     }
 }
 

@@ -5,6 +5,7 @@ mod authorize;
 mod carrier;
 mod classify;
 mod complaint;
+mod credits;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod http;
@@ -12,6 +13,7 @@ mod identity;
 mod reach;
 mod response;
 mod route;
+mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,10 +26,12 @@ use crate::grant::{Secret, Timestamp};
 
 pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
+pub use credits::Tally;
 pub use http::HttpProvider;
 pub use identity::Identity;
 pub use reach::{Reach, reach};
 pub use response::{Fields, TokenResponse};
+pub use told::Told;
 
 /// The client as the token endpoint knows it.
 #[derive(Clone, Debug)]
@@ -133,4 +137,12 @@ pub trait Provider: Send + Sync {
         ca_file: Option<PathBuf>,
         access_token: Secret,
     ) -> BoxFuture<'static, Identity>;
+
+    /// Asks the API what is left of the requests that it allows. `ca_file` is as in [`Client`].
+    fn credits(
+        &self,
+        api_url: Url,
+        ca_file: Option<PathBuf>,
+        access_token: Secret,
+    ) -> BoxFuture<'static, Tally>;
 }

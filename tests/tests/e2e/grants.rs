@@ -11,7 +11,7 @@ fn scene() -> Scene {
 
 #[test]
 fn a_grant_is_taken_over_in_every_form_and_verified() {
-    let forms: [fn(&str, &str) -> String; 3] = [
+    let forms: [fn(&str, &str) -> String; 4] = [
         |refresh, access| {
             json!({ "access_token": access, "expires_in": 3600, "token_type": "bearer",
                 "refresh_token": refresh, "account_username": "alice" })
@@ -19,6 +19,15 @@ fn a_grant_is_taken_over_in_every_form_and_verified() {
         },
         |refresh, access| {
             format!("https://imgur.com/#access_token={access}&expires_in=315360000&refresh_token={refresh}\n")
+        },
+        |refresh, access| {
+            // An environment, as Postman exports it.
+            json!({ "name": "Imgur", "values": [
+                { "key": "accessToken", "value": access, "enabled": true },
+                { "key": "refreshToken", "value": refresh, "type": "secret", "enabled": true },
+                { "key": "username", "value": "alice", "enabled": true },
+            ], "_postman_variable_scope": "environment" })
+            .to_string()
         },
         |refresh, _| format!("  {refresh}\n"),
     ];

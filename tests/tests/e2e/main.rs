@@ -34,6 +34,7 @@ mod sleep;
 mod soak;
 mod store;
 mod tokens;
+mod tools;
 mod users;
 mod wire;
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use imgurd_proto::dbus::{SIGNED_IN, account_path};
 use imgurd_proto::{
-    AddAccount, CompleteLogin, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, OneAccount,
-    Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount, SetPermit, Token,
-    TokenReply,
+    AddAccount, CompleteLogin, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout,
+    OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount,
+    SetPermit, Token, TokenReply,
 };
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -216,6 +216,20 @@ impl Manager {
     ) -> Result<OwnedObjectPath, Error> {
         let _admitted = self.admit(&header).await?;
         Ok(path(&self.api.restore_grant(RestoreGrant { account: Some(account) }).await?))
+    }
+
+    /// Asks the API what is left of the requests that it allows, and waits up to wait_ms milliseconds (20000):
+    /// user_limit, user_remaining, user_reset (Unix seconds), client_limit and client_remaining (x each), as far as it says.
+    #[zbus(out_args("credits"))]
+    async fn get_credits(
+        &self,
+        account: String,
+        wait_ms: i32,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<HashMap<String, Variant<'static>>, Error> {
+        let _admitted = self.admit(&header).await?;
+        let call = GetCredits { account: Some(account), wait_ms: given(wait_ms) };
+        Ok(dictionary(&self.api.get_credits(call).await?.credits))
     }
 
     /// Begins a login and answers with the page to open; LoginFinished tells how it ends. Options: flow (s: code,

@@ -2,10 +2,11 @@
 //!
 //! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
 //! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
-//! lets them go, `importing` takes in those obtained elsewhere, `saving` keeps the store abreast, `world` is the clock,
-//! sleep and the network, `view` says how it all looks from outside.
+//! lets them go, `importing` takes in those obtained elsewhere, `exporting` lets one leave for another machine, `saving`
+//! keeps the store abreast, `world` is the clock, sleep and the network, `view` says how it all looks from outside.
 
 mod event;
+mod exporting;
 mod granting;
 mod importing;
 mod refreshing;

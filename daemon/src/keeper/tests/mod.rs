@@ -19,7 +19,7 @@ use super::{Keeper, spawn};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
-use crate::provider::{Answer, Client, Identity, Provider, Reply, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Identity, Provider, Reply, Tally, TokenRequest, TokenResponse};
 use crate::store::{MemoryStore, StoreError, TokenStore};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -94,6 +94,15 @@ impl Provider for Arc<Server> {
         _access_token: Secret,
     ) -> BoxFuture<'static, Identity> {
         Box::pin(std::future::ready(Identity::Known("alice".to_owned())))
+    }
+
+    fn credits(
+        &self,
+        _api_url: Url,
+        _ca_file: Option<PathBuf>,
+        _access_token: Secret,
+    ) -> BoxFuture<'static, Tally> {
+        Box::pin(std::future::ready(Tally::Unsupported))
     }
 }
 

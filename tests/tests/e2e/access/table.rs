@@ -14,10 +14,10 @@ const TABLE: &str = "\
 | method | a program of yours | one in a sandbox | one on another machine | another user |
 |---|---|---|---|---|
 | GetToken, RejectToken, GetTokenFd | as `unsandboxed` says | with a permit | with a permit | no |
-| Refresh | as `unsandboxed` says | no | no | no |
+| Refresh, ExportGrant | as `unsandboxed` says | no | no | no |
 | ListAccounts, Watch, GetManagedObjects, Get, GetAll | yes | what it has a permit for | what it has a permit for | no |
 | AddAccount, SetAccount, RemoveAccount, Set | yes | no | no | no |
-| ImportGrant, RestoreGrant, Logout, UnlockStore | yes | no | no | no |
+| ImportGrant, RestoreGrant, Logout, UnlockStore, GetCredits | yes | no | no | no |
 | Login, CompleteLogin, CancelLogin | yes | no | no | no |
 | ListPermits, SetPermit, RemovePermit, ReadJournal, Probe | yes | no | no | no |
 | GetInfo, GetInterfaceDescription, Introspect, Ping | yes | yes | yes | no |
@@ -213,6 +213,7 @@ fn busctl(scene: &Scene, sandbox: Option<&Sandbox>, method: &str) -> Output {
         "GetToken" | "GetTokenFd" => &["sii", ACCOUNT, "-1", "-1"],
         "RejectToken" => &["ssi", ACCOUNT, "another", "-1"],
         "Refresh" => &["si", ACCOUNT, "-1"],
+        "GetCredits" => &["si", "nobodys", "-1"],
         "ListAccounts" => &["s", ACCOUNT],
         "RestoreGrant" | "Logout" | "RemoveAccount" => &["s", "nobodys"],
         "AddAccount" | "SetAccount" => &["sa{sv}sb", "a/b", "0", "", "false"],

@@ -14,7 +14,7 @@ use super::knowledge::holds;
 use super::server::{Fate, Server, reading};
 use super::world::{Shared, World, go_on};
 use crate::grant::{Record, Secret};
-use crate::provider::{Answer, Client, Identity, Provider, Reply, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Identity, Provider, Reply, Tally, TokenRequest, TokenResponse};
 
 /// Requests on their way.
 pub(super) struct Wire {
@@ -229,5 +229,14 @@ impl Provider for SimulatedProvider {
                 _ => Identity::Rejected,
             }
         })
+    }
+
+    fn credits(
+        &self,
+        _api_url: Url,
+        _ca_file: Option<PathBuf>,
+        _access_token: Secret,
+    ) -> BoxFuture<'static, Tally> {
+        Box::pin(std::future::ready(Tally::Unsupported))
     }
 }

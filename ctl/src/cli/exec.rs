@@ -1,0 +1,48 @@
+//! How a command is run with a token.
+
+use std::ffi::OsString;
+
+use clap::{Args, ValueHint};
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  imgurctl exec -- ./upload.py cat.png
+  imgurctl exec me --env TOKEN -- sh -c 'echo ${#TOKEN}'
+
+The command takes this one's place, so that signals and its exit status are its own; 127 means that it was not found, \
+and 126 that it could not be run. It keeps the token that it was started with, and other programs of yours can read its \
+environment: what runs for long had better ask for a token itself.")]
+pub(crate) struct ExecArgs {
+    /// The account; the default one where none is named
+    pub(crate) account: Option<String>,
+    /// The variable that is to hold the token
+    #[arg(long, value_name = "NAME", default_value = "IMGUR_ACCESS_TOKEN", value_parser = variable)]
+    pub(crate) env: String,
+    /// The command, and its arguments
+    #[arg(last = true, required = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// What POSIX has as a variable's name: a shell could read no other.
+fn variable(name: &str) -> Result<String, String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() || !name.chars().all(is_word) {
+        return Err("a variable's name has letters, digits and `_`, and no digit first".into());
+    }
+    Ok(name.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_only_a_variable_that_a_shell_can_read() {
+        for name in ["TOKEN", "_t1"] {
+            assert_eq!(variable(name).as_deref(), Ok(name));
+        }
+        for name in ["", "1T", "A=B", "A B", "A\0"] {
+            assert!(variable(name).is_err(), "{name}");
+        }
+    }
+}

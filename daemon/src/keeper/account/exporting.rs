@@ -1,0 +1,33 @@
+//! A grant that leaves for another machine.
+
+use imgurd_proto::{Error, Export};
+
+use super::Account;
+use super::refreshing::Refresh;
+use crate::grant::{Secret, Timestamp};
+
+impl Account {
+    /// Whatever makes the account work elsewhere. Not while an answer is on its way that may replace the refresh token:
+    /// what left then would be worth nothing.
+    pub(in crate::keeper) fn exported(&self, now: Timestamp) -> Result<Export, Error> {
+        let Some(grant) = self.grant() else {
+            return Err(self.snapshot(now).error());
+        };
+        if matches!(self.refresh, Refresh::Sent { .. }) || self.ledger.is_publishing() {
+            let reason = format!("A refresh of {} is on its way; try again in a moment", self.name);
+            return Err(Error::TemporarilyUnavailable { reason, retry_at: None });
+        }
+        let Some(refresh_token) = grant.refresh_token.clone() else {
+            return Err(Error::ConsentNeeded { account: self.name.clone(), reason: self.no_refresh_token() });
+        };
+        let is_there = |secret: &Secret| !secret.is_empty();
+        Ok(Export {
+            account: self.name.clone(),
+            settings: self.config.settings(),
+            client_secret: self.record.client_secret.clone().filter(is_there),
+            refresh_token,
+            access_token: grant.access.as_ref().map(|access| access.token.clone()),
+            username: grant.username.clone(),
+        })
+    }
+}

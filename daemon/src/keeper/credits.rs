@@ -1,0 +1,58 @@
+//! What is left of the requests that the API allows.
+
+use std::time::Duration;
+
+use imgurd_proto::{Credits, Error, Secret};
+use tokio::time::timeout;
+use url::Url;
+
+use super::{Keeper, LONGEST_WAIT};
+use crate::provider::Tally;
+
+impl Keeper {
+    /// Asks the API with the token of `account`. One that it rejects is renewed, and asked with once more.
+    pub async fn credits(&self, account: &str, patience: Duration) -> Result<Credits, Error> {
+        let patience = patience.min(LONGEST_WAIT);
+        timeout(patience, self.tally(account, patience))
+            .await
+            .unwrap_or_else(|_| Err(untold("the API has not answered in time")))
+    }
+
+    async fn tally(&self, account: &str, patience: Duration) -> Result<Credits, Error> {
+        let token = self.token(Some(account), None, patience).await?.access_token;
+        let said = match self.inquire(account, token.clone()).await? {
+            Tally::Rejected => {
+                let token = self.reject(Some(account), token, patience).await?.access_token;
+                self.inquire(account, token).await?
+            }
+            said => said,
+        };
+        match said {
+            Tally::Known(credits) => Ok(credits),
+            Tally::Untold(reason) => Err(untold(&reason)),
+            Tally::Rejected => Err(untold(
+                "the API does not take the token, not even a new one; see whether another program uses the same client id",
+            )),
+            Tally::Unsupported => Err(unsupported(account)),
+        }
+    }
+
+    async fn inquire(&self, account: &str, token: Secret) -> Result<Tally, Error> {
+        let settings = self.account(Some(account))?.settings;
+        let api_url = settings.api_url.and_then(|url| Url::parse(&url).ok());
+        let api_url = api_url.ok_or_else(|| unsupported(account))?;
+        Ok(self.provider.credits(api_url, settings.ca_file.map(Into::into), token).await)
+    }
+}
+
+fn untold(reason: &str) -> Error {
+    let reason = format!("What is left of the credits could not be asked: {reason}; try again later");
+    Error::TemporarilyUnavailable { reason, retry_at: None }
+}
+
+fn unsupported(account: &str) -> Error {
+    let reason = format!(
+        "The API of {account} says nothing of credits, as Imgur's does; see api_url with `imgurctl account show {account}`"
+    );
+    Error::Misconfigured { setting: "api_url".to_owned(), reason }
+}

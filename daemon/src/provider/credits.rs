@@ -1,0 +1,81 @@
+//! What is left of the requests that the API allows: Imgur's `GET /3/credits`.
+
+use imgurd_proto::Credits;
+use serde_json::Value;
+
+use super::told::Told;
+
+/// What the API says of credits.
+pub type Tally = Told<Credits>;
+
+/// Where Imgur's API says it. The question itself costs nothing.
+pub(super) const PATH: &str = "credits";
+
+/// Nothing where no figure of Imgur's is in it.
+pub(super) fn credits(body: &[u8]) -> Option<Credits> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let figure = |name: &str| {
+        let value = &body["data"][name];
+        value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+    };
+    let credits = Credits {
+        user_limit: figure("UserLimit"),
+        user_remaining: figure("UserRemaining"),
+        user_reset: figure("UserReset"),
+        client_limit: figure("ClientLimit"),
+        client_remaining: figure("ClientRemaining"),
+    };
+    (credits != Credits::default()).then_some(credits)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use oauth2::HttpResponse;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::provider::told::understand;
+
+    const WHOLE: &str = r#"{"data":{"UserLimit":500,"UserRemaining":499,"UserReset":1615614380,"ClientLimit":12500,"ClientRemaining":12000},"success":true,"status":200}"#;
+
+    fn figures(figures: [Option<i64>; 5]) -> Tally {
+        let [user_limit, user_remaining, user_reset, client_limit, client_remaining] = figures;
+        Tally::Known(Credits { user_limit, user_remaining, user_reset, client_limit, client_remaining })
+    }
+
+    #[rstest]
+    #[case(200, WHOLE, figures([Some(500), Some(499), Some(1_615_614_380), Some(12_500), Some(12_000)]))]
+    #[case(
+        200,
+        r#"{"data":{"ClientLimit":"12500","ClientRemaining":0,"UserLimit":null}}"#,
+        figures([None, None, None, Some(12_500), Some(0)])
+    )]
+    #[case(
+        403,
+        r#"{"data":{"error":"The access token provided is invalid."},"success":false,"status":403}"#,
+        Tally::Rejected
+    )]
+    #[case(401, r#"{"data":{"error":"Authentication required"},"status":401}"#, Tally::Rejected)]
+    #[case(
+        429,
+        r#"{"data":{"error":"Daily client requests exceeded"},"status":429,"success":false}"#,
+        Tally::Untold("the server wants fewer requests".into())
+    )]
+    #[case(
+        403,
+        r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"status":403}"#,
+        Tally::Untold("the server is over capacity".into())
+    )]
+    #[case(200, r#"{"data":{}}"#, Tally::Unsupported)]
+    #[case(404, "<html>", Tally::Unsupported)]
+    fn the_api_tells_what_is_left_or_why_not(
+        #[case] status: u16,
+        #[case] body: &str,
+        #[case] expected: Tally,
+    ) {
+        let mut response = HttpResponse::new(body.into());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        assert_eq!(understand(&response, credits), expected);
+    }
+}

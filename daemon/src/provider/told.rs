@@ -1,0 +1,101 @@
+//! What an API tells the holder of a token, and what is made of it when it does not.
+
+use std::path::PathBuf;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, StatusCode};
+use imgurd_proto::Secret;
+use oauth2::{HttpRequest, HttpResponse};
+use url::Url;
+
+use super::Answer;
+use super::carrier::Carrier;
+use super::classify::{is_web_page, passing_trouble};
+use super::complaint::Complaint;
+use super::http::{Timeouts, is_protected};
+
+/// What the API says to a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told<T> {
+    /// It takes the token, and says this.
+    Known(T),
+    /// It refuses the token.
+    Rejected,
+    /// Neither is known, for this reason, which is the beginning of a sentence.
+    Untold(String),
+    /// This API does not tell: it is not Imgur's.
+    Unsupported,
+}
+
+/// Where to ask, and with what.
+pub(super) struct Inquiry {
+    pub(super) api_url: Url,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) access_token: Secret,
+    pub(super) timeouts: Timeouts,
+}
+
+impl Inquiry {
+    /// Gets what is at `path`, and reads it so.
+    pub(super) async fn ask<T>(self, path: &str, read: fn(&[u8]) -> Option<T>) -> Told<T> {
+        let Some(request) = request(&self.api_url, path, &self.access_token) else {
+            return Told::Unsupported;
+        };
+        let fetched = match Carrier::new(&self.api_url, self.ca_file, self.timeouts).await {
+            Ok(carrier) => carrier.fetch(request).await,
+            Err(answer) => Err(answer),
+        };
+        match fetched {
+            Ok(response) => understand(&response, read),
+            Err(Answer::Transient(trouble)) => Told::Untold(trouble.reason),
+            Err(Answer::Misconfigured { setting: "ca_file", reason }) => Told::Untold(reason),
+            Err(_) => Told::Unsupported,
+        }
+    }
+}
+
+fn request(api_url: &Url, path: &str, access_token: &Secret) -> Option<HttpRequest> {
+    let url = api_url.join(path).ok().filter(is_protected)?;
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose())).ok()?;
+    authorization.set_sensitive(true);
+    let mut request = HttpRequest::new(Vec::new());
+    *request.uri_mut() = url.as_str().parse().ok()?;
+    request.headers_mut().insert(AUTHORIZATION, authorization);
+    Some(request)
+}
+
+pub(super) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T>) -> Told<T> {
+    let (status, body) = (response.status(), response.body().as_slice());
+    if status == StatusCode::OK
+        && let Some(said) = read(body)
+    {
+        return Told::Known(said);
+    }
+    let complaint = Complaint::parse(body);
+    let is_about_the_token = complaint.as_ref().is_some_and(Complaint::is_about_the_token);
+    if status == StatusCode::UNAUTHORIZED || (status.is_client_error() && is_about_the_token) {
+        return Told::Rejected;
+    }
+    let is_known_trouble = complaint.as_ref().is_some_and(|complaint| complaint.known_trouble().is_some());
+    let is_elsewhere = status.is_success() || matches!(status.as_u16(), 404 | 405 | 410);
+    if is_elsewhere && !is_known_trouble {
+        return Told::Unsupported;
+    }
+    let page = is_web_page(response.headers(), body);
+    Told::Untold(passing_trouble(status, complaint.as_ref(), page).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_goes_to_the_api_and_is_not_shown() {
+        let url = Url::parse("https://api.example/3/").unwrap();
+        let request = request(&url, "account/me", &Secret::from("fake-token")).unwrap();
+        assert_eq!(request.uri(), "https://api.example/3/account/me");
+        assert!(!format!("{request:?}").contains("fake-token"));
+        let readable = Url::parse("http://api.example/").unwrap();
+        assert!(super::request(&readable, "account/me", &Secret::from("t")).is_none());
+    }
+}

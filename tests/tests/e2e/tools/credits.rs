@@ -1,0 +1,106 @@
+//! `imgurctl status --credits`: what is left of the requests that the API allows.
+
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault, RateLimit};
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
+use serde_json::json;
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour::default()).signed_in()
+}
+
+#[test]
+fn what_is_left_is_a_table_for_people_and_an_object_for_scripts() {
+    let scene = scene();
+    let table = scene.ctl(&["status", "--credits"]).success().stdout;
+    for words in [
+        &["CREDITS OF", "LEFT", "ALL AGAIN"][..],
+        &[ACCOUNT, "500", "2021-03-13"],
+        &["its application", "12,500", "within a day"],
+    ] {
+        let line = table.lines().find(|line| line.contains(words[0])).unwrap_or_default();
+        assert!(words.iter().all(|word| line.contains(word)), "{words:?}: {table}");
+    }
+    let json = scene.ctl(&["status", ACCOUNT, "--credits", "--json"]).success().json();
+    let credits = json!({ "user_limit": 500, "user_remaining": 500, "user_reset": 1_615_614_380,
+        "client_limit": 12_500, "client_remaining": 12_500 });
+    assert_eq!(json, json!({ "account": ACCOUNT, "credits": credits }));
+    let bearer = format!("Bearer {}", scene.token());
+    for request in scene.fake.requests(Endpoint::Credits) {
+        assert_eq!(request.authorization.as_deref(), Some(bearer.as_str()));
+    }
+}
+
+#[test]
+fn a_token_that_is_rejected_is_renewed_for_the_question() {
+    for status in [401, 403] {
+        let scene = scene();
+        scene.fake.configure(|behaviour| behaviour.rejection = status);
+        scene.fake.kill_access_token();
+        scene.ctl(&["status", "--credits"]).success();
+        assert_eq!(scene.refreshes().len(), 1);
+    }
+    let scene = scene();
+    scene
+        .fake
+        .fail_always(Endpoint::Credits, Fault::Error(403, "The access token provided is invalid.".into()));
+    let output = scene.ctl(&["status", "--credits"]).exits(6);
+    assert!(output.complaint().contains("does not take the token"), "{}", output.stderr);
+    assert_eq!(scene.fake.requests(Endpoint::Credits).len(), 2);
+}
+
+#[test]
+fn an_api_that_does_not_tell_says_why() {
+    let scene = scene();
+    for (fault, code, why) in [
+        (Fault::OverCapacity(500), 6, "over capacity"),
+        (Fault::OverCapacity(403), 6, "over capacity"),
+        (Fault::RateLimited(RateLimit::Daily, None), 6, "fewer requests"),
+        (Fault::Html(502), 6, "error page"),
+        (Fault::json(404, "{}"), 9, "says nothing of credits"),
+        (Fault::CaptivePortal, 9, "says nothing of credits"),
+    ] {
+        scene.fake.fail_next(Endpoint::Credits, fault.clone());
+        let output = scene.ctl(&["status", "--credits"]).exits(code);
+        assert!(output.complaint().contains(why), "{fault:?}: {}", output.stderr);
+    }
+    assert_eq!(scene.refreshes().len(), 0, "none of these is about the token");
+    scene.ctl(&["status", "nobody", "--credits"]).exits(3).complaint();
+    scene.ctl(&["logout"]).success();
+    scene.ctl(&["status", "--credits"]).exits(4).complaint();
+}
+
+#[test]
+fn a_slow_api_does_not_outlast_the_wait() {
+    let scene = scene();
+    let gate = scene.fake.hold(Endpoint::Credits);
+    let answer = scene.bed.wire().call("GetCredits", &json!({ "wait_ms": 200 }));
+    assert_eq!(answer["error"], "org.imgurd.Keeper1.TemporarilyUnavailable", "{answer}");
+    assert!(
+        answer["parameters"]["reason"].as_str().unwrap().contains("has not answered in time"),
+        "{answer}"
+    );
+    drop(gate);
+}
+
+#[test]
+fn the_bus_tells_of_credits_as_well() {
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let call = |account: &str| {
+        let mut command = scene.bed.command("busctl");
+        command.args([
+            "--user",
+            "--",
+            "call",
+            "org.imgurd.Keeper1",
+            "/org/imgurd/Keeper1",
+            "org.imgurd.Keeper1",
+        ]);
+        command.args(["GetCredits", "si", account, "-1"]);
+        scene.bed.start(command).finish()
+    };
+    let said = call("").success().stdout;
+    assert!(said.starts_with("a{sv} 5 ") && said.contains("\"user_remaining\" x 500"), "{said}");
+    assert!(call("nobody").stderr.contains("There is no account nobody"));
+}

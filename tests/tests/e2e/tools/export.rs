@@ -1,0 +1,234 @@
+//! Moving house: `imgurctl export` on one machine, `imgurctl import` on another.
+
+use std::fs;
+use std::path::PathBuf;
+
+use imgurd_proto::{Account, State};
+use imgurd_tests::fake::{Behaviour, Endpoint, Rotation};
+use imgurd_tests::testbed::{ACCOUNT, Daemon, Output, Scene, Testbed, account_arguments, binary};
+use serde_json::{Value, json};
+
+const PASSPHRASE: &str = "correct horse battery";
+
+/// A machine to move from.
+fn scene() -> Scene {
+    Scene::memory(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() }).signed_in()
+}
+
+/// A machine to move to, with nothing on it.
+struct Elsewhere {
+    _daemon: Daemon,
+    bed: Testbed,
+}
+
+impl Elsewhere {
+    fn new() -> Self {
+        let bed = Testbed::memory();
+        Self { _daemon: bed.daemon(), bed }
+    }
+
+    fn import(&self, text: &str, options: &[&str]) -> Output {
+        import(&self.bed, text, options)
+    }
+
+    fn account(&self, name: &str) -> Account {
+        serde_json::from_value(self.bed.ctl(&["account", "show", name, "--json"]).success().json()).unwrap()
+    }
+
+    fn has_no_account(&self) -> bool {
+        self.bed.ctl(&["account", "list", "--json"]).success().json()["accounts"] == json!([])
+    }
+}
+
+fn passphrase_file(bed: &Testbed, passphrase: &str) -> PathBuf {
+    let file = bed.root().join("passphrase");
+    fs::write(&file, format!("{passphrase}\nand no more of it\n")).unwrap();
+    file
+}
+
+fn import(bed: &Testbed, text: &str, options: &[&str]) -> Output {
+    let file = passphrase_file(bed, PASSPHRASE);
+    let arguments = [&["import", "--passphrase-file", file.to_str().unwrap()], options].concat();
+    bed.ctl_with(&arguments, text)
+}
+
+fn export(scene: &Scene, options: &[&str]) -> Output {
+    let file = passphrase_file(&scene.bed, PASSPHRASE);
+    scene.ctl(&[&["export", ACCOUNT, "--passphrase-file", file.to_str().unwrap()], options].concat())
+}
+
+#[test]
+fn one_import_makes_a_working_account_on_another_machine() {
+    let scene = scene();
+    scene.ctl(&["account", "set", "--scope", "a b", "--auth-param", "x=y"]).success();
+    let exported = export(&scene, &[]).success();
+    assert!(exported.stdout.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"), "{}", exported.stdout);
+    assert!(exported.stderr.contains("`imgurctl logout mytoken`"), "{}", exported.stderr);
+    scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
+
+    let elsewhere = Elsewhere::new();
+    let imported = elsewhere.import(&exported.stdout, &[]).success();
+    assert!(imported.stderr.contains("signed in as alice"), "{}", imported.stderr);
+    let account = elsewhere.account(ACCOUNT);
+    assert_eq!((account.state, account.is_default), (State::Fresh, true));
+    assert_eq!(account.settings, scene.account().settings);
+    // With the client secret that came along.
+    elsewhere.bed.ctl(&["refresh"]).success();
+    assert!(scene.fake.is_live(elsewhere.bed.ctl(&["token"]).success().line()));
+    elsewhere.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
+}
+
+#[test]
+fn an_export_goes_into_another_name_and_into_an_account_that_is_there() {
+    let scene = scene();
+    let exported = export(&scene, &[]).success().stdout;
+    let elsewhere = Elsewhere::new();
+    elsewhere.bed.ctl_with(&account_arguments(&scene.fake, "other"), "a wrong secret").success();
+    elsewhere.bed.ctl(&["account", "set", "other", "--scope", "mine"]).success();
+    elsewhere.import(&exported, &["other"]).success();
+    let account = elsewhere.account("other");
+    assert_eq!((account.state, account.settings.scope.as_deref()), (State::Fresh, Some("mine")));
+    elsewhere.bed.ctl(&["refresh", "other"]).success();
+
+    // One for another application keeps what it has.
+    elsewhere.bed.ctl(&["account", "add", ACCOUNT, "--client-id", "another"]).success();
+    let refused = elsewhere.import(&exported, &[]).exits(2);
+    assert!(refused.complaint().contains("imgurctl import OTHER"), "{}", refused.stderr);
+    assert_eq!(elsewhere.account(ACCOUNT).state, State::Empty);
+}
+
+#[test]
+fn a_wrong_passphrase_and_a_damaged_text_change_nothing() {
+    let scene = scene();
+    let exported = export(&scene, &[]).success().stdout;
+    let elsewhere = Elsewhere::new();
+    let wrong = passphrase_file(&scene.bed, "correct horse batterz");
+    let refused =
+        elsewhere.bed.ctl_with(&["import", "--passphrase-file", wrong.to_str().unwrap()], &exported).exits(2);
+    assert!(refused.complaint().contains("the passphrase is wrong"), "{}", refused.stderr);
+    let lines: Vec<_> = exported.lines().collect();
+    let without_a_line = [&lines[..lines.len() - 2], &lines[lines.len() - 1..]].concat().join("\n");
+    for damaged in [&without_a_line, &exported[..exported.len() / 2]] {
+        let refused = elsewhere.import(damaged, &[]).exits(2);
+        assert!(refused.complaint().contains("damaged"), "{}", refused.stderr);
+    }
+    assert!(elsewhere.has_no_account());
+    let spent = scene.fake.requests(Endpoint::Token).len();
+    elsewhere.import(&exported.replace('\n', "\r\n"), &[]).success();
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), spent + 1, "nothing had been spent");
+}
+
+#[test]
+fn who_moves_leaves_no_second_keeper_behind_and_may_come_back() {
+    let scene = scene();
+    let moved = export(&scene, &["--move"]).success();
+    assert!(moved.stderr.contains("removed it here"), "{}", moved.stderr);
+    scene.ctl(&["token", ACCOUNT]).exits(3).complaint();
+    // The other machine is not there after all.
+    import(&scene.bed, &moved.stdout, &[]).success();
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn nothing_is_removed_that_was_not_exported() {
+    let scene = scene();
+    let file = passphrase_file(&scene.bed, PASSPHRASE);
+    let mut command = scene.bed.command("sh");
+    command.arg("-c").arg("exec \"$0\" export --move --passphrase-file \"$1\" >/dev/full");
+    command.arg(binary("imgurctl")).arg(file);
+    let failed = scene.bed.start(command).finish().exits(1);
+    assert!(failed.complaint().contains("cannot write"), "{}", failed.stderr);
+    assert_eq!(scene.account().state, State::Fresh);
+}
+
+#[test]
+fn an_export_is_not_to_be_had_by_everyone_and_is_noted() {
+    let scene = scene();
+    export(&scene, &["--json"]).success();
+    let journal = scene.ctl(&["journal", "--json"]).success().stdout;
+    let noted = |line: &str| serde_json::from_str::<Value>(line).unwrap()["method"] == "ExportGrant";
+    assert!(journal.lines().any(noted), "{journal}");
+
+    let mut strict = Scene::new(Testbed::memory(), Behaviour::default()).signed_in();
+    let text = fs::read_to_string(strict.bed.config_file()).unwrap();
+    strict.bed.configure(&format!("{text}\n[access]\nunsandboxed = \"deny\"\n"));
+    strict.daemon().reload();
+    export(&strict, &[]).exits(5).complaint();
+}
+
+#[test]
+fn there_has_to_be_a_grant_and_a_passphrase() {
+    let scene = Scene::memory(Behaviour::default());
+    export(&scene, &[]).exits(4).complaint();
+    scene.ctl(&["export", "nobody"]).exits(3).complaint();
+    for passphrase in ["", "short"] {
+        let file = passphrase_file(&scene.bed, passphrase);
+        scene.ctl(&["export", "--passphrase-file", file.to_str().unwrap()]).exits(2).complaint();
+    }
+    scene.ctl(&["export", "--passphrase-file", "/nowhere"]).exits(2).complaint();
+    // A session of its own has no terminal.
+    let mut command = scene.bed.command("setsid");
+    command.arg("--wait").arg(binary("imgurctl")).arg("export");
+    let refused = scene.bed.start(command).finish().exits(2);
+    assert!(refused.complaint().contains("--passphrase-file"), "{}", refused.stderr);
+}
+
+/// `age` asks at its terminal, which Python lends it.
+fn age(bed: &Testbed, arguments: &[&str], typed: &str) -> Output {
+    let mut command = bed.command("/usr/bin/python3");
+    command.args([
+        "-c",
+        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))",
+        "age",
+    ]);
+    command.args(arguments);
+    let mut age = bed.start(command);
+    age.write(typed);
+    age.finish()
+}
+
+#[test]
+fn the_program_age_opens_an_export_and_what_it_seals_is_imported() {
+    let scene = scene();
+    let (sealed, opened) = (scene.bed.home().join("sealed"), scene.bed.home().join("opened"));
+    let (sealed, opened) = (sealed.to_str().unwrap(), opened.to_str().unwrap());
+    fs::write(sealed, export(&scene, &[]).success().stdout).unwrap();
+    age(&scene.bed, &["-d", "-o", opened, sealed], &format!("{PASSPHRASE}\n")).success();
+    let content: Value = serde_json::from_str(&fs::read_to_string(opened).unwrap()).unwrap();
+    assert_eq!((&content["imgurd_export"], &content["username"]), (&json!(1), &json!("alice")));
+
+    let (refresh, _) = scene.fake.issue_grant("alice");
+    fs::write(opened, json!({ "refresh_token": refresh }).to_string()).unwrap();
+    let typed = format!("{PASSPHRASE}\n{PASSPHRASE}\n");
+    age(&scene.bed, &["-p", "-a", "-o", sealed, opened], &typed).success();
+    import(&scene.bed, &fs::read_to_string(sealed).unwrap(), &[]).success();
+    assert_eq!(scene.refreshes().last().unwrap().refresh_token(), Some(refresh.as_str()));
+}
+
+#[test]
+fn an_export_made_while_a_refresh_is_on_its_way_would_be_worth_nothing() {
+    let scene = scene();
+    let gate = scene.fake.hold(Endpoint::Token);
+    let begun = scene.fake.requests(Endpoint::Token).len();
+    let refresh = scene.bed.ctl_spawn(&["refresh"]);
+    scene.fake.wait_for_requests(Endpoint::Token, begun + 1);
+    let refused = export(&scene, &[]).exits(6);
+    assert!(refused.complaint().contains("A refresh of mytoken is on its way"), "{}", refused.stderr);
+    drop(gate);
+    refresh.finish().success();
+    let elsewhere = Elsewhere::new();
+    elsewhere.import(&export(&scene, &["--move"]).success().stdout, &[]).success();
+}
+
+#[test]
+fn a_server_that_is_away_delays_the_import_and_loses_nothing() {
+    let mut scene = scene();
+    let exported = export(&scene, &["--move"]).success().stdout;
+    scene.fake.go_down();
+    let elsewhere = Elsewhere::new();
+    let imported = elsewhere.import(&exported, &[]).success();
+    assert!(imported.stderr.contains("not verified yet"), "{}", imported.stderr);
+    scene.fake.come_back();
+    elsewhere.bed.wait_until(ACCOUNT, |account| account.state == State::Fresh);
+    assert!(scene.fake.is_live(elsewhere.bed.ctl(&["token"]).success().line()));
+}

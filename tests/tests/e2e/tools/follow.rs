@@ -1,0 +1,109 @@
+//! `imgurctl token --follow --output`: a file that holds the fresh token.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{Program, Scene, wait_for_content};
+use rustix::process::Signal;
+
+/// A directory with nothing else in it.
+fn file(scene: &Scene) -> PathBuf {
+    let directory = scene.bed.root().join("tokens");
+    fs::create_dir(&directory).unwrap();
+    directory.join("token")
+}
+
+fn follow(scene: &Scene, file: &Path, options: &[&str]) -> Program {
+    let arguments = [&["token", "--follow", "--output", file.to_str().unwrap()], options].concat();
+    scene.bed.ctl_spawn(&arguments)
+}
+
+fn end(program: Program) -> String {
+    program.signal(Signal::TERM);
+    let output = program.finish();
+    assert_eq!((output.code, output.stdout.as_str()), (None, ""), "{}", output.stderr);
+    output.stderr
+}
+
+#[test]
+fn a_file_holds_each_new_token_for_its_owner_alone() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let file = file(&scene);
+    let following = follow(&scene, &file, &[]);
+    wait_for_content(&file, |text| text == format!("{}\n", scene.token()));
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
+    let before = fs::metadata(&file).unwrap().ino();
+    let new = scene.refresh();
+    wait_for_content(&file, |text| text == format!("{new}\n"));
+    assert_ne!(fs::metadata(&file).unwrap().ino(), before, "it was replaced, not written over");
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing lies beside it");
+
+    // What rejects the old one has everybody have the new one.
+    let other = scene.ctl_with(&["reject"], &new).success().line().to_owned();
+    wait_for_content(&file, |text| text == format!("{other}\n"));
+    let said = end(following);
+    assert!(said.contains("holds the token of mytoken, which expires in"), "{said}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{other}\n"), "it stays as it was");
+}
+
+#[test]
+fn a_file_may_hold_a_header_or_an_object() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let file = file(&scene);
+    let following = follow(&scene, &file, &["--header", "-q"]);
+    wait_for_content(&file, |text| text == format!("Authorization: Bearer {}\n", scene.token()));
+    assert_eq!(end(following), "");
+    let following = follow(&scene, &file, &["--json"]);
+    let text = wait_for_content(&file, |text| text.starts_with('{'));
+    assert_eq!(text, scene.ctl(&["token", "--json"]).success().stdout);
+    assert_eq!(end(following), "");
+}
+
+#[test]
+fn a_daemon_may_come_and_go() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    let file = file(&scene);
+    scene.stop();
+    let following = follow(&scene, &file, &[]);
+    scene.start();
+    let first = scene.token();
+    wait_for_content(&file, |text| text == format!("{first}\n"));
+    scene.restart();
+    let second = scene.refresh();
+    assert_ne!(first, second);
+    wait_for_content(&file, |text| text == format!("{second}\n"));
+    scene.crash();
+    scene.start();
+    let third = scene.refresh();
+    wait_for_content(&file, |text| text == format!("{third}\n"));
+    end(following);
+}
+
+#[test]
+fn why_there_is_no_token_is_said_and_the_next_one_waited_for() {
+    let scene = Scene::memory(Behaviour::default());
+    let file = file(&scene);
+    let following = follow(&scene, &file, &[]);
+    scene.bed.sign_in(&scene.fake, "mytoken");
+    wait_for_content(&file, |text| text == format!("{}\n", scene.token()));
+    scene.ctl(&["logout"]).success();
+    scene.bed.sign_in(&scene.fake, "mytoken");
+    wait_for_content(&file, |text| text == format!("{}\n", scene.token()));
+    let said = end(following);
+    assert!(said.contains("imgurctl: Nobody has signed in yet; run `imgurctl login mytoken`\n"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused_at_once() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let file = file(&scene);
+    let follow = |file: &Path, options: &[&str]| follow(&scene, file, options).finish();
+    follow(&file, &["nobody"]).exits(3).complaint();
+    symlink("elsewhere", &file).unwrap();
+    assert!(follow(&file, &[]).exits(2).complaint().contains("a link"));
+    assert!(!file.with_file_name("elsewhere").exists());
+    follow(&file.with_file_name("none").join("token"), &[]).exits(2).complaint();
+    follow(Path::new("/dev/null"), &[]).exits(2).complaint();
+}
