@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::cli::ExportArgs;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{age, passphrase};
+use crate::{passphrase, sealed};
 
 /// The version of what is within.
 const VERSION: u32 = 1;
@@ -40,11 +40,11 @@ pub(crate) fn export(app: &App, args: &ExportArgs) -> Result<(), Failure> {
     let passphrase = passphrase::choose(args.passphrase_file.as_deref())?;
     let export = app.call(&ExportGrant { account: Some(account.clone()) })?.export;
     let has_ca_file = export.settings.ca_file.is_some();
-    let sealed = seal(export, &passphrase)?;
+    let text = seal(export, &passphrase)?;
     if app.output.json {
-        Output::print_json(&json!({ "account": account, "export": sealed }))?;
+        Output::print_json(&json!({ "account": account, "export": text }))?;
     } else {
-        Output::print_raw(&sealed)?;
+        Output::print_raw(&text)?;
     }
     if args.moves {
         keep_output()?;
@@ -64,7 +64,7 @@ fn seal(mut export: Export, passphrase: &Secret) -> Result<String, Failure> {
     export.settings.ca_file = None;
     let content = Content { imgurd_export: VERSION, export };
     let text = serde_json::to_string(&content).map_err(|error| Failure::Other(error.to_string()))?;
-    age::seal(&text.into(), passphrase, age::WORK)
+    sealed::seal(&text.into(), passphrase)
         .map_err(|_| Failure::Other("the export could not be sealed; try again".into()))
 }
 
@@ -107,11 +107,11 @@ pub(crate) fn open(
     account: Option<&str>,
     file: Option<&Path>,
 ) -> Result<Opened, Failure> {
-    if !age::is_sealed(text.expose()) {
+    if !sealed::is_sealed(text.expose()) {
         return Ok(Opened::Grant(text.clone()));
     }
     let passphrase = passphrase::recall(file)?;
-    let opened = age::open(text.expose(), &passphrase);
+    let opened = sealed::open(text.expose(), &passphrase);
     let content = opened.map_err(|error| Failure::usage("text", format!("nothing was imported: {error}")))?;
     let Some(export) = read(&content)? else { return Ok(Opened::Grant(content)) };
     let name = account.unwrap_or(&export.account).to_owned();

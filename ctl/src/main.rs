@@ -1,7 +1,6 @@
 //! `imgurctl`, the command line of `imgurd`: parse, call, print.
 
 mod account;
-mod age;
 mod app;
 mod cli;
 mod completion;
@@ -24,6 +23,7 @@ mod output;
 mod passphrase;
 mod permit;
 mod registration;
+mod sealed;
 mod settings;
 mod status;
 mod table;

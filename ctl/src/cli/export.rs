@@ -10,8 +10,7 @@ use clap::{Args, ValueHint};
   imgurctl import < me.export
   imgurctl export me --passphrase-file <(pass moving) | ssh other imgurctl import --passphrase-file f
 
-It holds the settings, the client secret and the grant, in the format of the program `age`: `age -d` opens it as well. \
-Two keepers of one grant end each other's tokens: once the other machine has it, run `imgurctl logout` here, or give \
+It holds the settings, the client secret and the grant, and only the passphrase opens it. Two keepers of one grant end each other's tokens: once the other machine has it, run `imgurctl logout` here, or give \
 --move. A certificate file (ca_file) does not come along.")]
 pub(crate) struct ExportArgs {
     /// The account; the default one where none is named

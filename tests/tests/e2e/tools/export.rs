@@ -62,7 +62,7 @@ fn one_import_makes_a_working_account_on_another_machine() {
     let scene = scene();
     scene.ctl(&["account", "set", "--scope", "a b", "--auth-param", "x=y"]).success();
     let exported = export(&scene, &[]).success();
-    assert!(exported.stdout.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"), "{}", exported.stdout);
+    assert!(exported.stdout.starts_with("-----BEGIN IMGURD EXPORT-----\n"), "{}", exported.stdout);
     assert!(exported.stderr.contains("`imgurctl logout mytoken`"), "{}", exported.stderr);
     scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
 
@@ -171,38 +171,6 @@ fn there_has_to_be_a_grant_and_a_passphrase() {
     command.arg("--wait").arg(binary("imgurctl")).arg("export");
     let refused = scene.bed.start(command).finish().exits(2);
     assert!(refused.complaint().contains("--passphrase-file"), "{}", refused.stderr);
-}
-
-/// `age` asks at its terminal, which Python lends it.
-fn age(bed: &Testbed, arguments: &[&str], typed: &str) -> Output {
-    let mut command = bed.command("/usr/bin/python3");
-    command.args([
-        "-c",
-        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))",
-        "age",
-    ]);
-    command.args(arguments);
-    let mut age = bed.start(command);
-    age.write(typed);
-    age.finish()
-}
-
-#[test]
-fn the_program_age_opens_an_export_and_what_it_seals_is_imported() {
-    let scene = scene();
-    let (sealed, opened) = (scene.bed.home().join("sealed"), scene.bed.home().join("opened"));
-    let (sealed, opened) = (sealed.to_str().unwrap(), opened.to_str().unwrap());
-    fs::write(sealed, export(&scene, &[]).success().stdout).unwrap();
-    age(&scene.bed, &["-d", "-o", opened, sealed], &format!("{PASSPHRASE}\n")).success();
-    let content: Value = serde_json::from_str(&fs::read_to_string(opened).unwrap()).unwrap();
-    assert_eq!((&content["imgurd_export"], &content["username"]), (&json!(1), &json!("alice")));
-
-    let (refresh, _) = scene.fake.issue_grant("alice");
-    fs::write(opened, json!({ "refresh_token": refresh }).to_string()).unwrap();
-    let typed = format!("{PASSPHRASE}\n{PASSPHRASE}\n");
-    age(&scene.bed, &["-p", "-a", "-o", sealed, opened], &typed).success();
-    import(&scene.bed, &fs::read_to_string(sealed).unwrap(), &[]).success();
-    assert_eq!(scene.refreshes().last().unwrap().refresh_token(), Some(refresh.as_str()));
 }
 
 #[test]

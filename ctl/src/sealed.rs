@@ -1,0 +1,133 @@
+//! Text sealed with a passphrase: Argon2i makes the key and XChaCha20-Poly1305 seals, both as `orion` has them for whoever
+//! is no cryptographer. Around that is base64 between two lines (RFC 7468), so that it can be pasted.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use imgurd_proto::Secret;
+use orion::aead::{self, SecretKey};
+use orion::errors::UnknownCryptoError;
+use orion::kdf::{self, Password, Salt};
+
+const BEGIN: &str = "-----BEGIN IMGURD EXPORT-----";
+const END: &str = "-----END IMGURD EXPORT-----";
+
+/// Columns of a line (RFC 7468, section 2).
+const WIDTH: usize = 64;
+
+/// The first byte. What a passphrase costs belongs to it, so that no text can ask for more than there is.
+const VERSION: u8 = 1;
+const PASSES: u32 = 3;
+const MEMORY_KIB: u32 = 64 * 1024;
+
+const SALT: usize = 16;
+
+/// Why a text cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unopened {
+    /// What the cipher says of both.
+    #[error("the passphrase is wrong, or the text is damaged; try again, or export it anew")]
+    WrongPassphrase,
+    /// It cannot be one.
+    #[error("the text is damaged: a part of it is missing; copy it whole, or export it anew")]
+    Damaged,
+    /// It is of a version to come.
+    #[error("the text was made by a newer imgurctl; update this one")]
+    OtherVersion,
+}
+
+/// Whether this is what [`seal`] makes.
+pub(crate) fn is_sealed(text: &str) -> bool {
+    text.trim_start().starts_with(BEGIN)
+}
+
+/// Seals `text`; fails where there are no random numbers.
+pub(crate) fn seal(text: &Secret, passphrase: &Secret) -> Result<String, UnknownCryptoError> {
+    let salt = Salt::default();
+    let sealed = aead::seal(&key(passphrase, &salt)?, text.expose().as_bytes())?;
+    Ok(armor(&[&[VERSION], salt.as_ref(), &sealed].concat()))
+}
+
+/// Opens what was sealed.
+pub(crate) fn open(text: &str, passphrase: &Secret) -> Result<Secret, Unopened> {
+    let bytes = unarmor(text).ok_or(Unopened::Damaged)?;
+    let (version, rest) = bytes.split_first().ok_or(Unopened::Damaged)?;
+    if *version != VERSION {
+        return Err(Unopened::OtherVersion);
+    }
+    let (salt, sealed) = rest.split_at_checked(SALT).ok_or(Unopened::Damaged)?;
+    let salt = Salt::from_slice(salt).map_err(|_| Unopened::Damaged)?;
+    let key = key(passphrase, &salt).map_err(|_| Unopened::Damaged)?;
+    let opened = aead::open(&key, sealed).map_err(|_| Unopened::WrongPassphrase)?;
+    String::from_utf8(opened).map(Secret::from).map_err(|_| Unopened::Damaged)
+}
+
+fn key(passphrase: &Secret, salt: &Salt) -> Result<SecretKey, UnknownCryptoError> {
+    let password = Password::from_slice(passphrase.expose().as_bytes())?;
+    kdf::derive_key(&password, salt, PASSES, MEMORY_KIB, 32)
+}
+
+fn armor(bytes: &[u8]) -> String {
+    let letters = BASE64_STANDARD.encode(bytes);
+    let lines = letters.as_bytes().chunks(WIDTH).map(String::from_utf8_lossy);
+    format!("{BEGIN}\n{}\n{END}\n", lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// What pasting adds, spaces and line ends, is overlooked.
+fn unarmor(text: &str) -> Option<Vec<u8>> {
+    let letters = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
+    BASE64_STANDARD.decode(letters.split_whitespace().collect::<String>()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed() -> String {
+        seal(&"a grant".into(), &"correct horse".into()).expect("sealed")
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened_with_its_passphrase_alone() {
+        let text = sealed();
+        assert!(is_sealed(&text) && is_sealed(&format!("\n  {text}")) && !is_sealed("a grant"));
+        assert_eq!(open(&text, &"correct horse".into()).expect("opened").expose(), "a grant");
+        assert_eq!(open(&text, &"correct horsf".into()).err(), Some(Unopened::WrongPassphrase));
+        assert_ne!(text, sealed(), "the same is never sealed twice alike");
+    }
+
+    #[test]
+    fn what_pasting_does_to_lines_does_no_harm() {
+        let text = sealed();
+        for text in [text.replace('\n', "\r\n"), format!("\n\n  {}", text.trim_end().replace('\n', "  \n  "))]
+        {
+            assert!(open(&text, &"correct horse".into()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_cut_or_changed_is_taken_for_whole() {
+        let text = sealed();
+        let bytes = unarmor(&text).expect("armored");
+        for at in [1, 1 + SALT, bytes.len() / 2, bytes.len() - 1] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let opened = open(&armor(&changed), &"correct horse".into());
+            assert_eq!(opened.err(), Some(Unopened::WrongPassphrase), "byte {at}");
+            assert!(open(&armor(&bytes[..at]), &"correct horse".into()).is_err(), "up to {at}");
+        }
+        for cut in [0, BEGIN.len(), text.len() / 2, text.trim_end().len() - 1] {
+            assert_eq!(
+                open(&text[..cut], &"correct horse".into()).err(),
+                Some(Unopened::Damaged),
+                "up to {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_version_to_come_is_told_from_damage() {
+        let mut bytes = unarmor(&sealed()).expect("armored");
+        bytes[0] = VERSION + 1;
+        assert_eq!(open(&armor(&bytes), &"correct horse".into()).err(), Some(Unopened::OtherVersion));
+    }
+}
