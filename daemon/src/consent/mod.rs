@@ -8,6 +8,7 @@ pub mod fuzzing;
 mod listener;
 mod page;
 mod session;
+mod visitors;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
