@@ -15,6 +15,7 @@ mod durable;
 mod failures;
 mod files;
 mod grants;
+mod hostile;
 mod identity;
 mod journal;
 mod keyring;
