@@ -198,7 +198,7 @@ mod tests {
             "displaced": [{ "grant": grant, "at": 0 }],
         });
         let record: Record = serde_json::from_value(record).unwrap();
-        let panic = catch_unwind(|| Err::<(), _>(record).unwrap()).unwrap_err();
+        let panic = catch_unwind(|| panic!("{record:?}")).unwrap_err();
         let message = panic.downcast::<String>().unwrap();
         assert!(message.contains("Record") && message.matches("[redacted]").count() == 6, "{message}");
         assert!(!message.contains("kept-secret"));

@@ -84,9 +84,8 @@ impl Machine {
         let errors = File::create(&log).unwrap();
         let child = command.stdin(Stdio::null()).stdout(errors.try_clone().unwrap()).stderr(errors).spawn();
         let child = cgroups.child.insert(child.expect("setpriv is installed (Debian: util-linux)"));
-        if !is_up(&notify, child) {
-            panic!("the machine did not boot: {}", fs::read_to_string(log).unwrap_or_default());
-        }
+        let is_up = is_up(&notify, child);
+        assert!(is_up, "the machine did not boot: {}", fs::read_to_string(log).unwrap_or_default());
         fs::create_dir(cgroups.entrance()).unwrap();
         let first = cgroups.first();
         Some(Self { first, cgroups, outputs: Arc::default(), _outside: outside })
@@ -109,6 +108,13 @@ impl Machine {
         };
         let outcome = thread::scope(|scope| scope.spawn(enter_and_act).join());
         outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Fails if one of `secrets` is in the arguments or the environment of any process.
+    pub fn assert_no_secret_in_processes(&self, secrets: &[String]) {
+        for process in self.cgroups.processes() {
+            leaks::assert_none_in_process(process, secrets);
+        }
     }
 
     /// Fails if one of `secrets` is in the output of a program where it has no business, or in a file in one of these
@@ -167,6 +173,22 @@ impl Cgroups {
             status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
         };
         processes.lines().find(is_first).expect("process 1").parse().unwrap()
+    }
+
+    /// All processes, as they are called outside.
+    fn processes(&self) -> Vec<u32> {
+        let mut cgroups = vec![self.path.clone()];
+        let mut processes = Vec::new();
+        while let Some(cgroup) = cgroups.pop() {
+            // One that has just gone has none.
+            let inside = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+            processes.extend(inside.lines().map(|id| id.parse::<u32>().unwrap()));
+            let below = fs::read_dir(&cgroup).into_iter().flatten().map_while(Result::ok);
+            cgroups.extend(
+                below.filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir())).map(|it| it.path()),
+            );
+        }
+        processes
     }
 
     /// Blocks until no process is left that has not ended.

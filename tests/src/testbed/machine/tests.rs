@@ -51,7 +51,7 @@ fn users_have_their_service_manager_bus_and_journal() {
     let cgroup = machine.run("alice", &scope).success().stdout;
     assert!(cgroup.trim_end().ends_with("/app.slice/app-x-1.scope"), "{cgroup}");
     machine.run("root", &["journalctl", "--sync"]).success();
-    let entries =
-        machine.run("alice", &["journalctl", "--user", "--unit=note", "--output=cat"]).success().stdout;
+    // Not by its unit: where a process has ended before the journal looks at it, that is not known.
+    let entries = machine.run("alice", &["journalctl", "--user", "--output=cat"]).success().stdout;
     assert!(entries.lines().any(|line| line == "a note"), "{entries}");
 }

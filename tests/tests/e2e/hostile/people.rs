@@ -40,8 +40,8 @@ for number in range(10_000):
     while more := keeper.recv(65536):
         answer += more
     said[json.loads(answer.strip(b'\\0'))['error']] += 1
-    if number == 5001:
-        print('halfway', flush=True)
+    if number % 1000 == 1:
+        print(number, flush=True)
 print(json.dumps(said), flush=True)
 ";
 
@@ -127,17 +127,18 @@ fn ten_thousand_calls_of_another_user_keep_nobody_waiting_and_make_few_lines() {
     let Some(house) = House::open("info") else { return };
     open_doors(&house);
     let mut crowd = caller(&house, MALLORY, CROWD);
-    assert_eq!(crowd.line().as_deref(), Some("halfway"));
+    crowd.line_where(|line| line == "5001");
     house.serves_alice();
-    let said: Value = serde_json::from_str(&crowd.line().expect("what they were told")).unwrap();
+    let said: Value = serde_json::from_str(&crowd.line_where(|line| line.starts_with('{'))).unwrap();
     assert_eq!(said, json!({ "org.imgurd.Keeper1.AccessDenied": 9000 }));
     house.serves_alice();
     let mallory = house.machine.user_id(MALLORY);
     let entries: Vec<_> = house.journal().into_iter().filter(|entry| entry.uid == mallory).collect();
-    assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), 10_000, "{entries:?}");
+    // Those that come while the disk does not take what is written are lost.
+    let noted: u64 = entries.iter().map(|entry| entry.count).sum();
+    assert!((5_000..=10_000).contains(&noted), "{entries:?}");
     // One at once, and one a minute.
     assert!(entries.len() < 10, "{entries:?}");
     let lines = house.logged().iter().filter(|line| line.to_string().contains("another user")).count();
     assert!(lines < 10, "{lines} lines are logged");
-    drop(house.machine.run(ALICE, &["systemctl", "--user", "stop", "imgurd"]).success());
 }

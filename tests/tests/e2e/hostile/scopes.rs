@@ -138,6 +138,10 @@ fn every_refusal_is_in_both_journals_with_who_what_how_and_why_and_nothing_secre
     for method in ["GetToken", "GetTokenFd", "RejectToken", "ListAccounts", "Watch", "Get"] {
         assert!(named.clone().any(|it| it == method), "{method} does not say of which account");
     }
+    let mut login = house.machine.command(ALICE, "imgurctl");
+    login.args(["login", "--no-browser"]);
+    let mut login = house.machine.start(login);
+    login.line().expect("a page to open");
     nothing_secret_is_anywhere(&house, &logged);
 }
 
@@ -164,6 +168,7 @@ fn nothing_secret_is_anywhere(house: &House, logged: &[Value]) {
         !secrets.iter().any(|secret| text.contains(secret.as_str())),
         "a secret is in the system's journal"
     );
+    house.machine.assert_no_secret_in_processes(&secrets);
     let written = ["/home", "/run", "/tmp", "/var/log", "/var/lib/systemd"];
     house.machine.assert_no_secret_in_sight(&secrets, &written, &[]);
 }
