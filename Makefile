@@ -36,6 +36,7 @@ test: ## Run all tests
 	tests/packages
 	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
 	$(BUILD)
+	@test "$$(id -u)" = 0 || echo 'Not root: tests that take another user, cgroups or a machine of their own say so, and are left out.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run --workspace --all-targets --locked --no-fail-fast; \
 	else \

@@ -177,3 +177,30 @@ impl Record {
         self.grant.is_some() || !self.displaced.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_over_what_is_kept_tells_no_secret_of_it() {
+        let grant = json!({
+            "generation": 1, "issuer": { "client_id": "id", "origin": "https://example.org" }, "kept": 0,
+            "refresh_token": "kept-secret", "granted_at": 0,
+            "access": { "token": "kept-secret", "token_type": "Bearer", "issued_at": 0 },
+        });
+        let record = json!({
+            "client_secret": "kept-secret", "grant": grant, "previous_refresh_token": "kept-secret",
+            "displaced": [{ "grant": grant, "at": 0 }],
+        });
+        let record: Record = serde_json::from_value(record).unwrap();
+        let panic = catch_unwind(|| panic!("{record:?}")).unwrap_err();
+        let message = panic.downcast::<String>().unwrap();
+        assert!(message.contains("Record") && message.matches("[redacted]").count() == 6, "{message}");
+        assert!(!message.contains("kept-secret"));
+    }
+}

@@ -18,9 +18,7 @@ pub struct Wire(BufReader<UnixStream>);
 impl Wire {
     /// Connects, and says nothing yet.
     pub fn connect(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).expect("the daemon listens");
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(BufReader::new(stream))
+        UnixStream::connect(socket).expect("the daemon listens").into()
     }
 
     /// Sends bytes as they are. Where the daemon has hung up, they are lost, as they would be a moment later.
@@ -93,6 +91,14 @@ impl Wire {
     /// Says that no call will follow.
     pub fn finish_sending(&self) {
         self.0.get_ref().shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+/// One on which something has been said already, maybe.
+impl From<UnixStream> for Wire {
+    fn from(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
     }
 }
 

@@ -64,7 +64,7 @@ impl Caller {
         if self.uid == rustix::process::getuid().as_raw() {
             return Ok(());
         }
-        tracing::warn!(uid = self.uid, "refused another user");
+        tracing::debug!(uid = self.uid, "refused another user");
         Err(Error::AccessDenied {
             reason: "These tokens are another user's, and nobody else gets them, root neither; call as that user, or run \
                      imgurd as the user who calls"

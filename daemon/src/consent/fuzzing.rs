@@ -13,6 +13,7 @@ use super::answer::{self, Answer, Content, from_paste};
 use super::callback::Callback;
 use super::listener::{Door, Farewell, Visit, connection};
 use super::page::Page;
+use super::visitors::Asked;
 
 /// Where the nonce of the page that was served before goes in a request.
 const NONCE: &[u8] = b"NONCE";
@@ -68,7 +69,7 @@ async fn exchange(door: &Arc<Door>, request: &[u8]) -> Vec<u8> {
         let _ = browser.read_to_end(&mut answer).await;
         answer
     };
-    tokio::join!(connection(stream, Arc::clone(door), visits), login, browsing).2
+    tokio::join!(connection(stream, Arc::clone(door), visits, Asked::default()), login, browsing).2
 }
 
 /// Reads a pasted answer of the authorization page; what is said of an error in it, or of it, or nothing.

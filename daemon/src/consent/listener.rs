@@ -16,18 +16,16 @@ use imgurd_proto::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::answer::Answer;
 use super::callback::Callback;
 use super::page::Page;
+use super::visitors::{Asked, Visitors};
 
 /// How long a browser may take to send its request, and we to hand the last page over.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// More than a browser opens; a port scanner's connections beyond it wait.
-const CONNECTIONS: usize = 16;
 /// A callback is a few hundred bytes, and browsers' headers are a few thousand.
 const LONGEST_REQUEST: usize = 16 * 1024;
 
@@ -82,27 +80,28 @@ impl Listener {
         farewell: Farewell,
     ) -> LastPages {
         let door = Arc::new(Door { callback, farewell });
-        let mut connections = JoinSet::new();
+        let mut visitors = Visitors::default();
         loop {
+            let have_room = visitors.have_room();
             tokio::select! {
-                stream = accept(&self.sockets), if connections.len() < CONNECTIONS => {
-                    connections.spawn(connection(stream, Arc::clone(&door), visits.clone()));
+                stream = accept(&self.sockets), if have_room => {
+                    visitors.let_in(|asked| connection(stream, Arc::clone(&door), visits.clone(), asked));
                 }
-                Some(_) = connections.join_next() => {}
+                Some(()) = visitors.left() => {}
                 () = visits.closed() => break,
             }
         }
-        LastPages(connections)
+        LastPages(visitors)
     }
 }
 
 /// Pages on their way to the browser when the login ended.
-pub(super) struct LastPages(JoinSet<()>);
+pub(super) struct LastPages(Visitors);
 
 impl LastPages {
     /// Returns when they are there, or the browser has taken too long.
     pub(super) async fn shown(mut self) {
-        let _ = timeout(PATIENCE, async { while self.0.join_next().await.is_some() {} }).await;
+        let _ = timeout(PATIENCE, async { while self.0.left().await.is_some() {} }).await;
     }
 }
 
@@ -132,8 +131,9 @@ pub(super) async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     door: Arc<Door>,
     visits: mpsc::Sender<Visit>,
+    asked: Asked,
 ) {
-    let service = service_fn(|request| respond(request, &door, &visits));
+    let service = service_fn(|request| respond(request, &door, &visits, &asked));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -149,10 +149,13 @@ async fn respond(
     request: Request<Incoming>,
     door: &Door,
     visits: &mpsc::Sender<Visit>,
+    asked: &Asked,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     // Only the script of our own page posts.
     let is_script = request.method() == Method::POST;
-    let page = match door.callback.answer_in(request).await {
+    let answer = door.callback.answer_in(request).await;
+    asked.set();
+    let page = match answer {
         Ok(answer) => door.show_in(answer, visits).await,
         Err(page) => page,
     };

@@ -9,6 +9,7 @@ mod listener;
 mod page;
 mod postman;
 mod session;
+mod visitors;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -73,13 +73,18 @@ impl Api {
         Ok((name, left))
     }
 
-    pub(super) async fn get_token(&self, caller: &Caller, call: GetToken) -> Result<TokenReply, Error> {
+    /// `method` is how it was asked for, which on one of the wires is another way as well.
+    pub(super) async fn get_token(
+        &self,
+        caller: &Caller,
+        method: &str,
+        call: GetToken,
+    ) -> Result<TokenReply, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
-        let (name, patience) =
-            self.admit(caller, GetToken::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let (name, patience) = self.admit(caller, method, call.account.as_deref(), call.wait_ms).await?;
         let token = self.keeper.token(Some(&name), min_valid, patience).await?;
-        Ok(self.hand_out(caller, GetToken::NAME, token))
+        Ok(self.hand_out(caller, method, token))
     }
 
     pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<TokenReply, Error> {
@@ -112,20 +117,28 @@ impl Api {
     }
 
     pub(super) fn list_accounts(&self, caller: &Caller, call: &ListAccounts) -> Result<SomeAccounts, Error> {
-        let accounts = self.keeper.accounts(self.seen(caller, call.account.as_deref())?)?;
+        let account = call.account.as_deref();
+        self.look(caller, ListAccounts::NAME, account)?;
+        let accounts = self.keeper.accounts(account)?;
         Ok(SomeAccounts { accounts: self.shown(caller, accounts).collect() })
     }
 
     pub(super) fn watch(&self, caller: &Caller, call: &Watch) -> Result<Watcher, Error> {
-        self.keeper.watch(self.seen(caller, call.account.as_deref())?)
+        let account = call.account.as_deref();
+        self.look(caller, Watch::NAME, account)?;
+        self.keeper.watch(account)
     }
 
-    /// The account that is asked for by name, if the caller may know how it is.
-    fn seen<'a>(&self, caller: &Caller, account: Option<&'a str>) -> Result<Option<&'a str>, Error> {
-        match account {
-            Some(name) if !self.gate.sees(caller, name) => Err(self.gate.unseen(caller, name)),
-            _ => Ok(account),
+    /// Lets the caller know how the account is that it asks for by name, where it asks for one.
+    pub(super) fn look(&self, caller: &Caller, method: &str, account: Option<&str>) -> Result<(), Error> {
+        let Some(name) = account.filter(|name| !self.gate.sees(caller, name)) else { return Ok(()) };
+        let refusal = self.gate.unseen(caller, name);
+        match self.keeper.resolve(account) {
+            Ok(name) => self.journal.denied(caller, Some(method), Some(&name), &refusal),
+            // Who thinks of names would fill the journal with them, and push out what it has done.
+            Err(_) => self.journal.denied(caller, Some(method), None, &no_such_account()),
         }
+        Err(refusal)
     }
 
     /// What the caller may see of these.
@@ -282,6 +295,12 @@ fn half_added(name: &str, reason: &str) -> String {
         "{name} was added, but its client secret could not be kept: {reason}. Then run `imgurctl account set {name} \
          --client-secret-stdin`"
     )
+}
+
+/// The same for every name.
+fn no_such_account() -> Error {
+    let reason = "There is no account of the name that it asked for; see `imgurctl account list`";
+    Error::AccessDenied { reason: reason.to_owned() }
 }
 
 fn patience(wait_ms: Option<i64>) -> Result<Duration, Error> {

@@ -1,12 +1,13 @@
 //! The local socket: where it is, who may reach it, and accepting without ever giving up.
 
-use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use imgurd_proto::{Error, Wire};
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::tokio::Listener as _;
@@ -25,6 +26,8 @@ use super::varlink::frame;
 use crate::access::{Caller, Journal};
 use crate::ownership::{OF_OTHERS, own_directory};
 
+/// What says where the socket is.
+const SETTINGS: &str = "XDG_RUNTIME_DIR, IMGURD_SOCKET and --socket";
 /// How many callers are served at a time, where there are descriptors for as many.
 const CONNECTIONS: usize = 1024;
 /// The descriptors that callers leave for all else: the store, the server, the bus, logins, and those who are refused.
@@ -71,16 +74,19 @@ impl LocalSocket {
     pub fn bind(path: &Path, wire: Wire) -> anyhow::Result<Self> {
         // Who can put another socket there is asked in our place, and told secrets; so it is for every path.
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-        own_directory(directory.unwrap_or(Path::new(".")), OF_OTHERS).context(
-            "there is no safe place for the socket; see XDG_RUNTIME_DIR, IMGURD_SOCKET and --socket",
-        )?;
+        own_directory(directory.unwrap_or(Path::new(".")), OF_OTHERS)
+            .with_context(|| format!("there is no safe place for the socket; see {SETTINGS}"))?;
+        // What is in the way is removed. That is for a socket, and not for a file that somebody named by mistake.
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+            bail!("{} is there already and is no socket; remove it, or see {SETTINGS}", path.display());
+        }
         let name = path.to_fs_name::<GenericFilePath>()?;
         let listener = ListenerOptions::new()
             .name(name)
             .mode(0o600)
             .try_overwrite(true)
             .create_tokio()
-            .with_context(|| format!("cannot listen at {}", path.display()))?;
+            .with_context(|| format!("cannot listen at {}; see {SETTINGS}", path.display()))?;
         Ok(Self::new(listener, wire))
     }
 

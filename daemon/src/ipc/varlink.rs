@@ -132,7 +132,7 @@ async fn dispatch(
         return fail(error).map(Some);
     }
     let answered = match (interface, method) {
-        (INTERFACE, GetToken::NAME) => one(arguments(call), |it| api.get_token(caller, it)).await,
+        (INTERFACE, GetToken::NAME) => one(arguments(call), |it| api.get_token(caller, method, it)).await,
         (INTERFACE, RejectToken::NAME) => one(arguments(call), |it| api.reject_token(caller, it)).await,
         (INTERFACE, Refresh::NAME) => one(arguments(call), |it| api.refresh(caller, it)).await,
         (INTERFACE, ListAccounts::NAME) => {

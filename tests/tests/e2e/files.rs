@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Fake};
-use imgurd_tests::testbed::{ACCOUNT, Daemon, FILE_CALLS, Scene, Testbed};
+use imgurd_tests::testbed::{ACCOUNT, Daemon, FILE_CALLS, Scene, Testbed, needs_root};
 
-use crate::users::{AS_NOBODY, NOBODY, is_root};
+use crate::users::{AS_NOBODY, NOBODY};
 
 /// The daemon's directories, which it makes itself.
 fn directories(bed: &Testbed) -> [PathBuf; 2] {
@@ -127,10 +127,9 @@ fn links_of_ones_own_may_lead_elsewhere() {
     assert!(scene.bed.root().join("elsewhere-0/grants.keyring").exists());
 }
 
-/// Where the test is not root, there is no other user to try it with: the owner is then looked at in unit tests alone.
 #[test]
 fn what_belongs_to_another_user_is_refused() {
-    if !is_root() {
+    if !needs_root("another user, whose directories and links these are") {
         return;
     }
     for number in 0..2 {
@@ -166,7 +165,7 @@ fn what_belongs_to_another_user_is_refused() {
 
 #[test]
 fn another_user_has_no_way_in_and_is_told_so() {
-    if !is_root() {
+    if !needs_root("another user, who runs imgurd in directories that are ours") {
         return;
     }
     let bed = Testbed::memory();
@@ -281,7 +280,7 @@ while True:
 
 #[test]
 fn a_stranger_who_listens_in_the_daemons_place_is_told_nothing() {
-    if !is_root() {
+    if !needs_root("another user, who listens") {
         return;
     }
     let bed = Testbed::memory();

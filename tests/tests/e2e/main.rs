@@ -17,6 +17,7 @@ mod durable;
 mod failures;
 mod files;
 mod grants;
+mod hostile;
 mod identity;
 mod journal;
 mod keyring;

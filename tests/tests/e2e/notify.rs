@@ -89,8 +89,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(bed: &Testbed, capabilities: &'static [&'static str]) -> Self {
+        Self::start_on(bed.connect().await, capabilities).await
+    }
+
+    /// One on the bus of this connection.
+    pub(crate) async fn start_on(connection: Connection, capabilities: &'static [&'static str]) -> Self {
         let (sender, asked) = mpsc::unbounded_channel();
-        let connection = bed.connect().await;
         let recorder = Recorder { asked: sender, capabilities, last: 0 };
         connection.object_server().at(PATH, recorder).await.unwrap();
         connection.request_name(NAME).await.unwrap();

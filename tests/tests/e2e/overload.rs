@@ -49,7 +49,7 @@ fn full(bed: Testbed) -> (Scene, Vec<Wire>) {
 }
 
 /// Calls until there is a place again.
-fn eventually_served(scene: &Scene) {
+pub(crate) fn eventually_served(scene: &Scene) {
     loop {
         match scene.bed.client().call(&GetToken::default()) {
             Err(ClientError::Keeper(Error::TemporarilyUnavailable { .. })) => {}

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
 use imgurd_tests::fake::Behaviour;
-use imgurd_tests::testbed::{Daemon, Output, Scene, Testbed, binary};
+use imgurd_tests::testbed::{Daemon, Output, Scene, Testbed, binary, needs_root};
 use imgurd_tests::wire::error_of;
 
 use crate::commands::fails;
@@ -64,11 +64,9 @@ fn another_users_tokens_are_exit_code_5() {
     }
 }
 
-/// Where the test is not root, there is no root to try it with: that another user is refused is then shown by the unit
-/// test of `access` alone.
 #[test]
 fn root_may_open_the_socket_and_is_told_that_the_tokens_are_anothers() {
-    if !is_root() {
+    if !needs_root("another user who can open the socket, as root alone can") {
         return;
     }
     let bed = Testbed::memory();

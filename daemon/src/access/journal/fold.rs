@@ -29,7 +29,7 @@ impl Folds {
     /// their minute is over.
     pub(super) fn add(&mut self, entry: JournalEntry, now: Instant) -> Vec<JournalEntry> {
         let mut told = self.due(now);
-        let kind = JournalEntry { at: 0, pid: None, ..entry.clone() };
+        let kind = kind(&entry);
         if let Some(fold) = self.0.get_mut(&kind) {
             fold.untold = Some(match fold.untold.take() {
                 Some(first) => JournalEntry { until: Some(entry.at), count: first.count + 1, ..first },
@@ -70,6 +70,13 @@ impl Folds {
     pub(super) fn rest(&mut self) -> Vec<JournalEntry> {
         in_order(mem::take(&mut self.0).into_values().filter_map(|fold| fold.untold).collect())
     }
+}
+
+/// What those that are alike have in common. A program in a sandbox may call itself another name each time, and would
+/// have a line for each.
+fn kind(entry: &JournalEntry) -> JournalEntry {
+    let program = entry.program.clone().filter(|_| !entry.sandboxed);
+    JournalEntry { at: 0, pid: None, program, ..entry.clone() }
 }
 
 fn in_order(mut entries: Vec<JournalEntry>) -> Vec<JournalEntry> {

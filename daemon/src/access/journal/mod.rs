@@ -280,7 +280,7 @@ fn log(entry: &JournalEntry) {
                 program,
                 count,
                 reason,
-                "denied a token"
+                "refused a caller"
             );
         }
     }

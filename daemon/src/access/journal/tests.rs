@@ -112,6 +112,17 @@ async fn alike_entries_within_a_minute_are_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_program_in_a_sandbox_makes_no_more_lines_by_other_names() {
+    let (mut folds, now) = (Folds::default(), Instant::now());
+    let called =
+        |name: i32, sandboxed| JournalEntry { program: Some(name.to_string()), sandboxed, ..note("a") };
+    for (sandboxed, lines) in [(true, 1), (false, 10)] {
+        let told: usize = (0..10).map(|name| folds.add(called(name, sandboxed), now).len()).sum();
+        assert_eq!(told, lines);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn however_many_kinds_there_are_only_some_are_counted() {
     let (mut folds, now) = (Folds::default(), Instant::now());
     let told: usize =

@@ -31,8 +31,8 @@ impl Account {
     async fn show(&self, header: &Header<'_>) -> Result<(), Error> {
         let objects = self.objects.upgrade().ok_or_else(super::gone)?;
         let admitted = objects.admit(header).await?;
-        let (gate, caller) = (self.api.gate(), admitted.caller());
-        if gate.sees(caller, &self.name) { Ok(()) } else { Err(gate.unseen(caller, &self.name).into()) }
+        let method = header.member().map_or("", |member| member.as_str());
+        Ok(self.api.look(admitted.caller(), method, Some(&self.name))?)
     }
 }
 
@@ -41,8 +41,8 @@ impl Account {
 impl Account {
     /// What the account is called here.
     #[zbus(property(emits_changed_signal = "const"))]
-    fn name(&self) -> String {
-        self.name.clone()
+    async fn name(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<String> {
+        Ok(self.info(header).await?.name)
     }
 
     /// Who signed in; empty where that is not known.

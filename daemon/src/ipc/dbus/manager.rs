@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use imgurd_proto::dbus::{SIGNED_IN, account_path};
 use imgurd_proto::{
     AddAccount, CompleteLogin, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout,
-    OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount,
-    SetPermit, Token, TokenReply,
+    Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
+    SetAccount, SetPermit, Token, TokenReply,
 };
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -43,13 +43,14 @@ impl Manager {
     async fn token(
         &self,
         caller: &Caller,
+        method: &str,
         account: String,
         min_valid_s: i32,
         wait_ms: i32,
     ) -> Result<Token, Error> {
         let call =
             GetToken { account: Some(account), min_valid_s: given(min_valid_s), wait_ms: given(wait_ms) };
-        Ok(self.api.get_token(caller, call).await?.token)
+        Ok(self.api.get_token(caller, method, call).await?.token)
     }
 
     /// Tells how `login` ends. Until then it goes on, even if its caller leaves the bus: who called with `busctl` has
@@ -86,7 +87,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
         let (_, admitted) = self.admit(&header).await?;
-        self.token(admitted.caller(), account, min_valid_s, wait_ms).await.map(plain)
+        self.token(admitted.caller(), GetToken::NAME, account, min_valid_s, wait_ms).await.map(plain)
     }
 
     /// As GetToken, with the access token in a sealed memory file, so that no monitor of the bus sees it.
@@ -99,7 +100,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedFd, Error> {
         let (_, admitted) = self.admit(&header).await?;
-        let token = self.token(admitted.caller(), account, min_valid_s, wait_ms).await?;
+        let token = self.token(admitted.caller(), "GetTokenFd", account, min_valid_s, wait_ms).await?;
         memfd::sealed(&token.access_token).map_err(|error| {
             Error::TemporarilyUnavailable(format!("There is no descriptor to be had ({error}); try again"))
         })

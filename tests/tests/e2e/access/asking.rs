@@ -90,7 +90,6 @@ fn with_nobody_to_ask_it_denies_and_says_how_to_permit() {
     refused(&scene, 20_000, "without D-Bus");
 }
 
-/// Where cgroups are not the test's to make, as without root, the unit tests of `access` show this alone.
 #[test]
 fn always_and_deny_are_remembered_of_a_program_in_a_sandbox() {
     let Some(sandbox) = Sandbox::new() else { return };

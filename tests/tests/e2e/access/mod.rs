@@ -1,7 +1,7 @@
 //! Who may what, and what is remembered of it.
 
 mod asking;
-mod table;
+pub(crate) mod table;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,7 @@
 //! Each method, each kind of caller, each wire.
 
-use imgurd_proto::INTERFACE_TEXT;
 use imgurd_proto::dbus::{BUS_NAME, PATH, account_path};
+use imgurd_proto::{INTERFACE, INTERFACE_TEXT};
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{ACCOUNT, APPLICATION, Output, Program, Sandbox, Scene, Testbed};
 use imgurd_tests::wire::Wire;
@@ -24,7 +24,7 @@ const TABLE: &str = "\
 ";
 
 /// Sends each line of its input as a message, and writes the answer as a line.
-const RELAY: &str = "
+pub(crate) const RELAY: &str = "
 import socket, sys
 keeper = socket.socket(socket.AF_UNIX)
 keeper.connect(sys.argv[1])
@@ -65,7 +65,7 @@ const SANDBOXED: usize = 2;
 const REMOTE: usize = 3;
 
 /// The methods of the interface, as its text has them.
-fn methods() -> Vec<&'static str> {
+pub(crate) fn methods() -> Vec<&'static str> {
     let lines = INTERFACE_TEXT.lines().filter_map(|line| line.strip_prefix("method "));
     lines.filter_map(|line| line.split_once('(')).map(|(name, _)| name).collect()
 }
@@ -85,6 +85,13 @@ fn arguments(method: &str) -> Value {
     }
 }
 
+/// A call of the method with these.
+pub(crate) fn socket_call(method: &str) -> Value {
+    let more = ["Watch", "Login", "ReadJournal"].contains(&method);
+    let name = format!("{INTERFACE}.{method}");
+    json!({ "method": name, "parameters": arguments(method), "more": more })
+}
+
 enum Caller {
     Direct(Wire),
     Relayed(Program),
@@ -93,9 +100,7 @@ enum Caller {
 impl Caller {
     /// Whether the call is let through.
     fn is_let(&mut self, method: &str) -> bool {
-        let name = format!("org.imgurd.Keeper1.{method}");
-        let more = ["Watch", "Login", "ReadJournal"].contains(&method);
-        let call = json!({ "method": name, "parameters": arguments(method), "more": more });
+        let call = socket_call(method);
         let answer = match self {
             Self::Direct(wire) => {
                 wire.send(&call);
@@ -139,7 +144,6 @@ fn every_method_lets_through_whom_the_table_says_on_the_socket() {
     assert_eq!(allowed.call("ListAccounts", &json!({}))["parameters"]["accounts"], json!([]));
 }
 
-/// Where cgroups are not the test's to make, as without root, that a sandbox is seen is shown by unit tests alone.
 #[test]
 fn every_method_lets_a_program_in_a_sandbox_through_as_the_table_says_on_both_wires() {
     let Some(sandbox) = Sandbox::new() else { return };
@@ -174,16 +178,29 @@ fn every_method_lets_a_program_in_a_sandbox_through_as_the_table_says_on_both_wi
 }
 
 /// `busctl` has words of its own for the bus's own errors.
-fn is_let(said: &Output) -> bool {
-    let refusals = ["in a sandbox may ask", "may not use the account", "Access denied", "Nobody may call"];
+pub(crate) fn is_let(said: &Output) -> bool {
+    let refusals = [
+        "in a sandbox may ask",
+        "may not use the account",
+        "Access denied",
+        "Nobody may call",
+        "are another user's",
+    ];
     !refusals.iter().any(|text| said.stderr.contains(text))
 }
 
-/// What the bus says that there is to call, and the interfaces that every object has.
+/// What the bus says that there is to call.
 fn bus_methods(scene: &Scene) -> Vec<String> {
     let mut command = scene.bed.command("busctl");
-    command.args(["--user", "introspect", BUS_NAME, PATH, "org.imgurd.Keeper1"]);
-    let listed = scene.bed.start(command).finish().success().stdout;
+    command.args(INTROSPECT);
+    bus_methods_in(&scene.bed.start(command).finish().success().stdout)
+}
+
+/// Has `busctl` list what there is to call.
+pub(crate) const INTROSPECT: [&str; 5] = ["--user", "introspect", BUS_NAME, PATH, INTERFACE];
+
+/// The methods in such a list, and those of the interfaces that every object has.
+pub(crate) fn bus_methods_in(listed: &str) -> Vec<String> {
     let methods = listed.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         let name = words.next()?.strip_prefix('.')?;
@@ -199,6 +216,16 @@ fn bus_methods(scene: &Scene) -> Vec<String> {
 const LISTS: [&str; 2] = ["GetManagedObjects", "GetAll"];
 
 fn busctl(scene: &Scene, sandbox: Option<&Sandbox>, method: &str) -> Output {
+    let mut command = match sandbox {
+        Some(sandbox) => sandbox.command(&scene.bed, "busctl"),
+        None => scene.bed.command("busctl"),
+    };
+    command.args(["--user", "--"]).args(bus_call(method));
+    scene.bed.start(command).finish()
+}
+
+/// Has `busctl` call the method, with arguments with which it does no harm where it is allowed.
+pub(crate) fn bus_call(method: &str) -> Vec<String> {
     let account = account_path(ACCOUNT);
     let of_account = "org.imgurd.Keeper1.Account";
     let properties = "org.freedesktop.DBus.Properties";
@@ -228,10 +255,6 @@ fn busctl(scene: &Scene, sandbox: Option<&Sandbox>, method: &str) -> Output {
         "Set" => &["ssv", of_account, "AutoRefresh", "b", "true"],
         _ => &[],
     };
-    let mut command = match sandbox {
-        Some(sandbox) => sandbox.command(&scene.bed, "busctl"),
-        None => scene.bed.command("busctl"),
-    };
-    command.args(["--user", "--", "call", BUS_NAME, path, interface, method]).args(arguments);
-    scene.bed.start(command).finish()
+    let call = ["call", BUS_NAME, path, interface, method];
+    call.iter().chain(arguments).map(ToString::to_string).collect()
 }

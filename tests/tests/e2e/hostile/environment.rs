@@ -1,0 +1,117 @@
+//! An environment that somebody else has set: it leads nowhere but to a clear word, and the daemon that runs is not
+//! touched by it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{Output, Scene, Testbed, binary, needs_root};
+use serde_json::Value;
+
+use crate::users::NOBODY;
+
+/// A place below `directory` whose name is longer than a socket's may be (`unix(7)`, `sun_path`).
+fn too_long(directory: &Path) -> String {
+    directory.join("long".repeat(40)).join("socket").display().to_string()
+}
+
+/// Runs `imgurctl token` with these arguments where this variable says something else.
+fn token_with(bed: &Testbed, name: &str, value: &str, arguments: &[&str]) -> Output {
+    let mut command = bed.command(binary("imgurctl"));
+    command.arg("token").args(arguments).env(name, value);
+    bed.start(command).finish()
+}
+
+#[test]
+fn a_client_that_is_led_astray_says_so_in_a_line_and_asks_nobody_else() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let bed = &scene.bed;
+    let (odd, looped) = (bed.root().join("line\nbreak"), bed.root().join("loop"));
+    fs::create_dir(&odd).unwrap();
+    symlink(&looped, &looped).unwrap();
+    let (odd, looped) = (odd.to_str().unwrap(), looped.to_str().unwrap());
+    for (name, value) in [
+        ("IMGURD_SOCKET", too_long(bed.root()).as_str()),
+        ("IMGURD_SOCKET", "relative/socket"),
+        ("IMGURD_SOCKET", odd),
+        ("IMGURD_SOCKET", "/dev/null"),
+        ("IMGURD_SOCKET", "/"),
+        ("IMGURD_SOCKET", looped),
+        ("XDG_RUNTIME_DIR", too_long(bed.root()).as_str()),
+        ("XDG_RUNTIME_DIR", "/proc"),
+        ("XDG_RUNTIME_DIR", "/dev/null"),
+        ("XDG_RUNTIME_DIR", odd),
+    ] {
+        let output = token_with(bed, name, value, &["--json"]).exits(8);
+        let error: Value = serde_json::from_str(output.complaint()).expect("an error is a line of JSON");
+        let reason = error["reason"].as_str().unwrap();
+        assert!(reason.starts_with(&format!("imgurd does not answer at {value}")), "{reason}");
+        token_with(bed, name, value, &[]).exits(8).complaint();
+    }
+    // An empty one is none.
+    token_with(bed, "IMGURD_SOCKET", "", &[]).success();
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+/// What a daemon ends with that is to listen there.
+fn refusal(bed: &Testbed, socket: &str) -> String {
+    bed.set_env("IMGURD_SOCKET", socket);
+    let log = bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
+    assert!(log.contains("Error: ") && !log.contains("panicked"), "{log}");
+    log
+}
+
+#[test]
+fn a_daemon_that_is_led_astray_ends_with_a_clear_word_and_removes_nothing() {
+    let bed = Testbed::memory();
+    for value in [&too_long(bed.root()), "/dev/null", "/dev/null/socket", "/", "/proc/socket", "/tmp/socket"]
+    {
+        let log = refusal(&bed, value);
+        assert!(log.contains("IMGURD_SOCKET"), "{value}: {log}");
+    }
+    let own = bed.root().join("own");
+    fs::create_dir(&own).unwrap();
+    fs::set_permissions(&own, Permissions::from_mode(0o700)).unwrap();
+    let precious = own.join("precious");
+    fs::write(&precious, "a key").unwrap();
+    let link = own.join("link");
+    symlink(&precious, &link).unwrap();
+    for path in [&precious, &link] {
+        let log = refusal(&bed, path.to_str().unwrap());
+        assert!(log.contains("is there already and is no socket"), "{log}");
+        assert_eq!(fs::read_to_string(path).unwrap(), "a key");
+    }
+    // With a line break in its name, a directory is one like any other.
+    bed.set_env("IMGURD_SOCKET", own.join("line\nbreak/socket"));
+    let _daemon = bed.daemon();
+    bed.ctl(&["status"]).success();
+}
+
+#[test]
+fn a_directory_of_another_user_is_not_entered_whatever_leads_there() {
+    if !needs_root("what another user has made in the daemon's place") {
+        return;
+    }
+    for (name, file) in [("IMGURD_SOCKET", "/socket"), ("XDG_RUNTIME_DIR", ""), ("XDG_STATE_HOME", "")] {
+        for through_a_link in [false, true] {
+            let bed = Testbed::memory();
+            let theirs = bed.root().join("theirs");
+            fs::create_dir_all(theirs.join("imgurd")).unwrap();
+            let entered = if through_a_link { bed.root().join("link") } else { theirs.clone() };
+            if through_a_link {
+                symlink(&theirs, &entered).unwrap();
+            }
+            let given = bed.command("chown").args(["-hR", NOBODY]).arg(&theirs).status().unwrap();
+            assert!(given.success());
+            bed.set_env(name, format!("{}{file}", entered.display()));
+            let log = bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
+            assert!(
+                log.contains("belongs to another user")
+                    || log.contains("others can put another directory in the place of"),
+                "{name}: {log}"
+            );
+            assert_eq!(fs::read_dir(theirs.join("imgurd")).unwrap().count(), 0);
+        }
+    }
+}
