@@ -15,6 +15,7 @@ pub mod network;
 pub mod notify;
 pub mod ownership;
 pub mod provider;
+pub mod random;
 pub mod service;
 pub mod sleep;
 pub mod store;

@@ -30,7 +30,7 @@ pub use method::{
     RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit, SomeAccounts, SomePermits, TokenReply,
     UnlockStore, Watch,
 };
-pub use secret::Secret;
+pub use secret::{Secret, Zeroizing};
 pub use types::{
     Account, ClientAuth, Flow, JournalEntry, Outcome, Permit, RefreshReuse, Settings, State, Token, Wire,
 };
