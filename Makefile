@@ -53,11 +53,12 @@ soak: ## Kill, time and load the daemon many times over, half an hour long
 	$(TARGET)/release/soak
 
 fuzz: ## Feed all that is read with what nobody would write, ten minutes a target
+	tests/packages
 	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/fuzz/run 600
 
 lint: ## Check format, code, documentation and dependencies
 	$(CARGO) fmt --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --features imgurd-fuzz/libfuzzer -- -D warnings --cfg fuzzing
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) deny --locked check licenses bans sources; \

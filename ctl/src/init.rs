@@ -5,8 +5,6 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use imgurd_proto::Secret;
 use serde_json::json;
 use toml_edit::{DocumentMut, Item};
@@ -16,8 +14,9 @@ use crate::cli::Store;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::output::Output;
+use crate::random::{self, hexadecimal};
 
-/// Bytes of the key, before they are written in base64.
+/// Bytes of the key, each of which is written as two digits.
 const KEY_SIZE: usize = 32;
 
 const RESTART: &str =
@@ -89,12 +88,9 @@ fn complete(files: &Files, asked: Option<Store>, text: &str) -> Result<Done, Fai
     })
 }
 
-/// 32 random bytes in base64 on one line, unless a key is there: grants may already be locked with it.
+/// 32 random bytes in hexadecimal on one line, unless a key is there: grants may already be locked with it.
 fn make_key(path: &Path) -> Result<Step, Failure> {
-    let mut bytes = [0; KEY_SIZE];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::Other(format!("no random bytes: {error}; try again")))?;
-    let line = Secret::from(BASE64_STANDARD.encode(bytes) + "\n");
+    let line = Secret::from(hexadecimal(&random::bytes::<KEY_SIZE>()?) + "\n");
     match create(path, line.expose()) {
         Ok(()) => Ok(Step::Made),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Step::Kept),
@@ -229,9 +225,10 @@ mod tests {
         assert_eq!(mode(&files.key), 0o600);
         assert_eq!(mode(files.key.parent().expect("a directory")), 0o700);
         let line = fs::read_to_string(&files.key).expect("text");
-        let key = BASE64_STANDARD.decode(line.strip_suffix('\n').expect("one line")).expect("base64");
-        assert_eq!(key.len(), KEY_SIZE);
-        assert_ne!(key, [0; KEY_SIZE]);
+        let key = line.strip_suffix('\n').expect("one line");
+        assert_eq!(key.len(), 2 * KEY_SIZE);
+        assert!(key.chars().all(|digit| digit.is_ascii_hexdigit()));
+        assert_ne!(key, "0".repeat(2 * KEY_SIZE));
     }
 
     #[test]

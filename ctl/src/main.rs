@@ -22,6 +22,7 @@ mod man;
 mod output;
 mod passphrase;
 mod permit;
+mod random;
 mod registration;
 mod sealed;
 mod settings;
@@ -31,13 +32,19 @@ mod time;
 mod token;
 mod watch;
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::Parser;
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::app::App;
 use crate::cli::{AccountCommand, Cli, Command, StatusArgs};
 use crate::failure::Failure;
+
+/// Whatever is freed is wiped: tokens pass through buffers of serde and of the standard library.
+#[global_allocator]
+static WIPED: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     completion::answer_the_shell();

@@ -1,18 +1,18 @@
 //! Text sealed with a passphrase: Argon2i makes the key and XChaCha20-Poly1305 seals, both as `orion` has them for whoever
-//! is no cryptographer. Around that is base64 between two lines (RFC 7468), so that it can be pasted.
+//! is no cryptographer. Around that are hexadecimal digits between two lines, so that it can be pasted.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use imgurd_proto::Secret;
 use orion::aead::{self, SecretKey};
 use orion::errors::UnknownCryptoError;
 use orion::kdf::{self, Password, Salt};
 
+use crate::random::hexadecimal;
+
 const BEGIN: &str = "-----BEGIN IMGURD EXPORT-----";
 const END: &str = "-----END IMGURD EXPORT-----";
 
-/// Columns of a line (RFC 7468, section 2).
-const WIDTH: usize = 64;
+/// How much of it is on a line.
+const BYTES_A_LINE: usize = 32;
 
 /// The first byte. What a passphrase costs belongs to it, so that no text can ask for more than there is.
 const VERSION: u8 = 1;
@@ -67,15 +67,16 @@ fn key(passphrase: &Secret, salt: &Salt) -> Result<SecretKey, UnknownCryptoError
 }
 
 fn armor(bytes: &[u8]) -> String {
-    let letters = BASE64_STANDARD.encode(bytes);
-    let lines = letters.as_bytes().chunks(WIDTH).map(String::from_utf8_lossy);
-    format!("{BEGIN}\n{}\n{END}\n", lines.collect::<Vec<_>>().join("\n"))
+    let line = |bytes: &[u8]| hexadecimal(bytes) + "\n";
+    format!("{BEGIN}\n{}{END}\n", bytes.chunks(BYTES_A_LINE).map(line).collect::<String>())
 }
 
 /// What pasting adds, spaces and line ends, is overlooked.
 fn unarmor(text: &str) -> Option<Vec<u8>> {
-    let letters = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
-    BASE64_STANDARD.decode(letters.split_whitespace().collect::<String>()).ok()
+    let digits = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
+    let digits: Vec<_> = digits.split_whitespace().flat_map(str::bytes).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

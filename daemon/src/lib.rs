@@ -16,6 +16,7 @@ pub mod notify;
 pub mod ownership;
 pub mod probe;
 pub mod provider;
+pub mod random;
 pub mod service;
 pub mod sleep;
 pub mod store;

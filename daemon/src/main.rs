@@ -46,10 +46,10 @@ fn main() -> anyhow::Result<()> {
         no_dbus: arguments.no_dbus,
         store: arguments.store,
     };
+    memory::close().context("cannot close this process to others")?;
     if arguments.check {
         return service::check(&options);
     }
-    memory::close().context("cannot close this process to others")?;
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
     // What blocks comes in bursts, a refresh's: threads that wait for the next one only take memory.
     let idle = Duration::from_secs(1);

@@ -1,17 +1,15 @@
 //! What is in this process's memory stays in it, and no longer than it is needed.
 
-use std::alloc::System;
 use std::hint::black_box;
 use std::io;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use zeroizing_alloc::ZeroAlloc;
 
 /// Whatever is freed is wiped: the buffers that libraries read, write, encrypt and parse secrets in as well as our own,
 /// and those that have been outgrown.
 #[cfg(not(fuzzing))] // the fuzzers count what an input takes by an allocator of their own
 #[global_allocator]
-static WIPED: ZeroAlloc<System> = ZeroAlloc(System);
+static WIPED: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
 /// More than the calls below it use of a stack, which is some 40 KiB in a build for debugging.
 const STACK: usize = 128 * 1024;

@@ -102,7 +102,7 @@ pub use method::{
     ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
     SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
 };
-pub use secret::Secret;
+pub use secret::{Secret, Zeroizing};
 pub use types::{
     Account, ClientAuth, Credits, Export, Finding, Flow, Health, JournalEntry, Outcome, Permit, RefreshReuse,
     Settings, State, Token, Wire,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+pub use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;

@@ -12,6 +12,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use super::complaint;
 use super::options::Request;
 use crate::failure::Failure;
+use crate::random::{self, hexadecimal};
 
 /// What is held back until it is known to be no complaint. None is longer.
 const HELD: u64 = 64 * 1024;
@@ -79,9 +80,7 @@ impl Transfer {
 
 /// Something that no body holds by chance or by intent.
 fn mark() -> Result<String, Failure> {
-    let random =
-        getrandom::u64().map_err(|error| Failure::Other(format!("no random numbers: {error}; try again")))?;
-    Ok(format!("imgurctl-{random:016x}"))
+    Ok(format!("imgurctl-{}", hexadecimal(&random::bytes::<8>()?)))
 }
 
 /// A pipe that holds `text`, whose end for reading is passed on to the programs that are started.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::Settings;
+use jiff::{Span, SpanRelativeTo};
 use serde::Deserialize;
 use toml_edit::Document;
 
@@ -159,16 +160,19 @@ fn default_account(
 fn policy(section: &RefreshSection) -> Result<RefreshPolicy, ConfigError> {
     let span = |name: &str, text: &Option<String>| -> Result<Option<Duration>, ConfigError> {
         let Some(text) = text else { return Ok(None) };
-        humantime::parse_duration(text).map(Some).map_err(|_| {
-            ConfigError::new(
-                name,
-                format!("[refresh] {name} = \"{text}\" is no duration; write it as in \"28d\" or \"10m\""),
-            )
-        })
+        let reason =
+            || format!("[refresh] {name} = \"{text}\" is no duration; write it as in \"28d\" or \"10m\"");
+        duration(text).map(Some).ok_or_else(|| ConfigError::new(name, reason()))
     };
     let default = RefreshPolicy::default();
     let max_age = span("max_age", &section.max_age)?.unwrap_or(default.max_age).max(Duration::from_mins(1));
     Ok(RefreshPolicy { margin: span("margin", &section.margin)?, max_age })
+}
+
+/// A duration as people write it; a day has 24 hours.
+fn duration(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
 }
 
 fn in_file(error: &str) -> ConfigError {
@@ -271,5 +275,11 @@ mod tests {
         let policy = parse(text).unwrap().accounts["a"].policy;
         assert_eq!(policy.margin, Some(Duration::from_mins(5)));
         assert_eq!(policy.max_age, Duration::from_hours(24 * 7));
+        for (text, minutes) in [("28d", 40_320), ("10min", 10), ("1h 30m", 90), ("2 weeks", 20_160)] {
+            assert_eq!(duration(text), Some(Duration::from_mins(minutes)), "{text}");
+        }
+        for text in ["", "soon", "5", "-5m", "5m ago", "1 month", "99999999999d"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
     }
 }

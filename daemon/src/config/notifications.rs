@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, duration};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// A notification that comes back more often is a nuisance to anyone.
@@ -45,7 +45,7 @@ impl Section {
 }
 
 fn span(text: &str) -> Result<Duration, ConfigError> {
-    humantime::parse_duration(text).ok().filter(|span| *span >= SHORTEST).ok_or_else(|| {
+    duration(text).filter(|span| *span >= SHORTEST).ok_or_else(|| {
         let reason = format!(
             "[notifications] again holds \"{text}\", which is no duration of a minute or more; write it as in \
              [\"1h\", \"4h\", \"1d\"]"

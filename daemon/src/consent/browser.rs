@@ -14,6 +14,7 @@ use zbus::fdo::DBusProxy;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Variant};
 
 use crate::bus::Bus;
+use crate::random;
 
 const PORTAL: (&str, &str) = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop");
 const MANAGER: (&str, &str, &str) =
@@ -66,7 +67,7 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
     }
     let rule = signals(PORTAL.0, "org.freedesktop.portal.Request", "Response")?;
     let mut responses = MessageStream::for_match_rule(rule, connection, None).await?;
-    let token = format!("imgurd{:016x}", rand::random::<u64>());
+    let token = format!("imgurd{:016x}", u64::from_ne_bytes(random::bytes()));
     let options = std::collections::HashMap::from([("handle_token", Variant::from(token))]);
     let interface = Some("org.freedesktop.portal.OpenURI");
     let arguments = ("", url.as_str(), options);
@@ -103,7 +104,7 @@ async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), 
     let _ = manager.call_method("Subscribe", &()).await;
     let rule = signals(MANAGER.0, MANAGER.2, "JobRemoved")?;
     let mut removed = MessageStream::for_match_rule(rule, connection, None).await?;
-    let unit = format!("imgurd-browser-{:016x}.service", rand::random::<u64>());
+    let unit = format!("imgurd-browser-{:016x}.service", u64::from_ne_bytes(random::bytes()));
     let (opener, url) = (opener.display().to_string(), url.as_str().replace('$', "$$"));
     let arguments = (unit.as_str(), "fail", properties(&opener, &url), Auxiliary::new());
     let job: OwnedObjectPath = manager.call("StartTransientUnit", &arguments).await?;

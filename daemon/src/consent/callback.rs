@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{self, HeaderMap, HeaderName};
-use http::{Method, Request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::{Method, Request};
 use imgurd_proto::{Flow, Secret};
 use tokio::time::timeout;
 use url::Url;
@@ -14,6 +14,7 @@ use url::form_urlencoded::parse;
 
 use super::answer::{Answer, from_redirect};
 use super::page::Page;
+use crate::random;
 
 /// A fragment is a few hundred bytes.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -87,7 +88,8 @@ impl Callback {
     fn waiting(&self) -> Page {
         let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
         // The same for every page until it is used: a page that a stranger asks for voids nobody's.
-        let nonce = nonce.get_or_insert_with(|| format!("{:032x}", rand::random::<u128>()).into());
+        let nonce =
+            nonce.get_or_insert_with(|| format!("{:032x}", u128::from_ne_bytes(random::bytes())).into());
         Page::Waiting { account: self.account.clone(), nonce: nonce.clone() }
     }
 

@@ -23,6 +23,7 @@ use url::Url;
 use crate::config::{AccountConfig, is_loopback};
 use crate::keeper::{Keeper, SignedIn};
 use crate::provider::AuthorizationRequest;
+use crate::random;
 
 pub(crate) use answer::import;
 use callback::Callback;
@@ -141,8 +142,11 @@ impl Logins {
                 Ok(bound) => listener = Some((bound, Callback::new(account, &config.redirect_uri, flow))),
                 Err(error) => {
                     // Whoever asked at the same moment may have been quicker.
-                    let quicker = self.find_of(account).map(|pending| pending.join(flow, paste));
-                    return quicker.transpose()?.flatten().ok_or(error);
+                    if let Some(pending) = self.find_of(account) {
+                        return pending.join(flow, paste)?.ok_or(error);
+                    }
+                    self.keeper.login(account, None).await?;
+                    return Err(error);
                 }
             }
         }
@@ -191,7 +195,7 @@ impl Logins {
         patience: Duration,
         listener: Option<(Listener, Callback)>,
     ) -> Login {
-        let id = format!("{:016x}", rand::random::<u64>());
+        let id = format!("{:016x}", u64::from_ne_bytes(random::bytes()));
         let (submissions, inbox) = mpsc::channel(4);
         let (outcome_sender, outcome) = watch::channel(None);
         let (wanted, unwanted) = mpsc::channel(1);

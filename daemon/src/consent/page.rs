@@ -1,10 +1,13 @@
 //! What the browser shows. Nothing from the request is repeated in it, and it loads nothing from anywhere.
 
-use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
 use imgurd_proto::Secret;
 use serde::Serialize;
+
+use crate::random;
 
 /// How a visit to the callback ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +168,7 @@ impl Page {
 
     /// For a browser that came here by itself.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
-        let nonce: String = format!("{:032x}", rand::random::<u128>());
+        let nonce: String = format!("{:032x}", u128::from_ne_bytes(random::bytes()));
         let script = match self {
             Self::Waiting { .. } => format!(" script-src 'nonce-{nonce}'; connect-src 'self';"),
             _ => String::new(),

@@ -17,6 +17,7 @@ use super::{Directory, Keeper, gone};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::provider::{Identity, Provider, Reply};
+use crate::random;
 use crate::store::{StoreError, TokenStore};
 
 /// How long a new token is kept back for the sake of a store that does not answer.
@@ -62,7 +63,7 @@ pub fn spawn(
     store: Arc<dyn TokenStore>,
     clock: Arc<dyn Clock>,
 ) -> Keeper {
-    spawn_with_dice(config, provider, store, clock, Box::new(rand::random))
+    spawn_with_dice(config, provider, store, clock, Box::new(random::fraction))
 }
 
 pub(super) fn spawn_with_dice(

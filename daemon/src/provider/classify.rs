@@ -3,8 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use hyper::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use hyper::{HeaderMap, StatusCode};
 
 use super::complaint::Complaint;
 use super::{Answer, Delivery, TokenResponse, Transient};

@@ -1,6 +1,6 @@
 //! What a server says in the body of an error: RFC 6749's `error` (section 5.2), or Imgur's texts in its several shapes.
 
-use http::StatusCode;
+use hyper::StatusCode;
 use serde_json::Value;
 
 use super::Answer;

@@ -30,7 +30,7 @@ pub(super) fn credits(body: &[u8]) -> Option<Credits> {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
+    use hyper::StatusCode;
     use oauth2::HttpResponse;
     use rstest::rstest;
 

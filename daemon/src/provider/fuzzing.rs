@@ -1,6 +1,6 @@
 //! A server's answers as fuzzers see them.
 
-use http::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, StatusCode};
 use oauth2::HttpResponse;
 
 use super::{Identity, Reply, classify, identity, told};

@@ -18,7 +18,7 @@ pub(super) fn username(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
+    use hyper::StatusCode;
     use oauth2::HttpResponse;
     use rstest::rstest;
 

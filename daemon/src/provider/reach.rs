@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::StatusCode;
+use hyper::StatusCode;
 use oauth2::{HttpRequest, HttpResponse};
 use url::Url;
 

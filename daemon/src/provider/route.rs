@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use http::Uri;
+use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use rustls::CertificateError;
 use url::Url;

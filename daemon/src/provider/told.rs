@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, StatusCode};
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use imgurd_proto::Secret;
 use oauth2::{HttpRequest, HttpResponse};
 use url::Url;

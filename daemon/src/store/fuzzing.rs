@@ -1,6 +1,6 @@
 //! The items of a store as fuzzers see them.
 
-use zeroize::Zeroizing;
+use imgurd_proto::Zeroizing;
 
 use super::{StoreError, item};
 use crate::grant::Record;

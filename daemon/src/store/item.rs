@@ -1,7 +1,7 @@
 //! A record as the bytes of one item of a store: JSON with a version.
 
+use imgurd_proto::Zeroizing;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::StoreError;
 use crate::grant::Record;

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use imgurd_proto::Zeroizing;
 use rustix::fs::OFlags;
-use zeroize::Zeroizing;
 
 use super::StoreError;
 use crate::ownership::{OF_OTHERS, is_trusted};

@@ -7,14 +7,17 @@ mod bounds;
 use std::time::Duration;
 
 use bounds::{assert_silent, bounded};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use imgurd::provider::fuzzing::{identify, understand};
 use imgurd::provider::{Answer, Identity};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| {
+fuzz_target!(|input: &[u8]| bounded(|| read(input)));
+
+fn read(input: &[u8]) {
     let Some((status, headers, body)) = response(input) else { return };
-    match bounded(|| understand(status, &headers, body)).answer {
+    match understand(status, &headers, body).answer {
         Answer::Granted(tokens) => {
             assert!(status == StatusCode::OK && !tokens.access_token.is_empty());
             assert!(tokens.refresh_token.is_none_or(|token| !token.is_empty()));
@@ -29,10 +32,10 @@ fuzz_target!(|input: &[u8]| {
             assert_silent(&trouble.reason);
         }
     }
-    if let Identity::Untold(reason) = bounded(|| identify(status, headers, body)) {
+    if let Identity::Untold(reason) = identify(status, headers, body) {
         assert_silent(&reason);
     }
-});
+}
 
 /// Reads an answer as it is on the wire, more or less: `200`, a line for each header, an empty one, the body.
 fn response(input: &[u8]) -> Option<(StatusCode, HeaderMap, &[u8])> {

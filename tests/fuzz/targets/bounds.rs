@@ -1,29 +1,55 @@
-//! What no input may do, whichever target it is for. libFuzzer sees to panics and, by `-timeout=1`, to time.
+//! What no input may do, whichever target it is for: take more memory or more time than any is worth. What never ends is
+//! for libFuzzer to see, by its `-timeout`.
 
 use std::alloc::System;
+use std::cell::LazyCell;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::time::{Duration, Instant};
 
 use cap::Cap;
 
 /// What one input may take.
 const MEMORY: usize = 64 * 1024 * 1024;
+const TIME: Duration = Duration::from_secs(1);
 
 #[global_allocator]
 static MEMORY_IN_USE: Cap<System> = Cap::new(System, usize::MAX);
 
+thread_local! {
+    static SCHEDULE: LazyCell<Option<File>> = LazyCell::new(|| File::open("/proc/thread-self/schedstat").ok());
+}
+
 /// A secret that inputs hold, as Imgur's tokens look. Where it is in one, it must not come out.
+#[allow(dead_code, reason = "some targets look for none, or in another way")]
 pub const SECRET: &str = "5e1f00d5e1f00d5e1f00d5e1f00d5e1f00d5e1f0";
 
-/// Runs `target`, which ends the process where it takes more memory than any input is worth.
+/// Runs `target`, which ends the process where it takes more memory or time than that.
 pub fn bounded<T>(target: impl FnOnce() -> T) -> T {
     let limit = MEMORY_IN_USE.allocated() + MEMORY;
     MEMORY_IN_USE.set_limit(limit).expect("the limit is above what is in use");
+    let (begun, kept) = (Instant::now(), kept_waiting());
     let outcome = target();
+    let took = begun.elapsed();
+    assert!(took <= TIME || took.saturating_sub(kept_waiting() - kept) <= TIME, "it took {took:?}");
     MEMORY_IN_USE.set_limit(usize::MAX).expect("there is no limit");
     outcome
 }
 
+/// How long this thread has been ready to run and others ran, on a machine that has more to do (the second number of
+/// `/proc/thread-self/schedstat`, in nanoseconds); nothing where the kernel does not count that.
+fn kept_waiting() -> Duration {
+    SCHEDULE.with(|file| {
+        let mut text = [0; 96];
+        let length = file.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()).unwrap_or_default();
+        let numbers = str::from_utf8(&text[..length]).unwrap_or_default();
+        let waited = numbers.split(' ').nth(1).and_then(|number| number.parse().ok());
+        Duration::from_nanos(waited.unwrap_or_default())
+    })
+}
+
 /// Fails where the secret is in `text`.
-#[allow(dead_code, reason = "one target looks for it in another way")]
+#[allow(dead_code, reason = "some targets look for none, or in another way")]
 pub fn assert_silent(text: &str) {
     assert!(!text.contains(SECRET), "the secret came out: {text}");
 }

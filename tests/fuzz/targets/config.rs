@@ -18,25 +18,26 @@ thread_local! {
         LazyCell::new(|| TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory"));
 }
 
-fuzz_target!(|text: &str| {
-    let Ok(config) = bounded(|| parse(text)) else { return };
+fuzz_target!(|text: &str| bounded(|| read(text)));
+
+fn read(text: &str) {
+    let Ok(config) = parse(text) else { return };
     for account in config.accounts.values() {
         let again =
             AccountConfig::new(account.settings(), account.policy).expect("its own settings are right");
         assert_eq!(again, **account);
     }
     DIRECTORY.with(|directory| change(text, directory));
-});
+}
 
 fn change(text: &str, directory: &TempDir) {
     let file = ConfigFile::new(directory.path().join("config.toml"));
     fs::write(file.path(), text).expect("there is room");
     let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };
-    let added = bounded(|| file.add("fuzz", &settings, true));
-    if check(&file, added) {
+    if check(&file, file.add("fuzz", &settings, true)) {
         let scope = Settings { scope: Some("all\n[\"]".to_owned()), ..Settings::default() };
-        assert!(check(&file, bounded(|| file.set("fuzz", &scope, false))));
-        assert!(check(&file, bounded(|| file.remove("fuzz"))));
+        assert!(check(&file, file.set("fuzz", &scope, false)));
+        assert!(check(&file, file.remove("fuzz")));
     }
 }
 

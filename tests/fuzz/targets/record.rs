@@ -14,16 +14,18 @@ use imgurd::store::fuzzing::{decode, encode};
 use imgurd_proto::Settings;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|item: &[u8]| {
-    match bounded(|| decode(item)) {
+fuzz_target!(|item: &[u8]| bounded(|| read(item)));
+
+fn read(item: &[u8]) {
+    match decode(item) {
         Ok(record) => {
             let kept = encode(&record).expect("what was read can be kept");
             assert_eq!(decode(&kept).as_ref(), Ok(&record));
-            bounded(|| live_with(record));
+            live_with(record);
         }
         Err(error) => assert_silent(&error.to_string()),
     }
-});
+}
 
 fn live_with(record: Record) {
     let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };

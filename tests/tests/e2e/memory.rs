@@ -1,12 +1,15 @@
 //! What is in the daemon's memory: each secret in use twice at most, and none that is not; and nobody else's to read.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault, Rotation};
-use imgurd_tests::testbed::{ACCOUNT, Bus, Scene, Testbed, as_root};
+use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::testbed::{ACCOUNT, Bus, Keyring, Scene, Testbed, as_root};
+use imgurd_tests::tls::Authority;
 use imgurd_tests::wire::{Wire, token_of};
 use rustix::process::Signal;
 use serde_json::json;
@@ -17,28 +20,57 @@ use crate::users::{AS_NOBODY, give_to_nobody, is_root};
 /// A secret that looks different in a form, in JSON and in a header.
 const CLIENT_SECRET: &str = "fake/client+secret & \"of some length\"";
 
-/// A daemon with the file store on a bus, whose memory the test may read, and callers who stay connected.
+/// A daemon on a bus, whose memory the test may read, and callers who stay connected.
 struct Open {
     scene: Scene,
     wire: Wire,
+    _keyring: Option<Keyring>,
     _bus: Bus,
 }
 
 impl Open {
-    fn new(account: &[&str]) -> Self {
+    /// One with the file store.
+    fn file() -> Self {
         let bed = Testbed::file();
         let bus = bed.bus();
+        Self::new(bed, None, bus)
+    }
+
+    /// One with a desktop's keyring.
+    fn keyring() -> Self {
+        let bed = Testbed::new();
+        let bus = bed.bus();
+        let mut keyring = bed.keyring();
+        keyring.start(&bed);
+        Self::new(bed, Some(keyring), bus)
+    }
+
+    fn new(bed: Testbed, keyring: Option<Keyring>, bus: Bus) -> Self {
         let behaviour = Behaviour {
             client_secret: CLIENT_SECRET.to_owned(),
             rotation: Rotation::Plain,
             ..Behaviour::default()
         };
         let scene = Scene::new(bed, behaviour);
-        if !account.is_empty() {
-            scene.ctl(&[&["account", "set", ACCOUNT], account].concat()).success();
-        }
         let wire = scene.bed.wire();
-        Self { scene, wire, _bus: bus }
+        Self { scene, wire, _keyring: keyring, _bus: bus }
+    }
+
+    /// With these settings of the account.
+    fn set(self, settings: &[&str]) -> Self {
+        self.scene.ctl(&[&["account", "set", ACCOUNT], settings].concat()).success();
+        self
+    }
+
+    /// Over TLS, with an authority of its own.
+    fn over_tls(self) -> Self {
+        let authority = Authority::new(self.scene.bed.root(), "own");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        Relay::start(listener, self.scene.fake.address(), Manner::Tls(authority.server("localhost")));
+        let (token_url, api_url) = (format!("{origin}/oauth2/token"), format!("{origin}/3/"));
+        let ca_file = authority.certificate().display().to_string();
+        self.set(&["--token-url", &token_url, "--api-url", &api_url, "--ca-file", &ca_file])
     }
 
     fn call(&mut self, method: &str, parameters: &serde_json::Value) -> String {
@@ -102,23 +134,36 @@ fn works_and_holds_no_more_than_it_keeps(mut open: Open) {
     open.holds_what_it_keeps(&[displaced], "after an import");
 
     open.scene.ctl(&["logout"]).success();
-    let (kept, gone): (Vec<_>, Vec<_>) =
-        open.scene.fake.secrets().into_iter().partition(|secret| secret == CLIENT_SECRET);
-    open.scene.daemon().assert_holds_only(&kept, &gone, "after a logout");
+    let gone = open.scene.fake.secrets();
+    open.scene.daemon().assert_holds_only(&[], &gone, "after a logout");
+    open.scene.bed.sign_in(&open.scene.fake, ACCOUNT);
+    open.holds_what_it_keeps(&[], "after another login");
 }
 
 #[test]
 fn holds_no_secret_more_often_than_it_needs_and_none_that_is_superseded() {
     const NAME: &str = "memory::holds_no_secret_more_often_than_it_needs_and_none_that_is_superseded";
-    as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::new(&[])));
+    as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::file()));
 }
 
 #[test]
 fn a_client_secret_sent_as_a_header_is_held_no_longer() {
     const NAME: &str = "memory::a_client_secret_sent_as_a_header_is_held_no_longer";
     as_root(NAME, || {
-        works_and_holds_no_more_than_it_keeps(Open::new(&["--client-auth", "basic"]));
+        works_and_holds_no_more_than_it_keeps(Open::file().set(&["--client-auth", "basic"]));
     });
+}
+
+#[test]
+fn what_went_over_tls_is_held_no_longer() {
+    const NAME: &str = "memory::what_went_over_tls_is_held_no_longer";
+    as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::file().over_tls()));
+}
+
+#[test]
+fn what_went_to_a_keyring_is_held_no_longer() {
+    const NAME: &str = "memory::what_went_to_a_keyring_is_held_no_longer";
+    as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::keyring()));
 }
 
 /// A command as the user of a daemon that [`give_to_nobody`] has started.

@@ -3,6 +3,8 @@
 
 mod file;
 mod fold;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

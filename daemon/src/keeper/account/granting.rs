@@ -136,7 +136,11 @@ impl Account {
     }
 
     /// Forgets every grant, and keeps the client's secret for the next login.
-    pub(super) fn logout(&mut self, ticket: Ticket) {
+    pub(super) fn logout(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
+        self.login_expected = false;
+        if matches!(self.shelf, Shelf::PutAway { .. }) {
+            return fx.push(Effect::Reply { ticket, result: Ok(()) }); // nothing is left to forget
+        }
         self.record = Record {
             client_secret: self.record.client_secret.take(),
             next_generation: self.record.next_generation,
@@ -152,6 +156,7 @@ impl Account {
 
     pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, now: Now) {
         self.record.client_secret = Some(secret).filter(|secret| !secret.is_empty());
+        self.shelf = Shelf::Read;
         self.ledger.touch();
         self.ledger.reply_when_saved(ticket);
         if self.is_misconfigured() {

@@ -3,8 +3,10 @@
 //! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
 //! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
 //! lets them go, `importing` takes in those obtained elsewhere, `exporting` lets one leave for another machine, `saving`
-//! keeps the store abreast, `world` is the clock, sleep and the network, `view` says how it all looks from outside.
+//! keeps the store abreast, `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
+//! network, `view` says how it all looks from outside.
 
+mod client_secret;
 mod event;
 mod exporting;
 mod granting;
@@ -44,6 +46,8 @@ enum Shelf {
     Vanished { reason: String, last_try: Timestamp },
     /// Read: the record in memory is the truth.
     Read,
+    /// Read, and there are no grants: the client's secret is in the store alone. `reason` is why it could not be fetched.
+    PutAway { fetching: bool, reason: Option<String> },
 }
 
 /// Why a grant that was on its way is not put in use.
@@ -83,6 +87,8 @@ pub struct Account {
     settling: Vec<Ticket>,
     /// What the login in progress is called.
     login: Option<String>,
+    /// Whether somebody was told that they can sign in.
+    login_expected: bool,
     closing: bool,
     /// Whether the machine is about to sleep: a request sent now might never hear its answer.
     asleep: bool,
@@ -120,6 +126,7 @@ impl Account {
             pending: Vec::new(),
             settling: Vec::new(),
             login: None,
+            login_expected: false,
             closing: false,
             asleep: false,
             skew: None,
@@ -144,7 +151,10 @@ impl Account {
             Event::Asked { ticket, ask } => self.asked(ticket, ask, now, fx),
             Event::Identified { generation, username } => self.identified(generation, username),
             Event::Configured(config) => self.configured(config, now, fx),
-            Event::Login(login) => self.login = login,
+            Event::Login(login) => {
+                self.login = login;
+                self.login_expected = false;
+            }
             Event::Closing => self.closing = true,
             Event::ClockSet(by) => self.clock_set(by, now),
             Event::ServerTime(time) => self.server_time(time, now),
@@ -157,6 +167,7 @@ impl Account {
         // A token that was published for want of a store may be due for a refresh itself.
         self.pursue(now, fx);
         self.flush(now, fx);
+        self.put_away();
         (self, effects)
     }
 
@@ -187,6 +198,7 @@ impl Account {
         if let Err(error) = self.has_room(&ask) {
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
+        self.fetch_for(&ask, fx);
         if self.is_loading() {
             return self.held.push((ticket, ask, self.config.issuer()));
         }
@@ -205,7 +217,10 @@ impl Account {
             matches!(ask, Ask::Exchange { .. } | Ask::Import { .. }) && issuer != self.config.issuer();
         match ask {
             _ if is_void => fx.push(Effect::Reply { ticket, result: Err(Error::login(CHANGED_MEANWHILE)) }),
-            Ask::Want { .. } | Ask::Ready => fx.push(Effect::Reply { ticket, result: Ok(()) }),
+            Ask::Want { .. } | Ask::Ready => {
+                self.login_expected = true;
+                fx.push(Effect::Reply { ticket, result: Ok(()) });
+            }
             Ask::Exchange { request, replace } => self.exchange(ticket, request, replace, fx),
             Ask::Accept { tokens, replace } => self.accept(ticket, tokens, issuer, replace, now, fx),
             Ask::Import { refresh_token, access_token, username, replace } => {
@@ -213,7 +228,7 @@ impl Account {
                 self.import(ticket, candidate, replace, now, fx);
             }
             Ask::Restore => self.restore(ticket, now, fx),
-            Ask::Logout => self.logout(ticket),
+            Ask::Logout => self.logout(ticket, fx),
             Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, now),
             Ask::Reload => {
                 self.reload(now, fx);
@@ -224,7 +239,7 @@ impl Account {
     }
 
     fn is_loading(&self) -> bool {
-        matches!(self.shelf, Shelf::Unread { loading: true, .. })
+        matches!(self.shelf, Shelf::Unread { loading: true, .. } | Shelf::PutAway { fetching: true, .. })
     }
 
     /// Whether one more may ask: what is asked for is done even if they leave, so who leaves and asks again adds to it.
@@ -256,6 +271,9 @@ impl Account {
                 let reason =
                     format!("{reason}; the client secret was not kept, `imgurctl logout` makes room for it");
                 Err(Error::StoreUnavailable { reason })
+            }
+            Shelf::PutAway { reason: Some(reason), .. } if ask.needs_the_client_secret() => {
+                Err(Error::StoreUnavailable { reason: reason.clone() })
             }
             _ => Ok(()),
         }

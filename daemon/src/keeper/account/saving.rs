@@ -207,13 +207,14 @@ impl Account {
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
-        if matches!(self.shelf, Shelf::Read) {
+        if matches!(self.shelf, Shelf::Read | Shelf::PutAway { fetching: false, .. }) {
             return;
         }
         self.locked = matches!(result, Err(StoreError::Locked(_)));
         match result {
-            Ok(record) => self.take_record(record.unwrap_or_default(), now),
             Err(StoreError::Vanished(reason)) => self.shelf = Shelf::Vanished { reason, last_try: now.at },
+            result if matches!(self.shelf, Shelf::PutAway { .. }) => self.fetched(result),
+            Ok(record) => self.take_record(record.unwrap_or_default(), now),
             // Who signs in because it has vanished is not told, with their code spent, that it only cannot be read.
             Err(_) if matches!(self.shelf, Shelf::Vanished { .. }) && !self.pending.is_empty() => {}
             Err(error) => {
@@ -266,7 +267,7 @@ impl Account {
     pub(super) fn reload_for_somebody(&mut self, now: Now, fx: &mut Vec<Effect>) {
         let last = match &self.shelf {
             Shelf::Unread { last_try, .. } | Shelf::Vanished { last_try, .. } => *last_try,
-            Shelf::Read => return,
+            Shelf::Read | Shelf::PutAway { .. } => return,
         };
         if now.at.since(last) >= policy::LEAST_PAUSE || last > now.at {
             self.reload(now, fx);
@@ -280,7 +281,7 @@ impl Account {
                 *last_try = now.at;
             }
             Shelf::Vanished { last_try, .. } => *last_try = now.at,
-            Shelf::Unread { .. } | Shelf::Read => return,
+            Shelf::Unread { .. } | Shelf::Read | Shelf::PutAway { .. } => return,
         }
         fx.push(Effect::Load);
     }

@@ -165,8 +165,9 @@ impl Account {
     }
 
     fn state(&self, now: Timestamp) -> State {
-        let Some(grant) = self.grant().filter(|_| matches!(self.shelf, Shelf::Read)) else {
-            return if matches!(self.shelf, Shelf::Read) { State::Empty } else { State::StoreUnavailable };
+        let is_read = matches!(self.shelf, Shelf::Read | Shelf::PutAway { .. });
+        let Some(grant) = self.grant().filter(|_| is_read) else {
+            return if is_read { State::Empty } else { State::StoreUnavailable };
         };
         let is_under_way = match self.refresh {
             Refresh::Idle => self.ledger.is_publishing(),
@@ -279,7 +280,7 @@ impl Account {
         match &self.shelf {
             Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
             Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
-            Shelf::Read => format!(
+            Shelf::Read | Shelf::PutAway { .. } => format!(
                 "{last_failure}. Nothing is refreshed before that can be recorded; mend the store, then run `imgurctl \
                  refresh {}`",
                 self.name

@@ -1,4 +1,4 @@
-use http::HeaderValue;
+use hyper::header::HeaderValue;
 use rstest::rstest;
 
 use super::*;

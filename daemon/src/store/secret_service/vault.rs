@@ -10,12 +10,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use imgurd_proto::Zeroizing;
 use keyring::{CredentialStore, Entry, Error as KeyringError};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use zbus::names::OwnedUniqueName;
-use zeroize::Zeroizing;
 
 use super::{SERVICE, sentences};
 use crate::memory;

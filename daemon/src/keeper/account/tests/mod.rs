@@ -1,5 +1,6 @@
 //! The machine on a bench: events in, effects caught, the clock in our hand.
 
+mod client_secret;
 mod demand;
 mod found;
 mod granting;
@@ -34,6 +35,8 @@ pub(super) struct Bench {
     now: Now,
     saves: VecDeque<(u64, Record)>,
     sends: VecDeque<(u64, TokenRequest)>,
+    /// What the last request says is the client's secret.
+    client_secret: Option<Secret>,
     loads: usize,
     replies: BTreeMap<Ticket, Result<(), Error>>,
     last_ticket: Ticket,
@@ -50,6 +53,7 @@ impl Bench {
             now,
             saves: VecDeque::new(),
             sends: VecDeque::new(),
+            client_secret: None,
             loads: 0,
             replies: BTreeMap::new(),
             last_ticket: 0,
@@ -88,7 +92,10 @@ impl Bench {
             match effect {
                 Effect::Load => self.loads += 1,
                 Effect::Save { revision, record } => self.saves.push_back((revision, *record)),
-                Effect::Send { op, request, .. } => self.sends.push_back((op, request)),
+                Effect::Send { op, client, request } => {
+                    self.client_secret = client.secret;
+                    self.sends.push_back((op, request));
+                }
                 Effect::Reply { ticket, result } => {
                     assert!(
                         self.replies.insert(ticket, result).is_none(),

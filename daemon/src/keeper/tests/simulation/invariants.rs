@@ -29,9 +29,13 @@ pub(super) fn examine(slot: &Slot, durable: &Record, now: Timestamp) -> Result<(
     if account.wake_at(now).is_some_and(|at| at <= now) {
         return Err("it wants to wake at once, for ever".to_owned());
     }
-    if let Some(memory) = account.known().filter(|_| account.is_quiet())
-        && !is_written(memory, durable)
-    {
+    let Some(memory) = account.known().filter(|_| account.is_quiet()) else { return Ok(()) };
+    if account.needs_no_client_secret() && memory.client_secret.is_some() {
+        return Err("the client's secret is in memory, and nothing needs it".to_owned());
+    }
+    let left_in_store = durable.client_secret.clone().filter(|_| account.is_put_away());
+    let memory = Record { client_secret: left_in_store.or(memory.client_secret.clone()), ..memory.clone() };
+    if !is_written(&memory, durable) {
         return Err("the store is said to be abreast, and is not".to_owned());
     }
     Ok(())

@@ -33,6 +33,10 @@ pub(super) struct Knowledge {
     moved: bool,
     /// Whether the store answered last that the grant is not there.
     pub(super) vanished: bool,
+    /// Whether it could not be read when it was last asked.
+    pub(super) unreadable: bool,
+    /// Whether a grant was taken in while that was so, and the client's secret given up for it.
+    pub(super) secretless: bool,
     /// As it was at the last look.
     pub(super) seen: Seen,
     /// The refresh token in use, and the one that must lie beside it.

@@ -11,7 +11,7 @@ use super::schedule::{Driver, End};
 use super::store::{SimulatedStore, as_written};
 use super::wire::SimulatedProvider;
 use super::world::{NAMES, Shared, Tally, World};
-use crate::grant::{Access, Grant, Issuer, Record};
+use crate::grant::{Access, Grant, Issuer, Record, Secret};
 use crate::keeper::Keeper;
 use crate::keeper::actor::spawn_with_dice;
 use crate::keeper::message::Message;
@@ -89,7 +89,8 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         kept: 0,
         refresh_expires_at: None,
     };
-    let record = Record { grant: Some(grant), next_generation: 1, ..Record::default() };
+    let client_secret = Some(Secret::from("secret"));
+    let record = Record { client_secret, grant: Some(grant), next_generation: 1, ..Record::default() };
     world.store.durable.insert(name.to_owned(), as_written(&record));
 }
 

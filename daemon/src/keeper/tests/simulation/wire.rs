@@ -64,6 +64,11 @@ impl World {
         let (fate, there, back) = self.server.plan();
         let account = client.id.split('-').next().unwrap_or_default().to_owned();
         let (mut is_import, mut instead_of) = (false, None);
+        let has_secret = self.durable(&account).client_secret.is_some();
+        let knows = self.knows(&account);
+        if has_secret && client.secret.is_none() && !knows.unreadable && !knows.secretless {
+            self.judge(Err(format!("{account}: a request was sent without the client's secret")));
+        }
         if let TokenRequest::Refresh(token) = &request {
             let token = token.expose();
             let knows = &self.knowledge[account.as_str()];

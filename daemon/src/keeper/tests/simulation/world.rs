@@ -204,12 +204,19 @@ impl World {
         // Whoever signs in for that reason has their way, even where the store then fails.
         let knows = self.knows(account);
         knows.vanished = has_vanished || (knows.vanished && result.is_err() && knows.is_moving());
+        knows.unreadable = result.is_err();
         self.event("loaded", 0, || format!("{account}: {:?}", result.as_ref().map(Option::is_some)));
     }
 
     pub(super) fn begins_to_write(&mut self, account: &str, record: Record, landing: Landing) {
         if self.dead {
             return;
+        }
+        let is_dropped = self.durable(account).client_secret.is_some() && record.client_secret.is_none();
+        let knows = self.knows(account);
+        knows.secretless = record.client_secret.is_none() && (knows.secretless || knows.unreadable);
+        if is_dropped && !knows.secretless {
+            self.judge(Err(format!("{account}: the client's secret is dropped from the store")));
         }
         if let Some(late) = self.store.late.remove(account)
             && self.store.chance.one_in(2)

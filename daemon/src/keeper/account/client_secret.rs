@@ -1,0 +1,57 @@
+//! The client's secret while there is no grant to use it for: it lies in the store alone, and is fetched when somebody
+//! brings a grant.
+
+use super::{Account, Ask, Effect, Shelf};
+use crate::grant::Record;
+use crate::store::StoreError;
+
+impl Ask {
+    /// Whether the record is written or the server asked for it, which takes all of the record.
+    fn needs_all(&self) -> bool {
+        matches!(self, Self::Exchange { .. } | Self::Accept { .. } | Self::Import { .. } | Self::Ready)
+    }
+
+    /// Whether it is left undone where the secret cannot be had. Tokens that the server has given are taken in without:
+    /// they come once, and a client's secret can be looked up.
+    pub(super) fn needs_the_client_secret(&self) -> bool {
+        self.needs_all() && !matches!(self, Self::Accept { .. })
+    }
+}
+
+impl Account {
+    /// Forgets the secret where the store has it and nothing here needs it.
+    pub(super) fn put_away(&mut self) {
+        let is_needed = self.record.holds_a_grant()
+            || self.login.is_some()
+            || self.login_expected
+            || !self.pending.is_empty()
+            || !self.ledger.is_clean();
+        if matches!(self.shelf, Shelf::Read) && !is_needed && self.record.client_secret.take().is_some() {
+            self.shelf = Shelf::PutAway { fetching: false, reason: None };
+        }
+    }
+
+    /// Begins to fetch it where `ask` takes that.
+    pub(super) fn fetch_for(&mut self, ask: &Ask, fx: &mut Vec<Effect>) {
+        if let Shelf::PutAway { fetching: fetching @ false, reason } = &mut self.shelf
+            && ask.needs_all()
+        {
+            *fetching = true;
+            *reason = None;
+            fx.push(Effect::Load);
+        }
+    }
+
+    /// The store was read for it. There are no grants but those that memory knows of: what was signed out stays so.
+    pub(super) fn fetched(&mut self, result: Result<Option<Record>, StoreError>) {
+        match result {
+            Ok(record) => {
+                self.record.client_secret = record.and_then(|record| record.client_secret);
+                self.shelf = Shelf::Read;
+            }
+            Err(error) => {
+                self.shelf = Shelf::PutAway { fetching: false, reason: Some(error.to_string()) };
+            }
+        }
+    }
+}

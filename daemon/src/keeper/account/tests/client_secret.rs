@@ -1,0 +1,168 @@
+//! The client's secret: in memory while a grant may need it, in the store always.
+
+use super::*;
+
+fn secret() -> Option<Secret> {
+    Some(Secret::from("CS"))
+}
+
+/// A signed-out account, whose secret only the store has.
+fn signed_out() -> Bench {
+    let mut bench = Bench::with(Record { client_secret: secret(), ..record(grant(Some(3600))) });
+    let ticket = bench.ask(Ask::Logout);
+    assert_eq!(in_memory(&bench), secret(), "the store has not taken it yet");
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    bench
+}
+
+fn in_memory(bench: &Bench) -> Option<Secret> {
+    bench.account().record.client_secret.clone()
+}
+
+/// The store answers what it was last asked.
+fn read(bench: &mut Bench) {
+    let disk = bench.disk.clone();
+    bench.feed(Event::Loaded(Ok(Some(disk))));
+}
+
+fn accept() -> Ask {
+    Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: false }
+}
+
+#[test]
+fn leaves_the_client_secret_to_the_store_after_a_logout() {
+    let bench = signed_out();
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, secret()));
+    assert_eq!((bench.state(), bench.loads), (State::Empty, 1));
+}
+
+#[test]
+fn leaves_the_client_secret_to_the_store_before_the_first_login() {
+    let mut bench = Bench::with(Record::default());
+    bench.ask(Ask::KeepClientSecret(Secret::from("CS")));
+    bench.save();
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, secret()));
+    let disk = bench.disk.clone();
+    assert_eq!(in_memory(&Bench::with(disk)), None, "after a restart");
+}
+
+#[test]
+fn fetches_the_client_secret_for_the_next_login() {
+    let mut bench = signed_out();
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+    assert!(bench.sends.is_empty() && !bench.replies.contains_key(&ticket));
+    assert_eq!((bench.loads, bench.state()), (2, State::Empty));
+    read(&mut bench);
+    assert_eq!(bench.client_secret, secret());
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    bench.save();
+    assert_eq!((bench.replies[&ticket].clone(), bench.state()), (Ok(()), State::Fresh));
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (secret(), secret()));
+}
+
+#[test]
+fn fetches_the_client_secret_to_verify_an_import() {
+    let mut bench = signed_out();
+    bench.ask(import_of("RT2", None, false));
+    read(&mut bench);
+    bench.save();
+    assert_eq!((bench.presented(), bench.client_secret.clone()), ("RT2", secret()));
+}
+
+#[test]
+fn leaves_the_client_secret_to_the_store_after_a_login_that_failed() {
+    let mut bench = signed_out();
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    read(&mut bench);
+    bench.answer(refused());
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, secret()));
+}
+
+#[test]
+fn has_the_client_secret_at_hand_while_somebody_signs_in() {
+    let mut bench = signed_out();
+    let ticket = bench.ask(Ask::Ready);
+    read(&mut bench);
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    bench.feed(Event::Login(Some("login".to_owned())));
+    bench.feed(Event::Tick);
+    // However the store is by then.
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    assert_eq!(bench.client_secret, secret());
+    bench.answer(refused());
+    bench.feed(Event::Login(None));
+    assert_eq!(in_memory(&bench), None);
+}
+
+#[test]
+fn a_login_that_does_not_begin_leaves_no_client_secret_behind() {
+    for end in [Event::Login(None), Event::Asked { ticket: 99, ask: Ask::Logout }] {
+        let mut bench = signed_out();
+        bench.ask(Ask::Ready);
+        read(&mut bench);
+        bench.feed(end);
+        bench.save();
+        assert_eq!(in_memory(&bench), None);
+    }
+}
+
+#[test]
+fn spends_no_code_without_the_client_secret() {
+    let mut bench = signed_out();
+    for ask in [Ask::Exchange { request: code(), replace: false }, import_of("RT2", None, false), Ask::Ready]
+    {
+        let ticket = bench.ask(ask.clone());
+        bench.feed(Event::Loaded(Err(full())));
+        assert!(matches!(bench.replies[&ticket], Err(Error::StoreUnavailable { .. })), "{ask:?}");
+    }
+    assert!(bench.sends.is_empty() && bench.saves.is_empty());
+    assert_eq!(bench.state(), State::Empty);
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    read(&mut bench);
+    assert_eq!(bench.client_secret, secret(), "it is asked again");
+}
+
+#[test]
+fn a_grant_from_the_browser_keeps_the_client_secret() {
+    let mut bench = signed_out();
+    bench.ask(accept());
+    read(&mut bench);
+    bench.save();
+    assert_eq!((bench.refresh_token(), bench.disk.client_secret.clone()), (Some("RT2"), secret()));
+}
+
+#[test]
+fn no_grant_is_lost_for_a_client_secret_that_cannot_be_fetched() {
+    let mut bench = signed_out();
+    let ticket = bench.ask(accept());
+    bench.feed(Event::Loaded(Err(full())));
+    bench.save();
+    assert_eq!((bench.replies[&ticket].clone(), bench.refresh_token()), (Ok(()), Some("RT2")));
+}
+
+#[test]
+fn what_was_signed_out_does_not_come_back_with_the_client_secret() {
+    let mut bench = signed_out();
+    bench.ask(Ask::Ready);
+    let older = Record { client_secret: secret(), ..record(grant(Some(3600))) };
+    bench.feed(Event::Loaded(Ok(Some(older))));
+    assert_eq!((bench.state(), in_memory(&bench)), (State::Empty, secret()));
+}
+
+#[test]
+fn another_client_secret_takes_the_place_of_one_that_was_not_fetched() {
+    let mut bench = signed_out();
+    let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("another")));
+    bench.save();
+    assert_eq!((bench.replies[&ticket].clone(), bench.loads), (Ok(()), 1));
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, Some(Secret::from("another"))));
+}
+
+#[test]
+fn a_second_logout_is_done_at_once() {
+    let mut bench = signed_out();
+    let ticket = bench.ask(Ask::Logout);
+    assert_eq!((bench.replies[&ticket].clone(), bench.disk.client_secret.clone()), (Ok(()), secret()));
+    assert!(bench.saves.is_empty());
+}

@@ -1,0 +1,22 @@
+//! Random numbers, from the kernel.
+
+use rustix::rand::{GetRandomFlags, getrandom};
+
+/// Bytes that nobody can guess. At most 256 of them come whole (getrandom(2)).
+///
+/// # Panics
+/// On a system that has none.
+#[must_use]
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let length =
+        getrandom(&mut bytes, GetRandomFlags::empty()).expect("Linux has had random numbers since 3.17");
+    assert_eq!(length, N, "fewer random numbers than asked for");
+    bytes
+}
+
+/// A number in 0..1, for jitter.
+#[must_use]
+pub fn fraction() -> f64 {
+    f64::from(u32::from_ne_bytes(bytes())) / (f64::from(u32::MAX) + 1.0)
+}

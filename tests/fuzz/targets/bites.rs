@@ -1,0 +1,23 @@
+//! The bounds hold: a fuzzer that looks for nothing finds nothing, and nobody sees why.
+
+mod bounds;
+
+use std::hint::black_box;
+use std::panic::catch_unwind;
+use std::thread::sleep;
+use std::time::Duration;
+
+use bounds::bounded;
+
+/// Whether an input can have so many MiB.
+fn can_take(size: usize) -> bool {
+    bounded(|| black_box(Vec::<u8>::new()).try_reserve_exact(size * 1024 * 1024).is_ok())
+}
+
+#[test]
+fn an_input_gets_64_mib_and_a_second_and_no_more() {
+    assert!(can_take(60));
+    assert!(!can_take(65));
+    assert!(can_take(60), "the next one gets as much");
+    assert!(catch_unwind(|| bounded(|| sleep(Duration::from_millis(1100)))).is_err());
+}

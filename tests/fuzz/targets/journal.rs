@@ -1,0 +1,49 @@
+//! The journal's lines: what is an entry is read, however often it is written down and read back, and whatever else is in
+//! the file costs no entry that comes after it.
+#![no_main]
+
+mod bounds;
+
+use std::cell::LazyCell;
+use std::fs;
+
+use bounds::bounded;
+use imgurd::access::journal::fuzzing::File;
+use imgurd::access::journal::parse;
+use imgurd_proto::JournalEntry;
+use libfuzzer_sys::fuzz_target;
+use tempfile::TempDir;
+
+/// What is written after all that.
+const NEXT: &[u8] = br#"{"at":1,"count":1,"outcome":"granted","account":"next","wire":"socket","application":"unknown","sandboxed":false,"uid":0}"#;
+
+thread_local! {
+    /// Where there is no disk to wait for, on most machines.
+    static DIRECTORY: LazyCell<TempDir> =
+        LazyCell::new(|| TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory"));
+}
+
+fuzz_target!(|text: &[u8]| bounded(|| read(text)));
+
+fn read(text: &[u8]) {
+    let entries: Vec<_> = parse(text).collect();
+    assert_eq!(parse(&lines(&entries)).collect::<Vec<_>>(), entries);
+    DIRECTORY.with(|directory| go_on(text, entries, directory));
+}
+
+fn lines(entries: &[JournalEntry]) -> Vec<u8> {
+    let line = |entry| serde_json::to_vec(entry).expect("what was read can be written");
+    entries.iter().map(line).collect::<Vec<_>>().join(&b'\n')
+}
+
+fn go_on(text: &[u8], mut entries: Vec<JournalEntry>, directory: &TempDir) {
+    let path = directory.path().join("journal");
+    fs::write(&path, text).expect("there is room");
+    let file = File::new(path);
+    assert_eq!(file.read().expect("it is ours"), entries);
+    let next: Vec<_> = parse(NEXT).collect();
+    assert_eq!(next.len(), 1);
+    file.append(&next).expect("there is room");
+    entries.extend(next);
+    assert_eq!(file.read().expect("it is ours"), entries);
+}
