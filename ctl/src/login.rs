@@ -189,12 +189,11 @@ impl<'a> Dialog<'a> {
             }
             Output::print(url)?;
         }
-        let wait = if self.paste {
-            "Allow access on that page, then enter what it gives you."
-        } else {
-            "Waiting until you allow access on that page; Ctrl-C cancels."
-        };
-        self.app.output.say(wait);
+        if self.paste {
+            self.app.output.say("Allow access on that page, then enter what it gives you.");
+        } else if self.app.output.is_watched() {
+            self.app.output.say("Waiting until you allow access on that page; Ctrl-C cancels.");
+        }
         Ok(())
     }
 

@@ -61,6 +61,27 @@ fn nothing_is_said_where_nobody_is_there_or_wants_to_hear_it() {
 }
 
 #[test]
+fn who_signs_in_at_a_terminal_is_told_what_is_awaited_and_a_script_is_not() {
+    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
+        "Login" => {
+            call.reply_more(&json!({ "login_id": "l1", "url": "https://example.org/" }));
+            call.reply(&json!({ "login_id": "l1", "account": account("me") }));
+        }
+        _ => call.reply(&json!({ "accounts": [account("me")] })),
+    });
+    let mut terminal = Terminal::open();
+    let mut child = terminal.run(&daemon, &["login", "--no-browser"]);
+    terminal.see("Waiting until you allow access");
+    terminal.see("Signed in as alice.");
+    child.wait().expect("ends");
+    let ran = daemon.home.run(&["login", "--no-browser"]);
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("https://example.org/\n", "Signed in as alice.\n")
+    );
+}
+
+#[test]
 fn help_is_as_plain_as_the_rest_where_that_is_wanted() {
     for (arguments, is_painted) in [
         (&["--help"][..], true),
