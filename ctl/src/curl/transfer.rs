@@ -1,6 +1,6 @@
 //! One run of curl.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, PipeReader, Read, Write};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -142,8 +142,9 @@ impl Ended {
     pub(super) fn is_about_the_token(&self) -> bool {
         let Some(report) = self.report.as_ref().filter(|report| report.redirects == 0) else { return false };
         let mut body = Vec::new();
-        if !report.file.is_empty() {
-            // Where the file cannot be read, the status has to do.
+        // What is no file, such as /dev/stdout, is not there to be read again.
+        if fs::metadata(&report.file).is_ok_and(|found| found.is_file()) {
+            // Where it cannot be read, the status has to do.
             let _ = File::open(&report.file).and_then(|file| file.take(HELD).read_to_end(&mut body));
         }
         body.extend_from_slice(&self.held);

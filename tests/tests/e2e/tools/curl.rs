@@ -72,7 +72,7 @@ fn is_replaced(status: u16, options: &[&str]) {
     let output = scene.ctl(&arguments).success();
     let file = scene.bed.home().join("answer");
     let body =
-        if options.contains(&"-o") { fs::read_to_string(file).unwrap() } else { output.stdout.clone() };
+        if options.contains(&"answer") { fs::read_to_string(file).unwrap() } else { output.stdout.clone() };
     assert!(body.contains(&answer(&scene)) && !body.contains("invalid"), "{options:?}: {body}");
     assert_eq!(output.stdout.ends_with("200\n"), options.contains(&"-w"), "{}", output.stdout);
     assert_eq!(output.stdout.starts_with("HTTP/1.1 200"), options == ["-i"], "{}", output.stdout);
@@ -86,6 +86,7 @@ fn a_rejected_token_is_replaced_and_only_the_second_answer_shown() {
     is_replaced(403, &[]);
     is_replaced(403, &["-i"]);
     is_replaced(403, &["-w", "%{http_code}\\n"]);
+    is_replaced(403, &["-o", "/dev/stdout"]);
     is_replaced(403, &["-o", "answer", "-w", "%{http_code}\\n"]);
 }
 
