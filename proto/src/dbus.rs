@@ -24,6 +24,9 @@ pub const BUS_NAME: &str = "org.imgurd.Keeper1";
 /// The object that has the interface's methods, and above all account objects.
 pub const PATH: &str = "/org/imgurd/Keeper1";
 
+/// The interfaces as the daemon describes them to whoever introspects it, for binding generators.
+pub const INTROSPECTION: &str = include_str!("org.imgurd.Keeper1.xml");
+
 /// What `LoginFinished` says of a login that brought a grant. Any other outcome is a sentence on why it did not.
 pub const SIGNED_IN: &str = "signed-in";
 

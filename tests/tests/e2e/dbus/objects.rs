@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use imgurd_proto::Secret;
-use imgurd_proto::dbus::{BUS_NAME, KeeperProxy, PATH, account_path};
+use imgurd_proto::dbus::{BUS_NAME, INTROSPECTION, KeeperProxy, PATH, account_path};
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{ACCOUNT, in_time, next};
 use zbus::Variant;
@@ -70,6 +70,25 @@ fn its_introspection_explains_every_method_signal_and_property() {
             assert!(!is_member || lines[position - 1] == "-->", "{line} is not explained");
         }
     }
+}
+
+/// What generators of bindings are given is what there is to call.
+#[test]
+fn the_installed_introspection_is_what_the_daemon_says_of_itself() {
+    let (scene, _bus) = scene(Behaviour::default());
+    let described = |path: &str, interface: &str| {
+        let arguments = ["--user", "--xml-interface", "introspect", BUS_NAME, path];
+        let output = run(&scene.bed, "busctl", &arguments);
+        let (begin, end) = (format!("  <interface name=\"{interface}\">\n"), "\n  </interface>\n");
+        let (_, after) = text(&output.stdout).split_once(&begin).unwrap();
+        let (inside, _) = after.split_once(end).unwrap();
+        format!("{begin}{inside}{end}")
+    };
+    let keeper = described(PATH, "org.imgurd.Keeper1");
+    let account = described(account_path(ACCOUNT).as_str(), "org.imgurd.Keeper1.Account");
+    let (_, installed) = INTROSPECTION.split_once("<node>\n").unwrap();
+    let expected = format!("{keeper}{account}</node>\n");
+    assert_eq!(installed, expected, "write this into proto/src/org.imgurd.Keeper1.xml");
 }
 
 #[test]
