@@ -10,8 +10,80 @@
 //! # Ok::<(), imgurd_proto::ClientError>(())
 //! ```
 //!
-//! When a server answers 401 or 403 although the token looked fresh, say so with
-//! [`Client::reject_token`]: it returns another one, and fifty programs that notice at once cause one refresh.
+//! # A token, used
+//!
+//! Ask each time, and keep no token for later: one that is at hand costs a fraction of a millisecond and no request. A
+//! token can die before its time, which only who uses it notices. When a server answers 401, or a 403 that speaks of the
+//! access token, say so with [`Client::reject_token`] and try once more with what it returns. Fifty programs that notice
+//! at once cause one refresh, and a token that is not the current one any more causes none.
+//!
+//! ```no_run
+//! use imgurd_proto::{Client, ClientError, Secret};
+//!
+//! fn is_rejected(status: u16, body: &str) -> bool {
+//!     status == 401 || (status == 403 && body.contains("access token"))
+//! }
+//!
+//! /// Sends a request with the token, by `send`, and returns the status and the body.
+//! fn ask(send: impl Fn(&Secret) -> (u16, String)) -> Result<(u16, String), ClientError> {
+//!     let mut keeper = Client::connect()?;
+//!     let token = keeper.get_token(None)?;
+//!     let (status, body) = send(&token.access_token);
+//!     if !is_rejected(status, &body) {
+//!         return Ok((status, body));
+//!     }
+//!     let another = keeper.reject_token(None, token.access_token)?;
+//!     Ok(send(&another.access_token))
+//! }
+//! ```
+//!
+//! # Errors
+//!
+//! Each has a reason, one sentence that ends with what to do: show it as it is.
+//!
+//! ```
+//! use imgurd_proto::{ClientError, Error};
+//!
+//! /// How long to wait before another try, in seconds; none where a person has to act first.
+//! fn pause(error: &ClientError, now: i64) -> Option<i64> {
+//!     match error {
+//!         ClientError::Keeper(Error::TemporarilyUnavailable { retry_at, .. }) => {
+//!             Some(retry_at.map_or(60, |at| (at - now).max(1)))
+//!         }
+//!         ClientError::Silent { .. } | ClientError::Connection(_) => Some(60),
+//!         // ConsentNeeded is over when `Watch` tells that the account is fresh. AccessDenied and the others are settled
+//!         // by the person.
+//!         _ => None,
+//!     }
+//! }
+//!
+//! let error = Error::TemporarilyUnavailable { reason: "wait a minute".into(), retry_at: Some(1_030) };
+//! assert_eq!(pause(&error.into(), 1_000), Some(30));
+//! let error = Error::ConsentNeeded { account: "me".into(), reason: "run `imgurctl login me`".into() };
+//! assert_eq!(pause(&error.into(), 1_000), None);
+//! ```
+//!
+//! # More than tokens
+//!
+//! [`Client::call`] and [`Client::stream`] take any [`Method`]: here, to hear how the accounts are, now and at each change.
+//!
+//! ```no_run
+//! use imgurd_proto::{Client, State, Watch};
+//!
+//! let mut keeper = Client::connect()?;
+//! for change in keeper.stream(&Watch::default())? {
+//!     let account = change?.account;
+//!     if account.state == State::Fresh {
+//!         println!("{} is ready", account.name);
+//!     }
+//! }
+//! # Ok::<(), imgurd_proto::ClientError>(())
+//! ```
+//!
+//! # Without this crate's client
+//!
+//! The feature `dbus` has typed proxies for the session bus, and [`INTERFACE_TEXT`] is the interface for clients of
+//! [Varlink](https://varlink.org) in any language. `examples/` has a whole program for each way.
 
 mod client;
 #[cfg(feature = "dbus")]
