@@ -22,7 +22,7 @@ pub struct OidcProvider {
 impl OidcProvider {
     /// Starts one whose access tokens live this long.
     pub fn start(bed: &Testbed, lifetime: Duration) -> Self {
-        let mut command = bed.command(installed("bin/node"));
+        let mut command = node(bed);
         let modules = installed("node/node_modules");
         command.arg(script("oidc-provider.mjs")).arg(modules).arg(lifetime.as_secs().to_string());
         let mut program = bed.start(command);
@@ -142,6 +142,11 @@ impl PythonClient {
         let line = self.0.line().expect("an answer, before the client ends");
         serde_json::from_str(&line).expect("an answer is JSON")
     }
+}
+
+/// Node.js, 20 or later.
+pub fn node(bed: &Testbed) -> Command {
+    bed.command(installed("bin/node"))
 }
 
 /// The Python that has the clients at hand.

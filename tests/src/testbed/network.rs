@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -41,6 +41,8 @@ while request := hand.recv(4096):
 #[derive(Debug)]
 pub struct Network {
     holder: Child,
+    /// What becomes another program, in there.
+    entrance: Vec<String>,
     hand: UnixStream,
     files: PathBuf,
 }
@@ -58,10 +60,12 @@ impl Testbed {
             .expect("unshare is installed (Debian: util-linux)");
         let files = self.root().join("network");
         fs::create_dir(&files).unwrap();
-        let mut network = Network { holder, hand, files };
+        let target = format!("--target={}", holder.id());
+        let enter = ["nsenter", &target, "--user", "--net", "--mount", "--preserve-credentials", "--"];
+        let entrance = enter.map(str::to_owned).to_vec();
+        let mut network = Network { holder, entrance, hand, files };
         network.hand.read_exact(&mut [0]).expect("namespaces, which need user namespaces to be allowed");
-        let target = format!("--target={}", network.holder.id());
-        self.launch_by(["nsenter", &target, "--user", "--net", "--mount", "--preserve-credentials", "--"]);
+        self.launch_by(network.entrance.clone());
         // Nothing but what a test says: a resolver of the machine's own may be reached by a socket of the file system.
         network.replace("/etc/nsswitch.conf", "hosts: files dns\n");
         network.replace("/etc/resolv.conf", "");
@@ -71,6 +75,15 @@ impl Testbed {
 }
 
 impl Network {
+    /// A command in there, in the testbed's environment and in this directory.
+    pub fn command(&self, bed: &Testbed, directory: &Path, program: impl AsRef<Path>) -> Command {
+        let (nsenter, namespaces) = self.entrance.split_first().expect("nsenter, and what it enters");
+        let mut command = bed.command(nsenter);
+        // Who enters another mount namespace is at its root (setns(2)).
+        command.arg(format!("--wd={}", directory.display())).args(namespaces).arg(program.as_ref());
+        command
+    }
+
     /// Brings the loopback interface up.
     pub fn up(&mut self) {
         self.ip("link set lo up");

@@ -3,5 +3,4 @@
 
 mod dbus;
 mod oidc;
-mod readme;
 mod varlink;

@@ -1,0 +1,206 @@
+//! The examples for other applications, in `proto/examples` and `tests/examples`: each of them as a person runs it.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use imgurd_proto::dbus::{BUS_NAME, PATH};
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
+use imgurd_tests::stranger::node;
+use imgurd_tests::testbed::{Bus, Output, Scene, Testbed, binary, in_time, next};
+use zbus::MessageStream;
+use zbus::fdo::{MonitoringProxy, PeerProxy};
+
+/// What makes a command of an example.
+type Example = fn(&Testbed) -> Command;
+
+/// How the fake's first image is called.
+const IMAGE: &str = "xQhKdf1";
+
+/// A daemon on a bus, signed in, and `imgurctl` where a person has it.
+fn scene(behaviour: Behaviour) -> (Scene, Bus) {
+    let bed = Testbed::memory();
+    let bus = bed.bus();
+    let mut path = OsString::from(binary("imgurctl").parent().unwrap());
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap_or_default());
+    bed.set_env("PATH", path);
+    (Scene::new(bed, behaviour).signed_in(), bus)
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+}
+
+/// Compiles the example in C as its first lines have it.
+fn c(bed: &Testbed) -> Command {
+    let program = bed.root().join("images");
+    let build = r#"cc -Wall -Wextra -Werror -o "$1" "$0" $(pkg-config --cflags --libs gio-2.0)"#;
+    let mut compile = bed.command("sh");
+    compile.args(["-c", build]).arg(file("images.c")).arg(&program);
+    bed.start(compile).finish().success();
+    bed.command(program)
+}
+
+/// Runs an example to its end, with the fake in Imgur's place.
+fn run(scene: &Scene, example: Example) -> Output {
+    let mut command = example(&scene.bed);
+    command.arg(scene.fake.api_url().trim_end_matches('/'));
+    scene.bed.start(command).finish()
+}
+
+/// Runs it, and what it says is one line or two that begin like this.
+#[track_caller]
+fn fails(scene: &Scene, example: Example, words: &str) -> String {
+    let output = run(scene, example);
+    assert!(output.code.is_some_and(|code| code != 0), "{output:?}");
+    assert_eq!(output.stdout, "");
+    assert!(output.stderr.lines().any(|line| line.starts_with(words)), "{}", output.stderr);
+    output.stderr
+}
+
+#[track_caller]
+fn lists_images(example: Example) {
+    let (scene, _bus) = scene(Behaviour::default());
+    let output = run(&scene, example).success();
+    assert!(output.stdout.contains(IMAGE), "{}", output.stdout);
+    assert_eq!(scene.refreshes().len(), 0);
+    scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
+}
+
+/// As Imgur has it, and as others do.
+#[track_caller]
+fn has_a_dead_token_replaced_once(example: Example) {
+    for rejection in [401, 403] {
+        let (scene, _bus) = scene(Behaviour { rejection, ..Behaviour::default() });
+        scene.fake.kill_access_token();
+        let output = run(&scene, example).success();
+        assert!(output.stdout.contains(IMAGE), "{}", output.stdout);
+        assert_eq!(scene.refreshes().len(), 1);
+        let requests = scene.fake.requests(Endpoint::Images);
+        let statuses: Vec<_> = requests.iter().map(|request| request.status).collect();
+        assert_eq!(statuses, [Some(rejection), Some(200)]);
+        scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
+    }
+}
+
+/// Another 403 says nothing of the token; and a new one that is rejected as well is no reason for a third.
+#[track_caller]
+fn costs_no_token_where_another_would_not_help(example: Example) {
+    let (scene, _bus) = scene(Behaviour::default());
+    scene.fake.fail_next(Endpoint::Images, Fault::OverCapacity(403));
+    fails(&scene, example, "Imgur answers 403");
+    assert_eq!(scene.refreshes().len(), 0);
+    scene.fake.fail_times(Endpoint::Images, 2, Fault::json(401, "{}"));
+    fails(&scene, example, "Imgur answers 401");
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[track_caller]
+fn says_what_kind_of_trouble_it_is(example: Example) {
+    let (mut scene, _bus) = scene(Behaviour::default());
+    // As often in a minute as it may be; the one that the example asks for is too many.
+    (0..6).for_each(|_| drop(scene.refresh()));
+    scene.fake.kill_access_token();
+    let said = fails(&scene, example, "Try again");
+    assert!(said.contains("a minute"), "the keeper's own reason: {said}");
+
+    let before = std::fs::read_to_string(scene.bed.config_file()).unwrap();
+    scene.bed.configure(&format!("{before}\n[access]\nunsandboxed = \"deny\"\n"));
+    scene.daemon().reload();
+    let said = fails(&scene, example, "Not allowed");
+    assert!(said.contains("imgurctl permit allow"), "{said}");
+    scene.bed.configure(&before);
+    scene.daemon().reload();
+
+    scene.ctl(&["logout"]).success();
+    let said = fails(&scene, example, "Sign in");
+    assert!(said.contains("imgurctl login"), "{said}");
+}
+
+/// All four promises of an example, each a test.
+macro_rules! promises {
+    ($($name:ident: $example:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn lists_images() {
+                super::lists_images($example);
+            }
+
+            #[test]
+            fn has_a_dead_token_replaced_once() {
+                super::has_a_dead_token_replaced_once($example);
+            }
+
+            #[test]
+            fn costs_no_token_where_another_would_not_help() {
+                super::costs_no_token_where_another_would_not_help($example);
+            }
+
+            #[test]
+            fn says_what_kind_of_trouble_it_is() {
+                super::says_what_kind_of_trouble_it_is($example);
+            }
+        }
+    )*};
+}
+
+promises! {
+    rust_blocking: |bed| bed.command(binary("examples/blocking"));
+    rust_over_dbus: |bed| bed.command(binary("examples/dbus"));
+    python_over_dbus: |bed| bed.command(file("images_dbus.py"));
+    python_over_varlink: |bed| bed.command(file("images_varlink.py"));
+    javascript: |bed| {
+        let mut command = node(bed);
+        command.arg(file("images.mjs"));
+        command
+    };
+    shell: |bed| bed.command(file("images.sh"));
+    c_with_glib: c;
+}
+
+#[test]
+fn when_to_try_again_is_told_to_the_second_on_the_socket() {
+    let (scene, _bus) = scene(Behaviour::default());
+    (0..6).for_each(|_| drop(scene.refresh()));
+    scene.fake.kill_access_token();
+    let examples: [Example; 2] =
+        [|bed| bed.command(binary("examples/blocking")), |bed| bed.command(file("images_varlink.py"))];
+    for example in examples {
+        let said = fails(&scene, example, "Try again after ");
+        let at = said.split(' ').nth(3).unwrap().parse::<i64>().unwrap();
+        assert!((at - scene.account().granted_at.unwrap()).abs() < 3600, "{said}");
+    }
+}
+
+#[test]
+fn a_token_by_descriptor_is_seen_by_no_monitor_of_the_bus() {
+    let examples: [Example; 2] =
+        [|bed| bed.command(binary("examples/dbus")), |bed| bed.command(file("images_dbus.py"))];
+    let (scene, _bus) = scene(Behaviour::default());
+    let token = scene.token();
+    in_time(async {
+        let (monitor, other) = (scene.bed.connect().await, scene.bed.connect().await);
+        MonitoringProxy::new(&monitor).await.unwrap().become_monitor(&[], 0).await.unwrap();
+        let mut seen = MessageStream::from(monitor);
+        for example in examples {
+            run(&scene, example).success();
+        }
+        PeerProxy::new(&other, BUS_NAME, PATH).await.unwrap().ping().await.unwrap();
+        let mut calls = 0;
+        loop {
+            let message = next(&mut seen).await.unwrap();
+            let bytes = message.data().bytes();
+            assert!(!bytes.windows(token.len()).any(|part| part == token.as_bytes()));
+            match message.header().member().map(|member| member.as_str()) {
+                Some("GetTokenFd") => calls += 1,
+                Some("Ping") => break,
+                _ => {}
+            }
+        }
+        assert_eq!(calls, examples.len());
+    });
+}

@@ -1,0 +1,187 @@
+//! README.md: each code block runs as it stands there, and each command that the text names is one.
+
+use std::fs;
+
+use imgurd_tests::fake::Endpoint;
+use imgurd_tests::stranger::python;
+use imgurd_tests::testbed::{Testbed, binary};
+use serde_json::json;
+
+use crate::blocks::{Block, blocks};
+use crate::world::{World, repository};
+
+const README: &str = include_str!("../../../README.md");
+
+/// By whom a block is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Somebody at a shell in a clone, with nothing set up.
+    Newcomer,
+    /// Somebody at a shell who has come past *Start*.
+    User,
+    /// Their program, in Python or Rust.
+    Program,
+    /// `imgurd --check`.
+    Daemon,
+    /// OpenSSH, and somebody with another machine: see `ssh.rs`.
+    FarMachine,
+}
+
+impl Reader {
+    /// Fails for a block that nobody knows how to try: add a reader, or a language to one.
+    fn of(block: &Block) -> Self {
+        match (block.language.as_str(), block.section.as_str()) {
+            ("ssh_config" | "sshd_config" | "sh", "On another machine over SSH") => Self::FarMachine,
+            ("sh", "Try it" | "Start") => Self::Newcomer,
+            ("sh" | "console", _) => Self::User,
+            ("python" | "rust", _) => Self::Program,
+            ("toml", _) => Self::Daemon,
+            (language, section) => {
+                panic!("line {} of README.md: nobody tries {language} in {section}", block.line)
+            }
+        }
+    }
+}
+
+/// The blocks of README.md that this reader tries.
+fn blocks_for(reader: Reader) -> Vec<Block> {
+    let found: Vec<_> = blocks(README).into_iter().filter(|block| Reader::of(block) == reader).collect();
+    assert!(!found.is_empty(), "{reader:?} has nothing to try");
+    found
+}
+
+/// The blocks of the section on SSH.
+pub(crate) fn ssh_blocks() -> Vec<Block> {
+    blocks_for(Reader::FarMachine)
+}
+
+/// Runs a block in the world as it stands there.
+fn try_in(world: &World, block: &Block) {
+    eprintln!("README.md, line {}:\n{}", block.line, block.text);
+    // A Makefile is only in a clone.
+    let is_clone = block.text.lines().any(|line| line.starts_with("make "));
+    let directory = if is_clone { repository() } else { world.bed.home() };
+    // What is for a dead token meets one.
+    let rejects =
+        ["imgurctl reject", "RejectToken", "reject_token"].iter().any(|word| block.text.contains(word));
+    if rejects {
+        world.fake.kill_access_token();
+    }
+    if block.text.contains("token.json") {
+        let (refresh_token, access_token) = world.fake.issue_grant("alice");
+        let grant = json!({ "access_token": access_token, "refresh_token": refresh_token });
+        fs::write(directory.join("token.json"), grant.to_string()).unwrap();
+    }
+    if block.language == "console" {
+        return compare(world, block);
+    }
+    let (refreshes, line) = (world.refreshes(), block.line.to_string());
+    let (program, arguments) = match block.language.as_str() {
+        "sh" => ("sh".into(), vec!["-exc", &block.text]),
+        "python" => (python(&world.bed).get_program().to_owned(), vec!["-c", &block.text]),
+        _ => (binary("readme-rust").into(), vec![&*line]),
+    };
+    let mut command = world.command(&directory, program);
+    command.args(arguments);
+    let seen = world.run(command);
+    // curl is content with any answer.
+    if let Some(last) = world.fake.requests(Endpoint::Images).last() {
+        assert_eq!(last.status, Some(200), "{seen}");
+    }
+    if rejects {
+        assert_eq!(world.refreshes(), refreshes + 1, "for a rejected token there is another\n{seen}");
+    }
+}
+
+/// Runs each line behind a `$`, and what it prints is what follows, where `…` is anything.
+fn compare(world: &World, block: &Block) {
+    for part in block.text.split("$ ").skip(1) {
+        let (line, expected) = part.split_once('\n').unwrap();
+        let mut command = world.command(&world.bed.home(), "sh");
+        command.args(["-c", &format!("{line} 2>&1")]);
+        let printed = world.bed.start(command).finish().stdout;
+        let mut rest = printed.as_str();
+        for (number, piece) in expected.split('…').enumerate() {
+            let at = rest.find(piece).filter(|at| number > 0 || *at == 0);
+            let at = at.unwrap_or_else(|| panic!("line {}: {line} printed\n{printed}", block.line));
+            rest = &rest[at + piece.len()..];
+        }
+        assert_eq!(rest, "", "line {}: {line} printed more\n{printed}", block.line);
+    }
+}
+
+#[test]
+fn a_newcomer_gets_as_far_as_to_a_token() {
+    let world = World::newcomer();
+    for block in blocks_for(Reader::Newcomer) {
+        try_in(&world, &block);
+    }
+    let token = world.bed.ctl(&["token"]).success();
+    assert!(world.fake.is_live(token.line()));
+    assert!(world.bed.home().join(".local/bin/imgurctl").is_file(), "it is installed");
+}
+
+#[test]
+fn a_users_command_lines_do_what_they_say() {
+    for block in blocks_for(Reader::User) {
+        try_in(&World::signed_in(), &block);
+    }
+}
+
+#[test]
+fn the_programs_in_it_are_handed_tokens() {
+    for block in blocks_for(Reader::Program) {
+        try_in(&World::signed_in(), &block);
+    }
+}
+
+#[test]
+fn the_daemon_takes_every_configuration_in_it() {
+    let bed = Testbed::new();
+    let account = "[accounts.me]\nclient_id = \"0123456789abcde\"\n";
+    for block in blocks_for(Reader::Daemon) {
+        // Parts of a file stand beside what every file has.
+        let is_taken = [block.text.clone(), format!("{account}{}", block.text)].iter().any(|text| {
+            bed.configure(text);
+            let mut check = bed.command(binary("imgurd"));
+            check.arg("--check");
+            bed.start(check).finish().code == Some(0)
+        });
+        assert!(is_taken, "line {} of README.md:\n{}", block.line, block.text);
+    }
+}
+
+#[test]
+fn every_command_that_the_text_names_is_one() {
+    let bed = Testbed::new();
+    let mut count = 0;
+    for (number, span) in spans(README).into_iter().enumerate() {
+        let Some(arguments) = span.strip_prefix("imgurctl ") else { continue };
+        let help: Vec<_> = arguments.split(' ').chain(["--help"]).collect();
+        let output = bed.ctl(&help);
+        assert_eq!(output.code, Some(0), "`{span}` ({number}): {}", output.stderr);
+        count += 1;
+    }
+    assert!(count > 10, "the text was read");
+}
+
+/// What stands between backquotes, on one line or two.
+fn spans(markdown: &str) -> Vec<String> {
+    let prose = markdown.split("```").step_by(2).collect::<Vec<_>>().join("\n\n");
+    let paragraphs = prose.split("\n\n").flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2));
+    paragraphs.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn a_block_is_found_with_its_place_wherever_it_is() {
+    let text = "# A\n```sh\nx\n\ny\n```\n## B\n1. In a list:\n   ```toml\n   a = 1\n   ```\n";
+    let found = blocks(text);
+    let seen: Vec<_> = found.iter().map(|it| (&*it.section, it.line, &*it.language, &*it.text)).collect();
+    assert_eq!(seen, [("A", 3, "sh", "x\n\ny\n"), ("B", 10, "toml", "   a = 1\n")]);
+}
+
+#[test]
+#[should_panic(expected = "nobody tries brainfuck")]
+fn a_block_that_nobody_can_try_is_no_block_that_is_skipped() {
+    let _ = blocks("# A\n```brainfuck\n+\n```\n").iter().map(Reader::of).count();
+}

@@ -1,0 +1,123 @@
+//! Another machine, through a real server of SSH and with the lines that README.md has.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{ACCOUNT, FarMachine, Output, Scene};
+use serde_json::Value;
+
+use crate::readme::ssh_blocks;
+
+/// What begins the paths over there.
+const RUN: &str = "/run/user/";
+
+/// A daemon here, and the other machine with what README.md has in the place of its first block of that language.
+struct Two {
+    far: FarMachine,
+    scene: Scene,
+}
+
+impl Two {
+    fn new(server: &str) -> Self {
+        let scene = Scene::file(Behaviour::default()).signed_in();
+        let root = scene.bed.root().join("far").display().to_string();
+        let client = lines("ssh_config").replace(RUN, &(root + RUN));
+        let far = scene.bed.far_machine(server, &client);
+        Self { far, scene }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        self.far.ssh(&self.scene.bed, arguments)
+    }
+
+    fn ssh(&self, arguments: &[&str]) -> Output {
+        self.scene.bed.start(self.command(arguments)).finish()
+    }
+
+    /// Once after each start of the other machine.
+    fn prepared(self) -> Self {
+        let directory = format!("mkdir -m 700 {}/imgurd", self.far.runtime_dir().display());
+        self.ssh(&["-o", "ClearAllForwardings=yes", "far", &directory]).success();
+        self
+    }
+}
+
+/// The lines of README.md in this language.
+fn lines(language: &str) -> String {
+    let found: Vec<_> = ssh_blocks().into_iter().filter(|block| block.language == language).collect();
+    assert_eq!(found.len(), 1, "{language}");
+    found[0].text.clone()
+}
+
+#[test]
+fn the_lines_in_readme_make_the_token_here_one_over_there() {
+    let two = Two::new(&lines("sshd_config"));
+    // ssh looks for its configuration in the home directory of the user database, not in HOME.
+    let ssh = format!("ssh() {{ command ssh -F {} \"$@\"; }}\n", two.far.configuration().display());
+    for block in ssh_blocks().into_iter().filter(|block| block.language == "sh") {
+        let root = two.scene.bed.root().join("far").display().to_string();
+        let text = block.text.replace(RUN, &(root + RUN));
+        let text = text.replace("remote me", &format!("remote {ACCOUNT}"));
+        let mut command = two.scene.bed.command("sh");
+        let programs = imgurd_tests::testbed::binary("imgurctl").parent().unwrap().display().to_string();
+        command.env("PATH", format!("{programs}:/usr/bin:/bin")).args(["-ec", &format!("{ssh}{text}")]);
+        let output = two.scene.bed.start(command).finish().success();
+        assert_eq!(output.line(), two.scene.token(), "{text}");
+    }
+}
+
+#[test]
+fn a_program_on_another_machine_gets_what_it_is_allowed_and_nothing_else() {
+    let two = Two::new(&lines("sshd_config")).prepared();
+    let there = |command: &str| two.ssh(&["far", command]);
+    let refused = there("imgurctl token").exits(5);
+    assert!(refused.stderr.contains("imgurctl permit allow remote mytoken"), "{}", refused.stderr);
+
+    two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
+    let token = there("imgurctl token").success().line().to_owned();
+    assert_eq!(token, two.scene.token());
+    assert!(there("imgurctl status").success().stdout.contains("fresh"));
+    two.scene.fake.kill_access_token();
+    let another = there("imgurctl token | imgurctl reject").success().line().to_owned();
+    assert!(another != token && two.scene.fake.is_live(&another));
+    for command in ["refresh", "logout", "restore", "unlock", "login --no-browser", "permit list", "journal"]
+    {
+        there(&format!("imgurctl {command}")).exits(5);
+    }
+
+    two.scene.ctl(&["permit", "deny", "remote", ACCOUNT]).success();
+    there("imgurctl token").exits(5);
+    let journal = two.scene.ctl(&["journal", "--json"]).success().stdout;
+    let entries = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let remote: Vec<_> = entries.filter(|entry| entry["wire"] == "remote").collect();
+    let says = |outcome: &str| {
+        remote.iter().any(|entry| entry["outcome"] == outcome && entry["method"] == "GetToken")
+    };
+    assert!(says("granted") && says("denied"), "{remote:?}");
+    assert!(!two.scene.fake.secrets().iter().any(|secret| journal.contains(secret)));
+}
+
+#[test]
+fn the_socket_over_there_is_its_users_alone_and_no_leftover_is_in_the_way() {
+    let two = Two::new(&lines("sshd_config")).prepared();
+    two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
+    let socket = two.far.runtime_dir().join("imgurd/socket");
+    let mut session = two.scene.bed.start(two.command(&["far", "echo there && cat"]));
+    assert_eq!(session.line().as_deref(), Some("there"));
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    // A connection that is lost without a word.
+    session.signal(rustix::process::Signal::KILL);
+    drop(session);
+    assert_eq!(two.ssh(&["far", "imgurctl token"]).success().line(), two.scene.token());
+}
+
+#[test]
+fn without_that_line_in_sshd_config_a_leftover_is_in_the_way() {
+    let two = Two::new("").prepared();
+    two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
+    two.ssh(&["far", "imgurctl token"]).success();
+    let second = two.ssh(&["far", "imgurctl token"]);
+    assert_eq!(second.code, Some(255), "which is why README.md has it: {second:?}");
+}
