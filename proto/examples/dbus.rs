@@ -16,7 +16,9 @@ async fn main() -> ExitCode {
     let api = env::args().nth(1).unwrap_or_else(|| "https://api.imgur.com/3".to_owned());
     match links(&api).await {
         Ok(links) => {
-            links.iter().for_each(|link| println!("{link}"));
+            for link in links {
+                println!("{link}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

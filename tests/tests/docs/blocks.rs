@@ -15,13 +15,15 @@ pub(crate) struct Block {
 
 /// The blocks of a text, in their order; those in lists as well.
 pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
-    let (mut found, mut section, mut open) = (Vec::new(), String::new(), None::<Block>);
+    let (mut found, mut section, mut indent) = (Vec::new(), String::new(), 0);
+    let mut open = None::<Block>;
     for (number, line) in markdown.lines().enumerate() {
         let fence = line.trim_start().strip_prefix("```");
         match (&mut open, fence) {
             (Some(_), Some(_)) => found.extend(open.take()),
-            (Some(block), None) => block.text += &format!("{line}\n"),
+            (Some(block), None) => block.text.extend([line.get(indent..).unwrap_or_default(), "\n"]),
             (None, Some(language)) => {
+                indent = line.len() - line.trim_start().len();
                 let language = language.split_whitespace().next().unwrap_or_default().to_owned();
                 let (section, text) = (section.clone(), String::new());
                 open = Some(Block { section, line: number + 2, language, text });

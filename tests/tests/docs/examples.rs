@@ -11,6 +11,7 @@ use imgurd_tests::stranger::node;
 use imgurd_tests::testbed::{Bus, Output, Scene, Testbed, binary, in_time, next};
 use zbus::MessageStream;
 use zbus::fdo::{MonitoringProxy, PeerProxy};
+use zbus::names::MemberName;
 
 /// What makes a command of an example.
 type Example = fn(&Testbed) -> Command;
@@ -195,7 +196,7 @@ fn a_token_by_descriptor_is_seen_by_no_monitor_of_the_bus() {
             let message = next(&mut seen).await.unwrap();
             let bytes = message.data().bytes();
             assert!(!bytes.windows(token.len()).any(|part| part == token.as_bytes()));
-            match message.header().member().map(|member| member.as_str()) {
+            match message.header().member().map(MemberName::as_str) {
                 Some("GetTokenFd") => calls += 1,
                 Some("Ping") => break,
                 _ => {}

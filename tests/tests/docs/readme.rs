@@ -57,7 +57,6 @@ pub(crate) fn ssh_blocks() -> Vec<Block> {
 
 /// Runs a block in the world as it stands there.
 fn try_in(world: &World, block: &Block) {
-    eprintln!("README.md, line {}:\n{}", block.line, block.text);
     // A Makefile is only in a clone.
     let is_clone = block.text.lines().any(|line| line.starts_with("make "));
     let directory = if is_clone { repository() } else { world.bed.home() };
@@ -83,7 +82,7 @@ fn try_in(world: &World, block: &Block) {
     };
     let mut command = world.command(&directory, program);
     command.args(arguments);
-    let seen = world.run(command);
+    let seen = world.run(command, &format!("line {} of README.md", block.line));
     // curl is content with any answer.
     if let Some(last) = world.fake.requests(Endpoint::Images).last() {
         assert_eq!(last.status, Some(200), "{seen}");
@@ -177,7 +176,7 @@ fn a_block_is_found_with_its_place_wherever_it_is() {
     let text = "# A\n```sh\nx\n\ny\n```\n## B\n1. In a list:\n   ```toml\n   a = 1\n   ```\n";
     let found = blocks(text);
     let seen: Vec<_> = found.iter().map(|it| (&*it.section, it.line, &*it.language, &*it.text)).collect();
-    assert_eq!(seen, [("A", 3, "sh", "x\n\ny\n"), ("B", 10, "toml", "   a = 1\n")]);
+    assert_eq!(seen, [("A", 3, "sh", "x\n\ny\n"), ("B", 10, "toml", "a = 1\n")]);
 }
 
 #[test]

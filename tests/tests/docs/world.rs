@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use imgurd_tests::fake::{Behaviour, Fake};
+use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
 use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{Bus, Daemon, Keyring, Network, Testbed, at_terminal, binary};
 use imgurd_tests::tls::Authority;
@@ -92,8 +92,9 @@ impl World {
         self.network.command(&self.bed, directory, program)
     }
 
-    /// Runs a command to its end with a person in front of it, and returns what was to be seen. Fails if it does.
-    pub(crate) fn run(&self, command: Command) -> String {
+    /// Runs a command to its end with a person in front of it, and returns what was to be seen. Fails if it does, and
+    /// names its `place`.
+    pub(crate) fn run(&self, command: Command, place: &str) -> String {
         let behaviour = self.fake.behaviour();
         let (status, seen) = at_terminal(command, |said| {
             let answer = if said.ends_with("Client ID: ") {
@@ -105,13 +106,13 @@ impl World {
             };
             Some(format!("{answer}\r"))
         });
-        assert!(status.success(), "{status}\n{seen}");
+        assert!(status.success(), "{place}: {status}\n{seen}");
         seen
     }
 
     /// The refreshes that have arrived.
     pub(crate) fn refreshes(&self) -> usize {
-        let requests = self.fake.requests(imgurd_tests::fake::Endpoint::Token);
+        let requests = self.fake.requests(Endpoint::Token);
         requests.iter().filter(|request| request.grant_type() == Some("refresh_token")).count()
     }
 }
