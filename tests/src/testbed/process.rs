@@ -21,6 +21,16 @@ pub fn as_root(name: &str, test: impl FnOnce()) {
     assert!(status.success(), "{name} failed in a namespace of its own");
 }
 
+/// Whether a test is root, as one has to be that needs another user or cgroups. Where it is not, this says so: a test
+/// that gets `false` returns.
+pub fn needs_root(what: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("Left out, since it takes root: {what}.");
+    }
+    is_root
+}
+
 /// A descriptor that becomes readable when the child ends.
 pub(super) fn end_of(child: &Child) -> OwnedFd {
     pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap()

@@ -1,0 +1,216 @@
+//! A whole machine: a systemd that is process 1 of namespaces of its own, with its own journal, logind, users, service
+//! managers, session buses and loopback network.
+//!
+//! ```no_run
+//! use imgurd_tests::fake::{Behaviour, Fake};
+//! use imgurd_tests::testbed::Machine;
+//!
+//! let Some(machine) = Machine::boot() else { return };
+//! machine.add_user("alice");
+//! let fake = machine.inside(|| Fake::start(Behaviour::default()));
+//! machine.run("alice", &["systemd-run", "--user", "--unit=imgurd", "imgurd"]).success();
+//! machine.run("root", &["journalctl", "--unit=user@*"]).success();
+//! ```
+
+#[cfg(test)]
+mod tests;
+mod user;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tempfile::TempDir;
+
+use super::process::{end_of, first_readable};
+use super::{Output, binary, leaks, needs_root};
+use crate::fake::PATIENCE;
+
+/// Enters the cgroup that the machine takes for the root of all, and leaves the caller's namespaces.
+const LEAVE: &str = r#"echo 0 >"$1/system/cgroup.procs" && shift &&
+exec unshare --mount --propagation private --cgroup --uts --ipc --net sh -c "$0" sh "$@""#;
+
+const BOOT: &str = include_str!("boot.sh");
+
+/// Where our binaries are in there, and programs look for them first.
+const BINARIES: &str = "/opt/imgurd";
+
+/// A machine. All that ran in there ends when it is dropped, and all that was written is gone.
+///
+/// Its files are those of the machine outside when it was booted, on which everything that is written lies as a layer
+/// of its own. `/tmp`, `/run`, `/dev` and what is mounted outside are its own, and empty.
+#[derive(Debug)]
+pub struct Machine {
+    /// Process 1, as it is called outside.
+    first: u32,
+    cgroups: Cgroups,
+    outputs: Arc<Mutex<Vec<Output>>>,
+    _outside: TempDir,
+}
+
+impl Machine {
+    /// Boots one, which takes some seconds; none where the test [is not root](needs_root).
+    pub fn boot() -> Option<Self> {
+        if !needs_root("a machine of its own") {
+            return None;
+        }
+        let outside = tempfile::Builder::new().prefix("imgurd-machine-").tempdir().unwrap();
+        let notify = UnixDatagram::bind(outside.path().join("notify")).unwrap();
+        let log = outside.path().join("boot.log");
+        let mut cgroups = Cgroups::new();
+        let mut command = Command::new("setpriv");
+        // Whatever becomes of the test, what it started does not outlive it.
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            LEAVE,
+        ]);
+        command.arg(BOOT).arg(&cgroups.path).arg(binary("imgurd").parent().unwrap()).arg(outside.path());
+        let errors = File::create(&log).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(errors.try_clone().unwrap()).stderr(errors).spawn();
+        let child = cgroups.child.insert(child.expect("setpriv is installed (Debian: util-linux)"));
+        if !is_up(&notify, child) {
+            panic!("the machine did not boot: {}", fs::read_to_string(log).unwrap_or_default());
+        }
+        fs::create_dir(cgroups.entrance()).unwrap();
+        let first = cgroups.first();
+        Some(Self { first, cgroups, outputs: Arc::default(), _outside: outside })
+    }
+
+    /// A path in there as it is called outside. Links in it that are absolute lead elsewhere.
+    pub fn file(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        PathBuf::from(format!("/proc/{}/root", self.first)).join(path.strip_prefix("/").unwrap())
+    }
+
+    /// Does something on the machine's network: what listens since then does so in there, and what connects finds what
+    /// listens in there.
+    pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let network = File::open(format!("/proc/{}/ns/net", self.first)).unwrap();
+        let enter_and_act = || {
+            // This moves one thread alone, and those that it starts (setns(2)).
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            act()
+        };
+        let outcome = thread::scope(|scope| scope.spawn(enter_and_act).join());
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Fails if one of `secrets` is in the output of a program where it has no business, or in a file in one of these
+    /// directories of the machine; `allowed` are files that may hold some.
+    pub fn assert_no_secret_in_sight(&self, secrets: &[String], directories: &[&str], allowed: &[&str]) {
+        let outputs = self.outputs.lock().unwrap().clone();
+        let allowed: Vec<_> = allowed.iter().map(|path| self.file(path)).collect();
+        let allowed: Vec<_> = allowed.iter().map(PathBuf::as_path).collect();
+        for directory in directories {
+            leaks::assert_none(&self.file(directory), &outputs, secrets, &allowed);
+        }
+    }
+}
+
+/// Waits for systemd to say that it has started all that it was to start (`sd_notify(3)`).
+fn is_up(notify: &UnixDatagram, child: &Child) -> bool {
+    let mut message = [0; 4096];
+    while first_readable(&[notify.as_fd(), end_of(child).as_fd()]) == Some(0) {
+        let length = notify.recv(&mut message).unwrap();
+        if String::from_utf8_lossy(&message[..length]).lines().any(|line| line == "READY=1") {
+            return true;
+        }
+    }
+    false
+}
+
+/// The machine's cgroups, and with them all its processes; gone when dropped.
+#[derive(Debug)]
+struct Cgroups {
+    path: PathBuf,
+    /// What has started the machine.
+    child: Option<Child>,
+}
+
+impl Cgroups {
+    fn new() -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let unified = Path::new("/sys/fs/cgroup/unified");
+        let all = if unified.exists() { unified } else { Path::new("/sys/fs/cgroup") };
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = all.join(format!("imgurd-machine-{}-{number}", std::process::id()));
+        fs::create_dir_all(path.join("system")).expect("cgroups (version 2) are root's to make");
+        Self { path, child: None }
+    }
+
+    /// For those who enter: systemd moves processes only between cgroups that it sees.
+    fn entrance(&self) -> PathBuf {
+        self.path.join("system/entrance")
+    }
+
+    /// Process 1, which systemd gives a unit of its own.
+    fn first(&self) -> u32 {
+        let processes = fs::read_to_string(self.path.join("system/init.scope/cgroup.procs")).unwrap();
+        let is_first = |id: &&str| {
+            let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
+        };
+        processes.lines().find(is_first).expect("process 1").parse().unwrap()
+    }
+
+    /// Blocks until no process is left that has not ended.
+    fn wait_until_empty(&self) -> io::Result<()> {
+        let events = File::open(self.path.join("cgroup.events"))?;
+        let patience = Timespec::try_from(PATIENCE).unwrap();
+        let mut text = [0; 256];
+        loop {
+            let length = events.read_at(&mut text, 0)?;
+            if String::from_utf8_lossy(&text[..length]).contains("populated 0") {
+                return Ok(());
+            }
+            // A change of this file is an exceptional condition (cgroups(7)).
+            if poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&patience))? == 0 {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        fs::write(self.path.join("cgroup.kill"), "1")?;
+        self.wait_until_empty()?;
+        if let Some(child) = &mut self.child {
+            child.wait()?;
+        }
+        remove(&self.path)
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("{} is left behind: {error}", self.path.display());
+        }
+    }
+}
+
+/// Removes a cgroup, those below it first.
+fn remove(cgroup: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(cgroup)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove(&entry.path())?;
+        }
+    }
+    fs::remove_dir(cgroup)
+}
