@@ -143,9 +143,14 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Closes its standard input.
+    pub fn close_input(&mut self) {
+        self.input = None;
+    }
+
     /// Closes its standard input and waits for it to end.
     pub fn finish(mut self) -> Output {
-        drop(self.input.take());
+        self.close_input();
         let command = command_line(&self.name, &self.arguments);
         assert!(ends(&self.child), "`{command}` did not end in time");
         self.collect()

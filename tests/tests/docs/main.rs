@@ -4,6 +4,7 @@
 
 mod blocks;
 mod examples;
+mod install;
 mod readme;
 mod ssh;
 mod world;

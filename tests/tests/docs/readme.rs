@@ -55,6 +55,12 @@ pub(crate) fn ssh_blocks() -> Vec<Block> {
     blocks_for(Reader::FarMachine)
 }
 
+/// How imgurd is installed, and a first token had.
+pub(crate) fn start_block() -> Block {
+    let mut blocks = blocks_for(Reader::Newcomer).into_iter();
+    blocks.find(|block| block.text.contains("make install")).expect("it is in there")
+}
+
 /// Runs a block in the world as it stands there.
 fn try_in(world: &World, block: &Block) {
     // A Makefile is only in a clone.

@@ -18,14 +18,14 @@ const ACCOUNT: &str = "me";
 const ADDRESS: &str = "198.51.100.7";
 
 /// A browser whose person allows access at once. It says where it ended up.
-const BROWSER: &str =
+pub(crate) const BROWSER: &str =
     r#"exec curl -sSL -o /dev/null -w '%{url_effective}\n' -d 'username=alice&decision=allow' "$1""#;
 
-/// Nobody manages services in here: imgurd runs already, and how units do is tried where they are.
+/// Nobody manages services in here: imgurd runs already. `install.rs` has a machine where somebody does.
 const SYSTEMCTL: &str = r#"[ "$1" = --user ]"#;
 
 /// All is built, and this runs from there; and to test all from within a test would have no end.
-const CARGO: &str = r#"
+pub(crate) const CARGO: &str = r#"
 case "$1 $2" in
     'nextest --version' | 'nextest run' | 'test --workspace' | 'build --workspace') ;;
     'build --release')
@@ -95,17 +95,8 @@ impl World {
     /// Runs a command to its end with a person in front of it, and returns what was to be seen. Fails if it does, and
     /// names its `place`.
     pub(crate) fn run(&self, command: Command, place: &str) -> String {
-        let behaviour = self.fake.behaviour();
-        let (status, seen) = at_terminal(command, |said| {
-            let answer = if said.ends_with("Client ID: ") {
-                &behaviour.client_id
-            } else if said.contains("secret") && said.ends_with(": ") {
-                &behaviour.client_secret
-            } else {
-                return None;
-            };
-            Some(format!("{answer}\r"))
-        });
+        let person = Person::of(&self.fake);
+        let (status, seen) = at_terminal(command, |said| person.answer(said));
         assert!(status.success(), "{place}: {status}\n{seen}");
         seen
     }
@@ -114,6 +105,27 @@ impl World {
     pub(crate) fn refreshes(&self) -> usize {
         let requests = self.fake.requests(Endpoint::Token);
         requests.iter().filter(|request| request.grant_type() == Some("refresh_token")).count()
+    }
+}
+
+/// Who has registered the fake's application.
+pub(crate) struct Person(Behaviour);
+
+impl Person {
+    pub(crate) fn of(fake: &Fake) -> Self {
+        Self(fake.behaviour())
+    }
+
+    /// What they type at a question, the Enter key included.
+    pub(crate) fn answer(&self, said: &str) -> Option<String> {
+        let answer = if said.ends_with("Client ID: ") {
+            &self.0.client_id
+        } else if said.contains("secret") && said.ends_with(": ") {
+            &self.0.client_secret
+        } else {
+            return None;
+        };
+        Some(format!("{answer}\r"))
     }
 }
 
