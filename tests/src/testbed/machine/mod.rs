@@ -84,9 +84,8 @@ impl Machine {
         let errors = File::create(&log).unwrap();
         let child = command.stdin(Stdio::null()).stdout(errors.try_clone().unwrap()).stderr(errors).spawn();
         let child = cgroups.child.insert(child.expect("setpriv is installed (Debian: util-linux)"));
-        if !is_up(&notify, child) {
-            panic!("the machine did not boot: {}", fs::read_to_string(log).unwrap_or_default());
-        }
+        let is_up = is_up(&notify, child);
+        assert!(is_up, "the machine did not boot: {}", fs::read_to_string(log).unwrap_or_default());
         fs::create_dir(cgroups.entrance()).unwrap();
         let first = cgroups.first();
         Some(Self { first, cgroups, outputs: Arc::default(), _outside: outside })
