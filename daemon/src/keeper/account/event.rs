@@ -46,7 +46,7 @@ pub enum Event {
         /// What it said.
         answer: Answer,
     },
-    /// The time that [`Account::wake_at`] named has come.
+    /// The time that [`wake_at`](super::Account::wake_at) named has come.
     Tick,
     /// Somebody asks for something.
     Asked {
