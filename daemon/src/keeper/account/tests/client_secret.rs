@@ -2,15 +2,15 @@
 
 use super::*;
 
-fn secret() -> Option<Secret> {
-    Some(Secret::from("CS"))
+fn secret() -> Secret {
+    Secret::from("CS")
 }
 
 /// A signed-out account, whose secret only the store has.
 fn signed_out() -> Bench {
-    let mut bench = Bench::with(Record { client_secret: secret(), ..record(grant(Some(3600))) });
+    let mut bench = Bench::with(Record { client_secret: Some(secret()), ..record(grant(Some(3600))) });
     let ticket = bench.ask(Ask::Logout);
-    assert_eq!(in_memory(&bench), secret(), "the store has not taken it yet");
+    assert_eq!(in_memory(&bench), Some(secret()), "the store has not taken it yet");
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
     bench
@@ -33,7 +33,7 @@ fn accept() -> Ask {
 #[test]
 fn leaves_the_client_secret_to_the_store_after_a_logout() {
     let bench = signed_out();
-    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, secret()));
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, Some(secret())));
     assert_eq!((bench.state(), bench.loads), (State::Empty, 1));
 }
 
@@ -42,7 +42,7 @@ fn leaves_the_client_secret_to_the_store_before_the_first_login() {
     let mut bench = Bench::with(Record::default());
     bench.ask(Ask::KeepClientSecret(Secret::from("CS")));
     bench.save();
-    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, secret()));
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, Some(secret())));
     let disk = bench.disk.clone();
     assert_eq!(in_memory(&Bench::with(disk)), None, "after a restart");
 }
@@ -54,11 +54,11 @@ fn fetches_the_client_secret_for_the_next_login() {
     assert!(bench.sends.is_empty() && !bench.replies.contains_key(&ticket));
     assert_eq!((bench.loads, bench.state()), (2, State::Empty));
     read(&mut bench);
-    assert_eq!(bench.client_secret, secret());
+    assert_eq!(bench.client_secret, Some(secret()));
     bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
     bench.save();
     assert_eq!((bench.replies[&ticket].clone(), bench.state()), (Ok(()), State::Fresh));
-    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (secret(), secret()));
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (Some(secret()), Some(secret())));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn fetches_the_client_secret_to_verify_an_import() {
     bench.ask(import_of("RT2", None, false));
     read(&mut bench);
     bench.save();
-    assert_eq!((bench.presented(), bench.client_secret.clone()), ("RT2", secret()));
+    assert_eq!((bench.presented(), bench.client_secret.clone()), ("RT2", Some(secret())));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn leaves_the_client_secret_to_the_store_after_a_login_that_failed() {
     bench.ask(Ask::Exchange { request: code(), replace: false });
     read(&mut bench);
     bench.answer(refused());
-    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, secret()));
+    assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, Some(secret())));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn has_the_client_secret_at_hand_while_somebody_signs_in() {
     bench.feed(Event::Tick);
     // However the store is by then.
     bench.ask(Ask::Exchange { request: code(), replace: false });
-    assert_eq!(bench.client_secret, secret());
+    assert_eq!(bench.client_secret, Some(secret()));
     bench.answer(refused());
     bench.feed(Event::Login(None));
     assert_eq!(in_memory(&bench), None);
@@ -120,7 +120,7 @@ fn spends_no_code_without_the_client_secret() {
     assert_eq!(bench.state(), State::Empty);
     bench.ask(Ask::Exchange { request: code(), replace: false });
     read(&mut bench);
-    assert_eq!(bench.client_secret, secret(), "it is asked again");
+    assert_eq!(bench.client_secret, Some(secret()), "it is asked again");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_grant_from_the_browser_keeps_the_client_secret() {
     bench.ask(accept());
     read(&mut bench);
     bench.save();
-    assert_eq!((bench.refresh_token(), bench.disk.client_secret.clone()), (Some("RT2"), secret()));
+    assert_eq!((bench.refresh_token(), bench.disk.client_secret.clone()), (Some("RT2"), Some(secret())));
 }
 
 #[test]
@@ -145,9 +145,9 @@ fn no_grant_is_lost_for_a_client_secret_that_cannot_be_fetched() {
 fn what_was_signed_out_does_not_come_back_with_the_client_secret() {
     let mut bench = signed_out();
     bench.ask(Ask::Ready);
-    let older = Record { client_secret: secret(), ..record(grant(Some(3600))) };
+    let older = Record { client_secret: Some(secret()), ..record(grant(Some(3600))) };
     bench.feed(Event::Loaded(Ok(Some(older))));
-    assert_eq!((bench.state(), in_memory(&bench)), (State::Empty, secret()));
+    assert_eq!((bench.state(), in_memory(&bench)), (State::Empty, Some(secret())));
 }
 
 #[test]
@@ -163,6 +163,6 @@ fn another_client_secret_takes_the_place_of_one_that_was_not_fetched() {
 fn a_second_logout_is_done_at_once() {
     let mut bench = signed_out();
     let ticket = bench.ask(Ask::Logout);
-    assert_eq!((bench.replies[&ticket].clone(), bench.disk.client_secret.clone()), (Ok(()), secret()));
+    assert_eq!((bench.replies[&ticket].clone(), bench.disk.client_secret.clone()), (Ok(()), Some(secret())));
     assert!(bench.saves.is_empty());
 }

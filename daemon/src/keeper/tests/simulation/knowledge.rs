@@ -12,6 +12,7 @@ const KEPT_FOR: Duration = Duration::from_hours(24 * 29);
 
 /// What is known of one account.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub(super) struct Knowledge {
     /// Refresh tokens delivered whole or taken over, neither replaced nor to be forgotten.
     pub(super) good: BTreeSet<String>,
