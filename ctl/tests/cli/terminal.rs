@@ -180,7 +180,7 @@ fn asks_twice_for_a_new_passphrase_and_until_both_are_alike() {
         terminal.see(": ");
         terminal.press(&format!("{answer}\r"));
     }
-    let shown = terminal.see("END AGE ENCRYPTED FILE");
+    let shown = terminal.see("END IMGURD EXPORT");
     assert!(!shown.contains("horse") && !shown.contains("s3cret"), "{shown}");
     assert_eq!(child.wait().expect("ends").code(), Some(0));
     assert!(terminal.is_itself());
