@@ -38,7 +38,7 @@ test: ## Run all tests
 	$(BUILD)
 	@test "$$(id -u)" = 0 || echo 'Not root: tests that take another user, cgroups or a machine of their own say so, and are left out.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		set -x; $(CARGO) nextest run --workspace --all-targets --locked --no-fail-fast; \
+		set -x; $(CARGO) nextest run --config-file tests/nextest.toml --workspace --all-targets --locked --no-fail-fast; \
 	else \
 		set -x; $(CARGO) test --workspace --all-targets --locked --no-fail-fast; \
 	fi
