@@ -2,9 +2,9 @@
 //! followed.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{self, Path};
+use std::{env, io};
 
 use anyhow::{Context, bail};
 use rustix::fs::OFlags;
@@ -24,7 +24,10 @@ pub const OTHERS_WRITE: u32 = 0o022;
 pub fn own_directory(path: &Path, closed: u32) -> anyhow::Result<()> {
     let shown = path.display();
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.with_context(|| format!("cannot make {shown}; name a directory of your own"))?;
+    made.map_err(|error| {
+        let advice = withheld(&error, path).unwrap_or_else(|| "name a directory of your own".to_owned());
+        anyhow::Error::new(error).context(format!("cannot make {shown}; {advice}"))
+    })?;
     let look = || format!("cannot look at {shown}");
     // A link is as good as what it leads to, if we have made it.
     let link = fs::symlink_metadata(path).with_context(look)?;
@@ -58,6 +61,20 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         opened.map_err(|error| if is_link(&error) { refused("it is a symbolic link") } else { error })?;
     check_own(&file.metadata()?)?;
     Ok(file)
+}
+
+/// What to do where `error` says that `directory` is read-only, and it is so by the unit that this runs in
+/// (`ReadWritePaths=`, `systemd.exec(5)`).
+#[must_use]
+pub fn withheld(error: &io::Error, directory: &Path) -> Option<String> {
+    let is_unit = env::var_os("INVOCATION_ID").is_some();
+    (is_unit && error.kind() == io::ErrorKind::ReadOnlyFilesystem).then(|| {
+        format!(
+            "the service may not write there: make it, add ReadWritePaths={} below [Service] with `systemctl --user edit \
+             imgurd`, and restart imgurd",
+            directory.display()
+        )
+    })
 }
 
 /// Refuses what is no file of ours. For a path that somebody else is to open, these are the metadata of its link.

@@ -9,7 +9,7 @@ use imgurd_proto::{Error, Settings};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
-use crate::ownership::is_trusted;
+use crate::ownership::{is_trusted, withheld};
 
 /// Where the configuration is.
 #[derive(Clone, Debug)]
@@ -142,7 +142,11 @@ impl ConfigFile {
     }
 
     fn unwritable(&self, error: &io::Error) -> Error {
-        let reason = format!("{} cannot be written ({error}); mend that and try again", self.path.display());
+        // A link may lead to where the service does not write.
+        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let advice = withheld(error, target.parent().unwrap_or(Path::new(".")));
+        let advice = advice.unwrap_or_else(|| "mend that and try again".to_owned());
+        let reason = format!("{} cannot be written ({error}); {advice}", self.path.display());
         Error::Misconfigured { setting: String::new(), reason }
     }
 }
