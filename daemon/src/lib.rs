@@ -20,4 +20,5 @@ pub mod random;
 pub mod service;
 pub mod sleep;
 pub mod store;
+mod supervisor;
 pub mod watch;

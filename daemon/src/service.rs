@@ -1,7 +1,7 @@
 //! The one place that builds all rooms and joins them.
 
 use std::cell::LazyCell;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::future::pending;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ use crate::ownership::{OTHERS_WRITE, open_own, own_directory};
 use crate::probe::Probe;
 use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
+use crate::supervisor::{attend, tell};
 use crate::watch::FileWatch;
 use crate::{network, notify, sleep};
 
@@ -106,6 +107,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut senses = JoinSet::new();
     senses.spawn(sleep::heed(Bus::system(), keeper.clone()));
     senses.spawn(network::heed(keeper.clone()));
+    senses.spawn(attend(keeper.clone()));
     let mut wires = JoinSet::new();
     let mut notifier = None;
     for socket in sockets(&options)? {
@@ -120,7 +122,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         let clock = Box::new(SystemClock::new().context("no timer to be had")?);
         notifier = Some(notify::spawn(keeper.clone(), logins, desk.clone(), bus.clone(), clock, questions));
     }
-    notify(&[NotifyState::Ready]);
+    tell(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let watch = watch(&desk);
     loop {
@@ -132,7 +134,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             () = edited(watch.as_ref()) => reload(&desk, &keeper).await,
         }
     }
-    notify(&[NotifyState::Stopping]);
+    tell(&[NotifyState::Stopping]);
     wires.abort_all();
     if let Some(notifier) = notifier {
         notifier.end().await;
@@ -146,9 +148,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
 async fn reload_told(desk: &Desk, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
-    notify(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>());
+    tell(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>());
     reload(desk, keeper).await;
-    notify(&[NotifyState::Ready]);
+    tell(&[NotifyState::Ready]);
 }
 
 async fn reload(desk: &Desk, keeper: &Keeper) {
@@ -180,12 +182,6 @@ async fn edited(watch: Option<&FileWatch>) {
     }
 }
 
-fn notify(state: &[NotifyState]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "cannot tell the service manager");
-    }
-}
-
 /// The default, and the choice where there is a desktop.
 fn keyring(bus: Bus, state: &Path) -> Arc<dyn TokenStore> {
     Arc::new(Witnessed::new(SecretServiceStore::new(bus), state.join("stored")))
@@ -200,7 +196,9 @@ fn file_store(config: &Config, file: &ConfigFile, state: &Path) -> Arc<dyn Token
 fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
     let credential =
         env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join("imgurd.key"));
-    if let Some(credential) = credential.filter(|path| path.exists()) {
+    // An empty line stands for a key that the service manager did not find (`SetCredential=`).
+    let is_there = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.len() > 1);
+    if let Some(credential) = credential.filter(is_there) {
         return KeySource::Credential(credential);
     }
     let key_file = config.key_file.as_deref().unwrap_or(Path::new("key"));

@@ -1,16 +1,20 @@
 //! A running `imgurd`.
 
 use std::fs::{self, File, Permissions};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Instant;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::leaks::assert_none_in_process;
 use super::process::{end_of, ends, first_readable};
+use crate::fake::PATIENCE;
 
 /// How much of the log a failed test shows.
 const TAIL: usize = 60;
@@ -19,9 +23,8 @@ const TAIL: usize = 60;
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
-    notify: UnixDatagram,
-    /// What it notified and nobody has waited for yet.
-    pending: Vec<String>,
+    /// What it notified and nobody has waited for yet; the other end hangs up when it has ended.
+    notified: Mutex<Receiver<String>>,
     log: PathBuf,
 }
 
@@ -40,7 +43,11 @@ impl Daemon {
             .stderr(output)
             .spawn()
             .unwrap();
-        Self { child, notify: socket, pending: Vec::new(), log }
+        let (sender, notified) = channel();
+        let end = end_of(&child);
+        // Read as it comes: few notifications fit into a socket (`net.unix.max_dgram_qlen`), and then it has to wait.
+        std::thread::spawn(move || listen(&socket, &end, &sender));
+        Self { child, notified: Mutex::new(notified), log }
     }
 
     pub(super) fn ready(mut self) -> Self {
@@ -51,25 +58,18 @@ impl Daemon {
     /// Blocks until the daemon sends this line to the service manager (`sd_notify(3)`): `READY=1`, `STOPPING=1`.
     /// Fails if it ends instead.
     pub fn wait_for(&mut self, line: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let notified = self.notified.get_mut().unwrap();
         loop {
-            if let Some(position) = self.pending.iter().position(|known| known == line) {
-                self.pending.drain(..=position);
-                return;
-            }
-            let end = end_of(&self.child);
-            match first_readable(&[self.notify.as_fd(), end.as_fd()]) {
-                Some(0) => self.receive(),
-                Some(_) => panic!("imgurd ended ({}) before {line}", self.child.wait().unwrap()),
-                None => panic!("imgurd did not say {line} in time"),
+            match notified.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(notified) if notified == line => return,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("imgurd ended ({}) before {line}", self.child.wait().unwrap())
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("imgurd did not say {line} in time"),
             }
         }
-    }
-
-    fn receive(&mut self) {
-        let mut message = [0; 4096];
-        let length = self.notify.recv(&mut message).unwrap();
-        let text = String::from_utf8_lossy(&message[..length]);
-        self.pending.extend(text.lines().map(ToOwned::to_owned));
     }
 
     /// Its process id.
@@ -132,6 +132,24 @@ impl Daemon {
     /// Fails if one of `secrets` is in its arguments or its environment.
     pub fn assert_no_secret_in_process(&self, secrets: &[String]) {
         assert_none_in_process(self.id(), secrets);
+    }
+}
+
+/// Passes on each line that comes, until the process has ended.
+fn listen(socket: &UnixDatagram, end: &OwnedFd, lines: &Sender<String>) {
+    let mut message = [0; 4096];
+    loop {
+        match first_readable(&[socket.as_fd(), end.as_fd()]) {
+            // What it said before it ended comes first.
+            Some(0) => {
+                let length = socket.recv(&mut message).unwrap();
+                for line in String::from_utf8_lossy(&message[..length]).lines() {
+                    let _ = lines.send(line.to_owned());
+                }
+            }
+            Some(_) => return,
+            None => {} // it has had nothing to say for long
+        }
     }
 }
 

@@ -258,6 +258,19 @@ fn an_abandoned_consent_expires_frees_its_port_and_the_next_has_a_state_of_its_o
 }
 
 #[test]
+fn the_service_manager_hears_how_the_accounts_are_and_that_it_lives_where_it_wants_to_know() {
+    let bed = Testbed::memory();
+    bed.set_env("WATCHDOG_USEC", "20000");
+    let mut scene = Scene::new(bed, strict());
+    scene.daemon().wait_for(&format!("STATUS=1 account: 1 {}; see `imgurctl status`", State::Empty));
+    let scene = &mut scene.signed_in();
+    scene.daemon().wait_for("STATUS=1 account: 1 fresh");
+    for _ in 0..3 {
+        scene.daemon().wait_for("WATCHDOG=1");
+    }
+}
+
+#[test]
 fn a_daemon_with_a_bad_configuration_does_not_start() {
     let bed = Testbed::memory();
     bed.configure("stoer = \"file\"\n");

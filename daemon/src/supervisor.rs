@@ -1,0 +1,134 @@
+//! What the service manager is told (`sd_notify(3)`): that imgurd is ready, how the accounts are, that it lives. Where
+//! there is none, nothing is.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::future::pending;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::SocketAddr;
+use std::time::Duration;
+use std::{env, io};
+
+use imgurd_proto::State;
+use sd_notify::NotifyState;
+use tokio::net::UnixDatagram;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::keeper::Keeper;
+
+/// Tells it this.
+pub(crate) fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "cannot tell the service manager");
+    }
+}
+
+/// Keeps its idea of the accounts up to date, and gives signs of life where it wants them (`WatchdogSec=`). Runs for as
+/// long as it is polled and there is somebody to tell.
+pub(crate) async fn attend(keeper: Keeper) {
+    let Some(place) = env::var_os("NOTIFY_SOCKET") else { return };
+    if let Err(error) = report(&keeper, &place).await {
+        tracing::warn!(%error, "the service manager does not hear how the accounts are");
+    }
+}
+
+async fn report(keeper: &Keeper, place: &OsString) -> io::Result<()> {
+    let mut changes = keeper.changes();
+    let mut pulse = pulse();
+    let mut told = String::new();
+    loop {
+        changes.mark_unchanged();
+        let accounts = keeper.accounts(None).unwrap_or_default();
+        let status = status(accounts.iter().map(|account| account.state));
+        if status != told {
+            post(place, &NotifyState::Status(&status)).await?;
+            told = status;
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            () = beat(&mut pulse) => post(place, &NotifyState::Watchdog).await?,
+        }
+    }
+}
+
+/// Twice as often as it must be, as `sd_watchdog_enabled(3)` advises. What keeps callers waiting keeps this waiting as
+/// well, since the runtime has one thread.
+fn pulse() -> Option<Interval> {
+    let limit = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())?;
+    let mut pulse = interval((limit / 2).max(Duration::from_millis(1)));
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Some(pulse)
+}
+
+async fn beat(pulse: &mut Option<Interval>) {
+    match pulse {
+        Some(pulse) => drop(pulse.tick().await),
+        None => pending().await,
+    }
+}
+
+/// As [`tell`], for what can wait until a service manager that is busy has read what came before.
+async fn post(place: &OsString, state: &NotifyState<'_>) -> io::Result<()> {
+    let address = match place.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(place)?,
+    };
+    let socket = std::os::unix::net::UnixDatagram::unbound()?;
+    socket.connect_addr(&address)?;
+    socket.set_nonblocking(true)?;
+    UnixDatagram::from_std(socket)?.send(state.to_string().as_bytes()).await.map(drop)
+}
+
+/// One line for `systemctl --user status`, which names no account.
+fn status(states: impl Iterator<Item = State>) -> String {
+    let mut counts = BTreeMap::<State, usize>::new();
+    for state in states {
+        *counts.entry(state).or_default() += 1;
+    }
+    let total = match counts.values().sum::<usize>() {
+        0 => return "No account yet; add one with `imgurctl account add NAME`".to_owned(),
+        1 => "1 account".to_owned(),
+        total => format!("{total} accounts"),
+    };
+    let more = if counts.keys().eq([&State::Fresh]) { "" } else { "; see `imgurctl status`" };
+    let counts: Vec<_> = counts.iter().map(|(state, number)| format!("{number} {state}")).collect();
+    format!("{total}: {}{more}", counts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_counts_the_accounts_and_says_where_to_look() {
+        use State::{ConsentNeeded, Fresh, Waiting};
+        for (states, line) in [
+            (&[][..], "No account yet; add one with `imgurctl account add NAME`"),
+            (&[Fresh], "1 account: 1 fresh"),
+            (&[Fresh, Fresh], "2 accounts: 2 fresh"),
+            (&[ConsentNeeded], "1 account: 1 consent_needed; see `imgurctl status`"),
+            (&[Waiting, Fresh, Waiting], "3 accounts: 1 fresh, 2 waiting; see `imgurctl status`"),
+        ] {
+            assert_eq!(status(states.iter().copied()), line);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_service_manager_is_told_by_a_name_or_a_path() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("notify");
+        let name = format!("imgurd-test-{}", std::process::id());
+        let abstract_address = SocketAddr::from_abstract_name(&name).unwrap();
+        for (place, address) in [
+            (OsString::from(&path), SocketAddr::from_pathname(&path).unwrap()),
+            (OsString::from(format!("@{name}")), abstract_address),
+        ] {
+            let manager = std::os::unix::net::UnixDatagram::bind_addr(&address).unwrap();
+            post(&place, &NotifyState::Status("well")).await.unwrap();
+            let mut told = [0; 64];
+            let length = manager.recv(&mut told).unwrap();
+            assert_eq!(&told[..length], b"STATUS=well");
+        }
+    }
+}
