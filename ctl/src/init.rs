@@ -11,6 +11,7 @@ use toml_edit::{DocumentMut, Item};
 
 use crate::app::App;
 use crate::cli::Store;
+use crate::credential;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::output::Output;
@@ -31,11 +32,20 @@ pub(crate) fn init(app: &App, store: Option<Store>) -> Result<(), Failure> {
         }
         Err(error) => return Err(cannot("read", &files.config, &error)),
     };
+    let drop_in = done.key.as_ref().and_then(|(key, _)| hand_over(&files, key));
     if app.output.json {
-        return Output::print_json(&done.json(&files));
+        return Output::print_json(&done.json(&files, drop_in.as_deref()));
     }
-    app.output.say(done.tell(&files));
+    app.output.say(done.tell(&files, drop_in.as_deref()));
     Ok(())
+}
+
+/// Has the service manager, where there is one, hand the key over; says by which file.
+fn hand_over(files: &Files, key: &Path) -> Option<PathBuf> {
+    let config_home = files.config.ancestors().nth(2)?;
+    let drop_in = credential::drop_in(config_home);
+    let is_written = credential::has_manager() && credential::write(&drop_in, key);
+    is_written.then(credential::reload).map(|()| drop_in)
 }
 
 /// What was done, and what was found in place.
@@ -100,7 +110,7 @@ fn make_key(path: &Path) -> Result<Step, Failure> {
 
 /// A new file for its owner alone from the first instant, whole or not at all, and on the disk: it gets its name, unless
 /// that is taken, when its content is safe (fsync(2): the directory's entry is so only with the directory).
-fn create(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut file = tempfile::Builder::new().prefix(".imgurctl-").tempfile_in(directory)?;
@@ -137,22 +147,26 @@ fn first_config(store: Store) -> String {
 }
 
 impl Done {
-    fn json(&self, files: &Files) -> serde_json::Value {
+    fn json(&self, files: &Files, drop_in: Option<&Path>) -> serde_json::Value {
         json!({
             "config": files.config,
             "config_created": self.config == Step::Made,
             "store": name(self.store),
             "key": self.key.as_ref().map(|(path, _)| path),
+            "drop_in": drop_in,
             "key_created": self.key.as_ref().is_some_and(|(_, step)| *step == Step::Made),
         })
     }
 
-    fn tell(&self, files: &Files) -> String {
+    fn tell(&self, files: &Files, drop_in: Option<&Path>) -> String {
         let mut lines = vec![self.about_config(files)];
         match &self.key {
             Some((path, step)) => lines.extend(about_key(path, *step, files)),
             None => lines.push(about_store(self.store).into()),
         }
+        lines.extend(
+            drop_in.map(|path| format!("By {}, systemd hands the key to the service.", path.display())),
+        );
         lines.push(RESTART.into());
         lines.push("Next: `imgurctl account add NAME`.".into());
         lines.join("\n")
@@ -285,7 +299,7 @@ mod tests {
     fn says_which_line_a_configuration_misses() {
         let (_home, files) = home();
         let done = complete(&files, Some(Store::File), "[accounts.a]\n").expect("done");
-        assert!(done.tell(&files).contains("put store = \"file\" on its first line"));
+        assert!(done.tell(&files, None).contains("put store = \"file\" on its first line"));
         assert!(files.key.exists());
     }
 
@@ -301,7 +315,7 @@ mod tests {
     #[test]
     fn says_where_both_halves_of_the_secret_are() {
         let (_home, files) = home();
-        let text = begin(&files, Store::File).expect("done").tell(&files);
+        let text = begin(&files, Store::File).expect("done").tell(&files, None);
         for part in [
             files.key.to_str().expect("text"),
             files.grants.to_str().expect("text"),

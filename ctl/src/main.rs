@@ -4,6 +4,7 @@ mod account;
 mod app;
 mod cli;
 mod completion;
+mod credential;
 mod credits;
 mod curl;
 mod doctor;
