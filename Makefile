@@ -1,26 +1,24 @@
 # `make help` lists what there is to do.
 
+# Where things are installed: for yourself, for all (/usr/local), or below DESTDIR for a package (/usr).
 PREFIX  = $(HOME)/.local
 DESTDIR =
-
-# Where things go. Every directory below is one that its reader searches, for a PREFIX of ~/.local, /usr/local and /usr.
-BINDIR  = $(PREFIX)/bin
-UNITDIR = $(PREFIX)/share/systemd/user
-BASHDIR = $(PREFIX)/share/bash-completion/completions
-ZSHDIR  = $(PREFIX)/share/zsh/site-functions
-FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
 
 CARGO = cargo
 # Where cargo puts what it builds.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 # The demo and the tests share one build: crates come out differently where the tests' own features are left out.
 BUILD = $(CARGO) build --workspace --all-targets --locked
+# The programs to install.
+BUILT = $(TARGET)/release
+# What a package has in it, and what is given out.
+STAGE = $(TARGET)/release/stage
+DIST  = $(TARGET)/dist
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
-UNITS       = imgurd.service imgurd.socket imgurd-remote.socket
-PROGRAMS    = imgurd imgurctl
-COMPLETIONS = $(BASHDIR)/imgurctl $(ZSHDIR)/_imgurctl $(FISHDIR)/imgurctl.fish
+PROGRAMS = imgurd imgurctl
 
-.PHONY: help demo test simulate soak fuzz lint install uninstall clean
+.PHONY: help demo test simulate soak fuzz lint install uninstall deb dist clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
@@ -67,22 +65,25 @@ lint: ## Check format, code, documentation and dependencies
 		test -z "$$CI"; \
 	fi
 
-install: ## Install below PREFIX (~/.local), for packages below DESTDIR
+install: ## Install below PREFIX (~/.local) and start; for packages below DESTDIR
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
-	install -d $(addprefix '$(DESTDIR)',$(BINDIR) $(UNITDIR) $(BASHDIR) $(ZSHDIR) $(FISHDIR))
-	install -m 755 $(PROGRAMS:%='$(TARGET)/release/%') '$(DESTDIR)$(BINDIR)'
-	for unit in $(UNITS); do \
-		sed 's|@BINDIR@|$(BINDIR)|g' "systemd/$$unit.in" >"$(DESTDIR)$(UNITDIR)/$$unit" || exit; done
-	'$(TARGET)/release/imgurctl' completions bash >'$(DESTDIR)$(BASHDIR)/imgurctl'
-	'$(TARGET)/release/imgurctl' completions zsh >'$(DESTDIR)$(ZSHDIR)/_imgurctl'
-	'$(TARGET)/release/imgurctl' completions fish >'$(DESTDIR)$(FISHDIR)/imgurctl.fish'
-	@if test -z '$(DESTDIR)'; then \
-		command -v imgurctl >/dev/null || echo 'Put $(BINDIR) on your PATH to find imgurctl.'; \
-		echo 'Next: systemctl --user enable --now imgurd (on a machine without a keyring, first: imgurctl init --store file)'; \
-	fi
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BUILT='$(BUILT)' packaging/install
 
-uninstall: ## Remove what install put there; settings and tokens stay
-	rm -f $(addprefix '$(DESTDIR)',$(PROGRAMS:%=$(BINDIR)/%) $(UNITS:%=$(UNITDIR)/%) $(COMPLETIONS))
+uninstall: ## Stop and remove what install put there; settings and tokens stay
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' packaging/uninstall
+
+deb: ## Build a Debian package (with cargo-deb)
+	rm -rf '$(STAGE)'
+	$(MAKE) install PREFIX=/usr DESTDIR='$(abspath $(STAGE))'
+	packaging/debian/arrange '$(STAGE)' '$(VERSION)'
+	mkdir -p '$(DIST)'
+	$(CARGO) deb --package imgurd --no-build --no-strip --output '$(DIST)'
+
+dist: deb ## Build what is given out: the package, the programs, what is in them, checksums
+	tar -C '$(STAGE)' --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$${SOURCE_DATE_EPOCH:-0}" \
+		-cJf '$(DIST)/imgurd.tar.xz' usr
+	packaging/sbom >'$(DIST)/imgurd.cdx.json'
+	cd '$(DIST)' && sha256sum *.deb *.tar.xz *.json >SHA256SUMS
 
 clean: ## Remove what was built
 	$(CARGO) clean
