@@ -36,6 +36,7 @@ mod soak;
 mod store;
 mod tokens;
 mod tools;
+mod unit;
 mod users;
 mod wire;
 

@@ -1,0 +1,58 @@
+//! The confined service and the desktop around it: keyring, notifications, browser.
+
+use imgurd_tests::fake::Behaviour;
+
+use super::home::{Home, UNITS, USER};
+
+/// Presses a button until somebody has opened the page: the daemon begins to listen a moment after it has spoken.
+const PRESS: &str = "until [ -e ~/opened ]; do
+    busctl --user call org.freedesktop.Notifications /org/freedesktop/Notifications org.freedesktop.DBus.Mock \
+        EmitSignal sssav org.freedesktop.Notifications ActionInvoked us 2 u 1 s sign-in >/dev/null || exit
+done";
+
+/// A browser that notes what it was opened with, by whom, and whether it may do what the service may not.
+const BROWSER: &str = r#"#!/bin/sh
+exec 2>&1 >~/opening
+echo "$1"
+grep -o 'imgurd-browser-[0-9a-f]*' /proc/self/cgroup | head -1
+touch ~/unconfined && echo unconfined
+mv ~/opening ~/opened
+"#;
+
+#[test]
+fn confined_it_reaches_keyring_notifications_and_browser() {
+    let Some(home) = Home::new() else { return };
+    // Before anybody asks for them, or the bus would start what the desktop has installed.
+    let unlock =
+        "echo secret | exec gnome-keyring-daemon --unlock --components=secrets --foreground >/dev/null 2>&1";
+    let _keyring = home.start(&["sh", "-c", unlock]);
+    let parameters = r#"{"capabilities": "actions body persistence"}"#;
+    let mock = ["/usr/bin/python3", "-m", "dbusmock", "--session", "--template", "notification_daemon"];
+    let mut notifications = home.start(&[&mock[..], &["--parameters", parameters]].concat());
+    for name in ["org.freedesktop.secrets", "org.freedesktop.Notifications"] {
+        home.run(&["gdbus", "wait", "--session", name]).success();
+    }
+    home.make("install");
+    home.machine.write(USER, "/home/alice/browser", BROWSER);
+    home.sh("chmod +x ~/browser && systemctl --user set-environment BROWSER=$HOME/browser").success();
+    let fake = home.account(Behaviour::default());
+
+    home.ctl(&["token"]).exits(4);
+    let shown = notifications.line_where(|line| line.contains(" Notify "));
+    assert!(shown.contains("Sign in: me"), "{shown}");
+    home.sh(PRESS).success();
+    let opened = home.sh("cat ~/opened").success().stdout;
+    let lines: Vec<_> = opened.lines().collect();
+    assert!(lines[0].starts_with(&fake.auth_url()), "{opened}");
+    assert!(lines[1].starts_with("imgurd-browser-"), "in a unit of its own: {opened}");
+    assert_eq!(lines[2], "unconfined");
+    home.allow(lines[0]);
+    notifications.line_where(|line| line.contains("Signed in as alice"));
+
+    let token = home.token();
+    assert!(fake.is_live(&token));
+    let kept = home.run(&["secret-tool", "lookup", "service", "imgurd", "username", "me"]).success().stdout;
+    assert!(kept.contains(&token), "the grant is in the keyring");
+    home.systemctl(&["restart", UNITS[0]]).success();
+    assert_eq!(home.token(), token);
+}

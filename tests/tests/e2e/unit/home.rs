@@ -1,0 +1,113 @@
+//! Somebody's home on a machine of its own, and imgurd installed there.
+
+use std::fs;
+use std::process::Command;
+
+use imgurd_tests::browser::{self, Page};
+use imgurd_tests::fake::{Behaviour, Fake};
+use imgurd_tests::testbed::{Machine, Output, Program, account_arguments};
+
+use super::repository;
+
+/// Whose home it is.
+pub(super) const USER: &str = "alice";
+
+/// Where the machine has what `make install` reads.
+const SOURCES: &str = "/opt/imgurd-sources";
+
+pub(super) const UNITS: [&str; 3] = ["imgurd.service", "imgurd.socket", "imgurd-remote.socket"];
+
+pub(super) struct Home {
+    pub(super) machine: Machine,
+}
+
+impl Home {
+    /// A home in which nothing is installed; none where machines cannot be had.
+    pub(super) fn new() -> Option<Self> {
+        let machine = Machine::boot()?;
+        let sources = machine.file(SOURCES);
+        fs::create_dir(&sources).unwrap();
+        let mut copy = Command::new("cp");
+        copy.args(["--recursive", "--parents", "packaging", "systemd", "proto/src", "Makefile"]);
+        copy.args(["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-MIT", "LICENSE-APACHE"]);
+        assert!(copy.arg(&sources).current_dir(repository()).status().unwrap().success());
+        machine.add_user(USER);
+        Some(Self { machine })
+    }
+
+    /// One in which `make install` was run.
+    pub(super) fn installed() -> Option<Self> {
+        let home = Self::new()?;
+        home.make("install");
+        Some(home)
+    }
+
+    /// Runs `make` in the sources, as the person would have built them.
+    pub(super) fn make(&self, target: &str) -> Output {
+        self.run(&["make", "--silent", "-C", SOURCES, "CARGO=true", "BUILT=/opt/imgurd", target]).success()
+    }
+
+    pub(super) fn run(&self, command: &[&str]) -> Output {
+        self.machine.run(USER, command)
+    }
+
+    pub(super) fn start(&self, command: &[&str]) -> Program {
+        let mut program = self.machine.command(USER, command[0]);
+        program.args(&command[1..]);
+        self.machine.start(program)
+    }
+
+    pub(super) fn sh(&self, script: &str) -> Output {
+        self.run(&["sh", "-c", script])
+    }
+
+    pub(super) fn ctl(&self, arguments: &[&str]) -> Output {
+        self.run(&[&["imgurctl"], arguments].concat())
+    }
+
+    pub(super) fn systemctl(&self, arguments: &[&str]) -> Output {
+        self.run(&[&["systemctl", "--user", "--quiet"], arguments].concat())
+    }
+
+    /// What `systemctl` answers for each of the units, such as `active` to `is-active`.
+    pub(super) fn each_unit(&self, question: &str) -> Vec<String> {
+        let answers = self.run(&[&["systemctl", "--user", question], &UNITS[..]].concat()).stdout;
+        answers.lines().map(ToOwned::to_owned).collect()
+    }
+
+    /// A property of the service.
+    pub(super) fn property(&self, name: &str) -> String {
+        let output = self.run(&["systemctl", "--user", "show", "--value", "--property", name, UNITS[0]]);
+        output.success().line().to_owned()
+    }
+
+    /// Somebody's runtime directory.
+    pub(super) fn runtime(&self, file: &str) -> String {
+        format!("/run/user/{}/{file}", self.machine.user_id(USER))
+    }
+
+    /// A server on this machine, and an account at it.
+    pub(super) fn account(&self, behaviour: Behaviour) -> Fake {
+        let fake = self.machine.inside(|| Fake::start(behaviour));
+        let arguments = account_arguments(&fake, "me");
+        let mut command = vec!["imgurctl"];
+        command.extend(arguments.iter().map(String::as_str));
+        self.machine.run_with(USER, &command, &fake.behaviour().client_secret).success();
+        fake
+    }
+
+    /// Presses *Allow* on the page at `url`.
+    pub(super) fn allow(&self, url: &str) -> Page {
+        self.machine.inside(|| browser::allow(url, USER))
+    }
+
+    pub(super) fn sign_in(&self) {
+        let mut login = self.start(&["imgurctl", "login", "--no-browser"]);
+        self.allow(&login.line().expect("the URL is the first line"));
+        login.finish().success();
+    }
+
+    pub(super) fn token(&self) -> String {
+        self.ctl(&["token"]).success().line().to_owned()
+    }
+}

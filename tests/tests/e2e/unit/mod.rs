@@ -1,0 +1,48 @@
+//! At home on the system: the units, what `make install` does, the Debian package.
+
+mod desktop;
+mod files;
+mod home;
+mod installing;
+mod life;
+mod package;
+mod restrictions;
+mod work;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use imgurd_tests::testbed::{Testbed, binary};
+
+/// The root of this repository.
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// `make` with these arguments, which installs the programs that are tested here, without building any.
+fn make(bed: &Testbed, arguments: &[&str]) -> Command {
+    let programs = binary("imgurd").parent().unwrap().to_owned();
+    let mut command = bed.command("make");
+    command.arg("--silent").arg("-C").arg(repository()).arg("CARGO=true");
+    command.arg(format!("BUILT={}", programs.display())).args(arguments);
+    command
+}
+
+/// Runs it to its end, which is to be a good one.
+fn install(bed: &Testbed, arguments: &[&str]) -> String {
+    bed.start(make(bed, arguments)).finish().success().stdout
+}
+
+/// All that is below `directory`, by name.
+fn contents(directory: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.is_symlink() {
+            all.extend(contents(&path));
+        }
+        all.push(path);
+    }
+    all.sort();
+    all
+}

@@ -1,0 +1,119 @@
+//! The Debian package: what it brings, and what its scripts do when it comes and goes. It is put together here as
+//! `make deb` has it, save for what cargo-deb adds, which nobody needs for the tests.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use imgurd_tests::testbed::Testbed;
+
+use super::home::{Home, UNITS};
+use super::{contents, install, repository};
+
+const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
+
+/// A package of this version.
+fn package(bed: &Testbed, version: &str) -> PathBuf {
+    let stage = bed.root().join("stage");
+    install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
+    let mut arrange = bed.command(repository().join("packaging/debian/arrange"));
+    arrange.arg(&stage).arg(version);
+    bed.start(arrange).finish().success();
+    for of_cargo_deb in ["changelog", "copyright"] {
+        fs::remove_file(stage.join(of_cargo_deb)).unwrap();
+    }
+    let control = stage.join("DEBIAN");
+    fs::create_dir(&control).unwrap();
+    for script in SCRIPTS {
+        fs::copy(repository().join("packaging/debian").join(script), control.join(script)).unwrap();
+    }
+    let text = format!(
+        "Package: imgurd\nVersion: {version}-1\nArchitecture: all\nMaintainer: nobody\nDescription: a test's own\n"
+    );
+    fs::write(control.join("control"), text).unwrap();
+    let file = bed.root().join(format!("imgurd-{version}.deb"));
+    let mut build = bed.command("dpkg-deb");
+    // Packing as much as programs for debugging are would take longer than all the rest.
+    build.args(["-Znone", "--root-owner-group", "--build"]).arg(&stage).arg(&file);
+    bed.start(build).finish().success();
+    fs::remove_dir_all(stage).unwrap();
+    file
+}
+
+fn dpkg(home: &Home, arguments: &[&str]) {
+    home.machine.run("root", &[&["dpkg"], arguments].concat()).success();
+}
+
+fn bring(home: &Home, package: &Path) {
+    fs::copy(package, home.machine.file("/opt/imgurd.deb")).unwrap();
+    dpkg(home, &["--install", "/opt/imgurd.deb"]);
+}
+
+#[test]
+fn the_package_starts_it_for_everybody_and_leaves_no_trace_but_what_is_theirs() {
+    let Some(home) = Home::new() else { return };
+    // Some containers forbid packages to start anything; this is a whole machine.
+    home.machine.run("root", &["rm", "-f", "/usr/sbin/policy-rc.d"]).success();
+    let bed = Testbed::new();
+    let found = || {
+        let find = ["find", "/etc", "/home", "/usr", "/var", "-xdev", "-name", "*imgur*"];
+        home.machine
+            .run("root", &find)
+            .success()
+            .stdout
+            .lines()
+            .map(ToOwned::to_owned)
+            .collect::<BTreeSet<_>>()
+    };
+    let before = found();
+
+    bring(&home, &package(&bed, "0.1.0"));
+    assert_eq!(home.each_unit("is-enabled"), ["enabled"; 3]);
+    assert_eq!(home.each_unit("is-active"), ["active"; 3]);
+    assert_eq!(home.property("FragmentPath"), "/usr/lib/systemd/user/imgurd.service");
+    home.run(&["/usr/bin/imgurctl", "init", "--store", "file"]).success();
+    // Whoever comes later has it as well; whoever does not want it does not.
+    home.machine.add_user("bob");
+    home.machine.run("bob", &["systemctl", "--user", "is-system-running", "--wait"]);
+    home.machine.run("bob", &["systemctl", "--user", "is-active", UNITS[0]]).success();
+    home.machine
+        .run("bob", &["systemctl", "--user", "mask", "--now", UNITS[0], UNITS[1], UNITS[2]])
+        .success();
+
+    let old = home.property("MainPID");
+    bring(&home, &package(&bed, "0.2.0"));
+    assert_ne!(home.property("MainPID"), old, "the new version has taken over");
+    assert_eq!(home.each_unit("is-active"), ["active"; 3]);
+    home.machine.run("bob", &["systemctl", "--user", "is-active", UNITS[0]]).exits(3);
+
+    dpkg(&home, &["--remove", "imgurd"]);
+    assert_eq!(home.each_unit("is-active"), ["inactive"; 3]);
+    dpkg(&home, &["--purge", "imgurd"]);
+    let left: Vec<_> = found().difference(&before).cloned().collect();
+    let is_theirs = |path: &String| path.starts_with("/home/alice/") || path.starts_with("/home/bob/");
+    assert!(left.iter().all(is_theirs), "{left:#?}");
+    assert!(left.contains(&"/home/alice/.config/imgurd".to_owned()), "settings are the person's: {left:#?}");
+}
+
+#[test]
+fn its_files_are_where_debian_has_them() {
+    let bed = Testbed::new();
+    let package = package(&bed, "0.1.0");
+    let unpacked = bed.root().join("unpacked");
+    let mut extract = bed.command("dpkg-deb");
+    extract.arg("--extract").arg(package).arg(&unpacked);
+    bed.start(extract).finish().success();
+    for file in [
+        "usr/bin/imgurd",
+        "usr/lib/systemd/user/imgurd.service",
+        "usr/share/zsh/vendor-completions/_imgurctl",
+    ] {
+        assert!(unpacked.join(file).is_file(), "{file}");
+    }
+    let service = fs::read_to_string(unpacked.join("usr/lib/systemd/user/imgurd.service")).unwrap();
+    assert!(
+        service.contains("\nConditionUser=!@system\n") && service.contains("\nExecStart=/usr/bin/imgurd\n")
+    );
+    let stray = |path: &PathBuf| path.ends_with("share/imgurd") || path.ends_with("share/systemd");
+    assert!(!contents(&unpacked).iter().any(stray));
+}

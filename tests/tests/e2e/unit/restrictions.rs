@@ -1,0 +1,114 @@
+//! What the unit withholds is withheld: each restriction is tried from inside, with it and without it.
+
+use super::home::{Home, USER};
+
+/// Something that a process of the user's may do, and one of the service may not.
+struct Probe {
+    /// How the line of the unit begins that withholds it.
+    line: &'static str,
+    /// Lines that would withhold it as well, and are left out both times; `=` stands for all.
+    also: &'static [&'static str],
+    /// A shell's command that succeeds where it is not withheld.
+    tried: &'static str,
+}
+
+const fn probe(line: &'static str, also: &'static [&'static str], tried: &'static str) -> Probe {
+    Probe { line, also, tried }
+}
+
+const PROBES: [Probe; 18] = [
+    probe("PrivateUsers=", &["="], r#"[ "$(stat -c %u /)" = 0 ]"#),
+    probe("ProtectHome=", &[], "touch ~/probe"),
+    probe("ProtectSystem=", &[], "touch /srv/probes/probe"),
+    probe("PrivateTmp=", &[], "cat /tmp/probe"),
+    probe("PrivateDevices=", &[], "cat /dev/probe"),
+    probe(
+        "ProtectControlGroups=",
+        &[],
+        r#"mkdir "/sys/fs/cgroup$(sed -n s/0:://p /proc/self/cgroup)/probe""#,
+    ),
+    probe("ProtectKernelModules=", &[], "ls /usr/lib/modules"),
+    probe("ProtectHostname=", &[], r#"[ "$(readlink /proc/self/ns/uts)" = "$(cat /srv/probes/uts)" ]"#),
+    probe("CapabilityBoundingSet=", &[], "grep 'CapBnd:.*[1-9a-f]' /proc/self/status"),
+    probe("NoNewPrivileges=", &["="], r#"[ "$(/srv/probes/id -u)" = 0 ]"#),
+    probe("RestrictNamespaces=", &[], "unshare --user true"),
+    probe(
+        "RestrictAddressFamilies=",
+        &["RestrictNamespaces="],
+        "unshare --user --map-root-user --net /usr/bin/python3 -c \
+         'import socket as s; s.socket(s.AF_PACKET, s.SOCK_RAW)'",
+    ),
+    probe("RestrictSUIDSGID=", &[], "cd ~/.local/state/imgurd && touch suid && chmod u+s suid"),
+    probe("LockPersonality=", &[], "setarch --addr-no-randomize true"),
+    probe(
+        "MemoryDenyWriteExecute=",
+        &[],
+        "/usr/bin/python3 -c 'import mmap as m; m.mmap(-1, 4096, prot=m.PROT_WRITE | m.PROT_EXEC)'",
+    ),
+    probe(
+        "SystemCallFilter=@system-service",
+        &[],
+        "/usr/bin/python3 -c 'import ctypes; exit(ctypes.CDLL(None).ptrace(0, 0, 0, 0) != 0)'",
+    ),
+    probe("SystemCallFilter=~", &[], "/usr/bin/python3 -c 'import os; os.nice(1)'"),
+    probe(
+        "UMask=",
+        &[],
+        r#"cd ~/.local/state/imgurd && rm -f new && touch new && [ "$(stat -c %a new)" != 600 ]"#,
+    ),
+];
+
+/// What begins so is no restriction of the process that is started.
+const OF_THE_START: [&str; 6] = ["Exec", "Type=", "Restart=", "RestartSec=", "TimeoutStopSec=", "Runtime"];
+
+/// The lines of the installed unit that say what its process may do.
+fn lines(home: &Home) -> Vec<String> {
+    let unit = home.sh("cat ~/.local/share/systemd/user/imgurd.service").success().stdout;
+    let section = unit.split("[Service]\n").nth(1).unwrap().split("[Install]").next().unwrap();
+    let lines = section.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = lines.filter(|line| !OF_THE_START.iter().any(|start| line.starts_with(start)));
+    let home_directory = "/home/alice";
+    // Transient units know no specifiers.
+    let filled = |line: &str| {
+        let line = line.replace("%h", home_directory);
+        line.replace("%E", &format!("{home_directory}/.config"))
+            .replace("%S", &format!("{home_directory}/.config"))
+    };
+    lines.map(filled).collect()
+}
+
+/// Whether this can be done in a unit with these lines.
+fn can_be_done(home: &Home, lines: &[&String], tried: &str) -> bool {
+    let mut command = vec!["systemd-run", "--user", "--quiet", "--wait", "--pipe"];
+    for line in lines {
+        command.extend(["--property", line]);
+    }
+    command.extend(["sh", "-c", tried]);
+    let output = home.run(&command);
+    // A unit that does not start proves nothing; systemd's own codes begin at 200 (systemd.exec(5)).
+    assert!(output.code.is_some_and(|code| code < 200), "{lines:#?}\n{}", output.stderr);
+    output.code == Some(0)
+}
+
+#[test]
+fn each_restriction_of_the_unit_bites() {
+    let Some(home) = Home::installed() else { return };
+    let prepare = "mkdir --mode=1777 /srv/probes && cp /usr/bin/id /srv/probes && chmod u+s /srv/probes/id &&
+        mkdir -p /usr/lib/modules/probe && echo probe >/dev/probe &&
+        readlink /proc/self/ns/uts >/srv/probes/uts";
+    home.machine.run("root", &["sh", "-c", prepare]).success();
+    home.machine.write(USER, "/tmp/probe", "probe");
+    let all = lines(&home);
+    assert!(can_be_done(&home, &all.iter().collect::<Vec<_>>(), "touch ~/.local/state/imgurd/probe"));
+    for Probe { line, also, tried } in PROBES {
+        assert!(all.iter().any(|other| other.starts_with(line)), "the unit says nothing of {line}");
+        let is_left_out = |other: &str| also.iter().any(|also| *also == "=" || other.starts_with(also));
+        // In their order, which means something (SystemCallFilter=).
+        let with: Vec<_> =
+            all.iter().filter(|other| other.starts_with(line) || !is_left_out(other)).collect();
+        let others: Vec<_> = with.iter().copied().filter(|other| !other.starts_with(line)).collect();
+        assert!(can_be_done(&home, &others, tried), "{line}: `{tried}` is impossible anyway");
+        assert!(!can_be_done(&home, &with, tried), "{line} does not keep from `{tried}`");
+        assert!(!can_be_done(&home, &all.iter().collect::<Vec<_>>(), tried), "nor does the whole unit");
+    }
+}
