@@ -67,22 +67,22 @@ lint: ## Check format, code, documentation and dependencies
 
 install: ## Install below PREFIX (~/.local) and start; for packages below DESTDIR
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
-	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BUILT='$(BUILT)' packaging/install
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BUILT='$(BUILT)' systemd/packaging/install
 
 uninstall: ## Stop and remove what install put there; settings and tokens stay
-	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' packaging/uninstall
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/packaging/uninstall
 
 deb: ## Build a Debian package (with cargo-deb)
 	rm -rf '$(STAGE)'
 	$(MAKE) install PREFIX=/usr DESTDIR='$(abspath $(STAGE))'
-	packaging/debian/arrange '$(STAGE)' '$(VERSION)'
+	systemd/packaging/debian/arrange '$(STAGE)' '$(VERSION)'
 	mkdir -p '$(DIST)'
 	$(CARGO) deb --package imgurd --no-build --no-strip --output '$(DIST)'
 
 dist: deb ## Build what is given out: the package, the programs, what is in them, checksums
 	tar -C '$(STAGE)' --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$${SOURCE_DATE_EPOCH:-0}" \
 		-cJf '$(DIST)/imgurd.tar.xz' usr
-	packaging/sbom >'$(DIST)/imgurd.cdx.json'
+	systemd/packaging/sbom >'$(DIST)/imgurd.cdx.json'
 	cd '$(DIST)' && sha256sum *.deb *.tar.xz *.json >SHA256SUMS
 
 clean: ## Remove what was built

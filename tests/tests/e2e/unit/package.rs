@@ -16,7 +16,7 @@ const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 fn package(bed: &Testbed, version: &str) -> PathBuf {
     let stage = bed.root().join("stage");
     install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
-    let mut arrange = bed.command(repository().join("packaging/debian/arrange"));
+    let mut arrange = bed.command(repository().join("systemd/packaging/debian/arrange"));
     arrange.arg(&stage).arg(version);
     bed.start(arrange).finish().success();
     for of_cargo_deb in ["changelog", "copyright"] {
@@ -25,7 +25,7 @@ fn package(bed: &Testbed, version: &str) -> PathBuf {
     let control = stage.join("DEBIAN");
     fs::create_dir(&control).unwrap();
     for script in SCRIPTS {
-        fs::copy(repository().join("packaging/debian").join(script), control.join(script)).unwrap();
+        fs::copy(repository().join("systemd/packaging/debian").join(script), control.join(script)).unwrap();
     }
     let text = format!(
         "Package: imgurd\nVersion: {version}-1\nArchitecture: all\nMaintainer: nobody\nDescription: a test's own\n"
