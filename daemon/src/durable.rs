@@ -1,8 +1,9 @@
 //! Files that survive a crash of the machine.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Makes the directory of `path`, for its owner alone, if there is none.
@@ -13,13 +14,26 @@ pub(crate) fn make_directory_of(path: &Path) -> io::Result<()> {
 
 /// Puts `content` into the file `path`, for its owner alone: after a crash the file has the old content or the new one.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with_mode(path, content, 0o600)
+}
+
+/// The same, for others as well where `mode` says so.
+pub(crate) fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     make_directory_of(path)?;
-    let new = path.with_added_extension("new");
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let new = path.with_file_name([OsStr::new("."), name, OsStr::new(".new")].join(OsStr::new("")));
     let _ = fs::remove_file(&new); // left by a crash
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let written = write(&new, content, mode).and_then(|()| rename(&new, path));
+    written.inspect_err(|_| {
+        let _ = fs::remove_file(&new);
+    })
+}
+
+fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(content)?;
-    file.sync_all()?;
-    rename(&new, path)
+    file.sync_all()
 }
 
 /// Renames within one directory, and makes the new name durable as well (fsync(2): a file's own does not).

@@ -1,14 +1,15 @@
 //! config.toml on disk: read, and changed so that comments, links and other people's edits survive.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use imgurd_proto::{Error, Settings};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
+use crate::durable;
 use crate::ownership::{is_trusted, withheld};
 
 /// Where the configuration is.
@@ -128,17 +129,8 @@ impl ConfigFile {
     /// Replaces the file that the path leads to, so that a link to somebody's dotfiles stays a link.
     fn write(&self, text: &str) -> io::Result<()> {
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let directory = target.parent().unwrap_or(Path::new("."));
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
-        let mut file = tempfile::Builder::new().prefix(".config.toml.").tempfile_in(directory)?;
-        file.as_file().set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&target).map_err(|error| error.error)?;
-        File::open(directory)?.sync_all()?;
-        // The directory may be as new as the file, and then its own name is no safer.
-        directory.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        durable::replace_with_mode(&target, text.as_bytes(), mode)
     }
 
     fn unwritable(&self, error: &io::Error) -> Error {

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use hyper::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use hyper::{HeaderMap, StatusCode};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::complaint::Complaint;
 use super::{Answer, Delivery, TokenResponse, Transient};
@@ -93,7 +95,15 @@ pub(super) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
 }
 
 fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()
+    parse_date(headers.get(DATE)?.to_str().ok()?.trim())
+}
+
+/// A date as HTTP has it; the latter two are of old (RFC 9110, section 5.6.7).
+fn parse_date(text: &str) -> Option<SystemTime> {
+    const FORMATS: [&str; 3] =
+        ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let date = FORMATS.iter().find_map(|format| DateTime::strptime(format, text).ok())?;
+    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
 }
 
 /// `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3). A date is measured by the server's own clock, where
@@ -102,7 +112,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = value.parse().ok().map(Duration::from_secs).or_else(|| {
         let now = date(headers).unwrap_or_else(SystemTime::now);
-        let at = httpdate::parse_http_date(value).ok()?;
+        let at = parse_date(value)?;
         Some(at.duration_since(now).unwrap_or_default())
     });
     let too_many_digits = || value.bytes().all(|byte| byte.is_ascii_digit()).then_some(RETRY_AFTER_MAX);

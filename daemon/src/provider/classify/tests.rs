@@ -162,6 +162,8 @@ fn doubts_a_success_that_brings_no_token(#[case] status: u16, #[case] body: &str
 #[case::bounded("86400", Some(3600))]
 #[case::beyond_any_number("99999999999999999999999", Some(3600))]
 #[case::date("Mon, 23 Nov 2026 10:00:30 GMT", Some(30))]
+#[case::date_of_rfc_850("Monday, 23-Nov-26 10:00:30 GMT", Some(30))]
+#[case::date_of_asctime("Mon Nov 23 10:00:30 2026", Some(30))]
 #[case::past_date("Mon, 23 Nov 2026 09:00:00 GMT", Some(0))]
 #[case::far_date("Tue, 24 Nov 2026 10:00:00 GMT", Some(3600))]
 #[case::negative("-5", None)]
