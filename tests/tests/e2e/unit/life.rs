@@ -134,3 +134,24 @@ fn a_reload_is_heard_and_a_crash_is_recovered_from() {
     assert_eq!(home.property("NRestarts"), "1");
     home.ctl(&["account", "show", "first"]).success();
 }
+
+#[test]
+fn without_user_namespaces_it_runs_with_what_the_readme_adds() {
+    let Some(home) = Home::installed() else { return };
+    let manager = format!("user@{}.service", home.machine.user_id(USER));
+    let none = format!("/etc/systemd/system/{manager}.d/none.conf");
+    home.machine.write("root", &none, "[Service]\nRestrictNamespaces=~user\n");
+    home.machine.run("root", &["systemctl", "daemon-reload"]).success();
+    home.machine.run("root", &["systemctl", "restart", &manager]).success();
+    assert_ne!(home.systemctl(&["start", UNITS[0]]).code, Some(0));
+    assert_eq!(home.property("ExecMainStatus"), "217");
+
+    let readme = include_str!("../../../../README.md");
+    let (_, after) = readme.split_once("217/USER").unwrap();
+    let (drop_in, _) = after.split_once("```ini\n").unwrap().1.split_once("```").unwrap();
+    home.machine.write(USER, "/home/alice/.config/systemd/user/imgurd.service.d/override.conf", drop_in);
+    home.systemctl(&["daemon-reload"]).success();
+    home.systemctl(&["restart", UNITS[0]]).success();
+    home.ctl(&["status"]).success();
+    assert_eq!(home.each_unit("is-active"), ALL_ACTIVE);
+}
