@@ -46,7 +46,7 @@ async fn report(keeper: &Keeper, place: &OsString) -> io::Result<()> {
             told = status;
         }
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            more = changes.changed() => if more.is_err() { return Ok(()) },
             () = beat(&mut pulse) => post(place, &NotifyState::Watchdog).await?,
         }
     }
