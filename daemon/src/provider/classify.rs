@@ -103,7 +103,8 @@ fn parse_date(text: &str) -> Option<SystemTime> {
     const FORMATS: [&str; 3] =
         ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     let date = FORMATS.iter().find_map(|format| DateTime::strptime(format, text).ok())?;
-    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
+    let seconds = TimeZone::UTC.to_timestamp(date).ok()?.as_second();
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
 /// `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3). A date is measured by the server's own clock, where
