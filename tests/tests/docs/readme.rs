@@ -25,6 +25,8 @@ enum Reader {
     Daemon,
     /// OpenSSH, and somebody with another machine: see `ssh.rs`.
     FarMachine,
+    /// systemd, on a machine of the tests' own: see `e2e/unit/`.
+    ServiceManager,
 }
 
 impl Reader {
@@ -36,6 +38,7 @@ impl Reader {
             ("sh" | "console", _) => Self::User,
             ("python" | "rust", _) => Self::Program,
             ("toml", _) => Self::Daemon,
+            ("ini", "Start") => Self::ServiceManager,
             (language, section) => {
                 panic!("line {} of README.md: nobody tries {language} in {section}", block.line)
             }
@@ -154,6 +157,15 @@ fn the_daemon_takes_every_configuration_in_it() {
         });
         assert!(is_taken, "line {} of README.md:\n{}", block.line, block.text);
     }
+}
+
+#[test]
+fn both_drop_ins_are_those_that_a_service_manager_takes() {
+    // `e2e/unit/` finds them by what stands before them.
+    for before in ["The service is confined", "217/USER"] {
+        assert_eq!(README.matches(before).count(), 1, "{before}");
+    }
+    assert_eq!(blocks_for(Reader::ServiceManager).len(), 2);
 }
 
 #[test]

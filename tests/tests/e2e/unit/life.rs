@@ -2,6 +2,7 @@
 
 use imgurd_tests::testbed::Output;
 
+use super::drop_in_of_readme;
 use super::home::{Home, UNITS, USER};
 
 const ALL_ACTIVE: [&str; 3] = ["active"; 3];
@@ -146,9 +147,7 @@ fn without_user_namespaces_it_runs_with_what_the_readme_adds() {
     assert_ne!(home.systemctl(&["start", UNITS[0]]).code, Some(0));
     assert_eq!(home.property("ExecMainStatus"), "217");
 
-    let readme = include_str!("../../../../README.md");
-    let (_, after) = readme.split_once("217/USER").unwrap();
-    let (drop_in, _) = after.split_once("```ini\n").unwrap().1.split_once("```").unwrap();
+    let drop_in = drop_in_of_readme("217/USER");
     home.machine.write(USER, "/home/alice/.config/systemd/user/imgurd.service.d/override.conf", drop_in);
     home.systemctl(&["daemon-reload"]).success();
     home.systemctl(&["restart", UNITS[0]]).success();

@@ -33,6 +33,13 @@ fn install(bed: &Testbed, arguments: &[&str]) -> String {
     bed.start(make(bed, arguments)).finish().success().stdout
 }
 
+/// The drop-in that README.md shows next after these words.
+fn drop_in_of_readme(words: &str) -> &'static str {
+    let (_, after) = include_str!("../../../../README.md").split_once(words).unwrap();
+    let (drop_in, _) = after.split_once("```ini\n").unwrap().1.split_once("```").unwrap();
+    drop_in
+}
+
 /// All that is below `directory`, by name.
 fn contents(directory: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();

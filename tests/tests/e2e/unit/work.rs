@@ -3,6 +3,7 @@
 use imgurd_tests::fake::{Behaviour, Rotation};
 use serde_json::Value;
 
+use super::drop_in_of_readme;
 use super::home::{Home, UNITS, USER};
 
 const CONFIG: &str = "/home/alice/.config/imgurd";
@@ -148,7 +149,8 @@ fn confined_it_reads_and_writes_a_configuration_that_lies_elsewhere() {
     let advice = "add ReadWritePaths=/home/alice/dotfiles below [Service]";
     assert!(refused.complaint().contains(advice), "{}", refused.stderr);
     let drop_in = "/home/alice/.config/systemd/user/imgurd.service.d/override.conf";
-    home.machine.write(USER, drop_in, "[Service]\nReadWritePaths=/home/alice/dotfiles\n");
+    let confined = drop_in_of_readme("The service is confined").replace("/home/me/", "/home/alice/");
+    home.machine.write(USER, drop_in, &confined);
     home.systemctl(&["daemon-reload"]).success();
     home.systemctl(&["restart", UNITS[0]]).success();
     add("second").success();
