@@ -174,7 +174,9 @@ fn every_command_that_the_text_names_is_one() {
     let mut count = 0;
     for (number, span) in spans(README).into_iter().enumerate() {
         let Some(arguments) = span.strip_prefix("imgurctl ") else { continue };
-        let help: Vec<_> = arguments.split(' ').chain(["--help"]).collect();
+        // The rest is for the shell.
+        let arguments = arguments.split(['<', '>', '|']).next().unwrap_or_default();
+        let help: Vec<_> = arguments.split_whitespace().chain(["--help"]).collect();
         let output = bed.ctl(&help);
         assert_eq!(output.code, Some(0), "`{span}` ({number}): {}", output.stderr);
         count += 1;
