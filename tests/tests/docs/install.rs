@@ -9,6 +9,7 @@ use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{Machine, at_terminal};
 use imgurd_tests::tls::Authority;
 
+use crate::manual::service_examples;
 use crate::readme::start_block;
 use crate::world::{BROWSER, CARGO, Person, repository};
 
@@ -78,6 +79,13 @@ fn somebody_with_a_clone_has_a_service_that_serves_their_token() {
 
     let token = machine.run(USER, &[".local/bin/imgurctl", "token"]).success();
     assert!(fake.is_live(token.line()));
+
+    // What imgurd(1) says of the service manager.
+    for example in service_examples() {
+        machine.run(USER, &["sh", "-exc", &example]).success();
+    }
+    let lingers = machine.run(USER, &["loginctl", "show-user", USER, "--property=Linger"]);
+    assert_eq!(lingers.line(), "Linger=yes");
     for unit in ["imgurd.service", "imgurd.socket"] {
         assert_eq!(machine.run(USER, &["systemctl", "--user", "is-active", unit]).line(), "active", "{unit}");
         assert_eq!(
