@@ -79,13 +79,6 @@ fn somebody_with_a_clone_has_a_service_that_serves_their_token() {
 
     let token = machine.run(USER, &[".local/bin/imgurctl", "token"]).success();
     assert!(fake.is_live(token.line()));
-
-    // What imgurd(1) says of the service manager.
-    for example in service_examples() {
-        machine.run(USER, &["sh", "-exc", &example]).success();
-    }
-    let lingers = machine.run(USER, &["loginctl", "show-user", USER, "--property=Linger"]);
-    assert_eq!(lingers.line(), "Linger=yes");
     for unit in ["imgurd.service", "imgurd.socket"] {
         assert_eq!(machine.run(USER, &["systemctl", "--user", "is-active", unit]).line(), "active", "{unit}");
         assert_eq!(
@@ -94,4 +87,12 @@ fn somebody_with_a_clone_has_a_service_that_serves_their_token() {
             "{unit}"
         );
     }
+
+    // What imgurd(1) says of the service manager, in a session: of whom else would that be?
+    machine.run("root", &["loginctl", "disable-linger", USER]).success();
+    for example in service_examples() {
+        machine.run("root", &["runuser", "--login", USER, "--command", &example]).success();
+    }
+    let lingers = machine.run("root", &["loginctl", "show-user", USER, "--property=Linger"]);
+    assert_eq!(lingers.line(), "Linger=yes");
 }
