@@ -31,12 +31,12 @@ use crate::time::parse_duration;
 
 const AFTER_HELP: &str = "\
 Examples:
-  imgurctl init                               write a first configuration
-  imgurctl account add me                     register an account, step by step
-  imgurctl login me                           sign in
+  imgurctl init                               # write a first configuration
+  imgurctl account add me                     # register an account, step by step
+  imgurctl login me                           # sign in
   imgurctl token --header | curl -H @- https://api.imgur.com/3/account/me
-  imgurctl status --watch                     see how the tokens are
-  imgurctl doctor                             find out why something does not work
+  imgurctl status --watch                     # see how the tokens are, until Ctrl-C
+  imgurctl doctor                             # find out why something does not work
 
 ACCOUNT is optional everywhere: without it the default account is meant. A grant is what signing in gives: the right to
 get tokens, which imgurd keeps.
@@ -176,7 +176,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Permit(PermitCommand),
     /// Show who was handed a token, when and how, and who was refused one
-    #[command(after_help = "Example:\n  imgurctl journal --follow --json | while read -r entry; do …; done")]
+    #[command(
+        after_help = "Example:\n  imgurctl journal --follow --json | jq -r '.account + \": \" + .outcome'"
+    )]
     Journal {
         /// Only this account's; all where none is named
         account: Option<String>,
@@ -195,9 +197,7 @@ pub(crate) enum Command {
     /// Write the manual pages, one for each command and three on the daemon
     Man(ManArgs),
     /// Print a completion script for a shell
-    #[command(
-        after_help = "Example:\n  imgurctl completions bash > ~/.local/share/bash-completion/completions/imgurctl"
-    )]
+    #[command(after_help = "Example:\n  eval \"$(imgurctl completions bash)\"     # a line for ~/.bashrc")]
     Completions {
         /// The shell that runs it
         shell: Shell,
@@ -252,9 +252,9 @@ pub(crate) enum AccountCommand {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  imgurctl login                     open the browser
-  imgurctl login --no-browser        print the URL, and wait
-  imgurctl login --paste             on a machine without a browser: enter the answer by hand")]
+  imgurctl login                     # open the browser
+  imgurctl login --no-browser        # print the URL, and wait
+  imgurctl login --paste             # on a machine without a browser: enter the answer by hand")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct LoginArgs {
     /// The account; the default one where none is named

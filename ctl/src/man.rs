@@ -86,7 +86,7 @@ fn add_command(command: &Command, path: &[&str], pages: &mut Vec<Page>) {
     let template = if path.len() == 1 { CLIENT } else { COMMAND };
     let text = template
         .replace("@COMMAND@", &grammar(command, &name))
-        .replace("@EXAMPLES@", &examples(command))
+        .replace("@AFTER@", &after(command))
         .replace("@SEE_ALSO@", &see_also(command, &path));
     pages.push(Page { name, section: "1", text: lines(&text) });
     for below in command.get_subcommands().filter(|command| !command.is_hide_set()) {
@@ -114,16 +114,28 @@ fn grammar(command: &Command, name: &str) -> String {
     String::from_utf8_lossy(&page).into_owned()
 }
 
-/// What `--help` has at its end: blocks with a line before each that says what it is, as `Example:` does.
-fn examples(command: &Command) -> String {
+/// What `--help` has at its end: blocks with a line before each that says what it is, as `Example:` does, and notes.
+fn after(command: &Command) -> String {
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let blocks = after.split("\n\n").filter_map(|block| block.split_once(":\n"));
-    let sections = blocks.map(|(title, text)| {
-        let title = if title.starts_with("Example") { "EXAMPLES".to_owned() } else { title.to_uppercase() };
-        let lines: Vec<_> = text.lines().map(|line| literal(line.trim())).collect();
-        format!(".SH {title}\n.EX\n{}\n.EE\n", lines.join("\n"))
+    let (titled, notes): (Vec<_>, Vec<_>) = after.split("\n\n").partition(|block| block.contains(":\n"));
+    let titled = titled.iter().filter_map(|block| block.split_once(":\n"));
+    let sections = titled.map(|(title, text)| match title {
+        "Example" | "Examples" => {
+            let lines: Vec<_> = text.lines().map(|line| literal(line.trim())).collect();
+            format!(".SH EXAMPLES\n.EX\n{}\n.EE\n", lines.join("\n"))
+        }
+        _ => format!(".SH {}\n{}", title.to_uppercase(), entries(text)),
     });
-    sections.collect::<Vec<_>>().concat()
+    let notes = notes.iter().filter(|note| !note.is_empty()).map(|note| format!(".PP\n{}\n", literal(note)));
+    let notes: String = notes.collect();
+    let notes = if notes.is_empty() { notes } else { format!(".SH NOTES\n{notes}") };
+    sections.chain([notes]).collect()
+}
+
+/// A table whose lines are a word each and what it means.
+fn entries(text: &str) -> String {
+    let lines = text.lines().filter_map(|line| line.trim().split_once("  "));
+    lines.map(|(word, about)| format!(".TP\n.B {}\n{}\n", literal(word), literal(about.trim()))).collect()
 }
 
 /// The command above, and those beside it.

@@ -6,12 +6,12 @@ use clap::{Args, ValueHint};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  imgurctl export me > me.export                       here, then on the other machine:
+  imgurctl export me > me.export                       # here; then on the other machine:
   imgurctl import < me.export
-  imgurctl export me --passphrase-file <(pass moving) | ssh other imgurctl import --passphrase-file f
+  imgurctl export me --passphrase-file <(pass moving) > me.export
 
-It holds the settings, the client secret and the grant, and only the passphrase opens it. Two keepers of one grant end each other's tokens: once the other machine has it, run `imgurctl logout` here, or give \
---move. A certificate file (ca_file) does not come along.")]
+It holds the settings, the client secret and the grant, and only the passphrase opens it. Two keepers of one grant end \
+each other's tokens: once the other machine has it, run `imgurctl logout` here, or give --move. A certificate file (ca_file) does not come along.")]
 pub(crate) struct ExportArgs {
     /// The account; the default one where none is named
     pub(crate) account: Option<String>,
@@ -26,7 +26,7 @@ pub(crate) struct ExportArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   imgurctl import me < token.json
-  imgurctl import < me.export      asks for the passphrase, and adds the account if there is none")]
+  imgurctl import < me.export      # asks for the passphrase, and adds the account if there is none")]
 pub(crate) struct ImportArgs {
     /// The account; where none is named, the default one, or for an export the one that it was made of
     pub(crate) account: Option<String>,

@@ -4,8 +4,8 @@ use clap::Args;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  imgurctl status --watch --json | while read -r account; do …; done
-  imgurctl status --credits            may I go on uploading?
+  imgurctl status --watch --json | jq -r '.name + \": \" + .state'
+  imgurctl status --credits            # may I go on uploading?
 
 States:
   empty              nobody has signed in yet

@@ -12,7 +12,7 @@ use crate::time::parse_duration;
   token=$(imgurctl token)
   imgurctl token --header | curl -H @- https://api.imgur.com/3/account/me
   imgurctl token --header --anonymous | curl -H @- https://api.imgur.com/3/gallery/hot
-  imgurctl token --follow --output ~/.cache/imgur-token      for a program that only reads files
+  imgurctl token --follow --output ~/.cache/imgur-token      # for a program that only reads files
 
 --follow goes on until it is ended, and leaves the file as it is then: the token in it lasts as long as it lasts. Where \
 there is no token to be had, it says so on standard error, keeps the last one, and waits for the next. The file is yours \

@@ -33,8 +33,7 @@ fn every_page_has_the_sections_that_people_look_for() {
         for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "SEE ALSO"] {
             assert!(page.text.contains(&format!("\n.SH {section}\n")), "{} has no {section}", page.name);
         }
-        for open in ["@COMMAND@", "@EXAMPLES@", "@SEE_ALSO@", "@VERSION@", "@METHODS@", "@TYPES@", "@ERRORS@"]
-        {
+        for open in ["@COMMAND@", "@AFTER@", "@SEE_ALSO@", "@VERSION@", "@METHODS@", "@TYPES@", "@ERRORS@"] {
             assert!(!page.text.contains(open), "{}: {open}", page.name);
         }
     }
@@ -71,6 +70,18 @@ fn every_entry_of_the_interface_says_something() {
     for entry in entries {
         assert!(entry.lines().nth(1).is_some_and(|about| !about.is_empty()), "{entry}");
     }
+}
+
+#[test]
+fn what_help_has_at_its_end_is_on_the_page() {
+    let page = page("imgurctl-status");
+    let (_, after) = page.split_once(".SH EXAMPLES\n.EX\n").expect("examples");
+    let (examples, after) = after.split_once(".EE\n").expect("an end");
+    assert!(examples.lines().all(|line| line.starts_with("imgurctl status ")), "{examples}");
+    assert!(after.starts_with(".SH STATES\n.TP\n.B empty\nnobody has signed in yet\n.TP\n"), "{after}");
+    let page = super::tests::page("imgurctl-curl");
+    assert_eq!(page.matches(".SH NOTES\n.PP\nARGS are curl").count(), 1, "{page}");
+    assert!(page.contains("\n.PP\nLeft out is"), "{page}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Uri, header};
 
@@ -34,16 +35,44 @@ pub(super) async fn images(
     }
 }
 
-/// `GET /3/credits`, which an application may ask for itself.
+/// `GET /3/credits`.
 pub(super) async fn credits(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Answer {
-    let outcome = match authorization(&headers).and_then(|text| text.strip_prefix("Client-ID ")) {
-        Some(id) if id == shared.behaviour().client_id => Ok(()),
-        Some(_) => Err(body::error(403, "Invalid client_id", uri.path(), "GET")),
-        None => user(&shared, uri.path(), &headers).map(|_| ()),
-    };
-    match outcome {
+    match anybody(&shared, uri.path(), &headers) {
         Ok(()) => limits(body::credits()),
         Err(refusal) => refusal,
+    }
+}
+
+/// `GET /3/gallery/hot`.
+pub(super) async fn gallery(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Answer {
+    match anybody(&shared, uri.path(), &headers) {
+        Ok(()) => limits(body::images(1, 0, 1)),
+        Err(refusal) => refusal,
+    }
+}
+
+/// `POST /3/image`, as a form with a file (RFC 7578).
+pub(super) async fn upload(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    headers: HeaderMap,
+    form: Bytes,
+) -> Answer {
+    match user(&shared, uri.path(), &headers) {
+        Ok(_) if String::from_utf8_lossy(&form).contains("name=\"image\"; filename=") => {
+            limits(body::upload())
+        }
+        Ok(_) => body::error(400, "No image data was sent to the upload api", uri.path(), "POST"),
+        Err(refusal) => refusal,
+    }
+}
+
+/// What an application may ask for itself.
+fn anybody(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<(), Answer> {
+    match authorization(headers).and_then(|text| text.strip_prefix("Client-ID ")) {
+        Some(id) if id == shared.behaviour().client_id => Ok(()),
+        Some(_) => Err(body::error(403, "Invalid client_id", path, "GET")),
+        None => user(shared, path, headers).map(|_| ()),
     }
 }
 

@@ -136,6 +136,11 @@ pub(super) fn images(count: usize, page: usize, per_page: usize) -> Answer {
     json(200, format!(r#"{{"data":[{}],"success":true,"status":200}}"#, images.join(",")))
 }
 
+/// An image that has been taken in.
+pub(super) fn upload() -> Answer {
+    json(200, format!(r#"{{"data":{},"success":true,"status":200}}"#, image(0)))
+}
+
 fn image(index: usize) -> String {
     // The first is the one of Imgur's documentation; the others count.
     let id = if index == 0 { "xQhKdf1".to_owned() } else { format!("fake{index:03}") };

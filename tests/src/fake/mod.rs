@@ -66,6 +66,10 @@ pub enum Endpoint {
     Images,
     /// `GET /3/credits`.
     Credits,
+    /// `GET /3/gallery/hot`.
+    Gallery,
+    /// `POST /3/image`.
+    Upload,
 }
 
 impl Endpoint {
@@ -77,6 +81,8 @@ impl Endpoint {
             (&Method::GET, "/3/account/me") => Self::Account,
             (&Method::GET, "/3/account/me/images") => Self::Images,
             (&Method::GET, "/3/credits") => Self::Credits,
+            (&Method::GET, "/3/gallery/hot") => Self::Gallery,
+            (&Method::POST, "/3/image") => Self::Upload,
             _ => return None,
         })
     }

@@ -68,6 +68,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/3/account/me", get(api::account))
         .route("/3/account/me/images", get(api::images))
         .route("/3/credits", get(api::credits))
+        .route("/3/gallery/hot", get(api::gallery))
+        .route("/3/image", post(api::upload))
         .layer(from_fn_with_state(Arc::clone(&shared), exchange))
         .with_state(shared)
 }

@@ -9,6 +9,7 @@ use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{Machine, at_terminal};
 use imgurd_tests::tls::Authority;
 
+use crate::manual::service_examples;
 use crate::readme::start_block;
 use crate::world::{BROWSER, CARGO, Person, repository};
 
@@ -86,4 +87,12 @@ fn somebody_with_a_clone_has_a_service_that_serves_their_token() {
             "{unit}"
         );
     }
+
+    // What imgurd(1) says of the service manager, in a session: of whom else would that be?
+    machine.run("root", &["loginctl", "disable-linger", USER]).success();
+    for example in service_examples() {
+        machine.run("root", &["runuser", "--login", USER, "--command", &example]).success();
+    }
+    let lingers = machine.run("root", &["loginctl", "show-user", USER, "--property=Linger"]);
+    assert_eq!(lingers.line(), "Linger=yes");
 }

@@ -1,10 +1,12 @@
-//! What the documentation says, tried: the examples for other applications, each code block of README.md, and the way
-//! over SSH.
+//! What the documentation says, tried: the examples for other applications, each code block of README.md and each example
+//! of the manual, and the way over SSH. CONTRIBUTING.md is for those who run these tests, and not among it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod blocks;
 mod examples;
 mod install;
+mod manual;
 mod readme;
+mod roff;
 mod ssh;
 mod world;

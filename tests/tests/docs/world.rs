@@ -92,6 +92,11 @@ impl World {
         self.network.command(&self.bed, directory, program)
     }
 
+    /// Has the reader find a program in shell by this name.
+    pub(crate) fn add_program(&self, name: &str, text: &str) {
+        add_program(&self.bed, name, text);
+    }
+
     /// Runs a command to its end with a person in front of it, and returns what was to be seen. Fails if it does, and
     /// names its `place`.
     pub(crate) fn run(&self, command: Command, place: &str) -> String {
@@ -134,19 +139,25 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// Has the reader find a program in shell by this name, before one that the machine has.
+fn add_program(bed: &Testbed, name: &str, text: &str) {
+    let file = bed.root().join("programs").join(name);
+    fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
+}
+
 /// Puts the programs where a reader has them, before those that the machine has, and stand-ins for what cannot be in here.
 fn equip(bed: &Testbed) {
     let programs = bed.root().join("programs");
     fs::create_dir(&programs).unwrap();
     for (name, text) in [("browser", BROWSER), ("systemctl", SYSTEMCTL), ("cargo", CARGO)] {
-        let file = programs.join(name);
-        fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
+        add_program(bed, name, text);
     }
     bed.set_env("BROWSER", programs.join("browser"));
     let built = binary("imgurd").parent().unwrap().to_owned();
     let path = env::var("PATH").unwrap_or_default();
-    bed.set_env("PATH", format!("{}:{}:{path}", programs.display(), built.display()));
+    let own = bed.home().join(".local/bin");
+    bed.set_env("PATH", format!("{}:{}:{}:{path}", programs.display(), built.display(), own.display()));
     let target = bed.root().join("target");
     fs::create_dir(&target).unwrap();
     symlink(&built, target.join("debug")).unwrap();

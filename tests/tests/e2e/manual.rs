@@ -78,16 +78,6 @@ fn the_defaults_are_those_that_an_account_has() {
 }
 
 #[test]
-fn the_example_of_a_configuration_is_one() {
-    let bed = Testbed::file();
-    let page = page(&bed, "man5/imgurd-config.5");
-    let (_, example) = section(&page, "EXAMPLES").split_once(".EX\n").unwrap();
-    let example = example.split(".EE").next().unwrap().replace("\\(dq", "\"").replace("\\-", "-");
-    bed.configure(&example);
-    bed.spawn_daemon(&["--check"]).log_when_ended(0);
-}
-
-#[test]
 fn every_option_of_the_daemon_has_its_entry() {
     let bed = Testbed::new();
     let page = page(&bed, "man1/imgurd.1");

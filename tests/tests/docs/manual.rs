@@ -1,0 +1,312 @@
+//! The manual, and what `imgurctl --help` begins with: each example runs as it stands there, and each command that the
+//! text names is one.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
+use imgurd_tests::fake::Endpoint;
+use imgurd_tests::testbed::{Testbed, at_terminal, binary};
+use serde_json::{Value, json};
+
+use crate::roff::{Example, commands, examples, pages};
+use crate::world::{Person, World};
+
+/// By whom an example is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Somebody at a shell with nothing set up.
+    Newcomer,
+    /// Somebody at a shell who is signed in.
+    User,
+    /// Somebody with a service manager: see `install.rs`.
+    Installer,
+    /// `imgurd --check`.
+    Daemon,
+    /// A program on the socket.
+    Program,
+}
+
+impl Reader {
+    /// Fails for an example that nobody knows how to try. A new command's are a user's.
+    fn of(example: &Example) -> Self {
+        match (example.page.as_str(), example.section.as_str()) {
+            ("imgurctl", "EXAMPLES") if example.text.starts_with("imgurctl init\n") => Self::Newcomer,
+            ("imgurctl-init" | "imgurctl-account-add", "EXAMPLES") => Self::Newcomer,
+            ("imgurd-config", "EXAMPLES") => Self::Daemon,
+            ("imgurd", "DESCRIPTION") => Self::Installer,
+            ("org.imgurd.Keeper1", "ON THE SOCKET") => Self::Program,
+            ("imgurctl" | "imgurd" | "org.imgurd.Keeper1", "EXAMPLES") => Self::User,
+            (page, "EXAMPLES") if page.starts_with("imgurctl-") => Self::User,
+            (page, section) => panic!("nobody tries what {page} has in {section}"),
+        }
+    }
+}
+
+/// The examples that this reader tries.
+fn examples_for(reader: Reader) -> Vec<Example> {
+    let all = pages().into_iter().flat_map(|(page, roff)| examples(&page, &roff));
+    let found: Vec<_> = all.filter(|example| Reader::of(example) == reader).collect();
+    assert!(!found.is_empty(), "{reader:?} has nothing to try");
+    found
+}
+
+/// What is said of the service manager.
+pub(crate) fn service_examples() -> Vec<String> {
+    examples_for(Reader::Installer).into_iter().map(|example| example.text).collect()
+}
+
+/// The page of a command has an example a line; those written by hand say more about each.
+fn parts(example: &Example) -> Vec<&str> {
+    let text = example.text.as_str();
+    if example.page.starts_with("imgurctl-") { text.lines().collect() } else { vec![text] }
+}
+
+/// How an export is locked in here.
+const PASSPHRASE: &str = "correct horse battery";
+
+/// What goes on until somebody ends it, by a part of its text, and what they wait to see.
+const ENDLESS: [(&str, &str); 4] = [
+    ("status --watch", "fresh"),
+    ("journal --follow", "granted"),
+    ("token --follow", "holds the token of me"),
+    ("imgurd --no-dbus", "ready"),
+];
+
+/// Somebody at a terminal of this world, with an example before them.
+struct Typist<'a> {
+    world: &'a World,
+    text: &'a str,
+    /// Whether they have opened a page.
+    has_looked: bool,
+}
+
+impl Typist<'_> {
+    /// What they type, having seen this.
+    fn answer(&mut self, said: &str) -> Option<String> {
+        if said.contains("assphrase ") && said.ends_with("shown): ") || said.ends_with("The same again: ") {
+            return Some(format!("{PASSPHRASE}\r"));
+        }
+        if ENDLESS.iter().any(|(part, sign)| self.text.contains(part) && said.contains(sign)) {
+            // Ctrl-C.
+            return Some("\x03".to_owned());
+        }
+        self.open(said).or_else(|| Person::of(&self.world.fake).answer(said))
+    }
+
+    /// Opens the page that the text says is to be opened, and hands in where it led, if that is asked for.
+    fn open(&mut self, said: &str) -> Option<String> {
+        let pastes = self.text.contains("--paste");
+        let is_asked = if pastes { said.ends_with(": ") } else { self.text.contains("--no-browser") };
+        let url =
+            said.lines().find(|line| line.starts_with("https://") && said.contains(&format!("{line}\n")))?;
+        if !is_asked || std::mem::replace(&mut self.has_looked, true) {
+            return None;
+        }
+        let mut browser = self.world.command(&self.world.bed.home(), "browser");
+        browser.arg(url);
+        let ended_up = self.world.bed.start(browser).finish().stdout;
+        pastes.then(|| format!("{}\r", ended_up.trim()))
+    }
+
+    /// Whether it ended as it should.
+    fn is_content(&self, status: ExitStatus) -> bool {
+        let is_endless = ENDLESS.iter().any(|(part, _)| self.text.contains(part));
+        let interrupted = status.signal() == Some(2) || status.code() == Some(130);
+        status.success() || (is_endless && interrupted)
+    }
+}
+
+/// Runs a text at a terminal in bash.
+fn run(world: &World, page: &str, text: &str) {
+    let mut command = world.command(&world.bed.home(), "setsid");
+    command.args(["--ctty", "bash", "-o", "pipefail", "-ec", text]).env("MANPAGER", "cat").env("RUST_LOG", "info");
+    let rejects = text.contains("reject");
+    if rejects {
+        command.env("token", world.bed.ctl(&["token"]).success().line());
+        world.fake.kill_access_token();
+    }
+    let (requests, refreshes) = (api(world).len(), world.refreshes());
+    let mut typist = Typist { world, text, has_looked: false };
+    let (status, seen) = at_terminal(command, |said| typist.answer(said));
+    assert!(typist.is_content(status), "{page}: {text}: {status}\n{seen}");
+    // curl is content with any answer.
+    let answers = api(world);
+    assert!(answers.iter().all(|status| *status == Some(200)), "{page}: {text}: {answers:?}\n{seen}");
+    let asks = text.contains("curl ") || text.contains("upload.py");
+    assert!(!asks || answers.len() > requests, "{page}: {text} asked for nothing\n{seen}");
+    if rejects {
+        assert_eq!(world.refreshes(), refreshes + 1, "for a rejected token there is another\n{seen}");
+    }
+}
+
+/// How each request for the API was answered.
+fn api(world: &World) -> Vec<Option<u16>> {
+    let endpoints =
+        [Endpoint::Account, Endpoint::Images, Endpoint::Credits, Endpoint::Gallery, Endpoint::Upload];
+    endpoints.iter().flat_map(|it| world.fake.requests(*it)).map(|request| request.status).collect()
+}
+
+/// Puts there what an example takes for granted.
+fn lay_out(world: &World, text: &str) {
+    let (home, bed) = (world.bed.home(), &world.bed);
+    let write = |name: &str, text: &str| {
+        fs::write(home.join(name), text).unwrap();
+        fs::set_permissions(home.join(name), Permissions::from_mode(0o700)).unwrap();
+    };
+    let secret = world.fake.behaviour().client_secret;
+    world.add_program("pass", &format!("[ $1 = moving ] && echo '{PASSPHRASE}' || echo '{secret}'"));
+    fs::create_dir_all(home.join(".cache")).unwrap();
+    write("cat.png", "a cat");
+    write(
+        "upload.py",
+        "#!/bin/sh\nexec curl -sSf -H \"Authorization: Bearer $IMGUR_ACCESS_TOKEN\" -F \"image=@$1\" \
+         https://api.imgur.com/3/image\n",
+    );
+    if text.contains("token.json") {
+        let (refresh_token, access_token) = world.fake.issue_grant("alice");
+        write(
+            "token.json",
+            &json!({ "access_token": access_token, "refresh_token": refresh_token }).to_string(),
+        );
+    }
+    if text.contains("draft.toml") {
+        fs::copy(bed.config_file(), home.join("draft.toml")).unwrap();
+    }
+    if text.contains("< me.export") {
+        write("passphrase", PASSPHRASE);
+        let file = home.join("passphrase");
+        let export = bed.ctl(&["export", "me", "--passphrase-file", file.to_str().unwrap()]).success();
+        write("me.export", &export.stdout);
+        bed.ctl(&["account", "remove", "me"]).success();
+    }
+    if text.contains("permit revoke") {
+        bed.ctl(&["permit", "allow", "org.example.App", "me"]).success();
+    }
+    if text.contains("journal") {
+        bed.ctl(&["token"]).success();
+    }
+}
+
+/// Runs each part of these, in a world of its own.
+fn try_all(examples: &[Example], world: fn() -> World) {
+    for example in examples {
+        for part in parts(example) {
+            let world = world();
+            lay_out(&world, part);
+            run(&world, &example.page, part);
+        }
+    }
+}
+
+/// The examples of a user that stand on these pages.
+fn users_examples(on: impl Fn(&str) -> bool) -> Vec<Example> {
+    let found: Vec<_> =
+        examples_for(Reader::User).into_iter().filter(|example| on(example.page.as_str())).collect();
+    assert!(!found.is_empty());
+    found
+}
+
+/// What `imgurctl curl` and the like are for.
+fn is_tool(page: &str) -> bool {
+    ["token", "reject", "exec", "curl", "export", "import"]
+        .iter()
+        .any(|name| page == format!("imgurctl-{name}"))
+}
+
+#[test]
+fn a_newcomers_examples_do_what_they_say() {
+    try_all(&examples_for(Reader::Newcomer), World::newcomer);
+}
+
+#[test]
+fn the_examples_of_the_commands_about_tokens_do_what_they_say() {
+    try_all(&users_examples(is_tool), World::signed_in);
+}
+
+#[test]
+fn the_examples_of_the_other_commands_do_what_they_say() {
+    try_all(&users_examples(|page| page.starts_with("imgurctl-") && !is_tool(page)), World::signed_in);
+}
+
+#[test]
+fn the_examples_of_the_pages_written_by_hand_do_what_they_say() {
+    try_all(&users_examples(|page| !page.starts_with("imgurctl-")), World::signed_in);
+}
+
+#[test]
+fn what_the_help_begins_with_is_a_way_to_begin() {
+    let world = World::newcomer();
+    let help = world.bed.ctl(&["--help"]).success().stdout;
+    let (_, rest) = help.split_once("Examples:\n").unwrap();
+    let lines: Vec<_> = rest.lines().take_while(|line| !line.is_empty()).collect();
+    assert!(lines.len() > 3, "{help}");
+    for line in lines {
+        lay_out(&world, line);
+        run(&world, "imgurctl --help", line.trim());
+    }
+}
+
+#[test]
+fn the_daemon_takes_the_configuration_in_it() {
+    for example in examples_for(Reader::Daemon) {
+        let bed = Testbed::file();
+        bed.configure(&example.text);
+        bed.spawn_daemon(&["--check"]).log_when_ended(0);
+    }
+}
+
+#[test]
+fn the_socket_answers_as_the_page_says() {
+    let world = World::signed_in();
+    let mut exchanges = 0;
+    for example in examples_for(Reader::Program) {
+        for exchange in example.text.split("\n\n") {
+            let lines: Vec<Value> =
+                exchange.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let [call, expected] = lines.as_slice() else { panic!("a call and an answer: {exchange}") };
+            let mut wire = world.bed.wire();
+            wire.send(call);
+            let answer = wire.answer();
+            assert!(holds(&answer, expected), "{exchange}\n{answer}");
+            exchanges += 1;
+        }
+    }
+    assert!(exchanges > 1);
+}
+
+/// Whether an answer has all that is expected; `...` is any text.
+fn holds(answer: &Value, expected: &Value) -> bool {
+    match (answer, expected) {
+        (Value::Object(answer), Value::Object(expected)) => {
+            expected.iter().all(|(name, value)| answer.get(name).is_some_and(|answer| holds(answer, value)))
+        }
+        (Value::String(_), Value::String(any)) if any == "..." => true,
+        _ => answer == expected,
+    }
+}
+
+#[test]
+fn every_command_that_the_pages_name_is_one() {
+    let bed = Testbed::new();
+    let mut count = 0;
+    for (page, roff) in pages() {
+        for program in ["imgurctl", "imgurd"] {
+            for line in commands(&roff, program) {
+                let mut command = bed.command(binary(program));
+                command.args(line.split(' ').skip(1)).arg("--help");
+                let output = bed.start(command).finish();
+                assert_eq!(output.code, Some(0), "{page}: {line}: {}", output.stderr);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "the pages were read: {count}");
+}
+
+#[test]
+#[should_panic(expected = "nobody tries what imgurctl-token has in FILES")]
+fn an_example_that_nobody_can_try_is_none_that_is_skipped() {
+    let _ = examples("imgurctl-token", ".SH FILES\n.EX\nx\n.EE\n").iter().map(Reader::of).count();
+}
