@@ -121,7 +121,10 @@ impl Typist<'_> {
 /// Runs a text at a terminal in bash.
 fn run(world: &World, page: &str, text: &str) {
     let mut command = world.command(&world.bed.home(), "setsid");
-    command.args(["--ctty", "bash", "-o", "pipefail", "-ec", text]).env("MANPAGER", "cat").env("RUST_LOG", "info");
+    command
+        .args(["--ctty", "bash", "-o", "pipefail", "-ec", text])
+        .env("MANPAGER", "cat")
+        .env("RUST_LOG", "info");
     let rejects = text.contains("reject");
     if rejects {
         command.env("token", world.bed.ctl(&["token"]).success().line());
