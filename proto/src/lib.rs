@@ -89,6 +89,7 @@ mod client;
 #[cfg(feature = "dbus")]
 pub mod dbus;
 mod error;
+mod finding;
 mod method;
 mod secret;
 mod types;
@@ -96,6 +97,7 @@ pub mod varlink;
 
 pub use client::{Client, ClientError, Replies, socket_path};
 pub use error::Error;
+pub use finding::{Finding, Health};
 pub use method::{
     AddAccount, CancelLogin, CompleteLogin, Done, ExportGrant, Findings, GetCredits, GetToken, ImportGrant,
     JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, OneExport, Probe,
@@ -104,8 +106,8 @@ pub use method::{
 };
 pub use secret::{Secret, Zeroizing};
 pub use types::{
-    Account, ClientAuth, Credits, Export, Finding, Flow, Health, JournalEntry, Outcome, Permit, RefreshReuse,
-    Settings, State, Token, Wire,
+    Account, ClientAuth, Credits, Export, Flow, JournalEntry, Outcome, Permit, RefreshReuse, Settings, State,
+    Token, Wire,
 };
 
 /// The interface as Varlink text, the single truth about methods, fields and errors.

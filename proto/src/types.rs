@@ -160,44 +160,6 @@ pub struct JournalEntry {
     pub reason: Option<String>,
 }
 
-/// How something is that imgurd depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Health {
-    /// As it should be.
-    Ok,
-    /// Something is missing, and tokens are handed out all the same.
-    Warn,
-    /// Tokens are not handed out, or will not be for long.
-    Fail,
-}
-
-impl Health {
-    /// Its name on the wire and for people.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
-    }
-}
-
-/// What was found out about one thing. Nothing secret is in it, and no username.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// What was looked at, in a word: `bus`, `store`, `notifications`, `token_url`.
-    pub check: String,
-    /// How it is.
-    pub result: Health,
-    /// The beginning of a sentence.
-    pub detail: String,
-    /// Its end: what to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
-}
-
 /// What an account is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,16 +7,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use imgurd_proto::{Account, ClientError, Finding, Flow, Health, State};
 use url::{Host, Url};
 
-use super::{fail, ok, told, warn};
 use crate::failure::Failure;
 
 pub(super) fn look(accounts: Result<Vec<Account>, ClientError>) -> Vec<Finding> {
     let accounts = match accounts {
         Ok(accounts) => accounts,
-        Err(error) => return vec![told("account", Health::Fail, &Failure::from(error).to_string())],
+        Err(error) => return vec![Finding::told("account", Health::Fail, &Failure::from(error).to_string())],
     };
     if accounts.is_empty() {
-        return vec![warn("account", "There is no account yet", "add one with `imgurctl account add NAME`")];
+        return vec![Finding::warn(
+            "account",
+            "There is no account yet",
+            "add one with `imgurctl account add NAME`",
+        )];
     }
     let mut findings = vec![clock(&accounts)];
     findings.extend(callbacks(&accounts));
@@ -28,11 +31,11 @@ pub(super) fn look(accounts: Result<Vec<Account>, ClientError>) -> Vec<Finding> 
 fn clock(accounts: &[Account]) -> Finding {
     const CHECK: &str = "clock";
     match accounts.iter().filter_map(|account| account.clock_skew_s).max_by_key(|skew| skew.abs()) {
-        None => ok(CHECK, "No server has shown another time than this machine"),
+        None => Finding::ok(CHECK, "No server has shown another time than this machine"),
         Some(skew) => {
             let side = if skew > 0 { "ahead of" } else { "behind" };
             let detail = format!("This machine's clock is {} s {side} a server's", skew.abs());
-            warn(CHECK, detail, "set it right, for example with `timedatectl set-ntp true`")
+            Finding::warn(CHECK, detail, "set it right, for example with `timedatectl set-ntp true`")
         }
     }
 }
@@ -66,14 +69,17 @@ fn loopback(uri: &Url) -> Option<Vec<IpAddr>> {
 fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
     const CHECK: &str = "callback";
     if is_ours {
-        return ok(CHECK, format!("A sign-in is in progress, and imgurd listens on port {port} for it"));
+        return Finding::ok(
+            CHECK,
+            format!("A sign-in is in progress, and imgurd listens on port {port} for it"),
+        );
     }
     let bound: io::Result<Vec<_>> =
         addresses.iter().map(|address| TcpListener::bind((*address, port))).collect();
     match bound.map_err(|error| error.kind()) {
         // A machine without IPv6 has no ::1.
         Ok(_) | Err(ErrorKind::AddrNotAvailable) => {
-            ok(CHECK, format!("Port {port} is free for the answer of a sign-in"))
+            Finding::ok(CHECK, format!("Port {port} is free for the answer of a sign-in"))
         }
         Err(ErrorKind::AddrInUse) => {
             let detail =
@@ -81,13 +87,13 @@ fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
             let mend = format!(
                 "end it (`ss -ltnp sport = :{port}` shows which), or sign in with `imgurctl login --paste`"
             );
-            fail(CHECK, detail, mend)
+            Finding::fail(CHECK, detail, mend)
         }
         Err(error) => {
             let detail = format!(
                 "imgurd may not listen on port {port}, where the answer of a sign-in is to come ({error})"
             );
-            fail(
+            Finding::fail(
                 CHECK,
                 detail,
                 "register a callback with a port above 1023, or sign in with `imgurctl login --paste`",
@@ -102,12 +108,12 @@ fn state(account: &Account) -> Finding {
     let result = match account.state {
         // What the clock is blamed for has a line of its own.
         State::Fresh if account.reason.is_none() || account.clock_skew_s.is_some() => {
-            return ok(CHECK, format!("{name} has a token at hand"));
+            return Finding::ok(CHECK, format!("{name} has a token at hand"));
         }
-        State::Refreshing => return ok(CHECK, format!("{name} is getting a new token")),
+        State::Refreshing => return Finding::ok(CHECK, format!("{name} is getting a new token")),
         State::Fresh | State::Empty | State::Stale | State::Waiting => Health::Warn,
         State::ConsentNeeded | State::Misconfigured | State::StoreUnavailable => Health::Fail,
     };
     let reason = account.reason.clone().unwrap_or_else(|| account.state.to_string());
-    told(CHECK, result, &format!("{name}: {reason}"))
+    Finding::told(CHECK, result, &format!("{name}: {reason}"))
 }

@@ -6,15 +6,13 @@ use std::path::PathBuf;
 
 use imgurd_proto::Finding;
 
-use super::{ok, warn};
-
 /// Nothing is found where the bus is at no path, and so cannot be knocked at.
 pub(super) fn look() -> Option<Finding> {
     const CHECK: &str = "bus";
     let path = path()?;
     Some(match UnixStream::connect(&path) {
-        Ok(_) => ok(CHECK, format!("The session bus is at {}", path.display())),
-        Err(error) => warn(
+        Ok(_) => Finding::ok(CHECK, format!("The session bus is at {}", path.display())),
+        Err(error) => Finding::warn(
             CHECK,
             format!(
                 "There is no session bus at {} ({error}), and so no keyring and no notifications",

@@ -65,14 +65,14 @@ fn version(daemon: &Result<String, Failure>) -> Finding {
     const OWN: &str = env!("CARGO_PKG_VERSION");
     match daemon {
         Ok(version) if version == OWN => {
-            ok(CHECK, format!("imgurd {version} answers, and imgurctl is as new"))
+            Finding::ok(CHECK, format!("imgurd {version} answers, and imgurctl is as new"))
         }
-        Ok(version) => warn(
+        Ok(version) => Finding::warn(
             CHECK,
             format!("imgurd {version} answers, and imgurctl is {OWN}"),
             "restart imgurd with `systemctl --user restart imgurd`, and install both anew if that does not help",
         ),
-        Err(failure) => told(CHECK, Health::Fail, &failure.to_string()),
+        Err(failure) => Finding::told(CHECK, Health::Fail, &failure.to_string()),
     }
 }
 
@@ -80,7 +80,7 @@ fn version(daemon: &Result<String, Failure>) -> Finding {
 fn probe(app: &App) -> Vec<Finding> {
     match app.call_patiently(&Probe::default(), || "Waiting for the accounts' servers to answer".to_owned()) {
         Ok(reply) => reply.findings,
-        Err(error) => vec![told("probe", Health::Warn, &Failure::from(error).to_string())],
+        Err(error) => vec![Finding::told("probe", Health::Warn, &Failure::from(error).to_string())],
     }
 }
 
@@ -92,48 +92,24 @@ fn configuration() -> Option<Finding> {
     let program = if beside.is_file() { beside } else { "imgurd".into() };
     let checked = Command::new(program).arg("--check").output().ok()?;
     if checked.status.success() {
-        return Some(ok(CHECK, "imgurd understands its configuration"));
+        return Some(Finding::ok(CHECK, "imgurd understands its configuration"));
     }
     let said = String::from_utf8_lossy(&checked.stderr);
     let said = said.trim().trim_start_matches("Error: ").lines().next().unwrap_or_default();
-    Some(told(CHECK, Health::Fail, said))
+    Some(Finding::told(CHECK, Health::Fail, said))
 }
 
 /// What `imgurctl login` would open.
 fn browser() -> Finding {
     const CHECK: &str = "login";
     if login::has_display() && webbrowser::Browser::is_available() {
-        return ok(CHECK, "`imgurctl login` finds a browser here");
+        return Finding::ok(CHECK, "`imgurctl login` finds a browser here");
     }
-    warn(
+    Finding::warn(
         CHECK,
         "`imgurctl login` finds no display or no browser here",
         "sign in with `imgurctl login --paste`, with a browser on any machine",
     )
-}
-
-fn finding(check: &str, result: Health, detail: impl Into<String>, mend: Option<String>) -> Finding {
-    Finding { check: check.to_owned(), result, detail: detail.into(), mend }
-}
-
-fn ok(check: &str, detail: impl Into<String>) -> Finding {
-    finding(check, Health::Ok, detail, None)
-}
-
-fn warn(check: &str, detail: impl Into<String>, mend: impl Into<String>) -> Finding {
-    finding(check, Health::Warn, detail, Some(mend.into()))
-}
-
-fn fail(check: &str, detail: impl Into<String>, mend: impl Into<String>) -> Finding {
-    finding(check, Health::Fail, detail, Some(mend.into()))
-}
-
-/// A sentence that ends with what to do, as all of the daemon's do.
-fn told(check: &str, result: Health, sentence: &str) -> Finding {
-    match sentence.split_once("; ") {
-        Some((detail, mend)) => finding(check, result, detail, Some(mend.to_owned())),
-        None => finding(check, result, sentence, None),
-    }
 }
 
 fn line(finding: &Finding, color: bool) -> String {
@@ -162,9 +138,12 @@ mod tests {
 
     #[test]
     fn a_line_says_how_it_is_and_what_to_do() {
-        let finding = told("store", Health::Fail, "The keyring is locked; run `imgurctl unlock`");
+        let finding = Finding::told("store", Health::Fail, "The keyring is locked; run `imgurctl unlock`");
         assert_eq!(finding.mend.as_deref(), Some("run `imgurctl unlock`"));
         assert_eq!(line(&finding, false), "fail  store: The keyring is locked; run `imgurctl unlock`");
-        assert_eq!(line(&ok("bus", "It\u{1b}[2J answers"), true), "\x1b[32mok  \x1b[0m  bus: It [2J answers");
+        assert_eq!(
+            line(&Finding::ok("bus", "It\u{1b}[2J answers"), true),
+            "\x1b[32mok  \x1b[0m  bus: It [2J answers"
+        );
     }
 }

@@ -10,7 +10,6 @@ use imgurd_proto::Finding;
 use rustix::process::getuid;
 use toml_edit::{DocumentMut, Item};
 
-use super::{fail, ok, warn};
 use crate::files::Files;
 
 const CHECK: &str = "files";
@@ -29,7 +28,7 @@ pub(super) fn look(files: &Files, socket: &Path) -> Vec<Finding> {
         .chain(missing_key(files, key.as_deref()))
         .collect();
     if found.is_empty() {
-        found.push(ok(CHECK, "Settings, grants and sockets are yours alone"));
+        found.push(Finding::ok(CHECK, "Settings, grants and sockets are yours alone"));
     }
     found
 }
@@ -67,12 +66,12 @@ fn of(path: &Path, forbidden: u32) -> Option<Finding> {
     let shown = path.display();
     if metadata.uid() != getuid().as_raw() {
         let detail = format!("{shown} belongs to somebody else");
-        return Some(fail(CHECK, detail, "take it away, or `chown` it"));
+        return Some(Finding::fail(CHECK, detail, "take it away, or `chown` it"));
     }
     let bits = permissions(&metadata) & forbidden;
     (bits != 0).then(|| {
         let (may, remedy) = if forbidden == OURS_ALONE { ("get at", "go-rwx") } else { ("write", "go-w") };
-        fail(CHECK, format!("Others may {may} {shown}"), format!("run `chmod {remedy} {shown}`"))
+        Finding::fail(CHECK, format!("Others may {may} {shown}"), format!("run `chmod {remedy} {shown}`"))
     })
 }
 
@@ -85,7 +84,7 @@ fn missing_key(files: &Files, key: Option<&Path>) -> Option<Finding> {
     let is_missing = fs::symlink_metadata(key).is_err_and(|error| error.kind() == ErrorKind::NotFound);
     (is_missing && files.grants.exists()).then(|| {
         let detail = format!("The key that opens your grants is not at {}", key.display());
-        warn(
+        Finding::warn(
             CHECK,
             detail,
             "bring it back from where you keep a copy, unless the service is given it as a credential",

@@ -6,8 +6,6 @@ use std::process::Command;
 use imgurd_proto::Finding;
 use rustix::process::getuid;
 
-use super::{fail, ok, warn};
-
 const UNITS: [&str; 2] = ["imgurd.service", "imgurd.socket"];
 
 /// What may stand for "enabled" (systemctl(1), `is-enabled`).
@@ -23,7 +21,7 @@ pub(super) fn look(answers: bool) -> Vec<Finding> {
             let detail = format!(
                 "No service manager of yours answers ({reason}), so that nothing starts imgurd by itself"
             );
-            return vec![warn("service", detail, "have your session start `imgurd`")];
+            return vec![Finding::warn("service", detail, "have your session start `imgurd`")];
         }
     };
     let mut findings: Vec<_> =
@@ -44,21 +42,21 @@ fn of_unit(name: &str, unit: &Properties, answers: bool) -> Finding {
     let is = |property: &str| unit.get(property).map(String::as_str).unwrap_or_default();
     if is("LoadState") == "not-found" {
         let detail = format!("{name} is not installed, so that nothing starts imgurd by itself");
-        return warn(check, detail, "run `make install`, or install the package");
+        return Finding::warn(check, detail, "run `make install`, or install the package");
     }
     match is("ActiveState") {
         "active" | "activating" | "reloading" => {}
         "failed" => {
             let mend =
                 "see `journalctl --user -u imgurd`, then run `systemctl --user restart imgurd.socket imgurd`";
-            return fail(check, format!("{name} has failed"), mend);
+            return Finding::fail(check, format!("{name} has failed"), mend);
         }
         state if answers && check == "service" => {
             let detail = format!("imgurd runs, but not as {name}, which is {state}");
-            return warn(check, detail, "end it, and run `systemctl --user enable --now imgurd`");
+            return Finding::warn(check, detail, "end it, and run `systemctl --user enable --now imgurd`");
         }
         state => {
-            return fail(
+            return Finding::fail(
                 check,
                 format!("{name} is {state}"),
                 format!("run `systemctl --user enable --now {name}`"),
@@ -66,10 +64,10 @@ fn of_unit(name: &str, unit: &Properties, answers: bool) -> Finding {
         }
     }
     if ENABLED.contains(&is("UnitFileState")) {
-        return ok(check, format!("{name} is active and enabled"));
+        return Finding::ok(check, format!("{name} is active and enabled"));
     }
     let detail = format!("{name} is not enabled, so that it will not start with your next session");
-    fail(check, detail, format!("run `systemctl --user enable {name}`"))
+    Finding::fail(check, detail, format!("run `systemctl --user enable {name}`"))
 }
 
 /// A person who has no graphical session comes and goes, and with them, unless it lingers, their service manager. Where
@@ -80,15 +78,18 @@ fn linger() -> Option<Finding> {
     let user = said("loginctl", &["show-user", "--property=Linger", "--property=Display", &uid]).ok()?;
     let user = properties(&user);
     if user.get("Linger").is_some_and(|linger| linger == "yes") {
-        return Some(ok(CHECK, "Your services go on when you log out"));
+        return Some(Finding::ok(CHECK, "Your services go on when you log out"));
     }
     let session = user.get("Display").filter(|session| !session.is_empty());
     if session.is_some_and(|session| is_graphical(session)) {
-        return Some(ok(CHECK, "You have a graphical session, and your services last as long as it does"));
+        return Some(Finding::ok(
+            CHECK,
+            "You have a graphical session, and your services last as long as it does",
+        ));
     }
     let detail =
         "Tokens are no longer refreshed when you log out, and you have no graphical session that stays";
-    Some(warn(CHECK, detail, "run `loginctl enable-linger`"))
+    Some(Finding::warn(CHECK, detail, "run `loginctl enable-linger`"))
 }
 
 /// What logind elects may be a session on a terminal as well (sd_session_get_type(3)).

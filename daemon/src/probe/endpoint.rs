@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use imgurd_proto::{Finding, Health};
 use url::Url;
 
-use super::finding;
 use crate::config::Config;
 use crate::provider::{Reach, reach};
 
@@ -52,7 +51,8 @@ impl Endpoint {
                 (Health::Fail, reason, Some(mend))
             }
         };
-        finding(self.setting, result, format!("{}: {detail}", self.shown()), mend)
+        let (check, detail) = (self.setting.to_owned(), format!("{}: {detail}", self.shown()));
+        Finding { check, result, detail, mend: mend.map(str::to_owned) }
     }
 
     /// Without what may stand behind the path, or before the host.

@@ -50,7 +50,7 @@ impl Probe {
 
     async fn bus(&self) -> Finding {
         let Some(bus) = &self.bus else {
-            return warn("bus", "imgurd stays off D-Bus, as --no-dbus says", "use its socket");
+            return Finding::warn("bus", "imgurd stays off D-Bus, as --no-dbus says", "use its socket");
         };
         match bus.connection().await {
             Ok(connection) => name(&connection).await,
@@ -65,31 +65,38 @@ impl Probe {
             StoreKind::File => "The encrypted file can be opened with its key",
             StoreKind::Memory => {
                 let mend = "choose another with `store` in config.toml, unless that is what you want";
-                return warn(CHECK, "Grants are kept in memory alone, and gone when imgurd ends", mend);
+                return Finding::warn(
+                    CHECK,
+                    "Grants are kept in memory alone, and gone when imgurd ends",
+                    mend,
+                );
             }
         };
-        self.store
-            .look()
-            .await
-            .map_or_else(|error| told(CHECK, Health::Fail, &error.to_string()), |()| ok(CHECK, open))
+        self.store.look().await.map_or_else(
+            |error| Finding::told(CHECK, Health::Fail, &error.to_string()),
+            |()| Finding::ok(CHECK, open),
+        )
     }
 
     async fn notifications(&self, enabled: bool) -> Finding {
         const CHECK: &str = "notifications";
         let Some(bus) = self.bus.as_ref().filter(|_| enabled) else {
-            return ok(CHECK, "Notifications are turned off; `imgurctl status` says what they would");
+            return Finding::ok(
+                CHECK,
+                "Notifications are turned off; `imgurctl status` says what they would",
+            );
         };
         match notify::capabilities(bus).await {
             Ok(has) if has.iter().any(|has| has == "actions") => {
-                ok(CHECK, "A notification server answers, and shows buttons")
+                Finding::ok(CHECK, "A notification server answers, and shows buttons")
             }
             Ok(_) => {
                 let detail = "The notification server shows no buttons, so that programs in a sandbox cannot be asked about";
-                warn(CHECK, detail, "use another, or decide beforehand with `imgurctl permit`")
+                Finding::warn(CHECK, detail, "use another, or decide beforehand with `imgurctl permit`")
             }
             Err(reason) => {
                 let detail = format!("No notification server answers ({reason})");
-                warn(
+                Finding::warn(
                     CHECK,
                     detail,
                     "start one, such as dunst; until then `imgurctl status` says what it would",
@@ -104,14 +111,19 @@ impl Probe {
             Some(bus) => browser::way(bus).await,
             // Nothing of the daemon's own asks for one: `imgurctl login` opens it.
             None => {
-                return ok(CHECK, "imgurd opens no browser while it stays off D-Bus; `imgurctl login` does");
+                return Finding::ok(
+                    CHECK,
+                    "imgurd opens no browser while it stays off D-Bus; `imgurctl login` does",
+                );
             }
         };
         match way {
-            Ok(way) => ok(CHECK, format!("The button of a notification opens your browser by {way}")),
+            Ok(way) => {
+                Finding::ok(CHECK, format!("The button of a notification opens your browser by {way}"))
+            }
             Err(reason) => {
                 let detail = format!("imgurd can open no browser ({reason})");
-                warn(CHECK, detail, "sign in with `imgurctl login`, which says what else there is")
+                Finding::warn(CHECK, detail, "sign in with `imgurctl login`, which says what else there is")
             }
         }
     }
@@ -124,17 +136,17 @@ async fn name(connection: &Connection) -> Finding {
     let owner: zbus::Result<_> = owner.await.map_err(Into::into);
     match (owner, connection.unique_name()) {
         (Ok(owner), Some(own)) if owner.as_str() == own.as_str() => {
-            ok(CHECK, format!("The session bus answers, and programs find {BUS_NAME} there"))
+            Finding::ok(CHECK, format!("The session bus answers, and programs find {BUS_NAME} there"))
         }
         (Ok(_), _) => {
             let detail = format!("Another program has the name {BUS_NAME} on the session bus");
             let mend = format!("end the other imgurd; `busctl --user status {BUS_NAME}` shows it");
-            warn(CHECK, detail, &mend)
+            Finding::warn(CHECK, detail, &mend)
         }
         (Err(error), _) if connection.is_closed() => no_bus(&error.to_string()),
         (Err(error), _) => {
             let detail = format!("Nobody has the name {BUS_NAME} on the session bus ({error})");
-            warn(CHECK, detail, "restart imgurd with `systemctl --user restart imgurd`")
+            Finding::warn(CHECK, detail, "restart imgurd with `systemctl --user restart imgurd`")
         }
     }
 }
@@ -142,25 +154,5 @@ async fn name(connection: &Connection) -> Finding {
 fn no_bus(reason: &str) -> Finding {
     let mend = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right; programs may use the \
                 socket meanwhile";
-    warn("bus", format!("There is no session bus ({reason})"), mend)
-}
-
-fn finding(check: &str, result: Health, detail: impl Into<String>, mend: Option<&str>) -> Finding {
-    Finding { check: check.to_owned(), result, detail: detail.into(), mend: mend.map(str::to_owned) }
-}
-
-fn ok(check: &str, detail: impl Into<String>) -> Finding {
-    finding(check, Health::Ok, detail, None)
-}
-
-fn warn(check: &str, detail: impl Into<String>, mend: &str) -> Finding {
-    finding(check, Health::Warn, detail, Some(mend))
-}
-
-/// A sentence of another room, which ends with what to do.
-fn told(check: &str, result: Health, sentence: &str) -> Finding {
-    match sentence.split_once("; ") {
-        Some((detail, mend)) => finding(check, result, detail, Some(mend)),
-        None => finding(check, result, sentence, None),
-    }
+    Finding::warn("bus", format!("There is no session bus ({reason})"), mend)
 }
