@@ -135,7 +135,10 @@ fn after(command: &Command) -> String {
 /// A table whose lines are a word each and what it means.
 fn entries(text: &str) -> String {
     let lines = text.lines().filter_map(|line| line.trim().split_once("  "));
-    lines.map(|(word, about)| format!(".TP\n.B {}\n{}\n", literal(word), literal(about.trim()))).collect()
+    let entry = |(word, about): (&str, &str)| {
+        [".TP\n.B ", &literal(word), "\n", &literal(about.trim()), "\n"].concat()
+    };
+    lines.map(entry).collect()
 }
 
 /// The command above, and those beside it.

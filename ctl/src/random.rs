@@ -15,5 +15,5 @@ pub(crate) fn bytes<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
 
 /// Two digits a byte.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }

@@ -88,7 +88,7 @@ fn somebody_with_a_clone_has_a_service_that_serves_their_token() {
         );
     }
 
-    // What imgurd(1) says of the service manager, in a session: of whom else would that be?
+    // What imgurd(1) says of the service manager, in a session: loginctl means its user where none is named.
     machine.run("root", &["loginctl", "disable-linger", USER]).success();
     for example in service_examples() {
         machine.run("root", &["runuser", "--login", USER, "--command", &example]).success();
