@@ -38,7 +38,7 @@ Examples:
   imgurctl status --watch                     # see how the tokens are, until Ctrl-C
   imgurctl doctor                             # find out why something does not work
 
-ACCOUNT is optional everywhere: without it the default account is meant. A grant is what signing in gives: the right to
+ACCOUNT is optional everywhere: without it the default account is meant. A grant is what signing in gives: the right to \
 get tokens, which imgurd keeps.
 
 Exit codes:
