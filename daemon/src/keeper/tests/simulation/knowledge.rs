@@ -56,6 +56,8 @@ pub(super) struct Knowledge {
     kept: BTreeMap<String, u32>,
     /// Since when, truly, the grant of a consent has been displaced.
     displaced: BTreeMap<u64, Duration>,
+    /// The same by what is in the store, which a crash leaves.
+    durably_displaced: BTreeMap<u64, Duration>,
 }
 
 /// What the last look showed.
@@ -313,17 +315,23 @@ impl Knowledge {
         self.seen.in_use = grant.and_then(|grant| grant.refresh_token.as_ref()).map(text);
         self.seen.previous = record.previous_refresh_token.as_ref().map(text);
         self.seen.durable = self.good.iter().filter(|token| holds(look.durable, token)).cloned().collect();
-        let displaced = record.displaced.iter().filter_map(|it| it.grant.refresh_token.as_ref());
-        let displaced: BTreeSet<_> = displaced.filter_map(|token| family_of(token.expose())).collect();
         let in_use = self.seen.in_use.as_deref().and_then(family_of);
         self.displaced.retain(|family, _| Some(*family) != in_use);
-        for family in displaced {
+        for family in displaced(record) {
             self.displaced.entry(family).or_insert(look.truth);
+        }
+        let durably = displaced(look.durable);
+        self.durably_displaced.retain(|family, _| durably.contains(family));
+        for family in durably {
+            self.durably_displaced.entry(family).or_insert(look.truth);
         }
     }
 
     /// The daemon died, and `durable` is all that is left. How many good tokens were on their way to the store.
     pub(super) fn crashed(&mut self, durable: &Record, truth: Duration) -> Result<u64, String> {
+        // What has just been let go of may have been written already, and what was in use may not.
+        self.let_expire(durable, truth);
+        self.displaced.extend(self.durably_displaced.iter().map(|(family, since)| (*family, *since)));
         let is_leaving = !self.logouts.is_empty() || self.vanished;
         let lost = self.good.iter().find(|it| self.seen.durable.contains(*it) && !holds(durable, it));
         if let Some(token) = lost.filter(|_| !is_leaving) {
@@ -343,6 +351,7 @@ impl Knowledge {
             imported: std::mem::take(&mut self.imported),
             kept: std::mem::take(&mut self.kept),
             displaced: std::mem::take(&mut self.displaced),
+            durably_displaced: std::mem::take(&mut self.durably_displaced),
             moved: true,
             good: left,
             ..Self::default()
@@ -351,6 +360,12 @@ impl Knowledge {
         self.moved = true;
         Ok(u64::try_from(lost).unwrap())
     }
+}
+
+/// The consents whose grants have made way.
+fn displaced(record: &Record) -> BTreeSet<u64> {
+    let tokens = record.displaced.iter().filter_map(|it| it.grant.refresh_token.as_ref());
+    tokens.filter_map(|token| family_of(token.expose())).collect()
 }
 
 /// The refresh tokens of grants in `record`.
