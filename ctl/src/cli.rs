@@ -1,4 +1,5 @@
 //! The grammar of the command line.
+#![allow(rustdoc::bare_urls, reason = "these comments are what --help prints")]
 
 mod curl;
 mod exec;
