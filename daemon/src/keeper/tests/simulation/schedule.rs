@@ -368,7 +368,8 @@ impl Driver {
                 let world = self.world.lock().unwrap();
                 in_use.is_some_and(|token| world.server.would_refresh(&world.client(name), &token))
             };
-            if is_good && let Err(error) = self.keeper.token(Some(name), None, 20 * SECOND).await {
+            // A request may take half a minute, and so may one before it.
+            if is_good && let Err(error) = self.keeper.token(Some(name), None, 90 * SECOND).await {
                 return Err(format!("{name} still gets no token: {error}"));
             }
         }
