@@ -122,7 +122,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         let clock = Box::new(SystemClock::new().context("no timer to be had")?);
         notifier = Some(notify::spawn(keeper.clone(), logins, desk.clone(), bus.clone(), clock, questions));
     }
-    tell(&[NotifyState::Ready]);
+    tell(&[NotifyState::Ready]).await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let watch = watch(&desk);
     loop {
@@ -134,7 +134,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             () = edited(watch.as_ref()) => reload(&desk, &keeper).await,
         }
     }
-    tell(&[NotifyState::Stopping]);
+    tell(&[NotifyState::Stopping]).await;
     wires.abort_all();
     if let Some(notifier) = notifier {
         notifier.end().await;
@@ -148,9 +148,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
 async fn reload_told(desk: &Desk, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
-    tell(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>());
+    tell(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>()).await;
     reload(desk, keeper).await;
-    tell(&[NotifyState::Ready]);
+    tell(&[NotifyState::Ready]).await;
 }
 
 async fn reload(desk: &Desk, keeper: &Keeper) {

@@ -13,14 +13,25 @@ use std::{env, io};
 use imgurd_proto::State;
 use sd_notify::NotifyState;
 use tokio::net::UnixDatagram;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::keeper::Keeper;
 
-/// Tells it this.
-pub(crate) fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "cannot tell the service manager");
+/// How long one that does not read is waited for: an answer on its way is worth more than a word.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Tells it this, in one message.
+pub(crate) async fn tell(state: &[NotifyState<'_>]) {
+    if let Some(place) = env::var_os("NOTIFY_SOCKET") {
+        tell_at(&place, state).await;
+    }
+}
+
+async fn tell_at(place: &OsString, state: &[NotifyState<'_>]) {
+    match timeout(PATIENCE, post(place, state)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "cannot tell the service manager"),
+        Err(_) => tracing::debug!("the service manager does not read what it is told"),
     }
 }
 
@@ -42,12 +53,12 @@ async fn report(keeper: &Keeper, place: &OsString) -> io::Result<()> {
         let accounts = keeper.accounts(None).unwrap_or_default();
         let status = status(accounts.iter().map(|account| account.state));
         if status != told {
-            post(place, &NotifyState::Status(&status)).await?;
+            post(place, &[NotifyState::Status(&status)]).await?;
             told = status;
         }
         tokio::select! {
             more = changes.changed() => if more.is_err() { return Ok(()) },
-            () = beat(&mut pulse) => post(place, &NotifyState::Watchdog).await?,
+            () = beat(&mut pulse) => post(place, &[NotifyState::Watchdog]).await?,
         }
     }
 }
@@ -68,8 +79,8 @@ async fn beat(pulse: &mut Option<Interval>) {
     }
 }
 
-/// As [`tell`], for what can wait until a service manager that is busy has read what came before.
-async fn post(place: &OsString, state: &NotifyState<'_>) -> io::Result<()> {
+/// Waits until a service manager that is busy has read what came before.
+async fn post(place: &OsString, state: &[NotifyState<'_>]) -> io::Result<()> {
     let address = match place.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(place)?,
@@ -77,7 +88,8 @@ async fn post(place: &OsString, state: &NotifyState<'_>) -> io::Result<()> {
     let socket = std::os::unix::net::UnixDatagram::unbound()?;
     socket.connect_addr(&address)?;
     socket.set_nonblocking(true)?;
-    UnixDatagram::from_std(socket)?.send(state.to_string().as_bytes()).await.map(drop)
+    let message: Vec<_> = state.iter().map(ToString::to_string).collect();
+    UnixDatagram::from_std(socket)?.send(message.join("\n").as_bytes()).await.map(drop)
 }
 
 /// One line for `systemctl --user status`, which names no account.
@@ -125,10 +137,20 @@ mod tests {
             (OsString::from(format!("@{name}")), abstract_address),
         ] {
             let manager = std::os::unix::net::UnixDatagram::bind_addr(&address).unwrap();
-            post(&place, &NotifyState::Status("well")).await.unwrap();
+            post(&place, &[NotifyState::Status("well")]).await.unwrap();
             let mut told = [0; 64];
             let length = manager.recv(&mut told).unwrap();
             assert_eq!(&told[..length], b"STATUS=well");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_read_keeps_nobody_from_stopping() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("notify");
+        let _manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let place = OsString::from(&path);
+        while timeout(PATIENCE, post(&place, &[NotifyState::Watchdog])).await.is_ok() {}
+        tell_at(&place, &[NotifyState::Stopping]).await;
     }
 }
