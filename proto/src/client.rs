@@ -177,7 +177,7 @@ impl Client {
         parameters: &P,
         more: bool,
     ) -> Result<(), ClientError> {
-        let call = Call { method: method.to_owned(), parameters: Some(parameters), more, oneway: false };
+        let call = Call { method: method.into(), parameters: Some(parameters), more, oneway: false };
         let mut message = serde_json::to_vec(&call).map_err(io::Error::from)?;
         message.push(0);
         self.stream.get_mut().write_all(&message).map_err(|error| match error.kind() {

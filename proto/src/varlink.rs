@@ -1,6 +1,8 @@
 //! The envelope around every message on the local socket: JSON objects, each ended by a NUL byte
 //! (<https://varlink.org/Method-Call>).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// The largest message either side takes, in bytes, its NUL included.
@@ -8,11 +10,12 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 
 /// A method call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Call<P> {
+pub struct Call<'a, P> {
     /// Interface and method, such as `org.imgurd.Keeper1.GetToken`.
-    pub method: String,
+    #[serde(borrow)]
+    pub method: Cow<'a, str>,
     /// The arguments; absent means none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub parameters: Option<P>,
     /// The caller takes a stream of answers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -10,6 +10,7 @@
     reason = "this is test support: a panic is how it says that a test failed, and waiting is done for its own sake"
 )]
 
+pub mod bench;
 pub mod browser;
 pub mod chromium;
 pub mod fake;

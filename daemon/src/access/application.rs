@@ -4,17 +4,15 @@
 //! A program of the same user outside a sandbox can have itself put into a unit of any name, and thereby be taken for
 //! another such program. A sandboxed one cannot leave its cgroup: it sees no cgroup file system that it may write to.
 
-use std::fs;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
-/// What `/proc` counts time in, a second: `USER_HZ`, which is 100 on every architecture with systemd (`time(7)`).
-const TICKS: u64 = 100;
+use super::process::{PAGE, Process, Stat, content};
 
 /// The longest name that is taken from a cgroup, in bytes: systemd has none longer (`systemd.unit(5)`).
 const LONGEST: usize = 255;
@@ -63,55 +61,81 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Nobody who could be looked at.
+    pub(super) fn gone() -> Self {
+        Self { application: Application::Gone, program: None }
+    }
+
     /// Who `pid` is, which was there already when the machine was up for `since` (`CLOCK_BOOTTIME`).
-    ///
-    /// The kernel reuses numbers. `SO_PEERPIDFD` would name the process itself, but it needs Linux 6.5 and rustix has no
-    /// word for it; so this one is held by a descriptor of its own while it is read, has to be there still afterwards, and
-    /// must not have begun after its call: whoever got the number of a caller that has ended is not taken for them.
-    pub(super) fn of(pid: Option<i32>, since: Duration) -> Self {
-        let gone = Self { application: Application::Gone, program: None };
-        let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else { return gone };
-        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return gone };
-        let identity = read(pid);
-        let began = fs::read_to_string(file(pid, "stat")).ok().and_then(|stat| beginning(&stat));
-        let is_the_caller = is_alive(&process) && began.is_some_and(|began| began <= since);
-        identity.filter(|_| is_the_caller).unwrap_or(gone)
+    pub(super) fn of(pid: Option<i32>, since: Duration) -> Arc<Self> {
+        Look::at(pid).map_or_else(|| Arc::new(Self::gone()), |look| look.identity(since))
     }
 }
 
-fn file(pid: Pid, name: &str) -> PathBuf {
-    format!("/proc/{}/{name}", pid.as_raw_nonzero()).into()
+/// What was seen of a process.
+///
+/// The kernel reuses numbers. `SO_PEERPIDFD` would name the process itself, but it needs Linux 6.5 and rustix has no word
+/// for it; so what has this number is held while it is read, has to be there still afterwards, and must not have begun
+/// after its call: whoever got the number of a caller that has ended is not taken for them.
+#[derive(Debug)]
+pub(super) struct Look {
+    cgroups: Watched,
+    /// AppArmor's name for what it may do. A snap without a scope of its own still has that.
+    label: Option<Watched>,
+    began: Duration,
+    identity: Arc<Identity>,
 }
 
-/// A descriptor of a process is readable once it has ended (`pidfd_open(2)`).
-fn is_alive(process: &OwnedFd) -> bool {
-    let mut polled = [PollFd::new(process, PollFlags::IN)];
-    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+/// A file of `/proc`, and what was in it.
+#[derive(Debug)]
+struct Watched(File, Box<[u8]>);
+
+impl Watched {
+    fn read(file: File) -> io::Result<Self> {
+        let text = content(&file, &mut [0; PAGE])?.into();
+        Ok(Self(file, text))
+    }
+
+    /// Whether the same is in it, and the process is still there.
+    fn is_unchanged(&self) -> bool {
+        content(&self.0, &mut [0; PAGE]).is_ok_and(|text| *text == *self.1)
+    }
 }
 
-fn read(pid: Pid) -> Option<Identity> {
-    let cgroups = fs::read_to_string(file(pid, "cgroup")).ok()?;
-    let application = match in_cgroups(&cgroups) {
-        sandboxed @ Application::Sandbox(_) => sandboxed,
-        // A snap without a scope of its own still has its label (AppArmor's).
-        other => fs::read(file(pid, "attr/current")).ok().and_then(|it| labelled(&it)).unwrap_or(other),
-    };
-    Some(Identity { application, program: program(pid) })
-}
+impl Look {
+    /// Looks at the process that has this number now.
+    pub(super) fn at(pid: Option<i32>) -> Option<Self> {
+        let pid = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw)?;
+        let process = Process::of(pid).ok()?;
+        let cgroups = Watched::read(process.file("cgroup").ok()?).ok()?;
+        let label = process.file("attr/current").and_then(Watched::read).ok();
+        let executable = process.executable();
+        let Stat { name, began } = process.stat()?;
+        let application = match in_cgroups(&String::from_utf8_lossy(&cgroups.1)) {
+            sandboxed @ Application::Sandbox(_) => sandboxed,
+            other => label.as_ref().and_then(|label| labelled(&label.1)).unwrap_or(other),
+        };
+        // Where the daemon is in a user namespace of its own, as the hardened service is, executables of others are closed
+        // to it.
+        let program = executable.map_or(name, |path| match path.strip_suffix(" (deleted)") {
+            Some(path) => path.to_owned(),
+            None => path,
+        });
+        let identity = Arc::new(Identity { application, program: Some(printable(&program)) });
+        Some(Self { cgroups, label, began, identity })
+    }
 
-/// Where the daemon is in a user namespace of its own, as the hardened service is, executables of others are closed to it.
-fn program(pid: Pid) -> Option<String> {
-    let path = fs::read_link(file(pid, "exe")).map(|path| path.to_string_lossy().into_owned());
-    let path = path.map(|path| path.strip_suffix(" (deleted)").map(ToOwned::to_owned).unwrap_or(path));
-    let name = path.or_else(|_| fs::read_to_string(file(pid, "comm"))).ok()?;
-    Some(printable(name.trim_end()))
-}
+    /// Who it is, if it was there already when the machine was up for `since`.
+    pub(super) fn identity(&self, since: Duration) -> Arc<Identity> {
+        if self.began <= since { Arc::clone(&self.identity) } else { Arc::new(Identity::gone()) }
+    }
 
-/// When a process began, since the machine was started: the 22nd field (`proc_pid_stat(5)`). The second, in parentheses,
-/// may hold anything.
-fn beginning(stat: &str) -> Option<Duration> {
-    let ticks: u64 = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;
-    Some(Duration::from_millis(ticks.saturating_mul(1000 / TICKS)))
+    /// Who it still is; nothing where it has ended since or was put elsewhere.
+    pub(super) fn again(&self, since: Duration) -> Option<Arc<Identity>> {
+        let is_the_same =
+            self.cgroups.is_unchanged() && self.label.as_ref().is_none_or(Watched::is_unchanged);
+        is_the_same.then(|| self.identity(since))
+    }
 }
 
 /// What `/proc/PID/cgroup` says: the line of the unified hierarchy, or, in a layout where systemd does not use that one,

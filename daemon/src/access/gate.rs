@@ -224,7 +224,7 @@ mod tests {
 
     fn caller(application: Application, wire: Wire) -> Caller {
         let caller = Caller::new(0, None, wire);
-        caller.identity.set(Identity { application, program: None }).unwrap();
+        caller.identity.set(Arc::new(Identity { application, program: None })).unwrap();
         caller
     }
 

@@ -7,9 +7,11 @@ mod gate;
 pub mod journal;
 mod permits;
 mod policy;
+mod process;
+mod recent;
 
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use imgurd_proto::{Error, Wire};
@@ -23,6 +25,7 @@ pub use gate::Gate;
 pub use journal::Journal;
 pub use permits::Permits;
 pub use policy::{Needs, needs};
+pub use recent::Recent;
 
 /// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
 #[derive(Debug)]
@@ -35,7 +38,9 @@ pub struct Caller {
     pub wire: Wire,
     /// How long the machine was up when it was first seen.
     since: Duration,
-    identity: OnceLock<Identity>,
+    /// Where it may be known from; a caller on the bus is asked about once in any case.
+    recent: Option<Recent>,
+    identity: OnceLock<Arc<Identity>>,
 }
 
 impl Caller {
@@ -47,16 +52,17 @@ impl Caller {
 
     /// One who was there already when the machine was up for `since`.
     fn since(since: Duration, uid: u32, pid: Option<i32>, wire: Wire) -> Self {
-        Self { uid, pid, wire, since, identity: OnceLock::new() }
+        Self { uid, pid, wire, since, recent: None, identity: OnceLock::new() }
     }
 
-    /// Who is at the other end of `stream`, a connection on `wire`.
+    /// Who is at the other end of `stream`, a connection on `wire`, and may be one of the `recent` ones.
     ///
     /// # Errors
     /// Where the kernel does not say.
-    pub fn of(stream: &UnixStream, wire: Wire) -> io::Result<Self> {
+    pub fn of(stream: &UnixStream, wire: Wire, recent: &Recent) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
-        Ok(Self::new(credentials.uid(), credentials.pid(), wire))
+        let recent = Some(recent.clone());
+        Ok(Self { recent, ..Self::new(credentials.uid(), credentials.pid(), wire) })
     }
 
     /// Fails unless it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
@@ -75,7 +81,10 @@ impl Caller {
     /// Who it is: looked up at the first call that needs it, and believed for as long as its connection lasts, since a
     /// process may be moved between units.
     pub fn identity(&self) -> &Identity {
-        self.identity.get_or_init(|| Identity::of(self.pid, self.since))
+        self.identity.get_or_init(|| match &self.recent {
+            Some(recent) => recent.identity(self.pid, self.since),
+            None => Identity::of(self.pid, self.since),
+        })
     }
 
     /// Which application it is.
@@ -96,7 +105,7 @@ mod tests {
     #[tokio::test]
     async fn a_process_of_the_same_user_is_its_own() {
         let (here, _there) = UnixStream::pair().unwrap();
-        let caller = Caller::of(&here, Wire::Socket).unwrap();
+        let caller = Caller::of(&here, Wire::Socket, &Recent::default()).unwrap();
         assert_eq!(caller.pid, std::process::id().try_into().ok());
         assert_eq!(caller.admit(), Ok(()));
         let another = Caller::new(caller.uid + 1, caller.pid, Wire::Socket);

@@ -8,7 +8,7 @@ use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, ExportGrant,
     Findings, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _,
     OneAccount, OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
-    SetAccount, SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, TokenReply, Watch,
+    SetAccount, SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Watch,
 };
 use tokio::sync::watch;
 
@@ -16,7 +16,7 @@ use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, Journal, Needs};
 use crate::config::{Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
-use crate::keeper::{Keeper, Watcher};
+use crate::keeper::{Issued, Keeper, Watcher};
 use crate::probe::Probe;
 
 /// The longest that a login stays open.
@@ -79,7 +79,7 @@ impl Api {
         caller: &Caller,
         method: &str,
         call: GetToken,
-    ) -> Result<TokenReply, Error> {
+    ) -> Result<Arc<Issued>, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
         let (name, patience) = self.admit(caller, method, call.account.as_deref(), call.wait_ms).await?;
@@ -87,14 +87,18 @@ impl Api {
         Ok(self.hand_out(caller, method, token))
     }
 
-    pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<TokenReply, Error> {
+    pub(super) async fn reject_token(
+        &self,
+        caller: &Caller,
+        call: RejectToken,
+    ) -> Result<Arc<Issued>, Error> {
         let (name, patience) =
             self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
         let token = self.keeper.reject(Some(&name), call.access_token, patience).await?;
         Ok(self.hand_out(caller, RejectToken::NAME, token))
     }
 
-    pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<TokenReply, Error> {
+    pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<Arc<Issued>, Error> {
         let (name, patience) =
             self.admit(caller, Refresh::NAME, call.account.as_deref(), call.wait_ms).await?;
         let token = self.keeper.refresh(Some(&name), patience).await?;
@@ -102,9 +106,9 @@ impl Api {
     }
 
     /// No token leaves without a note of who has it.
-    fn hand_out(&self, caller: &Caller, method: &str, token: Token) -> TokenReply {
+    fn hand_out(&self, caller: &Caller, method: &str, token: Arc<Issued>) -> Arc<Issued> {
         self.journal.granted(caller, method, &token.account);
-        TokenReply { token }
+        token
     }
 
     pub(super) fn journal(&self) -> &Journal {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::turns::Turns;
 use super::{Api, varlink};
-use crate::access::{Asking, Caller, Gate, Permits, journal};
+use crate::access::{Asking, Caller, Gate, Permits, Recent, journal};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
@@ -58,7 +58,7 @@ fn daemon_of_its_own() -> (Runtime, Api) {
 
 async fn call(api: &Api, said: &[u8]) -> Vec<u8> {
     let (stream, mut caller) = UnixStream::pair().expect("a socket");
-    let ourselves = Caller::of(&stream, Wire::Socket).expect("ourselves");
+    let ourselves = Caller::of(&stream, Wire::Socket, &Recent::default()).expect("ourselves");
     let line = Turns::default().line(&ourselves);
     let calling = async move {
         let (mut reader, mut writer) = caller.split();

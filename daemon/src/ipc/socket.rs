@@ -23,7 +23,7 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::varlink::frame;
-use crate::access::{Caller, Journal};
+use crate::access::{Caller, Journal, Recent};
 use crate::ownership::{OF_OTHERS, own_directory};
 
 /// What says where the socket is.
@@ -66,6 +66,7 @@ pub struct LocalSocket {
     size: usize,
     places: Arc<Semaphore>,
     leaving: Arc<Semaphore>,
+    recent: Recent,
 }
 
 impl LocalSocket {
@@ -101,7 +102,7 @@ impl LocalSocket {
     fn new(listener: Listener, wire: Wire) -> Self {
         let size = places(wire);
         let (places, leaving) = (Arc::new(Semaphore::new(size)), Arc::new(Semaphore::new(LEAVING)));
-        Self { wire, listener, size, places, leaving }
+        Self { wire, listener, size, places, leaving, recent: Recent::default() }
     }
 
     /// The next caller of our own user, and their place, which is free again when it is dropped. Others are noted in
@@ -129,7 +130,7 @@ impl LocalSocket {
     }
 
     fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, OwnedSemaphorePermit), Error> {
-        let caller = Caller::of(stream, self.wire).map_err(|error| {
+        let caller = Caller::of(stream, self.wire, &self.recent).map_err(|error| {
             tracing::warn!(%error, "refused a caller whom the kernel does not name");
             Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
         })?;

@@ -5,13 +5,14 @@ mod connection;
 mod tests;
 
 use std::io;
+use std::sync::Arc;
 
 use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo};
 use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
     INTERFACE_TEXT, ImportGrant, JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method,
     OneAccount, Probe, ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant,
-    SetAccount, SetPermit, UnlockStore, Watch,
+    SetAccount, SetPermit, Token, TokenReply, UnlockStore, Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,18 @@ use tokio::net::UnixStream;
 use super::turns::{Line, Turns};
 use super::{Api, LocalSocket};
 use crate::access::{Caller, needs};
-use crate::keeper::SignedIn;
+use crate::keeper::{Issued, SignedIn};
 
 use connection::{Answers, Calls};
+
+/// Room for a usual answer, a token's: what is outgrown is copied, and wiped.
+const USUAL: usize = 512;
+
+/// What a text has around it.
+const QUOTES: usize = 2;
+
+/// What stands where a secret is to be.
+const HOLE: &[u8] = b"\"\\u0000\"";
 
 /// The description of `org.varlink.service`, which every Varlink service has.
 const SERVICE_TEXT: &str = "\
@@ -44,10 +54,10 @@ error ExpectedMore ()
 
 /// Serves callers for as long as it is polled.
 pub async fn serve(socket: LocalSocket, api: Api) {
-    let mut turns = Turns::default();
+    let (api, mut turns) = (Arc::new(api), Turns::default());
     loop {
         let (stream, caller, place) = socket.accept(api.journal()).await;
-        let (api, line) = (api.clone(), turns.line(&caller));
+        let (api, line) = (Arc::clone(&api), turns.line(&caller));
         tokio::spawn(async move {
             if let Err(error) = converse(stream, &caller, &line, &api).await {
                 tracing::debug!(%error, "hung up on a caller");
@@ -67,7 +77,7 @@ pub(super) async fn converse(
     let mut calls = Calls::new(reader);
     let mut answers = Answers::new(writer);
     while let Some(message) = calls.next().await? {
-        let call: Call<Box<RawValue>> = serde_json::from_slice(&message)?;
+        let call: Call<'_, &RawValue> = serde_json::from_slice(&message)?;
         let mut turn = line.turn().await;
         let answered = tokio::select! {
             // In this order: what can be answered at once is, with no look at the connection.
@@ -103,7 +113,7 @@ impl From<ServiceError> for Failure {
 }
 
 async fn answer(
-    call: &Call<Box<RawValue>>,
+    call: &Call<'_, &RawValue>,
     caller: &Caller,
     api: &Api,
     answers: &mut Answers<'_>,
@@ -116,14 +126,11 @@ async fn answer(
 
 /// The one answer to a call; nothing where a stream has been given instead.
 async fn dispatch(
-    call: &Call<Box<RawValue>>,
+    call: &Call<'_, &RawValue>,
     caller: &Caller,
     api: &Api,
     answers: &mut Answers<'_>,
 ) -> io::Result<Option<Vec<u8>>> {
-    let Some((interface, method)) = call.method.rsplit_once('.') else {
-        return fail(not_found(call)).map(Some);
-    };
     // What nothing is said of is not there, whatever is below.
     let Some(needs) = needs(&call.method) else {
         return fail(not_found(call)).map(Some);
@@ -131,10 +138,24 @@ async fn dispatch(
     if let Err(error) = api.enter(caller, needs, &call.method) {
         return fail(error).map(Some);
     }
+    let (interface, method) = call.method.rsplit_once('.').unwrap_or_default();
+    if (interface, method) == (INTERFACE, GetToken::NAME) {
+        return token(arguments(call), |it| api.get_token(caller, method, it)).await.map(Some);
+    }
+    // What is called seldom is kept out of what every connection has room for.
+    Box::pin(seldom(call, (interface, method), caller, api, answers)).await
+}
+
+async fn seldom(
+    call: &Call<'_, &RawValue>,
+    (interface, method): (&str, &str),
+    caller: &Caller,
+    api: &Api,
+    answers: &mut Answers<'_>,
+) -> io::Result<Option<Vec<u8>>> {
     let answered = match (interface, method) {
-        (INTERFACE, GetToken::NAME) => one(arguments(call), |it| api.get_token(caller, method, it)).await,
-        (INTERFACE, RejectToken::NAME) => one(arguments(call), |it| api.reject_token(caller, it)).await,
-        (INTERFACE, Refresh::NAME) => one(arguments(call), |it| api.refresh(caller, it)).await,
+        (INTERFACE, RejectToken::NAME) => token(arguments(call), |it| api.reject_token(caller, it)).await,
+        (INTERFACE, Refresh::NAME) => token(arguments(call), |it| api.refresh(caller, it)).await,
         (INTERFACE, ListAccounts::NAME) => {
             one(arguments(call), async |it| api.list_accounts(caller, &it)).await
         }
@@ -185,6 +206,40 @@ where
     }
 }
 
+/// The same of a method that answers with a token.
+async fn token<P>(
+    arguments: Result<P, ServiceError>,
+    method: impl AsyncFnOnce(P) -> Result<Arc<Issued>, Error>,
+) -> io::Result<Vec<u8>> {
+    match arguments {
+        Ok(arguments) => match method(arguments).await {
+            Ok(issued) => handed_out(&issued),
+            Err(error) => fail(error),
+        },
+        Err(error) => fail(error),
+    }
+}
+
+/// The answer with a token in it. Only its secret is written anew for each caller; what is around it holds none.
+fn handed_out(issued: &Issued) -> io::Result<Vec<u8>> {
+    let [before, behind] = issued.around(around);
+    let secret = issued.access_token.expose();
+    let mut bytes = Vec::with_capacity(before.len() + secret.len() + QUOTES + behind.len());
+    bytes.extend_from_slice(before);
+    serde_json::to_writer(&mut bytes, secret)?;
+    bytes.extend_from_slice(behind);
+    Ok(bytes)
+}
+
+/// What is before and behind the secret in the answer with this token.
+fn around(token: &Token) -> [Box<[u8]>; 2] {
+    // In JSON this is six characters. The account's name, which is all that comes before, has no backslash.
+    let hole = Token { access_token: "\0".into(), ..token.clone() };
+    let answer = encode(Ok(TokenReply { token: hole })).expect("a token is JSON");
+    let begin = answer.windows(HOLE.len()).position(|part| part == HOLE).expect("its secret is in it");
+    [answer[..begin].into(), answer[begin + HOLE.len()..].into()]
+}
+
 /// How a stream ended: with a failure to tell of, or with the connection.
 enum StreamEnd {
     Failed(Failure),
@@ -208,7 +263,7 @@ fn streamed(end: Result<(), StreamEnd>) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-async fn login(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>) -> Result<(), StreamEnd> {
+async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Result<(), StreamEnd> {
     let mut login = api.login(streaming(call)?).await?;
     let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
     let begun = LoginReply { url, paste: Some(login.paste), ..LoginReply::of(login_id) };
@@ -219,7 +274,7 @@ async fn login(call: &Call<Box<RawValue>>, api: &Api, answers: &mut Answers<'_>)
 }
 
 async fn watch(
-    call: &Call<Box<RawValue>>,
+    call: &Call<'_, &RawValue>,
     caller: &Caller,
     api: &Api,
     answers: &mut Answers<'_>,
@@ -236,7 +291,7 @@ async fn watch(
 }
 
 async fn read_journal(
-    call: &Call<Box<RawValue>>,
+    call: &Call<'_, &RawValue>,
     api: &Api,
     answers: &mut Answers<'_>,
 ) -> Result<(), StreamEnd> {
@@ -254,8 +309,12 @@ async fn read_journal(
 }
 
 /// The arguments of a call, or the name of the one that is missing or of another type.
-fn arguments<P: DeserializeOwned>(call: &Call<Box<RawValue>>) -> Result<P, ServiceError> {
-    let text = call.parameters.as_ref().map_or("{}", |parameters| parameters.get());
+fn arguments<P: DeserializeOwned>(call: &Call<'_, &RawValue>) -> Result<P, ServiceError> {
+    let text = call.parameters.map_or("{}", RawValue::get);
+    if let Ok(arguments) = serde_json::from_str(text) {
+        return Ok(arguments);
+    }
+    // Once more, to see where it went wrong.
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -267,7 +326,7 @@ fn arguments<P: DeserializeOwned>(call: &Call<Box<RawValue>>) -> Result<P, Servi
     })
 }
 
-fn streaming<P: Method>(call: &Call<Box<RawValue>>) -> Result<P, ServiceError> {
+fn streaming<P: Method>(call: &Call<'_, &RawValue>) -> Result<P, ServiceError> {
     if call.more { arguments(call) } else { Err(ServiceError::ExpectedMore {}) }
 }
 
@@ -291,7 +350,7 @@ struct Description {
     description: &'static str,
 }
 
-fn description(call: &Call<Box<RawValue>>) -> Result<Description, ServiceError> {
+fn description(call: &Call<'_, &RawValue>) -> Result<Description, ServiceError> {
     let GetInterfaceDescription { interface } = arguments(call)?;
     match interface.as_str() {
         INTERFACE => Ok(Description { description: INTERFACE_TEXT }),
@@ -300,10 +359,10 @@ fn description(call: &Call<Box<RawValue>>) -> Result<Description, ServiceError> 
     }
 }
 
-fn not_found(call: &Call<Box<RawValue>>) -> ServiceError {
+fn not_found(call: &Call<'_, &RawValue>) -> ServiceError {
     let (interface, _) = call.method.rsplit_once('.').unwrap_or_default();
     if interface == INTERFACE || interface == "org.varlink.service" {
-        ServiceError::MethodNotFound { method: call.method.clone() }
+        ServiceError::MethodNotFound { method: call.method.to_string() }
     } else {
         ServiceError::InterfaceNotFound { interface: interface.to_owned() }
     }
@@ -321,7 +380,8 @@ fn fail(error: impl Into<Failure>) -> io::Result<Vec<u8>> {
 }
 
 pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
-    let mut message = serde_json::to_vec(message)?;
-    message.push(0);
-    Ok(message)
+    let mut bytes = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut bytes, message)?;
+    bytes.push(0);
+    Ok(bytes)
 }

@@ -19,10 +19,10 @@ impl Keeper {
     }
 
     async fn tally(&self, account: &str, patience: Duration) -> Result<Credits, Error> {
-        let token = self.token(Some(account), None, patience).await?.access_token;
+        let token = self.token(Some(account), None, patience).await?.access_token.clone();
         let said = match self.inquire(account, token.clone()).await? {
             Tally::Rejected => {
-                let token = self.reject(Some(account), token, patience).await?.access_token;
+                let token = self.reject(Some(account), token, patience).await?.access_token.clone();
                 self.inquire(account, token).await?
             }
             said => said,

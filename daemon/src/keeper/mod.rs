@@ -6,6 +6,7 @@ pub mod account;
 mod actor;
 mod credits;
 mod demand;
+mod issued;
 mod message;
 mod outlook;
 mod policy;
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Export, Secret, Token};
+use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Export, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -28,6 +29,7 @@ use crate::provider::{Identity, Provider, TokenRequest, TokenResponse};
 
 use account::{Ask, Progress, Snapshot, Verdict, Want};
 pub use actor::spawn;
+pub use issued::Issued;
 use message::Message;
 pub use outlook::Outlook;
 pub use watcher::Watcher;
@@ -80,13 +82,13 @@ impl Keeper {
         account: Option<&str>,
         min_valid: Option<Duration>,
         patience: Duration,
-    ) -> Result<Token, Error> {
+    ) -> Result<Arc<Issued>, Error> {
         let least = min_valid.unwrap_or(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()));
         self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
     }
 
     /// A new access token, whatever the clock says.
-    pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Token, Error> {
+    pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Arc<Issued>, Error> {
         self.want(account, Want::New, true, patience).await
     }
 
@@ -96,7 +98,7 @@ impl Keeper {
         account: Option<&str>,
         rejected: Secret,
         patience: Duration,
-    ) -> Result<Token, Error> {
+    ) -> Result<Arc<Issued>, Error> {
         if rejected.is_empty() {
             return Err(Error::invalid(
                 "access_token",
@@ -112,7 +114,7 @@ impl Keeper {
         want: Want,
         strict: bool,
         patience: Duration,
-    ) -> Result<Token, Error> {
+    ) -> Result<Arc<Issued>, Error> {
         let (name, mut snapshots) = self.find(account)?;
         let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
         match verdict {
@@ -139,7 +141,7 @@ impl Keeper {
         want: Want,
         strict: bool,
         patience: Duration,
-    ) -> Result<Token, Error> {
+    ) -> Result<Arc<Issued>, Error> {
         let until = self.clock.now() + patience;
         let before = self.ask(name, Ask::Want { want: want.clone(), until }).await?;
         loop {

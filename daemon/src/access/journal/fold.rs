@@ -1,10 +1,10 @@
 //! One entry for many that are alike: a program that asks each second makes a line a minute.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
-use imgurd_proto::JournalEntry;
+use imgurd_proto::{JournalEntry, Outcome, Wire};
 use tokio::time::Instant;
 
 /// How long entries that are alike are counted before they are told of.
@@ -13,42 +13,75 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// How many kinds are counted at a time. One more, and all are told of, and counted anew.
 const KINDS: usize = 256;
 
-/// What was told of within the last minute, and what has come since that is like it.
+/// What was told of within the last minute, and what has come since that is like it. The kind that came last is the first,
+/// since it mostly comes next.
 #[derive(Debug, Default)]
-pub(super) struct Folds(HashMap<JournalEntry, Fold>);
+pub(super) struct Folds(VecDeque<Fold>);
+
+/// What entries that are alike have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind<'a> {
+    pub(super) outcome: Outcome,
+    pub(super) account: Option<&'a str>,
+    pub(super) method: Option<&'a str>,
+    pub(super) wire: Wire,
+    pub(super) application: &'a str,
+    pub(super) sandboxed: bool,
+    pub(super) uid: u32,
+    /// A program in a sandbox may call itself another name each time, and would have a line for each: it has none here.
+    pub(super) program: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
+}
 
 #[derive(Debug)]
 struct Fold {
+    /// One of its kind.
+    example: JournalEntry,
     ends: Instant,
     /// Those that were not told of, as one.
     untold: Option<JournalEntry>,
 }
 
 impl Folds {
+    /// Counts one more of a kind of which some are being counted already; nothing else is to be done about it then.
+    pub(super) fn count(&mut self, kind: &Kind<'_>, at: i64) -> bool {
+        let Some(untold) = self.of(kind).and_then(|fold| fold.untold.as_mut()) else { return false };
+        add(untold, at);
+        true
+    }
+
+    /// Those that are like this one.
+    fn of(&mut self, wanted: &Kind<'_>) -> Option<&mut Fold> {
+        let position = self.0.iter().position(|fold| kind(&fold.example) == *wanted)?;
+        if position > 0 {
+            self.0.swap(0, position);
+        }
+        self.0.front_mut()
+    }
+
     /// Takes in what happens at `now`, and returns what is to be told of: the first of its kind at once, others when
     /// their minute is over.
     pub(super) fn add(&mut self, entry: JournalEntry, now: Instant) -> Vec<JournalEntry> {
         let mut told = self.due(now);
-        let kind = kind(&entry);
-        if let Some(fold) = self.0.get_mut(&kind) {
-            fold.untold = Some(match fold.untold.take() {
-                Some(first) => JournalEntry { until: Some(entry.at), count: first.count + 1, ..first },
-                None => entry,
-            });
+        if let Some(fold) = self.of(&kind(&entry)) {
+            match &mut fold.untold {
+                Some(untold) => add(untold, entry.at),
+                none => *none = Some(entry),
+            }
             return told;
         }
         if self.0.len() >= KINDS {
             told.extend(self.rest());
         }
-        self.0.insert(kind, Fold { ends: now + MINUTE, untold: None });
+        self.0.push_front(Fold { example: entry.clone(), ends: now + MINUTE, untold: None });
         told.push(entry);
         told
     }
 
     /// What has been counted for its minute at `now`. Its kind goes on being counted for another.
     pub(super) fn due(&mut self, now: Instant) -> Vec<JournalEntry> {
-        self.0.retain(|_, fold| fold.ends > now || fold.untold.is_some());
-        let over = self.0.values_mut().filter(|fold| fold.ends <= now);
+        self.0.retain(|fold| fold.ends > now || fold.untold.is_some());
+        let over = self.0.iter_mut().filter(|fold| fold.ends <= now);
         let told = over.filter_map(|fold| {
             fold.ends = now + MINUTE;
             fold.untold.take()
@@ -58,25 +91,38 @@ impl Folds {
 
     /// When there will be something to tell of, though nothing happens any more.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.0.values().filter(|fold| fold.untold.is_some()).map(|fold| fold.ends).min()
+        self.0.iter().filter(|fold| fold.untold.is_some()).map(|fold| fold.ends).min()
     }
 
     /// What has been counted so far; the counting goes on.
     pub(super) fn untold(&self) -> Vec<JournalEntry> {
-        in_order(self.0.values().filter_map(|fold| fold.untold.clone()).collect())
+        in_order(self.0.iter().filter_map(|fold| fold.untold.clone()).collect())
     }
 
     /// What has been counted so far, at the end of the counting.
     pub(super) fn rest(&mut self) -> Vec<JournalEntry> {
-        in_order(mem::take(&mut self.0).into_values().filter_map(|fold| fold.untold).collect())
+        in_order(mem::take(&mut self.0).into_iter().filter_map(|fold| fold.untold).collect())
     }
 }
 
-/// What those that are alike have in common. A program in a sandbox may call itself another name each time, and would
-/// have a line for each.
-fn kind(entry: &JournalEntry) -> JournalEntry {
-    let program = entry.program.clone().filter(|_| !entry.sandboxed);
-    JournalEntry { at: 0, pid: None, program, ..entry.clone() }
+/// Has the entry stand for one more, which came at this time.
+fn add(entry: &mut JournalEntry, at: i64) {
+    entry.until = Some(at);
+    entry.count += 1;
+}
+
+fn kind(entry: &JournalEntry) -> Kind<'_> {
+    Kind {
+        outcome: entry.outcome,
+        account: entry.account.as_deref(),
+        method: entry.method.as_deref(),
+        wire: entry.wire,
+        application: &entry.application,
+        sandboxed: entry.sandboxed,
+        uid: entry.uid,
+        program: entry.program.as_deref().filter(|_| !entry.sandboxed),
+        reason: entry.reason.as_deref(),
+    }
 }
 
 fn in_order(mut entries: Vec<JournalEntry>) -> Vec<JournalEntry> {

@@ -11,6 +11,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgurd_proto::{Error, JournalEntry, Outcome};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::file::JournalFile;
 pub use self::file::parse;
-use self::fold::Folds;
+use self::fold::{Folds, Kind};
 use super::Caller;
 
 /// How many entries may wait for the disk. Those that come while as many wait are lost.
@@ -36,6 +37,17 @@ const LONGEST: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Journal {
     notes: mpsc::Sender<Note>,
+    counted: Counted,
+}
+
+/// What is only counted so far: callers count what is like what they did before, and nobody is woken for it.
+#[derive(Clone, Debug, Default)]
+struct Counted(Arc<Mutex<Folds>>);
+
+impl Counted {
+    fn folds(&self) -> MutexGuard<'_, Folds> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 enum Note {
@@ -54,27 +66,39 @@ struct Begun {
 pub fn spawn(path: PathBuf) -> Journal {
     let (notes, inbox) = mpsc::channel(WAITING);
     let (listeners, _) = broadcast::channel(BEHIND);
-    let keeper =
-        Writer { file: JournalFile::new(path), folds: Folds::default(), listeners, is_troubled: false };
-    tokio::spawn(keeper.run(inbox));
-    Journal { notes }
+    let counted = Counted::default();
+    let writer =
+        Writer { file: JournalFile::new(path), counted: counted.clone(), listeners, is_troubled: false };
+    tokio::spawn(writer.run(inbox));
+    Journal { notes, counted }
 }
 
 impl Journal {
     /// Notes that the caller was handed the token of `account` in answer to `method`.
     pub fn granted(&self, caller: &Caller, method: &str, account: &str) {
-        self.note(entry(caller, Outcome::Granted, Some(method), Some(account)));
+        self.note(caller, Outcome::Granted, Some(method), Some(account), None);
     }
 
     /// Notes that the caller was refused, where `error` says so; other failures concern nobody's rights.
     pub fn denied(&self, caller: &Caller, method: Option<&str>, account: Option<&str>, error: &Error) {
         if let Error::AccessDenied { reason } = error {
-            let reason = Some(shortened(reason));
-            self.note(JournalEntry { reason, ..entry(caller, Outcome::Denied, method, account) });
+            self.note(caller, Outcome::Denied, method, account, Some(reason));
         }
     }
 
-    fn note(&self, entry: JournalEntry) {
+    fn note(
+        &self,
+        caller: &Caller,
+        outcome: Outcome,
+        method: Option<&str>,
+        account: Option<&str>,
+        reason: Option<&str>,
+    ) {
+        let (kind, at) = (kind(caller, outcome, method, account, reason), now());
+        if self.counted.folds().count(&kind, at) {
+            return;
+        }
+        let entry = entry(&kind, caller, at);
         if self.notes.try_send(Note::Entry(Box::new(entry))).is_err() {
             tracing::debug!("the journal is behind, and has lost an entry");
         }
@@ -149,35 +173,64 @@ fn unavailable(reason: &str) -> Error {
     Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None }
 }
 
-fn entry(caller: &Caller, outcome: Outcome, method: Option<&str>, account: Option<&str>) -> JournalEntry {
-    let identity = caller.identity();
+fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    JournalEntry {
-        at: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-        until: None,
-        count: 1,
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn kind<'a>(
+    caller: &'a Caller,
+    outcome: Outcome,
+    method: Option<&'a str>,
+    account: Option<&'a str>,
+    reason: Option<&'a str>,
+) -> Kind<'a> {
+    let identity = caller.identity();
+    let sandboxed = identity.application.is_sandboxed();
+    Kind {
         outcome,
         account: account.map(shortened),
         method: method.map(shortened),
         wire: caller.wire,
-        application: identity.application.name().to_owned(),
-        sandboxed: identity.application.is_sandboxed(),
+        application: identity.application.name(),
+        sandboxed,
         uid: caller.uid,
+        program: identity.program.as_deref().filter(|_| !sandboxed).map(shortened),
+        reason: reason.map(shortened),
+    }
+}
+
+/// The first of its kind, or the first to be counted.
+fn entry(kind: &Kind<'_>, caller: &Caller, at: i64) -> JournalEntry {
+    JournalEntry {
+        at,
+        until: None,
+        count: 1,
+        outcome: kind.outcome,
+        account: kind.account.map(ToOwned::to_owned),
+        method: kind.method.map(ToOwned::to_owned),
+        wire: kind.wire,
+        application: kind.application.to_owned(),
+        sandboxed: kind.sandboxed,
+        uid: kind.uid,
         pid: caller.pid,
-        program: identity.program.as_deref().map(shortened),
-        reason: None,
+        program: caller.identity().program.as_deref().map(|program| shortened(program).to_owned()),
+        reason: kind.reason.map(ToOwned::to_owned),
     }
 }
 
 /// A line has an end, whoever chose what is in it.
-fn shortened(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
+fn shortened(text: &str) -> &str {
+    if text.len() <= LONGEST {
+        return text;
+    }
+    text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end])
 }
 
 /// What has the file.
 struct Writer {
     file: JournalFile,
-    folds: Folds,
+    counted: Counted,
     listeners: broadcast::Sender<JournalEntry>,
     /// Whether the last line could not be written.
     is_troubled: bool,
@@ -186,7 +239,7 @@ struct Writer {
 impl Writer {
     async fn run(mut self, mut inbox: mpsc::Receiver<Note>) {
         loop {
-            let next = self.folds.next();
+            let next = self.counted.folds().next();
             let over = async {
                 match next {
                     Some(at) => sleep_until(at).await,
@@ -196,20 +249,20 @@ impl Writer {
             };
             let told = tokio::select! {
                 note = inbox.recv() => match note {
-                    Some(Note::Entry(entry)) => self.folds.add(*entry, Instant::now()),
+                    Some(Note::Entry(entry)) => self.counted.folds().add(*entry, Instant::now()),
                     Some(Note::Read { follow, reader }) => {
                         let _ = reader.send(self.read(follow).await);
                         continue;
                     }
                     Some(Note::End(done)) => {
-                        let rest = self.folds.rest();
+                        let rest = self.counted.folds().rest();
                         self.tell(rest).await;
                         let _ = done.send(());
                         continue;
                     }
                     None => return,
                 },
-                () = over => self.folds.due(Instant::now()),
+                () = over => self.counted.folds().due(Instant::now()),
             };
             self.tell(told).await;
         }
@@ -223,7 +276,7 @@ impl Writer {
         if follow {
             return Ok(Begun { past, future: Some(self.listeners.subscribe()) });
         }
-        past.extend(self.folds.untold());
+        past.extend(self.counted.folds().untold());
         Ok(Begun { past, future: None })
     }
 

@@ -14,7 +14,8 @@ fn caller() -> Caller {
 }
 
 fn note(account: &str) -> JournalEntry {
-    JournalEntry { at: 100, ..entry(&caller(), Outcome::Granted, Some("GetToken"), Some(account)) }
+    let caller = caller();
+    entry(&kind(&caller, Outcome::Granted, Some("GetToken"), Some(account), None), &caller, 100)
 }
 
 fn file() -> (TempDir, PathBuf, JournalFile) {
@@ -164,6 +165,30 @@ async fn what_happens_is_heard_and_written() {
 }
 
 #[tokio::test]
+async fn none_of_many_alike_is_lost_and_only_the_first_two_wake_anybody() {
+    let (_directory, path, file) = file();
+    let journal = spawn(path);
+    for _ in 0..10 {
+        journal.granted(&caller(), "GetToken", "a");
+    }
+    // The writer has had no turn yet: nothing was counted in its place.
+    assert_eq!(journal.notes.max_capacity() - journal.notes.capacity(), 10);
+    journal.end().await;
+    assert_eq!(file.read().unwrap().iter().map(|entry| entry.count).sum::<u64>(), 10);
+    for _ in 0..2 {
+        journal.granted(&caller(), "GetToken", "b");
+    }
+    journal.read(None, false).await.unwrap();
+    for _ in 0..10 * WAITING {
+        journal.granted(&caller(), "GetToken", "b");
+    }
+    assert_eq!(journal.notes.capacity(), journal.notes.max_capacity());
+    journal.end().await;
+    let counted: u64 = file.read().unwrap().iter().map(|entry| entry.count).sum();
+    assert_eq!(counted, 10 + 2 + 10 * WAITING as u64);
+}
+
+#[tokio::test]
 async fn a_journal_that_cannot_be_written_is_still_heard() {
     let journal = spawn(PathBuf::from("/nowhere/journal"));
     let mut following = journal.read(None, true).await.unwrap();
@@ -196,7 +221,8 @@ proptest! {
         for outcome in [Outcome::Granted, Outcome::Denied] {
             for wire in [Wire::Socket, Wire::Remote, Wire::Bus] {
                 let caller = Caller::new(1000, pid, wire);
-                let line = serde_json::to_string(&entry(&caller, outcome, Some("RejectToken"), Some(&token.account))).unwrap();
+                let kind = kind(&caller, outcome, Some("RejectToken"), Some(&token.account), None);
+                let line = serde_json::to_string(&entry(&kind, &caller, 100)).unwrap();
                 prop_assert!(!line.contains(token.access_token.expose()));
                 prop_assert!(!line.contains('\n') && line.len() < 4096);
             }

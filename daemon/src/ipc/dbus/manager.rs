@@ -8,7 +8,7 @@ use imgurd_proto::dbus::{SIGNED_IN, account_path};
 use imgurd_proto::{
     AddAccount, CompleteLogin, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout,
     Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
-    SetAccount, SetPermit, Token, TokenReply,
+    SetAccount, SetPermit,
 };
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -20,6 +20,7 @@ use super::{Error, gone, memfd};
 use crate::access::{Admitted, Caller};
 use crate::consent::Login;
 use crate::ipc::Api;
+use crate::keeper::Issued;
 
 /// The object with the keeper's methods.
 pub(super) struct Manager {
@@ -47,10 +48,10 @@ impl Manager {
         account: String,
         min_valid_s: i32,
         wait_ms: i32,
-    ) -> Result<Token, Error> {
+    ) -> Result<Arc<Issued>, Error> {
         let call =
             GetToken { account: Some(account), min_valid_s: given(min_valid_s), wait_ms: given(wait_ms) };
-        Ok(self.api.get_token(caller, method, call).await?.token)
+        Ok(self.api.get_token(caller, method, call).await?)
     }
 
     /// Tells how `login` ends. Until then it goes on, even if its caller leaves the bus: who called with `busctl` has
@@ -87,7 +88,8 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
         let (_, admitted) = self.admit(&header).await?;
-        self.token(admitted.caller(), GetToken::NAME, account, min_valid_s, wait_ms).await.map(plain)
+        let token = self.token(admitted.caller(), GetToken::NAME, account, min_valid_s, wait_ms).await?;
+        Ok(plain(&token))
     }
 
     /// As GetToken, with the access token in a sealed memory file, so that no monitor of the bus sees it.
@@ -118,7 +120,8 @@ impl Manager {
     ) -> Result<(Secret, String, i64), Error> {
         let (_, admitted) = self.admit(&header).await?;
         let call = RejectToken { account: Some(account), access_token, wait_ms: given(wait_ms) };
-        Ok(plain_reply(self.api.reject_token(admitted.caller(), call).await?))
+        let token = self.api.reject_token(admitted.caller(), call).await?;
+        Ok(plain(&token))
     }
 
     /// Hands out a new access token, whatever the clock says.
@@ -131,7 +134,8 @@ impl Manager {
     ) -> Result<(Secret, String, i64), Error> {
         let (_, admitted) = self.admit(&header).await?;
         let call = Refresh { account: Some(account), wait_ms: given(wait_ms) };
-        Ok(plain_reply(self.api.refresh(admitted.caller(), call).await?))
+        let token = self.api.refresh(admitted.caller(), call).await?;
+        Ok(plain(&token))
     }
 
     /// Lists all accounts, or the one that is named, with their settings. Nothing secret is in it.
@@ -367,12 +371,8 @@ fn some(secret: Secret) -> Option<Secret> {
 }
 
 /// What `GetToken` and its kin answer: the access token, its type, and when it expires.
-fn plain(token: Token) -> (Secret, String, i64) {
-    (token.access_token, token.token_type, token.expires_at.unwrap_or_default())
-}
-
-fn plain_reply(reply: TokenReply) -> (Secret, String, i64) {
-    plain(reply.token)
+fn plain(token: &Issued) -> (Secret, String, i64) {
+    (token.access_token.clone(), token.token_type.clone(), token.expires_at.unwrap_or_default())
 }
 
 fn path(reply: &OneAccount) -> OwnedObjectPath {

@@ -1,6 +1,7 @@
 //! A connection: whole messages in, whole messages out, and nobody who stops halfway is waited for.
 
 use std::io;
+use std::mem;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub(super) struct Calls<'a> {
     at_end: bool,
 }
 
+/// Room for a usual call, so that it is read at once.
+const USUAL: usize = 256;
+
 impl<'a> Calls<'a> {
     pub(super) fn new(reader: ReadHalf<'a>) -> Self {
         Self { reader, buffer: Vec::new(), consumed: 0, at_end: false }
@@ -37,14 +41,15 @@ impl<'a> Calls<'a> {
 
     /// The next message, without its NUL; nothing at the end of the stream.
     pub(super) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        // What was consumed may hold a secret, and a caller may stay for ever: its memory is given up, not used again.
-        self.buffer = self.buffer.split_off(std::mem::take(&mut self.consumed));
-        let mut searched = 0;
+        let mut searched = self.consumed;
         let mut deadline = None;
         loop {
-            if let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == 0) {
-                self.consumed = searched + end + 1;
-                return Ok(Some(self.buffer[..searched + end].to_vec()));
+            if let Some(length) = self.buffer[searched..].iter().position(|byte| *byte == 0) {
+                return Ok(Some(self.message(searched + length)));
+            }
+            // What was consumed may hold a secret, and a caller may stay for ever: its memory is given up, not used again.
+            if self.consumed > 0 {
+                self.buffer = self.buffer.split_off(mem::take(&mut self.consumed));
             }
             searched = self.buffer.len();
             if searched >= MAX_MESSAGE {
@@ -65,8 +70,22 @@ impl<'a> Calls<'a> {
         }
     }
 
+    /// The message that ends before `end`. Mostly it is all there is, and is not copied.
+    fn message(&mut self, end: usize) -> Vec<u8> {
+        if self.consumed == 0 && end + 1 == self.buffer.len() {
+            self.buffer.truncate(end);
+            return mem::take(&mut self.buffer);
+        }
+        let message = self.buffer[self.consumed..end].to_vec();
+        self.consumed = end + 1;
+        message
+    }
+
     async fn read(&mut self) -> io::Result<usize> {
         let room = (self.consumed + MAX_MESSAGE).saturating_sub(self.buffer.len()) as u64;
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve(USUAL);
+        }
         let count = (&mut self.reader).take(room).read_buf(&mut self.buffer).await?;
         self.at_end |= count == 0 && room > 0;
         Ok(count)
@@ -111,7 +130,15 @@ impl<'a> Answers<'a> {
     }
 
     pub(super) async fn write(&mut self, message: &[u8]) -> io::Result<()> {
-        match timeout(READING_PATIENCE, self.writer.write_all(message)).await {
+        let written = match self.writer.try_write(message) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
+        };
+        if written == message.len() {
+            return Ok(());
+        }
+        match timeout(READING_PATIENCE, self.writer.write_all(&message[written..])).await {
             Ok(written) => written,
             Err(_) => Err(stopped("reading")),
         }

@@ -8,6 +8,7 @@ use imgurd_proto::{Account as Info, DEFAULT_MIN_VALID_S, Error, State, Token};
 use super::refreshing::{Refresh, Trouble};
 use super::{Account, Shelf, Want};
 use crate::grant::{Access, Timestamp};
+use crate::keeper::Issued;
 use crate::keeper::policy;
 
 /// What everyone may read of an account without asking its keeper: callers whose token is at hand never queue.
@@ -38,13 +39,13 @@ const LAST_RESORT: Duration = Duration::from_millis(1);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Served {
     access: Access,
-    token: Token,
+    token: Arc<Issued>,
 }
 
 /// What a caller gets who looks at a snapshot.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
-    Token(Token),
+    Token(Arc<Issued>),
     /// Waiting changes nothing.
     Fails(Error),
     Wait,
@@ -93,7 +94,7 @@ impl Snapshot {
                 .filter(|it| it.access.token != *rejected && it.is_valid_for(Duration::from_mins(1), now)),
         };
         if let Some(served) = good {
-            return Verdict::Token(served.token.clone());
+            return Verdict::Token(Arc::clone(&served.token));
         }
         let waits_for_a_try =
             !matches!(want, Want::Valid(_)) && progress.is_none_or(|progress| self.failed == progress.failed);
@@ -108,10 +109,15 @@ impl Snapshot {
 
     /// What a caller gets whose patience is over: a token that is still valid rather than none, unless they named the
     /// validity they need.
-    pub(crate) fn last_resort(&self, want: &Want, strict: bool, now: Timestamp) -> Result<Token, Error> {
+    pub(crate) fn last_resort(
+        &self,
+        want: &Want,
+        strict: bool,
+        now: Timestamp,
+    ) -> Result<Arc<Issued>, Error> {
         let served = self.served.as_ref().filter(|_| matches!(want, Want::Valid(_)) && !strict);
         match served.filter(|served| served.is_valid_for(Duration::ZERO, now)) {
-            Some(served) => Ok(served.token.clone()),
+            Some(served) => Ok(Arc::clone(&served.token)),
             None => Err(self.error()),
         }
     }
@@ -149,7 +155,7 @@ impl Account {
             expires_at: access.expires_at().map(Timestamp::as_secs),
             username: grant.username.clone(),
         };
-        Some(Served { access, token })
+        Some(Served { access, token: Arc::new(token.into()) })
     }
 
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {

@@ -1,6 +1,7 @@
 //! A month in the life of a laptop: what the programs on it see.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::{Error, Secret};
@@ -11,6 +12,7 @@ use super::chance::Chance;
 use super::life::{sign_in, start};
 use super::server::{Mood, Rotation};
 use super::world::{Shared, World};
+use crate::keeper::Issued;
 use crate::keeper::Keeper;
 
 const ACCOUNT: &str = "a";
@@ -139,7 +141,7 @@ impl Month {
         }
     }
 
-    fn expect_token(&mut self, result: Result<imgurd_proto::Token, Error>) -> Option<String> {
+    fn expect_token(&mut self, result: Result<Arc<Issued>, Error>) -> Option<String> {
         match result {
             Ok(token) => Some(token.access_token.expose().to_owned()),
             Err(Error::TemporarilyUnavailable { .. }) if self.is_away() => {

@@ -1,0 +1,19 @@
+//! Which core runs what.
+
+use std::thread;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Runs this, and whatever it starts, on one core. Who asks and who answers take turns anyway, and so the work of both is
+/// timed; on two cores it would be how long one takes to wake, which is more, and another time each run.
+pub(super) fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let pinned = || {
+        let all = sched_getaffinity(None).expect("the kernel tells");
+        let last = (0..CpuSet::MAX_CPU).rfind(|core| all.is_set(*core)).expect("this one runs somewhere");
+        let mut one = CpuSet::new();
+        one.set(last);
+        sched_setaffinity(None, &one).expect("a core may be chosen among one's own");
+        work()
+    };
+    thread::scope(|scope| scope.spawn(pinned).join().expect("it does not panic"))
+}

@@ -1,0 +1,91 @@
+//! Many callers who wait: what they do to others, and how soon all are served.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::Extent;
+use super::caller::{CALL, Caller};
+use super::figure::{Figure, Quantity, Unit, quantile};
+use super::site::{NAME, Site, add};
+use super::table::{Goal, Row};
+use crate::fake::{Behaviour, Endpoint};
+
+/// How many wait. With those whose calls are timed it is nearly as many as there are places.
+const WAITING: usize = 1000;
+
+const REFRESH: &[u8] =
+    b"{\"method\":\"org.imgurd.Keeper1.Refresh\",\"parameters\":{\"account\":\"other\"}}\0";
+
+/// How long the token lives that they find expired.
+const LIFETIME: Duration = Duration::from_secs(1);
+
+/// How often they come: an account is refreshed on demand six times a minute at most.
+const CROWDS: usize = 4;
+
+pub(super) fn rows(extent: Extent) -> Vec<Row> {
+    vec![undisturbed(extent), herd(extent)]
+}
+
+/// A cached token while all others wait for another account's refresh.
+fn undisturbed(extent: Extent) -> Row {
+    let site = Site::memory();
+    add(&site.scene, "other");
+    let call = json!({ "method": "org.imgurd.Keeper1.GetToken", "parameters": { "account": NAME } });
+    let call = format!("{call}\0").into_bytes();
+    let (mut quiet, mut crowded) = (Vec::new(), Vec::new());
+    let mut caller = Caller::connect(&site.socket());
+    for _ in 0..CROWDS {
+        quiet.extend((0..extent.calls * 20).map(|_| caller.time(&call)));
+        let gate = site.scene.fake.hold(Endpoint::Token);
+        let mut crowd = waiting(&site.socket(), REFRESH);
+        crowded.extend((0..extent.calls * 20).map(|_| caller.time(&call)));
+        gate.release();
+        crowd.iter_mut().for_each(Caller::answer_with_token);
+    }
+    let tail = |spans: &[Duration]| {
+        let seconds: Vec<_> = spans.iter().map(Duration::as_secs_f64).collect();
+        Figure { median: Quantity::new(quantile(&seconds, 0.999), Unit::Seconds), p99: None }
+    };
+    Row::alone(
+        "p99.9 of a cached token while 1,000 callers wait for another account's refresh",
+        tail(&crowded),
+        Goal::Ratio(2.0),
+    )
+    .against("p99.9 with nobody waiting", tail(&quiet))
+}
+
+/// Callers who wait for the answer to `call`: the daemon has read it from all of them once one who asks after them for
+/// something else is answered.
+fn waiting(socket: &Path, call: &[u8]) -> Vec<Caller> {
+    let mut crowd: Vec<_> = (0..WAITING).map(|_| Caller::connect(socket)).collect();
+    crowd.iter_mut().for_each(|caller| caller.ask(call));
+    let mut last = Caller::connect(socket);
+    last.ask(b"{\"method\":\"org.varlink.service.GetInfo\"}\0");
+    last.answer();
+    crowd
+}
+
+/// From the server's answer until the last of all who wait for another token than the expired one is served.
+fn herd(extent: Extent) -> Row {
+    // One that lasts for less than two seconds is refreshed when somebody asks, and not before.
+    let site = Site::with(Behaviour { lifetime: LIFETIME, ..Behaviour::default() });
+    let mut spans = Vec::new();
+    for round in 1..=extent.rounds {
+        site.scene.fake.wait_for_answers(Endpoint::Token, round);
+        thread::sleep(LIFETIME);
+        let gate = site.scene.fake.hold_answer(Endpoint::Token);
+        let mut crowd = waiting(&site.socket(), CALL);
+        let begin = Instant::now();
+        gate.release();
+        crowd.iter_mut().for_each(Caller::answer_with_token);
+        spans.push(begin.elapsed());
+        assert_eq!(site.scene.refreshes().len(), round + 1, "one request for all of them");
+    }
+    let most = Quantity::new(0.020, Unit::Seconds);
+    let what =
+        "1,000 callers wait for an expired token's successor: from the server's answer until the last has it";
+    Row::alone(what, Figure::of(&spans), Goal::Most(most))
+}

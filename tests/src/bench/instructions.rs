@@ -1,0 +1,78 @@
+//! Instructions, which a busy machine counts as an idle one does (`valgrind --tool=callgrind`).
+
+use std::fs;
+use std::path::Path;
+
+use super::caller::{CALL, Caller};
+use super::figure::{Figure, Unit};
+use super::site::Site;
+use super::table::{Goal, Row};
+use crate::testbed::{Testbed, binary};
+
+/// How many calls a daemon answers: one answers so many, another so many more. What both do beside is no call's.
+const CALLS: (usize, usize) = (1000, 5000);
+
+/// What is counted: both ways to the daemon's answer, and the client's whole run.
+pub(super) fn rows() -> Vec<Row> {
+    let open = |socket: &Path, calls| {
+        let mut caller = Caller::connect(socket);
+        for _ in 0..calls {
+            caller.ask(CALL);
+            caller.answer();
+        }
+    };
+    let each = |socket: &Path, calls| {
+        for _ in 0..calls {
+            let mut caller = Caller::connect(socket);
+            caller.ask(CALL);
+            caller.answer();
+        }
+    };
+    vec![
+        row("`imgurd`: `GetToken`, open connection", daemon(open)),
+        row("`imgurd`: `GetToken`, a connection each", daemon(each)),
+        row("`imgurctl token`, whole process", client()),
+    ]
+}
+
+fn row(what: &str, instructions: f64) -> Row {
+    Row::alone(what, Figure::once(instructions, Unit::Instructions), Goal::Open)
+}
+
+/// Of a call, in the daemon.
+#[expect(clippy::cast_precision_loss, reason = "there are some thousands")]
+fn daemon(calls: impl Fn(&Path, usize)) -> f64 {
+    let counted = |count| {
+        let bed = Testbed::memory();
+        let file = bed.root().join("callgrind");
+        bed.launch_by(callgrind(&file));
+        let mut site = Site::new(bed);
+        calls(&site.socket(), count);
+        assert!(site.scene.stop().success(), "a clean end");
+        total(&file)
+    };
+    (counted(CALLS.1) - counted(CALLS.0)) / (CALLS.1 - CALLS.0) as f64
+}
+
+/// Of a run of the client.
+fn client() -> f64 {
+    let site = Site::memory();
+    let file = site.scene.bed.root().join("callgrind");
+    let [program, arguments @ ..] = callgrind(&file);
+    let mut command = site.scene.bed.command(program);
+    command.args(arguments).arg(binary("imgurctl")).arg("token");
+    site.scene.bed.start(command).finish().success();
+    total(&file)
+}
+
+fn callgrind(file: &Path) -> [String; 4] {
+    let out = format!("--callgrind-out-file={}", file.display());
+    ["valgrind".to_owned(), "--tool=callgrind".to_owned(), out, "--quiet".to_owned()]
+}
+
+/// The sum that stands in the file.
+fn total(file: &Path) -> f64 {
+    let text = fs::read_to_string(file).expect("callgrind has written it");
+    let line = text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
+    line.and_then(|total| total.trim().parse().ok()).expect("callgrind says what it counted")
+}

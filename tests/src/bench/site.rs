@@ -1,0 +1,70 @@
+//! A daemon as people run it, with a token in hand, and nobody else about.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use imgurd_proto::State;
+
+use crate::fake::Behaviour;
+use crate::testbed::{ACCOUNT, Bus, Scene, Testbed};
+
+/// All of it.
+pub(super) struct Site {
+    // In this order, so that the daemon ends before its bus.
+    pub(super) scene: Scene,
+    _bus: Option<Bus>,
+}
+
+impl Site {
+    /// One whose grants are in memory.
+    pub(super) fn memory() -> Self {
+        Self::with(server())
+    }
+
+    /// The same, with a server of this kind.
+    pub(super) fn with(behaviour: Behaviour) -> Self {
+        Self::build(Testbed::memory(), false, behaviour)
+    }
+
+    /// The same, on a bus.
+    pub(super) fn on_the_bus() -> Self {
+        Self::build(Testbed::memory(), true, server())
+    }
+
+    /// One in these directories.
+    pub(super) fn new(bed: Testbed) -> Self {
+        Self::build(bed, false, server())
+    }
+
+    fn build(bed: Testbed, has_bus: bool, behaviour: Behaviour) -> Self {
+        as_the_service(&bed);
+        let bus = has_bus.then(|| bed.bus());
+        let scene = Scene::new(bed, behaviour).imported();
+        Self { scene, _bus: bus }
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.scene.bed.socket()
+    }
+}
+
+/// The environment that the unit gives the daemon, and not the one that tests like.
+pub(super) fn as_the_service(bed: &Testbed) {
+    bed.set_env("RUST_LOG", "info");
+    bed.set_env("MALLOC_ARENA_MAX", "1");
+}
+
+/// A server whose tokens outlive the run.
+pub(super) fn server() -> Behaviour {
+    Behaviour { lifetime: Duration::from_hours(24 * 28), ..Behaviour::default() }
+}
+
+/// Adds an account with a fresh token.
+pub(super) fn add(scene: &Scene, name: &str) {
+    scene.bed.account(&scene.fake, name);
+    let (refresh_token, _) = scene.fake.issue_grant(name);
+    scene.bed.ctl_with(&["import", name], &refresh_token).success();
+    scene.bed.wait_until(name, |account| account.state == State::Fresh);
+}
+
+pub(super) const NAME: &str = ACCOUNT;
