@@ -84,8 +84,7 @@ fn herd(extent: Extent) -> Row {
         spans.push(begin.elapsed());
         assert_eq!(site.scene.refreshes().len(), round + 1, "one request for all of them");
     }
-    let most = Quantity::new(0.020, Unit::Seconds);
     let what =
         "1,000 callers wait for an expired token's successor: from the server's answer until the last has it";
-    Row::alone(what, Figure::of(&spans), Goal::Most(most))
+    Row::alone(what, Figure::of(&spans), Goal::most(0.020, Unit::Seconds))
 }

@@ -68,9 +68,13 @@ impl Figure {
 
     /// Of many spans.
     pub(super) fn of(spans: &[Duration]) -> Self {
-        let seconds: Vec<_> = spans.iter().map(Duration::as_secs_f64).collect();
-        let p99 = Quantity::new(quantile(&seconds, 0.99), Unit::Seconds);
-        Self { p99: Some(p99), ..Self::median(seconds, Unit::Seconds) }
+        Self::of_seconds(&spans.iter().map(Duration::as_secs_f64).collect::<Vec<_>>())
+    }
+
+    /// The same.
+    pub(super) fn of_seconds(seconds: &[f64]) -> Self {
+        let p99 = Quantity::new(quantile(seconds, 0.99), Unit::Seconds);
+        Self { p99: Some(p99), ..Self::median(seconds.iter().copied(), Unit::Seconds) }
     }
 }
 

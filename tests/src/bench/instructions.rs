@@ -12,6 +12,10 @@ use crate::testbed::{Testbed, binary};
 /// How many calls a daemon answers: one answers so many, another so many more. What both do beside is no call's.
 const CALLS: (usize, usize) = (1000, 5000);
 
+/// Which of its ways to copy and to wipe the C library takes, whatever the machine has: some count by the byte, others by
+/// the line of a cache.
+const ONE_WAY: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX2_Usable,-ERMS,-FSRM";
+
 /// What is counted: both ways to the daemon's answer, and the client's whole run.
 pub(super) fn rows() -> Vec<Row> {
     let open = |socket: &Path, calls| {
@@ -44,6 +48,7 @@ fn row(what: &str, instructions: f64) -> Row {
 fn daemon(calls: impl Fn(&Path, usize)) -> f64 {
     let counted = |count| {
         let bed = Testbed::memory();
+        bed.set_env("GLIBC_TUNABLES", ONE_WAY);
         let file = bed.root().join("callgrind");
         bed.launch_by(callgrind(&file));
         let mut site = Site::new(bed);
@@ -57,6 +62,7 @@ fn daemon(calls: impl Fn(&Path, usize)) -> f64 {
 /// Of a run of the client.
 fn client() -> f64 {
     let site = Site::memory();
+    site.scene.bed.set_env("GLIBC_TUNABLES", ONE_WAY);
     let file = site.scene.bed.root().join("callgrind");
     let [program, arguments @ ..] = callgrind(&file);
     let mut command = site.scene.bed.command(program);

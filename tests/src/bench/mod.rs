@@ -4,17 +4,26 @@
 mod bus;
 mod caller;
 mod calls;
+mod clients;
+mod cold;
 mod core;
 mod crowd;
 mod echo;
 mod figure;
+mod idle;
 mod instructions;
+mod many;
+mod oidc_agent;
+mod process;
 mod site;
 mod table;
+
+use std::time::Duration;
 
 use clap::ValueEnum;
 
 pub use echo::serve as echo;
+use idle::Idle;
 pub use table::Table;
 
 /// How much of everything.
@@ -24,17 +33,29 @@ pub struct Extent {
     pub rounds: usize,
     /// How many calls each makes in its turn.
     pub calls: usize,
+    /// How long a daemon is left alone.
+    pub idle: Duration,
 }
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
+    /// The client's whole process
+    Clients,
     /// Calls over the socket
     Calls,
     /// Calls over D-Bus
     Bus,
     /// Callers who wait
     Crowd,
+    /// A start by the socket
+    Cold,
+    /// A thousand accounts and connections
+    Many,
+    /// Memory and wake-ups while nobody asks
+    Idle,
+    /// Sizes of the programs
+    Sizes,
     /// Instructions instead of time
     Instructions,
 }
@@ -42,14 +63,23 @@ pub enum Part {
 /// Measures these parts, or all.
 #[must_use]
 pub fn run(parts: &[Part], extent: Extent) -> Table {
+    let is_wanted = |part: &Part| parts.is_empty() || parts.contains(part);
     let mut table = Table::default();
-    for part in Part::value_variants().iter().filter(|part| parts.is_empty() || parts.contains(part)) {
+    // They are left alone while all else is measured, which they do not disturb.
+    let mut idle = if is_wanted(&Part::Idle) { vec![Idle::file(), Idle::keyring()] } else { Vec::new() };
+    for part in Part::value_variants().iter().filter(|part| is_wanted(part)) {
         table.add(match part {
+            Part::Clients => clients::rows(extent),
             Part::Calls => calls::rows(extent),
             Part::Bus => bus::rows(extent),
             Part::Crowd => crowd::rows(extent),
+            Part::Cold => cold::rows(extent),
+            Part::Many => many::rows(extent),
+            Part::Idle => idle.iter_mut().flat_map(Idle::memory).collect(),
+            Part::Sizes => clients::sizes(),
             Part::Instructions => instructions::rows(),
         });
     }
+    table.add(idle.into_iter().map(|idle| idle.wake_ups(extent)));
     table
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::figure::{Figure, Quantity};
+use super::figure::{Figure, Quantity, Unit};
 
 /// What is to be seen of a row.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -21,6 +21,12 @@ pub(super) enum Goal {
     Most(Quantity),
     /// To be read and compared.
     Open,
+}
+
+impl Goal {
+    pub(super) fn most(value: f64, unit: Unit) -> Self {
+        Self::Most(Quantity::new(value, unit))
+    }
 }
 
 /// One thing measured.
@@ -150,9 +156,20 @@ impl Table {
         text
     }
 
-    /// The goals that were not met.
+    /// What is more than in an earlier run by over so many per cent, and what is no longer there.
     #[must_use]
-    pub fn missed(&self) -> usize {
-        self.0.iter().filter(|row| row.is_met() == Some(false)).count()
+    pub fn grown(&self, before: &Self, per_cent: f64) -> Vec<String> {
+        let grown = before.0.iter().filter_map(|was| match self.0.iter().find(|row| row.what == was.what) {
+            None => Some(format!("{}: not measured", was.what)),
+            Some(row) if row.change(was) > per_cent => Some(format!(
+                "{}: {} where {} is recorded ({:+.1} %)",
+                was.what,
+                row.ours.median,
+                was.ours.median,
+                row.change(was)
+            )),
+            Some(_) => None,
+        });
+        grown.collect()
     }
 }

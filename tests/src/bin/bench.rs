@@ -2,7 +2,9 @@
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::ensure;
 use clap::{Parser, Subcommand};
 use imgurd_tests::bench::{self, Extent, Part, Table};
 
@@ -18,12 +20,18 @@ struct Options {
     /// How many calls each makes in its turn
     #[arg(long, default_value_t = 500)]
     calls: usize,
+    /// How many seconds a daemon is left alone
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    idle: u64,
     /// Keeps the figures in a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Shows those of an earlier run beside them
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+    /// Fails where something is more than in that run by over so many per cent
+    #[arg(long, value_name = "PER CENT", requires = "compare")]
+    within: Option<f64>,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -41,10 +49,16 @@ fn main() -> anyhow::Result<()> {
         return Ok(bench::echo(&socket, length)?);
     }
     let before = options.compare.as_deref().map(Table::load).transpose()?;
-    let table = bench::run(&options.parts, Extent { rounds: options.rounds, calls: options.calls });
+    let idle = Duration::from_secs(options.idle);
+    let extent = Extent { rounds: options.rounds, calls: options.calls, idle };
+    let table = bench::run(&options.parts, extent);
     print!("{}", table.markdown(before.as_ref()));
     if let Some(file) = &options.save {
         table.save(file)?;
+    }
+    if let (Some(before), Some(per_cent)) = (&before, options.within) {
+        let grown = table.grown(before, per_cent);
+        ensure!(grown.is_empty(), "More than is recorded:\n{}", grown.join("\n"));
     }
     Ok(())
 }

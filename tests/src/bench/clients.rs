@@ -1,0 +1,99 @@
+//! Whole processes, by `hyperfine`: the client as it is installed and as plain cargo builds it, beside a program that does
+//! nothing but say one word, and beside the clients of others.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::Extent;
+use super::figure::{Figure, Unit};
+use super::oidc_agent::OidcAgent;
+use super::site::Site;
+use super::table::{Goal, Row};
+use crate::testbed::{Testbed, binary};
+
+/// Written by hand, compiled without the loader's work, and held against ours.
+const HELLO: &str = "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n";
+
+pub(super) fn rows(extent: Extent) -> Vec<Row> {
+    let site = Site::memory();
+    let bed = &site.scene.bed;
+    let hello = hello(bed.root());
+    let plain = format!("{} token", binary("imgurctl").display());
+    let installed = installed().map(|program| format!("{} token", program.display()));
+    let agent = OidcAgent::start(bed, &site.scene.fake);
+    let commands = [Some(hello.display().to_string()), Some(plain), installed.clone()];
+    let commands: Vec<_> =
+        commands.into_iter().flatten().chain(agent.iter().map(|_| OidcAgent::TOKEN.to_owned())).collect();
+    let mut spans = vec![Vec::new(); commands.len()];
+    for _ in 0..extent.rounds.div_ceil(4) {
+        for (all, more) in spans.iter_mut().zip(times(bed, agent.as_ref(), &commands, extent)) {
+            all.extend(more);
+        }
+    }
+    let mut figures = spans.iter().map(|spans| Figure::of_seconds(spans));
+    let hello = figures.next().expect("it was measured");
+    let mut rows = Vec::new();
+    let mut row = |what: &str, figure: Option<Figure>, goal| {
+        rows.extend(
+            figure.map(|figure| Row::alone(what, figure, goal).against("a static \"hello\" in C", hello)),
+        );
+    };
+    row("`imgurctl token`, plain `cargo build --release`", figures.next(), Goal::Ratio(2.1));
+    if installed.is_some() {
+        row("`imgurctl token`, static as installed", figures.next(), Goal::Ratio(1.0));
+    }
+    row("`oidc-token` (oidc-agent)", figures.next(), Goal::Open);
+    rows
+}
+
+/// The static client, where it was built.
+pub(super) fn installed() -> Option<PathBuf> {
+    let target = binary("imgurctl").ancestors().nth(2)?.to_owned();
+    let program = target.join(format!("{}-unknown-linux-musl/release/imgurctl", std::env::consts::ARCH));
+    program.is_file().then_some(program)
+}
+
+fn hello(directory: &Path) -> PathBuf {
+    let (source, program) = (directory.join("hello.c"), directory.join("hello"));
+    fs::write(&source, HELLO).unwrap();
+    let compiled = Command::new("cc").args(["-O2", "-static", "-o"]).arg(&program).arg(&source).status();
+    assert!(compiled.expect("cc is installed (Debian: gcc)").success(), "a static C library is installed");
+    program
+}
+
+/// How long each command took, in seconds, each time.
+fn times(bed: &Testbed, agent: Option<&OidcAgent>, commands: &[String], extent: Extent) -> Vec<Vec<f64>> {
+    let report = bed.root().join("hyperfine.json");
+    let mut hyperfine = bed.command("hyperfine");
+    hyperfine.args(["--shell=none", "--warmup=20", "--style=none", "--export-json"]).arg(&report);
+    hyperfine.arg(format!("--runs={}", extent.calls.div_ceil(2))).args(commands);
+    if let Some(agent) = agent {
+        agent.introduce(&mut hyperfine);
+    }
+    let output = hyperfine.output().expect("hyperfine is installed (Debian: hyperfine)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+    let results = report["results"].as_array().expect("one for each command");
+    let times = |result: &Value| {
+        result["times"].as_array().expect("its runs").iter().filter_map(Value::as_f64).collect()
+    };
+    results.iter().map(times).collect()
+}
+
+/// The sizes of what is built, which is stripped.
+pub(super) fn sizes() -> Vec<Row> {
+    let row = |what: &str, program: PathBuf, most: f64| {
+        #[expect(clippy::cast_precision_loss, reason = "there are some millions")]
+        let size = fs::metadata(program).unwrap().len() as f64;
+        Row::alone(what, Figure::once(size, Unit::Bytes), Goal::most(most, Unit::Bytes))
+    };
+    let mut rows = vec![
+        row("size of `imgurd`", binary("imgurd"), 8e6),
+        row("size of `imgurctl`, dynamic", binary("imgurctl"), 1.5e6),
+    ];
+    rows.extend(installed().map(|program| row("size of `imgurctl`, static", program, 2.5e6)));
+    rows
+}

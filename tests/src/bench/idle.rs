@@ -1,0 +1,103 @@
+//! What it costs to keep tokens while nobody asks.
+
+use std::mem;
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Extent;
+use super::figure::{Figure, Unit};
+use super::process::{Memory, Threads};
+use super::site::{NAME, as_the_service, server};
+use super::table::{Goal, Row};
+use crate::relay::{Manner, Relay};
+use crate::testbed::{Bus, Keyring, Scene, Testbed};
+use crate::tls::Authority;
+
+/// A daemon on the bus that has refreshed over TLS and is left alone.
+pub(super) struct Idle {
+    // In this order, so that the daemon ends before its keyring and its bus.
+    scene: Scene,
+    _keyring: Option<Keyring>,
+    _bus: Bus,
+    store: &'static str,
+    begun: Instant,
+    threads: Threads,
+}
+
+impl Idle {
+    /// With the encrypted file.
+    pub(super) fn file() -> Self {
+        Self::new(Testbed::file(), "file", false)
+    }
+
+    /// With the desktop's keyring.
+    pub(super) fn keyring() -> Self {
+        Self::new(Testbed::new(), "keyring", true)
+    }
+
+    fn new(bed: Testbed, store: &'static str, has_keyring: bool) -> Self {
+        as_the_service(&bed);
+        let bus = bed.bus();
+        let keyring = has_keyring.then(|| {
+            let mut keyring = bed.keyring();
+            keyring.start(&bed);
+            keyring
+        });
+        let mut scene = Scene::new(bed, server());
+        over_tls(&scene);
+        // As after a start, and not after what was only to prepare it.
+        scene.restart();
+        let mut scene = scene.imported();
+        scene.refresh();
+        // The threads that blocked for it have ended by then.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let id = scene.daemon().id();
+        let mut threads = Threads::of(id);
+        loop {
+            thread::sleep(Duration::from_secs(2));
+            let now = Threads::of(id);
+            if now == mem::replace(&mut threads, now.clone()) || Instant::now() > deadline {
+                break;
+            }
+        }
+        Self { scene, _keyring: keyring, _bus: bus, store, begun: Instant::now(), threads }
+    }
+
+    /// What it takes of memory.
+    pub(super) fn memory(&mut self) -> Vec<Row> {
+        let memory = Memory::of(self.scene.daemon().id());
+        let what = format!("idle after a refresh over TLS, {} store", self.store);
+        let is_judged = self.store == "file";
+        let goal = |most| if is_judged { Goal::most(most, Unit::Bytes) } else { Goal::Open };
+        vec![
+            Row::alone(format!("{what}: PSS"), Figure::once(memory.pss, Unit::Bytes), goal(5e6)),
+            Row::alone(
+                format!("{what}: anonymous"),
+                Figure::once(memory.anonymous, Unit::Bytes),
+                goal(0.7e6),
+            ),
+        ]
+    }
+
+    /// How often it has woken, once it has been left alone for long enough.
+    pub(super) fn wake_ups(mut self, extent: Extent) -> Row {
+        thread::sleep(extent.idle.saturating_sub(self.begun.elapsed()));
+        #[expect(clippy::cast_precision_loss, reason = "there are few, if any")]
+        let wake_ups = Threads::of(self.scene.daemon().id()).wake_ups_since(&self.threads) as f64;
+        let what = format!("wake-ups in {} s without a caller, {} store", extent.idle.as_secs(), self.store);
+        Row::alone(what, Figure::once(wake_ups, Unit::Times), Goal::most(0.0, Unit::Times))
+    }
+}
+
+/// Puts TLS between the daemon and the fake.
+fn over_tls(scene: &Scene) {
+    let authority = Authority::new(scene.bed.root(), "own");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    Relay::start(listener, scene.fake.address(), Manner::Tls(authority.server("localhost")));
+    let (token_url, api_url) = (format!("{origin}/oauth2/token"), format!("{origin}/3/"));
+    let ca_file = authority.certificate().display().to_string();
+    let settings = ["--token-url", &token_url, "--api-url", &api_url, "--ca-file", &ca_file];
+    scene.ctl(&[&["account", "set", NAME][..], &settings].concat()).success();
+}

@@ -1,0 +1,89 @@
+//! oidc-agent, where it is installed (Debian: oidc-agent-cli), with a grant of the fake's: another who hands tokens out.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::fake::Fake;
+use crate::testbed::Testbed;
+
+/// One that runs, ended when dropped.
+pub(super) struct OidcAgent {
+    socket: String,
+    pid: i32,
+}
+
+impl OidcAgent {
+    /// What asks it for the token.
+    pub(super) const TOKEN: &str = "oidc-token imgurd-bench";
+
+    /// Starts it, and has it take over a grant; nothing where it is not installed.
+    pub(super) fn start(bed: &Testbed, fake: &Fake) -> Option<Self> {
+        let output = bed.command("oidc-agent").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let variable = |name: &str| {
+            let (_, rest) = text.split_once(&format!("{name}=")).expect("it says where it is");
+            rest.split(';').next().expect("the rest of a line").to_owned()
+        };
+        let agent =
+            Self { socket: variable("OIDC_SOCK"), pid: variable("OIDCD_PID").parse().expect("a number") };
+        let (refresh_token, _) = fake.issue_grant("oidc-agent");
+        let behaviour = fake.behaviour();
+        let mut command = bed.command("oidc-gen");
+        command.args(["imgurd-bench", "--manual", "--flow=refresh", "--prompt=none", "--confirm-default"]);
+        command.args(["--scope=openid offline_access", "--redirect-uri=http://localhost:4242"]);
+        command.arg(format!("--issuer={}", discovery(fake)));
+        command.arg(format!("--client-id={}", behaviour.client_id));
+        command.arg(format!("--client-secret={}", behaviour.client_secret));
+        command.arg(format!("--refresh-token={refresh_token}"));
+        command.arg("--pw-env=FAKE_PASSWORD").env("FAKE_PASSWORD", "fake");
+        agent.introduce(&mut command);
+        let output = command.output().expect("oidc-gen is beside it");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(agent)
+    }
+
+    /// Lets a command know where it is.
+    pub(super) fn introduce(&self, command: &mut Command) {
+        command.env("OIDC_SOCK", &self.socket);
+    }
+}
+
+impl Drop for OidcAgent {
+    fn drop(&mut self) {
+        if let Some(pid) = Pid::from_raw(self.pid) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
+/// Serves the document that oidc-agent wants to see first (OpenID Connect Discovery 1.0), and returns its issuer.
+fn discovery(fake: &Fake) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}/", listener.local_addr().unwrap());
+    let document = json!({
+        "issuer": issuer, "token_endpoint": fake.token_url(), "authorization_endpoint": fake.auth_url(),
+        "registration_endpoint": issuer, "scopes_supported": ["openid", "offline_access"],
+        "grant_types_supported": ["refresh_token", "authorization_code"], "response_types_supported": ["code"],
+    });
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            answer(&stream, &document.to_string());
+        }
+    });
+    issuer
+}
+
+fn answer(mut stream: &TcpStream, document: &str) {
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    lines.take_while(|line| !line.is_empty()).for_each(drop);
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{document}",
+        document.len()
+    );
+}
