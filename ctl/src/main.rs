@@ -34,6 +34,7 @@ mod token;
 mod watch;
 
 use std::alloc::System;
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -49,7 +50,8 @@ static WIPED: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     completion::answer_the_shell();
-    let cli = match Cli::try_parse() {
+    let shortcut = cli::shortcut(env::args_os().skip(1));
+    let cli = match shortcut.map_or_else(Cli::try_parse, Ok) {
         Ok(cli) => cli,
         Err(error) => return cli::report(&error),
     };
