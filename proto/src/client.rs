@@ -25,6 +25,10 @@ use crate::{Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
 /// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
 const MARGIN: Duration = Duration::from_secs(5);
 
+/// How much is read at once, in bytes: a token with what belongs to it. A larger buffer costs more than it is worth to who
+/// asks once, since memory has to be got, and wiped when it is given back.
+const BUFFER: usize = 1024;
+
 /// Why a call did not give what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -108,7 +112,7 @@ impl Client {
         if socket_peercred(&stream).map_err(io::Error::from)?.uid != getuid() {
             return Err(not_ours(path).into());
         }
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::with_capacity(BUFFER, stream) })
     }
 
     /// The current access token of `account`, or of the default one.
