@@ -50,7 +50,8 @@ static WIPED: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     completion::answer_the_shell();
-    match cli::shortcut(env::args_os().skip(1)).map_or_else(Cli::try_parse, Ok) {
+    let words: Vec<_> = env::args_os().collect();
+    match cli::shortcut(&words).map_or_else(|| Cli::try_parse_from(&words), Ok) {
         Ok(cli) => run(cli),
         Err(error) => cli::report(&error),
     }
