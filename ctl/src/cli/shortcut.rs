@@ -23,6 +23,7 @@ pub(crate) fn shortcut(words: &[OsString]) -> Option<Cli> {
 
 /// What was said so far.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the command line")]
 struct Said {
     token: bool,
     socket: Option<PathBuf>,
