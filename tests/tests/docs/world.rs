@@ -29,8 +29,8 @@ pub(crate) const CARGO: &str = r#"
 case "$1 $2" in
     'nextest --version' | 'nextest run' | 'test --workspace' | 'build --workspace') ;;
     'build --release' | 'rustc --release')
-        built=${*#* --target } && built=${built%% *}
-        case "$*" in *' --target '*) built=$built/release ;; *) built=release ;; esac
+        words="$*" && built=${words#* --target } && built=${built%% *}
+        case "$words" in *' --target '*) built=$built/release ;; *) built=release ;; esac
         mkdir -p "$CARGO_TARGET_DIR/$built"
         ln -sf "$CARGO_TARGET_DIR/debug/imgurd" "$CARGO_TARGET_DIR/debug/imgurctl" "$CARGO_TARGET_DIR/$built"
         ;;

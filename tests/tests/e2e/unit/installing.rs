@@ -63,8 +63,8 @@ fn everything_goes_where_its_readers_look() {
 fn write_stand_ins(bed: &Testbed, libraries: &Path) {
     let programs = binary("imgurd").parent().unwrap().display().to_string();
     let cargo = format!(
-        r#"built=${{*#* --target }} && built=${{built%% *}}
-        case "$*" in *' --target '*) built=$built/release ;; *) built=release ;; esac
+        r#"words="$*" && built=${{words#* --target }} && built=${{built%% *}}
+        case "$words" in *' --target '*) built=$built/release ;; *) built=release ;; esac
         mkdir -p "$CARGO_TARGET_DIR/$built"
         for program in imgurd imgurctl; do
             case "$* " in *" --package $program "*) ;; *) continue ;; esac
