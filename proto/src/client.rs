@@ -25,8 +25,7 @@ use crate::{Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
 /// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// How much is read at once, in bytes: a token with what belongs to it. A larger buffer costs more than it is worth to who
-/// asks once, since memory has to be got, and wiped when it is given back.
+/// How much is read at once, in bytes: a token and what belongs to it. Memory has to be got, and wiped when given back.
 const BUFFER: usize = 1024;
 
 /// Why a call did not give what it was asked for.
