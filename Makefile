@@ -5,12 +5,19 @@ PREFIX  = $(HOME)/.local
 DESTDIR =
 
 CARGO = cargo
+RUSTC = rustc
 # Where cargo puts what it builds.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 # The demo and the tests share one build: crates come out differently where the tests' own features are left out.
 BUILD = $(CARGO) build --workspace --all-targets --locked
 # The programs to install.
 BUILT = $(TARGET)/release
+# A client that is linked statically starts in half the time: it has no library to look for, and musl asks nothing of the
+# processor. It is built where Rust has that target, and nowhere by `make install STATIC=`. A fixed address spares it a tenth
+# of what is left, which goes into pages that hold addresses; its stack, heap and buffers are where chance puts them.
+MUSL   = $(shell uname -m)-unknown-linux-musl
+STATIC = $(shell test -d "$$($(RUSTC) --print target-libdir --target $(MUSL) 2>/dev/null)" && echo $(MUSL))
+CLIENT = $(if $(STATIC),$(TARGET)/$(STATIC)/release,$(BUILT))/imgurctl
 # What a package has in it, and what is given out.
 STAGE = $(TARGET)/release/stage
 DIST  = $(TARGET)/dist
@@ -66,8 +73,10 @@ lint: ## Check format, code, documentation and dependencies
 	fi
 
 install: ## Install below PREFIX (~/.local) and start; for packages below DESTDIR
-	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
-	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BUILT='$(BUILT)' systemd/packaging/install
+	@echo 'imgurctl is linked $(if $(STATIC),statically.,dynamically; for one that starts faster: rustup target add $(MUSL))'
+	$(CARGO) build --release --locked $(if $(STATIC),--package imgurd,$(PROGRAMS:%=--package %))
+	$(if $(STATIC),$(CARGO) rustc --release --locked --package imgurctl --target $(STATIC) -- -C relocation-model=static)
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' DAEMON='$(BUILT)/imgurd' CLIENT='$(CLIENT)' systemd/packaging/install
 
 uninstall: ## Stop and remove what install put there; settings and tokens stay
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/packaging/uninstall

@@ -7,6 +7,7 @@ mod export;
 mod man;
 mod mistake;
 mod permit;
+mod shortcut;
 mod status;
 mod token;
 
@@ -21,6 +22,7 @@ use imgurd_proto::Flow;
 pub(crate) use man::ManArgs;
 pub(crate) use mistake::report;
 pub(crate) use permit::{PermitCommand, Whom};
+pub(crate) use shortcut::shortcut;
 
 pub(crate) use self::curl::CurlArgs;
 pub(crate) use self::exec::ExecArgs;

@@ -34,6 +34,7 @@ mod token;
 mod watch;
 
 use std::alloc::System;
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -49,26 +50,36 @@ static WIPED: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     completion::answer_the_shell();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return cli::report(&error),
-    };
+    let words: Vec<_> = env::args_os().collect();
+    match cli::shortcut(&words).map_or_else(|| Cli::try_parse_from(&words), Ok) {
+        Ok(cli) => run(cli),
+        Err(error) => cli::report(&error),
+    }
+}
+
+fn run(cli: Cli) -> ExitCode {
     let app = App::new(&cli.global);
-    match run(&app, cli.command) {
+    let done = match cli.command {
+        Command::Token(token) => token::token(&app, &token),
+        command => run_other(&app, command),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => app.output.report(&failure),
     }
 }
 
-fn run(app: &App, command: Command) -> Result<(), Failure> {
+/// Apart, so that who only wants a token is spared the stack that all the others share.
+#[inline(never)]
+fn run_other(app: &App, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Token(token) => token::token(app, &token),
         Command::Init { store } => init::init(app, store),
         Command::Account(command) => run_account(app, command),
         Command::Login(login) => login::login(app, &login),
         Command::Import(import) => grant::import(app, import),
         Command::Export(export) => export::export(app, &export),
         Command::Restore { account } => grant::restore(app, account),
-        Command::Token(token) => token::token(app, &token),
         Command::Exec(exec) => exec::exec(app, &exec),
         Command::Curl(curl) => curl::curl(app, &curl),
         Command::Reject { account, wait } => token::reject(app, account, wait),

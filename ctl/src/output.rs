@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::cli::{Color, Global};
@@ -14,21 +15,21 @@ use crate::failure::Failure;
 pub(crate) struct Output {
     /// Whether results are JSON, one value a line.
     pub(crate) json: bool,
-    /// Whether tables are coloured.
-    pub(crate) color: bool,
+    color: Color,
     quiet: bool,
 }
 
 impl Output {
     pub(crate) fn new(global: &Global) -> Self {
-        Self {
-            json: global.json,
-            color: match global.color {
-                Color::Always => true,
-                Color::Never => false,
-                Color::Auto => io::stdout().is_terminal() && wants_color(),
-            },
-            quiet: global.quiet,
+        Self { json: global.json, color: global.color, quiet: global.quiet }
+    }
+
+    /// Whether tables are coloured.
+    pub(crate) fn is_colored(&self) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => io::stdout().is_terminal() && wants_color(),
         }
     }
 
@@ -102,12 +103,25 @@ pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// In one piece, past the buffer that the standard library would keep a copy in.
 fn write_out(text: &str, end: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    write!(stdout, "{text}{end}").and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::NoReader,
-        _ => Failure::Other(format!("cannot write to standard output: {error}; see where it goes")),
-    })
+    let whole = [text, end].concat();
+    let mut rest = whole.as_bytes();
+    while !rest.is_empty() {
+        match rustix::io::write(rustix::stdio::stdout(), rest) {
+            Ok(0) => return Err(cannot_write(Errno::IO)),
+            Ok(written) => rest = &rest[written..],
+            Err(Errno::INTR) => {}
+            Err(Errno::PIPE) => return Err(Failure::NoReader),
+            Err(error) => return Err(cannot_write(error)),
+        }
+    }
+    Ok(())
+}
+
+fn cannot_write(error: Errno) -> Failure {
+    let error = io::Error::from(error);
+    Failure::Other(format!("cannot write to standard output: {error}; see where it goes"))
 }
 
 /// Text from a server or the daemon on one line, without what a terminal would obey.

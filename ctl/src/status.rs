@@ -18,7 +18,7 @@ pub(crate) fn status(app: &App, account: Option<&str>) -> Result<(), Failure> {
         app.output.say(NO_ACCOUNTS);
         return Ok(());
     }
-    Output::print(&page(&accounts, time::now(), app.output.color))
+    Output::print(&page(&accounts, time::now(), app.output.is_colored()))
 }
 
 /// `{"accounts": […]}`, as the daemon says it.

@@ -84,7 +84,7 @@ impl Screen<'_> {
     fn draw(&self) -> Result<(), Failure> {
         let page = match self.shown.as_deref() {
             None | Some([]) => status::NO_ACCOUNTS.to_owned(),
-            Some(accounts) => status::page(accounts, time::now(), self.app.output.color),
+            Some(accounts) => status::page(accounts, time::now(), self.app.output.is_colored()),
         };
         Output::print(&if self.in_place { format!("{CLEAR}{page}") } else { page })
     }

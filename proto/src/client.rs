@@ -25,6 +25,9 @@ use crate::{Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
 /// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
 const MARGIN: Duration = Duration::from_secs(5);
 
+/// How much is read at once, in bytes: a token and what belongs to it. Memory has to be got, and wiped when given back.
+const BUFFER: usize = 1024;
+
 /// Why a call did not give what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -108,7 +111,7 @@ impl Client {
         if socket_peercred(&stream).map_err(io::Error::from)?.uid != getuid() {
             return Err(not_ours(path).into());
         }
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::with_capacity(BUFFER, stream) })
     }
 
     /// The current access token of `account`, or of the default one.

@@ -24,7 +24,8 @@ pub(crate) fn doctor(app: &App) -> Result<(), Failure> {
     if app.output.json {
         Output::print_json(&findings)?;
     } else {
-        let lines: Vec<_> = findings.iter().map(|finding| line(finding, app.output.color)).collect();
+        let color = app.output.is_colored();
+        let lines: Vec<_> = findings.iter().map(|finding| line(finding, color)).collect();
         Output::print(&lines.join("\n"))?;
     }
     let failed = findings.iter().filter(|finding| finding.result == Health::Fail).count();

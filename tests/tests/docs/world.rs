@@ -28,9 +28,11 @@ const SYSTEMCTL: &str = r#"[ "$1" = --user ]"#;
 pub(crate) const CARGO: &str = r#"
 case "$1 $2" in
     'nextest --version' | 'nextest run' | 'test --workspace' | 'build --workspace') ;;
-    'build --release')
-        mkdir -p "$CARGO_TARGET_DIR/release"
-        ln -sf "$CARGO_TARGET_DIR/debug/imgurd" "$CARGO_TARGET_DIR/debug/imgurctl" "$CARGO_TARGET_DIR/release"
+    'build --release' | 'rustc --release')
+        words="$*" && built=${words#* --target } && built=${built%% *}
+        case "$words" in *' --target '*) built=$built/release ;; *) built=release ;; esac
+        mkdir -p "$CARGO_TARGET_DIR/$built"
+        ln -sf "$CARGO_TARGET_DIR/debug/imgurd" "$CARGO_TARGET_DIR/debug/imgurctl" "$CARGO_TARGET_DIR/$built"
         ;;
     *)
         echo "what is cargo $* in here?" >&2

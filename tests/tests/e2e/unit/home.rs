@@ -44,7 +44,8 @@ impl Home {
 
     /// Runs `make` in the sources, as the person would have built them.
     pub(super) fn make(&self, target: &str) -> Output {
-        self.run(&["make", "--silent", "-C", SOURCES, "CARGO=true", "BUILT=/opt/imgurd", target]).success()
+        self.run(&["make", "--silent", "-C", SOURCES, "CARGO=true", "STATIC=", "BUILT=/opt/imgurd", target])
+            .success()
     }
 
     pub(super) fn run(&self, command: &[&str]) -> Output {

@@ -1,11 +1,13 @@
 //! `make install` and `make uninstall`, below a `DESTDIR`, where no service manager is asked.
 
-use std::fs;
+use std::env::consts::ARCH;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use imgurd_tests::testbed::{Testbed, binary};
 
-use super::{contents, install, make};
+use super::{contents, install, make, make_as_it_is};
 
 /// What is installed below `DESTDIR`, by path.
 fn installed(below: &Path) -> Vec<String> {
@@ -55,6 +57,62 @@ fn everything_goes_where_its_readers_look() {
     }
     let program = fs::read(room.join("usr/bin/imgurd")).unwrap();
     assert!(program == fs::read(binary("imgurd")).unwrap(), "the program is the one that was built");
+}
+
+/// What stands in for Rust: where the libraries of a target would be, and programs that do their work and can be told apart.
+fn write_stand_ins(bed: &Testbed, libraries: &Path) {
+    let programs = binary("imgurd").parent().unwrap().display().to_string();
+    let cargo = format!(
+        r#"words="$*" && built=${{words#* --target }} && built=${{built%% *}}
+        case "$words" in *' --target '*) built=$built/release ;; *) built=release ;; esac
+        mkdir -p "$CARGO_TARGET_DIR/$built"
+        for program in imgurd imgurctl; do
+            case "$* " in *" --package $program "*) ;; *) continue ;; esac
+            printf '#!/bin/sh\n# %s\nexec "{programs}/%s" "$@"\n' "$built" "$program" >"$CARGO_TARGET_DIR/$built/$program"
+            chmod 755 "$CARGO_TARGET_DIR/$built/$program"
+        done"#
+    );
+    for (name, text) in [("cargo", cargo), ("rustc", format!("echo '{}'", libraries.display()))] {
+        let file = bed.root().join(name);
+        fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// What `make install` says, and where the daemon and the client are from that it puts below `room`.
+fn built_and_installed(bed: &Testbed, libraries: &Path, room: &Path) -> (String, [String; 2]) {
+    write_stand_ins(bed, libraries);
+    let mut make = make_as_it_is(bed);
+    make.env("CARGO_TARGET_DIR", bed.root().join("target")).args(["install", "PREFIX=/usr", &below(room)]);
+    for (variable, name) in [("CARGO", "cargo"), ("RUSTC", "rustc")] {
+        make.arg(format!("{variable}={}", bed.root().join(name).display()));
+    }
+    let said = bed.start(make).finish().success().stdout;
+    let origin = |name| {
+        let program = fs::read_to_string(room.join("usr/bin").join(name)).unwrap();
+        program.lines().nth(1).unwrap().to_owned()
+    };
+    (said, ["imgurd", "imgurctl"].map(origin))
+}
+
+#[test]
+fn the_client_is_linked_statically_where_rust_can_and_only_there() {
+    let bed = Testbed::new();
+    let target = format!("{ARCH}-unknown-linux-musl");
+    let libraries = bed.root().join("libraries");
+
+    let (said, origins) = built_and_installed(&bed, &libraries, &bed.root().join("without"));
+    assert_eq!(origins, ["# release", "# release"]);
+    assert_eq!(
+        said,
+        format!("imgurctl is linked dynamically; for one that starts faster: rustup target add {target}\n")
+    );
+    assert!(!bed.root().join("target").join(&target).exists());
+
+    fs::create_dir(&libraries).unwrap();
+    let (said, origins) = built_and_installed(&bed, &libraries, &bed.root().join("with"));
+    assert_eq!(origins, ["# release".to_owned(), format!("# {target}/release")]);
+    assert_eq!(said, "imgurctl is linked statically.\n");
 }
 
 #[test]

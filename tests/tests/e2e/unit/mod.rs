@@ -22,9 +22,15 @@ fn repository() -> &'static Path {
 /// `make` with these arguments, which installs the programs that are tested here, without building any.
 fn make(bed: &Testbed, arguments: &[&str]) -> Command {
     let programs = binary("imgurd").parent().unwrap().to_owned();
-    let mut command = bed.command("make");
-    command.arg("--silent").arg("-C").arg(repository()).arg("CARGO=true");
+    let mut command = make_as_it_is(bed);
+    command.args(["CARGO=true", "STATIC="]);
     command.arg(format!("BUILT={}", programs.display())).args(arguments);
+    command
+}
+
+fn make_as_it_is(bed: &Testbed) -> Command {
+    let mut command = bed.command("make");
+    command.arg("--silent").arg("-C").arg(repository());
     command
 }
 
