@@ -25,7 +25,12 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 PROGRAMS = imgurd imgurctl
 
-.PHONY: help demo test simulate soak fuzz lint install uninstall deb dist clean
+# The programs as users get them, and what measures them.
+BENCH  = $(TARGET)/release/bench
+# Instructions of a token from the cache, as they are recorded.
+RECORD = tests/src/bench/instructions.json
+
+.PHONY: help demo test simulate soak fuzz bench guard record lint install uninstall deb dist clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
@@ -61,6 +66,22 @@ fuzz: ## Feed all that is read with what nobody would write, ten minutes a targe
 	tests/packages
 	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/fuzz/run 600
 
+bench: programs ## Measure the programs against what the machine can do, a quarter of an hour long (ARGUMENTS=--help)
+	tests/packages bench
+	$(CARGO) build --profile bench --locked --package imgurd-tests --bin bench
+	$(BENCH) $(ARGUMENTS)
+
+guard: ## Fail where a token from the cache takes a tenth more instructions than recorded
+	tests/packages guard
+	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
+	$(CARGO) build --profile bench --locked --package imgurd-tests --bin bench
+	$(BENCH) instructions --compare $(RECORD) --within 10
+
+record: ## Record the instructions of now; say in the commit why they are more
+	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
+	$(CARGO) build --profile bench --locked --package imgurd-tests --bin bench
+	$(BENCH) instructions --save $(RECORD)
+
 lint: ## Check format, code, documentation and dependencies
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets --locked --features imgurd-fuzz/libfuzzer -- -D warnings --cfg fuzzing
@@ -71,6 +92,11 @@ lint: ## Check format, code, documentation and dependencies
 		echo 'The dependencies were not checked: that needs `cargo install --locked cargo-deny`.'; \
 		test -z "$$CI"; \
 	fi
+
+# The programs as plain cargo builds them, and the static client beside them.
+programs:
+	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
+	$(if $(STATIC),$(CARGO) rustc --release --locked --package imgurctl --target $(STATIC) -- -C relocation-model=static)
 
 install: ## Install below PREFIX (~/.local) and start; for packages below DESTDIR
 	@echo 'imgurctl is linked $(if $(STATIC),statically.,dynamically; for one that starts faster: rustup target add $(MUSL))'

@@ -4,9 +4,9 @@
 //! A program of the same user outside a sandbox can have itself put into a unit of any name, and thereby be taken for
 //! another such program. A sandboxed one cannot leave its cgroup: it sees no cgroup file system that it may write to.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -86,6 +86,10 @@ pub(super) struct Look {
     identity: Arc<Identity>,
 }
 
+/// Whether there are such names: where the kernel has no AppArmor, nor anything like it, there is none to be read, not even
+/// one's own.
+static HAS_LABELS: LazyLock<bool> = LazyLock::new(|| fs::read("/proc/self/attr/current").is_ok());
+
 /// A file of `/proc`, and what was in it.
 #[derive(Debug)]
 struct Watched(File, Box<[u8]>);
@@ -108,7 +112,7 @@ impl Look {
         let pid = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw)?;
         let process = Process::of(pid).ok()?;
         let cgroups = Watched::read(process.file("cgroup").ok()?).ok()?;
-        let label = process.file("attr/current").and_then(Watched::read).ok();
+        let label = HAS_LABELS.then(|| process.file("attr/current").and_then(Watched::read).ok()).flatten();
         let executable = process.executable();
         let Stat { name, began } = process.stat()?;
         let application = match in_cgroups(&String::from_utf8_lossy(&cgroups.1)) {
