@@ -1,9 +1,10 @@
 //! What is logged where. Libraries that print payloads are kept quiet, whatever `RUST_LOG` asks for.
 
+use std::env;
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -63,10 +64,48 @@ pub fn start(format: LogFormat) -> io::Result<()> {
     Ok(())
 }
 
-fn filter() -> EnvFilter {
-    let asked = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    PAYLOAD_PRINTERS
+/// What `RUST_LOG` asks for. What is no directive in it is passed over.
+fn filter() -> Targets {
+    let asked = env::var("RUST_LOG").unwrap_or_default();
+    let directives = asked.split(',').map(str::trim);
+    let directives = directives.filter(|text| !text.is_empty() && text.parse::<Targets>().is_ok());
+    let asked = directives.collect::<Vec<_>>().join(",");
+    quiet(&if asked.is_empty() { "info" } else { &asked }.parse().unwrap_or_default())
+}
+
+/// `asked`, but for what might print a payload: of two directives, the one with the longer target is followed.
+fn quiet(asked: &Targets) -> Targets {
+    let may_print = |target: &str| PAYLOAD_PRINTERS.iter().any(|printer| target.starts_with(printer));
+    asked
         .iter()
-        .filter_map(|target| format!("{target}=warn").parse().ok())
-        .fold(asked, EnvFilter::add_directive)
+        .filter(|(target, _)| !may_print(target))
+        .collect::<Targets>()
+        .with_default(asked.default_level().unwrap_or(LevelFilter::OFF))
+        .with_targets(PAYLOAD_PRINTERS.map(|target| (target, LevelFilter::WARN)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn no_directive_has_a_payload_printed() {
+        for asked in ["trace", "zbus=trace", "zbus::connection=trace,hyper_util::client=debug", "h2"] {
+            let filter = quiet(&asked.parse().unwrap());
+            for target in ["zbus", "zbus::connection::socket", "hyper_util::client::legacy", "h2::frame"] {
+                assert!(!filter.would_enable(target, &Level::DEBUG), "{asked}: {target}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_logged_and_nothing_else() {
+        let filter = quiet(&"imgurd::keeper=debug,imgurd=warn".parse().unwrap());
+        assert!(filter.would_enable("imgurd::keeper::actor", &Level::DEBUG));
+        assert!(filter.would_enable("imgurd::bus", &Level::WARN));
+        assert!(!filter.would_enable("imgurd::bus", &Level::INFO));
+        assert!(!filter.would_enable("mio", &Level::ERROR));
+    }
 }

@@ -50,8 +50,7 @@ async fn report(keeper: &Keeper, place: &OsString) -> io::Result<()> {
     let mut told = String::new();
     loop {
         changes.mark_unchanged();
-        let accounts = keeper.accounts(None).unwrap_or_default();
-        let status = status(accounts.iter().map(|account| account.state));
+        let status = status(keeper.survey(|_, account, _| Some(account.state)).into_iter());
         if status != told {
             post(place, &[NotifyState::Status(&status)]).await?;
             told = status;

@@ -1,6 +1,5 @@
 //! The interface's methods as functions, the same for every wire: each asks the room that does it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,8 +157,8 @@ impl Api {
         self.keeper.account(Some(name))
     }
 
-    pub(super) fn issues(&self) -> BTreeMap<String, u64> {
-        self.keeper.issues()
+    pub(super) fn survey<T>(&self, look: impl FnMut(&str, &Arc<Account>, u64) -> Option<T>) -> Vec<T> {
+        self.keeper.survey(look)
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {

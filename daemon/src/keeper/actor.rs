@@ -208,7 +208,7 @@ impl Actor {
     }
 
     /// Puts the account back unless it is done with, publishes how it looks, and carries out what it wants done.
-    fn settle(&mut self, name: &str, slot: Slot, now: Now, effects: Vec<Effect>) {
+    fn settle(&mut self, name: &str, slot: Box<Slot>, now: Now, effects: Vec<Effect>) {
         let snapshot = slot.account.snapshot(now.at);
         let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
         if slot.is_listed || !slot.account.is_quiet() {
@@ -232,7 +232,9 @@ impl Actor {
                 tracing::info!(account = %snapshot.info.name, state = %is, reason, "account");
             }
             let changed = *current != snapshot;
-            *current = snapshot;
+            if changed {
+                *current = snapshot; // else what others hold of it stays the same, and is there once
+            }
             changed
         });
         if changed {

@@ -15,7 +15,7 @@ use crate::provider::Identity;
 use crate::store::StoreError;
 
 #[cfg(test)]
-pub(super) type Look = Box<dyn FnOnce(&BTreeMap<String, Slot>) + Send>;
+pub(super) type Look = Box<dyn FnOnce(&BTreeMap<String, Box<Slot>>) + Send>;
 
 pub(super) type Answerer = oneshot::Sender<Result<Progress, Error>>;
 

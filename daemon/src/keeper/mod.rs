@@ -182,12 +182,16 @@ impl Keeper {
         Ok(Watcher::new(self.clone(), only))
     }
 
-    /// The accounts, each with the number of its token: another number means another token.
-    #[must_use]
-    pub fn issues(&self) -> BTreeMap<String, u64> {
+    /// What `look` finds in the accounts, each given with its name, how it is, and the number of its token: another
+    /// number means another token. Nothing is copied for those where it finds nothing.
+    pub fn survey<T>(&self, mut look: impl FnMut(&str, &Arc<Account>, u64) -> Option<T>) -> Vec<T> {
         let directory = self.directory.borrow().clone();
         let accounts = directory.accounts.iter();
-        accounts.map(|(name, snapshots)| (name.clone(), snapshots.borrow().issue)).collect()
+        let found = accounts.filter_map(|(name, snapshots)| {
+            let snapshot = snapshots.borrow();
+            look(name, &snapshot.info, snapshot.issue)
+        });
+        found.collect()
     }
 
     /// Changes whenever an account is added, changes or is removed.

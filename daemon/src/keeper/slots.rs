@@ -18,31 +18,32 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(account: Account, snapshot: watch::Sender<Snapshot>) -> Self {
-        Self { account, snapshot, is_listed: true, wake: None, waits: false }
+    pub(super) fn new(account: Account, snapshot: watch::Sender<Snapshot>) -> Box<Self> {
+        Box::new(Self { account, snapshot, is_listed: true, wake: None, waits: false })
     }
 }
 
 /// All slots. One is taken out for a step of its account and put back after it.
 #[derive(Default)]
 pub(super) struct Slots {
-    by_name: BTreeMap<String, Slot>,
+    /// In boxes: the nodes of the tree are half empty.
+    by_name: BTreeMap<String, Box<Slot>>,
     wakes: BTreeSet<(Timestamp, String)>,
     /// How many of them wait for better times.
     waiting: usize,
 }
 
 impl Slots {
-    pub(super) fn all(&self) -> &BTreeMap<String, Slot> {
+    pub(super) fn all(&self) -> &BTreeMap<String, Box<Slot>> {
         &self.by_name
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Slot> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(|slot| &**slot)
     }
 
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Slot> {
-        self.by_name.get_mut(name)
+        self.by_name.get_mut(name).map(|slot| &mut **slot)
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -50,13 +51,13 @@ impl Slots {
     }
 
     /// Takes a slot out: [`Slots::put`] or [`Slots::drop`] follows.
-    pub(super) fn take(&mut self, name: &str) -> Option<Slot> {
+    pub(super) fn take(&mut self, name: &str) -> Option<Box<Slot>> {
         let slot = self.by_name.remove(name)?;
         self.waiting -= usize::from(slot.waits);
         Some(slot)
     }
 
-    pub(super) fn put(&mut self, name: &str, mut slot: Slot, now: Timestamp) {
+    pub(super) fn put(&mut self, name: &str, mut slot: Box<Slot>, now: Timestamp) {
         let wake = slot.account.wake_at(now);
         self.rewake(name, slot.wake, wake);
         slot.wake = wake;

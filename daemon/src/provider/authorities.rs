@@ -1,17 +1,69 @@
-//! Those whom a person trusts to sign certificates besides the system's authorities, in a file of theirs.
+//! Those who are trusted to sign certificates: the system's authorities, and whom a person names besides in a file of
+//! theirs.
+//!
+//! The system's are taken in one by one, and only what a signature is checked against is kept of each. The library that
+//! finds them for others has all of them in memory twice over, which would be most of what a refresh takes of it, and
+//! little of that is ever given back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
-use reqwest::Certificate;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{Error as PemError, PemObject};
+
+/// Where distributions have the system's authorities in one file. The first that is there counts.
+const FILES: [&str; 6] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
+];
+/// Where they have each in a file of its own.
+const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+
+/// The system's authorities: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name (`openssl-env(7)`), else what distributions
+/// have. What is no certificate there is passed over.
+pub(super) fn of_the_system() -> RootCertStore {
+    let (file, directories) = places();
+    let entries = directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
+    let entries = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file());
+    let mut authorities = RootCertStore::empty();
+    for file in file.into_iter().chain(entries) {
+        let certificates = CertificateDer::pem_file_iter(file).into_iter().flatten();
+        // One who cannot read on says so for ever.
+        let certificates = certificates.take_while(|it| !matches!(it, Err(PemError::Io(_))));
+        certificates.flatten().for_each(|certificate| take_in(&mut authorities, certificate));
+    }
+    authorities
+}
+
+/// The file, and the directories.
+fn places() -> (Option<PathBuf>, Vec<PathBuf>) {
+    let (file, directories) = (env::var_os("SSL_CERT_FILE"), env::var_os("SSL_CERT_DIR"));
+    if file.is_some() || directories.is_some() {
+        let directories = directories.map(|them| env::split_paths(&them).collect());
+        return (file.map(PathBuf::from), directories.unwrap_or_default());
+    }
+    let file = FILES.into_iter().map(PathBuf::from).find(|file| file.exists());
+    (file, DIRECTORIES.map(PathBuf::from).into())
+}
+
+/// Most are in the file and in a directory as well.
+fn take_in(authorities: &mut RootCertStore, certificate: CertificateDer<'_>) {
+    let is_new = authorities.add(certificate).is_ok();
+    if is_new && authorities.roots.split_last().is_some_and(|(last, others)| others.contains(last)) {
+        authorities.roots.pop();
+    }
+}
 
 /// The certificates in `file` (PEM), one at least.
 ///
 /// # Errors
 /// What is wrong with them, as the beginning of a sentence.
-pub(super) fn read(file: &Path) -> Result<Vec<Certificate>, String> {
+pub(super) fn read(file: &Path) -> Result<RootCertStore, String> {
     let shown = file.display();
     let unread =
         |error: &dyn std::fmt::Display| format!("the certificates in {shown} cannot be read ({error})");
@@ -20,7 +72,11 @@ pub(super) fn read(file: &Path) -> Result<Vec<Certificate>, String> {
     if found.is_empty() {
         return Err(format!("there is no certificate in {shown}, which has to be in PEM form"));
     }
-    found.into_iter().map(|certificate| authority(&certificate).map_err(|error| unread(&error))).collect()
+    let mut authorities = RootCertStore::empty();
+    for certificate in found {
+        authorities.add(certificate).map_err(|error| unread(&error))?;
+    }
+    Ok(authorities)
 }
 
 /// Says what is wrong with the certificates in `file`, if anything is.
@@ -29,12 +85,6 @@ pub(super) fn read(file: &Path) -> Result<Vec<Certificate>, String> {
 /// As the beginning of a sentence.
 pub fn check(file: &Path) -> Result<(), String> {
     read(file).map(drop)
-}
-
-/// rustls looks at it here, where it can still be told which file it came from.
-fn authority(certificate: &CertificateDer<'static>) -> Result<Certificate, Box<dyn std::error::Error>> {
-    RootCertStore::empty().add(certificate.clone())?;
-    Ok(Certificate::from_der(certificate)?)
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! One request to one host: sent once, bounded in time and size, and every way in which it may fail named.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
+use rustls::client::Resumption;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::task::spawn_blocking;
 use url::Url;
 
@@ -100,16 +103,14 @@ fn build(
     is_straight: bool,
     ca_file: Option<&Path>,
 ) -> Result<reqwest::Client, Box<Answer>> {
-    let authorities = ca_file.map(authorities::read).transpose();
-    let authorities = authorities
-        .map_err(|reason| Box::new(Answer::Misconfigured { setting: "ca_file", reason }))?
-        .unwrap_or_default();
-    // It fails where one is installed already, which is as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let named = ca_file.map(authorities::read).transpose();
+    let named = named.map_err(|reason| Box::new(Answer::Misconfigured { setting: "ca_file", reason }))?;
+    let mut trusted = authorities::of_the_system();
+    trusted.extend(named.into_iter().flat_map(|named| named.roots));
     let builder = reqwest::Client::builder();
     let builder = if is_straight { builder.no_proxy() } else { builder };
     builder
-        .tls_certs_merge(authorities)
+        .tls_backend_preconfigured(tls(trusted).ok_or_else(|| Box::new(no_security()))?)
         .user_agent(USER_AGENT)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
@@ -118,6 +119,19 @@ fn build(
         .timeout(timeouts.total)
         .build()
         .map_err(|_| Box::new(no_security()))
+}
+
+/// TLS for one connection, which nobody will resume.
+fn tls(trusted: RootCertStore) -> Option<ClientConfig> {
+    if trusted.is_empty() {
+        return None;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+    let mut tls = builder.with_root_certificates(trusted).with_no_client_auth();
+    tls.resumption = Resumption::disabled();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Some(tls)
 }
 
 fn no_security() -> Answer {

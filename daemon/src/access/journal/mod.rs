@@ -65,10 +65,8 @@ struct Begun {
 #[must_use]
 pub fn spawn(path: PathBuf) -> Journal {
     let (notes, inbox) = mpsc::channel(WAITING);
-    let (listeners, _) = broadcast::channel(BEHIND);
-    let counted = Counted::default();
-    let writer =
-        Writer { file: JournalFile::new(path), counted: counted.clone(), listeners, is_troubled: false };
+    let (file, counted) = (JournalFile::new(path), Counted::default());
+    let writer = Writer { file, counted: counted.clone(), listeners: None, is_troubled: false };
     tokio::spawn(writer.run(inbox));
     Journal { notes, counted }
 }
@@ -231,7 +229,8 @@ fn shortened(text: &str) -> &str {
 struct Writer {
     file: JournalFile,
     counted: Counted,
-    listeners: broadcast::Sender<JournalEntry>,
+    /// Who follows, if anybody does: room for as many entries as they may be behind is taken all at once.
+    listeners: Option<broadcast::Sender<JournalEntry>>,
     /// Whether the last line could not be written.
     is_troubled: bool,
 }
@@ -269,12 +268,13 @@ impl Writer {
     }
 
     /// Who follows will hear of what is only counted so far; who does not is told of it now.
-    async fn read(&self, follow: bool) -> io::Result<Begun> {
+    async fn read(&mut self, follow: bool) -> io::Result<Begun> {
         let file = self.file.clone();
         let read = spawn_blocking(move || file.read()).await;
         let mut past = read.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
         if follow {
-            return Ok(Begun { past, future: Some(self.listeners.subscribe()) });
+            let listeners = self.listeners.get_or_insert_with(|| broadcast::channel(BEHIND).0);
+            return Ok(Begun { past, future: Some(listeners.subscribe()) });
         }
         past.extend(self.counted.folds().untold());
         Ok(Begun { past, future: None })
@@ -286,8 +286,8 @@ impl Writer {
         }
         for entry in &entries {
             log(entry);
-            // Where nobody listens, there is nobody to tell.
-            let _ = self.listeners.send(entry.clone());
+            // Where nobody listens any more, there is nobody to tell.
+            self.listeners.take_if(|listeners| listeners.send(entry.clone()).is_err());
         }
         let file = self.file.clone();
         let written = spawn_blocking(move || file.append(&entries)).await;

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use imgurd_proto::{Account as Info, SetAccount, Settings};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{fdo, interface};
+use zbus::{Variant, fdo, interface};
 
 use super::Error;
 use super::objects::Objects;
@@ -115,4 +115,19 @@ impl Account {
     /// There is another access token; GetToken hands it over.
     #[zbus(signal)]
     pub(super) async fn token_changed(emitter: &SignalEmitter<'_>) -> zbus::Result<()>;
+}
+
+/// What may change of it, as the properties above.
+pub(super) fn properties(info: &Info, auto_refresh: bool) -> [(&'static str, Variant<'static>); 8] {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default().into();
+    [
+        ("Username", text(&info.username)),
+        ("State", info.state.to_string().into()),
+        ("Reason", text(&info.reason)),
+        ("ExpiresAt", info.expires_at.unwrap_or_default().into()),
+        ("NextRefreshAt", info.next_refresh_at.unwrap_or_default().into()),
+        ("AutoRefresh", auto_refresh.into()),
+        ("LoginPending", info.login_pending.into()),
+        ("Unsaved", info.unsaved.into()),
+    ]
 }

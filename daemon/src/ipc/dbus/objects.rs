@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use imgurd_proto::Error;
 use imgurd_proto::dbus::account_path;
+use imgurd_proto::{Account as Info, Error};
 use zbus::fdo::ManagedObjects;
 use zbus::message::Header;
 use zbus::object_server::{Interface, InterfaceRef};
-use zbus::{Connection, OwnedVariant, Variant, fdo};
+use zbus::{Connection, Variant, fdo};
 
-use super::account::Account;
+use super::account::{Account, properties};
 use crate::access::{Admitted, BusCallers, Caller, needs};
 use crate::ipc::Api;
 
@@ -19,7 +19,10 @@ use crate::ipc::Api;
 struct Told {
     /// The number of its token.
     issue: u64,
-    properties: HashMap<String, OwnedVariant>,
+    /// How it was then. It is the keeper's own until it changes, and takes no memory.
+    info: Arc<Info>,
+    /// As it is there, or is about to be.
+    auto_refresh: bool,
 }
 
 /// The accounts that are objects on one connection, and who calls there.
@@ -74,55 +77,56 @@ impl Objects {
     /// Adds objects, removes them and tells what has changed, until the bus is as the keeper is now.
     pub(super) async fn sync(self: &Arc<Self>) -> zbus::Result<()> {
         let _turn = self.telling.lock().await;
-        let accounts = self.api.issues();
-        let gone: Vec<_> = self.told().keys().filter(|name| !accounts.contains_key(*name)).cloned().collect();
+        let mut listed = 0;
+        let news = self.api.survey(|name, info, issue| {
+            listed += 1;
+            let is_told = self.told().get(name).is_some_and(|told| told.issue == issue && told.info == *info);
+            (!is_told).then(|| {
+                (name.to_owned(), Told { issue, info: info.clone(), auto_refresh: info.auto_refresh })
+            })
+        });
+        for (name, now) in news {
+            self.sync_account(name, now).await?;
+        }
+        if self.told().len() > listed {
+            self.remove_those_gone().await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_those_gone(&self) -> zbus::Result<()> {
+        let gone: Vec<_> =
+            self.told().keys().filter(|name| self.api.account(name).is_err()).cloned().collect();
         for name in gone {
             self.connection.object_server().remove::<Account, _>(account_path(&name)).await?;
             self.told().remove(&name);
         }
-        for (name, issue) in accounts {
-            self.sync_account(name, issue).await?;
-        }
         Ok(())
     }
 
-    async fn sync_account(self: &Arc<Self>, name: String, issue: u64) -> zbus::Result<()> {
+    async fn sync_account(self: &Arc<Self>, name: String, now: Told) -> zbus::Result<()> {
         let (server, path) = (self.connection.object_server(), account_path(&name));
-        if !self.told().contains_key(&name) {
+        let Some((changed, is_another_token)) = self.told().get(&name).map(|told| told.until(&now)) else {
             let objects = Arc::downgrade(self);
             server.at(&path, Account { name: name.clone(), api: self.api.clone(), objects }).await?;
-        }
+            self.told().insert(name, now);
+            return Ok(());
+        };
+        self.told().insert(name, now);
         let object = server.interface::<_, Account>(&path).await?;
-        let emitter = object.signal_emitter();
-        let properties = object.get().await.get_all(server, &self.connection, None, emitter).await?;
-        let changed = self.changed(&name, &properties);
-        let is_another_token = self.told().get(&name).is_some_and(|told| told.issue != issue);
-        self.told().insert(name, Told { issue, properties });
         if !changed.is_empty() {
-            tell(&object, &changed).await?;
+            tell(&object, changed).await?;
         }
         if is_another_token {
-            Account::token_changed(emitter).await?;
+            Account::token_changed(object.signal_emitter()).await?;
         }
         Ok(())
-    }
-
-    /// What of `properties` the bus was told otherwise; nothing where the object is new, and told of as a whole.
-    fn changed(
-        &self,
-        name: &str,
-        properties: &HashMap<String, OwnedVariant>,
-    ) -> HashMap<String, OwnedVariant> {
-        let told = self.told();
-        let Some(told) = told.get(name) else { return HashMap::new() };
-        let changed = properties.iter().filter(|(name, value)| told.properties.get(*name) != Some(value));
-        changed.filter_map(|(name, value)| Some((name.clone(), value.try_clone().ok()?))).collect()
     }
 
     /// Notes that the bus hears of this from the object server, as it does of every property that it lets write.
     pub(super) fn note_auto_refresh(&self, name: &str, auto_refresh: bool) {
         if let Some(told) = self.told().get_mut(name) {
-            told.properties.insert("AutoRefresh".to_owned(), auto_refresh.into());
+            told.auto_refresh = auto_refresh;
         }
     }
 
@@ -131,11 +135,20 @@ impl Objects {
     }
 }
 
-async fn tell(object: &InterfaceRef<Account>, changed: &HashMap<String, OwnedVariant>) -> zbus::Result<()> {
-    let changed: HashMap<_, Variant<'_>> = changed
-        .iter()
-        .map(|(name, value)| Ok((name.as_str(), value.try_clone()?.into())))
-        .collect::<zbus::Result<_>>()?;
+impl Told {
+    /// What has changed `now`, and whether there is another token.
+    fn until(&self, now: &Self) -> (HashMap<&'static str, Variant<'static>>, bool) {
+        let before = properties(&self.info, self.auto_refresh);
+        let changed = properties(&now.info, now.auto_refresh).into_iter().zip(before);
+        let changed = changed.filter(|((_, now), (_, before))| now != before).map(|(now, _)| now);
+        (changed.collect(), self.issue != now.issue)
+    }
+}
+
+async fn tell(
+    object: &InterfaceRef<Account>,
+    changed: HashMap<&'static str, Variant<'static>>,
+) -> zbus::Result<()> {
     fdo::Properties::properties_changed(object.signal_emitter(), Account::name(), changed, Cow::default())
         .await
 }

@@ -19,6 +19,24 @@ fn trusts_whom_the_system_trusts() {
     assert!(wired.relay.seen().contains("grant_type=refresh_token"));
 }
 
+#[test]
+fn trusts_whom_the_system_names_in_a_directory_as_well() {
+    let bed = Testbed::file();
+    let listed = Authority::new(bed.root(), "listed");
+    let directory = bed.root().join("authorities");
+    fs::create_dir(&directory).unwrap();
+    for name in ["0a1b2c3d.0", "twice.pem"] {
+        fs::copy(listed.certificate(), directory.join(name)).unwrap();
+    }
+    fs::write(directory.join("README"), "no certificate").unwrap();
+    bed.set_env("SSL_CERT_DIR", &directory);
+    let wired = Wired::https(bed);
+    for authority in [&listed, &wired.authority] {
+        wired.relay.set(Manner::Tls(authority.server(HOST)));
+        assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
+    }
+}
+
 /// The server's certificate is another; not a word of the request is said to it.
 #[track_caller]
 fn says_nothing(manner: impl FnOnce(&Wired) -> Manner, why: &str) {

@@ -252,7 +252,7 @@ impl World {
     }
 
     /// Looks at every account.
-    pub(super) fn look(&mut self, slots: &BTreeMap<String, Slot>) {
+    pub(super) fn look(&mut self, slots: &BTreeMap<String, Box<Slot>>) {
         let sight = (self.tally.steps, self.time.truth(), self.fingerprint);
         if std::mem::replace(&mut self.seen, sight) == sight {
             return;
