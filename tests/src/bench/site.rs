@@ -48,10 +48,20 @@ impl Site {
     }
 }
 
-/// The environment that the unit gives the daemon, and not the one that tests like.
+/// The unit, which is installed with paths filled in.
+const UNIT: &str = include_str!("../../../systemd/imgurd.service.in");
+
+/// What the unit puts into the daemon's environment, and what is logged by default and not as tests like it.
+pub(super) fn service_environment() -> Vec<(&'static str, &'static str)> {
+    let lines = UNIT.lines().filter_map(|line| line.strip_prefix("Environment="));
+    lines.filter_map(|line| line.split_once('=')).chain([("RUST_LOG", "info")]).collect()
+}
+
+/// Has the daemon run as it does there.
 pub(super) fn as_the_service(bed: &Testbed) {
-    bed.set_env("RUST_LOG", "info");
-    bed.set_env("MALLOC_ARENA_MAX", "1");
+    for (name, value) in service_environment() {
+        bed.set_env(name, value);
+    }
 }
 
 /// A server whose tokens outlive the run.
