@@ -53,8 +53,9 @@ impl Api {
 
     /// Lets the caller come with a call of `method`, which needs this.
     pub(super) fn enter(&self, caller: &Caller, needs: Needs, method: &str) -> Result<(), Error> {
-        let name = method.rsplit('.').next();
-        self.gate.enter(caller, needs).inspect_err(|error| self.journal.denied(caller, name, None, error))
+        self.gate.enter(caller, needs).inspect_err(|error| {
+            self.journal.denied(caller, method.rsplit('.').next(), None, error);
+        })
     }
 
     /// The account that is meant, once the caller is let have its token, and what is then left of `wait_ms`.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Extent;
 use super::caller::{CALL, Caller, alternate};
+use super::core::on_one_core;
 use super::figure::{Figure, Unit};
 use super::process::Memory;
 use super::site::{as_the_service, server};
@@ -53,6 +54,10 @@ impl Site {
 }
 
 pub(super) fn rows(extent: Extent) -> Vec<Row> {
+    on_one_core(|| measure(extent))
+}
+
+fn measure(extent: Extent) -> Vec<Row> {
     let (few, many) = (Site::new(1), Site::new(MANY));
     let (one, all) = (Memory::of(few.daemon.id()), Memory::of(many.daemon.id()));
     let mut rows = vec![per("each further account", one, all, 4.0 * 1024.0)];
