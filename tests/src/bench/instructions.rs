@@ -5,12 +5,15 @@ use std::path::Path;
 
 use super::caller::{CALL, Caller};
 use super::figure::{Figure, Unit};
-use super::site::Site;
+use super::site::{Site, as_the_service, service_environment};
 use super::table::{Goal, Row};
 use crate::testbed::{Testbed, binary};
 
 /// How many calls a daemon answers: one answers so many, another so many more. What both do beside is no call's.
 const CALLS: (usize, usize) = (1000, 5000);
+
+/// What tunes the C library (`ld.so(8)`).
+const TUNABLES: &str = "GLIBC_TUNABLES";
 
 /// Which of its ways to copy and to wipe the C library takes, whatever the machine has: some count by the byte, others by
 /// the line of a cache.
@@ -48,7 +51,7 @@ fn row(what: &str, instructions: f64) -> Row {
 fn daemon(calls: impl Fn(&Path, usize)) -> f64 {
     let counted = |count| {
         let bed = Testbed::memory();
-        bed.set_env("GLIBC_TUNABLES", ONE_WAY);
+        tuned(&bed);
         let file = bed.root().join("callgrind");
         bed.launch_by(callgrind(&file));
         let mut site = Site::new(bed);
@@ -59,10 +62,18 @@ fn daemon(calls: impl Fn(&Path, usize)) -> f64 {
     (counted(CALLS.1) - counted(CALLS.0)) / (CALLS.1 - CALLS.0) as f64
 }
 
+/// As the unit does it, and in one way besides.
+fn tuned(bed: &Testbed) {
+    as_the_service(bed);
+    let of_the_unit = service_environment().into_iter().find(|(name, _)| *name == TUNABLES);
+    let all = of_the_unit.into_iter().map(|(_, value)| value).chain([ONE_WAY]);
+    bed.set_env(TUNABLES, all.collect::<Vec<_>>().join(":"));
+}
+
 /// Of a run of the client.
 fn client() -> f64 {
     let site = Site::memory();
-    site.scene.bed.set_env("GLIBC_TUNABLES", ONE_WAY);
+    site.scene.bed.set_env(TUNABLES, ONE_WAY);
     let file = site.scene.bed.root().join("callgrind");
     let [program, arguments @ ..] = callgrind(&file);
     let mut command = site.scene.bed.command(program);

@@ -23,21 +23,20 @@ impl Site {
 
     /// The same, with a server of this kind.
     pub(super) fn with(behaviour: Behaviour) -> Self {
-        Self::build(Testbed::memory(), false, behaviour)
+        Self::build(usual(), false, behaviour)
     }
 
     /// The same, on a bus.
     pub(super) fn on_the_bus() -> Self {
-        Self::build(Testbed::memory(), true, server())
+        Self::build(usual(), true, server())
     }
 
-    /// One in these directories.
+    /// One in these directories, with what is in their environment.
     pub(super) fn new(bed: Testbed) -> Self {
         Self::build(bed, false, server())
     }
 
     fn build(bed: Testbed, has_bus: bool, behaviour: Behaviour) -> Self {
-        as_the_service(&bed);
         let bus = has_bus.then(|| bed.bus());
         let scene = Scene::new(bed, behaviour).imported();
         Self { scene, _bus: bus }
@@ -46,6 +45,12 @@ impl Site {
     pub(super) fn socket(&self) -> PathBuf {
         self.scene.bed.socket()
     }
+}
+
+fn usual() -> Testbed {
+    let bed = Testbed::memory();
+    as_the_service(&bed);
+    bed
 }
 
 /// The unit, which is installed with paths filled in.
