@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::process::{PAGE, Process, Stat, content};
+use super::process::{Process, Stat, content};
 
 /// The longest name that is taken from a cgroup, in bytes: systemd has none longer (`systemd.unit(5)`).
 const LONGEST: usize = 255;
@@ -92,17 +92,17 @@ static HAS_LABELS: LazyLock<bool> = LazyLock::new(|| fs::read("/proc/self/attr/c
 
 /// A file of `/proc`, and what was in it.
 #[derive(Debug)]
-struct Watched(File, Box<[u8]>);
+struct Watched(File, Vec<u8>);
 
 impl Watched {
     fn read(file: File) -> io::Result<Self> {
-        let text = content(&file, &mut [0; PAGE])?.into();
+        let text = content(&file)?;
         Ok(Self(file, text))
     }
 
     /// Whether the same is in it, and the process is still there.
     fn is_unchanged(&self) -> bool {
-        content(&self.0, &mut [0; PAGE]).is_ok_and(|text| *text == *self.1)
+        content(&self.0).is_ok_and(|text| text == self.1)
     }
 }
 

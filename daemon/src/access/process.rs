@@ -4,17 +4,21 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::io::pread;
 use rustix::process::Pid;
 
 /// What `/proc` counts time in, a second: `USER_HZ`, which is 100 on every architecture with systemd (`time(7)`).
 const TICKS: u64 = 100;
 
-/// More than any of the files here has, so that one read is enough.
-pub(super) const PAGE: usize = 4096;
+/// What the files here have, mostly.
+const USUAL: usize = 1024;
+
+/// More than any of them has.
+const MOST: usize = 64 * USUAL;
 
 /// One that is there, or was.
 #[derive(Debug)]
@@ -35,27 +39,30 @@ impl Process {
 
     /// The file that it executes.
     pub(super) fn executable(&self) -> io::Result<String> {
-        Ok(readlinkat(&self.0, "exe", Vec::with_capacity(PAGE))?.to_string_lossy().into_owned())
+        Ok(readlinkat(&self.0, "exe", Vec::with_capacity(USUAL))?.to_string_lossy().into_owned())
     }
 
     /// How it is; nothing where it has ended, though nobody may have waited for it yet.
     pub(super) fn stat(&self) -> Option<Stat> {
-        let mut page = [0; PAGE];
-        let text = content(&self.file("stat").ok()?, &mut page).ok()?;
-        Stat::read(&String::from_utf8_lossy(text))
+        let text = content(&self.file("stat").ok()?).ok()?;
+        Stat::read(&String::from_utf8_lossy(&text))
     }
 }
 
-/// All that is in a file of `/proc` at this moment.
-pub(super) fn content<'a>(file: &File, page: &'a mut [u8; PAGE]) -> io::Result<&'a [u8]> {
-    let mut filled = 0;
+/// All that is in a file of `/proc` at this moment. Each of those here is made in one piece, so a read that leaves room has
+/// come to its end.
+pub(super) fn content(file: &File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(USUAL);
     loop {
-        let count = file.read_at(&mut page[filled..], filled as u64)?;
-        filled += count;
-        // The kernel fills what it is given, but never says that a file of `/proc` has ended before it was asked again.
-        if count == 0 || filled < PAGE / 2 {
-            return Ok(&page[..filled]);
+        let offset = text.len() as u64;
+        pread(file, spare_capacity(&mut text), offset)?;
+        if text.len() < text.capacity() {
+            return Ok(text);
         }
+        if text.len() >= MOST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        text.reserve(text.len());
     }
 }
 
@@ -86,6 +93,8 @@ impl Stat {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek as _, Write as _};
+
     use super::*;
 
     #[test]
@@ -106,9 +115,22 @@ mod tests {
     fn a_file_is_read_whole_and_each_time_anew() {
         let ourselves = Process::of(rustix::process::getpid()).unwrap();
         let status = ourselves.file("status").unwrap();
-        let (mut first, mut second) = ([0; PAGE], [0; PAGE]);
-        let text = content(&status, &mut first).unwrap();
-        assert!(text.starts_with(b"Name:") && text.ends_with(b"\n"), "{}", String::from_utf8_lossy(text));
-        assert!(content(&status, &mut second).unwrap().starts_with(b"Name:"));
+        for _ in 0..2 {
+            let text = String::from_utf8(content(&status).unwrap()).unwrap();
+            assert!(text.starts_with("Name:") && text.ends_with('\n'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_whole_however_long_it_is() {
+        let mut file = tempfile::tempfile().unwrap();
+        for length in [0, 1, USUAL - 1, USUAL, USUAL + 1, 5 * USUAL] {
+            file.set_len(0).unwrap();
+            file.rewind().unwrap();
+            file.write_all(&vec![b'x'; length]).unwrap();
+            assert_eq!(content(&file).unwrap().len(), length);
+        }
+        file.set_len(2 * MOST as u64).unwrap();
+        assert_eq!(content(&file).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

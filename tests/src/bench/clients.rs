@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::Extent;
+use super::core::on_one_core;
 use super::figure::{Figure, Unit};
 use super::oidc_agent::OidcAgent;
 use super::site::Site;
@@ -18,6 +19,10 @@ use crate::testbed::{Testbed, binary};
 const HELLO: &str = "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n";
 
 pub(super) fn rows(extent: Extent) -> Vec<Row> {
+    on_one_core(|| measure(extent))
+}
+
+fn measure(extent: Extent) -> Vec<Row> {
     let site = Site::memory();
     let bed = &site.scene.bed;
     let hello = hello(bed.root());
@@ -28,7 +33,7 @@ pub(super) fn rows(extent: Extent) -> Vec<Row> {
     let commands: Vec<_> =
         commands.into_iter().flatten().chain(agent.iter().map(|_| OidcAgent::TOKEN.to_owned())).collect();
     let mut spans = vec![Vec::new(); commands.len()];
-    for _ in 0..extent.rounds.div_ceil(4) {
+    for _ in 0..extent.rounds {
         for (all, more) in spans.iter_mut().zip(times(bed, agent.as_ref(), &commands, extent)) {
             all.extend(more);
         }
@@ -68,8 +73,8 @@ fn hello(directory: &Path) -> PathBuf {
 fn times(bed: &Testbed, agent: Option<&OidcAgent>, commands: &[String], extent: Extent) -> Vec<Vec<f64>> {
     let report = bed.root().join("hyperfine.json");
     let mut hyperfine = bed.command("hyperfine");
-    hyperfine.args(["--shell=none", "--warmup=20", "--style=none", "--export-json"]).arg(&report);
-    hyperfine.arg(format!("--runs={}", extent.calls.div_ceil(2))).args(commands);
+    hyperfine.args(["--shell=none", "--warmup=5", "--style=none", "--export-json"]).arg(&report);
+    hyperfine.arg(format!("--runs={}", extent.calls.div_ceil(8))).args(commands);
     if let Some(agent) = agent {
         agent.introduce(&mut hyperfine);
     }

@@ -13,6 +13,8 @@ pub const APPLICATION: &str = "org.example.App";
 #[derive(Debug)]
 pub struct Sandbox {
     cgroup: PathBuf,
+    /// Where the test itself was before.
+    home: PathBuf,
 }
 
 impl Sandbox {
@@ -25,7 +27,14 @@ impl Sandbox {
         let root = if unified.exists() { unified } else { Path::new("/sys/fs/cgroup") };
         let cgroup = root.join(format!("app-flatpak-{APPLICATION}-{}.scope", std::process::id()));
         fs::create_dir(&cgroup).expect("cgroups (version 2) are root's to make");
-        Some(Self { cgroup })
+        let ours = fs::read_to_string("/proc/self/cgroup").expect("the kernel tells");
+        let path = ours.lines().find_map(|line| line.strip_prefix("0::/")).expect("cgroups (version 2)");
+        Some(Self { cgroup, home: root.join(path) })
+    }
+
+    /// Puts the test itself in it, for as long as the sandbox lasts.
+    pub fn enter(&self) {
+        fs::write(self.cgroup.join("cgroup.procs"), "0").expect("root moves processes");
     }
 
     /// A command that runs `program` in it, in the testbed's environment.
@@ -39,6 +48,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        let _ = fs::write(self.home.join("cgroup.procs"), "0");
         // Processes that were killed leave it when they are waited for.
         let _ = fs::remove_dir(&self.cgroup);
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod access;
+mod bench;
 mod browser;
 mod callback;
 mod clock;

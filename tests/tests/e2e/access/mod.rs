@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use imgurd_tests::fake::Behaviour;
-use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
+use imgurd_tests::testbed::{ACCOUNT, Sandbox, Scene, Testbed};
 use imgurd_tests::wire::{Wire, error_of, token_of};
 use serde_json::{Value, json};
 
@@ -158,4 +158,17 @@ fn the_socket_that_systemd_calls_remote_is_for_other_machines_though_it_comes_fi
     assert!(reason(&first).contains("Another machine"), "{first}");
     assert_eq!(error_of(&second), "NoSuchAccount");
     assert!(!bed.socket().exists() && !bed.remote_socket().exists(), "those that were passed will do");
+}
+
+#[test]
+fn who_is_put_into_a_sandbox_is_in_one_from_the_next_connection_on() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let Some(sandbox) = Sandbox::new() else { return };
+    for _ in 0..2 {
+        token_of(&scene.bed.wire().call("GetToken", &json!({})));
+    }
+    sandbox.enter();
+    // At once, and by the same process: what was known of it a moment ago does not count.
+    let refused = scene.bed.wire().call("GetToken", &json!({}));
+    assert!(reason(&refused).contains("org.example.App"), "{refused}");
 }

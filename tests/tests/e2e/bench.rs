@@ -1,0 +1,26 @@
+//! The short form of `make bench`: that it measures, not what.
+
+use std::process::Command;
+
+use imgurd_tests::testbed::binary;
+
+#[test]
+fn what_is_measured_is_in_the_table_beside_what_it_is_held_against() {
+    let mut bench = Command::new(binary("bench"));
+    bench.args(["calls", "bus", "crowd", "cold", "many", "idle", "--rounds=1", "--calls=8", "--idle=1"]);
+    let output = bench.output().unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{table}\n{}", String::from_utf8_lossy(&output.stderr));
+    for what in [
+        "`GetToken`, open connection",
+        "`GetToken` over D-Bus",
+        "p99.9 of a cached token",
+        "an expired token's successor",
+        "socket-activated start",
+        "memory of each further account",
+        "idle after a refresh over TLS, keyring store: PSS",
+        "wake-ups in 1 s without a caller, file store",
+    ] {
+        assert!(table.lines().any(|line| line.contains(what)), "{what} is not in it:\n{table}");
+    }
+}
