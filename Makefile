@@ -13,8 +13,7 @@ BUILD = $(CARGO) build --workspace --all-targets --locked
 # The programs to install.
 BUILT = $(TARGET)/release
 # A client that is linked statically starts in half the time: it has no library to look for, and musl asks nothing of the
-# processor. It is built where Rust has that target, and nowhere by `make install STATIC=`. A fixed address spares it a tenth
-# of what is left, which goes into pages that hold addresses; its stack, heap and buffers are where chance puts them.
+# processor. It is built where Rust has that target, and nowhere by `make install STATIC=`.
 MUSL   = $(shell uname -m)-unknown-linux-musl
 STATIC = $(shell test -d "$$($(RUSTC) --print target-libdir --target $(MUSL) 2>/dev/null)" && echo $(MUSL))
 CLIENT = $(if $(STATIC),$(TARGET)/$(STATIC)/release,$(BUILT))/imgurctl
@@ -98,12 +97,12 @@ lint: ## Check format, code, documentation and dependencies
 # The programs as plain cargo builds them, and the static client beside them.
 programs:
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
-	$(if $(STATIC),$(CARGO) rustc --release --locked --package imgurctl --target $(STATIC) -- -C relocation-model=static)
+	$(if $(STATIC),$(CARGO) build --release --locked --package imgurctl --target $(STATIC))
 
 install: ## Install below PREFIX (~/.local) and start; for packages below DESTDIR
 	@echo 'imgurctl is linked $(if $(STATIC),statically.,dynamically; for one that starts faster: rustup target add $(MUSL))'
 	$(CARGO) build --release --locked $(if $(STATIC),--package imgurd,$(PROGRAMS:%=--package %))
-	$(if $(STATIC),$(CARGO) rustc --release --locked --package imgurctl --target $(STATIC) -- -C relocation-model=static)
+	$(if $(STATIC),$(CARGO) build --release --locked --package imgurctl --target $(STATIC))
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' DAEMON='$(BUILT)/imgurd' CLIENT='$(CLIENT)' systemd/packaging/install
 
 uninstall: ## Stop and remove what install put there; settings and tokens stay
