@@ -80,14 +80,16 @@ fn throughput(ours: &Path, limit: &Path, extent: Extent) -> Row {
 /// Answers a second, with a call under way on each connection at all times.
 #[expect(clippy::cast_precision_loss, reason = "there are some thousands")]
 fn rate(socket: &Path, extent: Extent) -> f64 {
-    let (each, begun) = (extent.calls * 4 / CONNECTIONS, Barrier::new(THREADS + 1));
+    let (each, start) = (extent.calls * 4 / CONNECTIONS, Barrier::new(THREADS + 1));
     let (calls, elapsed) = thread::scope(|scope| {
         let caller = |_| {
             scope.spawn(|| {
                 let mut callers: Vec<_> =
                     (0..CONNECTIONS / THREADS).map(|_| Caller::connect(socket)).collect();
-                begun.wait();
-                callers.iter_mut().for_each(|caller| caller.ask(CALL));
+                start.wait();
+                for caller in &mut callers {
+                    caller.ask(CALL);
+                }
                 for _ in 1..each {
                     for caller in &mut callers {
                         caller.answer();
@@ -100,9 +102,11 @@ fn rate(socket: &Path, extent: Extent) -> f64 {
             })
         };
         let threads: Vec<_> = (0..THREADS).map(caller).collect();
-        begun.wait();
+        start.wait();
         let begin = Instant::now();
-        threads.into_iter().for_each(|thread| thread.join().expect("a caller does not panic"));
+        for thread in threads {
+            thread.join().expect("a caller does not panic");
+        }
         (each * CONNECTIONS, begin.elapsed())
     });
     calls as f64 / elapsed.max(Duration::from_nanos(1)).as_secs_f64()

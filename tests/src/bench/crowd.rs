@@ -1,16 +1,15 @@
 //! Many callers who wait: what they do to others, and how soon all are served.
 
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::Extent;
 use super::caller::{CALL, Caller};
 use super::figure::{Figure, Quantity, Unit, quantile};
 use super::site::{NAME, Site, add};
 use super::table::{Goal, Row};
+use super::{Extent, leave_alone};
 use crate::fake::{Behaviour, Endpoint};
 
 /// How many wait. With those whose calls are timed it is nearly as many as there are places.
@@ -61,7 +60,9 @@ fn undisturbed(extent: Extent) -> Row {
 /// something else is answered.
 fn waiting(socket: &Path, call: &[u8]) -> Vec<Caller> {
     let mut crowd: Vec<_> = (0..WAITING).map(|_| Caller::connect(socket)).collect();
-    crowd.iter_mut().for_each(|caller| caller.ask(call));
+    for caller in &mut crowd {
+        caller.ask(call);
+    }
     let mut last = Caller::connect(socket);
     last.ask(b"{\"method\":\"org.varlink.service.GetInfo\"}\0");
     last.answer();
@@ -75,7 +76,7 @@ fn herd(extent: Extent) -> Row {
     let mut spans = Vec::new();
     for round in 1..=extent.rounds {
         site.scene.fake.wait_for_answers(Endpoint::Token, round);
-        thread::sleep(LIFETIME);
+        leave_alone(LIFETIME);
         let gate = site.scene.fake.hold_answer(Endpoint::Token);
         let mut crowd = waiting(&site.socket(), CALL);
         let begin = Instant::now();

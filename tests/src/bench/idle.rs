@@ -2,14 +2,13 @@
 
 use std::mem;
 use std::net::TcpListener;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Extent;
 use super::figure::{Figure, Unit};
 use super::process::{Memory, Threads};
 use super::site::{NAME, as_the_service, server};
 use super::table::{Goal, Row};
+use super::{Extent, leave_alone};
 use crate::relay::{Manner, Relay};
 use crate::testbed::{Bus, Keyring, Scene, Testbed};
 use crate::tls::Authority;
@@ -55,7 +54,7 @@ impl Idle {
         let id = scene.daemon().id();
         let mut threads = Threads::of(id);
         loop {
-            thread::sleep(Duration::from_secs(2));
+            leave_alone(Duration::from_secs(2));
             let now = Threads::of(id);
             if now == mem::replace(&mut threads, now.clone()) || Instant::now() > deadline {
                 break;
@@ -82,7 +81,7 @@ impl Idle {
 
     /// How often it has woken, once it has been left alone for long enough.
     pub(super) fn wake_ups(mut self, extent: Extent) -> Row {
-        thread::sleep(extent.idle.saturating_sub(self.begun.elapsed()));
+        leave_alone(extent.idle.saturating_sub(self.begun.elapsed()));
         #[expect(clippy::cast_precision_loss, reason = "there are few, if any")]
         let wake_ups = Threads::of(self.scene.daemon().id()).wake_ups_since(&self.threads) as f64;
         let what = format!("wake-ups in {} s without a caller, {} store", extent.idle.as_secs(), self.store);

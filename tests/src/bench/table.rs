@@ -140,7 +140,9 @@ impl Table {
         let mut lines = vec![HEAD.map(ToOwned::to_owned).to_vec()];
         lines.extend(self.0.iter().map(|row| row.cells(earlier(row))));
         if before.is_none() {
-            lines.iter_mut().for_each(|cells| cells.truncate(HEAD.len() - 1));
+            for cells in &mut lines {
+                cells.truncate(HEAD.len() - 1);
+            }
         }
         let widths: Vec<usize> = (0..lines[0].len())
             .map(|column| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0))
