@@ -1,7 +1,8 @@
 //! Measures the daemon and the client, and prints one table: `make bench`.
-#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are what it is for")]
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -43,8 +44,17 @@ enum Role {
     Echo { socket: PathBuf, length: usize },
 }
 
-fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> anyhow::Result<()> {
     if let Some(Role::Echo { socket, length }) = options.role {
         return Ok(bench::echo(&socket, length)?);
     }
