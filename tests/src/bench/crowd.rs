@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::Extent;
 use super::caller::{CALL, Caller};
 use super::figure::{Figure, Quantity, Unit, quantile};
 use super::site::{NAME, Site, add};
 use super::table::{Goal, Row};
-use super::{Extent, leave_alone};
 use crate::fake::{Behaviour, Endpoint};
+use crate::soak::pass;
 
 /// How many wait. With those whose calls are timed it is nearly as many as there are places.
 const WAITING: usize = 1000;
@@ -76,7 +77,7 @@ fn herd(extent: Extent) -> Row {
     let mut spans = Vec::new();
     for round in 1..=extent.rounds {
         site.scene.fake.wait_for_answers(Endpoint::Token, round);
-        leave_alone(LIFETIME);
+        pass(LIFETIME);
         let gate = site.scene.fake.hold_answer(Endpoint::Token);
         let mut crowd = waiting(&site.socket(), CALL);
         let begin = Instant::now();

@@ -1,17 +1,15 @@
 //! What it costs to keep tokens while nobody asks.
 
 use std::mem;
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use super::Extent;
 use super::figure::{Figure, Unit};
 use super::process::{Memory, Threads};
-use super::site::{NAME, as_the_service, server};
+use super::site::{as_the_service, server};
 use super::table::{Goal, Row};
-use super::{Extent, leave_alone};
-use crate::relay::{Manner, Relay};
+use crate::soak::pass;
 use crate::testbed::{Bus, Keyring, Scene, Testbed};
-use crate::tls::Authority;
 
 /// A daemon on the bus that has refreshed over TLS and is left alone.
 pub(super) struct Idle {
@@ -44,7 +42,7 @@ impl Idle {
             keyring
         });
         let mut scene = Scene::new(bed, server());
-        over_tls(&scene);
+        scene.over_tls();
         // As after a start, and not after what was only to prepare it.
         scene.restart();
         let mut scene = scene.imported();
@@ -54,7 +52,7 @@ impl Idle {
         let id = scene.daemon().id();
         let mut threads = Threads::of(id);
         loop {
-            leave_alone(Duration::from_secs(2));
+            pass(Duration::from_secs(2));
             let now = Threads::of(id);
             if now == mem::replace(&mut threads, now.clone()) || Instant::now() > deadline {
                 break;
@@ -81,22 +79,10 @@ impl Idle {
 
     /// How often it has woken, once it has been left alone for long enough.
     pub(super) fn wake_ups(mut self, extent: Extent) -> Row {
-        leave_alone(extent.idle.saturating_sub(self.begun.elapsed()));
+        pass(extent.idle.saturating_sub(self.begun.elapsed()));
         #[expect(clippy::cast_precision_loss, reason = "there are few, if any")]
         let wake_ups = Threads::of(self.scene.daemon().id()).wake_ups_since(&self.threads) as f64;
         let what = format!("wake-ups in {} s without a caller, {} store", extent.idle.as_secs(), self.store);
         Row::alone(what, Figure::once(wake_ups, Unit::Times), Goal::most(0.0, Unit::Times))
     }
-}
-
-/// Puts TLS between the daemon and the fake.
-fn over_tls(scene: &Scene) {
-    let authority = Authority::new(scene.bed.root(), "own");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let origin = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    Relay::start(listener, scene.fake.address(), Manner::Tls(authority.server("localhost")));
-    let (token_url, api_url) = (format!("{origin}/oauth2/token"), format!("{origin}/3/"));
-    let ca_file = authority.certificate().display().to_string();
-    let settings = ["--token-url", &token_url, "--api-url", &api_url, "--ca-file", &ca_file];
-    scene.ctl(&[&["account", "set", NAME][..], &settings].concat()).success();
 }

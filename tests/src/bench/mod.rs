@@ -83,9 +83,3 @@ pub fn run(parts: &[Part], extent: Extent) -> Table {
     table.add(idle.into_iter().map(|idle| idle.wake_ups(extent)));
     table
 }
-
-/// Lets time pass.
-#[expect(clippy::disallowed_methods, reason = "what happens while nothing does is what is measured")]
-fn leave_alone(span: Duration) {
-    std::thread::sleep(span);
-}

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::soak::number;
+
 /// The memory of a process, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Memory {
@@ -15,12 +17,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn of(pid: u32) -> Self {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process is there");
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells");
-            let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-            kib * 1024.0
-        };
+        let field = |name| number(pid, "smaps_rollup", name).expect("the process is there") * 1024.0;
         Self { pss: field("Pss:"), anonymous: field("Anonymous:") }
     }
 }

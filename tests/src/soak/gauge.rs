@@ -26,7 +26,8 @@ impl Gauge {
     }
 }
 
-fn number(id: u32, file: &str, name: &str) -> anyhow::Result<f64> {
+/// What a file of the process says behind this word.
+pub(crate) fn number(id: u32, file: &str, name: &str) -> anyhow::Result<f64> {
     let text = fs::read_to_string(format!("/proc/{id}/{file}"))?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next());

@@ -18,7 +18,9 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use dice::Dice;
+pub(crate) use dice::pass;
 use figures::ms;
+pub(crate) use gauge::number;
 use kills::Series;
 use site::{Ground, Store};
 

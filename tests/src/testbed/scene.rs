@@ -1,6 +1,6 @@
 //! A daemon, the fake that it asks, and an account between them: what most promises are tried on.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitStatus;
 
 use imgurd_proto::{Account, ListAccounts, State};
@@ -8,6 +8,8 @@ use imgurd_proto::{Account, ListAccounts, State};
 use super::{Daemon, Output, Program, Strace, Testbed, free_port};
 use crate::browser;
 use crate::fake::{Behaviour, Endpoint, Fake, Recorded};
+use crate::relay::{Manner, Relay};
+use crate::tls::Authority;
 
 /// The account of a [`Scene`], and its default.
 pub const ACCOUNT: &str = "mytoken";
@@ -45,6 +47,18 @@ impl Scene {
         };
         scene.bed.account(&scene.fake, ACCOUNT);
         scene
+    }
+
+    /// Puts TLS between the daemon and the fake, by an authority of its own.
+    pub fn over_tls(&self) {
+        let authority = Authority::new(self.bed.root(), "own");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        Relay::start(listener, self.fake.address(), Manner::Tls(authority.server("localhost")));
+        let (token_url, api_url) = (format!("{origin}/oauth2/token"), format!("{origin}/3/"));
+        let ca_file = authority.certificate().display().to_string();
+        let settings = ["--token-url", &token_url, "--api-url", &api_url, "--ca-file", &ca_file];
+        self.ctl(&[&["account", "set", ACCOUNT][..], &settings].concat()).success();
     }
 
     /// With the consent of the fake's own user.

@@ -1,15 +1,12 @@
 //! What is in the daemon's memory: each secret in use twice at most, and none that is not; and nobody else's to read.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault, Rotation};
-use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{ACCOUNT, Bus, Keyring, Scene, Testbed, as_root};
-use imgurd_tests::tls::Authority;
 use imgurd_tests::wire::{Wire, token_of};
 use rustix::process::Signal;
 use serde_json::json;
@@ -64,13 +61,8 @@ impl Open {
 
     /// Over TLS, with an authority of its own.
     fn over_tls(self) -> Self {
-        let authority = Authority::new(self.scene.bed.root(), "own");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let origin = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-        Relay::start(listener, self.scene.fake.address(), Manner::Tls(authority.server("localhost")));
-        let (token_url, api_url) = (format!("{origin}/oauth2/token"), format!("{origin}/3/"));
-        let ca_file = authority.certificate().display().to_string();
-        self.set(&["--token-url", &token_url, "--api-url", &api_url, "--ca-file", &ca_file])
+        self.scene.over_tls();
+        self
     }
 
     fn call(&mut self, method: &str, parameters: &serde_json::Value) -> String {
