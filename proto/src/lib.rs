@@ -92,6 +92,7 @@ mod error;
 mod finding;
 mod method;
 mod secret;
+pub mod text;
 mod types;
 pub mod varlink;
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod access;
+mod attacks;
 mod bench;
 mod browser;
 mod callback;
@@ -28,6 +29,7 @@ mod memory;
 mod network;
 mod notify;
 mod opening;
+mod orders;
 mod overload;
 mod refresh;
 mod refusal;

@@ -1,0 +1,1 @@
+//! Sandboxed programs that would pass for others.

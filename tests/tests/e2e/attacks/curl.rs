@@ -1,0 +1,1 @@
+//! Arguments of `imgurctl curl` that would take the token elsewhere.

@@ -1,0 +1,1 @@
+//! Files and directories that others can write, and what a crash leaves on the disk.

@@ -1,0 +1,1 @@
+//! Servers that would get what another server was to get.

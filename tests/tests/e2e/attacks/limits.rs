@@ -1,0 +1,1 @@
+//! Callers and servers that take more than their share.

@@ -1,0 +1,1 @@
+//! Names and secrets with characters that a terminal, a header or the bus would obey.

@@ -1,0 +1,5 @@
+//! Orders of events in which a grant could be lost, sent elsewhere or served when dead.
+
+mod issuer;
+mod superseded;
+mod wishes;

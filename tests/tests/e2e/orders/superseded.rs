@@ -1,0 +1,1 @@
+//! Tokens that are known to be replaced, rejected or unverified.

@@ -1,0 +1,1 @@
+//! What a person asks for while the store or the server does not answer.
