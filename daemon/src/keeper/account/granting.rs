@@ -23,6 +23,15 @@ pub(super) enum Pending {
     Verify { op: u64, import: Import },
 }
 
+/// Who says whose tokens are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The token endpoint, which answered ourselves.
+    Servers,
+    /// A redirect that came through the browser: anyone's.
+    Browsers,
+}
+
 impl Account {
     pub(super) fn exchange(
         &mut self,
@@ -41,6 +50,7 @@ impl Account {
         ticket: Ticket,
         tokens: TokenResponse,
         issuer: Issuer,
+        word: Word,
         replace: bool,
         now: Now,
         fx: &mut Vec<Effect>,
@@ -72,17 +82,14 @@ impl Account {
             let reason = format!("The new grant is set aside, since {CHANGED_MEANWHILE}");
             return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason, set_aside }) });
         }
-        let anothers = self.working().filter(|current| current.is_anothers(&grant)).map(describe);
-        if let Some(holder) = anothers.filter(|_| !replace) {
-            let name = &self.name;
-            let reason = format!(
-                "{} signed in, but {name} holds the grant of {holder}: it stays, and the new one is set aside; run \
-                 `imgurctl restore {name}` to change over to it, or sign in with --replace",
-                describe(&grant)
-            );
-            let set_aside = Some(describe(&grant));
+        if let Some(current) = self.working().filter(|_| !replace) {
+            let anothers = current.is_anothers(&grant).then(|| self.is_anothers(&grant, current));
+            let generation = grant.generation;
             self.set_aside(grant, now);
-            return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason, set_aside }) });
+            return match anothers {
+                Some(error) => fx.push(Effect::Reply { ticket, result: Err(error) }),
+                None => self.ask_whose(ticket, generation, word == Word::Servers, now, fx),
+            };
         }
         self.install(grant, now);
         self.ledger.publish_when_saved([ticket]);
@@ -117,7 +124,9 @@ impl Account {
                 Answer::Granted(_) if began.logouts != self.logouts => {
                     fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
                 }
-                Answer::Granted(tokens) => self.accept(ticket, tokens, began.issuer, replace, now, fx),
+                Answer::Granted(tokens) => {
+                    self.accept(ticket, tokens, began.issuer, Word::Servers, replace, now, fx);
+                },
                 other => fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) }),
             },
             Some(Pending::Verify { import, .. }) => self.verified(import, answer, now, fx),
@@ -284,6 +293,6 @@ impl Account {
     }
 }
 
-fn describe(grant: &Grant) -> String {
+pub(super) fn describe(grant: &Grant) -> String {
     grant.username.clone().unwrap_or_else(|| "somebody unnamed".to_owned())
 }

@@ -135,6 +135,9 @@ impl Account {
         let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
         let error = match answer {
             Answer::Granted(tokens) => {
+                // The names that came with the imported text may be anyone's.
+                let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
+                let said = Grant { username, account_id, ..self.record.displaced[index].grant.clone() };
                 let candidate = renewed(&self.record.displaced[index].grant, tokens, now.at);
                 self.record.displaced[index].grant = candidate.clone();
                 self.ledger.touch_grant();
@@ -142,17 +145,21 @@ impl Account {
                     let reason = format!("The grant works, and is set aside, since {CHANGED_MEANWHILE}");
                     return fx.push(Effect::Reply { ticket, result: Err(Error::login(reason)) });
                 }
-                match self.working().filter(|current| !current.is_same_persons(&candidate) && !replace) {
-                    Some(current) => {
-                        let name = &self.name;
-                        let then =
-                            format!("it was set aside; run `imgurctl restore {name}` to change over to it");
-                        self.belongs_to_another(&candidate, current, &then)
-                    }
-                    None => return self.promote(index, ticket, now),
+                let Some(current) = self.working().filter(|_| !replace) else {
+                    return self.promote(index, ticket, now);
+                };
+                if current.is_anothers(&candidate) {
+                    let name = &self.name;
+                    let then = format!("it was set aside; run `imgurctl restore {name}` to change over to it");
+                    self.belongs_to_another(&candidate, current, &then)
+                } else {
+                    let vouched = current.is_same_persons(&said);
+                    return self.ask_whose(ticket, generation, vouched, now, fx);
                 }
             }
-            Answer::Transient(_) if replace && fits => return self.promote(index, ticket, now),
+            Answer::Transient(Transient { reason, .. }) if replace && fits => {
+                Error::TemporarilyUnavailable { reason: self.kept_unverified(&reason), retry_at: None }
+            }
             other => {
                 self.forget_candidate(generation, is_new);
                 self.verification_failed(other)
@@ -180,7 +187,7 @@ impl Account {
         })
     }
 
-    fn displaced(&self, generation: u64) -> Option<&Grant> {
+    pub(super) fn displaced(&self, generation: u64) -> Option<&Grant> {
         self.record
             .displaced
             .iter()
@@ -194,6 +201,14 @@ impl Account {
             self.record.displaced.retain(|displaced| displaced.grant.generation != generation);
             self.ledger.touch();
         }
+    }
+
+    /// Nobody has seen it work, so nothing makes way for it; and it may have been spent, so it is not thrown away.
+    fn kept_unverified(&self, reason: &str) -> String {
+        format!(
+            "The token could not be verified: {reason}. It is set aside and the grant at hand stays; import it again with \
+             --replace once the server answers"
+        )
     }
 
     fn verification_failed(&self, answer: Answer) -> Error {

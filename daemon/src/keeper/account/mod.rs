@@ -4,7 +4,7 @@
 //! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
 //! lets them go, `importing` takes in those obtained elsewhere, `exporting` lets one leave for another machine, `saving`
 //! keeps the store abreast, `issuer` keeps what belongs to one server from every other, `older` follows refreshes of
-//! grants that made way, `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
+//! grants that made way, `client_secret` leaves it there where no grant needs it, `whose` asks whose a new grant is before another makes way, `world` is the clock, sleep and the
 //! network, `view` says how it all looks from outside.
 
 mod client_secret;
@@ -20,6 +20,7 @@ mod saving;
 #[cfg(test)]
 mod tests;
 mod view;
+mod whose;
 mod world;
 
 use std::sync::Arc;
@@ -33,13 +34,14 @@ use crate::grant::{Grant, Record, Timestamp};
 use crate::provider::{Client, TokenRequest};
 
 pub use event::{Ask, Effect, Event, Now, Ticket, Want};
-use granting::Pending;
+use granting::{Pending, Word};
 pub use issuer::Began;
 use issuer::CHANGED_MEANWHILE;
 use older::Older;
 use refreshing::{Refresh, Trouble};
 use rejected::Rejected;
 use saving::Ledger;
+use whose::Asking;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
 
@@ -87,6 +89,8 @@ pub struct Account {
     rejected: Rejected,
     demand: Demand,
     pending: Vec<Pending>,
+    /// Grants that wait for the API's word.
+    asking: Vec<Asking>,
     /// Who waits for the next try to end, one way or the other.
     settling: Vec<Ticket>,
     /// What the login in progress is called.
@@ -131,6 +135,7 @@ impl Account {
             rejected: Rejected::default(),
             demand: Demand::default(),
             pending: Vec::new(),
+            asking: Vec::new(),
             settling: Vec::new(),
             login: None,
             login_expected: false,
@@ -158,6 +163,7 @@ impl Account {
             Event::Tick => self.reload_when_due(now, fx),
             Event::Asked { ticket, ask, began } => self.asked(ticket, ask, began, now, fx),
             Event::Identified { generation, username } => self.identified(generation, username),
+            Event::Whose { generation, identity } => self.told_whose(generation, identity, now, fx),
             Event::Configured(config) => self.configured(config, now, fx),
             Event::Login(login) => {
                 self.login = login;
@@ -229,7 +235,7 @@ impl Account {
                 fx.push(Effect::Reply { ticket, result: Ok(()) });
             }
             Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
-            Ask::Accept { tokens, replace } => self.accept(ticket, tokens, began.issuer, replace, now, fx),
+            Ask::Accept { tokens, replace } => self.accept(ticket, tokens, began.issuer, Word::Browsers, replace, now, fx),
             Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
                 self.import(ticket, candidate, replace, now, fx);
@@ -254,7 +260,7 @@ impl Account {
         let is_full = match ask {
             _ if self.is_loading() => self.held.len() >= policy::MOST_HELD,
             Ask::Exchange { .. } | Ask::Import { .. } => {
-                self.pending.len() + self.settling.len() >= policy::MOST_REQUESTS
+                self.pending.len() + self.asking.len() + self.settling.len() >= policy::MOST_REQUESTS
             }
             _ => false,
         };
