@@ -126,7 +126,7 @@ impl Account {
                 }
                 Answer::Granted(tokens) => {
                     self.accept(ticket, tokens, began.issuer, Word::Servers, replace, now, fx);
-                },
+                }
                 other => fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) }),
             },
             Some(Pending::Verify { import, .. }) => self.verified(import, answer, now, fx),

@@ -150,7 +150,8 @@ impl Account {
                 };
                 if current.is_anothers(&candidate) {
                     let name = &self.name;
-                    let then = format!("it was set aside; run `imgurctl restore {name}` to change over to it");
+                    let then =
+                        format!("it was set aside; run `imgurctl restore {name}` to change over to it");
                     self.belongs_to_another(&candidate, current, &then)
                 } else {
                     let vouched = current.is_same_persons(&said);

@@ -41,9 +41,9 @@ use older::Older;
 use refreshing::{Refresh, Trouble};
 use rejected::Rejected;
 use saving::Ledger;
-use whose::Asking;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
+use whose::Asking;
 
 /// What is known of the account's record in the store.
 #[derive(Clone, Debug)]
@@ -235,7 +235,9 @@ impl Account {
                 fx.push(Effect::Reply { ticket, result: Ok(()) });
             }
             Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
-            Ask::Accept { tokens, replace } => self.accept(ticket, tokens, began.issuer, Word::Browsers, replace, now, fx),
+            Ask::Accept { tokens, replace } => {
+                self.accept(ticket, tokens, began.issuer, Word::Browsers, replace, now, fx)
+            }
             Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
                 self.import(ticket, candidate, replace, now, fx);

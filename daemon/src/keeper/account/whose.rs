@@ -44,14 +44,10 @@ impl Account {
         Some((self.config.api_url.clone()?, self.config.ca_file.clone(), token))
     }
 
-    pub(super) fn told_whose(
-        &mut self,
-        generation: u64,
-        identity: Identity,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
-        let Some(index) = self.asking.iter().position(|asking| asking.generation == generation) else { return };
+    pub(super) fn told_whose(&mut self, generation: u64, identity: Identity, now: Now, fx: &mut Vec<Effect>) {
+        let Some(index) = self.asking.iter().position(|asking| asking.generation == generation) else {
+            return;
+        };
         let Asking { ticket, vouched, .. } = self.asking.swap_remove(index);
         let result = match self.record.displaced.iter().position(|it| it.grant.generation == generation) {
             None if self.is_in_use(generation) => Ok(()), // somebody restored it
