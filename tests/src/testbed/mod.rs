@@ -194,7 +194,7 @@ impl Testbed {
 
     /// The daemon's socket for callers from other machines.
     pub fn remote_socket(&self) -> PathBuf {
-        self.socket().with_file_name("remote")
+        self.runtime_dir().join("imgurd-remote/socket")
     }
 
     /// A command with nothing in its environment but what it needs.
