@@ -24,6 +24,9 @@ struct Arguments {
     /// The local socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// The socket for other machines [default: $XDG_RUNTIME_DIR/imgurd-remote/socket; none with another --socket]
+    #[arg(long, value_name = "PATH")]
+    remote_socket: Option<PathBuf>,
     /// Do not answer on D-Bus; a keyring is reached over it all the same
     #[arg(long)]
     no_dbus: bool,
@@ -43,6 +46,7 @@ fn main() -> anyhow::Result<()> {
     let options = Options {
         config: arguments.config,
         socket: arguments.socket,
+        remote_socket: arguments.remote_socket,
         no_dbus: arguments.no_dbus,
         store: arguments.store,
     };

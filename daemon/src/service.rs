@@ -48,6 +48,9 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The local socket; absent means where clients look for it.
     pub socket: Option<PathBuf>,
+    /// The socket for callers from other machines; absent means beside a local socket at its usual place, and none beside
+    /// another.
+    pub remote_socket: Option<PathBuf>,
     /// Whether to stay off D-Bus.
     pub no_dbus: bool,
     /// Another store than the configuration names.
@@ -210,13 +213,12 @@ fn sockets(options: &Options) -> anyhow::Result<Vec<LocalSocket>> {
     let (local, remote) = passed()?;
     let path = options.socket.clone().unwrap_or_else(ipc::socket_path);
     let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket), Ok)?;
-    let remote = remote.map_or_else(
-        || LocalSocket::bind(&ipc::remote_path(&path), Wire::Remote).map(Some),
-        |it| Ok(Some(it)),
-    );
-    let remote = remote.unwrap_or_else(|error| {
-        tracing::warn!(error = format!("{error:#}"), "other machines cannot call");
-        None
+    ipc::remove_former_remote(&path);
+    let remote = remote.or_else(|| {
+        let path = options.remote_socket.clone().or_else(|| ipc::remote_path(&path))?;
+        LocalSocket::bind(&path, Wire::Remote)
+            .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "other machines cannot call"))
+            .ok()
     });
     Ok([Some(local), remote].into_iter().flatten().collect())
 }

@@ -10,7 +10,8 @@ use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
-use super::{Caller, Journal, uptime};
+use super::peer::Peer;
+use super::{Caller, Identity, Journal, uptime};
 
 /// How many callers are remembered. The next one empties the memory: asking again costs a round trip.
 const REMEMBERED: usize = 512;
@@ -97,15 +98,17 @@ fn place(calls: &Arc<Semaphore>, size: usize) -> Result<OwnedSemaphorePermit, Er
     })
 }
 
-/// The bus looks at its socket's `SO_PEERCRED`, as we do at ours. Of the process itself it gives a descriptor only since
-/// dbus 1.15.8, so what is said of reused numbers holds from this moment on.
+/// The bus looks at its socket's `SO_PEERCRED`, as we do at ours. Of the process itself it gives a descriptor since dbus
+/// 1.15.8; where it does not, what is said of reused numbers holds from this moment on.
 async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Arc<Caller>> {
     let since = uptime();
     let credentials = DBusProxy::new(connection).await?.get_connection_credentials(sender.into()).await?;
     let uid =
         credentials.unix_user_id().ok_or_else(|| zbus::Error::Failure("it names no user".to_owned()))?;
     let pid = credentials.process_id().and_then(|pid| pid.try_into().ok());
-    Ok(Arc::new(Caller::since(since, uid, pid, Wire::Bus)))
+    let peer = Peer::named_by_the_bus(credentials.into_process_fd().map(Into::into));
+    let caller = Caller::since(since, uid, pid, Wire::Bus);
+    Ok(Arc::new(caller.known_as(&peer, |caller| Identity::of(caller.pid, caller.since))))
 }
 
 fn unknown() -> Error {

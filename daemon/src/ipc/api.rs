@@ -12,14 +12,28 @@ use imgurd_proto::{
 use tokio::sync::watch;
 
 use crate::access::journal::Reading;
-use crate::access::{Caller, Gate, Journal, Needs};
-use crate::config::{Config, Desk};
+use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass};
+use crate::config::{Class, Config, Desk, check_name};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::keeper::{Issued, Keeper, Watcher};
 use crate::probe::Probe;
 
 /// The longest that a login stays open.
 const LONGEST_LOGIN_S: i64 = 3600;
+
+/// What a caller asks for that names no account where none is the default; no account can be called so.
+const NO_DEFAULT: &str = "(default)";
+
+/// A call that may wait for a token.
+struct Admission<'a> {
+    caller: &'a Caller,
+    method: &'a str,
+    /// What the caller calls the account; nothing for the default one.
+    named: Option<&'a str>,
+    /// The account.
+    name: String,
+    pass: Pass,
+}
 
 /// Every method, for callers who may use it.
 #[derive(Clone)]
@@ -58,19 +72,42 @@ impl Api {
         })
     }
 
-    /// The account that is meant, once the caller is let have its token, and what is then left of `wait_ms`.
-    async fn admit(
+    /// Lets the caller wait for the token of the account that it means, if it may have it.
+    async fn admit<'a>(
         &self,
-        caller: &Caller,
-        method: &str,
-        account: Option<&str>,
+        caller: &'a Caller,
+        method: &'a str,
+        account: Option<&'a str>,
         wait_ms: Option<i64>,
-    ) -> Result<(String, Duration), Error> {
+    ) -> Result<Admission<'a>, Error> {
         let patience = patience(wait_ms)?;
-        let name = self.keeper.resolve(account)?;
-        let left = self.gate.token(caller, &name, patience).await;
-        let left = left.inspect_err(|error| self.journal.denied(caller, Some(method), Some(&name), error))?;
-        Ok((name, left))
+        let named = account.filter(|name| !name.is_empty());
+        let (name, missing) = match self.keeper.resolve(named) {
+            Ok(name) => (name, None),
+            Err(error) if caller.class() == Class::Unsandboxed => return Err(error),
+            // Those who may not know which accounts there are come as far as with one that is there: the rules are asked,
+            // and the person is, so that neither the answer nor the time that it takes tells them apart.
+            Err(error) if named.is_none_or(|name| check_name(name).is_ok()) => {
+                (named.unwrap_or(NO_DEFAULT).to_owned(), Some(error))
+            }
+            Err(_) => return Err(no_such_account()),
+        };
+        let asked = Asked { account: &name, name: named, exists: missing.is_none() };
+        let passed = self.gate.token(caller, &asked, patience).await;
+        let passed = passed.inspect_err(|error| self.refused(caller, method, &asked, error))?;
+        match missing {
+            Some(error) => Err(error),
+            None => Ok(Admission { caller, method, named, name, pass: passed }),
+        }
+    }
+
+    fn refused(&self, caller: &Caller, method: &str, asked: &Asked<'_>, error: &Error) {
+        if asked.exists {
+            self.journal.denied(caller, Some(method), Some(asked.account), error);
+        } else {
+            // Who thinks of names would fill the journal with them, and push out what it has done.
+            self.journal.denied(caller, Some(method), None, &no_such_account());
+        }
     }
 
     /// `method` is how it was asked for, which on one of the wires is another way as well.
@@ -82,9 +119,9 @@ impl Api {
     ) -> Result<Arc<Issued>, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
-        let (name, patience) = self.admit(caller, method, call.account.as_deref(), call.wait_ms).await?;
-        let token = self.keeper.token(Some(&name), min_valid, patience).await?;
-        Ok(self.hand_out(caller, method, token))
+        let admitted = self.admit(caller, method, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.token(Some(&admitted.name), min_valid, admitted.pass.left).await?;
+        self.hand_out(&admitted, token)
     }
 
     pub(super) async fn reject_token(
@@ -92,23 +129,27 @@ impl Api {
         caller: &Caller,
         call: RejectToken,
     ) -> Result<Arc<Issued>, Error> {
-        let (name, patience) =
-            self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
-        let token = self.keeper.reject(Some(&name), call.access_token, patience).await?;
-        Ok(self.hand_out(caller, RejectToken::NAME, token))
+        let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token =
+            self.keeper.reject(Some(&admitted.name), call.access_token, admitted.pass.left).await?;
+        self.hand_out(&admitted, token)
     }
 
     pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<Arc<Issued>, Error> {
-        let (name, patience) =
-            self.admit(caller, Refresh::NAME, call.account.as_deref(), call.wait_ms).await?;
-        let token = self.keeper.refresh(Some(&name), patience).await?;
-        Ok(self.hand_out(caller, Refresh::NAME, token))
+        let admitted = self.admit(caller, Refresh::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.refresh(Some(&admitted.name), admitted.pass.left).await?;
+        self.hand_out(&admitted, token)
     }
 
-    /// No token leaves without a note of who has it.
-    fn hand_out(&self, caller: &Caller, method: &str, token: Arc<Issued>) -> Arc<Issued> {
-        self.journal.granted(caller, method, &token.account);
-        token
+    /// Nothing secret leaves but through here: the gate is asked again, since rules and permits may have changed while the
+    /// call waited, and it is noted who has it.
+    fn hand_out<T>(&self, admitted: &Admission<'_>, secret: T) -> Result<T, Error> {
+        let Admission { caller, method, named, name, pass } = admitted;
+        let asked = Asked { account: name, name: *named, exists: true };
+        let still = self.gate.still(caller, &asked, pass);
+        still.inspect_err(|error| self.refused(caller, method, &asked, error))?;
+        self.journal.granted(caller, method, name);
+        Ok(secret)
     }
 
     pub(super) fn journal(&self) -> &Journal {
@@ -136,12 +177,12 @@ impl Api {
     /// Lets the caller know how the account is that it asks for by name, where it asks for one.
     pub(super) fn look(&self, caller: &Caller, method: &str, account: Option<&str>) -> Result<(), Error> {
         let Some(name) = account.filter(|name| !self.gate.sees(caller, name)) else { return Ok(()) };
-        let refusal = self.gate.unseen(caller, name);
-        match self.keeper.resolve(account) {
-            Ok(name) => self.journal.denied(caller, Some(method), Some(&name), &refusal),
-            // Who thinks of names would fill the journal with them, and push out what it has done.
-            Err(_) => self.journal.denied(caller, Some(method), None, &no_such_account()),
+        if name.is_empty() || check_name(name).is_err() {
+            return Err(no_such_account());
         }
+        let refusal = self.gate.unseen(caller, name);
+        let exists = self.keeper.resolve(account).is_ok();
+        self.refused(caller, method, &Asked { account: name, name: Some(name), exists }, &refusal);
         Err(refusal)
     }
 
@@ -231,10 +272,9 @@ impl Api {
 
     /// A grant that leaves is noted as a token is.
     pub(super) async fn export_grant(&self, caller: &Caller, call: ExportGrant) -> Result<OneExport, Error> {
-        let (name, _) = self.admit(caller, ExportGrant::NAME, call.account.as_deref(), None).await?;
-        let export = self.keeper.export(&name).await?;
-        self.journal.granted(caller, ExportGrant::NAME, &name);
-        Ok(OneExport { export })
+        let admitted = self.admit(caller, ExportGrant::NAME, call.account.as_deref(), None).await?;
+        let export = self.keeper.export(&admitted.name).await?;
+        self.hand_out(&admitted, OneExport { export })
     }
 
     pub(super) async fn get_credits(&self, call: GetCredits) -> Result<SomeCredits, Error> {

@@ -47,14 +47,28 @@ pub fn socket_path() -> PathBuf {
     imgurd_proto::socket_path()
 }
 
-/// The socket for callers from other machines, beside the local one at `local`.
+/// The socket for callers from other machines, where the local one is at `local`: in a directory of its own beside that of
+/// the local one, which sandboxes may have been given. Nothing where `local` is a place of somebody's choice: what is
+/// shared there is not known.
 #[must_use]
-pub fn remote_path(local: &Path) -> PathBuf {
-    // In a directory of somebody's choice the name might be taken.
-    if local.ends_with("socket") {
-        local.with_file_name("remote")
-    } else {
-        local.with_added_extension("remote")
+pub fn remote_path(local: &Path) -> Option<PathBuf> {
+    let base = local.parent().filter(|_| local.ends_with("imgurd/socket"))?.parent()?;
+    Some(base.join("imgurd-remote/socket"))
+}
+
+/// Removes the socket for other machines from where it was before version 0.2, beside the local one: whoever was given that
+/// directory could reach it there.
+pub fn remove_former_remote(local: &Path) {
+    let former = local.with_file_name("remote");
+    let is_socket = fs::symlink_metadata(&former).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && local.ends_with("imgurd/socket") {
+        match fs::remove_file(&former) {
+            Ok(()) => tracing::warn!(
+                path = %former.display(),
+                "the socket for other machines has moved to imgurd-remote/socket; name that in RemoteForward"
+            ),
+            Err(error) => tracing::warn!(path = %former.display(), %error, "remove this socket; it has moved"),
+        }
     }
 }
 

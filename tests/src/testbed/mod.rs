@@ -21,6 +21,7 @@ mod daemon;
 mod disk;
 mod far;
 mod file;
+mod flatpak;
 mod journal;
 mod keyring;
 mod leaks;
@@ -59,6 +60,7 @@ pub use daemon::Daemon;
 pub use disk::Disk;
 pub use far::FarMachine;
 pub use file::wait_for_content;
+pub use flatpak::{Flatpak, OTHER_APPLICATION};
 pub use journal::Journal;
 pub use keyring::Keyring;
 pub use logind::Logind;
@@ -194,7 +196,7 @@ impl Testbed {
 
     /// The daemon's socket for callers from other machines.
     pub fn remote_socket(&self) -> PathBuf {
-        self.socket().with_file_name("remote")
+        self.runtime_dir().join("imgurd-remote/socket")
     }
 
     /// A command with nothing in its environment but what it needs.
