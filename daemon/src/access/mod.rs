@@ -6,9 +6,11 @@ mod bus;
 mod gate;
 pub mod journal;
 mod permits;
+mod places;
 mod policy;
 mod process;
 mod recent;
+mod rejections;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -24,8 +26,10 @@ pub use bus::{Admitted, BusCallers};
 pub use gate::Gate;
 pub use journal::Journal;
 pub use permits::Permits;
+pub use places::{Full, Place, Places};
 pub use policy::{Needs, needs};
 pub use recent::Recent;
+pub use rejections::Rejections;
 
 /// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use imgurd_proto::{
 use tokio::sync::watch;
 
 use crate::access::journal::Reading;
-use crate::access::{Caller, Gate, Journal, Needs};
-use crate::config::{Config, Desk};
+use crate::access::{Caller, Gate, Journal, Needs, Rejections};
+use crate::config::{Class, Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::keeper::{Issued, Keeper, Watcher};
 use crate::probe::Probe;
@@ -30,6 +30,7 @@ pub struct Api {
     gate: Gate,
     journal: Journal,
     probe: Probe,
+    rejections: Rejections,
 }
 
 impl Api {
@@ -43,7 +44,7 @@ impl Api {
         journal: Journal,
         probe: Probe,
     ) -> Self {
-        Self { keeper, logins, desk, gate, journal, probe }
+        Self { keeper, logins, desk, gate, journal, probe, rejections: Rejections::default() }
     }
 
     /// Who is let through.
@@ -94,6 +95,9 @@ impl Api {
     ) -> Result<Arc<Issued>, Error> {
         let (name, patience) =
             self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
+        if caller.class() != Class::Unsandboxed && !self.keeper.has_another(&name, &call.access_token) {
+            self.rejections.spend(caller.application(), &name)?;
+        }
         let token = self.keeper.reject(Some(&name), call.access_token, patience).await?;
         Ok(self.hand_out(caller, RejectToken::NAME, token))
     }
