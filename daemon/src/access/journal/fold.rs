@@ -65,12 +65,14 @@ impl Folds {
 
     /// As what this one is counted: itself, or one more of many that were refused the same application.
     pub(super) fn counted_as<'a>(&self, one: Kind<'a>) -> Kind<'a> {
+        if one.outcome != Outcome::Denied || self.0.iter().any(|fold| kind(&fold.example) == one) {
+            return one;
+        }
         let is_alike = |fold: &&Fold| {
             let known = kind(&fold.example);
             known.outcome == Outcome::Denied && known.application == one.application && known.reason != Some(OTHERS)
         };
-        let is_known = self.0.iter().any(|fold| kind(&fold.example) == one);
-        if one.outcome != Outcome::Denied || is_known || self.0.iter().filter(is_alike).count() < REFUSALS {
+        if self.0.iter().filter(is_alike).count() < REFUSALS {
             return one;
         }
         Kind { account: None, method: None, program: None, reason: Some(OTHERS), ..one }
