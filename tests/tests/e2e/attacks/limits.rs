@@ -1,12 +1,16 @@
 //! Callers and servers that take more than their share.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::thread;
 
 use futures_util::future::join_all;
 use imgurd_proto::dbus::{BUS_NAME, KeeperProxy};
 use imgurd_tests::fake::{Behaviour, Endpoint};
-use imgurd_tests::testbed::{ACCOUNT, APPLICATION, Program, Sandbox, Scene, Testbed, in_time};
-use imgurd_tests::wire::token_of;
+use imgurd_tests::testbed::{ACCOUNT, APPLICATION, Program, Sandbox, Scene, Testbed, binary, in_time};
+use imgurd_tests::wire::{error_of, token_of};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use zbus::Message;
 
@@ -245,4 +249,26 @@ fn refusals_of_a_sandboxed_program_displace_nothing_in_the_journal() {
     assert_eq!(entries.iter().filter(is_grant).count(), 1, "who was handed a token is there still");
     let refusals = entries.iter().filter(|entry| entry["application"] == APPLICATION).count();
     assert!((1..100).contains(&refusals), "{refusals} lines of one program");
+}
+
+#[test]
+fn a_reader_of_the_log_that_has_stopped_stops_nobody_else() {
+    let bed = Testbed::memory();
+    bed.set_env("RUST_LOG", "trace");
+    let mut command = bed.command(binary("imgurd"));
+    let mut daemon = command.arg("--no-dbus").stderr(Stdio::piped()).spawn().unwrap();
+    while UnixStream::connect(bed.socket()).is_err() {
+        assert_eq!(daemon.try_wait().unwrap(), None, "it has ended");
+        thread::yield_now();
+    }
+    // Each is a line in the log, and all of them many times what a pipe holds.
+    for _ in 0..5000 {
+        let mut caller = bed.wire();
+        caller.send_bytes(b"no JSON\0");
+        caller.expect_hang_up();
+    }
+    assert_eq!(error_of(&bed.wire().call("GetToken", &json!({}))), "NoSuchAccount");
+    let id = Pid::from_child(&daemon);
+    kill_process(id, Signal::TERM).unwrap();
+    assert!(daemon.wait().unwrap().success());
 }
