@@ -28,7 +28,8 @@ impl JournalFile {
 
     /// Writes these entries down: all or none of those that were granted, and of the others.
     pub(super) fn append(&self, entries: &[JournalEntry]) -> io::Result<()> {
-        let (denied, granted): (Vec<_>, _) = entries.iter().partition(|entry| entry.outcome == Outcome::Denied);
+        let (denied, granted): (Vec<_>, _) =
+            entries.iter().partition(|entry| entry.outcome == Outcome::Denied);
         let written = append(&self.0, &granted);
         append(&self.refusals(), &denied).and(written)
     }

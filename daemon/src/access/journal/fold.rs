@@ -70,7 +70,9 @@ impl Folds {
         }
         let is_alike = |fold: &&Fold| {
             let known = kind(&fold.example);
-            known.outcome == Outcome::Denied && known.application == one.application && known.reason != Some(OTHERS)
+            known.outcome == Outcome::Denied
+                && known.application == one.application
+                && known.reason != Some(OTHERS)
         };
         if self.0.iter().filter(is_alike).count() < REFUSALS {
             return one;

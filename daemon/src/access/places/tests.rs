@@ -13,9 +13,10 @@ fn plain() -> Application {
 impl Places {
     fn has(&self, place: &Place) -> bool {
         let seats = self.0.seats();
-        seats.of.get(&place.seat.application).is_some_and(|own| {
-            own.iter().any(|seat| Arc::ptr_eq(seat, &place.seat))
-        })
+        seats
+            .of
+            .get(&place.seat.application)
+            .is_some_and(|own| own.iter().any(|seat| Arc::ptr_eq(seat, &place.seat)))
     }
 }
 

@@ -112,7 +112,8 @@ fn calls_of_a_sandboxed_program_that_wait_on_the_bus_keep_nobody_out() {
             // From here on it is known who calls.
             connection.list_accounts("").await.unwrap();
         }
-        let call = |keeper: KeeperProxy<'static>| async move { keeper.get_token(ACCOUNT, -1, i32::MAX).await };
+        let call =
+            |keeper: KeeperProxy<'static>| async move { keeper.get_token(ACCOUNT, -1, i32::MAX).await };
         let calls = greedy.iter().flat_map(|keeper| std::iter::repeat_n(keeper, 250));
         let calls: Vec<_> = calls.cloned().map(|keeper| tokio::spawn(call(keeper))).collect();
         join_all(greedy.iter().map(arrived)).await;
@@ -244,7 +245,8 @@ fn refusals_of_a_sandboxed_program_displace_nothing_in_the_journal() {
     let mut greedy = attacker(&scene, &sandbox, VARIED, "");
     assert_eq!(greedy.line().as_deref(), Some("done"));
     let journal = scene.ctl(&["journal", "--json"]).success().stdout.clone();
-    let entries: Vec<serde_json::Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let entries: Vec<serde_json::Value> =
+        journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let is_grant = |entry: &&serde_json::Value| entry["outcome"] == "granted" && entry["account"] == ACCOUNT;
     assert_eq!(entries.iter().filter(is_grant).count(), 1, "who was handed a token is there still");
     let refusals = entries.iter().filter(|entry| entry["application"] == APPLICATION).count();
