@@ -9,9 +9,11 @@ pub mod journal;
 mod lineage;
 mod peer;
 mod permits;
+mod places;
 mod policy;
 mod process;
 mod recent;
+mod rejections;
 mod sandbox;
 
 use std::io;
@@ -28,8 +30,10 @@ pub use bus::{Admitted, BusCallers};
 pub use gate::{Asked, Gate, Pass};
 pub use journal::Journal;
 pub use permits::Permits;
+pub use places::{Full, Place, Places};
 pub use policy::{Needs, needs};
 pub use recent::Recent;
+pub use rejections::Rejections;
 
 use peer::Peer;
 

@@ -12,7 +12,7 @@ use imgurd_proto::{
 use tokio::sync::watch;
 
 use crate::access::journal::Reading;
-use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass};
+use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass, Rejections};
 use crate::config::{Class, Config, Desk, check_name};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::keeper::{Issued, Keeper, Watcher};
@@ -44,6 +44,7 @@ pub struct Api {
     gate: Gate,
     journal: Journal,
     probe: Probe,
+    rejections: Rejections,
 }
 
 impl Api {
@@ -57,7 +58,7 @@ impl Api {
         journal: Journal,
         probe: Probe,
     ) -> Self {
-        Self { keeper, logins, desk, gate, journal, probe }
+        Self { keeper, logins, desk, gate, journal, probe, rejections: Rejections::default() }
     }
 
     /// Who is let through.
@@ -130,8 +131,11 @@ impl Api {
         call: RejectToken,
     ) -> Result<Arc<Issued>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
-        let token =
-            self.keeper.reject(Some(&admitted.name), call.access_token, admitted.pass.left).await?;
+        let name = &admitted.name;
+        if caller.class() != Class::Unsandboxed && !self.keeper.has_another(name, &call.access_token) {
+            self.rejections.spend(caller.application(), name)?;
+        }
+        let token = self.keeper.reject(Some(name), call.access_token, admitted.pass.left).await?;
         self.hand_out(&admitted, token)
     }
 

@@ -18,12 +18,12 @@ use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use rustix::process::{Resource, getrlimit};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::varlink::frame;
-use crate::access::{Caller, Journal, Recent};
+use crate::access::{Caller, Full, Journal, Place, Places, Recent};
 use crate::ownership::{OF_OTHERS, own_directory};
 
 /// What says where the socket is.
@@ -77,8 +77,7 @@ pub fn remove_former_remote(local: &Path) {
 pub struct LocalSocket {
     wire: Wire,
     listener: Listener,
-    size: usize,
-    places: Arc<Semaphore>,
+    places: Places,
     leaving: Arc<Semaphore>,
     recent: Recent,
 }
@@ -114,14 +113,13 @@ impl LocalSocket {
     }
 
     fn new(listener: Listener, wire: Wire) -> Self {
-        let size = places(wire);
-        let (places, leaving) = (Arc::new(Semaphore::new(size)), Arc::new(Semaphore::new(LEAVING)));
-        Self { wire, listener, size, places, leaving, recent: Recent::default() }
+        let (places, leaving) = (Places::new(places(wire)), Arc::new(Semaphore::new(LEAVING)));
+        Self { wire, listener, places, leaving, recent: Recent::default() }
     }
 
     /// The next caller of our own user, and their place, which is free again when it is dropped. Others are noted in
     /// `journal`.
-    pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, OwnedSemaphorePermit) {
+    pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, Place) {
         let (mut pause, longest) = ACCEPT_PAUSES;
         loop {
             match self.listener.accept().await {
@@ -143,23 +141,14 @@ impl LocalSocket {
         }
     }
 
-    fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, OwnedSemaphorePermit), Error> {
+    fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, Place), Error> {
         let caller = Caller::of(stream, self.wire, &self.recent).map_err(|error| {
             tracing::warn!(%error, "refused a caller whom the kernel does not name");
             Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
         })?;
         caller.admit().inspect_err(|error| journal.denied(&caller, None, None, error))?;
-        let place = self.places.clone().try_acquire_owned().map_err(|_| self.full())?;
+        let place = self.places.enter(caller.application()).map_err(full)?;
         Ok((caller, place))
-    }
-
-    fn full(&self) -> Error {
-        let reason = format!(
-            "{} connections are open, which is as many as imgurd serves at a time; close some that are not needed, or \
-             try again in a moment",
-            self.size
-        );
-        Error::TemporarilyUnavailable { reason, retry_at: None }
     }
 
     /// Says why there is no answer, and hangs up, without a word read. Who writes to a socket that is closed never comes
@@ -179,6 +168,14 @@ impl LocalSocket {
             });
         }
     }
+}
+
+fn full(Full { size }: Full) -> Error {
+    let reason = format!(
+        "All {size} connections that imgurd serves at a time for programs like this one have a call under way; close some, \
+         or try again in a moment"
+    );
+    Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
 /// As many as there are descriptors for: callers alone never use all of them up, and other machines' never those of this

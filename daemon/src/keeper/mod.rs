@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use imgurd_proto::text::printable_name;
 use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Export, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -90,6 +91,15 @@ impl Keeper {
     /// A new access token, whatever the clock says.
     pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Arc<Issued>, Error> {
         self.want(account, Want::New, true, patience).await
+    }
+
+    /// Whether there is another access token than `rejected` already, so that nothing has to be refreshed.
+    #[must_use]
+    pub fn has_another(&self, account: &str, rejected: &Secret) -> bool {
+        let Ok((_, snapshots)) = self.find(Some(account)) else { return false };
+        let want = Want::AnotherThan(rejected.clone());
+        let verdict = snapshots.borrow().verdict(&want, true, None, self.clock.now());
+        matches!(verdict, Verdict::Token(_))
     }
 
     /// Another access token than `rejected`. If that is not the current one any more, the current one comes back.
@@ -352,6 +362,8 @@ impl Directory {
     }
 
     fn no_such(&self, name: Option<&str>) -> Error {
+        let name = name.map(printable_name);
+        let name = name.as_deref();
         let reason = match name {
             Some(name) => format!(
                 "There is no account {name}; see `imgurctl account list`, or add it with `imgurctl account add`"
