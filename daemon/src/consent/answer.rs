@@ -157,7 +157,9 @@ pub(super) fn from_paste(text: &Secret, flow: Flow) -> Result<Answer, Error> {
         ));
     }
     if let Some((query, fragment)) = parts_of_address(text) {
-        return from_address(query, fragment, flow);
+        // `code=…` alone is the code with its name.
+        let is_labelled = flow != Flow::Token && !text.contains(['?', '#', '&']);
+        return from_address(query, fragment, flow, is_labelled);
     }
     let bare = credential(text).filter(|text| text.len() <= 2048 && is_bare(text));
     let secret = Secret::from(bare.ok_or_else(|| {
@@ -173,11 +175,15 @@ pub(super) fn from_paste(text: &Secret, flow: Flow) -> Result<Answer, Error> {
     Ok(Answer { state: None, iss: None, content })
 }
 
-fn from_address(query: Option<&str>, fragment: Option<&str>, flow: Flow) -> Result<Answer, Error> {
+fn from_address(
+    query: Option<&str>,
+    fragment: Option<&str>,
+    flow: Flow,
+    is_labelled: bool,
+) -> Result<Answer, Error> {
     let answer = from_redirect(query, fragment, flow).map_err(|reason| refused(reason.of_an_address()))?;
-    // `code=…` alone is the code with its name.
-    let is_labelled = fragment.is_none() && query.is_some_and(is_one_pair);
-    if answer.state.is_none() && !(is_labelled && flow != Flow::Token) {
+    let is_bare = is_labelled && matches!(answer.content, Content::Code(_) | Content::Pin(_));
+    if answer.state.is_none() && !is_bare {
         return Err(refused(
             "The address has no state, so it may belong to another sign-in; paste the whole address the browser ended at",
         ));
@@ -240,10 +246,6 @@ fn is_place(text: &str) -> bool {
 /// Whether it can be a code or PIN as a page shows it: no words, no JSON, and no part of an address in its encoding.
 fn is_bare(text: &str) -> bool {
     !text.contains(char::is_whitespace) && !text.contains(['%', '{', '[', '<', '>', '&', '"'])
-}
-
-fn is_one_pair(query: &str) -> bool {
-    !query.contains('&')
 }
 
 /// Reads a grant obtained elsewhere: token JSON, what Postman exports, a redirect URL with its fragment, or a bare
