@@ -95,7 +95,11 @@ fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
             let detail = format!(
                 "imgurd may not listen on port {port}, where the answer of a sign-in is to come ({error})"
             );
-            Finding::fail(CHECK, detail, "register a callback with a port above 1023, and set redirect_uri to it")
+            Finding::fail(
+                CHECK,
+                detail,
+                "register a callback with a port above 1023, and set redirect_uri to it",
+            )
         }
     }
 }

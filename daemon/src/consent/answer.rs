@@ -169,7 +169,9 @@ pub(super) fn from_paste(text: &Secret, flow: Flow) -> Result<Answer, Error> {
         Flow::Code => Content::Code(secret),
         Flow::Pin => Content::Pin(secret),
         Flow::Token => {
-            return Err(refused("The flow is token, whose answer is in the address; paste the whole address"));
+            return Err(refused(
+                "The flow is token, whose answer is in the address; paste the whole address",
+            ));
         }
     };
     Ok(Answer { state: None, iss: None, content })
@@ -197,7 +199,9 @@ impl NoAnswer {
             Self::Nothing => {
                 "The address holds no answer; paste the one that the browser ended at after you allowed access"
             }
-            Self::Doubled => "The address has a parameter twice; paste the one that the browser ended at, and only once",
+            Self::Doubled => {
+                "The address has a parameter twice; paste the one that the browser ended at, and only once"
+            }
             Self::OtherFlow => {
                 "The address holds the answer of another flow than this sign-in's; paste the one that this sign-in's page led to"
             }

@@ -144,8 +144,7 @@ impl NotBound {
 impl From<NotBound> for Error {
     /// No advice to paste the answer: the browser would hand it to whoever listens at the callback first.
     fn from(NotBound { port, holder, error }: NotBound) -> Self {
-        const OR_MOVE: &str =
-            "register a callback with another port, and set redirect_uri to it";
+        const OR_MOVE: &str = "register a callback with another port, and set redirect_uri to it";
         Self::login(match holder {
             Some(Holder::Own) => format!(
                 "Port {port} of the callback is in use by another program of yours; end that program (`ss -ltnp sport = \
@@ -159,9 +158,7 @@ impl From<NotBound> for Error {
                 "Port {port} of the callback is in use by a program that imgurd cannot identify, and it could receive the \
                  answer of the sign-in; do not sign in while it is, or {OR_MOVE}"
             ),
-            None => format!(
-                "imgurd cannot listen on port {port} of the callback ({error}); {OR_MOVE}"
-            ),
+            None => format!("imgurd cannot listen on port {port} of the callback ({error}); {OR_MOVE}"),
         })
     }
 }
@@ -246,7 +243,8 @@ mod tests {
 
     #[test]
     fn pasting_is_advised_whoever_has_the_port_never_and_others_make_it_unsafe() {
-        let not_bound = |holder: Option<Holder>, kind: io::ErrorKind| NotBound { port: 8917, holder, error: kind.into() };
+        let not_bound =
+            |holder: Option<Holder>, kind: io::ErrorKind| NotBound { port: 8917, holder, error: kind.into() };
         let other = Some(Holder::Other("user mallory".to_owned()));
         for (not_bound, is_unsafe, part) in [
             (not_bound(other.clone(), io::ErrorKind::AddrInUse), true, "user mallory"),

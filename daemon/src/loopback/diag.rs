@@ -27,8 +27,7 @@ const NO_COOKIE: [u8; 8] = [0xff; 8];
 /// The socket that a segment from `remote` to `local` would be delivered to: the connected one, else the one that listens.
 pub(super) fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Socket>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let kernel =
-        socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG))?;
+    let kernel = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG))?;
     let message = request(local, remote)?;
     sendto(&kernel, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut buffer = [0_u8; 4096];

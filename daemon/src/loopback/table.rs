@@ -17,11 +17,7 @@ pub(super) fn find(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
     find_in(lines(), local, remote)
 }
 
-fn find_in(
-    lines: impl Iterator<Item = String>,
-    local: SocketAddr,
-    remote: SocketAddr,
-) -> Option<Socket> {
+fn find_in(lines: impl Iterator<Item = String>, local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
     let mut listening = None;
     for entry in lines.filter_map(|line| Entry::read(&line)) {
         if (canonical(entry.local), canonical(entry.remote)) == (local, remote) {
@@ -102,7 +98,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_passed_over() {
-        for line in ["", "0:", "0: x:y z 01", "0: 0100007F:22D5 0100007F:22D5", "0: éé:1 é:2 01 0 0 0 0 0 0"] {
+        for line in ["", "0:", "0: x:y z 01", "0: 0100007F:22D5 0100007F:22D5", "0: éé:1 é:2 01 0 0 0 0 0 0"]
+        {
             assert!(Entry::read(line).is_none(), "{line}");
         }
     }

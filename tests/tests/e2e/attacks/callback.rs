@@ -44,7 +44,9 @@ fn port(callback: &str) -> u16 {
 /// The parameters of a grant that was given to this user.
 fn tokens_of(fake: &Fake, user: &str) -> String {
     let (refresh_token, access_token) = fake.issue_grant(user);
-    format!("access_token={access_token}&refresh_token={refresh_token}&expires_in=3600&account_username={user}")
+    format!(
+        "access_token={access_token}&refresh_token={refresh_token}&expires_in=3600&account_username={user}"
+    )
 }
 
 /// What the page of this login leads to, which the browser does not follow.
@@ -185,7 +187,10 @@ sys.stdin.read()
     let mut visit = bed.command(nobody[0]);
     let denied = format!("{callback}?state={}&error=access_denied", state_of(&url));
     visit.args(&nobody[1..]).args(["curl", "--silent", &denied]).current_dir("/");
-    assert!(bed.start(visit).finish().success().stdout.contains("Access was denied"), "its own user is answered");
+    assert!(
+        bed.start(visit).finish().success().stdout.contains("Access was denied"),
+        "its own user is answered"
+    );
 }
 
 /// S2, in the service's own user namespace, where other users have no numbers.
@@ -497,7 +502,8 @@ fn what_a_sign_in_page_says_of_an_error_is_shown_bounded_and_as_text() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let long = "x".repeat(1000);
-    let error = format!("error=invalid_scope&error_description=%1b%5B31mno+%60rm%60%0d%0a%E2%80%AE%3Cb%3E{long}");
+    let error =
+        format!("error=invalid_scope&error_description=%1b%5B31mno+%60rm%60%0d%0a%E2%80%AE%3Cb%3E{long}");
     let page = get(&scene.callback(), &format!("state={}&{error}", state_of(&url)), "");
     assert!(page.contains("invalid_scope ([31mno &#39;rm&#39;  &lt;b&gt;xxx"), "{page}");
     let said = login.finish().exits(10).stderr;

@@ -41,7 +41,11 @@ impl MixUp {
         assert!(page.text.contains("another server"), "{}", page.text);
         let said = login.finish().exits(10).stderr;
         assert!(said.contains("another server") && said.contains("set issuer"), "{said}");
-        assert_eq!(self.evil.fake.requests(Endpoint::Token).len(), 0, "the honest code went to the evil server");
+        assert_eq!(
+            self.evil.fake.requests(Endpoint::Token).len(),
+            0,
+            "the honest code went to the evil server"
+        );
     }
 }
 
@@ -58,7 +62,9 @@ fn a_code_of_another_server_is_not_sent_to_the_one_that_asked_for_it() {
 #[test]
 fn an_issuer_that_is_known_is_compared_to_the_letter() {
     let mix_up = MixUp::new(|honest| format!("{}/", honest.origin()));
-    for known in [mix_up.evil.fake.origin(), mix_up.honest.origin(), format!("{}/other", mix_up.honest.origin())] {
+    for known in
+        [mix_up.evil.fake.origin(), mix_up.honest.origin(), format!("{}/other", mix_up.honest.origin())]
+    {
         mix_up.set_issuer(&known);
         let (login, url) = mix_up.redirected("code");
         mix_up.is_refused(login, &browser::allow(&url, "alice"));
@@ -69,8 +75,7 @@ fn an_issuer_that_is_known_is_compared_to_the_letter() {
 fn a_pasted_answer_of_another_server_is_refused_and_the_sign_in_goes_on() {
     let mix_up = MixUp::new(Fake::origin);
     mix_up.honest.configure(|behaviour| behaviour.callback = None);
-    let mut login =
-        mix_up.evil.bed.ctl_spawn(&["login", "--no-browser", "--paste", "--json"]);
+    let mut login = mix_up.evil.bed.ctl_spawn(&["login", "--no-browser", "--paste", "--json"]);
     let begun: serde_json::Value = serde_json::from_str(&login.line().unwrap()).unwrap();
     let state = Url::parse(begun["url"].as_str().unwrap()).unwrap();
     let state = state.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
