@@ -76,6 +76,7 @@ fn settings(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
         ("send_redirect_uri", settings.send_redirect_uri.map(|sent| sent.to_string())),
         ("refresh_reuse", settings.refresh_reuse.map(|reuse| refresh_reuse(reuse).into())),
         ("ca_file", settings.ca_file.clone()),
+        ("issuer", settings.issuer.clone()),
         ("auth_params", auth_params),
     ]
 }

@@ -338,6 +338,9 @@ pub struct Settings {
     /// config.toml is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
+    /// What the server calls itself (RFC 8414, `issuer`): the `iss` of an answer has to be this, to the letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Further parameters of the authorization request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_params: Option<BTreeMap<String, String>>,

@@ -17,7 +17,7 @@ const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
 
 /// Every name that a section of an account may have.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "client_id",
     "flow",
     "redirect_uri",
@@ -31,6 +31,7 @@ const KEYS: [&str; 15] = [
     "send_redirect_uri",
     "refresh_reuse",
     "ca_file",
+    "issuer",
     "auth_params",
     "access",
 ];
@@ -67,6 +68,7 @@ pub struct AccountConfig {
     pub send_redirect_uri: bool,
     pub refresh_reuse: RefreshReuse,
     pub ca_file: Option<PathBuf>,
+    pub issuer: Option<String>,
     pub auth_params: BTreeMap<String, String>,
     pub policy: RefreshPolicy,
 }
@@ -118,6 +120,7 @@ impl AccountConfig {
             send_redirect_uri: settings.send_redirect_uri.unwrap_or(!is_imgur),
             refresh_reuse: settings.refresh_reuse.unwrap_or(reuse),
             ca_file: some(settings.ca_file).map(PathBuf::from),
+            issuer: issuer(settings.issuer)?,
             auth_params,
             policy,
         })
@@ -146,6 +149,7 @@ impl AccountConfig {
             send_redirect_uri: Some(self.send_redirect_uri),
             refresh_reuse: Some(self.refresh_reuse),
             ca_file: self.ca_file.as_ref().map(|file| file.display().to_string()),
+            issuer: self.issuer.clone(),
             auth_params: Some(self.auth_params.clone()).filter(|params| !params.is_empty()),
         }
     }
@@ -190,6 +194,17 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
         setting,
         format!("{setting} must be an https URL, since secrets are sent there; change it"),
     ))
+}
+
+/// A server's identifier, as it is written (RFC 8414, section 2): it is compared character by character.
+fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let url = endpoint("issuer", Some(text.clone()), "")?;
+    if url.query().is_some() || url.fragment().is_some() {
+        let reason = "issuer has no query and no fragment; write it as the server's metadata does";
+        return Err(ConfigError::new("issuer", reason));
+    }
+    Ok(Some(text))
 }
 
 /// Whether the URL's host can only be this machine.
