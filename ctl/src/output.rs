@@ -109,18 +109,20 @@ fn write_out(text: &str, end: &str) -> Result<(), Failure> {
     let mut rest = whole.as_bytes();
     while !rest.is_empty() {
         match rustix::io::write(rustix::stdio::stdout(), rest) {
-            Ok(0) => return Err(cannot_write(Errno::IO)),
+            Ok(0) => return Err(cannot_write(Errno::IO.into())),
             Ok(written) => rest = &rest[written..],
             Err(Errno::INTR) => {}
-            Err(Errno::PIPE) => return Err(Failure::NoReader),
-            Err(error) => return Err(cannot_write(error)),
+            Err(error) => return Err(cannot_write(error.into())),
         }
     }
     Ok(())
 }
 
-fn cannot_write(error: Errno) -> Failure {
-    let error = io::Error::from(error);
+/// Lost output is an error, unless nobody reads it any more.
+pub(crate) fn cannot_write(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::NoReader;
+    }
     Failure::Other(format!("cannot write to standard output: {error}; see where it goes"))
 }
 
