@@ -85,7 +85,12 @@ pub(super) const ALLOWED: &[Allowed] = &[
     row("url", NO_LETTER, Value::Url, "checked and rewritten in target.rs"),
     row("globoff", 'g', Value::None, "always set: braces in a URL are literal"),
     row("path-as-is", NO_LETTER, Value::None, "dots in the path; the origin stays"),
-    row("location", 'L', Value::None, "curl drops Authorization at another origin; https stays https by --proto-redir"),
+    row(
+        "location",
+        'L',
+        Value::None,
+        "curl drops Authorization at another origin; https stays https by --proto-redir",
+    ),
     row("max-redirs", NO_LETTER, Value::Line, "number"),
     row("post301", NO_LETTER, Value::None, "method after a redirect"),
     row("post302", NO_LETTER, Value::None, "method after a redirect"),

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::cli::CurlArgs;
 use crate::failure::Failure;
 use crate::files::Files;
+use crate::token::credential;
 
 pub(crate) fn curl(app: &App, args: &CurlArgs) -> Result<(), Failure> {
     let account = app.account(args.account.as_deref())?;
@@ -40,7 +41,7 @@ pub(crate) fn curl(app: &App, args: &CurlArgs) -> Result<(), Failure> {
 fn with_token(app: &App, account: String, transfer: &Transfer) -> Result<Ended, Failure> {
     let call = GetToken { account: Some(account.clone()), ..GetToken::default() };
     let access_token = app.call(&call)?.token.access_token;
-    let ended = transfer.run(&bearer(&access_token))?;
+    let ended = transfer.run(&bearer(&access_token)?)?;
     if !ended.is_about_the_token() {
         return Ok(ended);
     }
@@ -52,7 +53,7 @@ fn with_token(app: &App, account: String, transfer: &Transfer) -> Result<Ended, 
             );
             Ok(ended)
         }
-        Ok(reply) => transfer.run(&bearer(&reply.token.access_token)),
+        Ok(reply) => transfer.run(&bearer(&reply.token.access_token)?),
         Err(error) => {
             let _ = app.output.report(&error.into());
             Ok(ended)
@@ -60,13 +61,15 @@ fn with_token(app: &App, account: String, transfer: &Transfer) -> Result<Ended, 
     }
 }
 
-fn bearer(access_token: &Secret) -> Secret {
-    format!("Bearer {}", access_token.expose()).into()
+fn bearer(access_token: &Secret) -> Result<Secret, Failure> {
+    Ok(format!("Bearer {}", credential(access_token)?).into())
 }
 
 /// The account's own authorities, as the daemon finds them: a relative path begins at config.toml.
 fn ca_file(account: &Account) -> Result<Option<PathBuf>, Failure> {
-    let Some(path) = account.settings.ca_file.as_deref().filter(|path| !path.is_empty()) else { return Ok(None) };
+    let Some(path) = account.settings.ca_file.as_deref().filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
     let path = Path::new(path);
     if path.is_absolute() {
         return Ok(Some(path.to_owned()));

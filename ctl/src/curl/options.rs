@@ -249,8 +249,28 @@ mod tests {
         let mut pieces: Vec<String> = ALLOWED.iter().map(|option| format!("--{}", option.name)).collect();
         pieces.extend(ALLOWED.iter().filter_map(|option| option.letter).map(|letter| format!("-{letter}")));
         let odd = [
-            "", "-", "--", "-K", "--config", "--next", "-:", "-k", "--cacert", "@-", "@/dev/fd/3", "x=@/dev/fd/3", "a\r\nb",
-            "G ET", "Host: x", "a", "--url=x", "-XPO\nST", "-sK", "-HHost:x", "-d@/proc/self/fd/3", "--expand-url",
+            "",
+            "-",
+            "--",
+            "-K",
+            "--config",
+            "--next",
+            "-:",
+            "-k",
+            "--cacert",
+            "@-",
+            "@/dev/fd/3",
+            "x=@/dev/fd/3",
+            "a\r\nb",
+            "G ET",
+            "Host: x",
+            "a",
+            "--url=x",
+            "-XPO\nST",
+            "-sK",
+            "-HHost:x",
+            "-d@/proc/self/fd/3",
+            "--expand-url",
         ];
         pieces.extend(odd.map(ToOwned::to_owned));
         let mut seed = 7_u32;

@@ -13,6 +13,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use super::complaint;
 use super::options::Request;
 use crate::failure::Failure;
+use crate::memory;
 use crate::output::cannot_write;
 use crate::random::{self, hexadecimal};
 
@@ -64,7 +65,9 @@ impl Transfer {
         let header =
             header.map_err(|error| Failure::Other(format!("no pipe can be made: {error}; try again")))?;
         let path = readable_path(&header)?;
-        let mut child = self.command(&path, &mark).spawn().map_err(|e| Failure::not_started("curl", &e))?;
+        let mut command = self.command(&path, &mark);
+        let child = memory::with_own_limit(|| command.spawn());
+        let mut child = child.map_err(|e| Failure::not_started("curl", &e))?;
         drop(header);
         let ended = receive(&mut child, &mark).and_then(|output| Ok((output, child.wait()?)));
         let ((mut held, report), status) = ended.map_err(Lost::into_failure)?;
@@ -166,7 +169,9 @@ impl From<io::Error> for Lost {
 impl Lost {
     fn into_failure(self) -> Failure {
         match self {
-            Self::Curl(error) => Failure::Other(format!("cannot read the output of curl: {error}; run it again")),
+            Self::Curl(error) => {
+                Failure::Other(format!("cannot read the output of curl: {error}; run it again"))
+            }
             Self::Output(error) => cannot_write(error),
         }
     }

@@ -58,7 +58,8 @@ fn names_input(kind: Value, text: &str) -> bool {
 /// A body may have lines, and so may what is printed here. Everything else is a line of the request, or a name.
 fn has_control(kind: Value, text: &str) -> bool {
     let is_control = |text: &str| text.chars().any(char::is_control);
-    let beyond_lines = |text: &str| text.chars().any(|letter| letter.is_control() && !"\t\r\n".contains(letter));
+    let beyond_lines =
+        |text: &str| text.chars().any(|letter| letter.is_control() && !"\t\r\n".contains(letter));
     match kind {
         Value::Body | Value::Encoded if text.starts_with('@') => is_control(text),
         Value::Body | Value::Encoded | Value::Literal | Value::Format => beyond_lines(text),
@@ -197,13 +198,32 @@ mod tests {
 
     #[test]
     fn a_header_is_one_line_of_its_own_name() {
-        for line in ["A:b", "Accept: text/plain", "X-Empty;", "Expect:", "Content-Type: a; b=\"c:d\"", "X: @f"] {
+        for line in
+            ["A:b", "Accept: text/plain", "X-Empty;", "Expect:", "Content-Type: a; b=\"c:d\"", "X: @f"]
+        {
             assert_eq!(objection(Value::Header, line), None, "{line}");
         }
         for line in [
-            "@headers", "", "nonsense", ": x", "Host", "Host;", "host:x", "HOST : x", " Host: x", "Host;x: y",
-            "Authorization:", "authorization;", ":authority: evil", "Proxy-Authorization: x", "Proxy-Connection: x",
-            "Transfer-Encoding: chunked", "Content-Length: 0", "Connection: x", "Upgrade: h2c", "H\u{f6}st: x",
+            "@headers",
+            "",
+            "nonsense",
+            ": x",
+            "Host",
+            "Host;",
+            "host:x",
+            "HOST : x",
+            " Host: x",
+            "Host;x: y",
+            "Authorization:",
+            "authorization;",
+            ":authority: evil",
+            "Proxy-Authorization: x",
+            "Proxy-Connection: x",
+            "Transfer-Encoding: chunked",
+            "Content-Length: 0",
+            "Connection: x",
+            "Upgrade: h2c",
+            "H\u{f6}st: x",
         ] {
             assert!(objection(Value::Header, line).is_some(), "{line:?}");
         }
@@ -218,8 +238,16 @@ mod tests {
         symlink("link", &second).expect("a link");
         let (link, second) = (link.display().to_string(), second.display().to_string());
         for path in [
-            "/dev/fd/7", "//dev//fd/7", "/dev/./fd/7", "/dev/../dev/fd/7", "/proc/self/fd/7", "/proc/thread-self/fd/7",
-            "/proc/self/environ", "/proc/1/fd/0", &link, &second,
+            "/dev/fd/7",
+            "//dev//fd/7",
+            "/dev/./fd/7",
+            "/dev/../dev/fd/7",
+            "/proc/self/fd/7",
+            "/proc/thread-self/fd/7",
+            "/proc/self/environ",
+            "/proc/1/fd/0",
+            &link,
+            &second,
         ] {
             for (kind, text) in [
                 (Value::Input, path.to_owned()),
@@ -235,7 +263,9 @@ mod tests {
                 assert!(objection(kind, &text).is_some(), "{kind:?} {text}");
             }
         }
-        for path in ["/dev/stdin", "/dev/stdout", "/proc/self/fd/0", "/dev/null", "cat.png", "/nowhere/x", "-"] {
+        for path in
+            ["/dev/stdin", "/dev/stdout", "/proc/self/fd/0", "/dev/null", "cat.png", "/nowhere/x", "-"]
+        {
             assert_eq!(objection(Value::Output, path), None, "{path}");
         }
         assert_eq!(objection(Value::Body, "see /dev/fd/7"), None);
@@ -257,7 +287,13 @@ mod tests {
         ] {
             assert!(reads_input(kind, text), "{kind:?} {text}");
         }
-        for (kind, text) in [(Value::Body, "@f"), (Value::Body, "-"), (Value::Output, "-"), (Value::Form, "i=@f"), (Value::Literal, "i=@-")] {
+        for (kind, text) in [
+            (Value::Body, "@f"),
+            (Value::Body, "-"),
+            (Value::Output, "-"),
+            (Value::Form, "i=@f"),
+            (Value::Literal, "i=@-"),
+        ] {
             assert!(!reads_input(kind, text), "{kind:?} {text}");
         }
     }
