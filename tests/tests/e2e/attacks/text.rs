@@ -52,7 +52,7 @@ fn a_token_with_a_line_end_is_none_and_costs_no_grant() {
         let body = format!(r#"{{"access_token":"{token}","expires_in":3600,"token_type":"bearer"}}"#);
         scene.fake.fail_next(Endpoint::Token, Fault::json(200, &body));
         let output = scene.ctl(&["refresh", "--wait", "0s"]);
-        assert_ne!(output.status.code(), Some(0), "{token}");
+        assert_ne!(output.code, Some(0), "{token}");
         let header = scene.ctl(&["token", "--header"]).success();
         assert_eq!(header.stdout, format!("Authorization: Bearer {good}\n"), "{token}");
     }
