@@ -1,5 +1,6 @@
 //! Accounts: the form, and what becomes of it.
 
+use imgurd_proto::text::{is_credential, printable_name};
 use imgurd_proto::{Account, AddAccount, Error, Flow, RemoveAccount, SetAccount, Settings, State};
 
 use crate::app::App;
@@ -144,7 +145,7 @@ pub(crate) fn conclude(app: &App, account: &Account, text: String) -> Result<(),
 
 /// What `Authorization: Client-ID` takes.
 pub(crate) fn client_id(account: &Account) -> Result<&str, Failure> {
-    account.settings.client_id.as_deref().filter(|id| !id.is_empty()).ok_or_else(|| {
+    account.settings.client_id.as_deref().filter(|id| is_credential(id)).ok_or_else(|| {
         let name = &account.name;
         Error::Misconfigured {
             setting: "client_id".into(),
@@ -157,8 +158,8 @@ pub(crate) fn client_id(account: &Account) -> Result<&str, Failure> {
 }
 
 /// Who is signed in, by the best name there is.
-pub(crate) fn person(account: &Account) -> &str {
-    account.username.as_deref().unwrap_or(&account.name)
+pub(crate) fn person(account: &Account) -> String {
+    printable_name(account.username.as_deref().unwrap_or(&account.name))
 }
 
 /// Whether the answer of a login can only come by hand.

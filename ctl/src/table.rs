@@ -2,9 +2,9 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Color, Table};
+use imgurd_proto::text::printable;
 use imgurd_proto::{Account, ClientAuth, RefreshReuse, Settings, State};
 
-use crate::output::printable;
 use crate::time::{expiry, relative, relative_and_clock};
 
 /// The accounts as they are at `now`, one a row.

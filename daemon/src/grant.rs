@@ -4,7 +4,8 @@ use std::ops::Add;
 use std::time::Duration;
 
 pub use imgurd_proto::Secret;
-use serde::{Deserialize, Serialize};
+use imgurd_proto::text::printable_name;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A moment on the wall clock, in milliseconds since the Unix epoch. Its arithmetic saturates: no lifetime that a
 /// server can name overflows it.
@@ -97,8 +98,10 @@ pub struct Grant {
     /// The current access token; absent in a grant that was imported without one.
     pub access: Option<Access>,
     /// Who consented, by name.
+    #[serde(default, deserialize_with = "name")]
     pub username: Option<String>,
     /// Who consented, by the server's number for them.
+    #[serde(default, deserialize_with = "name")]
     pub account_id: Option<String>,
     /// When the person consented, or the grant was imported.
     pub granted_at: Timestamp,
@@ -107,6 +110,11 @@ pub struct Grant {
     /// When the refresh token expires, where the server says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires_at: Option<Timestamp>,
+}
+
+/// Records of older versions hold names as the server sent them.
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(|name| printable_name(&name)))
 }
 
 impl Grant {

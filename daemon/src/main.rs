@@ -39,6 +39,9 @@ struct Arguments {
     /// Check the configuration and end
     #[arg(long)]
     check: bool,
+    /// Check who owns the configuration and end, as the unit does before it starts the service
+    #[arg(long, hide = true)]
+    check_owners: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -51,6 +54,9 @@ fn main() -> anyhow::Result<()> {
         store: arguments.store,
     };
     memory::close().context("cannot close this process to others")?;
+    if arguments.check_owners {
+        return service::check_owners(&options);
+    }
     if arguments.check {
         return service::check(&options);
     }

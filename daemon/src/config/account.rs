@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use imgurd_proto::text::is_credential;
 use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, Flow, RefreshReuse, Settings};
 use toml_edit::Item;
 use url::{Host, Url};
@@ -77,7 +78,13 @@ impl AccountConfig {
     /// Checks `settings` and fills in what they leave out.
     pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
         let some = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let client_id = some(settings.client_id).ok_or_else(|| {
+        let client_id = some(settings.client_id);
+        if client_id.as_deref().is_some_and(|id| !is_credential(id)) {
+            let reason =
+                "client_id has characters that no client id has (RFC 6749, appendix A); copy it again";
+            return Err(ConfigError::new("client_id", reason));
+        }
+        let client_id = client_id.ok_or_else(|| {
             ConfigError::new(
                 "client_id",
                 "client_id is missing; enter the id that the registration of your application shows",

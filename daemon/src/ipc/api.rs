@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use imgurd_proto::text::credential;
 use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, ExportGrant,
     Findings, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _,
@@ -131,11 +132,11 @@ impl Api {
         call: RejectToken,
     ) -> Result<Arc<Issued>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
-        let name = &admitted.name;
-        if caller.class() != Class::Unsandboxed && !self.keeper.has_another(name, &call.access_token) {
+        let (name, access_token) = (&admitted.name, presented(&call.access_token)?);
+        if caller.class() != Class::Unsandboxed && !self.keeper.has_another(name, &access_token) {
             self.rejections.spend(caller.application(), name)?;
         }
-        let token = self.keeper.reject(Some(name), call.access_token, admitted.pass.left).await?;
+        let token = self.keeper.reject(Some(name), access_token, admitted.pass.left).await?;
         self.hand_out(&admitted, token)
     }
 
@@ -213,6 +214,7 @@ impl Api {
 
     pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
         let AddAccount { account: name, settings, client_secret, make_default } = call;
+        let client_secret = client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
         let config = self.desk.add(&name, &settings, make_default.unwrap_or(false))?;
         self.configured(config, name.clone(), client_secret).await.map_err(|error| match error {
             Error::StoreUnavailable { reason } => {
@@ -224,11 +226,12 @@ impl Api {
 
     pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
+        let client_secret = call.client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
         if call.settings == Settings::default() && call.make_default != Some(true) {
-            return self.keep_secret(name, call.client_secret).await;
+            return self.keep_secret(name, client_secret).await;
         }
         let config = self.desk.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
-        self.configured(config, name, call.client_secret).await
+        self.configured(config, name, client_secret).await
     }
 
     pub(super) async fn remove_account(&self, call: RemoveAccount) -> Result<Done, Error> {
@@ -338,6 +341,34 @@ impl Api {
     }
 }
 
+/// A credential without what is around it. What RFC 6749, appendix A, does not allow in one is refused by name.
+fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
+    credential(text.expose()).map(Secret::from).ok_or_else(|| {
+        Error::invalid(
+            field,
+            format!("{field} is empty or has characters other than printable ASCII; copy it again"),
+        )
+    })
+}
+
+/// The token that a program was refused with: alone, behind `Bearer`, or as the whole header.
+fn presented(text: &Secret) -> Result<Secret, Error> {
+    let text = bare("access_token", text)?;
+    let behind = |text: &'_ str, word: &str| -> Option<usize> {
+        text.get(..word.len()).filter(|begin| begin.eq_ignore_ascii_case(word)).map(|begin| begin.len())
+    };
+    let header = text.expose();
+    let header = behind(header, "authorization:").map_or(header, |at| header[at..].trim_start());
+    let token = behind(header, "bearer ").map_or(header, |at| &header[at..]);
+    let token = bare("access_token", &token.into())?;
+    let is_scheme = |token: &Secret| token.expose().eq_ignore_ascii_case("bearer");
+    if token.expose().contains(' ') || token.expose().starts_with('{') || is_scheme(&token) {
+        let reason = "this is not an access token alone; pass the one that was rejected, as `imgurctl token` prints it";
+        return Err(Error::invalid("access_token", reason));
+    }
+    Ok(token)
+}
+
 fn half_added(name: &str, reason: &str) -> String {
     format!(
         "{name} was added, but its client secret could not be kept: {reason}. Then run `imgurctl account set {name} \
@@ -360,4 +391,40 @@ fn span(field: &str, number: i64, unit: impl Fn(u64) -> Duration) -> Result<Dura
         Error::invalid(field, format!("{field} is negative; give 0 or more, or leave it out"))
     })?;
     Ok(unit(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_token_is_understood_or_refused() {
+        let read = |text: &str| presented(&text.into()).ok().map(|token| token.expose().to_owned());
+        for text in [
+            "T0k.en~-",
+            " T0k.en~-\r\n",
+            "\"T0k.en~-\"",
+            "Bearer T0k.en~-",
+            "bearer  T0k.en~-",
+            "Authorization: Bearer T0k.en~-",
+            "authorization:Bearer T0k.en~-\n",
+            "\u{feff}T0k.en~-",
+            "'Bearer T0k.en~-'",
+        ] {
+            assert_eq!(read(text).as_deref(), Some("T0k.en~-"), "{text:?}");
+        }
+        for text in [
+            "",
+            "\"\"",
+            "Bearer",
+            "Bearer ",
+            "two words",
+            "T\nX: y",
+            "T\0",
+            "{\"access_token\":\"T\"}",
+            "\u{e9}",
+        ] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+    }
 }

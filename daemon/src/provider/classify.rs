@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::complaint::Complaint;
-use super::{Answer, Delivery, TokenResponse, Transient};
+use super::{Answer, Delivery, Fields, TokenResponse, Transient};
 use crate::grant::Timestamp;
 
 /// The longest that a server may make us wait.
@@ -31,7 +31,12 @@ pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> 
     };
     verdict.unwrap_or_else(|| {
         let page = is_web_page(headers, body);
-        let (reason, delivery) = passing_trouble(status, complaint.as_ref(), page);
+        let (reason, delivery) = if status.is_success() && Fields::has_odd_token(body) {
+            let reason = "the access_token in the server's answer has characters that no token has";
+            (reason.to_owned(), Delivery::InDoubt)
+        } else {
+            passing_trouble(status, complaint.as_ref(), page)
+        };
         Answer::Transient(Transient { reason, retry_after: retry_after(headers), delivery })
     })
 }

@@ -1,6 +1,7 @@
 //! What a server says in the body of an error: RFC 6749's `error` (section 5.2), or Imgur's texts in its several shapes.
 
 use hyper::StatusCode;
+use imgurd_proto::text::LONGEST_NAME;
 use serde_json::Value;
 
 use super::Answer;
@@ -42,9 +43,6 @@ const TROUBLES: [(&str, &str); 5] = [
     ("too fast", "the server wants fewer requests"),
     ("requests exceeded", "the server wants fewer requests"),
 ];
-
-/// Characters of an `error_description` that are passed on.
-const DESCRIPTION_MAX: usize = 200;
 
 /// Letters and digits in a row that may be a token rather than a word.
 const WORD_MAX: usize = 19;
@@ -160,6 +158,6 @@ fn printable(text: &str) -> Option<String> {
         run <= WORD_MAX && word.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_digit())
     };
     let words: Vec<&str> = text.split_whitespace().filter(is_shown).collect();
-    let shown: String = words.join(" ").chars().take(DESCRIPTION_MAX).collect();
+    let shown: String = words.join(" ").chars().take(LONGEST_NAME).collect();
     (!shown.is_empty()).then_some(shown)
 }
