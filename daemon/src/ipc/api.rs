@@ -16,6 +16,7 @@ use crate::access::journal::Reading;
 use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass, Rejections};
 use crate::config::{Class, Config, Desk, check_name};
 use crate::consent::{Login, LoginOptions, Logins, import};
+use crate::grant::Issuer;
 use crate::keeper::{Issued, Keeper, Watcher};
 use crate::probe::Probe;
 
@@ -228,7 +229,8 @@ impl Api {
         let name = self.keeper.resolve(call.account.as_deref())?;
         let client_secret = call.client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
         if call.settings == Settings::default() && call.make_default != Some(true) {
-            return self.keep_secret(name, client_secret).await;
+            let issuer = self.desk.account(&name)?.issuer();
+            return self.keep_secret(name, issuer, client_secret).await;
         }
         let config = self.desk.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
         self.configured(config, name, client_secret).await
@@ -246,8 +248,10 @@ impl Api {
         name: String,
         secret: Option<Secret>,
     ) -> Result<OneAccount, Error> {
+        let issuer = config.accounts.get(&name).map(|account| account.issuer());
         self.configure(config).await?;
-        self.keep_secret(name, secret).await
+        let issuer = issuer.map_or_else(|| self.desk.account(&name).map(|account| account.issuer()), Ok)?;
+        self.keep_secret(name, issuer, secret).await
     }
 
     /// What is in the file takes effect, even if the caller hangs up at this moment.
@@ -257,9 +261,15 @@ impl Api {
         configured.await.unwrap_or(Ok(()))
     }
 
-    async fn keep_secret(&self, name: String, secret: Option<Secret>) -> Result<OneAccount, Error> {
+    /// The secret is for the server that is configured as it comes.
+    async fn keep_secret(
+        &self,
+        name: String,
+        issuer: Issuer,
+        secret: Option<Secret>,
+    ) -> Result<OneAccount, Error> {
         if let Some(secret) = secret {
-            self.keeper.keep_client_secret(&name, secret).await?;
+            self.keeper.keep_client_secret(&name, issuer, secret).await?;
         }
         Ok(OneAccount { account: self.keeper.account(Some(&name))? })
     }

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::importing::Import;
 use super::refreshing::{Refresh, access};
-use super::{Account, CHANGED_MEANWHILE, Effect, Now, Shelf, Ticket};
+use super::{Account, Began, CHANGED_MEANWHILE, Effect, Now, Shelf, Ticket};
 use crate::grant::{Displaced, Grant, Issuer, Record, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, TokenRequest, TokenResponse, Transient};
@@ -16,7 +16,7 @@ use crate::provider::{Answer, TokenRequest, TokenResponse, Transient};
 #[derive(Clone, Debug)]
 pub(super) enum Pending {
     /// A code or PIN is being exchanged.
-    Exchange { op: u64, ticket: Ticket, issuer: Issuer, replace: bool },
+    Exchange { op: u64, ticket: Ticket, began: Began, replace: bool },
     /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
     Recording { revision: u64, import: Import },
     /// An imported grant is being verified.
@@ -28,12 +28,12 @@ impl Account {
         &mut self,
         ticket: Ticket,
         request: TokenRequest,
+        began: Began,
         replace: bool,
         fx: &mut Vec<Effect>,
     ) {
         let op = self.send(request, fx);
-        let issuer = self.config.issuer();
-        self.pending.push(Pending::Exchange { op, ticket, issuer, replace });
+        self.pending.push(Pending::Exchange { op, ticket, began, replace });
     }
 
     pub(super) fn accept(
@@ -66,7 +66,7 @@ impl Account {
             kept: 0,
             refresh_expires_at: policy::lifetime(refresh_expires_in).map(|lifetime| now.at + lifetime),
         };
-        if grant.issuer != self.config.issuer() {
+        if !grant.issuer.is(&self.config.issuer()) {
             let set_aside = Some(describe(&grant));
             self.set_aside(grant, now);
             let reason = format!("The new grant is set aside, since {CHANGED_MEANWHILE}");
@@ -113,8 +113,11 @@ impl Account {
             Pending::Recording { .. } => false,
         });
         match position.map(|index| self.pending.swap_remove(index)) {
-            Some(Pending::Exchange { ticket, issuer, replace, .. }) => match answer {
-                Answer::Granted(tokens) => self.accept(ticket, tokens, issuer, replace, now, fx),
+            Some(Pending::Exchange { ticket, began, replace, .. }) => match answer {
+                Answer::Granted(_) if began.logouts != self.logouts => {
+                    fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
+                }
+                Answer::Granted(tokens) => self.accept(ticket, tokens, began.issuer, replace, now, fx),
                 other => fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) }),
             },
             Some(Pending::Verify { import, .. }) => self.verified(import, answer, now, fx),
@@ -129,7 +132,12 @@ impl Account {
             return fx.push(Effect::Reply { ticket, result: Err(Error::invalid("account", reason)) });
         };
         let grant = self.record.displaced.remove(index).grant;
+        let made_way = self.record.grant.is_some();
         self.install(grant, now);
+        if made_way {
+            // It is the last to come back, so that each is reached in turn.
+            self.record.displaced.rotate_right(1);
+        }
         // Its access token may have been killed by the sign-in that displaced it (an Imgur report: ShareX#1158).
         self.try_now(now);
         self.ledger.publish_when_saved([ticket]);
@@ -138,31 +146,25 @@ impl Account {
     /// Forgets every grant, and keeps the client's secret for the next login.
     pub(super) fn logout(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
         self.login_expected = false;
+        self.logouts += 1;
         if matches!(self.shelf, Shelf::PutAway { .. }) {
             return fx.push(Effect::Reply { ticket, result: Ok(()) }); // nothing is left to forget
         }
         self.record = Record {
             client_secret: self.record.client_secret.take(),
+            client_secret_issuer: self.record.client_secret_issuer.take(),
+            other_client_secrets: std::mem::take(&mut self.record.other_client_secrets),
             next_generation: self.record.next_generation,
             ..Record::default()
         };
         self.shelf = Shelf::Read;
         self.use_none();
         self.ledger.touch_grant();
-        for ticket in std::mem::take(&mut self.settling).into_iter().chain([ticket]) {
-            self.ledger.reply_when_saved(ticket);
+        let bringing = self.ledger.take_unpublished().into_iter().chain(std::mem::take(&mut self.settling));
+        for ticket in bringing {
+            fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
         }
-    }
-
-    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, now: Now) {
-        self.record.client_secret = Some(secret).filter(|secret| !secret.is_empty());
-        self.shelf = Shelf::Read;
-        self.ledger.touch();
         self.ledger.reply_when_saved(ticket);
-        if self.is_misconfigured() {
-            self.trouble = None;
-            self.try_now(now);
-        }
     }
 
     /// A changed identity sets the grant aside; changing it back restores it.
@@ -179,7 +181,7 @@ impl Account {
     /// The grant displaced last of those that fit the configuration. One that is just being verified is in use.
     fn restorable(&self) -> Option<usize> {
         let (issuer, verifying) = (self.config.issuer(), self.verifying());
-        let fits = |grant: &Grant| grant.issuer == issuer && Some(grant.generation) != verifying;
+        let fits = |grant: &Grant| grant.issuer.is(&issuer) && Some(grant.generation) != verifying;
         self.record.displaced.iter().rposition(|displaced| fits(&displaced.grant))
     }
 

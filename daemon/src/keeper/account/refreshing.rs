@@ -81,7 +81,7 @@ impl Account {
             }
             Want::AnotherThan(rejected) => {
                 let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
-                    return Ok(());
+                    return self.wanted_in_place_of_an_older(now);
                 };
                 if !self.rejected.contains(&access.token) {
                     let age = now.at.since(access.issued_at);
@@ -91,6 +91,18 @@ impl Account {
                 self.try_soon(now);
             }
         }
+        Ok(())
+    }
+
+    /// Somebody rejected a token that is not the current one: the current one will do, as for whoever asks for a token.
+    fn wanted_in_place_of_an_older(&mut self, now: Now) -> Result<(), Error> {
+        if self.serves(policy::LEAST_LEFT, now.at) || self.login.is_some() {
+            return Ok(());
+        }
+        if self.is_refused() || self.is_misconfigured() {
+            return Err(self.snapshot(now.at).error());
+        }
+        self.hasten(now);
         Ok(())
     }
 
@@ -212,13 +224,9 @@ impl Account {
     }
 
     pub(super) fn answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
-        let Refresh::Sent { op: sent, generation, presented } = self.refresh else {
+        let Some((generation, presented)) = self.take_sent(op) else {
             return self.pending_answered(op, answer, now, fx);
         };
-        if op != sent {
-            return self.pending_answered(op, answer, now, fx);
-        }
-        self.refresh = Refresh::Idle;
         if self.record.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
             return self.answered_for_an_older(generation, answer, now);
         }

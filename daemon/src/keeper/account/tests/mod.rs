@@ -5,6 +5,7 @@ mod demand;
 mod found;
 mod granting;
 mod inspection;
+mod orders;
 mod properties;
 mod refreshing;
 mod saving;
@@ -122,7 +123,7 @@ impl Bench {
 
     fn ask(&mut self, ask: Ask) -> Ticket {
         self.last_ticket += 1;
-        self.feed(Event::Asked { ticket: self.last_ticket, ask });
+        self.feed(Event::Asked { ticket: self.last_ticket, ask, began: None });
         self.last_ticket
     }
 
