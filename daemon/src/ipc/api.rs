@@ -130,8 +130,7 @@ impl Api {
         call: RejectToken,
     ) -> Result<Arc<Issued>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
-        let token =
-            self.keeper.reject(Some(&admitted.name), call.access_token, admitted.pass.left).await?;
+        let token = self.keeper.reject(Some(&admitted.name), call.access_token, admitted.pass.left).await?;
         self.hand_out(&admitted, token)
     }
 
