@@ -40,7 +40,8 @@ fn former_remote(socket: &Path) -> Option<Finding> {
     let is_there = socket.ends_with("imgurd/socket") && fs::symlink_metadata(&former).is_ok();
     is_there.then(|| {
         let shown = former.display();
-        let detail = format!("{shown} lies in a directory that sandboxes may have been given; the socket has moved");
+        let detail =
+            format!("{shown} lies in a directory that sandboxes may have been given; the socket has moved");
         let remedy = format!(
             "remove it, name {} in RemoteForward, and restart imgurd-remote.socket",
             "$XDG_RUNTIME_DIR/imgurd-remote/socket"

@@ -68,17 +68,29 @@ fn path_of(line: &str) -> Option<(&str, &str)> {
     Some((controllers, path.strip_suffix(" (deleted)").unwrap_or(path)))
 }
 
-/// What of `path` is below the directories that it shares with `home`.
+/// What of `path` is below the container that `home` is in as well; all of it where that is none, or another.
 fn below<'a>(path: &'a str, home: &str) -> &'a str {
-    let mut rest = path.strip_prefix('/').unwrap_or(path);
-    for directory in home.split('/').filter(|directory| !directory.is_empty()) {
-        match rest.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')) {
-            Some(below) => rest = below,
-            None if rest == directory => return "",
-            None => break,
-        }
+    match path.strip_prefix(container(home)) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+        _ => path,
     }
-    rest
+}
+
+/// The path of the innermost container on the way.
+fn container(path: &str) -> &str {
+    let (mut end, mut position, mut is_next) = (0, 0, false);
+    for directory in path.split('/') {
+        position += directory.len();
+        let is_marked = is_sandbox(directory);
+        if is_marked || is_next {
+            end = position;
+        }
+        // These hold containers, and are none themselves.
+        let holds = [".service", ".slice"].iter().any(|suffix| directory.ends_with(suffix));
+        is_next = is_marked && (holds || HOLDERS.contains(&directory));
+        position += 1;
+    }
+    &path[..end]
 }
 
 /// The outermost sandbox on the way: what is below its cgroup was made by those in it.
@@ -92,9 +104,9 @@ fn sandbox_in(path: &str) -> Option<Application> {
 
 fn is_sandbox(directory: &str) -> bool {
     let unescaped = unescaped(directory);
-    [directory, &unescaped].into_iter().any(|name| {
-        HOLDERS.contains(&name) || SANDBOXES.iter().any(|beginning| name.starts_with(beginning))
-    })
+    [directory, &unescaped]
+        .into_iter()
+        .any(|name| HOLDERS.contains(&name) || SANDBOXES.iter().any(|beginning| name.starts_with(beginning)))
 }
 
 fn without_suffix(unit: &str) -> Option<&str> {

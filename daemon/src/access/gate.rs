@@ -174,7 +174,10 @@ impl Gate {
     /// Says nothing that depends on whether there is such an account.
     fn refused(&self, caller: &Caller, asked: &Asked<'_>) -> Error {
         let Some(title) = caller.title() else { return denied(nameless(caller)) };
-        denied(format!("{title} may not use {asked}; {}, unless config.toml denies it", asked.permitting(caller, &title)))
+        denied(format!(
+            "{title} may not use {asked}; {}, unless config.toml denies it",
+            asked.permitting(caller, &title)
+        ))
     }
 
     async fn ask(&self, caller: &Caller, asked: &Asked<'_>, wait: Duration) -> Result<(), Error> {
@@ -183,10 +186,9 @@ impl Gate {
             return Err(denied(damage));
         }
         let title = caller.title();
-        let mend = title.as_deref().map_or_else(
-            || "run it outside the sandbox".to_owned(),
-            |title| asked.permitting(caller, title),
-        );
+        let mend = title
+            .as_deref()
+            .map_or_else(|| "run it outside the sandbox".to_owned(), |title| asked.permitting(caller, title));
         let name = title.as_deref().unwrap_or(NAMELESS);
         let unasked = |why: &str| {
             denied(format!(
@@ -247,7 +249,8 @@ impl Asked<'_> {
         let account = self.name.map(|name| format!(" {name}")).unwrap_or_default();
         // In a sandbox on the other socket, it takes both.
         let remote = caller.wire == Wire::Remote && title != REMOTE;
-        let remote = if remote { format!(" and `imgurctl permit allow {REMOTE}{account}`") } else { String::new() };
+        let remote =
+            if remote { format!(" and `imgurctl permit allow {REMOTE}{account}`") } else { String::new() };
         format!("allow it with `imgurctl permit allow {title}{account}`{remote}")
     }
 }
@@ -277,7 +280,9 @@ fn about(caller: &Caller, asked: &Asked<'_>) -> Option<&'static str> {
     match caller.class() {
         _ if caller.wire == Wire::Remote => None,
         Class::Remote => None,
-        Class::Sandboxed if !asked.exists => Some("It is a program in a sandbox. You have no account of this name."),
+        Class::Sandboxed if !asked.exists => {
+            Some("It is a program in a sandbox. You have no account of this name.")
+        }
         Class::Sandboxed => Some("It is a program in a sandbox."),
         Class::Unsandboxed => Some("It is a program of yours outside any sandbox."),
     }

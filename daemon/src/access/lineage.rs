@@ -29,7 +29,8 @@ impl Lineage {
         let mut all = vec![(pid.as_raw_nonzero().get(), stat.clone())];
         while let Some((_, last)) = all.last().filter(|_| all.len() < LONGEST) {
             let parent = Pid::from_raw(last.parent);
-            let known = parent.and_then(|it| Some((it.as_raw_nonzero().get(), Process::of(it).ok()?.stat()?)));
+            let known =
+                parent.and_then(|it| Some((it.as_raw_nonzero().get(), Process::of(it).ok()?.stat()?)));
             // Who got the number of a parent that has ended is none.
             let Some(parent) = known.filter(|(_, parent)| parent.began <= last.began) else { break };
             all.push(parent);
@@ -117,7 +118,9 @@ mod tests {
         assert_eq!(from(&chain).as_deref(), Some("org.example.App"), "the outermost");
         assert_eq!(from(&[one(9, "sh", 3), one(3, "bash", 1)]), None, "another process has its number");
         assert_eq!(from(&[one(9, "sh", 1)]), None);
-        for odd in ["", "[Application]\n[Instance]\nname=x\n", "[Application]\nname=a b\n", "[Application]\nname=\n"] {
+        for odd in
+            ["", "[Application]\n[Instance]\nname=x\n", "[Application]\nname=a b\n", "[Application]\nname=\n"]
+        {
             assert_eq!(application_id(odd), None, "{odd:?}");
         }
     }

@@ -71,7 +71,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
-        let script = "import socket,sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(); input()";
+        let script =
+            "import socket,sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(); input()";
         let mut child = Command::new("python3")
             .args(["-c", script])
             .arg(&path)

@@ -21,7 +21,8 @@ static HOME: LazyLock<Option<Place>> = LazyLock::new(|| {
     let ourselves = Process::of(getpid()).ok()?;
     let mut home = Place::of(&ourselves)?;
     // A hardened service has a user namespace of its own; its parent, the service manager, has everybody's.
-    if let Some(parent) = getppid().and_then(|parent| Process::of(parent).ok()).and_then(|it| Place::of(&it)) {
+    if let Some(parent) = getppid().and_then(|parent| Process::of(parent).ok()).and_then(|it| Place::of(&it))
+    {
         home.users = parent.users;
     }
     Some(home)
@@ -100,7 +101,8 @@ mod tests {
 
     use super::*;
 
-    const HOST: &[u8] = b"21 20 0:20 / /proc rw - proc proc rw\n1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n";
+    const HOST: &[u8] =
+        b"21 20 0:20 / /proc rw - proc proc rw\n1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n";
 
     fn place(status: &[u8], users: &str, mountinfo: &[u8]) -> Place {
         let (root, is_flatpak) = mounts(mountinfo);
@@ -118,10 +120,16 @@ mod tests {
         for (what, other) in [
             ("a PID namespace", place(b"NSpid:\t42\t1\n", EVERYBODY, HOST)),
             ("another root", place(OUTSIDE, EVERYBODY, b"9 8 0:40 /newroot / rw - tmpfs tmpfs rw\n")),
-            ("another root on the same disk", place(OUTSIDE, EVERYBODY, b"9 8 8:1 /box / rw - ext4 /dev/sda1 rw\n")),
+            (
+                "another root on the same disk",
+                place(OUTSIDE, EVERYBODY, b"9 8 8:1 /box / rw - ext4 /dev/sda1 rw\n"),
+            ),
             ("chroot", place(OUTSIDE, EVERYBODY, b"9 8 8:1 /x /y rw - ext4 /dev/sda1 rw\n")),
             ("a root on top", place(OUTSIDE, EVERYBODY, &in_another(b"9 8 0:40 / / rw - tmpfs tmpfs rw\n"))),
-            ("Flatpak", place(OUTSIDE, EVERYBODY, &in_another(b"9 8 0:40 /x /.flatpak-info ro - tmpfs tmpfs ro\n"))),
+            (
+                "Flatpak",
+                place(OUTSIDE, EVERYBODY, &in_another(b"9 8 0:40 /x /.flatpak-info ro - tmpfs tmpfs ro\n")),
+            ),
         ] {
             assert!(other.differs(&home, false) && other.differs(&home, true), "{what}");
         }

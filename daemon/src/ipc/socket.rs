@@ -67,7 +67,9 @@ pub fn remove_former_remote(local: &Path) {
                 path = %former.display(),
                 "the socket for other machines has moved to imgurd-remote/socket; name that in RemoteForward"
             ),
-            Err(error) => tracing::warn!(path = %former.display(), %error, "remove this socket; it has moved"),
+            Err(error) => {
+                tracing::warn!(path = %former.display(), %error, "remove this socket; it has moved")
+            }
         }
     }
 }

@@ -66,7 +66,9 @@ const NAMELESS: [&str; 30] = [
 #[test]
 fn a_sandbox_that_is_not_well_formed_is_one_all_the_same() {
     for cgroup in NAMELESS {
-        for line in [format!("{APPS}/{cgroup}\n"), format!("0::/\n7:freezer:/{cgroup}\n"), format!("0::/{cgroup}/x")] {
+        for line in
+            [format!("{APPS}/{cgroup}\n"), format!("0::/\n7:freezer:/{cgroup}\n"), format!("0::/{cgroup}/x")]
+        {
             assert_eq!(in_cgroups(&line), Application::Nameless, "{line}");
         }
     }

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use imgurd_proto::dbus::{BUS_NAME, PATH};
 use imgurd_tests::fake::{Behaviour, Endpoint};
-use imgurd_tests::testbed::{ACCOUNT, APPLICATION, Flatpak, Output, Program, Sandbox, Scene, Testbed, needs_root};
+use imgurd_tests::testbed::{
+    ACCOUNT, APPLICATION, Flatpak, Output, Program, Sandbox, Scene, Testbed, needs_root,
+};
 use imgurd_tests::wire::{Wire, error_of, token_of};
 use serde_json::{Value, json};
 
@@ -14,13 +16,24 @@ use crate::access::table::{RELAY, socket_call};
 use crate::commands::fails;
 
 /// All of the host's files, and processes of its own.
-const BWRAP: [&str; 8] = ["bwrap", "--unshare-all", "--die-with-parent", "--dev-bind", "/", "/", "--proc", "/proc"];
+const BWRAP: [&str; 8] =
+    ["bwrap", "--unshare-all", "--die-with-parent", "--dev-bind", "/", "/", "--proc", "/proc"];
 /// The host's processes as well: nothing is another namespace's but the mounts.
 const BWRAP_MOUNTS: [&str; 5] = ["bwrap", "--die-with-parent", "--dev-bind", "/", "/"];
 /// A root directory of its own.
 const BWRAP_ROOT: [&str; 12] = [
-    "bwrap", "--die-with-parent", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64",
-    "/lib64", "--proc",
+    "bwrap",
+    "--die-with-parent",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--proc",
 ];
 const UNSHARE_PIDS: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
 const UNSHARE_USERS: [&str; 2] = ["unshare", "--map-root-user"];
@@ -61,8 +74,12 @@ fn a_sandbox_without_a_scope_is_one_all_the_same() {
         gets_nothing(&mut relay(&scene.bed, wrapper, &scene.bed.socket()), &wrapper.join(" "));
     }
     // Programs of one's own have nothing taken from them: with other mounts, a session or a mount namespace of their own.
-    for wrapper in [&["setsid", "--fork"][..], &["unshare", "--mount"], &["unshare", "--net"], &["unshare", "--ipc", "--uts"]]
-    {
+    for wrapper in [
+        &["setsid", "--fork"][..],
+        &["unshare", "--mount"],
+        &["unshare", "--net"],
+        &["unshare", "--ipc", "--uts"],
+    ] {
         let mut program = relay(&scene.bed, wrapper, &scene.bed.socket());
         token_of(&ask(&mut program, &get_token(&json!({}))));
     }
@@ -224,7 +241,8 @@ fn a_sandbox_does_not_learn_which_accounts_there_are() {
             for name in [ACCOUNT, "other", "x.y-z"] {
                 let mut parameters = arguments.clone();
                 parameters["account"] = name.into();
-                let call = json!({ "method": format!("org.imgurd.Keeper1.{method}"), "parameters": parameters });
+                let call =
+                    json!({ "method": format!("org.imgurd.Keeper1.{method}"), "parameters": parameters });
                 let (local, far) = (ask(&mut inside, &call), remote.call(method, &parameters));
                 answers.push([local, far].map(|answer| answer.to_string().replace(name, "NAME")));
             }
