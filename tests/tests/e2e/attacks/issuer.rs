@@ -136,7 +136,9 @@ mod settings {
     fn a_grant_goes_to_no_other_path_of_its_server() {
         let scene = scene();
         let asked = scene.fake.requests(Endpoint::Token).len();
-        for url in [format!("{}/tenant/token", scene.fake.origin()), format!("{}?a=b", scene.fake.token_url())] {
+        for url in
+            [format!("{}/tenant/token", scene.fake.origin()), format!("{}?a=b", scene.fake.token_url())]
+        {
             scene.ctl(&["account", "set", "--token-url", &url]).success();
             scene.ctl(&["refresh"]).exits(4);
             assert_eq!(scene.account().state, State::Empty);
