@@ -11,7 +11,7 @@ const TOKENS: &str =
 fn answer(status: u16, content_type: &str, body: &str) -> Answer {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
-    classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+    classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), false)
 }
 
 /// Imgur's shape around a text, as recorded.
@@ -172,7 +172,7 @@ fn waits_as_long_as_the_server_says(#[case] value: &str, #[case] seconds: Option
     let mut headers = HeaderMap::new();
     headers.insert(DATE, HeaderValue::from_static("Mon, 23 Nov 2026 10:00:00 GMT"));
     headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
-    let Answer::Transient(transient) = classify(StatusCode::SERVICE_UNAVAILABLE, &headers, b"") else {
+    let Answer::Transient(transient) = classify(StatusCode::SERVICE_UNAVAILABLE, &headers, b"", false) else {
         panic!("503 passes");
     };
     assert_eq!(transient.retry_after, seconds.map(Duration::from_secs));

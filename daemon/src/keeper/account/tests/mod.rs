@@ -210,6 +210,7 @@ fn grant(expires_in: Option<i64>) -> Grant {
             token_type: "Bearer".to_owned(),
             issued_at: START,
             lifetime: crate::keeper::policy::lifetime(expires_in),
+            dead: false,
             witnessed: false,
         }),
         username: Some("alice".to_owned()),
@@ -217,6 +218,7 @@ fn grant(expires_in: Option<i64>) -> Grant {
         granted_at: START,
         kept: 0,
         refresh_expires_at: None,
+        unverified: false,
     }
 }
 
