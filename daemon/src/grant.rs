@@ -83,13 +83,56 @@ impl Access {
     }
 }
 
-/// Who issued a grant, to whom: it is sent nowhere else.
+/// The server that a grant or client secret belongs to, and the client there. Neither is sent to another server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issuer {
     /// The application's id.
     pub client_id: String,
-    /// Scheme, host and port of the token endpoint.
+    /// Scheme, host and port of the token endpoint: all that older versions kept, and what they still read.
     pub origin: String,
+    /// The whole token endpoint, as a parsed URL is written; absent in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_url: Option<String>,
+    /// The server's issuer identifier (RFC 8414, section 2), where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+}
+
+impl Issuer {
+    /// Whether both are the same client at the same server.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.client_id == other.client_id && self.is_same_server(other)
+    }
+
+    /// Whether both are the same server. An identifier that only one of them has proves nothing.
+    #[must_use]
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        let identifiers = self.identifier.as_ref().zip(other.identifier.as_ref());
+        self.token_url == other.token_url
+            && self.token_url.is_some()
+            && identifiers.is_none_or(|(mine, others)| mine == others)
+    }
+
+    /// Binds what an older version kept, with an origin alone, to the token endpoint of `current` where the origin is
+    /// the same: that is where the older version sent it. Returns whether it did.
+    pub fn adopt(&mut self, current: &Self) -> bool {
+        let is_older = self.token_url.is_none() && self.origin == current.origin;
+        if is_older {
+            self.token_url.clone_from(&current.token_url);
+            self.identifier.clone_from(&current.identifier);
+        }
+        is_older
+    }
+}
+
+/// A client secret that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSecret {
+    /// The client and server that it belongs to.
+    pub issuer: Issuer,
+    /// The secret.
+    pub secret: Secret,
 }
 
 /// What a server gave.
@@ -166,6 +209,12 @@ pub struct Refusal {
 pub struct Record {
     /// The application's secret.
     pub client_secret: Option<Secret>,
+    /// The server that the secret belongs to; absent without one, and in records of older versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret_issuer: Option<Issuer>,
+    /// Secrets of other servers and clients, which come back with their settings; the latest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_client_secrets: Vec<ClientSecret>,
     /// The grant in use.
     pub grant: Option<Grant>,
     /// The refresh token that the current one replaced. Kept only where the server tolerates that it is shown again:

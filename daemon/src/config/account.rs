@@ -126,7 +126,12 @@ impl AccountConfig {
     /// Who issues this account's grants, to whom.
     #[must_use]
     pub fn issuer(&self) -> Issuer {
-        Issuer { client_id: self.client_id.clone(), origin: self.token_url.origin().ascii_serialization() }
+        Issuer {
+            client_id: self.client_id.clone(),
+            origin: self.token_url.origin().ascii_serialization(),
+            token_url: Some(self.token_url.to_string()),
+            identifier: None,
+        }
     }
 
     /// The settings, defaults filled in.

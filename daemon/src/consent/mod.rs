@@ -128,7 +128,7 @@ impl Logins {
         let flow = options.flow.unwrap_or(config.flow);
         let is_local = config.redirect_uri.scheme() == "http" && is_loopback(&config.redirect_uri);
         let paste = options.paste || flow == Flow::Pin || !is_local;
-        self.keeper.ready_for_grant(account).await?;
+        let began = self.keeper.begin(account, config.issuer()).await?;
         while let Some(pending) = self.find_of(account) {
             if let Some(login) = pending.join(flow, paste)? {
                 return Ok(login);
@@ -153,6 +153,7 @@ impl Logins {
         let session = Session {
             keeper: self.keeper.clone(),
             account: account.to_owned(),
+            began,
             flow,
             replace: options.replace,
             redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),

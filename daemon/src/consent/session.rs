@@ -12,13 +12,15 @@ use super::answer::{self, Answer, Content};
 use super::listener::Visit;
 use super::page::Page;
 use super::{Outcome, Submission, cancelled, expired, lock};
-use crate::keeper::{Keeper, SignedIn};
+use crate::keeper::{Began, Keeper, SignedIn};
 use crate::provider::{Authorization, TokenRequest};
 
 /// The login itself, in a task of its own.
 pub(super) struct Session {
     pub(super) keeper: Keeper,
     pub(super) account: String,
+    /// The account as it was when the page was opened: the answer is for that, whatever is configured by then.
+    pub(super) began: Began,
     pub(super) flow: Flow,
     pub(super) replace: bool,
     pub(super) redirect_uri: Option<Url>,
@@ -108,17 +110,19 @@ impl Session {
     }
 
     async fn take(&self, content: Content) -> Outcome {
-        let account = self.account.as_str();
+        let (account, began) = (self.account.as_str(), &self.began);
         match content {
             Content::Code(code) => {
                 let verifier = self.authorization.verifier.clone();
                 let redirect_uri = self.redirect_uri.clone();
                 self.keeper
-                    .exchange(account, TokenRequest::Code { code, verifier, redirect_uri }, self.replace)
+                    .exchange(account, began, TokenRequest::Code { code, verifier, redirect_uri }, self.replace)
                     .await
             }
-            Content::Pin(pin) => self.keeper.exchange(account, TokenRequest::Pin(pin), self.replace).await,
-            Content::Tokens(tokens) => self.keeper.accept(account, *tokens, self.replace).await,
+            Content::Pin(pin) => {
+                self.keeper.exchange(account, began, TokenRequest::Pin(pin), self.replace).await
+            },
+            Content::Tokens(tokens) => self.keeper.accept(account, began, *tokens, self.replace).await,
             Content::Denied => Err(Error::login(format!(
                 "Access was denied on the sign-in page; run `imgurctl login {account}` to try again"
             ))),

@@ -15,6 +15,7 @@ use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, Journal, Needs};
 use crate::config::{Config, Desk};
 use crate::consent::{Login, LoginOptions, Logins, import};
+use crate::grant::Issuer;
 use crate::keeper::{Issued, Keeper, Watcher};
 use crate::probe::Probe;
 
@@ -180,7 +181,8 @@ impl Api {
     pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
         if call.settings == Settings::default() && call.make_default != Some(true) {
-            return self.keep_secret(name, call.client_secret).await;
+            let issuer = self.desk.account(&name)?.issuer();
+            return self.keep_secret(name, issuer, call.client_secret).await;
         }
         let config = self.desk.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
         self.configured(config, name, call.client_secret).await
@@ -198,8 +200,10 @@ impl Api {
         name: String,
         secret: Option<Secret>,
     ) -> Result<OneAccount, Error> {
+        let issuer = config.accounts.get(&name).map(|account| account.issuer());
         self.configure(config).await?;
-        self.keep_secret(name, secret).await
+        let issuer = issuer.map_or_else(|| self.desk.account(&name).map(|account| account.issuer()), Ok)?;
+        self.keep_secret(name, issuer, secret).await
     }
 
     /// What is in the file takes effect, even if the caller hangs up at this moment.
@@ -209,9 +213,15 @@ impl Api {
         configured.await.unwrap_or(Ok(()))
     }
 
-    async fn keep_secret(&self, name: String, secret: Option<Secret>) -> Result<OneAccount, Error> {
+    /// The secret is for the server that is configured as it comes.
+    async fn keep_secret(
+        &self,
+        name: String,
+        issuer: Issuer,
+        secret: Option<Secret>,
+    ) -> Result<OneAccount, Error> {
         if let Some(secret) = secret {
-            self.keeper.keep_client_secret(&name, secret).await?;
+            self.keeper.keep_client_secret(&name, issuer, secret).await?;
         }
         Ok(OneAccount { account: self.keeper.account(Some(&name))? })
     }

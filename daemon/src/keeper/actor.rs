@@ -10,7 +10,7 @@ use imgurd_proto::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::account::{Account, Ask, Effect, Event, Now, Progress, Snapshot, Ticket};
+use super::account::{Account, Ask, Began, Effect, Event, Now, Progress, Snapshot, Ticket};
 use super::message::{Answerer, Message};
 use super::slots::{Slot, Slots};
 use super::{Directory, Keeper, gone};
@@ -130,7 +130,7 @@ impl Actor {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Ask { account, ask, reply } => self.ask(&account, ask, reply),
+            Message::Ask { account, ask, began, reply } => self.ask(&account, ask, began, reply),
             Message::Happened { account, event } => self.step(&account, event),
             Message::Configure { config, reply } => {
                 self.configure(&config);
@@ -166,7 +166,7 @@ impl Actor {
         }
     }
 
-    fn ask(&mut self, account: &str, ask: Ask, reply: Answerer) {
+    fn ask(&mut self, account: &str, ask: Ask, began: Option<Began>, reply: Answerer) {
         let is_listed = self.slots.get(account).is_some_and(|slot| slot.is_listed);
         if !self.draining.is_empty() || !is_listed {
             let _ = reply.send(Err(gone()));
@@ -175,7 +175,7 @@ impl Actor {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         self.waiting.insert(ticket, reply);
-        self.step(account, Event::Asked { ticket, ask });
+        self.step(account, Event::Asked { ticket, ask, began });
     }
 
     /// Takes note where somebody has set the clock, before anything is judged by it.
@@ -359,7 +359,7 @@ impl Actor {
     fn reload(&mut self) {
         for name in self.slots.names() {
             self.last_ticket += 1;
-            self.step(&name, Event::Asked { ticket: self.last_ticket, ask: Ask::Reload });
+            self.step(&name, Event::Asked { ticket: self.last_ticket, ask: Ask::Reload, began: None });
         }
     }
 

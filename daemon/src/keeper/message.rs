@@ -7,7 +7,7 @@ use std::sync::Arc;
 use imgurd_proto::{Error, Export};
 use tokio::sync::oneshot;
 
-use super::account::{Ask, Event, Progress};
+use super::account::{Ask, Began, Event, Progress};
 #[cfg(test)]
 use super::slots::Slot;
 use crate::config::Config;
@@ -23,6 +23,7 @@ pub(super) enum Message {
     Ask {
         account: String,
         ask: Ask,
+        began: Option<Began>,
         reply: Answerer,
     },
     Happened {

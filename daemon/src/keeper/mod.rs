@@ -25,8 +25,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::grant::Issuer;
 use crate::provider::{Identity, Provider, TokenRequest, TokenResponse};
 
+pub use account::Began;
 use account::{Ask, Progress, Snapshot, Verdict, Want};
 pub use actor::spawn;
 pub use issued::Issued;
@@ -145,7 +147,7 @@ impl Keeper {
         patience: Duration,
     ) -> Result<Arc<Issued>, Error> {
         let until = self.clock.now() + patience;
-        let before = self.ask(name, Ask::Want { want: want.clone(), until }).await?;
+        let before = self.ask(name, None, Ask::Want { want: want.clone(), until }).await?;
         loop {
             let verdict =
                 snapshots.borrow_and_update().verdict(&want, strict, Some(before), self.clock.now());
@@ -202,19 +204,23 @@ impl Keeper {
         self.changes.clone()
     }
 
-    /// Whether a grant of `account` could be taken in: not while the store, and what it holds, cannot be read.
-    pub async fn ready_for_grant(&self, account: &str) -> Result<(), Error> {
-        self.change(account, Ask::Ready).await.map(drop)
+    /// Begins to bring a grant for `account` from `issuer`. Fails while the store, and what it holds, cannot be read.
+    pub async fn begin(&self, account: &str, issuer: Issuer) -> Result<Began, Error> {
+        self.change(account, Ask::Ready).await?;
+        let (_, snapshots) = self.find(Some(account))?;
+        let logouts = snapshots.borrow().logouts;
+        Ok(Began { issuer, logouts })
     }
 
     /// Exchanges a code or PIN for a grant; answers when that is published and the API has said whose it is.
     pub async fn exchange(
         &self,
         account: &str,
+        began: &Began,
         request: TokenRequest,
         replace: bool,
     ) -> Result<SignedIn, Error> {
-        self.change(account, Ask::Exchange { request, replace }).await?;
+        self.change_since(account, began, Ask::Exchange { request, replace }).await?;
         self.verified(account).await
     }
 
@@ -222,10 +228,11 @@ impl Keeper {
     pub async fn accept(
         &self,
         account: &str,
+        began: &Began,
         tokens: TokenResponse,
         replace: bool,
     ) -> Result<SignedIn, Error> {
-        self.change(account, Ask::Accept { tokens, replace }).await?;
+        self.change_since(account, began, Ask::Accept { tokens, replace }).await?;
         self.verified(account).await
     }
 
@@ -270,9 +277,15 @@ impl Keeper {
         self.change(&name, Ask::Logout).await.map(drop)
     }
 
-    /// Keeps a client secret in the store.
-    pub async fn keep_client_secret(&self, account: &str, secret: Secret) -> Result<(), Error> {
-        self.change(account, Ask::KeepClientSecret(secret)).await.map(drop)
+    /// Keeps the client secret of `issuer` in the store.
+    pub async fn keep_client_secret(
+        &self,
+        account: &str,
+        issuer: Issuer,
+        secret: Secret,
+    ) -> Result<(), Error> {
+        let began = Began { issuer, logouts: 0 };
+        self.change_since(account, &began, Ask::KeepClientSecret(secret)).await.map(drop)
     }
 
     /// Unlocks the store, and reads what could not be read.
@@ -332,13 +345,22 @@ impl Keeper {
     }
 
     async fn change(&self, account: &str, ask: Ask) -> Result<Account, Error> {
-        let done = timeout_at(Instant::now() + LONGEST_CHANGE, self.ask(account.to_owned(), ask));
+        self.changed(account, None, ask).await
+    }
+
+    /// A change that is meant only for the account as it was when it began.
+    async fn change_since(&self, account: &str, began: &Began, ask: Ask) -> Result<Account, Error> {
+        self.changed(account, Some(began.clone()), ask).await
+    }
+
+    async fn changed(&self, account: &str, began: Option<Began>, ask: Ask) -> Result<Account, Error> {
+        let done = timeout_at(Instant::now() + LONGEST_CHANGE, self.ask(account.to_owned(), began, ask));
         done.await.unwrap_or_else(|_| Err(takes_long()))?;
         self.account(Some(account))
     }
 
-    async fn ask(&self, account: String, ask: Ask) -> Result<Progress, Error> {
-        self.send(|reply| Message::Ask { account, ask, reply }).await?
+    async fn ask(&self, account: String, began: Option<Began>, ask: Ask) -> Result<Progress, Error> {
+        self.send(|reply| Message::Ask { account, ask, began, reply }).await?
     }
 
     async fn send<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {

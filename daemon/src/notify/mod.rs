@@ -4,7 +4,6 @@ mod desktop;
 mod notice;
 mod question;
 mod schedule;
-mod server;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

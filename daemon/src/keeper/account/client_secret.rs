@@ -1,7 +1,7 @@
 //! The client's secret while there is no grant to use it for: it lies in the store alone, and is fetched when somebody
 //! brings a grant.
 
-use super::{Account, Ask, Effect, Shelf};
+use super::{Account, Ask, Effect, Now, Shelf};
 use crate::grant::Record;
 use crate::store::StoreError;
 
@@ -26,7 +26,11 @@ impl Account {
             || self.login_expected
             || !self.pending.is_empty()
             || !self.ledger.is_clean();
-        if matches!(self.shelf, Shelf::Read) && !is_needed && self.record.client_secret.take().is_some() {
+        let has_one = self.record.client_secret.is_some() || !self.record.other_client_secrets.is_empty();
+        if matches!(self.shelf, Shelf::Read) && !is_needed && has_one {
+            self.record.client_secret = None;
+            self.record.client_secret_issuer = None;
+            self.record.other_client_secrets = Vec::new();
             self.shelf = Shelf::PutAway { fetching: false, reason: None };
         }
     }
@@ -43,11 +47,15 @@ impl Account {
     }
 
     /// The store was read for it. There are no grants but those that memory knows of: what was signed out stays so.
-    pub(super) fn fetched(&mut self, result: Result<Option<Record>, StoreError>) {
+    pub(super) fn fetched(&mut self, result: Result<Option<Record>, StoreError>, now: Now) {
         match result {
             Ok(record) => {
-                self.record.client_secret = record.and_then(|record| record.client_secret);
+                let record = record.unwrap_or_default();
+                self.record.client_secret = record.client_secret;
+                self.record.client_secret_issuer = record.client_secret_issuer;
+                self.record.other_client_secrets = record.other_client_secrets;
                 self.shelf = Shelf::Read;
+                self.fit_to_the_issuer(now);
             }
             Err(error) => {
                 self.shelf = Shelf::PutAway { fetching: false, reason: Some(error.to_string()) };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use imgurd_proto::Error;
 
+use super::issuer::Began;
 use crate::config::AccountConfig;
 use crate::grant::{Record, Secret, Timestamp};
 use crate::provider::{Answer, Client, TokenRequest, TokenResponse};
@@ -54,6 +55,8 @@ pub enum Event {
         ticket: Ticket,
         /// What for.
         ask: Ask,
+        /// What it began with, where that was earlier.
+        began: Option<Began>,
     },
     /// The API said whose grant it is.
     Identified {

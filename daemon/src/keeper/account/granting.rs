@@ -7,7 +7,7 @@ use url::Url;
 
 use super::importing::Import;
 use super::refreshing::{Refresh, access};
-use super::{Account, CHANGED_MEANWHILE, Effect, Now, Shelf, Ticket};
+use super::{Account, Began, CHANGED_MEANWHILE, Effect, Now, Shelf, Ticket};
 use crate::grant::{Displaced, Grant, Issuer, Record, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, TokenRequest, TokenResponse, Transient};
@@ -16,7 +16,7 @@ use crate::provider::{Answer, TokenRequest, TokenResponse, Transient};
 #[derive(Clone, Debug)]
 pub(super) enum Pending {
     /// A code or PIN is being exchanged.
-    Exchange { op: u64, ticket: Ticket, issuer: Issuer, replace: bool },
+    Exchange { op: u64, ticket: Ticket, began: Began, replace: bool },
     /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
     Recording { revision: u64, import: Import },
     /// An imported grant is being verified.
@@ -28,12 +28,12 @@ impl Account {
         &mut self,
         ticket: Ticket,
         request: TokenRequest,
+        began: Began,
         replace: bool,
         fx: &mut Vec<Effect>,
     ) {
         let op = self.send(request, fx);
-        let issuer = self.config.issuer();
-        self.pending.push(Pending::Exchange { op, ticket, issuer, replace });
+        self.pending.push(Pending::Exchange { op, ticket, began, replace });
     }
 
     pub(super) fn accept(
@@ -68,7 +68,7 @@ impl Account {
             refresh_expires_at: policy::lifetime(refresh_expires_in).map(|lifetime| now.at + lifetime),
             unverified: false,
         };
-        if grant.issuer != self.config.issuer() {
+        if !grant.issuer.is(&self.config.issuer()) {
             let set_aside = Some(describe(&grant));
             self.set_aside(grant, now);
             let reason = format!("The new grant is set aside, since {CHANGED_MEANWHILE}");
@@ -127,12 +127,15 @@ impl Account {
             Pending::Recording { .. } => false,
         });
         match position.map(|index| self.pending.swap_remove(index)) {
-            Some(Pending::Exchange { ticket, issuer, replace, .. }) => match answer {
+            Some(Pending::Exchange { ticket, began, replace, .. }) => match answer {
+                Answer::Granted(_) if began.logouts != self.logouts => {
+                    fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
+                }
                 Answer::Granted(tokens) => {
-                    if issuer == self.config.issuer() {
+                    if began.issuer.is(&self.config.issuer()) {
                         self.note_proven();
                     }
-                    self.accept(ticket, tokens, issuer, replace, op, now, fx);
+                    self.accept(ticket, tokens, began.issuer, replace, op, now, fx);
                 }
                 other => {
                     self.doubt(&other, now);
@@ -163,6 +166,7 @@ impl Account {
     /// Forgets every grant, and keeps the client's secret for the next login.
     pub(super) fn logout(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
         self.login_expected = false;
+        self.logouts += 1;
         if matches!(self.shelf, Shelf::PutAway { .. }) {
             return fx.push(Effect::Reply { ticket, result: Ok(()) }); // nothing is left to forget
         }
@@ -170,26 +174,19 @@ impl Account {
             client_secret: self.record.client_secret.take(),
             replaced: std::mem::take(&mut self.record.replaced),
             proven: std::mem::take(&mut self.record.proven),
+            client_secret_issuer: self.record.client_secret_issuer.take(),
+            other_client_secrets: std::mem::take(&mut self.record.other_client_secrets),
             next_generation: self.record.next_generation,
             ..Record::default()
         };
         self.shelf = Shelf::Read;
         self.use_none();
         self.ledger.touch_grant();
-        for ticket in std::mem::take(&mut self.settling).into_iter().chain([ticket]) {
-            self.ledger.reply_when_saved(ticket);
+        let bringing = self.ledger.take_unpublished().into_iter().chain(std::mem::take(&mut self.settling));
+        for ticket in bringing {
+            fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
         }
-    }
-
-    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, now: Now) {
-        self.record.client_secret = Some(secret).filter(|secret| !secret.is_empty());
-        self.shelf = Shelf::Read;
-        self.ledger.touch();
         self.ledger.reply_when_saved(ticket);
-        if self.is_misconfigured() {
-            self.trouble = None;
-            self.try_now(now);
-        }
     }
 
     /// A changed identity sets the grant aside; changing it back restores it.
@@ -207,7 +204,7 @@ impl Account {
     /// comes last. One that is just being verified is in use.
     fn restorable(&self) -> Option<usize> {
         let (issuer, verifying) = (self.config.issuer(), self.verifying());
-        let fits = |grant: &Grant| grant.issuer == issuer && Some(grant.generation) != verifying;
+        let fits = |grant: &Grant| grant.issuer.is(&issuer) && Some(grant.generation) != verifying;
         let displaced = &self.record.displaced;
         let verified = displaced.iter().rposition(|it| fits(&it.grant) && !it.grant.unverified);
         verified.or_else(|| displaced.iter().rposition(|it| fits(&it.grant)))

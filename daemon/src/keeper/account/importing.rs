@@ -75,7 +75,7 @@ impl Account {
         let is_the_same =
             self.grant().is_some_and(|in_use| in_use.refresh_token == candidate.refresh_token);
         let is_held =
-            |it: &Grant| it.refresh_token == candidate.refresh_token && it.issuer == candidate.issuer;
+            |it: &Grant| it.refresh_token == candidate.refresh_token && it.issuer.is(&candidate.issuer);
         let held = self.record.displaced.iter().position(|displaced| is_held(&displaced.grant));
         if has_none || is_the_same {
             let grant = held.map_or(candidate, |index| self.record.displaced.remove(index).grant);
@@ -104,15 +104,14 @@ impl Account {
     /// Whether another import is being verified, or this very token may be before the server already: for the grant
     /// that made way, or for one that was logged out and whose answer nobody will keep.
     fn is_on_its_way(&self, candidate: &Grant) -> bool {
-        let sent = match self.refresh {
-            Refresh::Sent { generation, .. } if !self.is_in_use(generation) => {
-                Some(self.displaced(generation))
-            }
+        let current = match self.refresh {
+            Refresh::Sent { generation, .. } => Some(generation),
             _ => None,
         };
-        let may_be_this =
-            |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
-        self.verifying().is_some() || sent.is_some_and(may_be_this)
+        let sent = current.into_iter().chain(self.older.iter().map(|older| older.generation));
+        let may_be_this = |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
+        let mut sent = sent.filter(|generation| !self.is_in_use(*generation));
+        self.verifying().is_some() || sent.any(|generation| may_be_this(self.displaced(generation)))
     }
 
     pub(super) fn send_recorded_verification(&mut self, fx: &mut Vec<Effect>) {
@@ -155,10 +154,9 @@ impl Account {
         let Import { ticket, generation, replace, is_new } = import;
         let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
         else {
-            let error = Error::login("The account was signed out meanwhile; import the token again");
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            return fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
         };
-        let fits = self.record.displaced[index].grant.issuer == self.config.issuer();
+        let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
         let error = match answer {
             Answer::Granted(tokens) => {
                 let old = self.record.displaced[index].grant.clone();

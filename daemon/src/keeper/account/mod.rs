@@ -3,7 +3,9 @@
 //! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
 //! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
 //! lets them go, `importing` takes in those obtained elsewhere, `exporting` lets one leave for another machine, `saving`
-//! keeps the store abreast, `superseded` knows which tokens are dead, `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
+//! keeps the store abreast, `issuer` keeps what belongs to one server from every other, `older` follows refreshes of
+//! grants that made way, `superseded` knows which tokens are dead,
+//! `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
 //! network, `view` says how it all looks from outside.
 
 mod client_secret;
@@ -11,6 +13,8 @@ mod event;
 mod exporting;
 mod granting;
 mod importing;
+mod issuer;
+mod older;
 mod refreshing;
 mod rejected;
 mod saving;
@@ -27,11 +31,14 @@ use imgurd_proto::Error;
 use super::demand::Demand;
 use super::policy;
 use crate::config::AccountConfig;
-use crate::grant::{Grant, Issuer, Record, Timestamp};
+use crate::grant::{Grant, Record, Timestamp};
 use crate::provider::{Client, TokenRequest};
 
 pub use event::{Ask, Effect, Event, Now, Ticket, Want};
 use granting::Pending;
+pub use issuer::Began;
+use issuer::CHANGED_MEANWHILE;
+use older::Older;
 use refreshing::{Refresh, Trouble};
 use rejected::Rejected;
 use saving::Ledger;
@@ -51,10 +58,6 @@ enum Shelf {
     PutAway { fetching: bool, reason: Option<String> },
 }
 
-/// Why a grant that was on its way is not put in use.
-const CHANGED_MEANWHILE: &str =
-    "client_id or token_url was changed meanwhile; change it back, or do it again";
-
 /// One account.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
@@ -64,11 +67,13 @@ pub struct Account {
     shelf: Shelf,
     /// Whether the store's last word was that it is locked.
     locked: bool,
-    /// What was asked before the record was read, and of whom a grant was to be.
-    held: Vec<(Ticket, Ask, Issuer)>,
+    /// What was asked before the record was read, and what it began with.
+    held: Vec<(Ticket, Ask, Began)>,
     record: Record,
     ledger: Ledger,
     refresh: Refresh,
+    /// Refreshes on their way of grants that are not in use.
+    older: Vec<Older>,
     trouble: Option<Trouble>,
     /// When the next try is due after a failed one, or out of turn.
     retry_at: Option<Timestamp>,
@@ -101,6 +106,8 @@ pub struct Account {
     issue: u64,
     /// How many tries have failed.
     failed: u64,
+    /// How often somebody signed out.
+    logouts: u64,
     next_op: u64,
     /// What `next_op` was when an answer last brought tokens.
     granted: Option<u64>,
@@ -121,6 +128,7 @@ impl Account {
             record: Record::default(),
             ledger: Ledger::default(),
             refresh: Refresh::Idle,
+            older: Vec::new(),
             trouble: None,
             retry_at: None,
             patient: false,
@@ -140,6 +148,7 @@ impl Account {
             skew: None,
             issue: 0,
             failed: 0,
+            logouts: 0,
             next_op: 0,
             granted: None,
             login_began: 0,
@@ -158,7 +167,7 @@ impl Account {
             Event::SaveIsSlow { revision } => self.save_is_slow(revision, fx),
             Event::Answered { op, answer } => self.answered(op, answer, now, fx),
             Event::Tick => self.reload_when_due(now, fx),
-            Event::Asked { ticket, ask } => self.asked(ticket, ask, now, fx),
+            Event::Asked { ticket, ask, began } => self.asked(ticket, ask, began, now, fx),
             Event::Identified { generation, username } => self.identified(generation, username),
             Event::Configured(config) => self.configured(config, now, fx),
             Event::Login(login) => {
@@ -175,6 +184,7 @@ impl Account {
             Event::Sleep(false) => self.woken(now, fx),
             Event::Online => self.online(now),
         }
+        self.follow_the_grant();
         self.pursue(now, fx);
         self.flush(now, fx);
         // A token that was published for want of a store may be due for a refresh itself.
@@ -199,26 +209,34 @@ impl Account {
     }
 
     fn is_sending(&self) -> bool {
-        matches!(self.refresh, Refresh::Sent { .. }) || !self.pending.is_empty()
+        matches!(self.refresh, Refresh::Sent { .. }) || !self.older.is_empty() || !self.pending.is_empty()
     }
 
     /// The grant in use: one that the configured client at the configured server gave.
     fn grant(&self) -> Option<&Grant> {
-        self.record.grant.as_ref().filter(|grant| grant.issuer == self.config.issuer())
+        self.record.grant.as_ref().filter(|grant| grant.issuer.is(&self.config.issuer()))
     }
 
-    fn asked(&mut self, ticket: Ticket, ask: Ask, now: Now, fx: &mut Vec<Effect>) {
+    fn asked(
+        &mut self,
+        ticket: Ticket,
+        ask: Ask,
+        began: Option<Began>,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
         if let Err(error) = self.has_room(&ask) {
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
         self.fetch_for(&ask, fx);
+        let began = began.unwrap_or_else(|| self.began());
         if self.is_loading() {
-            return self.held.push((ticket, ask, self.config.issuer()));
+            return self.held.push((ticket, ask, began));
         }
-        self.take_in(ticket, ask, self.config.issuer(), now, fx);
+        self.take_in(ticket, ask, began, now, fx);
     }
 
-    fn take_in(&mut self, ticket: Ticket, ask: Ask, issuer: Issuer, now: Now, fx: &mut Vec<Effect>) {
+    fn take_in(&mut self, ticket: Ticket, ask: Ask, began: Began, now: Now, fx: &mut Vec<Effect>) {
         if let Ask::Want { want, until } = ask {
             let is_news = matches!(&want, Want::AnotherThan(token) if self.note_rejected_of_displaced(token));
             let result = self.wanted(&want, until, now, fx);
@@ -227,20 +245,17 @@ impl Account {
             }
             return fx.push(Effect::Reply { ticket, result });
         }
-        if let Err(error) = self.writable(&ask) {
+        if let Err(error) = self.writable(&ask).and_then(|()| self.is_still_meant(&ask, &began)) {
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
-        let is_void =
-            matches!(ask, Ask::Exchange { .. } | Ask::Import { .. }) && issuer != self.config.issuer();
         match ask {
-            _ if is_void => fx.push(Effect::Reply { ticket, result: Err(Error::login(CHANGED_MEANWHILE)) }),
             Ask::Want { .. } | Ask::Ready => {
                 self.login_expected = true;
                 fx.push(Effect::Reply { ticket, result: Ok(()) });
             }
-            Ask::Exchange { request, replace } => self.exchange(ticket, request, replace, fx),
+            Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
             Ask::Accept { tokens, replace } => {
-                self.accept(ticket, tokens, issuer, replace, self.login_began, now, fx);
+                self.accept(ticket, tokens, began.issuer, replace, self.login_began, now, fx);
             }
             Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
@@ -248,7 +263,7 @@ impl Account {
             }
             Ask::Restore => self.restore(ticket, now, fx),
             Ask::Logout => self.logout(ticket, fx),
-            Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, now),
+            Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, &began.issuer, now),
             Ask::Reload => {
                 self.reload(now, fx);
                 self.ledger.retry_now();
@@ -302,17 +317,20 @@ impl Account {
     /// is configured now comes back.
     fn configured(&mut self, config: Arc<AccountConfig>, now: Now, fx: &mut Vec<Effect>) {
         let policy_changed = config.policy != self.config.policy;
-        if config.issuer() != self.config.issuer() {
-            self.verification_is_void(&Error::login(CHANGED_MEANWHILE), fx);
-        }
+        let issuer_changed = !config.issuer().is(&self.config.issuer());
         self.config = config;
         self.closing = false;
+        if issuer_changed {
+            self.verification_is_void(&Error::login(CHANGED_MEANWHILE), fx);
+            self.begin_anew(now);
+            self.fit_to_the_issuer(now);
+            return self.resume(now);
+        }
         if matches!(self.trouble, Some(Trouble::Misconfigured { .. })) {
             self.trouble = None;
             self.try_now(now);
         }
         self.drop_previous_unless_tolerated();
-        self.bring_back_what_fits(now);
         if policy_changed {
             self.schedule(now);
         }

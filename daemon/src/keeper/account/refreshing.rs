@@ -210,13 +210,9 @@ impl Account {
     }
 
     pub(super) fn answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
-        let Refresh::Sent { op: sent, generation, presented } = self.refresh else {
+        let Some((generation, presented)) = self.take_sent(op) else {
             return self.pending_answered(op, answer, now, fx);
         };
-        if op != sent {
-            return self.pending_answered(op, answer, now, fx);
-        }
-        self.refresh = Refresh::Idle;
         if self.record.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
             return self.answered_for_an_older(op, generation, answer, now);
         }

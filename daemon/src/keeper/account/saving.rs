@@ -99,6 +99,11 @@ impl Ledger {
         self.unpublished = Some((self.revision, waiting));
     }
 
+    /// Who waits for a token that is not published yet, and will not be.
+    pub(super) fn take_unpublished(&mut self) -> Vec<Ticket> {
+        self.unpublished.as_mut().map_or_else(Vec::new, |(_, tickets)| std::mem::take(tickets))
+    }
+
     pub(super) fn reply_when_saved(&mut self, ticket: Ticket) {
         self.waiting.push((self.revision, ticket));
     }
@@ -225,7 +230,7 @@ impl Account {
         self.locked = matches!(result, Err(StoreError::Locked(_)));
         match result {
             Err(StoreError::Vanished(reason)) => self.shelf = Shelf::Vanished { reason, last_try: now.at },
-            result if matches!(self.shelf, Shelf::PutAway { .. }) => self.fetched(result),
+            result if matches!(self.shelf, Shelf::PutAway { .. }) => self.fetched(result, now),
             Ok(record) => self.take_record(record.unwrap_or_default(), now),
             // Who signs in because it has vanished is not told, with their code spent, that it only cannot be read.
             Err(_) if matches!(self.shelf, Shelf::Vanished { .. }) && !self.pending.is_empty() => {}
@@ -235,8 +240,8 @@ impl Account {
                 self.shelf = Shelf::Unread { loading: false, reason, tries, last_try: now.at };
             }
         }
-        for (ticket, ask, issuer) in std::mem::take(&mut self.held) {
-            self.take_in(ticket, ask, issuer, now, fx);
+        for (ticket, ask, began) in std::mem::take(&mut self.held) {
+            self.take_in(ticket, ask, began, now, fx);
         }
     }
 
@@ -244,9 +249,14 @@ impl Account {
         self.shelf = Shelf::Read;
         self.record = record;
         self.drop_previous_unless_tolerated();
+        self.fit_to_the_issuer(now);
         self.mark_dead_tokens();
         self.believe_proven();
-        self.bring_back_what_fits(now);
+        self.resume(now);
+    }
+
+    /// Takes up the grant that was found, or came back with its settings.
+    pub(super) fn resume(&mut self, now: Now) {
         self.schedule(now);
         let interrupted = self.record.in_flight.is_some();
         if interrupted || self.record.refusal.is_some() {

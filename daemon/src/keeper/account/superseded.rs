@@ -199,7 +199,7 @@ impl Account {
 /// Whether a new access token of `newest` ends the one of `grant`. Servers that name nobody are taken to have one
 /// person.
 fn is_ended_by(grant: &Grant, newest: &Grant) -> bool {
-    grant.generation != newest.generation && grant.issuer == newest.issuer && !grant.is_anothers(newest)
+    grant.generation != newest.generation && grant.issuer.is(&newest.issuer) && !grant.is_anothers(newest)
 }
 
 fn is_older(grant: &Grant, newest: &Grant) -> bool {

@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub(crate) issue: u64,
     /// How many tries have failed.
     pub(crate) failed: u64,
+    /// How often somebody signed out.
+    pub(in crate::keeper) logouts: u64,
     /// Whether the last try failed, even while another is on its way: then what is still valid is served.
     is_in_trouble: bool,
     /// The setting at fault, in `misconfigured`.
@@ -331,6 +333,7 @@ impl Account {
             served: self.served().map(Arc::new),
             issue: self.issue,
             failed: self.failed,
+            logouts: self.logouts,
             is_in_trouble: self.trouble.is_some() || self.is_refused(),
             setting: self.setting_at_fault(),
             locked: self.locked,

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Keeper, spawn};
+use super::{Began, Keeper, spawn};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
@@ -131,6 +131,7 @@ fn record(age: Duration) -> Record {
         token_type: "Bearer".to_owned(),
         issued_at,
         lifetime: Some(Duration::from_hours(1)),
+        dead: false,
         witnessed: false,
     };
     let issuer = config(&["any"]).accounts["any"].issuer();
@@ -144,6 +145,7 @@ fn record(age: Duration) -> Record {
         granted_at: issued_at,
         kept: 0,
         refresh_expires_at: None,
+        unverified: false,
     };
     Record { grant: Some(grant), next_generation: 1, ..Record::default() }
 }
@@ -304,7 +306,7 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
         scope: None,
         refresh_expires_in: None,
     };
-    keeper.accept("a", tokens, false).await.unwrap();
+    keeper.accept("a", &began(&keeper, "a"), tokens, false).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("AT"));
 }
 
@@ -353,4 +355,12 @@ async fn an_idle_keeper_does_not_wake() {
     assert_eq!(server.requests(), 0);
     tokio::time::sleep(Duration::from_mins(6)).await;
     assert_eq!(server.requests(), 1, "refreshed when due, with no one asking");
+}
+
+/// What a sign-in that begins now begins with.
+fn began(keeper: &Keeper, account: &str) -> Began {
+    let settings = keeper.account(Some(account)).unwrap().settings;
+    let issuer = AccountConfig::new(settings, RefreshPolicy::default()).unwrap().issuer();
+    let logouts = keeper.find(Some(account)).unwrap().1.borrow().logouts;
+    Began { issuer, logouts }
 }

@@ -4,7 +4,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::grant::{Access, Displaced, Fingerprints, Grant, Issuer, Refusal, Secret, Timestamp};
+use crate::grant::{Access, ClientSecret, Displaced, Fingerprints, Grant, Issuer, Refusal, Secret, Timestamp};
 
 fn timestamps() -> impl Strategy<Value = Timestamp> {
     any::<i64>().prop_map(Timestamp::from_millis)
@@ -27,9 +27,15 @@ fn accesses() -> impl Strategy<Value = Access> {
     )
 }
 
+fn issuers() -> impl Strategy<Value = Issuer> {
+    let optional = || any::<Option<String>>();
+    (any::<String>(), any::<String>(), optional(), optional()).prop_map(
+        |(client_id, origin, token_url, identifier)| Issuer { client_id, origin, token_url, identifier },
+    )
+}
+
 fn grants() -> impl Strategy<Value = Grant> {
-    let issuers =
-        (any::<String>(), any::<String>()).prop_map(|(client_id, origin)| Issuer { client_id, origin });
+    let issuers = issuers();
     let persons = (any::<Option<String>>(), any::<Option<String>>());
     (
         any::<u64>(),
@@ -68,6 +74,7 @@ fn records() -> impl Strategy<Value = Record> {
         (timestamps(), any::<bool>(), any::<bool>()).prop_map(|(first_at, confirmed, previous_tried)| {
             Refusal { first_at, confirmed, previous_tried, witnessed: false }
         });
+    let others = (issuers(), secrets()).prop_map(|(issuer, secret)| ClientSecret { issuer, secret });
     (
         option::of(secrets()),
         option::of(grants()),
@@ -76,6 +83,7 @@ fn records() -> impl Strategy<Value = Record> {
         option::of(timestamps()),
         option::of(refusals),
         any::<u64>(),
+        (option::of(issuers()), prop::collection::vec(others, 0..3)),
     )
         .prop_map(
             |(
@@ -86,6 +94,7 @@ fn records() -> impl Strategy<Value = Record> {
                 in_flight,
                 refusal,
                 next_generation,
+                (client_secret_issuer, other_client_secrets),
             )| Record {
                 proven: fingerprints(client_secret.as_ref()),
                 client_secret,
@@ -96,6 +105,8 @@ fn records() -> impl Strategy<Value = Record> {
                 in_flight,
                 refusal,
                 next_generation,
+                client_secret_issuer,
+                other_client_secrets,
             },
         )
 }

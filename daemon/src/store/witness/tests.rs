@@ -9,7 +9,12 @@ use crate::grant::{Grant, Issuer, Timestamp};
 use crate::store::MemoryStore;
 
 fn record() -> Record {
-    let issuer = Issuer { client_id: "id".into(), origin: "https://api.imgur.com".into() };
+    let issuer = Issuer {
+        client_id: "id".into(),
+        origin: "https://api.imgur.com".into(),
+        token_url: None,
+        identifier: None,
+    };
     let grant = Grant {
         generation: 1,
         issuer,
@@ -20,6 +25,7 @@ fn record() -> Record {
         granted_at: Timestamp::default(),
         kept: 0,
         refresh_expires_at: None,
+        unverified: false,
     };
     Record { grant: Some(grant), ..Record::default() }
 }

@@ -97,7 +97,7 @@ fn has_the_client_secret_at_hand_while_somebody_signs_in() {
 
 #[test]
 fn a_login_that_does_not_begin_leaves_no_client_secret_behind() {
-    for end in [Event::Login(None), Event::Asked { ticket: 99, ask: Ask::Logout }] {
+    for end in [Event::Login(None), Event::Asked { ticket: 99, ask: Ask::Logout, began: None }] {
         let mut bench = signed_out();
         bench.ask(Ask::Ready);
         read(&mut bench);

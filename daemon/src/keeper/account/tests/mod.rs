@@ -122,7 +122,7 @@ impl Bench {
 
     fn ask(&mut self, ask: Ask) -> Ticket {
         self.last_ticket += 1;
-        self.feed(Event::Asked { ticket: self.last_ticket, ask });
+        self.feed(Event::Asked { ticket: self.last_ticket, ask, began: None });
         self.last_ticket
     }
 

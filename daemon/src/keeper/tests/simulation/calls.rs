@@ -9,6 +9,7 @@ use imgurd_proto::{Error, Secret};
 use super::clock::{Parity, pass};
 use super::knowledge::{Wish, has_access};
 use super::world::{Shared, World, go_on};
+use crate::keeper::tests::began;
 use crate::keeper::{Issued, Keeper};
 use crate::provider::{TokenRequest, TokenResponse};
 
@@ -236,16 +237,19 @@ fn wish(change: &Change) -> Wish {
 }
 
 async fn carry_out(keeper: &Keeper, account: &'static str, change: Change) -> Result<(), Error> {
+    let began = began(keeper, account);
     match change {
-        Change::Accept(tokens, replace) => keeper.accept(account, tokens, replace).await.map(drop),
-        Change::Exchange(request, replace) => keeper.exchange(account, request, replace).await.map(drop),
+        Change::Accept(tokens, replace) => keeper.accept(account, &began, tokens, replace).await.map(drop),
+        Change::Exchange(request, replace) => {
+            keeper.exchange(account, &began, request, replace).await.map(drop)
+        }
         Change::Import { token, access, replace } => {
             let access = access.map(Secret::from);
             keeper.import(Some(account), Secret::from(token), access, None, replace).await.map(drop)
         }
         Change::Restore => keeper.restore(Some(account)).await.map(drop),
         Change::Logout => keeper.logout(Some(account)).await,
-        Change::Secret => keeper.keep_client_secret(account, Secret::from("secret")).await,
+        Change::Secret => keeper.keep_client_secret(account, began.issuer, Secret::from("secret")).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use imgurd_proto::Settings;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
@@ -11,7 +12,8 @@ use super::schedule::{Driver, End};
 use super::store::{SimulatedStore, as_written};
 use super::wire::SimulatedProvider;
 use super::world::{NAMES, Shared, Tally, World};
-use crate::grant::{Access, Grant, Issuer, Record, Secret};
+use crate::config::{AccountConfig, RefreshPolicy};
+use crate::grant::{Access, Grant, Record, Secret};
 use crate::keeper::Keeper;
 use crate::keeper::actor::spawn_with_dice;
 use crate::keeper::message::Message;
@@ -79,9 +81,11 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         dead: false,
         witnessed: false,
     };
+    let settings = Settings { client_id: Some(client), ..Settings::default() };
+    let issuer = AccountConfig::new(settings, RefreshPolicy::default()).unwrap().issuer();
     let grant = Grant {
         generation: 1,
-        issuer: Issuer { client_id: client, origin: "https://api.imgur.com".to_owned() },
+        issuer,
         refresh_token: tokens.refresh_token,
         access: Some(access),
         username: tokens.username,

@@ -1,0 +1,138 @@
+//! Which server a grant, a client secret and an answer belong to: none of them is ever sent to another.
+
+use imgurd_proto::{Error, Secret};
+
+use super::{Account, Ask, Now, Shelf, Ticket};
+use crate::grant::{ClientSecret, Issuer, Record};
+
+/// How many client secrets of other servers are kept: a person who tries more settings than that can look them up.
+const MOST_SECRETS: usize = 16;
+
+/// Why a grant that was on its way is not put in use.
+pub(super) const CHANGED_MEANWHILE: &str =
+    "client_id or token_url was changed meanwhile; change it back, or do it again";
+
+/// What the account was like when a sign-in or an import began. Its answer is for that account and no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Began {
+    /// The server it was begun with.
+    pub issuer: Issuer,
+    /// How often the account had been signed out.
+    pub logouts: u64,
+}
+
+impl Account {
+    /// What begins now begins with this.
+    pub(super) fn began(&self) -> Began {
+        Began { issuer: self.config.issuer(), logouts: self.logouts }
+    }
+
+    /// Whether `ask`, which began so, can still be done. Nothing of one server is sent to another. Tokens that came
+    /// already are taken in whatever is configured now, but revive no logout.
+    pub(super) fn is_still_meant(&self, ask: &Ask, began: &Began) -> Result<(), Error> {
+        let brings_a_grant = matches!(ask, Ask::Exchange { .. } | Ask::Accept { .. } | Ask::Import { .. });
+        if brings_a_grant && began.logouts != self.logouts {
+            return Err(self.signed_out_meanwhile());
+        }
+        let is_sent = brings_a_grant && !matches!(ask, Ask::Accept { .. });
+        if is_sent && !began.issuer.is(&self.config.issuer()) {
+            return Err(Error::login(format!("Nothing was sent, since {CHANGED_MEANWHILE}")));
+        }
+        Ok(())
+    }
+
+    pub(super) fn signed_out_meanwhile(&self) -> Error {
+        let name = &self.name;
+        Error::login(format!(
+            "{name} was signed out meanwhile, so the new grant was not kept; run `imgurctl login {name}` or import it \
+             again"
+        ))
+    }
+
+    /// Puts in use what belongs to the configured server, and sets aside what does not.
+    pub(super) fn fit_to_the_issuer(&mut self, now: Now) {
+        if !matches!(self.shelf, Shelf::Read) {
+            return;
+        }
+        let issuer = self.config.issuer();
+        if adopt(&mut self.record, &issuer) | choose_client_secret(&mut self.record, &issuer) {
+            self.ledger.touch();
+        }
+        self.bring_back_what_fits(now);
+    }
+
+    /// Keeps a client secret for the server that it was given for.
+    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, issuer: &Issuer, now: Now) {
+        let is_current = issuer.is(&self.config.issuer());
+        keep_client_secret(&mut self.record, secret, issuer, is_current);
+        self.shelf = Shelf::Read;
+        self.ledger.touch();
+        // However the store has been doing: somebody waits, and this is worth a try at once.
+        self.ledger.retry_now();
+        self.ledger.reply_when_saved(ticket);
+        if is_current && self.is_misconfigured() {
+            self.trouble = None;
+            self.try_now(now);
+        }
+    }
+}
+
+/// Binds what an older version kept with an origin alone, or with nothing. Returns whether anything changed.
+fn adopt(record: &mut Record, current: &Issuer) -> bool {
+    if record.client_secret.is_some() && record.client_secret_issuer.is_none() {
+        // It was sent wherever the grant in use came from.
+        let owner = record.grant.as_ref().map_or(current, |grant| &grant.issuer);
+        record.client_secret_issuer = Some(owner.clone());
+    }
+    let grants = record.grant.iter_mut().chain(record.displaced.iter_mut().map(|it| &mut it.grant));
+    let issuers = grants.map(|grant| &mut grant.issuer).chain(&mut record.client_secret_issuer);
+    let others = record.other_client_secrets.iter_mut().map(|it| &mut it.issuer);
+    issuers.chain(others).fold(false, |changed, issuer| issuer.adopt(current) | changed)
+}
+
+/// Puts the secret of `current` in its place. One of another client at the same server stays where there is no other:
+/// somebody corrects a client id more often than they change the application. Returns whether anything changed.
+fn choose_client_secret(record: &mut Record, current: &Issuer) -> bool {
+    let owner = record.client_secret_issuer.as_ref();
+    if owner.is_some_and(|owner| owner.is(current)) {
+        return false;
+    }
+    let others = &record.other_client_secrets;
+    let own = others.iter().rposition(|it| it.issuer.is(current));
+    if own.is_none() && owner.is_some_and(|owner| owner.is_same_server(current)) {
+        return false;
+    }
+    let found = own.or_else(|| others.iter().rposition(|it| it.issuer.is_same_server(current)));
+    let found = found.map(|index| record.other_client_secrets.remove(index));
+    if found.is_none() && record.client_secret.is_none() {
+        return false;
+    }
+    set_client_secret_aside(record);
+    if let Some(ClientSecret { issuer, secret }) = found {
+        record.client_secret = Some(secret);
+        record.client_secret_issuer = Some(issuer);
+    }
+    true
+}
+
+fn set_client_secret_aside(record: &mut Record) {
+    if let Some((secret, issuer)) = record.client_secret.take().zip(record.client_secret_issuer.take()) {
+        record.other_client_secrets.push(ClientSecret { issuer, secret });
+    }
+    let surplus = record.other_client_secrets.len().saturating_sub(MOST_SECRETS);
+    record.other_client_secrets.drain(..surplus);
+}
+
+fn keep_client_secret(record: &mut Record, secret: Secret, issuer: &Issuer, is_current: bool) {
+    record.other_client_secrets.retain(|it| !it.issuer.is(issuer));
+    let secret = Some(secret).filter(|secret| !secret.is_empty());
+    if is_current {
+        if record.client_secret_issuer.as_ref().is_some_and(|owner| !owner.is(issuer)) {
+            set_client_secret_aside(record);
+        }
+        record.client_secret_issuer = secret.as_ref().map(|_| issuer.clone());
+        record.client_secret = secret;
+    } else if let Some(secret) = secret {
+        record.other_client_secrets.push(ClientSecret { issuer: issuer.clone(), secret });
+    }
+}
