@@ -8,6 +8,7 @@ mod inspection;
 mod properties;
 mod refreshing;
 mod saving;
+mod superseded;
 mod table;
 mod world;
 
@@ -19,7 +20,7 @@ use imgurd_proto::{Error, RefreshReuse, Settings, State};
 
 use super::{Account, Ask, Effect, Event, Now, Ticket, Want};
 use crate::config::{AccountConfig, RefreshPolicy};
-use crate::grant::{Access, Displaced, Grant, Issuer, Record, Secret, Timestamp};
+use crate::grant::{Access, Displaced, Grant, Issuer, Record, Refusal, Secret, Timestamp};
 use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
 use crate::store::StoreError;
 
