@@ -98,6 +98,7 @@ fn a_sign_in_while_a_refresh_is_on_its_way_ends_with_a_token_that_lives() {
     caller.ask("Refresh", &json!({}));
     scene.fake.wait_for_requests(Endpoint::Token, asked + 1);
     let (mut login, url) = scene.login(&["--flow", "token", "--paste"]);
+    scene.fake.configure(|behaviour| behaviour.callback = None);
     let page = browser::allow(&url, "alice");
     login.write(&format!("{}\n", page.url));
     login.finish().success();
