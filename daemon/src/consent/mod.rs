@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use imgurd_proto::{Error, Flow, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::config::{AccountConfig, is_loopback};
@@ -68,7 +68,7 @@ struct Pending {
 
 impl Pending {
     /// A part in it; none where nobody wants it any more.
-    fn join(&self, flow: Flow, paste: bool) -> Result<Option<Login>, Error> {
+    fn join(&self, flow: Flow, paste: bool, patience: Duration) -> Result<Option<Login>, Error> {
         let Some(wanted) = self.wanted.upgrade() else { return Ok(None) };
         if (self.flow, self.paste) != (flow, paste) {
             let account = &self.account;
@@ -77,7 +77,8 @@ impl Pending {
             )));
         }
         let (id, account, url) = (self.id.clone(), self.account.clone(), self.url.clone());
-        Ok(Some(Login { id, account, url, paste, outcome: self.outcome.clone(), _wanted: wanted }))
+        let deadline = Some(Instant::now() + patience);
+        Ok(Some(Login { id, account, url, paste, outcome: self.outcome.clone(), deadline, _wanted: wanted }))
     }
 }
 
@@ -98,15 +99,23 @@ pub struct Login {
     /// Whether the answer has to be handed in.
     pub paste: bool,
     outcome: watch::Receiver<Option<Outcome>>,
+    /// When a caller who joined a sign-in of another stops waiting for it.
+    deadline: Option<Instant>,
     _wanted: mpsc::Sender<()>,
 }
 
 impl Login {
     /// How it ends.
     pub async fn outcome(&mut self) -> Outcome {
-        match self.outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(cancelled())),
-            Err(_) => Err(cancelled()),
+        let ended = self.outcome.wait_for(Option::is_some);
+        let ended = match self.deadline {
+            Some(deadline) => timeout_at(deadline, ended).await,
+            None => Ok(ended.await),
+        };
+        match ended {
+            Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(cancelled())),
+            Ok(Err(_)) => Err(cancelled()),
+            Err(_) => Err(expired()),
         }
     }
 }
@@ -130,7 +139,7 @@ impl Logins {
         let paste = options.paste || flow == Flow::Pin || !is_local;
         let began = self.keeper.begin(account, config.issuer()).await?;
         while let Some(pending) = self.find_of(account) {
-            if let Some(login) = pending.join(flow, paste)? {
+            if let Some(login) = pending.join(flow, paste, options.timeout)? {
                 return Ok(login);
             }
             // Nobody wants that one any more: it ends, and its port is free again.
@@ -143,7 +152,7 @@ impl Logins {
                 Err(error) => {
                     // Whoever asked at the same moment may have been quicker.
                     if let Some(pending) = self.find_of(account) {
-                        return pending.join(flow, paste)?.ok_or(error);
+                        return pending.join(flow, paste, options.timeout)?.ok_or(error);
                     }
                     self.keeper.login(account, None).await?;
                     return Err(error);
@@ -236,7 +245,7 @@ impl Logins {
                 last_pages.shown().await;
             }
         });
-        Login { id, account, url, paste, outcome, _wanted: wanted }
+        Login { id, account, url, paste, outcome, deadline: None, _wanted: wanted }
     }
 }
 

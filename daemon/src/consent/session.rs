@@ -116,12 +116,17 @@ impl Session {
                 let verifier = self.authorization.verifier.clone();
                 let redirect_uri = self.redirect_uri.clone();
                 self.keeper
-                    .exchange(account, began, TokenRequest::Code { code, verifier, redirect_uri }, self.replace)
+                    .exchange(
+                        account,
+                        began,
+                        TokenRequest::Code { code, verifier, redirect_uri },
+                        self.replace,
+                    )
                     .await
             }
             Content::Pin(pin) => {
                 self.keeper.exchange(account, began, TokenRequest::Pin(pin), self.replace).await
-            },
+            }
             Content::Tokens(tokens) => self.keeper.accept(account, began, *tokens, self.replace).await,
             Content::Denied => Err(Error::login(format!(
                 "Access was denied on the sign-in page; run `imgurctl login {account}` to try again"

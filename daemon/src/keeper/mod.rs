@@ -147,16 +147,31 @@ impl Keeper {
         patience: Duration,
     ) -> Result<Arc<Issued>, Error> {
         let until = self.clock.now() + patience;
-        let before = self.ask(name, None, Ask::Want { want: want.clone(), until }).await?;
+        let before = self.ask(name.clone(), None, Ask::Want { want: want.clone(), until }).await?;
         loop {
             let verdict =
                 snapshots.borrow_and_update().verdict(&want, strict, Some(before), self.clock.now());
             match verdict {
                 Verdict::Token(token) => return Ok(token),
                 Verdict::Fails(error) => return Err(error),
-                Verdict::Wait => snapshots.changed().await.map_err(|_| gone())?,
+                Verdict::Wait => self.changes_of(&name, snapshots).await?,
             }
         }
+    }
+
+    /// Waits for the next change of `account`, which may be that it is removed.
+    async fn changes_of(
+        &self,
+        account: &str,
+        snapshots: &mut watch::Receiver<Snapshot>,
+    ) -> Result<(), Error> {
+        let mut directory = self.directory.clone();
+        let removed = directory.wait_for(|directory| !directory.accounts.contains_key(account));
+        tokio::select! {
+            changed = snapshots.changed() => if changed.is_ok() { return Ok(()) },
+            removed = removed => drop(removed),
+        }
+        Err(self.find(Some(account)).err().unwrap_or_else(gone))
     }
 
     /// All accounts, or one.
@@ -360,7 +375,12 @@ impl Keeper {
     }
 
     async fn ask(&self, account: String, began: Option<Began>, ask: Ask) -> Result<Progress, Error> {
-        self.send(|reply| Message::Ask { account, ask, began, reply }).await?
+        let done = self.send(|reply| Message::Ask { account: account.clone(), ask, began, reply }).await;
+        // What is refused because the account is gone says so.
+        done.unwrap_or_else(Err).map_err(|error| match error {
+            error if error == gone() => self.find(Some(&account)).err().unwrap_or(error),
+            error => error,
+        })
     }
 
     async fn send<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {

@@ -19,6 +19,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 pub(super) const IMPATIENT: Duration = Duration::from_secs(5);
 /// A refusal is believed when the server repeats it after this long.
 pub(super) const CONFIRM_AFTER: Duration = MINUTE;
+/// How long a token lasts at least that is given in place of a rejected one.
+pub(super) const LEAST_LEFT: Duration = MINUTE;
 /// How often a refused grant is tried all the same.
 pub(super) const REFUSED_RETRY: Duration = DAY;
 /// How often a refused client is tried all the same.

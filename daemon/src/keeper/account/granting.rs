@@ -157,7 +157,12 @@ impl Account {
             return self.verify(ticket, index, false, false);
         }
         let grant = self.record.displaced.remove(index).grant;
+        let made_way = self.record.grant.is_some();
         self.install(grant, now);
+        if made_way {
+            // It is the last to come back, so that each is reached in turn.
+            self.record.displaced.rotate_right(1);
+        }
         // Its access token may have been killed by the sign-in that displaced it (an Imgur report: ShareX#1158).
         self.try_now(now);
         self.ledger.publish_when_saved([ticket]);

@@ -109,7 +109,8 @@ impl Account {
             _ => None,
         };
         let sent = current.into_iter().chain(self.older.iter().map(|older| older.generation));
-        let may_be_this = |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
+        let may_be_this =
+            |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
         let mut sent = sent.filter(|generation| !self.is_in_use(*generation));
         self.verifying().is_some() || sent.any(|generation| may_be_this(self.displaced(generation)))
     }

@@ -217,14 +217,7 @@ impl Account {
         self.record.grant.as_ref().filter(|grant| grant.issuer.is(&self.config.issuer()))
     }
 
-    fn asked(
-        &mut self,
-        ticket: Ticket,
-        ask: Ask,
-        began: Option<Began>,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
+    fn asked(&mut self, ticket: Ticket, ask: Ask, began: Option<Began>, now: Now, fx: &mut Vec<Effect>) {
         if let Err(error) = self.has_room(&ask) {
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         }

@@ -79,7 +79,7 @@ impl Account {
             }
             Want::AnotherThan(rejected) => {
                 let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
-                    return Ok(());
+                    return self.wanted_in_place_of_an_older(now);
                 };
                 if !access.dead {
                     let age = now.at.since(access.issued_at);
@@ -89,6 +89,18 @@ impl Account {
                 self.try_soon(now);
             }
         }
+        Ok(())
+    }
+
+    /// Somebody rejected a token that is not the current one: the current one will do, as for whoever asks for a token.
+    fn wanted_in_place_of_an_older(&mut self, now: Now) -> Result<(), Error> {
+        if self.serves(policy::LEAST_LEFT, now.at) || self.login.is_some() {
+            return Ok(());
+        }
+        if self.is_refused() || self.is_misconfigured() {
+            return Err(self.snapshot(now.at).error());
+        }
+        self.hasten(now);
         Ok(())
     }
 

@@ -306,7 +306,7 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
         scope: None,
         refresh_expires_in: None,
     };
-    keeper.accept("a", &began(&keeper, "a"), tokens, false).await.unwrap();
+    keeper.accept("a", &began(&keeper, "a").unwrap(), tokens, false).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("AT"));
 }
 
@@ -358,9 +358,9 @@ async fn an_idle_keeper_does_not_wake() {
 }
 
 /// What a sign-in that begins now begins with.
-fn began(keeper: &Keeper, account: &str) -> Began {
-    let settings = keeper.account(Some(account)).unwrap().settings;
+fn began(keeper: &Keeper, account: &str) -> Result<Began, Error> {
+    let settings = keeper.account(Some(account))?.settings;
     let issuer = AccountConfig::new(settings, RefreshPolicy::default()).unwrap().issuer();
-    let logouts = keeper.find(Some(account)).unwrap().1.borrow().logouts;
-    Began { issuer, logouts }
+    let logouts = keeper.find(Some(account))?.1.borrow().logouts;
+    Ok(Began { issuer, logouts })
 }

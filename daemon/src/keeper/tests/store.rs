@@ -68,7 +68,7 @@ async fn a_store_that_hangs_delays_no_other_account_and_the_token_no_more_than_t
     assert_eq!(keeper.token(Some("other"), None, WAIT).await.unwrap().access_token, Secret::from("new 1"));
     assert_eq!(before.elapsed(), Duration::ZERO);
 
-    let signed_in = keeper.accept("stuck", &began(&keeper, "stuck"), login(), false).await.unwrap();
+    let signed_in = keeper.accept("stuck", &began(&keeper, "stuck").unwrap(), login(), false).await.unwrap();
     assert_eq!(before.elapsed().as_secs(), 2);
     assert!(signed_in.account.unsaved);
     assert_eq!(signed_in.account.username.as_deref(), Some("alice"));
@@ -111,7 +111,7 @@ async fn a_store_that_is_unlocked_is_read_and_written_at_once() {
     assert_eq!(before.elapsed(), Duration::ZERO);
 
     store.unlocked.send_modify(|count| *count += 1);
-    keeper.accept("a", &began(&keeper, "a"), login(), false).await.unwrap();
+    keeper.accept("a", &began(&keeper, "a").unwrap(), login(), false).await.unwrap();
     tokio::time::sleep(Duration::from_mins(20)).await;
     assert!(keeper.account(None).unwrap().unsaved);
     let before = Instant::now();

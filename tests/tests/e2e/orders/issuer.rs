@@ -1,1 +1,50 @@
 //! Settings that change while a sign-in, an import or a request is on its way.
+
+use imgurd_proto::State;
+use imgurd_tests::browser;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
+use imgurd_tests::testbed::Scene;
+
+/// K1: the settings name another server while the sign-in is open. What the scene's server gave and the other was asked.
+fn changed_while_open(flow: &str) -> (Scene, Fake) {
+    let scene = Scene::memory(Behaviour::default());
+    let other = Fake::start(Behaviour::default());
+    let (login, url) = scene.login(&["--flow", flow]);
+    scene.ctl(&["account", "set", "--token-url", &other.token_url()]).success();
+    browser::allow(&url, "alice");
+    login.finish().exits(10);
+    scene.ctl(&["refresh"]).exits(4);
+    (scene, other)
+}
+
+#[test]
+fn tokens_belong_to_the_server_that_the_sign_in_began_with() {
+    let (scene, other) = changed_while_open("token");
+    assert_eq!(other.requests(Endpoint::Token).len(), 0, "the other server was sent the grant");
+    scene.ctl(&["account", "set", "--token-url", &scene.fake.token_url()]).success();
+    assert!(scene.fake.is_live(&scene.refresh()), "changing back restores the grant");
+}
+
+#[test]
+fn a_code_goes_only_to_the_server_that_the_sign_in_began_with() {
+    let (scene, other) = changed_while_open("code");
+    assert_eq!(other.requests(Endpoint::Token).len(), 0, "the other server was sent the code");
+    assert_eq!(scene.account().state, State::Empty);
+}
+
+#[test]
+fn a_grant_whose_client_id_was_changed_and_changed_back_is_refreshed_by_itself() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    let id = scene.fake.behaviour().client_id;
+    for restarts in [false, true] {
+        scene.ctl(&["account", "set", "--client-id", "another"]).success();
+        if restarts {
+            scene.restart();
+            scene.wait_until(|account| account.state == State::Empty);
+        }
+        scene.ctl(&["account", "set", "--client-id", &id]).success();
+        let account = scene.account();
+        assert_eq!(account.state, State::Fresh, "{:?}", account.reason);
+        assert!(account.next_refresh_at.is_some(), "nothing is scheduled; restarted: {restarts}");
+    }
+}

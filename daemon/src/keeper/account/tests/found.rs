@@ -42,7 +42,7 @@ fn a_logout_is_an_answer_to_who_waits_for_an_import() {
     bench.save();
     bench.ask(Ask::Logout);
     bench.save();
-    assert_eq!(bench.replies[&importing], Ok(()));
+    assert!(matches!(bench.replies[&importing], Err(Error::LoginFailed { .. })));
     assert_eq!(bench.state(), State::Empty);
 }
 

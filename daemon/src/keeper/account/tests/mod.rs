@@ -5,6 +5,7 @@ mod demand;
 mod found;
 mod granting;
 mod inspection;
+mod orders;
 mod properties;
 mod refreshing;
 mod saving;

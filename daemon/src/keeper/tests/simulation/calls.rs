@@ -237,7 +237,7 @@ fn wish(change: &Change) -> Wish {
 }
 
 async fn carry_out(keeper: &Keeper, account: &'static str, change: Change) -> Result<(), Error> {
-    let began = began(keeper, account);
+    let began = began(keeper, account)?;
     match change {
         Change::Accept(tokens, replace) => keeper.accept(account, &began, tokens, replace).await.map(drop),
         Change::Exchange(request, replace) => {

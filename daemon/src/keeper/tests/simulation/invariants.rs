@@ -33,8 +33,12 @@ pub(super) fn examine(slot: &Slot, durable: &Record, now: Timestamp) -> Result<(
     if account.needs_no_client_secret() && memory.client_secret.is_some() {
         return Err("the client's secret is in memory, and nothing needs it".to_owned());
     }
-    let left_in_store = durable.client_secret.clone().filter(|_| account.is_put_away());
-    let memory = Record { client_secret: left_in_store.or(memory.client_secret.clone()), ..memory.clone() };
+    let mut memory = memory.clone();
+    if account.is_put_away() {
+        memory.client_secret.clone_from(&durable.client_secret);
+        memory.client_secret_issuer.clone_from(&durable.client_secret_issuer);
+        memory.other_client_secrets.clone_from(&durable.other_client_secrets);
+    }
     if !is_written(&memory, durable) {
         return Err("the store is said to be abreast, and is not".to_owned());
     }

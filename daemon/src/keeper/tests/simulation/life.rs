@@ -85,7 +85,7 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
     let issuer = AccountConfig::new(settings, RefreshPolicy::default()).unwrap().issuer();
     let grant = Grant {
         generation: 1,
-        issuer,
+        issuer: issuer.clone(),
         refresh_token: tokens.refresh_token,
         access: Some(access),
         username: tokens.username,
@@ -96,7 +96,13 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         unverified: false,
     };
     let client_secret = Some(Secret::from("secret"));
-    let record = Record { client_secret, grant: Some(grant), next_generation: 1, ..Record::default() };
+    let record = Record {
+        client_secret,
+        client_secret_issuer: Some(issuer),
+        grant: Some(grant),
+        next_generation: 1,
+        ..Record::default()
+    };
     world.store.durable.insert(name.to_owned(), as_written(&record));
 }
 

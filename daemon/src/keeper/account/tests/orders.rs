@@ -1,0 +1,284 @@
+//! Settings, logouts and rejections that come while something is on its way.
+
+use super::*;
+use crate::keeper::account::Began;
+
+const OTHER: &str = "https://other.example/oauth2/token";
+
+fn server(token_url: &str) -> Settings {
+    Settings { token_url: Some(token_url.to_owned()), ..Settings::default() }
+}
+
+fn client(id: &str) -> Settings {
+    Settings { client_id: Some(id.to_owned()), ..Settings::default() }
+}
+
+fn configure(bench: &mut Bench, settings: Settings) {
+    bench.feed(Event::Configured(config(settings)));
+    bench.save();
+}
+
+fn secret_sent(bench: &Bench) -> Option<&str> {
+    bench.client_secret.as_ref().map(Secret::expose)
+}
+
+fn with_a_secret() -> Bench {
+    let mut bench = Bench::fresh();
+    bench.ask(Ask::KeepClientSecret(Secret::from("CS")));
+    bench.save();
+    bench
+}
+
+fn ask_as_of(bench: &mut Bench, ask: Ask, settings: Settings, logouts: u64) -> Ticket {
+    bench.last_ticket += 1;
+    let began = Some(Began { issuer: config(settings).issuer(), logouts });
+    bench.feed(Event::Asked { ticket: bench.last_ticket, ask, began });
+    bench.last_ticket
+}
+
+#[test]
+fn a_client_secret_goes_to_no_other_token_url_and_comes_back_with_its_own() {
+    for url in [OTHER, "https://api.imgur.com/other/token", "https://api.imgur.com/oauth2/token?a=b"] {
+        let mut bench = with_a_secret();
+        configure(&mut bench, server(url));
+        bench.ask(Ask::Exchange { request: code(), replace: false });
+        assert_eq!(secret_sent(&bench), None, "{url}");
+        bench.answer(refused());
+        configure(&mut bench, Settings::default());
+        bench.want(Want::New).unwrap();
+        bench.save();
+        assert_eq!((bench.presented(), secret_sent(&bench)), ("RT", Some("CS")), "{url}");
+    }
+}
+
+#[test]
+fn each_server_keeps_its_own_client_secret() {
+    let mut bench = with_a_secret();
+    configure(&mut bench, server(OTHER));
+    bench.ask(Ask::KeepClientSecret(Secret::from("OTHER")));
+    bench.save();
+    let disk = bench.disk.clone();
+    let mut bench = Bench::with(disk); // with Imgur's settings
+    bench.want(Want::New).unwrap();
+    bench.save();
+    assert_eq!(secret_sent(&bench), Some("CS"));
+    bench.answer(refused());
+    configure(&mut bench, server(OTHER));
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    assert_eq!(secret_sent(&bench), Some("OTHER"));
+}
+
+#[test]
+fn a_client_secret_given_for_other_settings_is_kept_for_those() {
+    let mut bench = with_a_secret();
+    ask_as_of(&mut bench, Ask::KeepClientSecret(Secret::from("OTHER")), server(OTHER), 0);
+    bench.want(Want::New).unwrap();
+    bench.save();
+    assert_eq!(secret_sent(&bench), Some("CS"));
+    bench.answer(refused());
+    configure(&mut bench, server(OTHER));
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    assert_eq!(secret_sent(&bench), Some("OTHER"));
+}
+
+#[test]
+fn a_corrected_client_id_keeps_the_client_secret() {
+    let mut bench = Bench::new(client("wrong"));
+    bench.feed(Event::Loaded(Ok(None)));
+    bench.ask(Ask::Ready);
+    bench.ask(Ask::KeepClientSecret(Secret::from("CS")));
+    bench.save();
+    configure(&mut bench, Settings::default());
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    assert_eq!(secret_sent(&bench), Some("CS"));
+}
+
+#[test]
+fn what_an_older_version_kept_belongs_to_the_token_url_it_is_found_with() {
+    let mut old = record(grant(Some(3600)));
+    old.client_secret = Some(Secret::from("CS"));
+    old.grant.as_mut().unwrap().issuer.token_url = None;
+    let mut bench = Bench::with(old.clone());
+    bench.save();
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+    let kept = bench.disk.clone();
+    assert_eq!(kept.grant.as_ref().unwrap().issuer, issuer());
+    assert_eq!(kept.client_secret_issuer, Some(issuer()));
+    configure(&mut bench, server("https://api.imgur.com/other/token"));
+    assert_eq!((bench.state(), bench.served()), (State::Empty, None));
+
+    // Found with another server: both wait for their own.
+    let mut bench = Bench::new(server(OTHER));
+    bench.feed(Event::Loaded(Ok(Some(old))));
+    bench.save();
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    assert_eq!((secret_sent(&bench), bench.state()), (None, State::Empty));
+    configure(&mut bench, Settings::default());
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+}
+
+#[test]
+fn a_code_of_one_server_is_never_sent_to_another() {
+    let mut bench = Bench::fresh();
+    configure(&mut bench, server(OTHER));
+    let exchange = Ask::Exchange { request: code(), replace: true };
+    let ticket = ask_as_of(&mut bench, exchange, Settings::default(), 0);
+    assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })));
+    assert!(bench.sends.is_empty(), "nothing was sent");
+}
+
+#[test]
+fn tokens_of_one_server_are_filed_under_it_and_come_back_with_its_settings() {
+    let mut bench = Bench::with(Record::default());
+    configure(&mut bench, server(OTHER));
+    let accept = Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: false };
+    let ticket = ask_as_of(&mut bench, accept, Settings::default(), 0);
+    bench.save();
+    assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })));
+    assert_eq!((bench.served(), bench.state()), (None, State::Empty));
+    configure(&mut bench, Settings::default());
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+}
+
+#[test]
+fn an_answer_to_a_code_is_filed_under_the_server_that_was_asked() {
+    let mut bench = Bench::with(Record::default());
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    configure(&mut bench, server(OTHER));
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    bench.save();
+    assert_eq!(bench.state(), State::Empty);
+    configure(&mut bench, Settings::default());
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+}
+
+#[test]
+fn a_logout_wins_over_an_exchange_on_its_way_and_a_sign_in_that_began_before_it() {
+    let mut bench = Bench::fresh();
+    let exchange = bench.ask(Ask::Exchange { request: code(), replace: true });
+    bench.ask(Ask::Logout);
+    bench.save();
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    let accept = Ask::Accept { tokens: tokens("AT3", Some("RT3")), replace: true };
+    let accept = ask_as_of(&mut bench, accept, Settings::default(), 0);
+    bench.save();
+    for ticket in [exchange, accept] {
+        assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })));
+    }
+    assert_eq!((bench.state(), bench.disk.holds_a_grant()), (State::Empty, false));
+}
+
+#[test]
+fn a_logout_wins_over_an_import_that_is_not_verified_yet() {
+    let mut bench = Bench::with(Record::default());
+    let import = bench.ask(import_of("RT2", None, false));
+    bench.save();
+    bench.ask(Ask::Logout);
+    bench.save();
+    assert!(matches!(bench.replies[&import], Err(Error::LoginFailed { .. })));
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT3"))));
+    bench.save();
+    assert_eq!((bench.state(), bench.disk.holds_a_grant()), (State::Empty, false));
+}
+
+#[test]
+fn a_grant_that_comes_back_with_its_settings_is_refreshed_by_itself() {
+    // Away and back while it rests; while a refresh is on its way; away at the start.
+    let mut rested = Bench::fresh();
+    configure(&mut rested, client("another"));
+    configure(&mut rested, Settings::default());
+
+    let mut answered = Bench::fresh();
+    answered.want(Want::New).unwrap();
+    answered.save();
+    configure(&mut answered, client("another"));
+    answered.answer(Answer::Granted(tokens("AT", Some("RT2"))));
+    answered.save();
+    configure(&mut answered, Settings::default());
+
+    let mut found = Bench::new(client("another"));
+    found.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
+    configure(&mut found, Settings::default());
+
+    for mut bench in [rested, answered, found] {
+        assert_eq!((bench.state(), bench.served().as_deref()), (State::Fresh, Some("AT")));
+        bench.pass(HOUR);
+        bench.save();
+        assert_eq!(bench.sends.len(), 1, "{}", bench.reason());
+    }
+}
+
+#[test]
+fn a_refresh_of_a_grant_that_made_way_holds_up_nobody() {
+    let mut bench = Bench::fresh();
+    bench.want(Want::New).unwrap();
+    bench.save();
+    let (older, _) = bench.sends.pop_front().unwrap();
+    bench.ask(Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: true });
+    bench.save();
+    bench.now.at = bench.now.at + 2 * SECOND;
+    bench.want(Want::New).unwrap();
+    bench.save();
+    assert_eq!(bench.presented(), "RT2");
+    bench.answer(Answer::Granted(tokens("AT3", None)));
+    bench.save();
+    bench.feed(Event::Answered { op: older, answer: Answer::Granted(tokens("ATX", Some("RTX"))) });
+    bench.save();
+    assert_eq!((bench.served().as_deref(), bench.refresh_token()), (Some("AT3"), Some("RT2")));
+    assert_eq!(bench.disk.displaced[0].grant.refresh_token, Some(Secret::from("RTX")), "not lost");
+}
+
+#[test]
+fn a_grant_that_comes_back_while_its_refresh_is_on_its_way_is_not_refreshed_twice() {
+    let mut bench = Bench::fresh();
+    bench.want(Want::New).unwrap();
+    bench.save();
+    configure(&mut bench, client("another"));
+    configure(&mut bench, Settings::default());
+    bench.want(Want::New).unwrap();
+    bench.save();
+    assert_eq!(bench.sends.len(), 1);
+    bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
+    bench.save();
+    assert_eq!((bench.served().as_deref(), bench.refresh_token()), (Some("AT2"), Some("RT2")));
+}
+
+#[test]
+fn rejecting_an_older_token_asks_for_one_as_whoever_wants_a_token() {
+    let mut bench = Bench::new(Settings { auto_refresh: Some(false), ..Settings::default() });
+    bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
+    bench.now.at = bench.now.at + 2 * HOUR;
+    bench.want(Want::AnotherThan(Secret::from("OLDER"))).unwrap();
+    bench.save();
+    assert_eq!(bench.presented(), "RT");
+}
+
+#[test]
+fn a_client_secret_is_written_at_once_however_the_store_has_been_doing() {
+    let mut bench = Bench::fresh();
+    for _ in 0..20 {
+        bench.ask(Ask::KeepClientSecret(Secret::from("CS")));
+        bench.fail_to_save();
+    }
+    let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("CS2")));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+}
+
+#[test]
+fn every_displaced_grant_can_be_restored_in_turn() {
+    let mut bench = Bench::fresh();
+    for number in 2..=3 {
+        let (access, refresh) = (format!("AT{number}"), format!("RT{number}"));
+        bench.ask(Ask::Accept { tokens: tokens(&access, Some(&refresh)), replace: true });
+        bench.save();
+    }
+    let mut restored = Vec::new();
+    for _ in 0..3 {
+        bench.ask(Ask::Restore);
+        bench.save();
+        restored.push(bench.refresh_token().unwrap().to_owned());
+        bench.answer(transient(Delivery::NotSent));
+    }
+    assert_eq!(restored, ["RT2", "RT", "RT3"]);
+}
