@@ -180,21 +180,6 @@ fn is_loopback(uri: &str) -> bool {
     }
 }
 
-/// Whether the server has turned the grant down, be it that it is yet to be asked a second time.
-pub(crate) fn is_refused(account: &Account) -> bool {
-    // A connection may be refused as well, and that says nothing of the grant.
-    let said_so = |reason: &String| {
-        let reason = reason.to_lowercase();
-        reason.contains("server refused") || reason.contains("server has refused")
-    };
-    match account.state {
-        State::ConsentNeeded => true,
-        // Refused there is the client, and nothing is said of the grant.
-        State::Fresh | State::Misconfigured | State::StoreUnavailable => false,
-        _ => account.reason.as_ref().is_some_and(said_so),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -167,6 +167,7 @@ mod tests {
             login_pending: false,
             login_id: None,
             unsaved: false,
+            refused: false,
             expires_at: Some(NOW + 3_120),
             next_refresh_at: Some(NOW + 2_500),
             retry_at: None,

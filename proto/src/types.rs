@@ -374,6 +374,9 @@ pub struct Account {
     pub login_id: Option<String>,
     /// Whether the grant is served from memory because the store is behind.
     pub unsaved: bool,
+    /// Whether the server has refused the grant, confirmed or not.
+    #[serde(default)]
+    pub refused: bool,
     /// When the access token expires, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,

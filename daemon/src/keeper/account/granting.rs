@@ -42,6 +42,7 @@ impl Account {
         tokens: TokenResponse,
         issuer: Issuer,
         replace: bool,
+        began: u64,
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
@@ -65,6 +66,7 @@ impl Account {
             granted_at: now.at,
             kept: 0,
             refresh_expires_at: policy::lifetime(refresh_expires_in).map(|lifetime| now.at + lifetime),
+            unverified: false,
         };
         if !grant.issuer.is(&self.config.issuer()) {
             let set_aside = Some(describe(&grant));
@@ -84,7 +86,19 @@ impl Account {
             self.set_aside(grant, now);
             return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason, set_aside }) });
         }
+        let generation = grant.generation;
         self.install(grant, now);
+        self.supersede(generation, began, now);
+        self.publish_or_settle(ticket);
+    }
+
+    /// Who signed in or restored waits for the token, and where that is dead or in doubt, for the refresh that brings
+    /// another.
+    pub(super) fn publish_or_settle(&mut self, ticket: Ticket) {
+        let is_dead = self.grant().and_then(|grant| grant.access.as_ref()).is_none_or(|access| access.dead);
+        if is_dead && self.retry_at.is_some() && self.trouble.is_none() {
+            return self.settling.push(ticket);
+        }
         self.ledger.publish_when_saved([ticket]);
     }
 
@@ -117,10 +131,18 @@ impl Account {
                 Answer::Granted(_) if began.logouts != self.logouts => {
                     fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
                 }
-                Answer::Granted(tokens) => self.accept(ticket, tokens, began.issuer, replace, now, fx),
-                other => fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) }),
+                Answer::Granted(tokens) => {
+                    if began.issuer.is(&self.config.issuer()) {
+                        self.note_proven();
+                    }
+                    self.accept(ticket, tokens, began.issuer, replace, op, now, fx);
+                }
+                other => {
+                    self.doubt(&other, now);
+                    fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) });
+                }
             },
-            Some(Pending::Verify { import, .. }) => self.verified(import, answer, now, fx),
+            Some(Pending::Verify { import, .. }) => self.verified(op, import, answer, now, fx),
             Some(Pending::Recording { .. }) | None => {}
         }
     }
@@ -131,6 +153,9 @@ impl Account {
                 format!("Nothing was displaced in {} within 30 days; run `imgurctl login {0}`", self.name);
             return fx.push(Effect::Reply { ticket, result: Err(Error::invalid("account", reason)) });
         };
+        if self.record.displaced[index].grant.unverified && self.working().is_some() {
+            return self.verify(ticket, index, false, false);
+        }
         let grant = self.record.displaced.remove(index).grant;
         let made_way = self.record.grant.is_some();
         self.install(grant, now);
@@ -152,6 +177,8 @@ impl Account {
         }
         self.record = Record {
             client_secret: self.record.client_secret.take(),
+            replaced: std::mem::take(&mut self.record.replaced),
+            proven: std::mem::take(&mut self.record.proven),
             client_secret_issuer: self.record.client_secret_issuer.take(),
             other_client_secrets: std::mem::take(&mut self.record.other_client_secrets),
             next_generation: self.record.next_generation,
@@ -178,11 +205,14 @@ impl Account {
         }
     }
 
-    /// The grant displaced last of those that fit the configuration. One that is just being verified is in use.
+    /// The grant displaced last of those that fit the configuration; one that was never verified has displaced nothing and
+    /// comes last. One that is just being verified is in use.
     fn restorable(&self) -> Option<usize> {
         let (issuer, verifying) = (self.config.issuer(), self.verifying());
         let fits = |grant: &Grant| grant.issuer.is(&issuer) && Some(grant.generation) != verifying;
-        self.record.displaced.iter().rposition(|displaced| fits(&displaced.grant))
+        let displaced = &self.record.displaced;
+        let verified = displaced.iter().rposition(|it| fits(&it.grant) && !it.grant.unverified);
+        verified.or_else(|| displaced.iter().rposition(|it| fits(&it.grant)))
     }
 
     /// Not while the clock may be wrong: what it throws away does not come back.
@@ -226,7 +256,9 @@ impl Account {
     fn use_none(&mut self) {
         self.record.in_flight = None;
         self.record.refusal = None;
-        self.record.previous_refresh_token = None;
+        if let previous @ Some(_) = self.record.previous_refresh_token.take() {
+            self.note_replaced(previous);
+        }
         self.trouble = None;
         self.retry_at = None;
         self.refresh_at = None;
