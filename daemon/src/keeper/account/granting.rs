@@ -153,7 +153,11 @@ impl Account {
                 format!("Nothing was displaced in {} within 30 days; run `imgurctl login {0}`", self.name);
             return fx.push(Effect::Reply { ticket, result: Err(Error::invalid("account", reason)) });
         };
-        if self.record.displaced[index].grant.unverified && self.working().is_some() {
+        let restored = &self.record.displaced[index].grant;
+        if restored.unverified && self.working().is_some() {
+            if self.is_on_its_way(restored) {
+                return fx.push(Effect::Reply { ticket, result: Err(self.is_verifying()) });
+            }
             return self.verify(ticket, index, false, false);
         }
         let grant = self.record.displaced.remove(index).grant;

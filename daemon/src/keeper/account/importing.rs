@@ -66,9 +66,7 @@ impl Account {
             return fx.push(Effect::Reply { ticket, result: Err(reason) });
         }
         if self.is_on_its_way(&candidate) {
-            let reason = format!("An import into {} is being verified; try again in a moment", self.name);
-            let error = Error::TemporarilyUnavailable { reason, retry_at: None };
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            return fx.push(Effect::Reply { ticket, result: Err(self.is_verifying()) });
         }
         let has_none = current.is_none();
         // Refused or not: a second copy of it is of no use.
@@ -103,7 +101,7 @@ impl Account {
 
     /// Whether another import is being verified, or this very token may be before the server already: for the grant
     /// that made way, or for one that was logged out and whose answer nobody will keep.
-    fn is_on_its_way(&self, candidate: &Grant) -> bool {
+    pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
         let current = match self.refresh {
             Refresh::Sent { generation, .. } => Some(generation),
             _ => None,
@@ -113,6 +111,11 @@ impl Account {
             |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
         let mut sent = sent.filter(|generation| !self.is_in_use(*generation));
         self.verifying().is_some() || sent.any(|generation| may_be_this(self.displaced(generation)))
+    }
+
+    pub(super) fn is_verifying(&self) -> Error {
+        let reason = format!("An import into {} is being verified; try again in a moment", self.name);
+        Error::TemporarilyUnavailable { reason, retry_at: None }
     }
 
     pub(super) fn send_recorded_verification(&mut self, fx: &mut Vec<Effect>) {

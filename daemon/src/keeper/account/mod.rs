@@ -112,7 +112,7 @@ pub struct Account {
     /// What `next_op` was when an answer last brought tokens.
     granted: Option<u64>,
     /// What `next_op` was when the login in progress began.
-    login_began: u64,
+    login_began: Option<u64>,
 }
 
 impl Account {
@@ -151,7 +151,7 @@ impl Account {
             logouts: 0,
             next_op: 0,
             granted: None,
-            login_began: 0,
+            login_began: None,
         };
         (account, vec![Effect::Load])
     }
@@ -173,7 +173,7 @@ impl Account {
             Event::Login(login) => {
                 // A number of its own tells answers before it from answers after it.
                 self.next_op += 1;
-                self.login_began = self.next_op;
+                self.login_began = Some(self.next_op);
                 self.login = login;
                 self.login_expected = false;
             }
@@ -248,7 +248,8 @@ impl Account {
             }
             Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
             Ask::Accept { tokens, replace } => {
-                self.accept(ticket, tokens, began.issuer, replace, self.login_began, now, fx);
+                let first = self.login_began.unwrap_or(self.next_op + 1);
+                self.accept(ticket, tokens, began.issuer, replace, first, now, fx);
             }
             Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
