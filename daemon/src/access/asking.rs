@@ -268,7 +268,8 @@ mod tests {
 
     /// Asks, and has the person say this; nothing where that is none.
     async fn put(asking: &Asking, questions: &mut Questions, lasts: bool, says: Option<Answer>) {
-        let asked = ask_of(asking, ("org.example.App", "me"), lasts, WAIT, &Arc::default());
+        let memory = Arc::default();
+        let asked = ask_of(asking, ("org.example.App", "me"), lasts, WAIT, &memory);
         let answering = async {
             let question = questions.recv().await.unwrap();
             if let Some(answer) = says.clone() {

@@ -60,19 +60,24 @@ fn a_flatpak_that_may_talk_to_nobody_cannot_press_the_buttons_of_its_own_questio
         let question = server.notified().await;
         assert!(question.summary.starts_with(APPLICATION), "{}", question.summary);
         // The bus delivers in order: what this connection has received, the daemon has received, and before the real click.
+        let mut forger = tokio::task::spawn_blocking(move || forger.finish());
         let mut rounds = 0;
         while rounds < 2 {
-            let (id, key): (u32, String) = next(&mut clicks).await.unwrap().body().deserialize().unwrap();
+            let click = tokio::select! {
+                click = next(&mut clicks) => click.unwrap(),
+                answer = &mut forger => panic!("it is answered before the person clicks: {}", answer.unwrap().stdout),
+            };
+            let (id, key): (u32, String) = click.body().deserialize().unwrap();
             assert_eq!(key, "allow-always");
             rounds += u32::from(id == 49);
         }
         server.press(question.id, "deny").await;
-        tokio::task::spawn_blocking(move || forger.finish()).await.unwrap()
+        forger.await.unwrap()
     });
     assert!(answer.clone().success().stdout.contains("AccessDenied"), "{}", answer.stdout);
     let remembered = permits(&scene);
     assert_eq!(remembered.as_array().unwrap().len(), 1, "{remembered}");
-    assert!(remembered.to_string().contains("deny") || remembered[0]["allow"] == false, "{remembered}");
+    assert_eq!(remembered[0]["allow"], false, "{remembered}");
 }
 
 /// Somebody on the bus with nothing but a connection.
@@ -101,7 +106,10 @@ impl Stranger {
 
     /// Copies of the person's answer to the notification `id`.
     async fn forge(&self, id: u32, key: &str) {
-        self.send(PATH, NAME, "ActionInvoked", &(id, key)).await;
+        // A daemon that listens only after the notification is shown may miss the first.
+        for _ in 0..5 {
+            self.send(PATH, NAME, "ActionInvoked", &(id, key)).await;
+        }
         self.send(PATH, NAME, "NotificationClosed", &(id, 2_u32)).await;
     }
 }
