@@ -1,13 +1,14 @@
 //! Sandboxed programs that would pass for others.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use imgurd_proto::dbus::{BUS_NAME, PATH};
 use imgurd_tests::fake::{Behaviour, Endpoint};
 use imgurd_tests::testbed::{
-    ACCOUNT, APPLICATION, Flatpak, Output, Program, Sandbox, Scene, Testbed, needs_root,
+    ACCOUNT, APPLICATION, Flatpak, Output, Program, Sandbox, Scene, Testbed, binary, needs_root,
 };
 use imgurd_tests::wire::{Wire, error_of, token_of};
 use serde_json::{Value, json};
@@ -71,17 +72,18 @@ fn a_sandbox_without_a_scope_is_one_all_the_same() {
     let shared = shared.parent().unwrap().to_str().unwrap();
     let own_root = [&BWRAP_ROOT[..], &["/proc", "--dev", "/dev", "--bind", shared, shared]].concat();
     for wrapper in [&BWRAP[..], &BWRAP_MOUNTS, &own_root, &UNSHARE_PIDS, &UNSHARE_USERS] {
-        gets_nothing(&mut relay(&scene.bed, wrapper, &scene.bed.socket()), &wrapper.join(" "));
+        let mut program = relay(&scene.bed, wrapper, &scene.bed.socket());
+        gets_nothing(&mut program, &wrapper.join(" "));
+        // What it started would outlive it.
+        program.finish();
     }
     // Programs of one's own have nothing taken from them: with other mounts, a session or a mount namespace of their own.
-    for wrapper in [
-        &["setsid", "--fork"][..],
-        &["unshare", "--mount"],
-        &["unshare", "--net"],
-        &["unshare", "--ipc", "--uts"],
-    ] {
+    for wrapper in
+        [&["nice"][..], &["unshare", "--mount"], &["unshare", "--net"], &["unshare", "--ipc", "--uts"]]
+    {
         let mut program = relay(&scene.bed, wrapper, &scene.bed.socket());
         token_of(&ask(&mut program, &get_token(&json!({}))));
+        program.finish();
     }
 }
 
@@ -184,6 +186,7 @@ fn the_remote_socket_is_in_no_directory_that_sandboxes_are_given() {
     scene.stop();
     let place = scene.bed.root().join("shared");
     fs::create_dir(&place).unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
     let socket = place.join("imgurd.sock");
     let _daemon = scene.bed.daemon_with(&["--no-dbus", "--socket", socket.to_str().unwrap()]);
     let there: Vec<_> = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -192,25 +195,23 @@ fn the_remote_socket_is_in_no_directory_that_sandboxes_are_given() {
 
 #[test]
 fn a_denial_counts_for_a_call_that_waits_already() {
-    let scene = Scene::memory(Behaviour::default()).signed_in();
     for (method, decide) in [
         ("GetToken", &["permit", "deny", "remote"][..]),
         ("GetToken", &["permit", "revoke", "remote"]),
         ("RejectToken", &["permit", "deny", "remote"]),
     ] {
+        let scene = Scene::memory(Behaviour::default()).signed_in();
         scene.ctl(&["permit", "allow", "remote"]).success();
         let current = scene.token();
         let mut caller = Wire::connect(&scene.bed.remote_socket());
         let before = scene.fake.requests(Endpoint::Token).len();
         let gate = scene.fake.hold_answer(Endpoint::Token);
         let mut refresh = scene.bed.wire();
-        refresh.ask("Refresh", &json!({}));
+        // A token that was rejected is served to nobody.
+        refresh.ask("RejectToken", &json!({ "access_token": current }));
         scene.fake.wait_for_requests(Endpoint::Token, before + 1);
-        match method {
-            "RejectToken" => caller.ask(method, &json!({ "access_token": current })),
-            // More than it has left: it takes the new one.
-            _ => caller.ask(method, &json!({ "min_valid_s": 10_000_000 })),
-        }
+        let rejected = if method == "RejectToken" { json!({ "access_token": current }) } else { json!({}) };
+        caller.ask(method, &rejected);
         // It is there and waits: what it asks next on the same connection would be answered after it.
         assert!(!caller.has_answer());
         scene.ctl(decide).success();
@@ -238,7 +239,7 @@ fn a_sandbox_does_not_learn_which_accounts_there_are() {
             ("ListAccounts", json!({})),
         ] {
             let mut answers = Vec::new();
-            for name in [ACCOUNT, "other", "x.y-z"] {
+            for name in [ACCOUNT, "guessed", "x.y-z"] {
                 let mut parameters = arguments.clone();
                 parameters["account"] = name.into();
                 let call =
@@ -251,12 +252,12 @@ fn a_sandbox_does_not_learn_which_accounts_there_are() {
         let unnamed = ask(&mut inside, &get_token(&json!({}))).to_string();
         assert!(!unnamed.contains(ACCOUNT), "{unnamed}");
     }
-    fails(|command| scene.ctl(command), &["token", "other"], 3, "NoSuchAccount");
+    fails(|command| scene.ctl(command), &["token", "guessed"], 3, "NoSuchAccount");
 }
 
 fn ctl_in(scene: &Scene, wrapper: &[&str], arguments: &[&str]) -> Output {
     let mut command = scene.bed.command(wrapper[0]);
-    command.args(&wrapper[1..]).arg(imgurd_tests::testbed::binary("imgurctl")).args(arguments);
+    command.args(&wrapper[1..]).arg(binary("imgurctl")).args(arguments);
     scene.bed.start(command).finish()
 }
 
@@ -270,7 +271,7 @@ fn a_client_in_another_pid_namespace_is_answered() {
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     for wrapper in [&UNSHARE_PIDS[..], &BWRAP, &UNSHARE_USERS] {
         assert_eq!(ctl_in(&scene, wrapper, &["token"]).success().line(), scene.token(), "{wrapper:?}");
-        ctl_in(&scene, wrapper, &["export"]).exits(5);
+        ctl_in(&scene, wrapper, &["logout"]).exits(5);
     }
     // Where every user has the same number, nobody can say whose socket it is.
     let unknown = ctl_in(&scene, &["unshare", "--user"], &["token"]).exits(5);
@@ -285,29 +286,31 @@ print(keeper.GetToken('', -1, 1000, dbus_interface='org.imgurd.Keeper1')[0])
 ";
 
 #[test]
-fn a_real_flatpak_is_known_by_name_without_a_scope_on_both_wires() {
+fn a_real_flatpak_is_known_by_name_and_through_the_proxy_by_its_scope_alone() {
     let permissions = ["--filesystem=xdg-run/imgurd", "--talk-name=org.imgurd.Keeper1"];
-    let (Some(app), Some(other)) = (Flatpak::new(&permissions), Flatpak::new(&permissions)) else { return };
-    let other = other.other();
+    let flatpak = || Flatpak::new(&permissions);
+    let (Some(app), Some(other), Some(scoped)) = (flatpak(), flatpak(), flatpak()) else { return };
+    let (other, scoped) = (other.other(), scoped.in_scope());
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
-    let ctl = imgurd_tests::testbed::binary("imgurctl");
-    let run = |app: &Flatpak| {
-        let socket = scene.bed.start(app.command(&scene.bed, &ctl, &["token"])).finish();
+    let ctl = binary("imgurctl");
+    let socket = |app: &Flatpak| scene.bed.start(app.command(&scene.bed, &ctl, &["token"])).finish();
+    let bus = |app: &Flatpak| {
         let call = app.command(&scene.bed, "python3", &["-c", OVER_THE_BUS, BUS_NAME, PATH]);
-        [socket, scene.bed.start(call).finish()]
+        scene.bed.start(call).finish()
     };
-    let [socket, bus] = run(&app);
-    for refused in [&socket, &bus] {
+    for refused in [socket(&app), socket(&scoped), bus(&scoped)] {
         assert!(refused.stderr.contains(APPLICATION) && refused.code != Some(0), "{refused:?}");
     }
     scene.ctl(&["permit", "allow", APPLICATION]).success();
     let token = scene.token();
-    for allowed in run(&app) {
+    for allowed in [socket(&app), socket(&scoped), bus(&scoped)] {
         assert_eq!(allowed.success().line(), token);
     }
-    for refused in run(&other) {
+    // Without a scope nothing says whose the proxy is, which has left the side of who started it.
+    for refused in [socket(&other), bus(&other), bus(&app)] {
         assert!(refused.code != Some(0) && !refused.stdout.contains(&token), "{refused:?}");
+        assert!(refused.stderr.contains("may not use"), "{refused:?}");
     }
 }
