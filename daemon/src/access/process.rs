@@ -56,7 +56,12 @@ impl Process {
 
     /// The file that it executes.
     pub(super) fn executable(&self) -> io::Result<String> {
-        Ok(readlinkat(&self.0, "exe", Vec::with_capacity(USUAL))?.to_string_lossy().into_owned())
+        self.link("exe")
+    }
+
+    /// What one of its links says.
+    pub(super) fn link(&self, name: &str) -> io::Result<String> {
+        Ok(readlinkat(&self.0, name, Vec::with_capacity(USUAL))?.to_string_lossy().into_owned())
     }
 
     /// How it is; nothing where it has ended, though nobody may have waited for it yet.

@@ -49,6 +49,8 @@ struct Place {
     depth: usize,
     /// The users of its user namespace, as ours calls them.
     users: Vec<u8>,
+    /// Its user namespace itself, where we may look at that.
+    namespace: Option<String>,
     /// What its root directory is, by device and path; nothing where that is no mount, as after chroot(2).
     root: Option<Vec<u8>>,
     /// Whether Flatpak's file is mounted there.
@@ -60,14 +62,21 @@ impl Place {
         let depth = depth(&process.content("status").ok()?)?;
         let users = process.content("uid_map").ok()?;
         let (root, is_flatpak) = mounts(&process.content_up_to("mountinfo", MOST_MOUNTS).ok()?);
-        Some(Self { depth, users, root, is_flatpak })
+        let namespace = process.link("ns/user").ok();
+        Some(Self { depth, users, namespace, root, is_flatpak })
     }
 
     fn differs(&self, home: &Self, in_service: bool) -> bool {
         self.depth != home.depth
             || self.root != home.root
             || self.is_flatpak && !home.is_flatpak
-            || self.users != home.users && !in_service
+            || !(self.has_users_of(home) || in_service)
+    }
+
+    /// Whether it is in the daemon's own user namespace, or in that of the daemon's parent. Two that are made alike have
+    /// the same numbers, so those of our own prove nothing.
+    fn has_users_of(&self, home: &Self) -> bool {
+        self.users == home.users || self.namespace.is_some() && self.namespace == home.namespace
     }
 }
 
@@ -106,7 +115,8 @@ mod tests {
 
     fn place(status: &[u8], users: &str, mountinfo: &[u8]) -> Place {
         let (root, is_flatpak) = mounts(mountinfo);
-        Place { depth: depth(status).unwrap(), users: users.as_bytes().to_vec(), root, is_flatpak }
+        let users = users.as_bytes().to_vec();
+        Place { depth: depth(status).unwrap(), users, namespace: None, root, is_flatpak }
     }
 
     const EVERYBODY: &str = "0 0 4294967295\n";
@@ -134,6 +144,12 @@ mod tests {
             assert!(other.differs(&home, false) && other.differs(&home, true), "{what}");
         }
         // What a service is withheld by systemd does not make it a stranger.
+        let alike = |namespace: &str| Place {
+            namespace: Some(namespace.to_owned()),
+            ..place(OUTSIDE, "1000 1000 1\n", HOST)
+        };
+        let in_ours = Place { namespace: Some("user:[1]".to_owned()), ..home.clone() };
+        assert!(alike("user:[2]").differs(&in_ours, false) && !alike("user:[1]").differs(&in_ours, false));
         let hardened = place(OUTSIDE, "1000 1000 1\n", &in_another(b"9 8 0:41 / /tmp rw - tmpfs tmpfs rw\n"));
         assert!(hardened.differs(&home, false) && !hardened.differs(&home, true));
     }

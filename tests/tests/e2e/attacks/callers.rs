@@ -8,7 +8,7 @@ use std::process::Command;
 use imgurd_proto::dbus::{BUS_NAME, PATH};
 use imgurd_tests::fake::{Behaviour, Endpoint};
 use imgurd_tests::testbed::{
-    ACCOUNT, APPLICATION, Flatpak, Output, Program, Sandbox, Scene, Testbed, needs_root,
+    ACCOUNT, APPLICATION, Flatpak, Output, Program, Sandbox, Scene, Testbed, binary, needs_root,
 };
 use imgurd_tests::wire::{Wire, error_of, token_of};
 use serde_json::{Value, json};
@@ -72,17 +72,18 @@ fn a_sandbox_without_a_scope_is_one_all_the_same() {
     let shared = shared.parent().unwrap().to_str().unwrap();
     let own_root = [&BWRAP_ROOT[..], &["/proc", "--dev", "/dev", "--bind", shared, shared]].concat();
     for wrapper in [&BWRAP[..], &BWRAP_MOUNTS, &own_root, &UNSHARE_PIDS, &UNSHARE_USERS] {
-        gets_nothing(&mut relay(&scene.bed, wrapper, &scene.bed.socket()), &wrapper.join(" "));
+        let mut program = relay(&scene.bed, wrapper, &scene.bed.socket());
+        gets_nothing(&mut program, &wrapper.join(" "));
+        // What it started would outlive it.
+        program.finish();
     }
     // Programs of one's own have nothing taken from them: with other mounts, a session or a mount namespace of their own.
-    for wrapper in [
-        &["setsid", "--fork"][..],
-        &["unshare", "--mount"],
-        &["unshare", "--net"],
-        &["unshare", "--ipc", "--uts"],
-    ] {
+    for wrapper in
+        [&["nice"][..], &["unshare", "--mount"], &["unshare", "--net"], &["unshare", "--ipc", "--uts"]]
+    {
         let mut program = relay(&scene.bed, wrapper, &scene.bed.socket());
         token_of(&ask(&mut program, &get_token(&json!({}))));
+        program.finish();
     }
 }
 
@@ -194,12 +195,12 @@ fn the_remote_socket_is_in_no_directory_that_sandboxes_are_given() {
 
 #[test]
 fn a_denial_counts_for_a_call_that_waits_already() {
-    let scene = Scene::memory(Behaviour::default()).signed_in();
     for (method, decide) in [
         ("GetToken", &["permit", "deny", "remote"][..]),
         ("GetToken", &["permit", "revoke", "remote"]),
         ("RejectToken", &["permit", "deny", "remote"]),
     ] {
+        let scene = Scene::memory(Behaviour::default()).signed_in();
         scene.ctl(&["permit", "allow", "remote"]).success();
         let current = scene.token();
         let mut caller = Wire::connect(&scene.bed.remote_socket());
@@ -256,7 +257,7 @@ fn a_sandbox_does_not_learn_which_accounts_there_are() {
 
 fn ctl_in(scene: &Scene, wrapper: &[&str], arguments: &[&str]) -> Output {
     let mut command = scene.bed.command(wrapper[0]);
-    command.args(&wrapper[1..]).arg(imgurd_tests::testbed::binary("imgurctl")).args(arguments);
+    command.args(&wrapper[1..]).arg(binary("imgurctl")).args(arguments);
     scene.bed.start(command).finish()
 }
 
@@ -285,29 +286,31 @@ print(keeper.GetToken('', -1, 1000, dbus_interface='org.imgurd.Keeper1')[0])
 ";
 
 #[test]
-fn a_real_flatpak_is_known_by_name_without_a_scope_on_both_wires() {
+fn a_real_flatpak_is_known_by_name_and_through_the_proxy_by_its_scope_alone() {
     let permissions = ["--filesystem=xdg-run/imgurd", "--talk-name=org.imgurd.Keeper1"];
-    let (Some(app), Some(other)) = (Flatpak::new(&permissions), Flatpak::new(&permissions)) else { return };
-    let other = other.other();
+    let flatpak = || Flatpak::new(&permissions);
+    let (Some(app), Some(other), Some(scoped)) = (flatpak(), flatpak(), flatpak()) else { return };
+    let (other, scoped) = (other.other(), scoped.in_scope());
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
-    let ctl = imgurd_tests::testbed::binary("imgurctl");
-    let run = |app: &Flatpak| {
-        let socket = scene.bed.start(app.command(&scene.bed, &ctl, &["token"])).finish();
+    let ctl = binary("imgurctl");
+    let socket = |app: &Flatpak| scene.bed.start(app.command(&scene.bed, &ctl, &["token"])).finish();
+    let bus = |app: &Flatpak| {
         let call = app.command(&scene.bed, "python3", &["-c", OVER_THE_BUS, BUS_NAME, PATH]);
-        [socket, scene.bed.start(call).finish()]
+        scene.bed.start(call).finish()
     };
-    let [socket, bus] = run(&app);
-    for refused in [&socket, &bus] {
+    for refused in [socket(&app), socket(&scoped), bus(&scoped)] {
         assert!(refused.stderr.contains(APPLICATION) && refused.code != Some(0), "{refused:?}");
     }
     scene.ctl(&["permit", "allow", APPLICATION]).success();
     let token = scene.token();
-    for allowed in run(&app) {
+    for allowed in [socket(&app), socket(&scoped), bus(&scoped)] {
         assert_eq!(allowed.success().line(), token);
     }
-    for refused in run(&other) {
+    // Without a scope nothing says whose the proxy is, which has left the side of who started it.
+    for refused in [socket(&other), bus(&other), bus(&app)] {
         assert!(refused.code != Some(0) && !refused.stdout.contains(&token), "{refused:?}");
+        assert!(refused.stderr.contains("may not use"), "{refused:?}");
     }
 }
