@@ -26,6 +26,8 @@ pub(super) struct Knowledge {
     offered: BTreeMap<String, u64>,
     /// What is being imported.
     pub(super) importing: BTreeMap<String, u64>,
+    /// How many logouts have begun.
+    pub(super) logouts_begun: u64,
     /// Logouts that have not been seen to happen.
     logouts: BTreeSet<u64>,
     /// Wishes under way that may put another grant in use.
@@ -98,7 +100,10 @@ impl Knowledge {
         match wish {
             Wish::Accept(token) => drop(self.offered.insert(token.clone(), number)),
             Wish::Import(token) => drop(self.importing.entry(token.clone()).or_insert(number)),
-            Wish::Logout => drop(self.logouts.insert(number)),
+            Wish::Logout => {
+                self.logouts_begun += 1;
+                self.logouts.insert(number);
+            }
             Wish::Exchange | Wish::Restore | Wish::Configure => {}
             Wish::Other => return,
         }
@@ -184,6 +189,15 @@ impl Knowledge {
     pub(super) fn consented(&mut self, tokens: &TokenResponse) {
         self.moved = true;
         self.good.extend(tokens.refresh_token.iter().map(|token| token.expose().to_owned()));
+    }
+
+    /// A code was exchanged. Where a logout came since it was sent, that wins, unless the store stood in its way.
+    pub(super) fn exchanged(&mut self, tokens: &TokenResponse, logouts: u64) {
+        if logouts == self.logouts_begun {
+            return self.consented(tokens);
+        }
+        self.moved = true;
+        self.offered.extend(tokens.refresh_token.iter().map(|token| (token.expose().to_owned(), 0)));
     }
 
     /// Whether something is under way that may put another grant in use.

@@ -11,7 +11,7 @@ use url::Url;
 use super::chance::Chance;
 use super::clock::{EPOCH, Parity, pass};
 use super::knowledge::holds;
-use super::server::{Fate, Server, reading};
+use super::server::{Fate, Server, family_of, reading};
 use super::world::{Shared, World, go_on};
 use crate::grant::{Record, Secret};
 use crate::provider::{Answer, Client, Identity, Provider, Reply, Tally, TokenRequest, TokenResponse};
@@ -31,6 +31,8 @@ struct Sent {
     is_import: bool,
     /// The token in use, where the one before it is presented.
     instead_of: Option<String>,
+    /// How many logouts had begun.
+    logouts: u64,
     arrived: bool,
     served: Option<TokenResponse>,
 }
@@ -84,8 +86,18 @@ impl World {
         self.wire.last += 1;
         let (number, client) = (self.wire.last, client.id.clone());
         self.event("sends", number, || format!("{client}: {}, {fate:?}", shown(&request)));
-        let sent =
-            Sent { account, client, request, fate, is_import, instead_of, arrived: false, served: None };
+        let logouts = self.knows(&account).logouts_begun;
+        let sent = Sent {
+            account,
+            client,
+            request,
+            fate,
+            is_import,
+            instead_of,
+            logouts,
+            arrived: false,
+            served: None,
+        };
         self.wire.sent.insert(number, sent);
         (number, there, back)
     }
@@ -112,7 +124,7 @@ impl World {
         if others.any(|sent| match &sent.request {
             // Each grant has one at a time; the one in use does not wait for those that made way.
             TokenRequest::Refresh(other) => {
-                family(other.expose()) == family(token)
+                family_of(other.expose()) == family_of(token)
                     && (other.expose() == token || sent.is_import == is_import)
             }
             _ => false,
@@ -155,7 +167,7 @@ impl World {
                 TokenRequest::Refresh(presented) => {
                     knows.delivered(presented.expose(), sent.instead_of.as_deref(), tokens, truth);
                 }
-                _ => knows.consented(tokens),
+                _ => knows.exchanged(tokens, sent.logouts),
             }
         }
         self.event("delivers", number, || match &answer {
@@ -251,9 +263,4 @@ impl Provider for SimulatedProvider {
     ) -> BoxFuture<'static, Tally> {
         Box::pin(std::future::ready(Tally::Unsupported))
     }
-}
-
-/// Which grant a refresh token descends from.
-fn family(token: &str) -> &str {
-    token.split('.').next().unwrap_or(token)
 }
