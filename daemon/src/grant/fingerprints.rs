@@ -31,10 +31,10 @@ impl Fingerprints {
 
     /// Adds `secret`, and drops the oldest beyond `most`.
     pub fn note(&mut self, secret: &Secret, most: usize) {
+        self.forget(secret);
         if self.is_empty() {
             self.salt = u64::from_ne_bytes(random::bytes());
         }
-        self.forget(secret);
         self.hashes.push_back(self.hash(secret));
         while self.hashes.len() > most {
             self.hashes.pop_front();
@@ -45,6 +45,9 @@ impl Fingerprints {
     pub fn forget(&mut self, secret: &Secret) {
         let hash = self.hash(secret);
         self.hashes.retain(|known| *known != hash);
+        if self.is_empty() {
+            *self = Self::default(); // as it is read back
+        }
     }
 
     fn hash(&self, secret: &Secret) -> u64 {
@@ -67,6 +70,10 @@ mod tests {
         assert_eq!(known, [2, 3, 4, 5, 6, 7, 8, 9]);
         fingerprints.forget(&secret(5));
         assert!(!fingerprints.contains(&secret(5)));
+        let mut one = Fingerprints::default();
+        one.note(&secret(1), 8);
+        one.forget(&secret(1));
+        assert_eq!(one, Fingerprints::default());
         let text = serde_json::to_string(&fingerprints).unwrap();
         assert!(!text.contains("fake"), "{text}");
         let back: Fingerprints = serde_json::from_str(&text).unwrap();

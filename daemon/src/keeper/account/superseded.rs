@@ -187,6 +187,7 @@ impl Account {
         };
         if self.record.proven.is_empty() && self.grant().is_some_and(was_refreshed) {
             self.note_proven();
+            self.ledger.touch();
         }
     }
 
