@@ -1,5 +1,6 @@
 //! Accounts: the form, and what becomes of it.
 
+use imgurd_proto::text::{is_credential, printable_name};
 use imgurd_proto::{Account, AddAccount, Error, Flow, RemoveAccount, SetAccount, Settings, State};
 
 use crate::app::App;
@@ -144,7 +145,7 @@ pub(crate) fn conclude(app: &App, account: &Account, text: String) -> Result<(),
 
 /// What `Authorization: Client-ID` takes.
 pub(crate) fn client_id(account: &Account) -> Result<&str, Failure> {
-    account.settings.client_id.as_deref().filter(|id| !id.is_empty()).ok_or_else(|| {
+    account.settings.client_id.as_deref().filter(|id| is_credential(id)).ok_or_else(|| {
         let name = &account.name;
         Error::Misconfigured {
             setting: "client_id".into(),
@@ -157,8 +158,8 @@ pub(crate) fn client_id(account: &Account) -> Result<&str, Failure> {
 }
 
 /// Who is signed in, by the best name there is.
-pub(crate) fn person(account: &Account) -> &str {
-    account.username.as_deref().unwrap_or(&account.name)
+pub(crate) fn person(account: &Account) -> String {
+    printable_name(account.username.as_deref().unwrap_or(&account.name))
 }
 
 /// Whether the answer of a login can only come by hand.
@@ -176,21 +177,6 @@ fn is_loopback(uri: &str) -> bool {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
-    }
-}
-
-/// Whether the server has turned the grant down, be it that it is yet to be asked a second time.
-pub(crate) fn is_refused(account: &Account) -> bool {
-    // A connection may be refused as well, and that says nothing of the grant.
-    let said_so = |reason: &String| {
-        let reason = reason.to_lowercase();
-        reason.contains("server refused") || reason.contains("server has refused")
-    };
-    match account.state {
-        State::ConsentNeeded => true,
-        // Refused there is the client, and nothing is said of the grant.
-        State::Fresh | State::Misconfigured | State::StoreUnavailable => false,
-        _ => account.reason.as_ref().is_some_and(said_so),
     }
 }
 

@@ -7,6 +7,7 @@ use clap::builder::StyledStr;
 use clap::{Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
+use imgurd_proto::text::printable_name;
 use imgurd_proto::{Client, ListAccounts, socket_path};
 
 use crate::cli::Cli;
@@ -71,7 +72,7 @@ fn accounts(begin: &OsStr) -> Vec<CompletionCandidate> {
     let begins = accounts.into_iter().filter(|account| account.name.starts_with(&*begin));
     begins
         .map(|account| {
-            let who = account.username.map(|user| format!(", {user}")).unwrap_or_default();
+            let who = account.username.map(|user| format!(", {}", printable_name(&user))).unwrap_or_default();
             let about = StyledStr::from(format!("{}{who}", account.state));
             CompletionCandidate::new(account.name).help(Some(about))
         })

@@ -8,6 +8,8 @@ use imgurd_proto::GetToken;
 use crate::app::App;
 use crate::cli::ExecArgs;
 use crate::failure::Failure;
+use crate::memory;
+use crate::token::credential;
 
 /// Becomes the command, and so returns only where that cannot be.
 pub(crate) fn exec(app: &App, args: &ExecArgs) -> Result<(), Failure> {
@@ -16,6 +18,9 @@ pub(crate) fn exec(app: &App, args: &ExecArgs) -> Result<(), Failure> {
     };
     let call = GetToken { account: args.account.clone(), ..GetToken::default() };
     let token = app.call(&call)?.token;
-    let error = Command::new(program).args(arguments).env(&args.env, token.access_token.expose()).exec();
+    let token = credential(&token.access_token)?;
+    let mut command = Command::new(program);
+    command.args(arguments).env(&args.env, token);
+    let error = memory::with_own_limit(|| command.exec());
     Err(Failure::not_started(&program.to_string_lossy(), &error))
 }

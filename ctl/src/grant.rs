@@ -38,7 +38,7 @@ pub(crate) fn restore(app: &App, account: Option<String>) -> Result<(), Failure>
 /// A grant that no refresh has proved yet is kept all the same: only a refusal makes a failure of it.
 fn conclude(app: &App, account: &Account, done: &str) -> Result<(), Failure> {
     let reason = account.reason.clone().unwrap_or_else(|| account.state.to_string());
-    if account::is_refused(account) {
+    if account.refused {
         return Err(Error::ConsentNeeded {
             account: account.name.clone(),
             reason: format!("the grant is kept, but it does not work: {reason}"),

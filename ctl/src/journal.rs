@@ -1,10 +1,11 @@
 //! Who was handed a token, and who was refused one.
 
+use imgurd_proto::text::printable;
 use imgurd_proto::{JournalEntry, Outcome, ReadJournal};
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::output::{Output, printable};
+use crate::output::Output;
 use crate::{table, time, watch};
 
 const HEADER: [&str; 6] = ["TIME", "ACCOUNT", "WHAT", "APPLICATION", "PROGRAM", "WIRE"];

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
+use imgurd_proto::text::printable;
 use imgurd_proto::{
     Account, CancelLogin, Client, ClientError, CompleteLogin, Error, Login, LoginReply, Secret,
 };
@@ -13,9 +14,9 @@ use crate::app::App;
 use crate::cli::LoginArgs;
 use crate::failure::Failure;
 use crate::hidden::HiddenInput;
-use crate::output::{Output, printable};
+use crate::output::Output;
 use crate::time::seconds;
-use crate::{account, grant, input};
+use crate::{account, grant, input, memory};
 
 const ANSWER: &str = "the PIN, the code or the whole URL that the browser ended up at";
 
@@ -176,7 +177,8 @@ impl<'a> Dialog<'a> {
 
     fn announce(&self, reply: &LoginReply) -> Result<(), Failure> {
         let url = reply.url.as_deref().unwrap_or_default();
-        let opened = self.opens_browser && has_display() && webbrowser::open(url).is_ok();
+        let opened =
+            self.opens_browser && has_display() && memory::with_own_limit(|| webbrowser::open(url).is_ok());
         if self.app.output.json {
             Output::print_json(reply)?;
         } else if opened {

@@ -20,6 +20,7 @@ mod input;
 mod journal;
 mod login;
 mod man;
+mod memory;
 mod output;
 mod passphrase;
 mod permit;
@@ -49,6 +50,7 @@ use crate::failure::Failure;
 static WIPED: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
+    memory::close();
     completion::answer_the_shell();
     let words: Vec<_> = env::args_os().collect();
     match cli::shortcut(&words).map_or_else(|| Cli::try_parse_from(&words), Ok) {

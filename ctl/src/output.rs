@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use imgurd_proto::text::{is_printable, printable};
 use rustix::io::Errno;
 use serde::Serialize;
 
@@ -48,7 +49,7 @@ impl Output {
     /// Puts a question, which a person who is asked has to see.
     pub(crate) fn ask(question: &str) {
         let mut stderr = io::stderr().lock();
-        let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
+        let _ = write!(stderr, "{}", lines(question)).and_then(|()| stderr.flush());
     }
 
     /// Ends a line that was typed unseen.
@@ -69,7 +70,7 @@ impl Output {
     /// A result as one line of JSON.
     pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?;
-        Self::print(&text)
+        Self::print(&escaped(&text))
     }
 
     /// The end of a call that answers nothing: a sentence, or an empty object.
@@ -85,7 +86,7 @@ impl Output {
     pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
         match failure {
             Failure::NoReader | Failure::Ended(_) => {}
-            _ if self.json => tell(&failure.json()),
+            _ if self.json => tell(&escaped(&failure.json())),
             _ => tell(&format!("imgurctl: {}", printable(&failure.to_string()))),
         }
         failure.exit_code().into()
@@ -100,7 +101,12 @@ fn wants_color() -> bool {
 
 /// Where standard error is gone, there is nobody left to tell.
 pub(crate) fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", lines(text));
+}
+
+/// Lines without what a terminal would obey.
+fn lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// In one piece, past the buffer that the standard library would keep a copy in.
@@ -109,24 +115,34 @@ fn write_out(text: &str, end: &str) -> Result<(), Failure> {
     let mut rest = whole.as_bytes();
     while !rest.is_empty() {
         match rustix::io::write(rustix::stdio::stdout(), rest) {
-            Ok(0) => return Err(cannot_write(Errno::IO)),
+            Ok(0) => return Err(cannot_write(Errno::IO.into())),
             Ok(written) => rest = &rest[written..],
             Err(Errno::INTR) => {}
-            Err(Errno::PIPE) => return Err(Failure::NoReader),
-            Err(error) => return Err(cannot_write(error)),
+            Err(error) => return Err(cannot_write(error.into())),
         }
     }
     Ok(())
 }
 
-fn cannot_write(error: Errno) -> Failure {
-    let error = io::Error::from(error);
+/// Lost output is an error, unless nobody reads it any more.
+pub(crate) fn cannot_write(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::NoReader;
+    }
     Failure::Other(format!("cannot write to standard output: {error}; see where it goes"))
 }
 
-/// Text from a server or the daemon on one line, without what a terminal would obey.
-pub(crate) fn printable(text: &str) -> String {
-    text.replace(char::is_control, " ")
+/// JSON in which whatever a terminal would obey is escaped; serde leaves C1 and format characters as they are.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_printable(letter.encode_utf8(&mut [0; 4])) {
+            text.push(letter);
+        } else {
+            text.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -134,7 +150,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_a_foreign_text_from_steering_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2J\nb\u{9b}c"), "a [2J b c");
+    fn json_says_the_same_and_steers_no_terminal() {
+        let value = "a\u{1b}[2J\nb\u{9b}c\u{202e}d\u{e0001}\u{7f}";
+        let text = escaped(&serde_json::to_string(value).expect("JSON"));
+        assert_eq!(text, r#""a\u001b[2J\nb\u009bc\u202ed\udb40\udc01\u007f""#);
+        assert_eq!(serde_json::from_str::<String>(&text).expect("JSON"), value);
+    }
+
+    #[test]
+    fn what_is_said_keeps_its_lines_and_nothing_else() {
+        assert_eq!(lines("a\u{1b}[2J\n\u{2588}\u{202e}b\n"), "a[2J\n\u{2588}b\n");
     }
 }

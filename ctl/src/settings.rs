@@ -82,6 +82,7 @@ impl Form {
             send_redirect_uri: self.send_redirect_uri,
             refresh_reuse: self.refresh_reuse,
             ca_file: self.ca_file.clone(),
+            issuer: None,
             auth_params: (!self.auth_params.is_empty()).then(|| self.auth_params.iter().cloned().collect()),
         }
     }

@@ -1,10 +1,11 @@
 //! How the accounts are.
 
+use imgurd_proto::text::printable;
 use imgurd_proto::{Account, SomeAccounts, State};
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::output::{Output, printable};
+use crate::output::Output;
 use crate::{table, time};
 
 pub(crate) const NO_ACCOUNTS: &str = "There is no account yet; add one with `imgurctl account add NAME`.";

@@ -2,9 +2,9 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Color, Table};
+use imgurd_proto::text::printable;
 use imgurd_proto::{Account, ClientAuth, RefreshReuse, Settings, State};
 
-use crate::output::printable;
 use crate::time::{expiry, relative, relative_and_clock};
 
 /// The accounts as they are at `now`, one a row.
@@ -76,6 +76,7 @@ fn settings(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
         ("send_redirect_uri", settings.send_redirect_uri.map(|sent| sent.to_string())),
         ("refresh_reuse", settings.refresh_reuse.map(|reuse| refresh_reuse(reuse).into())),
         ("ca_file", settings.ca_file.clone()),
+        ("issuer", settings.issuer.clone()),
         ("auth_params", auth_params),
     ]
 }
@@ -166,6 +167,7 @@ mod tests {
             login_pending: false,
             login_id: None,
             unsaved: false,
+            refused: false,
             expires_at: Some(NOW + 3_120),
             next_refresh_at: Some(NOW + 2_500),
             retry_at: None,

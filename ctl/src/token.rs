@@ -1,6 +1,7 @@
 //! Tokens: asked for, handed back, renewed.
 
-use imgurd_proto::{GetToken, Refresh, RejectToken, Token};
+use imgurd_proto::text::is_credential;
+use imgurd_proto::{GetToken, Refresh, RejectToken, Secret, Token};
 
 use crate::app::App;
 use crate::cli::{TokenArgs, Wait};
@@ -39,14 +40,31 @@ pub(crate) fn call(args: &TokenArgs) -> GetToken {
 
 /// The token in the form that these options ask for.
 pub(crate) fn text(app: &App, args: &TokenArgs, token: &Token) -> Result<String, Failure> {
+    let access_token = credential(&token.access_token)?;
     if args.header {
         let prefix = args.prefix.as_deref().unwrap_or("Bearer");
-        return Ok(format!("Authorization: {prefix} {}", token.access_token.expose()));
+        if !is_credential(prefix) {
+            return Err(Failure::usage(
+                "prefix",
+                "--prefix has a line end or another odd character; give one word",
+            ));
+        }
+        return Ok(format!("Authorization: {prefix} {access_token}"));
     }
     if app.output.json {
         return serde_json::to_string(token).map_err(|error| Failure::Other(error.to_string()));
     }
-    Ok(token.access_token.expose().to_owned())
+    Ok(access_token.to_owned())
+}
+
+/// The token's text. A line end in it would make two lines, and two headers, out of one.
+pub(crate) fn credential(token: &Secret) -> Result<&str, Failure> {
+    let text = token.expose();
+    is_credential(text).then_some(text).ok_or_else(|| {
+        let reason = "imgurd returned a token with characters that no token has (RFC 6749, appendix A); get a new one \
+                      with `imgurctl refresh`";
+        Failure::Other(reason.to_owned())
+    })
 }
 
 pub(crate) fn reject(app: &App, account: Option<String>, wait: Wait) -> Result<(), Failure> {
@@ -88,5 +106,5 @@ fn print(app: &App, token: &Token) -> Result<(), Failure> {
     if app.output.json {
         return Output::print_json(token);
     }
-    Output::print(token.access_token.expose())
+    Output::print(credential(&token.access_token)?)
 }

@@ -1,9 +1,14 @@
 //! A bus: one connection for all rooms, made anew whenever the bus is back.
 
+mod bounded;
+
+use std::ffi::OsString;
 use std::future::pending;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use zbus::Address;
@@ -11,6 +16,7 @@ use zbus::address::Transport;
 use zbus::address::transport::UnixSocket;
 use zbus::connection::{Builder, Connection};
 
+use self::bounded::Bounded;
 use crate::watch::FileWatch;
 
 /// How long a bus, or anyone on it, may take to answer what waits for no person.
@@ -129,9 +135,29 @@ impl Place {
     }
 
     async fn connect(&self) -> zbus::Result<Connection> {
-        let builder = Builder::address(self.address.clone()).method_timeout(PATIENCE);
         let timed_out = || zbus::Error::Failure("it does not answer".to_owned());
-        timeout(PATIENCE, builder.build()).await.map_err(|_| timed_out())?
+        let connecting = async {
+            let builder = match self.stream().await? {
+                Some(stream) => Builder::socket(Bounded(stream)),
+                None => Builder::address(self.address.clone()),
+            };
+            builder.method_timeout(PATIENCE).build().await
+        };
+        timeout(PATIENCE, connecting).await.map_err(|_| timed_out())?
+    }
+
+    /// A stream to the socket of the bus, where it has one on this machine.
+    async fn stream(&self) -> io::Result<Option<UnixStream>> {
+        let Transport::Unix(unix) = self.address.transport() else { return Ok(None) };
+        match unix.path() {
+            UnixSocket::File(path) => UnixStream::connect(path).await.map(Some),
+            UnixSocket::Abstract(name) => {
+                let mut path = OsString::from("\0");
+                path.push(name);
+                UnixStream::connect(path).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Connects as soon as it can.

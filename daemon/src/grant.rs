@@ -1,10 +1,14 @@
 //! What a server gave, and what is kept of it: the ground floor. Knows nobody.
 
+mod fingerprints;
+
 use std::ops::Add;
 use std::time::Duration;
 
+pub use fingerprints::Fingerprints;
 pub use imgurd_proto::Secret;
-use serde::{Deserialize, Serialize};
+use imgurd_proto::text::printable_name;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A moment on the wall clock, in milliseconds since the Unix epoch. Its arithmetic saturates: no lifetime that a
 /// server can name overflows it.
@@ -63,6 +67,10 @@ pub struct Access {
     pub issued_at: Timestamp,
     /// How long the server says it lives; absent where it did not say anything usable.
     pub lifetime: Option<Duration>,
+    /// Whether it is known to work no more: somebody reported it as rejected, or the server gave a newer access token to
+    /// the same person and client, which ends the older one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dead: bool,
     /// Whether this very process saw it arrive, and so knows its age even when the clock is set.
     #[serde(skip)]
     pub witnessed: bool,
@@ -140,8 +148,10 @@ pub struct Grant {
     /// The current access token; absent in a grant that was imported without one.
     pub access: Option<Access>,
     /// Who consented, by name.
+    #[serde(default, deserialize_with = "name")]
     pub username: Option<String>,
     /// Who consented, by the server's number for them.
+    #[serde(default, deserialize_with = "name")]
     pub account_id: Option<String>,
     /// When the person consented, or the grant was imported.
     pub granted_at: Timestamp,
@@ -150,6 +160,14 @@ pub struct Grant {
     /// When the refresh token expires, where the server says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires_at: Option<Timestamp>,
+    /// Whether it was imported and the server has not confirmed it yet: until then it displaces no working grant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
+}
+
+/// Records of older versions hold names as the server sent them.
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(|name| printable_name(&name)))
 }
 
 impl Grant {
@@ -207,8 +225,16 @@ pub struct Record {
     pub other_client_secrets: Vec<ClientSecret>,
     /// The grant in use.
     pub grant: Option<Grant>,
-    /// The refresh token that the current one replaced.
+    /// The refresh token that the current one replaced. Kept only where the server tolerates that it is shown again:
+    /// elsewhere its fingerprint in `replaced` is enough.
     pub previous_refresh_token: Option<Secret>,
+    /// Refresh tokens that newer ones replaced. Where reuse revokes the grant (RFC 9700, section 4.14.2), none of them
+    /// is shown again.
+    #[serde(skip_serializing_if = "Fingerprints::is_empty")]
+    pub replaced: Fingerprints,
+    /// The client settings with which the server gave tokens last.
+    #[serde(skip_serializing_if = "Fingerprints::is_empty")]
+    pub proven: Fingerprints,
     /// Grants that made way, the latest last.
     pub displaced: Vec<Displaced>,
     /// Set before a refresh is sent and cleared by its answer: found at start, it tells of one whose answer was lost.
@@ -224,6 +250,16 @@ impl Record {
     #[must_use]
     pub fn holds_a_grant(&self) -> bool {
         self.grant.is_some() || !self.displaced.is_empty()
+    }
+
+    /// The grant in use and those that made way.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grant.iter().chain(self.displaced.iter().map(|displaced| &displaced.grant))
+    }
+
+    /// The same, to be changed.
+    pub fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grant> {
+        self.grant.iter_mut().chain(self.displaced.iter_mut().map(|displaced| &mut displaced.grant))
     }
 }
 

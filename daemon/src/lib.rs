@@ -10,6 +10,7 @@ pub mod grant;
 pub mod ipc;
 pub mod keeper;
 pub mod logging;
+mod loopback;
 pub mod memory;
 pub mod network;
 pub mod notify;

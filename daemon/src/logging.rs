@@ -1,5 +1,7 @@
 //! What is logged where. Libraries that print payloads are kept quiet, whatever `RUST_LOG` asks for.
 
+mod stderr;
+
 use std::env;
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
@@ -7,6 +9,8 @@ use std::str::FromStr;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use self::stderr::Stderr;
 
 /// Targets that may print what they carry at DEBUG or TRACE.
 const PAYLOAD_PRINTERS: [&str; 12] = [
@@ -55,7 +59,7 @@ impl FromStr for LogFormat {
 /// Where there is no journal.
 pub fn start(format: LogFormat) -> io::Result<()> {
     let registry = tracing_subscriber::registry().with(filter());
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| Stderr);
     match format {
         LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
         LogFormat::Json => registry.with(lines.json()).init(),

@@ -24,6 +24,9 @@ struct Arguments {
     /// The local socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// The socket for other machines [default: $XDG_RUNTIME_DIR/imgurd-remote/socket; none with another --socket]
+    #[arg(long, value_name = "PATH")]
+    remote_socket: Option<PathBuf>,
     /// Do not answer on D-Bus; a keyring is reached over it all the same
     #[arg(long)]
     no_dbus: bool,
@@ -36,6 +39,9 @@ struct Arguments {
     /// Check the configuration and end
     #[arg(long)]
     check: bool,
+    /// Check who owns the configuration and end, as the unit does before it starts the service
+    #[arg(long, hide = true)]
+    check_owners: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -43,10 +49,14 @@ fn main() -> anyhow::Result<()> {
     let options = Options {
         config: arguments.config,
         socket: arguments.socket,
+        remote_socket: arguments.remote_socket,
         no_dbus: arguments.no_dbus,
         store: arguments.store,
     };
     memory::close().context("cannot close this process to others")?;
+    if arguments.check_owners {
+        return service::check_owners(&options);
+    }
     if arguments.check {
         return service::check(&options);
     }

@@ -1,18 +1,22 @@
 //! Whose a file or directory is. Nothing of ours lies where another user decides what is there, and no link of theirs is
 //! followed.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{self, Path};
+use std::path::{self, Component, Path, PathBuf};
 use std::{env, io};
 
 use anyhow::{Context, bail};
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, getxattr};
 use rustix::io::Errno;
-use rustix::process::getuid;
+use rustix::process::{getgid, getuid};
 
 /// What the kernel calls users that a user namespace knows nothing of (`user_namespaces(7)`).
 const UNMAPPED: u32 = 65534;
+
+/// As many links as the kernel follows (`path_resolution(7)`).
+const LINKS_MAX: usize = 40;
 
 /// Permissions of the group and of all others.
 pub const OF_OTHERS: u32 = 0o077;
@@ -39,17 +43,74 @@ pub fn own_directory(path: &Path, closed: u32) -> anyhow::Result<()> {
     if directory.mode() & closed != 0 {
         bail!("{shown} is open to others; run `chmod 700 {shown}`");
     }
-    let lexical = path::absolute(path).with_context(look)?;
-    for above in lexical.ancestors().chain(real.ancestors()) {
-        let metadata = fs::symlink_metadata(above).with_context(look)?;
-        if !is_trusted(&metadata) || is_anybodys(&metadata) {
-            let above = above.display();
-            bail!(
-                "others can put another directory in the place of {shown}, since {above} is theirs; name another one"
-            );
-        }
+    if let Some(theirs) = theirs_on_the_way(path).with_context(look)? {
+        let theirs = theirs.display();
+        bail!(
+            "others can put another directory in the place of {shown}, since {theirs} is theirs; name another one"
+        );
     }
     Ok(())
+}
+
+/// Refuses the file at `path`, with these metadata, where another user could write it or put another one in its place.
+/// Links of our own on the way are followed.
+pub fn check_place(path: &Path, metadata: &Metadata) -> io::Result<()> {
+    if !is_trusted(metadata) {
+        return Err(refused("it belongs to another user"));
+    }
+    if others_write(path, metadata) {
+        return Err(refused("others may write it"));
+    }
+    match theirs_on_the_way(path)? {
+        None => Ok(()),
+        Some(theirs) => Err(refused(&format!("others can replace it, since {} is theirs", theirs.display()))),
+    }
+}
+
+/// The first directory or link on the way to `path` that is another user's, or in which others may rename files. The way
+/// ends where nothing is.
+fn theirs_on_the_way(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut left: Vec<OsString> = names(&path::absolute(path)?);
+    let (mut at, mut links) = (PathBuf::from("/"), 0);
+    loop {
+        let metadata = match fs::symlink_metadata(&at) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let is_place = metadata.is_dir() || metadata.is_symlink();
+        if is_place && (!is_trusted(&metadata) || is_anybodys(&at, &metadata)) {
+            return Ok(Some(at));
+        }
+        if metadata.is_symlink() {
+            links += 1;
+            if links > LINKS_MAX {
+                return Err(Errno::LOOP.into());
+            }
+            let target = fs::read_link(&at)?;
+            left.extend(names(&target));
+            // An absolute target replaces all of it.
+            at = at
+                .parent()
+                .unwrap_or(Path::new("/"))
+                .join(target.ancestors().last().unwrap_or(Path::new("")));
+        }
+        match left.pop() {
+            None => return Ok(None),
+            Some(name) if name == ".." => at = at.parent().unwrap_or(Path::new("/")).to_owned(),
+            Some(name) => at.push(name),
+        }
+    }
+}
+
+/// The names in `path`, the last one first.
+fn names(path: &Path) -> Vec<OsString> {
+    let name = |part: Component<'_>| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    };
+    path.components().rev().filter_map(name).collect()
 }
 
 /// Opens a file of ours, as `options` say. A link is refused, and so are devices and pipes, which one might wait for.
@@ -90,7 +151,8 @@ pub fn check_own(metadata: &Metadata) -> io::Result<()> {
 /// Whether the user it belongs to is us, or one who can do anything anyway.
 #[must_use]
 pub fn is_trusted(metadata: &Metadata) -> bool {
-    // Where root is not among the users that are known, nobody else is either.
+    // Where root is not among the users that are known, nobody else is either. The unit has this checked outside its user
+    // namespace as well, before it starts the service.
     let is_unknown = || metadata.uid() == UNMAPPED && !knows_all_users();
     is_ours(metadata) || metadata.uid() == 0 || is_unknown()
 }
@@ -99,9 +161,49 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.uid() == getuid().as_raw()
 }
 
-/// Whether everybody may rename what others have there, as nobody may in `/tmp`.
-fn is_anybodys(metadata: &Metadata) -> bool {
-    metadata.is_dir() && metadata.mode() & 0o002 != 0 && metadata.mode() & 0o1000 == 0
+/// Whether others may rename what is there, as nobody may in `/tmp`.
+fn is_anybodys(path: &Path, metadata: &Metadata) -> bool {
+    metadata.is_dir() && metadata.mode() & 0o1000 == 0 && others_write(path, metadata)
+}
+
+/// Whether somebody else than the owner may write it, by its mode or an access list (acl(5)).
+fn others_write(path: &Path, metadata: &Metadata) -> bool {
+    let mode = metadata.mode();
+    if metadata.is_symlink() || mode & OTHERS_WRITE == 0 {
+        return false;
+    }
+    // With an access list, the bits of the group are the most that anybody on it has.
+    let has_list = || getxattr(path, c"system.posix_acl_access", &mut [0_u8; 0]).is_ok();
+    mode & 0o002 != 0 || !is_private(metadata.gid()) || has_list()
+}
+
+/// Whether a group has no other members than us, or is root's. Distributions give each user such a group, and some let it
+/// write by default. Only local files are asked: a directory service could hang.
+fn is_private(group: u32) -> bool {
+    if group == 0 || (group == UNMAPPED && !knows_all_users()) {
+        return true;
+    }
+    let own = getuid().as_raw().to_string();
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (passwd, groups) = (read("/etc/passwd"), read("/etc/group"));
+    group == getgid().as_raw() && has_no_others(&group.to_string(), &own, &passwd, &groups)
+}
+
+/// Whether `passwd(5)` and `group(5)` name nobody but the user `own` in this group.
+fn has_no_others(group: &str, own: &str, passwd: &str, groups: &str) -> bool {
+    let mut names = Vec::new();
+    for user in passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()) {
+        match user[..] {
+            [name, _, id, ..] if id == own => names.push(name),
+            [_, _, _, first, ..] if first == group => return false,
+            _ => {}
+        }
+    }
+    let members = groups.lines().filter_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        (fields.next() == Some(group)).then(|| fields.next().unwrap_or_default())
+    });
+    members.flat_map(|members| members.split(',')).all(|name| name.is_empty() || names.contains(&name))
 }
 
 fn knows_all_users() -> bool {
@@ -168,6 +270,42 @@ mod tests {
         }
         fs::set_permissions(room.path(), Permissions::from_mode(0o1777)).unwrap();
         own_directory(&room.path().join("b"), OF_OTHERS).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_others_can_replace_is_refused_wherever_the_links_lead() {
+        let room = TempDir::new().unwrap();
+        let at = |name: &str| room.path().join(name);
+        for directory in ["good", "open"] {
+            fs::create_dir(at(directory)).unwrap();
+        }
+        fs::set_permissions(at("open"), Permissions::from_mode(0o777)).unwrap();
+        fs::write(at("good/file"), "").unwrap();
+        symlink("../good/file", at("open/link")).unwrap();
+        symlink("../open/link", at("good/link")).unwrap();
+        symlink("file", at("good/straight")).unwrap();
+        let check = |name: &str| check_place(&at(name), &fs::metadata(at(name)).unwrap());
+        check("good/file").unwrap();
+        check("good/straight").unwrap();
+        check("open/../good/file").unwrap_err();
+        for name in ["open/link", "good/link"] {
+            let error = check(name).unwrap_err().to_string();
+            assert!(error.contains("open is theirs"), "{name}: {error}");
+        }
+        for (mode, is_refused) in [(0o644, false), (0o640, false), (0o646, true)] {
+            fs::set_permissions(at("good/file"), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(check("good/file").is_err(), is_refused, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_private_if_nobody_else_is_in_it() {
+        const PASSWD: &str =
+            "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\nbob:x:1001:100::/:/bin/sh\n";
+        const GROUPS: &str = "root:x:0:\nalice:x:1000:\nusers:x:100:\nwork:x:50:alice,bob\nown:x:51:alice\n";
+        let is_private = |group| has_no_others(group, "1000", PASSWD, GROUPS);
+        assert_eq!(["1000", "51", "52"].map(is_private), [true; 3]);
+        assert_eq!(["100", "50"].map(is_private), [false; 2]);
     }
 
     #[test]

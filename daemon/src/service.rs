@@ -25,7 +25,7 @@ use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
-use crate::ownership::{OTHERS_WRITE, open_own, own_directory};
+use crate::ownership::{OTHERS_WRITE, check_place, open_own, own_directory};
 use crate::probe::Probe;
 use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
@@ -48,6 +48,9 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The local socket; absent means where clients look for it.
     pub socket: Option<PathBuf>,
+    /// The socket for callers from other machines; absent means beside a local socket at its usual place, and none beside
+    /// another.
+    pub remote_socket: Option<PathBuf>,
     /// Whether to stay off D-Bus.
     pub no_dbus: bool,
     /// Another store than the configuration names.
@@ -76,6 +79,28 @@ pub fn check(options: &Options) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Checks who owns the files that say where secrets go, and the directories on the way to them. The unit has this run
+/// outside its user namespace, in which all other users look like root (`user_namespaces(7)`).
+///
+/// # Errors
+/// Where another user could change one of them. Files that are missing or have mistakes are for [`run`] to name.
+pub fn check_owners(options: &Options) -> anyhow::Result<()> {
+    let file = options.config_file()?;
+    own_directory(&directory("XDG_STATE_HOME", ".local/state")?, OTHERS_WRITE)?;
+    let advice = |path: &Path| format!("{} is not safe to use; make it yours alone", path.display());
+    let check = |path: &Path| match fs::metadata(path) {
+        Ok(metadata) => check_place(path, &metadata).with_context(|| advice(path)),
+        Err(_) => Ok(()),
+    };
+    check(file.path())?;
+    let Ok(config) = file.load() else { return Ok(()) };
+    if let KeySource::File(key) = key_source(&config, &file) {
+        check(&key)?;
+    }
+    let named = config.accounts.values().filter_map(|account| account.ca_file.as_ref());
+    named.map(|ca_file| file.directory().join(ca_file)).try_for_each(|ca_file| check(&ca_file))
 }
 
 /// Keeps tokens until told to stop.
@@ -210,13 +235,12 @@ fn sockets(options: &Options) -> anyhow::Result<Vec<LocalSocket>> {
     let (local, remote) = passed()?;
     let path = options.socket.clone().unwrap_or_else(ipc::socket_path);
     let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket), Ok)?;
-    let remote = remote.map_or_else(
-        || LocalSocket::bind(&ipc::remote_path(&path), Wire::Remote).map(Some),
-        |it| Ok(Some(it)),
-    );
-    let remote = remote.unwrap_or_else(|error| {
-        tracing::warn!(error = format!("{error:#}"), "other machines cannot call");
-        None
+    ipc::remove_former_remote(&path);
+    let remote = remote.or_else(|| {
+        let path = options.remote_socket.clone().or_else(|| ipc::remote_path(&path))?;
+        LocalSocket::bind(&path, Wire::Remote)
+            .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "other machines cannot call"))
+            .ok()
     });
     Ok([Some(local), remote].into_iter().flatten().collect())
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::marker::PhantomData;
 use std::net::Shutdown;
@@ -9,9 +10,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::getuid;
 use serde::Deserialize;
@@ -108,7 +111,11 @@ impl Client {
             _ => ClientError::Unreachable { path: path.to_owned(), source },
         })?;
         // A stranger who was quicker to listen there would be told what is meant for the keeper.
-        if socket_peercred(&stream).map_err(io::Error::from)?.uid != getuid() {
+        let user = peer_user(&stream)?;
+        if is_nobody_in(user, || fs::read_to_string("/proc/self/uid_map")) {
+            return Err(unmapped(path).into());
+        }
+        if user != getuid().as_raw() {
             return Err(not_ours(path).into());
         }
         Ok(Self { stream: BufReader::with_capacity(BUFFER, stream) })
@@ -236,6 +243,35 @@ fn dial(path: &Path) -> io::Result<UnixStream> {
     Ok(socket.into())
 }
 
+/// The user at the other end (`SO_PEERCRED`, unix(7)). Its process counts for nothing here: the kernel says 0 of one that
+/// is outside our PID namespace, which is where the daemon is for a client in a container.
+fn peer_user(stream: &UnixStream) -> io::Result<u32> {
+    Ok(getsockopt(stream, PeerCredentials)?.uid())
+}
+
+/// What the kernel calls every user that the user namespace of the reader has no number for (user_namespaces(7)).
+const OVERFLOW: u32 = 65534;
+
+/// Whether `user` is no user but the number of all those that this user namespace does not map, as its `uid_map` says.
+/// Outside of any user namespace every number is mapped, and 65534 is a user like others.
+fn is_nobody_in(user: u32, uid_map: impl FnOnce() -> io::Result<String>) -> bool {
+    let maps = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map_while(|number| number.parse::<u64>().ok());
+        let (first, count) = (numbers.next()?, numbers.nth(1)?);
+        Some((first..first.saturating_add(count)).contains(&u64::from(OVERFLOW)))
+    };
+    user == OVERFLOW && !uid_map().is_ok_and(|map| map.lines().any(|line| maps(line) == Some(true)))
+}
+
+fn unmapped(path: &Path) -> Error {
+    let reason = format!(
+        "the kernel does not say whose socket {} is, since this program runs in a user namespace without your user's \
+         number; map it (`unshare --map-current-user`, `podman run --userns=keep-id`), or call from outside",
+        path.display()
+    );
+    Error::AccessDenied { reason }
+}
+
 fn not_ours(path: &Path) -> Error {
     let own = format!("/run/user/{}/imgurd/socket", getuid().as_raw());
     let reason = format!(
@@ -312,6 +348,23 @@ mod tests {
         let outcome = Client::connect_to(&path).unwrap().call(&Logout::default());
         daemon.join().unwrap();
         outcome
+    }
+
+    #[test]
+    fn a_user_that_the_namespace_does_not_map_is_nobody_we_know() {
+        let everybody = "         0          0 4294967295\n";
+        for (user, map, expected) in [
+            (1000, "", false),
+            (65534, everybody, false),
+            (65534, "1000 1000 1\n", true),
+            (65534, "0 1000 1\n1 100000 65536\n", false),
+            (65534, "0 1000 1\n1 100000 65533\n", true),
+            (65534, "", true),
+            (65534, "nonsense", true),
+        ] {
+            assert_eq!(is_nobody_in(user, || Ok(map.to_owned())), expected, "{user} {map:?}");
+        }
+        assert!(is_nobody_in(65534, || Err(io::ErrorKind::NotFound.into())), "in doubt it is unknown");
     }
 
     #[test]

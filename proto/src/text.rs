@@ -41,13 +41,17 @@ fn shown(letter: char) -> Option<char> {
 /// one (0x20 to 0x7E).
 #[must_use]
 pub fn credential(text: &str) -> Option<&str> {
-    let surrounds = |letter: char| {
+    Some(bare(text)).filter(|bare| is_credential(bare))
+}
+
+/// `text` without blanks, byte order mark, zero-width spaces and quotes at its ends.
+#[must_use]
+pub fn bare(text: &str) -> &str {
+    text.trim_matches(|letter: char| {
         letter.is_whitespace()
             || matches!(letter, '"' | '\'')
             || letter.general_category() == GeneralCategory::Format
-    };
-    let bare = text.trim_matches(surrounds);
-    is_credential(bare).then_some(bare)
+    })
 }
 
 /// Whether every character of `text` is one that RFC 6749, appendix A, allows in a credential; an empty one is none.

@@ -338,6 +338,9 @@ pub struct Settings {
     /// config.toml is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
+    /// What the server calls itself (RFC 8414, `issuer`): the `iss` of an answer has to be this, to the letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Further parameters of the authorization request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_params: Option<BTreeMap<String, String>>,
@@ -371,6 +374,9 @@ pub struct Account {
     pub login_id: Option<String>,
     /// Whether the grant is served from memory because the store is behind.
     pub unsaved: bool,
+    /// Whether the server has refused the grant, confirmed or not.
+    #[serde(default)]
+    pub refused: bool,
     /// When the access token expires, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,

@@ -12,7 +12,9 @@
 
 pub mod bench;
 pub mod browser;
+pub mod chaos;
 pub mod chromium;
+mod dice;
 pub mod fake;
 pub mod http;
 pub mod relay;

@@ -1,9 +1,13 @@
 //! curl with the account's token, which goes to the account's API and nowhere else.
 
+mod allowed;
 mod complaint;
 mod options;
 mod target;
 mod transfer;
+mod value;
+
+use std::path::{Path, PathBuf};
 
 use imgurd_proto::{Account, Error, GetToken, RejectToken, Secret};
 
@@ -14,12 +18,19 @@ use crate::account::client_id;
 use crate::app::App;
 use crate::cli::CurlArgs;
 use crate::failure::Failure;
+use crate::files::Files;
+use crate::token::credential;
 
 pub(crate) fn curl(app: &App, args: &CurlArgs) -> Result<(), Failure> {
     let account = app.account(args.account.as_deref())?;
     let request = Request::parse(&args.arguments)?;
     let api = Api::new(api_url(&account)?)?;
-    let transfer = Transfer { url: api.url(&request.url)?, is_local: !api.is_encrypted(), request };
+    let transfer = Transfer {
+        url: api.url(&request.url)?,
+        is_local: !api.is_encrypted(),
+        ca_file: ca_file(&account)?,
+        request,
+    };
     if args.anonymous {
         return transfer.run(&format!("Client-ID {}", client_id(&account)?).into())?.pass_on();
     }
@@ -30,7 +41,7 @@ pub(crate) fn curl(app: &App, args: &CurlArgs) -> Result<(), Failure> {
 fn with_token(app: &App, account: String, transfer: &Transfer) -> Result<Ended, Failure> {
     let call = GetToken { account: Some(account.clone()), ..GetToken::default() };
     let access_token = app.call(&call)?.token.access_token;
-    let ended = transfer.run(&bearer(&access_token))?;
+    let ended = transfer.run(&bearer(&access_token)?)?;
     if !ended.is_about_the_token() {
         return Ok(ended);
     }
@@ -42,7 +53,7 @@ fn with_token(app: &App, account: String, transfer: &Transfer) -> Result<Ended, 
             );
             Ok(ended)
         }
-        Ok(reply) => transfer.run(&bearer(&reply.token.access_token)),
+        Ok(reply) => transfer.run(&bearer(&reply.token.access_token)?),
         Err(error) => {
             let _ = app.output.report(&error.into());
             Ok(ended)
@@ -50,8 +61,20 @@ fn with_token(app: &App, account: String, transfer: &Transfer) -> Result<Ended, 
     }
 }
 
-fn bearer(access_token: &Secret) -> Secret {
-    format!("Bearer {}", access_token.expose()).into()
+fn bearer(access_token: &Secret) -> Result<Secret, Failure> {
+    Ok(format!("Bearer {}", credential(access_token)?).into())
+}
+
+/// The account's own authorities, as the daemon finds them: a relative path begins at config.toml.
+fn ca_file(account: &Account) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = account.settings.ca_file.as_deref().filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
+    let path = Path::new(path);
+    if path.is_absolute() {
+        return Ok(Some(path.to_owned()));
+    }
+    Ok(Some(Files::from_env()?.config.with_file_name(path)))
 }
 
 fn api_url(account: &Account) -> Result<&str, Failure> {

@@ -1,21 +1,8 @@
 //! curl's arguments: what is passed on to it, and what is not.
 
+use super::allowed::{Allowed, Value, by_letter, by_name};
+use super::value;
 use crate::failure::Failure;
-
-/// Options without a value that leave the token where it belongs: their names, and their letters.
-const FLAGS: &str = "compressed crlf create-dirs fail:f fail-early fail-with-body form-escape get:G globoff:g \
-    head:I http1.0:0 http1.1 http2 http3 include:i show-headers ipv4:4 ipv6:6 junk-session-cookies:j location:L \
-    no-buffer:N no-compressed no-keepalive no-progress-meter path-as-is post301 post302 post303 progress-bar:# raw \
-    remote-header-name:J remote-name:O remote-time:R remove-on-error retry-all-errors retry-connrefused show-error:S \
-    silent:s ssl-reqd styled-output tcp-fastopen tcp-nodelay tlsv1.2 tlsv1.3 tr-encoding xattr";
-
-/// Those with a value.
-const VALUES: &str = "cacert capath cert:E cert-type ciphers connect-timeout cookie:b cookie-jar:c create-file-mode \
-    crlfile curves data:d data-ascii data-binary data-raw data-urlencode dump-header:D etag-compare etag-save \
-    expect100-timeout form:F form-string happy-eyeballs-timeout-ms header:H interface json keepalive-time key key-type \
-    limit-rate local-port max-filesize max-redirs max-time:m noproxy output:o output-dir pinnedpubkey proxy:x range:r \
-    rate referer:e request:X retry retry-delay retry-max-time speed-limit:Y speed-time:y stderr time-cond:z \
-    tls-max tls13-ciphers upload-file:T url url-query user-agent:A write-out:w";
 
 /// What curl is to do.
 #[derive(Debug, Default)]
@@ -30,6 +17,8 @@ pub(super) struct Request {
     pub(super) is_repeatable: bool,
     /// Whether the body goes to a file.
     pub(super) is_to_file: bool,
+    /// Whether an error of the server is to print no body.
+    pub(super) hides_errors: bool,
 }
 
 impl Request {
@@ -43,41 +32,48 @@ impl Request {
                 None => urls.push(word.clone()),
                 Some("-") => are_options = false,
                 Some(letters) => {
-                    for (name, value) in options(letters, &mut words)? {
-                        request.take(name, value, &mut urls)?;
+                    for (option, value) in options(letters, &mut words)? {
+                        request.take(option, value, &mut urls)?;
                     }
                 }
             }
         }
         match <[String; 1]>::try_from(urls) {
-            Ok([url]) => Ok(Self { url, ..request }),
+            Ok([url]) => match value::objection(Value::Url, &url) {
+                Some(reason) => Err(usage(&format!("the URL {reason}"))),
+                None => Ok(Self { url, ..request }),
+            },
             Err(urls) if urls.is_empty() => Err(usage("no URL was given; name one, or a path of the API")),
             Err(_) => Err(usage("more than one URL was given; call once for each")),
         }
     }
 
-    fn take(&mut self, name: &str, value: Option<String>, urls: &mut Vec<String>) -> Result<(), Failure> {
-        if let Some(value) = &value {
-            self.is_repeatable &= !reads_input(name, value);
+    fn take(
+        &mut self,
+        option: &'static Allowed,
+        value: Option<String>,
+        urls: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        let name = option.name;
+        let text = value.as_deref().unwrap_or_default();
+        if let Some(reason) = value::objection(option.value, text).filter(|_| option.value != Value::None) {
+            return Err(usage(&format!("--{name} {reason}")));
         }
+        self.is_repeatable &= !value::reads_input(option.value, text);
         // It writes over no file, not even over that of a first try.
         self.is_repeatable &= name != "remote-header-name";
         self.is_to_file |= matches!(name, "output" | "remote-name");
-        match (name, value) {
-            ("url", Some(value)) if value.starts_with('@') => {
+        match (option.value, value) {
+            (Value::Url, Some(value)) if value.starts_with('@') => {
                 return Err(usage("URLs in a file are not looked at; name one on the command line"));
             }
-            ("url", Some(value)) => urls.push(value),
-            ("write-out", Some(value)) if value.starts_with('@') => {
+            (Value::Url, Some(value)) => urls.push(value),
+            (Value::Format, Some(value)) if value.starts_with('@') => {
                 return Err(usage("--write-out takes the format itself here; give it with \"$(cat FILE)\""));
             }
-            ("write-out", Some(value)) => self.format = value,
-            ("header", Some(value)) if is_ours(&value) => {
-                return Err(usage(
-                    "the headers Authorization and Host are not yours to give here; leave them out",
-                ));
-            }
-            (name, value) => {
+            (Value::Format, Some(value)) => self.format = value,
+            (_, value) => {
+                self.hides_errors |= name == "fail";
                 self.options.push(format!("--{name}"));
                 self.options.extend(value);
             }
@@ -90,59 +86,30 @@ impl Request {
 fn options<'a>(
     letters: &str,
     words: &mut impl Iterator<Item = &'a String>,
-) -> Result<Vec<(&'static str, Option<String>)>, Failure> {
+) -> Result<Vec<(&'static Allowed, Option<String>)>, Failure> {
     if let Some(name) = letters.strip_prefix('-') {
-        let by_name = |(known, _): &(&str, _)| *known == name;
-        if let Some((name, _)) = known(FLAGS).find(by_name) {
-            return Ok(vec![(name, None)]);
-        }
-        let (name, _) = known(VALUES).find(by_name).ok_or_else(|| refused(&format!("--{name}")))?;
-        return Ok(vec![(name, Some(value(name, words)?))]);
+        let option = by_name(name).ok_or_else(|| refused(&format!("--{name}")))?;
+        let value = if option.value == Value::None { None } else { Some(next(option, words)?) };
+        return Ok(vec![(option, value)]);
     }
     let mut found = Vec::new();
     for (at, letter) in letters.char_indices() {
-        let by_letter = |(_, known): &(_, Option<char>)| *known == Some(letter);
-        if let Some((name, _)) = known(FLAGS).find(by_letter) {
-            found.push((name, None));
+        let option = by_letter(letter).ok_or_else(|| refused(&format!("-{letter}")))?;
+        if option.value == Value::None {
+            found.push((option, None));
             continue;
         }
-        let (name, _) = known(VALUES).find(by_letter).ok_or_else(|| refused(&format!("-{letter}")))?;
         let rest = &letters[at + letter.len_utf8()..];
-        let given = if rest.is_empty() { value(name, words)? } else { rest.to_owned() };
-        found.push((name, Some(given)));
+        let given = if rest.is_empty() { next(option, words)? } else { rest.to_owned() };
+        found.push((option, Some(given)));
         break;
     }
     if found.is_empty() { Err(refused("-")) } else { Ok(found) }
 }
 
-fn known(table: &'static str) -> impl Iterator<Item = (&'static str, Option<char>)> {
-    table.split_whitespace().map(|entry| match entry.split_once(':') {
-        Some((name, letter)) => (name, letter.chars().next()),
-        None => (entry, None),
-    })
-}
-
-fn value<'a>(name: &str, words: &mut impl Iterator<Item = &'a String>) -> Result<String, Failure> {
-    words.next().cloned().ok_or_else(|| usage(&format!("--{name} wants a value; give it one")))
-}
-
-/// Whether curl reads its standard input for this.
-fn reads_input(name: &str, value: &str) -> bool {
-    match name {
-        "upload-file" => matches!(value, "-" | "."),
-        "form" => value.contains("@-") || value.contains("<-"),
-        "cookie" => value == "-",
-        "data" | "data-ascii" | "data-binary" | "data-urlencode" | "json" | "url-query" | "header" => {
-            value.ends_with("@-")
-        }
-        _ => false,
-    }
-}
-
-/// A second Authorization is none of the keeper's, and another Host may be another customer of the same network.
-fn is_ours(header: &str) -> bool {
-    let name = header.split([':', ';']).next().unwrap_or_default().trim();
-    ["authorization", "host"].iter().any(|ours| name.eq_ignore_ascii_case(ours))
+fn next<'a>(option: &Allowed, words: &mut impl Iterator<Item = &'a String>) -> Result<String, Failure> {
+    let missing = || usage(&format!("--{} wants a value; give it one", option.name));
+    words.next().cloned().ok_or_else(missing)
 }
 
 fn refused(option: &str) -> Failure {
@@ -158,6 +125,7 @@ fn usage(reason: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::allowed::ALLOWED;
     use super::*;
 
     fn parse(line: &str) -> Result<Request, Failure> {
@@ -217,8 +185,34 @@ mod tests {
             "--locat",
             "--url=a",
             "--url @f",
+            "--cacert f",
+            "--capath d",
+            "--ca-native",
+            "--pinnedpubkey f",
+            "--cert-status",
+            "--ciphers NULL",
+            "--tls-max 1.0",
+            "--preproxy p",
+            "--socks5 p",
+            "-p",
+            "--proxy-header A:b",
+            "--proxy-cacert f",
+            "--haproxy-protocol",
+            "--aws-sigv4 a",
+            "--engine e",
+            "--hsts f",
+            "--proto http",
+            "--proto-redir http",
+            "--no-globoff",
+            "--no-proxy-insecure",
+            "--prox p",
+            "--proxy=p",
+            "--header=A:b",
             "-H authorization:x",
             "-HHost:x",
+            "-H @f",
+            "-H@-",
+            "-X G:T",
             "-w @f",
             "-C -",
             "--no-clobber",
@@ -240,19 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_consumes_standard_input() {
-        for option in [
-            "-T -",
-            "-T.",
-            "-d @-",
-            "--data-urlencode n@-",
-            "-F i=@-",
-            "-Fi=@-;type=image/png",
-            "-F i=<-",
-            "--json @-",
-            "-H @-",
-            "-b -",
-        ] {
+    fn knows_what_cannot_be_done_twice() {
+        for option in ["-T -", "-d @-", "-Fi=@-", "--json @-", "-b -", "-J"] {
             assert!(!parse(&format!("{option} a")).expect("understood").is_repeatable, "{option}");
         }
         for option in ["-d @f", "-d -", "-F i=@f", "-T f", "-o -", "--form-string i=@-"] {
@@ -260,13 +243,56 @@ mod tests {
         }
     }
 
+    /// Whatever the arguments are, curl gets options of the table by their whole names, and values without objection.
     #[test]
-    fn has_each_letter_once() {
-        let mut letters: Vec<_> =
-            known(FLAGS).chain(known(VALUES)).filter_map(|(_, letter)| letter).collect();
-        let count = letters.len();
-        letters.sort_unstable();
-        letters.dedup();
-        assert_eq!(letters.len(), count);
+    fn passes_on_only_what_the_table_allows() {
+        let mut pieces: Vec<String> = ALLOWED.iter().map(|option| format!("--{}", option.name)).collect();
+        pieces.extend(ALLOWED.iter().filter_map(|option| option.letter).map(|letter| format!("-{letter}")));
+        let odd = [
+            "",
+            "-",
+            "--",
+            "-K",
+            "--config",
+            "--next",
+            "-:",
+            "-k",
+            "--cacert",
+            "@-",
+            "@/dev/fd/3",
+            "x=@/dev/fd/3",
+            "a\r\nb",
+            "G ET",
+            "Host: x",
+            "a",
+            "--url=x",
+            "-XPO\nST",
+            "-sK",
+            "-HHost:x",
+            "-d@/proc/self/fd/3",
+            "--expand-url",
+        ];
+        pieces.extend(odd.map(ToOwned::to_owned));
+        let mut seed = 7_u32;
+        let mut dice = |sides: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            usize::try_from(seed >> 8).expect("fits") % sides
+        };
+        let mut passed = 0;
+        for _ in 0..20_000 {
+            let words: Vec<_> = (0..=dice(5)).map(|_| pieces[dice(pieces.len())].clone()).collect();
+            let Ok(request) = Request::parse(&words) else { continue };
+            passed += 1;
+            let mut given = request.options.iter();
+            while let Some(option) = given.next() {
+                let option = option.strip_prefix("--").and_then(by_name).expect("an option of the table");
+                if option.value != Value::None {
+                    let value = given.next().expect("a value");
+                    assert_eq!(value::objection(option.value, value), None, "{words:?}");
+                }
+            }
+            assert_eq!(value::objection(Value::Url, &request.url), None, "{words:?}");
+        }
+        assert!(passed > 1_000, "{passed} were understood");
     }
 }

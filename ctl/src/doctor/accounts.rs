@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 use imgurd_proto::{Account, ClientError, Finding, Flow, Health, State};
+use rustix::io::Errno;
 use url::{Host, Url};
 
 use crate::failure::Failure;
@@ -74,32 +75,39 @@ fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
             format!("A sign-in is in progress, and imgurd listens on port {port} for it"),
         );
     }
-    let bound: io::Result<Vec<_>> =
-        addresses.iter().map(|address| TcpListener::bind((*address, port))).collect();
-    match bound.map_err(|error| error.kind()) {
-        // A machine without IPv6 has no ::1.
-        Ok(_) | Err(ErrorKind::AddrNotAvailable) => {
-            Finding::ok(CHECK, format!("Port {port} is free for the answer of a sign-in"))
-        }
-        Err(ErrorKind::AddrInUse) => {
+    // As imgurd does: on a machine without IPv6 the other address is enough.
+    let bound = addresses.iter().map(|address| TcpListener::bind((*address, port)));
+    let (bound, failed): (Vec<_>, Vec<_>) = bound.partition(Result::is_ok);
+    let failed: Vec<_> = failed.into_iter().filter_map(Result::err).collect();
+    let hindrance = failed.iter().find(|error| !is_missing(error));
+    match hindrance.or_else(|| failed.first().filter(|_| bound.is_empty())) {
+        None => Finding::ok(CHECK, format!("Port {port} is free for the answer of a sign-in")),
+        // No advice to paste: the browser would hand the answer to that program first.
+        Some(error) if error.kind() == ErrorKind::AddrInUse => {
             let detail =
                 format!("Another program listens on port {port}, where the answer of a sign-in is to come");
             let mend = format!(
-                "end it (`ss -ltnp sport = :{port}` shows which), or sign in with `imgurctl login --paste`"
+                "do not sign in while it does; end it (`ss -ltnp sport = :{port}` shows which, as root another user's too)"
             );
             Finding::fail(CHECK, detail, mend)
         }
-        Err(error) => {
+        Some(error) => {
             let detail = format!(
                 "imgurd may not listen on port {port}, where the answer of a sign-in is to come ({error})"
             );
             Finding::fail(
                 CHECK,
                 detail,
-                "register a callback with a port above 1023, or sign in with `imgurctl login --paste`",
+                "register a callback with a port above 1023, and set redirect_uri to it",
             )
         }
     }
+}
+
+/// Whether this machine has no such address, or the kernel no such family.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
 fn state(account: &Account) -> Finding {

@@ -11,13 +11,14 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
+use imgurd_proto::text::printable;
 use imgurd_proto::{Finding, Health, Probe};
 
 use crate::app::App;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::login;
-use crate::output::{Output, printable};
+use crate::output::Output;
 
 pub(crate) fn doctor(app: &App) -> Result<(), Failure> {
     let findings = findings(app);

@@ -26,11 +26,28 @@ pub(super) fn look(files: &Files, socket: &Path) -> Vec<Finding> {
         .into_iter()
         .filter_map(|(path, forbidden)| of(&path, forbidden))
         .chain(missing_key(files, key.as_deref()))
+        .chain(former_remote(socket))
         .collect();
     if found.is_empty() {
         found.push(Finding::ok(CHECK, "Settings, grants and sockets are yours alone"));
     }
     found
+}
+
+/// The socket for other machines, where it was before it got a directory of its own.
+fn former_remote(socket: &Path) -> Option<Finding> {
+    let former = socket.with_file_name("remote");
+    let is_there = socket.ends_with("imgurd/socket") && fs::symlink_metadata(&former).is_ok();
+    is_there.then(|| {
+        let shown = former.display();
+        let detail =
+            format!("{shown} lies in a directory that sandboxes may have been given; the socket has moved");
+        let remedy = format!(
+            "remove it, name {} in RemoteForward, and restart imgurd-remote.socket",
+            "$XDG_RUNTIME_DIR/imgurd-remote/socket"
+        );
+        Finding::warn(CHECK, detail, remedy)
+    })
 }
 
 /// Where the configuration says that the key is. One that is not understood is another check's.

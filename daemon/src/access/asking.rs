@@ -1,14 +1,24 @@
-//! Asking the person whether an application may use an account: once, however many calls wait for the answer.
+//! Asking the person whether an application may use an account: once, however many calls wait for the answer, and with
+//! growing pauses where the person does not answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-/// Questions that may wait to be shown.
+/// Questions that may be open at once, of all applications.
 const QUEUE: usize = 16;
+/// How long an application is not asked about after a question without an answer, the second one in a row, and so on. Else
+/// one that asks again at once fills the screen until the person gives in.
+const PAUSES: [Duration; 5] = [
+    Duration::from_mins(1),
+    Duration::from_mins(10),
+    Duration::from_hours(1),
+    Duration::from_hours(6),
+    Duration::from_hours(24),
+];
 /// Who waits for less cannot be answered, and could have something flicker on the screen.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -47,7 +57,7 @@ pub type Questions = mpsc::Receiver<Question>;
 #[derive(Clone, Debug)]
 pub struct Asking {
     questions: mpsc::Sender<Question>,
-    pending: Arc<Mutex<HashMap<Key, Weak<Pending>>>>,
+    asked: Arc<Mutex<Asked>>,
 }
 
 /// An application and an account.
@@ -59,12 +69,56 @@ type Pending = watch::Receiver<Option<Ending>>;
 /// An answer; none where the person gave none.
 type Ending = Option<Answer>;
 
+/// The applications that were asked about.
+type Asked = HashMap<String, Last>;
+
+/// The last question about an application. It counts as unanswered from when it is put, so that callers who have left cannot
+/// put another one.
+#[derive(Debug)]
+struct Last {
+    account: String,
+    pending: Weak<Pending>,
+    /// How many questions in a row had no answer.
+    unanswered: usize,
+    /// When the next may be put.
+    next: Instant,
+}
+
+impl Last {
+    /// The question, while somebody waits for its answer.
+    fn open(&self) -> Option<Arc<Pending>> {
+        self.pending.upgrade().filter(|pending| pending.borrow().is_none())
+    }
+
+    fn pause(&self) -> Duration {
+        PAUSES[self.unanswered.saturating_sub(1).min(PAUSES.len() - 1)]
+    }
+
+    /// Takes in how the question ended, and says whether the row of unanswered ones goes on.
+    fn end(&mut self, ending: Option<&Answer>, lasts: bool) -> bool {
+        self.next = Instant::now();
+        match ending {
+            Some(Answer::Once | Answer::Always) => false,
+            Some(Answer::Never) if lasts => false,
+            Some(Answer::Unasked(_)) => {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                self.unanswered > 0
+            }
+            // "Deny" is not remembered of a program without a name, which would ask again at once.
+            Some(Answer::Never) | None => {
+                self.next += self.pause();
+                true
+            }
+        }
+    }
+}
+
 impl Asking {
     /// A desk for questions, and what comes from it.
     #[must_use]
     pub fn new() -> (Self, Questions) {
         let (questions, inbox) = mpsc::channel(QUEUE);
-        (Self { questions, pending: Arc::default() }, inbox)
+        (Self { questions, asked: Arc::default() }, inbox)
     }
 
     /// The person's answer to this question, within `wait`; none where there was none. `remember` is told of it, once,
@@ -82,40 +136,80 @@ impl Asking {
         if wait < SHORTEST_WAIT {
             return Some(Answer::Unasked("it does not wait for an answer".to_owned()));
         }
-        let pending = self.pending(key, question, remember);
+        let pending = match self.pending(key, question, remember) {
+            Ok(pending) => pending,
+            Err(why) => return Some(Answer::Unasked(why.to_owned())),
+        };
         let mut ending = Pending::clone(&pending);
         let ended = timeout(wait, ending.wait_for(Option::is_some)).await;
         ended.ok().and_then(Result::ok).and_then(|ending| ending.clone()).flatten()
     }
 
+    /// The open question, or a new one; why none may be put.
     fn pending<R>(
         &self,
-        key: Key,
+        (application, account): Key,
         question: impl FnOnce(oneshot::Sender<Answer>) -> Question,
         remember: impl FnOnce(Answer) -> R + Send + 'static,
-    ) -> Arc<Pending>
+    ) -> Result<Arc<Pending>, &'static str>
     where
         R: Future<Output = ()> + Send + 'static,
     {
-        let mut all = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.get(&key).and_then(Weak::upgrade);
-        if let Some(pending) = known.filter(|pending| pending.borrow().is_none()) {
-            return pending;
+        let now = Instant::now();
+        let mut asked = lock(&self.asked);
+        asked.retain(|_, last| last.open().is_some() || now < last.next + PAUSES[PAUSES.len() - 1]);
+        let last = asked.get(&application);
+        match last.map(|last| (last, last.open())) {
+            Some((last, Some(pending))) if last.account == account => return Ok(pending),
+            Some((_, Some(_))) => return Err("a question about it is open for another account"),
+            Some((last, None)) if now < last.next => {
+                return Err("its last question was not answered, and imgurd pauses before it asks again");
+            }
+            _ => {}
         }
-        all.retain(|_, pending| pending.strong_count() > 0);
+        let unanswered = last.map_or(0, |last| last.unanswered) + 1;
+        if asked.values().filter(|last| last.open().is_some()).count() >= QUEUE {
+            return Err("too many questions are open");
+        }
         let (answer, answered) = oneshot::channel();
-        let put = self.questions.try_send(question(answer)).map_err(|refused| match refused {
+        let question = question(answer);
+        let lasts = question.lasts;
+        self.questions.try_send(question).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => "too many questions are open",
             mpsc::error::TrySendError::Closed(_) => "imgurd runs without D-Bus",
-        });
+        })?;
         let (settle, pending) = watch::channel(None);
         let pending = Arc::new(pending);
-        all.insert(key, Arc::downgrade(&pending));
-        match put {
-            Ok(()) => drop(tokio::spawn(settled(answered, settle, remember))),
-            Err(why) => drop(settle.send(Some(Some(Answer::Unasked(why.to_owned()))))),
+        let mut last = Last { account, pending: Arc::downgrade(&pending), unanswered, next: now };
+        last.next += last.pause();
+        asked.insert(application.clone(), last);
+        tokio::spawn(settled(
+            answered,
+            settle,
+            remember,
+            Book { asked: Arc::clone(&self.asked), application, lasts },
+        ));
+        Ok(pending)
+    }
+}
+
+fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the end of an application's question is written down.
+struct Book {
+    asked: Arc<Mutex<Asked>>,
+    application: String,
+    lasts: bool,
+}
+
+impl Book {
+    fn end(&self, ending: Option<&Answer>) {
+        let mut asked = lock(&self.asked);
+        if asked.get_mut(&self.application).is_some_and(|last| !last.end(ending, self.lasts)) {
+            asked.remove(&self.application);
         }
-        pending
     }
 }
 
@@ -124,14 +218,16 @@ async fn settled<R: Future<Output = ()>>(
     answered: oneshot::Receiver<Answer>,
     settle: watch::Sender<Option<Ending>>,
     remember: impl FnOnce(Answer) -> R,
+    book: Book,
 ) {
     let ending = tokio::select! {
         answer = answered => answer.ok(),
-        () = settle.closed() => return,
+        () = settle.closed() => return book.end(None),
     };
     if let Some(answer) = &ending {
         remember(answer.clone()).await;
     }
+    book.end(ending.as_ref());
     let _ = settle.send(Some(ending));
 }
 
@@ -144,16 +240,103 @@ mod tests {
     const WAIT: Duration = Duration::from_secs(20);
 
     async fn ask(asking: &Asking, wait: Duration, memory: &Arc<Mutex<Vec<Answer>>>) -> Ending {
+        ask_of(asking, ("org.example.App", "me"), true, wait, memory).await
+    }
+
+    async fn ask_of(
+        asking: &Asking,
+        (application, account): (&str, &str),
+        lasts: bool,
+        wait: Duration,
+        memory: &Arc<Mutex<Vec<Answer>>>,
+    ) -> Ending {
         let question = |answer| Question {
-            application: "org.example.App".to_owned(),
+            application: application.to_owned(),
             about: "",
-            account: "me".to_owned(),
-            lasts: true,
+            account: account.to_owned(),
+            lasts,
             answer,
         };
         let memory = Arc::clone(memory);
         let remember = |answer| async move { memory.lock().unwrap().push(answer) };
-        asking.ask(("org.example.App".to_owned(), "me".to_owned()), question, wait, remember).await
+        asking.ask((application.to_owned(), account.to_owned()), question, wait, remember).await
+    }
+
+    fn is_unasked(ending: &Ending, why: &str) -> bool {
+        matches!(ending, Some(Answer::Unasked(reason)) if reason.contains(why))
+    }
+
+    /// Asks, and has the person say this; nothing where that is none.
+    async fn put(asking: &Asking, questions: &mut Questions, lasts: bool, says: Option<Answer>) {
+        let memory = Arc::default();
+        let asked = ask_of(asking, ("org.example.App", "me"), lasts, WAIT, &memory);
+        let answering = async {
+            let question = questions.recv().await.unwrap();
+            if let Some(answer) = says.clone() {
+                question.answer.send(answer).unwrap();
+            }
+        };
+        assert_eq!(tokio::join!(asked, answering).0, says);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_question_without_an_answer_come_pauses_that_grow_for_all_accounts() {
+        let (asking, mut questions) = Asking::new();
+        let memory = Arc::default();
+        for minutes in [1, 10, 60, 6 * 60, 24 * 60, 24 * 60] {
+            put(&asking, &mut questions, true, None).await;
+            tokio::time::advance(Duration::from_mins(minutes) - Duration::from_secs(1)).await;
+            for account in ["me", "you"] {
+                let early = ask_of(&asking, ("org.example.App", account), true, WAIT, &memory).await;
+                assert!(is_unasked(&early, "was not answered"), "{minutes} min: {early:?}");
+            }
+            assert!(questions.try_recv().is_err());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_ends_the_pauses_and_deny_only_where_it_is_remembered() {
+        let (asking, mut questions) = Asking::new();
+        let memory = Arc::default();
+        put(&asking, &mut questions, true, None).await;
+        tokio::time::advance(PAUSES[0]).await;
+        for answer in [Answer::Once, Answer::Never, Answer::Unasked(String::new())] {
+            put(&asking, &mut questions, true, Some(answer)).await;
+        }
+        put(&asking, &mut questions, true, None).await;
+        tokio::time::advance(PAUSES[0]).await;
+        put(&asking, &mut questions, false, Some(Answer::Never)).await;
+        tokio::time::advance(PAUSES[0]).await;
+        let early = ask(&asking, WAIT, &memory).await;
+        assert!(is_unasked(&early, "was not answered"), "the second pause is longer: {early:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_leave_have_had_their_question_and_others_are_asked_about() {
+        let (asking, mut questions) = Asking::new();
+        let memory = Arc::default();
+        let second = Duration::from_secs(1);
+        assert_eq!(ask(&asking, second, &memory).await, None);
+        let again = ask(&asking, second, &memory).await;
+        assert!(is_unasked(&again, "was not answered"), "{again:?}");
+        assert_eq!(ask_of(&asking, ("org.example.Other", "me"), true, second, &memory).await, None);
+        assert!(
+            questions.try_recv().is_ok() && questions.try_recv().is_ok() && questions.try_recv().is_err()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_question_is_open_for_an_application_and_a_few_for_all() {
+        let (asking, _questions) = Asking::new();
+        let memory = Arc::default();
+        let names: Vec<_> = (0..=QUEUE).map(|number| format!("org.example.App{number}")).collect();
+        let asked = join_all(names.iter().map(|name| ask_of(&asking, (name, "me"), true, WAIT, &memory)));
+        let other = ask_of(&asking, ("org.example.App0", "you"), true, WAIT, &memory);
+        let (asked, other) = tokio::join!(asked, other);
+        assert!(is_unasked(&other, "open for another account"), "{other:?}");
+        assert!(is_unasked(&asked[QUEUE], "too many"), "{asked:?}");
+        assert!(asked[..QUEUE].iter().all(Option::is_none), "{asked:?}");
     }
 
     #[tokio::test]

@@ -10,22 +10,25 @@ use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
-use super::{Caller, Journal, uptime};
+use super::peer::Peer;
+use super::{Caller, Full, Identity, Journal, Place, Places, uptime};
 
-/// How many callers are remembered. The next one empties the memory: asking again costs a round trip.
+/// How many callers are remembered. The next one has those forgotten that have no call under way: asking again costs a
+/// round trip. No limit is forgotten with them, since places are the application's.
 const REMEMBERED: usize = 512;
 
-/// How many calls may be under way, as on the socket, where each has a connection.
+/// How many calls may be under way, as on the socket, where each has a connection. [`Places`] says how many of them one
+/// application may have.
 const CALLS: usize = 1024;
 
-/// How many of them may be one caller's: it takes several to leave others none.
+/// How many of them may be one connection's.
 const CALLS_EACH: usize = 256;
 
 /// The callers on one connection to a bus. Each is asked about once: a bus never gives a unique name out twice.
 #[derive(Debug)]
 pub struct BusCallers {
     known: Mutex<HashMap<OwnedUniqueName, Arc<Known>>>,
-    calls: Arc<Semaphore>,
+    calls: Places,
     journal: Journal,
 }
 
@@ -40,8 +43,8 @@ struct Known {
 #[must_use = "the call is over when this is dropped"]
 pub struct Admitted {
     caller: Arc<Caller>,
-    _of_all: OwnedSemaphorePermit,
-    _of_the_caller: OwnedSemaphorePermit,
+    _place: Place,
+    _of_the_connection: OwnedSemaphorePermit,
 }
 
 impl Admitted {
@@ -56,20 +59,23 @@ impl BusCallers {
     /// None so far. Those who may not call are noted in `journal`.
     #[must_use]
     pub fn new(journal: Journal) -> Self {
-        Self { known: Mutex::default(), calls: Arc::new(Semaphore::new(CALLS)), journal }
+        Self { known: Mutex::default(), calls: Places::new(CALLS), journal }
     }
 
     /// Lets the call with this header begin, if who sent it may call at all, and there are not too many.
     pub async fn admit(&self, connection: &Connection, header: &Header<'_>) -> Result<Admitted, Error> {
         let sender = header.sender().ok_or_else(unknown)?;
         let known = self.known(sender);
-        let (of_the_caller, of_all) = (place(&known.calls, CALLS_EACH)?, place(&self.calls, CALLS)?);
+        let of_the_connection =
+            known.calls.clone().try_acquire_owned().map_err(|_| full(Full { size: CALLS_EACH }))?;
         let caller = known.caller.get_or_try_init(|| ask(connection, sender)).await.map_err(|error| {
             tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
             unknown()
         })?;
         caller.admit().inspect_err(|error| self.journal.denied(caller, None, None, error))?;
-        Ok(Admitted { caller: caller.clone(), _of_all: of_all, _of_the_caller: of_the_caller })
+        let place = self.calls.enter(caller.application()).map_err(full)?;
+        place.busy();
+        Ok(Admitted { caller: caller.clone(), _place: place, _of_the_connection: of_the_connection })
     }
 
     fn known(&self, sender: &UniqueName<'_>) -> Arc<Known> {
@@ -78,7 +84,7 @@ impl BusCallers {
             return Arc::clone(known);
         }
         if all.len() >= REMEMBERED {
-            all.clear();
+            all.retain(|_, known| Arc::strong_count(known) > 1);
         }
         let calls = Arc::new(Semaphore::new(CALLS_EACH));
         let known = Arc::new(Known { caller: OnceCell::new(), calls });
@@ -87,25 +93,25 @@ impl BusCallers {
     }
 }
 
-fn place(calls: &Arc<Semaphore>, size: usize) -> Result<OwnedSemaphorePermit, Error> {
-    calls.clone().try_acquire_owned().map_err(|_| Error::TemporarilyUnavailable {
-        reason: format!(
-            "{size} calls are under way, which is as many as imgurd takes at a time; wait for the answers to some, and \
-             try again"
-        ),
-        retry_at: None,
-    })
+fn full(Full { size }: Full) -> Error {
+    let reason = format!(
+        "{size} calls are under way, which is as many as imgurd takes at a time from programs like this one; wait for the \
+         answers to some, and try again"
+    );
+    Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
-/// The bus looks at its socket's `SO_PEERCRED`, as we do at ours. Of the process itself it gives a descriptor only since
-/// dbus 1.15.8, so what is said of reused numbers holds from this moment on.
+/// The bus looks at its socket's `SO_PEERCRED`, as we do at ours. Of the process itself it gives a descriptor since dbus
+/// 1.15.8; where it does not, what is said of reused numbers holds from this moment on.
 async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Arc<Caller>> {
     let since = uptime();
     let credentials = DBusProxy::new(connection).await?.get_connection_credentials(sender.into()).await?;
     let uid =
         credentials.unix_user_id().ok_or_else(|| zbus::Error::Failure("it names no user".to_owned()))?;
     let pid = credentials.process_id().and_then(|pid| pid.try_into().ok());
-    Ok(Arc::new(Caller::since(since, uid, pid, Wire::Bus)))
+    let peer = Peer::named_by_the_bus(credentials.into_process_fd().map(Into::into));
+    let caller = Caller::since(since, uid, pid, Wire::Bus);
+    Ok(Arc::new(caller.known_as(&peer, |caller| Identity::of(caller.pid, caller.since))))
 }
 
 fn unknown() -> Error {

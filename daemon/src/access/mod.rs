@@ -3,12 +3,18 @@
 mod application;
 mod asking;
 mod bus;
+mod cgroup;
 mod gate;
 pub mod journal;
+mod lineage;
+mod peer;
 mod permits;
+mod places;
 mod policy;
 mod process;
 mod recent;
+mod rejections;
+mod sandbox;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -21,11 +27,15 @@ use tokio::net::UnixStream;
 pub use application::{Application, Identity};
 pub use asking::{Answer, Asking, Question, Questions};
 pub use bus::{Admitted, BusCallers};
-pub use gate::Gate;
+pub use gate::{Asked, Gate, Pass};
 pub use journal::Journal;
 pub use permits::Permits;
+pub use places::{Full, Place, Places};
 pub use policy::{Needs, needs};
 pub use recent::Recent;
+pub use rejections::Rejections;
+
+use peer::Peer;
 
 /// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
 #[derive(Debug)]
@@ -38,8 +48,6 @@ pub struct Caller {
     pub wire: Wire,
     /// How long the machine was up when it was first seen.
     since: Duration,
-    /// Where it may be known from; a caller on the bus is asked about once in any case.
-    recent: Option<Recent>,
     identity: OnceLock<Arc<Identity>>,
 }
 
@@ -52,7 +60,7 @@ impl Caller {
 
     /// One who was there already when the machine was up for `since`.
     fn since(since: Duration, uid: u32, pid: Option<i32>, wire: Wire) -> Self {
-        Self { uid, pid, wire, since, recent: None, identity: OnceLock::new() }
+        Self { uid, pid, wire, since, identity: OnceLock::new() }
     }
 
     /// Who is at the other end of `stream`, a connection on `wire`, and may be one of the `recent` ones.
@@ -61,8 +69,16 @@ impl Caller {
     /// Where the kernel does not say.
     pub fn of(stream: &UnixStream, wire: Wire, recent: &Recent) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
-        let recent = Some(recent.clone());
-        Ok(Self { recent, ..Self::new(credentials.uid(), credentials.pid(), wire) })
+        let caller = Self::new(credentials.uid(), credentials.pid(), wire);
+        let peer = Peer::of(stream);
+        Ok(caller.known_as(&peer, |caller| recent.identity(caller.pid, caller.since)))
+    }
+
+    /// With the identity that a look at its number gives, if that is the number of `peer`, who has not ended since.
+    fn known_as(self, peer: &Peer, look: impl FnOnce(&Self) -> Arc<Identity>) -> Self {
+        let identity = look(&self);
+        let identity = if peer.has_ended() { Arc::new(Identity::gone()) } else { identity };
+        Self { identity: identity.into(), ..self }
     }
 
     /// Fails unless it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
@@ -78,16 +94,13 @@ impl Caller {
         })
     }
 
-    /// Who it is: looked up at the first call that needs it, and believed for as long as its connection lasts, since a
-    /// process may be moved between units.
+    /// Who it is: looked up when it connects, and believed for as long as its connection lasts, since a process may be
+    /// moved between units.
     pub fn identity(&self) -> &Identity {
-        self.identity.get_or_init(|| match &self.recent {
-            Some(recent) => recent.identity(self.pid, self.since),
-            None => Identity::of(self.pid, self.since),
-        })
+        self.identity.get_or_init(|| Identity::of(self.pid, self.since))
     }
 
-    /// Which application it is.
+    /// Which application it is: the same for all its processes, so limits may go by it.
     pub fn application(&self) -> &Application {
         &self.identity().application
     }
@@ -115,7 +128,6 @@ mod tests {
     #[test]
     fn who_calls_is_looked_up_once() {
         let caller = Caller::new(0, std::process::id().try_into().ok(), Wire::Bus);
-        assert!(caller.identity.get().is_none(), "not before it is needed");
         let first: *const _ = caller.identity();
         assert_eq!(first, std::ptr::from_ref(caller.identity()));
         assert!(!caller.application().is_sandboxed());

@@ -2,12 +2,12 @@
 //! the kernel gives its number to another.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
 use rustix::io::pread;
 use rustix::process::Pid;
 
@@ -37,9 +37,31 @@ impl Process {
         Ok(openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
     }
 
+    /// All that is in one of its files at this moment.
+    pub(super) fn content(&self, name: &str) -> io::Result<Vec<u8>> {
+        content(&self.file(name)?)
+    }
+
+    /// All that is in one of its files that is read piece by piece, if it is no longer than `most` bytes.
+    pub(super) fn content_up_to(&self, name: &str, most: usize) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        self.file(name)?.take(most as u64 + 1).read_to_end(&mut text)?;
+        if text.len() > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+    }
+
+    /// Whether there is a file of this name, as far as may be seen.
+    pub(super) fn has(&self, name: &str) -> bool {
+        statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
     /// The file that it executes.
     pub(super) fn executable(&self) -> io::Result<String> {
-        Ok(readlinkat(&self.0, "exe", Vec::with_capacity(USUAL))?.to_string_lossy().into_owned())
+        self.link("exe")
+    }
+
+    /// What one of its links says.
+    pub(super) fn link(&self, name: &str) -> io::Result<String> {
+        Ok(readlinkat(&self.0, name, Vec::with_capacity(USUAL))?.to_string_lossy().into_owned())
     }
 
     /// How it is; nothing where it has ended, though nobody may have waited for it yet.
@@ -67,10 +89,12 @@ pub(super) fn content(file: &File) -> io::Result<Vec<u8>> {
 }
 
 /// What is of use in `/proc/PID/stat` (`proc_pid_stat(5)`).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     /// What it calls itself.
     pub(super) name: String,
+    /// The number of its parent; 0 where there is none that we could see.
+    pub(super) parent: i32,
     /// When it began, since the machine was started.
     pub(super) began: Duration,
 }
@@ -85,9 +109,10 @@ impl Stat {
         if matches!(fields.next()?, "Z" | "X") {
             return None;
         }
-        let ticks: u64 = fields.nth(18)?.parse().ok()?;
+        let parent = fields.next()?.parse().ok()?;
+        let ticks: u64 = fields.nth(17)?.parse().ok()?;
         let began = Duration::from_millis(ticks.saturating_mul(1000 / TICKS));
-        Some(Self { name: name.to_owned(), began })
+        Some(Self { name: name.to_owned(), parent, began })
     }
 }
 
@@ -101,7 +126,8 @@ mod tests {
     fn what_a_process_calls_itself_does_not_make_it_older() {
         let fields = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18";
         let stat = Stat::read(&format!("42 (evil) S 0) S {fields} 250 22 23\n")).unwrap();
-        assert_eq!(stat, Stat { name: "evil) S 0".to_owned(), began: Duration::from_millis(2500) });
+        let began = Duration::from_millis(2500);
+        assert_eq!(stat, Stat { name: "evil) S 0".to_owned(), parent: 1, began });
         assert_eq!(Stat::read("nonsense"), None);
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::application::{Identity, Look};
+use super::application::{Identity, Look, number};
 
 /// For how long a process is not looked up anew. It may become another program meanwhile (execve(2)), whose name the
 /// journal then has late.
@@ -28,12 +28,13 @@ struct Seen {
 impl Recent {
     /// Who `pid` is, which was there already when the machine was up for `since` (`CLOCK_BOOTTIME`).
     pub(super) fn identity(&self, pid: Option<i32>, since: Duration) -> Arc<Identity> {
+        let Some(number) = number(pid) else { return Arc::new(Identity::nameless()) };
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = seen.iter().find(|seen| Some(seen.pid) == pid && seen.at.elapsed() < WHILE);
         if let Some(identity) = known.and_then(|seen| seen.look.again(since)) {
             return identity;
         }
-        let Some(look) = Look::at(pid) else { return Arc::new(Identity::gone()) };
+        let Some(look) = Look::at(number) else { return Arc::new(Identity::gone()) };
         let identity = look.identity(since);
         seen.retain(|seen| Some(seen.pid) != pid && seen.at.elapsed() < WHILE);
         if let Some(pid) = pid {

@@ -7,8 +7,8 @@ use toml_edit::Document;
 
 use super::{ConfigError, in_file};
 
-/// What is done about a caller who wants a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// What is done about a caller who wants a token; the stricter, the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// It gets one.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use imgurd_proto::text::is_credential;
 use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, Flow, RefreshReuse, Settings};
 use toml_edit::Item;
 use url::{Host, Url};
@@ -17,7 +18,7 @@ const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
 
 /// Every name that a section of an account may have.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "client_id",
     "flow",
     "redirect_uri",
@@ -31,6 +32,7 @@ const KEYS: [&str; 15] = [
     "send_redirect_uri",
     "refresh_reuse",
     "ca_file",
+    "issuer",
     "auth_params",
     "access",
 ];
@@ -67,6 +69,7 @@ pub struct AccountConfig {
     pub send_redirect_uri: bool,
     pub refresh_reuse: RefreshReuse,
     pub ca_file: Option<PathBuf>,
+    pub issuer: Option<String>,
     pub auth_params: BTreeMap<String, String>,
     pub policy: RefreshPolicy,
 }
@@ -75,7 +78,13 @@ impl AccountConfig {
     /// Checks `settings` and fills in what they leave out.
     pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
         let some = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let client_id = some(settings.client_id).ok_or_else(|| {
+        let client_id = some(settings.client_id);
+        if client_id.as_deref().is_some_and(|id| !is_credential(id)) {
+            let reason =
+                "client_id has characters that no client id has (RFC 6749, appendix A); copy it again";
+            return Err(ConfigError::new("client_id", reason));
+        }
+        let client_id = client_id.ok_or_else(|| {
             ConfigError::new(
                 "client_id",
                 "client_id is missing; enter the id that the registration of your application shows",
@@ -118,6 +127,7 @@ impl AccountConfig {
             send_redirect_uri: settings.send_redirect_uri.unwrap_or(!is_imgur),
             refresh_reuse: settings.refresh_reuse.unwrap_or(reuse),
             ca_file: some(settings.ca_file).map(PathBuf::from),
+            issuer: issuer(settings.issuer)?,
             auth_params,
             policy,
         })
@@ -151,13 +161,14 @@ impl AccountConfig {
             send_redirect_uri: Some(self.send_redirect_uri),
             refresh_reuse: Some(self.refresh_reuse),
             ca_file: self.ca_file.as_ref().map(|file| file.display().to_string()),
+            issuer: self.issuer.clone(),
             auth_params: Some(self.auth_params.clone()).filter(|params| !params.is_empty()),
         }
     }
 }
 
 /// Whether `name` is one that an account can have.
-pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
+pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
@@ -195,6 +206,17 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
         setting,
         format!("{setting} must be an https URL, since secrets are sent there; change it"),
     ))
+}
+
+/// A server's identifier, as it is written (RFC 8414, section 2): it is compared character by character.
+fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let url = endpoint("issuer", Some(text.clone()), "")?;
+    if url.query().is_some() || url.fragment().is_some() {
+        let reason = "issuer has no query and no fragment; write it as the server's metadata does";
+        return Err(ConfigError::new("issuer", reason));
+    }
+    Ok(Some(text))
 }
 
 /// Whether the URL's host can only be this machine.

@@ -10,7 +10,7 @@ use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
 use crate::durable;
-use crate::ownership::{is_trusted, withheld};
+use crate::ownership::{check_place, withheld};
 
 /// Where the configuration is.
 #[derive(Clone, Debug)]
@@ -120,9 +120,7 @@ impl ConfigFile {
     /// Whoever writes it says where secrets are sent. A link to it may be anybody's who can make one there.
     fn text(&self) -> io::Result<String> {
         let file = File::open(&self.path)?;
-        if !is_trusted(&file.metadata()?) {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
-        }
+        check_place(&self.path, &file.metadata()?)?;
         io::read_to_string(file)
     }
 

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use toml_edit::Document;
 
 pub use access::{Access, Class, Rule};
+pub(crate) use account::check_name;
 pub use account::{AccountConfig, RefreshPolicy, is_loopback};
 pub use desk::Desk;
 pub use file::ConfigFile;

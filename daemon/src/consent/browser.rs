@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 use url::Url;
 use zbus::fdo::DBusProxy;
+use zbus::names::OwnedUniqueName;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Variant};
 
 use crate::bus::Bus;
@@ -65,13 +66,15 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
     if !is_reachable(connection, PORTAL.0).await? {
         return Err(zbus::Error::Unsupported);
     }
-    let rule = signals(PORTAL.0, "org.freedesktop.portal.Request", "Response")?;
+    let portal = owner(connection, PORTAL.0).await?;
+    let rule = signals(&portal, "org.freedesktop.portal.Request", "Response")?;
     let mut responses = MessageStream::for_match_rule(rule, connection, None).await?;
     let token = format!("imgurd{:016x}", u64::from_ne_bytes(random::bytes()));
     let options = std::collections::HashMap::from([("handle_token", Variant::from(token))]);
     let interface = Some("org.freedesktop.portal.OpenURI");
     let arguments = ("", url.as_str(), options);
-    let reply = connection.call_method(Some(PORTAL.0), PORTAL.1, interface, "OpenURI", &arguments).await?;
+    let reply =
+        connection.call_method(Some(portal.as_str()), PORTAL.1, interface, "OpenURI", &arguments).await?;
     let request: OwnedObjectPath = reply.body().deserialize()?;
     let response = async {
         loop {
@@ -99,18 +102,18 @@ async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), 
     if !manager_has_display(connection).await? {
         return Ok(Err(NO_DISPLAY.to_owned()));
     }
-    let manager = zbus::Proxy::new(connection, MANAGER.0, MANAGER.1, MANAGER.2).await?;
+    let owner = owner(connection, MANAGER.0).await?;
+    let manager = zbus::Proxy::new(connection, owner.as_str(), MANAGER.1, MANAGER.2).await?;
     let Some(opener) = opener() else { return Ok(Err(NO_OPENER.to_owned())) };
     let _ = manager.call_method("Subscribe", &()).await;
-    let rule = signals(MANAGER.0, MANAGER.2, "JobRemoved")?;
-    let mut removed = MessageStream::for_match_rule(rule, connection, None).await?;
+    let mut removed = manager.receive_signal("JobRemoved").await?;
     let unit = format!("imgurd-browser-{:016x}.service", u64::from_ne_bytes(random::bytes()));
     let (opener, url) = (opener.display().to_string(), url.as_str().replace('$', "$$"));
     let arguments = (unit.as_str(), "fail", properties(&opener, &url), Auxiliary::new());
     let job: OwnedObjectPath = manager.call("StartTransientUnit", &arguments).await?;
     let result = async {
         loop {
-            let message = next(&mut removed).await?;
+            let message = removed.next().await.ok_or(zbus::Error::Unsupported)?;
             let (_, ended, _, result): (u32, OwnedObjectPath, String, String) =
                 message.body().deserialize()?;
             if ended == job {
@@ -187,12 +190,23 @@ async fn is_reachable(connection: &Connection, name: &str) -> zbus::Result<bool>
     Ok(owned || bus.list_activatable_names().await?.iter().any(|other| other.as_str() == name))
 }
 
+/// The unique name that owns `name`. The bus starts the service if it can.
+async fn owner(connection: &Connection, name: &'static str) -> zbus::Result<OwnedUniqueName> {
+    let bus = DBusProxy::new(connection).await?;
+    if let Ok(owner) = bus.get_name_owner(name.try_into()?).await {
+        return Ok(owner);
+    }
+    bus.start_service_by_name(name.try_into()?, 0).await?;
+    Ok(bus.get_name_owner(name.try_into()?).await?)
+}
+
+/// The signals of a unique name. zbus does not check a well-known one, and would pass on what a stranger sends to us alone.
 fn signals(
-    sender: &'static str,
+    sender: &OwnedUniqueName,
     interface: &'static str,
     member: &'static str,
 ) -> zbus::Result<MatchRule<'static>> {
-    let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(sender);
+    let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(sender.as_str().to_owned());
     rule.interface(interface).member(member).build()
 }
 

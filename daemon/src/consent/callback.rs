@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use url::Url;
 use url::form_urlencoded::parse;
 
-use super::answer::{Answer, from_redirect};
+use super::answer::{Answer, Content, NoAnswer, from_redirect};
 use super::page::Page;
 use crate::random;
 
@@ -30,13 +30,16 @@ pub(super) struct Callback {
     account: String,
     url: Url,
     flow: Flow,
+    /// The login's own.
+    state: Secret,
     /// What the page that was served last has to send along with the fragment. Once it did, the next one gets another.
     nonce: Mutex<Option<Secret>>,
 }
 
 impl Callback {
-    pub(super) fn new(account: &str, url: &Url, flow: Flow) -> Self {
-        Self { account: account.to_owned(), url: url.clone(), flow, nonce: Mutex::default() }
+    pub(super) fn new(account: &str, url: &Url, flow: Flow, state: &Secret) -> Self {
+        let (account, url, state) = (account.to_owned(), url.clone(), state.clone());
+        Self { account, url, flow, state, nonce: Mutex::default() }
     }
 
     /// Reads the answer that comes with a request, or says what to show instead.
@@ -77,11 +80,13 @@ impl Callback {
         self.url.origin().ascii_serialization()
     }
 
+    /// An answer in the query. Tokens are in no query: a fragment's reach us through our own page alone.
     fn redirected(&self, query: Option<&str>) -> Result<Answer, Page> {
-        match from_redirect(query, None) {
-            Some(answer) => Ok(answer),
-            None if self.flow == Flow::Token => Err(self.waiting()),
-            None => Err(Page::NotHere),
+        match from_redirect(query, None, self.flow) {
+            Ok(Answer { content: Content::Tokens(_), .. }) => Err(self.waiting()),
+            Ok(answer) => Ok(answer),
+            Err(NoAnswer::Nothing) if self.flow == Flow::Token => Err(self.waiting()),
+            Err(reason) => Err(page_of(reason)),
         }
     }
 
@@ -96,15 +101,29 @@ impl Callback {
     async fn handed_on(&self, request: Request<Incoming>) -> Result<Answer, Page> {
         let body = body_of(request).await.ok_or(Page::Refused)?;
         let given = parse(&body).find(|(name, _)| name == "nonce").map(|(_, nonce)| nonce.into_owned());
+        let fragment = str::from_utf8(&body).map_err(|_| Page::Refused)?;
+        let answer = from_redirect(None, Some(fragment), self.flow).map_err(page_of)?;
+        // The state comes first, so that who does not know it cannot use the nonce up. The login says whose answer it is.
+        if answer.state.as_ref() != Some(&self.state) {
+            return Ok(answer);
+        }
         let given = Secret::from(given.ok_or(Page::Refused)?);
         let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
         if nonce.as_ref() != Some(&given) {
             return Err(Page::Refused);
         }
-        let fragment = str::from_utf8(&body).map_err(|_| Page::Refused)?;
-        let answer = from_redirect(None, Some(fragment)).ok_or(Page::NotHere)?;
         *nonce = None;
         Ok(answer)
+    }
+}
+
+fn page_of(reason: NoAnswer) -> Page {
+    match reason {
+        NoAnswer::Nothing => Page::NotHere,
+        NoAnswer::Doubled | NoAnswer::OtherFlow | NoAnswer::Unreadable => {
+            tracing::warn!(?reason, "what came to the callback is no answer to the sign-in");
+            Page::Refused
+        }
     }
 }
 

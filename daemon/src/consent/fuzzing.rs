@@ -39,7 +39,8 @@ pub fn visit(flow: Flow, request: &[u8]) -> Vec<u8> {
 }
 
 async fn visits(flow: Flow, request: &[u8]) -> Vec<u8> {
-    let callback = Callback::new("fuzz", &Url::parse(CALLBACK).expect("a URL"), flow);
+    let state = Secret::from("S");
+    let callback = Callback::new("fuzz", &Url::parse(CALLBACK).expect("a URL"), flow, &state);
     let door = Arc::new(Door { callback, farewell: Farewell::default() });
     let page = exchange(&door, FIRST_VISIT).await;
     let at = page.windows(BEFORE_NONCE.len()).position(|part| part == BEFORE_NONCE);
@@ -76,7 +77,7 @@ async fn exchange(door: &Arc<Door>, request: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn paste(text: &Secret, flow: Flow) -> String {
     match from_paste(text, flow) {
-        Ok(Answer { content: Content::Error(code), .. }) => code,
+        Ok(Answer { content: Content::Error { code, .. }, .. }) => code,
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
     }

@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use imgurd_proto::Error;
+use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -23,11 +24,13 @@ use super::answer::Answer;
 use super::callback::Callback;
 use super::page::Page;
 use super::visitors::{Asked, Visitors};
+use crate::loopback::{self, Holder};
 
 /// How long a browser may take to send its request, and we to hand the last page over.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A callback is a few hundred bytes, and browsers' headers are a few thousand.
-const LONGEST_REQUEST: usize = 16 * 1024;
+/// A callback is a few hundred bytes, but browsers send it all cookies of this host, whatever port has set them (RFC 6265,
+/// section 8.5): Chromium and Firefox keep 180 of 4 KiB for each host.
+const LONGEST_REQUEST: usize = 768 * 1024;
 
 /// An answer that came to the callback, and where its page goes.
 pub(super) struct Visit {
@@ -51,24 +54,27 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Listens where `callback` leads: on both loopback addresses for `localhost`, since browsers choose either.
-    pub(super) async fn bind(callback: &Url) -> Result<Self, Error> {
+    /// Listens where `callback` leads: on both loopback addresses for `localhost`, since browsers choose either. A machine
+    /// without IPv6 has one of them only.
+    pub(super) async fn bind(callback: &Url) -> Result<Self, NotBound> {
         let port = callback.port_or_known_default().unwrap_or(80);
         let addresses: &[IpAddr] = match callback.host() {
             Some(Host::Ipv4(address)) => &[IpAddr::V4(address)],
             Some(Host::Ipv6(address)) => &[IpAddr::V6(address)],
             _ => &[IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
         };
-        let mut sockets = Vec::new();
-        for address in addresses {
-            match TcpListener::bind(SocketAddr::new(*address, port)).await {
+        let (mut sockets, mut missing) = (Vec::new(), None);
+        for address in addresses.iter().map(|address| SocketAddr::new(*address, port)) {
+            match TcpListener::bind(address).await {
                 Ok(socket) => sockets.push(socket),
-                // A machine without IPv6 has no ::1 to listen on.
-                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && !sockets.is_empty() => {}
-                Err(error) => return Err(not_bound(port, &error)),
+                Err(error) if is_missing(&error) => missing = Some(error),
+                Err(error) => return Err(NotBound::new(address, error)),
             }
         }
-        Ok(Self { sockets })
+        match missing {
+            Some(error) if sockets.is_empty() => Err(NotBound { port, holder: None, error }),
+            _ => Ok(Self { sockets }),
+        }
     }
 
     /// Hands each answer to `visits` and shows the page that comes back, until nobody takes them any more. Nothing
@@ -105,20 +111,65 @@ impl LastPages {
     }
 }
 
-fn not_bound(port: u16, error: &io::Error) -> Error {
-    let reason = if error.kind() == io::ErrorKind::AddrInUse {
-        format!("Port {port} of the callback is in use by another program; end that, or sign in with --paste")
-    } else {
-        format!("The callback's port {port} cannot be listened on ({error}); sign in with --paste")
-    };
-    Error::login(reason)
+/// Whether this machine has no such address, or the kernel no such family.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
+/// Why nothing listens at the callback.
+#[derive(Debug)]
+pub(super) struct NotBound {
+    port: u16,
+    /// Who listens there instead.
+    holder: Option<Holder>,
+    error: io::Error,
+}
+
+impl NotBound {
+    fn new(address: SocketAddr, error: io::Error) -> Self {
+        Self { port: address.port(), holder: loopback::holder(address), error }
+    }
+
+    /// Whether a program of another user could receive the answer of the sign-in, as far as is known.
+    pub(super) fn is_unsafe(&self) -> bool {
+        match self.holder {
+            Some(Holder::Own) => false,
+            Some(Holder::Other(_)) => true,
+            None => self.error.kind() == io::ErrorKind::AddrInUse,
+        }
+    }
+}
+
+impl From<NotBound> for Error {
+    /// No advice to paste the answer: the browser would hand it to whoever listens at the callback first.
+    fn from(NotBound { port, holder, error }: NotBound) -> Self {
+        const OR_MOVE: &str = "register a callback with another port, and set redirect_uri to it";
+        Self::login(match holder {
+            Some(Holder::Own) => format!(
+                "Port {port} of the callback is in use by another program of yours; end that program (`ss -ltnp sport = \
+                 :{port}` names it), then sign in again"
+            ),
+            Some(Holder::Other(user)) => format!(
+                "Port {port} of the callback is in use by a program of {user}, which would receive the answer of the sign-in; \
+                 do not sign in while it is, or {OR_MOVE}"
+            ),
+            None if error.kind() == io::ErrorKind::AddrInUse => format!(
+                "Port {port} of the callback is in use by a program that imgurd cannot identify, and it could receive the \
+                 answer of the sign-in; do not sign in while it is, or {OR_MOVE}"
+            ),
+            None => format!("imgurd cannot listen on port {port} of the callback ({error}); {OR_MOVE}"),
+        })
+    }
+}
+
+/// The next connection of our own user. What others say is not even read: they could answer in the person's place.
 async fn accept(sockets: &[TcpListener]) -> TcpStream {
     loop {
         let accepts = sockets.iter().map(|socket| Box::pin(socket.accept()));
         match futures_util::future::select_all(accepts).await.0 {
-            Ok((stream, _)) => return stream,
+            Ok((stream, _)) if loopback::is_own(&stream) => return stream,
+            Ok(_) => tracing::debug!("another user's connection to the callback was closed"),
             Err(error) => {
                 tracing::warn!(%error, "the callback's listener");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -177,11 +228,40 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_port_in_use_is_named() {
+    async fn a_port_in_use_is_named_with_whose_it_is_and_pasting_is_not_advised() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = taken.local_addr().unwrap().port();
-        let callback = Url::parse(&format!("http://127.0.0.1:{port}/callback")).unwrap();
-        let error = Listener::bind(&callback).await.unwrap_err();
-        assert!(error.to_string().starts_with(&format!("Port {port} of the callback is in use")), "{error}");
+        for host in ["127.0.0.1", "localhost"] {
+            let callback = Url::parse(&format!("http://{host}:{port}/callback")).unwrap();
+            let not_bound = Listener::bind(&callback).await.unwrap_err();
+            assert!(!not_bound.is_unsafe(), "a program of our own");
+            let said = Error::from(not_bound).to_string();
+            let expected = format!("Port {port} of the callback is in use by another program of yours");
+            assert!(said.starts_with(&expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn pasting_is_advised_whoever_has_the_port_never_and_others_make_it_unsafe() {
+        let not_bound =
+            |holder: Option<Holder>, kind: io::ErrorKind| NotBound { port: 8917, holder, error: kind.into() };
+        let other = Some(Holder::Other("user mallory".to_owned()));
+        for (not_bound, is_unsafe, part) in [
+            (not_bound(other.clone(), io::ErrorKind::AddrInUse), true, "user mallory"),
+            (not_bound(other, io::ErrorKind::PermissionDenied), true, "user mallory"),
+            (not_bound(None, io::ErrorKind::AddrInUse), true, "cannot identify"),
+            (not_bound(None, io::ErrorKind::PermissionDenied), false, "permission denied"),
+            (not_bound(Some(Holder::Own), io::ErrorKind::AddrInUse), false, "of yours"),
+        ] {
+            assert_eq!(not_bound.is_unsafe(), is_unsafe, "{not_bound:?}");
+            let said = Error::from(not_bound).to_string();
+            assert!(said.contains(part) && said.contains("8917") && !said.contains("paste"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_a_family_is_no_hindrance() {
+        assert!(is_missing(&Errno::AFNOSUPPORT.into()) && is_missing(&Errno::ADDRNOTAVAIL.into()));
+        assert!(!is_missing(&Errno::ADDRINUSE.into()) && !is_missing(&Errno::ACCESS.into()));
     }
 }

@@ -28,7 +28,7 @@ use crate::random;
 pub(crate) use answer::import;
 use callback::Callback;
 use listener::{Farewell, Listener};
-use session::{Ended, Session};
+use session::{Ended, Server, Session};
 
 /// How a login is to go.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,8 @@ pub struct LoginOptions {
     pub timeout: Duration,
     /// Whether another user than before may sign in.
     pub replace: bool,
-    /// Whether the answer is handed in rather than listened for.
+    /// Whether the answer is handed in. A loopback callback is listened at all the same, or another user of the machine
+    /// could listen there and get the answer first.
     pub paste: bool,
 }
 
@@ -145,17 +146,25 @@ impl Logins {
             // Nobody wants that one any more: it ends, and its port is free again.
             let _ = pending.outcome.clone().wait_for(Option::is_some).await;
         }
+        let authorization = request(config, flow).build();
         let mut listener = None;
-        if !paste {
+        if flow != Flow::Pin && is_loopback(&config.redirect_uri) {
             match Listener::bind(&config.redirect_uri).await {
-                Ok(bound) => listener = Some((bound, Callback::new(account, &config.redirect_uri, flow))),
+                Ok(bound) => {
+                    let state = &authorization.state;
+                    listener = Some((bound, Callback::new(account, &config.redirect_uri, flow, state)));
+                }
+                // Nobody else can listen there, or it is for the person's own program to be told of the answer.
+                Err(error) if paste && !error.is_unsafe() => {
+                    tracing::warn!(account, error = %Error::from(error), "the answer has to be pasted");
+                }
                 Err(error) => {
                     // Whoever asked at the same moment may have been quicker.
                     if let Some(pending) = self.find_of(account) {
-                        return pending.join(flow, paste, options.timeout)?.ok_or(error);
+                        return pending.join(flow, paste, options.timeout)?.ok_or(error.into());
                     }
                     self.keeper.login(account, None).await?;
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
         }
@@ -166,7 +175,8 @@ impl Logins {
             flow,
             replace: options.replace,
             redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),
-            authorization: request(config, flow).build(),
+            authorization,
+            server: Server { issuer: config.issuer.clone(), auth_url: config.auth_url.clone() },
             ended: self.ended.clone(),
         };
         let login = self.register(session, paste, options.timeout, listener);

@@ -4,7 +4,13 @@
 {
   const main = document.querySelector("main");
   const part = (name) => main.querySelector(`.${name}`);
-  const answer = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`);
+  const answer = new URLSearchParams(location.hash.slice(1));
+  // Imgur has the state in the query. Tokens in a query are no answer: whoever can make the browser go here writes it.
+  for (const name of ["state", "iss", "error", "error_description"]) {
+    for (const value of new URLSearchParams(location.search).getAll(name)) {
+      if (answer.get(name) !== value) answer.append(name, value);
+    }
+  }
   answer.set("nonce", main.dataset.nonce);
   const here = location.origin + location.pathname;
   history.replaceState(null, "", here);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use imgurd_proto::text::printable_name;
 use imgurd_proto::{Account, Error, Flow, Secret};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -25,6 +26,7 @@ pub(super) struct Session {
     pub(super) replace: bool,
     pub(super) redirect_uri: Option<Url>,
     pub(super) authorization: Authorization,
+    pub(super) server: Server,
     pub(super) ended: Ended,
 }
 
@@ -57,7 +59,11 @@ impl Session {
         };
         let checked = answer::from_paste(&response, self.flow).and_then(|answer| {
             let is_ours = answer.state.as_ref().is_none_or(|state| *state == self.authorization.state);
-            if is_ours { Ok(answer) } else { Err(Error::invalid("response", WRONG_STATE)) }
+            if !is_ours {
+                return Err(Error::invalid("response", WRONG_STATE));
+            }
+            self.server.check(&answer).map_err(|reason| Error::invalid("response", reason))?;
+            Ok(answer)
         });
         match checked {
             Ok(answer) => {
@@ -73,15 +79,19 @@ impl Session {
     }
 
     async fn visited(&self, visit: Visit, visits: &mut mpsc::Receiver<Visit>) -> Option<Outcome> {
-        let Answer { state, content } = visit.answer;
+        let is_from_server = self.server.check(&visit.answer);
+        let Answer { state, content, .. } = visit.answer;
         // Anyone can call a loopback address. Without our state it is somebody else's answer, and ends nothing.
         if state.as_ref() != Some(&self.authorization.state) {
             let page = state.and_then(|state| self.ended.page_of(&state)).unwrap_or(Page::WrongState);
             let _ = visit.page.send(page);
             return None;
         }
-        let is_denied = content == Content::Denied;
-        let taking = self.take(content);
+        let is_denied = is_from_server.is_ok() && content == Content::Denied;
+        let taking = async {
+            is_from_server.map_err(Error::login)?;
+            self.take(content).await
+        };
         tokio::pin!(taking);
         let outcome = loop {
             tokio::select! {
@@ -131,11 +141,55 @@ impl Session {
             Content::Denied => Err(Error::login(format!(
                 "Access was denied on the sign-in page; run `imgurctl login {account}` to try again"
             ))),
-            Content::Error(code) => Err(Error::login(format!(
-                "The sign-in page reported {code}; check the account's settings with `imgurctl account show {account}`"
-            ))),
+            Content::Error { code, description } => {
+                Err(Error::login(reported(account, &code, description.as_deref())))
+            }
         }
     }
+}
+
+/// The server whose answer is waited for.
+pub(super) struct Server {
+    /// Its identifier, where the account names it.
+    pub(super) issuer: Option<String>,
+    pub(super) auth_url: Url,
+}
+
+impl Server {
+    /// Refuses the answer of another server, which our code verifier must not be sent for (RFC 9207, section 2.4; RFC
+    /// 9700, section 4.4). Where no issuer is configured, an answer's has to have the origin of the page that was opened.
+    fn check(&self, answer: &Answer) -> Result<(), String> {
+        let Some(iss) = &answer.iss else { return Ok(()) };
+        let is_ours = match &self.issuer {
+            Some(issuer) => iss == issuer,
+            None => Url::parse(iss).is_ok_and(|iss| iss.origin() == self.auth_url.origin()),
+        };
+        if is_ours {
+            return Ok(());
+        }
+        let wanted = self.issuer.clone().unwrap_or_else(|| self.auth_url.origin().ascii_serialization());
+        let iss = printable_name(iss);
+        Err(format!(
+            "The answer is from another server ({iss}) than this account's ({wanted}), and was not used; if both are the same \
+             server, set issuer to what it calls itself"
+        ))
+    }
+}
+
+/// What is said of an error of the authorization page (RFC 6749, section 4.1.2.1).
+fn reported(account: &str, code: &str, description: Option<&str>) -> String {
+    // In our sentences, what is between backticks is a command to run.
+    let said = match description {
+        Some(description) => format!("{code} ({description})").replace('`', "'"),
+        None => code.replace('`', "'"),
+    };
+    let mend = match code {
+        "server_error" | "temporarily_unavailable" => {
+            format!("wait a while, then run `imgurctl login {account}`")
+        }
+        _ => format!("check the account's settings with `imgurctl account show {account}`"),
+    };
+    format!("The sign-in page reported {said}; {mend}")
 }
 
 const WRONG_STATE: &str =

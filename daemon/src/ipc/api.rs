@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use imgurd_proto::text::credential;
 use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, ExportGrant,
     Findings, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _,
@@ -12,8 +13,8 @@ use imgurd_proto::{
 use tokio::sync::watch;
 
 use crate::access::journal::Reading;
-use crate::access::{Caller, Gate, Journal, Needs};
-use crate::config::{Config, Desk};
+use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass, Rejections};
+use crate::config::{Class, Config, Desk, check_name};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::grant::Issuer;
 use crate::keeper::{Issued, Keeper, Watcher};
@@ -21,6 +22,20 @@ use crate::probe::Probe;
 
 /// The longest that a login stays open.
 const LONGEST_LOGIN_S: i64 = 3600;
+
+/// What a caller asks for that names no account where none is the default; no account can be called so.
+const NO_DEFAULT: &str = "(default)";
+
+/// A call that may wait for a token.
+struct Admission<'a> {
+    caller: &'a Caller,
+    method: &'a str,
+    /// What the caller calls the account; nothing for the default one.
+    named: Option<&'a str>,
+    /// The account.
+    name: String,
+    pass: Pass,
+}
 
 /// Every method, for callers who may use it.
 #[derive(Clone)]
@@ -31,6 +46,7 @@ pub struct Api {
     gate: Gate,
     journal: Journal,
     probe: Probe,
+    rejections: Rejections,
 }
 
 impl Api {
@@ -44,7 +60,7 @@ impl Api {
         journal: Journal,
         probe: Probe,
     ) -> Self {
-        Self { keeper, logins, desk, gate, journal, probe }
+        Self { keeper, logins, desk, gate, journal, probe, rejections: Rejections::default() }
     }
 
     /// Who is let through.
@@ -59,19 +75,42 @@ impl Api {
         })
     }
 
-    /// The account that is meant, once the caller is let have its token, and what is then left of `wait_ms`.
-    async fn admit(
+    /// Lets the caller wait for the token of the account that it means, if it may have it.
+    async fn admit<'a>(
         &self,
-        caller: &Caller,
-        method: &str,
-        account: Option<&str>,
+        caller: &'a Caller,
+        method: &'a str,
+        account: Option<&'a str>,
         wait_ms: Option<i64>,
-    ) -> Result<(String, Duration), Error> {
+    ) -> Result<Admission<'a>, Error> {
         let patience = patience(wait_ms)?;
-        let name = self.keeper.resolve(account)?;
-        let left = self.gate.token(caller, &name, patience).await;
-        let left = left.inspect_err(|error| self.journal.denied(caller, Some(method), Some(&name), error))?;
-        Ok((name, left))
+        let named = account.filter(|name| !name.is_empty());
+        let (name, missing) = match self.keeper.resolve(named) {
+            Ok(name) => (name, None),
+            Err(error) if caller.class() == Class::Unsandboxed => return Err(error),
+            // Those who may not know which accounts there are come as far as with one that is there: the rules are asked,
+            // and the person is, so that neither the answer nor the time that it takes tells them apart.
+            Err(error) if named.is_none_or(|name| check_name(name).is_ok()) => {
+                (named.unwrap_or(NO_DEFAULT).to_owned(), Some(error))
+            }
+            Err(_) => return Err(no_such_account()),
+        };
+        let asked = Asked { account: &name, name: named, exists: missing.is_none() };
+        let passed = self.gate.token(caller, &asked, patience).await;
+        let passed = passed.inspect_err(|error| self.refused(caller, method, &asked, error))?;
+        match missing {
+            Some(error) => Err(error),
+            None => Ok(Admission { caller, method, named, name, pass: passed }),
+        }
+    }
+
+    fn refused(&self, caller: &Caller, method: &str, asked: &Asked<'_>, error: &Error) {
+        if asked.exists {
+            self.journal.denied(caller, Some(method), Some(asked.account), error);
+        } else {
+            // Who thinks of names would fill the journal with them, and push out what it has done.
+            self.journal.denied(caller, Some(method), None, &no_such_account());
+        }
     }
 
     /// `method` is how it was asked for, which on one of the wires is another way as well.
@@ -83,9 +122,9 @@ impl Api {
     ) -> Result<Arc<Issued>, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
-        let (name, patience) = self.admit(caller, method, call.account.as_deref(), call.wait_ms).await?;
-        let token = self.keeper.token(Some(&name), min_valid, patience).await?;
-        Ok(self.hand_out(caller, method, token))
+        let admitted = self.admit(caller, method, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.token(Some(&admitted.name), min_valid, admitted.pass.left).await?;
+        self.hand_out(&admitted, token)
     }
 
     pub(super) async fn reject_token(
@@ -93,23 +132,30 @@ impl Api {
         caller: &Caller,
         call: RejectToken,
     ) -> Result<Arc<Issued>, Error> {
-        let (name, patience) =
-            self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
-        let token = self.keeper.reject(Some(&name), call.access_token, patience).await?;
-        Ok(self.hand_out(caller, RejectToken::NAME, token))
+        let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let (name, access_token) = (&admitted.name, presented(&call.access_token)?);
+        if caller.class() != Class::Unsandboxed && !self.keeper.has_another(name, &access_token) {
+            self.rejections.spend(caller.application(), name)?;
+        }
+        let token = self.keeper.reject(Some(name), access_token, admitted.pass.left).await?;
+        self.hand_out(&admitted, token)
     }
 
     pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<Arc<Issued>, Error> {
-        let (name, patience) =
-            self.admit(caller, Refresh::NAME, call.account.as_deref(), call.wait_ms).await?;
-        let token = self.keeper.refresh(Some(&name), patience).await?;
-        Ok(self.hand_out(caller, Refresh::NAME, token))
+        let admitted = self.admit(caller, Refresh::NAME, call.account.as_deref(), call.wait_ms).await?;
+        let token = self.keeper.refresh(Some(&admitted.name), admitted.pass.left).await?;
+        self.hand_out(&admitted, token)
     }
 
-    /// No token leaves without a note of who has it.
-    fn hand_out(&self, caller: &Caller, method: &str, token: Arc<Issued>) -> Arc<Issued> {
-        self.journal.granted(caller, method, &token.account);
-        token
+    /// Nothing secret leaves but through here: the gate is asked again, since rules and permits may have changed while the
+    /// call waited, and it is noted who has it.
+    fn hand_out<T>(&self, admitted: &Admission<'_>, secret: T) -> Result<T, Error> {
+        let Admission { caller, method, named, name, pass } = admitted;
+        let asked = Asked { account: name, name: *named, exists: true };
+        let still = self.gate.still(caller, &asked, pass);
+        still.inspect_err(|error| self.refused(caller, method, &asked, error))?;
+        self.journal.granted(caller, method, name);
+        Ok(secret)
     }
 
     pub(super) fn journal(&self) -> &Journal {
@@ -137,12 +183,12 @@ impl Api {
     /// Lets the caller know how the account is that it asks for by name, where it asks for one.
     pub(super) fn look(&self, caller: &Caller, method: &str, account: Option<&str>) -> Result<(), Error> {
         let Some(name) = account.filter(|name| !self.gate.sees(caller, name)) else { return Ok(()) };
-        let refusal = self.gate.unseen(caller, name);
-        match self.keeper.resolve(account) {
-            Ok(name) => self.journal.denied(caller, Some(method), Some(&name), &refusal),
-            // Who thinks of names would fill the journal with them, and push out what it has done.
-            Err(_) => self.journal.denied(caller, Some(method), None, &no_such_account()),
+        if name.is_empty() || check_name(name).is_err() {
+            return Err(no_such_account());
         }
+        let refusal = self.gate.unseen(caller, name);
+        let exists = self.keeper.resolve(account).is_ok();
+        self.refused(caller, method, &Asked { account: name, name: Some(name), exists }, &refusal);
         Err(refusal)
     }
 
@@ -169,6 +215,7 @@ impl Api {
 
     pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
         let AddAccount { account: name, settings, client_secret, make_default } = call;
+        let client_secret = client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
         let config = self.desk.add(&name, &settings, make_default.unwrap_or(false))?;
         self.configured(config, name.clone(), client_secret).await.map_err(|error| match error {
             Error::StoreUnavailable { reason } => {
@@ -180,12 +227,13 @@ impl Api {
 
     pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
+        let client_secret = call.client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
         if call.settings == Settings::default() && call.make_default != Some(true) {
             let issuer = self.desk.account(&name)?.issuer();
-            return self.keep_secret(name, issuer, call.client_secret).await;
+            return self.keep_secret(name, issuer, client_secret).await;
         }
         let config = self.desk.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
-        self.configured(config, name, call.client_secret).await
+        self.configured(config, name, client_secret).await
     }
 
     pub(super) async fn remove_account(&self, call: RemoveAccount) -> Result<Done, Error> {
@@ -241,10 +289,9 @@ impl Api {
 
     /// A grant that leaves is noted as a token is.
     pub(super) async fn export_grant(&self, caller: &Caller, call: ExportGrant) -> Result<OneExport, Error> {
-        let (name, _) = self.admit(caller, ExportGrant::NAME, call.account.as_deref(), None).await?;
-        let export = self.keeper.export(&name).await?;
-        self.journal.granted(caller, ExportGrant::NAME, &name);
-        Ok(OneExport { export })
+        let admitted = self.admit(caller, ExportGrant::NAME, call.account.as_deref(), None).await?;
+        let export = self.keeper.export(&admitted.name).await?;
+        self.hand_out(&admitted, OneExport { export })
     }
 
     pub(super) async fn get_credits(&self, call: GetCredits) -> Result<SomeCredits, Error> {
@@ -304,6 +351,34 @@ impl Api {
     }
 }
 
+/// A credential without what is around it. What RFC 6749, appendix A, does not allow in one is refused by name.
+fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
+    credential(text.expose()).map(Secret::from).ok_or_else(|| {
+        Error::invalid(
+            field,
+            format!("{field} is empty or has characters other than printable ASCII; copy it again"),
+        )
+    })
+}
+
+/// The token that a program was refused with: alone, behind `Bearer`, or as the whole header.
+fn presented(text: &Secret) -> Result<Secret, Error> {
+    let text = bare("access_token", text)?;
+    let behind = |text: &'_ str, word: &str| -> Option<usize> {
+        text.get(..word.len()).filter(|begin| begin.eq_ignore_ascii_case(word)).map(|begin| begin.len())
+    };
+    let header = text.expose();
+    let header = behind(header, "authorization:").map_or(header, |at| header[at..].trim_start());
+    let token = behind(header, "bearer ").map_or(header, |at| &header[at..]);
+    let token = bare("access_token", &token.into())?;
+    let is_scheme = |token: &Secret| token.expose().eq_ignore_ascii_case("bearer");
+    if token.expose().contains(' ') || token.expose().starts_with('{') || is_scheme(&token) {
+        let reason = "this is not an access token alone; pass the one that was rejected, as `imgurctl token` prints it";
+        return Err(Error::invalid("access_token", reason));
+    }
+    Ok(token)
+}
+
 fn half_added(name: &str, reason: &str) -> String {
     format!(
         "{name} was added, but its client secret could not be kept: {reason}. Then run `imgurctl account set {name} \
@@ -326,4 +401,40 @@ fn span(field: &str, number: i64, unit: impl Fn(u64) -> Duration) -> Result<Dura
         Error::invalid(field, format!("{field} is negative; give 0 or more, or leave it out"))
     })?;
     Ok(unit(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_token_is_understood_or_refused() {
+        let read = |text: &str| presented(&text.into()).ok().map(|token| token.expose().to_owned());
+        for text in [
+            "T0k.en~-",
+            " T0k.en~-\r\n",
+            "\"T0k.en~-\"",
+            "Bearer T0k.en~-",
+            "bearer  T0k.en~-",
+            "Authorization: Bearer T0k.en~-",
+            "authorization:Bearer T0k.en~-\n",
+            "\u{feff}T0k.en~-",
+            "'Bearer T0k.en~-'",
+        ] {
+            assert_eq!(read(text).as_deref(), Some("T0k.en~-"), "{text:?}");
+        }
+        for text in [
+            "",
+            "\"\"",
+            "Bearer",
+            "Bearer ",
+            "two words",
+            "T\nX: y",
+            "T\0",
+            "{\"access_token\":\"T\"}",
+            "\u{e9}",
+        ] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+    }
 }

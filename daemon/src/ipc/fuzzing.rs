@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::turns::Turns;
 use super::{Api, varlink};
-use crate::access::{Asking, Caller, Gate, Permits, Recent, journal};
+use crate::access::{Application, Asking, Caller, Gate, Permits, Places, Recent, journal};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
@@ -60,6 +60,7 @@ async fn call(api: &Api, said: &[u8]) -> Vec<u8> {
     let (stream, mut caller) = UnixStream::pair().expect("a socket");
     let ourselves = Caller::of(&stream, Wire::Socket, &Recent::default()).expect("ourselves");
     let line = Turns::default().line(&ourselves);
+    let place = Places::new(1).enter(&Application::Unknown).expect("a free place");
     let calling = async move {
         let (mut reader, mut writer) = caller.split();
         let write = async {
@@ -71,5 +72,5 @@ async fn call(api: &Api, said: &[u8]) -> Vec<u8> {
         tokio::join!(write, read);
         answers
     };
-    tokio::join!(varlink::converse(stream, &ourselves, &line, api), calling).1
+    tokio::join!(varlink::converse(stream, &ourselves, &line, &place, api), calling).1
 }

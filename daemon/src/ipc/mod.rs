@@ -9,5 +9,5 @@ mod turns;
 mod varlink;
 
 pub use api::Api;
-pub use socket::{LocalSocket, remote_path, socket_path};
+pub use socket::{LocalSocket, remote_path, remove_former_remote, socket_path};
 pub use varlink::serve;

@@ -18,12 +18,12 @@ use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use rustix::process::{Resource, getrlimit};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::varlink::frame;
-use crate::access::{Caller, Journal, Recent};
+use crate::access::{Caller, Full, Journal, Place, Places, Recent};
 use crate::ownership::{OF_OTHERS, own_directory};
 
 /// What says where the socket is.
@@ -47,14 +47,30 @@ pub fn socket_path() -> PathBuf {
     imgurd_proto::socket_path()
 }
 
-/// The socket for callers from other machines, beside the local one at `local`.
+/// The socket for callers from other machines, where the local one is at `local`: in a directory of its own beside that of
+/// the local one, which sandboxes may have been given. Nothing where `local` is a place of somebody's choice: what is
+/// shared there is not known.
 #[must_use]
-pub fn remote_path(local: &Path) -> PathBuf {
-    // In a directory of somebody's choice the name might be taken.
-    if local.ends_with("socket") {
-        local.with_file_name("remote")
-    } else {
-        local.with_added_extension("remote")
+pub fn remote_path(local: &Path) -> Option<PathBuf> {
+    let base = local.parent().filter(|_| local.ends_with("imgurd/socket"))?.parent()?;
+    Some(base.join("imgurd-remote/socket"))
+}
+
+/// Removes the socket for other machines from where it was before version 0.2, beside the local one: whoever was given that
+/// directory could reach it there.
+pub fn remove_former_remote(local: &Path) {
+    let former = local.with_file_name("remote");
+    let is_socket = fs::symlink_metadata(&former).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && local.ends_with("imgurd/socket") {
+        match fs::remove_file(&former) {
+            Ok(()) => tracing::warn!(
+                path = %former.display(),
+                "the socket for other machines has moved to imgurd-remote/socket; name that in RemoteForward"
+            ),
+            Err(error) => {
+                tracing::warn!(path = %former.display(), %error, "remove this socket; it has moved")
+            }
+        }
     }
 }
 
@@ -63,8 +79,7 @@ pub fn remote_path(local: &Path) -> PathBuf {
 pub struct LocalSocket {
     wire: Wire,
     listener: Listener,
-    size: usize,
-    places: Arc<Semaphore>,
+    places: Places,
     leaving: Arc<Semaphore>,
     recent: Recent,
 }
@@ -100,14 +115,13 @@ impl LocalSocket {
     }
 
     fn new(listener: Listener, wire: Wire) -> Self {
-        let size = places(wire);
-        let (places, leaving) = (Arc::new(Semaphore::new(size)), Arc::new(Semaphore::new(LEAVING)));
-        Self { wire, listener, size, places, leaving, recent: Recent::default() }
+        let (places, leaving) = (Places::new(places(wire)), Arc::new(Semaphore::new(LEAVING)));
+        Self { wire, listener, places, leaving, recent: Recent::default() }
     }
 
     /// The next caller of our own user, and their place, which is free again when it is dropped. Others are noted in
     /// `journal`.
-    pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, OwnedSemaphorePermit) {
+    pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, Place) {
         let (mut pause, longest) = ACCEPT_PAUSES;
         loop {
             match self.listener.accept().await {
@@ -129,23 +143,14 @@ impl LocalSocket {
         }
     }
 
-    fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, OwnedSemaphorePermit), Error> {
+    fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, Place), Error> {
         let caller = Caller::of(stream, self.wire, &self.recent).map_err(|error| {
             tracing::warn!(%error, "refused a caller whom the kernel does not name");
             Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
         })?;
         caller.admit().inspect_err(|error| journal.denied(&caller, None, None, error))?;
-        let place = self.places.clone().try_acquire_owned().map_err(|_| self.full())?;
+        let place = self.places.enter(caller.application()).map_err(full)?;
         Ok((caller, place))
-    }
-
-    fn full(&self) -> Error {
-        let reason = format!(
-            "{} connections are open, which is as many as imgurd serves at a time; close some that are not needed, or \
-             try again in a moment",
-            self.size
-        );
-        Error::TemporarilyUnavailable { reason, retry_at: None }
     }
 
     /// Says why there is no answer, and hangs up, without a word read. Who writes to a socket that is closed never comes
@@ -165,6 +170,14 @@ impl LocalSocket {
             });
         }
     }
+}
+
+fn full(Full { size }: Full) -> Error {
+    let reason = format!(
+        "All {size} connections that imgurd serves at a time for programs like this one have a call under way; close some, \
+         or try again in a moment"
+    );
+    Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
 /// As many as there are descriptors for: callers alone never use all of them up, and other machines' never those of this

@@ -7,6 +7,7 @@ mod tests;
 use std::io;
 use std::sync::Arc;
 
+use imgurd_proto::text::printable_name;
 use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo};
 use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
@@ -18,10 +19,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::net::UnixStream;
+use tokio::task::yield_now;
 
 use super::turns::{Line, Turns};
 use super::{Api, LocalSocket};
-use crate::access::{Caller, needs};
+use crate::access::{Caller, Place, needs};
 use crate::keeper::{Issued, SignedIn};
 
 use connection::{Answers, Calls};
@@ -57,13 +59,16 @@ pub async fn serve(socket: LocalSocket, api: Api) {
     let (api, mut turns) = (Arc::new(api), Turns::default());
     loop {
         let (stream, caller, place) = socket.accept(api.journal()).await;
-        let (api, line) = (Arc::clone(&api), turns.line(&caller));
-        tokio::spawn(async move {
-            if let Err(error) = converse(stream, &caller, &line, &api).await {
+        let (api, line, place) = (Arc::clone(&api), turns.line(&caller), Arc::new(place));
+        let held = Arc::clone(&place);
+        let task = tokio::spawn(async move {
+            if let Err(error) = converse(stream, &caller, &line, &held, &api).await {
                 tracing::debug!(%error, "hung up on a caller");
             }
-            drop(place);
         });
+        place.served_by(task.abort_handle());
+        // Whoever gave way leaves before the next caller comes, so that no more descriptors are open than there are places.
+        yield_now().await;
     }
 }
 
@@ -71,12 +76,14 @@ pub(super) async fn converse(
     mut stream: UnixStream,
     caller: &Caller,
     line: &Line,
+    place: &Place,
     api: &Api,
 ) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let mut calls = Calls::new(reader);
     let mut answers = Answers::new(writer);
     while let Some(message) = calls.next().await? {
+        place.busy();
         let call: Call<'_, &RawValue> = serde_json::from_slice(&message)?;
         let mut turn = line.turn().await;
         let answered = tokio::select! {
@@ -87,6 +94,7 @@ pub(super) async fn converse(
             () = async { turn.pass().await; calls.hung_up().await } => return Ok(()),
         };
         answered?;
+        place.idle();
         turn.pass().await;
     }
     Ok(())
@@ -322,7 +330,7 @@ fn arguments<P: DeserializeOwned>(call: &Call<'_, &RawValue>) -> Result<P, Servi
         // A missing field is not on the path to itself; serde names it between backticks.
         let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         let parameter = missing.map_or(path, str::to_owned);
-        ServiceError::InvalidParameter { parameter }
+        ServiceError::InvalidParameter { parameter: printable_name(&parameter) }
     })
 }
 
@@ -355,16 +363,16 @@ fn description(call: &Call<'_, &RawValue>) -> Result<Description, ServiceError> 
     match interface.as_str() {
         INTERFACE => Ok(Description { description: INTERFACE_TEXT }),
         "org.varlink.service" => Ok(Description { description: SERVICE_TEXT }),
-        _ => Err(ServiceError::InterfaceNotFound { interface }),
+        _ => Err(ServiceError::InterfaceNotFound { interface: printable_name(&interface) }),
     }
 }
 
 fn not_found(call: &Call<'_, &RawValue>) -> ServiceError {
     let (interface, _) = call.method.rsplit_once('.').unwrap_or_default();
     if interface == INTERFACE || interface == "org.varlink.service" {
-        ServiceError::MethodNotFound { method: call.method.to_string() }
+        ServiceError::MethodNotFound { method: printable_name(&call.method) }
     } else {
-        ServiceError::InterfaceNotFound { interface: interface.to_owned() }
+        ServiceError::InterfaceNotFound { interface: printable_name(interface) }
     }
 }
 

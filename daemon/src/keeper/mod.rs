@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use imgurd_proto::text::printable_name;
 use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Export, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -97,6 +98,15 @@ impl Keeper {
         self.want(account, Want::New, true, patience).await
     }
 
+    /// Whether there is another access token than `rejected` already, so that nothing has to be refreshed.
+    #[must_use]
+    pub fn has_another(&self, account: &str, rejected: &Secret) -> bool {
+        let Ok((_, snapshots)) = self.find(Some(account)) else { return false };
+        let want = Want::AnotherThan(rejected.clone());
+        let verdict = snapshots.borrow().verdict(&want, true, None, self.clock.now());
+        matches!(verdict, Verdict::Token(_))
+    }
+
     /// Another access token than `rejected`. If that is not the current one any more, the current one comes back.
     pub async fn reject(
         &self,
@@ -123,6 +133,8 @@ impl Keeper {
         let (name, mut snapshots) = self.find(account)?;
         let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
         match verdict {
+            // The keeper has to hear of each rejected token: an older grant may come back with it.
+            Verdict::Token(_) if matches!(want, Want::AnotherThan(_)) => {}
             Verdict::Token(token) => return Ok(token),
             Verdict::Fails(error) => {
                 self.note_unmet(&name, &snapshots.borrow());
@@ -397,6 +409,8 @@ impl Directory {
     }
 
     fn no_such(&self, name: Option<&str>) -> Error {
+        let name = name.map(printable_name);
+        let name = name.as_deref();
         let reason = match name {
             Some(name) => format!(
                 "There is no account {name}; see `imgurctl account list`, or add it with `imgurctl account add`"

@@ -29,6 +29,10 @@ pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_hours(1);
 pub(super) const MOST_HELD: usize = 1024;
 /// How many codes and imports may be before the server, or on their way to it, at a time.
 pub(super) const MOST_REQUESTS: usize = 8;
+/// How many replaced refresh tokens are remembered, by their fingerprints: a day of hourly refreshes, and more.
+pub(super) const MOST_REPLACED: usize = 32;
+/// How long, and how often, a server may turn a refresh away without a word before that counts as a refusal.
+pub(super) const WORDLESS: (Duration, u32) = (Duration::from_mins(10), 3);
 /// How long a displaced grant is kept.
 pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
 /// How long before a token's greatest age the person hears of it, where that is not a great part of it.
@@ -122,6 +126,7 @@ mod tests {
             token_type: "Bearer".into(),
             issued_at: ISSUED,
             lifetime: lifetime(expires_in),
+            dead: false,
             witnessed: true,
         };
         refresh_at(&access, RefreshPolicy::default(), ISSUED, dice).map(|at| at.since(ISSUED).as_secs())
@@ -162,6 +167,7 @@ mod tests {
             token_type: "Bearer".into(),
             issued_at: ISSUED,
             lifetime: Some(Duration::from_secs(secs)),
+            dead: false,
             witnessed: true,
         };
         assert_eq!(refresh_at(&access(3600), policy, ISSUED, 0.0), Some(ISSUED + Duration::from_secs(3500)));

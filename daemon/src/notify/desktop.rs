@@ -1,13 +1,11 @@
-//! The desktop's notification server: whether there is one, and what it shows.
-//!
-//! `notify-rust` opens a connection for each notification and listens on it, since some servers answer to that alone.
-//! So each has a task of its own, which ends with the notification.
+//! What the desktop's notification server shows, and whether there is one. Each notification has a task of its own, which
+//! ends with it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use notify_rust::{Hint, Notification, NotificationHandle, NotificationResponse, Timeout};
+use notify_rust::{Hint, Notification, Timeout};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -15,12 +13,10 @@ use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
 use super::notice::Notice;
+use super::server::{NAME, Response, Server, Shown as Showing};
 use super::{Heard, question};
 use crate::access::Question;
 use crate::bus::Bus;
-
-const NAME: &str = "org.freedesktop.Notifications";
-const PATH: &str = "/org/freedesktop/Notifications";
 
 /// How long a server may take to show or close one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -144,7 +140,7 @@ impl Post {
     async fn deliver(self, bus: Bus, notice: Notice, replaces: Option<u32>, closing: oneshot::Receiver<()>) {
         let shown = timeout(PATIENCE, show(&bus, &notice, replaces)).await;
         match shown.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
-            Ok(handle) => self.attend(&handle, notice.is_brief(), closing).await,
+            Ok(showing) => self.attend(showing, notice.is_brief(), closing).await,
             Err(reason) => {
                 tracing::info!(account = self.account, reason, "no notification can be shown just now");
                 self.tell(News::Failed).await;
@@ -153,19 +149,25 @@ impl Post {
     }
 
     /// Waits for the person, or for what takes the notification away.
-    async fn attend(&self, handle: &NotificationHandle, is_brief: bool, closing: oneshot::Receiver<()>) {
-        self.tell(News::Shown(handle.id())).await;
-        let mut news = News::Closed;
-        let closes = tokio::select! {
-            () = handle.wait_for_action_async(|response| news = meaning(response)) => false,
-            closing = closing => return if closing.is_ok() { close(handle).await },
-            () = sleep(BRIEF), if is_brief => true,
+    async fn attend(&self, mut showing: Showing, is_brief: bool, closing: oneshot::Receiver<()>) {
+        self.tell(News::Shown(showing.id)).await;
+        let response = tokio::select! {
+            response = showing.response() => response,
+            closing = closing => return if closing.is_ok() { close(showing).await },
+            () = sleep(BRIEF), if is_brief => {
+                self.tell(News::Closed).await;
+                return close(showing).await;
+            }
         };
-        self.tell(news).await;
+        let news = meaning(&response);
         // Not every server takes away what was answered: dunst leaves it.
-        if closes || news != News::Closed {
-            close(handle).await;
-        }
+        let answered = news != News::Closed;
+        let closed = async {
+            if answered {
+                close(showing).await
+            }
+        };
+        tokio::join!(self.tell(news), closed);
     }
 
     async fn tell(&self, news: News) {
@@ -173,34 +175,30 @@ impl Post {
     }
 }
 
-pub(super) async fn close(handle: &NotificationHandle) {
-    let _ = timeout(PATIENCE, handle.close_async()).await;
+pub(super) async fn close(showing: Showing) {
+    let _ = timeout(PATIENCE, showing.close()).await;
 }
 
-fn meaning(response: &NotificationResponse) -> News {
+fn meaning(response: &Response) -> News {
     match response {
-        NotificationResponse::Action(key) if key == LATER => News::Later,
-        NotificationResponse::Action(_) | NotificationResponse::Default => News::Accepted,
-        NotificationResponse::Closed(_) | NotificationResponse::Reply(_) => News::Closed,
+        Response::Action(key) if key == LATER => News::Later,
+        Response::Action(_) => News::Accepted,
+        Response::Closed | Response::ServerGone => News::Closed,
     }
 }
 
 /// What the server can do.
 pub(crate) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
-    let connection = bus.connection().await?;
-    let asked = connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await;
-    let reply = asked.map_err(|error| error.to_string())?;
-    reply.body().deserialize().map_err(|error| error.to_string())
+    Ok(Server::find(bus).await?.into_capabilities())
 }
 
-async fn show(bus: &Bus, notice: &Notice, replaces: Option<u32>) -> Result<NotificationHandle, String> {
-    let capabilities = capabilities(bus).await?;
-    let has = |capability: &str| capabilities.iter().any(|has| has == capability);
-    let notification = written(notice, replaces, has("actions"), has("body-markup"));
-    notification.show_async().await.map_err(|error| error.to_string())
+async fn show(bus: &Bus, notice: &Notice, replaces: Option<u32>) -> Result<Showing, String> {
+    let server = Server::find(bus).await?;
+    let notification = written(notice, server.has("actions"), server.has("body-markup"));
+    server.show(&notification, replaces).await
 }
 
-fn written(notice: &Notice, replaces: Option<u32>, has_actions: bool, has_markup: bool) -> Notification {
+fn written(notice: &Notice, has_actions: bool, has_markup: bool) -> Notification {
     let mut notification = Notification::new();
     notification
         .appname("imgurd")
@@ -220,9 +218,6 @@ fn written(notice: &Notice, replaces: Option<u32>, has_actions: bool, has_markup
     }
     if has_actions && notice.can_wait() {
         notification.action(LATER, "Later");
-    }
-    if let Some(id) = replaces {
-        notification.id(id);
     }
     notification
 }

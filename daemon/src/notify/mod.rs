@@ -4,6 +4,7 @@ mod desktop;
 mod notice;
 mod question;
 mod schedule;
+mod server;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

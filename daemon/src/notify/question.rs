@@ -1,11 +1,12 @@
 //! Asking whether an application may use an account. The question stays for as long as somebody waits for its answer.
 
-use notify_rust::{Hint, Notification, NotificationHandle, NotificationResponse, Timeout, Urgency};
+use notify_rust::{Hint, Notification, Timeout, Urgency};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::desktop::{PATIENCE, capabilities, close};
+use super::desktop::{PATIENCE, close};
 use super::notice::escaped;
+use super::server::{Response, Server, Shown};
 use crate::access::{Answer, Question};
 use crate::bus::Bus;
 
@@ -17,49 +18,50 @@ const DENY: &str = "deny";
 pub(super) async fn put(bus: Bus, question: Question, closing: oneshot::Receiver<()>) {
     let shown = timeout(PATIENCE, show(&bus, &question)).await;
     let mut answer = question.answer;
-    let handle = match shown.unwrap_or_else(|_| Err("the notification server does not answer".to_owned())) {
-        Ok(handle) => handle,
+    let mut shown = match shown.unwrap_or_else(|_| Err("the notification server does not answer".to_owned()))
+    {
+        Ok(shown) => shown,
         Err(reason) => {
             tracing::info!(reason, "nobody can be asked just now");
             let _ = answer.send(Answer::Unasked(reason));
             return;
         }
     };
-    let mut said = None;
-    tokio::select! {
-        () = handle.wait_for_action_async(|response| said = meaning(response)) => {}
-        () = answer.closed() => {}
-        _ = closing => {}
-    }
+    let said = tokio::select! {
+        response = shown.response() => meaning(&response),
+        () = answer.closed() => None,
+        _ = closing => None,
+    };
     if let Some(said) = said {
         let _ = answer.send(said);
     } else {
         drop(answer);
     }
-    close(&handle).await;
+    close(shown).await;
 }
 
 /// A click beside the buttons is no answer.
-fn meaning(response: &NotificationResponse) -> Option<Answer> {
+fn meaning(response: &Response) -> Option<Answer> {
     match response {
-        NotificationResponse::Action(key) => match key.as_str() {
+        Response::Action(key) => match key.as_str() {
             ONCE => Some(Answer::Once),
             ALWAYS => Some(Answer::Always),
             DENY => Some(Answer::Never),
             _ => None,
         },
-        _ => None,
+        Response::Closed => None,
+        Response::ServerGone => Some(Answer::Unasked("the notification server has ended".to_owned())),
     }
 }
 
-async fn show(bus: &Bus, question: &Question) -> Result<NotificationHandle, String> {
-    let capabilities = capabilities(bus).await.map_err(|_| "there is no notification server".to_owned())?;
-    let has = |capability: &str| capabilities.iter().any(|has| has == capability);
-    if !has("actions") {
+async fn show(bus: &Bus, question: &Question) -> Result<Shown, String> {
+    let server = Server::find(bus).await.map_err(|_| "there is no notification server".to_owned())?;
+    if !server.has("actions") {
         return Err("the notification server has no buttons".to_owned());
     }
-    let notification = written(question, has("body-markup"));
-    notification.show_async().await.map_err(|error| format!("the notification server said: {error}"))
+    let notification = written(question, server.has("body-markup"));
+    let shown = server.show(&notification, None).await;
+    shown.map_err(|error| format!("the notification server said: {error}"))
 }
 
 fn written(question: &Question, has_markup: bool) -> Notification {
@@ -106,11 +108,11 @@ mod tests {
 
     #[test]
     fn nothing_but_a_button_is_an_answer() {
-        let pressed = |key: &str| meaning(&NotificationResponse::Action(key.to_owned()));
+        let pressed = |key: &str| meaning(&Response::Action(key.to_owned()));
         assert_eq!(
             [ONCE, ALWAYS, DENY, "default"].map(pressed),
             [Some(Answer::Once), Some(Answer::Always), Some(Answer::Never), None]
         );
-        assert_eq!(meaning(&NotificationResponse::Default), None);
+        assert_eq!(meaning(&Response::Closed), None);
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Carrier {
     http: reqwest::Client,
     route: Route,
     timeouts: Timeouts,
+    /// Whether the request is a refresh by a client whose settings have worked before.
+    is_proven_refresh: bool,
 }
 
 impl Carrier {
@@ -37,17 +39,27 @@ impl Carrier {
         let is_straight = route.is_straight();
         let built = spawn_blocking(move || build(timeouts, is_straight, ca_file.as_deref())).await;
         match built {
-            Ok(Ok(http)) => Ok(Self { http, route, timeouts }),
+            Ok(Ok(http)) => Ok(Self { http, route, timeouts, is_proven_refresh: false }),
             Ok(Err(answer)) => Err(*answer),
             Err(_) => Err(no_security()),
         }
+    }
+
+    /// For a refresh, by a client whose settings have worked before or not.
+    pub(super) fn for_proven_refresh(self, is_proven_refresh: bool) -> Self {
+        Self { is_proven_refresh, ..self }
     }
 
     /// Sends a request to the token endpoint and says what its answer means.
     pub(super) async fn carry(&self, request: HttpRequest) -> Reply {
         match self.fetch(request).await {
             Ok(response) => Reply {
-                answer: classify(response.status(), response.headers(), response.body()),
+                answer: classify(
+                    response.status(),
+                    response.headers(),
+                    response.body(),
+                    self.is_proven_refresh,
+                ),
                 date: server_time(response.headers()),
             },
             Err(answer) => answer.into(),

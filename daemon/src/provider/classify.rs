@@ -9,29 +9,46 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::complaint::Complaint;
-use super::{Answer, Delivery, TokenResponse, Transient};
+use super::{Answer, Delivery, Fields, TokenResponse, Transient};
 use crate::grant::Timestamp;
 
 /// The longest that a server may make us wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and a server's
-/// `error_description`, bounded and without anything that looks like a secret.
-pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
+/// `error_description`, bounded and without anything that looks like a secret. `is_proven_refresh`: the request is a refresh
+/// by a client whose settings have worked before, so that any other OAuth error is the server's word against the grant.
+pub(super) fn classify(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    is_proven_refresh: bool,
+) -> Answer {
     if status == StatusCode::OK
         && let Some(tokens) = TokenResponse::from_json(body)
     {
         return Answer::Granted(tokens);
     }
     let complaint = Complaint::parse(body);
+    let objection = complaint.as_ref().filter(|_| is_proven_refresh && !asks_for_patience(status));
+    let objection = objection.and_then(|complaint| complaint.objection(status));
     let verdict = if status.is_client_error() && !asks_for_patience(status) {
-        complaint.as_ref().and_then(|complaint| complaint.verdict(status))
+        complaint.as_ref().and_then(|complaint| complaint.verdict(status, objection.is_some()))
     } else {
         None
     };
+    let verdict = verdict.or(objection.map(|reason| Answer::Refused { reason }));
     verdict.unwrap_or_else(|| {
         let page = is_web_page(headers, body);
-        let (reason, delivery) = passing_trouble(status, complaint.as_ref(), page);
+        let (reason, delivery) = if status.is_success() && Fields::has_odd_token(body) {
+            let reason = "the access_token in the server's answer has characters that no token has";
+            (reason.to_owned(), Delivery::InDoubt)
+        } else {
+            passing_trouble(status, complaint.as_ref(), page)
+        };
+        let is_wordless =
+            status.is_client_error() && !asks_for_patience(status) && body.trim_ascii().is_empty();
+        let delivery = if is_wordless { Delivery::Wordless } else { delivery };
         Answer::Transient(Transient { reason, retry_after: retry_after(headers), delivery })
     })
 }

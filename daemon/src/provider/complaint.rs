@@ -1,6 +1,7 @@
 //! What a server says in the body of an error: RFC 6749's `error` (section 5.2), or Imgur's texts in its several shapes.
 
 use hyper::StatusCode;
+use imgurd_proto::text::LONGEST_NAME;
 use serde_json::Value;
 
 use super::Answer;
@@ -31,6 +32,25 @@ const ERROR_CODES: [(&str, &str); 5] = [
     ("invalid_request", "token_url"),
 ];
 
+/// OAuth errors that say nothing against the grant: the client's own, those that pass (RFC 6749, section 4.1.2.1; RFC 8628,
+/// section 3.5), and what gateways in front of a server say.
+const PASSING_CODES: [&str; 14] = [
+    "invalid_client",
+    "temporarily_unavailable",
+    "server_error",
+    "slow_down",
+    "authorization_pending",
+    "not_found",
+    "method_not_allowed",
+    "too_many_requests",
+    "rate_limited",
+    "rate_limit_exceeded",
+    "internal_error",
+    "internal_server_error",
+    "service_unavailable",
+    "timeout",
+];
+
 /// What Imgur says to whole countries.
 pub(super) const BLOCKED: &str = "the server blocks the country that this network is in";
 
@@ -43,9 +63,6 @@ const TROUBLES: [(&str, &str); 5] = [
     ("requests exceeded", "the server wants fewer requests"),
 ];
 
-/// Characters of an `error_description` that are passed on.
-const DESCRIPTION_MAX: usize = 200;
-
 /// Letters and digits in a row that may be a token rather than a word.
 const WORD_MAX: usize = 19;
 
@@ -57,6 +74,8 @@ pub(super) struct Complaint {
     /// Imgur's number for it.
     number: Option<i64>,
     description: Option<String>,
+    /// RFC 6749's `error`, where it has the form of a code.
+    code: Option<String>,
 }
 
 impl Complaint {
@@ -75,6 +94,7 @@ impl Complaint {
                 .collect(),
             number: numbers.iter().find_map(|number| integer(number)),
             description: body["error_description"].as_str().and_then(printable),
+            code: error.as_str().filter(|code| is_code(code)).map(str::to_owned),
         })
     }
 
@@ -88,14 +108,33 @@ impl Complaint {
         self.known_trouble().is_none() && self.mentions("access token")
     }
 
-    /// The server's explicit word against the grant, the client or the request, if this is one.
-    pub(super) fn verdict(&self, status: StatusCode) -> Option<Answer> {
+    /// The server's explicit word against the grant, the client or the request, if this is one. Where it counts as an
+    /// objection to the grant, it is not said against a setting.
+    pub(super) fn verdict(&self, status: StatusCode, is_objection: bool) -> Option<Answer> {
         if self.known_trouble().is_some() {
             return None;
         }
+        let mistake = || self.mistake().filter(|_| !is_objection);
         self.refusal(status)
             .map(|reason| Answer::Refused { reason })
-            .or_else(|| self.mistake().map(|(setting, reason)| Answer::Misconfigured { setting, reason }))
+            .or_else(|| mistake().map(|(setting, reason)| Answer::Misconfigured { setting, reason }))
+    }
+
+    /// An OAuth error that is neither the client's nor passing, in a 2xx or 4xx answer to a refresh whose settings have
+    /// worked before: GitHub's `bad_refresh_token` comes with 200, others say `invalid_token` or `invalid_request`.
+    pub(super) fn objection(&self, status: StatusCode) -> Option<String> {
+        let code = self.code.as_deref()?;
+        let counts = status.is_success() || status.is_client_error();
+        let is_status = status.canonical_reason().is_some_and(|name| is_alike(name, code));
+        let is_passing = PASSING_CODES.iter().any(|passing| is_alike(passing, code));
+        (counts && !is_status && !is_passing && self.known_trouble().is_none()).then(|| {
+            let known =
+                ERROR_CODES.iter().map(|(known, _)| *known).chain(["bad_refresh_token", "invalid_token"]);
+            match known.into_iter().find(|known| is_alike(known, code)) {
+                Some(known) => self.quote(known),
+                None => "the server answered with an error of its own".to_owned(),
+            }
+        })
     }
 
     fn refusal(&self, status: StatusCode) -> Option<String> {
@@ -147,6 +186,21 @@ impl Complaint {
     }
 }
 
+/// Whether a text is an error code rather than a sentence.
+fn is_code(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(is_part)
+}
+
+/// Whether two names are the same but for case and what stands between words.
+fn is_alike(one: &str, other: &str) -> bool {
+    let plain = |text: &str| {
+        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+        letters.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>()
+    };
+    plain(one) == plain(other)
+}
+
 /// A number, or one in a string.
 fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
@@ -160,6 +214,6 @@ fn printable(text: &str) -> Option<String> {
         run <= WORD_MAX && word.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_digit())
     };
     let words: Vec<&str> = text.split_whitespace().filter(is_shown).collect();
-    let shown: String = words.join(" ").chars().take(DESCRIPTION_MAX).collect();
+    let shown: String = words.join(" ").chars().take(LONGEST_NAME).collect();
     (!shown.is_empty()).then_some(shown)
 }

@@ -8,7 +8,7 @@ use super::{Identity, Reply, classify, identity, told};
 /// What an answer of the token endpoint means.
 #[must_use]
 pub fn understand(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Reply {
-    Reply { answer: classify::classify(status, headers, body), date: classify::server_time(headers) }
+    Reply { answer: classify::classify(status, headers, body, false), date: classify::server_time(headers) }
 }
 
 /// What an answer of the API says of the token.

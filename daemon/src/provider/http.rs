@@ -79,6 +79,8 @@ impl Provider for HttpProvider {
             }
             match Carrier::new(&client.token_url, ca_file, timeouts).await {
                 Ok(carrier) => {
+                    let is_refresh = matches!(request, TokenRequest::Refresh(_));
+                    let carrier = carrier.for_proven_refresh(client.proven && is_refresh);
                     let Reply { answer, date } = ask(&client, &request, &carrier).await;
                     Reply { answer: redact(answer, &secrets(&client, &request)), date }
                 }

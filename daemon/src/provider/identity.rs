@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::response::name;
 use super::told::Told;
 
 /// Who it is that a token speaks for, by name.
@@ -13,7 +14,7 @@ pub(super) const PATH: &str = "account/me";
 /// `url` is what Imgur calls the name.
 pub(super) fn username(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    body["data"]["url"].as_str().filter(|name| !name.is_empty()).map(ToOwned::to_owned)
+    body["data"]["url"].as_str().and_then(name)
 }
 
 #[cfg(test)]
@@ -34,6 +35,8 @@ mod tests {
         r#"{"data":{"error":"The access token provided is invalid."},"success":false,"status":403}"#,
         Identity::Rejected
     )]
+    #[case(200, r#"{"data":{"url":"\u0000ali\u001b[2Jce\u202e\n"}}"#, Identity::Known("ali[2Jce".into()))]
+    #[case(200, r#"{"data":{"url":"\u0000\n"}}"#, Identity::Unsupported)]
     #[case(401, "", Identity::Rejected)]
     #[case(400, r#"{"error":{"code":1016,"message":"Banned country attempt"}}"#, Identity::Untold("the server blocks the country that this network is in".into()))]
     #[case(403, OVER_CAPACITY, Identity::Untold("the server is over capacity".into()))]

@@ -46,6 +46,9 @@ pub struct Client {
     pub token_url: Url,
     /// Whose certificates are trusted besides those of the system's authorities.
     pub ca_file: Option<PathBuf>,
+    /// Whether the server has given tokens to this client with these settings before: then what it says against a
+    /// refresh is said against the grant.
+    pub proven: bool,
 }
 
 /// What is asked of the token endpoint.
@@ -122,6 +125,8 @@ pub enum Delivery {
     InDoubt,
     /// It was answered.
     Answered,
+    /// It was turned away (4xx) with an empty body: nobody can say what for.
+    Wordless,
 }
 
 /// The token endpoint, behind a seam so that tests can put a scripted one in its place.

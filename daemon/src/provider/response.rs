@@ -1,6 +1,7 @@
 //! What a token endpoint gives (RFC 6749, section 5.1), read as leniently as servers write it.
 
 use imgurd_proto::Secret;
+use imgurd_proto::text::{credential, printable, printable_name};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -100,13 +101,21 @@ impl Fields {
                 "refresh_token_expires_in" | "refresh_expires_in" => {
                     fields.refresh_expires_in = seconds(value);
                 }
-                "account_username" => fields.username = text(value),
-                "account_id" => fields.account_id = text(value),
+                "account_username" => fields.username = name(value),
+                "account_id" => fields.account_id = name(value),
                 "scope" => fields.scope = text(value),
                 _ => {}
             }
         }
         fields
+    }
+
+    /// Whether there is text in the place of an access token, but none that a token can have.
+    #[must_use]
+    pub fn has_odd_token(text: &[u8]) -> bool {
+        let raw: Option<RawFields<'_>> = serde_json::from_slice(text).ok();
+        let text = raw.and_then(|raw| raw.access_token.and_then(raw_string));
+        text.is_some_and(|text| !text.is_empty() && credential(&text).is_none())
     }
 
     /// Whether an access or refresh token is in it.
@@ -170,15 +179,16 @@ impl From<&RawFields<'_>> for Fields {
                 .or(raw.refresh_expires_in)
                 .and_then(raw_scalar)
                 .and_then(|value| seconds(&value)),
-            username: raw.account_username.and_then(raw_string).and_then(|value| text(&value)),
-            account_id: raw.account_id.and_then(raw_scalar).and_then(|value| text(&value)),
+            username: raw.account_username.and_then(raw_string).and_then(|value| name(&value)),
+            account_id: raw.account_id.and_then(raw_scalar).and_then(|value| name(&value)),
             scope: raw.scope.and_then(raw_string).and_then(|value| text(&value)),
         }
     }
 }
 
 fn raw_secret(raw: &RawValue) -> Option<Secret> {
-    serde_json::from_str(raw.get()).ok().filter(|secret: &Secret| !secret.is_empty())
+    let text: Secret = serde_json::from_str(raw.get()).ok()?;
+    secret(text.expose())
 }
 
 fn raw_string(raw: &RawValue) -> Option<String> {
@@ -191,17 +201,24 @@ fn raw_scalar(raw: &RawValue) -> Option<String> {
     if is_number { Some(raw.get().into()) } else { raw_string(raw) }
 }
 
+/// A token that could end a header's line is none (RFC 6749, appendix A).
 fn secret(value: &str) -> Option<Secret> {
-    (!value.is_empty()).then(|| value.into())
+    credential(value).map(Secret::from)
 }
 
 fn text(value: &str) -> Option<String> {
+    let value = printable(value);
     let value = value.trim();
     (!value.is_empty()).then(|| value.into())
 }
 
+/// A name that the server's users choose.
+pub(super) fn name(value: &str) -> Option<String> {
+    text(value).map(|name| printable_name(&name))
+}
+
 fn token_type(value: &str) -> Option<String> {
-    text(value).map(|value| if value.eq_ignore_ascii_case(BEARER) { BEARER.into() } else { value })
+    name(value).map(|value| if value.eq_ignore_ascii_case(BEARER) { BEARER.into() } else { value })
 }
 
 /// Seconds, however a number may be written: fractions are cut off, and what no integer holds becomes the nearest that

@@ -5,7 +5,9 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use hyper::Uri;
+use hyper::http::uri::Authority;
 use hyper_util::client::proxy::matcher::Matcher;
+use imgurd_proto::text::printable;
 use rustls::CertificateError;
 use url::Url;
 
@@ -42,8 +44,7 @@ impl Route {
             Some(_) => return format!("no secure connection to {host}"),
             None => {}
         }
-        // The proxy's address without the password that may be in the variable.
-        let proxy = self.proxy.as_ref().and_then(Uri::authority);
+        let proxy = self.proxy.as_ref().map(place);
         if error.is_timeout() {
             let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
             let within = patience.as_secs();
@@ -60,6 +61,13 @@ impl Route {
             Some(proxy) => format!("the proxy {proxy} did not let the connection to {host} through"),
         }
     }
+}
+
+/// A proxy's host and port. What is before them may hold a password with an `@` in it.
+fn place(proxy: &Uri) -> String {
+    let authority = proxy.authority().map(Authority::as_str).unwrap_or_default();
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    printable(place)
 }
 
 /// Why the first host on the way is not reached.
@@ -111,4 +119,19 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_named_without_its_password() {
+        for userinfo in ["", "u:fake@", "u:fa@ke@", "u:@f@a@k@e@", "fake@"] {
+            let matcher = Matcher::builder().https(format!("http://{userinfo}proxy.test:3128")).build();
+            let uri = Uri::from_static("https://api.example/");
+            let proxy = matcher.intercept(&uri).expect("a proxy");
+            assert_eq!(place(proxy.uri()), "proxy.test:3128", "{userinfo}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use imgurd_proto::Zeroizing;
 use rustix::fs::OFlags;
 
 use super::StoreError;
-use crate::ownership::{OF_OTHERS, is_trusted};
+use crate::ownership::{OF_OTHERS, check_place, is_trusted};
 
 /// Less is guessed too soon.
 const KEY_MIN: usize = 16;
@@ -74,12 +74,10 @@ impl KeySource {
             return Err(io::Error::other("it is no file"));
         }
         if matches!(self, Self::File(_)) {
-            if !is_trusted(&metadata) {
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
-            }
-            if metadata.mode() & OF_OTHERS != 0 {
+            if metadata.mode() & OF_OTHERS != 0 && is_trusted(&metadata) {
                 return Ok(None);
             }
+            check_place(self.path(), &metadata)?;
         }
         let mut text = Zeroizing::new(String::with_capacity(256));
         file.take(KEY_MAX).read_to_string(&mut text)?;

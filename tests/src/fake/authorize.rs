@@ -74,6 +74,10 @@ fn callback(behaviour: &Behaviour) -> Url {
     Url::parse(callback).expect("the registered callback is a URL")
 }
 
+fn iss(behaviour: &Behaviour) -> Option<(&str, &str)> {
+    behaviour.iss.as_deref().map(|iss| ("iss", iss))
+}
+
 fn redirect(location: &Url) -> Answer {
     body::html(302, "").with("Location", location)
 }
@@ -83,6 +87,7 @@ fn code(behaviour: &Behaviour, code: &str, state: Option<&String>) -> Answer {
     location
         .query_pairs_mut()
         .extend_pairs(state.map(|state| ("state", state.as_str())))
+        .extend_pairs(iss(behaviour))
         .append_pair("code", code);
     redirect(&location)
 }
@@ -98,6 +103,7 @@ fn token(shared: &Shared, behaviour: &Behaviour, user: &str, state: Option<&Stri
             other => fragment.append_pair(name, &other.to_string()),
         };
     }
+    fragment.extend_pairs(iss(behaviour));
     let mut location = callback(behaviour);
     if let Some(state) = state {
         location.query_pairs_mut().append_pair("state", state);
@@ -110,7 +116,7 @@ fn token(shared: &Shared, behaviour: &Behaviour, user: &str, state: Option<&Stri
 fn denied(behaviour: &Behaviour, flow: &str, state: Option<&String>) -> Answer {
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     pairs.append_pair("error", "access_denied");
-    pairs.extend_pairs(state.map(|state| ("state", state.as_str())));
+    pairs.extend_pairs(state.map(|state| ("state", state.as_str()))).extend_pairs(iss(behaviour));
     let mut location = callback(behaviour);
     match flow {
         "pin" => return body::html(200, "<!DOCTYPE html><p>You denied access.</p>"),

@@ -37,6 +37,8 @@ pub struct Behaviour {
     pub errors: ErrorStyle,
     /// How many images each user has.
     pub images: usize,
+    /// What the authorization endpoint calls itself in its answers (RFC 9207, `iss`), where it does.
+    pub iss: Option<String>,
 }
 
 impl Default for Behaviour {
@@ -57,6 +59,7 @@ impl Default for Behaviour {
             wrapped: false,
             errors: ErrorStyle::Imgur,
             images: 1,
+            iss: None,
         }
     }
 }

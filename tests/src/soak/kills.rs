@@ -7,10 +7,10 @@ use anyhow::{Context as _, ensure};
 use imgurd_proto::State;
 
 use super::books::{Books, Phase, Run};
-use super::dice::Dice;
 use super::figures::ms;
 use super::observer::{Sightings, observe};
 use super::site::{Ground, Site, Store, server};
+use crate::dice::Dice;
 use crate::fake::{Endpoint, Fault, PATIENCE, Rotation, Stage};
 
 /// How many accounts are kept: enough that something is under way at most instants.

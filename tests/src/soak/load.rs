@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use imgurd_proto::{Client, ClientError};
 
-use super::dice::pass;
 use super::figures::{Figures, ms};
 use super::gauge::Gauge;
 use super::site::{Ground, Site, Store, server};
+use crate::dice::pass;
 use crate::fake::{Endpoint, Rotation};
 
 /// Callers who keep their connection, and callers who make one for each call.

@@ -4,7 +4,6 @@
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod books;
-mod dice;
 mod figures;
 mod gauge;
 mod kills;
@@ -17,8 +16,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
-use dice::Dice;
-pub(crate) use dice::pass;
+use crate::dice::Dice;
+pub(crate) use crate::dice::pass;
 use figures::ms;
 pub(crate) use gauge::number;
 use kills::Series;

@@ -35,6 +35,7 @@ pub struct Logind {
     // In this order, so that the bus ends last.
     process: Child,
     connection: Connection,
+    address: String,
     _bus: Bus,
 }
 
@@ -54,7 +55,7 @@ impl Testbed {
             .spawn()
             .unwrap();
         appears.next().await.expect("dbusmock is installed (Debian: python3-dbusmock)");
-        Logind { process, connection, _bus: bus }
+        Logind { process, connection, address, _bus: bus }
     }
 }
 
@@ -63,6 +64,12 @@ impl Logind {
     pub async fn announce(&self, sleep: bool) {
         let mock = MockProxy::new(&self.connection, NAME).await.unwrap();
         mock.emit_signal(MANAGER, "PrepareForSleep", "b", &[Variant::from(sleep)]).await.unwrap();
+    }
+
+    /// A connection to its bus that is somebody else's.
+    pub async fn stranger(&self) -> Connection {
+        let address = self.address.as_str();
+        zbus::connection::Builder::address(address).build().await.unwrap()
     }
 
     /// Who keeps the machine awake for a moment, and what for.

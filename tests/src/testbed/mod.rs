@@ -21,6 +21,7 @@ mod daemon;
 mod disk;
 mod far;
 mod file;
+mod flatpak;
 mod journal;
 mod keyring;
 mod leaks;
@@ -59,6 +60,7 @@ pub use daemon::Daemon;
 pub use disk::Disk;
 pub use far::FarMachine;
 pub use file::wait_for_content;
+pub use flatpak::{Flatpak, OTHER_APPLICATION};
 pub use journal::Journal;
 pub use keyring::Keyring;
 pub use logind::Logind;
@@ -194,7 +196,7 @@ impl Testbed {
 
     /// The daemon's socket for callers from other machines.
     pub fn remote_socket(&self) -> PathBuf {
-        self.socket().with_file_name("remote")
+        self.runtime_dir().join("imgurd-remote/socket")
     }
 
     /// A command with nothing in its environment but what it needs.
@@ -286,7 +288,9 @@ impl Testbed {
         // Whoever has just left gives a place up a moment later: one refusal does not prove that all are taken.
         while refused < 50 {
             let mut caller = self.wire();
-            if caller.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null() {
+            // An idle connection would give way to the next one.
+            caller.stream("Watch", &json!({}));
+            if caller.answer()["error"].is_null() {
                 held.push(caller);
                 refused = 0;
             } else {

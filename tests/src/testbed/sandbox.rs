@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Testbed, needs_root};
 
@@ -20,12 +21,19 @@ pub struct Sandbox {
 impl Sandbox {
     /// An empty one; none where the test [is not root](needs_root).
     pub fn new() -> Option<Self> {
+        Self::of(APPLICATION)
+    }
+
+    /// An empty one of this application.
+    pub fn of(application: &str) -> Option<Self> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
         if !needs_root("a program in a sandbox's cgroup") {
             return None;
         }
         let unified = Path::new("/sys/fs/cgroup/unified");
         let root = if unified.exists() { unified } else { Path::new("/sys/fs/cgroup") };
-        let cgroup = root.join(format!("app-flatpak-{APPLICATION}-{}.scope", std::process::id()));
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let cgroup = root.join(format!("app-flatpak-{application}-{}{number:03}.scope", std::process::id()));
         fs::create_dir(&cgroup).expect("cgroups (version 2) are root's to make");
         let ours = fs::read_to_string("/proc/self/cgroup").expect("the kernel tells");
         let path = ours.lines().find_map(|line| line.strip_prefix("0::/")).expect("cgroups (version 2)");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Daemon, Output, Program, Testbed};
+use super::{Daemon, Flatpak, Output, Program, Testbed};
 
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
@@ -118,4 +118,22 @@ fn the_environment_of_children_is_what_they_need_and_no_more() {
         "XDG_STATE_HOME",
     ];
     assert_eq!(names, known);
+}
+
+#[test]
+fn a_program_in_a_flatpak_sees_the_directory_it_may_see_and_the_bus_through_the_proxy() {
+    let bed = Testbed::new();
+    let _bus = bed.bus();
+    let Some(flatpak) = Flatpak::new(&["--filesystem=xdg-run/imgurd"]) else { return };
+    fs::create_dir(bed.socket().parent().unwrap()).unwrap();
+    fs::write(bed.socket(), "").unwrap();
+    let look = "test -e \"$XDG_RUNTIME_DIR/imgurd/socket\"; echo $?
+        while read -r line; do case $line in name=*) echo \"$line\"; esac; done </.flatpak-info
+        python3 -c 'import dbus; print(*dbus.SessionBus().list_names(), len(dbus.SessionBus().list_names()))'";
+    let inside = |flatpak: &Flatpak| bed.start(flatpak.command(&bed, "sh", &["-c", look])).finish().success();
+    let seen = inside(&flatpak).stdout;
+    assert!(seen.starts_with("0\nname=org.example.App\norg.freedesktop.DBus :"), "{seen}");
+    assert!(seen.ends_with(" 2\n"), "it sees the bus and itself alone: {seen}");
+    let seen = inside(&Flatpak::new(&[]).unwrap().other()).stdout;
+    assert!(seen.starts_with("1\nname=org.example.Other\n"), "{seen}");
 }

@@ -8,5 +8,6 @@ mod install;
 mod manual;
 mod readme;
 mod roff;
+mod security;
 mod ssh;
 mod world;

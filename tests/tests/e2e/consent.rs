@@ -125,13 +125,14 @@ fn a_second_answer_is_told_that_the_first_one_counts() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_pasting_goes_round_it() {
+fn a_port_that_another_program_of_ours_has_is_named_and_pasting_goes_round_it() {
     let scene = scene();
     let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
     let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let output = scene.ctl(&["login", "--no-browser"]).exits(10);
     assert!(output.complaint().contains(&format!("Port {port}")), "{}", output.stderr);
-    assert!(output.stderr.contains("--paste"), "{}", output.stderr);
+    assert!(output.stderr.contains("another program of yours"), "{}", output.stderr);
+    assert!(!output.stderr.contains("--paste"), "{}", output.stderr);
     assert!(!scene.account().login_pending);
     let (_login, _url) = scene.login(&["--paste"]);
     drop(other);
@@ -189,7 +190,7 @@ fn landing(scene: &Scene, url: &str) -> String {
 fn the_whole_redirect_url_can_be_pasted() {
     let scene = scene();
     let (mut login, url) = scene.login(&["--paste"]);
-    assert!(is_free(&scene.callback()), "nothing listens");
+    assert!(!is_free(&scene.callback()), "nobody else can listen there");
     let address = landing(&scene, &url);
     login.write(&format!("{address}\n"));
     login.finish().success();

@@ -31,13 +31,24 @@ fn raise_descriptor_limit() {
     setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
 }
 
-/// Callers who have their places, since they were answered, and then say nothing.
+/// Callers who have their places for as long as they stay, since each has a call under way.
 fn seated(scene: &Scene, count: usize) -> Vec<Wire> {
     let mut callers: Vec<_> = (0..count).map(|_| scene.bed.wire()).collect();
     for caller in &mut callers {
-        caller.call("org.varlink.service.GetInfo", &json!({}));
+        caller.stream("Watch", &json!({}));
+        assert!(caller.answer()["error"].is_null());
     }
     callers
+}
+
+/// A caller who has the place that another has just left, which is free a moment later.
+fn successor(scene: &Scene) -> Wire {
+    loop {
+        let mut caller = scene.bed.wire();
+        if caller.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null() {
+            return caller;
+        }
+    }
 }
 
 /// A daemon that has no place left, whose callers hold all.
@@ -70,15 +81,34 @@ fn a_caller_beyond_the_limit_is_told_so_at_once_and_another_takes_the_place_of_o
         let refusal = caller.answer();
         assert_eq!(error_of(&refusal), "TemporarilyUnavailable");
         assert!(
-            refusal["parameters"]["reason"].as_str().unwrap().starts_with("1024 connections"),
+            refusal["parameters"]["reason"].as_str().unwrap().starts_with("All 1024 connections"),
             "{refusal}"
         );
         caller.expect_hang_up();
     }
-    let last = callers.last_mut().unwrap();
-    assert!(scene.fake.is_live(token_of(&last.call("GetToken", &json!({})))), "who has a place keeps it");
     drop(callers.pop());
     eventually_served(&scene);
+    assert!(callers.iter_mut().all(|caller| !caller.has_answer()), "who has a place keeps it");
+}
+
+#[test]
+fn the_connection_that_is_idle_for_the_longest_time_gives_way_to_a_new_one() {
+    let bed = Testbed::memory();
+    bed.launch_by(FEW);
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let mut first = scene.bed.wire();
+    first.call("org.varlink.service.GetInfo", &json!({}));
+    let mut watching = scene.bed.wire();
+    watching.stream("Watch", &json!({}));
+    watching.answer();
+    let mut callers = Vec::new();
+    for _ in 0..100 {
+        let mut caller = scene.bed.wire();
+        assert!(scene.fake.is_live(token_of(&caller.call("GetToken", &json!({})))));
+        callers.push(caller);
+    }
+    first.expect_hang_up();
+    assert!(!watching.has_answer(), "a call under way is not ended");
 }
 
 #[test]
@@ -104,10 +134,12 @@ fn every_client_gets_to_read_why_there_is_no_place() {
 #[test]
 fn callers_alone_never_keep_the_daemon_from_refreshing_and_storing() {
     let (mut scene, mut held) = full(Testbed::file());
-    let answer = held[0].call("Refresh", &json!({}));
+    drop(held.pop());
+    let mut caller = successor(&scene);
+    let answer = caller.call("Refresh", &json!({}));
     let token = token_of(&answer).to_owned();
     assert!(scene.fake.is_live(&token));
-    assert_eq!(held[1].call("ListAccounts", &json!({}))["parameters"]["accounts"][0]["unsaved"], false);
+    assert_eq!(caller.call("ListAccounts", &json!({}))["parameters"]["accounts"][0]["unsaved"], false);
     drop(held);
     scene.restart();
     assert_eq!(scene.token(), token, "it was stored");

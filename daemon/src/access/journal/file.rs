@@ -1,11 +1,12 @@
-//! The journal on disk: a JSON object a line, in a file that is ours alone, and one older file.
+//! The journal on disk: a JSON object a line, in a file that is ours alone, and one older file. Refusals have two files of
+//! their own, so that whoever is refused however often displaces nothing of what was handed out.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use imgurd_proto::JournalEntry;
+use imgurd_proto::{JournalEntry, Outcome};
 use rustix::fs::{Mode, OFlags, open};
 
 /// The most that either file holds, in bytes.
@@ -20,48 +21,81 @@ impl JournalFile {
         Self(path)
     }
 
-    /// Where the entries are that no longer fit.
-    fn older(&self) -> PathBuf {
-        self.0.with_added_extension("old")
+    /// Where refusals are.
+    fn refusals(&self) -> PathBuf {
+        self.0.with_added_extension("refused")
     }
 
-    /// Writes these entries down, all or none.
+    /// Writes these entries down: all or none of those that were granted, and of the others.
     pub(super) fn append(&self, entries: &[JournalEntry]) -> io::Result<()> {
-        let mut text = Vec::new();
-        for entry in entries {
-            serde_json::to_writer(&mut text, entry)?;
-            text.push(b'\n');
-        }
-        let mut file = writable(&self.0)?;
-        let mut size = file.metadata()?.len();
-        if size > 0 && size + text.len() as u64 > LIMIT {
-            fs::rename(&self.0, self.older())?;
-            file = writable(&self.0)?;
-            size = 0;
-        }
-        if !ends_a_line(&file, size)? {
-            // As after a crash of the machine. The half is lost, and takes nothing with it.
-            text.insert(0, b'\n');
-        }
-        file.write_all(&text).inspect_err(|_| drop(file.set_len(size)))
+        let (denied, granted): (Vec<_>, _) =
+            entries.iter().partition(|entry| entry.outcome == Outcome::Denied);
+        let written = append(&self.0, &granted);
+        append(&self.refusals(), &denied).and(written)
     }
 
-    /// All entries, the oldest first.
+    /// All entries, the oldest first. An earlier version had refusals among the others.
     pub(super) fn read(&self) -> io::Result<Vec<JournalEntry>> {
-        let mut entries = Vec::new();
-        for path in [&self.older(), &self.0] {
-            match readable(path) {
-                Ok(file) => {
-                    let mut text = Vec::new();
-                    file.take(LIMIT).read_to_end(&mut text)?;
-                    entries.extend(parse(&text));
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(entries)
+        Ok(merged(read(&self.0)?, read(&self.refusals())?))
     }
+}
+
+/// Where the entries are that no longer fit.
+fn older(path: &Path) -> PathBuf {
+    path.with_added_extension("old")
+}
+
+fn append(path: &Path, entries: &[&JournalEntry]) -> io::Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    for entry in entries {
+        serde_json::to_writer(&mut text, entry)?;
+        text.push(b'\n');
+    }
+    let mut file = writable(path)?;
+    let mut size = file.metadata()?.len();
+    if size > 0 && size + text.len() as u64 > LIMIT {
+        fs::rename(path, older(path))?;
+        file = writable(path)?;
+        size = 0;
+    }
+    if !ends_a_line(&file, size)? {
+        // As after a crash of the machine. The half is lost, and takes nothing with it.
+        text.insert(0, b'\n');
+    }
+    file.write_all(&text).inspect_err(|_| drop(file.set_len(size)))
+}
+
+fn read(path: &Path) -> io::Result<Vec<JournalEntry>> {
+    let mut entries = Vec::new();
+    for path in [&older(path), path] {
+        match readable(path) {
+            Ok(file) => {
+                let mut text = Vec::new();
+                file.take(LIMIT).read_to_end(&mut text)?;
+                entries.extend(parse(&text));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(entries)
+}
+
+/// Both, by time. Each keeps its own order, in which one may come after another that began later.
+fn merged(some: Vec<JournalEntry>, others: Vec<JournalEntry>) -> Vec<JournalEntry> {
+    let mut all = Vec::with_capacity(some.len() + others.len());
+    let mut others = others.into_iter().peekable();
+    for entry in some {
+        while let Some(earlier) = others.next_if(|other| other.at < entry.at) {
+            all.push(earlier);
+        }
+        all.push(entry);
+    }
+    all.extend(others);
+    all
 }
 
 /// The entries in `text`, a line each. A line that is none, as a crash or a newer daemon may leave, is passed over.

@@ -10,6 +10,16 @@ use tokio::time::Instant;
 /// How long entries that are alike are counted before they are told of.
 const MINUTE: Duration = Duration::from_mins(1);
 
+/// How long refusals that are alike are counted at the most: each time, twice as long as the last.
+const HOUR: Duration = Duration::from_hours(1);
+
+/// How many kinds of refusals of one application are told apart within an hour. A program chooses what it asks for, and
+/// could have as many lines as it likes.
+const REFUSALS: usize = 16;
+
+/// What stands for the others.
+const OTHERS: &str = "It was refused many other things as well";
+
 /// How many kinds are counted at a time. One more, and all are told of, and counted anew.
 const KINDS: usize = 256;
 
@@ -37,7 +47,10 @@ pub(super) struct Kind<'a> {
 struct Fold {
     /// One of its kind.
     example: JournalEntry,
+    began: Instant,
     ends: Instant,
+    /// How long it is counted.
+    span: Duration,
     /// Those that were not told of, as one.
     untold: Option<JournalEntry>,
 }
@@ -48,6 +61,23 @@ impl Folds {
         let Some(untold) = self.of(kind).and_then(|fold| fold.untold.as_mut()) else { return false };
         add(untold, at);
         true
+    }
+
+    /// As what this one is counted: itself, or one more of many that were refused the same application.
+    pub(super) fn counted_as<'a>(&self, one: Kind<'a>) -> Kind<'a> {
+        if one.outcome != Outcome::Denied || self.0.iter().any(|fold| kind(&fold.example) == one) {
+            return one;
+        }
+        let is_alike = |fold: &&Fold| {
+            let known = kind(&fold.example);
+            known.outcome == Outcome::Denied
+                && known.application == one.application
+                && known.reason != Some(OTHERS)
+        };
+        if self.0.iter().filter(is_alike).count() < REFUSALS {
+            return one;
+        }
+        Kind { account: None, method: None, program: None, reason: Some(OTHERS), ..one }
     }
 
     /// Those that are like this one.
@@ -61,8 +91,12 @@ impl Folds {
 
     /// Takes in what happens at `now`, and returns what is to be told of: the first of its kind at once, others when
     /// their minute is over.
-    pub(super) fn add(&mut self, entry: JournalEntry, now: Instant) -> Vec<JournalEntry> {
+    pub(super) fn add(&mut self, mut entry: JournalEntry, now: Instant) -> Vec<JournalEntry> {
         let mut told = self.due(now);
+        if self.counted_as(kind(&entry)) != kind(&entry) {
+            let reason = Some(OTHERS.to_owned());
+            entry = JournalEntry { account: None, method: None, program: None, reason, ..entry };
+        }
         if let Some(fold) = self.of(&kind(&entry)) {
             match &mut fold.untold {
                 Some(untold) => add(untold, entry.at),
@@ -73,17 +107,21 @@ impl Folds {
         if self.0.len() >= KINDS {
             told.extend(self.rest());
         }
-        self.0.push_front(Fold { example: entry.clone(), ends: now + MINUTE, untold: None });
+        let (began, ends, span) = (now, now + MINUTE, MINUTE);
+        self.0.push_front(Fold { example: entry.clone(), began, ends, span, untold: None });
         told.push(entry);
         told
     }
 
     /// What has been counted for its minute at `now`. Its kind goes on being counted for another.
     pub(super) fn due(&mut self, now: Instant) -> Vec<JournalEntry> {
-        self.0.retain(|fold| fold.ends > now || fold.untold.is_some());
+        self.0.retain(|fold| fold.ends > now || fold.untold.is_some() || fold.is_kept(now));
         let over = self.0.iter_mut().filter(|fold| fold.ends <= now);
         let told = over.filter_map(|fold| {
-            fold.ends = now + MINUTE;
+            if fold.example.outcome == Outcome::Denied && fold.untold.is_some() {
+                fold.span = HOUR.min(fold.span * 2);
+            }
+            fold.ends = now + fold.span;
             fold.untold.take()
         });
         in_order(told.collect())
@@ -102,6 +140,13 @@ impl Folds {
     /// What has been counted so far, at the end of the counting.
     pub(super) fn rest(&mut self) -> Vec<JournalEntry> {
         in_order(mem::take(&mut self.0).into_iter().filter_map(|fold| fold.untold).collect())
+    }
+}
+
+impl Fold {
+    /// Whether it is one of the few kinds that its application has within the hour.
+    fn is_kept(&self, now: Instant) -> bool {
+        self.example.outcome == Outcome::Denied && self.began + HOUR > now
     }
 }
 

@@ -93,7 +93,14 @@ impl Journal {
         reason: Option<&str>,
     ) {
         let (kind, at) = (kind(caller, outcome, method, account, reason), now());
-        if self.counted.folds().count(&kind, at) {
+        let is_counted = {
+            let mut folds = self.counted.folds();
+            let kind = folds.counted_as(kind);
+            folds.count(&kind, at)
+        };
+        // However many are refused, there is room for who is handed a token.
+        let is_crowded = outcome == Outcome::Denied && self.notes.capacity() < WAITING / 2;
+        if is_counted || is_crowded {
             return;
         }
         let entry = entry(&kind, caller, at);

@@ -235,3 +235,40 @@ proptest! {
         prop_assert_eq!(parse(&entries).last(), Some(note("a")));
     }
 }
+
+fn refusal(application: &str, account: &str) -> JournalEntry {
+    let (outcome, application) = (Outcome::Denied, application.to_owned());
+    JournalEntry { outcome, application, sandboxed: true, ..note(account) }
+}
+
+#[test]
+fn refusals_displace_no_grant() {
+    let (_directory, _path, file) = file();
+    file.append(&[note("a")]).unwrap();
+    let refusals: Vec<_> = (0..500).map(|number| refusal("app", &format!("account-{number}"))).collect();
+    for _ in 0..40 {
+        file.append(&refusals).unwrap();
+    }
+    let read = file.read().unwrap();
+    assert!(read.contains(&note("a")) && read.ends_with(&refusals));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_asks_for_ever_other_things_makes_few_lines_and_hides_nobody() {
+    let (mut folds, begin) = (Folds::default(), Instant::now());
+    let mut told = Vec::new();
+    for second in 0..3600_u64 {
+        let now = begin + Duration::from_secs(second);
+        for number in 0..5 {
+            told.extend(folds.add(refusal("greedy", &format!("account-{second}-{number}")), now));
+        }
+        if second % 600 == 300 {
+            told.extend(folds.add(refusal("modest", &format!("account-{second}")), now));
+        }
+    }
+    told.extend(folds.rest());
+    let (greedy, modest): (Vec<_>, _) = told.iter().partition(|entry| entry.application == "greedy");
+    assert!(greedy.len() < 40, "{} lines", greedy.len());
+    assert_eq!(greedy.iter().map(|entry| entry.count).sum::<u64>(), 5 * 3600, "none is uncounted");
+    assert_eq!(modest.len(), 6);
+}

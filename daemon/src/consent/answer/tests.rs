@@ -3,6 +3,10 @@ use rstest::rstest;
 
 use super::*;
 
+fn error(code: &str, description: Option<&str>) -> Content {
+    Content::Error { code: code.to_owned(), description: description.map(ToOwned::to_owned) }
+}
+
 fn code(text: &str) -> Content {
     Content::Code(Secret::from(text))
 }
@@ -11,7 +15,14 @@ fn code(text: &str) -> Content {
 #[case("http://127.0.0.1:8917/callback?state=S&code=abc", Some("S"), code("abc"))]
 #[case("http://127.0.0.1:8917/callback?error=access_denied&state=S", Some("S"), Content::Denied)]
 #[case("http://127.0.0.1:8917/callback?state=S#error=access_denied", Some("S"), Content::Denied)]
-#[case("https://as.example/cb?error=invalid_scope&state=S", Some("S"), Content::Error("invalid_scope".into()))]
+#[case("https://as.example/cb?error=invalid_scope&state=S", Some("S"), error("invalid_scope", None))]
+#[case("?error=x&error_description=no%1b+way%0a&state=S", Some("S"), error("x", Some("no way ")))]
+#[case("imgur.com/?state=S&code=abc", Some("S"), code("abc"))]
+#[case("state=S&code=abc", Some("S"), code("abc"))]
+#[case("<http://127.0.0.1:8917/callback?state=S&code=abc>", Some("S"), code("abc"))]
+#[case("https://imgur.com/?state=S#state=S&code=abc", Some("S"), code("abc"))]
+#[case("code=4%2F0Ab", None, code("4/0Ab"))]
+#[case("\u{feff}\"4/0Ab=\"", None, code("4/0Ab="))]
 #[case("  abc\n", None, code("abc"))]
 fn understands_what_a_person_pastes(
     #[case] text: &str,
@@ -19,12 +30,12 @@ fn understands_what_a_person_pastes(
     #[case] content: Content,
 ) {
     let answer = from_paste(&Secret::from(text), Flow::Code).unwrap();
-    assert_eq!(answer, Answer { state: state.map(Secret::from), content });
+    assert_eq!(answer, Answer { state: state.map(Secret::from), iss: None, content });
 }
 
 #[rstest]
 #[case(
-    "https://imgur.com/#access_token=AT&expires_in=315360000&token_type=bearer&refresh_token=RT&account_username=NAME&account_id=114888747"
+    "https://imgur.com/#state=S&access_token=AT&expires_in=315360000&token_type=bearer&refresh_token=RT&account_username=NAME&account_id=114888747"
 )]
 #[case(
     "https://www.getpostman.com/oauth2/callback?state=S#access_token=AT&expires_in=315360000&token_type=bearer&refresh_token=RT&account_username=NAME&account_id=114888747"
@@ -46,8 +57,23 @@ fn a_pin_is_a_pin() {
 
 #[rstest]
 #[case("")]
+#[case("<\"\">")]
 #[case("two words")]
 #[case("https://imgur.com/")]
+#[case("imgur.com/")]
+#[case("localhost/callback")]
+#[case("127.0.0.1:8917/callback?foo=bar")]
+#[case("https://imgur.com/?code=abc")]
+#[case("?code=abc")]
+#[case("state=S&code=abc&code=abc")]
+#[case("state=S&code=abc&state=T")]
+#[case("https://imgur.com/?state=S#state=T&code=abc")]
+#[case("state=S&access_token=AT")]
+#[case("state=S&pin=123")]
+#[case("state=S&code=a%00b")]
+#[case("4%2F0Ab")]
+#[case("a\u{e9}b")]
+#[case(r#"{"code":"abc"}"#)]
 fn says_what_to_paste_when_it_does_not_understand(#[case] text: &str) {
     let error = from_paste(&Secret::from(text), Flow::Code).unwrap_err();
     assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "response"), "{error:?}");
@@ -135,7 +161,7 @@ proptest! {
         if let Ok(answer) = from_paste(&Secret::from(text), Flow::Code) {
             let shown = format!("{answer:?}");
             // A name is none, nor is what was consented to, nor the kind of a token.
-            let Answer { content: Content::Code(_) | Content::Pin(_) | Content::Denied, .. } = answer else {
+            let Answer { iss: None, content: Content::Code(_) | Content::Pin(_) | Content::Denied, .. } = answer else {
                 return Ok(());
             };
             for secret in &secrets {
@@ -147,7 +173,7 @@ proptest! {
     #[test]
     fn a_code_is_found_in_every_address_whatever_stands_beside_it(
         base in base().prop_filter("an address", |base| base.contains("://")),
-        code in "\\PC{1,60}",
+        code in "[!-&(-~]{1,60}".prop_filter("bare", |code| !code.starts_with('"') && !code.ends_with('"')),
         state in "[a-zA-Z0-9_-]{1,60}",
         in_fragment: bool,
         spaces in "[ \\t\\n]{0,3}",

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::connection::WRITING_PATIENCE;
 use super::*;
-use crate::access::{Asking, Gate, Permits, journal};
+use crate::access::{Application, Asking, Gate, Permits, Places, journal};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
@@ -54,7 +54,8 @@ impl Daemon {
         assert_eq!(rustix::io::write(&caller, words).unwrap(), words.len());
         let who = Caller::new(0, Some(pid), Wire::Socket);
         let (line, api) = (self.turns.line(&who), self.api.clone());
-        (caller, tokio::spawn(async move { converse(stream, &who, &line, &api).await }))
+        let place = Places::new(1).enter(&Application::Unknown).unwrap();
+        (caller, tokio::spawn(async move { converse(stream, &who, &line, &place, &api).await }))
     }
 }
 

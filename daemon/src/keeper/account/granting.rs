@@ -7,6 +7,7 @@ use url::Url;
 
 use super::importing::Import;
 use super::refreshing::{Refresh, access};
+use super::whose::Asking;
 use super::{Account, Began, CHANGED_MEANWHILE, Effect, Now, Shelf, Ticket};
 use crate::grant::{Displaced, Grant, Issuer, Record, Timestamp};
 use crate::keeper::policy;
@@ -32,6 +33,18 @@ pub(super) enum Word {
     Browsers,
 }
 
+/// How tokens have come.
+pub(super) struct Arrival {
+    /// Where from.
+    pub(super) issuer: Issuer,
+    /// Who says whose they are.
+    pub(super) word: Word,
+    /// Whether another person's grant may make way.
+    pub(super) replace: bool,
+    /// The number of the first request that may have led to them.
+    pub(super) began: u64,
+}
+
 impl Account {
     pub(super) fn exchange(
         &mut self,
@@ -49,9 +62,7 @@ impl Account {
         &mut self,
         ticket: Ticket,
         tokens: TokenResponse,
-        issuer: Issuer,
-        word: Word,
-        replace: bool,
+        arrival: Arrival,
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
@@ -65,6 +76,7 @@ impl Account {
             account_id,
             ..
         } = tokens;
+        let Arrival { issuer, word, replace, began } = arrival;
         let grant = Grant {
             generation: self.next_generation(),
             issuer,
@@ -75,6 +87,7 @@ impl Account {
             granted_at: now.at,
             kept: 0,
             refresh_expires_at: policy::lifetime(refresh_expires_in).map(|lifetime| now.at + lifetime),
+            unverified: false,
         };
         if !grant.issuer.is(&self.config.issuer()) {
             let set_aside = Some(describe(&grant));
@@ -84,14 +97,26 @@ impl Account {
         }
         if let Some(current) = self.working().filter(|_| !replace) {
             let anothers = current.is_anothers(&grant).then(|| self.is_anothers(&grant, current));
-            let generation = grant.generation;
+            let (generation, vouched) = (grant.generation, word == Word::Servers);
             self.set_aside(grant, now);
             return match anothers {
                 Some(error) => fx.push(Effect::Reply { ticket, result: Err(error) }),
-                None => self.ask_whose(ticket, generation, word == Word::Servers, now, fx),
+                None => self.ask_whose(Asking { ticket, generation, vouched, began }, now, fx),
             };
         }
+        let generation = grant.generation;
         self.install(grant, now);
+        self.supersede(generation, began, now);
+        self.publish_or_settle(ticket);
+    }
+
+    /// Who signed in or restored waits for the token, and where that is dead or in doubt, for the refresh that brings
+    /// another.
+    pub(super) fn publish_or_settle(&mut self, ticket: Ticket) {
+        let is_dead = self.grant().and_then(|grant| grant.access.as_ref()).is_none_or(|access| access.dead);
+        if is_dead && self.retry_at.is_some() && self.trouble.is_none() {
+            return self.settling.push(ticket);
+        }
         self.ledger.publish_when_saved([ticket]);
     }
 
@@ -125,11 +150,18 @@ impl Account {
                     fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
                 }
                 Answer::Granted(tokens) => {
-                    self.accept(ticket, tokens, began.issuer, Word::Servers, replace, now, fx);
+                    if began.issuer.is(&self.config.issuer()) {
+                        self.note_proven();
+                    }
+                    let arrival = Arrival { issuer: began.issuer, word: Word::Servers, replace, began: op };
+                    self.accept(ticket, tokens, arrival, now, fx);
                 }
-                other => fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) }),
+                other => {
+                    self.doubt(&other, now);
+                    fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) });
+                }
             },
-            Some(Pending::Verify { import, .. }) => self.verified(import, answer, now, fx),
+            Some(Pending::Verify { import, .. }) => self.verified(op, import, answer, now, fx),
             Some(Pending::Recording { .. }) | None => {}
         }
     }
@@ -140,6 +172,13 @@ impl Account {
                 format!("Nothing was displaced in {} within 30 days; run `imgurctl login {0}`", self.name);
             return fx.push(Effect::Reply { ticket, result: Err(Error::invalid("account", reason)) });
         };
+        let restored = &self.record.displaced[index].grant;
+        if restored.unverified && self.working().is_some() {
+            if self.is_on_its_way(restored) {
+                return fx.push(Effect::Reply { ticket, result: Err(self.is_verifying()) });
+            }
+            return self.verify(ticket, index, false, false);
+        }
         let grant = self.record.displaced.remove(index).grant;
         let made_way = self.record.grant.is_some();
         self.install(grant, now);
@@ -161,6 +200,8 @@ impl Account {
         }
         self.record = Record {
             client_secret: self.record.client_secret.take(),
+            replaced: std::mem::take(&mut self.record.replaced),
+            proven: std::mem::take(&mut self.record.proven),
             client_secret_issuer: self.record.client_secret_issuer.take(),
             other_client_secrets: std::mem::take(&mut self.record.other_client_secrets),
             next_generation: self.record.next_generation,
@@ -187,11 +228,14 @@ impl Account {
         }
     }
 
-    /// The grant displaced last of those that fit the configuration. One that is just being verified is in use.
+    /// The grant displaced last of those that fit the configuration; one that was never verified has displaced nothing and
+    /// comes last. One that is just being verified is in use.
     fn restorable(&self) -> Option<usize> {
         let (issuer, verifying) = (self.config.issuer(), self.verifying());
         let fits = |grant: &Grant| grant.issuer.is(&issuer) && Some(grant.generation) != verifying;
-        self.record.displaced.iter().rposition(|displaced| fits(&displaced.grant))
+        let displaced = &self.record.displaced;
+        let verified = displaced.iter().rposition(|it| fits(&it.grant) && !it.grant.unverified);
+        verified.or_else(|| displaced.iter().rposition(|it| fits(&it.grant)))
     }
 
     /// Not while the clock may be wrong: what it throws away does not come back.
@@ -235,7 +279,9 @@ impl Account {
     fn use_none(&mut self) {
         self.record.in_flight = None;
         self.record.refusal = None;
-        self.record.previous_refresh_token = None;
+        if let previous @ Some(_) = self.record.previous_refresh_token.take() {
+            self.note_replaced(previous);
+        }
         self.trouble = None;
         self.retry_at = None;
         self.refresh_at = None;

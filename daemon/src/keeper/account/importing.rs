@@ -3,9 +3,10 @@
 use imgurd_proto::{Error, Secret};
 
 use super::granting::Pending;
-use super::refreshing::{Refresh, access, renewed};
+use super::refreshing::{Refresh, access};
+use super::whose::Asking;
 use super::{Account, CHANGED_MEANWHILE, Effect, Now, Ticket};
-use crate::grant::Grant;
+use crate::grant::{Access, Grant};
 use crate::provider::{Answer, TokenRequest, Transient};
 
 /// An import over a working grant.
@@ -28,7 +29,10 @@ impl Account {
         now: Now,
     ) -> Grant {
         // How old an imported access token is nobody knows, so nothing is known of its expiry either.
-        let access = access_token.map(|token| access(token, "Bearer".to_owned(), None, now.at));
+        let access = access_token.map(|token| {
+            let dead = self.is_known_dead(&token);
+            Access { dead, ..access(token, "Bearer".to_owned(), None, now.at) }
+        });
         Grant {
             generation: self.next_generation(),
             issuer: self.config.issuer(),
@@ -39,6 +43,7 @@ impl Account {
             granted_at: now.at,
             kept: 0,
             refresh_expires_at: None,
+            unverified: true,
         }
     }
 
@@ -52,6 +57,9 @@ impl Account {
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
+        if let Some(error) = candidate.refresh_token.as_ref().and_then(|it| self.refuses_as_replaced(it)) {
+            return fx.push(Effect::Reply { ticket, result: Err(error) });
+        }
         let current = self.working();
         if let Some(current) = current.filter(|current| current.is_anothers(&candidate) && !replace) {
             let reason =
@@ -59,12 +67,11 @@ impl Account {
             return fx.push(Effect::Reply { ticket, result: Err(reason) });
         }
         if self.is_on_its_way(&candidate) {
-            let reason = format!("An import into {} is being verified; try again in a moment", self.name);
-            let error = Error::TemporarilyUnavailable { reason, retry_at: None };
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            return fx.push(Effect::Reply { ticket, result: Err(self.is_verifying()) });
         }
-        let is_the_same = current.is_some_and(|current| current.refresh_token == candidate.refresh_token);
         let has_none = current.is_none();
+        // Refused or not: a second copy of it is of no use.
+        let is_the_same = self.grant().is_some_and(|in_use| in_use.refresh_token == candidate.refresh_token);
         let is_held =
             |it: &Grant| it.refresh_token == candidate.refresh_token && it.issuer.is(&candidate.issuer);
         let held = self.record.displaced.iter().position(|displaced| is_held(&displaced.grant));
@@ -76,17 +83,25 @@ impl Account {
             self.settling.push(ticket);
             return self.try_now(now);
         }
-        let generation =
-            held.map_or(candidate.generation, |index| self.record.displaced[index].grant.generation);
         let is_new = held.is_none();
-        let revision = if is_new { self.set_aside(candidate, now) } else { self.ledger.touch_grant() };
+        if is_new {
+            self.set_aside(candidate, now);
+        }
+        let index = held.unwrap_or(self.record.displaced.len() - 1);
+        self.verify(ticket, index, replace, is_new);
+    }
+
+    /// Verifies a grant that has been set aside, once the store has it.
+    pub(super) fn verify(&mut self, ticket: Ticket, index: usize, replace: bool, is_new: bool) {
+        let generation = self.record.displaced[index].grant.generation;
+        let revision = self.ledger.touch_grant();
         self.pending
             .push(Pending::Recording { revision, import: Import { ticket, generation, replace, is_new } });
     }
 
     /// Whether another import is being verified, or this very token may be before the server already: for the grant
     /// that made way, or for one that was logged out and whose answer nobody will keep.
-    fn is_on_its_way(&self, candidate: &Grant) -> bool {
+    pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
         let current = match self.refresh {
             Refresh::Sent { generation, .. } => Some(generation),
             _ => None,
@@ -96,6 +111,11 @@ impl Account {
             |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
         let mut sent = sent.filter(|generation| !self.is_in_use(*generation));
         self.verifying().is_some() || sent.any(|generation| may_be_this(self.displaced(generation)))
+    }
+
+    pub(super) fn is_verifying(&self) -> Error {
+        let reason = format!("An import into {} is being verified; try again in a moment", self.name);
+        Error::TemporarilyUnavailable { reason, retry_at: None }
     }
 
     pub(super) fn send_recorded_verification(&mut self, fx: &mut Vec<Effect>) {
@@ -126,7 +146,15 @@ impl Account {
         }
     }
 
-    pub(super) fn verified(&mut self, import: Import, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn verified(
+        &mut self,
+        op: u64,
+        import: Import,
+        answer: Answer,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
+        self.doubt(&answer, now);
         let Import { ticket, generation, replace, is_new } = import;
         let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
         else {
@@ -135,10 +163,11 @@ impl Account {
         let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
         let error = match answer {
             Answer::Granted(tokens) => {
+                let old = self.record.displaced[index].grant.clone();
                 // The names that came with the imported text may be anyone's.
                 let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
-                let said = Grant { username, account_id, ..self.record.displaced[index].grant.clone() };
-                let candidate = renewed(&self.record.displaced[index].grant, tokens, now.at);
+                let said = Grant { username, account_id, ..old.clone() };
+                let candidate = self.renew(&old, tokens, now.at);
                 self.record.displaced[index].grant = candidate.clone();
                 self.ledger.touch_grant();
                 if !fits {
@@ -146,20 +175,21 @@ impl Account {
                     return fx.push(Effect::Reply { ticket, result: Err(Error::login(reason)) });
                 }
                 let Some(current) = self.working().filter(|_| !replace) else {
-                    return self.promote(index, ticket, now);
+                    return self.promote(op, index, ticket, now);
                 };
-                if current.is_anothers(&candidate) {
-                    let name = &self.name;
-                    let then =
-                        format!("it was set aside; run `imgurctl restore {name}` to change over to it");
-                    self.belongs_to_another(&candidate, current, &then)
-                } else {
+                if !current.is_anothers(&candidate) {
                     let vouched = current.is_same_persons(&said);
-                    return self.ask_whose(ticket, generation, vouched, now, fx);
+                    let asking = Asking { ticket, generation, vouched, began: op };
+                    return self.ask_whose(asking, now, fx);
                 }
+                let then =
+                    format!("it was set aside; run `imgurctl restore {}` to change over to it", self.name);
+                let error = self.belongs_to_another(&candidate, current, &then);
+                self.supersede(generation, op, now);
+                error
             }
             Answer::Transient(Transient { reason, .. }) if replace && fits => {
-                Error::TemporarilyUnavailable { reason: self.kept_unverified(&reason), retry_at: None }
+                Error::TemporarilyUnavailable { reason: Self::kept_unverified(&reason), retry_at: None }
             }
             other => {
                 self.forget_candidate(generation, is_new);
@@ -170,14 +200,12 @@ impl Account {
     }
 
     /// A set-aside grant becomes the one in use.
-    pub(super) fn promote(&mut self, index: usize, ticket: Ticket, now: Now) {
+    fn promote(&mut self, op: u64, index: usize, ticket: Ticket, now: Now) {
         let grant = self.record.displaced.remove(index).grant;
-        let is_verified = grant.access.as_ref().is_some_and(|access| access.issued_at == now.at);
+        let generation = grant.generation;
         self.install(grant, now);
-        if !is_verified {
-            self.try_now(now);
-        }
-        self.ledger.publish_when_saved([ticket]);
+        self.supersede(generation, op, now);
+        self.publish_or_settle(ticket);
     }
 
     /// The imported grant whose refresh token is on its way to the server, or about to be.
@@ -205,7 +233,7 @@ impl Account {
     }
 
     /// Nobody has seen it work, so nothing makes way for it; and it may have been spent, so it is not thrown away.
-    fn kept_unverified(&self, reason: &str) -> String {
+    fn kept_unverified(reason: &str) -> String {
         format!(
             "The token could not be verified: {reason}. It is set aside and the grant at hand stays; import it again with \
              --replace once the server answers"

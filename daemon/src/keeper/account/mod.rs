@@ -4,7 +4,8 @@
 //! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
 //! lets them go, `importing` takes in those obtained elsewhere, `exporting` lets one leave for another machine, `saving`
 //! keeps the store abreast, `issuer` keeps what belongs to one server from every other, `older` follows refreshes of
-//! grants that made way, `client_secret` leaves it there where no grant needs it, `whose` asks whose a new grant is before another makes way, `world` is the clock, sleep and the
+//! grants that made way, `superseded` knows which tokens are dead, `whose` asks whose a new grant is before another makes
+//! way, `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
 //! network, `view` says how it all looks from outside.
 
 mod client_secret;
@@ -17,6 +18,7 @@ mod older;
 mod refreshing;
 mod rejected;
 mod saving;
+mod superseded;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -34,7 +36,7 @@ use crate::grant::{Grant, Record, Timestamp};
 use crate::provider::{Client, TokenRequest};
 
 pub use event::{Ask, Effect, Event, Now, Ticket, Want};
-use granting::{Pending, Word};
+use granting::{Arrival, Pending, Word};
 pub use issuer::Began;
 use issuer::CHANGED_MEANWHILE;
 use older::Older;
@@ -82,6 +84,8 @@ pub struct Account {
     /// When the token is due for refreshing.
     refresh_at: Option<Timestamp>,
     failures: u32,
+    /// Since when, and how often, the server has turned refreshes away without a word.
+    wordless: Option<(Timestamp, u32)>,
     /// How many requests in a row were sent and not answered.
     unanswered: u32,
     last_try: Option<Timestamp>,
@@ -109,6 +113,10 @@ pub struct Account {
     /// How often somebody signed out.
     logouts: u64,
     next_op: u64,
+    /// What `next_op` was when an answer last brought tokens.
+    granted: Option<u64>,
+    /// What `next_op` was when the login in progress began.
+    login_began: Option<u64>,
 }
 
 impl Account {
@@ -130,6 +138,7 @@ impl Account {
             patient: false,
             refresh_at: None,
             failures: 0,
+            wordless: None,
             unanswered: 0,
             last_try: None,
             rejected: Rejected::default(),
@@ -146,6 +155,8 @@ impl Account {
             failed: 0,
             logouts: 0,
             next_op: 0,
+            granted: None,
+            login_began: None,
         };
         (account, vec![Effect::Load])
     }
@@ -166,6 +177,9 @@ impl Account {
             Event::Whose { generation, identity } => self.told_whose(generation, identity, now, fx),
             Event::Configured(config) => self.configured(config, now, fx),
             Event::Login(login) => {
+                // A number of its own tells answers before it from answers after it.
+                self.next_op += 1;
+                self.login_began = Some(self.next_op);
                 self.login = login;
                 self.login_expected = false;
             }
@@ -223,7 +237,11 @@ impl Account {
 
     fn take_in(&mut self, ticket: Ticket, ask: Ask, began: Began, now: Now, fx: &mut Vec<Effect>) {
         if let Ask::Want { want, until } = ask {
+            let is_news = matches!(&want, Want::AnotherThan(token) if self.note_rejected_of_displaced(token));
             let result = self.wanted(&want, until, now, fx);
+            if is_news && result.is_ok() {
+                return self.ledger.acknowledge(ticket);
+            }
             return fx.push(Effect::Reply { ticket, result });
         }
         if let Err(error) = self.writable(&ask).and_then(|()| self.is_still_meant(&ask, &began)) {
@@ -236,7 +254,9 @@ impl Account {
             }
             Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
             Ask::Accept { tokens, replace } => {
-                self.accept(ticket, tokens, began.issuer, Word::Browsers, replace, now, fx)
+                let first = self.login_began.unwrap_or(self.next_op + 1);
+                let arrival = Arrival { issuer: began.issuer, word: Word::Browsers, replace, began: first };
+                self.accept(ticket, tokens, arrival, now, fx);
             }
             Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
@@ -311,6 +331,7 @@ impl Account {
             self.trouble = None;
             self.try_now(now);
         }
+        self.drop_previous_unless_tolerated();
         if policy_changed {
             self.schedule(now);
         }
@@ -318,8 +339,10 @@ impl Account {
 
     fn schedule(&mut self, now: Now) {
         let access = self.grant().and_then(|grant| grant.access.as_ref());
-        self.refresh_at =
-            access.and_then(|access| policy::refresh_at(access, self.config.policy, now.at, now.dice));
+        self.refresh_at = access.and_then(|access| match access.dead {
+            true => Some(now.at),
+            false => policy::refresh_at(access, self.config.policy, now.at, now.dice),
+        });
     }
 
     fn client(&self) -> Client {
@@ -329,12 +352,14 @@ impl Account {
             auth: self.config.client_auth,
             token_url: self.config.token_url.clone(),
             ca_file: self.config.ca_file.clone(),
+            proven: false,
         }
     }
 
     fn send(&mut self, request: TokenRequest, fx: &mut Vec<Effect>) -> u64 {
         self.next_op += 1;
-        fx.push(Effect::Send { op: self.next_op, client: self.client(), request });
+        let client = Client { proven: self.is_proven(), ..self.client() };
+        fx.push(Effect::Send { op: self.next_op, client, request });
         self.next_op
     }
 }

@@ -1,5 +1,7 @@
 //! Keeping the token fresh: when to ask the server, and what its answers change.
 
+use std::time::Duration;
+
 use imgurd_proto::{Error, RefreshReuse};
 
 use super::{Account, Effect, Now, Shelf, Want};
@@ -52,10 +54,6 @@ impl Account {
         self.demand.wait_until(until);
         self.reload_for_somebody(now, fx);
         let Some(grant) = self.grant() else {
-            if let Want::AnotherThan(rejected) = want {
-                // It may be the one that cannot be read yet.
-                self.rejected.note(rejected);
-            }
             return Ok(());
         };
         let is_current = |token: &Secret| grant.access.as_ref().is_some_and(|access| access.token == *token);
@@ -83,10 +81,10 @@ impl Account {
                 let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
                     return self.wanted_in_place_of_an_older(now);
                 };
-                if !self.rejected.contains(&access.token) {
+                if !access.dead {
                     let age = now.at.since(access.issued_at);
                     self.demand.reject(now.at, age, access.lifetime)?;
-                    self.rejected.note(rejected);
+                    self.note_rejected();
                 }
                 self.try_soon(now);
             }
@@ -228,19 +226,22 @@ impl Account {
             return self.pending_answered(op, answer, now, fx);
         };
         if self.record.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
-            return self.answered_for_an_older(generation, answer, now);
+            return self.answered_for_an_older(op, generation, answer, now);
         }
         match answer {
-            Answer::Granted(tokens) => return self.refreshed(presented, tokens, now),
+            Answer::Granted(tokens) => return self.refreshed(op, presented, tokens, now),
             Answer::Refused { reason } => self.refused(presented, &reason, now),
             Answer::Misconfigured { setting, reason } => self.misconfigured(setting, reason, now),
+            Answer::Transient(transient) if self.is_silent_refusal(&transient, now) => {
+                self.refused(presented, &transient.reason, now);
+            }
             Answer::Transient(transient) => self.failed_for_now(transient, now),
         }
         self.failed += 1;
         self.settle(fx);
     }
 
-    fn refreshed(&mut self, presented: Presented, tokens: TokenResponse, now: Now) {
+    fn refreshed(&mut self, op: u64, presented: Presented, tokens: TokenResponse, now: Now) {
         let Some(mut old) = self.record.grant.take() else {
             return;
         };
@@ -248,17 +249,20 @@ impl Account {
             // It is good, and stays so unless the answer replaces it (RFC 6749, section 6).
             std::mem::swap(&mut old.refresh_token, &mut self.record.previous_refresh_token);
         }
-        let new = renewed(&old, tokens, now.at);
+        let new = self.renew(&old, tokens, now.at);
         if new.refresh_token != old.refresh_token {
             self.record.previous_refresh_token = old.refresh_token;
         }
+        let generation = new.generation;
         self.record.grant = Some(new);
+        self.drop_previous_unless_tolerated();
         self.record.in_flight = None;
         self.record.refusal = None;
         self.forget_old_displaced(now);
         self.demand.succeeded(now.at);
         self.ledger.touch_grant();
         self.begin_anew(now);
+        self.supersede(generation, op, now);
         let settled = std::mem::take(&mut self.settling);
         self.ledger.publish_when_saved(settled);
     }
@@ -269,19 +273,22 @@ impl Account {
         self.retry_at = None;
         self.patient = false;
         self.failures = 0;
+        self.wordless = None;
         self.unanswered = 0;
         self.schedule(now);
     }
 
     /// An answer to a grant that is not in use any more replaces nothing, and revives no logout; but where that grant
     /// is kept for restoring, it must not go stale.
-    fn answered_for_an_older(&mut self, generation: u64, answer: Answer, now: Now) {
+    fn answered_for_an_older(&mut self, op: u64, generation: u64, answer: Answer, now: Now) {
+        self.doubt(&answer, now);
         let Answer::Granted(tokens) = answer else { return };
-        let displaced =
-            self.record.displaced.iter_mut().find(|displaced| displaced.grant.generation == generation);
-        if let Some(displaced) = displaced {
-            displaced.grant = renewed(&displaced.grant, tokens, now.at);
+        let index = self.record.displaced.iter().position(|it| it.grant.generation == generation);
+        if let Some(index) = index {
+            let old = self.record.displaced[index].grant.clone();
+            self.record.displaced[index].grant = self.renew(&old, tokens, now.at);
             self.ledger.touch_grant();
+            self.supersede(generation, op, now);
         }
     }
 
@@ -312,6 +319,30 @@ impl Account {
         });
     }
 
+    /// Some servers turn a dead refresh token away without a word (glewlwyd: 400 with an empty body). When that lasts
+    /// past the end of the access token, it counts as a refusal that has been repeated.
+    fn is_silent_refusal(&mut self, transient: &Transient, now: Now) -> bool {
+        match transient.delivery {
+            Delivery::Wordless => {}
+            Delivery::Answered => {
+                self.wordless = None;
+                return false;
+            }
+            Delivery::NotSent | Delivery::InDoubt => return false,
+        }
+        let (since, tries) =
+            self.wordless.map_or((now.at, 1), |(since, tries)| (since.min(now.at), tries + 1));
+        self.wordless = Some((since, tries));
+        let (longest, most) = policy::WORDLESS;
+        let lasts = tries >= most && now.at.since(since) >= longest && !self.serves(Duration::ZERO, now.at);
+        if lasts && self.record.refusal.is_none() {
+            let refusal =
+                Refusal { first_at: since, confirmed: false, previous_tried: false, witnessed: true };
+            self.record.refusal = Some(refusal);
+        }
+        lasts
+    }
+
     fn misconfigured(&mut self, setting: &'static str, reason: String, now: Now) {
         self.record.in_flight = None;
         self.unanswered = 0;
@@ -329,7 +360,7 @@ impl Account {
         self.unanswered = if transient.delivery == Delivery::InDoubt { self.unanswered + 1 } else { 0 };
         self.patient = retry_after.is_some();
         let pause = if self.unanswered == 1 && !self.patient {
-            std::time::Duration::ZERO
+            Duration::ZERO
         } else {
             let pause = policy::backoff(self.failures, now.dice);
             retry_after.unwrap_or(if self.demand.somebody_waits(now.at) {
@@ -356,10 +387,12 @@ pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Gra
         username: tokens.username.or_else(|| old.username.clone()),
         account_id: tokens.account_id.or_else(|| old.account_id.clone()),
         kept: if kept { old.kept.saturating_add(1) } else { 0 },
+        unverified: false,
         ..old.clone()
     }
 }
 
 pub(super) fn access(token: Secret, token_type: String, expires_in: Option<i64>, now: Timestamp) -> Access {
-    Access { token, token_type, issued_at: now, lifetime: policy::lifetime(expires_in), witnessed: true }
+    let lifetime = policy::lifetime(expires_in);
+    Access { token, token_type, issued_at: now, lifetime, dead: false, witnessed: true }
 }

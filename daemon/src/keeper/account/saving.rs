@@ -26,6 +26,8 @@ pub(super) struct Ledger {
     retry_at: Option<Timestamp>,
     /// Who waits for a revision to be durable.
     waiting: Vec<(u64, Ticket)>,
+    /// Who is answered when a revision is durable, or the store is known to lag.
+    acknowledging: Vec<(u64, Ticket)>,
     /// The revision whose new token is published when it is durable, and who waits for that.
     unpublished: Option<(u64, Vec<Ticket>)>,
 }
@@ -106,6 +108,12 @@ impl Ledger {
         self.waiting.push((self.revision, ticket));
     }
 
+    /// Answers when the present revision is durable; a store that does not answer keeps nobody waiting for longer than
+    /// its patience.
+    pub(super) fn acknowledge(&mut self, ticket: Ticket) {
+        self.acknowledging.push((self.revision, ticket));
+    }
+
     fn take_write(&mut self, now: Now) -> Option<u64> {
         let held_back = self.retry_at.is_some_and(|at| at > now.at);
         if self.is_clean() || self.writing.is_some() || held_back {
@@ -143,6 +151,10 @@ impl Account {
         // A store that is known to fail or hang is not waited for again: the grant is served from memory.
         if self.ledger.lags().is_some() {
             self.publish_unsaved(fx);
+        }
+        let saved = if self.ledger.lags().is_some() { u64::MAX } else { self.ledger.saved };
+        for (_, ticket) in self.ledger.acknowledging.extract_if(.., |(revision, _)| *revision <= saved) {
+            fx.push(Effect::Reply { ticket, result: Ok(()) });
         }
     }
 
@@ -236,7 +248,10 @@ impl Account {
     fn take_record(&mut self, record: Record, now: Now) {
         self.shelf = Shelf::Read;
         self.record = record;
+        self.drop_previous_unless_tolerated();
         self.fit_to_the_issuer(now);
+        self.mark_dead_tokens();
+        self.believe_proven();
         self.resume(now);
     }
 

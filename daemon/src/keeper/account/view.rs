@@ -149,7 +149,7 @@ impl Account {
     /// and the new one is not yet safe.
     fn served(&self) -> Option<Served> {
         let grant = self.grant().filter(|_| !self.ledger.is_publishing())?;
-        let access = grant.access.clone().filter(|access| !self.rejected.contains(&access.token))?;
+        let access = grant.access.clone().filter(|access| !access.dead)?;
         let token = Token {
             account: self.name.clone(),
             access_token: access.token.clone(),
@@ -226,6 +226,10 @@ impl Account {
             State::Waiting if self.record.refusal.is_some() => {
                 format!("{last_failure}; it is asked again before that is believed, just wait")
             }
+            State::Waiting if self.wordless.is_some() => format!(
+                "{last_failure}; imgurd keeps trying. If it lasts, the server may have ended the grant: run `imgurctl \
+                 login {name}`"
+            ),
             State::Waiting => format!("{last_failure}; it is tried again by itself, just wait"),
             State::ConsentNeeded if self.is_refused() => {
                 format!(
@@ -314,6 +318,7 @@ impl Account {
             login_pending: self.login.is_some(),
             login_id: self.login.clone(),
             unsaved: self.ledger.grant_is_unsaved(),
+            refused: self.record.refusal.is_some() && grant.is_some(),
             expires_at: handed_out
                 .and_then(|grant| grant.access.as_ref()?.expires_at())
                 .map(Timestamp::as_secs),

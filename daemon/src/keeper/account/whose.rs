@@ -14,23 +14,19 @@ use crate::provider::Identity;
 /// A grant that waits, set aside, for the API's word.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asking {
-    ticket: Ticket,
-    generation: u64,
+    pub(super) ticket: Ticket,
+    pub(super) generation: u64,
     /// Whether the token endpoint itself said that it is the same person's, which counts where there is no API.
-    vouched: bool,
+    pub(super) vouched: bool,
+    /// The number of the first request that may have led to it.
+    pub(super) began: u64,
 }
 
 impl Account {
     /// Asks the API whose the set-aside grant is; where it is the same person's, it takes the place of the one in use.
-    pub(super) fn ask_whose(
-        &mut self,
-        ticket: Ticket,
-        generation: u64,
-        vouched: bool,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
-        self.asking.push(Asking { ticket, generation, vouched });
+    pub(super) fn ask_whose(&mut self, asking: Asking, now: Now, fx: &mut Vec<Effect>) {
+        let generation = asking.generation;
+        self.asking.push(asking);
         match self.question(generation) {
             Some((api_url, ca_file, token)) => {
                 fx.push(Effect::Identify { generation, api_url, ca_file, token });
@@ -48,7 +44,7 @@ impl Account {
         let Some(index) = self.asking.iter().position(|asking| asking.generation == generation) else {
             return;
         };
-        let Asking { ticket, vouched, .. } = self.asking.swap_remove(index);
+        let Asking { ticket, vouched, began, .. } = self.asking.swap_remove(index);
         let result = match self.record.displaced.iter().position(|it| it.grant.generation == generation) {
             None if self.is_in_use(generation) => Ok(()), // somebody restored it
             None => Err(self.signed_out_meanwhile()),
@@ -56,7 +52,8 @@ impl Account {
                 Ok(()) => {
                     let grant = self.record.displaced.remove(index).grant;
                     self.install(grant, now);
-                    return self.ledger.publish_when_saved([ticket]);
+                    self.supersede(generation, began, now);
+                    return self.publish_or_settle(ticket);
                 }
                 Err(error) => Err(error),
             },

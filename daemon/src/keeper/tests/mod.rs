@@ -131,6 +131,7 @@ fn record(age: Duration) -> Record {
         token_type: "Bearer".to_owned(),
         issued_at,
         lifetime: Some(Duration::from_hours(1)),
+        dead: false,
         witnessed: false,
     };
     let issuer = config(&["any"]).accounts["any"].issuer();
@@ -144,6 +145,7 @@ fn record(age: Duration) -> Record {
         granted_at: issued_at,
         kept: 0,
         refresh_expires_at: None,
+        unverified: false,
     };
     Record { grant: Some(grant), next_generation: 1, ..Record::default() }
 }

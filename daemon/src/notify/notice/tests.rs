@@ -22,6 +22,7 @@ fn outlook(state: State) -> Outlook {
         login_pending: false,
         login_id: None,
         unsaved: false,
+        refused: false,
         expires_at: None,
         next_refresh_at: None,
         retry_at: None,

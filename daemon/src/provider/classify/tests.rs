@@ -11,7 +11,7 @@ const TOKENS: &str =
 fn answer(status: u16, content_type: &str, body: &str) -> Answer {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
-    classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+    classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), false)
 }
 
 /// Imgur's shape around a text, as recorded.
@@ -137,7 +137,8 @@ fn takes_everything_else_for_passing(
         panic!("{status} {body} is no verdict");
     };
     assert!(transient.reason.contains(says), "{}", transient.reason);
-    assert_eq!(transient.delivery, Delivery::Answered);
+    let is_wordless = body.is_empty() && matches!(status, 400 | 405);
+    assert_eq!(transient.delivery, if is_wordless { Delivery::Wordless } else { Delivery::Answered });
 }
 
 #[rstest]
@@ -172,7 +173,7 @@ fn waits_as_long_as_the_server_says(#[case] value: &str, #[case] seconds: Option
     let mut headers = HeaderMap::new();
     headers.insert(DATE, HeaderValue::from_static("Mon, 23 Nov 2026 10:00:00 GMT"));
     headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
-    let Answer::Transient(transient) = classify(StatusCode::SERVICE_UNAVAILABLE, &headers, b"") else {
+    let Answer::Transient(transient) = classify(StatusCode::SERVICE_UNAVAILABLE, &headers, b"", false) else {
         panic!("503 passes");
     };
     assert_eq!(transient.retry_after, seconds.map(Duration::from_secs));
@@ -196,4 +197,65 @@ fn bounds_a_description() {
         serde_json::json!({"error": "invalid_grant", "error_description": "word ".repeat(9999)}).to_string();
     let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("a refusal") };
     assert!(reason.len() < 300);
+}
+
+/// What a refresh by a client whose settings have worked before is answered, and whether that is a word against the
+/// grant.
+#[rstest]
+#[case::github(
+    200,
+    r#"{"error":"bad_refresh_token","error_description":"The refresh token is expired."}"#,
+    true
+)]
+#[case::invalid_token(400, r#"{"error":"invalid_token"}"#, true)]
+#[case::invalid_request(400, r#"{"error":"invalid_request"}"#, true)]
+#[case::unauthorized_client(401, r#"{"error":"unauthorized_client"}"#, true)]
+#[case::invalid_scope(400, r#"{"error":"invalid_scope"}"#, true)]
+#[case::of_its_own(403, r#"{"error":"refresh_token_reused"}"#, true)]
+#[case::within_a_success(200, r#"{"error":"invalid_grant"}"#, true)]
+#[case::the_clients(401, r#"{"error":"invalid_client"}"#, false)]
+#[case::passing(400, r#"{"error":"temporarily_unavailable"}"#, false)]
+#[case::server_error(400, r#"{"error":"server_error"}"#, false)]
+#[case::slow_down(400, r#"{"error":"slow_down"}"#, false)]
+#[case::a_status(404, r#"{"status":404,"error":"Not Found","path":"/oauth2/token"}"#, false)]
+#[case::one_word_of_a_status(403, r#"{"error":"forbidden"}"#, false)]
+#[case::a_gateway(400, r#"{"error":"rate_limit_exceeded"}"#, false)]
+#[case::a_sentence(400, r#"{"error":"Something went wrong."}"#, false)]
+#[case::too_many(429, r#"{"error":"invalid_token"}"#, false)]
+#[case::in_trouble(503, r#"{"error":"invalid_token"}"#, false)]
+#[case::imgurs(
+    400,
+    r#"{"data":{"error":"Missing parameter. \"x\" is required"},"success":false,"status":400}"#,
+    false
+)]
+#[case::over_capacity(
+    400,
+    r#"{"data":{"error":"Imgur is temporarily over capacity"},"success":false,"status":400}"#,
+    false
+)]
+#[case::no_error(200, r#"{"ok":true}"#, false)]
+fn another_oauth_error_is_a_refusal_where_the_settings_have_worked(
+    #[case] status: u16,
+    #[case] body: &str,
+    #[case] is_refusal: bool,
+) {
+    let status = StatusCode::from_u16(status).unwrap();
+    let classified = |is_proven| classify(status, &HeaderMap::new(), body.as_bytes(), is_proven);
+    assert_eq!(matches!(classified(true), Answer::Refused { .. }), is_refusal, "{:?}", classified(true));
+    assert!(!matches!(classified(false), Answer::Refused { .. }), "{:?}", classified(false));
+}
+
+#[rstest]
+#[case(400, "", Delivery::Wordless)]
+#[case(401, " \r\n", Delivery::Wordless)]
+#[case(404, "", Delivery::Wordless)]
+#[case(429, "", Delivery::Answered)]
+#[case(400, "{}", Delivery::Answered)]
+#[case(503, "", Delivery::Answered)]
+fn tells_a_refusal_without_a_word(#[case] status: u16, #[case] body: &str, #[case] delivery: Delivery) {
+    let status = StatusCode::from_u16(status).unwrap();
+    let Answer::Transient(transient) = classify(status, &HeaderMap::new(), body.as_bytes(), true) else {
+        panic!("it may pass");
+    };
+    assert_eq!(transient.delivery, delivery);
 }

@@ -52,7 +52,7 @@ async fn receive(stream: &mut TcpStream) -> String {
 
 fn client(token_url: Url) -> Client {
     let (id, secret) = ("an id".into(), Some("a secret".into()));
-    Client { id, secret, auth: ClientAuth::Body, token_url, ca_file: None }
+    Client { id, secret, auth: ClientAuth::Body, token_url, ca_file: None, proven: false }
 }
 
 fn refresh() -> TokenRequest {

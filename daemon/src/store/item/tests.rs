@@ -4,7 +4,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::grant::{Access, ClientSecret, Displaced, Grant, Issuer, Refusal, Secret, Timestamp};
+use crate::grant::{
+    Access, ClientSecret, Displaced, Fingerprints, Grant, Issuer, Refusal, Secret, Timestamp,
+};
 
 fn timestamps() -> impl Strategy<Value = Timestamp> {
     any::<i64>().prop_map(Timestamp::from_millis)
@@ -15,12 +17,13 @@ fn secrets() -> impl Strategy<Value = Secret> {
 }
 
 fn accesses() -> impl Strategy<Value = Access> {
-    (secrets(), any::<String>(), timestamps(), option::of(any::<Duration>())).prop_map(
-        |(token, token_type, issued_at, lifetime)| Access {
+    (secrets(), any::<String>(), timestamps(), option::of(any::<Duration>()), any::<bool>()).prop_map(
+        |(token, token_type, issued_at, lifetime, dead)| Access {
             token,
             token_type,
             issued_at,
             lifetime,
+            dead,
             witnessed: false,
         },
     )
@@ -56,8 +59,15 @@ fn grants() -> impl Strategy<Value = Grant> {
                 granted_at,
                 kept,
                 refresh_expires_at: None,
+                unverified: kept % 2 == 1,
             },
         )
+}
+
+fn fingerprints(secret: Option<&Secret>) -> Fingerprints {
+    let mut fingerprints = Fingerprints::default();
+    secret.iter().for_each(|secret| fingerprints.note(secret, 8));
+    fingerprints
 }
 
 fn records() -> impl Strategy<Value = Record> {
@@ -88,8 +98,10 @@ fn records() -> impl Strategy<Value = Record> {
                 next_generation,
                 (client_secret_issuer, other_client_secrets),
             )| Record {
+                proven: fingerprints(client_secret.as_ref()),
                 client_secret,
                 grant,
+                replaced: fingerprints(previous_refresh_token.as_ref()),
                 previous_refresh_token,
                 displaced,
                 in_flight,

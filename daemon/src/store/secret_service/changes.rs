@@ -5,13 +5,16 @@ use std::collections::HashMap;
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
 use tokio::sync::watch;
+use zbus::fdo::DBusProxy;
 use zbus::message::{Message, Type};
-use zbus::names::MemberName;
+use zbus::names::{MemberName, OwnedUniqueName};
 use zbus::{Connection, MatchRule, MessageStream, Variant};
 
 use super::proxies::NAME;
 use crate::bus::Bus;
 
+/// The bus itself: nobody else has this name as its unique one.
+const BUS: &str = "org.freedesktop.DBus";
 /// Where all objects of a keyring are.
 const OBJECTS: &str = "/org/freedesktop/secrets";
 
@@ -32,26 +35,39 @@ async fn follow(connection: &Connection, changes: &watch::Sender<u64>) -> zbus::
     for rule in rules()? {
         streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
     }
+    let mut keyring = owner(connection).await;
     // The bus is back, or something may have happened before anybody listened.
     changes.send_modify(|count| *count += 1);
     let mut messages = select_all(streams);
     while let Some(message) = messages.next().await {
-        if is_a_change(&message?) {
+        let message = message?;
+        if is_from_the_bus(&message) {
+            keyring = owner(connection).await;
+        } else if message.header().sender() != keyring.as_deref() {
+            // zbus passes on what anybody sends to us alone, since it does not know who owns a well-known name.
+            continue;
+        }
+        if is_a_change(&message) {
             changes.send_modify(|count| *count += 1);
         }
     }
     Ok(())
 }
 
+/// The unique name of the keyring that runs.
+async fn owner(connection: &Connection) -> Option<OwnedUniqueName> {
+    let bus = DBusProxy::new(connection).await.ok()?;
+    bus.get_name_owner(NAME.try_into().ok()?).await.ok()
+}
+
+fn is_from_the_bus(message: &Message) -> bool {
+    message.header().sender().is_some_and(|sender| sender.as_str() == BUS)
+}
+
 fn rules() -> zbus::Result<[MatchRule<'static>; 3]> {
     let signals = || MatchRule::builder().msg_type(Type::Signal);
     Ok([
-        signals()
-            .sender("org.freedesktop.DBus")
-            .interface("org.freedesktop.DBus")
-            .member("NameOwnerChanged")
-            .arg(0, NAME)
-            .build()?,
+        signals().sender(BUS).interface(BUS).member("NameOwnerChanged").arg(0, NAME).build()?,
         signals()
             .sender(NAME)
             .interface("org.freedesktop.DBus.Properties")

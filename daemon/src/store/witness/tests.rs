@@ -25,6 +25,7 @@ fn record() -> Record {
         granted_at: Timestamp::default(),
         kept: 0,
         refresh_expires_at: None,
+        unverified: false,
     };
     Record { grant: Some(grant), ..Record::default() }
 }

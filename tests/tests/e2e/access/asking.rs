@@ -55,13 +55,28 @@ fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
         assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
         let late = tokio::task::spawn_blocking(move || late.answer()).await.unwrap();
         assert!(reason(&late).contains("was not answered"), "{late}");
-        // One who has left is asked about no more.
+        // What was not answered is not asked again at once.
+        let mut early = call(&scene, 20_000);
+        let early = tokio::task::spawn_blocking(move || early.answer()).await.unwrap();
+        let why = reason(&early);
+        assert!(
+            why.contains("pauses before it asks again") && why.contains("imgurctl permit allow"),
+            "{why}"
+        );
+        let permits = scene.ctl(&["permit", "list", "--json"]).success().json();
+        assert_eq!(permits["permits"], json!([]));
+    });
+}
+
+#[test]
+fn nobody_is_asked_about_a_program_that_has_left() {
+    let (scene, _bus) = asking();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, WHOLE).await;
         let gone = call(&scene, 20_000);
         let question = server.notified().await;
         drop(gone);
         assert_eq!(server.closed().await, question.id);
-        let permits = scene.ctl(&["permit", "list", "--json"]).success().json();
-        assert_eq!(permits["permits"], json!([]));
     });
 }
 

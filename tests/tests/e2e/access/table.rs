@@ -9,19 +9,8 @@ use serde_json::{Value, json};
 
 use super::remote;
 
-/// As it is in SECURITY.md. What needs a permit is refused without one.
-const TABLE: &str = "\
-| method | a program of yours | one in a sandbox | one on another machine | another user |
-|---|---|---|---|---|
-| GetToken, RejectToken, GetTokenFd | as `unsandboxed` says | with a permit | with a permit | no |
-| Refresh, ExportGrant | as `unsandboxed` says | no | no | no |
-| ListAccounts, Watch, GetManagedObjects, Get, GetAll | yes | what it has a permit for | what it has a permit for | no |
-| AddAccount, SetAccount, RemoveAccount, Set | yes | no | no | no |
-| ImportGrant, RestoreGrant, Logout, UnlockStore, GetCredits | yes | no | no | no |
-| Login, CompleteLogin, CancelLogin | yes | no | no | no |
-| ListPermits, SetPermit, RemovePermit, ReadJournal, Probe | yes | no | no | no |
-| GetInfo, GetInterfaceDescription, Introspect, Ping | yes | yes | yes | no |
-";
+/// SECURITY.md, whose table says who may call what. What needs a permit is refused without one.
+const TABLE: &str = include_str!("../../../../SECURITY.md");
 
 /// Sends each line of its input as a message, and writes the answer as a line.
 pub(crate) const RELAY: &str = "
@@ -50,9 +39,11 @@ enum Cell {
 
 /// What the table says of `method` for the kind of caller in this column.
 fn cell(method: &str, column: usize) -> Cell {
-    let rows = TABLE.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
-    let row = rows.into_iter().find(|row| row[1].split(", ").any(|name| name == method));
-    match row.unwrap_or_else(|| panic!("{method} is in no row of the table"))[column + 1] {
+    let (_, below) = TABLE.split_once("## Who may call what").expect("the table is there");
+    let rows = below.lines().filter(|line| line.starts_with('|'));
+    let rows = rows.map(|line| line.trim_matches(['|', ' ']).split(" | ").collect::<Vec<_>>());
+    let row = rows.into_iter().find(|row| row[0].contains(&format!("`{method}`")));
+    match row.unwrap_or_else(|| panic!("{method} is in no row of the table"))[column] {
         "yes" | "as `unsandboxed` says" => Cell::Yes,
         "with a permit" | "what it has a permit for" => Cell::WithPermit,
         "no" => Cell::No,

@@ -1,1 +1,516 @@
-//! Another user of the machine, or a web page, that answers a sign-in in the person's place.
+//! Attacks on a sign-in through its callback: by other users of the machine, by whoever knows a part of what is secret, and
+//! by answers of another kind.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+
+use imgurd_tests::browser;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
+use imgurd_tests::testbed::{ACCOUNT, Output, Program, Scene, Testbed, free_port, needs_root};
+use imgurd_tests::wire::error_of;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::unit::home::{Home, USER};
+use crate::users::daemon_of_nobody;
+
+/// A user of each Debian machine who is neither us nor `nobody`: `daemon`.
+const AS_MALLORY: [&str; 5] = ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"];
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour::default())
+}
+
+fn as_mallory(bed: &Testbed, command: &[&str]) -> Command {
+    let mut started = bed.command(AS_MALLORY[0]);
+    started.args(&AS_MALLORY[1..]).args(command).current_dir("/");
+    started
+}
+
+fn visit_as_mallory(bed: &Testbed, url: &str) -> Output {
+    bed.start(as_mallory(bed, &["curl", "--silent", "--show-error", url])).finish()
+}
+
+fn state_of(url: &str) -> String {
+    let url = Url::parse(url).unwrap();
+    url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+}
+
+fn port(callback: &str) -> u16 {
+    Url::parse(callback).unwrap().port().unwrap()
+}
+
+/// The parameters of a grant that was given to this user.
+fn tokens_of(fake: &Fake, user: &str) -> String {
+    let (refresh_token, access_token) = fake.issue_grant(user);
+    format!(
+        "access_token={access_token}&refresh_token={refresh_token}&expires_in=3600&account_username={user}"
+    )
+}
+
+/// What the page of this login leads to, which the browser does not follow.
+fn landing(fake: &Fake, url: &str, user: &str) -> String {
+    let callback = fake.behaviour().callback;
+    fake.configure(|behaviour| behaviour.callback = None);
+    let address = browser::allow(url, user).url;
+    fake.configure(|behaviour| behaviour.callback.clone_from(&callback));
+    address
+}
+
+/// A code that was given to this user for the challenge of this login, in the query of the answer.
+fn answer_of(fake: &Fake, url: &str, user: &str) -> String {
+    Url::parse(&landing(fake, url, user)).unwrap().query().unwrap().to_owned()
+}
+
+/// Says this to the callback, and returns all that is answered.
+fn say(callback: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port(callback))).unwrap();
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+fn get(callback: &str, query: &str, headers: &str) -> String {
+    let host = format!("127.0.0.1:{}", port(callback));
+    say(callback, &format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"))
+}
+
+fn post(callback: &str, body: &str) -> String {
+    let host = format!("127.0.0.1:{}", port(callback));
+    let head = format!("Host: {host}\r\nOrigin: http://{host}\r\nContent-Length: {}\r\n", body.len());
+    say(callback, &format!("POST /callback HTTP/1.1\r\n{head}\r\n{body}"))
+}
+
+/// S2.
+#[test]
+fn another_user_who_knows_the_state_signs_nobody_in() {
+    if !needs_root("another user") {
+        return;
+    }
+    let scene = scene();
+    for flow in ["code", "token"] {
+        let (login, url) = scene.login(&["--flow", flow]);
+        let state = state_of(&url);
+        let code = answer_of(&scene.fake, &scene.login(&["--flow", flow]).1, "mallory");
+        let tokens = tokens_of(&scene.fake, "mallory");
+        for answer in [
+            code,
+            format!("state={state}&{tokens}"),
+            format!("state={state}&error=access_denied"),
+            format!("state={state}"),
+        ] {
+            let said = visit_as_mallory(&scene.bed, &format!("{}?{answer}", scene.callback()));
+            assert!(said.code != Some(0) && said.stdout.is_empty(), "{flow}: {answer}: {}", said.stdout);
+        }
+        assert!(scene.account().login_pending, "{flow}");
+        if flow == "code" {
+            assert_eq!(browser::allow(&url, "alice").status, 200);
+            login.finish().success();
+            assert_eq!(scene.account().username.as_deref(), Some("alice"));
+        }
+    }
+}
+
+/// S2: what comes from a port is the word of who has it now, not of who comes to have it.
+#[test]
+fn another_user_who_hangs_up_before_being_looked_at_is_not_answered() {
+    const HANG_UP: &str = r"
+import socket, struct, sys
+for reset in [False, True]:
+    visitor = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+    visitor.sendall(sys.argv[2].encode().decode('unicode_escape').encode())
+    if reset:
+        visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    visitor.close()
+";
+    if !needs_root("another user") {
+        return;
+    }
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    let port = port(&scene.callback()).to_string();
+    let query = format!("state={}&error=access_denied", state_of(&url));
+    let request = format!(r"GET /callback?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+    for _ in 0..20 {
+        let command = ["/usr/bin/python3", "-c", HANG_UP, &port, &request];
+        scene.bed.start(as_mallory(&scene.bed, &command)).finish().success();
+    }
+    assert_eq!(browser::allow(&url, "alice").status, 200);
+    login.finish().success();
+}
+
+/// S2: root is another user, too.
+#[test]
+fn root_who_knows_the_state_signs_nobody_in() {
+    if !needs_root("another user") {
+        return;
+    }
+    let fake = Fake::start(Behaviour::default());
+    let bed = Testbed::memory();
+    let _daemon = daemon_of_nobody(&bed);
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    let callback = format!("http://127.0.0.1:{}/callback", free_port());
+    fake.configure(|behaviour| behaviour.callback = Some(callback.clone()));
+    let call = json!({ "account": ACCOUNT, "settings": {
+        "client_id": fake.behaviour().client_id, "auth_url": fake.auth_url(), "token_url": fake.token_url(),
+        "redirect_uri": callback,
+    }});
+    let script = "
+import json, socket, sys
+keeper = socket.socket(socket.AF_UNIX)
+keeper.connect(sys.argv[1])
+for call in sys.argv[2:]:
+    keeper.sendall(call.encode() + b'\\0')
+    answer = b''
+    while not answer.endswith(b'\\0'):
+        answer += keeper.recv(65536)
+    print(answer[:-1].decode(), flush=True)
+sys.stdin.read()
+";
+    let calls = [
+        json!({ "method": "org.imgurd.Keeper1.AddAccount", "parameters": call }),
+        json!({ "method": "org.imgurd.Keeper1.Login", "parameters": { "account": ACCOUNT }, "more": true }),
+    ];
+    let socket = bed.socket().display().to_string();
+    let mut command = bed.command(nobody[0]);
+    command.args(&nobody[1..]).args(["/usr/bin/python3", "-c", script, &socket]);
+    let mut login = bed.start({
+        command.args(calls.map(|call| call.to_string())).current_dir("/");
+        command
+    });
+    login.line().expect("the account is added");
+    let begun: Value = serde_json::from_str(&login.line().expect("the login begins")).unwrap();
+    let url = begun["parameters"]["url"].as_str().unwrap_or_else(|| panic!("{begun}")).to_owned();
+    assert_eq!(get(&callback, &format!("state={}&error=access_denied", state_of(&url)), ""), "");
+    let mut visit = bed.command(nobody[0]);
+    let denied = format!("{callback}?state={}&error=access_denied", state_of(&url));
+    visit.args(&nobody[1..]).args(["curl", "--silent", &denied]).current_dir("/");
+    assert!(
+        bed.start(visit).finish().success().stdout.contains("Access was denied"),
+        "its own user is answered"
+    );
+}
+
+/// S2, in the service's own user namespace, where other users have no numbers.
+#[test]
+fn another_user_signs_nobody_in_at_the_confined_service() {
+    let Some(home) = Home::installed() else { return };
+    home.ctl(&["init", "--store", "file"]).success();
+    home.systemctl(&["restart", "imgurd.service"]).success();
+    let fake = home.account(Behaviour::default());
+    let callback = fake.behaviour().callback.unwrap();
+    home.machine.add_user("mallory");
+    let mut login = home.start(&["imgurctl", "login", "--no-browser"]);
+    let url = login.line().expect("the URL is the first line");
+    let denied = format!("{callback}?state={}&error=access_denied", state_of(&url));
+    for user in ["mallory", "root"] {
+        let said = home.machine.run(user, &["curl", "--silent", &denied]);
+        assert!(said.code != Some(0) && said.stdout.is_empty(), "{user}: {}", said.stdout);
+    }
+    // This test's own connections are root's, and so a browser of root's; Alice's is another.
+    let query = home.machine.inside(|| answer_of(&fake, &url, USER));
+    let page = home.machine.run(USER, &["curl", "--silent", &format!("{callback}?{query}")]).success();
+    assert!(page.stdout.contains(&format!("Signed in as {USER}")), "{}", page.stdout);
+    login.finish().success();
+}
+
+/// S2: without the verifier of PKCE, whoever makes the browser go to the callback would be believed.
+#[test]
+fn tokens_in_a_query_are_no_answer_in_any_flow() {
+    let scene = scene();
+    for flow in ["code", "token"] {
+        let (login, url) = scene.login(&["--flow", flow]);
+        let state = state_of(&url);
+        let tokens = tokens_of(&scene.fake, "mallory");
+        let page = get(&scene.callback(), &format!("state={state}&{tokens}"), "");
+        assert!(!page.contains("Signed in") && !page.contains("mallory"), "{flow}: {page}");
+        assert!(scene.account().login_pending, "{flow}");
+        assert_eq!(browser::allow(&url, "alice").status, 200, "{flow}");
+        if flow == "code" {
+            login.finish().success();
+            assert_eq!(scene.account().username.as_deref(), Some("alice"));
+        }
+    }
+}
+
+#[test]
+fn a_code_is_no_answer_to_the_token_flow_wherever_it_is() {
+    let scene = scene();
+    let (_login, url) = scene.login(&["--flow", "token"]);
+    let state = state_of(&url);
+    let said = get(&scene.callback(), &format!("state={state}&code=0123"), "");
+    assert!(said.starts_with("HTTP/1.1 400"), "{said}");
+    let page = get(&scene.callback(), &format!("state={state}"), "");
+    let (_, after) = page.split_once("data-nonce=\"").expect("the page that hands the fragment on");
+    let nonce = after.split_once('"').unwrap().0;
+    let said = post(&scene.callback(), &format!("nonce={nonce}&state={state}&code=0123"));
+    assert!(said.starts_with("HTTP/1.1 400"), "{said}");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+    assert!(scene.account().login_pending);
+}
+
+/// S5.
+#[test]
+fn who_does_not_know_the_state_does_not_use_the_nonce_up() {
+    let scene = scene();
+    let (login, url) = scene.login(&["--flow", "token"]);
+    let state = state_of(&url);
+    let page = get(&scene.callback(), "", "");
+    let nonce = page.split_once("data-nonce=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    let tokens = tokens_of(&scene.fake, "alice");
+    for wrong in ["&state=wrong", "", "&state=", "&state=wrong&state=wrong"] {
+        let said = post(&scene.callback(), &format!("nonce={nonce}{wrong}&{tokens}"));
+        assert!(said.starts_with("HTTP/1.1 400"), "{said}");
+    }
+    let said = post(&scene.callback(), &format!("nonce={nonce}&state={state}&{tokens}"));
+    assert!(said.contains("Signed in as alice"), "{said}");
+    login.finish().success();
+}
+
+/// RFC 6749, section 3.1.
+#[test]
+fn a_parameter_that_comes_twice_is_no_answer() {
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    let (state, query) = (state_of(&url), answer_of(&scene.fake, &url, "alice"));
+    for doubled in [
+        format!("{query}&code=0123"),
+        format!("code=0123&{query}"),
+        format!("{query}&state=other"),
+        format!("{query}&state={state}"),
+        format!("{query}&iss=http://a.example&iss=http://b.example"),
+    ] {
+        assert!(get(&scene.callback(), &doubled, "").starts_with("HTTP/1.1 400"), "{doubled}");
+    }
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+    assert!(get(&scene.callback(), &query, "").contains("Signed in as alice"));
+    login.finish().success();
+}
+
+/// Another user who listens at these addresses; they are free again when it is dropped.
+fn listener_of_mallory(scene: &Scene, addresses: &[&str], port: u16) -> Program {
+    const LISTEN: &str = "
+import socket, sys
+listening = []
+for host in sys.argv[2:]:
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listener.bind((host, int(sys.argv[1])))
+    listener.listen()
+    listening.append(listener)
+print('listening', flush=True)
+sys.stdin.read()
+";
+    let port = port.to_string();
+    let command = [&["/usr/bin/python3", "-c", LISTEN, &port], addresses].concat();
+    let mut listener = scene.bed.start(as_mallory(&scene.bed, &command));
+    assert_eq!(listener.line().as_deref(), Some("listening"));
+    listener
+}
+
+/// S6.
+#[test]
+fn a_callback_that_another_user_listens_at_is_refused_and_pasting_is_no_way_out() {
+    if !needs_root("another user") {
+        return;
+    }
+    for (host, taken) in
+        [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("127.0.0.1", "::"), ("localhost", "::1")]
+    {
+        let callback = format!("http://{host}:{}/callback", free_port());
+        let behaviour = Behaviour { callback: Some(callback.clone()), ..Behaviour::default() };
+        let scene = Scene::new(Testbed::memory(), behaviour);
+        let mallory = listener_of_mallory(&scene, &[taken], port(&callback));
+        for arguments in [&["login", "--no-browser"][..], &["login", "--no-browser", "--paste"]] {
+            let output = scene.ctl(arguments).exits(10);
+            let said = output.complaint();
+            assert!(said.contains("user daemon") && said.contains("do not sign in"), "{taken}: {said}");
+            assert!(!said.contains("--paste"), "{taken}: {said}");
+        }
+        let found = scene.ctl(&["doctor"]).stdout;
+        assert!(found.contains("do not sign in"), "{found}");
+        assert!(!scene.account().login_pending);
+        drop(mallory);
+        scene.login_as("alice", &[]).success();
+    }
+}
+
+/// S6: the browser would hand the answer to whoever listens there.
+#[test]
+fn nobody_else_can_listen_at_the_callback_while_its_answer_is_to_be_pasted() {
+    for host in ["127.0.0.1", "localhost"] {
+        let callback = format!("http://{host}:{}/callback", free_port());
+        let behaviour = Behaviour { callback: Some(callback.clone()), ..Behaviour::default() };
+        let scene = Scene::new(Testbed::memory(), behaviour);
+        let (mut login, url) = scene.login(&["--paste"]);
+        let addresses = if host == "localhost" { &["127.0.0.1", "::1"][..] } else { &["127.0.0.1"] };
+        for address in addresses {
+            assert!(TcpListener::bind((*address, port(&callback))).is_err(), "{address}");
+        }
+        login.write(&format!("{}\n", landing(&scene.fake, &url, "alice")));
+        login.finish().success();
+        // And a browser that comes there has not come for nothing.
+        let (_login, url) = scene.login(&["--paste"]);
+        assert!(browser::allow(&url, "alice").text.contains("Signed in as alice"));
+    }
+}
+
+/// A login whose answer is pasted, however often.
+struct Pasting {
+    scene: Scene,
+    _login: Program,
+    id: String,
+    url: String,
+}
+
+impl Pasting {
+    fn new(flow: &str) -> Self {
+        let scene = scene();
+        let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--paste", "--json", "--flow", flow]);
+        let begun: Value = serde_json::from_str(&login.line().unwrap()).unwrap();
+        let text = |name: &str| begun[name].as_str().unwrap().to_owned();
+        let (id, url) = (text("login_id"), text("url"));
+        Self { scene, _login: login, id, url }
+    }
+
+    fn paste(&self, text: &str) -> Value {
+        let call = json!({ "login_id": self.id, "response": text });
+        self.scene.bed.wire().call("CompleteLogin", &call)
+    }
+
+    fn is_refused(&self, text: &str) {
+        let answer = self.paste(text);
+        assert_eq!(error_of(&answer), "InvalidArgument", "{text}: {answer}");
+        assert_eq!(answer["parameters"]["field"], "response", "{text}");
+        assert!(self.scene.account().login_pending, "{text}");
+        assert_eq!(self.scene.fake.requests(Endpoint::Token).len(), 0, "{text}");
+    }
+}
+
+/// S18 and B6.
+#[test]
+fn what_is_pasted_and_is_no_answer_to_this_sign_in_is_refused_and_ends_nothing() {
+    let pasting = Pasting::new("code");
+    let state = state_of(&pasting.url);
+    let tokens = tokens_of(&pasting.scene.fake, "mallory");
+    for text in [
+        "http://127.0.0.1:8917/callback?code=0123",
+        "http://127.0.0.1:8917/callback?state=other&code=0123",
+        "http://127.0.0.1:8917/callback?state=&code=0123",
+        "127.0.0.1:8917/callback?code=0123",
+        "127.0.0.1:8917/callback",
+        "imgur.com/",
+        "https://imgur.com",
+        "?code=0123",
+        "#code=0123",
+        "code=0123&state=other",
+        "error=access_denied",
+        "https://imgur.com/?error=access_denied",
+        "two words",
+        "{\"code\":\"0123\"}",
+        "c%C3%B6de",
+        "c\u{f6}de",
+        "a\u{0}b",
+        "<>",
+        "\"\"",
+        "\u{feff}",
+        &format!("https://imgur.com/?state={state}#{tokens}"),
+        &format!("https://imgur.com/?state={state}&{tokens}"),
+        &format!("state={state}&pin=0123"),
+        &format!("?state={state}&code=0123&code=4567"),
+        &format!("?state={state}&state={state}&code=0123"),
+        &format!("?state={state}&code=c%C3%B6de"),
+        &format!("?state={state}&code=a%0Ab"),
+        &format!("go to http://127.0.0.1/?state={state}&code=0123"),
+        &pasting.url,
+    ] {
+        pasting.is_refused(text);
+    }
+    assert!(pasting.paste(&answer_of(&pasting.scene.fake, &pasting.url, "alice"))["error"].is_null());
+
+    let pasting = Pasting::new("token");
+    let state = state_of(&pasting.url);
+    let tokens = tokens_of(&pasting.scene.fake, "alice");
+    for text in [
+        &format!("https://imgur.com/#{tokens}"),
+        &format!("https://imgur.com/?state=other#{tokens}"),
+        &format!("https://imgur.com/?state={state}&code=0123"),
+        &format!("https://imgur.com/?state={state}#access_token=a%0Ab"),
+        "0123",
+        "access_token=0123",
+    ] {
+        pasting.is_refused(text);
+    }
+    assert!(pasting.paste(&format!("#{tokens}&state={state}"))["error"].is_null());
+}
+
+/// B6.
+#[test]
+fn an_answer_is_understood_however_it_is_copied() {
+    for wrap in [
+        "https://imgur.com/?{}",
+        "imgur.com/?{}",
+        "127.0.0.1:8917/callback?{}",
+        "localhost/callback?{}",
+        "//imgur.com/?{}",
+        "?{}",
+        "{}",
+        "&{}",
+        "#{}",
+        "\"https://imgur.com/?{}\"",
+        "<https://imgur.com/?{}>",
+        "'<imgur.com/?{}>'",
+        "\u{feff} https://imgur.com/?{}\r\n",
+    ] {
+        let pasting = Pasting::new("code");
+        let answer = answer_of(&pasting.scene.fake, &pasting.url, "alice");
+        let outcome = pasting.paste(&wrap.replace("{}", &answer));
+        assert!(outcome["error"].is_null(), "{wrap}: {outcome}");
+    }
+    for wrap in ["{}", "code={}", " \"{}\" ", "\u{feff}{}\u{200b}", "<{}>"] {
+        let pasting = Pasting::new("code");
+        let address = landing(&pasting.scene.fake, &pasting.url, "alice");
+        let address = Url::parse(&address).unwrap();
+        let code = address.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+        let outcome = pasting.paste(&wrap.replace("{}", &code));
+        assert!(outcome["error"].is_null(), "{wrap}: {outcome}");
+    }
+}
+
+/// B15.
+#[test]
+fn a_browser_with_many_cookies_is_served() {
+    let scene = scene();
+    for kibibytes in [16, 600] {
+        let (login, url) = scene.login(&[]);
+        let query = answer_of(&scene.fake, &url, "alice");
+        let cookies = format!("Cookie: a={}\r\n", "0".repeat(kibibytes * 1024));
+        let page = get(&scene.callback(), &query, &cookies);
+        assert!(page.contains("Signed in as alice"), "{kibibytes} KiB: {page}");
+        login.finish().success();
+    }
+}
+
+#[test]
+fn what_a_sign_in_page_says_of_an_error_is_shown_bounded_and_as_text() {
+    let scene = scene();
+    let (login, url) = scene.login(&[]);
+    let long = "x".repeat(1000);
+    let error =
+        format!("error=invalid_scope&error_description=%1b%5B31mno+%60rm%60%0d%0a%E2%80%AE%3Cb%3E{long}");
+    let page = get(&scene.callback(), &format!("state={}&{error}", state_of(&url)), "");
+    assert!(page.contains("invalid_scope ([31mno &#39;rm&#39;  &lt;b&gt;xxx"), "{page}");
+    let said = login.finish().exits(10).stderr;
+    assert!(said.contains("invalid_scope ([31mno 'rm'  <b>xxx"), "{said}");
+    assert!(!said.contains('\u{1b}') && !said.contains('\u{202e}') && said.len() < 500, "{said}");
+
+    let (login, url) = scene.login(&[]);
+    get(&scene.callback(), &format!("state={}&error=temporarily_unavailable", state_of(&url)), "");
+    let said = login.finish().exits(10).stderr;
+    assert!(said.contains("wait a while") && !said.contains("settings"), "{said}");
+}

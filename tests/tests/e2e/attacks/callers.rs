@@ -1,1 +1,316 @@
 //! Sandboxed programs that would pass for others.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use imgurd_proto::dbus::{BUS_NAME, PATH};
+use imgurd_tests::fake::{Behaviour, Endpoint};
+use imgurd_tests::testbed::{
+    ACCOUNT, APPLICATION, Flatpak, Output, Program, Sandbox, Scene, Testbed, binary, needs_root,
+};
+use imgurd_tests::wire::{Wire, error_of, token_of};
+use serde_json::{Value, json};
+
+use crate::access::table::{RELAY, socket_call};
+use crate::commands::fails;
+
+/// All of the host's files, and processes of its own.
+const BWRAP: [&str; 8] =
+    ["bwrap", "--unshare-all", "--die-with-parent", "--dev-bind", "/", "/", "--proc", "/proc"];
+/// The host's processes as well: nothing is another namespace's but the mounts.
+const BWRAP_MOUNTS: [&str; 5] = ["bwrap", "--die-with-parent", "--dev-bind", "/", "/"];
+/// A root directory of its own.
+const BWRAP_ROOT: [&str; 12] = [
+    "bwrap",
+    "--die-with-parent",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--proc",
+];
+const UNSHARE_PIDS: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
+const UNSHARE_USERS: [&str; 2] = ["unshare", "--map-root-user"];
+
+/// Starts what repeats its input to the socket, in a sandbox that `wrapper` makes.
+fn relay(bed: &Testbed, wrapper: &[&str], socket: &Path) -> Program {
+    let mut command = bed.command(wrapper[0]);
+    command.args(&wrapper[1..]).args(["/usr/bin/python3", "-c", RELAY]).arg(socket);
+    bed.start(command)
+}
+
+fn ask(program: &mut Program, call: &Value) -> Value {
+    program.write(&format!("{call}\n"));
+    serde_json::from_str(&program.line().expect("an answer")).unwrap()
+}
+
+fn get_token(parameters: &Value) -> Value {
+    json!({ "method": "org.imgurd.Keeper1.GetToken", "parameters": parameters })
+}
+
+/// Fails unless nothing secret is had, and nothing changed, by whoever is behind the relay.
+fn gets_nothing(program: &mut Program, who: &str) {
+    for call in [get_token(&json!({ "wait_ms": 0 })), socket_call("ExportGrant"), socket_call("SetPermit")] {
+        assert_eq!(error_of(&ask(program, &call)), "AccessDenied", "{who}: {call}");
+    }
+}
+
+#[test]
+fn a_sandbox_without_a_scope_is_one_all_the_same() {
+    if !needs_root("namespaces") {
+        return;
+    }
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let shared = scene.bed.socket();
+    let shared = shared.parent().unwrap().to_str().unwrap();
+    let own_root = [&BWRAP_ROOT[..], &["/proc", "--dev", "/dev", "--bind", shared, shared]].concat();
+    for wrapper in [&BWRAP[..], &BWRAP_MOUNTS, &own_root, &UNSHARE_PIDS, &UNSHARE_USERS] {
+        let mut program = relay(&scene.bed, wrapper, &scene.bed.socket());
+        gets_nothing(&mut program, &wrapper.join(" "));
+        // What it started would outlive it.
+        program.finish();
+    }
+    // Programs of one's own have nothing taken from them: with other mounts, a session or a mount namespace of their own.
+    for wrapper in
+        [&["nice"][..], &["unshare", "--mount"], &["unshare", "--net"], &["unshare", "--ipc", "--uts"]]
+    {
+        let mut program = relay(&scene.bed, wrapper, &scene.bed.socket());
+        token_of(&ask(&mut program, &get_token(&json!({}))));
+        program.finish();
+    }
+}
+
+/// A cgroup of any name below the test's hierarchy; gone when dropped.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(name: &str) -> Self {
+        let unified = Path::new("/sys/fs/cgroup/unified");
+        let root = if unified.exists() { unified } else { Path::new("/sys/fs/cgroup") };
+        let path = root.join(format!("imgurd-callers-{}", std::process::id())).join(name);
+        fs::create_dir_all(&path).expect("cgroups (version 2) are root's to make");
+        Self(path)
+    }
+
+    fn command(&self, bed: &Testbed, socket: &Path) -> Command {
+        let mut command = bed.command("sh");
+        let enter = r#"echo $$ >"$1/cgroup.procs" && shift && exec "$@""#;
+        command.args(["-c", enter, "sh"]).arg(&self.0).args(["/usr/bin/python3", "-c", RELAY]).arg(socket);
+        command
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for directory in self.0.ancestors().take_while(|path| !path.ends_with("cgroup")) {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+#[test]
+fn a_cgroup_of_a_sandbox_is_one_however_it_is_called() {
+    if !needs_root("cgroups") {
+        return;
+    }
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    for name in [
+        "app-flatpak-org.example.App-7",
+        "app-flatpak-org.example.App-7.slice",
+        "flatpak-org.example.App-7.scope",
+        "snap.viewer",
+        "docker/0123456789ab",
+        "docker-0123456789ab.scope",
+        "libpod-0123456789ab.scope/container",
+        "lxc.payload.box",
+        "machine.slice/machine-box.scope/payload",
+        "firejail-7.scope",
+        "crio-0123456789ab.scope",
+        "cri-containerd-0123456789ab.scope",
+        "systemd-nspawn@box.service",
+    ] {
+        let cgroup = Cgroup::new(name);
+        let mut program = scene.bed.start(cgroup.command(&scene.bed, &scene.bed.socket()));
+        gets_nothing(&mut program, name);
+        program.finish();
+    }
+    let cgroup = Cgroup::new("app-gnome-docker\\x2ddesktop-7.scope");
+    let mut program = scene.bed.start(cgroup.command(&scene.bed, &scene.bed.socket()));
+    token_of(&ask(&mut program, &get_token(&json!({}))));
+    program.finish();
+}
+
+#[test]
+fn a_sandbox_stays_one_on_the_remote_socket_and_needs_both_permits() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let Some(sandbox) = Sandbox::new() else { return };
+    let from_sandbox = || {
+        let mut command = sandbox.command(&scene.bed, "/usr/bin/python3");
+        command.args(["-c", RELAY]).arg(scene.bed.remote_socket());
+        ask(&mut scene.bed.start(command), &get_token(&json!({})))
+    };
+    scene.ctl(&["permit", "allow", "remote"]).success();
+    assert_eq!(error_of(&from_sandbox()), "AccessDenied");
+    token_of(&Wire::connect(&scene.bed.remote_socket()).call("GetToken", &json!({})));
+    scene.ctl(&["permit", "deny", APPLICATION]).success();
+    assert_eq!(error_of(&from_sandbox()), "AccessDenied");
+    scene.ctl(&["permit", "allow", APPLICATION]).success();
+    token_of(&from_sandbox());
+    scene.ctl(&["permit", "revoke", "remote"]).success();
+    let refused = from_sandbox();
+    assert!(refused["parameters"]["reason"].as_str().unwrap().contains("permit allow remote"), "{refused}");
+}
+
+#[test]
+fn the_remote_socket_is_in_no_directory_that_sandboxes_are_given() {
+    let mut scene = Scene::memory(Behaviour::default());
+    let (local, remote) = (scene.bed.socket(), scene.bed.remote_socket());
+    assert!(remote.exists() && remote.parent() != local.parent());
+    let shared: Vec<_> =
+        fs::read_dir(local.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(shared, ["socket"]);
+    // What an older version left behind is taken away.
+    scene.stop();
+    let former = local.with_file_name("remote");
+    drop(std::os::unix::net::UnixListener::bind(&former).unwrap());
+    scene.start();
+    assert!(!former.exists());
+    // At a place of somebody's choice nothing is beside it.
+    scene.stop();
+    let place = scene.bed.root().join("shared");
+    fs::create_dir(&place).unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
+    let socket = place.join("imgurd.sock");
+    let _daemon = scene.bed.daemon_with(&["--no-dbus", "--socket", socket.to_str().unwrap()]);
+    let there: Vec<_> = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(there, ["imgurd.sock"]);
+}
+
+#[test]
+fn a_denial_counts_for_a_call_that_waits_already() {
+    for (method, decide) in [
+        ("GetToken", &["permit", "deny", "remote"][..]),
+        ("GetToken", &["permit", "revoke", "remote"]),
+        ("RejectToken", &["permit", "deny", "remote"]),
+    ] {
+        let scene = Scene::memory(Behaviour::default()).signed_in();
+        scene.ctl(&["permit", "allow", "remote"]).success();
+        let current = scene.token();
+        let mut caller = Wire::connect(&scene.bed.remote_socket());
+        let before = scene.fake.requests(Endpoint::Token).len();
+        let gate = scene.fake.hold_answer(Endpoint::Token);
+        let mut refresh = scene.bed.wire();
+        // A token that was rejected is served to nobody.
+        refresh.ask("RejectToken", &json!({ "access_token": current }));
+        scene.fake.wait_for_requests(Endpoint::Token, before + 1);
+        let rejected = if method == "RejectToken" { json!({ "access_token": current }) } else { json!({}) };
+        caller.ask(method, &rejected);
+        // It is there and waits: what it asks next on the same connection would be answered after it.
+        assert!(!caller.has_answer());
+        scene.ctl(decide).success();
+        gate.release();
+        assert_eq!(error_of(&caller.answer()), "AccessDenied", "{method} {decide:?}");
+        token_of(&refresh.answer());
+    }
+}
+
+#[test]
+fn a_sandbox_does_not_learn_which_accounts_there_are() {
+    let mut scene = Scene::memory(Behaviour::default()).signed_in();
+    let Some(sandbox) = Sandbox::new() else { return };
+    let mut command = sandbox.command(&scene.bed, "/usr/bin/python3");
+    command.args(["-c", RELAY]).arg(scene.bed.socket());
+    let mut inside = scene.bed.start(command);
+    let mut remote = Wire::connect(&scene.bed.remote_socket());
+    let before = fs::read_to_string(scene.bed.config_file()).unwrap();
+    for rules in ["", "[access]\nsandboxed = \"deny\"\nremote = \"deny\"\n"] {
+        scene.bed.configure(&format!("{before}\n{rules}"));
+        scene.daemon().reload();
+        for (method, arguments) in [
+            ("GetToken", json!({})),
+            ("RejectToken", json!({ "access_token": "x" })),
+            ("ListAccounts", json!({})),
+        ] {
+            let mut answers = Vec::new();
+            for name in [ACCOUNT, "guessed", "x.y-z"] {
+                let mut parameters = arguments.clone();
+                parameters["account"] = name.into();
+                let call =
+                    json!({ "method": format!("org.imgurd.Keeper1.{method}"), "parameters": parameters });
+                let (local, far) = (ask(&mut inside, &call), remote.call(method, &parameters));
+                answers.push([local, far].map(|answer| answer.to_string().replace(name, "NAME")));
+            }
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{method}: {answers:?}");
+        }
+        let unnamed = ask(&mut inside, &get_token(&json!({}))).to_string();
+        assert!(!unnamed.contains(ACCOUNT), "{unnamed}");
+    }
+    fails(|command| scene.ctl(command), &["token", "guessed"], 3, "NoSuchAccount");
+}
+
+fn ctl_in(scene: &Scene, wrapper: &[&str], arguments: &[&str]) -> Output {
+    let mut command = scene.bed.command(wrapper[0]);
+    command.args(&wrapper[1..]).arg(binary("imgurctl")).args(arguments);
+    scene.bed.start(command).finish()
+}
+
+#[test]
+fn a_client_in_another_pid_namespace_is_answered() {
+    if !needs_root("namespaces") {
+        return;
+    }
+    let bed = Testbed::memory();
+    bed.configure("store = \"memory\"\n[access]\nsandboxed = \"allow\"\n");
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    for wrapper in [&UNSHARE_PIDS[..], &BWRAP, &UNSHARE_USERS] {
+        assert_eq!(ctl_in(&scene, wrapper, &["token"]).success().line(), scene.token(), "{wrapper:?}");
+        ctl_in(&scene, wrapper, &["logout"]).exits(5);
+    }
+    // Where every user has the same number, nobody can say whose socket it is.
+    let unknown = ctl_in(&scene, &["unshare", "--user"], &["token"]).exits(5);
+    assert!(unknown.stderr.contains("user namespace"), "{}", unknown.stderr);
+}
+
+/// Asks for the token over D-Bus, as applications do.
+const OVER_THE_BUS: &str = "
+import dbus, sys
+keeper = dbus.SessionBus().get_object(sys.argv[1], sys.argv[2])
+print(keeper.GetToken('', -1, 1000, dbus_interface='org.imgurd.Keeper1')[0])
+";
+
+#[test]
+fn a_real_flatpak_is_known_by_name_and_through_the_proxy_by_its_scope_alone() {
+    let permissions = ["--filesystem=xdg-run/imgurd", "--talk-name=org.imgurd.Keeper1"];
+    let flatpak = || Flatpak::new(&permissions);
+    let (Some(app), Some(other), Some(scoped)) = (flatpak(), flatpak(), flatpak()) else { return };
+    let (other, scoped) = (other.other(), scoped.in_scope());
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let ctl = binary("imgurctl");
+    let socket = |app: &Flatpak| scene.bed.start(app.command(&scene.bed, &ctl, &["token"])).finish();
+    let bus = |app: &Flatpak| {
+        let call = app.command(&scene.bed, "python3", &["-c", OVER_THE_BUS, BUS_NAME, PATH]);
+        scene.bed.start(call).finish()
+    };
+    for refused in [socket(&app), socket(&scoped), bus(&scoped)] {
+        assert!(refused.stderr.contains(APPLICATION) && refused.code != Some(0), "{refused:?}");
+    }
+    scene.ctl(&["permit", "allow", APPLICATION]).success();
+    let token = scene.token();
+    for allowed in [socket(&app), socket(&scoped), bus(&scoped)] {
+        assert_eq!(allowed.success().line(), token);
+    }
+    // Without a scope nothing says whose the proxy is, which has left the side of who started it.
+    for refused in [socket(&other), bus(&other), bus(&app)] {
+        assert!(refused.code != Some(0) && !refused.stdout.contains(&token), "{refused:?}");
+        assert!(refused.stderr.contains("may not use"), "{refused:?}");
+    }
+}

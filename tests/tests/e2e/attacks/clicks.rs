@@ -1,1 +1,271 @@
-//! Signals that are forged: a click on a notification, a prompt's end, the announcement of sleep.
+//! Forged answers: signals that look like the person's click, the machine's sleep or the keyring's news, from somebody else on
+//! the bus.
+
+use std::fs;
+
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{ACCOUNT, APPLICATION, Bus, Flatpak, Scene, Testbed, in_time, next};
+use imgurd_tests::wire::Wire;
+use serde_json::{Value, json};
+use zbus::fdo::DBusProxy;
+use zbus::{Connection, MatchRule, MessageStream};
+
+use crate::notify::{self, BUTTONS, Server};
+
+const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+
+/// Calls `GetToken` over the mounted socket and clicks "Always" on every notification meanwhile. It speaks to the socket by
+/// itself, and writes the answer to its standard output.
+const FORGER: &str = r#"
+import json, os, select, socket, dbus
+from dbus.lowlevel import SignalMessage
+
+bus = dbus.SessionBus()
+keeper = socket.socket(socket.AF_UNIX)
+keeper.connect(os.environ["XDG_RUNTIME_DIR"] + "/imgurd/socket")
+call = {"method": "org.imgurd.Keeper1.GetToken", "parameters": {"wait_ms": 20000}}
+keeper.sendall(json.dumps(call).encode() + b"\0")
+while not select.select([keeper], [], [], 0.05)[0]:
+    for id in range(1, 50):
+        click = SignalMessage("/org/freedesktop/Notifications", "org.freedesktop.Notifications", "ActionInvoked")
+        click.append(id, "allow-always", signature="us")
+        bus.send_message(click)
+    bus.flush()
+print(keeper.recv(65536).decode().rstrip("\0"))
+"#;
+
+/// Signals of whoever it is that a connection on the session's bus receives.
+async fn signals(bed: &Testbed, member: &'static str) -> MessageStream {
+    let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).member(member).build().unwrap();
+    MessageStream::for_match_rule(rule, &bed.connect().await, None).await.unwrap()
+}
+
+/// What is remembered of whom.
+fn permits(scene: &Scene) -> Value {
+    scene.ctl(&["permit", "list", "--json"]).success().json()["permits"].clone()
+}
+
+#[test]
+fn a_flatpak_that_may_talk_to_nobody_cannot_press_the_buttons_of_its_own_question() {
+    let Some(flatpak) = Flatpak::new(&["--filesystem=xdg-run/imgurd"]) else { return };
+    let flatpak = flatpak.in_scope();
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let answer = in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        let mut clicks = signals(&scene.bed, "ActionInvoked").await;
+        let forger = scene.bed.start(flatpak.command(&scene.bed, "python3", &["-c", FORGER]));
+        let question = server.notified().await;
+        assert!(question.summary.starts_with(APPLICATION), "{}", question.summary);
+        // The bus delivers in order: what this connection has received, the daemon has received, and before the real click.
+        let mut forger = tokio::task::spawn_blocking(move || forger.finish());
+        let mut rounds = 0;
+        while rounds < 2 {
+            let click = tokio::select! {
+                click = next(&mut clicks) => click.unwrap(),
+                answer = &mut forger => panic!("it is answered before the person clicks: {}", answer.unwrap().stdout),
+            };
+            let (id, key): (u32, String) = click.body().deserialize().unwrap();
+            assert_eq!(key, "allow-always");
+            rounds += u32::from(id == 49);
+        }
+        server.press(question.id, "deny").await;
+        forger.await.unwrap()
+    });
+    assert!(answer.clone().success().stdout.contains("AccessDenied"), "{}", answer.stdout);
+    let remembered = permits(&scene);
+    assert_eq!(remembered.as_array().unwrap().len(), 1, "{remembered}");
+    assert_eq!(remembered[0]["allow"], false, "{remembered}");
+}
+
+/// Somebody on the bus with nothing but a connection.
+struct Stranger(Connection);
+
+impl Stranger {
+    async fn on(bed: &Testbed) -> Self {
+        Self(bed.connect().await)
+    }
+
+    /// Sends this signal to everybody, and to each connection alone.
+    async fn send<B>(&self, path: &str, interface: &str, member: &str, body: &B)
+    where
+        B: serde::Serialize + zbus::Type,
+    {
+        self.0.emit_signal(None::<&str>, path, interface, member, body).await.unwrap();
+        let bus = DBusProxy::new(&self.0).await.unwrap();
+        for name in bus.list_names().await.unwrap().iter().filter(|name| name.starts_with(':')) {
+            let sent = self.0.emit_signal(Some(name.as_str()), path, interface, member, body).await;
+            sent.unwrap();
+        }
+        // Whoever has answered a call sent after the signals has received them.
+        let daemon = imgurd_proto::dbus::KeeperProxy::new(&self.0).await.unwrap();
+        let _ = daemon.list_accounts("").await;
+    }
+
+    /// Copies of the person's answer to the notification `id`.
+    async fn forge(&self, id: u32, key: &str) {
+        // A daemon that listens only after the notification is shown may miss the first.
+        for _ in 0..5 {
+            self.send(PATH, NAME, "ActionInvoked", &(id, key)).await;
+        }
+        self.send(PATH, NAME, "NotificationClosed", &(id, 2_u32)).await;
+    }
+}
+
+/// The real server's answers from where they do not come.
+async fn misplace(server: &Server, id: u32, key: &str) {
+    let connection = server.connection();
+    for (path, interface) in [("/", NAME), (PATH, "org.example.Notifications"), ("/org/freedesktop", NAME)] {
+        connection.emit_signal(None::<&str>, path, interface, "ActionInvoked", &(id, key)).await.unwrap();
+        connection
+            .emit_signal(None::<&str>, path, interface, "NotificationClosed", &(id, 2_u32))
+            .await
+            .unwrap();
+    }
+    connection.emit_signal(None::<&str>, PATH, NAME, "ActionInvoked", &(id + 1, key)).await.unwrap();
+}
+
+/// A daemon that asks about every program.
+fn asking() -> (Scene, Bus) {
+    let bed = Testbed::memory();
+    bed.configure("store = \"memory\"\n[access]\nunsandboxed = \"ask\"\n");
+    let bus = bed.bus();
+    (Scene::new(bed, Behaviour::default()).signed_in(), bus)
+}
+
+fn call(scene: &Scene) -> Wire {
+    let mut caller = scene.bed.wire();
+    caller.ask("GetToken", &json!({ "wait_ms": 20_000 }));
+    caller
+}
+
+async fn answer(mut caller: Wire) -> Value {
+    tokio::task::spawn_blocking(move || caller.answer()).await.unwrap()
+}
+
+#[test]
+fn a_question_is_answered_by_the_server_that_put_it_and_from_its_own_path_and_interface() {
+    let (scene, _bus) = asking();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        let stranger = Stranger::on(&scene.bed).await;
+        let caller = call(&scene);
+        let question = server.notified().await;
+        stranger.forge(question.id, "allow-always").await;
+        misplace(&server, question.id, "allow-always").await;
+        server.press(question.id, "deny").await;
+        let denied = answer(caller).await;
+        assert!(denied.to_string().contains("AccessDenied"), "{denied}");
+    });
+}
+
+#[test]
+fn a_forged_deny_takes_no_question_away() {
+    let (scene, _bus) = asking();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        let stranger = Stranger::on(&scene.bed).await;
+        let caller = call(&scene);
+        let question = server.notified().await;
+        stranger.forge(question.id, "deny").await;
+        misplace(&server, question.id, "deny").await;
+        server.press(question.id, "allow-once").await;
+        let served = answer(caller).await;
+        assert!(served["error"].is_null(), "{}", served["error"]);
+    });
+}
+
+#[test]
+fn a_server_that_comes_later_does_not_answer_for_the_one_that_has_gone() {
+    let (scene, _bus) = asking();
+    in_time(async {
+        let mut first = Server::start(&scene.bed, BUTTONS).await;
+        let caller = call(&scene);
+        let question = first.notified().await;
+        drop(first);
+        let second = Server::start(&scene.bed, BUTTONS).await;
+        second.answer(question.id, "allow-once").await;
+        let denied = answer(caller).await;
+        assert!(denied.to_string().contains("has ended"), "{denied}");
+    });
+}
+
+#[test]
+fn a_forged_sign_in_opens_no_browser() {
+    let (scene, _bus) = notify::scene();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        let stranger = Stranger::on(&scene.bed).await;
+        scene.ctl(&["token"]).exits(4);
+        let notified = server.notified().await;
+        for key in ["sign-in", "default"] {
+            stranger.forge(notified.id, key).await;
+            misplace(&server, notified.id, key).await;
+        }
+        server.press(notified.id, "later").await;
+        assert!(!scene.account().login_pending);
+        assert!(fs::metadata(scene.bed.root().join("opened")).is_err());
+    });
+}
+
+#[test]
+fn a_forged_later_or_close_leaves_the_button_at_work() {
+    let (scene, _bus) = notify::scene();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        let stranger = Stranger::on(&scene.bed).await;
+        scene.ctl(&["token"]).exits(4);
+        let notified = server.notified().await;
+        stranger.forge(notified.id, "later").await;
+        misplace(&server, notified.id, "later").await;
+        server.press(notified.id, "sign-in").await;
+    });
+    scene.wait_until(|account| account.login_pending);
+}
+
+#[test]
+fn a_program_whose_question_is_dismissed_cannot_ask_again_at_once() {
+    let (scene, _bus) = asking();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        let caller = call(&scene);
+        let question = server.notified().await;
+        server.dismiss(question.id).await;
+        assert!(answer(caller).await.to_string().contains("was not answered"));
+        assert_eq!(server.closed().await, question.id);
+        for _ in 0..100 {
+            let refused = answer(call(&scene)).await.to_string();
+            assert!(refused.contains("AccessDenied"), "{refused}");
+            assert!(refused.contains("imgurctl permit allow") && refused.contains(ACCOUNT), "{refused}");
+        }
+        assert!(server.is_idle(), "no second question");
+    });
+}
+
+/// What the machine's sleep is announced with.
+const SLEEP: (&str, &str, &str) =
+    ("/org/freedesktop/login1", "org.freedesktop.login1.Manager", "PrepareForSleep");
+
+#[test]
+fn a_stranger_does_not_put_the_daemon_to_sleep() {
+    in_time(async {
+        let bed = Testbed::memory();
+        let logind = bed.logind().await;
+        let scene = Scene::new(bed, Behaviour::default()).signed_in();
+        logind.wait_for_inhibitors(1).await;
+        let stranger = logind.stranger().await;
+        let bus = DBusProxy::new(&stranger).await.unwrap();
+        let names = bus.list_names().await.unwrap();
+        let to = names.iter().map(|name| Some(name.as_str())).filter(|name| name.unwrap().starts_with(':'));
+        for to in to.chain([None]) {
+            stranger.emit_signal(to, SLEEP.0, SLEEP.1, SLEEP.2, &true).await.unwrap();
+        }
+        // Served all the same, and the lock stays: nobody sleeps.
+        scene.refresh();
+        assert_eq!(logind.inhibitors().await.len(), 1);
+        logind.announce(true).await;
+        logind.wait_for_inhibitors(0).await;
+    });
+}

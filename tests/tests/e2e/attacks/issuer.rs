@@ -1,4 +1,108 @@
-//! Servers that would get what another server was to get.
+//! Servers that would get what another server was to get: mix-up (RFC 9700, section 4.4), where one server has another's
+//! answer come to us in its own sign-in, and settings that lead to another server.
+
+use imgurd_tests::browser::{self, Page};
+use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
+use imgurd_tests::testbed::{ACCOUNT, Program, Scene};
+use serde_json::json;
+use url::Url;
+
+/// An account at an evil server, and the honest one that the person has another account at.
+struct MixUp {
+    evil: Scene,
+    honest: Fake,
+}
+
+impl MixUp {
+    /// One whose honest server calls itself so in its answers.
+    fn new(iss: impl FnOnce(&Fake) -> String) -> Self {
+        let evil = Scene::memory(Behaviour::default());
+        let honest = Fake::start(Behaviour { callback: Some(evil.callback()), ..Behaviour::default() });
+        let iss = iss(&honest);
+        honest.configure(|behaviour| behaviour.iss = Some(iss));
+        Self { evil, honest }
+    }
+
+    /// The evil page sends the browser on to the honest server, with its client id and our state and challenge.
+    fn redirected(&self, flow: &str) -> (Program, String) {
+        let (login, url) = self.evil.login(&["--flow", flow]);
+        let ours = Url::parse(&url).unwrap();
+        let mut theirs = Url::parse(&self.honest.auth_url()).unwrap();
+        theirs.query_pairs_mut().extend_pairs(ours.query_pairs());
+        (login, theirs.into())
+    }
+
+    fn set_issuer(&self, issuer: &str) {
+        let call = json!({ "account": ACCOUNT, "settings": { "issuer": issuer } });
+        let answer = self.evil.bed.wire().call("SetAccount", &call);
+        assert!(answer["error"].is_null(), "{answer}");
+    }
+
+    fn is_refused(&self, login: Program, page: &Page) {
+        assert!(page.text.contains("another server"), "{}", page.text);
+        let said = login.finish().exits(10).stderr;
+        assert!(said.contains("another server") && said.contains("set issuer"), "{said}");
+        assert_eq!(
+            self.evil.fake.requests(Endpoint::Token).len(),
+            0,
+            "the honest code went to the evil server"
+        );
+    }
+}
+
+#[test]
+fn a_code_of_another_server_is_not_sent_to_the_one_that_asked_for_it() {
+    let mix_up = MixUp::new(Fake::origin);
+    let (login, url) = mix_up.redirected("code");
+    mix_up.is_refused(login, &browser::allow(&url, "alice"));
+    // Nor does its refusal count for this one's.
+    let (login, url) = mix_up.redirected("code");
+    mix_up.is_refused(login, &browser::deny(&url));
+}
+
+#[test]
+fn an_issuer_that_is_known_is_compared_to_the_letter() {
+    let mix_up = MixUp::new(|honest| format!("{}/", honest.origin()));
+    for known in
+        [mix_up.evil.fake.origin(), mix_up.honest.origin(), format!("{}/other", mix_up.honest.origin())]
+    {
+        mix_up.set_issuer(&known);
+        let (login, url) = mix_up.redirected("code");
+        mix_up.is_refused(login, &browser::allow(&url, "alice"));
+    }
+}
+
+#[test]
+fn a_pasted_answer_of_another_server_is_refused_and_the_sign_in_goes_on() {
+    let mix_up = MixUp::new(Fake::origin);
+    mix_up.honest.configure(|behaviour| behaviour.callback = None);
+    let mut login = mix_up.evil.bed.ctl_spawn(&["login", "--no-browser", "--paste", "--json"]);
+    let begun: serde_json::Value = serde_json::from_str(&login.line().unwrap()).unwrap();
+    let state = Url::parse(begun["url"].as_str().unwrap()).unwrap();
+    let state = state.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let pasted = format!("https://imgur.com/?state={state}&code=0123&iss={}", mix_up.honest.origin());
+    let call = json!({ "login_id": begun["login_id"], "response": pasted });
+    let answer = mix_up.evil.bed.wire().call("CompleteLogin", &call);
+    assert_eq!(answer["parameters"]["field"], "response", "{answer}");
+    assert!(mix_up.evil.account().login_pending);
+    assert_eq!(mix_up.evil.fake.requests(Endpoint::Token).len(), 0);
+}
+
+#[test]
+fn a_server_that_names_itself_is_signed_in_to() {
+    let scene = Scene::memory(Behaviour::default());
+    let origin = scene.fake.origin();
+    for (iss, known) in [
+        (origin.clone(), ""),
+        (format!("{origin}/tenant"), ""),
+        ("https://other.example".to_owned(), "https://other.example"),
+    ] {
+        scene.fake.configure(|behaviour| behaviour.iss = Some(iss));
+        let call = json!({ "account": ACCOUNT, "settings": { "issuer": known } });
+        assert!(scene.bed.wire().call("SetAccount", &call)["error"].is_null());
+        scene.login_as("alice", &[]).success();
+    }
+}
 
 /// S8: the settings lead to another server, where the secret and the grant of the first would be sent.
 mod settings {

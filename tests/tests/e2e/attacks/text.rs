@@ -1,1 +1,95 @@
 //! Names and secrets with characters that a terminal, a header or the bus would obey.
+
+use imgurd_proto::text::is_printable;
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
+use imgurd_tests::testbed::{ACCOUNT, Scene};
+
+/// A terminal would obey ESC, BEL, C1 and line ends; a reader is misled by U+202E; D-Bus has no NUL.
+const NAME: &str = "al\u{1b}]0;x\u{7}i\u{9b}2Jce\n\u{202e}\u{2066}\u{200b}\0\r\u{2028}";
+
+#[test]
+fn a_username_steers_no_terminal_and_no_bus() {
+    let scene = Scene::memory(Behaviour { username: NAME.to_owned(), ..Behaviour::default() });
+    let login = scene.login_as(NAME, &[]).success();
+    let mut shown = vec![login.stdout, login.stderr];
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["account", "show"],
+        &["account", "list"],
+        &["refresh"],
+        &["refresh", "--json"],
+        &["token", "--json"],
+        &["journal"],
+        &["doctor"],
+        &["export", "--help"],
+    ] {
+        let output = scene.ctl(arguments);
+        shown.extend([output.stdout, output.stderr]);
+    }
+    let (refresh_token, _) = scene.fake.issue_grant(NAME);
+    let import = scene.ctl_with(&["import", "--replace"], &refresh_token).success();
+    shown.extend([import.stdout, import.stderr]);
+    for text in &shown {
+        assert!(text.lines().all(is_printable), "{text:?}");
+    }
+    let name = scene.account().username.expect("a name");
+    assert!(is_printable(&name) && name.chars().count() <= 128, "{name:?}");
+}
+
+#[test]
+fn a_long_username_is_cut() {
+    let long = "x".repeat(5_000);
+    let scene = Scene::memory(Behaviour { username: long, ..Behaviour::default() }).imported();
+    assert_eq!(scene.account().username.expect("a name").len(), 128);
+}
+
+#[test]
+fn a_token_with_a_line_end_is_none_and_costs_no_grant() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let good = scene.token();
+    for token in ["abc\\r\\nX-Smuggled: yes", "a\\u0000b", "a\\u001bb", "a\\u00e9b", "a\\u200bb"] {
+        let body = format!(r#"{{"access_token":"{token}","expires_in":3600,"token_type":"bearer"}}"#);
+        scene.fake.fail_next(Endpoint::Token, Fault::json(200, &body));
+        let output = scene.ctl(&["refresh", "--wait", "0s"]);
+        assert_ne!(output.code, Some(0), "{token}");
+        let header = scene.ctl(&["token", "--header"]).success();
+        assert_eq!(header.stdout, format!("Authorization: Bearer {good}\n"), "{token}");
+    }
+}
+
+#[test]
+fn a_prefix_adds_no_header() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let output = scene.ctl(&["token", "--header", "--prefix", "Bearer x\r\nX-Smuggled:"]).exits(2);
+    assert_eq!(output.stdout, "");
+}
+
+#[test]
+fn a_rejected_token_is_understood_or_refused() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    for around in ["{}", "Bearer {}", "\"{}\"", "Authorization: Bearer {}\r\n", "authorization: bearer {}"] {
+        // Three rejections in a minute are the most that are believed of new tokens: one refresh each, and then rest.
+        let scene = Scene::memory(Behaviour::default()).signed_in();
+        let token = scene.token();
+        let other = scene.ctl_with(&["reject"], &around.replace("{}", &token)).success();
+        assert_ne!(other.line(), token, "{around}");
+    }
+    let token = scene.token();
+    for text in
+        [format!("{token}\nX: y"), format!("{{\"access_token\":\"{token}\"}}"), "Bearer".into(), "é".into()]
+    {
+        scene.ctl_with(&["reject"], &text).exits(2).complaint();
+    }
+    assert_eq!(scene.token(), token);
+    assert_eq!(scene.refreshes().len(), 0);
+}
+
+#[test]
+fn a_client_id_or_secret_with_a_line_end_is_refused_by_name() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let output = scene.ctl(&["account", "set", ACCOUNT, "--client-id", "a\nb"]).exits(2);
+    assert!(output.complaint().contains("client_id"), "{}", output.stderr);
+    let output = scene.ctl_with(&["account", "set", ACCOUNT, "--client-secret-stdin"], "a\rb").exits(2);
+    assert!(output.complaint().contains("client_secret"), "{}", output.stderr);
+}

@@ -119,7 +119,7 @@ fn a_port_that_another_program_has_is_found_and_one_of_ours_is_not() {
     let port = callback.port().unwrap();
     examine(&scene.bed).expect_ok("callback", &format!("Port {port} is free"));
     let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    examine(&scene.bed).expect("callback", Health::Fail, &format!("port {port}"), "imgurctl login --paste");
+    examine(&scene.bed).expect("callback", Health::Fail, &format!("port {port}"), "do not sign in");
     drop(taken);
     let (_login, _url) = scene.login(&[]);
     examine(&scene.bed).expect_ok("callback", "in progress");

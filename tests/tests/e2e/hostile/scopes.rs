@@ -12,6 +12,8 @@ use crate::notify::{BUTTONS, Server};
 
 /// As Flatpak calls the scope of an instance of an application, whose number stands for `#`.
 const FLATPAK: &str = "app-flatpak-org.example.App-#.scope";
+/// Another one, whose question is not answered.
+const IGNORED: &str = "app-flatpak-org.example.Ignored-#.scope";
 /// As snapd does.
 const SNAP: &str = "snap.viewer.viewer-3f6f7b0c-4d6e-4f0e-9f63-#.scope";
 
@@ -43,9 +45,12 @@ fn programs_are_who_the_service_manager_says_and_those_in_sandboxes_are_asked_ab
     in_time(async {
         let mut server = Server::start_on(connection(&house).await, BUTTONS).await;
         let impatient = ["imgurctl", "token", "--wait", "1500ms"];
-        let unanswered = house.machine.start(house.in_scope(FLATPAK, &impatient));
+        let unanswered = house.machine.start(house.in_scope(IGNORED, &impatient));
         let question = server.notified().await;
-        assert_eq!(question.summary, format!("org.example.App wants to use your Imgur account {ACCOUNT}"));
+        assert_eq!(
+            question.summary,
+            format!("org.example.Ignored wants to use your Imgur account {ACCOUNT}")
+        );
         assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
         let refused = finished(unanswered).await.exits(5);
         assert!(refused.stderr.contains("was not answered"), "{}", refused.stderr);

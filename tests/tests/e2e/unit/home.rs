@@ -10,20 +10,20 @@ use imgurd_tests::testbed::{Machine, Output, Program, account_arguments};
 use super::repository;
 
 /// Whose home it is.
-pub(super) const USER: &str = "alice";
+pub(crate) const USER: &str = "alice";
 
 /// Where the machine has what `make install` reads.
 const SOURCES: &str = "/opt/imgurd-sources";
 
-pub(super) const UNITS: [&str; 3] = ["imgurd.service", "imgurd.socket", "imgurd-remote.socket"];
+pub(crate) const UNITS: [&str; 3] = ["imgurd.service", "imgurd.socket", "imgurd-remote.socket"];
 
-pub(super) struct Home {
-    pub(super) machine: Machine,
+pub(crate) struct Home {
+    pub(crate) machine: Machine,
 }
 
 impl Home {
     /// A home in which nothing is installed; none where machines cannot be had.
-    pub(super) fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let machine = Machine::boot()?;
         let sources = machine.file(SOURCES);
         fs::create_dir(&sources).unwrap();
@@ -36,59 +36,59 @@ impl Home {
     }
 
     /// One in which `make install` was run.
-    pub(super) fn installed() -> Option<Self> {
+    pub(crate) fn installed() -> Option<Self> {
         let home = Self::new()?;
         home.make("install");
         Some(home)
     }
 
     /// Runs `make` in the sources, as the person would have built them.
-    pub(super) fn make(&self, target: &str) -> Output {
+    pub(crate) fn make(&self, target: &str) -> Output {
         self.run(&["make", "--silent", "-C", SOURCES, "CARGO=true", "STATIC=", "BUILT=/opt/imgurd", target])
             .success()
     }
 
-    pub(super) fn run(&self, command: &[&str]) -> Output {
+    pub(crate) fn run(&self, command: &[&str]) -> Output {
         self.machine.run(USER, command)
     }
 
-    pub(super) fn start(&self, command: &[&str]) -> Program {
+    pub(crate) fn start(&self, command: &[&str]) -> Program {
         let mut program = self.machine.command(USER, command[0]);
         program.args(&command[1..]);
         self.machine.start(program)
     }
 
-    pub(super) fn sh(&self, script: &str) -> Output {
+    pub(crate) fn sh(&self, script: &str) -> Output {
         self.run(&["sh", "-c", script])
     }
 
-    pub(super) fn ctl(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
         self.run(&[&["imgurctl"], arguments].concat())
     }
 
-    pub(super) fn systemctl(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn systemctl(&self, arguments: &[&str]) -> Output {
         self.run(&[&["systemctl", "--user", "--quiet"], arguments].concat())
     }
 
     /// What `systemctl` answers for each of the units, such as `active` to `is-active`.
-    pub(super) fn each_unit(&self, question: &str) -> Vec<String> {
+    pub(crate) fn each_unit(&self, question: &str) -> Vec<String> {
         let answers = self.run(&[&["systemctl", "--user", question], &UNITS[..]].concat()).stdout;
         answers.lines().map(ToOwned::to_owned).collect()
     }
 
     /// A property of the service.
-    pub(super) fn property(&self, name: &str) -> String {
+    pub(crate) fn property(&self, name: &str) -> String {
         let output = self.run(&["systemctl", "--user", "show", "--value", "--property", name, UNITS[0]]);
         output.success().line().to_owned()
     }
 
     /// Somebody's runtime directory.
-    pub(super) fn runtime(&self, file: &str) -> String {
+    pub(crate) fn runtime(&self, file: &str) -> String {
         format!("/run/user/{}/{file}", self.machine.user_id(USER))
     }
 
     /// A server on this machine, and an account at it.
-    pub(super) fn account(&self, behaviour: Behaviour) -> Fake {
+    pub(crate) fn account(&self, behaviour: Behaviour) -> Fake {
         let fake = self.machine.inside(|| Fake::start(behaviour));
         let arguments = account_arguments(&fake, "me");
         let mut command = vec!["imgurctl"];
@@ -98,17 +98,17 @@ impl Home {
     }
 
     /// Presses *Allow* on the page at `url`.
-    pub(super) fn allow(&self, url: &str) -> Page {
+    pub(crate) fn allow(&self, url: &str) -> Page {
         self.machine.inside(|| browser::allow(url, USER))
     }
 
-    pub(super) fn sign_in(&self) {
+    pub(crate) fn sign_in(&self) {
         let mut login = self.start(&["imgurctl", "login", "--no-browser"]);
         self.allow(&login.line().expect("the URL is the first line"));
         login.finish().success();
     }
 
-    pub(super) fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.ctl(&["token"]).success().line().to_owned()
     }
 }

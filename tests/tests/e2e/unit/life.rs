@@ -67,7 +67,7 @@ fn once_installed_it_runs_from_login_on_until_it_is_uninstalled() {
 #[test]
 fn whoever_calls_starts_it_and_finds_it_ready() {
     let Some(home) = Home::installed() else { return };
-    let (socket, remote) = (home.runtime("imgurd/socket"), home.runtime("imgurd/remote"));
+    let (socket, remote) = (home.runtime("imgurd/socket"), home.runtime("imgurd-remote/socket"));
     for call in [
         &|| home.ctl(&["--socket", &socket, "status"]) as Output,
         &|| home.ctl(&["--socket", &remote, "status"]),

@@ -2,7 +2,7 @@
 
 mod desktop;
 mod files;
-mod home;
+pub(crate) mod home;
 mod installing;
 mod life;
 mod package;

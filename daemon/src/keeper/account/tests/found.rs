@@ -186,6 +186,9 @@ fn an_import_is_kept_for_its_answer_however_long_the_machine_sleeps_meanwhile() 
     sign_in(&mut bench, "AT2", "RT2").unwrap();
     bench.answer(Answer::Granted(tokens("IAT", Some("IRT2"))));
     bench.save();
+    // The two crossed, so a refresh shows which access token lives.
+    bench.answer(Answer::Granted(tokens("IAT2", None)));
+    bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
     assert_eq!(bench.refresh_token(), Some("IRT2"));
 }

@@ -9,6 +9,7 @@ mod orders;
 mod properties;
 mod refreshing;
 mod saving;
+mod superseded;
 mod table;
 mod world;
 
@@ -20,7 +21,7 @@ use imgurd_proto::{Error, RefreshReuse, Settings, State};
 
 use super::{Account, Ask, Effect, Event, Now, Ticket, Want};
 use crate::config::{AccountConfig, RefreshPolicy};
-use crate::grant::{Access, Displaced, Grant, Issuer, Record, Secret, Timestamp};
+use crate::grant::{Access, Displaced, Grant, Issuer, Record, Refusal, Secret, Timestamp};
 use crate::provider::{Answer, Delivery, Identity, TokenRequest, TokenResponse, Transient};
 use crate::store::StoreError;
 
@@ -226,6 +227,7 @@ fn grant(expires_in: Option<i64>) -> Grant {
             token_type: "Bearer".to_owned(),
             issued_at: START,
             lifetime: crate::keeper::policy::lifetime(expires_in),
+            dead: false,
             witnessed: false,
         }),
         username: Some("alice".to_owned()),
@@ -233,6 +235,7 @@ fn grant(expires_in: Option<i64>) -> Grant {
         granted_at: START,
         kept: 0,
         refresh_expires_at: None,
+        unverified: false,
     }
 }
 

@@ -92,7 +92,7 @@ impl World {
         let token = access.token.expose();
         let is_in_use = setting.listed && knows.seen.client.as_deref() == Some(&self.client(account));
         let is_published = self.time.awake() > knows.seen.access_since + PUBLISHED_AFTER;
-        let is_known = knows.is_read && !knows.asked_about.contains(token);
+        let is_known = knows.is_read && !knows.asked_about.contains(token) && !access.dead;
         let wall = self.time.wall();
         let is_from_the_future = access.issued_at > wall + Duration::from_mins(1);
         let lasts = access.lifetime.is_none_or(|lifetime| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::server::family_of;
-use crate::grant::{Access, Record};
+use crate::grant::{Access, Record, Secret};
 use crate::provider::TokenResponse;
 
 /// How long a displaced grant is kept: 30 days, by a clock that may be a day off.
@@ -305,8 +305,10 @@ impl Knowledge {
             self.beside = None;
         }
         if let Some((new, old)) = self.beside.as_ref().filter(|(new, _)| in_use.as_ref() == Some(new)) {
-            let previous = memory.previous_refresh_token.as_ref();
-            if previous.is_none_or(|previous| previous.expose() != old) {
+            // Where reuse revokes, it is only to be recognised.
+            let old_secret = Secret::from(old.as_str());
+            let is_kept = memory.previous_refresh_token.as_ref() == Some(&old_secret);
+            if !is_kept && !memory.replaced.contains(&old_secret) {
                 return Err(format!("{old} does not lie beside {new}, which has just replaced it"));
             }
         }
@@ -318,7 +320,7 @@ impl Knowledge {
         // What was configured while the store could not be read takes effect when it can.
         self.moved = !self.moves.is_empty() || (self.moved && !self.is_read);
         let record = look.memory.unwrap_or(look.durable);
-        let text = |token: &crate::grant::Secret| token.expose().to_owned();
+        let text = |token: &Secret| token.expose().to_owned();
         let grant = record.grant.as_ref();
         let access = grant.and_then(|grant| grant.access.clone());
         if access.as_ref().map(|it| &it.token) != self.seen.access.as_ref().map(|it| &it.token) {
@@ -357,12 +359,20 @@ impl Knowledge {
         }
         let lost = if is_leaving { 0 } else { self.good.difference(&left).count() };
         self.forgotten.retain(|token| !left.contains(token));
+        // What the record says of a rejected token, the next life knows.
+        let dead: BTreeSet<String> = durable
+            .grants()
+            .filter_map(|grant| grant.access.as_ref().filter(|access| access.dead))
+            .map(|access| access.token.expose().to_owned())
+            .collect();
+        self.rejected.retain(|token| dead.contains(token));
         self.superseded.retain(|token| !left.contains(token));
         *self = Self {
             superseded: std::mem::take(&mut self.superseded),
             forgotten: std::mem::take(&mut self.forgotten),
             buried: std::mem::take(&mut self.buried),
             imported: std::mem::take(&mut self.imported),
+            rejected: std::mem::take(&mut self.rejected),
             kept: std::mem::take(&mut self.kept),
             displaced: std::mem::take(&mut self.displaced),
             durably_displaced: std::mem::take(&mut self.durably_displaced),

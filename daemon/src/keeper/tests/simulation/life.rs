@@ -78,6 +78,7 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         token_type: tokens.token_type,
         issued_at: now,
         lifetime: tokens.expires_in.map(|secs| std::time::Duration::from_secs(secs.unsigned_abs())),
+        dead: false,
         witnessed: false,
     };
     let settings = Settings { client_id: Some(client), ..Settings::default() };
@@ -92,6 +93,7 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         granted_at: now,
         kept: 0,
         refresh_expires_at: None,
+        unverified: false,
     };
     let client_secret = Some(Secret::from("secret"));
     let record = Record {

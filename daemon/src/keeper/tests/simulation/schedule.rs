@@ -123,7 +123,13 @@ impl Driver {
         match (one, current) {
             (0..6, _) | (8.., None) => Kind::Get { min_valid: least },
             (6..8, _) => Kind::Refresh,
-            (8.., Some(current)) => Kind::Reject(if other { "nonsense".to_owned() } else { current }),
+            (8.., Some(current)) => {
+                // One that is not in use, where there is one.
+                let durable = world.durable(account);
+                let older = durable.displaced.last().and_then(|it| it.grant.access.as_ref());
+                let older = older.map_or("nonsense".to_owned(), |access| access.token.expose().to_owned());
+                Kind::Reject(if other { older } else { current })
+            }
         }
     }
 
@@ -182,7 +188,10 @@ impl Driver {
     ) -> Change {
         let is_own = self.chance.one_in(4);
         let mut world = self.world.lock().unwrap();
-        let own = world.knowledge[account].good.first().filter(|_| is_own).cloned();
+        let knows = &world.knowledge[account];
+        let own =
+            if with_access { knows.good.first() } else { knows.superseded.last().or(knows.good.last()) };
+        let own = own.filter(|_| is_own).cloned();
         if let Some(token) = own {
             return Change::Import { token, access: None, replace };
         }

@@ -137,6 +137,9 @@ impl World {
         if is_previous && (self.reuse == RefreshReuse::Revokes || !is_confirmed(&durable)) {
             return Err(format!("{token}, which was replaced, was sent"));
         }
+        if self.reuse == RefreshReuse::Revokes && durable.replaced.contains(&Secret::from(token)) {
+            return Err(format!("{token}, which the record says was replaced, was sent"));
+        }
         if knows.superseded.contains(token) && !is_previous && !knows.imported.contains(token) {
             return Err(format!("{token}, which was replaced long ago, was sent"));
         }

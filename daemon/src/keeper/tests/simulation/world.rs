@@ -16,7 +16,7 @@ use super::server::{Rotation, Server};
 use super::store::{Landing, Store, Write, as_written};
 use super::wire::Wire;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
-use crate::grant::Record;
+use crate::grant::{Grant, Record};
 use crate::keeper::slots::Slot;
 use crate::store::StoreError;
 
@@ -266,7 +266,8 @@ impl World {
             let memory = slot.and_then(|slot| slot.account.known());
             if slot.is_none() {
                 // Whoever was removed comes back as after a restart.
-                knowledge.rejected.clear();
+                let dead = |token: &String| durable.grants().any(|grant| is_dead(grant, token));
+                knowledge.rejected.retain(dead);
             }
             let seen = knowledge.examine(&Look { memory, durable, truth, awake });
             let seen = seen
@@ -300,6 +301,10 @@ impl World {
         let verdict = self.calls.cut_off(self.time.awake());
         self.judge(verdict);
     }
+}
+
+fn is_dead(grant: &Grant, token: &str) -> bool {
+    grant.access.as_ref().is_some_and(|access| access.dead && access.token.expose() == token)
 }
 
 /// Returns at once, or never where the daemon is dead: nothing reaches it, and it reaches nothing.

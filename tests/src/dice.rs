@@ -5,15 +5,15 @@ use std::time::Duration;
 
 /// Random numbers: `SplitMix64` (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Below `bound`.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -21,12 +21,12 @@ impl Dice {
     }
 
     /// Less than `longest`, to the microsecond.
-    pub(super) fn span(&mut self, longest: Duration) -> Duration {
+    pub(crate) fn span(&mut self, longest: Duration) -> Duration {
         Duration::from_micros(self.below(u64::try_from(longest.as_micros()).unwrap().max(1)))
     }
 
     /// Lets less than `longest` pass.
-    pub(super) fn pause(&mut self, longest: Duration) {
+    pub(crate) fn pause(&mut self, longest: Duration) {
         pass(self.span(longest));
     }
 }

@@ -1,0 +1,194 @@
+//! What the name of a cgroup says of the processes in it: which sandbox, container or systemd unit they were put in.
+//!
+//! Everything here is a pure function of what `/proc/PID/cgroup` holds (`cgroups(7)`), which others choose in part.
+
+use imgurd_proto::text::printable_name;
+
+use super::Application;
+
+/// The longest name that is taken from a cgroup, in bytes: systemd has none longer (`systemd.unit(5)`).
+const LONGEST: usize = 255;
+
+/// How the cgroups of sandboxes and containers begin, well-formed or not: Flatpak, snapd, Podman, Docker, LXC, Incus,
+/// systemd-machined, Firejail, CRI-O, containerd, Kubernetes, nerdctl, systemd-nspawn, Toolbx, Distrobox, Apptainer,
+/// `BuildKit`.
+const SANDBOXES: [&str; 24] = [
+    "app-flatpak-",
+    "flatpak-",
+    "snap.",
+    "libpod",
+    "podman-",
+    "docker-",
+    "docker.",
+    "lxc.",
+    "lxc-",
+    "machine-",
+    "firejail",
+    "bubblejail",
+    "bwrap",
+    "crio-",
+    "cri-containerd-",
+    "containerd-",
+    "kubepods",
+    "nerdctl-",
+    "systemd-nspawn",
+    "nspawn",
+    "toolbox-",
+    "distrobox-",
+    "apptainer-",
+    "buildkit",
+];
+
+/// Directories that hold nothing but containers: `/docker/ID`, `/lxc/NAME`.
+const HOLDERS: [&str; 9] =
+    ["docker", "lxc", "podman", "machine.slice", "machine", "containerd", "flatpak", "snap", "singularity"];
+
+/// Which application the processes in these cgroups are: what a sandbox is called where one is named on any line, else
+/// the unit. `home` are the cgroups of the daemon: a container that both are in sets nobody apart.
+pub(super) fn application(cgroups: &str, home: &str) -> Application {
+    let paths: Vec<_> = cgroups.lines().filter_map(path_of).collect();
+    let mut sandboxes = paths.iter().filter_map(|(hierarchy, path)| {
+        let at_home = home.lines().filter_map(path_of).find(|(name, _)| name == hierarchy);
+        sandbox_in(below(path, at_home.map_or("", |(_, path)| path)))
+    });
+    if let Some(first) = sandboxes.next() {
+        // Two names are none that could be relied on.
+        let agree = sandboxes.all(|other| other == first);
+        return if agree { first } else { Application::Nameless };
+    }
+    let systemds = paths.iter().filter(|(name, _)| name.is_empty() || *name == "name=systemd");
+    let mut units: Vec<_> = systemds.filter_map(|(_, path)| path.split('/').rev().find_map(unit)).collect();
+    units.sort();
+    units.into_iter().next().map_or(Application::Unknown, Application::Unit)
+}
+
+/// The controllers and the path of a line: `HIERARCHY:CONTROLLERS:PATH`. The kernel marks a cgroup that was removed.
+fn path_of(line: &str) -> Option<(&str, &str)> {
+    let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+    Some((controllers, path.strip_suffix(" (deleted)").unwrap_or(path)))
+}
+
+/// What of `path` is below the container that `home` is in as well; all of it where that is none, or another.
+fn below<'a>(path: &'a str, home: &str) -> &'a str {
+    match path.strip_prefix(container(home)) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+/// The path of the innermost container on the way.
+fn container(path: &str) -> &str {
+    let (mut end, mut position, mut is_next) = (0, 0, false);
+    for directory in path.split('/') {
+        position += directory.len();
+        let is_marked = is_sandbox(directory);
+        if is_marked || is_next {
+            end = position;
+        }
+        // These hold containers, and are none themselves.
+        let holds = [".service", ".slice"].iter().any(|suffix| directory.ends_with(suffix));
+        is_next = is_marked && (holds || HOLDERS.contains(&directory));
+        position += 1;
+    }
+    &path[..end]
+}
+
+/// The outermost sandbox on the way: what is below its cgroup was made by those in it.
+fn sandbox_in(path: &str) -> Option<Application> {
+    path.split('/').find(|directory| is_sandbox(directory)).map(|directory| {
+        flatpak(directory)
+            .or_else(|| without_suffix(directory).and_then(snap))
+            .map_or(Application::Nameless, Application::Sandbox)
+    })
+}
+
+fn is_sandbox(directory: &str) -> bool {
+    let unescaped = unescaped(directory);
+    [directory, &unescaped]
+        .into_iter()
+        .any(|name| HOLDERS.contains(&name) || SANDBOXES.iter().any(|beginning| name.starts_with(beginning)))
+}
+
+fn without_suffix(unit: &str) -> Option<&str> {
+    unit.strip_suffix(".scope").or_else(|| unit.strip_suffix(".service"))
+}
+
+/// `app-flatpak-ORG.APP-INSTANCE.scope`.
+fn flatpak(unit: &str) -> Option<String> {
+    let instance = without_suffix(unit.strip_prefix("app-flatpak-")?)?;
+    let id = instance.rsplit_once('-').map_or(instance, |(id, _)| id);
+    identifier(id)
+}
+
+/// The snap's name in `snap.NAME.APP…`, which is how its units and labels are called.
+fn snap(name: &str) -> Option<String> {
+    let (snap, _app) = name.strip_prefix("snap.")?.split_once('.')?;
+    Some(format!("snap.{}", identifier(snap)?))
+}
+
+/// The name of a Flatpak or a snap, if it can be one: whatever else is there could look like another's.
+pub(super) fn identifier(name: &str) -> Option<String> {
+    let name = unescaped(name);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (!name.is_empty() && name.len() < LONGEST && name.bytes().all(fits)).then_some(name)
+}
+
+/// What `/proc/PID/attr/current` says of a snap: `snap.NAME.APP (enforce)`.
+pub(super) fn labelled(label: &[u8]) -> Option<Application> {
+    let label = std::str::from_utf8(label).ok().filter(|label| label.starts_with("snap."))?;
+    Some(snap(label).map_or(Application::Nameless, Application::Sandbox))
+}
+
+/// The unit of this name, without what is another each time: the number, or random text, at the end of a scope, and the
+/// instance of an application's service (<https://systemd.io/DESKTOP_ENVIRONMENTS>).
+fn unit(name: &str) -> Option<String> {
+    let stable = if let Some(scope) = name.strip_suffix(".scope") {
+        format!("{}.scope", unnumbered(scope))
+    } else {
+        let service = name.strip_suffix(".service").filter(|service| !service.is_empty())?;
+        let instance = service.split_once('@').filter(|_| service.starts_with("app-"));
+        format!("{}.service", instance.map_or(service, |(name, _)| name))
+    };
+    Some(printable_name(&unescaped(&stable))).filter(|stable| !stable.starts_with('.'))
+}
+
+/// Without the number, UUID or 32 hexadecimal digits behind its last `-`.
+fn unnumbered(scope: &str) -> &str {
+    let uuid = scope.len().checked_sub(36).and_then(|start| scope.split_at_checked(start));
+    if let Some((name, id)) = uuid
+        && id.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
+    {
+        return name.strip_suffix('-').unwrap_or(scope);
+    }
+    match scope.rsplit_once('-') {
+        Some((name, id)) if is_random(id) => name,
+        _ => scope,
+    }
+}
+
+fn is_random(id: &str) -> bool {
+    let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The name whose `\xNN` stand for bytes (`systemd-escape(1)`), as far as they are text.
+fn unescaped(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(position) = rest.find("\\x") {
+        let (before, escape) = rest.split_at(position);
+        bytes.extend_from_slice(before.as_bytes());
+        let digits = escape.get(2..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let length = if code.is_some() { 4 } else { 2 };
+        bytes.extend(code.map_or_else(|| b"\\x".to_vec(), |byte| vec![byte]));
+        rest = &escape[length..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes.truncate(LONGEST);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! The process at the other end of a connection, as the kernel holds it: by a descriptor that stands for it and for no
+//! other, however soon its number is given to another (`SO_PEERPIDFD`, since Linux 6.5).
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerPidfd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// What the kernel, or the bus, gives to hold on to.
+#[derive(Debug)]
+pub(super) enum Peer {
+    /// The process itself.
+    Process(OwnedFd),
+    /// Nothing: it is too old for that, and numbers have to do.
+    Unheld,
+    /// The process has ended already, as it may have while its call waited for the daemon to start.
+    Ended,
+}
+
+impl Peer {
+    /// The process that connected to `stream`.
+    pub(super) fn of(stream: &impl AsFd) -> Self {
+        match getsockopt(stream, PeerPidfd) {
+            Ok(process) => Self::Process(process),
+            Err(Errno::ENOPROTOOPT) => Self::Unheld,
+            // Before Linux 6.16 there is no descriptor of one that has ended.
+            Err(error) => {
+                tracing::debug!(%error, "the kernel holds no process for a caller");
+                Self::Ended
+            }
+        }
+    }
+
+    /// What a bus says (`ProcessFD`, since dbus 1.15.8).
+    pub(super) fn named_by_the_bus(process: Option<OwnedFd>) -> Self {
+        process.map_or(Self::Unheld, Self::Process)
+    }
+
+    /// Whether it has ended. Who had its number at a time when it had not was the process itself.
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            // Readable when it has ended, waited for or not (pidfd_open(2)).
+            Self::Process(process) => {
+                let mut processes = [PollFd::new(process, PollFlags::IN)];
+                poll(&mut processes, Some(&Timespec::default())) != Ok(0)
+            }
+            Self::Unheld => false,
+            Self::Ended => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_held_until_it_has_ended() {
+        let (here, _there) = UnixStream::pair().unwrap();
+        if matches!(Peer::of(&here), Peer::Unheld) {
+            eprintln!("left out: this kernel has no SO_PEERPIDFD");
+            return;
+        }
+        assert!(!Peer::of(&here).has_ended());
+        // Who has left their connection in the queue and ended.
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let script =
+            "import socket,sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(); input()";
+        let mut child = Command::new("python3")
+            .args(["-c", script])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let held = Peer::of(&stream);
+        assert!(!held.has_ended());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(held.has_ended() && Peer::of(&stream).has_ended());
+    }
+}

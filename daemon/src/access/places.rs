@@ -1,0 +1,200 @@
+//! Places for connections or calls: bounded per application first, then for all sandboxed applications together, then for
+//! everybody.
+//!
+//! An unsandboxed program finds a place unless other unsandboxed programs hold all of them. When places run out, the
+//! application that holds the most of them loses the place that it has not used for the longest time. A place with a call
+//! under way is never taken away; therefore a sandboxed application holds few places, and no call of it that waits (for the
+//! user's answer, a sign-in or a refresh) takes one from another application.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::task::AbortHandle;
+
+use super::Application;
+
+/// Sandboxed applications together have one place of this many.
+const SANDBOXED_SHARE: usize = 2;
+
+/// One sandboxed application has one place of this many, and a few where there are not many.
+const APPLICATION_SHARE: usize = 16;
+const A_FEW: usize = 4;
+
+/// When a place was last used, where a call is under way there.
+const BUSY: u64 = u64::MAX;
+
+/// The places of one wire.
+#[derive(Clone, Debug)]
+pub struct Places(Arc<Table>);
+
+#[derive(Debug)]
+struct Table {
+    size: usize,
+    seats: Mutex<Seats>,
+    /// Counts uses, so that it is known which place was used before which.
+    uses: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Seats {
+    of: HashMap<Application, Vec<Arc<Seat>>>,
+    all: usize,
+    sandboxed: usize,
+}
+
+#[derive(Debug)]
+struct Seat {
+    application: Application,
+    last_use: AtomicU64,
+    /// The task that serves it.
+    task: OnceLock<AbortHandle>,
+}
+
+/// A place, which is free again when this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    table: Arc<Table>,
+    seat: Arc<Seat>,
+}
+
+/// There is no place, and none that could be taken from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// How many places there are for callers like this one.
+    pub size: usize,
+}
+
+/// Among whom there are too many.
+#[derive(Clone, Copy)]
+enum Crowd {
+    Application,
+    Sandboxed,
+    All,
+}
+
+impl Places {
+    /// This many places, all free.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        Self(Arc::new(Table { size, seats: Mutex::default(), uses: AtomicU64::new(0) }))
+    }
+
+    /// A place for the application, idle at first. If none is free, the connection that gives way is hung up.
+    ///
+    /// # Errors
+    /// Where all places that it may have are in use.
+    pub fn enter(&self, application: &Application) -> Result<Place, Full> {
+        let table = &self.0;
+        let mut seats = table.seats();
+        if let Some((crowd, size)) = table.crowd(&seats, application) {
+            let gives_way = seats.gives_way(crowd, application).ok_or(Full { size })?;
+            seats.remove(&gives_way);
+            gives_way.task.get().inspect(|task| task.abort());
+        }
+        let seat = Arc::new(Seat {
+            application: application.clone(),
+            last_use: AtomicU64::new(table.use_now()),
+            task: OnceLock::new(),
+        });
+        seats.add(Arc::clone(&seat));
+        Ok(Place { table: Arc::clone(table), seat })
+    }
+}
+
+impl Table {
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn use_now(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The smallest group that this application belongs to and that has no place left, and how many it has.
+    fn crowd(&self, seats: &Seats, application: &Application) -> Option<(Crowd, usize)> {
+        let together = (self.size / SANDBOXED_SHARE).max(1);
+        let each = (self.size / APPLICATION_SHARE).max(A_FEW).min(together);
+        if application.is_sandboxed() {
+            if seats.count(application) >= each {
+                return Some((Crowd::Application, each));
+            }
+            if seats.sandboxed >= together {
+                return Some((Crowd::Sandboxed, together));
+            }
+        }
+        (seats.all >= self.size).then_some((Crowd::All, self.size))
+    }
+}
+
+impl Seats {
+    fn count(&self, application: &Application) -> usize {
+        self.of.get(application).map_or(0, Vec::len)
+    }
+
+    fn add(&mut self, seat: Arc<Seat>) {
+        self.all += 1;
+        self.sandboxed += usize::from(seat.application.is_sandboxed());
+        self.of.entry(seat.application.clone()).or_default().push(seat);
+    }
+
+    fn remove(&mut self, seat: &Arc<Seat>) {
+        let Some(own) = self.of.get_mut(&seat.application) else { return };
+        let Some(position) = own.iter().position(|one| Arc::ptr_eq(one, seat)) else { return };
+        own.swap_remove(position);
+        if own.is_empty() {
+            self.of.remove(&seat.application);
+        }
+        self.all -= 1;
+        self.sandboxed -= usize::from(seat.application.is_sandboxed());
+    }
+
+    /// The place that has been idle for the longest time, of the application in this crowd that has the most places: of the
+    /// newcomer itself, or of one that has more than the newcomer.
+    fn gives_way(&self, crowd: Crowd, newcomer: &Application) -> Option<Arc<Seat>> {
+        let own = self.count(newcomer);
+        let may_lose = |(application, seats): &(&Application, &Vec<Arc<Seat>>)| match crowd {
+            _ if *application == newcomer => true,
+            Crowd::Application => false,
+            Crowd::Sandboxed => application.is_sandboxed() && seats.len() > own,
+            Crowd::All => seats.len() > own,
+        };
+        let idle = self.of.iter().filter(may_lose).filter_map(|(_, seats)| {
+            let idle = seats.iter().filter(|seat| !seat.is_busy());
+            Some((seats.len(), idle.min_by_key(|seat| seat.last_use.load(Ordering::Relaxed))?))
+        });
+        idle.max_by_key(|(count, _)| *count).map(|(_, seat)| Arc::clone(seat))
+    }
+}
+
+impl Seat {
+    fn is_busy(&self) -> bool {
+        self.last_use.load(Ordering::Relaxed) == BUSY
+    }
+}
+
+impl Place {
+    /// Which task ends when this place has to be given up.
+    pub fn served_by(&self, task: AbortHandle) {
+        let _ = self.seat.task.set(task);
+    }
+
+    /// A call is under way: the place is kept meanwhile.
+    pub fn busy(&self) {
+        self.seat.last_use.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// The call is over.
+    pub fn idle(&self) {
+        self.seat.last_use.store(self.table.use_now(), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.table.seats().remove(&self.seat);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! How often sandboxed applications may have a token refreshed by calling it rejected. It may be a lie, and the account's own
+//! limit (`keeper::demand`) is there for everybody: what they spend of it leaves the user's programs most of it, and no
+//! three of their reports fall within the minute in which three make the keeper doubt.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use imgurd_proto::Error;
+use tokio::time::Instant;
+
+use super::Application;
+
+/// The time between two refreshes of all sandboxed applications together, for one account.
+const TOGETHER: Duration = Duration::from_mins(1);
+
+/// The time between two refreshes of one of them, so that it leaves some to the others.
+const EACH: Duration = Duration::from_mins(3);
+
+/// When they last had a token refreshed.
+#[derive(Clone, Debug, Default)]
+pub struct Rejections(Arc<Mutex<HashMap<String, Account>>>);
+
+#[derive(Debug, Default)]
+struct Account {
+    last: Option<Instant>,
+    of: HashMap<Application, Instant>,
+}
+
+impl Rejections {
+    /// Lets a sandboxed application have the token of `account` refreshed, and takes note of it.
+    ///
+    /// # Errors
+    /// Where that was done just before; `retry_at` is when it may be done again (Unix time, in seconds).
+    pub fn spend(&self, application: &Application, account: &str) -> Result<(), Error> {
+        let now = Instant::now();
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = accounts.entry(account.to_owned()).or_default();
+        account.of.retain(|_, at| now.duration_since(*at) < EACH);
+        let together = account.last.map(|at| at + TOGETHER);
+        let own = account.of.get(application).map(|at| *at + EACH);
+        match together.max(own).filter(|until| *until > now) {
+            Some(until) => Err(too_often(until.duration_since(now))),
+            None => {
+                account.last = Some(now);
+                account.of.insert(application.clone(), now);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn too_often(left: Duration) -> Error {
+    let reason = "Sandboxed programs have reported a token as rejected just before; wait, or run `imgurctl reject` outside the \
+                  sandbox";
+    let at = SystemTime::now() + left + Duration::from_secs(1);
+    let retry_at = at.duration_since(UNIX_EPOCH).ok().and_then(|at| i64::try_from(at.as_secs()).ok());
+    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sandboxed(name: &str) -> Application {
+        Application::Sandbox(name.to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_application_has_a_refresh_every_three_minutes_and_all_together_one_a_minute() {
+        let rejections = Rejections::default();
+        let (liar, other) = (sandboxed("liar"), sandboxed("other"));
+        let mut granted = 0;
+        for _ in 0..18 * 60 {
+            granted += usize::from(rejections.spend(&liar, "me").is_ok());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(granted, 6);
+        assert!(rejections.spend(&liar, "me").is_ok());
+        assert!(rejections.spend(&other, "me").is_err(), "the minute is spent");
+        assert!(rejections.spend(&other, "you").is_ok(), "another account has a budget of its own");
+        tokio::time::advance(TOGETHER).await;
+        assert!(rejections.spend(&liar, "me").is_err());
+        assert!(rejections.spend(&other, "me").is_ok(), "a liar leaves some to others");
+    }
+}

@@ -1,0 +1,210 @@
+//! What is known to be dead: refresh tokens that were replaced, and access tokens that were rejected or that a newer one
+//! of the same person and client ended. None of them is shown to the server or handed out.
+
+use imgurd_proto::{Error, RefreshReuse};
+
+use super::refreshing::renewed;
+use super::{Account, Now};
+use crate::grant::{Grant, Secret, Timestamp};
+use crate::keeper::policy;
+use crate::provider::{Answer, Delivery, TokenResponse, Transient};
+
+impl Account {
+    fn tolerates_reuse(&self) -> bool {
+        self.config.refresh_reuse == RefreshReuse::Tolerated
+    }
+
+    /// `old` with what the server gave for it. The refresh token that was replaced is remembered by its fingerprint.
+    pub(super) fn renew(&mut self, old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
+        let new = renewed(old, tokens, now);
+        if new.refresh_token != old.refresh_token {
+            self.note_replaced(old.refresh_token.clone());
+        }
+        self.note_current(new.refresh_token.as_ref());
+        self.note_proven();
+        new
+    }
+
+    pub(super) fn note_replaced(&mut self, token: Option<Secret>) {
+        if let Some(token) = token {
+            self.record.replaced.note(&token, policy::MOST_REPLACED);
+        }
+    }
+
+    /// The server gave it again, or accepted it: it is good.
+    fn note_current(&mut self, token: Option<&Secret>) {
+        if let Some(token) = token {
+            self.record.replaced.forget(token);
+        }
+    }
+
+    /// Where the server revokes a grant whose replaced token is shown again, that token is worth stealing and nothing
+    /// else: only its fingerprint is kept.
+    pub(super) fn drop_previous_unless_tolerated(&mut self) {
+        if !self.tolerates_reuse()
+            && let Some(previous) = self.record.previous_refresh_token.take()
+        {
+            self.note_replaced(Some(previous));
+            self.ledger.touch();
+        }
+    }
+
+    /// Why a refresh token that somebody brings is not sent: it is an older one of ours. Where reuse is tolerated and
+    /// there is no working grant, trying it can help.
+    pub(super) fn refuses_as_replaced(&self, token: &Secret) -> Option<Error> {
+        let is_held = self.record.grants().any(|grant| grant.refresh_token.as_ref() == Some(token));
+        let is_previous = self.record.previous_refresh_token.as_ref() == Some(token);
+        let is_replaced = !is_held && (is_previous || self.record.replaced.contains(token));
+        if !is_replaced || (self.tolerates_reuse() && self.working().is_none()) {
+            return None;
+        }
+        let (name, then) = (&self.name, "nothing was sent to the server");
+        let reason = match self.working() {
+            Some(_) => format!(
+                "This is an older refresh token of {name}, and the server has replaced it; {then}, and the grant at hand \
+                 stays. Run `imgurctl refresh {name}` for a new access token"
+            ),
+            None => format!(
+                "This is an older refresh token of {name}, and the server has replaced it; {then}. Run `imgurctl login \
+                 {name}`"
+            ),
+        };
+        Some(Error::invalid("text", reason))
+    }
+
+    /// An answer brought new tokens for the grant `generation`; the first request that may have led to it had the number
+    /// `began`. One access token lives per client and person, so all others of theirs are dead. Where two answers
+    /// crossed, which of the two tokens lives is in doubt: then only a refresh brings one that certainly does.
+    pub(super) fn supersede(&mut self, generation: u64, began: u64, now: Now) {
+        let crossed = self.granted.replace(self.next_op).is_some_and(|granted| granted >= began);
+        let Some(newest) = self.record.grants().find(|grant| grant.generation == generation).cloned() else {
+            return;
+        };
+        let mut in_use_died = false;
+        let mut any_died = false;
+        for grant in self.record.grants_mut().filter(|grant| is_ended_by(grant, &newest)) {
+            if let Some(access) = grant.access.as_mut().filter(|access| !access.dead) {
+                access.dead = true;
+                any_died = true;
+            }
+        }
+        if any_died {
+            self.ledger.touch_grant();
+        }
+        if let Some(grant) = &mut self.record.grant {
+            in_use_died = any_died && is_ended_by(grant, &newest);
+            if grant.generation == generation && crossed && any_died {
+                in_use_died = true;
+                grant.access.iter_mut().for_each(|access| access.dead = true);
+            }
+        }
+        if in_use_died {
+            self.try_now(now);
+        }
+    }
+
+    /// A request was sent and its answer was lost: the server may have given a new access token, and ended the one in
+    /// use by that.
+    pub(super) fn doubt(&mut self, answer: &Answer, now: Now) {
+        let is_lost = matches!(answer, Answer::Transient(Transient { delivery: Delivery::InDoubt, .. }));
+        if is_lost && self.working().is_some() && self.trouble.is_none() {
+            self.try_now(now);
+        }
+    }
+
+    /// Somebody reports that `token` was rejected. Where it belongs to a grant that is not in use, this is remembered
+    /// for the time when that grant comes back. Whether something is to be saved.
+    pub(super) fn note_rejected_of_displaced(&mut self, token: &Secret) -> bool {
+        let mut displaced = self.record.displaced.iter_mut().filter_map(|it| it.grant.access.as_mut());
+        match displaced.find(|access| access.token == *token) {
+            Some(access) if access.dead => false,
+            Some(access) => {
+                access.dead = true;
+                self.ledger.touch();
+                true
+            }
+            None => {
+                // It may be one that cannot be read yet, or that somebody imports later.
+                let is_current = self.record.grant.as_ref().and_then(|grant| grant.access.as_ref());
+                if is_current.is_none_or(|access| access.token != *token) {
+                    self.rejected.note(token);
+                }
+                false
+            }
+        }
+    }
+
+    /// The access token in use is rejected.
+    pub(super) fn note_rejected(&mut self) {
+        if let Some(access) = self.record.grant.as_mut().and_then(|grant| grant.access.as_mut()) {
+            access.dead = true;
+            self.ledger.touch();
+        }
+    }
+
+    /// What was reported while the record could not be read, and what an earlier version did not mark.
+    pub(super) fn mark_dead_tokens(&mut self) {
+        let newest = self.record.grant.clone();
+        let mut changed = false;
+        for grant in self.record.grants_mut() {
+            let is_ended =
+                newest.as_ref().is_some_and(|newest| is_ended_by(grant, newest) && is_older(grant, newest));
+            if let Some(access) = grant.access.as_mut().filter(|access| !access.dead)
+                && (is_ended || self.rejected.contains(&access.token))
+            {
+                access.dead = true;
+                changed = true;
+            }
+        }
+        if changed {
+            self.ledger.touch();
+        }
+    }
+
+    /// Whether an access token that somebody brings is known to be dead.
+    pub(super) fn is_known_dead(&self, token: &Secret) -> bool {
+        let mut held = self.record.grants().filter_map(|grant| grant.access.as_ref());
+        self.rejected.contains(token) || held.any(|access| access.dead && access.token == *token)
+    }
+
+    fn client_settings(&self) -> Secret {
+        let client = self.client();
+        let secret = client.secret.as_ref().map_or("", |secret| secret.expose());
+        Secret::from(format!("{}\0{}\0{:?}\0{secret}", client.token_url, client.id, client.auth))
+    }
+
+    /// The server gave tokens to the client as it is configured.
+    pub(super) fn note_proven(&mut self) {
+        let settings = self.client_settings();
+        if !self.record.proven.contains(&settings) {
+            self.record.proven.note(&settings, 1);
+        }
+    }
+
+    /// An earlier version did not note it: a grant that was refreshed shows that its settings work.
+    pub(super) fn believe_proven(&mut self) {
+        let was_refreshed = |grant: &Grant| {
+            grant.kept > 0 || grant.access.as_ref().is_some_and(|access| access.issued_at > grant.granted_at)
+        };
+        if self.record.proven.is_empty() && self.grant().is_some_and(was_refreshed) {
+            self.note_proven();
+            self.ledger.touch();
+        }
+    }
+
+    /// Whether the server has given tokens to the client as it is configured now.
+    pub(super) fn is_proven(&self) -> bool {
+        !self.record.proven.is_empty() && self.record.proven.contains(&self.client_settings())
+    }
+}
+
+/// Whether a new access token of `newest` ends the one of `grant`. Servers that name nobody are taken to have one
+/// person.
+fn is_ended_by(grant: &Grant, newest: &Grant) -> bool {
+    grant.generation != newest.generation && grant.issuer.is(&newest.issuer) && !grant.is_anothers(newest)
+}
+
+fn is_older(grant: &Grant, newest: &Grant) -> bool {
+    let issued = |grant: &Grant| grant.access.as_ref().map(|access| access.issued_at);
+    issued(grant) <= issued(newest)
+}

@@ -1,0 +1,283 @@
+//! Tokens that are known to be replaced, rejected or unverified.
+
+use super::*;
+
+fn revoking(record: Record) -> Bench {
+    let mut bench = Bench::new(reuse(RefreshReuse::Revokes));
+    bench.disk = record.clone();
+    bench.feed(Event::Loaded(Ok(Some(record))));
+    bench
+}
+
+fn signs_in(bench: &mut Bench, access: &str, refresh: &str) -> Ticket {
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.answer(Answer::Granted(tokens(access, Some(refresh))));
+    bench.save();
+    ticket
+}
+
+fn refreshes(bench: &mut Bench, access: &str, refresh: &str) {
+    bench.want(Want::New).unwrap();
+    bench.refreshed(tokens(access, Some(refresh)));
+    bench.pass(MINUTE);
+}
+
+/// The process dies; what the store holds is all that is left.
+fn restarted(bench: &Bench) -> Bench {
+    let mut restarted = Bench::new(reuse(RefreshReuse::Revokes));
+    (restarted.now, restarted.disk) = (bench.now, bench.disk.clone());
+    restarted.feed(Event::Loaded(Ok(Some(bench.disk.clone()))));
+    restarted
+}
+
+#[test]
+fn a_replaced_refresh_token_is_never_shown_where_reuse_revokes() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    for (number, refresh) in ["RT1", "RT2", "RT3", "RT4"].into_iter().enumerate() {
+        refreshes(&mut bench, &format!("AT{number}"), refresh);
+    }
+    assert_eq!(bench.disk.previous_refresh_token, None, "it is worth stealing, and is not kept");
+    for _ in 0..2 {
+        for replaced in ["RT", "RT1", "RT3"] {
+            let ticket = bench.ask(import_of(replaced, None, true));
+            bench.save();
+            let error = bench.replies[&ticket].clone().unwrap_err();
+            assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "text"), "{error:?}");
+            assert!(error.to_string().contains("nothing was sent"), "{error}");
+            assert!(bench.sends.is_empty());
+        }
+        assert_eq!(bench.refresh_token(), Some("RT4"));
+        bench = restarted(&bench);
+    }
+    bench.ask(import_of("RT4", None, false));
+    bench.save();
+    assert_eq!(bench.presented(), "RT4", "the current one is refreshed");
+}
+
+#[test]
+fn a_previous_refresh_token_that_an_earlier_version_kept_becomes_a_fingerprint() {
+    let previous_refresh_token = Some(Secret::from("RT0"));
+    let mut bench = revoking(Record { previous_refresh_token, ..record(grant(Some(3600))) });
+    bench.save();
+    assert_eq!(bench.disk.previous_refresh_token, None);
+    let ticket = bench.ask(import_of("RT0", None, true));
+    assert!(bench.replies[&ticket].is_err() && bench.sends.is_empty());
+}
+
+#[test]
+fn where_reuse_is_tolerated_a_previous_token_may_save_a_refused_grant() {
+    let mut bench = Bench::with(record(grant(Some(3600))));
+    refreshes(&mut bench, "AT1", "RT1");
+    let ticket = bench.ask(import_of("RT", None, false));
+    assert!(bench.replies[&ticket].is_err(), "not while the grant works");
+    let refusal = Refusal { first_at: START, confirmed: true, previous_tried: true, witnessed: false };
+    let mut bench = Bench::with(Record { refusal: Some(refusal), ..bench.disk.clone() });
+    bench.save();
+    bench.sends.clear();
+    let ticket = bench.ask(import_of("RT", None, false));
+    assert!(bench.replies.get(&ticket).is_none_or(Result::is_ok));
+}
+
+#[test]
+fn a_superseded_access_token_is_not_served_when_its_grant_comes_back() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    signs_in(&mut bench, "AT2", "RT2");
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+    bench.ask(Ask::Restore);
+    bench.save();
+    bench.answer(transient(Delivery::NotSent));
+    assert_eq!(bench.refresh_token(), Some("RT"));
+    assert_eq!(bench.served(), None, "AT died when AT2 was given");
+    assert_eq!(restarted(&bench).served(), None);
+    // The one that lives is still there.
+    bench.ask(Ask::Restore);
+    bench.save();
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+}
+
+#[test]
+fn another_persons_access_token_is_not_superseded() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: true });
+    bench.answer(Answer::Granted(TokenResponse {
+        username: Some("bob".to_owned()),
+        ..tokens("BAT", Some("BRT"))
+    }));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    bench.ask(Ask::Restore);
+    bench.save();
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+}
+
+#[test]
+fn a_token_rejected_while_it_was_not_current_is_not_served_again() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: true });
+    bench.answer(Answer::Granted(TokenResponse {
+        username: Some("bob".to_owned()),
+        ..tokens("BAT", Some("BRT"))
+    }));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    let want = Want::AnotherThan(Secret::from("AT"));
+    let rejecting = bench.ask(Ask::Want { want, until: bench.now.at + 20 * SECOND });
+    assert!(!bench.replies.contains_key(&rejecting), "not answered before it is durable");
+    bench.save();
+    assert_eq!(bench.replies[&rejecting], Ok(()));
+    bench.ask(Ask::Restore);
+    bench.save();
+    assert_eq!(bench.served(), None);
+}
+
+#[test]
+fn nobody_waits_for_a_hung_store_to_remember_a_rejected_token() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    signs_in(&mut bench, "AT2", "RT2");
+    bench.account.as_mut().unwrap().record.displaced[0].grant.access.as_mut().unwrap().dead = false;
+    let want = Want::AnotherThan(Secret::from("AT"));
+    let rejecting = bench.ask(Ask::Want { want, until: bench.now.at + 20 * SECOND });
+    let revision = bench.saves.front().unwrap().0;
+    bench.feed(Event::SaveIsSlow { revision });
+    assert_eq!(bench.replies[&rejecting], Ok(()));
+}
+
+#[test]
+fn a_rejected_token_stays_rejected_over_a_restart() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    bench.want(Want::AnotherThan(Secret::from("AT"))).unwrap();
+    bench.save();
+    bench.answer(transient(Delivery::NotSent));
+    assert_eq!(bench.served(), None);
+    let mut bench = restarted(&bench);
+    assert_eq!(bench.served(), None);
+    bench.refreshed(tokens("AT2", None));
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+}
+
+#[test]
+fn when_a_sign_in_and_a_refresh_cross_only_a_refresh_says_which_token_lives() {
+    for refresh_is_first in [true, false] {
+        let mut bench = revoking(record(grant(Some(3600))));
+        bench.want(Want::New).unwrap();
+        bench.save();
+        let (refresh, _) = bench.sends.pop_front().unwrap();
+        let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+        let (exchange, _) = bench.sends.pop_front().unwrap();
+        let answers = [(refresh, tokens("AT1", Some("RT1"))), (exchange, tokens("NEW", Some("NEWRT")))];
+        let order = if refresh_is_first { [0, 1] } else { [1, 0] };
+        for index in order {
+            let (op, tokens) = answers[index].clone();
+            bench.feed(Event::Answered { op, answer: Answer::Granted(tokens) });
+            bench.save();
+        }
+        assert_eq!(bench.served(), None, "either may be dead");
+        assert_eq!(bench.presented(), "NEWRT");
+        bench.answer(Answer::Granted(tokens("NEW2", Some("NEWRT2"))));
+        bench.save();
+        assert_eq!(bench.replies[&ticket], Ok(()));
+        assert_eq!(bench.served().as_deref(), Some("NEW2"));
+        let displaced: Vec<_> =
+            bench.disk.displaced.iter().filter_map(|it| it.grant.refresh_token.as_ref()).collect();
+        assert_eq!(displaced, [&Secret::from("RT1")], "neither refresh token is lost");
+        assert!(bench.sends.is_empty(), "once is enough");
+    }
+}
+
+#[test]
+fn a_sign_in_that_crosses_nothing_is_not_refreshed() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    refreshes(&mut bench, "AT1", "RT1");
+    let ticket = signs_in(&mut bench, "AT2", "RT2");
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert!(bench.sends.is_empty());
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+}
+
+#[test]
+fn a_sign_in_whose_answer_was_lost_leaves_the_token_in_doubt() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.answer(transient(Delivery::InDoubt));
+    bench.save();
+    assert_eq!(bench.presented(), "RT");
+}
+
+#[test]
+fn an_import_that_was_never_verified_displaces_nothing() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    bench.ask(import_of("IRT", None, false));
+    bench.save();
+    assert_eq!(bench.presented(), "IRT");
+    for answer in [transient(Delivery::NotSent), refused()] {
+        let mut bench = restarted(&bench);
+        let ticket = bench.ask(Ask::Restore);
+        bench.save();
+        assert_eq!(bench.refresh_token(), Some("RT"), "it is verified before it displaces");
+        assert_eq!(bench.presented(), "IRT");
+        bench.answer(answer);
+        bench.save();
+        assert!(bench.replies[&ticket].is_err());
+        assert_eq!(bench.served().as_deref(), Some("AT"));
+    }
+    let mut bench = restarted(&bench);
+    let ticket = bench.ask(Ask::Restore);
+    bench.save();
+    bench.answer(Answer::Granted(tokens("IAT", Some("IRT2"))));
+    bench.save();
+    assert_eq!(bench.replies[&ticket], Ok(()));
+    assert_eq!(bench.served().as_deref(), Some("IAT"));
+}
+
+#[test]
+fn restore_prefers_what_was_displaced_to_what_was_never_verified() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    signs_in(&mut bench, "AT2", "RT2");
+    bench.ask(import_of("IRT", None, false));
+    bench.save();
+    let mut bench = restarted(&bench);
+    bench.ask(Ask::Restore);
+    bench.save();
+    assert_eq!(bench.refresh_token(), Some("RT"));
+}
+
+#[test]
+fn a_refresh_turned_away_without_a_word_counts_as_refused_when_it_lasts() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    bench.now.dice = 0.9;
+    bench.pass(55 * MINUTE);
+    let mut tries = 0;
+    while bench.state() != State::ConsentNeeded {
+        bench.save();
+        if bench.sends.is_empty() {
+            bench.pass(SECOND);
+            continue;
+        }
+        tries += 1;
+        assert!(tries < 60, "it is never believed");
+        bench.answer(transient(Delivery::Wordless));
+        if bench.state() == State::Waiting {
+            assert!(bench.reason().contains("imgurctl login mine"), "{}", bench.reason());
+        }
+    }
+    let passed = bench.now.at.since(START);
+    assert!(tries >= 3 && passed >= HOUR && passed < 2 * HOUR, "{tries} tries in {passed:?}");
+    assert!(bench.account().snapshot(bench.now.at).info.refused);
+}
+
+#[test]
+fn settings_are_proven_by_tokens_until_they_change() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    assert!(!bench.account().is_proven());
+    refreshes(&mut bench, "AT1", "RT1");
+    assert!(bench.account().is_proven());
+    assert!(restarted(&bench).account().is_proven());
+    let changed = Settings { client_auth: Some(imgurd_proto::ClientAuth::Basic), ..Settings::default() };
+    bench.feed(Event::Configured(config(changed)));
+    assert!(!bench.account().is_proven());
+}
+
+#[test]
+fn a_grant_that_an_earlier_version_refreshed_shows_that_its_settings_work() {
+    assert!(revoking(record(Grant { kept: 1, ..grant(Some(3600)) })).account().is_proven());
+}

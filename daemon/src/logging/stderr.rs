@@ -1,0 +1,59 @@
+//! Standard error, for lines that nobody waits for: a terminal may be stopped (Ctrl-S), and a pipe have no reader. What
+//! cannot be written is lost, and the next line that can be written says how many were.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// How long a reader that is merely slow is waited for. One that has not read for so long is waited for no more.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// As much as a pipe takes at once where it takes anything (`PIPE_BUF`, `pipe(7)`), in bytes.
+const CHUNK: usize = 4096;
+
+/// Whether the last line could not be written.
+static IS_STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// How many lines were lost since one was written.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// A line on its way to standard error.
+#[derive(Debug)]
+pub(super) struct Stderr;
+
+impl Write for Stderr {
+    /// Takes a whole line, always.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let lost = LOST.load(Ordering::Relaxed);
+        let told = lost == 0 || put(format!("{lost} log lines were lost: nobody read them\n").as_bytes());
+        if told && lost > 0 {
+            LOST.fetch_sub(lost, Ordering::Relaxed);
+        }
+        if !(told && put(line)) {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether all of it was written.
+fn put(text: &[u8]) -> bool {
+    text.chunks(CHUNK).all(|chunk| has_room() && io::stderr().write_all(chunk).is_ok())
+}
+
+/// Whether a write would not wait.
+fn has_room() -> bool {
+    let patience = if IS_STOPPED.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+    let stderr = io::stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
+    let timeout = Timespec::try_from(patience).ok();
+    let has_room = poll(&mut polled, timeout.as_ref()).is_ok_and(|ready| ready > 0);
+    IS_STOPPED.store(!has_room, Ordering::Relaxed);
+    has_room
+}

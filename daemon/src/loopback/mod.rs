@@ -1,0 +1,126 @@
+//! Who is at the other end of a loopback connection. Every user of the machine can connect to 127.0.0.1 and ::1; what
+//! listens there for one user has to ask the kernel who is calling.
+
+mod diag;
+mod table;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+
+use rustix::fs::fstat;
+use rustix::process::getuid;
+use tokio::net::TcpStream;
+
+/// The id that the kernel shows for users who are not in our user namespace (`user_namespaces(7)`).
+const OVERFLOW_UID: u32 = 65534;
+
+/// A TCP socket, as the kernel describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Socket {
+    /// A state of `net/tcp_states.h`.
+    state: u8,
+    /// Its owner, as our user namespace shows them.
+    uid: u32,
+    /// Its inode; 0 once no process has it open.
+    inode: u64,
+}
+
+impl Socket {
+    const ESTABLISHED: u8 = 1;
+    const LISTEN: u8 = 10;
+    /// `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`, `LAST_ACK` and `CLOSING`. A socket in any other state is not
+    /// connected yet, or not any more; the kernel then shows user 0 for it.
+    const CONNECTED: [u8; 6] = [Self::ESTABLISHED, 4, 5, 8, 9, 11];
+
+    /// Whether a process has it open and it is connected.
+    fn is_connected(self) -> bool {
+        Self::CONNECTED.contains(&self.state) && self.inode != 0
+    }
+
+    fn is_own(self) -> bool {
+        self.uid == getuid().as_raw() && (self.uid != OVERFLOW_UID || knows_all_users())
+    }
+}
+
+/// Whether a process of our own user is at the other end of `stream`. False in doubt, for example if the other end is
+/// closed already.
+pub(crate) fn is_own(stream: &TcpStream) -> bool {
+    let (Ok(here), Ok(there)) = (stream.local_addr(), stream.peer_addr()) else { return false };
+    let Ok(inode) = fstat(stream.as_fd()).map(|stat| stat.st_ino) else { return false };
+    let theirs = find(there, here);
+    // In this order: if our end is still open after we looked at theirs, then theirs is the end that connected. A reset
+    // closes our end as well, and another user's process could have connected from the same port since.
+    let ours = find(here, there);
+    theirs.is_some_and(|socket| socket.is_connected() && socket.is_own())
+        && ours.is_some_and(|socket| socket.is_connected() && socket.inode == inode)
+}
+
+/// Who receives connections to a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// A program of our own user.
+    Own,
+    /// Another user, described in a few words such as "user alice".
+    Other(String),
+}
+
+/// Who listens at `address`, a wildcard address included; none if nobody does.
+pub(crate) fn holder(address: SocketAddr) -> Option<Holder> {
+    let anybody = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = find(address, anybody.parse().ok()?).filter(|socket| socket.state == Socket::LISTEN)?;
+    Some(if socket.is_own() { Holder::Own } else { Holder::Other(description(socket.uid)) })
+}
+
+fn find(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
+    static HAS_DIAG: OnceLock<bool> = OnceLock::new();
+    let (local, remote) = (canonical(local), canonical(remote));
+    if *HAS_DIAG.get_or_init(diag_works) {
+        diag::find(local, remote).ok().flatten()
+    } else {
+        table::find(local, remote)
+    }
+}
+
+/// Whether the kernel answers at all. For a socket that it does not find it says the same as without `tcp_diag`.
+fn diag_works() -> bool {
+    let listener = TcpListener::bind("127.0.0.1:0").or_else(|_| TcpListener::bind("[::1]:0"));
+    let Ok(address) = listener.as_ref().map_or_else(|_| Err(()), |it| it.local_addr().map_err(drop)) else {
+        return false;
+    };
+    let mut anybody = address;
+    anybody.set_port(0);
+    let works = matches!(diag::find(address, anybody), Ok(Some(_)));
+    if !works {
+        tracing::debug!("the kernel has no tcp_diag; owners of connections are read from /proc/net/tcp");
+    }
+    works
+}
+
+/// An IPv4 connection to an IPv6 socket (`::ffff:127.0.0.1`) is an IPv4 connection.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Whether each user has an id of their own in our user namespace.
+fn knows_all_users() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+fn description(uid: u32) -> String {
+    if uid == OVERFLOW_UID {
+        return "another user".to_owned();
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    });
+    name.map_or_else(|| format!("user id {uid}"), |name| format!("user {name}"))
+}
+
+#[cfg(test)]
+mod tests;

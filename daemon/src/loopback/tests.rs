@@ -1,0 +1,87 @@
+use std::net::{IpAddr, TcpListener};
+
+use rustix::net::sockopt::set_socket_linger;
+use rustix::process::getuid;
+
+use super::*;
+
+/// A connection to this address: its end at the listener, and its end at who has connected.
+fn connection(host: &str) -> (std::net::TcpStream, std::net::TcpStream) {
+    let listener = TcpListener::bind(host).unwrap();
+    let mut address = listener.local_addr().unwrap();
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::from([127, 0, 0, 1]));
+    }
+    let there = std::net::TcpStream::connect(address).unwrap();
+    (listener.accept().unwrap().0, there)
+}
+
+fn in_tokio(stream: std::net::TcpStream) -> TcpStream {
+    stream.set_nonblocking(true).unwrap();
+    TcpStream::from_std(stream).unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_of_our_own_is_known_over_either_family() {
+    for host in ["127.0.0.1:0", "[::1]:0", "[::]:0", "127.8.9.1:0"] {
+        let (here, there) = connection(host);
+        let (here, there) = (in_tokio(here), in_tokio(there));
+        assert!(is_own(&here) && is_own(&there), "{host}");
+    }
+}
+
+/// Its port is free for another user's connection at once.
+#[tokio::test]
+async fn a_connection_whose_other_end_is_gone_is_nobodys() {
+    let (here, there) = connection("127.0.0.1:0");
+    drop(there);
+    assert!(!is_own(&in_tokio(here)), "closed");
+    let (here, there) = connection("127.0.0.1:0");
+    set_socket_linger(&there, Some(std::time::Duration::ZERO)).unwrap();
+    drop(there);
+    assert!(!is_own(&in_tokio(here)), "reset");
+}
+
+#[test]
+fn a_socket_is_known_by_its_state_its_owner_and_its_inode() {
+    let own = getuid().as_raw();
+    let is_trusted = |state, uid, inode| {
+        let socket = Socket { state, uid, inode };
+        socket.is_connected() && socket.is_own()
+    };
+    assert!(is_trusted(Socket::ESTABLISHED, own, 1));
+    assert!(!is_trusted(Socket::ESTABLISHED, own + 1, 1));
+    assert!(!is_trusted(Socket::ESTABLISHED, own, 0), "no process has it open");
+    for state in [0, 2, 3, 6, 7, 10, 12] {
+        assert!(!is_trusted(state, own, 1), "{state}");
+    }
+}
+
+#[test]
+fn the_kernel_and_its_table_say_the_same() {
+    for host in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+        let (here, there) = connection(host);
+        let local = canonical(there.local_addr().unwrap());
+        let remote = canonical(here.local_addr().unwrap());
+        let by_table = table::find(local, remote).unwrap();
+        assert_eq!(diag::find(local, remote).unwrap(), Some(by_table), "{host}");
+        assert_eq!(by_table.inode, fstat(&there).unwrap().st_ino);
+        assert_eq!(by_table.uid, getuid().as_raw());
+    }
+    assert_eq!(diag::find("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()).unwrap(), None);
+}
+
+#[test]
+fn who_listens_is_found_on_the_wildcard_addresses_too() {
+    for bound in ["127.0.0.1:0", "0.0.0.0:0", "[::]:0"] {
+        let listener = TcpListener::bind(bound).unwrap();
+        let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
+        assert_eq!(holder(at), Some(Holder::Own), "{bound}");
+        assert_eq!(table::find(at, "0.0.0.0:0".parse().unwrap()).unwrap().state, Socket::LISTEN, "{bound}");
+        drop(listener);
+        assert_eq!(holder(at), None, "{bound}");
+    }
+    assert_eq!(description(0), "user root");
+    assert_eq!(description(OVERFLOW_UID), "another user");
+    assert_eq!(description(4_000_000_000), "user id 4000000000");
+}

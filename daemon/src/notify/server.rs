@@ -1,0 +1,164 @@
+//! Showing notifications, and the user's answers to them.
+//!
+//! `notify-rust` describes a notification. It is shown over our own connection, because `notify-rust` takes an answer from
+//! anybody on the bus, a sandboxed app included. An answer counts only from the unique name that has shown the notification,
+//! from its path and interface.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use futures_util::stream::{SelectAll, select_all};
+use notify_rust::Notification;
+use zbus::message::Type;
+use zbus::names::OwnedUniqueName;
+use zbus::{Connection, MatchRule, Message, MessageStream, Variant};
+
+use crate::bus::Bus;
+
+/// The server's well-known name and its interface.
+pub(super) const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+const BUS: &str = "org.freedesktop.DBus";
+
+/// A notification server that runs.
+#[derive(Debug)]
+pub(super) struct Server {
+    connection: Connection,
+    /// Its connection to the bus. A server that takes its place has another one, and does not know its ids.
+    unique_name: OwnedUniqueName,
+    capabilities: Vec<String>,
+}
+
+/// What the user did with a notification.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Response {
+    /// Invoked the action with this key.
+    Action(String),
+    /// Closed it, or the server did.
+    Closed,
+    /// Nothing: the server has left the bus.
+    ServerGone,
+}
+
+impl Server {
+    /// The server that owns the name now. The bus starts one if it can.
+    pub(super) async fn find(bus: &Bus) -> Result<Self, String> {
+        let connection = bus.connection().await?;
+        let found = Self::find_on(connection).await;
+        found.map_err(|error| error.to_string())
+    }
+
+    async fn find_on(connection: Connection) -> zbus::Result<Self> {
+        let reply = connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await?;
+        let capabilities = reply.body().deserialize()?;
+        let unique_name = reply.header().sender().ok_or(zbus::Error::MissingField)?.to_owned().into();
+        Ok(Self { connection, unique_name, capabilities })
+    }
+
+    /// What it can do, as the Desktop Notifications Specification names it.
+    pub(super) fn into_capabilities(self) -> Vec<String> {
+        self.capabilities
+    }
+
+    /// Whether it has this capability.
+    pub(super) fn has(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|has| has == capability)
+    }
+
+    /// Shows a notification, in place of the one with the id `replaces`.
+    pub(super) async fn show(
+        self,
+        notification: &Notification,
+        replaces: Option<u32>,
+    ) -> Result<Shown, String> {
+        self.notify(notification, replaces).await.map_err(|error| error.to_string())
+    }
+
+    async fn notify(self, notification: &Notification, replaces: Option<u32>) -> zbus::Result<Shown> {
+        // Listening comes first: the answer may follow the reply at once.
+        let signals = self.signals().await?;
+        let hints: HashMap<&str, Variant<'_>> = notification.hints.iter().map(Into::into).collect();
+        let arguments = (
+            &notification.appname,
+            replaces.unwrap_or_default(),
+            &notification.icon,
+            &notification.summary,
+            &notification.body,
+            &notification.actions,
+            hints,
+            i32::from(notification.timeout),
+        );
+        let id = self.call("Notify", &arguments).await?.body().deserialize()?;
+        Ok(Shown { server: self, id, signals })
+    }
+
+    /// The server's signals, and the bus's word that it has left. The rules name unique senders: zbus does not check a
+    /// well-known one, so it would pass on a stranger's signal that is addressed to us alone.
+    async fn signals(&self) -> zbus::Result<SelectAll<MessageStream>> {
+        let of = |sender| MatchRule::builder().msg_type(Type::Signal).sender(sender);
+        let name = self.unique_name.as_str();
+        let answers = of(name).path(PATH).interface(NAME).build()?;
+        let leaves = of(BUS).interface(BUS).member("NameOwnerChanged").arg(0, name).build()?;
+        let answers = MessageStream::for_match_rule(answers, &self.connection, None).await?;
+        let leaves = MessageStream::for_match_rule(leaves, &self.connection, None).await?;
+        Ok(select_all([answers, leaves]))
+    }
+
+    async fn call<B>(&self, method: &str, arguments: &B) -> zbus::Result<Message>
+    where
+        B: serde::Serialize + zbus::Type,
+    {
+        let server = self.unique_name.as_str();
+        self.connection.call_method(Some(server), PATH, Some(NAME), method, arguments).await
+    }
+}
+
+/// A notification that a server has shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    server: Server,
+    /// Its id at this server.
+    pub(super) id: u32,
+    signals: SelectAll<MessageStream>,
+}
+
+impl Shown {
+    /// Waits for the user, or for the end of the server.
+    pub(super) async fn response(&mut self) -> Response {
+        while let Some(Ok(signal)) = self.signals.next().await {
+            if let Some(response) = response_in(&signal, self.id) {
+                return response;
+            }
+        }
+        Response::ServerGone
+    }
+
+    /// Removes it from the screen.
+    pub(super) async fn close(self) {
+        // A queue that nobody reads would hold up the whole connection.
+        drop(self.signals);
+        if let Err(error) = self.server.call("CloseNotification", &self.id).await {
+            tracing::debug!(%error, "a notification was not closed");
+        }
+    }
+}
+
+/// What a signal says of the notification `id`, if anything.
+fn response_in(signal: &Message, id: u32) -> Option<Response> {
+    let body = signal.body();
+    match signal.header().member()?.as_str() {
+        "ActionInvoked" => {
+            let (of, key): (u32, String) = body.deserialize().ok()?;
+            (of == id).then_some(Response::Action(key))
+        }
+        "NotificationClosed" => {
+            let (of, _reason): (u32, u32) = body.deserialize().ok()?;
+            (of == id).then_some(Response::Closed)
+        }
+        "NameOwnerChanged" => {
+            let (_, _, owner): (&str, &str, &str) = body.deserialize().ok()?;
+            owner.is_empty().then_some(Response::ServerGone)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,52 @@
+//! Runs random operations on the real daemon, and exits with 1 where it loses a grant, hands out a dead token, or shows a
+//! secret to another server.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are what it is for")]
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::Parser;
+use imgurd_tests::chaos::{self, Store};
+
+/// Runs random sequences of operations on the real daemon.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// How long, over all stores together
+    #[arg(long, default_value_t = 60)]
+    minutes: u64,
+    /// The seed to begin with, as a failure names it
+    #[arg(long)]
+    seed: Option<u64>,
+    /// One store alone: file, keyring or memory
+    #[arg(long)]
+    store: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seed = options.seed.unwrap_or(u64::from(now.subsec_nanos()));
+    let all = [(Store::File, "file"), (Store::Keyring, "keyring"), (Store::Memory, "memory")];
+    let chosen: Vec<_> =
+        all.into_iter().filter(|(_, name)| options.store.as_deref().is_none_or(|it| it == *name)).collect();
+    let Ok(parts) = u32::try_from(chosen.len()) else { return ExitCode::FAILURE };
+    if parts == 0 {
+        eprintln!("There is no such store; give file, keyring or memory");
+        return ExitCode::from(2);
+    }
+    // A page that is out of reach, or that the server refuses, is one of the things that happen.
+    std::panic::set_hook(Box::new(|_| {}));
+    println!("Random operations, from seed {seed}");
+    let share = Duration::from_mins(options.minutes) / parts;
+    for (store, _) in chosen {
+        match chaos::run(store, seed, share) {
+            Ok(count) => println!("{store}: {count} sequences, no promise broken"),
+            Err(error) => {
+                eprintln!("\nBroken: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}

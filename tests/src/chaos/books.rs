@@ -1,0 +1,103 @@
+//! What was given to the daemon and what came from it, to be held against the servers' books.
+
+use std::collections::HashSet;
+
+use anyhow::{Result, ensure};
+
+use super::act::Issuer;
+use super::job::{End, Job, Purpose};
+use super::place::Place;
+
+/// What the daemon was told and given.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    /// Refresh tokens of grants that a sign-in or an import brought and that nobody logged out of since.
+    given: Vec<Given>,
+    /// Access tokens in the order in which they were handed out.
+    pub(super) handed_out: Vec<String>,
+    /// Access tokens that the daemon was told are rejected.
+    rejected: HashSet<String>,
+}
+
+/// A grant that the daemon has taken over, by a command that ended with 0.
+#[derive(Clone, Debug)]
+struct Given {
+    issuer: Issuer,
+    /// The number of the grant at its server.
+    grant: usize,
+    /// Whether it may be lost by the rules: its answer was cut off, or the daemon was killed before it could be saved.
+    excused: bool,
+}
+
+impl Books {
+    /// Enters how a command ended; fails where a promise is broken.
+    pub(super) fn enter(&mut self, job: &Job, end: &End, place: &Place) -> Result<()> {
+        let (command, code) = (&job.command, end.code);
+        ensure!(
+            end.took <= job.bound,
+            "`{command}` took {:?}, and may take {:?}: {}",
+            end.took,
+            job.bound,
+            end.stderr
+        );
+        let is_known = code.is_some_and(|code| matches!(code, 0 | 2..=10));
+        ensure!(is_known, "`{command}` ended with {code:?}: {}", end.stderr);
+        if code == Some(8) {
+            ensure!(place.is_disturbed_since(job.begun), "`{command}` found no daemon: {}", end.stderr);
+        }
+        match &job.purpose {
+            Purpose::Token | Purpose::Reject(_) if code == Some(0) => self.handed(end.stdout.trim())?,
+            Purpose::Logout if code == Some(0) => self.given.clear(),
+            Purpose::Login if code == Some(0) => self.give(place.newest_grant()),
+            Purpose::Import(token) if code == Some(0) => self.give(place.grant_of(token)),
+            _ => {}
+        }
+        if let Purpose::Reject(token) = &job.purpose
+            && matches!(code, Some(0 | 6))
+        {
+            self.rejected.insert(token.clone());
+        }
+        Ok(())
+    }
+
+    fn handed(&mut self, token: &str) -> Result<()> {
+        let is_rejected = self.rejected.contains(token);
+        self.handed_out.push(token.to_owned());
+        ensure!(!is_rejected, "A token was handed out that the daemon had been told is rejected");
+        Ok(())
+    }
+
+    fn give(&mut self, grant: Option<(Issuer, usize)>) {
+        if let Some((issuer, grant)) = grant {
+            self.given.retain(|given| (given.issuer, given.grant) != (issuer, grant));
+            self.given.push(Given { issuer, grant, excused: false });
+        }
+    }
+
+    /// Whether any grant of this server was given.
+    pub(super) fn knows(&self, issuer: Issuer) -> bool {
+        self.given.iter().any(|given| given.issuer == issuer)
+    }
+
+    /// The grants of this server that must not be lost: none of them is excused.
+    pub(super) fn owed(&self, issuer: Issuer) -> Vec<usize> {
+        let owed = self.given.iter().filter(|given| given.issuer == issuer && !given.excused);
+        owed.map(|given| given.grant).collect()
+    }
+
+    /// From now on what this server has given may be lost.
+    pub(super) fn excuse(&mut self, issuer: Issuer) {
+        self.given.iter_mut().filter(|given| given.issuer == issuer).for_each(|given| given.excused = true);
+    }
+
+    /// A store that forgets has forgotten all.
+    pub(super) fn forget(&mut self) {
+        self.given.clear();
+        self.rejected.clear();
+    }
+
+    /// What was said to be rejected may be forgotten, since it could not be saved.
+    pub(super) fn excuse_rejected(&mut self) {
+        self.rejected.clear();
+    }
+}

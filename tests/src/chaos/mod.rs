@@ -1,0 +1,109 @@
+//! Random operations on the real daemon. What is right is judged by the servers' own books: which token lives, which grant
+//! is whose, which secret went where.
+//!
+//! A seed repeats the choices of a run, not its microseconds. A sequence that fails is made shorter as long as it fails.
+#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+
+mod act;
+mod books;
+mod job;
+mod place;
+mod run;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::dice::Dice;
+use crate::fake::Rotation;
+
+use act::Act;
+pub use place::Store;
+
+/// How many shorter sequences are tried for one that fails.
+const TRIES: usize = 40;
+
+/// How often a sequence is tried before it counts as one that does not fail.
+const REPEATS: usize = 2;
+
+/// A sequence and where it is run.
+#[derive(Clone, Debug)]
+struct Sequence {
+    store: Store,
+    rotation: Rotation,
+    acts: Vec<Act>,
+}
+
+impl Sequence {
+    fn roll(store: Store, seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let rotations = [
+            Rotation::Off,
+            Rotation::Plain,
+            Rotation::ReuseDetection,
+            Rotation::Grace(Duration::from_secs(30)),
+        ];
+        let rotation = rotations[usize::try_from(dice.below(4)).unwrap()];
+        let length = 8 + dice.below(24);
+        Self { store, rotation, acts: (0..length).map(|_| Act::roll(&mut dice)).collect() }
+    }
+
+    /// What goes wrong in it, if anything does.
+    fn failure(&self) -> Option<String> {
+        match catch_unwind(AssertUnwindSafe(|| run::run(self))) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                Some(
+                    text.or_else(|| panic.downcast_ref().map(|text: &&str| (*text).to_owned()))
+                        .unwrap_or_default(),
+                )
+            }
+        }
+    }
+
+    /// A shorter one that fails as well, and how.
+    fn shrunk(&self, mut failure: String) -> (Self, String) {
+        let (mut shortest, mut tries) = (self.clone(), 0);
+        let mut size = shortest.acts.len().div_ceil(2);
+        while size > 0 && tries < TRIES {
+            let mut at = 0;
+            while at < shortest.acts.len() && tries < TRIES {
+                let mut shorter = shortest.clone();
+                shorter.acts.drain(at..(at + size).min(shortest.acts.len()));
+                tries += 1;
+                match (0..REPEATS).find_map(|_| shorter.failure()) {
+                    Some(why) => (shortest, failure) = (shorter, why),
+                    None => at += size,
+                }
+            }
+            size /= 2;
+        }
+        (shortest, failure)
+    }
+}
+
+/// Runs sequences on `store` for as long as `duration`, from this seed on; how many. Fails at the first broken promise, with
+/// a short sequence that breaks it.
+pub fn run(store: Store, seed: u64, duration: Duration) -> Result<u64> {
+    let begun = Instant::now();
+    let mut count = 0;
+    while count == 0 || begun.elapsed() < duration {
+        let seed = seed.wrapping_add(count);
+        one(store, seed).with_context(|| format!("{store}, seed {seed}"))?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Runs the sequence of one seed.
+fn one(store: Store, seed: u64) -> Result<()> {
+    let sequence = Sequence::roll(store, seed);
+    let Some(failure) = sequence.failure() else { return Ok(()) };
+    println!("{store}, seed {seed}: {failure}");
+    let (shortest, failure) = sequence.shrunk(failure);
+    let acts: Vec<_> = shortest.acts.iter().map(|act| format!("  {act}\n")).collect();
+    bail!("{failure}\nwith {:?} and {} acts:\n{}", shortest.rotation, acts.len(), acts.concat())
+}

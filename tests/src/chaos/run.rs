@@ -1,0 +1,290 @@
+//! One sequence, from an empty account to the last word.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::Sequence;
+use super::act::{Act, Issuer};
+use super::books::Books;
+use super::job::{End, Job, Purpose};
+use super::place::{Place, Store};
+use crate::fake::{Endpoint, Rotation};
+use crate::testbed::ACCOUNT;
+
+/// How long a call may overrun its wait.
+const OVERRUN: Duration = Duration::from_secs(1);
+/// How long a command without a wait of its own may take: as long as a request and a store may, and their retries.
+const PATIENT: Duration = Duration::from_secs(40);
+/// How long a command that waits for a held answer is waited for before the next act.
+const GLANCE: Duration = Duration::from_millis(250);
+/// How long the last word may take: all works, and the first try after a failure may be some seconds away.
+const LAST_WAIT: &str = "20s";
+
+/// Runs it; fails where a promise is broken.
+pub(super) fn run(sequence: &Sequence) -> Result<()> {
+    let place = Place::new(sequence.store, sequence.rotation);
+    let mut runner = Runner { place, books: Books::default(), jobs: Vec::new(), issuer: Issuer::A };
+    for act in &sequence.acts {
+        runner.perform(*act)?;
+        runner.collect(GLANCE / 10)?;
+    }
+    runner.last_word()
+}
+
+struct Runner {
+    place: Place,
+    books: Books,
+    jobs: Vec<Job>,
+    /// The server that the account is pointed at.
+    issuer: Issuer,
+}
+
+impl Runner {
+    fn perform(&mut self, act: Act) -> Result<()> {
+        match act {
+            Act::Token(wait) => self.waiting(Purpose::Token, "token", wait, "")?,
+            Act::Refresh(wait) => self.waiting(Purpose::Other, "refresh", wait, "")?,
+            Act::Reject => self.reject(self.books.handed_out.last().cloned())?,
+            Act::RejectOlder => {
+                let older =
+                    self.books.handed_out.iter().rev().find(|it| Some(*it) != self.books.handed_out.last());
+                self.reject(older.cloned())?;
+            }
+            Act::Login(user, replace) => self.login(Some(user), replace)?,
+            Act::LoginBegin => self.login(None, false)?,
+            Act::LoginAllow(user) => self.allow(user),
+            Act::Import(user, replace) => {
+                let (token, _) = self.place.fake(self.issuer).issue_grant(user);
+                self.import(&token, replace)?;
+            }
+            Act::ImportOlder(replace) => {
+                if let Some(token) = self.shown_before() {
+                    self.import(&token, replace)?;
+                }
+            }
+            Act::Restore => self.command(Purpose::Other, &["restore", ACCOUNT], "")?,
+            Act::Logout => self.command(Purpose::Logout, &["logout", ACCOUNT], "")?,
+            Act::Switch(issuer) => self.switch(issuer)?,
+            Act::ClientId(known) => {
+                let id = if known {
+                    self.place.fake(self.issuer).behaviour().client_id
+                } else {
+                    "nobody".to_owned()
+                };
+                self.command(Purpose::Other, &["account", "set", ACCOUNT, "--client-id", &id], "")?;
+            }
+            Act::AutoRefresh(on) => {
+                self.command(Purpose::Other, &["auto-refresh", if on { "on" } else { "off" }, ACCOUNT], "")?;
+            }
+            Act::Kill => self.restart(true),
+            Act::Restart => self.restart(false),
+            Act::Store(works) => self.place.set_store(works),
+            Act::Network(issuer, works) => self.place.set_network(issuer, works),
+            Act::Spoil(issuer, spoil) => {
+                if spoil.loses_an_answer() && self.replaces() {
+                    self.books.excuse(issuer);
+                }
+                self.place.spoil(issuer, spoil);
+            }
+            Act::Hold(issuer) => self.place.hold(issuer),
+            Act::Release => drop(self.place.release()),
+            Act::Dead(issuer) => self.place.fake(issuer).kill_access_token(),
+            Act::Clock(seconds) => self.clock(seconds),
+        }
+        Ok(())
+    }
+
+    /// Whether a server replaces refresh tokens, so that an answer that is lost can be a grant that is.
+    fn replaces(&self) -> bool {
+        matches!(self.place.rotation, Rotation::Plain | Rotation::ReuseDetection)
+    }
+
+    fn waiting(&mut self, purpose: Purpose, verb: &str, wait: Duration, input: &str) -> Result<()> {
+        let text = format!("{}ms", wait.as_millis());
+        self.start(purpose, &[verb, ACCOUNT, "--wait", &text], input, wait + OVERRUN, None)
+    }
+
+    fn reject(&mut self, token: Option<String>) -> Result<()> {
+        let Some(token) = token else { return Ok(()) };
+        // What is said to be dead is.
+        self.place.fake(self.issuer).kill_access_token();
+        self.waiting(Purpose::Reject(token.clone()), "reject", Duration::from_secs(2), &token)
+    }
+
+    fn login(&mut self, user: Option<&'static str>, replace: bool) -> Result<()> {
+        if self.place.is_down(self.issuer) {
+            return Ok(());
+        }
+        let mut arguments = vec!["login", ACCOUNT, "--no-browser", "--timeout", "10s"];
+        arguments.extend(replace.then_some("--replace"));
+        self.start(Purpose::Login, &arguments, "", PATIENT, user)
+    }
+
+    /// The person comes back to a page that was left open.
+    fn allow(&self, user: &str) {
+        let pages = self.place.fake(self.issuer).requests(Endpoint::Authorize);
+        if let Some(page) = pages.last().filter(|_| !self.place.is_down(self.issuer)) {
+            let url = format!("{}{}", self.place.fake(self.issuer).origin(), page.target);
+            let user = user.to_owned();
+            let _ = std::thread::spawn(move || crate::browser::allow(&url, &user)).join();
+        }
+    }
+
+    fn import(&mut self, token: &str, replace: bool) -> Result<()> {
+        let mut arguments = vec!["import", ACCOUNT];
+        arguments.extend(replace.then_some("--replace"));
+        self.command(Purpose::Import(token.to_owned()), &arguments, token)
+    }
+
+    /// A refresh token that the server at hand has been shown, as somebody may have kept a copy of it.
+    fn shown_before(&self) -> Option<String> {
+        let requests = self.place.fake(self.issuer).requests(Endpoint::Token);
+        requests.iter().rev().find_map(|request| request.refresh_token().map(str::to_owned))
+    }
+
+    fn switch(&mut self, issuer: Issuer) -> Result<()> {
+        let arguments = self.place.switch(issuer);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let secret = self.place.fake(issuer).behaviour().client_secret;
+        self.issuer = issuer;
+        self.command(Purpose::Other, &arguments, &secret)
+    }
+
+    fn restart(&mut self, kill: bool) {
+        if self.place.store == Store::Memory {
+            self.books.forget();
+        } else if self.place.is_store_down() {
+            Issuer::BOTH.into_iter().for_each(|issuer| self.books.excuse(issuer));
+            self.books.excuse_rejected();
+        }
+        for issuer in Issuer::BOTH {
+            if kill && self.replaces() && self.place.asked_lately(issuer) {
+                self.books.excuse(issuer);
+            }
+        }
+        if !kill {
+            // It waits for answers on their way.
+            self.place.release();
+        }
+        self.place.restart(kill);
+    }
+
+    fn clock(&mut self, seconds: i64) {
+        if seconds == 0 { self.place.bed.set_clock_right() } else { self.place.bed.set_clock(seconds) }
+    }
+
+    fn command(&mut self, purpose: Purpose, arguments: &[&str], input: &str) -> Result<()> {
+        self.start(purpose, arguments, input, PATIENT, None)
+    }
+
+    /// Runs a command to its end, or leaves it behind where something is held back.
+    fn start(
+        &mut self,
+        purpose: Purpose,
+        arguments: &[&str],
+        input: &str,
+        bound: Duration,
+        user: Option<&'static str>,
+    ) -> Result<()> {
+        let is_open = purpose == Purpose::Login && user.is_none();
+        let job = Job::start(&self.place.bed, purpose, arguments, input, bound, user);
+        let patience = if is_open || self.place.is_holding() { GLANCE } else { bound + OVERRUN };
+        match job.ended(patience) {
+            Some(end) => self.books.enter(&job, &end, &self.place),
+            None => {
+                self.jobs.push(job);
+                Ok(())
+            }
+        }
+    }
+
+    /// Enters what has ended meanwhile.
+    fn collect(&mut self, patience: Duration) -> Result<()> {
+        for job in std::mem::take(&mut self.jobs) {
+            match job.ended(patience) {
+                Some(end) => self.books.enter(&job, &end, &self.place)?,
+                None => self.jobs.push(job),
+            }
+        }
+        Ok(())
+    }
+
+    /// All works again: each server's grants are there, and no secret of one went to the other.
+    fn last_word(&mut self) -> Result<()> {
+        self.place.heal();
+        self.collect(PATIENT)?;
+        ensure!(self.jobs.is_empty(), "`{}` has no end", self.jobs[0].command);
+        for issuer in [self.issuer, Issuer::A, Issuer::B] {
+            self.switch(issuer)?;
+            let id = self.place.fake(issuer).behaviour().client_id;
+            self.command(Purpose::Other, &["account", "set", ACCOUNT, "--client-id", &id], "")?;
+            self.is_kept(issuer)?;
+        }
+        self.nothing_strayed()
+    }
+
+    /// A grant that is owed and lives yields a token that works.
+    fn is_kept(&mut self, issuer: Issuer) -> Result<()> {
+        let owed = self.books.owed(issuer);
+        if owed.is_empty() || owed.len() > 1 && !self.books.knows(issuer) {
+            return Ok(());
+        }
+        let mut last = self.token(issuer);
+        for _ in 0..owed.len() {
+            if last.is_ok() {
+                break;
+            }
+            self.place.bed.ctl(&["restore", ACCOUNT]);
+            last = self.token(issuer);
+        }
+        let account = self.place.account();
+        ensure!(
+            last.is_ok(),
+            "{issuer:?} has {} grants that are owed, and none is served: {}; the account is {:?}",
+            owed.len(),
+            last.unwrap_err(),
+            account.map(|account| (account.state, account.reason))
+        );
+        let account = account.filter(|account| account.auto_refresh && account.expires_at.is_some());
+        ensure!(account.is_none_or(|account| account.next_refresh_at.is_some()), "No refresh is scheduled");
+        Ok(())
+    }
+
+    fn token(&mut self, issuer: Issuer) -> Result<(), String> {
+        let job = Job::start(
+            &self.place.bed,
+            Purpose::Other,
+            &["refresh", ACCOUNT, "--wait", LAST_WAIT],
+            "",
+            PATIENT,
+            None,
+        );
+        let refreshed: Option<End> = job.ended(PATIENT);
+        let output = self.place.bed.ctl(&["token", ACCOUNT, "--wait", LAST_WAIT]);
+        if self.place.fake(issuer).is_live(output.line()) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} (refresh: {})",
+            output.stderr.trim(),
+            refreshed.map(|end| end.stderr).unwrap_or_default()
+        ))
+    }
+
+    /// What one server gave, or is known to it alone, was shown to no other.
+    fn nothing_strayed(&self) -> Result<()> {
+        for (here, there) in [(Issuer::A, Issuer::B), (Issuer::B, Issuer::A)] {
+            let secrets = self.place.fake(here).secrets();
+            for request in self.place.fake(there).requests(Endpoint::Token) {
+                let strayed = request.form.iter().find(|(_, value)| secrets.contains(value));
+                ensure!(
+                    strayed.is_none(),
+                    "The {:?} of {here:?} was sent to {there:?}",
+                    strayed.map(|it| it.0)
+                );
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! SECURITY.md: each claim names tests that attack it, and they are there.
+
+use std::fs;
+use std::path::Path;
+
+/// The heading below which the claims are.
+const CLAIMS: &str = "## Claims, and the tests that attack them";
+
+/// The rows of the table below the heading: what is claimed, and the tests' names.
+fn claims(text: &str) -> Vec<(String, Vec<String>)> {
+    let (_, below) = text.split_once(CLAIMS).expect("SECURITY.md has its table of claims");
+    let section = below.split("\n## ").next().unwrap_or(below);
+    let rows = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| claim"));
+    rows.map(|row| {
+        let (claim, tests) = row.trim_matches(['|', ' ']).rsplit_once(" | ").expect("a row has two cells");
+        let named = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        (claim.to_owned(), named)
+    })
+    .collect()
+}
+
+/// Whether there is a test of this name: `PACKAGE::path::to::function`, where `e2e`, `docs`, `strangers` and `fake` are the
+/// tests' own programs and the other packages are crates.
+fn exists(root: &Path, test: &str) -> bool {
+    let mut parts: Vec<_> = test.split("::").collect();
+    let (Some(function), false) = (parts.pop(), parts.len() < 2) else { return false };
+    let top = match parts.remove(0) {
+        program @ ("e2e" | "docs" | "strangers" | "fake") => root.join("tests/tests").join(program),
+        package => root.join(package).join("src"),
+    };
+    let module = top.join(parts.join("/"));
+    let files = [module.with_extension("rs"), module.join("mod.rs"), module.join("tests.rs")];
+    let declares = |text: String| {
+        let (_, after) = text.split_once(&format!("fn {function}("))?;
+        let before = &text[..text.len() - after.len()];
+        // The attributes stand between the function and what ends before it.
+        let attributes = before.rsplit("\n\n").next()?;
+        (attributes.contains("test]") || attributes.contains("test(") || attributes.contains("#[rstest"))
+            .then_some(())
+    };
+    files.iter().any(|file| fs::read_to_string(file).ok().and_then(declares).is_some())
+}
+
+#[test]
+fn every_claim_names_tests_that_attack_it_and_they_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let claims = claims(&fs::read_to_string(root.join("SECURITY.md")).unwrap());
+    assert!(claims.len() > 20, "the table was read");
+    for (claim, tests) in claims {
+        assert!(!tests.is_empty(), "no test attacks: {claim}");
+        for test in tests {
+            assert!(exists(root, &test), "there is no test {test}, which is to attack: {claim}");
+        }
+    }
+}
+
+#[test]
+fn a_claim_without_a_test_or_with_one_that_is_gone_would_be_noticed() {
+    let text = format!(
+        "{CLAIMS}\n\n| claim | tests |\n|---|---|\n| a \\| b | `e2e::x::y`, `e2e::z::w` |\n| c | none |\n\n## Next\n| d | `e2e::n::m` |"
+    );
+    let expected = [("a \\| b", vec!["e2e::x::y", "e2e::z::w"]), ("c", vec![])];
+    let expected =
+        expected.map(|(claim, tests)| (claim.to_owned(), tests.into_iter().map(str::to_owned).collect()));
+    assert_eq!(claims(&text), expected);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    assert!(exists(root, "docs::security::every_claim_names_tests_that_attack_it_and_they_are_there"));
+    for gone in ["docs::security::claims", "docs::security::nothing", "docs::nowhere::claims", "claims", ""] {
+        assert!(!exists(root, gone), "{gone}");
+    }
+}
