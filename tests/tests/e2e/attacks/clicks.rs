@@ -4,7 +4,7 @@
 use std::fs;
 
 use imgurd_tests::fake::Behaviour;
-use imgurd_tests::testbed::{ACCOUNT, APPLICATION, Bus, Flatpak, Scene, Testbed, in_time, next};
+use imgurd_tests::testbed::{APPLICATION, Bus, Flatpak, Scene, Testbed, in_time, next};
 use imgurd_tests::wire::Wire;
 use serde_json::{Value, json};
 use zbus::fdo::DBusProxy;
