@@ -128,7 +128,7 @@ mod tests {
             ..entry()
         };
         let row = row(&denied);
-        assert_eq!(row[1..5], ["-", "denied: no [2J", "org.evil App (sandbox)", " ]0;x"]);
+        assert_eq!(row[1..5], ["-", "denied: no[2J", "org.evil App (sandbox)", "]0;x"]);
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(line(&finding, false), "fail  store: The keyring is locked; run `imgurctl unlock`");
         assert_eq!(
             line(&Finding::ok("bus", "It\u{1b}[2J answers"), true),
-            "\x1b[32mok  \x1b[0m  bus: It [2J answers"
+            "\x1b[32mok  \x1b[0m  bus: It[2J answers"
         );
     }
 }

@@ -203,7 +203,7 @@ impl Home {
 pub(crate) fn account(name: &str) -> Value {
     json!({
         "name": name, "is_default": true, "username": "alice", "state": "fresh",
-        "auto_refresh": true, "login_pending": false, "unsaved": false,
+        "refused": false, "auto_refresh": true, "login_pending": false, "unsaved": false,
         "expires_at": 4_102_444_800_i64, "granted_at": 1_700_000_000,
         "settings": { "client_id": "0123456789abcde", "flow": "code",
             "redirect_uri": "http://127.0.0.1:8917/callback" },

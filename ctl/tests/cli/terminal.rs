@@ -146,7 +146,7 @@ fn somebody_else_signs_in(answer: &str) -> (FakeDaemon, String, Option<i32>) {
 #[test]
 fn asks_before_somebody_elses_grant_is_used_and_changes_over_on_yes() {
     let (daemon, question, code) = somebody_else_signs_in("y\r");
-    let asked = "You signed in as bob , but me holds alice's grant. Use bob 's from now on? [y/N] ";
+    let asked = "You signed in as bob, but me holds alice's grant. Use bob's from now on? [y/N] ";
     assert!(question.ends_with(asked), "{question:?}");
     assert_eq!(daemon.asked_for("RestoreGrant"), json!({ "account": "me" }));
     assert_eq!(code, Some(0));

@@ -58,7 +58,9 @@ impl Scene {
         let (token_url, api_url) = (format!("{origin}/oauth2/token"), format!("{origin}/3/"));
         let ca_file = authority.certificate().display().to_string();
         let settings = ["--token-url", &token_url, "--api-url", &api_url, "--ca-file", &ca_file];
-        self.ctl(&[&["account", "set", ACCOUNT][..], &settings].concat()).success();
+        // A secret is of its token URL, and goes to no other.
+        let arguments = [&["account", "set", ACCOUNT][..], &settings, &["--client-secret-stdin"]].concat();
+        self.ctl_with(&arguments, &self.fake.behaviour().client_secret).success();
     }
 
     /// With the consent of the fake's own user.

@@ -4,7 +4,7 @@
 use std::fs;
 
 use imgurd_tests::fake::Behaviour;
-use imgurd_tests::testbed::{ACCOUNT, APPLICATION, Bus, Flatpak, Scene, Testbed, in_time, next};
+use imgurd_tests::testbed::{APPLICATION, Bus, Flatpak, Scene, Testbed, in_time, next};
 use imgurd_tests::wire::Wire;
 use serde_json::{Value, json};
 use zbus::fdo::DBusProxy;
@@ -238,7 +238,7 @@ fn a_program_whose_question_is_dismissed_cannot_ask_again_at_once() {
         for _ in 0..100 {
             let refused = answer(call(&scene)).await.to_string();
             assert!(refused.contains("AccessDenied"), "{refused}");
-            assert!(refused.contains("imgurctl permit allow") && refused.contains(ACCOUNT), "{refused}");
+            assert!(refused.contains("imgurctl permit allow"), "{refused}");
         }
         assert!(server.is_idle(), "no second question");
     });
