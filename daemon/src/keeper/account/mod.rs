@@ -229,6 +229,10 @@ impl Account {
         }
         self.fetch_for(&ask, fx);
         let began = began.unwrap_or_else(|| self.began());
+        if matches!(ask, Ask::Logout) {
+            // What begins from now on begins after it, even where it has to wait for the store.
+            self.logouts += 1;
+        }
         if self.is_loading() {
             return self.held.push((ticket, ask, began));
         }

@@ -341,3 +341,17 @@ fn an_import_that_could_not_be_verified_displaces_nothing_with_replace_either() 
     assert_eq!(bench.served().as_deref(), Some("AT"));
     assert_eq!(bench.disk.displaced[0].grant.refresh_token, Some(Secret::from("RT2")), "not lost");
 }
+
+#[test]
+fn a_logout_that_waits_for_the_store_is_over_before_a_sign_in_that_begins_after_it() {
+    let mut bench = Bench::new(Settings::default());
+    let earlier = bench.ask(Ask::Exchange { request: code(), replace: false });
+    let logout = bench.ask(Ask::Logout);
+    let later = bench.ask(Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: false });
+    bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
+    bench.save();
+    assert!(bench.sends.is_empty(), "the code is not spent for nothing");
+    assert!(matches!(bench.replies[&earlier], Err(Error::LoginFailed { .. })));
+    assert_eq!((bench.replies[&logout].clone(), bench.replies[&later].clone()), (Ok(()), Ok(())));
+    assert_eq!(bench.served().as_deref(), Some("AT2"));
+}
