@@ -1,6 +1,8 @@
 //! The interface on the session bus, while there is one.
 
 mod account;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod dictionary;
 mod manager;
 mod memfd;
