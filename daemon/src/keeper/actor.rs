@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::account::{Account, Ask, Began, Effect, Event, Now, Progress, Snapshot, Ticket};
 use super::message::{Answerer, Message};
 use super::slots::{Slot, Slots};
-use super::{Directory, Keeper, gone};
+use super::{Directory, Keeper, LONGEST_VERIFICATION, NO_ANSWER, gone};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::provider::{Identity, Provider, Reply};
@@ -274,6 +274,14 @@ impl Actor {
                         let _ = own.send(Message::Happened { account, event }).await;
                     }
                     Event::Answered { op, answer }
+                });
+            }
+            Effect::Identify { generation, api_url, ca_file, token } => {
+                let identifying = self.provider.identify(api_url, ca_file, token);
+                self.report(name, async move {
+                    let identity = timeout(LONGEST_VERIFICATION, identifying).await;
+                    let identity = identity.unwrap_or_else(|_| Identity::Untold(NO_ANSWER.to_owned()));
+                    Event::Whose { generation, identity }
                 });
             }
             Effect::Reply { ticket, result } => {

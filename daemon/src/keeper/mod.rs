@@ -46,6 +46,9 @@ const LONGEST_CHANGE: Duration = Duration::from_mins(1);
 /// The longest that a login's outcome waits for the API's word on the new token.
 const LONGEST_VERIFICATION: Duration = Duration::from_secs(10);
 
+/// Why it is not known whose a token is when that time is over.
+const NO_ANSWER: &str = "the API does not answer";
+
 /// A login that brought a grant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignedIn {
@@ -266,7 +269,7 @@ impl Keeper {
         let asking = self.send(|reply| Message::Identify { account: account.to_owned(), reply });
         let identity = match timeout(LONGEST_VERIFICATION, asking).await {
             Ok(identity) => identity?,
-            Err(_) => Identity::Untold("the API does not answer".to_owned()),
+            Err(_) => Identity::Untold(NO_ANSWER.to_owned()),
         };
         Ok(SignedIn { account: self.account(Some(account))?, note: note(account, identity) })
     }

@@ -94,9 +94,12 @@ fn an_import_that_cannot_be_verified_replaces_no_working_grant_unasked() {
     let output = scene.ctl_with(&["import"], &refresh).exits(6);
     assert!(output.complaint().contains("--replace"), "{}", output.stderr);
     assert_eq!(scene.token(), old);
-    let output = scene.ctl_with(&["import", "--replace"], &refresh).success();
-    assert!(output.stderr.contains("not verified yet"), "{}", output.stderr);
+    let output = scene.ctl_with(&["import", "--replace"], &refresh).exits(6);
+    assert!(output.complaint().contains("set aside"), "{}", output.stderr);
+    assert_eq!(scene.token(), old, "a token that nobody has seen work displaces nothing");
     scene.fake.clear(Endpoint::Token);
+    scene.ctl_with(&["import", "--replace"], &refresh).success();
+    assert_ne!(scene.token(), old);
     assert!(scene.fake.is_live(&scene.refresh()));
 }
 

@@ -1,14 +1,16 @@
 //! What an account is told and asked, and what it wants done.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::Error;
+use url::Url;
 
 use super::issuer::Began;
 use crate::config::AccountConfig;
 use crate::grant::{Record, Secret, Timestamp};
-use crate::provider::{Answer, Client, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Identity, TokenRequest, TokenResponse};
 use crate::store::StoreError;
 
 /// What the machine is told about the world beside the event.
@@ -64,6 +66,13 @@ pub enum Event {
         generation: u64,
         /// Their name.
         username: String,
+    },
+    /// What the API said of a grant that waits for its word.
+    Whose {
+        /// Which grant.
+        generation: u64,
+        /// What it said.
+        identity: Identity,
     },
     /// The configuration was read anew.
     Configured(Arc<AccountConfig>),
@@ -160,6 +169,17 @@ pub enum Effect {
         /// What for.
         request: TokenRequest,
     },
+    /// Ask the API whose grant it is.
+    Identify {
+        /// What [`Event::Whose`] will call it.
+        generation: u64,
+        /// The API.
+        api_url: Url,
+        /// Whose certificates are trusted besides those of the system's authorities.
+        ca_file: Option<PathBuf>,
+        /// The grant's access token.
+        token: Secret,
+    },
     /// Answer whoever asked.
     Reply {
         /// Who.
@@ -181,6 +201,7 @@ impl Event {
             Self::Tick => "tick",
             Self::Asked { .. } => "asked",
             Self::Identified { .. } => "identified",
+            Self::Whose { .. } => "whose",
             Self::Configured(_) => "configured",
             Self::Login(_) => "login",
             Self::Closing => "closing",

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::importing::Import;
 use super::refreshing::{Refresh, access};
+use super::whose::Asking;
 use super::{Account, Began, CHANGED_MEANWHILE, Effect, Now, Shelf, Ticket};
 use crate::grant::{Displaced, Grant, Issuer, Record, Timestamp};
 use crate::keeper::policy;
@@ -21,6 +22,27 @@ pub(super) enum Pending {
     Recording { revision: u64, import: Import },
     /// An imported grant is being verified.
     Verify { op: u64, import: Import },
+}
+
+/// Who says whose tokens are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The token endpoint, which answered ourselves.
+    Servers,
+    /// A redirect that came through the browser: anyone's.
+    Browsers,
+}
+
+/// How tokens have come.
+pub(super) struct Arrival {
+    /// Where from.
+    pub(super) issuer: Issuer,
+    /// Who says whose they are.
+    pub(super) word: Word,
+    /// Whether another person's grant may make way.
+    pub(super) replace: bool,
+    /// The number of the first request that may have led to them.
+    pub(super) began: u64,
 }
 
 impl Account {
@@ -40,9 +62,7 @@ impl Account {
         &mut self,
         ticket: Ticket,
         tokens: TokenResponse,
-        issuer: Issuer,
-        replace: bool,
-        began: u64,
+        arrival: Arrival,
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
@@ -56,6 +76,7 @@ impl Account {
             account_id,
             ..
         } = tokens;
+        let Arrival { issuer, word, replace, began } = arrival;
         let grant = Grant {
             generation: self.next_generation(),
             issuer,
@@ -74,17 +95,14 @@ impl Account {
             let reason = format!("The new grant is set aside, since {CHANGED_MEANWHILE}");
             return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason, set_aside }) });
         }
-        let anothers = self.working().filter(|current| current.is_anothers(&grant)).map(describe);
-        if let Some(holder) = anothers.filter(|_| !replace) {
-            let name = &self.name;
-            let reason = format!(
-                "{} signed in, but {name} holds the grant of {holder}: it stays, and the new one is set aside; run \
-                 `imgurctl restore {name}` to change over to it, or sign in with --replace",
-                describe(&grant)
-            );
-            let set_aside = Some(describe(&grant));
+        if let Some(current) = self.working().filter(|_| !replace) {
+            let anothers = current.is_anothers(&grant).then(|| self.is_anothers(&grant, current));
+            let (generation, vouched) = (grant.generation, word == Word::Servers);
             self.set_aside(grant, now);
-            return fx.push(Effect::Reply { ticket, result: Err(Error::LoginFailed { reason, set_aside }) });
+            return match anothers {
+                Some(error) => fx.push(Effect::Reply { ticket, result: Err(error) }),
+                None => self.ask_whose(Asking { ticket, generation, vouched, began }, now, fx),
+            };
         }
         let generation = grant.generation;
         self.install(grant, now);
@@ -135,7 +153,8 @@ impl Account {
                     if began.issuer.is(&self.config.issuer()) {
                         self.note_proven();
                     }
-                    self.accept(ticket, tokens, began.issuer, replace, op, now, fx);
+                    let arrival = Arrival { issuer: began.issuer, word: Word::Servers, replace, began: op };
+                    self.accept(ticket, tokens, arrival, now, fx);
                 }
                 other => {
                     self.doubt(&other, now);
@@ -320,6 +339,6 @@ impl Account {
     }
 }
 
-fn describe(grant: &Grant) -> String {
+pub(super) fn describe(grant: &Grant) -> String {
     grant.username.clone().unwrap_or_else(|| "somebody unnamed".to_owned())
 }

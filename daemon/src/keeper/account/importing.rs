@@ -4,6 +4,7 @@ use imgurd_proto::{Error, Secret};
 
 use super::granting::Pending;
 use super::refreshing::{Refresh, access};
+use super::whose::Asking;
 use super::{Account, CHANGED_MEANWHILE, Effect, Now, Ticket};
 use crate::grant::{Access, Grant};
 use crate::provider::{Answer, TokenRequest, Transient};
@@ -70,8 +71,7 @@ impl Account {
         }
         let has_none = current.is_none();
         // Refused or not: a second copy of it is of no use.
-        let is_the_same =
-            self.grant().is_some_and(|in_use| in_use.refresh_token == candidate.refresh_token);
+        let is_the_same = self.grant().is_some_and(|in_use| in_use.refresh_token == candidate.refresh_token);
         let is_held =
             |it: &Grant| it.refresh_token == candidate.refresh_token && it.issuer.is(&candidate.issuer);
         let held = self.record.displaced.iter().position(|displaced| is_held(&displaced.grant));
@@ -164,6 +164,9 @@ impl Account {
         let error = match answer {
             Answer::Granted(tokens) => {
                 let old = self.record.displaced[index].grant.clone();
+                // The names that came with the imported text may be anyone's.
+                let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
+                let said = Grant { username, account_id, ..old.clone() };
                 let candidate = self.renew(&old, tokens, now.at);
                 self.record.displaced[index].grant = candidate.clone();
                 self.ledger.touch_grant();
@@ -171,19 +174,23 @@ impl Account {
                     let reason = format!("The grant works, and is set aside, since {CHANGED_MEANWHILE}");
                     return fx.push(Effect::Reply { ticket, result: Err(Error::login(reason)) });
                 }
-                match self.working().filter(|current| !current.is_same_persons(&candidate) && !replace) {
-                    Some(current) => {
-                        let name = &self.name;
-                        let then =
-                            format!("it was set aside; run `imgurctl restore {name}` to change over to it");
-                        let error = self.belongs_to_another(&candidate, current, &then);
-                        self.supersede(generation, op, now);
-                        error
-                    }
-                    None => return self.promote(op, index, ticket, now),
+                let Some(current) = self.working().filter(|_| !replace) else {
+                    return self.promote(op, index, ticket, now);
+                };
+                if !current.is_anothers(&candidate) {
+                    let vouched = current.is_same_persons(&said);
+                    let asking = Asking { ticket, generation, vouched, began: op };
+                    return self.ask_whose(asking, now, fx);
                 }
+                let then =
+                    format!("it was set aside; run `imgurctl restore {}` to change over to it", self.name);
+                let error = self.belongs_to_another(&candidate, current, &then);
+                self.supersede(generation, op, now);
+                error
             }
-            Answer::Transient(_) if replace && fits => return self.promote(op, index, ticket, now),
+            Answer::Transient(Transient { reason, .. }) if replace && fits => {
+                Error::TemporarilyUnavailable { reason: Self::kept_unverified(&reason), retry_at: None }
+            }
             other => {
                 self.forget_candidate(generation, is_new);
                 self.verification_failed(other)
@@ -195,12 +202,8 @@ impl Account {
     /// A set-aside grant becomes the one in use.
     fn promote(&mut self, op: u64, index: usize, ticket: Ticket, now: Now) {
         let grant = self.record.displaced.remove(index).grant;
-        let (generation, is_verified) = (grant.generation, !grant.unverified);
+        let generation = grant.generation;
         self.install(grant, now);
-        if !is_verified {
-            self.try_now(now);
-            return self.ledger.publish_when_saved([ticket]);
-        }
         self.supersede(generation, op, now);
         self.publish_or_settle(ticket);
     }
@@ -213,7 +216,7 @@ impl Account {
         })
     }
 
-    fn displaced(&self, generation: u64) -> Option<&Grant> {
+    pub(super) fn displaced(&self, generation: u64) -> Option<&Grant> {
         self.record
             .displaced
             .iter()
@@ -227,6 +230,14 @@ impl Account {
             self.record.displaced.retain(|displaced| displaced.grant.generation != generation);
             self.ledger.touch();
         }
+    }
+
+    /// Nobody has seen it work, so nothing makes way for it; and it may have been spent, so it is not thrown away.
+    fn kept_unverified(reason: &str) -> String {
+        format!(
+            "The token could not be verified: {reason}. It is set aside and the grant at hand stays; import it again with \
+             --replace once the server answers"
+        )
     }
 
     fn verification_failed(&self, answer: Answer) -> Error {

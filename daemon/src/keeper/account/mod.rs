@@ -4,8 +4,8 @@
 //! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
 //! lets them go, `importing` takes in those obtained elsewhere, `exporting` lets one leave for another machine, `saving`
 //! keeps the store abreast, `issuer` keeps what belongs to one server from every other, `older` follows refreshes of
-//! grants that made way, `superseded` knows which tokens are dead,
-//! `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
+//! grants that made way, `superseded` knows which tokens are dead, `whose` asks whose a new grant is before another makes
+//! way, `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
 //! network, `view` says how it all looks from outside.
 
 mod client_secret;
@@ -22,6 +22,7 @@ mod superseded;
 #[cfg(test)]
 mod tests;
 mod view;
+mod whose;
 mod world;
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ use crate::grant::{Grant, Record, Timestamp};
 use crate::provider::{Client, TokenRequest};
 
 pub use event::{Ask, Effect, Event, Now, Ticket, Want};
-use granting::Pending;
+use granting::{Arrival, Pending, Word};
 pub use issuer::Began;
 use issuer::CHANGED_MEANWHILE;
 use older::Older;
@@ -44,6 +45,7 @@ use rejected::Rejected;
 use saving::Ledger;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
+use whose::Asking;
 
 /// What is known of the account's record in the store.
 #[derive(Clone, Debug)]
@@ -91,6 +93,8 @@ pub struct Account {
     rejected: Rejected,
     demand: Demand,
     pending: Vec<Pending>,
+    /// Grants that wait for the API's word.
+    asking: Vec<Asking>,
     /// Who waits for the next try to end, one way or the other.
     settling: Vec<Ticket>,
     /// What the login in progress is called.
@@ -140,6 +144,7 @@ impl Account {
             rejected: Rejected::default(),
             demand: Demand::default(),
             pending: Vec::new(),
+            asking: Vec::new(),
             settling: Vec::new(),
             login: None,
             login_expected: false,
@@ -169,6 +174,7 @@ impl Account {
             Event::Tick => self.reload_when_due(now, fx),
             Event::Asked { ticket, ask, began } => self.asked(ticket, ask, began, now, fx),
             Event::Identified { generation, username } => self.identified(generation, username),
+            Event::Whose { generation, identity } => self.told_whose(generation, identity, now, fx),
             Event::Configured(config) => self.configured(config, now, fx),
             Event::Login(login) => {
                 // A number of its own tells answers before it from answers after it.
@@ -249,7 +255,8 @@ impl Account {
             Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
             Ask::Accept { tokens, replace } => {
                 let first = self.login_began.unwrap_or(self.next_op + 1);
-                self.accept(ticket, tokens, began.issuer, replace, first, now, fx);
+                let arrival = Arrival { issuer: began.issuer, word: Word::Browsers, replace, began: first };
+                self.accept(ticket, tokens, arrival, now, fx);
             }
             Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
@@ -275,7 +282,7 @@ impl Account {
         let is_full = match ask {
             _ if self.is_loading() => self.held.len() >= policy::MOST_HELD,
             Ask::Exchange { .. } | Ask::Import { .. } => {
-                self.pending.len() + self.settling.len() >= policy::MOST_REQUESTS
+                self.pending.len() + self.asking.len() + self.settling.len() >= policy::MOST_REQUESTS
             }
             _ => false,
         };

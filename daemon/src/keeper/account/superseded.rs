@@ -147,7 +147,8 @@ impl Account {
         let newest = self.record.grant.clone();
         let mut changed = false;
         for grant in self.record.grants_mut() {
-            let is_ended = newest.as_ref().is_some_and(|newest| is_ended_by(grant, newest) && is_older(grant, newest));
+            let is_ended =
+                newest.as_ref().is_some_and(|newest| is_ended_by(grant, newest) && is_older(grant, newest));
             if let Some(access) = grant.access.as_mut().filter(|access| !access.dead)
                 && (is_ended || self.rejected.contains(&access.token))
             {

@@ -140,7 +140,7 @@ fn record(age: Duration) -> Record {
         issuer,
         refresh_token: Some(Secret::from("RT")),
         access: Some(access),
-        username: None,
+        username: Some("alice".to_owned()),
         account_id: None,
         granted_at: issued_at,
         kept: 0,

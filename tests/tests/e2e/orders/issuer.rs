@@ -2,7 +2,7 @@
 
 use imgurd_proto::State;
 use imgurd_tests::browser;
-use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
+use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault};
 use imgurd_tests::testbed::Scene;
 
 /// Where Imgur's page leads who allows access, tokens and all.
@@ -57,4 +57,30 @@ fn a_grant_whose_client_id_was_changed_and_changed_back_is_refreshed_by_itself()
         assert_eq!(account.state, State::Fresh, "{:?}", account.reason);
         assert!(account.next_refresh_at.is_some(), "nothing is scheduled; restarted: {restarts}");
     }
+}
+
+#[test]
+fn a_name_that_a_redirect_claims_displaces_no_working_grant() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let old = scene.token();
+    let (refresh, access) = scene.fake.issue_grant("mallory");
+    let (mut login, url) = scene.login(&["--flow", "token", "--paste"]);
+    let claimed = landing(&scene, &url);
+    let (page, _) = claimed.split_once('#').unwrap();
+    let tokens = format!("access_token={access}&refresh_token={refresh}&expires_in=3600&token_type=bearer");
+    login.write(&format!("{page}#{tokens}&account_username=alice\n"));
+    let output = login.finish().exits(10);
+    assert!(output.stderr.contains("imgurctl restore"), "{}", output.stderr);
+    assert_eq!(scene.token(), old, "somebody else's grant took the place of the one in use");
+}
+
+#[test]
+fn a_new_grant_displaces_none_while_the_api_cannot_say_whose_it_is() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let old = scene.token();
+    scene.fake.fail_always(Endpoint::Account, Fault::OverCapacity(500));
+    scene.login_as("alice", &[]).exits(10);
+    assert_eq!(scene.token(), old);
+    scene.login_as("alice", &["--replace"]).success();
+    assert_ne!(scene.token(), old);
 }

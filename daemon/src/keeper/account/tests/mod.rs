@@ -22,7 +22,7 @@ use imgurd_proto::{Error, RefreshReuse, Settings, State};
 use super::{Account, Ask, Effect, Event, Now, Ticket, Want};
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::grant::{Access, Displaced, Grant, Issuer, Record, Refusal, Secret, Timestamp};
-use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
+use crate::provider::{Answer, Delivery, Identity, TokenRequest, TokenResponse, Transient};
 use crate::store::StoreError;
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -40,6 +40,9 @@ pub(super) struct Bench {
     /// What the last request says is the client's secret.
     client_secret: Option<Secret>,
     loads: usize,
+    /// Whose the API says that every token is; nothing while it does not answer.
+    api: Option<Identity>,
+    asked_whose: Vec<u64>,
     replies: BTreeMap<Ticket, Result<(), Error>>,
     last_ticket: Ticket,
     /// What the store holds.
@@ -57,6 +60,8 @@ impl Bench {
             sends: VecDeque::new(),
             client_secret: None,
             loads: 0,
+            api: Some(Identity::Known("alice".to_owned())),
+            asked_whose: Vec::new(),
             replies: BTreeMap::new(),
             last_ticket: 0,
             disk: Record::default(),
@@ -83,6 +88,15 @@ impl Bench {
     }
 
     fn feed(&mut self, event: Event) {
+        self.step(event);
+        while let Some(identity) = self.api.clone()
+            && let Some(generation) = self.asked_whose.pop()
+        {
+            self.step(Event::Whose { generation, identity });
+        }
+    }
+
+    fn step(&mut self, event: Event) {
         let account = self.account.take().expect("the machine gives itself back");
         let (account, effects) = account.step(event, self.now);
         self.account = Some(account);
@@ -98,6 +112,7 @@ impl Bench {
                     self.client_secret = client.secret;
                     self.sends.push_back((op, request));
                 }
+                Effect::Identify { generation, .. } => self.asked_whose.push(generation),
                 Effect::Reply { ticket, result } => {
                     assert!(
                         self.replies.insert(ticket, result).is_none(),

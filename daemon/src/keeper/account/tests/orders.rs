@@ -285,3 +285,59 @@ fn every_displaced_grant_can_be_restored_in_turn() {
     }
     assert_eq!(restored, ["RT2", "RT", "RT3"]);
 }
+
+fn claiming(name: &str) -> Ask {
+    let tokens = TokenResponse { username: Some(name.to_owned()), ..tokens("AT2", Some("RT2")) };
+    Ask::Accept { tokens, replace: false }
+}
+
+#[test]
+fn a_claimed_name_displaces_no_working_grant_unless_the_api_confirms_it() {
+    let others = [
+        Identity::Known("mallory".to_owned()),
+        Identity::Rejected,
+        Identity::Unsupported,
+        Identity::Untold("the server is over capacity".to_owned()),
+    ];
+    for identity in others {
+        let mut bench = Bench::fresh();
+        bench.api = Some(identity.clone());
+        let ticket = bench.ask(claiming("alice"));
+        bench.save();
+        assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })), "{identity:?}");
+        assert_eq!(bench.served().as_deref(), Some("AT"), "{identity:?}");
+        let kept = &bench.disk.displaced[0].grant;
+        assert_eq!(kept.refresh_token, Some(Secret::from("RT2")), "the new one is not lost");
+    }
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(claiming("alice"));
+    bench.save();
+    assert_eq!((bench.replies[&ticket].clone(), bench.served().as_deref()), (Ok(()), Some("AT2")));
+}
+
+#[test]
+fn a_new_grant_waits_in_the_store_for_the_word_of_the_api() {
+    let mut bench = Bench::fresh();
+    bench.api = None;
+    let ticket = bench.ask(claiming("alice"));
+    bench.save();
+    assert!(!bench.replies.contains_key(&ticket));
+    assert_eq!(bench.disk.displaced[0].grant.refresh_token, Some(Secret::from("RT2")));
+    bench.ask(Ask::Logout);
+    bench.api = Some(Identity::Known("alice".to_owned()));
+    bench.save();
+    assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })));
+    assert_eq!((bench.state(), bench.disk.holds_a_grant()), (State::Empty, false));
+}
+
+#[test]
+fn an_import_that_could_not_be_verified_displaces_nothing_with_replace_either() {
+    let mut bench = Bench::fresh();
+    let ticket = bench.ask(import_of("RT2", None, true));
+    bench.save();
+    bench.answer(transient(Delivery::Answered));
+    bench.save();
+    assert!(matches!(bench.replies[&ticket], Err(Error::TemporarilyUnavailable { .. })));
+    assert_eq!(bench.served().as_deref(), Some("AT"));
+    assert_eq!(bench.disk.displaced[0].grant.refresh_token, Some(Secret::from("RT2")), "not lost");
+}

@@ -157,6 +157,15 @@ impl World {
         self.event("arrives", number, || format!("{number}: {fate:?}"));
     }
 
+    /// Whose the API says that a token is.
+    fn identity(&self, token: &str) -> Identity {
+        match self.server.user_of(token) {
+            _ if self.server.mood != super::server::Mood::Fine => Identity::Untold("it is down".to_owned()),
+            Some(user) if self.server.accepts(token, self.time.truth()) => Identity::Known(user.to_owned()),
+            _ => Identity::Rejected,
+        }
+    }
+
     fn delivers(&mut self, number: u64) -> Answer {
         let sent = self.wire.sent.remove(&number).expect("an answer belongs to a request");
         let answer = reading(sent.fate, sent.served);
@@ -241,17 +250,14 @@ impl Provider for SimulatedProvider {
         Box::pin(async move {
             pass(&shared, Duration::from_millis(200), Parity::Even).await;
             go_on(&shared).await;
-            let world = shared.lock().unwrap();
-            let token = access_token.expose();
-            match world.server.user_of(token) {
-                _ if world.server.mood != super::server::Mood::Fine => {
-                    Identity::Untold("it is down".to_owned())
-                }
-                Some(user) if world.server.accepts(token, world.time.truth()) => {
-                    Identity::Known(user.to_owned())
-                }
-                _ => Identity::Rejected,
-            }
+            let identity = {
+                let mut world = shared.lock().unwrap();
+                let identity = world.identity(access_token.expose());
+                world.event("identifies", 0, || format!("{identity:?}"));
+                identity
+            };
+            go_on(&shared).await;
+            identity
         })
     }
 
