@@ -9,8 +9,11 @@ use imgurd_proto::text::is_printable;
 use libfuzzer_sys::fuzz_target;
 
 /// Lines that name a sandbox or a container.
-const MARKERS: [&str; 3] =
-    ["0::/app.slice/app-flatpak-org.example.App-7.scope", "12:cpu:/docker/0f1e2d", "0::/machine.slice/libpod-1.scope"];
+const MARKERS: [&str; 3] = [
+    "0::/app.slice/app-flatpak-org.example.App-7.scope",
+    "12:cpu:/docker/0f1e2d",
+    "0::/machine.slice/libpod-1.scope",
+];
 
 fuzz_target!(|text: &[u8]| bounded(|| look(text)));
 

@@ -1,9 +1,9 @@
 //! The interface on the session bus, while there is one.
 
 mod account;
+mod dictionary;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod dictionary;
 mod manager;
 mod memfd;
 mod objects;
