@@ -51,7 +51,8 @@ impl Fingerprints {
     }
 
     fn hash(&self, secret: &Secret) -> u64 {
-        let digest = Sha256::new().chain_update(self.salt.to_be_bytes()).chain_update(secret.expose()).finalize();
+        let digest =
+            Sha256::new().chain_update(self.salt.to_be_bytes()).chain_update(secret.expose()).finalize();
         digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn classify(
     verdict.unwrap_or_else(|| {
         let page = is_web_page(headers, body);
         let (reason, delivery) = passing_trouble(status, complaint.as_ref(), page);
-        let is_wordless = status.is_client_error() && !asks_for_patience(status) && body.trim_ascii().is_empty();
+        let is_wordless =
+            status.is_client_error() && !asks_for_patience(status) && body.trim_ascii().is_empty();
         let delivery = if is_wordless { Delivery::Wordless } else { delivery };
         Answer::Transient(Transient { reason, retry_after: retry_after(headers), delivery })
     })

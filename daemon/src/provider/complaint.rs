@@ -130,7 +130,8 @@ impl Complaint {
         let is_status = status.canonical_reason().is_some_and(|name| is_alike(name, code));
         let is_passing = PASSING_CODES.iter().any(|passing| is_alike(passing, code));
         (counts && !is_status && !is_passing && self.known_trouble().is_none()).then(|| {
-            let known = ERROR_CODES.iter().map(|(known, _)| *known).chain(["bad_refresh_token", "invalid_token"]);
+            let known =
+                ERROR_CODES.iter().map(|(known, _)| *known).chain(["bad_refresh_token", "invalid_token"]);
             match known.into_iter().find(|known| is_alike(known, code)) {
                 Some(known) => self.quote(known),
                 None => "the server answered with an error of its own".to_owned(),

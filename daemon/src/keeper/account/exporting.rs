@@ -26,7 +26,11 @@ impl Account {
             settings: self.config.settings(),
             client_secret: self.record.client_secret.clone().filter(is_there),
             refresh_token,
-            access_token: grant.access.as_ref().filter(|access| !access.dead).map(|access| access.token.clone()),
+            access_token: grant
+                .access
+                .as_ref()
+                .filter(|access| !access.dead)
+                .map(|access| access.token.clone()),
             username: grant.username.clone(),
         })
     }

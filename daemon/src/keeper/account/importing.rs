@@ -3,7 +3,7 @@
 use imgurd_proto::{Error, Secret};
 
 use super::granting::Pending;
-use super::refreshing::{Refresh, access};
+use super::refreshing::access;
 use super::{Account, CHANGED_MEANWHILE, Effect, Now, Ticket};
 use crate::grant::{Access, Grant};
 use crate::provider::{Answer, TokenRequest, Transient};
@@ -70,8 +70,7 @@ impl Account {
         }
         let has_none = current.is_none();
         // Refused or not: a second copy of it is of no use.
-        let is_the_same =
-            self.grant().is_some_and(|in_use| in_use.refresh_token == candidate.refresh_token);
+        let is_the_same = self.grant().is_some_and(|in_use| in_use.refresh_token == candidate.refresh_token);
         let is_held =
             |it: &Grant| it.refresh_token == candidate.refresh_token && it.issuer.is(&candidate.issuer);
         let held = self.record.displaced.iter().position(|displaced| is_held(&displaced.grant));
@@ -102,15 +101,11 @@ impl Account {
     /// Whether another import is being verified, or this very token may be before the server already: for the grant
     /// that made way, or for one that was logged out and whose answer nobody will keep.
     pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
-        let current = match self.refresh {
-            Refresh::Sent { generation, .. } => Some(generation),
-            _ => None,
-        };
-        let sent = current.into_iter().chain(self.older.iter().map(|older| older.generation));
         let may_be_this =
             |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
-        let mut sent = sent.filter(|generation| !self.is_in_use(*generation));
-        self.verifying().is_some() || sent.any(|generation| may_be_this(self.displaced(generation)))
+        let sent_for = |generation| self.record.grants().find(|grant| grant.generation == generation);
+        let mut older = self.older.iter().map(|older| sent_for(older.generation));
+        self.verifying().is_some() || older.any(may_be_this)
     }
 
     pub(super) fn is_verifying(&self) -> Error {

@@ -330,12 +330,14 @@ impl Account {
             }
             Delivery::NotSent | Delivery::InDoubt => return false,
         }
-        let (since, tries) = self.wordless.map_or((now.at, 1), |(since, tries)| (since.min(now.at), tries + 1));
+        let (since, tries) =
+            self.wordless.map_or((now.at, 1), |(since, tries)| (since.min(now.at), tries + 1));
         self.wordless = Some((since, tries));
         let (longest, most) = policy::WORDLESS;
         let lasts = tries >= most && now.at.since(since) >= longest && !self.serves(Duration::ZERO, now.at);
         if lasts && self.record.refusal.is_none() {
-            let refusal = Refusal { first_at: since, confirmed: false, previous_tried: false, witnessed: true };
+            let refusal =
+                Refusal { first_at: since, confirmed: false, previous_tried: false, witnessed: true };
             self.record.refusal = Some(refusal);
         }
         lasts

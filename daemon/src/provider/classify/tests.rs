@@ -202,7 +202,11 @@ fn bounds_a_description() {
 /// What a refresh by a client whose settings have worked before is answered, and whether that is a word against the
 /// grant.
 #[rstest]
-#[case::github(200, r#"{"error":"bad_refresh_token","error_description":"The refresh token is expired."}"#, true)]
+#[case::github(
+    200,
+    r#"{"error":"bad_refresh_token","error_description":"The refresh token is expired."}"#,
+    true
+)]
 #[case::invalid_token(400, r#"{"error":"invalid_token"}"#, true)]
 #[case::invalid_request(400, r#"{"error":"invalid_request"}"#, true)]
 #[case::unauthorized_client(401, r#"{"error":"unauthorized_client"}"#, true)]
@@ -219,8 +223,16 @@ fn bounds_a_description() {
 #[case::a_sentence(400, r#"{"error":"Something went wrong."}"#, false)]
 #[case::too_many(429, r#"{"error":"invalid_token"}"#, false)]
 #[case::in_trouble(503, r#"{"error":"invalid_token"}"#, false)]
-#[case::imgurs(400, r#"{"data":{"error":"Missing parameter. \"x\" is required"},"success":false,"status":400}"#, false)]
-#[case::over_capacity(400, r#"{"data":{"error":"Imgur is temporarily over capacity"},"success":false,"status":400}"#, false)]
+#[case::imgurs(
+    400,
+    r#"{"data":{"error":"Missing parameter. \"x\" is required"},"success":false,"status":400}"#,
+    false
+)]
+#[case::over_capacity(
+    400,
+    r#"{"data":{"error":"Imgur is temporarily over capacity"},"success":false,"status":400}"#,
+    false
+)]
 #[case::no_error(200, r#"{"ok":true}"#, false)]
 fn another_oauth_error_is_a_refusal_where_the_settings_have_worked(
     #[case] status: u16,

@@ -4,7 +4,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::grant::{Access, ClientSecret, Displaced, Fingerprints, Grant, Issuer, Refusal, Secret, Timestamp};
+use crate::grant::{
+    Access, ClientSecret, Displaced, Fingerprints, Grant, Issuer, Refusal, Secret, Timestamp,
+};
 
 fn timestamps() -> impl Strategy<Value = Timestamp> {
     any::<i64>().prop_map(Timestamp::from_millis)

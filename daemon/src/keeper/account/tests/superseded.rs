@@ -99,7 +99,10 @@ fn a_superseded_access_token_is_not_served_when_its_grant_comes_back() {
 fn another_persons_access_token_is_not_superseded() {
     let mut bench = revoking(record(grant(Some(3600))));
     let ticket = bench.ask(Ask::Exchange { request: code(), replace: true });
-    bench.answer(Answer::Granted(TokenResponse { username: Some("bob".to_owned()), ..tokens("BAT", Some("BRT")) }));
+    bench.answer(Answer::Granted(TokenResponse {
+        username: Some("bob".to_owned()),
+        ..tokens("BAT", Some("BRT"))
+    }));
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
     bench.ask(Ask::Restore);
@@ -111,7 +114,10 @@ fn another_persons_access_token_is_not_superseded() {
 fn a_token_rejected_while_it_was_not_current_is_not_served_again() {
     let mut bench = revoking(record(grant(Some(3600))));
     let ticket = bench.ask(Ask::Exchange { request: code(), replace: true });
-    bench.answer(Answer::Granted(TokenResponse { username: Some("bob".to_owned()), ..tokens("BAT", Some("BRT")) }));
+    bench.answer(Answer::Granted(TokenResponse {
+        username: Some("bob".to_owned()),
+        ..tokens("BAT", Some("BRT"))
+    }));
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
     let want = Want::AnotherThan(Secret::from("AT"));

@@ -189,7 +189,8 @@ impl Driver {
         let is_own = self.chance.one_in(4);
         let mut world = self.world.lock().unwrap();
         let knows = &world.knowledge[account];
-        let own = if with_access { knows.good.first() } else { knows.superseded.last().or(knows.good.last()) };
+        let own =
+            if with_access { knows.good.first() } else { knows.superseded.last().or(knows.good.last()) };
         let own = own.filter(|_| is_own).cloned();
         if let Some(token) = own {
             return Change::Import { token, access: None, replace };
