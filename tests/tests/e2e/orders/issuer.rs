@@ -5,21 +5,27 @@ use imgurd_tests::browser;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
 use imgurd_tests::testbed::Scene;
 
-/// K1: the settings name another server while the sign-in is open. What the scene's server gave and the other was asked.
-fn changed_while_open(flow: &str) -> (Scene, Fake) {
-    let scene = Scene::memory(Behaviour::default());
+/// Where Imgur's page leads who allows access, tokens and all.
+fn landing(scene: &Scene, url: &str) -> String {
+    scene.fake.configure(|behaviour| behaviour.callback = None);
+    browser::allow(url, "alice").url
+}
+
+/// K1: the settings name another server while the sign-in is open.
+fn lead_elsewhere(scene: &Scene) -> Fake {
     let other = Fake::start(Behaviour::default());
-    let (login, url) = scene.login(&["--flow", flow]);
     scene.ctl(&["account", "set", "--token-url", &other.token_url()]).success();
-    browser::allow(&url, "alice");
-    login.finish().exits(10);
-    scene.ctl(&["refresh"]).exits(4);
-    (scene, other)
+    other
 }
 
 #[test]
 fn tokens_belong_to_the_server_that_the_sign_in_began_with() {
-    let (scene, other) = changed_while_open("token");
+    let scene = Scene::memory(Behaviour::default());
+    let (mut login, url) = scene.login(&["--flow", "token", "--paste"]);
+    let other = lead_elsewhere(&scene);
+    login.write(&format!("{}\n", landing(&scene, &url)));
+    login.finish().exits(10);
+    scene.ctl(&["refresh"]).exits(4);
     assert_eq!(other.requests(Endpoint::Token).len(), 0, "the other server was sent the grant");
     scene.ctl(&["account", "set", "--token-url", &scene.fake.token_url()]).success();
     assert!(scene.fake.is_live(&scene.refresh()), "changing back restores the grant");
@@ -27,7 +33,11 @@ fn tokens_belong_to_the_server_that_the_sign_in_began_with() {
 
 #[test]
 fn a_code_goes_only_to_the_server_that_the_sign_in_began_with() {
-    let (scene, other) = changed_while_open("code");
+    let scene = Scene::memory(Behaviour::default());
+    let (login, url) = scene.login(&[]);
+    let other = lead_elsewhere(&scene);
+    browser::allow(&url, "alice");
+    login.finish().exits(10);
     assert_eq!(other.requests(Endpoint::Token).len(), 0, "the other server was sent the code");
     assert_eq!(scene.account().state, State::Empty);
 }
