@@ -36,13 +36,13 @@ impl Account {
         self.pending.push(Pending::Exchange { op, ticket, began, replace });
     }
 
+    /// Takes tokens in that `issuer` gave; `began` is the number of the first request that may have led to them.
     pub(super) fn accept(
         &mut self,
         ticket: Ticket,
         tokens: TokenResponse,
-        issuer: Issuer,
+        (issuer, began): (Issuer, u64),
         replace: bool,
-        began: u64,
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
@@ -117,10 +117,6 @@ impl Account {
         }
     }
 
-    pub(super) fn is_in_use(&self, generation: u64) -> bool {
-        self.record.grant.as_ref().is_some_and(|grant| grant.generation == generation)
-    }
-
     pub(super) fn pending_answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
         let position = self.pending.iter().position(|pending| match pending {
             Pending::Exchange { op: sent, .. } | Pending::Verify { op: sent, .. } => *sent == op,
@@ -135,7 +131,7 @@ impl Account {
                     if began.issuer.is(&self.config.issuer()) {
                         self.note_proven();
                     }
-                    self.accept(ticket, tokens, began.issuer, replace, op, now, fx);
+                    self.accept(ticket, tokens, (began.issuer, op), replace, now, fx);
                 }
                 other => {
                     self.doubt(&other, now);

@@ -249,7 +249,7 @@ impl Account {
             Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
             Ask::Accept { tokens, replace } => {
                 let first = self.login_began.unwrap_or(self.next_op + 1);
-                self.accept(ticket, tokens, began.issuer, replace, first, now, fx);
+                self.accept(ticket, tokens, (began.issuer, first), replace, now, fx);
             }
             Ask::Import { refresh_token, access_token, username, replace } => {
                 let candidate = self.candidate(refresh_token, access_token, username, now);
@@ -332,9 +332,9 @@ impl Account {
 
     fn schedule(&mut self, now: Now) {
         let access = self.grant().and_then(|grant| grant.access.as_ref());
-        self.refresh_at = access.and_then(|access| match access.dead {
-            true => Some(now.at),
-            false => policy::refresh_at(access, self.config.policy, now.at, now.dice),
+        self.refresh_at = access.and_then(|access| {
+            let due = policy::refresh_at(access, self.config.policy, now.at, now.dice);
+            if access.dead { Some(now.at) } else { due }
         });
     }
 
