@@ -29,7 +29,7 @@ BENCH  = $(TARGET)/release/bench
 # Instructions of a token from the cache, as they are recorded.
 RECORD = tests/src/bench/instructions.json
 
-.PHONY: help demo test simulate soak fuzz programs bench counted guard record lint install uninstall deb dist clean
+.PHONY: help demo test simulate chaos soak fuzz programs bench counted guard record lint install uninstall deb dist clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
@@ -55,6 +55,11 @@ test: ## Run all tests
 
 simulate: ## Try the keeper with new seeds for MINUTES (60)
 	IMGURD_SIMULATION_MINUTES='$(or $(MINUTES),60)' $(CARGO) test --package imgurd --lib --locked simulation -- --nocapture
+
+chaos: ## Run random operations on the daemon for MINUTES (60), and hold it against the servers' books
+	tests/packages
+	$(BUILD)
+	$(TARGET)/debug/chaos --minutes '$(or $(MINUTES),60)'
 
 soak: ## Kill, time and load the daemon many times over, half an hour long
 	tests/packages

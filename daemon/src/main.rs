@@ -24,7 +24,7 @@ struct Arguments {
     /// The local socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// The socket for other machines [default: $XDG_RUNTIME_DIR/imgurd-remote/socket; none with another --socket]
+    /// The socket for other machines [default: $XDG_RUNTIME_DIR/imgurd-remote/socket, unless the local one is elsewhere]
     #[arg(long, value_name = "PATH")]
     remote_socket: Option<PathBuf>,
     /// Do not answer on D-Bus; a keyring is reached over it all the same

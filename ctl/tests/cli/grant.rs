@@ -33,7 +33,8 @@ fn keeps_a_grant_that_could_not_be_verified() {
 fn fails_where_the_server_refused_the_grant() {
     for state in ["consent_needed", "waiting"] {
         let reason = "The server refused the refresh token (Invalid refresh token); just wait";
-        let daemon = importing(&account_with("me", &json!({ "state": state, "reason": reason, "refused": true })));
+        let daemon =
+            importing(&account_with("me", &json!({ "state": state, "reason": reason, "refused": true })));
         let ran = daemon.home.run_with(&["import"], "r");
         assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
         assert!(only_line(&ran.stderr).ends_with(reason));

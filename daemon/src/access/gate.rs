@@ -117,7 +117,7 @@ impl Gate {
     pub async fn token(&self, caller: &Caller, asked: &Asked<'_>, wait: Duration) -> Result<Pass, Error> {
         match self.rule(caller, asked.account) {
             Rule::Allow => Ok(Pass { left: wait, once: false }),
-            Rule::Deny => Err(self.refused(caller, asked)),
+            Rule::Deny => Err(refused(caller, asked)),
             Rule::Ask => {
                 let begun = Instant::now();
                 self.ask(caller, asked, wait).await?;
@@ -134,7 +134,7 @@ impl Gate {
         match self.rule(caller, asked.account) {
             Rule::Allow => Ok(()),
             Rule::Ask if pass.once => Ok(()),
-            Rule::Ask | Rule::Deny => Err(self.refused(caller, asked)),
+            Rule::Ask | Rule::Deny => Err(refused(caller, asked)),
         }
     }
 
@@ -156,8 +156,8 @@ impl Gate {
 
     /// That the caller may not know how the account is; the same whether there is such an account or not.
     #[must_use]
-    pub fn unseen(&self, caller: &Caller, account: &str) -> Error {
-        self.refused(caller, &Asked { account, name: Some(account), exists: true })
+    pub fn unseen(caller: &Caller, account: &str) -> Error {
+        refused(caller, &Asked { account, name: Some(account), exists: true })
     }
 
     /// The rule for this caller; from a sandbox, the `remote` socket is only another way to the same daemon, so both the
@@ -169,15 +169,6 @@ impl Gate {
         };
         let own = of(caller.class(), caller.title().as_deref());
         if caller.wire == Wire::Remote { own.max(of(Class::Remote, Some(REMOTE))) } else { own }
-    }
-
-    /// Says nothing that depends on whether there is such an account.
-    fn refused(&self, caller: &Caller, asked: &Asked<'_>) -> Error {
-        let Some(title) = caller.title() else { return denied(nameless(caller)) };
-        denied(format!(
-            "{title} may not use {asked}; {}, unless config.toml denies it",
-            asked.permitting(caller, &title)
-        ))
     }
 
     async fn ask(&self, caller: &Caller, asked: &Asked<'_>, wait: Duration) -> Result<(), Error> {
@@ -214,7 +205,7 @@ impl Gate {
         };
         match self.asking.ask(key(caller, name, asked.account), question, wait, remember).await {
             Some(Answer::Once | Answer::Always) => Ok(()),
-            Some(Answer::Never) => Err(self.refused(caller, asked)),
+            Some(Answer::Never) => Err(refused(caller, asked)),
             Some(Answer::Unasked(why)) => Err(unasked(&why)),
             None => Err(denied(format!(
                 "{name} may not use {asked} before you allow it, and the question on your screen was not answered; answer \
@@ -222,6 +213,15 @@ impl Gate {
             ))),
         }
     }
+}
+
+/// Why the caller may not use the account. It says nothing that depends on whether there is such an account.
+fn refused(caller: &Caller, asked: &Asked<'_>) -> Error {
+    let Some(title) = caller.title() else { return denied(nameless(caller)) };
+    denied(format!(
+        "{title} may not use {asked}; {}, unless config.toml denies it",
+        asked.permitting(caller, &title)
+    ))
 }
 
 /// What a question is about. An answer for one sandboxed process that has no name is not for another.

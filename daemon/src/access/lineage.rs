@@ -70,7 +70,7 @@ fn read(path: &Path) -> Option<String> {
 }
 
 /// The application's id in the key file `info` (`flatpak-metadata(5)`).
-fn application_id(info: &str) -> Option<String> {
+pub(super) fn application_id(info: &str) -> Option<String> {
     let mut lines = info.lines().skip_while(|line| line.trim() != "[Application]").skip(1);
     let name = lines.find_map(|line| line.strip_prefix("name=").or(line.starts_with('[').then_some("")))?;
     identifier(name.trim())

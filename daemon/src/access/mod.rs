@@ -4,6 +4,8 @@ mod application;
 mod asking;
 mod bus;
 mod cgroup;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 pub mod journal;
 mod lineage;

@@ -81,7 +81,7 @@ impl Place {
 }
 
 /// How many numbers `NSpid:` has in `/proc/PID/status` (`proc_pid_status(5)`).
-fn depth(status: &[u8]) -> Option<usize> {
+pub(super) fn depth(status: &[u8]) -> Option<usize> {
     let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
     let numbers = line.split(u8::is_ascii_whitespace).filter(|number| !number.is_empty());
     Some(numbers.count()).filter(|count| *count > 0)
@@ -89,7 +89,7 @@ fn depth(status: &[u8]) -> Option<usize> {
 
 /// What is mounted at the root directory, and whether Flatpak's file is mounted in it (`proc_pid_mountinfo(5)`). What is
 /// said last lies on top.
-fn mounts(mountinfo: &[u8]) -> (Option<Vec<u8>>, bool) {
+pub(super) fn mounts(mountinfo: &[u8]) -> (Option<Vec<u8>>, bool) {
     let (mut root, mut is_flatpak) = (None, false);
     for line in mountinfo.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b' ').skip(2);

@@ -65,7 +65,9 @@ mod tests {
     fn recognises_the_last_ones_and_holds_none_of_them() {
         let mut fingerprints = Fingerprints::default();
         let secret = |number: u32| Secret::from(format!("fake-token-{number}"));
-        (0..10).for_each(|number| fingerprints.note(&secret(number), 8));
+        for number in 0..10 {
+            fingerprints.note(&secret(number), 8);
+        }
         fingerprints.note(&secret(9), 8);
         let known: Vec<u32> = (0..12).filter(|number| fingerprints.contains(&secret(*number))).collect();
         assert_eq!(known, [2, 3, 4, 5, 6, 7, 8, 9]);
@@ -84,7 +86,9 @@ mod tests {
     #[test]
     fn two_stores_tell_nobody_that_they_hold_the_same() {
         let mut two = [Fingerprints::default(), Fingerprints::default()];
-        two.iter_mut().for_each(|it| it.note(&Secret::from("fake-token"), 8));
+        for it in &mut two {
+            it.note(&Secret::from("fake-token"), 8);
+        }
         assert_ne!(two[0], two[1]);
     }
 }

@@ -186,7 +186,7 @@ impl Api {
         if name.is_empty() || check_name(name).is_err() {
             return Err(no_such_account());
         }
-        let refusal = self.gate.unseen(caller, name);
+        let refusal = Gate::unseen(caller, name);
         let exists = self.keeper.resolve(account).is_ok();
         self.refused(caller, method, &Asked { account: name, name: Some(name), exists }, &refusal);
         Err(refusal)

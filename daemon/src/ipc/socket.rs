@@ -68,7 +68,7 @@ pub fn remove_former_remote(local: &Path) {
                 "the socket for other machines has moved to imgurd-remote/socket; name that in RemoteForward"
             ),
             Err(error) => {
-                tracing::warn!(path = %former.display(), %error, "remove this socket; it has moved")
+                tracing::warn!(path = %former.display(), %error, "remove this socket; it has moved");
             }
         }
     }

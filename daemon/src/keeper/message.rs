@@ -19,6 +19,7 @@ pub(super) type Look = Box<dyn FnOnce(&BTreeMap<String, Box<Slot>>) + Send>;
 
 pub(super) type Answerer = oneshot::Sender<Result<Progress, Error>>;
 
+#[expect(clippy::large_enum_variant, reason = "few are under way, and an event with a record is there once")]
 pub(super) enum Message {
     Ask {
         account: String,

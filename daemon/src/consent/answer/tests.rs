@@ -1,3 +1,4 @@
+use imgurd_proto::text::printable_name;
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -206,6 +207,6 @@ proptest! {
         prop_assert_eq!(tokens.access_token, Secret::from(access));
         prop_assert_eq!(tokens.refresh_token, Some(Secret::from(refresh)));
         prop_assert_eq!(tokens.expires_in, Some(expires_in));
-        prop_assert_eq!(tokens.username.unwrap_or_default(), name.trim());
+        prop_assert_eq!(tokens.username.unwrap_or_default(), printable_name(name.trim()));
     }
 }

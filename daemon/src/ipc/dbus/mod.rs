@@ -2,6 +2,8 @@
 
 mod account;
 mod dictionary;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod manager;
 mod memfd;
 mod objects;

@@ -27,6 +27,7 @@ pub type Ticket = u64;
 
 /// What happened.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is taken in at a time, and a record is read once")]
 pub enum Event {
     /// The store was read.
     Loaded(Result<Option<Record>, StoreError>),

@@ -58,6 +58,7 @@ impl Account {
         self.pending.push(Pending::Exchange { op, ticket, began, replace });
     }
 
+    /// Takes tokens in that `issuer` gave; `began` is the number of the first request that may have led to them.
     pub(super) fn accept(
         &mut self,
         ticket: Ticket,
@@ -133,10 +134,6 @@ impl Account {
             grant.username = Some(username);
             self.ledger.touch();
         }
-    }
-
-    pub(super) fn is_in_use(&self, generation: u64) -> bool {
-        self.record.grant.as_ref().is_some_and(|grant| grant.generation == generation)
     }
 
     pub(super) fn pending_answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {

@@ -3,7 +3,7 @@
 use imgurd_proto::{Error, Secret};
 
 use super::granting::Pending;
-use super::refreshing::{Refresh, access};
+use super::refreshing::access;
 use super::whose::Asking;
 use super::{Account, CHANGED_MEANWHILE, Effect, Now, Ticket};
 use crate::grant::{Access, Grant};
@@ -102,15 +102,11 @@ impl Account {
     /// Whether another import is being verified, or this very token may be before the server already: for the grant
     /// that made way, or for one that was logged out and whose answer nobody will keep.
     pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
-        let current = match self.refresh {
-            Refresh::Sent { generation, .. } => Some(generation),
-            _ => None,
-        };
-        let sent = current.into_iter().chain(self.older.iter().map(|older| older.generation));
         let may_be_this =
             |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
-        let mut sent = sent.filter(|generation| !self.is_in_use(*generation));
-        self.verifying().is_some() || sent.any(|generation| may_be_this(self.displaced(generation)))
+        let sent_for = |generation| self.record.grants().find(|grant| grant.generation == generation);
+        let mut older = self.older.iter().map(|older| sent_for(older.generation));
+        self.verifying().is_some() || older.any(may_be_this)
     }
 
     pub(super) fn is_verifying(&self) -> Error {

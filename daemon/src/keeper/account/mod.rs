@@ -343,9 +343,9 @@ impl Account {
 
     fn schedule(&mut self, now: Now) {
         let access = self.grant().and_then(|grant| grant.access.as_ref());
-        self.refresh_at = access.and_then(|access| match access.dead {
-            true => Some(now.at),
-            false => policy::refresh_at(access, self.config.policy, now.at, now.dice),
+        self.refresh_at = access.and_then(|access| {
+            let due = policy::refresh_at(access, self.config.policy, now.at, now.dice);
+            if access.dead { Some(now.at) } else { due }
         });
     }
 

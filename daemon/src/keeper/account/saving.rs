@@ -251,7 +251,6 @@ impl Account {
         self.drop_previous_unless_tolerated();
         self.fit_to_the_issuer(now);
         self.mark_dead_tokens();
-        self.believe_proven();
         self.resume(now);
     }
 

@@ -181,20 +181,16 @@ impl Account {
         }
     }
 
-    /// An earlier version did not note it: a grant that was refreshed shows that its settings work.
-    pub(super) fn believe_proven(&mut self) {
+    /// Whether the server has given tokens to the client as it is configured now. An earlier version did not note it: there
+    /// a grant that was refreshed shows that its settings work.
+    pub(super) fn is_proven(&self) -> bool {
         let was_refreshed = |grant: &Grant| {
             grant.kept > 0 || grant.access.as_ref().is_some_and(|access| access.issued_at > grant.granted_at)
         };
-        if self.record.proven.is_empty() && self.grant().is_some_and(was_refreshed) {
-            self.note_proven();
-            self.ledger.touch();
+        if self.record.proven.is_empty() {
+            return self.grant().is_some_and(was_refreshed);
         }
-    }
-
-    /// Whether the server has given tokens to the client as it is configured now.
-    pub(super) fn is_proven(&self) -> bool {
-        !self.record.proven.is_empty() && self.record.proven.contains(&self.client_settings())
+        self.record.proven.contains(&self.client_settings())
     }
 }
 

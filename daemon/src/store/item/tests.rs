@@ -66,7 +66,9 @@ fn grants() -> impl Strategy<Value = Grant> {
 
 fn fingerprints(secret: Option<&Secret>) -> Fingerprints {
     let mut fingerprints = Fingerprints::default();
-    secret.iter().for_each(|secret| fingerprints.note(secret, 8));
+    if let Some(secret) = secret {
+        fingerprints.note(secret, 8);
+    }
     fingerprints
 }
 

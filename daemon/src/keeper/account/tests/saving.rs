@@ -166,6 +166,7 @@ fn a_client_secret_does_not_overwrite_a_grant_that_has_vanished() {
 fn issued_at(issued_at: Timestamp) -> Record {
     let mut grant = grant(Some(3600));
     grant.access.as_mut().unwrap().issued_at = issued_at;
+    grant.granted_at = issued_at;
     record(grant)
 }
 

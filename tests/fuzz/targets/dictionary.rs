@@ -1,0 +1,14 @@
+//! Dictionaries in arguments on D-Bus: they are read, or refused with nothing secret repeated.
+#![no_main]
+
+mod bounds;
+
+use bounds::{assert_silent, bounded};
+use imgurd::ipc::dbus::fuzzing::dictionary;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| bounded(|| {
+    if let Some(said) = dictionary(bytes) {
+        assert_silent(&said);
+    }
+}));

@@ -1,0 +1,36 @@
+//! The file of permits: it is read, or called damaged and believed in nothing.
+#![no_main]
+
+mod bounds;
+
+use std::cell::LazyCell;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use bounds::bounded;
+use imgurd::access::Permits;
+use libfuzzer_sys::fuzz_target;
+use tempfile::TempDir;
+
+thread_local! {
+    /// Where there is no disk to wait for, on most machines.
+    static DIRECTORY: LazyCell<TempDir> =
+        LazyCell::new(|| TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory"));
+}
+
+fuzz_target!(|text: &[u8]| bounded(|| DIRECTORY.with(|directory| read(text, directory))));
+
+fn read(text: &[u8], directory: &TempDir) {
+    let path = directory.path().join("permits");
+    fs::write(&path, text).expect("there is room");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+    let permits = Permits::load(path);
+    match permits.all() {
+        Ok(all) => {
+            for permit in all {
+                assert!(permits.get(&permit.application, &permit.account).is_some());
+            }
+        }
+        Err(_) => assert!(permits.damage().is_some()),
+    }
+}
