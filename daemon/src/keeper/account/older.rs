@@ -28,6 +28,14 @@ impl Account {
         }
     }
 
+    /// Whether the refresh token in use is before a server already, as that of a grant which somebody imported for other
+    /// settings.
+    pub(super) fn is_shown_already(&self) -> bool {
+        let in_use = self.grant().and_then(|grant| grant.refresh_token.as_ref());
+        let shown = self.older.iter().filter_map(|older| self.displaced(older.generation));
+        in_use.is_some() && shown.into_iter().any(|grant| grant.refresh_token.as_ref() == in_use)
+    }
+
     /// Whose refresh the answer to `op` is, and what was presented, where it was a refresh.
     pub(super) fn take_sent(&mut self, op: u64) -> Option<(u64, Presented)> {
         if let Refresh::Sent { op: sent, generation, presented } = self.refresh

@@ -140,7 +140,8 @@ impl Account {
 
     /// When the next try is due; never while auto-refresh is off and nobody waits.
     pub(super) fn next_try(&self, now: Timestamp) -> Option<Timestamp> {
-        let ready = matches!(self.shelf, Shelf::Read) && matches!(self.refresh, Refresh::Idle);
+        let is_free = matches!(self.refresh, Refresh::Idle) && !self.is_shown_already();
+        let ready = matches!(self.shelf, Shelf::Read) && is_free;
         let refresh_token = self.grant().and_then(|grant| grant.refresh_token.as_ref());
         if !ready || self.closing || self.ledger.is_publishing() || refresh_token.is_none() {
             return None;
