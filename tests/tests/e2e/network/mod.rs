@@ -132,7 +132,10 @@ fn says(account: &Account, why: &str) {
 
 fn lead_to_host(scene: &Scene, account: &str) {
     let url = format!("https://{HOST}/oauth2/token");
-    scene.ctl(&["account", "set", account, "--token-url", &url]).success();
+    // A client secret belongs to the token URL it was given for.
+    let secret = scene.fake.behaviour().client_secret;
+    let arguments = ["account", "set", account, "--token-url", &url, "--client-secret-stdin"];
+    scene.ctl_with(&arguments, &secret).success();
 }
 
 fn at(address: &str, port: u16) -> SocketAddr {
