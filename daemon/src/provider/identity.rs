@@ -41,7 +41,6 @@ mod tests {
     #[case(400, r#"{"error":{"code":1016,"message":"Banned country attempt"}}"#, Identity::Untold("the server blocks the country that this network is in".into()))]
     #[case(403, OVER_CAPACITY, Identity::Untold("the server is over capacity".into()))]
     #[case(200, OVER_CAPACITY, Identity::Untold("the server is over capacity".into()))]
-    #[case(200, "<html>Sign in to the hotel's network</html>", Identity::Untold("a web page came instead of an answer: the network may want you to sign in".into()))]
     #[case(404, "not found", Identity::Unsupported)]
     #[case(200, r#"{"sub":"somebody"}"#, Identity::Unsupported)]
     fn the_api_tells_whose_token_it_is_or_why_not(

@@ -77,12 +77,11 @@ pub(super) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T
         return Told::Rejected;
     }
     let is_known_trouble = complaint.as_ref().is_some_and(|complaint| complaint.known_trouble().is_some());
-    let page = is_web_page(response.headers(), body);
-    // A page instead of data comes from a network that wants a sign-in of its own, and says nothing of the API.
-    let is_elsewhere = (status.is_success() && !page) || matches!(status.as_u16(), 404 | 405 | 410);
+    let is_elsewhere = status.is_success() || matches!(status.as_u16(), 404 | 405 | 410);
     if is_elsewhere && !is_known_trouble {
         return Told::Unsupported;
     }
+    let page = is_web_page(response.headers(), body);
     Told::Untold(passing_trouble(status, complaint.as_ref(), page).0)
 }
 
