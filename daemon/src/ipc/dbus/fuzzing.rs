@@ -1,8 +1,8 @@
 //! The dictionaries of D-Bus as fuzzers see them.
 
 use imgurd_proto::{AddAccount, Error, Login};
-use zbus::zvariant::LE;
-use zbus::zvariant::serialized::{Context, Data};
+use zbus::wire::LE;
+use zbus::wire::serialized::{Context, Data};
 
 use super::dictionary::{Dictionary, arguments};
 
