@@ -97,7 +97,9 @@ fn theirs_on_the_way(path: &Path) -> io::Result<Option<PathBuf>> {
         }
         match left.pop() {
             None => return Ok(None),
-            Some(name) if name == ".." => at = at.parent().unwrap_or(Path::new("/")).to_owned(),
+            Some(name) if name == ".." => {
+                at.pop();
+            }
             Some(name) => at.push(name),
         }
     }

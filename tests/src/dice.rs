@@ -20,6 +20,11 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % bound
     }
 
+    /// Any of them.
+    pub(crate) fn of<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
+        choices[usize::try_from(self.below(N as u64)).unwrap()]
+    }
+
     /// Less than `longest`, to the microsecond.
     pub(crate) fn span(&mut self, longest: Duration) -> Duration {
         Duration::from_micros(self.below(u64::try_from(longest.as_micros()).unwrap().max(1)))

@@ -173,8 +173,10 @@ fn judged(application: Application, lineage: &Lineage, process: &Process) -> App
     let is_sandboxed = application.is_sandboxed();
     if is_sandboxed || lineage.has_a_maker() || sandbox::is_elsewhere(process, in_service) {
         return match application {
+            // Only a cgroup gives a name. Flatpak's files in the runtime directory could be written by a sandbox that has
+            // the whole of it.
             named @ Application::Sandbox(_) => named,
-            _ => lineage.flatpak().map_or(Application::Nameless, Application::Sandbox),
+            _ => Application::Nameless,
         };
     }
     application

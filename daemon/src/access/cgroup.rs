@@ -127,7 +127,7 @@ fn snap(name: &str) -> Option<String> {
 }
 
 /// The name of a Flatpak or a snap, if it can be one: whatever else is there could look like another's.
-pub(super) fn identifier(name: &str) -> Option<String> {
+fn identifier(name: &str) -> Option<String> {
     let name = unescaped(name);
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (!name.is_empty() && name.len() < LONGEST && name.bytes().all(fits)).then_some(name)

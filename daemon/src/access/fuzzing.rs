@@ -2,7 +2,7 @@
 
 use super::application::Application;
 use super::process::Stat;
-use super::{cgroup, lineage, sandbox};
+use super::{cgroup, sandbox};
 
 /// Which application `/proc/PID/cgroup` names, for a daemon in the cgroup `home`.
 #[must_use]
@@ -10,10 +10,10 @@ pub fn application(cgroups: &str, home: &str) -> Application {
     cgroup::application(cgroups, home)
 }
 
-/// Reads the other files of a process: `stat`, `status`, `mountinfo`, `attr/current`, and Flatpak's `info`.
+/// Reads the other files of a process: `stat`, `status`, `mountinfo` and `attr/current`.
 pub fn read(text: &[u8]) {
     let _ = (sandbox::depth(text), sandbox::mounts(text), cgroup::labelled(text));
     if let Ok(text) = str::from_utf8(text) {
-        let _ = (Stat::read(text), lineage::application_id(text));
+        let _ = Stat::read(text);
     }
 }

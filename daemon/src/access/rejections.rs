@@ -39,14 +39,12 @@ impl Rejections {
         account.of.retain(|_, at| now.duration_since(*at) < EACH);
         let together = account.last.map(|at| at + TOGETHER);
         let own = account.of.get(application).map(|at| *at + EACH);
-        match together.max(own).filter(|until| *until > now) {
-            Some(until) => Err(too_often(until.duration_since(now))),
-            None => {
-                account.last = Some(now);
-                account.of.insert(application.clone(), now);
-                Ok(())
-            }
+        if let Some(until) = together.max(own).filter(|until| *until > now) {
+            return Err(too_often(until.duration_since(now)));
         }
+        account.last = Some(now);
+        account.of.insert(application.clone(), now);
+        Ok(())
     }
 }
 

@@ -1,11 +1,12 @@
 //! config.toml on disk: read, and changed so that comments, links and other people's edits survive.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use imgurd_proto::{Error, Settings};
+use rustix::fs::OFlags;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
@@ -119,8 +120,16 @@ impl ConfigFile {
 
     /// Whoever writes it says where secrets are sent. A link to it may be anybody's who can make one there.
     fn text(&self) -> io::Result<String> {
-        let file = File::open(&self.path)?;
-        check_place(&self.path, &file.metadata()?)?;
+        // A pipe in its place would keep the daemon waiting for a writer.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(&self.path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        check_place(&self.path, &metadata)?;
         io::read_to_string(file)
     }
 

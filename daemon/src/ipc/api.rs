@@ -365,7 +365,7 @@ fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
 fn presented(text: &Secret) -> Result<Secret, Error> {
     let text = bare("access_token", text)?;
     let behind = |text: &'_ str, word: &str| -> Option<usize> {
-        text.get(..word.len()).filter(|begin| begin.eq_ignore_ascii_case(word)).map(|begin| begin.len())
+        text.get(..word.len()).filter(|begin| begin.eq_ignore_ascii_case(word)).map(str::len)
     };
     let header = text.expose();
     let header = behind(header, "authorization:").map_or(header, |at| header[at..].trim_start());

@@ -164,7 +164,7 @@ impl Post {
         let answered = news != News::Closed;
         let closed = async {
             if answered {
-                close(showing).await
+                close(showing).await;
             }
         };
         tokio::join!(self.tell(news), closed);

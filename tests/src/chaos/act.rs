@@ -87,9 +87,9 @@ impl Act {
     /// Any of them. What a person does often comes often.
     pub(super) fn roll(dice: &mut Dice) -> Self {
         let yes = dice.below(2) == 0;
-        let user = USERS[dice.below(3) as usize];
-        let issuer = Issuer::BOTH[dice.below(2) as usize];
-        let wait = Duration::from_millis([0, 300, 2000][dice.below(3) as usize]);
+        let user = dice.of(USERS);
+        let issuer = dice.of(Issuer::BOTH);
+        let wait = Duration::from_millis(dice.of([0, 300, 2000]));
         match dice.below(36) {
             0..=3 => Self::Token(wait),
             4..=5 => Self::Refresh(wait),
@@ -113,14 +113,14 @@ impl Act {
             31 => Self::Hold(issuer),
             32..=33 => Self::Release,
             34 => Self::Dead(issuer),
-            _ => Self::Clock([-86_400, 0, 0, 3_000][dice.below(4) as usize]),
+            _ => Self::Clock(dice.of([-86_400, 0, 0, 3_000])),
         }
     }
 }
 
 impl Spoil {
     fn roll(dice: &mut Dice) -> Self {
-        const ALL: [Spoil; 7] = [
+        dice.of([
             Spoil::OverCapacity,
             Spoil::CaptivePortal,
             Spoil::DropBefore,
@@ -128,8 +128,7 @@ impl Spoil {
             Spoil::Truncated,
             Spoil::Slow,
             Spoil::Refused,
-        ];
-        ALL[dice.below(7) as usize]
+        ])
     }
 
     /// Whether a refresh token may be replaced in an answer that never arrives whole.

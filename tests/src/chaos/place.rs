@@ -164,9 +164,9 @@ impl Place {
         let index = issuer as usize;
         if works == self.is_down[index] {
             if works {
-                self.fakes[index].come_back()
+                self.fakes[index].come_back();
             } else {
-                self.fakes[index].go_down()
+                self.fakes[index].go_down();
             }
             self.is_down[index] = !works;
         }

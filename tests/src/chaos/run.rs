@@ -155,7 +155,8 @@ impl Runner {
         if self.place.store == Store::Memory {
             self.books.forget();
         } else if self.place.is_store_down() {
-            Issuer::BOTH.into_iter().for_each(|issuer| self.books.excuse(issuer));
+            self.books.excuse(Issuer::A);
+            self.books.excuse(Issuer::B);
             self.books.excuse_rejected();
         }
         for issuer in Issuer::BOTH {
@@ -190,13 +191,11 @@ impl Runner {
         let is_open = purpose == Purpose::Login && user.is_none();
         let job = Job::start(&self.place.bed, purpose, arguments, input, bound, user);
         let patience = if is_open || self.place.is_holding() { GLANCE } else { bound + OVERRUN };
-        match job.ended(patience) {
-            Some(end) => self.books.enter(&job, &end, &self.place),
-            None => {
-                self.jobs.push(job);
-                Ok(())
-            }
+        if let Some(end) = job.ended(patience) {
+            return self.books.enter(&job, &end, &self.place);
         }
+        self.jobs.push(job);
+        Ok(())
     }
 
     /// Enters what has ended meanwhile.

@@ -101,8 +101,8 @@ fn installation() -> PathBuf {
         let new = room.join("new");
         let mut build = Command::new("sh");
         build.args(["-c", SCRIPT, "sh"]).arg(&new).args([APPLICATION, OTHER_APPLICATION]);
-        let built = build.stdin(Stdio::null()).output().unwrap();
-        assert!(built.status.success(), "no Flatpak was built: {}", String::from_utf8_lossy(&built.stderr));
+        let output = build.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "no Flatpak was built: {}", String::from_utf8_lossy(&output.stderr));
         fs::rename(new, &ready).unwrap();
     }
     ready
@@ -125,5 +125,7 @@ fn key(script: &str) -> String {
         let is = fs::metadata(program).expect("flatpak and python3 are installed: see tests/packages");
         hash.update(format!("{program} {} {} ", is.len(), is.mtime()));
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut name = format!("{:x}", hash.finalize());
+    name.truncate(16);
+    name
 }

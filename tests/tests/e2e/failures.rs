@@ -102,7 +102,17 @@ fn keeps_the_grant_when_the_connection_breaks() {
 fn keeps_the_grant_when_the_answer_says_nothing_known() {
     passes(Fault::Error(403, "Unauthorized".into()), "without saying why");
     passes(Fault::Error(404, "Not found".into()), "no tokens at the token URL");
-    passes(Fault::json(200, r#"{"error":"invalid_grant"}"#), "error inside a success");
+}
+
+#[test]
+fn an_error_inside_a_success_is_a_refusal_and_the_grant_is_kept() {
+    let scene = scene();
+    let old = scene.token();
+    let account = meets(&scene, Fault::json(200, r#"{"error":"invalid_grant"}"#));
+    assert!(account.refused && account.retry_at.is_some(), "{account:?}");
+    assert_eq!(scene.token(), old);
+    scene.fake.clear(Endpoint::Token);
+    scene.ctl(&["refresh"]).success();
 }
 
 /// Says when it may be asked again, waits for that, and serves meanwhile.

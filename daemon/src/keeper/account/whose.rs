@@ -40,6 +40,10 @@ impl Account {
         Some((self.config.api_url.clone()?, self.config.ca_file.clone(), token))
     }
 
+    fn is_in_use(&self, generation: u64) -> bool {
+        self.record.grant.as_ref().is_some_and(|grant| grant.generation == generation)
+    }
+
     pub(super) fn told_whose(&mut self, generation: u64, identity: Identity, now: Now, fx: &mut Vec<Effect>) {
         let Some(index) = self.asking.iter().position(|asking| asking.generation == generation) else {
             return;

@@ -122,9 +122,8 @@ fn callers_from_other_machines_take_nobodys_place_here() {
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     // More than there are places for.
     let mut held: Vec<_> = (0..50).map(|_| remote(&scene)).collect();
-    for caller in &mut held[40..] {
-        assert!(caller.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null());
-    }
+    let newest = held.last_mut().expect("there are some");
+    assert!(newest.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null());
     held[0].expect_hang_up();
     scene.token();
 }

@@ -191,6 +191,11 @@ impl Knowledge {
         self.good.extend(tokens.refresh_token.iter().map(|token| token.expose().to_owned()));
     }
 
+    /// How many logouts have been seen to happen: one that waits for the store may come after what is sent first.
+    pub(super) fn logouts_done(&self) -> u64 {
+        self.logouts_begun - u64::try_from(self.logouts.len()).unwrap()
+    }
+
     /// A code was exchanged. Where a logout came since it was sent, that wins, unless the store stood in its way.
     pub(super) fn exchanged(&mut self, tokens: &TokenResponse, logouts: u64) {
         if logouts == self.logouts_begun {

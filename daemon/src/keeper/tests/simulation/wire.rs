@@ -86,7 +86,7 @@ impl World {
         self.wire.last += 1;
         let (number, client) = (self.wire.last, client.id.clone());
         self.event("sends", number, || format!("{client}: {}, {fate:?}", shown(&request)));
-        let logouts = self.knows(&account).logouts_begun;
+        let logouts = self.knows(&account).logouts_done();
         let sent = Sent {
             account,
             client,
