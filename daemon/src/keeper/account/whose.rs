@@ -49,9 +49,8 @@ impl Account {
             return;
         };
         let Asking { ticket, vouched, began, .. } = self.asking.swap_remove(index);
-        let is_in_use = self.record.grant.as_ref().is_some_and(|grant| grant.generation == generation);
         let result = match self.record.displaced.iter().position(|it| it.grant.generation == generation) {
-            None if is_in_use => Ok(()), // somebody restored it
+            None if self.is_in_use(generation) => Ok(()), // somebody restored it
             None => Err(self.signed_out_meanwhile()),
             Some(index) => match self.may_take_over(index, vouched, identity) {
                 Ok(()) => {
