@@ -125,6 +125,7 @@ fn write_out(text: &str, end: &str) -> Result<(), Failure> {
 }
 
 /// Lost output is an error, unless nobody reads it any more.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands on")]
 pub(crate) fn cannot_write(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Failure::NoReader;

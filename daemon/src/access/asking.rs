@@ -285,7 +285,7 @@ mod tests {
         let memory = Arc::default();
         for minutes in [1, 10, 60, 6 * 60, 24 * 60, 24 * 60] {
             put(&asking, &mut questions, true, None).await;
-            tokio::time::advance(Duration::from_mins(minutes) - Duration::from_secs(1)).await;
+            tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
             for account in ["me", "you"] {
                 let early = ask_of(&asking, ("org.example.App", account), true, WAIT, &memory).await;
                 assert!(is_unasked(&early, "was not answered"), "{minutes} min: {early:?}");

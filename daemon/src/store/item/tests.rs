@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use imgurd_proto::text::printable_name;
 use proptest::option;
 use proptest::prelude::*;
 
@@ -38,7 +39,9 @@ fn issuers() -> impl Strategy<Value = Issuer> {
 
 fn grants() -> impl Strategy<Value = Grant> {
     let issuers = issuers();
-    let persons = (any::<Option<String>>(), any::<Option<String>>());
+    // Names are cleaned when they come in, and again when a record is read.
+    let name = || option::of(any::<String>().prop_map(|name| printable_name(&name)));
+    let persons = (name(), name());
     (
         any::<u64>(),
         issuers,
