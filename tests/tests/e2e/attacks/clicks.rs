@@ -172,8 +172,8 @@ fn a_forged_deny_takes_no_question_away() {
         stranger.forge(question.id, "deny").await;
         misplace(&server, question.id, "deny").await;
         server.press(question.id, "allow-once").await;
-        let served = answer(caller).await;
-        assert!(served["error"].is_null(), "{}", served["error"]);
+        let reply = answer(caller).await;
+        assert!(reply["error"].is_null(), "{}", reply["error"]);
     });
 }
 

@@ -237,7 +237,7 @@ fn refusals_of_a_sandboxed_program_displace_nothing_in_the_journal() {
     let scene = Scene::new(quiet(), Behaviour::default()).signed_in();
     let mut config = fs::read_to_string(scene.bed.config_file()).unwrap();
     for number in 0..80 {
-        config.push_str(&format!("\n[accounts.account-{number}]\nclient_id = \"made-up\"\n"));
+        config.extend(["\n[accounts.account-", &number.to_string(), "]\nclient_id = \"made-up\"\n"]);
     }
     fs::write(scene.bed.config_file(), config).unwrap();
     scene.bed.wait_until("account-79", |_| true);
