@@ -121,7 +121,7 @@ fn another_user_who_was_refused_is_in_it() {
         bed.ctl(&["token"]).exits(5);
     }
     assert!(daemon.terminate().success());
-    let entries = in_file(&file(&bed));
+    let entries = in_file(&file(&bed).with_added_extension("refused"));
     assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), 2);
     let first = &entries[0];
     assert_eq!(

@@ -15,7 +15,7 @@ use crate::dbus::busctl;
 use crate::users::{AS_NOBODY, give_to_nobody, is_root};
 
 /// A secret that looks different in a form, in JSON and in a header.
-const CLIENT_SECRET: &str = "fake/client+secret & \"of some length\"";
+const CLIENT_SECRET: &str = "fake/client+secret & \"of some\" length";
 
 /// A daemon on a bus, whose memory the test may read, and callers who stay connected.
 struct Open {

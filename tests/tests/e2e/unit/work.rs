@@ -48,7 +48,7 @@ fn confined_it_keeps_a_grant_from_consent_to_logout() {
     let url = login.line_where(|line| line.starts_with("http"));
     // Nobody listens at the callback, and this one is on no machine of ours.
     fake.configure(|behaviour| behaviour.callback = None);
-    login.write(&format!("{}\n", home.allow(&url).url));
+    login.write(&format!("{}\n", home.allow(&url)));
     login.finish().success();
     assert!(fake.is_live(&home.token()));
     home.ctl(&["logout"]).success();
