@@ -228,6 +228,8 @@ impl<'a> Dialog<'a> {
                 self.app.output.say(reason);
                 self.ask()
             }
+            // The browser was faster: the outcome is on the other connection.
+            Err(ClientError::Keeper(Error::InvalidArgument { field, .. })) if field == "login_id" => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -31,7 +31,7 @@ const LATER: &str = "later";
 pub(super) enum News {
     /// It has this id at the server.
     Shown(u32),
-    /// There is no server, or it does not answer.
+    /// There is no server, it does not answer, or it has left.
     Failed,
     /// The person wants the remedy.
     Accepted,
@@ -161,7 +161,7 @@ impl Post {
         };
         let news = meaning(&response);
         // Not every server takes away what was answered: dunst leaves it.
-        let answered = news != News::Closed;
+        let answered = matches!(news, News::Accepted | News::Later);
         let closed = async {
             if answered {
                 close(showing).await;
@@ -183,7 +183,9 @@ fn meaning(response: &Response) -> News {
     match response {
         Response::Action(key) if key == LATER => News::Later,
         Response::Action(_) => News::Accepted,
-        Response::Closed | Response::ServerGone => News::Closed,
+        Response::Closed => News::Closed,
+        // Nobody sees it any more: the next server is given it.
+        Response::ServerGone => News::Failed,
     }
 }
 
