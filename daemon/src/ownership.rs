@@ -126,18 +126,27 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// What to do where `error` says that `directory` is read-only, and it is so by the unit that this runs in
-/// (`ReadWritePaths=`, `systemd.exec(5)`).
+/// What to do where `error` says that nothing may be written to `directory`: by its permissions, by its file system, or by
+/// the unit that this runs in (`ReadWritePaths=`, `systemd.exec(5)`).
 #[must_use]
 pub fn withheld(error: &io::Error, directory: &Path) -> Option<String> {
     let is_unit = env::var_os("INVOCATION_ID").is_some();
-    (is_unit && error.kind() == io::ErrorKind::ReadOnlyFilesystem).then(|| {
-        format!(
+    let existing = directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(directory);
+    let shown = existing.display();
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem if is_unit => Some(format!(
             "the service may not write there: make it, add ReadWritePaths={} below [Service] with `systemctl --user edit \
              imgurd`, and restart imgurd",
             directory.display()
-        )
-    })
+        )),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some(format!("the file system of {shown} is read-only; mount it writable, or name another directory"))
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some(format!("you may not write to {shown}; run `chmod u+rwx {shown}`, or name another directory"))
+        }
+        _ => None,
+    }
 }
 
 /// Refuses what is no file of ours. For a path that somebody else is to open, these are the metadata of its link.

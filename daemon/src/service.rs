@@ -25,7 +25,7 @@ use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
-use crate::ownership::{OTHERS_WRITE, check_place, open_own, own_directory};
+use crate::ownership::{OTHERS_WRITE, check_place, open_own, own_directory, withheld};
 use crate::probe::Probe;
 use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
@@ -279,8 +279,10 @@ fn lock(state: &Path) -> anyhow::Result<File> {
     own_directory(state, OTHERS_WRITE)?;
     let path = state.join("lock");
     let file = open_own(&path, OpenOptions::new().create(true).truncate(false).write(true).mode(0o600))
-        .with_context(|| {
-            format!("cannot open {}; remove it if it is not what imgurd made", path.display())
+        .map_err(|error| {
+            let advice = withheld(&error, state);
+            let advice = advice.unwrap_or_else(|| "remove it if it is not what imgurd made".to_owned());
+            anyhow::Error::new(error).context(format!("cannot open {}; {advice}", path.display()))
         })?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -308,3 +308,24 @@ fn a_stranger_who_listens_in_the_daemons_place_is_told_nothing() {
     assert!(output.complaint().contains("another user's"), "{}", output.stderr);
     assert_eq!(stranger.line().as_deref(), Some("heard b''"));
 }
+
+#[test]
+fn a_state_directory_that_may_not_be_written_is_named_with_what_mends_it() {
+    if !needs_root("another user, whom permissions bind") {
+        return;
+    }
+    for missing in [false, true] {
+        let bed = Testbed::memory();
+        let state = bed.state_home();
+        let closed = if missing { state.clone() } else { state.join("imgurd") };
+        make(&closed, 0o700);
+        for path in [bed.root(), &state, &closed, &bed.runtime_dir(), &bed.config_home()] {
+            give_to_nobody(path);
+        }
+        fs::set_permissions(&closed, Permissions::from_mode(0o500)).unwrap();
+        bed.launch_by(AS_NOBODY);
+        let log = refused(&bed);
+        let advice = format!("run `chmod u+rwx {}`", closed.display());
+        assert!(log.contains(&advice) && !log.contains("remove it"), "{log}");
+    }
+}

@@ -190,6 +190,13 @@ pub enum Effect {
     },
 }
 
+impl Ask {
+    /// Whether it changes the account. Whoever asks for a change may leave, having heard that it goes on.
+    pub(super) fn is_a_change(&self) -> bool {
+        !matches!(self, Self::Want { .. } | Self::Ready | Self::Reload)
+    }
+}
+
 impl Event {
     /// Events carry secrets: their names are all that a log may see.
     #[must_use]

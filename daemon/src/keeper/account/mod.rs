@@ -30,7 +30,7 @@ use std::sync::Arc;
 use imgurd_proto::Error;
 
 use super::demand::Demand;
-use super::policy;
+use super::{gone, policy};
 use crate::config::AccountConfig;
 use crate::grant::{Grant, Record, Timestamp};
 use crate::provider::{Client, TokenRequest};
@@ -183,7 +183,7 @@ impl Account {
                 self.login = login;
                 self.login_expected = false;
             }
-            Event::Closing => self.closing = true,
+            Event::Closing => self.close(fx),
             Event::ClockSet(by) => self.clock_set(by, now),
             Event::ServerTime(time) => self.server_time(time, now),
             Event::Sleep(true) => self.asleep = true,
@@ -211,7 +211,21 @@ impl Account {
     /// Whether nothing is under way that the end of the process would cut off.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        !self.is_sending() && self.ledger.is_clean()
+        !self.is_sending() && self.ledger.is_clean() && !self.holds_a_change()
+    }
+
+    /// The account is removed, or the daemon stops: changes that were asked for are made, and nobody else waits.
+    fn close(&mut self, fx: &mut Vec<Effect>) {
+        self.closing = true;
+        let (changes, others): (Vec<_>, Vec<_>) =
+            self.held.drain(..).partition(|(_, ask, _)| ask.is_a_change());
+        self.held = changes;
+        fx.extend(others.into_iter().map(|(ticket, ..)| Effect::Reply { ticket, result: Err(gone()) }));
+    }
+
+    /// Whether a change waits for the store to be read.
+    fn holds_a_change(&self) -> bool {
+        self.held.iter().any(|(_, ask, _)| ask.is_a_change())
     }
 
     fn is_sending(&self) -> bool {

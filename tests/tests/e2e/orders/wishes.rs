@@ -1,12 +1,12 @@
 //! What a person asks for while the store or the server does not answer.
 
-use std::thread;
+use std::{fs, thread};
 use std::time::Duration;
 
 use imgurd_proto::State;
 use imgurd_tests::browser;
 use imgurd_tests::fake::{Behaviour, Endpoint};
-use imgurd_tests::testbed::{ACCOUNT, Scene};
+use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
 use imgurd_tests::wire::error_of;
 use serde_json::json;
 
@@ -68,4 +68,45 @@ fn every_displaced_grant_can_be_restored() {
         scene.ctl(&["restore"]).success();
         scene.wait_until(|account| account.username.as_deref() == Some(user));
     }
+}
+
+#[test]
+fn a_logout_that_a_keyring_delays_is_done_though_the_account_is_removed_meanwhile() {
+    let bed = Testbed::new();
+    let _bus = bed.bus();
+    let mut keyring = bed.keyring();
+    keyring.start(&bed);
+    let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let config = fs::read_to_string(scene.bed.config_file()).unwrap();
+    assert!(scene.stop().success());
+    keyring.hang();
+    scene.start();
+    let asked = |scene: &mut Scene| scene.daemon().log().matches("event=\"asked\"").count();
+    let before = asked(&mut scene);
+    let mut caller = scene.bed.wire();
+    caller.ask("Logout", &json!({}));
+    while asked(&mut scene) == before {
+        thread::yield_now();
+    }
+    scene.ctl(&["account", "remove", ACCOUNT]).success();
+    keyring.resume();
+    caller.answer();
+    scene.bed.configure(&config);
+    scene.daemon().reload();
+    scene.wait_until(|account| account.state == State::Empty);
+}
+
+#[test]
+fn a_client_secret_is_stored_as_soon_as_it_is_given_though_the_store_has_failed_lately() {
+    let bed = Testbed::file();
+    let disk = bed.disk(64);
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    disk.fill_but(0);
+    scene.ctl(&["refresh", "--wait", "3s"]).exits(7);
+    // By now the next try is some time away.
+    scene.wait_until(|account| account.state == State::StoreUnavailable);
+    disk.clear();
+    let mut caller = scene.bed.wire();
+    let settings = json!({ "name": ACCOUNT, "settings": {}, "client_secret": scene.fake.behaviour().client_secret });
+    assert_eq!(caller.call("SetAccount", &settings).get("error"), None);
 }

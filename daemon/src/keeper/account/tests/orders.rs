@@ -355,3 +355,17 @@ fn a_logout_that_waits_for_the_store_is_over_before_a_sign_in_that_begins_after_
     assert_eq!((bench.replies[&logout].clone(), bench.replies[&later].clone()), (Ok(()), Ok(())));
     assert_eq!(bench.served().as_deref(), Some("AT2"));
 }
+
+#[test]
+fn a_logout_that_waits_for_the_store_outlives_the_account_and_nobody_else_waits_with_it() {
+    let mut bench = Bench::new(Settings::default());
+    let logout = bench.ask(Ask::Logout);
+    let login = bench.ask(Ask::Ready);
+    bench.feed(Event::Closing);
+    assert!(matches!(bench.replies[&login], Err(Error::TemporarilyUnavailable { .. })));
+    assert!(!bench.replies.contains_key(&logout) && !bench.account().is_quiet());
+    bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
+    bench.save();
+    assert_eq!((&bench.replies[&logout], bench.disk.holds_a_grant()), (&Ok(()), false));
+    assert!(bench.account().is_quiet());
+}
