@@ -97,16 +97,20 @@ fn a_logout_that_a_keyring_delays_is_done_though_the_account_is_removed_meanwhil
 }
 
 #[test]
-fn a_client_secret_is_stored_as_soon_as_it_is_given_though_the_store_has_failed_lately() {
+fn a_client_secret_is_tried_to_be_stored_at_once_though_the_store_has_failed_often() {
     let bed = Testbed::file();
     let disk = bed.disk(64);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     disk.fill_but(0);
-    scene.ctl(&["refresh", "--wait", "3s"]).exits(7);
-    // By now the next try is some time away.
-    scene.wait_until(|account| account.state == State::StoreUnavailable);
-    disk.clear();
     let mut caller = scene.bed.wire();
-    let settings = json!({ "name": ACCOUNT, "settings": {}, "client_secret": scene.fake.behaviour().client_secret });
-    assert_eq!(caller.call("SetAccount", &settings).get("error"), None);
+    assert_eq!(error_of(&caller.call("Refresh", &json!({ "wait_ms": 100 }))), "StoreUnavailable");
+    // Each has the store tried again, and the pauses between its own tries grow.
+    for _ in 0..12 {
+        caller.call("UnlockStore", &json!({}));
+    }
+    let secret = scene.fake.behaviour().client_secret;
+    let call = json!({ "account": ACCOUNT, "settings": {}, "client_secret": secret });
+    assert_eq!(error_of(&caller.call("SetAccount", &call)), "StoreUnavailable");
+    disk.clear();
+    assert_eq!(caller.call("SetAccount", &call).get("error"), None);
 }
