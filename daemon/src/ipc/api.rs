@@ -8,7 +8,7 @@ use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, ExportGrant,
     Findings, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _,
     OneAccount, OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
-    SetAccount, SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Watch,
+    SetAccount, SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, Watch,
 };
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass, Rejections};
 use crate::config::{Class, Config, Desk, check_name};
 use crate::consent::{Login, LoginOptions, Logins, import};
 use crate::grant::Issuer;
-use crate::keeper::{Issued, Keeper, Watcher};
+use crate::keeper::{Keeper, Watcher};
 use crate::probe::Probe;
 
 /// The longest that a login stays open.
@@ -119,7 +119,7 @@ impl Api {
         caller: &Caller,
         method: &str,
         call: GetToken,
-    ) -> Result<Arc<Issued>, Error> {
+    ) -> Result<Arc<Token>, Error> {
         let min_valid =
             call.min_valid_s.map(|seconds| span("min_valid_s", seconds, Duration::from_secs)).transpose()?;
         let admitted = self.admit(caller, method, call.account.as_deref(), call.wait_ms).await?;
@@ -131,7 +131,7 @@ impl Api {
         &self,
         caller: &Caller,
         call: RejectToken,
-    ) -> Result<Arc<Issued>, Error> {
+    ) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
         let (name, access_token) = (&admitted.name, presented(&call.access_token)?);
         if caller.class() != Class::Unsandboxed && !self.keeper.has_another(name, &access_token) {
@@ -141,7 +141,7 @@ impl Api {
         self.hand_out(&admitted, token)
     }
 
-    pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<Arc<Issued>, Error> {
+    pub(super) async fn refresh(&self, caller: &Caller, call: Refresh) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, Refresh::NAME, call.account.as_deref(), call.wait_ms).await?;
         let token = self.keeper.refresh(Some(&admitted.name), admitted.pass.left).await?;
         self.hand_out(&admitted, token)

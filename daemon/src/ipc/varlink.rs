@@ -13,7 +13,7 @@ use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
     INTERFACE_TEXT, ImportGrant, JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method,
     OneAccount, Probe, ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant,
-    SetAccount, SetPermit, Token, TokenReply, UnlockStore, Watch,
+    SetAccount, SetPermit, Token, UnlockStore, Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,18 +24,12 @@ use tokio::task::yield_now;
 use super::turns::{Line, Turns};
 use super::{Api, LocalSocket};
 use crate::access::{Caller, Place, needs};
-use crate::keeper::{Issued, SignedIn};
+use crate::keeper::SignedIn;
 
 use connection::{Answers, Calls};
 
 /// Room for a usual answer, a token's: what is outgrown is copied, and wiped.
 const USUAL: usize = 512;
-
-/// What a text has around it.
-const QUOTES: usize = 2;
-
-/// What stands where a secret is to be.
-const HOLE: &[u8] = b"\"\\u0000\"";
 
 /// The description of `org.varlink.service`, which every Varlink service has.
 const SERVICE_TEXT: &str = "\
@@ -147,21 +141,8 @@ async fn dispatch(
         return fail(error).map(Some);
     }
     let (interface, method) = call.method.rsplit_once('.').unwrap_or_default();
-    if (interface, method) == (INTERFACE, GetToken::NAME) {
-        return token(arguments(call), |it| api.get_token(caller, method, it)).await.map(Some);
-    }
-    // What is called seldom is kept out of what every connection has room for.
-    Box::pin(seldom(call, (interface, method), caller, api, answers)).await
-}
-
-async fn seldom(
-    call: &Call<'_, &RawValue>,
-    (interface, method): (&str, &str),
-    caller: &Caller,
-    api: &Api,
-    answers: &mut Answers<'_>,
-) -> io::Result<Option<Vec<u8>>> {
     let answered = match (interface, method) {
+        (INTERFACE, GetToken::NAME) => token(arguments(call), |it| api.get_token(caller, method, it)).await,
         (INTERFACE, RejectToken::NAME) => token(arguments(call), |it| api.reject_token(caller, it)).await,
         (INTERFACE, Refresh::NAME) => token(arguments(call), |it| api.refresh(caller, it)).await,
         (INTERFACE, ListAccounts::NAME) => {
@@ -217,35 +198,21 @@ where
 /// The same of a method that answers with a token.
 async fn token<P>(
     arguments: Result<P, ServiceError>,
-    method: impl AsyncFnOnce(P) -> Result<Arc<Issued>, Error>,
+    method: impl AsyncFnOnce(P) -> Result<Arc<Token>, Error>,
 ) -> io::Result<Vec<u8>> {
     match arguments {
         Ok(arguments) => match method(arguments).await {
-            Ok(issued) => handed_out(&issued),
+            Ok(token) => encode(Ok(HandedOut { token: &token })),
             Err(error) => fail(error),
         },
         Err(error) => fail(error),
     }
 }
 
-/// The answer with a token in it. Only its secret is written anew for each caller; what is around it holds none.
-fn handed_out(issued: &Issued) -> io::Result<Vec<u8>> {
-    let [before, behind] = issued.around(around);
-    let secret = issued.access_token.expose();
-    let mut bytes = Vec::with_capacity(before.len() + secret.len() + QUOTES + behind.len());
-    bytes.extend_from_slice(before);
-    serde_json::to_writer(&mut bytes, secret)?;
-    bytes.extend_from_slice(behind);
-    Ok(bytes)
-}
-
-/// What is before and behind the secret in the answer with this token.
-fn around(token: &Token) -> [Box<[u8]>; 2] {
-    // In JSON this is six characters. The account's name, which is all that comes before, has no backslash.
-    let hole = Token { access_token: "\0".into(), ..token.clone() };
-    let answer = encode(Ok(TokenReply { token: hole })).expect("a token is JSON");
-    let begin = answer.windows(HOLE.len()).position(|part| part == HOLE).expect("its secret is in it");
-    [answer[..begin].into(), answer[begin + HOLE.len()..].into()]
+/// [`TokenReply`](imgurd_proto::TokenReply), with no copy of the token.
+#[derive(Serialize)]
+struct HandedOut<'a> {
+    token: &'a Token,
 }
 
 /// How a stream ended: with a failure to tell of, or with the connection.

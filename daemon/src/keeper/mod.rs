@@ -6,7 +6,6 @@ pub mod account;
 mod actor;
 mod credits;
 mod demand;
-mod issued;
 mod message;
 mod outlook;
 mod policy;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::text::printable_name;
-use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Export, Secret};
+use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Export, Secret, Token};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -32,7 +31,6 @@ use crate::provider::{Identity, Provider, TokenRequest, TokenResponse};
 pub use account::Began;
 use account::{Ask, Progress, Snapshot, Verdict, Want};
 pub use actor::spawn;
-pub use issued::Issued;
 use message::Message;
 pub use outlook::Outlook;
 pub use watcher::Watcher;
@@ -88,13 +86,13 @@ impl Keeper {
         account: Option<&str>,
         min_valid: Option<Duration>,
         patience: Duration,
-    ) -> Result<Arc<Issued>, Error> {
+    ) -> Result<Arc<Token>, Error> {
         let least = min_valid.unwrap_or(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()));
         self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
     }
 
     /// A new access token, whatever the clock says.
-    pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Arc<Issued>, Error> {
+    pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Arc<Token>, Error> {
         self.want(account, Want::New, true, patience).await
     }
 
@@ -113,7 +111,7 @@ impl Keeper {
         account: Option<&str>,
         rejected: Secret,
         patience: Duration,
-    ) -> Result<Arc<Issued>, Error> {
+    ) -> Result<Arc<Token>, Error> {
         if rejected.is_empty() {
             return Err(Error::invalid(
                 "access_token",
@@ -129,7 +127,7 @@ impl Keeper {
         want: Want,
         strict: bool,
         patience: Duration,
-    ) -> Result<Arc<Issued>, Error> {
+    ) -> Result<Arc<Token>, Error> {
         let (name, mut snapshots) = self.find(account)?;
         let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
         match verdict {
@@ -158,7 +156,7 @@ impl Keeper {
         want: Want,
         strict: bool,
         patience: Duration,
-    ) -> Result<Arc<Issued>, Error> {
+    ) -> Result<Arc<Token>, Error> {
         let until = self.clock.now() + patience;
         let before = self.ask(name.clone(), None, Ask::Want { want: want.clone(), until }).await?;
         loop {

@@ -14,6 +14,8 @@ pub(super) struct WrongClock {
     /// How far it is off.
     file: PathBuf,
     environment: Vec<String>,
+    /// Whether the daemons started from now on have it.
+    is_worn: bool,
 }
 
 impl WrongClock {
@@ -39,7 +41,7 @@ impl WrongClock {
                 _ => {}
             }
         }
-        Self { owner: Some(owner), file, environment }
+        Self { owner: Some(owner), file, environment, is_worn: false }
     }
 
     fn set(&self, seconds: i64) {
@@ -65,11 +67,21 @@ impl Testbed {
         let mut clock = self.clock.lock().unwrap();
         let clock = clock.get_or_insert_with(|| WrongClock::new(self));
         clock.set(seconds);
-        self.launch_by(["env".to_owned()].into_iter().chain(clock.environment.iter().cloned()));
+        clock.is_worn = true;
     }
 
     /// Has the daemons started from now on live in the machine's own time again.
     pub fn set_clock_right(&self) {
-        self.launch_by([""; 0]);
+        if let Some(clock) = &mut *self.clock.lock().unwrap() {
+            clock.is_worn = false;
+        }
+    }
+
+    /// What gives a daemon that clock, beside whatever else launches it.
+    pub(super) fn clock_launcher(&self) -> Vec<String> {
+        let clock = self.clock.lock().unwrap();
+        let environment = clock.iter().filter(|clock| clock.is_worn).flat_map(|clock| clock.environment.iter());
+        let environment: Vec<_> = environment.cloned().collect();
+        if environment.is_empty() { environment } else { [vec!["env".to_owned()], environment].concat() }
     }
 }

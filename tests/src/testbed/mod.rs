@@ -239,7 +239,7 @@ impl Testbed {
     }
 
     fn launched(&self, program: PathBuf) -> Command {
-        let launcher = self.launcher.lock().unwrap();
+        let launcher = [self.launcher.lock().unwrap().clone(), self.clock_launcher()].concat();
         let Some((first, rest)) = launcher.split_first() else {
             return self.command(program);
         };

@@ -8,7 +8,7 @@ use imgurd_proto::dbus::{SIGNED_IN, account_path};
 use imgurd_proto::{
     AddAccount, CompleteLogin, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout,
     Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
-    SetAccount, SetPermit,
+    SetAccount, SetPermit, Token,
 };
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -20,7 +20,6 @@ use super::{Error, gone, memfd};
 use crate::access::{Admitted, Caller};
 use crate::consent::Login;
 use crate::ipc::Api;
-use crate::keeper::Issued;
 
 /// The object with the keeper's methods.
 pub(super) struct Manager {
@@ -48,7 +47,7 @@ impl Manager {
         account: String,
         min_valid_s: i32,
         wait_ms: i32,
-    ) -> Result<Arc<Issued>, Error> {
+    ) -> Result<Arc<Token>, Error> {
         let call =
             GetToken { account: Some(account), min_valid_s: given(min_valid_s), wait_ms: given(wait_ms) };
         Ok(self.api.get_token(caller, method, call).await?)
@@ -371,7 +370,7 @@ fn some(secret: Secret) -> Option<Secret> {
 }
 
 /// What `GetToken` and its kin answer: the access token, its type, and when it expires.
-fn plain(token: &Issued) -> (Secret, String, i64) {
+fn plain(token: &Token) -> (Secret, String, i64) {
     (token.access_token.clone(), token.token_type.clone(), token.expires_at.unwrap_or_default())
 }
 

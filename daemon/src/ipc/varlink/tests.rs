@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::Wire;
-use proptest::prelude::*;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, timeout};
 
@@ -167,39 +166,4 @@ async fn who_asks_and_never_reads_is_hung_up_on() {
     let (_caller, conversation) = daemon.connection(1, &call.repeat(400));
     let ended = timeout(LONG, conversation).await.expect("an end");
     assert_eq!(ended.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
-}
-
-#[tokio::test]
-async fn a_process_that_is_alone_is_served_on_and_lets_one_that_comes_in_between() {
-    let mut daemon = Daemon::new();
-    let (alone, _conversation) = daemon.connection(1, &CALL.repeat(500));
-    let mut most = 0;
-    for _ in 0..20 {
-        yield_now().await;
-        most = answers(&alone).max(most);
-    }
-    assert!((2..=16).contains(&most), "{most} calls at a time");
-    let (other, _conversation) = daemon.connection(2, CALL);
-    while answers(&other) == 0 {
-        yield_now().await;
-    }
-    let meanwhile = answers(&alone);
-    assert!(meanwhile <= 16, "{meanwhile}");
-}
-
-proptest! {
-    #[test]
-    fn a_token_is_handed_out_as_any_other_answer_is_written(
-        secret in ".{0,60}", account in "[A-Za-z0-9._-]{1,64}", username in proptest::option::of(".{0,20}"),
-        expires_at in any::<Option<i64>>(),
-    ) {
-        let token = Token {
-            account, access_token: secret.as_str().into(), token_type: "Bearer".to_owned(), expires_at, username,
-        };
-        let plainly = encode(Ok(TokenReply { token: token.clone() })).unwrap();
-        let issued = Issued::from(token);
-        for _ in 0..2 {
-            prop_assert_eq!(&handed_out(&issued).unwrap(), &plainly);
-        }
-    }
 }

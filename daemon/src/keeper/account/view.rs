@@ -8,7 +8,6 @@ use imgurd_proto::{Account as Info, DEFAULT_MIN_VALID_S, Error, State, Token};
 use super::refreshing::{Refresh, Trouble};
 use super::{Account, Shelf, Want};
 use crate::grant::{Access, Timestamp};
-use crate::keeper::Issued;
 use crate::keeper::policy;
 
 /// What everyone may read of an account without asking its keeper: callers whose token is at hand never queue.
@@ -41,13 +40,13 @@ const LAST_RESORT: Duration = Duration::from_millis(1);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Served {
     access: Access,
-    token: Arc<Issued>,
+    token: Arc<Token>,
 }
 
 /// What a caller gets who looks at a snapshot.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
-    Token(Arc<Issued>),
+    Token(Arc<Token>),
     /// Waiting changes nothing.
     Fails(Error),
     Wait,
@@ -116,7 +115,7 @@ impl Snapshot {
         want: &Want,
         strict: bool,
         now: Timestamp,
-    ) -> Result<Arc<Issued>, Error> {
+    ) -> Result<Arc<Token>, Error> {
         let served = self.served.as_ref().filter(|_| matches!(want, Want::Valid(_)) && !strict);
         match served.filter(|served| served.is_valid_for(Duration::ZERO, now)) {
             Some(served) => Ok(Arc::clone(&served.token)),

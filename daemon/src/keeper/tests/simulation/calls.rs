@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{Error, Secret};
+use imgurd_proto::{Error, Secret, Token};
 
 use super::clock::{Parity, pass};
 use super::knowledge::{Wish, has_access};
 use super::world::{Shared, World, go_on};
 use crate::keeper::tests::began;
-use crate::keeper::{Issued, Keeper};
+use crate::keeper::Keeper;
 use crate::provider::{TokenRequest, TokenResponse};
 
 /// By how much timers may be late.
@@ -102,7 +102,7 @@ impl World {
         (is_in_use && is_published && is_known && lasts).then(|| token.to_owned())
     }
 
-    fn answered(&mut self, number: u64, result: &Result<Arc<Issued>, Error>, unsaved: bool) {
+    fn answered(&mut self, number: u64, result: &Result<Arc<Token>, Error>, unsaved: bool) {
         let Some(call) = self.calls.open.remove(&number) else { return };
         self.remark("answered", || match result {
             Ok(token) => format!("{number}: {}", token.access_token.expose()),
@@ -115,7 +115,7 @@ impl World {
     fn examine_answer(
         &self,
         call: &Call,
-        result: &Result<Arc<Issued>, Error>,
+        result: &Result<Arc<Token>, Error>,
         unsaved: bool,
     ) -> Result<(), String> {
         let waited = self.time.awake().saturating_sub(call.began);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{Error, Secret};
+use imgurd_proto::{Error, Secret, Token};
 use tokio::runtime::Builder;
 
 use super::calls::wait;
@@ -12,7 +12,6 @@ use super::chance::Chance;
 use super::life::{sign_in, start};
 use super::server::{Mood, Rotation};
 use super::world::{Shared, World};
-use crate::keeper::Issued;
 use crate::keeper::Keeper;
 
 const ACCOUNT: &str = "a";
@@ -141,7 +140,7 @@ impl Month {
         }
     }
 
-    fn expect_token(&mut self, result: Result<Arc<Issued>, Error>) -> Option<String> {
+    fn expect_token(&mut self, result: Result<Arc<Token>, Error>) -> Option<String> {
         match result {
             Ok(token) => Some(token.access_token.expose().to_owned()),
             Err(Error::TemporarilyUnavailable { .. }) if self.is_away() => {
