@@ -48,6 +48,8 @@ impl Books {
         match &job.purpose {
             Purpose::Token | Purpose::Reject(_) if code == Some(0) => self.handed(end.stdout.trim())?,
             Purpose::Logout if code == Some(0) => self.given.clear(),
+            // It is done as soon as the store takes it.
+            Purpose::Logout if code == Some(7) => Issuer::BOTH.into_iter().for_each(|it| self.excuse(it)),
             Purpose::Login if code == Some(0) => self.give(place.newest_grant()),
             Purpose::Import(token) if code == Some(0) => self.give(place.grant_of(token)),
             _ => {}

@@ -24,7 +24,7 @@ const LAST_WAIT: &str = "20s";
 /// Runs it; fails where a promise is broken.
 pub(super) fn run(sequence: &Sequence) -> Result<()> {
     let place = Place::new(sequence.store, sequence.rotation);
-    let mut runner = Runner { place, books: Books::default(), jobs: Vec::new(), issuer: Issuer::A };
+    let mut runner = Runner { place, books: Books::default(), jobs: Vec::new(), issuer: Issuer::A, is_client_known: true };
     for act in &sequence.acts {
         runner.perform(*act)?;
         runner.collect(GLANCE / 10)?;
@@ -38,6 +38,8 @@ struct Runner {
     jobs: Vec<Job>,
     /// The server that the account is pointed at.
     issuer: Issuer,
+    /// Whether that server knows the client id that the account has.
+    is_client_known: bool,
 }
 
 impl Runner {
@@ -67,6 +69,7 @@ impl Runner {
             Act::Logout => self.command(Purpose::Logout, &["logout", ACCOUNT], "")?,
             Act::Switch(issuer) => self.switch(issuer)?,
             Act::ClientId(known) => {
+                self.is_client_known = known;
                 let id = if known {
                     self.place.fake(self.issuer).behaviour().client_id
                 } else {
@@ -134,7 +137,10 @@ impl Runner {
     fn import(&mut self, token: &str, replace: bool) -> Result<()> {
         let mut arguments = vec!["import", ACCOUNT];
         arguments.extend(replace.then_some("--replace"));
-        self.command(Purpose::Import(token.to_owned()), &arguments, token)
+        // What is imported for a client that the server does not know is kept for that one.
+        let is_owed = self.is_client_known;
+        let purpose = if is_owed { Purpose::Import(token.to_owned()) } else { Purpose::Other };
+        self.command(purpose, &arguments, token)
     }
 
     /// A refresh token that the server at hand has been shown, as somebody may have kept a copy of it.
@@ -147,7 +153,7 @@ impl Runner {
         let arguments = self.place.switch(issuer);
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let secret = self.place.fake(issuer).behaviour().client_secret;
-        self.issuer = issuer;
+        (self.issuer, self.is_client_known) = (issuer, true);
         self.command(Purpose::Other, &arguments, &secret)
     }
 

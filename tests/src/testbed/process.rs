@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -36,9 +36,12 @@ pub(super) fn end_of(child: &Child) -> OwnedFd {
     pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap()
 }
 
-/// Which of the descriptors is readable, the earlier ones first; none once [`PATIENCE`] is exhausted.
+/// What a daemon that is stopped may take beyond the patience that tests have otherwise (`TimeoutStopSec=` of its unit).
+const TO_STOP: Duration = Duration::from_secs(10);
+
+/// Which of the descriptors is readable, the earlier ones first; none once patience is exhausted.
 pub(super) fn first_readable(descriptors: &[BorrowedFd<'_>]) -> Option<usize> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE + TO_STOP;
     let mut polled: Vec<_> =
         descriptors.iter().map(|descriptor| PollFd::from_borrowed_fd(*descriptor, PollFlags::IN)).collect();
     loop {
