@@ -38,7 +38,6 @@ use std::alloc::System;
 use std::env;
 use std::process::ExitCode;
 
-use clap::Parser;
 use zeroizing_alloc::ZeroAlloc;
 
 use crate::app::App;
@@ -53,7 +52,7 @@ fn main() -> ExitCode {
     memory::close();
     completion::answer_the_shell();
     let words: Vec<_> = env::args_os().collect();
-    match cli::shortcut(&words).map_or_else(|| Cli::try_parse_from(&words), Ok) {
+    match cli::read(&words) {
         Ok(cli) => run(cli),
         Err(error) => cli::report(&error),
     }
@@ -61,19 +60,13 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> ExitCode {
     let app = App::new(&cli.global);
-    let done = match cli.command {
-        Command::Token(token) => token::token(&app, &token),
-        command => run_other(&app, command),
-    };
-    match done {
+    match run_command(&app, cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => app.output.report(&failure),
     }
 }
 
-/// Apart, so that who only wants a token is spared the stack that all the others share.
-#[inline(never)]
-fn run_other(app: &App, command: Command) -> Result<(), Failure> {
+fn run_command(app: &App, command: Command) -> Result<(), Failure> {
     match command {
         Command::Token(token) => token::token(app, &token),
         Command::Init { store } => init::init(app, store),

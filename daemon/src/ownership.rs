@@ -139,12 +139,12 @@ pub fn withheld(error: &io::Error, directory: &Path) -> Option<String> {
              imgurd`, and restart imgurd",
             directory.display()
         )),
-        io::ErrorKind::ReadOnlyFilesystem => {
-            Some(format!("the file system of {shown} is read-only; mount it writable, or name another directory"))
-        }
-        io::ErrorKind::PermissionDenied => {
-            Some(format!("you may not write to {shown}; run `chmod u+rwx {shown}`, or name another directory"))
-        }
+        io::ErrorKind::ReadOnlyFilesystem => Some(format!(
+            "the file system of {shown} is read-only; mount it writable, or name another directory"
+        )),
+        io::ErrorKind::PermissionDenied => Some(format!(
+            "you may not write to {shown}; run `chmod u+rwx {shown}`, or name another directory"
+        )),
         _ => None,
     }
 }

@@ -127,11 +127,7 @@ impl Api {
         self.hand_out(&admitted, token)
     }
 
-    pub(super) async fn reject_token(
-        &self,
-        caller: &Caller,
-        call: RejectToken,
-    ) -> Result<Arc<Token>, Error> {
+    pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
         let (name, access_token) = (&admitted.name, presented(&call.access_token)?);
         if caller.class() != Class::Unsandboxed && !self.keeper.has_another(name, &access_token) {

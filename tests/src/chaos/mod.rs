@@ -98,8 +98,8 @@ pub fn run(store: Store, seed: u64, duration: Duration) -> Result<u64> {
     Ok(count)
 }
 
-/// Runs the sequence of one seed.
-fn one(store: Store, seed: u64) -> Result<()> {
+/// Runs the sequence of one seed. Fails as [`run`] does.
+pub fn one(store: Store, seed: u64) -> Result<()> {
     let sequence = Sequence::roll(store, seed);
     let Some(failure) = sequence.failure() else { return Ok(()) };
     println!("{store}, seed {seed}: {failure}");

@@ -24,7 +24,8 @@ const LAST_WAIT: &str = "20s";
 /// Runs it; fails where a promise is broken.
 pub(super) fn run(sequence: &Sequence) -> Result<()> {
     let place = Place::new(sequence.store, sequence.rotation);
-    let mut runner = Runner { place, books: Books::default(), jobs: Vec::new(), issuer: Issuer::A, is_client_known: true };
+    let mut runner =
+        Runner { place, books: Books::default(), jobs: Vec::new(), issuer: Issuer::A, is_client_known: true };
     for act in &sequence.acts {
         runner.perform(*act)?;
         runner.collect(GLANCE / 10)?;

@@ -80,7 +80,8 @@ impl Testbed {
     /// What gives a daemon that clock, beside whatever else launches it.
     pub(super) fn clock_launcher(&self) -> Vec<String> {
         let clock = self.clock.lock().unwrap();
-        let environment = clock.iter().filter(|clock| clock.is_worn).flat_map(|clock| clock.environment.iter());
+        let environment =
+            clock.iter().filter(|clock| clock.is_worn).flat_map(|clock| clock.environment.iter());
         let environment: Vec<_> = environment.cloned().collect();
         if environment.is_empty() { environment } else { [vec!["env".to_owned()], environment].concat() }
     }

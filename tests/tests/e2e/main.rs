@@ -6,6 +6,7 @@ mod attacks;
 mod bench;
 mod browser;
 mod callback;
+mod chaos;
 mod clock;
 mod clock_set;
 mod commands;

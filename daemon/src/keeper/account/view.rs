@@ -110,12 +110,7 @@ impl Snapshot {
 
     /// What a caller gets whose patience is over: a token that is still valid rather than none, unless they named the
     /// validity they need.
-    pub(crate) fn last_resort(
-        &self,
-        want: &Want,
-        strict: bool,
-        now: Timestamp,
-    ) -> Result<Arc<Token>, Error> {
+    pub(crate) fn last_resort(&self, want: &Want, strict: bool, now: Timestamp) -> Result<Arc<Token>, Error> {
         let served = self.served.as_ref().filter(|_| matches!(want, Want::Valid(_)) && !strict);
         match served.filter(|served| served.is_valid_for(Duration::ZERO, now)) {
             Some(served) => Ok(Arc::clone(&served.token)),

@@ -4,6 +4,7 @@ use imgurd_proto::State;
 use imgurd_tests::browser;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault, Rotation};
 use imgurd_tests::testbed::Scene;
+use imgurd_tests::wire::token_of;
 use serde_json::json;
 
 /// Alice has signed in at a server that revokes a grant when a replaced refresh token is shown, and ends a person's older
@@ -112,6 +113,31 @@ fn a_sign_in_while_a_refresh_is_on_its_way_ends_with_a_token_that_lives() {
     scene.ctl(&["restore"]).success();
     scene.wait_until(|account| account.state == State::Fresh);
     assert!(scene.fake.is_live(&scene.token()), "neither refresh token was lost");
+}
+
+#[test]
+fn a_refresh_of_a_grant_that_made_way_delays_none_of_the_one_in_use() {
+    let scene = scene();
+    scene.ctl(&["account", "set", "--flow", "token"]).success();
+    let gate = scene.fake.hold(Endpoint::Token);
+    let asked = scene.fake.requests(Endpoint::Token).len();
+    let (mut before, mut after) = (scene.bed.wire(), scene.bed.wire());
+    before.ask("Refresh", &json!({}));
+    scene.fake.wait_for_requests(Endpoint::Token, asked + 1);
+    let (mut login, url) = scene.login(&["--flow", "token", "--paste", "--replace"]);
+    scene.fake.configure(|behaviour| behaviour.callback = None);
+    let page = browser::allow(&url, "bob");
+    login.write(&format!("{}\n", page.url));
+    login.finish().success();
+    after.ask("Refresh", &json!({}));
+    // It is sent while the other one is still on its way.
+    scene.fake.wait_for_requests(Endpoint::Token, asked + 2);
+    gate.release();
+    assert!(scene.fake.is_live(token_of(&after.answer())));
+    scene.wait_until(|account| account.username.as_deref() == Some("bob") && account.state == State::Fresh);
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.username.as_deref() == Some("alice") && account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.token()), "the refresh token of the grant that made way was kept");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a person asks for while the store or the server does not answer.
 
-use std::{fs, thread};
 use std::time::Duration;
+use std::{fs, thread};
 
 use imgurd_proto::State;
 use imgurd_tests::browser;

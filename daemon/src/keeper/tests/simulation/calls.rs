@@ -9,8 +9,8 @@ use imgurd_proto::{Error, Secret, Token};
 use super::clock::{Parity, pass};
 use super::knowledge::{Wish, has_access};
 use super::world::{Shared, World, go_on};
-use crate::keeper::tests::began;
 use crate::keeper::Keeper;
+use crate::keeper::tests::began;
 use crate::provider::{TokenRequest, TokenResponse};
 
 /// By how much timers may be late.

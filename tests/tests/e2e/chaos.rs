@@ -1,0 +1,24 @@
+//! A few random sequences, always the same ones; `make chaos` runs others for as long as one likes.
+
+use imgurd_tests::chaos::{self, Store};
+
+fn break_no_promise(store: Store) {
+    for seed in 1..=4 {
+        chaos::one(store, seed).unwrap();
+    }
+}
+
+#[test]
+fn random_operations_break_no_promise_on_a_disk() {
+    break_no_promise(Store::File);
+}
+
+#[test]
+fn random_operations_break_no_promise_with_a_keyring() {
+    break_no_promise(Store::Keyring);
+}
+
+#[test]
+fn random_operations_break_no_promise_in_memory() {
+    break_no_promise(Store::Memory);
+}
