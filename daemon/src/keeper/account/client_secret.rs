@@ -8,7 +8,15 @@ use crate::store::StoreError;
 impl Ask {
     /// Whether the record is written or the server asked for it, which takes all of the record.
     fn needs_all(&self) -> bool {
-        matches!(self, Self::Exchange { .. } | Self::Accept { .. } | Self::Import { .. } | Self::Ready)
+        matches!(
+            self,
+            Self::Exchange { .. }
+                | Self::Accept { .. }
+                | Self::Import { .. }
+                | Self::Ready
+                // Those of other servers are written beside it.
+                | Self::KeepClientSecret(_)
+        )
     }
 
     /// Whether it is left undone where the secret cannot be had. Tokens that the server has given are taken in without:

@@ -151,12 +151,26 @@ fn what_was_signed_out_does_not_come_back_with_the_client_secret() {
 }
 
 #[test]
-fn another_client_secret_takes_the_place_of_one_that_was_not_fetched() {
+fn another_client_secret_takes_the_place_of_one_that_was_put_away_and_drops_none_of_another_server() {
     let mut bench = signed_out();
     let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("another")));
+    read(&mut bench);
     bench.save();
-    assert_eq!((bench.replies[&ticket].clone(), bench.loads), (Ok(()), 1));
+    assert_eq!(bench.replies[&ticket], Ok(()));
     assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, Some(Secret::from("another"))));
+
+    // Found by the simulation: that of the server before was dropped.
+    let other = Settings { token_url: Some("https://other.example/token".to_owned()), ..Settings::default() };
+    bench.feed(Event::Configured(config(other)));
+    bench.ask(Ask::KeepClientSecret(Secret::from("other")));
+    read(&mut bench);
+    bench.save();
+    assert_eq!(bench.disk.client_secret, Some(Secret::from("other")));
+    assert_eq!(bench.disk.other_client_secrets[0].secret, Secret::from("another"));
+
+    let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("third")));
+    bench.feed(Event::Loaded(Err(full())));
+    assert!(matches!(bench.replies[&ticket], Err(Error::StoreUnavailable { .. })));
 }
 
 #[test]

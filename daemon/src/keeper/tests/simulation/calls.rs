@@ -8,7 +8,7 @@ use imgurd_proto::{Error, Secret, Token};
 
 use super::clock::{Parity, pass};
 use super::knowledge::{Wish, has_access};
-use super::world::{Shared, World, go_on};
+use super::world::{Shared, World, go_on, secret_for};
 use crate::keeper::Keeper;
 use crate::keeper::tests::began;
 use crate::provider::{TokenRequest, TokenResponse};
@@ -249,7 +249,10 @@ async fn carry_out(keeper: &Keeper, account: &'static str, change: Change) -> Re
         }
         Change::Restore => keeper.restore(Some(account)).await.map(drop),
         Change::Logout => keeper.logout(Some(account)).await,
-        Change::Secret => keeper.keep_client_secret(account, began.issuer, Secret::from("secret")).await,
+        Change::Secret => {
+            let secret = secret_for(began.issuer.token_url.as_deref().unwrap_or_default());
+            keeper.keep_client_secret(account, began.issuer, secret).await
+        }
     }
 }
 

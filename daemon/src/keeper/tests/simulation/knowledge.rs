@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::server::family_of;
+use super::world::party;
 use crate::grant::{Access, Record, Secret};
 use crate::provider::TokenResponse;
 
@@ -332,7 +333,9 @@ impl Knowledge {
             self.seen.access_since = look.awake;
         }
         self.seen.access = access;
-        self.seen.client = grant.map(|grant| grant.issuer.client_id.clone());
+        self.seen.client = grant.map(|grant| {
+            party(&grant.issuer.client_id, grant.issuer.token_url.as_deref().unwrap_or_default())
+        });
         self.seen.in_use = grant.and_then(|grant| grant.refresh_token.as_ref()).map(text);
         self.seen.previous = record.previous_refresh_token.as_ref().map(text);
         self.seen.durable = self.good.iter().filter(|token| holds(look.durable, token)).cloned().collect();

@@ -11,9 +11,9 @@ use super::clock::SimulatedClock;
 use super::schedule::{Driver, End};
 use super::store::{SimulatedStore, as_written};
 use super::wire::SimulatedProvider;
-use super::world::{NAMES, Shared, Tally, World};
+use super::world::{NAMES, Shared, Tally, World, secret_for};
 use crate::config::{AccountConfig, RefreshPolicy};
-use crate::grant::{Access, Grant, Record, Secret};
+use crate::grant::{Access, Grant, Record};
 use crate::keeper::Keeper;
 use crate::keeper::actor::spawn_with_dice;
 use crate::keeper::message::Message;
@@ -81,7 +81,12 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         dead: false,
         witnessed: false,
     };
-    let settings = Settings { client_id: Some(client), ..Settings::default() };
+    let token_url = world.settings[name].token_url();
+    let settings = Settings {
+        client_id: Some(world.client_id(name)),
+        token_url: Some(token_url.clone()),
+        ..Settings::default()
+    };
     let issuer = AccountConfig::new(settings, RefreshPolicy::default()).unwrap().issuer();
     let grant = Grant {
         generation: 1,
@@ -95,7 +100,7 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         refresh_expires_at: None,
         unverified: false,
     };
-    let client_secret = Some(Secret::from("secret"));
+    let client_secret = Some(secret_for(&token_url));
     let record = Record {
         client_secret,
         client_secret_issuer: Some(issuer),

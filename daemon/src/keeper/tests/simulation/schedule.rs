@@ -203,11 +203,13 @@ impl Driver {
     }
 
     async fn configures(&mut self, account: &'static str, what: u64) {
+        let other_server = self.chance.one_in(2);
         let config = {
             let mut world = self.world.lock().unwrap();
             let setting = world.settings.get_mut(account).unwrap();
             match what {
                 0 => setting.auto_refresh = !setting.auto_refresh,
+                1 if other_server => setting.server = 1 - setting.server,
                 1 => setting.client = 1 - setting.client,
                 _ => setting.listed = !setting.listed,
             }

@@ -12,7 +12,7 @@ use super::chance::Chance;
 use super::clock::{EPOCH, Parity, pass};
 use super::knowledge::holds;
 use super::server::{Fate, Server, family_of, reading};
-use super::world::{Shared, World, go_on};
+use super::world::{Shared, World, go_on, party, secret_for};
 use crate::grant::{Record, Secret};
 use crate::provider::{Answer, Client, Identity, Provider, Reply, Tally, TokenRequest, TokenResponse};
 
@@ -66,10 +66,14 @@ impl World {
         let (fate, there, back) = self.server.plan();
         let account = client.id.split('-').next().unwrap_or_default().to_owned();
         let (mut is_import, mut instead_of) = (false, None);
-        let has_secret = self.durable(&account).client_secret.is_some();
+        let token_url = client.token_url.as_str();
+        let has_secret = has_secret_for(&self.durable(&account), token_url);
         let knows = self.knows(&account);
         if has_secret && client.secret.is_none() && !knows.unreadable && !knows.secretless {
             self.judge(Err(format!("{account}: a request was sent without the client's secret")));
+        }
+        if client.secret.as_ref().is_some_and(|secret| *secret != secret_for(token_url)) {
+            self.judge(Err(format!("{account}: a client secret was sent to {token_url}, which is not its server")));
         }
         if let TokenRequest::Refresh(token) = &request {
             let token = token.expose();
@@ -84,7 +88,7 @@ impl World {
             self.tally.refreshes += 1;
         }
         self.wire.last += 1;
-        let (number, client) = (self.wire.last, client.id.clone());
+        let (number, client) = (self.wire.last, party(&client.id, token_url));
         self.event("sends", number, || format!("{client}: {}, {fate:?}", shown(&request)));
         let logouts = self.knows(&account).logouts_done();
         let sent = Sent {
@@ -112,7 +116,7 @@ impl World {
     ) -> Result<(), String> {
         let knows = &self.knowledge[account];
         let durable = self.durable(account);
-        let is_foreign = self.server.client_of(token).is_some_and(|issued_to| issued_to != client.id);
+        let is_foreign = self.server.client_of(token).is_some_and(|issued_to| issued_to != party(&client.id, client.token_url.as_str()));
         // What somebody imports is said to be this client's; the server knows better.
         if is_foreign && !knows.imported.contains(token) {
             return Err(format!("{token} was shown for {}, to which it was not issued", client.id));
@@ -189,6 +193,11 @@ impl World {
         });
         answer
     }
+}
+
+fn has_secret_for(record: &Record, token_url: &str) -> bool {
+    let issuers = record.client_secret_issuer.iter().chain(record.other_client_secrets.iter().map(|it| &it.issuer));
+    issuers.filter_map(|issuer| issuer.token_url.as_deref()).any(|url| url == token_url)
 }
 
 fn is_recorded(durable: &Record, token: &str) -> bool {

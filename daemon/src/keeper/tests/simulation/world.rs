@@ -16,7 +16,7 @@ use super::server::{Rotation, Server};
 use super::store::{Landing, Store, Write, as_written};
 use super::wire::Wire;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
-use crate::grant::{Grant, Record};
+use crate::grant::{Grant, Record, Secret};
 use crate::keeper::slots::Slot;
 use crate::store::StoreError;
 
@@ -32,6 +32,29 @@ pub(super) struct Setting {
     pub(super) auto_refresh: bool,
     /// Which of two clients.
     pub(super) client: u8,
+    /// At which of two servers.
+    pub(super) server: u8,
+}
+
+impl Setting {
+    pub(super) fn token_url(&self) -> String {
+        format!("https://server-{}.example/oauth2/token", self.server)
+    }
+}
+
+/// A client at a server: what a grant belongs to.
+pub(super) fn party(client_id: &str, token_url: &str) -> String {
+    format!("{client_id} at {token_url}")
+}
+
+/// The client secret that a server knows.
+pub(super) fn secret_for(token_url: &str) -> Secret {
+    Secret::from(format!("secret for {token_url}"))
+}
+
+/// The client secrets in a record.
+fn secrets(record: &Record) -> impl Iterator<Item = &Secret> {
+    record.client_secret.iter().chain(record.other_client_secrets.iter().map(|it| &it.secret))
 }
 
 /// What happened in a run, counted.
@@ -80,7 +103,7 @@ impl World {
     pub(super) fn new(seed: u64, is_told: bool) -> Shared {
         let server = Server::new(Chance::new(seed, 1));
         let strict = server.rotation == Rotation::Strict || Chance::new(seed, 5).one_in(2);
-        let setting = Setting { listed: true, auto_refresh: true, client: 0 };
+        let setting = Setting { listed: true, auto_refresh: true, client: 0, server: 0 };
         let world = Self {
             time: Time::default(),
             wire: Wire::new(Chance::new(seed, 2)),
@@ -165,14 +188,20 @@ impl World {
         self.store.durable.get(account).cloned().unwrap_or_default()
     }
 
-    pub(super) fn client(&self, account: &str) -> String {
+    pub(super) fn client_id(&self, account: &str) -> String {
         format!("{account}-{}", self.settings[account].client)
+    }
+
+    /// The client at the server that is configured.
+    pub(super) fn client(&self, account: &str) -> String {
+        party(&self.client_id(account), &self.settings[account].token_url())
     }
 
     pub(super) fn config(&self) -> Config {
         let account = |name: &str, setting: &Setting| {
             let settings = Settings {
-                client_id: Some(self.client(name)),
+                client_id: Some(self.client_id(name)),
+                token_url: Some(setting.token_url()),
                 auto_refresh: Some(setting.auto_refresh),
                 refresh_reuse: Some(self.reuse),
                 ..Settings::default()
@@ -212,9 +241,10 @@ impl World {
         if self.dead {
             return;
         }
-        let is_dropped = self.durable(account).client_secret.is_some() && record.client_secret.is_none();
+        let durable = self.durable(account);
+        let is_dropped = secrets(&durable).any(|old| !secrets(&record).any(|secret| secret == old));
         let knows = self.knows(account);
-        knows.secretless = record.client_secret.is_none() && (knows.secretless || knows.unreadable);
+        knows.secretless = secrets(&record).next().is_none() && (knows.secretless || knows.unreadable);
         if is_dropped && !knows.secretless {
             self.judge(Err(format!("{account}: the client's secret is dropped from the store")));
         }
