@@ -1,7 +1,7 @@
 //! Accounts: the form, and what becomes of it.
 
 use imgurd_proto::text::{is_credential, printable_name};
-use imgurd_proto::{Account, AddAccount, Error, Flow, RemoveAccount, SetAccount, Settings, State};
+use imgurd_proto::{Account, AddAccount, Error, RemoveAccount, SetAccount, Settings, State};
 
 use crate::app::App;
 use crate::cli::Switch;
@@ -160,53 +160,4 @@ pub(crate) fn client_id(account: &Account) -> Result<&str, Failure> {
 /// Who is signed in, by the best name there is.
 pub(crate) fn person(account: &Account) -> String {
     printable_name(account.username.as_deref().unwrap_or(&account.name))
-}
-
-/// Whether the answer of a login can only come by hand.
-pub(crate) fn needs_paste(settings: &Settings, flow: Option<Flow>) -> bool {
-    let flow = flow.or(settings.flow).unwrap_or_default();
-    flow == Flow::Pin || !settings.redirect_uri.as_deref().is_none_or(is_loopback)
-}
-
-fn is_loopback(uri: &str) -> bool {
-    let Ok(uri) = url::Url::parse(uri) else {
-        return false;
-    };
-    match uri.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(redirect_uri: &str) -> Settings {
-        Settings { redirect_uri: Some(redirect_uri.into()), ..Settings::default() }
-    }
-
-    #[test]
-    fn asks_for_the_answer_where_nothing_here_can_catch_it() {
-        assert!(needs_paste(&settings("https://imgur.com/"), None));
-        assert!(needs_paste(&settings("http://127.0.0.1:8917/callback"), Some(Flow::Pin)));
-        assert!(needs_paste(&settings("myapp:/callback"), None));
-    }
-
-    #[test]
-    fn lets_the_daemon_catch_the_answer_on_a_loopback_address() {
-        for uri in ["http://127.0.0.1:8917/callback", "http://localhost:1/", "http://[::1]:1/"] {
-            assert!(!needs_paste(&settings(uri), None), "{uri}");
-        }
-        assert!(!needs_paste(&Settings::default(), None));
-    }
-
-    #[test]
-    fn lets_a_flow_given_by_hand_overrule_the_setting() {
-        let settings = Settings { flow: Some(Flow::Pin), ..Settings::default() };
-        assert!(needs_paste(&settings, None));
-        assert!(!needs_paste(&settings, Some(Flow::Code)));
-    }
 }

@@ -46,19 +46,18 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
 }
 
 fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure> {
-    let paste = args.paste || account::needs_paste(&account.settings, args.flow);
     let opens_browser = !args.no_browser && !args.paste;
     let call = Login {
         account: Some(account.name.clone()),
         flow: args.flow,
         timeout_s: args.timeout.map(seconds),
         replace: args.replace.then_some(true),
-        paste: paste.then_some(true),
+        paste: args.paste.then_some(true),
     };
     let (sender, events) = mpsc::channel();
     follow(app.connect()?, call, sender.clone());
 
-    let mut dialog = Dialog::new(app, paste, opens_browser, sender);
+    let mut dialog = Dialog::new(app, opens_browser, sender);
     for event in events {
         match event {
             Event::Reply(reply) => match &reply.account {
@@ -154,6 +153,7 @@ fn unfinished() -> ClientError {
 /// What is said to the person and heard from them while a login is open.
 struct Dialog<'a> {
     app: &'a App,
+    /// Whether the answer can only come by hand, as the daemon says.
     paste: bool,
     opens_browser: bool,
     events: Sender<Event>,
@@ -163,14 +163,14 @@ struct Dialog<'a> {
 }
 
 impl<'a> Dialog<'a> {
-    fn new(app: &'a App, paste: bool, opens_browser: bool, events: Sender<Event>) -> Self {
-        Self { app, paste, opens_browser, events, login_id: String::new(), terminal: None }
+    fn new(app: &'a App, opens_browser: bool, events: Sender<Event>) -> Self {
+        Self { app, paste: false, opens_browser, events, login_id: String::new(), terminal: None }
     }
 
     /// Says where to go, and what is needed from there.
     fn open(&mut self, reply: &LoginReply) -> Result<(), Failure> {
         self.login_id.clone_from(&reply.login_id);
-        self.paste |= reply.paste == Some(true);
+        self.paste = reply.paste == Some(true);
         self.announce(reply)?;
         if self.paste { self.ask() } else { Ok(()) }
     }

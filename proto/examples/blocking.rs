@@ -5,7 +5,7 @@ use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
-use imgurd_proto::{Client, ClientError, Error as KeeperError, Token};
+use imgurd_proto::{Client, ClientError, Error as KeeperError, Token, rejects_token};
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
@@ -29,8 +29,8 @@ fn links(api: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let mut keeper = Client::connect()?;
     let token = keeper.get_token(None)?;
     let (mut status, mut answer) = images(api, &token)?;
-    // A token can die before its time, and only who uses it notices. Imgur's 403 has many other causes.
-    if status == 401 || (status == 403 && answer.contains("access token")) {
+    // A token can die before its time, and only who uses it notices.
+    if rejects_token(status, answer.as_bytes()) {
         let another = keeper.reject_token(None, token.access_token)?;
         (status, answer) = images(api, &another)?;
     }

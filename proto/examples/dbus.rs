@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
-use imgurd_proto::Secret;
+use imgurd_proto::{Secret, rejects_token};
 use imgurd_proto::dbus::{Error as KeeperError, KeeperProxy};
 
 #[tokio::main(flavor = "current_thread")]
@@ -34,8 +34,8 @@ async fn links(api: &str) -> Result<Vec<String>, Box<dyn Error>> {
     // By a descriptor, so that no monitor of the bus sees it.
     let token = read(keeper.get_token_fd("", -1, -1).await?.into())?;
     let (mut status, mut answer) = images(api, &token).await?;
-    // A token can die before its time, and only who uses it notices. Imgur's 403 has many other causes.
-    if status == 401 || (status == 403 && answer.contains("access token")) {
+    // A token can die before its time, and only who uses it notices.
+    if rejects_token(status, answer.as_bytes()) {
         let (another, ..) = keeper.reject_token("", &token, -1).await?;
         (status, answer) = images(api, &another).await?;
     }

@@ -13,23 +13,19 @@
 //! # A token, used
 //!
 //! Ask each time, and keep no token for later: one that is at hand costs a fraction of a millisecond and no request. A
-//! token can die before its time, which only who uses it notices. When a server answers 401, or a 403 that speaks of the
-//! access token, say so with [`Client::reject_token`] and try once more with what it returns. Fifty programs that notice
+//! token can die before its time, which only who uses it notices. When a server rejects it ([`rejects_token`]), say so with
+//! [`Client::reject_token`] and try once more with what it returns. Fifty programs that notice
 //! at once cause one refresh, and a token that is not the current one any more causes none.
 //!
 //! ```no_run
-//! use imgurd_proto::{Client, ClientError, Secret};
-//!
-//! fn is_rejected(status: u16, body: &str) -> bool {
-//!     status == 401 || (status == 403 && body.contains("access token"))
-//! }
+//! use imgurd_proto::{Client, ClientError, Secret, rejects_token};
 //!
 //! /// Sends a request with the token, by `send`, and returns the status and the body.
 //! fn ask(send: impl Fn(&Secret) -> (u16, String)) -> Result<(u16, String), ClientError> {
 //!     let mut keeper = Client::connect()?;
 //!     let token = keeper.get_token(None)?;
 //!     let (status, body) = send(&token.access_token);
-//!     if !is_rejected(status, &body) {
+//!     if !rejects_token(status, body.as_bytes()) {
 //!         return Ok((status, body));
 //!     }
 //!     let another = keeper.reject_token(None, token.access_token)?;
@@ -90,7 +86,9 @@ mod client;
 pub mod dbus;
 mod error;
 mod finding;
+mod loopback;
 mod method;
+mod rejection;
 mod secret;
 pub mod text;
 mod types;
@@ -99,12 +97,14 @@ pub mod varlink;
 pub use client::{Client, ClientError, Replies, socket_path};
 pub use error::Error;
 pub use finding::{Finding, Health};
+pub use loopback::is_loopback;
 pub use method::{
     AddAccount, CancelLogin, CompleteLogin, Done, ExportGrant, Findings, GetCredits, GetToken, ImportGrant,
     JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, OneExport, Probe,
     ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
     SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
 };
+pub use rejection::{error_texts, rejects_token};
 pub use secret::{Secret, Zeroizing};
 pub use types::{
     Account, ClientAuth, Credits, Export, Flow, JournalEntry, Outcome, Permit, RefreshReuse, Settings, State,

@@ -1,7 +1,7 @@
 //! Where a request goes: the origin is always the API's own.
 
-use imgurd_proto::Error;
-use url::{Host, Url};
+use imgurd_proto::{Error, is_loopback};
+use url::Url;
 
 use crate::failure::Failure;
 
@@ -13,7 +13,7 @@ impl Api {
     pub(super) fn new(api_url: &str) -> Result<Self, Failure> {
         let url = Url::parse(api_url)
             .ok()
-            .filter(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)));
+            .filter(|url| url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback)));
         url.map(Self).ok_or_else(|| {
             let reason =
                 "the API URL is not https; change it with `imgurctl account set --api-url URL`".into();
@@ -58,15 +58,6 @@ impl Api {
 fn is_scheme(text: &str) -> bool {
     let is_of_one = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     !text.is_empty() && text.chars().all(is_of_one)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

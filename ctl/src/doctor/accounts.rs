@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
-use imgurd_proto::{Account, ClientError, Finding, Flow, Health, State};
+use imgurd_proto::{Account, ClientError, Finding, Flow, Health, State, is_loopback};
 use rustix::io::Errno;
 use url::{Host, Url};
 
@@ -58,13 +58,12 @@ fn callbacks(accounts: &[Account]) -> Vec<Finding> {
 
 /// Where a browser of this machine would come to; nothing where the callback is elsewhere.
 fn loopback(uri: &Url) -> Option<Vec<IpAddr>> {
-    match uri.host()? {
-        Host::Ipv4(address) => address.is_loopback().then(|| vec![address.into()]),
-        Host::Ipv6(address) => address.is_loopback().then(|| vec![address.into()]),
-        Host::Domain(name) => {
-            (name == "localhost").then(|| vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
-        }
-    }
+    uri.host_str().filter(|host| is_loopback(host))?;
+    Some(match uri.host()? {
+        Host::Ipv4(address) => vec![address.into()],
+        Host::Ipv6(address) => vec![address.into()],
+        Host::Domain(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+    })
 }
 
 fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use imgurd_proto::text::is_credential;
 use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, Flow, RefreshReuse, Settings};
 use toml_edit::Item;
-use url::{Host, Url};
+use url::Url;
 
 use super::ConfigError;
 use crate::grant::Issuer;
@@ -222,10 +222,5 @@ fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
 /// Whether the URL's host can only be this machine.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    url.host_str().is_some_and(imgurd_proto::is_loopback)
 }

@@ -1,6 +1,7 @@
 //! What a server says in the body of an error: RFC 6749's `error` (section 5.2), or Imgur's texts in its several shapes.
 
 use hyper::StatusCode;
+use imgurd_proto::error_texts;
 use imgurd_proto::text::LONGEST_NAME;
 use serde_json::Value;
 
@@ -82,16 +83,10 @@ impl Complaint {
     /// Reads a body; nothing if it is no JSON object.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(body).ok().filter(Value::is_object)?;
-        let (error, data) = (&body["error"], &body["data"]);
-        let (inner, first) = (&data["error"], &body["errors"][0]);
-        let places = [error, &error["message"], data, inner, &inner["message"], &first["detail"]];
-        let numbers = [&error["code"], &inner["code"], &first["code"]];
+        let error = &body["error"];
+        let numbers = [&error["code"], &body["data"]["error"]["code"], &body["errors"][0]["code"]];
         Some(Self {
-            texts: places
-                .iter()
-                .filter_map(|place| place.as_str())
-                .map(|text| text.trim().to_owned())
-                .collect(),
+            texts: error_texts(&body).map(|text| text.trim().to_owned()).collect(),
             number: numbers.iter().find_map(|number| integer(number)),
             description: body["error_description"].as_str().and_then(printable),
             code: error.as_str().filter(|code| is_code(code)).map(str::to_owned),
@@ -101,11 +96,6 @@ impl Complaint {
     /// Whether it says anything at all.
     pub(super) fn has_an_error(&self) -> bool {
         !self.texts.is_empty() || self.number.is_some()
-    }
-
-    /// Whether it is the API's word against an access token. Imgur's 403 has many other causes.
-    pub(super) fn is_about_the_token(&self) -> bool {
-        self.known_trouble().is_none() && self.mentions("access token")
     }
 
     /// The server's explicit word against the grant, the client or the request, if this is one. Where it counts as an

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderValue};
-use imgurd_proto::Secret;
+use imgurd_proto::{Secret, rejects_token};
 use oauth2::{HttpRequest, HttpResponse};
 use url::Url;
 
@@ -71,11 +71,10 @@ pub(super) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T
     {
         return Told::Known(said);
     }
-    let complaint = Complaint::parse(body);
-    let is_about_the_token = complaint.as_ref().is_some_and(Complaint::is_about_the_token);
-    if status == StatusCode::UNAUTHORIZED || (status.is_client_error() && is_about_the_token) {
+    if rejects_token(status.as_u16(), body) {
         return Told::Rejected;
     }
+    let complaint = Complaint::parse(body);
     let is_known_trouble = complaint.as_ref().is_some_and(|complaint| complaint.known_trouble().is_some());
     let is_elsewhere = status.is_success() || matches!(status.as_u16(), 404 | 405 | 410);
     if is_elsewhere && !is_known_trouble {

@@ -14,8 +14,9 @@ use crate::testbed::ACCOUNT;
 
 /// How long a call may overrun its wait.
 const OVERRUN: Duration = Duration::from_secs(1);
-/// How long a command without a wait of its own may take: as long as a request and a store may, and their retries.
-const PATIENT: Duration = Duration::from_secs(40);
+/// How long a command without a wait of its own may take: the daemon gives a change a minute, and ten seconds for the API's
+/// word on it.
+const PATIENT: Duration = Duration::from_secs(70);
 /// How long a command that waits for a held answer is waited for before the next act.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How long the last word may take: all works, and the first try after a failure may be some seconds away.

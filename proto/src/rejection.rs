@@ -1,0 +1,64 @@
+//! Whether an API turned a request away because of its access token.
+
+use serde_json::Value;
+
+/// Whether a server that answered with `status` and this body wants another access token: then hand the token in with
+/// [`RejectToken`](crate::RejectToken), and try once more with the next.
+///
+/// A 401 says so (RFC 6750, section 3.1). Imgur says 403 to many things, and says so only where it speaks of the access
+/// token. A server that is over capacity says nothing of the token, whatever its status.
+#[must_use]
+pub fn rejects_token(status: u16, body: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let says = |part| error_texts(&body).any(|text| text.to_ascii_lowercase().contains(part));
+    match status {
+        401 => !says("over capacity"),
+        403 => says("access token") && !says("over capacity"),
+        _ => false,
+    }
+}
+
+/// What a body of JSON says is wrong, in all the places where Imgur's API and its token endpoint say it.
+pub fn error_texts(body: &Value) -> impl Iterator<Item = &str> {
+    let (error, data) = (&body["error"], &body["data"]);
+    let inner = &data["error"];
+    let places = [error, &error["message"], data, inner, &inner["message"], &body["errors"][0]["detail"]];
+    places.into_iter().filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INVALID: &[u8] = br#"{"data":{"error":"The access token provided is invalid.","request":"\/3\/account\/me","method":"GET"},"success":false,"status":403}"#;
+    const FULL: &[u8] = br#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":403}"#;
+
+    #[test]
+    fn a_401_and_a_403_that_speaks_of_the_token_reject_it() {
+        for (status, body) in [
+            (403, INVALID),
+            (401, INVALID),
+            (401, b""),
+            (401, b"<html>"),
+            (403, br#"{"errors":[{"detail":"Access token expired"}]}"#),
+        ] {
+            assert!(rejects_token(status, body), "{status} {}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn other_trouble_rejects_no_token() {
+        for (status, body) in [
+            (200, INVALID),
+            (500, INVALID),
+            (401, FULL),
+            (403, FULL),
+            (403, br#"{"data":{"error":"Unauthorized"},"success":false,"status":403}"#),
+            (403, br#"{"data":{"error":"Invalid client_id"},"status":403}"#),
+            (403, b"<html>access token</html>"),
+            (403, b""),
+        ] {
+            assert!(!rejects_token(status, body), "{status} {}", String::from_utf8_lossy(body));
+        }
+    }
+}
