@@ -8,8 +8,8 @@ use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
-use imgurd_proto::{Secret, rejects_token};
 use imgurd_proto::dbus::{Error as KeeperError, KeeperProxy};
+use imgurd_proto::{Secret, rejects_token};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -20,7 +20,16 @@ mod tests {
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.255.0.9", "[::1]"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "localhost.", "localhost.example", "127.0.0.1.example", "128.0.0.1", "0.0.0.0", "[::]", "[::2]"] {
+        for host in [
+            "",
+            "localhost.",
+            "localhost.example",
+            "127.0.0.1.example",
+            "128.0.0.1",
+            "0.0.0.0",
+            "[::]",
+            "[::2]",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

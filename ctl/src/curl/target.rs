@@ -11,9 +11,9 @@ pub(super) struct Api(Url);
 impl Api {
     /// Not one to which a token would go readable over a network.
     pub(super) fn new(api_url: &str) -> Result<Self, Failure> {
-        let url = Url::parse(api_url)
-            .ok()
-            .filter(|url| url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback)));
+        let url = Url::parse(api_url).ok().filter(|url| {
+            url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback))
+        });
         url.map(Self).ok_or_else(|| {
             let reason =
                 "the API URL is not https; change it with `imgurctl account set --api-url URL`".into();

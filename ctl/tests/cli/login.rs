@@ -5,7 +5,7 @@ use std::sync::{Mutex, mpsc};
 
 use serde_json::{Value, json};
 
-use crate::daemon::{Call, FakeDaemon, PATIENCE, Ran, account, account_with};
+use crate::daemon::{Call, FakeDaemon, PATIENCE, Ran, account};
 
 const URL: &str = "https://api.imgur.com/oauth2/authorize?client_id=0123456789abcde&response_type=code";
 
@@ -19,17 +19,17 @@ fn outcome() -> Value {
 
 /// A daemon whose login waits for `CompleteLogin`, or for the test itself.
 fn daemon() -> (FakeDaemon, mpsc::Sender<()>) {
-    daemon_with(account("me"))
-}
-
-fn daemon_with(account: Value) -> (FakeDaemon, mpsc::Sender<()>) {
     let (sender, consented) = mpsc::channel();
     let (consented, completing) = (Mutex::new(consented), Mutex::new(sender.clone()));
     let daemon = FakeDaemon::start(move |call: &mut Call| match call.method.as_str() {
-        "ListAccounts" => call.reply(&json!({ "accounts": [account] })),
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
         "Login" => {
             assert!(call.more, "a login streams");
-            call.reply_more(&opening());
+            let mut opening = opening();
+            if call.parameters["paste"] == true || call.parameters["flow"] == "pin" {
+                opening["paste"] = true.into();
+            }
+            call.reply_more(&opening);
             consented.lock().expect("one login").recv_timeout(PATIENCE).expect("consent");
             call.reply(&outcome());
         }
@@ -98,16 +98,8 @@ fn asks_for_a_pin_without_being_told_to() {
     let (daemon, _consent) = daemon();
     let ran = daemon.home.run_with(&["login", "--flow", "pin"], "1234\n");
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(login_parameters(&daemon), json!({ "account": "me", "flow": "pin", "paste": true }));
+    assert_eq!(login_parameters(&daemon), json!({ "account": "me", "flow": "pin" }));
     assert_eq!(daemon.asked_for("CompleteLogin")["response"], "1234");
-}
-
-#[test]
-fn asks_for_the_answer_where_the_callback_is_elsewhere() {
-    let settings = json!({ "settings": { "redirect_uri": "https://imgur.com/" } });
-    let (daemon, _consent) = daemon_with(account_with("me", &settings));
-    assert_eq!(daemon.home.run_with(&["login"], "code\n").code, 0);
-    assert_eq!(login_parameters(&daemon)["paste"], true);
 }
 
 #[test]

@@ -73,7 +73,9 @@ impl World {
             self.judge(Err(format!("{account}: a request was sent without the client's secret")));
         }
         if client.secret.as_ref().is_some_and(|secret| *secret != secret_for(token_url)) {
-            self.judge(Err(format!("{account}: a client secret was sent to {token_url}, which is not its server")));
+            self.judge(Err(format!(
+                "{account}: a client secret was sent to {token_url}, which is not its server"
+            )));
         }
         if let TokenRequest::Refresh(token) = &request {
             let token = token.expose();
@@ -116,7 +118,10 @@ impl World {
     ) -> Result<(), String> {
         let knows = &self.knowledge[account];
         let durable = self.durable(account);
-        let is_foreign = self.server.client_of(token).is_some_and(|issued_to| issued_to != party(&client.id, client.token_url.as_str()));
+        let is_foreign = self
+            .server
+            .client_of(token)
+            .is_some_and(|issued_to| issued_to != party(&client.id, client.token_url.as_str()));
         // What somebody imports is said to be this client's; the server knows better.
         if is_foreign && !knows.imported.contains(token) {
             return Err(format!("{token} was shown for {}, to which it was not issued", client.id));
@@ -196,7 +201,8 @@ impl World {
 }
 
 fn has_secret_for(record: &Record, token_url: &str) -> bool {
-    let issuers = record.client_secret_issuer.iter().chain(record.other_client_secrets.iter().map(|it| &it.issuer));
+    let issuers =
+        record.client_secret_issuer.iter().chain(record.other_client_secrets.iter().map(|it| &it.issuer));
     issuers.filter_map(|issuer| issuer.token_url.as_deref()).any(|url| url == token_url)
 }
 
