@@ -16,7 +16,7 @@ use super::authorities;
 use super::classify::{classify, server_time};
 use super::http::{Timeouts, misconfigured};
 use super::line::Line;
-use super::route::Route;
+use super::route::{self, Route};
 use super::{Answer, Delivery, Reply, Transient};
 
 /// The longest body, in bytes: more than any token response has, less than would hurt.
@@ -126,7 +126,7 @@ impl Carrier {
     }
 
     fn broke(&self, error: &reqwest::Error, line: &Line) -> Answer {
-        if line.is_overrun() {
+        if line.is_overrun() || route::is_too_long(error) {
             return self.too_long();
         }
         let host = &self.route.host;

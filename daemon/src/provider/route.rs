@@ -93,7 +93,10 @@ impl Route {
         }
         match proxy {
             Some(proxy) if says(error, "proxy authorization required") => {
-                format!("the proxy {proxy} wants a user name and a password, which HTTPS_PROXY has to name")
+                format!(
+                    "the proxy {proxy} wants a user name and a password, which HTTPS_PROXY has to name (an @ in them is \
+                     written %40)"
+                )
             }
             Some(proxy) if kind.is_none() && !is_dns(error) => {
                 format!("the proxy {proxy} did not let the connection to {} through", self.host)
@@ -166,6 +169,13 @@ fn objection(trouble: &CertificateError) -> &'static str {
         }
         _ => "was not accepted: check the clock, and whether the network wants you to sign in",
     }
+}
+
+/// Whether the HTTP library found an answer longer than its own bounds: a head, extensions of chunks, trailers.
+pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+    cause(error).is_some_and(hyper::Error::is_parse_too_large)
+        || says(error, "over limit")
+        || says(error, "count overflow")
 }
 
 /// Whether the name of the next host on the way has no address.
