@@ -212,7 +212,8 @@ fn a_sandboxed_program_that_rejects_each_new_token_leaves_the_user_the_limit_on_
     }
 }
 
-/// Calls every way there is to be refused, for each account, for as many rounds as would fill the journal twice over.
+/// Calls every way there is to be refused, for each of more accounts than are counted together, for as many rounds as would
+/// fill the journal twice over.
 const VARIED: &str = r#"
 import json, socket, sys, threading
 connection = socket.socket(socket.AF_UNIX)
@@ -223,9 +224,9 @@ def drain():
         answered.release(part.count(b"\0")) if b"\0" in part else None
 threading.Thread(target=drain, daemon=True).start()
 calls = 0
-for turn in range(40):
-    for number in range(80):
-        for method in ["GetToken", "RejectToken", "ListAccounts", "Refresh", "ExportGrant"]:
+for turn in range(100):
+    for number in range(150):
+        for method in ["GetToken", "RejectToken", "Refresh"]:
             parameters = {"account": f"account-{number}", "access_token": "x", "wait_ms": 0}
             message = {"method": "org.imgurd.Keeper1." + method, "parameters": parameters}
             connection.sendall(json.dumps(message).encode() + b"\0")
@@ -241,11 +242,11 @@ fn refusals_of_a_sandboxed_program_displace_nothing_in_the_journal() {
     let Some(sandbox) = Sandbox::new() else { return };
     let scene = Scene::new(quiet(), Behaviour::default()).signed_in();
     let mut config = fs::read_to_string(scene.bed.config_file()).unwrap();
-    for number in 0..80 {
+    for number in 0..150 {
         config.extend(["\n[accounts.account-", &number.to_string(), "]\nclient_id = \"made-up\"\n"]);
     }
     fs::write(scene.bed.config_file(), config).unwrap();
-    scene.bed.wait_until("account-79", |_| true);
+    scene.bed.wait_until("account-149", |_| true);
     scene.token();
     let mut greedy = attacker(&scene, &sandbox, VARIED, "");
     assert_eq!(greedy.line().as_deref(), Some("done"));
