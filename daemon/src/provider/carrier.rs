@@ -75,7 +75,8 @@ impl Carrier {
         let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
         let began = Instant::now();
         let line = self.connect(to).await.map_err(|reason| transient(reason, Delivery::NotSent))?;
-        match self.client(&line, began)?.execute(request).await {
+        let client = self.client(&line, began).ok_or_else(no_security)?;
+        match client.execute(request).await {
             Ok(response) => self.receive(response, &line).await,
             Err(error) if error.is_builder() => Err(unsendable()),
             Err(error) if error.is_connect() => {
@@ -92,7 +93,7 @@ impl Carrier {
     }
 
     /// A client for one request over `line`, in what is left of the time.
-    fn client(&self, line: &Line, began: Instant) -> Result<reqwest::Client, Answer> {
+    fn client(&self, line: &Line, began: Instant) -> Option<reqwest::Client> {
         let passed = began.elapsed();
         reqwest::Client::builder()
             .tls_backend_preconfigured((*self.tls).clone())
@@ -104,7 +105,7 @@ impl Carrier {
             .connect_timeout(self.timeouts.connect.saturating_sub(passed))
             .timeout(self.timeouts.total.saturating_sub(passed))
             .build()
-            .map_err(|_| no_security())
+            .ok()
     }
 
     async fn receive(&self, mut response: reqwest::Response, line: &Line) -> Result<HttpResponse, Answer> {
