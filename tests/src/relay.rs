@@ -25,6 +25,8 @@ pub enum Manner {
     Reset,
     /// It is taken and read, and nothing ever answered.
     Silent,
+    /// Whatever the client says is answered by the first, and then by the second without end.
+    Flood(&'static str, &'static str),
 }
 
 /// Takes connections at one place and passes them on to another.
@@ -44,6 +46,8 @@ struct Seen {
     connections: usize,
     ended: usize,
     bytes: Vec<u8>,
+    /// The longest answer without end that was sent, as far as the kernel took it.
+    longest: usize,
 }
 
 impl Relay {
@@ -91,6 +95,11 @@ impl Relay {
         String::from_utf8_lossy(&self.0.seen.lock().unwrap().bytes).into_owned()
     }
 
+    /// How much was sent at most in one connection by [`Manner::Flood`], in bytes. What the kernel holds is part of it.
+    pub fn longest(&self) -> usize {
+        self.0.seen.lock().unwrap().longest
+    }
+
     /// Blocks until there were `count` connections.
     pub fn wait_for_connections(&self, count: usize) {
         self.wait("a connection", |seen| seen.connections >= count);
@@ -130,6 +139,7 @@ impl Shared {
                 Ok(set_socket_linger(client, Some(Duration::ZERO))?)
             }
             Manner::Silent => self.read_all(client),
+            Manner::Flood(begin, again) => self.flood(client, begin, again),
         }
     }
 
@@ -168,6 +178,18 @@ impl Shared {
         self.note(|seen| seen.bytes.extend(&head));
         client.send(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes())?;
         if status.starts_with("200 ") { self.pass_on(client) } else { Ok(()) }
+    }
+
+    fn flood(&self, client: &TcpStream, begin: &str, again: &str) -> io::Result<()> {
+        client.receive(&mut [0; 4096])?;
+        client.send(begin.as_bytes())?;
+        let part = again.repeat(64 * 1024 / again.len());
+        let mut sent = begin.len();
+        loop {
+            client.send(part.as_bytes())?;
+            sent += part.len();
+            self.note(|seen| seen.longest = seen.longest.max(sent));
+        }
     }
 
     fn read_all(&self, mut client: &TcpStream) -> io::Result<()> {

@@ -9,10 +9,11 @@ use super::Application;
 /// The longest name that is taken from a cgroup, in bytes: systemd has none longer (`systemd.unit(5)`).
 const LONGEST: usize = 255;
 
-/// How the cgroups of sandboxes and containers begin, well-formed or not: Flatpak, snapd, Podman, Docker, LXC, Incus,
-/// systemd-machined, Firejail, CRI-O, containerd, Kubernetes, nerdctl, systemd-nspawn, Toolbx, Distrobox, Apptainer,
-/// `BuildKit`.
-const SANDBOXES: [&str; 24] = [
+/// How the cgroups of sandboxes and containers begin, well-formed or not: Flatpak, snapd, Podman, Docker, LXC, Incus
+/// (`incus.payload.NAME` and `incus.monitor.NAME`), systemd-machined, Firejail, CRI-O, containerd, Kubernetes, nerdctl,
+/// systemd-nspawn, Toolbx, Distrobox, Apptainer, `BuildKit`. The scopes of `crun` and `runc` are called `crun-ID.scope` and
+/// `runc-ID.scope` where whoever runs them chose no other name; Buildah does not, and its IDs begin with `buildah-`.
+const SANDBOXES: [&str; 28] = [
     "app-flatpak-",
     "flatpak-",
     "snap.",
@@ -22,6 +23,10 @@ const SANDBOXES: [&str; 24] = [
     "docker.",
     "lxc.",
     "lxc-",
+    "incus.",
+    "crun-",
+    "runc-",
+    "buildah-",
     "machine-",
     "firejail",
     "bubblejail",
@@ -40,8 +45,18 @@ const SANDBOXES: [&str; 24] = [
 ];
 
 /// Directories that hold nothing but containers: `/docker/ID`, `/lxc/NAME`.
-const HOLDERS: [&str; 9] =
-    ["docker", "lxc", "podman", "machine.slice", "machine", "containerd", "flatpak", "snap", "singularity"];
+const HOLDERS: [&str; 10] = [
+    "docker",
+    "lxc",
+    "incus",
+    "podman",
+    "machine.slice",
+    "machine",
+    "containerd",
+    "flatpak",
+    "snap",
+    "singularity",
+];
 
 /// Which application the processes in these cgroups are: what a sandbox is called where one is named on any line, else
 /// the unit. `home` are the cgroups of the daemon: a container that both are in sets nobody apart.

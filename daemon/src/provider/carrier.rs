@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use hyper::Uri;
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
 use rustls::client::Resumption;
@@ -14,17 +15,20 @@ use url::Url;
 use super::authorities;
 use super::classify::{classify, server_time};
 use super::http::{Timeouts, misconfigured};
-use super::route::Route;
+use super::line::Line;
+use super::route::{self, Route};
 use super::{Answer, Delivery, Reply, Transient};
 
-/// More than any token response has, less than would hurt.
-const BODY_MAX: usize = 64 * 1024;
+/// The longest body, in bytes: more than any token response has, less than would hurt.
+const BODY_MAX: usize = 1024 * 1024;
+/// The most that a server may send in all, in bytes: a body, and as much again around it.
+const CONNECTION_MAX: u64 = 2 * 1024 * 1024;
 
-const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
 
-/// A client for one request.
+/// Carries one request.
 pub(super) struct Carrier {
-    http: reqwest::Client,
+    tls: Arc<ClientConfig>,
     route: Route,
     timeouts: Timeouts,
     /// Whether the request is a refresh by a client whose settings have worked before.
@@ -32,14 +36,12 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    /// Builds a client, off the runtime, since that reads the system's certificates. It lives as long as its request: a
-    /// daemon that refreshes once in a while keeps no certificates in memory, and sees new ones and a changed proxy.
+    /// Reads the system's certificates, off the runtime. They live as long as the request: a daemon that refreshes once
+    /// in a while keeps no certificates in memory, and sees new ones and a changed proxy.
     pub(super) async fn new(url: &Url, ca_file: Option<PathBuf>, timeouts: Timeouts) -> Result<Self, Answer> {
         let route = Route::to(url);
-        let is_straight = route.is_straight();
-        let built = spawn_blocking(move || build(timeouts, is_straight, ca_file.as_deref())).await;
-        match built {
-            Ok(Ok(http)) => Ok(Self { http, route, timeouts, is_proven_refresh: false }),
+        match spawn_blocking(move || trust(ca_file.as_deref())).await {
+            Ok(Ok(tls)) => Ok(Self { tls: Arc::new(tls), route, timeouts, is_proven_refresh: false }),
             Ok(Err(answer)) => Err(*answer),
             Err(_) => Err(no_security()),
         }
@@ -69,24 +71,49 @@ impl Carrier {
     /// Sends the request; without a whole answer, says what came between.
     pub(super) async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, Answer> {
         let unsendable = || misconfigured("no request can be made out of the token URL");
+        let to = request.uri().clone();
         let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
-        match self.http.execute(request).await {
-            Ok(response) => self.receive(response).await,
+        let began = Instant::now();
+        let line = self.connect(to).await.map_err(|reason| transient(reason, Delivery::NotSent))?;
+        let client = self.client(&line, began).ok_or_else(no_security)?;
+        match client.execute(request).await {
+            Ok(response) => self.receive(response, &line).await,
             Err(error) if error.is_builder() => Err(unsendable()),
             Err(error) if error.is_connect() => {
-                Err(transient(self.route.obstacle(&error, self.timeouts.connect), Delivery::NotSent))
+                Err(transient(self.route.insecurity(&error, self.timeouts.connect), Delivery::NotSent))
             }
-            Err(error) => Err(self.broke(&error)),
+            Err(error) => Err(self.broke(&error, &line)),
         }
     }
 
-    async fn receive(&self, mut response: reqwest::Response) -> Result<HttpResponse, Answer> {
+    async fn connect(&self, to: Uri) -> Result<Line, String> {
+        let server = self.route.open(to, &self.tls, self.timeouts.connect).await?;
+        Line::to(server, CONNECTION_MAX)
+            .map_err(|error| format!("no connection to {} ({error})", self.route.host))
+    }
+
+    /// A client for one request over `line`, in what is left of the time.
+    fn client(&self, line: &Line, began: Instant) -> Option<reqwest::Client> {
+        let passed = began.elapsed();
+        reqwest::Client::builder()
+            .tls_backend_preconfigured((*self.tls).clone())
+            .unix_socket(line.name.as_str())
+            .user_agent(USER_AGENT)
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            .connect_timeout(self.timeouts.connect.saturating_sub(passed))
+            .timeout(self.timeouts.total.saturating_sub(passed))
+            .build()
+            .ok()
+    }
+
+    async fn receive(&self, mut response: reqwest::Response, line: &Line) -> Result<HttpResponse, Answer> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broke(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broke(&error, line))? {
             if body.len() + chunk.len() > BODY_MAX {
                 if response.status().is_success() {
-                    let reason = format!("the answer of {} was too long to be one", self.route.host);
-                    return Err(transient(reason, Delivery::InDoubt));
+                    return Err(self.too_long());
                 }
                 body.clear(); // a long error page says no more than its status
                 break;
@@ -99,7 +126,10 @@ impl Carrier {
         Ok(whole)
     }
 
-    fn broke(&self, error: &reqwest::Error) -> Answer {
+    fn broke(&self, error: &reqwest::Error, line: &Line) -> Answer {
+        if line.is_overrun() || route::is_too_long(error) {
+            return self.too_long();
+        }
         let host = &self.route.host;
         let reason = if error.is_timeout() {
             format!("no whole answer from {host} within {} s", self.timeouts.total.as_secs())
@@ -108,29 +138,18 @@ impl Carrier {
         };
         transient(reason, Delivery::InDoubt)
     }
+
+    fn too_long(&self) -> Answer {
+        transient(format!("the answer of {} was too long to be one", self.route.host), Delivery::InDoubt)
+    }
 }
 
-fn build(
-    timeouts: Timeouts,
-    is_straight: bool,
-    ca_file: Option<&Path>,
-) -> Result<reqwest::Client, Box<Answer>> {
+fn trust(ca_file: Option<&Path>) -> Result<ClientConfig, Box<Answer>> {
     let named = ca_file.map(authorities::read).transpose();
     let named = named.map_err(|reason| Box::new(Answer::Misconfigured { setting: "ca_file", reason }))?;
     let mut trusted = authorities::of_the_system();
     trusted.extend(named.into_iter().flat_map(|named| named.roots));
-    let builder = reqwest::Client::builder();
-    let builder = if is_straight { builder.no_proxy() } else { builder };
-    builder
-        .tls_backend_preconfigured(tls(trusted).ok_or_else(|| Box::new(no_security()))?)
-        .user_agent(USER_AGENT)
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(0)
-        .connect_timeout(timeouts.connect)
-        .timeout(timeouts.total)
-        .build()
-        .map_err(|_| Box::new(no_security()))
+    tls(trusted).ok_or_else(|| Box::new(no_security()))
 }
 
 /// TLS for one connection, which nobody will resume.

@@ -10,6 +10,7 @@ mod credits;
 pub mod fuzzing;
 mod http;
 mod identity;
+mod line;
 mod reach;
 mod response;
 mod route;

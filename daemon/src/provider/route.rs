@@ -2,21 +2,35 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
+use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
 use hyper::http::uri::Authority;
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
 use imgurd_proto::text::printable;
-use rustls::CertificateError;
+use rustls::{CertificateError, ClientConfig};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower_service::Service;
 use url::Url;
 
+use super::carrier;
 use super::http::is_loopback;
+
+/// A connection on which the server itself is next; TLS with it is yet to begin.
+type Way = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// How a server is reached.
 pub(super) struct Route {
     pub(super) host: String,
-    proxy: Option<Uri>,
+    proxy: Option<Intercept>,
 }
 
 impl Route {
@@ -26,40 +40,95 @@ impl Route {
         let host = url.host_str().unwrap_or_default().to_owned();
         let uri = url.as_str().parse().ok().filter(|_| !is_loopback(url));
         let proxy = uri.and_then(|uri: Uri| Matcher::from_system().intercept(&uri));
-        Self { host, proxy: proxy.map(|proxy| proxy.uri().clone()) }
+        Self { host, proxy }
     }
 
-    /// Whether no proxy stands in between.
-    pub(super) fn is_straight(&self) -> bool {
-        self.proxy.is_none()
-    }
-
-    /// Why there is no connection after `patience` at most, as the beginning of a sentence.
-    pub(super) fn obstacle(&self, error: &reqwest::Error, patience: Duration) -> String {
-        let host = &self.host;
-        match cause(error) {
-            Some(rustls::Error::InvalidCertificate(trouble)) => {
-                return format!("the certificate of {host} {}", objection(trouble));
-            }
-            Some(_) => return format!("no secure connection to {host}"),
-            None => {}
+    /// Connects to the server, or through the proxy; TLS is `tls` with a proxy that wants it. Says why not within
+    /// `patience`, as the beginning of a sentence.
+    pub(super) async fn open(
+        &self,
+        to: Uri,
+        tls: &Arc<ClientConfig>,
+        patience: Duration,
+    ) -> Result<Way, String> {
+        match timeout(patience, self.connect(to, tls, patience)).await {
+            Ok(Ok(way)) => Ok(TokioIo::new(way)),
+            Ok(Err(error)) => Err(self.obstacle(&*error, patience)),
+            Err(_) => Err(self.too_slow(patience)),
         }
-        let proxy = self.proxy.as_ref().map(place);
-        if error.is_timeout() {
-            let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-            let within = patience.as_secs();
-            return format!("no connection to {host}{through} within {within} s: the network may be down");
+    }
+
+    async fn connect(
+        &self,
+        to: Uri,
+        tls: &Arc<ClientConfig>,
+        patience: Duration,
+    ) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>, BoxError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(patience)); // shared among the addresses of the host
+        let Some(proxy) = &self.proxy else {
+            return Ok(tcp.call(to).await?.into());
+        };
+        let agent = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(carrier::USER_AGENT))]);
+        let proxied = HttpsConnector::from((tcp, Arc::clone(tls)));
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), proxied).with_headers(agent);
+        if let Some(password) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(password.clone());
+        }
+        Ok(tunnel.call(to).await?)
+    }
+
+    /// Why there is no connection, as the beginning of a sentence.
+    fn obstacle(&self, error: &(dyn Error + 'static), patience: Duration) -> String {
+        let proxy = self.proxy.as_ref().map(|proxy| place(proxy.uri()));
+        let next = proxy.as_ref().map_or_else(|| self.host.clone(), |proxy| format!("the proxy {proxy}"));
+        if let Some(trouble) = cause(error) {
+            return insecure(&next, trouble);
+        }
+        let kind = cause(error).map(io::Error::kind);
+        if kind == Some(ErrorKind::TimedOut) {
+            return self.too_slow(patience);
         }
         match proxy {
-            None => unreachable_because(host, error),
-            Some(proxy) if wants_a_password(error) => {
-                format!("the proxy {proxy} wants a user name and a password, which HTTPS_PROXY has to name")
+            Some(proxy) if says(error, "proxy authorization required") => {
+                format!(
+                    "the proxy {proxy} wants a user name and a password, which HTTPS_PROXY has to name (an @ in them is \
+                     written %40)"
+                )
             }
-            Some(proxy) if error.is_dns() || cause::<io::Error>(error).is_some() => {
-                unreachable_because(&format!("the proxy {proxy}"), error)
+            Some(proxy) if kind.is_none() && !is_dns(error) => {
+                format!("the proxy {proxy} did not let the connection to {} through", self.host)
             }
-            Some(proxy) => format!("the proxy {proxy} did not let the connection to {host} through"),
+            _ => unreachable_because(&next, error),
         }
+    }
+
+    fn too_slow(&self, patience: Duration) -> String {
+        let proxy = self.proxy.as_ref().map(|proxy| place(proxy.uri()));
+        let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+        let (host, within) = (&self.host, patience.as_secs());
+        format!("no connection to {host}{through} within {within} s: the network may be down")
+    }
+
+    /// Why there is no TLS with the server itself, as the beginning of a sentence.
+    pub(super) fn insecurity(&self, error: &reqwest::Error, patience: Duration) -> String {
+        match cause(error) {
+            Some(trouble) => insecure(&self.host, trouble),
+            None if error.is_timeout() => self.too_slow(patience),
+            None => unreachable_because(&self.host, error),
+        }
+    }
+}
+
+/// Why TLS with the next host on the way has failed.
+fn insecure(next: &str, trouble: &rustls::Error) -> String {
+    match trouble {
+        rustls::Error::InvalidCertificate(trouble) => {
+            format!("the certificate of {next} {}", objection(trouble))
+        }
+        _ => format!("no secure connection to {next}"),
     }
 }
 
@@ -71,8 +140,8 @@ fn place(proxy: &Uri) -> String {
 }
 
 /// Why the first host on the way is not reached.
-fn unreachable_because(next: &str, error: &reqwest::Error) -> String {
-    if error.is_dns() {
+fn unreachable_because(next: &str, error: &(dyn Error + 'static)) -> String {
+    if is_dns(error) {
         return format!("the address of {next} was not found: the network may be down");
     }
     let why = match cause(error).map(io::Error::kind) {
@@ -102,9 +171,21 @@ fn objection(trouble: &CertificateError) -> &'static str {
     }
 }
 
-/// hyper-util keeps the type of that error to itself, but not its words.
-fn wants_a_password(error: &reqwest::Error) -> bool {
-    causes(error).any(|error| error.to_string().ends_with("proxy authorization required"))
+/// Whether the HTTP library found an answer longer than its own bounds: a head, extensions of chunks, trailers.
+pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+    cause(error).is_some_and(hyper::Error::is_parse_too_large)
+        || says(error, "over limit")
+        || says(error, "count overflow")
+}
+
+/// Whether the name of the next host on the way has no address.
+fn is_dns(error: &(dyn Error + 'static)) -> bool {
+    says(error, "dns error")
+}
+
+/// hyper-util keeps the types of its errors to itself, but not their words.
+fn says(error: &(dyn Error + 'static), words: &str) -> bool {
+    causes(error).any(|error| error.to_string().ends_with(words))
 }
 
 /// The first error of this type among the causes.

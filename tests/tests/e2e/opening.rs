@@ -9,12 +9,15 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, interface, object_server::SignalEmitter};
 
+use crate::attacks::signals::Stranger;
 use crate::notify::{BUTTONS, Server, scene};
 
 /// `org.freedesktop.portal.OpenURI`, with a person who chooses a browser, or does not.
 struct Portal {
     opened: mpsc::UnboundedSender<String>,
     response: u32,
+    /// Says before it that the person has chosen no browser.
+    before: Option<Stranger>,
 }
 
 #[interface(name = "org.freedesktop.portal.OpenURI")]
@@ -34,6 +37,9 @@ impl Portal {
         let path = format!("/org/freedesktop/portal/desktop/request/{sender}/{token}");
         let results = HashMap::<&str, OwnedVariant>::new();
         let interface = "org.freedesktop.portal.Request";
+        if let Some(stranger) = &self.before {
+            stranger.send(&path, interface, "Response", &(1_u32, &results)).await;
+        }
         let body = (self.response, results);
         connection.emit_signal(None::<&str>, path.as_str(), interface, "Response", &body).await.unwrap();
         self.opened.send(uri).unwrap();
@@ -41,12 +47,14 @@ impl Portal {
     }
 }
 
-type Properties = Vec<(String, OwnedVariant)>;
+pub(crate) type Properties = Vec<(String, OwnedVariant)>;
 
 /// `org.freedesktop.systemd1.Manager` of a session with a display.
 struct Manager {
     units: mpsc::UnboundedSender<(String, String, Properties)>,
     result: &'static str,
+    /// Says before it that the job has failed.
+    before: Option<Stranger>,
 }
 
 #[expect(clippy::unused_self, reason = "methods of an object")]
@@ -69,6 +77,11 @@ impl Manager {
     ) -> OwnedObjectPath {
         assert!(aux.is_empty());
         let job = OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/7").unwrap();
+        if let Some(stranger) = &self.before {
+            let interface = "org.freedesktop.systemd1.Manager";
+            let body = (7_u32, &job, &name, "failed");
+            stranger.send("/org/freedesktop/systemd1", interface, "JobRemoved", &body).await;
+        }
         Self::job_removed(&emitter, 7, job.clone(), &name, self.result).await.unwrap();
         self.units.send((name, mode, properties)).unwrap();
         job
@@ -84,15 +97,24 @@ impl Manager {
     ) -> zbus::Result<()>;
 }
 
-async fn soon<T>(inbox: &mut mpsc::UnboundedReceiver<T>) -> T {
+pub(crate) async fn soon<T>(inbox: &mut mpsc::UnboundedReceiver<T>) -> T {
     timeout(PATIENCE, inbox.recv()).await.expect("in time").expect("it runs")
 }
 
 /// A portal whose dialogs all end like this, and what it is asked to open.
 async fn portal(scene: &Scene, response: u32) -> (Connection, mpsc::UnboundedReceiver<String>) {
+    portal_after(scene, response, None).await
+}
+
+/// The same, where a stranger speaks first.
+pub(crate) async fn portal_after(
+    scene: &Scene,
+    response: u32,
+    before: Option<Stranger>,
+) -> (Connection, mpsc::UnboundedReceiver<String>) {
     let (opened, uris) = mpsc::unbounded_channel();
     let connection = scene.bed.connect().await;
-    let object = Portal { opened, response };
+    let object = Portal { opened, response, before };
     connection.object_server().at("/org/freedesktop/portal/desktop", object).await.unwrap();
     connection.request_name("org.freedesktop.portal.Desktop").await.unwrap();
     (connection, uris)
@@ -103,16 +125,34 @@ async fn service_manager(
     scene: &Scene,
     result: &'static str,
 ) -> (Connection, mpsc::UnboundedReceiver<(String, String, Properties)>) {
+    service_manager_after(scene, result, None).await
+}
+
+/// The same, where a stranger speaks first.
+pub(crate) async fn service_manager_after(
+    scene: &Scene,
+    result: &'static str,
+    before: Option<Stranger>,
+) -> (Connection, mpsc::UnboundedReceiver<(String, String, Properties)>) {
     let (sender, units) = mpsc::unbounded_channel();
     let connection = scene.bed.connect().await;
-    let object = Manager { units: sender, result };
+    let object = Manager { units: sender, result, before };
     connection.object_server().at("/org/freedesktop/systemd1", object).await.unwrap();
     connection.request_name("org.freedesktop.systemd1").await.unwrap();
     (connection, units)
 }
 
+/// What xdg-open is to open.
+pub(crate) fn page_of(properties: &Properties) -> String {
+    let (_, command) = properties.iter().find(|(name, _)| name == "ExecStart").unwrap();
+    let command = Vec::<(String, Vec<String>, bool)>::try_from(command.try_clone().unwrap()).unwrap();
+    let (program, arguments, _) = &command[0];
+    assert!(program.ends_with("/xdg-open"), "{program}");
+    arguments[1].clone()
+}
+
 /// A program has asked for a token, and the person has pressed *Sign in*.
-async fn sign_in_clicked(scene: &Scene) -> Server {
+pub(crate) async fn sign_in_clicked(scene: &Scene) -> Server {
     let mut server = Server::start(&scene.bed, BUTTONS).await;
     scene.ctl(&["token"]).exits(4);
     let id = server.notified().await.id;
@@ -160,11 +200,7 @@ fn without_a_portal_the_service_manager_starts_it_outside_the_daemon() {
         assert_eq!(text("Type"), "oneshot");
         assert_eq!(text("KillMode"), "process", "a browser outlives what started it");
         assert_eq!(text("CollectMode"), "inactive-or-failed");
-        let (_, command) = properties.iter().find(|(name, _)| name == "ExecStart").unwrap();
-        let command = Vec::<(String, Vec<String>, bool)>::try_from(command.try_clone().unwrap()).unwrap();
-        let (program, arguments, _) = &command[0];
-        assert!(program.ends_with("/xdg-open"), "{program}");
-        browser::allow(&arguments[1], "alice");
+        browser::allow(&page_of(&properties), "alice");
         assert_eq!(server.notified().await.summary, "Signed in as alice");
     });
 }

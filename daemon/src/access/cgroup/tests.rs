@@ -30,7 +30,7 @@ fn a_sandbox_is_known_by_its_cgroup(#[case] cgroup: &str, #[case] name: &str) {
 }
 
 /// What speaks for a sandbox and names none that could be relied on.
-const NAMELESS: [&str; 30] = [
+const NAMELESS: [&str; 36] = [
     "app-flatpak-.scope",
     "app-flatpak-org.example.App",
     "app-flatpak-org.example.App-7.slice",
@@ -61,6 +61,12 @@ const NAMELESS: [&str; 30] = [
     "nerdctl-0123.scope",
     "bwrap-7.scope",
     "apptainer-7.scope",
+    "incus.payload.box",
+    "incus.payload/box",
+    "incus/box",
+    "crun-0123.scope",
+    "runc-buildah-buildah0123.scope",
+    "buildah-buildah0123",
 ];
 
 #[test]

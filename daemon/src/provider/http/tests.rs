@@ -316,3 +316,40 @@ async fn sends_nothing_where_others_could_read_it(#[case] url: &str) {
 fn trusts_loopback_without_tls_alone(#[case] url: &str, #[case] protected: bool) {
     assert_eq!(is_protected(&url.parse().unwrap()), protected);
 }
+
+/// What is around a body, again and again.
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+#[rstest]
+#[case::interim_answers("", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")]
+#[case::headers("HTTP/1.1 200 OK\r\n", "x-filler: aaaa\r\n")]
+#[case::one_header("HTTP/1.1 200 OK\r\nx-filler: ", "aaaaaaaa")]
+#[case::chunks(CHUNKED, "8\r\n        \r\n")]
+#[case::extensions_of_chunks(CHUNKED, "1;x=aaaaaaaaaaaaaaaaaaaa\r\n \r\n")]
+#[case::one_extension(&format!("{CHUNKED}1;x="), "aaaaaaaa")]
+#[case::trailers(&format!("{CHUNKED}0\r\n"), "x-filler: aaaa\r\n")]
+#[case::one_trailer(&format!("{CHUNKED}0\r\nx-filler: "), "aaaaaaaa")]
+#[tokio::test]
+async fn hangs_up_on_a_server_that_never_stops(#[case] begin: &str, #[case] again: &str) {
+    let part = again.repeat(64 * 1024 / again.len());
+    let mut sent = 0;
+    let (answer, _) = exchange(client, refresh(), async |stream| {
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        while stream.write_all(part.as_bytes()).await.is_ok() {
+            sent += part.len();
+        }
+    })
+    .await;
+    let transient = transient(answer);
+    assert_eq!(transient.reason, "the answer of 127.0.0.1 was too long to be one");
+    assert_eq!(transient.delivery, Delivery::InDoubt);
+    // What the kernel holds on both sides counts as sent.
+    assert!(sent < 16 << 20, "{sent} bytes");
+}
+
+#[tokio::test]
+async fn takes_tokens_that_a_megabyte_is_around() {
+    let filler = "x".repeat(1_000_000);
+    let body = TOKENS.replace('{', &format!(r#"{{"filler":"{filler}","#));
+    assert!(matches!(answered("200 OK", &body).await, Answer::Granted(_)));
+}

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
 use imgurd_tests::relay::{Manner, Relay};
-use imgurd_tests::testbed::{Scene, binary};
+use imgurd_tests::testbed::{Scene, binary, needs_root};
 use imgurd_tests::tls::Authority;
 
 /// Somebody who listens, whatever comes.
@@ -211,4 +211,25 @@ fn lost_output_is_an_error() {
         let complaint = String::from_utf8(output.stderr).unwrap();
         assert!(complaint.contains("cannot write to standard output"), "{complaint}");
     }
+}
+
+#[test]
+fn where_curl_cannot_be_given_the_token_nothing_is_sent_and_nothing_refreshed() {
+    if !needs_root("namespaces") {
+        return;
+    }
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let asked = || scene.fake.requests(Endpoint::Account).len();
+    let curl = |before: &str| {
+        let mut command = scene.bed.command("unshare");
+        command.args(["--mount", "sh", "-c", &format!("{before} exec \"$@\""), "sh"]).arg(binary("imgurctl"));
+        command.args(["curl", "--", "-s", "account/me"]);
+        scene.bed.start(command).finish()
+    };
+    let before = asked();
+    curl("").success();
+    assert_eq!(asked(), before + 1);
+    let refused = curl("mount -t tmpfs none /proc &&").exits(1);
+    assert!(refused.complaint().contains("mount /proc"), "{}", refused.stderr);
+    assert_eq!((asked(), scene.refreshes().len()), (before + 1, 0));
 }

@@ -5,6 +5,8 @@ mod callers;
 mod clicks;
 mod curl;
 mod files;
+mod floods;
 mod issuer;
 mod limits;
+pub(crate) mod signals;
 mod text;

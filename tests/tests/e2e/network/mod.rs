@@ -56,8 +56,12 @@ impl Wired {
 
     /// The fake is [`HOST`], over https and behind a proxy, which alone knows where.
     fn proxied() -> Self {
-        let bed = Testbed::file();
-        bed.set_env("HTTPS_PROXY", PROXY_URL);
+        Self::proxied_by(Testbed::file(), PROXY_URL)
+    }
+
+    /// The same, with a proxy that is called so.
+    fn proxied_by(bed: Testbed, proxy: &str) -> Self {
+        bed.set_env("HTTPS_PROXY", proxy);
         Self::new(bed, |scene, network, authority| {
             let server = TcpListener::bind("127.0.0.1:0").unwrap();
             let behind = server.local_addr().unwrap();

@@ -32,6 +32,36 @@ fn a_proxy_that_lets_nothing_through_is_named() {
     refuses("403 Forbidden", &why);
 }
 
+#[test]
+fn a_proxy_that_never_stops_is_named() {
+    for (begin, again) in
+        [("HTTP/1.1 200 OK\r\n", "x-filler: aaaa\r\n"), ("", "HTTP/1.1 103 Early Hints\r\n\r\n")]
+    {
+        let mut wired = Wired::proxied();
+        wired.relay.set(Manner::Flood(begin, again));
+        let why = format!("the proxy proxy.test:3128 did not let the connection to {HOST} through");
+        wired.survives(&why, |wired| wired.relay.set(Manner::Proxy("200 OK")));
+        assert!(wired.relay.longest() < 16 << 20, "{} bytes", wired.relay.longest());
+    }
+}
+
+#[test]
+fn nothing_before_the_last_at_sign_of_a_proxy_is_shown() {
+    let bed = Testbed::file();
+    bed.set_env("RUST_LOG", "trace");
+    let wired = Wired::proxied_by(bed, "http://fake-user:fake-p@ss@w0rd@proxy.test:3128");
+    wired.relay.set(Manner::Proxy("407 Proxy Authentication Required"));
+    wired.meets("the proxy proxy.test:3128 wants a user name and a password");
+    for command in [&["status"][..], &["status", "--json"], &["doctor"], &["account", "show"], &["journal"]] {
+        wired.scene.ctl(command);
+    }
+    wired.relay.set(Manner::Reset);
+    wired.scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
+    wired.scene.ctl(&["status"]).success();
+    let parts = ["fake-user", "fake-p", "ss@", "w0rd"].map(str::to_owned);
+    wired.scene.bed.assert_no_secret_in_sight(&parts, &[]);
+}
+
 #[track_caller]
 fn refuses(status: &'static str, why: &str) {
     let mut wired = Wired::proxied();

@@ -172,3 +172,62 @@ fn a_key_that_is_gone_stops_no_service_and_is_missed_by_name() {
     home.systemctl(&["restart", UNITS[0]]).success();
     home.token();
 }
+
+/// Bubblewrap as people call it: all of the host's files; with processes of its own; a root directory of its own.
+const SANDBOXES: [&[&str]; 3] = [
+    &["bwrap", "--die-with-parent", "--dev-bind", "/", "/"],
+    &["bwrap", "--die-with-parent", "--unshare-pid", "--dev-bind", "/", "/"],
+    &[
+        "bwrap",
+        "--die-with-parent",
+        "--ro-bind",
+        "/usr",
+        "/usr",
+        "--ro-bind",
+        "/etc",
+        "/etc",
+        "--ro-bind",
+        "/opt",
+        "/opt",
+        "--symlink",
+        "usr/bin",
+        "/bin",
+        "--symlink",
+        "usr/lib",
+        "/lib",
+        "--symlink",
+        "usr/lib64",
+        "/lib64",
+        "--dev",
+        "/dev",
+        "--bind",
+        "/run/user",
+        "/run/user",
+        "--proc",
+        "/proc",
+    ],
+];
+
+#[test]
+fn confined_it_gives_a_sandbox_without_a_scope_nothing() {
+    let Some((home, fake)) = with_the_file_store() else { return };
+    home.sign_in();
+    let token = home.token();
+    let as_a_service = ["systemd-run", "--user", "--quiet", "--wait", "--pipe", "--collect"];
+    let over_the_bus = ["busctl", "--user", "--", "call", "org.imgurd.Keeper1", "/org/imgurd/Keeper1"];
+    let get_token = ["org.imgurd.Keeper1", "GetToken", "sii", "", "-1", "-1"];
+    for sandbox in SANDBOXES {
+        for starter in [&[][..], &as_a_service] {
+            let starts = [starter, sandbox].concat();
+            home.run(&[&starts[..], &["/opt/imgurd/imgurctl", "token", "me"]].concat()).exits(5);
+            let answer = home.run(&[&starts[..], &over_the_bus, &get_token].concat());
+            assert!(
+                answer.stderr.contains("may not use") && answer.stdout.is_empty(),
+                "{starts:?}: {}",
+                answer.stderr
+            );
+        }
+    }
+    assert_eq!(home.token(), token);
+    assert!(fake.is_live(&token));
+}
