@@ -57,7 +57,8 @@ impl Schedule {
         let pause = self.pause(1);
         match self.entries.get_mut(name) {
             Some(entry) if entry.notice.matter == notice.matter => {
-                if entry.times == 0 {
+                // What nobody could show is due when somebody can, or after its pause.
+                if entry.times == 0 && !entry.missed {
                     entry.due = entry.due.map(|due| due.min(now + notice.grace));
                 }
                 if entry.held && !held && notice.matter == Matter::Consent {

@@ -138,3 +138,19 @@ fn a_clock_that_is_set_back_puts_nothing_off_for_longer_than_a_pause() {
     schedule.take_due(long_ago);
     assert_eq!(schedule.next(), Some(long_ago + 24 * HOUR));
 }
+
+/// Found by a run of random operations on a bus without a notification server: it was tried some hundred times a second.
+#[test]
+fn what_nobody_can_show_is_not_tried_again_at_once() {
+    let mut schedule = schedule();
+    schedule.update("mine", Some(consent()), false, START);
+    for hours in 0..3 {
+        let at = START + HOUR * hours;
+        assert!(shown(&mut schedule, at));
+        schedule.missed("mine");
+        schedule.update("mine", Some(consent()), false, at);
+        assert_eq!(schedule.next(), Some(at + HOUR));
+    }
+    schedule.server_appeared(START + HOUR * 2);
+    assert!(shown(&mut schedule, START + HOUR * 2));
+}
