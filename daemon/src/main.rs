@@ -1,6 +1,7 @@
 //! `imgurd`: keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -38,7 +39,17 @@ struct Arguments {
     check: bool,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", logging::fatal(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let options = Options {
         config: arguments.config,

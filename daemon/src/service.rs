@@ -1,5 +1,7 @@
 //! The one place that builds all rooms and joins them.
 
+mod refusing;
+
 use std::cell::LazyCell;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::future::pending;
@@ -81,12 +83,18 @@ pub fn check(options: &Options) -> anyhow::Result<()> {
 /// Keeps tokens until told to stop.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let file = options.config_file()?;
-    let config = Arc::new(file.load()?);
-    let state = directory("XDG_STATE_HOME", ".local/state")?;
-    let _lock = lock(&state)?;
     raise_descriptor_limit();
+    let passed = passed()?;
     let bus = LazyCell::new(Bus::session);
+    let laid = match Foundation::lay(&options) {
+        Err(failure) if passed.local.is_some() => {
+            let bus = (!options.no_dbus).then(|| bus.clone());
+            refusing::until_mended(&options, &mut signals, &passed, bus, failure).await
+        }
+        laid => Some(laid?),
+    };
+    let Some(Foundation { file, config, state, _lock }) = laid else { return Ok(()) };
+    let config = Arc::new(config);
     let kind = options.store.unwrap_or(config.store);
     let store: Arc<dyn TokenStore> = match kind {
         StoreKind::Memory => Arc::new(MemoryStore::default()),
@@ -110,7 +118,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     senses.spawn(attend(keeper.clone()));
     let mut wires = JoinSet::new();
     let mut notifier = None;
-    for socket in sockets(&options)? {
+    for socket in sockets(&options, passed)? {
         wires.spawn(ipc::serve(socket, api.clone()));
     }
     if options.no_dbus {
@@ -124,7 +132,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     tell(&[NotifyState::Ready]).await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-    let watch = watch(&desk);
+    let watch = watch(desk.file().path());
     loop {
         tokio::select! {
             told = signals.next() => match told {
@@ -146,6 +154,26 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What has to be right before anything is built.
+struct Foundation {
+    file: ConfigFile,
+    config: Config,
+    /// The directory for what is kept.
+    state: PathBuf,
+    /// Held for as long as the daemon runs.
+    _lock: File,
+}
+
+impl Foundation {
+    fn lay(options: &Options) -> anyhow::Result<Self> {
+        let file = options.config_file()?;
+        let config = file.load()?;
+        let state = directory("XDG_STATE_HOME", ".local/state")?;
+        let lock = lock(&state)?;
+        Ok(Self { file, config, state, _lock: lock })
+    }
+}
+
 async fn reload_told(desk: &Desk, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
     tell(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>()).await;
@@ -164,8 +192,7 @@ async fn reload(desk: &Desk, keeper: &Keeper) {
     }
 }
 
-fn watch(desk: &Desk) -> Option<FileWatch> {
-    let path = desk.file().path();
+fn watch(path: &Path) -> Option<FileWatch> {
     let directory = path.parent().unwrap_or(Path::new("."));
     // There must be one to watch; where there cannot be, `account add` will say so.
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);
@@ -206,12 +233,11 @@ fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
 }
 
 /// The local socket, and beside it the one for callers from other machines. The service does without that.
-fn sockets(options: &Options) -> anyhow::Result<Vec<LocalSocket>> {
-    let (local, remote) = passed()?;
+fn sockets(options: &Options, Passed { local, remote }: Passed) -> anyhow::Result<Vec<Arc<LocalSocket>>> {
     let path = options.socket.clone().unwrap_or_else(ipc::socket_path);
-    let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket), Ok)?;
+    let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket).map(Arc::new), Ok)?;
     let remote = remote.map_or_else(
-        || LocalSocket::bind(&ipc::remote_path(&path), Wire::Remote).map(Some),
+        || LocalSocket::bind(&ipc::remote_path(&path), Wire::Remote).map(|it| Some(Arc::new(it))),
         |it| Ok(Some(it)),
     );
     let remote = remote.unwrap_or_else(|error| {
@@ -221,9 +247,15 @@ fn sockets(options: &Options) -> anyhow::Result<Vec<LocalSocket>> {
     Ok([Some(local), remote].into_iter().flatten().collect())
 }
 
+/// The sockets that systemd holds.
+struct Passed {
+    local: Option<Arc<LocalSocket>>,
+    remote: Option<Arc<LocalSocket>>,
+}
+
 /// What systemd passed, told apart by name (`FileDescriptorName=`, `sd_listen_fds_with_names(3)`): the order is nobody's
 /// promise.
-fn passed() -> anyhow::Result<(Option<LocalSocket>, Option<LocalSocket>)> {
+fn passed() -> anyhow::Result<Passed> {
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<_> = names.split(':').collect();
     let mut passed = ListenFd::from_env();
@@ -231,12 +263,12 @@ fn passed() -> anyhow::Result<(Option<LocalSocket>, Option<LocalSocket>)> {
     for index in 0..passed.len() {
         let Some(listener) = passed.take_unix_listener(index)? else { continue };
         if names.get(index) == Some(&REMOTE) {
-            remote.get_or_insert(LocalSocket::inherit(listener.into(), Wire::Remote)?);
+            remote.get_or_insert(Arc::new(LocalSocket::inherit(listener.into(), Wire::Remote)?));
         } else {
-            local.get_or_insert(LocalSocket::inherit(listener.into(), Wire::Socket)?);
+            local.get_or_insert(Arc::new(LocalSocket::inherit(listener.into(), Wire::Socket)?));
         }
     }
-    Ok((local, remote))
+    Ok(Passed { local, remote })
 }
 
 /// The daemon's directory below an XDG base directory.

@@ -64,10 +64,7 @@ impl BusCallers {
         let sender = header.sender().ok_or_else(unknown)?;
         let known = self.known(sender);
         let (of_the_caller, of_all) = (place(&known.calls, CALLS_EACH)?, place(&self.calls, CALLS)?);
-        let caller = known.caller.get_or_try_init(|| ask(connection, sender)).await.map_err(|error| {
-            tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
-            unknown()
-        })?;
+        let caller = known.caller.get_or_try_init(|| ask(connection, sender)).await?;
         caller.admit().inspect_err(|error| self.journal.denied(caller, None, None, error))?;
         Ok(Admitted { caller: caller.clone(), _of_all: of_all, _of_the_caller: of_the_caller })
     }
@@ -97,9 +94,24 @@ fn place(calls: &Arc<Semaphore>, size: usize) -> Result<OwnedSemaphorePermit, Er
     })
 }
 
+/// Who sent the message with this header.
+///
+/// # Errors
+/// Where the bus does not say.
+pub async fn bus_caller(connection: &Connection, header: &Header<'_>) -> Result<Arc<Caller>, Error> {
+    ask(connection, header.sender().ok_or_else(unknown)?).await
+}
+
+async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> Result<Arc<Caller>, Error> {
+    credentials(connection, sender).await.map_err(|error| {
+        tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
+        unknown()
+    })
+}
+
 /// The bus looks at its socket's `SO_PEERCRED`, as we do at ours. Of the process itself it gives a descriptor only since
 /// dbus 1.15.8, so what is said of reused numbers holds from this moment on.
-async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Arc<Caller>> {
+async fn credentials(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Arc<Caller>> {
     let since = uptime();
     let credentials = DBusProxy::new(connection).await?.get_connection_credentials(sender.into()).await?;
     let uid =

@@ -1,7 +1,7 @@
 //! config.toml on disk: read, and changed so that comments, links and other people's edits survive.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -119,11 +119,16 @@ impl ConfigFile {
 
     /// Whoever writes it says where secrets are sent. A link to it may be anybody's who can make one there.
     fn text(&self) -> io::Result<String> {
-        let file = File::open(&self.path)?;
+        let mut file = File::open(&self.path)?;
         if !is_trusted(&file.metadata()?) {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
         }
-        io::read_to_string(file)
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        String::from_utf8(bytes).map_err(|error| {
+            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
+            io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8"))
+        })
     }
 
     /// Replaces the file that the path leads to, so that a link to somebody's dotfiles stays a link.

@@ -117,7 +117,11 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         text.parse().map_err(|error: toml_edit::TomlError| in_file(&error.to_string()))?;
     let sections: Sections =
         toml_edit::de::from_document(document.clone()).map_err(|error| in_file(&error.to_string()))?;
-    let policy = policy(&sections.refresh)?;
+    let located = |section: &'static str| {
+        let (document, text) = (&document, text);
+        move |error: ConfigError| at_line(&error, document, text, section)
+    };
+    let policy = policy(&sections.refresh).map_err(located("refresh"))?;
     let mut accounts = BTreeMap::new();
     for (name, settings) in sections.accounts {
         let found = account::check_name(&name)
@@ -125,15 +129,15 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
                 account::check_keys(document.get("accounts").and_then(|accounts| accounts.get(&name)))
             })
             .and_then(|()| AccountConfig::new(settings, policy));
-        let config = found.map_err(|error| at_line(&error, &document, text, &name))?;
+        let config = found.map_err(|error| in_account(&error, &document, text, &name))?;
         accounts.insert(name, Arc::new(config));
     }
-    let default_account = default_account(sections.default_account, &accounts)?;
+    let default_account = default_account(sections.default_account, &accounts).map_err(located(""))?;
     Ok(Config {
         store: sections.store,
         key_file: sections.key_file,
         default_account,
-        notifications: sections.notifications.check()?,
+        notifications: sections.notifications.check().map_err(located("notifications"))?,
         access: sections.access.check(&document)?,
         accounts,
     })
@@ -189,15 +193,25 @@ fn in_file(error: &str) -> ConfigError {
     )
 }
 
-fn at_line(error: &ConfigError, document: &Document<String>, text: &str, name: &str) -> ConfigError {
+fn in_account(error: &ConfigError, document: &Document<String>, text: &str, name: &str) -> ConfigError {
     let section = document.get("accounts").and_then(|accounts| accounts.get(name));
-    let entry = section.and_then(|section| section.get(&error.setting)).or(section);
-    let line = entry.and_then(toml_edit::Item::span).map(|span| text[..span.start].matches('\n').count() + 1);
-    let place = line.map_or_else(String::new, |line| format!(" line {line},"));
-    ConfigError::new(
-        error.setting.clone(),
-        format!("config.toml,{place} [accounts.{name}]: {}", error.reason),
-    )
+    let place = line(section, &error.setting, text).map_or_else(String::new, |line| format!(" line {line},"));
+    let reason = format!("config.toml,{place} [accounts.{name}]: {}", error.reason);
+    ConfigError::new(error.setting.clone(), reason)
+}
+
+/// `error`, which is in this section, or in none where that is empty, with its line.
+fn at_line(error: &ConfigError, document: &Document<String>, text: &str, section: &str) -> ConfigError {
+    let section = if section.is_empty() { Some(document.as_item()) } else { document.get(section) };
+    let place = line(section, &error.setting, text).map_or_else(String::new, |line| format!(", line {line}"));
+    ConfigError::new(error.setting.clone(), format!("config.toml{place}: {}", error.reason))
+}
+
+/// The line of a setting in a section, or else the section's own.
+fn line(section: Option<&toml_edit::Item>, setting: &str, text: &str) -> Option<usize> {
+    let entry = section.and_then(|section| section.get(setting)).or(section);
+    let span = entry.and_then(toml_edit::Item::span)?;
+    Some(text[..span.start].matches('\n').count() + 1)
 }
 
 #[cfg(test)]
@@ -231,6 +245,9 @@ mod tests {
             ("[accounts.a]\nclient_id = \"x\"\nclient_idd = \"y\"\n", "line 3"),
             ("\n[accounts.a]\nclient_id = \"x\"\nredirect_uri = \"nonsense\"\n", "line 4"),
             ("stoer = \"file\"\n", "line 1"),
+            ("\ndefault_account = \"b\"\n[accounts.a]\nclient_id = \"x\"\n", "line 2"),
+            ("\n[refresh]\nmax_age = \"soon\"\n", "line 3"),
+            ("[notifications]\nenabled = true\nagain = [\"1s\"]\n", "line 3"),
         ] {
             let reason = parse(text).unwrap_err().reason;
             assert!(reason.contains(line), "{text:?} gave {reason:?}");

@@ -53,7 +53,7 @@ error ExpectedMore ()
 ";
 
 /// Serves callers for as long as it is polled.
-pub async fn serve(socket: LocalSocket, api: Api) {
+pub async fn serve(socket: Arc<LocalSocket>, api: Api) {
     let (api, mut turns) = (Arc::new(api), Turns::default());
     loop {
         let (stream, caller, place) = socket.accept(api.journal()).await;
