@@ -89,8 +89,8 @@ pub fn fatal(error: &anyhow::Error) -> String {
 
 /// Whether this leads to the journal (`systemd.exec(5)`, `$JOURNAL_STREAM`).
 fn is_journal(stream: impl AsFd) -> bool {
-    let Ok(Some((device, inode))) =
-        env::var("JOURNAL_STREAM").map(|stream| stream.split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())))
+    let Ok(Some((device, inode))) = env::var("JOURNAL_STREAM")
+        .map(|stream| stream.split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())))
     else {
         return false;
     };

@@ -126,7 +126,8 @@ impl ConfigFile {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         String::from_utf8(bytes).map_err(|error| {
-            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
+            let line =
+                error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
             io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8"))
         })
     }

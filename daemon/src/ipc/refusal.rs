@@ -2,8 +2,8 @@
 //! until their own time-out.
 
 use futures_util::StreamExt;
-use imgurd_proto::dbus::{self, BUS_NAME};
 use imgurd_proto::Error;
+use imgurd_proto::dbus::{self, BUS_NAME};
 use zbus::fdo::{DBusProxy, RequestNameFlags};
 use zbus::message::{Flags, Header, Type};
 use zbus::{Connection, MessageStream};

@@ -85,7 +85,12 @@ impl Machine {
             "-c",
             LEAVE,
         ]);
-        command.arg(BOOT).arg(&cgroups.path).arg(binary("imgurd").parent().unwrap()).arg(outside.path()).arg(root);
+        command
+            .arg(BOOT)
+            .arg(&cgroups.path)
+            .arg(binary("imgurd").parent().unwrap())
+            .arg(outside.path())
+            .arg(root);
         let errors = File::create(&log).unwrap();
         let child = command.stdin(Stdio::null()).stdout(errors.try_clone().unwrap()).stderr(errors).spawn();
         let child = cgroups.child.insert(child.expect("setpriv is installed (Debian: util-linux)"));

@@ -82,7 +82,8 @@ fn a_bad_configuration_at_start_is_answered_at_once_until_it_is_mended() {
     let refused = home.ctl(&["token"]).exits(9);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(refused.complaint().contains(file) && refused.stderr.contains("line 2"), "{}", refused.stderr);
-    let call = ["busctl", "--user", "call", "org.imgurd.Keeper1", "/org/imgurd/Keeper1", "org.imgurd.Keeper1"];
+    let call =
+        ["busctl", "--user", "call", "org.imgurd.Keeper1", "/org/imgurd/Keeper1", "org.imgurd.Keeper1"];
     let refused = home.run(&[&call[..], &["ListAccounts", "s", ""]].concat());
     assert!(refused.stderr.contains("line 2"), "{}", refused.stderr);
     assert_eq!(home.property("NRestarts"), "0");
@@ -173,7 +174,9 @@ fn the_package_declares_the_glibc_it_is_linked_to_and_passes_lintian() {
     assert!(bed.start(field).finish().success().stdout.contains("libc6 (>= 2."));
     let mut lintian = bed.command("lintian");
     // The programs that are tested have their symbols; those that are given out are stripped.
-    lintian.args(["--allow-root", "--fail-on=error", "--suppress-tags=unstripped-binary-or-object"]).arg(&package);
+    lintian
+        .args(["--allow-root", "--fail-on=error", "--suppress-tags=unstripped-binary-or-object"])
+        .arg(&package);
     let found = bed.start(lintian).finish();
     assert_eq!(found.code, Some(0), "{}", found.stdout);
 }

@@ -59,7 +59,8 @@ const PROBES: [Probe; 18] = [
 ];
 
 /// What begins so is no restriction of the process that is started.
-const OF_THE_START: [&str; 7] = ["SyslogLevel=", "Exec", "Type=", "Restart=", "RestartSec=", "TimeoutStopSec=", "Runtime"];
+const OF_THE_START: [&str; 7] =
+    ["SyslogLevel=", "Exec", "Type=", "Restart=", "RestartSec=", "TimeoutStopSec=", "Runtime"];
 
 /// The lines of the installed unit that say what its process may do.
 fn lines(home: &Home) -> Vec<String> {
