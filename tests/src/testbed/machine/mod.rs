@@ -60,6 +60,11 @@ pub struct Machine {
 impl Machine {
     /// Boots one, which takes some seconds; none where the test [is not root](needs_root).
     pub fn boot() -> Option<Self> {
+        Self::boot_from(Path::new("/"))
+    }
+
+    /// Boots one whose files are those below `root`, where another system is installed.
+    pub fn boot_from(root: &Path) -> Option<Self> {
         if !needs_root("a machine of its own") {
             return None;
         }
@@ -80,7 +85,12 @@ impl Machine {
             "-c",
             LEAVE,
         ]);
-        command.arg(BOOT).arg(&cgroups.path).arg(binary("imgurd").parent().unwrap()).arg(outside.path());
+        command
+            .arg(BOOT)
+            .arg(&cgroups.path)
+            .arg(binary("imgurd").parent().unwrap())
+            .arg(outside.path())
+            .arg(root);
         let errors = File::create(&log).unwrap();
         let child = command.stdin(Stdio::null()).stdout(errors.try_clone().unwrap()).stderr(errors).spawn();
         let child = cgroups.child.insert(child.expect("setpriv is installed (Debian: util-linux)"));

@@ -6,6 +6,7 @@ pub(crate) mod home;
 mod installing;
 mod life;
 mod package;
+mod packaging;
 mod restrictions;
 mod work;
 

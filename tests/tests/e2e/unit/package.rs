@@ -1,5 +1,5 @@
-//! The Debian package: what it brings, and what its scripts do when it comes and goes. It is put together here as
-//! `make deb` has it, save for what cargo-deb adds, which nobody needs for the tests.
+//! The Debian package: what it brings, and what its scripts do when it comes and goes. It is put together as
+//! `make deb` does it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,34 +10,17 @@ use imgurd_tests::testbed::Testbed;
 use super::home::{Home, UNITS};
 use super::{contents, install, repository};
 
-const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
-
 /// A package of this version.
-fn package(bed: &Testbed, version: &str) -> PathBuf {
+pub(super) fn package(bed: &Testbed, version: &str) -> PathBuf {
     let stage = bed.root().join("stage");
     install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
-    let mut arrange = bed.command(repository().join("systemd/packaging/debian/arrange"));
-    arrange.arg(&stage).arg(version);
-    bed.start(arrange).finish().success();
-    for of_cargo_deb in ["changelog", "copyright"] {
-        fs::remove_file(stage.join(of_cargo_deb)).unwrap();
-    }
-    let control = stage.join("DEBIAN");
-    fs::create_dir(&control).unwrap();
-    for script in SCRIPTS {
-        fs::copy(repository().join("systemd/packaging/debian").join(script), control.join(script)).unwrap();
-    }
-    let text = format!(
-        "Package: imgurd\nVersion: {version}-1\nArchitecture: all\nMaintainer: nobody\nDescription: a test's own\n"
-    );
-    fs::write(control.join("control"), text).unwrap();
-    let file = bed.root().join(format!("imgurd-{version}.deb"));
-    let mut build = bed.command("dpkg-deb");
+    let output = bed.root().join(version);
+    let mut build = bed.command(repository().join("systemd/packaging/debian/build"));
     // Packing as much as programs for debugging are would take longer than all the rest.
-    build.args(["-Znone", "--root-owner-group", "--build"]).arg(&stage).arg(&file);
+    build.env("COMPRESSION", "none").arg(&stage).arg(version).arg(&output);
     bed.start(build).finish().success();
     fs::remove_dir_all(stage).unwrap();
-    file
+    contents(&output).pop().unwrap()
 }
 
 fn dpkg(home: &Home, arguments: &[&str]) {

@@ -1,0 +1,76 @@
+//! What callers are told while imgurd cannot start. Without an answer they would wait in the socket that systemd holds
+//! until their own time-out.
+
+use futures_util::StreamExt;
+use imgurd_proto::Error;
+use imgurd_proto::dbus::{self, BUS_NAME};
+use zbus::fdo::{DBusProxy, RequestNameFlags};
+use zbus::message::{Flags, Header, Type};
+use zbus::{Connection, MessageStream};
+
+use crate::access::{Caller, bus_caller};
+use crate::bus::Bus;
+use crate::config::Class;
+
+/// The answer to every call.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    error: Error,
+}
+
+impl Refusal {
+    /// Answers with `error`.
+    #[must_use]
+    pub fn new(error: Error) -> Self {
+        Self { error }
+    }
+
+    /// The error as this caller may know it. A configuration names accounts and applications, which are not for a
+    /// sandbox or another machine to know.
+    pub(super) fn told(&self, caller: &Caller) -> Error {
+        if let Err(error) = caller.admit() {
+            return error;
+        }
+        if caller.class() == Class::Unsandboxed {
+            return self.error.clone();
+        }
+        let reason = "imgurd cannot start; run `imgurctl status` outside the sandbox, on the machine where imgurd runs";
+        Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None }
+    }
+}
+
+/// Answers every call on the session bus for as long as it is polled. `bus` is of no use to others meanwhile.
+pub async fn refuse(bus: Bus, refusal: Refusal) {
+    loop {
+        let connection = bus.wait().await;
+        if let Err(error) = answer_all(&connection, &refusal).await {
+            tracing::debug!(%error, "callers on the bus are not answered");
+        }
+        connection.closed().await;
+    }
+}
+
+async fn answer_all(connection: &Connection, refusal: &Refusal) -> zbus::Result<()> {
+    let mut messages = MessageStream::from(connection);
+    let bus = DBusProxy::new(connection).await?;
+    // Not by the connection, which then expects an object server.
+    bus.request_name(BUS_NAME.try_into()?, RequestNameFlags::DO_NOT_QUEUE).await?;
+    while let Some(message) = messages.next().await {
+        let message = message?;
+        let header = message.header();
+        let primary = header.primary();
+        if primary.msg_type() != Type::MethodCall || primary.flags().contains(Flags::NO_REPLY_EXPECTED) {
+            continue;
+        }
+        let error = dbus::Error::from(told(connection, &header, refusal).await);
+        connection.reply_dbus_error(&header, error).await?;
+    }
+    Ok(())
+}
+
+async fn told(connection: &Connection, header: &Header<'_>, refusal: &Refusal) -> Error {
+    match bus_caller(connection, header).await {
+        Ok(caller) => refusal.told(&caller),
+        Err(error) => error,
+    }
+}
