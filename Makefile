@@ -46,6 +46,7 @@ demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
 test: ## Run all tests
 	tests/packages
 	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
+	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/debian-13
 	$(BUILD)
 	@test "$$(id -u)" = 0 || echo 'Not root: tests that take another user, cgroups or a machine of their own say so, and are left out.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -110,8 +111,15 @@ install: ## Install below PREFIX (~/.local) and start; for packages below DESTDI
 uninstall: ## Stop and remove what install put there; settings and tokens stay
 	systemd/packaging/uninstall
 
+# Nothing in them depends on the directory of the sources or on the time: RUSTFLAGS and CFLAGS keep directories out of the
+# programs, and all dates are the last commit's. A path that holds a blank cannot be kept out.
+CARGO_HOME ?= $(HOME)/.cargo
+stage deb dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+stage: export RUSTFLAGS += --remap-path-prefix=$(CURDIR)=imgurd --remap-path-prefix=$(CARGO_HOME)=cargo
+stage: export CFLAGS += -ffile-prefix-map=$(CURDIR)=imgurd -ffile-prefix-map=$(CARGO_HOME)=cargo
+
 stage:
-	rm -rf '$(STAGE)'
+	rm -rf '$(STAGE)' '$(DIST)'
 	$(MAKE) install PREFIX=/usr DESTDIR='$(abspath $(STAGE))'
 	$(NOTICES) >'$(STAGE)/usr/share/doc/imgurd/THIRD-PARTY-NOTICES'
 	chmod 644 '$(STAGE)/usr/share/doc/imgurd/THIRD-PARTY-NOTICES'
@@ -121,7 +129,7 @@ deb: stage ## Build a Debian package
 
 dist: deb ## Build what is given out: the package, the programs, what is in them, checksums
 	tar -C '$(STAGE)' --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
-		--mtime="@$${SOURCE_DATE_EPOCH:-0}" -cJf '$(DIST)/imgurd.tar.xz' usr
+		--mtime="@$$SOURCE_DATE_EPOCH" -cJf '$(DIST)/imgurd.tar.xz' usr
 	systemd/packaging/sbom >'$(DIST)/imgurd.cdx.json'
 	cd '$(DIST)' && sha256sum *.deb *.tar.xz *.json >SHA256SUMS
 

@@ -39,7 +39,7 @@ impl Refusal {
     }
 }
 
-/// Answers every call on the session bus for as long as it is polled. `bus` is of no use to others meanwhile.
+/// Answers every call on the session bus for as long as it is polled.
 pub async fn refuse(bus: Bus, refusal: Refusal) {
     loop {
         let connection = bus.wait().await;
@@ -53,7 +53,7 @@ pub async fn refuse(bus: Bus, refusal: Refusal) {
 async fn answer_all(connection: &Connection, refusal: &Refusal) -> zbus::Result<()> {
     let mut messages = MessageStream::from(connection);
     let bus = DBusProxy::new(connection).await?;
-    // Not by the connection, which then expects an object server.
+    // Not by the connection's own method, which starts an object server: that would answer as well.
     bus.request_name(BUS_NAME.try_into()?, RequestNameFlags::DO_NOT_QUEUE).await?;
     while let Some(message) = messages.next().await {
         let message = message?;

@@ -60,14 +60,22 @@ pub struct Machine {
 impl Machine {
     /// Boots one, which takes some seconds; none where the test [is not root](needs_root).
     pub fn boot() -> Option<Self> {
-        Self::boot_from(Path::new("/"))
+        needs_root("a machine of its own").then(|| Self::boot_from(Path::new("/")))
     }
 
-    /// Boots one whose files are those below `root`, where another system is installed.
-    pub fn boot_from(root: &Path) -> Option<Self> {
-        if !needs_root("a machine of its own") {
-            return None;
-        }
+    /// Boots one whose files are those of the Debian 13 that `tests/debian-13` installs.
+    ///
+    /// # Panics
+    /// Where it is not installed.
+    pub fn boot_debian_13() -> Option<Self> {
+        needs_root("a machine of its own").then(|| {
+            let test = std::env::current_exe().unwrap();
+            let root = test.ancestors().map(|directory| directory.join("debian-13")).find(|root| root.is_dir());
+            Self::boot_from(&root.expect("Debian 13 is not installed; run `make test` or tests/debian-13"))
+        })
+    }
+
+    fn boot_from(root: &Path) -> Self {
         let outside = tempfile::Builder::new().prefix("imgurd-machine-").tempdir().unwrap();
         let notify = UnixDatagram::bind(outside.path().join("notify")).unwrap();
         let log = outside.path().join("boot.log");
@@ -98,7 +106,7 @@ impl Machine {
         assert!(is_up, "the machine did not boot: {}", fs::read_to_string(log).unwrap_or_default());
         fs::create_dir(cgroups.entrance()).unwrap();
         let first = cgroups.first();
-        Some(Self { first, cgroups, outputs: Arc::default(), _outside: outside })
+        Self { first, cgroups, outputs: Arc::default(), _outside: outside }
     }
 
     /// A path in there as it is called outside. Links in it that are absolute lead elsewhere.

@@ -23,7 +23,11 @@ pub(crate) struct Home {
 impl Home {
     /// A home in which nothing is installed; none where machines cannot be had.
     pub(crate) fn new() -> Option<Self> {
-        let machine = Machine::boot()?;
+        Machine::boot().map(Self::on)
+    }
+
+    /// A home on this machine, in which nothing is installed.
+    fn on(machine: Machine) -> Self {
         let sources = machine.file(SOURCES);
         fs::create_dir(&sources).unwrap();
         let mut copy = Command::new("cp");
@@ -31,14 +35,21 @@ impl Home {
         copy.args(["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-MIT", "LICENSE-APACHE"]);
         assert!(copy.arg(&sources).current_dir(repository()).status().unwrap().success());
         machine.add_user(USER);
-        Some(Self { machine })
+        Self { machine }
     }
 
     /// One in which `make install` was run.
     pub(crate) fn installed() -> Option<Self> {
-        let home = Self::new()?;
-        home.make("install");
-        Some(home)
+        Self::new().inspect(Self::install)
+    }
+
+    /// One on Debian 13, in which `make install` was run.
+    pub(crate) fn installed_on_debian_13() -> Option<Self> {
+        Machine::boot_debian_13().map(Self::on).inspect(Self::install)
+    }
+
+    fn install(&self) {
+        self.make("install");
     }
 
     /// Runs `make` in the sources, as the person would have built them.

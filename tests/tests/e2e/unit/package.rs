@@ -14,10 +14,19 @@ use super::{contents, install, repository};
 pub(super) fn package(bed: &Testbed, version: &str) -> PathBuf {
     let stage = bed.root().join("stage");
     install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
+    pack(bed, &stage, version)
+}
+
+/// A package of what is installed below `stage`.
+pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
+    let programs = ["imgurd", "imgurctl"].map(|name| stage.join("usr/bin").join(name));
+    let mut strip = bed.command("strip");
+    strip.args(programs);
+    bed.start(strip).finish().success();
     let output = bed.root().join(version);
     let mut build = bed.command(repository().join("systemd/packaging/debian/build"));
-    // Packing as much as programs for debugging are would take longer than all the rest.
-    build.env("COMPRESSION", "none").arg(&stage).arg(version).arg(&output);
+    build.env("SOURCE_DATE_EPOCH", "1700000000").env("COMPRESSION", "gzip");
+    build.arg(stage).arg(version).arg(&output);
     bed.start(build).finish().success();
     fs::remove_dir_all(stage).unwrap();
     contents(&output).pop().unwrap()
