@@ -70,7 +70,8 @@ impl Machine {
     pub fn boot_debian_13() -> Option<Self> {
         needs_root("a machine of its own").then(|| {
             let test = std::env::current_exe().unwrap();
-            let root = test.ancestors().map(|directory| directory.join("debian-13")).find(|root| root.is_dir());
+            let root =
+                test.ancestors().map(|directory| directory.join("debian-13")).find(|root| root.is_dir());
             Self::boot_from(&root.expect("Debian 13 is not installed; run `make test` or tests/debian-13"))
         })
     }
