@@ -57,7 +57,8 @@ fn without_home_the_users_own_is_found() {
     home.run(&["env", "--unset=HOME", "imgurd", "--check"]).success();
     home.sh(&format!("{make} uninstall")).success();
     assert!(!home.machine.file("/home/alice/.local/bin/imgurd").exists());
-    // One that is empty is none.
-    let refused = home.run(&["env", "HOME=", "imgurd", "--check"]).exits(1);
+    // One that is empty is none, and one that is relative leads nowhere.
+    home.run(&["env", "HOME=", "imgurd", "--check"]).success();
+    let refused = home.run(&["env", "HOME=alice", "imgurctl", "init"]).exits(1);
     assert!(refused.complaint().contains("set HOME"), "{}", refused.stderr);
 }

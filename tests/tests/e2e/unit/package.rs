@@ -12,20 +12,25 @@ use super::{contents, install, repository};
 
 /// A package of this version.
 pub(super) fn package(bed: &Testbed, version: &str) -> PathBuf {
-    let stage = bed.root().join("stage");
-    install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
-    pack(bed, &stage, version)
+    // Packing as much as programs for debugging are would take longer than all the rest.
+    pack(bed, &staged(bed), version, "none")
 }
 
-/// A package of what is installed below `stage`.
-pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
-    let programs = ["imgurd", "imgurctl"].map(|name| stage.join("usr/bin").join(name));
+/// The directory below which is installed what is to be packed, with the programs stripped.
+pub(super) fn staged(bed: &Testbed) -> PathBuf {
+    let stage = bed.root().join("stage");
+    install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
     let mut strip = bed.command("strip");
-    strip.args(programs);
+    strip.args(["imgurd", "imgurctl"].map(|name| stage.join("usr/bin").join(name)));
     bed.start(strip).finish().success();
+    stage
+}
+
+/// A package of what is below `stage`.
+pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str, compression: &str) -> PathBuf {
     let output = bed.root().join(version);
     let mut build = bed.command(repository().join("systemd/packaging/debian/build"));
-    build.env("SOURCE_DATE_EPOCH", "1700000000").env("COMPRESSION", "gzip");
+    build.env("SOURCE_DATE_EPOCH", "1700000000").env("COMPRESSION", compression);
     build.arg(stage).arg(version).arg(&output);
     bed.start(build).finish().success();
     fs::remove_dir_all(stage).unwrap();
