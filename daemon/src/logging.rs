@@ -93,16 +93,11 @@ pub fn fatal(error: &anyhow::Error) -> String {
 
 /// Whether this leads to the journal (`systemd.exec(5)`, `$JOURNAL_STREAM`).
 fn is_journal(stream: impl AsFd) -> bool {
-    let Ok(Some((device, inode))) = env::var("JOURNAL_STREAM")
-        .map(|stream| stream.split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())))
-    else {
-        return false;
-    };
-    rustix::fs::fstat(stream)
-        .is_ok_and(|found| (found.st_dev.to_string(), found.st_ino.to_string()) == (device, inode))
+    let Ok(journal) = env::var("JOURNAL_STREAM") else { return false };
+    rustix::fs::fstat(stream).is_ok_and(|found| journal == format!("{}:{}", found.st_dev, found.st_ino))
 }
 
-/// How syslog numbers what is this grave (`sd-daemon(3)`).
+/// The syslog priority of a level (`sd-daemon(3)`).
 fn priority(level: Level) -> u8 {
     match level {
         Level::ERROR => 3,
@@ -112,7 +107,7 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Lines that tell the journal how grave they are, by the prefix that it takes off.
+/// Lines with a prefix that says their priority, which the journal takes off.
 struct Prioritized<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for Prioritized<F>

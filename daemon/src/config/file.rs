@@ -270,6 +270,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_not_utf_8_is_refused_with_its_line() {
+        let (_directory, file) = file("");
+        fs::write(file.path(), b"store = \"memory\"\n# \xff\n").unwrap();
+        let reason = file.load().unwrap_err().reason;
+        assert!(reason.contains("line 2 is not UTF-8"), "{reason}");
+    }
+
+    #[test]
     fn an_empty_text_returns_to_the_default() {
         let (_directory, file) = file("[accounts.a]\nclient_id = \"x\"\nscope = \"all\"\n");
         let config =

@@ -5,26 +5,18 @@ use futures_util::StreamExt;
 use imgurd_proto::Error;
 use imgurd_proto::dbus::{self, BUS_NAME};
 use zbus::fdo::{DBusProxy, RequestNameFlags};
-use zbus::message::{Flags, Header, Type};
+use zbus::message::{Flags, Type};
 use zbus::{Connection, MessageStream};
 
 use crate::access::{Caller, bus_caller};
 use crate::bus::Bus;
 use crate::config::Class;
 
-/// The answer to every call.
+/// The error that answers every call.
 #[derive(Clone, Debug)]
-pub struct Refusal {
-    error: Error,
-}
+pub struct Refusal(pub Error);
 
 impl Refusal {
-    /// Answers with `error`.
-    #[must_use]
-    pub fn new(error: Error) -> Self {
-        Self { error }
-    }
-
     /// The error as this caller may know it. A configuration names accounts and applications, which are not for a
     /// sandbox or another machine to know.
     pub(super) fn told(&self, caller: &Caller) -> Error {
@@ -32,7 +24,7 @@ impl Refusal {
             return error;
         }
         if caller.class() == Class::Unsandboxed {
-            return self.error.clone();
+            return self.0.clone();
         }
         let reason = "imgurd cannot start; run `imgurctl status` outside the sandbox, on the machine where imgurd runs";
         Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None }
@@ -62,15 +54,11 @@ async fn answer_all(connection: &Connection, refusal: &Refusal) -> zbus::Result<
         if primary.msg_type() != Type::MethodCall || primary.flags().contains(Flags::NO_REPLY_EXPECTED) {
             continue;
         }
-        let error = dbus::Error::from(told(connection, &header, refusal).await);
-        connection.reply_dbus_error(&header, error).await?;
+        let error = match bus_caller(connection, &header).await {
+            Ok(caller) => refusal.told(&caller),
+            Err(error) => error,
+        };
+        connection.reply_dbus_error(&header, dbus::Error::from(error)).await?;
     }
     Ok(())
-}
-
-async fn told(connection: &Connection, header: &Header<'_>, refusal: &Refusal) -> Error {
-    match bus_caller(connection, header).await {
-        Ok(caller) => refusal.told(&caller),
-        Err(error) => error,
-    }
 }

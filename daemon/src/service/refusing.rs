@@ -31,7 +31,7 @@ pub(super) async fn answer(
     let error = told(&failure, options);
     tracing::error!(%error, "imgurd cannot start, and answers every call with this error");
     tell(&[NotifyState::Ready, NotifyState::Status(&error.to_string())]).await;
-    let refusal = Refusal::new(error);
+    let refusal = Refusal(error);
     let mut answering = JoinSet::new();
     for socket in [passed.0, passed.1].into_iter().flatten() {
         let refusal = refusal.clone();
