@@ -1,5 +1,6 @@
 //! `imgurd`: keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", logging::fatal(&error));
+            let _ = writeln!(io::stderr(), "{}", logging::fatal(&error));
             ExitCode::FAILURE
         }
     }
