@@ -12,8 +12,7 @@ use super::{contents, install, repository};
 
 /// A package of this version.
 pub(super) fn package(bed: &Testbed, version: &str) -> PathBuf {
-    // Packing as much as programs for debugging are would take longer than all the rest.
-    pack(bed, &staged(bed), version, "none")
+    pack(bed, &staged(bed), version)
 }
 
 /// The directory below which is installed what is to be packed, with the programs stripped.
@@ -27,10 +26,11 @@ pub(super) fn staged(bed: &Testbed) -> PathBuf {
 }
 
 /// A package of what is below `stage`.
-pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str, compression: &str) -> PathBuf {
+pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
     let output = bed.root().join(version);
     let mut build = bed.command(repository().join("systemd/packaging/debian/build"));
-    build.env("SOURCE_DATE_EPOCH", "1700000000").env("COMPRESSION", compression);
+    // Compressing programs for debugging would take longer than all the rest.
+    build.env("SOURCE_DATE_EPOCH", "1700000000").env("COMPRESSION", "none");
     build.arg(stage).arg(version).arg(&output);
     bed.start(build).finish().success();
     fs::remove_dir_all(stage).unwrap();
