@@ -37,8 +37,11 @@ pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
     contents(&output).pop().unwrap()
 }
 
+/// Without other packages' triggers, and without waiting for a disk.
+pub(super) const DPKG: [&str; 3] = ["dpkg", "--no-triggers", "--force-unsafe-io"];
+
 fn dpkg(home: &Home, arguments: &[&str]) {
-    home.machine.run("root", &[&["dpkg"], arguments].concat()).success();
+    home.machine.run("root", &[&DPKG[..], arguments].concat()).success();
 }
 
 fn bring(home: &Home, package: &Path) {
