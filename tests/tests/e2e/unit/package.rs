@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use imgurd_tests::testbed::Testbed;
 
@@ -25,6 +26,14 @@ pub(super) fn staged(bed: &Testbed) -> PathBuf {
     stage
 }
 
+/// Runs what may take longer than any program of ours. Returns what it prints.
+pub(super) fn finish(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    let [printed, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{command:?}: {printed}{errors}");
+    printed
+}
+
 /// A package of what is below `stage`.
 pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
     let output = bed.root().join(version);
@@ -32,7 +41,7 @@ pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
     // Compressing programs for debugging would take longer than all the rest.
     build.env("SOURCE_DATE_EPOCH", "1700000000").env("COMPRESSION", "none");
     build.arg(stage).arg(version).arg(&output);
-    bed.start(build).finish().success();
+    finish(build);
     fs::remove_dir_all(stage).unwrap();
     contents(&output).pop().unwrap()
 }
