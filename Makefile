@@ -1,8 +1,8 @@
 # `make help` lists what there is to do.
 
-# Where things are installed: for yourself, for all (/usr/local), or below DESTDIR for a package (/usr).
-PREFIX  = $(HOME)/.local
-DESTDIR =
+# Where things are installed: for yourself (~/.local, where PREFIX is not set), for all (/usr/local), or below DESTDIR for a
+# package (/usr). The scripts take both from their environment, since a path may hold what a shell or make would read.
+export PREFIX DESTDIR
 
 CARGO = cargo
 RUSTC = rustc
@@ -20,6 +20,8 @@ CLIENT = $(if $(STATIC),$(TARGET)/$(STATIC)/release,$(BUILT))/imgurctl
 # What a package has in it, and what is given out.
 STAGE = $(TARGET)/release/stage
 DIST  = $(TARGET)/dist
+# What prints the licences of all that is linked in.
+NOTICES = systemd/packaging/notices
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 PROGRAMS = imgurd imgurctl
@@ -29,7 +31,7 @@ BENCH  = $(TARGET)/release/bench
 # Instructions of a token from the cache, as they are recorded.
 RECORD = tests/src/bench/instructions.json
 
-.PHONY: help demo test simulate chaos soak fuzz programs bench counted guard record lint install uninstall deb dist clean
+.PHONY: help demo test simulate chaos soak fuzz programs bench counted guard record lint install uninstall stage deb dist clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
@@ -44,6 +46,7 @@ demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
 test: ## Run all tests
 	tests/packages
 	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
+	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/debian-13
 	$(BUILD)
 	@test "$$(id -u)" = 0 || echo 'Not root: tests that take another user, cgroups or a machine of their own say so, and are left out.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -55,11 +58,6 @@ test: ## Run all tests
 
 simulate: ## Try the keeper with new seeds for MINUTES (60)
 	IMGURD_SIMULATION_MINUTES='$(or $(MINUTES),60)' $(CARGO) test --package imgurd --lib --locked simulation -- --nocapture
-
-chaos: ## Run random operations on the daemon for MINUTES (60), and hold it against the servers' books
-	tests/packages
-	$(BUILD)
-	$(TARGET)/debug/chaos --minutes '$(or $(MINUTES),60)'
 
 soak: ## Kill, time and load the daemon many times over, half an hour long
 	tests/packages
@@ -108,21 +106,30 @@ install: ## Install below PREFIX (~/.local) and start; for packages below DESTDI
 	@echo 'imgurctl is linked $(if $(STATIC),statically.,dynamically; for one that starts faster: rustup target add $(MUSL))'
 	$(CARGO) build --release --locked $(if $(STATIC),--package imgurd,$(PROGRAMS:%=--package %))
 	$(if $(STATIC),$(CARGO) build --release --locked --package imgurctl --target $(STATIC))
-	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' DAEMON='$(BUILT)/imgurd' CLIENT='$(CLIENT)' systemd/packaging/install
+	DAEMON='$(BUILT)/imgurd' CLIENT='$(CLIENT)' systemd/packaging/install
 
 uninstall: ## Stop and remove what install put there; settings and tokens stay
-	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/packaging/uninstall
+	systemd/packaging/uninstall
 
-deb: ## Build a Debian package (with cargo-deb)
-	rm -rf '$(STAGE)'
+# Nothing in them depends on the directory of the sources or on the time: RUSTFLAGS and CFLAGS keep directories out of the
+# programs, and all dates are the last commit's. A path that holds a blank cannot be kept out.
+CARGO_HOME ?= $(HOME)/.cargo
+stage deb dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+stage: export RUSTFLAGS += --remap-path-prefix=$(CURDIR)=imgurd --remap-path-prefix=$(CARGO_HOME)=cargo
+stage: export CFLAGS += -ffile-prefix-map=$(CURDIR)=imgurd -ffile-prefix-map=$(CARGO_HOME)=cargo
+
+stage:
+	rm -rf '$(STAGE)' '$(DIST)'
 	$(MAKE) install PREFIX=/usr DESTDIR='$(abspath $(STAGE))'
-	systemd/packaging/debian/arrange '$(STAGE)' '$(VERSION)'
-	mkdir -p '$(DIST)'
-	$(CARGO) deb --package imgurd --no-build --no-strip --output '$(DIST)'
+	$(NOTICES) >'$(STAGE)/usr/share/doc/imgurd/THIRD-PARTY-NOTICES'
+	chmod 644 '$(STAGE)/usr/share/doc/imgurd/THIRD-PARTY-NOTICES'
+
+deb: stage ## Build a Debian package
+	systemd/packaging/debian/build '$(STAGE)' '$(VERSION)' '$(DIST)'
 
 dist: deb ## Build what is given out: the package, the programs, what is in them, checksums
-	tar -C '$(STAGE)' --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$${SOURCE_DATE_EPOCH:-0}" \
-		-cJf '$(DIST)/imgurd.tar.xz' usr
+	tar -C '$(STAGE)' --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
+		--mtime="@$$SOURCE_DATE_EPOCH" -cJf '$(DIST)/imgurd.tar.xz' usr
 	systemd/packaging/sbom >'$(DIST)/imgurd.cdx.json'
 	cd '$(DIST)' && sha256sum *.deb *.tar.xz *.json >SHA256SUMS
 

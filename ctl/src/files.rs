@@ -48,6 +48,6 @@ fn base_directory(name: &str, default: &str) -> Result<PathBuf, Failure> {
     env::var_os(name)
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
-        .or_else(|| env::home_dir().map(|home| home.join(default)))
+        .or_else(|| env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(default)))
         .ok_or_else(|| Failure::Other(format!("there is no home directory; set HOME or {name}")))
 }

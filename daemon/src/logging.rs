@@ -3,11 +3,17 @@
 mod stderr;
 
 use std::env;
+use std::fmt;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::str::FromStr;
 
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::stderr::Stderr;
@@ -61,11 +67,67 @@ pub fn start(format: LogFormat) -> io::Result<()> {
     let registry = tracing_subscriber::registry().with(filter());
     let lines = tracing_subscriber::fmt::layer().with_writer(|| Stderr);
     match format {
+        LogFormat::Text if is_journal(io::stderr()) => {
+            registry.with(lines.with_ansi(false).without_time().map_event_format(Prioritized)).init();
+        }
+        LogFormat::Json if is_journal(io::stderr()) => {
+            registry.with(lines.json().map_event_format(Prioritized)).init();
+        }
         LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
         LogFormat::Json => registry.with(lines.json()).init(),
         LogFormat::Journald => registry.with(tracing_journald::layer()?).init(),
     }
     Ok(())
+}
+
+/// What ends the daemon, as one line for the journal, or for people.
+#[must_use]
+pub fn fatal(error: &anyhow::Error) -> String {
+    if is_journal(io::stderr()) {
+        let text = format!("{error:#}").replace('\n', " ");
+        format!("<{}>{text}", priority(Level::ERROR))
+    } else {
+        format!("Error: {error:?}")
+    }
+}
+
+/// Whether this leads to the journal (`systemd.exec(5)`, `$JOURNAL_STREAM`).
+fn is_journal(stream: impl AsFd) -> bool {
+    let Ok(journal) = env::var("JOURNAL_STREAM") else { return false };
+    rustix::fs::fstat(stream).is_ok_and(|found| journal == format!("{}:{}", found.st_dev, found.st_ino))
+}
+
+/// The syslog priority of a level (`sd-daemon(3)`).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    }
+}
+
+/// Lines with a prefix that says their priority, which the journal takes off.
+struct Prioritized<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Prioritized<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        // A prefix is for its own line alone.
+        let priority = priority(*event.metadata().level());
+        text.lines().try_for_each(|line| writeln!(writer, "<{priority}>{line}"))
+    }
 }
 
 /// What `RUST_LOG` asks for. What is no directive in it is passed over.

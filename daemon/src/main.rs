@@ -1,6 +1,8 @@
 //! `imgurd`: keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -39,12 +41,22 @@ struct Arguments {
     /// Check the configuration and end
     #[arg(long)]
     check: bool,
-    /// Check who owns the configuration and end, as the unit does before it starts the service
+    /// Make directories, check who owns the configuration, and end: for the unit, before it starts the service
     #[arg(long, hide = true)]
-    check_owners: bool,
+    prepare: bool,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{}", logging::fatal(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let options = Options {
         config: arguments.config,
@@ -54,8 +66,8 @@ fn main() -> anyhow::Result<()> {
         store: arguments.store,
     };
     memory::close().context("cannot close this process to others")?;
-    if arguments.check_owners {
-        return service::check_owners(&options);
+    if arguments.prepare {
+        return service::prepare(&options);
     }
     if arguments.check {
         return service::check(&options);

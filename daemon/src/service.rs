@@ -1,5 +1,8 @@
 //! The one place that builds all rooms and joins them.
 
+mod refusing;
+mod unit;
+
 use std::cell::LazyCell;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::future::pending;
@@ -25,13 +28,15 @@ use crate::config::{Config, ConfigFile, Desk, StoreKind};
 use crate::consent::Logins;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
-use crate::ownership::{OTHERS_WRITE, check_place, open_own, own_directory, withheld};
+use crate::ownership::{OTHERS_WRITE, open_own, own_directory, withheld};
 use crate::probe::Probe;
 use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
 use crate::supervisor::{attend, tell};
 use crate::watch::FileWatch;
 use crate::{network, notify, sleep};
+
+pub use unit::prepare;
 
 /// How long stopping waits for answers on their way: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
@@ -81,36 +86,19 @@ pub fn check(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks who owns the files that say where secrets go, and the directories on the way to them. The unit has this run
-/// outside its user namespace, in which all other users look like root (`user_namespaces(7)`).
-///
-/// # Errors
-/// Where another user could change one of them. Files that are missing or have mistakes are for [`run`] to name.
-pub fn check_owners(options: &Options) -> anyhow::Result<()> {
-    let file = options.config_file()?;
-    own_directory(&directory("XDG_STATE_HOME", ".local/state")?, OTHERS_WRITE)?;
-    let advice = |path: &Path| format!("{} is not safe to use; make it yours alone", path.display());
-    let check = |path: &Path| match fs::metadata(path) {
-        Ok(metadata) => check_place(path, &metadata).with_context(|| advice(path)),
-        Err(_) => Ok(()),
-    };
-    check(file.path())?;
-    let Ok(config) = file.load() else { return Ok(()) };
-    if let KeySource::File(key) = key_source(&config, &file) {
-        check(&key)?;
-    }
-    let named = config.accounts.values().filter_map(|account| account.ca_file.as_ref());
-    named.map(|ca_file| file.directory().join(ca_file)).try_for_each(|ca_file| check(&ca_file))
-}
-
 /// Keeps tokens until told to stop.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let file = options.config_file()?;
-    let config = Arc::new(file.load()?);
-    let state = directory("XDG_STATE_HOME", ".local/state")?;
-    let _lock = lock(&state)?;
     raise_descriptor_limit();
+    let passed = passed()?;
+    let foundation = match Foundation::lay(&options) {
+        Err(failure) if passed.0.is_some() => {
+            return refusing::answer(&options, &mut signals, passed, failure).await;
+        }
+        laid => laid?,
+    };
+    let Foundation { file, config, state, _lock } = foundation;
+    let config = Arc::new(config);
     let bus = LazyCell::new(Bus::session);
     let kind = options.store.unwrap_or(config.store);
     let store: Arc<dyn TokenStore> = match kind {
@@ -135,7 +123,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     senses.spawn(attend(keeper.clone()));
     let mut wires = JoinSet::new();
     let mut notifier = None;
-    for socket in sockets(&options)? {
+    for socket in sockets(&options, passed)? {
         wires.spawn(ipc::serve(socket, api.clone()));
     }
     if options.no_dbus {
@@ -169,6 +157,27 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     let _ = timeout(LAST_LINES, journal.end()).await;
     Ok(())
+}
+
+/// What must be right before anything is built.
+struct Foundation {
+    file: ConfigFile,
+    config: Config,
+    /// The directory for grants and all else that is kept.
+    state: PathBuf,
+    /// Held while imgurd runs.
+    _lock: File,
+}
+
+impl Foundation {
+    fn lay(options: &Options) -> anyhow::Result<Self> {
+        unit::check_prepared()?;
+        let file = options.config_file()?;
+        let config = file.load()?;
+        let state = directory("XDG_STATE_HOME", ".local/state")?;
+        let lock = lock(&state)?;
+        Ok(Self { file, config, state, _lock: lock })
+    }
 }
 
 async fn reload_told(desk: &Desk, keeper: &Keeper) {
@@ -231,8 +240,7 @@ fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
 }
 
 /// The local socket, and beside it the one for callers from other machines. The service does without that.
-fn sockets(options: &Options) -> anyhow::Result<Vec<LocalSocket>> {
-    let (local, remote) = passed()?;
+fn sockets(options: &Options, (local, remote): Passed) -> anyhow::Result<Vec<LocalSocket>> {
     let path = options.socket.clone().unwrap_or_else(ipc::socket_path);
     let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket), Ok)?;
     ipc::remove_former_remote(&path);
@@ -245,9 +253,12 @@ fn sockets(options: &Options) -> anyhow::Result<Vec<LocalSocket>> {
     Ok([Some(local), remote].into_iter().flatten().collect())
 }
 
+/// The local socket and the one for other machines, as far as systemd passed them.
+type Passed = (Option<LocalSocket>, Option<LocalSocket>);
+
 /// What systemd passed, told apart by name (`FileDescriptorName=`, `sd_listen_fds_with_names(3)`): the order is nobody's
 /// promise.
-fn passed() -> anyhow::Result<(Option<LocalSocket>, Option<LocalSocket>)> {
+fn passed() -> anyhow::Result<Passed> {
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<_> = names.split(':').collect();
     let mut passed = ListenFd::from_env();

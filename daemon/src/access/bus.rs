@@ -68,10 +68,7 @@ impl BusCallers {
         let known = self.known(sender);
         let of_the_connection =
             known.calls.clone().try_acquire_owned().map_err(|_| full(Full { size: CALLS_EACH }))?;
-        let caller = known.caller.get_or_try_init(|| ask(connection, sender)).await.map_err(|error| {
-            tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
-            unknown()
-        })?;
+        let caller = known.caller.get_or_try_init(|| ask(connection, sender)).await?;
         caller.admit().inspect_err(|error| self.journal.denied(caller, None, None, error))?;
         let place = self.calls.enter(caller.application()).map_err(full)?;
         place.busy();
@@ -101,9 +98,24 @@ fn full(Full { size }: Full) -> Error {
     Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
+/// Who sent the message with this header.
+///
+/// # Errors
+/// Where the bus does not say.
+pub async fn bus_caller(connection: &Connection, header: &Header<'_>) -> Result<Arc<Caller>, Error> {
+    ask(connection, header.sender().ok_or_else(unknown)?).await
+}
+
+async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> Result<Arc<Caller>, Error> {
+    credentials(connection, sender).await.map_err(|error| {
+        tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
+        unknown()
+    })
+}
+
 /// The bus looks at its socket's `SO_PEERCRED`, as we do at ours. Of the process itself it gives a descriptor since dbus
 /// 1.15.8; where it does not, what is said of reused numbers holds from this moment on.
-async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Arc<Caller>> {
+async fn credentials(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Arc<Caller>> {
     let since = uptime();
     let credentials = DBusProxy::new(connection).await?.get_connection_credentials(sender.into()).await?;
     let uid =

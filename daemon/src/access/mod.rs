@@ -28,7 +28,7 @@ use tokio::net::UnixStream;
 
 pub use application::{Application, Identity};
 pub use asking::{Answer, Asking, Question, Questions};
-pub use bus::{Admitted, BusCallers};
+pub use bus::{Admitted, BusCallers, bus_caller};
 pub use gate::{Asked, Gate, Pass};
 pub use journal::Journal;
 pub use permits::Permits;

@@ -1,7 +1,7 @@
 //! config.toml on disk: read, and changed so that comments, links and other people's edits survive.
 
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -121,7 +121,7 @@ impl ConfigFile {
     /// Whoever writes it says where secrets are sent. A link to it may be anybody's who can make one there.
     fn text(&self) -> io::Result<String> {
         // A pipe in its place would keep the daemon waiting for a writer.
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(&self.path)?;
@@ -130,7 +130,13 @@ impl ConfigFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
         check_place(&self.path, &metadata)?;
-        io::read_to_string(file)
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        String::from_utf8(bytes).map_err(|error| {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = valid.split(|byte| *byte == b'\n').count();
+            io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8"))
+        })
     }
 
     /// Replaces the file that the path leads to, so that a link to somebody's dotfiles stays a link.
@@ -261,6 +267,14 @@ mod tests {
         let (_directory, file) = file("store = \n");
         assert!(matches!(file.add("a", &with_id("x"), false), Err(Error::Misconfigured { .. })));
         assert_eq!(fs::read_to_string(file.path()).unwrap(), "store = \n");
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf_8_is_refused_with_its_line() {
+        let (_directory, file) = file("");
+        fs::write(file.path(), b"store = \"memory\"\n# \xff\n").unwrap();
+        let reason = file.load().unwrap_err().reason;
+        assert!(reason.contains("line 2 is not UTF-8"), "{reason}");
     }
 
     #[test]

@@ -118,7 +118,8 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         text.parse().map_err(|error: toml_edit::TomlError| in_file(&error.to_string()))?;
     let sections: Sections =
         toml_edit::de::from_document(document.clone()).map_err(|error| in_file(&error.to_string()))?;
-    let policy = policy(&sections.refresh)?;
+    let at = |section: &[&str], error: ConfigError| at_line(&error, &document, text, section);
+    let policy = policy(&sections.refresh).map_err(|error| at(&["refresh"], error))?;
     let mut accounts = BTreeMap::new();
     for (name, settings) in sections.accounts {
         let found = account::check_name(&name)
@@ -126,15 +127,16 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
                 account::check_keys(document.get("accounts").and_then(|accounts| accounts.get(&name)))
             })
             .and_then(|()| AccountConfig::new(settings, policy));
-        let config = found.map_err(|error| at_line(&error, &document, text, &name))?;
+        let config = found.map_err(|error| at(&["accounts", &name], error))?;
         accounts.insert(name, Arc::new(config));
     }
-    let default_account = default_account(sections.default_account, &accounts)?;
+    let default_account =
+        default_account(sections.default_account, &accounts).map_err(|error| at(&[], error))?;
     Ok(Config {
         store: sections.store,
         key_file: sections.key_file,
         default_account,
-        notifications: sections.notifications.check()?,
+        notifications: sections.notifications.check().map_err(|error| at(&["notifications"], error))?,
         access: sections.access.check(&document)?,
         accounts,
     })
@@ -190,15 +192,14 @@ fn in_file(error: &str) -> ConfigError {
     )
 }
 
-fn at_line(error: &ConfigError, document: &Document<String>, text: &str, name: &str) -> ConfigError {
-    let section = document.get("accounts").and_then(|accounts| accounts.get(name));
-    let entry = section.and_then(|section| section.get(&error.setting)).or(section);
+/// `error` with the line of its setting in this section, or else the section's own line. The top level has no name.
+fn at_line(error: &ConfigError, document: &Document<String>, text: &str, section: &[&str]) -> ConfigError {
+    let item = section.iter().try_fold(document.as_item(), |item, key| item.get(key));
+    let entry = item.and_then(|item| item.get(&error.setting)).or(item);
     let line = entry.and_then(toml_edit::Item::span).map(|span| text[..span.start].matches('\n').count() + 1);
-    let place = line.map_or_else(String::new, |line| format!(" line {line},"));
-    ConfigError::new(
-        error.setting.clone(),
-        format!("config.toml,{place} [accounts.{name}]: {}", error.reason),
-    )
+    let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+    let section = if section.is_empty() { String::new() } else { format!(", [{}]", section.join(".")) };
+    ConfigError::new(error.setting.clone(), format!("config.toml{line}{section}: {}", error.reason))
 }
 
 #[cfg(test)]
@@ -232,6 +233,9 @@ mod tests {
             ("[accounts.a]\nclient_id = \"x\"\nclient_idd = \"y\"\n", "line 3"),
             ("\n[accounts.a]\nclient_id = \"x\"\nredirect_uri = \"nonsense\"\n", "line 4"),
             ("stoer = \"file\"\n", "line 1"),
+            ("\ndefault_account = \"b\"\n[accounts.a]\nclient_id = \"x\"\n", "line 2"),
+            ("\n[refresh]\nmax_age = \"soon\"\n", "line 3"),
+            ("[notifications]\nenabled = true\nagain = [\"1s\"]\n", "line 3"),
         ] {
             let reason = parse(text).unwrap_err().reason;
             assert!(reason.contains(line), "{text:?} gave {reason:?}");

@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
+use super::Refusal;
 use super::varlink::frame;
 use crate::access::{Caller, Full, Journal, Place, Places, Recent};
 use crate::ownership::{OF_OTHERS, own_directory};
@@ -140,6 +141,21 @@ impl LocalSocket {
                     pause = longest.min(pause * 2);
                 }
             }
+        }
+    }
+
+    /// Answers every caller with the refusal, for as long as it is polled.
+    pub async fn turn_away(&self, refusal: &Refusal) {
+        loop {
+            let Ok(Stream::UdSocket(stream)) = self.listener.accept().await else {
+                sleep(ACCEPT_PAUSES.1).await;
+                continue;
+            };
+            let stream = UnixStream::from(stream);
+            if let Ok(caller) = Caller::of(&stream, self.wire, &self.recent) {
+                self.refuse(stream, &refusal.told(&caller));
+            }
+            yield_now().await;
         }
     }
 

@@ -1,11 +1,11 @@
 # Makes a root of the machine's own, and becomes its systemd. Process 1 of its namespaces runs this, with
-# $1: the directory of our binaries, $2: one with the socket where it is to tell that it is up.
+# $1: the directory of our binaries, $2: one with the socket where it is to tell that it is up, $3: the root below its layer.
 set -eu
 layers=/mnt
 root=$layers/root
 mount -t tmpfs -o mode=755 machine $layers
 mkdir $layers/upper $layers/work $root
-mount -t overlay -o lowerdir=/,upperdir=$layers/upper,workdir=$layers/work machine $root
+mount -t overlay -o lowerdir="$3",upperdir=$layers/upper,workdir=$layers/work machine $root
 
 # What is the kernel's is everybody's, and not to be written, as in a container of systemd-nspawn(1).
 mount -t proc proc $root/proc

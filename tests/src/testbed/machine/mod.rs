@@ -60,9 +60,23 @@ pub struct Machine {
 impl Machine {
     /// Boots one, which takes some seconds; none where the test [is not root](needs_root).
     pub fn boot() -> Option<Self> {
-        if !needs_root("a machine of its own") {
-            return None;
-        }
+        needs_root("a machine of its own").then(|| Self::boot_from(Path::new("/")))
+    }
+
+    /// Boots one whose files are those of the Debian 13 that `tests/debian-13` installs.
+    ///
+    /// # Panics
+    /// Where it is not installed.
+    pub fn boot_debian_13() -> Option<Self> {
+        needs_root("a machine of its own").then(|| {
+            let test = std::env::current_exe().unwrap();
+            let root =
+                test.ancestors().map(|directory| directory.join("debian-13")).find(|root| root.is_dir());
+            Self::boot_from(&root.expect("Debian 13 is not installed; run `make test` or tests/debian-13"))
+        })
+    }
+
+    fn boot_from(root: &Path) -> Self {
         let outside = tempfile::Builder::new().prefix("imgurd-machine-").tempdir().unwrap();
         let notify = UnixDatagram::bind(outside.path().join("notify")).unwrap();
         let log = outside.path().join("boot.log");
@@ -80,7 +94,12 @@ impl Machine {
             "-c",
             LEAVE,
         ]);
-        command.arg(BOOT).arg(&cgroups.path).arg(binary("imgurd").parent().unwrap()).arg(outside.path());
+        command
+            .arg(BOOT)
+            .arg(&cgroups.path)
+            .arg(binary("imgurd").parent().unwrap())
+            .arg(outside.path())
+            .arg(root);
         let errors = File::create(&log).unwrap();
         let child = command.stdin(Stdio::null()).stdout(errors.try_clone().unwrap()).stderr(errors).spawn();
         let child = cgroups.child.insert(child.expect("setpriv is installed (Debian: util-linux)"));
@@ -88,7 +107,7 @@ impl Machine {
         assert!(is_up, "the machine did not boot: {}", fs::read_to_string(log).unwrap_or_default());
         fs::create_dir(cgroups.entrance()).unwrap();
         let first = cgroups.first();
-        Some(Self { first, cgroups, outputs: Arc::default(), _outside: outside })
+        Self { first, cgroups, outputs: Arc::default(), _outside: outside }
     }
 
     /// A path in there as it is called outside. Links in it that are absolute lead elsewhere.

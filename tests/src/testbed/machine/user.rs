@@ -22,7 +22,13 @@ impl Machine {
     /// Adds a user with a home, a service manager and a session bus, which are there from now on with nobody signed in
     /// (`loginctl(1)`, `enable-linger`).
     pub fn add_user(&self, name: &str) {
-        self.run("root", &["useradd", "--create-home", "--shell=/bin/sh", name]).success();
+        self.add_user_at(name, &format!("/home/{name}"));
+    }
+
+    /// Adds such a user, whose home is this directory.
+    pub fn add_user_at(&self, name: &str, home: &str) {
+        self.run("root", &["useradd", "--create-home", "--home-dir", home, "--shell=/bin/sh", name])
+            .success();
         self.run("root", &["loginctl", "enable-linger", name]).success();
         let id = self.user_id(name);
         // Returns when it is up; the bus is one of the sockets that come first (systemd.special(7)).

@@ -18,12 +18,18 @@ pub(crate) const UNITS: [&str; 3] = ["imgurd.service", "imgurd.socket", "imgurd-
 
 pub(crate) struct Home {
     pub(crate) machine: Machine,
+    /// Whose programs are run.
+    pub(crate) user: &'static str,
 }
 
 impl Home {
     /// A home in which nothing is installed; none where machines cannot be had.
     pub(crate) fn new() -> Option<Self> {
-        let machine = Machine::boot()?;
+        Machine::boot().map(Self::on)
+    }
+
+    /// A home on this machine, in which nothing is installed.
+    fn on(machine: Machine) -> Self {
         let sources = machine.file(SOURCES);
         fs::create_dir(&sources).unwrap();
         let mut copy = Command::new("cp");
@@ -31,14 +37,21 @@ impl Home {
         copy.args(["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-MIT", "LICENSE-APACHE"]);
         assert!(copy.arg(&sources).current_dir(repository()).status().unwrap().success());
         machine.add_user(USER);
-        Some(Self { machine })
+        Self { machine, user: USER }
     }
 
     /// One in which `make install` was run.
     pub(crate) fn installed() -> Option<Self> {
-        let home = Self::new()?;
-        home.make("install");
-        Some(home)
+        Self::new().inspect(Self::install)
+    }
+
+    /// One on Debian 13, in which `make install` was run.
+    pub(crate) fn installed_on_debian_13() -> Option<Self> {
+        Machine::boot_debian_13().map(Self::on).inspect(Self::install)
+    }
+
+    fn install(&self) {
+        self.make("install");
     }
 
     /// Runs `make` in the sources, as the person would have built them.
@@ -48,11 +61,11 @@ impl Home {
     }
 
     pub(crate) fn run(&self, command: &[&str]) -> Output {
-        self.machine.run(USER, command)
+        self.machine.run(self.user, command)
     }
 
     pub(crate) fn start(&self, command: &[&str]) -> Program {
-        let mut program = self.machine.command(USER, command[0]);
+        let mut program = self.machine.command(self.user, command[0]);
         program.args(&command[1..]);
         self.machine.start(program)
     }
@@ -83,7 +96,7 @@ impl Home {
 
     /// Somebody's runtime directory.
     pub(crate) fn runtime(&self, file: &str) -> String {
-        format!("/run/user/{}/{file}", self.machine.user_id(USER))
+        format!("/run/user/{}/{file}", self.machine.user_id(self.user))
     }
 
     /// A server on this machine, and an account at it.
@@ -92,7 +105,7 @@ impl Home {
         let arguments = account_arguments(&fake, "me");
         let mut command = vec!["imgurctl"];
         command.extend(arguments.iter().map(String::as_str));
-        self.machine.run_with(USER, &command, &fake.behaviour().client_secret).success();
+        self.machine.run_with(self.user, &command, &fake.behaviour().client_secret).success();
         fake
     }
 
@@ -101,7 +114,7 @@ impl Home {
     pub(crate) fn allow(&self, url: &str) -> String {
         let form = format!("username={USER}&decision=allow");
         let browser = ["curl", "-sL", "-o", "/dev/null", "-w", "%{url_effective}", "-d", &form, url];
-        self.machine.run(USER, &browser).stdout
+        self.machine.run(self.user, &browser).stdout
     }
 
     pub(crate) fn sign_in(&self) {

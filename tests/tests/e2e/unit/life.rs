@@ -8,7 +8,7 @@ use super::home::{Home, UNITS, USER};
 const ALL_ACTIVE: [&str; 3] = ["active"; 3];
 
 /// A call on the bus, and the answer to it.
-fn call_on_the_bus(home: &Home, method: &[&str]) -> Output {
+pub(super) fn call_on_the_bus(home: &Home, method: &[&str]) -> Output {
     let place =
         ["busctl", "--user", "--", "call", "org.imgurd.Keeper1", "/org/imgurd/Keeper1", "org.imgurd.Keeper1"];
     home.run(&[&place, method].concat())

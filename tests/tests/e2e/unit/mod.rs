@@ -3,9 +3,12 @@
 mod desktop;
 mod files;
 pub(crate) mod home;
+mod homes;
 mod installing;
 mod life;
 mod package;
+mod packaging;
+mod refusing;
 mod restrictions;
 mod work;
 

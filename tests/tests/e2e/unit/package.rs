@@ -1,47 +1,56 @@
-//! The Debian package: what it brings, and what its scripts do when it comes and goes. It is put together here as
-//! `make deb` has it, save for what cargo-deb adds, which nobody needs for the tests.
+//! The Debian package: what it brings, and what its scripts do when it comes and goes. It is put together as
+//! `make deb` does it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use imgurd_tests::testbed::Testbed;
 
 use super::home::{Home, UNITS};
 use super::{contents, install, repository};
 
-const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
-
 /// A package of this version.
-fn package(bed: &Testbed, version: &str) -> PathBuf {
-    let stage = bed.root().join("stage");
-    install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
-    let mut arrange = bed.command(repository().join("systemd/packaging/debian/arrange"));
-    arrange.arg(&stage).arg(version);
-    bed.start(arrange).finish().success();
-    for of_cargo_deb in ["changelog", "copyright"] {
-        fs::remove_file(stage.join(of_cargo_deb)).unwrap();
-    }
-    let control = stage.join("DEBIAN");
-    fs::create_dir(&control).unwrap();
-    for script in SCRIPTS {
-        fs::copy(repository().join("systemd/packaging/debian").join(script), control.join(script)).unwrap();
-    }
-    let text = format!(
-        "Package: imgurd\nVersion: {version}-1\nArchitecture: all\nMaintainer: nobody\nDescription: a test's own\n"
-    );
-    fs::write(control.join("control"), text).unwrap();
-    let file = bed.root().join(format!("imgurd-{version}.deb"));
-    let mut build = bed.command("dpkg-deb");
-    // Packing as much as programs for debugging are would take longer than all the rest.
-    build.args(["-Znone", "--root-owner-group", "--build"]).arg(&stage).arg(&file);
-    bed.start(build).finish().success();
-    fs::remove_dir_all(stage).unwrap();
-    file
+pub(super) fn package(bed: &Testbed, version: &str) -> PathBuf {
+    pack(bed, &staged(bed), version)
 }
 
+/// The directory below which is installed what is to be packed, with the programs stripped.
+pub(super) fn staged(bed: &Testbed) -> PathBuf {
+    let stage = bed.root().join("stage");
+    install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
+    let mut strip = bed.command("strip");
+    strip.args(["imgurd", "imgurctl"].map(|name| stage.join("usr/bin").join(name)));
+    bed.start(strip).finish().success();
+    stage
+}
+
+/// Runs what may take longer than any program of ours. Returns what it prints.
+pub(super) fn finish(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    let [printed, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{command:?}: {printed}{errors}");
+    printed
+}
+
+/// A package of what is below `stage`.
+pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
+    let output = bed.root().join(version);
+    let mut build = bed.command(repository().join("systemd/packaging/debian/build"));
+    // Compressing programs for debugging would take longer than all the rest.
+    build.env("SOURCE_DATE_EPOCH", "1700000000").env("COMPRESSION", "none");
+    build.arg(stage).arg(version).arg(&output);
+    finish(build);
+    fs::remove_dir_all(stage).unwrap();
+    contents(&output).pop().unwrap()
+}
+
+/// Without other packages' triggers, and without waiting for a disk.
+pub(super) const DPKG: [&str; 3] = ["dpkg", "--no-triggers", "--force-unsafe-io"];
+
 fn dpkg(home: &Home, arguments: &[&str]) {
-    home.machine.run("root", &[&["dpkg"], arguments].concat()).success();
+    home.machine.run("root", &[&DPKG[..], arguments].concat()).success();
 }
 
 fn bring(home: &Home, package: &Path) {

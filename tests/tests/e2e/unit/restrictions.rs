@@ -59,7 +59,8 @@ const PROBES: [Probe; 18] = [
 ];
 
 /// What begins so is no restriction of the process that is started.
-const OF_THE_START: [&str; 6] = ["Exec", "Type=", "Restart=", "RestartSec=", "TimeoutStopSec=", "Runtime"];
+const OF_THE_START: [&str; 7] =
+    ["SyslogLevel=", "Exec", "Type=", "Restart=", "RestartSec=", "TimeoutStopSec=", "Runtime"];
 
 /// The lines of the installed unit that say what its process may do.
 fn lines(home: &Home) -> Vec<String> {
@@ -67,13 +68,8 @@ fn lines(home: &Home) -> Vec<String> {
     let section = unit.split("[Service]\n").nth(1).unwrap().split("[Install]").next().unwrap();
     let lines = section.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let lines = lines.filter(|line| !OF_THE_START.iter().any(|start| line.starts_with(start)));
-    let home_directory = "/home/alice";
     // Transient units know no specifiers.
-    let filled = |line: &str| {
-        let line = line.replace("%h", home_directory);
-        line.replace("%E", &format!("{home_directory}/.config"))
-            .replace("%S", &format!("{home_directory}/.config"))
-    };
+    let filled = |line: &str| line.replace("%t/", &home.runtime(""));
     lines.map(filled).collect()
 }
 

@@ -1,0 +1,85 @@
+//! What the unit has done before the service starts, outside the service's namespaces.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context, anyhow, bail};
+
+use super::{KeySource, Options, directory, key_source};
+use crate::ownership::{OTHERS_WRITE, check_place, own_directory};
+
+/// The unit's own runtime directory (`RuntimeDirectory=`). The one with the socket may be shared with sandboxes, which
+/// could then replace what is in it.
+const DIRECTORY: &str = "imgurd-unit";
+
+/// The file in it that says why the service must not start. It is empty where the service may.
+const REFUSAL: &str = "refusal";
+
+/// Makes the directories that the service writes to, leads `ReadWritePaths=` to them, and checks who owns the files that
+/// say where secrets are sent. The service cannot do that itself: its home directory is read-only, and in its user
+/// namespace all other users look like root (`user_namespaces(7)`).
+///
+/// # Errors
+/// Where the service cannot be told of an error.
+pub fn prepare(options: &Options) -> anyhow::Result<()> {
+    let unit = runtime_directory().context("only the unit imgurd.service can use --prepare")?;
+    let refusal = match lead_to_directories(&unit).and_then(|()| check_owners(options)) {
+        Ok(()) => String::new(),
+        Err(error) => format!("{error:#}; then run `systemctl --user restart imgurd`"),
+    };
+    let path = unit.join(REFUSAL);
+    fs::write(&path, refusal).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Fails where [`prepare`] found that the service must not start.
+pub(super) fn check_prepared() -> anyhow::Result<()> {
+    let Some(unit) = runtime_directory() else { return Ok(()) };
+    match fs::read_to_string(unit.join(REFUSAL)) {
+        Ok(refusal) if refusal.is_empty() => Ok(()),
+        Ok(refusal) => bail!(refusal),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {REFUSAL} in {}", unit.display())),
+    }
+}
+
+fn runtime_directory() -> Option<PathBuf> {
+    let all = env::var_os("RUNTIME_DIRECTORY")?;
+    env::split_paths(&all).find(|path| path.ends_with(DIRECTORY))
+}
+
+/// `ReadWritePaths=` follows links, but knows no variables, such as those that `environment.d(5)` sets. It skips what is
+/// missing, so the directories are made.
+fn lead_to_directories(unit: &Path) -> anyhow::Result<()> {
+    for (link, target) in [
+        ("state", directory("XDG_STATE_HOME", ".local/state")?),
+        ("config", directory("XDG_CONFIG_HOME", ".config")?),
+    ] {
+        // Where it cannot be made, the service says so when it needs it.
+        let _ = fs::DirBuilder::new().recursive(true).mode(0o700).create(&target);
+        let link = unit.join(link);
+        let _ = fs::remove_file(&link);
+        symlink(target, &link).with_context(|| format!("cannot make the link {}", link.display()))?;
+    }
+    Ok(())
+}
+
+/// Fails where another user could change a file that says where secrets are sent, or put another in its place. Files that
+/// are missing or have mistakes are for the service to name.
+fn check_owners(options: &Options) -> anyhow::Result<()> {
+    let file = options.config_file()?;
+    own_directory(&directory("XDG_STATE_HOME", ".local/state")?, OTHERS_WRITE)?;
+    let check = |path: &Path| match fs::metadata(path) {
+        Ok(metadata) => check_place(path, &metadata)
+            .map_err(|error| anyhow!("{} is not safe to use ({error}); make it yours alone", path.display())),
+        Err(_) => Ok(()),
+    };
+    check(file.path())?;
+    let Ok(config) = file.load() else { return Ok(()) };
+    if let KeySource::File(key) = key_source(&config, &file) {
+        check(&key)?;
+    }
+    let named = config.accounts.values().filter_map(|account| account.ca_file.as_ref());
+    named.map(|ca_file| file.directory().join(ca_file)).try_for_each(|ca_file| check(&ca_file))
+}
