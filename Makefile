@@ -59,6 +59,11 @@ test: ## Run all tests
 simulate: ## Try the keeper with new seeds for MINUTES (60)
 	IMGURD_SIMULATION_MINUTES='$(or $(MINUTES),60)' $(CARGO) test --package imgurd --lib --locked simulation -- --nocapture
 
+chaos: ## Run random operations on the daemon for MINUTES (60), and hold it against the servers' books
+	tests/packages
+	$(BUILD)
+	$(TARGET)/debug/chaos --minutes '$(or $(MINUTES),60)'
+
 soak: ## Kill, time and load the daemon many times over, half an hour long
 	tests/packages
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %) --package imgurd-tests $(PROGRAMS:%=--bin %) --bin soak

@@ -121,8 +121,8 @@ impl AccountConfig {
             auth_url: endpoint("auth_url", settings.auth_url, AUTH_URL)?,
             token_url,
             api_url,
-            scope: some(settings.scope),
-            state: some(settings.state),
+            scope: parameter("scope", settings.scope)?,
+            state: parameter("state", settings.state)?,
             client_auth: settings.client_auth.unwrap_or_default(),
             send_redirect_uri: settings.send_redirect_uri.unwrap_or(!is_imgur),
             refresh_reuse: settings.refresh_reuse.unwrap_or(reuse),
@@ -191,9 +191,26 @@ pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
 
 fn url(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
     let text = text.filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
-    Url::parse(&text).map_err(|error| {
+    let url = Url::parse(&text).map_err(|error| {
         ConfigError::new(setting, format!("{setting} is no URL ({error}); write it in full"))
-    })
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        let reason = format!(
+            "{setting} has a user name or password in it, and config.toml holds no secrets; leave it out"
+        );
+        return Err(ConfigError::new(setting, reason));
+    }
+    Ok(url)
+}
+
+/// A parameter that is sent as it is (RFC 6749, appendix A: scope and state).
+fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, ConfigError> {
+    let text = text.filter(|text| !text.is_empty());
+    if text.as_deref().is_some_and(|text| !is_credential(text)) {
+        let reason = format!("{setting} has characters other than printable ASCII; write it again");
+        return Err(ConfigError::new(setting, reason));
+    }
+    Ok(text)
 }
 
 /// An endpoint that secrets are sent to: https, or plain http on this machine.

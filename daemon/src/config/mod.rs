@@ -251,18 +251,28 @@ mod tests {
             {
                 assert!(with(url).is_ok(), "{setting} {url}");
             }
-            for url in [
-                "http://as.example/",
-                "http://127.0.0.1.example/",
-                "http://localhost@as.example/",
-                "ftp://127.0.0.1/",
-            ] {
+            for url in ["http://as.example/", "http://127.0.0.1.example/", "ftp://127.0.0.1/"] {
                 let error = with(url).unwrap_err();
                 assert!(
                     error.setting == setting && error.reason.contains("https"),
                     "{setting} {url}: {error}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn settings_hold_no_password_and_no_control_characters() {
+        for (setting, value) in [
+            ("auth_url", "http://localhost@as.example/"),
+            ("token_url", "https://user:pw@as.example/"),
+            ("api_url", "https://user@as.example/"),
+            ("scope", "a\\u001bb"),
+            ("state", "a\\nb"),
+        ] {
+            let error =
+                parse(&format!("[accounts.a]\nclient_id=\"x\"\n{setting}=\"{value}\"\n")).unwrap_err();
+            assert!(error.setting == setting && !error.reason.contains("pw"), "{setting}: {error}");
         }
     }
 

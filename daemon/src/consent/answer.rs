@@ -263,10 +263,9 @@ pub(crate) fn import(text: &Secret) -> Result<Fields, Error> {
         let pairs =
             [url.query(), url.fragment()].into_iter().flatten().flat_map(|part| parse(part.as_bytes()));
         Some(Fields::from_pairs(pairs))
-    } else if !text.is_empty() && text.len() <= 4096 && !text.contains(char::is_whitespace) {
-        Some(Fields { refresh_token: Some(Secret::from(text)), ..Fields::default() })
     } else {
-        None
+        let bare = credential(text).filter(|bare| bare.len() <= 4096 && !bare.contains(' '));
+        bare.map(|bare| Fields { refresh_token: Some(Secret::from(bare)), ..Fields::default() })
     };
     match fields {
         Some(fields) if fields.refresh_token.is_some() => Ok(fields),
@@ -281,7 +280,7 @@ pub(crate) fn import(text: &Secret) -> Result<Fields, Error> {
     }
 }
 
-fn as_url(text: &str) -> Option<Url> {
+pub(super) fn as_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(Url::has_host)
 }
 

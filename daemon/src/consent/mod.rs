@@ -8,6 +8,7 @@ pub mod fuzzing;
 mod listener;
 mod page;
 mod postman;
+mod provenance;
 mod session;
 mod visitors;
 
@@ -28,6 +29,7 @@ use crate::random;
 pub(crate) use answer::import;
 use callback::Callback;
 use listener::{Farewell, Listener};
+pub(crate) use provenance::check_provenance;
 use session::{Ended, Server, Session};
 
 /// How a login is to go.

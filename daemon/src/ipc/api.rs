@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::access::journal::Reading;
 use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass, Rejections};
 use crate::config::{Class, Config, Desk, check_name};
-use crate::consent::{Login, LoginOptions, Logins, import};
+use crate::consent::{Login, LoginOptions, Logins, check_provenance, import};
 use crate::grant::Issuer;
 use crate::keeper::{Keeper, Watcher};
 use crate::probe::Probe;
@@ -273,9 +273,11 @@ impl Api {
     pub(super) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {
         let fields = import(&call.text)?;
         let refresh_token = fields.refresh_token.unwrap_or_default();
-        let (account, replace) = (call.account.as_deref(), call.replace.unwrap_or(false));
+        let name = self.keeper.resolve(call.account.as_deref())?;
+        check_provenance(&call.text, &*self.desk.account(&name)?)?;
+        let replace = call.replace.unwrap_or(false);
         let imported =
-            self.keeper.import(account, refresh_token, fields.access_token, fields.username, replace);
+            self.keeper.import(Some(&name), refresh_token, fields.access_token, fields.username, replace);
         Ok(OneAccount { account: imported.await? })
     }
 

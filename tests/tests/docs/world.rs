@@ -163,6 +163,8 @@ fn equip(bed: &Testbed) {
     let target = bed.root().join("target");
     fs::create_dir(&target).unwrap();
     symlink(&built, target.join("debug")).unwrap();
-    symlink(built.with_file_name("strangers"), target.join("strangers")).unwrap();
+    for installed in ["strangers", "debian-13"] {
+        symlink(built.with_file_name(installed), target.join(installed)).unwrap();
+    }
     bed.set_env("CARGO_TARGET_DIR", target);
 }
