@@ -151,7 +151,7 @@ impl Account {
             expires_at: access.expires_at().map(Timestamp::as_secs),
             username: grant.username.clone(),
         };
-        Some(Served { access, token: Arc::new(token.into()) })
+        Some(Served { access, token: Arc::new(token) })
     }
 
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {

@@ -37,7 +37,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    pub(super) fn token_url(&self) -> String {
+    pub(super) fn token_url(self) -> String {
         format!("https://server-{}.example/oauth2/token", self.server)
     }
 }
