@@ -17,6 +17,7 @@ use imgurd_proto::text::printable_name;
 
 use super::lineage::Lineage;
 use super::process::{Process, Stat, content};
+use super::service::Service;
 use super::{cgroup, sandbox};
 
 /// An application, by a name that is the same whenever it runs.
@@ -141,7 +142,8 @@ impl Look {
             sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
             other => label.as_ref().and_then(|label| cgroup::labelled(&label.1)).unwrap_or(other),
         };
-        let application = judged(application, &lineage, &process);
+        let service = Service { pid, lineage: &lineage, cgroups: &text, home_cgroups: &HOME_CGROUPS };
+        let application = judged(application, &service, &process);
         // It is still the one that was read.
         let Stat { name, began, .. } = process.stat()?;
         // Where the daemon is in a user namespace of its own, as the hardened service is, executables of others are closed
@@ -168,10 +170,9 @@ impl Look {
 }
 
 /// What remains of this once all that speaks for a sandbox has been heard: it is never less of one than before.
-fn judged(application: Application, lineage: &Lineage, process: &Process) -> Application {
-    let in_service = matches!(&application, Application::Unit(name) if name.ends_with(".service"));
+fn judged(application: Application, service: &Service<'_>, process: &Process) -> Application {
     let is_sandboxed = application.is_sandboxed();
-    if is_sandboxed || lineage.has_a_maker() || sandbox::is_elsewhere(process, in_service) {
+    if is_sandboxed || service.lineage.has_a_maker() || sandbox::is_elsewhere(process, service) {
         return match application {
             // Only a cgroup gives a name. Flatpak's files in the runtime directory could be written by a sandbox that has
             // the whole of it.

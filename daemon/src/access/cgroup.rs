@@ -13,7 +13,12 @@ const LONGEST: usize = 255;
 /// (`incus.payload.NAME` and `incus.monitor.NAME`), systemd-machined, Firejail, CRI-O, containerd, Kubernetes, nerdctl,
 /// systemd-nspawn, Toolbx, Distrobox, Apptainer, `BuildKit`. The scopes of `crun` and `runc` are called `crun-ID.scope` and
 /// `runc-ID.scope` where whoever runs them chose no other name; Buildah does not, and its IDs begin with `buildah-`.
-const SANDBOXES: [&str; 28] = [
+/// So does youki: `youki-ID.scope`, and `:youki:ID` without systemd (its `libcgroups/src/systemd/manager.rs`,
+/// `libcontainer/src/utils.rs`). nsjail has `NSJAIL.PID` and `NSJAIL_SELF.PID`, below a `NSJAIL` of version 1
+/// (`google/nsjail`, `cgroup2.cc`). LXD has LXC's (`canonical/lxd`, issue 11870); what is called after itself is taken
+/// likewise. A desktop calls what it starts from a menu `app-` and the name of its entry
+/// (<https://systemd.io/DESKTOP_ENVIRONMENTS>), so `app-firejail` is Firejail's.
+const SANDBOXES: [&str; 33] = [
     "app-flatpak-",
     "flatpak-",
     "snap.",
@@ -42,12 +47,18 @@ const SANDBOXES: [&str; 28] = [
     "distrobox-",
     "apptainer-",
     "buildkit",
+    "youki-",
+    ":youki:",
+    "NSJAIL",
+    "lxd.",
+    "app-firejail",
 ];
 
 /// Directories that hold nothing but containers: `/docker/ID`, `/lxc/NAME`.
-const HOLDERS: [&str; 10] = [
+const HOLDERS: [&str; 11] = [
     "docker",
     "lxc",
+    "lxd",
     "incus",
     "podman",
     "machine.slice",
@@ -62,19 +73,56 @@ const HOLDERS: [&str; 10] = [
 /// the unit. `home` are the cgroups of the daemon: a container that both are in sets nobody apart.
 pub(super) fn application(cgroups: &str, home: &str) -> Application {
     let paths: Vec<_> = cgroups.lines().filter_map(path_of).collect();
-    let mut sandboxes = paths.iter().filter_map(|(hierarchy, path)| {
-        let at_home = home.lines().filter_map(path_of).find(|(name, _)| name == hierarchy);
-        sandbox_in(below(path, at_home.map_or("", |(_, path)| path)))
-    });
+    let mut sandboxes =
+        paths.iter().filter_map(|(hierarchy, path)| sandbox_in(below(path, home_in(hierarchy, home))));
     if let Some(first) = sandboxes.next() {
         // Two names are none that could be relied on.
         let agree = sandboxes.all(|other| other == first);
         return if agree { first } else { Application::Nameless };
     }
-    let systemds = paths.iter().filter(|(name, _)| name.is_empty() || *name == "name=systemd");
+    let systemds = paths.iter().filter(|(hierarchy, _)| is_systemds(hierarchy));
     let mut units: Vec<_> = systemds.filter_map(|(_, path)| path.split('/').rev().find_map(unit)).collect();
     units.sort();
     units.into_iter().next().map_or(Application::Unknown, Application::Unit)
+}
+
+/// The service that the processes in these cgroups are in: its own cgroup, in each of systemd's hierarchies by the name of
+/// that. Nothing where they are in none, or where one of these cgroups is a scope's: systemd starts nothing there, so that a
+/// service within it is one by its name only. `home` are the cgroups of the daemon, as for [`application`].
+pub(super) fn services<'a>(cgroups: &'a str, home: &str) -> Option<Vec<(&'a str, &'a str)>> {
+    let systemds = || cgroups.lines().filter_map(path_of).filter(|(hierarchy, _)| is_systemds(hierarchy));
+    let is_in_scope = |(hierarchy, path)| {
+        below(path, home_in(hierarchy, home)).split('/').any(|directory| directory.ends_with(".scope"))
+    };
+    if systemds().any(is_in_scope) {
+        return None;
+    }
+    let service = |(hierarchy, path)| Some((hierarchy, service(path, home_in(hierarchy, home))?));
+    Some(systemds().filter_map(service).collect()).filter(|services: &Vec<_>| !services.is_empty())
+}
+
+/// The cgroup of the outermost service on the way, which is not the service manager of a user (`user@.service`).
+fn service<'a>(path: &'a str, home: &str) -> Option<&'a str> {
+    let inner = below(path, home);
+    let mut end = path.len() - inner.len();
+    for directory in inner.split_inclusive('/') {
+        end += directory.len();
+        let directory = directory.trim_end_matches('/');
+        if directory.ends_with(".service") && !directory.starts_with("user@") {
+            return Some(path[..end].trim_end_matches('/'));
+        }
+    }
+    None
+}
+
+/// Version 2, and the one of version 1 in which systemd has its units.
+fn is_systemds(hierarchy: &str) -> bool {
+    hierarchy.is_empty() || hierarchy == "name=systemd"
+}
+
+/// The daemon's own path in this hierarchy.
+fn home_in<'a>(hierarchy: &str, home: &'a str) -> &'a str {
+    home.lines().filter_map(path_of).find(|(name, _)| *name == hierarchy).map_or("", |(_, path)| path)
 }
 
 /// The controllers and the path of a line: `HIERARCHY:CONTROLLERS:PATH`. The kernel marks a cgroup that was removed.

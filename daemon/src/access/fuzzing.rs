@@ -7,6 +7,7 @@ use super::{cgroup, sandbox};
 /// Which application `/proc/PID/cgroup` names, for a daemon in the cgroup `home`.
 #[must_use]
 pub fn application(cgroups: &str, home: &str) -> Application {
+    let _ = cgroup::services(cgroups, home);
     cgroup::application(cgroups, home)
 }
 

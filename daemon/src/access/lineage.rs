@@ -34,6 +34,11 @@ impl Lineage {
     pub(super) fn has_a_maker(&self) -> bool {
         self.0.iter().any(|(_, stat)| MAKERS.contains(&stat.name.as_str()))
     }
+
+    /// Whether the process with this number is one of them.
+    pub(super) fn has(&self, pid: i32) -> bool {
+        self.0.iter().any(|(known, _)| *known == pid)
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod process;
 mod recent;
 mod rejections;
 mod sandbox;
+mod service;
+mod users;
 
 use std::io;
 use std::sync::{Arc, OnceLock};

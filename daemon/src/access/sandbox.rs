@@ -9,32 +9,33 @@ use std::sync::LazyLock;
 use rustix::process::{getpid, getppid};
 
 use super::process::Process;
+use super::service::Service;
+use super::users::Users;
 
 /// A file that Flatpak puts into the root directory of every sandbox.
 const FLATPAK: &[u8] = b"/.flatpak-info";
 
 /// Enough for a machine with a thousand containers; a sandbox could have a hundred thousand mounts.
-const MOST_MOUNTS: usize = 4 << 20;
+pub(super) const MOST_MOUNTS: usize = 4 << 20;
 
 /// How the daemon itself is placed: who is placed likewise is at home, in a container too.
 static HOME: LazyLock<Option<Place>> = LazyLock::new(|| {
     let ourselves = Process::of(getpid()).ok()?;
     let mut home = Place::of(&ourselves)?;
-    // A hardened service has a user namespace of its own; its parent, the service manager, has everybody's.
-    if let Some(parent) = getppid().and_then(|parent| Process::of(parent).ok()).and_then(|it| Place::of(&it))
-    {
-        home.users = parent.users;
+    let parent = getppid().and_then(|parent| Users::of(&Process::of(parent).ok()?).ok());
+    if let Some(parent) = parent {
+        home.users = home.users.with_those_of(parent);
     }
     Some(home)
 });
 
-/// Whether this process is placed otherwise than the daemon. `in_service` is one that systemd started as a service, which
-/// may have a user namespace of its own as a restriction: `PrivateUsers=`, or since systemd 254 `PrivateTmp=` and others.
-pub(super) fn is_elsewhere(process: &Process, in_service: bool) -> bool {
-    match (HOME.as_ref(), Place::of(process)) {
-        (Some(home), Some(place)) => place.differs(home, in_service) || has_flatpaks_file(process, home),
-        _ => true,
-    }
+/// Whether this process is placed otherwise than the daemon. In a service that was started with other users they are no
+/// sandbox's.
+pub(super) fn is_elsewhere(process: &Process, service: &Service<'_>) -> bool {
+    let (Some(home), Some(place)) = (HOME.as_ref(), Place::of(process)) else { return true };
+    place.differs(home)
+        || has_flatpaks_file(process, home)
+        || !(place.users.are_at(&home.users) || service.began_with(&place.users, &home.users))
 }
 
 /// Where the daemon may look into the root directory, that says it too.
@@ -47,10 +48,8 @@ fn has_flatpaks_file(process: &Process, home: &Place) -> bool {
 struct Place {
     /// How many PID namespaces it is in, from the one of our `/proc` inwards.
     depth: usize,
-    /// The users of its user namespace, as ours calls them.
-    users: Vec<u8>,
-    /// Its user namespace itself, where we may look at that.
-    namespace: Option<String>,
+    /// Which users there are for it.
+    users: Users,
     /// What its root directory is, by device and path; nothing where that is no mount, as after chroot(2).
     root: Option<Vec<u8>>,
     /// Whether Flatpak's file is mounted there.
@@ -60,23 +59,14 @@ struct Place {
 impl Place {
     fn of(process: &Process) -> Option<Self> {
         let depth = depth(&process.content("status").ok()?)?;
-        let users = process.content("uid_map").ok()?;
+        let users = Users::of(process).ok()?;
         let (root, is_flatpak) = mounts(&process.content_up_to("mountinfo", MOST_MOUNTS).ok()?);
-        let namespace = process.link("ns/user").ok();
-        Some(Self { depth, users, namespace, root, is_flatpak })
+        Some(Self { depth, users, root, is_flatpak })
     }
 
-    fn differs(&self, home: &Self, in_service: bool) -> bool {
-        self.depth != home.depth
-            || self.root != home.root
-            || self.is_flatpak && !home.is_flatpak
-            || !(self.has_users_of(home) || in_service)
-    }
-
-    /// Whether it is in the daemon's own user namespace, or in that of the daemon's parent. Two that are made alike have
-    /// the same numbers, so those of our own prove nothing.
-    fn has_users_of(&self, home: &Self) -> bool {
-        self.users == home.users || self.namespace.is_some() && self.namespace == home.namespace
+    /// Whether it is elsewhere, whatever users there are for it.
+    fn differs(&self, home: &Self) -> bool {
+        self.depth != home.depth || self.root != home.root || self.is_flatpak && !home.is_flatpak
     }
 }
 
@@ -108,6 +98,7 @@ pub(super) fn mounts(mountinfo: &[u8]) -> (Option<Vec<u8>>, bool) {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::lineage::Lineage;
     use super::*;
 
     const HOST: &[u8] =
@@ -115,8 +106,7 @@ mod tests {
 
     fn place(status: &[u8], users: &str, mountinfo: &[u8]) -> Place {
         let (root, is_flatpak) = mounts(mountinfo);
-        let users = users.as_bytes().to_vec();
-        Place { depth: depth(status).unwrap(), users, namespace: None, root, is_flatpak }
+        Place { depth: depth(status).unwrap(), users: Users::new(users, None), root, is_flatpak }
     }
 
     const EVERYBODY: &str = "0 0 4294967295\n";
@@ -125,7 +115,7 @@ mod tests {
     #[test]
     fn who_is_placed_otherwise_than_the_daemon_is_in_a_sandbox() {
         let home = place(OUTSIDE, EVERYBODY, HOST);
-        assert!(!home.differs(&home, false));
+        assert!(!home.differs(&home));
         let in_another = |mounts: &[u8]| [HOST, mounts].concat();
         for (what, other) in [
             ("a PID namespace", place(b"NSpid:\t42\t1\n", EVERYBODY, HOST)),
@@ -141,23 +131,34 @@ mod tests {
                 place(OUTSIDE, EVERYBODY, &in_another(b"9 8 0:40 /x /.flatpak-info ro - tmpfs tmpfs ro\n")),
             ),
         ] {
-            assert!(other.differs(&home, false) && other.differs(&home, true), "{what}");
+            assert!(other.differs(&home), "{what}");
         }
-        // What a service is withheld by systemd does not make it a stranger.
-        let alike = |namespace: &str| Place {
-            namespace: Some(namespace.to_owned()),
-            ..place(OUTSIDE, "1000 1000 1\n", HOST)
-        };
-        let in_ours = Place { namespace: Some("user:[1]".to_owned()), ..home.clone() };
-        assert!(alike("user:[2]").differs(&in_ours, false) && !alike("user:[1]").differs(&in_ours, false));
-        let hardened = place(OUTSIDE, "1000 1000 1\n", &in_another(b"9 8 0:41 / /tmp rw - tmpfs tmpfs rw\n"));
-        assert!(hardened.differs(&home, false) && !hardened.differs(&home, true));
+        // Other mounts than that of the root make nobody a stranger.
+        let hardened = place(OUTSIDE, EVERYBODY, &in_another(b"9 8 0:41 / /tmp rw - tmpfs tmpfs rw\n"));
+        assert!(!hardened.differs(&home));
+    }
+
+    #[test]
+    fn other_users_are_elsewhere_by_their_numbers_and_by_their_namespace() {
+        let home = Users::new(EVERYBODY, Some("user:[1]"));
+        for (users, is_at_home) in [
+            (Users::new(EVERYBODY, None), true),
+            (Users::new(EVERYBODY, Some("user:[2]")), true),
+            (Users::new("1000 1000 1\n", Some("user:[1]")), true),
+            (Users::new("1000 1000 1\n", Some("user:[2]")), false),
+            (Users::new("1000 1000 1\n", None), false),
+            (Users::new("", None), false),
+        ] {
+            assert_eq!(users.are_at(&home), is_at_home, "{users:?}");
+        }
     }
 
     #[test]
     fn this_test_is_at_home() {
         let ourselves = Process::of(getpid()).unwrap();
-        assert!(!is_elsewhere(&ourselves, false));
+        let lineage = Lineage::of(getpid(), &ourselves.stat().unwrap());
+        let nowhere = Service { pid: getpid(), lineage: &lineage, cgroups: "", home_cgroups: "" };
+        assert!(!is_elsewhere(&ourselves, &nowhere));
     }
 
     #[test]
@@ -177,7 +178,7 @@ mod tests {
         #[test]
         fn a_mount_more_never_brings_a_sandbox_home(lines in "([0-9]{1,3} [0-9] [0-9]:[0-9] /[a-z]{0,3} /[a-z]{1,4} rw\n){0,5}") {
             let inside = [b"9 8 0:40 /newroot / rw - tmpfs tmpfs rw\n", lines.as_bytes()].concat();
-            prop_assert!(place(OUTSIDE, EVERYBODY, &inside).differs(&place(OUTSIDE, EVERYBODY, HOST), true));
+            prop_assert!(place(OUTSIDE, EVERYBODY, &inside).differs(&place(OUTSIDE, EVERYBODY, HOST)));
         }
     }
 }

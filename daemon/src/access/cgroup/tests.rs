@@ -30,7 +30,7 @@ fn a_sandbox_is_known_by_its_cgroup(#[case] cgroup: &str, #[case] name: &str) {
 }
 
 /// What speaks for a sandbox and names none that could be relied on.
-const NAMELESS: [&str; 36] = [
+const NAMELESS: [&str; 43] = [
     "app-flatpak-.scope",
     "app-flatpak-org.example.App",
     "app-flatpak-org.example.App-7.slice",
@@ -67,6 +67,13 @@ const NAMELESS: [&str; 36] = [
     "crun-0123.scope",
     "runc-buildah-buildah0123.scope",
     "buildah-buildah0123",
+    "youki-0123.scope",
+    ":youki:0123",
+    "NSJAIL/NSJAIL.4711",
+    "NSJAIL_SELF.4711",
+    "lxd/box",
+    "lxd.payload.box",
+    "app-firejail\\x2dviewer@0123.service",
 ];
 
 #[test]
@@ -133,6 +140,29 @@ fn a_container_that_the_daemon_is_in_as_well_sets_nobody_apart() {
     ] {
         assert_eq!(application(cgroups, home), expected, "{cgroups}");
     }
+}
+
+#[rstest]
+#[case("0::/user.slice/user@1.service/app.slice/app-x@1.service", "", &[("", "/user.slice/user@1.service/app.slice/app-x@1.service")])]
+#[case("0::/a.service/b/c.service", "", &[("", "/a.service")])]
+#[case("0::/a.service (deleted)", "", &[("", "/a.service")])]
+#[case("1:name=systemd:/a.service\n4:memory:/b.service\n0::/", "", &[("name=systemd", "/a.service")])]
+#[case("1:name=systemd:/a.service\n0::/a.service/b", "", &[("name=systemd", "/a.service"), ("", "/a.service")])]
+#[case("0::/docker.service/01/a.service/b", "0::/docker.service/01/imgurd.service", &[("", "/docker.service/01/a.service")])]
+#[case("0::/libpod-0123.scope/a.service/b", "0::/libpod-0123.scope/c", &[("", "/libpod-0123.scope/a.service")])]
+#[case("0::/app-x.scope/a.service", "", &[])]
+#[case("0::/app-x.scope/a.service", "0::/app-x.scope", &[])]
+#[case("0::/a.service/b.scope", "", &[])]
+#[case("1:name=systemd:/session-3.scope\n0::/a.service", "", &[])]
+#[case("0::/user.slice/user@1.service/x", "", &[])]
+#[case("0::/a.slice/b", "", &[])]
+#[case("", "", &[])]
+fn a_service_is_one_that_no_scope_has(
+    #[case] cgroups: &str,
+    #[case] home: &str,
+    #[case] expected: &[(&str, &str)],
+) {
+    assert_eq!(services(cgroups, home).unwrap_or_default(), expected);
 }
 
 #[test]

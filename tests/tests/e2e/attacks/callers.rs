@@ -46,17 +46,17 @@ fn relay(bed: &Testbed, wrapper: &[&str], socket: &Path) -> Program {
     bed.start(command)
 }
 
-fn ask(program: &mut Program, call: &Value) -> Value {
+pub(super) fn ask(program: &mut Program, call: &Value) -> Value {
     program.write(&format!("{call}\n"));
     serde_json::from_str(&program.line().expect("an answer")).unwrap()
 }
 
-fn get_token(parameters: &Value) -> Value {
+pub(super) fn get_token(parameters: &Value) -> Value {
     json!({ "method": "org.imgurd.Keeper1.GetToken", "parameters": parameters })
 }
 
 /// Fails unless nothing secret is had, and nothing changed, by whoever is behind the relay.
-fn gets_nothing(program: &mut Program, who: &str) {
+pub(super) fn gets_nothing(program: &mut Program, who: &str) {
     for call in [get_token(&json!({ "wait_ms": 0 })), socket_call("ExportGrant"), socket_call("SetPermit")] {
         assert_eq!(error_of(&ask(program, &call)), "AccessDenied", "{who}: {call}");
     }
@@ -88,10 +88,10 @@ fn a_sandbox_without_a_scope_is_one_all_the_same() {
 }
 
 /// A cgroup of any name below the test's hierarchy; gone when dropped.
-struct Cgroup(PathBuf);
+pub(super) struct Cgroup(PathBuf);
 
 impl Cgroup {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let unified = Path::new("/sys/fs/cgroup/unified");
         let root = if unified.exists() { unified } else { Path::new("/sys/fs/cgroup") };
         let path = root.join(format!("imgurd-callers-{}", std::process::id())).join(name);
@@ -100,9 +100,14 @@ impl Cgroup {
     }
 
     fn command(&self, bed: &Testbed, socket: &Path) -> Command {
+        self.running(bed, r#"exec "$@""#, &["/usr/bin/python3", "-c", RELAY, socket.to_str().unwrap()])
+    }
+
+    /// A shell in it that runs `script`, with `program` as its arguments.
+    pub(super) fn running(&self, bed: &Testbed, script: &str, program: &[&str]) -> Command {
         let mut command = bed.command("sh");
-        let enter = r#"echo $$ >"$1/cgroup.procs" && shift && exec "$@""#;
-        command.args(["-c", enter, "sh"]).arg(&self.0).args(["/usr/bin/python3", "-c", RELAY]).arg(socket);
+        let enter = r#"echo $$ >"$1/cgroup.procs" && shift && exec sh -c "$@""#;
+        command.args(["-c", enter, "sh"]).arg(&self.0).args([script, "sh"]).args(program);
         command
     }
 }
@@ -288,7 +293,7 @@ fn a_client_in_another_pid_namespace_is_answered() {
 }
 
 /// Asks for the token over D-Bus, as applications do.
-const OVER_THE_BUS: &str = "
+pub(super) const OVER_THE_BUS: &str = "
 import dbus, sys
 keeper = dbus.SessionBus().get_object(sys.argv[1], sys.argv[2])
 print(keeper.GetToken('', -1, 1000, dbus_interface='org.imgurd.Keeper1')[0])

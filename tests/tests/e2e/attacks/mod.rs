@@ -8,5 +8,6 @@ mod files;
 mod floods;
 mod issuer;
 mod limits;
+mod services;
 pub(crate) mod signals;
 mod text;

@@ -61,6 +61,11 @@ fn confined_it_knows_its_callers_and_refuses_other_users() {
     let Some((home, fake)) = with_the_file_store() else { return };
     home.sign_in();
     home.run(&["systemd-run", "--user", "--quiet", "--wait", "--unit=caller", "imgurctl", "token"]).success();
+    // Users of its own are what systemd has withheld from a service, and a sandbox within one is a sandbox.
+    let private = ["systemd-run", "--user", "--quiet", "--wait", "--pipe", "--property=PrivateUsers=yes"];
+    home.run(&[&private[..], &["imgurctl", "token", "me"]].concat()).success();
+    let service = ["systemd-run", "--user", "--quiet", "--wait", "--pipe", "sh", "-c"];
+    home.run(&[&service[..], &["unshare -Ur imgurctl token me; exit $?"]].concat()).exits(5);
     home.run(&[
         "systemd-run",
         "--user",

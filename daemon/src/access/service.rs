@@ -1,0 +1,155 @@
+//! The service that a process is in, and whether that service was started with the users that the process has.
+//!
+//! A user namespace is what sandboxes are made with, and also what systemd gives to a whole service: `PrivateUsers=`, and
+//! since systemd 254 `PrivateTmp=` and others. Desktops start applications as services, too
+//! (<https://systemd.io/DESKTOP_ENVIRONMENTS>), and those make sandboxes. So the other processes of the service tell which of
+//! the two it is. What cannot be read speaks for a sandbox.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use rustix::process::{Pid, getpid};
+
+use super::cgroup;
+use super::lineage::Lineage;
+use super::process::Process;
+use super::sandbox::MOST_MOUNTS;
+use super::users::Users;
+
+/// How many processes and cgroups of a service are looked at; in one that has more, a caller counts as sandboxed.
+const MOST: usize = 4096;
+
+/// The longest list of them: a number has seven digits at most (`proc_sys_kernel(5)`, `pid_max`), and ends the line.
+const LONGEST: u64 = 8 * MOST as u64;
+
+/// A caller, and the cgroups that it is in.
+#[derive(Debug)]
+pub(super) struct Service<'a> {
+    /// The number of the caller.
+    pub(super) pid: Pid,
+    /// Who started the caller.
+    pub(super) lineage: &'a Lineage,
+    /// What `/proc/PID/cgroup` says of it, and of the daemon.
+    pub(super) cgroups: &'a str,
+    pub(super) home_cgroups: &'a str,
+}
+
+impl Service<'_> {
+    /// Whether the caller is in a service that was started with these users, which are not those at `home`.
+    pub(super) fn began_with(&self, users: &Users, home: &Users) -> bool {
+        let Some(pids) = self.pids() else { return false };
+        pids.into_iter().all(|pid| {
+            let is_ancestor = self.lineage.has(pid);
+            users_of(pid).is_some_and(|found| found.is_none_or(|its| fits(&its, is_ancestor, users, home)))
+        })
+    }
+
+    /// The numbers of all processes of the service.
+    fn pids(&self) -> Option<Vec<i32>> {
+        let services = cgroup::services(self.cgroups, self.home_cgroups)?;
+        let mountinfo = Process::of(getpid()).ok()?.content_up_to("mountinfo", MOST_MOUNTS).ok()?;
+        let mountinfo = String::from_utf8(mountinfo).ok()?;
+        let mut pids = Vec::new();
+        for (hierarchy, path) in services {
+            // A mount that another hides, or that is of something else, does not have the caller.
+            let in_it = directories(&mountinfo, hierarchy, path)
+                .into_iter()
+                .filter_map(|directory| all_in(directory).ok())
+                .find(|found| found.contains(&self.pid.as_raw_nonzero().get()))?;
+            pids.extend(in_it);
+        }
+        Some(pids)
+    }
+}
+
+/// Whether a process with the users `its` may be in a service that was started with those of the caller: nobody in that
+/// service is at home, and nobody who started the caller has other users.
+fn fits(its: &Users, is_ancestor: bool, caller: &Users, home: &Users) -> bool {
+    !its.are_at(home) && !(is_ancestor && its.differ(caller))
+}
+
+/// The users of the process with this number: nothing where they cannot be read, `Some(None)` where it has ended.
+fn users_of(pid: i32) -> Option<Option<Users>> {
+    let process = match Process::of(Pid::from_raw(pid)?) {
+        Ok(process) => process,
+        Err(error) => return (error.kind() == io::ErrorKind::NotFound).then_some(None),
+    };
+    match Users::of(&process) {
+        Ok(users) => Some(Some(users)),
+        Err(_) => process.stat().is_none().then_some(None),
+    }
+}
+
+/// Where the cgroup `path` of this hierarchy may be: all that `mountinfo` has of that hierarchy (`proc_pid_mountinfo(5)`).
+/// The version 2 has no name, and systemd's own of version 1 is `name=systemd` (`cgroups(7)`).
+fn directories(mountinfo: &str, hierarchy: &str, path: &str) -> Vec<PathBuf> {
+    mountinfo.lines().filter_map(|line| directory(line, hierarchy, path)).collect()
+}
+
+fn directory(line: &str, hierarchy: &str, path: &str) -> Option<PathBuf> {
+    let (place, system) = line.split_once(" - ")?;
+    let mut place = place.split(' ').skip(3);
+    let (root, point) = (place.next()?, place.next()?);
+    let mut system = system.split(' ');
+    let (kind, options) = (system.next()?, system.nth(1)?);
+    let is_it = match hierarchy {
+        "" => kind == "cgroup2",
+        name => kind == "cgroup" && options.split(',').any(|option| option == name),
+    };
+    let below = Path::new(path).strip_prefix(root).ok().filter(|_| is_it)?;
+    // What is outside our cgroup namespace begins with `/..`: no mount of ours has it.
+    let is_inside = !path.split('/').any(|directory| directory == "..");
+    is_inside.then(|| Path::new(point).join(below))
+}
+
+/// The numbers of all processes in this cgroup and in those below it.
+fn all_in(top: PathBuf) -> io::Result<Vec<i32>> {
+    let (mut pids, mut rest, mut seen) = (Vec::new(), vec![top], 0);
+    while let Some(directory) = rest.pop() {
+        let Some((found, below)) = unless_gone(in_one(&directory))? else { continue };
+        pids.extend(found);
+        rest.extend(below);
+        seen += 1;
+        if pids.len().max(seen + rest.len()) > MOST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+    }
+    Ok(pids)
+}
+
+/// The numbers of the processes in this cgroup, and the cgroups in it.
+fn in_one(directory: &Path) -> io::Result<(Vec<i32>, Vec<PathBuf>)> {
+    let mut below = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            below.push(entry.path());
+        }
+    }
+    let mut text = String::new();
+    match File::open(directory.join("cgroup.procs"))?.take(LONGEST + 1).read_to_string(&mut text) {
+        Ok(_) if text.len() as u64 > LONGEST => return Err(io::ErrorKind::FileTooLarge.into()),
+        // Of a threaded cgroup, the one above lists the processes (`cgroups(7)`).
+        Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => {}
+        read => drop(read?),
+    }
+    let number = |line: &str| line.parse().map_err(|_| io::ErrorKind::InvalidData.into());
+    Ok((text.lines().map(number).collect::<io::Result<_>>()?, below))
+}
+
+/// Nothing where the cgroup was removed meanwhile, as only an empty one can be.
+fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error)
+            if [Errno::ENOENT, Errno::ENODEV].iter().any(|it| error.raw_os_error() == Some(*it as i32)) =>
+        {
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests;

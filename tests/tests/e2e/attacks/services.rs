@@ -1,0 +1,105 @@
+//! Sandboxes that a service makes, as desktops start their applications in services.
+
+use std::fs;
+
+use imgurd_proto::dbus::{BUS_NAME, PATH};
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{Program, Scene, Testbed, needs_root};
+use imgurd_tests::wire::token_of;
+use serde_json::json;
+
+use super::callers::{Cgroup, OVER_THE_BUS, ask, get_token, gets_nothing};
+use crate::access::table::RELAY;
+
+/// As KDE calls an application's; one that has cgroups of its own; what is a service by its name only.
+const SERVICES: [&str; 3] =
+    ["app-org.example.App@1.service", "app-org.example.App@1.service/sub", "app-x-7.scope/foo.service"];
+
+/// None of them has another process or root directory namespace, nor a parent of a telling name.
+const SANDBOXES: [&str; 6] = [
+    r#"unshare -Urm "$@"; true"#,
+    r#"unshare -U "$@"; true"#,
+    r#"unshare -Urmn sh -c 'mount -t tmpfs x /home; "$@"' sh "$@"; true"#,
+    r#"mkdir -p r; unshare -Urm sh -c 'mount --rbind / r; cd r; pivot_root . mnt; exec chroot . "$@"' sh "$@"; true"#,
+    r#"./mybw --unshare-user --ro-bind / / --tmpfs /home --dev /dev --bind "$PWD/.." "$PWD/.." sh -c '"$@"; true' sh "$@"; true"#,
+    // The parent has ended, another process of the service has not.
+    r#"{ unshare -Urm "$@" <&3 & } 3<&0 | cat"#,
+];
+
+/// As systemd starts a service with `PrivateUsers=`: none of its processes has the users that others have.
+const PRIVATE_USERS: &str = r#"exec unshare -Ur sh -c '"$@"; true' sh "$@""#;
+
+/// And a sandbox in that.
+const SANDBOX_IN_PRIVATE_USERS: &str = r#"exec unshare -Ur sh -c 'unshare -U "$@"; true' sh "$@""#;
+
+/// A scene for both: a daemon that may look at others, and one in a user namespace, as the hardened unit has it.
+fn scenes() -> [Scene; 2] {
+    [&[][..], &["unshare", "--user", "--map-root-user"]].map(|launcher| {
+        let bed = Testbed::memory();
+        bed.launch_by(launcher.iter().copied());
+        let scene = Scene::new(bed, Behaviour::default()).signed_in();
+        fs::copy("/usr/bin/bwrap", scene.bed.home().join("mybw")).expect("bubblewrap is installed");
+        scene
+    })
+}
+
+fn started(scene: &Scene, cgroup: &Cgroup, script: &str) -> Program {
+    let socket = scene.bed.socket();
+    let relay = ["/usr/bin/python3", "-c", RELAY, socket.to_str().unwrap()];
+    scene.bed.start(cgroup.running(&scene.bed, script, &relay))
+}
+
+#[test]
+fn a_sandbox_in_a_service_is_one_without_a_name_and_a_process_namespace() {
+    if !needs_root("namespaces and cgroups") {
+        return;
+    }
+    for scene in scenes() {
+        for name in SERVICES {
+            let cgroup = Cgroup::new(name);
+            for script in SANDBOXES.into_iter().chain([SANDBOX_IN_PRIVATE_USERS]) {
+                let mut program = started(&scene, &cgroup, script);
+                gets_nothing(&mut program, &format!("{name}: {script}"));
+                program.finish();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_service_is_served_with_everybodys_users_and_with_its_own() {
+    if !needs_root("namespaces and cgroups") {
+        return;
+    }
+    for scene in scenes() {
+        for name in SERVICES {
+            let cgroup = Cgroup::new(name);
+            for script in [r#""$@"; true"#, PRIVATE_USERS] {
+                let mut program = started(&scene, &cgroup, script);
+                // Systemd gives nothing in a scope users of its own.
+                if script == PRIVATE_USERS && name.contains(".scope") {
+                    gets_nothing(&mut program, name);
+                } else {
+                    token_of(&ask(&mut program, &get_token(&json!({}))));
+                }
+                program.finish();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sandbox_in_a_service_is_one_on_the_bus() {
+    if !needs_root("namespaces and cgroups") {
+        return;
+    }
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let cgroup = Cgroup::new(SERVICES[0]);
+    let call = ["/usr/bin/python3", "-c", OVER_THE_BUS, BUS_NAME, PATH];
+    let run = |script| scene.bed.start(cgroup.running(&scene.bed, script, &call)).finish();
+    let refused = run(r#"unshare -Urm "$@"; true"#);
+    assert!(refused.stderr.contains("may not use") && refused.stdout.is_empty(), "{refused:?}");
+    assert_eq!(run(r#""$@"; true"#).success().line(), scene.token());
+}
