@@ -12,7 +12,16 @@ use crate::access::{Application, Caller};
 /// The lines in which calls wait.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    lines: HashMap<Who, Weak<Mutex<()>>>,
+    lines: HashMap<Who, Weak<Calls>>,
+    /// Held by each line, and so counting them.
+    count: Arc<()>,
+}
+
+/// Those of one line.
+#[derive(Debug)]
+struct Calls {
+    served: Mutex<()>,
+    count: Arc<()>,
 }
 
 /// Whose calls wait in the same line.
@@ -37,7 +46,7 @@ impl Turns {
             return Line(line);
         }
         self.lines.retain(|_, line| line.strong_count() > 0);
-        let line = Arc::default();
+        let line = Arc::new(Calls { served: Mutex::default(), count: Arc::clone(&self.count) });
         self.lines.insert(who, Arc::downgrade(&line));
         Line(line)
     }
@@ -45,25 +54,32 @@ impl Turns {
 
 /// Where the calls of a process or a sandboxed application wait, whichever connection they come by.
 #[derive(Clone, Debug)]
-pub(super) struct Line(Arc<Mutex<()>>);
+pub(super) struct Line(Arc<Calls>);
 
 impl Line {
     /// Returns when it is this call's turn.
     pub(super) async fn turn(&self) -> Turn<'_> {
-        Turn(Some(self.0.lock().await))
+        Turn { served: Some(self.0.served.lock().await), count: &self.0.count }
     }
 }
 
 /// The right to be served.
-pub(super) struct Turn<'a>(Option<MutexGuard<'a, ()>>);
+pub(super) struct Turn<'a> {
+    served: Option<MutexGuard<'a, ()>>,
+    count: &'a Arc<()>,
+}
 
 impl Turn<'_> {
     /// Gives the turn up, once all others who are ready have had theirs: the runtime looks for who has become ready
-    /// before it goes on with whoever yields.
+    /// before it goes on with whoever yields. Where one line is all that there is, nobody else waits, and who is just
+    /// coming waits for no more calls than the runtime lets a task make in a row.
     pub(super) async fn pass(&mut self) {
-        if let Some(turn) = self.0.take() {
+        let is_alone = Arc::strong_count(self.count) <= 2;
+        if let Some(served) = self.served.take()
+            && !is_alone
+        {
             yield_now().await;
-            drop(turn);
+            drop(served);
         }
     }
 }
