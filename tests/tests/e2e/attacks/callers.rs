@@ -9,6 +9,7 @@ use imgurd_proto::dbus::{BUS_NAME, PATH};
 use imgurd_tests::fake::{Behaviour, Endpoint};
 use imgurd_tests::testbed::{
     ACCOUNT, APPLICATION, Flatpak, Output, Program, Sandbox, Scene, Testbed, binary, needs_root,
+    wait_for_content,
 };
 use imgurd_tests::wire::{Wire, error_of, token_of};
 use serde_json::{Value, json};
@@ -327,4 +328,54 @@ fn a_real_flatpak_is_known_by_its_scope_alone() {
         assert!(refused.code != Some(0) && !refused.stdout.contains(&token), "{refused:?}");
         assert!(refused.stderr.contains("may not use"), "{refused:?}");
     }
+}
+
+/// Listens, and becomes a daemon that is passed the socket, as by systemd. Somebody has called meanwhile and ended, and left
+/// the connection to another; the number has gone to a plain program, where the kernel lets us choose (`ns_last_pid`).
+const LATE: &str = "
+import fcntl, os, socket, sys
+path, answer = sys.argv[1:3]
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen()
+caller = os.fork()
+if caller == 0:
+    stream = socket.socket(socket.AF_UNIX)
+    stream.connect(path)
+    stream.sendall(b'{\"method\":\"org.imgurd.Keeper1.GetToken\"}\\0')
+    if os.fork():
+        os._exit(0)
+    listener.close()
+    text = b''
+    while not text.endswith(b'\\0'):
+        text += stream.recv(65536) or b'\\0'
+    with open(answer + '.new', 'wb') as file:
+        file.write(text.rstrip(b'\\0'))
+    os.rename(answer + '.new', answer)
+    os._exit(0)
+os.waitpid(caller, 0)
+try:
+    with open('/proc/sys/kernel/ns_last_pid', 'w') as last:
+        last.write(str(caller - 1))
+except OSError:
+    pass
+if os.fork() == 0:
+    os.execvp('sleep', ['sleep', '30'])
+descriptor = fcntl.fcntl(listener, fcntl.F_DUPFD, 10)
+os.dup2(descriptor, 3)
+os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='imgurd.socket')
+os.execv(sys.argv[3], sys.argv[3:])
+";
+
+#[test]
+fn who_called_before_the_daemon_was_there_and_has_ended_is_not_taken_for_who_has_its_number() {
+    let mut scene = Scene::file(Behaviour::default()).signed_in();
+    assert!(scene.stop().success());
+    let (socket, answer) = (scene.bed.socket(), scene.bed.root().join("answer"));
+    let _ = fs::remove_file(&socket);
+    let arguments = [socket, answer.clone()].map(|path| path.to_str().unwrap().to_owned());
+    scene.bed.launch_by(["/usr/bin/python3", "-c", LATE].map(ToOwned::to_owned).into_iter().chain(arguments));
+    scene.start();
+    let answer: Value = serde_json::from_str(&wait_for_content(&answer, |text| !text.is_empty())).unwrap();
+    assert_eq!(error_of(&answer), "AccessDenied", "{answer}");
 }
