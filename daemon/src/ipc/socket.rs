@@ -39,6 +39,9 @@ const REMOTE_SHARE: usize = 8;
 const LEAVING: usize = 64;
 /// How long they may stay. Who calls first and reads then has done both long before.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
+/// How many may have connected and not been accepted yet. Who connects and leaves as fast as it can fills this, and a caller
+/// behind it waits for each to be looked at. Beyond it `connect(2)` waits, or fails with `EAGAIN` where it may not.
+const BACKLOG: i32 = 256;
 /// The pauses after an accept that failed, as it does while descriptors are short: each is twice the last.
 const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
@@ -116,6 +119,9 @@ impl LocalSocket {
     }
 
     fn new(listener: Listener, wire: Wire) -> Self {
+        // It listens already, with a longer queue, which will do where the kernel refuses this one.
+        let Listener::UdSocket(socket) = &listener;
+        let _ = rustix::net::listen(socket, BACKLOG);
         let (places, leaving) = (Places::new(places(wire)), Arc::new(Semaphore::new(LEAVING)));
         Self { wire, listener, places, leaving, recent: Recent::default() }
     }
