@@ -9,6 +9,10 @@ use super::Application;
 /// The longest name that is taken from a cgroup, in bytes: systemd has none longer (`systemd.unit(5)`).
 const LONGEST: usize = 255;
 
+/// How the names of units end (`systemd.unit(5)`).
+const SCOPE: &str = ".scope";
+const SERVICE: &str = ".service";
+
 /// How the cgroups of sandboxes and containers begin, well-formed or not: Flatpak, snapd, Podman, Docker, LXC, Incus
 /// (`incus.payload.NAME` and `incus.monitor.NAME`), systemd-machined, Firejail, CRI-O, containerd, Kubernetes, nerdctl,
 /// systemd-nspawn, Toolbx, Distrobox, Apptainer, `BuildKit`. The scopes of `crun` and `runc` are called `crun-ID.scope` and
@@ -92,7 +96,7 @@ pub(super) fn application(cgroups: &str, home: &str) -> Application {
 pub(super) fn services<'a>(cgroups: &'a str, home: &str) -> Option<Vec<(&'a str, &'a str)>> {
     let systemds = || cgroups.lines().filter_map(path_of).filter(|(hierarchy, _)| is_systemds(hierarchy));
     let is_in_scope = |(hierarchy, path)| {
-        below(path, home_in(hierarchy, home)).split('/').any(|directory| directory.ends_with(".scope"))
+        below(path, home_in(hierarchy, home)).split('/').any(|directory| directory.ends_with(SCOPE))
     };
     if systemds().any(is_in_scope) {
         return None;
@@ -108,7 +112,7 @@ fn service<'a>(path: &'a str, home: &str) -> Option<&'a str> {
     for directory in inner.split_inclusive('/') {
         end += directory.len();
         let directory = directory.trim_end_matches('/');
-        if directory.ends_with(".service") && !directory.starts_with("user@") {
+        if directory.ends_with(SERVICE) && !directory.starts_with("user@") {
             return Some(path[..end].trim_end_matches('/'));
         }
     }

@@ -42,7 +42,7 @@ impl Service<'_> {
         let Some(pids) = self.pids() else { return false };
         pids.into_iter().all(|pid| {
             let is_ancestor = self.lineage.has(pid);
-            users_of(pid).is_some_and(|found| found.is_none_or(|its| fits(&its, is_ancestor, users, home)))
+            users_of(pid).is_ok_and(|found| found.is_none_or(|its| fits(&its, is_ancestor, users, home)))
         })
     }
 
@@ -67,18 +67,18 @@ impl Service<'_> {
 /// Whether a process with the users `its` may be in a service that was started with those of the caller: nobody in that
 /// service is at home, and nobody who started the caller has other users.
 fn fits(its: &Users, is_ancestor: bool, caller: &Users, home: &Users) -> bool {
-    !its.are_at(home) && !(is_ancestor && its.differ(caller))
+    !(its.are_at(home) || is_ancestor && its.differ(caller))
 }
 
-/// The users of the process with this number: nothing where they cannot be read, `Some(None)` where it has ended.
-fn users_of(pid: i32) -> Option<Option<Users>> {
-    let process = match Process::of(Pid::from_raw(pid)?) {
-        Ok(process) => process,
-        Err(error) => return (error.kind() == io::ErrorKind::NotFound).then_some(None),
+/// The users of the process with this number; nothing where it has ended.
+fn users_of(pid: i32) -> io::Result<Option<Users>> {
+    let process = match Process::of(Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        process => process?,
     };
     match Users::of(&process) {
-        Ok(users) => Some(Some(users)),
-        Err(_) => process.stat().is_none().then_some(None),
+        Err(_) if process.stat().is_none() => Ok(None),
+        users => users.map(Some),
     }
 }
 

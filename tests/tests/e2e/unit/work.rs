@@ -65,7 +65,7 @@ fn confined_it_knows_its_callers_and_refuses_other_users() {
     let private = ["systemd-run", "--user", "--quiet", "--wait", "--pipe", "--property=PrivateUsers=yes"];
     home.run(&[&private[..], &["imgurctl", "token", "me"]].concat()).success();
     let service = ["systemd-run", "--user", "--quiet", "--wait", "--pipe", "sh", "-c"];
-    home.run(&[&service[..], &["unshare -Ur ~/.local/bin/imgurctl token me; exit $?"]].concat()).exits(5);
+    home.run(&[&service[..], &["unshare -Ur /opt/imgurd/imgurctl token me; exit $?"]].concat()).exits(5);
     home.run(&[
         "systemd-run",
         "--user",
