@@ -142,7 +142,8 @@ pub fn withheld(error: &io::Error, directory: &Path) -> Option<String> {
         io::ErrorKind::ReadOnlyFilesystem => Some(format!(
             "the file system of {shown} is read-only; mount it writable, or name another directory"
         )),
-        io::ErrorKind::PermissionDenied => Some(format!(
+        // What is refused here, and not by the kernel, has another cause.
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => Some(format!(
             "you may not write to {shown}; run `chmod u+rwx {shown}`, or name another directory"
         )),
         _ => None,
