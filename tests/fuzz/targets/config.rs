@@ -35,7 +35,7 @@ fn change(text: &str, directory: &TempDir) {
     fs::write(file.path(), text).expect("there is room");
     let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };
     if check(&file, file.add("fuzz", &settings, true)) {
-        let scope = Settings { scope: Some("all\n[\"]".to_owned()), ..Settings::default() };
+        let scope = Settings { scope: Some("all [\"]\\".to_owned()), ..Settings::default() };
         assert!(check(&file, file.set("fuzz", &scope, false)));
         assert!(check(&file, file.remove("fuzz")));
     }
