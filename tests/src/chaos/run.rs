@@ -19,8 +19,9 @@ const OVERRUN: Duration = Duration::from_secs(1);
 const PATIENT: Duration = Duration::from_secs(70);
 /// How long a command that waits for a held answer is waited for before the next act.
 const GLANCE: Duration = Duration::from_millis(250);
-/// How long the last word may take: all works, and the first try after a failure may be some seconds away.
-const LAST_WAIT: &str = "20s";
+/// How long the last word may take: all works, and the second try after a refusal is a minute away.
+const LAST_WAIT: &str = "100s";
+const LAST_PATIENCE: Duration = Duration::from_secs(110);
 
 /// Runs it; fails where a promise is broken.
 pub(super) fn run(sequence: &Sequence) -> Result<()> {
@@ -264,10 +265,10 @@ impl Runner {
             Purpose::Other,
             &["refresh", ACCOUNT, "--wait", LAST_WAIT],
             "",
-            PATIENT,
+            LAST_PATIENCE,
             None,
         );
-        let refreshed: Option<End> = job.ended(PATIENT);
+        let refreshed: Option<End> = job.ended(LAST_PATIENCE);
         let output = self.place.bed.ctl(&["token", ACCOUNT, "--wait", LAST_WAIT]);
         if self.place.fake(issuer).is_live(output.line()) {
             return Ok(());
