@@ -10,6 +10,7 @@ mod job;
 mod place;
 mod run;
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -102,8 +103,14 @@ pub fn run(store: Store, seed: u64, duration: Duration) -> Result<u64> {
 pub fn one(store: Store, seed: u64) -> Result<()> {
     let sequence = Sequence::roll(store, seed);
     let Some(failure) = sequence.failure() else { return Ok(()) };
-    println!("{store}, seed {seed}: {failure}");
+    println!("{store}, seed {seed}: {failure}\n{sequence}");
     let (shortest, failure) = sequence.shrunk(failure);
-    let acts: Vec<_> = shortest.acts.iter().map(|act| format!("  {act}\n")).collect();
-    bail!("{failure}\nwith {:?} and {} acts:\n{}", shortest.rotation, acts.len(), acts.concat())
+    bail!("{failure}\n{shortest}")
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "with {:?} and {} acts:", self.rotation, self.acts.len())?;
+        self.acts.iter().try_for_each(|act| writeln!(formatter, "  {act}"))
+    }
 }

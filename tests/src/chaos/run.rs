@@ -61,11 +61,12 @@ impl Runner {
             Act::LoginAllow(user) => self.allow(user),
             Act::Import(user, replace) => {
                 let (token, _) = self.place.fake(self.issuer).issue_grant(user);
-                self.import(&token, replace)?;
+                self.import(&token, replace, true)?;
             }
             Act::ImportOlder(replace) => {
                 if let Some(token) = self.shown_before() {
-                    self.import(&token, replace)?;
+                    // It may have been replaced, and a daemon that has forgotten that cannot know.
+                    self.import(&token, replace, false)?;
                 }
             }
             Act::Restore => self.command(Purpose::Other, &["restore", ACCOUNT], "")?,
@@ -137,11 +138,11 @@ impl Runner {
         }
     }
 
-    fn import(&mut self, token: &str, replace: bool) -> Result<()> {
+    fn import(&mut self, token: &str, replace: bool, is_new: bool) -> Result<()> {
         let mut arguments = vec!["import", ACCOUNT];
         arguments.extend(replace.then_some("--replace"));
         // What is imported for a client that the server does not know is kept for that one.
-        let is_owed = self.is_client_known;
+        let is_owed = is_new && self.is_client_known;
         let purpose = if is_owed { Purpose::Import(token.to_owned()) } else { Purpose::Other };
         self.command(purpose, &arguments, token)
     }
