@@ -257,7 +257,7 @@ mod tests {
                 (Value::Encoded, format!("name@{path}")),
                 (Value::Form, format!("image=@{path}")),
                 (Value::Form, format!("image=<{path};type=text/plain")),
-                (Value::Form, format!("image=@/tmp/x,\"{path}\"")),
+                (Value::Form, format!("image=@cat.png,\"{path}\"")),
                 (Value::Form, format!("image=x;headers=@{path}")),
             ] {
                 assert!(objection(kind, &text).is_some(), "{kind:?} {text}");

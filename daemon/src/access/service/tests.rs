@@ -39,7 +39,7 @@ const CONTAINER: &str = "31 23 0:28 /box /sys/fs/cgroup rw - cgroup2 cgroup2 rw\
 #[case(CONTAINER, "", "/boxes/b.service", &[])]
 #[case(UNIFIED, "name=systemd", "/b.service", &[])]
 #[case(UNIFIED, "", "/../b.service", &[])]
-#[case(UNIFIED, "", "/../../../../tmp/b.service", &[])]
+#[case(UNIFIED, "", "/../../../../elsewhere/b.service", &[])]
 #[case("nonsense\n - cgroup2\n1 2 3 - cgroup2 x y", "", "/b.service", &[])]
 fn a_cgroup_is_where_its_hierarchy_is_mounted(
     #[case] mountinfo: &str,
