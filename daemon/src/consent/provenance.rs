@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use imgurd_proto::text::printable_name;
 use imgurd_proto::{Error, Secret};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use url::form_urlencoded::parse;
@@ -73,11 +72,10 @@ impl Named {
             ("token URL", &self.token_urls, &is_url),
             ("issuer", &self.issuers, &is_issuer),
         ] {
-            if let Some(other) = values.first().filter(|_| !values.iter().any(|value| fits(value))) {
+            if !values.is_empty() && !values.iter().any(|value| fits(value)) {
+                // The text's own words may hold a secret.
                 let reason = format!(
-                    "The grant belongs to the {what} {}, which is not this account's, so nothing was sent; import it into \
-                     an account with those settings",
-                    printable_name(other)
+                    "The {what} in it is not this account's, so nothing was sent; import it into an account with that {what}"
                 );
                 return Err(Error::invalid("text", reason));
             }
