@@ -213,7 +213,7 @@ pub(crate) enum Command {
     /// servers, the clock, each account. No token, secret or username is in it, so it can be pasted into a report; the
     /// names that you gave your accounts are. The exit code is 1 where a check failed; a warning is no failure.
     #[command(after_help = "Examples:\n  imgurctl doctor\n  \
-        imgurctl doctor --json | jq -r '.[] | select(.result != \"ok\") | .mend'")]
+        imgurctl doctor --json | jq -r '.[] | select(.result != \"ok\") | [.detail, .hint] | map(values) | join(\"; \")'")]
     Doctor,
     /// Write the manual pages, one for each command and three on the daemon
     Man(ManArgs),
@@ -301,7 +301,7 @@ pub(crate) struct LoginArgs {
 }
 
 pub(crate) fn flow() -> impl TypedValueParser<Value = Flow> {
-    PossibleValuesParser::new(["code", "token", "pin"]).try_map(|word| word.parse::<Flow>())
+    PossibleValuesParser::new(Flow::NAMES).try_map(|word| word.parse::<Flow>())
 }
 
 /// Checked here as well, so that nobody fills in a form under a name that will not do.

@@ -108,11 +108,11 @@ impl Form {
 }
 
 fn client_auth() -> impl TypedValueParser<Value = ClientAuth> {
-    PossibleValuesParser::new(["body", "basic"]).try_map(|word| word.parse::<ClientAuth>())
+    PossibleValuesParser::new(ClientAuth::NAMES).try_map(|word| word.parse::<ClientAuth>())
 }
 
 fn refresh_reuse() -> impl TypedValueParser<Value = RefreshReuse> {
-    PossibleValuesParser::new(["tolerated", "revokes"]).try_map(|word| word.parse::<RefreshReuse>())
+    PossibleValuesParser::new(RefreshReuse::NAMES).try_map(|word| word.parse::<RefreshReuse>())
 }
 
 /// The daemon is in another directory. Empty returns to the default.

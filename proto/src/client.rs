@@ -1,8 +1,5 @@
 //! A blocking client on the local socket.
 
-use std::env;
-use std::ffi::OsString;
-use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::marker::PhantomData;
 use std::net::Shutdown;
@@ -10,23 +7,19 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::socket::getsockopt;
-use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use rustix::process::getuid;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo};
+use crate::socket;
+use crate::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo, frame};
 use crate::{Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
 
 /// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
-const MARGIN: Duration = Duration::from_secs(5);
+pub(crate) const MARGIN: Duration = Duration::from_secs(5);
 
 /// How much is read at once, in bytes: a token and what belongs to it. Memory has to be got, and wiped when given back.
 const BUFFER: usize = 1024;
@@ -73,23 +66,6 @@ pub enum ClientError {
     Connection(#[from] io::Error),
 }
 
-/// Where the daemon listens: `$IMGURD_SOCKET`, else `$XDG_RUNTIME_DIR/imgurd/socket`, else below `/run/user/UID`.
-#[must_use]
-pub fn socket_path() -> PathBuf {
-    socket_path_in(|name| env::var_os(name))
-}
-
-fn socket_path_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("IMGURD_SOCKET").unwrap_or_else(|| {
-        // The specification has a relative one ignored: it would be another directory in each program.
-        set("XDG_RUNTIME_DIR")
-            .filter(|path| path.is_absolute())
-            .unwrap_or_else(|| format!("/run/user/{}", getuid().as_raw()).into())
-            .join("imgurd/socket")
-    })
-}
-
 /// A connection to the keeper. Calls block until they are answered, for which the keeper sets the bounds; one that does
 /// not keep them is given up soon after ([`ClientError::Silent`]), and its connection with it.
 #[derive(Debug)]
@@ -100,24 +76,12 @@ pub struct Client {
 impl Client {
     /// Connects to the daemon of this user.
     pub fn connect() -> Result<Self, ClientError> {
-        Self::connect_to(&socket_path())
+        Self::connect_to(&socket::socket_path())
     }
 
     /// Connects to the daemon behind `path`.
     pub fn connect_to(path: &Path) -> Result<Self, ClientError> {
-        let stream = dial(path).map_err(|source| match source.kind() {
-            io::ErrorKind::WouldBlock => ClientError::Silent { after: MARGIN },
-            io::ErrorKind::PermissionDenied => not_ours(path).into(),
-            _ => ClientError::Unreachable { path: path.to_owned(), source },
-        })?;
-        // A stranger who was quicker to listen there would be told what is meant for the keeper.
-        let user = peer_user(&stream)?;
-        if is_nobody_in(user, || fs::read_to_string("/proc/self/uid_map")) {
-            return Err(unmapped(path).into());
-        }
-        if user != getuid().as_raw() {
-            return Err(not_ours(path).into());
-        }
+        let stream = socket::connect(path)?;
         Ok(Self { stream: BufReader::with_capacity(BUFFER, stream) })
     }
 
@@ -188,8 +152,7 @@ impl Client {
         more: bool,
     ) -> Result<(), ClientError> {
         let call = Call { method: method.into(), parameters: Some(parameters), more, oneway: false };
-        let mut message = serde_json::to_vec(&call).map_err(io::Error::from)?;
-        message.push(0);
+        let message = frame(&call).map_err(io::Error::from)?;
         self.stream.get_mut().write_all(&message).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => self.give_up(MARGIN),
             _ => self.last_words().unwrap_or_else(|| error.into()),
@@ -232,54 +195,6 @@ impl Client {
         let parameters = serde_json::from_str(text).map_err(io::Error::from)?;
         Ok(Reply { parameters, continues })
     }
-}
-
-/// Connects, and does not wait for ever for a daemon that takes nobody in: its queue may be full.
-fn dial(path: &Path) -> io::Result<UnixStream> {
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // This bounds connecting as well (socket(7)), for which the standard library has no bound.
-    set_socket_timeout(&socket, Timeout::Send, Some(MARGIN))?;
-    connect(&socket, &SocketAddrUnix::new(path)?)?;
-    Ok(socket.into())
-}
-
-/// The user at the other end (`SO_PEERCRED`, unix(7)). Its process counts for nothing here: the kernel says 0 of one that
-/// is outside our PID namespace, which is where the daemon is for a client in a container.
-fn peer_user(stream: &UnixStream) -> io::Result<u32> {
-    Ok(getsockopt(stream, PeerCredentials)?.uid())
-}
-
-/// What the kernel calls every user that the user namespace of the reader has no number for (user_namespaces(7)).
-const OVERFLOW: u32 = 65534;
-
-/// Whether `user` is no user but the number of all those that this user namespace does not map, as its `uid_map` says.
-/// Outside of any user namespace every number is mapped, and 65534 is a user like others.
-fn is_nobody_in(user: u32, uid_map: impl FnOnce() -> io::Result<String>) -> bool {
-    let maps = |line: &str| {
-        let mut numbers = line.split_ascii_whitespace().map_while(|number| number.parse::<u64>().ok());
-        let (first, count) = (numbers.next()?, numbers.nth(1)?);
-        Some((first..first.saturating_add(count)).contains(&u64::from(OVERFLOW)))
-    };
-    user == OVERFLOW && !uid_map().is_ok_and(|map| map.lines().any(|line| maps(line) == Some(true)))
-}
-
-fn unmapped(path: &Path) -> Error {
-    let reason = format!(
-        "the kernel does not say whose socket {} is, since this program runs in a user namespace without your user's \
-         number; map it (`unshare --map-current-user`, `podman run --userns=keep-id`), or call from outside",
-        path.display()
-    );
-    Error::AccessDenied { reason }
-}
-
-fn not_ours(path: &Path) -> Error {
-    let own = format!("/run/user/{}/imgurd/socket", getuid().as_raw());
-    let reason = format!(
-        "{} is another user's, and so are the tokens behind it; call as that user, or set IMGURD_SOCKET to \
-         the socket of your own imgurd, which is {own} by default",
-        path.display()
-    );
-    Error::AccessDenied { reason }
 }
 
 /// What every answer has, whatever it holds.
@@ -351,23 +266,6 @@ mod tests {
     }
 
     #[test]
-    fn a_user_that_the_namespace_does_not_map_is_nobody_we_know() {
-        let everybody = "         0          0 4294967295\n";
-        for (user, map, expected) in [
-            (1000, "", false),
-            (65534, everybody, false),
-            (65534, "1000 1000 1\n", true),
-            (65534, "0 1000 1\n1 100000 65536\n", false),
-            (65534, "0 1000 1\n1 100000 65533\n", true),
-            (65534, "", true),
-            (65534, "nonsense", true),
-        ] {
-            assert_eq!(is_nobody_in(user, || Ok(map.to_owned())), expected, "{user} {map:?}");
-        }
-        assert!(is_nobody_in(65534, || Err(io::ErrorKind::NotFound.into())), "in doubt it is unknown");
-    }
-
-    #[test]
     fn an_answer_without_content_may_leave_its_parameters_out() {
         assert!(answered_with("{}\0").is_ok());
         assert!(answered_with("{\"parameters\":{}}\0").is_ok());
@@ -425,24 +323,6 @@ mod tests {
         daemon.write_all(CHANGE).unwrap();
         changes.next().unwrap().unwrap();
         assert_eq!(client.stream.get_ref().read_timeout().unwrap(), None);
-    }
-
-    #[test]
-    fn a_socket_that_may_not_be_opened_is_another_users() {
-        let reason = not_ours(Path::new("/run/user/1/imgurd/socket")).to_string();
-        assert!(reason.contains("another user's") && reason.contains("IMGURD_SOCKET"), "{reason}");
-    }
-
-    #[test]
-    fn a_runtime_directory_that_depends_on_where_one_stands_is_ignored() {
-        let path = |socket: &'static str, runtime: &'static str| {
-            socket_path_in(|name| Some(if name == "IMGURD_SOCKET" { socket } else { runtime }.into()))
-        };
-        assert_eq!(path("", "/run/me"), Path::new("/run/me/imgurd/socket"));
-        assert_eq!(path("here", "/run/me"), Path::new("here"), "what is named on purpose is not");
-        for runtime in ["", "run", "../run"] {
-            assert!(path("", runtime).starts_with("/run/user"), "{runtime}");
-        }
     }
 
     #[test]

@@ -1,72 +1,70 @@
 //! What `imgurctl doctor` and the daemon find out about what imgurd depends on.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-/// How something is that imgurd depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Health {
-    /// As it should be.
-    Ok,
-    /// Something is missing, and tokens are handed out all the same.
-    Warn,
-    /// Tokens are not handed out, or will not be for long.
-    Fail,
-}
-
-impl Health {
-    /// Its name on the wire and for people.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
+choice! {
+    /// How something is that imgurd depends on.
+    pub enum Health {
+        /// As it should be.
+        Ok = "ok",
+        /// Something is missing, and tokens are handed out all the same.
+        Warn = "warn",
+        /// Tokens are not handed out, or will not be for long.
+        Fail = "fail",
     }
 }
 
-/// What was found out about one thing. Nothing secret is in it, and no username.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// What was looked at, in a word: `bus`, `store`, `notifications`, `token_url`.
-    pub check: String,
-    /// How it is.
-    pub result: Health,
-    /// The beginning of a sentence.
-    pub detail: String,
-    /// Its end: what to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+record! {
+    /// What was found out about one thing. Nothing secret is in it, and no username.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Finding {
+        /// What was looked at, in a word: `bus`, `store`, `notifications`, `token_url`.
+        check: String,
+        /// How it is.
+        result: Health,
+        /// What was found, as a sentence. That of an error ends with what to do.
+        detail: String,
+        /// What to do, where `detail` does not say it: an imperative that ends the sentence.
+        hint?: String,
+    }
 }
 
 impl Finding {
     /// It is as it should be.
     #[must_use]
     pub fn ok(check: &str, detail: impl Into<String>) -> Self {
-        Self { check: check.to_owned(), result: Health::Ok, detail: detail.into(), mend: None }
+        Self::new(check, Health::Ok, detail)
     }
 
-    /// It works, though not as well as it might.
+    /// It works, though not as well as it could.
     #[must_use]
-    pub fn warn(check: &str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        let mend = Some(mend.into());
-        Self { check: check.to_owned(), result: Health::Warn, detail: detail.into(), mend }
+    pub fn warn(check: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..Self::new(check, Health::Warn, detail) }
     }
 
-    /// It keeps tokens from being had or kept.
+    /// Tokens cannot be had or kept because of it.
     #[must_use]
-    pub fn fail(check: &str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { result: Health::Fail, ..Self::warn(check, detail, mend) }
+    pub fn fail(check: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { result: Health::Fail, ..Self::warn(check, detail, hint) }
     }
 
-    /// By a sentence that ends with what to do, as all of the daemon's do.
+    /// What an error says: its sentence already ends with what to do.
     #[must_use]
-    pub fn told(check: &str, result: Health, sentence: &str) -> Self {
-        let (detail, mend) = match sentence.split_once("; ") {
-            Some((detail, mend)) => (detail, Some(mend.to_owned())),
-            None => (sentence, None),
-        };
-        Self { check: check.to_owned(), result, detail: detail.to_owned(), mend }
+    pub fn error(check: &str, result: Health, error: impl fmt::Display) -> Self {
+        Self::new(check, result, error.to_string())
+    }
+
+    fn new(check: &str, result: Health, detail: impl Into<String>) -> Self {
+        Self { check: check.to_owned(), result, detail: detail.into(), hint: None }
+    }
+}
+
+/// The whole sentence.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
     }
 }

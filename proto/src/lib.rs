@@ -81,6 +81,8 @@
 //! The feature `dbus` has typed proxies for the session bus, and [`INTERFACE_TEXT`] is the interface for clients of
 //! [Varlink](https://varlink.org) in any language. `examples/` has a whole program for each way.
 
+#[macro_use]
+mod declare;
 mod client;
 #[cfg(feature = "dbus")]
 pub mod dbus;
@@ -90,11 +92,12 @@ mod loopback;
 mod method;
 mod rejection;
 mod secret;
+mod socket;
 pub mod text;
 mod types;
 pub mod varlink;
 
-pub use client::{Client, ClientError, Replies, socket_path};
+pub use client::{Client, ClientError, Replies};
 pub use error::Error;
 pub use finding::{Finding, Health};
 pub use loopback::is_loopback;
@@ -106,9 +109,10 @@ pub use method::{
 };
 pub use rejection::{error_texts, rejects_token};
 pub use secret::{Secret, Zeroizing};
+pub use socket::socket_path;
 pub use types::{
-    Account, ClientAuth, Credits, Export, Flow, JournalEntry, Outcome, Permit, RefreshReuse, Settings, State,
-    Token, Wire,
+    Account, ClientAuth, Credits, Export, Flow, JournalEntry, NotAChoice, Outcome, Permit, RefreshReuse,
+    Settings, State, StoreKind, Token, Wire,
 };
 
 /// The interface as Varlink text, the single truth about methods, fields and errors.

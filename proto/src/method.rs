@@ -45,12 +45,12 @@ macro_rules! methods {
     ($($(#[$doc:meta])* $name:ident -> $reply:ty
         $(, streams $streams:literal)? $(, waits $wait_ms:ident)? $(, within $patience:path)?
     {
-        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+        $($fields:tt)*
     })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-        pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)*
+        record! {
+            $(#[$doc])*
+            #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+            pub struct $name { $($fields)* }
         }
 
         impl Method for $name {
@@ -71,50 +71,41 @@ methods! {
     /// Asks for an access token.
     GetToken -> TokenReply, waits wait_ms {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// How long the token must stay valid, in seconds; counts as at most half of its lifetime.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        min_valid_s: Option<i64>,
+        min_valid_s?: i64,
         /// How long to wait for one, in milliseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        wait_ms: Option<i64>,
+        wait_ms?: i64,
     }
 
     /// Says that a server rejected this token, and asks for another.
     RejectToken -> TokenReply, waits wait_ms {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// The token that was rejected.
         access_token: Secret,
         /// How long to wait, in milliseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        wait_ms: Option<i64>,
+        wait_ms?: i64,
     }
 
     /// Asks for a new token whatever the clock says.
     Refresh -> TokenReply, waits wait_ms {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// How long to wait, in milliseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        wait_ms: Option<i64>,
+        wait_ms?: i64,
     }
 
     /// Lists the accounts and how they are.
     ListAccounts -> SomeAccounts, within Duration::ZERO {
         /// Only this account.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
     }
 
     /// Tells of each account now, and again at each change.
     Watch -> OneAccount, streams true, within Duration::ZERO {
         /// Only this account.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
     }
 
     /// Adds an account to the configuration.
@@ -125,27 +116,22 @@ methods! {
         #[serde(default)]
         settings: Settings,
         /// The application's secret, kept in the store.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        client_secret: Option<Secret>,
+        client_secret?: Secret,
         /// Whether it becomes the default account.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        make_default: Option<bool>,
+        make_default?: bool,
     }
 
     /// Changes settings of an account; what is absent stays.
     SetAccount -> OneAccount {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// What changes.
         #[serde(default, deserialize_with = "null_as_default")]
         settings: Settings,
         /// Another secret.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        client_secret: Option<Secret>,
+        client_secret?: Secret,
         /// Whether it becomes the default account.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        make_default: Option<bool>,
+        make_default?: bool,
     }
 
     /// Takes an account out of the configuration; its grant is set aside.
@@ -157,57 +143,46 @@ methods! {
     /// Takes over a grant obtained elsewhere.
     ImportGrant -> OneAccount {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// Token JSON, a redirect URL with its fragment, or a bare refresh token.
         text: Secret,
         /// Whether it may displace another person's grant, or a working one that it cannot be compared with.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        replace: Option<bool>,
+        replace?: bool,
     }
 
     /// Brings back the grant that a login or an import displaced.
     RestoreGrant -> OneAccount {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
     }
 
     /// Asks for all that makes the account work elsewhere, its refresh token and client secret among it. On the local
     /// socket only: a session bus can be listened to.
     ExportGrant -> OneExport {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
     }
 
     /// Asks the API what is left of the requests that it allows.
     GetCredits -> SomeCredits, waits wait_ms {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// How long to wait for a token and the answer, in milliseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        wait_ms: Option<i64>,
+        wait_ms?: i64,
     }
 
     /// Obtains consent: answers with the URL to open, then with the outcome.
     Login -> LoginReply, streams true {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// Another flow than the account's.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        flow: Option<Flow>,
+        flow?: Flow,
         /// How long the person has, in seconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        timeout_s: Option<i64>,
+        timeout_s?: i64,
         /// Whether another user than before may sign in.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        replace: Option<bool>,
+        replace?: bool,
         /// Whether the answer will come by `CompleteLogin`, so that nothing need listen for it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        paste: Option<bool>,
+        paste?: bool,
     }
 
     /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
@@ -227,8 +202,7 @@ methods! {
     /// Forgets an account's grants.
     Logout -> Done {
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
     }
 
     /// Asks for the store to be unlocked, raising its own prompt where it has one.
@@ -242,8 +216,7 @@ methods! {
         /// The application, as `ListPermits` and refusals call it.
         application: String,
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// Whether it may use the account.
         allow: bool,
     }
@@ -253,18 +226,15 @@ methods! {
         /// The application.
         application: String,
         /// The account; absent means the default one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
     }
 
     /// Reads who was handed a token, and who was refused one.
     ReadJournal -> JournalReply, streams true {
         /// Only of this account.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        account?: String,
         /// Whether to go on with each entry as it is made.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        follow: Option<bool>,
+        follow?: bool,
     }
 
     /// Looks at what imgurd depends on, from where it runs.
@@ -322,23 +292,21 @@ pub struct SomeAccounts {
     pub accounts: Vec<Account>,
 }
 
-/// The steps of a login: first where to go, then how it ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LoginReply {
-    /// What `CompleteLogin` and `CancelLogin` call it.
-    pub login_id: String,
-    /// The page to open, in the first answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// Whether the answer has to be handed in by `CompleteLogin`, because nothing listens for it; in the first answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paste: Option<bool>,
-    /// The account that is signed in, in the last answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<Account>,
-    /// What is to be said of the new token, where it could not be seen to work; in the last answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+record! {
+    /// The steps of a login: first where to go, then how it ended.
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    pub struct LoginReply {
+        /// What `CompleteLogin` and `CancelLogin` call it.
+        login_id: String,
+        /// The page to open, in the first answer.
+        url?: String,
+        /// Whether the answer has to be handed in by `CompleteLogin`, because nothing listens for it; in the first answer.
+        paste?: bool,
+        /// The account that is signed in, in the last answer.
+        account?: Account,
+        /// What is to be said of the new token, where it could not be seen to work; in the last answer.
+        note?: String,
+    }
 }
 
 impl LoginReply {
@@ -349,12 +317,13 @@ impl LoginReply {
     }
 }
 
-/// An entry of the journal.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct JournalReply {
-    /// The entry; absent once, where those before are all there are so far.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entry: Option<JournalEntry>,
+record! {
+    /// An entry of the journal.
+    #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+    pub struct JournalReply {
+        /// The entry; absent once, where those before are all there are so far.
+        entry?: JournalEntry,
+    }
 }
 
 /// Nothing but the fact that it is done.

@@ -8,6 +8,17 @@ use serde::{Deserialize, Serialize};
 /// The largest message either side takes, in bytes, its NUL included.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
+/// Room for a usual message, in bytes: a buffer that is outgrown is copied, and wiped.
+const USUAL: usize = 512;
+
+/// `message` as it is sent: JSON and a NUL byte.
+pub fn frame(message: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut bytes, message)?;
+    bytes.push(0);
+    Ok(bytes)
+}
+
 /// A method call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call<'a, P> {

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 pub(super) fn look(accounts: Result<Vec<Account>, ClientError>) -> Vec<Finding> {
     let accounts = match accounts {
         Ok(accounts) => accounts,
-        Err(error) => return vec![Finding::told("account", Health::Fail, &Failure::from(error).to_string())],
+        Err(error) => return vec![Finding::error("account", Health::Fail, Failure::from(error))],
     };
     if accounts.is_empty() {
         return vec![Finding::warn(
@@ -85,10 +85,10 @@ fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
         Some(error) if error.kind() == ErrorKind::AddrInUse => {
             let detail =
                 format!("Another program listens on port {port}, where the answer of a sign-in is to come");
-            let mend = format!(
+            let hint = format!(
                 "do not sign in while it does; end it (`ss -ltnp sport = :{port}` shows which, as root another user's too)"
             );
-            Finding::fail(CHECK, detail, mend)
+            Finding::fail(CHECK, detail, hint)
         }
         Some(error) => {
             let detail = format!(
@@ -122,5 +122,5 @@ fn state(account: &Account) -> Finding {
         State::ConsentNeeded | State::Misconfigured | State::StoreUnavailable => Health::Fail,
     };
     let reason = account.reason.clone().unwrap_or_else(|| account.state.to_string());
-    Finding::told(CHECK, result, &format!("{name}: {reason}"))
+    Finding::error(CHECK, result, format!("{name}: {reason}"))
 }

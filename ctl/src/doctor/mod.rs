@@ -74,7 +74,7 @@ fn version(daemon: &Result<String, Failure>) -> Finding {
             format!("imgurd {version} answers, and imgurctl is {OWN}"),
             "restart imgurd with `systemctl --user restart imgurd`, and install both anew if that does not help",
         ),
-        Err(failure) => Finding::told(CHECK, Health::Fail, &failure.to_string()),
+        Err(failure) => Finding::error(CHECK, Health::Fail, failure),
     }
 }
 
@@ -82,7 +82,7 @@ fn version(daemon: &Result<String, Failure>) -> Finding {
 fn probe(app: &App) -> Vec<Finding> {
     match app.call_patiently(&Probe::default(), || "Waiting for the accounts' servers to answer".to_owned()) {
         Ok(reply) => reply.findings,
-        Err(error) => vec![Finding::told("probe", Health::Warn, &Failure::from(error).to_string())],
+        Err(error) => vec![Finding::error("probe", Health::Warn, Failure::from(error))],
     }
 }
 
@@ -98,7 +98,7 @@ fn configuration() -> Option<Finding> {
     }
     let said = String::from_utf8_lossy(&checked.stderr);
     let said = said.trim().trim_start_matches("Error: ").lines().next().unwrap_or_default();
-    Some(Finding::told(CHECK, Health::Fail, said))
+    Some(Finding::error(CHECK, Health::Fail, said))
 }
 
 /// What `imgurctl login` would open.
@@ -115,15 +115,13 @@ fn browser() -> Finding {
 }
 
 fn line(finding: &Finding, color: bool) -> String {
-    let Finding { check, result, detail, mend } = finding;
-    let (word, hue) = match result {
+    let (word, hue) = match finding.result {
         Health::Ok => ("ok  ", 32),
         Health::Warn => ("warn", 33),
         Health::Fail => ("fail", 31),
     };
     let word = if color { format!("\x1b[{hue}m{word}\x1b[0m") } else { word.to_owned() };
-    let mend = mend.as_deref().map(|mend| format!("; {mend}")).unwrap_or_default();
-    format!("{word}  {}", printable(&format!("{check}: {detail}{mend}")))
+    format!("{word}  {}", printable(&format!("{}: {finding}", finding.check)))
 }
 
 /// The name of a home directory is mostly that of a person.
@@ -131,7 +129,7 @@ fn without_home(finding: Finding) -> Finding {
     let home = env::home_dir().filter(|home| home.parent().is_some());
     let Some(home) = home.as_deref().and_then(Path::to_str) else { return finding };
     let short = |text: String| text.replace(&format!("{home}/"), "~/");
-    Finding { detail: short(finding.detail), mend: finding.mend.map(short), ..finding }
+    Finding { detail: short(finding.detail), hint: finding.hint.map(short), ..finding }
 }
 
 #[cfg(test)]
@@ -140,8 +138,7 @@ mod tests {
 
     #[test]
     fn a_line_says_how_it_is_and_what_to_do() {
-        let finding = Finding::told("store", Health::Fail, "The keyring is locked; run `imgurctl unlock`");
-        assert_eq!(finding.mend.as_deref(), Some("run `imgurctl unlock`"));
+        let finding = Finding::fail("store", "The keyring is locked", "run `imgurctl unlock`");
         assert_eq!(line(&finding, false), "fail  store: The keyring is locked; run `imgurctl unlock`");
         assert_eq!(
             line(&Finding::ok("bus", "It\u{1b}[2J answers"), true),

@@ -47,9 +47,9 @@ fn of_unit(name: &str, unit: &Properties, answers: bool) -> Finding {
     match is("ActiveState") {
         "active" | "activating" | "reloading" => {}
         "failed" => {
-            let mend =
+            let hint =
                 "see `journalctl --user -u imgurd`, then run `systemctl --user restart imgurd.socket imgurd`";
-            return Finding::fail(check, format!("{name} has failed"), mend);
+            return Finding::fail(check, format!("{name} has failed"), hint);
         }
         state if answers && check == "service" => {
             let detail = format!("imgurd runs, but not as {name}, which is {state}");
@@ -139,7 +139,7 @@ mod tests {
             let found = of_unit("imgurd.service", &unit, answers);
             assert_eq!(found.result, result, "{found:?}");
             assert!(
-                found.detail.contains(word) && (found.mend.is_none() == (result == Health::Ok)),
+                found.detail.contains(word) && (found.hint.is_none() == (result == Health::Ok)),
                 "{found:?}"
             );
         }

@@ -28,7 +28,7 @@ fn another_version_is_named_with_both() {
     assert_eq!(found["result"], "warn");
     let detail = found["detail"].as_str().expect("text");
     assert!(detail.contains("0.0.1") && detail.contains(env!("CARGO_PKG_VERSION")), "{detail}");
-    assert!(found["mend"].as_str().expect("text").contains("systemctl --user restart imgurd"));
+    assert!(found["hint"].as_str().expect("text").contains("systemctl --user restart imgurd"));
     let (found, _) = finding(&daemon(env!("CARGO_PKG_VERSION"), json!({})), "daemon");
     assert_eq!(found["result"], "ok");
 }
@@ -42,7 +42,7 @@ fn an_older_daemon_that_cannot_look_is_to_be_restarted() {
     });
     let (found, _) = finding(&daemon, "probe");
     assert_eq!(found["result"], "warn");
-    assert!(found["mend"].as_str().expect("text").contains("systemctl --user restart imgurd"), "{found}");
+    assert!(found["detail"].as_str().expect("text").contains("systemctl --user restart imgurd"), "{found}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn an_account_that_gets_no_token_fails_with_its_own_reason_and_no_username() {
         let (found, code) = finding(&daemon, "account");
         assert_eq!(found["result"], result, "{state}");
         if result != "ok" {
-            assert_eq!((&found["detail"], &found["mend"]), (&json!("me: It is so"), &json!("do this")));
+            assert_eq!((&found["detail"], &found["hint"]), (&json!("me: It is so; do this"), &Value::Null));
         }
         assert!(result != "fail" || code == 1);
         assert!(!found.to_string().contains("alice"));

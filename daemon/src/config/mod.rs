@@ -23,31 +23,7 @@ pub use desk::Desk;
 pub use file::ConfigFile;
 pub use notifications::Notifications;
 
-/// Which store keeps the grants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StoreKind {
-    /// The desktop's keyring.
-    #[default]
-    SecretService,
-    /// An encrypted file.
-    File,
-    /// None: grants last as long as the daemon.
-    Memory,
-}
-
-impl std::str::FromStr for StoreKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "secret-service" => Ok(Self::SecretService),
-            "file" => Ok(Self::File),
-            "memory" => Ok(Self::Memory),
-            _ => Err("expected secret-service, file or memory".to_owned()),
-        }
-    }
-}
+pub use imgurd_proto::StoreKind;
 
 /// config.toml, checked and with its defaults filled in.
 #[derive(Clone, Debug, Default, PartialEq)]

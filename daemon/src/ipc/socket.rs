@@ -23,10 +23,9 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::Refusal;
-use super::varlink::frame;
 use crate::access::{Caller, Full, Journal, Place, Places, Recent};
 use crate::ownership::{OF_OTHERS, own_directory};
-
+use imgurd_proto::varlink::frame;
 /// What says where the socket is.
 const SETTINGS: &str = "XDG_RUNTIME_DIR, IMGURD_SOCKET and --socket";
 /// How many callers are served at a time, where there are descriptors for as many.

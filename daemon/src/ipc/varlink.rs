@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use imgurd_proto::text::printable_name;
-use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo};
+use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo, frame};
 use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
     INTERFACE_TEXT, ImportGrant, JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method,
@@ -27,9 +27,6 @@ use crate::access::{Caller, Place, needs};
 use crate::keeper::SignedIn;
 
 use connection::{Answers, Calls};
-
-/// Room for a usual answer, a token's: what is outgrown is copied, and wiped.
-const USUAL: usize = 512;
 
 /// The description of `org.varlink.service`, which every Varlink service has.
 const SERVICE_TEXT: &str = "\
@@ -345,18 +342,11 @@ fn not_found(call: &Call<'_, &RawValue>) -> ServiceError {
 
 fn encode(outcome: Result<impl Serialize, Failure>) -> io::Result<Vec<u8>> {
     match outcome {
-        Ok(parameters) => frame(&Reply { parameters, continues: false }),
-        Err(failure) => frame(&failure),
+        Ok(parameters) => Ok(frame(&Reply { parameters, continues: false })?),
+        Err(failure) => fail(failure),
     }
 }
 
 fn fail(error: impl Into<Failure>) -> io::Result<Vec<u8>> {
-    frame(&error.into())
-}
-
-pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(USUAL);
-    serde_json::to_writer(&mut bytes, message)?;
-    bytes.push(0);
-    Ok(bytes)
+    Ok(frame(&error.into())?)
 }

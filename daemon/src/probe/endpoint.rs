@@ -38,21 +38,21 @@ impl Endpoint {
     /// Asks for the address itself, with no token and nothing else that is anybody's.
     pub(super) async fn look(&self) -> Finding {
         let is_page = self.setting == "auth_url";
-        let (result, detail, mend) = match reach(&self.url, self.ca_file.clone(), is_page).await {
+        let (result, detail, hint) = match reach(&self.url, self.ca_file.clone(), is_page).await {
             Reach::Answers(status) => (Health::Ok, format!("it answers (HTTP {status})"), None),
             Reach::Troubled(reason) => {
-                let mend = "wait: tokens at hand go on being served, and it is tried again by itself";
-                (Health::Warn, reason, Some(mend))
+                let hint = "wait: tokens at hand go on being served, and it is tried again by itself";
+                (Health::Warn, reason, Some(hint))
             }
             Reach::Blocked(reason) => (Health::Fail, reason, Some("use another network")),
             Reach::Mistaken(reason) => (Health::Fail, reason, Some("set ca_file right in config.toml")),
             Reach::Unreachable(reason) => {
-                let mend = "see that the network works and that the address is right";
-                (Health::Fail, reason, Some(mend))
+                let hint = "see that the network works and that the address is right";
+                (Health::Fail, reason, Some(hint))
             }
         };
         let (check, detail) = (self.setting.to_owned(), format!("{}: {detail}", self.shown()));
-        Finding { check, result, detail, mend: mend.map(str::to_owned) }
+        Finding { check, result, detail, hint: hint.map(str::to_owned) }
     }
 
     /// Without what may stand behind the path, or before the host.

@@ -64,18 +64,18 @@ impl Probe {
             StoreKind::SecretService => "The keyring answers and is unlocked",
             StoreKind::File => "The encrypted file can be opened with its key",
             StoreKind::Memory => {
-                let mend = "choose another with `store` in config.toml, unless that is what you want";
+                let hint = "choose another with `store` in config.toml, unless that is what you want";
                 return Finding::warn(
                     CHECK,
                     "Grants are kept in memory alone, and gone when imgurd ends",
-                    mend,
+                    hint,
                 );
             }
         };
-        self.store.look().await.map_or_else(
-            |error| Finding::told(CHECK, Health::Fail, &error.to_string()),
-            |()| Finding::ok(CHECK, open),
-        )
+        self.store
+            .look()
+            .await
+            .map_or_else(|error| Finding::error(CHECK, Health::Fail, error), |()| Finding::ok(CHECK, open))
     }
 
     async fn notifications(&self, enabled: bool) -> Finding {
@@ -140,8 +140,8 @@ async fn name(connection: &Connection) -> Finding {
         }
         (Ok(_), _) => {
             let detail = format!("Another program has the name {BUS_NAME} on the session bus");
-            let mend = format!("end the other imgurd; `busctl --user status {BUS_NAME}` shows it");
-            Finding::warn(CHECK, detail, &mend)
+            let hint = format!("end the other imgurd; `busctl --user status {BUS_NAME}` shows it");
+            Finding::warn(CHECK, detail, &hint)
         }
         (Err(error), _) if connection.is_closed() => no_bus(&error.to_string()),
         (Err(error), _) => {
@@ -152,7 +152,7 @@ async fn name(connection: &Connection) -> Finding {
 }
 
 fn no_bus(reason: &str) -> Finding {
-    let mend = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right; programs may use the \
+    let hint = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right; programs may use the \
                 socket meanwhile";
-    Finding::warn("bus", format!("There is no session bus ({reason})"), mend)
+    Finding::warn("bus", format!("There is no session bus ({reason})"), hint)
 }

@@ -5,14 +5,14 @@ use std::mem;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use imgurd_proto::varlink::{MAX_MESSAGE, Reply};
+use imgurd_proto::varlink::{MAX_MESSAGE, Reply, frame};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{StreamEnd, frame};
+use super::StreamEnd;
 
 /// How long a caller may take to read an answer. One who has stopped reading is hung up on.
 const READING_PATIENCE: Duration = Duration::from_secs(10);
@@ -149,7 +149,8 @@ impl<'a> Answers<'a> {
         parameters: R,
         continues: bool,
     ) -> Result<(), StreamEnd> {
-        let message = frame(&Reply { parameters, continues }).map_err(StreamEnd::HungUp)?;
+        let message =
+            frame(&Reply { parameters, continues }).map_err(|error| StreamEnd::HungUp(error.into()))?;
         self.write(&message).await.map_err(StreamEnd::HungUp)
     }
 }

@@ -34,10 +34,10 @@ impl Findings {
     }
 
     /// The fault is found, and what is to be done about it is said.
-    fn expect(&self, check: &str, result: Health, part: &str, mend: &str) {
+    fn expect(&self, check: &str, result: Health, part: &str, hint: &str) {
         let found = self.find(check, part);
         assert_eq!(found.result, result, "{found:?}");
-        assert!(found.mend.as_deref().is_some_and(|said| said.contains(mend)), "{found:?}");
+        assert!(found.to_string().contains(hint), "{found:?}");
         if result == Health::Fail {
             assert_eq!(self.code, Some(1));
         }
@@ -100,7 +100,7 @@ fn a_machine_as_it_should_be_has_nothing_to_mend() {
         let _server = Server::start(&scene.bed, BUTTONS).await;
         let findings = examine_meanwhile(&scene.bed).await;
         assert!(findings.all.iter().all(|found| found.result == Health::Ok), "{findings:#?}");
-        assert!(findings.all.iter().all(|found| found.mend.is_none()), "{findings:#?}");
+        assert!(findings.all.iter().all(|found| found.hint.is_none()), "{findings:#?}");
         assert_eq!(findings.code, Some(0));
         for check in [
             "daemon",

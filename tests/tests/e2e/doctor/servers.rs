@@ -30,7 +30,7 @@ fn a_server_in_trouble_is_found_and_the_trouble_is_named() {
         headers: vec![("Content-Type".into(), "text/html".into())],
         body: format!("<html>{text}</html>").into(),
     };
-    for (fault, result, part, mend) in [
+    for (fault, result, part, hint) in [
         (Fault::OverCapacity(500), Health::Warn, "over capacity", "wait"),
         (page("Error (1024)"), Health::Warn, "over capacity", "wait"),
         (Fault::Html(503), Health::Warn, "HTTP 503", "wait"),
@@ -38,7 +38,7 @@ fn a_server_in_trouble_is_found_and_the_trouble_is_named() {
         (Fault::DropBeforeAnswer, Health::Fail, "broke", "see that the network works"),
     ] {
         scene.fake.fail_next(Endpoint::Authorize, fault);
-        examine(&scene.bed).expect("auth_url", result, part, mend);
+        examine(&scene.bed).expect("auth_url", result, part, hint);
     }
 }
 

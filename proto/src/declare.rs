@@ -1,0 +1,61 @@
+//! How the interface's types are declared: each name once, optional fields as the interface text writes them.
+
+/// A struct whose fields are public. A field `name?: T` is an `Option<T>`: it is left out of a message when it is absent,
+/// and may be left out or `null` in what is read (<https://varlink.org/Interface-Definition>).
+macro_rules! record {
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[$about:meta])* $field:ident $(?: $optional:ty)? $(: $required:ty)?,)*
+    }) => {
+        $(#[$meta])*
+        pub struct $name {
+            $(
+                $(#[$about])*
+                $(#[serde(default, skip_serializing_if = "Option::is_none")] pub $field: Option<$optional>,)?
+                $(pub $field: $required,)?
+            )*
+        }
+    };
+}
+
+/// An enum of plain words, each with its name on the wire and for people.
+macro_rules! choice {
+    ($(#[$meta:meta])* pub enum $name:ident {
+        $($(#[$about:meta])* $variant:ident = $word:literal,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name {
+            $($(#[$about])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// The names of all choices.
+            pub const NAMES: &[&str] = &[$($word),*];
+
+            /// Its name on the wire and for people.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = crate::NotAChoice;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(crate::NotAChoice(Self::NAMES)),
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,142 @@
+//! The daemon's socket: where it is, and that the program behind it is this user's.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_socket, socket_with,
+};
+use rustix::process::getuid;
+
+use crate::client::MARGIN;
+use crate::{ClientError, Error};
+
+/// Where the daemon listens: `$IMGURD_SOCKET`, else `$XDG_RUNTIME_DIR/imgurd/socket`, else below `/run/user/UID`.
+#[must_use]
+pub fn socket_path() -> PathBuf {
+    socket_path_in(|name| env::var_os(name))
+}
+
+fn socket_path_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("IMGURD_SOCKET").unwrap_or_else(|| {
+        // The specification has a relative one ignored: it would be another directory in each program.
+        set("XDG_RUNTIME_DIR")
+            .filter(|path| path.is_absolute())
+            .unwrap_or_else(|| format!("/run/user/{}", getuid().as_raw()).into())
+            .join("imgurd/socket")
+    })
+}
+
+/// Connects to the daemon behind `path`, if it is this user's.
+pub(crate) fn connect(path: &Path) -> Result<UnixStream, ClientError> {
+    let stream = dial(path).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => ClientError::Silent { after: MARGIN },
+        io::ErrorKind::PermissionDenied => not_ours(path).into(),
+        _ => ClientError::Unreachable { path: path.to_owned(), source },
+    })?;
+    // A stranger who was quicker to listen there would be told what is meant for the keeper.
+    let user = peer_user(&stream)?;
+    if is_nobody_in(user, || fs::read_to_string("/proc/self/uid_map")) {
+        return Err(unmapped(path).into());
+    }
+    if user != getuid().as_raw() {
+        return Err(not_ours(path).into());
+    }
+    Ok(stream)
+}
+
+/// Connects, and does not wait for ever for a daemon that takes nobody in: its queue may be full.
+fn dial(path: &Path) -> io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // This bounds connecting as well (socket(7)), for which the standard library has no bound.
+    set_socket_timeout(&socket, Timeout::Send, Some(MARGIN))?;
+    connect_socket(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
+/// The user at the other end (`SO_PEERCRED`, unix(7)). Its process counts for nothing here: the kernel says 0 of one that
+/// is outside our PID namespace, which is where the daemon is for a client in a container.
+fn peer_user(stream: &UnixStream) -> io::Result<u32> {
+    Ok(getsockopt(stream, PeerCredentials)?.uid())
+}
+
+/// What the kernel calls every user that the user namespace of the reader has no number for (user_namespaces(7)).
+const OVERFLOW: u32 = 65534;
+
+/// Whether `user` is no user but the number of all those that this user namespace does not map, as its `uid_map` says.
+/// Outside of any user namespace every number is mapped, and 65534 is a user like others.
+fn is_nobody_in(user: u32, uid_map: impl FnOnce() -> io::Result<String>) -> bool {
+    let maps = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map_while(|number| number.parse::<u64>().ok());
+        let (first, count) = (numbers.next()?, numbers.nth(1)?);
+        Some((first..first.saturating_add(count)).contains(&u64::from(OVERFLOW)))
+    };
+    user == OVERFLOW && !uid_map().is_ok_and(|map| map.lines().any(|line| maps(line) == Some(true)))
+}
+
+fn unmapped(path: &Path) -> Error {
+    let reason = format!(
+        "the kernel does not say whose socket {} is, since this program runs in a user namespace without your user's \
+         number; map it (`unshare --map-current-user`, `podman run --userns=keep-id`), or call from outside",
+        path.display()
+    );
+    Error::AccessDenied { reason }
+}
+
+fn not_ours(path: &Path) -> Error {
+    let own = format!("/run/user/{}/imgurd/socket", getuid().as_raw());
+    let reason = format!(
+        "{} is another user's, and so are the tokens behind it; call as that user, or set IMGURD_SOCKET to \
+         the socket of your own imgurd, which is {own} by default",
+        path.display()
+    );
+    Error::AccessDenied { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_that_the_namespace_does_not_map_is_nobody_we_know() {
+        let everybody = "         0          0 4294967295\n";
+        for (user, map, expected) in [
+            (1000, "", false),
+            (65534, everybody, false),
+            (65534, "1000 1000 1\n", true),
+            (65534, "0 1000 1\n1 100000 65536\n", false),
+            (65534, "0 1000 1\n1 100000 65533\n", true),
+            (65534, "", true),
+            (65534, "nonsense", true),
+        ] {
+            assert_eq!(is_nobody_in(user, || Ok(map.to_owned())), expected, "{user} {map:?}");
+        }
+        assert!(is_nobody_in(65534, || Err(io::ErrorKind::NotFound.into())), "in doubt it is unknown");
+    }
+
+    #[test]
+    fn a_socket_that_may_not_be_opened_is_another_users() {
+        let reason = not_ours(Path::new("/run/user/1/imgurd/socket")).to_string();
+        assert!(reason.contains("another user's") && reason.contains("IMGURD_SOCKET"), "{reason}");
+    }
+
+    #[test]
+    fn a_runtime_directory_that_depends_on_where_one_stands_is_ignored() {
+        let path = |socket: &'static str, runtime: &'static str| {
+            socket_path_in(|name| Some(if name == "IMGURD_SOCKET" { socket } else { runtime }.into()))
+        };
+        assert_eq!(path("", "/run/me"), Path::new("/run/me/imgurd/socket"));
+        assert_eq!(path("here", "/run/me"), Path::new("here"), "what is named on purpose is not");
+        for runtime in ["", "run", "../run"] {
+            assert!(path("", runtime).starts_with("/run/user"), "{runtime}");
+        }
+    }
+}
