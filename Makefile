@@ -50,7 +50,7 @@ test: ## Run all tests
 	$(BUILD)
 	@test "$$(id -u)" = 0 || echo 'Not root: tests that take another user, cgroups or a machine of their own say so, and are left out.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		set -x; $(CARGO) nextest run --config-file tests/nextest.toml --workspace --all-targets --locked --no-fail-fast; \
+		set -x; $(CARGO) nextest run --config-file tests/nextest.toml --test-threads $$(( $$(nproc) * 2 )) --workspace --all-targets --locked --no-fail-fast; \
 	else \
 		set -x; $(CARGO) test --workspace --all-targets --locked --no-fail-fast; \
 	fi
@@ -78,18 +78,17 @@ bench: programs ## Measure the programs against what the machine can do, a quart
 	$(CARGO) build --profile bench --locked --package imgurd-tests --bin bench
 	$(BENCH) $(ARGUMENTS)
 
-# Who only counts need not be fast, and is there after the tests; it looks for the programs beside itself.
+# Instructions are counted in the programs that the tests use: no other build, and the same figure each time.
+guard record: counted
 counted:
 	tests/packages guard
-	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
 	$(BUILD)
-	cp '$(TARGET)/debug/bench' '$(BUILT)/count'
 
-guard: counted ## Fail where a token from the cache takes a tenth more instructions than recorded
-	$(BUILT)/count instructions --compare $(RECORD) --within 10
+guard: ## Fail if a token from the cache takes a tenth more instructions than recorded
+	$(TARGET)/debug/bench instructions --compare $(RECORD) --within 10
 
-record: counted ## Record the instructions of now; say in the commit why they are more
-	$(BUILT)/count instructions --save $(RECORD)
+record: ## Record the instructions of now; say in the commit why there are more
+	$(TARGET)/debug/bench instructions --save $(RECORD)
 
 lint: ## Check format, code, documentation and dependencies
 	$(CARGO) fmt --check
