@@ -45,9 +45,10 @@ demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
 
 test: ## Run all tests
 	tests/packages
-	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
-	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/debian-13
-	$(BUILD)
+	@# What is fetched is fetched while cargo builds.
+	export CARGO_TARGET_DIR='$(abspath $(TARGET))'; \
+	tests/strangers/setup & strangers=$$!; tests/debian-13 & debian=$$!; \
+	$(BUILD) && wait $$strangers && wait $$debian
 	@test "$$(id -u)" = 0 || echo 'Not root: tests that take another user, cgroups or a machine of their own say so, and are left out.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run --config-file tests/nextest.toml --test-threads $$(( $$(nproc) * 2 )) --workspace --all-targets --locked --no-fail-fast; \
