@@ -8,17 +8,17 @@ pub(crate) enum PermitCommand {
     List,
     /// Let a program use an account without asking
     #[command(after_help = "Example:\n  imgurctl permit allow org.example.App me")]
-    Allow(Whom),
+    Allow(PermitArgs),
     /// Refuse an account to a program without asking
     #[command(after_help = "Example:\n  imgurctl permit deny org.example.App me")]
-    Deny(Whom),
+    Deny(PermitArgs),
     /// Forget what was decided about a program and an account, so that it is asked about again
     #[command(after_help = "Example:\n  imgurctl permit revoke org.example.App me")]
-    Revoke(Whom),
+    Revoke(PermitArgs),
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Whom {
+pub(crate) struct PermitArgs {
     /// The program: its Flatpak's id, `snap.` and its snap's name, or its systemd unit; `unknown` for those without any
     /// of these, `remote` for those on other machines
     pub(crate) application: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use crate::time::parse_duration;
+use crate::terminal::time::parse_duration;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:

@@ -1,0 +1,38 @@
+//! `imgurctl login`.
+
+use std::time::Duration;
+
+use clap::Args;
+use imgurd_proto::Flow;
+
+use super::account::flow;
+use crate::terminal::time::parse_duration;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  imgurctl login                     # open the browser
+  imgurctl login --no-browser        # print the URL, and wait
+  imgurctl login --paste             # on a machine without a browser: enter the answer by hand")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct LoginArgs {
+    /// The account; the default one where none is named
+    pub(crate) account: Option<String>,
+    /// Another flow than the account's; `pin` implies --paste
+    #[arg(long, value_parser = flow())]
+    pub(crate) flow: Option<Flow>,
+    /// Print the URL, alone on the first line of standard output, and open nothing
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Print the URL and read the answer: a PIN, a code or the whole URL the browser ends up at
+    #[arg(long)]
+    pub(crate) paste: bool,
+    /// How long to wait for consent [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
+    pub(crate) timeout: Option<Duration>,
+    /// Let another user than before sign in
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// End the sign-in in progress, wherever it was begun
+    #[arg(long, conflicts_with_all = ["flow", "no_browser", "paste", "timeout", "replace"])]
+    pub(crate) cancel: bool,
+}
