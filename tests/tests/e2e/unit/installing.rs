@@ -59,8 +59,8 @@ fn everything_goes_where_its_readers_look() {
     assert!(program == fs::read(binary("imgurd")).unwrap(), "the program is the one that was built");
 }
 
-/// What stands in for Rust: where the libraries of a target would be, and programs that do their work and can be told apart.
-fn write_stand_ins(bed: &Testbed, libraries: &Path) {
+/// Stand-ins for Rust: a compiler that links only with these options, and a cargo whose programs name their directory.
+fn write_stand_ins(bed: &Testbed, links: &str) {
     let programs = binary("imgurd").parent().unwrap().display().to_string();
     let cargo = format!(
         r#"words="$*" && built=${{words#* --target }} && built=${{built%% *}}
@@ -68,51 +68,57 @@ fn write_stand_ins(bed: &Testbed, libraries: &Path) {
         mkdir -p "$CARGO_TARGET_DIR/$built"
         for program in imgurd imgurctl; do
             case "$* " in *" --package $program "*) ;; *) continue ;; esac
-            printf '#!/bin/sh\n# %s\nexec "{programs}/%s" "$@"\n' "$built" "$program" >"$CARGO_TARGET_DIR/$built/$program"
-            chmod 755 "$CARGO_TARGET_DIR/$built/$program"
+            file=$CARGO_TARGET_DIR/$built/$program
+            printf '#!/bin/sh\n# %s %s\nexec "{programs}/%s" "$@"\n' "$built" "$RUSTFLAGS" "$program" >"$file"
+            chmod 755 "$file"
         done"#
     );
-    for (name, text) in [("cargo", cargo), ("rustc", format!("echo '{}'", libraries.display()))] {
+    let rustc = format!(
+        r#"case "$*" in '--version --verbose') echo 'host: {ARCH}-unknown-linux-gnu' ;; *'{links}'*) ;; *) exit 1 ;; esac"#
+    );
+    for (name, text) in [("cargo", cargo), ("rustc", rustc)] {
         let file = bed.root().join(name);
         fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
         fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
     }
 }
 
-/// What `make install` says, and where the daemon and the client are from that it puts below `room`.
-fn built_and_installed(bed: &Testbed, libraries: &Path, room: &Path) -> (String, [String; 2]) {
-    write_stand_ins(bed, libraries);
+/// What `make install` prints, and how the client was built that it installs.
+fn built_and_installed(bed: &Testbed, links: &str) -> (String, String) {
+    write_stand_ins(bed, links);
+    let room = bed.root().join("room");
     let mut make = make_as_it_is(bed);
-    make.env("CARGO_TARGET_DIR", bed.root().join("target")).args(["install", "PREFIX=/usr", &below(room)]);
+    make.env("CARGO_TARGET_DIR", bed.root().join("target")).args(["install", "PREFIX=/usr", &below(&room)]);
     for (variable, name) in [("CARGO", "cargo"), ("RUSTC", "rustc")] {
         make.arg(format!("{variable}={}", bed.root().join(name).display()));
     }
-    let said = bed.start(make).finish().success().stdout;
-    let origin = |name| {
+    let printed = bed.start(make).finish().success().stdout;
+    let [daemon, client] = ["imgurd", "imgurctl"].map(|name| {
         let program = fs::read_to_string(room.join("usr/bin").join(name)).unwrap();
-        program.lines().nth(1).unwrap().to_owned()
-    };
-    (said, ["imgurd", "imgurctl"].map(origin))
+        program.lines().nth(1).unwrap().trim_end().to_owned()
+    });
+    assert_eq!(daemon, "# release", "the daemon is built as before");
+    (printed, client)
 }
 
 #[test]
-fn the_client_is_linked_statically_where_rust_can_and_only_there() {
+fn the_client_is_linked_statically_where_the_toolchain_can() {
     let bed = Testbed::new();
-    let target = format!("{ARCH}-unknown-linux-musl");
-    let libraries = bed.root().join("libraries");
+    let musl = format!("{ARCH}-unknown-linux-musl");
+    let (printed, client) = built_and_installed(&bed, &format!("--target {musl}"));
+    assert_eq!(client, format!("# {musl}/release"));
+    assert_eq!(printed, "imgurctl is linked statically, against musl.\n");
 
-    let (said, origins) = built_and_installed(&bed, &libraries, &bed.root().join("without"));
-    assert_eq!(origins, ["# release", "# release"]);
+    let (printed, client) = built_and_installed(&bed, "+crt-static");
+    assert_eq!(client, format!("# {ARCH}-unknown-linux-gnu/release  -C target-feature=+crt-static"));
+    assert_eq!(printed, "imgurctl is linked statically, against glibc.\n");
+
+    let (printed, client) = built_and_installed(&bed, "no option");
+    assert_eq!(client, "# release");
     assert_eq!(
-        said,
-        format!("imgurctl is linked dynamically; for one that starts faster: rustup target add {target}\n")
+        printed,
+        format!("imgurctl is linked dynamically; for one that starts faster: rustup target add {musl}\n")
     );
-    assert!(!bed.root().join("target").join(&target).exists());
-
-    fs::create_dir(&libraries).unwrap();
-    let (said, origins) = built_and_installed(&bed, &libraries, &bed.root().join("with"));
-    assert_eq!(origins, ["# release".to_owned(), format!("# {target}/release")]);
-    assert_eq!(said, "imgurctl is linked statically.\n");
 }
 
 #[test]
