@@ -109,13 +109,8 @@ struct Report {
 }
 
 fn parameters(error: &Error) -> Map<String, Value> {
-    match serde_json::to_value(error) {
-        Ok(Value::Object(mut envelope)) => match envelope.remove("parameters") {
-            Some(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        },
-        _ => Map::new(),
-    }
+    let mut envelope = serde_json::to_value(error).unwrap_or_default();
+    serde_json::from_value(envelope["parameters"].take()).unwrap_or_default()
 }
 
 fn keeper_code(error: &Error) -> u8 {

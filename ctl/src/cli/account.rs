@@ -28,31 +28,33 @@ pub(crate) enum AccountCommand {
     /// List the accounts
     List,
     /// Show an account's settings and how it is
-    Show {
-        /// The account; the default one where none is named
-        account: Option<String>,
-    },
+    Show(AccountArg),
     /// Change settings; what is not given stays, an empty value returns to the default
     #[command(after_help = "Examples:\n  imgurctl account set me --auto-refresh false\n  \
         pass imgur/secret | imgurctl account set me --client-secret-stdin")]
     Set {
-        /// The account; the default one where none is named
-        account: Option<String>,
+        #[command(flatten)]
+        account: AccountArg,
         #[command(flatten)]
         form: AccountForm,
     },
     /// Remove an account; its grant is set aside, and adding the account again brings it back
-    Remove {
-        /// The account
-        #[arg(value_name = "NAME")]
-        account: String,
-    },
+    Remove(NameArg),
     /// Make an account the default
-    Default {
-        /// The account
-        #[arg(value_name = "NAME")]
-        account: String,
-    },
+    Default(NameArg),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AccountArg {
+    /// Account [default: the default account]
+    pub(crate) account: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NameArg {
+    /// The account
+    #[arg(value_name = "NAME")]
+    pub(crate) account: String,
 }
 
 #[derive(Args, Debug)]

@@ -19,7 +19,7 @@ Left out is what could take the token elsewhere or show it: ~/.curlrc, --config,
 URL mean themselves. --location never takes the token to another origin (with curl 7.83 or later). With --fail, of which \
 no body is left, a 401 counts as a complaint. For the rest there is `imgurctl token --header | curl -H @- …`.")]
 pub(crate) struct CurlArgs {
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
     /// Send `Authorization: Client-ID …`, Imgur's way for public resources, which needs no grant
     #[arg(long)]

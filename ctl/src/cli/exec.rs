@@ -13,7 +13,7 @@ The command takes this one's place, so that signals and its exit status are its 
 and 126 that it could not be run. It keeps the token that it was started with, and other programs of yours can read its \
 environment: what runs for long had better ask for a token itself.")]
 pub(crate) struct ExecArgs {
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
     /// The variable that is to hold the token
     #[arg(long, value_name = "NAME", default_value = "IMGUR_ACCESS_TOKEN", value_parser = variable)]

@@ -13,7 +13,7 @@ use clap::{Args, ValueHint};
 It holds the settings, the client secret and the grant, and only the passphrase opens it. Two keepers of one grant end \
 each other's tokens: once the other machine has it, run `imgurctl logout` here, or give --move. A certificate file (ca_file) does not come along.")]
 pub(crate) struct ExportArgs {
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
     /// Then remove the account here, so that two machines do not refresh it; adding or importing it again brings it back
     #[arg(long = "move")]

@@ -15,7 +15,7 @@ use crate::terminal::time::parse_duration;
   imgurctl login --paste             # on a machine without a browser: enter the answer by hand")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct LoginArgs {
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
     /// Another flow than the account's; `pin` implies --paste
     #[arg(long, value_parser = flow())]

@@ -6,7 +6,6 @@ mod curl;
 mod exec;
 mod export;
 mod login;
-mod man;
 mod permit;
 mod status;
 #[cfg(test)]
@@ -20,15 +19,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-pub(crate) use self::account::{AccountCommand, AccountForm};
+pub(crate) use self::account::{AccountArg, AccountCommand, AccountForm};
 pub(crate) use self::curl::CurlArgs;
 pub(crate) use self::exec::ExecArgs;
 pub(crate) use self::export::{ExportArgs, ImportArgs};
 pub(crate) use self::login::LoginArgs;
-pub(crate) use self::man::ManArgs;
 pub(crate) use self::permit::{PermitArgs, PermitCommand};
 pub(crate) use self::status::StatusArgs;
-pub(crate) use self::token::{TokenArgs, Wait};
+pub(crate) use self::token::{TokenArgs, WaitArgs};
 pub(crate) use self::usage_error::report;
 use crate::terminal::output::Color;
 
@@ -117,6 +115,16 @@ pub(crate) enum Store {
     Memory,
 }
 
+impl Store {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::SecretService => "secret-service",
+            Self::File => "file",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a first config.toml and, for the file store, its key; never over existing ones
@@ -142,46 +150,30 @@ pub(crate) enum Command {
     /// Write an account with its grant to standard output, encrypted, to import it on another machine
     Export(ExportArgs),
     /// Bring back the grant that a login or an import displaced, within 30 days
-    Restore {
-        /// The account; the default one where none is named
-        account: Option<String>,
-    },
+    Restore(AccountArg),
     /// Print the access token, alone on one line
     Token(TokenArgs),
     /// Hand in a token that was rejected (401 or 403), on standard input, and print one that works
     #[command(after_help = "Example:\n  new=$(printf %s \"$token\" | imgurctl reject me)")]
-    Reject {
-        /// The account; the default one where none is named
-        account: Option<String>,
-        #[command(flatten)]
-        wait: Wait,
-    },
+    Reject(WaitArgs),
     /// Run a command with the token in its environment
     Exec(ExecArgs),
     /// Run curl with the account's token, which goes to the account's API and nowhere else
     Curl(CurlArgs),
     /// Get a new token now, even if the one at hand still works; `imgurctl token` prints it
     #[command(after_help = "Example:\n  imgurctl refresh me && imgurctl token me")]
-    Refresh {
-        /// The account; the default one where none is named
-        account: Option<String>,
-        #[command(flatten)]
-        wait: Wait,
-    },
+    Refresh(WaitArgs),
     /// Forget the account's grants, so that it takes a new sign-in to get tokens; its settings stay
     ///
     /// The server is not told. To take the access back there, see https://imgur.com/account/settings/apps.
-    Logout {
-        /// The account; the default one where none is named
-        account: Option<String>,
-    },
+    Logout(AccountArg),
     /// Choose whether tokens are refreshed before they expire, or only when a program asks for one
     #[command(after_help = "Example:\n  imgurctl auto-refresh off me")]
     AutoRefresh {
         /// `on`: before they expire; `off`: when a program asks
         switch: Switch,
-        /// The account; the default one where none is named
-        account: Option<String>,
+        #[command(flatten)]
+        account: AccountArg,
     },
     /// Ask for the store to be unlocked, which may raise the keyring's own prompt
     Unlock,
@@ -210,7 +202,12 @@ pub(crate) enum Command {
         imgurctl doctor --json | jq -r '.[] | select(.result != \"ok\") | .mend'")]
     Doctor,
     /// Write the manual pages, one for each command and three on the daemon
-    Man(ManArgs),
+    #[command(after_help = "Example:\n  imgurctl man ~/.local/share/man && man imgurctl-token")]
+    Man {
+        /// The directory that has, or is to have, man1, man5 and man7
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  eval \"$(imgurctl completions bash)\"     # a line for ~/.bashrc")]
     Completions {

@@ -22,6 +22,6 @@ pub(crate) struct PermitArgs {
     /// The program: its Flatpak's id, `snap.` and its snap's name, or its systemd unit; `unknown` for those without any
     /// of these, `remote` for those on other machines
     pub(crate) application: String,
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
 }

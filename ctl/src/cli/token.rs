@@ -18,13 +18,11 @@ use crate::terminal::time::parse_duration;
 there is no token to be had, it says so on standard error, keeps the last one, and waits for the next. The file is yours \
 alone (0600), and each new token takes its place whole.")]
 pub(crate) struct TokenArgs {
-    /// The account; the default one where none is named
-    pub(crate) account: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: WaitArgs,
     /// How long the token must stay valid, counted as at most half its lifetime [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) min_valid: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) wait: Wait,
     /// Print it as a header: `Authorization: Bearer …`
     #[arg(long)]
     pub(crate) header: bool,
@@ -42,8 +40,10 @@ pub(crate) struct TokenArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Wait {
+#[derive(Args, Debug)]
+pub(crate) struct WaitArgs {
+    /// Account [default: the default account]
+    pub(crate) account: Option<String>,
     /// How long to wait for a token [default: 20s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) wait: Option<Duration>,

@@ -79,7 +79,7 @@ fn complete(files: &Files, asked: Option<Store>, text: &str) -> Result<Done, Fai
     })?;
     let named = config.get("store").and_then(Item::as_str);
     let wants_file = match named {
-        Some(named) => named == name(Store::File) && asked.is_none_or(|asked| asked == Store::File),
+        Some(named) => named == Store::File.as_str() && asked.is_none_or(|asked| asked == Store::File),
         None => asked == Some(Store::File),
     };
     let key = files.key_file(&config);
@@ -108,14 +108,6 @@ fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::Other(format!("cannot {verb} {}: {error}; see its permissions", path.display()))
 }
 
-fn name(store: Store) -> &'static str {
-    match store {
-        Store::SecretService => "secret-service",
-        Store::File => "file",
-        Store::Memory => "memory",
-    }
-}
-
 fn first_config(store: Store) -> String {
     format!(
         "# Settings of imgurd, read again at each change. Accounts come with `imgurctl account add NAME`.\n\
@@ -124,7 +116,7 @@ fn first_config(store: Store) -> String {
          # Where grants rest: \"secret-service\" (the desktop's keyring), \"file\" (encrypted; its key is the file `key`\n\
          # beside this one, or what key_file names) or \"memory\" (gone when imgurd ends).\n\
          store = \"{}\"\n",
-        name(store)
+        store.as_str()
     )
 }
 
@@ -133,7 +125,7 @@ impl Done {
         json!({
             "config": files.config,
             "config_created": self.config == Step::Made,
-            "store": name(self.store),
+            "store": self.store.as_str(),
             "key": self.key.as_ref().map(|(path, _)| path),
             "drop_in": drop_in,
             "key_created": self.key.as_ref().is_some_and(|(_, step)| *step == Step::Made),
@@ -155,7 +147,7 @@ impl Done {
     }
 
     fn about_config(&self, files: &Files) -> String {
-        let (path, store) = (files.config.display(), name(self.store));
+        let (path, store) = (files.config.display(), self.store.as_str());
         match self.config {
             Step::Made => format!("Wrote {path} with store = \"{store}\"."),
             Step::Kept => format!("Left {path} as it is: it says store = \"{store}\" already."),
@@ -231,7 +223,7 @@ mod tests {
     fn names_the_store_in_valid_toml() {
         for store in [Store::SecretService, Store::File, Store::Memory] {
             let config: DocumentMut = first_config(store).parse().expect("TOML");
-            assert_eq!(config["store"].as_str(), Some(name(store)));
+            assert_eq!(config["store"].as_str(), Some(store.as_str()));
         }
     }
 

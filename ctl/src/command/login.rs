@@ -110,10 +110,11 @@ fn conclude(app: &App, account: &Account, note: Option<&str>) -> Result<(), Fail
     Ok(())
 }
 
-/// Whether a browser has a display. Without one, a text browser would take over the terminal.
+/// Whether a browser can be opened. Without a display, a text browser would take over the terminal; without `HOME`, the
+/// search for a browser would look into the user database, which a static C library cannot do.
 pub(super) fn has_display() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter().any(is_set)
+    is_set("HOME") && ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter().any(is_set)
 }
 
 fn no_browser() -> &'static str {

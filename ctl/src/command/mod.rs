@@ -34,13 +34,13 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Login(args) => login::login(app, &args),
         Command::Import(args) => grant::import(app, args),
         Command::Export(args) => export::export(app, &args),
-        Command::Restore { account } => grant::restore(app, account),
+        Command::Restore(args) => grant::restore(app, args.account),
         Command::Exec(args) => exec::exec(app, &args),
         Command::Curl(args) => curl::curl(app, &args),
-        Command::Reject { account, wait } => token::reject(app, account, wait),
-        Command::Refresh { account, wait } => token::refresh(app, account, wait),
-        Command::Logout { account } => grant::logout(app, account),
-        Command::AutoRefresh { switch, account } => account::auto_refresh(app, switch, account),
+        Command::Reject(args) => token::reject(app, args),
+        Command::Refresh(args) => token::refresh(app, args),
+        Command::Logout(args) => grant::logout(app, args.account),
+        Command::AutoRefresh { switch, account } => account::auto_refresh(app, switch, account.account),
         Command::Unlock => grant::unlock(app),
         Command::Status(StatusArgs { account, credits: true, .. }) => credits::credits(app, account),
         Command::Status(StatusArgs { account, watch: true, .. }) => status_screen::watch(app, account),
@@ -48,7 +48,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Permit(command) => run_permit(app, command),
         Command::Journal { account, follow } => journal::journal(app, account, follow),
         Command::Doctor => doctor::doctor(app),
-        Command::Man(args) => man::man(app, &args.directory),
+        Command::Man { directory } => man::man(app, &directory),
         Command::Completions { shell } => completion::script(&shell.to_string()),
     }
 }
@@ -57,10 +57,10 @@ fn run_account(app: &App, command: AccountCommand) -> Result<(), Failure> {
     match command {
         AccountCommand::Add { name, form } => account::add(app, name, &form),
         AccountCommand::List => account::list(app),
-        AccountCommand::Show { account } => account::show(app, account.as_deref()),
-        AccountCommand::Set { account, form } => account::set(app, account, &form),
-        AccountCommand::Remove { account } => account::remove(app, account),
-        AccountCommand::Default { account } => account::make_default(app, account),
+        AccountCommand::Show(args) => account::show(app, args.account.as_deref()),
+        AccountCommand::Set { account, form } => account::set(app, account.account, &form),
+        AccountCommand::Remove(args) => account::remove(app, args.account),
+        AccountCommand::Default(args) => account::make_default(app, args.account),
     }
 }
 

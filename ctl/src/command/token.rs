@@ -5,7 +5,7 @@ use imgurd_proto::{GetToken, Refresh, RejectToken, Secret, Token};
 
 use super::{account, status};
 use crate::app::App;
-use crate::cli::{TokenArgs, Wait};
+use crate::cli::{TokenArgs, WaitArgs};
 use crate::failure::Failure;
 use crate::terminal::input;
 use crate::terminal::output::Output;
@@ -14,7 +14,7 @@ use crate::terminal::time::{milliseconds, now, relative, seconds};
 pub(crate) fn token(app: &App, args: &TokenArgs) -> Result<(), Failure> {
     check_form(app, args)?;
     if args.anonymous {
-        let account = app.account(args.account.as_deref())?;
+        let account = app.account(args.ask.account.as_deref())?;
         return Output::print(&format!("Authorization: Client-ID {}", account::client_id(&account)?));
     }
     let call = call(args);
@@ -32,9 +32,9 @@ pub(super) fn check_form(app: &App, args: &TokenArgs) -> Result<(), Failure> {
 
 pub(super) fn call(args: &TokenArgs) -> GetToken {
     GetToken {
-        account: args.account.clone(),
+        account: args.ask.account.clone(),
         min_valid_s: args.min_valid.map(seconds),
-        wait_ms: args.wait.wait.map(milliseconds),
+        wait_ms: args.ask.wait.map(milliseconds),
     }
 }
 
@@ -65,20 +65,17 @@ pub(super) fn credential(token: &Secret) -> Result<&str, Failure> {
     })
 }
 
-pub(crate) fn reject(app: &App, account: Option<String>, wait: Wait) -> Result<(), Failure> {
-    let call = RejectToken {
-        account,
-        access_token: input::secret("the rejected token", "access_token")?,
-        wait_ms: wait.wait.map(milliseconds),
-    };
+pub(crate) fn reject(app: &App, args: WaitArgs) -> Result<(), Failure> {
+    let access_token = input::secret("the rejected token", "access_token")?;
+    let call = RejectToken { account: args.account, access_token, wait_ms: args.wait.map(milliseconds) };
     let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
     let access_token = credential(&token.access_token);
     if app.output.json { Output::print_json(&token) } else { Output::print(access_token?) }
 }
 
 /// Does not print the token, which nobody asked for.
-pub(crate) fn refresh(app: &App, account: Option<String>, wait: Wait) -> Result<(), Failure> {
-    let call = Refresh { account, wait_ms: wait.wait.map(milliseconds) };
+pub(crate) fn refresh(app: &App, args: WaitArgs) -> Result<(), Failure> {
+    let call = Refresh { account: args.account, wait_ms: args.wait.map(milliseconds) };
     let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
     if app.output.json {
         return Output::print_json(&serde_json::json!({

@@ -63,7 +63,7 @@ impl Follower<'_> {
 
     /// Follows the account until the daemon's stream ends.
     fn follow_account(&mut self) -> Result<Infallible, Failure> {
-        let named = self.account.as_deref().or(self.args.account.as_deref());
+        let named = self.account.as_deref().or(self.args.ask.account.as_deref());
         let account = self.app.account(named)?.name;
         self.account = Some(account.clone());
         let mut keeper = self.app.connect()?;

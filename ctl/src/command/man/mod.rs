@@ -96,15 +96,15 @@ fn grammar(command: &Command, name: &str) -> String {
         .source(concat!("imgurd ", env!("CARGO_PKG_VERSION")))
         .manual("imgurd manual");
     let mut page = Vec::new();
-    let rendered = man
-        .render_title(&mut page)
-        .and_then(|()| man.render_name_section(&mut page))
-        .and_then(|()| man.render_synopsis_section(&mut page))
-        .and_then(|()| man.render_description_section(&mut page))
-        .and_then(|()| man.render_options_section(&mut page))
-        .and_then(
-            |()| if command.has_subcommands() { man.render_subcommands_section(&mut page) } else { Ok(()) },
-        );
+    let mut render = || {
+        man.render_title(&mut page)?;
+        man.render_name_section(&mut page)?;
+        man.render_synopsis_section(&mut page)?;
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+        if command.has_subcommands() { man.render_subcommands_section(&mut page) } else { Ok(()) }
+    };
+    let rendered = render();
     debug_assert!(rendered.is_ok(), "a vector takes all that is written to it");
     String::from_utf8_lossy(&page).into_owned()
 }
