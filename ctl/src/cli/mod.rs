@@ -16,7 +16,7 @@ mod usage_error;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 pub(crate) use self::account::{AccountArg, AccountCommand, AccountForm};
@@ -28,7 +28,6 @@ pub(crate) use self::permit::{PermitArgs, PermitCommand};
 pub(crate) use self::status::StatusArgs;
 pub(crate) use self::token::{TokenArgs, WaitArgs};
 pub(crate) use self::usage_error::report;
-use crate::terminal::output::Color;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -95,7 +94,7 @@ pub(crate) struct Global {
     pub(crate) quiet: bool,
     /// When to colour tables; `auto` honours NO_COLOR
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: Color,
+    pub(crate) color: ColorChoice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

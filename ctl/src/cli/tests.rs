@@ -2,7 +2,6 @@ use clap::CommandFactory;
 
 use super::usage_error::usage_failure;
 use super::*;
-use crate::terminal::output::Color;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
     Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
@@ -22,7 +21,7 @@ fn takes_global_options_behind_the_command() {
     let cli =
         Cli::try_parse_from(["imgurctl", "status", "--json", "-q", "--color", "never"]).expect("parses");
     assert!(cli.global.json && cli.global.quiet);
-    assert_eq!(cli.global.color, Color::Never);
+    assert_eq!(cli.global.color, ColorChoice::Never);
 }
 
 #[test]

@@ -7,19 +7,13 @@ use super::{registration, status};
 use crate::app::App;
 use crate::cli::{AccountForm, Switch};
 use crate::failure::Failure;
-use crate::terminal::output::Output;
 use crate::terminal::{input, table, time};
 
 pub(crate) fn add(app: &App, name: String, form: &AccountForm) -> Result<(), Failure> {
     let call = fill_in(app, name, form)?;
     let account = app.call(&call)?.account;
-    if app.output.json {
-        return Output::print_json(&account);
-    }
     let default = if account.is_default { ", the default account" } else { "" };
-    app.output.say(format!("Added {}{default}.", account.name));
-    app.output.say(next_step(&account));
-    Ok(())
+    app.output.conclude(&account, || format!("Added {}{default}.\n{}", account.name, next_step(&account)))
 }
 
 /// Asks for what the form lacks, if there is a person to ask.
@@ -118,14 +112,10 @@ fn change(app: &App, call: &SetAccount, text: impl FnOnce(&str) -> String) -> Re
 
 /// Prints the account as JSON; for people the sentence, and the account's trouble.
 pub(super) fn conclude(app: &App, account: &Account, text: String) -> Result<(), Failure> {
-    if app.output.json {
-        return Output::print_json(account);
-    }
-    app.output.say(text);
-    if let Some(line) = status::trouble(account) {
-        app.output.say(line);
-    }
-    Ok(())
+    app.output.conclude(account, || match status::trouble(account) {
+        Some(trouble) => format!("{text}\n{trouble}"),
+        None => text,
+    })
 }
 
 /// The client ID for `Authorization: Client-ID`.

@@ -14,7 +14,6 @@ use crate::cli::Store;
 use crate::failure::Failure;
 use crate::files::{Files, create};
 use crate::sealed::random_hexadecimal;
-use crate::terminal::output::Output;
 
 /// In bytes.
 const KEY_SIZE: usize = 32;
@@ -32,11 +31,8 @@ pub(crate) fn init(app: &App, store: Option<Store>) -> Result<(), Failure> {
         Err(error) => return Err(cannot("read", &files.config, &error)),
     };
     let drop_in = done.key.as_ref().and_then(|(key, _)| write_drop_in(&files, key));
-    if app.output.json {
-        return Output::print_json(&done.json(&files, drop_in.as_deref()));
-    }
-    app.output.say(done.text(&files, drop_in.as_deref()));
-    Ok(())
+    let drop_in = drop_in.as_deref();
+    app.output.conclude(&done.json(&files, drop_in), || done.text(&files, drop_in))
 }
 
 /// Makes a running service manager pass the key to the service; returns the file that says so.
@@ -134,15 +130,24 @@ impl Done {
 
     fn text(&self, files: &Files, drop_in: Option<&Path>) -> String {
         let mut lines = vec![self.about_config(files)];
-        match &self.key {
-            Some((path, step)) => lines.extend(about_key(path, *step, files)),
-            None => lines.push(about_store(self.store).into()),
+        lines.push(match &self.key {
+            Some((path, Step::Made)) => {
+                format!("Made a new key at {}, readable by you alone.", path.display())
+            }
+            Some((path, _)) => format!("Kept the key that is at {}.", path.display()),
+            None => about_store(self.store).into(),
+        });
+        if self.key.is_some() {
+            lines.push(format!(
+                "Grants rest encrypted in {}. Whoever has both files has the tokens, so back them up apart; \
+                 without the key the grants are lost.",
+                files.grants.display()
+            ));
         }
         lines.extend(
             drop_in.map(|path| format!("By {}, systemd hands the key to the service.", path.display())),
         );
-        lines.push(RESTART.into());
-        lines.push("Next: `imgurctl account add NAME`.".into());
+        lines.extend([RESTART.into(), "Next: `imgurctl account add NAME`.".into()]);
         lines.join("\n")
     }
 
@@ -158,20 +163,6 @@ impl Done {
             }
         }
     }
-}
-
-fn about_key(path: &Path, step: Step, files: &Files) -> [String; 2] {
-    let (path, grants) = (path.display(), files.grants.display());
-    [
-        match step {
-            Step::Made => format!("Made a new key at {path}, readable by you alone."),
-            Step::Kept | Step::KeptWithoutStore => format!("Kept the key that is at {path}."),
-        },
-        format!(
-            "Grants rest encrypted in {grants}. Whoever has both files has the tokens, so back them up apart; \
-             without the key the grants are lost."
-        ),
-    ]
 }
 
 fn about_store(store: Store) -> &'static str {

@@ -2,6 +2,7 @@
 
 use imgurd_proto::text::is_credential;
 use imgurd_proto::{GetToken, Refresh, RejectToken, Secret, Token};
+use serde_json::json;
 
 use super::{account, status};
 use crate::app::App;
@@ -77,19 +78,13 @@ pub(crate) fn reject(app: &App, args: WaitArgs) -> Result<(), Failure> {
 pub(crate) fn refresh(app: &App, args: WaitArgs) -> Result<(), Failure> {
     let call = Refresh { account: args.account, wait_ms: args.wait.map(milliseconds) };
     let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
-    if app.output.json {
-        return Output::print_json(&serde_json::json!({
-            "account": token.account,
-            "expires_at": token.expires_at,
-            "username": token.username,
-        }));
-    }
     let expiry = match token.expires_at {
         Some(at) => format!("expires {}", relative(at, now())),
         None => "does not say when it expires".into(),
     };
-    app.output.say(format!("Refreshed {}: the new token {expiry}.", token.account));
-    Ok(())
+    let about =
+        json!({ "account": token.account, "expires_at": token.expires_at, "username": token.username });
+    app.output.conclude(&about, || format!("Refreshed {}: the new token {expiry}.", token.account))
 }
 
 /// Why a token takes long: the account's own reason.

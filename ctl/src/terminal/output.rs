@@ -2,29 +2,23 @@
 
 use std::env;
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use clap::ValueEnum;
+use clap::ColorChoice;
 use imgurd_proto::text::{is_printable, printable};
-use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::failure::Failure;
-
-/// When tables are coloured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    Auto,
-    Always,
-    Never,
-}
 
 /// How to print.
 pub(crate) struct Output {
     /// Whether results are JSON, one value a line.
     pub(crate) json: bool,
-    pub(crate) color: Color,
+    /// When tables are coloured.
+    pub(crate) color: ColorChoice,
     /// Whether standard error is for errors alone.
     pub(crate) quiet: bool,
 }
@@ -33,9 +27,9 @@ impl Output {
     /// Whether tables are coloured.
     pub(crate) fn is_colored(&self) -> bool {
         match self.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => io::stdout().is_terminal() && wants_color(),
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => io::stdout().is_terminal() && wants_color(),
         }
     }
 
@@ -60,6 +54,19 @@ impl Output {
         if self.json { Self::print_json(value) } else { Self::print(&text(value)) }
     }
 
+    /// Concludes a call: prints its result as JSON, or a message to people.
+    pub(crate) fn conclude(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return Self::print_json(value);
+        }
+        self.say(text());
+        Ok(())
+    }
+
     /// Prints a result and a line end.
     pub(crate) fn print(text: &str) -> Result<(), Failure> {
         Self::print_raw(&[text, "\n"].concat())
@@ -68,16 +75,8 @@ impl Output {
     /// Prints a result that has its own line ends: in one piece, past the buffer in which the standard library would keep a
     /// copy.
     pub(crate) fn print_raw(text: &str) -> Result<(), Failure> {
-        let mut rest = text.as_bytes();
-        while !rest.is_empty() {
-            match rustix::io::write(rustix::stdio::stdout(), rest) {
-                Ok(0) => return Err(Failure::Output(Errno::IO.into())),
-                Ok(written) => rest = &rest[written..],
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(Failure::Output(error.into())),
-            }
-        }
-        Ok(())
+        let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+        stdout.and_then(|mut stdout| stdout.write_all(text.as_bytes())).map_err(Failure::Output)
     }
 
     /// Prints a result as one line of JSON.

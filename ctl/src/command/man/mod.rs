@@ -15,7 +15,6 @@ use serde_json::json;
 use crate::app::App;
 use crate::cli::Cli;
 use crate::failure::Failure;
-use crate::terminal::output::Output;
 
 /// The pages that are written by hand, by name and section.
 const PAGES: [(&str, &str, &str); 3] = [
@@ -44,15 +43,10 @@ pub(crate) fn man(app: &App, directory: &Path) -> Result<(), Failure> {
         })?;
         written.push(file);
     }
-    if app.output.json {
-        return Output::print_json(&json!({ "pages": written }));
-    }
-    app.output.say(format!(
-        "Wrote {} pages; `man -M {} imgurctl` shows the first.",
-        written.len(),
-        directory.display()
-    ));
-    Ok(())
+    let (count, shown) = (written.len(), directory.display());
+    app.output.conclude(&json!({ "pages": written }), || {
+        format!("Wrote {count} pages; `man -M {shown} imgurctl` shows the first.")
+    })
 }
 
 fn pages() -> Vec<Page> {
