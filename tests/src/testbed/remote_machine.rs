@@ -1,4 +1,4 @@
-//! Another machine, as far as SSH goes: a real server on this one.
+//! Another machine that is reached over SSH: a real sshd on this one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +9,7 @@ use super::{Program, Testbed, binary, free_port};
 
 /// An `sshd` that lets its own user in as the same user, whose runtime directory is another there. Killed when dropped.
 #[derive(Debug)]
-pub struct FarMachine {
+pub struct RemoteMachine {
     _server: Program,
     directory: PathBuf,
 }
@@ -17,7 +17,7 @@ pub struct FarMachine {
 impl Testbed {
     /// Starts one with these further lines in its `sshd_config`; `ssh` knows it as `far`, with these further lines in
     /// `ssh_config`.
-    pub fn far_machine(&self, server: &str, client: &str) -> FarMachine {
+    pub fn remote_machine(&self, server: &str, client: &str) -> RemoteMachine {
         let directory = self.root().join("far");
         let at = |name: &str| directory.join(name).display().to_string();
         let runtime_dir = runtime_dir(&directory);
@@ -50,7 +50,7 @@ impl Testbed {
             ),
         )
         .unwrap();
-        FarMachine { _server: self.sshd(&at("sshd_config")), directory }
+        RemoteMachine { _server: self.sshd(&at("sshd_config")), directory }
     }
 
     /// Makes a pair of keys, and returns the public one.
@@ -72,7 +72,7 @@ impl Testbed {
     }
 }
 
-impl FarMachine {
+impl RemoteMachine {
     /// `$XDG_RUNTIME_DIR` over there.
     pub fn runtime_dir(&self) -> PathBuf {
         runtime_dir(&self.directory)

@@ -1,4 +1,4 @@
-//! The confined service at work: nothing that it does is withheld from it.
+//! The hardened service can do all of its work.
 
 use imgurd_tests::fake::{Behaviour, Rotation};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The service's life: enabled, started by whoever calls, ready, reloaded, crashed, gone.
+//! The service is enabled, started by a call, reloaded, crashed and removed.
 
 use imgurd_tests::testbed::Output;
 

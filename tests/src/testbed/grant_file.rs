@@ -1,4 +1,4 @@
-//! The encrypted file, as another program that has the key reads and writes it.
+//! The encrypted file of grants, as another program that has the key reads and writes it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,22 +9,22 @@ use super::{Testbed, in_time};
 
 /// The file's items. While the daemon runs, each write is that of somebody else beside it.
 #[derive(Debug)]
-pub struct Vault {
+pub struct GrantFile {
     file: PathBuf,
     key: PathBuf,
 }
 
 impl Testbed {
     /// What [a bed with a file store](Self::file) keeps its grants in.
-    pub fn vault(&self) -> Vault {
-        Vault {
+    pub fn grant_file(&self) -> GrantFile {
+        GrantFile {
             file: self.state_home().join("imgurd/grants.keyring"),
             key: self.config_home().join("imgurd/key"),
         }
     }
 }
 
-impl Vault {
+impl GrantFile {
     /// The file.
     pub fn file(&self) -> &PathBuf {
         &self.file

@@ -1,4 +1,4 @@
-//! What a reader has around them: a machine where `api.imgur.com` is the fake, and where nothing else is to be reached.
+//! The machine of a reader of the documentation: `api.imgur.com` is the fake, and nothing else can be reached.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -41,7 +41,7 @@ case "$1 $2" in
 esac"#;
 
 /// A reader's machine.
-pub(crate) struct World {
+pub(crate) struct Environment {
     // In this order, so that the daemon ends before what it lives on.
     _daemon: Daemon,
     _keyring: Keyring,
@@ -53,7 +53,7 @@ pub(crate) struct World {
     pub(crate) fake: Fake,
 }
 
-impl World {
+impl Environment {
     /// Nothing is configured yet, and imgurd runs.
     pub(crate) fn newcomer() -> Self {
         let bed = Testbed::new();
@@ -77,16 +77,16 @@ impl World {
 
     /// As after *Start*: with an account, signed in.
     pub(crate) fn signed_in() -> Self {
-        let world = Self::newcomer();
-        let Behaviour { client_id, client_secret, .. } = world.fake.behaviour();
+        let environment = Self::newcomer();
+        let Behaviour { client_id, client_secret, .. } = environment.fake.behaviour();
         let add = ["account", "add", ACCOUNT, "--client-id", &client_id, "--client-secret-stdin"];
-        world.bed.ctl_with(&add, &client_secret).success();
-        let mut login = world.bed.ctl_spawn(&["login", "--no-browser"]);
-        let mut browser = world.command(&world.bed.home(), "browser");
+        environment.bed.ctl_with(&add, &client_secret).success();
+        let mut login = environment.bed.ctl_spawn(&["login", "--no-browser"]);
+        let mut browser = environment.command(&environment.bed.home(), "browser");
         browser.arg(login.line().expect("the URL is the first line"));
-        world.bed.start(browser).finish().success();
+        environment.bed.start(browser).finish().success();
         login.finish().success();
-        world
+        environment
     }
 
     /// A command in there, in this directory.

@@ -1,4 +1,4 @@
-//! What a person asks for while the store or the server does not answer.
+//! Requests of the user while the store or the server does not answer.
 
 use std::time::Duration;
 use std::{fs, thread};

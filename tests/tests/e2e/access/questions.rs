@@ -1,4 +1,4 @@
-//! Asking the person: once, and within the caller's patience.
+//! Questions to the user: asked once, and answered within the caller's patience.
 
 use futures_util::future::join_all;
 use imgurd_proto::dbus::KeeperProxy;

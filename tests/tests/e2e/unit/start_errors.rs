@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::home::{Home, UNITS, USER};
-use super::life::call_on_the_bus;
+use super::service_lifecycle::call_on_the_bus;
 
 const CONFIG: &str = "/home/alice/.config/imgurd/config.toml";
 

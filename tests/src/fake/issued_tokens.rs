@@ -1,4 +1,4 @@
-//! What the fake has issued, and what of it is still good. Knows no HTTP.
+//! The tokens that the fake has issued, and which of them are valid. Knows no HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,7 @@ pub struct Standing {
 
 /// All grants, tokens, codes and PINs.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct IssuedTokens {
     seed: String,
     grants: Vec<Grant>,
     accesses: Vec<Access>,
@@ -81,7 +81,7 @@ pub(super) struct Ledger {
     secrets: Vec<String>,
 }
 
-impl Ledger {
+impl IssuedTokens {
     /// `seed` tells the tokens of one fake from those of another.
     pub(super) fn new(seed: String) -> Self {
         Self { seed, grants: Vec::new(), accesses: Vec::new(), codes: Vec::new(), secrets: Vec::new() }

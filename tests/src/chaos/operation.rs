@@ -1,4 +1,4 @@
-//! What is done to a daemon: an act of a person, a program, the server, the disk or the machine.
+//! The random operations: of a user, a program, the server, the disk or the machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,7 +18,7 @@ impl Issuer {
 
 /// A step of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Act {
+pub(super) enum Operation {
     /// `token --wait`.
     Token(Duration),
     /// `refresh --wait`.
@@ -54,7 +54,7 @@ pub(super) enum Act {
     Network(Issuer, bool),
     /// The answer to the next request at the token endpoint is spoiled, after it was processed or instead of it.
     Spoil(Issuer, Spoil),
-    /// Answers of the token endpoint are held back until [`Act::Release`].
+    /// Answers of the token endpoint are held back until [`Operation::Release`].
     Hold(Issuer),
     Release,
     /// The server ends all access tokens before their time.
@@ -75,7 +75,7 @@ pub(super) enum Spoil {
     Refused,
 }
 
-impl fmt::Display for Act {
+impl fmt::Display for Operation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, formatter)
     }
@@ -83,7 +83,7 @@ impl fmt::Display for Act {
 
 const USERS: [&str; 3] = ["alice", "alice", "bob"];
 
-impl Act {
+impl Operation {
     /// Any of them. What a person does often comes often.
     pub(super) fn roll(dice: &mut Dice) -> Self {
         let yes = dice.below(2) == 0;

@@ -1,11 +1,11 @@
-//! Two servers, a store, and a daemon between them that comes and goes.
+//! Two servers, a store, and a daemon that is started and stopped.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use imgurd_proto::{Account, ListAccounts};
 
-use super::act::{Issuer, Spoil};
+use super::operation::{Issuer, Spoil};
 use crate::fake::{Behaviour, Endpoint, Fake, Fault, Gate, Rotation};
 use crate::testbed::{ACCOUNT, Bus, Daemon, Disk, Keyring, Testbed, account_arguments};
 
@@ -34,7 +34,7 @@ impl fmt::Display for Store {
 }
 
 /// All of it.
-pub(super) struct Place {
+pub(super) struct Site {
     // In this order, so that the daemon ends before its keyring, its bus and its directories go.
     daemon: Option<Daemon>,
     keyring: Option<Keyring>,
@@ -50,7 +50,7 @@ pub(super) struct Place {
     disturbed: Instant,
 }
 
-impl Place {
+impl Site {
     /// A daemon with one account, at server A, without a grant.
     pub(super) fn new(store: Store, rotation: Rotation) -> Self {
         let bed = match store {
@@ -70,7 +70,7 @@ impl Place {
         });
         let fakes = ["a", "b"].map(|name| Fake::start(behaviour(name, rotation)));
         let daemon = Some(bed.daemon());
-        let mut place = Self {
+        let mut site = Self {
             daemon,
             keyring,
             disk,
@@ -84,14 +84,14 @@ impl Place {
             is_down: [false; 2],
             disturbed: Instant::now(),
         };
-        place.bed.account(&place.fakes[0], ACCOUNT);
-        let callback = place.fakes[0].behaviour().callback;
-        place.fakes[1].configure(|behaviour| behaviour.callback = callback);
+        site.bed.account(&site.fakes[0], ACCOUNT);
+        let callback = site.fakes[0].behaviour().callback;
+        site.fakes[1].configure(|behaviour| behaviour.callback = callback);
         let reuse =
             if matches!(rotation, Rotation::Off | Rotation::Grace(_)) { "tolerated" } else { "revokes" };
-        place.bed.ctl(&["account", "set", ACCOUNT, "--refresh-reuse", reuse]).success();
-        place.settle();
-        place
+        site.bed.ctl(&["account", "set", ACCOUNT, "--refresh-reuse", reuse]).success();
+        site.settle();
+        site
     }
 
     pub(super) fn fake(&self, issuer: Issuer) -> &Fake {

@@ -1,4 +1,4 @@
-//! Opening the browser from the daemon: by the portal, else by a unit of the person's service manager.
+//! The daemon opens the browser: through the portal, or as a unit of the user's service manager.
 
 use std::collections::HashMap;
 

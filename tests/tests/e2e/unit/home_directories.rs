@@ -1,9 +1,9 @@
-//! Homes and directories that the authors do not have.
+//! Home directories with odd names, and none at all.
 
 use std::fs;
 
 use super::home::{Home, UNITS, USER};
-use super::life::call_on_the_bus;
+use super::service_lifecycle::call_on_the_bus;
 
 fn writes_where_environment_d_says(home: &Home) {
     let text = "XDG_STATE_HOME=/home/alice/my state\nXDG_CONFIG_HOME=/home/alice/my%config\n";

@@ -1,4 +1,4 @@
-//! A wall clock that is wrong by decades when the daemon starts: nothing is lost, and all is right when it is right.
+//! A clock that is wrong by decades when the daemon starts: no grant is lost, and tokens are right once the clock is.
 
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, Endpoint, ExpiresIn, Rotation};
