@@ -11,11 +11,11 @@ use imgurd_proto::{ClientAuth, Flow, RefreshReuse, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
-    /// Add an account; on a terminal it asks for what is missing
+    /// Add an account; on a terminal, asks for what is missing
     ///
     /// Imgur gives tokens to registered applications. Register yours at https://api.imgur.com/oauth2/addclient, with the
-    /// callback URL http://127.0.0.1:8917/callback; that page shows the client ID and the secret. On a terminal you are
-    /// led through it. Then sign in with `imgurctl login`.
+    /// callback URL http://127.0.0.1:8917/callback; that page shows the client ID and the secret. On a terminal, this
+    /// command guides you. Then sign in with `imgurctl login`.
     #[command(after_help = "Examples:\n  imgurctl account add me\n  \
         pass imgur/secret | imgurctl account add me --client-id 0123456789abcde --client-secret-stdin")]
     Add {
@@ -27,9 +27,9 @@ pub(crate) enum AccountCommand {
     },
     /// List the accounts
     List,
-    /// Show an account's settings and how it is
+    /// Show an account's settings and state
     Show(AccountArg),
-    /// Change settings; what is not given stays, an empty value returns to the default
+    /// Change settings; an empty value restores the default
     #[command(after_help = "Examples:\n  imgurctl account set me --auto-refresh false\n  \
         pass imgur/secret | imgurctl account set me --client-secret-stdin")]
     Set {
@@ -38,9 +38,9 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         form: AccountForm,
     },
-    /// Remove an account; its grant is set aside, and adding the account again brings it back
+    /// Remove an account; adding it again restores its grant
     Remove(NameArg),
-    /// Make an account the default
+    /// Make an account the default account
     Default(NameArg),
 }
 
@@ -52,14 +52,14 @@ pub(crate) struct AccountArg {
 
 #[derive(Args, Debug)]
 pub(crate) struct NameArg {
-    /// The account
+    /// Account
     #[arg(value_name = "NAME")]
     pub(crate) account: String,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct AccountForm {
-    /// The application's id, as the provider's registration page shows it
+    /// The application's ID, as the provider's registration page shows it
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
     /// Read the application's secret from standard input
@@ -68,7 +68,7 @@ pub(crate) struct AccountForm {
     /// How consent is obtained [default: code]
     #[arg(long, value_parser = flow())]
     pub(crate) flow: Option<Flow>,
-    /// The callback URL as registered, to the letter [default: http://127.0.0.1:8917/callback]
+    /// The callback URL, exactly as registered [default: http://127.0.0.1:8917/callback]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) redirect_uri: Option<String>,
     /// The authorization endpoint [default: Imgur's]
@@ -77,31 +77,31 @@ pub(crate) struct AccountForm {
     /// The token endpoint [default: Imgur's]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     token_url: Option<String>,
-    /// Where the API lives that the tokens are for [default: Imgur's]
+    /// The URL of the API that the tokens are for [default: Imgur's]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     api_url: Option<String>,
-    /// Scopes to ask for, separated by spaces; Imgur has none
+    /// Scopes to request, separated by spaces; Imgur has none
     #[arg(long)]
     scope: Option<String>,
-    /// Put before the random `state`, never in its place
+    /// A prefix of the random `state`
     #[arg(long)]
     state: Option<String>,
     /// How the client identifies itself at the token endpoint [default: body]
     #[arg(long, value_parser = choice::<ClientAuth, _>(["body", "basic"]))]
     client_auth: Option<ClientAuth>,
-    /// Whether the redirect URI is sent [default: not to Imgur, to others yes]
+    /// Whether to send the redirect URI to the token endpoint [default: false for Imgur, else true]
     #[arg(long, value_name = "BOOL")]
     send_redirect_uri: Option<bool>,
-    /// What the server does with a refresh token that it has replaced [default: tolerated for Imgur, else revokes]
+    /// What the server does when a replaced refresh token is used [default: tolerated for Imgur, else revokes]
     #[arg(long, value_parser = choice::<RefreshReuse, _>(["tolerated", "revokes"]))]
     refresh_reuse: Option<RefreshReuse>,
-    /// Certificates (PEM) of authorities to trust besides the system's
+    /// A file of certificate authorities (PEM) to trust besides the system's
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = ca_file)]
     ca_file: Option<String>,
-    /// Refresh before expiry with no one asking [default: true]
+    /// Whether to refresh tokens before they expire [default: true]
     #[arg(long, value_name = "BOOL")]
     auto_refresh: Option<bool>,
-    /// A further parameter of the authorization request; may be repeated
+    /// An additional parameter of the authorization request; may be repeated
     #[arg(long = "auth-param", value_name = "KEY=VALUE", value_parser = auth_param)]
     auth_params: Vec<(String, String)>,
     /// Make it the default account

@@ -17,22 +17,22 @@ use crate::terminal::time::parse_duration;
 pub(crate) struct LoginArgs {
     /// Account [default: the default account]
     pub(crate) account: Option<String>,
-    /// Another flow than the account's; `pin` implies --paste
+    /// Use this flow instead of the account's; `pin` implies --paste
     #[arg(long, value_parser = flow())]
     pub(crate) flow: Option<Flow>,
-    /// Print the URL, alone on the first line of standard output, and open nothing
+    /// Print the URL on the first line of standard output, and open no browser
     #[arg(long)]
     pub(crate) no_browser: bool,
-    /// Print the URL and read the answer: a PIN, a code or the whole URL the browser ends up at
+    /// Print the URL and read the answer: a PIN, a code, or the whole URL of the page that the browser shows at the end
     #[arg(long)]
     pub(crate) paste: bool,
     /// How long to wait for consent [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
-    /// Let another user than before sign in
+    /// Allow a different user to sign in
     #[arg(long)]
     pub(crate) replace: bool,
-    /// End the sign-in in progress, wherever it was begun
+    /// Cancel the sign-in in progress, even if another program began it
     #[arg(long, conflicts_with_all = ["flow", "no_browser", "paste", "timeout", "replace"])]
     pub(crate) cancel: bool,
 }

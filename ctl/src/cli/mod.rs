@@ -38,8 +38,8 @@ Examples:
   imgurctl status --watch                     # see how the tokens are, until Ctrl-C
   imgurctl doctor                             # find out why something does not work
 
-ACCOUNT is optional everywhere: without it the default account is meant. A grant is what signing in gives: the right to \
-get tokens, which imgurd keeps.
+ACCOUNT is optional everywhere; without it, the command uses the default account. A grant is what signing in gives: the \
+right to get tokens, which imgurd keeps.
 
 Exit codes:
   0 done                      5 access denied              9 misconfigured
@@ -48,9 +48,9 @@ Exit codes:
   3 no such account           8 daemon unreachable
   4 consent needed
 
-An error is one line on standard error that says what to do; with --json it is one JSON object there.";
+An error is one line on standard error that says what to do; with --json, it is one JSON object.";
 
-/// Hands out Imgur access tokens that imgurd keeps fresh, and manages the accounts they belong to.
+/// Prints Imgur access tokens that imgurd keeps fresh, and manages their accounts.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -89,7 +89,7 @@ pub(crate) struct Global {
     /// Print results as JSON on standard output, and an error as a JSON object on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Say nothing on standard error but errors
+    /// Print only errors on standard error
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
     /// When to colour tables; `auto` honours NO_COLOR
@@ -103,14 +103,13 @@ pub(crate) enum Switch {
     Off,
 }
 
-/// Where grants rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Store {
     /// The desktop's keyring: GNOME Keyring, KWallet, KeePassXC
     SecretService,
-    /// An encrypted file, with its key in another place
+    /// An encrypted file, whose key is another file
     File,
-    /// Nowhere: gone when the daemon ends
+    /// Memory only: grants are lost when the daemon ends
     Memory,
 }
 
@@ -126,13 +125,13 @@ impl Store {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a first config.toml and, for the file store, its key; never over existing ones
+    /// Write a first config.toml and, for the file store, its key; existing files stay
     ///
-    /// Without a configuration the defaults hold, and grants rest in the desktop's keyring. So this is needed where there
-    /// is none, as on a server.
+    /// Without a configuration, imgurd keeps grants in the desktop's keyring. On a machine without a keyring, such as a
+    /// server, run this first.
     #[command(after_help = "Example:\n  imgurctl init --store file")]
     Init {
-        /// Where grants rest [default: secret-service]
+        /// Where imgurd keeps grants [default: secret-service]
         #[arg(long)]
         store: Option<Store>,
     },
@@ -141,32 +140,32 @@ pub(crate) enum Command {
     Account(AccountCommand),
     /// Sign in: open the provider's page and wait for consent
     Login(LoginArgs),
-    /// Take over a grant obtained elsewhere, read from standard input
+    /// Import a grant from standard input
     ///
-    /// Understood are what `imgurctl export` wrote, the JSON answer of a token endpoint, Postman's tokens, environments and
+    /// Accepts the output of `imgurctl export`, the JSON answer of a token endpoint, Postman's tokens, environments and
     /// collections, a redirect URL with its fragment, and a bare refresh token.
     Import(ImportArgs),
-    /// Write an account with its grant to standard output, encrypted, to import it on another machine
+    /// Write an account with its grant to standard output, encrypted, for import on another machine
     Export(ExportArgs),
-    /// Bring back the grant that a login or an import displaced, within 30 days
+    /// Restore the grant that a login or an import replaced, within 30 days
     Restore(AccountArg),
-    /// Print the access token, alone on one line
+    /// Print the access token on one line
     Token(TokenArgs),
-    /// Hand in a token that was rejected (401 or 403), on standard input, and print one that works
+    /// Read a token that the API rejected (401 or 403) from standard input, and print a new one
     #[command(after_help = "Example:\n  new=$(printf %s \"$token\" | imgurctl reject me)")]
     Reject(WaitArgs),
     /// Run a command with the token in its environment
     Exec(ExecArgs),
-    /// Run curl with the account's token, which goes to the account's API and nowhere else
+    /// Run curl with the account's token, which is sent to the account's API only
     Curl(CurlArgs),
-    /// Get a new token now, even if the one at hand still works; `imgurctl token` prints it
+    /// Get a new token now, even if the current one is still valid; `imgurctl token` prints it
     #[command(after_help = "Example:\n  imgurctl refresh me && imgurctl token me")]
     Refresh(WaitArgs),
-    /// Forget the account's grants, so that it takes a new sign-in to get tokens; its settings stay
+    /// Delete the account's grants, so that you have to sign in again; its settings stay
     ///
-    /// The server is not told. To take the access back there, see https://imgur.com/account/settings/apps.
+    /// This does not revoke the access at the server; for that, see https://imgur.com/account/settings/apps.
     Logout(AccountArg),
-    /// Choose whether tokens are refreshed before they expire, or only when a program asks for one
+    /// Choose whether imgurd refreshes tokens before they expire, or only when a program asks
     #[command(after_help = "Example:\n  imgurctl auto-refresh off me")]
     AutoRefresh {
         /// `on`: before they expire; `off`: when a program asks
@@ -174,43 +173,43 @@ pub(crate) enum Command {
         #[command(flatten)]
         account: AccountArg,
     },
-    /// Ask for the store to be unlocked, which may raise the keyring's own prompt
+    /// Unlock the store; the keyring may show a dialog
     Unlock,
-    /// Show how the accounts are
+    /// Show the state of the accounts
     Status(StatusArgs),
-    /// Decide which programs may use which accounts, and see what was decided
+    /// Allow or deny accounts to programs, and list the decisions
     #[command(subcommand)]
     Permit(PermitCommand),
-    /// Show who was handed a token, when and how, and who was refused one
+    /// Show which programs got a token or were denied one, when and how
     #[command(
         after_help = "Example:\n  imgurctl journal --follow --json | jq -r '.account + \": \" + .outcome'"
     )]
     Journal {
-        /// Only this account's; all where none is named
+        /// Account [default: all accounts]
         account: Option<String>,
-        /// Go on with each entry as it is made
+        /// Keep printing new entries
         #[arg(long, short)]
         follow: bool,
     },
-    /// Look for what is amiss on this machine, and say what to do about it
+    /// Find problems on this machine, and print how to fix them
     ///
-    /// A line for each thing: the service, the files, the session bus, the store, notifications, the browser, the
-    /// servers, the clock, each account. No token, secret or username is in it, so it can be pasted into a report; the
-    /// names that you gave your accounts are. The exit code is 1 where a check failed; a warning is no failure.
+    /// Checks the service, the files, the session bus, the store, notifications, the browser, the servers, the clock and
+    /// each account. You can paste the output into a report: it contains the names of your accounts, but no token, secret
+    /// or username. The exit code is 1 if a check failed; a warning is no failure.
     #[command(after_help = "Examples:\n  imgurctl doctor\n  \
         imgurctl doctor --json | jq -r '.[] | select(.result != \"ok\") | .mend'")]
     Doctor,
     /// Write the manual pages, one for each command and three on the daemon
     #[command(after_help = "Example:\n  imgurctl man ~/.local/share/man && man imgurctl-token")]
     Man {
-        /// The directory that has, or is to have, man1, man5 and man7
+        /// The directory for man1, man5 and man7
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  eval \"$(imgurctl completions bash)\"     # a line for ~/.bashrc")]
     Completions {
-        /// The shell that runs it
+        /// The shell that runs the script
         shell: Shell,
     },
 }
