@@ -46,8 +46,7 @@ impl Files {
     }
 }
 
-/// Relative paths are ignored, as the specification says. Without `HOME`, the standard library would look the directory up
-/// in the user database, which a static C library cannot do.
+/// Relative paths are ignored, as the specification says.
 fn base_directory(name: &str, default: &str) -> Result<PathBuf, Failure> {
     env::var_os(name)
         .map(PathBuf::from)
@@ -70,7 +69,8 @@ pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
     directory.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
-/// `HOME`, where it is an absolute path.
+/// `HOME`, if it is an absolute path. Without it, the standard library would look into the user database, which a static C
+/// library cannot do.
 pub(crate) fn home() -> Option<PathBuf> {
     env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }

@@ -70,7 +70,7 @@ pub(crate) fn random_hexadecimal<const BYTES: usize>() -> Result<String, Failure
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn armor(bytes: &[u8]) -> String {

@@ -22,7 +22,7 @@ use crate::terminal::passphrase;
 const VERSION: u32 = 1;
 
 /// What is sealed.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Content {
     imgurd_export: u32,
     #[serde(flatten)]
@@ -131,9 +131,9 @@ fn read(content: &Secret) -> Result<Option<Export>, Failure> {
         let reason = "the export was made by a newer imgurctl; update this one";
         return Err(Failure::usage("text", reason));
     }
-    let content: Content = serde_json::from_str(content.expose())
+    let export = serde_json::from_str(content.expose())
         .map_err(|_| Failure::usage("text", "the export is not as imgurctl writes it; export it anew"))?;
-    Ok(Some(content.export))
+    Ok(Some(export))
 }
 
 /// Adds the account, unless it exists with the same client and server. An existing one keeps its settings, and its client

@@ -35,13 +35,6 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
 
 /// The login lasts as long as the connection of its stream, and so as this process.
 fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure> {
-    let call = Login {
-        account: Some(account.name.clone()),
-        flow: args.flow,
-        timeout_s: args.timeout.map(seconds),
-        replace: args.replace.then_some(true),
-        paste: args.paste.then_some(true),
-    };
     let (events, received) = mpsc::channel();
     let mut dialog = Dialog {
         app,
@@ -51,7 +44,7 @@ fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure
         login_id: String::new(),
         terminal: None,
     };
-    app.stream(call, move |reply| {
+    app.stream(call(args, account), move |reply| {
         let _ = events.send(reply.map(|reply| Event::Reply(reply.into())));
     })?;
     for event in received {
@@ -67,6 +60,16 @@ fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure
         }
     }
     Err(Failure::stream_ended())
+}
+
+fn call(args: &LoginArgs, account: &Account) -> Login {
+    Login {
+        account: Some(account.name.clone()),
+        flow: args.flow,
+        timeout_s: args.timeout.map(seconds),
+        replace: args.replace.then_some(true),
+        paste: args.paste.then_some(true),
+    }
 }
 
 /// When another user than before signs in, imgurd sets the new grant aside: asks whether to use it.

@@ -124,7 +124,9 @@ fn pipeline(socket: &Path, goes_on: impl Fn() -> bool) {
 
 fn take_turns(socket: &Path, goes_on: impl Fn() -> bool, renew: impl Fn(&mut Caller)) {
     let mut callers: Vec<_> = (0..AT_ONCE).map(|_| Caller::connect(socket)).collect();
-    callers.iter_mut().for_each(|caller| caller.ask(CALL));
+    for caller in &mut callers {
+        caller.ask(CALL);
+    }
     while goes_on() {
         for caller in &mut callers {
             caller.answer_with_token();

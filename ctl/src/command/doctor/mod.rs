@@ -3,9 +3,8 @@
 //! The output can be pasted into a report: it contains no token, secret or username, and the home directory is `~`.
 
 mod accounts;
-mod bus;
 mod permissions;
-mod service;
+mod session;
 
 use std::env;
 use std::path::Path;
@@ -43,7 +42,7 @@ pub(crate) fn doctor(app: &App) -> Result<(), Failure> {
 fn findings(app: &App) -> Vec<Finding> {
     let daemon = daemon_version(app);
     let mut findings = vec![version(&daemon)];
-    findings.extend(service::check(daemon.is_ok()));
+    findings.extend(session::check(daemon.is_ok()));
     findings.extend(Files::from_env().into_iter().flat_map(|files| permissions::check(&files, &app.socket)));
     findings.extend(configuration());
     match daemon {
@@ -51,7 +50,7 @@ fn findings(app: &App) -> Vec<Finding> {
             findings.extend(probe(app));
             findings.extend(accounts::check(app.accounts(None)));
         }
-        Err(_) => findings.extend(bus::check()),
+        Err(_) => findings.extend(session::bus()),
     }
     findings.push(browser());
     findings.into_iter().map(without_home).collect()

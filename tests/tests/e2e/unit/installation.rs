@@ -110,7 +110,7 @@ fn the_client_is_linked_statically_where_the_toolchain_can() {
     assert_eq!(printed, "imgurctl is linked statically, against musl.\n");
 
     let (printed, client) = built_and_installed(&bed, "+crt-static");
-    assert_eq!(client, format!("# {ARCH}-unknown-linux-gnu/release  -C target-feature=+crt-static"));
+    assert_eq!(client, format!("# {ARCH}-unknown-linux-gnu/release -C target-feature=+crt-static"));
     assert_eq!(printed, "imgurctl is linked statically, against glibc.\n");
 
     let (printed, client) = built_and_installed(&bed, "no option");

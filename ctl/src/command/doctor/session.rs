@@ -1,6 +1,9 @@
-//! The units of imgurd, and whether they keep running after logout.
+//! The user's session: the units of imgurd, whether they keep running after logout, and the bus.
 
 use std::collections::HashMap;
+use std::env;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::Command;
 
 use imgurd_proto::Finding;
@@ -96,6 +99,35 @@ fn linger() -> Option<Finding> {
 fn is_graphical(session: &str) -> bool {
     let session = run("loginctl", &["show-session", "--property=Type", session]);
     session.is_ok_and(|output| ["x11", "wayland", "mir"].contains(&properties(&output)["Type"].as_str()))
+}
+
+/// The session bus, for when there is no daemon to ask. `None` if it has no path to connect to.
+pub(super) fn bus() -> Option<Finding> {
+    const CHECK: &str = "bus";
+    let path = bus_path()?;
+    Some(match UnixStream::connect(&path) {
+        Ok(_) => Finding::ok(CHECK, format!("The session bus is at {}", path.display())),
+        Err(error) => Finding::warn(
+            CHECK,
+            format!(
+                "There is no session bus at {} ({error}), and so no keyring and no notifications",
+                path.display()
+            ),
+            "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right",
+        ),
+    })
+}
+
+/// As in sd_bus_open_user(3).
+fn bus_path() -> Option<PathBuf> {
+    let address = env::var("DBUS_SESSION_BUS_ADDRESS").ok().filter(|address| !address.is_empty());
+    match address {
+        Some(address) => {
+            let path = address.split(';').find_map(|address| address.strip_prefix("unix:path="))?;
+            Some(path.split(',').next()?.into())
+        }
+        None => env::var_os("XDG_RUNTIME_DIR").map(|directory| PathBuf::from(directory).join("bus")),
+    }
 }
 
 fn properties(text: &str) -> Properties {
