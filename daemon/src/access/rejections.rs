@@ -1,15 +1,15 @@
-//! How often sandboxed applications may have a token refreshed by calling it rejected. It may be a lie, and the account's own
-//! limit (`keeper::demand`) is there for everybody: what they spend of it leaves the user's programs most of it, and no
-//! three of their reports fall within the minute in which three make the keeper doubt.
+//! How often sandboxed applications may have a token refreshed by reporting it as rejected. Their reports may be lies: this
+//! leaves most of the account's own limit to other programs, and keeps the reports below three a minute, which would make
+//! the keeper doubt the server.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use imgurd_proto::Error;
 use tokio::time::Instant;
 
-use super::Application;
+use super::{Application, unix_time};
 
 /// The time between two refreshes of all sandboxed applications together, for one account.
 const TOGETHER: Duration = Duration::from_mins(1);
@@ -51,9 +51,8 @@ impl Rejections {
 fn too_often(left: Duration) -> Error {
     let reason = "Sandboxed programs have reported a token as rejected just before; wait, or run `imgurctl reject` outside the \
                   sandbox";
-    let at = SystemTime::now() + left + Duration::from_secs(1);
-    let retry_at = at.duration_since(UNIX_EPOCH).ok().and_then(|at| i64::try_from(at.as_secs()).ok());
-    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at }
+    let retry_at = unix_time().saturating_add_unsigned(left.as_secs() + 2);
+    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: Some(retry_at) }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ fn plain() -> Application {
     Application::Unknown
 }
 
-impl Places {
-    fn has(&self, place: &Place) -> bool {
+impl Quota {
+    fn has(&self, place: &Slot) -> bool {
         let seats = self.0.seats();
         seats
             .of
@@ -22,9 +22,9 @@ impl Places {
 
 #[test]
 fn a_sandboxed_application_loses_its_own_idle_places_and_no_others() {
-    let places = Places::new(1024);
-    let others: Vec<_> = (0..100).map(|_| places.enter(&plain()).unwrap()).collect();
-    let greedy: Vec<_> = (0..2000).map(|_| places.enter(&sandboxed("greedy")).unwrap()).collect();
+    let places = Quota::new(1024);
+    let others: Vec<_> = (0..100).map(|_| places.acquire(&plain()).unwrap()).collect();
+    let greedy: Vec<_> = (0..2000).map(|_| places.acquire(&sandboxed("greedy")).unwrap()).collect();
     assert!(others.iter().all(|place| places.has(place)));
     let kept: Vec<_> = greedy.iter().map(|place| places.has(place)).collect();
     assert!(kept[..2000 - 64].iter().all(|kept| !kept), "the longest idle went first");
@@ -33,37 +33,37 @@ fn a_sandboxed_application_loses_its_own_idle_places_and_no_others() {
 
 #[test]
 fn a_place_with_a_call_under_way_is_kept() {
-    let places = Places::new(64);
-    let held: Vec<_> = (0..4).map(|_| places.enter(&sandboxed("a")).unwrap()).collect();
-    held.iter().for_each(Place::busy);
-    assert_eq!(places.enter(&sandboxed("a")).unwrap_err(), Full { size: 4 });
-    places.enter(&sandboxed("b")).unwrap();
+    let places = Quota::new(64);
+    let held: Vec<_> = (0..4).map(|_| places.acquire(&sandboxed("a")).unwrap()).collect();
+    held.iter().for_each(Slot::busy);
+    assert_eq!(places.acquire(&sandboxed("a")).unwrap_err(), QuotaExceeded { size: 4 });
+    places.acquire(&sandboxed("b")).unwrap();
     held[2].idle();
-    let next = places.enter(&sandboxed("a")).unwrap();
+    let next = places.acquire(&sandboxed("a")).unwrap();
     assert!(!places.has(&held[2]) && places.has(&next) && places.has(&held[0]));
 }
 
 #[test]
 fn the_greediest_gives_way_to_whoever_has_less() {
-    let places = Places::new(8);
+    let places = Quota::new(8);
     let unit = |name: &str| Application::Unit(name.to_owned());
-    let greedy: Vec<_> = (0..6).map(|_| places.enter(&unit("greedy.service")).unwrap()).collect();
-    let modest: Vec<_> = (0..2).map(|_| places.enter(&unit("modest.service")).unwrap()).collect();
-    let new = places.enter(&unit("new.service")).unwrap();
+    let greedy: Vec<_> = (0..6).map(|_| places.acquire(&unit("greedy.service")).unwrap()).collect();
+    let modest: Vec<_> = (0..2).map(|_| places.acquire(&unit("modest.service")).unwrap()).collect();
+    let new = places.acquire(&unit("new.service")).unwrap();
     assert!(!places.has(&greedy[0]) && places.has(&greedy[1]));
     assert!(modest.iter().chain([&new]).all(|place| places.has(place)));
     // Who has the most takes a place from nobody but itself.
-    let more = places.enter(&unit("greedy.service")).unwrap();
+    let more = places.acquire(&unit("greedy.service")).unwrap();
     assert!(!places.has(&greedy[1]) && places.has(&more) && modest.iter().all(|place| places.has(place)));
 }
 
 #[test]
 fn a_place_that_was_used_just_now_is_not_the_longest_idle() {
-    let places = Places::new(4);
-    let held: Vec<_> = (0..4).map(|_| places.enter(&plain()).unwrap()).collect();
+    let places = Quota::new(4);
+    let held: Vec<_> = (0..4).map(|_| places.acquire(&plain()).unwrap()).collect();
     held[0].busy();
     held[0].idle();
-    let _more = places.enter(&plain()).unwrap();
+    let _more = places.acquire(&plain()).unwrap();
     assert!(places.has(&held[0]) && !places.has(&held[1]));
 }
 
@@ -87,8 +87,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn limits_hold_whatever_applications_do(size in 1..40_usize, steps in prop::collection::vec(step(), 0..200)) {
-        let places = Places::new(size);
-        let mut held: Vec<Place> = Vec::new();
+        let places = Quota::new(size);
+        let mut held: Vec<Slot> = Vec::new();
         for step in steps {
             match step {
                 Step::Enter(number) => {
@@ -99,11 +99,11 @@ proptest! {
                         sandboxed(&number.to_string())
                     };
                     let before: Vec<_> = held.iter().map(|place| (places.has(place), place.seat.is_busy())).collect();
-                    let entered = places.enter(&application);
+                    let entered = places.acquire(&application);
                     if entered.is_err() {
                         let count = |application: &Application| places.0.seats().count(application);
                         let own = count(&application);
-                        let is_fair = |place: &Place| {
+                        let is_fair = |place: &Slot| {
                             let other = &place.seat.application;
                             place.seat.is_busy() || (*other != application && (count(other) <= own || !is_plain))
                         };
