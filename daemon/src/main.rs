@@ -48,7 +48,7 @@ struct Arguments {
 
 /// How many tasks run before the runtime asks the kernel for events. A program whose call has just come in waits for no
 /// more of another program's tasks.
-const TASKS_BETWEEN_EVENTS: u32 = 8;
+const TASKS_BETWEEN_EVENTS: u32 = 16;
 
 fn main() -> ExitCode {
     match run() {

@@ -19,10 +19,10 @@ const EACH: Duration = Duration::from_mins(3);
 
 /// When they last had a token refreshed.
 #[derive(Clone, Debug, Default)]
-pub struct Rejections(Arc<Mutex<HashMap<String, Account>>>);
+pub struct Rejections(Arc<Mutex<HashMap<String, Budget>>>);
 
 #[derive(Debug, Default)]
-struct Account {
+struct Budget {
     last: Option<Instant>,
     of: HashMap<Application, Instant>,
 }
@@ -34,16 +34,16 @@ impl Rejections {
     /// Where that was done just before; `retry_at` is when it may be done again (Unix time, in seconds).
     pub fn spend(&self, application: &Application, account: &str) -> Result<(), Error> {
         let now = Instant::now();
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = accounts.entry(account.to_owned()).or_default();
-        account.of.retain(|_, at| now.duration_since(*at) < EACH);
-        let together = account.last.map(|at| at + TOGETHER);
-        let own = account.of.get(application).map(|at| *at + EACH);
+        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = budgets.entry(account.to_owned()).or_default();
+        budget.of.retain(|_, at| now.duration_since(*at) < EACH);
+        let together = budget.last.map(|at| at + TOGETHER);
+        let own = budget.of.get(application).map(|at| *at + EACH);
         if let Some(until) = together.max(own).filter(|until| *until > now) {
             return Err(too_often(until.duration_since(now)));
         }
-        account.last = Some(now);
-        account.of.insert(application.clone(), now);
+        budget.last = Some(now);
+        budget.of.insert(application.clone(), now);
         Ok(())
     }
 }

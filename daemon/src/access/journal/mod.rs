@@ -296,30 +296,16 @@ impl Writer {
     }
 }
 
-/// The same facts as fields, as seldom as lines are written: not for each of many tokens.
+/// Logs the entry, as seldom as entries are written.
 fn log(entry: &JournalEntry) {
     let JournalEntry { count, account, method, application, sandboxed, uid, pid, program, reason, .. } =
         entry;
     let (account, method) = (account.as_deref(), method.as_deref());
     let (program, reason) = (program.as_deref(), reason.as_deref());
     let wire = entry.wire.as_str();
-    match entry.outcome {
-        Outcome::Granted => {
-            tracing::info!(
-                account,
-                method,
-                wire,
-                application,
-                sandboxed,
-                uid,
-                pid,
-                program,
-                count,
-                "handed out a token"
-            );
-        }
-        Outcome::Denied => {
-            tracing::warn!(
+    macro_rules! log_at {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
                 account,
                 method,
                 wire,
@@ -330,8 +316,12 @@ fn log(entry: &JournalEntry) {
                 program,
                 count,
                 reason,
-                "refused a caller"
-            );
-        }
+                $message
+            )
+        };
+    }
+    match entry.outcome {
+        Outcome::Granted => log_at!(info, "handed out a token"),
+        Outcome::Denied => log_at!(warn, "refused a caller"),
     }
 }

@@ -79,8 +79,8 @@ impl Objects {
 
     async fn sync_account(&self, name: String, new: Publication) -> zbus::Result<()> {
         let (server, path) = (self.connection.object_server(), account_path(&name));
-        let changes = self.published.lock().get(&name).map(|known| known.changes(&new));
-        let Some((changed, is_another_token)) = changes else {
+        let difference = self.published.lock().get(&name).map(|known| known.changes(&new));
+        let Some((changed, is_another_token)) = difference else {
             let account = Account {
                 name: name.clone(),
                 api: self.api.clone(),
