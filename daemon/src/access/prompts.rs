@@ -222,12 +222,12 @@ mod tests {
 
     const WAIT: Duration = Duration::from_secs(20);
 
-    async fn ask(asking: &Prompts, wait: Duration, memory: &Arc<Mutex<Vec<Decision>>>) -> Ending {
-        ask_of(asking, ("org.example.App", "me"), true, wait, memory).await
+    async fn ask(prompts: &Prompts, wait: Duration, memory: &Arc<Mutex<Vec<Decision>>>) -> Ending {
+        ask_of(prompts, ("org.example.App", "me"), true, wait, memory).await
     }
 
     async fn ask_of(
-        asking: &Prompts,
+        prompts: &Prompts,
         (application, account): (&str, &str),
         lasts: bool,
         wait: Duration,
@@ -242,7 +242,7 @@ mod tests {
         };
         let memory = Arc::clone(memory);
         let remember = |answer| async move { memory.lock().unwrap().push(answer) };
-        asking.ask((application.to_owned(), account.to_owned()), question, wait, remember).await
+        prompts.ask((application.to_owned(), account.to_owned()), question, wait, remember).await
     }
 
     fn is_unasked(ending: &Ending, why: &str) -> bool {
@@ -250,9 +250,9 @@ mod tests {
     }
 
     /// Asks, and has the user say this; nothing where that is none.
-    async fn put(asking: &Prompts, questions: &mut Questions, lasts: bool, says: Option<Decision>) {
+    async fn put(prompts: &Prompts, questions: &mut Questions, lasts: bool, says: Option<Decision>) {
         let memory = Arc::default();
-        let asked = ask_of(asking, ("org.example.App", "me"), lasts, WAIT, &memory);
+        let asked = ask_of(prompts, ("org.example.App", "me"), lasts, WAIT, &memory);
         let answering = async {
             let question = questions.recv().await.unwrap();
             if let Some(answer) = says.clone() {
@@ -264,13 +264,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_a_question_without_an_answer_come_pauses_that_grow_for_all_accounts() {
-        let (asking, mut questions) = Prompts::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         for minutes in [1, 10, 60, 6 * 60, 24 * 60, 24 * 60] {
-            put(&asking, &mut questions, true, None).await;
+            put(&prompts, &mut questions, true, None).await;
             tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
             for account in ["me", "you"] {
-                let early = ask_of(&asking, ("org.example.App", account), true, WAIT, &memory).await;
+                let early = ask_of(&prompts, ("org.example.App", account), true, WAIT, &memory).await;
                 assert!(is_unasked(&early, "was not answered"), "{minutes} min: {early:?}");
             }
             assert!(questions.try_recv().is_err());
@@ -280,30 +280,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_ends_the_pauses_and_deny_only_where_it_is_remembered() {
-        let (asking, mut questions) = Prompts::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
-        put(&asking, &mut questions, true, None).await;
+        put(&prompts, &mut questions, true, None).await;
         tokio::time::advance(PAUSES[0]).await;
         for answer in [Decision::Once, Decision::Never, Decision::Unasked(String::new())] {
-            put(&asking, &mut questions, true, Some(answer)).await;
+            put(&prompts, &mut questions, true, Some(answer)).await;
         }
-        put(&asking, &mut questions, true, None).await;
+        put(&prompts, &mut questions, true, None).await;
         tokio::time::advance(PAUSES[0]).await;
-        put(&asking, &mut questions, false, Some(Decision::Never)).await;
+        put(&prompts, &mut questions, false, Some(Decision::Never)).await;
         tokio::time::advance(PAUSES[0]).await;
-        let early = ask(&asking, WAIT, &memory).await;
+        let early = ask(&prompts, WAIT, &memory).await;
         assert!(is_unasked(&early, "was not answered"), "the second pause is longer: {early:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn callers_that_leave_have_had_their_question_and_others_are_asked_about() {
-        let (asking, mut questions) = Prompts::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         let second = Duration::from_secs(1);
-        assert_eq!(ask(&asking, second, &memory).await, None);
-        let again = ask(&asking, second, &memory).await;
+        assert_eq!(ask(&prompts, second, &memory).await, None);
+        let again = ask(&prompts, second, &memory).await;
         assert!(is_unasked(&again, "was not answered"), "{again:?}");
-        assert_eq!(ask_of(&asking, ("org.example.Other", "me"), true, second, &memory).await, None);
+        assert_eq!(ask_of(&prompts, ("org.example.Other", "me"), true, second, &memory).await, None);
         assert!(
             questions.try_recv().is_ok() && questions.try_recv().is_ok() && questions.try_recv().is_err()
         );
@@ -311,11 +311,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_question_is_open_for_an_application_and_a_few_for_all() {
-        let (asking, _questions) = Prompts::new();
+        let (prompts, _questions) = Prompts::new();
         let memory = Arc::default();
         let names: Vec<_> = (0..=QUEUE).map(|number| format!("org.example.App{number}")).collect();
-        let asked = join_all(names.iter().map(|name| ask_of(&asking, (name, "me"), true, WAIT, &memory)));
-        let other = ask_of(&asking, ("org.example.App0", "you"), true, WAIT, &memory);
+        let asked = join_all(names.iter().map(|name| ask_of(&prompts, (name, "me"), true, WAIT, &memory)));
+        let other = ask_of(&prompts, ("org.example.App0", "you"), true, WAIT, &memory);
         let (asked, other) = tokio::join!(asked, other);
         assert!(is_unasked(&other, "open for another account"), "{other:?}");
         assert!(is_unasked(&asked[QUEUE], "too many"), "{asked:?}");
@@ -324,9 +324,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_hundred_calls_are_one_question_and_one_answer() {
-        let (asking, mut questions) = Prompts::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
-        let calls = join_all((0..100).map(|_| ask(&asking, WAIT, &memory)));
+        let calls = join_all((0..100).map(|_| ask(&prompts, WAIT, &memory)));
         let answering = async {
             questions.recv().await.unwrap().answer.send(Decision::Always).unwrap();
         };
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(*memory.lock().unwrap(), [Decision::Always]);
         assert!(questions.try_recv().is_err());
         // That was for those who waited: the next is asked about anew.
-        let (again, question) = tokio::join!(ask(&asking, WAIT, &memory), async {
+        let (again, question) = tokio::join!(ask(&prompts, WAIT, &memory), async {
             drop(questions.recv().await.unwrap());
         });
         assert_eq!((again, question), (None, ()));
@@ -344,11 +344,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_question_is_withdrawn_when_the_last_has_given_up() {
-        let (asking, mut questions) = Prompts::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         let short = Duration::from_secs(5);
         let (first, second, mut question) =
-            tokio::join!(ask(&asking, short, &memory), ask(&asking, 2 * short, &memory), async {
+            tokio::join!(ask(&prompts, short, &memory), ask(&prompts, 2 * short, &memory), async {
                 let mut question = questions.recv().await.unwrap();
                 let withdrawn = timeout(Duration::from_secs(9), question.answer.closed());
                 assert!(withdrawn.await.is_err(), "one waits yet");
@@ -360,12 +360,12 @@ mod tests {
 
     #[tokio::test]
     async fn with_nobody_to_ask_it_says_why() {
-        let (asking, questions) = Prompts::new();
+        let (prompts, questions) = Prompts::new();
         let memory = Arc::default();
-        let hasty = ask(&asking, Duration::ZERO, &memory).await;
+        let hasty = ask(&prompts, Duration::ZERO, &memory).await;
         assert!(matches!(hasty, Some(Decision::Unasked(_))), "{hasty:?}");
         drop(questions);
-        let unasked = ask(&asking, WAIT, &memory).await;
+        let unasked = ask(&prompts, WAIT, &memory).await;
         assert!(matches!(&unasked, Some(Decision::Unasked(why)) if why.contains("D-Bus")), "{unasked:?}");
         assert!(memory.lock().unwrap().is_empty());
     }
