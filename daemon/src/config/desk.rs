@@ -1,5 +1,6 @@
 //! The desk where the configuration is read, changed and handed on.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgurd_proto::{Error, Settings};
@@ -11,13 +12,15 @@ use super::{AccountConfig, Config, ConfigError, ConfigFile};
 pub struct Desk {
     file: ConfigFile,
     current: Mutex<Arc<Config>>,
+    /// Counts the changes of `current`.
+    generation: AtomicU64,
 }
 
 impl Desk {
     /// The desk with `config`, which was read from `file`.
     #[must_use]
     pub fn new(file: ConfigFile, config: Arc<Config>) -> Self {
-        Self { file, current: Mutex::new(config) }
+        Self { file, current: Mutex::new(config), generation: AtomicU64::default() }
     }
 
     /// The file behind it.
@@ -33,8 +36,13 @@ impl Desk {
         if config == **current {
             return Ok(None);
         }
-        *current = Arc::new(config);
-        Ok(Some(current.clone()))
+        Ok(Some(self.replace(&mut current, config)))
+    }
+
+    /// Increases with each change, before whoever made it hears of it. Reading it takes no lock.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The configuration in force.
@@ -68,7 +76,12 @@ impl Desk {
 
     fn change<E>(&self, change: impl FnOnce(&ConfigFile) -> Result<Config, E>) -> Result<Arc<Config>, E> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = Arc::new(change(&self.file)?);
-        Ok(current.clone())
+        Ok(self.replace(&mut current, change(&self.file)?))
+    }
+
+    fn replace(&self, current: &mut Arc<Config>, config: Config) -> Arc<Config> {
+        *current = Arc::new(config);
+        self.generation.fetch_add(1, Ordering::Release);
+        Arc::clone(current)
     }
 }

@@ -9,7 +9,6 @@ use url::Url;
 use crate::config::Config;
 use crate::provider::{Reach, reach};
 
-/// One address, as an account's settings have it.
 pub(super) struct Endpoint {
     setting: &'static str,
     url: Url,

@@ -1,5 +1,5 @@
-//! What the daemon depends on, looked at from where it runs: its bus, its store, who shows notifications, what opens a
-//! browser, and its accounts' servers. Nothing is changed, no prompt is raised, and nothing secret is sent or said.
+//! Checks what the daemon depends on: its bus, its store, the notification server, the browser and its accounts' servers.
+//! Nothing is changed, no prompt is raised, and no secret is sent or shown.
 
 mod endpoint;
 
@@ -129,7 +129,6 @@ impl Probe {
     }
 }
 
-/// Who has our name on the bus.
 async fn name(connection: &Connection) -> Finding {
     const CHECK: &str = "bus";
     let owner = async { DBusProxy::new(connection).await?.get_name_owner(BUS_NAME.try_into()?).await };

@@ -18,7 +18,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and a server's
 /// `error_description`, bounded and without anything that looks like a secret. `is_proven_refresh`: the request is a refresh
 /// by a client whose settings have worked before, so that any other OAuth error is the server's word against the grant.
-pub(super) fn classify(
+pub(crate) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
@@ -106,7 +106,7 @@ pub(super) fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
 }
 
 /// What the server's clock shows.
-pub(super) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+pub(crate) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
     let since = date(headers)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }

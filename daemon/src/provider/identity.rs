@@ -12,7 +12,7 @@ pub type Identity = Told<String>;
 pub(super) const PATH: &str = "account/me";
 
 /// `url` is what Imgur calls the name.
-pub(super) fn username(body: &[u8]) -> Option<String> {
+pub(crate) fn username(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     body["data"]["url"].as_str().and_then(name)
 }

@@ -3,18 +3,16 @@
 mod authorities;
 mod authorize;
 mod carrier;
-mod classify;
+pub(crate) mod classify;
 mod complaint;
 mod credits;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 mod http;
-mod identity;
+pub(crate) mod identity;
 mod line;
 mod reach;
 mod response;
 mod route;
-mod told;
+pub(crate) mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -64,7 +64,7 @@ fn request(api_url: &Url, path: &str, access_token: &Secret) -> Option<HttpReque
     Some(request)
 }
 
-pub(super) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T>) -> Told<T> {
+pub(crate) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T>) -> Told<T> {
     let (status, body) = (response.status(), response.body().as_slice());
     if status == StatusCode::OK
         && let Some(said) = read(body)

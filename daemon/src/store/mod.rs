@@ -1,9 +1,7 @@
 //! Where grants rest between runs.
 
 mod file;
-#[cfg(fuzzing)]
-pub mod fuzzing;
-mod item;
+pub(crate) mod item;
 mod key;
 mod memory;
 mod secret_service;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bounds::{assert_silent, bounded};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use imgurd::provider::fuzzing::{identify, understand};
+use imgurd::fuzzing::{classify_answer, identify};
 use imgurd::provider::{Answer, Identity};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +17,7 @@ fuzz_target!(|input: &[u8]| bounded(|| read(input)));
 
 fn read(input: &[u8]) {
     let Some((status, headers, body)) = response(input) else { return };
-    match understand(status, &headers, body).answer {
+    match classify_answer(status, &headers, body).answer {
         Answer::Granted(tokens) => {
             assert!(status == StatusCode::OK && !tokens.access_token.is_empty());
             assert!(tokens.refresh_token.is_none_or(|token| !token.is_empty()));

@@ -8,19 +8,19 @@ use std::sync::Arc;
 
 use bounds::{assert_silent, bounded};
 use imgurd::config::{AccountConfig, RefreshPolicy};
+use imgurd::fuzzing::{decode_item, encode_item};
 use imgurd::grant::{Record, Timestamp};
 use imgurd::keeper::account::{Account, Event, Now};
-use imgurd::store::fuzzing::{decode, encode};
 use imgurd_proto::Settings;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|item: &[u8]| bounded(|| read(item)));
 
 fn read(item: &[u8]) {
-    match decode(item) {
+    match decode_item(item) {
         Ok(record) => {
-            let kept = encode(&record).expect("what was read can be kept");
-            assert_eq!(decode(&kept).as_ref(), Ok(&record));
+            let kept = encode_item(&record).expect("what was read can be kept");
+            assert_eq!(decode_item(&kept).as_ref(), Ok(&record));
             live_with(record);
         }
         Err(error) => assert_silent(&error.to_string()),

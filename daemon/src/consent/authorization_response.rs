@@ -1,4 +1,4 @@
-//! What came back from the authorization page, or from the person who copied it.
+//! The authorization response, from the redirect or pasted by the user.
 
 use imgurd_proto::text::{bare, credential, is_credential, printable_name};
 use imgurd_proto::{Error, Flow, Secret};
@@ -10,17 +10,16 @@ use crate::provider::{Fields, TokenResponse};
 
 /// An answer of the authorization endpoint (RFC 6749, sections 4.1.2 and 4.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(crate) struct AuthorizationResponse {
     /// The `state` that came with it; a PIN or code copied by hand has none.
     pub(super) state: Option<Secret>,
     /// The server that it says it comes from (RFC 9207).
     pub(super) iss: Option<String>,
-    pub(super) content: Content,
+    pub(crate) content: Content,
 }
 
-/// What it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Code(Secret),
     Pin(Secret),
     Tokens(Box<TokenResponse>),
@@ -34,12 +33,10 @@ pub(super) enum Content {
 
 /// Why something is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoAnswer {
-    /// Nothing in it is one.
+pub(super) enum NotAResponse {
     Nothing,
     /// A parameter is there twice (RFC 6749, section 3.1).
     Doubled,
-    /// It is one of another flow.
     OtherFlow,
     /// A code, PIN or token has characters that none can have (RFC 6749, appendix A).
     Unreadable,
@@ -63,16 +60,15 @@ const PARAMETERS: [&str; 14] = [
     "token_type",
 ];
 
-/// What only an answer has.
 const CREDENTIALS: [&str; 4] = ["access_token", "code", "pin", "refresh_token"];
 
-/// Reads the query and fragment of a redirect for a login in this flow. Imgur's denial may be in either, and in the token
-/// flow `state` is in the query while the tokens are in the fragment: both are read as one.
+/// Reads the query and fragment of a redirect as one: Imgur's denial may be in either, and in the token flow `state` is in
+/// the query and the tokens in the fragment.
 pub(super) fn from_redirect(
     query: Option<&str>,
     fragment: Option<&str>,
     flow: Flow,
-) -> Result<Answer, NoAnswer> {
+) -> Result<AuthorizationResponse, NotAResponse> {
     let given = Parameters::read(query, fragment)?;
     let content = match given.get("error") {
         Some("access_denied") => Content::Denied,
@@ -83,14 +79,14 @@ pub(super) fn from_redirect(
         None => given.content(flow)?,
     };
     let (state, iss) = (given.get("state").map(Secret::from), given.get("iss").map(ToOwned::to_owned));
-    Ok(Answer { state, iss, content })
+    Ok(AuthorizationResponse { state, iss, content })
 }
 
 /// Decoded parameters; one without a value counts as absent (RFC 6749, section 3.1).
 struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    fn read(query: Option<&str>, fragment: Option<&str>) -> Result<Self, NoAnswer> {
+    fn read(query: Option<&str>, fragment: Option<&str>) -> Result<Self, NotAResponse> {
         let mut given = Self(Vec::new());
         for part in [query, fragment].into_iter().flatten() {
             let pairs = parse(part.as_bytes()).into_owned();
@@ -103,7 +99,7 @@ impl Parameters {
             let differs =
                 |(name, value): &(String, String)| given.get(name).is_some_and(|known| known != value);
             if pairs.iter().enumerate().any(is_twice) || pairs.iter().any(differs) {
-                return Err(NoAnswer::Doubled);
+                return Err(NotAResponse::Doubled);
             }
             given.0.extend(pairs);
         }
@@ -114,9 +110,9 @@ impl Parameters {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn content(&self, flow: Flow) -> Result<Content, NoAnswer> {
+    fn content(&self, flow: Flow) -> Result<Content, NotAResponse> {
         let secret = |name| {
-            let read = |text| credential(text).map(Secret::from).ok_or(NoAnswer::Unreadable);
+            let read = |text| credential(text).map(Secret::from).ok_or(NotAResponse::Unreadable);
             self.get(name).map(read).transpose()
         };
         let content = match flow {
@@ -126,11 +122,11 @@ impl Parameters {
         };
         content.ok_or_else(|| {
             let is_of_another = CREDENTIALS.iter().any(|name| self.get(name).is_some());
-            if is_of_another { NoAnswer::OtherFlow } else { NoAnswer::Nothing }
+            if is_of_another { NotAResponse::OtherFlow } else { NotAResponse::Nothing }
         })
     }
 
-    fn tokens(&self) -> Result<Option<TokenResponse>, NoAnswer> {
+    fn tokens(&self) -> Result<Option<TokenResponse>, NotAResponse> {
         let Some(tokens) = TokenResponse::from_pairs(self.0.iter().map(|(name, value)| (name, value))) else {
             return Ok(None);
         };
@@ -138,7 +134,7 @@ impl Parameters {
             .into_iter()
             .flatten()
             .all(|token| is_credential(token.expose()));
-        if is_readable { Ok(Some(tokens)) } else { Err(NoAnswer::Unreadable) }
+        if is_readable { Ok(Some(tokens)) } else { Err(NotAResponse::Unreadable) }
     }
 }
 
@@ -146,10 +142,9 @@ fn is_parameter(name: &str) -> bool {
     PARAMETERS.contains(&name)
 }
 
-/// Reads what a person pasted: the redirect's address or the parameters of it, a code or a PIN. It is told by its shape
-/// what it is, and what could be either is neither. An address has a `state`; who holds it against the login's is the
-/// [session](super::session).
-pub(super) fn from_paste(text: &Secret, flow: Flow) -> Result<Answer, Error> {
+/// Reads a pasted answer: the address of the redirect or its parameters, a code or a PIN, recognised by its shape. An
+/// ambiguous text is refused. The [session](super::session) compares the `state` of an address with the login's.
+pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationResponse, Error> {
     let text = unwrapped(text.expose());
     if text.is_empty() {
         return Err(refused(
@@ -174,7 +169,7 @@ pub(super) fn from_paste(text: &Secret, flow: Flow) -> Result<Answer, Error> {
             ));
         }
     };
-    Ok(Answer { state: None, iss: None, content })
+    Ok(AuthorizationResponse { state: None, iss: None, content })
 }
 
 fn from_address(
@@ -182,7 +177,7 @@ fn from_address(
     fragment: Option<&str>,
     flow: Flow,
     is_labelled: bool,
-) -> Result<Answer, Error> {
+) -> Result<AuthorizationResponse, Error> {
     let answer = from_redirect(query, fragment, flow).map_err(|reason| refused(reason.of_an_address()))?;
     let is_bare = is_labelled && matches!(answer.content, Content::Code(_) | Content::Pin(_));
     if answer.state.is_none() && !is_bare {
@@ -193,7 +188,7 @@ fn from_address(
     Ok(answer)
 }
 
-impl NoAnswer {
+impl NotAResponse {
     fn of_an_address(self) -> &'static str {
         match self {
             Self::Nothing => {
@@ -222,8 +217,7 @@ fn unwrapped(text: &str) -> &str {
     inner.strip_prefix('<').and_then(|text| text.strip_suffix('>')).map_or(inner, bare)
 }
 
-/// Query and fragment of an address, whose beginning browsers may hide; or parameters alone, as the query. Nothing where
-/// it is neither.
+/// Query and fragment of an address, whose beginning may be missing, or parameters alone as the query.
 fn parts_of_address(text: &str) -> Option<(Option<&str>, Option<&str>)> {
     if text.contains(char::is_whitespace) {
         return None;

@@ -31,7 +31,7 @@ fn understands_what_a_person_pastes(
     #[case] content: Content,
 ) {
     let answer = from_paste(&Secret::from(text), Flow::Code).unwrap();
-    assert_eq!(answer, Answer { state: state.map(Secret::from), iss: None, content });
+    assert_eq!(answer, AuthorizationResponse { state: state.map(Secret::from), iss: None, content });
 }
 
 #[rstest]
@@ -162,7 +162,7 @@ proptest! {
         if let Ok(answer) = from_paste(&Secret::from(text), Flow::Code) {
             let shown = format!("{answer:?}");
             // A name is none, nor is what was consented to, nor the kind of a token.
-            let Answer { iss: None, content: Content::Code(_) | Content::Pin(_) | Content::Denied, .. } = answer else {
+            let AuthorizationResponse { iss: None, content: Content::Code(_) | Content::Pin(_) | Content::Denied, .. } = answer else {
                 return Ok(());
             };
             for secret in &secrets {

@@ -1,10 +1,9 @@
-//! Places for connections or calls: bounded per application first, then for all sandboxed applications together, then for
-//! everybody.
+//! A quota of connections or calls: bounded per application first, then for all sandboxed applications together, then for
+//! all callers.
 //!
-//! An unsandboxed program finds a place unless other unsandboxed programs hold all of them. When places run out, the
-//! application that holds the most of them loses the place that it has not used for the longest time. A place with a call
-//! under way is never taken away; therefore a sandboxed application holds few places, and no call of it that waits (for the
-//! user's answer, a sign-in or a refresh) takes one from another application.
+//! An unsandboxed program gets a slot unless other unsandboxed programs hold all of them. When no slot is free, the
+//! application that holds the most loses the slot that it has not used for the longest time. A slot with a call under way is
+//! never taken away; therefore a sandboxed application holds few slots, and its waiting calls take none from another one.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,25 +13,25 @@ use tokio::task::AbortHandle;
 
 use super::Application;
 
-/// Sandboxed applications together have one place of this many.
+/// Sandboxed applications together have one slot of this many.
 const SANDBOXED_SHARE: usize = 2;
 
-/// One sandboxed application has one place of this many, and a few where there are not many.
+/// One sandboxed application has one slot of this many, and a few of a small quota.
 const APPLICATION_SHARE: usize = 16;
 const A_FEW: usize = 4;
 
-/// When a place was last used, where a call is under way there.
+/// The last use of a slot that has a call under way.
 const BUSY: u64 = u64::MAX;
 
-/// The places of one wire.
+/// The slots of one wire.
 #[derive(Clone, Debug)]
-pub struct Places(Arc<Table>);
+pub struct Quota(Arc<Table>);
 
 #[derive(Debug)]
 struct Table {
     size: usize,
     seats: Mutex<Seats>,
-    /// Counts uses, so that it is known which place was used before which.
+    /// Counts uses, so that it is known which slot was used before which.
     uses: AtomicU64,
 }
 
@@ -47,21 +46,20 @@ struct Seats {
 struct Seat {
     application: Application,
     last_use: AtomicU64,
-    /// The task that serves it.
     task: OnceLock<AbortHandle>,
 }
 
-/// A place, which is free again when this is dropped.
+/// A slot, which is free again when this is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Slot {
     table: Arc<Table>,
     seat: Arc<Seat>,
 }
 
-/// There is no place, and none that could be taken from another.
+/// No slot is free, and none can be taken from another application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full {
-    /// How many places there are for callers like this one.
+pub struct QuotaExceeded {
+    /// How many slots there are for callers like this one.
     pub size: usize,
 }
 
@@ -73,22 +71,22 @@ enum Crowd {
     All,
 }
 
-impl Places {
-    /// This many places, all free.
+impl Quota {
+    /// This many slots, all free.
     #[must_use]
     pub fn new(size: usize) -> Self {
         Self(Arc::new(Table { size, seats: Mutex::default(), uses: AtomicU64::new(0) }))
     }
 
-    /// A place for the application, idle at first. If none is free, the connection that gives way is hung up.
+    /// A slot for the application, idle at first. If none is free, the connection that gives way is closed.
     ///
     /// # Errors
-    /// Where all places that it may have are in use.
-    pub fn enter(&self, application: &Application) -> Result<Place, Full> {
+    /// If all slots that it may have are in use.
+    pub fn acquire(&self, application: &Application) -> Result<Slot, QuotaExceeded> {
         let table = &self.0;
         let mut seats = table.seats();
         if let Some((crowd, size)) = table.crowd(&seats, application) {
-            let gives_way = seats.gives_way(crowd, application).ok_or(Full { size })?;
+            let gives_way = seats.gives_way(crowd, application).ok_or(QuotaExceeded { size })?;
             seats.remove(&gives_way);
             gives_way.task.get().inspect(|task| task.abort());
         }
@@ -98,7 +96,7 @@ impl Places {
             task: OnceLock::new(),
         });
         seats.add(Arc::clone(&seat));
-        Ok(Place { table: Arc::clone(table), seat })
+        Ok(Slot { table: Arc::clone(table), seat })
     }
 }
 
@@ -111,7 +109,7 @@ impl Table {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The smallest group that this application belongs to and that has no place left, and how many it has.
+    /// The smallest group that this application belongs to and that has no slot left, and how many it has.
     fn crowd(&self, seats: &Seats, application: &Application) -> Option<(Crowd, usize)> {
         let together = (self.size / SANDBOXED_SHARE).max(1);
         let each = (self.size / APPLICATION_SHARE).max(A_FEW).min(together);
@@ -149,7 +147,7 @@ impl Seats {
         self.sandboxed -= usize::from(seat.application.is_sandboxed());
     }
 
-    /// The place that has been idle for the longest time, of the application in this crowd that has the most places: of the
+    /// The slot that has been idle for the longest time, of the application in this crowd that has the most slots: of the
     /// newcomer itself, or of one that has more than the newcomer.
     fn gives_way(&self, crowd: Crowd, newcomer: &Application) -> Option<Arc<Seat>> {
         let own = self.count(newcomer);
@@ -173,13 +171,13 @@ impl Seat {
     }
 }
 
-impl Place {
-    /// Which task ends when this place has to be given up.
+impl Slot {
+    /// Which task ends when this slot has to be given up.
     pub fn served_by(&self, task: AbortHandle) {
         let _ = self.seat.task.set(task);
     }
 
-    /// A call is under way: the place is kept meanwhile.
+    /// A call is under way: the slot is kept meanwhile.
     pub fn busy(&self) {
         self.seat.last_use.store(BUSY, Ordering::Relaxed);
     }
@@ -190,7 +188,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.table.seats().remove(&self.seat);
     }

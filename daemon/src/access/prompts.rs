@@ -1,5 +1,5 @@
-//! Asking the person whether an application may use an account: once, however many calls wait for the answer, and with
-//! growing pauses where the person does not answer.
+//! Asking the user whether an application may use an account: once, however many calls wait for the answer, and with growing
+//! pauses if the user does not answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout};
 
 /// Questions that may be open at once, of all applications.
 const QUEUE: usize = 16;
-/// How long an application is not asked about after a question without an answer, the second one in a row, and so on. Else
-/// one that asks again at once fills the screen until the person gives in.
+/// How long imgurd does not ask about an application again after the first unanswered question, the second one in a row,
+/// and so on. Otherwise a program that asks at once again could fill the screen until the user gives in.
 const PAUSES: [Duration; 5] = [
     Duration::from_mins(1),
     Duration::from_mins(10),
@@ -19,74 +19,70 @@ const PAUSES: [Duration; 5] = [
     Duration::from_hours(6),
     Duration::from_hours(24),
 ];
-/// Who waits for less cannot be answered, and could have something flicker on the screen.
+/// A caller that waits for less cannot get an answer, and could make notifications flicker on the screen.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
-/// What the person is asked.
+/// A question for the user.
 #[derive(Debug)]
 pub struct Question {
-    /// The application, as the person is told of it.
+    /// The application, as the user reads it.
     pub application: String,
-    /// What is to be said of it beside its name; a sentence.
+    /// A sentence about it.
     pub about: &'static str,
     /// The account that it wants to use.
     pub account: String,
     /// Whether an answer may be remembered.
     pub lasts: bool,
-    /// Where the answer goes. Dropped, it says that there was none; closed, that nobody waits for it any more.
-    pub answer: oneshot::Sender<Answer>,
+    /// Where the answer goes. Dropping it means that there was no answer; it is closed when no caller waits any more.
+    pub answer: oneshot::Sender<Decision>,
 }
 
-/// What the person says.
+/// The answer of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Those calls that wait.
+pub enum Decision {
+    /// The waiting calls may.
     Once,
-    /// Those, and all that come.
+    /// The waiting calls and all later ones may.
     Always,
-    /// None, now and later.
+    /// No call may.
     Never,
-    /// Nothing: there is nobody to ask, for this reason.
+    /// None: the user could not be asked, for this reason.
     Unasked(String),
 }
 
-/// The questions that the desktop has to put.
+/// The questions for the desktop to show.
 pub type Questions = mpsc::Receiver<Question>;
 
-/// Where questions are asked.
+/// Asks the questions.
 #[derive(Clone, Debug)]
-pub struct Asking {
+pub struct Prompts {
     questions: mpsc::Sender<Question>,
-    asked: Arc<Mutex<Asked>>,
+    asked: Arc<Mutex<LastQuestions>>,
 }
 
-/// An application and an account.
 type Key = (String, String);
 
-/// How a question ended; kept by those who wait for it, and by nobody else.
-type Pending = watch::Receiver<Option<Ending>>;
+/// How a question ended. Only the callers that wait for it hold one.
+type OpenQuestion = watch::Receiver<Option<Ending>>;
 
-/// An answer; none where the person gave none.
-type Ending = Option<Answer>;
+/// The answer, if the user gave one.
+type Ending = Option<Decision>;
 
-/// The applications that were asked about.
-type Asked = HashMap<String, Last>;
+type LastQuestions = HashMap<String, Last>;
 
-/// The last question about an application. It counts as unanswered from when it is put, so that callers who have left cannot
-/// put another one.
+/// The last question about an application. It counts as unanswered as soon as it is asked, so that callers that have left
+/// cannot ask another one.
 #[derive(Debug)]
 struct Last {
     account: String,
-    pending: Weak<Pending>,
-    /// How many questions in a row had no answer.
+    pending: Weak<OpenQuestion>,
     unanswered: usize,
-    /// When the next may be put.
     next: Instant,
 }
 
 impl Last {
-    /// The question, while somebody waits for its answer.
-    fn open(&self) -> Option<Arc<Pending>> {
+    /// The question, while a caller waits for its answer.
+    fn open(&self) -> Option<Arc<OpenQuestion>> {
         self.pending.upgrade().filter(|pending| pending.borrow().is_none())
     }
 
@@ -94,18 +90,18 @@ impl Last {
         PAUSES[self.unanswered.saturating_sub(1).min(PAUSES.len() - 1)]
     }
 
-    /// Takes in how the question ended, and says whether the row of unanswered ones goes on.
-    fn end(&mut self, ending: Option<&Answer>, lasts: bool) -> bool {
+    /// Notes how the question ended. Returns whether the row of unanswered questions goes on.
+    fn end(&mut self, ending: Option<&Decision>, lasts: bool) -> bool {
         self.next = Instant::now();
         match ending {
-            Some(Answer::Once | Answer::Always) => false,
-            Some(Answer::Never) if lasts => false,
-            Some(Answer::Unasked(_)) => {
+            Some(Decision::Once | Decision::Always) => false,
+            Some(Decision::Never) if lasts => false,
+            Some(Decision::Unasked(_)) => {
                 self.unanswered = self.unanswered.saturating_sub(1);
                 self.unanswered > 0
             }
             // "Deny" is not remembered of a program without a name, which would ask again at once.
-            Some(Answer::Never) | None => {
+            Some(Decision::Never) | None => {
                 self.next += self.pause();
                 true
             }
@@ -113,45 +109,44 @@ impl Last {
     }
 }
 
-impl Asking {
-    /// A desk for questions, and what comes from it.
+impl Prompts {
+    /// A sender of questions, and their receiver.
     #[must_use]
     pub fn new() -> (Self, Questions) {
         let (questions, inbox) = mpsc::channel(QUEUE);
         (Self { questions, asked: Arc::default() }, inbox)
     }
 
-    /// The person's answer to this question, within `wait`; none where there was none. `remember` is told of it, once,
-    /// before those who wait for it are.
+    /// Asks this question and waits for the answer. `remember` gets the answer once, before the callers do.
     pub(super) async fn ask<R>(
         &self,
         key: Key,
-        question: impl FnOnce(oneshot::Sender<Answer>) -> Question,
+        question: impl FnOnce(oneshot::Sender<Decision>) -> Question,
         wait: Duration,
-        remember: impl FnOnce(Answer) -> R + Send + 'static,
+        remember: impl FnOnce(Decision) -> R + Send + 'static,
     ) -> Ending
     where
         R: Future<Output = ()> + Send + 'static,
     {
         if wait < SHORTEST_WAIT {
-            return Some(Answer::Unasked("it does not wait for an answer".to_owned()));
+            return Some(Decision::Unasked("it does not wait for an answer".to_owned()));
         }
-        let pending = match self.pending(key, question, remember) {
+        let pending = match self.find_or_ask(key, question, remember) {
             Ok(pending) => pending,
-            Err(why) => return Some(Answer::Unasked(why.to_owned())),
+            Err(why) => return Some(Decision::Unasked(why.to_owned())),
         };
-        let mut ending = Pending::clone(&pending);
+        let mut ending = OpenQuestion::clone(&pending);
         let ended = timeout(wait, ending.wait_for(Option::is_some)).await;
         ended.ok().and_then(Result::ok).and_then(|ending| ending.clone()).flatten()
     }
 
-    /// The open question, or a new one; why none may be put.
-    fn pending<R>(
+    /// The open question, or a new one; else why none may be asked.
+    fn find_or_ask<R>(
         &self,
         (application, account): Key,
-        question: impl FnOnce(oneshot::Sender<Answer>) -> Question,
-        remember: impl FnOnce(Answer) -> R + Send + 'static,
-    ) -> Result<Arc<Pending>, &'static str>
+        question: impl FnOnce(oneshot::Sender<Decision>) -> Question,
+        remember: impl FnOnce(Decision) -> R + Send + 'static,
+    ) -> Result<Arc<OpenQuestion>, &'static str>
     where
         R: Future<Output = ()> + Send + 'static,
     {
@@ -178,57 +173,45 @@ impl Asking {
             mpsc::error::TrySendError::Full(_) => "too many questions are open",
             mpsc::error::TrySendError::Closed(_) => "imgurd runs without D-Bus",
         })?;
-        let (settle, pending) = watch::channel(None);
+        let (waiting, pending) = watch::channel(None);
         let pending = Arc::new(pending);
         let mut last = Last { account, pending: Arc::downgrade(&pending), unanswered, next: now };
         last.next += last.pause();
         asked.insert(application.clone(), last);
-        tokio::spawn(settled(
-            answered,
-            settle,
-            remember,
-            Book { asked: Arc::clone(&self.asked), application, lasts },
-        ));
+        tokio::spawn(self.clone().settle(application, lasts, answered, waiting, remember));
         Ok(pending)
     }
-}
 
-fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
-    asked.lock().unwrap_or_else(PoisonError::into_inner)
-}
+    /// Tells all callers that wait for the answer, unless they have all given up.
+    async fn settle<R: Future<Output = ()>>(
+        self,
+        application: String,
+        lasts: bool,
+        answered: oneshot::Receiver<Decision>,
+        waiting: watch::Sender<Option<Ending>>,
+        remember: impl FnOnce(Decision) -> R,
+    ) {
+        let ending = tokio::select! {
+            answer = answered => answer.ok(),
+            () = waiting.closed() => return self.end(&application, None, lasts),
+        };
+        if let Some(decision) = &ending {
+            remember(decision.clone()).await;
+        }
+        self.end(&application, ending.as_ref(), lasts);
+        let _ = waiting.send(Some(ending));
+    }
 
-/// Where the end of an application's question is written down.
-struct Book {
-    asked: Arc<Mutex<Asked>>,
-    application: String,
-    lasts: bool,
-}
-
-impl Book {
-    fn end(&self, ending: Option<&Answer>) {
+    fn end(&self, application: &str, ending: Option<&Decision>, lasts: bool) {
         let mut asked = lock(&self.asked);
-        if asked.get_mut(&self.application).is_some_and(|last| !last.end(ending, self.lasts)) {
-            asked.remove(&self.application);
+        if asked.get_mut(application).is_some_and(|last| !last.end(ending, lasts)) {
+            asked.remove(application);
         }
     }
 }
 
-/// Tells all who wait, unless they have all given up.
-async fn settled<R: Future<Output = ()>>(
-    answered: oneshot::Receiver<Answer>,
-    settle: watch::Sender<Option<Ending>>,
-    remember: impl FnOnce(Answer) -> R,
-    book: Book,
-) {
-    let ending = tokio::select! {
-        answer = answered => answer.ok(),
-        () = settle.closed() => return book.end(None),
-    };
-    if let Some(answer) = &ending {
-        remember(answer.clone()).await;
-    }
-    book.end(ending.as_ref());
-    let _ = settle.send(Some(ending));
+fn lock(asked: &Mutex<LastQuestions>) -> MutexGuard<'_, LastQuestions> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -239,16 +222,16 @@ mod tests {
 
     const WAIT: Duration = Duration::from_secs(20);
 
-    async fn ask(asking: &Asking, wait: Duration, memory: &Arc<Mutex<Vec<Answer>>>) -> Ending {
-        ask_of(asking, ("org.example.App", "me"), true, wait, memory).await
+    async fn ask(prompts: &Prompts, wait: Duration, memory: &Arc<Mutex<Vec<Decision>>>) -> Ending {
+        ask_of(prompts, ("org.example.App", "me"), true, wait, memory).await
     }
 
     async fn ask_of(
-        asking: &Asking,
+        prompts: &Prompts,
         (application, account): (&str, &str),
         lasts: bool,
         wait: Duration,
-        memory: &Arc<Mutex<Vec<Answer>>>,
+        memory: &Arc<Mutex<Vec<Decision>>>,
     ) -> Ending {
         let question = |answer| Question {
             application: application.to_owned(),
@@ -259,17 +242,17 @@ mod tests {
         };
         let memory = Arc::clone(memory);
         let remember = |answer| async move { memory.lock().unwrap().push(answer) };
-        asking.ask((application.to_owned(), account.to_owned()), question, wait, remember).await
+        prompts.ask((application.to_owned(), account.to_owned()), question, wait, remember).await
     }
 
     fn is_unasked(ending: &Ending, why: &str) -> bool {
-        matches!(ending, Some(Answer::Unasked(reason)) if reason.contains(why))
+        matches!(ending, Some(Decision::Unasked(reason)) if reason.contains(why))
     }
 
-    /// Asks, and has the person say this; nothing where that is none.
-    async fn put(asking: &Asking, questions: &mut Questions, lasts: bool, says: Option<Answer>) {
+    /// Asks, and has the user say this; nothing where that is none.
+    async fn put(prompts: &Prompts, questions: &mut Questions, lasts: bool, says: Option<Decision>) {
         let memory = Arc::default();
-        let asked = ask_of(asking, ("org.example.App", "me"), lasts, WAIT, &memory);
+        let asked = ask_of(prompts, ("org.example.App", "me"), lasts, WAIT, &memory);
         let answering = async {
             let question = questions.recv().await.unwrap();
             if let Some(answer) = says.clone() {
@@ -281,13 +264,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_a_question_without_an_answer_come_pauses_that_grow_for_all_accounts() {
-        let (asking, mut questions) = Asking::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         for minutes in [1, 10, 60, 6 * 60, 24 * 60, 24 * 60] {
-            put(&asking, &mut questions, true, None).await;
+            put(&prompts, &mut questions, true, None).await;
             tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
             for account in ["me", "you"] {
-                let early = ask_of(&asking, ("org.example.App", account), true, WAIT, &memory).await;
+                let early = ask_of(&prompts, ("org.example.App", account), true, WAIT, &memory).await;
                 assert!(is_unasked(&early, "was not answered"), "{minutes} min: {early:?}");
             }
             assert!(questions.try_recv().is_err());
@@ -297,30 +280,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_ends_the_pauses_and_deny_only_where_it_is_remembered() {
-        let (asking, mut questions) = Asking::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
-        put(&asking, &mut questions, true, None).await;
+        put(&prompts, &mut questions, true, None).await;
         tokio::time::advance(PAUSES[0]).await;
-        for answer in [Answer::Once, Answer::Never, Answer::Unasked(String::new())] {
-            put(&asking, &mut questions, true, Some(answer)).await;
+        for answer in [Decision::Once, Decision::Never, Decision::Unasked(String::new())] {
+            put(&prompts, &mut questions, true, Some(answer)).await;
         }
-        put(&asking, &mut questions, true, None).await;
+        put(&prompts, &mut questions, true, None).await;
         tokio::time::advance(PAUSES[0]).await;
-        put(&asking, &mut questions, false, Some(Answer::Never)).await;
+        put(&prompts, &mut questions, false, Some(Decision::Never)).await;
         tokio::time::advance(PAUSES[0]).await;
-        let early = ask(&asking, WAIT, &memory).await;
+        let early = ask(&prompts, WAIT, &memory).await;
         assert!(is_unasked(&early, "was not answered"), "the second pause is longer: {early:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn callers_that_leave_have_had_their_question_and_others_are_asked_about() {
-        let (asking, mut questions) = Asking::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         let second = Duration::from_secs(1);
-        assert_eq!(ask(&asking, second, &memory).await, None);
-        let again = ask(&asking, second, &memory).await;
+        assert_eq!(ask(&prompts, second, &memory).await, None);
+        let again = ask(&prompts, second, &memory).await;
         assert!(is_unasked(&again, "was not answered"), "{again:?}");
-        assert_eq!(ask_of(&asking, ("org.example.Other", "me"), true, second, &memory).await, None);
+        assert_eq!(ask_of(&prompts, ("org.example.Other", "me"), true, second, &memory).await, None);
         assert!(
             questions.try_recv().is_ok() && questions.try_recv().is_ok() && questions.try_recv().is_err()
         );
@@ -328,11 +311,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_question_is_open_for_an_application_and_a_few_for_all() {
-        let (asking, _questions) = Asking::new();
+        let (prompts, _questions) = Prompts::new();
         let memory = Arc::default();
         let names: Vec<_> = (0..=QUEUE).map(|number| format!("org.example.App{number}")).collect();
-        let asked = join_all(names.iter().map(|name| ask_of(&asking, (name, "me"), true, WAIT, &memory)));
-        let other = ask_of(&asking, ("org.example.App0", "you"), true, WAIT, &memory);
+        let asked = join_all(names.iter().map(|name| ask_of(&prompts, (name, "me"), true, WAIT, &memory)));
+        let other = ask_of(&prompts, ("org.example.App0", "you"), true, WAIT, &memory);
         let (asked, other) = tokio::join!(asked, other);
         assert!(is_unasked(&other, "open for another account"), "{other:?}");
         assert!(is_unasked(&asked[QUEUE], "too many"), "{asked:?}");
@@ -341,18 +324,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_hundred_calls_are_one_question_and_one_answer() {
-        let (asking, mut questions) = Asking::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
-        let calls = join_all((0..100).map(|_| ask(&asking, WAIT, &memory)));
+        let calls = join_all((0..100).map(|_| ask(&prompts, WAIT, &memory)));
         let answering = async {
-            questions.recv().await.unwrap().answer.send(Answer::Always).unwrap();
+            questions.recv().await.unwrap().answer.send(Decision::Always).unwrap();
         };
         let (answers, ()) = tokio::join!(calls, answering);
-        assert!(answers.iter().all(|answer| *answer == Some(Answer::Always)));
-        assert_eq!(*memory.lock().unwrap(), [Answer::Always]);
+        assert!(answers.iter().all(|answer| *answer == Some(Decision::Always)));
+        assert_eq!(*memory.lock().unwrap(), [Decision::Always]);
         assert!(questions.try_recv().is_err());
         // That was for those who waited: the next is asked about anew.
-        let (again, question) = tokio::join!(ask(&asking, WAIT, &memory), async {
+        let (again, question) = tokio::join!(ask(&prompts, WAIT, &memory), async {
             drop(questions.recv().await.unwrap());
         });
         assert_eq!((again, question), (None, ()));
@@ -361,11 +344,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_question_is_withdrawn_when_the_last_has_given_up() {
-        let (asking, mut questions) = Asking::new();
+        let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         let short = Duration::from_secs(5);
         let (first, second, mut question) =
-            tokio::join!(ask(&asking, short, &memory), ask(&asking, 2 * short, &memory), async {
+            tokio::join!(ask(&prompts, short, &memory), ask(&prompts, 2 * short, &memory), async {
                 let mut question = questions.recv().await.unwrap();
                 let withdrawn = timeout(Duration::from_secs(9), question.answer.closed());
                 assert!(withdrawn.await.is_err(), "one waits yet");
@@ -377,13 +360,13 @@ mod tests {
 
     #[tokio::test]
     async fn with_nobody_to_ask_it_says_why() {
-        let (asking, questions) = Asking::new();
+        let (prompts, questions) = Prompts::new();
         let memory = Arc::default();
-        let hasty = ask(&asking, Duration::ZERO, &memory).await;
-        assert!(matches!(hasty, Some(Answer::Unasked(_))), "{hasty:?}");
+        let hasty = ask(&prompts, Duration::ZERO, &memory).await;
+        assert!(matches!(hasty, Some(Decision::Unasked(_))), "{hasty:?}");
         drop(questions);
-        let unasked = ask(&asking, WAIT, &memory).await;
-        assert!(matches!(&unasked, Some(Answer::Unasked(why)) if why.contains("D-Bus")), "{unasked:?}");
+        let unasked = ask(&prompts, WAIT, &memory).await;
+        assert!(matches!(&unasked, Some(Decision::Unasked(why)) if why.contains("D-Bus")), "{unasked:?}");
         assert!(memory.lock().unwrap().is_empty());
     }
 }
