@@ -9,12 +9,12 @@ use imgurd_proto::{Account, Error, Settings, Wire};
 use tokio::time::Instant;
 
 use super::{Answer, Application, Asking, Caller, Needs, Permits, Question, policy};
-use crate::config::{Class, Desk, Rule};
+use crate::config::{Class, Rule, SettingsEditor};
 
 /// Who is let through, and to what.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     permits: Permits,
     asking: Asking,
 }
@@ -79,7 +79,7 @@ fn is_like_a_unit(name: &str) -> bool {
 impl Gate {
     /// A gate that goes by these.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, permits: Permits, asking: Asking) -> Self {
+    pub fn new(desk: Arc<SettingsEditor>, permits: Permits, asking: Asking) -> Self {
         Self { desk, permits, asking }
     }
 
@@ -326,7 +326,7 @@ mod tests {
     /// A gate with these rules, and with nobody to ask.
     fn gate(rules: &str, home: &tempfile::TempDir) -> Gate {
         let config = Arc::new(parse(rules).unwrap());
-        let desk = Arc::new(Desk::new(ConfigFile::new(PathBuf::new()), config));
+        let desk = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
         Gate::new(desk, Permits::load(home.path().join("permits")), Asking::new().0)
     }
 

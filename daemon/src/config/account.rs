@@ -11,7 +11,7 @@ use url::Url;
 
 use super::ConfigError;
 use crate::grant::Issuer;
-use crate::provider::OWN_PARAMETERS;
+use crate::provider::{OWN_PARAMETERS, is_protected};
 
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
 const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
@@ -216,7 +216,7 @@ fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, Conf
 /// An endpoint that secrets are sent to: https, or plain http on this machine.
 fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
     let url = url(setting, text, default)?;
-    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
+    if is_protected(&url) {
         return Ok(url);
     }
     Err(ConfigError::new(
@@ -234,10 +234,4 @@ fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
         return Err(ConfigError::new("issuer", reason));
     }
     Ok(Some(text))
-}
-
-/// Whether the URL's host can only be this machine.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(imgurd_proto::is_loopback)
 }

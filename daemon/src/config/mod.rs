@@ -2,9 +2,9 @@
 
 mod access;
 mod account;
-mod desk;
 mod file;
 mod notifications;
+mod settings_editor;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use toml_edit::Document;
 
 pub use access::{Access, Class, Rule};
 pub(crate) use account::check_name;
-pub use account::{AccountConfig, RefreshPolicy, is_loopback};
-pub use desk::Desk;
+pub use account::{AccountConfig, RefreshPolicy};
 pub use file::ConfigFile;
 pub use notifications::Notifications;
+pub use settings_editor::SettingsEditor;
 
 /// Which store keeps the grants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::access::journal::Reading;
 use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass, Rejections};
-use crate::config::{Class, Config, Desk, check_name};
+use crate::config::{Class, Config, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins, check_provenance, import};
 use crate::grant::Issuer;
 use crate::keeper::{Keeper, Watcher};
@@ -42,7 +42,7 @@ struct Admission<'a> {
 pub struct Api {
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     gate: Gate,
     journal: Journal,
     probe: Probe,
@@ -55,7 +55,7 @@ impl Api {
     pub fn new(
         keeper: Keeper,
         logins: Logins,
-        desk: Arc<Desk>,
+        desk: Arc<SettingsEditor>,
         gate: Gate,
         journal: Journal,
         probe: Probe,

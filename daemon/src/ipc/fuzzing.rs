@@ -15,7 +15,7 @@ use super::turns::Turns;
 use super::{Api, varlink};
 use crate::access::{Application, Asking, Caller, Gate, Permits, Places, Recent, journal};
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
 use crate::keeper;
 use crate::probe::Probe;
@@ -44,10 +44,10 @@ fn daemon_of_its_own() -> (Runtime, Api) {
     let config = Arc::new(Config::default());
     let clock = Arc::new(SystemClock::new().expect("a timer"));
     let keeper =
-        keeper::spawn(&config, Arc::new(HttpProvider::new()), Arc::new(MemoryStore::default()), clock);
+        keeper::spawn(&config, Arc::new(HttpProvider::default()), Arc::new(MemoryStore::default()), clock);
     // Nothing can be there, so that no input writes to a disk.
     let nowhere = ConfigFile::new(PathBuf::from("/dev/null/config.toml"));
-    let desk = Arc::new(Desk::new(nowhere, config));
+    let desk = Arc::new(SettingsEditor::new(nowhere, config));
     let gate = Gate::new(desk.clone(), Permits::load(PathBuf::from("/dev/null/permits")), Asking::new().0);
     let journal = journal::spawn(PathBuf::from("/dev/null/journal"));
     let probe = Probe::new(None, StoreKind::Memory, Arc::new(MemoryStore::default()), desk.clone());

@@ -6,7 +6,7 @@ use imgurd_proto::{Credits, Error, Secret};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Keeper, LONGEST_WAIT};
+use super::{Keeper, LONGEST_WAIT, try_later};
 use crate::provider::Tally;
 
 impl Keeper {
@@ -29,7 +29,7 @@ impl Keeper {
         };
         match said {
             Tally::Known(credits) => Ok(credits),
-            Tally::Untold(reason) => Err(untold(&reason)),
+            Tally::Unknown(reason) => Err(untold(&reason)),
             Tally::Rejected => Err(untold(
                 "the API does not take the token, not even a new one; see whether another program uses the same client id",
             )),
@@ -46,8 +46,7 @@ impl Keeper {
 }
 
 fn untold(reason: &str) -> Error {
-    let reason = format!("What is left of the credits could not be asked: {reason}; try again later");
-    Error::TemporarilyUnavailable { reason, retry_at: None }
+    try_later(format!("What is left of the credits could not be asked: {reason}; try again later"))
 }
 
 fn unsupported(account: &str) -> Error {

@@ -31,6 +31,8 @@ pub(super) const MOST_HELD: usize = 1024;
 pub(super) const MOST_REQUESTS: usize = 8;
 /// How many replaced refresh tokens are remembered, by their fingerprints: a day of hourly refreshes, and more.
 pub(super) const MOST_REPLACED: usize = 32;
+/// How many rejected access tokens are remembered: anyone can claim that of anything while the store cannot be read.
+pub(super) const MOST_REJECTED: usize = 16;
 /// How long, and how often, a server may turn a refresh away without a word before that counts as a refusal.
 pub(super) const WORDLESS: (Duration, u32) = (Duration::from_mins(10), 3);
 /// How long a displaced grant is kept.

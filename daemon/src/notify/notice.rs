@@ -6,9 +6,9 @@ use imgurd_proto::{Account, Flow, State};
 use notify_rust::Urgency;
 use url::Url;
 
-use crate::config::is_loopback;
 use crate::grant::Timestamp;
-use crate::keeper::Outlook;
+use crate::keeper::Attention;
+use crate::provider::is_loopback;
 
 /// How long a store may be in trouble before it is worth a word: keyrings are unlocked and restarted as a desktop
 /// starts.
@@ -80,7 +80,7 @@ impl Notice {
     }
 
     /// What is to be told; `wanted` says that somebody asked for a token in vain.
-    pub(super) fn of(outlook: &Outlook, wanted: bool, now: Timestamp) -> Option<Self> {
+    pub(super) fn of(outlook: &Attention, wanted: bool, now: Timestamp) -> Option<Self> {
         let account = &*outlook.account;
         let notice = match account.state {
             State::ConsentNeeded => consent(account),

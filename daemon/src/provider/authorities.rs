@@ -12,18 +12,6 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 
-/// Where distributions have the system's authorities in one file. The first that is there counts.
-const FILES: [&str; 6] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/cacert.pem",
-    "/etc/ssl/cert.pem",
-];
-/// Where they have each in a file of its own.
-const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
-
 /// The system's authorities: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name (`openssl-env(7)`), else what distributions
 /// have. What is no certificate there is passed over.
 pub(super) fn of_the_system() -> RootCertStore {
@@ -47,8 +35,8 @@ fn places() -> (Option<PathBuf>, Vec<PathBuf>) {
         let directories = directories.map(|them| env::split_paths(&them).collect());
         return (file.map(PathBuf::from), directories.unwrap_or_default());
     }
-    let file = FILES.into_iter().map(PathBuf::from).find(|file| file.exists());
-    (file, DIRECTORIES.map(PathBuf::from).into())
+    let found = openssl_probe::probe();
+    (found.cert_file, found.cert_dir)
 }
 
 /// Most are in the file and in a directory as well.

@@ -9,7 +9,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::complaint::Complaint;
-use super::{Answer, Delivery, Fields, TokenResponse, Transient};
+use super::response::has_odd_token;
+use super::{Answer, Delivery, TokenResponse, Transient};
 use crate::grant::Timestamp;
 
 /// The longest that a server may make us wait.
@@ -40,7 +41,7 @@ pub(super) fn classify(
     let verdict = verdict.or(objection.map(|reason| Answer::Refused { reason }));
     verdict.unwrap_or_else(|| {
         let page = is_web_page(headers, body);
-        let (reason, delivery) = if status.is_success() && Fields::has_odd_token(body) {
+        let (reason, delivery) = if status.is_success() && has_odd_token(body) {
             let reason = "the access_token in the server's answer has characters that no token has";
             (reason.to_owned(), Delivery::InDoubt)
         } else {

@@ -3,7 +3,7 @@
 use hyper::{HeaderMap, StatusCode};
 use oauth2::HttpResponse;
 
-use super::{Identity, Reply, classify, identity, told};
+use super::{Reply, TokenOwner, classify, inquiry, token_owner};
 
 /// What an answer of the token endpoint means.
 #[must_use]
@@ -13,9 +13,9 @@ pub fn understand(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Reply
 
 /// What an answer of the API says of the token.
 #[must_use]
-pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Identity {
+pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> TokenOwner {
     let mut response = HttpResponse::new(body.to_vec());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    told::understand(&response, identity::username)
+    inquiry::understand(&response, token_owner::username)
 }

@@ -2,19 +2,20 @@
 
 mod authorities;
 mod authorize;
-mod carrier;
+mod bounded_stream;
 mod classify;
 mod complaint;
 mod credits;
+mod endpoint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod http;
-mod identity;
-mod line;
-mod reach;
+mod inquiry;
+mod reachability;
 mod response;
 mod route;
-mod told;
+mod token_owner;
+mod transport;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,11 +29,14 @@ use crate::grant::{Secret, Timestamp};
 pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use credits::Tally;
+pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;
-pub use identity::Identity;
-pub use reach::{Reach, reach};
+pub use inquiry::ApiAnswer;
+pub use reachability::{Reachability, check_reachability};
 pub use response::{Fields, TokenResponse};
-pub use told::Told;
+pub use token_owner::TokenOwner;
+
+const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
 
 /// The client as the token endpoint knows it.
 #[derive(Clone, Debug)]
@@ -106,6 +110,12 @@ pub enum Answer {
     Transient(Transient),
 }
 
+impl Answer {
+    fn misconfigured_url(reason: &str) -> Self {
+        Self::Misconfigured { setting: "token_url", reason: reason.into() }
+    }
+}
+
 /// An answer that proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transient {
@@ -142,7 +152,7 @@ pub trait Provider: Send + Sync {
         api_url: Url,
         ca_file: Option<PathBuf>,
         access_token: Secret,
-    ) -> BoxFuture<'static, Identity>;
+    ) -> BoxFuture<'static, TokenOwner>;
 
     /// Asks the API what is left of the requests that it allows. `ca_file` is as in [`Client`].
     fn credits(

@@ -8,20 +8,20 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
 use hyper::http::uri::Authority;
+use hyper::service::Service;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use imgurd_proto::text::printable;
 use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tower_service::Service;
 use url::Url;
 
-use super::carrier;
-use super::http::is_loopback;
+use super::endpoint::is_loopback;
 
 /// A connection on which the server itself is next; TLS with it is yet to begin.
 type Way = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
@@ -69,15 +69,15 @@ impl Route {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(patience)); // shared among the addresses of the host
         let Some(proxy) = &self.proxy else {
-            return Ok(tcp.call(to).await?.into());
+            return Ok(TowerToHyperService::new(tcp).call(to).await?.into());
         };
-        let agent = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(carrier::USER_AGENT))]);
+        let agent = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(super::USER_AGENT))]);
         let proxied = HttpsConnector::from((tcp, Arc::clone(tls)));
         let mut tunnel = Tunnel::new(proxy.uri().clone(), proxied).with_headers(agent);
         if let Some(password) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(password.clone());
         }
-        Ok(tunnel.call(to).await?)
+        Ok(TowerToHyperService::new(tunnel).call(to).await?)
     }
 
     /// Why there is no connection, as the beginning of a sentence.

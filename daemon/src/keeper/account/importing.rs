@@ -2,25 +2,14 @@
 
 use imgurd_proto::{Error, Secret};
 
-use super::granting::Pending;
+use super::pending::{Identification, Import, PendingRequest};
 use super::refreshing::access;
-use super::whose::Asking;
-use super::{Account, CHANGED_MEANWHILE, Effect, Now, Ticket};
+use super::sentences::{CHANGED_MEANWHILE, kept_unverified};
+use super::{Effect, Machine, Now, Ticket};
 use crate::grant::{Access, Grant};
 use crate::provider::{Answer, TokenRequest, Transient};
 
-/// An import over a working grant.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Import {
-    ticket: Ticket,
-    generation: u64,
-    /// Whether it may displace what it cannot be compared with.
-    replace: bool,
-    /// Whether the grant came with it, rather than having been set aside before.
-    is_new: bool,
-}
-
-impl Account {
+impl Machine {
     pub(super) fn candidate(
         &mut self,
         refresh_token: Secret,
@@ -63,7 +52,7 @@ impl Account {
         let current = self.working();
         if let Some(current) = current.filter(|current| current.is_anothers(&candidate) && !replace) {
             let reason =
-                self.belongs_to_another(&candidate, current, "nothing was changed; import it with --replace");
+                self.imported_anothers(&candidate, current, "nothing was changed; import it with --replace");
             return fx.push(Effect::Reply { ticket, result: Err(reason) });
         }
         if self.is_on_its_way(&candidate) {
@@ -95,47 +84,37 @@ impl Account {
     pub(super) fn verify(&mut self, ticket: Ticket, index: usize, replace: bool, is_new: bool) {
         let generation = self.record.displaced[index].grant.generation;
         let revision = self.ledger.touch_grant();
-        self.pending
-            .push(Pending::Recording { revision, import: Import { ticket, generation, replace, is_new } });
-    }
-
-    /// Whether another import is being verified, or this very token may be before the server already: for the grant
-    /// that made way, or for one that was logged out and whose answer nobody will keep.
-    pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
-        let may_be_this =
-            |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
-        let sent_for = |generation| self.record.grants().find(|grant| grant.generation == generation);
-        let mut older = self.older.iter().map(|older| sent_for(older.generation));
-        self.verifying().is_some() || older.any(may_be_this)
-    }
-
-    pub(super) fn is_verifying(&self) -> Error {
-        let reason = format!("An import into {} is being verified; try again in a moment", self.name);
-        Error::TemporarilyUnavailable { reason, retry_at: None }
+        self.pending.push(PendingRequest::Recording {
+            revision,
+            import: Import { ticket, generation, replace, is_new },
+        });
     }
 
     pub(super) fn send_recorded_verification(&mut self, fx: &mut Vec<Effect>) {
         for index in 0..self.pending.len() {
-            if let Pending::Recording { revision, import } = self.pending[index]
+            if let PendingRequest::Recording { revision, import } = self.pending[index]
                 && self.ledger.has_saved(revision)
                 && let Some(token) = self.displaced(import.generation).and_then(|it| it.refresh_token.clone())
             {
                 let op = self.send(TokenRequest::Refresh(token), fx);
-                self.pending[index] = Pending::Verify { op, import };
+                self.pending[index] = PendingRequest::Verify { op, import };
             }
         }
     }
 
     pub(super) fn verification_not_recorded(&mut self, reason: &str, fx: &mut Vec<Effect>) {
         let reason = format!("{reason}. The token was not used; import it again once the store answers");
-        self.verification_is_void(&Error::StoreUnavailable { reason }, fx);
+        self.cancel_verifications(&Error::StoreUnavailable { reason }, fx);
     }
 
     /// What has not been sent is not: its token goes back to whoever brought it.
-    pub(super) fn verification_is_void(&mut self, error: &Error, fx: &mut Vec<Effect>) {
-        let recording = self.pending.extract_if(.., |pending| matches!(pending, Pending::Recording { .. }));
+    pub(super) fn cancel_verifications(&mut self, error: &Error, fx: &mut Vec<Effect>) {
+        let recording =
+            self.pending.extract_if(.., |pending| matches!(pending, PendingRequest::Recording { .. }));
         for pending in recording.collect::<Vec<_>>() {
-            if let Pending::Recording { import: Import { ticket, generation, is_new, .. }, .. } = pending {
+            if let PendingRequest::Recording { import: Import { ticket, generation, is_new, .. }, .. } =
+                pending
+            {
                 self.forget_candidate(generation, is_new);
                 fx.push(Effect::Reply { ticket, result: Err(error.clone()) });
             }
@@ -150,7 +129,7 @@ impl Account {
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
-        self.doubt(&answer, now);
+        self.note_lost_answer(&answer, now);
         let Import { ticket, generation, replace, is_new } = import;
         let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
         else {
@@ -175,18 +154,15 @@ impl Account {
                 };
                 if !current.is_anothers(&candidate) {
                     let vouched = current.is_same_persons(&said);
-                    let asking = Asking { ticket, generation, vouched, began: op };
-                    return self.ask_whose(asking, now, fx);
+                    return self.identify(Identification { ticket, generation, vouched, began: op }, now, fx);
                 }
                 let then =
                     format!("it was set aside; run `imgurctl restore {}` to change over to it", self.name);
-                let error = self.belongs_to_another(&candidate, current, &then);
+                let error = self.imported_anothers(&candidate, current, &then);
                 self.supersede(generation, op, now);
                 error
             }
-            Answer::Transient(Transient { reason, .. }) if replace && fits => {
-                Error::TemporarilyUnavailable { reason: Self::kept_unverified(&reason), retry_at: None }
-            }
+            Answer::Transient(Transient { reason, .. }) if replace && fits => kept_unverified(&reason),
             other => {
                 self.forget_candidate(generation, is_new);
                 self.verification_failed(other)
@@ -204,14 +180,6 @@ impl Account {
         self.publish_or_settle(ticket);
     }
 
-    /// The imported grant whose refresh token is on its way to the server, or about to be.
-    pub(super) fn verifying(&self) -> Option<u64> {
-        self.pending.iter().find_map(|pending| match pending {
-            Pending::Recording { import, .. } | Pending::Verify { import, .. } => Some(import.generation),
-            Pending::Exchange { .. } => None,
-        })
-    }
-
     pub(super) fn displaced(&self, generation: u64) -> Option<&Grant> {
         self.record
             .displaced
@@ -225,35 +193,6 @@ impl Account {
         if is_new {
             self.record.displaced.retain(|displaced| displaced.grant.generation != generation);
             self.ledger.touch();
-        }
-    }
-
-    /// Nobody has seen it work, so nothing makes way for it; and it may have been spent, so it is not thrown away.
-    fn kept_unverified(reason: &str) -> String {
-        format!(
-            "The token could not be verified: {reason}. It is set aside and the grant at hand stays; import it again with \
-             --replace once the server answers"
-        )
-    }
-
-    fn verification_failed(&self, answer: Answer) -> Error {
-        match answer {
-            Answer::Misconfigured { setting, reason } => {
-                self.misconfigured_by(setting, &reason, "import again")
-            }
-            Answer::Refused { reason } => Error::invalid(
-                "text",
-                format!("The server refused this token ({reason}); the grant at hand stays"),
-            ),
-            Answer::Transient(Transient { reason, .. }) => Error::TemporarilyUnavailable {
-                reason: format!(
-                    "The token could not be verified: {reason}. The grant at hand stays; try again later, or import with --replace"
-                ),
-                retry_at: None,
-            },
-            Answer::Granted(_) => {
-                Error::invalid("text", "The server's answer came twice; run `imgurctl status`")
-            }
         }
     }
 }

@@ -2,15 +2,12 @@
 
 use imgurd_proto::{Error, Secret};
 
-use super::{Account, Ask, Now, Shelf, Ticket};
+use super::sentences::CHANGED_MEANWHILE;
+use super::{Ask, Machine, Now, Shelf, Ticket};
 use crate::grant::{ClientSecret, Issuer, Record};
 
 /// How many client secrets of other servers are kept: a person who tries more settings than that can look them up.
 const MOST_SECRETS: usize = 16;
-
-/// Why a grant that was on its way is not put in use.
-pub(super) const CHANGED_MEANWHILE: &str =
-    "client_id or token_url was changed meanwhile; change it back, or do it again";
 
 /// What the account was like when a sign-in or an import began. Its answer is for that account and no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +18,7 @@ pub struct Began {
     pub logouts: u64,
 }
 
-impl Account {
+impl Machine {
     /// What begins now begins with this.
     pub(super) fn began(&self) -> Began {
         Began { issuer: self.config.issuer(), logouts: self.logouts }
@@ -29,7 +26,7 @@ impl Account {
 
     /// Whether `ask`, which began so, can still be done. Nothing of one server is sent to another. Tokens that came
     /// already are taken in whatever is configured now, but revive no logout.
-    pub(super) fn is_still_meant(&self, ask: &Ask, began: &Began) -> Result<(), Error> {
+    pub(super) fn check_unchanged(&self, ask: &Ask, began: &Began) -> Result<(), Error> {
         let brings_a_grant = matches!(ask, Ask::Exchange { .. } | Ask::Accept { .. } | Ask::Import { .. });
         if brings_a_grant && began.logouts != self.logouts {
             return Err(self.signed_out_meanwhile());
@@ -41,16 +38,8 @@ impl Account {
         Ok(())
     }
 
-    pub(super) fn signed_out_meanwhile(&self) -> Error {
-        let name = &self.name;
-        Error::login(format!(
-            "{name} was signed out meanwhile, so the new grant was not kept; run `imgurctl login {name}` or import it \
-             again"
-        ))
-    }
-
     /// Puts in use what belongs to the configured server, and sets aside what does not.
-    pub(super) fn fit_to_the_issuer(&mut self, now: Now) {
+    pub(super) fn match_issuer(&mut self, now: Now) {
         if !matches!(self.shelf, Shelf::Read) {
             return;
         }
@@ -58,7 +47,7 @@ impl Account {
         if adopt(&mut self.record, &issuer) | choose_client_secret(&mut self.record, &issuer) {
             self.ledger.touch();
         }
-        self.bring_back_what_fits(now);
+        self.restore_matching(now);
     }
 
     /// Keeps a client secret for the server that it was given for.
@@ -84,10 +73,10 @@ fn adopt(record: &mut Record, current: &Issuer) -> bool {
         let owner = record.grant.as_ref().map_or(current, |grant| &grant.issuer);
         record.client_secret_issuer = Some(owner.clone());
     }
-    let grants = record.grant.iter_mut().chain(record.displaced.iter_mut().map(|it| &mut it.grant));
-    let issuers = grants.map(|grant| &mut grant.issuer).chain(&mut record.client_secret_issuer);
-    let others = record.other_client_secrets.iter_mut().map(|it| &mut it.issuer);
-    issuers.chain(others).fold(false, |changed, issuer| issuer.adopt(current) | changed)
+    let secrets = record.other_client_secrets.iter_mut().map(|it| &mut it.issuer);
+    let secrets = secrets.chain(&mut record.client_secret_issuer);
+    let changed = secrets.fold(false, |changed, issuer| issuer.adopt(current) | changed);
+    record.grants_mut().fold(changed, |changed, grant| grant.issuer.adopt(current) | changed)
 }
 
 /// Puts the secret of `current` in its place. One of another client at the same server stays where there is no other:

@@ -1,51 +1,46 @@
 //! One account as a pure state machine: `(state, event, now) -> (state, effects)`.
 //!
-//! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
-//! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
-//! lets them go, `importing` takes in those obtained elsewhere, `exporting` lets one leave for another machine, `saving`
-//! keeps the store abreast, `issuer` keeps what belongs to one server from every other, `older` follows refreshes of
-//! grants that made way, `superseded` knows which tokens are dead, `whose` asks whose a new grant is before another makes
-//! way, `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
-//! network, `view` says how it all looks from outside.
+//! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. ARCHITECTURE.md lists
+//! its parts.
 
 mod client_secret;
+mod environment;
 mod event;
 mod exporting;
 mod granting;
+mod identification;
 mod importing;
 mod issuer;
 mod older;
+mod pacing;
+mod pending;
 mod refreshing;
-mod rejected;
 mod saving;
+mod sentences;
 mod superseded;
 #[cfg(test)]
 mod tests;
 mod view;
-mod whose;
-mod world;
 
 use std::sync::Arc;
 
 use imgurd_proto::Error;
 
-use super::demand::Demand;
+use super::rate_limit::RateLimit;
 use super::{gone, policy};
 use crate::config::AccountConfig;
-use crate::grant::{Grant, Record, Timestamp};
+use crate::grant::{Fingerprints, Grant, Record, Timestamp};
 use crate::provider::{Client, TokenRequest};
 
-pub use event::{Ask, Effect, Event, Now, Ticket, Want};
-use granting::{Arrival, Pending, Word};
+pub use event::{Ask, Effect, Event, Now, Question, Ticket, Want};
 pub use issuer::Began;
-use issuer::CHANGED_MEANWHILE;
-use older::Older;
-use refreshing::{Refresh, Trouble};
-use rejected::Rejected;
+use pacing::Pacing;
+use pending::{Arrival, Identification, PendingRequest};
+use refreshing::{Refresh, Sent, Trouble};
 use saving::Ledger;
+use sentences::CHANGED_MEANWHILE;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
-use whose::Asking;
 
 /// What is known of the account's record in the store.
 #[derive(Clone, Debug)]
@@ -63,7 +58,7 @@ enum Shelf {
 /// One account.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
-pub struct Account {
+pub struct Machine {
     name: String,
     config: Arc<AccountConfig>,
     shelf: Shelf,
@@ -75,26 +70,18 @@ pub struct Account {
     ledger: Ledger,
     refresh: Refresh,
     /// Refreshes on their way of grants that are not in use.
-    older: Vec<Older>,
+    older: Vec<Sent>,
     trouble: Option<Trouble>,
-    /// When the next try is due after a failed one, or out of turn.
-    retry_at: Option<Timestamp>,
-    /// Whether `retry_at` is the server's wish, which no demand overrides.
-    patient: bool,
+    pacing: Pacing,
     /// When the token is due for refreshing.
     refresh_at: Option<Timestamp>,
-    failures: u32,
     /// Since when, and how often, the server has turned refreshes away without a word.
     wordless: Option<(Timestamp, u32)>,
-    /// How many requests in a row were sent and not answered.
-    unanswered: u32,
-    last_try: Option<Timestamp>,
     /// Access tokens that were rejected. A grant may come back with one of them.
-    rejected: Rejected,
-    demand: Demand,
-    pending: Vec<Pending>,
-    /// Grants that wait for the API's word.
-    asking: Vec<Asking>,
+    rejected: Fingerprints,
+    rate_limit: RateLimit,
+    pending: Vec<PendingRequest>,
+    identifications: Vec<Identification>,
     /// Who waits for the next try to end, one way or the other.
     settling: Vec<Ticket>,
     /// What the login in progress is called.
@@ -119,7 +106,7 @@ pub struct Account {
     login_began: Option<u64>,
 }
 
-impl Account {
+impl Machine {
     /// An account whose record is still to be read: carry out the effects.
     #[must_use]
     pub fn new(name: String, config: Arc<AccountConfig>, now: Now) -> (Self, Vec<Effect>) {
@@ -134,17 +121,13 @@ impl Account {
             refresh: Refresh::Idle,
             older: Vec::new(),
             trouble: None,
-            retry_at: None,
-            patient: false,
+            pacing: Pacing::default(),
             refresh_at: None,
-            failures: 0,
             wordless: None,
-            unanswered: 0,
-            last_try: None,
-            rejected: Rejected::default(),
-            demand: Demand::default(),
+            rejected: Fingerprints::default(),
+            rate_limit: RateLimit::default(),
             pending: Vec::new(),
-            asking: Vec::new(),
+            identifications: Vec::new(),
             settling: Vec::new(),
             login: None,
             login_expected: false,
@@ -173,8 +156,7 @@ impl Account {
             Event::Answered { op, answer } => self.answered(op, answer, now, fx),
             Event::Tick => self.reload_when_due(now, fx),
             Event::Asked { ticket, ask, began } => self.asked(ticket, ask, began, now, fx),
-            Event::Identified { generation, username } => self.identified(generation, username),
-            Event::Whose { generation, identity } => self.told_whose(generation, identity, now, fx),
+            Event::Identified { generation, owner } => self.identified(generation, owner, now, fx),
             Event::Configured(config) => self.configured(config, now, fx),
             Event::Login(login) => {
                 // A number of its own tells answers before it from answers after it.
@@ -187,16 +169,16 @@ impl Account {
             Event::ClockSet(by) => self.clock_set(by, now),
             Event::ServerTime(time) => self.server_time(time, now),
             Event::Sleep(true) => self.asleep = true,
-            Event::Sleep(false) => self.woken(now, fx),
+            Event::Sleep(false) => self.wake(now, fx),
             Event::Online => self.online(now),
         }
-        self.follow_the_grant();
-        self.pursue(now, fx);
+        self.reassign_refreshes();
+        self.start_due_refresh(now, fx);
         self.flush(now, fx);
         // A token that was published for want of a store may be due for a refresh itself.
-        self.pursue(now, fx);
+        self.start_due_refresh(now, fx);
         self.flush(now, fx);
-        self.put_away();
+        self.release_client_secret();
         (self, effects)
     }
 
@@ -210,7 +192,7 @@ impl Account {
 
     /// Whether nothing is under way that the end of the process would cut off.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         !self.is_sending() && self.ledger.is_clean() && !self.holds_a_change()
     }
 
@@ -229,7 +211,7 @@ impl Account {
     }
 
     fn is_sending(&self) -> bool {
-        matches!(self.refresh, Refresh::Sent { .. }) || !self.older.is_empty() || !self.pending.is_empty()
+        matches!(self.refresh, Refresh::Sent(_)) || !self.older.is_empty() || !self.pending.is_empty()
     }
 
     /// The grant in use: one that the configured client at the configured server gave.
@@ -238,10 +220,10 @@ impl Account {
     }
 
     fn asked(&mut self, ticket: Ticket, ask: Ask, began: Option<Began>, now: Now, fx: &mut Vec<Effect>) {
-        if let Err(error) = self.has_room(&ask) {
+        if let Err(error) = self.check_room(&ask) {
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
-        self.fetch_for(&ask, fx);
+        self.fetch_client_secret(&ask, fx);
         let began = began.unwrap_or_else(|| self.began());
         if matches!(ask, Ask::Logout) {
             // What begins from now on begins after it, even where it has to wait for the store.
@@ -250,10 +232,10 @@ impl Account {
         if self.is_loading() {
             return self.held.push((ticket, ask, began));
         }
-        self.take_in(ticket, ask, began, now, fx);
+        self.carry_out(ticket, ask, began, now, fx);
     }
 
-    fn take_in(&mut self, ticket: Ticket, ask: Ask, began: Began, now: Now, fx: &mut Vec<Effect>) {
+    fn carry_out(&mut self, ticket: Ticket, ask: Ask, began: Began, now: Now, fx: &mut Vec<Effect>) {
         if let Ask::Want { want, until } = ask {
             let is_news = matches!(&want, Want::AnotherThan(token) if self.note_rejected_of_displaced(token));
             let result = self.wanted(&want, until, now, fx);
@@ -262,7 +244,7 @@ impl Account {
             }
             return fx.push(Effect::Reply { ticket, result });
         }
-        if let Err(error) = self.writable(&ask).and_then(|()| self.is_still_meant(&ask, &began)) {
+        if let Err(error) = self.check_writable(&ask).and_then(|()| self.check_unchanged(&ask, &began)) {
             return fx.push(Effect::Reply { ticket, result: Err(error) });
         }
         match ask {
@@ -273,7 +255,7 @@ impl Account {
             Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
             Ask::Accept { tokens, replace } => {
                 let first = self.login_began.unwrap_or(self.next_op + 1);
-                let arrival = Arrival { issuer: began.issuer, word: Word::Browsers, replace, began: first };
+                let arrival = Arrival { issuer: began.issuer, vouched: false, replace, began: first };
                 self.accept(ticket, tokens, arrival, now, fx);
             }
             Ask::Import { refresh_token, access_token, username, replace } => {
@@ -296,23 +278,19 @@ impl Account {
     }
 
     /// Whether one more may ask: what is asked for is done even if they leave, so who leaves and asks again adds to it.
-    fn has_room(&self, ask: &Ask) -> Result<(), Error> {
+    fn check_room(&self, ask: &Ask) -> Result<(), Error> {
         let is_full = match ask {
             _ if self.is_loading() => self.held.len() >= policy::MOST_HELD,
             Ask::Exchange { .. } | Ask::Import { .. } => {
-                self.pending.len() + self.asking.len() + self.settling.len() >= policy::MOST_REQUESTS
+                self.pending.len() + self.identifications.len() + self.settling.len() >= policy::MOST_REQUESTS
             }
             _ => false,
         };
-        if !is_full {
-            return Ok(());
-        }
-        let reason = format!("Too much is asked of {} at a time; try again in a moment", self.name);
-        Err(Error::TemporarilyUnavailable { reason, retry_at: None })
+        if is_full { Err(self.is_busy()) } else { Ok(()) }
     }
 
     /// Whether the record may be changed: nothing overwrites a grant that could not be read.
-    fn writable(&self, ask: &Ask) -> Result<(), Error> {
+    fn check_writable(&self, ask: &Ask) -> Result<(), Error> {
         match &self.shelf {
             Shelf::Unread { reason, .. } if !matches!(ask, Ask::Reload) => Err(Error::StoreUnavailable {
                 reason: reason
@@ -339,17 +317,17 @@ impl Account {
         let issuer_changed = !config.issuer().is(&self.config.issuer());
         self.config = config;
         self.closing = false;
+        self.drop_previous_unless_tolerated();
         if issuer_changed {
-            self.verification_is_void(&Error::login(CHANGED_MEANWHILE), fx);
-            self.begin_anew(now);
-            self.fit_to_the_issuer(now);
+            self.cancel_verifications(&Error::login(CHANGED_MEANWHILE), fx);
+            self.forget_failures(now);
+            self.match_issuer(now);
             return self.resume(now);
         }
-        if matches!(self.trouble, Some(Trouble::Misconfigured { .. })) {
+        if self.is_misconfigured() {
             self.trouble = None;
             self.try_now(now);
         }
-        self.drop_previous_unless_tolerated();
         if policy_changed {
             self.schedule(now);
         }

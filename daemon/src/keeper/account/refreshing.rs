@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use imgurd_proto::{Error, RefreshReuse};
 
-use super::{Account, Effect, Now, Shelf, Want};
+use super::{Effect, Machine, Now, Shelf, Want};
 use crate::grant::{Access, Grant, Refusal, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
@@ -17,7 +17,15 @@ pub(super) enum Refresh {
     /// The in-flight mark is on its way to the store; nothing has been spent.
     Marking { revision: u64 },
     /// The server has been asked.
-    Sent { op: u64, generation: u64, presented: Presented },
+    Sent(Sent),
+}
+
+/// A refresh that the server has not answered yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) op: u64,
+    pub(super) generation: u64,
+    pub(super) presented: Presented,
 }
 
 /// Which refresh token the server was shown.
@@ -38,7 +46,7 @@ pub(super) enum Trouble {
     NotRecorded { reason: String },
 }
 
-impl Account {
+impl Machine {
     /// Whether the server has refused the refresh token for good, as far as that can be known.
     pub(super) fn is_refused(&self) -> bool {
         self.record.refusal.is_some_and(|refusal| refusal.confirmed)
@@ -51,7 +59,7 @@ impl Account {
         now: Now,
         fx: &mut Vec<Effect>,
     ) -> Result<(), Error> {
-        self.demand.wait_until(until);
+        self.pacing.note_waiting(until);
         self.reload_for_somebody(now, fx);
         let Some(grant) = self.grant() else {
             return Ok(());
@@ -63,10 +71,7 @@ impl Account {
         }
         match want {
             Want::New | Want::AnotherThan(_) if grant.refresh_token.is_none() => {
-                return Err(Error::ConsentNeeded {
-                    account: self.name.clone(),
-                    reason: self.no_refresh_token(),
-                });
+                return Err(self.needs_sign_in());
             }
             Want::Valid(least) => {
                 if !self.serves(*least, now.at) && !self.is_refused() && !self.is_misconfigured() {
@@ -74,16 +79,16 @@ impl Account {
                 }
             }
             Want::New => {
-                self.demand.force(now.at)?;
+                self.rate_limit.force(now.at)?;
                 self.try_soon(now);
             }
             Want::AnotherThan(rejected) => {
                 let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
-                    return self.wanted_in_place_of_an_older(now);
+                    return self.replace_older(now);
                 };
                 if !access.dead {
                     let age = now.at.since(access.issued_at);
-                    self.demand.reject(now.at, age, access.lifetime)?;
+                    self.rate_limit.reject(now.at, age, access.lifetime)?;
                     self.note_rejected();
                 }
                 self.try_soon(now);
@@ -93,7 +98,7 @@ impl Account {
     }
 
     /// Somebody rejected a token that is not the current one: the current one will do, as for whoever asks for a token.
-    fn wanted_in_place_of_an_older(&mut self, now: Now) -> Result<(), Error> {
+    fn replace_older(&mut self, now: Now) -> Result<(), Error> {
         if self.serves(policy::LEAST_LEFT, now.at) || self.login.is_some() {
             return Ok(());
         }
@@ -111,31 +116,18 @@ impl Account {
     /// Somebody waits for what is due anyway.
     pub(super) fn hasten(&mut self, now: Now) {
         self.ledger.hasten(now);
-        match self.retry_at {
-            None => self.retry_at = Some(now.at),
-            Some(at) if !self.patient && at > now.at + policy::IMPATIENT => {
-                self.retry_at = Some(now.at + policy::IMPATIENT.mul_f64(now.dice));
-            }
-            Some(_) => {}
-        }
+        self.pacing.hasten(now);
     }
 
-    /// Somebody wants a try out of turn. A server that asked for a pause gets it all the same.
+    /// Somebody wants a try out of turn.
     fn try_soon(&mut self, now: Now) {
         self.ledger.hasten(now);
-        let asked_for_a_pause = self.patient && self.record.refusal.is_none() && self.retry_at.is_some();
-        if !asked_for_a_pause {
-            let just_tried =
-                self.last_try.filter(|at| now.at.since(*at) < policy::LEAST_PAUSE && *at <= now.at);
-            self.retry_at = Some(just_tried.map_or(now.at, |at| at + policy::LEAST_PAUSE));
-            self.patient = false;
-        }
+        self.pacing.try_soon(self.record.refusal.is_some(), now.at);
     }
 
     /// Tries in this very step.
     pub(super) fn try_now(&mut self, now: Now) {
-        self.retry_at = Some(now.at);
-        self.patient = false;
+        self.pacing.try_at(now.at);
     }
 
     /// When the next try is due; never while auto-refresh is off and nobody waits.
@@ -146,25 +138,23 @@ impl Account {
         if !ready || self.closing || self.ledger.is_publishing() || refresh_token.is_none() {
             return None;
         }
-        let wanted = self.config.auto_refresh || self.demand.somebody_waits(now) || !self.settling.is_empty();
+        let wanted = self.config.auto_refresh || self.pacing.somebody_waits(now) || !self.settling.is_empty();
         let out_of_turn = self.trouble.is_none() && self.record.refusal.is_none();
-        match self.retry_at {
+        match self.pacing.retry_at() {
             Some(at) => (wanted || out_of_turn).then_some(at),
             None => self.refresh_at.filter(|_| self.config.auto_refresh),
         }
     }
 
     /// Begins the refresh that is due.
-    pub(super) fn pursue(&mut self, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn start_due_refresh(&mut self, now: Now, fx: &mut Vec<Effect>) {
         if self.grant().is_some_and(|grant| grant.refresh_token.is_none()) {
             self.settle(fx);
         }
         if self.asleep || self.next_try(now.at).is_none_or(|at| at > now.at) {
             return;
         }
-        self.retry_at = None;
-        self.patient = false;
-        self.last_try = Some(now.at);
+        self.pacing.start(now.at);
         let marked = self.record.in_flight.is_some() && self.ledger.is_clean();
         if marked {
             return self.present(fx);
@@ -184,7 +174,7 @@ impl Account {
         };
         if let Some(token) = token {
             let op = self.send(TokenRequest::Refresh(token), fx);
-            self.refresh = Refresh::Sent { op, generation, presented };
+            self.refresh = Refresh::Sent(Sent { op, generation, presented });
         }
     }
 
@@ -194,7 +184,7 @@ impl Account {
         refused && self.config.refresh_reuse == RefreshReuse::Tolerated
     }
 
-    pub(super) fn send_what_is_recorded(&mut self, fx: &mut Vec<Effect>) {
+    pub(super) fn send_recorded(&mut self, fx: &mut Vec<Effect>) {
         if self.asleep {
             return; // the mark stands, and is used when the machine is awake again
         }
@@ -223,11 +213,11 @@ impl Account {
     }
 
     pub(super) fn answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
-        let Some((generation, presented)) = self.take_sent(op) else {
+        let Some(Sent { generation, presented, .. }) = self.take_sent(op) else {
             return self.pending_answered(op, answer, now, fx);
         };
         if self.record.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
-            return self.answered_for_an_older(op, generation, answer, now);
+            return self.older_answered(op, generation, answer, now);
         }
         match answer {
             Answer::Granted(tokens) => return self.refreshed(op, presented, tokens, now),
@@ -259,30 +249,27 @@ impl Account {
         self.drop_previous_unless_tolerated();
         self.record.in_flight = None;
         self.record.refusal = None;
-        self.forget_old_displaced(now);
-        self.demand.succeeded(now.at);
+        self.expire_displaced(now);
+        self.rate_limit.succeeded(now.at);
         self.ledger.touch_grant();
-        self.begin_anew(now);
+        self.forget_failures(now);
         self.supersede(generation, op, now);
         let settled = std::mem::take(&mut self.settling);
         self.ledger.publish_when_saved(settled);
     }
 
     /// The grant in use is another than before, or renewed: nothing of the old one's troubles is true any more.
-    pub(super) fn begin_anew(&mut self, now: Now) {
+    pub(super) fn forget_failures(&mut self, now: Now) {
         self.trouble = None;
-        self.retry_at = None;
-        self.patient = false;
-        self.failures = 0;
+        self.pacing.reset();
         self.wordless = None;
-        self.unanswered = 0;
         self.schedule(now);
     }
 
     /// An answer to a grant that is not in use any more replaces nothing, and revives no logout; but where that grant
     /// is kept for restoring, it must not go stale.
-    fn answered_for_an_older(&mut self, op: u64, generation: u64, answer: Answer, now: Now) {
-        self.doubt(&answer, now);
+    fn older_answered(&mut self, op: u64, generation: u64, answer: Answer, now: Now) {
+        self.note_lost_answer(&answer, now);
         let Answer::Granted(tokens) = answer else { return };
         let index = self.record.displaced.iter().position(|it| it.grant.generation == generation);
         if let Some(index) = index {
@@ -295,24 +282,17 @@ impl Account {
 
     fn refused(&mut self, presented: Presented, reason: &str, now: Now) {
         self.record.in_flight = None;
-        self.unanswered = 0;
+        self.pacing.answered();
         self.ledger.touch();
-        let first_at = self.record.refusal.map_or(now.at, |refusal| refusal.first_at.min(now.at));
-        let mut refusal = self.record.refusal.unwrap_or(Refusal {
-            first_at,
-            confirmed: false,
-            previous_tried: false,
-            witnessed: true,
-        });
-        refusal.first_at = first_at;
-        refusal.confirmed |= now.at.since(first_at) >= policy::CONFIRM_AFTER;
+        let mut refusal = self.record.refusal.unwrap_or(refusal_since(now.at));
+        refusal.first_at = refusal.first_at.min(now.at);
+        refusal.confirmed |= now.at.since(refusal.first_at) >= policy::CONFIRM_AFTER;
         refusal.previous_tried |= presented == Presented::Previous;
         self.record.refusal = Some(refusal);
         self.trouble =
             Some(Trouble::Passing { reason: format!("The server refused the refresh token ({reason})") });
-        self.patient = true;
-        self.retry_at = Some(if !refusal.confirmed {
-            first_at + policy::spread(policy::CONFIRM_AFTER, now.dice)
+        self.pacing.pause_until(if !refusal.confirmed {
+            refusal.first_at + policy::spread(policy::CONFIRM_AFTER, now.dice)
         } else if self.may_present_previous() && self.record.previous_refresh_token.is_some() {
             now.at
         } else {
@@ -337,42 +317,28 @@ impl Account {
         let (longest, most) = policy::WORDLESS;
         let lasts = tries >= most && now.at.since(since) >= longest && !self.serves(Duration::ZERO, now.at);
         if lasts && self.record.refusal.is_none() {
-            let refusal =
-                Refusal { first_at: since, confirmed: false, previous_tried: false, witnessed: true };
-            self.record.refusal = Some(refusal);
+            self.record.refusal = Some(refusal_since(since));
         }
         lasts
     }
 
     fn misconfigured(&mut self, setting: &'static str, reason: String, now: Now) {
         self.record.in_flight = None;
-        self.unanswered = 0;
+        self.pacing.answered();
         self.ledger.touch();
         self.trouble = Some(Trouble::Misconfigured { setting, reason });
-        self.patient = false;
-        self.retry_at = Some(now.at + policy::spread(policy::MISCONFIGURED_RETRY, now.dice));
+        self.pacing.try_at(now.at + policy::spread(policy::MISCONFIGURED_RETRY, now.dice));
     }
 
     /// The in-flight mark stays: after a restart it costs one try, and it spares the next one a write.
     fn failed_for_now(&mut self, transient: Transient, now: Now) {
-        // Imgur's CDN says `Retry-After: 0` with each refusal: taken at its word, it would be asked without a pause.
-        let retry_after = transient.retry_after.filter(|pause| !pause.is_zero());
-        self.failures = self.failures.saturating_add(1);
-        self.unanswered = if transient.delivery == Delivery::InDoubt { self.unanswered + 1 } else { 0 };
-        self.patient = retry_after.is_some();
-        let pause = if self.unanswered == 1 && !self.patient {
-            Duration::ZERO
-        } else {
-            let pause = policy::backoff(self.failures, now.dice);
-            retry_after.unwrap_or(if self.demand.somebody_waits(now.at) {
-                pause.min(policy::IMPATIENT)
-            } else {
-                pause
-            })
-        };
-        self.retry_at = Some(now.at + pause);
+        self.pacing.failed(&transient, now);
         self.trouble = Some(Trouble::Passing { reason: transient.reason });
     }
+}
+
+fn refusal_since(first_at: Timestamp) -> Refusal {
+    Refusal { first_at, confirmed: false, previous_tried: false, witnessed: true }
 }
 
 /// `old` with what the server gave for it. A refresh token that it does not repeat stays valid (RFC 6749, section 6).

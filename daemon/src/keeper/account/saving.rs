@@ -3,7 +3,7 @@
 use imgurd_proto::Error;
 
 use super::refreshing::{Refresh, Trouble};
-use super::{Account, Effect, Now, Shelf, Ticket};
+use super::{Effect, Machine, Now, Shelf, Ticket};
 use crate::grant::{Record, Timestamp};
 use crate::keeper::policy;
 use crate::store::StoreError;
@@ -142,7 +142,7 @@ impl Ledger {
     }
 }
 
-impl Account {
+impl Machine {
     /// Starts a write where the store is behind and none is under way. One at a time, so they cannot overtake.
     pub(super) fn flush(&mut self, now: Now, fx: &mut Vec<Effect>) {
         if let Some(revision) = self.ledger.take_write(now) {
@@ -150,7 +150,7 @@ impl Account {
         }
         // A store that is known to fail or hang is not waited for again: the grant is served from memory.
         if self.ledger.lags().is_some() {
-            self.publish_unsaved(fx);
+            self.publish(fx);
         }
         let saved = if self.ledger.lags().is_some() { u64::MAX } else { self.ledger.saved };
         for (_, ticket) in self.ledger.acknowledging.extract_if(.., |(revision, _)| *revision <= saved) {
@@ -180,7 +180,7 @@ impl Account {
         if matches!(self.trouble, Some(Trouble::NotRecorded { .. })) {
             self.trouble = None;
         }
-        self.send_what_is_recorded(fx);
+        self.send_recorded(fx);
     }
 
     pub(super) fn save_is_slow(&mut self, revision: u64, fx: &mut Vec<Effect>) {
@@ -198,15 +198,11 @@ impl Account {
             let error = Error::StoreUnavailable { reason: format!("{reason}. It is tried again by itself") };
             fx.push(Effect::Reply { ticket, result: Err(error) });
         }
-        self.publish_unsaved(fx);
+        self.publish(fx);
         self.verification_not_recorded(&reason, fx);
         if matches!(self.refresh, Refresh::Marking { .. }) {
             self.mark_failed(reason, fx);
         }
-    }
-
-    fn publish_unsaved(&mut self, fx: &mut Vec<Effect>) {
-        self.publish(fx);
     }
 
     fn publish(&mut self, fx: &mut Vec<Effect>) {
@@ -230,7 +226,7 @@ impl Account {
         self.locked = matches!(result, Err(StoreError::Locked(_)));
         match result {
             Err(StoreError::Vanished(reason)) => self.shelf = Shelf::Vanished { reason, last_try: now.at },
-            result if matches!(self.shelf, Shelf::PutAway { .. }) => self.fetched(result, now),
+            result if matches!(self.shelf, Shelf::PutAway { .. }) => self.client_secret_loaded(result, now),
             Ok(record) => self.take_record(record.unwrap_or_default(), now),
             // Who signs in because it has vanished is not told, with their code spent, that it only cannot be read.
             Err(_) if matches!(self.shelf, Shelf::Vanished { .. }) && !self.pending.is_empty() => {}
@@ -241,7 +237,7 @@ impl Account {
             }
         }
         for (ticket, ask, began) in std::mem::take(&mut self.held) {
-            self.take_in(ticket, ask, began, now, fx);
+            self.carry_out(ticket, ask, began, now, fx);
         }
     }
 
@@ -249,7 +245,7 @@ impl Account {
         self.shelf = Shelf::Read;
         self.record = record;
         self.drop_previous_unless_tolerated();
-        self.fit_to_the_issuer(now);
+        self.match_issuer(now);
         self.mark_dead_tokens();
         self.resume(now);
     }
@@ -261,7 +257,7 @@ impl Account {
         if interrupted || self.record.refusal.is_some() {
             // An answer was lost, or a refusal is to be asked about again: the current token is tried at once.
             self.try_now(now);
-        } else if self.demand.somebody_waits(now.at) && self.grant().is_some() && !self.is_fresh(now.at) {
+        } else if self.pacing.somebody_waits(now.at) && self.grant().is_some() && !self.is_fresh(now.at) {
             // They asked when it could not be read yet what they need; auto-refresh may be off.
             self.hasten(now);
         }
@@ -274,7 +270,7 @@ impl Account {
             Shelf::Unread { loading: false, tries, last_try, .. } => {
                 Some(*last_try + policy::IMPATIENT.max(policy::backoff(*tries, 1.0)))
             }
-            Shelf::Vanished { last_try, .. } if self.demand.somebody_waits(now) => {
+            Shelf::Vanished { last_try, .. } if self.pacing.somebody_waits(now) => {
                 Some(*last_try + policy::IMPATIENT)
             }
             _ => None,

@@ -4,12 +4,12 @@
 use imgurd_proto::{Error, RefreshReuse};
 
 use super::refreshing::renewed;
-use super::{Account, Now};
+use super::{Machine, Now};
 use crate::grant::{Grant, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenResponse, Transient};
 
-impl Account {
+impl Machine {
     fn tolerates_reuse(&self) -> bool {
         self.config.refresh_reuse == RefreshReuse::Tolerated
     }
@@ -20,7 +20,7 @@ impl Account {
         if new.refresh_token != old.refresh_token {
             self.note_replaced(old.refresh_token.clone());
         }
-        self.note_current(new.refresh_token.as_ref());
+        self.forget_replaced(new.refresh_token.as_ref());
         self.note_proven();
         new
     }
@@ -32,7 +32,7 @@ impl Account {
     }
 
     /// The server gave it again, or accepted it: it is good.
-    fn note_current(&mut self, token: Option<&Secret>) {
+    fn forget_replaced(&mut self, token: Option<&Secret>) {
         if let Some(token) = token {
             self.record.replaced.forget(token);
         }
@@ -58,18 +58,7 @@ impl Account {
         if !is_replaced || (self.tolerates_reuse() && self.working().is_none()) {
             return None;
         }
-        let (name, then) = (&self.name, "nothing was sent to the server");
-        let reason = match self.working() {
-            Some(_) => format!(
-                "This is an older refresh token of {name}, and the server has replaced it; {then}, and the grant at hand \
-                 stays. Run `imgurctl refresh {name}` for a new access token"
-            ),
-            None => format!(
-                "This is an older refresh token of {name}, and the server has replaced it; {then}. Run `imgurctl login \
-                 {name}`"
-            ),
-        };
-        Some(Error::invalid("text", reason))
+        Some(self.is_replaced(self.working().is_some()))
     }
 
     /// An answer brought new tokens for the grant `generation`; the first request that may have led to it had the number
@@ -105,7 +94,7 @@ impl Account {
 
     /// A request was sent and its answer was lost: the server may have given a new access token, and ended the one in
     /// use by that.
-    pub(super) fn doubt(&mut self, answer: &Answer, now: Now) {
+    pub(super) fn note_lost_answer(&mut self, answer: &Answer, now: Now) {
         let is_lost = matches!(answer, Answer::Transient(Transient { delivery: Delivery::InDoubt, .. }));
         if is_lost && self.working().is_some() && self.trouble.is_none() {
             self.try_now(now);
@@ -127,7 +116,7 @@ impl Account {
                 // It may be one that cannot be read yet, or that somebody imports later.
                 let is_current = self.record.grant.as_ref().and_then(|grant| grant.access.as_ref());
                 if is_current.is_none_or(|access| access.token != *token) {
-                    self.rejected.note(token);
+                    self.rejected.note(token, policy::MOST_REJECTED);
                 }
                 false
             }

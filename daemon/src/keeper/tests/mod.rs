@@ -19,7 +19,7 @@ use super::{Began, Keeper, spawn};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
-use crate::provider::{Answer, Client, Identity, Provider, Reply, Tally, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse};
 use crate::store::{MemoryStore, StoreError, TokenStore};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -80,7 +80,6 @@ impl Provider for Arc<Server> {
                 expires_in: Some(3600),
                 username: None,
                 account_id: None,
-                scope: None,
                 refresh_expires_in: None,
             });
             granted.into()
@@ -92,8 +91,8 @@ impl Provider for Arc<Server> {
         _api_url: Url,
         _ca_file: Option<PathBuf>,
         _access_token: Secret,
-    ) -> BoxFuture<'static, Identity> {
-        Box::pin(std::future::ready(Identity::Known("alice".to_owned())))
+    ) -> BoxFuture<'static, TokenOwner> {
+        Box::pin(std::future::ready(TokenOwner::Known("alice".to_owned())))
     }
 
     fn credits(
@@ -179,7 +178,6 @@ fn login() -> TokenResponse {
         expires_in: Some(3600),
         username: None,
         account_id: None,
-        scope: None,
         refresh_expires_in: None,
     }
 }
@@ -303,7 +301,6 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
         expires_in: Some(3600),
         username: None,
         account_id: None,
-        scope: None,
         refresh_expires_in: None,
     };
     keeper.accept("a", &began(&keeper, "a").unwrap(), tokens, false).await.unwrap();

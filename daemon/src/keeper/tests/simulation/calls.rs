@@ -7,7 +7,8 @@ use std::time::Duration;
 use imgurd_proto::{Error, Secret, Token};
 
 use super::clock::{Parity, pass};
-use super::knowledge::{Wish, has_access};
+use super::knowledge::Wish;
+use super::records::has_access;
 use super::world::{Shared, World, go_on, secret_for};
 use crate::keeper::Keeper;
 use crate::keeper::tests::began;

@@ -196,7 +196,6 @@ impl Server {
             refresh_expires_in: None,
             username: Some(user.to_owned()),
             account_id: Some(if user == "bob" { "2" } else { "1" }.to_owned()),
-            scope: None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::grant::Timestamp;
 
 /// An account, and what tells whether its person is needed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Attention {
     /// What the interface says of it.
     pub account: Arc<Account>,
     /// Whether the store is locked, so that unlocking it is what mends it.
@@ -24,11 +24,11 @@ pub struct Outlook {
 impl Keeper {
     /// All accounts, as their person may have to hear of them.
     #[must_use]
-    pub fn outlooks(&self) -> Vec<Outlook> {
+    pub fn attention(&self) -> Vec<Attention> {
         let directory = self.directory.borrow().clone();
         let outlook = |snapshots: &watch::Receiver<Snapshot>| {
             let snapshot = snapshots.borrow();
-            Outlook { account: snapshot.info.clone(), locked: snapshot.locked, ages_at: snapshot.ages_at }
+            Attention { account: snapshot.info.clone(), locked: snapshot.locked, ages_at: snapshot.ages_at }
         };
         directory.accounts.values().map(outlook).collect()
     }

@@ -17,15 +17,15 @@ use tokio::task::AbortHandle;
 
 use crate::random;
 
-/// A line to a server, which ends when dropped.
-pub(super) struct Line {
+/// A connection to a server, which ends when dropped.
+pub(super) struct BoundedStream {
     /// The near end: a name in Linux' abstract namespace (`unix(7)`), which leaves nothing on a disk.
     pub(super) name: String,
     is_overrun: Arc<AtomicBool>,
     carrying: AbortHandle,
 }
 
-impl Line {
+impl BoundedStream {
     /// Prolongs `server` to this end, for one connection and up to `most` bytes of what it says.
     pub(super) fn to<S>(server: S, most: u64) -> io::Result<Self>
     where
@@ -51,7 +51,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for BoundedStream {
     fn drop(&mut self) {
         self.carrying.abort();
     }

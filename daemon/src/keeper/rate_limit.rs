@@ -15,9 +15,7 @@ const EARLY_DEATHS_A_DAY: usize = 3;
 
 /// What callers of one account have asked for lately.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Demand {
-    /// Until when somebody waits.
-    until: Timestamp,
+pub(super) struct RateLimit {
     /// When refreshes that somebody had forced succeeded.
     successes: VecDeque<Timestamp>,
     /// When tokens less than a minute old were rejected.
@@ -28,19 +26,11 @@ pub(super) struct Demand {
     forced: bool,
 }
 
-impl Demand {
-    pub(super) fn wait_until(&mut self, until: Timestamp) {
-        self.until = self.until.max(until);
-    }
-
+impl RateLimit {
     /// Somebody set the clock by that many milliseconds.
     pub(super) fn clock_set(&mut self, by: i64) {
         let times = [&mut self.successes, &mut self.rejections, &mut self.early_deaths].into_iter().flatten();
-        times.chain([&mut self.until]).for_each(|at| *at = at.moved(by));
-    }
-
-    pub(super) fn somebody_waits(&self, now: Timestamp) -> bool {
-        self.until > now
+        times.for_each(|at| *at = at.moved(by));
     }
 
     /// Takes note of a refresh that somebody forces, or says why it may not be.

@@ -1,4 +1,4 @@
-//! The desk where the configuration is read, changed and handed on.
+//! Reading and changing the configuration, one change after the other.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,13 +8,13 @@ use super::{AccountConfig, Config, ConfigError, ConfigFile};
 
 /// The configuration in force, and the file behind it. Changes come one after the other.
 #[derive(Debug)]
-pub struct Desk {
+pub struct SettingsEditor {
     file: ConfigFile,
     current: Mutex<Arc<Config>>,
 }
 
-impl Desk {
-    /// The desk with `config`, which was read from `file`.
+impl SettingsEditor {
+    /// `config` was read from `file`.
     #[must_use]
     pub fn new(file: ConfigFile, config: Arc<Config>) -> Self {
         Self { file, current: Mutex::new(config) }
