@@ -17,7 +17,6 @@ const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
 const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
 
-/// Every name that a section of an account may have.
 const KEYS: [&str; 16] = [
     "client_id",
     "flow",
@@ -167,7 +166,6 @@ impl AccountConfig {
     }
 }
 
-/// Whether `name` is one that an account can have.
 pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {

@@ -35,14 +35,12 @@ struct Actor {
     clock: Arc<dyn Clock>,
     /// The wall clock less the uptime, in milliseconds: it changes when somebody sets the clock.
     epoch: i64,
-    /// Random numbers in 0..1, for jitter.
     dice: Dice,
     slots: Slots,
     waiting: HashMap<Ticket, Answerer>,
     last_ticket: Ticket,
     directory: watch::Sender<Arc<Directory>>,
     changes: watch::Sender<u64>,
-    /// Whether any account waits for the network or the server to come back.
     waits: watch::Sender<bool>,
     draining: Vec<oneshot::Sender<()>>,
     /// Who is to be told that the machine may sleep.

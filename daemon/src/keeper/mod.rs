@@ -66,7 +66,6 @@ pub struct Keeper {
     directory: watch::Receiver<Arc<Directory>>,
     /// Counts every change of every account.
     changes: watch::Receiver<u64>,
-    /// Whether any account waits for the network or the server to come back.
     waits: watch::Receiver<bool>,
     /// The accounts that somebody wants a token of and that need the user first.
     unmet: watch::Sender<BTreeSet<String>>,

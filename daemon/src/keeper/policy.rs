@@ -107,7 +107,6 @@ pub(super) fn backoff(failures: u32, dice: f64) -> Duration {
     ceiling.mul_f64(dice)
 }
 
-/// `span`, up to a tenth longer.
 pub(super) fn spread(span: Duration, dice: f64) -> Duration {
     span.mul_f64(1.0 + 0.1 * dice)
 }

@@ -13,7 +13,6 @@ const SUCCESSES_A_MINUTE: usize = 6;
 const REJECTIONS_IN_A_ROW: usize = 3;
 const EARLY_DEATHS_A_DAY: usize = 3;
 
-/// What callers of one account have asked for lately.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RateLimit {
     /// When refreshes that somebody had forced succeeded.
@@ -22,12 +21,10 @@ pub(super) struct RateLimit {
     rejections: VecDeque<Timestamp>,
     /// When tokens were rejected in the first half of their lifetime.
     early_deaths: VecDeque<Timestamp>,
-    /// Whether the refresh on its way was forced.
     forced: bool,
 }
 
 impl RateLimit {
-    /// Somebody set the clock by that many milliseconds.
     pub(super) fn clock_set(&mut self, by: i64) {
         let times = [&mut self.successes, &mut self.rejections, &mut self.early_deaths].into_iter().flatten();
         times.for_each(|at| *at = at.moved(by));
@@ -72,7 +69,6 @@ impl RateLimit {
         Ok(())
     }
 
-    /// Takes note that a refresh succeeded.
     pub(super) fn succeeded(&mut self, now: Timestamp) {
         if std::mem::take(&mut self.forced) {
             self.successes.push_back(now);

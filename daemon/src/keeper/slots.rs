@@ -10,7 +10,6 @@ use crate::grant::Timestamp;
 pub(super) struct Slot {
     pub(super) account: Machine,
     pub(super) snapshot: watch::Sender<Snapshot>,
-    /// Whether the configuration still has it.
     pub(super) is_listed: bool,
     wake: Option<Timestamp>,
     /// Whether it waits for the network or the server to come back.
@@ -66,12 +65,10 @@ impl Slots {
         due.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether any account waits for the network or the server to come back.
     pub(super) fn any_waits(&self) -> bool {
         self.by_name.values().any(|slot| slot.waits)
     }
 
-    /// Whether nothing is under way that the end of the process would cut off.
     pub(super) fn are_idle(&self) -> bool {
         self.by_name.values().all(|slot| slot.account.is_idle())
     }

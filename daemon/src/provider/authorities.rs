@@ -28,7 +28,6 @@ pub(super) fn of_the_system() -> RootCertStore {
     authorities
 }
 
-/// The file, and the directories.
 fn places() -> (Option<PathBuf>, Vec<PathBuf>) {
     let (file, directories) = (env::var_os("SSL_CERT_FILE"), env::var_os("SSL_CERT_DIR"));
     if file.is_some() || directories.is_some() {

@@ -45,7 +45,6 @@ impl BoundedStream {
         Ok(Self { name: format!("\0{name}"), is_overrun, carrying: carrying.abort_handle() })
     }
 
-    /// Whether the server has sent more than it may, and was hung up on.
     pub(super) fn is_overrun(&self) -> bool {
         self.is_overrun.load(Ordering::Relaxed)
     }

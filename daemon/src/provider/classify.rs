@@ -13,7 +13,6 @@ use super::response::has_odd_token;
 use super::{Answer, Delivery, TokenResponse, Transient};
 use crate::grant::Timestamp;
 
-/// The longest that a server may make us wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and a server's
@@ -106,7 +105,6 @@ pub(super) fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
     looks_so || (says_so && !body.trim_ascii().is_empty())
 }
 
-/// What the server's clock shows.
 pub(super) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
     let since = date(headers)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))

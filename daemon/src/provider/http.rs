@@ -166,7 +166,6 @@ fn as_pin_grant(request: HttpRequest) -> HttpRequest {
     })
 }
 
-/// What must not come back in a reason.
 fn secrets(client: &Client, request: &TokenRequest) -> Vec<Secret> {
     let of_the_request = match request {
         TokenRequest::Refresh(secret) | TokenRequest::Pin(secret) => vec![secret.clone()],

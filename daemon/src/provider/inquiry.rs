@@ -36,7 +36,6 @@ pub(super) struct Inquiry {
 }
 
 impl Inquiry {
-    /// Gets what is at `path`, and reads it so.
     pub(super) async fn ask<T>(self, path: &str, read: fn(&[u8]) -> Option<T>) -> ApiAnswer<T> {
         let Some(request) = request(&self.api_url, path, &self.access_token) else {
             return ApiAnswer::Unsupported;

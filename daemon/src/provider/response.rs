@@ -81,7 +81,6 @@ pub(super) fn has_odd_token(text: &[u8]) -> bool {
     token.is_some_and(|token| !token.is_empty() && credential(token.expose()).is_none())
 }
 
-/// Members whose value may be a number.
 const NUMBERS: [&str; 4] = ["account_id", "expires_in", "refresh_expires_in", "refresh_token_expires_in"];
 
 /// The members by name, as text. The last one of a name counts.
@@ -149,7 +148,6 @@ fn text(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.into())
 }
 
-/// A name that the server's users choose.
 pub(super) fn name(value: &str) -> Option<String> {
     text(value).map(|name| printable_name(&name))
 }

@@ -27,7 +27,6 @@ use super::endpoint::is_loopback;
 type Way = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// How a server is reached.
 pub(super) struct Route {
     pub(super) host: String,
     proxy: Option<Intercept>,
@@ -80,7 +79,6 @@ impl Route {
         Ok(TowerToHyperService::new(tunnel).call(to).await?)
     }
 
-    /// Why there is no connection, as the beginning of a sentence.
     fn obstacle(&self, error: &(dyn Error + 'static), patience: Duration) -> String {
         let proxy = self.proxy.as_ref().map(|proxy| place(proxy.uri()));
         let next = proxy.as_ref().map_or_else(|| self.host.clone(), |proxy| format!("the proxy {proxy}"));
@@ -122,7 +120,6 @@ impl Route {
     }
 }
 
-/// Why TLS with the next host on the way has failed.
 fn insecure(next: &str, trouble: &rustls::Error) -> String {
     match trouble {
         rustls::Error::InvalidCertificate(trouble) => {
@@ -139,7 +136,6 @@ fn place(proxy: &Uri) -> String {
     printable(place)
 }
 
-/// Why the first host on the way is not reached.
 fn unreachable_because(next: &str, error: &(dyn Error + 'static)) -> String {
     if is_dns(error) {
         return format!("the address of {next} was not found: the network may be down");
@@ -178,7 +174,6 @@ pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
         || says(error, "count overflow")
 }
 
-/// Whether the name of the next host on the way has no address.
 fn is_dns(error: &(dyn Error + 'static)) -> bool {
     says(error, "dns error")
 }
@@ -188,7 +183,6 @@ fn says(error: &(dyn Error + 'static), words: &str) -> bool {
     causes(error).any(|error| error.to_string().ends_with(words))
 }
 
-/// The first error of this type among the causes.
 fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     causes(error).find_map(|error| error.downcast_ref())
 }

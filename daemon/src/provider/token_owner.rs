@@ -8,7 +8,6 @@ use super::response::name;
 /// Who it is that a token speaks for, by name.
 pub type TokenOwner = ApiAnswer<String>;
 
-/// Where Imgur's API says it.
 pub(super) const PATH: &str = "account/me";
 
 /// `url` is what Imgur calls the name.

@@ -37,7 +37,6 @@ impl Timeouts {
     }
 }
 
-/// Carries one request.
 pub(super) struct Transport {
     tls: Arc<ClientConfig>,
     route: Route,
@@ -58,12 +57,10 @@ impl Transport {
         }
     }
 
-    /// For a refresh, by a client whose settings have worked before or not.
     pub(super) fn for_proven_refresh(self, is_proven_refresh: bool) -> Self {
         Self { is_proven_refresh, ..self }
     }
 
-    /// Sends a request to the token endpoint and says what its answer means.
     pub(super) async fn classify(&self, request: HttpRequest) -> Reply {
         match self.fetch(request).await {
             Ok(response) => Reply {

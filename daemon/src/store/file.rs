@@ -102,7 +102,6 @@ impl TokenStore for FileStore {
     }
 }
 
-/// The file, opened or not.
 #[derive(Debug)]
 struct KeyringFile {
     path: PathBuf,
@@ -165,7 +164,6 @@ impl KeyringFile {
         }
     }
 
-    /// The bytes kept for `account`.
     async fn item(&mut self, account: &str) -> Result<Option<oo7::Secret>, StoreError> {
         let found = self.open().await?.lookup_item(&attributes(account)).await;
         let found = found.map_err(|error| self.trouble(error))?;

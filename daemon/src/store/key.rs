@@ -40,7 +40,6 @@ impl KeySource {
         self.read().map(drop)
     }
 
-    /// Reads the key.
     pub(super) fn read(&self) -> Result<Zeroizing<String>, StoreError> {
         let path = self.path().display();
         let unavailable = |reason: String| StoreError::Unavailable(reason);

@@ -109,7 +109,6 @@ async fn note(names: Arc<Mutex<StoredNames>>, account: String, stored: bool) {
 #[derive(Debug)]
 struct StoredNames {
     path: PathBuf,
-    /// What is in it, once it has been read.
     names: Option<BTreeSet<String>>,
 }
 

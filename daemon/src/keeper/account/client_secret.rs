@@ -1,7 +1,7 @@
 //! The client's secret while there is no grant to use it for: it lies in the store alone, and is fetched when somebody
 //! brings a grant.
 
-use super::{Ask, Effect, Machine, Now, Shelf};
+use super::{Ask, Effect, Machine, Shelf};
 use crate::grant::Record;
 use crate::store::StoreError;
 
@@ -44,18 +44,18 @@ impl Machine {
     }
 
     /// Begins to fetch it where `ask` takes that.
-    pub(super) fn fetch_client_secret(&mut self, ask: &Ask, fx: &mut Vec<Effect>) {
+    pub(super) fn fetch_client_secret(&mut self, ask: &Ask) {
         if let Shelf::PutAway { fetching: fetching @ false, reason } = &mut self.shelf
             && ask.needs_all()
         {
             *fetching = true;
             *reason = None;
-            fx.push(Effect::Load);
+            self.effects.push(Effect::Load);
         }
     }
 
     /// The store was read for it. There are no grants but those that memory knows of: what was signed out stays so.
-    pub(super) fn client_secret_loaded(&mut self, result: Result<Option<Record>, StoreError>, now: Now) {
+    pub(super) fn client_secret_loaded(&mut self, result: Result<Option<Record>, StoreError>) {
         match result {
             Ok(record) => {
                 let record = record.unwrap_or_default();
@@ -63,7 +63,7 @@ impl Machine {
                 self.record.client_secret_issuer = record.client_secret_issuer;
                 self.record.other_client_secrets = record.other_client_secrets;
                 self.shelf = Shelf::Read;
-                self.match_issuer(now);
+                self.match_issuer();
             }
             Err(error) => {
                 self.shelf = Shelf::PutAway { fetching: false, reason: Some(error.to_string()) };

@@ -3,68 +3,65 @@
 use super::pending::{Arrival, Identification, PendingRequest};
 use super::refreshing::{Refresh, access};
 use super::sentences::set_aside_for_its_issuer;
-use super::{Began, Effect, Machine, Now, Shelf, Ticket};
+use super::{Began, Machine, Shelf, Ticket};
 use crate::grant::{Displaced, Grant, Record, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, TokenRequest, TokenResponse};
 
 impl Machine {
-    pub(super) fn exchange(
-        &mut self,
-        ticket: Ticket,
-        request: TokenRequest,
-        began: Began,
-        replace: bool,
-        fx: &mut Vec<Effect>,
-    ) {
-        let op = self.send(request, fx);
+    pub(super) fn exchange(&mut self, ticket: Ticket, request: TokenRequest, began: Began, replace: bool) {
+        let op = self.send(request);
         self.pending.push(PendingRequest::Exchange { op, ticket, began, replace });
     }
 
-    pub(super) fn accept(
-        &mut self,
-        ticket: Ticket,
-        tokens: TokenResponse,
-        arrival: Arrival,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
+    pub(super) fn accept(&mut self, ticket: Ticket, tokens: TokenResponse, arrival: Arrival) {
         let Arrival { issuer, vouched, replace, began } = arrival;
         let grant = Grant {
             generation: self.next_generation(),
             issuer,
             refresh_token: tokens.refresh_token,
-            access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, now.at)),
+            access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, self.now.at)),
             username: tokens.username,
             account_id: tokens.account_id,
-            granted_at: now.at,
+            granted_at: self.now.at,
             kept: 0,
-            refresh_expires_at: policy::lifetime(tokens.refresh_expires_in).map(|lifetime| now.at + lifetime),
+            refresh_expires_at: policy::lifetime(tokens.refresh_expires_in)
+                .map(|lifetime| self.now.at + lifetime),
             unverified: false,
         };
         if !grant.issuer.is(&self.config.issuer()) {
             let error = set_aside_for_its_issuer(&grant);
-            self.set_aside(grant, now);
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            self.set_aside(grant);
+            return self.reply(ticket, Err(error));
         }
         if let Some(current) = self.working().filter(|_| !replace) {
             let anothers = current.is_anothers(&grant).then(|| self.another_signed_in(&grant, current));
             let generation = grant.generation;
-            self.set_aside(grant, now);
+            self.set_aside(grant);
             return match anothers {
-                Some(error) => fx.push(Effect::Reply { ticket, result: Err(error) }),
-                None => self.identify(Identification { ticket, generation, vouched, began }, now, fx),
+                Some(error) => self.reply(ticket, Err(error)),
+                None => self.identify(Identification { ticket, generation, vouched, began }),
             };
         }
+        self.put_in_use(grant, began, ticket);
+    }
+
+    /// The set-aside grant takes the place of the one in use.
+    pub(super) fn promote(&mut self, index: usize, began: u64, ticket: Ticket) {
+        let grant = self.record.displaced.remove(index).grant;
+        self.put_in_use(grant, began, ticket);
+    }
+
+    fn put_in_use(&mut self, grant: Grant, began: u64, ticket: Ticket) {
         let generation = grant.generation;
-        self.install(grant, now);
-        self.supersede(generation, began, now);
+        self.install(grant);
+        self.supersede(generation, began);
         self.publish_or_settle(ticket);
     }
 
     /// Who signed in or restored waits for the token, and where that is dead or in doubt, for the refresh that brings
     /// another.
-    pub(super) fn publish_or_settle(&mut self, ticket: Ticket) {
+    fn publish_or_settle(&mut self, ticket: Ticket) {
         let is_dead = self.grant().and_then(|grant| grant.access.as_ref()).is_none_or(|access| access.dead);
         if is_dead && self.pacing.retry_at().is_some() && self.trouble.is_none() {
             return self.settling.push(ticket);
@@ -72,57 +69,57 @@ impl Machine {
         self.ledger.publish_when_saved([ticket]);
     }
 
-    pub(super) fn pending_answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn pending_answered(&mut self, op: u64, answer: Answer) {
         match self.take_pending(op) {
             Some(PendingRequest::Exchange { ticket, began, replace, .. }) => match answer {
                 Answer::Granted(_) if began.logouts != self.logouts => {
-                    fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
+                    self.reply(ticket, Err(self.signed_out_meanwhile()));
                 }
                 Answer::Granted(tokens) => {
                     if began.issuer.is(&self.config.issuer()) {
                         self.note_proven();
                     }
                     let arrival = Arrival { issuer: began.issuer, vouched: true, replace, began: op };
-                    self.accept(ticket, tokens, arrival, now, fx);
+                    self.accept(ticket, tokens, arrival);
                 }
                 other => {
-                    self.note_lost_answer(&other, now);
-                    fx.push(Effect::Reply { ticket, result: Err(self.exchange_failed(other)) });
+                    self.note_lost_answer(&other);
+                    self.reply(ticket, Err(self.exchange_failed(other)));
                 }
             },
-            Some(PendingRequest::Verify { import, .. }) => self.verified(op, import, answer, now, fx),
+            Some(PendingRequest::Verify { import, .. }) => self.verified(op, import, answer),
             Some(PendingRequest::Recording { .. }) | None => {}
         }
     }
 
-    pub(super) fn restore(&mut self, ticket: Ticket, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn restore(&mut self, ticket: Ticket) {
         let Some(index) = self.restorable() else {
-            return fx.push(Effect::Reply { ticket, result: Err(self.nothing_to_restore()) });
+            return self.reply(ticket, Err(self.nothing_to_restore()));
         };
         let restored = &self.record.displaced[index].grant;
         if restored.unverified && self.working().is_some() {
             if self.is_on_its_way(restored) {
-                return fx.push(Effect::Reply { ticket, result: Err(self.is_verifying()) });
+                return self.reply(ticket, Err(self.is_verifying()));
             }
             return self.verify(ticket, index, false, false);
         }
         let grant = self.record.displaced.remove(index).grant;
         let made_way = self.record.grant.is_some();
-        self.install(grant, now);
+        self.install(grant);
         if made_way {
             // It is the last to come back, so that each is reached in turn.
             self.record.displaced.rotate_right(1);
         }
         // Its access token may have been killed by the sign-in that displaced it (an Imgur report: ShareX#1158).
-        self.try_now(now);
+        self.try_now();
         self.ledger.publish_when_saved([ticket]);
     }
 
     /// Forgets every grant, and keeps the client's secret for the next login.
-    pub(super) fn logout(&mut self, ticket: Ticket, fx: &mut Vec<Effect>) {
+    pub(super) fn logout(&mut self, ticket: Ticket) {
         self.login_expected = false;
         if matches!(self.shelf, Shelf::PutAway { .. }) {
-            return fx.push(Effect::Reply { ticket, result: Ok(()) }); // nothing is left to forget
+            return self.reply(ticket, Ok(())); // nothing is left to forget
         }
         self.record = Record {
             client_secret: self.record.client_secret.take(),
@@ -138,19 +135,19 @@ impl Machine {
         self.ledger.touch_grant();
         let bringing = self.ledger.take_unpublished().into_iter().chain(std::mem::take(&mut self.settling));
         for ticket in bringing {
-            fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
+            self.reply(ticket, Err(self.signed_out_meanwhile()));
         }
         self.ledger.reply_when_saved(ticket);
     }
 
     /// A changed client or server sets the grant aside; changing it back restores it.
-    pub(super) fn restore_matching(&mut self, now: Now) {
+    pub(super) fn restore_matching(&mut self) {
         if self.grant().is_some() || !matches!(self.shelf, Shelf::Read) {
             return;
         }
         if let Some(index) = self.restorable() {
             let grant = self.record.displaced.remove(index).grant;
-            self.install(grant, now);
+            self.install(grant);
         }
     }
 
@@ -165,39 +162,38 @@ impl Machine {
     }
 
     /// Not while the clock may be wrong: what it throws away does not come back.
-    pub(super) fn expire_displaced(&mut self, now: Now) {
+    pub(super) fn expire_displaced(&mut self) {
         if !self.clock_is_confirmed() {
             return;
         }
         let (before, verifying) = (self.record.displaced.clone(), self.verifying());
         for displaced in &mut self.record.displaced {
-            displaced.at = displaced.at.min(now.at);
+            displaced.at = displaced.at.min(self.now.at);
         }
         // Its answer may be on its way: where the machine sleeps, a request takes as long as that.
         let is_verifying = |it: &Displaced| Some(it.grant.generation) == verifying;
-        let is_recent = |it: &Displaced| now.at.since(it.at) < policy::DISPLACED_FOR;
+        let is_recent = |it: &Displaced| self.now.at.since(it.at) < policy::DISPLACED_FOR;
         self.record.displaced.retain(|displaced| is_recent(displaced) || is_verifying(displaced));
         if self.record.displaced != before {
             self.ledger.touch();
         }
     }
 
-    /// When a grant makes way: now, or in a future that begins as soon as the clock can be trusted.
-    fn displaced_at(&self, now: Now) -> Timestamp {
-        if self.clock_is_confirmed() { now.at } else { Timestamp::from_millis(i64::MAX) }
+    fn displaced_at(&self) -> Timestamp {
+        if self.clock_is_confirmed() { self.now.at } else { Timestamp::from_millis(i64::MAX) }
     }
 
     /// `grant` becomes the one in use, and is handed out once it is stored; the one before it is kept.
-    pub(super) fn install(&mut self, grant: Grant, now: Now) {
-        self.expire_displaced(now);
+    pub(super) fn install(&mut self, grant: Grant) {
+        self.expire_displaced();
         if let Some(old) = self.record.grant.replace(grant) {
-            let at = self.displaced_at(now);
+            let at = self.displaced_at();
             self.record.displaced.push(Displaced { grant: old, at });
         }
         self.shelf = Shelf::Read;
         self.clear_current();
         self.ledger.touch_grant();
-        self.forget_failures(now);
+        self.forget_failures();
         let settled = std::mem::take(&mut self.settling);
         self.ledger.publish_when_saved(settled);
     }
@@ -217,9 +213,9 @@ impl Machine {
         }
     }
 
-    pub(super) fn set_aside(&mut self, grant: Grant, now: Now) -> u64 {
-        self.expire_displaced(now);
-        let at = self.displaced_at(now);
+    pub(super) fn set_aside(&mut self, grant: Grant) -> u64 {
+        self.expire_displaced();
+        let at = self.displaced_at();
         self.record.displaced.push(Displaced { grant, at });
         self.shelf = Shelf::Read;
         self.ledger.touch_grant()

@@ -5,18 +5,18 @@ use imgurd_proto::Error;
 
 use super::pending::Identification;
 use super::sentences::set_aside_for_its_issuer;
-use super::{Effect, Machine, Now, Question};
+use super::{Effect, Machine, Question};
 use crate::grant::Grant;
 use crate::provider::TokenOwner;
 
 impl Machine {
     /// Asks the API whose the set-aside grant is; where it is the same person's, it takes the place of the one in use.
-    pub(super) fn identify(&mut self, identification: Identification, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn identify(&mut self, identification: Identification) {
         let generation = identification.generation;
         self.identifications.push(identification);
         match self.displaced(generation).and_then(|grant| self.question(grant)) {
-            Some(question) => fx.push(Effect::Identify(question)),
-            None => self.identified(generation, TokenOwner::Unsupported, now, fx),
+            Some(question) => self.effects.push(Effect::Identify(question)),
+            None => self.identified(generation, TokenOwner::Unsupported),
         }
     }
 
@@ -34,7 +34,7 @@ impl Machine {
         })
     }
 
-    pub(super) fn identified(&mut self, generation: u64, owner: TokenOwner, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn identified(&mut self, generation: u64, owner: TokenOwner) {
         if let TokenOwner::Known(name) = &owner {
             self.note_username(generation, name);
         }
@@ -47,16 +47,11 @@ impl Machine {
             None if self.record.grants().any(|grant| grant.generation == generation) => Ok(()),
             None => Err(self.signed_out_meanwhile()),
             Some(index) => match self.may_take_over(index, vouched, owner) {
-                Ok(()) => {
-                    let grant = self.record.displaced.remove(index).grant;
-                    self.install(grant, now);
-                    self.supersede(generation, began, now);
-                    return self.publish_or_settle(ticket);
-                }
+                Ok(()) => return self.promote(index, began, ticket),
                 Err(error) => Err(error),
             },
         };
-        fx.push(Effect::Reply { ticket, result });
+        self.effects.push(Effect::Reply { ticket, result });
     }
 
     fn note_username(&mut self, generation: u64, username: &str) {

@@ -5,7 +5,7 @@ use imgurd_proto::{Error, Secret};
 use super::pending::{Identification, Import, PendingRequest};
 use super::refreshing::access;
 use super::sentences::{CHANGED_MEANWHILE, kept_unverified};
-use super::{Effect, Machine, Now, Ticket};
+use super::{Machine, Ticket};
 use crate::grant::{Access, Grant};
 use crate::provider::{Answer, TokenRequest, Transient};
 
@@ -15,12 +15,11 @@ impl Machine {
         refresh_token: Secret,
         access_token: Option<Secret>,
         username: Option<String>,
-        now: Now,
     ) -> Grant {
         // How old an imported access token is nobody knows, so nothing is known of its expiry either.
         let access = access_token.map(|token| {
             let dead = self.is_known_dead(&token);
-            Access { dead, ..access(token, "Bearer".to_owned(), None, now.at) }
+            Access { dead, ..access(token, "Bearer".to_owned(), None, self.now.at) }
         });
         Grant {
             generation: self.next_generation(),
@@ -29,7 +28,7 @@ impl Machine {
             access,
             username,
             account_id: None,
-            granted_at: now.at,
+            granted_at: self.now.at,
             kept: 0,
             refresh_expires_at: None,
             unverified: true,
@@ -38,25 +37,18 @@ impl Machine {
 
     /// Without a working grant the candidate becomes the grant, and its first refresh verifies it. Otherwise it is
     /// verified first, from the place where displaced grants are kept, so that spending it cannot lose it.
-    pub(super) fn import(
-        &mut self,
-        ticket: Ticket,
-        candidate: Grant,
-        replace: bool,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
+    pub(super) fn import(&mut self, ticket: Ticket, candidate: Grant, replace: bool) {
         if let Some(error) = candidate.refresh_token.as_ref().and_then(|it| self.refuses_as_replaced(it)) {
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            return self.reply(ticket, Err(error));
         }
         let current = self.working();
         if let Some(current) = current.filter(|current| current.is_anothers(&candidate) && !replace) {
             let reason =
                 self.imported_anothers(&candidate, current, "nothing was changed; import it with --replace");
-            return fx.push(Effect::Reply { ticket, result: Err(reason) });
+            return self.reply(ticket, Err(reason));
         }
         if self.is_on_its_way(&candidate) {
-            return fx.push(Effect::Reply { ticket, result: Err(self.is_verifying()) });
+            return self.reply(ticket, Err(self.is_verifying()));
         }
         let has_none = current.is_none();
         // Refused or not: a second copy of it is of no use.
@@ -67,14 +59,14 @@ impl Machine {
         if has_none || is_the_same {
             let grant = held.map_or(candidate, |index| self.record.displaced.remove(index).grant);
             if !is_the_same {
-                self.install(grant, now);
+                self.install(grant);
             }
             self.settling.push(ticket);
-            return self.try_now(now);
+            return self.try_now();
         }
         let is_new = held.is_none();
         if is_new {
-            self.set_aside(candidate, now);
+            self.set_aside(candidate);
         }
         let index = held.unwrap_or(self.record.displaced.len() - 1);
         self.verify(ticket, index, replace, is_new);
@@ -90,25 +82,25 @@ impl Machine {
         });
     }
 
-    pub(super) fn send_recorded_verification(&mut self, fx: &mut Vec<Effect>) {
+    pub(super) fn send_recorded_verification(&mut self) {
         for index in 0..self.pending.len() {
             if let PendingRequest::Recording { revision, import } = self.pending[index]
                 && self.ledger.has_saved(revision)
                 && let Some(token) = self.displaced(import.generation).and_then(|it| it.refresh_token.clone())
             {
-                let op = self.send(TokenRequest::Refresh(token), fx);
+                let op = self.send(TokenRequest::Refresh(token));
                 self.pending[index] = PendingRequest::Verify { op, import };
             }
         }
     }
 
-    pub(super) fn verification_not_recorded(&mut self, reason: &str, fx: &mut Vec<Effect>) {
+    pub(super) fn verification_not_recorded(&mut self, reason: &str) {
         let reason = format!("{reason}. The token was not used; import it again once the store answers");
-        self.cancel_verifications(&Error::StoreUnavailable { reason }, fx);
+        self.cancel_verifications(&Error::StoreUnavailable { reason });
     }
 
     /// What has not been sent is not: its token goes back to whoever brought it.
-    pub(super) fn cancel_verifications(&mut self, error: &Error, fx: &mut Vec<Effect>) {
+    pub(super) fn cancel_verifications(&mut self, error: &Error) {
         let recording =
             self.pending.extract_if(.., |pending| matches!(pending, PendingRequest::Recording { .. }));
         for pending in recording.collect::<Vec<_>>() {
@@ -116,24 +108,17 @@ impl Machine {
                 pending
             {
                 self.forget_candidate(generation, is_new);
-                fx.push(Effect::Reply { ticket, result: Err(error.clone()) });
+                self.reply(ticket, Err(error.clone()));
             }
         }
     }
 
-    pub(super) fn verified(
-        &mut self,
-        op: u64,
-        import: Import,
-        answer: Answer,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
-        self.note_lost_answer(&answer, now);
+    pub(super) fn verified(&mut self, op: u64, import: Import, answer: Answer) {
+        self.note_lost_answer(&answer);
         let Import { ticket, generation, replace, is_new } = import;
         let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
         else {
-            return fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
+            return self.reply(ticket, Err(self.signed_out_meanwhile()));
         };
         let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
         let error = match answer {
@@ -142,24 +127,24 @@ impl Machine {
                 // The names that came with the imported text may be anyone's.
                 let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
                 let said = Grant { username, account_id, ..old.clone() };
-                let candidate = self.renew(&old, tokens, now.at);
+                let candidate = self.renew(&old, tokens, self.now.at);
                 self.record.displaced[index].grant = candidate.clone();
                 self.ledger.touch_grant();
                 if !fits {
                     let reason = format!("The grant works, and is set aside, since {CHANGED_MEANWHILE}");
-                    return fx.push(Effect::Reply { ticket, result: Err(Error::login(reason)) });
+                    return self.reply(ticket, Err(Error::login(reason)));
                 }
                 let Some(current) = self.working().filter(|_| !replace) else {
-                    return self.promote(op, index, ticket, now);
+                    return self.promote(index, op, ticket);
                 };
                 if !current.is_anothers(&candidate) {
                     let vouched = current.is_same_persons(&said);
-                    return self.identify(Identification { ticket, generation, vouched, began: op }, now, fx);
+                    return self.identify(Identification { ticket, generation, vouched, began: op });
                 }
                 let then =
                     format!("it was set aside; run `imgurctl restore {}` to change over to it", self.name);
                 let error = self.imported_anothers(&candidate, current, &then);
-                self.supersede(generation, op, now);
+                self.supersede(generation, op);
                 error
             }
             Answer::Transient(Transient { reason, .. }) if replace && fits => kept_unverified(&reason),
@@ -168,16 +153,7 @@ impl Machine {
                 self.verification_failed(other)
             }
         };
-        fx.push(Effect::Reply { ticket, result: Err(error) });
-    }
-
-    /// A set-aside grant becomes the one in use.
-    fn promote(&mut self, op: u64, index: usize, ticket: Ticket, now: Now) {
-        let grant = self.record.displaced.remove(index).grant;
-        let generation = grant.generation;
-        self.install(grant, now);
-        self.supersede(generation, op, now);
-        self.publish_or_settle(ticket);
+        self.reply(ticket, Err(error));
     }
 
     pub(super) fn displaced(&self, generation: u64) -> Option<&Grant> {

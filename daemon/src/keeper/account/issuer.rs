@@ -3,7 +3,7 @@
 use imgurd_proto::{Error, Secret};
 
 use super::sentences::CHANGED_MEANWHILE;
-use super::{Ask, Machine, Now, Shelf, Ticket};
+use super::{Ask, Machine, Shelf, Ticket};
 use crate::grant::{ClientSecret, Issuer, Record};
 
 /// How many client secrets of other servers are kept: a person who tries more settings than that can look them up.
@@ -19,7 +19,6 @@ pub struct Began {
 }
 
 impl Machine {
-    /// What begins now begins with this.
     pub(super) fn began(&self) -> Began {
         Began { issuer: self.config.issuer(), logouts: self.logouts }
     }
@@ -39,7 +38,7 @@ impl Machine {
     }
 
     /// Puts in use what belongs to the configured server, and sets aside what does not.
-    pub(super) fn match_issuer(&mut self, now: Now) {
+    pub(super) fn match_issuer(&mut self) {
         if !matches!(self.shelf, Shelf::Read) {
             return;
         }
@@ -47,11 +46,10 @@ impl Machine {
         if adopt(&mut self.record, &issuer) | choose_client_secret(&mut self.record, &issuer) {
             self.ledger.touch();
         }
-        self.restore_matching(now);
+        self.restore_matching();
     }
 
-    /// Keeps a client secret for the server that it was given for.
-    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, issuer: &Issuer, now: Now) {
+    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, issuer: &Issuer) {
         let is_current = issuer.is(&self.config.issuer());
         keep_client_secret(&mut self.record, secret, issuer, is_current);
         self.shelf = Shelf::Read;
@@ -61,7 +59,7 @@ impl Machine {
         self.ledger.reply_when_saved(ticket);
         if is_current && self.is_misconfigured() {
             self.trouble = None;
-            self.try_now(now);
+            self.try_now();
         }
     }
 }

@@ -73,7 +73,6 @@ pub struct Machine {
     older: Vec<Sent>,
     trouble: Option<Trouble>,
     pacing: Pacing,
-    /// When the token is due for refreshing.
     refresh_at: Option<Timestamp>,
     /// Since when, and how often, the server has turned refreshes away without a word.
     wordless: Option<(Timestamp, u32)>,
@@ -84,20 +83,18 @@ pub struct Machine {
     identifications: Vec<Identification>,
     /// Who waits for the next try to end, one way or the other.
     settling: Vec<Ticket>,
-    /// What the login in progress is called.
     login: Option<String>,
     /// Whether somebody was told that they can sign in.
     login_expected: bool,
     closing: bool,
     /// Whether the machine is about to sleep: a request sent now might never hear its answer.
     asleep: bool,
+    now: Now,
+    effects: Vec<Effect>,
     /// How far this machine's clock is ahead of the server's, in milliseconds, once that is known.
     skew: Option<i64>,
-    /// The number of the access token published last.
     issue: u64,
-    /// How many tries have failed.
     failed: u64,
-    /// How often somebody signed out.
     logouts: u64,
     next_op: u64,
     /// What `next_op` was when an answer last brought tokens.
@@ -110,7 +107,7 @@ impl Machine {
     /// An account whose record is still to be read: carry out the effects.
     #[must_use]
     pub fn new(name: String, config: Arc<AccountConfig>, now: Now) -> (Self, Vec<Effect>) {
-        let account = Self {
+        let mut account = Self {
             name,
             config,
             shelf: Shelf::Unread { loading: true, reason: None, tries: 0, last_try: now.at },
@@ -133,6 +130,8 @@ impl Machine {
             login_expected: false,
             closing: false,
             asleep: false,
+            now,
+            effects: vec![Effect::Load],
             skew: None,
             issue: 0,
             failed: 0,
@@ -141,23 +140,23 @@ impl Machine {
             granted: None,
             login_began: None,
         };
-        (account, vec![Effect::Load])
+        let effects = std::mem::take(&mut account.effects);
+        (account, effects)
     }
 
     /// Takes one event in.
     #[must_use]
     pub fn step(mut self, event: Event, now: Now) -> (Self, Vec<Effect>) {
-        let mut effects = Vec::new();
-        let fx = &mut effects;
+        self.now = now;
         match event {
-            Event::Loaded(result) => self.loaded(result, now, fx),
-            Event::Saved { revision, result } => self.saved(revision, result, now, fx),
-            Event::SaveIsSlow { revision } => self.save_is_slow(revision, fx),
-            Event::Answered { op, answer } => self.answered(op, answer, now, fx),
-            Event::Tick => self.reload_when_due(now, fx),
-            Event::Asked { ticket, ask, began } => self.asked(ticket, ask, began, now, fx),
-            Event::Identified { generation, owner } => self.identified(generation, owner, now, fx),
-            Event::Configured(config) => self.configured(config, now, fx),
+            Event::Loaded(result) => self.loaded(result),
+            Event::Saved { revision, result } => self.saved(revision, result),
+            Event::SaveIsSlow { revision } => self.save_is_slow(revision),
+            Event::Answered { op, answer } => self.answered(op, answer),
+            Event::Tick => self.reload_when_due(),
+            Event::Asked { ticket, ask, began } => self.asked(ticket, ask, began),
+            Event::Identified { generation, owner } => self.identified(generation, owner),
+            Event::Configured(config) => self.configured(config),
             Event::Login(login) => {
                 // A number of its own tells answers before it from answers after it.
                 self.next_op += 1;
@@ -165,20 +164,21 @@ impl Machine {
                 self.login = login;
                 self.login_expected = false;
             }
-            Event::Closing => self.close(fx),
-            Event::ClockSet(by) => self.clock_set(by, now),
-            Event::ServerTime(time) => self.server_time(time, now),
+            Event::Closing => self.close(),
+            Event::ClockSet(by) => self.clock_set(by),
+            Event::ServerTime(time) => self.server_time(time),
             Event::Sleep(true) => self.asleep = true,
-            Event::Sleep(false) => self.wake(now, fx),
-            Event::Online => self.online(now),
+            Event::Sleep(false) => self.wake(),
+            Event::Online => self.online(),
         }
         self.reassign_refreshes();
-        self.start_due_refresh(now, fx);
-        self.flush(now, fx);
+        self.start_due_refresh();
+        self.flush();
         // A token that was published for want of a store may be due for a refresh itself.
-        self.start_due_refresh(now, fx);
-        self.flush(now, fx);
+        self.start_due_refresh();
+        self.flush();
         self.release_client_secret();
+        let effects = std::mem::take(&mut self.effects);
         (self, effects)
     }
 
@@ -197,15 +197,15 @@ impl Machine {
     }
 
     /// The account is removed, or the daemon stops: changes that were asked for are made, and nobody else waits.
-    fn close(&mut self, fx: &mut Vec<Effect>) {
+    fn close(&mut self) {
         self.closing = true;
         let (changes, others): (Vec<_>, Vec<_>) =
             self.held.drain(..).partition(|(_, ask, _)| ask.is_a_change());
         self.held = changes;
-        fx.extend(others.into_iter().map(|(ticket, ..)| Effect::Reply { ticket, result: Err(gone()) }));
+        self.effects
+            .extend(others.into_iter().map(|(ticket, ..)| Effect::Reply { ticket, result: Err(gone()) }));
     }
 
-    /// Whether a change waits for the store to be read.
     fn holds_a_change(&self) -> bool {
         self.held.iter().any(|(_, ask, _)| ask.is_a_change())
     }
@@ -219,11 +219,11 @@ impl Machine {
         self.record.grant.as_ref().filter(|grant| grant.issuer.is(&self.config.issuer()))
     }
 
-    fn asked(&mut self, ticket: Ticket, ask: Ask, began: Option<Began>, now: Now, fx: &mut Vec<Effect>) {
+    fn asked(&mut self, ticket: Ticket, ask: Ask, began: Option<Began>) {
         if let Err(error) = self.check_room(&ask) {
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            return self.reply(ticket, Err(error));
         }
-        self.fetch_client_secret(&ask, fx);
+        self.fetch_client_secret(&ask);
         let began = began.unwrap_or_else(|| self.began());
         if matches!(ask, Ask::Logout) {
             // What begins from now on begins after it, even where it has to wait for the store.
@@ -232,45 +232,49 @@ impl Machine {
         if self.is_loading() {
             return self.held.push((ticket, ask, began));
         }
-        self.carry_out(ticket, ask, began, now, fx);
+        self.carry_out(ticket, ask, began);
     }
 
-    fn carry_out(&mut self, ticket: Ticket, ask: Ask, began: Began, now: Now, fx: &mut Vec<Effect>) {
+    fn carry_out(&mut self, ticket: Ticket, ask: Ask, began: Began) {
         if let Ask::Want { want, until } = ask {
             let is_news = matches!(&want, Want::AnotherThan(token) if self.note_rejected_of_displaced(token));
-            let result = self.wanted(&want, until, now, fx);
+            let result = self.wanted(&want, until);
             if is_news && result.is_ok() {
                 return self.ledger.acknowledge(ticket);
             }
-            return fx.push(Effect::Reply { ticket, result });
+            return self.effects.push(Effect::Reply { ticket, result });
         }
         if let Err(error) = self.check_writable(&ask).and_then(|()| self.check_unchanged(&ask, &began)) {
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            return self.reply(ticket, Err(error));
         }
         match ask {
             Ask::Want { .. } | Ask::Ready => {
                 self.login_expected = true;
-                fx.push(Effect::Reply { ticket, result: Ok(()) });
+                self.reply(ticket, Ok(()));
             }
-            Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
+            Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace),
             Ask::Accept { tokens, replace } => {
                 let first = self.login_began.unwrap_or(self.next_op + 1);
                 let arrival = Arrival { issuer: began.issuer, vouched: false, replace, began: first };
-                self.accept(ticket, tokens, arrival, now, fx);
+                self.accept(ticket, tokens, arrival);
             }
             Ask::Import { refresh_token, access_token, username, replace } => {
-                let candidate = self.candidate(refresh_token, access_token, username, now);
-                self.import(ticket, candidate, replace, now, fx);
+                let candidate = self.candidate(refresh_token, access_token, username);
+                self.import(ticket, candidate, replace);
             }
-            Ask::Restore => self.restore(ticket, now, fx),
-            Ask::Logout => self.logout(ticket, fx),
-            Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, &began.issuer, now),
+            Ask::Restore => self.restore(ticket),
+            Ask::Logout => self.logout(ticket),
+            Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, &began.issuer),
             Ask::Reload => {
-                self.reload(now, fx);
+                self.reload();
                 self.ledger.retry_now();
-                fx.push(Effect::Reply { ticket, result: Ok(()) });
+                self.reply(ticket, Ok(()));
             }
         }
+    }
+
+    fn reply(&mut self, ticket: Ticket, result: Result<(), Error>) {
+        self.effects.push(Effect::Reply { ticket, result });
     }
 
     fn is_loading(&self) -> bool {
@@ -312,32 +316,32 @@ impl Machine {
 
     /// The person's configuration changed. A grant of another client or server is set aside, and one that fits what
     /// is configured now comes back.
-    fn configured(&mut self, config: Arc<AccountConfig>, now: Now, fx: &mut Vec<Effect>) {
+    fn configured(&mut self, config: Arc<AccountConfig>) {
         let policy_changed = config.policy != self.config.policy;
         let issuer_changed = !config.issuer().is(&self.config.issuer());
         self.config = config;
         self.closing = false;
         self.drop_previous_unless_tolerated();
         if issuer_changed {
-            self.cancel_verifications(&Error::login(CHANGED_MEANWHILE), fx);
-            self.forget_failures(now);
-            self.match_issuer(now);
-            return self.resume(now);
+            self.cancel_verifications(&Error::login(CHANGED_MEANWHILE));
+            self.forget_failures();
+            self.match_issuer();
+            return self.resume();
         }
         if self.is_misconfigured() {
             self.trouble = None;
-            self.try_now(now);
+            self.try_now();
         }
         if policy_changed {
-            self.schedule(now);
+            self.schedule();
         }
     }
 
-    fn schedule(&mut self, now: Now) {
+    fn schedule(&mut self) {
         let access = self.grant().and_then(|grant| grant.access.as_ref());
         self.refresh_at = access.and_then(|access| {
-            let due = policy::refresh_at(access, self.config.policy, now.at, now.dice);
-            if access.dead { Some(now.at) } else { due }
+            let due = policy::refresh_at(access, self.config.policy, self.now.at, self.now.dice);
+            if access.dead { Some(self.now.at) } else { due }
         });
     }
 
@@ -352,10 +356,10 @@ impl Machine {
         }
     }
 
-    fn send(&mut self, request: TokenRequest, fx: &mut Vec<Effect>) -> u64 {
+    fn send(&mut self, request: TokenRequest) -> u64 {
         self.next_op += 1;
         let client = Client { proven: self.is_proven(), ..self.client() };
-        fx.push(Effect::Send { op: self.next_op, client, request });
+        self.effects.push(Effect::Send { op: self.next_op, client, request });
         self.next_op
     }
 }

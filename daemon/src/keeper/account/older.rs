@@ -27,7 +27,6 @@ impl Machine {
         in_use.is_some() && shown.any(|grant| grant.refresh_token.as_ref() == in_use)
     }
 
-    /// Takes out the refresh that `op` answers.
     pub(super) fn take_sent(&mut self, op: u64) -> Option<Sent> {
         if let Refresh::Sent(sent) = self.refresh
             && sent.op == op

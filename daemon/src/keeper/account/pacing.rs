@@ -7,10 +7,8 @@ use crate::grant::Timestamp;
 use crate::keeper::policy;
 use crate::provider::{Delivery, Transient};
 
-/// When to try again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pacing {
-    /// When the next try is due after a failed one, or out of turn.
     retry_at: Option<Timestamp>,
     /// Whether `retry_at` is the server's wish, which no demand overrides.
     patient: bool,
@@ -18,7 +16,6 @@ pub(super) struct Pacing {
     failures: u32,
     /// How many requests in a row were sent and not answered.
     unanswered: u32,
-    /// Until when somebody waits for a token.
     wanted_until: Timestamp,
 }
 
@@ -39,14 +36,12 @@ impl Pacing {
         self.patient = true;
     }
 
-    /// A try begins.
     pub(super) fn start(&mut self, now: Timestamp) {
         self.retry_at = None;
         self.patient = false;
         self.last_try = Some(now);
     }
 
-    /// Forgets all failures.
     pub(super) fn reset(&mut self) {
         *self = Self { last_try: self.last_try, wanted_until: self.wanted_until, ..Self::default() };
     }
@@ -78,12 +73,10 @@ impl Pacing {
         }
     }
 
-    /// The server answered with its own word.
     pub(super) fn answered(&mut self) {
         self.unanswered = 0;
     }
 
-    /// A try failed for a passing reason.
     pub(super) fn failed(&mut self, transient: &Transient, now: Now) {
         // Imgur's CDN says `Retry-After: 0` with each refusal: taken at its word, it would be asked without a pause.
         let retry_after = transient.retry_after.filter(|pause| !pause.is_zero());
@@ -109,7 +102,6 @@ impl Pacing {
         }
     }
 
-    /// Somebody set the clock by that many milliseconds.
     pub(super) fn clock_set(&mut self, by: i64) {
         self.wanted_until = self.wanted_until.moved(by);
         for at in [&mut self.retry_at, &mut self.last_try].into_iter().flatten() {

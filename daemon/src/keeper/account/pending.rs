@@ -6,15 +6,23 @@ use crate::grant::{Grant, Issuer};
 /// A request that is no refresh of the grant in use.
 #[derive(Clone, Debug)]
 pub(super) enum PendingRequest {
-    /// A code or PIN is being exchanged.
-    Exchange { op: u64, ticket: Ticket, began: Began, replace: bool },
+    Exchange {
+        op: u64,
+        ticket: Ticket,
+        began: Began,
+        replace: bool,
+    },
     /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
-    Recording { revision: u64, import: Import },
-    /// An imported grant is being verified.
-    Verify { op: u64, import: Import },
+    Recording {
+        revision: u64,
+        import: Import,
+    },
+    Verify {
+        op: u64,
+        import: Import,
+    },
 }
 
-/// An import over a working grant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Import {
     pub(super) ticket: Ticket,
@@ -48,7 +56,6 @@ pub(super) struct Arrival {
 }
 
 impl Machine {
-    /// Takes out the request that `op` answers.
     pub(super) fn take_pending(&mut self, op: u64) -> Option<PendingRequest> {
         let is_answered = |pending: &PendingRequest| match pending {
             PendingRequest::Exchange { op: sent, .. } | PendingRequest::Verify { op: sent, .. } => {

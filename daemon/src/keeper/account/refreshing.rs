@@ -4,23 +4,21 @@ use std::time::Duration;
 
 use imgurd_proto::{Error, RefreshReuse};
 
-use super::{Effect, Machine, Now, Shelf, Want};
+use super::{Machine, Shelf, Want};
 use crate::grant::{Access, Grant, Refusal, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
 
-/// Where a refresh has got to.
 #[derive(Clone, Debug)]
 pub(super) enum Refresh {
-    /// None is under way.
     Idle,
     /// The in-flight mark is on its way to the store; nothing has been spent.
-    Marking { revision: u64 },
-    /// The server has been asked.
+    Marking {
+        revision: u64,
+    },
     Sent(Sent),
 }
 
-/// A refresh that the server has not answered yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) op: u64,
@@ -38,12 +36,18 @@ pub(super) enum Presented {
 /// Why the last try brought no token, where the record does not say so itself.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
-    /// It may pass.
-    Passing { reason: String },
+    Passing {
+        reason: String,
+    },
     /// The server refused the client or a setting.
-    Misconfigured { setting: &'static str, reason: String },
+    Misconfigured {
+        setting: &'static str,
+        reason: String,
+    },
     /// The store does not take the in-flight mark, so nothing was sent.
-    NotRecorded { reason: String },
+    NotRecorded {
+        reason: String,
+    },
 }
 
 impl Machine {
@@ -52,15 +56,9 @@ impl Machine {
         self.record.refusal.is_some_and(|refusal| refusal.confirmed)
     }
 
-    pub(super) fn wanted(
-        &mut self,
-        want: &Want,
-        until: Timestamp,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) -> Result<(), Error> {
+    pub(super) fn wanted(&mut self, want: &Want, until: Timestamp) -> Result<(), Error> {
         self.pacing.note_waiting(until);
-        self.reload_for_somebody(now, fx);
+        self.reload_for_somebody();
         let Some(grant) = self.grant() else {
             return Ok(());
         };
@@ -74,38 +72,38 @@ impl Machine {
                 return Err(self.needs_sign_in());
             }
             Want::Valid(least) => {
-                if !self.serves(*least, now.at) && !self.is_refused() && !self.is_misconfigured() {
-                    self.hasten(now);
+                if !self.serves(*least, self.now.at) && !self.is_refused() && !self.is_misconfigured() {
+                    self.hasten();
                 }
             }
             Want::New => {
-                self.rate_limit.force(now.at)?;
-                self.try_soon(now);
+                self.rate_limit.force(self.now.at)?;
+                self.try_soon();
             }
             Want::AnotherThan(rejected) => {
                 let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
-                    return self.replace_older(now);
+                    return self.replace_older();
                 };
                 if !access.dead {
-                    let age = now.at.since(access.issued_at);
-                    self.rate_limit.reject(now.at, age, access.lifetime)?;
+                    let age = self.now.at.since(access.issued_at);
+                    self.rate_limit.reject(self.now.at, age, access.lifetime)?;
                     self.note_rejected();
                 }
-                self.try_soon(now);
+                self.try_soon();
             }
         }
         Ok(())
     }
 
     /// Somebody rejected a token that is not the current one: the current one will do, as for whoever asks for a token.
-    fn replace_older(&mut self, now: Now) -> Result<(), Error> {
-        if self.serves(policy::LEAST_LEFT, now.at) || self.login.is_some() {
+    fn replace_older(&mut self) -> Result<(), Error> {
+        if self.serves(policy::LEAST_LEFT, self.now.at) || self.login.is_some() {
             return Ok(());
         }
         if self.is_refused() || self.is_misconfigured() {
-            return Err(self.snapshot(now.at).error());
+            return Err(self.snapshot(self.now.at).error());
         }
-        self.hasten(now);
+        self.hasten();
         Ok(())
     }
 
@@ -114,20 +112,19 @@ impl Machine {
     }
 
     /// Somebody waits for what is due anyway.
-    pub(super) fn hasten(&mut self, now: Now) {
-        self.ledger.hasten(now);
-        self.pacing.hasten(now);
+    pub(super) fn hasten(&mut self) {
+        self.ledger.hasten(self.now);
+        self.pacing.hasten(self.now);
     }
 
-    /// Somebody wants a try out of turn.
-    fn try_soon(&mut self, now: Now) {
-        self.ledger.hasten(now);
-        self.pacing.try_soon(self.record.refusal.is_some(), now.at);
+    fn try_soon(&mut self) {
+        self.ledger.hasten(self.now);
+        self.pacing.try_soon(self.record.refusal.is_some(), self.now.at);
     }
 
     /// Tries in this very step.
-    pub(super) fn try_now(&mut self, now: Now) {
-        self.pacing.try_at(now.at);
+    pub(super) fn try_now(&mut self) {
+        self.pacing.try_at(self.now.at);
     }
 
     /// When the next try is due; never while auto-refresh is off and nobody waits.
@@ -146,25 +143,24 @@ impl Machine {
         }
     }
 
-    /// Begins the refresh that is due.
-    pub(super) fn start_due_refresh(&mut self, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn start_due_refresh(&mut self) {
         if self.grant().is_some_and(|grant| grant.refresh_token.is_none()) {
-            self.settle(fx);
+            self.settle();
         }
-        if self.asleep || self.next_try(now.at).is_none_or(|at| at > now.at) {
+        if self.asleep || self.next_try(self.now.at).is_none_or(|at| at > self.now.at) {
             return;
         }
-        self.pacing.start(now.at);
+        self.pacing.start(self.now.at);
         let marked = self.record.in_flight.is_some() && self.ledger.is_clean();
         if marked {
-            return self.present(fx);
+            return self.present();
         }
-        self.record.in_flight = Some(now.at);
+        self.record.in_flight = Some(self.now.at);
         self.refresh = Refresh::Marking { revision: self.ledger.touch() };
     }
 
     /// The mark is durable, or need not be: ask the server.
-    fn present(&mut self, fx: &mut Vec<Effect>) {
+    fn present(&mut self) {
         self.refresh = Refresh::Idle;
         let Some(grant) = self.grant() else { return };
         let generation = grant.generation;
@@ -173,7 +169,7 @@ impl Machine {
             _ => (Presented::Current, grant.refresh_token.clone()),
         };
         if let Some(token) = token {
-            let op = self.send(TokenRequest::Refresh(token), fx);
+            let op = self.send(TokenRequest::Refresh(token));
             self.refresh = Refresh::Sent(Sent { op, generation, presented });
         }
     }
@@ -184,55 +180,55 @@ impl Machine {
         refused && self.config.refresh_reuse == RefreshReuse::Tolerated
     }
 
-    pub(super) fn send_recorded(&mut self, fx: &mut Vec<Effect>) {
+    pub(super) fn send_recorded(&mut self) {
         if self.asleep {
             return; // the mark stands, and is used when the machine is awake again
         }
         if matches!(self.refresh, Refresh::Marking { revision } if self.ledger.has_saved(revision)) {
-            self.present(fx);
+            self.present();
         }
-        self.send_recorded_verification(fx);
+        self.send_recorded_verification();
     }
 
     /// The store does not take the mark. Where the last two answers kept the refresh token, a third is not expected
     /// to replace it, and the person gets their token; elsewhere, and of another token than that, nothing is spent.
-    pub(super) fn mark_failed(&mut self, reason: String, fx: &mut Vec<Effect>) {
+    pub(super) fn mark_failed(&mut self, reason: String) {
         let is_kept = self.grant().is_some_and(|grant| grant.kept >= 2) && !self.may_present_previous();
         if is_kept && !self.asleep {
-            return self.present(fx);
+            return self.present();
         }
         self.trouble = Some(Trouble::NotRecorded { reason });
-        self.settle(fx);
+        self.settle();
     }
 
     /// A try has failed: whoever waits for its end, not for its success, is told.
-    fn settle(&mut self, fx: &mut Vec<Effect>) {
+    fn settle(&mut self) {
         for ticket in std::mem::take(&mut self.settling) {
-            fx.push(Effect::Reply { ticket, result: Ok(()) });
+            self.reply(ticket, Ok(()));
         }
     }
 
-    pub(super) fn answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn answered(&mut self, op: u64, answer: Answer) {
         let Some(Sent { generation, presented, .. }) = self.take_sent(op) else {
-            return self.pending_answered(op, answer, now, fx);
+            return self.pending_answered(op, answer);
         };
         if self.record.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
-            return self.older_answered(op, generation, answer, now);
+            return self.older_answered(op, generation, answer);
         }
         match answer {
-            Answer::Granted(tokens) => return self.refreshed(op, presented, tokens, now),
-            Answer::Refused { reason } => self.refused(presented, &reason, now),
-            Answer::Misconfigured { setting, reason } => self.misconfigured(setting, reason, now),
-            Answer::Transient(transient) if self.is_silent_refusal(&transient, now) => {
-                self.refused(presented, &transient.reason, now);
+            Answer::Granted(tokens) => return self.refreshed(op, presented, tokens),
+            Answer::Refused { reason } => self.refused(presented, &reason),
+            Answer::Misconfigured { setting, reason } => self.misconfigured(setting, reason),
+            Answer::Transient(transient) if self.is_silent_refusal(&transient) => {
+                self.refused(presented, &transient.reason);
             }
-            Answer::Transient(transient) => self.failed_for_now(transient, now),
+            Answer::Transient(transient) => self.failed_for_now(transient),
         }
         self.failed += 1;
-        self.settle(fx);
+        self.settle();
     }
 
-    fn refreshed(&mut self, op: u64, presented: Presented, tokens: TokenResponse, now: Now) {
+    fn refreshed(&mut self, op: u64, presented: Presented, tokens: TokenResponse) {
         let Some(mut old) = self.record.grant.take() else {
             return;
         };
@@ -240,7 +236,7 @@ impl Machine {
             // It is good, and stays so unless the answer replaces it (RFC 6749, section 6).
             std::mem::swap(&mut old.refresh_token, &mut self.record.previous_refresh_token);
         }
-        let new = self.renew(&old, tokens, now.at);
+        let new = self.renew(&old, tokens, self.now.at);
         if new.refresh_token != old.refresh_token {
             self.record.previous_refresh_token = old.refresh_token;
         }
@@ -249,60 +245,60 @@ impl Machine {
         self.drop_previous_unless_tolerated();
         self.record.in_flight = None;
         self.record.refusal = None;
-        self.expire_displaced(now);
-        self.rate_limit.succeeded(now.at);
+        self.expire_displaced();
+        self.rate_limit.succeeded(self.now.at);
         self.ledger.touch_grant();
-        self.forget_failures(now);
-        self.supersede(generation, op, now);
+        self.forget_failures();
+        self.supersede(generation, op);
         let settled = std::mem::take(&mut self.settling);
         self.ledger.publish_when_saved(settled);
     }
 
     /// The grant in use is another than before, or renewed: nothing of the old one's troubles is true any more.
-    pub(super) fn forget_failures(&mut self, now: Now) {
+    pub(super) fn forget_failures(&mut self) {
         self.trouble = None;
         self.pacing.reset();
         self.wordless = None;
-        self.schedule(now);
+        self.schedule();
     }
 
     /// An answer to a grant that is not in use any more replaces nothing, and revives no logout; but where that grant
     /// is kept for restoring, it must not go stale.
-    fn older_answered(&mut self, op: u64, generation: u64, answer: Answer, now: Now) {
-        self.note_lost_answer(&answer, now);
+    fn older_answered(&mut self, op: u64, generation: u64, answer: Answer) {
+        self.note_lost_answer(&answer);
         let Answer::Granted(tokens) = answer else { return };
         let index = self.record.displaced.iter().position(|it| it.grant.generation == generation);
         if let Some(index) = index {
             let old = self.record.displaced[index].grant.clone();
-            self.record.displaced[index].grant = self.renew(&old, tokens, now.at);
+            self.record.displaced[index].grant = self.renew(&old, tokens, self.now.at);
             self.ledger.touch_grant();
-            self.supersede(generation, op, now);
+            self.supersede(generation, op);
         }
     }
 
-    fn refused(&mut self, presented: Presented, reason: &str, now: Now) {
+    fn refused(&mut self, presented: Presented, reason: &str) {
         self.record.in_flight = None;
         self.pacing.answered();
         self.ledger.touch();
-        let mut refusal = self.record.refusal.unwrap_or(refusal_since(now.at));
-        refusal.first_at = refusal.first_at.min(now.at);
-        refusal.confirmed |= now.at.since(refusal.first_at) >= policy::CONFIRM_AFTER;
+        let mut refusal = self.record.refusal.unwrap_or(refusal_since(self.now.at));
+        refusal.first_at = refusal.first_at.min(self.now.at);
+        refusal.confirmed |= self.now.at.since(refusal.first_at) >= policy::CONFIRM_AFTER;
         refusal.previous_tried |= presented == Presented::Previous;
         self.record.refusal = Some(refusal);
         self.trouble =
             Some(Trouble::Passing { reason: format!("The server refused the refresh token ({reason})") });
         self.pacing.pause_until(if !refusal.confirmed {
-            refusal.first_at + policy::spread(policy::CONFIRM_AFTER, now.dice)
+            refusal.first_at + policy::spread(policy::CONFIRM_AFTER, self.now.dice)
         } else if self.may_present_previous() && self.record.previous_refresh_token.is_some() {
-            now.at
+            self.now.at
         } else {
-            now.at + policy::spread(policy::REFUSED_RETRY, now.dice)
+            self.now.at + policy::spread(policy::REFUSED_RETRY, self.now.dice)
         });
     }
 
     /// Some servers turn a dead refresh token away without a word (glewlwyd: 400 with an empty body). When that lasts
     /// past the end of the access token, it counts as a refusal that has been repeated.
-    fn is_silent_refusal(&mut self, transient: &Transient, now: Now) -> bool {
+    fn is_silent_refusal(&mut self, transient: &Transient) -> bool {
         match transient.delivery {
             Delivery::Wordless => {}
             Delivery::Answered => {
@@ -312,27 +308,28 @@ impl Machine {
             Delivery::NotSent | Delivery::InDoubt => return false,
         }
         let (since, tries) =
-            self.wordless.map_or((now.at, 1), |(since, tries)| (since.min(now.at), tries + 1));
+            self.wordless.map_or((self.now.at, 1), |(since, tries)| (since.min(self.now.at), tries + 1));
         self.wordless = Some((since, tries));
         let (longest, most) = policy::WORDLESS;
-        let lasts = tries >= most && now.at.since(since) >= longest && !self.serves(Duration::ZERO, now.at);
+        let lasts =
+            tries >= most && self.now.at.since(since) >= longest && !self.serves(Duration::ZERO, self.now.at);
         if lasts && self.record.refusal.is_none() {
             self.record.refusal = Some(refusal_since(since));
         }
         lasts
     }
 
-    fn misconfigured(&mut self, setting: &'static str, reason: String, now: Now) {
+    fn misconfigured(&mut self, setting: &'static str, reason: String) {
         self.record.in_flight = None;
         self.pacing.answered();
         self.ledger.touch();
         self.trouble = Some(Trouble::Misconfigured { setting, reason });
-        self.pacing.try_at(now.at + policy::spread(policy::MISCONFIGURED_RETRY, now.dice));
+        self.pacing.try_at(self.now.at + policy::spread(policy::MISCONFIGURED_RETRY, self.now.dice));
     }
 
     /// The in-flight mark stays: after a restart it costs one try, and it spares the next one a write.
-    fn failed_for_now(&mut self, transient: Transient, now: Now) {
-        self.pacing.failed(&transient, now);
+    fn failed_for_now(&mut self, transient: Transient) {
+        self.pacing.failed(&transient, self.now);
         self.trouble = Some(Trouble::Passing { reason: transient.reason });
     }
 }

@@ -3,8 +3,8 @@
 
 use imgurd_proto::{Error, RefreshReuse};
 
+use super::Machine;
 use super::refreshing::renewed;
-use super::{Machine, Now};
 use crate::grant::{Grant, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenResponse, Transient};
@@ -64,7 +64,7 @@ impl Machine {
     /// An answer brought new tokens for the grant `generation`; the first request that may have led to it had the number
     /// `began`. One access token lives per client and person, so all others of theirs are dead. Where two answers
     /// crossed, which of the two tokens lives is in doubt: then only a refresh brings one that certainly does.
-    pub(super) fn supersede(&mut self, generation: u64, began: u64, now: Now) {
+    pub(super) fn supersede(&mut self, generation: u64, began: u64) {
         let crossed = self.granted.replace(self.next_op).is_some_and(|granted| granted >= began);
         let Some(newest) = self.record.grants().find(|grant| grant.generation == generation).cloned() else {
             return;
@@ -88,16 +88,16 @@ impl Machine {
             }
         }
         if in_use_died {
-            self.try_now(now);
+            self.try_now();
         }
     }
 
     /// A request was sent and its answer was lost: the server may have given a new access token, and ended the one in
     /// use by that.
-    pub(super) fn note_lost_answer(&mut self, answer: &Answer, now: Now) {
+    pub(super) fn note_lost_answer(&mut self, answer: &Answer) {
         let is_lost = matches!(answer, Answer::Transient(Transient { delivery: Delivery::InDoubt, .. }));
         if is_lost && self.working().is_some() && self.trouble.is_none() {
-            self.try_now(now);
+            self.try_now();
         }
     }
 
@@ -123,7 +123,6 @@ impl Machine {
         }
     }
 
-    /// The access token in use is rejected.
     pub(super) fn note_rejected(&mut self) {
         if let Some(access) = self.record.grant.as_mut().and_then(|grant| grant.access.as_mut()) {
             access.dead = true;
@@ -150,7 +149,6 @@ impl Machine {
         }
     }
 
-    /// Whether an access token that somebody brings is known to be dead.
     pub(super) fn is_known_dead(&self, token: &Secret) -> bool {
         let mut held = self.record.grants().filter_map(|grant| grant.access.as_ref());
         self.rejected.contains(token) || held.any(|access| access.dead && access.token == *token)

@@ -19,9 +19,7 @@ pub struct Snapshot {
     pub(crate) served: Option<Arc<Served>>,
     /// The number of the token.
     pub(crate) issue: u64,
-    /// How many tries have failed.
     pub(crate) failed: u64,
-    /// How often somebody signed out.
     pub(in crate::keeper) logouts: u64,
     /// Whether the last try failed, even while another is on its way: then what is still valid is served.
     is_in_trouble: bool,
@@ -118,7 +116,6 @@ impl Snapshot {
         }
     }
 
-    /// The state's own error.
     pub(crate) fn error(&self) -> Error {
         let account = self.info.name.clone();
         let reason = self.info.reason.clone().unwrap_or_else(|| {
@@ -134,7 +131,6 @@ impl Snapshot {
 }
 
 impl Machine {
-    /// Whether there is a token to hand out that stays valid for `least`.
     pub(super) fn serves(&self, least: Duration, now: Timestamp) -> bool {
         self.served().is_some_and(|served| served.is_valid_for(least, now))
     }

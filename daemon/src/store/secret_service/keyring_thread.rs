@@ -32,7 +32,6 @@ pub(super) type Connect = Arc<dyn Fn() -> keyring::Result<Arc<CredentialStore>> 
 
 type Job = Box<dyn FnOnce(&mut KeyringSession) + Send>;
 
-/// What is asked of an item.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
     Read,
@@ -51,10 +50,8 @@ pub(super) struct KeyringThread {
     changes: watch::Sender<u64>,
 }
 
-/// An abandoned call.
 #[derive(Debug)]
 struct Owed {
-    /// Whose item it writes.
     writes: Option<String>,
     ended: oneshot::Receiver<()>,
 }

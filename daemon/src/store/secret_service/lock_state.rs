@@ -18,7 +18,6 @@ use crate::store::StoreError;
 /// How long a dialog waits for the person.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The keyring as it looks from outside.
 #[derive(Debug)]
 pub(super) struct LockState {
     bus: Bus,
