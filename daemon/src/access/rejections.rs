@@ -1,5 +1,5 @@
 //! How often sandboxed applications may have a token refreshed by calling it rejected. It may be a lie, and the account's own
-//! limit (`keeper::demand`) is there for everybody: what they spend of it leaves the user's programs most of it, and no
+//! limit (`keeper::rate_limit`) is there for everybody: what they spend of it leaves the user's programs most of it, and no
 //! three of their reports fall within the minute in which three make the keeper doubt.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! What the person has decided beforehand about who gets tokens.
+//! What the user has decided beforehand about who gets tokens.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{ConfigError, in_file};
 pub enum Rule {
     /// It gets one.
     Allow,
-    /// The person is asked.
+    /// The user is asked.
     Ask,
     /// It gets none.
     Deny,

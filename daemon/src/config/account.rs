@@ -36,7 +36,7 @@ const KEYS: [&str; 16] = [
     "access",
 ];
 
-/// The person's own figures for when to refresh.
+/// The user's own figures for when to refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
     /// How long before expiry; absent means the rule.

@@ -1,4 +1,4 @@
-//! What the person configured: config.toml, its defaults, and changes to it. No secret is in it.
+//! What the user configured: config.toml, its defaults, and changes to it. No secret is in it.
 
 mod access;
 mod account;
@@ -58,7 +58,7 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// The account that calls mean which name none.
     pub default_account: Option<String>,
-    /// How the person is told of what needs them.
+    /// How the user is told of what needs them.
     pub notifications: Notifications,
     /// Who gets tokens.
     pub access: Access,

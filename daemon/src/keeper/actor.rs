@@ -272,7 +272,7 @@ impl Actor {
 
     fn identify(&self, account: String, reply: oneshot::Sender<TokenOwner>) {
         match self.slots.get(&account).and_then(|slot| slot.account.identifiable()) {
-            Some(question) => self.runner.identify(account, question, reply),
+            Some((generation, inquiry)) => self.runner.identify(account, generation, inquiry, reply),
             None => drop(reply.send(TokenOwner::Unsupported)),
         }
     }

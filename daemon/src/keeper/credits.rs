@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{Keeper, LONGEST_WAIT, try_later};
-use crate::provider::Tally;
+use crate::provider::{Inquiry, Tally};
 
 impl Keeper {
     /// Asks the API with the token of `account`. One that it rejects is renewed, and asked with once more.
@@ -41,7 +41,8 @@ impl Keeper {
         let settings = self.account(Some(account))?.settings;
         let api_url = settings.api_url.and_then(|url| Url::parse(&url).ok());
         let api_url = api_url.ok_or_else(|| unsupported(account))?;
-        Ok(self.provider.credits(api_url, settings.ca_file.map(Into::into), token).await)
+        let ca_file = settings.ca_file.map(Into::into);
+        Ok(self.provider.credits(Inquiry { api_url, ca_file, access_token: token }).await)
     }
 }
 

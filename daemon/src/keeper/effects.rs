@@ -7,10 +7,10 @@ use imgurd_proto::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::account::{Effect, Event, Question};
+use super::account::{Effect, Event};
 use super::message::Message;
 use super::{LONGEST_VERIFICATION, NO_ANSWER};
-use crate::provider::{Provider, Reply, TokenOwner};
+use crate::provider::{Inquiry, Provider, Reply, TokenOwner};
 use crate::store::TokenStore;
 
 /// How long a new token is kept back for the sake of a store that does not answer.
@@ -57,8 +57,8 @@ impl EffectRunner {
                     report(Event::Answered { op, answer }).await;
                 });
             }
-            Effect::Identify(Question { generation, api_url, ca_file, token }) => {
-                let identifying = self.provider.identify(api_url, ca_file, token);
+            Effect::Identify { generation, inquiry } => {
+                let identifying = self.provider.identify(inquiry);
                 tokio::spawn(async move {
                     let owner = timeout(LONGEST_VERIFICATION, identifying).await;
                     let owner = owner.unwrap_or_else(|_| TokenOwner::Unknown(NO_ANSWER.to_owned()));
@@ -70,9 +70,14 @@ impl EffectRunner {
     }
 
     /// Asks the API whose grant it is, for a caller who waits for its word.
-    pub(super) fn identify(&self, account: String, question: Question, reply: oneshot::Sender<TokenOwner>) {
-        let Question { generation, api_url, ca_file, token } = question;
-        let (identifying, actor) = (self.provider.identify(api_url, ca_file, token), self.actor.clone());
+    pub(super) fn identify(
+        &self,
+        account: String,
+        generation: u64,
+        inquiry: Inquiry,
+        reply: oneshot::Sender<TokenOwner>,
+    ) {
+        let (identifying, actor) = (self.provider.identify(inquiry), self.actor.clone());
         tokio::spawn(async move {
             let owner = identifying.await;
             let _ = actor.send(Message::Identified { account, generation, owner, reply }).await;

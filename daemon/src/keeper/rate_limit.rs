@@ -38,7 +38,7 @@ impl RateLimit {
             return Ok(());
         }
         Err(limited(
-            "The token was refreshed 6 times within a minute, which is as often as it may be; wait a minute",
+            "The token was refreshed 6 times within a minute, the most that is allowed; wait a minute",
             &self.successes,
         ))
     }
@@ -54,7 +54,7 @@ impl RateLimit {
         expire(&mut self.early_deaths, now, DAY);
         if age < MINUTE && self.rejections.len() + 1 >= REJECTIONS_IN_A_ROW {
             return Err(limited(
-                "Three new tokens in a row were rejected within a minute, so the token is not what the server minds; read its answer",
+                "Three new tokens in a row were rejected within a minute, so the server objects to something else; read its answer",
                 &self.rejections,
             ));
         }

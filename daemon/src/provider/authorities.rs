@@ -1,4 +1,4 @@
-//! Those who are trusted to sign certificates: the system's authorities, and whom a person names besides in a file of
+//! Those who are trusted to sign certificates: the system's authorities, and whom a user names besides in a file of
 //! theirs.
 //!
 //! The system's are taken in one by one, and only what a signature is checked against is kept of each. The library that

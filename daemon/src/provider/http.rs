@@ -11,7 +11,6 @@ use oauth2::{
     AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
     HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, TokenUrl,
 };
-use url::Url;
 
 use super::credits::{self, Tally};
 use super::endpoint::is_protected;
@@ -33,9 +32,8 @@ impl HttpProvider {
         Self { timeouts, directory: PathBuf::new() }
     }
 
-    fn inquiry(&self, api_url: Url, ca_file: Option<PathBuf>, access_token: Secret) -> Inquiry {
-        let ca_file = ca_file.map(|file| self.directory.join(file));
-        Inquiry { api_url, ca_file, access_token, timeouts: self.timeouts }
+    fn ca_file(&self, ca_file: Option<PathBuf>) -> Option<PathBuf> {
+        ca_file.map(|file| self.directory.join(file))
     }
 
     /// One for which a relative `ca_file` begins at `directory`.
@@ -55,7 +53,7 @@ impl Default for HttpProvider {
 impl Provider for HttpProvider {
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
         let timeouts = self.timeouts;
-        let ca_file = client.ca_file.as_ref().map(|file| self.directory.join(file));
+        let ca_file = self.ca_file(client.ca_file.clone());
         async move {
             if !is_protected(&client.token_url) {
                 let reason = "the token URL is not https, so tokens would cross the network readable";
@@ -74,22 +72,14 @@ impl Provider for HttpProvider {
         .boxed()
     }
 
-    fn identify(
-        &self,
-        api_url: Url,
-        ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, TokenOwner> {
-        self.inquiry(api_url, ca_file, access_token).ask(token_owner::PATH, token_owner::username).boxed()
+    fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
+        let inquiry = Inquiry { ca_file: self.ca_file(inquiry.ca_file), ..inquiry };
+        inquiry.ask(token_owner::PATH, token_owner::username, self.timeouts).boxed()
     }
 
-    fn credits(
-        &self,
-        api_url: Url,
-        ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, Tally> {
-        self.inquiry(api_url, ca_file, access_token).ask(credits::PATH, credits::credits).boxed()
+    fn credits(&self, inquiry: Inquiry) -> BoxFuture<'static, Tally> {
+        let inquiry = Inquiry { ca_file: self.ca_file(inquiry.ca_file), ..inquiry };
+        inquiry.ask(credits::PATH, credits::credits, self.timeouts).boxed()
     }
 }
 

@@ -27,24 +27,28 @@ pub enum ApiAnswer<T> {
     Unsupported,
 }
 
-/// Where to ask, and with what.
-pub(super) struct Inquiry {
-    pub(super) api_url: Url,
-    pub(super) ca_file: Option<PathBuf>,
-    pub(super) access_token: Secret,
-    pub(super) timeouts: Timeouts,
+/// A question to an API, asked with a token.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// The API.
+    pub api_url: Url,
+    /// As in [`Client`](super::Client).
+    pub ca_file: Option<PathBuf>,
+    /// The token.
+    pub access_token: Secret,
 }
 
 impl Inquiry {
-    pub(super) async fn ask<T>(self, path: &str, read: fn(&[u8]) -> Option<T>) -> ApiAnswer<T> {
+    pub(super) async fn ask<T>(
+        self,
+        path: &str,
+        read: fn(&[u8]) -> Option<T>,
+        timeouts: Timeouts,
+    ) -> ApiAnswer<T> {
         let Some(request) = request(&self.api_url, path, &self.access_token) else {
             return ApiAnswer::Unsupported;
         };
-        let fetched = match Transport::new(&self.api_url, self.ca_file, self.timeouts).await {
-            Ok(transport) => transport.fetch(request).await,
-            Err(answer) => Err(answer),
-        };
-        match fetched {
+        match Transport::get(&self.api_url, self.ca_file, timeouts, request).await {
             Ok(response) => understand(&response, read),
             Err(Answer::Transient(trouble)) => ApiAnswer::Unknown(trouble.reason),
             Err(Answer::Misconfigured { setting: "ca_file", reason }) => ApiAnswer::Unknown(reason),

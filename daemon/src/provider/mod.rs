@@ -31,7 +31,7 @@ pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use credits::Tally;
 pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;
-pub use inquiry::ApiAnswer;
+pub use inquiry::{ApiAnswer, Inquiry};
 pub use reachability::{Reachability, check_reachability};
 pub use response::{Fields, TokenResponse};
 pub use token_owner::TokenOwner;
@@ -146,19 +146,9 @@ pub trait Provider: Send + Sync {
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
 
-    /// Asks the API whose token it is, and so whether it works. `ca_file` is as in [`Client`].
-    fn identify(
-        &self,
-        api_url: Url,
-        ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, TokenOwner>;
+    /// Asks the API whose token it is, and so whether it works.
+    fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner>;
 
-    /// Asks the API what is left of the requests that it allows. `ca_file` is as in [`Client`].
-    fn credits(
-        &self,
-        api_url: Url,
-        ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, Tally>;
+    /// Asks the API what is left of the requests that it allows.
+    fn credits(&self, inquiry: Inquiry) -> BoxFuture<'static, Tally>;
 }

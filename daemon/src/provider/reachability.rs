@@ -37,22 +37,18 @@ pub enum Reachability {
     Unreachable(String),
 }
 
-/// Asks for `url` itself, with nothing in it that is anybody's. `is_page` where a person is to see what is there.
+/// Asks for `url` itself, with nothing in it that is anybody's. `is_page` where a user is to see what is there.
 pub async fn check_reachability(url: &Url, ca_file: Option<PathBuf>, is_page: bool) -> Reachability {
-    let transport = match Transport::new(url, ca_file, TIMEOUTS).await {
-        Ok(transport) => transport,
-        Err(answer) => return failure(answer),
+    let Some(request) = request(url) else {
+        return Reachability::Unreachable("no request can be made out of this address".to_owned());
     };
-    match request(url) {
-        Some(request) => match transport.fetch(request).await {
-            Ok(response) => understand(&response, is_page),
-            Err(answer) => failure(answer),
-        },
-        None => Reachability::Unreachable("no request can be made out of this address".to_owned()),
+    match Transport::get(url, ca_file, TIMEOUTS, request).await {
+        Ok(response) => understand(&response, is_page),
+        Err(answer) => failure(answer),
     }
 }
 
-/// Only the place: what a person has put behind a question mark may be theirs alone.
+/// Only the place: what a user has put behind a question mark may be theirs alone.
 fn request(url: &Url) -> Option<HttpRequest> {
     let mut place = url.clone();
     place.set_query(None);

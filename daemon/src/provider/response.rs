@@ -18,7 +18,7 @@ pub struct Tokens<A> {
     pub token_type: String,
     /// What to refresh with, if a new one came; never empty.
     pub refresh_token: Option<Secret>,
-    /// Lifetime of the access token in seconds, as the server said it: it may be nought, negative or absurd.
+    /// Lifetime of the access token in seconds, as the server said it: it may be zero, negative or absurd.
     pub expires_in: Option<i64>,
     /// Lifetime of the refresh token in seconds, where the server says it, which no standard asks of it.
     pub refresh_expires_in: Option<i64>,

@@ -57,6 +57,16 @@ impl Transport {
         }
     }
 
+    /// One request, with all that it takes.
+    pub(super) async fn get(
+        url: &Url,
+        ca_file: Option<PathBuf>,
+        timeouts: Timeouts,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, Answer> {
+        Self::new(url, ca_file, timeouts).await?.fetch(request).await
+    }
+
     pub(super) fn for_proven_refresh(self, is_proven_refresh: bool) -> Self {
         Self { is_proven_refresh, ..self }
     }

@@ -158,7 +158,7 @@ impl KeyringFile {
         }
         match fs::hard_link(&self.path, &self.work) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // nothing is stored yet
-            // Some file systems have no links; then every call opens anew, which is slow and right.
+            // Some file systems have no links; then every call opens again, which is slow and right.
             Err(_) => fs::copy(&self.path, &self.work).map(drop),
             Ok(()) => Ok(()),
         }
@@ -190,7 +190,7 @@ impl KeyringFile {
 
     fn publish(&mut self) -> io::Result<()> {
         durable::rename(&self.work, &self.path)?;
-        // Where the second name cannot be had again, the next call opens the file anew.
+        // Where the second name cannot be had again, the next call opens the file again.
         let _ = fs::hard_link(&self.path, &self.work);
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! - a crash between the two leaves a stored grant without its line. The next load that brings the grant adds it;
 //!   until then the store would have to fail as well for anything to be missed.
 //! - the other way round, a line would speak of a grant that never was, and somebody would look for it.
-//! - a line is taken away after the grant is, since one too many costs a person one more `logout`, and one too few
+//! - a line is taken away after the grant is, since one too many costs a user one more `logout`, and one too few
 //!   may cost them a grant that they overwrite because nothing says it exists.
 
 use std::collections::BTreeSet;

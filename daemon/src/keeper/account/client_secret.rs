@@ -33,7 +33,7 @@ impl Machine {
             || self.login.is_some()
             || self.login_expected
             || !self.pending.is_empty()
-            || !self.ledger.is_clean();
+            || !self.revisions.is_clean();
         let has_one = self.record.client_secret.is_some() || !self.record.other_client_secrets.is_empty();
         if matches!(self.shelf, Shelf::Read) && !is_needed && has_one {
             self.record.client_secret = None;

@@ -18,14 +18,14 @@ impl Machine {
             moved = true;
         }
         if moved {
-            self.ledger.touch();
+            self.revisions.touch();
         }
         if let Shelf::Unread { last_try, .. } | Shelf::Vanished { last_try, .. } = &mut self.shelf {
             *last_try = last_try.moved(by);
         }
         self.pacing.clock_set(by);
         self.rate_limit.clock_set(by);
-        self.ledger.clock_set(by);
+        self.revisions.clock_set(by);
         self.skew = self.skew.map(|skew| skew.saturating_add(by));
         self.schedule();
         // A certificate that was not valid by the clock as it was may be now.
@@ -69,7 +69,7 @@ impl Machine {
     }
 
     pub(in crate::keeper) fn may_sleep(&self) -> bool {
-        !self.is_sending() && !self.ledger.is_writing()
+        !self.is_sending() && !self.revisions.is_writing()
     }
 }
 

@@ -1,16 +1,14 @@
 //! What an account is told and asked, and what it wants done.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::Error;
-use url::Url;
 
 use super::issuer::Began;
 use crate::config::AccountConfig;
 use crate::grant::{Record, Secret, Timestamp};
-use crate::provider::{Answer, Client, TokenOwner, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Inquiry, TokenOwner, TokenRequest, TokenResponse};
 use crate::store::StoreError;
 
 /// What the machine is told about the world beside the event.
@@ -49,7 +47,7 @@ pub enum Event {
     },
     /// What the API says about whose grant it is.
     Identified { generation: u64, owner: TokenOwner },
-    /// The configuration was read anew.
+    /// The configuration was read again.
     Configured(Arc<AccountConfig>),
     /// A login of that id began, or ended.
     Login(Option<String>),
@@ -89,7 +87,7 @@ pub enum Ask {
         access_token: Option<Secret>,
         /// Who consented, where the text said so.
         username: Option<String>,
-        /// Whether a working grant may make way for it unverified, or for another person's.
+        /// Whether a working grant may make way for it unverified, or for another user's.
         replace: bool,
     },
     /// The grant that was displaced.
@@ -126,20 +124,9 @@ pub enum Effect {
     /// Ask the server.
     Send { op: u64, client: Client, request: TokenRequest },
     /// Ask the API whose grant it is.
-    Identify(Question),
+    Identify { generation: u64, inquiry: Inquiry },
     /// Answer whoever asked.
     Reply { ticket: Ticket, result: Result<(), Error> },
-}
-
-/// Whose a grant is, as the API is asked.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "a field is what its name says")]
-pub struct Question {
-    pub generation: u64,
-    pub api_url: Url,
-    /// Whose certificates are trusted besides those of the system's authorities.
-    pub ca_file: Option<PathBuf>,
-    pub token: Secret,
 }
 
 impl Ask {

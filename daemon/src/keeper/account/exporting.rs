@@ -13,7 +13,7 @@ impl Machine {
         let Some(grant) = self.grant() else {
             return Err(self.snapshot(now).error());
         };
-        if matches!(self.refresh, Refresh::Sent(_)) || self.ledger.is_publishing() {
+        if matches!(self.refresh, Refresh::Sent(_)) || self.revisions.is_publishing() {
             return Err(self.is_refreshing());
         }
         let Some(refresh_token) = grant.refresh_token.clone() else {

@@ -66,7 +66,7 @@ impl Machine {
         if is_dead && self.pacing.retry_at().is_some() && self.trouble.is_none() {
             return self.settling.push(ticket);
         }
-        self.ledger.publish_when_saved([ticket]);
+        self.revisions.publish_when_saved([ticket]);
     }
 
     pub(super) fn pending_answered(&mut self, op: u64, answer: Answer) {
@@ -112,7 +112,7 @@ impl Machine {
         }
         // Its access token may have been killed by the sign-in that displaced it (an Imgur report: ShareX#1158).
         self.try_now();
-        self.ledger.publish_when_saved([ticket]);
+        self.revisions.publish_when_saved([ticket]);
     }
 
     /// Forgets every grant, and keeps the client's secret for the next login.
@@ -132,12 +132,13 @@ impl Machine {
         };
         self.shelf = Shelf::Read;
         self.clear_current();
-        self.ledger.touch_grant();
-        let bringing = self.ledger.take_unpublished().into_iter().chain(std::mem::take(&mut self.settling));
+        self.revisions.touch_grant();
+        let bringing =
+            self.revisions.take_unpublished().into_iter().chain(std::mem::take(&mut self.settling));
         for ticket in bringing {
             self.reply(ticket, Err(self.signed_out_meanwhile()));
         }
-        self.ledger.reply_when_saved(ticket);
+        self.revisions.reply_when_saved(ticket);
     }
 
     /// A changed client or server sets the grant aside; changing it back restores it.
@@ -175,7 +176,7 @@ impl Machine {
         let is_recent = |it: &Displaced| self.now.at.since(it.at) < policy::DISPLACED_FOR;
         self.record.displaced.retain(|displaced| is_recent(displaced) || is_verifying(displaced));
         if self.record.displaced != before {
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 
@@ -192,10 +193,10 @@ impl Machine {
         }
         self.shelf = Shelf::Read;
         self.clear_current();
-        self.ledger.touch_grant();
+        self.revisions.touch_grant();
         self.forget_failures();
         let settled = std::mem::take(&mut self.settling);
-        self.ledger.publish_when_saved(settled);
+        self.revisions.publish_when_saved(settled);
     }
 
     fn clear_current(&mut self) {
@@ -218,7 +219,7 @@ impl Machine {
         let at = self.displaced_at();
         self.record.displaced.push(Displaced { grant, at });
         self.shelf = Shelf::Read;
-        self.ledger.touch_grant()
+        self.revisions.touch_grant()
     }
 
     pub(super) fn next_generation(&mut self) -> u64 {

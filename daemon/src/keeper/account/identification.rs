@@ -5,33 +5,33 @@ use imgurd_proto::Error;
 
 use super::pending::Identification;
 use super::sentences::set_aside_for_its_issuer;
-use super::{Effect, Machine, Question};
+use super::{Effect, Machine};
 use crate::grant::Grant;
-use crate::provider::TokenOwner;
+use crate::provider::{Inquiry, TokenOwner};
 
 impl Machine {
-    /// Asks the API whose the set-aside grant is; where it is the same person's, it takes the place of the one in use.
+    /// Asks the API whose the set-aside grant is; where it is the same user's, it takes the place of the one in use.
     pub(super) fn identify(&mut self, identification: Identification) {
         let generation = identification.generation;
         self.identifications.push(identification);
         match self.displaced(generation).and_then(|grant| self.question(grant)) {
-            Some(question) => self.effects.push(Effect::Identify(question)),
+            Some((generation, inquiry)) => self.effects.push(Effect::Identify { generation, inquiry }),
             None => self.identified(generation, TokenOwner::Unsupported),
         }
     }
 
     /// What to ask the API with whose grant is in use.
-    pub(in crate::keeper) fn identifiable(&self) -> Option<Question> {
+    pub(in crate::keeper) fn identifiable(&self) -> Option<(u64, Inquiry)> {
         self.question(self.grant()?)
     }
 
-    fn question(&self, grant: &Grant) -> Option<Question> {
-        Some(Question {
-            generation: grant.generation,
+    fn question(&self, grant: &Grant) -> Option<(u64, Inquiry)> {
+        let inquiry = Inquiry {
             api_url: self.config.api_url.clone()?,
             ca_file: self.config.ca_file.clone(),
-            token: grant.access.as_ref()?.token.clone(),
-        })
+            access_token: grant.access.as_ref()?.token.clone(),
+        };
+        Some((grant.generation, inquiry))
     }
 
     pub(super) fn identified(&mut self, generation: u64, owner: TokenOwner) {
@@ -58,7 +58,7 @@ impl Machine {
         let grant = self.record.grants_mut().find(|grant| grant.generation == generation);
         if let Some(grant) = grant.filter(|grant| grant.username.as_deref() != Some(username)) {
             grant.username = Some(username.to_owned());
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 

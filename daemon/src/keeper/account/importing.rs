@@ -75,7 +75,7 @@ impl Machine {
     /// Verifies a grant that has been set aside, once the store has it.
     pub(super) fn verify(&mut self, ticket: Ticket, index: usize, replace: bool, is_new: bool) {
         let generation = self.record.displaced[index].grant.generation;
-        let revision = self.ledger.touch_grant();
+        let revision = self.revisions.touch_grant();
         self.pending.push(PendingRequest::Recording {
             revision,
             import: Import { ticket, generation, replace, is_new },
@@ -85,7 +85,7 @@ impl Machine {
     pub(super) fn send_recorded_verification(&mut self) {
         for index in 0..self.pending.len() {
             if let PendingRequest::Recording { revision, import } = self.pending[index]
-                && self.ledger.has_saved(revision)
+                && self.revisions.has_saved(revision)
                 && let Some(token) = self.displaced(import.generation).and_then(|it| it.refresh_token.clone())
             {
                 let op = self.send(TokenRequest::Refresh(token));
@@ -129,7 +129,7 @@ impl Machine {
                 let said = Grant { username, account_id, ..old.clone() };
                 let candidate = self.renew(&old, tokens, self.now.at);
                 self.record.displaced[index].grant = candidate.clone();
-                self.ledger.touch_grant();
+                self.revisions.touch_grant();
                 if !fits {
                     let reason = format!("The grant works, and is set aside, since {CHANGED_MEANWHILE}");
                     return self.reply(ticket, Err(Error::login(reason)));
@@ -168,7 +168,7 @@ impl Machine {
     fn forget_candidate(&mut self, generation: u64, is_new: bool) {
         if is_new {
             self.record.displaced.retain(|displaced| displaced.grant.generation != generation);
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 }

@@ -6,7 +6,7 @@ use super::sentences::CHANGED_MEANWHILE;
 use super::{Ask, Machine, Shelf, Ticket};
 use crate::grant::{ClientSecret, Issuer, Record};
 
-/// How many client secrets of other servers are kept: a person who tries more settings than that can look them up.
+/// How many client secrets of other servers are kept: a user who tries more settings than that can look them up.
 const MOST_SECRETS: usize = 16;
 
 /// What the account was like when a sign-in or an import began. Its answer is for that account and no other.
@@ -44,7 +44,7 @@ impl Machine {
         }
         let issuer = self.config.issuer();
         if adopt(&mut self.record, &issuer) | choose_client_secret(&mut self.record, &issuer) {
-            self.ledger.touch();
+            self.revisions.touch();
         }
         self.restore_matching();
     }
@@ -53,10 +53,10 @@ impl Machine {
         let is_current = issuer.is(&self.config.issuer());
         keep_client_secret(&mut self.record, secret, issuer, is_current);
         self.shelf = Shelf::Read;
-        self.ledger.touch();
+        self.revisions.touch();
         // However the store has been doing: somebody waits, and this is worth a try at once.
-        self.ledger.retry_now();
-        self.ledger.reply_when_saved(ticket);
+        self.revisions.retry_now();
+        self.revisions.reply_when_saved(ticket);
         if is_current && self.is_misconfigured() {
             self.trouble = None;
             self.try_now();

@@ -32,12 +32,12 @@ use crate::config::AccountConfig;
 use crate::grant::{Fingerprints, Grant, Record, Timestamp};
 use crate::provider::{Client, TokenRequest};
 
-pub use event::{Ask, Effect, Event, Now, Question, Ticket, Want};
+pub use event::{Ask, Effect, Event, Now, Ticket, Want};
 pub use issuer::Began;
 use pacing::Pacing;
 use pending::{Arrival, Identification, PendingRequest};
 use refreshing::{Refresh, Sent, Trouble};
-use saving::Ledger;
+use saving::Revisions;
 use sentences::CHANGED_MEANWHILE;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
@@ -67,7 +67,7 @@ pub struct Machine {
     /// What was asked before the record was read, and what it began with.
     held: Vec<(Ticket, Ask, Began)>,
     record: Record,
-    ledger: Ledger,
+    revisions: Revisions,
     refresh: Refresh,
     /// Refreshes on their way of grants that are not in use.
     older: Vec<Sent>,
@@ -114,7 +114,7 @@ impl Machine {
             locked: false,
             held: Vec::new(),
             record: Record::default(),
-            ledger: Ledger::default(),
+            revisions: Revisions::default(),
             refresh: Refresh::Idle,
             older: Vec::new(),
             trouble: None,
@@ -187,13 +187,13 @@ impl Machine {
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let turns_stale = self.turns_stale_at().filter(|at| *at > now);
         let next_try = self.next_try(now).filter(|_| !self.asleep);
-        [self.reload_at(now), self.ledger.retry_at(), next_try, turns_stale].into_iter().flatten().min()
+        [self.reload_at(now), self.revisions.retry_at(), next_try, turns_stale].into_iter().flatten().min()
     }
 
     /// Whether nothing is under way that the end of the process would cut off.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.is_sending() && self.ledger.is_clean() && !self.holds_a_change()
+        !self.is_sending() && self.revisions.is_clean() && !self.holds_a_change()
     }
 
     /// The account is removed, or the daemon stops: changes that were asked for are made, and nobody else waits.
@@ -240,7 +240,7 @@ impl Machine {
             let is_news = matches!(&want, Want::AnotherThan(token) if self.note_rejected_of_displaced(token));
             let result = self.wanted(&want, until);
             if is_news && result.is_ok() {
-                return self.ledger.acknowledge(ticket);
+                return self.revisions.acknowledge(ticket);
             }
             return self.effects.push(Effect::Reply { ticket, result });
         }
@@ -267,7 +267,7 @@ impl Machine {
             Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, &began.issuer),
             Ask::Reload => {
                 self.reload();
-                self.ledger.retry_now();
+                self.revisions.retry_now();
                 self.reply(ticket, Ok(()));
             }
         }
@@ -314,7 +314,7 @@ impl Machine {
         }
     }
 
-    /// The person's configuration changed. A grant of another client or server is set aside, and one that fits what
+    /// The user's configuration changed. A grant of another client or server is set aside, and one that fits what
     /// is configured now comes back.
     fn configured(&mut self, config: Arc<AccountConfig>) {
         let policy_changed = config.policy != self.config.policy;

@@ -63,7 +63,7 @@ impl Machine {
             return Ok(());
         };
         let is_current = |token: &Secret| grant.access.as_ref().is_some_and(|access| access.token == *token);
-        if self.ledger.is_publishing() && !matches!(want, Want::AnotherThan(token) if is_current(token)) {
+        if self.revisions.is_publishing() && !matches!(want, Want::AnotherThan(token) if is_current(token)) {
             // A new token is about to be handed out, which is what everyone here waits for.
             return Ok(());
         }
@@ -113,12 +113,12 @@ impl Machine {
 
     /// Somebody waits for what is due anyway.
     pub(super) fn hasten(&mut self) {
-        self.ledger.hasten(self.now);
+        self.revisions.hasten(self.now);
         self.pacing.hasten(self.now);
     }
 
     fn try_soon(&mut self) {
-        self.ledger.hasten(self.now);
+        self.revisions.hasten(self.now);
         self.pacing.try_soon(self.record.refusal.is_some(), self.now.at);
     }
 
@@ -132,7 +132,7 @@ impl Machine {
         let is_free = matches!(self.refresh, Refresh::Idle) && !self.is_shown_already();
         let ready = matches!(self.shelf, Shelf::Read) && is_free;
         let refresh_token = self.grant().and_then(|grant| grant.refresh_token.as_ref());
-        if !ready || self.closing || self.ledger.is_publishing() || refresh_token.is_none() {
+        if !ready || self.closing || self.revisions.is_publishing() || refresh_token.is_none() {
             return None;
         }
         let wanted = self.config.auto_refresh || self.pacing.somebody_waits(now) || !self.settling.is_empty();
@@ -151,12 +151,12 @@ impl Machine {
             return;
         }
         self.pacing.start(self.now.at);
-        let marked = self.record.in_flight.is_some() && self.ledger.is_clean();
+        let marked = self.record.in_flight.is_some() && self.revisions.is_clean();
         if marked {
             return self.present();
         }
         self.record.in_flight = Some(self.now.at);
-        self.refresh = Refresh::Marking { revision: self.ledger.touch() };
+        self.refresh = Refresh::Marking { revision: self.revisions.touch() };
     }
 
     /// The mark is durable, or need not be: ask the server.
@@ -184,14 +184,14 @@ impl Machine {
         if self.asleep {
             return; // the mark stands, and is used when the machine is awake again
         }
-        if matches!(self.refresh, Refresh::Marking { revision } if self.ledger.has_saved(revision)) {
+        if matches!(self.refresh, Refresh::Marking { revision } if self.revisions.has_saved(revision)) {
             self.present();
         }
         self.send_recorded_verification();
     }
 
     /// The store does not take the mark. Where the last two answers kept the refresh token, a third is not expected
-    /// to replace it, and the person gets their token; elsewhere, and of another token than that, nothing is spent.
+    /// to replace it, and the user gets their token; elsewhere, and of another token than that, nothing is spent.
     pub(super) fn mark_failed(&mut self, reason: String) {
         let is_kept = self.grant().is_some_and(|grant| grant.kept >= 2) && !self.may_present_previous();
         if is_kept && !self.asleep {
@@ -247,11 +247,11 @@ impl Machine {
         self.record.refusal = None;
         self.expire_displaced();
         self.rate_limit.succeeded(self.now.at);
-        self.ledger.touch_grant();
+        self.revisions.touch_grant();
         self.forget_failures();
         self.supersede(generation, op);
         let settled = std::mem::take(&mut self.settling);
-        self.ledger.publish_when_saved(settled);
+        self.revisions.publish_when_saved(settled);
     }
 
     /// The grant in use is another than before, or renewed: nothing of the old one's troubles is true any more.
@@ -271,7 +271,7 @@ impl Machine {
         if let Some(index) = index {
             let old = self.record.displaced[index].grant.clone();
             self.record.displaced[index].grant = self.renew(&old, tokens, self.now.at);
-            self.ledger.touch_grant();
+            self.revisions.touch_grant();
             self.supersede(generation, op);
         }
     }
@@ -279,7 +279,7 @@ impl Machine {
     fn refused(&mut self, presented: Presented, reason: &str) {
         self.record.in_flight = None;
         self.pacing.answered();
-        self.ledger.touch();
+        self.revisions.touch();
         let mut refusal = self.record.refusal.unwrap_or(refusal_since(self.now.at));
         refusal.first_at = refusal.first_at.min(self.now.at);
         refusal.confirmed |= self.now.at.since(refusal.first_at) >= policy::CONFIRM_AFTER;
@@ -322,7 +322,7 @@ impl Machine {
     fn misconfigured(&mut self, setting: &'static str, reason: String) {
         self.record.in_flight = None;
         self.pacing.answered();
-        self.ledger.touch();
+        self.revisions.touch();
         self.trouble = Some(Trouble::Misconfigured { setting, reason });
         self.pacing.try_at(self.now.at + policy::spread(policy::MISCONFIGURED_RETRY, self.now.dice));
     }

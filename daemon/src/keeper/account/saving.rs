@@ -9,7 +9,7 @@ use crate::keeper::policy;
 use crate::store::StoreError;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct Revisions {
     revision: u64,
     grant_revision: u64,
     published: u64,
@@ -26,7 +26,7 @@ pub(super) struct Ledger {
     unpublished: Option<(u64, Vec<Ticket>)>,
 }
 
-impl Ledger {
+impl Revisions {
     pub(super) fn is_clean(&self) -> bool {
         self.saved >= self.revision
     }
@@ -134,30 +134,30 @@ impl Ledger {
 impl Machine {
     /// Starts a write where the store is behind and none is under way. One at a time, so they cannot overtake.
     pub(super) fn flush(&mut self) {
-        if let Some(revision) = self.ledger.take_write(self.now) {
+        if let Some(revision) = self.revisions.take_write(self.now) {
             self.effects.push(Effect::Save { revision, record: Box::new(self.record.clone()) });
         }
         // A store that is known to fail or hang is not waited for again: the grant is served from memory.
-        if self.ledger.lags().is_some() {
+        if self.revisions.lags().is_some() {
             self.publish();
         }
-        let saved = if self.ledger.lags().is_some() { u64::MAX } else { self.ledger.saved };
-        for (_, ticket) in self.ledger.acknowledging.extract_if(.., |(revision, _)| *revision <= saved) {
+        let saved = if self.revisions.lags().is_some() { u64::MAX } else { self.revisions.saved };
+        for (_, ticket) in self.revisions.acknowledging.extract_if(.., |(revision, _)| *revision <= saved) {
             self.effects.push(Effect::Reply { ticket, result: Ok(()) });
         }
     }
 
     pub(super) fn saved(&mut self, revision: u64, result: Result<(), StoreError>) {
         self.locked = matches!(result, Err(StoreError::Locked(_)));
-        self.ledger.written(revision, result, self.now);
-        if self.ledger.failure.is_some() {
+        self.revisions.written(revision, result, self.now);
+        if self.revisions.failure.is_some() {
             return self.store_fails();
         }
-        let saved = self.ledger.saved;
-        for (_, ticket) in self.ledger.waiting.extract_if(.., |(revision, _)| *revision <= saved) {
+        let saved = self.revisions.saved;
+        for (_, ticket) in self.revisions.waiting.extract_if(.., |(revision, _)| *revision <= saved) {
             self.effects.push(Effect::Reply { ticket, result: Ok(()) });
         }
-        if self.ledger.unpublished.as_ref().is_some_and(|(revision, _)| *revision <= saved) {
+        if self.revisions.unpublished.as_ref().is_some_and(|(revision, _)| *revision <= saved) {
             self.publish();
         }
         if matches!(self.trouble, Some(Trouble::NotRecorded { .. })) {
@@ -167,8 +167,8 @@ impl Machine {
     }
 
     pub(super) fn save_is_slow(&mut self, revision: u64) {
-        if self.ledger.writing == Some(revision) {
-            self.ledger.slow = true;
+        if self.revisions.writing == Some(revision) {
+            self.revisions.slow = true;
             self.store_fails();
         }
     }
@@ -176,8 +176,8 @@ impl Machine {
     /// The store is behind and will be for a while: nobody is kept waiting for it, and nothing is spent that could
     /// not be recorded.
     fn store_fails(&mut self) {
-        let reason = self.ledger.lags().unwrap_or_default();
-        for (_, ticket) in self.ledger.waiting.drain(..) {
+        let reason = self.revisions.lags().unwrap_or_default();
+        for (_, ticket) in self.revisions.waiting.drain(..) {
             let error = Error::StoreUnavailable { reason: format!("{reason}. It is tried again by itself") };
             self.effects.push(Effect::Reply { ticket, result: Err(error) });
         }
@@ -189,8 +189,8 @@ impl Machine {
     }
 
     fn publish(&mut self) {
-        let Some((revision, tickets)) = self.ledger.unpublished.take() else { return };
-        self.ledger.published = revision;
+        let Some((revision, tickets)) = self.revisions.unpublished.take() else { return };
+        self.revisions.published = revision;
         self.issue += 1;
         for ticket in tickets {
             self.reply(ticket, Ok(()));

@@ -34,9 +34,9 @@ impl Machine {
                  login {name}`"
             ),
             State::Waiting => format!("{last_failure}; it is tried again by itself, just wait"),
-            State::ConsentNeeded if self.is_refused() => format!(
-                "The server has refused the refresh token, and again when asked again; run `imgurctl login {name}`"
-            ),
+            State::ConsentNeeded if self.is_refused() => {
+                format!("The server rejected the refresh token twice; run `imgurctl login {name}`")
+            }
             State::ConsentNeeded => self.no_refresh_token(),
             State::Misconfigured => {
                 let hint = self.hint_for(self.setting_at_fault());
@@ -60,15 +60,15 @@ impl Machine {
     fn why_not_all_is_well(&self, now: Timestamp) -> Option<String> {
         if self.rate_limit.tokens_die_early(now) {
             return Some(format!(
-                "Tokens keep being rejected long before they expire: another program seems to use the client id {}; let \
-                 one keeper refresh for all of them",
+                "The server rejects tokens long before they expire: another program seems to use the client id {}; let \
+                 only one program refresh them",
                 self.config.client_id
             ));
         }
-        if self.ledger.grant_is_unsaved() {
+        if self.revisions.grant_is_unsaved() {
             return Some(format!(
                 "The token is served from memory, because the store does not take it ({}); it is tried again by itself",
-                self.ledger.lags().unwrap_or_else(|| "It is being written".to_owned())
+                self.revisions.lags().unwrap_or_else(|| "It is being written".to_owned())
             ));
         }
         self.notable_skew().map(why_skewed)
@@ -91,7 +91,7 @@ impl Machine {
             Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
             Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
             Shelf::Read | Shelf::PutAway { .. } => format!(
-                "{last_failure}. Nothing is refreshed before that can be recorded; mend the store, then run `imgurctl \
+                "{last_failure}. imgurd refreshes nothing that it cannot record; repair the store, then run `imgurctl \
                  refresh {}`",
                 self.name
             ),
@@ -136,7 +136,7 @@ impl Machine {
     }
 
     pub(super) fn is_busy(&self) -> Error {
-        try_later(format!("Too much is asked of {} at a time; try again in a moment", self.name))
+        try_later(format!("Too many requests for {} are under way; try again in a moment", self.name))
     }
 
     pub(super) fn is_verifying(&self) -> Error {
@@ -156,8 +156,10 @@ impl Machine {
     }
 
     pub(super) fn nothing_to_restore(&self) -> Error {
-        let reason =
-            format!("Nothing was displaced in {} within 30 days; run `imgurctl login {0}`", self.name);
+        let reason = format!(
+            "{} has no earlier grant to restore (kept for 30 days); run `imgurctl login {0}`",
+            self.name
+        );
         Error::invalid("account", reason)
     }
 
@@ -210,7 +212,7 @@ impl Machine {
     pub(super) fn another_signed_in(&self, new: &Grant, current: &Grant) -> Error {
         let (name, new, current) = (&self.name, holder(new), holder(current));
         let reason = format!(
-            "{new} signed in, but {name} holds the grant of {current}: it stays, and the new one is set aside; run \
+            "{new} signed in, but {name} holds the grant of {current}, which stays; the new one is set aside. Run \
              `imgurctl restore {name}` to change over to it, or sign in with --replace"
         );
         Error::LoginFailed { reason, set_aside: Some(new) }

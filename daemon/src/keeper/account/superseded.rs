@@ -1,5 +1,5 @@
 //! What is known to be dead: refresh tokens that were replaced, and access tokens that were rejected or that a newer one
-//! of the same person and client ended. None of them is shown to the server or handed out.
+//! of the same user and client ended. None of them is shown to the server or handed out.
 
 use imgurd_proto::{Error, RefreshReuse};
 
@@ -45,7 +45,7 @@ impl Machine {
             && let Some(previous) = self.record.previous_refresh_token.take()
         {
             self.note_replaced(Some(previous));
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 
@@ -62,7 +62,7 @@ impl Machine {
     }
 
     /// An answer brought new tokens for the grant `generation`; the first request that may have led to it had the number
-    /// `began`. One access token lives per client and person, so all others of theirs are dead. Where two answers
+    /// `began`. One access token lives per client and user, so all others of theirs are dead. Where two answers
     /// crossed, which of the two tokens lives is in doubt: then only a refresh brings one that certainly does.
     pub(super) fn supersede(&mut self, generation: u64, began: u64) {
         let crossed = self.granted.replace(self.next_op).is_some_and(|granted| granted >= began);
@@ -78,7 +78,7 @@ impl Machine {
             }
         }
         if any_died {
-            self.ledger.touch_grant();
+            self.revisions.touch_grant();
         }
         if let Some(grant) = &mut self.record.grant {
             in_use_died = any_died && is_ended_by(grant, &newest);
@@ -109,7 +109,7 @@ impl Machine {
             Some(access) if access.dead => false,
             Some(access) => {
                 access.dead = true;
-                self.ledger.touch();
+                self.revisions.touch();
                 true
             }
             None => {
@@ -126,7 +126,7 @@ impl Machine {
     pub(super) fn note_rejected(&mut self) {
         if let Some(access) = self.record.grant.as_mut().and_then(|grant| grant.access.as_mut()) {
             access.dead = true;
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 
@@ -145,7 +145,7 @@ impl Machine {
             }
         }
         if changed {
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 
@@ -182,7 +182,7 @@ impl Machine {
 }
 
 /// Whether a new access token of `newest` ends the one of `grant`. Servers that name nobody are taken to have one
-/// person.
+/// user.
 fn is_ended_by(grant: &Grant, newest: &Grant) -> bool {
     grant.generation != newest.generation && grant.issuer.is(&newest.issuer) && !grant.is_anothers(newest)
 }

@@ -25,9 +25,9 @@ pub struct Snapshot {
     is_in_trouble: bool,
     /// The setting at fault, in `misconfigured`.
     setting: &'static str,
-    /// Whether unlocking the store is what would mend it.
+    /// Whether unlocking the store would fix it.
     pub(in crate::keeper) locked: bool,
-    /// From when on the person should know that the token is not refreshed.
+    /// From when on the user should know that the token is not refreshed.
     pub(in crate::keeper) ages_at: Option<Timestamp>,
 }
 
@@ -138,7 +138,7 @@ impl Machine {
     /// The token to hand out. Between the server's answer and its publication there is none: the old one may be dead,
     /// and the new one is not yet safe.
     fn served(&self) -> Option<Served> {
-        let grant = self.grant().filter(|_| !self.ledger.is_publishing())?;
+        let grant = self.grant().filter(|_| !self.revisions.is_publishing())?;
         let access = grant.access.clone().filter(|access| !access.dead)?;
         let token = Token {
             account: self.name.clone(),
@@ -168,10 +168,10 @@ impl Machine {
             return if is_read { State::Empty } else { State::StoreUnavailable };
         };
         let is_under_way = match self.refresh {
-            Refresh::Idle => self.ledger.is_publishing(),
+            Refresh::Idle => self.revisions.is_publishing(),
             Refresh::Marking { .. } => true,
             // What is on its way for a grant that made way does not concern the one in use.
-            Refresh::Sent(sent) => sent.generation == grant.generation || self.ledger.is_publishing(),
+            Refresh::Sent(sent) => sent.generation == grant.generation || self.revisions.is_publishing(),
         };
         match &self.trouble {
             _ if self.is_refused() => State::ConsentNeeded,
@@ -190,7 +190,7 @@ impl Machine {
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         let state = self.state(now);
         let grant = self.grant();
-        let handed_out = grant.filter(|_| !self.ledger.is_publishing());
+        let handed_out = grant.filter(|_| !self.revisions.is_publishing());
         let next_try = self.next_try(now);
         let waits = self.pacing.retry_at().is_some();
         let info = Account {
@@ -202,7 +202,7 @@ impl Machine {
             auto_refresh: self.config.auto_refresh,
             login_pending: self.login.is_some(),
             login_id: self.login.clone(),
-            unsaved: self.ledger.grant_is_unsaved(),
+            unsaved: self.revisions.grant_is_unsaved(),
             refused: self.record.refusal.is_some() && grant.is_some(),
             expires_at: handed_out
                 .and_then(|grant| grant.access.as_ref()?.expires_at())

@@ -5,7 +5,6 @@ mod simulation;
 mod store;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,13 +12,14 @@ use futures_util::future::{BoxFuture, join_all};
 use imgurd_proto::{Error, Secret, Settings, State};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
-use url::Url;
 
 use super::{Began, Keeper, spawn};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
-use crate::provider::{Answer, Client, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse};
+use crate::provider::{
+    Answer, Client, Inquiry, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse,
+};
 use crate::store::{MemoryStore, StoreError, TokenStore};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -86,21 +86,11 @@ impl Provider for Arc<Server> {
         })
     }
 
-    fn identify(
-        &self,
-        _api_url: Url,
-        _ca_file: Option<PathBuf>,
-        _access_token: Secret,
-    ) -> BoxFuture<'static, TokenOwner> {
+    fn identify(&self, _inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         Box::pin(std::future::ready(TokenOwner::Known("alice".to_owned())))
     }
 
-    fn credits(
-        &self,
-        _api_url: Url,
-        _ca_file: Option<PathBuf>,
-        _access_token: Secret,
-    ) -> BoxFuture<'static, Tally> {
+    fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
         Box::pin(std::future::ready(Tally::Unsupported))
     }
 }

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use url::Url;
 
 use super::super::{Delivery, Transient};
 use super::*;

@@ -21,13 +21,13 @@ use super::{SERVICE, sentences};
 use crate::memory;
 use crate::store::{StoreError, item};
 
-/// How long a call may take. It waits for no person.
+/// How long a call may take. It waits for no user.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// How many abandoned calls are waited for. A keyring that owes more is not asked again.
 const MOST_OWED: usize = 4;
 
-/// How the keyring crates are joined to a keyring: anew for each keyring, and after a failure.
+/// How the keyring crates are joined to a keyring: again for each keyring, and after a failure.
 pub(super) type Connect = Arc<dyn Fn() -> keyring::Result<Arc<CredentialStore>> + Send + Sync>;
 
 type Job = Box<dyn FnOnce(&mut KeyringSession) + Send>;

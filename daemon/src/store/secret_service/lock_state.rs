@@ -15,7 +15,7 @@ use super::{SERVICE, sentences};
 use crate::bus::Bus;
 use crate::store::StoreError;
 
-/// How long a dialog waits for the person.
+/// How long a dialog waits for the user.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 #[derive(Debug)]

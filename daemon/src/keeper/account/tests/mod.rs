@@ -112,7 +112,7 @@ impl Bench {
                     self.client_secret = client.secret;
                     self.sends.push_back((op, request));
                 }
-                Effect::Identify(question) => self.asked_whose.push(question.generation),
+                Effect::Identify { generation, .. } => self.asked_whose.push(generation),
                 Effect::Reply { ticket, result } => {
                     assert!(
                         self.replies.insert(ticket, result).is_none(),

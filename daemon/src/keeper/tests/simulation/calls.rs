@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Reject(String),
 }
 
-/// What the person asks for.
+/// What the user asks for.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Accept(TokenResponse, bool),
@@ -190,7 +190,7 @@ pub(super) fn call(
     (number, task)
 }
 
-/// A change that the person wants, which goes its way by itself.
+/// A change that the user wants, which goes its way by itself.
 pub(super) fn change(world: &Shared, keeper: &Keeper, account: &'static str, change: Change) {
     let wish = wish(&change);
     let number = {

@@ -22,7 +22,7 @@ pub(super) struct Knowledge {
     pub(super) superseded: BTreeSet<String>,
     /// What a logout forgot.
     forgotten: BTreeSet<String>,
-    /// What the person was told is forgotten.
+    /// What the user was told is forgotten.
     buried: BTreeSet<String>,
     /// What a login brings, and the wish that offers it, until the keeper is seen to have it.
     offered: BTreeMap<String, u64>,
@@ -85,7 +85,7 @@ pub(super) struct Look<'a> {
     pub(super) awake: Duration,
 }
 
-/// A wish of the person's that changes grants.
+/// A wish of the user's that changes grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Accept(String),
@@ -113,7 +113,7 @@ impl Knowledge {
         self.moved = true;
     }
 
-    /// The person was answered; `is_done` says that it was done, or that what it brought was set aside.
+    /// The user was answered; `is_done` says that it was done, or that what it brought was set aside.
     pub(super) fn ends(
         &mut self,
         number: u64,

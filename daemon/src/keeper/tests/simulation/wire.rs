@@ -1,12 +1,10 @@
 //! The way between the keeper and the server, and what may be sent on it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use imgurd_proto::RefreshReuse;
-use url::Url;
 
 use super::chance::Chance;
 use super::clock::{EPOCH, Parity, pass};
@@ -14,7 +12,9 @@ use super::records::holds;
 use super::server::{Fate, Server, family_of, reading};
 use super::world::{Shared, World, go_on, party, secret_for};
 use crate::grant::{Record, Secret};
-use crate::provider::{Answer, Client, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse};
+use crate::provider::{
+    Answer, Client, Inquiry, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse,
+};
 
 /// Requests on their way.
 pub(super) struct Wire {
@@ -257,19 +257,14 @@ impl Provider for SimulatedProvider {
         })
     }
 
-    fn identify(
-        &self,
-        _api_url: Url,
-        _ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, TokenOwner> {
+    fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         let shared = self.0.clone();
         Box::pin(async move {
             pass(&shared, Duration::from_millis(200), Parity::Even).await;
             go_on(&shared).await;
             let owner = {
                 let mut world = shared.lock().unwrap();
-                let owner = world.owner(access_token.expose());
+                let owner = world.owner(inquiry.access_token.expose());
                 world.event("identifies", 0, || format!("{owner:?}"));
                 owner
             };
@@ -278,12 +273,7 @@ impl Provider for SimulatedProvider {
         })
     }
 
-    fn credits(
-        &self,
-        _api_url: Url,
-        _ca_file: Option<PathBuf>,
-        _access_token: Secret,
-    ) -> BoxFuture<'static, Tally> {
+    fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
         Box::pin(std::future::ready(Tally::Unsupported))
     }
 }
