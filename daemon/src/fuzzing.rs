@@ -22,7 +22,7 @@ use crate::access::journal::{self, JournalFile};
 use crate::access::process::Stat;
 use crate::access::{Application, Caller, Gate, Permits, Prompts, Quota, cgroup, sandbox};
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::authorization_response::{AuthorizationResponse, Content, from_paste};
 use crate::consent::callback::Callback;
 use crate::consent::listener::{Endpoint, Farewell, Visit, serve_connection};
@@ -35,7 +35,7 @@ use crate::ipc::fairness::Queues;
 use crate::ipc::{Api, varlink};
 use crate::keeper;
 use crate::probe::Probe;
-use crate::provider::{HttpProvider, Identity, Reply, classify, identity, told};
+use crate::provider::{HttpProvider, Reply, TokenOwner, classify, inquiry, token_owner};
 use crate::store::{MemoryStore, StoreError, item};
 
 /// How long nothing comes before a caller who receives a stream leaves.
@@ -68,10 +68,10 @@ fn api_without_accounts() -> Api {
     let config = Arc::new(Config::default());
     let clock = Arc::new(SystemClock::new().expect("a timer"));
     let store = Arc::<MemoryStore>::default();
-    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), store.clone(), clock);
+    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::default()), store.clone(), clock);
     // Nothing can exist there, so that no input writes to a disk.
     let nowhere = |name: &str| PathBuf::from("/dev/null").join(name);
-    let desk = Arc::new(Desk::new(ConfigFile::new(nowhere("config.toml")), config));
+    let desk = Arc::new(SettingsEditor::new(ConfigFile::new(nowhere("config.toml")), config));
     let gate = Gate::new(desk.clone(), Permits::load(nowhere("permits")), Prompts::new().0);
     let journal = journal::spawn(nowhere("journal"));
     let probe = Probe::new(None, StoreKind::Memory, store, desk.clone());
@@ -204,11 +204,11 @@ pub fn classify_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> 
 
 /// Reads whose token it is from an answer of the API.
 #[must_use]
-pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Identity {
+pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> TokenOwner {
     let mut response = HttpResponse::new(body.to_vec());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    told::understand(&response, identity::username)
+    inquiry::understand(&response, token_owner::username)
 }
 
 /// Decodes an item of the store.

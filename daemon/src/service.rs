@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use crate::access::{Gate, Permits, Prompts, journal};
 use crate::bus::Bus;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
 use crate::file_watch::FileWatch;
 use crate::ipc::{self, Api, LocalSocket};
@@ -103,9 +103,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let kind = options.store.unwrap_or(config.store);
     let store = open_store(kind, &config, &file, &state, || bus.clone());
     let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
-    let provider = Arc::new(HttpProvider::new().with_files_in(file.directory()));
+    let provider = Arc::new(HttpProvider::default().with_files_in(file.directory()));
     let keeper = keeper::spawn(&config, provider, store.clone(), clock);
-    let desk = Arc::new(Desk::new(file, config));
+    let desk = Arc::new(SettingsEditor::new(file, config));
     let logins = Logins::new(keeper.clone());
     let (prompts, questions) = Prompts::new();
     let gate = Gate::new(desk.clone(), Permits::load(state.join("permits")), prompts);
@@ -174,14 +174,14 @@ impl Foundation {
     }
 }
 
-async fn reload_on_signal(desk: &Desk, keeper: &Keeper) {
+async fn reload_on_signal(desk: &SettingsEditor, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
     notify_manager(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>()).await;
     reload(desk, keeper).await;
     notify_manager(&[NotifyState::Ready]).await;
 }
 
-async fn reload(desk: &Desk, keeper: &Keeper) {
+async fn reload(desk: &SettingsEditor, keeper: &Keeper) {
     match desk.reload() {
         Ok(Some(config)) => {
             let _ = keeper.configure(config).await;
@@ -192,7 +192,7 @@ async fn reload(desk: &Desk, keeper: &Keeper) {
     }
 }
 
-fn watch(desk: &Desk) -> Option<FileWatch> {
+fn watch(desk: &SettingsEditor) -> Option<FileWatch> {
     let path = desk.file().path();
     let directory = path.parent().unwrap_or(Path::new("."));
     // There must be one to watch; where there cannot be, `account add` will say so.

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::caller::{NAMELESS, REMOTE};
 use super::{Application, Caller, Decision, Needs, Permits, Prompts, Question, policy};
-use crate::config::{Class, Desk, Rule};
+use crate::config::{Class, SettingsEditor, Rule};
 
 /// Decides which caller may call which method, and which account's token it may have.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     permits: Permits,
     prompts: Prompts,
 }
@@ -37,7 +37,7 @@ type Generation = (u64, u64);
 impl Gate {
     /// A gate for these rules and permits.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, permits: Permits, prompts: Prompts) -> Self {
+    pub fn new(desk: Arc<SettingsEditor>, permits: Permits, prompts: Prompts) -> Self {
         Self { desk, permits, prompts }
     }
 

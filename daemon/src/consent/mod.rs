@@ -19,9 +19,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::config::{AccountConfig, is_loopback};
+use crate::config::AccountConfig;
 use crate::keeper::{Keeper, SignedIn};
-use crate::provider::AuthorizationRequest;
+use crate::provider::{AuthorizationRequest, is_loopback};
 use crate::random;
 
 pub(crate) use authorization_response::import;

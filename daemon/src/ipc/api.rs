@@ -12,7 +12,7 @@ use imgurd_proto::{
 
 use super::arguments::{access_token, bare, patience, span};
 use crate::access::{Caller, Gate, Journal, Needs, Pass, Rejections, Requested};
-use crate::config::{Class, Config, Desk, check_name};
+use crate::config::{Class, Config, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins, check_provenance, import};
 use crate::grant::Issuer;
 use crate::keeper::{Keeper, Watcher};
@@ -38,7 +38,7 @@ struct Admission<'a> {
 pub struct Api {
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     gate: Gate,
     journal: Journal,
     probe: Probe,
@@ -51,7 +51,7 @@ impl Api {
     pub fn new(
         keeper: Keeper,
         logins: Logins,
-        desk: Arc<Desk>,
+        desk: Arc<SettingsEditor>,
         gate: Gate,
         journal: Journal,
         probe: Probe,

@@ -18,10 +18,10 @@ use tokio::time::timeout;
 use crate::access::{Decision, Question, Questions};
 use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::config::Desk;
+use crate::config::SettingsEditor;
 use crate::consent::{Login, LoginOptions, Logins, browser};
 use crate::grant::Timestamp;
-use crate::keeper::{Keeper, Outlook};
+use crate::keeper::{Attention, Keeper};
 
 use desktop::{Desktop, News};
 use notice::{Matter, Notice, Remedy};
@@ -64,7 +64,7 @@ impl Notifier {
 pub fn spawn(
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     bus: Bus,
     clock: Box<dyn Clock>,
     questions: Questions,
@@ -90,7 +90,7 @@ pub fn spawn(
 struct Worker {
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     bus: Bus,
     events: mpsc::Sender<Event>,
     desktop: Desktop,
@@ -135,8 +135,8 @@ impl Worker {
         let settings = self.desk.current().notifications.clone();
         self.schedule.set_pauses(&settings.again);
         self.wanted.extend(self.keeper.take_unmet());
-        let outlooks = if settings.enabled { self.keeper.outlooks() } else { Vec::new() };
-        let is_there = |name: &String| outlooks.iter().any(|outlook| outlook.account.name == *name);
+        let attention = if settings.enabled { self.keeper.attention() } else { Vec::new() };
+        let is_there = |name: &String| attention.iter().any(|outlook| outlook.account.name == *name);
         for name in self.schedule.names().iter().filter(|name| !is_there(name)) {
             self.schedule.update(name, None, false, now);
             self.desktop.withdraw(name);
@@ -147,11 +147,11 @@ impl Worker {
         for (name, notice) in self.schedule.take_due(now) {
             self.desktop.show(&name, notice);
         }
-        let ageing = outlooks.iter().filter_map(|outlook| outlook.ages_at).filter(|at| *at > now);
+        let ageing = attention.iter().filter_map(|outlook| outlook.ages_at).filter(|at| *at > now);
         ageing.chain(self.schedule.next()).min()
     }
 
-    fn update_account(&mut self, outlook: &Outlook, now: Timestamp) {
+    fn update_account(&mut self, outlook: &Attention, now: Timestamp) {
         let account = &*outlook.account;
         let name = account.name.as_str();
         if !matches!(account.state, State::Empty | State::StoreUnavailable) {
@@ -271,7 +271,7 @@ impl Worker {
 async fn sign_in(
     name: &str,
     logins: &Logins,
-    desk: &Desk,
+    desk: &SettingsEditor,
     bus: &Bus,
     events: &mpsc::Sender<Event>,
 ) -> Option<Event> {
@@ -300,7 +300,7 @@ async fn sign_in(
     outcome.is_err().then(|| Event::Failed(name.to_owned()))
 }
 
-async fn begin(name: &str, logins: &Logins, desk: &Desk) -> Result<Login, Error> {
+async fn begin(name: &str, logins: &Logins, desk: &SettingsEditor) -> Result<Login, Error> {
     let timeout = Duration::from_secs(DEFAULT_LOGIN_TIMEOUT_S.unsigned_abs());
     let options = LoginOptions { flow: None, timeout, replace: false, paste: false };
     logins.begin(name, &*desk.account(name)?, options).await

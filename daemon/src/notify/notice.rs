@@ -7,9 +7,9 @@ use notify_rust::Urgency;
 use url::Url;
 
 use super::server::escape;
-use crate::config::is_loopback;
 use crate::grant::Timestamp;
-use crate::keeper::Outlook;
+use crate::keeper::Attention;
+use crate::provider::is_loopback;
 
 /// How long a store may fail before the user is told: keyrings are unlocked and restarted as a desktop starts.
 const STORE_GRACE: Duration = Duration::from_secs(10);
@@ -75,7 +75,7 @@ impl Notice {
     }
 
     /// The notice for an account, if any. `wanted` says that a caller wanted a missing token.
-    pub(super) fn of(outlook: &Outlook, wanted: bool, now: Timestamp) -> Option<Self> {
+    pub(super) fn of(outlook: &Attention, wanted: bool, now: Timestamp) -> Option<Self> {
         let account = &*outlook.account;
         let notice = match account.state {
             State::ConsentNeeded => consent(account),

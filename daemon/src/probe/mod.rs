@@ -12,7 +12,7 @@ use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
 use crate::bus::Bus;
-use crate::config::{Desk, StoreKind};
+use crate::config::{SettingsEditor, StoreKind};
 use crate::consent::browser;
 use crate::notify;
 use crate::store::TokenStore;
@@ -24,13 +24,18 @@ pub struct Probe {
     bus: Option<Bus>,
     kind: StoreKind,
     store: Arc<dyn TokenStore>,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
 }
 
 impl Probe {
     /// A look at these.
     #[must_use]
-    pub fn new(bus: Option<Bus>, kind: StoreKind, store: Arc<dyn TokenStore>, desk: Arc<Desk>) -> Self {
+    pub fn new(
+        bus: Option<Bus>,
+        kind: StoreKind,
+        store: Arc<dyn TokenStore>,
+        desk: Arc<SettingsEditor>,
+    ) -> Self {
         Self { bus, kind, store, desk }
     }
 

@@ -20,7 +20,7 @@ const KEY_MAX: u64 = 4096;
 /// Where the key comes from. It is the text of the file, without the blanks around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// A file of the person's, which nobody else may read.
+    /// A file of the user's, which nobody else may read.
     File(PathBuf),
     /// A systemd credential. systemd guards it, with access lists that look like permissions of the group.
     Credential(PathBuf),
@@ -40,7 +40,6 @@ impl KeySource {
         self.read().map(drop)
     }
 
-    /// Reads the key.
     pub(super) fn read(&self) -> Result<Zeroizing<String>, StoreError> {
         let path = self.path().display();
         let unavailable = |reason: String| StoreError::Unavailable(reason);

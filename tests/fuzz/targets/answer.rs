@@ -10,7 +10,7 @@ use bounds::{assert_silent, bounded};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use imgurd::fuzzing::{classify_answer, identify};
-use imgurd::provider::{Answer, Identity};
+use imgurd::provider::{Answer, TokenOwner};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| bounded(|| read(input)));
@@ -32,7 +32,7 @@ fn read(input: &[u8]) {
             assert_silent(&trouble.reason);
         }
     }
-    if let Identity::Untold(reason) = identify(status, headers, body) {
+    if let TokenOwner::Unknown(reason) = identify(status, headers, body) {
         assert_silent(&reason);
     }
 }

@@ -14,7 +14,7 @@ use super::connection::WRITING_PATIENCE;
 use super::*;
 use crate::access::{Application, Gate, Permits, Prompts, Quota, journal};
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
 use crate::keeper;
 use crate::probe::Probe;
@@ -29,8 +29,8 @@ const CALL: &[u8] = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
 
 fn api() -> Api {
     let (config, clock) = (Arc::new(Config::default()), Arc::new(SystemClock::new().unwrap()));
-    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), Arc::<MemoryStore>::default(), clock);
-    let desk = Arc::new(Desk::new(ConfigFile::new(PathBuf::new()), config));
+    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::default()), Arc::<MemoryStore>::default(), clock);
+    let desk = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
     let gate = Gate::new(desk.clone(), Permits::load(PathBuf::new()), Prompts::new().0);
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
     let probe = Probe::new(None, StoreKind::Memory, Arc::<MemoryStore>::default(), desk.clone());

@@ -6,7 +6,7 @@ use super::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-fn outlook(state: State) -> Outlook {
+fn outlook(state: State) -> Attention {
     let settings = Settings {
         flow: Some(Flow::Code),
         redirect_uri: Some("http://127.0.0.1:8917/callback".to_owned()),
@@ -30,16 +30,16 @@ fn outlook(state: State) -> Outlook {
         clock_skew_s: None,
         settings,
     };
-    Outlook { account: Arc::new(account), locked: false, ages_at: None }
+    Attention { account: Arc::new(account), locked: false, ages_at: None }
 }
 
-fn changed(outlook: &Outlook, change: impl FnOnce(&mut Account)) -> Outlook {
+fn changed(outlook: &Attention, change: impl FnOnce(&mut Account)) -> Attention {
     let mut account = (*outlook.account).clone();
     change(&mut account);
-    Outlook { account: Arc::new(account), ..outlook.clone() }
+    Attention { account: Arc::new(account), ..outlook.clone() }
 }
 
-fn matter(outlook: &Outlook, wanted: bool) -> Option<Matter> {
+fn matter(outlook: &Attention, wanted: bool) -> Option<Matter> {
     Notice::of(outlook, wanted, NOW).map(|notice| notice.matter)
 }
 
@@ -63,23 +63,23 @@ fn unlock_is_offered_only_where_it_mends_it_and_consent_never_for_a_locked_keyri
     let absent = outlook(State::StoreUnavailable);
     assert_eq!(matter(&absent, true), Some(Matter::Store));
     assert_eq!(Notice::of(&absent, true, NOW).unwrap().remedy, None);
-    let locked = Outlook { locked: true, ..absent };
+    let locked = Attention { locked: true, ..absent };
     assert_eq!(matter(&locked, true), Some(Matter::Locked));
     assert_eq!(Notice::of(&locked, true, NOW).unwrap().remedy, Some(Remedy::Unlock));
 }
 
 #[test]
 fn a_keyring_has_a_moment_to_be_unlocked_unless_somebody_waits() {
-    let locked = Outlook { locked: true, ..outlook(State::StoreUnavailable) };
+    let locked = Attention { locked: true, ..outlook(State::StoreUnavailable) };
     assert_eq!(Notice::of(&locked, false, NOW).unwrap().grace, STORE_GRACE);
     assert_eq!(Notice::of(&locked, true, NOW).unwrap().grace, Duration::ZERO);
 }
 
 #[test]
 fn warns_of_an_ageing_token_from_the_moment_that_the_keeper_names() {
-    let later = Outlook { ages_at: Some(NOW + Duration::from_secs(1)), ..outlook(State::Fresh) };
+    let later = Attention { ages_at: Some(NOW + Duration::from_secs(1)), ..outlook(State::Fresh) };
     assert_eq!(matter(&later, false), None);
-    let now = Outlook { ages_at: Some(NOW), ..outlook(State::Fresh) };
+    let now = Attention { ages_at: Some(NOW), ..outlook(State::Fresh) };
     assert_eq!(matter(&now, false), Some(Matter::Ageing));
     assert_eq!(Notice::of(&now, false, NOW).unwrap().grace, FAILURE_GRACE, "a fault that may pass");
     let off = changed(&now, |account| account.auto_refresh = false);

@@ -21,18 +21,17 @@ use super::{SERVICE, sentences};
 use crate::memory;
 use crate::store::{StoreError, item};
 
-/// How long a call may take. It waits for no person.
+/// How long a call may take. It waits for no user.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// How many abandoned calls are waited for. A keyring that owes more is not asked again.
 const MOST_OWED: usize = 4;
 
-/// How the keyring crates are joined to a keyring: anew for each keyring, and after a failure.
+/// How the keyring crates are joined to a keyring: again for each keyring, and after a failure.
 pub(super) type Connect = Arc<dyn Fn() -> keyring::Result<Arc<CredentialStore>> + Send + Sync>;
 
-type Job = Box<dyn FnOnce(&mut Session) + Send>;
+type Job = Box<dyn FnOnce(&mut KeyringSession) + Send>;
 
-/// What is asked of an item.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
     Read,
@@ -42,10 +41,8 @@ pub(super) enum Call {
 /// The item as it is then; none where the keyring shows none.
 pub(super) type Item = Option<Zeroizing<Vec<u8>>>;
 
-type Outcome = Result<Item, StoreError>;
-
 /// The thread, and what it may have left undone.
-pub(super) struct Vault {
+pub(super) struct KeyringThread {
     connect: Connect,
     /// The way to the thread; it ends when this is gone.
     thread: Option<mpsc::Sender<Job>>,
@@ -53,10 +50,8 @@ pub(super) struct Vault {
     changes: watch::Sender<u64>,
 }
 
-/// An abandoned call.
 #[derive(Debug)]
 struct Owed {
-    /// Whose item it writes.
     writes: Option<String>,
     ended: oneshot::Receiver<()>,
 }
@@ -67,13 +62,18 @@ impl Owed {
     }
 }
 
-impl Vault {
+impl KeyringThread {
     pub(super) fn new(connect: Connect, changes: watch::Sender<u64>) -> Self {
         Self { connect, thread: None, owed: Vec::new(), changes }
     }
 
     /// Does as it is told to the item of `account` in the keyring `owner`. To be awaited to its end.
-    pub(super) async fn call(&mut self, owner: OwnedUniqueName, account: &str, call: Call) -> Outcome {
+    pub(super) async fn call(
+        &mut self,
+        owner: OwnedUniqueName,
+        account: &str,
+        call: Call,
+    ) -> Result<Item, StoreError> {
         let writes = matches!(call, Call::Write(_)).then(|| account.to_owned());
         self.owed.retain_mut(Owed::is_under_way);
         let clashes = writes.is_some() && self.owed.iter().any(|owed| owed.writes == writes);
@@ -95,7 +95,7 @@ impl Vault {
         Err(sentences::does_not_answer())
     }
 
-    fn abandon(&mut self, writes: Option<String>, outcome: oneshot::Receiver<Outcome>) {
+    fn abandon(&mut self, writes: Option<String>, outcome: oneshot::Receiver<Result<Item, StoreError>>) {
         tracing::warn!("the keyring does not answer");
         let (end, ended) = oneshot::channel();
         self.owed.push(Owed { writes, ended });
@@ -111,7 +111,7 @@ impl Vault {
 fn start(connect: Connect) -> Result<mpsc::Sender<Job>, StoreError> {
     let (sender, jobs) = mpsc::channel::<Job>();
     let work = move || {
-        let mut session = Session { connect, opened: None };
+        let mut session = KeyringSession { connect, opened: None };
         while let Ok(job) = jobs.recv() {
             job(&mut session);
             memory::wipe_stack();
@@ -124,13 +124,13 @@ fn start(connect: Connect) -> Result<mpsc::Sender<Job>, StoreError> {
 }
 
 /// What the thread holds: the keyring crates' own connection and session, which are worth nothing to another keyring.
-struct Session {
+struct KeyringSession {
     connect: Connect,
     opened: Option<(OwnedUniqueName, Arc<CredentialStore>)>,
 }
 
-impl Session {
-    fn call(&mut self, owner: &OwnedUniqueName, account: &str, call: &Call) -> Outcome {
+impl KeyringSession {
+    fn call(&mut self, owner: &OwnedUniqueName, account: &str, call: &Call) -> Result<Item, StoreError> {
         self.opened.take_if(|(opened, _)| opened != owner);
         let is_reused = self.opened.is_some();
         match self.attempt(owner, account, call) {
@@ -145,12 +145,7 @@ impl Session {
         })
     }
 
-    fn attempt(
-        &mut self,
-        owner: &OwnedUniqueName,
-        account: &str,
-        call: &Call,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    fn attempt(&mut self, owner: &OwnedUniqueName, account: &str, call: &Call) -> Result<Item, Failure> {
         let (_, store) = match self.opened.take() {
             Some(opened) => opened,
             None => (owner.clone(), (self.connect)()?),

@@ -91,7 +91,7 @@ impl Keyring {
     }
 }
 
-fn vault() -> (Arc<Keyring>, Vault, watch::Receiver<u64>) {
+fn thread() -> (Arc<Keyring>, KeyringThread, watch::Receiver<u64>) {
     let keyring = Arc::new(Keyring::default());
     let connected = keyring.clone();
     let connect = move || {
@@ -99,7 +99,7 @@ fn vault() -> (Arc<Keyring>, Vault, watch::Receiver<u64>) {
         Ok(Arc::new(Connected(connected.clone())) as Arc<CredentialStore>)
     };
     let (counter, changes) = watch::channel(0);
-    (keyring, Vault::new(Arc::new(connect), counter), changes)
+    (keyring, KeyringThread::new(Arc::new(connect), counter), changes)
 }
 
 fn owner(name: &str) -> OwnedUniqueName {
@@ -112,19 +112,24 @@ fn record(secret: &str) -> Zeroizing<Vec<u8>> {
     item::encode(&record).unwrap()
 }
 
-async fn write(vault: &mut Vault, account: &str, secret: &str) -> Outcome {
-    vault.call(owner(":1.1"), account, Call::Write(record(secret))).await
+async fn write(thread: &mut KeyringThread, account: &str, secret: &str) -> Result<Item, StoreError> {
+    thread.call(owner(":1.1"), account, Call::Write(record(secret))).await
 }
 
-async fn read(vault: &mut Vault, account: &str) -> Outcome {
-    vault.call(owner(":1.1"), account, Call::Read).await
+async fn read(thread: &mut KeyringThread, account: &str) -> Result<Item, StoreError> {
+    thread.call(owner(":1.1"), account, Call::Read).await
 }
 
 /// Begins a write that does not end before the second is dropped, and returns when it was given up.
-async fn abandoned(keyring: &Keyring, vault: &mut Vault, account: &str, secret: &str) -> mpsc::Sender<()> {
+async fn abandoned(
+    keyring: &Keyring,
+    thread: &mut KeyringThread,
+    account: &str,
+    secret: &str,
+) -> mpsc::Sender<()> {
     let (begun, end) = keyring.hold();
     tokio::time::pause(); // nothing but the bound can end it
-    assert_eq!(write(vault, account, secret).await, Err(sentences::does_not_answer()));
+    assert_eq!(write(thread, account, secret).await, Err(sentences::does_not_answer()));
     tokio::time::resume();
     begun.recv().unwrap();
     end
@@ -132,76 +137,76 @@ async fn abandoned(keyring: &Keyring, vault: &mut Vault, account: &str, secret: 
 
 #[tokio::test]
 async fn brings_back_what_was_written() {
-    let (keyring, mut vault, _) = vault();
-    assert_eq!(read(&mut vault, "a").await, Ok(None));
-    write(&mut vault, "a", "one").await.unwrap();
-    write(&mut vault, "a", "two").await.unwrap();
-    assert_eq!(read(&mut vault, "a").await, Ok(Some(record("two"))));
-    assert_eq!(read(&mut vault, "b").await, Ok(None));
+    let (keyring, mut thread, _) = thread();
+    assert_eq!(read(&mut thread, "a").await, Ok(None));
+    write(&mut thread, "a", "one").await.unwrap();
+    write(&mut thread, "a", "two").await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("two"))));
+    assert_eq!(read(&mut thread, "b").await, Ok(None));
     assert_eq!(keyring.connections.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
 async fn an_abandoned_write_is_never_overtaken_by_a_newer_one() {
-    let (keyring, mut vault, mut changes) = vault();
-    write(&mut vault, "a", "one").await.unwrap();
-    let end = abandoned(&keyring, &mut vault, "a", "two").await;
+    let (keyring, mut thread, mut changes) = thread();
+    write(&mut thread, "a", "one").await.unwrap();
+    let end = abandoned(&keyring, &mut thread, "a", "two").await;
 
-    assert_eq!(write(&mut vault, "a", "three").await, Err(sentences::does_not_answer()));
+    assert_eq!(write(&mut thread, "a", "three").await, Err(sentences::does_not_answer()));
     // Others are not concerned, and reading does no harm.
-    assert_eq!(read(&mut vault, "a").await, Ok(Some(record("one"))));
-    write(&mut vault, "b", "other").await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("one"))));
+    write(&mut thread, "b", "other").await.unwrap();
     assert!(!changes.has_changed().unwrap());
 
     drop(end);
     changes.changed().await.unwrap();
-    assert_eq!(read(&mut vault, "a").await, Ok(Some(record("two"))));
-    write(&mut vault, "a", "three").await.unwrap();
-    assert_eq!(read(&mut vault, "a").await, Ok(Some(record("three"))));
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("two"))));
+    write(&mut thread, "a", "three").await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("three"))));
 }
 
 #[tokio::test]
 async fn a_keyring_that_owes_too_much_is_not_asked_again() {
-    let (keyring, mut vault, mut changes) = vault();
+    let (keyring, mut thread, mut changes) = thread();
     let mut ends = Vec::new();
     for number in 0..MOST_OWED {
-        ends.push(abandoned(&keyring, &mut vault, &number.to_string(), "any").await);
+        ends.push(abandoned(&keyring, &mut thread, &number.to_string(), "any").await);
     }
-    assert_eq!(read(&mut vault, "a").await, Err(sentences::does_not_answer()));
+    assert_eq!(read(&mut thread, "a").await, Err(sentences::does_not_answer()));
     ends.pop();
     changes.changed().await.unwrap();
-    assert_eq!(read(&mut vault, "a").await, Ok(None));
+    assert_eq!(read(&mut thread, "a").await, Ok(None));
 }
 
 #[tokio::test]
 async fn a_session_that_is_gone_is_made_anew() {
-    let (keyring, mut vault, _) = vault();
-    write(&mut vault, "a", "one").await.unwrap();
+    let (keyring, mut thread, _) = thread();
+    write(&mut thread, "a", "one").await.unwrap();
     keyring.fails.store(true, Ordering::Relaxed);
-    assert_eq!(read(&mut vault, "a").await, Ok(Some(record("one"))));
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("one"))));
     assert_eq!(keyring.connections.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
 async fn a_session_is_never_used_with_another_keyring() {
-    let (keyring, mut vault, _) = vault();
-    write(&mut vault, "a", "one").await.unwrap();
-    vault.call(owner(":1.2"), "a", Call::Read).await.unwrap();
+    let (keyring, mut thread, _) = thread();
+    write(&mut thread, "a", "one").await.unwrap();
+    thread.call(owner(":1.2"), "a", Call::Read).await.unwrap();
     assert_eq!(keyring.connections.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
 async fn a_write_that_was_not_kept_is_noticed() {
-    let (keyring, mut vault, _) = vault();
+    let (keyring, mut thread, _) = thread();
     keyring.forgets.store(true, Ordering::Relaxed);
-    assert_eq!(write(&mut vault, "a", "one").await, Err(sentences::not_whole()));
+    assert_eq!(write(&mut thread, "a", "one").await, Err(sentences::not_whole()));
 }
 
 #[tokio::test]
 async fn an_item_that_cannot_be_read_is_not_overwritten() {
-    let (keyring, mut vault, _) = vault();
+    let (keyring, mut thread, _) = thread();
     let newer = br#"{"version":2}"#.to_vec();
     keyring.items.lock().unwrap().insert("a".to_owned(), newer.clone());
-    assert!(matches!(write(&mut vault, "a", "one").await, Err(StoreError::Newer(_))));
+    assert!(matches!(write(&mut thread, "a", "one").await, Err(StoreError::Newer(_))));
     assert_eq!(keyring.items.lock().unwrap()["a"], newer);
 }

@@ -13,34 +13,21 @@ const SUCCESSES_A_MINUTE: usize = 6;
 const REJECTIONS_IN_A_ROW: usize = 3;
 const EARLY_DEATHS_A_DAY: usize = 3;
 
-/// What callers of one account have asked for lately.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Demand {
-    /// Until when somebody waits.
-    until: Timestamp,
+pub(super) struct RateLimit {
     /// When refreshes that somebody had forced succeeded.
     successes: VecDeque<Timestamp>,
     /// When tokens less than a minute old were rejected.
     rejections: VecDeque<Timestamp>,
     /// When tokens were rejected in the first half of their lifetime.
     early_deaths: VecDeque<Timestamp>,
-    /// Whether the refresh on its way was forced.
     forced: bool,
 }
 
-impl Demand {
-    pub(super) fn wait_until(&mut self, until: Timestamp) {
-        self.until = self.until.max(until);
-    }
-
-    /// Somebody set the clock by that many milliseconds.
+impl RateLimit {
     pub(super) fn clock_set(&mut self, by: i64) {
         let times = [&mut self.successes, &mut self.rejections, &mut self.early_deaths].into_iter().flatten();
-        times.chain([&mut self.until]).for_each(|at| *at = at.moved(by));
-    }
-
-    pub(super) fn somebody_waits(&self, now: Timestamp) -> bool {
-        self.until > now
+        times.for_each(|at| *at = at.moved(by));
     }
 
     /// Takes note of a refresh that somebody forces, or says why it may not be.
@@ -51,7 +38,7 @@ impl Demand {
             return Ok(());
         }
         Err(limited(
-            "The token was refreshed 6 times within a minute, which is as often as it may be; wait a minute",
+            "The token was refreshed 6 times within a minute, the most that is allowed; wait a minute",
             &self.successes,
         ))
     }
@@ -67,7 +54,7 @@ impl Demand {
         expire(&mut self.early_deaths, now, DAY);
         if age < MINUTE && self.rejections.len() + 1 >= REJECTIONS_IN_A_ROW {
             return Err(limited(
-                "Three new tokens in a row were rejected within a minute, so the token is not what the server minds; read its answer",
+                "Three new tokens in a row were rejected within a minute, so the server objects to something else; read its answer",
                 &self.rejections,
             ));
         }
@@ -82,7 +69,6 @@ impl Demand {
         Ok(())
     }
 
-    /// Takes note that a refresh succeeded.
     pub(super) fn succeeded(&mut self, now: Timestamp) {
         if std::mem::take(&mut self.forced) {
             self.successes.push_back(now);

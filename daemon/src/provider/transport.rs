@@ -12,22 +12,32 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::task::spawn_blocking;
 use url::Url;
 
-use super::authorities;
+use super::bounded_stream::BoundedStream;
 use super::classify::{classify, server_time};
-use super::http::{Timeouts, misconfigured};
-use super::line::Line;
 use super::route::{self, Route};
-use super::{Answer, Delivery, Reply, Transient};
+use super::{Answer, Delivery, Reply, Transient, USER_AGENT, authorities};
 
 /// The longest body, in bytes: more than any token response has, less than would hurt.
 const BODY_MAX: usize = 1024 * 1024;
 /// The most that a server may send in all, in bytes: a body, and as much again around it.
 const CONNECTION_MAX: u64 = 2 * 1024 * 1024;
 
-pub(super) const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
+/// How long the steps of a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    /// Until there is a connection.
+    pub(super) connect: Duration,
+    /// Until the answer is whole.
+    pub(super) total: Duration,
+}
 
-/// Carries one request.
-pub(super) struct Carrier {
+impl Timeouts {
+    pub(super) const fn from_secs(connect: u64, total: u64) -> Self {
+        Self { connect: Duration::from_secs(connect), total: Duration::from_secs(total) }
+    }
+}
+
+pub(super) struct Transport {
     tls: Arc<ClientConfig>,
     route: Route,
     timeouts: Timeouts,
@@ -35,7 +45,7 @@ pub(super) struct Carrier {
     is_proven_refresh: bool,
 }
 
-impl Carrier {
+impl Transport {
     /// Reads the system's certificates, off the runtime. They live as long as the request: a daemon that refreshes once
     /// in a while keeps no certificates in memory, and sees new ones and a changed proxy.
     pub(super) async fn new(url: &Url, ca_file: Option<PathBuf>, timeouts: Timeouts) -> Result<Self, Answer> {
@@ -47,13 +57,21 @@ impl Carrier {
         }
     }
 
-    /// For a refresh, by a client whose settings have worked before or not.
+    /// One request, with all that it takes.
+    pub(super) async fn get(
+        url: &Url,
+        ca_file: Option<PathBuf>,
+        timeouts: Timeouts,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, Answer> {
+        Self::new(url, ca_file, timeouts).await?.fetch(request).await
+    }
+
     pub(super) fn for_proven_refresh(self, is_proven_refresh: bool) -> Self {
         Self { is_proven_refresh, ..self }
     }
 
-    /// Sends a request to the token endpoint and says what its answer means.
-    pub(super) async fn carry(&self, request: HttpRequest) -> Reply {
+    pub(super) async fn classify(&self, request: HttpRequest) -> Reply {
         match self.fetch(request).await {
             Ok(response) => Reply {
                 answer: classify(
@@ -70,34 +88,34 @@ impl Carrier {
 
     /// Sends the request; without a whole answer, says what came between.
     pub(super) async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, Answer> {
-        let unsendable = || misconfigured("no request can be made out of the token URL");
+        let unsendable = || Answer::misconfigured_url("no request can be made out of the token URL");
         let to = request.uri().clone();
         let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
         let began = Instant::now();
-        let line = self.connect(to).await.map_err(|reason| transient(reason, Delivery::NotSent))?;
-        let client = self.client(&line, began).ok_or_else(no_security)?;
+        let stream = self.connect(to).await.map_err(|reason| transient(reason, Delivery::NotSent))?;
+        let client = self.client(&stream, began).ok_or_else(no_security)?;
         match client.execute(request).await {
-            Ok(response) => self.receive(response, &line).await,
+            Ok(response) => self.receive(response, &stream).await,
             Err(error) if error.is_builder() => Err(unsendable()),
             Err(error) if error.is_connect() => {
                 Err(transient(self.route.insecurity(&error, self.timeouts.connect), Delivery::NotSent))
             }
-            Err(error) => Err(self.broke(&error, &line)),
+            Err(error) => Err(self.broke(&error, &stream)),
         }
     }
 
-    async fn connect(&self, to: Uri) -> Result<Line, String> {
+    async fn connect(&self, to: Uri) -> Result<BoundedStream, String> {
         let server = self.route.open(to, &self.tls, self.timeouts.connect).await?;
-        Line::to(server, CONNECTION_MAX)
+        BoundedStream::to(server, CONNECTION_MAX)
             .map_err(|error| format!("no connection to {} ({error})", self.route.host))
     }
 
-    /// A client for one request over `line`, in what is left of the time.
-    fn client(&self, line: &Line, began: Instant) -> Option<reqwest::Client> {
+    /// A client for one request over `stream`, in what is left of the time.
+    fn client(&self, stream: &BoundedStream, began: Instant) -> Option<reqwest::Client> {
         let passed = began.elapsed();
         reqwest::Client::builder()
             .tls_backend_preconfigured((*self.tls).clone())
-            .unix_socket(line.name.as_str())
+            .unix_socket(stream.name.as_str())
             .user_agent(USER_AGENT)
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
@@ -108,9 +126,13 @@ impl Carrier {
             .ok()
     }
 
-    async fn receive(&self, mut response: reqwest::Response, line: &Line) -> Result<HttpResponse, Answer> {
+    async fn receive(
+        &self,
+        mut response: reqwest::Response,
+        stream: &BoundedStream,
+    ) -> Result<HttpResponse, Answer> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broke(&error, line))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broke(&error, stream))? {
             if body.len() + chunk.len() > BODY_MAX {
                 if response.status().is_success() {
                     return Err(self.too_long());
@@ -126,8 +148,8 @@ impl Carrier {
         Ok(whole)
     }
 
-    fn broke(&self, error: &reqwest::Error, line: &Line) -> Answer {
-        if line.is_overrun() || route::is_too_long(error) {
+    fn broke(&self, error: &reqwest::Error, stream: &BoundedStream) -> Answer {
+        if stream.is_overrun() || route::is_too_long(error) {
             return self.too_long();
         }
         let host = &self.route.host;

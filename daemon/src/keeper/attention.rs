@@ -1,4 +1,4 @@
-//! What the person may have to hear of, beyond what callers see of an account.
+//! What the user may have to hear of, beyond what callers see of an account.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use super::Keeper;
 use super::account::Snapshot;
 use crate::grant::Timestamp;
 
-/// An account, and what tells whether its person is needed.
+/// An account, and what tells whether its user is needed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Attention {
     /// What the interface says of it.
     pub account: Arc<Account>,
-    /// Whether the store is locked, so that unlocking it is what mends it.
+    /// Whether the store is locked, so that unlocking it is what fixes it.
     pub locked: bool,
-    /// From when on the person should know that its token grows old, where nothing refreshes it.
+    /// From when on the user should know that its token grows old, where nothing refreshes it.
     pub ages_at: Option<Timestamp>,
 }
 
 impl Keeper {
-    /// All accounts, as their person may have to hear of them.
+    /// All accounts, as their user may have to hear of them.
     #[must_use]
-    pub fn outlooks(&self) -> Vec<Outlook> {
+    pub fn attention(&self) -> Vec<Attention> {
         let directory = self.directory.borrow().clone();
-        let outlook = |snapshots: &watch::Receiver<Snapshot>| {
+        let attention = |snapshots: &watch::Receiver<Snapshot>| {
             let snapshot = snapshots.borrow();
-            Outlook { account: snapshot.info.clone(), locked: snapshot.locked, ages_at: snapshot.ages_at }
+            Attention { account: snapshot.info.clone(), locked: snapshot.locked, ages_at: snapshot.ages_at }
         };
-        directory.accounts.values().map(outlook).collect()
+        directory.accounts.values().map(attention).collect()
     }
 
-    /// Changes whenever a call finds that there is no token before the person has done something.
+    /// Changes whenever a call finds that there is no token before the user has done something.
     #[must_use]
     pub fn unmet(&self) -> watch::Receiver<BTreeSet<String>> {
         self.unmet.subscribe()

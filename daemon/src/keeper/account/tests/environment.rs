@@ -226,10 +226,10 @@ fn weary() -> Bench {
     let mut bench = Bench::fresh();
     bench.pass(51 * MINUTE);
     bench.now.dice = 0.9;
-    for _ in 0..12 {
+    for failures in 1..=12 {
         bench.save();
         bench.answer(transient(Delivery::NotSent));
-        if bench.account().failures < 12 {
+        if failures < 12 {
             bench.pass(bench.retry_in().unwrap());
         }
     }
@@ -298,4 +298,31 @@ fn the_network_concerns_nobody_whose_token_is_good_or_refused() {
     let before = bench.retry_in();
     bench.feed(Event::Online);
     assert_eq!(bench.retry_in(), before);
+}
+
+#[rstest]
+#[case::forward(2 * DAY)]
+#[case::far_forward(12 * 365 * DAY)]
+fn a_clock_that_jumps_forward_costs_one_refresh(#[case] jump: Duration) {
+    let mut bench = Bench::fresh();
+    bench.now.at = bench.now.at + jump;
+    bench.feed(Event::Tick);
+    bench.refreshed(tokens("AT2", Some("RT2")));
+    assert_eq!(bench.state(), State::Fresh);
+}
+
+#[test]
+fn a_clock_that_jumps_back_harms_nothing() {
+    let mut bench = due();
+    bench.save();
+    bench.answer(refused());
+    bench.save();
+    bench.now.at = Timestamp::from_millis(0);
+    bench.feed(Event::Tick);
+    bench.want(Want::New).unwrap();
+    bench.save();
+    bench.answer(refused());
+    bench.save();
+    assert_eq!(bench.state(), State::Waiting);
+    assert_eq!(bench.retry_in(), Some(MINUTE), "counted anew from the clock as it is");
 }

@@ -1,4 +1,4 @@
-//! Whether the keyring is open, and opening it. Looking never raises a prompt; only [`Door::unlock`] does.
+//! Whether the keyring is open, and opening it. Looking never raises a prompt; only [`LockState::unlock`] does.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,18 +15,17 @@ use super::{SERVICE, sentences};
 use crate::bus::Bus;
 use crate::store::StoreError;
 
-/// How long a dialog waits for the person.
+/// How long a dialog waits for the user.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The keyring as it looks from outside.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct LockState {
     bus: Bus,
     /// Held while a dialog is open: whoever asks meanwhile waits for its answer, not for a second dialog.
     unlocking: Mutex<()>,
 }
 
-impl Door {
+impl LockState {
     pub(super) fn new(bus: Bus) -> Self {
         Self { bus, unlocking: Mutex::new(()) }
     }

@@ -1,17 +1,16 @@
 //! What becomes of an account when the clock is set, the machine sleeps, or the network comes back.
 
 use super::refreshing::Trouble;
-use super::{Account, Effect, Now, Shelf};
+use super::{Machine, Shelf};
 use crate::grant::{Grant, Timestamp};
 use crate::keeper::policy;
 
-impl Account {
+impl Machine {
     /// All that was measured by the clock as it was moves along, so that spans stay what they are. What an earlier run
     /// wrote down stays: how far its clock was off nobody knows.
-    pub(super) fn clock_set(&mut self, by: i64, now: Now) {
+    pub(super) fn clock_set(&mut self, by: i64) {
         let mut moved = false;
-        let held = self.record.displaced.iter_mut().map(|displaced| &mut displaced.grant);
-        for grant in self.record.grant.iter_mut().chain(held) {
+        for grant in self.record.grants_mut() {
             moved |= move_grant(grant, by);
         }
         if let Some(refusal) = self.record.refusal.as_mut().filter(|refusal| refusal.witnessed) {
@@ -19,24 +18,22 @@ impl Account {
             moved = true;
         }
         if moved {
-            self.ledger.touch();
-        }
-        for at in [&mut self.retry_at, &mut self.last_try].into_iter().flatten() {
-            *at = at.moved(by);
+            self.revisions.touch();
         }
         if let Shelf::Unread { last_try, .. } | Shelf::Vanished { last_try, .. } = &mut self.shelf {
             *last_try = last_try.moved(by);
         }
-        self.demand.clock_set(by);
-        self.ledger.clock_set(by);
+        self.pacing.clock_set(by);
+        self.rate_limit.clock_set(by);
+        self.revisions.clock_set(by);
         self.skew = self.skew.map(|skew| skew.saturating_add(by));
-        self.schedule(now);
+        self.schedule();
         // A certificate that was not valid by the clock as it was may be now.
-        self.online(now);
+        self.online();
     }
 
-    pub(super) fn server_time(&mut self, time: Timestamp, now: Now) {
-        self.skew = Some(now.at.as_millis().saturating_sub(time.as_millis()));
+    pub(super) fn server_time(&mut self, time: Timestamp) {
+        self.skew = Some(self.now.at.as_millis().saturating_sub(time.as_millis()));
     }
 
     /// How far this machine's clock is ahead of the server's, in seconds, where that is more than an answer's way and the
@@ -52,33 +49,27 @@ impl Account {
         self.skew.is_some_and(|skew| skew.saturating_abs() <= limit)
     }
 
-    /// The machine is awake again: what was put off is done.
-    pub(super) fn woken(&mut self, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn wake(&mut self) {
         self.asleep = false;
-        self.online(now);
-        self.send_what_is_recorded(fx);
+        self.online();
+        self.send_recorded();
     }
 
     /// The network may be back: tries soon what failed for a passing reason, unless the server asked for a pause.
-    pub(super) fn online(&mut self, now: Now) {
-        if !self.waits_for_better_times(now.at) || self.patient {
-            return;
+    pub(super) fn online(&mut self) {
+        if self.waits_for_better_times(self.now.at) {
+            // Many machines may hear of it at once; a user who waits is alone.
+            let jitter = if self.pacing.somebody_waits(self.now.at) { 0.0 } else { self.now.dice };
+            self.pacing.bring_forward(self.now.at + policy::ONLINE_JITTER.mul_f64(jitter), self.now.at);
         }
-        // Many machines may hear of it at once; somebody who waits is one person.
-        let jitter = if self.demand.somebody_waits(now.at) { 0.0 } else { now.dice };
-        let soon = now.at + policy::ONLINE_JITTER.mul_f64(jitter);
-        let earliest = self.last_try.filter(|at| *at <= now.at).map(|at| at + policy::LEAST_PAUSE);
-        self.retry_at = self.retry_at.map(|at| at.min(earliest.map_or(soon, |earliest| earliest.max(soon))));
     }
 
-    /// Whether the last try failed for a passing reason, and another will be made.
     pub(in crate::keeper) fn waits_for_better_times(&self, now: Timestamp) -> bool {
         matches!(self.trouble, Some(Trouble::Passing { .. })) && self.next_try(now).is_some()
     }
 
-    /// Whether the machine may sleep: no answer is on its way, and nothing is being written.
     pub(in crate::keeper) fn may_sleep(&self) -> bool {
-        !self.is_sending() && !self.ledger.is_writing()
+        !self.is_sending() && !self.revisions.is_writing()
     }
 }
 

@@ -17,15 +17,15 @@ use tokio::task::AbortHandle;
 
 use crate::random;
 
-/// A line to a server, which ends when dropped.
-pub(super) struct Line {
+/// A connection to a server, which ends when dropped.
+pub(super) struct BoundedStream {
     /// The near end: a name in Linux' abstract namespace (`unix(7)`), which leaves nothing on a disk.
     pub(super) name: String,
     is_overrun: Arc<AtomicBool>,
     carrying: AbortHandle,
 }
 
-impl Line {
+impl BoundedStream {
     /// Prolongs `server` to this end, for one connection and up to `most` bytes of what it says.
     pub(super) fn to<S>(server: S, most: u64) -> io::Result<Self>
     where
@@ -45,13 +45,12 @@ impl Line {
         Ok(Self { name: format!("\0{name}"), is_overrun, carrying: carrying.abort_handle() })
     }
 
-    /// Whether the server has sent more than it may, and was hung up on.
     pub(super) fn is_overrun(&self) -> bool {
         self.is_overrun.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Line {
+impl Drop for BoundedStream {
     fn drop(&mut self) {
         self.carrying.abort();
     }

@@ -9,47 +9,50 @@ use oauth2::{HttpRequest, HttpResponse};
 use url::Url;
 
 use super::Answer;
-use super::carrier::Carrier;
 use super::classify::{is_web_page, passing_trouble};
 use super::complaint::Complaint;
-use super::http::{Timeouts, is_protected};
+use super::endpoint::is_protected;
+use super::transport::{Timeouts, Transport};
 
 /// What the API says to a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told<T> {
+pub enum ApiAnswer<T> {
     /// It takes the token, and says this.
     Known(T),
     /// It refuses the token.
     Rejected,
     /// Neither is known, for this reason, which is the beginning of a sentence.
-    Untold(String),
+    Unknown(String),
     /// This API does not tell: it is not Imgur's.
     Unsupported,
 }
 
-/// Where to ask, and with what.
-pub(super) struct Inquiry {
-    pub(super) api_url: Url,
-    pub(super) ca_file: Option<PathBuf>,
-    pub(super) access_token: Secret,
-    pub(super) timeouts: Timeouts,
+/// A question to an API, asked with a token.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// The API.
+    pub api_url: Url,
+    /// As in [`Client`](super::Client).
+    pub ca_file: Option<PathBuf>,
+    /// The token.
+    pub access_token: Secret,
 }
 
 impl Inquiry {
-    /// Gets what is at `path`, and reads it so.
-    pub(super) async fn ask<T>(self, path: &str, read: fn(&[u8]) -> Option<T>) -> Told<T> {
+    pub(super) async fn ask<T>(
+        self,
+        path: &str,
+        read: fn(&[u8]) -> Option<T>,
+        timeouts: Timeouts,
+    ) -> ApiAnswer<T> {
         let Some(request) = request(&self.api_url, path, &self.access_token) else {
-            return Told::Unsupported;
+            return ApiAnswer::Unsupported;
         };
-        let fetched = match Carrier::new(&self.api_url, self.ca_file, self.timeouts).await {
-            Ok(carrier) => carrier.fetch(request).await,
-            Err(answer) => Err(answer),
-        };
-        match fetched {
+        match Transport::get(&self.api_url, self.ca_file, timeouts, request).await {
             Ok(response) => understand(&response, read),
-            Err(Answer::Transient(trouble)) => Told::Untold(trouble.reason),
-            Err(Answer::Misconfigured { setting: "ca_file", reason }) => Told::Untold(reason),
-            Err(_) => Told::Unsupported,
+            Err(Answer::Transient(trouble)) => ApiAnswer::Unknown(trouble.reason),
+            Err(Answer::Misconfigured { setting: "ca_file", reason }) => ApiAnswer::Unknown(reason),
+            Err(_) => ApiAnswer::Unsupported,
         }
     }
 }
@@ -64,24 +67,24 @@ fn request(api_url: &Url, path: &str, access_token: &Secret) -> Option<HttpReque
     Some(request)
 }
 
-pub(crate) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T>) -> Told<T> {
+pub(crate) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T>) -> ApiAnswer<T> {
     let (status, body) = (response.status(), response.body().as_slice());
     if status == StatusCode::OK
         && let Some(said) = read(body)
     {
-        return Told::Known(said);
+        return ApiAnswer::Known(said);
     }
     if rejects_token(status.as_u16(), body) {
-        return Told::Rejected;
+        return ApiAnswer::Rejected;
     }
     let complaint = Complaint::parse(body);
     let is_known_trouble = complaint.as_ref().is_some_and(|complaint| complaint.known_trouble().is_some());
     let is_elsewhere = status.is_success() || matches!(status.as_u16(), 404 | 405 | 410);
     if is_elsewhere && !is_known_trouble {
-        return Told::Unsupported;
+        return ApiAnswer::Unsupported;
     }
     let page = is_web_page(response.headers(), body);
-    Told::Untold(passing_trouble(status, complaint.as_ref(), page).0)
+    ApiAnswer::Unknown(passing_trouble(status, complaint.as_ref(), page).0)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The desk where the configuration is read, changed and handed on.
+//! Reading and changing the configuration, one change after the other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,15 +9,15 @@ use super::{AccountConfig, Config, ConfigError, ConfigFile};
 
 /// The configuration in force, and the file behind it. Changes come one after the other.
 #[derive(Debug)]
-pub struct Desk {
+pub struct SettingsEditor {
     file: ConfigFile,
     current: Mutex<Arc<Config>>,
     /// Counts the changes of `current`.
     generation: AtomicU64,
 }
 
-impl Desk {
-    /// The desk with `config`, which was read from `file`.
+impl SettingsEditor {
+    /// `config` was read from `file`.
     #[must_use]
     pub fn new(file: ConfigFile, config: Arc<Config>) -> Self {
         Self { file, current: Mutex::new(config), generation: AtomicU64::default() }

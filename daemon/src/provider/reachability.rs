@@ -1,20 +1,19 @@
 //! Whether a server can be reached at all, and answers as one does.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use hyper::StatusCode;
 use oauth2::{HttpRequest, HttpResponse};
 use url::Url;
 
 use super::Answer;
-use super::carrier::Carrier;
 use super::classify::{is_web_page, passing_trouble};
 use super::complaint::{BLOCKED, Complaint};
-use super::http::{Timeouts, is_protected};
+use super::endpoint::is_protected;
+use super::transport::{Timeouts, Transport};
 
 /// Callers on D-Bus wait 25 s.
-const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
+const TIMEOUTS: Timeouts = Timeouts::from_secs(5, 15);
 
 /// What pages for people say where the API says it in JSON, in lower case: Imgur's consent page is one.
 const PAGES: [(&str, &str); 3] = [
@@ -25,7 +24,7 @@ const PAGES: [(&str, &str); 3] = [
 
 /// What became of a request for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Reachability {
     /// It answers, with this status.
     Answers(u16),
     /// It answers with trouble that passes: the beginning of a sentence.
@@ -38,22 +37,18 @@ pub enum Reach {
     Unreachable(String),
 }
 
-/// Asks for `url` itself, with nothing in it that is anybody's. `is_page` where a person is to see what is there.
-pub async fn reach(url: &Url, ca_file: Option<PathBuf>, is_page: bool) -> Reach {
-    let carrier = match Carrier::new(url, ca_file, TIMEOUTS).await {
-        Ok(carrier) => carrier,
-        Err(answer) => return failure(answer),
+/// Asks for `url` itself, with nothing in it that is anybody's. `is_page` where a user is to see what is there.
+pub async fn check_reachability(url: &Url, ca_file: Option<PathBuf>, is_page: bool) -> Reachability {
+    let Some(request) = request(url) else {
+        return Reachability::Unreachable("no request can be made out of this address".to_owned());
     };
-    match request(url) {
-        Some(request) => match carrier.fetch(request).await {
-            Ok(response) => understand(&response, is_page),
-            Err(answer) => failure(answer),
-        },
-        None => Reach::Unreachable("no request can be made out of this address".to_owned()),
+    match Transport::get(url, ca_file, TIMEOUTS, request).await {
+        Ok(response) => understand(&response, is_page),
+        Err(answer) => failure(answer),
     }
 }
 
-/// Only the place: what a person has put behind a question mark may be theirs alone.
+/// Only the place: what a user has put behind a question mark may be theirs alone.
 fn request(url: &Url) -> Option<HttpRequest> {
     let mut place = url.clone();
     place.set_query(None);
@@ -63,16 +58,18 @@ fn request(url: &Url) -> Option<HttpRequest> {
     Some(request)
 }
 
-fn failure(answer: Answer) -> Reach {
+fn failure(answer: Answer) -> Reachability {
     match answer {
-        Answer::Misconfigured { setting: "ca_file", reason } => Reach::Mistaken(reason),
-        Answer::Transient(trouble) => Reach::Unreachable(trouble.reason),
-        Answer::Misconfigured { reason, .. } | Answer::Refused { reason } => Reach::Unreachable(reason),
-        Answer::Granted(_) => Reach::Unreachable("it answers what nobody asked".to_owned()),
+        Answer::Misconfigured { setting: "ca_file", reason } => Reachability::Mistaken(reason),
+        Answer::Transient(trouble) => Reachability::Unreachable(trouble.reason),
+        Answer::Misconfigured { reason, .. } | Answer::Refused { reason } => {
+            Reachability::Unreachable(reason)
+        }
+        Answer::Granted(_) => Reachability::Unreachable("it answers what nobody asked".to_owned()),
     }
 }
 
-fn understand(response: &HttpResponse, is_page: bool) -> Reach {
+fn understand(response: &HttpResponse, is_page: bool) -> Reachability {
     let (status, body) = (response.status(), response.body().as_slice());
     let page = is_web_page(response.headers(), body);
     let known = match Complaint::parse(body) {
@@ -81,19 +78,19 @@ fn understand(response: &HttpResponse, is_page: bool) -> Reach {
         None => None,
     };
     match known {
-        Some(BLOCKED) => return Reach::Blocked(BLOCKED.to_owned()),
-        Some(trouble) => return Reach::Troubled(trouble.to_owned()),
+        Some(BLOCKED) => return Reachability::Blocked(BLOCKED.to_owned()),
+        Some(trouble) => return Reachability::Troubled(trouble.to_owned()),
         None if status == StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => {
-            return Reach::Blocked(BLOCKED.to_owned());
+            return Reachability::Blocked(BLOCKED.to_owned());
         }
         None => {}
     }
     let is_captive =
         status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED || (page && status.is_success() && !is_page);
     if is_captive || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Reach::Troubled(passing_trouble(status, None, page).0);
+        return Reachability::Troubled(passing_trouble(status, None, page).0);
     }
-    Reach::Answers(status.as_u16())
+    Reachability::Answers(status.as_u16())
 }
 
 fn trouble_of_page(body: &[u8]) -> Option<&'static str> {
@@ -109,12 +106,12 @@ mod tests {
 
     const OVER_CAPACITY: &str = r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":500}"#;
 
-    fn answers(status: u16) -> Reach {
-        Reach::Answers(status)
+    fn answers(status: u16) -> Reachability {
+        Reachability::Answers(status)
     }
 
-    fn troubled(reason: &str) -> Reach {
-        Reach::Troubled(reason.to_owned())
+    fn troubled(reason: &str) -> Reachability {
+        Reachability::Troubled(reason.to_owned())
     }
 
     #[rstest]
@@ -140,9 +137,9 @@ mod tests {
         true,
         troubled("the server is over capacity")
     )]
-    #[case::a_banned_country(400, r#"{"data":{"error":{"code":1016,"message":"Banned country attempt"}}}"#, false, Reach::Blocked(BLOCKED.into()))]
-    #[case::a_page_for_a_region(403, "<p>Content not available in your region.</p>", true, Reach::Blocked(BLOCKED.into()))]
-    #[case::the_law(451, "", false, Reach::Blocked(BLOCKED.into()))]
+    #[case::a_banned_country(400, r#"{"data":{"error":{"code":1016,"message":"Banned country attempt"}}}"#, false, Reachability::Blocked(BLOCKED.into()))]
+    #[case::a_page_for_a_region(403, "<p>Content not available in your region.</p>", true, Reachability::Blocked(BLOCKED.into()))]
+    #[case::the_law(451, "", false, Reachability::Blocked(BLOCKED.into()))]
     #[case::a_broken_server(
         503,
         "<html>Varnish cache error</html>",
@@ -153,7 +150,7 @@ mod tests {
         #[case] status: u16,
         #[case] body: &str,
         #[case] is_page: bool,
-        #[case] expected: Reach,
+        #[case] expected: Reachability,
     ) {
         let mut response = HttpResponse::new(body.into());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -165,7 +162,7 @@ mod tests {
         let mut response = HttpResponse::new(b"<html>Welcome to our hotel</html>".to_vec());
         *response.status_mut() = StatusCode::OK;
         assert!(
-            matches!(understand(&response, false), Reach::Troubled(reason) if reason.contains("sign in"))
+            matches!(understand(&response, false), Reachability::Troubled(reason) if reason.contains("sign in"))
         );
     }
 

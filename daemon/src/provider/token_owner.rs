@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
+use super::inquiry::ApiAnswer;
 use super::response::name;
-use super::told::Told;
 
 /// Who it is that a token speaks for, by name.
-pub type Identity = Told<String>;
+pub type TokenOwner = ApiAnswer<String>;
 
-/// Where Imgur's API says it.
 pub(super) const PATH: &str = "account/me";
 
 /// `url` is what Imgur calls the name.
@@ -24,29 +23,29 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::provider::told::understand;
+    use crate::provider::inquiry::understand;
 
     const OVER_CAPACITY: &str = r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":403}"#;
 
     #[rstest]
-    #[case(200, r#"{"data":{"id":48437714,"url":"alice","bio":null},"success":true,"status":200}"#, Identity::Known("alice".into()))]
+    #[case(200, r#"{"data":{"id":48437714,"url":"alice","bio":null},"success":true,"status":200}"#, TokenOwner::Known("alice".into()))]
     #[case(
         403,
         r#"{"data":{"error":"The access token provided is invalid."},"success":false,"status":403}"#,
-        Identity::Rejected
+        TokenOwner::Rejected
     )]
-    #[case(200, r#"{"data":{"url":"\u0000ali\u001b[2Jce\u202e\n"}}"#, Identity::Known("ali[2Jce".into()))]
-    #[case(200, r#"{"data":{"url":"\u0000\n"}}"#, Identity::Unsupported)]
-    #[case(401, "", Identity::Rejected)]
-    #[case(400, r#"{"error":{"code":1016,"message":"Banned country attempt"}}"#, Identity::Untold("the server blocks the country that this network is in".into()))]
-    #[case(403, OVER_CAPACITY, Identity::Untold("the server is over capacity".into()))]
-    #[case(200, OVER_CAPACITY, Identity::Untold("the server is over capacity".into()))]
-    #[case(404, "not found", Identity::Unsupported)]
-    #[case(200, r#"{"sub":"somebody"}"#, Identity::Unsupported)]
+    #[case(200, r#"{"data":{"url":"\u0000ali\u001b[2Jce\u202e\n"}}"#, TokenOwner::Known("ali[2Jce".into()))]
+    #[case(200, r#"{"data":{"url":"\u0000\n"}}"#, TokenOwner::Unsupported)]
+    #[case(401, "", TokenOwner::Rejected)]
+    #[case(400, r#"{"error":{"code":1016,"message":"Banned country attempt"}}"#, TokenOwner::Unknown("the server blocks the country that this network is in".into()))]
+    #[case(403, OVER_CAPACITY, TokenOwner::Unknown("the server is over capacity".into()))]
+    #[case(200, OVER_CAPACITY, TokenOwner::Unknown("the server is over capacity".into()))]
+    #[case(404, "not found", TokenOwner::Unsupported)]
+    #[case(200, r#"{"sub":"somebody"}"#, TokenOwner::Unsupported)]
     fn the_api_tells_whose_token_it_is_or_why_not(
         #[case] status: u16,
         #[case] body: &str,
-        #[case] expected: Identity,
+        #[case] expected: TokenOwner,
     ) {
         let mut response = HttpResponse::new(body.into());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -57,6 +56,6 @@ mod tests {
     fn a_403_that_says_nothing_of_the_token_proves_nothing_against_it() {
         let mut response = HttpResponse::new(br#"{"data":{"error":"Unauthorized"},"status":403}"#.to_vec());
         *response.status_mut() = StatusCode::FORBIDDEN;
-        assert!(matches!(understand(&response, username), Identity::Untold(_)));
+        assert!(matches!(understand(&response, username), TokenOwner::Unknown(_)));
     }
 }
