@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::caller::{NAMELESS, REMOTE};
 use super::{Application, Caller, Decision, Needs, Permits, Prompts, Question, policy};
-use crate::config::{Class, SettingsEditor, Rule};
+use crate::config::{Class, Rule, SettingsEditor};
 
 /// Decides which caller may call which method, and which account's token it may have.
 #[derive(Clone, Debug)]

@@ -136,28 +136,28 @@ impl Worker {
         self.schedule.set_pauses(&settings.again);
         self.wanted.extend(self.keeper.take_unmet());
         let attention = if settings.enabled { self.keeper.attention() } else { Vec::new() };
-        let is_there = |name: &String| attention.iter().any(|outlook| outlook.account.name == *name);
+        let is_there = |name: &String| attention.iter().any(|it| it.account.name == *name);
         for name in self.schedule.names().iter().filter(|name| !is_there(name)) {
             self.schedule.update(name, None, false, now);
             self.desktop.withdraw(name);
         }
-        for outlook in &outlooks {
-            self.update_account(outlook, now);
+        for account in &attention {
+            self.update_account(account, now);
         }
         for (name, notice) in self.schedule.take_due(now) {
             self.desktop.show(&name, notice);
         }
-        let ageing = attention.iter().filter_map(|outlook| outlook.ages_at).filter(|at| *at > now);
+        let ageing = attention.iter().filter_map(|it| it.ages_at).filter(|at| *at > now);
         ageing.chain(self.schedule.next()).min()
     }
 
-    fn update_account(&mut self, outlook: &Attention, now: Timestamp) {
-        let account = &*outlook.account;
+    fn update_account(&mut self, attention: &Attention, now: Timestamp) {
+        let account = &*attention.account;
         let name = account.name.as_str();
         if !matches!(account.state, State::Empty | State::StoreUnavailable) {
             self.wanted.remove(name);
         }
-        let notice = Notice::of(outlook, self.wanted.contains(name), now);
+        let notice = Notice::of(attention, self.wanted.contains(name), now);
         let was_consent = self.schedule.notice(name).is_some_and(|known| known.matter == Matter::Consent);
         let is_well = notice.is_none();
         match self.schedule.update(name, notice, account.login_pending, now) {

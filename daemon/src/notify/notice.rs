@@ -75,18 +75,18 @@ impl Notice {
     }
 
     /// The notice for an account, if any. `wanted` says that a caller wanted a missing token.
-    pub(super) fn of(outlook: &Attention, wanted: bool, now: Timestamp) -> Option<Self> {
-        let account = &*outlook.account;
+    pub(super) fn of(attention: &Attention, wanted: bool, now: Timestamp) -> Option<Self> {
+        let account = &*attention.account;
         let notice = match account.state {
             State::ConsentNeeded => consent(account),
             State::Empty if wanted => consent(account),
             State::Misconfigured => refused(account),
-            _ if outlook.locked && (account.unsaved || account.state == State::StoreUnavailable) => {
+            _ if attention.locked && (account.unsaved || account.state == State::StoreUnavailable) => {
                 locked(account)
             }
             State::StoreUnavailable => store(account),
             _ if account.unsaved => unsaved(account),
-            _ if outlook.ages_at.is_some_and(|at| at <= now) => ageing(account),
+            _ if attention.ages_at.is_some_and(|at| at <= now) => ageing(account),
             _ => return None,
         };
         let grace = if wanted { Duration::ZERO } else { notice.grace };

@@ -37,14 +37,17 @@ impl Endpoint {
     /// Asks for the address itself, with no token and nothing else that is anybody's.
     pub(super) async fn look(&self) -> Finding {
         let is_page = self.setting == "auth_url";
-        let (result, detail, hint) = match check_reachability(&self.url, self.ca_file.clone(), is_page).await {
+        let (result, detail, hint) = match check_reachability(&self.url, self.ca_file.clone(), is_page).await
+        {
             Reachability::Answers(status) => (Health::Ok, format!("it answers (HTTP {status})"), None),
             Reachability::Troubled(reason) => {
                 let hint = "wait: tokens at hand go on being served, and it is tried again by itself";
                 (Health::Warn, reason, Some(hint))
             }
             Reachability::Blocked(reason) => (Health::Fail, reason, Some("use another network")),
-            Reachability::Mistaken(reason) => (Health::Fail, reason, Some("set ca_file right in config.toml")),
+            Reachability::Mistaken(reason) => {
+                (Health::Fail, reason, Some("set ca_file right in config.toml"))
+            }
             Reachability::Unreachable(reason) => {
                 let hint = "see that the network works and that the address is right";
                 (Health::Fail, reason, Some(hint))

@@ -145,7 +145,8 @@ impl<'a> Answers<'a> {
         parameters: R,
         continues: bool,
     ) -> Result<(), Failure> {
-        let message = frame(&Reply { parameters, continues }).map_err(|error| Failure::HungUp(error.into()))?;
+        let message =
+            frame(&Reply { parameters, continues }).map_err(|error| Failure::HungUp(error.into()))?;
         self.write(&message).await.map_err(Failure::HungUp)
     }
 }

@@ -29,7 +29,8 @@ const CALL: &[u8] = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
 
 fn api() -> Api {
     let (config, clock) = (Arc::new(Config::default()), Arc::new(SystemClock::new().unwrap()));
-    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::default()), Arc::<MemoryStore>::default(), clock);
+    let keeper =
+        keeper::spawn(&config, Arc::new(HttpProvider::default()), Arc::<MemoryStore>::default(), clock);
     let desk = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
     let gate = Gate::new(desk.clone(), Permits::load(PathBuf::new()), Prompts::new().0);
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
