@@ -1,4 +1,7 @@
 //! Hearing that the network may be back, from the kernel (`rtnetlink(7)`), and only while an account waits for that.
+//!
+//! It listens to addresses and routes, not to links: a radio reports its link every few seconds. Only the kernel's own messages
+//! count.
 
 use std::io;
 use std::os::fd::OwnedFd;

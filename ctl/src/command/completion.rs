@@ -1,4 +1,7 @@
 //! Completion in shells: commands and options from the grammar, accounts from the daemon.
+//!
+//! The script asks the program, so it has no grammar of its own that could become old. clap_complete calls that interface
+//! unstable: script and program are installed together.
 
 use std::env;
 use std::ffi::OsStr;

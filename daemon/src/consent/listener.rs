@@ -1,4 +1,7 @@
 //! The loopback address that the authorization page redirects to (RFC 8252, section 7.3), open while a login is.
+//!
+//! The port is bound when a login begins, and free before anybody hears that it ended. Its number is fixed, because Imgur
+//! compares the redirect URI character by character.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,4 +1,7 @@
 //! What the browser shows. Nothing from the request is repeated in it, and it loads nothing from anywhere.
+//!
+//! The script sends the fragment by `fetch`, not by a form: a form's navigation would put the tokens into what a browser keeps
+//! to restore a window. All pages are one template, so nothing moves when the outcome replaces the waiting.
 
 use http_body_util::Full;
 use hyper::body::Bytes;

@@ -1,4 +1,7 @@
 //! The task of a login, which waits for the answer and makes a grant of it.
+//!
+//! On the local socket a login ends when its caller hangs up, so Ctrl-C needs no message. Callers who ask at once share one
+//! login. On D-Bus it goes on, because a caller such as `busctl` leaves after the first answer.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

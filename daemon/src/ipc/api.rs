@@ -11,11 +11,12 @@ use imgurd_proto::{
 };
 
 use super::arguments::{access_token, bare, patience, span};
+use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, Journal, Needs, Pass, Rejections, Requested};
 use crate::config::{Class, Config, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins, check_provenance, import};
 use crate::grant::Issuer;
-use crate::keeper::{Keeper, Watcher};
+use crate::keeper::{Keeper, Watcher, named};
 use crate::probe::Probe;
 
 const LONGEST_LOGIN_S: i64 = 3600;
@@ -79,7 +80,7 @@ impl Api {
         wait_ms: Option<i64>,
     ) -> Result<Admission<'a>, Error> {
         let patience = patience(wait_ms)?;
-        let named = account.filter(|name| !name.is_empty());
+        let named = named(account);
         let (name, missing) = match self.keeper.resolve(named) {
             Ok(name) => (name, None),
             Err(error) if caller.class() == Class::Unsandboxed => return Err(error),
@@ -153,6 +154,10 @@ impl Api {
         &self.journal
     }
 
+    pub(super) async fn read_journal(&self, account: Option<&str>, follow: bool) -> Result<Reading, Error> {
+        self.journal.read(named(account).map(str::to_owned), follow).await
+    }
+
     pub(super) fn list_accounts(&self, caller: &Caller, call: &ListAccounts) -> Result<SomeAccounts, Error> {
         let account = call.account.as_deref();
         self.check_visible(caller, ListAccounts::NAME, account)?;
@@ -173,8 +178,10 @@ impl Api {
         method: &str,
         account: Option<&str>,
     ) -> Result<(), Error> {
-        let Some(name) = account.filter(|name| !self.gate.may_see(caller, name)) else { return Ok(()) };
-        if name.is_empty() || check_name(name).is_err() {
+        let Some(name) = named(account).filter(|name| !self.gate.may_see(caller, name)) else {
+            return Ok(());
+        };
+        if check_name(name).is_err() {
             return Err(no_such_account());
         }
         let refusal = Gate::invisible(caller, name);
@@ -322,8 +329,10 @@ impl Api {
 
     pub(super) async fn remove_permit(&self, call: RemovePermit) -> Result<Done, Error> {
         // One of an account that is gone can be removed as well.
-        let named = call.account.filter(|account| !account.is_empty());
-        let account = named.map_or_else(|| self.keeper.resolve(None), Ok)?;
+        let account = match named(call.account.as_deref()) {
+            Some(name) => name.to_owned(),
+            None => self.keeper.resolve(None)?,
+        };
         self.gate.permits().remove(call.application, account).await.map(|()| Done {})
     }
 

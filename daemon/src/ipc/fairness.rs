@@ -1,6 +1,9 @@
 //! Which call is served next: one of each process, then one of each again. However fast a program asks, and over however
 //! many connections, it delays the calls of another by a few of its own at most. A sandboxed application counts as one
 //! process, however many it starts.
+//!
+//! The runtime has one thread and takes tasks in the order in which they are ready. Without turns, the program with the most
+//! connections would be served most.
 
 use std::collections::HashMap;
 use std::future::poll_fn;

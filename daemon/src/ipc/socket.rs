@@ -1,4 +1,7 @@
 //! The local socket: where it is, who may reach it, and accepting without ever giving up.
+//!
+//! A caller that is refused gets an answer, and is then waited for: if imgurd closed the connection at once, the caller could not
+//! read it.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt as _;

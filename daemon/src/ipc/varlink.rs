@@ -1,4 +1,7 @@
 //! Varlink on the local socket: NUL-terminated JSON (<https://varlink.org>), a task for each connection.
+//!
+//! It is written by hand. `zlink` 0.8 serves all connections in one task, ends when accepting fails, takes messages of 100 MiB
+//! and hangs up when a parameter is wrong.
 
 mod connection;
 #[cfg(test)]
@@ -252,7 +255,7 @@ async fn read_journal(
 ) -> Result<(), Failure> {
     let call: ReadJournal = streaming(call)?;
     let follow = call.follow.unwrap_or(false);
-    let mut reading = api.journal().read(call.account, follow).await?;
+    let mut reading = api.read_journal(call.account.as_deref(), follow).await?;
     while let Some(entry) = reading.past() {
         answers.stream(JournalReply { entry: Some(entry) }, true).await?;
     }

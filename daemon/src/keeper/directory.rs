@@ -18,7 +18,7 @@ pub(super) struct Directory {
 impl Directory {
     /// The account of that name, or the default one.
     pub(super) fn find(&self, account: Option<&str>) -> Result<(String, watch::Receiver<Snapshot>), Error> {
-        let name = account.filter(|name| !name.is_empty()).or(self.default.as_deref());
+        let name = named(account).or(self.default.as_deref());
         match name.and_then(|name| self.accounts.get_key_value(name)) {
             Some((name, snapshots)) => Ok((name.clone(), snapshots.clone())),
             None => Err(self.no_such(name)),
@@ -44,4 +44,9 @@ impl Directory {
         };
         Error::NoSuchAccount { account: name.unwrap_or_default().to_owned(), reason }
     }
+}
+
+/// The account that a call names. An empty name is none: D-Bus has no absent arguments.
+pub(crate) fn named(account: Option<&str>) -> Option<&str> {
+    account.filter(|name| !name.is_empty())
 }

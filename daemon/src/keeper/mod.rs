@@ -35,6 +35,7 @@ use account::{Ask, Progress, Snapshot};
 pub use actor::spawn;
 pub use attention::Attention;
 use directory::Directory;
+pub(crate) use directory::named;
 use message::Message;
 pub use watcher::Watcher;
 
@@ -78,7 +79,7 @@ impl Keeper {
     /// All accounts, or one.
     pub fn accounts(&self, account: Option<&str>) -> Result<Vec<Account>, Error> {
         let directory = self.directory.borrow().clone();
-        if account.is_some() {
+        if named(account).is_some() {
             let (name, snapshots) = self.find(account)?;
             return Ok(vec![directory.info(&name, &snapshots.borrow())]);
         }
@@ -98,7 +99,7 @@ impl Keeper {
 
     /// Tells of all accounts, or one, now and at each change.
     pub fn watch(&self, account: Option<&str>) -> Result<Watcher, Error> {
-        let only = account.map(|_| self.find(account)).transpose()?.map(|(name, _)| name);
+        let only = named(account).map(|_| self.find(account)).transpose()?.map(|(name, _)| name);
         Ok(Watcher::new(self.clone(), only))
     }
 

@@ -1,5 +1,7 @@
 //! Checks what the daemon depends on: its bus, its store, the notification server, the browser and its accounts' servers.
 //! Nothing is changed, no prompt is raised, and no secret is sent or shown.
+//!
+//! The findings have the type that the client's own have, so a new check needs no new client.
 
 mod endpoint;
 

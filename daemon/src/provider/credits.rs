@@ -1,4 +1,6 @@
 //! What is left of the requests that the API allows: Imgur's `GET /3/credits`.
+//!
+//! The daemon asks, because the client has neither HTTP nor TLS.
 
 use imgurd_proto::Credits;
 use serde_json::Value;

@@ -1,4 +1,7 @@
 //! The token endpoint over HTTP: `oauth2` writes the requests, `reqwest` carries them.
+//!
+//! `oauth2` writes requests and judges no answer: it drops the status of an error body that it cannot parse, and Imgur's are all
+//! such.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

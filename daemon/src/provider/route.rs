@@ -1,4 +1,7 @@
 //! The way to a server, straight or through the proxy that the environment names, and what may be in the way.
+//!
+//! A server on this machine is never reached through a proxy, which would see the refresh token in clear. Of TLS a proxy sees
+//! `CONNECT` only.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};

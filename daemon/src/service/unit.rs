@@ -1,4 +1,8 @@
 //! What the unit has done before the service starts, outside the service's namespaces.
+//!
+//! `ReadWritePaths=` takes only paths that exist and expands no variables, and nothing can be created below a read-only home. So
+//! `ExecStartPre=+imgurd --prepare` makes the directories and the links in `%t/imgurd-unit` that `ReadWritePaths=` names. It
+//! checks owners outside the unit's user namespace.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, symlink};

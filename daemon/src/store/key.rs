@@ -1,4 +1,7 @@
 //! The key of the encrypted file, in a file of its own.
+//!
+//! It is 32 random bytes in hexadecimal, not a password: a daemon that starts at login has nobody to ask. A systemd credential
+//! `imgurd.key` comes before the file.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};

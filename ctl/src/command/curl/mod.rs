@@ -1,4 +1,6 @@
 //! `imgurctl curl`: curl with the account's token, which is sent to the account's API only.
+//!
+//! Only options that this module knows are passed on, by their long names: an unknown one might send the token elsewhere.
 
 mod allowed;
 mod options;

@@ -150,8 +150,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
         let admitted = self.admit(&header).await?;
-        let account = Some(account).filter(|account| !account.is_empty());
-        let listed = self.api.list_accounts(admitted.caller(), &ListAccounts { account })?;
+        let listed = self.api.list_accounts(admitted.caller(), &ListAccounts { account: Some(account) })?;
         Ok(listed.accounts.iter().map(dictionary).collect())
     }
 
@@ -339,13 +338,12 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
         let _admitted = self.admit(&header).await?;
-        let account = Some(account).filter(|account| !account.is_empty());
-        let mut reading = self.api.journal().read(account, false).await?;
+        let mut reading = self.api.read_journal(Some(&account), false).await?;
         Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
     }
 
     /// Looks at what imgurd depends on, from where it runs, and says of each thing: check, result (ok, warn or fail),
-    /// detail and mend. Nothing secret is in it.
+    /// detail and hint. Nothing secret is in it.
     #[zbus(out_args("findings"))]
     async fn probe(
         &self,

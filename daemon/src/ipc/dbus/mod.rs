@@ -1,4 +1,7 @@
 //! The interface on the session bus, while there is one.
+//!
+//! An error is its name and its message, with no other field: GLib drops the message of an error that has more. If another imgurd
+//! has the name, this one queues for it and serves its own socket meanwhile.
 
 mod account;
 mod admission;

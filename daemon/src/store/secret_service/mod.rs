@@ -7,6 +7,11 @@
 //!
 //! Nothing that a keyring says is taken for "there is no grant": what it hides when locked, and what it lost, is told
 //! apart by the [`Witnessed`](super::Witnessed) around this.
+//!
+//! The store crate is used with `keyring-core`, not with `keyring`: `keyring::Entry` picks one store for the whole process,
+//! once, and a keyring that is missing then stays missing. Items are looked for in all collections, because the user may have
+//! changed the default one. If one account has two items, neither is chosen. A locked collection counts as locked, not as an
+//! answer. An item that was written is read back. A session of one keyring is never used with another.
 
 mod changes;
 mod keyring_thread;
