@@ -27,7 +27,7 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::Refusal;
-use crate::access::{Caller, Journal, Quota, QuotaExceeded, Slot};
+use crate::access::{Caller, Callers, Journal, Quota, QuotaExceeded, Slot};
 use crate::ownership::{OF_OTHERS, own_directory};
 
 const SETTINGS: &str = "XDG_RUNTIME_DIR, IMGURD_SOCKET and --socket";
@@ -85,6 +85,7 @@ pub struct LocalSocket {
     listener: Listener,
     quota: Quota,
     leaving: Arc<Semaphore>,
+    callers: Callers,
 }
 
 impl LocalSocket {
@@ -122,7 +123,7 @@ impl LocalSocket {
         let Listener::UdSocket(socket) = &listener;
         let _ = rustix::net::listen(socket, BACKLOG);
         let (quota, leaving) = (Quota::new(connections(wire)), Arc::new(Semaphore::new(LEAVING)));
-        Self { wire, listener, quota, leaving }
+        Self { wire, listener, quota, leaving, callers: Callers::default() }
     }
 
     /// The next caller of our own user, and their slot, which is free again when it is dropped. Others are noted in
@@ -165,7 +166,7 @@ impl LocalSocket {
     }
 
     fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, Slot), Error> {
-        let caller = Caller::of(stream, self.wire).map_err(|error| {
+        let caller = self.callers.identify(stream, self.wire).map_err(|error| {
             tracing::warn!(%error, "refused a caller whom the kernel does not name");
             Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
         })?;

@@ -1,0 +1,135 @@
+//! Identifies callers on the local socket. Examining a process takes a third of a millisecond, so a program that connects for
+//! each call is examined once a second, not each time.
+//!
+//! An open file of `/proc/PID` belongs to one process and cannot be read when that is gone, so while it can be read the number
+//! is that process's. Connections are accepted in the order in which they were made: one that is accepted after a process was
+//! examined was made when the number was its own already.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use imgurd_proto::Wire;
+use tokio::net::UnixStream;
+
+use super::Application;
+use super::caller::{Caller, uptime};
+use super::peer::Peer;
+
+/// How long an examination holds. The process may execute another program meanwhile (`execve(2)`).
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// How many processes are known at a time, each with a descriptor.
+const KNOWN: usize = 8;
+
+/// The processes that were examined on one socket in the last second.
+#[derive(Debug, Default)]
+pub struct Callers(Mutex<Vec<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    pid: i32,
+    cgroup_file: File,
+    cgroups: Vec<u8>,
+    examined: Instant,
+    application: Application,
+    program: Option<String>,
+}
+
+impl Callers {
+    /// The process at the other end of `stream`, a connection on `wire`.
+    ///
+    /// # Errors
+    /// If the kernel does not name it.
+    pub fn identify(&self, stream: &UnixStream, wire: Wire) -> io::Result<Caller> {
+        let credentials = stream.peer_cred()?;
+        let (uid, pid) = (credentials.uid(), credentials.pid());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = known.iter().find(|known| Some(known.pid) == pid && known.is_current()) {
+            let (application, program) = (same.application.clone(), same.program.clone());
+            return Ok(Caller { uid, pid, wire, application, program });
+        }
+        // Opened before the process is examined: if its cgroup changes meanwhile, it is examined again.
+        let cgroup_file = pid.and_then(|pid| File::open(format!("/proc/{pid}/cgroup")).ok());
+        let cgroups = cgroup_file.as_ref().and_then(read_once);
+        let caller = Caller::identify(uid, pid, wire, uptime(), &Peer::of(stream));
+        known.retain(|known| Some(known.pid) != pid && known.examined.elapsed() < HOLDS);
+        known.truncate(KNOWN - 1);
+        if let (Some(pid), Some(cgroup_file), Some(cgroups)) = (pid, cgroup_file, cgroups) {
+            let (application, program) = (caller.application.clone(), caller.program.clone());
+            let examined = Instant::now();
+            known.insert(0, Known { pid, cgroup_file, cgroups, examined, application, program });
+        }
+        Ok(caller)
+    }
+}
+
+impl Known {
+    fn is_current(&self) -> bool {
+        self.examined.elapsed() < HOLDS && read_once(&self.cgroup_file).is_some_and(|it| it == self.cgroups)
+    }
+}
+
+/// The whole file, by one call to the kernel, which writes it anew for a read at its beginning; nothing if it is longer than any
+/// that names an application.
+fn read_once(file: &File) -> Option<Vec<u8>> {
+    let mut text = [0; 4096];
+    let length = file.read_at(&mut text, 0).ok()?;
+    (length < text.len()).then(|| text[..length].to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    const CONNECT: &str =
+        "import socket,sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(); input()";
+
+    fn connected(listener: &UnixListener) -> (Child, UnixStream) {
+        let address = listener.local_addr().unwrap();
+        let program = Command::new("python3")
+            .args(["-c", CONNECT])
+            .arg(address.as_pathname().unwrap())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        (program, UnixStream::from_std(stream).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_ended_is_never_taken_for_one_that_called_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join("socket")).unwrap();
+        let (callers, (mut program, stream)) = (Callers::default(), connected(&listener));
+        let first = callers.identify(&stream, Wire::Socket).unwrap();
+        assert_ne!(first.application, Application::Gone);
+        assert_eq!(callers.identify(&stream, Wire::Socket).unwrap().application, first.application);
+        program.kill().unwrap();
+        program.wait().unwrap();
+        assert_eq!(callers.identify(&stream, Wire::Socket).unwrap().application, Application::Gone);
+    }
+
+    #[tokio::test]
+    async fn no_more_processes_are_known_than_have_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join("socket")).unwrap();
+        let callers = Callers::default();
+        let mut all: Vec<_> = (0..KNOWN + 2).map(|_| connected(&listener)).collect();
+        for (_, stream) in &all {
+            callers.identify(stream, Wire::Socket).unwrap();
+        }
+        assert!(callers.0.lock().unwrap().len() <= KNOWN);
+        for (program, _) in &mut all {
+            program.kill().unwrap();
+            program.wait().unwrap();
+        }
+    }
+}
