@@ -88,6 +88,7 @@ mod client;
 pub mod dbus;
 mod error;
 mod finding;
+pub mod import;
 mod loopback;
 mod method;
 mod rejection;
