@@ -12,11 +12,10 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 BUILD = $(CARGO) build --workspace --all-targets --locked
 # The programs to install.
 BUILT = $(TARGET)/release
-# A client that is linked statically starts in half the time: it has no library to look for, and musl asks nothing of the
-# processor. It is built where Rust has that target, and nowhere by `make install STATIC=`.
-MUSL   = $(shell uname -m)-unknown-linux-musl
-STATIC = $(shell test -d "$$($(RUSTC) --print target-libdir --target $(MUSL) 2>/dev/null)" && echo $(MUSL))
-CLIENT = $(if $(STATIC),$(TARGET)/$(STATIC)/release,$(BUILT))/imgurctl
+# A client that is linked statically starts in half the time. `make install STATIC=` installs the one of plain cargo.
+STATIC = $(TARGET)/client
+CLIENT = $(or $(STATIC),$(BUILT))/imgurctl
+BUILD_CLIENT = $(if $(STATIC),CARGO='$(CARGO)' RUSTC='$(RUSTC)' CARGO_TARGET_DIR='$(TARGET)' systemd/packaging/client '$(STATIC)')
 # What a package has in it, and what is given out.
 STAGE = $(TARGET)/release/stage
 DIST  = $(TARGET)/dist
@@ -45,9 +44,10 @@ demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
 
 test: ## Run all tests
 	tests/packages
-	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
-	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/debian-13
-	$(BUILD)
+	@# What is fetched is fetched while cargo builds.
+	export CARGO_TARGET_DIR='$(abspath $(TARGET))'; \
+	tests/strangers/setup & strangers=$$!; tests/debian-13 & debian=$$!; \
+	$(BUILD) && wait $$strangers && wait $$debian
 	@test "$$(id -u)" = 0 || echo 'Not root: tests that take another user, cgroups or a machine of their own say so, and are left out.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run --config-file tests/nextest.toml --test-threads $$(( $$(nproc) * 2 )) --workspace --all-targets --locked --no-fail-fast; \
@@ -101,15 +101,14 @@ lint: ## Check format, code, documentation and dependencies
 		test -z "$$CI"; \
 	fi
 
-# The programs as plain cargo builds them, and the static client beside them.
+# The programs as plain cargo builds them, and the client that is installed.
 programs:
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
-	$(if $(STATIC),$(CARGO) build --release --locked --package imgurctl --target $(STATIC))
+	$(BUILD_CLIENT)
 
 install: ## Install below PREFIX (~/.local) and start; for packages below DESTDIR
-	@echo 'imgurctl is linked $(if $(STATIC),statically.,dynamically; for one that starts faster: rustup target add $(MUSL))'
 	$(CARGO) build --release --locked $(if $(STATIC),--package imgurd,$(PROGRAMS:%=--package %))
-	$(if $(STATIC),$(CARGO) build --release --locked --package imgurctl --target $(STATIC))
+	$(BUILD_CLIENT)
 	DAEMON='$(BUILT)/imgurd' CLIENT='$(CLIENT)' systemd/packaging/install
 
 uninstall: ## Stop and remove what install put there; settings and tokens stay
@@ -125,7 +124,7 @@ stage: export CFLAGS += -ffile-prefix-map=$(CURDIR)=imgurd -ffile-prefix-map=$(C
 stage:
 	rm -rf '$(STAGE)' '$(DIST)'
 	$(MAKE) install PREFIX=/usr DESTDIR='$(abspath $(STAGE))'
-	$(NOTICES) >'$(STAGE)/usr/share/doc/imgurd/THIRD-PARTY-NOTICES'
+	$(if $(STATIC),LIBC="$$(cat '$(STATIC)/libc')") $(NOTICES) >'$(STAGE)/usr/share/doc/imgurd/THIRD-PARTY-NOTICES'
 	chmod 644 '$(STAGE)/usr/share/doc/imgurd/THIRD-PARTY-NOTICES'
 
 deb: stage ## Build a Debian package

@@ -1,56 +1,74 @@
 //! What every command needs: where the daemon is, and how to print.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use imgurd_proto::{Account, Client, ClientError, Error, ListAccounts, Method, socket_path};
 
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::terminal::output::Output;
 
-/// How long nobody wonders yet.
+/// After how long a person at a terminal is told what a call waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The global options, put to use.
+/// The global options.
 pub(crate) struct App {
     /// How to print.
     pub(crate) output: Output,
-    socket: PathBuf,
+    /// The daemon's socket.
+    pub(crate) socket: PathBuf,
 }
 
 impl App {
     pub(crate) fn new(global: &Global) -> Self {
-        Self { output: Output::new(global), socket: global.socket.clone().unwrap_or_else(socket_path) }
+        let Global { json, quiet, color, .. } = *global;
+        let socket = global.socket.clone().unwrap_or_else(socket_path);
+        Self { output: Output { json, color, quiet }, socket }
     }
 
-    /// Where the daemon is to be.
-    pub(crate) fn socket(&self) -> &Path {
-        &self.socket
-    }
-
-    /// A connection of its own.
     pub(crate) fn connect(&self) -> Result<Client, ClientError> {
         Client::connect_to(&self.socket)
     }
 
-    /// One call on one connection, which is what most commands come down to.
+    /// One call on a connection of its own.
     pub(crate) fn call<M: Method>(&self, call: &M) -> Result<M::Reply, ClientError> {
         self.connect()?.call(call)
     }
 
-    /// A call that may take a while: then somebody at a terminal is told what is awaited.
+    /// A call that may take a while: then a person at a terminal is told what it waits for.
     pub(crate) fn call_patiently<M: Method>(
         &self,
         call: &M,
-        awaited: impl FnOnce() -> String,
+        reason: impl FnOnce() -> String,
     ) -> Result<M::Reply, ClientError> {
         let mut keeper = self.connect()?;
         if self.output.is_watched() {
-            keeper.call_noticing(call, PATIENCE, || self.output.say(awaited()))
+            keeper.call_noticing(call, PATIENCE, || self.output.say(reason()))
         } else {
             keeper.call(call)
         }
+    }
+
+    /// Passes the replies of a stream, and then the error that ended it, to `event` in a thread of its own.
+    pub(crate) fn stream<M>(
+        &self,
+        call: M,
+        mut event: impl FnMut(Result<M::Reply, Failure>) + Send + 'static,
+    ) -> Result<(), ClientError>
+    where
+        M: Method + Send + 'static,
+    {
+        let mut keeper = self.connect()?;
+        thread::spawn(move || match keeper.stream(&call) {
+            Ok(replies) => {
+                replies.for_each(|reply| event(reply.map_err(Failure::from)));
+                event(Err(Failure::stream_ended()));
+            }
+            Err(error) => event(Err(error.into())),
+        });
+        Ok(())
     }
 
     /// All accounts, or the one named.

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked for: one line, one exit code, one JSON object.
+//! Why a command failed: one line, one exit code, one JSON object.
 
 use std::io;
 
@@ -10,15 +10,18 @@ use serde_json::{Map, Value};
 /// What ends a command early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The keeper's word, or none at all.
+    /// What the daemon answered, or no answer.
     #[error("{}", explain(.0))]
     Client(#[from] ClientError),
-    /// The person pressed Ctrl-C or Ctrl-D at a question.
+    /// Ctrl-C or Ctrl-D at a question.
     #[error("cancelled; nothing was changed")]
     Cancelled,
-    /// Nobody reads standard output any more, as after `| head -1`.
-    #[error("nobody reads the output any more")]
-    NoReader,
+    /// Standard input, or the terminal, cannot be read.
+    #[error("cannot read standard input: {0}; see where it comes from")]
+    Input(io::Error),
+    /// Standard output cannot be written. A closed pipe, as after `| head -1`, is no error.
+    #[error("cannot write to standard output: {0}; see where it goes")]
+    Output(io::Error),
     /// A program could not be started; the exit code is the one that env(1) has for it.
     #[error("{reason}")]
     NotStarted {
@@ -27,25 +30,34 @@ pub(crate) enum Failure {
         /// Why, and what to do.
         reason: String,
     },
-    /// A program that did the work has ended with this exit code, and has said itself what was amiss.
+    /// A program that did the work ended with this exit code, and reported the error itself.
     #[error("the program ended with exit code {0}")]
     Ended(u8),
-    /// Anything else, in a sentence that says what to do.
+    /// Anything else; the sentence ends with what to do.
     #[error("{0}")]
     Other(String),
 }
 
 impl Failure {
-    /// An argument that cannot be what it is.
+    /// An invalid argument.
     pub(crate) fn usage(field: &str, reason: impl Into<String>) -> Self {
         Error::invalid(field, reason).into()
     }
 
-    /// A program that cannot be started, for what the system says.
     pub(crate) fn not_started(program: &str, error: &io::Error) -> Self {
         let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
         let then = if code == 127 { "install it, or see $PATH" } else { "see its permissions" };
         Self::NotStarted { code, reason: format!("cannot run {program}: {error}; {then}") }
+    }
+
+    /// A stream that has no end of its own ended.
+    pub(crate) fn stream_ended() -> Self {
+        Self::Client(io::Error::from(io::ErrorKind::UnexpectedEof).into())
+    }
+
+    /// Whether the user sees no message: nobody reads the output, or another program has reported the error.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self, Self::Ended(_)) || self.exit_code() == 0
     }
 
     /// The exit code, as `imgurctl --help` lists them.
@@ -55,9 +67,9 @@ impl Failure {
             Self::Client(ClientError::Unreachable { .. } | ClientError::Silent { .. }) => 8,
             Self::Client(ClientError::Connection(error)) if is_hang_up(error) => 8,
             Self::Cancelled => 130,
-            Self::NoReader => 0,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::NotStarted { code, .. } | Self::Ended(code) => *code,
-            Self::Client(_) | Self::Other(_) => 1,
+            Self::Client(_) | Self::Input(_) | Self::Output(_) | Self::Other(_) => 1,
         }
     }
 
@@ -97,13 +109,8 @@ struct Report {
 }
 
 fn parameters(error: &Error) -> Map<String, Value> {
-    match serde_json::to_value(error) {
-        Ok(Value::Object(mut envelope)) => match envelope.remove("parameters") {
-            Some(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        },
-        _ => Map::new(),
-    }
+    let mut envelope = serde_json::to_value(error).unwrap_or_default();
+    serde_json::from_value(envelope["parameters"].take()).unwrap_or_default()
 }
 
 fn keeper_code(error: &Error) -> u8 {
@@ -203,7 +210,7 @@ mod tests {
 
     #[test]
     fn takes_a_daemon_that_hangs_up_for_unreachable() {
-        let failure = Failure::Client(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        let failure = Failure::stream_ended();
         assert_eq!((failure.exit_code(), failure.name()), (8, "DaemonUnreachable"));
     }
 
@@ -234,7 +241,10 @@ mod tests {
 
     #[test]
     fn leaves_quietly_when_nobody_reads() {
-        assert_eq!(Failure::NoReader.exit_code(), 0);
+        let failure = Failure::Output(io::ErrorKind::BrokenPipe.into());
+        assert!(failure.exit_code() == 0 && failure.is_silent());
+        let failure = Failure::Output(io::ErrorKind::StorageFull.into());
+        assert!(failure.exit_code() == 1 && !failure.is_silent());
     }
 
     #[test]

@@ -1,13 +1,16 @@
-//! Where things belong.
+//! The files of imgurd that `imgurctl` reads or creates.
 
 use std::env;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item};
 
 use crate::failure::Failure;
 
-/// Where things belong (XDG Base Directory Specification).
+/// Their paths (XDG Base Directory Specification).
 #[derive(Debug)]
 pub(crate) struct Files {
     /// Settings and accounts.
@@ -43,11 +46,31 @@ impl Files {
     }
 }
 
-/// The specification has relative paths ignored.
+/// Relative paths are ignored, as the specification says.
 fn base_directory(name: &str, default: &str) -> Result<PathBuf, Failure> {
     env::var_os(name)
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
-        .or_else(|| env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(default)))
+        .or_else(|| home().map(|home| home.join(default)))
         .ok_or_else(|| Failure::Other(format!("there is no home directory; set HOME or {name}")))
+}
+
+/// Creates a file that only its owner can read, whole or not at all, and durable: it gets its name when its content is on
+/// the disk, and the name is durable when the directory is synced (fsync(2)). It never replaces a file.
+pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let mut file = tempfile::Builder::new().prefix(".imgurctl-").tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()?;
+    // The directory may be new as well.
+    directory.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// `HOME`, if it is an absolute path. Without it, the standard library would look into the user database, which a static C
+/// library cannot do.
+pub(crate) fn home() -> Option<PathBuf> {
+    env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }

@@ -1,20 +1,20 @@
-//! Text sealed with a passphrase: Argon2i makes the key and XChaCha20-Poly1305 seals, both as `orion` has them for whoever
-//! is no cryptographer. Around that are hexadecimal digits between two lines, so that it can be pasted.
+//! Text sealed with a passphrase: Argon2i derives the key and XChaCha20-Poly1305 seals, both in the high-level form of
+//! `orion`. The result is hexadecimal digits between two lines, so that it can be pasted.
 
 use imgurd_proto::Secret;
 use orion::aead::{self, SecretKey};
 use orion::errors::UnknownCryptoError;
 use orion::kdf::{self, Password, Salt};
+use orion::util::secure_rand_bytes;
 
-use crate::random::hexadecimal;
+use crate::failure::Failure;
 
 const BEGIN: &str = "-----BEGIN IMGURD EXPORT-----";
 const END: &str = "-----END IMGURD EXPORT-----";
 
-/// How much of it is on a line.
 const BYTES_A_LINE: usize = 32;
 
-/// The first byte. What a passphrase costs belongs to it, so that no text can ask for more than there is.
+/// The first byte. It determines the cost of the key, so that no text can demand too much memory.
 const VERSION: u8 = 1;
 const PASSES: u32 = 3;
 const MEMORY_KIB: u32 = 64 * 1024;
@@ -24,30 +24,25 @@ const SALT: usize = 16;
 /// Why a text cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unopened {
-    /// What the cipher says of both.
     #[error("the passphrase is wrong, or the text is damaged; try again, or export it anew")]
     WrongPassphrase,
-    /// It cannot be one.
     #[error("the text is damaged: a part of it is missing; copy it whole, or export it anew")]
     Damaged,
-    /// It is of a version to come.
     #[error("the text was made by a newer imgurctl; update this one")]
     OtherVersion,
 }
 
-/// Whether this is what [`seal`] makes.
 pub(crate) fn is_sealed(text: &str) -> bool {
     text.trim_start().starts_with(BEGIN)
 }
 
-/// Seals `text`; fails where there are no random numbers.
+/// Fails if there are no random numbers.
 pub(crate) fn seal(text: &Secret, passphrase: &Secret) -> Result<String, UnknownCryptoError> {
     let salt = Salt::default();
     let sealed = aead::seal(&key(passphrase, &salt)?, text.expose().as_bytes())?;
     Ok(armor(&[&[VERSION], salt.as_ref(), &sealed].concat()))
 }
 
-/// Opens what was sealed.
 pub(crate) fn open(text: &str, passphrase: &Secret) -> Result<Secret, Unopened> {
     let bytes = unarmor(text).ok_or(Unopened::Damaged)?;
     let (version, rest) = bytes.split_first().ok_or(Unopened::Damaged)?;
@@ -66,12 +61,24 @@ fn key(passphrase: &Secret, salt: &Salt) -> Result<SecretKey, UnknownCryptoError
     kdf::derive_key(&password, salt, PASSES, MEMORY_KIB, 32)
 }
 
+/// `BYTES` random bytes, two digits each.
+pub(crate) fn random_hexadecimal<const BYTES: usize>() -> Result<String, Failure> {
+    let mut bytes = [0; BYTES];
+    secure_rand_bytes(&mut bytes)
+        .map_err(|error| Failure::Other(format!("no random bytes: {error}; try again")))?;
+    Ok(hexadecimal(&bytes))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
 fn armor(bytes: &[u8]) -> String {
     let line = |bytes: &[u8]| hexadecimal(bytes) + "\n";
     format!("{BEGIN}\n{}{END}\n", bytes.chunks(BYTES_A_LINE).map(line).collect::<String>())
 }
 
-/// What pasting adds, spaces and line ends, is overlooked.
+/// Ignores spaces and line ends that pasting adds.
 fn unarmor(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
     let digits: Vec<_> = digits.split_whitespace().flat_map(str::bytes).collect();

@@ -1,4 +1,4 @@
-//! A bus: one connection for all rooms, made anew whenever the bus is back.
+//! A D-Bus connection that all rooms share. It is made again whenever the bus returns.
 
 mod bounded;
 
@@ -17,13 +17,13 @@ use zbus::address::transport::UnixSocket;
 use zbus::connection::{Builder, Connection};
 
 use self::bounded::Bounded;
-use crate::watch::FileWatch;
+use crate::file_watch::FileWatch;
 
-/// How long a bus, or anyone on it, may take to answer what waits for no person.
+/// How long a bus, or a service on it, may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// When it is tried again while a bus does not take connections although its socket is there: one that starts binds it
-/// first and listens then. After these only another socket is reason to try.
+/// The pauses between tries while the socket exists but takes no connections: a bus that starts binds it before it listens.
+/// After these, only a new socket is tried.
 const RETRIES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(4)];
 
@@ -36,7 +36,6 @@ pub struct Bus {
 #[derive(Clone, Debug)]
 enum Link {
     Untried,
-    /// Why there is none.
     Absent(String),
     Present(Connection),
 }
@@ -51,7 +50,7 @@ impl Link {
 }
 
 impl Bus {
-    /// Begins to look for the person's bus, where `DBUS_SESSION_BUS_ADDRESS` says, else at `$XDG_RUNTIME_DIR/bus`.
+    /// Begins to look for the user's bus, where `DBUS_SESSION_BUS_ADDRESS` says, else at `$XDG_RUNTIME_DIR/bus`.
     #[must_use]
     pub fn session() -> Self {
         Self::open("session", Address::session())
@@ -65,7 +64,7 @@ impl Bus {
 
     fn open(bus: &'static str, address: zbus::Result<Address>) -> Self {
         let (sender, link) = watch::channel(Link::Untried);
-        tokio::spawn(keep(bus, address.map(|address| Place::of(&address)), sender));
+        tokio::spawn(maintain(bus, address.map(|address| Location::of(&address)), sender));
         Self { link }
     }
 
@@ -90,7 +89,7 @@ impl Bus {
     }
 }
 
-async fn keep(bus: &'static str, place: zbus::Result<Place>, link: watch::Sender<Link>) {
+async fn maintain(bus: &'static str, place: zbus::Result<Location>, link: watch::Sender<Link>) {
     let place = match place {
         Ok(place) => place,
         Err(error) => {
@@ -115,13 +114,12 @@ async fn keep(bus: &'static str, place: zbus::Result<Place>, link: watch::Sender
     }
 }
 
-/// Where the bus is.
-struct Place {
+struct Location {
     address: Address,
     socket: Option<PathBuf>,
 }
 
-impl Place {
+impl Location {
     fn of(address: &Address) -> Self {
         let socket = match address.transport() {
             Transport::Unix(unix) => match unix.path() {
@@ -130,7 +128,7 @@ impl Place {
             },
             _ => None,
         };
-        // Without its guid: a bus that is started again has another one, and is the person's all the same.
+        // Without its GUID, which changes when the bus is restarted.
         Self { address: Address::new(address.transport().clone()), socket }
     }
 
@@ -160,7 +158,6 @@ impl Place {
         }
     }
 
-    /// Connects as soon as it can.
     async fn wait(&self) -> Connection {
         loop {
             // Watching before trying, so that no bus appears unnoticed between the two.

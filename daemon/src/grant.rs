@@ -68,7 +68,7 @@ pub struct Access {
     /// How long the server says it lives; absent where it did not say anything usable.
     pub lifetime: Option<Duration>,
     /// Whether it is known to work no more: somebody reported it as rejected, or the server gave a newer access token to
-    /// the same person and client, which ends the older one.
+    /// the same user and client, which ends the older one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dead: bool,
     /// Whether this very process saw it arrive, and so knows its age even when the clock is set.
@@ -153,7 +153,7 @@ pub struct Grant {
     /// Who consented, by the server's number for them.
     #[serde(default, deserialize_with = "name")]
     pub account_id: Option<String>,
-    /// When the person consented, or the grant was imported.
+    /// When the user consented, or the grant was imported.
     pub granted_at: Timestamp,
     /// How many answers in a row kept the refresh token as it was.
     pub kept: u32,
@@ -171,7 +171,7 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 }
 
 impl Grant {
-    /// Whether both are known to belong to different people.
+    /// Whether both are known to belong to different users.
     #[must_use]
     pub fn is_anothers(&self, other: &Self) -> bool {
         let differ = |a: &Option<String>, b: &Option<String>| a.as_ref().zip(b.as_ref()).map(|(a, b)| a != b);
@@ -179,7 +179,7 @@ impl Grant {
             == Some(true)
     }
 
-    /// Whether both are known to belong to the same person.
+    /// Whether both are known to belong to the same user.
     #[must_use]
     pub fn is_same_persons(&self, other: &Self) -> bool {
         let same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;

@@ -6,6 +6,9 @@ pub mod clock;
 pub mod config;
 pub mod consent;
 mod durable;
+pub mod file_watch;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod grant;
 pub mod ipc;
 pub mod keeper;
@@ -22,4 +25,3 @@ pub mod service;
 pub mod sleep;
 pub mod store;
 mod supervisor;
-pub mod watch;

@@ -46,6 +46,10 @@ struct Arguments {
     prepare: bool,
 }
 
+/// How many tasks run before the runtime asks the kernel for events. A program whose call has just come in waits for no
+/// more of another program's tasks.
+const TASKS_BETWEEN_EVENTS: u32 = 16;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,7 +79,11 @@ fn run() -> anyhow::Result<()> {
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
     // What blocks comes in bursts, a refresh's: threads that wait for the next one only take memory.
     let idle = Duration::from_secs(1);
-    let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(idle).build()?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .event_interval(TASKS_BETWEEN_EVENTS)
+        .thread_keep_alive(idle)
+        .build()?;
     let outcome = runtime.block_on(service::run(options));
     // A store that hangs in a thread of its own has had its time.
     runtime.shutdown_background();

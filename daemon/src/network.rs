@@ -1,4 +1,7 @@
 //! Hearing that the network may be back, from the kernel (`rtnetlink(7)`), and only while an account waits for that.
+//!
+//! It listens to addresses and routes, not to links: a radio reports its link every few seconds. Only the kernel's own messages
+//! count.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,22 +24,22 @@ const ARRIVALS: [u16; 2] = [20, 24];
 const HEADER: usize = 16;
 
 /// Tells the keeper whenever an address or a route comes, while an account waits. Runs for as long as it is polled.
-pub async fn heed(keeper: Keeper) {
+pub async fn watch_connectivity(keeper: Keeper) {
     let mut waits = keeper.waits();
-    while becomes(&mut waits, true).await {
+    while wait_until(&mut waits, true).await {
         let routes = Routes::open().inspect_err(|error| {
             tracing::debug!(%error, "nobody tells when the network is back; it is tried again by the clock");
         });
         loop {
             tokio::select! {
-                _ = becomes(&mut waits, false) => break,
+                _ = wait_until(&mut waits, false) => break,
                 () = arrival(routes.as_ref().ok()) => keeper.online().await,
             }
         }
     }
 }
 
-async fn becomes(waits: &mut watch::Receiver<bool>, wanted: bool) -> bool {
+async fn wait_until(waits: &mut watch::Receiver<bool>, wanted: bool) -> bool {
     waits.wait_for(|waits| *waits == wanted).await.is_ok()
 }
 
@@ -47,7 +50,6 @@ async fn arrival(routes: Option<&Routes>) {
     }
 }
 
-/// The kernel's word on addresses and routes.
 struct Routes {
     socket: AsyncFd<OwnedFd>,
 }

@@ -1,5 +1,4 @@
-//! Whose a file or directory is. Nothing of ours lies where another user decides what is there, and no link of theirs is
-//! followed.
+//! Who owns a file or directory. imgurd uses none that another user could replace, and follows no link of another user.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -23,8 +22,8 @@ pub const OF_OTHERS: u32 = 0o077;
 /// Theirs to make, rename and remove files.
 pub const OTHERS_WRITE: u32 = 0o022;
 
-/// Makes the directory `path` for ourselves alone if it is missing, and refuses it where it is another user's, where
-/// others have one of the permissions `closed`, or where they could put another one in its place.
+/// Makes the directory `path` for our user alone if it is missing. Refuses it if another user owns it, has one of the
+/// permissions `closed`, or could replace it.
 pub fn own_directory(path: &Path, closed: u32) -> anyhow::Result<()> {
     let shown = path.display();
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -43,7 +42,7 @@ pub fn own_directory(path: &Path, closed: u32) -> anyhow::Result<()> {
     if directory.mode() & closed != 0 {
         bail!("{shown} is open to others; run `chmod 700 {shown}`");
     }
-    if let Some(theirs) = theirs_on_the_way(path).with_context(look)? {
+    if let Some(theirs) = find_replaceable(path).with_context(look)? {
         let theirs = theirs.display();
         bail!(
             "others can put another directory in the place of {shown}, since {theirs} is theirs; name another one"
@@ -52,8 +51,7 @@ pub fn own_directory(path: &Path, closed: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses the file at `path`, with these metadata, where another user could write it or put another one in its place.
-/// Links of our own on the way are followed.
+/// Refuses the file at `path`, with these metadata, if another user could write or replace it. Follows links of our own.
 pub fn check_place(path: &Path, metadata: &Metadata) -> io::Result<()> {
     if !is_trusted(metadata) {
         return Err(refused("it belongs to another user"));
@@ -61,15 +59,14 @@ pub fn check_place(path: &Path, metadata: &Metadata) -> io::Result<()> {
     if others_write(path, metadata) {
         return Err(refused("others may write it"));
     }
-    match theirs_on_the_way(path)? {
+    match find_replaceable(path)? {
         None => Ok(()),
         Some(theirs) => Err(refused(&format!("others can replace it, since {} is theirs", theirs.display()))),
     }
 }
 
-/// The first directory or link on the way to `path` that is another user's, or in which others may rename files. The way
-/// ends where nothing is.
-fn theirs_on_the_way(path: &Path) -> io::Result<Option<PathBuf>> {
+/// The first directory or link on the way to `path` that another user owns, or in which others may rename files.
+fn find_replaceable(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut left: Vec<OsString> = names(&path::absolute(path)?);
     let (mut at, mut links) = (PathBuf::from("/"), 0);
     loop {
@@ -79,7 +76,7 @@ fn theirs_on_the_way(path: &Path) -> io::Result<Option<PathBuf>> {
             Err(error) => return Err(error),
         };
         let is_place = metadata.is_dir() || metadata.is_symlink();
-        if is_place && (!is_trusted(&metadata) || is_anybodys(&at, &metadata)) {
+        if is_place && (!is_trusted(&metadata) || is_shared(&at, &metadata)) {
             return Ok(Some(at));
         }
         if metadata.is_symlink() {
@@ -126,8 +123,8 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// What to do where `error` says that nothing may be written to `directory`: by its permissions, by its file system, or by
-/// the unit that this runs in (`ReadWritePaths=`, `systemd.exec(5)`).
+/// What to do if `error` says that `directory` is not writable: by its permissions, its file system, or the unit
+/// (`ReadWritePaths=`, `systemd.exec(5)`).
 #[must_use]
 pub fn withheld(error: &io::Error, directory: &Path) -> Option<String> {
     let is_unit = env::var_os("INVOCATION_ID").is_some();
@@ -174,7 +171,7 @@ fn is_ours(metadata: &Metadata) -> bool {
 }
 
 /// Whether others may rename what is there, as nobody may in `/tmp`.
-fn is_anybodys(path: &Path, metadata: &Metadata) -> bool {
+fn is_shared(path: &Path, metadata: &Metadata) -> bool {
     metadata.is_dir() && metadata.mode() & 0o1000 == 0 && others_write(path, metadata)
 }
 

@@ -1,5 +1,7 @@
 //! Random numbers, from the kernel.
 
+use std::fmt::Write as _;
+
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// Bytes that nobody can guess. At most 256 of them come whole (getrandom(2)).
@@ -19,4 +21,14 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 #[must_use]
 pub fn fraction() -> f64 {
     f64::from(u32::from_ne_bytes(bytes())) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// This many random bytes in hexadecimal, for names that nobody can guess.
+#[must_use]
+pub fn hex<const N: usize>() -> String {
+    let mut text = String::with_capacity(2 * N);
+    for byte in bytes::<N>() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -1,4 +1,4 @@
-//! The one place that builds all rooms and joins them.
+//! Builds all rooms and connects them.
 
 mod refusing;
 mod unit;
@@ -21,19 +21,19 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::access::{Asking, Gate, Permits, journal};
+use crate::access::{Gate, Permits, Prompts, journal};
 use crate::bus::Bus;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
+use crate::file_watch::FileWatch;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
 use crate::ownership::{OTHERS_WRITE, open_own, own_directory, withheld};
 use crate::probe::Probe;
 use crate::provider::{HttpProvider, check_authorities};
 use crate::store::{FileStore, KeySource, MemoryStore, SecretServiceStore, TokenStore, Witnessed};
-use crate::supervisor::{attend, tell};
-use crate::watch::FileWatch;
+use crate::supervisor::{notify_manager, report_state};
 use crate::{network, notify, sleep};
 
 pub use unit::prepare;
@@ -101,26 +101,22 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let bus = LazyCell::new(Bus::session);
     let kind = options.store.unwrap_or(config.store);
-    let store: Arc<dyn TokenStore> = match kind {
-        StoreKind::Memory => Arc::new(MemoryStore::default()),
-        StoreKind::File => file_store(&config, &file, &state),
-        StoreKind::SecretService => keyring(bus.clone(), &state),
-    };
+    let store = open_store(kind, &config, &file, &state, || bus.clone());
     let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
-    let provider = Arc::new(HttpProvider::new().with_files_in(file.directory()));
+    let provider = Arc::new(HttpProvider::default().with_files_in(file.directory()));
     let keeper = keeper::spawn(&config, provider, store.clone(), clock);
-    let desk = Arc::new(Desk::new(file, config));
+    let desk = Arc::new(SettingsEditor::new(file, config));
     let logins = Logins::new(keeper.clone());
-    let (asking, questions) = Asking::new();
-    let gate = Gate::new(desk.clone(), Permits::load(state.join("permits")), asking);
+    let (prompts, questions) = Prompts::new();
+    let gate = Gate::new(desk.clone(), Permits::load(state.join("permits")), prompts);
     let journal = journal::spawn(state.join("journal"));
     let probe = Probe::new((!options.no_dbus).then(|| bus.clone()), kind, store, desk.clone());
     let api = Api::new(keeper.clone(), logins.clone(), desk.clone(), gate, journal.clone(), probe);
     // Until the very end: the machine is not to fall asleep over a last answer.
     let mut senses = JoinSet::new();
-    senses.spawn(sleep::heed(Bus::system(), keeper.clone()));
-    senses.spawn(network::heed(keeper.clone()));
-    senses.spawn(attend(keeper.clone()));
+    senses.spawn(sleep::watch_suspend(Bus::system(), keeper.clone()));
+    senses.spawn(network::watch_connectivity(keeper.clone()));
+    senses.spawn(report_state(keeper.clone()));
     let mut wires = JoinSet::new();
     let mut notifier = None;
     for socket in sockets(&options, passed)? {
@@ -135,19 +131,19 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         let clock = Box::new(SystemClock::new().context("no timer to be had")?);
         notifier = Some(notify::spawn(keeper.clone(), logins, desk.clone(), bus.clone(), clock, questions));
     }
-    tell(&[NotifyState::Ready]).await;
+    notify_manager(&[NotifyState::Ready]).await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let watch = watch(&desk);
     loop {
         tokio::select! {
-            told = signals.next() => match told {
-                Told::Stop => break,
-                Told::Reload => reload_told(&desk, &keeper).await,
+            request = signals.next() => match request {
+                Request::Stop => break,
+                Request::Reload => reload_on_signal(&desk, &keeper).await,
             },
             () = edited(watch.as_ref()) => reload(&desk, &keeper).await,
         }
     }
-    tell(&[NotifyState::Stopping]).await;
+    notify_manager(&[NotifyState::Stopping]).await;
     wires.abort_all();
     if let Some(notifier) = notifier {
         notifier.end().await;
@@ -159,13 +155,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What must be right before anything is built.
 struct Foundation {
     file: ConfigFile,
     config: Config,
     /// The directory for grants and all else that is kept.
     state: PathBuf,
-    /// Held while imgurd runs.
     _lock: File,
 }
 
@@ -180,14 +174,14 @@ impl Foundation {
     }
 }
 
-async fn reload_told(desk: &Desk, keeper: &Keeper) {
+async fn reload_on_signal(desk: &SettingsEditor, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
-    tell(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>()).await;
+    notify_manager(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>()).await;
     reload(desk, keeper).await;
-    tell(&[NotifyState::Ready]).await;
+    notify_manager(&[NotifyState::Ready]).await;
 }
 
-async fn reload(desk: &Desk, keeper: &Keeper) {
+async fn reload(desk: &SettingsEditor, keeper: &Keeper) {
     match desk.reload() {
         Ok(Some(config)) => {
             let _ = keeper.configure(config).await;
@@ -198,7 +192,7 @@ async fn reload(desk: &Desk, keeper: &Keeper) {
     }
 }
 
-fn watch(desk: &Desk) -> Option<FileWatch> {
+fn watch(desk: &SettingsEditor) -> Option<FileWatch> {
     let path = desk.file().path();
     let directory = path.parent().unwrap_or(Path::new("."));
     // There must be one to watch; where there cannot be, `account add` will say so.
@@ -216,14 +210,22 @@ async fn edited(watch: Option<&FileWatch>) {
     }
 }
 
-/// The default, and the choice where there is a desktop.
-fn keyring(bus: Bus, state: &Path) -> Arc<dyn TokenStore> {
-    Arc::new(Witnessed::new(SecretServiceStore::new(bus), state.join("stored")))
-}
-
-fn file_store(config: &Config, file: &ConfigFile, state: &Path) -> Arc<dyn TokenStore> {
-    let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
-    Arc::new(Witnessed::new(store, state.join("stored")))
+fn open_store(
+    kind: StoreKind,
+    config: &Config,
+    file: &ConfigFile,
+    state: &Path,
+    bus: impl FnOnce() -> Bus,
+) -> Arc<dyn TokenStore> {
+    let witnesses = state.join("stored");
+    match kind {
+        StoreKind::Memory => Arc::new(MemoryStore::default()),
+        StoreKind::File => {
+            let store = FileStore::new(state.join("grants.keyring"), key_source(config, file));
+            Arc::new(Witnessed::new(store, witnesses))
+        }
+        StoreKind::SecretService => Arc::new(Witnessed::new(SecretServiceStore::new(bus()), witnesses)),
+    }
 }
 
 /// systemd hands a credential over where there is one; otherwise the key lies beside the configuration.
@@ -256,8 +258,7 @@ fn sockets(options: &Options, (local, remote): Passed) -> anyhow::Result<Vec<Loc
 /// The local socket and the one for other machines, as far as systemd passed them.
 type Passed = (Option<LocalSocket>, Option<LocalSocket>);
 
-/// What systemd passed, told apart by name (`FileDescriptorName=`, `sd_listen_fds_with_names(3)`): the order is nobody's
-/// promise.
+/// What systemd passed, by name (`FileDescriptorName=`, `sd_listen_fds_with_names(3)`): the order is not guaranteed.
 fn passed() -> anyhow::Result<Passed> {
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<_> = names.split(':').collect();
@@ -318,7 +319,7 @@ fn raise_descriptor_limit() {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+enum Request {
     Reload,
     Stop,
 }
@@ -338,11 +339,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> Request {
         tokio::select! {
-            Some(()) = self.terminate.recv() => Told::Stop,
-            Some(()) = self.interrupt.recv() => Told::Stop,
-            Some(()) = self.hangup.recv() => Told::Reload,
+            Some(()) = self.terminate.recv() => Request::Stop,
+            Some(()) = self.interrupt.recv() => Request::Stop,
+            Some(()) = self.hangup.recv() => Request::Reload,
             else => pending().await,
         }
     }

@@ -1,7 +1,6 @@
-//! The machine's sleep, as logind announces it: a delay inhibitor is held while the machine is awake, and given up once no
-//! answer is on its way (<https://systemd.io/INHIBITOR_LOCKS>).
-//!
-//! It is held all the time rather than for each refresh, since sleep may be announced between asking for one and getting it.
+//! Suspend, as logind announces it. imgurd holds a delay inhibitor while the machine is awake, and releases it once no answer
+//! is on its way (<https://systemd.io/INHIBITOR_LOCKS>). It is not taken for each refresh, since suspend may be announced
+//! before it is granted.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -13,8 +12,7 @@ use zbus::{Connection, OwnedFd, proxy};
 use crate::bus::Bus;
 use crate::keeper::Keeper;
 
-/// How long, by the time that the machine is awake, sleep may be ahead. logind gives everyone 5 s at most
-/// (`InhibitDelayMaxSec=`); whoever announced a sleep that never came is not believed for ever.
+/// How long an announcement of suspend is believed, while awake. logind waits 5 s by default (`InhibitDelayMaxSec=`).
 const LONGEST_ANNOUNCEMENT: Duration = Duration::from_mins(1);
 
 #[proxy(
@@ -30,7 +28,7 @@ trait Login1 {
 }
 
 /// Tells the keeper when the machine falls asleep and wakes. Runs for as long as it is polled.
-pub async fn heed(bus: Bus, keeper: Keeper) {
+pub async fn watch_suspend(bus: Bus, keeper: Keeper) {
     loop {
         let connection = bus.wait().await;
         if let Err(error) = listen(&connection, &keeper).await {

@@ -1,5 +1,4 @@
-//! What the service manager is told (`sd_notify(3)`): that imgurd is ready, how the accounts are, that it lives. Where
-//! there is none, nothing is.
+//! Messages to the service manager (`sd_notify(3)`), if there is one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,24 +19,22 @@ use crate::keeper::Keeper;
 /// How long one that does not read is waited for: an answer on its way is worth more than a word.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Tells it this, in one message.
-pub(crate) async fn tell(state: &[NotifyState<'_>]) {
+pub(crate) async fn notify_manager(state: &[NotifyState<'_>]) {
     if let Some(place) = env::var_os("NOTIFY_SOCKET") {
-        tell_at(&place, state).await;
+        notify_at(&place, state).await;
     }
 }
 
-async fn tell_at(place: &OsString, state: &[NotifyState<'_>]) {
-    match timeout(PATIENCE, post(place, state)).await {
+async fn notify_at(place: &OsString, state: &[NotifyState<'_>]) {
+    match timeout(PATIENCE, send(place, state)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "cannot tell the service manager"),
         Err(_) => tracing::debug!("the service manager does not read what it is told"),
     }
 }
 
-/// Keeps its idea of the accounts up to date, and gives signs of life where it wants them (`WatchdogSec=`). Runs for as
-/// long as it is polled and there is somebody to tell.
-pub(crate) async fn attend(keeper: Keeper) {
+/// Reports the state of the accounts and keeps the watchdog fed (`WatchdogSec=`), for as long as it is polled.
+pub(crate) async fn report_state(keeper: Keeper) {
     let Some(place) = env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = report(&keeper, &place).await {
         tracing::warn!(%error, "the service manager does not hear how the accounts are");
@@ -52,18 +49,18 @@ async fn report(keeper: &Keeper, place: &OsString) -> io::Result<()> {
         changes.mark_unchanged();
         let status = status(keeper.survey(|_, account, _| Some(account.state)).into_iter());
         if status != told {
-            post(place, &[NotifyState::Status(&status)]).await?;
+            send(place, &[NotifyState::Status(&status)]).await?;
             told = status;
         }
         tokio::select! {
             more = changes.changed() => if more.is_err() { return Ok(()) },
-            () = beat(&mut pulse) => post(place, &[NotifyState::Watchdog]).await?,
+            () = beat(&mut pulse) => send(place, &[NotifyState::Watchdog]).await?,
         }
     }
 }
 
-/// Twice as often as it must be, as `sd_watchdog_enabled(3)` advises. What keeps callers waiting keeps this waiting as
-/// well, since the runtime has one thread.
+/// Twice as often as required, as `sd_watchdog_enabled(3)` advises. The runtime has one thread, so whatever blocks callers
+/// blocks this too.
 fn pulse() -> Option<Interval> {
     let limit = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())?;
     let mut pulse = interval((limit / 2).max(Duration::from_millis(1)));
@@ -79,7 +76,7 @@ async fn beat(pulse: &mut Option<Interval>) {
 }
 
 /// Waits until a service manager that is busy has read what came before.
-async fn post(place: &OsString, state: &[NotifyState<'_>]) -> io::Result<()> {
+async fn send(place: &OsString, state: &[NotifyState<'_>]) -> io::Result<()> {
     let address = match place.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(place)?,
@@ -136,7 +133,7 @@ mod tests {
             (OsString::from(format!("@{name}")), abstract_address),
         ] {
             let manager = std::os::unix::net::UnixDatagram::bind_addr(&address).unwrap();
-            post(&place, &[NotifyState::Status("well")]).await.unwrap();
+            send(&place, &[NotifyState::Status("well")]).await.unwrap();
             let mut told = [0; 64];
             let length = manager.recv(&mut told).unwrap();
             assert_eq!(&told[..length], b"STATUS=well");
@@ -149,7 +146,7 @@ mod tests {
         let path = room.path().join("notify");
         let _manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
         let place = OsString::from(&path);
-        while timeout(PATIENCE, post(&place, &[NotifyState::Watchdog])).await.is_ok() {}
-        tell_at(&place, &[NotifyState::Stopping]).await;
+        while timeout(PATIENCE, send(&place, &[NotifyState::Watchdog])).await.is_ok() {}
+        notify_at(&place, &[NotifyState::Stopping]).await;
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::marker::PhantomData;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,57 +14,12 @@ use serde::de::DeserializeOwned;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::socket;
+use crate::socket::{self, MARGIN};
 use crate::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo, frame};
-use crate::{Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
-
-/// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
-pub(crate) const MARGIN: Duration = Duration::from_secs(5);
+use crate::{ClientError, Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
 
 /// How much is read at once, in bytes: a token and what belongs to it. Memory has to be got, and wiped when given back.
 const BUFFER: usize = 1024;
-
-/// Why a call did not give what it was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Nobody answers at the socket.
-    #[error(
-        "imgurd does not answer at {path} ({source}); start it with `systemctl --user start imgurd`, or run `imgurd`"
-    )]
-    Unreachable {
-        /// The socket.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The daemon, if it is one, is there and does nothing.
-    #[error(
-        "imgurd has not answered for {} s, though it always does by then; see `journalctl --user -u imgurd`, and restart \
-         it with `systemctl --user restart imgurd`",
-        .after.as_secs()
-    )]
-    Silent {
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// The keeper said no; or the system did, since its socket is another user's.
-    #[error(transparent)]
-    Keeper(#[from] Error),
-    /// The daemon does not understand the call, as an older one does not a newer call.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-    /// The daemon answered with an error that this client has never heard of, as a newer one may.
-    #[error(
-        "imgurd answered with {name}, which this client does not know; it is older than the daemon, update it"
-    )]
-    Unknown {
-        /// The error's full name.
-        name: String,
-    },
-    /// The connection ended, or carried something that is no answer.
-    #[error("the connection to imgurd broke: {0}; try again, and see `journalctl --user -u imgurd`")]
-    Connection(#[from] io::Error),
-}
 
 /// A connection to the keeper. Calls block until they are answered, for which the keeper sets the bounds; one that does
 /// not keep them is given up soon after ([`ClientError::Silent`]), and its connection with it.

@@ -1,6 +1,12 @@
 //! The errors of the interface.
 
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::varlink::ServiceError;
 
 /// Why a call to the keeper failed. Each text ends with what to do next, and holds nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -104,4 +110,46 @@ impl Error {
     pub fn login(reason: impl Into<String>) -> Self {
         Self::LoginFailed { reason: reason.into(), set_aside: None }
     }
+}
+
+/// Why a call did not give what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers at the socket.
+    #[error(
+        "imgurd does not answer at {path} ({source}); start it with `systemctl --user start imgurd`, or run `imgurd`"
+    )]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The daemon, if it is one, is there and does nothing.
+    #[error(
+        "imgurd has not answered for {} s, though it always does by then; see `journalctl --user -u imgurd`, and restart \
+         it with `systemctl --user restart imgurd`",
+        .after.as_secs()
+    )]
+    Silent {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The keeper said no; or the system did, since its socket is another user's.
+    #[error(transparent)]
+    Keeper(#[from] Error),
+    /// The daemon does not understand the call, as an older one does not a newer call.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The daemon answered with an error that this client has never heard of, as a newer one may.
+    #[error(
+        "imgurd answered with {name}, which this client does not know; it is older than the daemon, update it"
+    )]
+    Unknown {
+        /// The error's full name.
+        name: String,
+    },
+    /// The connection ended, or carried something that is no answer.
+    #[error("the connection to imgurd broke: {0}; try again, and see `journalctl --user -u imgurd`")]
+    Connection(#[from] io::Error),
 }

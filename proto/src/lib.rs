@@ -98,8 +98,8 @@ pub mod text;
 mod types;
 pub mod varlink;
 
-pub use client::{Client, ClientError, Replies};
-pub use error::Error;
+pub use client::{Client, Replies};
+pub use error::{ClientError, Error};
 pub use finding::{Finding, Health};
 pub use loopback::is_loopback;
 pub use method::{

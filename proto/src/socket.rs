@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -15,8 +16,10 @@ use rustix::net::{
 };
 use rustix::process::getuid;
 
-use crate::client::MARGIN;
 use crate::{ClientError, Error};
+
+/// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
+pub(crate) const MARGIN: Duration = Duration::from_secs(5);
 
 /// Where the daemon listens: `$IMGURD_SOCKET`, else `$XDG_RUNTIME_DIR/imgurd/socket`, else below `/run/user/UID`.
 #[must_use]

@@ -1,4 +1,4 @@
-//! How curl is run with a token.
+//! `imgurctl curl`.
 
 use clap::Args;
 
@@ -9,19 +9,20 @@ use clap::Args;
   imgurctl curl -- -F image=@cat.png image
   imgurctl curl --anonymous -- https://api.imgur.com/3/gallery/hot
 
-ARGS are curl's own, with one URL among them: a path is taken under the account's API URL, and an URL of another origin \
-is refused. The token is given to curl over a descriptor, never in its arguments or environment. Where the API complains \
-of the token, a new one is obtained and the request made once more, unless standard input was its body. The exit status \
-is curl's; where curl was not started, it is one of imgurctl's, and the line on standard error begins with `imgurctl:`.
+ARGS are curl's own, with one URL: a path is relative to the account's API URL, and a URL of another origin is refused. \
+curl gets the token over a descriptor, never in its arguments or environment. If the API rejects the token, imgurctl gets \
+a new one and repeats the request, unless standard input was its body. The exit status is curl's; if curl was not \
+started, it is imgurctl's, and the line on standard error begins with `imgurctl:`.
 
-Left out is what could take the token elsewhere or show it: ~/.curlrc, --config, --next, --location-trusted, --insecure, \
---connect-to, --resolve, --unix-socket, --verbose, --trace, user names and other such options; and {…} and […] in the \
-URL mean themselves. --location never takes the token to another origin (with curl 7.83 or later). With --fail, of which \
-no body is left, a 401 counts as a complaint. For the rest there is `imgurctl token --header | curl -H @- …`.")]
+Options that could send the token elsewhere or show it are refused: --config, --next, --location-trusted, --insecure, \
+--connect-to, --resolve, --unix-socket, --verbose, --trace, user names and similar ones. ~/.curlrc is not read, and {…} \
+and […] in the URL are literal. --location never sends the token to another origin (with curl 7.83 or later). With \
+--fail, which leaves no body, any 401 counts as a rejected token. For everything else, use `imgurctl token --header | curl \
+-H @- …`.")]
 pub(crate) struct CurlArgs {
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
-    /// Send `Authorization: Client-ID …`, Imgur's way for public resources, which needs no grant
+    /// Send `Authorization: Client-ID …`, which Imgur accepts for public resources; needs no grant
     #[arg(long)]
     pub(crate) anonymous: bool,
     /// The arguments of curl

@@ -1,4 +1,4 @@
-//! How a command is run with a token.
+//! `imgurctl exec`.
 
 use std::ffi::OsString;
 
@@ -9,21 +9,21 @@ use clap::{Args, ValueHint};
   imgurctl exec -- ./upload.py cat.png
   imgurctl exec me --env TOKEN -- sh -c 'echo ${#TOKEN}'
 
-The command takes this one's place, so that signals and its exit status are its own; 127 means that it was not found, \
-and 126 that it could not be run. It keeps the token that it was started with, and other programs of yours can read its \
-environment: what runs for long had better ask for a token itself.")]
+The command replaces imgurctl, so that signals and the exit status are its own; 127 means that it was not found, and 126 \
+that it could not be run. It keeps the token that it was started with, and your other programs can read its environment: \
+a program that runs for long should ask for tokens itself.")]
 pub(crate) struct ExecArgs {
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
-    /// The variable that is to hold the token
+    /// The environment variable for the token
     #[arg(long, value_name = "NAME", default_value = "IMGUR_ACCESS_TOKEN", value_parser = variable)]
     pub(crate) env: String,
-    /// The command, and its arguments
+    /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<OsString>,
 }
 
-/// What POSIX has as a variable's name: a shell could read no other.
+/// A name as POSIX defines it; a shell cannot read any other.
 fn variable(name: &str) -> Result<String, String> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() || !name.chars().all(is_word) {

@@ -1,4 +1,4 @@
-//! How an account moves house.
+//! `imgurctl export` and `imgurctl import`.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,16 @@ use clap::{Args, ValueHint};
   imgurctl import < me.export
   imgurctl export me --passphrase-file <(pass moving) > me.export
 
-It holds the settings, the client secret and the grant, and only the passphrase opens it. Two keepers of one grant end \
-each other's tokens: once the other machine has it, run `imgurctl logout` here, or give --move. A certificate file (ca_file) does not come along.")]
+The export contains the settings, the client secret and the grant, and only the passphrase opens it. If two machines \
+refresh the same grant, each invalidates the other's tokens: once the other machine has it, run `imgurctl logout` here, or \
+give --move. A certificate file (ca_file) is not exported.")]
 pub(crate) struct ExportArgs {
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
-    /// Then remove the account here, so that two machines do not refresh it; adding or importing it again brings it back
+    /// Remove the account here, so that two machines do not refresh it; adding or importing it again restores it
     #[arg(long = "move")]
     pub(crate) moves: bool,
-    /// Read the passphrase from the first line of this file; asked for at the terminal where there is none
+    /// Read the passphrase from the first line of this file [default: ask at the terminal]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) passphrase_file: Option<PathBuf>,
 }
@@ -26,14 +27,14 @@ pub(crate) struct ExportArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   imgurctl import me < token.json
-  imgurctl import < me.export      # asks for the passphrase, and adds the account if there is none")]
+  imgurctl import < me.export      # asks for the passphrase, and adds the account if it does not exist")]
 pub(crate) struct ImportArgs {
-    /// The account; where none is named, the default one, or for an export the one that it was made of
+    /// Account [default: the exported account, or the default account for other grants]
     pub(crate) account: Option<String>,
-    /// Displace a working grant even if it is another person's, or cannot be compared
+    /// Replace a working grant even if it is another user's, or cannot be compared
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Read an export's passphrase from the first line of this file; asked for at the terminal where there is none
+    /// Read an export's passphrase from the first line of this file [default: ask at the terminal]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) passphrase_file: Option<PathBuf>,
 }

@@ -1,27 +1,27 @@
-//! What is decided about programs.
+//! `imgurctl permit`.
 
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PermitCommand {
-    /// List what was decided, here or by answering a notification
+    /// List the decisions, which you made here or in a notification
     List,
-    /// Let a program use an account without asking
+    /// Allow a program to use an account, without asking
     #[command(after_help = "Example:\n  imgurctl permit allow org.example.App me")]
-    Allow(Whom),
-    /// Refuse an account to a program without asking
+    Allow(PermitArgs),
+    /// Deny an account to a program, without asking
     #[command(after_help = "Example:\n  imgurctl permit deny org.example.App me")]
-    Deny(Whom),
-    /// Forget what was decided about a program and an account, so that it is asked about again
+    Deny(PermitArgs),
+    /// Delete a decision, so that imgurd asks again
     #[command(after_help = "Example:\n  imgurctl permit revoke org.example.App me")]
-    Revoke(Whom),
+    Revoke(PermitArgs),
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Whom {
-    /// The program: its Flatpak's id, `snap.` and its snap's name, or its systemd unit; `unknown` for those without any
-    /// of these, `remote` for those on other machines
+pub(crate) struct PermitArgs {
+    /// The program: its Flatpak ID, `snap.` and its snap's name, or its systemd unit; `unknown` for programs without any of
+    /// these, `remote` for those on other machines
     pub(crate) application: String,
-    /// The account; the default one where none is named
+    /// Account [default: the default account]
     pub(crate) account: Option<String>,
 }

@@ -1,28 +1,28 @@
-//! How the accounts are looked at.
+//! `imgurctl status`.
 
 use clap::Args;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   imgurctl status --watch --json | jq -r '.name + \": \" + .state'
-  imgurctl status --credits            # may I go on uploading?
+  imgurctl status --credits            # how many requests are left
 
 States:
   empty              nobody has signed in yet
-  fresh              a token is at hand
-  refreshing         a new token is on its way
-  stale              not fresh, and nothing is scheduled: auto-refresh is off
-  waiting            the last try failed for a passing reason; the next one is scheduled
-  consent_needed     the server has refused the grant, and again when asked again: sign in
-  misconfigured      the server refused the client or a setting
-  store_unavailable  there is a grant, but its store cannot be read")]
+  fresh              imgurd has a valid token
+  refreshing         imgurd is getting a new token
+  stale              imgurd has no valid token, and auto-refresh is off
+  waiting            the last refresh failed temporarily; imgurd retries
+  consent_needed     the server rejected the grant twice: sign in
+  misconfigured      the server rejected the client or a setting
+  store_unavailable  imgurd cannot read the store that has the grant")]
 pub(crate) struct StatusArgs {
-    /// The account; all of them where none is named, with --credits the default one
+    /// Account [default: all accounts; with --credits, the default account]
     pub(crate) account: Option<String>,
-    /// Go on showing it at each change; with --json one account a line
+    /// Show the state again at each change; with --json, one account a line
     #[arg(long)]
     pub(crate) watch: bool,
-    /// Ask the API what is left of the requests that it allows, and when there will be more
+    /// Ask the API how many requests it still allows, and when there will be more
     #[arg(long, conflicts_with = "watch")]
     pub(crate) credits: bool,
 }

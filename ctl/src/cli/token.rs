@@ -1,11 +1,11 @@
-//! How a token is asked for.
+//! `imgurctl token`, and the options of other commands that wait for a token.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use crate::time::parse_duration;
+use crate::terminal::time::parse_duration;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -14,36 +14,36 @@ use crate::time::parse_duration;
   imgurctl token --header --anonymous | curl -H @- https://api.imgur.com/3/gallery/hot
   imgurctl token --follow --output ~/.cache/imgur-token      # for a program that only reads files
 
---follow goes on until it is ended, and leaves the file as it is then: the token in it lasts as long as it lasts. Where \
-there is no token to be had, it says so on standard error, keeps the last one, and waits for the next. The file is yours \
-alone (0600), and each new token takes its place whole.")]
+--follow runs until you end it, and leaves the file, whose token stays valid until it expires. If there is no token, it \
+prints the reason on standard error, keeps the last token, and waits for the next one. Only you can read the file (0600), \
+and each new token replaces it atomically.")]
 pub(crate) struct TokenArgs {
-    /// The account; the default one where none is named
-    pub(crate) account: Option<String>,
-    /// How long the token must stay valid, counted as at most half its lifetime [default: 60s]
+    #[command(flatten)]
+    pub(crate) ask: WaitArgs,
+    /// How long the token must stay valid; at most half its lifetime counts [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) min_valid: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) wait: Wait,
-    /// Print it as a header: `Authorization: Bearer …`
+    /// Print a header: `Authorization: Bearer …`
     #[arg(long)]
     pub(crate) header: bool,
-    /// The word before the token in the header, in place of `Bearer`
+    /// The word before the token in the header [default: Bearer]
     #[arg(long, value_name = "WORD", requires = "header")]
     pub(crate) prefix: Option<String>,
-    /// `Authorization: Client-ID …`, Imgur's way for public resources, which needs no grant
+    /// Print `Authorization: Client-ID …`, which Imgur accepts for public resources; needs no grant
     #[arg(long, requires = "header", conflicts_with = "prefix")]
     pub(crate) anonymous: bool,
-    /// Keep the file of --output at the fresh token until ended
+    /// Keep the fresh token in the file of --output
     #[arg(long, requires = "output", conflicts_with = "anonymous")]
     pub(crate) follow: bool,
-    /// The file that --follow keeps, which then holds what would have been printed
+    /// The file for --follow
     #[arg(long, value_name = "FILE", requires = "follow", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 }
 
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Wait {
+#[derive(Args, Debug)]
+pub(crate) struct WaitArgs {
+    /// Account [default: the default account]
+    pub(crate) account: Option<String>,
     /// How long to wait for a token [default: 20s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) wait: Option<Duration>,

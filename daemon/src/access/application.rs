@@ -1,13 +1,12 @@
-//! Which application a process is, as far as the system vouches for it: the sandbox or the systemd unit that it was put
-//! into. The name of its executable vouches for nothing (`python3`), and is told apart as the program.
+//! Which application a process belongs to: the sandbox or the systemd unit that it was put into. The name of its executable
+//! proves nothing (`python3`).
 //!
-//! In doubt a process is in a sandbox: its cgroup, its namespaces, its root directory or its ancestors say so, or cannot be
-//! read. A program of the same user outside a sandbox can have itself put into a unit of any name, and thereby be taken for
-//! another such program. A sandboxed one cannot leave its cgroup: it sees no cgroup file system that it may write to.
+//! A process counts as sandboxed if its cgroup, its namespaces, its root directory or its ancestors indicate a sandbox, or
+//! cannot be read. An unsandboxed program can enter a unit of any name, and so pass for another unsandboxed program. A
+//! sandboxed program cannot leave its cgroup: it sees no cgroup file system that it may write to.
 
-use std::fs::{self, File};
-use std::io;
-use std::sync::{Arc, LazyLock};
+use std::fs;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -15,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use imgurd_proto::text::printable_name;
 
-use super::lineage::Lineage;
-use super::process::{Process, Stat, content};
+use super::ancestry::Ancestry;
+use super::process::{Process, Stat};
 use super::service::Service;
 use super::{cgroup, sandbox};
 
@@ -32,8 +31,8 @@ pub enum Application {
     Unit(String),
     /// A process that nothing vouches for: no unit has it, as where there is no systemd.
     Unknown,
-    /// The process that called ended before it was looked at, so that nothing can be said of who has its connection now.
-    /// As a sandboxed program can see to that, no more is allowed to it than to one.
+    /// The caller ended before it was examined, and another process may have its connection now. A sandboxed program can
+    /// arrange that, so this is trusted no more than a sandbox.
     Gone,
 }
 
@@ -56,131 +55,68 @@ impl Application {
     }
 }
 
-/// Who a process is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// What permits are given to.
-    pub application: Application,
-    /// The file that it executes, or what it calls itself where that may not be read; for people to read, and to be
-    /// believed by nobody.
-    pub program: Option<String>,
-}
-
-impl Identity {
-    /// Nobody who could be looked at.
-    pub(super) fn gone() -> Self {
-        Self { application: Application::Gone, program: None }
-    }
-
-    /// Somebody outside our PID namespace, whom the kernel gives no number, or whom the bus gives none.
-    pub(super) fn nameless() -> Self {
-        Self { application: Application::Nameless, program: None }
-    }
-
-    /// Who `pid` is, which was there already when the machine was up for `since` (`CLOCK_BOOTTIME`).
-    pub(super) fn of(pid: Option<i32>, since: Duration) -> Arc<Self> {
-        let Some(pid) = number(pid) else { return Arc::new(Self::nameless()) };
-        Look::at(pid).map_or_else(|| Arc::new(Self::gone()), |look| look.identity(since))
-    }
-}
-
-/// The number of a process, where `pid` is one. 0 stands for all that are outside our PID namespace.
-pub(super) fn number(pid: Option<i32>) -> Option<Pid> {
-    pid.filter(|pid| *pid > 0).and_then(Pid::from_raw)
-}
-
-/// What was seen of a process.
+/// Finds out which application the process `pid` belongs to, and which program it runs. The process must have begun before
+/// the machine was up for `since` (`CLOCK_BOOTTIME`).
 ///
-/// The kernel reuses numbers; so what has this number is held while it is read, has to be there still afterwards, and must
-/// not have begun after its call: whoever got the number of a caller that has ended is not taken for them. Where the kernel
-/// has `SO_PEERPIDFD`, [`super::peer`] makes sure of that.
-#[derive(Debug)]
-pub(super) struct Look {
-    cgroups: Watched,
-    /// AppArmor's name for what it may do. A snap without a scope of its own still has that.
-    label: Option<Watched>,
-    began: Duration,
-    identity: Arc<Identity>,
+/// The program is the file that the process executes, or what it calls itself if that cannot be read. It is for people to
+/// read; nothing may be decided by it.
+pub(super) fn identify(pid: Option<i32>, since: Duration) -> (Application, Option<String>) {
+    // The kernel says 0 for every process outside our PID namespace.
+    let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else {
+        return (Application::Nameless, None);
+    };
+    match examine(pid) {
+        Some((application, Stat { began, .. }, program)) if began <= since => {
+            (application, Some(printable_name(&program)))
+        }
+        _ => GONE,
+    }
 }
 
-/// Whether there are such names: where the kernel has no AppArmor, nor anything like it, there is none to be read, not even
-/// one's own.
+/// A process that ended before it was examined.
+pub(super) const GONE: (Application, Option<String>) = (Application::Gone, None);
+
+/// Whether this kernel has security labels, as AppArmor's. Without any, a process cannot even read its own.
 static HAS_LABELS: LazyLock<bool> = LazyLock::new(|| fs::read("/proc/self/attr/current").is_ok());
 
-/// The daemon's own cgroups.
 static HOME_CGROUPS: LazyLock<String> =
     LazyLock::new(|| fs::read_to_string("/proc/self/cgroup").unwrap_or_default());
 
-/// A file of `/proc`, and what was in it.
-#[derive(Debug)]
-struct Watched(File, Vec<u8>);
-
-impl Watched {
-    fn read(file: File) -> io::Result<Self> {
-        let text = content(&file)?;
-        Ok(Self(file, text))
-    }
-
-    /// Whether the same is in it, and the process is still there.
-    fn is_unchanged(&self) -> bool {
-        content(&self.0).is_ok_and(|text| text == self.1)
-    }
+/// Reads everything about the process that has this number now: its application, its state and its program.
+///
+/// The kernel reuses numbers, but the directory stands for one process, which must still exist at the end and must not have
+/// begun after its call. With `SO_PEERPIDFD` the kernel itself rules out another process ([`super::peer`]).
+fn examine(pid: Pid) -> Option<(Application, Stat, String)> {
+    let process = Process::of(pid).ok()?;
+    let cgroups = process.read("cgroup").ok()?;
+    let cgroups = String::from_utf8_lossy(&cgroups);
+    // A snap without a scope of its own still has its AppArmor label.
+    let label = HAS_LABELS.then(|| process.read("attr/current").ok()).flatten();
+    let executable = process.link("exe");
+    let ancestry = Ancestry::of(pid, process.stat()?);
+    let application = match cgroup::application(&cgroups, &HOME_CGROUPS) {
+        sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
+        other => label.as_deref().and_then(cgroup::labelled).unwrap_or(other),
+    };
+    let service = Service { pid, ancestry: &ancestry, cgroups: &cgroups, home_cgroups: &HOME_CGROUPS };
+    let application = judge(application, &service, &process);
+    let stat = process.stat()?;
+    // A daemon in a user namespace of its own, as the hardened service is, cannot read the executables of others.
+    let program = executable.unwrap_or_else(|_| stat.name.clone());
+    let program = program.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(program);
+    Some((application, stat, program))
 }
 
-impl Look {
-    /// Looks at the process that has this number now.
-    pub(super) fn at(pid: Pid) -> Option<Self> {
-        let process = Process::of(pid).ok()?;
-        let cgroups = Watched::read(process.file("cgroup").ok()?).ok()?;
-        let label = HAS_LABELS.then(|| process.file("attr/current").and_then(Watched::read).ok()).flatten();
-        let executable = process.executable();
-        let text = String::from_utf8_lossy(&cgroups.1);
-        let in_unit = cgroup::application(&text, &HOME_CGROUPS);
-        let stat = process.stat()?;
-        let lineage = Lineage::of(pid, &stat);
-        let application = match in_unit {
-            sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
-            other => label.as_ref().and_then(|label| cgroup::labelled(&label.1)).unwrap_or(other),
-        };
-        let service = Service { pid, lineage: &lineage, cgroups: &text, home_cgroups: &HOME_CGROUPS };
-        let application = judged(application, &service, &process);
-        // It is still the one that was read.
-        let Stat { name, began, .. } = process.stat()?;
-        // Where the daemon is in a user namespace of its own, as the hardened service is, executables of others are closed
-        // to it.
-        let program = executable.map_or(name, |path| match path.strip_suffix(" (deleted)") {
-            Some(path) => path.to_owned(),
-            None => path,
-        });
-        let identity = Arc::new(Identity { application, program: Some(printable_name(&program)) });
-        Some(Self { cgroups, label, began, identity })
+/// Takes everything else that indicates a sandbox into account. A sandboxed application stays one.
+fn judge(application: Application, service: &Service<'_>, process: &Process) -> Application {
+    match application {
+        // Only a cgroup gives a name. A sandbox that has the whole runtime directory could write Flatpak's files there.
+        sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
+        _ if service.ancestry.includes_sandbox_maker() || sandbox::is_elsewhere(process, service) => {
+            Application::Nameless
+        }
+        other => other,
     }
-
-    /// Who it is, if it was there already when the machine was up for `since`.
-    pub(super) fn identity(&self, since: Duration) -> Arc<Identity> {
-        if self.began <= since { Arc::clone(&self.identity) } else { Arc::new(Identity::gone()) }
-    }
-
-    /// Who it still is; nothing where it has ended since or was put elsewhere.
-    pub(super) fn again(&self, since: Duration) -> Option<Arc<Identity>> {
-        let is_the_same =
-            self.cgroups.is_unchanged() && self.label.as_ref().is_none_or(Watched::is_unchanged);
-        is_the_same.then(|| self.identity(since))
-    }
-}
-
-/// What remains of this once all that speaks for a sandbox has been heard: it is never less of one than before.
-fn judged(application: Application, service: &Service<'_>, process: &Process) -> Application {
-    let is_sandboxed = application.is_sandboxed();
-    if is_sandboxed || service.lineage.has_a_maker() || sandbox::is_elsewhere(process, service) {
-        return match application {
-            // Only a cgroup gives a name. Flatpak's files in the runtime directory could be written by a sandbox that has
-            // the whole of it.
-            named @ Application::Sandbox(_) => named,
-            _ => Application::Nameless,
-        };
-    }
-    application
 }
 
 #[cfg(test)]

@@ -10,15 +10,14 @@ use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
+use super::caller::uptime;
 use super::peer::Peer;
-use super::{Caller, Full, Identity, Journal, Place, Places, uptime};
+use super::{Caller, Journal, Quota, QuotaExceeded, Slot};
 
-/// How many callers are remembered. The next one has those forgotten that have no call under way: asking again costs a
-/// round trip. No limit is forgotten with them, since places are the application's.
+/// How many callers are remembered. Beyond it, callers without a call under way are forgotten, and cost another round trip.
 const REMEMBERED: usize = 512;
 
-/// How many calls may be under way, as on the socket, where each has a connection. [`Places`] says how many of them one
-/// application may have.
+/// How many calls may be under way, as many as the socket has connections.
 const CALLS: usize = 1024;
 
 /// How many of them may be one connection's.
@@ -28,7 +27,7 @@ const CALLS_EACH: usize = 256;
 #[derive(Debug)]
 pub struct BusCallers {
     known: Mutex<HashMap<OwnedUniqueName, Arc<Known>>>,
-    calls: Places,
+    calls: Quota,
     journal: Journal,
 }
 
@@ -43,8 +42,8 @@ struct Known {
 #[must_use = "the call is over when this is dropped"]
 pub struct Admitted {
     caller: Arc<Caller>,
-    _place: Place,
-    _of_the_connection: OwnedSemaphorePermit,
+    _slot: Slot,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Admitted {
@@ -59,20 +58,20 @@ impl BusCallers {
     /// None so far. Those who may not call are noted in `journal`.
     #[must_use]
     pub fn new(journal: Journal) -> Self {
-        Self { known: Mutex::default(), calls: Places::new(CALLS), journal }
+        Self { known: Mutex::default(), calls: Quota::new(CALLS), journal }
     }
 
     /// Lets the call with this header begin, if who sent it may call at all, and there are not too many.
     pub async fn admit(&self, connection: &Connection, header: &Header<'_>) -> Result<Admitted, Error> {
         let sender = header.sender().ok_or_else(unknown)?;
         let known = self.known(sender);
-        let of_the_connection =
-            known.calls.clone().try_acquire_owned().map_err(|_| full(Full { size: CALLS_EACH }))?;
+        let permit =
+            known.calls.clone().try_acquire_owned().map_err(|_| full(QuotaExceeded { size: CALLS_EACH }))?;
         let caller = known.caller.get_or_try_init(|| ask(connection, sender)).await?;
         caller.admit().inspect_err(|error| self.journal.denied(caller, None, None, error))?;
-        let place = self.calls.enter(caller.application()).map_err(full)?;
-        place.busy();
-        Ok(Admitted { caller: caller.clone(), _place: place, _of_the_connection: of_the_connection })
+        let slot = self.calls.acquire(&caller.application).map_err(full)?;
+        slot.busy();
+        Ok(Admitted { caller: caller.clone(), _slot: slot, _permit: permit })
     }
 
     fn known(&self, sender: &UniqueName<'_>) -> Arc<Known> {
@@ -90,7 +89,7 @@ impl BusCallers {
     }
 }
 
-fn full(Full { size }: Full) -> Error {
+fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
     let reason = format!(
         "{size} calls are under way, which is as many as imgurd takes at a time from programs like this one; wait for the \
          answers to some, and try again"
@@ -113,8 +112,7 @@ async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> Result<Arc<Cal
     })
 }
 
-/// The bus looks at its socket's `SO_PEERCRED`, as we do at ours. Of the process itself it gives a descriptor since dbus
-/// 1.15.8; where it does not, what is said of reused numbers holds from this moment on.
+/// The bus takes these from its socket's `SO_PEERCRED`. It gives a descriptor of the process since dbus 1.15.8.
 async fn credentials(connection: &Connection, sender: &UniqueName<'_>) -> zbus::Result<Arc<Caller>> {
     let since = uptime();
     let credentials = DBusProxy::new(connection).await?.get_connection_credentials(sender.into()).await?;
@@ -122,8 +120,7 @@ async fn credentials(connection: &Connection, sender: &UniqueName<'_>) -> zbus::
         credentials.unix_user_id().ok_or_else(|| zbus::Error::Failure("it names no user".to_owned()))?;
     let pid = credentials.process_id().and_then(|pid| pid.try_into().ok());
     let peer = Peer::named_by_the_bus(credentials.into_process_fd().map(Into::into));
-    let caller = Caller::since(since, uid, pid, Wire::Bus);
-    Ok(Arc::new(caller.known_as(&peer, |caller| Identity::of(caller.pid, caller.since))))
+    Ok(Arc::new(Caller::identify(uid, pid, Wire::Bus, since, &peer)))
 }
 
 fn unknown() -> Error {

@@ -1,6 +1,5 @@
-//! What the name of a cgroup says of the processes in it: which sandbox, container or systemd unit they were put in.
-//!
-//! Everything here is a pure function of what `/proc/PID/cgroup` holds (`cgroups(7)`), which others choose in part.
+//! Which sandbox, container or systemd unit a process is in, by the text of `/proc/PID/cgroup` (`cgroups(7)`). Others choose
+//! parts of that text.
 
 use imgurd_proto::text::printable_name;
 
@@ -9,18 +8,13 @@ use super::Application;
 /// The longest name that is taken from a cgroup, in bytes: systemd has none longer (`systemd.unit(5)`).
 const LONGEST: usize = 255;
 
-/// How the names of units end (`systemd.unit(5)`).
 const SCOPE: &str = ".scope";
 const SERVICE: &str = ".service";
 
-/// How the cgroups of sandboxes and containers begin, well-formed or not: Flatpak, snapd, Podman, Docker, LXC, Incus
-/// (`incus.payload.NAME` and `incus.monitor.NAME`), systemd-machined, Firejail, CRI-O, containerd, Kubernetes, nerdctl,
-/// systemd-nspawn, Toolbx, Distrobox, Apptainer, `BuildKit`. The scopes of `crun` and `runc` are called `crun-ID.scope` and
-/// `runc-ID.scope` where whoever runs them chose no other name; Buildah does not, and its IDs begin with `buildah-`.
-/// So does youki: `youki-ID.scope`, and `:youki:ID` without systemd (its `libcgroups/src/systemd/manager.rs`,
-/// `libcontainer/src/utils.rs`). nsjail has `NSJAIL.PID` and `NSJAIL_SELF.PID`, below a `NSJAIL` of version 1
-/// (`google/nsjail`, `cgroup2.cc`). LXD has LXC's (`canonical/lxd`, issue 11870); what is called after itself is taken
-/// likewise. A desktop calls what it starts from a menu `app-` and the name of its entry
+/// How the cgroups of sandboxes and containers begin: Flatpak, snapd, Podman, Docker, LXC, LXD (`canonical/lxd`, issue
+/// 11870), Incus, systemd-machined, Firejail, CRI-O, containerd, Kubernetes, nerdctl, systemd-nspawn, Toolbx, Distrobox,
+/// Apptainer, `BuildKit`, Buildah (container IDs in scopes of `crun` and `runc`), youki (`:youki:ID` without systemd,
+/// `libcontainer/src/utils.rs`) and nsjail (`google/nsjail`, `cgroup2.cc`). A desktop starts menu entries in `app-ENTRY`
 /// (<https://systemd.io/DESKTOP_ENVIRONMENTS>), so `app-firejail` is Firejail's.
 const SANDBOXES: [&str; 33] = [
     "app-flatpak-",
@@ -73,9 +67,9 @@ const HOLDERS: [&str; 11] = [
     "singularity",
 ];
 
-/// Which application the processes in these cgroups are: what a sandbox is called where one is named on any line, else
-/// the unit. `home` are the cgroups of the daemon: a container that both are in sets nobody apart.
-pub(super) fn application(cgroups: &str, home: &str) -> Application {
+/// The application of the processes in these cgroups: the sandbox if any line names one, else the unit. `home` are the
+/// cgroups of the daemon; a container that contains both does not count.
+pub(crate) fn application(cgroups: &str, home: &str) -> Application {
     let paths: Vec<_> = cgroups.lines().filter_map(path_of).collect();
     let mut sandboxes =
         paths.iter().filter_map(|(hierarchy, path)| sandbox_in(below(path, home_in(hierarchy, home))));
@@ -90,10 +84,9 @@ pub(super) fn application(cgroups: &str, home: &str) -> Application {
     units.into_iter().next().map_or(Application::Unknown, Application::Unit)
 }
 
-/// The service that the processes in these cgroups are in: its own cgroup, in each of systemd's hierarchies by the name of
-/// that. Nothing where they are in none, or where one of these cgroups is a scope's: systemd starts nothing there, so that a
-/// service within it is one by its name only. `home` are the cgroups of the daemon, as for [`application`].
-pub(super) fn services<'a>(cgroups: &'a str, home: &str) -> Option<Vec<(&'a str, &'a str)>> {
+/// The cgroup of the service that the processes in these cgroups are in, with its hierarchy, for each of systemd's
+/// hierarchies. Nothing for a cgroup in a scope: systemd starts no service there. `home` is as for [`application`].
+pub(crate) fn services<'a>(cgroups: &'a str, home: &str) -> Option<Vec<(&'a str, &'a str)>> {
     let systemds = || cgroups.lines().filter_map(path_of).filter(|(hierarchy, _)| is_systemds(hierarchy));
     let is_in_scope = |(hierarchy, path)| {
         below(path, home_in(hierarchy, home)).split('/').any(|directory| directory.ends_with(SCOPE))
@@ -124,7 +117,6 @@ fn is_systemds(hierarchy: &str) -> bool {
     hierarchy.is_empty() || hierarchy == "name=systemd"
 }
 
-/// The daemon's own path in this hierarchy.
 fn home_in<'a>(hierarchy: &str, home: &'a str) -> &'a str {
     home.lines().filter_map(path_of).find(|(name, _)| *name == hierarchy).map_or("", |(_, path)| path)
 }
@@ -143,7 +135,6 @@ fn below<'a>(path: &'a str, home: &str) -> &'a str {
     }
 }
 
-/// The path of the innermost container on the way.
 fn container(path: &str) -> &str {
     let (mut end, mut position, mut is_next) = (0, 0, false);
     for directory in path.split('/') {
@@ -201,13 +192,13 @@ fn identifier(name: &str) -> Option<String> {
 }
 
 /// What `/proc/PID/attr/current` says of a snap: `snap.NAME.APP (enforce)`.
-pub(super) fn labelled(label: &[u8]) -> Option<Application> {
+pub(crate) fn labelled(label: &[u8]) -> Option<Application> {
     let label = std::str::from_utf8(label).ok().filter(|label| label.starts_with("snap."))?;
     Some(snap(label).map_or(Application::Nameless, Application::Sandbox))
 }
 
-/// The unit of this name, without what is another each time: the number, or random text, at the end of a scope, and the
-/// instance of an application's service (<https://systemd.io/DESKTOP_ENVIRONMENTS>).
+/// The unit without the part of its name that changes: the number or random text at the end of a scope, and the instance of
+/// an application's service (<https://systemd.io/DESKTOP_ENVIRONMENTS>).
 fn unit(name: &str) -> Option<String> {
     let stable = if let Some(scope) = name.strip_suffix(".scope") {
         format!("{}.scope", unnumbered(scope))

@@ -1,5 +1,5 @@
-//! The process at the other end of a connection, as the kernel holds it: by a descriptor that stands for it and for no
-//! other, however soon its number is given to another (`SO_PEERPIDFD`, since Linux 6.5).
+//! The process at the other end of a connection, by a descriptor that stands for no other process (`SO_PEERPIDFD`, since
+//! Linux 6.5).
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -8,19 +8,17 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerPidfd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// What the kernel, or the bus, gives to hold on to.
+/// The descriptor that the kernel or the bus gives.
 #[derive(Debug)]
 pub(super) enum Peer {
-    /// The process itself.
     Process(OwnedFd),
-    /// Nothing: it is too old for that, and numbers have to do.
+    /// None: it is too old for that, and the number has to do.
     Unheld,
-    /// The process has ended already, as it may have while its call waited for the daemon to start.
+    /// The process has ended already, for example while its call waited for the daemon to start.
     Ended,
 }
 
 impl Peer {
-    /// The process that connected to `stream`.
     pub(super) fn of(stream: &impl AsFd) -> Self {
         match getsockopt(stream, PeerPidfd) {
             Ok(process) => Self::Process(process),
@@ -38,7 +36,7 @@ impl Peer {
         process.map_or(Self::Unheld, Self::Process)
     }
 
-    /// Whether it has ended. Who had its number at a time when it had not was the process itself.
+    /// Whether it has ended. Until then no other process has its number.
     pub(super) fn has_ended(&self) -> bool {
         match self {
             // Readable when it has ended, waited for or not (pidfd_open(2)).

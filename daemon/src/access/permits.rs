@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use imgurd_proto::{Error, Permit};
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use super::unix_time;
 use crate::durable;
+use crate::ownership::open_own;
 
-/// The version of the file that is written and understood.
 const VERSION: u32 = 1;
 /// More permits than anyone has, and less than would be a burden.
 const MOST: usize = 4096;
@@ -29,11 +29,14 @@ pub struct Permits(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     known: Mutex<Known>,
+    /// Counts the changes of `known`.
+    generation: AtomicU64,
     /// One at a time changes the file. `known` is not locked meanwhile.
     changing: Mutex<()>,
 }
 
-type Table = BTreeMap<(String, String), Permit>;
+/// By application, then by account.
+type Table = BTreeMap<String, BTreeMap<String, Permit>>;
 
 #[derive(Debug, Default)]
 struct Known {
@@ -52,18 +55,19 @@ impl Permits {
     /// Those in the file at `path`, which need not exist.
     #[must_use]
     pub fn load(path: PathBuf) -> Self {
-        let known = Mutex::new(known(&path));
-        Self(Arc::new(Shared { path, known, changing: Mutex::default() }))
+        let known = Mutex::new(load(&path));
+        Self(Arc::new(Shared { path, known, generation: AtomicU64::default(), changing: Mutex::default() }))
     }
 
     /// What is remembered of this application and this account.
     #[must_use]
     pub fn get(&self, application: &str, account: &str) -> Option<bool> {
-        let known = self.known();
-        if known.table.is_empty() {
-            return None;
-        }
-        known.table.get(&(application.to_owned(), account.to_owned())).map(|permit| permit.allow)
+        self.known().table.get(application)?.get(account).map(|permit| permit.allow)
+    }
+
+    /// Increases with each change, before whoever made it hears of it. Reading it takes no lock.
+    pub(super) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
     }
 
     /// What is wrong with the file, as a sentence that ends with what to do. It is looked at again, in case that was done.
@@ -80,7 +84,7 @@ impl Permits {
         let known = self.mended();
         match &known.damage {
             Some(damage) => Err(damaged(damage)),
-            None => Ok(known.table.values().cloned().collect()),
+            None => Ok(permits(&known.table).cloned().collect()),
         }
     }
 
@@ -95,13 +99,12 @@ impl Permits {
             return Err(Error::invalid("application", reason));
         }
         self.change(move |table| {
-            if table.len() >= MOST {
+            if permits(table).count() >= MOST {
                 let reason =
                     format!("There are {MOST} permits already; revoke some with `imgurctl permit revoke`");
                 return Err(Error::invalid("application", reason));
             }
-            let key = (application.clone(), account.clone());
-            table.insert(key, Permit { application, account, allow, since: now() });
+            insert(table, Permit { application, account, allow, since: unix_time() });
             Ok(())
         })
         .await
@@ -113,15 +116,12 @@ impl Permits {
     /// Where there is none, the file is damaged, or cannot be written.
     pub async fn remove(&self, application: String, account: String) -> Result<(), Error> {
         self.change(move |table| {
-            let key = (application, account);
-            if table.remove(&key).is_none() {
-                let (application, account) = key;
-                let reason = format!(
-                    "Nothing is remembered of {application} and {account}; see `imgurctl permit list`"
-                );
-                return Err(Error::invalid("application", reason));
+            if table.get_mut(&application).and_then(|permits| permits.remove(&account)).is_some() {
+                return Ok(());
             }
-            Ok(())
+            let reason =
+                format!("Nothing is remembered of {application} and {account}; see `imgurctl permit list`");
+            Err(Error::invalid("application", reason))
         })
         .await
     }
@@ -143,7 +143,7 @@ impl Permits {
             };
             change(&mut table)?;
             write(&permits.0.path, &table).map_err(|error| unwritable(&permits.0.path, &error))?;
-            permits.known().table = table;
+            permits.replace(&mut permits.known(), Known { table, damage: None });
             Ok(())
         });
         changed.await.unwrap_or_else(|_| Err(stopping()))
@@ -156,13 +156,26 @@ impl Permits {
     fn mended(&self) -> MutexGuard<'_, Known> {
         let mut known = self.known();
         if known.damage.is_some() {
-            *known = self::known(&self.0.path);
+            self.replace(&mut known, load(&self.0.path));
         }
         known
     }
+
+    fn replace(&self, known: &mut Known, new: Known) {
+        *known = new;
+        self.0.generation.fetch_add(1, Ordering::Release);
+    }
 }
 
-fn known(path: &Path) -> Known {
+fn permits(table: &Table) -> impl Iterator<Item = &Permit> {
+    table.values().flat_map(BTreeMap::values)
+}
+
+fn insert(table: &mut Table, permit: Permit) {
+    table.entry(permit.application.clone()).or_default().insert(permit.account.clone(), permit);
+}
+
+fn load(path: &Path) -> Known {
     match read(path) {
         Ok(table) => Known { table, damage: None },
         Err(why) => {
@@ -178,15 +191,13 @@ fn known(path: &Path) -> Known {
 }
 
 fn read(path: &Path) -> Result<Table, String> {
-    let mut options = OpenOptions::new();
-    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    let mut file = match options.read(true).custom_flags(no_link).open(path) {
+    let mut file = match open_own(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
         Err(error) => return Err(format!("cannot be read ({error})")),
     };
     let metadata = file.metadata().map_err(|error| format!("cannot be looked at ({error})"))?;
-    if metadata.uid() != rustix::process::getuid().as_raw() || metadata.mode() & 0o022 != 0 {
+    if metadata.mode() & 0o022 != 0 {
         return Err("can be written by others".to_owned());
     }
     let mut text = String::new();
@@ -196,21 +207,16 @@ fn read(path: &Path) -> Result<Table, String> {
     if content.version != VERSION {
         return Err(format!("was written by another version of imgurd ({})", content.version));
     }
-    let keyed = |permit: Permit| ((permit.application.clone(), permit.account.clone()), permit);
-    Ok(content.permits.into_iter().map(keyed).collect())
+    let mut table = Table::new();
+    content.permits.into_iter().for_each(|permit| insert(&mut table, permit));
+    Ok(table)
 }
 
 fn write(path: &Path, table: &Table) -> io::Result<()> {
-    let content = Content { version: VERSION, permits: table.values().cloned().collect() };
+    let content = Content { version: VERSION, permits: permits(table).cloned().collect() };
     let mut text = serde_json::to_vec_pretty(&content)?;
     text.push(b'\n');
     durable::replace(path, &text)
-}
-
-/// Unix time, in seconds.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    since.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
 fn damaged(damage: &str) -> Error {

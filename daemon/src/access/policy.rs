@@ -1,4 +1,4 @@
-//! Who may what: two tables, and nothing else decides.
+//! Which caller may do what: a table of methods, and the rules of the configuration.
 
 use crate::config::{Access, Class, Rule};
 
@@ -17,7 +17,7 @@ pub enum Needs {
     Own,
 }
 
-/// What each method of each interface needs, by its full name. One that is not here is refused to everybody.
+/// What each method needs, by its full name. A method that is not here does not exist.
 const METHODS: [(&str, Needs); 32] = [
     ("org.imgurd.Keeper1.GetToken", Needs::Token),
     ("org.imgurd.Keeper1.GetTokenFd", Needs::Token),
@@ -59,8 +59,8 @@ pub fn needs(method: &str) -> Option<Needs> {
     METHODS.iter().find(|(name, _)| *name == method).map(|(_, needs)| *needs)
 }
 
-/// What is to be done about a caller who wants an account's token: what names both the application and the account comes
-/// first, and what is written in the configuration before what was remembered.
+/// The rule for a caller that wants an account's token. A rule for this application and account comes first, then a
+/// remembered permit, then the rule for the class.
 pub(super) fn rule(
     access: &Access,
     class: Class,

@@ -1,26 +1,24 @@
-//! A process, by its directory in `/proc` (`proc(5)`). The directory goes on standing for it, or for nothing, however soon
-//! the kernel gives its number to another.
+//! A process, by its directory in `/proc` (`proc(5)`). An open directory never stands for another process with its number.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
-use rustix::io::pread;
 use rustix::process::Pid;
 
-/// What `/proc` counts time in, a second: `USER_HZ`, which is 100 on every architecture with systemd (`time(7)`).
+/// The ticks of `/proc` a second: `USER_HZ` is 100 on every architecture with systemd (`time(7)`).
 const TICKS: u64 = 100;
 
-/// What the files here have, mostly.
+/// The usual size of the files, in bytes.
 const USUAL: usize = 1024;
 
-/// More than any of them has.
-const MOST: usize = 64 * USUAL;
+/// The longest file in bytes: enough for the mounts of a machine with a thousand containers. A sandbox could have a hundred
+/// thousand mounts.
+const LONGEST: u64 = 4 << 20;
 
-/// One that is there, or was.
+/// A process that exists or existed.
 #[derive(Debug)]
 pub(super) struct Process(OwnedFd);
 
@@ -32,21 +30,9 @@ impl Process {
         Ok(Self(openat(CWD, path, flags, Mode::empty())?))
     }
 
-    /// One of its files.
-    pub(super) fn file(&self, name: &str) -> io::Result<File> {
-        Ok(openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
-    }
-
-    /// All that is in one of its files at this moment.
-    pub(super) fn content(&self, name: &str) -> io::Result<Vec<u8>> {
-        content(&self.file(name)?)
-    }
-
-    /// All that is in one of its files that is read piece by piece, if it is no longer than `most` bytes.
-    pub(super) fn content_up_to(&self, name: &str, most: usize) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        self.file(name)?.take(most as u64 + 1).read_to_end(&mut text)?;
-        if text.len() > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+    /// The content of one of its files.
+    pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        read_whole(openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
     }
 
     /// Whether there is a file of this name, as far as may be seen.
@@ -54,44 +40,25 @@ impl Process {
         statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
-    /// The file that it executes.
-    pub(super) fn executable(&self) -> io::Result<String> {
-        self.link("exe")
-    }
-
-    /// What one of its links says.
     pub(super) fn link(&self, name: &str) -> io::Result<String> {
         Ok(readlinkat(&self.0, name, Vec::with_capacity(USUAL))?.to_string_lossy().into_owned())
     }
 
-    /// How it is; nothing where it has ended, though nobody may have waited for it yet.
+    /// Its state; nothing if it has ended, waited for or not.
     pub(super) fn stat(&self) -> Option<Stat> {
-        let text = content(&self.file("stat").ok()?).ok()?;
-        Stat::read(&String::from_utf8_lossy(&text))
+        Stat::read(&String::from_utf8_lossy(&self.read("stat").ok()?))
     }
 }
 
-/// All that is in a file of `/proc` at this moment. Each of those here is made in one piece, so a read that leaves room has
-/// come to its end.
-pub(super) fn content(file: &File) -> io::Result<Vec<u8>> {
+fn read_whole(file: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::with_capacity(USUAL);
-    loop {
-        let offset = text.len() as u64;
-        pread(file, spare_capacity(&mut text), offset)?;
-        if text.len() < text.capacity() {
-            return Ok(text);
-        }
-        if text.len() >= MOST {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        text.reserve(text.len());
-    }
+    file.take(LONGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LONGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
-/// What is of use in `/proc/PID/stat` (`proc_pid_stat(5)`).
+/// Fields of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
-    /// What it calls itself.
+pub(crate) struct Stat {
     pub(super) name: String,
     /// The number of its parent; 0 where there is none that we could see.
     pub(super) parent: i32,
@@ -100,8 +67,14 @@ pub(super) struct Stat {
 }
 
 impl Stat {
+    /// Reads it of the process that has this number now.
+    pub(super) fn of(pid: i32) -> Option<Self> {
+        let text = read_whole(File::open(format!("/proc/{pid}/stat")).ok()?).ok()?;
+        Self::read(&String::from_utf8_lossy(&text))
+    }
+
     /// The second field, in parentheses, may hold anything.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let (head, rest) = text.rsplit_once(") ")?;
         let (_, name) = head.split_once(" (")?;
         let mut fields = rest.split(' ');
@@ -140,9 +113,8 @@ mod tests {
     #[test]
     fn a_file_is_read_whole_and_each_time_anew() {
         let ourselves = Process::of(rustix::process::getpid()).unwrap();
-        let status = ourselves.file("status").unwrap();
         for _ in 0..2 {
-            let text = String::from_utf8(content(&status).unwrap()).unwrap();
+            let text = String::from_utf8(ourselves.read("status").unwrap()).unwrap();
             assert!(text.starts_with("Name:") && text.ends_with('\n'), "{text}");
         }
     }
@@ -154,9 +126,11 @@ mod tests {
             file.set_len(0).unwrap();
             file.rewind().unwrap();
             file.write_all(&vec![b'x'; length]).unwrap();
-            assert_eq!(content(&file).unwrap().len(), length);
+            file.rewind().unwrap();
+            assert_eq!(read_whole(file.try_clone().unwrap()).unwrap().len(), length);
         }
-        file.set_len(2 * MOST as u64).unwrap();
-        assert_eq!(content(&file).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        file.set_len(2 * LONGEST).unwrap();
+        file.rewind().unwrap();
+        assert_eq!(read_whole(file).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

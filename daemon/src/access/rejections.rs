@@ -1,15 +1,15 @@
-//! How often sandboxed applications may have a token refreshed by calling it rejected. It may be a lie, and the account's own
-//! limit (`keeper::demand`) is there for everybody: what they spend of it leaves the user's programs most of it, and no
-//! three of their reports fall within the minute in which three make the keeper doubt.
+//! How often sandboxed applications may have a token refreshed by reporting it as rejected. Their reports may be lies: this
+//! leaves most of the account's own limit to other programs, and keeps the reports below three a minute, which would make
+//! the keeper doubt the server.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use imgurd_proto::Error;
 use tokio::time::Instant;
 
-use super::Application;
+use super::{Application, unix_time};
 
 /// The time between two refreshes of all sandboxed applications together, for one account.
 const TOGETHER: Duration = Duration::from_mins(1);
@@ -19,10 +19,10 @@ const EACH: Duration = Duration::from_mins(3);
 
 /// When they last had a token refreshed.
 #[derive(Clone, Debug, Default)]
-pub struct Rejections(Arc<Mutex<HashMap<String, Account>>>);
+pub struct Rejections(Arc<Mutex<HashMap<String, Budget>>>);
 
 #[derive(Debug, Default)]
-struct Account {
+struct Budget {
     last: Option<Instant>,
     of: HashMap<Application, Instant>,
 }
@@ -34,16 +34,16 @@ impl Rejections {
     /// Where that was done just before; `retry_at` is when it may be done again (Unix time, in seconds).
     pub fn spend(&self, application: &Application, account: &str) -> Result<(), Error> {
         let now = Instant::now();
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = accounts.entry(account.to_owned()).or_default();
-        account.of.retain(|_, at| now.duration_since(*at) < EACH);
-        let together = account.last.map(|at| at + TOGETHER);
-        let own = account.of.get(application).map(|at| *at + EACH);
+        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = budgets.entry(account.to_owned()).or_default();
+        budget.of.retain(|_, at| now.duration_since(*at) < EACH);
+        let together = budget.last.map(|at| at + TOGETHER);
+        let own = budget.of.get(application).map(|at| *at + EACH);
         if let Some(until) = together.max(own).filter(|until| *until > now) {
             return Err(too_often(until.duration_since(now)));
         }
-        account.last = Some(now);
-        account.of.insert(application.clone(), now);
+        budget.last = Some(now);
+        budget.of.insert(application.clone(), now);
         Ok(())
     }
 }
@@ -51,9 +51,8 @@ impl Rejections {
 fn too_often(left: Duration) -> Error {
     let reason = "Sandboxed programs have reported a token as rejected just before; wait, or run `imgurctl reject` outside the \
                   sandbox";
-    let at = SystemTime::now() + left + Duration::from_secs(1);
-    let retry_at = at.duration_since(UNIX_EPOCH).ok().and_then(|at| i64::try_from(at.as_secs()).ok());
-    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at }
+    let retry_at = unix_time().saturating_add_unsigned(left.as_secs() + 2);
+    Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: Some(retry_at) }
 }
 
 #[cfg(test)]

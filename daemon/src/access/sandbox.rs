@@ -1,8 +1,7 @@
-//! What speaks for a sandbox, whatever its cgroup is called: namespaces, another root directory, and who started it.
+//! What indicates a sandbox whatever its cgroup is called: namespaces and another root directory.
 //!
-//! All of it can be read by a daemon in a user namespace of its own, to which `/proc/PID/ns`, `root` and `exe` of other
-//! processes are closed (`ptrace(2)`, access mode checking): `status`, `uid_map`, `mountinfo` and `stat` are open to
-//! everybody. What cannot be read speaks for a sandbox.
+//! A daemon in a user namespace of its own cannot read `/proc/PID/ns`, `root` and `exe` of other processes (`ptrace(2)`,
+//! access mode checking), but `status`, `uid_map` and `mountinfo`. What cannot be read counts as a sandbox.
 
 use std::sync::LazyLock;
 
@@ -10,32 +9,29 @@ use rustix::process::{getpid, getppid};
 
 use super::process::Process;
 use super::service::Service;
-use super::users::Users;
+use super::user_namespace::UserNamespace;
 
 /// A file that Flatpak puts into the root directory of every sandbox.
 const FLATPAK: &[u8] = b"/.flatpak-info";
 
-/// Enough for a machine with a thousand containers; a sandbox could have a hundred thousand mounts.
-pub(super) const MOST_MOUNTS: usize = 4 << 20;
-
-/// How the daemon itself is placed: who is placed likewise is at home, in a container too.
+/// Where the daemon is. A process in the same place is not sandboxed, in a container too.
 static HOME: LazyLock<Option<Place>> = LazyLock::new(|| {
     let ourselves = Process::of(getpid()).ok()?;
     let mut home = Place::of(&ourselves)?;
-    let parent = getppid().and_then(|parent| Users::of(&Process::of(parent).ok()?).ok());
+    let parent = getppid().and_then(|parent| UserNamespace::of(&Process::of(parent).ok()?).ok());
     if let Some(parent) = parent {
-        home.users = home.users.with_those_of(parent);
+        home.users = home.users.with_map_of(parent);
     }
     Some(home)
 });
 
-/// Whether this process is placed otherwise than the daemon. In a service that was started with other users they are no
-/// sandbox's.
+/// Whether this process is in other namespaces or another root directory than the daemon. A user namespace that a whole
+/// service was started with does not count.
 pub(super) fn is_elsewhere(process: &Process, service: &Service<'_>) -> bool {
     let (Some(home), Some(place)) = (HOME.as_ref(), Place::of(process)) else { return true };
     place.differs(home)
         || has_flatpaks_file(process, home)
-        || !(place.users.are_at(&home.users) || service.began_with(&place.users, &home.users))
+        || !(place.users.is_at(&home.users) || service.began_with(&place.users, &home.users))
 }
 
 /// Where the daemon may look into the root directory, that says it too.
@@ -48,19 +44,17 @@ fn has_flatpaks_file(process: &Process, home: &Place) -> bool {
 struct Place {
     /// How many PID namespaces it is in, from the one of our `/proc` inwards.
     depth: usize,
-    /// Which users there are for it.
-    users: Users,
+    users: UserNamespace,
     /// What its root directory is, by device and path; nothing where that is no mount, as after chroot(2).
     root: Option<Vec<u8>>,
-    /// Whether Flatpak's file is mounted there.
     is_flatpak: bool,
 }
 
 impl Place {
     fn of(process: &Process) -> Option<Self> {
-        let depth = depth(&process.content("status").ok()?)?;
-        let users = Users::of(process).ok()?;
-        let (root, is_flatpak) = mounts(&process.content_up_to("mountinfo", MOST_MOUNTS).ok()?);
+        let depth = depth(&process.read("status").ok()?)?;
+        let users = UserNamespace::of(process).ok()?;
+        let (root, is_flatpak) = mounts(&process.read("mountinfo").ok()?);
         Some(Self { depth, users, root, is_flatpak })
     }
 
@@ -71,15 +65,15 @@ impl Place {
 }
 
 /// How many numbers `NSpid:` has in `/proc/PID/status` (`proc_pid_status(5)`).
-pub(super) fn depth(status: &[u8]) -> Option<usize> {
+pub(crate) fn depth(status: &[u8]) -> Option<usize> {
     let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
     let numbers = line.split(u8::is_ascii_whitespace).filter(|number| !number.is_empty());
     Some(numbers.count()).filter(|count| *count > 0)
 }
 
-/// What is mounted at the root directory, and whether Flatpak's file is mounted in it (`proc_pid_mountinfo(5)`). What is
-/// said last lies on top.
-pub(super) fn mounts(mountinfo: &[u8]) -> (Option<Vec<u8>>, bool) {
+/// What is mounted at the root directory, and whether Flatpak's file is mounted there (`proc_pid_mountinfo(5)`). The last
+/// mount lies on top.
+pub(crate) fn mounts(mountinfo: &[u8]) -> (Option<Vec<u8>>, bool) {
     let (mut root, mut is_flatpak) = (None, false);
     for line in mountinfo.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b' ').skip(2);
@@ -98,7 +92,7 @@ pub(super) fn mounts(mountinfo: &[u8]) -> (Option<Vec<u8>>, bool) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::lineage::Lineage;
+    use super::super::ancestry::Ancestry;
     use super::*;
 
     const HOST: &[u8] =
@@ -106,7 +100,7 @@ mod tests {
 
     fn place(status: &[u8], users: &str, mountinfo: &[u8]) -> Place {
         let (root, is_flatpak) = mounts(mountinfo);
-        Place { depth: depth(status).unwrap(), users: Users::new(users, None), root, is_flatpak }
+        Place { depth: depth(status).unwrap(), users: UserNamespace::new(users, None), root, is_flatpak }
     }
 
     const EVERYBODY: &str = "0 0 4294967295\n";
@@ -140,24 +134,24 @@ mod tests {
 
     #[test]
     fn other_users_are_elsewhere_by_their_numbers_and_by_their_namespace() {
-        let home = Users::new(EVERYBODY, Some("user:[1]"));
+        let home = UserNamespace::new(EVERYBODY, Some("user:[1]"));
         for (users, is_at_home) in [
-            (Users::new(EVERYBODY, None), true),
-            (Users::new(EVERYBODY, Some("user:[2]")), true),
-            (Users::new("1000 1000 1\n", Some("user:[1]")), true),
-            (Users::new("1000 1000 1\n", Some("user:[2]")), false),
-            (Users::new("1000 1000 1\n", None), false),
-            (Users::new("", None), false),
+            (UserNamespace::new(EVERYBODY, None), true),
+            (UserNamespace::new(EVERYBODY, Some("user:[2]")), true),
+            (UserNamespace::new("1000 1000 1\n", Some("user:[1]")), true),
+            (UserNamespace::new("1000 1000 1\n", Some("user:[2]")), false),
+            (UserNamespace::new("1000 1000 1\n", None), false),
+            (UserNamespace::new("", None), false),
         ] {
-            assert_eq!(users.are_at(&home), is_at_home, "{users:?}");
+            assert_eq!(users.is_at(&home), is_at_home, "{users:?}");
         }
     }
 
     #[test]
     fn this_test_is_at_home() {
         let ourselves = Process::of(getpid()).unwrap();
-        let lineage = Lineage::of(getpid(), &ourselves.stat().unwrap());
-        let nowhere = Service { pid: getpid(), lineage: &lineage, cgroups: "", home_cgroups: "" };
+        let ancestry = Ancestry::of(getpid(), ourselves.stat().unwrap());
+        let nowhere = Service { pid: getpid(), ancestry: &ancestry, cgroups: "", home_cgroups: "" };
         assert!(!is_elsewhere(&ourselves, &nowhere));
     }
 

@@ -1,9 +1,9 @@
 //! The service that a process is in, and whether that service was started with the users that the process has.
 //!
-//! A user namespace is what sandboxes are made with, and also what systemd gives to a whole service: `PrivateUsers=`, and
-//! since systemd 254 `PrivateTmp=` and others. Desktops start applications as services, too
-//! (<https://systemd.io/DESKTOP_ENVIRONMENTS>), and those make sandboxes. So the other processes of the service tell which of
-//! the two it is. What cannot be read speaks for a sandbox.
+//! Sandboxes are made with user namespaces, but systemd also gives one to a whole service: with `PrivateUsers=`, and since
+//! systemd 254 with `PrivateTmp=` and others. Desktops start applications as services, too
+//! (<https://systemd.io/DESKTOP_ENVIRONMENTS>), and those make sandboxes. The other processes of the service tell which of
+//! the two it is. What cannot be read counts as a sandbox.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -12,11 +12,10 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use rustix::process::{Pid, getpid};
 
+use super::ancestry::Ancestry;
 use super::cgroup;
-use super::lineage::Lineage;
 use super::process::Process;
-use super::sandbox::MOST_MOUNTS;
-use super::users::Users;
+use super::user_namespace::UserNamespace;
 
 /// How many processes and cgroups of a service are looked at; in one that has more, a caller counts as sandboxed.
 const MOST: usize = 4096;
@@ -27,10 +26,8 @@ const LONGEST: u64 = 8 * MOST as u64;
 /// A caller, and the cgroups that it is in.
 #[derive(Debug)]
 pub(super) struct Service<'a> {
-    /// The number of the caller.
     pub(super) pid: Pid,
-    /// Who started the caller.
-    pub(super) lineage: &'a Lineage,
+    pub(super) ancestry: &'a Ancestry,
     /// What `/proc/PID/cgroup` says of it, and of the daemon.
     pub(super) cgroups: &'a str,
     pub(super) home_cgroups: &'a str,
@@ -38,18 +35,17 @@ pub(super) struct Service<'a> {
 
 impl Service<'_> {
     /// Whether the caller is in a service that was started with these users, which are not those at `home`.
-    pub(super) fn began_with(&self, users: &Users, home: &Users) -> bool {
+    pub(super) fn began_with(&self, users: &UserNamespace, home: &UserNamespace) -> bool {
         let Some(pids) = self.pids() else { return false };
         pids.into_iter().all(|pid| {
-            let is_ancestor = self.lineage.has(pid);
+            let is_ancestor = self.ancestry.has(pid);
             users_of(pid).is_ok_and(|found| found.is_none_or(|its| fits(&its, is_ancestor, users, home)))
         })
     }
 
-    /// The numbers of all processes of the service.
     fn pids(&self) -> Option<Vec<i32>> {
         let services = cgroup::services(self.cgroups, self.home_cgroups)?;
-        let mountinfo = Process::of(getpid()).ok()?.content_up_to("mountinfo", MOST_MOUNTS).ok()?;
+        let mountinfo = Process::of(getpid()).ok()?.read("mountinfo").ok()?;
         let mountinfo = String::from_utf8(mountinfo).ok()?;
         let mut pids = Vec::new();
         for (hierarchy, path) in services {
@@ -64,19 +60,19 @@ impl Service<'_> {
     }
 }
 
-/// Whether a process with the users `its` may be in a service that was started with those of the caller: nobody in that
-/// service is at home, and nobody who started the caller has other users.
-fn fits(its: &Users, is_ancestor: bool, caller: &Users, home: &Users) -> bool {
-    !(its.are_at(home) || is_ancestor && its.differ(caller))
+/// Whether a process with the users `its` may be in a service that was started with those of the caller. No process of that
+/// service is in the user namespace at home, and no ancestor of the caller in another one.
+fn fits(its: &UserNamespace, is_ancestor: bool, caller: &UserNamespace, home: &UserNamespace) -> bool {
+    !(its.is_at(home) || is_ancestor && its.differs_from(caller))
 }
 
 /// The users of the process with this number; nothing where it has ended.
-fn users_of(pid: i32) -> io::Result<Option<Users>> {
+fn users_of(pid: i32) -> io::Result<Option<UserNamespace>> {
     let process = match Process::of(Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         process => process?,
     };
-    match Users::of(&process) {
+    match UserNamespace::of(&process) {
         Err(_) if process.stat().is_none() => Ok(None),
         users => users.map(Some),
     }
@@ -104,7 +100,6 @@ fn directory(line: &str, hierarchy: &str, path: &str) -> Option<PathBuf> {
     is_inside.then(|| Path::new(point).join(below))
 }
 
-/// The numbers of all processes in this cgroup and in those below it.
 fn all_in(top: PathBuf) -> io::Result<Vec<i32>> {
     let (mut pids, mut rest, mut seen) = (Vec::new(), vec![top], 0);
     while let Some(directory) = rest.pop() {
@@ -119,7 +114,6 @@ fn all_in(top: PathBuf) -> io::Result<Vec<i32>> {
     Ok(pids)
 }
 
-/// The numbers of the processes in this cgroup, and the cgroups in it.
 fn in_one(directory: &Path) -> io::Result<(Vec<i32>, Vec<PathBuf>)> {
     let mut below = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -139,7 +133,7 @@ fn in_one(directory: &Path) -> io::Result<(Vec<i32>, Vec<PathBuf>)> {
     Ok((text.lines().map(number).collect::<io::Result<_>>()?, below))
 }
 
-/// Nothing where the cgroup was removed meanwhile, as only an empty one can be.
+/// Nothing if the cgroup was removed meanwhile, as only an empty one can be.
 fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Err(error)

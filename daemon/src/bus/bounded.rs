@@ -1,5 +1,5 @@
-//! A connection to a bus that takes no message longer than it has a use for. The bus passes on messages of up to 128 MiB
-//! (D-Bus specification, *Message Protocol*), and zbus would read each of them whole, from whoever sends it.
+//! A connection to a bus that skips messages that are too long. The bus passes on messages of up to 128 MiB from anybody
+//! (D-Bus specification, *Message Protocol*), and zbus would read each of them whole.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -27,10 +27,8 @@ const LONGEST_ANSWER: usize = 1024 * 1024;
 /// As many descriptors as come with one message (`unix(7)`, `SCM_MAX_FD`).
 const DESCRIPTORS: usize = 253;
 
-/// How much of what is skipped is read at a time, in bytes.
 const CHUNK: usize = 16 * 1024;
 
-/// A stream to a bus.
 #[derive(Debug)]
 pub(super) struct Bounded(pub(super) UnixStream);
 
@@ -45,7 +43,7 @@ impl Socket for Bounded {
     }
 }
 
-/// What comes from the bus. The handshake reads its lines by `recvmsg`; after it, only messages are asked for.
+/// Reads from the bus: lines of the handshake by `recvmsg`, then messages.
 #[derive(Debug)]
 pub(super) struct Reader(Bytes);
 
@@ -73,7 +71,7 @@ impl ReadHalf for Reader {
     }
 }
 
-/// The bytes that zbus reads, of which those of messages that are too long are left out.
+/// The bytes that zbus reads, without those of messages that are too long.
 #[derive(Debug)]
 struct Bytes {
     stream: Arc<UnixStream>,
@@ -83,7 +81,6 @@ struct Bytes {
 
 #[derive(Debug, Default)]
 struct Position {
-    /// The header that zbus has not read yet.
     header: Vec<u8>,
     /// How many bytes zbus is still to get of the message, the header included.
     left: usize,
@@ -119,8 +116,8 @@ impl ReadHalf for Bytes {
 }
 
 impl Bytes {
-    /// The next message that zbus gets, and the descriptors that came with it. Of one that is too long it gets the header
-    /// without the body: as that does not fit the signature in it, the sender of a call is told so.
+    /// The next message for zbus, and its descriptors. Of a message that is too long zbus gets the header without the body;
+    /// that does not fit the signature, so the sender of a call gets an error.
     async fn next(&mut self) -> io::Result<(Position, Vec<OwnedFd>)> {
         let mut skipped = self.message.take().map_or(0, |position| position.skipped);
         loop {
@@ -175,7 +172,6 @@ fn lengths(header: &[u8]) -> (usize, usize) {
     (number(12).checked_next_multiple_of(8).unwrap_or(usize::MAX), number(4))
 }
 
-/// Whether it is a `METHOD_RETURN` or an `ERROR`.
 fn is_answer(header: &[u8]) -> bool {
     matches!(header[1], 2 | 3)
 }
@@ -200,7 +196,6 @@ async fn receive(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, V
         .await
 }
 
-/// What goes to the bus.
 #[derive(Debug)]
 pub(super) struct Writer(Arc<UnixStream>);
 

@@ -1,4 +1,4 @@
-//! What the person has decided beforehand about who gets tokens.
+//! What the user has decided beforehand about who gets tokens.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{ConfigError, in_file};
 pub enum Rule {
     /// It gets one.
     Allow,
-    /// The person is asked.
+    /// The user is asked.
     Ask,
     /// It gets none.
     Deny,
@@ -43,19 +43,11 @@ impl Class {
 }
 
 /// The section `[access]`, and those of the accounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    unsandboxed: Rule,
-    sandboxed: Rule,
-    remote: Rule,
+    section: Section,
     /// Of each account that has any: the rules, by the name of an application or of a class.
     accounts: BTreeMap<String, BTreeMap<String, Rule>>,
-}
-
-impl Default for Access {
-    fn default() -> Self {
-        Section::default().with(BTreeMap::new())
-    }
 }
 
 impl Access {
@@ -69,37 +61,35 @@ impl Access {
     #[must_use]
     pub fn by_class(&self, class: Class, account: &str) -> Rule {
         self.by_name(class.as_str(), account).unwrap_or(match class {
-            Class::Unsandboxed => self.unsandboxed,
-            Class::Sandboxed => self.sandboxed,
-            Class::Remote => self.remote,
+            Class::Unsandboxed => self.section.unsandboxed,
+            Class::Sandboxed => self.section.sandboxed,
+            Class::Remote => self.section.remote,
         })
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Section {
-    unsandboxed: Option<Rule>,
-    sandboxed: Option<Rule>,
-    remote: Option<Rule>,
+    unsandboxed: Rule,
+    sandboxed: Rule,
+    remote: Rule,
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        Self { unsandboxed: Rule::Allow, sandboxed: Rule::Ask, remote: Rule::Ask }
+    }
 }
 
 impl Section {
-    fn with(self, accounts: BTreeMap<String, BTreeMap<String, Rule>>) -> Access {
-        Access {
-            unsandboxed: self.unsandboxed.unwrap_or(Rule::Allow),
-            sandboxed: self.sandboxed.unwrap_or(Rule::Ask),
-            remote: self.remote.unwrap_or(Rule::Ask),
-            accounts,
-        }
-    }
-
     /// Adds the accounts' own rules, which are read from the same text.
     pub(super) fn check(self, document: &Document<String>) -> Result<Access, ConfigError> {
         let own: OwnRules = toml_edit::de::from_document(document.clone())
             .map_err(|error: toml_edit::de::Error| in_file(&error.to_string()))?;
         let rules = own.accounts.into_iter().map(|(name, account)| (name, account.access));
-        Ok(self.with(rules.filter(|(_, rules)| !rules.is_empty()).collect()))
+        let accounts = rules.filter(|(_, rules)| !rules.is_empty()).collect();
+        Ok(Access { section: self, accounts })
     }
 }
 

@@ -11,13 +11,12 @@ use url::Url;
 
 use super::ConfigError;
 use crate::grant::Issuer;
-use crate::provider::OWN_PARAMETERS;
+use crate::provider::{OWN_PARAMETERS, is_protected};
 
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
 const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
 
-/// Every name that a section of an account may have.
 const KEYS: [&str; 16] = [
     "client_id",
     "flow",
@@ -37,7 +36,7 @@ const KEYS: [&str; 16] = [
     "access",
 ];
 
-/// The person's own figures for when to refresh.
+/// The user's own figures for when to refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
     /// How long before expiry; absent means the rule.
@@ -167,7 +166,6 @@ impl AccountConfig {
     }
 }
 
-/// Whether `name` is one that an account can have.
 pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
@@ -216,7 +214,7 @@ fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, Conf
 /// An endpoint that secrets are sent to: https, or plain http on this machine.
 fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
     let url = url(setting, text, default)?;
-    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
+    if is_protected(&url) {
         return Ok(url);
     }
     Err(ConfigError::new(
@@ -234,10 +232,4 @@ fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
         return Err(ConfigError::new("issuer", reason));
     }
     Ok(Some(text))
-}
-
-/// Whether the URL's host can only be this machine.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(imgurd_proto::is_loopback)
 }

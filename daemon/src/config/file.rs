@@ -173,7 +173,6 @@ fn section<'a>(document: &'a mut DocumentMut, name: &str) -> Result<Option<&'a m
     Ok(accounts(document)?.get_mut(name).and_then(Item::as_table_mut))
 }
 
-/// Writes what is set; an empty text takes the setting out.
 fn write_settings(table: &mut Table, settings: &Settings) {
     let Ok(changes) = toml_edit::ser::to_document(settings) else {
         return;

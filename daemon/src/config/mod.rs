@@ -1,10 +1,10 @@
-//! What the person configured: config.toml, its defaults, and changes to it. No secret is in it.
+//! What the user configured: config.toml, its defaults, and changes to it. No secret is in it.
 
 mod access;
 mod account;
-mod desk;
 mod file;
 mod notifications;
+mod settings_editor;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use toml_edit::Document;
 
 pub use access::{Access, Class, Rule};
 pub(crate) use account::check_name;
-pub use account::{AccountConfig, RefreshPolicy, is_loopback};
-pub use desk::Desk;
+pub use account::{AccountConfig, RefreshPolicy};
 pub use file::ConfigFile;
 pub use notifications::Notifications;
+pub use settings_editor::SettingsEditor;
 
 pub use imgurd_proto::StoreKind;
 
@@ -34,7 +34,7 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// The account that calls mean which name none.
     pub default_account: Option<String>,
-    /// How the person is told of what needs them.
+    /// How the user is told of what needs them.
     pub notifications: Notifications,
     /// Who gets tokens.
     pub access: Access,

@@ -1,4 +1,4 @@
-//! How the person wants to be told of what needs them.
+//! How the user wants to be told of what needs them.
 
 use std::time::Duration;
 

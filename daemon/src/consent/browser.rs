@@ -1,5 +1,5 @@
-//! Opening the person's browser, which must not become a child inside the daemon's sandbox: by the desktop's portal,
-//! else by the person's service manager, else directly where the daemon runs in no unit.
+//! Opens the user's browser, which must not run inside the daemon's own sandbox: by the desktop's portal, else by the user's
+//! service manager, else directly if the daemon runs in no unit.
 
 use std::env;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ const PORTAL: (&str, &str) = ("org.freedesktop.portal.Desktop", "/org/freedeskto
 const MANAGER: (&str, &str, &str) =
     ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
 
-/// How long the portal's own dialog, which asks what to open it with, waits for the person.
+/// How long imgurd waits for the portal's dialog that asks for the program to open it with.
 const DIALOG: Duration = Duration::from_mins(1);
 /// What an opener has failed after, if it has; a browser in the foreground lives on.
 const OPENER: Duration = Duration::from_secs(5);
@@ -69,7 +69,7 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
     let portal = owner(connection, PORTAL.0).await?;
     let rule = signals(&portal, "org.freedesktop.portal.Request", "Response")?;
     let mut responses = MessageStream::for_match_rule(rule, connection, None).await?;
-    let token = format!("imgurd{:016x}", u64::from_ne_bytes(random::bytes()));
+    let token = format!("imgurd{}", random::hex::<8>());
     let options = std::collections::HashMap::from([("handle_token", Variant::from(token))]);
     let interface = Some("org.freedesktop.portal.OpenURI");
     let arguments = ("", url.as_str(), options);
@@ -85,7 +85,7 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
         }
     };
     match timeout(DIALOG, response).await {
-        // The dialog is still before the person.
+        // The dialog is still open.
         Err(_) | Ok(Ok(0)) => Ok(Ok(())),
         Ok(Ok(1)) => Ok(Err("The browser was not opened".to_owned())),
         Ok(Ok(_)) => Err(zbus::Error::Unsupported),
@@ -97,7 +97,7 @@ type Ignored = std::collections::HashMap<String, zbus::OwnedVariant>;
 type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
 type Auxiliary<'a> = Vec<(&'a str, Properties<'a>)>;
 
-/// By a transient unit that runs `xdg-open` in the environment of the person's session.
+/// By a transient unit that runs `xdg-open` in the environment of the user's session.
 async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), String>> {
     if !manager_has_display(connection).await? {
         return Ok(Err(NO_DISPLAY.to_owned()));
@@ -107,7 +107,7 @@ async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), 
     let Some(opener) = opener() else { return Ok(Err(NO_OPENER.to_owned())) };
     let _ = manager.call_method("Subscribe", &()).await;
     let mut removed = manager.receive_signal("JobRemoved").await?;
-    let unit = format!("imgurd-browser-{:016x}.service", u64::from_ne_bytes(random::bytes()));
+    let unit = format!("imgurd-browser-{}.service", random::hex::<8>());
     let (opener, url) = (opener.display().to_string(), url.as_str().replace('$', "$$"));
     let arguments = (unit.as_str(), "fail", properties(&opener, &url), Auxiliary::new());
     let job: OwnedObjectPath = manager.call("StartTransientUnit", &arguments).await?;
@@ -162,7 +162,6 @@ async fn directly(url: &Url) -> Result<(), String> {
     Ok(())
 }
 
-/// What opens it directly.
 fn direct_opener() -> Result<PathBuf, String> {
     if env::var_os("INVOCATION_ID").is_some() {
         return Err("Neither a portal nor a service manager answers".to_owned());

@@ -1,4 +1,4 @@
-//! What may be a visit to the callback, and what is none.
+//! The requests to the callback, and the answers in them.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,38 +12,35 @@ use tokio::time::timeout;
 use url::Url;
 use url::form_urlencoded::parse;
 
-use super::answer::{Answer, Content, NoAnswer, from_redirect};
+use super::authorization_response::{AuthorizationResponse, Content, NotAResponse, from_redirect};
 use super::page::Page;
 use crate::random;
 
 /// A fragment is a few hundred bytes.
 const LONGEST_BODY: usize = 16 * 1024;
-/// How long a browser may take to send one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The callback of one login.
-pub(super) struct Callback {
+pub(crate) struct Callback {
     account: String,
     url: Url,
     flow: Flow,
-    /// The login's own.
     state: Secret,
-    /// What the page that was served last has to send along with the fragment. Once it did, the next one gets another.
+    /// What the page has to send along with the fragment. It is replaced once it was used.
     nonce: Mutex<Option<Secret>>,
 }
 
 impl Callback {
-    pub(super) fn new(account: &str, url: &Url, flow: Flow, state: &Secret) -> Self {
+    pub(crate) fn new(account: &str, url: &Url, flow: Flow, state: &Secret) -> Self {
         let (account, url, state) = (account.to_owned(), url.clone(), state.clone());
         Self { account, url, flow, state, nonce: Mutex::default() }
     }
 
     /// Reads the answer that comes with a request, or says what to show instead.
-    pub(super) async fn answer_in(&self, request: Request<Incoming>) -> Result<Answer, Page> {
+    pub(super) async fn answer_in(&self, request: Request<Incoming>) -> Result<AuthorizationResponse, Page> {
         // Another name that leads here is DNS rebinding: some website's script, not the redirect.
         if !text(request.headers(), &header::HOST).is_some_and(|host| is_authority_of(&self.url, host)) {
             return Err(Page::Refused);
@@ -60,8 +57,7 @@ impl Callback {
         }
     }
 
-    /// A browser that goes here says so, where it says anything (W3C Fetch Metadata): the request of another site's
-    /// script, frame or image is none of the authorization page's redirects.
+    /// Whether it is a navigation (W3C Fetch Metadata), and not a request of another site's script, frame or image.
     fn is_visited(&self, headers: &HeaderMap) -> bool {
         let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
         let is_ours = |origin: &str| origin == "null" || origin == self.origin();
@@ -81,11 +77,11 @@ impl Callback {
     }
 
     /// An answer in the query. Tokens are in no query: a fragment's reach us through our own page alone.
-    fn redirected(&self, query: Option<&str>) -> Result<Answer, Page> {
+    fn redirected(&self, query: Option<&str>) -> Result<AuthorizationResponse, Page> {
         match from_redirect(query, None, self.flow) {
-            Ok(Answer { content: Content::Tokens(_), .. }) => Err(self.waiting()),
+            Ok(AuthorizationResponse { content: Content::Tokens(_), .. }) => Err(self.waiting()),
             Ok(answer) => Ok(answer),
-            Err(NoAnswer::Nothing) if self.flow == Flow::Token => Err(self.waiting()),
+            Err(NotAResponse::Nothing) if self.flow == Flow::Token => Err(self.waiting()),
             Err(reason) => Err(page_of(reason)),
         }
     }
@@ -93,12 +89,11 @@ impl Callback {
     fn waiting(&self) -> Page {
         let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
         // The same for every page until it is used: a page that a stranger asks for voids nobody's.
-        let nonce =
-            nonce.get_or_insert_with(|| format!("{:032x}", u128::from_ne_bytes(random::bytes())).into());
+        let nonce = nonce.get_or_insert_with(|| random::hex::<16>().into());
         Page::Waiting { account: self.account.clone(), nonce: nonce.clone() }
     }
 
-    async fn handed_on(&self, request: Request<Incoming>) -> Result<Answer, Page> {
+    async fn handed_on(&self, request: Request<Incoming>) -> Result<AuthorizationResponse, Page> {
         let body = body_of(request).await.ok_or(Page::Refused)?;
         let given = parse(&body).find(|(name, _)| name == "nonce").map(|(_, nonce)| nonce.into_owned());
         let fragment = str::from_utf8(&body).map_err(|_| Page::Refused)?;
@@ -117,10 +112,10 @@ impl Callback {
     }
 }
 
-fn page_of(reason: NoAnswer) -> Page {
+fn page_of(reason: NotAResponse) -> Page {
     match reason {
-        NoAnswer::Nothing => Page::NotHere,
-        NoAnswer::Doubled | NoAnswer::OtherFlow | NoAnswer::Unreadable => {
+        NotAResponse::Nothing => Page::NotHere,
+        NotAResponse::Doubled | NotAResponse::OtherFlow | NotAResponse::Unreadable => {
             tracing::warn!(?reason, "what came to the callback is no answer to the sign-in");
             Page::Refused
         }

@@ -1,4 +1,7 @@
 //! The loopback address that the authorization page redirects to (RFC 8252, section 7.3), open while a login is.
+//!
+//! The port is bound when a login begins, and free before anybody hears that it ended. Its number is fixed, because Imgur
+//! compares the redirect URI character by character.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::answer::Answer;
+use super::authorization_response::AuthorizationResponse;
 use super::callback::Callback;
 use super::page::Page;
 use super::visitors::{Asked, Visitors};
@@ -28,24 +31,23 @@ use crate::loopback::{self, Holder};
 
 /// How long a browser may take to send its request, and we to hand the last page over.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A callback is a few hundred bytes, but browsers send it all cookies of this host, whatever port has set them (RFC 6265,
-/// section 8.5): Chromium and Firefox keep 180 of 4 KiB for each host.
+/// Browsers send all cookies of this host, whatever port has set them (RFC 6265, section 8.5). Chromium and Firefox keep 180
+/// of 4 KiB for each host.
 const LONGEST_REQUEST: usize = 768 * 1024;
 
 /// An answer that came to the callback, and where its page goes.
-pub(super) struct Visit {
-    pub(super) answer: Answer,
-    pub(super) page: oneshot::Sender<Page>,
+pub(crate) struct Visit {
+    pub(super) answer: AuthorizationResponse,
+    pub(crate) page: oneshot::Sender<Page>,
 }
 
-/// What the connections of one login have in common.
-pub(super) struct Door {
-    pub(super) callback: Callback,
-    pub(super) farewell: Farewell,
+pub(crate) struct Endpoint {
+    pub(crate) callback: Callback,
+    pub(crate) farewell: Farewell,
 }
 
 /// What a visit is shown that comes as the login ends.
-pub(super) type Farewell = Arc<OnceLock<Page>>;
+pub(crate) type Farewell = Arc<OnceLock<Page>>;
 
 /// Bound to the callback's address, and nothing else.
 #[derive(Debug)]
@@ -54,8 +56,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Listens where `callback` leads: on both loopback addresses for `localhost`, since browsers choose either. A machine
-    /// without IPv6 has one of them only.
+    /// Listens at `callback`: for `localhost` on both loopback addresses, as far as the machine has them.
     pub(super) async fn bind(callback: &Url) -> Result<Self, NotBound> {
         let port = callback.port_or_known_default().unwrap_or(80);
         let addresses: &[IpAddr] = match callback.host() {
@@ -77,21 +78,21 @@ impl Listener {
         }
     }
 
-    /// Hands each answer to `visits` and shows the page that comes back, until nobody takes them any more. Nothing
-    /// listens when this returns.
+    /// Hands each answer to `visits` and shows the page that comes back, until the receiver is dropped. Nothing listens when
+    /// this returns.
     pub(super) async fn serve(
         self,
         callback: Callback,
         visits: mpsc::Sender<Visit>,
         farewell: Farewell,
     ) -> LastPages {
-        let door = Arc::new(Door { callback, farewell });
+        let endpoint = Arc::new(Endpoint { callback, farewell });
         let mut visitors = Visitors::default();
         loop {
             let have_room = visitors.have_room();
             tokio::select! {
                 stream = accept(&self.sockets), if have_room => {
-                    visitors.let_in(|asked| connection(stream, Arc::clone(&door), visits.clone(), asked));
+                    visitors.let_in(|asked| serve_connection(stream, Arc::clone(&endpoint), visits.clone(), asked));
                 }
                 Some(()) = visitors.left() => {}
                 () = visits.closed() => break,
@@ -117,11 +118,9 @@ fn is_missing(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
-/// Why nothing listens at the callback.
 #[derive(Debug)]
 pub(super) struct NotBound {
     port: u16,
-    /// Who listens there instead.
     holder: Option<Holder>,
     error: io::Error,
 }
@@ -163,7 +162,7 @@ impl From<NotBound> for Error {
     }
 }
 
-/// The next connection of our own user. What others say is not even read: they could answer in the person's place.
+/// The next connection of our own user. Requests of other users are not read: they could answer in the user's place.
 async fn accept(sockets: &[TcpListener]) -> TcpStream {
     loop {
         let accepts = sockets.iter().map(|socket| Box::pin(socket.accept()));
@@ -178,13 +177,13 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
     }
 }
 
-pub(super) async fn connection(
+pub(crate) async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    door: Arc<Door>,
+    endpoint: Arc<Endpoint>,
     visits: mpsc::Sender<Visit>,
     asked: Asked,
 ) {
-    let service = service_fn(|request| respond(request, &door, &visits, &asked));
+    let service = service_fn(|request| respond(request, &endpoint, &visits, &asked));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -198,23 +197,23 @@ pub(super) async fn connection(
 
 async fn respond(
     request: Request<Incoming>,
-    door: &Door,
+    endpoint: &Endpoint,
     visits: &mpsc::Sender<Visit>,
     asked: &Asked,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     // Only the script of our own page posts.
     let is_script = request.method() == Method::POST;
-    let answer = door.callback.answer_in(request).await;
+    let answer = endpoint.callback.answer_in(request).await;
     asked.set();
     let page = match answer {
-        Ok(answer) => door.show_in(answer, visits).await,
+        Ok(answer) => endpoint.show_in(answer, visits).await,
         Err(page) => page,
     };
     Ok(if is_script { page.answer() } else { page.response() })
 }
 
-impl Door {
-    async fn show_in(&self, answer: Answer, visits: &mpsc::Sender<Visit>) -> Page {
+impl Endpoint {
+    async fn show_in(&self, answer: AuthorizationResponse, visits: &mpsc::Sender<Visit>) -> Page {
         let (page, shown) = oneshot::channel();
         let visit = Visit { answer, page };
         let shown = if visits.send(visit).await.is_ok() { shown.await.ok() } else { None };

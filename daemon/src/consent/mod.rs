@@ -1,16 +1,14 @@
 //! A login in progress: from the URL to open to the grant, or to an honest end without one.
 
-mod answer;
+pub(crate) mod authorization_response;
 pub(crate) mod browser;
-mod callback;
-#[cfg(fuzzing)]
-pub mod fuzzing;
-mod listener;
-mod page;
+pub(crate) mod callback;
+pub(crate) mod listener;
+pub(crate) mod page;
 mod postman;
 mod provenance;
 mod session;
-mod visitors;
+pub(crate) mod visitors;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,56 +19,69 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::config::{AccountConfig, is_loopback};
+use crate::config::AccountConfig;
 use crate::keeper::{Keeper, SignedIn};
-use crate::provider::AuthorizationRequest;
+use crate::provider::{AuthorizationRequest, is_loopback};
 use crate::random;
 
-pub(crate) use answer::import;
+pub(crate) use authorization_response::import;
 use callback::Callback;
-use listener::{Farewell, Listener};
+use listener::Listener;
 pub(crate) use provenance::check_provenance;
-use session::{Ended, Server, Session};
+use session::{EndedLogins, Running, Server, Session};
 
 /// How a login is to go.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginOptions {
     /// Another flow than the account's.
     pub flow: Option<Flow>,
-    /// How long the person has.
+    /// How long it stays open.
     pub timeout: Duration,
     /// Whether another user than before may sign in.
     pub replace: bool,
-    /// Whether the answer is handed in. A loopback callback is listened at all the same, or another user of the machine
+    /// Whether the answer is pasted. imgurd listens at a loopback callback all the same, or another user of the machine
     /// could listen there and get the answer first.
     pub paste: bool,
 }
 
-type Outcome = Result<SignedIn, Error>;
+type LoginResult = Result<SignedIn, Error>;
 
 /// The logins in progress, one an account at most. Two callers who ask at once share it.
 #[derive(Clone)]
 pub struct Logins {
     keeper: Keeper,
-    pending: Arc<Mutex<HashMap<String, Pending>>>,
-    ended: Ended,
+    open: Arc<Mutex<HashMap<String, OpenLogin>>>,
+    ended: EndedLogins,
 }
 
 #[derive(Clone)]
-struct Pending {
+struct OpenLogin {
     id: String,
     account: String,
     url: Url,
     flow: Flow,
     paste: bool,
     submissions: mpsc::Sender<Submission>,
-    outcome: watch::Receiver<Option<Outcome>>,
+    outcome: watch::Receiver<Option<LoginResult>>,
     /// Everyone who wants this login holds one; when the last is gone, it ends.
     wanted: mpsc::WeakSender<()>,
 }
 
-impl Pending {
-    /// A part in it; none where nobody wants it any more.
+impl OpenLogin {
+    /// A caller's part in it.
+    fn part(&self, wanted: mpsc::Sender<()>, deadline: Option<Instant>) -> Login {
+        Login {
+            id: self.id.clone(),
+            account: self.account.clone(),
+            url: self.url.clone(),
+            paste: self.paste,
+            outcome: self.outcome.clone(),
+            deadline,
+            _wanted: wanted,
+        }
+    }
+
+    /// Another caller's part in it; nothing if nobody wants it any more.
     fn join(&self, flow: Flow, paste: bool, patience: Duration) -> Result<Option<Login>, Error> {
         let Some(wanted) = self.wanted.upgrade() else { return Ok(None) };
         if (self.flow, self.paste) != (flow, paste) {
@@ -79,15 +90,13 @@ impl Pending {
                 "Another sign-in to {account} is in progress in another way; complete or cancel that first"
             )));
         }
-        let (id, account, url) = (self.id.clone(), self.account.clone(), self.url.clone());
-        let deadline = Some(Instant::now() + patience);
-        Ok(Some(Login { id, account, url, paste, outcome: self.outcome.clone(), deadline, _wanted: wanted }))
+        Ok(Some(self.part(wanted, Some(Instant::now() + patience))))
     }
 }
 
 /// What is done with a login from outside.
 enum Submission {
-    Answer { response: Secret, reply: oneshot::Sender<Outcome> },
+    Answer { response: Secret, reply: oneshot::Sender<LoginResult> },
     Cancel,
 }
 
@@ -101,7 +110,7 @@ pub struct Login {
     pub url: Url,
     /// Whether the answer has to be handed in.
     pub paste: bool,
-    outcome: watch::Receiver<Option<Outcome>>,
+    outcome: watch::Receiver<Option<LoginResult>>,
     /// When a caller who joined a sign-in of another stops waiting for it.
     deadline: Option<Instant>,
     _wanted: mpsc::Sender<()>,
@@ -109,7 +118,7 @@ pub struct Login {
 
 impl Login {
     /// How it ends.
-    pub async fn outcome(&mut self) -> Outcome {
+    pub async fn outcome(&mut self) -> LoginResult {
         let ended = self.outcome.wait_for(Option::is_some);
         let ended = match self.deadline {
             Some(deadline) => timeout_at(deadline, ended).await,
@@ -127,7 +136,7 @@ impl Logins {
     /// No login yet.
     #[must_use]
     pub fn new(keeper: Keeper) -> Self {
-        Self { keeper, pending: Arc::default(), ended: Ended::default() }
+        Self { keeper, open: Arc::default(), ended: EndedLogins::default() }
     }
 
     /// Begins a login of `account`, or joins the one in progress.
@@ -156,7 +165,7 @@ impl Logins {
                     let state = &authorization.state;
                     listener = Some((bound, Callback::new(account, &config.redirect_uri, flow, state)));
                 }
-                // Nobody else can listen there, or it is for the person's own program to be told of the answer.
+                // No other user can listen there, or a program of this user does.
                 Err(error) if paste && !error.is_unsafe() => {
                     tracing::warn!(account, error = %Error::from(error), "the answer has to be pasted");
                 }
@@ -186,8 +195,8 @@ impl Logins {
         Ok(login)
     }
 
-    /// Hands in what a person copied from the authorization page.
-    pub async fn complete(&self, login_id: &str, response: Secret) -> Outcome {
+    /// Hands in an answer that the user pasted.
+    pub async fn complete(&self, login_id: &str, response: Secret) -> LoginResult {
         let (reply, outcome) = oneshot::channel();
         let submissions = self.find(login_id)?.submissions;
         submissions.send(Submission::Answer { response, reply }).await.map_err(|_| no_such(login_id))?;
@@ -202,12 +211,12 @@ impl Logins {
         Ok(())
     }
 
-    fn find(&self, login_id: &str) -> Result<Pending, Error> {
-        lock(&self.pending).get(login_id).cloned().ok_or_else(|| no_such(login_id))
+    fn find(&self, login_id: &str) -> Result<OpenLogin, Error> {
+        lock(&self.open).get(login_id).cloned().ok_or_else(|| no_such(login_id))
     }
 
-    fn find_of(&self, account: &str) -> Option<Pending> {
-        lock(&self.pending).values().find(|pending| pending.account == account).cloned()
+    fn find_of(&self, account: &str) -> Option<OpenLogin> {
+        lock(&self.open).values().find(|login| login.account == account).cloned()
     }
 
     fn register(
@@ -217,47 +226,27 @@ impl Logins {
         patience: Duration,
         listener: Option<(Listener, Callback)>,
     ) -> Login {
-        let id = format!("{:016x}", u64::from_ne_bytes(random::bytes()));
-        let (submissions, inbox) = mpsc::channel(4);
-        let (outcome_sender, outcome) = watch::channel(None);
-        let (wanted, unwanted) = mpsc::channel(1);
-        let (account, url) = (session.account.clone(), session.authorization.url.clone());
-        let pending = Pending {
+        let id = random::hex::<8>();
+        let (account, url, flow) = (session.account.clone(), session.authorization.url.clone(), session.flow);
+        // Held until the login is in it: the session may end at once.
+        let mut open = lock(&self.open);
+        let (logins, session_id) = (self.clone(), id.clone());
+        let forget = move || drop(lock(&logins.open).remove(&session_id));
+        let running = session.spawn(Instant::now() + patience, listener, forget);
+        let Running { submissions, outcome, wanted } = running;
+        let login = OpenLogin {
             id: id.clone(),
-            account: account.clone(),
-            url: url.clone(),
-            flow: session.flow,
+            account,
+            url,
+            flow,
             paste,
             submissions,
-            outcome: outcome.clone(),
+            outcome,
             wanted: wanted.downgrade(),
         };
-        lock(&self.pending).insert(id.clone(), pending);
-        let (logins, session_id) = (self.clone(), id.clone());
-        let deadline = Instant::now() + patience;
-        tokio::spawn(async move {
-            let account = session.account.clone();
-            let (visits, mut visitors) = mpsc::channel(1);
-            let farewell = Farewell::default();
-            let serving = listener.map(|(listener, callback)| {
-                tokio::spawn(listener.serve(callback, visits, Arc::clone(&farewell)))
-            });
-            let outcome = session.run(deadline, inbox, &mut visitors, unwanted).await;
-            let _ = farewell.set(logins.ended.note(&session, &outcome));
-            drop(visitors);
-            // The port is free again before anyone hears of the end and signs in anew.
-            let last_pages = match serving {
-                Some(serving) => serving.await.ok(),
-                None => None,
-            };
-            lock(&logins.pending).remove(&session_id);
-            let _ = logins.keeper.login(&account, None).await;
-            outcome_sender.send_replace(Some(outcome));
-            if let Some(last_pages) = last_pages {
-                last_pages.shown().await;
-            }
-        });
-        Login { id, account, url, paste, outcome, deadline: None, _wanted: wanted }
+        let part = login.part(wanted, None);
+        open.insert(id, login);
+        part
     }
 }
 

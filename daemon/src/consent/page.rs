@@ -1,4 +1,7 @@
 //! What the browser shows. Nothing from the request is repeated in it, and it loads nothing from anywhere.
+//!
+//! The script sends the fragment by `fetch`, not by a form: a form's navigation would put the tokens into what a browser keeps
+//! to restore a window. All pages are one template, so nothing moves when the outcome replaces the waiting.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -11,7 +14,7 @@ use crate::random;
 
 /// How a visit to the callback ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Page {
+pub(crate) enum Page {
     /// The answer is in the fragment: a script hands it on, with this nonce.
     Waiting {
         account: String,
@@ -48,15 +51,13 @@ pub(super) enum Page {
     Refused,
 }
 
-/// What a page says, which is all that the script of another one needs to say it in its place. What stands between
-/// backticks is a command.
+/// The content of a page, which the script of the waiting page can show in its place. Text between backticks is a command.
 #[derive(Debug, Default, Serialize)]
 struct View {
     /// The sign above the title: `good`, `bad`, `careful`, `none` or `wait`.
     mark: &'static str,
     title: String,
     text: String,
-    /// What `command` is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     lead: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,7 +169,7 @@ impl Page {
 
     /// For a browser that came here by itself.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
-        let nonce: String = format!("{:032x}", u128::from_ne_bytes(random::bytes()));
+        let nonce = random::hex::<16>();
         let script = match self {
             Self::Waiting { .. } => format!(" script-src 'nonce-{nonce}'; connect-src 'self';"),
             _ => String::new(),
@@ -256,7 +257,7 @@ fn without_script(account: &str) -> View {
 }
 
 impl View {
-    /// All of them, be they empty: a script may have something to put there.
+    /// All paragraphs, empty ones too: the script may fill them.
     fn paragraphs(&self) -> String {
         let paragraph = |class, text: &str| {
             let hidden = if text.is_empty() { " hidden" } else { "" };

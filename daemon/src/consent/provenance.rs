@@ -1,5 +1,5 @@
-//! Where a grant in a text comes from, as far as the text says: one of another server or client is not sent to this
-//! account's, and of several none is chosen.
+//! Where a pasted grant comes from, as far as its text says. A grant of another server or client is refused, and so is a
+//! text with several grants.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use imgurd_proto::{Error, Secret};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use url::form_urlencoded::parse;
 
-use super::answer::as_url;
+use super::authorization_response::as_url;
 use crate::config::AccountConfig;
 
 /// What the names in files and on the web are for a token endpoint, without what is between their words.

@@ -1,22 +1,25 @@
-//! A login's own task: it waits for the answer that is ours, and makes a grant of it.
+//! The task of a login, which waits for the answer and makes a grant of it.
+//!
+//! On the local socket a login ends when its caller hangs up, so Ctrl-C needs no message. Callers who ask at once share one
+//! login. On D-Bus it goes on, because a caller such as `busctl` leaves after the first answer.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use imgurd_proto::text::printable_name;
 use imgurd_proto::{Account, Error, Flow, Secret};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::answer::{self, Answer, Content};
-use super::listener::Visit;
+use super::authorization_response::{AuthorizationResponse, Content, from_paste};
+use super::callback::Callback;
+use super::listener::{Farewell, Listener, Visit};
 use super::page::Page;
-use super::{Outcome, Submission, cancelled, expired, lock};
+use super::{LoginResult, Submission, cancelled, expired, lock};
 use crate::keeper::{Began, Keeper, SignedIn};
 use crate::provider::{Authorization, TokenRequest};
 
-/// The login itself, in a task of its own.
 pub(super) struct Session {
     pub(super) keeper: Keeper,
     pub(super) account: String,
@@ -27,19 +30,61 @@ pub(super) struct Session {
     pub(super) redirect_uri: Option<Url>,
     pub(super) authorization: Authorization,
     pub(super) server: Server,
-    pub(super) ended: Ended,
+    pub(super) ended: EndedLogins,
+}
+
+/// A session that runs, as others reach it.
+pub(super) struct Running {
+    pub(super) submissions: mpsc::Sender<Submission>,
+    /// How it ended, once it has.
+    pub(super) outcome: watch::Receiver<Option<LoginResult>>,
+    /// The session ends when all clones of this are dropped.
+    pub(super) wanted: mpsc::Sender<()>,
 }
 
 impl Session {
-    /// Waits for the first answer that is ours, and makes a grant of it. What follows that answer is not cut short:
-    /// the code is spent.
-    pub(super) async fn run(
+    /// Runs the login in a task of its own. `forget` is called before anyone hears how it ended.
+    pub(super) fn spawn(
+        self,
+        deadline: Instant,
+        listener: Option<(Listener, Callback)>,
+        forget: impl FnOnce() + Send + 'static,
+    ) -> Running {
+        let (submissions, inbox) = mpsc::channel(4);
+        let (ended, outcome) = watch::channel(None);
+        let (wanted, unwanted) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let (visits, mut visitors) = mpsc::channel(1);
+            let farewell = Farewell::default();
+            let serving = listener.map(|(listener, callback)| {
+                tokio::spawn(listener.serve(callback, visits, Arc::clone(&farewell)))
+            });
+            let result = self.run(deadline, inbox, &mut visitors, unwanted).await;
+            let _ = farewell.set(self.ended.note(&self, &result));
+            drop(visitors);
+            // The port is free again before anyone hears of the end and signs in again.
+            let last_pages = match serving {
+                Some(serving) => serving.await.ok(),
+                None => None,
+            };
+            forget();
+            let _ = self.keeper.login(&self.account, None).await;
+            ended.send_replace(Some(result));
+            if let Some(last_pages) = last_pages {
+                last_pages.shown().await;
+            }
+        });
+        Running { submissions, outcome, wanted }
+    }
+
+    /// Waits for the first answer that is ours, and makes a grant of it. That is never cut short: the code is spent.
+    async fn run(
         &self,
         deadline: Instant,
         mut submissions: mpsc::Receiver<Submission>,
         visits: &mut mpsc::Receiver<Visit>,
         mut unwanted: mpsc::Receiver<()>,
-    ) -> Outcome {
+    ) -> LoginResult {
         loop {
             let outcome = tokio::select! {
                 Some(submission) = submissions.recv() => self.submitted(submission).await,
@@ -53,11 +98,11 @@ impl Session {
         }
     }
 
-    async fn submitted(&self, submission: Submission) -> Option<Outcome> {
+    async fn submitted(&self, submission: Submission) -> Option<LoginResult> {
         let Submission::Answer { response, reply } = submission else {
             return Some(Err(cancelled()));
         };
-        let checked = answer::from_paste(&response, self.flow).and_then(|answer| {
+        let checked = from_paste(&response, self.flow).and_then(|answer| {
             let is_ours = answer.state.as_ref().is_none_or(|state| *state == self.authorization.state);
             if !is_ours {
                 return Err(Error::invalid("response", WRONG_STATE));
@@ -78,9 +123,9 @@ impl Session {
         }
     }
 
-    async fn visited(&self, visit: Visit, visits: &mut mpsc::Receiver<Visit>) -> Option<Outcome> {
+    async fn visited(&self, visit: Visit, visits: &mut mpsc::Receiver<Visit>) -> Option<LoginResult> {
         let is_from_server = self.server.check(&visit.answer);
-        let Answer { state, content, .. } = visit.answer;
+        let AuthorizationResponse { state, content, .. } = visit.answer;
         // Anyone can call a loopback address. Without our state it is somebody else's answer, and ends nothing.
         if state.as_ref() != Some(&self.authorization.state) {
             let page = state.and_then(|state| self.ended.page_of(&state)).unwrap_or(Page::WrongState);
@@ -103,7 +148,7 @@ impl Session {
         Some(outcome)
     }
 
-    fn page(&self, outcome: &Outcome, is_denied: bool) -> Page {
+    fn page(&self, outcome: &LoginResult, is_denied: bool) -> Page {
         let account = self.account.clone();
         match outcome {
             Ok(SignedIn { account: Account { username, .. }, note }) => {
@@ -119,7 +164,7 @@ impl Session {
         }
     }
 
-    async fn take(&self, content: Content) -> Outcome {
+    async fn take(&self, content: Content) -> LoginResult {
         let (account, began) = (self.account.as_str(), &self.began);
         match content {
             Content::Code(code) => {
@@ -148,7 +193,6 @@ impl Session {
     }
 }
 
-/// The server whose answer is waited for.
 pub(super) struct Server {
     /// Its identifier, where the account names it.
     pub(super) issuer: Option<String>,
@@ -156,9 +200,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Refuses the answer of another server, which our code verifier must not be sent for (RFC 9207, section 2.4; RFC
-    /// 9700, section 4.4). Where no issuer is configured, an answer's has to have the origin of the page that was opened.
-    fn check(&self, answer: &Answer) -> Result<(), String> {
+    /// Refuses the answer of another server (RFC 9207, section 2.4; RFC 9700, section 4.4). Without a configured issuer,
+    /// `iss` must have the origin of the page that was opened.
+    fn check(&self, answer: &AuthorizationResponse) -> Result<(), String> {
         let Some(iss) = &answer.iss else { return Ok(()) };
         let is_ours = match &self.issuer {
             Some(issuer) => iss == issuer,
@@ -200,11 +244,11 @@ const REMEMBERED: usize = 16;
 
 /// The logins that ended, for a visit from a page that was left open: its answer comes to a later login's callback.
 #[derive(Clone, Default)]
-pub(super) struct Ended(Arc<Mutex<VecDeque<(Secret, Page)>>>);
+pub(super) struct EndedLogins(Arc<Mutex<VecDeque<(Secret, Page)>>>);
 
-impl Ended {
+impl EndedLogins {
     /// Notes how a login ended, and returns what its late visitors are shown.
-    pub(super) fn note(&self, session: &Session, outcome: &Outcome) -> Page {
+    pub(super) fn note(&self, session: &Session, outcome: &LoginResult) -> Page {
         let page = farewell(session.account.clone(), outcome);
         let mut ended = lock(&self.0);
         ended.truncate(REMEMBERED - 1);
@@ -217,7 +261,7 @@ impl Ended {
     }
 }
 
-fn farewell(account: String, outcome: &Outcome) -> Page {
+fn farewell(account: String, outcome: &LoginResult) -> Page {
     match outcome {
         Ok(_) => Page::Complete,
         Err(error) if *error == expired() => Page::Expired { account },

@@ -24,7 +24,7 @@ struct Visitor {
 
 /// Whether a visitor has said all that it has to say, and waits for its page.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked(Arc<AtomicBool>);
+pub(crate) struct Asked(Arc<AtomicBool>);
 
 impl Asked {
     pub(super) fn set(&self) {
@@ -43,8 +43,8 @@ impl Visitors {
         self.all.len() < PLACES || self.all.iter().any(|visitor| !visitor.asked.get())
     }
 
-    /// Lets one in. Where all places are taken, whoever has been there longest without a question gives theirs up: a
-    /// browser asks at once, and who does not may stay silent to keep the person out.
+    /// Lets one in. If all places are taken, the visitor that has been silent for the longest time gives way: a browser asks
+    /// at once, and others could stay silent to keep the user out.
     pub(super) fn let_in<T>(&mut self, visit: impl FnOnce(Asked) -> T)
     where
         T: Future<Output = ()> + Send + 'static,

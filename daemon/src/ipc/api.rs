@@ -1,29 +1,27 @@
-//! The interface's methods as functions, the same for every wire: each asks the room that does it.
+//! The methods of the interface as functions, the same for every wire.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::text::credential;
 use imgurd_proto::{
-    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, DEFAULT_WAIT_MS, Done, Error, ExportGrant,
-    Findings, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _,
-    OneAccount, OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
-    SetAccount, SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, Watch,
+    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, Done, Error, ExportGrant, Findings,
+    GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount,
+    OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount,
+    SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, Watch,
 };
-use tokio::sync::watch;
 
+use super::arguments::{access_token, bare, patience, span};
 use crate::access::journal::Reading;
-use crate::access::{Asked, Caller, Gate, Journal, Needs, Pass, Rejections};
-use crate::config::{Class, Config, Desk, check_name};
+use crate::access::{Caller, Gate, Journal, Needs, Pass, Rejections, Requested};
+use crate::config::{Class, Config, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins, check_provenance, import};
 use crate::grant::Issuer;
-use crate::keeper::{Keeper, Watcher};
+use crate::keeper::{Keeper, Watcher, named};
 use crate::probe::Probe;
 
-/// The longest that a login stays open.
 const LONGEST_LOGIN_S: i64 = 3600;
 
-/// What a caller asks for that names no account where none is the default; no account can be called so.
+/// Stands for the default account if there is none. No account can have this name.
 const NO_DEFAULT: &str = "(default)";
 
 /// A call that may wait for a token.
@@ -32,7 +30,6 @@ struct Admission<'a> {
     method: &'a str,
     /// What the caller calls the account; nothing for the default one.
     named: Option<&'a str>,
-    /// The account.
     name: String,
     pass: Pass,
 }
@@ -42,7 +39,7 @@ struct Admission<'a> {
 pub struct Api {
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     gate: Gate,
     journal: Journal,
     probe: Probe,
@@ -55,7 +52,7 @@ impl Api {
     pub fn new(
         keeper: Keeper,
         logins: Logins,
-        desk: Arc<Desk>,
+        desk: Arc<SettingsEditor>,
         gate: Gate,
         journal: Journal,
         probe: Probe,
@@ -63,14 +60,13 @@ impl Api {
         Self { keeper, logins, desk, gate, journal, probe, rejections: Rejections::default() }
     }
 
-    /// Who is let through.
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }
 
     /// Lets the caller come with a call of `method`, which needs this.
-    pub(super) fn enter(&self, caller: &Caller, needs: Needs, method: &str) -> Result<(), Error> {
-        self.gate.enter(caller, needs).inspect_err(|error| {
+    pub(super) fn check_method(&self, caller: &Caller, needs: Needs, method: &str) -> Result<(), Error> {
+        self.gate.check_method(caller, needs).inspect_err(|error| {
             self.journal.denied(caller, method.rsplit('.').next(), None, error);
         })
     }
@@ -84,19 +80,19 @@ impl Api {
         wait_ms: Option<i64>,
     ) -> Result<Admission<'a>, Error> {
         let patience = patience(wait_ms)?;
-        let named = account.filter(|name| !name.is_empty());
+        let named = named(account);
         let (name, missing) = match self.keeper.resolve(named) {
             Ok(name) => (name, None),
             Err(error) if caller.class() == Class::Unsandboxed => return Err(error),
-            // Those who may not know which accounts there are come as far as with one that is there: the rules are asked,
-            // and the person is, so that neither the answer nor the time that it takes tells them apart.
+            // Callers that may not know which accounts exist are treated as if it existed, so that neither the answer nor
+            // the time that it takes tells them.
             Err(error) if named.is_none_or(|name| check_name(name).is_ok()) => {
                 (named.unwrap_or(NO_DEFAULT).to_owned(), Some(error))
             }
             Err(_) => return Err(no_such_account()),
         };
-        let asked = Asked { account: &name, name: named, exists: missing.is_none() };
-        let passed = self.gate.token(caller, &asked, patience).await;
+        let asked = Requested { account: &name, name: named, exists: missing.is_none() };
+        let passed = self.gate.authorize(caller, &asked, patience).await;
         let passed = passed.inspect_err(|error| self.refused(caller, method, &asked, error))?;
         match missing {
             Some(error) => Err(error),
@@ -104,11 +100,11 @@ impl Api {
         }
     }
 
-    fn refused(&self, caller: &Caller, method: &str, asked: &Asked<'_>, error: &Error) {
+    fn refused(&self, caller: &Caller, method: &str, asked: &Requested<'_>, error: &Error) {
         if asked.exists {
             self.journal.denied(caller, Some(method), Some(asked.account), error);
         } else {
-            // Who thinks of names would fill the journal with them, and push out what it has done.
+            // A caller that tries names would fill the journal with them.
             self.journal.denied(caller, Some(method), None, &no_such_account());
         }
     }
@@ -129,9 +125,9 @@ impl Api {
 
     pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
-        let (name, access_token) = (&admitted.name, presented(&call.access_token)?);
+        let (name, access_token) = (&admitted.name, access_token(&call.access_token)?);
         if caller.class() != Class::Unsandboxed && !self.keeper.has_another(name, &access_token) {
-            self.rejections.spend(caller.application(), name)?;
+            self.rejections.spend(&caller.application, name)?;
         }
         let token = self.keeper.reject(Some(name), access_token, admitted.pass.left).await?;
         self.hand_out(&admitted, token)
@@ -143,12 +139,12 @@ impl Api {
         self.hand_out(&admitted, token)
     }
 
-    /// Nothing secret leaves but through here: the gate is asked again, since rules and permits may have changed while the
-    /// call waited, and it is noted who has it.
+    /// Every secret leaves through here. The gate decides again, since rules and permits may have changed while the call
+    /// waited, and the journal notes the caller.
     fn hand_out<T>(&self, admitted: &Admission<'_>, secret: T) -> Result<T, Error> {
         let Admission { caller, method, named, name, pass } = admitted;
-        let asked = Asked { account: name, name: *named, exists: true };
-        let still = self.gate.still(caller, &asked, pass);
+        let asked = Requested { account: name, name: *named, exists: true };
+        let still = self.gate.recheck(caller, &asked, pass);
         still.inspect_err(|error| self.refused(caller, method, &asked, error))?;
         self.journal.granted(caller, method, name);
         Ok(secret)
@@ -158,55 +154,53 @@ impl Api {
         &self.journal
     }
 
-    /// The journal of one account, which may be one that is gone, or of all.
-    pub(super) async fn read_journal(&self, account: Option<String>, follow: bool) -> Result<Reading, Error> {
-        self.journal.read(account, follow).await
+    pub(super) async fn read_journal(&self, account: Option<&str>, follow: bool) -> Result<Reading, Error> {
+        self.journal.read(named(account).map(str::to_owned), follow).await
     }
 
     pub(super) fn list_accounts(&self, caller: &Caller, call: &ListAccounts) -> Result<SomeAccounts, Error> {
         let account = call.account.as_deref();
-        self.look(caller, ListAccounts::NAME, account)?;
+        self.check_visible(caller, ListAccounts::NAME, account)?;
         let accounts = self.keeper.accounts(account)?;
-        Ok(SomeAccounts { accounts: self.shown(caller, accounts).collect() })
+        Ok(SomeAccounts { accounts: self.visible(caller, accounts).collect() })
     }
 
     pub(super) fn watch(&self, caller: &Caller, call: &Watch) -> Result<Watcher, Error> {
         let account = call.account.as_deref();
-        self.look(caller, Watch::NAME, account)?;
+        self.check_visible(caller, Watch::NAME, account)?;
         self.keeper.watch(account)
     }
 
     /// Lets the caller know how the account is that it asks for by name, where it asks for one.
-    pub(super) fn look(&self, caller: &Caller, method: &str, account: Option<&str>) -> Result<(), Error> {
-        let Some(name) = account.filter(|name| !self.gate.sees(caller, name)) else { return Ok(()) };
-        if name.is_empty() || check_name(name).is_err() {
+    pub(super) fn check_visible(
+        &self,
+        caller: &Caller,
+        method: &str,
+        account: Option<&str>,
+    ) -> Result<(), Error> {
+        let Some(name) = named(account).filter(|name| !self.gate.may_see(caller, name)) else {
+            return Ok(());
+        };
+        if check_name(name).is_err() {
             return Err(no_such_account());
         }
-        let refusal = Gate::unseen(caller, name);
+        let refusal = Gate::invisible(caller, name);
         let exists = self.keeper.resolve(account).is_ok();
-        self.refused(caller, method, &Asked { account: name, name: Some(name), exists }, &refusal);
+        self.refused(caller, method, &Requested { account: name, name: Some(name), exists }, &refusal);
         Err(refusal)
     }
 
     /// What the caller may see of these.
-    pub(super) fn shown(
+    pub(super) fn visible(
         &self,
         caller: &Caller,
         accounts: impl IntoIterator<Item = Account>,
     ) -> impl Iterator<Item = Account> {
-        accounts.into_iter().filter_map(|account| self.gate.shown(caller, account))
+        accounts.into_iter().filter_map(|account| self.gate.visible_part(caller, account))
     }
 
-    pub(super) fn account(&self, name: &str) -> Result<Account, Error> {
-        self.keeper.account(Some(name))
-    }
-
-    pub(super) fn survey<T>(&self, look: impl FnMut(&str, &Arc<Account>, u64) -> Option<T>) -> Vec<T> {
-        self.keeper.survey(look)
-    }
-
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.keeper.changes()
+    pub(super) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
@@ -335,8 +329,10 @@ impl Api {
 
     pub(super) async fn remove_permit(&self, call: RemovePermit) -> Result<Done, Error> {
         // One of an account that is gone can be removed as well.
-        let named = call.account.filter(|account| !account.is_empty());
-        let account = named.map_or_else(|| self.keeper.resolve(None), Ok)?;
+        let account = match named(call.account.as_deref()) {
+            Some(name) => name.to_owned(),
+            None => self.keeper.resolve(None)?,
+        };
         self.gate.permits().remove(call.application, account).await.map(|()| Done {})
     }
 
@@ -349,34 +345,6 @@ impl Api {
     }
 }
 
-/// A credential without what is around it. What RFC 6749, appendix A, does not allow in one is refused by name.
-fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
-    credential(text.expose()).map(Secret::from).ok_or_else(|| {
-        Error::invalid(
-            field,
-            format!("{field} is empty or has characters other than printable ASCII; copy it again"),
-        )
-    })
-}
-
-/// The token that a program was refused with: alone, behind `Bearer`, or as the whole header.
-fn presented(text: &Secret) -> Result<Secret, Error> {
-    let text = bare("access_token", text)?;
-    let behind = |text: &'_ str, word: &str| -> Option<usize> {
-        text.get(..word.len()).filter(|begin| begin.eq_ignore_ascii_case(word)).map(str::len)
-    };
-    let header = text.expose();
-    let header = behind(header, "authorization:").map_or(header, |at| header[at..].trim_start());
-    let token = behind(header, "bearer ").map_or(header, |at| &header[at..]);
-    let token = bare("access_token", &token.into())?;
-    let is_scheme = |token: &Secret| token.expose().eq_ignore_ascii_case("bearer");
-    if token.expose().contains(' ') || token.expose().starts_with('{') || is_scheme(&token) {
-        let reason = "this is not an access token alone; pass the one that was rejected, as `imgurctl token` prints it";
-        return Err(Error::invalid("access_token", reason));
-    }
-    Ok(token)
-}
-
 fn half_added(name: &str, reason: &str) -> String {
     format!(
         "{name} was added, but its client secret could not be kept: {reason}. Then run `imgurctl account set {name} \
@@ -384,55 +352,7 @@ fn half_added(name: &str, reason: &str) -> String {
     )
 }
 
-/// The same for every name.
 fn no_such_account() -> Error {
     let reason = "There is no account of the name that it asked for; see `imgurctl account list`";
     Error::AccessDenied { reason: reason.to_owned() }
-}
-
-fn patience(wait_ms: Option<i64>) -> Result<Duration, Error> {
-    span("wait_ms", wait_ms.unwrap_or(DEFAULT_WAIT_MS), Duration::from_millis)
-}
-
-fn span(field: &str, number: i64, unit: impl Fn(u64) -> Duration) -> Result<Duration, Error> {
-    let number = u64::try_from(number).map_err(|_| {
-        Error::invalid(field, format!("{field} is negative; give 0 or more, or leave it out"))
-    })?;
-    Ok(unit(number))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rejected_token_is_understood_or_refused() {
-        let read = |text: &str| presented(&text.into()).ok().map(|token| token.expose().to_owned());
-        for text in [
-            "T0k.en~-",
-            " T0k.en~-\r\n",
-            "\"T0k.en~-\"",
-            "Bearer T0k.en~-",
-            "bearer  T0k.en~-",
-            "Authorization: Bearer T0k.en~-",
-            "authorization:Bearer T0k.en~-\n",
-            "\u{feff}T0k.en~-",
-            "'Bearer T0k.en~-'",
-        ] {
-            assert_eq!(read(text).as_deref(), Some("T0k.en~-"), "{text:?}");
-        }
-        for text in [
-            "",
-            "\"\"",
-            "Bearer",
-            "Bearer ",
-            "two words",
-            "T\nX: y",
-            "T\0",
-            "{\"access_token\":\"T\"}",
-            "\u{e9}",
-        ] {
-            assert_eq!(read(text), None, "{text:?}");
-        }
-    }
 }

@@ -1,13 +1,12 @@
 //! The wires. They translate, nothing more.
 
 mod api;
+mod arguments;
 pub mod dbus;
-#[cfg(fuzzing)]
-pub mod fuzzing;
+pub(crate) mod fairness;
 mod refusal;
 mod socket;
-mod turns;
-mod varlink;
+pub(crate) mod varlink;
 
 pub use api::Api;
 pub use refusal::{Refusal, refuse};

@@ -1,5 +1,4 @@
-//! What callers are told while imgurd cannot start. Without an answer they would wait in the socket that systemd holds
-//! until their own time-out.
+//! The answer to every call while imgurd cannot start. Without it, callers would wait until their own time-out.
 
 use futures_util::StreamExt;
 use imgurd_proto::Error;
@@ -17,9 +16,8 @@ use crate::config::Class;
 pub struct Refusal(pub Error);
 
 impl Refusal {
-    /// The error as this caller may know it. A configuration names accounts and applications, which are not for a
-    /// sandbox or another machine to know.
-    pub(super) fn told(&self, caller: &Caller) -> Error {
+    /// The part of the error that this caller may know. A configuration error may name accounts and applications.
+    pub(super) fn visible_to(&self, caller: &Caller) -> Error {
         if let Err(error) = caller.admit() {
             return error;
         }
@@ -55,7 +53,7 @@ async fn answer_all(connection: &Connection, refusal: &Refusal) -> zbus::Result<
             continue;
         }
         let error = match bus_caller(connection, &header).await {
-            Ok(caller) => refusal.told(&caller),
+            Ok(caller) => refusal.visible_to(&caller),
             Err(error) => error,
         };
         connection.reply_dbus_error(&header, dbus::Error::from(error)).await?;

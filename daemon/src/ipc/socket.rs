@@ -1,4 +1,7 @@
 //! The local socket: where it is, who may reach it, and accepting without ever giving up.
+//!
+//! A caller that is refused gets an answer, and is then waited for: if imgurd closed the connection at once, the caller could not
+//! read it.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt as _;
@@ -8,6 +11,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::{Context, bail};
+use imgurd_proto::varlink::frame;
 use imgurd_proto::{Error, Wire};
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::tokio::Listener as _;
@@ -23,10 +27,9 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::Refusal;
-use crate::access::{Caller, Full, Journal, Place, Places, Recent};
+use crate::access::{Caller, Journal, Quota, QuotaExceeded, Slot};
 use crate::ownership::{OF_OTHERS, own_directory};
-use imgurd_proto::varlink::frame;
-/// What says where the socket is.
+
 const SETTINGS: &str = "XDG_RUNTIME_DIR, IMGURD_SOCKET and --socket";
 /// How many callers are served at a time, where there are descriptors for as many.
 const CONNECTIONS: usize = 1024;
@@ -38,8 +41,8 @@ const REMOTE_SHARE: usize = 8;
 const LEAVING: usize = 64;
 /// How long they may stay. Who calls first and reads then has done both long before.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
-/// How many may have connected and not been accepted yet. Who connects and leaves as fast as it can fills this, and a caller
-/// behind it waits for each to be looked at. Beyond it `connect(2)` waits, or fails with `EAGAIN` where it may not.
+/// How many connections may wait to be accepted. Each is examined before the next, so a long queue would keep callers
+/// waiting. Beyond it `connect(2)` waits, or fails with `EAGAIN` if it may not.
 const BACKLOG: i32 = 256;
 /// The pauses after an accept that failed, as it does while descriptors are short: each is twice the last.
 const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -50,17 +53,15 @@ pub fn socket_path() -> PathBuf {
     imgurd_proto::socket_path()
 }
 
-/// The socket for callers from other machines, where the local one is at `local`: in a directory of its own beside that of
-/// the local one, which sandboxes may have been given. Nothing where `local` is a place of somebody's choice: what is
-/// shared there is not known.
+/// The socket for callers from other machines. It has a directory of its own, since sandboxes may have been given that of
+/// the local socket. Nothing if `local` is not at its usual place: imgurd cannot know what is shared there.
 #[must_use]
 pub fn remote_path(local: &Path) -> Option<PathBuf> {
     let base = local.parent().filter(|_| local.ends_with("imgurd/socket"))?.parent()?;
     Some(base.join("imgurd-remote/socket"))
 }
 
-/// Removes the socket for other machines from where it was before version 0.2, beside the local one: whoever was given that
-/// directory could reach it there.
+/// Removes the socket for other machines from its place before version 0.2, beside the local one.
 pub fn remove_former_remote(local: &Path) {
     let former = local.with_file_name("remote");
     let is_socket = fs::symlink_metadata(&former).is_ok_and(|found| found.file_type().is_socket());
@@ -82,9 +83,8 @@ pub fn remove_former_remote(local: &Path) {
 pub struct LocalSocket {
     wire: Wire,
     listener: Listener,
-    places: Places,
+    quota: Quota,
     leaving: Arc<Semaphore>,
-    recent: Recent,
 }
 
 impl LocalSocket {
@@ -121,23 +121,23 @@ impl LocalSocket {
         // It listens already, with a longer queue, which will do where the kernel refuses this one.
         let Listener::UdSocket(socket) = &listener;
         let _ = rustix::net::listen(socket, BACKLOG);
-        let (places, leaving) = (Places::new(places(wire)), Arc::new(Semaphore::new(LEAVING)));
-        Self { wire, listener, places, leaving, recent: Recent::default() }
+        let (quota, leaving) = (Quota::new(connections(wire)), Arc::new(Semaphore::new(LEAVING)));
+        Self { wire, listener, quota, leaving }
     }
 
-    /// The next caller of our own user, and their place, which is free again when it is dropped. Others are noted in
+    /// The next caller of our own user, and their slot, which is free again when it is dropped. Others are noted in
     /// `journal`.
-    pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, Place) {
+    pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, Slot) {
         let (mut pause, longest) = ACCEPT_PAUSES;
         loop {
             match self.listener.accept().await {
                 Ok(Stream::UdSocket(stream)) => {
                     let stream = UnixStream::from(stream);
                     match self.admit(&stream, journal) {
-                        Ok((caller, place)) => return (stream, caller, place),
+                        Ok((caller, slot)) => return (stream, caller, slot),
                         Err(error) => self.refuse(stream, &error),
                     }
-                    // Those who have a place wait for their turn; these would come again at once, in a crowd.
+                    // Those who have a slot wait for their turn; these would come again at once, in a crowd.
                     yield_now().await;
                 }
                 Err(error) => {
@@ -150,32 +150,32 @@ impl LocalSocket {
     }
 
     /// Answers every caller with the refusal, for as long as it is polled.
-    pub async fn turn_away(&self, refusal: &Refusal) {
+    pub async fn refuse_all(&self, refusal: &Refusal) {
         loop {
             let Ok(Stream::UdSocket(stream)) = self.listener.accept().await else {
                 sleep(ACCEPT_PAUSES.1).await;
                 continue;
             };
             let stream = UnixStream::from(stream);
-            if let Ok(caller) = Caller::of(&stream, self.wire, &self.recent) {
-                self.refuse(stream, &refusal.told(&caller));
+            if let Ok(caller) = Caller::of(&stream, self.wire) {
+                self.refuse(stream, &refusal.visible_to(&caller));
             }
             yield_now().await;
         }
     }
 
-    fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, Place), Error> {
-        let caller = Caller::of(stream, self.wire, &self.recent).map_err(|error| {
+    fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, Slot), Error> {
+        let caller = Caller::of(stream, self.wire).map_err(|error| {
             tracing::warn!(%error, "refused a caller whom the kernel does not name");
             Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
         })?;
         caller.admit().inspect_err(|error| journal.denied(&caller, None, None, error))?;
-        let place = self.places.enter(caller.application()).map_err(full)?;
-        Ok((caller, place))
+        let slot = self.quota.acquire(&caller.application).map_err(full)?;
+        Ok((caller, slot))
     }
 
-    /// Says why there is no answer, and hangs up, without a word read. Who writes to a socket that is closed never comes
-    /// to read what is in it, so it is left open until they have left; a message that nobody has read is no reset then.
+    /// Sends the error and closes our side, without reading. The socket stays open until the caller has left: one that still
+    /// writes to a closed socket would never read the error.
     fn refuse(&self, stream: UnixStream, error: &Error) {
         tracing::debug!(%error, "refused a caller");
         // There is room in a new socket, so nothing is waited for.
@@ -193,7 +193,7 @@ impl LocalSocket {
     }
 }
 
-fn full(Full { size }: Full) -> Error {
+fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
     let reason = format!(
         "All {size} connections that imgurd serves at a time for programs like this one have a call under way; close some, \
          or try again in a moment"
@@ -201,9 +201,9 @@ fn full(Full { size }: Full) -> Error {
     Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
-/// As many as there are descriptors for: callers alone never use all of them up, and other machines' never those of this
-/// one's.
-fn places(wire: Wire) -> usize {
+/// How many connections there are descriptors for. Callers never use up all descriptors, nor those from other machines the
+/// connections of local ones.
+fn connections(wire: Wire) -> usize {
     let descriptors = getrlimit(Resource::Nofile)
         .current
         .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));

@@ -1,4 +1,7 @@
 //! Varlink on the local socket: NUL-terminated JSON (<https://varlink.org>), a task for each connection.
+//!
+//! It is written by hand. `zlink` 0.8 serves all connections in one task, ends when accepting fails, takes messages of 100 MiB
+//! and hangs up when a parameter is wrong.
 
 mod connection;
 #[cfg(test)]
@@ -21,9 +24,9 @@ use serde_json::value::RawValue;
 use tokio::net::UnixStream;
 use tokio::task::yield_now;
 
-use super::turns::{Line, Turns};
+use super::fairness::{Queue, Queues};
 use super::{Api, LocalSocket};
-use crate::access::{Caller, Place, needs};
+use crate::access::{Caller, Slot, needs};
 use crate::keeper::SignedIn;
 
 use connection::{Answers, Calls};
@@ -47,46 +50,46 @@ error ExpectedMore ()
 
 /// Serves callers for as long as it is polled.
 pub async fn serve(socket: LocalSocket, api: Api) {
-    let (api, mut turns) = (Arc::new(api), Turns::default());
+    let (api, mut queues) = (Arc::new(api), Queues::default());
     loop {
-        let (stream, caller, place) = socket.accept(api.journal()).await;
-        let (api, line, place) = (Arc::clone(&api), turns.line(&caller), Arc::new(place));
-        let held = Arc::clone(&place);
+        let (stream, caller, slot) = socket.accept(api.journal()).await;
+        let (api, queue, slot) = (Arc::clone(&api), queues.queue(&caller), Arc::new(slot));
+        let held = Arc::clone(&slot);
         let task = tokio::spawn(async move {
-            if let Err(error) = converse(stream, &caller, &line, &held, &api).await {
+            if let Err(error) = converse(stream, &caller, &queue, &held, &api).await {
                 tracing::debug!(%error, "hung up on a caller");
             }
         });
-        place.served_by(task.abort_handle());
-        // Whoever gave way leaves before the next caller comes, so that no more descriptors are open than there are places.
+        slot.served_by(task.abort_handle());
+        // A connection that gave way ends before the next is accepted, so that there are never more descriptors than slots.
         yield_now().await;
     }
 }
 
-pub(super) async fn converse(
+pub(crate) async fn converse(
     mut stream: UnixStream,
     caller: &Caller,
-    line: &Line,
-    place: &Place,
+    queue: &Queue,
+    slot: &Slot,
     api: &Api,
 ) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let mut calls = Calls::new(reader);
     let mut answers = Answers::new(writer);
     while let Some(message) = calls.next().await? {
-        place.busy();
+        slot.busy();
         let call: Call<'_, &RawValue> = serde_json::from_slice(&message)?;
-        let mut turn = line.turn().await;
+        let mut turn = queue.wait().await;
         let answered = tokio::select! {
-            // In this order: what can be answered at once is, with no look at the connection.
+            // A call that can be answered at once is answered without a look at the connection.
             biased;
             answered = answer(&call, caller, api, &mut answers) => answered,
-            // One that has to wait does so without its turn.
-            () = async { turn.pass().await; calls.hung_up().await } => return Ok(()),
+            // A call that has to wait ends its turn.
+            () = async { turn.end().await; calls.wait_for_hangup().await } => return Ok(()),
         };
         answered?;
-        place.idle();
-        turn.pass().await;
+        slot.idle();
+        turn.end().await;
     }
     Ok(())
 }
@@ -97,6 +100,9 @@ pub(super) async fn converse(
 enum Failure {
     Keeper(Error),
     Service(ServiceError),
+    /// The caller cannot be sent anything.
+    #[serde(skip)]
+    HungUp(io::Error),
 }
 
 impl From<Error> for Failure {
@@ -134,38 +140,32 @@ async fn dispatch(
     let Some(needs) = needs(&call.method) else {
         return fail(not_found(call)).map(Some);
     };
-    if let Err(error) = api.enter(caller, needs, &call.method) {
+    if let Err(error) = api.check_method(caller, needs, &call.method) {
         return fail(error).map(Some);
     }
     let (interface, method) = call.method.rsplit_once('.').unwrap_or_default();
     let answered = match (interface, method) {
-        (INTERFACE, GetToken::NAME) => token(arguments(call), |it| api.get_token(caller, method, it)).await,
-        (INTERFACE, RejectToken::NAME) => token(arguments(call), |it| api.reject_token(caller, it)).await,
-        (INTERFACE, Refresh::NAME) => token(arguments(call), |it| api.refresh(caller, it)).await,
-        (INTERFACE, ListAccounts::NAME) => {
-            one(arguments(call), async |it| api.list_accounts(caller, &it)).await
-        }
-        (INTERFACE, AddAccount::NAME) => one(arguments(call), |it| api.add_account(it)).await,
-        (INTERFACE, SetAccount::NAME) => one(arguments(call), |it| api.set_account(it)).await,
-        (INTERFACE, RemoveAccount::NAME) => one(arguments(call), |it| api.remove_account(it)).await,
-        (INTERFACE, ImportGrant::NAME) => one(arguments(call), |it| api.import_grant(it)).await,
-        (INTERFACE, RestoreGrant::NAME) => one(arguments(call), |it| api.restore_grant(it)).await,
-        (INTERFACE, ExportGrant::NAME) => one(arguments(call), |it| api.export_grant(caller, it)).await,
-        (INTERFACE, GetCredits::NAME) => one(arguments(call), |it| api.get_credits(it)).await,
-        (INTERFACE, CompleteLogin::NAME) => one(arguments(call), |it| api.complete_login(it)).await,
+        (INTERFACE, GetToken::NAME) => token(call, |it| api.get_token(caller, method, it)).await,
+        (INTERFACE, RejectToken::NAME) => token(call, |it| api.reject_token(caller, it)).await,
+        (INTERFACE, Refresh::NAME) => token(call, |it| api.refresh(caller, it)).await,
+        (INTERFACE, ListAccounts::NAME) => one(call, async |it| api.list_accounts(caller, &it)).await,
+        (INTERFACE, AddAccount::NAME) => one(call, |it| api.add_account(it)).await,
+        (INTERFACE, SetAccount::NAME) => one(call, |it| api.set_account(it)).await,
+        (INTERFACE, RemoveAccount::NAME) => one(call, |it| api.remove_account(it)).await,
+        (INTERFACE, ImportGrant::NAME) => one(call, |it| api.import_grant(it)).await,
+        (INTERFACE, RestoreGrant::NAME) => one(call, |it| api.restore_grant(it)).await,
+        (INTERFACE, ExportGrant::NAME) => one(call, |it| api.export_grant(caller, it)).await,
+        (INTERFACE, GetCredits::NAME) => one(call, |it| api.get_credits(it)).await,
+        (INTERFACE, CompleteLogin::NAME) => one(call, |it| api.complete_login(it)).await,
         (INTERFACE, CancelLogin::NAME) => {
-            one(arguments(call), async |it: CancelLogin| api.cancel_login(&it.login_id).await).await
+            one(call, async |it: CancelLogin| api.cancel_login(&it.login_id).await).await
         }
-        (INTERFACE, Logout::NAME) => one(arguments(call), |it| api.logout(it)).await,
-        (INTERFACE, UnlockStore::NAME) => {
-            one(arguments(call), async |_: UnlockStore| api.unlock_store().await).await
-        }
-        (INTERFACE, ListPermits::NAME) => {
-            one(arguments(call), async |_: ListPermits| api.list_permits()).await
-        }
-        (INTERFACE, SetPermit::NAME) => one(arguments(call), |it| api.set_permit(it)).await,
-        (INTERFACE, RemovePermit::NAME) => one(arguments(call), |it| api.remove_permit(it)).await,
-        (INTERFACE, Probe::NAME) => one(arguments(call), async |_: Probe| api.probe().await).await,
+        (INTERFACE, Logout::NAME) => one(call, |it| api.logout(it)).await,
+        (INTERFACE, UnlockStore::NAME) => one(call, async |_: UnlockStore| api.unlock_store().await).await,
+        (INTERFACE, ListPermits::NAME) => one(call, async |_: ListPermits| api.list_permits()).await,
+        (INTERFACE, SetPermit::NAME) => one(call, |it| api.set_permit(it)).await,
+        (INTERFACE, RemovePermit::NAME) => one(call, |it| api.remove_permit(it)).await,
+        (INTERFACE, Probe::NAME) => one(call, async |_: Probe| api.probe().await).await,
         (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
         (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),
         (INTERFACE, Watch::NAME) => return streamed(watch(call, caller, api, answers).await),
@@ -179,25 +179,26 @@ async fn dispatch(
 }
 
 async fn one<P, R, E>(
-    arguments: Result<P, ServiceError>,
+    call: &Call<'_, &RawValue>,
     method: impl AsyncFnOnce(P) -> Result<R, E>,
 ) -> io::Result<Vec<u8>>
 where
+    P: DeserializeOwned,
     R: Serialize,
     Failure: From<E>,
 {
-    match arguments {
+    match arguments(call) {
         Ok(arguments) => encode(method(arguments).await.map_err(Failure::from)),
         Err(error) => fail(error),
     }
 }
 
 /// The same of a method that answers with a token.
-async fn token<P>(
-    arguments: Result<P, ServiceError>,
+async fn token<P: DeserializeOwned>(
+    call: &Call<'_, &RawValue>,
     method: impl AsyncFnOnce(P) -> Result<Arc<Token>, Error>,
 ) -> io::Result<Vec<u8>> {
-    match arguments {
+    match arguments(call) {
         Ok(arguments) => match method(arguments).await {
             Ok(token) => encode(Ok(HandedOut { token: &token })),
             Err(error) => fail(error),
@@ -212,30 +213,15 @@ struct HandedOut<'a> {
     token: &'a Token,
 }
 
-/// How a stream ended: with a failure to tell of, or with the connection.
-enum StreamEnd {
-    Failed(Failure),
-    HungUp(io::Error),
-}
-
-impl<E> From<E> for StreamEnd
-where
-    Failure: From<E>,
-{
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-fn streamed(end: Result<(), StreamEnd>) -> io::Result<Option<Vec<u8>>> {
+fn streamed(end: Result<(), Failure>) -> io::Result<Option<Vec<u8>>> {
     match end {
         Ok(()) => Ok(None),
-        Err(StreamEnd::Failed(failure)) => fail(failure).map(Some),
-        Err(StreamEnd::HungUp(error)) => Err(error),
+        Err(Failure::HungUp(error)) => Err(error),
+        Err(failure) => fail(failure).map(Some),
     }
 }
 
-async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Result<(), StreamEnd> {
+async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Result<(), Failure> {
     let mut login = api.login(streaming(call)?).await?;
     let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
     let begun = LoginReply { url, paste: Some(login.paste), ..LoginReply::of(login_id) };
@@ -250,11 +236,11 @@ async fn watch(
     caller: &Caller,
     api: &Api,
     answers: &mut Answers<'_>,
-) -> Result<(), StreamEnd> {
+) -> Result<(), Failure> {
     let mut watcher = api.watch(caller, &streaming(call)?)?;
     while let Some(account) = watcher.next().await {
         // Permits come and go while it is watched.
-        for account in api.shown(caller, [account]) {
+        for account in api.visible(caller, [account]) {
             answers.stream(OneAccount { account }, true).await?;
         }
     }
@@ -266,10 +252,10 @@ async fn read_journal(
     call: &Call<'_, &RawValue>,
     api: &Api,
     answers: &mut Answers<'_>,
-) -> Result<(), StreamEnd> {
+) -> Result<(), Failure> {
     let call: ReadJournal = streaming(call)?;
     let follow = call.follow.unwrap_or(false);
-    let mut reading = api.read_journal(call.account, follow).await?;
+    let mut reading = api.read_journal(call.account.as_deref(), follow).await?;
     while let Some(entry) = reading.past() {
         answers.stream(JournalReply { entry: Some(entry) }, true).await?;
     }

@@ -4,24 +4,21 @@
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
 
 use imgurd_proto::Error;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
 
-use super::account::{Account, Ask, Began, Effect, Event, Now, Progress, Snapshot, Ticket};
+use super::account::{Ask, Began, Effect, Event, Machine, Now, Progress, Snapshot, Ticket};
+use super::directory::Directory;
+use super::effects::EffectRunner;
 use super::message::{Answerer, Message};
 use super::slots::{Slot, Slots};
-use super::{Directory, Keeper, LONGEST_VERIFICATION, NO_ANSWER, gone};
+use super::{Keeper, gone};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::provider::{Identity, Provider, Reply};
+use crate::provider::{Provider, TokenOwner};
 use crate::random;
 use crate::store::{StoreError, TokenStore};
-
-/// How long a new token is kept back for the sake of a store that does not answer.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// By how much the wall clock and the uptime have to part before the clock counts as set, in milliseconds. The pace that
 /// a time daemon corrects a clock with is in both.
@@ -34,22 +31,17 @@ const QUEUE: usize = 64;
 pub(super) type Dice = Box<dyn FnMut() -> f64 + Send>;
 
 struct Actor {
-    provider: Arc<dyn Provider>,
-    store: Arc<dyn TokenStore>,
+    runner: EffectRunner,
     clock: Arc<dyn Clock>,
     /// The wall clock less the uptime, in milliseconds: it changes when somebody sets the clock.
     epoch: i64,
-    /// Random numbers in 0..1, for jitter.
     dice: Dice,
     slots: Slots,
     waiting: HashMap<Ticket, Answerer>,
     last_ticket: Ticket,
     directory: watch::Sender<Arc<Directory>>,
     changes: watch::Sender<u64>,
-    /// Whether any account waits for the network or the server to come back.
     waits: watch::Sender<bool>,
-    /// Messages to oneself, from tasks.
-    own: mpsc::Sender<Message>,
     draining: Vec<oneshot::Sender<()>>,
     /// Who is to be told that the machine may sleep.
     falling_asleep: Vec<oneshot::Sender<()>>,
@@ -79,8 +71,7 @@ pub(super) fn spawn_with_dice(
     let (changes, changes_reader) = watch::channel(0);
     let (waits, waits_reader) = watch::channel(false);
     let mut actor = Actor {
-        provider: provider.clone(),
-        store,
+        runner: EffectRunner { provider: provider.clone(), store, actor: own },
         clock: clock.clone(),
         epoch: epoch(&*clock),
         dice,
@@ -90,7 +81,6 @@ pub(super) fn spawn_with_dice(
         directory,
         changes,
         waits,
-        own,
         draining: Vec::new(),
         falling_asleep: Vec::new(),
     };
@@ -110,7 +100,7 @@ pub(super) fn spawn_with_dice(
 impl Actor {
     async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut own_inbox: mpsc::Receiver<Message>) {
         let clock = self.clock.clone();
-        let mut store_changes = self.store.changes();
+        let mut store_changes = self.runner.store.changes();
         loop {
             let wake = self.slots.next_wake();
             // In this order: outcomes before wishes, so that no crowd of callers keeps an answer from being stored.
@@ -124,7 +114,7 @@ impl Actor {
                     None => return,
                 },
             }
-            self.tell_who_waits_for_quiet();
+            self.notify_if_idle();
         }
     }
 
@@ -141,24 +131,22 @@ impl Actor {
                 let _ = reply.send(());
             }
             Message::Identify { account, reply } => self.identify(account, reply),
-            Message::Identified { account, generation, identity, reply } => {
-                if let Identity::Known(username) = identity.clone() {
-                    self.step(&account, Event::Identified { generation, username });
-                }
-                let _ = reply.send(identity);
+            Message::Identified { account, generation, owner, reply } => {
+                self.step(&account, Event::Identified { generation, owner: owner.clone() });
+                let _ = reply.send(owner);
             }
             Message::Export { account, reply } => {
                 let slot = self.slots.get(&account).filter(|slot| slot.is_listed);
                 let now = self.clock.now();
                 let _ = reply.send(slot.map_or_else(|| Err(gone()), |slot| slot.account.exported(now)));
             }
-            Message::Online => self.tell_all(|| Event::Online),
+            Message::Online => self.step_all(|| Event::Online),
             Message::Sleep { reply } => {
                 self.falling_asleep.push(reply);
-                self.tell_all(|| Event::Sleep(true));
+                self.step_all(|| Event::Sleep(true));
             }
-            Message::Awake => self.tell_all(|| Event::Sleep(false)),
-            Message::Unlock { reply } => self.unlock(reply),
+            Message::Awake => self.step_all(|| Event::Sleep(false)),
+            Message::Unlock { reply } => self.runner.unlock(reply),
             Message::Unlocked { result, reply } => self.unlocked(result, reply),
             Message::Drain { reply } => self.drain(reply),
             #[cfg(test)]
@@ -179,24 +167,24 @@ impl Actor {
     }
 
     /// Takes note where somebody has set the clock, before anything is judged by it.
-    fn heed_the_clock(&mut self) {
+    fn detect_clock_change(&mut self) {
         let epoch = epoch(&*self.clock);
         let by = epoch.saturating_sub(self.epoch);
         if by.saturating_abs() >= CLOCK_SET {
             self.epoch = epoch;
             tracing::info!(seconds = by / 1000, "the clock was set");
-            self.tell_all(|| Event::ClockSet(by));
+            self.step_all(|| Event::ClockSet(by));
         }
     }
 
-    fn tell_all(&mut self, event: impl Fn() -> Event) {
+    fn step_all(&mut self, event: impl Fn() -> Event) {
         for name in self.slots.names() {
             self.step(&name, event());
         }
     }
 
     fn step(&mut self, name: &str, event: Event) {
-        self.heed_the_clock();
+        self.detect_clock_change();
         let now = self.now();
         let Some(mut slot) = self.slots.take(name) else {
             return;
@@ -211,16 +199,22 @@ impl Actor {
     fn settle(&mut self, name: &str, slot: Box<Slot>, now: Now, effects: Vec<Effect>) {
         let snapshot = slot.account.snapshot(now.at);
         let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
-        if slot.is_listed || !slot.account.is_quiet() {
+        if slot.is_listed || !slot.account.is_idle() {
             self.publish(&slot.snapshot, snapshot);
             self.slots.put(name, slot, now.at);
-        } else {
-            self.slots.drop(name, &slot);
         }
         let any_waits = self.slots.any_waits();
         self.waits.send_if_modified(|waits| std::mem::replace(waits, any_waits) != any_waits);
         for effect in effects {
-            self.carry_out(name, effect, progress);
+            match effect {
+                Effect::Reply { ticket, result } => {
+                    if let Some(reply) = self.waiting.remove(&ticket) {
+                        // Whoever asked may have left; what they asked for is done all the same.
+                        let _ = reply.send(result.map(|()| progress));
+                    }
+                }
+                effect => self.runner.run(name, effect),
+            }
         }
     }
 
@@ -242,66 +236,6 @@ impl Actor {
         }
     }
 
-    fn carry_out(&mut self, name: &str, effect: Effect, progress: Progress) {
-        match effect {
-            Effect::Load => {
-                let load = self.store.load(name.to_owned());
-                self.report(name, async move { Event::Loaded(load.await) });
-            }
-            Effect::Save { revision, record } => {
-                let save = self.store.save(name.to_owned(), *record);
-                let own = self.own.clone();
-                let account = name.to_owned();
-                self.report(name, async move {
-                    tokio::pin!(save);
-                    let result = if let Ok(result) = timeout(STORE_PATIENCE, &mut save).await {
-                        result
-                    } else {
-                        let event = Event::SaveIsSlow { revision };
-                        let _ = own.send(Message::Happened { account, event }).await;
-                        save.await
-                    };
-                    Event::Saved { revision, result }
-                });
-            }
-            Effect::Send { op, client, request } => {
-                let answer = self.provider.token(client, request);
-                let (own, account) = (self.own.clone(), name.to_owned());
-                self.report(name, async move {
-                    let Reply { answer, date } = answer.await;
-                    if let Some(date) = date {
-                        let event = Event::ServerTime(date);
-                        let _ = own.send(Message::Happened { account, event }).await;
-                    }
-                    Event::Answered { op, answer }
-                });
-            }
-            Effect::Identify { generation, api_url, ca_file, token } => {
-                let identifying = self.provider.identify(api_url, ca_file, token);
-                self.report(name, async move {
-                    let identity = timeout(LONGEST_VERIFICATION, identifying).await;
-                    let identity = identity.unwrap_or_else(|_| Identity::Untold(NO_ANSWER.to_owned()));
-                    Event::Whose { generation, identity }
-                });
-            }
-            Effect::Reply { ticket, result } => {
-                if let Some(reply) = self.waiting.remove(&ticket) {
-                    // Whoever asked may have left; what they asked for is done all the same.
-                    let _ = reply.send(result.map(|()| progress));
-                }
-            }
-        }
-    }
-
-    /// Runs `work` to its end, whatever becomes of the caller, and takes its outcome in.
-    fn report(&self, account: &str, work: impl Future<Output = Event> + Send + 'static) {
-        let (own, account) = (self.own.clone(), account.to_owned());
-        tokio::spawn(async move {
-            let event = work.await;
-            let _ = own.send(Message::Happened { account, event }).await;
-        });
-    }
-
     fn configure(&mut self, config: &Config) {
         for (name, account_config) in &config.accounts {
             if let Some(slot) = self.slots.get_mut(name) {
@@ -309,7 +243,7 @@ impl Actor {
                 self.step(name, Event::Configured(account_config.clone()));
             } else {
                 let now = self.now();
-                let (account, effects) = Account::new(name.clone(), account_config.clone(), now);
+                let (account, effects) = Machine::new(name.clone(), account_config.clone(), now);
                 let snapshot = watch::Sender::new(account.snapshot(now.at));
                 self.settle(name, Slot::new(account, snapshot), now, effects);
             }
@@ -329,33 +263,18 @@ impl Actor {
     }
 
     fn tick(&mut self) {
-        self.heed_the_clock();
+        self.detect_clock_change();
         let now = self.clock.now();
         for name in self.slots.due(now) {
             self.step(&name, Event::Tick);
         }
     }
 
-    fn identify(&self, account: String, reply: oneshot::Sender<Identity>) {
-        let Some((generation, api_url, ca_file, token)) =
-            self.slots.get(&account).and_then(|slot| slot.account.identifiable())
-        else {
-            let _ = reply.send(Identity::Unsupported);
-            return;
-        };
-        let (identifying, own) = (self.provider.identify(api_url, ca_file, token), self.own.clone());
-        tokio::spawn(async move {
-            let identity = identifying.await;
-            let _ = own.send(Message::Identified { account, generation, identity, reply }).await;
-        });
-    }
-
-    fn unlock(&self, reply: oneshot::Sender<Result<(), Error>>) {
-        let (unlock, own) = (self.store.unlock(), self.own.clone());
-        tokio::spawn(async move {
-            let result = unlock.await;
-            let _ = own.send(Message::Unlocked { result, reply }).await;
-        });
+    fn identify(&self, account: String, reply: oneshot::Sender<TokenOwner>) {
+        match self.slots.get(&account).and_then(|slot| slot.account.identifiable()) {
+            Some((generation, inquiry)) => self.runner.identify(account, generation, inquiry, reply),
+            None => drop(reply.send(TokenOwner::Unsupported)),
+        }
     }
 
     fn unlocked(&mut self, result: Result<(), StoreError>, reply: oneshot::Sender<Result<(), Error>>) {
@@ -373,15 +292,15 @@ impl Actor {
 
     fn drain(&mut self, reply: oneshot::Sender<()>) {
         self.draining.push(reply);
-        self.tell_all(|| Event::Closing);
+        self.step_all(|| Event::Closing);
     }
 
-    fn tell_who_waits_for_quiet(&mut self) {
-        if !self.draining.is_empty() && self.slots.are_quiet() {
-            self.draining.drain(..).for_each(told);
+    fn notify_if_idle(&mut self) {
+        if !self.draining.is_empty() && self.slots.are_idle() {
+            self.draining.drain(..).for_each(notify);
         }
         if !self.falling_asleep.is_empty() && self.slots.may_sleep() {
-            self.falling_asleep.drain(..).for_each(told);
+            self.falling_asleep.drain(..).for_each(notify);
         }
     }
 
@@ -390,7 +309,7 @@ impl Actor {
     }
 }
 
-fn told(reply: oneshot::Sender<()>) {
+fn notify(reply: oneshot::Sender<()>) {
     let _ = reply.send(()); // who has left need not know
 }
 

@@ -6,8 +6,8 @@ use imgurd_proto::{Credits, Error, Secret};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Keeper, LONGEST_WAIT};
-use crate::provider::Tally;
+use super::{Keeper, LONGEST_WAIT, try_later};
+use crate::provider::{Inquiry, Tally};
 
 impl Keeper {
     /// Asks the API with the token of `account`. One that it rejects is renewed, and asked with once more.
@@ -29,7 +29,7 @@ impl Keeper {
         };
         match said {
             Tally::Known(credits) => Ok(credits),
-            Tally::Untold(reason) => Err(untold(&reason)),
+            Tally::Unknown(reason) => Err(untold(&reason)),
             Tally::Rejected => Err(untold(
                 "the API does not take the token, not even a new one; see whether another program uses the same client id",
             )),
@@ -41,13 +41,13 @@ impl Keeper {
         let settings = self.account(Some(account))?.settings;
         let api_url = settings.api_url.and_then(|url| Url::parse(&url).ok());
         let api_url = api_url.ok_or_else(|| unsupported(account))?;
-        Ok(self.provider.credits(api_url, settings.ca_file.map(Into::into), token).await)
+        let ca_file = settings.ca_file.map(Into::into);
+        Ok(self.provider.credits(Inquiry { api_url, ca_file, access_token: token }).await)
     }
 }
 
 fn untold(reason: &str) -> Error {
-    let reason = format!("What is left of the credits could not be asked: {reason}; try again later");
-    Error::TemporarilyUnavailable { reason, retry_at: None }
+    try_later(format!("What is left of the credits could not be asked: {reason}; try again later"))
 }
 
 fn unsupported(account: &str) -> Error {

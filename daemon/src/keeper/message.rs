@@ -11,7 +11,7 @@ use super::account::{Ask, Began, Event, Progress};
 #[cfg(test)]
 use super::slots::Slot;
 use crate::config::Config;
-use crate::provider::Identity;
+use crate::provider::TokenOwner;
 use crate::store::StoreError;
 
 #[cfg(test)]
@@ -42,13 +42,13 @@ pub(super) enum Message {
     },
     Identify {
         account: String,
-        reply: oneshot::Sender<Identity>,
+        reply: oneshot::Sender<TokenOwner>,
     },
     Identified {
         account: String,
         generation: u64,
-        identity: Identity,
-        reply: oneshot::Sender<Identity>,
+        owner: TokenOwner,
+        reply: oneshot::Sender<TokenOwner>,
     },
     Export {
         account: String,

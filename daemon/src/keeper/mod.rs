@@ -4,35 +4,39 @@
 
 pub mod account;
 mod actor;
+mod attention;
 mod credits;
-mod demand;
+mod directory;
+mod effects;
 mod message;
-mod outlook;
 mod policy;
+mod rate_limit;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod watcher;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::text::printable_name;
-use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Export, Secret, Token};
+use imgurd_proto::{Account, Error, Export, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::grant::Issuer;
-use crate::provider::{Identity, Provider, TokenRequest, TokenResponse};
+use crate::provider::{Provider, TokenOwner, TokenRequest, TokenResponse};
 
 pub use account::Began;
-use account::{Ask, Progress, Snapshot, Verdict, Want};
+use account::{Ask, Progress, Snapshot};
 pub use actor::spawn;
+pub use attention::Attention;
+use directory::Directory;
+pub(crate) use directory::named;
 use message::Message;
-pub use outlook::Outlook;
 pub use watcher::Watcher;
 
 /// The longest that a call waits, whatever it asks for.
@@ -56,23 +60,15 @@ pub struct SignedIn {
     pub note: Option<String>,
 }
 
-/// The accounts there are.
-#[derive(Clone, Debug, Default)]
-struct Directory {
-    default: Option<String>,
-    accounts: BTreeMap<String, watch::Receiver<Snapshot>>,
-}
-
-/// A way to ask the keeper.
+/// A handle to the keeper.
 #[derive(Clone)]
 pub struct Keeper {
     messages: mpsc::Sender<Message>,
     directory: watch::Receiver<Arc<Directory>>,
     /// Counts every change of every account.
     changes: watch::Receiver<u64>,
-    /// Whether any account waits for the network or the server to come back.
     waits: watch::Receiver<bool>,
-    /// The accounts of which somebody wants a token that only the person can bring.
+    /// The accounts that somebody wants a token of and that need the user first.
     unmet: watch::Sender<BTreeSet<String>>,
     clock: Arc<dyn Clock>,
     /// For what is asked of an API, which concerns no grant.
@@ -80,115 +76,10 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// The access token of `account`, valid for `min_valid`. Waits up to `patience` for one.
-    pub async fn token(
-        &self,
-        account: Option<&str>,
-        min_valid: Option<Duration>,
-        patience: Duration,
-    ) -> Result<Arc<Token>, Error> {
-        let least = min_valid.unwrap_or(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()));
-        self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
-    }
-
-    /// A new access token, whatever the clock says.
-    pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Arc<Token>, Error> {
-        self.want(account, Want::New, true, patience).await
-    }
-
-    /// Whether there is another access token than `rejected` already, so that nothing has to be refreshed.
-    #[must_use]
-    pub fn has_another(&self, account: &str, rejected: &Secret) -> bool {
-        let Ok((_, snapshots)) = self.find(Some(account)) else { return false };
-        let want = Want::AnotherThan(rejected.clone());
-        let verdict = snapshots.borrow().verdict(&want, true, None, self.clock.now());
-        matches!(verdict, Verdict::Token(_))
-    }
-
-    /// Another access token than `rejected`. If that is not the current one any more, the current one comes back.
-    pub async fn reject(
-        &self,
-        account: Option<&str>,
-        rejected: Secret,
-        patience: Duration,
-    ) -> Result<Arc<Token>, Error> {
-        if rejected.is_empty() {
-            return Err(Error::invalid(
-                "access_token",
-                "The rejected token is empty; hand in the token that was rejected",
-            ));
-        }
-        self.want(account, Want::AnotherThan(rejected), true, patience).await
-    }
-
-    async fn want(
-        &self,
-        account: Option<&str>,
-        want: Want,
-        strict: bool,
-        patience: Duration,
-    ) -> Result<Arc<Token>, Error> {
-        let (name, mut snapshots) = self.find(account)?;
-        let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
-        match verdict {
-            // The keeper has to hear of each rejected token: an older grant may come back with it.
-            Verdict::Token(_) if matches!(want, Want::AnotherThan(_)) => {}
-            Verdict::Token(token) => return Ok(token),
-            Verdict::Fails(error) => {
-                self.note_unmet(&name, &snapshots.borrow());
-                return Err(error);
-            }
-            Verdict::Wait => self.note_unmet(&name, &snapshots.borrow()),
-        }
-        let patience = patience.min(LONGEST_WAIT);
-        let deadline = Instant::now() + patience;
-        let waiting = self.wait_for(name, &mut snapshots, want.clone(), strict, patience);
-        match timeout_at(deadline, waiting).await {
-            Ok(outcome) => outcome,
-            Err(_) => snapshots.borrow().last_resort(&want, strict, self.clock.now()),
-        }
-    }
-
-    async fn wait_for(
-        &self,
-        name: String,
-        snapshots: &mut watch::Receiver<Snapshot>,
-        want: Want,
-        strict: bool,
-        patience: Duration,
-    ) -> Result<Arc<Token>, Error> {
-        let until = self.clock.now() + patience;
-        let before = self.ask(name.clone(), None, Ask::Want { want: want.clone(), until }).await?;
-        loop {
-            let verdict =
-                snapshots.borrow_and_update().verdict(&want, strict, Some(before), self.clock.now());
-            match verdict {
-                Verdict::Token(token) => return Ok(token),
-                Verdict::Fails(error) => return Err(error),
-                Verdict::Wait => self.changes_of(&name, snapshots).await?,
-            }
-        }
-    }
-
-    /// Waits for the next change of `account`, which may be that it is removed.
-    async fn changes_of(
-        &self,
-        account: &str,
-        snapshots: &mut watch::Receiver<Snapshot>,
-    ) -> Result<(), Error> {
-        let mut directory = self.directory.clone();
-        let removed = directory.wait_for(|directory| !directory.accounts.contains_key(account));
-        tokio::select! {
-            changed = snapshots.changed() => if changed.is_ok() { return Ok(()) },
-            removed = removed => drop(removed),
-        }
-        Err(self.find(Some(account)).err().unwrap_or_else(gone))
-    }
-
     /// All accounts, or one.
     pub fn accounts(&self, account: Option<&str>) -> Result<Vec<Account>, Error> {
         let directory = self.directory.borrow().clone();
-        if account.is_some() {
+        if named(account).is_some() {
             let (name, snapshots) = self.find(account)?;
             return Ok(vec![directory.info(&name, &snapshots.borrow())]);
         }
@@ -208,7 +99,7 @@ impl Keeper {
 
     /// Tells of all accounts, or one, now and at each change.
     pub fn watch(&self, account: Option<&str>) -> Result<Watcher, Error> {
-        let only = account.map(|_| self.find(account)).transpose()?.map(|(name, _)| name);
+        let only = named(account).map(|_| self.find(account)).transpose()?.map(|(name, _)| name);
         Ok(Watcher::new(self.clone(), only))
     }
 
@@ -232,7 +123,7 @@ impl Keeper {
 
     /// Begins to bring a grant for `account` from `issuer`. Fails while the store, and what it holds, cannot be read.
     pub async fn begin(&self, account: &str, issuer: Issuer) -> Result<Began, Error> {
-        self.change(account, Ask::Ready).await?;
+        self.change(account, None, Ask::Ready).await?;
         let (_, snapshots) = self.find(Some(account))?;
         let logouts = snapshots.borrow().logouts;
         Ok(Began { issuer, logouts })
@@ -246,7 +137,7 @@ impl Keeper {
         request: TokenRequest,
         replace: bool,
     ) -> Result<SignedIn, Error> {
-        self.change_since(account, began, Ask::Exchange { request, replace }).await?;
+        self.change(account, Some(began), Ask::Exchange { request, replace }).await?;
         self.verified(account).await
     }
 
@@ -258,18 +149,18 @@ impl Keeper {
         tokens: TokenResponse,
         replace: bool,
     ) -> Result<SignedIn, Error> {
-        self.change_since(account, began, Ask::Accept { tokens, replace }).await?;
+        self.change(account, Some(began), Ask::Accept { tokens, replace }).await?;
         self.verified(account).await
     }
 
     /// Asks the API whose token it is that has just been published. Whatever it says, the grant is kept.
     async fn verified(&self, account: &str) -> Result<SignedIn, Error> {
         let asking = self.send(|reply| Message::Identify { account: account.to_owned(), reply });
-        let identity = match timeout(LONGEST_VERIFICATION, asking).await {
-            Ok(identity) => identity?,
-            Err(_) => Identity::Untold(NO_ANSWER.to_owned()),
+        let owner = match timeout(LONGEST_VERIFICATION, asking).await {
+            Ok(owner) => owner?,
+            Err(_) => TokenOwner::Unknown(NO_ANSWER.to_owned()),
         };
-        Ok(SignedIn { account: self.account(Some(account))?, note: note(account, identity) })
+        Ok(SignedIn { account: self.account(Some(account))?, note: note(account, owner) })
     }
 
     /// Takes over a grant obtained elsewhere, and verifies it where the server answers.
@@ -282,13 +173,13 @@ impl Keeper {
         replace: bool,
     ) -> Result<Account, Error> {
         let (name, _) = self.find(account)?;
-        self.change(&name, Ask::Import { refresh_token, access_token, username, replace }).await
+        self.change(&name, None, Ask::Import { refresh_token, access_token, username, replace }).await
     }
 
     /// Brings back the grant that was displaced.
     pub async fn restore(&self, account: Option<&str>) -> Result<Account, Error> {
         let (name, _) = self.find(account)?;
-        self.change(&name, Ask::Restore).await
+        self.change(&name, None, Ask::Restore).await
     }
 
     /// Whatever makes an account work elsewhere.
@@ -300,7 +191,7 @@ impl Keeper {
     /// Forgets an account's grants.
     pub async fn logout(&self, account: Option<&str>) -> Result<(), Error> {
         let (name, _) = self.find(account)?;
-        self.change(&name, Ask::Logout).await.map(drop)
+        self.change(&name, None, Ask::Logout).await.map(drop)
     }
 
     /// Keeps the client secret of `issuer` in the store.
@@ -311,7 +202,7 @@ impl Keeper {
         secret: Secret,
     ) -> Result<(), Error> {
         let began = Began { issuer, logouts: 0 };
-        self.change_since(account, &began, Ask::KeepClientSecret(secret)).await.map(drop)
+        self.change(account, Some(&began), Ask::KeepClientSecret(secret)).await.map(drop)
     }
 
     /// Unlocks the store, and reads what could not be read.
@@ -362,25 +253,12 @@ impl Keeper {
     }
 
     fn find(&self, account: Option<&str>) -> Result<(String, watch::Receiver<Snapshot>), Error> {
-        let directory = self.directory.borrow();
-        let name = account.filter(|name| !name.is_empty()).or(directory.default.as_deref());
-        match name.and_then(|name| directory.accounts.get_key_value(name)) {
-            Some((name, snapshots)) => Ok((name.clone(), snapshots.clone())),
-            None => Err(directory.no_such(name)),
-        }
+        self.directory.borrow().find(account)
     }
 
-    async fn change(&self, account: &str, ask: Ask) -> Result<Account, Error> {
-        self.changed(account, None, ask).await
-    }
-
-    /// A change that is meant only for the account as it was when it began.
-    async fn change_since(&self, account: &str, began: &Began, ask: Ask) -> Result<Account, Error> {
-        self.changed(account, Some(began.clone()), ask).await
-    }
-
-    async fn changed(&self, account: &str, began: Option<Began>, ask: Ask) -> Result<Account, Error> {
-        let done = timeout_at(Instant::now() + LONGEST_CHANGE, self.ask(account.to_owned(), began, ask));
+    /// Changes the account, or only the account as it was when it `began`.
+    async fn change(&self, account: &str, began: Option<&Began>, ask: Ask) -> Result<Account, Error> {
+        let done = timeout(LONGEST_CHANGE, self.ask(account.to_owned(), began.cloned(), ask));
         done.await.unwrap_or_else(|_| Err(takes_long()))?;
         self.account(Some(account))
     }
@@ -401,49 +279,27 @@ impl Keeper {
     }
 }
 
-impl Directory {
-    fn info(&self, name: &str, snapshot: &Snapshot) -> Account {
-        Account { is_default: self.default.as_deref() == Some(name), ..(*snapshot.info).clone() }
-    }
-
-    fn no_such(&self, name: Option<&str>) -> Error {
-        let name = name.map(printable_name);
-        let name = name.as_deref();
-        let reason = match name {
-            Some(name) => format!(
-                "There is no account {name}; see `imgurctl account list`, or add it with `imgurctl account add`"
-            ),
-            None if self.accounts.is_empty() => {
-                "There is no account yet; add one with `imgurctl account add NAME`".to_owned()
-            }
-            None => "No account is the default; name one, or choose it with `imgurctl account default NAME`"
-                .to_owned(),
-        };
-        Error::NoSuchAccount { account: name.unwrap_or_default().to_owned(), reason }
-    }
-}
-
-fn note(account: &str, identity: Identity) -> Option<String> {
-    match identity {
-        Identity::Known(_) | Identity::Unsupported => None,
-        Identity::Rejected => Some(format!(
+fn note(account: &str, owner: TokenOwner) -> Option<String> {
+    match owner {
+        TokenOwner::Known(_) | TokenOwner::Unsupported => None,
+        TokenOwner::Rejected => Some(format!(
             "The API does not take the new token, though the server has just given it out; see whether another program \
              uses the same client id, and run `imgurctl refresh {account}`"
         )),
-        Identity::Untold(reason) => Some(format!(
+        TokenOwner::Unknown(reason) => Some(format!(
             "Whether the new token works could not be seen: {reason}. It is kept; use it when that has passed"
         )),
     }
 }
 
 fn takes_long() -> Error {
-    let reason = "It takes longer than a minute, and goes on by itself; see `imgurctl status`".to_owned();
-    Error::TemporarilyUnavailable { reason, retry_at: None }
+    try_later("It takes longer than a minute, and goes on by itself; see `imgurctl status`")
 }
 
 fn gone() -> Error {
-    Error::TemporarilyUnavailable {
-        reason: "imgurd is stopping; try again in a moment".to_owned(),
-        retry_at: None,
-    }
+    try_later("imgurd is stopping; try again in a moment")
+}
+
+fn try_later(reason: impl Into<String>) -> Error {
+    Error::TemporarilyUnavailable { reason: reason.into(), retry_at: None }
 }

@@ -31,15 +31,17 @@ pub(super) const MOST_HELD: usize = 1024;
 pub(super) const MOST_REQUESTS: usize = 8;
 /// How many replaced refresh tokens are remembered, by their fingerprints: a day of hourly refreshes, and more.
 pub(super) const MOST_REPLACED: usize = 32;
+/// How many rejected access tokens are remembered: anyone can claim that of anything while the store cannot be read.
+pub(super) const MOST_REJECTED: usize = 16;
 /// How long, and how often, a server may turn a refresh away without a word before that counts as a refusal.
 pub(super) const WORDLESS: (Duration, u32) = (Duration::from_mins(10), 3);
 /// How long a displaced grant is kept.
 pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
-/// How long before a token's greatest age the person hears of it, where that is not a great part of it.
+/// How long before a token's greatest age the user hears of it, where that is not a great part of it.
 const WARN_AHEAD: Duration = Duration::from_hours(24 * 3);
 /// When the network is back, all who waited for it try within this.
 pub(super) const ONLINE_JITTER: Duration = Duration::from_secs(2);
-/// How far the clocks of this machine and the server may differ before the person hears of it.
+/// How far the clocks of this machine and the server may differ before the user hears of it.
 pub(super) const NOTABLE_SKEW: Duration = MINUTE;
 /// How far they may differ while old grants are still thrown away by this machine's.
 pub(super) const TOLERABLE_SKEW: Duration = DAY;
@@ -82,12 +84,12 @@ pub(super) fn refresh_at(
     Some((access.issued_at + lifetime.saturating_sub(margin + jitter)).min(latest))
 }
 
-/// When a token that is not refreshed is so near to its greatest age that the person should know.
+/// When a token that is not refreshed is so near to its greatest age that the user should know.
 pub(super) fn ages_at(access: &Access, policy: RefreshPolicy) -> Timestamp {
     access.issued_at + policy.max_age.saturating_sub(WARN_AHEAD.min(policy.max_age / 4))
 }
 
-/// When a refresh token that was issued and expires then is so near to its end that the person should know.
+/// When a refresh token that was issued and expires then is so near to its end that the user should know.
 pub(super) fn ends_soon_at(issued_at: Timestamp, expires_at: Timestamp) -> Timestamp {
     let lifetime = expires_at.since(issued_at);
     issued_at + lifetime.saturating_sub(WARN_AHEAD.min(lifetime / 4))
@@ -105,7 +107,6 @@ pub(super) fn backoff(failures: u32, dice: f64) -> Duration {
     ceiling.mul_f64(dice)
 }
 
-/// `span`, up to a tenth longer.
 pub(super) fn spread(span: Duration, dice: f64) -> Duration {
     span.mul_f64(1.0 + 0.1 * dice)
 }

@@ -1,5 +1,5 @@
-//! Standard error, for lines that nobody waits for: a terminal may be stopped (Ctrl-S), and a pipe have no reader. What
-//! cannot be written is lost, and the next line that can be written says how many were.
+//! Standard error without waiting for it: a terminal may be stopped (Ctrl-S), and a pipe may have no reader. Lines that cannot
+//! be written are lost, and the next line says how many.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,13 +13,11 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// As much as a pipe takes at once where it takes anything (`PIPE_BUF`, `pipe(7)`), in bytes.
 const CHUNK: usize = 4096;
 
-/// Whether the last line could not be written.
 static IS_STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// How many lines were lost since one was written.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// A line on its way to standard error.
 #[derive(Debug)]
 pub(super) struct Stderr;
 
@@ -42,12 +40,10 @@ impl Write for Stderr {
     }
 }
 
-/// Whether all of it was written.
 fn put(text: &[u8]) -> bool {
     text.chunks(CHUNK).all(|chunk| has_room() && io::stderr().write_all(chunk).is_ok())
 }
 
-/// Whether a write would not wait.
 fn has_room() -> bool {
     let patience = if IS_STOPPED.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
     let stderr = io::stderr();

@@ -1,5 +1,4 @@
-//! Who is at the other end of a loopback connection. Every user of the machine can connect to 127.0.0.1 and ::1; what
-//! listens there for one user has to ask the kernel who is calling.
+//! The user at the other end of a loopback connection. Every user of the machine can connect to 127.0.0.1 and ::1.
 
 mod diag;
 mod table;
@@ -21,7 +20,6 @@ const OVERFLOW_UID: u32 = 65534;
 struct Socket {
     /// A state of `net/tcp_states.h`.
     state: u8,
-    /// Its owner, as our user namespace shows them.
     uid: u32,
     /// Its inode; 0 once no process has it open.
     inode: u64,
@@ -44,8 +42,7 @@ impl Socket {
     }
 }
 
-/// Whether a process of our own user is at the other end of `stream`. False in doubt, for example if the other end is
-/// closed already.
+/// Whether a process of our own user is at the other end of `stream`. False in doubt, as if the other end is closed already.
 pub(crate) fn is_own(stream: &TcpStream) -> bool {
     let (Ok(here), Ok(there)) = (stream.local_addr(), stream.peer_addr()) else { return false };
     let Ok(inode) = fstat(stream.as_fd()).map(|stat| stat.st_ino) else { return false };

@@ -1,5 +1,4 @@
-//! What the desktop's notification server shows, and whether there is one. Each notification has a task of its own, which
-//! ends with it.
+//! The notifications on the screen. Each has a task of its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,19 +7,16 @@ use futures_util::StreamExt;
 use notify_rust::{Hint, Notification, Timeout};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
 use super::notice::Notice;
-use super::server::{NAME, Response, Server, Shown as Showing};
-use super::{Heard, question};
+use super::server::{NAME, Response, Shown as Showing, notification, show};
+use super::{Event, question};
 use crate::access::Question;
 use crate::bus::Bus;
 
-/// How long a server may take to show or close one.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long what needs no answer stays.
 const BRIEF: Duration = Duration::from_secs(8);
 /// The click on the notification itself (Desktop Notifications Specification, `Notify`).
 const DEFAULT: &str = "default";
@@ -33,22 +29,22 @@ pub(super) enum News {
     Shown(u32),
     /// There is no server, it does not answer, or it has left.
     Failed,
-    /// The person wants the remedy.
+    /// The user clicked the remedy.
     Accepted,
-    /// The person puts it off.
+    /// The user clicked *Later*.
     Later,
     /// It was closed, or its time was over.
     Closed,
 }
 
-/// What is on the screen: one notification an account.
+/// The notifications on the screen, one an account.
 pub(super) struct Desktop {
     bus: Bus,
-    heard: mpsc::Sender<Heard>,
+    events: mpsc::Sender<Event>,
     shown: BTreeMap<String, Shown>,
     last: u64,
     posts: JoinSet<()>,
-    /// Dropped, each takes a question away.
+    /// Dropping one removes its question.
     questions: Vec<oneshot::Sender<()>>,
 }
 
@@ -62,8 +58,8 @@ struct Shown {
 }
 
 impl Desktop {
-    pub(super) fn new(bus: Bus, heard: mpsc::Sender<Heard>) -> Self {
-        Self { bus, heard, shown: BTreeMap::new(), last: 0, posts: JoinSet::new(), questions: Vec::new() }
+    pub(super) fn new(bus: Bus, events: mpsc::Sender<Event>) -> Self {
+        Self { bus, events, shown: BTreeMap::new(), last: 0, posts: JoinSet::new(), questions: Vec::new() }
     }
 
     /// Shows it in the place of the account's last one.
@@ -72,7 +68,7 @@ impl Desktop {
         self.last += 1;
         let id = self.shown.remove(account).and_then(|shown| shown.id);
         let (close, closing) = oneshot::channel();
-        let post = Post { account: account.to_owned(), number: self.last, heard: self.heard.clone() };
+        let post = Post { account: account.to_owned(), number: self.last, events: self.events.clone() };
         self.posts.spawn(post.deliver(self.bus.clone(), notice.clone(), id, closing));
         self.shown.insert(account.to_owned(), Shown { number: self.last, id, notice, close });
     }
@@ -86,19 +82,18 @@ impl Desktop {
         self.posts.spawn(question::put(self.bus.clone(), question, closing));
     }
 
-    /// Whether the account's notification is on the screen.
     pub(super) fn shows(&self, account: &str) -> bool {
         self.shown.contains_key(account)
     }
 
-    /// Takes the account's one away.
+    /// Removes the notification of the account.
     pub(super) fn withdraw(&mut self, account: &str) {
         if let Some(shown) = self.shown.remove(account) {
             let _ = shown.close.send(());
         }
     }
 
-    /// Takes all away, and returns when they are gone.
+    /// Removes all notifications, and waits until they are gone.
     pub(super) async fn clear(&mut self) {
         self.questions.clear();
         for (_, shown) in std::mem::take(&mut self.shown) {
@@ -107,17 +102,16 @@ impl Desktop {
         while self.posts.join_next().await.is_some() {}
     }
 
-    /// Forgets all, since who showed them is gone; whose they were.
+    /// Forgets all notifications of a server that is gone. Returns their accounts.
     pub(super) fn forget(&mut self) -> Vec<String> {
         std::mem::take(&mut self.shown).into_keys().collect()
     }
 
-    /// The number of the last notification.
     pub(super) fn last(&self) -> u64 {
         self.last
     }
 
-    /// Takes news in; the notice, unless that has been replaced.
+    /// Handles news of a notification. Returns its notice, unless it was replaced.
     pub(super) fn take(&mut self, account: &str, number: u64, news: News) -> Option<Notice> {
         let shown = self.shown.get_mut(account).filter(|shown| shown.number == number)?;
         let notice = shown.notice.clone();
@@ -129,18 +123,19 @@ impl Desktop {
     }
 }
 
-/// One notification's task.
 struct Post {
     account: String,
     number: u64,
-    heard: mpsc::Sender<Heard>,
+    events: mpsc::Sender<Event>,
 }
 
 impl Post {
     async fn deliver(self, bus: Bus, notice: Notice, replaces: Option<u32>, closing: oneshot::Receiver<()>) {
-        let shown = timeout(PATIENCE, show(&bus, &notice, replaces)).await;
-        match shown.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
-            Ok(showing) => self.attend(showing, notice.is_brief(), closing).await,
+        let shown = show(&bus, replaces, |server| {
+            Ok(write(&notice, server.has("actions"), server.has("body-markup")))
+        });
+        match shown.await {
+            Ok(showing) => self.await_response(showing, notice.is_brief(), closing).await,
             Err(reason) => {
                 tracing::info!(account = self.account, reason, "no notification can be shown just now");
                 self.tell(News::Failed).await;
@@ -148,15 +143,15 @@ impl Post {
         }
     }
 
-    /// Waits for the person, or for what takes the notification away.
-    async fn attend(&self, mut showing: Showing, is_brief: bool, closing: oneshot::Receiver<()>) {
+    /// Waits for the user's response, or until the notification is withdrawn.
+    async fn await_response(&self, mut showing: Showing, is_brief: bool, closing: oneshot::Receiver<()>) {
         self.tell(News::Shown(showing.id)).await;
         let response = tokio::select! {
             response = showing.response() => response,
-            closing = closing => return if closing.is_ok() { close(showing).await },
+            closing = closing => return if closing.is_ok() { showing.close().await },
             () = sleep(BRIEF), if is_brief => {
                 self.tell(News::Closed).await;
-                return close(showing).await;
+                return showing.close().await;
             }
         };
         let news = meaning(&response);
@@ -164,19 +159,15 @@ impl Post {
         let answered = matches!(news, News::Accepted | News::Later);
         let closed = async {
             if answered {
-                close(showing).await;
+                showing.close().await;
             }
         };
         tokio::join!(self.tell(news), closed);
     }
 
     async fn tell(&self, news: News) {
-        let _ = self.heard.send(Heard::News(self.account.clone(), self.number, news)).await;
+        let _ = self.events.send(Event::News(self.account.clone(), self.number, news)).await;
     }
-}
-
-pub(super) async fn close(showing: Showing) {
-    let _ = timeout(PATIENCE, showing.close()).await;
 }
 
 fn meaning(response: &Response) -> News {
@@ -189,27 +180,12 @@ fn meaning(response: &Response) -> News {
     }
 }
 
-/// What the server can do.
-pub(crate) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
-    Ok(Server::find(bus).await?.into_capabilities())
-}
-
-async fn show(bus: &Bus, notice: &Notice, replaces: Option<u32>) -> Result<Showing, String> {
-    let server = Server::find(bus).await?;
-    let notification = written(notice, server.has("actions"), server.has("body-markup"));
-    server.show(&notification, replaces).await
-}
-
-fn written(notice: &Notice, has_actions: bool, has_markup: bool) -> Notification {
-    let mut notification = Notification::new();
+fn write(notice: &Notice, has_actions: bool, has_markup: bool) -> Notification {
+    let mut notification = notification(&notice.summary, &notice.body(has_actions, has_markup));
     notification
-        .appname("imgurd")
-        .summary(&notice.summary)
-        .body(&notice.body(has_actions, has_markup))
         .icon(notice.icon())
         .urgency(notice.urgency())
         .hint(Hint::Category(notice.category().to_owned()))
-        .hint(Hint::DesktopEntry("imgurd".to_owned()))
         .timeout(if notice.is_brief() { Timeout::from(BRIEF) } else { Timeout::Never });
     if notice.is_brief() {
         notification.hint(Hint::Transient(true));
@@ -225,29 +201,29 @@ fn written(notice: &Notice, has_actions: bool, has_markup: bool) -> Notification
 }
 
 /// Tells of servers that appear and go, for as long as it is polled.
-pub(super) async fn follow(bus: Bus, heard: mpsc::Sender<Heard>) {
+pub(super) async fn watch_servers(bus: Bus, events: mpsc::Sender<Event>) {
     loop {
         let connection = bus.wait().await;
-        if let Err(error) = follow_on(&connection, &heard).await {
+        if let Err(error) = watch_servers_on(&connection, &events).await {
             tracing::warn!(%error, "the bus does not tell when a notification server appears");
         }
         connection.closed().await;
-        let _ = heard.send(Heard::Gone).await;
+        let _ = events.send(Event::Gone).await;
     }
 }
 
-async fn follow_on(connection: &Connection, heard: &mpsc::Sender<Heard>) -> zbus::Result<()> {
+async fn watch_servers_on(connection: &Connection, events: &mpsc::Sender<Event>) -> zbus::Result<()> {
     let bus = DBusProxy::new(connection).await?;
     let mut owners = bus.receive_name_owner_changed_with_args(&[(0, NAME)]).await?;
     // With the bus, a server may have come back.
-    let _ = heard.send(Heard::Appeared).await;
+    let _ = events.send(Event::Appeared).await;
     while let Some(change) = owners.next().await {
         let change = change.args()?;
         if change.old_owner().is_some() {
-            let _ = heard.send(Heard::Gone).await;
+            let _ = events.send(Event::Gone).await;
         }
         if change.new_owner().is_some() {
-            let _ = heard.send(Heard::Appeared).await;
+            let _ = events.send(Event::Appeared).await;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Telling the person what needs them, and nothing else, by desktop notifications.
+//! Tells the user by desktop notifications what needs attention, and nothing else.
 
 mod desktop;
 mod notice;
@@ -15,32 +15,30 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::access::{Answer, Question, Questions};
+use crate::access::{Decision, Question, Questions};
 use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::config::Desk;
+use crate::config::SettingsEditor;
 use crate::consent::{Login, LoginOptions, Logins, browser};
 use crate::grant::Timestamp;
-use crate::keeper::{Keeper, Outlook};
+use crate::keeper::{Attention, Keeper};
 
-pub(crate) use desktop::capabilities;
 use desktop::{Desktop, News};
 use notice::{Matter, Notice, Remedy};
 use schedule::{Change, Schedule};
+pub(crate) use server::capabilities;
 
 /// How long what is on the screen may take to be taken away when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What comes from the desktop, and from what a click began.
 #[derive(Debug)]
-enum Heard {
-    /// A server is there.
+enum Event {
     Appeared,
-    /// Whatever it showed is gone.
+    /// The server and its notifications are gone.
     Gone,
     /// News of an account's notification of that number.
     News(String, u64, News),
-    /// A sign-in that was begun here needs the person's help.
+    /// A sign-in that was begun here needs the user.
     ByHand(String, Notice),
     /// It has ended without a grant.
     Failed(String),
@@ -54,7 +52,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Takes away what is on the screen: its buttons would do nothing any more.
+    /// Removes the notifications: their buttons would do nothing any more.
     pub async fn end(self) {
         let _ = self.stop.send(());
         let _ = timeout(FAREWELL, self.task).await;
@@ -66,15 +64,15 @@ impl Notifier {
 pub fn spawn(
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     bus: Bus,
     clock: Box<dyn Clock>,
     questions: Questions,
 ) -> Notifier {
-    let (heard, inbox) = mpsc::channel(16);
+    let (events, inbox) = mpsc::channel(16);
     let (stop, stopping) = oneshot::channel();
-    let teller = Teller {
-        desktop: Desktop::new(bus.clone(), heard.clone()),
+    let worker = Worker {
+        desktop: Desktop::new(bus.clone(), events.clone()),
         schedule: Schedule::default(),
         wanted: BTreeSet::new(),
         signing_in: BTreeSet::new(),
@@ -84,82 +82,82 @@ pub fn spawn(
         logins,
         desk,
         bus,
-        heard,
+        events,
     };
-    Notifier { stop, task: tokio::spawn(teller.run(clock, inbox, questions, stopping)) }
+    Notifier { stop, task: tokio::spawn(worker.run(clock, inbox, questions, stopping)) }
 }
 
-struct Teller {
+struct Worker {
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
     bus: Bus,
-    heard: mpsc::Sender<Heard>,
+    events: mpsc::Sender<Event>,
     desktop: Desktop,
     schedule: Schedule,
-    /// Of which accounts somebody asked for a token that was not there.
+    /// The accounts that a caller wanted a missing token of.
     wanted: BTreeSet<String>,
-    /// Where a click has begun a sign-in.
+    /// The accounts that a click has begun a sign-in of.
     signing_in: BTreeSet<String>,
-    /// Where that is over, and the token on its way.
+    /// The accounts whose sign-in is over and whose token is on its way.
     consented: BTreeSet<String>,
     /// The number of the last notification when a server appeared: it may have gone out too early.
     appeared_after: u64,
 }
 
-impl Teller {
+impl Worker {
     async fn run(
         mut self,
         clock: Box<dyn Clock>,
-        mut inbox: mpsc::Receiver<Heard>,
+        mut inbox: mpsc::Receiver<Event>,
         mut questions: Questions,
         mut stopping: oneshot::Receiver<()>,
     ) {
         let (mut changes, mut unmet) = (self.keeper.changes(), self.keeper.unmet());
-        let following = desktop::follow(self.bus.clone(), self.heard.clone());
+        let following = desktop::watch_servers(self.bus.clone(), self.events.clone());
         tokio::pin!(following);
         loop {
-            let wake = self.look(clock.now());
+            let wake = self.update(clock.now());
             tokio::select! {
                 _ = &mut stopping => return self.desktop.clear().await,
                 Ok(()) = changes.changed() => {}
                 Ok(()) = unmet.changed() => {}
                 Some(question) = questions.recv() => self.ask(question),
-                Some(heard) = inbox.recv() => self.hear(heard, clock.now()),
+                Some(event) = inbox.recv() => self.handle(event, clock.now()),
                 () = clock.sleep_until(wake) => {}
                 () = &mut following => {}
             }
         }
     }
 
-    /// Sees to it that what is shown is as things are. When to look again, should nothing happen.
-    fn look(&mut self, now: Timestamp) -> Option<Timestamp> {
+    /// Updates what is shown. Returns when to do so again if nothing happens.
+    fn update(&mut self, now: Timestamp) -> Option<Timestamp> {
         let settings = self.desk.current().notifications.clone();
         self.schedule.set_pauses(&settings.again);
         self.wanted.extend(self.keeper.take_unmet());
-        let outlooks = if settings.enabled { self.keeper.outlooks() } else { Vec::new() };
-        let is_there = |name: &String| outlooks.iter().any(|outlook| outlook.account.name == *name);
+        let attention = if settings.enabled { self.keeper.attention() } else { Vec::new() };
+        let is_there = |name: &String| attention.iter().any(|it| it.account.name == *name);
         for name in self.schedule.names().iter().filter(|name| !is_there(name)) {
             self.schedule.update(name, None, false, now);
             self.desktop.withdraw(name);
         }
-        for outlook in &outlooks {
-            self.look_at(outlook, now);
+        for account in &attention {
+            self.update_account(account, now);
         }
         for (name, notice) in self.schedule.take_due(now) {
             self.desktop.show(&name, notice);
         }
-        let ageing = outlooks.iter().filter_map(|outlook| outlook.ages_at).filter(|at| *at > now);
+        let ageing = attention.iter().filter_map(|it| it.ages_at).filter(|at| *at > now);
         ageing.chain(self.schedule.next()).min()
     }
 
-    fn look_at(&mut self, outlook: &Outlook, now: Timestamp) {
-        let account = &*outlook.account;
+    fn update_account(&mut self, attention: &Attention, now: Timestamp) {
+        let account = &*attention.account;
         let name = account.name.as_str();
         if !matches!(account.state, State::Empty | State::StoreUnavailable) {
             self.wanted.remove(name);
         }
-        let notice = Notice::of(outlook, self.wanted.contains(name), now);
+        let notice = Notice::of(attention, self.wanted.contains(name), now);
         let was_consent = self.schedule.notice(name).is_some_and(|known| known.matter == Matter::Consent);
         let is_well = notice.is_none();
         match self.schedule.update(name, notice, account.login_pending, now) {
@@ -179,11 +177,11 @@ impl Teller {
                 }
             }
         }
-        self.conclude(account);
+        self.confirm_sign_in(account);
     }
 
-    /// Says that a sign-in is done once its token is at hand.
-    fn conclude(&mut self, account: &Account) {
+    /// Confirms a sign-in once its token is there.
+    fn confirm_sign_in(&mut self, account: &Account) {
         // Between the server's answer and its safekeeping there is none.
         if account.state == State::Refreshing || !self.consented.remove(&account.name) {
             return;
@@ -199,30 +197,30 @@ impl Teller {
         if self.desk.current().notifications.enabled {
             return self.desktop.ask(question);
         }
-        let _ = question.answer.send(Answer::Unasked("config.toml has notifications disabled".to_owned()));
+        let _ = question.answer.send(Decision::Unasked("config.toml has notifications disabled".to_owned()));
     }
 
-    fn hear(&mut self, heard: Heard, now: Timestamp) {
-        match heard {
-            Heard::Appeared => {
+    fn handle(&mut self, event: Event, now: Timestamp) {
+        match event {
+            Event::Appeared => {
                 self.appeared_after = self.desktop.last();
                 self.schedule.server_appeared(now);
             }
-            Heard::Gone => {
+            Event::Gone => {
                 for name in self.desktop.forget() {
                     self.schedule.missed(&name);
                 }
             }
-            Heard::News(name, number, news) => self.hear_news(&name, number, news, now),
-            Heard::ByHand(name, notice) => self.desktop.show(&name, notice),
-            Heard::Failed(name) => {
+            Event::News(name, number, news) => self.handle_news(&name, number, news, now),
+            Event::ByHand(name, notice) => self.desktop.show(&name, notice),
+            Event::Failed(name) => {
                 self.signing_in.remove(&name);
                 self.desktop.withdraw(&name);
             }
         }
     }
 
-    fn hear_news(&mut self, name: &str, number: u64, news: News, now: Timestamp) {
+    fn handle_news(&mut self, name: &str, number: u64, news: News, now: Timestamp) {
         let Some(notice) = self.desktop.take(name, number, news) else { return };
         match (news, notice.remedy) {
             (News::Failed, _) => {
@@ -233,14 +231,14 @@ impl Teller {
             }
             (News::Accepted, remedy) => {
                 self.schedule.put_off(name, now);
-                self.apply(name, remedy);
+                self.apply_remedy(name, remedy);
             }
             (News::Later, _) => self.schedule.put_off(name, now),
             (News::Shown(_) | News::Closed, _) => {}
         }
     }
 
-    fn apply(&mut self, name: &str, remedy: Option<Remedy>) {
+    fn apply_remedy(&mut self, name: &str, remedy: Option<Remedy>) {
         match remedy {
             Some(Remedy::SignIn) => self.begin_sign_in(name.to_owned()),
             Some(Remedy::Unlock) => {
@@ -260,28 +258,28 @@ impl Teller {
             return;
         }
         let (logins, desk) = (self.logins.clone(), self.desk.clone());
-        let (bus, heard) = (self.bus.clone(), self.heard.clone());
+        let (bus, events) = (self.bus.clone(), self.events.clone());
         tokio::spawn(async move {
-            if let Some(news) = sign_in(&name, &logins, &desk, &bus, &heard).await {
-                let _ = heard.send(news).await;
+            if let Some(news) = sign_in(&name, &logins, &desk, &bus, &events).await {
+                let _ = events.send(news).await;
             }
         });
     }
 }
 
-/// Has the person sign in, in their browser. What is left to say when that ends without a grant.
+/// Has the user sign in with the browser. Returns the event to handle if that ends without a grant.
 async fn sign_in(
     name: &str,
     logins: &Logins,
-    desk: &Desk,
+    desk: &SettingsEditor,
     bus: &Bus,
-    heard: &mpsc::Sender<Heard>,
-) -> Option<Heard> {
+    events: &mpsc::Sender<Event>,
+) -> Option<Event> {
     let mut login = match begin(name, logins, desk).await {
         Ok(login) => login,
         Err(error) => {
-            let _ = heard.send(Heard::Failed(name.to_owned())).await;
-            return Some(Heard::ByHand(name.to_owned(), Notice::not_begun(name, &error.to_string())));
+            let _ = events.send(Event::Failed(name.to_owned())).await;
+            return Some(Event::ByHand(name.to_owned(), Notice::not_begun(name, &error.to_string())));
         }
     };
     let url = login.url.clone();
@@ -290,7 +288,7 @@ async fn sign_in(
         opened = browser::open(bus, &url) => {
             if let Err(why) = opened {
                 let notice = Notice::page(name, &why, &url);
-                let _ = heard.send(Heard::ByHand(name.to_owned(), notice)).await;
+                let _ = events.send(Event::ByHand(name.to_owned(), notice)).await;
             }
             None
         }
@@ -299,10 +297,10 @@ async fn sign_in(
         Some(outcome) => outcome,
         None => login.outcome().await,
     };
-    outcome.is_err().then(|| Heard::Failed(name.to_owned()))
+    outcome.is_err().then(|| Event::Failed(name.to_owned()))
 }
 
-async fn begin(name: &str, logins: &Logins, desk: &Desk) -> Result<Login, Error> {
+async fn begin(name: &str, logins: &Logins, desk: &SettingsEditor) -> Result<Login, Error> {
     let timeout = Duration::from_secs(DEFAULT_LOGIN_TIMEOUT_S.unsigned_abs());
     let options = LoginOptions { flow: None, timeout, replace: false, paste: false };
     logins.begin(name, &*desk.account(name)?, options).await

@@ -1,4 +1,4 @@
-//! What a person is to be told of an account, and in which words. Nothing for faults that pass by themselves.
+//! What the user is told about an account. Nothing for faults that pass by themselves.
 
 use std::time::Duration;
 
@@ -6,52 +6,47 @@ use imgurd_proto::{Account, Flow, State};
 use notify_rust::Urgency;
 use url::Url;
 
-use crate::config::is_loopback;
+use super::server::escape;
 use crate::grant::Timestamp;
-use crate::keeper::Outlook;
+use crate::keeper::Attention;
+use crate::provider::is_loopback;
 
-/// How long a store may be in trouble before it is worth a word: keyrings are unlocked and restarted as a desktop
-/// starts.
+/// How long a store may fail before the user is told: keyrings are unlocked and restarted as a desktop starts.
 const STORE_GRACE: Duration = Duration::from_secs(10);
 /// How long refreshing may fail near the end.
 const FAILURE_GRACE: Duration = Duration::from_hours(1);
 /// The longest name of a server's that is shown.
 const LONGEST_NAME: usize = 64;
 
-/// What it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Matter {
-    /// Only a sign-in brings a token.
+    /// The account needs a sign-in.
     Consent,
-    /// The keyring is locked.
     Locked,
-    /// The store is in other trouble.
+    /// The store fails in another way.
     Store,
-    /// The grant is in memory alone.
+    /// The grant is in memory only.
     Unsaved,
     /// The server refuses the client or a setting.
     Refused,
-    /// The token grows old, and nothing refreshes it.
+    /// The token reaches its maximum age, and nothing refreshes it.
     Ageing,
     /// The page to sign in on could not be opened, or no sign-in begun.
     ByHand,
-    /// Signed in.
     Done,
 }
 
-/// What the person can do about it with a click, beside putting it off.
+/// What a click can do about it, besides *Later*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
     SignIn,
     Unlock,
 }
 
-/// One thing to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Notice {
     pub(super) matter: Matter,
     pub(super) summary: String,
-    /// Plain text.
     pub(super) body: String,
     pub(super) remedy: Option<Remedy>,
     /// What to run where a click can do nothing; absent where the body says it.
@@ -79,19 +74,19 @@ impl Notice {
         Self { matter, summary, body: body.into(), remedy: None, command: None, grace }
     }
 
-    /// What is to be told; `wanted` says that somebody asked for a token in vain.
-    pub(super) fn of(outlook: &Outlook, wanted: bool, now: Timestamp) -> Option<Self> {
-        let account = &*outlook.account;
+    /// The notice for an account, if any. `wanted` says that a caller wanted a missing token.
+    pub(super) fn of(attention: &Attention, wanted: bool, now: Timestamp) -> Option<Self> {
+        let account = &*attention.account;
         let notice = match account.state {
             State::ConsentNeeded => consent(account),
             State::Empty if wanted => consent(account),
             State::Misconfigured => refused(account),
-            _ if outlook.locked && (account.unsaved || account.state == State::StoreUnavailable) => {
+            _ if attention.locked && (account.unsaved || account.state == State::StoreUnavailable) => {
                 locked(account)
             }
             State::StoreUnavailable => store(account),
             _ if account.unsaved => unsaved(account),
-            _ if outlook.ages_at.is_some_and(|at| at <= now) => ageing(account),
+            _ if attention.ages_at.is_some_and(|at| at <= now) => ageing(account),
             _ => return None,
         };
         let grace = if wanted { Duration::ZERO } else { notice.grace };
@@ -103,7 +98,7 @@ impl Notice {
         let command = self.command.as_ref().filter(|_| !has_actions || self.remedy.is_none());
         let run = command.map_or_else(String::new, |command| format!(" Run: {command}"));
         let text = format!("{}{run}", self.body);
-        if has_markup { escaped(&text) } else { text }
+        if has_markup { escape(&text) } else { text }
     }
 
     /// From the Icon Naming Specification.
@@ -141,12 +136,10 @@ impl Notice {
         self.matter == Matter::Done
     }
 
-    /// Whether it can be put off.
     pub(super) fn can_wait(&self) -> bool {
         !matches!(self.matter, Matter::Done | Matter::ByHand)
     }
 
-    /// That the person is signed in.
     pub(super) fn done(account: &Account) -> Self {
         let name = account.username.as_deref().unwrap_or(&account.name);
         let name: String = name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect();
@@ -154,13 +147,12 @@ impl Notice {
         Self::new(Matter::Done, format!("Signed in as {name}"), body)
     }
 
-    /// That the person has to open the page.
+    /// Asks the user to open the page.
     pub(super) fn page(account: &str, why: &str, url: &Url) -> Self {
         let body = format!("{why}. Open this page in a browser on this machine:\n{url}");
         Self::new(Matter::ByHand, format!("Sign in: {account}"), body)
     }
 
-    /// That no sign-in could be begun.
     pub(super) fn not_begun(account: &str, why: &str) -> Self {
         Self::new(Matter::ByHand, format!("Sign in: {account}"), sentence(why))
     }
@@ -227,11 +219,6 @@ fn sentence(text: &str) -> String {
     let text = text.trim_end_matches('.');
     let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
     format!("{}{rest}.", first.to_uppercase())
-}
-
-/// Plain text as the markup that servers with `body-markup` read.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

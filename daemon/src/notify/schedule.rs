@@ -18,18 +18,15 @@ struct Entry {
     notice: Notice,
     /// When it is shown next; absent means not again.
     due: Option<Timestamp>,
-    /// How often it was shown.
     times: usize,
     /// Whether there was nobody to show it.
     missed: bool,
-    /// Whether the person is signing in, which nothing is to interrupt.
+    /// Whether the user is signing in, which no notification may interrupt.
     held: bool,
 }
 
-/// What a look at an account leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Nothing.
     None,
     /// The words are others.
     Reworded,
@@ -43,7 +40,7 @@ impl Schedule {
         again.clone_into(&mut self.again);
     }
 
-    /// Takes in what is to be told of an account now. `held` says that somebody is signing in.
+    /// Sets the notice of an account. `held` says that the user is signing in.
     pub(super) fn update(
         &mut self,
         name: &str,
@@ -85,12 +82,11 @@ impl Schedule {
         self.entries.keys().cloned().collect()
     }
 
-    /// What is to be told of an account.
     pub(super) fn notice(&self, name: &str) -> Option<&Notice> {
         self.entries.get(name).map(|entry| &entry.notice)
     }
 
-    /// What to show now. It counts as shown.
+    /// The notices to show now, which count as shown.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<(String, Notice)> {
         let longest = self.again.iter().max().copied();
         let mut taken = Vec::new();
@@ -110,7 +106,7 @@ impl Schedule {
         taken
     }
 
-    /// The person has put it off, or acted on it: it returns after a whole pause if that changes nothing.
+    /// Notes that the user put it off or acted on it. It returns after a whole pause if that changes nothing.
     pub(super) fn put_off(&mut self, name: &str, now: Timestamp) {
         if let Some(entry) = self.entries.get_mut(name) {
             entry.missed = false;
@@ -118,7 +114,7 @@ impl Schedule {
         }
     }
 
-    /// Nobody saw it: there is no server, or it is gone.
+    /// Notes that nobody saw it, since there is no server.
     pub(super) fn missed(&mut self, name: &str) {
         if let Some(entry) = self.entries.get_mut(name)
             && !entry.missed
@@ -128,14 +124,13 @@ impl Schedule {
         }
     }
 
-    /// A server has appeared: what nobody saw is due.
+    /// Notes that a server has appeared: what nobody saw is due.
     pub(super) fn server_appeared(&mut self, now: Timestamp) {
         for entry in self.entries.values_mut().filter(|entry| entry.missed) {
             entry.due = Some(now);
         }
     }
 
-    /// When something is due.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.entries.values().filter(|entry| !entry.held).filter_map(|entry| entry.due).min()
     }
@@ -145,7 +140,6 @@ impl Schedule {
     }
 }
 
-/// The pause after it was shown so many times.
 fn pause(again: &[Duration], times: usize) -> Option<Duration> {
     again.get(times.saturating_sub(1)).or(again.last()).copied()
 }

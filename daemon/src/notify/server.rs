@@ -5,10 +5,12 @@
 //! from its path and interface.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
-use notify_rust::Notification;
+use notify_rust::{Hint, Notification};
+use tokio::time::timeout;
 use zbus::message::Type;
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, MatchRule, Message, MessageStream, Variant};
@@ -20,7 +22,9 @@ pub(super) const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 const BUS: &str = "org.freedesktop.DBus";
 
-/// A notification server that runs.
+/// How long a server may take to show or close a notification.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 #[derive(Debug)]
 pub(super) struct Server {
     connection: Connection,
@@ -42,7 +46,7 @@ pub(super) enum Response {
 
 impl Server {
     /// The server that owns the name now. The bus starts one if it can.
-    pub(super) async fn find(bus: &Bus) -> Result<Self, String> {
+    async fn find(bus: &Bus) -> Result<Self, String> {
         let connection = bus.connection().await?;
         let found = Self::find_on(connection).await;
         found.map_err(|error| error.to_string())
@@ -55,23 +59,8 @@ impl Server {
         Ok(Self { connection, unique_name, capabilities })
     }
 
-    /// What it can do, as the Desktop Notifications Specification names it.
-    pub(super) fn into_capabilities(self) -> Vec<String> {
-        self.capabilities
-    }
-
-    /// Whether it has this capability.
     pub(super) fn has(&self, capability: &str) -> bool {
         self.capabilities.iter().any(|has| has == capability)
-    }
-
-    /// Shows a notification, in place of the one with the id `replaces`.
-    pub(super) async fn show(
-        self,
-        notification: &Notification,
-        replaces: Option<u32>,
-    ) -> Result<Shown, String> {
-        self.notify(notification, replaces).await.map_err(|error| error.to_string())
     }
 
     async fn notify(self, notification: &Notification, replaces: Option<u32>) -> zbus::Result<Shown> {
@@ -113,6 +102,41 @@ impl Server {
     }
 }
 
+/// What the server can do, as the Desktop Notifications Specification names it.
+pub(crate) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
+    Ok(Server::find(bus).await?.capabilities)
+}
+
+/// Shows the notification that `write` makes for the server, in place of the one with the id `replaces`.
+///
+/// # Errors
+/// Why it is not shown: the beginning of a sentence.
+pub(super) async fn show(
+    bus: &Bus,
+    replaces: Option<u32>,
+    write: impl FnOnce(&Server) -> Result<Notification, String>,
+) -> Result<Shown, String> {
+    let showing = async {
+        let server = Server::find(bus).await.map_err(|_| "there is no notification server".to_owned())?;
+        let notification = write(&server)?;
+        let shown = server.notify(&notification, replaces).await;
+        shown.map_err(|error| format!("the notification server said: {error}"))
+    };
+    let shown = timeout(PATIENCE, showing).await;
+    shown.unwrap_or_else(|_| Err("the notification server does not answer".to_owned()))
+}
+
+pub(super) fn notification(summary: &str, body: &str) -> Notification {
+    let mut notification = Notification::new();
+    notification.appname("imgurd").summary(summary).body(body).hint(Hint::DesktopEntry("imgurd".to_owned()));
+    notification
+}
+
+/// Plain text as the markup that servers with `body-markup` read.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 /// A notification that a server has shown.
 #[derive(Debug)]
 pub(super) struct Shown {
@@ -133,11 +157,10 @@ impl Shown {
         Response::ServerGone
     }
 
-    /// Removes it from the screen.
     pub(super) async fn close(self) {
         // A queue that nobody reads would hold up the whole connection.
         drop(self.signals);
-        if let Err(error) = self.server.call("CloseNotification", &self.id).await {
+        if let Ok(Err(error)) = timeout(PATIENCE, self.server.call("CloseNotification", &self.id)).await {
             tracing::debug!(%error, "a notification was not closed");
         }
     }

@@ -7,9 +7,8 @@ use imgurd_proto::{Finding, Health};
 use url::Url;
 
 use crate::config::Config;
-use crate::provider::{Reach, reach};
+use crate::provider::{Reachability, check_reachability};
 
-/// One address, as an account's settings have it.
 pub(super) struct Endpoint {
     setting: &'static str,
     url: Url,
@@ -38,15 +37,18 @@ impl Endpoint {
     /// Asks for the address itself, with no token and nothing else that is anybody's.
     pub(super) async fn look(&self) -> Finding {
         let is_page = self.setting == "auth_url";
-        let (result, detail, hint) = match reach(&self.url, self.ca_file.clone(), is_page).await {
-            Reach::Answers(status) => (Health::Ok, format!("it answers (HTTP {status})"), None),
-            Reach::Troubled(reason) => {
+        let (result, detail, hint) = match check_reachability(&self.url, self.ca_file.clone(), is_page).await
+        {
+            Reachability::Answers(status) => (Health::Ok, format!("it answers (HTTP {status})"), None),
+            Reachability::Troubled(reason) => {
                 let hint = "wait: tokens at hand go on being served, and it is tried again by itself";
                 (Health::Warn, reason, Some(hint))
             }
-            Reach::Blocked(reason) => (Health::Fail, reason, Some("use another network")),
-            Reach::Mistaken(reason) => (Health::Fail, reason, Some("set ca_file right in config.toml")),
-            Reach::Unreachable(reason) => {
+            Reachability::Blocked(reason) => (Health::Fail, reason, Some("use another network")),
+            Reachability::Mistaken(reason) => {
+                (Health::Fail, reason, Some("set ca_file right in config.toml"))
+            }
+            Reachability::Unreachable(reason) => {
                 let hint = "see that the network works and that the address is right";
                 (Health::Fail, reason, Some(hint))
             }

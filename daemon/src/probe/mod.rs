@@ -1,5 +1,7 @@
-//! What the daemon depends on, looked at from where it runs: its bus, its store, who shows notifications, what opens a
-//! browser, and its accounts' servers. Nothing is changed, no prompt is raised, and nothing secret is sent or said.
+//! Checks what the daemon depends on: its bus, its store, the notification server, the browser and its accounts' servers.
+//! Nothing is changed, no prompt is raised, and no secret is sent or shown.
+//!
+//! The findings have the type that the client's own have, so a new check needs no new client.
 
 mod endpoint;
 
@@ -12,7 +14,7 @@ use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
 use crate::bus::Bus;
-use crate::config::{Desk, StoreKind};
+use crate::config::{SettingsEditor, StoreKind};
 use crate::consent::browser;
 use crate::notify;
 use crate::store::TokenStore;
@@ -24,13 +26,18 @@ pub struct Probe {
     bus: Option<Bus>,
     kind: StoreKind,
     store: Arc<dyn TokenStore>,
-    desk: Arc<Desk>,
+    desk: Arc<SettingsEditor>,
 }
 
 impl Probe {
     /// A look at these.
     #[must_use]
-    pub fn new(bus: Option<Bus>, kind: StoreKind, store: Arc<dyn TokenStore>, desk: Arc<Desk>) -> Self {
+    pub fn new(
+        bus: Option<Bus>,
+        kind: StoreKind,
+        store: Arc<dyn TokenStore>,
+        desk: Arc<SettingsEditor>,
+    ) -> Self {
         Self { bus, kind, store, desk }
     }
 
@@ -129,7 +136,6 @@ impl Probe {
     }
 }
 
-/// Who has our name on the bus.
 async fn name(connection: &Connection) -> Finding {
     const CHECK: &str = "bus";
     let owner = async { DBusProxy::new(connection).await?.get_name_owner(BUS_NAME.try_into()?).await };

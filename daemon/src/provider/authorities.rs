@@ -1,4 +1,4 @@
-//! Those who are trusted to sign certificates: the system's authorities, and whom a person names besides in a file of
+//! Those who are trusted to sign certificates: the system's authorities, and whom a user names besides in a file of
 //! theirs.
 //!
 //! The system's are taken in one by one, and only what a signature is checked against is kept of each. The library that
@@ -11,18 +11,6 @@ use std::{env, fs};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
-
-/// Where distributions have the system's authorities in one file. The first that is there counts.
-const FILES: [&str; 6] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/cacert.pem",
-    "/etc/ssl/cert.pem",
-];
-/// Where they have each in a file of its own.
-const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 /// The system's authorities: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name (`openssl-env(7)`), else what distributions
 /// have. What is no certificate there is passed over.
@@ -40,15 +28,14 @@ pub(super) fn of_the_system() -> RootCertStore {
     authorities
 }
 
-/// The file, and the directories.
 fn places() -> (Option<PathBuf>, Vec<PathBuf>) {
     let (file, directories) = (env::var_os("SSL_CERT_FILE"), env::var_os("SSL_CERT_DIR"));
     if file.is_some() || directories.is_some() {
         let directories = directories.map(|them| env::split_paths(&them).collect());
         return (file.map(PathBuf::from), directories.unwrap_or_default());
     }
-    let file = FILES.into_iter().map(PathBuf::from).find(|file| file.exists());
-    (file, DIRECTORIES.map(PathBuf::from).into())
+    let found = openssl_probe::probe();
+    (found.cert_file, found.cert_dir)
 }
 
 /// Most are in the file and in a directory as well.

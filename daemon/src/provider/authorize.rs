@@ -23,7 +23,7 @@ pub const OWN_PARAMETERS: [&str; 7] = [
     "state",
 ];
 
-/// What goes into the page at which a person consents.
+/// What goes into the page at which a user consents.
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest {
     /// The application's id.

@@ -9,16 +9,16 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::complaint::Complaint;
-use super::{Answer, Delivery, Fields, TokenResponse, Transient};
+use super::response::has_odd_token;
+use super::{Answer, Delivery, TokenResponse, Transient};
 use crate::grant::Timestamp;
 
-/// The longest that a server may make us wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and a server's
 /// `error_description`, bounded and without anything that looks like a secret. `is_proven_refresh`: the request is a refresh
 /// by a client whose settings have worked before, so that any other OAuth error is the server's word against the grant.
-pub(super) fn classify(
+pub(crate) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
@@ -40,7 +40,7 @@ pub(super) fn classify(
     let verdict = verdict.or(objection.map(|reason| Answer::Refused { reason }));
     verdict.unwrap_or_else(|| {
         let page = is_web_page(headers, body);
-        let (reason, delivery) = if status.is_success() && Fields::has_odd_token(body) {
+        let (reason, delivery) = if status.is_success() && has_odd_token(body) {
             let reason = "the access_token in the server's answer has characters that no token has";
             (reason.to_owned(), Delivery::InDoubt)
         } else {
@@ -105,8 +105,7 @@ pub(super) fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
     looks_so || (says_so && !body.trim_ascii().is_empty())
 }
 
-/// What the server's clock shows.
-pub(super) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+pub(crate) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
     let since = date(headers)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }

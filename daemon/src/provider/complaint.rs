@@ -52,7 +52,6 @@ const PASSING_CODES: [&str; 14] = [
     "timeout",
 ];
 
-/// What Imgur says to whole countries.
 pub(super) const BLOCKED: &str = "the server blocks the country that this network is in";
 
 /// Trouble that passes, by a part of the text that tells of it.
@@ -67,12 +66,10 @@ const TROUBLES: [(&str, &str); 5] = [
 /// Letters and digits in a row that may be a token rather than a word.
 const WORD_MAX: usize = 19;
 
-/// The error in a body.
 #[derive(Debug)]
 pub(super) struct Complaint {
     /// What it says, in all the places where a server may say it.
     texts: Vec<String>,
-    /// Imgur's number for it.
     number: Option<i64>,
     description: Option<String>,
     /// RFC 6749's `error`, where it has the form of a code.
@@ -80,7 +77,6 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// Reads a body; nothing if it is no JSON object.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(body).ok().filter(Value::is_object)?;
         let error = &body["error"];
@@ -93,7 +89,6 @@ impl Complaint {
         })
     }
 
-    /// Whether it says anything at all.
     pub(super) fn has_an_error(&self) -> bool {
         !self.texts.is_empty() || self.number.is_some()
     }
@@ -142,7 +137,6 @@ impl Complaint {
             .map(|(text, setting)| (setting, self.quote(text)))
     }
 
-    /// What passing trouble it tells of, if it is a known one.
     pub(super) fn known_trouble(&self) -> Option<&'static str> {
         match self.number {
             Some(429) => return Some("the server wants fewer requests"),
@@ -191,7 +185,6 @@ fn is_alike(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
-/// A number, or one in a string.
 fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }

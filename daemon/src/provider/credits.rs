@@ -1,12 +1,14 @@
 //! What is left of the requests that the API allows: Imgur's `GET /3/credits`.
+//!
+//! The daemon asks, because the client has neither HTTP nor TLS.
 
 use imgurd_proto::Credits;
 use serde_json::Value;
 
-use super::told::Told;
+use super::inquiry::ApiAnswer;
 
 /// What the API says of credits.
-pub type Tally = Told<Credits>;
+pub type Tally = ApiAnswer<Credits>;
 
 /// Where Imgur's API says it. The question itself costs nothing.
 pub(super) const PATH: &str = "credits";
@@ -35,7 +37,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::provider::told::understand;
+    use crate::provider::inquiry::understand;
 
     const WHOLE: &str = r#"{"data":{"UserLimit":500,"UserRemaining":499,"UserReset":1615614380,"ClientLimit":12500,"ClientRemaining":12000},"success":true,"status":200}"#;
 
@@ -60,12 +62,12 @@ mod tests {
     #[case(
         429,
         r#"{"data":{"error":"Daily client requests exceeded"},"status":429,"success":false}"#,
-        Tally::Untold("the server wants fewer requests".into())
+        Tally::Unknown("the server wants fewer requests".into())
     )]
     #[case(
         403,
         r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"status":403}"#,
-        Tally::Untold("the server is over capacity".into())
+        Tally::Unknown("the server is over capacity".into())
     )]
     #[case(200, r#"{"data":{}}"#, Tally::Unsupported)]
     #[case(404, "<html>", Tally::Unsupported)]

@@ -1,8 +1,10 @@
 //! The token endpoint over HTTP: `oauth2` writes the requests, `reqwest` carries them.
+//!
+//! `oauth2` writes requests and judges no answer: it drops the status of an error body that it cannot parse, and Imgur's are all
+//! such.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -12,22 +14,13 @@ use oauth2::{
     AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
     HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, TokenUrl,
 };
-use url::{Host, Url};
 
-use super::carrier::Carrier;
 use super::credits::{self, Tally};
-use super::identity::{self, Identity};
-use super::told::Inquiry;
+use super::endpoint::is_protected;
+use super::inquiry::Inquiry;
+use super::token_owner::{self, TokenOwner};
+use super::transport::{Timeouts, Transport};
 use super::{Answer, Client, Provider, Reply, TokenRequest};
-
-/// How long the steps of a request may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Timeouts {
-    /// Until there is a connection.
-    pub(super) connect: Duration,
-    /// Until the answer is whole.
-    pub(super) total: Duration,
-}
 
 /// The real token endpoint.
 #[derive(Clone, Debug)]
@@ -38,19 +31,12 @@ pub struct HttpProvider {
 }
 
 impl HttpProvider {
-    /// One that connects within 10 s and has its answer within 30 s.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::with_timeouts(Timeouts { connect: Duration::from_secs(10), total: Duration::from_secs(30) })
-    }
-
     pub(super) fn with_timeouts(timeouts: Timeouts) -> Self {
         Self { timeouts, directory: PathBuf::new() }
     }
 
-    fn inquiry(&self, api_url: Url, ca_file: Option<PathBuf>, access_token: Secret) -> Inquiry {
-        let ca_file = ca_file.map(|file| self.directory.join(file));
-        Inquiry { api_url, ca_file, access_token, timeouts: self.timeouts }
+    fn ca_file(&self, ca_file: Option<PathBuf>) -> Option<PathBuf> {
+        ca_file.map(|file| self.directory.join(file))
     }
 
     /// One for which a relative `ca_file` begins at `directory`.
@@ -61,27 +47,26 @@ impl HttpProvider {
 }
 
 impl Default for HttpProvider {
+    /// Connects within 10 s and has its answer within 30 s.
     fn default() -> Self {
-        Self::new()
+        Self::with_timeouts(Timeouts::from_secs(10, 30))
     }
 }
 
 impl Provider for HttpProvider {
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
         let timeouts = self.timeouts;
-        let ca_file = client.ca_file.as_ref().map(|file| self.directory.join(file));
+        let ca_file = self.ca_file(client.ca_file.clone());
         async move {
             if !is_protected(&client.token_url) {
-                return misconfigured(
-                    "the token URL is not https, so tokens would cross the network readable",
-                )
-                .into();
+                let reason = "the token URL is not https, so tokens would cross the network readable";
+                return Answer::misconfigured_url(reason).into();
             }
-            match Carrier::new(&client.token_url, ca_file, timeouts).await {
-                Ok(carrier) => {
+            match Transport::new(&client.token_url, ca_file, timeouts).await {
+                Ok(transport) => {
                     let is_refresh = matches!(request, TokenRequest::Refresh(_));
-                    let carrier = carrier.for_proven_refresh(client.proven && is_refresh);
-                    let Reply { answer, date } = ask(&client, &request, &carrier).await;
+                    let transport = transport.for_proven_refresh(client.proven && is_refresh);
+                    let Reply { answer, date } = ask(&client, &request, &transport).await;
                     Reply { answer: redact(answer, &secrets(&client, &request)), date }
                 }
                 Err(answer) => answer.into(),
@@ -90,42 +75,15 @@ impl Provider for HttpProvider {
         .boxed()
     }
 
-    fn identify(
-        &self,
-        api_url: Url,
-        ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, Identity> {
-        self.inquiry(api_url, ca_file, access_token).ask(identity::PATH, identity::username).boxed()
+    fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
+        let inquiry = Inquiry { ca_file: self.ca_file(inquiry.ca_file), ..inquiry };
+        inquiry.ask(token_owner::PATH, token_owner::username, self.timeouts).boxed()
     }
 
-    fn credits(
-        &self,
-        api_url: Url,
-        ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, Tally> {
-        self.inquiry(api_url, ca_file, access_token).ask(credits::PATH, credits::credits).boxed()
+    fn credits(&self, inquiry: Inquiry) -> BoxFuture<'static, Tally> {
+        let inquiry = Inquiry { ca_file: self.ca_file(inquiry.ca_file), ..inquiry };
+        inquiry.ask(credits::PATH, credits::credits, self.timeouts).boxed()
     }
-}
-
-/// Whether what is sent there stays between this machine and the server (RFC 6749, section 3.2).
-pub(super) fn is_protected(url: &Url) -> bool {
-    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
-}
-
-/// Whether the server is on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-pub(super) fn misconfigured(reason: &str) -> Answer {
-    Answer::Misconfigured { setting: "token_url", reason: reason.into() }
 }
 
 /// An answer, in the place where `oauth2` expects a failure.
@@ -137,12 +95,12 @@ pub(super) fn misconfigured(reason: &str) -> Answer {
 #[error("classified")]
 pub(super) struct Classified(Box<Reply>);
 
-impl<'c> AsyncHttpClient<'c> for Carrier {
+impl<'c> AsyncHttpClient<'c> for Transport {
     type Error = Classified;
     type Future = BoxFuture<'c, Result<HttpResponse, Classified>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        self.carry(as_pin_grant(request)).map(|reply| Err(Classified(Box::new(reply)))).boxed()
+        self.classify(as_pin_grant(request)).map(|reply| Err(Classified(Box::new(reply)))).boxed()
     }
 }
 
@@ -161,12 +119,12 @@ fn oauth_client(client: &Client) -> OauthClient {
     }
 }
 
-async fn ask(client: &Client, request: &TokenRequest, carrier: &Carrier) -> Reply {
+async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> Reply {
     let oauth = oauth_client(client);
     let outcome = match request {
         TokenRequest::Refresh(token) => {
             let token = RefreshToken::new(token.expose().into());
-            oauth.exchange_refresh_token(&token).request_async(carrier).await
+            oauth.exchange_refresh_token(&token).request_async(transport).await
         }
         TokenRequest::Code { code, verifier, redirect_uri } => {
             let mut exchange = oauth.exchange_code(AuthorizationCode::new(code.expose().into()));
@@ -176,19 +134,19 @@ async fn ask(client: &Client, request: &TokenRequest, carrier: &Carrier) -> Repl
             if let Some(uri) = redirect_uri {
                 exchange = exchange.set_redirect_uri(Cow::Owned(RedirectUrl::from_url(uri.clone())));
             }
-            exchange.request_async(carrier).await
+            exchange.request_async(transport).await
         }
         TokenRequest::Pin(pin) => {
             oauth
                 .exchange_client_credentials()
                 .add_extra_param("pin", pin.expose())
-                .request_async(carrier)
+                .request_async(transport)
                 .await
         }
     };
     match outcome {
         Err(RequestTokenError::<_, BasicErrorResponse>::Request(Classified(reply))) => *reply,
-        _ => misconfigured("no request can be made out of the token URL").into(),
+        _ => Answer::misconfigured_url("no request can be made out of the token URL").into(),
     }
 }
 
@@ -201,7 +159,6 @@ fn as_pin_grant(request: HttpRequest) -> HttpRequest {
     })
 }
 
-/// What must not come back in a reason.
 fn secrets(client: &Client, request: &TokenRequest) -> Vec<Secret> {
     let of_the_request = match request {
         TokenRequest::Refresh(secret) | TokenRequest::Pin(secret) => vec![secret.clone()],

@@ -2,19 +2,18 @@
 
 mod authorities;
 mod authorize;
-mod carrier;
-mod classify;
+mod bounded_stream;
+pub(crate) mod classify;
 mod complaint;
 mod credits;
-#[cfg(fuzzing)]
-pub mod fuzzing;
+mod endpoint;
 mod http;
-mod identity;
-mod line;
-mod reach;
+pub(crate) mod inquiry;
+mod reachability;
 mod response;
 mod route;
-mod told;
+pub(crate) mod token_owner;
+mod transport;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,11 +27,14 @@ use crate::grant::{Secret, Timestamp};
 pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use credits::Tally;
+pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;
-pub use identity::Identity;
-pub use reach::{Reach, reach};
+pub use inquiry::{ApiAnswer, Inquiry};
+pub use reachability::{Reachability, check_reachability};
 pub use response::{Fields, TokenResponse};
-pub use told::Told;
+pub use token_owner::TokenOwner;
+
+const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
 
 /// The client as the token endpoint knows it.
 #[derive(Clone, Debug)]
@@ -106,6 +108,12 @@ pub enum Answer {
     Transient(Transient),
 }
 
+impl Answer {
+    fn misconfigured_url(reason: &str) -> Self {
+        Self::Misconfigured { setting: "token_url", reason: reason.into() }
+    }
+}
+
 /// An answer that proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transient {
@@ -136,19 +144,9 @@ pub trait Provider: Send + Sync {
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
 
-    /// Asks the API whose token it is, and so whether it works. `ca_file` is as in [`Client`].
-    fn identify(
-        &self,
-        api_url: Url,
-        ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, Identity>;
+    /// Asks the API whose token it is, and so whether it works.
+    fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner>;
 
-    /// Asks the API what is left of the requests that it allows. `ca_file` is as in [`Client`].
-    fn credits(
-        &self,
-        api_url: Url,
-        ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, Tally>;
+    /// Asks the API what is left of the requests that it allows.
+    fn credits(&self, inquiry: Inquiry) -> BoxFuture<'static, Tally>;
 }

@@ -1,23 +1,24 @@
 //! What a token endpoint gives (RFC 6749, section 5.1), read as leniently as servers write it.
 
+use std::collections::BTreeMap;
+
 use imgurd_proto::Secret;
 use imgurd_proto::text::{credential, printable, printable_name};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// The canonical name of the one token type there is (RFC 6750).
 const BEARER: &str = "Bearer";
 
 /// Tokens, as a server gave them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenResponse {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tokens<A> {
     /// The access token; never empty.
-    pub access_token: Secret,
-    /// Its canonical type, `Bearer`.
+    pub access_token: A,
+    /// Its type: `Bearer` in its canonical form, any other as it was written.
     pub token_type: String,
-    /// What to refresh with, if a new one came.
+    /// What to refresh with, if a new one came; never empty.
     pub refresh_token: Option<Secret>,
-    /// Lifetime of the access token in seconds, as the server said it: it may be nought, negative or absurd.
+    /// Lifetime of the access token in seconds, as the server said it: it may be zero, negative or absurd.
     pub expires_in: Option<i64>,
     /// Lifetime of the refresh token in seconds, where the server says it, which no standard asks of it.
     pub refresh_expires_in: Option<i64>,
@@ -25,15 +26,20 @@ pub struct TokenResponse {
     pub username: Option<String>,
     /// Who consented, by the server's number for them.
     pub account_id: Option<String>,
-    /// What was consented to.
-    pub scope: Option<String>,
 }
+
+/// A token response.
+pub type TokenResponse = Tokens<Secret>;
+
+/// The members of a token response that may lack an access token: an imported grant may be a refresh token alone.
+pub type Fields = Tokens<Option<Secret>>;
 
 impl TokenResponse {
     /// Reads the body of a token endpoint's answer, wrapped in Imgur's `data` or not; nothing if no access token is in it.
     #[must_use]
     pub fn from_json(body: &[u8]) -> Option<Self> {
-        Fields::from_json(body)?.into_response()
+        let members = Members::from_json(body)?;
+        Some(members.tokens(members.secret("access_token")?))
     }
 
     /// Reads the fragment of a redirect (RFC 6749, section 4.2.2); nothing if no access token is in it.
@@ -47,29 +53,9 @@ impl TokenResponse {
     /// assert_eq!(tokens.token_type, "Bearer");
     /// ```
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Option<Self> {
-        Fields::from_pairs(pairs).into_response()
+        let members = Members::from_pairs(pairs);
+        Some(members.tokens(members.secret("access_token")?))
     }
-}
-
-/// The members of a token response, each of which may be missing: an imported grant may be a refresh token alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields {
-    /// The access token; never empty.
-    pub access_token: Option<Secret>,
-    /// Its type: `Bearer` in its canonical form, any other as it was written.
-    pub token_type: Option<String>,
-    /// The refresh token; never empty.
-    pub refresh_token: Option<Secret>,
-    /// Lifetime of the access token in seconds, as it was said.
-    pub expires_in: Option<i64>,
-    /// Lifetime of the refresh token in seconds, as it was said.
-    pub refresh_expires_in: Option<i64>,
-    /// Who consented, by name.
-    pub username: Option<String>,
-    /// Who consented, by the server's number for them.
-    pub account_id: Option<String>,
-    /// What was consented to.
-    pub scope: Option<String>,
 }
 
 impl Fields {
@@ -77,133 +63,83 @@ impl Fields {
     /// counts as missing, so that an odd one never costs the tokens beside it.
     #[must_use]
     pub fn from_json(text: &[u8]) -> Option<Self> {
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text); // a byte order mark
-        let raw: RawFields<'_> = serde_json::from_slice(text).ok()?;
-        let fields = Self::from(&raw);
-        match raw.data {
-            Some(data) if !fields.holds_a_token() && data.get().starts_with('{') => {
-                serde_json::from_str(data.get()).ok().map(|raw: RawFields<'_>| Self::from(&raw))
-            }
-            _ => Some(fields),
-        }
+        let members = Members::from_json(text)?;
+        Some(members.tokens(members.secret("access_token")))
     }
 
     /// Reads the pairs of a decoded query or fragment.
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        let mut fields = Self::default();
-        for (key, value) in pairs {
-            let value = value.as_ref();
-            match key.as_ref() {
-                "access_token" => fields.access_token = secret(value),
-                "refresh_token" => fields.refresh_token = secret(value),
-                "token_type" => fields.token_type = token_type(value),
-                "expires_in" => fields.expires_in = seconds(value),
-                "refresh_token_expires_in" | "refresh_expires_in" => {
-                    fields.refresh_expires_in = seconds(value);
-                }
-                "account_username" => fields.username = name(value),
-                "account_id" => fields.account_id = name(value),
-                "scope" => fields.scope = text(value),
-                _ => {}
+        let members = Members::from_pairs(pairs);
+        members.tokens(members.secret("access_token"))
+    }
+}
+
+/// Whether there is text in the place of an access token, but none that a token can have.
+pub(super) fn has_odd_token(text: &[u8]) -> bool {
+    let members = serde_json::from_slice(text).ok().map(|raw| Members::from_raw(&raw));
+    let token = members.and_then(|mut members| members.0.remove("access_token"));
+    token.is_some_and(|token| !token.is_empty() && credential(token.expose()).is_none())
+}
+
+const NUMBERS: [&str; 4] = ["account_id", "expires_in", "refresh_expires_in", "refresh_token_expires_in"];
+
+/// The members by name, as text. The last one of a name counts.
+struct Members(BTreeMap<String, Secret>);
+
+impl Members {
+    fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let pairs = pairs.into_iter();
+        Self(pairs.map(|(name, value)| (name.as_ref().to_owned(), Secret::from(value.as_ref()))).collect())
+    }
+
+    fn from_json(text: &[u8]) -> Option<Self> {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text); // a byte order mark
+        let raw: BTreeMap<String, &RawValue> = serde_json::from_slice(text).ok()?;
+        let members = Self::from_raw(&raw);
+        let holds_a_token =
+            ["access_token", "refresh_token"].iter().any(|name| members.secret(name).is_some());
+        match raw.get("data") {
+            Some(data) if !holds_a_token && data.get().starts_with('{') => {
+                serde_json::from_str(data.get()).ok().map(|raw| Self::from_raw(&raw))
             }
-        }
-        fields
-    }
-
-    /// Whether there is text in the place of an access token, but none that a token can have.
-    #[must_use]
-    pub fn has_odd_token(text: &[u8]) -> bool {
-        let raw: Option<RawFields<'_>> = serde_json::from_slice(text).ok();
-        let text = raw.and_then(|raw| raw.access_token.and_then(raw_string));
-        text.is_some_and(|text| !text.is_empty() && credential(&text).is_none())
-    }
-
-    /// Whether an access or refresh token is in it.
-    #[must_use]
-    pub fn holds_a_token(&self) -> bool {
-        self.access_token.is_some() || self.refresh_token.is_some()
-    }
-
-    /// The response that this is, if there is an access token.
-    #[must_use]
-    pub fn into_response(self) -> Option<TokenResponse> {
-        Some(TokenResponse {
-            access_token: self.access_token?,
-            token_type: self.token_type.unwrap_or_else(|| BEARER.into()),
-            refresh_token: self.refresh_token,
-            expires_in: self.expires_in,
-            refresh_expires_in: self.refresh_expires_in,
-            username: self.username,
-            account_id: self.account_id,
-            scope: self.scope,
-        })
-    }
-}
-
-/// The members as unparsed JSON: a number beyond any range must not make the whole answer unreadable.
-#[derive(Deserialize)]
-struct RawFields<'a> {
-    #[serde(borrow)]
-    access_token: Option<&'a RawValue>,
-    #[serde(borrow)]
-    token_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refresh_token: Option<&'a RawValue>,
-    #[serde(borrow)]
-    expires_in: Option<&'a RawValue>,
-    /// As GitHub and others have it.
-    #[serde(borrow)]
-    refresh_token_expires_in: Option<&'a RawValue>,
-    /// As Keycloak has it.
-    #[serde(borrow)]
-    refresh_expires_in: Option<&'a RawValue>,
-    #[serde(borrow)]
-    account_username: Option<&'a RawValue>,
-    #[serde(borrow)]
-    account_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    scope: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
-impl From<&RawFields<'_>> for Fields {
-    fn from(raw: &RawFields<'_>) -> Self {
-        Self {
-            access_token: raw.access_token.and_then(raw_secret),
-            token_type: raw.token_type.and_then(raw_string).and_then(|value| token_type(&value)),
-            refresh_token: raw.refresh_token.and_then(raw_secret),
-            expires_in: raw.expires_in.and_then(raw_scalar).and_then(|value| seconds(&value)),
-            refresh_expires_in: raw
-                .refresh_token_expires_in
-                .or(raw.refresh_expires_in)
-                .and_then(raw_scalar)
-                .and_then(|value| seconds(&value)),
-            username: raw.account_username.and_then(raw_string).and_then(|value| name(&value)),
-            account_id: raw.account_id.and_then(raw_scalar).and_then(|value| name(&value)),
-            scope: raw.scope.and_then(raw_string).and_then(|value| text(&value)),
+            _ => Some(members),
         }
     }
-}
 
-fn raw_secret(raw: &RawValue) -> Option<Secret> {
-    let text: Secret = serde_json::from_str(raw.get()).ok()?;
-    secret(text.expose())
-}
+    /// Takes unparsed JSON: a number beyond any range must not make the whole answer unreadable.
+    fn from_raw(raw: &BTreeMap<String, &RawValue>) -> Self {
+        let text = |name: &str, value: &RawValue| {
+            let is_number = value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+            if is_number && NUMBERS.contains(&name) {
+                return Some(Secret::from(value.get()));
+            }
+            serde_json::from_str(value.get()).ok()
+        };
+        Self(raw.iter().filter_map(|(name, value)| Some((name.clone(), text(name, value)?))).collect())
+    }
 
-fn raw_string(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
-}
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(Secret::expose)
+    }
 
-/// The text of a string, or of a number as it was written.
-fn raw_scalar(raw: &RawValue) -> Option<String> {
-    let is_number = raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
-    if is_number { Some(raw.get().into()) } else { raw_string(raw) }
-}
+    /// A token that could end a header's line is none (RFC 6749, appendix A).
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).and_then(credential).map(Secret::from)
+    }
 
-/// A token that could end a header's line is none (RFC 6749, appendix A).
-fn secret(value: &str) -> Option<Secret> {
-    credential(value).map(Secret::from)
+    fn tokens<A>(&self, access_token: A) -> Tokens<A> {
+        // The one is GitHub's name for it, the other Keycloak's.
+        let refresh_expires_in = self.get("refresh_token_expires_in").or(self.get("refresh_expires_in"));
+        Tokens {
+            access_token,
+            token_type: self.get("token_type").and_then(token_type).unwrap_or_else(|| BEARER.into()),
+            refresh_token: self.secret("refresh_token"),
+            expires_in: self.get("expires_in").and_then(seconds),
+            refresh_expires_in: refresh_expires_in.and_then(seconds),
+            username: self.get("account_username").and_then(name),
+            account_id: self.get("account_id").and_then(name),
+        }
+    }
 }
 
 fn text(value: &str) -> Option<String> {
@@ -212,7 +148,6 @@ fn text(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.into())
 }
 
-/// A name that the server's users choose.
 pub(super) fn name(value: &str) -> Option<String> {
     text(value).map(|name| printable_name(&name))
 }

@@ -1,4 +1,7 @@
 //! The way to a server, straight or through the proxy that the environment names, and what may be in the way.
+//!
+//! A server on this machine is never reached through a proxy, which would see the refresh token in clear. Of TLS a proxy sees
+//! `CONNECT` only.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -8,26 +11,25 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
 use hyper::http::uri::Authority;
+use hyper::service::Service;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use imgurd_proto::text::printable;
 use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tower_service::Service;
 use url::Url;
 
-use super::carrier;
-use super::http::is_loopback;
+use super::endpoint::is_loopback;
 
 /// A connection on which the server itself is next; TLS with it is yet to begin.
 type Way = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// How a server is reached.
 pub(super) struct Route {
     pub(super) host: String,
     proxy: Option<Intercept>,
@@ -69,18 +71,17 @@ impl Route {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(patience)); // shared among the addresses of the host
         let Some(proxy) = &self.proxy else {
-            return Ok(tcp.call(to).await?.into());
+            return Ok(TowerToHyperService::new(tcp).call(to).await?.into());
         };
-        let agent = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(carrier::USER_AGENT))]);
+        let agent = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(super::USER_AGENT))]);
         let proxied = HttpsConnector::from((tcp, Arc::clone(tls)));
         let mut tunnel = Tunnel::new(proxy.uri().clone(), proxied).with_headers(agent);
         if let Some(password) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(password.clone());
         }
-        Ok(tunnel.call(to).await?)
+        Ok(TowerToHyperService::new(tunnel).call(to).await?)
     }
 
-    /// Why there is no connection, as the beginning of a sentence.
     fn obstacle(&self, error: &(dyn Error + 'static), patience: Duration) -> String {
         let proxy = self.proxy.as_ref().map(|proxy| place(proxy.uri()));
         let next = proxy.as_ref().map_or_else(|| self.host.clone(), |proxy| format!("the proxy {proxy}"));
@@ -122,7 +123,6 @@ impl Route {
     }
 }
 
-/// Why TLS with the next host on the way has failed.
 fn insecure(next: &str, trouble: &rustls::Error) -> String {
     match trouble {
         rustls::Error::InvalidCertificate(trouble) => {
@@ -139,7 +139,6 @@ fn place(proxy: &Uri) -> String {
     printable(place)
 }
 
-/// Why the first host on the way is not reached.
 fn unreachable_because(next: &str, error: &(dyn Error + 'static)) -> String {
     if is_dns(error) {
         return format!("the address of {next} was not found: the network may be down");
@@ -178,7 +177,6 @@ pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
         || says(error, "count overflow")
 }
 
-/// Whether the name of the next host on the way has no address.
 fn is_dns(error: &(dyn Error + 'static)) -> bool {
     says(error, "dns error")
 }
@@ -188,7 +186,6 @@ fn says(error: &(dyn Error + 'static), words: &str) -> bool {
     causes(error).any(|error| error.to_string().ends_with(words))
 }
 
-/// The first error of this type among the causes.
 fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     causes(error).find_map(|error| error.downcast_ref())
 }

@@ -1,5 +1,5 @@
-//! A start that fails while systemd holds the sockets. If imgurd ended, each waiting caller would have systemd start it
-//! again, and none would get an answer. So it stays, and answers every call with the error.
+//! A start that fails while systemd holds the sockets. imgurd stays and answers every call with the error. If it ended,
+//! systemd would start it again for each waiting caller, and none would get an answer.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use sd_notify::NotifyState;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{Foundation, Options, Passed, Signals, Told};
+use super::{Foundation, Options, Passed, Request, Signals};
 use crate::bus::Bus;
 use crate::config::ConfigError;
 use crate::ipc::{Refusal, refuse};
-use crate::supervisor::tell;
+use crate::supervisor::notify_manager;
 
 /// How often the start is tried again. Not all causes can be watched: permissions, another imgurd that ends.
 const RETRY: Duration = Duration::from_secs(1);
@@ -28,14 +28,14 @@ pub(super) async fn answer(
     passed: Passed,
     failure: anyhow::Error,
 ) -> anyhow::Result<()> {
-    let error = told(&failure, options);
+    let error = describe(&failure, options);
     tracing::error!(%error, "imgurd cannot start, and answers every call with this error");
-    tell(&[NotifyState::Ready, NotifyState::Status(&error.to_string())]).await;
+    notify_manager(&[NotifyState::Ready, NotifyState::Status(&error.to_string())]).await;
     let refusal = Refusal(error);
     let mut answering = JoinSet::new();
     for socket in [passed.0, passed.1].into_iter().flatten() {
         let refusal = refusal.clone();
-        answering.spawn(async move { socket.turn_away(&refusal).await });
+        answering.spawn(async move { socket.refuse_all(&refusal).await });
     }
     if !options.no_dbus {
         answering.spawn(refuse(Bus::session(), refusal));
@@ -43,15 +43,15 @@ pub(super) async fn answer(
     let lasts = || Foundation::lay(options).is_err_and(|error| error.to_string() == failure.to_string());
     while lasts() {
         tokio::select! {
-            told = signals.next() => if told == Told::Stop { return Ok(()) },
-            () = sleep(RETRY) => tell(&[NotifyState::Watchdog]).await,
+            request = signals.next() => if request == Request::Stop { return Ok(()) },
+            () = sleep(RETRY) => notify_manager(&[NotifyState::Watchdog]).await,
         }
     }
     bail!("what kept imgurd from starting has changed, so systemd starts it again")
 }
 
 /// The failure as callers are told of it.
-fn told(failure: &anyhow::Error, options: &Options) -> Error {
+fn describe(failure: &anyhow::Error, options: &Options) -> Error {
     let (setting, reason) = match (failure.downcast_ref::<ConfigError>(), options.config_file()) {
         (Some(ConfigError { setting, reason }), Ok(file)) => {
             (setting.clone(), format!("imgurd cannot use {}: {reason}", file.path().display()))

@@ -1,4 +1,8 @@
 //! What the unit has done before the service starts, outside the service's namespaces.
+//!
+//! `ReadWritePaths=` takes only paths that exist and expands no variables, and nothing can be created below a read-only home. So
+//! `ExecStartPre=+imgurd --prepare` makes the directories and the links in `%t/imgurd-unit` that `ReadWritePaths=` names. It
+//! checks owners outside the unit's user namespace.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, symlink};
@@ -49,8 +53,8 @@ fn runtime_directory() -> Option<PathBuf> {
     env::split_paths(&all).find(|path| path.ends_with(DIRECTORY))
 }
 
-/// `ReadWritePaths=` follows links, but knows no variables, such as those that `environment.d(5)` sets. It skips what is
-/// missing, so the directories are made.
+/// Makes links for `ReadWritePaths=`, which knows no variables such as those that `environment.d(5)` sets. It skips missing
+/// directories, so they are made.
 fn lead_to_directories(unit: &Path) -> anyhow::Result<()> {
     for (link, target) in [
         ("state", directory("XDG_STATE_HOME", ".local/state")?),
@@ -65,8 +69,8 @@ fn lead_to_directories(unit: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails where another user could change a file that says where secrets are sent, or put another in its place. Files that
-/// are missing or have mistakes are for the service to name.
+/// Fails if another user could change or replace a file that says where secrets are sent. The service itself reports files
+/// that are missing or have mistakes.
 fn check_owners(options: &Options) -> anyhow::Result<()> {
     let file = options.config_file()?;
     own_directory(&directory("XDG_STATE_HOME", ".local/state")?, OTHERS_WRITE)?;

@@ -32,7 +32,7 @@ const LEFTOVER_PREFIX: &str = ".tmpkeyring";
 #[derive(Clone, Debug)]
 pub struct FileStore {
     /// A call holds it from beginning to end: they come one after the other.
-    vault: Arc<Mutex<Vault>>,
+    file: Arc<Mutex<KeyringFile>>,
 }
 
 impl FileStore {
@@ -40,7 +40,7 @@ impl FileStore {
     #[must_use]
     pub fn new(path: PathBuf, key: KeySource) -> Self {
         let work = path.with_added_extension("work");
-        Self { vault: Arc::new(Mutex::new(Vault { path, work, key, keyring: None })) }
+        Self { file: Arc::new(Mutex::new(KeyringFile { path, work, key, keyring: None })) }
     }
 
     /// Runs `call` off the runtime: it derives keys, decrypts and waits for the disk. Once begun it runs to its end,
@@ -48,18 +48,18 @@ impl FileStore {
     fn run<T, F>(&self, call: F) -> BoxFuture<'static, Result<T, StoreError>>
     where
         T: Send + 'static,
-        F: AsyncFnOnce(&mut Vault) -> Result<T, StoreError> + Send + 'static,
+        F: AsyncFnOnce(&mut KeyringFile) -> Result<T, StoreError> + Send + 'static,
     {
-        let vault = self.vault.clone();
+        let file = self.file.clone();
         async move {
             // Taken here rather than in the thread, so that calls which wait for each other hold no threads.
-            let mut vault = vault.lock_owned().await;
+            let mut file = file.lock_owned().await;
             let runtime = Handle::current();
             let done = spawn_blocking(move || {
-                let result = runtime.block_on(call(&mut vault));
+                let result = runtime.block_on(call(&mut file));
                 memory::wipe_stack();
                 if result.is_err() {
-                    vault.close(); // after a failed write, what is in memory is not what is on the disk
+                    file.close(); // after a failed write, what is in memory is not what is on the disk
                 }
                 result
             });
@@ -75,36 +75,35 @@ impl FileStore {
 
 impl TokenStore for FileStore {
     fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
-        self.run(async move |vault| {
-            let item = vault.item(&account).await?;
+        self.run(async move |file| {
+            let item = file.item(&account).await?;
             item.map(|item| item::decode(&account, &item)).transpose()
         })
     }
 
     fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.run(async move |vault| {
-            if let Some(old) = vault.item(&account).await? {
+        self.run(async move |file| {
+            if let Some(old) = file.item(&account).await? {
                 item::may_replace(&account, &old)?;
             }
-            vault.put(&account, &record).await
+            file.put(&account, &record).await
         })
     }
 
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.run(async |vault| {
-            vault.close();
-            vault.open().await.map(drop)
+        self.run(async |file| {
+            file.close();
+            file.open().await.map(drop)
         })
     }
 
     fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.run(async |vault| vault.open().await.map(drop))
+        self.run(async |file| file.open().await.map(drop))
     }
 }
 
-/// The file, opened or not.
 #[derive(Debug)]
-struct Vault {
+struct KeyringFile {
     path: PathBuf,
     /// The file under the name that `oo7` may write to.
     work: PathBuf,
@@ -113,7 +112,7 @@ struct Vault {
     keyring: Option<Arc<UnlockedKeyring>>,
 }
 
-impl Vault {
+impl KeyringFile {
     fn close(&mut self) {
         self.keyring = None;
     }
@@ -159,13 +158,12 @@ impl Vault {
         }
         match fs::hard_link(&self.path, &self.work) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // nothing is stored yet
-            // Some file systems have no links; then every call opens anew, which is slow and right.
+            // Some file systems have no links; then every call opens again, which is slow and right.
             Err(_) => fs::copy(&self.path, &self.work).map(drop),
             Ok(()) => Ok(()),
         }
     }
 
-    /// The bytes kept for `account`.
     async fn item(&mut self, account: &str) -> Result<Option<oo7::Secret>, StoreError> {
         let found = self.open().await?.lookup_item(&attributes(account)).await;
         let found = found.map_err(|error| self.trouble(error))?;
@@ -192,7 +190,7 @@ impl Vault {
 
     fn publish(&mut self) -> io::Result<()> {
         durable::rename(&self.work, &self.path)?;
-        // Where the second name cannot be had again, the next call opens the file anew.
+        // Where the second name cannot be had again, the next call opens the file again.
         let _ = fs::hard_link(&self.path, &self.work);
         Ok(())
     }

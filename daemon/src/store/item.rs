@@ -24,8 +24,7 @@ struct Item<'a> {
     record: &'a Record,
 }
 
-/// The item that holds `record`.
-pub(super) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+pub(crate) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let mut item = Zeroizing::new(Vec::with_capacity(USUAL_SIZE));
     serde_json::to_writer(&mut *item, &Item { version: VERSION, record }).map_err(|error| {
         StoreError::Unavailable(format!("the grant cannot be written down ({error}); report this"))
@@ -33,8 +32,7 @@ pub(super) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, StoreError> 
     Ok(item)
 }
 
-/// The record that an item of `account` holds.
-pub(super) fn decode(account: &str, item: &[u8]) -> Result<Record, StoreError> {
+pub(crate) fn decode(account: &str, item: &[u8]) -> Result<Record, StoreError> {
     let damaged = |error: serde_json::Error| {
         // Only where it is: the error's own text may quote what is there.
         let at = error.column();

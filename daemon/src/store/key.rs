@@ -1,4 +1,7 @@
 //! The key of the encrypted file, in a file of its own.
+//!
+//! It is 32 random bytes in hexadecimal, not a password: a daemon that starts at login has nobody to ask. A systemd credential
+//! `imgurd.key` comes before the file.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -20,7 +23,7 @@ const KEY_MAX: u64 = 4096;
 /// Where the key comes from. It is the text of the file, without the blanks around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// A file of the person's, which nobody else may read.
+    /// A file of the user's, which nobody else may read.
     File(PathBuf),
     /// A systemd credential. systemd guards it, with access lists that look like permissions of the group.
     Credential(PathBuf),
@@ -40,7 +43,6 @@ impl KeySource {
         self.read().map(drop)
     }
 
-    /// Reads the key.
     pub(super) fn read(&self) -> Result<Zeroizing<String>, StoreError> {
         let path = self.path().display();
         let unavailable = |reason: String| StoreError::Unavailable(reason);

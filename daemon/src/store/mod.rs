@@ -1,15 +1,11 @@
 //! Where grants rest between runs.
 
 mod file;
-#[cfg(fuzzing)]
-pub mod fuzzing;
-mod item;
+pub(crate) mod item;
 mod key;
 mod memory;
 mod secret_service;
 mod witness;
-
-use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -60,27 +56,5 @@ pub trait TokenStore: Send + Sync {
     /// Counts the changes that make it worth asking again, where the store can tell: it was unlocked, or is back.
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         None
-    }
-}
-
-impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
-    fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
-        (**self).load(account)
-    }
-
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
-        (**self).save(account, record)
-    }
-
-    fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        (**self).unlock()
-    }
-
-    fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        (**self).look()
-    }
-
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
-        (**self).changes()
     }
 }

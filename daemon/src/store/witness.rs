@@ -5,7 +5,7 @@
 //! - a crash between the two leaves a stored grant without its line. The next load that brings the grant adds it;
 //!   until then the store would have to fail as well for anything to be missed.
 //! - the other way round, a line would speak of a grant that never was, and somebody would look for it.
-//! - a line is taken away after the grant is, since one too many costs a person one more `logout`, and one too few
+//! - a line is taken away after the grant is, since one too many costs a user one more `logout`, and one too few
 //!   may cost them a grant that they overwrite because nothing says it exists.
 
 use std::collections::BTreeSet;
@@ -28,37 +28,37 @@ use crate::ownership::open_own;
 #[derive(Clone, Debug)]
 pub struct Witnessed<S> {
     store: S,
-    ledger: Arc<Mutex<Ledger>>,
+    names: Arc<Mutex<StoredNames>>,
 }
 
 impl<S> Witnessed<S> {
     /// `store`, with the names of its accounts in the file `path`: nothing secret is in it.
     #[must_use]
     pub fn new(store: S, path: PathBuf) -> Self {
-        Self { store, ledger: Arc::new(Mutex::new(Ledger { path, names: None })) }
+        Self { store, names: Arc::new(Mutex::new(StoredNames { path, names: None })) }
     }
 }
 
 impl<S: TokenStore> TokenStore for Witnessed<S> {
     fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
-        let (loading, ledger) = (self.store.load(account.clone()), self.ledger.clone());
+        let (loading, names) = (self.store.load(account.clone()), self.names.clone());
         async move {
             let record = loading.await?;
             if record.as_ref().is_some_and(Record::holds_a_grant) {
-                note(ledger, account, true).await;
+                note(names, account, true).await;
                 return Ok(record);
             }
-            if knows(ledger, account.clone()).await? { Err(vanished(&account)) } else { Ok(record) }
+            if knows(names, account.clone()).await? { Err(vanished(&account)) } else { Ok(record) }
         }
         .boxed()
     }
 
     fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
         let holds = record.holds_a_grant();
-        let (saving, ledger) = (self.store.save(account.clone(), record), self.ledger.clone());
+        let (saving, names) = (self.store.save(account.clone(), record), self.names.clone());
         async move {
             saving.await?;
-            note(ledger, account, holds).await;
+            note(names, account, holds).await;
             Ok(())
         }
         .boxed()
@@ -84,10 +84,10 @@ fn vanished(account: &str) -> StoreError {
     ))
 }
 
-async fn knows(ledger: Arc<Mutex<Ledger>>, account: String) -> Result<bool, StoreError> {
-    let mut ledger = ledger.lock_owned().await;
-    let path = ledger.path.clone();
-    let known = spawn_blocking(move || ledger.names().map(|names| names.contains(&account))).await;
+async fn knows(names: Arc<Mutex<StoredNames>>, account: String) -> Result<bool, StoreError> {
+    let mut names = names.lock_owned().await;
+    let path = names.path.clone();
+    let known = spawn_blocking(move || names.names().map(|names| names.contains(&account))).await;
     known.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())).map_err(|error| {
         let path = path.display();
         StoreError::Unavailable(format!(
@@ -97,9 +97,9 @@ async fn knows(ledger: Arc<Mutex<Ledger>>, account: String) -> Result<bool, Stor
 }
 
 /// Writes down whether a grant of `account` is stored. The grant itself is safe by now, so a failure is only logged.
-async fn note(ledger: Arc<Mutex<Ledger>>, account: String, stored: bool) {
-    let mut ledger = ledger.lock_owned().await;
-    let noted = spawn_blocking(move || ledger.note(&account, stored)).await;
+async fn note(names: Arc<Mutex<StoredNames>>, account: String, stored: bool) {
+    let mut names = names.lock_owned().await;
+    let noted = spawn_blocking(move || names.note(&account, stored)).await;
     if let Ok(Err(error)) = noted {
         tracing::warn!(%error, "cannot write down which grants are stored");
     }
@@ -107,13 +107,12 @@ async fn note(ledger: Arc<Mutex<Ledger>>, account: String, stored: bool) {
 
 /// The file, a name a line.
 #[derive(Debug)]
-struct Ledger {
+struct StoredNames {
     path: PathBuf,
-    /// What is in it, once it has been read.
     names: Option<BTreeSet<String>>,
 }
 
-impl Ledger {
+impl StoredNames {
     fn names(&mut self) -> io::Result<&mut BTreeSet<String>> {
         let names = match self.names.take() {
             Some(names) => names,

@@ -9,15 +9,15 @@ use std::time::Duration;
 use bounds::{assert_silent, bounded};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use imgurd::provider::fuzzing::{identify, understand};
-use imgurd::provider::{Answer, Identity};
+use imgurd::fuzzing::{classify_answer, identify};
+use imgurd::provider::{Answer, TokenOwner};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| bounded(|| read(input)));
 
 fn read(input: &[u8]) {
     let Some((status, headers, body)) = response(input) else { return };
-    match understand(status, &headers, body).answer {
+    match classify_answer(status, &headers, body).answer {
         Answer::Granted(tokens) => {
             assert!(status == StatusCode::OK && !tokens.access_token.is_empty());
             assert!(tokens.refresh_token.is_none_or(|token| !token.is_empty()));
@@ -32,7 +32,7 @@ fn read(input: &[u8]) {
             assert_silent(&trouble.reason);
         }
     }
-    if let Identity::Untold(reason) = identify(status, headers, body) {
+    if let TokenOwner::Unknown(reason) = identify(status, headers, body) {
         assert_silent(&reason);
     }
 }

@@ -4,7 +4,7 @@
 mod bounds;
 
 use bounds::{assert_silent, bounded};
-use imgurd::consent::fuzzing::visit;
+use imgurd::fuzzing::visit;
 use imgurd_proto::Flow;
 use libfuzzer_sys::fuzz_target;
 

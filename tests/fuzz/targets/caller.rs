@@ -4,7 +4,7 @@
 mod bounds;
 
 use bounds::bounded;
-use imgurd::access::fuzzing::{application, read};
+use imgurd::fuzzing::{application, read_process};
 use imgurd_proto::text::is_printable;
 use libfuzzer_sys::fuzz_target;
 
@@ -18,7 +18,7 @@ const MARKERS: [&str; 3] = [
 fuzz_target!(|text: &[u8]| bounded(|| look(text)));
 
 fn look(text: &[u8]) {
-    read(text);
+    read_process(text);
     let cgroups = String::from_utf8_lossy(text);
     let plain = application(&cgroups, "");
     assert!(is_printable(plain.name()), "{plain:?}");

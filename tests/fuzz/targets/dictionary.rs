@@ -4,7 +4,7 @@
 mod bounds;
 
 use bounds::{assert_silent, bounded};
-use imgurd::ipc::dbus::fuzzing::dictionary;
+use imgurd::fuzzing::dictionary;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| bounded(|| {

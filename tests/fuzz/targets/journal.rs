@@ -8,8 +8,8 @@ use std::cell::LazyCell;
 use std::fs;
 
 use bounds::bounded;
-use imgurd::access::journal::fuzzing::File;
 use imgurd::access::journal::parse;
+use imgurd::fuzzing::{append_to_journal, read_journal};
 use imgurd_proto::JournalEntry;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
@@ -39,11 +39,10 @@ fn lines(entries: &[JournalEntry]) -> Vec<u8> {
 fn go_on(text: &[u8], mut entries: Vec<JournalEntry>, directory: &TempDir) {
     let path = directory.path().join("journal");
     fs::write(&path, text).expect("there is room");
-    let file = File::new(path);
-    assert_eq!(file.read().expect("it is ours"), entries);
+    assert_eq!(read_journal(path.clone()).expect("it is ours"), entries);
     let next: Vec<_> = parse(NEXT).collect();
     assert_eq!(next.len(), 1);
-    file.append(&next).expect("there is room");
+    append_to_journal(path.clone(), &next).expect("there is room");
     entries.extend(next);
-    assert_eq!(file.read().expect("it is ours"), entries);
+    assert_eq!(read_journal(path).expect("it is ours"), entries);
 }

@@ -4,7 +4,7 @@
 mod bounds;
 
 use bounds::{assert_silent, bounded};
-use imgurd::consent::fuzzing::{import, paste};
+use imgurd::fuzzing::{import, paste};
 use imgurd_proto::{Flow, Secret};
 use libfuzzer_sys::fuzz_target;
 

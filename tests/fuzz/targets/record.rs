@@ -8,19 +8,19 @@ use std::sync::Arc;
 
 use bounds::{assert_silent, bounded};
 use imgurd::config::{AccountConfig, RefreshPolicy};
+use imgurd::fuzzing::{decode_item, encode_item};
 use imgurd::grant::{Record, Timestamp};
-use imgurd::keeper::account::{Account, Event, Now};
-use imgurd::store::fuzzing::{decode, encode};
+use imgurd::keeper::account::{Event, Machine, Now};
 use imgurd_proto::Settings;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|item: &[u8]| bounded(|| read(item)));
 
 fn read(item: &[u8]) {
-    match decode(item) {
+    match decode_item(item) {
         Ok(record) => {
-            let kept = encode(&record).expect("what was read can be kept");
-            assert_eq!(decode(&kept).as_ref(), Ok(&record));
+            let kept = encode_item(&record).expect("what was read can be kept");
+            assert_eq!(decode_item(&kept).as_ref(), Ok(&record));
             live_with(record);
         }
         Err(error) => assert_silent(&error.to_string()),
@@ -31,7 +31,7 @@ fn live_with(record: Record) {
     let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };
     let config = AccountConfig::new(settings, RefreshPolicy::default()).expect("the settings are right");
     let mut now = Now { at: Timestamp::from_millis(1_700_000_000_000), dice: 0.5 };
-    let (account, _) = Account::new("fuzz".to_owned(), Arc::new(config), now);
+    let (account, _) = Machine::new("fuzz".to_owned(), Arc::new(config), now);
     let (mut account, _) = account.step(Event::Loaded(Ok(Some(record))), now);
     for _ in 0..3 {
         let _ = account.snapshot(now.at);

@@ -4,7 +4,7 @@
 mod bounds;
 
 use bounds::{SECRET, assert_silent, bounded};
-use imgurd::ipc::fuzzing::converse;
+use imgurd::fuzzing::converse;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -36,9 +36,13 @@ fn measure(extent: Extent) -> Vec<Row> {
         format!("{} token", copy.display())
     };
     let plain = beside(built, "plain");
-    let installed = installed().map(|program| beside(program, "installed"));
+    let installed = installed().map(|(program, link)| (beside(program, "installed"), link));
     let agent = OidcAgent::start(bed, &site.scene.fake);
-    let commands = [Some(hello.display().to_string()), Some(plain), installed.clone()];
+    let commands = [
+        Some(hello.display().to_string()),
+        Some(plain),
+        installed.as_ref().map(|(command, _)| command.clone()),
+    ];
     let commands: Vec<_> =
         commands.into_iter().flatten().chain(agent.iter().map(|_| OidcAgent::TOKEN.to_owned())).collect();
     let mut spans = vec![Vec::new(); commands.len()];
@@ -56,18 +60,21 @@ fn measure(extent: Extent) -> Vec<Row> {
         );
     };
     row("`imgurctl token`, plain `cargo build --release`", figures.next(), Goal::Ratio(2.1));
-    if installed.is_some() {
-        row("`imgurctl token`, static as installed", figures.next(), Goal::Ratio(1.0));
+    if let Some((_, link)) = installed {
+        row(&format!("`imgurctl token`, {link} as installed"), figures.next(), Goal::Ratio(1.0));
     }
     row("`oidc-token` (oidc-agent)", figures.next(), Goal::Open);
     rows
 }
 
-/// The static client, where it was built.
-pub(super) fn installed() -> Option<PathBuf> {
-    let target = binary("imgurctl").ancestors().nth(2)?.to_owned();
-    let program = target.join(format!("{}-unknown-linux-musl/release/imgurctl", std::env::consts::ARCH));
-    program.is_file().then_some(program)
+/// The client as `make install` brings it, if it was built, and how it is linked.
+fn installed() -> Option<(PathBuf, String)> {
+    let directory = binary("imgurctl").ancestors().nth(2)?.join("client");
+    let libc = match fs::read_to_string(directory.join("libc")).ok()?.trim() {
+        "dynamic" => "dynamic".to_owned(),
+        libc => format!("static ({libc})"),
+    };
+    Some((directory.join("imgurctl"), libc))
 }
 
 fn hello(directory: &Path) -> PathBuf {
@@ -108,6 +115,8 @@ pub(super) fn sizes() -> Vec<Row> {
         row("size of `imgurd`", binary("imgurd"), 8e6),
         row("size of `imgurctl`, dynamic", binary("imgurctl"), 1.5e6),
     ];
-    rows.extend(installed().map(|program| row("size of `imgurctl`, static", program, 2.5e6)));
+    rows.extend(
+        installed().map(|(program, link)| row(&format!("size of `imgurctl`, {link}"), program, 2.5e6)),
+    );
     rows
 }

@@ -9,6 +9,7 @@ mod cold;
 mod core;
 mod crowd;
 mod echo;
+mod fairness;
 mod figure;
 mod idle;
 mod instructions;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 pub use echo::serve as echo;
+pub use fairness::{Flood, flood};
 use idle::Idle;
 pub use table::Table;
 
@@ -48,6 +50,8 @@ pub enum Part {
     Bus,
     /// Callers who wait
     Crowd,
+    /// Calls beside a program that floods the daemon
+    Fairness,
     /// A start by the socket
     Cold,
     /// A thousand accounts and connections
@@ -73,6 +77,7 @@ pub fn run(parts: &[Part], extent: Extent) -> Table {
             Part::Calls => calls::rows(extent),
             Part::Bus => bus::rows(extent),
             Part::Crowd => crowd::rows(extent),
+            Part::Fairness => fairness::rows(extent),
             Part::Cold => cold::rows(extent),
             Part::Many => many::rows(extent),
             Part::Idle => idle.iter_mut().flat_map(Idle::memory).collect(),

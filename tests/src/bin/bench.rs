@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Parser, Subcommand};
-use imgurd_tests::bench::{self, Extent, Part, Table};
+use imgurd_tests::bench::{self, Extent, Flood, Part, Table};
 
 /// Measures how fast a token is handed out, and how little it takes to keep one.
 #[derive(Debug, Parser)]
@@ -42,6 +42,9 @@ enum Role {
     /// Answers every call with so many bytes
     #[command(hide = true)]
     Echo { socket: PathBuf, length: usize },
+    /// Floods the daemon until standard input ends
+    #[command(hide = true)]
+    Flood { way: Flood, socket: PathBuf },
 }
 
 fn main() -> ExitCode {
@@ -55,8 +58,13 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> anyhow::Result<()> {
-    if let Some(Role::Echo { socket, length }) = options.role {
-        return Ok(bench::echo(&socket, length)?);
+    match options.role {
+        Some(Role::Echo { socket, length }) => return Ok(bench::echo(&socket, length)?),
+        Some(Role::Flood { way, socket }) => {
+            bench::flood(way, &socket);
+            return Ok(());
+        }
+        None => {}
     }
     let before = options.compare.as_deref().map(Table::load).transpose()?;
     let idle = Duration::from_secs(options.idle);

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use anyhow::{Result, ensure};
 
-use super::act::Issuer;
 use super::job::{End, Job, Purpose};
-use super::place::Place;
+use super::operation::Issuer;
+use super::site::Site;
 
 /// What the daemon was told and given.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ struct Given {
 
 impl Books {
     /// Enters how a command ended; fails where a promise is broken.
-    pub(super) fn enter(&mut self, job: &Job, end: &End, place: &Place) -> Result<()> {
+    pub(super) fn enter(&mut self, job: &Job, end: &End, site: &Site) -> Result<()> {
         let (command, code) = (&job.command, end.code);
         ensure!(
             end.took <= job.bound,
@@ -43,15 +43,15 @@ impl Books {
         let is_known = code.is_some_and(|code| matches!(code, 0 | 2..=10));
         ensure!(is_known, "`{command}` ended with {code:?}: {}", end.stderr);
         if code == Some(8) {
-            ensure!(place.is_disturbed_since(job.begun), "`{command}` found no daemon: {}", end.stderr);
+            ensure!(site.is_disturbed_since(job.begun), "`{command}` found no daemon: {}", end.stderr);
         }
         match &job.purpose {
             Purpose::Token | Purpose::Reject(_) if code == Some(0) => self.handed(end.stdout.trim())?,
             Purpose::Logout if code == Some(0) => self.given.clear(),
             // It is done as soon as the store takes it.
             Purpose::Logout if code == Some(7) => Issuer::BOTH.into_iter().for_each(|it| self.excuse(it)),
-            Purpose::Login if code == Some(0) => self.give(place.newest_grant()),
-            Purpose::Import(token) if code == Some(0) => self.give(place.grant_of(token)),
+            Purpose::Login if code == Some(0) => self.give(site.newest_grant()),
+            Purpose::Import(token) if code == Some(0) => self.give(site.grant_of(token)),
             _ => {}
         }
         if let Purpose::Reject(token) = &job.purpose

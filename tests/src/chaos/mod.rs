@@ -4,11 +4,11 @@
 //! A seed repeats the choices of a run, not its microseconds. A sequence that fails is made shorter as long as it fails.
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
-mod act;
 mod books;
 mod job;
-mod place;
+mod operation;
 mod run;
+mod site;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,8 +19,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::dice::Dice;
 use crate::fake::Rotation;
 
-use act::Act;
-pub use place::Store;
+use operation::Operation;
+pub use site::Store;
 
 /// How many shorter sequences are tried for one that fails.
 const TRIES: usize = 40;
@@ -33,7 +33,7 @@ const REPEATS: usize = 2;
 struct Sequence {
     store: Store,
     rotation: Rotation,
-    acts: Vec<Act>,
+    operations: Vec<Operation>,
 }
 
 impl Sequence {
@@ -47,7 +47,7 @@ impl Sequence {
         ];
         let rotation = rotations[usize::try_from(dice.below(4)).unwrap()];
         let length = 8 + dice.below(24);
-        Self { store, rotation, acts: (0..length).map(|_| Act::roll(&mut dice)).collect() }
+        Self { store, rotation, operations: (0..length).map(|_| Operation::roll(&mut dice)).collect() }
     }
 
     /// What goes wrong in it, if anything does.
@@ -68,12 +68,12 @@ impl Sequence {
     /// A shorter one that fails as well, and how.
     fn shrunk(&self, mut failure: String) -> (Self, String) {
         let (mut shortest, mut tries) = (self.clone(), 0);
-        let mut size = shortest.acts.len().div_ceil(2);
+        let mut size = shortest.operations.len().div_ceil(2);
         while size > 0 && tries < TRIES {
             let mut at = 0;
-            while at < shortest.acts.len() && tries < TRIES {
+            while at < shortest.operations.len() && tries < TRIES {
                 let mut shorter = shortest.clone();
-                shorter.acts.drain(at..(at + size).min(shortest.acts.len()));
+                shorter.operations.drain(at..(at + size).min(shortest.operations.len()));
                 tries += 1;
                 match (0..REPEATS).find_map(|_| shorter.failure()) {
                     Some(why) => (shortest, failure) = (shorter, why),
@@ -110,7 +110,7 @@ pub fn one(store: Store, seed: u64) -> Result<()> {
 
 impl fmt::Display for Sequence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "with {:?} and {} acts:", self.rotation, self.acts.len())?;
-        self.acts.iter().try_for_each(|act| writeln!(formatter, "  {act}"))
+        writeln!(formatter, "with {:?} and {} operations:", self.rotation, self.operations.len())?;
+        self.operations.iter().try_for_each(|operation| writeln!(formatter, "  {operation}"))
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::Sequence;
-use super::act::{Act, Issuer};
 use super::books::Books;
 use super::job::{End, Job, Purpose};
-use super::place::{Place, Store};
+use super::operation::{Issuer, Operation};
+use super::site::{Site, Store};
 use crate::fake::{Endpoint, Rotation};
 use crate::testbed::ACCOUNT;
 
@@ -17,7 +17,7 @@ const OVERRUN: Duration = Duration::from_secs(1);
 /// How long a command without a wait of its own may take: the daemon gives a change a minute, and ten seconds for the API's
 /// word on it.
 const PATIENT: Duration = Duration::from_secs(70);
-/// How long a command that waits for a held answer is waited for before the next act.
+/// How long a command that waits for a held answer is waited for before the next operation.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How long the last word may take: all works, and the second try after a refusal is a minute away.
 const LAST_WAIT: &str = "100s";
@@ -25,18 +25,18 @@ const LAST_PATIENCE: Duration = Duration::from_secs(110);
 
 /// Runs it; fails where a promise is broken.
 pub(super) fn run(sequence: &Sequence) -> Result<()> {
-    let place = Place::new(sequence.store, sequence.rotation);
+    let site = Site::new(sequence.store, sequence.rotation);
     let mut runner =
-        Runner { place, books: Books::default(), jobs: Vec::new(), issuer: Issuer::A, is_client_known: true };
-    for act in &sequence.acts {
-        runner.perform(*act)?;
+        Runner { site, books: Books::default(), jobs: Vec::new(), issuer: Issuer::A, is_client_known: true };
+    for operation in &sequence.operations {
+        runner.perform(*operation)?;
         runner.collect(GLANCE / 10)?;
     }
     runner.last_word()
 }
 
 struct Runner {
-    place: Place,
+    site: Site,
     books: Books,
     jobs: Vec<Job>,
     /// The server that the account is pointed at.
@@ -46,65 +46,65 @@ struct Runner {
 }
 
 impl Runner {
-    fn perform(&mut self, act: Act) -> Result<()> {
-        match act {
-            Act::Token(wait) => self.waiting(Purpose::Token, "token", wait, "")?,
-            Act::Refresh(wait) => self.waiting(Purpose::Other, "refresh", wait, "")?,
-            Act::Reject => self.reject(self.books.handed_out.last().cloned())?,
-            Act::RejectOlder => {
+    fn perform(&mut self, operation: Operation) -> Result<()> {
+        match operation {
+            Operation::Token(wait) => self.waiting(Purpose::Token, "token", wait, "")?,
+            Operation::Refresh(wait) => self.waiting(Purpose::Other, "refresh", wait, "")?,
+            Operation::Reject => self.reject(self.books.handed_out.last().cloned())?,
+            Operation::RejectOlder => {
                 let older =
                     self.books.handed_out.iter().rev().find(|it| Some(*it) != self.books.handed_out.last());
                 self.reject(older.cloned())?;
             }
-            Act::Login(user, replace) => self.login(Some(user), replace)?,
-            Act::LoginBegin => self.login(None, false)?,
-            Act::LoginAllow(user) => self.allow(user),
-            Act::Import(user, replace) => {
-                let (token, _) = self.place.fake(self.issuer).issue_grant(user);
+            Operation::Login(user, replace) => self.login(Some(user), replace)?,
+            Operation::LoginBegin => self.login(None, false)?,
+            Operation::LoginAllow(user) => self.allow(user),
+            Operation::Import(user, replace) => {
+                let (token, _) = self.site.fake(self.issuer).issue_grant(user);
                 self.import(&token, replace, true)?;
             }
-            Act::ImportOlder(replace) => {
+            Operation::ImportOlder(replace) => {
                 if let Some(token) = self.shown_before() {
                     // It may have been replaced, and a daemon that has forgotten that cannot know.
                     self.import(&token, replace, false)?;
                 }
             }
-            Act::Restore => self.command(Purpose::Other, &["restore", ACCOUNT], "")?,
-            Act::Logout => self.command(Purpose::Logout, &["logout", ACCOUNT], "")?,
-            Act::Switch(issuer) => self.switch(issuer)?,
-            Act::ClientId(known) => {
+            Operation::Restore => self.command(Purpose::Other, &["restore", ACCOUNT], "")?,
+            Operation::Logout => self.command(Purpose::Logout, &["logout", ACCOUNT], "")?,
+            Operation::Switch(issuer) => self.switch(issuer)?,
+            Operation::ClientId(known) => {
                 self.is_client_known = known;
                 let id = if known {
-                    self.place.fake(self.issuer).behaviour().client_id
+                    self.site.fake(self.issuer).behaviour().client_id
                 } else {
                     "nobody".to_owned()
                 };
                 self.command(Purpose::Other, &["account", "set", ACCOUNT, "--client-id", &id], "")?;
             }
-            Act::AutoRefresh(on) => {
+            Operation::AutoRefresh(on) => {
                 self.command(Purpose::Other, &["auto-refresh", if on { "on" } else { "off" }, ACCOUNT], "")?;
             }
-            Act::Kill => self.restart(true),
-            Act::Restart => self.restart(false),
-            Act::Store(works) => self.place.set_store(works),
-            Act::Network(issuer, works) => self.place.set_network(issuer, works),
-            Act::Spoil(issuer, spoil) => {
+            Operation::Kill => self.restart(true),
+            Operation::Restart => self.restart(false),
+            Operation::Store(works) => self.site.set_store(works),
+            Operation::Network(issuer, works) => self.site.set_network(issuer, works),
+            Operation::Spoil(issuer, spoil) => {
                 if spoil.loses_an_answer() && self.replaces() {
                     self.books.excuse(issuer);
                 }
-                self.place.spoil(issuer, spoil);
+                self.site.spoil(issuer, spoil);
             }
-            Act::Hold(issuer) => self.place.hold(issuer),
-            Act::Release => drop(self.place.release()),
-            Act::Dead(issuer) => self.place.fake(issuer).kill_access_token(),
-            Act::Clock(seconds) => self.clock(seconds),
+            Operation::Hold(issuer) => self.site.hold(issuer),
+            Operation::Release => drop(self.site.release()),
+            Operation::Dead(issuer) => self.site.fake(issuer).kill_access_token(),
+            Operation::Clock(seconds) => self.clock(seconds),
         }
         Ok(())
     }
 
     /// Whether a server replaces refresh tokens, so that an answer that is lost can be a grant that is.
     fn replaces(&self) -> bool {
-        matches!(self.place.rotation, Rotation::Plain | Rotation::ReuseDetection)
+        matches!(self.site.rotation, Rotation::Plain | Rotation::ReuseDetection)
     }
 
     fn waiting(&mut self, purpose: Purpose, verb: &str, wait: Duration, input: &str) -> Result<()> {
@@ -115,12 +115,12 @@ impl Runner {
     fn reject(&mut self, token: Option<String>) -> Result<()> {
         let Some(token) = token else { return Ok(()) };
         // What is said to be dead is.
-        self.place.fake(self.issuer).kill_access_token();
+        self.site.fake(self.issuer).kill_access_token();
         self.waiting(Purpose::Reject(token.clone()), "reject", Duration::from_secs(2), &token)
     }
 
     fn login(&mut self, user: Option<&'static str>, replace: bool) -> Result<()> {
-        if self.place.is_down(self.issuer) {
+        if self.site.is_down(self.issuer) {
             return Ok(());
         }
         let mut arguments = vec!["login", ACCOUNT, "--no-browser", "--timeout", "10s"];
@@ -130,9 +130,9 @@ impl Runner {
 
     /// The person comes back to a page that was left open.
     fn allow(&self, user: &str) {
-        let pages = self.place.fake(self.issuer).requests(Endpoint::Authorize);
-        if let Some(page) = pages.last().filter(|_| !self.place.is_down(self.issuer)) {
-            let url = format!("{}{}", self.place.fake(self.issuer).origin(), page.target);
+        let pages = self.site.fake(self.issuer).requests(Endpoint::Authorize);
+        if let Some(page) = pages.last().filter(|_| !self.site.is_down(self.issuer)) {
+            let url = format!("{}{}", self.site.fake(self.issuer).origin(), page.target);
             let user = user.to_owned();
             let _ = std::thread::spawn(move || crate::browser::allow(&url, &user)).join();
         }
@@ -149,40 +149,40 @@ impl Runner {
 
     /// A refresh token that the server at hand has been shown, as somebody may have kept a copy of it.
     fn shown_before(&self) -> Option<String> {
-        let requests = self.place.fake(self.issuer).requests(Endpoint::Token);
+        let requests = self.site.fake(self.issuer).requests(Endpoint::Token);
         requests.iter().rev().find_map(|request| request.refresh_token().map(str::to_owned))
     }
 
     fn switch(&mut self, issuer: Issuer) -> Result<()> {
-        let arguments = self.place.switch(issuer);
+        let arguments = self.site.switch(issuer);
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let secret = self.place.fake(issuer).behaviour().client_secret;
+        let secret = self.site.fake(issuer).behaviour().client_secret;
         (self.issuer, self.is_client_known) = (issuer, true);
         self.command(Purpose::Other, &arguments, &secret)
     }
 
     fn restart(&mut self, kill: bool) {
-        if self.place.store == Store::Memory {
+        if self.site.store == Store::Memory {
             self.books.forget();
-        } else if self.place.is_store_down() {
+        } else if self.site.is_store_down() {
             self.books.excuse(Issuer::A);
             self.books.excuse(Issuer::B);
             self.books.excuse_rejected();
         }
         for issuer in Issuer::BOTH {
-            if kill && self.replaces() && self.place.asked_lately(issuer) {
+            if kill && self.replaces() && self.site.asked_lately(issuer) {
                 self.books.excuse(issuer);
             }
         }
         if !kill {
             // It waits for answers on their way.
-            self.place.release();
+            self.site.release();
         }
-        self.place.restart(kill);
+        self.site.restart(kill);
     }
 
     fn clock(&mut self, seconds: i64) {
-        if seconds == 0 { self.place.bed.set_clock_right() } else { self.place.bed.set_clock(seconds) }
+        if seconds == 0 { self.site.bed.set_clock_right() } else { self.site.bed.set_clock(seconds) }
     }
 
     fn command(&mut self, purpose: Purpose, arguments: &[&str], input: &str) -> Result<()> {
@@ -199,10 +199,10 @@ impl Runner {
         user: Option<&'static str>,
     ) -> Result<()> {
         let is_open = purpose == Purpose::Login && user.is_none();
-        let job = Job::start(&self.place.bed, purpose, arguments, input, bound, user);
-        let patience = if is_open || self.place.is_holding() { GLANCE } else { bound + OVERRUN };
+        let job = Job::start(&self.site.bed, purpose, arguments, input, bound, user);
+        let patience = if is_open || self.site.is_holding() { GLANCE } else { bound + OVERRUN };
         if let Some(end) = job.ended(patience) {
-            return self.books.enter(&job, &end, &self.place);
+            return self.books.enter(&job, &end, &self.site);
         }
         self.jobs.push(job);
         Ok(())
@@ -212,7 +212,7 @@ impl Runner {
     fn collect(&mut self, patience: Duration) -> Result<()> {
         for job in std::mem::take(&mut self.jobs) {
             match job.ended(patience) {
-                Some(end) => self.books.enter(&job, &end, &self.place)?,
+                Some(end) => self.books.enter(&job, &end, &self.site)?,
                 None => self.jobs.push(job),
             }
         }
@@ -221,12 +221,12 @@ impl Runner {
 
     /// All works again: each server's grants are there, and no secret of one went to the other.
     fn last_word(&mut self) -> Result<()> {
-        self.place.heal();
+        self.site.heal();
         self.collect(PATIENT)?;
         ensure!(self.jobs.is_empty(), "`{}` has no end", self.jobs[0].command);
         for issuer in [self.issuer, Issuer::A, Issuer::B] {
             self.switch(issuer)?;
-            let id = self.place.fake(issuer).behaviour().client_id;
+            let id = self.site.fake(issuer).behaviour().client_id;
             self.command(Purpose::Other, &["account", "set", ACCOUNT, "--client-id", &id], "")?;
             self.is_kept(issuer)?;
         }
@@ -244,10 +244,10 @@ impl Runner {
             if last.is_ok() {
                 break;
             }
-            self.place.bed.ctl(&["restore", ACCOUNT]);
+            self.site.bed.ctl(&["restore", ACCOUNT]);
             last = self.token(issuer);
         }
-        let account = self.place.account();
+        let account = self.site.account();
         ensure!(
             last.is_ok(),
             "{issuer:?} has {} grants that are owed, and none is served: {}; the account is {:?}",
@@ -262,7 +262,7 @@ impl Runner {
 
     fn token(&mut self, issuer: Issuer) -> Result<(), String> {
         let job = Job::start(
-            &self.place.bed,
+            &self.site.bed,
             Purpose::Other,
             &["refresh", ACCOUNT, "--wait", LAST_WAIT],
             "",
@@ -270,8 +270,8 @@ impl Runner {
             None,
         );
         let refreshed: Option<End> = job.ended(LAST_PATIENCE);
-        let output = self.place.bed.ctl(&["token", ACCOUNT, "--wait", LAST_WAIT]);
-        if self.place.fake(issuer).is_live(output.line()) {
+        let output = self.site.bed.ctl(&["token", ACCOUNT, "--wait", LAST_WAIT]);
+        if self.site.fake(issuer).is_live(output.line()) {
             return Ok(());
         }
         Err(format!(
@@ -284,8 +284,8 @@ impl Runner {
     /// What one server gave, or is known to it alone, was shown to no other.
     fn nothing_strayed(&self) -> Result<()> {
         for (here, there) in [(Issuer::A, Issuer::B), (Issuer::B, Issuer::A)] {
-            let secrets = self.place.fake(here).secrets();
-            for request in self.place.fake(there).requests(Endpoint::Token) {
+            let secrets = self.site.fake(here).secrets();
+            for request in self.site.fake(there).requests(Endpoint::Token) {
                 let strayed = request.form.iter().find(|(_, value)| secrets.contains(value));
                 ensure!(
                     strayed.is_none(),

@@ -9,7 +9,7 @@ use url::Url;
 use super::Shared;
 use super::behaviour::Behaviour;
 use super::body::{self, Answer};
-use super::ledger::Consent;
+use super::issued_tokens::Consent;
 
 type Parameters = HashMap<String, String>;
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::behaviour::{AccountId, Behaviour, ExpiresIn, Scope};
-use super::ledger::Issued;
+use super::issued_tokens::Issued;
 
 /// "Try again later", which Imgur sends as 500 and as 403.
 pub(super) const OVER_CAPACITY: &str = r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":"#;

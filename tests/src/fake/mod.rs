@@ -21,7 +21,7 @@ mod clock;
 mod connection;
 mod fault;
 mod gate;
-mod ledger;
+mod issued_tokens;
 mod record;
 mod refusal;
 mod server;
@@ -39,13 +39,13 @@ use base64::prelude::BASE64_STANDARD;
 pub use behaviour::{AccountId, Behaviour, ErrorStyle, ExpiresIn, Rotation, Scope};
 pub use fault::{Fault, HUGE, RateLimit};
 pub use gate::Gate;
-pub use ledger::Standing;
+pub use issued_tokens::Standing;
 pub use record::{PATIENCE, Recorded, Stage};
 
 use clock::Clock;
 use fault::Faults;
 use gate::{Gates, Place};
-use ledger::{Consent, Issued, Ledger};
+use issued_tokens::{Consent, Issued, IssuedTokens};
 use record::Log;
 use server::Server;
 
@@ -92,7 +92,7 @@ impl Endpoint {
 #[derive(Debug)]
 struct Shared {
     behaviour: Mutex<Behaviour>,
-    ledger: Mutex<Ledger>,
+    issued_tokens: Mutex<IssuedTokens>,
     clock: Clock,
     faults: Faults,
     gates: Gates,
@@ -106,18 +106,18 @@ impl Shared {
 
     fn code(&self, consent: Consent, is_pin: bool) -> String {
         let now = self.clock.now();
-        self.ledger.lock().unwrap().code(consent, is_pin, now)
+        self.issued_tokens.lock().unwrap().code(consent, is_pin, now)
     }
 
     fn grant(&self, user: &str) -> Issued {
         let (behaviour, now) = (self.behaviour(), self.clock.now());
-        self.ledger.lock().unwrap().grant(&behaviour, user, now)
+        self.issued_tokens.lock().unwrap().grant(&behaviour, user, now)
     }
 
     fn user_of(&self, access_token: &str) -> Option<String> {
         let now = self.clock.now();
-        let ledger = self.ledger.lock().unwrap();
-        ledger.user_of(access_token, now).map(ToOwned::to_owned)
+        let issued_tokens = self.issued_tokens.lock().unwrap();
+        issued_tokens.user_of(access_token, now).map(ToOwned::to_owned)
     }
 }
 
@@ -140,7 +140,7 @@ impl Fake {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            ledger: Mutex::new(Ledger::new(format!("{address} {:?}", SystemTime::now()))),
+            issued_tokens: Mutex::new(IssuedTokens::new(format!("{address} {:?}", SystemTime::now()))),
             behaviour: Mutex::new(behaviour),
             clock: Clock::default(),
             faults: Faults::default(),
@@ -274,13 +274,13 @@ impl Fake {
 
     /// Where this refresh or access token stands, if it was issued here.
     pub fn standing(&self, token: &str) -> Option<Standing> {
-        self.shared.ledger.lock().unwrap().standing(token)
+        self.shared.issued_tokens.lock().unwrap().standing(token)
     }
 
     /// Everything that must not be seen elsewhere: the client secret, and all tokens, codes, PINs and PKCE
     /// verifiers so far. The client secret is there as a Basic header has it, too.
     pub fn secrets(&self) -> Vec<String> {
-        let mut secrets = self.shared.ledger.lock().unwrap().secrets().to_vec();
+        let mut secrets = self.shared.issued_tokens.lock().unwrap().secrets().to_vec();
         let behaviour = self.behaviour();
         let basic = format!("{}:{}", behaviour.client_id, behaviour.client_secret);
         secrets.extend([behaviour.client_secret, BASE64_STANDARD.encode(basic)]);
@@ -296,12 +296,12 @@ impl Fake {
 
     /// Ends all access tokens before their time. The grants stay.
     pub fn kill_access_token(&self) {
-        self.shared.ledger.lock().unwrap().kill_access_tokens();
+        self.shared.issued_tokens.lock().unwrap().kill_access_tokens();
     }
 
     /// Revokes all grants, as a person does at imgur.com/account/settings/apps.
     pub fn revoke_grant(&self) {
-        self.shared.ledger.lock().unwrap().revoke_all();
+        self.shared.issued_tokens.lock().unwrap().revoke_all();
     }
 
     /// Whether the API would take this access token.

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use super::Shared;
 use super::behaviour::Behaviour;
 use super::body::{self, Answer};
-use super::ledger::{Consent, Issued, challenge_of};
+use super::issued_tokens::{Consent, Issued, challenge_of};
 use super::refusal::Refusal;
 
 pub(super) async fn token(
@@ -62,19 +62,19 @@ fn redeem(shared: &Shared, behaviour: &Behaviour, form: &HashMap<String, String>
     let get = |name| form.get(name).map(String::as_str);
     let need = |name| get(name).ok_or(Refusal::Missing(name));
     let now = shared.clock.now();
-    let mut ledger = shared.ledger.lock().unwrap();
+    let mut issued_tokens = shared.issued_tokens.lock().unwrap();
     if let Some(verifier) = get("code_verifier") {
-        ledger.learn(verifier);
+        issued_tokens.learn(verifier);
     }
     match get("grant_type") {
-        Some("refresh_token") => ledger.refresh(behaviour, need("refresh_token")?, now),
+        Some("refresh_token") => issued_tokens.refresh(behaviour, need("refresh_token")?, now),
         Some("pin") => {
             let presented = presented(behaviour, form)?;
-            ledger.redeem(behaviour, need("pin")?, true, &presented, now)
+            issued_tokens.redeem(behaviour, need("pin")?, true, &presented, now)
         }
         Some("authorization_code") => {
             let presented = presented(behaviour, form)?;
-            ledger.redeem(behaviour, need("code")?, false, &presented, now)
+            issued_tokens.redeem(behaviour, need("code")?, false, &presented, now)
         }
         _ => Err(Refusal::GrantType),
     }

@@ -15,13 +15,14 @@
 //! bed.assert_no_secret_in_sight(&fake.secrets(), &[]);
 //! ```
 
+mod account;
 mod bus;
 mod clock;
 mod daemon;
 mod disk;
-mod far;
 mod file;
 mod flatpak;
+mod grant_file;
 mod journal;
 mod keyring;
 mod leaks;
@@ -29,54 +30,53 @@ mod logind;
 mod machine;
 mod memory;
 mod network;
+mod port;
 mod process;
 mod program;
 mod prompter;
+mod remote_machine;
 mod sandbox;
 mod scene;
 mod strace;
 mod terminal;
 #[cfg(test)]
 mod tests;
-mod vault;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
-use imgurd_proto::{Account, Client};
+use imgurd_proto::Client;
 use serde_json::json;
 use tempfile::TempDir;
 
+pub use account::account_arguments;
 pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
 pub use disk::Disk;
-pub use far::FarMachine;
 pub use file::wait_for_content;
 pub use flatpak::{Flatpak, OTHER_APPLICATION};
+pub use grant_file::GrantFile;
 pub use journal::Journal;
 pub use keyring::Keyring;
 pub use logind::Logind;
 pub use machine::Machine;
 pub use network::Network;
+pub use port::free_port;
 pub use process::{as_root, needs_root};
 pub use program::{Output, Program};
 pub use prompter::Answer;
+pub use remote_machine::RemoteMachine;
 pub use sandbox::{APPLICATION, Sandbox};
 pub use scene::{ACCOUNT, Scene};
 pub use strace::{Call, FILE_CALLS, Strace};
 pub use terminal::at_terminal;
-pub use vault::Vault;
 
-use crate::browser;
-use crate::fake::Fake;
 use crate::wire::Wire;
 
 /// Private directories, and everything that ran in them.
@@ -300,42 +300,6 @@ impl Testbed {
         held
     }
 
-    /// Blocks until this account is as `wanted`, as the daemon's own reports have it.
-    pub fn wait_until(&self, name: &str, wanted: impl Fn(&Account) -> bool) -> Account {
-        let mut watch = self.wire();
-        watch.stream("Watch", &json!({ "account": name }));
-        let mut seen = Vec::new();
-        loop {
-            let Some(answer) = watch.receive() else {
-                panic!("the account did not come to be as it should; it was {seen:?}");
-            };
-            let account: Account = serde_json::from_value(answer["parameters"]["account"].clone()).unwrap();
-            if wanted(&account) {
-                return account;
-            }
-            seen.push((account.state, account.reason));
-        }
-    }
-
-    /// Adds an account that is pointed at the fake, and registers its callback there unless one is registered.
-    pub fn account(&self, fake: &Fake, name: &str) {
-        let output = self.ctl_with(&account_arguments(fake, name), &fake.behaviour().client_secret);
-        output.success();
-    }
-
-    /// Signs in as the fake's own user.
-    pub fn sign_in(&self, fake: &Fake, name: &str) {
-        self.sign_in_as(name, &fake.behaviour().username);
-    }
-
-    /// Signs in as this user.
-    pub fn sign_in_as(&self, name: &str, user: &str) {
-        let mut login = self.ctl_spawn(&["login", name, "--no-browser"]);
-        let url = login.line().expect("the URL is the first line");
-        browser::allow(&url, user);
-        login.finish().success();
-    }
-
     /// Fails if one of `secrets` is in the arguments or the environment of this process or of a child of it.
     pub fn assert_no_secret_in_process(&self, id: u32, secrets: &[String]) {
         leaks::assert_none_in_process(id, secrets);
@@ -349,55 +313,12 @@ impl Testbed {
     }
 }
 
-/// The arguments that add an account at the fake; its secret goes to standard input.
-pub fn account_arguments(fake: &Fake, name: &str) -> Vec<String> {
-    let callback = fake.behaviour().callback.unwrap_or_else(|| {
-        let callback = format!("http://127.0.0.1:{}/callback", free_port());
-        fake.configure(|behaviour| behaviour.callback = Some(callback.clone()));
-        callback
-    });
-    let mut arguments = vec!["account".to_owned(), "add".to_owned(), name.to_owned()];
-    for (option, value) in [
-        ("--client-id", fake.behaviour().client_id),
-        ("--auth-url", fake.auth_url()),
-        ("--token-url", fake.token_url()),
-        ("--api-url", fake.api_url()),
-        ("--redirect-uri", callback),
-        ("--refresh-reuse", "tolerated".to_owned()),
-        ("--send-redirect-uri", "false".to_owned()),
-    ] {
-        arguments.extend([option.to_owned(), value]);
-    }
-    arguments.push("--client-secret-stdin".to_owned());
-    arguments
-}
-
 /// Where there is no disk to wait for: the file store syncs each write, and a build beside the tests keeps a disk busy
 /// for longer than the daemon's patience.
 fn room() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let is_ours = tempfile::tempfile_in(&memory).is_ok();
     if is_ours { memory } else { std::env::temp_dir() }
-}
-
-/// A port of 127.0.0.1 where nothing listens just now, and where nothing will by chance: the kernel gives out higher
-/// ones (`ip_local_port_range`), and tests that run at the same time begin their search in different places.
-pub fn free_port() -> u16 {
-    static TAKEN: AtomicUsize = AtomicUsize::new(0);
-    let begin = u64::from(std::process::id()) * 61 + u64::from(nanoseconds());
-    loop {
-        let number = begin + TAKEN.fetch_add(1, Ordering::Relaxed) as u64;
-        let port = 10_000 + u16::try_from(number % 20_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// As good as random.
-fn nanoseconds() -> u32 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.unwrap_or_default().subsec_nanos()
 }
 
 /// A binary of this workspace: it lies beside the running test, or one directory above.

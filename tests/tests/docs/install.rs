@@ -9,9 +9,9 @@ use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{Machine, at_terminal};
 use imgurd_tests::tls::Authority;
 
+use crate::environment::{BROWSER, CARGO, Person, repository};
 use crate::manual::service_examples;
 use crate::readme::start_block;
-use crate::world::{BROWSER, CARGO, Person, repository};
 
 const USER: &str = "alice";
 /// Where the certificate of the fake's authority is in there.

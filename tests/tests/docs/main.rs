@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod blocks;
+mod environment;
 mod examples;
 mod install;
 mod manual;
@@ -10,4 +11,3 @@ mod readme;
 mod roff;
 mod security;
 mod ssh;
-mod world;

@@ -10,8 +10,8 @@ use imgurd_tests::fake::Endpoint;
 use imgurd_tests::testbed::{Testbed, at_terminal, binary};
 use serde_json::{Value, json};
 
+use crate::environment::{Environment, Person};
 use crate::roff::{Example, commands, examples, pages};
-use crate::world::{Person, World};
 
 /// By whom an example is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +74,9 @@ const ENDLESS: [(&str, &str); 4] = [
     ("imgurd --no-dbus", "ready"),
 ];
 
-/// Somebody at a terminal of this world, with an example before them.
+/// Somebody at a terminal of this environment, with an example before them.
 struct Typist<'a> {
-    world: &'a World,
+    environment: &'a Environment,
     text: &'a str,
     /// Whether they have opened a page.
     has_looked: bool,
@@ -92,7 +92,7 @@ impl Typist<'_> {
             // Ctrl-C.
             return Some("\x03".to_owned());
         }
-        self.open(said).or_else(|| Person::of(&self.world.fake).answer(said))
+        self.open(said).or_else(|| Person::of(&self.environment.fake).answer(said))
     }
 
     /// Opens the page that the text says is to be opened, and hands in where it led, if that is asked for.
@@ -104,9 +104,9 @@ impl Typist<'_> {
         if !is_asked || std::mem::replace(&mut self.has_looked, true) {
             return None;
         }
-        let mut browser = self.world.command(&self.world.bed.home(), "browser");
+        let mut browser = self.environment.command(&self.environment.bed.home(), "browser");
         browser.arg(url);
-        let ended_up = self.world.bed.start(browser).finish().stdout;
+        let ended_up = self.environment.bed.start(browser).finish().stdout;
         pastes.then(|| format!("{}\r", ended_up.trim()))
     }
 
@@ -119,47 +119,47 @@ impl Typist<'_> {
 }
 
 /// Runs a text at a terminal in bash.
-fn run(world: &World, page: &str, text: &str) {
-    let mut command = world.command(&world.bed.home(), "setsid");
+fn run(environment: &Environment, page: &str, text: &str) {
+    let mut command = environment.command(&environment.bed.home(), "setsid");
     command
         .args(["--ctty", "bash", "-o", "pipefail", "-ec", text])
         .env("MANPAGER", "cat")
         .env("RUST_LOG", "info");
     let rejects = text.contains("reject");
     if rejects {
-        command.env("token", world.bed.ctl(&["token"]).success().line());
-        world.fake.kill_access_token();
+        command.env("token", environment.bed.ctl(&["token"]).success().line());
+        environment.fake.kill_access_token();
     }
-    let (requests, refreshes) = (api(world).len(), world.refreshes());
-    let mut typist = Typist { world, text, has_looked: false };
+    let (requests, refreshes) = (api(environment).len(), environment.refreshes());
+    let mut typist = Typist { environment, text, has_looked: false };
     let (status, seen) = at_terminal(command, |said| typist.answer(said));
     assert!(typist.is_content(status), "{page}: {text}: {status}\n{seen}");
     // curl is content with any answer.
-    let answers = api(world);
+    let answers = api(environment);
     assert!(answers.iter().all(|status| *status == Some(200)), "{page}: {text}: {answers:?}\n{seen}");
     let asks = text.contains("curl ") || text.contains("upload.py");
     assert!(!asks || answers.len() > requests, "{page}: {text} asked for nothing\n{seen}");
     if rejects {
-        assert_eq!(world.refreshes(), refreshes + 1, "for a rejected token there is another\n{seen}");
+        assert_eq!(environment.refreshes(), refreshes + 1, "for a rejected token there is another\n{seen}");
     }
 }
 
 /// How each request for the API was answered.
-fn api(world: &World) -> Vec<Option<u16>> {
+fn api(environment: &Environment) -> Vec<Option<u16>> {
     let endpoints =
         [Endpoint::Account, Endpoint::Images, Endpoint::Credits, Endpoint::Gallery, Endpoint::Upload];
-    endpoints.iter().flat_map(|it| world.fake.requests(*it)).map(|request| request.status).collect()
+    endpoints.iter().flat_map(|it| environment.fake.requests(*it)).map(|request| request.status).collect()
 }
 
 /// Puts there what an example takes for granted.
-fn lay_out(world: &World, text: &str) {
-    let (home, bed) = (world.bed.home(), &world.bed);
+fn lay_out(environment: &Environment, text: &str) {
+    let (home, bed) = (environment.bed.home(), &environment.bed);
     let write = |name: &str, text: &str| {
         fs::write(home.join(name), text).unwrap();
         fs::set_permissions(home.join(name), Permissions::from_mode(0o700)).unwrap();
     };
-    let secret = world.fake.behaviour().client_secret;
-    world.add_program("pass", &format!("[ $1 = moving ] && echo '{PASSPHRASE}' || echo '{secret}'"));
+    let secret = environment.fake.behaviour().client_secret;
+    environment.add_program("pass", &format!("[ $1 = moving ] && echo '{PASSPHRASE}' || echo '{secret}'"));
     fs::create_dir_all(home.join(".cache")).unwrap();
     write("cat.png", "a cat");
     write(
@@ -168,7 +168,7 @@ fn lay_out(world: &World, text: &str) {
          https://api.imgur.com/3/image\n",
     );
     if text.contains("token.json") {
-        let (refresh_token, access_token) = world.fake.issue_grant("alice");
+        let (refresh_token, access_token) = environment.fake.issue_grant("alice");
         write(
             "token.json",
             &json!({ "access_token": access_token, "refresh_token": refresh_token }).to_string(),
@@ -192,13 +192,13 @@ fn lay_out(world: &World, text: &str) {
     }
 }
 
-/// Runs each part of these, in a world of its own.
-fn try_all(examples: &[Example], world: fn() -> World) {
+/// Runs each part of these, in a environment of its own.
+fn try_all(examples: &[Example], environment: fn() -> Environment) {
     for example in examples {
         for part in parts(example) {
-            let world = world();
-            lay_out(&world, part);
-            run(&world, &example.page, part);
+            let environment = environment();
+            lay_out(&environment, part);
+            run(&environment, &example.page, part);
         }
     }
 }
@@ -220,34 +220,34 @@ fn is_tool(page: &str) -> bool {
 
 #[test]
 fn a_newcomers_examples_do_what_they_say() {
-    try_all(&examples_for(Reader::Newcomer), World::newcomer);
+    try_all(&examples_for(Reader::Newcomer), Environment::newcomer);
 }
 
 #[test]
 fn the_examples_of_the_commands_about_tokens_do_what_they_say() {
-    try_all(&users_examples(is_tool), World::signed_in);
+    try_all(&users_examples(is_tool), Environment::signed_in);
 }
 
 #[test]
 fn the_examples_of_the_other_commands_do_what_they_say() {
-    try_all(&users_examples(|page| page.starts_with("imgurctl-") && !is_tool(page)), World::signed_in);
+    try_all(&users_examples(|page| page.starts_with("imgurctl-") && !is_tool(page)), Environment::signed_in);
 }
 
 #[test]
 fn the_examples_of_the_pages_written_by_hand_do_what_they_say() {
-    try_all(&users_examples(|page| !page.starts_with("imgurctl-")), World::signed_in);
+    try_all(&users_examples(|page| !page.starts_with("imgurctl-")), Environment::signed_in);
 }
 
 #[test]
 fn what_the_help_begins_with_is_a_way_to_begin() {
-    let world = World::newcomer();
-    let help = world.bed.ctl(&["--help"]).success().stdout;
+    let environment = Environment::newcomer();
+    let help = environment.bed.ctl(&["--help"]).success().stdout;
     let (_, rest) = help.split_once("Examples:\n").unwrap();
     let lines: Vec<_> = rest.lines().take_while(|line| !line.is_empty()).collect();
     assert!(lines.len() > 3, "{help}");
     for line in lines {
-        lay_out(&world, line);
-        run(&world, "imgurctl --help", line.trim());
+        lay_out(&environment, line);
+        run(&environment, "imgurctl --help", line.trim());
     }
 }
 
@@ -262,14 +262,14 @@ fn the_daemon_takes_the_configuration_in_it() {
 
 #[test]
 fn the_socket_answers_as_the_page_says() {
-    let world = World::signed_in();
+    let environment = Environment::signed_in();
     let mut exchanges = 0;
     for example in examples_for(Reader::Program) {
         for exchange in example.text.split("\n\n") {
             let lines: Vec<Value> =
                 exchange.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             let [call, expected] = lines.as_slice() else { panic!("a call and an answer: {exchange}") };
-            let mut wire = world.bed.wire();
+            let mut wire = environment.bed.wire();
             wire.send(call);
             let answer = wire.answer();
             assert!(holds(&answer, expected), "{exchange}\n{answer}");

@@ -8,7 +8,7 @@ use imgurd_tests::testbed::{Testbed, binary};
 use serde_json::json;
 
 use crate::blocks::{Block, blocks};
-use crate::world::{World, repository};
+use crate::environment::{Environment, repository};
 
 const README: &str = include_str!("../../../README.md");
 
@@ -24,7 +24,7 @@ enum Reader {
     /// `imgurd --check`.
     Daemon,
     /// OpenSSH, and somebody with another machine: see `ssh.rs`.
-    FarMachine,
+    RemoteMachine,
     /// systemd, on a machine of the tests' own: see `e2e/unit/`.
     ServiceManager,
 }
@@ -33,7 +33,7 @@ impl Reader {
     /// Fails for a block that nobody knows how to try: add a reader, or a language to one.
     fn of(block: &Block) -> Self {
         match (block.language.as_str(), block.section.as_str()) {
-            ("ssh_config" | "sshd_config" | "sh", "On another machine over SSH") => Self::FarMachine,
+            ("ssh_config" | "sshd_config" | "sh", "On another machine over SSH") => Self::RemoteMachine,
             ("sh", "Try it" | "Start") => Self::Newcomer,
             ("sh" | "console", _) => Self::User,
             ("python" | "rust", _) => Self::Program,
@@ -55,7 +55,7 @@ fn blocks_for(reader: Reader) -> Vec<Block> {
 
 /// The blocks of the section on SSH.
 pub(crate) fn ssh_blocks() -> Vec<Block> {
-    blocks_for(Reader::FarMachine)
+    blocks_for(Reader::RemoteMachine)
 }
 
 /// How imgurd is installed, and a first token had.
@@ -64,50 +64,50 @@ pub(crate) fn start_block() -> Block {
     blocks.find(|block| block.text.contains("make install")).expect("it is in there")
 }
 
-/// Runs a block in the world as it stands there.
-fn try_in(world: &World, block: &Block) {
+/// Runs a block in the environment as it stands there.
+fn try_in(environment: &Environment, block: &Block) {
     // A Makefile is only in a clone.
     let is_clone = block.text.lines().any(|line| line.starts_with("make "));
-    let directory = if is_clone { repository() } else { world.bed.home() };
+    let directory = if is_clone { repository() } else { environment.bed.home() };
     // What is for a dead token meets one.
     let rejects =
         ["imgurctl reject", "RejectToken", "reject_token"].iter().any(|word| block.text.contains(word));
     if rejects {
-        world.fake.kill_access_token();
+        environment.fake.kill_access_token();
     }
     if block.text.contains("token.json") {
-        let (refresh_token, access_token) = world.fake.issue_grant("alice");
+        let (refresh_token, access_token) = environment.fake.issue_grant("alice");
         let grant = json!({ "access_token": access_token, "refresh_token": refresh_token });
         fs::write(directory.join("token.json"), grant.to_string()).unwrap();
     }
     if block.language == "console" {
-        return compare(world, block);
+        return compare(environment, block);
     }
-    let (refreshes, line) = (world.refreshes(), block.line.to_string());
+    let (refreshes, line) = (environment.refreshes(), block.line.to_string());
     let (program, arguments) = match block.language.as_str() {
         "sh" => ("sh".into(), vec!["-exc", &block.text]),
-        "python" => (python(&world.bed).get_program().to_owned(), vec!["-c", &block.text]),
+        "python" => (python(&environment.bed).get_program().to_owned(), vec!["-c", &block.text]),
         _ => (binary("readme-rust").into(), vec![&*line]),
     };
-    let mut command = world.command(&directory, program);
+    let mut command = environment.command(&directory, program);
     command.args(arguments);
-    let seen = world.run(command, &format!("line {} of README.md", block.line));
+    let seen = environment.run(command, &format!("line {} of README.md", block.line));
     // curl is content with any answer.
-    if let Some(last) = world.fake.requests(Endpoint::Images).last() {
+    if let Some(last) = environment.fake.requests(Endpoint::Images).last() {
         assert_eq!(last.status, Some(200), "{seen}");
     }
     if rejects {
-        assert_eq!(world.refreshes(), refreshes + 1, "for a rejected token there is another\n{seen}");
+        assert_eq!(environment.refreshes(), refreshes + 1, "for a rejected token there is another\n{seen}");
     }
 }
 
 /// Runs each line behind a `$`, and what it prints is what follows, where `…` is anything.
-fn compare(world: &World, block: &Block) {
+fn compare(environment: &Environment, block: &Block) {
     for part in block.text.split("$ ").skip(1) {
         let (line, expected) = part.split_once('\n').unwrap();
-        let mut command = world.command(&world.bed.home(), "sh");
+        let mut command = environment.command(&environment.bed.home(), "sh");
         command.args(["-c", &format!("{line} 2>&1")]);
-        let printed = world.bed.start(command).finish().stdout;
+        let printed = environment.bed.start(command).finish().stdout;
         let mut rest = printed.as_str();
         for (number, piece) in expected.split('…').enumerate() {
             let at = rest.find(piece).filter(|at| number > 0 || *at == 0);
@@ -120,26 +120,26 @@ fn compare(world: &World, block: &Block) {
 
 #[test]
 fn a_newcomer_gets_as_far_as_to_a_token() {
-    let world = World::newcomer();
+    let environment = Environment::newcomer();
     for block in blocks_for(Reader::Newcomer) {
-        try_in(&world, &block);
+        try_in(&environment, &block);
     }
-    let token = world.bed.ctl(&["token"]).success();
-    assert!(world.fake.is_live(token.line()));
-    assert!(world.bed.home().join(".local/bin/imgurctl").is_file(), "it is installed");
+    let token = environment.bed.ctl(&["token"]).success();
+    assert!(environment.fake.is_live(token.line()));
+    assert!(environment.bed.home().join(".local/bin/imgurctl").is_file(), "it is installed");
 }
 
 #[test]
 fn a_users_command_lines_do_what_they_say() {
     for block in blocks_for(Reader::User) {
-        try_in(&World::signed_in(), &block);
+        try_in(&Environment::signed_in(), &block);
     }
 }
 
 #[test]
 fn the_programs_in_it_are_handed_tokens() {
     for block in blocks_for(Reader::Program) {
-        try_in(&World::signed_in(), &block);
+        try_in(&Environment::signed_in(), &block);
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use imgurd_tests::fake::Behaviour;
-use imgurd_tests::testbed::{ACCOUNT, FarMachine, Output, Scene};
+use imgurd_tests::testbed::{ACCOUNT, Output, RemoteMachine, Scene};
 use serde_json::Value;
 
 use crate::readme::ssh_blocks;
@@ -15,7 +15,7 @@ const RUN: &str = "/run/user/";
 
 /// A daemon here, and the other machine with what README.md has in the place of its first block of that language.
 struct Two {
-    far: FarMachine,
+    remote: RemoteMachine,
     scene: Scene,
 }
 
@@ -24,12 +24,12 @@ impl Two {
         let scene = Scene::file(Behaviour::default()).signed_in();
         let root = scene.bed.root().join("far").display().to_string();
         let client = lines("ssh_config").replace(RUN, &(root + RUN));
-        let far = scene.bed.far_machine(server, &client);
-        Self { far, scene }
+        let remote = scene.bed.remote_machine(server, &client);
+        Self { remote, scene }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        self.far.ssh(&self.scene.bed, arguments)
+        self.remote.ssh(&self.scene.bed, arguments)
     }
 
     fn ssh(&self, arguments: &[&str]) -> Output {
@@ -38,7 +38,7 @@ impl Two {
 
     /// Once after each start of the other machine.
     fn prepared(self) -> Self {
-        let directory = format!("mkdir -m 700 {}/imgurd", self.far.runtime_dir().display());
+        let directory = format!("mkdir -m 700 {}/imgurd", self.remote.runtime_dir().display());
         self.ssh(&["-o", "ClearAllForwardings=yes", "far", &directory]).success();
         self
     }
@@ -55,7 +55,7 @@ fn lines(language: &str) -> String {
 fn the_lines_in_readme_make_the_token_here_one_over_there() {
     let two = Two::new(&lines("sshd_config"));
     // ssh looks for its configuration in the home directory of the user database, not in HOME.
-    let ssh = format!("ssh() {{ command ssh -F {} \"$@\"; }}\n", two.far.configuration().display());
+    let ssh = format!("ssh() {{ command ssh -F {} \"$@\"; }}\n", two.remote.configuration().display());
     for block in ssh_blocks().into_iter().filter(|block| block.language == "sh") {
         let root = two.scene.bed.root().join("far").display().to_string();
         let text = block.text.replace(RUN, &(root + RUN));
@@ -103,7 +103,7 @@ fn a_program_on_another_machine_gets_what_it_is_allowed_and_nothing_else() {
 fn the_socket_over_there_is_its_users_alone_and_no_leftover_is_in_the_way() {
     let two = Two::new(&lines("sshd_config")).prepared();
     two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
-    let socket = two.far.runtime_dir().join("imgurd/socket");
+    let socket = two.remote.runtime_dir().join("imgurd/socket");
     let mut session = two.scene.bed.start(two.command(&["far", "echo there && cat"]));
     assert_eq!(session.line().as_deref(), Some("there"));
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);

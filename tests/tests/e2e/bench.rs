@@ -7,7 +7,18 @@ use imgurd_tests::testbed::binary;
 #[test]
 fn what_is_measured_is_in_the_table_beside_what_it_is_held_against() {
     let mut bench = Command::new(binary("bench"));
-    bench.args(["calls", "bus", "crowd", "cold", "many", "idle", "--rounds=1", "--calls=8", "--idle=1"]);
+    bench.args([
+        "calls",
+        "bus",
+        "crowd",
+        "fairness",
+        "cold",
+        "many",
+        "idle",
+        "--rounds=1",
+        "--calls=8",
+        "--idle=1",
+    ]);
     let output = bench.output().unwrap();
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{table}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -16,6 +27,8 @@ fn what_is_measured_is_in_the_table_beside_what_it_is_held_against() {
         "`GetToken` over D-Bus",
         "p99.9 of a cached token",
         "an expired token's successor",
+        "beside a flood (connecting)",
+        "beside a flood (bus)",
         "socket-activated start",
         "memory of each further account",
         "idle after a refresh over TLS, keyring store: PSS",

@@ -195,12 +195,12 @@ fn an_absent_directory_is_made_again_and_loses_nothing() {
 #[test]
 fn an_account_that_another_program_adds_beside_the_daemon_survives_its_writes() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
-    let vault = scene.bed.vault();
-    let added = vault.get(ACCOUNT).unwrap();
-    vault.put("second", &added);
+    let grants = scene.bed.grant_file();
+    let added = grants.get(ACCOUNT).unwrap();
+    grants.put("second", &added);
     let token = scene.refresh();
-    assert_eq!(vault.get("second").as_ref(), Some(&added));
-    assert!(vault.get(ACCOUNT).unwrap().contains(&token));
+    assert_eq!(grants.get("second").as_ref(), Some(&added));
+    assert!(grants.get(ACCOUNT).unwrap().contains(&token));
     // And it is that account's, once there is one.
     let arguments = ["account", "set", "--auth-param", "x=y"];
     scene.ctl(&arguments).success();
@@ -235,9 +235,9 @@ const NEWER: &str = r#"{"version":2,"grant":"in another shape"}"#;
 #[test]
 fn what_a_newer_version_wrote_is_left_untouched_and_said_to_be() {
     let mut scene = stopped();
-    let vault = scene.bed.vault();
-    let ours = vault.get(ACCOUNT).unwrap();
-    vault.put(ACCOUNT, NEWER);
+    let grants = scene.bed.grant_file();
+    let ours = grants.get(ACCOUNT).unwrap();
+    grants.put(ACCOUNT, NEWER);
     let before = fs::read(keyring(&scene)).unwrap();
     scene.start();
     let (account, reason) = trouble(&scene);
@@ -250,7 +250,7 @@ fn what_a_newer_version_wrote_is_left_untouched_and_said_to_be() {
     scene.ctl_with(&["account", "set", "--client-secret-stdin"], "another").exits(7);
     assert!(fs::read(keyring(&scene)).unwrap() == before);
     assert_eq!(scene.refreshes().len(), 0);
-    vault.put(ACCOUNT, &ours);
+    grants.put(ACCOUNT, &ours);
     scene.ctl(&["unlock"]).success();
     scene.wait_until(|account| account.state == State::Fresh);
 }
@@ -259,21 +259,21 @@ fn what_a_newer_version_wrote_is_left_untouched_and_said_to_be() {
 fn what_a_newer_version_writes_beside_the_daemon_is_not_overwritten() {
     let scene = Scene::file(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() }).signed_in();
     let token = scene.token();
-    let vault = scene.bed.vault();
-    vault.put(ACCOUNT, NEWER);
+    let grants = scene.bed.grant_file();
+    grants.put(ACCOUNT, NEWER);
     let mut caller = scene.bed.wire();
     caller.ask("Refresh", &json!({}));
     let account = scene.wait_until(|account| account.state == State::StoreUnavailable);
     assert!(account.reason.unwrap().contains("update imgurd"));
     assert_eq!(scene.token(), token, "it is served all the same");
-    assert_eq!(vault.get(ACCOUNT).as_deref(), Some(NEWER));
+    assert_eq!(grants.get(ACCOUNT).as_deref(), Some(NEWER));
     assert_eq!(scene.refreshes().len(), 0);
 }
 
 #[test]
 fn what_the_first_version_wrote_is_read_and_written_as_now() {
     let mut scene = stopped();
-    let vault = scene.bed.vault();
+    let grants = scene.bed.grant_file();
     let (refresh_token, access_token) = scene.fake.issue_grant("alice");
     let first = FIRST_VERSION
         .replace("CLIENT-ID", &scene.fake.behaviour().client_id)
@@ -283,7 +283,7 @@ fn what_the_first_version_wrote_is_read_and_written_as_now() {
         .replace("ACCESS-TOKEN", &access_token)
         .replace("1763900000123", &(now() * 1000).to_string())
         .replace("1763800000456", &(now() * 1000).to_string());
-    vault.put(ACCOUNT, &first);
+    grants.put(ACCOUNT, &first);
     scene.start();
     // Whose refusal is asked about again at once.
     let account = scene.wait_until(|account| account.state == State::Fresh && scene.refreshes().len() == 1);
@@ -291,7 +291,7 @@ fn what_the_first_version_wrote_is_read_and_written_as_now() {
     assert_eq!(scene.refreshes()[0].refresh_token(), Some(refresh_token.as_str()));
     let token = scene.token();
     assert!(token != access_token && scene.fake.is_live(&token));
-    let written: Value = serde_json::from_str(&vault.get(ACCOUNT).unwrap()).unwrap();
+    let written: Value = serde_json::from_str(&grants.get(ACCOUNT).unwrap()).unwrap();
     assert_eq!(written["version"], 1);
     assert_eq!(written["grant"]["access"]["token"], token);
     assert_eq!(written["grant"]["generation"], 7);

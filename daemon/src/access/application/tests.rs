@@ -1,24 +1,19 @@
 use std::process::{Command, Stdio};
 
-use rustix::time::{ClockId, clock_gettime};
-
+use super::super::caller::uptime;
 use super::*;
-
-fn uptime() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap()
-}
 
 #[test]
 fn a_live_caller_is_named_with_its_program() {
     let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
     let pid = child.id().try_into().ok();
-    let identity = Identity::of(pid, uptime());
-    assert_ne!(identity.application, Application::Gone);
-    assert!(!identity.application.is_sandboxed());
+    let (application, program) = identify(pid, uptime());
+    assert_ne!(application, Application::Gone);
+    assert!(!application.is_sandboxed());
     // The child may not have become its program yet.
-    assert!(identity.program.as_ref().is_some_and(|program| !program.is_empty()));
+    assert!(program.is_some_and(|program| !program.is_empty()));
     // Whoever began after the call is not who called.
-    assert_eq!(Identity::of(pid, Duration::ZERO).application, Application::Gone);
+    assert_eq!(identify(pid, Duration::ZERO), GONE);
     child.kill().unwrap();
     // Ended, and not waited for yet: its number is not free.
     rustix::process::waitid(
@@ -26,9 +21,9 @@ fn a_live_caller_is_named_with_its_program() {
         rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
     )
     .unwrap();
-    assert_eq!(Identity::of(pid, uptime()).application, Application::Gone);
+    assert_eq!(identify(pid, uptime()), GONE);
     child.wait().unwrap();
-    assert_eq!(Identity::of(pid, uptime()).application, Application::Gone);
+    assert_eq!(identify(pid, uptime()), GONE);
 }
 
 #[test]
@@ -39,8 +34,7 @@ fn who_cannot_be_named_is_trusted_no_more_than_a_sandbox() {
         (Some(-1), Application::Nameless),
         (Some(i32::MAX), Application::Gone),
     ] {
-        let identity = Identity::of(pid, uptime());
-        assert_eq!(identity.application, application);
-        assert!(identity.application.is_sandboxed());
+        assert_eq!(identify(pid, uptime()), (application.clone(), None));
+        assert!(application.is_sandboxed());
     }
 }

@@ -1,33 +1,32 @@
-//! The journal on disk: a JSON object a line, in a file that is ours alone, and one older file. Refusals have two files of
-//! their own, so that whoever is refused however often displaces nothing of what was handed out.
+//! The journal on disk: a JSON object a line, in one file and an older one. Refusals have two files of their own, so that
+//! they never displace entries about tokens that were handed out.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use imgurd_proto::{JournalEntry, Outcome};
-use rustix::fs::{Mode, OFlags, open};
 
-/// The most that either file holds, in bytes.
+use crate::ownership::open_own;
+
 pub(super) const LIMIT: u64 = 1024 * 1024;
 
-/// The file, by its path. It is opened for each writing, which is seldom: whoever takes it away gets another.
+/// The file. It is opened for each write, so it may be moved away at any time.
 #[derive(Clone, Debug)]
-pub(super) struct JournalFile(PathBuf);
+pub(crate) struct JournalFile(PathBuf);
 
 impl JournalFile {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
-    /// Where refusals are.
     fn refusals(&self) -> PathBuf {
         self.0.with_added_extension("refused")
     }
 
     /// Writes these entries down: all or none of those that were granted, and of the others.
-    pub(super) fn append(&self, entries: &[JournalEntry]) -> io::Result<()> {
+    pub(crate) fn append(&self, entries: &[JournalEntry]) -> io::Result<()> {
         let (denied, granted): (Vec<_>, _) =
             entries.iter().partition(|entry| entry.outcome == Outcome::Denied);
         let written = append(&self.0, &granted);
@@ -35,7 +34,7 @@ impl JournalFile {
     }
 
     /// All entries, the oldest first. An earlier version had refusals among the others.
-    pub(super) fn read(&self) -> io::Result<Vec<JournalEntry>> {
+    pub(crate) fn read(&self) -> io::Result<Vec<JournalEntry>> {
         Ok(merged(read(&self.0)?, read(&self.refusals())?))
     }
 }
@@ -71,7 +70,7 @@ fn append(path: &Path, entries: &[&JournalEntry]) -> io::Result<()> {
 fn read(path: &Path) -> io::Result<Vec<JournalEntry>> {
     let mut entries = Vec::new();
     for path in [&older(path), path] {
-        match readable(path) {
+        match open_own(path, OpenOptions::new().read(true)) {
             Ok(file) => {
                 let mut text = Vec::new();
                 file.take(LIMIT).read_to_end(&mut text)?;
@@ -104,26 +103,11 @@ pub fn parse(text: &[u8]) -> impl Iterator<Item = JournalEntry> {
 }
 
 fn writable(path: &Path) -> io::Result<File> {
-    let file = ours(path, OFlags::CREATE | OFlags::RDWR | OFlags::APPEND)?;
+    let file = open_own(path, OpenOptions::new().create(true).read(true).append(true).mode(0o600))?;
     if file.metadata()?.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     Ok(file)
-}
-
-fn readable(path: &Path) -> io::Result<File> {
-    ours(path, OFlags::RDONLY)
-}
-
-/// Opens a file of our own: not what a symbolic link leads to, nor a pipe that would keep us waiting.
-fn ours(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(open(path, flags, Mode::RUSR | Mode::WUSR)?);
-    let metadata = file.metadata()?;
-    if metadata.is_file() && metadata.uid() == rustix::process::getuid().as_raw() {
-        return Ok(file);
-    }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a file of ours"))
 }
 
 fn ends_a_line(file: &File, size: u64) -> io::Result<bool> {

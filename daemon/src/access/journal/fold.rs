@@ -13,18 +13,15 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// How long refusals that are alike are counted at the most: each time, twice as long as the last.
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How many kinds of refusals of one application are told apart within an hour. A program chooses what it asks for, and
-/// could have as many lines as it likes.
+/// How many kinds of refusals of one application get lines of their own within an hour: a program chooses what it asks for.
 const REFUSALS: usize = 16;
 
-/// What stands for the others.
 const OTHERS: &str = "It was refused many other things as well";
 
 /// How many kinds are counted at a time. One more, and all are told of, and counted anew.
 const KINDS: usize = 256;
 
-/// What was told of within the last minute, and what has come since that is like it. The kind that came last is the first,
-/// since it mostly comes next.
+/// The kinds of entries of the last minute. The latest is the first, since it mostly comes next.
 #[derive(Debug, Default)]
 pub(super) struct Folds(VecDeque<Fold>);
 
@@ -45,13 +42,10 @@ pub(super) struct Kind<'a> {
 
 #[derive(Debug)]
 struct Fold {
-    /// One of its kind.
     example: JournalEntry,
     began: Instant,
     ends: Instant,
-    /// How long it is counted.
     span: Duration,
-    /// Those that were not told of, as one.
     untold: Option<JournalEntry>,
 }
 
@@ -80,7 +74,6 @@ impl Folds {
         Kind { account: None, method: None, program: None, reason: Some(OTHERS), ..one }
     }
 
-    /// Those that are like this one.
     fn of(&mut self, wanted: &Kind<'_>) -> Option<&mut Fold> {
         let position = self.0.iter().position(|fold| kind(&fold.example) == *wanted)?;
         if position > 0 {
@@ -89,8 +82,7 @@ impl Folds {
         self.0.front_mut()
     }
 
-    /// Takes in what happens at `now`, and returns what is to be told of: the first of its kind at once, others when
-    /// their minute is over.
+    /// Adds an entry at `now`. Returns the entries to write: the first of its kind at once, others after their minute.
     pub(super) fn add(&mut self, mut entry: JournalEntry, now: Instant) -> Vec<JournalEntry> {
         let mut told = self.due(now);
         if self.counted_as(kind(&entry)) != kind(&entry) {
@@ -150,7 +142,6 @@ impl Fold {
     }
 }
 
-/// Has the entry stand for one more, which came at this time.
 fn add(entry: &mut JournalEntry, at: i64) {
     entry.until = Some(at);
     entry.count += 1;

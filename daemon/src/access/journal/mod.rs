@@ -1,10 +1,8 @@
-//! Who was handed an account's token, when and by which wire, or was refused it and why. Nobody waits for a line to be
-//! written: what cannot be written down is lost, and that is said once.
+//! The journal: which caller got or was refused an account's token, when and on which wire. No caller waits for a write;
+//! entries that cannot be written are lost, and that is logged once.
 
 mod file;
 mod fold;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
@@ -12,17 +10,16 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgurd_proto::{Error, JournalEntry, Outcome};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-use self::file::JournalFile;
+pub(crate) use self::file::JournalFile;
 pub use self::file::parse;
 use self::fold::{Folds, Kind};
-use super::Caller;
+use super::{Caller, unix_time};
 
 /// How many entries may wait for the disk. Those that come while as many wait are lost.
 const WAITING: usize = 1024;
@@ -40,14 +37,11 @@ pub struct Journal {
     counted: Counted,
 }
 
-/// What is only counted so far: callers count what is like what they did before, and nobody is woken for it.
-#[derive(Clone, Debug, Default)]
-struct Counted(Arc<Mutex<Folds>>);
+/// Callers count an entry that is like an earlier one themselves, so that the writer is not woken for it.
+type Counted = Arc<Mutex<Folds>>;
 
-impl Counted {
-    fn folds(&self) -> MutexGuard<'_, Folds> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(counted: &Counted) -> MutexGuard<'_, Folds> {
+    counted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 enum Note {
@@ -92,9 +86,9 @@ impl Journal {
         account: Option<&str>,
         reason: Option<&str>,
     ) {
-        let (kind, at) = (kind(caller, outcome, method, account, reason), now());
+        let (kind, at) = (kind(caller, outcome, method, account, reason), unix_time());
         let is_counted = {
-            let mut folds = self.counted.folds();
+            let mut folds = lock(&self.counted);
             let kind = folds.counted_as(kind);
             folds.count(&kind, at)
         };
@@ -178,11 +172,6 @@ fn unavailable(reason: &str) -> Error {
     Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None }
 }
 
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
-}
-
 fn kind<'a>(
     caller: &'a Caller,
     outcome: Outcome,
@@ -190,17 +179,16 @@ fn kind<'a>(
     account: Option<&'a str>,
     reason: Option<&'a str>,
 ) -> Kind<'a> {
-    let identity = caller.identity();
-    let sandboxed = identity.application.is_sandboxed();
+    let sandboxed = caller.application.is_sandboxed();
     Kind {
         outcome,
         account: account.map(shortened),
         method: method.map(shortened),
         wire: caller.wire,
-        application: identity.application.name(),
+        application: caller.application.name(),
         sandboxed,
         uid: caller.uid,
-        program: identity.program.as_deref().filter(|_| !sandboxed).map(shortened),
+        program: caller.program.as_deref().filter(|_| !sandboxed).map(shortened),
         reason: reason.map(shortened),
     }
 }
@@ -219,7 +207,7 @@ fn entry(kind: &Kind<'_>, caller: &Caller, at: i64) -> JournalEntry {
         sandboxed: kind.sandboxed,
         uid: kind.uid,
         pid: caller.pid,
-        program: caller.identity().program.as_deref().map(|program| shortened(program).to_owned()),
+        program: caller.program.as_deref().map(|program| shortened(program).to_owned()),
         reason: kind.reason.map(ToOwned::to_owned),
     }
 }
@@ -245,7 +233,7 @@ struct Writer {
 impl Writer {
     async fn run(mut self, mut inbox: mpsc::Receiver<Note>) {
         loop {
-            let next = self.counted.folds().next();
+            let next = lock(&self.counted).next();
             let over = async {
                 match next {
                     Some(at) => sleep_until(at).await,
@@ -255,20 +243,20 @@ impl Writer {
             };
             let told = tokio::select! {
                 note = inbox.recv() => match note {
-                    Some(Note::Entry(entry)) => self.counted.folds().add(*entry, Instant::now()),
+                    Some(Note::Entry(entry)) => lock(&self.counted).add(*entry, Instant::now()),
                     Some(Note::Read { follow, reader }) => {
                         let _ = reader.send(self.read(follow).await);
                         continue;
                     }
                     Some(Note::End(done)) => {
-                        let rest = self.counted.folds().rest();
+                        let rest = lock(&self.counted).rest();
                         self.tell(rest).await;
                         let _ = done.send(());
                         continue;
                     }
                     None => return,
                 },
-                () = over => self.counted.folds().due(Instant::now()),
+                () = over => lock(&self.counted).due(Instant::now()),
             };
             self.tell(told).await;
         }
@@ -283,7 +271,7 @@ impl Writer {
             let listeners = self.listeners.get_or_insert_with(|| broadcast::channel(BEHIND).0);
             return Ok(Begun { past, future: Some(listeners.subscribe()) });
         }
-        past.extend(self.counted.folds().untold());
+        past.extend(lock(&self.counted).untold());
         Ok(Begun { past, future: None })
     }
 
@@ -308,30 +296,16 @@ impl Writer {
     }
 }
 
-/// The same facts as fields, as seldom as lines are written: not for each of many tokens.
+/// Logs the entry, as seldom as entries are written.
 fn log(entry: &JournalEntry) {
     let JournalEntry { count, account, method, application, sandboxed, uid, pid, program, reason, .. } =
         entry;
     let (account, method) = (account.as_deref(), method.as_deref());
     let (program, reason) = (program.as_deref(), reason.as_deref());
     let wire = entry.wire.as_str();
-    match entry.outcome {
-        Outcome::Granted => {
-            tracing::info!(
-                account,
-                method,
-                wire,
-                application,
-                sandboxed,
-                uid,
-                pid,
-                program,
-                count,
-                "handed out a token"
-            );
-        }
-        Outcome::Denied => {
-            tracing::warn!(
+    macro_rules! log_at {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
                 account,
                 method,
                 wire,
@@ -342,8 +316,12 @@ fn log(entry: &JournalEntry) {
                 program,
                 count,
                 reason,
-                "refused a caller"
-            );
-        }
+                $message
+            )
+        };
+    }
+    match entry.outcome {
+        Outcome::Granted => log_at!(info, "handed out a token"),
+        Outcome::Denied => log_at!(warn, "refused a caller"),
     }
 }

@@ -6,21 +6,21 @@ const EVERYBODY: &str = "0 0 4294967295\n";
 const ONE: &str = "1000 1000 1\n";
 
 #[rstest]
-#[case::alike(Users::new(ONE, None), true, true)]
-#[case::at_home(Users::new(EVERYBODY, None), false, false)]
-#[case::at_home_by_its_namespace(Users::new(ONE, Some("user:[1]")), false, false)]
-#[case::an_ancestor_at_home(Users::new(EVERYBODY, None), true, false)]
-#[case::an_ancestor_with_others(Users::new("0 1000 1\n", None), true, false)]
-#[case::an_ancestor_in_another_namespace(Users::new(ONE, Some("user:[3]")), true, false)]
-#[case::an_ancestor_in_the_same(Users::new(ONE, Some("user:[2]")), true, true)]
-#[case::a_sandbox_beside(Users::new("0 1000 1\n", Some("user:[3]")), false, true)]
+#[case::alike(UserNamespace::new(ONE, None), true, true)]
+#[case::at_home(UserNamespace::new(EVERYBODY, None), false, false)]
+#[case::at_home_by_its_namespace(UserNamespace::new(ONE, Some("user:[1]")), false, false)]
+#[case::an_ancestor_at_home(UserNamespace::new(EVERYBODY, None), true, false)]
+#[case::an_ancestor_with_others(UserNamespace::new("0 1000 1\n", None), true, false)]
+#[case::an_ancestor_in_another_namespace(UserNamespace::new(ONE, Some("user:[3]")), true, false)]
+#[case::an_ancestor_in_the_same(UserNamespace::new(ONE, Some("user:[2]")), true, true)]
+#[case::a_sandbox_beside(UserNamespace::new("0 1000 1\n", Some("user:[3]")), false, true)]
 fn a_process_of_the_service_fits_those_that_it_was_started_with(
-    #[case] its: Users,
+    #[case] its: UserNamespace,
     #[case] is_ancestor: bool,
     #[case] expected: bool,
 ) {
-    let home = Users::new(EVERYBODY, Some("user:[1]"));
-    assert_eq!(fits(&its, is_ancestor, &Users::new(ONE, Some("user:[2]")), &home), expected);
+    let home = UserNamespace::new(EVERYBODY, Some("user:[1]"));
+    assert_eq!(fits(&its, is_ancestor, &UserNamespace::new(ONE, Some("user:[2]")), &home), expected);
 }
 
 const UNIFIED: &str = "31 23 0:28 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";

@@ -1,21 +1,22 @@
 //! `org.imgurd.Keeper1.Account`: how an account is, as properties.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use imgurd_proto::{Account as Info, SetAccount, Settings};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{Variant, fdo, interface};
+use zbus::{fdo, interface};
 
-use super::Error;
-use super::objects::Objects;
+use super::admission::Admission;
+use super::published::Published;
+use super::{Error, admit};
 use crate::ipc::Api;
 
-/// The object of one account.
 pub(super) struct Account {
     pub(super) name: String,
     pub(super) api: Api,
-    pub(super) objects: Weak<Objects>,
+    pub(super) admission: Weak<Admission>,
+    pub(super) published: Arc<Published>,
 }
 
 impl Account {
@@ -25,14 +26,16 @@ impl Account {
         if let Some(header) = header {
             self.show(&header).await.map_err(|error| fdo::Error::AccessDenied(error.to_string()))?;
         }
-        self.api.account(&self.name).map_err(|error| fdo::Error::UnknownObject(error.to_string()))
+        self.api
+            .keeper()
+            .account(Some(&self.name))
+            .map_err(|error| fdo::Error::UnknownObject(error.to_string()))
     }
 
     async fn show(&self, header: &Header<'_>) -> Result<(), Error> {
-        let objects = self.objects.upgrade().ok_or_else(super::gone)?;
-        let admitted = objects.admit(header).await?;
+        let admitted = admit(&self.admission, header).await?;
         let method = header.member().map_or("", |member| member.as_str());
-        Ok(self.api.look(admitted.caller(), method, Some(&self.name))?)
+        Ok(self.api.check_visible(admitted.caller(), method, Some(&self.name))?)
     }
 }
 
@@ -87,16 +90,15 @@ impl Account {
         auto_refresh: bool,
         #[zbus(header)] header: Option<Header<'_>>,
     ) -> Result<(), Error> {
-        let objects = self.objects.upgrade().ok_or_else(super::gone)?;
         let _admitted = match &header {
-            Some(header) => Some(objects.admit(header).await?),
+            Some(header) => Some(admit(&self.admission, header).await?),
             None => None,
         };
-        objects.note_auto_refresh(&self.name, auto_refresh);
+        self.published.note_auto_refresh(&self.name, auto_refresh);
         let settings = Settings { auto_refresh: Some(auto_refresh), ..Settings::default() };
         let account = Some(self.name.clone());
         let set = self.api.set_account(SetAccount { account, settings, ..SetAccount::default() }).await;
-        set.inspect_err(|_| objects.note_auto_refresh(&self.name, !auto_refresh))?;
+        set.inspect_err(|_| self.published.note_auto_refresh(&self.name, !auto_refresh))?;
         Ok(())
     }
 
@@ -115,19 +117,4 @@ impl Account {
     /// There is another access token; GetToken hands it over.
     #[zbus(signal)]
     pub(super) async fn token_changed(emitter: &SignalEmitter<'_>) -> zbus::Result<()>;
-}
-
-/// What may change of it, as the properties above.
-pub(super) fn properties(info: &Info, auto_refresh: bool) -> [(&'static str, Variant<'static>); 8] {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default().into();
-    [
-        ("Username", text(&info.username)),
-        ("State", info.state.to_string().into()),
-        ("Reason", text(&info.reason)),
-        ("ExpiresAt", info.expires_at.unwrap_or_default().into()),
-        ("NextRefreshAt", info.next_refresh_at.unwrap_or_default().into()),
-        ("AutoRefresh", auto_refresh.into()),
-        ("LoginPending", info.login_pending.into()),
-        ("Unsaved", info.unsaved.into()),
-    ]
 }

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use zbus::{OwnedVariant, Variant};
 
 /// What a dictionary of D-Bus looks like in an argument.
-pub(super) type Dictionary = HashMap<String, OwnedVariant>;
+pub(crate) type Dictionary = HashMap<String, OwnedVariant>;
 
 /// The arguments `P` whose fields are in `given`. Those it does not know are ignored.
-pub(super) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Error> {
+pub(crate) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Error> {
     let fields = given
         .iter()
         .map(|(name, value)| Ok((name.clone(), from_variant(name, value)?)))

@@ -14,16 +14,17 @@ use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
 
+use super::admission::Admission;
 use super::dictionary::{Dictionary, arguments, dictionary};
 use super::objects::Objects;
-use super::{Error, gone, memfd};
+use super::{Error, admit, gone, memfd};
 use crate::access::{Admitted, Caller};
 use crate::consent::Login;
 use crate::ipc::Api;
 
-/// The object with the keeper's methods.
 pub(super) struct Manager {
     api: Api,
+    admission: Weak<Admission>,
     objects: Weak<Objects>,
     /// The logins whose end will be told. Callers who share one hear of it once.
     awaited: Arc<Mutex<HashSet<String>>>,
@@ -31,13 +32,17 @@ pub(super) struct Manager {
 
 impl Manager {
     pub(super) fn new(api: Api, objects: &Arc<Objects>) -> Self {
-        Self { api, objects: Arc::downgrade(objects), awaited: Arc::default() }
+        let admission = Arc::downgrade(&objects.admission);
+        Self { api, admission, objects: Arc::downgrade(objects), awaited: Arc::default() }
     }
 
-    async fn admit(&self, header: &Header<'_>) -> Result<(Arc<Objects>, Admitted), Error> {
-        let objects = self.objects.upgrade().ok_or_else(gone)?;
-        let admitted = objects.admit(header).await?;
-        Ok((objects, admitted))
+    async fn admit(&self, header: &Header<'_>) -> Result<Admitted, Error> {
+        admit(&self.admission, header).await
+    }
+
+    /// Has the bus know the accounts as they are now.
+    async fn sync(&self) -> Result<(), Error> {
+        Ok(self.objects.upgrade().ok_or_else(gone)?.sync().await?)
     }
 
     async fn token(
@@ -86,7 +91,7 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let (_, admitted) = self.admit(&header).await?;
+        let admitted = self.admit(&header).await?;
         let token = self.token(admitted.caller(), GetToken::NAME, account, min_valid_s, wait_ms).await?;
         Ok(plain(&token))
     }
@@ -100,7 +105,7 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedFd, Error> {
-        let (_, admitted) = self.admit(&header).await?;
+        let admitted = self.admit(&header).await?;
         let token = self.token(admitted.caller(), "GetTokenFd", account, min_valid_s, wait_ms).await?;
         memfd::sealed(&token.access_token).map_err(|error| {
             Error::TemporarilyUnavailable(format!("There is no descriptor to be had ({error}); try again"))
@@ -117,7 +122,7 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let (_, admitted) = self.admit(&header).await?;
+        let admitted = self.admit(&header).await?;
         let call = RejectToken { account: Some(account), access_token, wait_ms: given(wait_ms) };
         let token = self.api.reject_token(admitted.caller(), call).await?;
         Ok(plain(&token))
@@ -131,7 +136,7 @@ impl Manager {
         wait_ms: i32,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Secret, String, i64), Error> {
-        let (_, admitted) = self.admit(&header).await?;
+        let admitted = self.admit(&header).await?;
         let call = Refresh { account: Some(account), wait_ms: given(wait_ms) };
         let token = self.api.refresh(admitted.caller(), call).await?;
         Ok(plain(&token))
@@ -144,9 +149,8 @@ impl Manager {
         account: String,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
-        let (_, admitted) = self.admit(&header).await?;
-        let account = Some(account).filter(|account| !account.is_empty());
-        let listed = self.api.list_accounts(admitted.caller(), &ListAccounts { account })?;
+        let admitted = self.admit(&header).await?;
+        let listed = self.api.list_accounts(admitted.caller(), &ListAccounts { account: Some(account) })?;
         Ok(listed.accounts.iter().map(dictionary).collect())
     }
 
@@ -161,13 +165,13 @@ impl Manager {
         make_default: bool,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedObjectPath, Error> {
-        let (objects, _admitted) = self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         let settings = arguments(&settings)?;
         let client_secret = some(client_secret);
         let call = AddAccount { account, settings, client_secret, make_default: Some(make_default) };
         let added = self.api.add_account(call).await;
         // The object is there when the caller hears of it.
-        objects.sync().await?;
+        self.sync().await?;
         Ok(path(&added?))
     }
 
@@ -190,9 +194,9 @@ impl Manager {
 
     /// Takes an account out of config.toml. Its grant is set aside, and comes back when the account does.
     async fn remove_account(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
-        let (objects, _admitted) = self.admit(&header).await?;
+        let _admitted = self.admit(&header).await?;
         self.api.remove_account(RemoveAccount { account }).await?;
-        objects.sync().await?;
+        self.sync().await?;
         Ok(())
     }
 
@@ -334,13 +338,12 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<HashMap<String, Variant<'static>>>, Error> {
         let _admitted = self.admit(&header).await?;
-        let account = Some(account).filter(|account| !account.is_empty());
-        let mut reading = self.api.read_journal(account, false).await?;
+        let mut reading = self.api.read_journal(Some(&account), false).await?;
         Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
     }
 
     /// Looks at what imgurd depends on, from where it runs, and says of each thing: check, result (ok, warn or fail),
-    /// detail and mend. Nothing secret is in it.
+    /// detail and hint. Nothing secret is in it.
     #[zbus(out_args("findings"))]
     async fn probe(
         &self,

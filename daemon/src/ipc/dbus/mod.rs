@@ -1,27 +1,34 @@
 //! The interface on the session bus, while there is one.
+//!
+//! An error is its name and its message, with no other field: GLib drops the message of an error that has more. If another imgurd
+//! has the name, this one queues for it and serves its own socket meanwhile.
 
 mod account;
-mod dictionary;
-#[cfg(fuzzing)]
-pub mod fuzzing;
+mod admission;
+pub(crate) mod dictionary;
 mod manager;
 mod memfd;
 mod objects;
+mod published;
 mod tree;
+
+use std::sync::Weak;
 
 use imgurd_proto::dbus::{BUS_NAME, Error, PATH};
 use tokio::sync::oneshot;
 use zbus::Connection;
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
+use zbus::message::Header;
 
+use self::admission::Admission;
 use self::manager::Manager;
 use self::objects::Objects;
 use self::tree::Tree;
 use super::Api;
+use crate::access::Admitted;
 use crate::bus::Bus;
 
-/// Serves callers on the bus for as long as it is polled: it does without a bus, and is there again when the bus is.
-/// Drops `tried` when the first try has come to its end.
+/// Serves callers on the bus, whenever there is one, for as long as it is polled. Drops `tried` after the first try.
 pub async fn serve(api: Api, bus: Bus, tried: oneshot::Sender<()>) {
     let mut tried = Some(tried);
     loop {
@@ -45,7 +52,7 @@ async fn stay(
     api: &Api,
     tried: &mut Option<oneshot::Sender<()>>,
 ) -> zbus::Result<()> {
-    let mut changes = api.changes();
+    let mut changes = api.keeper().changes();
     let objects = Objects::new(connection.clone(), api.clone());
     let server = connection.object_server();
     server.at(PATH, Manager::new(api.clone(), &objects)).await?;
@@ -81,6 +88,12 @@ async fn claim_name(connection: &Connection) -> zbus::Result<()> {
         tracing::info!(name = BUS_NAME, "on the session bus");
     }
     Ok(())
+}
+
+/// Lets the call with this header begin, if its sender may make it. The objects of a connection hold the admission weakly,
+/// since it holds the connection.
+async fn admit(admission: &Weak<Admission>, header: &Header<'_>) -> Result<Admitted, Error> {
+    Ok(admission.upgrade().ok_or_else(gone)?.admit(header).await?)
 }
 
 /// The daemon has left the connection on which the call came.

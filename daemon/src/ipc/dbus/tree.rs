@@ -12,8 +12,7 @@ use zbus::{ObjectPath, Variant, interface};
 use super::objects::Objects;
 use super::{Error, gone};
 
-/// What the object server has for this shows everybody everything. It tells of objects that come and go by itself,
-/// wherever an interface of this name is.
+/// The object server's own implementation shows every account to every caller. The server emits the signals by itself.
 pub(super) struct Tree(Weak<Objects>);
 
 impl Tree {
@@ -27,7 +26,7 @@ impl Tree {
     #[zbus(out_args("object_paths_interfaces_and_properties"))]
     async fn get_managed_objects(&self, #[zbus(header)] header: Header<'_>) -> Result<ManagedObjects, Error> {
         let objects = self.0.upgrade().ok_or_else(gone)?;
-        let admitted = objects.admit(&header).await?;
+        let admitted = objects.admission.admit(&header).await?;
         Ok(objects.managed(admitted.caller()).await?)
     }
 

@@ -1,4 +1,4 @@
-//! A connection: whole messages in, whole messages out, and nobody who stops halfway is waited for.
+//! A connection: whole messages in and out. A caller that stops halfway is disconnected.
 
 use std::io;
 use std::mem;
@@ -12,17 +12,14 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::StreamEnd;
+use super::Failure;
 
-/// How long a caller may take to read an answer. One who has stopped reading is hung up on.
+/// How long a caller may take to read an answer before it is disconnected.
 const READING_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a caller may take over one message, once it has begun: on this machine whoever writes does so in
-/// microseconds, and who has stopped halfway will not go on. Between two messages a caller may be silent for ever, as
-/// one who watches is, or one who keeps a connection at hand.
+/// How long a caller may take over one message once it has begun. Between two messages it may be silent for ever.
 pub(super) const WRITING_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the caller sends.
 pub(super) struct Calls<'a> {
     reader: ReadHalf<'a>,
     buffer: Vec<u8>,
@@ -47,7 +44,7 @@ impl<'a> Calls<'a> {
             if let Some(length) = self.buffer[searched..].iter().position(|byte| *byte == 0) {
                 return Ok(Some(self.message(searched + length)));
             }
-            // What was consumed may hold a secret, and a caller may stay for ever: its memory is given up, not used again.
+            // Consumed bytes may hold a secret, and the connection may stay for ever: their memory is freed, which wipes it.
             if self.consumed > 0 {
                 self.buffer = self.buffer.split_off(mem::take(&mut self.consumed));
             }
@@ -92,21 +89,21 @@ impl<'a> Calls<'a> {
     }
 
     /// Returns when nobody is there any more to read the answer. Who has only finished sending still waits for it.
-    pub(super) async fn hung_up(&mut self) {
+    pub(super) async fn wait_for_hangup(&mut self) {
         while !self.at_end && self.buffer.len() < self.consumed + MAX_MESSAGE {
             if self.read().await.is_err() {
                 return;
             }
         }
-        if left(self.reader.as_ref()).await.is_err() {
+        if wait_until_closed(self.reader.as_ref()).await.is_err() {
             std::future::pending::<()>().await; // until the answer cannot be written
         }
     }
 }
 
-/// Returns when the other side is closed altogether. A descriptor of its own forgets that there is room to write, which
-/// there mostly is, and so hears of the next thing that happens; the answer's own must not forget it.
-async fn left(stream: &UnixStream) -> io::Result<()> {
+/// Returns when the other side is closed altogether. It uses a descriptor of its own, which may forget that there is room to
+/// write and so notices the next event; the descriptor that answers must not forget that.
+async fn wait_until_closed(stream: &UnixStream) -> io::Result<()> {
     let same = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?);
     let same = UnixStream::from_std(same)?;
     while !same.ready(Interest::WRITABLE).await?.is_write_closed() {
@@ -119,7 +116,6 @@ fn stopped(doing: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("the caller has stopped {doing}"))
 }
 
-/// What the caller is sent.
 pub(super) struct Answers<'a> {
     writer: WriteHalf<'a>,
 }
@@ -148,9 +144,9 @@ impl<'a> Answers<'a> {
         &mut self,
         parameters: R,
         continues: bool,
-    ) -> Result<(), StreamEnd> {
+    ) -> Result<(), Failure> {
         let message =
-            frame(&Reply { parameters, continues }).map_err(|error| StreamEnd::HungUp(error.into()))?;
-        self.write(&message).await.map_err(StreamEnd::HungUp)
+            frame(&Reply { parameters, continues }).map_err(|error| Failure::HungUp(error.into()))?;
+        self.write(&message).await.map_err(Failure::HungUp)
     }
 }

@@ -9,11 +9,12 @@ use imgurd_proto::Wire;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, timeout};
 
+use super::super::fairness::run_ready_tasks;
 use super::connection::WRITING_PATIENCE;
 use super::*;
-use crate::access::{Application, Asking, Gate, Permits, Places, journal};
+use crate::access::{Application, Gate, Permits, Prompts, Quota, journal};
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Desk, StoreKind};
+use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
 use crate::keeper;
 use crate::probe::Probe;
@@ -28,9 +29,10 @@ const CALL: &[u8] = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
 
 fn api() -> Api {
     let (config, clock) = (Arc::new(Config::default()), Arc::new(SystemClock::new().unwrap()));
-    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::new()), Arc::<MemoryStore>::default(), clock);
-    let desk = Arc::new(Desk::new(ConfigFile::new(PathBuf::new()), config));
-    let gate = Gate::new(desk.clone(), Permits::load(PathBuf::new()), Asking::new().0);
+    let keeper =
+        keeper::spawn(&config, Arc::new(HttpProvider::default()), Arc::<MemoryStore>::default(), clock);
+    let desk = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
+    let gate = Gate::new(desk.clone(), Permits::load(PathBuf::new()), Prompts::new().0);
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
     let probe = Probe::new(None, StoreKind::Memory, Arc::<MemoryStore>::default(), desk.clone());
     Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal, probe)
@@ -38,13 +40,13 @@ fn api() -> Api {
 
 /// Processes that call the same daemon.
 struct Daemon {
-    turns: Turns,
+    queues: Queues,
     api: Api,
 }
 
 impl Daemon {
     fn new() -> Self {
-        Self { turns: Turns::default(), api: api() }
+        Self { queues: Queues::default(), api: api() }
     }
 
     /// A connection of process `pid`, which has sent `words` already.
@@ -52,9 +54,9 @@ impl Daemon {
         let (caller, stream) = UnixStream::pair().unwrap();
         assert_eq!(rustix::io::write(&caller, words).unwrap(), words.len());
         let who = Caller::new(0, Some(pid), Wire::Socket);
-        let (line, api) = (self.turns.line(&who), self.api.clone());
-        let place = Places::new(1).enter(&Application::Unknown).unwrap();
-        (caller, tokio::spawn(async move { converse(stream, &who, &line, &place, &api).await }))
+        let (queue, api) = (self.queues.queue(&who), self.api.clone());
+        let slot = Quota::new(1).acquire(&Application::Unknown).unwrap();
+        (caller, tokio::spawn(async move { converse(stream, &who, &queue, &slot, &api).await }))
     }
 }
 
@@ -70,12 +72,16 @@ async fn served_beside(connections: usize, calls: usize) -> usize {
     let mut daemon = Daemon::new();
     let greedy: Vec<_> = (0..connections).map(|_| daemon.connection(1, &CALL.repeat(calls)).0).collect();
     let (modest, _conversation) = daemon.connection(2, &CALL.repeat(10));
-    let mut answered = 0;
-    while answered < 10 {
-        yield_now().await;
-        answered += answers(&modest);
-    }
-    greedy.iter().map(answers).sum()
+    // In a task, which runs as often as the others do.
+    let counting = tokio::spawn(async move {
+        let mut answered = 0;
+        while answered < 10 {
+            run_ready_tasks().await;
+            answered += answers(&modest);
+        }
+        greedy.iter().map(answers).sum()
+    });
+    counting.await.unwrap()
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The client's secret while there is no grant to use it for: it lies in the store alone, and is fetched when somebody
 //! brings a grant.
 
-use super::{Account, Ask, Effect, Now, Shelf};
+use super::{Ask, Effect, Machine, Shelf};
 use crate::grant::Record;
 use crate::store::StoreError;
 
@@ -26,14 +26,14 @@ impl Ask {
     }
 }
 
-impl Account {
+impl Machine {
     /// Forgets the secret where the store has it and nothing here needs it.
-    pub(super) fn put_away(&mut self) {
+    pub(super) fn release_client_secret(&mut self) {
         let is_needed = self.record.holds_a_grant()
             || self.login.is_some()
             || self.login_expected
             || !self.pending.is_empty()
-            || !self.ledger.is_clean();
+            || !self.revisions.is_clean();
         let has_one = self.record.client_secret.is_some() || !self.record.other_client_secrets.is_empty();
         if matches!(self.shelf, Shelf::Read) && !is_needed && has_one {
             self.record.client_secret = None;
@@ -44,18 +44,18 @@ impl Account {
     }
 
     /// Begins to fetch it where `ask` takes that.
-    pub(super) fn fetch_for(&mut self, ask: &Ask, fx: &mut Vec<Effect>) {
+    pub(super) fn fetch_client_secret(&mut self, ask: &Ask) {
         if let Shelf::PutAway { fetching: fetching @ false, reason } = &mut self.shelf
             && ask.needs_all()
         {
             *fetching = true;
             *reason = None;
-            fx.push(Effect::Load);
+            self.effects.push(Effect::Load);
         }
     }
 
     /// The store was read for it. There are no grants but those that memory knows of: what was signed out stays so.
-    pub(super) fn fetched(&mut self, result: Result<Option<Record>, StoreError>, now: Now) {
+    pub(super) fn client_secret_loaded(&mut self, result: Result<Option<Record>, StoreError>) {
         match result {
             Ok(record) => {
                 let record = record.unwrap_or_default();
@@ -63,7 +63,7 @@ impl Account {
                 self.record.client_secret_issuer = record.client_secret_issuer;
                 self.record.other_client_secrets = record.other_client_secrets;
                 self.shelf = Shelf::Read;
-                self.fit_to_the_issuer(now);
+                self.match_issuer();
             }
             Err(error) => {
                 self.shelf = Shelf::PutAway { fetching: false, reason: Some(error.to_string()) };

@@ -1,16 +1,14 @@
 //! What an account is told and asked, and what it wants done.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::Error;
-use url::Url;
 
 use super::issuer::Began;
 use crate::config::AccountConfig;
 use crate::grant::{Record, Secret, Timestamp};
-use crate::provider::{Answer, Client, Identity, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Inquiry, TokenOwner, TokenRequest, TokenResponse};
 use crate::store::StoreError;
 
 /// What the machine is told about the world beside the event.
@@ -28,54 +26,28 @@ pub type Ticket = u64;
 /// What happened.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one is taken in at a time, and a record is read once")]
+#[expect(missing_docs, reason = "a field is what its name says")]
 pub enum Event {
     /// The store was read.
     Loaded(Result<Option<Record>, StoreError>),
     /// The store took a revision, or did not.
-    Saved {
-        /// Which one.
-        revision: u64,
-        /// Whether it did.
-        result: Result<(), StoreError>,
-    },
+    Saved { revision: u64, result: Result<(), StoreError> },
     /// The store has not answered within the time that callers can be kept waiting.
-    SaveIsSlow {
-        /// What it is writing.
-        revision: u64,
-    },
+    SaveIsSlow { revision: u64 },
     /// The server answered.
-    Answered {
-        /// Which request.
-        op: u64,
-        /// What it said.
-        answer: Answer,
-    },
-    /// The time that [`wake_at`](super::Account::wake_at) named has come.
+    Answered { op: u64, answer: Answer },
+    /// The time that [`wake_at`](super::Machine::wake_at) named has come.
     Tick,
     /// Somebody asks for something.
     Asked {
-        /// Where the answer goes.
         ticket: Ticket,
-        /// What for.
         ask: Ask,
         /// What it began with, where that was earlier.
         began: Option<Began>,
     },
-    /// The API said whose grant it is.
-    Identified {
-        /// Which grant.
-        generation: u64,
-        /// Their name.
-        username: String,
-    },
-    /// What the API said of a grant that waits for its word.
-    Whose {
-        /// Which grant.
-        generation: u64,
-        /// What it said.
-        identity: Identity,
-    },
-    /// The configuration was read anew.
+    /// What the API says about whose grant it is.
+    Identified { generation: u64, owner: TokenOwner },
+    /// The configuration was read again.
     Configured(Arc<AccountConfig>),
     /// A login of that id began, or ended.
     Login(Option<String>),
@@ -93,37 +65,29 @@ pub enum Event {
 
 /// What can be asked of an account.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "a field is what its name says")]
 pub enum Ask {
     /// A token, by somebody who waits.
-    Want {
-        /// Which token will do.
-        want: Want,
-        /// How long they wait.
-        until: Timestamp,
-    },
+    Want { want: Want, until: Timestamp },
     /// A grant for a code or PIN.
     Exchange {
-        /// The code or PIN.
         request: TokenRequest,
         /// Whether another user's grant may make way.
         replace: bool,
     },
     /// A grant for tokens that the server gave through the browser.
     Accept {
-        /// The tokens.
         tokens: TokenResponse,
         /// Whether another user's grant may make way.
         replace: bool,
     },
     /// A grant obtained elsewhere.
     Import {
-        /// The refresh token.
         refresh_token: Secret,
-        /// An access token that came with it.
         access_token: Option<Secret>,
         /// Who consented, where the text said so.
         username: Option<String>,
-        /// Whether a working grant may make way for it unverified, or for another person's.
+        /// Whether a working grant may make way for it unverified, or for another user's.
         replace: bool,
     },
     /// The grant that was displaced.
@@ -151,43 +115,18 @@ pub enum Want {
 
 /// What is to be done.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "a field is what its name says")]
 pub enum Effect {
     /// Read the store.
     Load,
     /// Write to the store.
-    Save {
-        /// What [`Event::Saved`] will call it.
-        revision: u64,
-        /// What to write.
-        record: Box<Record>,
-    },
+    Save { revision: u64, record: Box<Record> },
     /// Ask the server.
-    Send {
-        /// What [`Event::Answered`] will call it.
-        op: u64,
-        /// Who asks.
-        client: Client,
-        /// What for.
-        request: TokenRequest,
-    },
+    Send { op: u64, client: Client, request: TokenRequest },
     /// Ask the API whose grant it is.
-    Identify {
-        /// What [`Event::Whose`] will call it.
-        generation: u64,
-        /// The API.
-        api_url: Url,
-        /// Whose certificates are trusted besides those of the system's authorities.
-        ca_file: Option<PathBuf>,
-        /// The grant's access token.
-        token: Secret,
-    },
+    Identify { generation: u64, inquiry: Inquiry },
     /// Answer whoever asked.
-    Reply {
-        /// Who.
-        ticket: Ticket,
-        /// With what.
-        result: Result<(), Error>,
-    },
+    Reply { ticket: Ticket, result: Result<(), Error> },
 }
 
 impl Ask {
@@ -209,7 +148,6 @@ impl Event {
             Self::Tick => "tick",
             Self::Asked { .. } => "asked",
             Self::Identified { .. } => "identified",
-            Self::Whose { .. } => "whose",
             Self::Configured(_) => "configured",
             Self::Login(_) => "login",
             Self::Closing => "closing",

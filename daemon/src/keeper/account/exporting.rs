@@ -2,23 +2,22 @@
 
 use imgurd_proto::{Error, Export};
 
-use super::Account;
+use super::Machine;
 use super::refreshing::Refresh;
 use crate::grant::{Secret, Timestamp};
 
-impl Account {
+impl Machine {
     /// Whatever makes the account work elsewhere. Not while an answer is on its way that may replace the refresh token:
     /// what left then would be worth nothing.
     pub(in crate::keeper) fn exported(&self, now: Timestamp) -> Result<Export, Error> {
         let Some(grant) = self.grant() else {
             return Err(self.snapshot(now).error());
         };
-        if matches!(self.refresh, Refresh::Sent { .. }) || self.ledger.is_publishing() {
-            let reason = format!("A refresh of {} is on its way; try again in a moment", self.name);
-            return Err(Error::TemporarilyUnavailable { reason, retry_at: None });
+        if matches!(self.refresh, Refresh::Sent(_)) || self.revisions.is_publishing() {
+            return Err(self.is_refreshing());
         }
         let Some(refresh_token) = grant.refresh_token.clone() else {
-            return Err(Error::ConsentNeeded { account: self.name.clone(), reason: self.no_refresh_token() });
+            return Err(self.needs_sign_in());
         };
         let is_there = |secret: &Secret| !secret.is_empty();
         Ok(Export {

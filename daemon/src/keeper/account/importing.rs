@@ -2,36 +2,24 @@
 
 use imgurd_proto::{Error, Secret};
 
-use super::granting::Pending;
+use super::pending::{Identification, Import, PendingRequest};
 use super::refreshing::access;
-use super::whose::Asking;
-use super::{Account, CHANGED_MEANWHILE, Effect, Now, Ticket};
+use super::sentences::{CHANGED_MEANWHILE, kept_unverified};
+use super::{Machine, Ticket};
 use crate::grant::{Access, Grant};
 use crate::provider::{Answer, TokenRequest, Transient};
 
-/// An import over a working grant.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Import {
-    ticket: Ticket,
-    generation: u64,
-    /// Whether it may displace what it cannot be compared with.
-    replace: bool,
-    /// Whether the grant came with it, rather than having been set aside before.
-    is_new: bool,
-}
-
-impl Account {
+impl Machine {
     pub(super) fn candidate(
         &mut self,
         refresh_token: Secret,
         access_token: Option<Secret>,
         username: Option<String>,
-        now: Now,
     ) -> Grant {
         // How old an imported access token is nobody knows, so nothing is known of its expiry either.
         let access = access_token.map(|token| {
             let dead = self.is_known_dead(&token);
-            Access { dead, ..access(token, "Bearer".to_owned(), None, now.at) }
+            Access { dead, ..access(token, "Bearer".to_owned(), None, self.now.at) }
         });
         Grant {
             generation: self.next_generation(),
@@ -40,7 +28,7 @@ impl Account {
             access,
             username,
             account_id: None,
-            granted_at: now.at,
+            granted_at: self.now.at,
             kept: 0,
             refresh_expires_at: None,
             unverified: true,
@@ -49,25 +37,18 @@ impl Account {
 
     /// Without a working grant the candidate becomes the grant, and its first refresh verifies it. Otherwise it is
     /// verified first, from the place where displaced grants are kept, so that spending it cannot lose it.
-    pub(super) fn import(
-        &mut self,
-        ticket: Ticket,
-        candidate: Grant,
-        replace: bool,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
+    pub(super) fn import(&mut self, ticket: Ticket, candidate: Grant, replace: bool) {
         if let Some(error) = candidate.refresh_token.as_ref().and_then(|it| self.refuses_as_replaced(it)) {
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+            return self.reply(ticket, Err(error));
         }
         let current = self.working();
         if let Some(current) = current.filter(|current| current.is_anothers(&candidate) && !replace) {
             let reason =
-                self.belongs_to_another(&candidate, current, "nothing was changed; import it with --replace");
-            return fx.push(Effect::Reply { ticket, result: Err(reason) });
+                self.imported_anothers(&candidate, current, "nothing was changed; import it with --replace");
+            return self.reply(ticket, Err(reason));
         }
         if self.is_on_its_way(&candidate) {
-            return fx.push(Effect::Reply { ticket, result: Err(self.is_verifying()) });
+            return self.reply(ticket, Err(self.is_verifying()));
         }
         let has_none = current.is_none();
         // Refused or not: a second copy of it is of no use.
@@ -78,14 +59,14 @@ impl Account {
         if has_none || is_the_same {
             let grant = held.map_or(candidate, |index| self.record.displaced.remove(index).grant);
             if !is_the_same {
-                self.install(grant, now);
+                self.install(grant);
             }
             self.settling.push(ticket);
-            return self.try_now(now);
+            return self.try_now();
         }
         let is_new = held.is_none();
         if is_new {
-            self.set_aside(candidate, now);
+            self.set_aside(candidate);
         }
         let index = held.unwrap_or(self.record.displaced.len() - 1);
         self.verify(ticket, index, replace, is_new);
@@ -94,67 +75,50 @@ impl Account {
     /// Verifies a grant that has been set aside, once the store has it.
     pub(super) fn verify(&mut self, ticket: Ticket, index: usize, replace: bool, is_new: bool) {
         let generation = self.record.displaced[index].grant.generation;
-        let revision = self.ledger.touch_grant();
-        self.pending
-            .push(Pending::Recording { revision, import: Import { ticket, generation, replace, is_new } });
+        let revision = self.revisions.touch_grant();
+        self.pending.push(PendingRequest::Recording {
+            revision,
+            import: Import { ticket, generation, replace, is_new },
+        });
     }
 
-    /// Whether another import is being verified, or this very token may be before the server already: for the grant
-    /// that made way, or for one that was logged out and whose answer nobody will keep.
-    pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
-        let may_be_this =
-            |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
-        let sent_for = |generation| self.record.grants().find(|grant| grant.generation == generation);
-        let mut older = self.older.iter().map(|older| sent_for(older.generation));
-        self.verifying().is_some() || older.any(may_be_this)
-    }
-
-    pub(super) fn is_verifying(&self) -> Error {
-        let reason = format!("An import into {} is being verified; try again in a moment", self.name);
-        Error::TemporarilyUnavailable { reason, retry_at: None }
-    }
-
-    pub(super) fn send_recorded_verification(&mut self, fx: &mut Vec<Effect>) {
+    pub(super) fn send_recorded_verification(&mut self) {
         for index in 0..self.pending.len() {
-            if let Pending::Recording { revision, import } = self.pending[index]
-                && self.ledger.has_saved(revision)
+            if let PendingRequest::Recording { revision, import } = self.pending[index]
+                && self.revisions.has_saved(revision)
                 && let Some(token) = self.displaced(import.generation).and_then(|it| it.refresh_token.clone())
             {
-                let op = self.send(TokenRequest::Refresh(token), fx);
-                self.pending[index] = Pending::Verify { op, import };
+                let op = self.send(TokenRequest::Refresh(token));
+                self.pending[index] = PendingRequest::Verify { op, import };
             }
         }
     }
 
-    pub(super) fn verification_not_recorded(&mut self, reason: &str, fx: &mut Vec<Effect>) {
+    pub(super) fn verification_not_recorded(&mut self, reason: &str) {
         let reason = format!("{reason}. The token was not used; import it again once the store answers");
-        self.verification_is_void(&Error::StoreUnavailable { reason }, fx);
+        self.cancel_verifications(&Error::StoreUnavailable { reason });
     }
 
     /// What has not been sent is not: its token goes back to whoever brought it.
-    pub(super) fn verification_is_void(&mut self, error: &Error, fx: &mut Vec<Effect>) {
-        let recording = self.pending.extract_if(.., |pending| matches!(pending, Pending::Recording { .. }));
+    pub(super) fn cancel_verifications(&mut self, error: &Error) {
+        let recording =
+            self.pending.extract_if(.., |pending| matches!(pending, PendingRequest::Recording { .. }));
         for pending in recording.collect::<Vec<_>>() {
-            if let Pending::Recording { import: Import { ticket, generation, is_new, .. }, .. } = pending {
+            if let PendingRequest::Recording { import: Import { ticket, generation, is_new, .. }, .. } =
+                pending
+            {
                 self.forget_candidate(generation, is_new);
-                fx.push(Effect::Reply { ticket, result: Err(error.clone()) });
+                self.reply(ticket, Err(error.clone()));
             }
         }
     }
 
-    pub(super) fn verified(
-        &mut self,
-        op: u64,
-        import: Import,
-        answer: Answer,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
-        self.doubt(&answer, now);
+    pub(super) fn verified(&mut self, op: u64, import: Import, answer: Answer) {
+        self.note_lost_answer(&answer);
         let Import { ticket, generation, replace, is_new } = import;
         let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
         else {
-            return fx.push(Effect::Reply { ticket, result: Err(self.signed_out_meanwhile()) });
+            return self.reply(ticket, Err(self.signed_out_meanwhile()));
         };
         let fits = self.record.displaced[index].grant.issuer.is(&self.config.issuer());
         let error = match answer {
@@ -163,53 +127,33 @@ impl Account {
                 // The names that came with the imported text may be anyone's.
                 let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
                 let said = Grant { username, account_id, ..old.clone() };
-                let candidate = self.renew(&old, tokens, now.at);
+                let candidate = self.renew(&old, tokens, self.now.at);
                 self.record.displaced[index].grant = candidate.clone();
-                self.ledger.touch_grant();
+                self.revisions.touch_grant();
                 if !fits {
                     let reason = format!("The grant works, and is set aside, since {CHANGED_MEANWHILE}");
-                    return fx.push(Effect::Reply { ticket, result: Err(Error::login(reason)) });
+                    return self.reply(ticket, Err(Error::login(reason)));
                 }
                 let Some(current) = self.working().filter(|_| !replace) else {
-                    return self.promote(op, index, ticket, now);
+                    return self.promote(index, op, ticket);
                 };
                 if !current.is_anothers(&candidate) {
                     let vouched = current.is_same_persons(&said);
-                    let asking = Asking { ticket, generation, vouched, began: op };
-                    return self.ask_whose(asking, now, fx);
+                    return self.identify(Identification { ticket, generation, vouched, began: op });
                 }
                 let then =
                     format!("it was set aside; run `imgurctl restore {}` to change over to it", self.name);
-                let error = self.belongs_to_another(&candidate, current, &then);
-                self.supersede(generation, op, now);
+                let error = self.imported_anothers(&candidate, current, &then);
+                self.supersede(generation, op);
                 error
             }
-            Answer::Transient(Transient { reason, .. }) if replace && fits => {
-                Error::TemporarilyUnavailable { reason: Self::kept_unverified(&reason), retry_at: None }
-            }
+            Answer::Transient(Transient { reason, .. }) if replace && fits => kept_unverified(&reason),
             other => {
                 self.forget_candidate(generation, is_new);
                 self.verification_failed(other)
             }
         };
-        fx.push(Effect::Reply { ticket, result: Err(error) });
-    }
-
-    /// A set-aside grant becomes the one in use.
-    fn promote(&mut self, op: u64, index: usize, ticket: Ticket, now: Now) {
-        let grant = self.record.displaced.remove(index).grant;
-        let generation = grant.generation;
-        self.install(grant, now);
-        self.supersede(generation, op, now);
-        self.publish_or_settle(ticket);
-    }
-
-    /// The imported grant whose refresh token is on its way to the server, or about to be.
-    pub(super) fn verifying(&self) -> Option<u64> {
-        self.pending.iter().find_map(|pending| match pending {
-            Pending::Recording { import, .. } | Pending::Verify { import, .. } => Some(import.generation),
-            Pending::Exchange { .. } => None,
-        })
+        self.reply(ticket, Err(error));
     }
 
     pub(super) fn displaced(&self, generation: u64) -> Option<&Grant> {
@@ -224,36 +168,7 @@ impl Account {
     fn forget_candidate(&mut self, generation: u64, is_new: bool) {
         if is_new {
             self.record.displaced.retain(|displaced| displaced.grant.generation != generation);
-            self.ledger.touch();
-        }
-    }
-
-    /// Nobody has seen it work, so nothing makes way for it; and it may have been spent, so it is not thrown away.
-    fn kept_unverified(reason: &str) -> String {
-        format!(
-            "The token could not be verified: {reason}. It is set aside and the grant at hand stays; import it again with \
-             --replace once the server answers"
-        )
-    }
-
-    fn verification_failed(&self, answer: Answer) -> Error {
-        match answer {
-            Answer::Misconfigured { setting, reason } => {
-                self.misconfigured_by(setting, &reason, "import again")
-            }
-            Answer::Refused { reason } => Error::invalid(
-                "text",
-                format!("The server refused this token ({reason}); the grant at hand stays"),
-            ),
-            Answer::Transient(Transient { reason, .. }) => Error::TemporarilyUnavailable {
-                reason: format!(
-                    "The token could not be verified: {reason}. The grant at hand stays; try again later, or import with --replace"
-                ),
-                retry_at: None,
-            },
-            Answer::Granted(_) => {
-                Error::invalid("text", "The server's answer came twice; run `imgurctl status`")
-            }
+            self.revisions.touch();
         }
     }
 }

@@ -2,15 +2,12 @@
 
 use imgurd_proto::{Error, Secret};
 
-use super::{Account, Ask, Now, Shelf, Ticket};
+use super::sentences::CHANGED_MEANWHILE;
+use super::{Ask, Machine, Shelf, Ticket};
 use crate::grant::{ClientSecret, Issuer, Record};
 
-/// How many client secrets of other servers are kept: a person who tries more settings than that can look them up.
+/// How many client secrets of other servers are kept: a user who tries more settings than that can look them up.
 const MOST_SECRETS: usize = 16;
-
-/// Why a grant that was on its way is not put in use.
-pub(super) const CHANGED_MEANWHILE: &str =
-    "client_id or token_url was changed meanwhile; change it back, or do it again";
 
 /// What the account was like when a sign-in or an import began. Its answer is for that account and no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +18,14 @@ pub struct Began {
     pub logouts: u64,
 }
 
-impl Account {
-    /// What begins now begins with this.
+impl Machine {
     pub(super) fn began(&self) -> Began {
         Began { issuer: self.config.issuer(), logouts: self.logouts }
     }
 
     /// Whether `ask`, which began so, can still be done. Nothing of one server is sent to another. Tokens that came
     /// already are taken in whatever is configured now, but revive no logout.
-    pub(super) fn is_still_meant(&self, ask: &Ask, began: &Began) -> Result<(), Error> {
+    pub(super) fn check_unchanged(&self, ask: &Ask, began: &Began) -> Result<(), Error> {
         let brings_a_grant = matches!(ask, Ask::Exchange { .. } | Ask::Accept { .. } | Ask::Import { .. });
         if brings_a_grant && began.logouts != self.logouts {
             return Err(self.signed_out_meanwhile());
@@ -41,38 +37,29 @@ impl Account {
         Ok(())
     }
 
-    pub(super) fn signed_out_meanwhile(&self) -> Error {
-        let name = &self.name;
-        Error::login(format!(
-            "{name} was signed out meanwhile, so the new grant was not kept; run `imgurctl login {name}` or import it \
-             again"
-        ))
-    }
-
     /// Puts in use what belongs to the configured server, and sets aside what does not.
-    pub(super) fn fit_to_the_issuer(&mut self, now: Now) {
+    pub(super) fn match_issuer(&mut self) {
         if !matches!(self.shelf, Shelf::Read) {
             return;
         }
         let issuer = self.config.issuer();
         if adopt(&mut self.record, &issuer) | choose_client_secret(&mut self.record, &issuer) {
-            self.ledger.touch();
+            self.revisions.touch();
         }
-        self.bring_back_what_fits(now);
+        self.restore_matching();
     }
 
-    /// Keeps a client secret for the server that it was given for.
-    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, issuer: &Issuer, now: Now) {
+    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, issuer: &Issuer) {
         let is_current = issuer.is(&self.config.issuer());
         keep_client_secret(&mut self.record, secret, issuer, is_current);
         self.shelf = Shelf::Read;
-        self.ledger.touch();
+        self.revisions.touch();
         // However the store has been doing: somebody waits, and this is worth a try at once.
-        self.ledger.retry_now();
-        self.ledger.reply_when_saved(ticket);
+        self.revisions.retry_now();
+        self.revisions.reply_when_saved(ticket);
         if is_current && self.is_misconfigured() {
             self.trouble = None;
-            self.try_now(now);
+            self.try_now();
         }
     }
 }
@@ -84,10 +71,10 @@ fn adopt(record: &mut Record, current: &Issuer) -> bool {
         let owner = record.grant.as_ref().map_or(current, |grant| &grant.issuer);
         record.client_secret_issuer = Some(owner.clone());
     }
-    let grants = record.grant.iter_mut().chain(record.displaced.iter_mut().map(|it| &mut it.grant));
-    let issuers = grants.map(|grant| &mut grant.issuer).chain(&mut record.client_secret_issuer);
-    let others = record.other_client_secrets.iter_mut().map(|it| &mut it.issuer);
-    issuers.chain(others).fold(false, |changed, issuer| issuer.adopt(current) | changed)
+    let secrets = record.other_client_secrets.iter_mut().map(|it| &mut it.issuer);
+    let secrets = secrets.chain(&mut record.client_secret_issuer);
+    let changed = secrets.fold(false, |changed, issuer| issuer.adopt(current) | changed);
+    record.grants_mut().fold(changed, |changed, grant| grant.issuer.adopt(current) | changed)
 }
 
 /// Puts the secret of `current` in its place. One of another client at the same server stays where there is no other:

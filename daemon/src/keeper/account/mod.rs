@@ -1,51 +1,46 @@
 //! One account as a pure state machine: `(state, event, now) -> (state, effects)`.
 //!
-//! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. Its parts:
-//! `event` is what it is told and what it wants done, `refreshing` keeps the token fresh, `granting` takes in grants and
-//! lets them go, `importing` takes in those obtained elsewhere, `exporting` lets one leave for another machine, `saving`
-//! keeps the store abreast, `issuer` keeps what belongs to one server from every other, `older` follows refreshes of
-//! grants that made way, `superseded` knows which tokens are dead, `whose` asks whose a new grant is before another makes
-//! way, `client_secret` leaves it there where no grant needs it, `world` is the clock, sleep and the
-//! network, `view` says how it all looks from outside.
+//! It touches no wire, disk or clock, so every rule about grants can be tested by feeding it events. ARCHITECTURE.md lists
+//! its parts.
 
 mod client_secret;
+mod environment;
 mod event;
 mod exporting;
 mod granting;
+mod identification;
 mod importing;
 mod issuer;
 mod older;
+mod pacing;
+mod pending;
 mod refreshing;
-mod rejected;
 mod saving;
+mod sentences;
 mod superseded;
 #[cfg(test)]
 mod tests;
 mod view;
-mod whose;
-mod world;
 
 use std::sync::Arc;
 
 use imgurd_proto::Error;
 
-use super::demand::Demand;
+use super::rate_limit::RateLimit;
 use super::{gone, policy};
 use crate::config::AccountConfig;
-use crate::grant::{Grant, Record, Timestamp};
+use crate::grant::{Fingerprints, Grant, Record, Timestamp};
 use crate::provider::{Client, TokenRequest};
 
 pub use event::{Ask, Effect, Event, Now, Ticket, Want};
-use granting::{Arrival, Pending, Word};
 pub use issuer::Began;
-use issuer::CHANGED_MEANWHILE;
-use older::Older;
-use refreshing::{Refresh, Trouble};
-use rejected::Rejected;
-use saving::Ledger;
+use pacing::Pacing;
+use pending::{Arrival, Identification, PendingRequest};
+use refreshing::{Refresh, Sent, Trouble};
+use saving::Revisions;
+use sentences::CHANGED_MEANWHILE;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
-use whose::Asking;
 
 /// What is known of the account's record in the store.
 #[derive(Clone, Debug)]
@@ -63,7 +58,7 @@ enum Shelf {
 /// One account.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
-pub struct Account {
+pub struct Machine {
     name: String,
     config: Arc<AccountConfig>,
     shelf: Shelf,
@@ -72,45 +67,34 @@ pub struct Account {
     /// What was asked before the record was read, and what it began with.
     held: Vec<(Ticket, Ask, Began)>,
     record: Record,
-    ledger: Ledger,
+    revisions: Revisions,
     refresh: Refresh,
     /// Refreshes on their way of grants that are not in use.
-    older: Vec<Older>,
+    older: Vec<Sent>,
     trouble: Option<Trouble>,
-    /// When the next try is due after a failed one, or out of turn.
-    retry_at: Option<Timestamp>,
-    /// Whether `retry_at` is the server's wish, which no demand overrides.
-    patient: bool,
-    /// When the token is due for refreshing.
+    pacing: Pacing,
     refresh_at: Option<Timestamp>,
-    failures: u32,
     /// Since when, and how often, the server has turned refreshes away without a word.
     wordless: Option<(Timestamp, u32)>,
-    /// How many requests in a row were sent and not answered.
-    unanswered: u32,
-    last_try: Option<Timestamp>,
     /// Access tokens that were rejected. A grant may come back with one of them.
-    rejected: Rejected,
-    demand: Demand,
-    pending: Vec<Pending>,
-    /// Grants that wait for the API's word.
-    asking: Vec<Asking>,
+    rejected: Fingerprints,
+    rate_limit: RateLimit,
+    pending: Vec<PendingRequest>,
+    identifications: Vec<Identification>,
     /// Who waits for the next try to end, one way or the other.
     settling: Vec<Ticket>,
-    /// What the login in progress is called.
     login: Option<String>,
     /// Whether somebody was told that they can sign in.
     login_expected: bool,
     closing: bool,
     /// Whether the machine is about to sleep: a request sent now might never hear its answer.
     asleep: bool,
+    now: Now,
+    effects: Vec<Effect>,
     /// How far this machine's clock is ahead of the server's, in milliseconds, once that is known.
     skew: Option<i64>,
-    /// The number of the access token published last.
     issue: u64,
-    /// How many tries have failed.
     failed: u64,
-    /// How often somebody signed out.
     logouts: u64,
     next_op: u64,
     /// What `next_op` was when an answer last brought tokens.
@@ -119,37 +103,35 @@ pub struct Account {
     login_began: Option<u64>,
 }
 
-impl Account {
+impl Machine {
     /// An account whose record is still to be read: carry out the effects.
     #[must_use]
     pub fn new(name: String, config: Arc<AccountConfig>, now: Now) -> (Self, Vec<Effect>) {
-        let account = Self {
+        let mut account = Self {
             name,
             config,
             shelf: Shelf::Unread { loading: true, reason: None, tries: 0, last_try: now.at },
             locked: false,
             held: Vec::new(),
             record: Record::default(),
-            ledger: Ledger::default(),
+            revisions: Revisions::default(),
             refresh: Refresh::Idle,
             older: Vec::new(),
             trouble: None,
-            retry_at: None,
-            patient: false,
+            pacing: Pacing::default(),
             refresh_at: None,
-            failures: 0,
             wordless: None,
-            unanswered: 0,
-            last_try: None,
-            rejected: Rejected::default(),
-            demand: Demand::default(),
+            rejected: Fingerprints::default(),
+            rate_limit: RateLimit::default(),
             pending: Vec::new(),
-            asking: Vec::new(),
+            identifications: Vec::new(),
             settling: Vec::new(),
             login: None,
             login_expected: false,
             closing: false,
             asleep: false,
+            now,
+            effects: vec![Effect::Load],
             skew: None,
             issue: 0,
             failed: 0,
@@ -158,24 +140,23 @@ impl Account {
             granted: None,
             login_began: None,
         };
-        (account, vec![Effect::Load])
+        let effects = std::mem::take(&mut account.effects);
+        (account, effects)
     }
 
     /// Takes one event in.
     #[must_use]
     pub fn step(mut self, event: Event, now: Now) -> (Self, Vec<Effect>) {
-        let mut effects = Vec::new();
-        let fx = &mut effects;
+        self.now = now;
         match event {
-            Event::Loaded(result) => self.loaded(result, now, fx),
-            Event::Saved { revision, result } => self.saved(revision, result, now, fx),
-            Event::SaveIsSlow { revision } => self.save_is_slow(revision, fx),
-            Event::Answered { op, answer } => self.answered(op, answer, now, fx),
-            Event::Tick => self.reload_when_due(now, fx),
-            Event::Asked { ticket, ask, began } => self.asked(ticket, ask, began, now, fx),
-            Event::Identified { generation, username } => self.identified(generation, username),
-            Event::Whose { generation, identity } => self.told_whose(generation, identity, now, fx),
-            Event::Configured(config) => self.configured(config, now, fx),
+            Event::Loaded(result) => self.loaded(result),
+            Event::Saved { revision, result } => self.saved(revision, result),
+            Event::SaveIsSlow { revision } => self.save_is_slow(revision),
+            Event::Answered { op, answer } => self.answered(op, answer),
+            Event::Tick => self.reload_when_due(),
+            Event::Asked { ticket, ask, began } => self.asked(ticket, ask, began),
+            Event::Identified { generation, owner } => self.identified(generation, owner),
+            Event::Configured(config) => self.configured(config),
             Event::Login(login) => {
                 // A number of its own tells answers before it from answers after it.
                 self.next_op += 1;
@@ -183,20 +164,21 @@ impl Account {
                 self.login = login;
                 self.login_expected = false;
             }
-            Event::Closing => self.close(fx),
-            Event::ClockSet(by) => self.clock_set(by, now),
-            Event::ServerTime(time) => self.server_time(time, now),
+            Event::Closing => self.close(),
+            Event::ClockSet(by) => self.clock_set(by),
+            Event::ServerTime(time) => self.server_time(time),
             Event::Sleep(true) => self.asleep = true,
-            Event::Sleep(false) => self.woken(now, fx),
-            Event::Online => self.online(now),
+            Event::Sleep(false) => self.wake(),
+            Event::Online => self.online(),
         }
-        self.follow_the_grant();
-        self.pursue(now, fx);
-        self.flush(now, fx);
+        self.reassign_refreshes();
+        self.start_due_refresh();
+        self.flush();
         // A token that was published for want of a store may be due for a refresh itself.
-        self.pursue(now, fx);
-        self.flush(now, fx);
-        self.put_away();
+        self.start_due_refresh();
+        self.flush();
+        self.release_client_secret();
+        let effects = std::mem::take(&mut self.effects);
         (self, effects)
     }
 
@@ -205,31 +187,31 @@ impl Account {
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let turns_stale = self.turns_stale_at().filter(|at| *at > now);
         let next_try = self.next_try(now).filter(|_| !self.asleep);
-        [self.reload_at(now), self.ledger.retry_at(), next_try, turns_stale].into_iter().flatten().min()
+        [self.reload_at(now), self.revisions.retry_at(), next_try, turns_stale].into_iter().flatten().min()
     }
 
     /// Whether nothing is under way that the end of the process would cut off.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        !self.is_sending() && self.ledger.is_clean() && !self.holds_a_change()
+    pub fn is_idle(&self) -> bool {
+        !self.is_sending() && self.revisions.is_clean() && !self.holds_a_change()
     }
 
     /// The account is removed, or the daemon stops: changes that were asked for are made, and nobody else waits.
-    fn close(&mut self, fx: &mut Vec<Effect>) {
+    fn close(&mut self) {
         self.closing = true;
         let (changes, others): (Vec<_>, Vec<_>) =
             self.held.drain(..).partition(|(_, ask, _)| ask.is_a_change());
         self.held = changes;
-        fx.extend(others.into_iter().map(|(ticket, ..)| Effect::Reply { ticket, result: Err(gone()) }));
+        self.effects
+            .extend(others.into_iter().map(|(ticket, ..)| Effect::Reply { ticket, result: Err(gone()) }));
     }
 
-    /// Whether a change waits for the store to be read.
     fn holds_a_change(&self) -> bool {
         self.held.iter().any(|(_, ask, _)| ask.is_a_change())
     }
 
     fn is_sending(&self) -> bool {
-        matches!(self.refresh, Refresh::Sent { .. }) || !self.older.is_empty() || !self.pending.is_empty()
+        matches!(self.refresh, Refresh::Sent(_)) || !self.older.is_empty() || !self.pending.is_empty()
     }
 
     /// The grant in use: one that the configured client at the configured server gave.
@@ -237,11 +219,11 @@ impl Account {
         self.record.grant.as_ref().filter(|grant| grant.issuer.is(&self.config.issuer()))
     }
 
-    fn asked(&mut self, ticket: Ticket, ask: Ask, began: Option<Began>, now: Now, fx: &mut Vec<Effect>) {
-        if let Err(error) = self.has_room(&ask) {
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+    fn asked(&mut self, ticket: Ticket, ask: Ask, began: Option<Began>) {
+        if let Err(error) = self.check_room(&ask) {
+            return self.reply(ticket, Err(error));
         }
-        self.fetch_for(&ask, fx);
+        self.fetch_client_secret(&ask);
         let began = began.unwrap_or_else(|| self.began());
         if matches!(ask, Ask::Logout) {
             // What begins from now on begins after it, even where it has to wait for the store.
@@ -250,45 +232,49 @@ impl Account {
         if self.is_loading() {
             return self.held.push((ticket, ask, began));
         }
-        self.take_in(ticket, ask, began, now, fx);
+        self.carry_out(ticket, ask, began);
     }
 
-    fn take_in(&mut self, ticket: Ticket, ask: Ask, began: Began, now: Now, fx: &mut Vec<Effect>) {
+    fn carry_out(&mut self, ticket: Ticket, ask: Ask, began: Began) {
         if let Ask::Want { want, until } = ask {
             let is_news = matches!(&want, Want::AnotherThan(token) if self.note_rejected_of_displaced(token));
-            let result = self.wanted(&want, until, now, fx);
+            let result = self.wanted(&want, until);
             if is_news && result.is_ok() {
-                return self.ledger.acknowledge(ticket);
+                return self.revisions.acknowledge(ticket);
             }
-            return fx.push(Effect::Reply { ticket, result });
+            return self.effects.push(Effect::Reply { ticket, result });
         }
-        if let Err(error) = self.writable(&ask).and_then(|()| self.is_still_meant(&ask, &began)) {
-            return fx.push(Effect::Reply { ticket, result: Err(error) });
+        if let Err(error) = self.check_writable(&ask).and_then(|()| self.check_unchanged(&ask, &began)) {
+            return self.reply(ticket, Err(error));
         }
         match ask {
             Ask::Want { .. } | Ask::Ready => {
                 self.login_expected = true;
-                fx.push(Effect::Reply { ticket, result: Ok(()) });
+                self.reply(ticket, Ok(()));
             }
-            Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace, fx),
+            Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace),
             Ask::Accept { tokens, replace } => {
                 let first = self.login_began.unwrap_or(self.next_op + 1);
-                let arrival = Arrival { issuer: began.issuer, word: Word::Browsers, replace, began: first };
-                self.accept(ticket, tokens, arrival, now, fx);
+                let arrival = Arrival { issuer: began.issuer, vouched: false, replace, began: first };
+                self.accept(ticket, tokens, arrival);
             }
             Ask::Import { refresh_token, access_token, username, replace } => {
-                let candidate = self.candidate(refresh_token, access_token, username, now);
-                self.import(ticket, candidate, replace, now, fx);
+                let candidate = self.candidate(refresh_token, access_token, username);
+                self.import(ticket, candidate, replace);
             }
-            Ask::Restore => self.restore(ticket, now, fx),
-            Ask::Logout => self.logout(ticket, fx),
-            Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, &began.issuer, now),
+            Ask::Restore => self.restore(ticket),
+            Ask::Logout => self.logout(ticket),
+            Ask::KeepClientSecret(secret) => self.keep_client_secret(ticket, secret, &began.issuer),
             Ask::Reload => {
-                self.reload(now, fx);
-                self.ledger.retry_now();
-                fx.push(Effect::Reply { ticket, result: Ok(()) });
+                self.reload();
+                self.revisions.retry_now();
+                self.reply(ticket, Ok(()));
             }
         }
+    }
+
+    fn reply(&mut self, ticket: Ticket, result: Result<(), Error>) {
+        self.effects.push(Effect::Reply { ticket, result });
     }
 
     fn is_loading(&self) -> bool {
@@ -296,23 +282,19 @@ impl Account {
     }
 
     /// Whether one more may ask: what is asked for is done even if they leave, so who leaves and asks again adds to it.
-    fn has_room(&self, ask: &Ask) -> Result<(), Error> {
+    fn check_room(&self, ask: &Ask) -> Result<(), Error> {
         let is_full = match ask {
             _ if self.is_loading() => self.held.len() >= policy::MOST_HELD,
             Ask::Exchange { .. } | Ask::Import { .. } => {
-                self.pending.len() + self.asking.len() + self.settling.len() >= policy::MOST_REQUESTS
+                self.pending.len() + self.identifications.len() + self.settling.len() >= policy::MOST_REQUESTS
             }
             _ => false,
         };
-        if !is_full {
-            return Ok(());
-        }
-        let reason = format!("Too much is asked of {} at a time; try again in a moment", self.name);
-        Err(Error::TemporarilyUnavailable { reason, retry_at: None })
+        if is_full { Err(self.is_busy()) } else { Ok(()) }
     }
 
     /// Whether the record may be changed: nothing overwrites a grant that could not be read.
-    fn writable(&self, ask: &Ask) -> Result<(), Error> {
+    fn check_writable(&self, ask: &Ask) -> Result<(), Error> {
         match &self.shelf {
             Shelf::Unread { reason, .. } if !matches!(ask, Ask::Reload) => Err(Error::StoreUnavailable {
                 reason: reason
@@ -332,34 +314,34 @@ impl Account {
         }
     }
 
-    /// The person's configuration changed. A grant of another client or server is set aside, and one that fits what
+    /// The user's configuration changed. A grant of another client or server is set aside, and one that fits what
     /// is configured now comes back.
-    fn configured(&mut self, config: Arc<AccountConfig>, now: Now, fx: &mut Vec<Effect>) {
+    fn configured(&mut self, config: Arc<AccountConfig>) {
         let policy_changed = config.policy != self.config.policy;
         let issuer_changed = !config.issuer().is(&self.config.issuer());
         self.config = config;
         self.closing = false;
-        if issuer_changed {
-            self.verification_is_void(&Error::login(CHANGED_MEANWHILE), fx);
-            self.begin_anew(now);
-            self.fit_to_the_issuer(now);
-            return self.resume(now);
-        }
-        if matches!(self.trouble, Some(Trouble::Misconfigured { .. })) {
-            self.trouble = None;
-            self.try_now(now);
-        }
         self.drop_previous_unless_tolerated();
+        if issuer_changed {
+            self.cancel_verifications(&Error::login(CHANGED_MEANWHILE));
+            self.forget_failures();
+            self.match_issuer();
+            return self.resume();
+        }
+        if self.is_misconfigured() {
+            self.trouble = None;
+            self.try_now();
+        }
         if policy_changed {
-            self.schedule(now);
+            self.schedule();
         }
     }
 
-    fn schedule(&mut self, now: Now) {
+    fn schedule(&mut self) {
         let access = self.grant().and_then(|grant| grant.access.as_ref());
         self.refresh_at = access.and_then(|access| {
-            let due = policy::refresh_at(access, self.config.policy, now.at, now.dice);
-            if access.dead { Some(now.at) } else { due }
+            let due = policy::refresh_at(access, self.config.policy, self.now.at, self.now.dice);
+            if access.dead { Some(self.now.at) } else { due }
         });
     }
 
@@ -374,10 +356,10 @@ impl Account {
         }
     }
 
-    fn send(&mut self, request: TokenRequest, fx: &mut Vec<Effect>) -> u64 {
+    fn send(&mut self, request: TokenRequest) -> u64 {
         self.next_op += 1;
         let client = Client { proven: self.is_proven(), ..self.client() };
-        fx.push(Effect::Send { op: self.next_op, client, request });
+        self.effects.push(Effect::Send { op: self.next_op, client, request });
         self.next_op
     }
 }

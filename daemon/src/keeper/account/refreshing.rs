@@ -4,20 +4,26 @@ use std::time::Duration;
 
 use imgurd_proto::{Error, RefreshReuse};
 
-use super::{Account, Effect, Now, Shelf, Want};
+use super::{Machine, Shelf, Want};
 use crate::grant::{Access, Grant, Refusal, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
 
-/// Where a refresh has got to.
 #[derive(Clone, Debug)]
 pub(super) enum Refresh {
-    /// None is under way.
     Idle,
     /// The in-flight mark is on its way to the store; nothing has been spent.
-    Marking { revision: u64 },
-    /// The server has been asked.
-    Sent { op: u64, generation: u64, presented: Presented },
+    Marking {
+        revision: u64,
+    },
+    Sent(Sent),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) op: u64,
+    pub(super) generation: u64,
+    pub(super) presented: Presented,
 }
 
 /// Which refresh token the server was shown.
@@ -30,77 +36,74 @@ pub(super) enum Presented {
 /// Why the last try brought no token, where the record does not say so itself.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
-    /// It may pass.
-    Passing { reason: String },
+    Passing {
+        reason: String,
+    },
     /// The server refused the client or a setting.
-    Misconfigured { setting: &'static str, reason: String },
+    Misconfigured {
+        setting: &'static str,
+        reason: String,
+    },
     /// The store does not take the in-flight mark, so nothing was sent.
-    NotRecorded { reason: String },
+    NotRecorded {
+        reason: String,
+    },
 }
 
-impl Account {
+impl Machine {
     /// Whether the server has refused the refresh token for good, as far as that can be known.
     pub(super) fn is_refused(&self) -> bool {
         self.record.refusal.is_some_and(|refusal| refusal.confirmed)
     }
 
-    pub(super) fn wanted(
-        &mut self,
-        want: &Want,
-        until: Timestamp,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) -> Result<(), Error> {
-        self.demand.wait_until(until);
-        self.reload_for_somebody(now, fx);
+    pub(super) fn wanted(&mut self, want: &Want, until: Timestamp) -> Result<(), Error> {
+        self.pacing.note_waiting(until);
+        self.reload_for_somebody();
         let Some(grant) = self.grant() else {
             return Ok(());
         };
         let is_current = |token: &Secret| grant.access.as_ref().is_some_and(|access| access.token == *token);
-        if self.ledger.is_publishing() && !matches!(want, Want::AnotherThan(token) if is_current(token)) {
+        if self.revisions.is_publishing() && !matches!(want, Want::AnotherThan(token) if is_current(token)) {
             // A new token is about to be handed out, which is what everyone here waits for.
             return Ok(());
         }
         match want {
             Want::New | Want::AnotherThan(_) if grant.refresh_token.is_none() => {
-                return Err(Error::ConsentNeeded {
-                    account: self.name.clone(),
-                    reason: self.no_refresh_token(),
-                });
+                return Err(self.needs_sign_in());
             }
             Want::Valid(least) => {
-                if !self.serves(*least, now.at) && !self.is_refused() && !self.is_misconfigured() {
-                    self.hasten(now);
+                if !self.serves(*least, self.now.at) && !self.is_refused() && !self.is_misconfigured() {
+                    self.hasten();
                 }
             }
             Want::New => {
-                self.demand.force(now.at)?;
-                self.try_soon(now);
+                self.rate_limit.force(self.now.at)?;
+                self.try_soon();
             }
             Want::AnotherThan(rejected) => {
                 let Some(access) = grant.access.as_ref().filter(|access| access.token == *rejected) else {
-                    return self.wanted_in_place_of_an_older(now);
+                    return self.replace_older();
                 };
                 if !access.dead {
-                    let age = now.at.since(access.issued_at);
-                    self.demand.reject(now.at, age, access.lifetime)?;
+                    let age = self.now.at.since(access.issued_at);
+                    self.rate_limit.reject(self.now.at, age, access.lifetime)?;
                     self.note_rejected();
                 }
-                self.try_soon(now);
+                self.try_soon();
             }
         }
         Ok(())
     }
 
     /// Somebody rejected a token that is not the current one: the current one will do, as for whoever asks for a token.
-    fn wanted_in_place_of_an_older(&mut self, now: Now) -> Result<(), Error> {
-        if self.serves(policy::LEAST_LEFT, now.at) || self.login.is_some() {
+    fn replace_older(&mut self) -> Result<(), Error> {
+        if self.serves(policy::LEAST_LEFT, self.now.at) || self.login.is_some() {
             return Ok(());
         }
         if self.is_refused() || self.is_misconfigured() {
-            return Err(self.snapshot(now.at).error());
+            return Err(self.snapshot(self.now.at).error());
         }
-        self.hasten(now);
+        self.hasten();
         Ok(())
     }
 
@@ -109,33 +112,19 @@ impl Account {
     }
 
     /// Somebody waits for what is due anyway.
-    pub(super) fn hasten(&mut self, now: Now) {
-        self.ledger.hasten(now);
-        match self.retry_at {
-            None => self.retry_at = Some(now.at),
-            Some(at) if !self.patient && at > now.at + policy::IMPATIENT => {
-                self.retry_at = Some(now.at + policy::IMPATIENT.mul_f64(now.dice));
-            }
-            Some(_) => {}
-        }
+    pub(super) fn hasten(&mut self) {
+        self.revisions.hasten(self.now);
+        self.pacing.hasten(self.now);
     }
 
-    /// Somebody wants a try out of turn. A server that asked for a pause gets it all the same.
-    fn try_soon(&mut self, now: Now) {
-        self.ledger.hasten(now);
-        let asked_for_a_pause = self.patient && self.record.refusal.is_none() && self.retry_at.is_some();
-        if !asked_for_a_pause {
-            let just_tried =
-                self.last_try.filter(|at| now.at.since(*at) < policy::LEAST_PAUSE && *at <= now.at);
-            self.retry_at = Some(just_tried.map_or(now.at, |at| at + policy::LEAST_PAUSE));
-            self.patient = false;
-        }
+    fn try_soon(&mut self) {
+        self.revisions.hasten(self.now);
+        self.pacing.try_soon(self.record.refusal.is_some(), self.now.at);
     }
 
     /// Tries in this very step.
-    pub(super) fn try_now(&mut self, now: Now) {
-        self.retry_at = Some(now.at);
-        self.patient = false;
+    pub(super) fn try_now(&mut self) {
+        self.pacing.try_at(self.now.at);
     }
 
     /// When the next try is due; never while auto-refresh is off and nobody waits.
@@ -143,38 +132,35 @@ impl Account {
         let is_free = matches!(self.refresh, Refresh::Idle) && !self.is_shown_already();
         let ready = matches!(self.shelf, Shelf::Read) && is_free;
         let refresh_token = self.grant().and_then(|grant| grant.refresh_token.as_ref());
-        if !ready || self.closing || self.ledger.is_publishing() || refresh_token.is_none() {
+        if !ready || self.closing || self.revisions.is_publishing() || refresh_token.is_none() {
             return None;
         }
-        let wanted = self.config.auto_refresh || self.demand.somebody_waits(now) || !self.settling.is_empty();
+        let wanted = self.config.auto_refresh || self.pacing.somebody_waits(now) || !self.settling.is_empty();
         let out_of_turn = self.trouble.is_none() && self.record.refusal.is_none();
-        match self.retry_at {
+        match self.pacing.retry_at() {
             Some(at) => (wanted || out_of_turn).then_some(at),
             None => self.refresh_at.filter(|_| self.config.auto_refresh),
         }
     }
 
-    /// Begins the refresh that is due.
-    pub(super) fn pursue(&mut self, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn start_due_refresh(&mut self) {
         if self.grant().is_some_and(|grant| grant.refresh_token.is_none()) {
-            self.settle(fx);
+            self.settle();
         }
-        if self.asleep || self.next_try(now.at).is_none_or(|at| at > now.at) {
+        if self.asleep || self.next_try(self.now.at).is_none_or(|at| at > self.now.at) {
             return;
         }
-        self.retry_at = None;
-        self.patient = false;
-        self.last_try = Some(now.at);
-        let marked = self.record.in_flight.is_some() && self.ledger.is_clean();
+        self.pacing.start(self.now.at);
+        let marked = self.record.in_flight.is_some() && self.revisions.is_clean();
         if marked {
-            return self.present(fx);
+            return self.present();
         }
-        self.record.in_flight = Some(now.at);
-        self.refresh = Refresh::Marking { revision: self.ledger.touch() };
+        self.record.in_flight = Some(self.now.at);
+        self.refresh = Refresh::Marking { revision: self.revisions.touch() };
     }
 
     /// The mark is durable, or need not be: ask the server.
-    fn present(&mut self, fx: &mut Vec<Effect>) {
+    fn present(&mut self) {
         self.refresh = Refresh::Idle;
         let Some(grant) = self.grant() else { return };
         let generation = grant.generation;
@@ -183,8 +169,8 @@ impl Account {
             _ => (Presented::Current, grant.refresh_token.clone()),
         };
         if let Some(token) = token {
-            let op = self.send(TokenRequest::Refresh(token), fx);
-            self.refresh = Refresh::Sent { op, generation, presented };
+            let op = self.send(TokenRequest::Refresh(token));
+            self.refresh = Refresh::Sent(Sent { op, generation, presented });
         }
     }
 
@@ -194,55 +180,55 @@ impl Account {
         refused && self.config.refresh_reuse == RefreshReuse::Tolerated
     }
 
-    pub(super) fn send_what_is_recorded(&mut self, fx: &mut Vec<Effect>) {
+    pub(super) fn send_recorded(&mut self) {
         if self.asleep {
             return; // the mark stands, and is used when the machine is awake again
         }
-        if matches!(self.refresh, Refresh::Marking { revision } if self.ledger.has_saved(revision)) {
-            self.present(fx);
+        if matches!(self.refresh, Refresh::Marking { revision } if self.revisions.has_saved(revision)) {
+            self.present();
         }
-        self.send_recorded_verification(fx);
+        self.send_recorded_verification();
     }
 
     /// The store does not take the mark. Where the last two answers kept the refresh token, a third is not expected
-    /// to replace it, and the person gets their token; elsewhere, and of another token than that, nothing is spent.
-    pub(super) fn mark_failed(&mut self, reason: String, fx: &mut Vec<Effect>) {
+    /// to replace it, and the user gets their token; elsewhere, and of another token than that, nothing is spent.
+    pub(super) fn mark_failed(&mut self, reason: String) {
         let is_kept = self.grant().is_some_and(|grant| grant.kept >= 2) && !self.may_present_previous();
         if is_kept && !self.asleep {
-            return self.present(fx);
+            return self.present();
         }
         self.trouble = Some(Trouble::NotRecorded { reason });
-        self.settle(fx);
+        self.settle();
     }
 
     /// A try has failed: whoever waits for its end, not for its success, is told.
-    fn settle(&mut self, fx: &mut Vec<Effect>) {
+    fn settle(&mut self) {
         for ticket in std::mem::take(&mut self.settling) {
-            fx.push(Effect::Reply { ticket, result: Ok(()) });
+            self.reply(ticket, Ok(()));
         }
     }
 
-    pub(super) fn answered(&mut self, op: u64, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
-        let Some((generation, presented)) = self.take_sent(op) else {
-            return self.pending_answered(op, answer, now, fx);
+    pub(super) fn answered(&mut self, op: u64, answer: Answer) {
+        let Some(Sent { generation, presented, .. }) = self.take_sent(op) else {
+            return self.pending_answered(op, answer);
         };
         if self.record.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
-            return self.answered_for_an_older(op, generation, answer, now);
+            return self.older_answered(op, generation, answer);
         }
         match answer {
-            Answer::Granted(tokens) => return self.refreshed(op, presented, tokens, now),
-            Answer::Refused { reason } => self.refused(presented, &reason, now),
-            Answer::Misconfigured { setting, reason } => self.misconfigured(setting, reason, now),
-            Answer::Transient(transient) if self.is_silent_refusal(&transient, now) => {
-                self.refused(presented, &transient.reason, now);
+            Answer::Granted(tokens) => return self.refreshed(op, presented, tokens),
+            Answer::Refused { reason } => self.refused(presented, &reason),
+            Answer::Misconfigured { setting, reason } => self.misconfigured(setting, reason),
+            Answer::Transient(transient) if self.is_silent_refusal(&transient) => {
+                self.refused(presented, &transient.reason);
             }
-            Answer::Transient(transient) => self.failed_for_now(transient, now),
+            Answer::Transient(transient) => self.failed_for_now(transient),
         }
         self.failed += 1;
-        self.settle(fx);
+        self.settle();
     }
 
-    fn refreshed(&mut self, op: u64, presented: Presented, tokens: TokenResponse, now: Now) {
+    fn refreshed(&mut self, op: u64, presented: Presented, tokens: TokenResponse) {
         let Some(mut old) = self.record.grant.take() else {
             return;
         };
@@ -250,7 +236,7 @@ impl Account {
             // It is good, and stays so unless the answer replaces it (RFC 6749, section 6).
             std::mem::swap(&mut old.refresh_token, &mut self.record.previous_refresh_token);
         }
-        let new = self.renew(&old, tokens, now.at);
+        let new = self.renew(&old, tokens, self.now.at);
         if new.refresh_token != old.refresh_token {
             self.record.previous_refresh_token = old.refresh_token;
         }
@@ -259,70 +245,60 @@ impl Account {
         self.drop_previous_unless_tolerated();
         self.record.in_flight = None;
         self.record.refusal = None;
-        self.forget_old_displaced(now);
-        self.demand.succeeded(now.at);
-        self.ledger.touch_grant();
-        self.begin_anew(now);
-        self.supersede(generation, op, now);
+        self.expire_displaced();
+        self.rate_limit.succeeded(self.now.at);
+        self.revisions.touch_grant();
+        self.forget_failures();
+        self.supersede(generation, op);
         let settled = std::mem::take(&mut self.settling);
-        self.ledger.publish_when_saved(settled);
+        self.revisions.publish_when_saved(settled);
     }
 
     /// The grant in use is another than before, or renewed: nothing of the old one's troubles is true any more.
-    pub(super) fn begin_anew(&mut self, now: Now) {
+    pub(super) fn forget_failures(&mut self) {
         self.trouble = None;
-        self.retry_at = None;
-        self.patient = false;
-        self.failures = 0;
+        self.pacing.reset();
         self.wordless = None;
-        self.unanswered = 0;
-        self.schedule(now);
+        self.schedule();
     }
 
     /// An answer to a grant that is not in use any more replaces nothing, and revives no logout; but where that grant
     /// is kept for restoring, it must not go stale.
-    fn answered_for_an_older(&mut self, op: u64, generation: u64, answer: Answer, now: Now) {
-        self.doubt(&answer, now);
+    fn older_answered(&mut self, op: u64, generation: u64, answer: Answer) {
+        self.note_lost_answer(&answer);
         let Answer::Granted(tokens) = answer else { return };
         let index = self.record.displaced.iter().position(|it| it.grant.generation == generation);
         if let Some(index) = index {
             let old = self.record.displaced[index].grant.clone();
-            self.record.displaced[index].grant = self.renew(&old, tokens, now.at);
-            self.ledger.touch_grant();
-            self.supersede(generation, op, now);
+            self.record.displaced[index].grant = self.renew(&old, tokens, self.now.at);
+            self.revisions.touch_grant();
+            self.supersede(generation, op);
         }
     }
 
-    fn refused(&mut self, presented: Presented, reason: &str, now: Now) {
+    fn refused(&mut self, presented: Presented, reason: &str) {
         self.record.in_flight = None;
-        self.unanswered = 0;
-        self.ledger.touch();
-        let first_at = self.record.refusal.map_or(now.at, |refusal| refusal.first_at.min(now.at));
-        let mut refusal = self.record.refusal.unwrap_or(Refusal {
-            first_at,
-            confirmed: false,
-            previous_tried: false,
-            witnessed: true,
-        });
-        refusal.first_at = first_at;
-        refusal.confirmed |= now.at.since(first_at) >= policy::CONFIRM_AFTER;
+        self.pacing.answered();
+        self.revisions.touch();
+        let mut refusal = self.record.refusal.unwrap_or(refusal_since(self.now.at));
+        refusal.first_at = refusal.first_at.min(self.now.at);
+        refusal.confirmed |= self.now.at.since(refusal.first_at) >= policy::CONFIRM_AFTER;
         refusal.previous_tried |= presented == Presented::Previous;
         self.record.refusal = Some(refusal);
         self.trouble =
             Some(Trouble::Passing { reason: format!("The server refused the refresh token ({reason})") });
-        self.patient = true;
-        self.retry_at = Some(if !refusal.confirmed {
-            first_at + policy::spread(policy::CONFIRM_AFTER, now.dice)
+        self.pacing.pause_until(if !refusal.confirmed {
+            refusal.first_at + policy::spread(policy::CONFIRM_AFTER, self.now.dice)
         } else if self.may_present_previous() && self.record.previous_refresh_token.is_some() {
-            now.at
+            self.now.at
         } else {
-            now.at + policy::spread(policy::REFUSED_RETRY, now.dice)
+            self.now.at + policy::spread(policy::REFUSED_RETRY, self.now.dice)
         });
     }
 
     /// Some servers turn a dead refresh token away without a word (glewlwyd: 400 with an empty body). When that lasts
     /// past the end of the access token, it counts as a refusal that has been repeated.
-    fn is_silent_refusal(&mut self, transient: &Transient, now: Now) -> bool {
+    fn is_silent_refusal(&mut self, transient: &Transient) -> bool {
         match transient.delivery {
             Delivery::Wordless => {}
             Delivery::Answered => {
@@ -332,47 +308,34 @@ impl Account {
             Delivery::NotSent | Delivery::InDoubt => return false,
         }
         let (since, tries) =
-            self.wordless.map_or((now.at, 1), |(since, tries)| (since.min(now.at), tries + 1));
+            self.wordless.map_or((self.now.at, 1), |(since, tries)| (since.min(self.now.at), tries + 1));
         self.wordless = Some((since, tries));
         let (longest, most) = policy::WORDLESS;
-        let lasts = tries >= most && now.at.since(since) >= longest && !self.serves(Duration::ZERO, now.at);
+        let lasts =
+            tries >= most && self.now.at.since(since) >= longest && !self.serves(Duration::ZERO, self.now.at);
         if lasts && self.record.refusal.is_none() {
-            let refusal =
-                Refusal { first_at: since, confirmed: false, previous_tried: false, witnessed: true };
-            self.record.refusal = Some(refusal);
+            self.record.refusal = Some(refusal_since(since));
         }
         lasts
     }
 
-    fn misconfigured(&mut self, setting: &'static str, reason: String, now: Now) {
+    fn misconfigured(&mut self, setting: &'static str, reason: String) {
         self.record.in_flight = None;
-        self.unanswered = 0;
-        self.ledger.touch();
+        self.pacing.answered();
+        self.revisions.touch();
         self.trouble = Some(Trouble::Misconfigured { setting, reason });
-        self.patient = false;
-        self.retry_at = Some(now.at + policy::spread(policy::MISCONFIGURED_RETRY, now.dice));
+        self.pacing.try_at(self.now.at + policy::spread(policy::MISCONFIGURED_RETRY, self.now.dice));
     }
 
     /// The in-flight mark stays: after a restart it costs one try, and it spares the next one a write.
-    fn failed_for_now(&mut self, transient: Transient, now: Now) {
-        // Imgur's CDN says `Retry-After: 0` with each refusal: taken at its word, it would be asked without a pause.
-        let retry_after = transient.retry_after.filter(|pause| !pause.is_zero());
-        self.failures = self.failures.saturating_add(1);
-        self.unanswered = if transient.delivery == Delivery::InDoubt { self.unanswered + 1 } else { 0 };
-        self.patient = retry_after.is_some();
-        let pause = if self.unanswered == 1 && !self.patient {
-            Duration::ZERO
-        } else {
-            let pause = policy::backoff(self.failures, now.dice);
-            retry_after.unwrap_or(if self.demand.somebody_waits(now.at) {
-                pause.min(policy::IMPATIENT)
-            } else {
-                pause
-            })
-        };
-        self.retry_at = Some(now.at + pause);
+    fn failed_for_now(&mut self, transient: Transient) {
+        self.pacing.failed(&transient, self.now);
         self.trouble = Some(Trouble::Passing { reason: transient.reason });
     }
+}
+
+fn refusal_since(first_at: Timestamp) -> Refusal {
+    Refusal { first_at, confirmed: false, previous_tried: false, witnessed: true }
 }
 
 /// `old` with what the server gave for it. A refresh token that it does not repeat stays valid (RFC 6749, section 6).

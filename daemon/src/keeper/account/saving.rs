@@ -3,28 +3,22 @@
 use imgurd_proto::Error;
 
 use super::refreshing::{Refresh, Trouble};
-use super::{Account, Effect, Now, Shelf, Ticket};
+use super::{Effect, Machine, Now, Shelf, Ticket};
 use crate::grant::{Record, Timestamp};
 use crate::keeper::policy;
 use crate::store::StoreError;
 
-/// Which revision of the record the store has.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger {
-    /// The record in memory.
+pub(super) struct Revisions {
     revision: u64,
-    /// The last revision in which a grant changed.
     grant_revision: u64,
-    /// The revision whose token was published last.
     published: u64,
-    /// What the store has confirmed.
     saved: u64,
     writing: Option<u64>,
     slow: bool,
     failure: Option<String>,
     tries: u32,
     retry_at: Option<Timestamp>,
-    /// Who waits for a revision to be durable.
     waiting: Vec<(u64, Ticket)>,
     /// Who is answered when a revision is durable, or the store is known to lag.
     acknowledging: Vec<(u64, Ticket)>,
@@ -32,7 +26,7 @@ pub(super) struct Ledger {
     unpublished: Option<(u64, Vec<Ticket>)>,
 }
 
-impl Ledger {
+impl Revisions {
     pub(super) fn is_clean(&self) -> bool {
         self.saved >= self.revision
     }
@@ -68,23 +62,19 @@ impl Ledger {
         self.retry_at
     }
 
-    /// Somebody waits: try again soon.
     pub(super) fn hasten(&mut self, now: Now) {
         self.retry_at = self.retry_at.map(|at| at.min(now.at + policy::LEAST_PAUSE));
     }
 
-    /// The store may take now what it did not.
     pub(super) fn retry_now(&mut self) {
         self.retry_at = None;
     }
 
-    /// The record changed; its new revision.
     pub(super) fn touch(&mut self) -> u64 {
         self.revision += 1;
         self.revision
     }
 
-    /// The record changed, a grant among it; its new revision.
     pub(super) fn touch_grant(&mut self) -> u64 {
         self.grant_revision = self.touch();
         // However the store has been doing: this is worth a try at once.
@@ -92,7 +82,6 @@ impl Ledger {
         self.revision
     }
 
-    /// Publishes the present revision's token once it is durable.
     pub(super) fn publish_when_saved(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
         let mut waiting = self.unpublished.take().map_or_else(Vec::new, |(_, tickets)| tickets);
         waiting.extend(tickets);
@@ -142,128 +131,118 @@ impl Ledger {
     }
 }
 
-impl Account {
+impl Machine {
     /// Starts a write where the store is behind and none is under way. One at a time, so they cannot overtake.
-    pub(super) fn flush(&mut self, now: Now, fx: &mut Vec<Effect>) {
-        if let Some(revision) = self.ledger.take_write(now) {
-            fx.push(Effect::Save { revision, record: Box::new(self.record.clone()) });
+    pub(super) fn flush(&mut self) {
+        if let Some(revision) = self.revisions.take_write(self.now) {
+            self.effects.push(Effect::Save { revision, record: Box::new(self.record.clone()) });
         }
         // A store that is known to fail or hang is not waited for again: the grant is served from memory.
-        if self.ledger.lags().is_some() {
-            self.publish_unsaved(fx);
+        if self.revisions.lags().is_some() {
+            self.publish();
         }
-        let saved = if self.ledger.lags().is_some() { u64::MAX } else { self.ledger.saved };
-        for (_, ticket) in self.ledger.acknowledging.extract_if(.., |(revision, _)| *revision <= saved) {
-            fx.push(Effect::Reply { ticket, result: Ok(()) });
+        let saved = if self.revisions.lags().is_some() { u64::MAX } else { self.revisions.saved };
+        for (_, ticket) in self.revisions.acknowledging.extract_if(.., |(revision, _)| *revision <= saved) {
+            self.effects.push(Effect::Reply { ticket, result: Ok(()) });
         }
     }
 
-    pub(super) fn saved(
-        &mut self,
-        revision: u64,
-        result: Result<(), StoreError>,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
+    pub(super) fn saved(&mut self, revision: u64, result: Result<(), StoreError>) {
         self.locked = matches!(result, Err(StoreError::Locked(_)));
-        self.ledger.written(revision, result, now);
-        if self.ledger.failure.is_some() {
-            return self.store_fails(fx);
+        self.revisions.written(revision, result, self.now);
+        if self.revisions.failure.is_some() {
+            return self.store_fails();
         }
-        let saved = self.ledger.saved;
-        for (_, ticket) in self.ledger.waiting.extract_if(.., |(revision, _)| *revision <= saved) {
-            fx.push(Effect::Reply { ticket, result: Ok(()) });
+        let saved = self.revisions.saved;
+        for (_, ticket) in self.revisions.waiting.extract_if(.., |(revision, _)| *revision <= saved) {
+            self.effects.push(Effect::Reply { ticket, result: Ok(()) });
         }
-        if self.ledger.unpublished.as_ref().is_some_and(|(revision, _)| *revision <= saved) {
-            self.publish(fx);
+        if self.revisions.unpublished.as_ref().is_some_and(|(revision, _)| *revision <= saved) {
+            self.publish();
         }
         if matches!(self.trouble, Some(Trouble::NotRecorded { .. })) {
             self.trouble = None;
         }
-        self.send_what_is_recorded(fx);
+        self.send_recorded();
     }
 
-    pub(super) fn save_is_slow(&mut self, revision: u64, fx: &mut Vec<Effect>) {
-        if self.ledger.writing == Some(revision) {
-            self.ledger.slow = true;
-            self.store_fails(fx);
+    pub(super) fn save_is_slow(&mut self, revision: u64) {
+        if self.revisions.writing == Some(revision) {
+            self.revisions.slow = true;
+            self.store_fails();
         }
     }
 
     /// The store is behind and will be for a while: nobody is kept waiting for it, and nothing is spent that could
     /// not be recorded.
-    fn store_fails(&mut self, fx: &mut Vec<Effect>) {
-        let reason = self.ledger.lags().unwrap_or_default();
-        for (_, ticket) in self.ledger.waiting.drain(..) {
+    fn store_fails(&mut self) {
+        let reason = self.revisions.lags().unwrap_or_default();
+        for (_, ticket) in self.revisions.waiting.drain(..) {
             let error = Error::StoreUnavailable { reason: format!("{reason}. It is tried again by itself") };
-            fx.push(Effect::Reply { ticket, result: Err(error) });
+            self.effects.push(Effect::Reply { ticket, result: Err(error) });
         }
-        self.publish_unsaved(fx);
-        self.verification_not_recorded(&reason, fx);
+        self.publish();
+        self.verification_not_recorded(&reason);
         if matches!(self.refresh, Refresh::Marking { .. }) {
-            self.mark_failed(reason, fx);
+            self.mark_failed(reason);
         }
     }
 
-    fn publish_unsaved(&mut self, fx: &mut Vec<Effect>) {
-        self.publish(fx);
-    }
-
-    fn publish(&mut self, fx: &mut Vec<Effect>) {
-        let Some((revision, tickets)) = self.ledger.unpublished.take() else { return };
-        self.ledger.published = revision;
+    fn publish(&mut self) {
+        let Some((revision, tickets)) = self.revisions.unpublished.take() else { return };
+        self.revisions.published = revision;
         self.issue += 1;
         for ticket in tickets {
-            fx.push(Effect::Reply { ticket, result: Ok(()) });
+            self.reply(ticket, Ok(()));
         }
     }
 
-    pub(super) fn loaded(
-        &mut self,
-        result: Result<Option<Record>, StoreError>,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
+    pub(super) fn loaded(&mut self, result: Result<Option<Record>, StoreError>) {
         if matches!(self.shelf, Shelf::Read | Shelf::PutAway { fetching: false, .. }) {
             return;
         }
         self.locked = matches!(result, Err(StoreError::Locked(_)));
         match result {
-            Err(StoreError::Vanished(reason)) => self.shelf = Shelf::Vanished { reason, last_try: now.at },
-            result if matches!(self.shelf, Shelf::PutAway { .. }) => self.fetched(result, now),
-            Ok(record) => self.take_record(record.unwrap_or_default(), now),
+            Err(StoreError::Vanished(reason)) => {
+                self.shelf = Shelf::Vanished { reason, last_try: self.now.at }
+            }
+            result if matches!(self.shelf, Shelf::PutAway { .. }) => self.client_secret_loaded(result),
+            Ok(record) => self.take_record(record.unwrap_or_default()),
             // Who signs in because it has vanished is not told, with their code spent, that it only cannot be read.
             Err(_) if matches!(self.shelf, Shelf::Vanished { .. }) && !self.pending.is_empty() => {}
             Err(error) => {
                 let tries = if let Shelf::Unread { tries, .. } = self.shelf { tries + 1 } else { 1 };
                 let reason = Some(error.to_string());
-                self.shelf = Shelf::Unread { loading: false, reason, tries, last_try: now.at };
+                self.shelf = Shelf::Unread { loading: false, reason, tries, last_try: self.now.at };
             }
         }
         for (ticket, ask, began) in std::mem::take(&mut self.held) {
-            self.take_in(ticket, ask, began, now, fx);
+            self.carry_out(ticket, ask, began);
         }
     }
 
-    fn take_record(&mut self, record: Record, now: Now) {
+    fn take_record(&mut self, record: Record) {
         self.shelf = Shelf::Read;
         self.record = record;
         self.drop_previous_unless_tolerated();
-        self.fit_to_the_issuer(now);
+        self.match_issuer();
         self.mark_dead_tokens();
-        self.resume(now);
+        self.resume();
     }
 
     /// Takes up the grant that was found, or came back with its settings.
-    pub(super) fn resume(&mut self, now: Now) {
-        self.schedule(now);
+    pub(super) fn resume(&mut self) {
+        self.schedule();
         let interrupted = self.record.in_flight.is_some();
         if interrupted || self.record.refusal.is_some() {
             // An answer was lost, or a refusal is to be asked about again: the current token is tried at once.
-            self.try_now(now);
-        } else if self.demand.somebody_waits(now.at) && self.grant().is_some() && !self.is_fresh(now.at) {
+            self.try_now();
+        } else if self.pacing.somebody_waits(self.now.at)
+            && self.grant().is_some()
+            && !self.is_fresh(self.now.at)
+        {
             // They asked when it could not be read yet what they need; auto-refresh may be off.
-            self.hasten(now);
+            self.hasten();
         }
     }
 
@@ -274,39 +253,39 @@ impl Account {
             Shelf::Unread { loading: false, tries, last_try, .. } => {
                 Some(*last_try + policy::IMPATIENT.max(policy::backoff(*tries, 1.0)))
             }
-            Shelf::Vanished { last_try, .. } if self.demand.somebody_waits(now) => {
+            Shelf::Vanished { last_try, .. } if self.pacing.somebody_waits(now) => {
                 Some(*last_try + policy::IMPATIENT)
             }
             _ => None,
         }
     }
 
-    pub(super) fn reload_when_due(&mut self, now: Now, fx: &mut Vec<Effect>) {
-        if self.reload_at(now.at).is_some_and(|at| at <= now.at) {
-            self.reload(now, fx);
+    pub(super) fn reload_when_due(&mut self) {
+        if self.reload_at(self.now.at).is_some_and(|at| at <= self.now.at) {
+            self.reload();
         }
     }
 
     /// Somebody waits for the record: read it again, unless that was just done.
-    pub(super) fn reload_for_somebody(&mut self, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn reload_for_somebody(&mut self) {
         let last = match &self.shelf {
             Shelf::Unread { last_try, .. } | Shelf::Vanished { last_try, .. } => *last_try,
             Shelf::Read | Shelf::PutAway { .. } => return,
         };
-        if now.at.since(last) >= policy::LEAST_PAUSE || last > now.at {
-            self.reload(now, fx);
+        if self.now.at.since(last) >= policy::LEAST_PAUSE || last > self.now.at {
+            self.reload();
         }
     }
 
-    pub(super) fn reload(&mut self, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn reload(&mut self) {
         match &mut self.shelf {
             Shelf::Unread { loading: loading @ false, last_try, .. } => {
                 *loading = true;
-                *last_try = now.at;
+                *last_try = self.now.at;
             }
-            Shelf::Vanished { last_try, .. } => *last_try = now.at,
+            Shelf::Vanished { last_try, .. } => *last_try = self.now.at,
             Shelf::Unread { .. } | Shelf::Read | Shelf::PutAway { .. } => return,
         }
-        fx.push(Effect::Load);
+        self.effects.push(Effect::Load);
     }
 }

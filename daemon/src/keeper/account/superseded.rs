@@ -1,15 +1,15 @@
 //! What is known to be dead: refresh tokens that were replaced, and access tokens that were rejected or that a newer one
-//! of the same person and client ended. None of them is shown to the server or handed out.
+//! of the same user and client ended. None of them is shown to the server or handed out.
 
 use imgurd_proto::{Error, RefreshReuse};
 
+use super::Machine;
 use super::refreshing::renewed;
-use super::{Account, Now};
 use crate::grant::{Grant, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenResponse, Transient};
 
-impl Account {
+impl Machine {
     fn tolerates_reuse(&self) -> bool {
         self.config.refresh_reuse == RefreshReuse::Tolerated
     }
@@ -20,7 +20,7 @@ impl Account {
         if new.refresh_token != old.refresh_token {
             self.note_replaced(old.refresh_token.clone());
         }
-        self.note_current(new.refresh_token.as_ref());
+        self.forget_replaced(new.refresh_token.as_ref());
         self.note_proven();
         new
     }
@@ -32,7 +32,7 @@ impl Account {
     }
 
     /// The server gave it again, or accepted it: it is good.
-    fn note_current(&mut self, token: Option<&Secret>) {
+    fn forget_replaced(&mut self, token: Option<&Secret>) {
         if let Some(token) = token {
             self.record.replaced.forget(token);
         }
@@ -45,7 +45,7 @@ impl Account {
             && let Some(previous) = self.record.previous_refresh_token.take()
         {
             self.note_replaced(Some(previous));
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 
@@ -58,24 +58,13 @@ impl Account {
         if !is_replaced || (self.tolerates_reuse() && self.working().is_none()) {
             return None;
         }
-        let (name, then) = (&self.name, "nothing was sent to the server");
-        let reason = match self.working() {
-            Some(_) => format!(
-                "This is an older refresh token of {name}, and the server has replaced it; {then}, and the grant at hand \
-                 stays. Run `imgurctl refresh {name}` for a new access token"
-            ),
-            None => format!(
-                "This is an older refresh token of {name}, and the server has replaced it; {then}. Run `imgurctl login \
-                 {name}`"
-            ),
-        };
-        Some(Error::invalid("text", reason))
+        Some(self.is_replaced(self.working().is_some()))
     }
 
     /// An answer brought new tokens for the grant `generation`; the first request that may have led to it had the number
-    /// `began`. One access token lives per client and person, so all others of theirs are dead. Where two answers
+    /// `began`. One access token lives per client and user, so all others of theirs are dead. Where two answers
     /// crossed, which of the two tokens lives is in doubt: then only a refresh brings one that certainly does.
-    pub(super) fn supersede(&mut self, generation: u64, began: u64, now: Now) {
+    pub(super) fn supersede(&mut self, generation: u64, began: u64) {
         let crossed = self.granted.replace(self.next_op).is_some_and(|granted| granted >= began);
         let Some(newest) = self.record.grants().find(|grant| grant.generation == generation).cloned() else {
             return;
@@ -89,7 +78,7 @@ impl Account {
             }
         }
         if any_died {
-            self.ledger.touch_grant();
+            self.revisions.touch_grant();
         }
         if let Some(grant) = &mut self.record.grant {
             in_use_died = any_died && is_ended_by(grant, &newest);
@@ -99,16 +88,16 @@ impl Account {
             }
         }
         if in_use_died {
-            self.try_now(now);
+            self.try_now();
         }
     }
 
     /// A request was sent and its answer was lost: the server may have given a new access token, and ended the one in
     /// use by that.
-    pub(super) fn doubt(&mut self, answer: &Answer, now: Now) {
+    pub(super) fn note_lost_answer(&mut self, answer: &Answer) {
         let is_lost = matches!(answer, Answer::Transient(Transient { delivery: Delivery::InDoubt, .. }));
         if is_lost && self.working().is_some() && self.trouble.is_none() {
-            self.try_now(now);
+            self.try_now();
         }
     }
 
@@ -120,25 +109,24 @@ impl Account {
             Some(access) if access.dead => false,
             Some(access) => {
                 access.dead = true;
-                self.ledger.touch();
+                self.revisions.touch();
                 true
             }
             None => {
                 // It may be one that cannot be read yet, or that somebody imports later.
                 let is_current = self.record.grant.as_ref().and_then(|grant| grant.access.as_ref());
                 if is_current.is_none_or(|access| access.token != *token) {
-                    self.rejected.note(token);
+                    self.rejected.note(token, policy::MOST_REJECTED);
                 }
                 false
             }
         }
     }
 
-    /// The access token in use is rejected.
     pub(super) fn note_rejected(&mut self) {
         if let Some(access) = self.record.grant.as_mut().and_then(|grant| grant.access.as_mut()) {
             access.dead = true;
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 
@@ -157,11 +145,10 @@ impl Account {
             }
         }
         if changed {
-            self.ledger.touch();
+            self.revisions.touch();
         }
     }
 
-    /// Whether an access token that somebody brings is known to be dead.
     pub(super) fn is_known_dead(&self, token: &Secret) -> bool {
         let mut held = self.record.grants().filter_map(|grant| grant.access.as_ref());
         self.rejected.contains(token) || held.any(|access| access.dead && access.token == *token)
@@ -195,7 +182,7 @@ impl Account {
 }
 
 /// Whether a new access token of `newest` ends the one of `grant`. Servers that name nobody are taken to have one
-/// person.
+/// user.
 fn is_ended_by(grant: &Grant, newest: &Grant) -> bool {
     grant.generation != newest.generation && grant.issuer.is(&newest.issuer) && !grant.is_anothers(newest)
 }

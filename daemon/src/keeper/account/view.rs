@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{Account as Info, DEFAULT_MIN_VALID_S, Error, State, Token};
+use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, State, Token};
 
 use super::refreshing::{Refresh, Trouble};
-use super::{Account, Shelf, Want};
+use super::{Machine, Shelf, Want};
 use crate::grant::{Access, Timestamp};
 use crate::keeper::policy;
 
@@ -14,22 +14,20 @@ use crate::keeper::policy;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// What the interface says of it.
-    pub info: Arc<Info>,
+    pub info: Arc<Account>,
     /// The token, where there is one to hand out.
     pub(crate) served: Option<Arc<Served>>,
     /// The number of the token.
     pub(crate) issue: u64,
-    /// How many tries have failed.
     pub(crate) failed: u64,
-    /// How often somebody signed out.
     pub(in crate::keeper) logouts: u64,
     /// Whether the last try failed, even while another is on its way: then what is still valid is served.
     is_in_trouble: bool,
     /// The setting at fault, in `misconfigured`.
     setting: &'static str,
-    /// Whether unlocking the store is what would mend it.
+    /// Whether unlocking the store would fix it.
     pub(in crate::keeper) locked: bool,
-    /// From when on the person should know that the token is not refreshed.
+    /// From when on the user should know that the token is not refreshed.
     pub(in crate::keeper) ages_at: Option<Timestamp>,
 }
 
@@ -118,7 +116,6 @@ impl Snapshot {
         }
     }
 
-    /// The state's own error.
     pub(crate) fn error(&self) -> Error {
         let account = self.info.name.clone();
         let reason = self.info.reason.clone().unwrap_or_else(|| {
@@ -133,8 +130,7 @@ impl Snapshot {
     }
 }
 
-impl Account {
-    /// Whether there is a token to hand out that stays valid for `least`.
+impl Machine {
     pub(super) fn serves(&self, least: Duration, now: Timestamp) -> bool {
         self.served().is_some_and(|served| served.is_valid_for(least, now))
     }
@@ -142,7 +138,7 @@ impl Account {
     /// The token to hand out. Between the server's answer and its publication there is none: the old one may be dead,
     /// and the new one is not yet safe.
     fn served(&self) -> Option<Served> {
-        let grant = self.grant().filter(|_| !self.ledger.is_publishing())?;
+        let grant = self.grant().filter(|_| !self.revisions.is_publishing())?;
         let access = grant.access.clone().filter(|access| !access.dead)?;
         let token = Token {
             account: self.name.clone(),
@@ -172,10 +168,10 @@ impl Account {
             return if is_read { State::Empty } else { State::StoreUnavailable };
         };
         let is_under_way = match self.refresh {
-            Refresh::Idle => self.ledger.is_publishing(),
+            Refresh::Idle => self.revisions.is_publishing(),
             Refresh::Marking { .. } => true,
             // What is on its way for a grant that made way does not concern the one in use.
-            Refresh::Sent { generation, .. } => generation == grant.generation || self.ledger.is_publishing(),
+            Refresh::Sent(sent) => sent.generation == grant.generation || self.revisions.is_publishing(),
         };
         match &self.trouble {
             _ if self.is_refused() => State::ConsentNeeded,
@@ -189,120 +185,15 @@ impl Account {
         }
     }
 
-    fn reason(&self, state: State, now: Timestamp) -> Option<String> {
-        let name = &self.name;
-        let last_failure = match &self.trouble {
-            Some(
-                Trouble::Passing { reason }
-                | Trouble::Misconfigured { reason, .. }
-                | Trouble::NotRecorded { reason },
-            ) => reason.as_str(),
-            None => "",
-        };
-        let reason = match state {
-            State::Fresh if self.demand.tokens_die_early(now) => format!(
-                "Tokens keep being rejected long before they expire: another program seems to use the client id {}; let \
-                 one keeper refresh for all of them",
-                self.config.client_id
-            ),
-            State::Fresh if self.ledger.grant_is_unsaved() => format!(
-                "The token is served from memory, because the store does not take it ({}); it is tried again by itself",
-                self.ledger.lags().unwrap_or_else(|| "It is being written".to_owned())
-            ),
-            State::Fresh => return self.notable_skew().map(why_skewed),
-            State::Empty if self.record.grant.is_some() => format!(
-                "The grant was given to another client id or server than is configured now, so it is set aside; change \
-                 the setting back, or run `imgurctl login {name}`"
-            ),
-            State::Empty => format!("Nobody has signed in yet; run `imgurctl login {name}`"),
-            State::Refreshing => "A new token is on its way; wait a moment".to_owned(),
-            State::Stale => self.why_stale(last_failure),
-            State::Waiting if self.record.refusal.is_some() => {
-                format!("{last_failure}; it is asked again before that is believed, just wait")
-            }
-            State::Waiting if self.wordless.is_some() => format!(
-                "{last_failure}; imgurd keeps trying. If it lasts, the server may have ended the grant: run `imgurctl \
-                 login {name}`"
-            ),
-            State::Waiting => format!("{last_failure}; it is tried again by itself, just wait"),
-            State::ConsentNeeded if self.is_refused() => {
-                format!(
-                    "The server has refused the refresh token, and again when asked again; run `imgurctl login {name}`"
-                )
-            }
-            State::ConsentNeeded => self.no_refresh_token(),
-            State::Misconfigured => {
-                let mended = self.mended(self.setting_at_fault());
-                format!("{last_failure}; {mended}, then run `imgurctl refresh {name}`")
-            }
-            State::StoreUnavailable => self.why_store_unavailable(last_failure),
-        };
-        Some(reason)
-    }
-
-    pub(super) fn no_refresh_token(&self) -> String {
-        format!(
-            "The server gave no refresh token, so only a new sign-in brings a token; run `imgurctl login {}`",
-            self.name
-        )
-    }
-
-    /// What to do about a setting that the server does not accept.
-    pub(super) fn mended(&self, setting: &str) -> String {
-        let name = &self.name;
-        match setting {
-            // The same error stands for an unknown client and for another way to identify itself (RFC 6749, section 5.2).
-            "client_secret" => format!(
-                "see that client_id and client_auth are as registered, or set client_secret right with `imgurctl \
-                 account set {name} --client-secret-stdin`"
-            ),
-            other => {
-                let option = other.replace('_', "-");
-                format!("set {setting} right with `imgurctl account set {name} --{option} …`")
-            }
-        }
-    }
-
-    fn setting_at_fault(&self) -> &'static str {
-        match &self.trouble {
-            Some(Trouble::Misconfigured { setting, .. }) => setting,
-            _ => "",
-        }
-    }
-
-    fn why_stale(&self, last_failure: &str) -> String {
-        if self.closing {
-            return "imgurd is stopping; ask again when it is back".to_owned();
-        }
-        let why = match (self.config.auto_refresh, last_failure) {
-            (false, "") => "Auto-refresh is off".to_owned(),
-            (false, failure) => format!("Auto-refresh is off, and the last try failed: {failure}"),
-            (true, _) => "The token lives too shortly to be refreshed ahead of time".to_owned(),
-        };
-        format!("{why}; ask for a token, or run `imgurctl refresh {}`", self.name)
-    }
-
-    fn why_store_unavailable(&self, last_failure: &str) -> String {
-        match &self.shelf {
-            Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
-            Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
-            Shelf::Read | Shelf::PutAway { .. } => format!(
-                "{last_failure}. Nothing is refreshed before that can be recorded; mend the store, then run `imgurctl \
-                 refresh {}`",
-                self.name
-            ),
-        }
-    }
-
     /// The account as it looks at `now`.
     #[must_use]
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         let state = self.state(now);
         let grant = self.grant();
-        let handed_out = grant.filter(|_| !self.ledger.is_publishing());
+        let handed_out = grant.filter(|_| !self.revisions.is_publishing());
         let next_try = self.next_try(now);
-        let waits = self.retry_at.is_some();
-        let info = Info {
+        let waits = self.pacing.retry_at().is_some();
+        let info = Account {
             name: self.name.clone(),
             is_default: false,
             username: grant.and_then(|grant| grant.username.clone()),
@@ -311,7 +202,7 @@ impl Account {
             auto_refresh: self.config.auto_refresh,
             login_pending: self.login.is_some(),
             login_id: self.login.clone(),
-            unsaved: self.ledger.grant_is_unsaved(),
+            unsaved: self.revisions.grant_is_unsaved(),
             refused: self.record.refusal.is_some() && grant.is_some(),
             expires_at: handed_out
                 .and_then(|grant| grant.access.as_ref()?.expires_at())
@@ -344,18 +235,4 @@ impl Account {
         let end = grant.refresh_expires_at.map(|at| policy::ends_soon_at(access.issued_at, at));
         end.into_iter().chain([policy::ages_at(access, self.config.policy)]).min()
     }
-}
-
-fn why_skewed(seconds: i64) -> String {
-    let side = if seconds > 0 { "ahead of" } else { "behind" };
-    let (number, unit) = match seconds.unsigned_abs() {
-        seconds @ ..120 => (seconds, "seconds"),
-        seconds @ ..7200 => (seconds / 60, "minutes"),
-        seconds @ ..172_800 => (seconds / 3600, "hours"),
-        seconds => (seconds / 86400, "days"),
-    };
-    format!(
-        "This machine's clock is about {number} {unit} {side} the server's; set it right, for example with `timedatectl \
-         set-ntp true`"
-    )
 }

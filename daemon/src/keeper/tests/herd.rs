@@ -5,24 +5,24 @@ use std::time::Duration;
 use super::simulation::chance::Chance;
 use super::{START, config, record};
 use crate::grant::Timestamp;
-use crate::keeper::account::{Account, Effect, Event, Now};
+use crate::keeper::account::{Effect, Event, Machine, Now};
 use crate::provider::{Answer, Delivery, Transient};
 
 const MACHINES: u64 = 1000;
 const OUTAGE: Duration = Duration::from_hours(1);
 
 /// One machine: its keeper's account and clock.
-struct Machine {
-    account: Account,
+struct Computer {
+    account: Machine,
     now: Timestamp,
     chance: Chance,
 }
 
-impl Machine {
+impl Computer {
     fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed, 0);
         let now = Now { at: START, dice: chance.unit() };
-        let (account, _) = Account::new("a".to_owned(), config(&["a"]).accounts["a"].clone(), now);
+        let (account, _) = Machine::new("a".to_owned(), config(&["a"]).accounts["a"].clone(), now);
         let mut machine = Self { account, now: START, chance };
         machine.feed(Event::Loaded(Ok(Some(record(Duration::ZERO)))));
         machine
@@ -79,7 +79,7 @@ impl Machine {
 fn arrivals(online: bool) -> Vec<Duration> {
     let mut arrivals: Vec<_> = (0..MACHINES)
         .map(|seed| {
-            let mut machine = Machine::new(seed);
+            let mut machine = Computer::new(seed);
             // The tokens become due all over the outage: 50 minutes after they came.
             let due = Duration::from_mins(51).mul_f64(machine.chance.unit());
             let end = START + Duration::from_mins(51) + OUTAGE.saturating_sub(due);

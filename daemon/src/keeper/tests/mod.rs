@@ -5,7 +5,6 @@ mod simulation;
 mod store;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,13 +12,14 @@ use futures_util::future::{BoxFuture, join_all};
 use imgurd_proto::{Error, Secret, Settings, State};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
-use url::Url;
 
 use super::{Began, Keeper, spawn};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
-use crate::provider::{Answer, Client, Identity, Provider, Reply, Tally, TokenRequest, TokenResponse};
+use crate::provider::{
+    Answer, Client, Inquiry, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse,
+};
 use crate::store::{MemoryStore, StoreError, TokenStore};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -80,28 +80,17 @@ impl Provider for Arc<Server> {
                 expires_in: Some(3600),
                 username: None,
                 account_id: None,
-                scope: None,
                 refresh_expires_in: None,
             });
             granted.into()
         })
     }
 
-    fn identify(
-        &self,
-        _api_url: Url,
-        _ca_file: Option<PathBuf>,
-        _access_token: Secret,
-    ) -> BoxFuture<'static, Identity> {
-        Box::pin(std::future::ready(Identity::Known("alice".to_owned())))
+    fn identify(&self, _inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
+        Box::pin(std::future::ready(TokenOwner::Known("alice".to_owned())))
     }
 
-    fn credits(
-        &self,
-        _api_url: Url,
-        _ca_file: Option<PathBuf>,
-        _access_token: Secret,
-    ) -> BoxFuture<'static, Tally> {
+    fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
         Box::pin(std::future::ready(Tally::Unsupported))
     }
 }
@@ -179,7 +168,6 @@ fn login() -> TokenResponse {
         expires_in: Some(3600),
         username: None,
         account_id: None,
-        scope: None,
         refresh_expires_in: None,
     }
 }
@@ -303,7 +291,6 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
         expires_in: Some(3600),
         username: None,
         account_id: None,
-        scope: None,
         refresh_expires_in: None,
     };
     keeper.accept("a", &began(&keeper, "a").unwrap(), tokens, false).await.unwrap();

@@ -6,7 +6,7 @@ use super::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-fn outlook(state: State) -> Outlook {
+fn attention(state: State) -> Attention {
     let settings = Settings {
         flow: Some(Flow::Code),
         redirect_uri: Some("http://127.0.0.1:8917/callback".to_owned()),
@@ -30,56 +30,56 @@ fn outlook(state: State) -> Outlook {
         clock_skew_s: None,
         settings,
     };
-    Outlook { account: Arc::new(account), locked: false, ages_at: None }
+    Attention { account: Arc::new(account), locked: false, ages_at: None }
 }
 
-fn changed(outlook: &Outlook, change: impl FnOnce(&mut Account)) -> Outlook {
-    let mut account = (*outlook.account).clone();
+fn changed(attention: &Attention, change: impl FnOnce(&mut Account)) -> Attention {
+    let mut account = (*attention.account).clone();
     change(&mut account);
-    Outlook { account: Arc::new(account), ..outlook.clone() }
+    Attention { account: Arc::new(account), ..attention.clone() }
 }
 
-fn matter(outlook: &Outlook, wanted: bool) -> Option<Matter> {
-    Notice::of(outlook, wanted, NOW).map(|notice| notice.matter)
+fn matter(attention: &Attention, wanted: bool) -> Option<Matter> {
+    Notice::of(attention, wanted, NOW).map(|notice| notice.matter)
 }
 
 #[test]
 fn tells_of_what_the_person_can_mend_and_of_nothing_that_passes() {
     for state in [State::Fresh, State::Refreshing, State::Waiting, State::Stale, State::Empty] {
-        assert_eq!(matter(&outlook(state), false), None, "{state}");
+        assert_eq!(matter(&attention(state), false), None, "{state}");
     }
     for state in [State::Fresh, State::Refreshing, State::Waiting, State::Stale] {
-        assert_eq!(matter(&outlook(state), true), None, "{state}");
+        assert_eq!(matter(&attention(state), true), None, "{state}");
     }
-    assert_eq!(matter(&outlook(State::Empty), true), Some(Matter::Consent));
-    assert_eq!(matter(&outlook(State::ConsentNeeded), false), Some(Matter::Consent));
-    assert_eq!(matter(&outlook(State::Misconfigured), false), Some(Matter::Refused));
-    let unsaved = changed(&outlook(State::Fresh), |account| account.unsaved = true);
+    assert_eq!(matter(&attention(State::Empty), true), Some(Matter::Consent));
+    assert_eq!(matter(&attention(State::ConsentNeeded), false), Some(Matter::Consent));
+    assert_eq!(matter(&attention(State::Misconfigured), false), Some(Matter::Refused));
+    let unsaved = changed(&attention(State::Fresh), |account| account.unsaved = true);
     assert_eq!(matter(&unsaved, false), Some(Matter::Unsaved));
 }
 
 #[test]
 fn unlock_is_offered_only_where_it_mends_it_and_consent_never_for_a_locked_keyring() {
-    let absent = outlook(State::StoreUnavailable);
+    let absent = attention(State::StoreUnavailable);
     assert_eq!(matter(&absent, true), Some(Matter::Store));
     assert_eq!(Notice::of(&absent, true, NOW).unwrap().remedy, None);
-    let locked = Outlook { locked: true, ..absent };
+    let locked = Attention { locked: true, ..absent };
     assert_eq!(matter(&locked, true), Some(Matter::Locked));
     assert_eq!(Notice::of(&locked, true, NOW).unwrap().remedy, Some(Remedy::Unlock));
 }
 
 #[test]
 fn a_keyring_has_a_moment_to_be_unlocked_unless_somebody_waits() {
-    let locked = Outlook { locked: true, ..outlook(State::StoreUnavailable) };
+    let locked = Attention { locked: true, ..attention(State::StoreUnavailable) };
     assert_eq!(Notice::of(&locked, false, NOW).unwrap().grace, STORE_GRACE);
     assert_eq!(Notice::of(&locked, true, NOW).unwrap().grace, Duration::ZERO);
 }
 
 #[test]
 fn warns_of_an_ageing_token_from_the_moment_that_the_keeper_names() {
-    let later = Outlook { ages_at: Some(NOW + Duration::from_secs(1)), ..outlook(State::Fresh) };
+    let later = Attention { ages_at: Some(NOW + Duration::from_secs(1)), ..attention(State::Fresh) };
     assert_eq!(matter(&later, false), None);
-    let now = Outlook { ages_at: Some(NOW), ..outlook(State::Fresh) };
+    let now = Attention { ages_at: Some(NOW), ..attention(State::Fresh) };
     assert_eq!(matter(&now, false), Some(Matter::Ageing));
     assert_eq!(Notice::of(&now, false, NOW).unwrap().grace, FAILURE_GRACE, "a fault that may pass");
     let off = changed(&now, |account| account.auto_refresh = false);
@@ -88,10 +88,10 @@ fn warns_of_an_ageing_token_from_the_moment_that_the_keeper_names() {
 
 #[test]
 fn the_command_is_in_the_body_where_there_are_no_buttons() {
-    let notice = Notice::of(&outlook(State::ConsentNeeded), false, NOW).unwrap();
+    let notice = Notice::of(&attention(State::ConsentNeeded), false, NOW).unwrap();
     assert!(!notice.body(true, false).contains("imgurctl"), "{notice:?}");
     assert!(notice.body(false, false).ends_with("Run: imgurctl login mine"), "{notice:?}");
-    let pin = changed(&outlook(State::ConsentNeeded), |account| account.settings.flow = Some(Flow::Pin));
+    let pin = changed(&attention(State::ConsentNeeded), |account| account.settings.flow = Some(Flow::Pin));
     let notice = Notice::of(&pin, false, NOW).unwrap();
     assert_eq!(notice.remedy, None, "there is nothing to click where an answer has to be pasted");
     assert!(notice.body(true, false).ends_with("Run: imgurctl login mine"), "{notice:?}");
@@ -99,7 +99,7 @@ fn the_command_is_in_the_body_where_there_are_no_buttons() {
 
 #[test]
 fn markup_is_escaped_where_the_server_reads_it() {
-    let odd = changed(&outlook(State::Misconfigured), |account| {
+    let odd = changed(&attention(State::Misconfigured), |account| {
         account.reason = Some("<b>Tom & Jerry</b>; mend it".to_owned());
     });
     let notice = Notice::of(&odd, false, NOW).unwrap();
@@ -109,7 +109,7 @@ fn markup_is_escaped_where_the_server_reads_it() {
 
 #[test]
 fn a_servers_name_for_somebody_fits_one_line() {
-    let odd = changed(&outlook(State::Fresh), |account| account.username = Some("a\nb".repeat(100)));
+    let odd = changed(&attention(State::Fresh), |account| account.username = Some("a\nb".repeat(100)));
     let summary = Notice::done(&odd.account).summary;
     assert!(summary.len() < 100 && !summary.contains('\n'), "{summary}");
 }
@@ -119,7 +119,7 @@ fn a_reason_becomes_a_whole_sentence() {
     for (reason, body) in
         [("the server says no; mend it", "The server says no; mend it."), ("Émile.", "Émile.")]
     {
-        let refused = changed(&outlook(State::Misconfigured), |it| it.reason = Some(reason.to_owned()));
+        let refused = changed(&attention(State::Misconfigured), |it| it.reason = Some(reason.to_owned()));
         assert_eq!(Notice::of(&refused, false, NOW).unwrap().body, body);
     }
 }

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use url::Url;
 
 use super::super::{Delivery, Transient};
 use super::*;
@@ -13,7 +14,7 @@ const TOKENS: &str =
     r#"{"access_token":"aa11","expires_in":3600,"token_type":"bearer","refresh_token":"bb22"}"#;
 
 async fn ask(client: Client, request: TokenRequest) -> Answer {
-    HttpProvider::new().token(client, request).await.answer
+    HttpProvider::default().token(client, request).await.answer
 }
 
 /// Serves one request with `answer`, and says what was sent.

@@ -12,7 +12,6 @@ fn imgurs() -> TokenResponse {
         expires_in: Some(3600),
         username: Some("NAME".into()),
         account_id: Some("9042594".into()),
-        scope: None,
         refresh_expires_in: None,
     }
 }
@@ -98,15 +97,6 @@ fn names_the_token_type_canonically(#[case] json: &str, #[case] token_type: &str
 }
 
 #[rstest]
-#[case::null("null", None)]
-#[case::empty(r#""""#, None)]
-#[case::scopes(r#""read write""#, Some("read write"))]
-fn reads_a_scope_however_it_is_written(#[case] written: &str, #[case] scope: Option<&str>) {
-    let tokens = read(&format!(r#"{{"access_token":"aa11","scope":{written}}}"#)).expect("a token");
-    assert_eq!(tokens.scope.as_deref(), scope);
-}
-
-#[rstest]
 #[case::null("null")]
 #[case::empty(r#""""#)]
 #[case::number("5")]
@@ -150,9 +140,8 @@ fn finds_no_token_in_the_fragment_of_a_denial() {
 #[test]
 fn reads_an_import_that_is_a_refresh_token_alone() {
     let fields = Fields::from_json(br#"{"refresh_token":"bb22","token_type":"Bearer"}"#).expect("an object");
-    assert!(fields.holds_a_token());
     assert_eq!(fields.refresh_token, Some("bb22".into()));
-    assert_eq!(fields.into_response(), None);
+    assert_eq!(fields.access_token, None);
 }
 
 #[test]

@@ -15,7 +15,6 @@ use crate::bus::Bus;
 
 /// The bus itself: nobody else has this name as its unique one.
 const BUS: &str = "org.freedesktop.DBus";
-/// Where all objects of a keyring are.
 const OBJECTS: &str = "/org/freedesktop/secrets";
 
 /// Counts changes for as long as it is polled. An idle bus wakes nobody.
@@ -54,7 +53,6 @@ async fn follow(connection: &Connection, changes: &watch::Sender<u64>) -> zbus::
     Ok(())
 }
 
-/// The unique name of the keyring that runs.
 async fn owner(connection: &Connection) -> Option<OwnedUniqueName> {
     let bus = DBusProxy::new(connection).await.ok()?;
     bus.get_name_owner(NAME.try_into().ok()?).await.ok()

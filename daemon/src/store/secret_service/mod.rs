@@ -1,18 +1,23 @@
 //! The desktop's keyring, by way of the freedesktop Secret Service: GNOME Keyring, KWallet, KeePassXC.
 //!
-//! Two connections lead to it. The keyring crates' own reads and writes items (`vault`); it would raise a prompt for
-//! what is locked and wait for its answer without a bound. So before each call, ours looks whether that is so (`door`),
+//! Two connections lead to it. The keyring crates' own reads and writes items (`keyring_thread`); it would raise a prompt for
+//! what is locked and wait for its answer without a bound. So before each call, ours looks whether that is so (`lock_state`),
 //! and hears when it changes (`changes`). Between the look and the call lies a moment in which a keyring can be locked
 //! all the same: then the prompt delays nobody for longer than the call's bound.
 //!
 //! Nothing that a keyring says is taken for "there is no grant": what it hides when locked, and what it lost, is told
 //! apart by the [`Witnessed`](super::Witnessed) around this.
+//!
+//! The store crate is used with `keyring-core`, not with `keyring`: `keyring::Entry` picks one store for the whole process,
+//! once, and a keyring that is missing then stays missing. Items are looked for in all collections, because the user may have
+//! changed the default one. If one account has two items, neither is chosen. A locked collection counts as locked, not as an
+//! answer. An item that was written is read back. A session of one keyring is never used with another.
 
 mod changes;
-mod door;
+mod keyring_thread;
+mod lock_state;
 mod proxies;
 mod sentences;
-mod vault;
 
 use std::sync::Arc;
 
@@ -21,8 +26,8 @@ use futures_util::future::BoxFuture;
 use keyring::CredentialStore;
 use tokio::sync::{Mutex, watch};
 
-use self::door::Door;
-use self::vault::{Call, Item, Vault};
+use self::keyring_thread::{Call, Item, KeyringThread};
+use self::lock_state::LockState;
 use super::{StoreError, TokenStore, item};
 use crate::bus::Bus;
 use crate::grant::Record;
@@ -33,9 +38,9 @@ const SERVICE: &str = "imgurd";
 /// Keeps records in the desktop's keyring, an item an account.
 #[derive(Clone)]
 pub struct SecretServiceStore {
-    door: Arc<Door>,
+    lock_state: Arc<LockState>,
     /// A call holds it from beginning to end: they come one after the other.
-    vault: Arc<Mutex<Vault>>,
+    thread: Arc<Mutex<KeyringThread>>,
     changes: watch::Sender<u64>,
 }
 
@@ -46,16 +51,16 @@ impl SecretServiceStore {
         let changes = watch::Sender::new(0);
         tokio::spawn(changes::count(bus.clone(), changes.clone()));
         let connect = || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<CredentialStore>);
-        let vault = Vault::new(Arc::new(connect), changes.clone());
-        Self { door: Arc::new(Door::new(bus)), vault: Arc::new(Mutex::new(vault)), changes }
+        let thread = KeyringThread::new(Arc::new(connect), changes.clone());
+        Self { lock_state: Arc::new(LockState::new(bus)), thread: Arc::new(Mutex::new(thread)), changes }
     }
 
     async fn call(self, account: &str, call: Call) -> Result<Item, StoreError> {
         // Where the keyring hangs or is locked, all hear of it at the same time and not one after the other.
-        self.door.look(account).await?;
-        let mut vault = self.vault.lock().await;
-        let owner = self.door.look(account).await?;
-        vault.call(owner, account, call).await
+        self.lock_state.look(account).await?;
+        let mut thread = self.thread.lock().await;
+        let owner = self.lock_state.look(account).await?;
+        thread.call(owner, account, call).await
     }
 }
 
@@ -75,13 +80,13 @@ impl TokenStore for SecretServiceStore {
     }
 
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        let door = self.door.clone();
-        async move { door.unlock().await }.boxed()
+        let lock_state = self.lock_state.clone();
+        async move { lock_state.unlock().await }.boxed()
     }
 
     fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        let door = self.door.clone();
-        async move { door.look_at_all().await }.boxed()
+        let lock_state = self.lock_state.clone();
+        async move { lock_state.look_at_all().await }.boxed()
     }
 
     fn changes(&self) -> Option<watch::Receiver<u64>> {

@@ -41,7 +41,6 @@ pub(super) trait Prompt {
     /// Shows it, above the window with this id.
     fn prompt(&self, window_id: &str) -> zbus::Result<()>;
 
-    /// Takes it away.
     fn dismiss(&self) -> zbus::Result<()>;
 
     /// It was answered, or dismissed.

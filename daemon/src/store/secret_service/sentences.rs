@@ -1,4 +1,4 @@
-//! What the person is told, each time with what to do about it.
+//! What the user is told, each time with what to do about it.
 
 use std::io;
 
@@ -15,7 +15,7 @@ fn unavailable(reason: impl Into<String>) -> StoreError {
     StoreError::Unavailable(reason.into())
 }
 
-/// What unlocking the keyring mends.
+/// What unlocking the keyring fixes.
 fn still_locked(reason: &str) -> StoreError {
     StoreError::Locked(reason.to_owned())
 }

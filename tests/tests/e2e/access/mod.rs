@@ -1,6 +1,6 @@
 //! Who may what, and what is remembered of it.
 
-mod asking;
+mod questions;
 pub(crate) mod table;
 
 use std::fs;

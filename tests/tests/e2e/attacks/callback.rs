@@ -8,7 +8,6 @@ use std::process::Command;
 use imgurd_tests::browser;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
 use imgurd_tests::testbed::{ACCOUNT, Output, Program, Scene, Testbed, free_port, needs_root};
-use imgurd_tests::wire::error_of;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -18,7 +17,7 @@ use crate::users::daemon_of_nobody;
 /// A user of each Debian machine who is neither us nor `nobody`: `daemon`.
 const AS_MALLORY: [&str; 5] = ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"];
 
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     Scene::memory(Behaviour::default())
 }
 
@@ -32,7 +31,7 @@ fn visit_as_mallory(bed: &Testbed, url: &str) -> Output {
     bed.start(as_mallory(bed, &["curl", "--silent", "--show-error", url])).finish()
 }
 
-fn state_of(url: &str) -> String {
+pub(super) fn state_of(url: &str) -> String {
     let url = Url::parse(url).unwrap();
     url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
 }
@@ -42,7 +41,7 @@ fn port(callback: &str) -> u16 {
 }
 
 /// The parameters of a grant that was given to this user.
-fn tokens_of(fake: &Fake, user: &str) -> String {
+pub(super) fn tokens_of(fake: &Fake, user: &str) -> String {
     let (refresh_token, access_token) = fake.issue_grant(user);
     format!(
         "access_token={access_token}&refresh_token={refresh_token}&expires_in=3600&account_username={user}"
@@ -50,7 +49,7 @@ fn tokens_of(fake: &Fake, user: &str) -> String {
 }
 
 /// What the page of this login leads to, which the browser does not follow.
-fn landing(fake: &Fake, url: &str, user: &str) -> String {
+pub(super) fn landing(fake: &Fake, url: &str, user: &str) -> String {
     let callback = fake.behaviour().callback;
     fake.configure(|behaviour| behaviour.callback = None);
     let address = browser::allow(url, user).url;
@@ -59,7 +58,7 @@ fn landing(fake: &Fake, url: &str, user: &str) -> String {
 }
 
 /// A code that was given to this user for the challenge of this login, in the query of the answer.
-fn answer_of(fake: &Fake, url: &str, user: &str) -> String {
+pub(super) fn answer_of(fake: &Fake, url: &str, user: &str) -> String {
     Url::parse(&landing(fake, url, user)).unwrap().query().unwrap().to_owned()
 }
 
@@ -357,128 +356,6 @@ fn nobody_else_can_listen_at_the_callback_while_its_answer_is_to_be_pasted() {
         // And a browser that comes there has not come for nothing.
         let (_login, url) = scene.login(&["--paste"]);
         assert!(browser::allow(&url, "alice").text.contains("Signed in as alice"));
-    }
-}
-
-/// A login whose answer is pasted, however often.
-struct Pasting {
-    scene: Scene,
-    _login: Program,
-    id: String,
-    url: String,
-}
-
-impl Pasting {
-    fn new(flow: &str) -> Self {
-        let scene = scene();
-        let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--paste", "--json", "--flow", flow]);
-        let begun: Value = serde_json::from_str(&login.line().unwrap()).unwrap();
-        let text = |name: &str| begun[name].as_str().unwrap().to_owned();
-        let (id, url) = (text("login_id"), text("url"));
-        Self { scene, _login: login, id, url }
-    }
-
-    fn paste(&self, text: &str) -> Value {
-        let call = json!({ "login_id": self.id, "response": text });
-        self.scene.bed.wire().call("CompleteLogin", &call)
-    }
-
-    fn is_refused(&self, text: &str) {
-        let answer = self.paste(text);
-        assert_eq!(error_of(&answer), "InvalidArgument", "{text}: {answer}");
-        assert_eq!(answer["parameters"]["field"], "response", "{text}");
-        assert!(self.scene.account().login_pending, "{text}");
-        assert_eq!(self.scene.fake.requests(Endpoint::Token).len(), 0, "{text}");
-    }
-}
-
-/// S18 and B6.
-#[test]
-fn what_is_pasted_and_is_no_answer_to_this_sign_in_is_refused_and_ends_nothing() {
-    let pasting = Pasting::new("code");
-    let state = state_of(&pasting.url);
-    let tokens = tokens_of(&pasting.scene.fake, "mallory");
-    for text in [
-        "http://127.0.0.1:8917/callback?code=0123",
-        "http://127.0.0.1:8917/callback?state=other&code=0123",
-        "http://127.0.0.1:8917/callback?state=&code=0123",
-        "127.0.0.1:8917/callback?code=0123",
-        "127.0.0.1:8917/callback",
-        "imgur.com/",
-        "https://imgur.com",
-        "?code=0123",
-        "#code=0123",
-        "code=0123&state=other",
-        "error=access_denied",
-        "https://imgur.com/?error=access_denied",
-        "two words",
-        "{\"code\":\"0123\"}",
-        "c%C3%B6de",
-        "c\u{f6}de",
-        "a\u{0}b",
-        "<>",
-        "\"\"",
-        "\u{feff}",
-        &format!("https://imgur.com/?state={state}#{tokens}"),
-        &format!("https://imgur.com/?state={state}&{tokens}"),
-        &format!("state={state}&pin=0123"),
-        &format!("?state={state}&code=0123&code=4567"),
-        &format!("?state={state}&state={state}&code=0123"),
-        &format!("?state={state}&code=c%C3%B6de"),
-        &format!("?state={state}&code=a%0Ab"),
-        &format!("go to http://127.0.0.1/?state={state}&code=0123"),
-        &pasting.url,
-    ] {
-        pasting.is_refused(text);
-    }
-    assert!(pasting.paste(&answer_of(&pasting.scene.fake, &pasting.url, "alice"))["error"].is_null());
-
-    let pasting = Pasting::new("token");
-    let state = state_of(&pasting.url);
-    let tokens = tokens_of(&pasting.scene.fake, "alice");
-    for text in [
-        &format!("https://imgur.com/#{tokens}"),
-        &format!("https://imgur.com/?state=other#{tokens}"),
-        &format!("https://imgur.com/?state={state}&code=0123"),
-        &format!("https://imgur.com/?state={state}#access_token=a%0Ab"),
-        "0123",
-        "access_token=0123",
-    ] {
-        pasting.is_refused(text);
-    }
-    assert!(pasting.paste(&format!("#{tokens}&state={state}"))["error"].is_null());
-}
-
-/// B6.
-#[test]
-fn an_answer_is_understood_however_it_is_copied() {
-    for wrap in [
-        "https://imgur.com/?{}",
-        "imgur.com/?{}",
-        "127.0.0.1:8917/callback?{}",
-        "localhost/callback?{}",
-        "//imgur.com/?{}",
-        "?{}",
-        "{}",
-        "&{}",
-        "#{}",
-        "\"https://imgur.com/?{}\"",
-        "<https://imgur.com/?{}>",
-        "'<imgur.com/?{}>'",
-        "\u{feff} https://imgur.com/?{}\r\n",
-    ] {
-        let pasting = Pasting::new("code");
-        let answer = answer_of(&pasting.scene.fake, &pasting.url, "alice");
-        let outcome = pasting.paste(&wrap.replace("{}", &answer));
-        assert!(outcome["error"].is_null(), "{wrap}: {outcome}");
-    }
-    for wrap in ["{}", "code={}", " \"{}\" ", "\u{feff}{}\u{200b}", "<{}>"] {
-        let pasting = Pasting::new("code");
-        let address = landing(&pasting.scene.fake, &pasting.url, "alice");
-        let address = Url::parse(&address).unwrap();
-        let code = address.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-        let outcome = pasting.paste(&wrap.replace("{}", &code));
-        assert!(outcome["error"].is_null(), "{wrap}: {outcome}");
     }
 }
 

@@ -8,6 +8,7 @@ mod files;
 mod floods;
 mod issuer;
 mod limits;
+mod paste;
 mod services;
 pub(crate) mod signals;
 mod text;

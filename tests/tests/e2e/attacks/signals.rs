@@ -13,8 +13,8 @@ use zbus::fdo::{DBusProxy, MonitoringProxy};
 use zbus::message::Type;
 use zbus::{Connection, MessageStream, ObjectPath, Variant};
 
+use crate::browser_launch::{self, sign_in_clicked, soon};
 use crate::notify::{self, BUTTONS, Server};
-use crate::opening::{self, sign_in_clicked, soon};
 
 /// The bus's own path and interface.
 const BUS: (&str, &str) = ("/org/freedesktop/DBus", "org.freedesktop.DBus");
@@ -72,7 +72,7 @@ fn a_forged_answer_of_the_portal_changes_nothing() {
     let (scene, _bus) = notify::scene();
     in_time(async {
         let stranger = Stranger::on(&scene.bed).await;
-        let (_portal, mut uris) = opening::portal_after(&scene, 0, Some(stranger)).await;
+        let (_portal, mut uris) = browser_launch::portal_after(&scene, 0, Some(stranger)).await;
         let mut server = sign_in_clicked(&scene).await;
         browser::allow(&soon(&mut uris).await, "alice");
         // Were it believed that the person chose no browser, they would be given the page first.
@@ -85,10 +85,11 @@ fn a_forged_end_of_the_browsers_unit_changes_nothing() {
     let (scene, _bus) = notify::scene();
     in_time(async {
         let stranger = Stranger::on(&scene.bed).await;
-        let (_systemd, mut units) = opening::service_manager_after(&scene, "done", Some(stranger)).await;
+        let (_systemd, mut units) =
+            browser_launch::service_manager_after(&scene, "done", Some(stranger)).await;
         let mut server = sign_in_clicked(&scene).await;
         let (_, _, properties) = soon(&mut units).await;
-        browser::allow(&opening::page_of(&properties), "alice");
+        browser::allow(&browser_launch::page_of(&properties), "alice");
         assert_eq!(server.notified().await.summary, "Signed in as alice");
     });
 }

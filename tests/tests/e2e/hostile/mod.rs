@@ -3,8 +3,8 @@
 
 mod environment;
 mod flood;
-mod people;
 mod scopes;
+mod users;
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};

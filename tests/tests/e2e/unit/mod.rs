@@ -1,16 +1,16 @@
 //! At home on the system: the units, what `make install` does, the Debian package.
 
+mod confined_service;
 mod desktop;
 mod files;
 pub(crate) mod home;
-mod homes;
-mod installing;
-mod life;
+mod home_directories;
+mod installation;
 mod package;
 mod packaging;
-mod refusing;
 mod restrictions;
-mod work;
+mod service_lifecycle;
+mod start_errors;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,9 +1,9 @@
 //! What a simulation may see of an account.
 
-use super::super::{Account, Shelf};
+use super::super::{Machine, Shelf};
 use crate::grant::Record;
 
-impl Account {
+impl Machine {
     /// The record in memory, once the store was read.
     pub(in crate::keeper) fn known(&self) -> Option<&Record> {
         matches!(self.shelf, Shelf::Read | Shelf::PutAway { .. }).then_some(&self.record)
@@ -16,6 +16,6 @@ impl Account {
 
     /// Whether nobody signs in, and the store is abreast.
     pub(in crate::keeper) fn needs_no_client_secret(&self) -> bool {
-        self.is_quiet() && !self.record.holds_a_grant() && self.login.is_none() && !self.login_expected
+        self.is_idle() && !self.record.holds_a_grant() && self.login.is_none() && !self.login_expected
     }
 }

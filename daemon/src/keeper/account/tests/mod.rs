@@ -1,17 +1,17 @@
 //! The machine on a bench: events in, effects caught, the clock in our hand.
 
 mod client_secret;
-mod demand;
+mod environment;
 mod found;
 mod granting;
 mod inspection;
 mod orders;
 mod properties;
+mod rate_limit;
 mod refreshing;
 mod saving;
 mod superseded;
 mod table;
-mod world;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use imgurd_proto::{Error, RefreshReuse, Settings, State};
 
-use super::{Account, Ask, Effect, Event, Now, Ticket, Want};
+use super::{Ask, Effect, Event, Machine, Now, Ticket, Want};
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::grant::{Access, Displaced, Grant, Issuer, Record, Refusal, Secret, Timestamp};
-use crate::provider::{Answer, Delivery, Identity, TokenRequest, TokenResponse, Transient};
+use crate::provider::{Answer, Delivery, TokenOwner, TokenRequest, TokenResponse, Transient};
 use crate::store::StoreError;
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -33,7 +33,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// An account, the clock, and everything it wanted done that nobody has done yet.
 pub(super) struct Bench {
-    account: Option<Account>,
+    account: Option<Machine>,
     now: Now,
     saves: VecDeque<(u64, Record)>,
     sends: VecDeque<(u64, TokenRequest)>,
@@ -41,7 +41,7 @@ pub(super) struct Bench {
     client_secret: Option<Secret>,
     loads: usize,
     /// Whose the API says that every token is; nothing while it does not answer.
-    api: Option<Identity>,
+    api: Option<TokenOwner>,
     asked_whose: Vec<u64>,
     replies: BTreeMap<Ticket, Result<(), Error>>,
     last_ticket: Ticket,
@@ -52,7 +52,7 @@ pub(super) struct Bench {
 impl Bench {
     fn new(settings: Settings) -> Self {
         let now = Now { at: START, dice: 0.0 };
-        let (account, effects) = Account::new("mine".to_owned(), config(settings), now);
+        let (account, effects) = Machine::new("mine".to_owned(), config(settings), now);
         let mut bench = Self {
             account: Some(account),
             now,
@@ -60,7 +60,7 @@ impl Bench {
             sends: VecDeque::new(),
             client_secret: None,
             loads: 0,
-            api: Some(Identity::Known("alice".to_owned())),
+            api: Some(TokenOwner::Known("alice".to_owned())),
             asked_whose: Vec::new(),
             replies: BTreeMap::new(),
             last_ticket: 0,
@@ -83,16 +83,16 @@ impl Bench {
         Self::with(record(grant(Some(3600))))
     }
 
-    fn account(&self) -> &Account {
+    fn account(&self) -> &Machine {
         self.account.as_ref().expect("the machine gives itself back")
     }
 
     fn feed(&mut self, event: Event) {
         self.step(event);
-        while let Some(identity) = self.api.clone()
+        while let Some(owner) = self.api.clone()
             && let Some(generation) = self.asked_whose.pop()
         {
-            self.step(Event::Whose { generation, identity });
+            self.step(Event::Identified { generation, owner });
         }
     }
 
@@ -207,6 +207,13 @@ impl Bench {
     }
 }
 
+/// An account whose token is due for a refresh.
+fn due() -> Bench {
+    let mut bench = Bench::fresh();
+    bench.pass(51 * MINUTE);
+    bench
+}
+
 fn config(settings: Settings) -> Arc<AccountConfig> {
     let settings = Settings { client_id: settings.client_id.or(Some("client".to_owned())), ..settings };
     Arc::new(AccountConfig::new(settings, RefreshPolicy::default()).unwrap())
@@ -252,7 +259,6 @@ fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
         expires_in: Some(3600),
         username: Some("alice".to_owned()),
         account_id: None,
-        scope: None,
         refresh_expires_in: None,
     }
 }

@@ -294,18 +294,18 @@ fn claiming(name: &str) -> Ask {
 #[test]
 fn a_claimed_name_displaces_no_working_grant_unless_the_api_confirms_it() {
     let others = [
-        Identity::Known("mallory".to_owned()),
-        Identity::Rejected,
-        Identity::Unsupported,
-        Identity::Untold("the server is over capacity".to_owned()),
+        TokenOwner::Known("mallory".to_owned()),
+        TokenOwner::Rejected,
+        TokenOwner::Unsupported,
+        TokenOwner::Unknown("the server is over capacity".to_owned()),
     ];
-    for identity in others {
+    for owner in others {
         let mut bench = Bench::fresh();
-        bench.api = Some(identity.clone());
+        bench.api = Some(owner.clone());
         let ticket = bench.ask(claiming("alice"));
         bench.save();
-        assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })), "{identity:?}");
-        assert_eq!(bench.served().as_deref(), Some("AT"), "{identity:?}");
+        assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })), "{owner:?}");
+        assert_eq!(bench.served().as_deref(), Some("AT"), "{owner:?}");
         let kept = &bench.disk.displaced[0].grant;
         assert_eq!(kept.refresh_token, Some(Secret::from("RT2")), "the new one is not lost");
     }
@@ -324,7 +324,7 @@ fn a_new_grant_waits_in_the_store_for_the_word_of_the_api() {
     assert!(!bench.replies.contains_key(&ticket));
     assert_eq!(bench.disk.displaced[0].grant.refresh_token, Some(Secret::from("RT2")));
     bench.ask(Ask::Logout);
-    bench.api = Some(Identity::Known("alice".to_owned()));
+    bench.api = Some(TokenOwner::Known("alice".to_owned()));
     bench.save();
     assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })));
     assert_eq!((bench.state(), bench.disk.holds_a_grant()), (State::Empty, false));
@@ -363,9 +363,9 @@ fn a_logout_that_waits_for_the_store_outlives_the_account_and_nobody_else_waits_
     let login = bench.ask(Ask::Ready);
     bench.feed(Event::Closing);
     assert!(matches!(bench.replies[&login], Err(Error::TemporarilyUnavailable { .. })));
-    assert!(!bench.replies.contains_key(&logout) && !bench.account().is_quiet());
+    assert!(!bench.replies.contains_key(&logout) && !bench.account().is_idle());
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
     bench.save();
     assert_eq!((&bench.replies[&logout], bench.disk.holds_a_grant()), (&Ok(()), false));
-    assert!(bench.account().is_quiet());
+    assert!(bench.account().is_idle());
 }

@@ -60,7 +60,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 /// The world, and what it knows that the machine must not forget.
 struct World {
     bench: Bench,
-    /// Refresh tokens that the server gave and the person did not give up.
+    /// Refresh tokens that the server gave and the user did not give up.
     good: Vec<String>,
     /// How many tokens have been given, for names.
     given: u32,
@@ -195,7 +195,7 @@ impl World {
         if matches!(account.shelf, super::super::Shelf::Read) {
             for token in &self.good {
                 assert!(self.holds(token), "after {after:?}: {token} was dropped from memory");
-                let is_durable = !account.ledger.is_clean() || holds(&bench.disk, token);
+                let is_durable = !account.revisions.is_clean() || holds(&bench.disk, token);
                 assert!(is_durable, "after {after:?}: {token} is not in a store said to be abreast");
             }
         }
@@ -209,7 +209,7 @@ impl World {
         if let Some(served) = bench.served() {
             let stored = bench.disk.grant.as_ref().and_then(|grant| grant.access.as_ref());
             let is_stored = stored.is_some_and(|access| access.token.expose() == served);
-            let is_known_unsaved = snapshot.info.unsaved || account.ledger.lags().is_some();
+            let is_known_unsaved = snapshot.info.unsaved || account.revisions.lags().is_some();
             assert!(
                 is_stored || is_known_unsaved,
                 "after {after:?}: {served} was published before it was stored"

@@ -2,12 +2,6 @@ use rstest::rstest;
 
 use super::*;
 
-fn due() -> Bench {
-    let mut bench = Bench::fresh();
-    bench.pass(51 * MINUTE);
-    bench
-}
-
 #[test]
 fn refreshes_before_expiry_with_no_one_asking() {
     let mut bench = Bench::fresh();
@@ -368,42 +362,15 @@ fn without_a_refresh_token_the_token_lasts_and_then_consent_is_needed() {
     assert!(bench.sends.is_empty() && bench.saves.is_empty());
 }
 
-#[rstest]
-#[case::forward(2 * DAY)]
-#[case::far_forward(12 * 365 * DAY)]
-fn a_clock_that_jumps_forward_costs_one_refresh(#[case] jump: Duration) {
-    let mut bench = Bench::fresh();
-    bench.now.at = bench.now.at + jump;
-    bench.feed(Event::Tick);
-    bench.refreshed(tokens("AT2", Some("RT2")));
-    assert_eq!(bench.state(), State::Fresh);
-}
-
-#[test]
-fn a_clock_that_jumps_back_harms_nothing() {
-    let mut bench = due();
-    bench.save();
-    bench.answer(refused());
-    bench.save();
-    bench.now.at = Timestamp::from_millis(0);
-    bench.feed(Event::Tick);
-    bench.want(Want::New).unwrap();
-    bench.save();
-    bench.answer(refused());
-    bench.save();
-    assert_eq!(bench.state(), State::Waiting);
-    assert_eq!(bench.retry_in(), Some(MINUTE), "counted anew from the clock as it is");
-}
-
 #[test]
 fn closing_starts_nothing_and_still_takes_the_answer_in() {
     let mut bench = due();
     bench.save();
     bench.feed(Event::Closing);
-    assert!(!bench.account().is_quiet());
+    assert!(!bench.account().is_idle());
     bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
     bench.save();
-    assert!(bench.account().is_quiet());
+    assert!(bench.account().is_idle());
     assert_eq!(bench.disk.grant.as_ref().unwrap().refresh_token, Some(Secret::from("RT2")));
     bench.pass(2 * HOUR);
     assert!(bench.saves.is_empty());

@@ -1,11 +1,5 @@
 use super::*;
 
-fn due() -> Bench {
-    let mut bench = Bench::fresh();
-    bench.pass(51 * MINUTE);
-    bench
-}
-
 #[test]
 fn spends_nothing_that_could_not_be_recorded() {
     let mut bench = due();
@@ -48,7 +42,7 @@ fn a_grant_that_the_store_refuses_is_served_from_memory_and_retried() {
     let snapshot = bench.account().snapshot(bench.now.at);
     assert!(snapshot.info.unsaved);
     assert_eq!(bench.served().as_deref(), Some("AT2"));
-    assert!(!bench.account().is_quiet(), "stopping now would lose the only copy");
+    assert!(!bench.account().is_idle(), "stopping now would lose the only copy");
     bench.pass(2 * SECOND);
     bench.save();
     assert!(!bench.account().snapshot(bench.now.at).info.unsaved);

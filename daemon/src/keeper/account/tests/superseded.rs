@@ -1,5 +1,7 @@
 //! Tokens that are known to be replaced, rejected or unverified.
 
+use rstest::rstest;
+
 use super::*;
 
 fn revoking(record: Record) -> Bench {
@@ -62,6 +64,32 @@ fn a_previous_refresh_token_that_an_earlier_version_kept_becomes_a_fingerprint()
     assert_eq!(bench.disk.previous_refresh_token, None);
     let ticket = bench.ask(import_of("RT0", None, true));
     assert!(bench.replies[&ticket].is_err() && bench.sends.is_empty());
+}
+
+#[rstest]
+#[case::of_the_same_server(None)]
+#[case::of_another_server(Some("https://as.example/token"))]
+fn a_change_of_settings_drops_the_previous_refresh_token_where_reuse_revokes(
+    #[case] token_url: Option<&str>,
+) {
+    let mut bench = Bench::with(record(grant(Some(3600))));
+    refreshes(&mut bench, "AT1", "RT1");
+    assert_eq!(bench.disk.previous_refresh_token, Some(Secret::from("RT")));
+    let settings = Settings { token_url: token_url.map(str::to_owned), ..reuse(RefreshReuse::Revokes) };
+    bench.feed(Event::Configured(config(settings)));
+    bench.save();
+    assert_eq!(bench.disk.previous_refresh_token, None);
+    assert!(bench.disk.replaced.contains(&Secret::from("RT")));
+}
+
+#[test]
+fn an_import_keeps_no_previous_refresh_token_where_reuse_revokes() {
+    let mut bench = revoking(record(grant(Some(3600))));
+    bench.ask(import_of("IRT", Some("alice"), true));
+    bench.refreshed(tokens("IAT", Some("IRT2")));
+    assert_eq!(bench.refresh_token(), Some("IRT2"));
+    assert_eq!(bench.disk.previous_refresh_token, None);
+    assert!(bench.disk.replaced.contains(&Secret::from("IRT")));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use imgurd_proto::{Error, Secret, Token};
 
 use super::clock::{Parity, pass};
-use super::knowledge::{Wish, has_access};
+use super::knowledge::Wish;
+use super::records::has_access;
 use super::world::{Shared, World, go_on, secret_for};
 use crate::keeper::Keeper;
 use crate::keeper::tests::began;
@@ -28,7 +29,7 @@ pub(super) enum Kind {
     Reject(String),
 }
 
-/// What the person asks for.
+/// What the user asks for.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Accept(TokenResponse, bool),
@@ -189,7 +190,7 @@ pub(super) fn call(
     (number, task)
 }
 
-/// A change that the person wants, which goes its way by itself.
+/// A change that the user wants, which goes its way by itself.
 pub(super) fn change(world: &Shared, keeper: &Keeper, account: &'static str, change: Change) {
     let wish = wish(&change);
     let number = {

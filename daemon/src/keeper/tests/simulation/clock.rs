@@ -103,7 +103,7 @@ impl Clock for SimulatedClock {
     }
 }
 
-/// Which milliseconds something may happen in. What the outside answers and what callers and the person do never
+/// Which milliseconds something may happen in. What the outside answers and what callers and the user do never
 /// falls into the same one, so that which came first is no matter of opinion.
 #[derive(Clone, Copy)]
 pub(super) enum Parity {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use imgurd_proto::State;
 
-use super::knowledge::has_access;
+use super::records::has_access;
 use super::store::as_written;
 use crate::grant::{Record, Timestamp};
 use crate::keeper::account::{Verdict, Want};
@@ -29,7 +29,7 @@ pub(super) fn examine(slot: &Slot, durable: &Record, now: Timestamp) -> Result<(
     if account.wake_at(now).is_some_and(|at| at <= now) {
         return Err("it wants to wake at once, for ever".to_owned());
     }
-    let Some(memory) = account.known().filter(|_| account.is_quiet()) else { return Ok(()) };
+    let Some(memory) = account.known().filter(|_| account.is_idle()) else { return Ok(()) };
     if account.needs_no_client_secret() && memory.client_secret.is_some() {
         return Err("the client's secret is in memory, and nothing needs it".to_owned());
     }

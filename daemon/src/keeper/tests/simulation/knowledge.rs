@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::records::{displaced, grants, holds};
 use super::server::family_of;
 use super::world::party;
 use crate::grant::{Access, Record, Secret};
@@ -21,7 +22,7 @@ pub(super) struct Knowledge {
     pub(super) superseded: BTreeSet<String>,
     /// What a logout forgot.
     forgotten: BTreeSet<String>,
-    /// What the person was told is forgotten.
+    /// What the user was told is forgotten.
     buried: BTreeSet<String>,
     /// What a login brings, and the wish that offers it, until the keeper is seen to have it.
     offered: BTreeMap<String, u64>,
@@ -84,7 +85,7 @@ pub(super) struct Look<'a> {
     pub(super) awake: Duration,
 }
 
-/// A wish of the person's that changes grants.
+/// A wish of the user's that changes grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Accept(String),
@@ -112,7 +113,7 @@ impl Knowledge {
         self.moved = true;
     }
 
-    /// The person was answered; `is_done` says that it was done, or that what it brought was set aside.
+    /// The user was answered; `is_done` says that it was done, or that what it brought was set aside.
     pub(super) fn ends(
         &mut self,
         number: u64,
@@ -392,30 +393,4 @@ impl Knowledge {
         self.moved = true;
         Ok(u64::try_from(lost).unwrap())
     }
-}
-
-/// The consents whose grants have made way.
-fn displaced(record: &Record) -> BTreeSet<u64> {
-    let tokens = record.displaced.iter().filter_map(|it| it.grant.refresh_token.as_ref());
-    tokens.filter_map(|token| family_of(token.expose())).collect()
-}
-
-/// The refresh tokens of grants in `record`.
-fn grants(record: &Record) -> impl Iterator<Item = String> + '_ {
-    let grants = record.grant.iter().chain(record.displaced.iter().map(|displaced| &displaced.grant));
-    grants.filter_map(|grant| grant.refresh_token.as_ref()).map(|token| token.expose().to_owned())
-}
-
-/// Whether `token` can still be used, restored or presented.
-pub(super) fn holds(record: &Record, token: &str) -> bool {
-    let grants = record.grant.iter().chain(record.displaced.iter().map(|displaced| &displaced.grant));
-    let mut tokens =
-        grants.filter_map(|grant| grant.refresh_token.as_ref()).chain(&record.previous_refresh_token);
-    tokens.any(|held| held.expose() == token)
-}
-
-/// Whether `record` has the access token.
-pub(super) fn has_access(record: &Record, token: &str) -> bool {
-    let mut grants = record.grant.iter().chain(record.displaced.iter().map(|displaced| &displaced.grant));
-    grants.any(|grant| grant.access.as_ref().is_some_and(|access| access.token.expose() == token))
 }

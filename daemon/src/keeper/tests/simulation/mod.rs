@@ -10,6 +10,7 @@ mod invariants;
 mod knowledge;
 mod life;
 mod month;
+mod records;
 mod schedule;
 mod server;
 mod store;

@@ -74,7 +74,7 @@ impl Month {
         }
     }
 
-    /// Another program of the person's, with the same client id, ends the token.
+    /// Another program of the user's, with the same client id, ends the token.
     fn somebody_else_refreshes(&mut self) {
         let mut world = self.world.lock().unwrap();
         let current = world.knowledge[ACCOUNT].seen.access.as_ref().map(|it| it.token.expose().to_owned());

@@ -1,4 +1,4 @@
-//! What happens next: callers, the person, the server, the store, the clock and the machine, as the seed has it.
+//! What happens next: callers, the user, the server, the store, the clock and the machine, as the seed has it.
 
 use std::time::Duration;
 

@@ -128,7 +128,7 @@ impl Server {
         }
     }
 
-    /// A person allows access.
+    /// A user allows access.
     pub(super) fn consent(&mut self, user: &'static str, client: &str, truth: Duration) -> TokenResponse {
         self.given += 1;
         let number = self.given;
@@ -196,7 +196,6 @@ impl Server {
             refresh_expires_in: None,
             username: Some(user.to_owned()),
             account_id: Some(if user == "bob" { "2" } else { "1" }.to_owned()),
-            scope: None,
         }
     }
 
@@ -228,7 +227,7 @@ impl Server {
         }
     }
 
-    /// The person takes the consent back.
+    /// The user takes the consent back.
     pub(super) fn revoke(&mut self, token: &str) {
         if let Some(family) = family_of(token).and_then(|number| self.families.get_mut(&number)) {
             family.revoked = true;

@@ -1,20 +1,20 @@
 //! The way between the keeper and the server, and what may be sent on it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use imgurd_proto::RefreshReuse;
-use url::Url;
 
 use super::chance::Chance;
 use super::clock::{EPOCH, Parity, pass};
-use super::knowledge::holds;
+use super::records::holds;
 use super::server::{Fate, Server, family_of, reading};
 use super::world::{Shared, World, go_on, party, secret_for};
 use crate::grant::{Record, Secret};
-use crate::provider::{Answer, Client, Identity, Provider, Reply, Tally, TokenRequest, TokenResponse};
+use crate::provider::{
+    Answer, Client, Inquiry, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse,
+};
 
 /// Requests on their way.
 pub(super) struct Wire {
@@ -167,11 +167,13 @@ impl World {
     }
 
     /// Whose the API says that a token is.
-    fn identity(&self, token: &str) -> Identity {
+    fn owner(&self, token: &str) -> TokenOwner {
         match self.server.user_of(token) {
-            _ if self.server.mood != super::server::Mood::Fine => Identity::Untold("it is down".to_owned()),
-            Some(user) if self.server.accepts(token, self.time.truth()) => Identity::Known(user.to_owned()),
-            _ => Identity::Rejected,
+            _ if self.server.mood != super::server::Mood::Fine => {
+                TokenOwner::Unknown("it is down".to_owned())
+            }
+            Some(user) if self.server.accepts(token, self.time.truth()) => TokenOwner::Known(user.to_owned()),
+            _ => TokenOwner::Rejected,
         }
     }
 
@@ -255,33 +257,23 @@ impl Provider for SimulatedProvider {
         })
     }
 
-    fn identify(
-        &self,
-        _api_url: Url,
-        _ca_file: Option<PathBuf>,
-        access_token: Secret,
-    ) -> BoxFuture<'static, Identity> {
+    fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         let shared = self.0.clone();
         Box::pin(async move {
             pass(&shared, Duration::from_millis(200), Parity::Even).await;
             go_on(&shared).await;
-            let identity = {
+            let owner = {
                 let mut world = shared.lock().unwrap();
-                let identity = world.identity(access_token.expose());
-                world.event("identifies", 0, || format!("{identity:?}"));
-                identity
+                let owner = world.owner(inquiry.access_token.expose());
+                world.event("identifies", 0, || format!("{owner:?}"));
+                owner
             };
             go_on(&shared).await;
-            identity
+            owner
         })
     }
 
-    fn credits(
-        &self,
-        _api_url: Url,
-        _ca_file: Option<PathBuf>,
-        _access_token: Secret,
-    ) -> BoxFuture<'static, Tally> {
+    fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
         Box::pin(std::future::ready(Tally::Unsupported))
     }
 }

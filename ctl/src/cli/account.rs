@@ -1,0 +1,234 @@
+//! `imgurctl account`, and an account's settings as options.
+#![allow(rustdoc::bare_urls, reason = "these comments are what --help prints")]
+
+use std::error::Error;
+use std::path::absolute;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand, ValueHint};
+use imgurd_proto::{ClientAuth, Flow, RefreshReuse, Settings};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Add an account; on a terminal, asks for what is missing
+    ///
+    /// Imgur gives tokens to registered applications. Register yours at https://api.imgur.com/oauth2/addclient, with the
+    /// callback URL http://127.0.0.1:8917/callback; that page shows the client ID and the secret. On a terminal, this
+    /// command guides you. Then sign in with `imgurctl login`.
+    #[command(after_help = "Examples:\n  imgurctl account add me\n  \
+        pass imgur/secret | imgurctl account add me --client-id 0123456789abcde --client-secret-stdin")]
+    Add {
+        /// A name of your choice: letters, digits, `.`, `_` and `-`, at most 64
+        #[arg(value_parser = account_name)]
+        name: String,
+        #[command(flatten)]
+        form: AccountForm,
+    },
+    /// List the accounts
+    List,
+    /// Show an account's settings and state
+    Show(AccountArg),
+    /// Change settings; an empty value restores the default
+    #[command(after_help = "Examples:\n  imgurctl account set me --auto-refresh false\n  \
+        pass imgur/secret | imgurctl account set me --client-secret-stdin")]
+    Set {
+        #[command(flatten)]
+        account: AccountArg,
+        #[command(flatten)]
+        form: AccountForm,
+    },
+    /// Remove an account; adding it again restores its grant
+    Remove(NameArg),
+    /// Make an account the default account
+    Default(NameArg),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AccountArg {
+    /// Account [default: the default account]
+    pub(crate) account: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NameArg {
+    /// Account
+    #[arg(value_name = "NAME")]
+    pub(crate) account: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AccountForm {
+    /// The application's ID, as the provider's registration page shows it
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Read the application's secret from standard input
+    #[arg(long)]
+    pub(crate) client_secret_stdin: bool,
+    /// How consent is obtained [default: code]
+    #[arg(long, value_parser = flow())]
+    pub(crate) flow: Option<Flow>,
+    /// The callback URL, exactly as registered [default: http://127.0.0.1:8917/callback]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) redirect_uri: Option<String>,
+    /// The authorization endpoint [default: Imgur's]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) auth_url: Option<String>,
+    /// The token endpoint [default: Imgur's]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    token_url: Option<String>,
+    /// The URL of the API that the tokens are for [default: Imgur's]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    api_url: Option<String>,
+    /// Scopes to request, separated by spaces; Imgur has none
+    #[arg(long)]
+    scope: Option<String>,
+    /// A prefix of the random `state`
+    #[arg(long)]
+    state: Option<String>,
+    /// How the client identifies itself at the token endpoint [default: body]
+    #[arg(long, value_parser = choice::<ClientAuth>(ClientAuth::NAMES))]
+    client_auth: Option<ClientAuth>,
+    /// Whether to send the redirect URI to the token endpoint [default: false for Imgur, else true]
+    #[arg(long, value_name = "BOOL")]
+    send_redirect_uri: Option<bool>,
+    /// What the server does when a replaced refresh token is used [default: tolerated for Imgur, else revokes]
+    #[arg(long, value_parser = choice::<RefreshReuse>(RefreshReuse::NAMES))]
+    refresh_reuse: Option<RefreshReuse>,
+    /// A file of certificate authorities (PEM) to trust besides the system's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = ca_file)]
+    ca_file: Option<String>,
+    /// Whether to refresh tokens before they expire [default: true]
+    #[arg(long, value_name = "BOOL")]
+    auto_refresh: Option<bool>,
+    /// An additional parameter of the authorization request; may be repeated
+    #[arg(long = "auth-param", value_name = "KEY=VALUE", value_parser = auth_param)]
+    auth_params: Vec<(String, String)>,
+    /// Make it the default account
+    #[arg(long = "default")]
+    pub(crate) make_default: bool,
+}
+
+impl AccountForm {
+    /// The options that were given.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            client_id: self.client_id.clone(),
+            flow: self.flow,
+            redirect_uri: self.redirect_uri.clone(),
+            auto_refresh: self.auto_refresh,
+            auth_url: self.auth_url.clone(),
+            token_url: self.token_url.clone(),
+            api_url: self.api_url.clone(),
+            scope: self.scope.clone(),
+            state: self.state.clone(),
+            client_auth: self.client_auth,
+            send_redirect_uri: self.send_redirect_uri,
+            refresh_reuse: self.refresh_reuse,
+            ca_file: self.ca_file.clone(),
+            issuer: None,
+            auth_params: (!self.auth_params.is_empty()).then(|| self.auth_params.iter().cloned().collect()),
+        }
+    }
+
+    /// `None` leaves the default account as it is.
+    pub(crate) fn make_default(&self) -> Option<bool> {
+        self.make_default.then_some(true)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.settings() == Settings::default() && !self.client_secret_stdin && !self.make_default
+    }
+}
+
+/// Checked here as well, before the questions of `account add`.
+fn account_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if (1..=64).contains(&text.len()) && text.chars().all(fits) {
+        Ok(text.into())
+    } else {
+        Err("a name is 1 to 64 letters, digits, `.`, `_` and `-`".into())
+    }
+}
+
+pub(super) fn flow() -> impl TypedValueParser<Value = Flow> {
+    choice(Flow::NAMES)
+}
+
+pub(super) fn choice<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+/// Absolute, since the daemon has another working directory. An empty path returns to the default.
+fn ca_file(path: &str) -> Result<String, String> {
+    if path.is_empty() {
+        return Ok(String::new());
+    }
+    let absolute = absolute(path).map_err(|error| error.to_string())?;
+    absolute.into_os_string().into_string().map_err(|_| "the path is not UTF-8".into())
+}
+
+fn auth_param(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("expected KEY=VALUE".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        form: AccountForm,
+    }
+
+    fn form(options: &[&str]) -> AccountForm {
+        Line::parse_from([&["x"], options].concat()).form
+    }
+
+    #[test]
+    fn sends_only_what_was_given() {
+        let form = form(&["--flow", "pin", "--auto-refresh", "false"]);
+        let sent = serde_json::to_string(&form.settings()).expect("serializes");
+        assert_eq!(sent, r#"{"flow":"pin","auto_refresh":false}"#);
+        assert_eq!(form.make_default(), None);
+    }
+
+    #[test]
+    fn knows_an_empty_form() {
+        assert!(form(&[]).is_empty());
+        assert!(!form(&["--default"]).is_empty());
+        assert!(!form(&["--scope", ""]).is_empty());
+    }
+
+    #[test]
+    fn a_file_is_named_for_a_daemon_that_is_elsewhere() {
+        let sent = |path| form(&["--ca-file", path]).settings().ca_file.expect("given");
+        let here = std::env::current_dir().expect("a directory");
+        assert_eq!(sent("ca.pem"), here.join("ca.pem").display().to_string());
+        assert_eq!(sent("/etc/ca.pem"), "/etc/ca.pem");
+        assert_eq!(sent(""), "");
+    }
+
+    #[test]
+    fn collects_repeated_parameters() {
+        let form = form(&["--auth-param", "prompt=consent", "--auth-param", "q=a=b"]);
+        let params = form.settings().auth_params.expect("some");
+        assert_eq!(params["prompt"], "consent");
+        assert_eq!(params["q"], "a=b");
+    }
+
+    #[test]
+    fn refuses_a_parameter_without_a_key() {
+        assert!(auth_param("=x").is_err());
+        assert!(auth_param("x").is_err());
+    }
+}

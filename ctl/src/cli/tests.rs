@@ -1,0 +1,78 @@
+use clap::CommandFactory;
+
+use super::usage_error::usage_failure;
+use super::*;
+
+fn parse(line: &str) -> Result<Command, clap::Error> {
+    Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+}
+
+fn refusal(line: &str) -> String {
+    usage_failure(&parse(line).expect_err("refused")).to_string()
+}
+
+#[test]
+fn has_a_sound_grammar() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn takes_global_options_behind_the_command() {
+    let cli =
+        Cli::try_parse_from(["imgurctl", "status", "--json", "-q", "--color", "never"]).expect("parses");
+    assert!(cli.global.json && cli.global.quiet);
+    assert_eq!(cli.global.color, ColorChoice::Never);
+}
+
+#[test]
+fn takes_a_prefix_and_anonymity_only_in_a_header() {
+    assert!(parse("imgurctl token --header --anonymous").is_ok());
+    assert!(parse("imgurctl token --header --prefix token").is_ok());
+    assert!(parse("imgurctl token --anonymous").is_err());
+    assert!(parse("imgurctl token --prefix Bearer").is_err());
+    assert!(parse("imgurctl token --header --anonymous --prefix x").is_err());
+}
+
+#[test]
+fn refuses_a_negative_wait_by_that_word() {
+    assert!(refusal("imgurctl token --wait -5s").contains("a duration cannot be negative"));
+}
+
+#[test]
+fn refuses_a_name_that_no_account_can_have() {
+    assert!(refusal("imgurctl account add a/b").contains("letters, digits"));
+    assert!(parse(&format!("imgurctl account add {}", "a".repeat(65))).is_err());
+    assert!(parse(&format!("imgurctl account add {}", "a".repeat(64))).is_ok());
+}
+
+#[test]
+fn says_on_one_line_what_is_wrong_and_where_to_read() {
+    let text = refusal("imgurctl token --anonymous");
+    assert!(!text.contains('\n'), "{text}");
+    assert!(text.contains("--header"), "{text}");
+    assert!(text.ends_with("; see `imgurctl token --help`"), "{text}");
+}
+
+#[test]
+fn says_where_a_command_belongs() {
+    for line in ["exec", "exec ls", "exec me ls", "exec ls -l", "curl account/me", "curl -s -- account/me"] {
+        let text = refusal(&format!("imgurctl {line}"));
+        assert!(text.contains("comes behind `--`"), "{line}: {text}");
+    }
+    for line in ["exec -- ls -l", "exec me --env T -- ls --json", "curl -- -s account/me"] {
+        assert!(parse(&format!("imgurctl {line}")).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn follows_a_token_only_into_a_file() {
+    assert!(parse("imgurctl token me --follow --output f --header").is_ok());
+    assert!(parse("imgurctl token --follow").is_err());
+    assert!(parse("imgurctl token --output f").is_err());
+}
+
+#[test]
+fn names_the_choices_of_a_flow() {
+    let text = refusal("imgurctl login --flow device");
+    assert!(text.contains("[possible values: code, token, pin]"), "{text}");
+}

@@ -1,0 +1,74 @@
+//! The file store's key as a credential, which the service manager reads for the service (`systemd.exec(5)`).
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::files::create;
+
+/// Where this user's service manager finds additions to the unit.
+pub(super) fn drop_in(config_home: &Path) -> PathBuf {
+    config_home.join("systemd/user/imgurd.service.d/key.conf")
+}
+
+/// Whether this user's service manager runs.
+pub(super) fn has_manager() -> bool {
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    runtime.is_some_and(|directory| directory.join("systemd/private").exists())
+}
+
+/// Makes the service manager pass the key at `key` to the service. An existing file stays. Without this one, imgurd reads
+/// the key file itself.
+pub(super) fn write(drop_in: &Path, key: &Path) -> bool {
+    key.to_str().and_then(text).is_some_and(|text| create(drop_in, &text).is_ok())
+}
+
+/// Makes the service manager read its units again. If that fails, it does so at the next login.
+pub(super) fn reload() {
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(["--user", "daemon-reload"]);
+    let _ = systemctl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+/// A `%` would be a specifier, and a control character could end the line (`systemd.syntax(7)`).
+fn text(key: &str) -> Option<String> {
+    let key = key.replace('%', "%%");
+    (!key.contains(char::is_control)).then(|| {
+        format!(
+            "# Written by `imgurctl init`. systemd hands the key of the file store to imgurd. It comes before `key_file` in\n\
+             # config.toml: who moves the key changes this line, or takes this file out, and runs\n\
+             # `systemctl --user daemon-reload`.\n\
+             [Service]\n\
+             LoadCredential=imgurd.key:{key}\n\
+             # Without a default, here an empty line, a key that is missing would keep the service from starting, and\n\
+             # imgurd from saying so.\n\
+             SetCredential=imgurd.key:\\n\n"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_drop_in_names_the_key_and_outlives_its_loss() {
+        let home = tempfile::tempdir().expect("a directory");
+        let drop_in = drop_in(home.path());
+        assert!(write(&drop_in, Path::new("/home/a b/100%/key")));
+        let text = fs::read_to_string(&drop_in).expect("written");
+        assert!(text.contains("\nLoadCredential=imgurd.key:/home/a b/100%%/key\n"), "{text}");
+        assert!(text.ends_with("\nSetCredential=imgurd.key:\\n\n"), "{text}");
+        assert!(!write(&drop_in, Path::new("/another/key")), "what the person has written stays");
+        assert_eq!(fs::read_to_string(&drop_in).expect("there"), text);
+    }
+
+    #[test]
+    fn a_key_whose_path_no_unit_can_name_is_left_to_the_daemon() {
+        let home = tempfile::tempdir().expect("a directory");
+        assert!(!write(&drop_in(home.path()), Path::new("/home/a\nExecStart=/bin/b/key")));
+        assert!(!drop_in(home.path()).exists());
+    }
+}

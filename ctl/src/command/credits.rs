@@ -1,0 +1,67 @@
+//! `imgurctl status --credits`: how many requests the API still allows.
+
+use imgurd_proto::{Credits, GetCredits, SomeCredits};
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::terminal::{table, time};
+
+pub(crate) fn credits(app: &App, account: Option<String>) -> Result<(), Failure> {
+    let reply = app.call(&GetCredits { account, wait_ms: None })?;
+    app.output.print_value(&reply, |reply| page(reply, time::now()))
+}
+
+fn page(reply: &SomeCredits, now: i64) -> String {
+    let Credits { user_limit, user_remaining, user_reset, client_limit, client_remaining } = reply.credits;
+    let reset = user_reset.map_or_else(|| "-".into(), |at| time::relative_and_clock(at, now));
+    let rows = [
+        [reply.account.clone(), grouped(user_remaining), grouped(user_limit), reset],
+        // The API does not say when the day of this limit ends.
+        ["its application".into(), grouped(client_remaining), grouped(client_limit), "within a day".into()],
+    ];
+    table::plain(["CREDITS OF", "LEFT", "OF", "ALL AGAIN"], rows.into_iter())
+}
+
+/// `12,500`, as on Imgur's own pages; a dash for an unknown number.
+fn grouped(number: Option<i64>) -> String {
+    let Some(number) = number else { return "-".into() };
+    let mut text = number.to_string();
+    let first_digit = usize::from(number < 0);
+    for at in (first_digit + 1..text.len()).rev().skip(2).step_by(3) {
+        text.insert(at, ',');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(credits: Credits) -> Vec<String> {
+        let said = SomeCredits { account: "me".into(), credits };
+        page(&said, 1_700_000_000).lines().map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn says_what_is_left_of_how_much_and_when_there_is_more() {
+        let lines = lines(Credits {
+            user_limit: Some(500),
+            user_remaining: Some(0),
+            user_reset: Some(1_700_003_120),
+            client_limit: Some(12_500),
+            client_remaining: Some(1_234_567),
+        });
+        assert!(
+            lines[1].starts_with("me               0          500     in 52 min (2023-11-1"),
+            "{lines:?}"
+        );
+        assert_eq!(lines[2], "its application  1,234,567  12,500  within a day");
+    }
+
+    #[test]
+    fn invents_no_figure_that_was_not_said() {
+        let lines = lines(Credits { client_remaining: Some(-1000), ..Credits::default() });
+        assert_eq!(lines[1], "me               -       -   -");
+        assert_eq!(lines[2], "its application  -1,000  -   within a day");
+    }
+}

@@ -1,0 +1,112 @@
+//! The file itself: a reader finds the old token or the new one, whole.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{self, Path, PathBuf};
+
+use crate::failure::Failure;
+
+#[derive(Debug)]
+pub(super) struct TokenFile {
+    path: PathBuf,
+    directory: PathBuf,
+}
+
+impl TokenFile {
+    /// Checks that a file may be at `path`, before a token is asked for.
+    pub(super) fn new(path: &Path) -> Result<Self, Failure> {
+        let path = path::absolute(path).map_err(|error| usage(error.to_string()))?;
+        let directory = path.parent().filter(|parent| path.file_name().is_some() && parent.is_dir());
+        let Some(directory) = directory.map(Path::to_owned) else {
+            return Err(usage(format!(
+                "{} is no file in a directory that is there; name one",
+                path.display()
+            )));
+        };
+        let file = Self { path, directory };
+        file.check()?;
+        Ok(file)
+    }
+
+    /// Replaces the file. Only its owner can read it, from the first instant.
+    pub(super) fn write(&self, text: &str) -> Result<(), Failure> {
+        self.check()?;
+        self.replace(text).map_err(|error| {
+            Failure::Other(format!(
+                "cannot write {self}: {error}; see to its directory, or name another file"
+            ))
+        })
+    }
+
+    fn replace(&self, text: &str) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".imgurctl-").tempfile_in(&self.directory)?;
+        writeln!(file, "{text}")?;
+        // Otherwise the file may be empty after a power cut.
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|error| error.error).map(drop)
+    }
+
+    /// A link would be replaced, and the old token would stay at its target.
+    fn check(&self) -> Result<(), Failure> {
+        match fs::symlink_metadata(&self.path) {
+            Ok(found) if found.is_symlink() => Err(usage(format!("{self} is a link; name the file itself"))),
+            Ok(found) if !found.is_file() => Err(usage(format!("{self} is no file; name one"))),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(usage(format!("{self} cannot be looked at: {error}; name another file")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn usage(reason: String) -> Failure {
+    Failure::usage("output", reason)
+}
+
+impl fmt::Display for TokenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn is_replaced_whole_and_for_its_owner_alone() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("token");
+        fs::write(&path, "old").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("changed");
+        let before = fs::File::open(&path).expect("opened");
+        let file = TokenFile::new(&path).expect("a file");
+        file.write("new").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "new\n");
+        assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
+        assert_eq!(
+            io::read_to_string(before).expect("read"),
+            "old",
+            "whoever reads the old one reads all of it"
+        );
+        assert_eq!(fs::read_dir(home.path()).expect("listed").count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn is_no_link_no_directory_and_in_no_directory_that_is_not_there() {
+        let home = tempfile::tempdir().expect("a directory");
+        let link = home.path().join("link");
+        symlink("elsewhere", &link).expect("linked");
+        for path in [link, home.path().to_owned(), home.path().join("none/token"), "/dev/null".into()] {
+            let failure = TokenFile::new(&path).expect_err("refused");
+            assert_eq!(failure.exit_code(), 2, "{failure}");
+        }
+        let file = TokenFile::new(&home.path().join("token")).expect("a file");
+        symlink("elsewhere", home.path().join("token")).expect("linked");
+        assert!(file.write("t").is_err(), "one that has become a link is not followed either");
+        assert!(!home.path().join("elsewhere").exists());
+    }
+}

@@ -1,0 +1,294 @@
+//! `imgurctl init`: a first configuration, and the file store's key.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use imgurd_proto::{Secret, StoreKind};
+use serde_json::json;
+use toml_edit::{DocumentMut, Item};
+
+use super::credential;
+use crate::app::App;
+use crate::failure::Failure;
+use crate::files::{Files, create};
+use crate::sealed::random_hexadecimal;
+
+/// In bytes.
+const KEY_SIZE: usize = 32;
+
+const RESTART: &str =
+    "An imgurd that is already running takes it up after `systemctl --user restart imgurd`.";
+
+pub(crate) fn init(app: &App, store: Option<StoreKind>) -> Result<(), Failure> {
+    let files = Files::from_env()?;
+    let done = match fs::read_to_string(&files.config) {
+        Ok(text) => complete(&files, store, &text)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            begin(&files, store.unwrap_or(StoreKind::SecretService))?
+        }
+        Err(error) => return Err(cannot("read", &files.config, &error)),
+    };
+    let drop_in = done.key.as_ref().and_then(|(key, _)| write_drop_in(&files, key));
+    let drop_in = drop_in.as_deref();
+    app.output.conclude(&done.json(&files, drop_in), || done.text(&files, drop_in))
+}
+
+/// Makes a running service manager pass the key to the service; returns the file that says so.
+fn write_drop_in(files: &Files, key: &Path) -> Option<PathBuf> {
+    let config_home = files.config.ancestors().nth(2)?;
+    let drop_in = credential::drop_in(config_home);
+    let is_written = credential::has_manager() && credential::write(&drop_in, key);
+    is_written.then(credential::reload).map(|()| drop_in)
+}
+
+/// What was created, and what existed.
+struct Done {
+    store: StoreKind,
+    config: Step,
+    key: Option<(PathBuf, Step)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Made,
+    Kept,
+    /// A configuration that lacks the line `store`.
+    KeptWithoutStore,
+}
+
+/// Writes the configuration, and before it the key: without its key, a configuration would keep the daemon from starting.
+fn begin(files: &Files, store: StoreKind) -> Result<Done, Failure> {
+    let key = match store {
+        StoreKind::File => Some((files.key.clone(), make_key(&files.key)?)),
+        StoreKind::SecretService | StoreKind::Memory => None,
+    };
+    create(&files.config, &first_config(store)).map_err(|error| cannot("write", &files.config, &error))?;
+    Ok(Done { store, config: Step::Made, key })
+}
+
+/// Makes the key that an existing configuration lacks.
+fn complete(files: &Files, asked: Option<StoreKind>, text: &str) -> Result<Done, Failure> {
+    let config: DocumentMut = text.parse().map_err(|error| {
+        Failure::Other(format!("{} is not valid TOML, correct it: {error}", files.config.display()))
+    })?;
+    let named = config.get("store").and_then(Item::as_str);
+    let wants_file = match named {
+        Some(named) => {
+            named == StoreKind::File.as_str() && asked.is_none_or(|asked| asked == StoreKind::File)
+        }
+        None => asked == Some(StoreKind::File),
+    };
+    let key = files.key_file(&config);
+    if !wants_file || key.exists() {
+        return Err(Failure::Other(format!(
+            "{} is there already and nothing was changed; edit it by hand, or go on with `imgurctl account add NAME`",
+            files.config.display()
+        )));
+    }
+    let made = make_key(&key)?;
+    let config = if named.is_some() { Step::Kept } else { Step::KeptWithoutStore };
+    Ok(Done { store: StoreKind::File, config, key: Some((key, made)) })
+}
+
+/// Writes a random key in hexadecimal, on one line. An existing one stays, since grants may be encrypted with it.
+fn make_key(path: &Path) -> Result<Step, Failure> {
+    let line = Secret::from(random_hexadecimal::<KEY_SIZE>()? + "\n");
+    match create(path, line.expose()) {
+        Ok(()) => Ok(Step::Made),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Step::Kept),
+        Err(error) => Err(cannot("write", path, &error)),
+    }
+}
+
+fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::Other(format!("cannot {verb} {}: {error}; see its permissions", path.display()))
+}
+
+fn first_config(store: StoreKind) -> String {
+    format!(
+        "# Settings of imgurd, read again at each change. Accounts come with `imgurctl account add NAME`.\n\
+         # Secrets do not belong here.\n\
+         \n\
+         # Where grants rest: \"secret-service\" (the desktop's keyring), \"file\" (encrypted; its key is the file `key`\n\
+         # beside this one, or what key_file names) or \"memory\" (gone when imgurd ends).\n\
+         store = \"{}\"\n",
+        store.as_str()
+    )
+}
+
+impl Done {
+    fn json(&self, files: &Files, drop_in: Option<&Path>) -> serde_json::Value {
+        json!({
+            "config": files.config,
+            "config_created": self.config == Step::Made,
+            "store": self.store.as_str(),
+            "key": self.key.as_ref().map(|(path, _)| path),
+            "drop_in": drop_in,
+            "key_created": self.key.as_ref().is_some_and(|(_, step)| *step == Step::Made),
+        })
+    }
+
+    fn text(&self, files: &Files, drop_in: Option<&Path>) -> String {
+        let mut lines = vec![self.about_config(files)];
+        lines.push(match &self.key {
+            Some((path, Step::Made)) => {
+                format!("Made a new key at {}, readable by you alone.", path.display())
+            }
+            Some((path, _)) => format!("Kept the key that is at {}.", path.display()),
+            None => about_store(self.store).into(),
+        });
+        if self.key.is_some() {
+            lines.push(format!(
+                "Grants rest encrypted in {}. Whoever has both files has the tokens, so back them up apart; \
+                 without the key the grants are lost.",
+                files.grants.display()
+            ));
+        }
+        lines.extend(
+            drop_in.map(|path| format!("By {}, systemd hands the key to the service.", path.display())),
+        );
+        lines.extend([RESTART.into(), "Next: `imgurctl account add NAME`.".into()]);
+        lines.join("\n")
+    }
+
+    fn about_config(&self, files: &Files) -> String {
+        let (path, store) = (files.config.display(), self.store.as_str());
+        match self.config {
+            Step::Made => format!("Wrote {path} with store = \"{store}\"."),
+            Step::Kept => format!("Left {path} as it is: it says store = \"{store}\" already."),
+            Step::KeptWithoutStore => {
+                format!(
+                    "Left {path} as it is, but it names no store: put store = \"{store}\" on its first line."
+                )
+            }
+        }
+    }
+}
+
+fn about_store(store: StoreKind) -> &'static str {
+    match store {
+        StoreKind::Memory => "Grants are kept in memory alone: each start of imgurd begins with none.",
+        StoreKind::SecretService | StoreKind::File => {
+            "Grants rest in the keyring of your desktop, by way of the Secret Service. \
+             Where there is none, `imgurctl init --store file` is the choice."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn home() -> (TempDir, Files) {
+        let home = TempDir::new().expect("a directory");
+        let files = Files::below(&home.path().join("config"), &home.path().join("state"));
+        (home, files)
+    }
+
+    fn with_config(files: &Files, text: &str) {
+        create(&files.config, text).expect("written");
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn makes_a_key_for_its_owner_alone() {
+        let (_home, files) = home();
+        begin(&files, StoreKind::File).expect("done");
+        assert_eq!(mode(&files.key), 0o600);
+        assert_eq!(mode(files.key.parent().expect("a directory")), 0o700);
+        let line = fs::read_to_string(&files.key).expect("text");
+        let key = line.strip_suffix('\n').expect("one line");
+        assert_eq!(key.len(), 2 * KEY_SIZE);
+        assert!(key.chars().all(|digit| digit.is_ascii_hexdigit()));
+        assert_ne!(key, "0".repeat(2 * KEY_SIZE));
+    }
+
+    #[test]
+    fn names_the_store_in_valid_toml() {
+        for store in [StoreKind::SecretService, StoreKind::File, StoreKind::Memory] {
+            let config: DocumentMut = first_config(store).parse().expect("TOML");
+            assert_eq!(config["store"].as_str(), Some(store.as_str()));
+        }
+    }
+
+    #[test]
+    fn makes_no_key_where_none_is_needed() {
+        for store in [StoreKind::SecretService, StoreKind::Memory] {
+            let (_home, files) = home();
+            begin(&files, store).expect("done");
+            assert!(!files.key.exists());
+        }
+    }
+
+    #[test]
+    fn never_writes_over_a_configuration() {
+        let (_home, files) = home();
+        with_config(&files, "store = \"memory\"\n");
+        for asked in [None, Some(StoreKind::SecretService), Some(StoreKind::File), Some(StoreKind::Memory)] {
+            let Err(failure) = complete(&files, asked, "store = \"memory\"\n") else {
+                panic!("took {asked:?}");
+            };
+            assert_eq!(failure.exit_code(), 1);
+        }
+        assert!(begin(&files, StoreKind::SecretService).is_err());
+        assert_eq!(fs::read_to_string(&files.config).expect("text"), "store = \"memory\"\n");
+        assert!(!files.key.exists());
+    }
+
+    #[test]
+    fn never_writes_over_a_key() {
+        let (_home, files) = home();
+        create(&files.key, "precious\n").expect("written");
+        let done = begin(&files, StoreKind::File).expect("done");
+        assert_eq!(done.key, Some((files.key.clone(), Step::Kept)));
+        assert_eq!(fs::read_to_string(&files.key).expect("text"), "precious\n");
+    }
+
+    #[test]
+    fn makes_the_key_that_a_configuration_misses() {
+        let (_home, files) = home();
+        let done = complete(&files, None, "store = \"file\"\n").expect("done");
+        assert_eq!(done.config, Step::Kept);
+        assert!(files.key.exists());
+        assert!(complete(&files, None, "store = \"file\"\n").is_err(), "nothing is missing any more");
+    }
+
+    #[test]
+    fn says_which_line_a_configuration_misses() {
+        let (_home, files) = home();
+        let done = complete(&files, Some(StoreKind::File), "[accounts.a]\n").expect("done");
+        assert!(done.text(&files, None).contains("put store = \"file\" on its first line"));
+        assert!(files.key.exists());
+    }
+
+    #[test]
+    fn puts_the_key_where_the_configuration_wants_it() {
+        let (home, files) = home();
+        let place = home.path().join("elsewhere/key");
+        let config = format!("store = \"file\"\nkey_file = {place:?}\n");
+        complete(&files, None, &config).expect("done");
+        assert!(place.exists() && !files.key.exists());
+    }
+
+    #[test]
+    fn says_where_both_halves_of_the_secret_are() {
+        let (_home, files) = home();
+        let text = begin(&files, StoreKind::File).expect("done").text(&files, None);
+        for part in [
+            files.key.to_str().expect("text"),
+            files.grants.to_str().expect("text"),
+            "Whoever has both files has the tokens",
+            "imgurctl account add NAME",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `imgurctl login`: consent with a browser, or by hand.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use imgurd_proto::text::printable;
+use imgurd_proto::{Account, CancelLogin, ClientError, CompleteLogin, Error, Login, LoginReply, Secret};
+
+use super::{account, grant};
+use crate::app::App;
+use crate::cli::LoginArgs;
+use crate::failure::Failure;
+use crate::memory;
+use crate::terminal::PasswordInput;
+use crate::terminal::input;
+use crate::terminal::output::Output;
+use crate::terminal::time::seconds;
+
+const ANSWER: &str = "the PIN, the code or the whole URL that the browser ended up at";
+
+enum Event {
+    Reply(Box<LoginReply>),
+    Answer(Secret),
+}
+
+pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
+    let account = app.account(args.account.as_deref())?;
+    if args.cancel {
+        return cancel(app, &account);
+    }
+    sign_in(app, args, &account).or_else(|failure| offer_other_user(app, &account, failure))
+}
+
+/// The login lasts as long as the connection of its stream, and so as this process.
+fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure> {
+    let (events, received) = mpsc::channel();
+    let mut dialog = Dialog {
+        app,
+        paste: false,
+        opens_browser: !args.no_browser && !args.paste,
+        events: events.clone(),
+        login_id: String::new(),
+        terminal: None,
+    };
+    app.stream(call(args, account), move |reply| {
+        let _ = events.send(reply.map(|reply| Event::Reply(reply.into())));
+    })?;
+    for event in received {
+        match event? {
+            Event::Reply(reply) => match &reply.account {
+                Some(account) => {
+                    drop(dialog);
+                    return conclude(app, account, reply.note.as_deref());
+                }
+                None => dialog.open(&reply)?,
+            },
+            Event::Answer(answer) => dialog.take_answer(answer)?,
+        }
+    }
+    Err(Failure::stream_ended())
+}
+
+fn call(args: &LoginArgs, account: &Account) -> Login {
+    Login {
+        account: Some(account.name.clone()),
+        flow: args.flow,
+        timeout_s: args.timeout.map(seconds),
+        replace: args.replace.then_some(true),
+        paste: args.paste.then_some(true),
+    }
+}
+
+/// When another user than before signs in, imgurd sets the new grant aside: asks whether to use it.
+fn offer_other_user(app: &App, account: &Account, failure: Failure) -> Result<(), Failure> {
+    let Failure::Client(ClientError::Keeper(Error::LoginFailed { set_aside: Some(user), .. })) = &failure
+    else {
+        return Err(failure);
+    };
+    if !input::is_interactive() || app.output.json {
+        return Err(failure);
+    }
+    let name = &account.name;
+    let holder = account.username.as_deref().unwrap_or("somebody else");
+    let question = format!(
+        "You signed in as {user}, but {name} holds {holder}'s grant. Use {user}'s from now on? [y/N] "
+    );
+    let answer = input::ask(&printable(&question))?;
+    if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+        return Err(failure);
+    }
+    grant::restore(app, Some(name.clone()))
+}
+
+fn cancel(app: &App, account: &Account) -> Result<(), Failure> {
+    match account.login_id.clone() {
+        Some(login_id) => {
+            app.call(&CancelLogin { login_id })?;
+            app.output.say(format!("The sign-in to {} was cancelled.", account.name));
+        }
+        None => app.output.say(format!("Nobody is signing in to {}.", account.name)),
+    }
+    Ok(())
+}
+
+fn conclude(app: &App, account: &Account, note: Option<&str>) -> Result<(), Failure> {
+    let text = format!("Signed in as {}.", account::user(account));
+    account::conclude(app, account, text)?;
+    if let Some(note) = note {
+        app.output.say(format!("{}.", printable(note)));
+    }
+    Ok(())
+}
+
+/// Whether a browser can be opened. Without a display, a text browser would take over the terminal; without `HOME`, the
+/// search for a browser would look into the user database, which a static C library cannot do.
+pub(super) fn has_display() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    is_set("HOME") && ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter().any(is_set)
+}
+
+fn no_browser() -> &'static str {
+    if has_display() {
+        "No browser could be opened. Open this page yourself:"
+    } else {
+        "There is no display here. Open this page in a browser on this machine, or end this and use --paste:"
+    }
+}
+
+/// The conversation with the person while a login is open.
+struct Dialog<'a> {
+    app: &'a App,
+    /// Whether the answer can only be typed, as the daemon says.
+    paste: bool,
+    opens_browser: bool,
+    events: Sender<Result<Event, Failure>>,
+    login_id: String,
+    /// Restored when this is dropped, even while somebody is typing.
+    terminal: Option<PasswordInput>,
+}
+
+impl Dialog<'_> {
+    fn open(&mut self, reply: &LoginReply) -> Result<(), Failure> {
+        self.login_id.clone_from(&reply.login_id);
+        self.paste = reply.paste == Some(true);
+        self.announce(reply)?;
+        if self.paste { self.ask() } else { Ok(()) }
+    }
+
+    fn announce(&self, reply: &LoginReply) -> Result<(), Failure> {
+        let url = reply.url.as_deref().unwrap_or_default();
+        let opened =
+            self.opens_browser && has_display() && memory::with_own_limit(|| webbrowser::open(url).is_ok());
+        if self.app.output.json {
+            Output::print_json(reply)?;
+        } else if opened {
+            self.app
+                .output
+                .say(format!("Opening your browser. Should no page appear, open this one:\n{url}"));
+        } else {
+            if self.opens_browser {
+                self.app.output.say(no_browser());
+            }
+            Output::print(url)?;
+        }
+        if self.paste {
+            self.app.output.say("Allow access on that page, then enter what it gives you.");
+        } else if self.app.output.is_watched() {
+            self.app.output.say("Waiting until you allow access on that page; Ctrl-C cancels.");
+        }
+        Ok(())
+    }
+
+    /// Reads an answer in a thread of its own, since the login may end first.
+    fn ask(&mut self) -> Result<(), Failure> {
+        let events = self.events.clone();
+        let send = move |answer: Result<Secret, Failure>| events.send(answer.map(Event::Answer));
+        if io::stdin().is_terminal() {
+            let (terminal, keys) = PasswordInput::begin().map_err(Failure::Input)?;
+            self.terminal = Some(terminal);
+            thread::spawn(move || send(keys.ask(&format!("Enter {ANSWER} (it is not shown): "))));
+        } else {
+            thread::spawn(move || send(input::line(ANSWER, "response")));
+        }
+        Ok(())
+    }
+
+    /// Sends the answer on a connection of its own: the first one waits for the outcome.
+    fn take_answer(&mut self, response: Secret) -> Result<(), Failure> {
+        let again = self.terminal.take().is_some();
+        let call = CompleteLogin { login_id: self.login_id.clone(), response };
+        match self.app.call(&call) {
+            Ok(_) => Ok(()),
+            // After a typing error the login is still open.
+            Err(ClientError::Keeper(Error::InvalidArgument { field, reason }))
+                if again && field == "response" =>
+            {
+                self.app.output.say(reason);
+                self.ask()
+            }
+            // The browser was faster; the other connection tells the outcome.
+            Err(ClientError::Keeper(Error::InvalidArgument { field, .. })) if field == "login_id" => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

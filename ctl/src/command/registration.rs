@@ -1,0 +1,95 @@
+//! How a new user gets a client ID and a secret.
+
+use imgurd_proto::{DEFAULT_REDIRECT_URI, Flow, Secret};
+
+use crate::cli::AccountForm;
+use crate::failure::Failure;
+use crate::terminal::input;
+use crate::terminal::output::tell;
+
+/// Tells where to register an application, and what to enter there.
+pub(super) fn explain(form: &AccountForm) {
+    let redirect_uri = form.redirect_uri.as_deref().filter(|uri| !uri.is_empty());
+    let redirect_uri = redirect_uri.unwrap_or(DEFAULT_REDIRECT_URI);
+    tell(&match form.auth_url {
+        Some(_) => elsewhere(redirect_uri),
+        None => at_imgur(form.flow.unwrap_or_default(), redirect_uri),
+    });
+}
+
+fn at_imgur(flow: Flow, redirect_uri: &str) -> String {
+    let choice = match flow {
+        Flow::Pin => "2. Choose \"OAuth 2 authorization without a callback URL\".".to_owned(),
+        Flow::Code | Flow::Token => format!(
+            "2. Choose \"OAuth 2 authorization with a callback URL\" and enter as the callback URL exactly\n\
+             \x20      {redirect_uri}\n\
+             \x20  It must match to the letter: 127.0.0.1 and localhost differ."
+        ),
+    };
+    format!(
+        "Imgur gives tokens to registered applications. To register yours:\n\n\
+         1. Sign in to Imgur and open https://api.imgur.com/oauth2/addclient\n\
+         {choice}\n\
+         3. Copy the client ID and the client secret that it shows, and enter them here.\n\n\
+         Imgur has often kept that page closed since 2025: the ID of an application registered earlier works too,\n\
+         and a grant obtained elsewhere can be brought in with `imgurctl import`.\n"
+    )
+}
+
+fn elsewhere(redirect_uri: &str) -> String {
+    format!(
+        "Register an application with your provider, with exactly this callback URL:\n\
+         \x20      {redirect_uri}\n\
+         Then enter the client ID and the client secret that it shows.\n"
+    )
+}
+
+/// Asks until something is entered.
+pub(super) fn ask_client_id() -> Result<String, Failure> {
+    loop {
+        let answer = input::ask("Client ID: ")?;
+        if !answer.is_empty() {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Asks for the secret, typed unseen; pressing Enter leaves it for later.
+pub(super) fn ask_client_secret(flow: Option<Flow>) -> Result<Option<Secret>, Failure> {
+    let skip = match flow {
+        Some(Flow::Token) => "Enter to go without: signing in needs none, refreshing does",
+        _ => "Enter to add it later with `imgurctl account set NAME --client-secret-stdin`",
+    };
+    let answer = input::ask_secret(&format!("Client secret (it is not shown; {skip}): "))?;
+    Ok(Some(answer).filter(|secret| !secret.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_page_the_choice_and_the_callback() {
+        let text = at_imgur(Flow::Code, DEFAULT_REDIRECT_URI);
+        for part in [
+            "https://api.imgur.com/oauth2/addclient",
+            "OAuth 2 authorization with a callback URL",
+            "\n       http://127.0.0.1:8917/callback\n",
+            "127.0.0.1 and localhost differ",
+            "imgurctl import",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn needs_no_callback_for_a_pin() {
+        let text = at_imgur(Flow::Pin, DEFAULT_REDIRECT_URI);
+        assert!(text.contains("without a callback URL") && !text.contains("8917"));
+    }
+
+    #[test]
+    fn sends_nobody_to_imgur_for_another_provider() {
+        assert!(!elsewhere("http://127.0.0.1:1/").contains("Imgur"));
+    }
+}

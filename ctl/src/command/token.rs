@@ -1,0 +1,95 @@
+//! Tokens: get, reject, refresh.
+
+use imgurd_proto::text::is_credential;
+use imgurd_proto::{GetToken, Refresh, RejectToken, Secret, Token};
+use serde_json::json;
+
+use super::{account, status};
+use crate::app::App;
+use crate::cli::{TokenArgs, WaitArgs};
+use crate::failure::Failure;
+use crate::terminal::input;
+use crate::terminal::output::Output;
+use crate::terminal::time::{milliseconds, now, relative, seconds};
+
+pub(crate) fn token(app: &App, args: &TokenArgs) -> Result<(), Failure> {
+    check_form(app, args)?;
+    if args.anonymous {
+        let account = app.account(args.ask.account.as_deref())?;
+        return Output::print(&format!("Authorization: Client-ID {}", account::client_id(&account)?));
+    }
+    let call = call(args);
+    let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
+    Output::print(&text(app, args, &token)?)
+}
+
+pub(super) fn check_form(app: &App, args: &TokenArgs) -> Result<(), Failure> {
+    if args.header && app.output.json {
+        let reason = "--header and --json are two forms of one answer; give one of them";
+        return Err(Failure::usage("header", reason));
+    }
+    Ok(())
+}
+
+pub(super) fn call(args: &TokenArgs) -> GetToken {
+    GetToken {
+        account: args.ask.account.clone(),
+        min_valid_s: args.min_valid.map(seconds),
+        wait_ms: args.ask.wait.map(milliseconds),
+    }
+}
+
+/// The token in the form that the options ask for.
+pub(super) fn text(app: &App, args: &TokenArgs, token: &Token) -> Result<String, Failure> {
+    let access_token = credential(&token.access_token)?;
+    if args.header {
+        let prefix = args.prefix.as_deref().unwrap_or("Bearer");
+        if !is_credential(prefix) {
+            let reason = "--prefix has a line end or another odd character; give one word";
+            return Err(Failure::usage("prefix", reason));
+        }
+        return Ok(format!("Authorization: {prefix} {access_token}"));
+    }
+    if app.output.json {
+        return serde_json::to_string(token).map_err(|error| Failure::Other(error.to_string()));
+    }
+    Ok(access_token.to_owned())
+}
+
+/// The token's text. A line end in it would make two headers out of one.
+pub(super) fn credential(token: &Secret) -> Result<&str, Failure> {
+    let text = token.expose();
+    is_credential(text).then_some(text).ok_or_else(|| {
+        let reason = "imgurd returned a token with characters that no token has (RFC 6749, appendix A); get a new one \
+                      with `imgurctl refresh`";
+        Failure::Other(reason.to_owned())
+    })
+}
+
+pub(crate) fn reject(app: &App, args: WaitArgs) -> Result<(), Failure> {
+    let access_token = input::secret("the rejected token", "access_token")?;
+    let call = RejectToken { account: args.account, access_token, wait_ms: args.wait.map(milliseconds) };
+    let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
+    let access_token = credential(&token.access_token);
+    if app.output.json { Output::print_json(&token) } else { Output::print(access_token?) }
+}
+
+/// Does not print the token, which nobody asked for.
+pub(crate) fn refresh(app: &App, args: WaitArgs) -> Result<(), Failure> {
+    let call = Refresh { account: args.account, wait_ms: args.wait.map(milliseconds) };
+    let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
+    let expiry = match token.expires_at {
+        Some(at) => format!("expires {}", relative(at, now())),
+        None => "does not say when it expires".into(),
+    };
+    let about =
+        json!({ "account": token.account, "expires_at": token.expires_at, "username": token.username });
+    app.output.conclude(&about, || format!("Refreshed {}: the new token {expiry}.", token.account))
+}
+
+/// Why a token takes long: the account's own reason.
+fn waiting_reason(app: &App, account: Option<&str>) -> String {
+    let account = app.account(account).ok();
+    let reason = account.as_ref().and_then(status::trouble);
+    reason.unwrap_or_else(|| "A token is on its way; wait a moment".to_owned())
+}

@@ -1,0 +1,103 @@
+//! What people type and programs pipe in.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use imgurd_proto::Secret;
+use imgurd_proto::varlink::MAX_MESSAGE;
+
+use super::output;
+use super::password_input::PasswordInput;
+use crate::failure::Failure;
+
+/// Whether there is a person to ask.
+pub(crate) fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// All of standard input, trimmed, which holds `what`.
+pub(crate) fn everything(what: &str, field: &str) -> Result<Secret, Failure> {
+    read_bounded(io::stdin().lock(), what, field)
+}
+
+/// A secret: typed unseen at a terminal, else all of standard input.
+pub(crate) fn secret(what: &str, field: &str) -> Result<Secret, Failure> {
+    if !io::stdin().is_terminal() {
+        return everything(what, field);
+    }
+    let answer = ask_secret(&format!("Enter {what} (it is not shown): "))?;
+    if answer.is_empty() { Err(missing(what, field)) } else { Ok(answer) }
+}
+
+/// The next line of standard input, trimmed, which holds `what`.
+pub(crate) fn line(what: &str, field: &str) -> Result<Secret, Failure> {
+    let mut text = String::new();
+    io::stdin().lock().take(MAX_MESSAGE as u64).read_line(&mut text).map_err(Failure::Input)?;
+    not_empty(&text, what, field)
+}
+
+/// The answer to a question, shown as it is typed.
+pub(crate) fn ask(question: &str) -> Result<String, Failure> {
+    output::ask(question);
+    let mut answer = String::new();
+    match io::stdin().lock().read_line(&mut answer).map_err(Failure::Input)? {
+        0 => Err(Failure::Cancelled),
+        _ => Ok(answer.trim().to_owned()),
+    }
+}
+
+/// The answer to a question, typed unseen; empty after Enter alone.
+pub(crate) fn ask_secret(question: &str) -> Result<Secret, Failure> {
+    let (_terminal, keys) = PasswordInput::begin().map_err(Failure::Input)?;
+    keys.ask(question)
+}
+
+fn read_bounded(from: impl Read, what: &str, field: &str) -> Result<Secret, Failure> {
+    let mut text = String::new();
+    from.take(MAX_MESSAGE as u64 + 1).read_to_string(&mut text).map_err(Failure::Input)?;
+    if text.len() > MAX_MESSAGE {
+        return Err(Failure::usage(
+            field,
+            format!("standard input holds more than 64 KiB; give it {what} alone"),
+        ));
+    }
+    not_empty(&text, what, field)
+}
+
+fn not_empty(text: &str, what: &str, field: &str) -> Result<Secret, Failure> {
+    match text.trim() {
+        "" => Err(missing(what, field)),
+        text => Ok(text.into()),
+    }
+}
+
+fn missing(what: &str, field: &str) -> Failure {
+    Failure::usage(field, format!("nothing came on standard input; give it {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Secret, Failure> {
+        read_bounded(bytes, "the token", "access_token")
+    }
+
+    #[test]
+    fn trims_what_it_reads() {
+        assert_eq!(read(b" abc\r\n").expect("read").expose(), "abc");
+    }
+
+    #[test]
+    fn refuses_nothing_by_saying_what_is_missing() {
+        let failure = read(b" \n").expect_err("refused");
+        assert_eq!(failure.to_string(), "nothing came on standard input; give it the token");
+        assert_eq!(failure.exit_code(), 2);
+    }
+
+    #[test]
+    fn reads_no_more_than_a_message_holds() {
+        let failure = read_bounded(io::repeat(b'a'), "the token", "access_token").expect_err("refused");
+        assert!(failure.to_string().contains("64 KiB"));
+        assert!(read(&vec![b'a'; MAX_MESSAGE]).is_ok());
+    }
+}

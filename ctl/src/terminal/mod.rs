@@ -1,0 +1,10 @@
+//! What is printed, and what is typed.
+
+pub(crate) mod input;
+pub(crate) mod output;
+pub(crate) mod passphrase;
+mod password_input;
+pub(crate) mod table;
+pub(crate) mod time;
+
+pub(crate) use self::password_input::PasswordInput;

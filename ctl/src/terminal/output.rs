@@ -1,0 +1,158 @@
+//! Results on standard output, messages to people on standard error.
+
+use std::env;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use clap::ColorChoice;
+use imgurd_proto::text::{is_printable, printable};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// How to print.
+pub(crate) struct Output {
+    /// Whether results are JSON, one value a line.
+    pub(crate) json: bool,
+    /// When tables are coloured.
+    pub(crate) color: ColorChoice,
+    /// Whether standard error is for errors alone.
+    pub(crate) quiet: bool,
+}
+
+impl Output {
+    /// Whether tables are coloured.
+    pub(crate) fn is_colored(&self) -> bool {
+        match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => io::stdout().is_terminal() && wants_color(),
+        }
+    }
+
+    /// Prints a message to people. With `--json`, standard error holds nothing but the one error object.
+    pub(crate) fn say(&self, text: impl Display) {
+        if !self.quiet && !self.json {
+            tell(&text.to_string());
+        }
+    }
+
+    /// Whether a person sees what is said.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// Prints a value: with `--json` as JSON, else as the text that `text` makes of it.
+    pub(crate) fn print_value<T: Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        if self.json { Self::print_json(value) } else { Self::print(&text(value)) }
+    }
+
+    /// Concludes a call: prints its result as JSON, or a message to people.
+    pub(crate) fn conclude(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return Self::print_json(value);
+        }
+        self.say(text());
+        Ok(())
+    }
+
+    /// Prints a result and a line end.
+    pub(crate) fn print(text: &str) -> Result<(), Failure> {
+        Self::print_raw(&[text, "\n"].concat())
+    }
+
+    /// Prints a result that has its own line ends: in one piece, past the buffer in which the standard library would keep a
+    /// copy.
+    pub(crate) fn print_raw(text: &str) -> Result<(), Failure> {
+        let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+        stdout.and_then(|mut stdout| stdout.write_all(text.as_bytes())).map_err(Failure::Output)
+    }
+
+    /// Prints a result as one line of JSON.
+    pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?;
+        Self::print(&escaped(&text))
+    }
+
+    /// Concludes a call without a result: a sentence, or an empty object.
+    pub(crate) fn done(&self, text: impl Display) -> Result<(), Failure> {
+        self.say(text);
+        if self.json { Self::print("{}") } else { Ok(()) }
+    }
+
+    /// Prints an error, and returns its exit code.
+    pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
+        if !failure.is_silent() {
+            if self.json {
+                tell(&escaped(&failure.json()));
+            } else {
+                tell(&format!("imgurctl: {}", printable(&failure.to_string())));
+            }
+        }
+        failure.exit_code().into()
+    }
+}
+
+/// <https://no-color.org>: any value but the empty one.
+fn wants_color() -> bool {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Prints a line on standard error. If that is closed, nobody reads the message.
+pub(crate) fn tell(text: &str) {
+    ask(&[text, "\n"].concat());
+}
+
+/// Prints a question, which ends within its line, on standard error.
+pub(crate) fn ask(question: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{}", lines(question)).and_then(|()| stderr.flush());
+}
+
+/// The text without what a terminal would interpret, except line ends.
+fn lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON in which everything that a terminal would interpret is escaped; serde leaves C1 and format characters as they are.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_printable(letter.encode_utf8(&mut [0; 4])) {
+            text.push(letter);
+        } else {
+            text.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_and_steers_no_terminal() {
+        let value = "a\u{1b}[2J\nb\u{9b}c\u{202e}d\u{e0001}\u{7f}";
+        let text = escaped(&serde_json::to_string(value).expect("JSON"));
+        assert_eq!(text, r#""a\u001b[2J\nb\u009bc\u202ed\udb40\udc01\u007f""#);
+        assert_eq!(serde_json::from_str::<String>(&text).expect("JSON"), value);
+    }
+
+    #[test]
+    fn what_is_said_keeps_its_lines_and_nothing_else() {
+        assert_eq!(lines("a\u{1b}[2J\n\u{2588}\u{202e}b\n"), "a[2J\n\u{2588}b\n");
+    }
+}

@@ -1,0 +1,71 @@
+//! The passphrase of an export: typed unseen, or the first line of a file.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use imgurd_proto::Secret;
+
+use super::output::tell;
+use super::password_input::PasswordInput;
+use crate::failure::Failure;
+
+/// Whoever has the export can try as many as they like.
+const SHORTEST: usize = 8;
+
+/// Bytes; more than anybody types.
+const LONGEST: u64 = 4096;
+
+/// For a new export; at a terminal it is typed twice.
+pub(crate) fn choose(file: Option<&Path>) -> Result<Secret, Failure> {
+    let is_long = |passphrase: &Secret| passphrase.expose().chars().count() >= SHORTEST;
+    if let Some(file) = file {
+        return Some(first_line(file)?).filter(is_long).ok_or_else(|| {
+            usage("the passphrase is too short, and whoever has the export can try many; take 8 characters or more")
+        });
+    }
+    loop {
+        let passphrase = ask("Passphrase for the export (it is not shown): ")?;
+        if !is_long(&passphrase) {
+            tell("It is too short: 8 characters or more, and better some words.");
+        } else if ask("The same again: ")? == passphrase {
+            return Ok(passphrase);
+        } else {
+            tell("They differ.");
+        }
+    }
+}
+
+/// For an existing export.
+pub(crate) fn recall(file: Option<&Path>) -> Result<Secret, Failure> {
+    match file {
+        Some(file) => first_line(file),
+        None => ask("Passphrase of the export (it is not shown): "),
+    }
+}
+
+/// Asks at the terminal, even if standard input is none.
+fn ask(question: &str) -> Result<Secret, Failure> {
+    let (_terminal, keys) = PasswordInput::begin().map_err(|error| {
+        usage(format!(
+            "there is no terminal to ask for the passphrase at ({error}); give --passphrase-file FILE"
+        ))
+    })?;
+    keys.ask(question)
+}
+
+fn first_line(path: &Path) -> Result<Secret, Failure> {
+    let shown = path.display();
+    let unread = |error| usage(format!("{shown} cannot be read: {error}; see where the passphrase is"));
+    let mut line = String::new();
+    let file = File::open(path).map_err(unread)?;
+    BufReader::new(file.take(LONGEST)).read_line(&mut line).map_err(unread)?;
+    match line.trim_end_matches(['\r', '\n']) {
+        "" => Err(usage(format!("the first line of {shown} is empty"))),
+        line => Ok(line.into()),
+    }
+}
+
+fn usage(reason: impl Into<String>) -> Failure {
+    Failure::usage("passphrase_file", reason)
+}

@@ -1,0 +1,80 @@
+//! Answers that are typed unseen.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal as _, Read};
+use std::os::fd::AsFd;
+
+use imgurd_proto::Secret;
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+
+use super::output;
+use crate::failure::Failure;
+
+/// What a terminal sends for Ctrl-C where it does not make a signal of it.
+const CTRL_C: u8 = 3;
+
+/// A terminal without echo; dropping this restores its mode.
+///
+/// rpassword answers Ctrl-C by raising SIGINT before it has restored the terminal, which leaves a shell without echo. So
+/// this sets the mode, rpassword only edits the line, and Ctrl-C never reaches it.
+pub(crate) struct PasswordInput {
+    terminal: File,
+    before: Termios,
+}
+
+impl PasswordInput {
+    /// Uses standard input, or if that is no terminal the controlling one. The keys may be read in another thread.
+    pub(crate) fn begin() -> io::Result<(Self, Keys)> {
+        let terminal = if io::stdin().is_terminal() {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            File::open("/dev/tty")?
+        };
+        let keys = Keys(terminal.try_clone()?);
+        let before = tcgetattr(&terminal)?;
+        let mut unseen = before.clone();
+        unseen.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
+        unseen.special_codes[SpecialCodeIndex::VMIN] = 1;
+        unseen.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&terminal, OptionalActions::Now, &unseen)?;
+        Ok((Self { terminal, before }, keys))
+    }
+}
+
+impl Drop for PasswordInput {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+    }
+}
+
+/// The keys pressed, up to Ctrl-C.
+pub(crate) struct Keys(File);
+
+impl Keys {
+    /// Asks a question and reads the answer, which is empty after Enter alone.
+    pub(crate) fn ask(self, question: &str) -> Result<Secret, Failure> {
+        output::ask(question);
+        let config = rpassword::ConfigBuilder::new().input_reader(self).output_discard().build();
+        let answer = rpassword::read_password_with_config(config);
+        output::tell("");
+        match answer {
+            Ok(text) => Ok(text.trim().into()),
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::UnexpectedEof) => {
+                Err(Failure::Cancelled)
+            }
+            Err(error) => Err(Failure::Input(error)),
+        }
+    }
+}
+
+impl Read for Keys {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(read) if buffer[..read].contains(&CTRL_C) => return Err(ErrorKind::Interrupted.into()),
+                result => return result,
+            }
+        }
+    }
+}

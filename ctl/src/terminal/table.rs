@@ -1,0 +1,220 @@
+//! Tables, and an account on a sheet.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, Cell, Color, Table};
+use imgurd_proto::text::printable;
+use imgurd_proto::{Account, Settings, State};
+use serde_json::Value;
+
+use super::time::{expiry, relative, relative_and_clock};
+
+/// In the order of the sheet.
+const SETTINGS: [&str; 14] = [
+    "client_id",
+    "flow",
+    "redirect_uri",
+    "auth_url",
+    "token_url",
+    "api_url",
+    "scope",
+    "state",
+    "client_auth",
+    "send_redirect_uri",
+    "refresh_reuse",
+    "ca_file",
+    "issuer",
+    "auth_params",
+];
+
+/// One account a row, with times relative to `now`.
+pub(crate) fn accounts(accounts: &[Account], now: i64, color: bool) -> String {
+    let mut table = new_table(color);
+    let header = ["ACCOUNT", "USER", "STATE", "EXPIRES", "NEXT"];
+    table.set_header(header.map(|text| Cell::new(text).add_attribute(Attribute::Bold)));
+    for account in accounts {
+        table.add_row([
+            Cell::new(name(account)),
+            Cell::new(or_dash(account.username.as_deref())),
+            Cell::new(state(account)).fg(state_color(account.state)),
+            Cell::new(expiry(account, now)),
+            Cell::new(next(account, now)),
+        ]);
+    }
+    render(table)
+}
+
+/// A table without colour.
+pub(crate) fn plain<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut table = new_table(false);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row.map(|text| printable(&text)));
+    }
+    render(table)
+}
+
+/// Everything about one account, one fact a line.
+pub(crate) fn sheet(account: &Account, now: i64) -> String {
+    let mut table = new_table(false);
+    let at = |time: Option<i64>| time.map(|at| relative_and_clock(at, now));
+    let about = [
+        ("account", Some(name(account))),
+        ("user", account.username.clone()),
+        ("state", Some(state(account))),
+        ("reason", account.reason.clone()),
+        ("expires", at(account.expires_at)),
+        ("next refresh", at(account.next_refresh_at)),
+        ("next try", at(account.retry_at)),
+        ("granted", at(account.granted_at)),
+        ("auto_refresh", Some(account.auto_refresh.to_string())),
+    ];
+    for (name, value) in about.into_iter().chain(settings(&account.settings)) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            table.add_row([name.to_owned(), printable(&value)]);
+        }
+    }
+    render(table)
+}
+
+/// The settings by their names in config.toml. The prefix of `state` differs from the account's state.
+fn settings(settings: &Settings) -> [(&'static str, Option<String>); 14] {
+    let values = serde_json::to_value(settings).unwrap_or_default();
+    let setting = |key| match &values[key] {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Object(params) => {
+            let pair =
+                |(key, value): (&String, &Value)| format!("{key}={}", value.as_str().unwrap_or_default());
+            Some(params.iter().map(pair).collect::<Vec<_>>().join(" "))
+        }
+        other => Some(other.to_string()),
+    };
+    SETTINGS.map(|key| (if key == "state" { "state prefix" } else { key }, setting(key)))
+}
+
+/// The name, and whether it is the default account.
+pub(crate) fn name(account: &Account) -> String {
+    let mark = if account.is_default { " (default)" } else { "" };
+    format!("{}{mark}", account.name)
+}
+
+/// A dash for missing text.
+pub(crate) fn or_dash(text: Option<&str>) -> String {
+    text.filter(|text| !text.is_empty()).map_or_else(|| "-".into(), printable)
+}
+
+fn state(account: &Account) -> String {
+    let mut text = account.state.to_string();
+    for (flag, word) in [(account.login_pending, "signing in"), (account.unsaved, "unsaved")] {
+        if flag {
+            text = format!("{text}, {word}");
+        }
+    }
+    text
+}
+
+fn next(account: &Account, now: i64) -> String {
+    match (account.retry_at, account.next_refresh_at) {
+        (Some(at), _) => format!("retry {}", relative(at, now)),
+        (None, Some(at)) => format!("refresh {}", relative(at, now)),
+        (None, None) if !account.auto_refresh => "auto-refresh off".into(),
+        (None, None) => "-".into(),
+    }
+}
+
+fn state_color(state: State) -> Color {
+    match state {
+        State::Fresh => Color::Green,
+        State::Empty | State::Refreshing | State::Stale | State::Waiting => Color::Yellow,
+        State::ConsentNeeded | State::Misconfigured | State::StoreUnavailable => Color::Red,
+    }
+}
+
+fn new_table(color: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).force_no_tty().style_text_only();
+    if color {
+        table.enforce_styling();
+    }
+    table
+}
+
+/// Two spaces between columns, and none at the ends of lines.
+fn render(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn account() -> Account {
+        Account {
+            name: "me".into(),
+            is_default: false,
+            username: None,
+            state: State::Fresh,
+            reason: None,
+            auto_refresh: true,
+            login_pending: false,
+            login_id: None,
+            unsaved: false,
+            refused: false,
+            expires_at: Some(NOW + 3_120),
+            next_refresh_at: Some(NOW + 2_500),
+            retry_at: None,
+            granted_at: Some(NOW),
+            clock_skew_s: None,
+            settings: Settings::default(),
+        }
+    }
+
+    fn cells(account: Account) -> String {
+        let table = accounts(&[account], NOW, false);
+        table.lines().last().expect("a row").to_owned()
+    }
+
+    /// Without what `ESC [ … m` sets.
+    fn colorless(text: &str) -> String {
+        let mut parts = text.split('\x1b');
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+    }
+
+    #[test]
+    fn says_when_a_token_expires_and_is_refreshed() {
+        assert_eq!(cells(account()), "me       -     fresh  in 52 min  refresh in 41 min");
+    }
+
+    #[test]
+    fn says_when_a_failed_refresh_is_tried_again() {
+        let waiting = Account { state: State::Waiting, retry_at: Some(NOW + 100), ..account() };
+        assert!(cells(waiting).ends_with("waiting  in 52 min  retry in 1 min"));
+    }
+
+    #[test]
+    fn says_that_nothing_is_scheduled() {
+        let manual = Account { auto_refresh: false, next_refresh_at: None, expires_at: None, ..account() };
+        assert!(cells(manual).ends_with("fresh  unknown  auto-refresh off"));
+    }
+
+    #[test]
+    fn marks_what_is_going_on_beside_the_state() {
+        let busy = Account { login_pending: true, unsaved: true, ..account() };
+        assert!(cells(busy).contains("fresh, signing in, unsaved"));
+    }
+
+    #[test]
+    fn looks_the_same_in_colour_but_for_the_colour() {
+        let rows = [account(), account()];
+        let coloured = accounts(&rows, NOW, true);
+        assert_ne!(coloured, colorless(&coloured));
+        let trimmed = |text: String| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+        assert_eq!(trimmed(colorless(&coloured)), trimmed(accounts(&rows, NOW, false)));
+    }
+}

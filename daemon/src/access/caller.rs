@@ -1,0 +1,134 @@
+//! A caller: its user, its process, and which application that is.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::Duration;
+
+use imgurd_proto::{Error, Wire};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::net::UnixStream;
+
+use super::Application;
+use super::application::{GONE, identify};
+use super::peer::Peer;
+use crate::config::Class;
+
+/// All programs on other machines, for permits and rules.
+pub(super) const REMOTE: &str = "remote";
+
+/// A sandboxed program that nothing names.
+pub(super) const NAMELESS: &str = "A sandboxed program";
+
+/// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
+///
+/// It is identified once, when its connection begins: a process may be moved between units afterwards.
+#[derive(Debug)]
+pub struct Caller {
+    /// Its user.
+    pub uid: u32,
+    /// Its process, where the kernel says.
+    pub pid: Option<i32>,
+    /// How it calls.
+    pub wire: Wire,
+    /// The application, which is the same for all its processes, so limits may go by it.
+    pub application: Application,
+    /// The program, for people to read.
+    pub program: Option<String>,
+}
+
+impl Caller {
+    /// The process at the other end of `stream`, a connection on `wire`.
+    ///
+    /// # Errors
+    /// If the kernel does not name it.
+    pub fn of(stream: &UnixStream, wire: Wire) -> io::Result<Self> {
+        let credentials = stream.peer_cred()?;
+        Ok(Self::identify(credentials.uid(), credentials.pid(), wire, uptime(), &Peer::of(stream)))
+    }
+
+    /// The process `pid`, which is `peer`, and which called when the machine was up for `since`.
+    pub(super) fn identify(uid: u32, pid: Option<i32>, wire: Wire, since: Duration, peer: &Peer) -> Self {
+        let identified = identify(pid, since);
+        // Only while the peer has not ended does its number belong to it.
+        let (application, program) = if peer.has_ended() { GONE } else { identified };
+        Self { uid, pid, wire, application, program }
+    }
+
+    /// The process that has this number now.
+    #[cfg(test)]
+    pub(crate) fn new(uid: u32, pid: Option<i32>, wire: Wire) -> Self {
+        Self::identify(uid, pid, wire, uptime(), &Peer::Unheld)
+    }
+
+    /// Fails unless it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
+    pub fn admit(&self) -> Result<(), Error> {
+        if self.uid == rustix::process::getuid().as_raw() {
+            return Ok(());
+        }
+        tracing::debug!(uid = self.uid, "refused another user");
+        Err(Error::AccessDenied {
+            reason: "These tokens are another user's, and nobody else gets them, root neither; call as that user, or run \
+                     imgurd as the user who calls"
+                .to_owned(),
+        })
+    }
+
+    /// Its class in rules. A sandboxed program stays one on whichever socket it calls.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        if self.application.is_sandboxed() {
+            Class::Sandboxed
+        } else if self.wire == Wire::Remote {
+            Class::Remote
+        } else {
+            Class::Unsandboxed
+        }
+    }
+
+    /// Its name in permits and rules; nothing if no permit can be given to it.
+    pub(super) fn title(&self) -> Option<Cow<'_, str>> {
+        if self.class() == Class::Remote {
+            // The kernel names sshd, which runs as the user.
+            return Some(REMOTE.into());
+        }
+        match &self.application {
+            // Other names could be taken for a unit, or for one of the words here.
+            Application::Sandbox(name) if is_like_a_unit(name) => Some(format!("sandbox:{name}").into()),
+            Application::Gone | Application::Nameless => None,
+            other => Some(other.name().into()),
+        }
+    }
+
+    pub(super) fn display_name(&self) -> Option<Cow<'_, str>> {
+        match &self.application {
+            Application::Nameless => Some(NAMELESS.into()),
+            Application::Unknown => Some("A program without a name".into()),
+            _ => self.title(),
+        }
+    }
+}
+
+/// How long the machine has been up, time asleep included. The kernel gives the start of a process on the same clock.
+pub(super) fn uptime() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
+}
+
+fn is_like_a_unit(name: &str) -> bool {
+    !name.contains('.') || [".service", ".scope"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_of_the_same_user_is_its_own() {
+        let (here, _there) = UnixStream::pair().unwrap();
+        let caller = Caller::of(&here, Wire::Socket).unwrap();
+        assert_eq!(caller.pid, std::process::id().try_into().ok());
+        assert_eq!(caller.admit(), Ok(()));
+        assert!(!caller.application.is_sandboxed());
+        let another = Caller::new(caller.uid + 1, caller.pid, Wire::Socket);
+        assert!(matches!(another.admit(), Err(Error::AccessDenied { .. })));
+    }
+}

@@ -1,0 +1,150 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::config::{ConfigFile, parse};
+
+const WAIT: Duration = Duration::from_secs(20);
+
+fn caller(application: Application, wire: Wire) -> Caller {
+    Caller { uid: 0, pid: None, wire, application, program: None }
+}
+
+fn sandboxed(name: &str) -> Caller {
+    caller(Application::Sandbox(name.to_owned()), Wire::Bus)
+}
+
+/// A gate with these rules, and with nobody to ask.
+fn gate(rules: &str, home: &tempfile::TempDir) -> Gate {
+    let config = Arc::new(parse(rules).unwrap());
+    let desk = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
+    Gate::new(desk, Permits::load(home.path().join("permits")), Prompts::new().0)
+}
+
+fn asked(account: &str) -> Requested<'_> {
+    Requested { account, name: Some(account), exists: true }
+}
+
+/// What is left of the wait for a caller who is let have it.
+async fn token(gate: &Gate, caller: &Caller, account: &str) -> Result<Duration, Error> {
+    gate.authorize(caller, &asked(account), WAIT).await.map(|pass| pass.left)
+}
+
+#[test]
+fn a_sandbox_has_no_name_that_anything_else_has() {
+    for (name, title) in [
+        ("org.example.App", "org.example.App"),
+        ("snap.firefox", "snap.firefox"),
+        ("org.example.service", "sandbox:org.example.service"),
+        ("org.example.scope", "sandbox:org.example.scope"),
+        ("unknown", "sandbox:unknown"),
+        ("remote", "sandbox:remote"),
+    ] {
+        assert_eq!(sandboxed(name).title().as_deref(), Some(title));
+    }
+}
+
+#[tokio::test]
+async fn a_permit_is_for_one_application_and_one_account() {
+    let home = tempfile::tempdir().unwrap();
+    let gate = gate("", &home);
+    gate.permits().set("org.example.App".to_owned(), "me".to_owned(), true).await.unwrap();
+    let app = sandboxed("org.example.App");
+    assert_eq!(token(&gate, &app, "me").await, Ok(WAIT));
+    assert!(gate.may_see(&app, "me") && !gate.may_see(&app, "you"));
+    for (caller, account) in [(&app, "you"), (&sandboxed("org.example.Other"), "me")] {
+        let refused = token(&gate, caller, account).await.unwrap_err().to_string();
+        assert!(refused.contains("imgurctl permit allow"), "{refused}");
+    }
+    assert!(
+        gate.check_method(&app, Needs::Own).is_err() && gate.check_method(&app, Needs::OwnToken).is_err()
+    );
+}
+
+#[tokio::test]
+async fn who_comes_from_another_machine_is_that_whatever_it_is_here() {
+    let home = tempfile::tempdir().unwrap();
+    let gate = gate("", &home);
+    let sshd = caller(Application::Unit("ssh.service".to_owned()), Wire::Remote);
+    gate.permits().set("ssh.service".to_owned(), "me".to_owned(), true).await.unwrap();
+    assert!(token(&gate, &sshd, "me").await.is_err());
+    assert!(gate.check_method(&sshd, Needs::Own).is_err());
+    gate.permits().set("remote".to_owned(), "me".to_owned(), true).await.unwrap();
+    assert_eq!(token(&gate, &sshd, "me").await, Ok(WAIT));
+}
+
+#[tokio::test]
+async fn who_is_gone_has_no_name_that_anything_could_be_given_to() {
+    let home = tempfile::tempdir().unwrap();
+    let gone = caller(Application::Gone, Wire::Socket);
+    let careful = gate("", &home);
+    careful.permits().set("gone".to_owned(), "me".to_owned(), true).await.unwrap();
+    assert!(token(&careful, &gone, "me").await.is_err());
+    let open = gate("[access]\nsandboxed = \"allow\"\n", &home);
+    assert_eq!(token(&open, &gone, "me").await, Ok(WAIT));
+}
+
+#[tokio::test]
+async fn a_program_of_ones_own_manages_accounts_whose_tokens_it_does_not_get() {
+    let home = tempfile::tempdir().unwrap();
+    let own = caller(Application::Unknown, Wire::Socket);
+    let strict = gate("[access]\nunsandboxed = \"deny\"\n", &home);
+    assert!(token(&strict, &own, "me").await.is_err());
+    assert!(strict.may_see(&own, "me") && strict.check_method(&own, Needs::Own).is_ok());
+    let usual = gate("", &home);
+    assert_eq!(token(&usual, &own, "me").await, Ok(WAIT));
+}
+
+#[tokio::test]
+async fn on_the_remote_socket_a_sandbox_needs_both_permits() {
+    for (own, remote, is_let) in [
+        (None, Some(true), false),
+        (Some(false), Some(true), false),
+        (Some(true), None, false),
+        (Some(true), Some(false), false),
+        (Some(true), Some(true), true),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let gate = gate("", &home);
+        for (name, allow) in [("org.example.App", own), ("remote", remote)] {
+            if let Some(allow) = allow {
+                gate.permits().set(name.to_owned(), "me".to_owned(), allow).await.unwrap();
+            }
+        }
+        let app = caller(Application::Sandbox("org.example.App".to_owned()), Wire::Remote);
+        assert_eq!(token(&gate, &app, "me").await.is_ok(), is_let, "{own:?} {remote:?}");
+        assert_eq!(gate.may_see(&app, "me"), is_let, "{own:?} {remote:?}");
+        for unnamed in [Application::Nameless, Application::Gone] {
+            assert!(token(&gate, &caller(unnamed, Wire::Remote), "me").await.is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_decided_while_a_call_waits_counts() {
+    let home = tempfile::tempdir().unwrap();
+    let gate = gate("", &home);
+    let set = |allow| gate.permits().set("org.example.App".to_owned(), "me".to_owned(), allow);
+    set(true).await.unwrap();
+    let (app, me) = (sandboxed("org.example.App"), asked("me"));
+    let pass = gate.authorize(&app, &me, WAIT).await.unwrap();
+    assert_eq!(gate.recheck(&app, &me, &pass), Ok(()));
+    gate.permits().remove("org.example.App".to_owned(), "me".to_owned()).await.unwrap();
+    assert!(gate.recheck(&app, &me, &pass).is_err(), "revoked");
+    let once = Pass { once: true, ..pass };
+    assert_eq!(gate.recheck(&app, &me, &once), Ok(()), "the person's word for this call");
+    set(false).await.unwrap();
+    assert!(gate.recheck(&app, &me, &once).is_err(), "denied");
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_there_is_refused_as_one_that_is() {
+    let home = tempfile::tempdir().unwrap();
+    for rules in ["", "[access]\nsandboxed = \"deny\"\n"] {
+        let gate = gate(rules, &home);
+        for caller in [sandboxed("org.example.App"), caller(Application::Nameless, Wire::Socket)] {
+            let there = gate.authorize(&caller, &asked("me"), WAIT).await.map(|pass| pass.left);
+            let not = Requested { exists: false, ..asked("me") };
+            assert_eq!(gate.authorize(&caller, &not, WAIT).await.map(|pass| pass.left), there);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Asking the user whether an application may use an account: once, however many calls wait for the answer, and with growing
+//! pauses if the user does not answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout};
+
+/// Questions that may be open at once, of all applications.
+const QUEUE: usize = 16;
+/// How long imgurd does not ask about an application again after the first unanswered question, the second one in a row,
+/// and so on. Otherwise a program that asks at once again could fill the screen until the user gives in.
+const PAUSES: [Duration; 5] = [
+    Duration::from_mins(1),
+    Duration::from_mins(10),
+    Duration::from_hours(1),
+    Duration::from_hours(6),
+    Duration::from_hours(24),
+];
+/// A caller that waits for less cannot get an answer, and could make notifications flicker on the screen.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// A question for the user.
+#[derive(Debug)]
+pub struct Question {
+    /// The application, as the user reads it.
+    pub application: String,
+    /// A sentence about it.
+    pub about: &'static str,
+    /// The account that it wants to use.
+    pub account: String,
+    /// Whether an answer may be remembered.
+    pub lasts: bool,
+    /// Where the answer goes. Dropping it means that there was no answer; it is closed when no caller waits any more.
+    pub answer: oneshot::Sender<Decision>,
+}
+
+/// The answer of the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The waiting calls may.
+    Once,
+    /// The waiting calls and all later ones may.
+    Always,
+    /// No call may.
+    Never,
+    /// None: the user could not be asked, for this reason.
+    Unasked(String),
+}
+
+/// The questions for the desktop to show.
+pub type Questions = mpsc::Receiver<Question>;
+
+/// Asks the questions.
+#[derive(Clone, Debug)]
+pub struct Prompts {
+    questions: mpsc::Sender<Question>,
+    asked: Arc<Mutex<LastQuestions>>,
+}
+
+type Key = (String, String);
+
+/// How a question ended. Only the callers that wait for it hold one.
+type OpenQuestion = watch::Receiver<Option<Ending>>;
+
+/// The answer, if the user gave one.
+type Ending = Option<Decision>;
+
+type LastQuestions = HashMap<String, Last>;
+
+/// The last question about an application. It counts as unanswered as soon as it is asked, so that callers that have left
+/// cannot ask another one.
+#[derive(Debug)]
+struct Last {
+    account: String,
+    pending: Weak<OpenQuestion>,
+    unanswered: usize,
+    next: Instant,
+}
+
+impl Last {
+    /// The question, while a caller waits for its answer.
+    fn open(&self) -> Option<Arc<OpenQuestion>> {
+        self.pending.upgrade().filter(|pending| pending.borrow().is_none())
+    }
+
+    fn pause(&self) -> Duration {
+        PAUSES[self.unanswered.saturating_sub(1).min(PAUSES.len() - 1)]
+    }
+
+    /// Notes how the question ended. Returns whether the row of unanswered questions goes on.
+    fn end(&mut self, ending: Option<&Decision>, lasts: bool) -> bool {
+        self.next = Instant::now();
+        match ending {
+            Some(Decision::Once | Decision::Always) => false,
+            Some(Decision::Never) if lasts => false,
+            Some(Decision::Unasked(_)) => {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                self.unanswered > 0
+            }
+            // "Deny" is not remembered of a program without a name, which would ask again at once.
+            Some(Decision::Never) | None => {
+                self.next += self.pause();
+                true
+            }
+        }
+    }
+}
+
+impl Prompts {
+    /// A sender of questions, and their receiver.
+    #[must_use]
+    pub fn new() -> (Self, Questions) {
+        let (questions, inbox) = mpsc::channel(QUEUE);
+        (Self { questions, asked: Arc::default() }, inbox)
+    }
+
+    /// Asks this question and waits for the answer. `remember` gets the answer once, before the callers do.
+    pub(super) async fn ask<R>(
+        &self,
+        key: Key,
+        question: impl FnOnce(oneshot::Sender<Decision>) -> Question,
+        wait: Duration,
+        remember: impl FnOnce(Decision) -> R + Send + 'static,
+    ) -> Ending
+    where
+        R: Future<Output = ()> + Send + 'static,
+    {
+        if wait < SHORTEST_WAIT {
+            return Some(Decision::Unasked("it does not wait for an answer".to_owned()));
+        }
+        let pending = match self.find_or_ask(key, question, remember) {
+            Ok(pending) => pending,
+            Err(why) => return Some(Decision::Unasked(why.to_owned())),
+        };
+        let mut ending = OpenQuestion::clone(&pending);
+        let ended = timeout(wait, ending.wait_for(Option::is_some)).await;
+        ended.ok().and_then(Result::ok).and_then(|ending| ending.clone()).flatten()
+    }
+
+    /// The open question, or a new one; else why none may be asked.
+    fn find_or_ask<R>(
+        &self,
+        (application, account): Key,
+        question: impl FnOnce(oneshot::Sender<Decision>) -> Question,
+        remember: impl FnOnce(Decision) -> R + Send + 'static,
+    ) -> Result<Arc<OpenQuestion>, &'static str>
+    where
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let now = Instant::now();
+        let mut asked = lock(&self.asked);
+        asked.retain(|_, last| last.open().is_some() || now < last.next + PAUSES[PAUSES.len() - 1]);
+        let last = asked.get(&application);
+        match last.map(|last| (last, last.open())) {
+            Some((last, Some(pending))) if last.account == account => return Ok(pending),
+            Some((_, Some(_))) => return Err("a question about it is open for another account"),
+            Some((last, None)) if now < last.next => {
+                return Err("its last question was not answered, and imgurd pauses before it asks again");
+            }
+            _ => {}
+        }
+        let unanswered = last.map_or(0, |last| last.unanswered) + 1;
+        if asked.values().filter(|last| last.open().is_some()).count() >= QUEUE {
+            return Err("too many questions are open");
+        }
+        let (answer, answered) = oneshot::channel();
+        let question = question(answer);
+        let lasts = question.lasts;
+        self.questions.try_send(question).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => "too many questions are open",
+            mpsc::error::TrySendError::Closed(_) => "imgurd runs without D-Bus",
+        })?;
+        let (waiting, pending) = watch::channel(None);
+        let pending = Arc::new(pending);
+        let mut last = Last { account, pending: Arc::downgrade(&pending), unanswered, next: now };
+        last.next += last.pause();
+        asked.insert(application.clone(), last);
+        tokio::spawn(self.clone().settle(application, lasts, answered, waiting, remember));
+        Ok(pending)
+    }
+
+    /// Tells all callers that wait for the answer, unless they have all given up.
+    async fn settle<R: Future<Output = ()>>(
+        self,
+        application: String,
+        lasts: bool,
+        answered: oneshot::Receiver<Decision>,
+        waiting: watch::Sender<Option<Ending>>,
+        remember: impl FnOnce(Decision) -> R,
+    ) {
+        let ending = tokio::select! {
+            answer = answered => answer.ok(),
+            () = waiting.closed() => return self.end(&application, None, lasts),
+        };
+        if let Some(decision) = &ending {
+            remember(decision.clone()).await;
+        }
+        self.end(&application, ending.as_ref(), lasts);
+        let _ = waiting.send(Some(ending));
+    }
+
+    fn end(&self, application: &str, ending: Option<&Decision>, lasts: bool) {
+        let mut asked = lock(&self.asked);
+        if asked.get_mut(application).is_some_and(|last| !last.end(ending, lasts)) {
+            asked.remove(application);
+        }
+    }
+}
+
+fn lock(asked: &Mutex<LastQuestions>) -> MutexGuard<'_, LastQuestions> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    async fn ask(prompts: &Prompts, wait: Duration, memory: &Arc<Mutex<Vec<Decision>>>) -> Ending {
+        ask_of(prompts, ("org.example.App", "me"), true, wait, memory).await
+    }
+
+    async fn ask_of(
+        prompts: &Prompts,
+        (application, account): (&str, &str),
+        lasts: bool,
+        wait: Duration,
+        memory: &Arc<Mutex<Vec<Decision>>>,
+    ) -> Ending {
+        let question = |answer| Question {
+            application: application.to_owned(),
+            about: "",
+            account: account.to_owned(),
+            lasts,
+            answer,
+        };
+        let memory = Arc::clone(memory);
+        let remember = |answer| async move { memory.lock().unwrap().push(answer) };
+        prompts.ask((application.to_owned(), account.to_owned()), question, wait, remember).await
+    }
+
+    fn is_unasked(ending: &Ending, why: &str) -> bool {
+        matches!(ending, Some(Decision::Unasked(reason)) if reason.contains(why))
+    }
+
+    /// Asks, and has the user say this; nothing where that is none.
+    async fn put(prompts: &Prompts, questions: &mut Questions, lasts: bool, says: Option<Decision>) {
+        let memory = Arc::default();
+        let asked = ask_of(prompts, ("org.example.App", "me"), lasts, WAIT, &memory);
+        let answering = async {
+            let question = questions.recv().await.unwrap();
+            if let Some(answer) = says.clone() {
+                question.answer.send(answer).unwrap();
+            }
+        };
+        assert_eq!(tokio::join!(asked, answering).0, says);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_question_without_an_answer_come_pauses_that_grow_for_all_accounts() {
+        let (prompts, mut questions) = Prompts::new();
+        let memory = Arc::default();
+        for minutes in [1, 10, 60, 6 * 60, 24 * 60, 24 * 60] {
+            put(&prompts, &mut questions, true, None).await;
+            tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
+            for account in ["me", "you"] {
+                let early = ask_of(&prompts, ("org.example.App", account), true, WAIT, &memory).await;
+                assert!(is_unasked(&early, "was not answered"), "{minutes} min: {early:?}");
+            }
+            assert!(questions.try_recv().is_err());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_ends_the_pauses_and_deny_only_where_it_is_remembered() {
+        let (prompts, mut questions) = Prompts::new();
+        let memory = Arc::default();
+        put(&prompts, &mut questions, true, None).await;
+        tokio::time::advance(PAUSES[0]).await;
+        for answer in [Decision::Once, Decision::Never, Decision::Unasked(String::new())] {
+            put(&prompts, &mut questions, true, Some(answer)).await;
+        }
+        put(&prompts, &mut questions, true, None).await;
+        tokio::time::advance(PAUSES[0]).await;
+        put(&prompts, &mut questions, false, Some(Decision::Never)).await;
+        tokio::time::advance(PAUSES[0]).await;
+        let early = ask(&prompts, WAIT, &memory).await;
+        assert!(is_unasked(&early, "was not answered"), "the second pause is longer: {early:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_leave_have_had_their_question_and_others_are_asked_about() {
+        let (prompts, mut questions) = Prompts::new();
+        let memory = Arc::default();
+        let second = Duration::from_secs(1);
+        assert_eq!(ask(&prompts, second, &memory).await, None);
+        let again = ask(&prompts, second, &memory).await;
+        assert!(is_unasked(&again, "was not answered"), "{again:?}");
+        assert_eq!(ask_of(&prompts, ("org.example.Other", "me"), true, second, &memory).await, None);
+        assert!(
+            questions.try_recv().is_ok() && questions.try_recv().is_ok() && questions.try_recv().is_err()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_question_is_open_for_an_application_and_a_few_for_all() {
+        let (prompts, _questions) = Prompts::new();
+        let memory = Arc::default();
+        let names: Vec<_> = (0..=QUEUE).map(|number| format!("org.example.App{number}")).collect();
+        let asked = join_all(names.iter().map(|name| ask_of(&prompts, (name, "me"), true, WAIT, &memory)));
+        let other = ask_of(&prompts, ("org.example.App0", "you"), true, WAIT, &memory);
+        let (asked, other) = tokio::join!(asked, other);
+        assert!(is_unasked(&other, "open for another account"), "{other:?}");
+        assert!(is_unasked(&asked[QUEUE], "too many"), "{asked:?}");
+        assert!(asked[..QUEUE].iter().all(Option::is_none), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_hundred_calls_are_one_question_and_one_answer() {
+        let (prompts, mut questions) = Prompts::new();
+        let memory = Arc::default();
+        let calls = join_all((0..100).map(|_| ask(&prompts, WAIT, &memory)));
+        let answering = async {
+            questions.recv().await.unwrap().answer.send(Decision::Always).unwrap();
+        };
+        let (answers, ()) = tokio::join!(calls, answering);
+        assert!(answers.iter().all(|answer| *answer == Some(Decision::Always)));
+        assert_eq!(*memory.lock().unwrap(), [Decision::Always]);
+        assert!(questions.try_recv().is_err());
+        // That was for those who waited: the next is asked about anew.
+        let (again, question) = tokio::join!(ask(&prompts, WAIT, &memory), async {
+            drop(questions.recv().await.unwrap());
+        });
+        assert_eq!((again, question), (None, ()));
+        assert_eq!(memory.lock().unwrap().len(), 1, "no answer is not remembered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_is_withdrawn_when_the_last_has_given_up() {
+        let (prompts, mut questions) = Prompts::new();
+        let memory = Arc::default();
+        let short = Duration::from_secs(5);
+        let (first, second, mut question) =
+            tokio::join!(ask(&prompts, short, &memory), ask(&prompts, 2 * short, &memory), async {
+                let mut question = questions.recv().await.unwrap();
+                let withdrawn = timeout(Duration::from_secs(9), question.answer.closed());
+                assert!(withdrawn.await.is_err(), "one waits yet");
+                question
+            });
+        assert_eq!((first, second), (None, None));
+        question.answer.closed().await;
+    }
+
+    #[tokio::test]
+    async fn with_nobody_to_ask_it_says_why() {
+        let (prompts, questions) = Prompts::new();
+        let memory = Arc::default();
+        let hasty = ask(&prompts, Duration::ZERO, &memory).await;
+        assert!(matches!(hasty, Some(Decision::Unasked(_))), "{hasty:?}");
+        drop(questions);
+        let unasked = ask(&prompts, WAIT, &memory).await;
+        assert!(matches!(&unasked, Some(Decision::Unasked(why)) if why.contains("D-Bus")), "{unasked:?}");
+        assert!(memory.lock().unwrap().is_empty());
+    }
+}

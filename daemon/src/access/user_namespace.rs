@@ -1,0 +1,42 @@
+//! The user namespace of a process (`user_namespaces(7)`).
+
+use std::io;
+
+use super::process::Process;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UserNamespace {
+    /// Its `uid_map`: its users by their numbers in our user namespace.
+    map: Vec<u8>,
+    /// Its identifier, if we may read that (`ptrace(2)`, access mode checking).
+    namespace: Option<String>,
+}
+
+impl UserNamespace {
+    pub(super) fn of(process: &Process) -> io::Result<Self> {
+        Ok(Self { map: process.read("uid_map")?, namespace: process.link("ns/user").ok() })
+    }
+
+    /// With the users of the parent of the daemon, which `self` belongs to. A hardened service has a user namespace of its
+    /// own, and the service manager has the initial one.
+    pub(super) fn with_map_of(self, parent: Self) -> Self {
+        Self { map: parent.map, ..self }
+    }
+
+    /// Whether it is the user namespace of the daemon or of the daemon's parent. Two namespaces may have the same numbers,
+    /// so the daemon's own numbers prove nothing.
+    pub(super) fn is_at(&self, home: &Self) -> bool {
+        self.map == home.map || self.namespace.is_some() && self.namespace == home.namespace
+    }
+
+    /// Whether it is known to be another one than `other`.
+    pub(super) fn differs_from(&self, other: &Self) -> bool {
+        let are_known = self.namespace.is_some() && other.namespace.is_some();
+        self.map != other.map || are_known && self.namespace != other.namespace
+    }
+
+    #[cfg(test)]
+    pub(super) fn new(map: &str, namespace: Option<&str>) -> Self {
+        Self { map: map.into(), namespace: namespace.map(str::to_owned) }
+    }
+}

@@ -1,0 +1,87 @@
+//! Reading and changing the configuration, one change after the other.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use imgurd_proto::{Error, Settings};
+
+use super::{AccountConfig, Config, ConfigError, ConfigFile};
+
+/// The configuration in force, and the file behind it. Changes come one after the other.
+#[derive(Debug)]
+pub struct SettingsEditor {
+    file: ConfigFile,
+    current: Mutex<Arc<Config>>,
+    /// Counts the changes of `current`.
+    generation: AtomicU64,
+}
+
+impl SettingsEditor {
+    /// `config` was read from `file`.
+    #[must_use]
+    pub fn new(file: ConfigFile, config: Arc<Config>) -> Self {
+        Self { file, current: Mutex::new(config), generation: AtomicU64::default() }
+    }
+
+    /// The file behind it.
+    #[must_use]
+    pub fn file(&self) -> &ConfigFile {
+        &self.file
+    }
+
+    /// Reads the file again; nothing if it says what was known. A bad one changes nothing.
+    pub fn reload(&self) -> Result<Option<Arc<Config>>, ConfigError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = self.file.load()?;
+        if config == **current {
+            return Ok(None);
+        }
+        Ok(Some(self.replace(&mut current, config)))
+    }
+
+    /// Increases with each change, before whoever made it hears of it. Reading it takes no lock.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Config> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds an account.
+    pub fn add(&self, name: &str, settings: &Settings, make_default: bool) -> Result<Arc<Config>, Error> {
+        self.change(|file| file.add(name, settings, make_default))
+    }
+
+    /// Changes an account.
+    pub fn set(&self, name: &str, settings: &Settings, make_default: bool) -> Result<Arc<Config>, Error> {
+        self.change(|file| file.set(name, settings, make_default))
+    }
+
+    /// Takes an account out.
+    pub fn remove(&self, name: &str) -> Result<Arc<Config>, Error> {
+        self.change(|file| file.remove(name))
+    }
+
+    /// One account's configuration.
+    pub fn account(&self, name: &str) -> Result<Arc<AccountConfig>, Error> {
+        self.current().accounts.get(name).cloned().ok_or_else(|| Error::NoSuchAccount {
+            account: name.to_owned(),
+            reason: format!("The account {name} was just removed; see `imgurctl account list`"),
+        })
+    }
+
+    fn change<E>(&self, change: impl FnOnce(&ConfigFile) -> Result<Config, E>) -> Result<Arc<Config>, E> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.replace(&mut current, change(&self.file)?))
+    }
+
+    fn replace(&self, current: &mut Arc<Config>, config: Config) -> Arc<Config> {
+        *current = Arc::new(config);
+        self.generation.fetch_add(1, Ordering::Release);
+        Arc::clone(current)
+    }
+}

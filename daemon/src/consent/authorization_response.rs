@@ -1,0 +1,282 @@
+//! The authorization response, from the redirect or pasted by the user.
+
+use imgurd_proto::text::{bare, credential, is_credential, printable_name};
+use imgurd_proto::{Error, Flow, Secret};
+use url::Url;
+use url::form_urlencoded::parse;
+
+use super::postman;
+use crate::provider::{Fields, TokenResponse};
+
+/// An answer of the authorization endpoint (RFC 6749, sections 4.1.2 and 4.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AuthorizationResponse {
+    /// The `state` that came with it; a PIN or code copied by hand has none.
+    pub(super) state: Option<Secret>,
+    /// The server that it says it comes from (RFC 9207).
+    pub(super) iss: Option<String>,
+    pub(crate) content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Code(Secret),
+    Pin(Secret),
+    Tokens(Box<TokenResponse>),
+    Denied,
+    /// The server's error code, such as `invalid_scope`, and what it says about it.
+    Error {
+        code: String,
+        description: Option<String>,
+    },
+}
+
+/// Why something is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotAResponse {
+    Nothing,
+    /// A parameter is there twice (RFC 6749, section 3.1).
+    Doubled,
+    OtherFlow,
+    /// A code, PIN or token has characters that none can have (RFC 6749, appendix A).
+    Unreadable,
+}
+
+/// The parameters that are read, each of which may be there once.
+const PARAMETERS: [&str; 14] = [
+    "access_token",
+    "account_id",
+    "account_username",
+    "code",
+    "error",
+    "error_description",
+    "expires_in",
+    "iss",
+    "pin",
+    "refresh_token",
+    "refresh_token_expires_in",
+    "scope",
+    "state",
+    "token_type",
+];
+
+const CREDENTIALS: [&str; 4] = ["access_token", "code", "pin", "refresh_token"];
+
+/// Reads the query and fragment of a redirect as one: Imgur's denial may be in either, and in the token flow `state` is in
+/// the query and the tokens in the fragment.
+pub(super) fn from_redirect(
+    query: Option<&str>,
+    fragment: Option<&str>,
+    flow: Flow,
+) -> Result<AuthorizationResponse, NotAResponse> {
+    let given = Parameters::read(query, fragment)?;
+    let content = match given.get("error") {
+        Some("access_denied") => Content::Denied,
+        Some(code) => Content::Error {
+            code: printable_name(code),
+            description: given.get("error_description").map(printable_name),
+        },
+        None => given.content(flow)?,
+    };
+    let (state, iss) = (given.get("state").map(Secret::from), given.get("iss").map(ToOwned::to_owned));
+    Ok(AuthorizationResponse { state, iss, content })
+}
+
+/// Decoded parameters; one without a value counts as absent (RFC 6749, section 3.1).
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn read(query: Option<&str>, fragment: Option<&str>) -> Result<Self, NotAResponse> {
+        let mut given = Self(Vec::new());
+        for part in [query, fragment].into_iter().flatten() {
+            let pairs = parse(part.as_bytes()).into_owned();
+            let pairs: Vec<_> =
+                pairs.filter(|(name, value)| is_parameter(name) && !value.is_empty()).collect();
+            let is_twice = |(at, (name, _)): (usize, &(String, String))| {
+                pairs[..at].iter().any(|(earlier, _)| earlier == name)
+            };
+            // Servers repeat `state` in the fragment, which is read together with the query.
+            let differs =
+                |(name, value): &(String, String)| given.get(name).is_some_and(|known| known != value);
+            if pairs.iter().enumerate().any(is_twice) || pairs.iter().any(differs) {
+                return Err(NotAResponse::Doubled);
+            }
+            given.0.extend(pairs);
+        }
+        Ok(given)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn content(&self, flow: Flow) -> Result<Content, NotAResponse> {
+        let secret = |name| {
+            let read = |text| credential(text).map(Secret::from).ok_or(NotAResponse::Unreadable);
+            self.get(name).map(read).transpose()
+        };
+        let content = match flow {
+            Flow::Code => secret("code")?.map(Content::Code),
+            Flow::Pin => secret("pin")?.map(Content::Pin),
+            Flow::Token => self.tokens()?.map(Box::new).map(Content::Tokens),
+        };
+        content.ok_or_else(|| {
+            let is_of_another = CREDENTIALS.iter().any(|name| self.get(name).is_some());
+            if is_of_another { NotAResponse::OtherFlow } else { NotAResponse::Nothing }
+        })
+    }
+
+    fn tokens(&self) -> Result<Option<TokenResponse>, NotAResponse> {
+        let Some(tokens) = TokenResponse::from_pairs(self.0.iter().map(|(name, value)| (name, value))) else {
+            return Ok(None);
+        };
+        let is_readable = [Some(&tokens.access_token), tokens.refresh_token.as_ref()]
+            .into_iter()
+            .flatten()
+            .all(|token| is_credential(token.expose()));
+        if is_readable { Ok(Some(tokens)) } else { Err(NotAResponse::Unreadable) }
+    }
+}
+
+fn is_parameter(name: &str) -> bool {
+    PARAMETERS.contains(&name)
+}
+
+/// Reads a pasted answer: the address of the redirect or its parameters, a code or a PIN, recognised by its shape. An
+/// ambiguous text is refused. The [session](super::session) compares the `state` of an address with the login's.
+pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationResponse, Error> {
+    let text = unwrapped(text.expose());
+    if text.is_empty() {
+        return Err(refused(
+            "The answer is empty; paste the PIN, the code or the whole address the browser ended at",
+        ));
+    }
+    if let Some((query, fragment)) = parts_of_address(text) {
+        // `code=…` alone is the code with its name.
+        let is_labelled = flow != Flow::Token && !text.contains(['?', '#', '&']);
+        return from_address(query, fragment, flow, is_labelled);
+    }
+    let bare = credential(text).filter(|text| text.len() <= 2048 && is_bare(text));
+    let secret = Secret::from(bare.ok_or_else(|| {
+        refused("That is neither a PIN, nor a code, nor an address; paste just one of them")
+    })?);
+    let content = match flow {
+        Flow::Code => Content::Code(secret),
+        Flow::Pin => Content::Pin(secret),
+        Flow::Token => {
+            return Err(refused(
+                "The flow is token, whose answer is in the address; paste the whole address",
+            ));
+        }
+    };
+    Ok(AuthorizationResponse { state: None, iss: None, content })
+}
+
+fn from_address(
+    query: Option<&str>,
+    fragment: Option<&str>,
+    flow: Flow,
+    is_labelled: bool,
+) -> Result<AuthorizationResponse, Error> {
+    let answer = from_redirect(query, fragment, flow).map_err(|reason| refused(reason.of_an_address()))?;
+    let is_bare = is_labelled && matches!(answer.content, Content::Code(_) | Content::Pin(_));
+    if answer.state.is_none() && !is_bare {
+        return Err(refused(
+            "The address has no state, so it may belong to another sign-in; paste the whole address the browser ended at",
+        ));
+    }
+    Ok(answer)
+}
+
+impl NotAResponse {
+    fn of_an_address(self) -> &'static str {
+        match self {
+            Self::Nothing => {
+                "The address holds no answer; paste the one that the browser ended at after you allowed access"
+            }
+            Self::Doubled => {
+                "The address has a parameter twice; paste the one that the browser ended at, and only once"
+            }
+            Self::OtherFlow => {
+                "The address holds the answer of another flow than this sign-in's; paste the one that this sign-in's page led to"
+            }
+            Self::Unreadable => {
+                "The code or token in the address has characters that none can have; copy the address again, and paste it whole"
+            }
+        }
+    }
+}
+
+fn refused(reason: &str) -> Error {
+    Error::invalid("response", reason)
+}
+
+/// Without the quotes and brackets in which mail and documentation put addresses (RFC 3986, appendix C).
+fn unwrapped(text: &str) -> &str {
+    let inner = bare(text);
+    inner.strip_prefix('<').and_then(|text| text.strip_suffix('>')).map_or(inner, bare)
+}
+
+/// Query and fragment of an address, whose beginning may be missing, or parameters alone as the query.
+fn parts_of_address(text: &str) -> Option<(Option<&str>, Option<&str>)> {
+    if text.contains(char::is_whitespace) {
+        return None;
+    }
+    let (head, fragment) = split_at(text, '#');
+    let (place, query) = split_at(head, '?');
+    if query.is_some() || fragment.is_some() || is_place(place) {
+        return Some((query, fragment));
+    }
+    let mut names = parse(text.as_bytes()).map(|(name, _)| name);
+    (text.contains('=') && names.any(|name| is_parameter(&name))).then_some((Some(text), None))
+}
+
+fn split_at(text: &str, separator: char) -> (&str, Option<&str>) {
+    text.split_once(separator).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+/// Whether this is an address without query and fragment: with a scheme, or with a host's name and a path.
+fn is_place(text: &str) -> bool {
+    let host = text.split_once('/').map(|(host, _)| host);
+    text.contains("://") || host.is_some_and(|host| host == "localhost" || host.contains(['.', ':']))
+}
+
+/// Whether it can be a code or PIN as a page shows it: no words, no JSON, and no part of an address in its encoding.
+fn is_bare(text: &str) -> bool {
+    !text.contains(char::is_whitespace) && !text.contains(['%', '{', '[', '<', '>', '&', '"'])
+}
+
+/// Reads a grant obtained elsewhere: token JSON, what Postman exports, a redirect URL with its fragment, or a bare
+/// refresh token.
+pub(crate) fn import(text: &Secret) -> Result<Fields, Error> {
+    let text = text.expose().trim();
+    let fields = if text.starts_with(['{', '[']) {
+        let plain = Fields::from_json(text.as_bytes());
+        plain.filter(|fields| fields.refresh_token.is_some()).or_else(|| postman::import(text))
+    } else if let Some(url) = as_url(text) {
+        let pairs =
+            [url.query(), url.fragment()].into_iter().flatten().flat_map(|part| parse(part.as_bytes()));
+        Some(Fields::from_pairs(pairs))
+    } else {
+        let bare = credential(text).filter(|bare| bare.len() <= 4096 && !bare.contains(' '));
+        bare.map(|bare| Fields { refresh_token: Some(Secret::from(bare)), ..Fields::default() })
+    };
+    match fields {
+        Some(fields) if fields.refresh_token.is_some() => Ok(fields),
+        Some(_) => Err(Error::invalid(
+            "text",
+            "There is no refresh token in it, so nothing could be kept fresh; import one that has it",
+        )),
+        None => Err(Error::invalid(
+            "text",
+            "That is no token JSON, no redirect address and no refresh token; give one of these on standard input",
+        )),
+    }
+}
+
+pub(super) fn as_url(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(Url::has_host)
+}
+
+#[cfg(test)]
+mod tests;

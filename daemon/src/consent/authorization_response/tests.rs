@@ -1,0 +1,212 @@
+use imgurd_proto::text::printable_name;
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+
+fn error(code: &str, description: Option<&str>) -> Content {
+    Content::Error { code: code.to_owned(), description: description.map(ToOwned::to_owned) }
+}
+
+fn code(text: &str) -> Content {
+    Content::Code(Secret::from(text))
+}
+
+#[rstest]
+#[case("http://127.0.0.1:8917/callback?state=S&code=abc", Some("S"), code("abc"))]
+#[case("http://127.0.0.1:8917/callback?error=access_denied&state=S", Some("S"), Content::Denied)]
+#[case("http://127.0.0.1:8917/callback?state=S#error=access_denied", Some("S"), Content::Denied)]
+#[case("https://as.example/cb?error=invalid_scope&state=S", Some("S"), error("invalid_scope", None))]
+#[case("?error=x&error_description=no%1b+way%0a&state=S", Some("S"), error("x", Some("no way ")))]
+#[case("imgur.com/?state=S&code=abc", Some("S"), code("abc"))]
+#[case("state=S&code=abc", Some("S"), code("abc"))]
+#[case("<http://127.0.0.1:8917/callback?state=S&code=abc>", Some("S"), code("abc"))]
+#[case("https://imgur.com/?state=S#state=S&code=abc", Some("S"), code("abc"))]
+#[case("code=4%2F0Ab", None, code("4/0Ab"))]
+#[case("\u{feff}\"4/0Ab=\"", None, code("4/0Ab="))]
+#[case("  abc\n", None, code("abc"))]
+fn understands_what_a_person_pastes(
+    #[case] text: &str,
+    #[case] state: Option<&str>,
+    #[case] content: Content,
+) {
+    let answer = from_paste(&Secret::from(text), Flow::Code).unwrap();
+    assert_eq!(answer, AuthorizationResponse { state: state.map(Secret::from), iss: None, content });
+}
+
+#[rstest]
+#[case(
+    "https://imgur.com/#state=S&access_token=AT&expires_in=315360000&token_type=bearer&refresh_token=RT&account_username=NAME&account_id=114888747"
+)]
+#[case(
+    "https://www.getpostman.com/oauth2/callback?state=S#access_token=AT&expires_in=315360000&token_type=bearer&refresh_token=RT&account_username=NAME&account_id=114888747"
+)]
+fn understands_the_fragment_of_imgurs_token_flow(#[case] text: &str) {
+    let answer = from_paste(&Secret::from(text), Flow::Token).unwrap();
+    let Content::Tokens(tokens) = answer.content else { panic!("{answer:?}") };
+    assert_eq!(tokens.refresh_token, Some(Secret::from("RT")));
+    assert_eq!(tokens.username.as_deref(), Some("NAME"));
+    assert_eq!(tokens.expires_in, Some(315_360_000));
+    assert_eq!(import(&Secret::from(text)).unwrap().refresh_token, Some(Secret::from("RT")));
+}
+
+#[test]
+fn a_pin_is_a_pin() {
+    let answer = from_paste(&Secret::from("0123456"), Flow::Pin).unwrap();
+    assert_eq!(answer.content, Content::Pin(Secret::from("0123456")));
+}
+
+#[rstest]
+#[case("")]
+#[case("<\"\">")]
+#[case("two words")]
+#[case("https://imgur.com/")]
+#[case("imgur.com/")]
+#[case("localhost/callback")]
+#[case("127.0.0.1:8917/callback?foo=bar")]
+#[case("https://imgur.com/?code=abc")]
+#[case("?code=abc")]
+#[case("state=S&code=abc&code=abc")]
+#[case("state=S&code=abc&state=T")]
+#[case("https://imgur.com/?state=S#state=T&code=abc")]
+#[case("state=S&access_token=AT")]
+#[case("state=S&pin=123")]
+#[case("state=S&code=a%00b")]
+#[case("4%2F0Ab")]
+#[case("a\u{e9}b")]
+#[case(r#"{"code":"abc"}"#)]
+fn says_what_to_paste_when_it_does_not_understand(#[case] text: &str) {
+    let error = from_paste(&Secret::from(text), Flow::Code).unwrap_err();
+    assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "response"), "{error:?}");
+}
+
+#[rstest]
+#[case(r#"{"access_token":"AT","expires_in":3600,"token_type":"bearer","scope":null,"refresh_token":"RT","account_id":9042594,"account_username":"NAME"}"#)]
+#[case(r#"{"refresh_token":"RT"}"#)]
+#[case("RT")]
+#[case("https://imgur.com/#access_token=AT&refresh_token=RT")]
+fn takes_a_grant_in_every_form(#[case] text: &str) {
+    assert_eq!(import(&Secret::from(text)).unwrap().refresh_token, Some(Secret::from("RT")));
+}
+
+/// What servers, browsers and people put into an address, and what they do not.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof!["[0-9a-f]{40}", "[0-9]{4,10}", "\\PC{0,40}", "(%[0-9a-fA-F]{0,2}|[+&=#?`<]){0,12}", "x{5000}"]
+}
+
+fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
+    let names =
+        vec!["code", "pin", "state", "error", "access_token", "refresh_token", "expires_in", "token_type"];
+    let name = prop_oneof![prop::sample::select(names).prop_map(String::from), "\\PC{0,8}"];
+    prop::collection::vec((name, value()), 0..6)
+}
+
+fn encoded(pairs: &[(String, String)], is_encoded: bool) -> String {
+    if is_encoded {
+        return url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    }
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+fn base() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(
+        &[
+            "http://127.0.0.1:8917/callback",
+            "http://[::1]:1/",
+            "https://www.getpostman.com/oauth2/callback",
+            "https://imgur.com/",
+            "myapp:/callback",
+            "HTTP://Localhost/",
+            "",
+        ][..],
+    )
+}
+
+/// A text in which secrets may be, and those secrets.
+fn address() -> impl Strategy<Value = (String, Vec<String>)> {
+    (base(), pairs(), pairs(), any::<bool>()).prop_map(|(base, query, fragment, is_encoded)| {
+        let text = format!("{base}?{}#{}", encoded(&query, is_encoded), encoded(&fragment, is_encoded));
+        // Shorter ones are in a sentence by chance, and an error's plain code is meant to be.
+        let is_secret = |(name, value): &&(String, String)| value.trim().len() >= 8 && name != "error";
+        let secrets =
+            query.iter().chain(&fragment).filter(is_secret).map(|(_, value)| value.trim().to_owned());
+        (text, secrets.collect())
+    })
+}
+
+fn errors_of(text: &str) -> Vec<String> {
+    let text = Secret::from(text);
+    let pasted = [Flow::Code, Flow::Token, Flow::Pin].map(|flow| from_paste(&text, flow).err());
+    pasted.into_iter().chain([import(&text).err()]).flatten().map(|error| error.to_string()).collect()
+}
+
+proptest! {
+    #[test]
+    fn no_input_panics_or_leaks_into_an_error_text(text in prop_oneof!["\\PC{0,200}", "[ -~\\n\\t]{0,200}"]) {
+        for error in errors_of(&text) {
+            prop_assert!(text.trim().len() < 8 || !error.contains(text.trim()));
+        }
+    }
+
+    #[test]
+    fn no_address_panics_or_leaks_into_an_error_text((text, secrets) in address()) {
+        for error in errors_of(&text) {
+            for secret in &secrets {
+                prop_assert!(!error.contains(secret.as_str()), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_says_nothing_of_its_secrets((text, secrets) in address()) {
+        if let Ok(answer) = from_paste(&Secret::from(text), Flow::Code) {
+            let shown = format!("{answer:?}");
+            // A name is none, nor is what was consented to, nor the kind of a token.
+            let AuthorizationResponse { iss: None, content: Content::Code(_) | Content::Pin(_) | Content::Denied, .. } = answer else {
+                return Ok(());
+            };
+            for secret in &secrets {
+                prop_assert!(!shown.contains(secret.as_str()), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_is_found_in_every_address_whatever_stands_beside_it(
+        base in base().prop_filter("an address", |base| base.contains("://")),
+        code in "[!-&(-~]{1,60}".prop_filter("bare", |code| !code.starts_with('"') && !code.ends_with('"')),
+        state in "[a-zA-Z0-9_-]{1,60}",
+        in_fragment: bool,
+        spaces in "[ \\t\\n]{0,3}",
+    ) {
+        let pairs = [("state".to_owned(), state.clone()), ("code".to_owned(), code.clone())];
+        let separator = if in_fragment { '#' } else { '?' };
+        let text = format!("{spaces}{base}{separator}{}{spaces}", encoded(&pairs, true));
+        let answer = from_paste(&Secret::from(text), Flow::Code).unwrap();
+        prop_assert_eq!(answer.state, Some(Secret::from(state)));
+        prop_assert_eq!(answer.content, Content::Code(Secret::from(code)));
+    }
+
+    #[test]
+    fn the_tokens_are_found_in_the_fragment_and_the_state_in_the_query(
+        base in base().prop_filter("an address", |base| base.contains("://")),
+        tokens in ("[0-9a-f]{40}", "[0-9a-f]{40}", "\\PC{1,30}"),
+        state in "[a-zA-Z0-9_-]{1,60}",
+        expires_in: i64,
+    ) {
+        let (access, refresh, name) = tokens;
+        let fragment = [
+            ("access_token", access.clone()), ("expires_in", expires_in.to_string()),
+            ("token_type", "bearer".to_owned()), ("refresh_token", refresh.clone()),
+            ("account_username", name.clone()), ("account_id", "114888747".to_owned()),
+        ].map(|(name, value)| (name.to_owned(), value));
+        let text = format!("{base}?state={state}#{}", encoded(&fragment, true));
+        let answer = from_paste(&Secret::from(text), Flow::Token).unwrap();
+        prop_assert_eq!(answer.state, Some(Secret::from(state)));
+        let Content::Tokens(tokens) = answer.content else { return Err(TestCaseError::fail("no tokens")) };
+        prop_assert_eq!(tokens.access_token, Secret::from(access));
+        prop_assert_eq!(tokens.refresh_token, Some(Secret::from(refresh)));
+        prop_assert_eq!(tokens.expires_in, Some(expires_in));
+        prop_assert_eq!(tokens.username.unwrap_or_default(), printable_name(name.trim()));
+    }
+}

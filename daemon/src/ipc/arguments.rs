@@ -1,0 +1,82 @@
+//! Arguments of calls as callers write them.
+
+use std::time::Duration;
+
+use imgurd_proto::text::credential;
+use imgurd_proto::{DEFAULT_WAIT_MS, Error, Secret};
+
+/// A credential without the white space and quotes around it. Characters that RFC 6749, appendix A, does not allow are
+/// refused.
+pub(super) fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
+    credential(text.expose()).map(Secret::from).ok_or_else(|| {
+        Error::invalid(
+            field,
+            format!("{field} is empty or has characters other than printable ASCII; copy it again"),
+        )
+    })
+}
+
+/// An access token that is written alone, behind `Bearer`, or as the whole header.
+pub(super) fn access_token(text: &Secret) -> Result<Secret, Error> {
+    let text = bare("access_token", text)?;
+    let behind = |text: &'_ str, word: &str| -> Option<usize> {
+        text.get(..word.len()).filter(|begin| begin.eq_ignore_ascii_case(word)).map(str::len)
+    };
+    let header = text.expose();
+    let header = behind(header, "authorization:").map_or(header, |at| header[at..].trim_start());
+    let token = behind(header, "bearer ").map_or(header, |at| &header[at..]);
+    let token = bare("access_token", &token.into())?;
+    let is_scheme = |token: &Secret| token.expose().eq_ignore_ascii_case("bearer");
+    if token.expose().contains(' ') || token.expose().starts_with('{') || is_scheme(&token) {
+        let reason = "this is not an access token alone; pass the one that was rejected, as `imgurctl token` prints it";
+        return Err(Error::invalid("access_token", reason));
+    }
+    Ok(token)
+}
+
+pub(super) fn patience(wait_ms: Option<i64>) -> Result<Duration, Error> {
+    span("wait_ms", wait_ms.unwrap_or(DEFAULT_WAIT_MS), Duration::from_millis)
+}
+
+pub(super) fn span(field: &str, number: i64, unit: impl Fn(u64) -> Duration) -> Result<Duration, Error> {
+    let number = u64::try_from(number).map_err(|_| {
+        Error::invalid(field, format!("{field} is negative; give 0 or more, or leave it out"))
+    })?;
+    Ok(unit(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_token_is_understood_or_refused() {
+        let read = |text: &str| access_token(&text.into()).ok().map(|token| token.expose().to_owned());
+        for text in [
+            "T0k.en~-",
+            " T0k.en~-\r\n",
+            "\"T0k.en~-\"",
+            "Bearer T0k.en~-",
+            "bearer  T0k.en~-",
+            "Authorization: Bearer T0k.en~-",
+            "authorization:Bearer T0k.en~-\n",
+            "\u{feff}T0k.en~-",
+            "'Bearer T0k.en~-'",
+        ] {
+            assert_eq!(read(text).as_deref(), Some("T0k.en~-"), "{text:?}");
+        }
+        for text in [
+            "",
+            "\"\"",
+            "Bearer",
+            "Bearer ",
+            "two words",
+            "T\nX: y",
+            "T\0",
+            "{\"access_token\":\"T\"}",
+            "\u{e9}",
+        ] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Which call is served next: one of each process, then one of each again. However fast a program asks, and over however
+//! many connections, it delays the calls of another by a few of its own at most. A sandboxed application counts as one
+//! process, however many it starts.
+//!
+//! The runtime has one thread and takes tasks in the order in which they are ready. Without turns, the program with the most
+//! connections would be served most.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::mem;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::access::{Application, Caller};
+
+/// The queues of all processes and sandboxed applications that have a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Queues(HashMap<Owner, Weak<Calls>>);
+
+/// Whose calls wait in the same queue.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    Process(Option<i32>),
+    Sandboxed(Application),
+}
+
+impl Queues {
+    pub(crate) fn queue(&mut self, caller: &Caller) -> Queue {
+        self.queue_of(&caller.application, caller.pid)
+    }
+
+    fn queue_of(&mut self, application: &Application, process: Option<i32>) -> Queue {
+        let owner = match application {
+            sandboxed if sandboxed.is_sandboxed() => Owner::Sandboxed(sandboxed.clone()),
+            _ => Owner::Process(process),
+        };
+        if let Some(queue) = self.0.get(&owner).and_then(Weak::upgrade) {
+            return Queue(queue);
+        }
+        self.0.retain(|_, queue| queue.strong_count() > 0);
+        let queue = Arc::default();
+        self.0.insert(owner, Arc::downgrade(&queue));
+        Queue(queue)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    served: Mutex<()>,
+    /// Each call that waits holds one.
+    waiting: Arc<()>,
+}
+
+/// Where the calls of a process or a sandboxed application wait, whichever connection they come by.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue(Arc<Calls>);
+
+impl Queue {
+    pub(super) async fn wait(&self) -> Turn<'_> {
+        let _waiting = Arc::clone(&self.0.waiting);
+        Turn { served: Some(self.0.served.lock().await), waiting: &self.0.waiting }
+    }
+}
+
+/// The right to be served.
+pub(super) struct Turn<'a> {
+    served: Option<MutexGuard<'a, ()>>,
+    waiting: &'a Arc<()>,
+}
+
+impl Turn<'_> {
+    /// Ends the turn. The next call in the queue runs after all tasks that are ready now. If none waits yet, the turn is
+    /// kept until those have run, so that a call that comes meanwhile has to wait as well.
+    pub(super) async fn end(&mut self) {
+        if let Some(served) = self.served.take() {
+            if Arc::strong_count(self.waiting) == 1 {
+                run_ready_tasks().await;
+            }
+            drop(served);
+        }
+    }
+}
+
+/// Lets each task that is ready run once. Unlike [`tokio::task::yield_now`] it does not have the kernel asked each time
+/// which others have become ready; the runtime asks after a few tasks (`event_interval` in `main`).
+pub(super) async fn run_ready_tasks() {
+    let mut has_yielded = false;
+    poll_fn(|context| {
+        if mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sandboxed_application_has_one_turn_however_many_processes_it_starts() {
+        let mut queues = Queues::default();
+        let mut shares = |one: &Application, other: &Application| {
+            let (one, other) = (queues.queue_of(one, Some(1)), queues.queue_of(other, Some(2)));
+            let turn = one.wait().now_or_never();
+            assert!(turn.is_some());
+            let is_kept_waiting = other.wait().now_or_never().is_none();
+            drop(turn);
+            assert!(other.wait().now_or_never().is_some(), "it comes to its turn");
+            is_kept_waiting
+        };
+        let app = |name: &str| Application::Sandbox(name.to_owned());
+        assert!(shares(&app("org.example.App"), &app("org.example.App")));
+        assert!(shares(&Application::Nameless, &Application::Nameless));
+        assert!(!shares(&app("org.example.App"), &app("org.example.Other")));
+        assert!(!shares(&app("org.example.App"), &Application::Unknown));
+        assert!(
+            !shares(&Application::Unknown, &Application::Unknown),
+            "the user's own programs have one each"
+        );
+    }
+}

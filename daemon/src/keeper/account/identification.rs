@@ -1,0 +1,74 @@
+//! Whose a new grant is. A redirect comes by way of the browser, and an imported text from anywhere: the names in them may
+//! be anyone's. So the API is asked before a working grant makes way, and until it answers the new one is set aside.
+
+use imgurd_proto::Error;
+
+use super::pending::Identification;
+use super::sentences::set_aside_for_its_issuer;
+use super::{Effect, Machine};
+use crate::grant::Grant;
+use crate::provider::{Inquiry, TokenOwner};
+
+impl Machine {
+    /// Asks the API whose the set-aside grant is; where it is the same user's, it takes the place of the one in use.
+    pub(super) fn identify(&mut self, identification: Identification) {
+        let generation = identification.generation;
+        self.identifications.push(identification);
+        match self.displaced(generation).and_then(|grant| self.question(grant)) {
+            Some((generation, inquiry)) => self.effects.push(Effect::Identify { generation, inquiry }),
+            None => self.identified(generation, TokenOwner::Unsupported),
+        }
+    }
+
+    /// What to ask the API with whose grant is in use.
+    pub(in crate::keeper) fn identifiable(&self) -> Option<(u64, Inquiry)> {
+        self.question(self.grant()?)
+    }
+
+    fn question(&self, grant: &Grant) -> Option<(u64, Inquiry)> {
+        let inquiry = Inquiry {
+            api_url: self.config.api_url.clone()?,
+            ca_file: self.config.ca_file.clone(),
+            access_token: grant.access.as_ref()?.token.clone(),
+        };
+        Some((grant.generation, inquiry))
+    }
+
+    pub(super) fn identified(&mut self, generation: u64, owner: TokenOwner) {
+        if let TokenOwner::Known(name) = &owner {
+            self.note_username(generation, name);
+        }
+        let Some(index) = self.identifications.iter().position(|it| it.generation == generation) else {
+            return;
+        };
+        let Identification { ticket, vouched, began, .. } = self.identifications.swap_remove(index);
+        let result = match self.record.displaced.iter().position(|it| it.grant.generation == generation) {
+            // Somebody restored it.
+            None if self.record.grants().any(|grant| grant.generation == generation) => Ok(()),
+            None => Err(self.signed_out_meanwhile()),
+            Some(index) => match self.may_take_over(index, vouched, owner) {
+                Ok(()) => return self.promote(index, began, ticket),
+                Err(error) => Err(error),
+            },
+        };
+        self.effects.push(Effect::Reply { ticket, result });
+    }
+
+    fn note_username(&mut self, generation: u64, username: &str) {
+        let grant = self.record.grants_mut().find(|grant| grant.generation == generation);
+        if let Some(grant) = grant.filter(|grant| grant.username.as_deref() != Some(username)) {
+            grant.username = Some(username.to_owned());
+            self.revisions.touch();
+        }
+    }
+
+    fn may_take_over(&self, index: usize, vouched: bool, owner: TokenOwner) -> Result<(), Error> {
+        let new = &self.record.displaced[index].grant;
+        if !new.issuer.is(&self.config.issuer()) {
+            return Err(set_aside_for_its_issuer(new));
+        }
+        let refusal =
+            self.working().and_then(|current| self.why_not_identified(owner, vouched, new, current));
+        refusal.map_or(Ok(()), Err)
+    }
+}

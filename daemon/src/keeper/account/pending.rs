@@ -1,0 +1,89 @@
+//! What waits for the server, the store or the API before a new grant is put in use.
+
+use super::{Began, Machine, Ticket};
+use crate::grant::{Grant, Issuer};
+
+/// A request that is no refresh of the grant in use.
+#[derive(Clone, Debug)]
+pub(super) enum PendingRequest {
+    Exchange {
+        op: u64,
+        ticket: Ticket,
+        began: Began,
+        replace: bool,
+    },
+    /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
+    Recording {
+        revision: u64,
+        import: Import,
+    },
+    Verify {
+        op: u64,
+        import: Import,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Import {
+    pub(super) ticket: Ticket,
+    pub(super) generation: u64,
+    /// Whether it may displace what it cannot be compared with.
+    pub(super) replace: bool,
+    /// Whether the grant came with it, rather than having been set aside before.
+    pub(super) is_new: bool,
+}
+
+/// A grant that is set aside until the API says whose it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identification {
+    pub(super) ticket: Ticket,
+    pub(super) generation: u64,
+    /// Whether the token endpoint itself said that it is the same user's, which counts where there is no API.
+    pub(super) vouched: bool,
+    /// The number of the first request that may have led to it.
+    pub(super) began: u64,
+}
+
+/// How tokens have come.
+pub(super) struct Arrival {
+    pub(super) issuer: Issuer,
+    /// Whether the token endpoint itself sent them. A redirect comes through the browser and may be anyone's.
+    pub(super) vouched: bool,
+    /// Whether another user's grant may make way.
+    pub(super) replace: bool,
+    /// The number of the first request that may have led to them.
+    pub(super) began: u64,
+}
+
+impl Machine {
+    pub(super) fn take_pending(&mut self, op: u64) -> Option<PendingRequest> {
+        let is_answered = |pending: &PendingRequest| match pending {
+            PendingRequest::Exchange { op: sent, .. } | PendingRequest::Verify { op: sent, .. } => {
+                *sent == op
+            }
+            PendingRequest::Recording { .. } => false,
+        };
+        let index = self.pending.iter().position(is_answered)?;
+        Some(self.pending.swap_remove(index))
+    }
+
+    /// The imported grant whose refresh token is on its way to the server, or about to be.
+    pub(super) fn verifying(&self) -> Option<u64> {
+        self.pending.iter().find_map(|pending| match pending {
+            PendingRequest::Recording { import, .. } | PendingRequest::Verify { import, .. } => {
+                Some(import.generation)
+            }
+            PendingRequest::Exchange { .. } => None,
+        })
+    }
+
+    /// Whether another import is being verified, or the server may have this token already: for the grant that made
+    /// way, or for a grant that was logged out and whose answer nobody keeps.
+    pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
+        let may_be_this =
+            |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);
+        let sent_for = |generation| self.record.grants().find(|grant| grant.generation == generation);
+        let mut older = self.older.iter().map(|older| sent_for(older.generation));
+        self.verifying().is_some() || older.any(may_be_this)
+    }
+}

@@ -1,0 +1,291 @@
+//! The sentences of an account: why it is as it is, and why something failed. Each ends with what to do.
+
+use imgurd_proto::{Error, State};
+
+use super::refreshing::Trouble;
+use super::{Machine, Shelf};
+use crate::grant::{Grant, Timestamp};
+use crate::keeper::try_later;
+use crate::provider::{Answer, TokenOwner, Transient};
+
+/// Why a grant that was on its way is not put in use.
+pub(super) const CHANGED_MEANWHILE: &str =
+    "client_id or token_url was changed meanwhile; change it back, or do it again";
+
+/// Why the account is in this state.
+impl Machine {
+    pub(super) fn reason(&self, state: State, now: Timestamp) -> Option<String> {
+        let name = &self.name;
+        let last_failure = self.last_failure();
+        Some(match state {
+            State::Fresh => return self.why_not_all_is_well(now),
+            State::Empty if self.record.grant.is_some() => format!(
+                "The grant was given to another client id or server than is configured now, so it is set aside; change \
+                 the setting back, or run `imgurctl login {name}`"
+            ),
+            State::Empty => format!("Nobody has signed in yet; run `imgurctl login {name}`"),
+            State::Refreshing => "A new token is on its way; wait a moment".to_owned(),
+            State::Stale => self.why_stale(last_failure),
+            State::Waiting if self.record.refusal.is_some() => {
+                format!("{last_failure}; it is asked again before that is believed, just wait")
+            }
+            State::Waiting if self.wordless.is_some() => format!(
+                "{last_failure}; imgurd keeps trying. If it lasts, the server may have ended the grant: run `imgurctl \
+                 login {name}`"
+            ),
+            State::Waiting => format!("{last_failure}; it is tried again by itself, just wait"),
+            State::ConsentNeeded if self.is_refused() => {
+                format!("The server rejected the refresh token twice; run `imgurctl login {name}`")
+            }
+            State::ConsentNeeded => self.no_refresh_token(),
+            State::Misconfigured => {
+                let hint = self.hint_for(self.setting_at_fault());
+                format!("{last_failure}; {hint}, then run `imgurctl refresh {name}`")
+            }
+            State::StoreUnavailable => self.why_store_unavailable(last_failure),
+        })
+    }
+
+    fn last_failure(&self) -> &str {
+        match &self.trouble {
+            Some(
+                Trouble::Passing { reason }
+                | Trouble::Misconfigured { reason, .. }
+                | Trouble::NotRecorded { reason },
+            ) => reason,
+            None => "",
+        }
+    }
+
+    fn why_not_all_is_well(&self, now: Timestamp) -> Option<String> {
+        if self.rate_limit.tokens_die_early(now) {
+            return Some(format!(
+                "The server rejects tokens long before they expire: another program seems to use the client id {}; let \
+                 only one program refresh them",
+                self.config.client_id
+            ));
+        }
+        if self.revisions.grant_is_unsaved() {
+            return Some(format!(
+                "The token is served from memory, because the store does not take it ({}); it is tried again by itself",
+                self.revisions.lags().unwrap_or_else(|| "It is being written".to_owned())
+            ));
+        }
+        self.notable_skew().map(why_skewed)
+    }
+
+    fn why_stale(&self, last_failure: &str) -> String {
+        if self.closing {
+            return "imgurd is stopping; ask again when it is back".to_owned();
+        }
+        let why = match (self.config.auto_refresh, last_failure) {
+            (false, "") => "Auto-refresh is off".to_owned(),
+            (false, failure) => format!("Auto-refresh is off, and the last try failed: {failure}"),
+            (true, _) => "The token lives too shortly to be refreshed ahead of time".to_owned(),
+        };
+        format!("{why}; ask for a token, or run `imgurctl refresh {}`", self.name)
+    }
+
+    fn why_store_unavailable(&self, last_failure: &str) -> String {
+        match &self.shelf {
+            Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
+            Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
+            Shelf::Read | Shelf::PutAway { .. } => format!(
+                "{last_failure}. imgurd refreshes nothing that it cannot record; repair the store, then run `imgurctl \
+                 refresh {}`",
+                self.name
+            ),
+        }
+    }
+
+    pub(super) fn setting_at_fault(&self) -> &'static str {
+        match &self.trouble {
+            Some(Trouble::Misconfigured { setting, .. }) => setting,
+            _ => "",
+        }
+    }
+
+    /// What to do about a setting that the server does not accept.
+    fn hint_for(&self, setting: &str) -> String {
+        let name = &self.name;
+        match setting {
+            // The same error stands for an unknown client and for another way to identify itself (RFC 6749, section 5.2).
+            "client_secret" => format!(
+                "see that client_id and client_auth are as registered, or set client_secret right with `imgurctl \
+                 account set {name} --client-secret-stdin`"
+            ),
+            other => {
+                let option = other.replace('_', "-");
+                format!("set {setting} right with `imgurctl account set {name} --{option} …`")
+            }
+        }
+    }
+
+    fn no_refresh_token(&self) -> String {
+        format!(
+            "The server gave no refresh token, so only a new sign-in brings a token; run `imgurctl login {}`",
+            self.name
+        )
+    }
+}
+
+/// Why a call failed.
+impl Machine {
+    pub(super) fn needs_sign_in(&self) -> Error {
+        Error::ConsentNeeded { account: self.name.clone(), reason: self.no_refresh_token() }
+    }
+
+    pub(super) fn is_busy(&self) -> Error {
+        try_later(format!("Too many requests for {} are under way; try again in a moment", self.name))
+    }
+
+    pub(super) fn is_verifying(&self) -> Error {
+        try_later(format!("An import into {} is being verified; try again in a moment", self.name))
+    }
+
+    pub(super) fn is_refreshing(&self) -> Error {
+        try_later(format!("A refresh of {} is on its way; try again in a moment", self.name))
+    }
+
+    pub(super) fn signed_out_meanwhile(&self) -> Error {
+        let name = &self.name;
+        Error::login(format!(
+            "{name} was signed out meanwhile, so the new grant was not kept; run `imgurctl login {name}` or import it \
+             again"
+        ))
+    }
+
+    pub(super) fn nothing_to_restore(&self) -> Error {
+        let reason = format!(
+            "{} has no earlier grant to restore (kept for 30 days); run `imgurctl login {0}`",
+            self.name
+        );
+        Error::invalid("account", reason)
+    }
+
+    pub(super) fn exchange_failed(&self, answer: Answer) -> Error {
+        match answer {
+            Answer::Misconfigured { setting, reason } => {
+                self.misconfigured_by(setting, &reason, "sign in again")
+            }
+            Answer::Refused { reason } => {
+                Error::login(format!("The server refused the answer ({reason}); sign in again"))
+            }
+            Answer::Transient(Transient { reason, .. }) => {
+                Error::login(format!("The sign-in could not be completed: {reason}; sign in again"))
+            }
+            Answer::Granted(_) => Error::login("The server's answer came twice; run `imgurctl status`"),
+        }
+    }
+
+    pub(super) fn verification_failed(&self, answer: Answer) -> Error {
+        match answer {
+            Answer::Misconfigured { setting, reason } => {
+                self.misconfigured_by(setting, &reason, "import again")
+            }
+            Answer::Refused { reason } => Error::invalid(
+                "text",
+                format!("The server refused this token ({reason}); the grant at hand stays"),
+            ),
+            Answer::Transient(Transient { reason, .. }) => try_later(format!(
+                "The token could not be verified: {reason}. The grant at hand stays; try again later, or import with --replace"
+            )),
+            Answer::Granted(_) => {
+                Error::invalid("text", "The server's answer came twice; run `imgurctl status`")
+            }
+        }
+    }
+
+    fn misconfigured_by(&self, setting: &str, reason: &str, then: &str) -> Error {
+        let reason = format!("{reason}; {}, then {then}", self.hint_for(setting));
+        Error::Misconfigured { setting: setting.to_owned(), reason }
+    }
+
+    /// The imported grant may not take the place of `current`.
+    pub(super) fn imported_anothers(&self, candidate: &Grant, current: &Grant, then: &str) -> Error {
+        let (name, candidate, current) = (&self.name, holder(candidate), holder(current));
+        let reason = format!("The grant is {candidate}'s, but {name} holds that of {current}: {then}");
+        Error::invalid("replace", reason)
+    }
+
+    /// Another user signed in: their grant is set aside.
+    pub(super) fn another_signed_in(&self, new: &Grant, current: &Grant) -> Error {
+        let (name, new, current) = (&self.name, holder(new), holder(current));
+        let reason = format!(
+            "{new} signed in, but {name} holds the grant of {current}, which stays; the new one is set aside. Run \
+             `imgurctl restore {name}` to change over to it, or sign in with --replace"
+        );
+        Error::LoginFailed { reason, set_aside: Some(new) }
+    }
+
+    /// Nobody says that the new grant is the same user's. Nothing where the API says so, or the server did.
+    pub(super) fn why_not_identified(
+        &self,
+        owner: TokenOwner,
+        vouched: bool,
+        new: &Grant,
+        current: &Grant,
+    ) -> Option<Error> {
+        let why = match owner {
+            TokenOwner::Known(name) if current.username.as_ref() == Some(&name) => return None,
+            TokenOwner::Unsupported if vouched => return None,
+            TokenOwner::Known(_) => return Some(self.another_signed_in(new, current)),
+            TokenOwner::Rejected => "The API does not accept the new token".to_owned(),
+            TokenOwner::Unknown(reason) => format!("The API did not say whose the new grant is ({reason})"),
+            TokenOwner::Unsupported => "No API says whose the new grant is".to_owned(),
+        };
+        let (name, holder) = (&self.name, holder(current));
+        Some(Error::login(format!(
+            "{why}, so the grant of {holder} stays and the new one is set aside; run `imgurctl restore {name}` to change \
+             over to it, or sign in with --replace"
+        )))
+    }
+
+    /// A refresh token that somebody brings is an older one of ours.
+    pub(super) fn is_replaced(&self, has_working_grant: bool) -> Error {
+        let name = &self.name;
+        let then = if has_working_grant {
+            format!(", and the grant at hand stays. Run `imgurctl refresh {name}` for a new access token")
+        } else {
+            format!(". Run `imgurctl login {name}`")
+        };
+        let reason = format!(
+            "This is an older refresh token of {name}, and the server has replaced it; nothing was sent to the \
+             server{then}"
+        );
+        Error::invalid("text", reason)
+    }
+}
+
+/// The new grant belongs to another client or server than is configured now.
+pub(super) fn set_aside_for_its_issuer(grant: &Grant) -> Error {
+    let reason = format!("The new grant is set aside, since {CHANGED_MEANWHILE}");
+    Error::LoginFailed { reason, set_aside: Some(holder(grant)) }
+}
+
+/// Nobody has seen the imported grant work, so nothing makes way for it; and it may have been spent, so it is not thrown
+/// away.
+pub(super) fn kept_unverified(reason: &str) -> Error {
+    try_later(format!(
+        "The token could not be verified: {reason}. It is set aside and the grant at hand stays; import it again with \
+         --replace once the server answers"
+    ))
+}
+
+fn holder(grant: &Grant) -> String {
+    grant.username.clone().unwrap_or_else(|| "somebody unnamed".to_owned())
+}
+
+fn why_skewed(seconds: i64) -> String {
+    let side = if seconds > 0 { "ahead of" } else { "behind" };
+    let (number, unit) = match seconds.unsigned_abs() {
+        seconds @ ..120 => (seconds, "seconds"),
+        seconds @ ..7200 => (seconds / 60, "minutes"),
+        seconds @ ..172_800 => (seconds / 3600, "hours"),
+        seconds => (seconds / 86400, "days"),
+    };
+    format!(
+        "This machine's clock is about {number} {unit} {side} the server's; set it right, for example with `timedatectl \
+         set-ntp true`"
+    )
+}

@@ -1,0 +1,58 @@
+//! What the user may have to hear of, beyond what callers see of an account.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imgurd_proto::{Account, State};
+use tokio::sync::watch;
+
+use super::Keeper;
+use super::account::Snapshot;
+use crate::grant::Timestamp;
+
+/// An account, and what tells whether its user is needed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attention {
+    /// What the interface says of it.
+    pub account: Arc<Account>,
+    /// Whether the store is locked, so that unlocking it is what fixes it.
+    pub locked: bool,
+    /// From when on the user should know that its token grows old, where nothing refreshes it.
+    pub ages_at: Option<Timestamp>,
+}
+
+impl Keeper {
+    /// All accounts, as their user may have to hear of them.
+    #[must_use]
+    pub fn attention(&self) -> Vec<Attention> {
+        let directory = self.directory.borrow().clone();
+        let attention = |snapshots: &watch::Receiver<Snapshot>| {
+            let snapshot = snapshots.borrow();
+            Attention { account: snapshot.info.clone(), locked: snapshot.locked, ages_at: snapshot.ages_at }
+        };
+        directory.accounts.values().map(attention).collect()
+    }
+
+    /// Changes whenever a call finds that there is no token before the user has done something.
+    #[must_use]
+    pub fn unmet(&self) -> watch::Receiver<BTreeSet<String>> {
+        self.unmet.subscribe()
+    }
+
+    /// The accounts of those calls since the last time.
+    #[must_use]
+    pub fn take_unmet(&self) -> BTreeSet<String> {
+        let mut taken = BTreeSet::new();
+        self.unmet.send_if_modified(|unmet| {
+            taken = std::mem::take(unmet);
+            false
+        });
+        taken
+    }
+
+    pub(super) fn note_unmet(&self, name: &str, snapshot: &Snapshot) {
+        if matches!(snapshot.info.state, State::Empty | State::ConsentNeeded | State::StoreUnavailable) {
+            self.unmet.send_if_modified(|unmet| unmet.insert(name.to_owned()));
+        }
+    }
+}

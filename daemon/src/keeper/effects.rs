@@ -1,0 +1,94 @@
+//! Carrying out what an account wants done: each effect on a task of its own, whose outcome comes back as a message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::account::{Effect, Event};
+use super::message::Message;
+use super::{LONGEST_VERIFICATION, NO_ANSWER};
+use crate::provider::{Inquiry, Provider, Reply, TokenOwner};
+use crate::store::TokenStore;
+
+/// How long a new token is kept back for the sake of a store that does not answer.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the server, its API and the store, and reports to the actor.
+pub(super) struct EffectRunner {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) store: Arc<dyn TokenStore>,
+    pub(super) actor: mpsc::Sender<Message>,
+}
+
+impl EffectRunner {
+    pub(super) fn run(&self, account: &str, effect: Effect) {
+        let (actor, name) = (self.actor.clone(), account.to_owned());
+        let report = async move |event| {
+            let _ = actor.send(Message::Happened { account: name.clone(), event }).await;
+        };
+        match effect {
+            Effect::Load => {
+                let load = self.store.load(account.to_owned());
+                tokio::spawn(async move { report(Event::Loaded(load.await)).await });
+            }
+            Effect::Save { revision, record } => {
+                let mut save = self.store.save(account.to_owned(), *record);
+                tokio::spawn(async move {
+                    let mut saved = timeout(STORE_PATIENCE, &mut save).await.ok();
+                    if saved.is_none() {
+                        report(Event::SaveIsSlow { revision }).await;
+                        saved = Some(save.await);
+                    }
+                    if let Some(result) = saved {
+                        report(Event::Saved { revision, result }).await;
+                    }
+                });
+            }
+            Effect::Send { op, client, request } => {
+                let answering = self.provider.token(client, request);
+                tokio::spawn(async move {
+                    let Reply { answer, date } = answering.await;
+                    if let Some(date) = date {
+                        report(Event::ServerTime(date)).await;
+                    }
+                    report(Event::Answered { op, answer }).await;
+                });
+            }
+            Effect::Identify { generation, inquiry } => {
+                let identifying = self.provider.identify(inquiry);
+                tokio::spawn(async move {
+                    let owner = timeout(LONGEST_VERIFICATION, identifying).await;
+                    let owner = owner.unwrap_or_else(|_| TokenOwner::Unknown(NO_ANSWER.to_owned()));
+                    report(Event::Identified { generation, owner }).await;
+                });
+            }
+            Effect::Reply { .. } => {} // the actor knows who waits
+        }
+    }
+
+    /// Asks the API whose grant it is, for a caller who waits for its word.
+    pub(super) fn identify(
+        &self,
+        account: String,
+        generation: u64,
+        inquiry: Inquiry,
+        reply: oneshot::Sender<TokenOwner>,
+    ) {
+        let (identifying, actor) = (self.provider.identify(inquiry), self.actor.clone());
+        tokio::spawn(async move {
+            let owner = identifying.await;
+            let _ = actor.send(Message::Identified { account, generation, owner, reply }).await;
+        });
+    }
+
+    pub(super) fn unlock(&self, reply: oneshot::Sender<Result<(), Error>>) {
+        let (unlock, actor) = (self.store.unlock(), self.actor.clone());
+        tokio::spawn(async move {
+            let result = unlock.await;
+            let _ = actor.send(Message::Unlocked { result, reply }).await;
+        });
+    }
+}

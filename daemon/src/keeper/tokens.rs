@@ -1,0 +1,118 @@
+//! Tokens for callers: from the snapshot, or as soon as the actor has one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgurd_proto::{DEFAULT_MIN_VALID_S, Error, Secret, Token};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::account::{Ask, Snapshot, Verdict, Want};
+use super::{Keeper, LONGEST_WAIT, gone};
+
+impl Keeper {
+    /// The access token of `account`, valid for `min_valid`. Waits up to `patience` for one.
+    pub async fn token(
+        &self,
+        account: Option<&str>,
+        min_valid: Option<Duration>,
+        patience: Duration,
+    ) -> Result<Arc<Token>, Error> {
+        let least = min_valid.unwrap_or(Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs()));
+        self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
+    }
+
+    /// A new access token, whatever the clock says.
+    pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Arc<Token>, Error> {
+        self.want(account, Want::New, true, patience).await
+    }
+
+    /// Whether there is another access token than `rejected` already, so that nothing has to be refreshed.
+    #[must_use]
+    pub fn has_another(&self, account: &str, rejected: &Secret) -> bool {
+        let Ok((_, snapshots)) = self.find(Some(account)) else { return false };
+        let want = Want::AnotherThan(rejected.clone());
+        let verdict = snapshots.borrow().verdict(&want, true, None, self.clock.now());
+        matches!(verdict, Verdict::Token(_))
+    }
+
+    /// Another access token than `rejected`. If that is not the current one any more, the current one comes back.
+    pub async fn reject(
+        &self,
+        account: Option<&str>,
+        rejected: Secret,
+        patience: Duration,
+    ) -> Result<Arc<Token>, Error> {
+        if rejected.is_empty() {
+            return Err(Error::invalid(
+                "access_token",
+                "The rejected token is empty; hand in the token that was rejected",
+            ));
+        }
+        self.want(account, Want::AnotherThan(rejected), true, patience).await
+    }
+
+    async fn want(
+        &self,
+        account: Option<&str>,
+        want: Want,
+        strict: bool,
+        patience: Duration,
+    ) -> Result<Arc<Token>, Error> {
+        let (name, mut snapshots) = self.find(account)?;
+        let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
+        match verdict {
+            // The keeper has to hear of each rejected token: an older grant may come back with it.
+            Verdict::Token(_) if matches!(want, Want::AnotherThan(_)) => {}
+            Verdict::Token(token) => return Ok(token),
+            Verdict::Fails(error) => {
+                self.note_unmet(&name, &snapshots.borrow());
+                return Err(error);
+            }
+            Verdict::Wait => self.note_unmet(&name, &snapshots.borrow()),
+        }
+        let patience = patience.min(LONGEST_WAIT);
+        let deadline = Instant::now() + patience;
+        let waiting = self.wait_for(name, &mut snapshots, want.clone(), strict, patience);
+        match timeout_at(deadline, waiting).await {
+            Ok(outcome) => outcome,
+            Err(_) => snapshots.borrow().last_resort(&want, strict, self.clock.now()),
+        }
+    }
+
+    async fn wait_for(
+        &self,
+        name: String,
+        snapshots: &mut watch::Receiver<Snapshot>,
+        want: Want,
+        strict: bool,
+        patience: Duration,
+    ) -> Result<Arc<Token>, Error> {
+        let until = self.clock.now() + patience;
+        let before = self.ask(name.clone(), None, Ask::Want { want: want.clone(), until }).await?;
+        loop {
+            let verdict =
+                snapshots.borrow_and_update().verdict(&want, strict, Some(before), self.clock.now());
+            match verdict {
+                Verdict::Token(token) => return Ok(token),
+                Verdict::Fails(error) => return Err(error),
+                Verdict::Wait => self.changes_of(&name, snapshots).await?,
+            }
+        }
+    }
+
+    /// Waits for the next change of `account`, which may be that it is removed.
+    async fn changes_of(
+        &self,
+        account: &str,
+        snapshots: &mut watch::Receiver<Snapshot>,
+    ) -> Result<(), Error> {
+        let mut directory = self.directory.clone();
+        let removed = directory.wait_for(|directory| !directory.accounts.contains_key(account));
+        tokio::select! {
+            changed = snapshots.changed() => if changed.is_ok() { return Ok(()) },
+            removed = removed => drop(removed),
+        }
+        Err(self.find(Some(account)).err().unwrap_or_else(gone))
+    }
+}

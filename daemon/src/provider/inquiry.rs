@@ -1,0 +1,103 @@
+//! What an API tells the holder of a token, and what is made of it when it does not.
+
+use std::path::PathBuf;
+
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, HeaderValue};
+use imgurd_proto::{Secret, rejects_token};
+use oauth2::{HttpRequest, HttpResponse};
+use url::Url;
+
+use super::Answer;
+use super::classify::{is_web_page, passing_trouble};
+use super::complaint::Complaint;
+use super::endpoint::is_protected;
+use super::transport::{Timeouts, Transport};
+
+/// What the API says to a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiAnswer<T> {
+    /// It takes the token, and says this.
+    Known(T),
+    /// It refuses the token.
+    Rejected,
+    /// Neither is known, for this reason, which is the beginning of a sentence.
+    Unknown(String),
+    /// This API does not tell: it is not Imgur's.
+    Unsupported,
+}
+
+/// A question to an API, asked with a token.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// The API.
+    pub api_url: Url,
+    /// As in [`Client`](super::Client).
+    pub ca_file: Option<PathBuf>,
+    /// The token.
+    pub access_token: Secret,
+}
+
+impl Inquiry {
+    pub(super) async fn ask<T>(
+        self,
+        path: &str,
+        read: fn(&[u8]) -> Option<T>,
+        timeouts: Timeouts,
+    ) -> ApiAnswer<T> {
+        let Some(request) = request(&self.api_url, path, &self.access_token) else {
+            return ApiAnswer::Unsupported;
+        };
+        match Transport::get(&self.api_url, self.ca_file, timeouts, request).await {
+            Ok(response) => understand(&response, read),
+            Err(Answer::Transient(trouble)) => ApiAnswer::Unknown(trouble.reason),
+            Err(Answer::Misconfigured { setting: "ca_file", reason }) => ApiAnswer::Unknown(reason),
+            Err(_) => ApiAnswer::Unsupported,
+        }
+    }
+}
+
+fn request(api_url: &Url, path: &str, access_token: &Secret) -> Option<HttpRequest> {
+    let url = api_url.join(path).ok().filter(is_protected)?;
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose())).ok()?;
+    authorization.set_sensitive(true);
+    let mut request = HttpRequest::new(Vec::new());
+    *request.uri_mut() = url.as_str().parse().ok()?;
+    request.headers_mut().insert(AUTHORIZATION, authorization);
+    Some(request)
+}
+
+pub(crate) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T>) -> ApiAnswer<T> {
+    let (status, body) = (response.status(), response.body().as_slice());
+    if status == StatusCode::OK
+        && let Some(said) = read(body)
+    {
+        return ApiAnswer::Known(said);
+    }
+    if rejects_token(status.as_u16(), body) {
+        return ApiAnswer::Rejected;
+    }
+    let complaint = Complaint::parse(body);
+    let is_known_trouble = complaint.as_ref().is_some_and(|complaint| complaint.known_trouble().is_some());
+    let is_elsewhere = status.is_success() || matches!(status.as_u16(), 404 | 405 | 410);
+    if is_elsewhere && !is_known_trouble {
+        return ApiAnswer::Unsupported;
+    }
+    let page = is_web_page(response.headers(), body);
+    ApiAnswer::Unknown(passing_trouble(status, complaint.as_ref(), page).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_goes_to_the_api_and_is_not_shown() {
+        let url = Url::parse("https://api.example/3/").unwrap();
+        let request = request(&url, "account/me", &Secret::from("fake-token")).unwrap();
+        assert_eq!(request.uri(), "https://api.example/3/account/me");
+        assert!(!format!("{request:?}").contains("fake-token"));
+        let readable = Url::parse("http://api.example/").unwrap();
+        assert!(super::request(&readable, "account/me", &Secret::from("t")).is_none());
+    }
+}

@@ -1,0 +1,61 @@
+//! Whose token it is: Imgur's `GET /3/account/me`, which also shows whether the token works.
+
+use serde_json::Value;
+
+use super::inquiry::ApiAnswer;
+use super::response::name;
+
+/// Who it is that a token speaks for, by name.
+pub type TokenOwner = ApiAnswer<String>;
+
+pub(super) const PATH: &str = "account/me";
+
+/// `url` is what Imgur calls the name.
+pub(crate) fn username(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body["data"]["url"].as_str().and_then(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::StatusCode;
+    use oauth2::HttpResponse;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::provider::inquiry::understand;
+
+    const OVER_CAPACITY: &str = r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":403}"#;
+
+    #[rstest]
+    #[case(200, r#"{"data":{"id":48437714,"url":"alice","bio":null},"success":true,"status":200}"#, TokenOwner::Known("alice".into()))]
+    #[case(
+        403,
+        r#"{"data":{"error":"The access token provided is invalid."},"success":false,"status":403}"#,
+        TokenOwner::Rejected
+    )]
+    #[case(200, r#"{"data":{"url":"\u0000ali\u001b[2Jce\u202e\n"}}"#, TokenOwner::Known("ali[2Jce".into()))]
+    #[case(200, r#"{"data":{"url":"\u0000\n"}}"#, TokenOwner::Unsupported)]
+    #[case(401, "", TokenOwner::Rejected)]
+    #[case(400, r#"{"error":{"code":1016,"message":"Banned country attempt"}}"#, TokenOwner::Unknown("the server blocks the country that this network is in".into()))]
+    #[case(403, OVER_CAPACITY, TokenOwner::Unknown("the server is over capacity".into()))]
+    #[case(200, OVER_CAPACITY, TokenOwner::Unknown("the server is over capacity".into()))]
+    #[case(404, "not found", TokenOwner::Unsupported)]
+    #[case(200, r#"{"sub":"somebody"}"#, TokenOwner::Unsupported)]
+    fn the_api_tells_whose_token_it_is_or_why_not(
+        #[case] status: u16,
+        #[case] body: &str,
+        #[case] expected: TokenOwner,
+    ) {
+        let mut response = HttpResponse::new(body.into());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        assert_eq!(understand(&response, username), expected);
+    }
+
+    #[test]
+    fn a_403_that_says_nothing_of_the_token_proves_nothing_against_it() {
+        let mut response = HttpResponse::new(br#"{"data":{"error":"Unauthorized"},"status":403}"#.to_vec());
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        assert!(matches!(understand(&response, username), TokenOwner::Unknown(_)));
+    }
+}

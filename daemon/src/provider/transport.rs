@@ -1,0 +1,198 @@
+//! One request to one host: sent once, bounded in time and size, and every way in which it may fail named.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::Uri;
+use oauth2::{HttpRequest, HttpResponse};
+use reqwest::redirect::Policy;
+use rustls::client::Resumption;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::task::spawn_blocking;
+use url::Url;
+
+use super::bounded_stream::BoundedStream;
+use super::classify::{classify, server_time};
+use super::route::{self, Route};
+use super::{Answer, Delivery, Reply, Transient, USER_AGENT, authorities};
+
+/// The longest body, in bytes: more than any token response has, less than would hurt.
+const BODY_MAX: usize = 1024 * 1024;
+/// The most that a server may send in all, in bytes: a body, and as much again around it.
+const CONNECTION_MAX: u64 = 2 * 1024 * 1024;
+
+/// How long the steps of a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    /// Until there is a connection.
+    pub(super) connect: Duration,
+    /// Until the answer is whole.
+    pub(super) total: Duration,
+}
+
+impl Timeouts {
+    pub(super) const fn from_secs(connect: u64, total: u64) -> Self {
+        Self { connect: Duration::from_secs(connect), total: Duration::from_secs(total) }
+    }
+}
+
+pub(super) struct Transport {
+    tls: Arc<ClientConfig>,
+    route: Route,
+    timeouts: Timeouts,
+    /// Whether the request is a refresh by a client whose settings have worked before.
+    is_proven_refresh: bool,
+}
+
+impl Transport {
+    /// Reads the system's certificates, off the runtime. They live as long as the request: a daemon that refreshes once
+    /// in a while keeps no certificates in memory, and sees new ones and a changed proxy.
+    pub(super) async fn new(url: &Url, ca_file: Option<PathBuf>, timeouts: Timeouts) -> Result<Self, Answer> {
+        let route = Route::to(url);
+        match spawn_blocking(move || trust(ca_file.as_deref())).await {
+            Ok(Ok(tls)) => Ok(Self { tls: Arc::new(tls), route, timeouts, is_proven_refresh: false }),
+            Ok(Err(answer)) => Err(*answer),
+            Err(_) => Err(no_security()),
+        }
+    }
+
+    /// One request, with all that it takes.
+    pub(super) async fn get(
+        url: &Url,
+        ca_file: Option<PathBuf>,
+        timeouts: Timeouts,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, Answer> {
+        Self::new(url, ca_file, timeouts).await?.fetch(request).await
+    }
+
+    pub(super) fn for_proven_refresh(self, is_proven_refresh: bool) -> Self {
+        Self { is_proven_refresh, ..self }
+    }
+
+    pub(super) async fn classify(&self, request: HttpRequest) -> Reply {
+        match self.fetch(request).await {
+            Ok(response) => Reply {
+                answer: classify(
+                    response.status(),
+                    response.headers(),
+                    response.body(),
+                    self.is_proven_refresh,
+                ),
+                date: server_time(response.headers()),
+            },
+            Err(answer) => answer.into(),
+        }
+    }
+
+    /// Sends the request; without a whole answer, says what came between.
+    pub(super) async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, Answer> {
+        let unsendable = || Answer::misconfigured_url("no request can be made out of the token URL");
+        let to = request.uri().clone();
+        let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
+        let began = Instant::now();
+        let stream = self.connect(to).await.map_err(|reason| transient(reason, Delivery::NotSent))?;
+        let client = self.client(&stream, began).ok_or_else(no_security)?;
+        match client.execute(request).await {
+            Ok(response) => self.receive(response, &stream).await,
+            Err(error) if error.is_builder() => Err(unsendable()),
+            Err(error) if error.is_connect() => {
+                Err(transient(self.route.insecurity(&error, self.timeouts.connect), Delivery::NotSent))
+            }
+            Err(error) => Err(self.broke(&error, &stream)),
+        }
+    }
+
+    async fn connect(&self, to: Uri) -> Result<BoundedStream, String> {
+        let server = self.route.open(to, &self.tls, self.timeouts.connect).await?;
+        BoundedStream::to(server, CONNECTION_MAX)
+            .map_err(|error| format!("no connection to {} ({error})", self.route.host))
+    }
+
+    /// A client for one request over `stream`, in what is left of the time.
+    fn client(&self, stream: &BoundedStream, began: Instant) -> Option<reqwest::Client> {
+        let passed = began.elapsed();
+        reqwest::Client::builder()
+            .tls_backend_preconfigured((*self.tls).clone())
+            .unix_socket(stream.name.as_str())
+            .user_agent(USER_AGENT)
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            .connect_timeout(self.timeouts.connect.saturating_sub(passed))
+            .timeout(self.timeouts.total.saturating_sub(passed))
+            .build()
+            .ok()
+    }
+
+    async fn receive(
+        &self,
+        mut response: reqwest::Response,
+        stream: &BoundedStream,
+    ) -> Result<HttpResponse, Answer> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broke(&error, stream))? {
+            if body.len() + chunk.len() > BODY_MAX {
+                if response.status().is_success() {
+                    return Err(self.too_long());
+                }
+                body.clear(); // a long error page says no more than its status
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut whole = HttpResponse::new(body);
+        *whole.status_mut() = response.status();
+        *whole.headers_mut() = std::mem::take(response.headers_mut());
+        Ok(whole)
+    }
+
+    fn broke(&self, error: &reqwest::Error, stream: &BoundedStream) -> Answer {
+        if stream.is_overrun() || route::is_too_long(error) {
+            return self.too_long();
+        }
+        let host = &self.route.host;
+        let reason = if error.is_timeout() {
+            format!("no whole answer from {host} within {} s", self.timeouts.total.as_secs())
+        } else {
+            format!("the connection to {host} broke before the answer was whole")
+        };
+        transient(reason, Delivery::InDoubt)
+    }
+
+    fn too_long(&self) -> Answer {
+        transient(format!("the answer of {} was too long to be one", self.route.host), Delivery::InDoubt)
+    }
+}
+
+fn trust(ca_file: Option<&Path>) -> Result<ClientConfig, Box<Answer>> {
+    let named = ca_file.map(authorities::read).transpose();
+    let named = named.map_err(|reason| Box::new(Answer::Misconfigured { setting: "ca_file", reason }))?;
+    let mut trusted = authorities::of_the_system();
+    trusted.extend(named.into_iter().flat_map(|named| named.roots));
+    tls(trusted).ok_or_else(|| Box::new(no_security()))
+}
+
+/// TLS for one connection, which nobody will resume.
+fn tls(trusted: RootCertStore) -> Option<ClientConfig> {
+    if trusted.is_empty() {
+        return None;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+    let mut tls = builder.with_root_certificates(trusted).with_no_client_auth();
+    tls.resumption = Resumption::disabled();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Some(tls)
+}
+
+fn no_security() -> Answer {
+    let reason =
+        "no secure connection can be set up here: the system's certificates are missing or unreadable";
+    transient(reason.into(), Delivery::NotSent)
+}
+
+fn transient(reason: String, delivery: Delivery) -> Answer {
+    Answer::Transient(Transient { reason, retry_after: None::<Duration>, delivery })
+}

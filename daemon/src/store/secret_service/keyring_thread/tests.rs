@@ -1,0 +1,212 @@
+use std::any::Any;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use keyring::Credential;
+use keyring::api::{CredentialApi, CredentialStoreApi};
+
+use super::*;
+
+/// A keyring in memory, with its faults.
+#[derive(Default)]
+struct Keyring {
+    items: Mutex<HashMap<String, Vec<u8>>>,
+    /// Who writes while this is not empty waits for its end; what begins is told.
+    held: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
+    connections: AtomicUsize,
+    /// Fails once, as a session that is gone does.
+    fails: AtomicBool,
+    forgets: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Connected(Arc<Keyring>);
+
+impl CredentialStoreApi for Connected {
+    fn vendor(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn id(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn build(&self, _service: &str, user: &str, _: Option<&HashMap<&str, &str>>) -> keyring::Result<Entry> {
+        Ok(Entry::new_with_credential(Arc::new(Found { keyring: self.0.clone(), user: user.to_owned() })))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct Found {
+    keyring: Arc<Keyring>,
+    user: String,
+}
+
+impl CredentialApi for Found {
+    fn set_secret(&self, secret: &[u8]) -> keyring::Result<()> {
+        let held = self.keyring.held.lock().unwrap().take();
+        if let Some((begun, end)) = held {
+            begun.send(()).unwrap();
+            let _ = end.recv();
+        }
+        if !self.keyring.forgets.load(Ordering::Relaxed) {
+            self.keyring.items.lock().unwrap().insert(self.user.clone(), secret.to_vec());
+        }
+        Ok(())
+    }
+
+    fn get_secret(&self) -> keyring::Result<Vec<u8>> {
+        if self.keyring.fails.swap(false, Ordering::Relaxed) {
+            return Err(KeyringError::PlatformFailure("no such session".into()));
+        }
+        self.keyring.items.lock().unwrap().get(&self.user).cloned().ok_or(KeyringError::NoEntry)
+    }
+
+    fn delete_credential(&self) -> keyring::Result<()> {
+        Err(KeyringError::NotSupportedByStore("nothing is deleted".to_owned()))
+    }
+
+    fn get_credential(&self) -> keyring::Result<Option<Arc<Credential>>> {
+        Ok(None)
+    }
+
+    fn get_specifiers(&self) -> Option<(String, String)> {
+        None
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Keyring {
+    /// Holds the next write; the first tells that it has begun, dropping the second lets it go on.
+    fn hold(&self) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let ((begun, was_begun), (end, wait)) = (mpsc::channel(), mpsc::channel());
+        *self.held.lock().unwrap() = Some((begun, wait));
+        (was_begun, end)
+    }
+}
+
+fn thread() -> (Arc<Keyring>, KeyringThread, watch::Receiver<u64>) {
+    let keyring = Arc::new(Keyring::default());
+    let connected = keyring.clone();
+    let connect = move || {
+        connected.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new(Connected(connected.clone())) as Arc<CredentialStore>)
+    };
+    let (counter, changes) = watch::channel(0);
+    (keyring, KeyringThread::new(Arc::new(connect), counter), changes)
+}
+
+fn owner(name: &str) -> OwnedUniqueName {
+    OwnedUniqueName::try_from(name).unwrap()
+}
+
+/// A record with this text in it, as it is kept.
+fn record(secret: &str) -> Zeroizing<Vec<u8>> {
+    let record = crate::grant::Record { client_secret: Some(secret.into()), ..Default::default() };
+    item::encode(&record).unwrap()
+}
+
+async fn write(thread: &mut KeyringThread, account: &str, secret: &str) -> Result<Item, StoreError> {
+    thread.call(owner(":1.1"), account, Call::Write(record(secret))).await
+}
+
+async fn read(thread: &mut KeyringThread, account: &str) -> Result<Item, StoreError> {
+    thread.call(owner(":1.1"), account, Call::Read).await
+}
+
+/// Begins a write that does not end before the second is dropped, and returns when it was given up.
+async fn abandoned(
+    keyring: &Keyring,
+    thread: &mut KeyringThread,
+    account: &str,
+    secret: &str,
+) -> mpsc::Sender<()> {
+    let (begun, end) = keyring.hold();
+    tokio::time::pause(); // nothing but the bound can end it
+    assert_eq!(write(thread, account, secret).await, Err(sentences::does_not_answer()));
+    tokio::time::resume();
+    begun.recv().unwrap();
+    end
+}
+
+#[tokio::test]
+async fn brings_back_what_was_written() {
+    let (keyring, mut thread, _) = thread();
+    assert_eq!(read(&mut thread, "a").await, Ok(None));
+    write(&mut thread, "a", "one").await.unwrap();
+    write(&mut thread, "a", "two").await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("two"))));
+    assert_eq!(read(&mut thread, "b").await, Ok(None));
+    assert_eq!(keyring.connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_abandoned_write_is_never_overtaken_by_a_newer_one() {
+    let (keyring, mut thread, mut changes) = thread();
+    write(&mut thread, "a", "one").await.unwrap();
+    let end = abandoned(&keyring, &mut thread, "a", "two").await;
+
+    assert_eq!(write(&mut thread, "a", "three").await, Err(sentences::does_not_answer()));
+    // Others are not concerned, and reading does no harm.
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("one"))));
+    write(&mut thread, "b", "other").await.unwrap();
+    assert!(!changes.has_changed().unwrap());
+
+    drop(end);
+    changes.changed().await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("two"))));
+    write(&mut thread, "a", "three").await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("three"))));
+}
+
+#[tokio::test]
+async fn a_keyring_that_owes_too_much_is_not_asked_again() {
+    let (keyring, mut thread, mut changes) = thread();
+    let mut ends = Vec::new();
+    for number in 0..MOST_OWED {
+        ends.push(abandoned(&keyring, &mut thread, &number.to_string(), "any").await);
+    }
+    assert_eq!(read(&mut thread, "a").await, Err(sentences::does_not_answer()));
+    ends.pop();
+    changes.changed().await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_session_that_is_gone_is_made_anew() {
+    let (keyring, mut thread, _) = thread();
+    write(&mut thread, "a", "one").await.unwrap();
+    keyring.fails.store(true, Ordering::Relaxed);
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("one"))));
+    assert_eq!(keyring.connections.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_session_is_never_used_with_another_keyring() {
+    let (keyring, mut thread, _) = thread();
+    write(&mut thread, "a", "one").await.unwrap();
+    thread.call(owner(":1.2"), "a", Call::Read).await.unwrap();
+    assert_eq!(keyring.connections.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_write_that_was_not_kept_is_noticed() {
+    let (keyring, mut thread, _) = thread();
+    keyring.forgets.store(true, Ordering::Relaxed);
+    assert_eq!(write(&mut thread, "a", "one").await, Err(sentences::not_whole()));
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_not_overwritten() {
+    let (keyring, mut thread, _) = thread();
+    let newer = br#"{"version":2}"#.to_vec();
+    keyring.items.lock().unwrap().insert("a".to_owned(), newer.clone());
+    assert!(matches!(write(&mut thread, "a", "one").await, Err(StoreError::Newer(_))));
+    assert_eq!(keyring.items.lock().unwrap()["a"], newer);
+}

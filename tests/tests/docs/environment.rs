@@ -1,0 +1,170 @@
+//! The machine of a reader of the documentation: `api.imgur.com` is the fake, and nothing else can be reached.
+
+use std::env;
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
+use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::testbed::{Bus, Daemon, Keyring, Network, Testbed, at_terminal, binary};
+use imgurd_tests::tls::Authority;
+
+/// The account of a reader who has come past *Start*, and their default.
+const ACCOUNT: &str = "me";
+/// Where the API is in here: an address that belongs to nobody (RFC 5737).
+const ADDRESS: &str = "198.51.100.7";
+
+/// A browser whose person allows access at once. It says where it ended up.
+pub(crate) const BROWSER: &str =
+    r#"exec curl -sSL -o /dev/null -w '%{url_effective}\n' -d 'username=alice&decision=allow' "$1""#;
+
+/// Nobody manages services in here: imgurd runs already. `install.rs` has a machine where somebody does.
+const SYSTEMCTL: &str = r#"[ "$1" = --user ]"#;
+
+/// All is built, and this runs from there; and to test all from within a test would have no end.
+pub(crate) const CARGO: &str = r#"
+case "$1 $2" in
+    'nextest --version' | 'nextest run' | 'test --workspace' | 'build --workspace') ;;
+    'build --release' | 'rustc --release')
+        words="$*" && built=${words#* --target } && built=${built%% *}
+        case "$words" in *' --target '*) built=$built/release ;; *) built=release ;; esac
+        mkdir -p "$CARGO_TARGET_DIR/$built"
+        ln -sf "$CARGO_TARGET_DIR/debug/imgurd" "$CARGO_TARGET_DIR/debug/imgurctl" "$CARGO_TARGET_DIR/$built"
+        ;;
+    *)
+        echo "what is cargo $* in here?" >&2
+        exit 1
+        ;;
+esac"#;
+
+/// A reader's machine.
+pub(crate) struct Environment {
+    // In this order, so that the daemon ends before what it lives on.
+    _daemon: Daemon,
+    _keyring: Keyring,
+    _bus: Bus,
+    network: Network,
+    /// The reader's directories.
+    pub(crate) bed: Testbed,
+    /// What they take for Imgur.
+    pub(crate) fake: Fake,
+}
+
+impl Environment {
+    /// Nothing is configured yet, and imgurd runs.
+    pub(crate) fn newcomer() -> Self {
+        let bed = Testbed::new();
+        let bus = bed.bus();
+        let mut keyring = bed.keyring();
+        keyring.start(&bed);
+        let authority = Authority::new(bed.root(), "trusted");
+        bed.set_env("SSL_CERT_FILE", authority.certificate());
+        let mut network = bed.network();
+        network.up();
+        network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
+        network.know(&[("127.0.0.1", "localhost"), (ADDRESS, "api.imgur.com")]);
+        let callback = Some(imgurd_proto::DEFAULT_REDIRECT_URI.to_owned());
+        let fake = Fake::start(Behaviour { callback, ..Behaviour::default() });
+        let at = SocketAddr::new(ADDRESS.parse().unwrap(), 443);
+        Relay::start(network.listen(at), fake.address(), Manner::Tls(authority.server("api.imgur.com")));
+        equip(&bed);
+        let daemon = bed.daemon();
+        Self { _daemon: daemon, _keyring: keyring, _bus: bus, network, bed, fake }
+    }
+
+    /// As after *Start*: with an account, signed in.
+    pub(crate) fn signed_in() -> Self {
+        let environment = Self::newcomer();
+        let Behaviour { client_id, client_secret, .. } = environment.fake.behaviour();
+        let add = ["account", "add", ACCOUNT, "--client-id", &client_id, "--client-secret-stdin"];
+        environment.bed.ctl_with(&add, &client_secret).success();
+        let mut login = environment.bed.ctl_spawn(&["login", "--no-browser"]);
+        let mut browser = environment.command(&environment.bed.home(), "browser");
+        browser.arg(login.line().expect("the URL is the first line"));
+        environment.bed.start(browser).finish().success();
+        login.finish().success();
+        environment
+    }
+
+    /// A command in there, in this directory.
+    pub(crate) fn command(&self, directory: &Path, program: impl AsRef<Path>) -> Command {
+        self.network.command(&self.bed, directory, program)
+    }
+
+    /// Has the reader find a program in shell by this name.
+    pub(crate) fn add_program(&self, name: &str, text: &str) {
+        add_program(&self.bed, name, text);
+    }
+
+    /// Runs a command to its end with a person in front of it, and returns what was to be seen. Fails if it does, and
+    /// names its `place`.
+    pub(crate) fn run(&self, command: Command, place: &str) -> String {
+        let person = Person::of(&self.fake);
+        let (status, seen) = at_terminal(command, |said| person.answer(said));
+        assert!(status.success(), "{place}: {status}\n{seen}");
+        seen
+    }
+
+    /// The refreshes that have arrived.
+    pub(crate) fn refreshes(&self) -> usize {
+        let requests = self.fake.requests(Endpoint::Token);
+        requests.iter().filter(|request| request.grant_type() == Some("refresh_token")).count()
+    }
+}
+
+/// Who has registered the fake's application.
+pub(crate) struct Person(Behaviour);
+
+impl Person {
+    pub(crate) fn of(fake: &Fake) -> Self {
+        Self(fake.behaviour())
+    }
+
+    /// What they type at a question, the Enter key included.
+    pub(crate) fn answer(&self, said: &str) -> Option<String> {
+        let answer = if said.ends_with("Client ID: ") {
+            &self.0.client_id
+        } else if said.contains("secret") && said.ends_with(": ") {
+            &self.0.client_secret
+        } else {
+            return None;
+        };
+        Some(format!("{answer}\r"))
+    }
+}
+
+/// The clone that a reader is in.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Has the reader find a program in shell by this name, before one that the machine has.
+fn add_program(bed: &Testbed, name: &str, text: &str) {
+    let file = bed.root().join("programs").join(name);
+    fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Puts the programs where a reader has them, before those that the machine has, and stand-ins for what cannot be in here.
+fn equip(bed: &Testbed) {
+    let programs = bed.root().join("programs");
+    fs::create_dir(&programs).unwrap();
+    for (name, text) in [("browser", BROWSER), ("systemctl", SYSTEMCTL), ("cargo", CARGO)] {
+        add_program(bed, name, text);
+    }
+    bed.set_env("BROWSER", programs.join("browser"));
+    let built = binary("imgurd").parent().unwrap().to_owned();
+    let path = env::var("PATH").unwrap_or_default();
+    let own = bed.home().join(".local/bin");
+    bed.set_env("PATH", format!("{}:{}:{}:{path}", programs.display(), built.display(), own.display()));
+    let target = bed.root().join("target");
+    fs::create_dir(&target).unwrap();
+    symlink(&built, target.join("debug")).unwrap();
+    for installed in ["strangers", "debian-13"] {
+        symlink(built.with_file_name(installed), target.join(installed)).unwrap();
+    }
+    bed.set_env("CARGO_TARGET_DIR", target);
+}

@@ -1,0 +1,137 @@
+//! Questions to the user: asked once, and answered within the caller's patience.
+
+use futures_util::future::join_all;
+use imgurd_proto::dbus::KeeperProxy;
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{
+    ACCOUNT, APPLICATION, Bus, Output, Program, Sandbox, Scene, Testbed, binary, in_time,
+};
+use imgurd_tests::wire::Wire;
+use serde_json::json;
+
+use super::reason;
+use crate::dbus::{arrived, keeper};
+use crate::notify::Server;
+
+const WHOLE: &[&str] = &["actions", "body", "body-markup"];
+const NO_BUTTONS: &[&str] = &["body"];
+
+/// A daemon that asks about every program.
+fn asking() -> (Scene, Bus) {
+    let bed = Testbed::memory();
+    bed.configure("store = \"memory\"\n[access]\nunsandboxed = \"ask\"\n");
+    let bus = bed.bus();
+    (Scene::new(bed, Behaviour::default()).signed_in(), bus)
+}
+
+/// A call that waits for so long, from a program in no sandbox.
+fn call(scene: &Scene, wait_ms: i64) -> Wire {
+    let mut caller = scene.bed.wire();
+    caller.ask("GetToken", &json!({ "wait_ms": wait_ms }));
+    caller
+}
+
+#[test]
+fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
+    let (scene, _bus) = asking();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, WHOLE).await;
+        let keeper = keeper(&scene.bed).await;
+        // Who calls is known from here on, so that what has arrived waits for the one answer already.
+        keeper.list_accounts("").await.unwrap();
+        let ask = |keeper: KeeperProxy<'static>| async move { keeper.get_token("", -1, -1).await };
+        let calls: Vec<_> = (0..20).map(|_| tokio::spawn(ask(keeper.clone()))).collect();
+        let question = server.notified().await;
+        arrived(&keeper).await;
+        let whole = format!(" wants to use your Imgur account {ACCOUNT}");
+        assert!(question.summary.ends_with(&whole), "{}", question.summary);
+        server.press(question.id, "allow-once").await;
+        for answer in join_all(calls).await {
+            answer.unwrap().unwrap();
+        }
+        // Nothing was remembered of that, so the next is a question again; whoever does not answer has denied it.
+        let mut late = call(&scene, 1500);
+        let question = server.notified().await;
+        assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
+        let late = tokio::task::spawn_blocking(move || late.answer()).await.unwrap();
+        assert!(reason(&late).contains("was not answered"), "{late}");
+        // What was not answered is not asked again at once.
+        let mut early = call(&scene, 20_000);
+        let early = tokio::task::spawn_blocking(move || early.answer()).await.unwrap();
+        let why = reason(&early);
+        assert!(
+            why.contains("pauses before it asks again") && why.contains("imgurctl permit allow"),
+            "{why}"
+        );
+        let permits = scene.ctl(&["permit", "list", "--json"]).success().json();
+        assert_eq!(permits["permits"], json!([]));
+    });
+}
+
+#[test]
+fn nobody_is_asked_about_a_program_that_has_left() {
+    let (scene, _bus) = asking();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, WHOLE).await;
+        let gone = call(&scene, 20_000);
+        let question = server.notified().await;
+        drop(gone);
+        assert_eq!(server.closed().await, question.id);
+    });
+}
+
+#[test]
+fn with_nobody_to_ask_it_denies_and_says_how_to_permit() {
+    let (mut scene, _bus) = asking();
+    let refused = |scene: &Scene, wait_ms: i64, why: &str| {
+        let answer = call(scene, wait_ms).answer();
+        let reason = reason(&answer);
+        assert!(reason.contains(why) && reason.contains("`imgurctl permit allow "), "{reason}");
+    };
+    refused(&scene, 20_000, "there is no notification server");
+    refused(&scene, 0, "does not wait");
+    in_time(async {
+        let _server = Server::start(&scene.bed, NO_BUTTONS).await;
+        let mut caller = call(&scene, 20_000);
+        let answer = tokio::task::spawn_blocking(move || caller.answer()).await.unwrap();
+        assert!(reason(&answer).contains("no buttons"), "{answer}");
+    });
+    let before = std::fs::read_to_string(scene.bed.config_file()).unwrap();
+    scene.bed.configure(&format!("{before}\n[notifications]\nenabled = false\n"));
+    scene.daemon().reload();
+    refused(&scene, 20_000, "notifications disabled");
+    let _ = scene.take_daemon().terminate();
+    let _daemon = scene.bed.daemon_with(&["--no-dbus"]);
+    refused(&scene, 20_000, "without D-Bus");
+}
+
+#[test]
+fn always_and_deny_are_remembered_of_a_program_in_a_sandbox() {
+    let Some(sandbox) = Sandbox::new() else { return };
+    let bed = Testbed::memory();
+    let _bus = bed.bus();
+    let scene = Scene::new(bed, Behaviour::default()).signed_in();
+    let token = || {
+        let mut command = sandbox.command(&scene.bed, binary("imgurctl").to_str().unwrap());
+        command.arg("token");
+        scene.bed.start(command)
+    };
+    in_time(async {
+        let mut server = Server::start(&scene.bed, WHOLE).await;
+        for (button, code) in [("allow-always", 0), ("deny", 5)] {
+            let waiting = token();
+            let question = server.notified().await;
+            assert_eq!(question.summary, format!("{APPLICATION} wants to use your Imgur account {ACCOUNT}"));
+            assert_eq!(question.actions.len(), 6);
+            server.press(question.id, button).await;
+            assert_eq!(finished(waiting).await.code, Some(code));
+            // This one is answered with no question, or it would wait for its answer.
+            assert_eq!(finished(token()).await.code, Some(code));
+            scene.ctl(&["permit", "revoke", APPLICATION]).success();
+        }
+    });
+}
+
+async fn finished(program: Program) -> Output {
+    tokio::task::spawn_blocking(move || program.finish()).await.unwrap()
+}

@@ -1,0 +1,144 @@
+//! Another user of the machine, and root, who get no answer.
+
+use imgurd_proto::{Outcome, Wire};
+use imgurd_tests::testbed::{Output, Program};
+use serde_json::{Value, json};
+
+use super::{ALICE, House, MALLORY};
+use crate::access::table::{INTROSPECT, bus_call, bus_methods_in, is_let, methods, socket_call};
+
+/// Connects once for each line of its input, sends the line as a message, if there is one, and says what is answered, and
+/// how much of the message waits unread then (`unix(7)`, `SIOCOUTQ`).
+const CALLER: &str = "
+import array, fcntl, socket, sys, termios
+for line in sys.stdin:
+    keeper = socket.socket(socket.AF_UNIX)
+    keeper.connect(sys.argv[1])
+    if line.strip():
+        keeper.sendall(line.strip().encode() + b'\\0')
+    answer = b''
+    while more := keeper.recv(65536):
+        answer += more
+    unread = array.array('i', [0])
+    fcntl.ioctl(keeper, termios.TIOCOUTQ, unread)
+    print(unread[0], answer.decode(), flush=True)
+";
+
+/// Calls and calls, as fast as it can, and counts what it is told.
+const CROWD: &str = "
+import collections, json, socket, sys
+said = collections.Counter()
+held = []
+for number in range(10_000):
+    keeper = socket.socket(socket.AF_UNIX)
+    keeper.connect(sys.argv[1])
+    if number % 10 == 0:
+        # These stay for as long as they are let.
+        held = held[-200:] + [keeper]
+        continue
+    answer = b''
+    while more := keeper.recv(65536):
+        answer += more
+    said[json.loads(answer.strip(b'\\0'))['error']] += 1
+    if number % 1000 == 1:
+        print(number, flush=True)
+print(json.dumps(said), flush=True)
+";
+
+/// Has the doors stand open that keep others out before the daemon is asked.
+fn open_doors(house: &House) {
+    let script = r#"chmod 755 "${1%/*/*}" "${1%/*}" && chmod 666 "$1""#;
+    house.machine.run("root", &["sh", "-c", script, "sh", &house.socket()]).success();
+}
+
+fn caller(house: &House, user: &str, script: &str) -> Program {
+    let mut command = house.machine.command(user, "/usr/bin/python3");
+    command.args(["-c", script, &house.socket()]);
+    house.machine.start(command)
+}
+
+/// What is answered to this message, which has to be one message and the end; and whether it was read.
+fn answer(caller: &mut Program, message: &str) -> (Value, bool) {
+    caller.write(&format!("{message}\n"));
+    let said = caller.line().expect("an answer");
+    let (unread, answer) = said.split_once(' ').unwrap();
+    let answer = serde_json::from_str(answer.trim_end_matches('\0')).expect("one message");
+    (answer, unread == "0")
+}
+
+fn busctl(house: &House, user: &str, method: &str) -> Output {
+    let call = bus_call(method);
+    let bus = house.bus();
+    let call: Vec<_> = ["busctl", &bus, "--"].into_iter().chain(call.iter().map(String::as_str)).collect();
+    house.machine.run(user, &call)
+}
+
+fn is_refused_on_the_socket(house: &House, user: &str) {
+    let mut caller = caller(house, user, CALLER);
+    let refusal = "org.imgurd.Keeper1.AccessDenied";
+    assert_eq!(answer(&mut caller, "").0["error"], refusal, "with no word said");
+    let of_the_service = ["GetInfo", "GetInterfaceDescription"]
+        .map(|method| json!({ "method": format!("org.varlink.service.{method}"), "parameters": {} }));
+    for call in methods().into_iter().map(socket_call).chain(of_the_service) {
+        let (answer, was_read) = answer(&mut caller, &call.to_string());
+        assert_eq!((&answer["error"], was_read), (&json!(refusal), false), "{user}: {call}");
+    }
+    house.machine.run(user, &["imgurctl", "--socket", &house.socket(), "token"]).exits(5);
+}
+
+fn is_refused_on_the_bus(house: &House, user: &str) {
+    let listed = house.machine.run(ALICE, &[&["busctl"][..], &INTROSPECT].concat()).success().stdout;
+    for method in bus_methods_in(&listed) {
+        let said = busctl(house, user, &method);
+        match method.as_str() {
+            // The bus library answers these to whoever the bus lets call: they tell what there is, and nothing of it.
+            "Introspect" | "Ping" => drop(said.success()),
+            "GetAll" => assert_eq!(said.stdout, "a{sv} 0\n", "{user} sees none of the properties"),
+            _ => assert!(!is_let(&said), "{user}: {method}: {said:?}"),
+        }
+    }
+}
+
+#[test]
+fn other_users_get_nothing_by_any_method_and_are_in_the_journal() {
+    let Some(house) = House::open("info") else { return };
+    // As things are, Mallory gets to neither.
+    house.machine.run(MALLORY, &["imgurctl", "--socket", &house.socket(), "token"]).exits(5);
+    assert!(busctl(&house, MALLORY, "Ping").stderr.contains("Permission denied"));
+    open_doors(&house);
+    for user in [MALLORY, "root"] {
+        is_refused_on_the_socket(&house, user);
+        is_refused_on_the_bus(&house, user);
+    }
+    house.serves_alice();
+    let entries = house.journal();
+    for user in [MALLORY, "root"].map(|name| house.machine.user_id(name)) {
+        for wire in [Wire::Socket, Wire::Bus] {
+            let entry = entries.iter().find(|entry| (entry.uid, entry.wire) == (user, wire));
+            let entry = entry.unwrap_or_else(|| panic!("{user} by {wire:?} is not in {entries:?}"));
+            assert_eq!(entry.outcome, Outcome::Denied);
+            assert!(entry.reason.as_ref().unwrap().contains("another user's"), "{entry:?}");
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_calls_of_another_user_keep_nobody_waiting_and_make_few_lines() {
+    let Some(house) = House::open("info") else { return };
+    open_doors(&house);
+    let mut crowd = caller(&house, MALLORY, CROWD);
+    crowd.line_where(|line| line == "5001");
+    house.serves_alice();
+    let said: Value = serde_json::from_str(&crowd.line_where(|line| line.starts_with('{'))).unwrap();
+    assert_eq!(said, json!({ "org.imgurd.Keeper1.AccessDenied": 9000 }));
+    house.serves_alice();
+    let mallory = house.machine.user_id(MALLORY);
+    let entries: Vec<_> = house.journal().into_iter().filter(|entry| entry.uid == mallory).collect();
+    // Those that come while the disk does not take what is written are lost.
+    let noted: u64 = entries.iter().map(|entry| entry.count).sum();
+    assert!((5_000..=10_000).contains(&noted), "{entries:?}");
+    // One at once, and one a minute.
+    assert!(entries.len() < 10, "{entries:?}");
+    let lines = house.logged().iter().filter(|line| line.to_string().contains("another user")).count();
+    assert!(lines < 10, "{lines} lines are logged");
+}

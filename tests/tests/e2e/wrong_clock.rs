@@ -1,0 +1,145 @@
+//! A clock that is wrong by decades when the daemon starts: no grant is lost, and tokens are right once the clock is.
+
+use imgurd_proto::{Account, State};
+use imgurd_tests::fake::{Behaviour, Endpoint, ExpiresIn, Rotation};
+use imgurd_tests::testbed::Scene;
+
+use crate::{HOUR, now};
+
+/// To 2039, past the last second that fits in 31 bits.
+const THIRTEEN_YEARS: i64 = 13 * 365 * 86_400;
+
+/// A server that forgives a client which missed an answer.
+fn scene() -> Scene {
+    Scene::file(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() })
+}
+
+/// To a few seconds after the epoch, where a clock without a battery begins.
+fn the_epoch() -> i64 {
+    10 - now()
+}
+
+/// Whether it has a token whose times make sense.
+fn is_right(account: &Account) -> bool {
+    let soon = |at: Option<i64>| at.is_some_and(|at| (now()..now() + 2 * 3600).contains(&at));
+    account.state == State::Fresh && soon(account.expires_at) && soon(account.next_refresh_at)
+}
+
+#[test]
+fn a_clock_that_starts_in_2039_does_no_harm() {
+    let mut scene = scene().signed_in();
+    assert!(scene.stop().success());
+    scene.bed.set_clock(THIRTEEN_YEARS);
+    scene.start();
+    // As far as it can know, the token has expired.
+    let there = scene.token();
+    assert!(scene.fake.is_live(&there));
+    assert_eq!(scene.refreshes().len(), 1);
+    scene.crash();
+    scene.bed.set_clock_right();
+    scene.start();
+    // And what was issued then is renewed, with nobody asking.
+    scene.wait_until(is_right);
+    assert!(scene.fake.is_live(&scene.token()) && scene.token() != there);
+    assert_eq!(scene.refreshes().len(), 2);
+}
+
+#[test]
+fn a_clock_that_starts_in_1970_serves_what_is_at_hand_and_asks_once() {
+    let mut scene = scene().signed_in();
+    let token = scene.token();
+    assert!(scene.stop().success());
+    let gate = scene.fake.hold_answer(Endpoint::Token);
+    scene.bed.set_clock(the_epoch());
+    scene.start();
+    scene.fake.wait_for_requests(Endpoint::Token, 2);
+    // Whether it still works nobody knows: better than none, and no better than a new one.
+    let there = scene.ctl(&["token", "--wait", "0s"]).success();
+    assert_eq!(there.line(), token);
+    scene.crash();
+    gate.release();
+    scene.bed.set_clock_right();
+    scene.start();
+    scene.wait_until(|account| account.state == State::Fresh && scene.refreshes().len() == 2);
+    assert!(is_right(&scene.account()));
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
+fn what_was_granted_in_1970_is_good_when_the_clock_is_right() {
+    // Nothing that is due in 1970, for which the timer would keep firing.
+    let mut scene = scene();
+    scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Absent);
+    scene.ctl(&["auto-refresh", "off"]).success();
+    assert!(scene.stop().success());
+    scene.bed.set_clock(the_epoch());
+    scene.start();
+    scene.login_as("alice", &[]).success();
+    let there = scene.refresh();
+    assert!(scene.fake.is_live(&there));
+    scene.crash();
+    scene.bed.set_clock_right();
+    scene.start();
+    scene.wait_until(|account| account.state == State::Fresh);
+    assert_eq!(scene.token(), there);
+    scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Truth);
+    scene.ctl(&["auto-refresh", "on"]).success();
+    scene.wait_until(is_right);
+    assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.refreshes().len(), 2);
+}
+
+/// Something is written at the wrong time, while a grant that made way is kept.
+fn forgets_nothing(seconds: i64) {
+    let mut scene = scene().signed_in();
+    scene.login_as("bob", &["--replace"]).success();
+    assert!(scene.stop().success());
+    let gate = scene.fake.hold(Endpoint::Token);
+    scene.bed.set_clock(seconds);
+    scene.start();
+    let secret = scene.fake.behaviour().client_secret;
+    scene.ctl_with(&["account", "set", "--client-secret-stdin"], &secret).success();
+    scene.crash();
+    gate.release();
+    scene.bed.set_clock_right();
+    scene.start();
+    scene.wait_until(is_right);
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.username.as_deref() == Some("alice") && account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
+
+#[test]
+fn a_clock_in_1970_forgets_no_grant_that_made_way() {
+    forgets_nothing(the_epoch());
+}
+
+#[test]
+fn a_clock_in_2039_forgets_no_grant_that_made_way() {
+    forgets_nothing(THIRTEEN_YEARS);
+}
+
+#[test]
+fn a_grant_that_makes_way_in_1970_is_kept_like_any_other() {
+    let mut scene = scene().signed_in();
+    // Nothing that is due in 1970, for which the timer would keep firing.
+    scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Absent);
+    scene.ctl(&["auto-refresh", "off"]).success();
+    assert!(scene.stop().success());
+    scene.bed.set_clock(the_epoch());
+    scene.start();
+    scene.login_as("bob", &["--replace"]).success();
+    scene.crash();
+    scene.bed.set_clock_right();
+    scene.start();
+    // A server has been seen to agree with the clock: what is older than 30 days would be forgotten now.
+    scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Truth);
+    scene.refresh();
+    scene.ctl(&["auto-refresh", "on"]).success();
+    scene.wait_until(is_right);
+    scene.crash();
+    scene.start();
+    scene.ctl(&["restore"]).success();
+    scene.wait_until(|account| account.username.as_deref() == Some("alice") && account.state == State::Fresh);
+    assert!(scene.fake.is_live(&scene.refresh()));
+}
