@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use imgurd_proto::text::is_credential;
-use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, Flow, RefreshReuse, Settings};
+use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, DEFAULT_TOKEN_URL, Flow, RefreshReuse, Settings};
 use toml_edit::Item;
 use url::Url;
 
@@ -14,7 +14,6 @@ use crate::grant::Issuer;
 use crate::provider::{OWN_PARAMETERS, is_protected};
 
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
-const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
 
 const KEYS: [&str; 16] = [
@@ -89,7 +88,7 @@ impl AccountConfig {
                 "client_id is missing; enter the id that the registration of your application shows",
             )
         })?;
-        let token_url = endpoint("token_url", settings.token_url, TOKEN_URL)?;
+        let token_url = endpoint("token_url", settings.token_url, DEFAULT_TOKEN_URL)?;
         let is_imgur =
             token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
         let redirect_uri = url("redirect_uri", settings.redirect_uri, DEFAULT_REDIRECT_URI)?;

@@ -5,8 +5,6 @@ pub(crate) mod browser;
 pub(crate) mod callback;
 pub(crate) mod listener;
 pub(crate) mod page;
-mod postman;
-mod provenance;
 mod session;
 pub(crate) mod visitors;
 
@@ -24,10 +22,8 @@ use crate::keeper::{Keeper, SignedIn};
 use crate::provider::{AuthorizationRequest, is_loopback};
 use crate::random;
 
-pub(crate) use authorization_response::import;
 use callback::Callback;
 use listener::Listener;
-pub(crate) use provenance::check_provenance;
 use session::{EndedLogins, Running, Server, Session};
 
 /// How a login is to go.

@@ -6,8 +6,8 @@ use crate::Error;
 /// The account that a grant is for, as far as a text can speak of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// Its client id.
-    pub client_id: &'a str,
+    /// Its client id; none if the account is to be made with the client of the grant.
+    pub client_id: Option<&'a str>,
     /// Its token endpoint.
     pub token_url: &'a str,
     /// What its server calls itself, where that is known.
@@ -95,7 +95,7 @@ impl Choice {
 impl Target<'_> {
     fn differs(&self, candidate: &Candidate) -> Option<&'static str> {
         let is_other = |known: &Option<String>, own: &str| known.as_deref().is_some_and(|known| known != own);
-        if is_other(&candidate.client_id, self.client_id) {
+        if self.client_id.is_some_and(|own| is_other(&candidate.client_id, own)) {
             Some("client ID")
         } else if candidate.token_url.as_deref().is_some_and(|url| !is_same_url(url, self.token_url)) {
             Some("token URL")
@@ -109,7 +109,7 @@ impl Target<'_> {
     /// Whether the text says that it is this account's: by its client, its server, or the server's name.
     fn owns(&self, candidate: &Candidate) -> bool {
         let place = candidate.place.to_ascii_lowercase();
-        candidate.client_id.is_some()
+        (self.client_id.is_some() && candidate.client_id.is_some())
             || candidate.token_url.is_some()
             || self.service().is_some_and(|service| place.contains(&service))
     }

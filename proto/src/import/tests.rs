@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::*;
 
 const IMGUR: Target<'_> =
-    Target { client_id: "c9", token_url: "https://api.imgur.com/oauth2/token", issuer: None };
+    Target { client_id: Some("c9"), token_url: "https://api.imgur.com/oauth2/token", issuer: None };
 
 fn taken(text: &str) -> Result<Candidate, String> {
     choose(read(text), &IMGUR).one(None).map_err(|error| error.to_string())
