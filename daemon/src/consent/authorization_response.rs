@@ -4,7 +4,7 @@ use imgurd_proto::text::{bare, credential, is_credential, printable_name};
 use imgurd_proto::{Error, Flow, Secret};
 use url::form_urlencoded::parse;
 
-use crate::provider::{Fields, TokenResponse};
+use crate::provider::TokenResponse;
 
 /// An answer of the authorization endpoint (RFC 6749, sections 4.1.2 and 4.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -143,7 +143,7 @@ impl Logins {
         options: LoginOptions,
     ) -> Result<Login, Error> {
         let flow = options.flow.unwrap_or(config.flow);
-        let is_local = config.redirect_uri.scheme() == "http" && is_loopback(&config.redirect_uri);
+        let is_local = config.redirect_uri.url().scheme() == "http" && is_loopback(config.redirect_uri.url());
         let paste = options.paste || flow == Flow::Pin || !is_local;
         let began = self.keeper.begin(account, config.issuer()).await?;
         while let Some(pending) = self.find_of(account) {
@@ -155,11 +155,11 @@ impl Logins {
         }
         let authorization = request(config, flow).build();
         let mut listener = None;
-        if flow != Flow::Pin && is_loopback(&config.redirect_uri) {
-            match Listener::bind(&config.redirect_uri).await {
+        if flow != Flow::Pin && is_loopback(config.redirect_uri.url()) {
+            match Listener::bind(config.redirect_uri.url()).await {
                 Ok(bound) => {
                     let state = &authorization.state;
-                    listener = Some((bound, Callback::new(account, &config.redirect_uri, flow, state)));
+                    listener = Some((bound, Callback::new(account, config.redirect_uri.url(), flow, state)));
                 }
                 // No other user can listen there, or a program of this user does.
                 Err(error) if paste && !error.is_unsafe() => {
