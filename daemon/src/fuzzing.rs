@@ -23,12 +23,12 @@ use crate::access::process::Stat;
 use crate::access::{Application, Caller, Gate, Permits, Prompts, Quota, cgroup, sandbox};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
+use crate::consent::Logins;
 use crate::consent::authorization_response::{AuthorizationResponse, Content, from_paste};
 use crate::consent::callback::Callback;
 use crate::consent::listener::{Endpoint, Farewell, Visit, serve_connection};
 use crate::consent::page::Page;
 use crate::consent::visitors::Asked;
-use crate::consent::{Logins, import as import_grant};
 use crate::grant::Record;
 use crate::ipc::dbus::dictionary::{Dictionary, arguments};
 use crate::ipc::fairness::Queues;
@@ -188,12 +188,6 @@ pub fn paste(text: &Secret, flow: Flow) -> String {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
     }
-}
-
-/// Reads a grant obtained elsewhere. Returns the error's text.
-#[must_use]
-pub fn import(text: &Secret) -> String {
-    import_grant(text).err().map_or_else(String::new, |error| error.to_string())
 }
 
 /// Classifies an answer of the token endpoint.

@@ -88,6 +88,7 @@ mod client;
 pub mod dbus;
 mod error;
 mod finding;
+pub mod import;
 mod loopback;
 mod method;
 mod rejection;
@@ -129,6 +130,9 @@ pub const DEFAULT_WAIT_MS: i64 = 20_000;
 
 /// The callback URL of an account that names none: on a fixed port, since Imgur compares it to the letter.
 pub const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:8917/callback";
+
+/// The token endpoint of an account that names none: Imgur's.
+pub const DEFAULT_TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 
 /// Seconds a login stays open where nobody names a figure.
 pub const DEFAULT_LOGIN_TIMEOUT_S: i64 = 300;

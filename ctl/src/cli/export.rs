@@ -27,10 +27,15 @@ pub(crate) struct ExportArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   imgurctl import me < token.json
+  imgurctl import me < ~/.config/ksnip/ksnip.conf     # the settings of another program
+  imgurctl import new < credentials.json              # adds the account with the client that the file names
   imgurctl import < me.export      # asks for the passphrase, and adds the account if it does not exist")]
 pub(crate) struct ImportArgs {
     /// Account [default: the exported account, or the default account for other grants]
     pub(crate) account: Option<String>,
+    /// Import the grant of this number, if the text has several
+    #[arg(long, value_name = "N")]
+    pub(crate) pick: Option<usize>,
     /// Replace a working grant even if it is another user's, or cannot be compared
     #[arg(long)]
     pub(crate) replace: bool,

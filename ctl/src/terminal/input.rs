@@ -9,6 +9,9 @@ use super::output;
 use super::password_input::PasswordInput;
 use crate::failure::Failure;
 
+/// The largest file that is read, in bytes: Postman's exports and the settings of large programs are smaller.
+const LARGEST_FILE: usize = 16 * 1024 * 1024;
+
 /// Whether there is a person to ask.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
@@ -16,7 +19,17 @@ pub(crate) fn is_interactive() -> bool {
 
 /// All of standard input, trimmed, which holds `what`.
 pub(crate) fn everything(what: &str, field: &str) -> Result<Secret, Failure> {
-    read_bounded(io::stdin().lock(), what, field)
+    read_bounded(io::stdin().lock(), MAX_MESSAGE, what, field)
+}
+
+/// A file on standard input, trimmed, which holds `what`.
+pub(crate) fn file(what: &str, field: &str) -> Result<Secret, Failure> {
+    if !io::stdin().is_terminal() {
+        return read_bounded(io::stdin().lock(), LARGEST_FILE, what, field);
+    }
+    // A terminal that edits lines cuts them at 4,095 bytes (termios(3)).
+    let (_terminal, keys) = PasswordInput::begin().map_err(Failure::Input)?;
+    read_bounded(&keys.paste()?[..], LARGEST_FILE, what, field)
 }
 
 /// A secret: typed unseen at a terminal, else all of standard input.
@@ -51,16 +64,29 @@ pub(crate) fn ask_secret(question: &str) -> Result<Secret, Failure> {
     keys.ask(question)
 }
 
-fn read_bounded(from: impl Read, what: &str, field: &str) -> Result<Secret, Failure> {
-    let mut text = String::new();
-    from.take(MAX_MESSAGE as u64 + 1).read_to_string(&mut text).map_err(Failure::Input)?;
-    if text.len() > MAX_MESSAGE {
+fn read_bounded(from: impl Read, most: usize, what: &str, field: &str) -> Result<Secret, Failure> {
+    let mut bytes = Vec::new();
+    from.take(most as u64 + 1).read_to_end(&mut bytes).map_err(Failure::Input)?;
+    if bytes.len() > most {
+        let most = most / 1024;
         return Err(Failure::usage(
             field,
-            format!("standard input holds more than 64 KiB; give it {what} alone"),
+            format!("standard input holds more than {most} KiB; give it {what} alone"),
         ));
     }
-    not_empty(&text, what, field)
+    not_empty(&decode(&bytes), what, field)
+}
+
+/// Text in UTF-8, or in UTF-16 if it begins with a byte order mark, as PowerShell writes files.
+fn decode(bytes: &[u8]) -> String {
+    let units = |of: fn([u8; 2]) -> u16| -> Vec<u16> {
+        bytes[2..].chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => String::from_utf16_lossy(&units(u16::from_le_bytes)),
+        [0xfe, 0xff, ..] => String::from_utf16_lossy(&units(u16::from_be_bytes)),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
 }
 
 fn not_empty(text: &str, what: &str, field: &str) -> Result<Secret, Failure> {
@@ -79,7 +105,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<Secret, Failure> {
-        read_bounded(bytes, "the token", "access_token")
+        read_bounded(bytes, MAX_MESSAGE, "the token", "access_token")
     }
 
     #[test]
@@ -96,7 +122,8 @@ mod tests {
 
     #[test]
     fn reads_no_more_than_a_message_holds() {
-        let failure = read_bounded(io::repeat(b'a'), "the token", "access_token").expect_err("refused");
+        let failure =
+            read_bounded(io::repeat(b'a'), MAX_MESSAGE, "the token", "access_token").expect_err("refused");
         assert!(failure.to_string().contains("64 KiB"));
         assert!(read(&vec![b'a'; MAX_MESSAGE]).is_ok());
     }

@@ -12,6 +12,8 @@ use crate::failure::Failure;
 
 /// What a terminal sends for Ctrl-C where it does not make a signal of it.
 const CTRL_C: u8 = 3;
+/// The same for Ctrl-D.
+const CTRL_D: u8 = 4;
 
 /// A terminal without echo; dropping this restores its mode.
 ///
@@ -63,6 +65,24 @@ impl Keys {
                 Err(Failure::Cancelled)
             }
             Err(error) => Err(Failure::Input(error)),
+        }
+    }
+}
+
+impl Keys {
+    /// All that is pasted or typed, up to Ctrl-D.
+    pub(crate) fn paste(mut self) -> Result<Vec<u8>, Failure> {
+        let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            let count = self.read(&mut buffer).map_err(|error| match error.kind() {
+                ErrorKind::Interrupted => Failure::Cancelled,
+                _ => Failure::Input(error),
+            })?;
+            let end = buffer[..count].iter().position(|byte| *byte == CTRL_D);
+            text.extend_from_slice(&buffer[..end.unwrap_or(count)]);
+            if count == 0 || end.is_some() {
+                return Ok(text);
+            }
         }
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use imgurd_proto::text::is_credential;
-use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, Flow, RefreshReuse, Settings};
+use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, DEFAULT_TOKEN_URL, Flow, RefreshReuse, Settings};
+use oauth2::RedirectUrl;
 use toml_edit::Item;
 use url::Url;
 
@@ -14,7 +15,6 @@ use crate::grant::Issuer;
 use crate::provider::{OWN_PARAMETERS, is_protected};
 
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
-const TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 const API_URL: &str = "https://api.imgur.com/3/";
 
 const KEYS: [&str; 16] = [
@@ -57,7 +57,7 @@ impl Default for RefreshPolicy {
 pub struct AccountConfig {
     pub client_id: String,
     pub flow: Flow,
-    pub redirect_uri: Url,
+    pub redirect_uri: RedirectUrl,
     pub auto_refresh: bool,
     pub auth_url: Url,
     pub token_url: Url,
@@ -89,16 +89,18 @@ impl AccountConfig {
                 "client_id is missing; enter the id that the registration of your application shows",
             )
         })?;
-        let token_url = endpoint("token_url", settings.token_url, TOKEN_URL)?;
+        let token_url = endpoint("token_url", settings.token_url, DEFAULT_TOKEN_URL)?;
         let is_imgur =
             token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
-        let redirect_uri = url("redirect_uri", settings.redirect_uri, DEFAULT_REDIRECT_URI)?;
-        if redirect_uri.host().is_none() {
+        let redirect_uri = given(settings.redirect_uri).unwrap_or_else(|| DEFAULT_REDIRECT_URI.to_owned());
+        let has_host = parse_url("redirect_uri", &redirect_uri)?.has_host();
+        let redirect_uri = RedirectUrl::new(redirect_uri).ok().filter(|_| has_host);
+        let Some(redirect_uri) = redirect_uri else {
             return Err(ConfigError::new(
                 "redirect_uri",
                 "redirect_uri has no host; write it as it was registered",
             ));
-        }
+        };
         let auth_params = settings.auth_params.unwrap_or_default();
         if let Some(name) = auth_params.keys().find(|name| OWN_PARAMETERS.contains(&name.as_str())) {
             let reason = format!(
@@ -188,8 +190,15 @@ pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
 }
 
 fn url(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
-    let text = text.filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
-    let url = Url::parse(&text).map_err(|error| {
+    parse_url(setting, given(text).as_deref().unwrap_or(default))
+}
+
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn parse_url(setting: &str, text: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(text).map_err(|error| {
         ConfigError::new(setting, format!("{setting} is no URL ({error}); write it in full"))
     })?;
     if !url.username().is_empty() || url.password().is_some() {

@@ -2,11 +2,9 @@
 
 use imgurd_proto::text::{bare, credential, is_credential, printable_name};
 use imgurd_proto::{Error, Flow, Secret};
-use url::Url;
 use url::form_urlencoded::parse;
 
-use super::postman;
-use crate::provider::{Fields, TokenResponse};
+use crate::provider::TokenResponse;
 
 /// An answer of the authorization endpoint (RFC 6749, sections 4.1.2 and 4.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,38 +242,6 @@ fn is_place(text: &str) -> bool {
 /// Whether it can be a code or PIN as a page shows it: no words, no JSON, and no part of an address in its encoding.
 fn is_bare(text: &str) -> bool {
     !text.contains(char::is_whitespace) && !text.contains(['%', '{', '[', '<', '>', '&', '"'])
-}
-
-/// Reads a grant obtained elsewhere: token JSON, what Postman exports, a redirect URL with its fragment, or a bare
-/// refresh token.
-pub(crate) fn import(text: &Secret) -> Result<Fields, Error> {
-    let text = text.expose().trim();
-    let fields = if text.starts_with(['{', '[']) {
-        let plain = Fields::from_json(text.as_bytes());
-        plain.filter(|fields| fields.refresh_token.is_some()).or_else(|| postman::import(text))
-    } else if let Some(url) = as_url(text) {
-        let pairs =
-            [url.query(), url.fragment()].into_iter().flatten().flat_map(|part| parse(part.as_bytes()));
-        Some(Fields::from_pairs(pairs))
-    } else {
-        let bare = credential(text).filter(|bare| bare.len() <= 4096 && !bare.contains(' '));
-        bare.map(|bare| Fields { refresh_token: Some(Secret::from(bare)), ..Fields::default() })
-    };
-    match fields {
-        Some(fields) if fields.refresh_token.is_some() => Ok(fields),
-        Some(_) => Err(Error::invalid(
-            "text",
-            "There is no refresh token in it, so nothing could be kept fresh; import one that has it",
-        )),
-        None => Err(Error::invalid(
-            "text",
-            "That is no token JSON, no redirect address and no refresh token; give one of these on standard input",
-        )),
-    }
-}
-
-pub(super) fn as_url(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(Url::has_host)
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ pub(crate) mod browser;
 pub(crate) mod callback;
 pub(crate) mod listener;
 pub(crate) mod page;
-mod postman;
-mod provenance;
 mod session;
 pub(crate) mod visitors;
 
@@ -24,10 +22,8 @@ use crate::keeper::{Keeper, SignedIn};
 use crate::provider::{AuthorizationRequest, is_loopback};
 use crate::random;
 
-pub(crate) use authorization_response::import;
 use callback::Callback;
 use listener::Listener;
-pub(crate) use provenance::check_provenance;
 use session::{EndedLogins, Running, Server, Session};
 
 /// How a login is to go.
@@ -147,7 +143,7 @@ impl Logins {
         options: LoginOptions,
     ) -> Result<Login, Error> {
         let flow = options.flow.unwrap_or(config.flow);
-        let is_local = config.redirect_uri.scheme() == "http" && is_loopback(&config.redirect_uri);
+        let is_local = config.redirect_uri.url().scheme() == "http" && is_loopback(config.redirect_uri.url());
         let paste = options.paste || flow == Flow::Pin || !is_local;
         let began = self.keeper.begin(account, config.issuer()).await?;
         while let Some(pending) = self.find_of(account) {
@@ -159,11 +155,11 @@ impl Logins {
         }
         let authorization = request(config, flow).build();
         let mut listener = None;
-        if flow != Flow::Pin && is_loopback(&config.redirect_uri) {
-            match Listener::bind(&config.redirect_uri).await {
+        if flow != Flow::Pin && is_loopback(config.redirect_uri.url()) {
+            match Listener::bind(config.redirect_uri.url()).await {
                 Ok(bound) => {
                     let state = &authorization.state;
-                    listener = Some((bound, Callback::new(account, &config.redirect_uri, flow, state)));
+                    listener = Some((bound, Callback::new(account, config.redirect_uri.url(), flow, state)));
                 }
                 // No other user can listen there, or a program of this user does.
                 Err(error) if paste && !error.is_unsafe() => {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use imgurd_proto::text::printable_name;
 use imgurd_proto::{Account, Error, Flow, Secret};
+use oauth2::RedirectUrl;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -27,7 +28,7 @@ pub(super) struct Session {
     pub(super) began: Began,
     pub(super) flow: Flow,
     pub(super) replace: bool,
-    pub(super) redirect_uri: Option<Url>,
+    pub(super) redirect_uri: Option<RedirectUrl>,
     pub(super) authorization: Authorization,
     pub(super) server: Server,
     pub(super) ended: EndedLogins,

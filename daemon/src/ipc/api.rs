@@ -7,14 +7,14 @@ use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, Done, Error, ExportGrant, Findings,
     GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount,
     OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount,
-    SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, Watch,
+    SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, Watch, import,
 };
 
 use super::arguments::{access_token, bare, patience, span};
 use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, Journal, Needs, Pass, Rejections, Requested};
 use crate::config::{Class, Config, SettingsEditor, check_name};
-use crate::consent::{Login, LoginOptions, Logins, check_provenance, import};
+use crate::consent::{Login, LoginOptions, Logins};
 use crate::grant::Issuer;
 use crate::keeper::{Keeper, Watcher, named};
 use crate::probe::Probe;
@@ -265,13 +265,17 @@ impl Api {
     }
 
     pub(super) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {
-        let fields = import(&call.text)?;
-        let refresh_token = fields.refresh_token.unwrap_or_default();
         let name = self.keeper.resolve(call.account.as_deref())?;
-        check_provenance(&call.text, &*self.desk.account(&name)?)?;
+        let config = self.desk.account(&name)?;
+        let target = import::Target {
+            client_id: Some(&config.client_id),
+            token_url: config.token_url.as_str(),
+            issuer: config.issuer.as_deref(),
+        };
+        let found = import::choose(import::read(call.text.expose()), &target).one(None)?;
         let replace = call.replace.unwrap_or(false);
         let imported =
-            self.keeper.import(Some(&name), refresh_token, fields.access_token, fields.username, replace);
+            self.keeper.import(Some(&name), found.refresh_token, found.access_token, found.username, replace);
         Ok(OneAccount { account: imported.await? })
     }
 

@@ -33,7 +33,7 @@ pub struct AuthorizationRequest {
     /// How the answer comes back.
     pub flow: Flow,
     /// The callback URL, only where it is to be sent: Imgur knows it from the registration.
-    pub redirect_uri: Option<Url>,
+    pub redirect_uri: Option<RedirectUrl>,
     /// Scopes, separated by spaces.
     pub scope: Option<String>,
     /// Put before the random state, never in its place.
@@ -53,7 +53,7 @@ impl AuthorizationRequest {
             .set_response_type(&ResponseType::new(self.flow.as_str().into()))
             .add_scopes(self.scopes());
         if let Some(uri) = &self.redirect_uri {
-            request = request.set_redirect_uri(Cow::Owned(RedirectUrl::from_url(uri.clone())));
+            request = request.set_redirect_uri(Cow::Borrowed(uri));
         }
         let mut verifier = None;
         if self.flow == Flow::Code {

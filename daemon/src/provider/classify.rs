@@ -24,8 +24,8 @@ pub(crate) fn classify(
     body: &[u8],
     is_proven_refresh: bool,
 ) -> Answer {
-    if status == StatusCode::OK
-        && let Some(tokens) = TokenResponse::from_json(body)
+    if status.is_success()
+        && let Some(tokens) = TokenResponse::from_body(body)
     {
         return Answer::Granted(tokens);
     }

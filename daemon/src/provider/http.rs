@@ -132,7 +132,7 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
                 exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().into()));
             }
             if let Some(uri) = redirect_uri {
-                exchange = exchange.set_redirect_uri(Cow::Owned(RedirectUrl::from_url(uri.clone())));
+                exchange = exchange.set_redirect_uri(Cow::Borrowed(uri));
             }
             exchange.request_async(transport).await
         }

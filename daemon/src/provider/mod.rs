@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use imgurd_proto::ClientAuth;
+use oauth2::RedirectUrl;
 use url::Url;
 
 use crate::grant::{Secret, Timestamp};
@@ -31,7 +32,7 @@ pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;
 pub use inquiry::{ApiAnswer, Inquiry};
 pub use reachability::{Reachability, check_reachability};
-pub use response::{Fields, TokenResponse};
+pub use response::TokenResponse;
 pub use token_owner::TokenOwner;
 
 const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
@@ -64,7 +65,7 @@ pub enum TokenRequest {
         /// The PKCE verifier (RFC 7636), where a challenge was sent.
         verifier: Option<Secret>,
         /// The redirect URI, where the authorization request had one.
-        redirect_uri: Option<Url>,
+        redirect_uri: Option<RedirectUrl>,
     },
     /// Imgur's PIN for a grant.
     Pin(Secret),

@@ -1,19 +1,21 @@
 //! What a token endpoint gives (RFC 6749, section 5.1), read as leniently as servers write it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use imgurd_proto::Secret;
 use imgurd_proto::text::{credential, printable, printable_name};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The canonical name of the one token type there is (RFC 6750).
 const BEARER: &str = "Bearer";
 
 /// Tokens, as a server gave them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tokens<A> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenResponse {
     /// The access token; never empty.
-    pub access_token: A,
+    pub access_token: Secret,
     /// Its type: `Bearer` in its canonical form, any other as it was written.
     pub token_type: String,
     /// What to refresh with, if a new one came; never empty.
@@ -28,18 +30,12 @@ pub struct Tokens<A> {
     pub account_id: Option<String>,
 }
 
-/// A token response.
-pub type TokenResponse = Tokens<Secret>;
-
-/// The members of a token response that may lack an access token: an imported grant may be a refresh token alone.
-pub type Fields = Tokens<Option<Secret>>;
-
 impl TokenResponse {
-    /// Reads the body of a token endpoint's answer, wrapped in Imgur's `data` or not; nothing if no access token is in it.
+    /// Reads the body of a token endpoint's answer: JSON, wrapped in Imgur's `data` or not, or a form, as GitHub and others
+    /// answer. Nothing if no access token is in it.
     #[must_use]
-    pub fn from_json(body: &[u8]) -> Option<Self> {
-        let members = Members::from_json(body)?;
-        Some(members.tokens(members.secret("access_token")?))
+    pub fn from_body(body: &[u8]) -> Option<Self> {
+        Members::from_json(body).or_else(|| Members::from_form(body))?.tokens()
     }
 
     /// Reads the fragment of a redirect (RFC 6749, section 4.2.2); nothing if no access token is in it.
@@ -53,61 +49,60 @@ impl TokenResponse {
     /// assert_eq!(tokens.token_type, "Bearer");
     /// ```
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Option<Self> {
-        let members = Members::from_pairs(pairs);
-        Some(members.tokens(members.secret("access_token")?))
-    }
-}
-
-impl Fields {
-    /// Reads a JSON object, wrapped in Imgur's `data` or not; nothing if it is none. A member that cannot be read
-    /// counts as missing, so that an odd one never costs the tokens beside it.
-    #[must_use]
-    pub fn from_json(text: &[u8]) -> Option<Self> {
-        let members = Members::from_json(text)?;
-        Some(members.tokens(members.secret("access_token")))
-    }
-
-    /// Reads the pairs of a decoded query or fragment.
-    pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        let members = Members::from_pairs(pairs);
-        members.tokens(members.secret("access_token"))
+        Members::from_pairs(pairs).tokens()
     }
 }
 
 /// Whether there is text in the place of an access token, but none that a token can have.
-pub(super) fn has_odd_token(text: &[u8]) -> bool {
-    let members = serde_json::from_slice(text).ok().map(|raw| Members::from_raw(&raw));
-    let token = members.and_then(|mut members| members.0.remove("access_token"));
-    token.is_some_and(|token| !token.is_empty() && credential(token.expose()).is_none())
+pub(super) fn has_odd_token(body: &[u8]) -> bool {
+    let members = Members::from_json(body);
+    let token = members.as_ref().and_then(|members| members.get("access_token"));
+    token.is_some_and(|token| !token.is_empty() && credential(token).is_none())
 }
 
 const NUMBERS: [&str; 4] = ["account_id", "expires_in", "refresh_expires_in", "refresh_token_expires_in"];
 
-/// The members by name, as text. The last one of a name counts.
-struct Members(BTreeMap<String, Secret>);
+/// The members by name, as text. One that is there several times counts if it says the same each time: which of two tokens is
+/// meant is not guessed.
+struct Members(BTreeMap<String, Option<Secret>>);
 
 impl Members {
     fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        let pairs = pairs.into_iter();
-        Self(pairs.map(|(name, value)| (name.as_ref().to_owned(), Secret::from(value.as_ref()))).collect())
+        let mut members = Self(BTreeMap::new());
+        for (name, value) in pairs {
+            members.add(name.as_ref(), value.as_ref().into());
+        }
+        members
+    }
+
+    fn add(&mut self, name: &str, value: Secret) {
+        let known = self.0.entry(name.to_owned()).or_insert_with(|| Some(value.clone()));
+        known.take_if(|known| *known != value);
+    }
+
+    /// Reads a form, whatever the answer calls itself. A page or another text has no such names.
+    fn from_form(body: &[u8]) -> Option<Self> {
+        let body = body.trim_ascii();
+        let is_form = !body.starts_with(b"<") && !body.iter().any(u8::is_ascii_whitespace);
+        is_form.then(|| Self::from_pairs(url::form_urlencoded::parse(body)))
     }
 
     fn from_json(text: &[u8]) -> Option<Self> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text); // a byte order mark
-        let raw: BTreeMap<String, &RawValue> = serde_json::from_slice(text).ok()?;
+        let RawMembers(raw) = serde_json::from_slice(text).ok()?;
         let members = Self::from_raw(&raw);
         let holds_a_token =
             ["access_token", "refresh_token"].iter().any(|name| members.secret(name).is_some());
-        match raw.get("data") {
-            Some(data) if !holds_a_token && data.get().starts_with('{') => {
-                serde_json::from_str(data.get()).ok().map(|raw| Self::from_raw(&raw))
+        match raw.iter().find(|(name, _)| name == "data") {
+            Some((_, data)) if !holds_a_token && data.get().starts_with('{') => {
+                serde_json::from_str(data.get()).ok().map(|RawMembers(raw)| Self::from_raw(&raw))
             }
             _ => Some(members),
         }
     }
 
     /// Takes unparsed JSON: a number beyond any range must not make the whole answer unreadable.
-    fn from_raw(raw: &BTreeMap<String, &RawValue>) -> Self {
+    fn from_raw(raw: &[(String, &RawValue)]) -> Self {
         let text = |name: &str, value: &RawValue| {
             let is_number = value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
             if is_number && NUMBERS.contains(&name) {
@@ -115,11 +110,17 @@ impl Members {
             }
             serde_json::from_str(value.get()).ok()
         };
-        Self(raw.iter().filter_map(|(name, value)| Some((name.clone(), text(name, value)?))).collect())
+        let mut members = Self(BTreeMap::new());
+        for (name, value) in raw {
+            if let Some(value) = text(name, value) {
+                members.add(name, value);
+            }
+        }
+        members
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(Secret::expose)
+        self.0.get(name)?.as_ref().map(Secret::expose)
     }
 
     /// A token that could end a header's line is none (RFC 6749, appendix A).
@@ -127,18 +128,40 @@ impl Members {
         self.get(name).and_then(credential).map(Secret::from)
     }
 
-    fn tokens<A>(&self, access_token: A) -> Tokens<A> {
+    fn tokens(&self) -> Option<TokenResponse> {
         // The one is GitHub's name for it, the other Keycloak's.
         let refresh_expires_in = self.get("refresh_token_expires_in").or(self.get("refresh_expires_in"));
-        Tokens {
-            access_token,
+        Some(TokenResponse {
+            access_token: self.secret("access_token")?,
             token_type: self.get("token_type").and_then(token_type).unwrap_or_else(|| BEARER.into()),
             refresh_token: self.secret("refresh_token"),
             expires_in: self.get("expires_in").and_then(seconds),
             refresh_expires_in: refresh_expires_in.and_then(seconds),
             username: self.get("account_username").and_then(name),
             account_id: self.get("account_id").and_then(name),
+        })
+    }
+}
+
+/// The members of a JSON object in their order, those that are there twice among them.
+struct RawMembers<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for RawMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = RawMembers<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+                let entries = std::iter::from_fn(|| members.next_entry().transpose());
+                entries.collect::<Result<_, _>>().map(RawMembers)
+            }
         }
+        deserializer.deserialize_map(Object)
     }
 }
 

@@ -1,10 +1,13 @@
-//! What a person pastes: an answer of the sign-in page, or a grant obtained elsewhere. An error repeats none of it.
+//! What a user pastes: an answer of the sign-in page, or a grant from elsewhere. An error repeats none of it, and what is taken
+//! for a grant can be one.
 #![no_main]
 
 mod bounds;
 
 use bounds::{assert_silent, bounded};
-use imgurd::fuzzing::{import, paste};
+use imgurd::fuzzing::paste;
+use imgurd_proto::import::{Target, choose, read as read_grants};
+use imgurd_proto::text::is_credential;
 use imgurd_proto::{Flow, Secret};
 use libfuzzer_sys::fuzz_target;
 
@@ -15,5 +18,10 @@ fn read(text: &str) {
     for flow in [Flow::Code, Flow::Token, Flow::Pin] {
         assert_silent(&paste(&text, flow));
     }
-    assert_silent(&import(&text));
+    let target =
+        Target { client_id: Some("0123456789abcde"), token_url: "https://as.example/token", issuer: None };
+    match choose(read_grants(text.expose()), &target).one(None) {
+        Ok(grant) => assert!(is_credential(grant.refresh_token.expose())),
+        Err(error) => assert_silent(&error.to_string()),
+    }
 }

@@ -47,7 +47,6 @@ fn understands_the_fragment_of_imgurs_token_flow(#[case] text: &str) {
     assert_eq!(tokens.refresh_token, Some(Secret::from("RT")));
     assert_eq!(tokens.username.as_deref(), Some("NAME"));
     assert_eq!(tokens.expires_in, Some(315_360_000));
-    assert_eq!(import(&Secret::from(text)).unwrap().refresh_token, Some(Secret::from("RT")));
 }
 
 #[test]
@@ -78,15 +77,6 @@ fn a_pin_is_a_pin() {
 fn says_what_to_paste_when_it_does_not_understand(#[case] text: &str) {
     let error = from_paste(&Secret::from(text), Flow::Code).unwrap_err();
     assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "response"), "{error:?}");
-}
-
-#[rstest]
-#[case(r#"{"access_token":"AT","expires_in":3600,"token_type":"bearer","scope":null,"refresh_token":"RT","account_id":9042594,"account_username":"NAME"}"#)]
-#[case(r#"{"refresh_token":"RT"}"#)]
-#[case("RT")]
-#[case("https://imgur.com/#access_token=AT&refresh_token=RT")]
-fn takes_a_grant_in_every_form(#[case] text: &str) {
-    assert_eq!(import(&Secret::from(text)).unwrap().refresh_token, Some(Secret::from("RT")));
 }
 
 /// What servers, browsers and people put into an address, and what they do not.
@@ -137,7 +127,7 @@ fn address() -> impl Strategy<Value = (String, Vec<String>)> {
 fn errors_of(text: &str) -> Vec<String> {
     let text = Secret::from(text);
     let pasted = [Flow::Code, Flow::Token, Flow::Pin].map(|flow| from_paste(&text, flow).err());
-    pasted.into_iter().chain([import(&text).err()]).flatten().map(|error| error.to_string()).collect()
+    pasted.into_iter().flatten().map(|error| error.to_string()).collect()
 }
 
 proptest! {

@@ -73,7 +73,7 @@ fn makes_each_state_anew_behind_its_prefix() {
 fn sends_what_was_configured() {
     let request = AuthorizationRequest {
         auth_url: "https://example.org/authorize?tenant=7".parse().unwrap(),
-        redirect_uri: Some("http://127.0.0.1:8917/callback".parse().unwrap()),
+        redirect_uri: RedirectUrl::new("http://127.0.0.1:8917/callback".to_owned()).ok(),
         scope: Some("read  write".into()),
         params: BTreeMap::from([("prompt".into(), "consent & more".into())]),
         ..request(Flow::Code)
@@ -96,4 +96,15 @@ fn lets_no_parameter_weaken_the_request() {
 fn shows_no_state_to_a_debugger() {
     let authorization = request(Flow::Code).build();
     assert!(!format!("{authorization:?}").contains(authorization.state.expose()));
+}
+
+#[rstest]
+#[case("http://LOCALHOST:80/a/../callback")]
+#[case("http://localhost:8080")]
+#[case("http://127.0.0.1:8917/call back?x={y}")]
+#[case("https://b\u{fc}cher.example/%7Ecallback")]
+fn the_redirect_uri_is_sent_as_it_is_written(#[case] written: &str) {
+    let redirect_uri = RedirectUrl::new(written.to_owned()).ok();
+    let authorization = AuthorizationRequest { redirect_uri, ..request(Flow::Code) }.build();
+    assert_eq!(query(&authorization)["redirect_uri"], written);
 }

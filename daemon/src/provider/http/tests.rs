@@ -138,7 +138,7 @@ async fn proves_possession_with_a_code() {
     let request = TokenRequest::Code {
         code: "dd44".into(),
         verifier: Some("a-verifier".into()),
-        redirect_uri: Some("http://127.0.0.1:8917/callback".parse().unwrap()),
+        redirect_uri: RedirectUrl::new("http://127.0.0.1:8917/callback".to_owned()).ok(),
     };
     let (_, body) = sent(client, request).await;
     let expected = form([

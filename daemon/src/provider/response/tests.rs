@@ -17,7 +17,7 @@ fn imgurs() -> TokenResponse {
 }
 
 fn read(json: &str) -> Option<TokenResponse> {
-    TokenResponse::from_json(json.as_bytes())
+    TokenResponse::from_body(json.as_bytes())
 }
 
 #[test]
@@ -137,11 +137,34 @@ fn finds_no_token_in_the_fragment_of_a_denial() {
     assert_eq!(TokenResponse::from_pairs([("error", "access_denied"), ("state", "s")]), None);
 }
 
+#[rstest]
+#[case::as_github_answers(
+    "access_token=aa11&refresh_token=bb22&expires_in=3600&token_type=bearer&account_username=NAME&account_id=9042594"
+)]
+#[case::with_a_line_end(
+    "access_token=aa11&refresh_token=bb22&expires_in=3600&token_type=bearer&account_username=NAME&account_id=9042594\r\n"
+)]
+#[case::twice_alike(
+    r#"{"access_token":"aa11","access_token":"aa11","expires_in":3600,"token_type":"bearer","refresh_token":"bb22","refresh_token":"bb22","account_id":9042594,"account_username":"NAME"}"#
+)]
+fn reads_tokens_in_any_form_that_says_which(#[case] body: &str) {
+    assert_eq!(read(body), Some(imgurs()));
+}
+
+#[rstest]
+#[case(r#"{"access_token":"aa11","access_token":"cc33"}"#)]
+#[case("access_token=aa11&access_token=cc33")]
+#[case("<a href='?access_token=aa11'>")]
+#[case("see access_token=aa11")]
+#[case("error=bad_refresh_token")]
+fn guesses_no_token(#[case] body: &str) {
+    assert_eq!(read(body), None);
+}
+
 #[test]
-fn reads_an_import_that_is_a_refresh_token_alone() {
-    let fields = Fields::from_json(br#"{"refresh_token":"bb22","token_type":"Bearer"}"#).expect("an object");
-    assert_eq!(fields.refresh_token, Some("bb22".into()));
-    assert_eq!(fields.access_token, None);
+fn an_odd_refresh_token_costs_no_access_token() {
+    let tokens = read(r#"{"access_token":"aa11","refresh_token":"bb22","refresh_token":"cc33"}"#).unwrap();
+    assert_eq!((tokens.access_token, tokens.refresh_token), ("aa11".into(), None));
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! `imgurctl import`: a grant from elsewhere. The text is read here, and only what was found in it goes to the daemon.
+
+use std::io::{self, IsTerminal};
+
+use imgurd_proto::import::{Candidate, Choice, Target, choose, read};
+use imgurd_proto::{
+    Account, AddAccount, ClientError, DEFAULT_TOKEN_URL, Error, ImportGrant, Secret, Settings,
+};
+use serde_json::json;
+
+use super::export::{self, Opened};
+use super::grant::conclude;
+use crate::app::App;
+use crate::cli::ImportArgs;
+use crate::failure::Failure;
+use crate::terminal::input;
+
+pub(crate) fn import(app: &App, args: ImportArgs) -> Result<(), Failure> {
+    if io::stdin().is_terminal() {
+        app.output.say(
+            "Paste the grant: what `imgurctl export` wrote, the JSON answer of a token endpoint, what Postman exports, the \
+             settings of another program, a redirect URL with its fragment, or a refresh token.\nIt is not shown. End it \
+             with Ctrl-D.",
+        );
+    }
+    let text = input::file("the grant to import", "text")?;
+    let opened = export::open(app, &text, args.account.as_deref(), args.passphrase_file.as_deref())?;
+    let (account, text) = match opened {
+        Opened::Account(name, text) => (Some(name), text),
+        Opened::Grant(text) => {
+            let found = read(text.expose());
+            let account = match find_account(app, args.account.as_deref())? {
+                Ok(account) => account,
+                Err(missing) => add_account(app, missing, found.clone(), args.pick)?,
+            };
+            let grant = pick(app, choose(found, &target(&account)), args.pick)?;
+            (Some(account.name), plain(&grant))
+        }
+    };
+    let call = ImportGrant { account, text, replace: args.replace.then_some(true) };
+    let reason = || "The grant is being tried by a refresh; wait a moment".to_owned();
+    conclude(app, &app.call_patiently(&call, reason)?.account, "Imported")
+}
+
+/// The account, or the name of one that does not exist yet.
+fn find_account<'a>(app: &App, name: Option<&'a str>) -> Result<Result<Account, &'a str>, Failure> {
+    match (app.accounts(name), name) {
+        (Err(ClientError::Keeper(Error::NoSuchAccount { .. })), Some(name)) => Ok(Err(name)),
+        (accounts, _) => {
+            let is_meant = |account: &Account| name.map_or(account.is_default, |name| account.name == name);
+            match accounts?.into_iter().find(is_meant) {
+                Some(account) => Ok(Ok(account)),
+                None => app.account(name).map(Ok),
+            }
+        }
+    }
+}
+
+/// Adds the account with the client that the text names beside the grant.
+fn add_account(
+    app: &App,
+    name: &str,
+    found: Vec<Candidate>,
+    number: Option<usize>,
+) -> Result<Account, Failure> {
+    let imgur = Target { client_id: None, token_url: DEFAULT_TOKEN_URL, issuer: None };
+    let grant = pick(app, choose(found, &imgur), number)?;
+    let Some(client_id) = grant.client_id else {
+        let reason = format!(
+            "there is no account {name}, and the text names no client ID to add it with; add it first with `imgurctl \
+             account add {name}`"
+        );
+        return Err(Error::NoSuchAccount { account: name.to_owned(), reason }.into());
+    };
+    let settings = Settings { client_id: Some(client_id), ..Settings::default() };
+    let client_secret = grant.client_secret;
+    let call = AddAccount { account: name.to_owned(), settings, client_secret, make_default: None };
+    let account = app.call(&call)?.account;
+    app.output.say(format!("Added {name} with the client of the grant."));
+    Ok(account)
+}
+
+fn target(account: &Account) -> Target<'_> {
+    let settings = &account.settings;
+    Target {
+        client_id: settings.client_id.as_deref(),
+        token_url: settings.token_url.as_deref().unwrap_or(DEFAULT_TOKEN_URL),
+        issuer: settings.issuer.as_deref(),
+    }
+}
+
+fn pick(app: &App, choice: Choice, number: Option<usize>) -> Result<Candidate, Failure> {
+    let passed_over = choice.passed_over.clone();
+    let grant = choice.one(number)?;
+    for other in passed_over {
+        app.output.say(format!("Passed over {}: its {} is not this account's.", other.place, other.differs));
+    }
+    Ok(grant)
+}
+
+/// The grant as the answer of a token endpoint has it.
+fn plain(grant: &Candidate) -> Secret {
+    json!({
+        "refresh_token": grant.refresh_token.expose(),
+        "access_token": grant.access_token.as_ref().map(Secret::expose),
+        "account_username": grant.username,
+    })
+    .to_string()
+    .into()
+}

@@ -1,0 +1,205 @@
+//! Which of the grants in a text is meant for an account.
+
+use super::Candidate;
+use crate::Error;
+
+/// The account that a grant is for, as far as a text can speak of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Its client id; none if the account is to be made with the client of the grant.
+    pub client_id: Option<&'a str>,
+    /// Its token endpoint.
+    pub token_url: &'a str,
+    /// What its server calls itself, where that is known.
+    pub issuer: Option<&'a str>,
+}
+
+/// A grant that is not the account's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Where it stands.
+    pub place: String,
+    /// What of it is another than the account's: `client ID`, `token URL`, `issuer`.
+    pub differs: &'static str,
+}
+
+/// The grants of a text, held against an account.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Those that may be the account's.
+    pub fits: Vec<Candidate>,
+    /// Those that are not.
+    pub passed_over: Vec<PassedOver>,
+    /// Whether something says that those that fit are the account's, or nothing raises a doubt.
+    is_sure: bool,
+}
+
+/// Holds `candidates` against the account. Where some are known to be its own, the others are left out.
+#[must_use]
+pub fn choose(candidates: Vec<Candidate>, target: &Target<'_>) -> Choice {
+    let mut choice = Choice { fits: Vec::new(), passed_over: Vec::new(), is_sure: true };
+    for candidate in candidates {
+        match target.differs(&candidate) {
+            Some(differs) => choice.passed_over.push(PassedOver { place: candidate.shown(), differs }),
+            None => choice.fits.push(candidate),
+        }
+    }
+    if choice.fits.iter().any(|candidate| target.owns(candidate)) {
+        choice.fits.retain(|candidate| target.owns(candidate));
+    } else {
+        choice.is_sure = !choice.fits.iter().any(Candidate::may_be_anothers);
+    }
+    choice
+}
+
+impl Choice {
+    /// The account's grant: the only one, or the one of number `pick` (from 1) of those that fit.
+    pub fn one(mut self, pick: Option<usize>) -> Result<Candidate, Error> {
+        let at = match pick {
+            Some(pick) => pick.checked_sub(1).filter(|at| *at < self.fits.len()),
+            None if self.fits.len() == 1 && self.is_sure => Some(0),
+            None => None,
+        };
+        match at {
+            Some(at) => Ok(self.fits.swap_remove(at)),
+            None => Err(Error::invalid(if pick.is_some() { "pick" } else { "text" }, self.why_none())),
+        }
+    }
+
+    fn why_none(&self) -> String {
+        let list: Vec<_> =
+            self.fits.iter().zip(1..).map(|(it, at)| format!("{at} = {}", it.shown())).collect();
+        let list = list.join(", ");
+        match (self.fits.len(), self.passed_over.first()) {
+            (0, None) => {
+                "There is no refresh token in it; give token JSON, a redirect address, the settings of a \
+                          program, or a refresh token alone"
+                    .to_owned()
+            }
+            (0, Some(PassedOver { place, differs })) => format!(
+                "The {differs} in it ({place}) is not this account's, so nothing was sent; import it into an account with \
+                 that {differs}"
+            ),
+            (1, _) if !self.is_sure => format!(
+                "It may be another service's grant ({list}), so nothing was sent; if it is this account's, give the \
+                 refresh token alone or add `--pick 1`"
+            ),
+            (count, _) => format!(
+                "There are several refresh tokens in it ({list}), so none was sent; give one of them alone, or choose with \
+                 `--pick` a number from 1 to {count}"
+            ),
+        }
+    }
+}
+
+impl Target<'_> {
+    fn differs(&self, candidate: &Candidate) -> Option<&'static str> {
+        let is_other = |known: &Option<String>, own: &str| known.as_deref().is_some_and(|known| known != own);
+        if self.client_id.is_some_and(|own| is_other(&candidate.client_id, own)) {
+            Some("client ID")
+        } else if candidate.token_url.as_deref().is_some_and(|url| !is_same_url(url, self.token_url)) {
+            Some("token URL")
+        } else if self.issuer.is_some_and(|own| is_other(&candidate.issuer, own)) {
+            Some("issuer")
+        } else {
+            None
+        }
+    }
+
+    /// Whether the text says that it is this account's: by its client, its server, or the server's name.
+    fn owns(&self, candidate: &Candidate) -> bool {
+        let place = candidate.place.to_ascii_lowercase();
+        (self.client_id.is_some() && candidate.client_id.is_some())
+            || candidate.token_url.is_some()
+            || self.service().is_some_and(|service| place.contains(&service))
+    }
+
+    /// The name of the server's domain: `imgur` of `https://api.imgur.com/oauth2/token`.
+    fn service(&self) -> Option<String> {
+        let (_, rest) = self.token_url.split_once("://")?;
+        let host = rest.split(['/', ':', '?']).next()?;
+        let mut labels = host.rsplit('.').filter(|label| label.parse::<u8>().is_err());
+        labels.next()?;
+        labels.next().map(str::to_ascii_lowercase)
+    }
+}
+
+fn is_same_url(one: &str, other: &str) -> bool {
+    one.trim().trim_end_matches('/').eq_ignore_ascii_case(other.trim_end_matches('/'))
+}
+
+/// Words that name no service.
+const PLAIN: &[&str] = &[
+    "access",
+    "account",
+    "accounts",
+    "api",
+    "app",
+    "auth",
+    "authentication",
+    "authorization",
+    "bearer",
+    "bot",
+    "client",
+    "config",
+    "configuration",
+    "credential",
+    "credentials",
+    "current",
+    "data",
+    "default",
+    "env",
+    "environment",
+    "grant",
+    "grants",
+    "info",
+    "item",
+    "key",
+    "keys",
+    "login",
+    "my",
+    "new",
+    "oauth",
+    "old",
+    "options",
+    "request",
+    "response",
+    "result",
+    "saved",
+    "session",
+    "settings",
+    "token",
+    "tokens",
+    "user",
+    "values",
+    "variable",
+    "variables",
+];
+
+impl Candidate {
+    fn shown(&self) -> String {
+        if self.place.is_empty() { "the text".to_owned() } else { self.place.clone() }
+    }
+
+    /// Whether a name around it may be another service's.
+    fn may_be_anothers(&self) -> bool {
+        self.names.iter().flat_map(|name| words(name)).any(|word| !PLAIN.contains(&word.as_str()))
+    }
+}
+
+/// The words of a name: `imgur`, `oauth` and `info` of `ImgurOAuth2Info`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for letter in name.chars() {
+        if !letter.is_alphabetic() || (letter.is_uppercase() && was_lower) {
+            words.push(String::new());
+        }
+        was_lower = letter.is_lowercase();
+        if let Some(word) = words.last_mut().filter(|_| letter.is_alphabetic()) {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}

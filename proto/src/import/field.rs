@@ -1,0 +1,109 @@
+//! The names that things have in files and on the web: `refreshToken`, `IMGUR_REFRESH_TOKEN`, `Client_ID`.
+
+use std::collections::BTreeMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    RefreshToken,
+    AccessToken,
+    Username,
+    ClientId,
+    ClientSecret,
+    TokenUrl,
+    Issuer,
+}
+
+/// How the names end, without what is between their words. The first that fits counts.
+const ENDS: [(&str, Field); 14] = [
+    ("refreshtokenurl", Field::TokenUrl),
+    ("accesstokenurl", Field::TokenUrl),
+    ("tokenendpoint", Field::TokenUrl),
+    ("tokenurl", Field::TokenUrl),
+    ("tokenuri", Field::TokenUrl),
+    ("refreshtoken", Field::RefreshToken),
+    ("accesstoken", Field::AccessToken),
+    ("accountusername", Field::Username),
+    ("username", Field::Username),
+    ("clientsecret", Field::ClientSecret),
+    ("consumersecret", Field::ClientSecret),
+    ("clientid", Field::ClientId),
+    ("consumerkey", Field::ClientId),
+    ("issuer", Field::Issuer),
+];
+
+impl Field {
+    /// The field that `name` means, and what the name begins with: `imgur` in `IMGUR_REFRESH_TOKEN`.
+    pub(super) fn of(name: &str) -> Option<(Self, String)> {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+        if name == "iss" {
+            return Some((Self::Issuer, String::new()));
+        }
+        ENDS.iter().find_map(|(end, field)| Some((*field, name.strip_suffix(end)?.to_owned())))
+    }
+}
+
+/// What is said of a grant, or of all within a part of the text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// Several where the text says it several times.
+    pub(super) refresh_tokens: Vec<String>,
+    pub(super) access_token: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<String>,
+    pub(super) token_url: Option<String>,
+    pub(super) issuer: Option<String>,
+}
+
+impl Given {
+    fn note(&mut self, field: Field, value: String) {
+        match field {
+            Field::RefreshToken => self.refresh_tokens.push(value),
+            Field::AccessToken => self.access_token = Some(value),
+            Field::Username => self.username = Some(value),
+            Field::ClientId => self.client_id = Some(value),
+            Field::ClientSecret => self.client_secret = Some(value),
+            Field::TokenUrl => self.token_url = Some(value),
+            Field::Issuer => self.issuer = Some(value),
+        }
+    }
+
+    /// Takes over what `outer` says and this does not, all but tokens.
+    pub(super) fn inherit(&mut self, outer: &Self) {
+        for (own, outer) in [
+            (&mut self.username, &outer.username),
+            (&mut self.client_id, &outer.client_id),
+            (&mut self.client_secret, &outer.client_secret),
+            (&mut self.token_url, &outer.token_url),
+            (&mut self.issuer, &outer.issuer),
+        ] {
+            if own.is_none() {
+                own.clone_from(outer);
+            }
+        }
+    }
+}
+
+/// What the pairs say, by what their names begin with.
+pub(super) fn group(pairs: Vec<(String, String)>) -> BTreeMap<String, Given> {
+    let mut groups: BTreeMap<String, Given> = BTreeMap::new();
+    for (name, value) in pairs {
+        let value = value.trim();
+        let known = Field::of(&name).filter(|_| !value.is_empty() && !is_placeholder(value));
+        if let Some((field, prefix)) = known {
+            groups.entry(prefix).or_default().note(field, value.to_owned());
+        }
+    }
+    groups
+}
+
+/// Whether it stands for a value that is elsewhere: a variable of Postman's or of a shell, or what a sample has.
+fn is_placeholder(value: &str) -> bool {
+    value.contains("{{") || value.starts_with('$') || (value.starts_with('<') && value.ends_with('>'))
+}
+
+/// Whether a value of this name is read at all.
+pub(super) fn is_field(name: &str) -> bool {
+    Field::of(name).is_some()
+}

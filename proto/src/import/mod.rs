@@ -1,0 +1,149 @@
+//! Grants in texts that people have: token JSON, redirect addresses, `KEY=value` lines, settings of other programs.
+//!
+//! [`read`] finds every refresh token in a text, and what the text says of each: its access token, user, client and server.
+//! [`choose`] takes the one that is meant for an account. A grant of another client or server is passed over. If several
+//! remain, or if it is in doubt whose one is, none is taken: a refresh token that reaches another server is lost.
+
+mod choice;
+mod field;
+mod shape;
+
+use std::mem;
+
+pub use choice::{Choice, PassedOver, Target, choose};
+
+use crate::Secret;
+use crate::text::{credential, printable_name};
+use field::Given;
+use shape::Node;
+
+/// The longest refresh token that is read without anything around it, in bytes.
+const LONGEST: usize = 4096;
+
+/// A grant found in a text, and what the text says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it stands, for people: names of members, a section, the beginning of a variable's name. Nothing secret.
+    pub place: String,
+    /// The names among them that programs give, which may be that of a service.
+    names: Vec<String>,
+    /// What new access tokens are obtained with.
+    pub refresh_token: Secret,
+    /// The access token beside it.
+    pub access_token: Option<Secret>,
+    /// Who signed in.
+    pub username: Option<String>,
+    /// The application's id.
+    pub client_id: Option<String>,
+    /// The application's secret.
+    pub client_secret: Option<Secret>,
+    /// The token endpoint of its server.
+    pub token_url: Option<String>,
+    /// What its server calls itself (RFC 8414, `issuer`).
+    pub issuer: Option<String>,
+}
+
+/// Every grant in `text`, each refresh token once. The text may be JSON, an address or its parameters, lines of `KEY=value`
+/// or `key: value` (dotenv, shell, INI, YAML), or a refresh token alone.
+#[must_use]
+pub fn read(text: &str) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    match shape::read(text) {
+        Some(root) => collect(root, &Given::default(), &mut Vec::new(), &mut found),
+        None => found.extend(bare(text)),
+    }
+    let mut kept: Vec<Candidate> = Vec::new();
+    for candidate in found {
+        match kept.iter_mut().find(|known| known.refresh_token == candidate.refresh_token) {
+            Some(known) => known.complete(candidate),
+            None => kept.push(candidate),
+        }
+    }
+    kept
+}
+
+fn bare(text: &str) -> Option<Candidate> {
+    let is_alone = |token: &&str| !token.contains([' ', '{', '[', '<', '&', '"']) && !token.contains("://");
+    let token = credential(text).filter(is_alone).filter(|token| token.len() <= LONGEST)?;
+    let given = Given { refresh_tokens: vec![token.to_owned()], ..Given::default() };
+    given.candidates(&[], &[]).into_iter().next()
+}
+
+/// What a node says holds for those within it, unless they say otherwise.
+fn collect(node: Node, outer: &Given, path: &mut Vec<(String, bool)>, found: &mut Vec<Candidate>) {
+    path.push((node.name, node.is_label));
+    let mut groups = field::group(node.pairs);
+    let own = groups.remove("").unwrap_or_default();
+    let mut shared = own.clone();
+    shared.inherit(outer);
+    let (places, names) = (shown(path), named(path));
+    if !own.refresh_tokens.is_empty() {
+        let mut own = own;
+        // `IMGUR_CLIENT_ID` beside `REFRESH_TOKEN`: it is of the one service that is named.
+        let mut others = groups.values().filter(|group| group.refresh_tokens.is_empty());
+        if let (Some(only), None) = (others.next(), others.next()) {
+            own.inherit(only);
+        }
+        own.inherit(outer);
+        found.extend(own.candidates(&places, &names));
+    }
+    for (prefix, mut group) in groups {
+        group.inherit(&shared);
+        let with = |known: &[String]| known.iter().cloned().chain([prefix.clone()]).collect::<Vec<_>>();
+        found.extend(group.candidates(&with(&places), &with(&names)));
+    }
+    shared.refresh_tokens.clear();
+    shared.access_token = None;
+    for child in node.children {
+        collect(child, &shared, path, found);
+    }
+    path.pop();
+}
+
+fn shown(path: &[(String, bool)]) -> Vec<String> {
+    path.iter().map(|(name, _)| printable_name(name)).filter(|name| !name.is_empty()).collect()
+}
+
+/// A label is a person's word: it may name the service that is looked for, and raises no doubt.
+fn named(path: &[(String, bool)]) -> Vec<String> {
+    path.iter().filter(|(_, is_label)| !is_label).map(|(name, _)| name.clone()).collect()
+}
+
+impl Given {
+    fn candidates(&self, places: &[String], names: &[String]) -> Vec<Candidate> {
+        let credential_of = |text: &String| credential(text).map(Secret::from);
+        let candidate = |refresh_token| Candidate {
+            place: places.join("/"),
+            names: names.to_vec(),
+            refresh_token,
+            access_token: self.access_token.as_ref().and_then(credential_of),
+            username: self.username.as_deref().map(printable_name),
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.as_ref().and_then(credential_of),
+            token_url: self.token_url.clone(),
+            issuer: self.issuer.clone(),
+        };
+        let tokens = self.refresh_tokens.iter().filter_map(credential_of);
+        tokens.filter(|token| !token.expose().contains(' ')).map(candidate).collect()
+    }
+}
+
+impl Candidate {
+    /// The same refresh token stands in another place as well.
+    fn complete(&mut self, mut other: Self) {
+        let fill = |ours: &mut Option<String>, theirs: &mut Option<String>| {
+            if ours.is_none() {
+                *ours = mem::take(theirs);
+            }
+        };
+        fill(&mut self.username, &mut other.username);
+        fill(&mut self.client_id, &mut other.client_id);
+        fill(&mut self.token_url, &mut other.token_url);
+        fill(&mut self.issuer, &mut other.issuer);
+        self.access_token = self.access_token.take().or(other.access_token);
+        self.client_secret = self.client_secret.take().or(other.client_secret);
+    }
+}
+
+#[cfg(test)]
+mod tests;

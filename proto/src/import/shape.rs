@@ -1,0 +1,206 @@
+//! The shapes of a text, each read to the same tree of named values.
+
+use std::fmt;
+use std::mem;
+
+use form_urlencoded::parse;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::field::is_field;
+use crate::text::bare;
+
+/// A part of a text: named values, and parts within.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) name: String,
+    /// Whether the name is one that a person gave, as a request of Postman's has.
+    pub(super) is_label: bool,
+    /// In their order; a name may be there twice.
+    pub(super) pairs: Vec<(String, String)>,
+    pub(super) children: Vec<Node>,
+}
+
+/// The tree of `text`; nothing if it has no shape that is known.
+pub(super) fn read(text: &str) -> Option<Node> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.starts_with(['{', '[']) {
+        // What comes behind it does not count.
+        let json = Part { name: "" }.deserialize(&mut serde_json::Deserializer::from_str(text));
+        // An INI file begins with the name of a section.
+        return json.map(Value::into_node).ok().or_else(|| text.starts_with('[').then(|| lines(text))?);
+    }
+    address(text).or_else(|| lines(text))
+}
+
+/// An address with its parameters, or these alone (RFC 6749, section 4.2.2). Browsers hide the scheme, and documents put
+/// addresses between brackets.
+fn address(text: &str) -> Option<Node> {
+    let text = bare(text);
+    let text = text.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).unwrap_or(text);
+    if text.contains(char::is_whitespace) || !text.contains('=') {
+        return None;
+    }
+    let parameters = match text.split_once(['?', '#']) {
+        Some((_, parameters)) => parameters,
+        None if text.contains('&') => text,
+        None => return None,
+    };
+    let pairs: Vec<_> = parameters.split(['?', '#']).flat_map(|part| parse(part.as_bytes())).collect();
+    let pairs: Vec<_> =
+        pairs.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    pairs.iter().any(|(name, _)| is_field(name)).then(|| Node { pairs, ..Node::default() })
+}
+
+/// Lines of `KEY=value` or `key: value`, with sections of an INI file.
+fn lines(text: &str) -> Option<Node> {
+    let (mut root, mut section) = (Node::default(), Node::default());
+    for line in text.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let name = name.trim().to_owned();
+            root.children.push(mem::replace(&mut section, Node { name, ..Node::default() }));
+        } else if let Some(pair) = pair(line) {
+            section.pairs.push(pair);
+        }
+    }
+    root.children.push(section);
+    let is_known = |node: &Node| node.pairs.iter().any(|(name, _)| is_field(name));
+    root.children.iter().any(is_known).then_some(root)
+}
+
+/// What shells write before a variable's name.
+const DECLARATIONS: [&str; 6] = ["export ", "set ", "setx ", "declare -x ", "$env:", "- "];
+
+fn pair(line: &str) -> Option<(String, String)> {
+    if line.starts_with(['#', ';']) || line.starts_with("//") {
+        return None;
+    }
+    let line = DECLARATIONS.iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
+    let (name, value) = line.split_at(line.find(['=', ':'])?);
+    let name = bare(name);
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || "_-. /\\".contains(letter);
+    (!name.is_empty() && name.chars().all(is_name)).then(|| (name.to_owned(), plain(&value[1..])))
+}
+
+/// A value without its quotes, the comma or comment behind it, and what Qt writes around bytes (`@ByteArray(…)`).
+fn plain(value: &str) -> String {
+    let value = value.trim_start_matches(['>', '=']).trim();
+    let value = match value.chars().next().filter(|first| matches!(first, '"' | '\'' | '`')) {
+        Some(quote) => value[1..].split(quote).next().unwrap_or_default(),
+        None => value.split(" #").next().unwrap_or(value).trim_end_matches([',', ';']).trim_end(),
+    };
+    value.strip_prefix("@ByteArray(").and_then(|bytes| bytes.strip_suffix(')')).unwrap_or(value).to_owned()
+}
+
+/// A value of JSON.
+enum Value {
+    Text(String),
+    Part(Node),
+    Bool(bool),
+    Other,
+}
+
+impl Value {
+    fn into_node(self) -> Node {
+        match self {
+            Self::Part(node) => node,
+            _ => Node::default(),
+        }
+    }
+}
+
+/// Reads JSON, whose members may come twice.
+struct Part<'a> {
+    name: &'a str,
+}
+
+impl<'de> DeserializeSeed<'de> for Part<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Part<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_bool<E>(self, is_so: bool) -> Result<Value, E> {
+        Ok(Value::Bool(is_so))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Text(number.to_string()))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut node = Node { name: self.name.to_owned(), ..Node::default() };
+        while let Some(value) = elements.next_element_seed(Part { name: "" })? {
+            if let Value::Part(mut part) = value {
+                // A list of variables, as Postman writes objects.
+                node.pairs.append(&mut part.spelled_out());
+                part.label();
+                node.children.push(part);
+            }
+        }
+        Ok(Value::Part(node))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut node = Node { name: self.name.to_owned(), ..Node::default() };
+        let mut is_off = false;
+        while let Some(name) = members.next_key::<String>()? {
+            match members.next_value_seed(Part { name: &name })? {
+                Value::Text(text) => node.pairs.push((name, text)),
+                Value::Part(part) => node.children.push(part),
+                Value::Bool(is_so) => {
+                    is_off |= (name == "enabled" && !is_so) || (name == "disabled" && is_so)
+                }
+                Value::Other => {}
+            }
+        }
+        if is_off {
+            node = Node::default();
+        }
+        Ok(Value::Part(node))
+    }
+}
+
+impl Node {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The one variable that `{"key": …, "value": …}` stands for.
+    fn spelled_out(&mut self) -> Vec<(String, String)> {
+        let pair =
+            self.get("key").zip(self.get("value")).map(|(key, value)| (key.to_owned(), value.to_owned()));
+        pair.into_iter().collect()
+    }
+
+    /// An element of a list has no name but the one that a person gave it.
+    fn label(&mut self) {
+        let given = ["name", "title", "id"].iter().find_map(|name| self.get(name));
+        self.name = given.unwrap_or_default().to_owned();
+        self.is_label = true;
+    }
+}

@@ -1,0 +1,177 @@
+//! The shapes that grants come in. A line more is a test more.
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+
+const IMGUR: Target<'_> =
+    Target { client_id: Some("c9"), token_url: "https://api.imgur.com/oauth2/token", issuer: None };
+
+fn taken(text: &str) -> Result<Candidate, String> {
+    choose(read(text), &IMGUR).one(None).map_err(|error| error.to_string())
+}
+
+#[rstest]
+// A refresh token alone, as it is copied.
+#[case("RT")]
+#[case(" \u{feff}RT\r\n")]
+#[case("\"RT\"")]
+#[case("\u{200b}'RT' ")]
+// Token JSON.
+#[case(r#"{"refresh_token":"RT"}"#)]
+#[case("\u{feff}{\"access_token\":\"AT\",\"refresh_token\":\"RT\",\"client_id\":\"c9\"}\r\n")]
+#[case(r#"{"data":{"refresh_token":"RT","account_id":9042594},"success":true,"status":200}"#)]
+#[case(
+    r#"{"refresh_token":"RT","old":{"refresh_token":"RT","client_id":"{{id}}"},"n":[1,-1,1.5,null,true]}"#
+)]
+// Addresses, whole and in parts.
+#[case(
+    "https://my.example/callback?state=S#access_token=AT&expires_in=1&token_type=bearer&refresh_token=RT&account_username=alice"
+)]
+#[case("my.example/#access_token=AT&refresh_token=RT")]
+#[case("#access_token=AT&refresh_token=RT")]
+#[case("?refresh_token=RT&state=S")]
+#[case("access_token=AT&refresh_token=RT")]
+#[case("<https://my.example/#refresh_token=RT>")]
+// Lines: dotenv, shells, INI, YAML, Python.
+#[case("IMGUR_REFRESH_TOKEN=RT")]
+#[case("export IMGUR_REFRESH_TOKEN=\"RT\"\n")]
+#[case("# mine\nIMGUR_CLIENT_ID=c9\nIMGUR_CLIENT_SECRET='fake'\nIMGUR_REFRESH_TOKEN='RT' # keep\n")]
+#[case("set IMGUR_REFRESH_TOKEN=RT\r\nset IMGUR_CLIENT_ID=c9\r\n")]
+#[case("$env:IMGUR_REFRESH_TOKEN = \"RT\"")]
+#[case("refresh_token: RT\naccess_token: AT\n")]
+#[case("configuration = {\n    'client_id': 'c9',\n    'refresh_token': 'RT',\n}\n")]
+#[case("[credentials]\nclient_id = c9\nrefresh_token = RT\n")]
+#[case("refreshToken=RT")]
+// imgur-screenshot.
+#[case("access_token=\"AT\"\nrefresh_token=\"RT\"\ntoken_expire_time=\"1700000000\"\n")]
+// ksnip.
+#[case(
+    "[Application]\nSaveDirectory=/home/me\n\n[Imgur]\nAccessToken=@ByteArray(AT)\nClientId=c9\nClientSecret=@ByteArray(fake)\nRefreshToken=@ByteArray(RT)\nUsername=alice\n"
+)]
+// Shutter.
+#[case(r#"{"client_id":"c9","client_secret":"fake","access_token":"AT","refresh_token":"RT","expires_in":315360000,"account_username":"alice","account_id":1}"#)]
+// ShareX, with grants of three services.
+#[case(r#"{"ImgurAccountType":1,"ImgurOAuth2Info":{"Client_ID":"c9","Client_Secret":"fake","Token":{"access_token":"AT","refresh_token":"RT","expires_in":315360000,"token_type":"bearer","scope":null,"ExpireDate":"2035-01-01T00:00:00"}},"DropboxOAuth2Info":{"Client_ID":"d","Token":{"refresh_token":"DR"}},"OneDriveV2OAuth2Info":{"Client_ID":null,"Token":{"refresh_token":"OR"}}}"#)]
+// Environments that hold several services.
+#[case("DROPBOX_REFRESH_TOKEN=DR\nIMGUR_REFRESH_TOKEN=RT\nGOOGLE_REFRESH_TOKEN=GR\n")]
+#[case("[dropbox]\nrefresh_token=DR\n[imgur]\nrefresh_token=RT\n")]
+fn the_grant_is_found(#[case] text: &str) {
+    assert_eq!(taken(text).map(|found| found.refresh_token), Ok(Secret::from("RT")), "{text}");
+}
+
+#[rstest]
+#[case("{\"a\":{\"refresh_token\":\"RT1\"},\"b\":{\"refresh_token\":\"RT2\"}}")]
+#[case(r#"[{"refresh_token":"RT1"},{"refresh_token":"RT2"}]"#)]
+#[case(r#"{"refresh_token":"RT1","refresh_token":"RT2"}"#)]
+#[case("#refresh_token=RT1&refresh_token=RT2")]
+#[case("refresh_token=RT1\nrefresh_token=RT2\n")]
+#[case("IMGUR_REFRESH_TOKEN=RT1\nIMGUR_OLD_REFRESH_TOKEN=RT2\n")]
+fn of_several_none_is_taken_and_all_can_be_chosen(#[case] text: &str) {
+    let error = taken(text).unwrap_err();
+    assert!(error.contains("several refresh tokens") && error.contains("--pick"), "{error}");
+    assert!(!error.contains("RT1") && !error.contains("RT2"), "{error}");
+    let picked: Vec<_> = (1..=2).map(|pick| choose(read(text), &IMGUR).one(Some(pick)).unwrap()).collect();
+    assert_ne!(picked[0].refresh_token, picked[1].refresh_token);
+    for pick in [0, 3] {
+        let error = choose(read(text), &IMGUR).one(Some(pick)).unwrap_err();
+        assert!(matches!(error, crate::Error::InvalidArgument { field, .. } if field == "pick"));
+    }
+}
+
+#[rstest]
+#[case(r#"{"refresh_token":"RT","client_id":"another"}"#, "client ID")]
+#[case(r#"{"refresh_token":"RT","token_url":"https://other.example/token"}"#, "token URL")]
+#[case(r#"{"auth":{"oauth2":[{"key":"accessTokenUrl","value":"https://other.example/token"},{"key":"refreshToken","value":"RT"}]}}"#, "token URL")]
+#[case(
+    r#"{"auth":{"oauth2":[{"key":"clientId","value":"zzz"},{"key":"refreshToken","value":"RT"}]}}"#,
+    "client ID"
+)]
+#[case("https://as.example/#access_token=A&refresh_token=RT&client_id=another", "client ID")]
+#[case("GOOGLE_CLIENT_ID=g\nREFRESH_TOKEN=RT\n", "client ID")]
+#[case("[imgur]\nclient_id=another\nrefresh_token=RT\n", "client ID")]
+fn a_grant_of_another_is_not_sent(#[case] text: &str, #[case] what: &str) {
+    let error = taken(text).unwrap_err();
+    assert!(error.contains(&format!("The {what} in it")) && !error.contains("RT"), "{error}");
+}
+
+#[rstest]
+#[case("DROPBOX_REFRESH_TOKEN=RT")]
+#[case("[Google]\nRefreshToken=RT\n")]
+#[case(r#"{"DropboxOAuth2Info":{"Token":{"refresh_token":"RT"}}}"#)]
+fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
+    let error = taken(text).unwrap_err();
+    assert!(error.contains("may be another service's") && !error.contains("RT"), "{error}");
+    assert_eq!(choose(read(text), &IMGUR).one(Some(1)).unwrap().refresh_token, Secret::from("RT"));
+}
+
+#[rstest]
+#[case("")]
+#[case("two words")]
+#[case("{")]
+#[case("{\"access_token\":\"AT\"}")]
+#[case("#access_token=AT&expires_in=1")]
+#[case("https://imgur.com/a/abc")]
+#[case("refresh_token=")]
+#[case("refresh_token=$IMGUR_REFRESH_TOKEN")]
+#[case("refresh_token=<your refresh token>")]
+#[case(r#"{"values":[{"key":"refreshToken","value":"{{vault}}","enabled":true}]}"#)]
+#[case(r#"{"values":[{"key":"refreshToken","value":"RT","enabled":false}]}"#)]
+#[case(r#"{"values":[{"key":"refreshToken"},{"value":"RT"},{"key":7,"value":"RT"}]}"#)]
+#[case("refresh_token=a\u{7}b")]
+#[case("<html>refresh token</html>")]
+fn nothing_is_taken_for_a_grant_that_is_none(#[case] text: &str) {
+    assert!(taken(text).unwrap_err().contains("no refresh token"), "{text}");
+}
+
+#[rstest]
+// *Manage Access Tokens*, as it is shown and copied.
+#[case(r#"{"name":"mytoken","access_token":"AT","expires_in":315360000,"token_type":"bearer","refresh_token":"RT","account_username":"alice","account_id":9042594,"addTokenTo":"header"}"#)]
+#[case(r#"[{"name":"old","access_token":"x"},{"access_token":"AT","refresh_token":"RT","account_username":"alice"}]"#)]
+// An environment, with names as they are in use for Imgur's API.
+#[case(r#"{"id":"0f1e","name":"Imgur","values":[{"key":"baseUrl","value":"https://api.imgur.com","enabled":true},{"key":"accessToken","value":"AT","type":"secret","enabled":true},{"key":"refreshToken","value":"RT","enabled":true},{"key":"username","value":"alice","enabled":true}],"_postman_variable_scope":"environment"}"#)]
+#[case(r#"{"values":[{"key":"refresh_token","value":"spent","enabled":false},{"key":"IMGUR_REFRESH_TOKEN","value":"RT"},{"key":"IMGUR_ACCESS_TOKEN","value":"AT"},{"key":"account_username","value":"alice"}]}"#)]
+// A collection of version 2.1, with another API's grant before ours.
+#[case(r#"{"info":{"name":"APIs","schema":"https://schema.getpostman.com/json/collection/v2.1.0/collection.json"},"auth":{"type":"oauth2","oauth2":[{"key":"accessToken","value":"{{accessToken}}","type":"string"}]},"item":[{"name":"Files","auth":{"type":"oauth2","oauth2":[{"key":"accessTokenUrl","value":"https://api.dropbox.example/oauth2/token"},{"key":"refreshToken","value":"DR"}]}},{"name":"Account","auth":{"type":"oauth2","oauth2":[{"key":"clientId","value":"c9","type":"string"},{"key":"accessToken","value":"AT","type":"string"},{"key":"refreshToken","value":"RT","type":"string"},{"key":"username","value":"alice","type":"string"}]},"item":[]}]}"#)]
+// One of version 2.0: parameters by name.
+#[case(r#"{"item":[{"request":{"auth":{"type":"oauth2","oauth2":{"accessToken":"AT","refreshToken":"RT","tokenType":"bearer","username":"alice"}}}}]}"#)]
+// Variables of the collection.
+#[case(r#"{"info":{},"item":[],"variable":[{"key":"accessToken","value":"AT"},{"key":"refreshToken","value":"RT"},{"key":"username","value":"alice"}]}"#)]
+fn what_postman_shows_and_exports_is_understood(#[case] text: &str) {
+    let found = taken(text).unwrap();
+    assert_eq!(found.refresh_token, Secret::from("RT"));
+    assert_eq!(found.access_token, Some(Secret::from("AT")));
+    assert_eq!(found.username.as_deref(), Some("alice"));
+}
+
+#[test]
+fn a_file_brings_its_client_along() {
+    let text = "[Imgur]\nClientId=c9\nClientSecret=\"fake secret\"\nRefreshToken=RT\n";
+    let found = taken(text).unwrap();
+    assert_eq!((found.client_id.as_deref(), found.client_secret), (Some("c9"), Some("fake secret".into())));
+}
+
+#[test]
+fn a_large_export_is_read_whole_and_the_depths_are_not() {
+    let filler =
+        r#"{"name":"x","request":{"method":"GET","url":"https://api.imgur.com/3/image"}},"#.repeat(2000);
+    let text = format!(r#"{{"item":[{filler}{{"oauth2":[{{"key":"refreshToken","value":"RT"}}]}}]}}"#);
+    assert_eq!(taken(&text).unwrap().refresh_token, Secret::from("RT"));
+    let nested = format!("{}{}{}", "[".repeat(9000), r#"{"refreshToken":"RT"}"#, "]".repeat(9000));
+    assert!(taken(&nested).is_err());
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_read_is_a_credential_and_no_error_repeats_the_text(text in "(.{0,40}|[\\[\\]{}\":=&#?a-zA-Z_\n ]{0,80})", token in "[!-~]{8,40}") {
+        for candidate in read(&text) {
+            prop_assert!(crate::text::is_credential(candidate.refresh_token.expose()));
+        }
+        for text in [format!("{text}\nrefresh_token={token}\n"), format!("{{\"refresh_token\":{token:?},\"client_id\":\"other\"}}")] {
+            if let Err(error) = taken(&text) {
+                prop_assert!(!error.contains(&token), "{}", error);
+            }
+        }
+    }
+}
