@@ -6,7 +6,6 @@ use imgurd_proto::import::{Candidate, Choice, Target, choose, read};
 use imgurd_proto::{
     Account, AddAccount, ClientError, DEFAULT_TOKEN_URL, Error, ImportGrant, Secret, Settings,
 };
-use serde_json::json;
 
 use super::export::{self, Opened};
 use super::grant::conclude;
@@ -100,11 +99,11 @@ fn pick(app: &App, choice: Choice, number: Option<usize>) -> Result<Candidate, F
 
 /// The grant as the answer of a token endpoint has it.
 fn plain(grant: &Candidate) -> Secret {
-    json!({
-        "refresh_token": grant.refresh_token.expose(),
-        "access_token": grant.access_token.as_ref().map(Secret::expose),
-        "account_username": grant.username,
-    })
-    .to_string()
-    .into()
+    let members = [
+        ("refresh_token", Some(grant.refresh_token.expose())),
+        ("access_token", grant.access_token.as_ref().map(Secret::expose)),
+        ("account_username", grant.username.as_deref()),
+    ];
+    let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    serde_json::Value::Object(members.collect()).to_string().into()
 }

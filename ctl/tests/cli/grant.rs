@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use crate::daemon::{FakeDaemon, account, account_with, only_line};
 
 fn importing(account: &Value) -> FakeDaemon {
-    FakeDaemon::answering("ImportGrant", json!({ "account": account }))
+    let account = account.clone();
+    FakeDaemon::start(move |call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account] })),
+        _ => call.reply(&json!({ "account": account })),
+    })
 }
 
 #[test]
@@ -14,9 +18,10 @@ fn imports_a_grant_from_standard_input() {
     let ran = daemon.home.run_with(&["import", "me", "--replace"], "{\"refresh_token\": \"r\"}\n");
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(ran.stderr, "Imported: signed in as alice.\n");
+    daemon.asked_for("ListAccounts");
     assert_eq!(
         daemon.asked_for("ImportGrant"),
-        json!({ "account": "me", "text": "{\"refresh_token\": \"r\"}", "replace": true })
+        json!({ "account": "me", "text": "{\"refresh_token\":\"r\"}", "replace": true })
     );
 }
 

@@ -12,7 +12,7 @@ use imgurd_proto::{ClientAuth, Secret};
 use oauth2::basic::{BasicClient, BasicErrorResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, TokenUrl,
+    HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken, RequestTokenError, TokenUrl,
 };
 
 use super::credits::{self, Tally};

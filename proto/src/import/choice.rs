@@ -106,21 +106,18 @@ impl Target<'_> {
         }
     }
 
-    /// Whether the text says that it is this account's: by its client, its server, or the server's name.
+    /// Whether the text says that it is this account's: by its client, its server, or a name in the server's address, as
+    /// `imgur` is in `https://api.imgur.com/oauth2/token`.
     fn owns(&self, candidate: &Candidate) -> bool {
-        let place = candidate.place.to_ascii_lowercase();
         (self.client_id.is_some() && candidate.client_id.is_some())
             || candidate.token_url.is_some()
-            || self.service().is_some_and(|service| place.contains(&service))
+            || self.host_names().any(|name| candidate.place.to_ascii_lowercase().contains(&name))
     }
 
-    /// The name of the server's domain: `imgur` of `https://api.imgur.com/oauth2/token`.
-    fn service(&self) -> Option<String> {
-        let (_, rest) = self.token_url.split_once("://")?;
-        let host = rest.split(['/', ':', '?']).next()?;
-        let mut labels = host.rsplit('.').filter(|label| label.parse::<u8>().is_err());
-        labels.next()?;
-        labels.next().map(str::to_ascii_lowercase)
+    fn host_names(&self) -> impl Iterator<Item = String> {
+        let host = self.token_url.split_once("://").and_then(|(_, rest)| rest.split(['/', ':', '?']).next());
+        let names = host.unwrap_or_default().rsplit('.').skip(1).map(str::to_ascii_lowercase);
+        names.filter(|name| !PLAIN.contains(&name.as_str()) && name.parse::<u8>().is_err())
     }
 }
 

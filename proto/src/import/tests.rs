@@ -146,6 +146,14 @@ fn what_postman_shows_and_exports_is_understood(#[case] text: &str) {
 }
 
 #[test]
+fn a_variable_may_have_any_name_of_the_server() {
+    let gitlab =
+        Target { client_id: None, token_url: "https://gitlab.example.com/oauth/token", issuer: None };
+    let text = "GITHUB_REFRESH_TOKEN=other\nGITLAB_REFRESH_TOKEN=RT\n";
+    assert_eq!(choose(read(text), &gitlab).one(None).unwrap().refresh_token, Secret::from("RT"));
+}
+
+#[test]
 fn a_file_brings_its_client_along() {
     let text = "[Imgur]\nClientId=c9\nClientSecret=\"fake secret\"\nRefreshToken=RT\n";
     let found = taken(text).unwrap();

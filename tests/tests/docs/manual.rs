@@ -174,6 +174,16 @@ fn lay_out(environment: &Environment, text: &str) {
             &json!({ "access_token": access_token, "refresh_token": refresh_token }).to_string(),
         );
     }
+    if text.contains("ksnip.conf") || text.contains("credentials.json") {
+        let (refresh_token, _) = environment.fake.issue_grant("alice");
+        fs::create_dir_all(home.join(".config/ksnip")).unwrap();
+        write(".config/ksnip/ksnip.conf", &format!("[Imgur]\nRefreshToken=@ByteArray({refresh_token})\n"));
+        let behaviour = environment.fake.behaviour();
+        let (client_id, client_secret) = (behaviour.client_id, behaviour.client_secret);
+        let credentials =
+            json!({ "client_id": client_id, "client_secret": client_secret, "refresh_token": refresh_token });
+        write("credentials.json", &credentials.to_string());
+    }
     if text.contains("draft.toml") {
         fs::copy(bed.config_file(), home.join("draft.toml")).unwrap();
     }

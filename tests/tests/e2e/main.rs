@@ -22,6 +22,7 @@ mod files;
 mod grants;
 mod hostile;
 mod identity;
+mod imports;
 mod journal;
 mod keyring;
 mod lifecycle;

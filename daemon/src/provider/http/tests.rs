@@ -2,6 +2,7 @@ use std::future::pending;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use oauth2::RedirectUrl;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

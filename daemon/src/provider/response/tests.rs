@@ -107,7 +107,7 @@ fn takes_an_unusable_refresh_token_for_none(#[case] written: &str) {
 
 #[rstest]
 #[case::nothing("")]
-#[case::not_json("access_token=aa11")]
+#[case::no_form("access_token aa11")]
 #[case::truncated(&IMGUR[..IMGUR.len() - 9])]
 #[case::trailing(r#"{"access_token":"aa11"} and more"#)]
 #[case::list("[]")]
