@@ -254,10 +254,6 @@ record! {
 record! {
     /// An account and how it is. Nothing secret is in it.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-    #[expect(
-        clippy::struct_excessive_bools,
-        reason = "the flags are the contract's, and independent of each other"
-    )]
     pub struct Account {
         /// Its name here: `[A-Za-z0-9._-]{1,64}`.
         name: String,

@@ -14,7 +14,7 @@ use crate::cli::ImportArgs;
 use crate::failure::Failure;
 use crate::terminal::input;
 
-pub(crate) fn import(app: &App, args: ImportArgs) -> Result<(), Failure> {
+pub(crate) fn import(app: &App, args: &ImportArgs) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         app.output.say(
             "Paste the grant: what `imgurctl export` wrote, the JSON answer of a token endpoint, what Postman exports, the \

@@ -33,7 +33,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Init { store } => init::init(app, store),
         Command::Account(command) => run_account(app, command),
         Command::Login(args) => login::login(app, &args),
-        Command::Import(args) => import::import(app, args),
+        Command::Import(args) => import::import(app, &args),
         Command::Export(args) => export::export(app, &args),
         Command::Restore(args) => grant::restore(app, args.account),
         Command::Exec(args) => exec::exec(app, &args),

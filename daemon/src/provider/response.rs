@@ -1,6 +1,7 @@
 //! What a token endpoint gives (RFC 6749, section 5.1), read as leniently as servers write it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use imgurd_proto::Secret;
@@ -76,8 +77,15 @@ impl Members {
     }
 
     fn add(&mut self, name: &str, value: Secret) {
-        let known = self.0.entry(name.to_owned()).or_insert_with(|| Some(value.clone()));
-        known.take_if(|known| *known != value);
+        match self.0.entry(name.to_owned()) {
+            Entry::Vacant(place) => {
+                place.insert(Some(value));
+            }
+            Entry::Occupied(mut known) if known.get().as_ref() != Some(&value) => {
+                known.insert(None);
+            }
+            Entry::Occupied(_) => {}
+        }
     }
 
     /// Reads a form, whatever the answer calls itself. A page or another text has no such names.

@@ -173,7 +173,7 @@ impl<'de> Visitor<'de> for Part<'_> {
                 Value::Text(text) => node.pairs.push((name, text)),
                 Value::Part(part) => node.children.push(part),
                 Value::Bool(is_so) => {
-                    is_off |= (name == "enabled" && !is_so) || (name == "disabled" && is_so)
+                    is_off |= (name == "enabled" && !is_so) || (name == "disabled" && is_so);
                 }
                 Value::Other => {}
             }
