@@ -71,11 +71,11 @@ fn api_without_accounts() -> Api {
     let keeper = keeper::spawn(&config, Arc::new(HttpProvider::default()), store.clone(), clock);
     // Nothing can exist there, so that no input writes to a disk.
     let nowhere = |name: &str| PathBuf::from("/dev/null").join(name);
-    let desk = Arc::new(SettingsEditor::new(ConfigFile::new(nowhere("config.toml")), config));
-    let gate = Gate::new(desk.clone(), Permits::load(nowhere("permits")), Prompts::new().0);
+    let editor = Arc::new(SettingsEditor::new(ConfigFile::new(nowhere("config.toml")), config));
+    let gate = Gate::new(editor.clone(), Permits::load(nowhere("permits")), Prompts::new().0);
     let journal = journal::spawn(nowhere("journal"));
-    let probe = Probe::new(None, StoreKind::Memory, store, desk.clone());
-    Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal, probe)
+    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone());
+    Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe)
 }
 
 async fn call(api: &Api, said: &[u8]) -> Vec<u8> {

@@ -105,13 +105,13 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
     let provider = Arc::new(HttpProvider::default().with_files_in(file.directory()));
     let keeper = keeper::spawn(&config, provider, store.clone(), clock);
-    let desk = Arc::new(SettingsEditor::new(file, config));
+    let editor = Arc::new(SettingsEditor::new(file, config));
     let logins = Logins::new(keeper.clone());
     let (prompts, questions) = Prompts::new();
-    let gate = Gate::new(desk.clone(), Permits::load(state.join("permits")), prompts);
+    let gate = Gate::new(editor.clone(), Permits::load(state.join("permits")), prompts);
     let journal = journal::spawn(state.join("journal"));
-    let probe = Probe::new((!options.no_dbus).then(|| bus.clone()), kind, store, desk.clone());
-    let api = Api::new(keeper.clone(), logins.clone(), desk.clone(), gate, journal.clone(), probe);
+    let probe = Probe::new((!options.no_dbus).then(|| bus.clone()), kind, store, editor.clone());
+    let api = Api::new(keeper.clone(), logins.clone(), editor.clone(), gate, journal.clone(), probe);
     // Until the very end: the machine is not to fall asleep over a last answer.
     let mut senses = JoinSet::new();
     senses.spawn(sleep::watch_suspend(Bus::system(), keeper.clone()));
@@ -129,18 +129,18 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         wires.spawn(ipc::dbus::serve(api, bus.clone(), trying));
         let _ = tried.await;
         let clock = Box::new(SystemClock::new().context("no timer to be had")?);
-        notifier = Some(notify::spawn(keeper.clone(), logins, desk.clone(), bus.clone(), clock, questions));
+        notifier = Some(notify::spawn(keeper.clone(), logins, editor.clone(), bus.clone(), clock, questions));
     }
     notify_manager(&[NotifyState::Ready]).await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-    let watch = watch(&desk);
+    let watch = watch(&editor);
     loop {
         tokio::select! {
             request = signals.next() => match request {
                 Request::Stop => break,
-                Request::Reload => reload_on_signal(&desk, &keeper).await,
+                Request::Reload => reload_on_signal(&editor, &keeper).await,
             },
-            () = edited(watch.as_ref()) => reload(&desk, &keeper).await,
+            () = edited(watch.as_ref()) => reload(&editor, &keeper).await,
         }
     }
     notify_manager(&[NotifyState::Stopping]).await;
@@ -174,15 +174,15 @@ impl Foundation {
     }
 }
 
-async fn reload_on_signal(desk: &SettingsEditor, keeper: &Keeper) {
+async fn reload_on_signal(editor: &SettingsEditor, keeper: &Keeper) {
     let reloading = NotifyState::monotonic_usec_now().ok();
     notify_manager(&[NotifyState::Reloading].into_iter().chain(reloading).collect::<Vec<_>>()).await;
-    reload(desk, keeper).await;
+    reload(editor, keeper).await;
     notify_manager(&[NotifyState::Ready]).await;
 }
 
-async fn reload(desk: &SettingsEditor, keeper: &Keeper) {
-    match desk.reload() {
+async fn reload(editor: &SettingsEditor, keeper: &Keeper) {
+    match editor.reload() {
         Ok(Some(config)) => {
             let _ = keeper.configure(config).await;
             tracing::info!("the configuration was read anew");
@@ -192,8 +192,8 @@ async fn reload(desk: &SettingsEditor, keeper: &Keeper) {
     }
 }
 
-fn watch(desk: &SettingsEditor) -> Option<FileWatch> {
-    let path = desk.file().path();
+fn watch(editor: &SettingsEditor) -> Option<FileWatch> {
+    let path = editor.file().path();
     let directory = path.parent().unwrap_or(Path::new("."));
     // There must be one to watch; where there cannot be, `account add` will say so.
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);

@@ -1,6 +1,6 @@
 use clap::CommandFactory;
 
-use super::usage_error::usage_failure;
+use super::usage_error::{GUESSES, usage_failure};
 use super::*;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -14,6 +14,20 @@ fn refusal(line: &str) -> String {
 #[test]
 fn has_a_sound_grammar() {
     Cli::command().debug_assert();
+}
+
+#[test]
+fn a_guess_at_a_command_leads_to_the_command_that_does_it() {
+    assert_eq!(
+        refusal("imgurctl whoami"),
+        "there is no command whoami; use `imgurctl status`, or see `imgurctl --help`"
+    );
+    for (words, command) in GUESSES {
+        assert!(parse(&format!("imgurctl {command}")).is_ok(), "{command}");
+        for word in words {
+            assert!(refusal(&format!("imgurctl {word}")).contains(command), "{word}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::{env, io};
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use imgurd_proto::Error;
 
 use crate::failure::Failure;
@@ -45,8 +45,31 @@ fn is_plain() -> bool {
         || options().zip(options().skip(1)).any(|(option, value)| option == "--color" && value == "never")
 }
 
+/// What people type first, and the command that does it.
+pub(super) const GUESSES: [(&[&str], &str); 9] = [
+    (&["whoami", "me", "info", "state"], "status"),
+    (&["list", "ls", "accounts"], "account list"),
+    (&["add", "new", "create", "register"], "account add NAME"),
+    (&["remove", "rm", "delete"], "account remove NAME"),
+    (&["show", "config", "settings"], "account show"),
+    (&["set", "edit"], "account set"),
+    (&["signin", "authorize", "auth", "consent"], "login"),
+    (&["get", "access-token", "print"], "token"),
+    (&["upload", "post", "run"], "exec -- CMD"),
+];
+
+/// The command that does what an unknown one is taken for.
+fn guess(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let (_, command) = GUESSES.iter().find(|(words, _)| words.contains(&word.to_lowercase().as_str()))?;
+    Some(format!("there is no command {word}; use `imgurctl {command}`, or see `imgurctl --help`"))
+}
+
 /// Joins the paragraphs of a clap error that come before its usage: the error, and perhaps a tip.
 pub(super) fn usage_failure(error: &clap::Error) -> Failure {
+    if let Some(reason) = guess(error) {
+        return Error::invalid("", reason).into();
+    }
     let text = error.render().to_string();
     let (message, usage) = text.split_once("\n\nUsage: ").unwrap_or((&text, "imgurctl"));
     let message = message.split("\n\nFor more information").next().unwrap_or(message);

@@ -14,7 +14,7 @@ use crate::config::{Class, Rule, SettingsEditor};
 /// Decides which caller may call which method, and which account's token it may have.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    desk: Arc<SettingsEditor>,
+    editor: Arc<SettingsEditor>,
     permits: Permits,
     prompts: Prompts,
 }
@@ -37,8 +37,8 @@ type Generation = (u64, u64);
 impl Gate {
     /// A gate for these rules and permits.
     #[must_use]
-    pub fn new(desk: Arc<SettingsEditor>, permits: Permits, prompts: Prompts) -> Self {
-        Self { desk, permits, prompts }
+    pub fn new(editor: Arc<SettingsEditor>, permits: Permits, prompts: Prompts) -> Self {
+        Self { editor, permits, prompts }
     }
 
     /// The remembered decisions.
@@ -107,7 +107,7 @@ impl Gate {
     }
 
     fn generation(&self) -> Generation {
-        (self.desk.generation(), self.permits.generation())
+        (self.editor.generation(), self.permits.generation())
     }
 
     /// What of the account the caller may see, if anything.
@@ -134,7 +134,7 @@ impl Gate {
 
     /// The rule for this caller. A sandbox that calls on the `remote` socket needs to be allowed by both rules.
     fn rule(&self, caller: &Caller, account: &str) -> Rule {
-        let config = self.desk.current();
+        let config = self.editor.current();
         let of = |class, title: Option<&str>| {
             policy::rule(&config.access, class, title, account, |name| self.permits.get(name, account))
         };

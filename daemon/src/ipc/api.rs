@@ -39,7 +39,7 @@ struct Admission<'a> {
 pub struct Api {
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<SettingsEditor>,
+    editor: Arc<SettingsEditor>,
     gate: Gate,
     journal: Journal,
     probe: Probe,
@@ -52,12 +52,12 @@ impl Api {
     pub fn new(
         keeper: Keeper,
         logins: Logins,
-        desk: Arc<SettingsEditor>,
+        editor: Arc<SettingsEditor>,
         gate: Gate,
         journal: Journal,
         probe: Probe,
     ) -> Self {
-        Self { keeper, logins, desk, gate, journal, probe, rejections: Rejections::default() }
+        Self { keeper, logins, editor, gate, journal, probe, rejections: Rejections::default() }
     }
 
     pub(super) fn gate(&self) -> &Gate {
@@ -206,7 +206,7 @@ impl Api {
     pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
         let AddAccount { account: name, settings, client_secret, make_default } = call;
         let client_secret = client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
-        let config = self.desk.add(&name, &settings, make_default.unwrap_or(false))?;
+        let config = self.editor.add(&name, &settings, make_default.unwrap_or(false))?;
         self.configured(config, name.clone(), client_secret).await.map_err(|error| match error {
             Error::StoreUnavailable { reason } => {
                 Error::StoreUnavailable { reason: half_added(&name, &reason) }
@@ -219,15 +219,15 @@ impl Api {
         let name = self.keeper.resolve(call.account.as_deref())?;
         let client_secret = call.client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
         if call.settings == Settings::default() && call.make_default != Some(true) {
-            let issuer = self.desk.account(&name)?.issuer();
+            let issuer = self.editor.account(&name)?.issuer();
             return self.keep_secret(name, issuer, client_secret).await;
         }
-        let config = self.desk.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
+        let config = self.editor.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
         self.configured(config, name, client_secret).await
     }
 
     pub(super) async fn remove_account(&self, call: RemoveAccount) -> Result<Done, Error> {
-        let config = self.desk.remove(&call.account)?;
+        let config = self.editor.remove(&call.account)?;
         self.configure(config).await?;
         Ok(Done {})
     }
@@ -240,7 +240,7 @@ impl Api {
     ) -> Result<OneAccount, Error> {
         let issuer = config.accounts.get(&name).map(|account| account.issuer());
         self.configure(config).await?;
-        let issuer = issuer.map_or_else(|| self.desk.account(&name).map(|account| account.issuer()), Ok)?;
+        let issuer = issuer.map_or_else(|| self.editor.account(&name).map(|account| account.issuer()), Ok)?;
         self.keep_secret(name, issuer, secret).await
     }
 
@@ -266,7 +266,7 @@ impl Api {
 
     pub(super) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
-        let config = self.desk.account(&name)?;
+        let config = self.editor.account(&name)?;
         let target = import::Target {
             client_id: Some(&config.client_id),
             token_url: config.token_url.as_str(),
@@ -305,7 +305,7 @@ impl Api {
             replace: call.replace.unwrap_or(false),
             paste: call.paste.unwrap_or(false),
         };
-        let config = self.desk.account(&name)?;
+        let config = self.editor.account(&name)?;
         self.logins.begin(&name, &config, options).await
     }
 

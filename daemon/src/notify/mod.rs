@@ -64,7 +64,7 @@ impl Notifier {
 pub fn spawn(
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<SettingsEditor>,
+    editor: Arc<SettingsEditor>,
     bus: Bus,
     clock: Box<dyn Clock>,
     questions: Questions,
@@ -80,7 +80,7 @@ pub fn spawn(
         appeared_after: 0,
         keeper,
         logins,
-        desk,
+        editor,
         bus,
         events,
     };
@@ -90,7 +90,7 @@ pub fn spawn(
 struct Worker {
     keeper: Keeper,
     logins: Logins,
-    desk: Arc<SettingsEditor>,
+    editor: Arc<SettingsEditor>,
     bus: Bus,
     events: mpsc::Sender<Event>,
     desktop: Desktop,
@@ -132,7 +132,7 @@ impl Worker {
 
     /// Updates what is shown. Returns when to do so again if nothing happens.
     fn update(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let settings = self.desk.current().notifications.clone();
+        let settings = self.editor.current().notifications.clone();
         self.schedule.set_pauses(&settings.again);
         self.wanted.extend(self.keeper.take_unmet());
         let attention = if settings.enabled { self.keeper.attention() } else { Vec::new() };
@@ -194,7 +194,7 @@ impl Worker {
     }
 
     fn ask(&mut self, question: Question) {
-        if self.desk.current().notifications.enabled {
+        if self.editor.current().notifications.enabled {
             return self.desktop.ask(question);
         }
         let _ = question.answer.send(Decision::Unasked("config.toml has notifications disabled".to_owned()));
@@ -257,10 +257,10 @@ impl Worker {
         if !self.signing_in.insert(name.clone()) {
             return;
         }
-        let (logins, desk) = (self.logins.clone(), self.desk.clone());
+        let (logins, editor) = (self.logins.clone(), self.editor.clone());
         let (bus, events) = (self.bus.clone(), self.events.clone());
         tokio::spawn(async move {
-            if let Some(news) = sign_in(&name, &logins, &desk, &bus, &events).await {
+            if let Some(news) = sign_in(&name, &logins, &editor, &bus, &events).await {
                 let _ = events.send(news).await;
             }
         });
@@ -271,11 +271,11 @@ impl Worker {
 async fn sign_in(
     name: &str,
     logins: &Logins,
-    desk: &SettingsEditor,
+    editor: &SettingsEditor,
     bus: &Bus,
     events: &mpsc::Sender<Event>,
 ) -> Option<Event> {
-    let mut login = match begin(name, logins, desk).await {
+    let mut login = match begin(name, logins, editor).await {
         Ok(login) => login,
         Err(error) => {
             let _ = events.send(Event::Failed(name.to_owned())).await;
@@ -300,8 +300,8 @@ async fn sign_in(
     outcome.is_err().then(|| Event::Failed(name.to_owned()))
 }
 
-async fn begin(name: &str, logins: &Logins, desk: &SettingsEditor) -> Result<Login, Error> {
+async fn begin(name: &str, logins: &Logins, editor: &SettingsEditor) -> Result<Login, Error> {
     let timeout = Duration::from_secs(DEFAULT_LOGIN_TIMEOUT_S.unsigned_abs());
     let options = LoginOptions { flow: None, timeout, replace: false, paste: false };
-    logins.begin(name, &*desk.account(name)?, options).await
+    logins.begin(name, &*editor.account(name)?, options).await
 }

@@ -26,7 +26,7 @@ pub struct Probe {
     bus: Option<Bus>,
     kind: StoreKind,
     store: Arc<dyn TokenStore>,
-    desk: Arc<SettingsEditor>,
+    editor: Arc<SettingsEditor>,
 }
 
 impl Probe {
@@ -36,15 +36,15 @@ impl Probe {
         bus: Option<Bus>,
         kind: StoreKind,
         store: Arc<dyn TokenStore>,
-        desk: Arc<SettingsEditor>,
+        editor: Arc<SettingsEditor>,
     ) -> Self {
-        Self { bus, kind, store, desk }
+        Self { bus, kind, store, editor }
     }
 
     /// All that is found, in the order in which things are needed.
     pub async fn findings(&self) -> Vec<Finding> {
-        let config = self.desk.current();
-        let endpoints = endpoint::of(&config, self.desk.file().directory());
+        let config = self.editor.current();
+        let endpoints = endpoint::of(&config, self.editor.file().directory());
         let (bus, store, notifications, browser, endpoints) = tokio::join!(
             self.bus(),
             self.store(),

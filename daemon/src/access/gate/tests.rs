@@ -16,8 +16,8 @@ fn sandboxed(name: &str) -> Caller {
 /// A gate with these rules, and with nobody to ask.
 fn gate(rules: &str, home: &tempfile::TempDir) -> Gate {
     let config = Arc::new(parse(rules).unwrap());
-    let desk = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
-    Gate::new(desk, Permits::load(home.path().join("permits")), Prompts::new().0)
+    let editor = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
+    Gate::new(editor, Permits::load(home.path().join("permits")), Prompts::new().0)
 }
 
 fn asked(account: &str) -> Requested<'_> {

@@ -31,11 +31,11 @@ fn api() -> Api {
     let (config, clock) = (Arc::new(Config::default()), Arc::new(SystemClock::new().unwrap()));
     let keeper =
         keeper::spawn(&config, Arc::new(HttpProvider::default()), Arc::<MemoryStore>::default(), clock);
-    let desk = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
-    let gate = Gate::new(desk.clone(), Permits::load(PathBuf::new()), Prompts::new().0);
+    let editor = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
+    let gate = Gate::new(editor.clone(), Permits::load(PathBuf::new()), Prompts::new().0);
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
-    let probe = Probe::new(None, StoreKind::Memory, Arc::<MemoryStore>::default(), desk.clone());
-    Api::new(keeper.clone(), Logins::new(keeper), desk, gate, journal, probe)
+    let probe = Probe::new(None, StoreKind::Memory, Arc::<MemoryStore>::default(), editor.clone());
+    Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe)
 }
 
 /// Processes that call the same daemon.
