@@ -11,8 +11,8 @@ use rustix::process::Pid;
 /// The ticks of `/proc` a second: `USER_HZ` is 100 on every architecture with systemd (`time(7)`).
 const TICKS: u64 = 100;
 
-/// The usual size of the files, in bytes.
-const USUAL: usize = 1024;
+/// Room for a whole file of the usual kind, in bytes, so that it is read at once.
+const USUAL: usize = 4096;
 
 /// The longest file in bytes: enough for the mounts of a machine with a thousand containers. A sandbox could have a hundred
 /// thousand mounts.
