@@ -212,7 +212,7 @@ fn a_link_in_the_place_of_what_is_kept_is_not_followed() {
             let is_told = account.reason.as_ref().is_some_and(|it| it.contains("it is a symbolic link"));
             account.state == State::StoreUnavailable && is_told
         });
-        scene.ctl(&["token"]).exits(7);
+        scene.ctl(&["token", "--wait", "1s"]).exits(7);
         assert_eq!(fs::read(&away).unwrap(), before, "{name}");
         // Mended, it goes on with what it had.
         assert!(scene.stop().success());
