@@ -28,12 +28,14 @@ pub(crate) fn import(app: &App, args: &ImportArgs) -> Result<(), Failure> {
         Opened::Account(name, text) => (Some(name), text),
         Opened::Grant(text) => {
             let found = read(text.expose());
-            let account = match find_account(app, args.account.as_deref())? {
-                Ok(account) => account,
-                Err(missing) => add_account(app, missing, found.clone(), args.pick)?,
+            let (name, grant) = match find_account(app, args.account.as_deref())? {
+                Ok(account) => {
+                    let grant = pick(app, choose(found, &target(&account)), args.pick)?;
+                    (account.name, grant)
+                }
+                Err(missing) => (missing.to_owned(), add_account(app, missing, found, args.pick)?),
             };
-            let grant = pick(app, choose(found, &target(&account)), args.pick)?;
-            (Some(account.name), plain(&grant))
+            (Some(name), plain(&grant))
         }
     };
     let call = ImportGrant { account, text, replace: args.replace.then_some(true) };
@@ -55,16 +57,16 @@ fn find_account<'a>(app: &App, name: Option<&'a str>) -> Result<Result<Account, 
     }
 }
 
-/// Adds the account with the client that the text names beside the grant.
+/// Adds the account with the client that the text names beside the grant, which it returns.
 fn add_account(
     app: &App,
     name: &str,
     found: Vec<Candidate>,
     number: Option<usize>,
-) -> Result<Account, Failure> {
+) -> Result<Candidate, Failure> {
     let imgur = Target { client_id: None, token_url: DEFAULT_TOKEN_URL, issuer: None };
     let grant = pick(app, choose(found, &imgur), number)?;
-    let Some(client_id) = grant.client_id else {
+    let Some(client_id) = grant.client_id.clone() else {
         let reason = format!(
             "there is no account {name}, and the text names no client ID to add it with; add it first with `imgurctl \
              account add {name}`"
@@ -72,11 +74,11 @@ fn add_account(
         return Err(Error::NoSuchAccount { account: name.to_owned(), reason }.into());
     };
     let settings = Settings { client_id: Some(client_id), ..Settings::default() };
-    let client_secret = grant.client_secret;
+    let client_secret = grant.client_secret.clone();
     let call = AddAccount { account: name.to_owned(), settings, client_secret, make_default: None };
-    let account = app.call(&call)?.account;
+    app.call(&call)?;
     app.output.say(format!("Added {name} with the client of the grant."));
-    Ok(account)
+    Ok(grant)
 }
 
 fn target(account: &Account) -> Target<'_> {

@@ -102,4 +102,8 @@ fn a_new_account_is_added_with_the_client_of_the_file() {
         output.stderr
     );
     assert!(sent(&scene).is_empty());
+    // Of several clients, the chosen one.
+    let file = "[one]\nclient_id=1\nrefresh_token=first\n[two]\nclient_id=2\nrefresh_token=second\n";
+    scene.ctl_with(&["import", "other"], file).exits(2).complaint();
+    scene.ctl_with(&["import", "other", "--pick", "2"], file).success();
 }
