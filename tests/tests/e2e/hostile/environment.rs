@@ -65,8 +65,13 @@ fn refusal(bed: &Testbed, socket: &str) -> String {
 #[test]
 fn a_daemon_that_is_led_astray_ends_with_a_clear_word_and_removes_nothing() {
     let bed = Testbed::memory();
-    for value in [&too_long(bed.root()), "/dev/null", "/dev/null/socket", "/", "/proc/socket", "/tmp/socket"]
-    {
+    // Everybody may put a socket there, as in a directory for temporary files.
+    let shared = bed.root().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, Permissions::from_mode(0o1777)).unwrap();
+    let shared = shared.join("socket");
+    let shared = shared.to_str().unwrap();
+    for value in [&too_long(bed.root()), "/dev/null", "/dev/null/socket", "/", "/proc/socket", shared] {
         let log = refusal(&bed, value);
         assert!(log.contains("IMGURD_SOCKET"), "{value}: {log}");
     }
