@@ -45,16 +45,18 @@ impl Callers {
     /// If the kernel does not name it.
     pub fn identify(&self, stream: &UnixStream, wire: Wire) -> io::Result<Caller> {
         let credentials = stream.peer_cred()?;
-        let (uid, pid) = (credentials.uid(), credentials.pid());
+        let (uid, pid, peer) = (credentials.uid(), credentials.pid(), Peer::of(stream));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(same) = known.iter().find(|known| Some(known.pid) == pid && known.is_current()) {
+        let same = known.iter().find(|known| Some(known.pid) == pid && known.is_current());
+        // One that has ended and is not waited for yet can be read still.
+        if let Some(same) = same.filter(|_| !peer.has_ended()) {
             let (application, program) = (same.application.clone(), same.program.clone());
             return Ok(Caller { uid, pid, wire, application, program });
         }
         // Opened before the process is examined: if its cgroup changes meanwhile, it is examined again.
         let cgroup_file = pid.and_then(|pid| File::open(format!("/proc/{pid}/cgroup")).ok());
         let cgroups = cgroup_file.as_ref().and_then(read_once);
-        let caller = Caller::identify(uid, pid, wire, uptime(), &Peer::of(stream));
+        let caller = Caller::identify(uid, pid, wire, uptime(), &peer);
         known.retain(|known| Some(known.pid) != pid && known.examined.elapsed() < HOLDS);
         known.truncate(KNOWN - 1);
         if let (Some(pid), Some(cgroup_file), Some(cgroups)) = (pid, cgroup_file, cgroups) {
@@ -113,6 +115,13 @@ mod tests {
         assert_ne!(first.application, Application::Gone);
         assert_eq!(callers.identify(&stream, Wire::Socket).unwrap().application, first.application);
         program.kill().unwrap();
+        // Ended, and not waited for yet: `waitid` with `WNOWAIT` leaves it so.
+        let id = rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&program));
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(id, options).unwrap();
+        if !matches!(Peer::of(&stream), Peer::Unheld) {
+            assert_eq!(callers.identify(&stream, Wire::Socket).unwrap().application, Application::Gone);
+        }
         program.wait().unwrap();
         assert_eq!(callers.identify(&stream, Wire::Socket).unwrap().application, Application::Gone);
     }
