@@ -1,6 +1,6 @@
 //! The least that a caller can do: a call as bytes, and an answer up to its NUL.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,7 +16,11 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn connect(socket: &Path) -> Self {
-        Self { stream: UnixStream::connect(socket).expect("somebody listens"), buffer: vec![0; 4096] }
+        Self::try_connect(socket).expect("somebody listens")
+    }
+
+    pub(super) fn try_connect(socket: &Path) -> io::Result<Self> {
+        Ok(Self { stream: UnixStream::connect(socket)?, buffer: vec![0; 4096] })
     }
 
     pub(super) fn ask(&mut self, call: &[u8]) {
