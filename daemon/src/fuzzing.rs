@@ -116,10 +116,7 @@ pub fn application(cgroups: &str, home: &str) -> Application {
 
 /// Reads the other files of a process: `stat`, `status`, `mountinfo` and `attr/current`.
 pub fn read_process(text: &[u8]) {
-    let _ = (sandbox::depth(text), sandbox::mounts(text), cgroup::labelled(text));
-    if let Ok(text) = str::from_utf8(text) {
-        let _ = Stat::read(text);
-    }
+    let _ = (sandbox::depth(text), sandbox::mounts(text), cgroup::labelled(text), Stat::read(text));
 }
 
 /// Reads all entries of the journal at `path`, the oldest first.

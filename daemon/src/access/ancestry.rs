@@ -1,6 +1,8 @@
 //! The ancestors of a process. A sandboxed program descends from the one that made the sandbox.
 
-use rustix::process::Pid;
+use std::sync::LazyLock;
+
+use rustix::process::{Pid, getpid};
 
 use super::process::Stat;
 
@@ -10,21 +12,20 @@ const LONGEST: usize = 64;
 /// Programs that make sandboxes or speak for one on the bus, by their names in `/proc/PID/stat` (at most 15 characters).
 const MAKERS: [&str; 4] = ["bwrap", "xdg-dbus-proxy", "firejail", "flatpak-bwrap"];
 
-/// A process and its ancestors, the first of all last.
+/// The daemon and its ancestors.
+static OURS: LazyLock<Vec<(i32, Stat)>> = LazyLock::new(|| {
+    let ourselves = getpid().as_raw_nonzero().get();
+    Stat::of(ourselves).map_or_else(Vec::new, |stat| lineage(ourselves, stat, &[]))
+});
+
+/// A process and its ancestors, up to one that the daemon descends from, too: a sandbox that this one made has the daemon in it.
 #[derive(Debug)]
 pub(super) struct Ancestry(Vec<(i32, Stat)>);
 
 impl Ancestry {
     /// Those of the process with this number, which is as `stat` says.
     pub(super) fn of(pid: Pid, stat: Stat) -> Self {
-        let mut all = vec![(pid.as_raw_nonzero().get(), stat)];
-        while let Some((_, last)) = all.last().filter(|_| all.len() < LONGEST) {
-            let number = last.parent;
-            // A process that got the number of a parent that has ended began later, and is no ancestor.
-            let Some(parent) = Stat::of(number).filter(|parent| parent.began <= last.began) else { break };
-            all.push((number, parent));
-        }
-        Self(all)
+        Self(lineage(pid.as_raw_nonzero().get(), stat, &OURS))
     }
 
     /// Whether one of them makes sandboxes, or speaks for one.
@@ -33,12 +34,30 @@ impl Ancestry {
     }
 
     pub(super) fn has(&self, pid: i32) -> bool {
-        self.0.iter().any(|(known, _)| *known == pid)
+        self.0.iter().chain(OURS.iter()).any(|(known, _)| *known == pid)
     }
+}
+
+/// The process with this number and its ancestors, the nearest first, up to one that is in `known`.
+fn lineage(pid: i32, stat: Stat, known: &[(i32, Stat)]) -> Vec<(i32, Stat)> {
+    let is_known =
+        |pid, stat: &Stat| known.iter().any(|(its, known)| *its == pid && known.began == stat.began);
+    let mut all = vec![(pid, stat)];
+    while let Some((_, last)) = all.last().filter(|_| all.len() < LONGEST) {
+        let number = last.parent;
+        // A process that got the number of a parent that has ended began later, and is no ancestor.
+        let parent =
+            (number > 0).then(|| Stat::of(number)).flatten().filter(|parent| parent.began <= last.began);
+        let Some(parent) = parent.filter(|parent| !is_known(number, parent)) else { break };
+        all.push((number, parent));
+    }
+    all
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
     use std::time::Duration;
 
     use super::*;
@@ -55,8 +74,24 @@ mod tests {
             assert!(Ancestry(vec![one(9, "python3", 5), one(5, maker, 1)]).includes_sandbox_maker());
         }
         assert!(Ancestry(vec![one(9, "xdg-dbus-proxy", 1)]).includes_sandbox_maker());
-        let ourselves = rustix::process::getpid();
-        let ancestry = Ancestry::of(ourselves, Stat::of(ourselves.as_raw_nonzero().get()).unwrap());
-        assert!(ancestry.0.len() > 1 && !ancestry.includes_sandbox_maker(), "{ancestry:?}");
+    }
+
+    #[test]
+    fn ancestors_are_followed_up_to_the_first_that_the_daemon_has_too() {
+        assert!(OURS.len() > 1, "this test has a parent: {:?}", *OURS);
+        let mut shell = Command::new("sh")
+            .args(["-c", "sleep 60 & echo $!; wait"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let pid = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
+        let found = Ancestry::of(pid, Stat::of(pid.as_raw_nonzero().get()).unwrap());
+        let numbers: Vec<_> = found.0.iter().map(|(pid, _)| *pid).collect();
+        assert_eq!(numbers, [pid.as_raw_nonzero().get(), shell.id().try_into().unwrap()]);
+        assert!(found.has(getpid().as_raw_nonzero().get()) && !found.includes_sandbox_maker());
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        shell.wait().unwrap();
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use imgurd_proto::text::printable_name;
 
 use super::ancestry::Ancestry;
-use super::process::{Process, Stat};
+use super::process::{Process, ProcessFile, Stat};
 use super::service::Service;
 use super::{cgroup, sandbox};
 
@@ -60,21 +60,27 @@ impl Application {
 ///
 /// The program is the file that the process executes, or what it calls itself if that cannot be read. It is for people to
 /// read; nothing may be decided by it.
-pub(super) fn identify(pid: Option<i32>, since: Duration) -> (Application, Option<String>) {
+pub(super) fn identify(pid: Option<i32>, since: Duration) -> Identified {
     // The kernel says 0 for every process outside our PID namespace.
     let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else {
-        return (Application::Nameless, None);
+        return Identified { application: Application::Nameless, ..Identified::GONE };
     };
-    match examine(pid) {
-        Some((application, Stat { began, .. }, program)) if began <= since => {
-            (application, Some(printable_name(&program)))
-        }
-        _ => GONE,
-    }
+    examine(pid, since).unwrap_or(Identified::GONE)
 }
 
-/// A process that ended before it was examined.
-pub(super) const GONE: (Application, Option<String>) = (Application::Gone, None);
+/// What was found out about a process.
+#[derive(Debug)]
+pub(super) struct Identified {
+    pub(super) application: Application,
+    pub(super) program: Option<String>,
+    /// Its `cgroup` file, as it was read before everything else.
+    pub(super) cgroups: Option<ProcessFile>,
+}
+
+impl Identified {
+    /// A process that ended before it was examined.
+    pub(super) const GONE: Self = Self { application: Application::Gone, program: None, cgroups: None };
+}
 
 /// Whether this kernel has security labels, as AppArmor's. Without any, a process cannot even read its own.
 static HAS_LABELS: LazyLock<bool> = LazyLock::new(|| fs::read("/proc/self/attr/current").is_ok());
@@ -82,29 +88,30 @@ static HAS_LABELS: LazyLock<bool> = LazyLock::new(|| fs::read("/proc/self/attr/c
 static HOME_CGROUPS: LazyLock<String> =
     LazyLock::new(|| fs::read_to_string("/proc/self/cgroup").unwrap_or_default());
 
-/// Reads everything about the process that has this number now: its application, its state and its program.
+/// Reads everything about the process that has this number now.
 ///
-/// The kernel reuses numbers, but the directory stands for one process, which must still exist at the end and must not have
-/// begun after its call. With `SO_PEERPIDFD` the kernel itself rules out another process ([`super::peer`]).
-fn examine(pid: Pid) -> Option<(Application, Stat, String)> {
+/// The kernel reuses numbers, but an open directory or file stands for one process, which must still exist at the end and must
+/// not have begun after its call. With `SO_PEERPIDFD` the kernel itself rules out another process ([`super::peer`]).
+fn examine(pid: Pid, since: Duration) -> Option<Identified> {
     let process = Process::of(pid).ok()?;
-    let cgroups = process.read("cgroup").ok()?;
-    let cgroups = String::from_utf8_lossy(&cgroups);
+    let cgroup_file = process.open("cgroup").ok()?;
+    let cgroups = String::from_utf8_lossy(&cgroup_file.text);
     // A snap without a scope of its own still has its AppArmor label.
     let label = HAS_LABELS.then(|| process.read("attr/current").ok()).flatten();
     let executable = process.link("exe");
-    let ancestry = Ancestry::of(pid, process.stat()?);
+    let stat = process.open("stat").ok()?;
+    let ancestry = Ancestry::of(pid, Stat::read(&stat.text)?);
     let application = match cgroup::application(&cgroups, &HOME_CGROUPS) {
         sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
         other => label.as_deref().and_then(cgroup::labelled).unwrap_or(other),
     };
     let service = Service { pid, ancestry: &ancestry, cgroups: &cgroups, home_cgroups: &HOME_CGROUPS };
     let application = judge(application, &service, &process);
-    let stat = process.stat()?;
+    let Stat { name, began, .. } = Stat::read(&stat.read_again()?)?;
     // A daemon in a user namespace of its own, as the hardened service is, cannot read the executables of others.
-    let program = executable.unwrap_or_else(|_| stat.name.clone());
-    let program = program.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(program);
-    Some((application, stat, program))
+    let program = executable.unwrap_or(name);
+    let program = printable_name(program.strip_suffix(" (deleted)").unwrap_or(&program));
+    (began <= since).then_some(Identified { application, program: Some(program), cgroups: Some(cgroup_file) })
 }
 
 /// Takes everything else that indicates a sandbox into account. A sandboxed application stays one.

@@ -120,7 +120,7 @@ async fn credentials(connection: &Connection, sender: &UniqueName<'_>) -> zbus::
         credentials.unix_user_id().ok_or_else(|| zbus::Error::Failure("it names no user".to_owned()))?;
     let pid = credentials.process_id().and_then(|pid| pid.try_into().ok());
     let peer = Peer::named_by_the_bus(credentials.into_process_fd().map(Into::into));
-    Ok(Arc::new(Caller::identify(uid, pid, Wire::Bus, since, &peer)))
+    Ok(Arc::new(Caller::identify(uid, pid, Wire::Bus, since, &peer).0))
 }
 
 fn unknown() -> Error {

@@ -9,8 +9,9 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::net::UnixStream;
 
 use super::Application;
-use super::application::{GONE, identify};
+use super::application::{Identified, identify};
 use super::peer::Peer;
+use super::process::ProcessFile;
 use crate::config::Class;
 
 /// All programs on other machines, for permits and rules.
@@ -43,21 +44,28 @@ impl Caller {
     /// If the kernel does not name it.
     pub fn of(stream: &UnixStream, wire: Wire) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
-        Ok(Self::identify(credentials.uid(), credentials.pid(), wire, uptime(), &Peer::of(stream)))
+        Ok(Self::identify(credentials.uid(), credentials.pid(), wire, uptime(), &Peer::of(stream)).0)
     }
 
-    /// The process `pid`, which is `peer`, and which called when the machine was up for `since`.
-    pub(super) fn identify(uid: u32, pid: Option<i32>, wire: Wire, since: Duration, peer: &Peer) -> Self {
+    /// The process `pid`, which is `peer`, and which called when the machine was up for `since`; with its `cgroup` file.
+    pub(super) fn identify(
+        uid: u32,
+        pid: Option<i32>,
+        wire: Wire,
+        since: Duration,
+        peer: &Peer,
+    ) -> (Self, Option<ProcessFile>) {
         let identified = identify(pid, since);
         // Only while the peer has not ended does its number belong to it.
-        let (application, program) = if peer.has_ended() { GONE } else { identified };
-        Self { uid, pid, wire, application, program }
+        let Identified { application, program, cgroups } =
+            if peer.has_ended() { Identified::GONE } else { identified };
+        (Self { uid, pid, wire, application, program }, cgroups)
     }
 
     /// The process that has this number now.
     #[cfg(test)]
     pub(crate) fn new(uid: u32, pid: Option<i32>, wire: Wire) -> Self {
-        Self::identify(uid, pid, wire, uptime(), &Peer::Unheld)
+        Self::identify(uid, pid, wire, uptime(), &Peer::Unheld).0
     }
 
     /// Fails unless it runs as the user whose tokens are kept here. Nobody else is answered, root neither.

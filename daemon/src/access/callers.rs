@@ -5,9 +5,7 @@
 //! is that process's. Connections are accepted in the order in which they were made: one that is accepted after a process was
 //! examined was made when the number was its own already.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +15,7 @@ use tokio::net::UnixStream;
 use super::Application;
 use super::caller::{Caller, uptime};
 use super::peer::Peer;
+use super::process::ProcessFile;
 
 /// How long an examination holds. The process may execute another program meanwhile (`execve(2)`).
 const HOLDS: Duration = Duration::from_secs(1);
@@ -31,8 +30,8 @@ pub struct Callers(Mutex<Vec<Known>>);
 #[derive(Debug)]
 struct Known {
     pid: i32,
-    cgroup_file: File,
-    cgroups: Vec<u8>,
+    /// If its cgroup changes, also while it is examined, it is examined again.
+    cgroups: ProcessFile,
     examined: Instant,
     application: Application,
     program: Option<String>,
@@ -53,16 +52,13 @@ impl Callers {
             let (application, program) = (same.application.clone(), same.program.clone());
             return Ok(Caller { uid, pid, wire, application, program });
         }
-        // Opened before the process is examined: if its cgroup changes meanwhile, it is examined again.
-        let cgroup_file = pid.and_then(|pid| File::open(format!("/proc/{pid}/cgroup")).ok());
-        let cgroups = cgroup_file.as_ref().and_then(read_once);
-        let caller = Caller::identify(uid, pid, wire, uptime(), &peer);
+        let (caller, cgroups) = Caller::identify(uid, pid, wire, uptime(), &peer);
         known.retain(|known| Some(known.pid) != pid && known.examined.elapsed() < HOLDS);
         known.truncate(KNOWN - 1);
-        if let (Some(pid), Some(cgroup_file), Some(cgroups)) = (pid, cgroup_file, cgroups) {
+        if let (Some(pid), Some(cgroups)) = (pid, cgroups) {
             let (application, program) = (caller.application.clone(), caller.program.clone());
             let examined = Instant::now();
-            known.insert(0, Known { pid, cgroup_file, cgroups, examined, application, program });
+            known.insert(0, Known { pid, cgroups, examined, application, program });
         }
         Ok(caller)
     }
@@ -70,16 +66,8 @@ impl Callers {
 
 impl Known {
     fn is_current(&self) -> bool {
-        self.examined.elapsed() < HOLDS && read_once(&self.cgroup_file).is_some_and(|it| it == self.cgroups)
+        self.examined.elapsed() < HOLDS && self.cgroups.read_again().is_some_and(|it| it == self.cgroups.text)
     }
-}
-
-/// The whole file, by one call to the kernel, which writes it anew for a read at its beginning; nothing if it is longer than any
-/// that names an application.
-fn read_once(file: &File) -> Option<Vec<u8>> {
-    let mut text = [0; 4096];
-    let length = file.read_at(&mut text, 0).ok()?;
-    (length < text.len()).then(|| text[..length].to_vec())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
@@ -32,7 +33,14 @@ impl Process {
 
     /// The content of one of its files.
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        read_whole(openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+        Ok(self.open(name)?.text)
+    }
+
+    /// One of its files, to be read again later.
+    pub(super) fn open(&self, name: &str) -> io::Result<ProcessFile> {
+        let file = openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into();
+        let text = read_whole(&file)?;
+        Ok(ProcessFile { file, text })
     }
 
     /// Whether there is a file of this name, as far as may be seen.
@@ -46,11 +54,27 @@ impl Process {
 
     /// Its state; nothing if it has ended, waited for or not.
     pub(super) fn stat(&self) -> Option<Stat> {
-        Stat::read(&String::from_utf8_lossy(&self.read("stat").ok()?))
+        Stat::read(&self.read("stat").ok()?)
     }
 }
 
-fn read_whole(file: File) -> io::Result<Vec<u8>> {
+/// An open file of one process, with what it said when it was opened. It cannot be read when the process is gone.
+#[derive(Debug)]
+pub(super) struct ProcessFile {
+    file: File,
+    pub(super) text: Vec<u8>,
+}
+
+impl ProcessFile {
+    /// What it says now: the kernel writes it anew for a read at its beginning. Nothing if it is longer than usual.
+    pub(super) fn read_again(&self) -> Option<Vec<u8>> {
+        let mut text = [0; USUAL];
+        let length = self.file.read_at(&mut text, 0).ok()?;
+        (length < text.len()).then(|| text[..length].to_vec())
+    }
+}
+
+fn read_whole(file: &File) -> io::Result<Vec<u8>> {
     let mut text = Vec::with_capacity(USUAL);
     file.take(LONGEST + 1).read_to_end(&mut text)?;
     if text.len() as u64 > LONGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
@@ -69,12 +93,12 @@ pub(crate) struct Stat {
 impl Stat {
     /// Reads it of the process that has this number now.
     pub(super) fn of(pid: i32) -> Option<Self> {
-        let text = read_whole(File::open(format!("/proc/{pid}/stat")).ok()?).ok()?;
-        Self::read(&String::from_utf8_lossy(&text))
+        Self::read(&read_whole(&File::open(format!("/proc/{pid}/stat")).ok()?).ok()?)
     }
 
     /// The second field, in parentheses, may hold anything.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(text);
         let (head, rest) = text.rsplit_once(") ")?;
         let (_, name) = head.split_once(" (")?;
         let mut fields = rest.split(' ');
@@ -98,16 +122,16 @@ mod tests {
     #[test]
     fn what_a_process_calls_itself_does_not_make_it_older() {
         let fields = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18";
-        let stat = Stat::read(&format!("42 (evil) S 0) S {fields} 250 22 23\n")).unwrap();
+        let stat = Stat::read(format!("42 (evil) S 0) S {fields} 250 22 23\n").as_bytes()).unwrap();
         let began = Duration::from_millis(2500);
         assert_eq!(stat, Stat { name: "evil) S 0".to_owned(), parent: 1, began });
-        assert_eq!(Stat::read("nonsense"), None);
+        assert_eq!(Stat::read(b"nonsense"), None);
     }
 
     #[test]
     fn who_has_ended_is_not_there_though_nobody_has_waited_for_it() {
         let fields = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18";
-        assert_eq!(Stat::read(&format!("42 (sh) Z {fields} 250 22 23\n")), None);
+        assert_eq!(Stat::read(format!("42 (sh) Z {fields} 250 22 23\n").as_bytes()), None);
     }
 
     #[test]
@@ -127,10 +151,10 @@ mod tests {
             file.rewind().unwrap();
             file.write_all(&vec![b'x'; length]).unwrap();
             file.rewind().unwrap();
-            assert_eq!(read_whole(file.try_clone().unwrap()).unwrap().len(), length);
+            assert_eq!(read_whole(&file).unwrap().len(), length);
         }
         file.set_len(2 * LONGEST).unwrap();
         file.rewind().unwrap();
-        assert_eq!(read_whole(file).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(read_whole(&file).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }
