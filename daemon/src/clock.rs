@@ -77,13 +77,18 @@ impl SystemClock {
     }
 }
 
+/// What the wall clock says.
+pub(crate) fn wall_time() -> Timestamp {
+    let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
+    };
+    Timestamp::from_millis(millis)
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
-        };
-        Timestamp::from_millis(millis)
+        wall_time()
     }
 
     fn uptime(&self) -> Duration {

@@ -243,6 +243,12 @@ pub struct Record {
     pub refusal: Option<Refusal>,
     /// The number of the next grant.
     pub next_generation: u64,
+    /// When it was stored, where the store tells an older record from the newest by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_at: Option<Timestamp>,
+    /// Whether a newer one was stored since, in another keyring for example.
+    #[serde(skip)]
+    pub is_outdated: bool,
 }
 
 impl Record {

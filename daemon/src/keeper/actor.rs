@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::provider::{Provider, TokenOwner};
 use crate::random;
-use crate::store::{StoreError, TokenStore};
+use crate::store::{Changes, StoreError, TokenStore};
 
 /// By how much the wall clock and the uptime have to part before the clock counts as set, in milliseconds. The pace that
 /// a time daemon corrects a clock with is in both.
@@ -108,7 +108,7 @@ impl Actor {
                 biased;
                 message = own_inbox.recv() => message.into_iter().for_each(|message| self.take(message)),
                 () = clock.sleep_until(wake) => self.tick(),
-                () = changed(&mut store_changes) => self.reload(),
+                replaced = changed(&mut store_changes) => self.store_changed(replaced),
                 message = inbox.recv() => match message {
                     Some(message) => self.take(message),
                     None => return,
@@ -283,6 +283,13 @@ impl Actor {
     }
 
     /// The store may do now what it did not before.
+    fn store_changed(&mut self, is_replaced: bool) {
+        if is_replaced {
+            self.step_all(|| Event::StoreReplaced);
+        }
+        self.reload();
+    }
+
     fn reload(&mut self) {
         for name in self.slots.names() {
             self.last_ticket += 1;
@@ -318,12 +325,13 @@ fn epoch(clock: &dyn Clock) -> i64 {
     clock.now().as_millis().saturating_sub(uptime)
 }
 
-/// Returns when the store counts another change; never where it does not count.
-async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
-    if let Some(counted) = changes
-        && counted.changed().await.is_ok()
-    {
-        return;
+/// Returns when the store has changed, and whether another has taken its place; never where it does not tell.
+async fn changed(changes: &mut Option<watch::Receiver<Changes>>) -> bool {
+    if let Some(changes) = changes {
+        let before = changes.borrow().replaced;
+        if changes.changed().await.is_ok() {
+            return changes.borrow_and_update().replaced != before;
+        }
     }
-    pending::<()>().await;
+    pending().await
 }

@@ -34,8 +34,8 @@ impl EffectRunner {
                 let load = self.store.load(account.to_owned());
                 tokio::spawn(async move { report(Event::Loaded(load.await)).await });
             }
-            Effect::Save { revision, record } => {
-                let mut save = self.store.save(account.to_owned(), *record);
+            Effect::Save { revision, record, if_missing } => {
+                let mut save = self.store.save(account.to_owned(), *record, if_missing);
                 tokio::spawn(async move {
                     let mut saved = timeout(STORE_PATIENCE, &mut save).await.ok();
                     if saved.is_none() {

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::key::KeySource;
-use super::{StoreError, TokenStore, item};
+use super::{IfMissing, StoreError, TokenStore, item};
 use crate::durable;
 use crate::grant::Record;
 use crate::memory;
@@ -81,7 +81,12 @@ impl TokenStore for FileStore {
         })
     }
 
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(
+        &self,
+        account: String,
+        record: Record,
+        _if_missing: IfMissing,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
         self.run(async move |file| {
             if let Some(old) = file.item(&account).await? {
                 item::may_replace(&account, &old)?;

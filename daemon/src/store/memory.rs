@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use super::{StoreError, TokenStore};
+use super::{IfMissing, StoreError, TokenStore};
 use crate::grant::Record;
 
 /// Keeps records in memory. Clones share them.
@@ -21,7 +21,12 @@ impl TokenStore for MemoryStore {
         ready(Ok(records.get(&account).cloned())).boxed()
     }
 
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(
+        &self,
+        account: String,
+        record: Record,
+        _if_missing: IfMissing,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).insert(account, record);
         ready(Ok(())).boxed()
     }

@@ -1,5 +1,6 @@
-//! Knows of which accounts a grant was stored, so that a store which has come up empty is not taken at its word: a
-//! Secret Service whose keyring was never unlocked says the same as one that never had the item.
+//! Knows of which accounts a grant was stored and when, so that a store which has come up empty or with an older record is not
+//! taken at its word: a Secret Service whose keyring was never unlocked says the same as one that never had the item, and a
+//! keyring that was away for a while has a refresh token that was replaced meanwhile.
 //!
 //! The lines are written after the store has done its part, and never before:
 //! - a crash between the two leaves a stored grant without its line. The next load that brings the grant adds it;
@@ -8,7 +9,7 @@
 //! - a line is taken away after the grant is, since one too many costs a user one more `logout`, and one too few
 //!   may cost them a grant that they overwrite because nothing says it exists.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,9 +20,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
-use super::{StoreError, TokenStore};
+use super::{Changes, IfMissing, StoreError, TokenStore};
+use crate::clock::wall_time;
 use crate::durable;
-use crate::grant::Record;
+use crate::grant::{Record, Timestamp};
 use crate::ownership::open_own;
 
 /// A store, and a file beside it that says what was stored.
@@ -39,26 +41,41 @@ impl<S> Witnessed<S> {
     }
 }
 
-impl<S: TokenStore> TokenStore for Witnessed<S> {
+impl<S: TokenStore + Clone + 'static> TokenStore for Witnessed<S> {
     fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>> {
         let (loading, names) = (self.store.load(account.clone()), self.names.clone());
         async move {
-            let record = loading.await?;
-            if record.as_ref().is_some_and(Record::holds_a_grant) {
-                note(names, account, true).await;
-                return Ok(record);
+            let mut record = loading.await?;
+            if let Some(record) = record.as_mut().filter(|record| record.holds_a_grant()) {
+                let last = saved_at(&names, &account).await.ok().flatten().flatten();
+                // One of an older version has no time, which proves nothing.
+                record.is_outdated = record.saved_at.zip(last).is_some_and(|(at, last)| at < last);
+                if !record.is_outdated {
+                    note(names, account, Some(record.saved_at)).await;
+                }
+            } else if saved_at(&names, &account).await?.is_some() {
+                return Err(vanished(&account));
             }
-            if knows(names, account.clone()).await? { Err(vanished(&account)) } else { Ok(record) }
+            Ok(record)
         }
         .boxed()
     }
 
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
-        let holds = record.holds_a_grant();
-        let (saving, names) = (self.store.save(account.clone(), record), self.names.clone());
+    fn save(
+        &self,
+        account: String,
+        mut record: Record,
+        if_missing: IfMissing,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
+        let (store, names) = (self.store.clone(), self.names.clone());
         async move {
-            saving.await?;
-            note(names, account, holds).await;
+            let last = saved_at(&names, &account).await;
+            let if_missing = if last == Ok(None) { IfMissing::Create } else { if_missing };
+            let now = Some(next(last.ok().flatten().flatten(), wall_time()));
+            record.saved_at = now;
+            let holds = record.holds_a_grant();
+            store.save(account.clone(), record, if_missing).await?;
+            note(names, account, holds.then_some(now)).await;
             Ok(())
         }
         .boxed()
@@ -72,9 +89,18 @@ impl<S: TokenStore> TokenStore for Witnessed<S> {
         self.store.look()
     }
 
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
+    fn changes(&self) -> Option<watch::Receiver<Changes>> {
         self.store.changes()
     }
+}
+
+/// What the keeper says of a record with [`Record::is_outdated`].
+pub(crate) fn outdated(account: &str) -> String {
+    format!(
+        "the store has an older grant of `{account}` than the one it took last, and using it could end the newer one: another \
+         keyring or a backup may be in place; bring back the newer one, or run `imgurctl login {account}` to sign in again, or \
+         `imgurctl restore {account}` to use the older one"
+    )
 }
 
 fn vanished(account: &str) -> StoreError {
@@ -84,10 +110,16 @@ fn vanished(account: &str) -> StoreError {
     ))
 }
 
-async fn knows(names: Arc<Mutex<StoredNames>>, account: String) -> Result<bool, StoreError> {
-    let mut names = names.lock_owned().await;
-    let path = names.path.clone();
-    let known = spawn_blocking(move || names.names().map(|names| names.contains(&account))).await;
+/// A time that is later than the last, however the clock is set.
+fn next(last: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    last.map_or(now, |last| now.max(last.moved(1)))
+}
+
+/// When a grant of `account` was stored last, where it is known; nothing if none is stored.
+async fn saved_at(names: &Arc<Mutex<StoredNames>>, account: &str) -> Result<Option<SavedAt>, StoreError> {
+    let mut names = names.clone().lock_owned().await;
+    let (path, account) = (names.path.clone(), account.to_owned());
+    let known = spawn_blocking(move || names.names().map(|names| names.get(&account).copied())).await;
     known.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())).map_err(|error| {
         let path = path.display();
         StoreError::Unavailable(format!(
@@ -96,24 +128,27 @@ async fn knows(names: Arc<Mutex<StoredNames>>, account: String) -> Result<bool, 
     })
 }
 
-/// Writes down whether a grant of `account` is stored. The grant itself is safe by now, so a failure is only logged.
-async fn note(names: Arc<Mutex<StoredNames>>, account: String, stored: bool) {
+/// Writes down whether a grant of `account` is stored, and when. The grant itself is safe by now, so a failure is only logged.
+async fn note(names: Arc<Mutex<StoredNames>>, account: String, stored: Option<SavedAt>) {
     let mut names = names.lock_owned().await;
-    let noted = spawn_blocking(move || names.note(&account, stored)).await;
+    let noted = spawn_blocking(move || names.note(account, stored)).await;
     if let Ok(Err(error)) = noted {
         tracing::warn!(%error, "cannot write down which grants are stored");
     }
 }
 
-/// The file, a name a line.
+/// Older versions did not write it down.
+type SavedAt = Option<Timestamp>;
+
+/// The file, a line for each account: its name, a space, and when its record was stored, in milliseconds since 1970.
 #[derive(Debug)]
 struct StoredNames {
     path: PathBuf,
-    names: Option<BTreeSet<String>>,
+    names: Option<BTreeMap<String, SavedAt>>,
 }
 
 impl StoredNames {
-    fn names(&mut self) -> io::Result<&mut BTreeSet<String>> {
+    fn names(&mut self) -> io::Result<&mut BTreeMap<String, SavedAt>> {
         let names = match self.names.take() {
             Some(names) => names,
             None => read(&self.path)?,
@@ -121,27 +156,44 @@ impl StoredNames {
         Ok(self.names.insert(names))
     }
 
-    fn note(&mut self, account: &str, stored: bool) -> io::Result<()> {
+    fn note(&mut self, account: String, stored: Option<SavedAt>) -> io::Result<()> {
         let names = self.names()?;
-        if names.contains(account) == stored {
+        if names.get(&account) == stored.as_ref() {
             return Ok(());
         }
-        if stored {
-            names.insert(account.to_owned());
-        } else {
-            names.remove(account);
-        }
-        let content: String = names.iter().flat_map(|name| [name, "\n"]).collect();
+        match stored {
+            Some(saved_at) => names.insert(account, saved_at),
+            None => names.remove(&account),
+        };
+        let line = |(name, saved_at): (&String, &SavedAt)| match saved_at {
+            Some(saved_at) => format!("{name} {}\n", saved_at.as_millis()),
+            None => format!("{name}\n"),
+        };
+        let content: String = names.iter().map(line).collect();
         durable::replace(&self.path, content.as_bytes()).inspect_err(|_| self.names = None)
     }
 }
 
-fn read(path: &Path) -> io::Result<BTreeSet<String>> {
+fn read(path: &Path) -> io::Result<BTreeMap<String, SavedAt>> {
     match open_own(path, OpenOptions::new().read(true)).and_then(io::read_to_string) {
-        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Ok(text) => Ok(parse(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(error),
     }
+}
+
+fn parse(text: &str) -> BTreeMap<String, SavedAt> {
+    let mut names = BTreeMap::new();
+    for line in text.lines() {
+        let (name, saved_at) = line.split_once(' ').unwrap_or((line, ""));
+        let saved_at = saved_at.parse().ok().map(Timestamp::from_millis);
+        // An older version adds a second line for the same name, without a time.
+        names
+            .entry(name.to_owned())
+            .and_modify(|known: &mut SavedAt| *known = known.and(saved_at))
+            .or_insert(saved_at);
+    }
+    names
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::issuer::Began;
 use crate::config::AccountConfig;
 use crate::grant::{Record, Secret, Timestamp};
 use crate::provider::{Answer, Client, Inquiry, TokenOwner, TokenRequest, TokenResponse};
-use crate::store::StoreError;
+use crate::store::{IfMissing, StoreError};
 
 /// What the machine is told about the world beside the event.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,8 @@ pub enum Event {
     Sleep(bool),
     /// An address or a route has come: the network may be back.
     Online,
+    /// Another store has taken the place of the last.
+    StoreReplaced,
 }
 
 /// What can be asked of an account.
@@ -120,7 +122,7 @@ pub enum Effect {
     /// Read the store.
     Load,
     /// Write to the store.
-    Save { revision: u64, record: Box<Record> },
+    Save { revision: u64, record: Box<Record>, if_missing: IfMissing },
     /// Ask the server.
     Send { op: u64, client: Client, request: TokenRequest },
     /// Ask the API whose grant it is.
@@ -155,6 +157,7 @@ impl Event {
             Self::ServerTime(_) => "server time",
             Self::Sleep(_) => "sleep",
             Self::Online => "online",
+            Self::StoreReplaced => "store replaced",
         }
     }
 }

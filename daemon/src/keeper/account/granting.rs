@@ -132,7 +132,7 @@ impl Machine {
         };
         self.shelf = Shelf::Read;
         self.clear_current();
-        self.revisions.touch_grant();
+        self.revisions.touch_by_user();
         let bringing =
             self.revisions.take_unpublished().into_iter().chain(std::mem::take(&mut self.settling));
         for ticket in bringing {
@@ -193,7 +193,7 @@ impl Machine {
         }
         self.shelf = Shelf::Read;
         self.clear_current();
-        self.revisions.touch_grant();
+        self.revisions.touch_by_user();
         self.forget_failures();
         let settled = std::mem::take(&mut self.settling);
         self.revisions.publish_when_saved(settled);
@@ -219,7 +219,7 @@ impl Machine {
         let at = self.displaced_at();
         self.record.displaced.push(Displaced { grant, at });
         self.shelf = Shelf::Read;
-        self.revisions.touch_grant()
+        self.revisions.touch_by_user()
     }
 
     pub(super) fn next_generation(&mut self) -> u64 {

@@ -170,6 +170,7 @@ impl Machine {
             Event::Sleep(true) => self.asleep = true,
             Event::Sleep(false) => self.wake(),
             Event::Online => self.online(),
+            Event::StoreReplaced => self.store_replaced(),
         }
         self.reassign_refreshes();
         self.start_due_refresh();
@@ -193,7 +194,7 @@ impl Machine {
     /// Whether nothing is under way that the end of the process would cut off.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.is_sending() && self.revisions.is_clean() && !self.holds_a_change()
+        !self.is_sending() && (self.revisions.is_clean() || !self.is_read()) && !self.holds_a_change()
     }
 
     /// The account is removed, or the daemon stops: changes that were asked for are made, and nobody else waits.
@@ -275,6 +276,11 @@ impl Machine {
 
     fn reply(&mut self, ticket: Ticket, result: Result<(), Error>) {
         self.effects.push(Effect::Reply { ticket, result });
+    }
+
+    /// Whether the record in memory is the truth, and may be written.
+    fn is_read(&self) -> bool {
+        matches!(self.shelf, Shelf::Read | Shelf::PutAway { .. })
     }
 
     fn is_loading(&self) -> bool {

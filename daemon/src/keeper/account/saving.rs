@@ -4,14 +4,16 @@ use imgurd_proto::Error;
 
 use super::refreshing::{Refresh, Trouble};
 use super::{Effect, Machine, Now, Shelf, Ticket};
-use crate::grant::{Record, Timestamp};
+use crate::grant::{Displaced, Record, Timestamp};
 use crate::keeper::policy;
-use crate::store::StoreError;
+use crate::store::{self, IfMissing, StoreError};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Revisions {
     revision: u64,
     grant_revision: u64,
+    /// The last that brought a grant by an act of the user, who knows what the store lacks.
+    users_revision: u64,
     published: u64,
     saved: u64,
     writing: Option<u64>,
@@ -82,6 +84,16 @@ impl Revisions {
         self.revision
     }
 
+    /// The user has brought a grant, or given all up.
+    pub(super) fn touch_by_user(&mut self) -> u64 {
+        self.users_revision = self.touch_grant();
+        self.users_revision
+    }
+
+    fn if_missing(&self) -> IfMissing {
+        if self.users_revision > self.saved { IfMissing::Create } else { IfMissing::Fail }
+    }
+
     pub(super) fn publish_when_saved(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
         let mut waiting = self.unpublished.take().map_or_else(Vec::new, |(_, tickets)| tickets);
         waiting.extend(tickets);
@@ -134,8 +146,11 @@ impl Revisions {
 impl Machine {
     /// Starts a write where the store is behind and none is under way. One at a time, so they cannot overtake.
     pub(super) fn flush(&mut self) {
-        if let Some(revision) = self.revisions.take_write(self.now) {
-            self.effects.push(Effect::Save { revision, record: Box::new(self.record.clone()) });
+        if self.is_read()
+            && let Some(revision) = self.revisions.take_write(self.now)
+        {
+            let if_missing = self.revisions.if_missing();
+            self.effects.push(Effect::Save { revision, record: Box::new(self.record.clone()), if_missing });
         }
         // A store that is known to fail or hang is not waited for again: the grant is served from memory.
         if self.revisions.lags().is_some() {
@@ -207,6 +222,7 @@ impl Machine {
                 self.shelf = Shelf::Vanished { reason, last_try: self.now.at }
             }
             result if matches!(self.shelf, Shelf::PutAway { .. }) => self.client_secret_loaded(result),
+            Ok(Some(record)) if record.is_outdated => self.put_outdated_aside(record),
             Ok(record) => self.take_record(record.unwrap_or_default()),
             // Who signs in because it has vanished is not told, with their code spent, that it only cannot be read.
             Err(_) if matches!(self.shelf, Shelf::Vanished { .. }) && !self.pending.is_empty() => {}
@@ -218,6 +234,23 @@ impl Machine {
         }
         for (ticket, ask, began) in std::mem::take(&mut self.held) {
             self.carry_out(ticket, ask, began);
+        }
+    }
+
+    /// Keeps what an outdated record has, its grant as one to restore, in case the user decides against the newer one.
+    fn put_outdated_aside(&mut self, mut record: Record) {
+        let grant = record.grant.take();
+        record.displaced.extend(grant.map(|grant| Displaced { grant, at: self.now.at }));
+        record.is_outdated = false;
+        self.record = record;
+        self.shelf = Shelf::Vanished { reason: store::outdated(&self.name), last_try: self.now.at };
+    }
+
+    /// Another store is in the place of the one that was written to last: it gets what memory has.
+    pub(super) fn store_replaced(&mut self) {
+        if matches!(self.shelf, Shelf::Read) && self.record.holds_a_grant() {
+            self.revisions.touch();
+            self.revisions.retry_now();
         }
     }
 

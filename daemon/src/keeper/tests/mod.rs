@@ -20,7 +20,7 @@ use crate::grant::{Access, Grant, Record, Timestamp};
 use crate::provider::{
     Answer, Client, Inquiry, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse,
 };
-use crate::store::{MemoryStore, StoreError, TokenStore};
+use crate::store::{Changes, IfMissing, MemoryStore, StoreError, TokenStore};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -150,7 +150,7 @@ async fn keeper(
 ) -> (Keeper, Arc<Server>) {
     let store = StuckStore { inner: MemoryStore::default(), stuck };
     for (name, age) in accounts {
-        store.inner.save((*name).to_owned(), record(*age)).await.unwrap();
+        store.inner.save((*name).to_owned(), record(*age), IfMissing::Create).await.unwrap();
     }
     let server = Arc::new(Server { answers: gate, ..Server::default() });
     let names: Vec<_> = accounts.iter().map(|(name, _)| *name).collect();

@@ -9,7 +9,7 @@ use super::*;
 struct LockedStore {
     inner: MemoryStore,
     /// How often it was unlocked; locked while that is even.
-    unlocked: watch::Sender<u64>,
+    unlocked: watch::Sender<Changes>,
 }
 
 impl LockedStore {
@@ -17,7 +17,7 @@ impl LockedStore {
         &self,
         answer: BoxFuture<'static, Result<T, StoreError>>,
     ) -> BoxFuture<'static, Result<T, StoreError>> {
-        if *self.unlocked.borrow() % 2 == 1 {
+        if self.unlocked.borrow().count % 2 == 1 {
             return answer;
         }
         Box::pin(std::future::ready(Err(StoreError::Unavailable("It is locked; unlock it".to_owned()))))
@@ -29,15 +29,20 @@ impl TokenStore for LockedStore {
         self.answer(self.inner.load(account))
     }
 
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.answer(self.inner.save(account, record))
+    fn save(
+        &self,
+        account: String,
+        record: Record,
+        if_missing: IfMissing,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.answer(self.inner.save(account, record, if_missing))
     }
 
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         Box::pin(std::future::pending())
     }
 
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
+    fn changes(&self) -> Option<watch::Receiver<Changes>> {
         Some(self.unlocked.subscribe())
     }
 }
@@ -47,11 +52,16 @@ impl TokenStore for StuckStore {
         self.inner.load(account)
     }
 
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(
+        &self,
+        account: String,
+        record: Record,
+        if_missing: IfMissing,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
         if account == self.stuck {
             Box::pin(std::future::pending())
         } else {
-            self.inner.save(account, record)
+            self.inner.save(account, record, if_missing)
         }
     }
 
@@ -98,7 +108,7 @@ async fn an_unlock_that_nobody_answers_delays_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_unlocked_is_read_and_written_at_once() {
     let store = LockedStore::default();
-    store.inner.save("a".to_owned(), record(NEW)).await.unwrap();
+    store.inner.save("a".to_owned(), record(NEW), IfMissing::Create).await.unwrap();
     let server = Arc::new(Server::default());
     let clock = Arc::new(PausedClock(Instant::now()));
     let keeper = spawn(&config(&["a"]), Arc::new(server), Arc::new(store.clone()), clock);
@@ -106,16 +116,16 @@ async fn a_store_that_is_unlocked_is_read_and_written_at_once() {
     // Long enough for the tries of its own to be far apart.
     tokio::time::sleep(Duration::from_hours(1)).await;
     let before = Instant::now();
-    store.unlocked.send_modify(|count| *count += 1);
+    store.unlocked.send_modify(|changes| changes.count += 1);
     while watcher.next().await.unwrap().state != State::Fresh {}
     assert_eq!(before.elapsed(), Duration::ZERO);
 
-    store.unlocked.send_modify(|count| *count += 1);
+    store.unlocked.send_modify(|changes| changes.count += 1);
     keeper.accept("a", &began(&keeper, "a").unwrap(), login(), false).await.unwrap();
     tokio::time::sleep(Duration::from_mins(20)).await;
     assert!(keeper.account(None).unwrap().unsaved);
     let before = Instant::now();
-    store.unlocked.send_modify(|count| *count += 1);
+    store.unlocked.send_modify(|changes| changes.count += 1);
     while watcher.next().await.unwrap().unsaved {}
     assert_eq!(before.elapsed(), Duration::ZERO);
 }

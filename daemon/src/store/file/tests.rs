@@ -59,7 +59,7 @@ async fn load(store: &FileStore) -> Result<Option<Record>, StoreError> {
 }
 
 async fn save(store: &FileStore, secret: &str) -> Result<(), StoreError> {
-    store.save("mytoken".into(), record(secret)).await
+    store.save("mytoken".into(), record(secret), IfMissing::Create).await
 }
 
 fn reason<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
@@ -124,7 +124,8 @@ async fn keeps_accounts_apart_that_are_saved_at_once() {
     let home = Home::new();
     let store = home.store();
     let accounts: Vec<String> = (0..20).map(|number| format!("account-{number}")).collect();
-    let saves = accounts.iter().map(|account| store.save(account.clone(), record(account)));
+    let saves =
+        accounts.iter().map(|account| store.save(account.clone(), record(account), IfMissing::Create));
     assert!(join_all(saves).await.into_iter().all(|saved| saved.is_ok()));
     let again = home.store();
     for account in &accounts {
@@ -144,7 +145,7 @@ async fn finishes_a_save_that_nobody_waits_for() {
 }
 
 fn save_boxed(store: &FileStore, secret: &str) -> BoxFuture<'static, Result<(), StoreError>> {
-    store.save("mytoken".into(), record(secret))
+    store.save("mytoken".into(), record(secret), IfMissing::Create)
 }
 
 #[tokio::test]
@@ -214,7 +215,7 @@ async fn leaves_a_newer_item_alone() {
     assert!(matches!(load(&store).await, Err(StoreError::Newer(_))));
     assert!(matches!(save(&store, "two").await, Err(StoreError::Newer(_))));
     assert_eq!(fs::read(home.path()).unwrap(), before);
-    assert_eq!(store.save("another".into(), record("two")).await, Ok(()));
+    assert_eq!(store.save("another".into(), record("two"), IfMissing::Create).await, Ok(()));
     assert!(matches!(load(&store).await, Err(StoreError::Newer(_))));
 }
 

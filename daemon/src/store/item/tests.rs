@@ -114,6 +114,8 @@ fn records() -> impl Strategy<Value = Record> {
                 next_generation,
                 client_secret_issuer,
                 other_client_secrets,
+                saved_at: in_flight,
+                is_outdated: false,
             },
         )
 }

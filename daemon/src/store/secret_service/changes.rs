@@ -12,16 +12,18 @@ use zbus::{Connection, MatchRule, MessageStream, Variant};
 
 use super::proxies::NAME;
 use crate::bus::Bus;
+use crate::store::Changes;
 
 /// The bus itself: nobody else has this name as its unique one.
 const BUS: &str = "org.freedesktop.DBus";
 const OBJECTS: &str = "/org/freedesktop/secrets";
 
 /// Counts changes for as long as it is polled. An idle bus wakes nobody.
-pub(super) async fn count(bus: Bus, changes: watch::Sender<u64>) {
+pub(super) async fn count(bus: Bus, changes: watch::Sender<Changes>) {
+    let mut last = None;
     loop {
         let connection = bus.wait().await;
-        if let Err(error) = follow(&connection, &changes).await {
+        if let Err(error) = follow(&connection, &changes, &mut last).await {
             tracing::warn!(%error, "the keyring may be unlocked unnoticed, and is asked again later");
         }
         // Where it is not lost but refuses, nothing would be otherwise the next time.
@@ -29,14 +31,22 @@ pub(super) async fn count(bus: Bus, changes: watch::Sender<u64>) {
     }
 }
 
-async fn follow(connection: &Connection, changes: &watch::Sender<u64>) -> zbus::Result<()> {
+/// `last` is the last keyring that was there, also on a connection before this.
+async fn follow(
+    connection: &Connection,
+    changes: &watch::Sender<Changes>,
+    last: &mut Option<OwnedUniqueName>,
+) -> zbus::Result<()> {
     let mut streams = Vec::new();
     for rule in rules()? {
         streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
     }
     let mut keyring = owner(connection).await;
     // The bus is back, or something may have happened before anybody listened.
-    changes.send_modify(|count| *count += 1);
+    changes.send_modify(|changes| {
+        changes.count += 1;
+        changes.replaced += u64::from(takes_the_place(keyring.as_ref(), last));
+    });
     let mut messages = select_all(streams);
     while let Some(message) = messages.next().await {
         let message = message?;
@@ -47,10 +57,19 @@ async fn follow(connection: &Connection, changes: &watch::Sender<u64>) -> zbus::
             continue;
         }
         if is_a_change(&message) {
-            changes.send_modify(|count| *count += 1);
+            changes.send_modify(|changes| {
+                changes.count += 1;
+                changes.replaced += u64::from(takes_the_place(keyring.as_ref(), last));
+            });
         }
     }
     Ok(())
+}
+
+/// Whether the keyring that is there is another one than the last.
+fn takes_the_place(keyring: Option<&OwnedUniqueName>, last: &mut Option<OwnedUniqueName>) -> bool {
+    let Some(keyring) = keyring else { return false };
+    last.replace(keyring.clone()).is_some_and(|last| last != *keyring)
 }
 
 async fn owner(connection: &Connection) -> Option<OwnedUniqueName> {

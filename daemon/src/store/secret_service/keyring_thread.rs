@@ -19,7 +19,7 @@ use zbus::names::OwnedUniqueName;
 
 use super::{SERVICE, sentences};
 use crate::memory;
-use crate::store::{StoreError, item};
+use crate::store::{Changes, IfMissing, StoreError, item};
 
 /// How long a call may take. It waits for no user.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ type Job = Box<dyn FnOnce(&mut KeyringSession) + Send>;
 #[derive(Clone, Debug)]
 pub(super) enum Call {
     Read,
-    Write(Zeroizing<Vec<u8>>),
+    Write(Zeroizing<Vec<u8>>, IfMissing),
 }
 
 /// The item as it is then; none where the keyring shows none.
@@ -47,7 +47,7 @@ pub(super) struct KeyringThread {
     /// The way to the thread; it ends when this is gone.
     thread: Option<mpsc::Sender<Job>>,
     owed: Vec<Owed>,
-    changes: watch::Sender<u64>,
+    changes: watch::Sender<Changes>,
 }
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Owed {
 }
 
 impl KeyringThread {
-    pub(super) fn new(connect: Connect, changes: watch::Sender<u64>) -> Self {
+    pub(super) fn new(connect: Connect, changes: watch::Sender<Changes>) -> Self {
         Self { connect, thread: None, owed: Vec::new(), changes }
     }
 
@@ -74,7 +74,7 @@ impl KeyringThread {
         account: &str,
         call: Call,
     ) -> Result<Item, StoreError> {
-        let writes = matches!(call, Call::Write(_)).then(|| account.to_owned());
+        let writes = matches!(call, Call::Write(..)).then(|| account.to_owned());
         self.owed.retain_mut(Owed::is_under_way);
         let clashes = writes.is_some() && self.owed.iter().any(|owed| owed.writes == writes);
         if clashes || self.owed.len() >= MOST_OWED {
@@ -103,7 +103,7 @@ impl KeyringThread {
         tokio::spawn(async move {
             let _ = outcome.await;
             let _ = end.send(());
-            changes.send_modify(|count| *count += 1);
+            changes.send_modify(|changes| changes.count += 1);
         });
     }
 }
@@ -154,7 +154,7 @@ impl KeyringSession {
         let entry = store.build(SERVICE, account, Some(&HashMap::from([("label", label.as_str())])))?;
         let item = match call {
             Call::Read => read(&entry)?,
-            Call::Write(new) => write(&entry, account, new)?,
+            Call::Write(new, if_missing) => write(&entry, account, new, *if_missing)?,
         };
         self.opened = Some((owner.clone(), store));
         Ok(item)
@@ -183,9 +183,11 @@ fn read(entry: &Entry) -> keyring::Result<Item> {
 }
 
 /// Writes the item and reads it back, which is as much as can be known of its being kept.
-fn write(entry: &Entry, account: &str, new: &[u8]) -> Result<Item, Failure> {
-    if let Some(old) = read(entry)? {
-        item::may_replace(account, &old).map_err(Failure::Item)?;
+fn write(entry: &Entry, account: &str, new: &[u8], if_missing: IfMissing) -> Result<Item, Failure> {
+    match read(entry)? {
+        Some(old) => item::may_replace(account, &old).map_err(Failure::Item)?,
+        None if if_missing == IfMissing::Fail => return Err(Failure::Item(sentences::missing(account))),
+        None => {}
     }
     entry.set_secret(new)?;
     match read(entry)? {

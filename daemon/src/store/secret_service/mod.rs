@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, watch};
 
 use self::keyring_thread::{Call, Item, KeyringThread};
 use self::lock_state::LockState;
-use super::{StoreError, TokenStore, item};
+use super::{Changes, IfMissing, StoreError, TokenStore, item};
 use crate::bus::Bus;
 use crate::grant::Record;
 
@@ -41,14 +41,14 @@ pub struct SecretServiceStore {
     lock_state: Arc<LockState>,
     /// A call holds it from beginning to end: they come one after the other.
     thread: Arc<Mutex<KeyringThread>>,
-    changes: watch::Sender<u64>,
+    changes: watch::Sender<Changes>,
 }
 
 impl SecretServiceStore {
     /// The store of this session. Begins to listen for changes, on the runtime; nothing is opened before it is needed.
     #[must_use]
     pub fn new(bus: Bus) -> Self {
-        let changes = watch::Sender::new(0);
+        let changes = watch::Sender::default();
         tokio::spawn(changes::count(bus.clone(), changes.clone()));
         let connect = || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<CredentialStore>);
         let thread = KeyringThread::new(Arc::new(connect), changes.clone());
@@ -74,9 +74,15 @@ impl TokenStore for SecretServiceStore {
         .boxed()
     }
 
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(
+        &self,
+        account: String,
+        record: Record,
+        if_missing: IfMissing,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
         let store = self.clone();
-        async move { store.call(&account, Call::Write(item::encode(&record)?)).await.map(drop) }.boxed()
+        async move { store.call(&account, Call::Write(item::encode(&record)?, if_missing)).await.map(drop) }
+            .boxed()
     }
 
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>> {
@@ -89,7 +95,7 @@ impl TokenStore for SecretServiceStore {
         async move { lock_state.look_at_all().await }.boxed()
     }
 
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
+    fn changes(&self) -> Option<watch::Receiver<Changes>> {
         Some(self.changes.subscribe())
     }
 }

@@ -65,6 +65,13 @@ pub(super) fn restarted() -> StoreError {
     unavailable("The keyring ended in the middle; run `imgurctl unlock` again")
 }
 
+pub(super) fn missing(account: &str) -> StoreError {
+    StoreError::Vanished(format!(
+        "The keyring that is there now does not have the item of `{account}`, and no second one is made: another keyring or \
+         database may have it; open that one, or run `imgurctl login {account}` if the item was deleted"
+    ))
+}
+
 pub(super) fn not_whole() -> StoreError {
     unavailable("The keyring did not keep what it was given; see whether the disk is full, and its own log")
 }

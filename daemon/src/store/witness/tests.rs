@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 
 use futures_util::future::ready;
 use tempfile::TempDir;
@@ -30,8 +30,20 @@ fn record() -> Record {
     Record { grant: Some(grant), ..Record::default() }
 }
 
-fn lines(directory: &TempDir) -> String {
-    fs::read_to_string(path(directory)).unwrap_or_default()
+/// The names in the file; each has a time.
+fn names(directory: &TempDir) -> Vec<String> {
+    let text = fs::read_to_string(path(directory)).unwrap_or_default();
+    let name = |line: &str| {
+        let (name, saved_at) = line.split_once(' ').unwrap();
+        assert!(saved_at.parse::<i64>().unwrap() > 0);
+        name.to_owned()
+    };
+    text.lines().map(name).collect()
+}
+
+/// As it is loaded, but for when it was stored.
+fn without_time(loaded: Result<Option<Record>, StoreError>) -> Result<Option<Record>, StoreError> {
+    Ok(loaded?.map(|record| Record { saved_at: None, ..record }))
 }
 
 fn path(directory: &TempDir) -> PathBuf {
@@ -43,7 +55,7 @@ async fn load<S: TokenStore>(store: &S) -> Result<Option<Record>, StoreError> {
 }
 
 async fn save<S: TokenStore>(store: &S, record: Record) -> Result<(), StoreError> {
-    store.save("mytoken".into(), record).await
+    store.save("mytoken".into(), record, IfMissing::Fail).await
 }
 
 /// A store that says no.
@@ -55,7 +67,7 @@ impl TokenStore for Locked {
         ready(Err(StoreError::Unavailable("locked".into()))).boxed()
     }
 
-    fn save(&self, _: String, _: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(&self, _: String, _: Record, _: IfMissing) -> BoxFuture<'static, Result<(), StoreError>> {
         ready(Err(StoreError::Unavailable("locked".into()))).boxed()
     }
 
@@ -70,7 +82,7 @@ async fn believes_an_empty_store_that_was_never_given_anything() {
     let store = Witnessed::new(MemoryStore::default(), path(&directory));
     assert_eq!(load(&store).await, Ok(None));
     save(&store, Record::default()).await.unwrap();
-    assert_eq!(load(&store).await, Ok(Some(Record::default())));
+    assert_eq!(without_time(load(&store).await), Ok(Some(Record::default())));
     assert!(!path(&directory).exists());
 }
 
@@ -79,8 +91,8 @@ async fn misses_a_grant_that_the_store_once_took() {
     let directory = TempDir::new().unwrap();
     let store = Witnessed::new(MemoryStore::default(), path(&directory));
     save(&store, record()).await.unwrap();
-    assert_eq!(lines(&directory), "mytoken\n");
-    assert_eq!(load(&store).await, Ok(Some(record())));
+    assert_eq!(names(&directory), ["mytoken"]);
+    assert_eq!(without_time(load(&store).await), Ok(Some(record())));
 
     let emptied = Witnessed::new(MemoryStore::default(), path(&directory));
     assert!(
@@ -94,21 +106,51 @@ async fn forgets_a_grant_that_was_given_up() {
     let directory = TempDir::new().unwrap();
     let store = Witnessed::new(MemoryStore::default(), path(&directory));
     save(&store, record()).await.unwrap();
-    store.save("another".into(), record()).await.unwrap();
+    store.save("another".into(), record(), IfMissing::Fail).await.unwrap();
     save(&store, Record::default()).await.unwrap();
-    assert_eq!(lines(&directory), "another\n");
-    assert_eq!(load(&store).await, Ok(Some(Record::default())));
+    assert_eq!(names(&directory), ["another"]);
+    assert_eq!(without_time(load(&store).await), Ok(Some(Record::default())));
 }
 
 #[tokio::test]
-async fn writes_nothing_when_nothing_changes() {
+async fn tells_an_older_record_from_the_newest() {
     let directory = TempDir::new().unwrap();
-    let store = Witnessed::new(MemoryStore::default(), path(&directory));
+    let memory = MemoryStore::default();
+    let store = Witnessed::new(memory.clone(), path(&directory));
     save(&store, record()).await.unwrap();
-    let before = fs::metadata(path(&directory)).unwrap().ino();
+    let older = load(&memory).await.unwrap().unwrap();
     save(&store, record()).await.unwrap();
-    load(&store).await.unwrap();
-    assert_eq!(fs::metadata(path(&directory)).unwrap().ino(), before);
+    let newest = load(&memory).await.unwrap().unwrap();
+    assert!(older.saved_at < newest.saved_at, "also within a millisecond");
+    let restarted = || Witnessed::new(memory.clone(), path(&directory));
+    let is_outdated = async |store: Witnessed<MemoryStore>| load(&store).await.unwrap().unwrap().is_outdated;
+
+    assert!(!is_outdated(restarted()).await);
+    save(&memory, older).await.unwrap();
+    assert!(is_outdated(restarted()).await && is_outdated(restarted()).await, "however often it is read");
+    save(&memory, record()).await.unwrap();
+    assert!(!is_outdated(restarted()).await, "older versions wrote no time");
+    save(&memory, newest).await.unwrap();
+    assert!(!is_outdated(restarted()).await);
+}
+
+#[test]
+fn the_time_of_a_record_is_later_than_the_last_however_the_clock_is_set() {
+    let at = Timestamp::from_millis;
+    assert_eq!(next(None, at(5)), at(5));
+    assert_eq!(next(Some(at(4)), at(5)), at(5));
+    assert_eq!(next(Some(at(500)), at(5)), at(501));
+}
+
+#[test]
+fn lines_of_older_versions_are_read() {
+    let known = parse("a\nb 7\nb\nc 8\n");
+    let at = Timestamp::from_millis;
+    // An older version has stored `b` since, at a time that nobody wrote down.
+    assert_eq!(
+        known.into_iter().collect::<Vec<_>>(),
+        [("a".into(), None), ("b".into(), None), ("c".into(), Some(at(8)))]
+    );
 }
 
 #[tokio::test]
@@ -117,7 +159,7 @@ async fn makes_up_for_a_line_that_a_crash_prevented() {
     let memory = MemoryStore::default();
     save(&memory, record()).await.unwrap();
     load(&Witnessed::new(memory, path(&directory))).await.unwrap();
-    assert_eq!(lines(&directory), "mytoken\n");
+    assert_eq!(fs::read_to_string(path(&directory)).unwrap(), "mytoken\n");
 }
 
 #[tokio::test]
@@ -129,7 +171,7 @@ async fn says_nothing_of_what_was_not_stored() {
 
     save(&Witnessed::new(MemoryStore::default(), path(&directory)), record()).await.unwrap();
     assert!(save(&store, Record::default()).await.is_err());
-    assert_eq!(lines(&directory), "mytoken\n");
+    assert_eq!(names(&directory), ["mytoken"]);
 }
 
 #[tokio::test]
@@ -139,8 +181,8 @@ async fn stores_a_grant_even_where_the_line_cannot_be_written() {
     let memory = MemoryStore::default();
     let store = Witnessed::new(memory.clone(), path(&directory));
     assert_eq!(save(&store, record()).await, Ok(()));
-    assert_eq!(load(&memory).await, Ok(Some(record())));
-    assert_eq!(load(&store).await, Ok(Some(record())));
+    assert_eq!(without_time(load(&memory).await), Ok(Some(record())));
+    assert_eq!(without_time(load(&store).await), Ok(Some(record())));
     assert!(matches!(store.load("another".into()).await, Err(StoreError::Unavailable(_))));
 }
 

@@ -3,17 +3,6 @@
 use super::*;
 use crate::grant::Refusal;
 
-fn sign_in(bench: &mut Bench, access: &str, refresh: &str) -> Result<(), Error> {
-    let ticket = bench.ask(Ask::Accept { tokens: tokens(access, Some(refresh)), replace: false });
-    bench.save();
-    bench.replies.remove(&ticket).expect("a login is answered")
-}
-
-fn displaced(bench: &Bench) -> Vec<&str> {
-    let tokens = bench.disk.displaced.iter().map(|it| it.grant.refresh_token.as_ref().unwrap().expose());
-    tokens.collect()
-}
-
 fn another_client() -> Event {
     Event::Configured(config(Settings { client_id: Some("other".to_owned()), ..Settings::default() }))
 }

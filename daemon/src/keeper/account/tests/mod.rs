@@ -23,7 +23,7 @@ use super::{Ask, Effect, Event, Machine, Now, Ticket, Want};
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::grant::{Access, Displaced, Grant, Issuer, Record, Refusal, Secret, Timestamp};
 use crate::provider::{Answer, Delivery, TokenOwner, TokenRequest, TokenResponse, Transient};
-use crate::store::StoreError;
+use crate::store::{IfMissing, StoreError};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,6 +36,8 @@ pub(super) struct Bench {
     account: Option<Machine>,
     now: Now,
     saves: VecDeque<(u64, Record)>,
+    /// What the last write is to do where the store does not show what it had.
+    if_missing: Option<IfMissing>,
     sends: VecDeque<(u64, TokenRequest)>,
     /// What the last request says is the client's secret.
     client_secret: Option<Secret>,
@@ -57,6 +59,7 @@ impl Bench {
             account: Some(account),
             now,
             saves: VecDeque::new(),
+            if_missing: None,
             sends: VecDeque::new(),
             client_secret: None,
             loads: 0,
@@ -107,7 +110,10 @@ impl Bench {
         for effect in effects {
             match effect {
                 Effect::Load => self.loads += 1,
-                Effect::Save { revision, record } => self.saves.push_back((revision, *record)),
+                Effect::Save { revision, record, if_missing } => {
+                    self.if_missing = Some(if_missing);
+                    self.saves.push_back((revision, *record));
+                }
                 Effect::Send { op, client, request } => {
                     self.client_secret = client.secret;
                     self.sends.push_back((op, request));
@@ -302,4 +308,15 @@ fn import_of(refresh_token: &str, username: Option<&str>, replace: bool) -> Ask 
 
 fn reuse(refresh_reuse: RefreshReuse) -> Settings {
     Settings { refresh_reuse: Some(refresh_reuse), ..Settings::default() }
+}
+
+fn sign_in(bench: &mut Bench, access: &str, refresh: &str) -> Result<(), Error> {
+    let ticket = bench.ask(Ask::Accept { tokens: tokens(access, Some(refresh)), replace: false });
+    bench.save();
+    bench.replies.remove(&ticket).expect("a login is answered")
+}
+
+fn displaced(bench: &Bench) -> Vec<&str> {
+    let tokens = bench.disk.displaced.iter().map(|it| it.grant.refresh_token.as_ref().unwrap().expose());
+    tokens.collect()
 }

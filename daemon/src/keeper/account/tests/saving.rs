@@ -182,3 +182,61 @@ fn a_grant_that_made_way_is_forgotten_at_no_time_that_the_server_has_not_seen() 
     bench.refreshed(tokens("AT2", None));
     assert!(bench.disk.displaced.is_empty());
 }
+
+#[test]
+fn only_a_grant_that_the_user_brings_is_stored_where_the_last_one_is_missing() {
+    let mut bench = Bench::fresh();
+    bench.ask(Ask::Want { want: Want::New, until: bench.now.at + 20 * SECOND });
+    assert_eq!(bench.if_missing, Some(IfMissing::Fail), "the mark of a refresh");
+    bench.refreshed(tokens("AT2", Some("RT2")));
+    assert_eq!(bench.if_missing, Some(IfMissing::Fail), "its answer");
+    sign_in(&mut bench, "AT3", "RT3").unwrap();
+    assert_eq!(bench.if_missing, Some(IfMissing::Create), "a sign-in");
+    bench.feed(Event::StoreReplaced);
+    assert_eq!(bench.if_missing, Some(IfMissing::Fail), "what is stored is stored again, and nowhere else");
+}
+
+#[test]
+fn a_store_in_the_place_of_another_gets_what_memory_has() {
+    let mut bench = Bench::fresh();
+    bench.feed(Event::StoreReplaced);
+    assert_eq!(bench.saves.len(), 1);
+    assert_eq!(bench.saves[0].1.grant.as_ref().unwrap().refresh_token, Some(Secret::from("RT")));
+    bench.save();
+
+    let mut bench = Bench::new(Settings::default());
+    bench.feed(Event::Loaded(Ok(None)));
+    bench.feed(Event::StoreReplaced);
+    assert!(bench.saves.is_empty(), "there is no grant to store");
+}
+
+#[test]
+fn an_outdated_grant_is_not_used_until_the_newer_one_is_back_or_the_user_decides() {
+    let outdated = || {
+        let mut bench = Bench::new(Settings::default());
+        let record =
+            Record { is_outdated: true, client_secret: Some(Secret::from("S")), ..record(grant(Some(0))) };
+        bench.feed(Event::Loaded(Ok(Some(record))));
+        assert_eq!(bench.state(), State::StoreUnavailable);
+        assert!(bench.reason().contains("imgurctl restore mine"), "{}", bench.reason());
+        bench.pass(DAY);
+        bench.feed(Event::ClockSet(3_600_000));
+        assert!(bench.sends.is_empty() && bench.saves.is_empty());
+        bench
+    };
+    let mut bench = outdated();
+    let newer = Grant { generation: 7, refresh_token: Some(Secret::from("RT7")), ..grant(Some(86_400 * 7)) };
+    bench.feed(Event::Loaded(Ok(Some(record(newer)))));
+    assert_eq!(bench.refresh_token(), Some("RT7"));
+
+    let mut bench = outdated();
+    let ticket = bench.ask(Ask::Restore);
+    bench.save();
+    assert_eq!((&bench.replies[&ticket], bench.refresh_token()), (&Ok(()), Some("RT")));
+
+    let mut bench = outdated();
+    sign_in(&mut bench, "AT2", "RT2").unwrap();
+    assert_eq!((bench.if_missing, bench.refresh_token()), (Some(IfMissing::Create), Some("RT2")));
+    assert_eq!(displaced(&bench), ["RT"], "the older one is kept");
+    assert_eq!(bench.disk.client_secret, Some(Secret::from("S")));
+}

@@ -11,7 +11,7 @@ use super::chance::Chance;
 use super::clock::{Parity, pass};
 use super::world::{Shared, go_on};
 use crate::grant::Record;
-use crate::store::{StoreError, TokenStore};
+use crate::store::{Changes, IfMissing, StoreError, TokenStore};
 
 /// How the store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) struct Store {
     /// Writes that were said to have failed, and may land yet.
     pub(super) late: BTreeMap<String, Record>,
     /// Counts changes, where this store can tell.
-    pub(super) changes: Option<watch::Sender<u64>>,
+    pub(super) changes: Option<watch::Sender<Changes>>,
     /// Lets what hangs look again: first come, first served, which a `watch` does not promise.
     pub(super) moods: Arc<Notify>,
 }
@@ -76,7 +76,10 @@ impl Store {
         let was = std::mem::replace(&mut self.mood, mood);
         self.moods.notify_waiters();
         if let Some(changes) = self.changes.as_ref().filter(|_| was != Mood::Fine && mood == Mood::Fine) {
-            changes.send_modify(|count| *count += 1);
+            changes.send_modify(|changes| {
+                changes.count += 1;
+                changes.replaced += u64::from(was == Mood::Empty);
+            });
         }
     }
 
@@ -89,9 +92,15 @@ impl Store {
     }
 
     /// How long a write takes, what is said of it, and when it lands.
-    fn plan_write(&mut self) -> (Duration, Result<(), StoreError>, Landing) {
+    fn plan_write(
+        &mut self,
+        account: &str,
+        if_missing: IfMissing,
+    ) -> (Duration, Result<(), StoreError>, Landing) {
         let early = if self.chance.one_in(3) { Landing::AtOnce } else { Landing::AtTheEnd };
+        let is_missing = self.durable.get(account).is_some_and(Record::holds_a_grant);
         let (result, landing) = match self.mood {
+            Mood::Empty if is_missing && if_missing == IfMissing::Fail => (Err(vanished()), Landing::Never),
             Mood::Fine | Mood::Slow | Mood::Empty => (Ok(()), early),
             Mood::Hanging if self.chance.one_in(2) => (Ok(()), early),
             Mood::Failing => (Err(full()), Landing::Never),
@@ -108,9 +117,7 @@ impl Store {
         match self.mood {
             Mood::Failing | Mood::Lying => Err(full()),
             Mood::Locked => Err(locked()),
-            Mood::Empty if record.as_ref().is_some_and(Record::holds_a_grant) => Err(StoreError::Vanished(
-                "The grant is not there; unlock the keyring that held it".to_owned(),
-            )),
+            Mood::Empty if record.as_ref().is_some_and(Record::holds_a_grant) => Err(vanished()),
             Mood::Fine | Mood::Slow | Mood::Hanging | Mood::Empty => Ok(record),
         }
     }
@@ -131,6 +138,10 @@ pub(super) fn as_written(record: &Record) -> Record {
 
 fn full() -> StoreError {
     StoreError::Unavailable("The disk is full; make room".to_owned())
+}
+
+fn vanished() -> StoreError {
+    StoreError::Vanished("The grant is not there; unlock the keyring that held it".to_owned())
 }
 
 fn locked() -> StoreError {
@@ -158,11 +169,16 @@ impl TokenStore for SimulatedStore {
         })
     }
 
-    fn save(&self, account: String, record: Record) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn save(
+        &self,
+        account: String,
+        record: Record,
+        if_missing: IfMissing,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
         let shared = self.0.clone();
         let (pause, result) = {
             let mut world = shared.lock().unwrap();
-            let (pause, result, landing) = world.store.plan_write();
+            let (pause, result, landing) = world.store.plan_write(&account, if_missing);
             world.begins_to_write(&account, record, landing);
             (pause, result)
         };
@@ -190,7 +206,7 @@ impl TokenStore for SimulatedStore {
         })
     }
 
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
+    fn changes(&self) -> Option<watch::Receiver<Changes>> {
         self.0.lock().unwrap().store.changes.as_ref().map(watch::Sender::subscribe)
     }
 }

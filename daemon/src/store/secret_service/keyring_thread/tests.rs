@@ -91,14 +91,14 @@ impl Keyring {
     }
 }
 
-fn thread() -> (Arc<Keyring>, KeyringThread, watch::Receiver<u64>) {
+fn thread() -> (Arc<Keyring>, KeyringThread, watch::Receiver<Changes>) {
     let keyring = Arc::new(Keyring::default());
     let connected = keyring.clone();
     let connect = move || {
         connected.connections.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(Connected(connected.clone())) as Arc<CredentialStore>)
     };
-    let (counter, changes) = watch::channel(0);
+    let (counter, changes) = watch::channel(Changes::default());
     (keyring, KeyringThread::new(Arc::new(connect), counter), changes)
 }
 
@@ -113,7 +113,7 @@ fn record(secret: &str) -> Zeroizing<Vec<u8>> {
 }
 
 async fn write(thread: &mut KeyringThread, account: &str, secret: &str) -> Result<Item, StoreError> {
-    thread.call(owner(":1.1"), account, Call::Write(record(secret))).await
+    thread.call(owner(":1.1"), account, Call::Write(record(secret), IfMissing::Create)).await
 }
 
 async fn read(thread: &mut KeyringThread, account: &str) -> Result<Item, StoreError> {
@@ -144,6 +144,17 @@ async fn brings_back_what_was_written() {
     assert_eq!(read(&mut thread, "a").await, Ok(Some(record("two"))));
     assert_eq!(read(&mut thread, "b").await, Ok(None));
     assert_eq!(keyring.connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn no_second_item_is_made_where_the_one_that_was_stored_is_not_shown() {
+    let (_keyring, mut thread, _) = thread();
+    let missing = Call::Write(record("one"), IfMissing::Fail);
+    assert_eq!(thread.call(owner(":1.1"), "a", missing.clone()).await, Err(sentences::missing("a")));
+    assert_eq!(read(&mut thread, "a").await, Ok(None));
+    write(&mut thread, "a", "two").await.unwrap();
+    thread.call(owner(":1.1"), "a", missing).await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("one"))));
 }
 
 #[tokio::test]
