@@ -11,7 +11,7 @@ use zbus::fdo::DBusProxy;
 use zbus::names::OwnedUniqueName;
 
 use super::proxies::{CollectionProxy, NO_OBJECT, PromptProxy, ServiceProxy};
-use super::{SERVICE, sentences};
+use super::{SERVICE, kwallet, sentences};
 use crate::bus::Bus;
 use crate::store::StoreError;
 
@@ -34,11 +34,8 @@ impl LockState {
     /// that is not running, and that the bus can start, is started.
     pub(super) async fn look(&self, account: &str) -> Result<OwnedUniqueName, StoreError> {
         let service = self.service().await?;
-        let default = default_collection(&service).await?;
         let ours = HashMap::from([("service", SERVICE), ("username", account)]);
-        if !locked(&service, default, &ours).await?.is_empty() {
-            return Err(sentences::locked());
-        }
+        self.open_silently(&service, &ours).await?;
         let names = DBusProxy::new(service.inner().connection()).await?;
         let owner = names.get_name_owner(service.inner().destination().clone()).await;
         Ok(owner.map_err(zbus::Error::from)?)
@@ -47,18 +44,35 @@ impl LockState {
     /// Whether what is ours, of whichever account, can be read and written just now, without a prompt.
     pub(super) async fn look_at_all(&self) -> Result<(), StoreError> {
         let service = self.service().await?;
-        let default = default_collection(&service).await?;
-        let ours = HashMap::from([("service", SERVICE)]);
-        if locked(&service, default, &ours).await?.is_empty() { Ok(()) } else { Err(sentences::locked()) }
+        self.open_silently(&service, &HashMap::from([("service", SERVICE)])).await
+    }
+
+    /// Fails if something would have to be unlocked with a dialog.
+    async fn open_silently(
+        &self,
+        service: &ServiceProxy<'_>,
+        ours: &HashMap<&str, &str>,
+    ) -> Result<(), StoreError> {
+        if locked(service, ours).await?.is_empty() {
+            return Ok(());
+        }
+        let default = default_collection(service).await?.ok_or_else(sentences::locked)?;
+        let _one_dialog = self.unlocking.lock().await;
+        if kwallet::is_open(service, &default).await {
+            let (_, prompt) = service.unlock(&[default.as_ref()]).await?;
+            if prompt.as_str() != NO_OBJECT {
+                answer(service, &prompt).await?;
+            }
+        }
+        if locked(service, ours).await?.is_empty() { Ok(()) } else { Err(sentences::locked()) }
     }
 
     /// Unlocks what is locked, by way of the keyring's own prompt.
     pub(super) async fn unlock(&self) -> Result<(), StoreError> {
         let _one_dialog = self.unlocking.lock().await;
         let service = self.service().await?;
-        let default = default_collection(&service).await?;
         let ours = HashMap::from([("service", SERVICE)]);
-        let objects = locked(&service, default.clone(), &ours).await?;
+        let objects = locked(&service, &ours).await?;
         let objects: Vec<_> = objects.iter().map(|path| path.as_ref()).collect();
         let (_, prompt) = service.unlock(&objects).await?;
         let answer = match prompt.as_str() {
@@ -66,7 +80,7 @@ impl LockState {
             _ => answer(&service, &prompt).await,
         };
         // Whatever became of the dialog, somebody else may have unlocked it meanwhile.
-        let is_open = locked(&service, default, &ours).await?.is_empty();
+        let is_open = locked(&service, &ours).await?.is_empty();
         if is_open { Ok(()) } else { answer.and(Err(sentences::dismissed())) }
     }
 
@@ -76,23 +90,35 @@ impl LockState {
     }
 }
 
-async fn default_collection(service: &ServiceProxy<'_>) -> Result<OwnedObjectPath, StoreError> {
-    let path = service.read_alias("default").await?;
-    if path.as_str() == NO_OBJECT { Err(sentences::never_initialised()) } else { Ok(path) }
+async fn default_collection(service: &ServiceProxy<'_>) -> Result<Option<OwnedObjectPath>, StoreError> {
+    Ok(Some(service.read_alias("default").await?).filter(|path| path.as_str() != NO_OBJECT))
 }
 
-/// What would have to be unlocked: the default collection, and items of ours, which may be in another one where the
-/// default was changed.
+/// What would have to be unlocked: items of ours, or if none is shown, the default collection, where one would be made.
 async fn locked(
     service: &ServiceProxy<'_>,
-    default: OwnedObjectPath,
     ours: &HashMap<&str, &str>,
 ) -> Result<Vec<OwnedObjectPath>, StoreError> {
-    let (_, mut locked) = service.search_items(ours).await?;
-    if CollectionProxy::new(service.inner().connection(), &default).await?.locked().await? {
-        locked.push(default);
+    let default = default_collection(service).await?;
+    let collections = default.iter().cloned().chain(service.collections().await?).collect::<Vec<_>>();
+    // KeePassXC raises its dialog for a search where nothing is open (its setting UnlockBeforeSearch).
+    let mut is_open = false;
+    for collection in &collections {
+        is_open = is_open || !is_locked(service, collection).await?;
     }
-    Ok(locked)
+    if !is_open {
+        return collections.into_iter().next().map(|one| vec![one]).ok_or_else(sentences::never_initialised);
+    }
+    let (open, locked) = service.search_items(ours).await?;
+    if !(open.is_empty() && locked.is_empty()) {
+        return Ok(locked);
+    }
+    let default = default.ok_or_else(sentences::never_initialised)?;
+    Ok(if is_locked(service, &default).await? { vec![default] } else { Vec::new() })
+}
+
+async fn is_locked(service: &ServiceProxy<'_>, collection: &OwnedObjectPath) -> Result<bool, StoreError> {
+    Ok(CollectionProxy::new(service.inner().connection(), collection).await?.locked().await?)
 }
 
 /// Shows the prompt and waits for its answer, until it has been open for too long.

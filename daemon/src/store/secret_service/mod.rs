@@ -15,6 +15,7 @@
 
 mod changes;
 mod keyring_thread;
+mod kwallet;
 mod lock_state;
 mod proxies;
 mod sentences;

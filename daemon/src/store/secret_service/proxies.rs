@@ -17,6 +17,9 @@ pub(super) const NO_OBJECT: &str = "/";
     default_path = "/org/freedesktop/secrets"
 )]
 pub(super) trait Service {
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn collections(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
+
     /// The collection that goes by this name, or [`NO_OBJECT`].
     fn read_alias(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
 
@@ -34,6 +37,9 @@ pub(super) trait Service {
 pub(super) trait Collection {
     #[zbus(property(emits_changed_signal = "false"))]
     fn locked(&self) -> zbus::Result<bool>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn label(&self) -> zbus::Result<String>;
 }
 
 #[zbus::proxy(interface = "org.freedesktop.Secret.Prompt", default_service = "org.freedesktop.secrets")]
