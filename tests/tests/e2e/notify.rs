@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use imgurd_proto::State;
 use imgurd_tests::browser;
 use imgurd_tests::chromium::Chromium;
 use imgurd_tests::fake::{Behaviour, PATIENCE};
-use imgurd_tests::testbed::{Answer, Bus, Scene, Testbed, in_time, next};
+use imgurd_tests::testbed::{Answer, Bus, Display, Running, Scene, Testbed, in_time, next};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zbus::fdo::DBusProxy;
@@ -315,39 +315,10 @@ fn a_locked_keyring_is_told_as_that_and_its_button_raises_the_keyrings_own_dialo
     assert_eq!(keyring.dialogs(), 1);
 }
 
-/// A process of the test's own, killed when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(mut command: Command) -> Running {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    Running(command.spawn().expect("the program is installed: see tests/packages"))
-}
-
 /// dunst on a display that nobody sees.
-fn dunst(bed: &Testbed) -> (Running, Running) {
-    let number = bed.root().join("display");
-    let mut command = bed.command("sh");
-    command
-        .arg("-c")
-        .arg(format!("exec Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3>{}", number.display()));
-    let display = start(command);
-    let end = std::time::Instant::now() + PATIENCE;
-    let number = loop {
-        match fs::read_to_string(&number) {
-            Ok(text) if text.ends_with('\n') => break text,
-            _ => assert!(std::time::Instant::now() < end, "Xvfb does not start"),
-        }
-        std::thread::yield_now();
-    };
-    bed.set_env("DISPLAY", format!(":{}", number.trim()));
-    (start(dunst_command(bed)), display)
+fn dunst(bed: &Testbed) -> (Running, Display) {
+    let display = bed.display();
+    (Running::start(dunst_command(bed)), display)
 }
 
 fn dunst_command(bed: &Testbed) -> Command {
@@ -372,7 +343,7 @@ fn a_click_on_a_real_servers_notification_leads_through_a_real_browser_to_a_toke
     let (server, _display) = dunst(&scene.bed);
     scene.ctl(&["token"]).exits(4);
     drop(server);
-    let _server = start(dunst_command(&scene.bed));
+    let _server = Running::start(dunst_command(&scene.bed));
     click_on_dunst(&scene.bed);
     let url = in_time(opened(&scene));
     let browser = Chromium::start(&scene.bed);

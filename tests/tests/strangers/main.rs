@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod dbus;
+mod keyrings;
 mod oidc;
 mod varlink;

@@ -176,7 +176,8 @@ impl From<KeyringError> for Failure {
 
 fn read(entry: &Entry) -> keyring::Result<Item> {
     match entry.get_secret() {
-        Ok(item) => Ok(Some(Zeroizing::new(item))),
+        // KWallet shows an empty item where it was killed within seconds of being given one.
+        Ok(item) => Ok(Some(Zeroizing::new(item)).filter(|item| !item.is_empty())),
         Err(KeyringError::NoEntry) => Ok(None),
         Err(error) => Err(error),
     }

@@ -158,6 +158,15 @@ async fn no_second_item_is_made_where_the_one_that_was_stored_is_not_shown() {
 }
 
 #[tokio::test]
+async fn an_empty_item_is_none() {
+    let (keyring, mut thread, _) = thread();
+    keyring.items.lock().unwrap().insert("a".to_owned(), Vec::new());
+    assert_eq!(read(&mut thread, "a").await, Ok(None));
+    write(&mut thread, "a", "one").await.unwrap();
+    assert_eq!(read(&mut thread, "a").await, Ok(Some(record("one"))));
+}
+
+#[tokio::test]
 async fn an_abandoned_write_is_never_overtaken_by_a_newer_one() {
     let (keyring, mut thread, mut changes) = thread();
     write(&mut thread, "a", "one").await.unwrap();

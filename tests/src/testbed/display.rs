@@ -1,0 +1,78 @@
+//! A display that nobody sees, and what is drawn on it.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use super::Testbed;
+use crate::fake::PATIENCE;
+
+/// An `Xvfb`, which the programs of its [`Testbed`] draw on; killed when dropped.
+#[derive(Debug)]
+pub struct Display(Child);
+
+impl Testbed {
+    /// Starts one.
+    pub fn display(&self) -> Display {
+        let number = self.root().join("display");
+        let script =
+            format!("exec Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3>{}", number.display());
+        let mut command = self.command("sh");
+        command.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let display = Display(command.spawn().expect("sh is installed"));
+        let end = Instant::now() + PATIENCE;
+        let number = loop {
+            match fs::read_to_string(&number) {
+                Ok(text) if text.ends_with('\n') => break text,
+                _ => assert!(Instant::now() < end, "Xvfb is installed (Debian: xvfb) and starts in time"),
+            }
+            std::thread::yield_now();
+        };
+        self.set_env("DISPLAY", format!(":{}", number.trim()));
+        display
+    }
+
+    /// The titles of the windows on it.
+    pub fn windows(&self) -> Vec<String> {
+        let xdotool = |arguments: &[&str]| {
+            let output = self.command("xdotool").args(arguments).output();
+            String::from_utf8(output.expect("xdotool is installed").stdout).unwrap()
+        };
+        let found = xdotool(&["search", "--onlyvisible", "--name", "."]);
+        let title = |window| xdotool(&["getwindowname", window]).trim().to_owned();
+        found.lines().map(title).filter(|title| !title.is_empty()).collect()
+    }
+
+    /// Types `text` and presses Return in the window that has the focus.
+    pub fn type_line(&self, text: &str) {
+        for arguments in [["type", text], ["key", "Return"]] {
+            assert!(self.command("xdotool").args(arguments).status().unwrap().success());
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A process of the test's own, killed when dropped.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Running {
+    /// Starts `command`, which says nothing that matters.
+    pub fn start(mut command: Command) -> Self {
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().expect("the program is installed: see tests/packages"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
