@@ -91,6 +91,7 @@ mod finding;
 pub mod import;
 mod loopback;
 mod method;
+mod parameter;
 mod rejection;
 mod secret;
 mod socket;
@@ -108,6 +109,7 @@ pub use method::{
     ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
     SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
 };
+pub use parameter::ParameterValue;
 pub use rejection::{error_texts, rejects_token};
 pub use secret::{Secret, Zeroizing};
 pub use socket::socket_path;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Secret;
+use crate::{ParameterValue, Secret};
 
 record! {
     /// An access token, handed out.
@@ -246,8 +246,9 @@ record! {
         ca_file?: String,
         /// What the server calls itself (RFC 8414, `issuer`): the `iss` of an answer has to be this, to the letter.
         issuer?: String,
-        /// Further parameters of the authorization request.
-        auth_params?: BTreeMap<String, String>,
+        /// Further parameters of the authorization request. A change replaces the parameters that it names and keeps the
+        /// others; one with an empty value is removed.
+        auth_params?: BTreeMap<String, ParameterValue>,
     }
 }
 

@@ -1,13 +1,14 @@
 //! `imgurctl account`, and an account's settings as options.
 #![allow(rustdoc::bare_urls, reason = "these comments are what --help prints")]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::absolute;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
-use imgurd_proto::{ClientAuth, Flow, RefreshReuse, Settings};
+use imgurd_proto::{ClientAuth, Flow, ParameterValue, RefreshReuse, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
@@ -102,6 +103,9 @@ pub(crate) struct AccountForm {
     #[arg(long, value_name = "BOOL")]
     auto_refresh: Option<bool>,
     /// An additional parameter of the authorization request; may be repeated
+    ///
+    /// A KEY that is given several times is sent once for each VALUE. `account set` replaces the values of KEY and keeps
+    /// the other parameters; `KEY=` removes KEY.
     #[arg(long = "auth-param", value_name = "KEY=VALUE", value_parser = auth_param)]
     auth_params: Vec<(String, String)>,
     /// Make it the default account
@@ -127,8 +131,22 @@ impl AccountForm {
             refresh_reuse: self.refresh_reuse,
             ca_file: self.ca_file.clone(),
             issuer: None,
-            auth_params: (!self.auth_params.is_empty()).then(|| self.auth_params.iter().cloned().collect()),
+            auth_params: (!self.auth_params.is_empty()).then(|| self.auth_params()),
         }
+    }
+
+    /// The values by their key. An empty one takes back what stands before it.
+    fn auth_params(&self) -> BTreeMap<String, ParameterValue> {
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value) in &self.auth_params {
+            let values = values.entry(key.clone()).or_default();
+            if value.is_empty() {
+                values.clear();
+            } else {
+                values.push(value.clone());
+            }
+        }
+        values.into_iter().map(|(key, values)| (key, values.into())).collect()
     }
 
     /// `None` leaves the default account as it is.
@@ -220,10 +238,12 @@ mod tests {
 
     #[test]
     fn collects_repeated_parameters() {
-        let form = form(&["--auth-param", "prompt=consent", "--auth-param", "q=a=b"]);
+        let params = ["prompt=consent", "q=a=b", "q=+", "q=a=b", "gone=x", "gone="];
+        let form = form(&params.map(|param| ["--auth-param", param]).concat());
         let params = form.settings().auth_params.expect("some");
-        assert_eq!(params["prompt"], "consent");
-        assert_eq!(params["q"], "a=b");
+        assert_eq!(params["prompt"].values(), ["consent"]);
+        assert_eq!(params["q"].values(), ["a=b", "+", "a=b"]);
+        assert_eq!(params["gone"].values(), [""]);
     }
 
     #[test]

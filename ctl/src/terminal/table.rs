@@ -1,9 +1,11 @@
 //! Tables, and an account on a sheet.
 
+use std::collections::BTreeMap;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Color, Table};
 use imgurd_proto::text::printable;
-use imgurd_proto::{Account, Settings, State};
+use imgurd_proto::{Account, ParameterValue, Settings, State};
 use serde_json::Value;
 
 use super::time::{expiry, relative, relative_and_clock};
@@ -82,14 +84,18 @@ fn settings(settings: &Settings) -> [(&'static str, Option<String>); 14] {
     let setting = |key| match &values[key] {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        Value::Object(params) => {
-            let pair =
-                |(key, value): (&String, &Value)| format!("{key}={}", value.as_str().unwrap_or_default());
-            Some(params.iter().map(pair).collect::<Vec<_>>().join(" "))
-        }
+        Value::Object(_) => settings.auth_params.as_ref().map(parameters),
         other => Some(other.to_string()),
     };
     SETTINGS.map(|key| (if key == "state" { "state prefix" } else { key }, setting(key)))
+}
+
+/// Further parameters as `--auth-param` takes them.
+pub(crate) fn parameters(parameters: &BTreeMap<String, ParameterValue>) -> String {
+    let pairs = parameters
+        .iter()
+        .flat_map(|(key, parameter)| parameter.values().iter().map(move |value| format!("{key}={value}")));
+    pairs.collect::<Vec<_>>().join(" ")
 }
 
 /// The name, and whether it is the default account.

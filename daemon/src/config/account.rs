@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use imgurd_proto::text::is_credential;
-use imgurd_proto::{ClientAuth, DEFAULT_REDIRECT_URI, DEFAULT_TOKEN_URL, Flow, RefreshReuse, Settings};
+use imgurd_proto::{
+    ClientAuth, DEFAULT_REDIRECT_URI, DEFAULT_TOKEN_URL, Flow, ParameterValue, RefreshReuse, Settings,
+};
 use oauth2::RedirectUrl;
 use toml_edit::Item;
 use url::Url;
@@ -69,7 +71,7 @@ pub struct AccountConfig {
     pub refresh_reuse: RefreshReuse,
     pub ca_file: Option<PathBuf>,
     pub issuer: Option<String>,
-    pub auth_params: BTreeMap<String, String>,
+    pub auth_params: BTreeMap<String, ParameterValue>,
     pub policy: RefreshPolicy,
 }
 

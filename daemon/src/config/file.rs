@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use imgurd_proto::{Error, Settings};
 use rustix::fs::OFlags;
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, value};
 
 use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
 use crate::durable;
@@ -177,15 +177,28 @@ fn write_settings(table: &mut Table, settings: &Settings) {
     let Ok(changes) = toml_edit::ser::to_document(settings) else {
         return;
     };
-    for (key, item) in changes.as_table() {
-        let is_empty =
-            item.as_str() == Some("") || item.as_table_like().is_some_and(toml_edit::TableLike::is_empty);
-        if is_empty {
-            table.remove(key);
+    merge(table, changes.as_table());
+}
+
+/// An empty value removes what it names. The members of a table are changed one by one.
+fn merge(known: &mut dyn TableLike, changes: &dyn TableLike) {
+    for (key, change) in changes.iter() {
+        if let Some(members) = change.as_table_like().filter(|members| !members.is_empty()) {
+            let table = known.entry(key).or_insert_with(|| InlineTable::new().into());
+            table.as_table_like_mut().into_iter().for_each(|table| merge(table, members));
         } else {
-            table.insert(key, item.clone());
+            known.insert(key, change.clone());
+        }
+        if known.get(key).is_some_and(is_empty) {
+            known.remove(key);
         }
     }
+}
+
+fn is_empty(item: &Item) -> bool {
+    item.as_str() == Some("")
+        || item.as_array().is_some_and(toml_edit::Array::is_empty)
+        || item.as_table_like().is_some_and(TableLike::is_empty)
 }
 
 /// The settings as they would be, so that the error names the argument rather than a line of a file.
@@ -282,6 +295,27 @@ mod tests {
         let config =
             file.set("a", &Settings { scope: Some(String::new()), ..Settings::default() }, false).unwrap();
         assert_eq!(config.accounts["a"].scope, None);
+    }
+
+    #[test]
+    fn parameters_are_added_replaced_and_removed_one_by_one() {
+        let (_directory, file) = file(
+            "[accounts.a]\nclient_id = \"x\"\n[accounts.a.auth_params]\nprompt = \"consent\" # asked\nhint = \"\"\n",
+        );
+        let set = |json: &str| {
+            let settings = serde_json::from_str(&format!(r#"{{"auth_params":{json}}}"#)).unwrap();
+            let config = file.set("a", &settings, false).unwrap();
+            serde_json::to_string(&config.accounts["a"].auth_params).unwrap()
+        };
+        let odd = r#"{"hint":"","prompt":"consent","q":["a+b & c%20=","é","a+b & c%20="]}"#;
+        assert_eq!(
+            set(&odd.replace(r#""hint":"","prompt":"consent","#, "")),
+            odd.replace("\\u00e9", "\u{e9}")
+        );
+        assert_eq!(set(r#"{"q":"one","hint":[]}"#), r#"{"prompt":"consent","q":"one"}"#);
+        assert!(fs::read_to_string(file.path()).unwrap().contains("prompt = \"consent\" # asked\n"));
+        assert_eq!(set(r#"{"q":"","prompt":""}"#), "{}");
+        assert!(!fs::read_to_string(file.path()).unwrap().contains("auth_params"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use imgurd_proto::{Flow, Secret};
+use imgurd_proto::{Flow, ParameterValue, Secret};
 use oauth2::basic::BasicClient;
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, ResponseType, Scope};
 use url::Url;
@@ -39,7 +39,7 @@ pub struct AuthorizationRequest {
     /// Put before the random state, never in its place.
     pub state_prefix: Option<String>,
     /// Further parameters. One that the request has anyway is left out.
-    pub params: BTreeMap<String, String>,
+    pub params: BTreeMap<String, ParameterValue>,
 }
 
 impl AuthorizationRequest {
@@ -61,8 +61,12 @@ impl AuthorizationRequest {
             request = request.set_pkce_challenge(challenge);
             verifier = Some(Secret::from(secret.into_secret()));
         }
-        for (name, value) in self.params.iter().filter(|(name, _)| !OWN_PARAMETERS.contains(&name.as_str())) {
-            request = request.add_extra_param(name, value);
+        for (name, parameter) in
+            self.params.iter().filter(|(name, _)| !OWN_PARAMETERS.contains(&name.as_str()))
+        {
+            for value in parameter.values() {
+                request = request.add_extra_param(name, value);
+            }
         }
         let (url, state) = request.url();
         Authorization { url, state: state.into_secret().into(), verifier }

@@ -42,6 +42,12 @@ fn from_variant(name: &str, value: &Variant<'_>) -> Result<Value, Error> {
         Variant::U32(number) => Value::from(*number),
         Variant::I64(number) => Value::from(*number),
         Variant::U64(number) => Value::from(*number),
+        Variant::Array(values) => values
+            .inner()
+            .iter()
+            .map(|value| from_variant(name, value))
+            .collect::<Result<Vec<_>, _>>()?
+            .into(),
         Variant::Dict(fields) => fields
             .iter()
             .map(|(key, value)| match key {
@@ -64,8 +70,12 @@ fn variant(value: Value) -> Option<Variant<'static>> {
         Value::Bool(flag) => Some(flag.into()),
         Value::Number(number) => number.as_i64().map(Variant::from),
         Value::Object(fields) => Some(variants(fields).into()),
-        // The interface has no other fields, and D-Bus no null.
-        Value::Null | Value::Array(_) => None,
+        Value::Array(values) => {
+            let texts: Vec<_> = values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            Some(texts.into())
+        }
+        // D-Bus has no null.
+        Value::Null => None,
     }
 }
 
@@ -91,7 +101,10 @@ mod tests {
             client_id: Some("fake-client".to_owned()),
             flow: Some(Flow::Pin),
             auto_refresh: Some(false),
-            auth_params: Some(BTreeMap::from([("prompt".to_owned(), "login".to_owned())])),
+            auth_params: Some(BTreeMap::from([
+                ("prompt".to_owned(), "login".into()),
+                ("resource".to_owned(), vec!["a".to_owned(), "b".to_owned()].into()),
+            ])),
             ..Settings::default()
         };
         let sent = dictionary(&settings);
@@ -104,7 +117,7 @@ mod tests {
     fn a_plain_dictionary_of_texts_will_do_for_parameters() {
         let params = HashMap::from([("prompt".to_owned(), "login".to_owned())]);
         let settings: Settings = arguments(&given([("auth_params", params.into())])).unwrap();
-        assert_eq!(settings.auth_params.unwrap()["prompt"], "login");
+        assert_eq!(settings.auth_params.unwrap()["prompt"].values(), ["login"]);
     }
 
     #[test]

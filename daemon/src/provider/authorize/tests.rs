@@ -75,10 +75,17 @@ fn sends_what_was_configured() {
         auth_url: "https://example.org/authorize?tenant=7".parse().unwrap(),
         redirect_uri: RedirectUrl::new("http://127.0.0.1:8917/callback".to_owned()).ok(),
         scope: Some("read  write".into()),
-        params: BTreeMap::from([("prompt".into(), "consent & more".into())]),
+        params: BTreeMap::from([
+            ("prompt".into(), "consent & more".into()),
+            ("resource".into(), vec!["https://b/?q=a+b%20".to_owned(), "\u{e9}".to_owned()].into()),
+        ]),
         ..request(Flow::Code)
     };
-    let query = query(&request.build());
+    let authorization = request.build();
+    let pairs = authorization.url.query_pairs().into_owned();
+    let resources: Vec<_> = pairs.filter(|(name, _)| name == "resource").map(|(_, value)| value).collect();
+    assert_eq!(resources, ["https://b/?q=a+b%20", "\u{e9}"]);
+    let query = query(&authorization);
     assert_eq!(query["redirect_uri"], "http://127.0.0.1:8917/callback");
     assert_eq!(query["scope"], "read write");
     assert_eq!(query["prompt"], "consent & more");
@@ -87,7 +94,7 @@ fn sends_what_was_configured() {
 
 #[test]
 fn lets_no_parameter_weaken_the_request() {
-    let params = OWN_PARAMETERS.map(|name| (name.to_owned(), "weak".to_owned()));
+    let params = OWN_PARAMETERS.map(|name| (name.to_owned(), "weak".into()));
     let request = AuthorizationRequest { params: params.into(), ..request(Flow::Code) };
     assert!(!request.build().url.as_str().contains("weak"));
 }
