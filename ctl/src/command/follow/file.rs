@@ -39,6 +39,22 @@ impl TokenFile {
         })
     }
 
+    /// Whether it is there, with exactly this text.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        let is_alike = |found: &fs::Metadata| found.is_file() && found.len() == text.len() as u64 + 1;
+        fs::symlink_metadata(&self.path).is_ok_and(|found| is_alike(&found))
+            && fs::read_to_string(&self.path).is_ok_and(|found| found.strip_suffix('\n') == Some(text))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it can be written as far as its place is concerned.
+    pub(super) fn has_directory(&self) -> bool {
+        self.directory.is_dir()
+    }
+
     fn replace(&self, text: &str) -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".imgurctl-").tempfile_in(&self.directory)?;
         writeln!(file, "{text}")?;

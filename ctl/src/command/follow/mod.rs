@@ -1,14 +1,18 @@
 //! `imgurctl token --follow`: a file that holds the fresh token, for programs that only read files.
 
 mod file;
+mod keeping;
+mod path_watch;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use imgurd_proto::{Account, ClientError, Error, GetToken, State, Token, Watch};
 
 use self::file::TokenFile;
+use self::keeping::KeptFile;
 use super::token;
 use crate::app::App;
 use crate::cli::TokenArgs;
@@ -23,6 +27,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(crate) fn follow(app: &App, args: &TokenArgs) -> Result<(), Failure> {
     token::check_form(app, args)?;
     let file = TokenFile::new(args.output.as_deref().unwrap_or("".as_ref()))?;
+    let file = Arc::new(KeptFile::new(file));
+    let (kept, output) = (Arc::clone(&file), app.output);
+    thread::spawn(move || kept.keep(output));
     let mut follower =
         Follower { app, args, file, account: None, written: None, reported: None, pause: PAUSE };
     loop {
@@ -44,7 +51,7 @@ fn is_permanent(failure: &Failure) -> bool {
 struct Follower<'a> {
     app: &'a App,
     args: &'a TokenArgs,
-    file: TokenFile,
+    file: Arc<KeptFile>,
     /// The account's name, so that another default account changes nothing.
     account: Option<String>,
     /// The token in the file.
@@ -93,7 +100,10 @@ impl Follower<'_> {
         match self.app.call(&call) {
             Ok(reply) => self.write(reply.token)?,
             Err(ClientError::Keeper(_)) if is_refreshing => {}
-            Err(ClientError::Keeper(error)) => self.report(&error.into()),
+            Err(ClientError::Keeper(error)) => {
+                self.release();
+                self.report(&error.into());
+            }
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -104,13 +114,19 @@ impl Follower<'_> {
         if self.written.as_ref() == Some(&token) {
             return Ok(());
         }
-        self.file.write(&token::text(self.app, self.args, &token)?)?;
+        self.file.write(token::text(self.app, self.args, &token)?)?;
         let expiry = token.expires_at.map_or_else(String::new, |at| {
             format!(", which expires {}", time::relative_and_clock(at, time::now()))
         });
         self.app.output.say(format!("{} holds the token of {}{expiry}.", self.file, token.account));
         self.written = Some(token);
         Ok(())
+    }
+
+    /// There is no token any more: the file stays as it is, and is not put back.
+    fn release(&mut self) {
+        self.file.release();
+        self.written = None;
     }
 
     /// Prints an error, once until another takes its place.

@@ -1,6 +1,7 @@
 //! `imgurctl token --follow --output`: a file that holds the fresh token.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
@@ -93,6 +94,62 @@ fn why_there_is_no_token_is_said_and_the_next_one_waited_for() {
     wait_for_content(&file, |text| text == format!("{}\n", scene.token()));
     let said = end(following);
     assert!(said.contains("imgurctl: Nobody has signed in yet; run `imgurctl login mytoken`\n"), "{said}");
+}
+
+#[test]
+fn a_file_that_another_program_deletes_or_changes_is_put_back() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let file = file(&scene);
+    let following = follow(&scene, &file, &[]);
+    let text = format!("{}\n", scene.token());
+    let is_back = || {
+        wait_for_content(&file, |found| found == text);
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
+    };
+    is_back();
+    fs::remove_file(&file).unwrap();
+    is_back();
+    fs::rename(&file, file.with_file_name("elsewhere")).unwrap();
+    is_back();
+    fs::remove_file(file.with_file_name("elsewhere")).unwrap();
+    fs::write(&file, "").unwrap();
+    is_back();
+    fs::write(&file, text.to_uppercase()).unwrap();
+    is_back();
+    OpenOptions::new().append(true).open(&file).unwrap().write_all(b"more").unwrap();
+    is_back();
+    let other = file.with_file_name("other");
+    fs::write(&other, "another").unwrap();
+    fs::rename(&other, &file).unwrap();
+    is_back();
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing lies beside it");
+    end(following);
+    fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn a_file_is_put_back_when_its_directory_is_replaced() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let parent = scene.bed.root().join("parent");
+    let directory = parent.join("tokens");
+    let file = directory.join("token");
+    fs::create_dir_all(&directory).unwrap();
+    let following = follow(&scene, &file, &[]);
+    let text = format!("{}\n", scene.token());
+    wait_for_content(&file, |found| found == text);
+    fs::rename(&directory, scene.bed.root().join("old")).unwrap();
+    fs::create_dir(&directory).unwrap();
+    wait_for_content(&file, |found| found == text);
+    fs::rename(&parent, scene.bed.root().join("moved")).unwrap();
+    fs::create_dir_all(&directory).unwrap();
+    wait_for_content(&file, |found| found == text);
+    // What is missing is not lost sight of when a new token comes in the meantime.
+    fs::rename(&parent, scene.bed.root().join("gone")).unwrap();
+    let new = format!("{}\n", scene.refresh());
+    fs::create_dir_all(&directory).unwrap();
+    wait_for_content(&file, |found| found == new);
+    let said = end(following);
+    assert!(said.lines().count() < 10, "{said}");
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! Putting the file back when another program deletes or changes it.
+
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+use std::{fmt, io, thread};
+
+use super::file::TokenFile;
+use super::path_watch::PathWatch;
+use super::{LONGEST_PAUSE, PAUSE};
+use crate::failure::Failure;
+use crate::terminal::output::Output;
+
+/// The file, and what it has to hold.
+pub(super) struct KeptFile {
+    file: TokenFile,
+    text: Mutex<Option<String>>,
+}
+
+impl KeptFile {
+    pub(super) fn new(file: TokenFile) -> Self {
+        Self { file, text: Mutex::default() }
+    }
+
+    pub(super) fn write(&self, text: String) -> Result<(), Failure> {
+        let mut kept = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        self.file.write(&text)?;
+        *kept = Some(text);
+        Ok(())
+    }
+
+    /// Leaves the file to others until it is written again.
+    pub(super) fn release(&self) {
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Returns whether it had to be written.
+    fn restore(&self) -> Result<bool, Failure> {
+        let kept = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.as_deref().filter(|text| !self.file.holds(text)) {
+            Some(text) => self.file.write(text).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Keeps the file as it was written last, until that cannot be watched any more.
+    pub(super) fn keep(&self, output: Output) {
+        let Err(error) = self.keep_on(output);
+        output.say(format!(
+            "{self} cannot be watched ({error}), so it is not put back if another program deletes it."
+        ));
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a program that goes on changing the file must not take all our time"
+    )]
+    fn keep_on(&self, output: Output) -> io::Result<Infallible> {
+        let (mut reported, mut pause) = (None, PAUSE);
+        loop {
+            // Made before the look at the file, so that nothing is missed in between.
+            let watch = PathWatch::new(self.file.path())?;
+            let restored = self.restore();
+            if let Err(failure) = &restored {
+                let failure_text = Some(failure.to_string());
+                if reported != failure_text {
+                    output.report(failure);
+                    reported = failure_text;
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            } else {
+                (reported, pause) = (None, PAUSE);
+            }
+            match restored {
+                Ok(true) => thread::sleep(PAUSE),
+                // Nothing tells that a disk has room again.
+                Err(_) if self.file.has_directory() => watch.wait(Some(pause))?,
+                Ok(false) | Err(_) => watch.wait(None)?,
+            }
+        }
+    }
+}
+
+impl fmt::Display for KeptFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.file.fmt(f)
+    }
+}
