@@ -163,7 +163,7 @@ async fn exchange(endpoint: &Arc<Endpoint>, request: &[u8]) -> Vec<u8> {
     let (stream, mut browser) = duplex(64 * 1024);
     let login = async {
         while let Some(visit) = visitors.recv().await {
-            let _ = visit.page.send(Page::Underway);
+            visit.show(Page::Underway);
         }
     };
     let browsing = async {
@@ -190,7 +190,10 @@ pub fn paste(text: &Secret, flow: Flow) -> String {
 /// Classifies an answer of the token endpoint.
 #[must_use]
 pub fn classify_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Reply {
-    Reply { answer: classify::classify(status, headers, body, false), date: classify::server_time(headers) }
+    Reply {
+        answer: classify::classify(status, headers, body, false, &[]),
+        date: classify::server_time(headers),
+    }
 }
 
 /// Reads whose token it is from an answer of the API.
@@ -199,7 +202,7 @@ pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> TokenOwn
     let mut response = HttpResponse::new(body.to_vec());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    inquiry::understand(&response, token_owner::username)
+    inquiry::understand(&response, token_owner::username, &[])
 }
 
 /// Decodes an item of the store.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use hyper::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use hyper::{HeaderMap, StatusCode};
+use imgurd_proto::Secret;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -15,21 +16,23 @@ use crate::grant::Timestamp;
 
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
-/// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and a server's
-/// `error_description`, bounded and without anything that looks like a secret. `is_proven_refresh`: the request is a refresh
-/// by a client whose settings have worked before, so that any other OAuth error is the server's word against the grant.
+/// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and the server's `error` and
+/// `error_description`, bounded and without anything that looks like a secret or is one of `secrets`. `is_proven_refresh`:
+/// the request is a refresh by a client whose settings have worked before, so that any other OAuth error is the server's
+/// word against the grant.
 pub(crate) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
     is_proven_refresh: bool,
+    secrets: &[Secret],
 ) -> Answer {
     if status.is_success()
         && let Some(tokens) = TokenResponse::from_body(body)
     {
         return Answer::Granted(tokens);
     }
-    let complaint = Complaint::parse(body);
+    let complaint = Complaint::parse(body, secrets);
     let objection = complaint.as_ref().filter(|_| is_proven_refresh && !asks_for_patience(status));
     let objection = objection.and_then(|complaint| complaint.objection(status));
     let verdict = if status.is_client_error() && !asks_for_patience(status) {
@@ -46,9 +49,14 @@ pub(crate) fn classify(
         } else {
             passing_trouble(status, complaint.as_ref(), page)
         };
-        let is_wordless =
-            status.is_client_error() && !asks_for_patience(status) && body.trim_ascii().is_empty();
-        let delivery = if is_wordless { Delivery::Wordless } else { delivery };
+        let is_wordless = body.trim_ascii().is_empty();
+        let is_oauth = complaint.as_ref().is_some_and(Complaint::has_an_error) && !is_missing(status);
+        let delivery = match delivery {
+            Delivery::Answered if !status.is_client_error() || asks_for_patience(status) => delivery,
+            Delivery::Answered if is_wordless => Delivery::Wordless,
+            Delivery::Answered if !is_oauth => Delivery::NotOauth,
+            _ => delivery,
+        };
         Answer::Transient(Transient { reason, retry_after: retry_after(headers), delivery })
     })
 }
@@ -56,6 +64,11 @@ pub(crate) fn classify(
 /// Whether the status alone says that the request was not looked at: no body changes that.
 fn asks_for_patience(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// Whether there is nothing at that address that takes such a request.
+fn is_missing(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE)
 }
 
 /// What happened, and whether the server may have acted on the request all the same.
@@ -75,21 +88,23 @@ pub(super) fn passing_trouble(
     if status.is_success() {
         // A success that cannot be read may have been one: its tokens are lost, the refresh token perhaps replaced.
         return match complaint {
-            Some(complaint) if complaint.has_an_error() => (
-                format!("the server answered with an error inside a success (HTTP {code})"),
-                Delivery::Answered,
-            ),
+            Some(complaint) if complaint.has_an_error() => {
+                let said = complaint.said().unwrap_or_else(|| "the server answered with an error".to_owned());
+                (format!("{said} inside a success (HTTP {code})"), Delivery::Answered)
+            }
             _ => (format!("the server's answer was cut off or unreadable (HTTP {code})"), Delivery::InDoubt),
         };
     }
-    let reason = match code {
-        300..=399 => format!(
+    let said = complaint.and_then(Complaint::said);
+    let reason = match (code, said) {
+        (300..=399, _) => format!(
             "the server answered with a redirect (HTTP {code}), which is not followed: it could carry the token elsewhere"
         ),
-        408 | 425 => format!("the server asks for another try (HTTP {code})"),
-        429 => "the server wants fewer requests (HTTP 429)".into(),
-        404 | 405 | 410 => format!("the server gives out no tokens at the token URL just now (HTTP {code})"),
-        400..=499 => format!("the server turned the request away without saying why (HTTP {code})"),
+        (408 | 425, _) => format!("the server asks for another try (HTTP {code})"),
+        (429, _) => "the server wants fewer requests (HTTP 429)".into(),
+        _ if is_missing(status) => format!("the server gives out no tokens at the token URL (HTTP {code})"),
+        (_, Some(said)) => format!("{said} (HTTP {code})"),
+        (400..=499, None) => format!("the server turned the request away without saying why (HTTP {code})"),
         _ if page => format!("the server answered with an error page (HTTP {code})"),
         _ => format!("the server is in trouble (HTTP {code})"),
     };

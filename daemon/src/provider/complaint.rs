@@ -1,8 +1,8 @@
 //! What a server says in the body of an error: RFC 6749's `error` (section 5.2), or Imgur's texts in its several shapes.
 
 use hyper::StatusCode;
-use imgurd_proto::error_texts;
-use imgurd_proto::text::LONGEST_NAME;
+use imgurd_proto::text::{LONGEST_NAME, printable};
+use imgurd_proto::{Secret, error_texts};
 use serde_json::Value;
 
 use super::Answer;
@@ -27,7 +27,7 @@ const MISTAKES: [(&str, &str); 4] = [
 /// RFC 6749's words against the client or the request, and the setting at fault.
 const ERROR_CODES: [(&str, &str); 5] = [
     ("invalid_client", "client_secret"),
-    ("unauthorized_client", "client_id"),
+    ("unauthorized_client", "client_secret"),
     ("invalid_scope", "scope"),
     ("unsupported_grant_type", "token_url"),
     ("invalid_request", "token_url"),
@@ -71,20 +71,24 @@ pub(super) struct Complaint {
     /// What it says, in all the places where a server may say it.
     texts: Vec<String>,
     number: Option<i64>,
-    description: Option<String>,
     /// RFC 6749's `error`, where it has the form of a code.
     code: Option<String>,
+    /// The first of the texts and the `error_description`, as far as they may be shown.
+    shown: Option<String>,
+    description: Option<String>,
 }
 
 impl Complaint {
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    /// Reads a body. What holds one of `secrets`, which were sent, is never shown.
+    pub(super) fn parse(body: &[u8], secrets: &[Secret]) -> Option<Self> {
         let body: Value = serde_json::from_slice(body).ok().filter(Value::is_object)?;
         let error = &body["error"];
         let numbers = [&error["code"], &body["data"]["error"]["code"], &body["errors"][0]["code"]];
         Some(Self {
             texts: error_texts(&body).map(|text| text.trim().to_owned()).collect(),
             number: numbers.iter().find_map(|number| integer(number)),
-            description: body["error_description"].as_str().and_then(printable),
+            shown: error_texts(&body).next().and_then(|text| shown(text, secrets)),
+            description: body["error_description"].as_str().and_then(|text| shown(text, secrets)),
             code: error.as_str().filter(|code| is_code(code)).map(str::to_owned),
         })
     }
@@ -112,14 +116,8 @@ impl Complaint {
         let counts = status.is_success() || status.is_client_error();
         let is_status = status.canonical_reason().is_some_and(|name| is_alike(name, code));
         let is_passing = PASSING_CODES.iter().any(|passing| is_alike(passing, code));
-        (counts && !is_status && !is_passing && self.known_trouble().is_none()).then(|| {
-            let known =
-                ERROR_CODES.iter().map(|(known, _)| *known).chain(["bad_refresh_token", "invalid_token"]);
-            match known.into_iter().find(|known| is_alike(known, code)) {
-                Some(known) => self.quote(known),
-                None => "the server answered with an error of its own".to_owned(),
-            }
-        })
+        (counts && !is_status && !is_passing && self.known_trouble().is_none())
+            .then(|| self.said().unwrap_or_else(|| "the server answered with an error of its own".to_owned()))
     }
 
     fn refusal(&self, status: StatusCode) -> Option<String> {
@@ -161,7 +159,15 @@ impl Complaint {
         self.texts.iter().any(|said| said.to_ascii_lowercase().contains(part))
     }
 
-    /// A sentence around a text known beforehand, never around the server's own spelling of it.
+    /// What it says in the server's own words.
+    pub(super) fn said(&self) -> Option<String> {
+        match (&self.shown, &self.description) {
+            (Some(shown), _) => Some(self.quote(shown)),
+            (None, Some(description)) => Some(format!("the server says “{description}”")),
+            (None, None) => None,
+        }
+    }
+
     fn quote(&self, text: &str) -> String {
         match &self.description {
             Some(description) => format!("the server says “{text}” ({description})"),
@@ -189,14 +195,17 @@ fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// What may be shown of a text: printable ASCII as RFC 6749, section 5.2, has it, and neither long runs of letters and
-/// digits nor words with a digit in them, any of which may be a token, code or PIN sent back.
-fn printable(text: &str) -> Option<String> {
+/// What may be shown of a text: neither long runs of letters and digits nor words with a digit in them, any of which may be
+/// a token, code or PIN sent back, and nothing at all where one of `secrets` is in it.
+fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
     let is_shown = |word: &&str| {
         let run = word.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default();
-        run <= WORD_MAX && word.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_digit())
+        run <= WORD_MAX && !word.bytes().any(|byte| byte.is_ascii_digit())
     };
-    let words: Vec<&str> = text.split_whitespace().filter(is_shown).collect();
+    // In our sentences, what is between backticks is a command.
+    let printable = printable(text).replace('`', "'");
+    let words: Vec<&str> = printable.split_whitespace().filter(is_shown).collect();
     let shown: String = words.join(" ").chars().take(LONGEST_NAME).collect();
-    (!shown.is_empty()).then_some(shown)
+    let is_secret = |secret: &Secret| text.contains(secret.expose()) || shown.contains(secret.expose());
+    (!shown.is_empty() && !secrets.iter().any(is_secret)).then_some(shown)
 }

@@ -78,6 +78,6 @@ mod tests {
     ) {
         let mut response = HttpResponse::new(body.into());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        assert_eq!(understand(&response, credits), expected);
+        assert_eq!(understand(&response, credits, &[]), expected);
     }
 }

@@ -65,9 +65,9 @@ impl Provider for HttpProvider {
             match Transport::new(&client.token_url, ca_file, timeouts).await {
                 Ok(transport) => {
                     let is_refresh = matches!(request, TokenRequest::Refresh(_));
-                    let transport = transport.for_proven_refresh(client.proven && is_refresh);
-                    let Reply { answer, date } = ask(&client, &request, &transport).await;
-                    Reply { answer: redact(answer, &secrets(&client, &request)), date }
+                    let is_proven_refresh = client.proven && is_refresh;
+                    let transport = transport.of_request(is_proven_refresh, secrets(&client, &request));
+                    ask(&client, &request, &transport).await
                 }
                 Err(answer) => answer.into(),
             }
@@ -167,24 +167,6 @@ fn secrets(client: &Client, request: &TokenRequest) -> Vec<Secret> {
         }
     };
     client.secret.iter().cloned().chain(of_the_request).filter(|secret| !secret.is_empty()).collect()
-}
-
-/// A server may send back what it was sent, as a part of its `error_description`.
-fn redact(answer: Answer, secrets: &[Secret]) -> Answer {
-    let redact = |reason: String| {
-        if secrets.iter().any(|secret| reason.contains(secret.expose())) {
-            "the server refused the request".to_owned()
-        } else {
-            reason
-        }
-    };
-    match answer {
-        Answer::Refused { reason } => Answer::Refused { reason: redact(reason) },
-        Answer::Misconfigured { setting, reason } => {
-            Answer::Misconfigured { setting, reason: redact(reason) }
-        }
-        other => other,
-    }
 }
 
 #[cfg(test)]

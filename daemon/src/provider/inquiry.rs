@@ -49,7 +49,7 @@ impl Inquiry {
             return ApiAnswer::Unsupported;
         };
         match Transport::get(&self.api_url, self.ca_file, timeouts, request).await {
-            Ok(response) => understand(&response, read),
+            Ok(response) => understand(&response, read, &[self.access_token]),
             Err(Answer::Transient(trouble)) => ApiAnswer::Unknown(trouble.reason),
             Err(Answer::Misconfigured { setting: "ca_file", reason }) => ApiAnswer::Unknown(reason),
             Err(_) => ApiAnswer::Unsupported,
@@ -67,7 +67,11 @@ fn request(api_url: &Url, path: &str, access_token: &Secret) -> Option<HttpReque
     Some(request)
 }
 
-pub(crate) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T>) -> ApiAnswer<T> {
+pub(crate) fn understand<T>(
+    response: &HttpResponse,
+    read: fn(&[u8]) -> Option<T>,
+    secrets: &[Secret],
+) -> ApiAnswer<T> {
     let (status, body) = (response.status(), response.body().as_slice());
     if status == StatusCode::OK
         && let Some(said) = read(body)
@@ -77,7 +81,7 @@ pub(crate) fn understand<T>(response: &HttpResponse, read: fn(&[u8]) -> Option<T
     if rejects_token(status.as_u16(), body) {
         return ApiAnswer::Rejected;
     }
-    let complaint = Complaint::parse(body);
+    let complaint = Complaint::parse(body, secrets);
     let is_known_trouble = complaint.as_ref().is_some_and(|complaint| complaint.known_trouble().is_some());
     let is_elsewhere = status.is_success() || matches!(status.as_u16(), 404 | 405 | 410);
     if is_elsewhere && !is_known_trouble {

@@ -137,6 +137,8 @@ pub enum Delivery {
     Answered,
     /// It was turned away (4xx) with an empty body: nobody can say what for.
     Wordless,
+    /// It was turned away (4xx) by what does not answer as a token endpoint does.
+    NotOauth,
 }
 
 /// The token endpoint, behind a seam so that tests can put a scripted one in its place.

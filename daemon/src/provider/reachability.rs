@@ -72,7 +72,7 @@ fn failure(answer: Answer) -> Reachability {
 fn understand(response: &HttpResponse, is_page: bool) -> Reachability {
     let (status, body) = (response.status(), response.body().as_slice());
     let page = is_web_page(response.headers(), body);
-    let known = match Complaint::parse(body) {
+    let known = match Complaint::parse(body, &[]) {
         Some(complaint) => complaint.known_trouble(),
         None if page => trouble_of_page(body),
         None => None,

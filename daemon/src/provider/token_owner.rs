@@ -49,13 +49,13 @@ mod tests {
     ) {
         let mut response = HttpResponse::new(body.into());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        assert_eq!(understand(&response, username), expected);
+        assert_eq!(understand(&response, username, &[]), expected);
     }
 
     #[test]
     fn a_403_that_says_nothing_of_the_token_proves_nothing_against_it() {
         let mut response = HttpResponse::new(br#"{"data":{"error":"Unauthorized"},"status":403}"#.to_vec());
         *response.status_mut() = StatusCode::FORBIDDEN;
-        assert!(matches!(understand(&response, username), TokenOwner::Unknown(_)));
+        assert!(matches!(understand(&response, username, &[]), TokenOwner::Unknown(_)));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::Uri;
+use imgurd_proto::Secret;
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
 use rustls::client::Resumption;
@@ -43,6 +44,8 @@ pub(super) struct Transport {
     timeouts: Timeouts,
     /// Whether the request is a refresh by a client whose settings have worked before.
     is_proven_refresh: bool,
+    /// What is sent, and shown to nobody if the server sends it back.
+    secrets: Vec<Secret>,
 }
 
 impl Transport {
@@ -51,7 +54,13 @@ impl Transport {
     pub(super) async fn new(url: &Url, ca_file: Option<PathBuf>, timeouts: Timeouts) -> Result<Self, Answer> {
         let route = Route::to(url);
         match spawn_blocking(move || trust(ca_file.as_deref())).await {
-            Ok(Ok(tls)) => Ok(Self { tls: Arc::new(tls), route, timeouts, is_proven_refresh: false }),
+            Ok(Ok(tls)) => Ok(Self {
+                tls: Arc::new(tls),
+                route,
+                timeouts,
+                is_proven_refresh: false,
+                secrets: Vec::new(),
+            }),
             Ok(Err(answer)) => Err(*answer),
             Err(_) => Err(no_security()),
         }
@@ -67,8 +76,8 @@ impl Transport {
         Self::new(url, ca_file, timeouts).await?.fetch(request).await
     }
 
-    pub(super) fn for_proven_refresh(self, is_proven_refresh: bool) -> Self {
-        Self { is_proven_refresh, ..self }
+    pub(super) fn of_request(self, is_proven_refresh: bool, secrets: Vec<Secret>) -> Self {
+        Self { is_proven_refresh, secrets, ..self }
     }
 
     pub(super) async fn classify(&self, request: HttpRequest) -> Reply {
@@ -79,6 +88,7 @@ impl Transport {
                     response.headers(),
                     response.body(),
                     self.is_proven_refresh,
+                    &self.secrets,
                 ),
                 date: server_time(response.headers()),
             },

@@ -100,7 +100,7 @@ fn keeps_the_grant_when_the_connection_breaks() {
 
 #[test]
 fn keeps_the_grant_when_the_answer_says_nothing_known() {
-    passes(Fault::Error(403, "Unauthorized".into()), "without saying why");
+    passes(Fault::Error(403, "Unauthorized".into()), "the server says “Unauthorized” (HTTP 403)");
     passes(Fault::Error(404, "Not found".into()), "no tokens at the token URL");
 }
 

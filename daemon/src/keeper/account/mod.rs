@@ -309,8 +309,10 @@ impl Machine {
             }),
             // A secret alone is no reason to give up a grant that may come back; a new login or a logout is.
             Shelf::Vanished { reason, .. } if matches!(ask, Ask::KeepClientSecret(_)) => {
-                let reason =
-                    format!("{reason}; the client secret was not kept, `imgurctl logout` makes room for it");
+                let reason = format!(
+                    "{reason}; the client secret was not kept, `imgurctl logout {}` makes room for it",
+                    self.name
+                );
                 Err(Error::StoreUnavailable { reason })
             }
             Shelf::PutAway { reason: Some(reason), .. } if ask.needs_the_client_secret() => {

@@ -301,7 +301,7 @@ impl Machine {
     fn is_silent_refusal(&mut self, transient: &Transient) -> bool {
         match transient.delivery {
             Delivery::Wordless => {}
-            Delivery::Answered => {
+            Delivery::Answered | Delivery::NotOauth => {
                 self.wordless = None;
                 return false;
             }

@@ -6,7 +6,7 @@ use super::refreshing::Trouble;
 use super::{Machine, Shelf};
 use crate::grant::{Grant, Timestamp};
 use crate::keeper::try_later;
-use crate::provider::{Answer, TokenOwner, Transient};
+use crate::provider::{Answer, Delivery, TokenOwner, Transient};
 
 /// Why a grant that was on its way is not put in use.
 pub(super) const CHANGED_MEANWHILE: &str =
@@ -164,15 +164,17 @@ impl Machine {
     }
 
     pub(super) fn exchange_failed(&self, answer: Answer) -> Error {
+        let sign_in = format!("run `imgurctl login {}` to sign in again", self.name);
         match answer {
-            Answer::Misconfigured { setting, reason } => {
-                self.misconfigured_by(setting, &reason, "sign in again")
-            }
+            Answer::Misconfigured { setting, reason } => self.misconfigured_by(setting, &reason, &sign_in),
             Answer::Refused { reason } => {
-                Error::login(format!("The server refused the answer ({reason}); sign in again"))
+                Error::login(format!("The server refused the answer ({reason}); {sign_in}"))
             }
-            Answer::Transient(Transient { reason, .. }) => {
-                Error::login(format!("The sign-in could not be completed: {reason}; sign in again"))
+            Answer::Transient(Transient { reason, delivery, .. }) => {
+                let is_suspect =
+                    matches!(delivery, Delivery::Wordless | Delivery::NotOauth) && !self.is_proven();
+                let url = if is_suspect { self.check_token_url() } else { String::new() };
+                Error::login(format!("The sign-in could not be completed: {reason}; {url}{sign_in}"))
             }
             Answer::Granted(_) => Error::login("The server's answer came twice; run `imgurctl status`"),
         }
@@ -188,12 +190,22 @@ impl Machine {
                 format!("The server refused this token ({reason}); the grant at hand stays"),
             ),
             Answer::Transient(Transient { reason, .. }) => try_later(format!(
-                "The token could not be verified: {reason}. The grant at hand stays; try again later, or import with --replace"
+                "The token could not be verified: {reason}. The grant at hand stays; try again later, or run `imgurctl \
+                 import {} --replace`",
+                self.name
             )),
             Answer::Granted(_) => {
                 Error::invalid("text", "The server's answer came twice; run `imgurctl status`")
             }
         }
+    }
+
+    fn check_token_url(&self) -> String {
+        format!(
+            "check that token_url ({}) is the server's token endpoint, which `imgurctl account set {} --token-url URL` \
+             changes, then ",
+            self.config.token_url, self.name
+        )
     }
 
     fn misconfigured_by(&self, setting: &str, reason: &str, then: &str) -> Error {
@@ -213,7 +225,7 @@ impl Machine {
         let (name, new, current) = (&self.name, holder(new), holder(current));
         let reason = format!(
             "{new} signed in, but {name} holds the grant of {current}, which stays; the new one is set aside. Run \
-             `imgurctl restore {name}` to change over to it, or sign in with --replace"
+             `imgurctl restore {name}` to change over to it, or `imgurctl login {name} --replace`"
         );
         Error::LoginFailed { reason, set_aside: Some(new) }
     }
@@ -237,7 +249,7 @@ impl Machine {
         let (name, holder) = (&self.name, holder(current));
         Some(Error::login(format!(
             "{why}, so the grant of {holder} stays and the new one is set aside; run `imgurctl restore {name}` to change \
-             over to it, or sign in with --replace"
+             over to it, or `imgurctl login {name} --replace`"
         )))
     }
 

@@ -11,7 +11,7 @@ const TOKENS: &str =
 fn answer(status: u16, content_type: &str, body: &str) -> Answer {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
-    classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), false)
+    classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), false, &[])
 }
 
 /// Imgur's shape around a text, as recorded.
@@ -75,7 +75,7 @@ fn believes_imgurs_refusals_with_no_other_status(#[values(200, 401, 403, 404, 42
 #[rstest]
 #[case::unknown_client(401, r#"{"error":"invalid_client"}"#, "client_secret")]
 #[case::unknown_client(400, r#"{"error":"invalid_client"}"#, "client_secret")]
-#[case::may_not(400, r#"{"error":"unauthorized_client"}"#, "client_id")]
+#[case::may_not(400, r#"{"error":"unauthorized_client"}"#, "client_secret")]
 #[case::scope(400, r#"{"error":"invalid_scope"}"#, "scope")]
 #[case::grant_type(400, r#"{"error":"unsupported_grant_type"}"#, "token_url")]
 #[case::request(400, r#"{"error":"invalid_request"}"#, "token_url")]
@@ -105,7 +105,7 @@ fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] a
 #[case::too_many(429, JSON, r#"{"errors":[{"id":"legacy-api-1","code":"429","status":"Too Many Requests","detail":"Too Many Requests"}]}"#, "fewer requests")]
 #[case::too_many(429, "", "", "fewer requests")]
 #[case::forbidden_by_the_network(400, JSON, &imgurs("These actions are forbidden.", 400), "network")]
-#[case::forbidden(403, JSON, &imgurs("Unauthorized", 403), "HTTP 403")]
+#[case::forbidden(403, JSON, &imgurs("Unauthorized", 403), "says “Unauthorized” (HTTP 403)")]
 #[case::malformed(403, JSON, &imgurs("Malformed auth header.", 403), "HTTP 403")]
 #[case::token_of_the_api(403, JSON, r#"{"data":{"error":"The access token provided is invalid.","request":"\/3\/account\/me","method":"GET"},"success":false,"status":403}"#, "HTTP 403")]
 #[case::data_is_false(500, JSON, r#"{"data":false,"success":false,"status":500}"#, "HTTP 500")]
@@ -137,8 +137,13 @@ fn takes_everything_else_for_passing(
         panic!("{status} {body} is no verdict");
     };
     assert!(transient.reason.contains(says), "{}", transient.reason);
-    let is_wordless = body.is_empty() && matches!(status, 400 | 405);
-    assert_eq!(transient.delivery, if is_wordless { Delivery::Wordless } else { Delivery::Answered });
+    let is_turned_away = matches!(status, 400..=499) && !matches!(status, 408 | 425 | 429);
+    let expected = match body {
+        "" if is_turned_away => Delivery::Wordless,
+        body if is_turned_away && !body.contains("error") => Delivery::NotOauth,
+        _ => Delivery::Answered,
+    };
+    assert_eq!(transient.delivery, expected);
 }
 
 #[rstest]
@@ -181,7 +186,8 @@ fn waits_as_long_as_the_server_says(#[case] value: &str, #[case] seconds: Option
     let mut headers = HeaderMap::new();
     headers.insert(DATE, HeaderValue::from_static("Mon, 23 Nov 2026 10:00:00 GMT"));
     headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
-    let Answer::Transient(transient) = classify(StatusCode::SERVICE_UNAVAILABLE, &headers, b"", false) else {
+    let Answer::Transient(transient) = classify(StatusCode::SERVICE_UNAVAILABLE, &headers, b"", false, &[])
+    else {
         panic!("503 passes");
     };
     assert_eq!(transient.retry_after, seconds.map(Duration::from_secs));
@@ -193,10 +199,41 @@ fn waits_as_long_as_the_server_says(#[case] value: &str, #[case] seconds: Option
 #[case::letters("token=abcdefghijklmnopqrstuvwxyz is bad", "is bad")]
 #[case::pin("PIN 4711 is bad", "PIN is bad")]
 #[case::control("bad\u{1b}[31m\u{7}token here", "here")]
+#[case::invisible("b\u{202e}ad\u{7} to\u{9b}ken", "bad token")]
+#[case::a_command("run `rm -r x`", "run 'rm -r x'")]
+#[case::another_language("Zugriff ung\u{fc}ltig", "Zugriff ung\u{fc}ltig")]
 fn passes_on_a_description_without_its_secrets(#[case] description: &str, #[case] shown: &str) {
     let body = serde_json::json!({"error": "invalid_grant", "error_description": description}).to_string();
     let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("a refusal") };
     assert_eq!(reason, format!("the server says “invalid_grant” ({shown})"));
+}
+
+/// What is said of an error that no standard knows, and of one that holds a secret of the request.
+#[rstest]
+#[case(
+    400,
+    r#"{"error":"quota_reached","error_description":"Too many devices."}"#,
+    "the server says “quota_reached” (Too many devices.) (HTTP 400)"
+)]
+#[case(403, r#"{"error":"Not today\u001b"}"#, "the server says “Not today” (HTTP 403)")]
+#[case(503, r#"{"error_description":"Back soon"}"#, "the server says “Back soon” (HTTP 503)")]
+#[case(400, r#"{"error":"0123abcd"}"#, "the server turned the request away without saying why (HTTP 400)")]
+#[case(400, r#"{"error":"my_pass","error_description":"Bad"}"#, "the server says “Bad” (HTTP 400)")]
+#[case(
+    400,
+    r#"{"error":"odd","error_description":"It is my 1 pass or my_pass."}"#,
+    "the server says “odd” (HTTP 400)"
+)]
+#[case(400, r#"{"error":"odd","error_description":"my 1 pass"}"#, "the server says “odd” (HTTP 400)")]
+fn shows_an_unknown_error_and_none_of_the_secrets(
+    #[case] status: u16,
+    #[case] body: &str,
+    #[case] said: &str,
+) {
+    let secrets = ["my_pass".into(), "my pass".into()];
+    let status = StatusCode::from_u16(status).unwrap();
+    let answer = classify(status, &HeaderMap::new(), body.as_bytes(), false, &secrets);
+    assert!(matches!(&answer, Answer::Transient(it) if it.reason == said), "{answer:?}");
 }
 
 #[test]
@@ -248,7 +285,7 @@ fn another_oauth_error_is_a_refusal_where_the_settings_have_worked(
     #[case] is_refusal: bool,
 ) {
     let status = StatusCode::from_u16(status).unwrap();
-    let classified = |is_proven| classify(status, &HeaderMap::new(), body.as_bytes(), is_proven);
+    let classified = |is_proven| classify(status, &HeaderMap::new(), body.as_bytes(), is_proven, &[]);
     assert_eq!(matches!(classified(true), Answer::Refused { .. }), is_refusal, "{:?}", classified(true));
     assert!(!matches!(classified(false), Answer::Refused { .. }), "{:?}", classified(false));
 }
@@ -258,11 +295,13 @@ fn another_oauth_error_is_a_refusal_where_the_settings_have_worked(
 #[case(401, " \r\n", Delivery::Wordless)]
 #[case(404, "", Delivery::Wordless)]
 #[case(429, "", Delivery::Answered)]
-#[case(400, "{}", Delivery::Answered)]
+#[case(400, "{}", Delivery::NotOauth)]
+#[case(400, r#"{"error":"strange"}"#, Delivery::Answered)]
+#[case(404, r#"{"error":"not_found"}"#, Delivery::NotOauth)]
 #[case(503, "", Delivery::Answered)]
 fn tells_a_refusal_without_a_word(#[case] status: u16, #[case] body: &str, #[case] delivery: Delivery) {
     let status = StatusCode::from_u16(status).unwrap();
-    let Answer::Transient(transient) = classify(status, &HeaderMap::new(), body.as_bytes(), true) else {
+    let Answer::Transient(transient) = classify(status, &HeaderMap::new(), body.as_bytes(), true, &[]) else {
         panic!("it may pass");
     };
     assert_eq!(transient.delivery, delivery);

@@ -197,7 +197,7 @@ async fn keeps_out_of_its_reasons_what_a_server_sends_back() {
     let body = r#"{"error":"invalid_client","error_description":"is it \"a secret\" really"}"#;
     let answer = answered("401 Unauthorized", body).await;
     assert!(
-        matches!(&answer, Answer::Misconfigured { reason, .. } if reason == "the server refused the request")
+        matches!(&answer, Answer::Misconfigured { reason, .. } if reason == "the server says “invalid_client”")
     );
 }
 

@@ -78,7 +78,9 @@ fn a_failed_exchange_changes_nothing() {
         let error = bench.replies[&ticket].clone().unwrap_err();
         assert_eq!(matches!(error, Error::Misconfigured { .. }), is_named, "{error}");
         assert_eq!(
-            error.to_string().contains("--client-secret-stdin`, then sign in again"),
+            error
+                .to_string()
+                .contains("--client-secret-stdin`, then run `imgurctl login mine` to sign in again"),
             is_named,
             "{error}"
         );
