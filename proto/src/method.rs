@@ -293,7 +293,7 @@ pub struct SomeAccounts {
 }
 
 record! {
-    /// The steps of a login: first where to go, then how it ended.
+    /// The steps of a login: first where to go, then perhaps notes, then how it ended.
     #[derive(Clone, Debug, Serialize, Deserialize)]
     pub struct LoginReply {
         /// What `CompleteLogin` and `CancelLogin` call it.
@@ -304,7 +304,8 @@ record! {
         paste?: bool,
         /// The account that is signed in, in the last answer.
         account?: Account,
-        /// What is to be said of the new token, where it could not be seen to work; in the last answer.
+        /// What is to be said of the new token, where it could not be seen to work, in the last answer; before that, what
+        /// seems to be wrong while the login goes on.
         note?: String,
     }
 }

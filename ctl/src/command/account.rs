@@ -1,5 +1,7 @@
 //! `imgurctl account` and `imgurctl auto-refresh`.
 
+use std::fmt::Write as _;
+
 use imgurd_proto::text::{is_credential, printable_name};
 use imgurd_proto::{Account, AddAccount, Error, RemoveAccount, Secret, SetAccount, Settings, State};
 
@@ -48,6 +50,10 @@ fn next_step(account: &Account) -> String {
             "Sign in with `imgurctl login {name}`, or bring in a grant obtained elsewhere with `imgurctl import {name}`.",
             name = account.name
         ),
+        State::StoreUnavailable => {
+            let trouble = status::trouble(account).unwrap_or_default();
+            format!("{trouble}\nThen sign in with `imgurctl login {}`.", account.name)
+        }
         _ => status::trouble(account).unwrap_or_default(),
     }
 }
@@ -79,7 +85,36 @@ pub(crate) fn set(app: &App, account: Option<String>, form: &AccountForm) -> Res
     let client_secret = read_client_secret(form)?;
     let make_default = form.make_default();
     let call = SetAccount { account, settings: form.settings(), client_secret, make_default };
-    change(app, &call, |name| format!("Changed {name}."))
+    let account = app.call(&call)?.account;
+    conclude(app, &account, changed(&account, &call.settings))
+}
+
+/// What was changed, and what the grant that is there does not have yet.
+fn changed(account: &Account, settings: &Settings) -> String {
+    let name = &account.name;
+    let mut text = format!("Changed {name}.");
+    if settings.auth_params.is_some() {
+        let now = account.settings.auth_params.as_ref().map(table::parameters);
+        let _ = write!(
+            text,
+            " Its further parameters are now: {}. `imgurctl account set {name} --auth-param KEY=` removes one.",
+            table::or_dash(now.as_deref())
+        );
+    }
+    let asked = [
+        ("scope", settings.scope.is_some()),
+        ("auth_url", settings.auth_url.is_some()),
+        ("auth_params", settings.auth_params.is_some()),
+    ];
+    let asked: Vec<_> = asked.into_iter().filter_map(|(setting, is_new)| is_new.then_some(setting)).collect();
+    if !asked.is_empty() && account.granted_at.is_some() && account.state != State::Empty {
+        let _ = write!(
+            text,
+            "\nThe grant in use keeps what was asked for before: {} counts from the next sign-in; run `imgurctl login {name}`.",
+            asked.join(", ")
+        );
+    }
+    text
 }
 
 pub(crate) fn remove(app: &App, name: String) -> Result<(), Failure> {

@@ -6,7 +6,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use imgurd_proto::text::printable;
-use imgurd_proto::{Account, CancelLogin, ClientError, CompleteLogin, Error, Login, LoginReply, Secret};
+use imgurd_proto::{
+    Account, CancelLogin, ClientError, CompleteLogin, Error, Flow, Login, LoginReply, Secret, Settings,
+};
 
 use super::{account, grant};
 use crate::app::App;
@@ -54,7 +56,8 @@ fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure
                     drop(dialog);
                     return conclude(app, account, reply.note.as_deref());
                 }
-                None => dialog.open(&reply)?,
+                None if reply.url.is_none() => note(app, reply.note.as_deref()),
+                None => dialog.open(&reply, &what_to_check(account, args.flow))?,
             },
             Event::Answer(answer) => dialog.take_answer(answer)?,
         }
@@ -104,13 +107,17 @@ fn cancel(app: &App, account: &Account) -> Result<(), Failure> {
     Ok(())
 }
 
-fn conclude(app: &App, account: &Account, note: Option<&str>) -> Result<(), Failure> {
+fn conclude(app: &App, account: &Account, said: Option<&str>) -> Result<(), Failure> {
     let text = format!("Signed in as {}.", account::user(account));
     account::conclude(app, account, text)?;
+    note(app, said);
+    Ok(())
+}
+
+fn note(app: &App, note: Option<&str>) {
     if let Some(note) = note {
         app.output.say(format!("{}.", printable(note)));
     }
-    Ok(())
 }
 
 /// Whether a browser can be opened. Without a display, a text browser would take over the terminal; without `HOME`, the
@@ -120,12 +127,30 @@ pub(super) fn has_display() -> bool {
     is_set("HOME") && ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter().any(is_set)
 }
 
-fn no_browser() -> &'static str {
-    if has_display() {
-        "No browser could be opened. Open this page yourself:"
-    } else {
-        "There is no display here. Open this page in a browser on this machine, or end this and use --paste:"
+fn no_browser(paste: bool) -> &'static str {
+    match (has_display(), paste) {
+        (true, _) => "No browser could be opened. Open this page yourself:",
+        (false, true) => {
+            "There is no display here. Open this page in any browser, on this machine or another:"
+        }
+        (false, false) => {
+            "There is no display here. Open this page in a browser on this machine, or end this and use --paste:"
+        }
     }
+}
+
+/// What to check where the server shows an error of its own instead of the question: it redirects nobody then (RFC 6749,
+/// section 4.1.2.1).
+fn what_to_check(account: &Account, flow: Option<Flow>) -> String {
+    let Settings { client_id, redirect_uri, .. } = &account.settings;
+    let callback = redirect_uri.as_ref().filter(|_| flow.or(account.settings.flow) != Some(Flow::Pin));
+    let callback = callback.map(|uri| format!(", callback URL {}", printable(uri))).unwrap_or_default();
+    format!(
+        "If that page shows an error, compare with your registration there: client ID {}{callback}. `imgurctl account set {}` \
+         changes them.",
+        printable(client_id.as_deref().unwrap_or("-")),
+        account.name,
+    )
 }
 
 /// The conversation with the person while a login is open.
@@ -141,10 +166,13 @@ struct Dialog<'a> {
 }
 
 impl Dialog<'_> {
-    fn open(&mut self, reply: &LoginReply) -> Result<(), Failure> {
+    fn open(&mut self, reply: &LoginReply, what_to_check: &str) -> Result<(), Failure> {
         self.login_id.clone_from(&reply.login_id);
         self.paste = reply.paste == Some(true);
         self.announce(reply)?;
+        if self.paste || self.app.output.is_watched() {
+            self.app.output.say(what_to_check);
+        }
         if self.paste { self.ask() } else { Ok(()) }
     }
 
@@ -160,7 +188,7 @@ impl Dialog<'_> {
                 .say(format!("Opening your browser. Should no page appear, open this one:\n{url}"));
         } else {
             if self.opens_browser {
-                self.app.output.say(no_browser());
+                self.app.output.say(no_browser(self.paste));
             }
             Output::print(url)?;
         }

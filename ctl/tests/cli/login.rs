@@ -213,5 +213,5 @@ fn says_that_there_is_no_display_and_gives_the_url() {
     command.env_remove("BROWSER").env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
     let ran = Ran::from(command.output().expect("runs"));
     assert_eq!((ran.code, ran.stdout), (0, format!("{URL}\n")));
-    assert!(ran.stderr.contains("no display"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no display") && ran.stderr.contains("use --paste"), "{}", ran.stderr);
 }

@@ -21,7 +21,10 @@ pub(crate) enum Content {
     Code(Secret),
     Pin(Secret),
     Tokens(Box<TokenResponse>),
-    Denied,
+    /// What the server says about it.
+    Denied {
+        description: Option<String>,
+    },
     /// The server's error code, such as `invalid_scope`, and what it says about it.
     Error {
         code: String,
@@ -68,12 +71,10 @@ pub(super) fn from_redirect(
     flow: Flow,
 ) -> Result<AuthorizationResponse, NotAResponse> {
     let given = Parameters::read(query, fragment)?;
+    let description = given.get("error_description").map(printable_name);
     let content = match given.get("error") {
-        Some("access_denied") => Content::Denied,
-        Some(code) => Content::Error {
-            code: printable_name(code),
-            description: given.get("error_description").map(printable_name),
-        },
+        Some("access_denied") => Content::Denied { description },
+        Some(code) => Content::Error { code: printable_name(code), description },
         None => given.content(flow)?,
     };
     let (state, iss) = (given.get("state").map(Secret::from), given.get("iss").map(ToOwned::to_owned));

@@ -1,7 +1,8 @@
 //! The loopback address that the authorization page redirects to (RFC 8252, section 7.3), open while a login is.
 //!
-//! The port is bound when a login begins, and free before anybody hears that it ended. Its number is fixed, because Imgur
-//! compares the redirect URI character by character.
+//! The port is bound when a login begins. It is free before anybody hears that the login ended, except after an answer: then
+//! it stays [for a moment](super::lingering). Its number is fixed, because Imgur compares the redirect URI character by
+//! character.
 
 use std::convert::Infallible;
 use std::io;
@@ -17,7 +18,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use imgurd_proto::Error;
 use rustix::io::Errno;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -35,10 +36,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// of 4 KiB for each host.
 const LONGEST_REQUEST: usize = 768 * 1024;
 
-/// An answer that came to the callback, and where its page goes.
-pub(crate) struct Visit {
-    pub(super) answer: AuthorizationResponse,
-    pub(crate) page: oneshot::Sender<Page>,
+/// What a TLS connection begins with, and the answer that there is no TLS: a fatal `handshake_failure` (RFC 8446, sections
+/// 5.1 and 6.2).
+const TLS_HANDSHAKE: u8 = 22;
+const TLS_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
+
+/// Who came to the callback.
+pub(crate) enum Visit {
+    /// An answer, and where its page goes.
+    Answer { answer: AuthorizationResponse, page: oneshot::Sender<Page> },
+    /// A browser that takes the callback for an `https` address.
+    Tls,
+}
+
+impl Visit {
+    pub(crate) fn show(self, shown: Page) {
+        if let Self::Answer { page, .. } = self {
+            let _ = page.send(shown);
+        }
+    }
 }
 
 pub(crate) struct Endpoint {
@@ -92,7 +108,7 @@ impl Listener {
             let have_room = visitors.have_room();
             tokio::select! {
                 stream = accept(&self.sockets), if have_room => {
-                    visitors.let_in(|asked| serve_connection(stream, Arc::clone(&endpoint), visits.clone(), asked));
+                    visitors.let_in(|asked| serve_stream(stream, Arc::clone(&endpoint), visits.clone(), asked));
                 }
                 Some(()) = visitors.left() => {}
                 () = visits.closed() => break,
@@ -177,6 +193,22 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
     }
 }
 
+async fn serve_stream(
+    mut stream: TcpStream,
+    endpoint: Arc<Endpoint>,
+    visits: mpsc::Sender<Visit>,
+    asked: Asked,
+) {
+    let mut first = [0];
+    let Ok(Ok(1..)) = timeout(PATIENCE, stream.peek(&mut first)).await else { return };
+    if first == [TLS_HANDSHAKE] {
+        let _ = stream.write_all(&TLS_ALERT).await;
+        let _ = visits.send(Visit::Tls).await;
+    } else {
+        serve_connection(stream, endpoint, visits, asked).await;
+    }
+}
+
 pub(crate) async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     endpoint: Arc<Endpoint>,
@@ -207,15 +239,21 @@ async fn respond(
     asked.set();
     let page = match answer {
         Ok(answer) => endpoint.show_in(answer, visits).await,
-        Err(page) => page,
+        Err(page) => endpoint.show(page),
     };
     Ok(if is_script { page.answer() } else { page.response() })
 }
 
 impl Endpoint {
+    /// A browser that reloads the page of the flow `token` has no answer with it: its script has cleared the address.
+    fn show(&self, page: Page) -> Page {
+        let is_waiting = matches!(page, Page::Waiting { .. });
+        self.farewell.get().filter(|_| is_waiting).cloned().unwrap_or(page)
+    }
+
     async fn show_in(&self, answer: AuthorizationResponse, visits: &mpsc::Sender<Visit>) -> Page {
         let (page, shown) = oneshot::channel();
-        let visit = Visit { answer, page };
+        let visit = Visit::Answer { answer, page };
         let shown = if visits.send(visit).await.is_ok() { shown.await.ok() } else { None };
         // Who comes as the login ends is told how it ended.
         shown.unwrap_or_else(|| self.farewell.get().cloned().unwrap_or(Page::Underway))

@@ -3,6 +3,8 @@
 pub(crate) mod authorization_response;
 pub(crate) mod browser;
 pub(crate) mod callback;
+mod ended_logins;
+mod lingering;
 pub(crate) mod listener;
 pub(crate) mod page;
 mod session;
@@ -23,8 +25,10 @@ use crate::provider::{AuthorizationRequest, is_loopback};
 use crate::random;
 
 use callback::Callback;
+use ended_logins::EndedLogins;
+use lingering::Lingering;
 use listener::Listener;
-use session::{EndedLogins, Running, Server, Session};
+use session::{Running, Server, Session};
 
 /// How a login is to go.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +52,7 @@ pub struct Logins {
     keeper: Keeper,
     open: Arc<Mutex<HashMap<String, OpenLogin>>>,
     ended: EndedLogins,
+    lingering: Lingering,
 }
 
 #[derive(Clone)]
@@ -59,6 +64,7 @@ struct OpenLogin {
     paste: bool,
     submissions: mpsc::Sender<Submission>,
     outcome: watch::Receiver<Option<LoginResult>>,
+    hint: watch::Receiver<Option<String>>,
     /// Everyone who wants this login holds one; when the last is gone, it ends.
     wanted: mpsc::WeakSender<()>,
 }
@@ -72,6 +78,7 @@ impl OpenLogin {
             url: self.url.clone(),
             paste: self.paste,
             outcome: self.outcome.clone(),
+            hint: self.hint.clone(),
             deadline,
             _wanted: wanted,
         }
@@ -107,24 +114,51 @@ pub struct Login {
     /// Whether the answer has to be handed in.
     pub paste: bool,
     outcome: watch::Receiver<Option<LoginResult>>,
+    hint: watch::Receiver<Option<String>>,
     /// When a caller who joined a sign-in of another stops waiting for it.
     deadline: Option<Instant>,
     _wanted: mpsc::Sender<()>,
 }
 
+/// What is heard of a login.
+pub enum LoginEvent {
+    /// Something that the user should know while it waits.
+    Hint(String),
+    /// How it ended.
+    Ended(LoginResult),
+}
+
 impl Login {
     /// How it ends.
     pub async fn outcome(&mut self) -> LoginResult {
-        let ended = self.outcome.wait_for(Option::is_some);
-        let ended = match self.deadline {
-            Some(deadline) => timeout_at(deadline, ended).await,
-            None => Ok(ended.await),
-        };
-        match ended {
-            Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(cancelled())),
-            Ok(Err(_)) => Err(cancelled()),
-            Err(_) => Err(expired()),
+        loop {
+            if let LoginEvent::Ended(outcome) = self.next().await {
+                return outcome;
+            }
         }
+    }
+
+    /// What is heard of it next.
+    pub async fn next(&mut self) -> LoginEvent {
+        let ended = self.outcome.wait_for(Option::is_some);
+        let ended = async {
+            match self.deadline {
+                Some(deadline) => timeout_at(deadline, ended).await,
+                None => Ok(ended.await),
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = ended => ended,
+            Ok(()) = self.hint.changed() => {
+                return LoginEvent::Hint(self.hint.borrow_and_update().clone().unwrap_or_default());
+            }
+        };
+        LoginEvent::Ended(match ended {
+            Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(cancelled(&self.account))),
+            Ok(Err(_)) => Err(cancelled(&self.account)),
+            Err(_) => Err(expired(&self.account)),
+        })
     }
 }
 
@@ -132,7 +166,7 @@ impl Logins {
     /// No login yet.
     #[must_use]
     pub fn new(keeper: Keeper) -> Self {
-        Self { keeper, open: Arc::default(), ended: EndedLogins::default() }
+        Self { keeper, open: Arc::default(), ended: EndedLogins::default(), lingering: Lingering::default() }
     }
 
     /// Begins a login of `account`, or joins the one in progress.
@@ -156,6 +190,7 @@ impl Logins {
         let authorization = request(config, flow).build();
         let mut listener = None;
         if flow != Flow::Pin && is_loopback(config.redirect_uri.url()) {
+            self.lingering.end().await;
             match Listener::bind(config.redirect_uri.url()).await {
                 Ok(bound) => {
                     let state = &authorization.state;
@@ -185,6 +220,8 @@ impl Logins {
             authorization,
             server: Server { issuer: config.issuer.clone(), auth_url: config.auth_url.clone() },
             ended: self.ended.clone(),
+            lingering: self.lingering.clone(),
+            hint: watch::Sender::default(),
         };
         let login = self.register(session, paste, options.timeout, listener);
         self.keeper.login(account, Some(&login.id)).await?;
@@ -194,9 +231,10 @@ impl Logins {
     /// Hands in an answer that the user pasted.
     pub async fn complete(&self, login_id: &str, response: Secret) -> LoginResult {
         let (reply, outcome) = oneshot::channel();
-        let submissions = self.find(login_id)?.submissions;
-        submissions.send(Submission::Answer { response, reply }).await.map_err(|_| no_such(login_id))?;
-        outcome.await.unwrap_or_else(|_| Err(cancelled()))
+        let login = self.find(login_id)?;
+        let submission = Submission::Answer { response, reply };
+        login.submissions.send(submission).await.map_err(|_| no_such(login_id))?;
+        outcome.await.unwrap_or_else(|_| Err(cancelled(&login.account)))
     }
 
     /// Ends a login.
@@ -224,6 +262,7 @@ impl Logins {
     ) -> Login {
         let id = random::hex::<8>();
         let (account, url, flow) = (session.account.clone(), session.authorization.url.clone(), session.flow);
+        let hint = session.hint.subscribe();
         // Held until the login is in it: the session may end at once.
         let mut open = lock(&self.open);
         let (logins, session_id) = (self.clone(), id.clone());
@@ -238,6 +277,7 @@ impl Logins {
             paste,
             submissions,
             outcome,
+            hint,
             wanted: wanted.downgrade(),
         };
         let part = login.part(wanted, None);
@@ -258,12 +298,15 @@ fn request(config: &AccountConfig, flow: Flow) -> AuthorizationRequest {
     }
 }
 
-fn cancelled() -> Error {
-    Error::login("The sign-in was cancelled; run `imgurctl login` to try again")
+fn cancelled(account: &str) -> Error {
+    Error::login(format!("The sign-in was cancelled; run `imgurctl login {account}` to try again"))
 }
 
-fn expired() -> Error {
-    Error::login("Nobody completed the sign-in in time; run `imgurctl login` to try again")
+fn expired(account: &str) -> Error {
+    Error::login(format!(
+        "Nobody completed the sign-in in time; if its page showed an error, compare client_id and redirect_uri with your \
+         registration (`imgurctl account show {account}`), and run `imgurctl login {account}` to try again"
+    ))
 }
 
 fn no_such(login_id: &str) -> Error {

@@ -3,21 +3,23 @@
 //! On the local socket a login ends when its caller hangs up, so Ctrl-C needs no message. Callers who ask at once share one
 //! login. On D-Bus it goes on, because a caller such as `busctl` leaves after the first answer.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use imgurd_proto::text::printable_name;
-use imgurd_proto::{Account, Error, Flow, Secret};
+use imgurd_proto::{Account, Error, Flow};
 use oauth2::RedirectUrl;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::authorization_response::{AuthorizationResponse, Content, from_paste};
 use super::callback::Callback;
-use super::listener::{Farewell, Listener, Visit};
+use super::ended_logins::EndedLogins;
+use super::lingering::Lingering;
+use super::listener::{Farewell, LastPages, Listener, Visit};
 use super::page::Page;
-use super::{LoginResult, Submission, cancelled, expired, lock};
+use super::{LoginResult, Submission, cancelled, expired};
 use crate::keeper::{Began, Keeper, SignedIn};
 use crate::provider::{Authorization, TokenRequest};
 
@@ -32,6 +34,41 @@ pub(super) struct Session {
     pub(super) authorization: Authorization,
     pub(super) server: Server,
     pub(super) ended: EndedLogins,
+    pub(super) lingering: Lingering,
+    /// What the user should know while the login waits.
+    pub(super) hint: watch::Sender<Option<String>>,
+}
+
+/// How a login ended.
+struct Ending {
+    result: LoginResult,
+    /// There if an answer at the callback ended it.
+    shown: Option<Shown>,
+}
+
+/// The answer that ended a login, and the page that was shown for it.
+struct Shown {
+    answer: AuthorizationResponse,
+    page: Page,
+}
+
+/// The listener at the callback, where there is one.
+struct Serving {
+    visitors: mpsc::Receiver<Visit>,
+    task: Option<JoinHandle<LastPages>>,
+}
+
+impl Serving {
+    async fn close(self) -> Option<LastPages> {
+        drop(self.visitors);
+        self.task?.await.ok()
+    }
+}
+
+impl From<LoginResult> for Ending {
+    fn from(result: LoginResult) -> Self {
+        Self { result, shown: None }
+    }
 }
 
 /// A session that runs, as others reach it.
@@ -55,27 +92,59 @@ impl Session {
         let (ended, outcome) = watch::channel(None);
         let (wanted, unwanted) = mpsc::channel(1);
         tokio::spawn(async move {
-            let (visits, mut visitors) = mpsc::channel(1);
+            let (visits, visitors) = mpsc::channel(1);
             let farewell = Farewell::default();
-            let serving = listener.map(|(listener, callback)| {
+            let task = listener.map(|(listener, callback)| {
                 tokio::spawn(listener.serve(callback, visits, Arc::clone(&farewell)))
             });
-            let result = self.run(deadline, inbox, &mut visitors, unwanted).await;
-            let _ = farewell.set(self.ended.note(&self, &result));
-            drop(visitors);
-            // The port is free again before anyone hears of the end and signs in again.
-            let last_pages = match serving {
-                Some(serving) => serving.await.ok(),
-                None => None,
+            let mut serving = Serving { visitors, task };
+            let Ending { result, shown } = self.run(deadline, inbox, &mut serving.visitors, unwanted).await;
+            let _ = farewell.set(self.ended.note(&self.account, &self.authorization.state, &result));
+            let tell = async {
+                forget();
+                let _ = self.keeper.login(&self.account, None).await;
+                ended.send_replace(Some(result));
             };
-            forget();
-            let _ = self.keeper.login(&self.account, None).await;
-            ended.send_replace(Some(result));
+            let last_pages = self.close(serving, shown, tell).await;
             if let Some(last_pages) = last_pages {
                 last_pages.shown().await;
             }
         });
         Running { submissions, outcome, wanted }
+    }
+
+    /// Closes the callback and tells how the login ended. The port is free again before anyone hears of that, except
+    /// after an answer: then a browser may reload its page.
+    async fn close(
+        &self,
+        mut serving: Serving,
+        shown: Option<Shown>,
+        tell: impl Future<Output = ()>,
+    ) -> Option<LastPages> {
+        let Some(shown) = shown else {
+            let last_pages = serving.close().await;
+            tell.await;
+            return last_pages;
+        };
+        let mut lingerer = self.lingering.enter();
+        tell.await;
+        tokio::select! {
+            () = self.repeat(&shown, &mut serving.visitors) => {}
+            () = lingerer.over() => {}
+        }
+        serving.close().await
+    }
+
+    /// Shows the page again to a browser that reloads it.
+    async fn repeat(&self, shown: &Shown, visits: &mut mpsc::Receiver<Visit>) {
+        while let Some(visit) = visits.recv().await {
+            let page = match &visit {
+                Visit::Answer { answer, .. } if *answer == shown.answer => shown.page.clone(),
+                Visit::Answer { answer, .. } => self.ended.page_of(answer.state.as_ref()),
+                Visit::Tls => continue,
+            };
+            visit.show(page);
+        }
     }
 
     /// Waits for the first answer that is ours, and makes a grant of it. That is never cut short: the code is spent.
@@ -85,23 +154,26 @@ impl Session {
         mut submissions: mpsc::Receiver<Submission>,
         visits: &mut mpsc::Receiver<Visit>,
         mut unwanted: mpsc::Receiver<()>,
-    ) -> LoginResult {
+    ) -> Ending {
         loop {
-            let outcome = tokio::select! {
-                Some(submission) = submissions.recv() => self.submitted(submission).await,
+            let ending = tokio::select! {
+                Some(submission) = submissions.recv() => self.submitted(submission).await.map(Ending::from),
                 Some(visit) = visits.recv() => self.visited(visit, visits).await,
-                _ = unwanted.recv() => Some(Err(cancelled())),
-                () = sleep_until(deadline) => Some(Err(expired())),
+                _ = unwanted.recv() => Some(Err(cancelled(&self.account)).into()),
+                () = sleep_until(deadline) => Some(Err(expired(&self.account)).into()),
             };
-            if let Some(outcome) = outcome {
-                return outcome;
+            if let Some(ending) = ending {
+                if let Err(error) = &ending.result {
+                    tracing::info!(account = self.account, %error, "the sign-in failed");
+                }
+                return ending;
             }
         }
     }
 
     async fn submitted(&self, submission: Submission) -> Option<LoginResult> {
         let Submission::Answer { response, reply } = submission else {
-            return Some(Err(cancelled()));
+            return Some(Err(cancelled(&self.account)));
         };
         let checked = from_paste(&response, self.flow).and_then(|answer| {
             let is_ours = answer.state.as_ref().is_none_or(|state| *state == self.authorization.state);
@@ -124,29 +196,49 @@ impl Session {
         }
     }
 
-    async fn visited(&self, visit: Visit, visits: &mut mpsc::Receiver<Visit>) -> Option<LoginResult> {
-        let is_from_server = self.server.check(&visit.answer);
-        let AuthorizationResponse { state, content, .. } = visit.answer;
+    async fn visited(&self, visit: Visit, visits: &mut mpsc::Receiver<Visit>) -> Option<Ending> {
+        let Visit::Answer { answer, page } = visit else {
+            self.note_tls();
+            return None;
+        };
         // Anyone can call a loopback address. Without our state it is somebody else's answer, and ends nothing.
-        if state.as_ref() != Some(&self.authorization.state) {
-            let page = state.and_then(|state| self.ended.page_of(&state)).unwrap_or(Page::WrongState);
-            let _ = visit.page.send(page);
+        if answer.state.as_ref() != Some(&self.authorization.state) {
+            let _ = page.send(self.ended.page_of(answer.state.as_ref()));
             return None;
         }
-        let is_denied = is_from_server.is_ok() && content == Content::Denied;
+        let is_from_server = self.server.check(&answer);
+        let is_denied = is_from_server.is_ok() && matches!(answer.content, Content::Denied { .. });
+        let content = answer.content.clone();
         let taking = async {
             is_from_server.map_err(Error::login)?;
             self.take(content).await
         };
         tokio::pin!(taking);
-        let outcome = loop {
+        let result = loop {
             tokio::select! {
-                outcome = &mut taking => break outcome,
-                Some(second) = visits.recv() => drop(second.page.send(Page::Underway)),
+                result = &mut taking => break result,
+                Some(second) = visits.recv() => second.show(Page::Underway),
             }
         };
-        let _ = visit.page.send(self.page(&outcome, is_denied));
-        Some(outcome)
+        let shown = self.page(&result, is_denied);
+        let _ = page.send(shown.clone());
+        Some(Ending { result, shown: Some(Shown { answer, page: shown }) })
+    }
+
+    /// A browser opened the callback with `https`, as some do by themselves and some servers have it registered.
+    fn note_tls(&self) {
+        if self.hint.borrow().is_none() {
+            tracing::warn!(
+                account = self.account,
+                "a browser opened the callback with https; it is served with http"
+            );
+            self.hint.send_replace(Some(format!(
+                "The browser opened the callback with https, and imgurd serves it with http; change https to http in the \
+                 browser's address bar. If it comes again, see that the callback URL is registered with http (`imgurctl \
+                 account show {}` shows it) and that the browser forces no https",
+                self.account
+            )));
+        }
     }
 
     fn page(&self, outcome: &LoginResult, is_denied: bool) -> Page {
@@ -184,9 +276,12 @@ impl Session {
                 self.keeper.exchange(account, began, TokenRequest::Pin(pin), self.replace).await
             }
             Content::Tokens(tokens) => self.keeper.accept(account, began, *tokens, self.replace).await,
-            Content::Denied => Err(Error::login(format!(
-                "Access was denied on the sign-in page; run `imgurctl login {account}` to try again"
-            ))),
+            Content::Denied { description } => {
+                let said = description.map(|said| format!(" ({})", plain(&said))).unwrap_or_default();
+                Err(Error::login(format!(
+                    "Access was denied on the sign-in page{said}; run `imgurctl login {account}` to try again"
+                )))
+            }
             Content::Error { code, description } => {
                 Err(Error::login(reported(account, &code, description.as_deref())))
             }
@@ -223,50 +318,32 @@ impl Server {
 
 /// What is said of an error of the authorization page (RFC 6749, section 4.1.2.1).
 fn reported(account: &str, code: &str, description: Option<&str>) -> String {
-    // In our sentences, what is between backticks is a command to run.
     let said = match description {
-        Some(description) => format!("{code} ({description})").replace('`', "'"),
-        None => code.replace('`', "'"),
+        Some(description) => plain(&format!("{code} ({description})")),
+        None => plain(code),
     };
-    let mend = match code {
+    let settings = match code {
         "server_error" | "temporarily_unavailable" => {
-            format!("wait a while, then run `imgurctl login {account}`")
+            return format!(
+                "The sign-in page reported {said}; wait a while, then run `imgurctl login {account}`"
+            );
         }
-        _ => format!("check the account's settings with `imgurctl account show {account}`"),
+        "unauthorized_client" => "client_id and flow",
+        "unsupported_response_type" => "flow",
+        "invalid_scope" => "scope",
+        "invalid_target" => "auth_params",
+        _ => "the account's settings",
     };
-    format!("The sign-in page reported {said}; {mend}")
+    format!(
+        "The sign-in page reported {said}; check {settings} with `imgurctl account show {account}`, then run `imgurctl login \
+         {account}`"
+    )
+}
+
+/// In our sentences, what is between backticks is a command to run.
+fn plain(text: &str) -> String {
+    text.replace('`', "'")
 }
 
 const WRONG_STATE: &str =
     "This answer belongs to another sign-in; paste the address that this one's page led to, or start again";
-
-/// How many ended logins are remembered. Their states are worth nothing any more.
-const REMEMBERED: usize = 16;
-
-/// The logins that ended, for a visit from a page that was left open: its answer comes to a later login's callback.
-#[derive(Clone, Default)]
-pub(super) struct EndedLogins(Arc<Mutex<VecDeque<(Secret, Page)>>>);
-
-impl EndedLogins {
-    /// Notes how a login ended, and returns what its late visitors are shown.
-    pub(super) fn note(&self, session: &Session, outcome: &LoginResult) -> Page {
-        let page = farewell(session.account.clone(), outcome);
-        let mut ended = lock(&self.0);
-        ended.truncate(REMEMBERED - 1);
-        ended.push_front((session.authorization.state.clone(), page.clone()));
-        page
-    }
-
-    fn page_of(&self, state: &Secret) -> Option<Page> {
-        lock(&self.0).iter().find(|(known, _)| known == state).map(|(_, page)| page.clone())
-    }
-}
-
-fn farewell(account: String, outcome: &LoginResult) -> Page {
-    match outcome {
-        Ok(_) => Page::Complete,
-        Err(error) if *error == expired() => Page::Expired { account },
-        Err(error) if *error == cancelled() => Page::Cancelled { account },
-        Err(error) => Page::Failed { account, reason: error.to_string() },
-    }
-}

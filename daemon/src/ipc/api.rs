@@ -207,12 +207,15 @@ impl Api {
         let AddAccount { account: name, settings, client_secret, make_default } = call;
         let client_secret = client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
         let config = self.editor.add(&name, &settings, make_default.unwrap_or(false))?;
-        self.configured(config, name.clone(), client_secret).await.map_err(|error| match error {
+        let added = self.configured(config, name.clone(), client_secret).await;
+        added.map_err(|error| match error {
             Error::StoreUnavailable { reason } => {
                 Error::StoreUnavailable { reason: half_added(&name, &reason) }
             }
             other => other,
-        })
+        })?;
+        self.keeper.store_read(&name).await;
+        Ok(OneAccount { account: self.keeper.account(Some(&name))? })
     }
 
     pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {

@@ -27,6 +27,7 @@ use tokio::task::yield_now;
 use super::fairness::{Queue, Queues};
 use super::{Api, LocalSocket};
 use crate::access::{Caller, Slot, needs};
+use crate::consent::LoginEvent;
 use crate::keeper::SignedIn;
 
 use connection::{Answers, Calls};
@@ -226,7 +227,16 @@ async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>)
     let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
     let begun = LoginReply { url, paste: Some(login.paste), ..LoginReply::of(login_id) };
     answers.stream(begun, true).await?;
-    let SignedIn { account, note } = login.outcome().await?;
+    let SignedIn { account, note } = loop {
+        match login.next().await {
+            LoginEvent::Ended(outcome) => break outcome?,
+            LoginEvent::Hint(hint) => {
+                answers
+                    .stream(LoginReply { note: Some(hint), ..LoginReply::of(login.id.clone()) }, true)
+                    .await?;
+            }
+        }
+    };
     let ended = LoginReply { account: Some(account), note, ..LoginReply::of(login.id.clone()) };
     answers.stream(ended, false).await
 }

@@ -45,6 +45,9 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// The longest that a change of grants takes: a request to the server and writing its outcome, each bounded.
 const LONGEST_CHANGE: Duration = Duration::from_mins(1);
 
+/// The longest that the outcome of adding an account waits for the store.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The longest that a login's outcome waits for the API's word on the new token.
 const LONGEST_VERIFICATION: Duration = Duration::from_secs(10);
 
@@ -127,6 +130,11 @@ impl Keeper {
         let (_, snapshots) = self.find(Some(account))?;
         let logouts = snapshots.borrow().logouts;
         Ok(Began { issuer, logouts })
+    }
+
+    /// Waits a moment until the store has been read for a new account: only then can it be said what is next.
+    pub async fn store_read(&self, account: &str) {
+        let _ = timeout(STORE_PATIENCE, self.change(account, None, Ask::Ready)).await;
     }
 
     /// Exchanges a code or PIN for a grant; answers when that is published and the API has said whose it is.

@@ -69,7 +69,7 @@ pub use keyring::Keyring;
 pub use logind::Logind;
 pub use machine::Machine;
 pub use network::Network;
-pub use port::free_port;
+pub use port::{free_port, wait_until_free};
 pub use process::{as_root, needs_root};
 pub use program::{Output, Program};
 pub use prompter::Answer;

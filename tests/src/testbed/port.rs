@@ -1,8 +1,11 @@
 //! Ports for tests that run at the same time.
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
+
+use crate::fake::PATIENCE;
 
 /// A port of 127.0.0.1 where nothing listens just now, and where nothing will by chance: the kernel gives out higher
 /// ones (`ip_local_port_range`), and tests that run at the same time begin their search in different places.
@@ -15,6 +18,17 @@ pub fn free_port() -> u16 {
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
+    }
+}
+
+/// Blocks until nothing listens at this port of 127.0.0.1, where HTTP is served.
+pub fn wait_until_free(port: u16) {
+    let began = Instant::now();
+    while let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+        // Its answer is what each turn waits for.
+        let _ =
+            stream.write_all(b"GET / HTTP/1.1\r\n\r\n").and_then(|()| stream.read_to_end(&mut Vec::new()));
+        assert!(began.elapsed() < PATIENCE, "something still listens at port {port}");
     }
 }
 

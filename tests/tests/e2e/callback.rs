@@ -245,6 +245,9 @@ fn every_loopback_address_can_be_the_callback() {
         assert_eq!(listens("::1"), host != "127.0.0.1", "{host}");
         assert!(browser::allow(&url, "alice").text.contains("Signed in as alice"), "{host}");
         login.finish().success();
+        let again = scene.login(&[]);
+        scene.ctl(&["login", "--cancel"]).success();
+        again.0.finish().exits(10);
         assert!(is_free("127.0.0.1", port(&scene)) && is_free("::1", port(&scene)), "{host}");
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
-use imgurd_tests::testbed::Scene;
+use imgurd_tests::testbed::{Scene, wait_until_free};
 use imgurd_tests::wire::token_of;
 use imgurd_tests::{browser, http};
 use rustix::process::Signal;
@@ -24,8 +24,11 @@ fn parameters(url: &str) -> HashMap<String, String> {
 
 /// The port of the callback, taken and given back.
 fn is_free(callback: &str) -> bool {
-    let port = Url::parse(callback).unwrap().port().unwrap();
-    TcpListener::bind(("127.0.0.1", port)).is_ok()
+    TcpListener::bind(("127.0.0.1", port(callback))).is_ok()
+}
+
+fn port(callback: &str) -> u16 {
+    Url::parse(callback).unwrap().port().unwrap()
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn consent_in_the_browser_becomes_a_token() {
     let account = scene.account();
     assert_eq!(account.state, State::Fresh);
     assert_eq!(account.username.as_deref(), Some("alice"));
-    assert!(is_free(&scene.callback()), "nothing listens after the login");
+    wait_until_free(port(&scene.callback()));
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn a_denial_is_told_to_the_person_and_to_the_program() {
     assert_eq!(scene.account().state, State::Empty);
     assert!(!scene.account().login_pending);
     assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
-    assert!(is_free(&scene.callback()));
+    wait_until_free(port(&scene.callback()));
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn a_second_answer_is_told_that_the_first_one_counts() {
 #[test]
 fn a_port_that_another_program_of_ours_has_is_named_and_pasting_goes_round_it() {
     let scene = scene();
-    let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
+    let port = port(&scene.callback());
     let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let output = scene.ctl(&["login", "--no-browser"]).exits(10);
     assert!(output.complaint().contains(&format!("Port {port}")), "{}", output.stderr);

@@ -35,6 +35,7 @@ mod overload;
 mod refresh;
 mod refusal;
 mod secrets;
+mod sentences;
 mod sleep;
 mod soak;
 mod store;

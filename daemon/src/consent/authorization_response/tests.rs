@@ -14,8 +14,8 @@ fn code(text: &str) -> Content {
 
 #[rstest]
 #[case("http://127.0.0.1:8917/callback?state=S&code=abc", Some("S"), code("abc"))]
-#[case("http://127.0.0.1:8917/callback?error=access_denied&state=S", Some("S"), Content::Denied)]
-#[case("http://127.0.0.1:8917/callback?state=S#error=access_denied", Some("S"), Content::Denied)]
+#[case("http://127.0.0.1:8917/callback?error=access_denied&state=S", Some("S"), Content::Denied { description: None })]
+#[case("http://127.0.0.1:8917/callback?state=S#error=access_denied", Some("S"), Content::Denied { description: None })]
 #[case("https://as.example/cb?error=invalid_scope&state=S", Some("S"), error("invalid_scope", None))]
 #[case("?error=x&error_description=no%1b+way%0a&state=S", Some("S"), error("x", Some("no way ")))]
 #[case("imgur.com/?state=S&code=abc", Some("S"), code("abc"))]
@@ -152,7 +152,7 @@ proptest! {
         if let Ok(answer) = from_paste(&Secret::from(text), Flow::Code) {
             let shown = format!("{answer:?}");
             // A name is none, nor is what was consented to, nor the kind of a token.
-            let AuthorizationResponse { iss: None, content: Content::Code(_) | Content::Pin(_) | Content::Denied, .. } = answer else {
+            let AuthorizationResponse { iss: None, content: Content::Code(_) | Content::Pin(_) | Content::Denied { description: None }, .. } = answer else {
                 return Ok(());
             };
             for secret in &secrets {

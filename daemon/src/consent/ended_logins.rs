@@ -1,0 +1,44 @@
+//! Logins that have ended, and what their late visitors are shown.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use imgurd_proto::Secret;
+
+use super::page::Page;
+use super::{LoginResult, cancelled, expired, lock};
+
+/// How many ended logins are remembered. Their states are worth nothing any more.
+const REMEMBERED: usize = 16;
+
+/// The logins that ended, for a visit from a page that was left open: its answer comes to a later login's callback.
+#[derive(Clone, Default)]
+pub(super) struct EndedLogins(Arc<Mutex<VecDeque<(Secret, Page)>>>);
+
+impl EndedLogins {
+    /// Notes how a login ended, and returns what its late visitors are shown.
+    pub(super) fn note(&self, account: &str, state: &Secret, outcome: &LoginResult) -> Page {
+        let page = farewell(account, outcome);
+        let mut ended = lock(&self.0);
+        ended.truncate(REMEMBERED - 1);
+        ended.push_front((state.clone(), page.clone()));
+        page
+    }
+
+    /// What a visit with another state than a login's own is shown.
+    pub(super) fn page_of(&self, state: Option<&Secret>) -> Page {
+        let ended = lock(&self.0);
+        let page = ended.iter().find(|(known, _)| Some(known) == state).map(|(_, page)| page.clone());
+        page.unwrap_or(Page::WrongState)
+    }
+}
+
+fn farewell(account: &str, outcome: &LoginResult) -> Page {
+    let name = account.to_owned();
+    match outcome {
+        Ok(_) => Page::Complete,
+        Err(error) if *error == expired(account) => Page::Expired { account: name },
+        Err(error) if *error == cancelled(account) => Page::Cancelled { account: name },
+        Err(error) => Page::Failed { account: name, reason: error.to_string() },
+    }
+}

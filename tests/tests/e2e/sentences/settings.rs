@@ -1,0 +1,119 @@
+//! What `imgurctl account` says, and what it changes.
+
+use std::fs;
+
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{ACCOUNT, Program, Scene, Testbed};
+use serde_json::{Value, json};
+use url::Url;
+
+/// Values in which every character counts.
+const ODD: [&str; 3] =
+    ["https://b.example/?q=a+b&c=%20%2B#=", "zwei W\u{f6}rter \u{1f980}", "https://b.example/"];
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour::default())
+}
+
+/// The values of a parameter of the page to open.
+fn sent(url: &str, name: &str) -> Vec<String> {
+    let url = Url::parse(url).unwrap();
+    url.query_pairs().filter(|(known, _)| known == name).map(|(_, value)| value.into_owned()).collect()
+}
+
+fn params(scene: &Scene) -> Value {
+    scene.ctl(&["account", "show", "--json"]).success().json()["settings"]["auth_params"].clone()
+}
+
+fn url_of(scene: &Scene) -> (Program, String) {
+    scene.login(&[])
+}
+
+#[test]
+fn a_parameter_that_is_given_several_times_is_sent_each_time_as_it_was_given() {
+    let mut scene = scene();
+    let options = ODD.map(|value| format!("resource={value}"));
+    let options = options.iter().flat_map(|option| ["--auth-param", option]);
+    let options: Vec<_> = ["account", "set", ACCOUNT].into_iter().chain(options).collect();
+    scene.ctl(&options).success();
+    assert_eq!(params(&scene), json!({ "resource": ODD }));
+    let (_login, url) = url_of(&scene);
+    assert_eq!(sent(&url, "resource"), ODD);
+    // It is in config.toml as well, and read from there alike.
+    scene.restart();
+    assert_eq!(params(&scene), json!({ "resource": ODD }));
+    let (_login, url) = url_of(&scene);
+    assert_eq!(sent(&url, "resource"), ODD);
+    let sheet = scene.ctl(&["account", "show"]).success().stdout;
+    assert!(sheet.contains(&ODD.map(|value| format!("resource={value}")).join(" ")), "{sheet}");
+}
+
+#[test]
+fn parameters_are_added_to_those_that_are_there_and_how_to_remove_one_is_said() {
+    let scene = scene();
+    let set = |param: &str| scene.ctl(&["account", "set", "--auth-param", param]).success().stderr;
+    set("prompt=consent");
+    let said = set("hint=a=b");
+    assert!(said.contains("hint=a=b prompt=consent"), "{said}");
+    assert!(said.contains("`imgurctl account set mytoken --auth-param KEY=` removes one"), "{said}");
+    assert_eq!(params(&scene), json!({ "hint": "a=b", "prompt": "consent" }));
+    set("prompt=login");
+    assert_eq!(
+        params(&scene),
+        json!({ "hint": "a=b", "prompt": "login" }),
+        "a key has the values given last"
+    );
+    set("hint=");
+    assert_eq!(params(&scene), json!({ "prompt": "login" }));
+    let said = set("prompt=");
+    assert!(said.contains("are now: -."), "{said}");
+    assert_eq!(params(&scene), Value::Null);
+    let text = fs::read_to_string(scene.bed.config_file()).unwrap();
+    assert!(!text.contains("auth_params"), "{text}");
+    let help = scene.ctl(&["account", "set", "--help"]).success().stdout;
+    assert!(help.contains("`KEY=` removes KEY"), "{help}");
+}
+
+#[test]
+fn a_setting_that_takes_a_new_sign_in_says_so_where_there_is_a_grant() {
+    let scene = scene();
+    let next = "counts from the next sign-in; run `imgurctl login mytoken`";
+    let set = |options: &[&str]| scene.ctl(&[&["account", "set"], options].concat()).success().stderr;
+    let said = set(&["--scope", "read"]);
+    assert!(!said.contains(next), "{said}");
+    let scene = scene.signed_in();
+    let set = |options: &[&str]| scene.ctl(&[&["account", "set"], options].concat()).success().stderr;
+    for (options, setting) in [
+        (["--scope", "read write"], "scope"),
+        (["--auth-param", "audience=x"], "auth_params"),
+        (["--auth-url", &scene.fake.auth_url()], "auth_url"),
+    ] {
+        let said = set(&options);
+        assert!(said.contains(&format!("{setting} {next}")), "{said}");
+    }
+    let said = set(&["--auto-refresh", "true"]);
+    assert!(!said.contains("sign-in"), "{said}");
+    // Another client has no grant: it says so itself.
+    let said = set(&["--client-id", "another"]);
+    assert!(!said.contains(next) && said.contains("run `imgurctl login mytoken`"), "{said}");
+}
+
+#[test]
+fn a_new_account_says_what_is_next_with_every_store() {
+    for bed in [Testbed::memory(), Testbed::file()] {
+        let _daemon = bed.daemon();
+        let output = bed.ctl(&["account", "add", "work", "--client-id", "x"]).success();
+        assert!(output.stderr.contains("Sign in with `imgurctl login work`"), "{}", output.stderr);
+        assert!(!output.stderr.contains("being read"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn a_new_account_whose_store_is_out_of_reach_says_what_is_next_all_the_same() {
+    let bed = Testbed::file();
+    fs::remove_file(bed.config_home().join("imgurd/key")).unwrap();
+    let _daemon = bed.daemon();
+    let output = bed.ctl(&["account", "add", "work", "--client-id", "x"]).success();
+    assert!(output.stderr.contains("key"), "{}", output.stderr);
+    assert!(output.stderr.ends_with("Then sign in with `imgurctl login work`.\n"), "{}", output.stderr);
+}

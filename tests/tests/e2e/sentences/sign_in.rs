@@ -1,0 +1,131 @@
+//! What is said while somebody signs in, and when that fails.
+
+use imgurd_tests::browser;
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::testbed::{Output, Scene};
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour::default())
+}
+
+/// The default account is another one, so that a command without a name would mean that.
+fn with_another_default() -> Scene {
+    let scene = scene();
+    scene.ctl(&["account", "add", "other", "--client-id", "x", "--default"]).success();
+    scene
+}
+
+/// The answer of the sign-in page, with its state.
+fn answer(scene: &Scene, url: &str, pairs: &[(&str, &str)]) -> String {
+    let url = Url::parse(url).unwrap();
+    let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+    let query = Serializer::new(String::new()).append_pair("state", &state).extend_pairs(pairs).finish();
+    format!("{}?{query}", scene.callback())
+}
+
+fn ends_with(scene: &Scene, arguments: &[&str], pairs: &[(&str, &str)]) -> (Output, String) {
+    let (login, url) = scene.login(arguments);
+    let page = browser::open(&answer(scene, &url, pairs));
+    (login.finish().exits(10), page.text)
+}
+
+#[test]
+fn a_login_that_ends_without_an_answer_names_its_account() {
+    let scene = with_another_default();
+    let (login, _) = scene.login(&["mytoken", "--timeout", "1s"]);
+    let output = login.finish().exits(10);
+    assert!(
+        output.stderr.contains("in time; run `imgurctl login mytoken` to try again"),
+        "{}",
+        output.stderr
+    );
+    let (login, _) = scene.login(&["mytoken"]);
+    scene.ctl(&["login", "mytoken", "--cancel"]).success();
+    let output = login.finish().exits(10);
+    assert!(output.stderr.contains("cancelled; run `imgurctl login mytoken`"), "{}", output.stderr);
+}
+
+#[test]
+fn an_error_of_the_sign_in_page_is_shown_with_its_description_in_the_sentence_and_the_log() {
+    let mut scene = with_another_default();
+    for (code, description, shown, hint) in [
+        (
+            "invalid_scope",
+            "No such \u{1b}[31mscope\u{202e} `x`",
+            "(No such [31mscope 'x')",
+            "check scope with",
+        ),
+        ("unauthorized_client", "Not this flow", "(Not this flow)", "check client_id and flow with"),
+        ("quite_new", "", "quite_new", "check the account's settings with"),
+        (
+            "access_denied",
+            "Ask your administrator",
+            "(Ask your administrator)",
+            "run `imgurctl login mytoken`",
+        ),
+    ] {
+        let (output, page) =
+            ends_with(&scene, &["mytoken"], &[("error", code), ("error_description", description)]);
+        assert!(output.stderr.contains(shown) && output.stderr.contains(hint), "{}", output.stderr);
+        assert!(output.stderr.contains("`imgurctl login mytoken`"), "{}", output.stderr);
+        assert!(code == "access_denied" || page.contains(code), "{page}");
+        let log = scene.daemon().log();
+        assert!(log.contains(shown) && !log.contains('\u{1b}'), "{log}");
+    }
+    let (output, _) =
+        ends_with(&scene, &["mytoken"], &[("error", "e"), ("error_description", &"word ".repeat(9999))]);
+    assert!(output.stderr.lines().last().unwrap().len() < 400, "{}", output.stderr);
+}
+
+#[test]
+fn a_passing_error_of_the_sign_in_page_is_not_blamed_on_the_settings() {
+    let scene = with_another_default();
+    for code in ["server_error", "temporarily_unavailable"] {
+        let (output, page) = ends_with(&scene, &["mytoken"], &[("error", code)]);
+        for said in [&output.stderr, &page] {
+            assert!(said.contains(code) && said.contains("wait a while, then run"), "{said}");
+            assert!(!said.contains("settings"), "{said}");
+        }
+        assert!(output.stderr.contains("`imgurctl login mytoken`"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn what_to_check_is_said_while_a_login_waits() {
+    let scene = scene();
+    let said = |arguments: &[&str]| {
+        let (login, _) = scene.login(arguments);
+        scene.ctl(&["login", "--cancel"]).success();
+        login.finish().exits(10).stderr
+    };
+    let callback =
+        format!("client ID {}, callback URL {}", scene.fake.behaviour().client_id, scene.callback());
+    for arguments in [&[][..], &["--paste"]] {
+        let said = said(arguments);
+        assert!(said.contains(&callback) && said.contains("`imgurctl account set mytoken`"), "{said}");
+    }
+    let said = said(&["--flow", "pin"]);
+    assert!(said.contains("client ID fake-client-id.") && !said.contains("callback URL"), "{said}");
+}
+
+#[test]
+fn a_machine_without_a_display_is_told_what_is_true_of_its_callback() {
+    let scene = scene();
+    let said = || {
+        let mut login = scene.bed.ctl_spawn(&["login"]);
+        login.line().unwrap();
+        scene.ctl(&["login", "--cancel"]).success();
+        login.finish().exits(10).stderr
+    };
+    let here = said();
+    assert!(here.contains("in a browser on this machine, or end this and use --paste"), "{here}");
+    scene.ctl(&["account", "set", "--redirect-uri", "https://example.org/callback"]).success();
+    let elsewhere = said();
+    assert!(elsewhere.contains("There is no display here. Open this page in any browser"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("then enter what it gives you") && !elsewhere.contains("--paste"),
+        "{elsewhere}"
+    );
+}

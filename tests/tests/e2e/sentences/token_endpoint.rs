@@ -1,0 +1,89 @@
+//! What is said of the token endpoint's errors.
+
+use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
+use imgurd_tests::testbed::Scene;
+use serde_json::json;
+
+fn scene() -> Scene {
+    Scene::memory(Behaviour::default())
+}
+
+/// A sign-in whose code is answered so, and what is said of it.
+fn exchange(scene: &Scene, fault: Fault, code: i32) -> String {
+    scene.fake.fail_next(Endpoint::Token, fault);
+    scene.login_as("alice", &[]).exits(code).stderr
+}
+
+fn error(status: u16, code: &str, description: &str) -> Fault {
+    Fault::json(status, &json!({ "error": code, "error_description": description }).to_string())
+}
+
+#[test]
+fn a_client_that_may_not_do_this_is_told_all_settings_that_may_be_wrong() {
+    let scene = scene();
+    let said = exchange(&scene, error(400, "unauthorized_client", "Odd client"), 9);
+    for part in ["unauthorized_client", "Odd client", "client_id", "client_secret", "client_auth"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert!(said.contains("`imgurctl account set mytoken --client-secret-stdin`"), "{said}");
+}
+
+#[test]
+fn what_is_no_token_endpoint_is_named_in_a_first_exchange_and_not_later() {
+    let scene = scene();
+    let page = |status| Fault::Answer {
+        status,
+        headers: vec![("Content-Type".into(), "text/html".into())],
+        body: "<h1>No</h1>".into(),
+    };
+    let url = scene.fake.token_url();
+    let named = format!("check that token_url ({url}) is the server's token endpoint");
+    for fault in [page(404), page(405), page(400), page(403), Fault::json(404, ""), Fault::json(400, "{}")] {
+        let said = exchange(&scene, fault.clone(), 10);
+        assert!(said.contains(&named), "{fault:?}: {said}");
+        assert!(said.contains("`imgurctl account set mytoken --token-url URL`"), "{said}");
+        assert!(said.contains("`imgurctl login mytoken`") && !said.contains("just now"), "{said}");
+    }
+    for fault in [page(500), page(429), error(400, "quota_reached", ""), Fault::OverCapacity(403)] {
+        let said = exchange(&scene, fault.clone(), 10);
+        assert!(!said.contains("token_url"), "{fault:?}: {said}");
+        assert!(said.contains("`imgurctl login mytoken`"), "{said}");
+    }
+    // Once it has given tokens, it is one.
+    let scene = scene.signed_in();
+    let said = exchange(&scene, page(404), 10);
+    assert!(!said.contains("token_url") && said.contains("HTTP 404"), "{said}");
+}
+
+#[test]
+fn an_unknown_error_is_shown_with_its_description_in_the_sentence_and_the_log() {
+    let mut scene = scene();
+    let fault = error(400, "quota_reached", "Zu viele Ger\u{e4}te\u{1b}[m\u{7}\u{202e}, `rm`");
+    let shown = "the server says “quota_reached” (Zu viele Ger\u{e4}te[m, 'rm') (HTTP 400)";
+    let said = exchange(&scene, fault.clone(), 10);
+    assert!(said.contains(shown), "{said}");
+    let log = scene.daemon().log();
+    assert!(log.contains(shown), "{log}");
+    let scene = scene.signed_in();
+    scene.fake.fail_always(Endpoint::Token, fault);
+    let output = scene.ctl(&["refresh", "--wait", "100ms"]).exits(6);
+    assert!(output.complaint().contains("quota_reached"), "{}", output.stderr);
+    let long = error(400, "quota_reached", &"word ".repeat(9999));
+    scene.fake.fail_always(Endpoint::Token, long);
+    let output = scene.login_as("alice", &[]).exits(10);
+    assert!(output.stderr.lines().last().unwrap().len() < 500, "{}", output.stderr);
+}
+
+#[test]
+fn a_secret_in_the_description_takes_only_the_description_with_it() {
+    let behaviour = Behaviour { client_secret: "open sesame".into(), ..Behaviour::default() };
+    let scene = Scene::memory(behaviour);
+    for (code, exit) in [("quota_reached", 10), ("invalid_client", 9), ("invalid_grant", 10)] {
+        let said = exchange(&scene, error(400, code, "We know no open sesame here"), exit);
+        assert!(said.contains(&format!("the server says “{code}”")), "{said}");
+        assert!(!said.contains("sesame") && !said.contains("We know"), "{said}");
+        assert!(said.contains("mytoken"), "{said}");
+    }
+    let said = exchange(&scene, error(400, "sesame", "Bad luck"), 10);
+    assert!(said.contains("“sesame” (Bad luck)"), "a part of a secret is none: {said}");
+}
