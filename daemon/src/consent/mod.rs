@@ -190,7 +190,7 @@ impl Logins {
         let authorization = request(config, flow).build();
         let mut listener = None;
         if flow != Flow::Pin && is_loopback(config.redirect_uri.url()) {
-            self.lingering.end().await;
+            self.free_ports().await;
             match Listener::bind(config.redirect_uri.url()).await {
                 Ok(bound) => {
                     let state = &authorization.state;
@@ -226,6 +226,11 @@ impl Logins {
         let login = self.register(session, paste, options.timeout, listener);
         self.keeper.login(account, Some(&login.id)).await?;
         Ok(login)
+    }
+
+    /// Ends the callbacks that stay open after their login.
+    pub async fn free_ports(&self) {
+        self.lingering.end().await;
     }
 
     /// Hands in an answer that the user pasted.

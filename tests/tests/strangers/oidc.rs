@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use imgurd_proto::{Account, ListAccounts, State};
-use imgurd_tests::http;
 use imgurd_tests::stranger::{CLIENT_SECRET, OidcProvider};
 use imgurd_tests::testbed::{ACCOUNT, Daemon, Output, Program, Testbed};
+use imgurd_tests::{browser, http};
 use serde_json::Value;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -151,6 +151,36 @@ fn a_denial_at_oidc_provider_ends_the_login_and_nothing_else() {
     assert!(output.stderr.contains("denied"), "{}", output.stderr);
     assert_eq!(scene.account().state, State::Empty);
     scene.signed_in();
+}
+
+#[test]
+fn an_error_that_oidc_provider_redirects_with_is_shown_with_its_description() {
+    let scene = Scene::memory();
+    // Nobody has a session there, and it may not ask (OpenID Connect Core, section 3.1.2.6).
+    scene.bed.ctl(&["account", "set", "--auth-param", "prompt=none"]).success();
+    let (login, url) = scene.login();
+    let page = browser::open(&url);
+    let said = "login_required (End-User authentication is required)";
+    assert!(page.text.contains(said), "{}", page.text);
+    let output = login.finish().exits(10);
+    assert!(output.stderr.contains(said), "{}", output.stderr);
+    assert!(output.stderr.contains("`imgurctl account show mytoken`"), "{}", output.stderr);
+}
+
+#[test]
+fn what_oidc_provider_does_not_redirect_is_named_when_the_time_is_over() {
+    let scene = Scene::memory();
+    scene.bed.ctl(&["account", "set", "--redirect-uri", "http://127.0.0.1:1/other"]).success();
+    let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--paste", "--timeout", "2s"]);
+    let url = login.line().expect("the URL is the first line");
+    let page = browser::open(&url);
+    assert!(page.status == 400 && page.text.contains("redirect_uri"), "{}", page.text);
+    let output = login.finish();
+    assert!(
+        output.stderr.contains("client ID fake-post, callback URL http://127.0.0.1:1/other"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]

@@ -75,21 +75,24 @@ fn sends_what_was_configured() {
         auth_url: "https://example.org/authorize?tenant=7".parse().unwrap(),
         redirect_uri: RedirectUrl::new("http://127.0.0.1:8917/callback".to_owned()).ok(),
         scope: Some("read  write".into()),
-        params: BTreeMap::from([
-            ("prompt".into(), "consent & more".into()),
-            ("resource".into(), vec!["https://b/?q=a+b%20".to_owned(), "\u{e9}".to_owned()].into()),
-        ]),
+        params: BTreeMap::from([("prompt".into(), "consent & more".into())]),
         ..request(Flow::Code)
     };
-    let authorization = request.build();
-    let pairs = authorization.url.query_pairs().into_owned();
-    let resources: Vec<_> = pairs.filter(|(name, _)| name == "resource").map(|(_, value)| value).collect();
-    assert_eq!(resources, ["https://b/?q=a+b%20", "\u{e9}"]);
-    let query = query(&authorization);
+    let query = query(&request.build());
     assert_eq!(query["redirect_uri"], "http://127.0.0.1:8917/callback");
     assert_eq!(query["scope"], "read write");
     assert_eq!(query["prompt"], "consent & more");
     assert_eq!(query["tenant"], "7");
+}
+
+#[test]
+fn sends_a_parameter_once_for_each_value() {
+    let values = ["https://b/?q=a+b%20", "\u{e9}", "\u{e9}"].map(str::to_owned);
+    let params = BTreeMap::from([("resource".into(), values.to_vec().into())]);
+    let authorization = AuthorizationRequest { params, ..request(Flow::Code) }.build();
+    let pairs = authorization.url.query_pairs().into_owned();
+    let sent: Vec<_> = pairs.filter(|(name, _)| name == "resource").map(|(_, value)| value).collect();
+    assert_eq!(sent, values);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use imgurd_tests::browser;
 use imgurd_tests::fake::Behaviour;
-use imgurd_tests::testbed::{Output, Scene};
+use imgurd_tests::testbed::{Output, Scene, at_terminal, binary};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -36,11 +36,8 @@ fn a_login_that_ends_without_an_answer_names_its_account() {
     let scene = with_another_default();
     let (login, _) = scene.login(&["mytoken", "--timeout", "1s"]);
     let output = login.finish().exits(10);
-    assert!(
-        output.stderr.contains("in time; run `imgurctl login mytoken` to try again"),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("in time; if its page showed an error"), "{}", output.stderr);
+    assert!(output.stderr.contains("run `imgurctl login mytoken` to try again"), "{}", output.stderr);
     let (login, _) = scene.login(&["mytoken"]);
     scene.ctl(&["login", "mytoken", "--cancel"]).success();
     let output = login.finish().exits(10);
@@ -96,9 +93,13 @@ fn a_passing_error_of_the_sign_in_page_is_not_blamed_on_the_settings() {
 fn what_to_check_is_said_while_a_login_waits() {
     let scene = scene();
     let said = |arguments: &[&str]| {
-        let (login, _) = scene.login(arguments);
-        scene.ctl(&["login", "--cancel"]).success();
-        login.finish().exits(10).stderr
+        let mut command = scene.bed.command(binary("imgurctl"));
+        command.args(["login", "--no-browser"]).args(arguments);
+        at_terminal(command, |seen| {
+            let has_said_all = seen.contains("changes them.");
+            has_said_all.then(|| scene.ctl(&["login", "--cancel"]).success().stdout)
+        })
+        .1
     };
     let callback =
         format!("client ID {}, callback URL {}", scene.fake.behaviour().client_id, scene.callback());

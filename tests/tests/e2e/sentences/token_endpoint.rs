@@ -1,5 +1,6 @@
 //! What is said of the token endpoint's errors.
 
+use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
 use imgurd_tests::testbed::Scene;
 use serde_json::json;
@@ -66,8 +67,9 @@ fn an_unknown_error_is_shown_with_its_description_in_the_sentence_and_the_log() 
     assert!(log.contains(shown), "{log}");
     let scene = scene.signed_in();
     scene.fake.fail_always(Endpoint::Token, fault);
-    let output = scene.ctl(&["refresh", "--wait", "100ms"]).exits(6);
-    assert!(output.complaint().contains("quota_reached"), "{}", output.stderr);
+    scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
+    let account = scene.wait_until(|account| account.state == State::Waiting);
+    assert!(account.reason.unwrap().contains("the server says “quota_reached”"));
     let long = error(400, "quota_reached", &"word ".repeat(9999));
     scene.fake.fail_always(Endpoint::Token, long);
     let output = scene.login_as("alice", &[]).exits(10);
