@@ -16,7 +16,7 @@ use crate::terminal::time::parse_duration;
 
 --follow runs until you end it, and leaves the file, whose token stays valid until it expires. If there is no token, it \
 prints the reason on standard error, keeps the last token, and waits for the next one. Only you can read the file (0600), \
-and each new token replaces it atomically.")]
+and each new token replaces it atomically. If another program deletes or changes the file, it is put back.")]
 pub(crate) struct TokenArgs {
     #[command(flatten)]
     pub(crate) ask: WaitArgs,

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 
 /// How to print.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Output {
     /// Whether results are JSON, one value a line.
     pub(crate) json: bool,

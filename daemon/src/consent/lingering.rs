@@ -14,9 +14,15 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// The callbacks that linger.
 #[derive(Clone, Default)]
-pub(super) struct Lingering(Arc<Mutex<Vec<(oneshot::Sender<()>, oneshot::Receiver<()>)>>>);
+pub(super) struct Lingering(Arc<Mutex<Vec<Exit>>>);
 
-/// One of them. Its port is free once this is dropped.
+/// The way to end one of them: dropping `ended` does, and `gone` tells when its port is free.
+struct Exit {
+    ended: oneshot::Sender<()>,
+    gone: oneshot::Receiver<()>,
+}
+
+/// A callback that lingers. Its port is free once this is dropped.
 pub(super) struct Lingerer {
     end: oneshot::Receiver<()>,
     _gone: oneshot::Sender<()>,
@@ -25,18 +31,18 @@ pub(super) struct Lingerer {
 impl Lingering {
     pub(super) fn enter(&self) -> Lingerer {
         let (ended, end) = oneshot::channel();
-        let (_gone, gone) = oneshot::channel();
+        let (is_gone, gone) = oneshot::channel();
         let mut all = lock(&self.0);
-        all.retain(|(ended, _)| !ended.is_closed());
-        all.push((ended, gone));
-        Lingerer { end, _gone }
+        all.retain(|exit| !exit.ended.is_closed());
+        all.push(Exit { ended, gone });
+        Lingerer { end, _gone: is_gone }
     }
 
-    /// Ends all of them, and returns when their ports are free for another login.
+    /// Ends all of them, and returns when their ports are free.
     pub(super) async fn end(&self) {
-        let (ended, gone): (Vec<_>, Vec<_>) = mem::take(&mut *lock(&self.0)).into_iter().unzip();
-        drop(ended);
-        for gone in gone {
+        let exits = mem::take(&mut *lock(&self.0));
+        let all_gone: Vec<_> = exits.into_iter().map(|exit| exit.gone).collect();
+        for gone in all_gone {
             let _ = gone.await;
         }
     }

@@ -113,52 +113,27 @@ pub struct Login {
     pub url: Url,
     /// Whether the answer has to be handed in.
     pub paste: bool,
+    /// What the user should know while it waits.
+    pub hint: watch::Receiver<Option<String>>,
     outcome: watch::Receiver<Option<LoginResult>>,
-    hint: watch::Receiver<Option<String>>,
     /// When a caller who joined a sign-in of another stops waiting for it.
     deadline: Option<Instant>,
     _wanted: mpsc::Sender<()>,
 }
 
-/// What is heard of a login.
-pub enum LoginEvent {
-    /// Something that the user should know while it waits.
-    Hint(String),
-    /// How it ended.
-    Ended(LoginResult),
-}
-
 impl Login {
     /// How it ends.
     pub async fn outcome(&mut self) -> LoginResult {
-        loop {
-            if let LoginEvent::Ended(outcome) = self.next().await {
-                return outcome;
-            }
-        }
-    }
-
-    /// What is heard of it next.
-    pub async fn next(&mut self) -> LoginEvent {
         let ended = self.outcome.wait_for(Option::is_some);
-        let ended = async {
-            match self.deadline {
-                Some(deadline) => timeout_at(deadline, ended).await,
-                None => Ok(ended.await),
-            }
+        let ended = match self.deadline {
+            Some(deadline) => timeout_at(deadline, ended).await,
+            None => Ok(ended.await),
         };
-        let ended = tokio::select! {
-            biased;
-            ended = ended => ended,
-            Ok(()) = self.hint.changed() => {
-                return LoginEvent::Hint(self.hint.borrow_and_update().clone().unwrap_or_default());
-            }
-        };
-        LoginEvent::Ended(match ended {
+        match ended {
             Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(cancelled(&self.account))),
             Ok(Err(_)) => Err(cancelled(&self.account)),
             Err(_) => Err(expired(&self.account)),
-        })
+        }
     }
 }
 

@@ -27,7 +27,6 @@ use tokio::task::yield_now;
 use super::fairness::{Queue, Queues};
 use super::{Api, LocalSocket};
 use crate::access::{Caller, Slot, needs};
-use crate::consent::LoginEvent;
 use crate::keeper::SignedIn;
 
 use connection::{Answers, Calls};
@@ -227,13 +226,14 @@ async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>)
     let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
     let begun = LoginReply { url, paste: Some(login.paste), ..LoginReply::of(login_id) };
     answers.stream(begun, true).await?;
+    let mut hint = login.hint.clone();
     let SignedIn { account, note } = loop {
-        match login.next().await {
-            LoginEvent::Ended(outcome) => break outcome?,
-            LoginEvent::Hint(hint) => {
-                answers
-                    .stream(LoginReply { note: Some(hint), ..LoginReply::of(login.id.clone()) }, true)
-                    .await?;
+        tokio::select! {
+            biased;
+            outcome = login.outcome() => break outcome?,
+            Ok(()) = hint.changed() => {
+                let note = hint.borrow_and_update().clone();
+                answers.stream(LoginReply { note, ..LoginReply::of(login.id.clone()) }, true).await?;
             }
         }
     };

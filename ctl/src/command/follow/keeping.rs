@@ -23,9 +23,7 @@ impl KeptFile {
 
     pub(super) fn write(&self, text: String) -> Result<(), Failure> {
         let mut kept = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        self.file.write(&text)?;
-        *kept = Some(text);
-        Ok(())
+        self.file.write(kept.insert(text))
     }
 
     /// Leaves the file to others until it is written again.
@@ -43,7 +41,7 @@ impl KeptFile {
     }
 
     /// Keeps the file as it was written last, until that cannot be watched any more.
-    pub(super) fn keep(&self, output: Output) {
+    pub(super) fn keep(&self, output: &Output) {
         let Err(error) = self.keep_on(output);
         output.say(format!(
             "{self} cannot be watched ({error}), so it is not put back if another program deletes it."
@@ -54,7 +52,7 @@ impl KeptFile {
         clippy::disallowed_methods,
         reason = "a program that goes on changing the file must not take all our time"
     )]
-    fn keep_on(&self, output: Output) -> io::Result<Infallible> {
+    fn keep_on(&self, output: &Output) -> io::Result<Infallible> {
         let (mut reported, mut pause) = (None, PAUSE);
         loop {
             // Made before the look at the file, so that nothing is missed in between.

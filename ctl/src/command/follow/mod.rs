@@ -28,8 +28,8 @@ pub(crate) fn follow(app: &App, args: &TokenArgs) -> Result<(), Failure> {
     token::check_form(app, args)?;
     let file = TokenFile::new(args.output.as_deref().unwrap_or("".as_ref()))?;
     let file = Arc::new(KeptFile::new(file));
-    let (kept, output) = (Arc::clone(&file), app.output);
-    thread::spawn(move || kept.keep(output));
+    let (kept, output) = (Arc::clone(&file), app.output.clone());
+    thread::spawn(move || kept.keep(&output));
     let mut follower =
         Follower { app, args, file, account: None, written: None, reported: None, pause: PAUSE };
     loop {

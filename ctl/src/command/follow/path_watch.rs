@@ -24,6 +24,8 @@ impl PathWatch {
     pub(super) fn new(path: &Path) -> Result<Self> {
         let mut watch = Self { inotify: init(CreateFlags::CLOEXEC)?, names: Vec::new() };
         watch.add(path)?;
+        // The file itself, too: what is written into others beside it should wake nobody.
+        watch.watch(path, WatchFlags::MODIFY | WatchFlags::DONT_FOLLOW)?;
         if let Some((directory, name)) = path.parent().zip(path.file_name())
             && let Ok(directory) = fs::canonicalize(directory)
         {
@@ -34,18 +36,23 @@ impl PathWatch {
 
     fn add(&mut self, path: &Path) -> Result<()> {
         let itself = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
-        let names = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::MODIFY;
+        let names = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
         for (child, directory) in path.ancestors().zip(path.ancestors().skip(1)) {
             // Other names in a directory are of no concern, and should wake nobody.
             let may_change = fs::symlink_metadata(child).map_or(true, |child| !child.is_dir());
             let events = if may_change { itself | names } else { itself };
-            match add_watch(&self.inotify, directory, events | WatchFlags::MASK_ADD) {
-                Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
-                Err(error) => return Err(error),
-            }
+            self.watch(directory, events | WatchFlags::MASK_ADD)?;
             self.names.extend(child.file_name().map(OsStr::to_owned));
         }
         Ok(())
+    }
+
+    /// Watches what is there and may be looked at.
+    fn watch(&self, path: &Path, events: WatchFlags) -> Result<()> {
+        match add_watch(&self.inotify, path, events) {
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns when something has happened since this was made, or after `patience`.

@@ -70,8 +70,7 @@ fn an_unknown_error_is_shown_with_its_description_in_the_sentence_and_the_log() 
     scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
     let account = scene.wait_until(|account| account.state == State::Waiting);
     assert!(account.reason.unwrap().contains("the server says “quota_reached”"));
-    let long = error(400, "quota_reached", &"word ".repeat(9999));
-    scene.fake.fail_always(Endpoint::Token, long);
+    scene.fake.fail_always(Endpoint::Token, error(400, "quota_reached", &"word ".repeat(9999)));
     let output = scene.login_as("alice", &[]).exits(10);
     assert!(output.stderr.lines().last().unwrap().len() < 500, "{}", output.stderr);
 }
