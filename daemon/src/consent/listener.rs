@@ -122,6 +122,12 @@ impl Listener {
 pub(super) struct LastPages(Visitors);
 
 impl LastPages {
+    /// Only those for visitors who have asked.
+    pub(super) fn asked_for(mut self) -> Self {
+        self.0.dismiss_silent();
+        self
+    }
+
     /// Returns when they are there, or the browser has taken too long.
     pub(super) async fn shown(mut self) {
         let _ = timeout(PATIENCE, async { while self.0.left().await.is_some() {} }).await;

@@ -40,7 +40,7 @@
     title: "This sign-in is over",
     text: "Nothing listens here any more: it took too long, or it was cancelled. The answer was not used.",
     lead: "To start again:",
-    command: "imgurctl login",
+    command: main.dataset.login,
   };
   fetch(here, { method: "POST", body: answer, cache: "no-store", credentials: "omit", redirect: "error" })
     .then((response) => response.json())

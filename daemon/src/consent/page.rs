@@ -211,7 +211,11 @@ impl Page {
             (String::new(), String::new(), view.paragraphs(), String::new());
         if let Self::Waiting { account, nonce: pass } = self {
             head = format!("<noscript><style nonce=\"{nonce}\">{WITHOUT_SCRIPT}</style></noscript>\n");
-            attributes = format!(" aria-live=\"polite\" data-nonce=\"{}\"", pass.expose());
+            attributes = format!(
+                " aria-live=\"polite\" data-login=\"{}\" data-nonce=\"{}\"",
+                escape(&format!("imgurctl login {account}")),
+                pass.expose()
+            );
             body = format!("{body}<noscript>\n{}</noscript>\n", without_script(account).paragraphs());
             script = format!("<script nonce=\"{nonce}\">{SCRIPT}</script>\n");
         }

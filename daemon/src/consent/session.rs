@@ -132,7 +132,7 @@ impl Session {
             () = self.repeat(&shown, &mut serving.visitors) => {}
             () = lingerer.over() => {}
         }
-        serving.close().await
+        serving.close().await.map(LastPages::asked_for)
     }
 
     /// Shows the page again to a browser that reloads it.

@@ -60,6 +60,12 @@ impl Visitors {
         self.all.push_back(Visitor { task, asked });
     }
 
+    /// Hangs up on those who have said nothing: what a browser sends over a connection that it holds in reserve is for the
+    /// login that is open by then.
+    pub(super) fn dismiss_silent(&mut self) {
+        self.all.iter().filter(|visitor| !visitor.asked.get()).for_each(|visitor| visitor.task.abort());
+    }
+
     /// Returns when another one has left; nothing where there is none.
     pub(super) async fn left(&mut self) -> Option<()> {
         self.tasks.join_next().await.map(|_| ())

@@ -97,6 +97,21 @@ fn a_denial_is_understood_wherever_it_is() {
 }
 
 #[test]
+fn a_page_that_is_reloaded_says_how_the_sign_in_ended() {
+    let scene = scene();
+    let browser = Chromium::start(&scene.bed);
+    for (flow, heading) in [("code", "Signed in as alice"), ("token", "This sign-in is already complete")] {
+        let (login, url) = scene.login(&["--flow", flow]);
+        browser.open(&url);
+        browser.press("allow");
+        browser.wait_for_heading("Signed in as alice");
+        login.finish().success();
+        browser.evaluate("document.querySelector('h1').textContent = ''; location.reload()");
+        browser.wait_for_heading(heading);
+    }
+}
+
+#[test]
 fn a_browser_without_scripts_is_told_to_paste() {
     let scene = scene();
     let (_login, url) = scene.login(&["--flow", "token"]);
