@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::text::decoded;
+
 /// Whether a server that answered with `status` and this body wants another access token: then hand the token in with
 /// [`RejectToken`](crate::RejectToken), and try once more with the next.
 ///
@@ -9,7 +11,7 @@ use serde_json::Value;
 /// token. A server that is over capacity says nothing of the token, whatever its status.
 #[must_use]
 pub fn rejects_token(status: u16, body: &[u8]) -> bool {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let body: Value = serde_json::from_str(&decoded(body)).unwrap_or_default();
     let says = |part| error_texts(&body).any(|text| text.to_ascii_lowercase().contains(part));
     match status {
         401 => !says("over capacity"),

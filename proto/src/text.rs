@@ -1,4 +1,7 @@
-//! Text that others choose: what a terminal, a log or a header may be given of it, and what a credential may be made of.
+//! The doors for text that others write. A credential is understood or refused by name, a name is cleaned and cut, and
+//! bytes become text. Each kind has its door here and nowhere else.
+
+use std::borrow::Cow;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
@@ -12,11 +15,19 @@ pub fn printable(text: &str) -> String {
     text.chars().filter_map(shown).collect()
 }
 
-/// A name that others choose (a username, an application, an error description): [printable](printable()), and at most
+/// Text to show that others choose (an application, an error code): [printable](printable()), and at most
 /// [`LONGEST_NAME`] characters.
 #[must_use]
 pub fn printable_name(text: &str) -> String {
     text.chars().filter_map(shown).take(LONGEST_NAME).collect()
+}
+
+/// A name that others choose, such as a username: as [`printable_name`], without blanks at its ends. Nothing if nothing
+/// is left.
+#[must_use]
+pub fn name(text: &str) -> Option<String> {
+    let name = printable_name(printable(text).trim());
+    Some(name.trim_end().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Whether [`printable()`] leaves `text` as it is.
@@ -36,22 +47,34 @@ fn shown(letter: char) -> Option<char> {
     }
 }
 
-/// The client id, client secret, code, token or PIN in `text`: blanks, a byte order mark, zero-width spaces and quotes at
-/// its ends are not part of it. Nothing if it is empty, or has a character that RFC 6749, appendix A, does not allow in
+/// The client id, client secret, code, token or PIN in `text`: blanks, byte order marks, zero-width characters and quotes
+/// at its ends are not part of it. Nothing if it is empty, or has a character that RFC 6749, appendix A, does not allow in
 /// one (0x20 to 0x7E).
 #[must_use]
 pub fn credential(text: &str) -> Option<&str> {
     Some(bare(text)).filter(|bare| is_credential(bare))
 }
 
-/// `text` without blanks, byte order mark, zero-width spaces and quotes at its ends.
+/// What is said where `field` should be a [`credential`] and is none. It repeats nothing of the text.
+#[must_use]
+pub fn not_a_credential(field: &str) -> String {
+    format!("{field} is empty or has characters other than printable ASCII; copy it again")
+}
+
+/// `text` without blanks, byte order marks, zero-width characters and quotes at its ends.
 #[must_use]
 pub fn bare(text: &str) -> &str {
-    text.trim_matches(|letter: char| {
-        letter.is_whitespace()
-            || matches!(letter, '"' | '\'')
-            || letter.general_category() == GeneralCategory::Format
-    })
+    text.trim_matches(|letter: char| letter.is_whitespace() || is_quote(letter) || is_zero_width(letter))
+}
+
+fn is_quote(letter: char) -> bool {
+    let category = letter.general_category();
+    matches!(letter, '"' | '\'' | '\u{201a}' | '\u{201e}')
+        || matches!(category, GeneralCategory::InitialPunctuation | GeneralCategory::FinalPunctuation)
+}
+
+fn is_zero_width(letter: char) -> bool {
+    letter.general_category() == GeneralCategory::Format
 }
 
 /// Whether every character of `text` is one that RFC 6749, appendix A, allows in a credential; an empty one is none.
@@ -60,32 +83,20 @@ pub fn is_credential(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_terminal_would_obey_is_left_out() {
-        let text = "\u{1b}[31mred\u{7} \u{9b}2Jc1\nline\u{2028}end\u{202e}rtl\u{200b}\u{feff}\0";
-        assert_eq!(printable(text), "[31mred 2Jc1 line endrtl");
-        assert!(!is_printable(text));
-        assert!(is_printable(&printable(text)));
-        assert!(is_printable("Zoë 🦀 日本"));
-    }
-
-    #[test]
-    fn a_name_is_cut() {
-        assert_eq!(printable_name(&"ä".repeat(200)).chars().count(), LONGEST_NAME);
-    }
-
-    #[test]
-    fn a_credential_is_read_without_what_is_around_it() {
-        for text in ["abc", " abc\r\n", "\u{feff}abc", "\"abc\"", "'abc' ", "\u{200b}abc\u{200b}"] {
-            assert_eq!(credential(text), Some("abc"), "{text:?}");
-        }
-        for text in ["", "  ", "\"\"", "a\nb", "a\u{e9}b", "a\0b", "a\tb", "a\u{200b}b"] {
-            assert_eq!(credential(text), None, "{text:?}");
-        }
-        assert_eq!(credential("a b~"), Some("a b~"));
+/// The text in `bytes`: UTF-8, or UTF-16 behind its byte order mark, as PowerShell writes files. The mark is no part of
+/// it. What is no text becomes U+FFFD, which no credential has.
+#[must_use]
+pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<_> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units).into()
+    };
+    match bytes {
+        [0xff, 0xfe, text @ ..] => utf16(text, u16::from_le_bytes),
+        [0xfe, 0xff, text @ ..] => utf16(text, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, text @ ..] | text => String::from_utf8_lossy(text),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Read};
 
 use imgurd_proto::Secret;
+use imgurd_proto::text::decoded;
 use imgurd_proto::varlink::MAX_MESSAGE;
 
 use super::output;
@@ -43,18 +44,19 @@ pub(crate) fn secret(what: &str, field: &str) -> Result<Secret, Failure> {
 
 /// The next line of standard input, trimmed, which holds `what`.
 pub(crate) fn line(what: &str, field: &str) -> Result<Secret, Failure> {
-    let mut text = String::new();
-    io::stdin().lock().take(MAX_MESSAGE as u64).read_line(&mut text).map_err(Failure::Input)?;
-    not_empty(&text, what, field)
+    let mut line = Vec::new();
+    let mut stdin = io::stdin().lock().take(MAX_MESSAGE as u64 + 1);
+    stdin.read_until(b'\n', &mut line).map_err(Failure::Input)?;
+    bounded(&line, MAX_MESSAGE, what, field)
 }
 
 /// The answer to a question, shown as it is typed.
 pub(crate) fn ask(question: &str) -> Result<String, Failure> {
     output::ask(question);
-    let mut answer = String::new();
-    match io::stdin().lock().read_line(&mut answer).map_err(Failure::Input)? {
+    let mut answer = Vec::new();
+    match io::stdin().lock().read_until(b'\n', &mut answer).map_err(Failure::Input)? {
         0 => Err(Failure::Cancelled),
-        _ => Ok(answer.trim().to_owned()),
+        _ => Ok(decoded(&answer).trim().to_owned()),
     }
 }
 
@@ -67,6 +69,10 @@ pub(crate) fn ask_secret(question: &str) -> Result<Secret, Failure> {
 fn read_bounded(from: impl Read, most: usize, what: &str, field: &str) -> Result<Secret, Failure> {
     let mut bytes = Vec::new();
     from.take(most as u64 + 1).read_to_end(&mut bytes).map_err(Failure::Input)?;
+    bounded(&bytes, most, what, field)
+}
+
+fn bounded(bytes: &[u8], most: usize, what: &str, field: &str) -> Result<Secret, Failure> {
     if bytes.len() > most {
         let most = most / 1024;
         return Err(Failure::usage(
@@ -74,23 +80,7 @@ fn read_bounded(from: impl Read, most: usize, what: &str, field: &str) -> Result
             format!("standard input holds more than {most} KiB; give it {what} alone"),
         ));
     }
-    not_empty(&decode(&bytes), what, field)
-}
-
-/// Text in UTF-8, or in UTF-16 if it begins with a byte order mark, as PowerShell writes files.
-fn decode(bytes: &[u8]) -> String {
-    let units = |of: fn([u8; 2]) -> u16| -> Vec<u16> {
-        bytes[2..].chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect()
-    };
-    match bytes {
-        [0xff, 0xfe, ..] => String::from_utf16_lossy(&units(u16::from_le_bytes)),
-        [0xfe, 0xff, ..] => String::from_utf16_lossy(&units(u16::from_be_bytes)),
-        _ => String::from_utf8_lossy(bytes).into_owned(),
-    }
-}
-
-fn not_empty(text: &str, what: &str, field: &str) -> Result<Secret, Failure> {
-    match text.trim() {
+    match decoded(bytes).trim() {
         "" => Err(missing(what, field)),
         text => Ok(text.into()),
     }

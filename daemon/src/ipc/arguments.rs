@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use imgurd_proto::text::credential;
+use imgurd_proto::text::{credential, not_a_credential};
 use imgurd_proto::{DEFAULT_WAIT_MS, Error, Secret};
 
 /// A credential without the white space and quotes around it. Characters that RFC 6749, appendix A, does not allow are
 /// refused.
 pub(super) fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
-    credential(text.expose()).map(Secret::from).ok_or_else(|| {
-        Error::invalid(
-            field,
-            format!("{field} is empty or has characters other than printable ASCII; copy it again"),
-        )
-    })
+    credential(text.expose()).map(Secret::from).ok_or_else(|| Error::invalid(field, not_a_credential(field)))
 }
 
 /// An access token that is written alone, behind `Bearer`, or as the whole header.
@@ -47,7 +42,21 @@ pub(super) fn span(field: &str, number: i64, unit: impl Fn(u64) -> Duration) -> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_read_again_and_what_is_refused_is_not_repeated(
+            text in "(Authorization: ?)?([Bb]earer )?[\"' ]?([!-~]{6,60}|\\PC{6,60}|.{6,60})",
+        ) {
+            match access_token(&text.as_str().into()) {
+                Ok(token) => prop_assert_eq!(access_token(&token).ok(), Some(token)),
+                Err(error) => prop_assert!(!error.to_string().contains(&text), "{}", error),
+            }
+        }
+    }
 
     #[test]
     fn a_rejected_token_is_understood_or_refused() {

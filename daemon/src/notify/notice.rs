@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use imgurd_proto::text::printable;
 use imgurd_proto::{Account, Flow, State};
 use notify_rust::Urgency;
 use url::Url;
@@ -141,8 +142,8 @@ impl Notice {
     }
 
     pub(super) fn done(account: &Account) -> Self {
-        let name = account.username.as_deref().unwrap_or(&account.name);
-        let name: String = name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect();
+        let name = printable(account.username.as_deref().unwrap_or(&account.name));
+        let name: String = name.chars().take(LONGEST_NAME).collect();
         let body = format!("Programs get the token of {} again.", account.name);
         Self::new(Matter::Done, format!("Signed in as {name}"), body)
     }

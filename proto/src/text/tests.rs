@@ -1,0 +1,108 @@
+//! What each door lets in, as tables and as properties. A line more is a test more.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn what_a_terminal_would_obey_is_left_out() {
+    let text = "\u{1b}[31mred\u{7} \u{9b}2Jc1\nline\u{2028}end\u{202e}rtl\u{200b}\u{feff}\0";
+    assert_eq!(printable(text), "[31mred 2Jc1 line endrtl");
+    assert!(!is_printable(text));
+    assert!(is_printable(&printable(text)));
+    assert!(is_printable("Zoë 🦀 日本"));
+}
+
+#[test]
+fn a_name_is_cut() {
+    assert_eq!(printable_name(&"ä".repeat(200)).chars().count(), LONGEST_NAME);
+    assert_eq!(name(&format!("{} b", "a".repeat(LONGEST_NAME - 1))), Some("a".repeat(LONGEST_NAME - 1)));
+    assert_eq!(name("\r\n alice\u{200b}\0"), Some("alice".to_owned()));
+    assert_eq!(name("\u{feff} \u{202e}\0"), None);
+}
+
+/// What comes with a copied text and is no part of it.
+const AROUND: [&str; 20] = [
+    "", " ", "\t", "\r\n", "\u{a0}", "\u{2007}", "\u{2028}", "\u{2029}", "\u{3000}", "\u{feff}", "\u{200b}",
+    "\u{200d}", "\u{200e}", "\u{202e}", "\u{2060}", "\"", "'", "“", "”", "„",
+];
+
+/// What no credential has.
+const ODD: [&str; 16] = [
+    "\0", "\t", "\n", "\r\n", "\u{1b}", "\u{7f}", "\u{85}", "\u{a0}", "é", "\u{200b}", "\u{202e}",
+    "\u{2028}", "\u{fe0f}", "\u{feff}", "\u{fffd}", "🦀",
+];
+
+#[test]
+fn a_credential_is_read_without_what_is_around_it() {
+    for around in AROUND {
+        assert_eq!(credential(&format!("{around}a b~%00{around}")), Some("a b~%00"), "{around:?}");
+        assert_eq!(credential(around), None, "{around:?}");
+    }
+}
+
+#[test]
+fn a_credential_with_an_odd_character_within_is_none() {
+    for odd in ODD {
+        assert_eq!(credential(&format!("a{odd}b")), None, "{odd:?}");
+    }
+    for text in ["a\0", "\0a", "\u{1b}a", "a\u{fffd}"] {
+        assert_eq!(credential(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn bytes_are_read_as_utf_8_or_as_their_mark_says() {
+    let utf16 = |mark: u16, unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        [mark].into_iter().chain("é🦀".encode_utf16()).flat_map(unit).collect()
+    };
+    assert_eq!(decoded("é🦀".as_bytes()), "é🦀");
+    assert_eq!(decoded("\u{feff}é🦀".as_bytes()), "é🦀");
+    assert_eq!(decoded(&utf16(0xfeff, u16::to_le_bytes)), "é🦀");
+    assert_eq!(decoded(&utf16(0xfeff, u16::to_be_bytes)), "é🦀");
+    assert_eq!(decoded(b"Jos\xe9"), "Jos\u{fffd}");
+    assert_eq!(decoded(b"\xff\xfe\x3d\xd8a"), "\u{fffd}");
+}
+
+proptest! {
+    #[test]
+    fn every_credential_passes_as_it_is(text in "[ -~]{0,80}", around in prop::sample::select(AROUND.to_vec())) {
+        let text = bare(&text);
+        prop_assume!(!text.is_empty());
+        let copied = format!("{around}{text}{around}");
+        prop_assert_eq!(credential(&copied), Some(text));
+    }
+
+    #[test]
+    fn every_other_text_is_none(
+        ends in ("[!-~&&[^'\"]]{1,9}", "[!-~&&[^'\"]]{1,9}"),
+        odd in "[^ -~]{1,3}",
+    ) {
+        let text = format!("{}{odd}{}", ends.0, ends.1);
+        prop_assert_eq!(credential(&text), None);
+    }
+
+    #[test]
+    fn what_a_door_lets_in_it_lets_in_again(text in "(.|[\\x00-\\x20\"'\u{200b}\u{feff}\u{202e}\u{a0}]){0,200}") {
+        if let Some(credential) = credential(&text) {
+            prop_assert!(is_credential(credential));
+            prop_assert_eq!(super::credential(credential), Some(credential));
+        }
+        let shown = printable(&text);
+        prop_assert!(is_printable(&shown));
+        prop_assert_eq!(&printable(&shown), &shown);
+        let short = printable_name(&text);
+        prop_assert!(is_printable(&short) && short.chars().count() <= LONGEST_NAME);
+        prop_assert_eq!(&printable_name(&short), &short);
+        if let Some(name) = name(&text) {
+            prop_assert!(is_printable(&name) && name.chars().count() <= LONGEST_NAME);
+            prop_assert_eq!(super::name(&name), Some(name));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_text(bytes: Vec<u8>) {
+        let text = decoded(&bytes);
+        prop_assert_eq!(decoded(text.as_bytes()), text.trim_start_matches('\u{feff}'));
+    }
+}
