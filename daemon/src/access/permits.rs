@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use imgurd_proto::text::{is_printable, printable_name};
 use imgurd_proto::{Error, Permit};
 use serde::{Deserialize, Serialize};
 
@@ -93,9 +94,10 @@ impl Permits {
     /// # Errors
     /// Where the file is damaged, or cannot be written: nothing is remembered then.
     pub async fn set(&self, application: String, account: String, allow: bool) -> Result<(), Error> {
-        if application.is_empty() || application.len() > LONGEST {
-            let reason =
-                "an application's name has 1 to 255 bytes; see `imgurctl permit list` for how it is written";
+        // No application has another name, and the decision would never count.
+        if application.is_empty() || application.len() > LONGEST || !is_printable(&application) {
+            let reason = "an application's name has 1 to 255 bytes, all of them printable; see `imgurctl permit list` for how it is \
+                 written";
             return Err(Error::invalid("application", reason));
         }
         self.change(move |table| {
@@ -119,6 +121,7 @@ impl Permits {
             if table.get_mut(&application).and_then(|permits| permits.remove(&account)).is_some() {
                 return Ok(());
             }
+            let (application, account) = (printable_name(&application), printable_name(&account));
             let reason =
                 format!("Nothing is remembered of {application} and {account}; see `imgurctl permit list`");
             Err(Error::invalid("application", reason))

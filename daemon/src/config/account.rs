@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use imgurd_proto::text::is_credential;
+use imgurd_proto::text::{credential, is_credential, not_a_credential};
 use imgurd_proto::{
     ClientAuth, DEFAULT_REDIRECT_URI, DEFAULT_TOKEN_URL, Flow, ParameterValue, RefreshReuse, Settings,
 };
@@ -79,23 +79,12 @@ impl AccountConfig {
     /// Checks `settings` and fills in what they leave out.
     pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
         let some = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let client_id = some(settings.client_id);
-        if client_id.as_deref().is_some_and(|id| !is_credential(id)) {
-            let reason =
-                "client_id has characters that no client id has (RFC 6749, appendix A); copy it again";
-            return Err(ConfigError::new("client_id", reason));
-        }
-        let client_id = client_id.ok_or_else(|| {
-            ConfigError::new(
-                "client_id",
-                "client_id is missing; enter the id that the registration of your application shows",
-            )
-        })?;
+        let client_id = client_id(some(settings.client_id))?;
         let token_url = endpoint("token_url", settings.token_url, DEFAULT_TOKEN_URL)?;
         let is_imgur =
             token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
         let redirect_uri = given(settings.redirect_uri).unwrap_or_else(|| DEFAULT_REDIRECT_URI.to_owned());
-        let has_host = parse_url("redirect_uri", &redirect_uri)?.has_host();
+        let has_host = parse_exact_url("redirect_uri", &redirect_uri)?.has_host();
         let redirect_uri = RedirectUrl::new(redirect_uri).ok().filter(|_| has_host);
         let Some(redirect_uri) = redirect_uri else {
             return Err(ConfigError::new(
@@ -212,6 +201,26 @@ fn parse_url(setting: &str, text: &str) -> Result<Url, ConfigError> {
     Ok(url)
 }
 
+/// A URL that is sent or compared as it is written. A URL's parser overlooks blanks and line ends.
+fn parse_exact_url(setting: &str, text: &str) -> Result<Url, ConfigError> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let reason = format!("{setting} has a blank or another character that no URL has; copy it again");
+        return Err(ConfigError::new(setting, reason));
+    }
+    parse_url(setting, text)
+}
+
+fn client_id(text: Option<String>) -> Result<String, ConfigError> {
+    let text = text.ok_or_else(|| {
+        ConfigError::new(
+            "client_id",
+            "client_id is missing; enter the id that the registration of your application shows",
+        )
+    })?;
+    let id = credential(&text).ok_or_else(|| ConfigError::new("client_id", not_a_credential("client_id")))?;
+    Ok(id.to_owned())
+}
+
 /// A parameter that is sent as it is (RFC 6749, appendix A: scope and state).
 fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, ConfigError> {
     let text = text.filter(|text| !text.is_empty());
@@ -237,6 +246,7 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
 /// A server's identifier, as it is written (RFC 8414, section 2): it is compared character by character.
 fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    parse_exact_url("issuer", &text)?;
     let url = endpoint("issuer", Some(text.clone()), "")?;
     if url.query().is_some() || url.fragment().is_some() {
         let reason = "issuer has no query and no fragment; write it as the server's metadata does";

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use imgurd_proto::text::printable_name;
 use imgurd_proto::{Error, Settings};
 use rustix::fs::OFlags;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, value};
@@ -211,8 +212,9 @@ fn check(table: &Table) -> Result<(), Error> {
 }
 
 fn not_in_file(name: &str) -> Error {
-    let reason = format!("There is no account {name} in config.toml; see `imgurctl account list`");
-    Error::NoSuchAccount { account: name.to_owned(), reason }
+    let account = printable_name(name);
+    let reason = format!("There is no account {account} in config.toml; see `imgurctl account list`");
+    Error::NoSuchAccount { account, reason }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use imgurd_proto::Error;
+use imgurd_proto::text::printable_name;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -18,8 +19,10 @@ pub(crate) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Er
         .map(|(name, value)| Ok((name.clone(), from_variant(name, value)?)))
         .collect::<Result<Map<_, _>, Error>>()?;
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
-        let reason = format!("{} is not what it should be: {}", error.path(), error.inner());
-        Error::invalid(error.path().to_string(), reason)
+        let (field, what) = (printable_name(&error.path().to_string()), error.inner().to_string());
+        // Before these words stands the value, which may be a secret in the wrong place.
+        let (_, expected) = what.rsplit_once("expected ").unwrap_or(("", "what the interface says"));
+        Error::invalid(&field, format!("{field} is not what it should be; give it as {expected}"))
     })
 }
 
@@ -80,7 +83,8 @@ fn variant(value: Value) -> Option<Variant<'static>> {
 }
 
 fn unfit(name: &str) -> Error {
-    Error::invalid(name, format!("{name} is of a type that no field has; see `busctl --user introspect`"))
+    let name = printable_name(name);
+    Error::invalid(&name, format!("{name} is of a type that no field has; see `busctl --user introspect`"))
 }
 
 #[cfg(test)]
