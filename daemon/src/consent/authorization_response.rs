@@ -1,6 +1,6 @@
 //! The authorization response, from the redirect or pasted by the user.
 
-use imgurd_proto::text::{bare, credential, is_credential, printable_name};
+use imgurd_proto::text::{bare, credential, printable_name};
 use imgurd_proto::{Error, Flow, Secret};
 use url::form_urlencoded::parse;
 
@@ -110,13 +110,9 @@ impl Parameters {
     }
 
     fn content(&self, flow: Flow) -> Result<Content, NotAResponse> {
-        let secret = |name| {
-            let read = |text| credential(text).map(Secret::from).ok_or(NotAResponse::Unreadable);
-            self.get(name).map(read).transpose()
-        };
         let content = match flow {
-            Flow::Code => secret("code")?.map(Content::Code),
-            Flow::Pin => secret("pin")?.map(Content::Pin),
+            Flow::Code => self.secret("code")?.map(Content::Code),
+            Flow::Pin => self.secret("pin")?.map(Content::Pin),
             Flow::Token => self.tokens()?.map(Box::new).map(Content::Tokens),
         };
         content.ok_or_else(|| {
@@ -125,15 +121,16 @@ impl Parameters {
         })
     }
 
+    /// An odd token makes the whole unreadable: copied again, it may come with all of its tokens.
     fn tokens(&self) -> Result<Option<TokenResponse>, NotAResponse> {
-        let Some(tokens) = TokenResponse::from_pairs(self.0.iter().map(|(name, value)| (name, value))) else {
-            return Ok(None);
-        };
-        let is_readable = [Some(&tokens.access_token), tokens.refresh_token.as_ref()]
-            .into_iter()
-            .flatten()
-            .all(|token| is_credential(token.expose()));
-        if is_readable { Ok(Some(tokens)) } else { Err(NotAResponse::Unreadable) }
+        self.secret("access_token")?;
+        self.secret("refresh_token")?;
+        Ok(TokenResponse::from_pairs(self.0.iter().map(|(name, value)| (name, value))))
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Secret>, NotAResponse> {
+        let read = |text| credential(text).map(Secret::from).ok_or(NotAResponse::Unreadable);
+        self.get(name).map(read).transpose()
     }
 }
 

@@ -1,4 +1,6 @@
-use imgurd_proto::text::printable_name;
+//! What users paste, and what of it is an answer. A line more is a test more.
+
+use imgurd_proto::text;
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -25,6 +27,10 @@ fn code(text: &str) -> Content {
 #[case("code=4%2F0Ab", None, code("4/0Ab"))]
 #[case("\u{feff}\"4/0Ab=\"", None, code("4/0Ab="))]
 #[case("  abc\n", None, code("abc"))]
+#[case("\u{a0}“abc”\u{2028}", None, code("abc"))]
+#[case("\u{202e}abc\u{200b}\u{2060}", None, code("abc"))]
+#[case("?state=S&code=%22abc%22%0d%0a", Some("S"), code("abc"))]
+#[case("?state=S&code=a+b~!", Some("S"), code("a b~!"))]
 fn understands_what_a_person_pastes(
     #[case] text: &str,
     #[case] state: Option<&str>,
@@ -71,12 +77,40 @@ fn a_pin_is_a_pin() {
 #[case("state=S&access_token=AT")]
 #[case("state=S&pin=123")]
 #[case("state=S&code=a%00b")]
+#[case("state=S&code=a%FFb")]
+#[case("state=S&code=%ED%A0%BD")]
+#[case("state=S&code=a%E2%80%AEb")]
+#[case("state=S&code=%22%22")]
+#[case("a\0")]
+#[case("a\u{2028}b")]
+#[case("a\u{200b}b")]
+#[case("ab\u{fffd}")]
 #[case("4%2F0Ab")]
 #[case("a\u{e9}b")]
 #[case(r#"{"code":"abc"}"#)]
 fn says_what_to_paste_when_it_does_not_understand(#[case] text: &str) {
     let error = from_paste(&Secret::from(text), Flow::Code).unwrap_err();
     assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "response"), "{error:?}");
+}
+
+#[rstest]
+#[case(Flow::Token, "?state=S#access_token=a%0Ab&refresh_token=RT")]
+#[case(Flow::Token, "?state=S#access_token=AT&refresh_token=R%00T")]
+#[case(Flow::Token, "?state=S#access_token=AT&refresh_token=%C3%A9")]
+#[case(Flow::Code, "?state=S&code=a%0Ab")]
+#[case(Flow::Pin, "?state=S&pin=%F0%9F%A6%80")]
+fn a_token_with_an_odd_character_is_refused_by_name(#[case] flow: Flow, #[case] text: &str) {
+    let error = from_paste(&Secret::from(text), flow).unwrap_err().to_string();
+    assert!(error.contains("characters that none can have"), "{error}");
+}
+
+#[rstest]
+#[case("a".repeat(2049))]
+#[case("a".repeat(1_000_000))]
+#[case(format!("{} a", "\u{200b}".repeat(100_000)))]
+fn a_long_text_is_read_soon(#[case] text: String) {
+    let is_read = from_paste(&Secret::from(text.as_str()), Flow::Code).is_ok();
+    assert_eq!(is_read, text.ends_with(" a"));
 }
 
 /// What servers, browsers and people put into an address, and what they do not.
@@ -197,6 +231,6 @@ proptest! {
         prop_assert_eq!(tokens.access_token, Secret::from(access));
         prop_assert_eq!(tokens.refresh_token, Some(Secret::from(refresh)));
         prop_assert_eq!(tokens.expires_in, Some(expires_in));
-        prop_assert_eq!(tokens.username.unwrap_or_default(), printable_name(name.trim()));
+        prop_assert_eq!(tokens.username, text::name(&name));
     }
 }
