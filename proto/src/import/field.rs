@@ -100,7 +100,16 @@ pub(super) fn group(pairs: Vec<(String, String)>) -> BTreeMap<String, Given> {
 
 /// Whether it stands for a value that is elsewhere: a variable of Postman's or of a shell, or what a sample has.
 fn is_placeholder(value: &str) -> bool {
-    value.contains("{{") || value.starts_with('$') || (value.starts_with('<') && value.ends_with('>'))
+    value.contains("{{") || is_variable(value) || (value.starts_with('<') && value.ends_with('>'))
+}
+
+/// Whether it is a variable of a shell: `$NAME`, `${NAME}`, `$(COMMAND)`. Other text may begin with `$` and be a token.
+fn is_variable(value: &str) -> bool {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | ':');
+    value.strip_prefix('$').is_some_and(|name| {
+        name.starts_with(['{', '('])
+            || (!name.starts_with(|first: char| first.is_ascii_digit()) && name.chars().all(is_name))
+    })
 }
 
 /// Whether a value of this name is read at all.

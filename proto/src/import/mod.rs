@@ -13,7 +13,7 @@ use std::mem;
 pub use choice::{Choice, PassedOver, Target, choose};
 
 use crate::Secret;
-use crate::text::{credential, printable_name};
+use crate::text::{self, credential, printable_name};
 use field::Given;
 use shape::Node;
 
@@ -33,7 +33,7 @@ pub struct Candidate {
     pub access_token: Option<Secret>,
     /// Who signed in.
     pub username: Option<String>,
-    /// The application's id.
+    /// The application's id, and its secret below, as they stand there: `AddAccount` refuses those that can be none.
     pub client_id: Option<String>,
     /// The application's secret.
     pub client_secret: Option<Secret>,
@@ -117,9 +117,9 @@ impl Given {
             names: names.to_vec(),
             refresh_token,
             access_token: self.access_token.as_ref().and_then(credential_of),
-            username: self.username.as_deref().map(printable_name),
-            client_id: self.client_id.clone(),
-            client_secret: self.client_secret.as_ref().and_then(credential_of),
+            username: self.username.as_deref().and_then(text::name),
+            client_id: self.client_id.as_deref().map(|id| text::bare(id).to_owned()),
+            client_secret: self.client_secret.as_deref().map(|secret| text::bare(secret).into()),
             token_url: self.token_url.clone(),
             issuer: self.issuer.clone(),
         };

@@ -18,6 +18,8 @@ fn taken(text: &str) -> Result<Candidate, String> {
 #[case(" \u{feff}RT\r\n")]
 #[case("\"RT\"")]
 #[case("\u{200b}'RT' ")]
+#[case("\u{a0}“RT”\u{2028}")]
+#[case("\u{202e}«RT»")]
 // Token JSON.
 #[case(r#"{"refresh_token":"RT"}"#)]
 #[case("\u{feff}{\"access_token\":\"AT\",\"refresh_token\":\"RT\",\"client_id\":\"c9\"}\r\n")]
@@ -25,6 +27,8 @@ fn taken(text: &str) -> Result<Candidate, String> {
 #[case(
     r#"{"refresh_token":"RT","old":{"refresh_token":"RT","client_id":"{{id}}"},"n":[1,-1,1.5,null,true]}"#
 )]
+#[case("{\"refresh_token\":\"\u{feff}RT\u{a0}\",\"client_id\":\"\u{200b}c9 \"}")]
+#[case(r#"{"refresh_token":"\u0052T","client_id":"\"c9\"","client_secret":"a\u0000b"}"#)]
 // Addresses, whole and in parts.
 #[case(
     "https://my.example/callback?state=S#access_token=AT&expires_in=1&token_type=bearer&refresh_token=RT&account_username=alice"
@@ -120,6 +124,10 @@ fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
 #[case(r#"{"values":[{"key":"refreshToken","value":"RT","enabled":false}]}"#)]
 #[case(r#"{"values":[{"key":"refreshToken"},{"value":"RT"},{"key":7,"value":"RT"}]}"#)]
 #[case("refresh_token=a\u{7}b")]
+#[case("{\"refresh_token\":\"a\\u0000b\"}")]
+#[case("{\"refresh_token\":\"a\u{202e}b\"}")]
+#[case("a\0")]
+#[case("a\u{200b}b")]
 #[case("<html>refresh token</html>")]
 fn nothing_is_taken_for_a_grant_that_is_none(#[case] text: &str) {
     assert!(taken(text).unwrap_err().contains("no refresh token"), "{text}");
@@ -143,6 +151,25 @@ fn what_postman_shows_and_exports_is_understood(#[case] text: &str) {
     assert_eq!(found.refresh_token, Secret::from("RT"));
     assert_eq!(found.access_token, Some(Secret::from("AT")));
     assert_eq!(found.username.as_deref(), Some("alice"));
+}
+
+/// `$` begins a variable of a shell, and other texts.
+#[test]
+fn a_token_may_begin_as_a_variable_does() {
+    for token in ["$2y$10$abcd", "$-x", "a$b"] {
+        let found = taken(&format!("{{\"refresh_token\":\"{token}\"}}")).unwrap();
+        assert_eq!(found.refresh_token, Secret::from(token));
+    }
+    for variable in ["$TOKEN", "${TOKEN}", "$(pass imgur)", "$env:TOKEN", "$"] {
+        assert!(taken(&format!("refresh_token={variable}")).is_err(), "{variable}");
+    }
+}
+
+/// Whoever adds an account with it hears what is wrong with it.
+#[test]
+fn an_odd_client_secret_is_handed_on_to_be_refused() {
+    let found = taken("refresh_token=RT\nclient_secret=caf\u{e9}\n").unwrap();
+    assert_eq!(found.client_secret, Some(Secret::from("café")));
 }
 
 #[test]
