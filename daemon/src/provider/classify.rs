@@ -3,14 +3,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use hyper::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, RETRY_AFTER};
 use hyper::{HeaderMap, StatusCode};
 use imgurd_proto::Secret;
+use imgurd_proto::text::printable_name;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::complaint::Complaint;
-use super::response::has_odd_token;
+use super::response::{has_odd_token, text};
 use super::{Answer, Delivery, TokenResponse, Transient};
 use crate::grant::Timestamp;
 
@@ -27,8 +28,9 @@ pub(crate) fn classify(
     is_proven_refresh: bool,
     secrets: &[Secret],
 ) -> Answer {
+    let body = &*text(body);
     if status.is_success()
-        && let Some(tokens) = TokenResponse::from_body(body)
+        && let Some(tokens) = TokenResponse::from_text(body)
     {
         return Answer::Granted(tokens);
     }
@@ -46,6 +48,9 @@ pub(crate) fn classify(
         let (reason, delivery) = if status.is_success() && has_odd_token(body) {
             let reason = "the access_token in the server's answer has characters that no token has";
             (reason.to_owned(), Delivery::InDoubt)
+        } else if let Some(coding) = unread_coding(headers).filter(|_| complaint.is_none()) {
+            let reason = format!("the server compressed its answer as “{coding}”, which nobody asked it for");
+            (reason, if status.is_success() { Delivery::InDoubt } else { Delivery::Answered })
         } else {
             passing_trouble(status, complaint.as_ref(), page)
         };
@@ -111,12 +116,18 @@ pub(super) fn passing_trouble(
     (reason, Delivery::Answered)
 }
 
-pub(super) fn is_web_page(headers: &HeaderMap, body: &[u8]) -> bool {
+/// The content coding that is left on an answer, since it is none of those that were asked for.
+fn unread_coding(headers: &HeaderMap) -> Option<String> {
+    let coding = printable_name(headers.get(CONTENT_ENCODING)?.to_str().ok()?);
+    Some(coding).filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+}
+
+pub(super) fn is_web_page(headers: &HeaderMap, body: &str) -> bool {
     let says_so = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.to_ascii_lowercase().contains("html"));
-    let looks_so = body.trim_ascii_start().starts_with(b"<");
+    let looks_so = body.trim_ascii_start().starts_with('<');
     looks_so || (says_so && !body.trim_ascii().is_empty())
 }
 

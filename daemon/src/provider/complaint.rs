@@ -3,9 +3,10 @@
 use hyper::StatusCode;
 use imgurd_proto::text::{LONGEST_NAME, printable};
 use imgurd_proto::{Secret, error_texts};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Answer;
+use super::response::form;
 
 /// Imgur's words against a refresh token, code or PIN. They count with HTTP 400 alone, the only status they were ever
 /// recorded with.
@@ -79,9 +80,11 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// Reads a body. What holds one of `secrets`, which were sent, is never shown.
-    pub(super) fn parse(body: &[u8], secrets: &[Secret]) -> Option<Self> {
-        let body: Value = serde_json::from_slice(body).ok().filter(Value::is_object)?;
+    /// Reads JSON, or a form with an `error` in it, as servers send that answer with tokens in a form. What holds one of
+    /// `secrets`, which were sent, is never shown.
+    pub(super) fn parse(text: &str, secrets: &[Secret]) -> Option<Self> {
+        let body: Value = serde_json::from_str(text).ok().or_else(|| from_form(text))?;
+        let body = Some(body).filter(Value::is_object)?;
         let error = &body["error"];
         let numbers = [&error["code"], &body["data"]["error"]["code"], &body["errors"][0]["code"]];
         Some(Self {
@@ -174,6 +177,11 @@ impl Complaint {
             None => format!("the server says “{text}”"),
         }
     }
+}
+
+fn from_form(text: &str) -> Option<Value> {
+    let members: Map<_, _> = form(text)?.map(|(name, value)| (name.into_owned(), value.into())).collect();
+    members.contains_key("error").then_some(Value::Object(members))
 }
 
 /// Whether a text is an error code rather than a sentence.

@@ -14,8 +14,8 @@ pub type Tally = ApiAnswer<Credits>;
 pub(super) const PATH: &str = "credits";
 
 /// Nothing where no figure of Imgur's is in it.
-pub(super) fn credits(body: &[u8]) -> Option<Credits> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+pub(super) fn credits(body: &str) -> Option<Credits> {
+    let body: Value = serde_json::from_str(body).ok()?;
     let figure = |name: &str| {
         let value = &body["data"][name];
         value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())

@@ -12,6 +12,7 @@ use super::Answer;
 use super::classify::{is_web_page, passing_trouble};
 use super::complaint::Complaint;
 use super::endpoint::is_protected;
+use super::response::text;
 use super::transport::{Timeouts, Transport};
 
 /// What the API says to a token.
@@ -42,7 +43,7 @@ impl Inquiry {
     pub(super) async fn ask<T>(
         self,
         path: &str,
-        read: fn(&[u8]) -> Option<T>,
+        read: fn(&str) -> Option<T>,
         timeouts: Timeouts,
     ) -> ApiAnswer<T> {
         let Some(request) = request(&self.api_url, path, &self.access_token) else {
@@ -69,16 +70,16 @@ fn request(api_url: &Url, path: &str, access_token: &Secret) -> Option<HttpReque
 
 pub(crate) fn understand<T>(
     response: &HttpResponse,
-    read: fn(&[u8]) -> Option<T>,
+    read: fn(&str) -> Option<T>,
     secrets: &[Secret],
 ) -> ApiAnswer<T> {
-    let (status, body) = (response.status(), response.body().as_slice());
+    let (status, body) = (response.status(), &text(response.body()));
     if status == StatusCode::OK
         && let Some(said) = read(body)
     {
         return ApiAnswer::Known(said);
     }
-    if rejects_token(status.as_u16(), body) {
+    if rejects_token(status.as_u16(), body.as_bytes()) {
         return ApiAnswer::Rejected;
     }
     let complaint = Complaint::parse(body, secrets);

@@ -10,6 +10,7 @@ use super::Answer;
 use super::classify::{is_web_page, passing_trouble};
 use super::complaint::{BLOCKED, Complaint};
 use super::endpoint::is_protected;
+use super::response::text;
 use super::transport::{Timeouts, Transport};
 
 /// Callers on D-Bus wait 25 s.
@@ -70,7 +71,7 @@ fn failure(answer: Answer) -> Reachability {
 }
 
 fn understand(response: &HttpResponse, is_page: bool) -> Reachability {
-    let (status, body) = (response.status(), response.body().as_slice());
+    let (status, body) = (response.status(), &text(response.body()));
     let page = is_web_page(response.headers(), body);
     let known = match Complaint::parse(body, &[]) {
         Some(complaint) => complaint.known_trouble(),
@@ -93,8 +94,8 @@ fn understand(response: &HttpResponse, is_page: bool) -> Reachability {
     Reachability::Answers(status.as_u16())
 }
 
-fn trouble_of_page(body: &[u8]) -> Option<&'static str> {
-    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+fn trouble_of_page(body: &str) -> Option<&'static str> {
+    let text = body.to_ascii_lowercase();
     PAGES.into_iter().find(|(part, _)| text.contains(part)).map(|(_, trouble)| trouble)
 }
 

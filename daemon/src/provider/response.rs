@@ -1,13 +1,15 @@
 //! What a token endpoint gives (RFC 6749, section 5.1), read as leniently as servers write it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
 use imgurd_proto::Secret;
-use imgurd_proto::text::{credential, printable, printable_name};
+use imgurd_proto::text::{credential, decoded, name};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use url::form_urlencoded::{Parse, parse};
 
 /// The canonical name of the one token type there is (RFC 6750).
 const BEARER: &str = "Bearer";
@@ -32,11 +34,11 @@ pub struct TokenResponse {
 }
 
 impl TokenResponse {
-    /// Reads the body of a token endpoint's answer: JSON, wrapped in Imgur's `data` or not, or a form, as GitHub and others
+    /// Reads the text of a token endpoint's answer: JSON, wrapped in Imgur's `data` or not, or a form, as GitHub and others
     /// answer. Nothing if no access token is in it.
     #[must_use]
-    pub fn from_body(body: &[u8]) -> Option<Self> {
-        Members::from_json(body).or_else(|| Members::from_form(body))?.tokens()
+    pub fn from_text(text: &str) -> Option<Self> {
+        Members::read(text)?.tokens()
     }
 
     /// Reads the fragment of a redirect (RFC 6749, section 4.2.2); nothing if no access token is in it.
@@ -55,10 +57,25 @@ impl TokenResponse {
 }
 
 /// Whether there is text in the place of an access token, but none that a token can have.
-pub(super) fn has_odd_token(body: &[u8]) -> bool {
-    let members = Members::from_json(body);
+pub(super) fn has_odd_token(text: &str) -> bool {
+    let members = Members::read(text);
     let token = members.as_ref().and_then(|members| members.get("access_token"));
     token.is_some_and(|token| !token.is_empty() && credential(token).is_none())
+}
+
+/// The text of an answer. Some servers end it with a NUL, as C does.
+pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
+    match decoded(body) {
+        Cow::Borrowed(text) => text.trim_end_matches('\0').into(),
+        Cow::Owned(text) => text.trim_end_matches('\0').to_owned().into(),
+    }
+}
+
+/// The pairs of a form, whatever the answer calls itself. A page or another text is none.
+pub(super) fn form(text: &str) -> Option<Parse<'_>> {
+    let text = text.trim_ascii();
+    let is_form = !text.starts_with('<') && !text.contains(|letter: char| letter.is_ascii_whitespace());
+    is_form.then(|| parse(text.as_bytes()))
 }
 
 const NUMBERS: [&str; 4] = ["account_id", "expires_in", "refresh_expires_in", "refresh_token_expires_in"];
@@ -88,16 +105,12 @@ impl Members {
         }
     }
 
-    /// Reads a form, whatever the answer calls itself. A page or another text has no such names.
-    fn from_form(body: &[u8]) -> Option<Self> {
-        let body = body.trim_ascii();
-        let is_form = !body.starts_with(b"<") && !body.iter().any(u8::is_ascii_whitespace);
-        is_form.then(|| Self::from_pairs(url::form_urlencoded::parse(body)))
+    fn read(text: &str) -> Option<Self> {
+        Self::from_json(text).or_else(|| form(text).map(Self::from_pairs))
     }
 
-    fn from_json(text: &[u8]) -> Option<Self> {
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text); // a byte order mark
-        let RawMembers(raw) = serde_json::from_slice(text).ok()?;
+    fn from_json(text: &str) -> Option<Self> {
+        let RawMembers(raw) = serde_json::from_str(text).ok()?;
         let members = Self::from_raw(&raw);
         let holds_a_token =
             ["access_token", "refresh_token"].iter().any(|name| members.secret(name).is_some());
@@ -171,16 +184,6 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
         }
         deserializer.deserialize_map(Object)
     }
-}
-
-fn text(value: &str) -> Option<String> {
-    let value = printable(value);
-    let value = value.trim();
-    (!value.is_empty()).then(|| value.into())
-}
-
-pub(super) fn name(value: &str) -> Option<String> {
-    text(value).map(|name| printable_name(&name))
 }
 
 fn token_type(value: &str) -> Option<String> {

@@ -1,9 +1,9 @@
 //! Whose token it is: Imgur's `GET /3/account/me`, which also shows whether the token works.
 
+use imgurd_proto::text::name;
 use serde_json::Value;
 
 use super::inquiry::ApiAnswer;
-use super::response::name;
 
 /// Who it is that a token speaks for, by name.
 pub type TokenOwner = ApiAnswer<String>;
@@ -11,8 +11,8 @@ pub type TokenOwner = ApiAnswer<String>;
 pub(super) const PATH: &str = "account/me";
 
 /// `url` is what Imgur calls the name.
-pub(crate) fn username(body: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+pub(crate) fn username(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
     body["data"]["url"].as_str().and_then(name)
 }
 

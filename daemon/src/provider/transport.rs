@@ -165,6 +165,8 @@ impl Transport {
         let host = &self.route.host;
         let reason = if error.is_timeout() {
             format!("no whole answer from {host} within {} s", self.timeouts.total.as_secs())
+        } else if route::is_garbled(error) {
+            format!("the answer of {host} cannot be decompressed")
         } else {
             format!("the connection to {host} broke before the answer was whole")
         };

@@ -1,3 +1,5 @@
+//! What answers mean: refusals, mistakes, trouble. A line more is a test more.
+
 use hyper::header::HeaderValue;
 use rstest::rstest;
 
@@ -43,6 +45,19 @@ fn believes_invalid_grant(
     assert!(
         matches!(answer(status, JSON, body), Answer::Refused { reason } if reason.contains("invalid_grant"))
     );
+}
+
+#[rstest]
+#[case::behind_a_byte_order_mark("\u{feff}{\"error\":\"invalid_grant\"}")]
+#[case::before_a_nul("{\"error\":\"invalid_grant\"}\0")]
+#[case::in_a_form("error=invalid_grant&error_description=Token+revoked.")]
+#[case::among_others(
+    r#"{"error":"invalid_grant","error_uri":null,"timestamp":"2026-11-29","correlation_id":"0"}"#
+)]
+fn believes_invalid_grant_however_it_is_written(#[case] body: &str) {
+    for content_type in [JSON, "text/plain", HTML, "", "application/x-www-form-urlencoded; charset=utf-8"] {
+        assert!(matches!(answer(400, content_type, body), Answer::Refused { .. }), "{content_type}");
+    }
 }
 
 #[rstest]
@@ -113,6 +128,8 @@ fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] a
 #[case::list(400, JSON, r#"["invalid_grant"]"#, "HTTP 400")]
 #[case::text(400, "text/plain", "invalid_grant", "HTTP 400")]
 #[case::page(400, HTML, "<html>invalid_grant</html>", "HTTP 400")]
+#[case::form(400, "", "status=invalid_grant", "HTTP 400")]
+#[case::page_with_a_mark(200, "", "\u{feff}<html>Sign in</html>", "sign in")]
 #[case::empty(400, "", "", "HTTP 400")]
 #[case::captive_portal(200, HTML, "<!doctype html><title>Sign in</title>", "sign in")]
 #[case::captive_portal(511, HTML, "<html></html>", "sign in")]
@@ -163,11 +180,41 @@ fn believes_tokens_in_any_success(#[case] status: u16) {
 #[case::empty_token(200, r#"{"access_token":""}"#)]
 #[case::not_json(200, "OK")]
 #[case::no_content(204, "")]
+#[case::nested(200, r#"{"ok":true,"authed_user":{"access_token":"aa11"}}"#)]
+#[case::a_nul(200, "\0")]
+#[case::a_mark(200, "\u{feff}")]
+#[case::compressed_without_a_word(200, "\u{1f}\u{8b}\u{8}")]
+#[case::odd_token(200, r#"{"access_token":"a\u0000b"}"#)]
+#[case::odd_token_in_a_form(200, "access_token=a%00b")]
 fn doubts_a_success_that_brings_no_token(#[case] status: u16, #[case] body: &str) {
     let Answer::Transient(transient) = answer(status, JSON, body) else {
         panic!("nothing is proved by {body}")
     };
     assert_eq!(transient.delivery, Delivery::InDoubt);
+}
+
+#[rstest]
+#[case::what_may_have_been_tokens(200, Delivery::InDoubt)]
+#[case::an_error(400, Delivery::Answered)]
+#[case::trouble(503, Delivery::Answered)]
+fn names_a_content_coding_that_nobody_asked_for(#[case] status: u16, #[case] delivery: Delivery) {
+    for coding in ["br", "zstd", "x-gzip", "gzip, br"] {
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+        let status = StatusCode::from_u16(status).unwrap();
+        let Answer::Transient(transient) = classify(status, &headers, b"\x1b\x7f\x00 \xf8\x8d", true) else {
+            panic!("nothing is proved by what cannot be read");
+        };
+        assert!(transient.reason.contains(coding), "{}", transient.reason);
+        assert_eq!(transient.delivery, delivery);
+    }
+}
+
+#[test]
+fn a_content_coding_that_is_none_costs_nothing() {
+    for coding in ["identity", "utf-8"] {
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+        assert!(matches!(classify(StatusCode::OK, &headers, TOKENS.as_bytes(), false), Answer::Granted(_)));
+    }
 }
 
 #[rstest]
@@ -279,6 +326,30 @@ fn bounds_a_description() {
     false
 )]
 #[case::no_error(200, r#"{"ok":true}"#, false)]
+#[case::slack(200, r#"{"ok":false,"error":"invalid_refresh_token"}"#, true)]
+#[case::github_in_a_form(
+    200,
+    "error=bad_refresh_token&error_description=The+refresh+token+is+expired.",
+    true
+)]
+#[case::azure(400, r#"{"error":"invalid_request","error_description":"AADSTS90014: a field is missing.","error_codes":[90014]}"#, true)]
+#[case::better_auth(400, r#"{"error_description":"session not found","error":"invalid_request"}"#, true)] // better-auth/better-auth, 8099
+#[case::twitch(400, r#"{"error":"Bad Request","status":400,"message":"Invalid refresh token"}"#, false)]
+#[case::facebook(
+    400,
+    r#"{"error":{"message":"Error validating access token","type":"OAuthException","code":190}}"#,
+    false
+)]
+#[case::supabase(
+    400,
+    r#"{"code":400,"error_code":"refresh_token_not_found","msg":"Invalid Refresh Token"}"#,
+    false
+)] // supabase/auth, 2829
+#[case::an_api(
+    404,
+    r#"{"error":{"code":"InternalServerError","message":"Unable to resolve template token"}}"#,
+    false
+)]
 fn another_oauth_error_is_a_refusal_where_the_settings_have_worked(
     #[case] status: u16,
     #[case] body: &str,

@@ -1,3 +1,5 @@
+//! Answers that hold tokens. A line more is a test more.
+
 use rstest::rstest;
 
 use super::*;
@@ -16,8 +18,85 @@ fn imgurs() -> TokenResponse {
     }
 }
 
-fn read(json: &str) -> Option<TokenResponse> {
-    TokenResponse::from_body(json.as_bytes())
+fn read(body: &str) -> Option<TokenResponse> {
+    read_bytes(body.as_bytes())
+}
+
+fn read_bytes(body: &[u8]) -> Option<TokenResponse> {
+    TokenResponse::from_text(&text(body))
+}
+
+/// An answer in UTF-16, behind its byte order mark.
+fn utf16(body: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    format!("\u{feff}{body}").encode_utf16().flat_map(unit).collect()
+}
+
+/// What is said of these servers is in issues of the clients that could not read them, as named.
+#[rstest]
+#[case::azure_writes_numbers_as_text(br#"{"token_type":"Bearer","expires_in":"3599","ext_expires_in":"3599","expires_on":"1671217329","access_token":"A","refresh_token":"R"}"#, Some("R"), Some(3599))] // SecureAuthCorp/oauth2c, 37
+#[case::twitch_lists_scopes(br#"{"access_token":"A","expires_in":14113,"refresh_token":"R","scope":["openid"],"token_type":"bearer"}"#, Some("R"), Some(14_113))] // ramosbugs/openidconnect-rs, 163
+#[case::vk_names_no_type(
+    br#"{"access_token":"A","expires_in":86400,"user_id":1856549,"email":"a@example.com"}"#,
+    None,
+    Some(86_400)
+)] // crystal-lang/crystal, 4503
+#[case::linkedin_names_no_type(br#"{"access_token":"A","expires_in":5184000,"refresh_token":"R","refresh_token_expires_in":525600,"scope":"r_basicprofile"}"#, Some("R"), Some(5_184_000))] // cmd-johnson/deno-oauth2-client, 37
+#[case::facebook_of_old_sends_a_form(b"access_token=A&expires=5183999", None, None)] // oauthlib/oauthlib, 267
+#[case::github_sends_a_form(b"access_token=A&expires_in=28800&refresh_token=R&refresh_token_expires_in=15897600&scope=&token_type=bearer", Some("R"), Some(28_800))] // ramosbugs/oauth2-rs, 33
+#[case::slack_has_more_tokens_within(br#"{"ok":true,"access_token":"A","token_type":"bot","authed_user":{"id":"U1","access_token":"B"},"refresh_token":"R","expires_in":43200}"#, Some("R"), Some(43_200))]
+#[case::foursquare_sends_the_token_alone(br#"{"access_token":"A"}"#, None, None)] // spring-projects/spring-security, 5118
+#[case::google_repeats_no_refresh_token(br#"{"access_token":"A","expires_in":3594,"scope":"x","token_type":"Bearer","id_token":"e.y.J","refresh_token":null}"#, None, Some(3594))] // golang/oauth2, 655
+#[case::a_type_that_is_null(
+    br#"{"access_token":"A","token_type":null,"expires_in":null,"refresh_token":"R"}"#,
+    Some("R"),
+    None
+)] // spring-attic/spring-security-oauth, 676
+#[case::a_type_that_is_a_list(
+    br#"{"access_token":"A","token_type":["bearer"],"refresh_token":"R"}"#,
+    Some("R"),
+    None
+)]
+#[case::behind_a_byte_order_mark(
+    b"\xef\xbb\xbf{\"access_token\":\"A\",\"refresh_token\":\"R\"}",
+    Some("R"),
+    None
+)] // ordercloud-api/ordercloud-javascript-sdk, 40
+#[case::a_form_behind_a_byte_order_mark(b"\xef\xbb\xbfaccess_token=A&refresh_token=R", Some("R"), None)]
+#[case::before_a_nul(b"{\"access_token\":\"A\",\"refresh_token\":\"R\"}\0", Some("R"), None)]
+#[case::a_form_before_a_nul(b"access_token=A&refresh_token=R\0", Some("R"), None)]
+#[case::before_line_ends(b"{\"access_token\":\"A\",\"refresh_token\":\"R\"}\r\n\r\n", Some("R"), None)]
+#[case::a_name_in_latin_1(
+    b"{\"access_token\":\"A\",\"refresh_token\":\"R\",\"account_username\":\"Jos\xe9\"}",
+    Some("R"),
+    None
+)]
+#[case::half_a_character(
+    br#"{"access_token":"A","refresh_token":"R","account_username":"\ud83d"}"#,
+    Some("R"),
+    None
+)]
+#[case::escaped(br#"{"\u0061ccess_token":"\u0041","refresh_token":"\u0052"}"#, Some("R"), None)]
+#[case::within_blanks_and_quotes(
+    br#"{"access_token":" \"A\"\r\n","refresh_token":"\ufeffR"}"#,
+    Some("R"),
+    None
+)]
+#[case::with_a_nul_in_the_other_token(br#"{"access_token":"A","refresh_token":"R\u0000x"}"#, None, None)]
+fn reads_what_servers_answer(
+    #[case] body: &[u8],
+    #[case] refresh_token: Option<&str>,
+    #[case] expires_in: Option<i64>,
+) {
+    let tokens = read_bytes(body).expect("a token");
+    assert_eq!(tokens.access_token, Secret::from("A"));
+    assert_eq!(tokens.refresh_token, refresh_token.map(Secret::from));
+    assert_eq!(tokens.expires_in, expires_in);
+}
+
+#[test]
+fn reads_utf_16_behind_its_byte_order_mark() {
+    assert_eq!(read_bytes(&utf16(IMGUR, u16::to_le_bytes)), Some(imgurs()));
+    assert_eq!(read_bytes(&utf16(IMGUR, u16::to_be_bytes)), Some(imgurs()));
 }
 
 #[test]
@@ -157,6 +236,11 @@ fn reads_tokens_in_any_form_that_says_which(#[case] body: &str) {
 #[case("<a href='?access_token=aa11'>")]
 #[case("see access_token=aa11")]
 #[case("error=bad_refresh_token")]
+#[case(r#"{"ok":true,"authed_user":{"access_token":"aa11"}}"#)]
+#[case(r#"[{"access_token":"aa11"}]"#)]
+#[case("<Access_Token><Token>aa11</Token></Access_Token>")]
+#[case("callback({\"access_token\":\"aa11\"})")]
+#[case(")]}',\n{\"access_token\":\"aa11\"}")]
 fn guesses_no_token(#[case] body: &str) {
     assert_eq!(read(body), None);
 }
