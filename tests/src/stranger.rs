@@ -1,5 +1,7 @@
 //! Servers and clients that nobody here wrote, as `tests/strangers/setup` installs them.
 
+use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -99,6 +101,63 @@ impl OidcProvider {
         self.program.finish()
     }
 }
+
+/// nginx as a reverse proxy that compresses what it can.
+#[derive(Debug)]
+pub struct Nginx {
+    program: Program,
+    port: u16,
+}
+
+impl Nginx {
+    /// Starts one in front of the server at `to`.
+    pub fn start(bed: &Testbed, to: SocketAddr) -> Self {
+        let (port, directory) = (free_port(), bed.root().join("nginx"));
+        fs::create_dir(&directory).unwrap();
+        let configuration = NGINX.replace("PORT", &port.to_string()).replace("SERVER", &to.to_string());
+        fs::write(directory.join("nginx.conf"), configuration).unwrap();
+        let mut command = bed.command("/usr/sbin/nginx");
+        command.arg("-p").arg(&directory).args(["-c", "nginx.conf", "-e", "/dev/stdout"]);
+        let mut program = bed.start(command);
+        // It says this once it listens.
+        program.line_where(|line| line.contains("using the \"epoll\" event method"));
+        Self { program, port }
+    }
+
+    /// The address of a page there.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Blocks until it has given an answer like this: path, status and content coding.
+    pub fn expect(&mut self, answer: &str) {
+        self.program.line_where(|line| line == answer);
+    }
+}
+
+const NGINX: &str = "
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log /dev/stdout notice;
+events {}
+http {
+    log_format answer '$uri $status $sent_http_content_encoding';
+    access_log /dev/stdout answer;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    gzip on;
+    gzip_types application/json;
+    gzip_min_length 1;
+    server {
+        listen 127.0.0.1:PORT;
+        location / { proxy_pass http://SERVER; }
+    }
+}
+";
 
 /// A client in Python, which is asked and answers in lines of JSON.
 #[derive(Debug)]

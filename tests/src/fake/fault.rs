@@ -28,6 +28,8 @@ pub enum Fault {
     DropMidBody,
     /// Processed; half of the JSON, in an answer that is whole as HTTP goes.
     TruncatedJson,
+    /// Processed; an answer in this content coding, which nobody asked for.
+    Compressed(&'static str),
     /// Processed; the real body, one byte each time this has passed.
     Trickle(Duration),
     /// "Temporarily over capacity" in JSON, with this status; 500 and 403 have been seen.
@@ -113,6 +115,7 @@ impl Fault {
             | Self::DropAfterProcessing
             | Self::DropMidBody
             | Self::TruncatedJson
+            | Self::Compressed(_)
             | Self::Trickle(_) => return None,
         })
     }

@@ -174,6 +174,7 @@ async fn spoil(fault: &Fault, request: Request, next: Next) -> Response {
         Fault::DropAfterProcessing => hang_up(),
         Fault::DropMidBody => rewrite(response, |body| interrupted(&body)).await,
         Fault::TruncatedJson => rewrite(response, |body| (half(&body).into(), None)).await,
+        Fault::Compressed(coding) => compressed(response, coding).await,
         Fault::Trickle(every) => rewrite(response, |body| trickle(body, *every)).await,
         _ => response,
     }
@@ -195,6 +196,14 @@ async fn rewrite(response: Response, with: impl FnOnce(Bytes) -> (Body, Option<u
         parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     Response::from_parts(parts, body)
+}
+
+/// What cannot be read is as good as what is compressed.
+async fn compressed(response: Response, coding: &'static str) -> Response {
+    let garble = |body: Bytes| body.iter().map(|byte| byte ^ 0xff).collect::<Vec<_>>();
+    let mut response = rewrite(response, |body| (garble(body).into(), None)).await;
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    response
 }
 
 fn half(body: &Bytes) -> Bytes {

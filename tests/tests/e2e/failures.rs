@@ -60,6 +60,12 @@ fn keeps_the_grant_when_the_answer_is_cut_off() {
 }
 
 #[test]
+fn keeps_the_grant_when_the_answer_is_compressed_in_another_way() {
+    passes(Fault::Compressed("br"), "compressed its answer as “br”");
+    passes(Fault::Compressed("gzip"), "cannot be decompressed");
+}
+
+#[test]
 fn keeps_the_grant_when_the_server_is_in_trouble() {
     passes(Fault::OverCapacity(500), "over capacity");
     passes(Fault::json(503, "{}"), "in trouble");
@@ -154,7 +160,9 @@ fn a_rate_limit_without_a_time_backs_off_like_any_failure() {
 
 #[test]
 fn an_answer_lost_on_its_way_costs_nothing_where_the_server_forgives() {
-    for fault in [Fault::DropAfterProcessing, Fault::TruncatedJson, Fault::DropMidBody] {
+    let compressed = ["br", "zstd", "gzip"].map(Fault::Compressed);
+    let lost = [Fault::DropAfterProcessing, Fault::TruncatedJson, Fault::DropMidBody];
+    for fault in lost.into_iter().chain(compressed) {
         let scene = scene();
         scene.fake.fail_next(Endpoint::Token, fault);
         let token = scene.refresh();

@@ -3,5 +3,6 @@
 
 mod dbus;
 mod keyrings;
+mod nginx;
 mod oidc;
 mod varlink;
