@@ -3,7 +3,8 @@
 use imgurd_proto::State;
 use imgurd_proto::text::is_printable;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
-use imgurd_tests::testbed::{ACCOUNT, Scene};
+use imgurd_tests::testbed::{ACCOUNT, Scene, binary};
+use serde_json::{Value, json};
 
 /// A terminal would obey ESC, BEL, C1 and line ends; a reader is misled by U+202E; D-Bus has no NUL.
 const NAME: &str = "al\u{1b}]0;x\u{7}i\u{9b}2Jce\n\u{202e}\u{2066}\u{200b}\0\r\u{2028}";
@@ -96,4 +97,72 @@ fn a_client_id_or_secret_with_a_line_end_is_refused_by_name() {
     assert!(output.complaint().contains("client_id"), "{}", output.stderr);
     let output = scene.ctl_with(&["account", "set", ACCOUNT, "--client-secret-stdin"], "a\rb").exits(2);
     assert!(output.complaint().contains("client_secret"), "{}", output.stderr);
+    let file = "client_id=new\nclient_secret=a\u{7}b\nrefresh_token=rt\n";
+    let output = scene.ctl_with(&["import", "new"], file).exits(2);
+    assert!(output.complaint().contains("client_secret"), "{}", output.stderr);
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "the sign-in's own");
+}
+
+/// What is copied along with a client ID, on the command line and in config.toml.
+#[test]
+fn a_client_id_is_sent_without_what_was_copied_along() {
+    for around in [" {}", "\"{}\"", "\u{feff}{}\r\n", "\u{a0}{}\u{200b}", "“{}”"] {
+        let scene = Scene::memory(Behaviour::default());
+        let id = around.replace("{}", &scene.fake.behaviour().client_id);
+        scene.ctl(&["account", "set", ACCOUNT, "--client-id", &id]).success();
+        let scene = scene.signed_in();
+        let shown = scene.account().settings.client_id;
+        assert_eq!(shown.as_ref(), Some(&scene.fake.behaviour().client_id), "{around}");
+    }
+}
+
+#[test]
+fn a_redirect_uri_or_issuer_with_a_blank_is_refused_by_name() {
+    let scene = Scene::memory(Behaviour::default());
+    for (option, url) in [
+        ("--redirect-uri", "http://127.0.0.1:8917/callback "),
+        ("--redirect-uri", "http://127.0.0.1:8917/call\nback"),
+        ("--redirect-uri", "\u{feff}http://127.0.0.1:8917/callback"),
+        ("--issuer", "https://as.example/\t"),
+    ] {
+        let output = scene.ctl(&["account", "set", ACCOUNT, option, url]).exits(2);
+        let setting = option.trim_start_matches('-').replace('-', "_");
+        assert!(output.complaint().contains(&setting), "{url:?}: {}", output.stderr);
+    }
+}
+
+/// Names that nobody has checked: of accounts and applications that do not exist, and of fields.
+#[test]
+fn what_a_caller_calls_things_is_shown_cut_and_without_what_steers_a_terminal() {
+    let scene = Scene::memory(Behaviour::default());
+    let odd = format!("{NAME}{}", "x".repeat(10_000));
+    for (method, parameters) in [
+        ("GetToken", json!({ "account": odd })),
+        ("SetAccount", json!({ "account": odd })),
+        ("RemoveAccount", json!({ "account": odd })),
+        ("AddAccount", json!({ "account": odd, "settings": {} })),
+        ("RemovePermit", json!({ "application": odd, "account": odd })),
+        ("SetPermit", json!({ "application": NAME, "account": ACCOUNT, "allow": true })),
+        ("CancelLogin", json!({ "login_id": odd })),
+        ("Login", json!({ "flow": odd })),
+        (&*odd, json!({})),
+    ] {
+        let answer = scene.bed.wire().call(method, &parameters);
+        assert!(!answer["error"].is_null(), "{method:?}: {answer}");
+        for said in answer["parameters"].as_object().unwrap().values().filter_map(Value::as_str) {
+            assert!(is_printable(said) && said.len() < 600, "{method:?}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_in_utf_16_is_read_from_a_pipe() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let token = scene.token();
+    let file = scene.bed.root().join("utf16");
+    let bytes: Vec<u8> = format!("\u{feff}{token}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&file, bytes).unwrap();
+    let mut command = scene.bed.command(binary("imgurctl"));
+    command.arg("reject").stdin(std::fs::File::open(&file).unwrap());
+    assert_ne!(String::from_utf8(command.output().unwrap().stdout).unwrap().trim(), token);
 }
