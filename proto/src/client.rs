@@ -108,6 +108,10 @@ impl Client {
     ) -> Result<(), ClientError> {
         let call = Call { method: method.into(), parameters: Some(parameters), more, oneway: false };
         let message = frame(&call).map_err(io::Error::from)?;
+        if message.len() > MAX_MESSAGE {
+            let reason = "imgurd reads no call of more than 64 KiB; give it less text";
+            return Err(Error::invalid("parameters", reason).into());
+        }
         self.stream.get_mut().write_all(&message).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => self.give_up(MARGIN),
             _ => self.last_words().unwrap_or_else(|| error.into()),

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
+/// The longest credential that is read with nothing around it, in bytes.
+const LONGEST_CREDENTIAL: usize = 4096;
+
 /// The longest name of somebody else's that is shown or stored, in characters.
 pub const LONGEST_NAME: usize = 128;
 
@@ -53,6 +56,28 @@ fn shown(letter: char) -> Option<char> {
 #[must_use]
 pub fn credential(text: &str) -> Option<&str> {
     Some(bare(text)).filter(|bare| is_credential(bare))
+}
+
+/// The [`credential`] that `text` is, if nothing says that it is something else: words, JSON, an address, or a part of one
+/// in its encoding.
+#[must_use]
+pub fn lone_credential(text: &str) -> Option<&str> {
+    let is_alone = |text: &&str| {
+        // At the end it is padding, and elsewhere it stands between a name and a value.
+        let unpadded = text.trim_end_matches('=');
+        text.len() <= LONGEST_CREDENTIAL
+            && !unpadded.is_empty()
+            && !unpadded.contains([' ', '%', '{', '[', '<', '>', '&', '"', '?', '#', '='])
+            && !is_place(text)
+    };
+    credential(text).filter(is_alone)
+}
+
+/// Whether this is an address without query and fragment: with a scheme, or with a host's name and a path.
+#[must_use]
+pub fn is_place(text: &str) -> bool {
+    let host = text.split_once('/').map(|(host, _)| host);
+    text.contains("://") || host.is_some_and(|host| host == "localhost" || host.contains(['.', ':']))
 }
 
 /// What is said where `field` should be a [`credential`] and is none. It repeats nothing of the text.

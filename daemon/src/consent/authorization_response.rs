@@ -1,6 +1,6 @@
 //! The authorization response, from the redirect or pasted by the user.
 
-use imgurd_proto::text::{bare, credential, printable_name};
+use imgurd_proto::text::{bare, credential, is_place, lone_credential, printable_name};
 use imgurd_proto::{Error, Flow, Secret};
 use url::form_urlencoded::parse;
 
@@ -152,8 +152,7 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
         let is_labelled = flow != Flow::Token && !text.contains(['?', '#', '&']);
         return from_address(query, fragment, flow, is_labelled);
     }
-    let bare = credential(text).filter(|text| text.len() <= 2048 && is_bare(text));
-    let secret = Secret::from(bare.ok_or_else(|| {
+    let secret = Secret::from(lone_credential(text).ok_or_else(|| {
         refused("That is neither a PIN, nor a code, nor an address; paste just one of them")
     })?);
     let content = match flow {
@@ -229,17 +228,6 @@ fn parts_of_address(text: &str) -> Option<(Option<&str>, Option<&str>)> {
 
 fn split_at(text: &str, separator: char) -> (&str, Option<&str>) {
     text.split_once(separator).map_or((text, None), |(before, after)| (before, Some(after)))
-}
-
-/// Whether this is an address without query and fragment: with a scheme, or with a host's name and a path.
-fn is_place(text: &str) -> bool {
-    let host = text.split_once('/').map(|(host, _)| host);
-    text.contains("://") || host.is_some_and(|host| host == "localhost" || host.contains(['.', ':']))
-}
-
-/// Whether it can be a code or PIN as a page shows it: no words, no JSON, and no part of an address in its encoding.
-fn is_bare(text: &str) -> bool {
-    !text.contains(char::is_whitespace) && !text.contains(['%', '{', '[', '<', '>', '&', '"'])
 }
 
 #[cfg(test)]

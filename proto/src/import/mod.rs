@@ -13,12 +13,9 @@ use std::mem;
 pub use choice::{Choice, PassedOver, Target, choose};
 
 use crate::Secret;
-use crate::text::{self, credential, printable_name};
+use crate::text::{self, credential, lone_credential, printable_name};
 use field::Given;
 use shape::Node;
-
-/// The longest refresh token that is read without anything around it, in bytes.
-const LONGEST: usize = 4096;
 
 /// A grant found in a text, and what the text says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +60,7 @@ pub fn read(text: &str) -> Vec<Candidate> {
 }
 
 fn bare(text: &str) -> Option<Candidate> {
-    let is_alone = |token: &&str| !token.contains([' ', '{', '[', '<', '&', '"']) && !token.contains("://");
-    let token = credential(text).filter(is_alone).filter(|token| token.len() <= LONGEST)?;
+    let token = lone_credential(text)?;
     let given = Given { refresh_tokens: vec![token.to_owned()], ..Given::default() };
     given.candidates(&[], &[]).into_iter().next()
 }

@@ -127,6 +127,11 @@ fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
 #[case("{\"refresh_token\":\"a\\u0000b\"}")]
 #[case("{\"refresh_token\":\"a\u{202e}b\"}")]
 #[case("a\0")]
+#[case("1%2F%2F0abc")]
+#[case("?code=0123")]
+#[case("sta*te=STATE")]
+#[case("IMGUR_TOKEN_FILE=secret")]
+#[case("imgur.com/a/abc")]
 #[case("a\u{200b}b")]
 #[case("<html>refresh token</html>")]
 fn nothing_is_taken_for_a_grant_that_is_none(#[case] text: &str) {

@@ -52,6 +52,47 @@ fn a_credential_with_an_odd_character_within_is_none() {
 }
 
 #[test]
+fn a_credential_that_may_be_something_else_does_not_stand_alone() {
+    for text in [
+        "0123456789abcdef",
+        "4/0Ab=",
+        "1//0g-x_y",
+        "e30.e30.c2ln",
+        "xoxe-1-a:b",
+        "$2y$10$a",
+        "M.C5_BAY.0.U.-a!b*c$",
+        "YWI=",
+        "YQ==",
+        "“a”\r\n",
+    ] {
+        assert_eq!(lone_credential(text), credential(text), "{text:?}");
+    }
+    for text in [
+        "two words",
+        "4%2F0Ab",
+        "%00",
+        "{a",
+        "[a]",
+        "<a>",
+        "a&b",
+        "a\"b",
+        "https://a/b",
+        "a\0",
+        "",
+        "?a",
+        "a#b",
+        "name=value",
+        "=",
+        "imgur.com/a",
+        "localhost/a",
+        "127.0.0.1:8917/a",
+    ] {
+        assert_eq!(lone_credential(text), None, "{text:?}");
+    }
+    assert!(lone_credential(&"a".repeat(4096)).is_some() && lone_credential(&"a".repeat(4097)).is_none());
+}
+
+#[test]
 fn bytes_are_read_as_utf_8_or_as_their_mark_says() {
     let utf16 = |mark: u16, unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
         [mark].into_iter().chain("é🦀".encode_utf16()).flat_map(unit).collect()
