@@ -220,15 +220,13 @@ impl Dialog<'_> {
         let call = CompleteLogin { login_id: self.login_id.clone(), response };
         match self.app.call(&call) {
             Ok(_) => Ok(()),
+            // The browser was faster; the other connection tells the outcome.
+            Err(ClientError::Keeper(Error::InvalidArgument { field, .. })) if field == "login_id" => Ok(()),
             // After a typing error the login is still open.
-            Err(ClientError::Keeper(Error::InvalidArgument { field, reason }))
-                if again && field == "response" =>
-            {
+            Err(ClientError::Keeper(Error::InvalidArgument { reason, .. })) if again => {
                 self.app.output.say(reason);
                 self.ask()
             }
-            // The browser was faster; the other connection tells the outcome.
-            Err(ClientError::Keeper(Error::InvalidArgument { field, .. })) if field == "login_id" => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
