@@ -91,6 +91,7 @@ fn unfit(name: &str) -> Error {
 mod tests {
     use std::collections::BTreeMap;
 
+    use imgurd_proto::text::is_printable;
     use imgurd_proto::{Flow, Settings};
 
     use super::*;
@@ -122,6 +123,23 @@ mod tests {
         let params = HashMap::from([("prompt".to_owned(), "login".to_owned())]);
         let settings: Settings = arguments(&given([("auth_params", params.into())])).unwrap();
         assert_eq!(settings.auth_params.unwrap()["prompt"].values(), ["login"]);
+    }
+
+    #[test]
+    fn a_refusal_repeats_no_value_and_nothing_that_steers_a_terminal() {
+        for (name, value) in [
+            ("auto_refresh", Variant::from("a secret, expected elsewhere")),
+            ("flow", "a secret".into()),
+            ("client_id", 5.5.into()),
+            ("auth_params", "a secret".into()),
+            ("auth_params", HashMap::from([("\u{1b}[2J\u{202e}".to_owned(), 7)]).into()),
+            ("\u{1b}[2J\u{202e}", 1.5.into()),
+        ] {
+            let reason = arguments::<Settings>(&given([(name, value)])).unwrap_err().to_string();
+            assert!(is_printable(&reason) && !reason.contains("secret"), "{reason}");
+        }
+        let error = arguments::<Settings>(&given([("auto_refresh", "yes".into())])).unwrap_err();
+        assert_eq!(error.to_string(), "auto_refresh is not what it should be; give it as a boolean");
     }
 
     #[test]
