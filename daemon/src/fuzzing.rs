@@ -1,5 +1,7 @@
 //! What the fuzz targets in `tests/fuzz` call: everything that reads what others write.
 
+mod pasting;
+
 use std::cell::OnceCell;
 use std::io;
 use std::path::PathBuf;
@@ -24,7 +26,6 @@ use crate::access::{Application, Caller, Gate, Permits, Prompts, Quota, cgroup, 
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
-use crate::consent::authorization_response::{AuthorizationResponse, Content, from_paste};
 use crate::consent::callback::Callback;
 use crate::consent::listener::{Endpoint, Farewell, Visit, serve_connection};
 use crate::consent::page::Page;
@@ -33,10 +34,12 @@ use crate::grant::Record;
 use crate::ipc::dbus::dictionary::{Dictionary, arguments};
 use crate::ipc::fairness::Queues;
 use crate::ipc::{Api, varlink};
-use crate::keeper;
+use crate::keeper::{self, Keeper};
 use crate::probe::Probe;
 use crate::provider::{HttpProvider, Reply, TokenOwner, classify, inquiry, token_owner};
 use crate::store::{MemoryStore, StoreError, item};
+
+pub use pasting::{Pasted, import, paste};
 
 /// How long nothing comes before a caller who receives a stream leaves.
 const QUIET: Duration = Duration::from_millis(5);
@@ -68,13 +71,17 @@ fn api_without_accounts() -> Api {
     let config = Arc::new(Config::default());
     let clock = Arc::new(SystemClock::new().expect("a timer"));
     let store = Arc::<MemoryStore>::default();
-    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::default()), store.clone(), clock);
+    let keeper = keeper::spawn(&config, Arc::new(HttpProvider::default()), store, clock);
+    api(config, keeper)
+}
+
+fn api(config: Arc<Config>, keeper: Keeper) -> Api {
     // Nothing can exist there, so that no input writes to a disk.
     let nowhere = |name: &str| PathBuf::from("/dev/null").join(name);
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(nowhere("config.toml")), config));
     let gate = Gate::new(editor.clone(), Permits::load(nowhere("permits")), Prompts::new().0);
     let journal = journal::spawn(nowhere("journal"));
-    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone());
+    let probe = Probe::new(None, StoreKind::Memory, Arc::<MemoryStore>::default(), editor.clone());
     Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe)
 }
 
@@ -175,16 +182,6 @@ async fn exchange(endpoint: &Arc<Endpoint>, request: &[u8]) -> Vec<u8> {
     };
     let serving = serve_connection(stream, Arc::clone(endpoint), visits, Asked::default());
     tokio::join!(serving, login, browsing).2
-}
-
-/// Reads a pasted answer of the authorization page. Returns the text of the error in it, or of the error that it is.
-#[must_use]
-pub fn paste(text: &Secret, flow: Flow) -> String {
-    match from_paste(text, flow) {
-        Ok(AuthorizationResponse { content: Content::Error { code, .. }, .. }) => code,
-        Ok(_) => String::new(),
-        Err(error) => error.to_string(),
-    }
 }
 
 /// Classifies an answer of the token endpoint.

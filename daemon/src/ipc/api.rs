@@ -267,7 +267,7 @@ impl Api {
         Ok(OneAccount { account: self.keeper.account(Some(&name))? })
     }
 
-    pub(super) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {
+    pub(crate) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
         let config = self.editor.account(&name)?;
         let target = import::Target {

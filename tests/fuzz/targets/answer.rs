@@ -19,7 +19,7 @@ fn read(input: &[u8]) {
     let Some((status, headers, body)) = response(input) else { return };
     match classify_answer(status, &headers, body).answer {
         Answer::Granted(tokens) => {
-            assert!(status == StatusCode::OK && !tokens.access_token.is_empty());
+            assert!(status.is_success() && !tokens.access_token.is_empty());
             assert!(tokens.refresh_token.is_none_or(|token| !token.is_empty()));
         }
         Answer::Refused { reason } => {
