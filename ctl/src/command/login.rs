@@ -207,7 +207,7 @@ impl Dialog<'_> {
         if io::stdin().is_terminal() {
             let (terminal, keys) = PasswordInput::begin().map_err(Failure::Input)?;
             self.terminal = Some(terminal);
-            thread::spawn(move || send(keys.ask(&format!("Enter {ANSWER} (it is not shown): "))));
+            thread::spawn(move || send(keys.ask_for_paste(&format!("Enter {ANSWER} (it is not shown): "))));
         } else {
             thread::spawn(move || send(input::line(ANSWER, "response")));
         }

@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, IsTerminal as _, Read};
 use std::os::fd::AsFd;
 
 use imgurd_proto::Secret;
+use imgurd_proto::text::decoded;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use super::output;
@@ -67,9 +69,27 @@ impl Keys {
             Err(error) => Err(Failure::Input(error)),
         }
     }
-}
 
-impl Keys {
+    /// As [`ask`](Self::ask), with the further lines of a text that is pasted at once.
+    pub(crate) fn ask_for_paste(self, question: &str) -> Result<Secret, Failure> {
+        let mut further = Self(self.0.try_clone().map_err(Failure::Input)?);
+        let mut text = self.ask(question)?.expose().to_owned();
+        let mut buffer = [0; 4096];
+        while further.is_pressed() {
+            let count = further.read(&mut buffer).map_err(Failure::Input)?;
+            text = [&text, "\n", &decoded(&buffer[..count])].concat();
+            if count == 0 {
+                break;
+            }
+        }
+        Ok(text.trim().into())
+    }
+
+    fn is_pressed(&self) -> bool {
+        let mut terminal = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut terminal, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
     /// All that is pasted or typed, up to Ctrl-D.
     pub(crate) fn paste(mut self) -> Result<Vec<u8>, Failure> {
         let (mut text, mut buffer) = (Vec::new(), [0; 4096]);

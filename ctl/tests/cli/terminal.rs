@@ -185,3 +185,29 @@ fn asks_twice_for_a_new_passphrase_and_until_both_are_alike() {
     assert_eq!(child.wait().expect("ends").code(), Some(0));
     assert!(terminal.is_itself());
 }
+
+#[test]
+fn hands_in_all_lines_of_a_paste_and_asks_again_after_one_that_is_too_long() {
+    let daemon = FakeDaemon::start(|call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
+        "Login" => {
+            call.reply_more(&json!({ "login_id": "l1", "url": "https://as.example/", "paste": true }));
+            call.wait_for_hang_up();
+        }
+        _ => call.refuse("InvalidArgument", &json!({ "field": "response", "reason": "paste one alone" })),
+    });
+    let mut terminal = Terminal::open();
+    let mut child = terminal.run(&daemon, &["login", "--paste"]);
+    terminal.see("not shown): ");
+    terminal.press(&format!("{}\r", "x".repeat(66_000)));
+    terminal.see("64 KiB");
+    terminal.see("not shown): ");
+    terminal.press("one\rtwo\r");
+    terminal.see("paste one alone");
+    daemon.asked_for("ListAccounts");
+    daemon.asked_for("Login");
+    assert_eq!(daemon.asked_for("CompleteLogin")["response"], "one\ntwo");
+    terminal.see("not shown): ");
+    terminal.press("\x03");
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+}
