@@ -78,8 +78,7 @@ pub struct AccountConfig {
 impl AccountConfig {
     /// Checks `settings` and fills in what they leave out.
     pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
-        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let client_id = client_id(some(settings.client_id))?;
+        let client_id = client_id(given(settings.client_id))?;
         let token_url = endpoint("token_url", settings.token_url, DEFAULT_TOKEN_URL)?;
         let is_imgur =
             token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
@@ -100,7 +99,7 @@ impl AccountConfig {
             return Err(ConfigError::new("auth_params", reason));
         }
         // Another server's tokens are none of Imgur's business.
-        let api_url = match some(settings.api_url) {
+        let api_url = match given(settings.api_url) {
             None if !is_imgur => None,
             given => Some(endpoint("api_url", given, API_URL)?),
         };
@@ -118,7 +117,7 @@ impl AccountConfig {
             client_auth: settings.client_auth.unwrap_or_default(),
             send_redirect_uri: settings.send_redirect_uri.unwrap_or(!is_imgur),
             refresh_reuse: settings.refresh_reuse.unwrap_or(reuse),
-            ca_file: some(settings.ca_file).map(PathBuf::from),
+            ca_file: given(settings.ca_file).map(PathBuf::from),
             issuer: issuer(settings.issuer)?,
             auth_params,
             policy,
@@ -180,10 +179,6 @@ pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
     }
 }
 
-fn url(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
-    parse_url(setting, given(text).as_deref().unwrap_or(default))
-}
-
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
@@ -223,7 +218,7 @@ fn client_id(text: Option<String>) -> Result<String, ConfigError> {
 
 /// A parameter that is sent as it is (RFC 6749, appendix A: scope and state).
 fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, ConfigError> {
-    let text = text.filter(|text| !text.is_empty());
+    let text = given(text);
     if text.as_deref().is_some_and(|text| !is_credential(text)) {
         let reason = format!("{setting} has characters other than printable ASCII; write it again");
         return Err(ConfigError::new(setting, reason));
@@ -233,7 +228,7 @@ fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, Conf
 
 /// An endpoint that secrets are sent to: https, or plain http on this machine.
 fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
-    let url = url(setting, text, default)?;
+    let url = parse_url(setting, given(text).as_deref().unwrap_or(default))?;
     if is_protected(&url) {
         return Ok(url);
     }
@@ -245,7 +240,7 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
 
 /// A server's identifier, as it is written (RFC 8414, section 2): it is compared character by character.
 fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = given(text) else { return Ok(None) };
     parse_exact_url("issuer", &text)?;
     let url = endpoint("issuer", Some(text.clone()), "")?;
     if url.query().is_some() || url.fragment().is_some() {

@@ -245,10 +245,24 @@ mod tests {
             ("api_url", "https://user@as.example/"),
             ("scope", "a\\u001bb"),
             ("state", "a\\nb"),
+            ("redirect_uri", "http://127.0.0.1:1/ "),
+            ("redirect_uri", "http://127.0.0.1:1/\\u200b"),
+            ("issuer", "https://as.example/\\t"),
         ] {
             let error =
                 parse(&format!("[accounts.a]\nclient_id=\"x\"\n{setting}=\"{value}\"\n")).unwrap_err();
             assert!(error.setting == setting && !error.reason.contains("pw"), "{setting}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_client_id_is_read_without_what_was_copied_along() {
+        let read = |id: &str| parse(&format!("[accounts.a]\nclient_id=\"{id}\"\n"));
+        for id in ["abc", " abc ", "\\\"abc\\\"", "\\ufeffabc\\r\\n", "“abc”", "\u{a0}abc\\u200b"] {
+            assert_eq!(read(id).unwrap().accounts["a"].client_id, "abc", "{id}");
+        }
+        for id in ["", " ", "a\\u0000", "a\\nb", "é", "a\\u200bb"] {
+            assert_eq!(read(id).unwrap_err().setting, "client_id", "{id}");
         }
     }
 
