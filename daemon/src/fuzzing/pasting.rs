@@ -106,19 +106,20 @@ impl<T> Daemon<T> {
     }
 }
 
+async fn login(config: Arc<Config>, keeper: Keeper, flow: Flow) -> Login {
+    let logins = Logins::new(keeper);
+    let timeout = Duration::from_hours(24);
+    let options = LoginOptions { flow: Some(flow), timeout, replace: false, paste: true };
+    let login = logins.begin(ACCOUNT, &config.accounts[ACCOUNT], options).await;
+    (logins, login.expect("a login"))
+}
+
 /// Pastes a text as the answer to a login, whose state stands in the place of `STATE`.
 #[must_use]
 pub fn paste(text: &Secret, flow: Flow) -> Pasted {
     let kept = PASTING.with_borrow_mut(|daemons| daemons.remove(flow.as_str()));
-    let daemon = kept.unwrap_or_else(|| {
-        Daemon::start(async |config, keeper| {
-            let logins = Logins::new(keeper);
-            let timeout = Duration::from_hours(24);
-            let options = LoginOptions { flow: Some(flow), timeout, replace: false, paste: true };
-            let login = logins.begin(ACCOUNT, &config.accounts[ACCOUNT], options).await;
-            (logins, login.expect("a login"))
-        })
-    });
+    let daemon =
+        kept.unwrap_or_else(|| Daemon::start(async |config, keeper| login(config, keeper, flow).await));
     let (pasted, daemon) = daemon.take(async |(logins, login)| {
         let response = text.expose().replace(STATE, &state_of(&login.url));
         logins.complete(&login.id, response.into()).await.map(drop)
