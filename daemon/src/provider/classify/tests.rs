@@ -201,7 +201,8 @@ fn names_a_content_coding_that_nobody_asked_for(#[case] status: u16, #[case] del
     for coding in ["br", "zstd", "x-gzip", "gzip, br"] {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
         let status = StatusCode::from_u16(status).unwrap();
-        let Answer::Transient(transient) = classify(status, &headers, b"\x1b\x7f\x00 \xf8\x8d", true) else {
+        let Answer::Transient(transient) = classify(status, &headers, b"\x1b\x7f\x00 \xf8\x8d", true, &[])
+        else {
             panic!("nothing is proved by what cannot be read");
         };
         assert!(transient.reason.contains(coding), "{}", transient.reason);
@@ -213,7 +214,10 @@ fn names_a_content_coding_that_nobody_asked_for(#[case] status: u16, #[case] del
 fn a_content_coding_that_is_none_costs_nothing() {
     for coding in ["identity", "utf-8"] {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
-        assert!(matches!(classify(StatusCode::OK, &headers, TOKENS.as_bytes(), false), Answer::Granted(_)));
+        assert!(matches!(
+            classify(StatusCode::OK, &headers, TOKENS.as_bytes(), false, &[]),
+            Answer::Granted(_)
+        ));
     }
 }
 
