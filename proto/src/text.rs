@@ -92,6 +92,13 @@ pub fn bare(text: &str) -> &str {
     text.trim_matches(|letter: char| letter.is_whitespace() || is_quote(letter) || is_zero_width(letter))
 }
 
+/// The address in `text`, without the quotes and brackets in which mail and documents put one (RFC 3986, appendix C).
+#[must_use]
+pub fn bare_address(text: &str) -> &str {
+    let inner = bare(text);
+    inner.strip_prefix('<').and_then(|text| text.strip_suffix('>')).map_or(inner, bare)
+}
+
 fn is_quote(letter: char) -> bool {
     let category = letter.general_category();
     matches!(letter, '"' | '\'' | '\u{201a}' | '\u{201e}')

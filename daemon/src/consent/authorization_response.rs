@@ -1,6 +1,6 @@
 //! The authorization response, from the redirect or pasted by the user.
 
-use imgurd_proto::text::{bare, credential, is_place, lone_credential, printable_name};
+use imgurd_proto::text::{bare_address, credential, is_place, lone_credential, printable_name};
 use imgurd_proto::{Error, Flow, Secret};
 use url::form_urlencoded::parse;
 
@@ -141,7 +141,7 @@ fn is_parameter(name: &str) -> bool {
 /// Reads a pasted answer: the address of the redirect or its parameters, a code or a PIN, recognised by its shape. An
 /// ambiguous text is refused. The [session](super::session) compares the `state` of an address with the login's.
 pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationResponse, Error> {
-    let text = unwrapped(text.expose());
+    let text = bare_address(text.expose());
     if text.is_empty() {
         return Err(refused(
             "The answer is empty; paste the PIN, the code or the whole address the browser ended at",
@@ -204,12 +204,6 @@ impl NotAResponse {
 
 fn refused(reason: &str) -> Error {
     Error::invalid("response", reason)
-}
-
-/// Without the quotes and brackets in which mail and documentation put addresses (RFC 3986, appendix C).
-fn unwrapped(text: &str) -> &str {
-    let inner = bare(text);
-    inner.strip_prefix('<').and_then(|text| text.strip_suffix('>')).map_or(inner, bare)
 }
 
 /// Query and fragment of an address, whose beginning may be missing, or parameters alone as the query.

@@ -7,7 +7,7 @@ use form_urlencoded::parse;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::field::is_field;
-use crate::text::bare;
+use crate::text::{bare, bare_address};
 
 /// A part of a text: named values, and parts within.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,11 +32,9 @@ pub(super) fn read(text: &str) -> Option<Node> {
     address(text).or_else(|| lines(text))
 }
 
-/// An address with its parameters, or these alone (RFC 6749, section 4.2.2). Browsers hide the scheme, and documents put
-/// addresses between brackets.
+/// An address with its parameters, or these alone (RFC 6749, section 4.2.2). Browsers hide the scheme.
 fn address(text: &str) -> Option<Node> {
-    let text = bare(text);
-    let text = text.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).unwrap_or(text);
+    let text = bare_address(text);
     if text.contains(char::is_whitespace) || !text.contains('=') {
         return None;
     }
