@@ -49,7 +49,7 @@ pub(crate) fn classify(
             let reason = "the access_token in the server's answer has characters that no token has";
             (reason.to_owned(), Delivery::InDoubt)
         } else if let Some(coding) = unread_coding(headers).filter(|_| complaint.is_none()) {
-            let reason = format!("the server compressed its answer as “{coding}”, which nobody asked it for");
+            let reason = format!("the server compressed its answer as “{coding}”, which imgurd cannot read");
             (reason, if status.is_success() { Delivery::InDoubt } else { Delivery::Answered })
         } else {
             passing_trouble(status, complaint.as_ref(), page)
