@@ -32,6 +32,17 @@ pub(crate) enum Content {
     },
 }
 
+impl Content {
+    /// What may be used once.
+    pub(super) fn credential(&self) -> Option<&Secret> {
+        match self {
+            Self::Code(secret) | Self::Pin(secret) => Some(secret),
+            Self::Tokens(tokens) => Some(&tokens.access_token),
+            Self::Denied { .. } | Self::Error { .. } => None,
+        }
+    }
+}
+
 /// Why something is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotAResponse {

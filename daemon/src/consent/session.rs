@@ -20,6 +20,7 @@ use super::lingering::Lingering;
 use super::listener::{Farewell, LastPages, Listener, Visit};
 use super::page::Page;
 use super::{LoginResult, Submission, cancelled, expired};
+use crate::grant::Fingerprints;
 use crate::keeper::{Began, Keeper, SignedIn};
 use crate::provider::{Authorization, TokenRequest};
 
@@ -46,10 +47,17 @@ struct Ending {
     shown: Option<Shown>,
 }
 
-/// The answer that ended a login, and the page that was shown for it.
+/// The page that was shown for the answer that ended a login.
 struct Shown {
-    answer: AuthorizationResponse,
+    /// The code or token of that answer, which is not kept: it has been used.
+    used: Fingerprints,
     page: Page,
+}
+
+impl Shown {
+    fn is_for(&self, content: &Content) -> bool {
+        content.credential().map_or(self.used.is_empty(), |credential| self.used.contains(credential))
+    }
 }
 
 /// The listener at the callback, where there is one.
@@ -83,7 +91,7 @@ pub(super) struct Running {
 impl Session {
     /// Runs the login in a task of its own. `forget` is called before anyone hears how it ended.
     pub(super) fn spawn(
-        self,
+        mut self,
         deadline: Instant,
         listener: Option<(Listener, Callback)>,
         forget: impl FnOnce() + Send + 'static,
@@ -100,6 +108,8 @@ impl Session {
             let mut serving = Serving { visitors, task };
             let Ending { result, shown } = self.run(deadline, inbox, &mut serving.visitors, unwanted).await;
             let _ = farewell.set(self.ended.note(&self.account, &self.authorization.state, &result));
+            // It has been used, and what follows may take a while.
+            self.authorization.verifier = None;
             let tell = async {
                 forget();
                 let _ = self.keeper.login(&self.account, None).await;
@@ -138,11 +148,11 @@ impl Session {
     /// Shows the page again to a browser that reloads it.
     async fn repeat(&self, shown: &Shown, visits: &mut mpsc::Receiver<Visit>) {
         while let Some(visit) = visits.recv().await {
-            let page = match &visit {
-                Visit::Answer { answer, .. } if *answer == shown.answer => shown.page.clone(),
-                Visit::Answer { answer, .. } => self.ended.page_of(answer.state.as_ref()),
-                Visit::Tls => continue,
-            };
+            let Visit::Answer { answer, .. } = &visit else { continue };
+            let is_ours = answer.state.as_ref() == Some(&self.authorization.state);
+            let is_again = is_ours && shown.is_for(&answer.content);
+            let other = || self.ended.page_of(answer.state.as_ref());
+            let page = if is_again { shown.page.clone() } else { other() };
             visit.show(page);
         }
     }
@@ -207,8 +217,10 @@ impl Session {
             return None;
         }
         let is_from_server = self.server.check(&answer);
-        let is_denied = is_from_server.is_ok() && matches!(answer.content, Content::Denied { .. });
-        let content = answer.content.clone();
+        let content = answer.content;
+        let is_denied = is_from_server.is_ok() && matches!(content, Content::Denied { .. });
+        let mut used = Fingerprints::default();
+        content.credential().into_iter().for_each(|credential| used.note(credential, 1));
         let taking = async {
             is_from_server.map_err(Error::login)?;
             self.take(content).await
@@ -220,9 +232,9 @@ impl Session {
                 Some(second) = visits.recv() => second.show(Page::Underway),
             }
         };
-        let shown = self.page(&result, is_denied);
-        let _ = page.send(shown.clone());
-        Some(Ending { result, shown: Some(Shown { answer, page: shown }) })
+        let shown = Shown { used, page: self.page(&result, is_denied) };
+        let _ = page.send(shown.page.clone());
+        Some(Ending { result, shown: Some(shown) })
     }
 
     /// A browser opened the callback with `https`, as some do by themselves and some servers have it registered.

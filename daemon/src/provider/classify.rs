@@ -57,8 +57,8 @@ pub(crate) fn classify(
         let is_wordless = body.trim_ascii().is_empty();
         let is_oauth = complaint.as_ref().is_some_and(Complaint::has_an_error) && !is_missing(status);
         let delivery = match delivery {
-            Delivery::Answered if !status.is_client_error() || asks_for_patience(status) => delivery,
-            Delivery::Answered if is_wordless => Delivery::Wordless,
+            Delivery::Answered if status.is_server_error() || asks_for_patience(status) => delivery,
+            Delivery::Answered if is_wordless && status.is_client_error() => Delivery::Wordless,
             Delivery::Answered if !is_oauth => Delivery::NotOauth,
             _ => delivery,
         };

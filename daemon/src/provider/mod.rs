@@ -137,7 +137,7 @@ pub enum Delivery {
     Answered,
     /// It was turned away (4xx) with an empty body: nobody can say what for.
     Wordless,
-    /// It was turned away (4xx) by what does not answer as a token endpoint does.
+    /// It was answered by what does not answer as a token endpoint does: with a page, a redirect, or a 4xx of another kind.
     NotOauth,
 }
 

@@ -154,11 +154,11 @@ fn takes_everything_else_for_passing(
         panic!("{status} {body} is no verdict");
     };
     assert!(transient.reason.contains(says), "{}", transient.reason);
-    let is_turned_away = matches!(status, 400..=499) && !matches!(status, 408 | 425 | 429);
-    let expected = match body {
-        "" if is_turned_away => Delivery::Wordless,
-        body if is_turned_away && !body.contains("error") => Delivery::NotOauth,
-        _ => Delivery::Answered,
+    let expected = match (status, body) {
+        (408 | 425 | 429 | 500.., _) => Delivery::Answered,
+        (400.., "") => Delivery::Wordless,
+        (_, body) if body.contains(r#""error"#) => Delivery::Answered,
+        _ => Delivery::NotOauth,
     };
     assert_eq!(transient.delivery, expected);
 }

@@ -185,7 +185,7 @@ async fn follows_no_redirect() {
     .await;
     let transient = transient(answer);
     assert!(transient.reason.contains("redirect"));
-    assert_eq!(transient.delivery, Delivery::Answered);
+    assert_eq!(transient.delivery, Delivery::NotOauth);
 }
 
 #[tokio::test]

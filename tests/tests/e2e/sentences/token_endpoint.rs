@@ -39,7 +39,16 @@ fn what_is_no_token_endpoint_is_named_in_a_first_exchange_and_not_later() {
     };
     let url = scene.fake.token_url();
     let named = format!("check that token_url ({url}) is the server's token endpoint");
-    for fault in [page(404), page(405), page(400), page(403), Fault::json(404, ""), Fault::json(400, "{}")] {
+    for fault in [
+        page(404),
+        page(405),
+        page(400),
+        page(403),
+        Fault::json(404, ""),
+        Fault::json(400, "{}"),
+        page(200),
+        Fault::Redirect("https://example.org/".into()),
+    ] {
         let said = exchange(&scene, fault.clone(), 10);
         assert!(said.contains(&named), "{fault:?}: {said}");
         assert!(said.contains("`imgurctl account set mytoken --token-url URL`"), "{said}");
