@@ -44,7 +44,6 @@ pub(crate) fn classify(
     };
     let verdict = verdict.or(objection.map(|reason| Answer::Refused { reason }));
     verdict.unwrap_or_else(|| {
-        let page = is_web_page(headers, body);
         let (reason, delivery) = if status.is_success() && has_odd_token(body) {
             let reason = "the access_token in the server's answer has characters that no token has";
             (reason.to_owned(), Delivery::InDoubt)
@@ -52,18 +51,22 @@ pub(crate) fn classify(
             let reason = format!("the server compressed its answer as “{coding}”, which imgurd cannot read");
             (reason, if status.is_success() { Delivery::InDoubt } else { Delivery::Answered })
         } else {
-            passing_trouble(status, complaint.as_ref(), page)
-        };
-        let is_wordless = body.trim_ascii().is_empty();
-        let is_oauth = complaint.as_ref().is_some_and(Complaint::has_an_error) && !is_missing(status);
-        let delivery = match delivery {
-            Delivery::Answered if status.is_server_error() || asks_for_patience(status) => delivery,
-            Delivery::Answered if is_wordless && status.is_client_error() => Delivery::Wordless,
-            Delivery::Answered if !is_oauth => Delivery::NotOauth,
-            _ => delivery,
+            let (reason, delivery) = passing_trouble(status, complaint.as_ref(), is_web_page(headers, body));
+            (reason, refine(delivery, status, body, complaint.as_ref()))
         };
         Answer::Transient(Transient { reason, retry_after: retry_after(headers), delivery })
     })
+}
+
+/// Tells what a server answers without a word, or without being a token endpoint, from other answers.
+fn refine(delivery: Delivery, status: StatusCode, body: &str, complaint: Option<&Complaint>) -> Delivery {
+    let is_oauth = complaint.is_some_and(Complaint::has_an_error) && !is_missing(status);
+    match delivery {
+        Delivery::Answered if status.is_server_error() || asks_for_patience(status) => delivery,
+        Delivery::Answered if body.trim_ascii().is_empty() && status.is_client_error() => Delivery::Wordless,
+        Delivery::Answered if !is_oauth => Delivery::NotOauth,
+        _ => delivery,
+    }
 }
 
 /// Whether the status alone says that the request was not looked at: no body changes that.

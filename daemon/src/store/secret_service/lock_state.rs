@@ -18,6 +18,9 @@ use crate::store::StoreError;
 /// How long a dialog waits for the user.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long a prompt that shows no dialog may take.
+const SILENCE: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(super) struct LockState {
     bus: Bus,
@@ -57,11 +60,12 @@ impl LockState {
             return Ok(());
         }
         let default = default_collection(service).await?.ok_or_else(sentences::locked)?;
-        let _one_dialog = self.unlocking.lock().await;
+        // Nobody who only looks waits for a dialog that is open.
+        let _one_dialog = self.unlocking.try_lock().map_err(|_| sentences::locked())?;
         if kwallet::is_open(service, &default).await {
             let (_, prompt) = service.unlock(&[default.as_ref()]).await?;
             if prompt.as_str() != NO_OBJECT {
-                answer(service, &prompt).await?;
+                answer(service, &prompt, SILENCE).await.map_err(|_| sentences::locked())?;
             }
         }
         if locked(service, ours).await?.is_empty() { Ok(()) } else { Err(sentences::locked()) }
@@ -77,7 +81,7 @@ impl LockState {
         let (_, prompt) = service.unlock(&objects).await?;
         let answer = match prompt.as_str() {
             NO_OBJECT => Ok(()),
-            _ => answer(&service, &prompt).await,
+            _ => answer(&service, &prompt, PATIENCE).await,
         };
         // Whatever became of the dialog, somebody else may have unlocked it meanwhile.
         let is_open = locked(&service, &ours).await?.is_empty();
@@ -122,7 +126,11 @@ async fn is_locked(service: &ServiceProxy<'_>, collection: &OwnedObjectPath) -> 
 }
 
 /// Shows the prompt and waits for its answer, until it has been open for too long.
-async fn answer(service: &ServiceProxy<'_>, prompt: &OwnedObjectPath) -> Result<(), StoreError> {
+async fn answer(
+    service: &ServiceProxy<'_>,
+    prompt: &OwnedObjectPath,
+    patience: Duration,
+) -> Result<(), StoreError> {
     let prompt = PromptProxy::new(service.inner().connection(), prompt).await?;
     let mut completed = prompt.receive_completed().await?;
     let mut owners = service.inner().receive_owner_changed().await?;
@@ -134,7 +142,7 @@ async fn answer(service: &ServiceProxy<'_>, prompt: &OwnedObjectPath) -> Result<
             None => Err(sentences::no_bus(&"it has ended")),
         },
         _ = owners.next() => Err(sentences::restarted()),
-        () = sleep(PATIENCE) => {
+        () = sleep(patience) => {
             let _ = prompt.dismiss().await;
             Err(sentences::unanswered())
         }

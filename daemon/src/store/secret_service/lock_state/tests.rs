@@ -55,9 +55,9 @@ async fn dialog(
 async fn an_answered_dialog_unlocks_and_a_dismissed_one_does_not() {
     let path = OwnedObjectPath::try_from(PROMPT).unwrap();
     let (_keyring, service, _log) = dialog(Some(false)).await;
-    assert_eq!(answer(&service, &path).await, Ok(()));
+    assert_eq!(answer(&service, &path, PATIENCE).await, Ok(()));
     let (_keyring, service, _log) = dialog(Some(true)).await;
-    assert_eq!(answer(&service, &path).await, Err(sentences::dismissed()));
+    assert_eq!(answer(&service, &path, PATIENCE).await, Err(sentences::dismissed()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +65,7 @@ async fn a_dialog_that_nobody_answers_is_taken_away_after_two_minutes() {
     let path = OwnedObjectPath::try_from(PROMPT).unwrap();
     let (_keyring, service, mut log) = dialog(None).await;
     let before = Instant::now();
-    assert_eq!(answer(&service, &path).await, Err(sentences::unanswered()));
+    assert_eq!(answer(&service, &path, PATIENCE).await, Err(sentences::unanswered()));
     assert_eq!(before.elapsed().as_secs(), 120);
     assert_eq!((log.recv().await, log.recv().await), (Some("shown"), Some("dismissed")));
 }
