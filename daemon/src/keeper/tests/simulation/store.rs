@@ -98,9 +98,9 @@ impl Store {
         if_missing: IfMissing,
     ) -> (Duration, Result<(), StoreError>, Landing) {
         let early = if self.chance.one_in(3) { Landing::AtOnce } else { Landing::AtTheEnd };
-        let is_missing = self.durable.get(account).is_some_and(Record::holds_a_grant);
+        let has_grant = self.durable.get(account).is_some_and(Record::holds_a_grant);
         let (result, landing) = match self.mood {
-            Mood::Empty if is_missing && if_missing == IfMissing::Fail => (Err(vanished()), Landing::Never),
+            Mood::Empty if has_grant && if_missing == IfMissing::Fail => (Err(vanished()), Landing::Never),
             Mood::Fine | Mood::Slow | Mood::Empty => (Ok(()), early),
             Mood::Hanging if self.chance.one_in(2) => (Ok(()), early),
             Mood::Failing => (Err(full()), Landing::Never),
