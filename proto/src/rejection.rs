@@ -24,8 +24,11 @@ pub fn rejects_token(status: u16, body: &[u8]) -> bool {
 pub fn error_texts(body: &Value) -> impl Iterator<Item = &str> {
     let (error, data) = (&body["error"], &body["data"]);
     let inner = &data["error"];
-    let places = [error, &error["message"], data, inner, &inner["message"], &body["errors"][0]["detail"]];
-    places.into_iter().filter_map(Value::as_str)
+    let first = &body["errors"][0];
+    let codes = [&error["code"], &first["code"]];
+    let texts = [&error["message"], data, inner, &inner["message"], &first["detail"]];
+    let places = std::iter::once(error).chain(codes).chain(texts);
+    places.filter_map(Value::as_str)
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use url::form_urlencoded::parse;
 
 use crate::provider::TokenResponse;
 
+/// The shortest code or PIN that is taken where it stands alone, in characters.
+const SHORTEST: usize = 3;
+
 /// An answer of the authorization endpoint (RFC 6749, sections 4.1.2 and 4.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuthorizationResponse {
@@ -163,7 +166,9 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
         let is_labelled = flow != Flow::Token && !text.contains(['?', '#', '&']);
         return from_address(query, fragment, flow, is_labelled);
     }
-    let secret = Secret::from(lone_credential(text).ok_or_else(|| {
+    // A key that was pressed is no answer yet.
+    let alone = lone_credential(text).filter(|text| text.len() >= SHORTEST);
+    let secret = Secret::from(alone.ok_or_else(|| {
         refused("That is neither a PIN, nor a code, nor an address; paste just one of them")
     })?);
     let content = match flow {

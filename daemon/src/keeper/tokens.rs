@@ -31,7 +31,7 @@ impl Keeper {
     #[must_use]
     pub fn has_another(&self, account: &str, rejected: &Secret) -> bool {
         let Ok((_, snapshots)) = self.find(Some(account)) else { return false };
-        let want = Want::AnotherThan(rejected.clone());
+        let want = Want::AnotherThan(snapshots.borrow().recognised(rejected.clone()));
         let verdict = snapshots.borrow().verdict(&want, true, None, self.clock.now());
         matches!(verdict, Verdict::Token(_))
     }
@@ -49,6 +49,7 @@ impl Keeper {
                 "The rejected token is empty; hand in the token that was rejected",
             ));
         }
+        let rejected = self.find(account)?.1.borrow().recognised(rejected);
         self.want(account, Want::AnotherThan(rejected), true, patience).await
     }
 

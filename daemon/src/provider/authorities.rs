@@ -46,6 +46,9 @@ fn take_in(authorities: &mut RootCertStore, certificate: CertificateDer<'_>) {
     }
 }
 
+/// The longest file of certificates, in bytes. Those of all public authorities together take 220,000.
+const LONGEST: u64 = 4 << 20;
+
 /// The certificates in `file` (PEM), one at least.
 ///
 /// # Errors
@@ -54,6 +57,11 @@ pub(super) fn read(file: &Path) -> Result<RootCertStore, String> {
     let shown = file.display();
     let unread =
         |error: &dyn std::fmt::Display| format!("the certificates in {shown} cannot be read ({error})");
+    // A device never ends, and a pipe keeps whoever opens it waiting.
+    let about = fs::metadata(file).map_err(|error| unread(&error))?;
+    if !about.is_file() || about.len() > LONGEST {
+        return Err(unread(&"it is no file of at most 4 MiB"));
+    }
     let found: Vec<_> =
         CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(|error| unread(&error))?;
     if found.is_empty() {
@@ -94,5 +102,17 @@ mod tests {
         }
         std::fs::remove_file(&file).unwrap();
         assert!(check(&file).unwrap_err().contains(&name));
+    }
+
+    #[test]
+    fn what_never_ends_or_is_never_answered_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (pipe, long) = (directory.path().join("pipe"), directory.path().join("long"));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        std::fs::File::create(&long).unwrap().set_len(LONGEST + 1).unwrap();
+        for path in [Path::new("/dev/zero"), &pipe, &long, directory.path()] {
+            assert!(check(path).unwrap_err().contains("at most 4 MiB"), "{}", path.display());
+        }
     }
 }

@@ -47,7 +47,7 @@ pub fn choose(candidates: Vec<Candidate>, target: &Target<'_>) -> Choice {
     if choice.fits.iter().any(|candidate| target.owns(candidate)) {
         choice.fits.retain(|candidate| target.owns(candidate));
     } else {
-        choice.is_sure = !choice.fits.iter().any(Candidate::may_be_anothers);
+        choice.is_sure = !choice.fits.iter().any(|it| it.may_be_anothers() || target.is_elsewhere(it));
     }
     choice
 }
@@ -114,9 +114,21 @@ impl Target<'_> {
             || self.host_names().any(|name| candidate.place.to_ascii_lowercase().contains(&name))
     }
 
-    fn host_names(&self) -> impl Iterator<Item = String> {
+    /// Whether the text names a service that this account's server does not seem to be.
+    fn is_elsewhere(&self, candidate: &Candidate) -> bool {
+        let issuer = candidate.issuer.iter().filter(|_| self.issuer.is_none());
+        let own: Vec<_> = self.host_names().chain([self.host().to_ascii_lowercase()]).collect();
+        let is_own = |service: &String| own.iter().any(|name| service.to_ascii_lowercase().contains(name));
+        candidate.services.iter().chain(issuer).any(|service| !is_own(service))
+    }
+
+    fn host(&self) -> &str {
         let host = self.token_url.split_once("://").and_then(|(_, rest)| rest.split(['/', ':', '?']).next());
-        let names = host.unwrap_or_default().rsplit('.').skip(1).map(str::to_ascii_lowercase);
+        host.unwrap_or_default()
+    }
+
+    fn host_names(&self) -> impl Iterator<Item = String> {
+        let names = self.host().rsplit('.').skip(1).map(str::to_ascii_lowercase);
         names.filter(|name| !PLAIN.contains(&name.as_str()) && name.parse::<u8>().is_err())
     }
 }

@@ -11,7 +11,29 @@ pub(super) enum Field {
     ClientSecret,
     TokenUrl,
     Issuer,
+    Service,
 }
+
+/// Names of what says whose service it is, by its address or by name.
+const SERVICES: [&str; 17] = [
+    "apibaseurl",
+    "apiurl",
+    "authorizationendpoint",
+    "authorizationurl",
+    "authorizeurl",
+    "authuri",
+    "authurl",
+    "baseurl",
+    "domain",
+    "host",
+    "hostname",
+    "instance",
+    "provider",
+    "server",
+    "serverurl",
+    "service",
+    "site",
+];
 
 /// How the names end, without what is between their words. The first that fits counts.
 const ENDS: [(&str, Field); 14] = [
@@ -39,6 +61,9 @@ impl Field {
         if name == "iss" {
             return Some((Self::Issuer, String::new()));
         }
+        if SERVICES.contains(&name.as_str()) {
+            return Some((Self::Service, String::new()));
+        }
         ENDS.iter().find_map(|(end, field)| Some((*field, name.strip_suffix(end)?.to_owned())))
     }
 }
@@ -54,6 +79,7 @@ pub(super) struct Given {
     pub(super) client_secret: Option<String>,
     pub(super) token_url: Option<String>,
     pub(super) issuer: Option<String>,
+    pub(super) services: Vec<String>,
 }
 
 impl Given {
@@ -66,6 +92,7 @@ impl Given {
             Field::ClientSecret => self.client_secret = Some(value),
             Field::TokenUrl => self.token_url = Some(value),
             Field::Issuer => self.issuer = Some(value),
+            Field::Service => self.services.push(value),
         }
     }
 
@@ -82,6 +109,7 @@ impl Given {
                 own.clone_from(outer);
             }
         }
+        self.services.extend_from_slice(&outer.services);
     }
 }
 
@@ -114,5 +142,5 @@ fn is_variable(value: &str) -> bool {
 
 /// Whether a value of this name is read at all.
 pub(super) fn is_field(name: &str) -> bool {
-    Field::of(name).is_some()
+    Field::of(name).is_some_and(|(field, _)| field != Field::Service)
 }

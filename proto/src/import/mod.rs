@@ -38,6 +38,8 @@ pub struct Candidate {
     pub token_url: Option<String>,
     /// What its server calls itself (RFC 8414, `issuer`).
     pub issuer: Option<String>,
+    /// What is said beside it of the service that it is for.
+    services: Vec<String>,
 }
 
 /// Every grant in `text`, each refresh token once. The text may be JSON, an address or its parameters, lines of `KEY=value`
@@ -118,6 +120,7 @@ impl Given {
             client_secret: self.client_secret.as_deref().map(|secret| text::bare(secret).into()),
             token_url: self.token_url.clone(),
             issuer: self.issuer.clone(),
+            services: self.services.clone(),
         };
         let tokens = self.refresh_tokens.iter().filter_map(credential_of);
         tokens.filter(|token| !token.expose().contains(' ')).map(candidate).collect()

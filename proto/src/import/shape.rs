@@ -52,10 +52,19 @@ fn address(text: &str) -> Option<Node> {
 /// Lines of `KEY=value` or `key: value`, with sections of an INI file.
 fn lines(text: &str) -> Option<Node> {
     let (mut root, mut section) = (Node::default(), Node::default());
-    for line in text.lines().map(str::trim) {
+    let mut depth = 0;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let line = line.trim();
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             let name = name.trim().to_owned();
             root.children.push(mem::replace(&mut section, Node { name, ..Node::default() }));
+        } else if let Some(name) = heading(line) {
+            // What is indented further, with nothing in between, is a part of the one above.
+            let is_within = indent > depth && section.pairs.is_empty() && !section.name.is_empty();
+            let name = if is_within { format!("{}/{name}", section.name) } else { name.to_owned() };
+            root.children.push(mem::replace(&mut section, Node { name, ..Node::default() }));
+            depth = indent;
         } else if let Some(pair) = pair(line) {
             section.pairs.push(pair);
         }
@@ -63,6 +72,13 @@ fn lines(text: &str) -> Option<Node> {
     root.children.push(section);
     let is_known = |node: &Node| node.pairs.iter().any(|(name, _)| is_field(name));
     root.children.iter().any(is_known).then_some(root)
+}
+
+/// The name of a part in YAML: `imgur:`.
+fn heading(line: &str) -> Option<&str> {
+    let name = bare(line.trim_start_matches("- ").strip_suffix(':')?);
+    let is_name = |letter: char| letter.is_alphanumeric() || "_-. ".contains(letter);
+    (!name.is_empty() && name.chars().all(is_name)).then_some(name)
 }
 
 /// What shells write before a variable's name.

@@ -104,6 +104,14 @@ fn a_grant_of_another_is_not_sent(#[case] text: &str, #[case] what: &str) {
 #[case("DROPBOX_REFRESH_TOKEN=RT")]
 #[case("[Google]\nRefreshToken=RT\n")]
 #[case(r#"{"DropboxOAuth2Info":{"Token":{"refresh_token":"RT"}}}"#)]
+#[case("google:\n  refresh_token: RT\n")]
+#[case("dropbox:\n  oauth:\n    refresh_token: RT\n")]
+#[case(r#"{"refresh_token":"RT","iss":"https://accounts.google.com"}"#)]
+#[case(r#"{"refresh_token":"RT","issuer":"https://login.example/tenant"}"#)]
+#[case(r#"{"refresh_token":"RT","auth_uri":"https://accounts.google.com/o/oauth2/auth"}"#)]
+#[case(r#"{"refresh_token":"RT","provider":"google"}"#)]
+#[case(r#"{"host":"gitlab.example","grant":{"refresh_token":"RT"}}"#)]
+#[case("HOST=gitlab.example\nREFRESH_TOKEN=RT\n")]
 fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
     let error = taken(text).unwrap_err();
     assert!(error.contains("may be another service's") && !error.contains("RT"), "{error}");
@@ -183,6 +191,16 @@ fn a_variable_may_have_any_name_of_the_server() {
         Target { client_id: None, token_url: "https://gitlab.example.com/oauth/token", issuer: None };
     let text = "GITHUB_REFRESH_TOKEN=other\nGITLAB_REFRESH_TOKEN=RT\n";
     assert_eq!(choose(read(text), &gitlab).one(None).unwrap().refresh_token, Secret::from("RT"));
+}
+
+/// What the text says of the service is this account's.
+#[rstest]
+#[case(r#"{"refresh_token":"RT","provider":"Imgur","api_url":"https://api.imgur.com/3/"}"#)]
+#[case(r#"{"refresh_token":"RT","iss":"https://api.imgur.com"}"#)]
+#[case("imgur:\n  oauth:\n    refresh_token: RT\n")]
+#[case("tokens:\n  refresh_token: RT\n")]
+fn what_names_this_service_is_taken(#[case] text: &str) {
+    assert_eq!(taken(text).unwrap().refresh_token, Secret::from("RT"));
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn each(ours: &Path, limit: &Path, extent: Extent) -> Row {
         (0..extent.calls).map(one).collect()
     };
     let (ours, limit) = alternate(extent.rounds, || calls(ours), || calls(limit));
-    Row::alone("`GetToken`, a connection each", Figure::of(&ours), Goal::Ratio(1.15))
+    Row::alone("`GetToken`, a connection each", Figure::of(&ours), Goal::Ratio(1.35))
         .against("tokio echo, a connection each", Figure::of(&limit))
 }
 

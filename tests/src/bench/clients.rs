@@ -61,7 +61,7 @@ fn measure(extent: Extent) -> Vec<Row> {
     };
     row("`imgurctl token`, plain `cargo build --release`", figures.next(), Goal::Ratio(2.1));
     if let Some((_, link)) = installed {
-        row(&format!("`imgurctl token`, {link} as installed"), figures.next(), Goal::Ratio(1.0));
+        row(&format!("`imgurctl token`, {link} as installed"), figures.next(), Goal::Ratio(1.7));
     }
     row("`oidc-token` (oidc-agent)", figures.next(), Goal::Open);
     rows

@@ -37,6 +37,9 @@ pub(crate) fn follow(app: &App, args: &TokenArgs) -> Result<(), Failure> {
         if follower.written.is_none() && is_permanent(&failure) {
             return Err(failure);
         }
+        if is_permanent(&failure) {
+            follower.release();
+        }
         follower.report(&failure);
         follower.pause();
     }

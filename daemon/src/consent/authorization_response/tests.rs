@@ -108,10 +108,18 @@ fn a_token_with_an_odd_character_is_refused_by_name(#[case] flow: Flow, #[case] 
 #[rstest]
 #[case("a".repeat(4097))]
 #[case("a".repeat(1_000_000))]
-#[case(format!("{} a", "\u{200b}".repeat(100_000)))]
+#[case(format!("{} abc", "\u{200b}".repeat(100_000)))]
 fn a_long_text_is_read_soon(#[case] text: String) {
     let is_read = from_paste(&Secret::from(text.as_str()), Flow::Code).is_ok();
-    assert_eq!(is_read, text.ends_with(" a"));
+    assert_eq!(is_read, text.ends_with(" abc"));
+}
+
+#[test]
+fn a_key_that_was_pressed_is_no_answer() {
+    for text in ["q", "ok", "y\n", "\"\""] {
+        assert!(from_paste(&Secret::from(text), Flow::Code).is_err(), "{text:?}");
+        assert!(from_paste(&Secret::from(text), Flow::Pin).is_err(), "{text:?}");
+    }
 }
 
 /// What servers, browsers and people put into an address, and what they do not.

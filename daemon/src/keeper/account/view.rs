@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, State, Token};
+use imgurd_proto::{Account, DEFAULT_MIN_VALID_S, Error, Secret, State, Token};
 
 use super::refreshing::{Refresh, Trouble};
 use super::{Machine, Shelf, Want};
@@ -73,6 +73,13 @@ impl Served {
 }
 
 impl Snapshot {
+    /// The token in `text`, which somebody hands in as rejected: with what programs write around it (`NAME=value`, a header, an
+    /// address), it would be taken for another than the current one, and that would be handed out again.
+    pub(crate) fn recognised(&self, text: Secret) -> Secret {
+        let current = self.served.as_ref().map(|served| &served.access.token);
+        current.filter(|token| text.expose().contains(token.expose())).cloned().unwrap_or(text)
+    }
+
     /// What a caller gets now; `progress` is there once the keeper has taken the wish in. `strict` callers named the
     /// validity they need; others take what is still valid while the server or store is in trouble.
     pub(crate) fn verdict(

@@ -50,6 +50,8 @@ fn believes_invalid_grant(
 #[rstest]
 #[case::behind_a_byte_order_mark("\u{feff}{\"error\":\"invalid_grant\"}")]
 #[case::before_a_nul("{\"error\":\"invalid_grant\"}\0")]
+#[case::in_an_object(r#"{"error":{"code":"invalid_grant","message":"Token revoked."}}"#)]
+#[case::in_a_list(r#"{"errors":[{"code":"invalid_grant","detail":"Token revoked."}]}"#)]
 #[case::in_a_form("error=invalid_grant&error_description=Token+revoked.")]
 #[case::among_others(
     r#"{"error":"invalid_grant","error_uri":null,"timestamp":"2026-11-29","correlation_id":"0"}"#

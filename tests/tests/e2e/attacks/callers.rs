@@ -293,6 +293,16 @@ fn a_client_in_another_pid_namespace_is_answered() {
     assert!(unknown.stderr.contains("user namespace"), "{}", unknown.stderr);
 }
 
+#[test]
+fn a_daemon_in_a_sandbox_serves_those_in_the_same_one_and_none_in_another() {
+    let bed = Testbed::memory();
+    let script = "\"$1\" --no-dbus & daemon=$!; until \"$2\" status >/dev/null 2>&1; do :; done; \"$2\" permit list >/dev/null; echo $?; \
+                  bwrap --dev-bind / / \"$2\" permit list >/dev/null 2>&1; echo $?; kill $daemon; wait";
+    let mut command = bed.command(BWRAP[0]);
+    command.args(&BWRAP[1..]).args(["sh", "-c", script, "sh"]).arg(binary("imgurd")).arg(binary("imgurctl"));
+    assert_eq!(bed.start(command).finish().success().stdout, "0\n5\n");
+}
+
 /// Asks for the token over D-Bus, as applications do.
 pub(super) const OVER_THE_BUS: &str = "
 import dbus, sys

@@ -73,7 +73,18 @@ fn a_prefix_adds_no_header() {
 #[test]
 fn a_rejected_token_is_understood_or_refused() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
-    for around in ["{}", "Bearer {}", "\"{}\"", "Authorization: Bearer {}\r\n", "authorization: bearer {}"] {
+    for around in [
+        "{}",
+        "Bearer {}",
+        "\"{}\"",
+        "Authorization: Bearer {}\r\n",
+        "authorization: bearer {}",
+        "IMGUR_ACCESS_TOKEN={}",
+        "https://localhost/callback#access_token={}&expires_in=1",
+        "Bearer%20{}",
+        "<{}>",
+        "{}.",
+    ] {
         // Three rejections in a minute are the most that are believed of new tokens: one refresh each, and then rest.
         let scene = Scene::memory(Behaviour::default()).signed_in();
         let token = scene.token();
