@@ -32,6 +32,7 @@ struct Known {
     pid: i32,
     /// If its cgroup changes, also while it is examined, it is examined again.
     cgroups: ProcessFile,
+    peer: Peer,
     examined: Instant,
     application: Application,
     program: Option<String>,
@@ -44,21 +45,21 @@ impl Callers {
     /// If the kernel does not name it.
     pub fn identify(&self, stream: &UnixStream, wire: Wire) -> io::Result<Caller> {
         let credentials = stream.peer_cred()?;
-        let (uid, pid, peer) = (credentials.uid(), credentials.pid(), Peer::of(stream));
+        let (uid, pid) = (credentials.uid(), credentials.pid());
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = known.iter().find(|known| Some(known.pid) == pid && known.is_current());
-        // One that has ended and is not waited for yet can be read still.
-        if let Some(same) = same.filter(|_| !peer.has_ended()) {
+        if let Some(same) = same {
             let (application, program) = (same.application.clone(), same.program.clone());
             return Ok(Caller { uid, pid, wire, application, program });
         }
+        let peer = Peer::of(stream);
         let (caller, cgroups) = Caller::identify(uid, pid, wire, uptime(), &peer);
         known.retain(|known| Some(known.pid) != pid && known.examined.elapsed() < HOLDS);
         known.truncate(KNOWN - 1);
         if let (Some(pid), Some(cgroups)) = (pid, cgroups) {
             let (application, program) = (caller.application.clone(), caller.program.clone());
             let examined = Instant::now();
-            known.insert(0, Known { pid, cgroups, examined, application, program });
+            known.insert(0, Known { pid, cgroups, peer, examined, application, program });
         }
         Ok(caller)
     }
@@ -66,7 +67,9 @@ impl Callers {
 
 impl Known {
     fn is_current(&self) -> bool {
-        self.examined.elapsed() < HOLDS && self.cgroups.read_again().is_some_and(|it| it == self.cgroups.text)
+        // One that has ended and is not waited for yet can be read still.
+        let is_there = self.examined.elapsed() < HOLDS && !self.peer.has_ended();
+        is_there && self.cgroups.read_again().is_some_and(|it| it == self.cgroups.text)
     }
 }
 
