@@ -20,7 +20,7 @@ use super::process::ProcessFile;
 /// How long an examination holds. The process may execute another program meanwhile (`execve(2)`).
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// How many processes are known at a time, each with a descriptor.
+/// How many processes are known at a time, each with two descriptors.
 const KNOWN: usize = 8;
 
 /// The processes that were examined on one socket in the last second.
