@@ -115,8 +115,8 @@ pub fn is_credential(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
-/// The text in `bytes`: UTF-8, or UTF-16 behind its byte order mark, as PowerShell writes files. The mark is no part of
-/// it. What is no text becomes U+FFFD, which no credential has.
+/// The text in `bytes`: UTF-8, or UTF-16, as PowerShell writes files, behind its byte order mark or in ASCII. The mark is no
+/// part of it. What is no text becomes U+FFFD, which no credential has.
 #[must_use]
 pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
@@ -126,8 +126,16 @@ pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {
         [0xff, 0xfe, text @ ..] => utf16(text, u16::from_le_bytes),
         [0xfe, 0xff, text @ ..] => utf16(text, u16::from_be_bytes),
+        text if is_padded(text, 1) => utf16(text, u16::from_le_bytes),
+        text if is_padded(text, 0) => utf16(text, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, text @ ..] | text => String::from_utf8_lossy(text),
     }
+}
+
+/// Whether every second byte is zero, from `first` on, and no other is, as in no other encoding of more than one letter.
+fn is_padded(bytes: &[u8], first: usize) -> bool {
+    let is_in_place = |(at, byte): (usize, &u8)| (*byte == 0) == (at % 2 == first);
+    bytes.len() > 2 && bytes.len().is_multiple_of(2) && bytes.iter().enumerate().all(is_in_place)
 }
 
 #[cfg(test)]

@@ -24,12 +24,61 @@ pub(super) struct Node {
 pub(super) fn read(text: &str) -> Option<Node> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.starts_with(['{', '[']) {
-        // What comes behind it does not count.
-        let json = Part { name: "" }.deserialize(&mut serde_json::Deserializer::from_str(text));
         // An INI file begins with the name of a section.
-        return json.map(Value::into_node).ok().or_else(|| text.starts_with('[').then(|| lines(text))?);
+        let ini = || text.starts_with('[').then(|| lines(text))?;
+        return json(text, "").or_else(ini).or_else(|| lines(&one_a_line(text)?));
     }
-    address(text).or_else(|| lines(text))
+    address(text).or_else(|| behind_text(text)).or_else(|| lines(text))
+}
+
+/// JSON; what comes behind it does not count.
+fn json(text: &str, name: &str) -> Option<Node> {
+    let json = Part { name }.deserialize(&mut serde_json::Deserializer::from_str(text));
+    json.map(Value::into_node).ok()
+}
+
+/// JSON behind other text, such as the head that `curl --include` prints.
+fn behind_text(text: &str) -> Option<Node> {
+    let (at, _) = text.match_indices("\n{").next()?;
+    let (before, within) = text.split_at(at + 1);
+    let found = json(within, "").filter(Node::has_field)?;
+    let head = (!before.starts_with("HTTP/")).then(|| lines(before)).flatten();
+    let mut root = head.unwrap_or_default();
+    root.children.push(found);
+    Some(root)
+}
+
+/// As deep as the JSON library reads.
+const DEEPEST: usize = 128;
+
+/// The members of what is nearly JSON, each on a line of its own: dictionaries of Python, objects of JavaScript, a comma too
+/// many. A text that is cut off has none.
+fn one_a_line(text: &str) -> Option<String> {
+    let (mut lines, mut within, mut depth) = (String::new(), None, 0);
+    let mut deepest = 0;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, within) {
+            ('\\', _) => match letters.next()? {
+                '/' => lines.push('/'),
+                _ => return None,
+            },
+            ('"' | '\'', None) => within = Some(letter),
+            (quote, Some(open)) if quote == open => within = None,
+            _ => {}
+        }
+        match letter {
+            '{' | '[' if within.is_none() => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            '}' | ']' if within.is_none() => depth -= 1,
+            _ => {}
+        }
+        let is_between = within.is_none() && matches!(letter, '{' | '[' | ',' | '}' | ']');
+        lines.push(if is_between { '\n' } else { letter });
+    }
+    (within.is_none() && depth == 0 && deepest <= DEEPEST).then_some(lines)
 }
 
 /// An address with its parameters, or these alone (RFC 6749, section 4.2.2). Browsers hide the scheme.
@@ -65,13 +114,15 @@ fn lines(text: &str) -> Option<Node> {
             let name = if is_within { format!("{}/{name}", section.name) } else { name.to_owned() };
             root.children.push(mem::replace(&mut section, Node { name, ..Node::default() }));
             depth = indent;
-        } else if let Some(pair) = pair(line) {
-            section.pairs.push(pair);
+        } else if let Some((name, value)) = pair(line) {
+            match json(&value, &name).filter(|_| value.starts_with('{')) {
+                Some(part) => section.children.push(part),
+                None => section.pairs.push((name, value)),
+            }
         }
     }
     root.children.push(section);
-    let is_known = |node: &Node| node.pairs.iter().any(|(name, _)| is_field(name));
-    root.children.iter().any(is_known).then_some(root)
+    Some(root).filter(Node::has_field)
 }
 
 /// The name of a part in YAML: `imgur:`.
@@ -200,6 +251,10 @@ impl<'de> Visitor<'de> for Part<'_> {
 }
 
 impl Node {
+    fn has_field(&self) -> bool {
+        self.pairs.iter().any(|(name, _)| is_field(name)) || self.children.iter().any(Self::has_field)
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

@@ -48,6 +48,19 @@ fn taken(text: &str) -> Result<Candidate, String> {
 #[case("configuration = {\n    'client_id': 'c9',\n    'refresh_token': 'RT',\n}\n")]
 #[case("[credentials]\nclient_id = c9\nrefresh_token = RT\n")]
 #[case("refreshToken=RT")]
+#[case("{'access_token': 'AT', 'expires_in': 3600, 'refresh_token': 'RT', 'scope': None, 'ok': True}")]
+#[case("{'imgur': {'refresh_token': 'RT', 'client_id': 'c9'}, 'google': {'refresh_token': 'GR'}}")]
+#[case("{\n  refreshToken: 'RT',\n  clientId: \"c9\",\n}")]
+// JSON with a comma too many, behind the head of an answer, and as a value.
+#[case("{\"access_token\":\"AT\",\"refresh_token\":\"RT\",\"url\":\"https:\\/\\/api.imgur.com\\/3\",}")]
+#[case(
+    "HTTP/2 200 \r\nserver: cloudflare\r\nset-cookie: a=b\r\n\r\n{\"access_token\":\"AT\",\"refresh_token\":\"RT\"}\r\n"
+)]
+#[case("The answer was:\n{\n  \"refresh_token\": \"RT\"\n}\n")]
+#[case(
+    "[imgur]\ntype = imgur\ntoken = {\"access_token\":\"AT\",\"refresh_token\":\"RT\",\"expiry\":\"2026-01-01T00:00:00Z\"}\n"
+)]
+#[case("IMGUR_TOKEN='{\"refresh_token\":\"RT\"}'\n")]
 // imgur-screenshot.
 #[case("access_token=\"AT\"\nrefresh_token=\"RT\"\ntoken_expire_time=\"1700000000\"\n")]
 // ksnip.

@@ -101,6 +101,9 @@ fn bytes_are_read_as_utf_8_or_as_their_mark_says() {
     assert_eq!(decoded("\u{feff}é🦀".as_bytes()), "é🦀");
     assert_eq!(decoded(&utf16(0xfeff, u16::to_le_bytes)), "é🦀");
     assert_eq!(decoded(&utf16(0xfeff, u16::to_be_bytes)), "é🦀");
+    assert_eq!(decoded(b"a\0b\0"), "ab");
+    assert_eq!(decoded(b"\0a\0b"), "ab");
+    assert_eq!(decoded(b"a\0\0\0b\0\0\0"), "a\0\0\0b\0\0\0");
     assert_eq!(decoded(b"Jos\xe9"), "Jos\u{fffd}");
     assert_eq!(decoded(b"\xff\xfe\x3d\xd8a"), "\u{fffd}");
 }
