@@ -22,11 +22,37 @@ fn a_guess_at_a_command_leads_to_the_command_that_does_it() {
         refusal("imgurctl whoami"),
         "there is no command whoami; use `imgurctl status`, or see `imgurctl --help`"
     );
-    for (words, command) in GUESSES {
-        assert!(parse(&format!("imgurctl {command}")).is_ok(), "{command}");
-        for word in words {
-            assert!(refusal(&format!("imgurctl {word}")).contains(command), "{word}");
+    for (group, words, instead) in GUESSES {
+        let is_ours = instead.starts_with("imgurctl") && !instead.ends_with("--version");
+        assert!(!is_ours || parse(instead).is_ok(), "{instead}");
+        for word in words.iter().filter(|word| **word != "rename") {
+            assert!(refusal(&format!("{group} {word}")).contains(instead), "{group} {word}");
         }
+    }
+}
+
+#[test]
+fn a_tip_is_near_what_was_typed_or_is_not_given() {
+    for (line, said) in [
+        (
+            "imgurctl account rename a b",
+            "an account keeps its name; add another one with `imgurctl account add NAME`",
+        ),
+        ("imgurctl tokens", "there is no command tokens; use `imgurctl token`, or see `imgurctl --help`"),
+        ("imgurctl log-in", "there is no command log-in; use `imgurctl login`, or see `imgurctl --help`"),
+        ("imgurctl open", "there is no command open; see `imgurctl --help`"),
+        ("imgurctl help me", "there is no command me; use `imgurctl status`, or see `imgurctl --help`"),
+        (
+            "imgurctl token --account me",
+            "`imgurctl token` has no option --account; name the account without an option, or see `imgurctl token --help`",
+        ),
+        (
+            "imgurctl token --hedaer",
+            "`imgurctl token` has no option --hedaer; use --header, or see `imgurctl token --help`",
+        ),
+        ("imgurctl token --raw", "`imgurctl token` has no option --raw; see `imgurctl token --help`"),
+    ] {
+        assert_eq!(refusal(line), said);
     }
 }
 

@@ -45,31 +45,88 @@ fn is_plain() -> bool {
         || options().zip(options().skip(1)).any(|(option, value)| option == "--color" && value == "never")
 }
 
-/// What people type first, and the command that does it.
-pub(super) const GUESSES: [(&[&str], &str); 9] = [
-    (&["whoami", "me", "info", "state"], "status"),
-    (&["list", "ls", "accounts"], "account list"),
-    (&["add", "new", "create", "register"], "account add NAME"),
-    (&["remove", "rm", "delete"], "account remove NAME"),
-    (&["show", "config", "settings"], "account show"),
-    (&["set", "edit"], "account set"),
-    (&["signin", "authorize", "auth", "consent"], "login"),
-    (&["get", "access-token", "print"], "token"),
-    (&["upload", "post", "run"], "exec -- CMD"),
+/// What people type first, by the command that it stands behind, and what does it.
+pub(super) const GUESSES: [(&str, &[&str], &str); 22] = [
+    ("imgurctl", &["whoami", "me", "info", "state"], "imgurctl status"),
+    ("imgurctl", &["list", "ls", "accounts"], "imgurctl account list"),
+    ("imgurctl", &["add", "new", "create", "register"], "imgurctl account add NAME"),
+    ("imgurctl", &["remove", "rm", "delete"], "imgurctl account remove NAME"),
+    ("imgurctl", &["show", "config", "settings"], "imgurctl account show"),
+    ("imgurctl", &["set", "edit"], "imgurctl account set"),
+    ("imgurctl", &["default", "use", "switch", "select"], "imgurctl account default NAME"),
+    ("imgurctl", &["signin", "sign-in", "authorize", "auth", "consent"], "imgurctl login"),
+    ("imgurctl", &["signout", "sign-out", "revoke"], "imgurctl logout"),
+    ("imgurctl", &["get", "access-token", "print"], "imgurctl token"),
+    ("imgurctl", &["renew", "update"], "imgurctl refresh"),
+    ("imgurctl", &["log", "logs", "history", "audit"], "imgurctl journal"),
+    ("imgurctl", &["check", "diagnose", "ping", "test"], "imgurctl doctor"),
+    ("imgurctl", &["credits", "quota", "limits"], "imgurctl status --credits"),
+    ("imgurctl", &["upload", "post", "run"], "imgurctl exec -- CMD"),
+    ("imgurctl", &["version"], "imgurctl --version"),
+    ("imgurctl", &["start", "stop", "restart"], "systemctl --user restart imgurd"),
+    ("imgurctl account", &["ls", "get", "info"], "imgurctl account list"),
+    ("imgurctl account", &["new", "create", "register"], "imgurctl account add NAME"),
+    ("imgurctl account", &["rm", "delete"], "imgurctl account remove NAME"),
+    ("imgurctl account", &["edit", "update", "rename"], "imgurctl account set"),
+    ("imgurctl permit", &["add", "grant", "set"], "imgurctl permit allow APP"),
 ];
 
-/// The command that does what an unknown one is taken for.
-fn guess(error: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    let (_, command) = GUESSES.iter().find(|(words, _)| words.contains(&word.to_lowercase().as_str()))?;
-    Some(format!("there is no command {word}; use `imgurctl {command}`, or see `imgurctl --help`"))
+/// What people write for options that there are not, and what to write instead.
+const OPTIONS: [(&[&str], &str); 3] = [
+    (&["--account", "--name", "-a", "-n"], "name the account without an option"),
+    (&["--verbose", "-v", "--debug"], "see what imgurd logs with `journalctl --user -u imgurd`"),
+    (&["--output", "-o", "--file"], "use a redirection: `> FILE`, or `< FILE` for what is read"),
+];
+
+/// What to do instead of a command or option that is none.
+fn guess(error: &clap::Error, command: &str) -> Option<String> {
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        let typed = word.to_lowercase();
+        if (command, typed.as_str()) == ("imgurctl account", "rename") {
+            return Some(
+                "an account keeps its name; add another one with `imgurctl account add NAME`".to_owned(),
+            );
+        }
+        let fits = |(group, words, _): &&(&str, &[&str], &str)| *group == command && words.contains(&&*typed);
+        let known = GUESSES.iter().find(fits).map(|(_, _, instead)| (*instead).to_owned());
+        let instead = known.or_else(|| {
+            Some(format!("{command} {}", similar(error, ContextKind::SuggestedSubcommand, word)?))
+        });
+        let instead = instead.map(|it| format!("use `{it}`, or ")).unwrap_or_default();
+        return Some(format!("there is no command {word}; {instead}see `{command} --help`"));
+    }
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_others = matches!(command, "imgurctl exec" | "imgurctl curl");
+    if error.kind() != ErrorKind::UnknownArgument || !option.starts_with('-') || is_others {
+        return None;
+    }
+    let known =
+        OPTIONS.iter().find(|(words, _)| words.contains(&option.as_str())).map(|(_, it)| (*it).to_owned());
+    let instead =
+        known.or_else(|| Some(format!("use {}", similar(error, ContextKind::SuggestedArg, option)?)));
+    let instead = instead.map(|it| format!("{it}, or ")).unwrap_or_default();
+    Some(format!("`{command}` has no option {option}; {instead}see `{command} --help`"))
+}
+
+/// What clap takes a word for, if both begin alike: it suggests `token` for `open`.
+fn similar(error: &clap::Error, kind: ContextKind, word: &str) -> Option<String> {
+    let suggested = match error.get(kind)? {
+        ContextValue::String(one) => vec![one.clone()],
+        ContextValue::Strings(several) => several.clone(),
+        _ => return None,
+    };
+    let letters = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+    let word = letters(word);
+    let is_alike = |one: &String| {
+        let one = letters(one);
+        let shared = one.chars().zip(word.chars()).take_while(|(a, b)| a == b).count();
+        one == word || (shared >= 2 && one.len().abs_diff(word.len()) <= 1)
+    };
+    suggested.into_iter().find(is_alike)
 }
 
 /// Joins the paragraphs of a clap error that come before its usage: the error, and perhaps a tip.
 pub(super) fn usage_failure(error: &clap::Error) -> Failure {
-    if let Some(reason) = guess(error) {
-        return Error::invalid("", reason).into();
-    }
     let text = error.render().to_string();
     let (message, usage) = text.split_once("\n\nUsage: ").unwrap_or((&text, "imgurctl"));
     let message = message.split("\n\nFor more information").next().unwrap_or(message);
@@ -80,5 +137,8 @@ pub(super) fn usage_failure(error: &clap::Error) -> Failure {
         message.push("(what is to be run comes behind `--`)");
     }
     let field = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-    Error::invalid(field, format!("{}; see `{} --help`", message.join(" "), command.join(" "))).into()
+    let command = command.join(" ");
+    let reason = guess(error, &command);
+    let reason = reason.unwrap_or_else(|| format!("{}; see `{command} --help`", message.join(" ")));
+    Error::invalid(field, reason).into()
 }

@@ -87,7 +87,7 @@ fn bounded(bytes: &[u8], most: usize, what: &str, field: &str) -> Result<Secret,
 }
 
 fn missing(what: &str, field: &str) -> Failure {
-    Failure::usage(field, format!("nothing came on standard input; give it {what}"))
+    Failure::usage(field, format!("nothing came on standard input; give it {what}, as in `… < FILE`"))
 }
 
 #[cfg(test)]
@@ -106,7 +106,10 @@ mod tests {
     #[test]
     fn refuses_nothing_by_saying_what_is_missing() {
         let failure = read(b" \n").expect_err("refused");
-        assert_eq!(failure.to_string(), "nothing came on standard input; give it the token");
+        assert_eq!(
+            failure.to_string(),
+            "nothing came on standard input; give it the token, as in `… < FILE`"
+        );
         assert_eq!(failure.exit_code(), 2);
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{self, Path, PathBuf};
 
 use crate::failure::Failure;
@@ -39,9 +40,11 @@ impl TokenFile {
         })
     }
 
-    /// Whether it is there, with exactly this text.
+    /// Whether it is there, with exactly this text, and its owner alone can read it.
     pub(super) fn holds(&self, text: &str) -> bool {
-        let is_alike = |found: &fs::Metadata| found.is_file() && found.len() == text.len() as u64 + 1;
+        let is_alike = |found: &fs::Metadata| {
+            found.is_file() && found.len() == text.len() as u64 + 1 && found.mode() & 0o777 == 0o600
+        };
         fs::symlink_metadata(&self.path).is_ok_and(|found| is_alike(&found))
             && fs::read_to_string(&self.path).is_ok_and(|found| found.strip_suffix('\n') == Some(text))
     }
@@ -88,7 +91,7 @@ impl fmt::Display for TokenFile {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 
