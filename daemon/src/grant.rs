@@ -163,6 +163,9 @@ pub struct Grant {
     /// Whether it was imported and the server has not confirmed it yet: until then it displaces no working grant.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unverified: bool,
+    /// Whether the last answer had a new refresh token that cannot be read, so that this one may be the one before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_new_refresh_token: bool,
 }
 
 /// Records of older versions hold names as the server sent them.

@@ -73,6 +73,9 @@ pub enum Error {
         /// changes over to it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         set_aside: Option<String>,
+        /// Whether the sign-in goes on, since only a pasted answer was refused: `CompleteLogin` takes another.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_open: bool,
     },
     /// An argument cannot be what it is.
     #[serde(rename = "org.imgurd.Keeper1.InvalidArgument")]
@@ -108,7 +111,7 @@ impl Error {
 
     /// An [`Error::LoginFailed`].
     pub fn login(reason: impl Into<String>) -> Self {
-        Self::LoginFailed { reason: reason.into(), set_aside: None }
+        Self::LoginFailed { reason: reason.into(), set_aside: None, is_open: false }
     }
 }
 

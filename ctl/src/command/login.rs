@@ -227,6 +227,10 @@ impl Dialog<'_> {
                 self.app.output.say(reason);
                 self.ask()
             }
+            Err(ClientError::Keeper(Error::LoginFailed { reason, is_open: true, .. })) if again => {
+                self.app.output.say(reason);
+                self.ask()
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use imgurd_proto::text::printable_name;
-use imgurd_proto::{Account, Error, Flow};
+use imgurd_proto::{Account, Error, Flow, Secret};
 use oauth2::RedirectUrl;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -191,19 +191,31 @@ impl Session {
                 return Err(Error::invalid("response", WRONG_STATE));
             }
             self.server.check(&answer).map_err(|reason| Error::invalid("response", reason))?;
+            if answer.content.credential().is_some_and(|given| self.is_in_its_address(given)) {
+                return Err(Error::invalid("response", OF_THE_ADDRESS));
+            }
             Ok(answer)
         });
-        match checked {
-            Ok(answer) => {
-                let outcome = self.take(answer.content).await;
-                let _ = reply.send(outcome.clone());
-                Some(outcome)
-            }
+        let outcome = match checked {
+            Ok(answer) => self.take(answer.content).await,
             Err(error) => {
                 let _ = reply.send(Err(error));
-                None
+                return None;
             }
+        };
+        if let Some(reason) = refused_answer(&outcome) {
+            let reason =
+                format!("{reason}; copy the answer again, or open the page again to get another one");
+            let _ = reply.send(Err(Error::LoginFailed { reason, set_aside: None, is_open: true }));
+            return None;
         }
+        let _ = reply.send(outcome.clone());
+        Some(outcome)
+    }
+
+    /// Whether the user pasted a parameter of the page that was opened, such as `state`.
+    fn is_in_its_address(&self, given: &Secret) -> bool {
+        self.authorization.url.query_pairs().any(|(_, value)| value == given.expose())
     }
 
     async fn visited(&self, visit: Visit, visits: &mut mpsc::Receiver<Visit>) -> Option<Ending> {
@@ -231,6 +243,12 @@ impl Session {
                 result = &mut taking => break result,
                 Some(second) = visits.recv() => second.show(Page::Underway),
             }
+        };
+        let result = match refused_answer(&result) {
+            Some(reason) => {
+                Err(Error::login(format!("{reason}; run `imgurctl login {}` to sign in again", self.account)))
+            }
+            None => result,
         };
         let shown = Shown { used, page: self.page(&result, is_denied) };
         let _ = page.send(shown.page.clone());
@@ -328,6 +346,14 @@ impl Server {
     }
 }
 
+/// Why the answer itself was refused, if that is how the login failed.
+fn refused_answer(outcome: &LoginResult) -> Option<&str> {
+    match outcome {
+        Err(Error::InvalidArgument { field, reason }) if field == "response" => Some(reason),
+        _ => None,
+    }
+}
+
 /// What is said of an error of the authorization page (RFC 6749, section 4.1.2.1).
 fn reported(account: &str, code: &str, description: Option<&str>) -> String {
     let said = match description {
@@ -357,5 +383,7 @@ fn plain(text: &str) -> String {
     text.replace('`', "'")
 }
 
+const OF_THE_ADDRESS: &str =
+    "That is a part of the address of the sign-in page; paste what the page gives you after you allow access";
 const WRONG_STATE: &str =
     "This answer belongs to another sign-in; paste the address that this one's page led to, or start again";

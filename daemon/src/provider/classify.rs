@@ -15,6 +15,7 @@ use super::response::{has_odd_token, text};
 use super::{Answer, Delivery, TokenResponse, Transient};
 use crate::grant::Timestamp;
 
+const READ_CODINGS: [&str; 4] = ["identity", "gzip", "x-gzip", "deflate"];
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and the server's `error` and
@@ -60,18 +61,27 @@ pub(crate) fn classify(
 
 /// Tells what a server answers without a word, or without being a token endpoint, from other answers.
 fn refine(delivery: Delivery, status: StatusCode, body: &str, complaint: Option<&Complaint>) -> Delivery {
-    let is_oauth = complaint.is_some_and(Complaint::has_an_error) && !is_missing(status);
-    match delivery {
-        Delivery::Answered if status.is_server_error() || asks_for_patience(status) => delivery,
-        Delivery::Answered if body.trim_ascii().is_empty() && status.is_client_error() => Delivery::Wordless,
-        Delivery::Answered if !is_oauth => Delivery::NotOauth,
-        _ => delivery,
+    if delivery != Delivery::Answered || status.is_server_error() || asks_for_patience(status) {
+        return delivery;
+    }
+    let is_refused = status.is_client_error();
+    match complaint.filter(|complaint| complaint.has_an_error()) {
+        _ if is_about_the_address(status) => Delivery::NotOauth,
+        Some(complaint) if is_refused && !complaint.is_passing() => Delivery::Unclear,
+        Some(_) => delivery,
+        None if is_refused && body.trim_ascii().is_empty() => Delivery::Wordless,
+        None => Delivery::NotOauth,
     }
 }
 
 /// Whether the status alone says that the request was not looked at: no body changes that.
 fn asks_for_patience(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// Whether the status speaks of the address or the form of the request, and so of no grant.
+fn is_about_the_address(status: StatusCode) -> bool {
+    is_missing(status) || matches!(status.as_u16(), 406 | 411 | 413..=415 | 417 | 421 | 426 | 431)
 }
 
 /// Whether there is nothing at that address that takes such a request.
@@ -119,10 +129,11 @@ pub(super) fn passing_trouble(
     (reason, Delivery::Answered)
 }
 
-/// The content coding that is left on an answer, since it is none of those that were asked for.
+/// The content coding of an answer, if it is none of those that are read.
 fn unread_coding(headers: &HeaderMap) -> Option<String> {
     let coding = printable_name(headers.get(CONTENT_ENCODING)?.to_str().ok()?);
-    Some(coding).filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+    let is_read = READ_CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known));
+    (!is_read).then_some(coding)
 }
 
 pub(super) fn is_web_page(headers: &HeaderMap, body: &str) -> bool {

@@ -34,6 +34,25 @@ const ERROR_CODES: [(&str, &str); 5] = [
     ("invalid_request", "token_url"),
 ];
 
+/// What servers say in other places than RFC 6749's `error`, or in other forms, of a grant that they do not accept.
+const GRANT_ERRORS: [&str; 8] = [
+    "invalid_grant",
+    "invalid_token",
+    "invalid_refresh_token",
+    "bad_refresh_token",
+    "expired_token",
+    "token_expired",
+    "invalid_request",
+    "OAuthException",
+];
+
+/// What is wrong with a refresh token that a server knows no more.
+const FAULTS: [&str; 7] =
+    ["invalid", "expired", "revoked", "not found", "not exist", "already used", "not recognized"];
+
+/// Members that describe an error; the first is RFC 6749's, the last RFC 9457's.
+const DESCRIPTIONS: [&str; 4] = ["error_description", "error_message", "message", "detail"];
+
 /// OAuth errors that say nothing against the grant: the client's own, those that pass (RFC 6749, section 4.1.2.1; RFC 8628,
 /// section 3.5), and what gateways in front of a server say.
 const PASSING_CODES: [&str; 14] = [
@@ -77,22 +96,30 @@ pub(super) struct Complaint {
     /// The first of the texts and the `error_description`, as far as they may be shown.
     shown: Option<String>,
     description: Option<String>,
+    /// Whether it says in a sentence of its own that the refresh token is none.
+    names_the_grant: bool,
 }
 
 impl Complaint {
-    /// Reads JSON, or a form with an `error` in it, as servers send that answer with tokens in a form. What holds one of
-    /// `secrets`, which were sent, is never shown.
+    /// Reads JSON, a form with an `error` in it, as servers send that answer with tokens in a form, or a grant error in plain
+    /// text. What holds one of `secrets`, which were sent, is never shown.
     pub(super) fn parse(text: &str, secrets: &[Secret]) -> Option<Self> {
-        let body: Value = serde_json::from_str(text).ok().or_else(|| from_form(text))?;
-        let body = Some(body).filter(Value::is_object)?;
+        let body = serde_json::from_str(text).ok().filter(Value::is_object);
+        let body = body.or_else(|| from_form(text)).or_else(|| from_plain(text))?;
         let error = &body["error"];
         let numbers = [&error["code"], &body["data"]["error"]["code"], &body["errors"][0]["code"]];
+        let elsewhere = if error.is_string() { None } else { grant_error(&body) };
+        let texts: Vec<_> = error_texts(&body).chain(elsewhere).collect();
+        let mut descriptions = DESCRIPTIONS.iter().filter_map(|name| body[name].as_str());
+        let description = descriptions.find(|text| texts.first() != Some(text));
         Some(Self {
-            texts: error_texts(&body).map(|text| text.trim().to_owned()).collect(),
             number: numbers.iter().find_map(|number| integer(number)),
-            shown: error_texts(&body).next().and_then(|text| shown(text, secrets)),
-            description: body["error_description"].as_str().and_then(|text| shown(text, secrets)),
-            code: error.as_str().filter(|code| is_code(code)).map(str::to_owned),
+            shown: texts.first().and_then(|text| shown(text, secrets)),
+            description: description.and_then(|text| shown(text, secrets)),
+            code: error.as_str().filter(|code| is_code(code)).or(elsewhere).map(str::to_owned),
+            // Imgur's shape is known, and so are its words.
+            names_the_grant: !body["data"].is_object() && any_text(&body, &names_the_grant),
+            texts: texts.into_iter().map(|text| text.trim().to_owned()).collect(),
         })
     }
 
@@ -115,12 +142,17 @@ impl Complaint {
     /// An OAuth error that is neither the client's nor passing, in a 2xx or 4xx answer to a refresh whose settings have
     /// worked before: GitHub's `bad_refresh_token` comes with 200, others say `invalid_token` or `invalid_request`.
     pub(super) fn objection(&self, status: StatusCode) -> Option<String> {
-        let code = self.code.as_deref()?;
         let counts = status.is_success() || status.is_client_error();
-        let is_status = status.canonical_reason().is_some_and(|name| is_alike(name, code));
-        let is_passing = PASSING_CODES.iter().any(|passing| is_alike(passing, code));
-        (counts && !is_status && !is_passing && self.known_trouble().is_none())
+        let is_status = |code: &String| status.canonical_reason().is_some_and(|name| is_alike(name, code));
+        let is_explicit = self.code.as_ref().is_some_and(|code| !is_status(code)) || self.names_the_grant;
+        (counts && is_explicit && !self.is_passing())
             .then(|| self.said().unwrap_or_else(|| "the server answered with an error of its own".to_owned()))
+    }
+
+    /// Whether it says nothing against the grant: trouble that is known, or a code of such.
+    pub(super) fn is_passing(&self) -> bool {
+        let is_passing = |code: &String| PASSING_CODES.iter().any(|passing| is_alike(passing, code));
+        self.known_trouble().is_some() || self.code.as_ref().is_some_and(is_passing)
     }
 
     fn refusal(&self, status: StatusCode) -> Option<String> {
@@ -184,6 +216,52 @@ fn from_form(text: &str) -> Option<Value> {
     members.contains_key("error").then_some(Value::Object(members))
 }
 
+/// A grant error in plain text, as it begins, or in XML.
+fn from_plain(text: &str) -> Option<Value> {
+    let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '"');
+    let inner =
+        text.split_once("<error>").and_then(|(_, rest)| rest.split_once("</error>")).map(|(code, _)| code);
+    let text = inner.unwrap_or(text);
+    let text = ["error", "Error", "ERROR"].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
+    let text = text.trim_start_matches([':', '=', ' ']);
+    let end =
+        text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(text.len());
+    let (code, rest) = text.split_at(end);
+    let code = GRANT_ERRORS.iter().find(|known| **known == code)?;
+    let description = rest.trim_matches(|letter: char| !letter.is_alphanumeric());
+    Some(serde_json::json!({ "error": code, "error_description": description }))
+}
+
+/// A grant error that is the value of another member than `error`, or the last part of one that is an address, as the
+/// `type` of RFC 9457 is.
+fn grant_error(value: &Value) -> Option<&'static str> {
+    let known = |text: &str| {
+        let last = text.trim().rsplit(['/', '#', ':']).next().unwrap_or_default();
+        GRANT_ERRORS.into_iter().find(|known| last.eq_ignore_ascii_case(known))
+    };
+    match value {
+        Value::String(text) => known(text),
+        Value::Array(values) => values.iter().find_map(grant_error),
+        Value::Object(members) => members.values().find_map(grant_error),
+        _ => None,
+    }
+}
+
+fn any_text(value: &Value, is_so: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is_so(text),
+        Value::Array(values) => values.iter().any(|value| any_text(value, is_so)),
+        Value::Object(members) => members.values().any(|value| any_text(value, is_so)),
+        _ => false,
+    }
+}
+
+/// Such as `Invalid refresh token` or `refresh_token_not_found`.
+fn names_the_grant(text: &str) -> bool {
+    let text = text.to_ascii_lowercase().replace(['_', '-'], " ");
+    text.contains("refresh token") && FAULTS.iter().any(|fault| text.contains(fault))
+}
+
 /// Whether a text is an error code rather than a sentence.
 fn is_code(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
@@ -203,12 +281,14 @@ fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// What may be shown of a text: neither long runs of letters and digits nor words with a digit in them, any of which may be
-/// a token, code or PIN sent back, and nothing at all where one of `secrets` is in it.
+/// What may be shown of a text: neither long runs of letters and digits nor words of both, any of which may be a token, code
+/// or PIN sent back, and nothing at all where one of `secrets` is in it.
 fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
     let is_shown = |word: &&str| {
         let run = word.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default();
-        run <= WORD_MAX && !word.bytes().any(|byte| byte.is_ascii_digit())
+        let is_of_a_secret =
+            || word.len() > 2 && secrets.iter().any(|secret| secret.expose().contains(*word));
+        run <= WORD_MAX && (!word.contains(is_digit) || (is_number_or_code(word) && !is_of_a_secret()))
     };
     // In our sentences, what is between backticks is a command.
     let printable = printable(text).replace('`', "'");
@@ -216,4 +296,20 @@ fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
     let shown: String = words.join(" ").chars().take(LONGEST_NAME).collect();
     let is_secret = |secret: &Secret| text.contains(secret.expose()) || shown.contains(secret.expose());
     (!shown.is_empty() && !secrets.iter().any(is_secret)).then_some(shown)
+}
+
+/// Whether a word is a number, such as `400` or `2026-11-29`, or a code of some product, such as `AADSTS70008` or
+/// `ORA-00001`. PINs and tokens have other shapes, or more digits.
+fn is_number_or_code(word: &str) -> bool {
+    let word = word.trim_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    let digits =
+        word.trim_start_matches(|letter: char| letter.is_ascii_uppercase()).trim_start_matches(['-', '_']);
+    let is_prefix = !word.starts_with(is_digit);
+    let most = if is_prefix { 8 } else { 4 };
+    !digits.is_empty()
+        && digits.split(['.', ':', '-', '/', ',']).all(|run| run.len() <= most && run.chars().all(is_digit))
+}
+
+fn is_digit(letter: char) -> bool {
+    letter.is_ascii_digit()
 }

@@ -5,6 +5,7 @@ mod authorize;
 mod bounded_stream;
 pub(crate) mod classify;
 mod complaint;
+mod content_coding;
 mod credits;
 mod endpoint;
 mod http;
@@ -137,6 +138,8 @@ pub enum Delivery {
     Answered,
     /// It was turned away (4xx) with an empty body: nobody can say what for.
     Wordless,
+    /// It was turned away (4xx) with an error that is none of OAuth's: it may be meant for the grant.
+    Unclear,
     /// It was answered by what does not answer as a token endpoint does: with a page, a redirect, or a 4xx of another kind.
     NotOauth,
 }

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 
 use imgurd_proto::Secret;
-use imgurd_proto::text::{credential, decoded, name};
+use imgurd_proto::text::{bare, credential, decoded, name};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use url::form_urlencoded::{Parse, parse};
@@ -23,6 +23,8 @@ pub struct TokenResponse {
     pub token_type: String,
     /// What to refresh with, if a new one came; never empty.
     pub refresh_token: Option<Secret>,
+    /// Whether the server sent something else in the place of a refresh token, which cannot be read.
+    pub has_odd_refresh_token: bool,
     /// Lifetime of the access token in seconds, as the server said it: it may be zero, negative or absurd.
     pub expires_in: Option<i64>,
     /// Lifetime of the refresh token in seconds, where the server says it, which no standard asks of it.
@@ -58,9 +60,7 @@ impl TokenResponse {
 
 /// Whether there is text in the place of an access token, but none that a token can have.
 pub(super) fn has_odd_token(text: &str) -> bool {
-    let members = Members::read(text);
-    let token = members.as_ref().and_then(|members| members.get("access_token"));
-    token.is_some_and(|token| !token.is_empty() && credential(token).is_none())
+    Members::read(text).is_some_and(|members| members.has_odd("access_token"))
 }
 
 /// The text of an answer. Some servers end it with a NUL, as C does.
@@ -79,6 +79,9 @@ pub(super) fn form(text: &str) -> Option<Parse<'_>> {
 }
 
 const NUMBERS: [&str; 4] = ["account_id", "expires_in", "refresh_expires_in", "refresh_token_expires_in"];
+/// What servers write for a member that they leave out.
+const ABSENT: [&str; 4] = ["null", "false", "[]", "{}"];
+const TOKENS: [&str; 2] = ["access_token", "refresh_token"];
 
 /// The members by name, as text. One that is there several times counts if it says the same each time: which of two tokens is
 /// meant is not guessed.
@@ -88,17 +91,19 @@ impl Members {
     fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let mut members = Self(BTreeMap::new());
         for (name, value) in pairs {
-            members.add(name.as_ref(), value.as_ref().into());
+            members.add(name.as_ref(), Secret::from(value.as_ref()));
         }
         members
     }
 
-    fn add(&mut self, name: &str, value: Secret) {
+    /// `None` is a value that cannot be read.
+    fn add(&mut self, name: &str, value: impl Into<Option<Secret>>) {
+        let value = value.into();
         match self.0.entry(name.to_owned()) {
             Entry::Vacant(place) => {
-                place.insert(Some(value));
+                place.insert(value);
             }
-            Entry::Occupied(mut known) if known.get().as_ref() != Some(&value) => {
+            Entry::Occupied(mut known) if *known.get() != value => {
                 known.insert(None);
             }
             Entry::Occupied(_) => {}
@@ -112,8 +117,7 @@ impl Members {
     fn from_json(text: &str) -> Option<Self> {
         let RawMembers(raw) = serde_json::from_str(text).ok()?;
         let members = Self::from_raw(&raw);
-        let holds_a_token =
-            ["access_token", "refresh_token"].iter().any(|name| members.secret(name).is_some());
+        let holds_a_token = TOKENS.iter().any(|name| members.secret(name).is_some());
         match raw.iter().find(|(name, _)| name == "data") {
             Some((_, data)) if !holds_a_token && data.get().starts_with('{') => {
                 serde_json::from_str(data.get()).ok().map(|RawMembers(raw)| Self::from_raw(&raw))
@@ -124,18 +128,17 @@ impl Members {
 
     /// Takes unparsed JSON: a number beyond any range must not make the whole answer unreadable.
     fn from_raw(raw: &[(String, &RawValue)]) -> Self {
-        let text = |name: &str, value: &RawValue| {
-            let is_number = value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
-            if is_number && NUMBERS.contains(&name) {
-                return Some(Secret::from(value.get()));
+        let text = |name: &str, value: &str| {
+            let is_number = value.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+            let is_whole = value.bytes().all(|byte| byte.is_ascii_digit());
+            if (is_number && NUMBERS.contains(&name)) || (is_whole && TOKENS.contains(&name)) {
+                return Some(Secret::from(value));
             }
-            serde_json::from_str(value.get()).ok()
+            serde_json::from_str(value).ok()
         };
         let mut members = Self(BTreeMap::new());
-        for (name, value) in raw {
-            if let Some(value) = text(name, value) {
-                members.add(name, value);
-            }
+        for (name, value) in raw.iter().filter(|(_, value)| !ABSENT.contains(&value.get())) {
+            members.add(name, text(name, value.get()));
         }
         members
     }
@@ -149,6 +152,15 @@ impl Members {
         self.get(name).and_then(credential).map(Secret::from)
     }
 
+    fn has_odd(&self, name: &str) -> bool {
+        let is_odd = |value: &Option<Secret>| {
+            value
+                .as_ref()
+                .is_none_or(|value| !bare(value.expose()).is_empty() && credential(value.expose()).is_none())
+        };
+        self.0.get(name).is_some_and(is_odd)
+    }
+
     fn tokens(&self) -> Option<TokenResponse> {
         // The one is GitHub's name for it, the other Keycloak's.
         let refresh_expires_in = self.get("refresh_token_expires_in").or(self.get("refresh_expires_in"));
@@ -156,6 +168,7 @@ impl Members {
             access_token: self.secret("access_token")?,
             token_type: self.get("token_type").and_then(token_type).unwrap_or_else(|| BEARER.into()),
             refresh_token: self.secret("refresh_token"),
+            has_odd_refresh_token: self.has_odd("refresh_token"),
             expires_in: self.get("expires_in").and_then(seconds),
             refresh_expires_in: refresh_expires_in.and_then(seconds),
             username: self.get("account_username").and_then(name),

@@ -177,11 +177,6 @@ pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
         || says(error, "count overflow")
 }
 
-/// Whether a whole body came that cannot be decompressed.
-pub(super) fn is_garbled(error: &reqwest::Error) -> bool {
-    error.is_decode() && cause::<hyper::Error>(error).is_none()
-}
-
 fn is_dns(error: &(dyn Error + 'static)) -> bool {
     says(error, "dns error")
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::Uri;
+use hyper::header::{ACCEPT_ENCODING, HeaderValue};
+use hyper::{HeaderMap, Uri};
 use imgurd_proto::Secret;
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
@@ -15,6 +16,7 @@ use url::Url;
 
 use super::bounded_stream::BoundedStream;
 use super::classify::{classify, server_time};
+use super::content_coding::{self, ACCEPTED};
 use super::route::{self, Route};
 use super::{Answer, Delivery, Reply, Transient, USER_AGENT, authorities};
 
@@ -127,6 +129,7 @@ impl Transport {
             .tls_backend_preconfigured((*self.tls).clone())
             .unix_socket(stream.name.as_str())
             .user_agent(USER_AGENT)
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED))]))
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .pool_max_idle_per_host(0)
@@ -152,6 +155,13 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
+        let body = content_coding::decoded(response.headers(), body, BODY_MAX).map_err(|_| {
+            let reason = format!("the answer of {} cannot be decompressed", self.route.host);
+            transient(reason, Delivery::InDoubt)
+        })?;
+        if body.len() > BODY_MAX {
+            return Err(self.too_long());
+        }
         let mut whole = HttpResponse::new(body);
         *whole.status_mut() = response.status();
         *whole.headers_mut() = std::mem::take(response.headers_mut());
@@ -165,8 +175,6 @@ impl Transport {
         let host = &self.route.host;
         let reason = if error.is_timeout() {
             format!("no whole answer from {host} within {} s", self.timeouts.total.as_secs())
-        } else if route::is_garbled(error) {
-            format!("the answer of {host} cannot be decompressed")
         } else {
             format!("the connection to {host} broke before the answer was whole")
         };

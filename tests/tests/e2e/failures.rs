@@ -32,7 +32,10 @@ fn passes(fault: Fault, reason: &str) {
     let old = scene.token();
     let account = meets(&scene, fault);
     let said = account.reason.unwrap();
-    assert!(said.contains(reason) && said.contains("tried again by itself"), "{said}");
+    assert!(
+        said.contains(reason) && (said.contains("again by itself") || said.contains("keeps trying")),
+        "{said}"
+    );
     assert!(account.retry_at.is_some());
     assert_eq!(scene.token(), old);
 
@@ -62,7 +65,7 @@ fn keeps_the_grant_when_the_answer_is_cut_off() {
 #[test]
 fn keeps_the_grant_when_the_answer_is_compressed_in_another_way() {
     passes(Fault::Compressed("br"), "compressed its answer as “br”");
-    passes(Fault::Compressed("gzip"), "cannot be decompressed");
+    passes(Fault::Compressed("gzip"), "cut off or unreadable");
 }
 
 #[test]

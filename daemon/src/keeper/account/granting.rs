@@ -1,5 +1,7 @@
 //! Taking in grants (login, restore) and letting them go (logout). What makes way is kept.
 
+use imgurd_proto::Error;
+
 use super::pending::{Arrival, Identification, PendingRequest};
 use super::refreshing::{Refresh, access};
 use super::sentences::set_aside_for_its_issuer;
@@ -10,6 +12,12 @@ use crate::provider::{Answer, TokenRequest, TokenResponse};
 
 impl Machine {
     pub(super) fn exchange(&mut self, ticket: Ticket, request: TokenRequest, began: Began, replace: bool) {
+        if let TokenRequest::Code { code: given, .. } | TokenRequest::Pin(given) = &request
+            && let Some(known) = self.known_as(given)
+        {
+            let reason = format!("That is {known} of {}, not the answer of the sign-in page", self.name);
+            return self.reply(ticket, Err(Error::invalid("response", reason)));
+        }
         let op = self.send(request);
         self.pending.push(PendingRequest::Exchange { op, ticket, began, replace });
     }
@@ -25,6 +33,7 @@ impl Machine {
             account_id: tokens.account_id,
             granted_at: self.now.at,
             kept: 0,
+            lacks_new_refresh_token: tokens.has_odd_refresh_token,
             refresh_expires_at: policy::lifetime(tokens.refresh_expires_in)
                 .map(|lifetime| self.now.at + lifetime),
             unverified: false,

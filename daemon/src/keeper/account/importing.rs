@@ -30,6 +30,7 @@ impl Machine {
             account_id: None,
             granted_at: self.now.at,
             kept: 0,
+            lacks_new_refresh_token: false,
             refresh_expires_at: None,
             unverified: true,
         }
@@ -40,6 +41,13 @@ impl Machine {
     pub(super) fn import(&mut self, ticket: Ticket, candidate: Grant, replace: bool) {
         if let Some(error) = candidate.refresh_token.as_ref().and_then(|it| self.refuses_as_replaced(it)) {
             return self.reply(ticket, Err(error));
+        }
+        if let Some(known) = candidate.refresh_token.as_ref().and_then(|it| self.known_as(it)) {
+            let reason = format!(
+                "That is {known} of {}, not a refresh token, so it was not sent; import the refresh token",
+                self.name
+            );
+            return self.reply(ticket, Err(Error::invalid("text", reason)));
         }
         let current = self.working();
         if let Some(current) = current.filter(|current| current.is_anothers(&candidate) && !replace) {

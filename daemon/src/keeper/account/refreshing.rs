@@ -38,16 +38,13 @@ pub(super) enum Presented {
 pub(super) enum Trouble {
     Passing {
         reason: String,
+        /// What may help if it lasts.
+        delivery: Delivery,
     },
     /// The server refused the client or a setting.
-    Misconfigured {
-        setting: &'static str,
-        reason: String,
-    },
+    Misconfigured { setting: &'static str, reason: String },
     /// The store does not take the in-flight mark, so nothing was sent.
-    NotRecorded {
-        reason: String,
-    },
+    NotRecorded { reason: String },
 }
 
 impl Machine {
@@ -285,8 +282,8 @@ impl Machine {
         refusal.confirmed |= self.now.at.since(refusal.first_at) >= policy::CONFIRM_AFTER;
         refusal.previous_tried |= presented == Presented::Previous;
         self.record.refusal = Some(refusal);
-        self.trouble =
-            Some(Trouble::Passing { reason: format!("The server refused the refresh token ({reason})") });
+        let reason = format!("The server refused the refresh token ({reason})");
+        self.trouble = Some(Trouble::Passing { reason, delivery: Delivery::Answered });
         self.pacing.pause_until(if !refusal.confirmed {
             refusal.first_at + policy::spread(policy::CONFIRM_AFTER, self.now.dice)
         } else if self.may_present_previous() && self.record.previous_refresh_token.is_some() {
@@ -301,7 +298,7 @@ impl Machine {
     fn is_silent_refusal(&mut self, transient: &Transient) -> bool {
         match transient.delivery {
             Delivery::Wordless => {}
-            Delivery::Answered | Delivery::NotOauth => {
+            Delivery::Answered | Delivery::Unclear | Delivery::NotOauth => {
                 self.wordless = None;
                 return false;
             }
@@ -330,7 +327,7 @@ impl Machine {
     /// The in-flight mark stays: after a restart it costs one try, and it spares the next one a write.
     fn failed_for_now(&mut self, transient: Transient) {
         self.pacing.failed(&transient, self.now);
-        self.trouble = Some(Trouble::Passing { reason: transient.reason });
+        self.trouble = Some(Trouble::Passing { reason: transient.reason, delivery: transient.delivery });
     }
 }
 
@@ -340,7 +337,8 @@ fn refusal_since(first_at: Timestamp) -> Refusal {
 
 /// `old` with what the server gave for it. A refresh token that it does not repeat stays valid (RFC 6749, section 6).
 pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
-    let kept = tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token;
+    let kept = !tokens.has_odd_refresh_token
+        && (tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token);
     // What the server says of the token that it gives now; an old one's end is where it was.
     let refresh_expires_at = policy::lifetime(tokens.refresh_expires_in).map(|lifetime| now + lifetime);
     let refresh_expires_at = refresh_expires_at.or(old.refresh_expires_at.filter(|_| kept));
@@ -352,6 +350,7 @@ pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Gra
         account_id: tokens.account_id.or_else(|| old.account_id.clone()),
         kept: if kept { old.kept.saturating_add(1) } else { 0 },
         unverified: false,
+        lacks_new_refresh_token: tokens.has_odd_refresh_token,
         ..old.clone()
     }
 }

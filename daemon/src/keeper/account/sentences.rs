@@ -24,16 +24,12 @@ impl Machine {
                  the setting back, or run `imgurctl login {name}`"
             ),
             State::Empty => format!("Nobody has signed in yet; run `imgurctl login {name}`"),
-            State::Refreshing => "A new token is on its way; wait a moment".to_owned(),
+            State::Refreshing => format!("A new token for {name} is on its way; try again in a moment"),
             State::Stale => self.why_stale(last_failure),
             State::Waiting if self.record.refusal.is_some() => {
                 format!("{last_failure}; it is asked again before that is believed, just wait")
             }
-            State::Waiting if self.wordless.is_some() => format!(
-                "{last_failure}; imgurd keeps trying. If it lasts, the server may have ended the grant: run `imgurctl \
-                 login {name}`"
-            ),
-            State::Waiting => format!("{last_failure}; it is tried again by itself, just wait"),
+            State::Waiting => format!("{last_failure}; {}", self.what_if_it_lasts()),
             State::ConsentNeeded if self.is_refused() => {
                 format!("The server rejected the refresh token twice; run `imgurctl login {name}`")
             }
@@ -49,11 +45,24 @@ impl Machine {
     fn last_failure(&self) -> &str {
         match &self.trouble {
             Some(
-                Trouble::Passing { reason }
+                Trouble::Passing { reason, .. }
                 | Trouble::Misconfigured { reason, .. }
                 | Trouble::NotRecorded { reason },
             ) => reason,
             None => "",
+        }
+    }
+
+    fn what_if_it_lasts(&self) -> String {
+        let name = &self.name;
+        match &self.trouble {
+            Some(Trouble::Passing { delivery: Delivery::Wordless | Delivery::Unclear, .. }) => format!(
+                "imgurd keeps trying. If it lasts, the server may have ended the grant: run `imgurctl login {name}`"
+            ),
+            Some(Trouble::Passing { delivery: Delivery::NotOauth, .. }) => {
+                format!("imgurd keeps trying. If it lasts, {}", self.check_token_url())
+            }
+            _ => format!("imgurd tries {name} again by itself, so just wait"),
         }
     }
 
@@ -63,6 +72,13 @@ impl Machine {
                 "The server rejects tokens long before they expire: another program seems to use the client id {}; let \
                  only one program refresh them",
                 self.config.client_id
+            ));
+        }
+        if self.grant().is_some_and(|grant| grant.lacks_new_refresh_token) {
+            return Some(format!(
+                "The server's last answer had a refresh token that cannot be read, so imgurd keeps the one before; if the \
+                 next refresh fails, run `imgurctl login {}`",
+                self.name
             ));
         }
         if self.revisions.grant_is_unsaved() {
@@ -168,12 +184,13 @@ impl Machine {
         match answer {
             Answer::Misconfigured { setting, reason } => self.misconfigured_by(setting, &reason, &sign_in),
             Answer::Refused { reason } => {
-                Error::login(format!("The server refused the answer ({reason}); {sign_in}"))
+                Error::invalid("response", format!("The server refused the answer ({reason})"))
             }
             Answer::Transient(Transient { reason, delivery, .. }) => {
                 let is_suspect =
                     matches!(delivery, Delivery::Wordless | Delivery::NotOauth) && !self.is_proven();
-                let url = if is_suspect { self.check_token_url() } else { String::new() };
+                let url =
+                    if is_suspect { format!("{}, then ", self.check_token_url()) } else { String::new() };
                 Error::login(format!("The sign-in could not be completed: {reason}; {url}{sign_in}"))
             }
             Answer::Granted(_) => Error::login("The server's answer came twice; run `imgurctl status`"),
@@ -203,7 +220,7 @@ impl Machine {
     fn check_token_url(&self) -> String {
         format!(
             "check that token_url ({}) is the server's token endpoint, which `imgurctl account set {} --token-url URL` \
-             changes, then ",
+             changes",
             self.config.token_url, self.name
         )
     }
@@ -227,7 +244,7 @@ impl Machine {
             "{new} signed in, but {name} holds the grant of {current}, which stays; the new one is set aside. Run \
              `imgurctl restore {name}` to change over to it, or `imgurctl login {name} --replace`"
         );
-        Error::LoginFailed { reason, set_aside: Some(new) }
+        Error::LoginFailed { reason, set_aside: Some(new), is_open: false }
     }
 
     /// Nobody says that the new grant is the same user's. Nothing where the API says so, or the server did.
@@ -272,7 +289,7 @@ impl Machine {
 /// The new grant belongs to another client or server than is configured now.
 pub(super) fn set_aside_for_its_issuer(grant: &Grant) -> Error {
     let reason = format!("The new grant is set aside, since {CHANGED_MEANWHILE}");
-    Error::LoginFailed { reason, set_aside: Some(holder(grant)) }
+    Error::LoginFailed { reason, set_aside: Some(holder(grant)), is_open: false }
 }
 
 /// Nobody has seen the imported grant work, so nothing makes way for it; and it may have been spent, so it is not thrown

@@ -154,6 +154,22 @@ impl Machine {
         self.rejected.contains(token) || held.any(|access| access.dead && access.token == *token)
     }
 
+    /// What `given` is, if it is known to be another secret of this account than what was asked for. An older grant of the
+    /// same refresh token is none.
+    pub(super) fn known_as(&self, given: &Secret) -> Option<&'static str> {
+        let is_access_token = |grant: &Grant| grant.access.as_ref().is_some_and(|it| it.token == *given);
+        let is_refresh_token = |grant: &Grant| grant.refresh_token.as_ref() == Some(given);
+        if self.record.client_secret.as_ref() == Some(given) {
+            Some("the client secret")
+        } else if given.expose() == self.config.client_id {
+            Some("the client ID")
+        } else if self.record.grants().any(|grant| is_access_token(grant) && !is_refresh_token(grant)) {
+            Some("an access token")
+        } else {
+            None
+        }
+    }
+
     fn client_settings(&self) -> Secret {
         let client = self.client();
         let secret = client.secret.as_ref().map_or("", |secret| secret.expose());

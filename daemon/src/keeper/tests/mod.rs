@@ -81,6 +81,7 @@ impl Provider for Arc<Server> {
                 username: None,
                 account_id: None,
                 refresh_expires_in: None,
+                has_odd_refresh_token: false,
             });
             granted.into()
         })
@@ -133,6 +134,7 @@ fn record(age: Duration) -> Record {
         account_id: None,
         granted_at: issued_at,
         kept: 0,
+        lacks_new_refresh_token: false,
         refresh_expires_at: None,
         unverified: false,
     };
@@ -169,6 +171,7 @@ fn login() -> TokenResponse {
         username: None,
         account_id: None,
         refresh_expires_in: None,
+        has_odd_refresh_token: false,
     }
 }
 
@@ -292,6 +295,7 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
         username: None,
         account_id: None,
         refresh_expires_in: None,
+        has_odd_refresh_token: false,
     };
     keeper.accept("a", &began(&keeper, "a").unwrap(), tokens, false).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("AT"));

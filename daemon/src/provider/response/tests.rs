@@ -15,6 +15,7 @@ fn imgurs() -> TokenResponse {
         username: Some("NAME".into()),
         account_id: Some("9042594".into()),
         refresh_expires_in: None,
+        has_odd_refresh_token: false,
     }
 }
 
@@ -178,10 +179,29 @@ fn names_the_token_type_canonically(#[case] json: &str, #[case] token_type: &str
 #[rstest]
 #[case::null("null")]
 #[case::empty(r#""""#)]
-#[case::number("5")]
-fn takes_an_unusable_refresh_token_for_none(#[case] written: &str) {
+#[case::blank(r#"" ""#)]
+#[case::no("false")]
+#[case::list("[]")]
+fn takes_what_stands_for_nothing_for_no_refresh_token(#[case] written: &str) {
     let tokens = read(&format!(r#"{{"access_token":"aa11","refresh_token":{written}}}"#)).expect("a token");
-    assert_eq!(tokens.refresh_token, None);
+    assert_eq!((tokens.refresh_token, tokens.has_odd_refresh_token), (None, false));
+}
+
+#[rstest]
+#[case::number("1.5")]
+#[case::object(r#"{"value":"bb22"}"#)]
+#[case::letters("\"caf\u{e9}\"")]
+#[case::twice(r#""bb22","refresh_token":"cc33""#)]
+fn says_that_a_refresh_token_came_which_cannot_be_read(#[case] written: &str) {
+    let tokens = read(&format!(r#"{{"access_token":"aa11","refresh_token":{written}}}"#)).expect("a token");
+    assert_eq!((tokens.refresh_token, tokens.has_odd_refresh_token), (None, true));
+}
+
+#[test]
+fn takes_tokens_that_are_numbers() {
+    let tokens = read(r#"{"access_token":17,"refresh_token":12345678901234567890123}"#).expect("a token");
+    assert_eq!(tokens.access_token, "17".into());
+    assert_eq!(tokens.refresh_token, Some("12345678901234567890123".into()));
 }
 
 #[rstest]
@@ -194,7 +214,7 @@ fn takes_an_unusable_refresh_token_for_none(#[case] written: &str) {
 #[case::no_token("{}")]
 #[case::empty_token(r#"{"access_token":""}"#)]
 #[case::null_token(r#"{"access_token":null}"#)]
-#[case::number_as_token(r#"{"access_token":17}"#)]
+#[case::fraction_as_token(r#"{"access_token":1.7}"#)]
 #[case::refresh_token_alone(r#"{"refresh_token":"bb22"}"#)]
 #[case::data_is_false(r#"{"data":false,"success":false,"status":500}"#)]
 #[case::data_is_text(r#"{"data":"aa11"}"#)]

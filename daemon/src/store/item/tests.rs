@@ -62,6 +62,7 @@ fn grants() -> impl Strategy<Value = Grant> {
                 granted_at,
                 kept,
                 refresh_expires_at: None,
+                lacks_new_refresh_token: false,
                 unverified: kept % 2 == 1,
             },
         )

@@ -24,6 +24,7 @@ fn record() -> Record {
         account_id: None,
         granted_at: Timestamp::default(),
         kept: 0,
+        lacks_new_refresh_token: false,
         refresh_expires_at: None,
         unverified: false,
     };

@@ -1,7 +1,7 @@
 //! What is said while somebody signs in, and when that fails.
 
 use imgurd_tests::browser;
-use imgurd_tests::fake::Behaviour;
+use imgurd_tests::fake::{Behaviour, Endpoint};
 use imgurd_tests::testbed::{Output, Scene, at_terminal, binary};
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -129,4 +129,42 @@ fn a_machine_without_a_display_is_told_what_is_true_of_its_callback() {
         elsewhere.contains("then enter what it gives you") && !elsewhere.contains("--paste"),
         "{elsewhere}"
     );
+}
+
+/// What a user pastes by mistake, and what the server refuses, leaves the login open for the right answer.
+#[test]
+fn an_answer_that_is_refused_is_asked_for_again_and_a_secret_is_never_sent_as_a_code() {
+    let scene = scene();
+    let secret = scene.fake.behaviour().client_secret;
+    let mut command = scene.bed.command(binary("imgurctl"));
+    command.args(["login", "--paste", "--flow", "pin"]);
+    let (mut asked, mut url) = (0, String::new());
+    let (status, said) = at_terminal(command, |seen| {
+        if !seen.contains("it is not shown") {
+            return None;
+        }
+        if let Some(line) = seen.lines().find(|line| line.starts_with("http")) {
+            line.clone_into(&mut url);
+        }
+        asked += 1;
+        Some(match asked {
+            1 => format!("{secret}\n"),
+            2 => "fake-client-id\n".to_owned(),
+            3 => "0000000000\n".to_owned(),
+            _ => format!("{}\n", browser::allow(&url, "alice").pin().unwrap()),
+        })
+    });
+    assert!(status.success(), "{said}");
+    assert!(said.contains("That is the client secret of mytoken") && !said.contains(&secret), "{said}");
+    assert!(said.contains("That is a part of the address of the sign-in page"), "{said}");
+    assert!(said.contains("Invalid Pin") && said.contains("copy the answer again"), "{said}");
+    assert!(said.contains("Signed in as alice"), "{said}");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 2, "the wrong PIN and the right one");
+}
+
+#[test]
+fn a_piped_code_that_the_server_refuses_fails_the_login() {
+    let scene = scene();
+    let output = scene.ctl_with(&["login", "--paste"], "0123456789").exits(10);
+    assert!(output.stderr.contains("The server refused the answer"), "{}", output.stderr);
 }

@@ -97,3 +97,35 @@ fn a_secret_in_the_description_takes_only_the_description_with_it() {
     let said = exchange(&scene, error(400, "sesame", "Bad luck"), 10);
     assert!(said.contains("“sesame” (Bad luck)"), "a part of a secret is none: {said}");
 }
+
+#[test]
+fn a_new_refresh_token_that_cannot_be_read_is_told_until_one_can() {
+    let scene = scene().signed_in();
+    let answer = json!({ "access_token": "0123", "refresh_token": "caf\u{e9}", "expires_in": 3600 });
+    scene.fake.fail_next(Endpoint::Token, Fault::json(200, &answer.to_string()));
+    scene.ctl(&["refresh"]).success();
+    let status = scene.ctl(&["status"]).success().stdout;
+    assert!(status.contains("had a refresh token that cannot be read"), "{status}");
+    assert!(status.contains("`imgurctl login mytoken`"), "{status}");
+    scene.ctl(&["refresh"]).success();
+    assert_eq!(scene.account().reason, None);
+}
+
+#[test]
+fn what_to_do_if_it_lasts_depends_on_the_answer() {
+    let scene = scene().signed_in();
+    for (fault, hint) in [
+        (
+            Fault::json(400, "{\"error\":{\"message\":\"No.\"}}"),
+            "the server may have ended the grant: run `imgurctl login mytoken`",
+        ),
+        (Fault::json(404, ""), "check that token_url ("),
+        (Fault::json(413, ""), "check that token_url ("),
+        (Fault::Redirect("https://example.org/".into()), "check that token_url ("),
+        (Fault::OverCapacity(500), "imgurd tries mytoken again by itself"),
+    ] {
+        scene.fake.fail_always(Endpoint::Token, fault.clone());
+        scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
+        scene.wait_until(|account| account.reason.as_deref().is_some_and(|reason| reason.contains(hint)));
+    }
+}

@@ -44,7 +44,7 @@ fn a_login_displaces_the_grant_before_it_and_restoring_brings_it_back() {
 fn another_user_needs_replace_and_their_grant_is_not_lost() {
     let mut bench = Bench::fresh();
     let error = login(&mut bench, of("bob", "BAT", "BRT"), false).unwrap_err();
-    let Error::LoginFailed { reason, set_aside } = error else { panic!("{error:?}") };
+    let Error::LoginFailed { reason, set_aside, .. } = error else { panic!("{error:?}") };
     assert!(reason.contains("bob") && reason.contains("alice"), "{reason}");
     assert_eq!(set_aside.as_deref(), Some("bob"));
     assert_eq!(bench.served().as_deref(), Some("AT"));

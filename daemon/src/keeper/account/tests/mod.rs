@@ -247,6 +247,7 @@ fn grant(expires_in: Option<i64>) -> Grant {
         account_id: None,
         granted_at: START,
         kept: 0,
+        lacks_new_refresh_token: false,
         refresh_expires_at: None,
         unverified: false,
     }
@@ -266,6 +267,7 @@ fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
         username: Some("alice".to_owned()),
         account_id: None,
         refresh_expires_in: None,
+        has_odd_refresh_token: false,
     }
 }
 

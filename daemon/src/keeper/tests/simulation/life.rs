@@ -97,6 +97,7 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
         account_id: tokens.account_id,
         granted_at: now,
         kept: 0,
+        lacks_new_refresh_token: false,
         refresh_expires_at: None,
         unverified: false,
     };

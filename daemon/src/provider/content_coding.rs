@@ -1,0 +1,51 @@
+//! Content codings (RFC 9110, section 8.4.1), told by the first bytes of an answer. Proxies forget the header, or name what
+//! is not there.
+
+use std::io::{self, Read};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use hyper::HeaderMap;
+use hyper::header::CONTENT_ENCODING;
+
+/// What a request asks for.
+pub(super) const ACCEPTED: &str = "gzip, deflate";
+
+/// How often an answer may be compressed: by the server, and once more by a proxy.
+const LAYERS: usize = 2;
+
+/// Decompresses `body`; what is not compressed stays as it is. It reads at most one byte more than `most`.
+///
+/// # Errors
+///
+/// If the compressed data is cut off or damaged.
+pub(super) fn decoded(headers: &HeaderMap, mut body: Vec<u8>, most: usize) -> io::Result<Vec<u8>> {
+    for _ in 0..LAYERS {
+        body = match body.as_slice() {
+            [0x1f, 0x8b, ..] => read(MultiGzDecoder::new(body.as_slice()), most)?,
+            [first, second, ..] if is_zlib(*first, *second) => read(ZlibDecoder::new(body.as_slice()), most)?,
+            _ if names_deflate(headers) => match read(DeflateDecoder::new(body.as_slice()), most) {
+                Ok(text) => text,
+                Err(_) => break,
+            },
+            _ => break,
+        };
+    }
+    Ok(body)
+}
+
+fn read(decoder: impl Read, most: usize) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    decoder.take(most as u64 + 1).read_to_end(&mut body)?;
+    Ok(body)
+}
+
+/// Whether they are the header of zlib data with the usual window (RFC 1950, section 2.2), which no text begins with.
+fn is_zlib(first: u8, second: u8) -> bool {
+    first == 0x78 && (u16::from(first) << 8 | u16::from(second)) % 31 == 0 && second != b'^'
+}
+
+/// Some servers send deflate data without the zlib header around it (RFC 9110, section 8.4.1.2).
+fn names_deflate(headers: &HeaderMap) -> bool {
+    let coding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    coding.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("deflate"))
+}
