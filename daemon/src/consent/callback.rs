@@ -23,6 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// What browsers say when they load a page that nobody has opened yet.
+const PURPOSES: [HeaderName; 3] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-moz"),
+];
+const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) struct Callback {
     account: String,
@@ -50,6 +57,8 @@ impl Callback {
         }
         match *request.method() {
             Method::GET if self.is_visited(request.headers()) => self.redirected(request.uri().query()),
+            // OAuth 2.0 Form Post Response Mode: other websites can make a browser send a form.
+            Method::POST if self.flow != Flow::Token && is_form(request.headers()) => Err(Page::Posted),
             Method::POST if self.flow == Flow::Token && self.is_from_here(request.headers()) => {
                 self.handed_on(request).await
             }
@@ -57,12 +66,10 @@ impl Callback {
         }
     }
 
-    /// Whether it is a navigation (W3C Fetch Metadata), and not a request of another site's script, frame or image.
+    /// Whether the address was opened, from a link or a redirect.
     fn is_visited(&self, headers: &HeaderMap) -> bool {
-        let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
         let is_ours = |origin: &str| origin == "null" || origin == self.origin();
-        is(FETCH_MODE, "navigate")
-            && is(FETCH_DEST, "document")
+        is_opened(headers)
             && headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(is_ours))
     }
 
@@ -120,6 +127,25 @@ fn page_of(reason: NotAResponse) -> Page {
             Page::Refused
         }
     }
+}
+
+/// Whether it is a navigation (W3C Fetch Metadata), and not a request of another site's script, frame or image, nor of a
+/// browser that loads ahead of its user.
+fn is_opened(headers: &HeaderMap) -> bool {
+    let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
+    let is_ahead = |purpose: &str| purpose.contains("prefetch") || purpose.contains("prerender");
+    is(FETCH_MODE, "navigate")
+        && is(FETCH_DEST, "document")
+        && !PURPOSES.iter().any(|name| text(headers, name).is_some_and(is_ahead))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    text(headers, &header::CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().starts_with(FORM))
+}
+
+/// Whether what is answered is shown by the browser, and not read by the script of our page.
+pub(super) fn is_shown(headers: &HeaderMap) -> bool {
+    text(headers, &header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"))
 }
 
 async fn body_of(request: Request<Incoming>) -> Option<Bytes> {

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::authorization_response::AuthorizationResponse;
-use super::callback::Callback;
+use super::callback::{Callback, is_shown};
 use super::page::Page;
 use super::visitors::{Asked, Visitors};
 use crate::loopback::{self, Holder};
@@ -239,8 +239,7 @@ async fn respond(
     visits: &mpsc::Sender<Visit>,
     asked: &Asked,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    // Only the script of our own page posts.
-    let is_script = request.method() == Method::POST;
+    let is_script = request.method() == Method::POST && !is_shown(request.headers());
     let answer = endpoint.callback.answer_in(request).await;
     asked.set();
     let page = match answer {

@@ -49,6 +49,8 @@ pub(crate) enum Page {
     },
     NotHere,
     Refused,
+    /// The answer came in a form.
+    Posted,
 }
 
 /// The content of a page, which the script of the waiting page can show in its place. Text between backticks is a command.
@@ -93,7 +95,7 @@ impl Page {
             | Self::Underway
             | Self::Complete => StatusCode::OK,
             Self::Another { .. } => StatusCode::CONFLICT,
-            Self::WrongState | Self::Refused => StatusCode::BAD_REQUEST,
+            Self::WrongState | Self::Refused | Self::Posted => StatusCode::BAD_REQUEST,
             Self::Expired { .. } | Self::Cancelled { .. } => StatusCode::GONE,
             Self::Failed { .. } => StatusCode::BAD_GATEWAY,
             Self::NotHere => StatusCode::NOT_FOUND,
@@ -162,6 +164,12 @@ impl Page {
                 "bad",
                 "This request was refused",
                 "It did not come from the sign-in page, so nothing was done with it.",
+            )
+            .closable(),
+            Self::Posted => View::new(
+                "bad",
+                "The answer came in a form",
+                "imgurd reads the answer from the address alone. Remove `response_mode` from auth_params, then sign in again.",
             )
             .closable(),
         }

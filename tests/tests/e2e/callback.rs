@@ -295,3 +295,23 @@ fn somebody_else_who_signs_in_is_told_whose_grant_stays_and_how_to_change_over()
     scene.ctl(&["restore"]).success();
     assert_eq!(scene.account().username.as_deref(), Some("bob"));
 }
+
+/// A browser that loads the callback ahead of its user has completed nothing.
+#[test]
+fn a_prefetched_callback_is_no_answer_and_a_form_is_told_why() {
+    let scene = Scene::memory(Behaviour::default());
+    let (_login, url) = scene.login(&[]);
+    let query = format!("state={}&code=0123", state_of(&url));
+    for header in ["Sec-Purpose: prefetch;prerender", "Purpose: prefetch", "X-Moz: prefetch"] {
+        let page = get(&scene, &query, &format!("Accept: text/html\r\n{header}\r\n"));
+        assert!(page.starts_with("HTTP/1.1 400"), "{page}");
+    }
+    let headers = format!(
+        "Accept: text/html\r\nContent-Type: application/x-www-form-urlencoded\r\nOrigin: https://as.example\r\nSec-Fetch-Mode: \
+         navigate\r\nContent-Length: {}\r\n",
+        query.len()
+    );
+    let page = request(&scene, "POST", "", &headers, &query);
+    assert!(page.contains("text/html") && page.contains("response_mode"), "{page}");
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
+}

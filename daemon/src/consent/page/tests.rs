@@ -22,6 +22,7 @@ fn pages() -> Vec<Page> {
         Page::Failed { account: name(), reason: "It broke; run `imgurctl doctor`".into() },
         Page::NotHere,
         Page::Refused,
+        Page::Posted,
     ]
 }
 
