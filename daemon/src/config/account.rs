@@ -12,7 +12,7 @@ use oauth2::RedirectUrl;
 use toml_edit::Item;
 use url::Url;
 
-use super::ConfigError;
+use super::{ConfigError, redirect_uri};
 use crate::grant::Issuer;
 use crate::provider::{OWN_PARAMETERS, is_protected};
 
@@ -83,21 +83,12 @@ impl AccountConfig {
         let is_imgur =
             token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
         let redirect_uri = given(settings.redirect_uri).unwrap_or_else(|| DEFAULT_REDIRECT_URI.to_owned());
-        let has_host = parse_exact_url("redirect_uri", &redirect_uri)?.has_host();
-        let redirect_uri = RedirectUrl::new(redirect_uri).ok().filter(|_| has_host);
-        let Some(redirect_uri) = redirect_uri else {
-            return Err(ConfigError::new(
-                "redirect_uri",
-                "redirect_uri has no host; write it as it was registered",
-            ));
-        };
+        let parsed = parse_exact_url("redirect_uri", &redirect_uri)?;
+        let redirect_uri = redirect_uri::check(redirect_uri, &parsed)?;
         let auth_params = settings.auth_params.unwrap_or_default();
-        if let Some(name) = auth_params.keys().find(|name| OWN_PARAMETERS.contains(&name.as_str())) {
-            let reason = format!(
-                "auth_params may not hold {name}, which imgurd sends itself; use the setting of that name"
-            );
-            return Err(ConfigError::new("auth_params", reason));
-        }
+        auth_params.keys().try_for_each(|name| may_add("auth_params", name))?;
+        let auth_url = endpoint("auth_url", settings.auth_url, AUTH_URL)?;
+        auth_url.query_pairs().try_for_each(|(name, _)| may_add("auth_url", &name))?;
         // Another server's tokens are none of Imgur's business.
         let api_url = match given(settings.api_url) {
             None if !is_imgur => None,
@@ -109,7 +100,7 @@ impl AccountConfig {
             flow: settings.flow.unwrap_or_default(),
             redirect_uri,
             auto_refresh: settings.auto_refresh.unwrap_or(true),
-            auth_url: endpoint("auth_url", settings.auth_url, AUTH_URL)?,
+            auth_url,
             token_url,
             api_url,
             scope: parameter("scope", settings.scope)?,
@@ -205,6 +196,25 @@ fn parse_exact_url(setting: &str, text: &str) -> Result<Url, ConfigError> {
     parse_url(setting, text)
 }
 
+/// Secrets: an address is seen by the browser, its history and its extensions.
+const SECRET_PARAMETERS: [&str; 6] =
+    ["access_token", "client_secret", "code_verifier", "password", "refresh_token", "token"];
+
+/// Whether a parameter may be added to the address of the sign-in page.
+fn may_add(setting: &str, name: &str) -> Result<(), ConfigError> {
+    let reason = if OWN_PARAMETERS.contains(&name) {
+        format!("{setting} may not hold {name}, which imgurd sends itself; use the setting of that name")
+    } else if SECRET_PARAMETERS.contains(&name) {
+        format!(
+            "{setting} may not hold {name}, since the browser shows and keeps that address; leave it out (`imgurctl account \
+             set --client-secret-stdin` takes a client secret)"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::new(setting, reason))
+}
+
 fn client_id(text: Option<String>) -> Result<String, ConfigError> {
     let text = text.ok_or_else(|| {
         ConfigError::new(
@@ -229,6 +239,10 @@ fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, Conf
 /// An endpoint that secrets are sent to: https, or plain http on this machine.
 fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
     let url = parse_url(setting, given(text).as_deref().unwrap_or(default))?;
+    if url.fragment().is_some() {
+        let reason = format!("{setting} has a fragment (#), which no endpoint has; leave it out");
+        return Err(ConfigError::new(setting, reason));
+    }
     if is_protected(&url) {
         return Ok(url);
     }

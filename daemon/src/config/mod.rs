@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod file;
 mod notifications;
+mod redirect_uri;
 mod settings_editor;
 
 use std::collections::BTreeMap;
@@ -272,6 +273,24 @@ mod tests {
         let error = parse(text).unwrap_err();
         assert_eq!(error.setting, "auth_params");
         assert!(error.reason.contains("state"), "{error}");
+    }
+
+    #[test]
+    fn the_address_of_the_sign_in_page_holds_no_secret_and_nothing_twice() {
+        for (setting, text) in [
+            ("auth_params", "auth_params = { client_secret = \"fake\" }"),
+            ("auth_params", "auth_params = { code_verifier = \"weak\" }"),
+            ("auth_url", "auth_url = \"https://as.example/?client_id=y\""),
+            ("auth_url", "auth_url = \"https://as.example/?client_secret=fake\""),
+            ("auth_url", "auth_url = \"https://as.example/#a\""),
+            ("token_url", "token_url = \"https://as.example/#a\""),
+        ] {
+            let text = format!("[accounts.a]\nclient_id = \"x\"\n{text}\n");
+            let error = parse(&text).unwrap_err();
+            assert!(error.setting == setting && !error.reason.contains("fake"), "{text}: {error}");
+        }
+        let text = "[accounts.a]\nclient_id = \"x\"\nauth_url = \"https://as.example/?tenant=y\"\n";
+        assert_eq!(parse(text).unwrap().accounts["a"].auth_url.query(), Some("tenant=y"));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use imgurd_proto::{
     SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, Watch, import,
 };
 
-use super::arguments::{access_token, bare, patience, span};
+use tokio::task::spawn_blocking;
+
+use super::arguments::{self, access_token, patience, span};
 use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, Journal, Needs, Pass, Rejections, Requested};
 use crate::config::{Class, Config, SettingsEditor, check_name};
@@ -18,6 +20,7 @@ use crate::consent::{Login, LoginOptions, Logins};
 use crate::grant::Issuer;
 use crate::keeper::{Keeper, Watcher, named};
 use crate::probe::Probe;
+use crate::provider::check_authorities;
 
 const LONGEST_LOGIN_S: i64 = 3600;
 
@@ -205,7 +208,8 @@ impl Api {
 
     pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
         let AddAccount { account: name, settings, client_secret, make_default } = call;
-        let client_secret = client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
+        let client_secret = client_secret.as_ref().map(arguments::client_secret).transpose()?;
+        self.check_ca_file(&settings).await?;
         let config = self.editor.add(&name, &settings, make_default.unwrap_or(false))?;
         let added = self.configured(config, name.clone(), client_secret).await;
         added.map_err(|error| match error {
@@ -220,13 +224,26 @@ impl Api {
 
     pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
-        let client_secret = call.client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
+        let client_secret = call.client_secret.as_ref().map(arguments::client_secret).transpose()?;
         if call.settings == Settings::default() && call.make_default != Some(true) {
             let issuer = self.editor.account(&name)?.issuer();
             return self.keep_secret(name, issuer, client_secret).await;
         }
+        self.check_ca_file(&call.settings).await?;
         let config = self.editor.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
         self.configured(config, name, client_secret).await
+    }
+
+    /// Reads a `ca_file` that is about to be set, off the runtime.
+    async fn check_ca_file(&self, settings: &Settings) -> Result<(), Error> {
+        let Some(named) = settings.ca_file.as_ref().filter(|file| !file.is_empty()) else { return Ok(()) };
+        let file = self.editor.file().directory().join(named);
+        match spawn_blocking(move || check_authorities(&file)).await {
+            Ok(Err(reason)) => {
+                Err(Error::invalid("ca_file", format!("{reason}; name a file of certificates in PEM")))
+            }
+            Ok(Ok(())) | Err(_) => Ok(()),
+        }
     }
 
     pub(super) async fn remove_account(&self, call: RemoveAccount) -> Result<Done, Error> {

@@ -11,6 +11,20 @@ pub(super) fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
     credential(text.expose()).map(Secret::from).ok_or_else(|| Error::invalid(field, not_a_credential(field)))
 }
 
+/// A client secret that is written alone, or behind its name: `CLIENT_SECRET="…"`, `client_secret: …`.
+pub(super) fn client_secret(text: &Secret) -> Result<Secret, Error> {
+    const FIELD: &str = "client_secret";
+    let text = bare(FIELD, text)?;
+    let is_name = |name: &str| {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        letters.collect::<String>().to_ascii_lowercase().ends_with("clientsecret")
+    };
+    match text.expose().split_once(['=', ':']) {
+        Some((name, secret)) if is_name(name) => bare(FIELD, &secret.into()),
+        _ => Ok(text),
+    }
+}
+
 /// An access token that is written alone, behind `Bearer`, or as the whole header.
 pub(super) fn access_token(text: &Secret) -> Result<Secret, Error> {
     let text = bare("access_token", text)?;
@@ -56,6 +70,22 @@ mod tests {
                 Err(error) => prop_assert!(!error.to_string().contains(&text), "{}", error),
             }
         }
+    }
+
+    #[test]
+    fn a_client_secret_may_stand_behind_its_name() {
+        let read = |text: &str| client_secret(&text.into()).ok().map(|secret| secret.expose().to_owned());
+        for text in [
+            "fake=secret:1",
+            "CLIENT_SECRET=fake=secret:1",
+            "export IMGUR_CLIENT_SECRET=\"fake=secret:1\"",
+            "client_secret: fake=secret:1\n",
+            "\"clientSecret\": \"fake=secret:1\"",
+        ] {
+            assert_eq!(read(text).as_deref(), Some("fake=secret:1"), "{text}");
+        }
+        assert_eq!(read("CLIENT_SECRET="), None);
+        assert_eq!(read("client_id=a client_secret=b"), Some("client_id=a client_secret=b".to_owned()));
     }
 
     #[test]

@@ -48,6 +48,22 @@ fn a_parameter_that_is_given_several_times_is_sent_each_time_as_it_was_given() {
     assert!(sheet.contains(&ODD.map(|value| format!("resource={value}")).join(" ")), "{sheet}");
 }
 
+/// Read when it is set, and not at the next refresh.
+#[test]
+fn a_ca_file_that_holds_no_certificates_is_refused_at_once() {
+    let scene = scene();
+    let odd = scene.bed.config_home().join("imgurd/odd.pem");
+    fs::write(&odd, "no certificate").unwrap();
+    for file in ["none.pem", "odd.pem", "/dev/zero"] {
+        let said = scene.ctl(&["account", "set", "--ca-file", file]).exits(2).stderr;
+        assert!(said.contains(file) && said.contains("name a file of certificates in PEM"), "{said}");
+    }
+    assert_eq!(
+        scene.ctl(&["account", "show", "--json"]).success().json()["settings"]["ca_file"],
+        Value::Null
+    );
+}
+
 #[test]
 fn parameters_are_added_to_those_that_are_there_and_how_to_remove_one_is_said() {
     let scene = scene();
