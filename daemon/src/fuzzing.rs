@@ -22,7 +22,7 @@ use zbus::wire::serialized::{Context, Data};
 
 use crate::access::journal::{self, JournalFile};
 use crate::access::process::Stat;
-use crate::access::{Application, Caller, Gate, Permits, Prompts, Quota, cgroup, sandbox};
+use crate::access::{Application, Caller, Gate, GatewayClients, Permits, Prompts, Quota, cgroup, sandbox};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
@@ -81,8 +81,10 @@ fn api(config: Arc<Config>, keeper: Keeper) -> Api {
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(nowhere("config.toml")), config));
     let gate = Gate::new(editor.clone(), Permits::load(nowhere("permits")), Prompts::new().0);
     let journal = journal::spawn(nowhere("journal"));
-    let probe = Probe::new(None, StoreKind::Memory, Arc::<MemoryStore>::default(), editor.clone());
-    Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe)
+    let clients = GatewayClients::new("/nonexistent/gateway".into());
+    let store = Arc::<MemoryStore>::default();
+    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone(), clients.clone());
+    Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe, clients)
 }
 
 async fn call(api: &Api, said: &[u8]) -> Vec<u8> {

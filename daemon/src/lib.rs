@@ -9,6 +9,7 @@ mod durable;
 pub mod file_watch;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod gateway;
 pub mod grant;
 pub mod ipc;
 pub mod keeper;

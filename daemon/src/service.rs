@@ -21,12 +21,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::access::{Gate, Permits, Prompts, journal};
+use crate::access::{Gate, GatewayClients, Permits, Prompts, journal};
 use crate::bus::Bus;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
 use crate::file_watch::FileWatch;
+use crate::gateway::Gateway;
 use crate::ipc::{self, Api, LocalSocket};
 use crate::keeper::{self, Keeper};
 use crate::ownership::{OTHERS_WRITE, open_own, own_directory, withheld};
@@ -110,8 +111,20 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let (prompts, questions) = Prompts::new();
     let gate = Gate::new(editor.clone(), Permits::load(state.join("permits")), prompts);
     let journal = journal::spawn(state.join("journal"));
-    let probe = Probe::new((!options.no_dbus).then(|| bus.clone()), kind, store, editor.clone());
-    let api = Api::new(keeper.clone(), logins.clone(), editor.clone(), gate, journal.clone(), probe);
+    let gateway_clients = GatewayClients::new(state.join("gateway"));
+    let session = (!options.no_dbus).then(|| bus.clone());
+    let probe = Probe::new(session, kind, store, editor.clone(), gateway_clients.clone());
+    let api = Api::new(
+        keeper.clone(),
+        logins.clone(),
+        editor.clone(),
+        gate,
+        journal.clone(),
+        probe,
+        gateway_clients.clone(),
+    );
+    let mut gateway = Gateway::new(api.clone(), editor.clone(), gateway_clients);
+    gateway.follow().await;
     // Until the very end: the machine is not to fall asleep over a last answer.
     let mut senses = JoinSet::new();
     senses.spawn(sleep::watch_suspend(Bus::system(), keeper.clone()));
@@ -141,6 +154,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
                 Request::Reload => reload_on_signal(&editor, &keeper).await,
             },
             () = edited(watch.as_ref()) => reload(&editor, &keeper).await,
+            () = editor.changed() => gateway.follow().await,
         }
     }
     notify_manager(&[NotifyState::Stopping]).await;

@@ -104,18 +104,19 @@ pub use error::{ClientError, Error};
 pub use finding::{Finding, Health};
 pub use loopback::is_loopback;
 pub use method::{
-    AddAccount, CancelLogin, CompleteLogin, Done, ExportGrant, Findings, GetCredits, GetToken, ImportGrant,
-    JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, OneExport, Probe,
-    ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
-    SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
+    AddAccount, CancelLogin, CompleteLogin, Done, ExportGrant, Findings, GatewayRegistration, GatewayState,
+    GetCredits, GetToken, ImportGrant, JournalReply, ListAccounts, ListGatewayClients, ListPermits, Login,
+    LoginReply, Logout, Method, OneAccount, OneExport, Probe, ReadJournal, Refresh, RejectToken,
+    RemoveAccount, RemoveGatewayClient, RemovePermit, RestoreGrant, SetAccount, SetGateway, SetGatewayClient,
+    SetPermit, SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
 };
 pub use parameter::ParameterValue;
 pub use rejection::{error_texts, rejects_token};
 pub use secret::{Secret, Zeroizing};
 pub use socket::socket_path;
 pub use types::{
-    Account, ClientAuth, Credits, Export, Flow, JournalEntry, NotAChoice, Outcome, Permit, RefreshReuse,
-    Settings, State, StoreKind, Token, Wire,
+    Account, ClientAuth, Credits, Export, Flow, GatewayClient, JournalEntry, NotAChoice, Outcome, Permit,
+    RefreshReuse, Settings, State, StoreKind, Token, Wire,
 };
 
 /// The interface as Varlink text, the single truth about methods, fields and errors.

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    Account, Credits, DEFAULT_WAIT_MS, Export, Finding, Flow, JournalEntry, Permit, Secret, Settings, Token,
+    Account, Credits, DEFAULT_WAIT_MS, Export, Finding, Flow, GatewayClient, JournalEntry, Permit, Secret,
+    Settings, Token,
 };
 
 /// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
@@ -237,6 +238,33 @@ methods! {
         follow?: bool,
     }
 
+    /// Opens the gateway, or closes it.
+    SetGateway -> GatewayState {
+        /// The loopback address to listen on, such as `127.0.0.1:8918`; absent closes the gateway.
+        listen?: String,
+    }
+
+    /// Shows whether the gateway is open, and lists its clients.
+    ListGatewayClients -> GatewayState {}
+
+    /// Adds a gateway client, or changes one. One that has no secret yet gets one, unless it is public.
+    SetGatewayClient -> GatewayRegistration {
+        /// Its name, which is its client id as well.
+        name: String,
+        /// The account that it is for; absent means the default one.
+        account?: String,
+        /// Where an answer may be sent, character for character; absent leaves them as they are.
+        redirect_uris?: Vec<String>,
+        /// Whether it has no secret, as programs that cannot keep one; absent means that it has.
+        public?: bool,
+    }
+
+    /// Removes a gateway client. Its secret and refresh tokens are void at once.
+    RemoveGatewayClient -> Done {
+        /// The client.
+        name: String,
+    }
+
     /// Looks at what imgurd depends on, from where it runs.
     Probe -> Findings {}
 }
@@ -253,6 +281,30 @@ pub struct Findings {
 pub struct SomePermits {
     /// The permits, by application and account.
     pub permits: Vec<Permit>,
+}
+
+record! {
+    /// How the gateway is.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct GatewayState {
+        /// The address that is configured; absent if the gateway is off.
+        listen?: String,
+        /// Why nothing listens there, if nothing does.
+        reason?: String,
+        /// Its clients, by name.
+        clients: Vec<GatewayClient>,
+    }
+}
+
+record! {
+    /// A gateway client that was just made or changed.
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    pub struct GatewayRegistration {
+        /// The client.
+        client: GatewayClient,
+        /// Its new secret, which is never shown again; absent if it has none, or keeps the one before.
+        client_secret?: Secret,
+    }
 }
 
 /// A token.

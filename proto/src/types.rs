@@ -60,10 +60,26 @@ record! {
     }
 }
 
+record! {
+    /// A program that gets its tokens from the gateway, as an OAuth 2.0 client.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct GatewayClient {
+        /// Its name, which is its client id as well.
+        name: String,
+        /// The account that it is for; absent means the default one.
+        account?: String,
+        /// Where an answer may be sent, character for character.
+        redirect_uris: Vec<String>,
+        /// Whether it has a secret. One without has to use PKCE (RFC 7636).
+        has_secret: bool,
+    }
+}
+
 /// What was decided about an application and an account, and is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permit {
-    /// The application: the name of its sandbox or of its systemd unit, `unknown`, or `remote`.
+    /// The application: the name of its sandbox or of its systemd unit, `unknown`, `remote`, or `gateway:` and a
+    /// gateway client's name.
     pub application: String,
     /// The account.
     pub account: String,
@@ -82,6 +98,8 @@ choice! {
         Remote = "remote",
         /// The session bus.
         Bus = "bus",
+        /// The gateway, over HTTP.
+        Gateway = "gateway",
     }
 }
 

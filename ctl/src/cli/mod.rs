@@ -5,6 +5,7 @@ mod account;
 mod curl;
 mod exec;
 mod export;
+mod gateway;
 mod login;
 mod permit;
 mod status;
@@ -24,6 +25,7 @@ pub(crate) use self::account::{AccountArg, AccountCommand, AccountForm};
 pub(crate) use self::curl::CurlArgs;
 pub(crate) use self::exec::ExecArgs;
 pub(crate) use self::export::{ExportArgs, ImportArgs};
+pub(crate) use self::gateway::{GatewayAddArgs, GatewayCommand};
 pub(crate) use self::login::LoginArgs;
 pub(crate) use self::permit::{PermitArgs, PermitCommand};
 pub(crate) use self::status::StatusArgs;
@@ -162,6 +164,12 @@ pub(crate) enum Command {
     /// Allow or deny accounts to programs, and list the decisions
     #[command(subcommand)]
     Permit(PermitCommand),
+    /// Serve OAuth 2.0 on this machine to programs that speak nothing else, such as Postman
+    ///
+    /// A program puts the two addresses of the gateway where its provider's stood. It gets the account's access token, and a refresh
+    /// token that leads to the gateway alone. You are asked once whether to allow it.
+    #[command(subcommand)]
+    Gateway(GatewayCommand),
     /// Show which programs got a token or were denied one, when and how
     #[command(
         after_help = "Example:\n  imgurctl journal --follow --json | jq -r '.account + \": \" + .outcome'"

@@ -9,6 +9,7 @@ mod doctor;
 mod exec;
 mod export;
 mod follow;
+mod gateway;
 mod grant;
 mod import;
 mod init;
@@ -47,6 +48,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Status(StatusArgs { account, watch: true, .. }) => status_screen::watch(app, account),
         Command::Status(StatusArgs { account, .. }) => status::status(app, account.as_deref()),
         Command::Permit(command) => run_permit(app, command),
+        Command::Gateway(command) => gateway::run(app, command),
         Command::Journal { account, follow } => journal::journal(app, account, follow),
         Command::Doctor => doctor::doctor(app),
         Command::Man { directory } => man::man(app, &directory),

@@ -29,6 +29,8 @@ pub enum Application {
     Nameless,
     /// One in a systemd unit, without the part of its name that is another each time.
     Unit(String),
+    /// A client of the gateway, as its secret or its code proves.
+    GatewayClient(String),
     /// A process that nothing vouches for: no unit has it, as where there is no systemd.
     Unknown,
     /// The caller ended before it was examined, and another process may have its connection now. A sandboxed program can
@@ -47,7 +49,7 @@ impl Application {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Sandbox(name) | Self::Unit(name) => name,
+            Self::Sandbox(name) | Self::Unit(name) | Self::GatewayClient(name) => name,
             Self::Nameless => "sandboxed",
             Self::Unknown => "unknown",
             Self::Gone => "gone",

@@ -17,6 +17,9 @@ use crate::config::Class;
 /// All programs on other machines, for permits and rules.
 pub(super) const REMOTE: &str = "remote";
 
+/// What the names of gateway clients begin with in permits.
+const GATEWAY: &str = "gateway:";
+
 /// A sandboxed program that nothing names.
 pub(super) const NAMELESS: &str = "A sandboxed program";
 
@@ -38,6 +41,17 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The gateway client of this name, as far as its request proves.
+    pub(crate) fn gateway_client(name: &str) -> Self {
+        Self {
+            uid: rustix::process::getuid().as_raw(),
+            pid: None,
+            wire: Wire::Gateway,
+            application: Application::GatewayClient(name.to_owned()),
+            program: None,
+        }
+    }
+
     /// The process at the other end of `stream`, a connection on `wire`.
     ///
     /// # Errors
@@ -88,6 +102,8 @@ impl Caller {
             Class::Sandboxed
         } else if self.wire == Wire::Remote {
             Class::Remote
+        } else if self.wire == Wire::Gateway {
+            Class::Gateway
         } else {
             Class::Unsandboxed
         }
@@ -103,6 +119,7 @@ impl Caller {
             // Other names could be taken for a unit, or for one of the words here.
             Application::Sandbox(name) if is_like_a_unit(name) => Some(format!("sandbox:{name}").into()),
             Application::Gone | Application::Nameless => None,
+            Application::GatewayClient(name) => Some(gateway_title(name).into()),
             other => Some(other.name().into()),
         }
     }
@@ -121,8 +138,15 @@ pub(super) fn uptime() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
+/// The name of a gateway client in permits and rules.
+pub(crate) fn gateway_title(name: &str) -> String {
+    format!("{GATEWAY}{name}")
+}
+
 fn is_like_a_unit(name: &str) -> bool {
-    !name.contains('.') || [".service", ".scope"].iter().any(|suffix| name.ends_with(suffix))
+    name.starts_with(GATEWAY)
+        || !name.contains('.')
+        || [".service", ".scope"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 #[cfg(test)]

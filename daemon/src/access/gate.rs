@@ -65,6 +65,9 @@ impl Gate {
                 "Another machine may ask for tokens, and for how the accounts are that it may use, and nothing else; do \
                  this with `imgurctl` on the machine where imgurd runs",
             )),
+            Class::Gateway => {
+                Err(denied("A gateway client can only get tokens; run `imgurctl` for everything else"))
+            }
         }
     }
 
@@ -124,6 +127,12 @@ impl Gate {
     #[must_use]
     pub fn may_see(&self, caller: &Caller, account: &str) -> bool {
         caller.class() == Class::Unsandboxed || self.rule(caller, account) == Rule::Allow
+    }
+
+    /// Whether a rule or a permit denies the account to the caller.
+    #[must_use]
+    pub fn is_denied(&self, caller: &Caller, account: &str) -> bool {
+        self.rule(caller, account) == Rule::Deny
     }
 
     /// The error for a caller that may not know the state of the account, whether or not that exists.
@@ -254,6 +263,7 @@ fn about(caller: &Caller, requested: &Requested<'_>) -> Option<&'static str> {
     match caller.class() {
         _ if caller.wire == Wire::Remote => None,
         Class::Remote => None,
+        Class::Gateway => Some("It is a program that uses the gateway."),
         Class::Sandboxed if !requested.exists => {
             Some("It is a program in a sandbox. You have no account of this name.")
         }

@@ -66,6 +66,13 @@ impl Permits {
         self.known().table.get(application)?.get(account).map(|permit| permit.allow)
     }
 
+    /// Since when this application may use this account, in Unix seconds, if a permit says so.
+    #[must_use]
+    pub fn allowed_since(&self, application: &str, account: &str) -> Option<i64> {
+        let known = self.known();
+        known.table.get(application)?.get(account).filter(|permit| permit.allow).map(|permit| permit.since)
+    }
+
     /// Increases with each change, before whoever made it hears of it. Reading it takes no lock.
     pub(super) fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::Acquire)

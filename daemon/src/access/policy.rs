@@ -18,7 +18,7 @@ pub enum Needs {
 }
 
 /// What each method needs, by its full name. A method that is not here does not exist.
-const METHODS: [(&str, Needs); 32] = [
+const METHODS: [(&str, Needs); 36] = [
     ("org.imgurd.Keeper1.GetToken", Needs::Token),
     ("org.imgurd.Keeper1.GetTokenFd", Needs::Token),
     ("org.imgurd.Keeper1.RejectToken", Needs::Token),
@@ -41,6 +41,10 @@ const METHODS: [(&str, Needs); 32] = [
     ("org.imgurd.Keeper1.SetPermit", Needs::Own),
     ("org.imgurd.Keeper1.RemovePermit", Needs::Own),
     ("org.imgurd.Keeper1.ReadJournal", Needs::Own),
+    ("org.imgurd.Keeper1.SetGateway", Needs::Own),
+    ("org.imgurd.Keeper1.ListGatewayClients", Needs::Own),
+    ("org.imgurd.Keeper1.SetGatewayClient", Needs::Own),
+    ("org.imgurd.Keeper1.RemoveGatewayClient", Needs::Own),
     ("org.imgurd.Keeper1.Probe", Needs::Own),
     ("org.varlink.service.GetInfo", Needs::Nothing),
     ("org.varlink.service.GetInterfaceDescription", Needs::Nothing),

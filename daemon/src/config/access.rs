@@ -28,6 +28,8 @@ pub enum Class {
     Sandboxed,
     /// Whoever comes by the socket for other machines.
     Remote,
+    /// A client of the gateway.
+    Gateway,
 }
 
 impl Class {
@@ -38,6 +40,7 @@ impl Class {
             Self::Unsandboxed => "unsandboxed",
             Self::Sandboxed => "sandboxed",
             Self::Remote => "remote",
+            Self::Gateway => "gateway",
         }
     }
 }
@@ -64,6 +67,7 @@ impl Access {
             Class::Unsandboxed => self.section.unsandboxed,
             Class::Sandboxed => self.section.sandboxed,
             Class::Remote => self.section.remote,
+            Class::Gateway => self.section.gateway,
         })
     }
 }
@@ -74,11 +78,12 @@ pub(super) struct Section {
     unsandboxed: Rule,
     sandboxed: Rule,
     remote: Rule,
+    gateway: Rule,
 }
 
 impl Default for Section {
     fn default() -> Self {
-        Self { unsandboxed: Rule::Allow, sandboxed: Rule::Ask, remote: Rule::Ask }
+        Self { unsandboxed: Rule::Allow, sandboxed: Rule::Ask, remote: Rule::Ask, gateway: Rule::Ask }
     }
 }
 

@@ -90,7 +90,10 @@ impl ConfigFile {
     }
 
     /// Changes the file as it is at this moment, whoever wrote it last, and writes it only if the outcome is valid.
-    fn edit(&self, change: impl FnOnce(&mut DocumentMut) -> Result<(), Error>) -> Result<Config, Error> {
+    pub(super) fn edit(
+        &self,
+        change: impl FnOnce(&mut DocumentMut) -> Result<(), Error>,
+    ) -> Result<Config, Error> {
         let before = self.read()?;
         parse(&before)?;
         let mut document: DocumentMut =

@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod file;
+mod gateway;
 mod notifications;
 mod redirect_uri;
 mod settings_editor;
@@ -21,6 +22,7 @@ pub use access::{Access, Class, Rule};
 pub(crate) use account::check_name;
 pub use account::{AccountConfig, RefreshPolicy};
 pub use file::ConfigFile;
+pub use gateway::{Gateway, GatewayClient};
 pub use notifications::Notifications;
 pub use settings_editor::SettingsEditor;
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub notifications: Notifications,
     /// Who gets tokens.
     pub access: Access,
+    /// The gateway for programs that speak OAuth 2.0 alone.
+    pub gateway: Gateway,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, Arc<AccountConfig>>,
 }
@@ -79,6 +83,8 @@ struct Sections {
     #[serde(default)]
     access: access::Section,
     #[serde(default)]
+    gateway: gateway::Section,
+    #[serde(default)]
     accounts: BTreeMap<String, Settings>,
 }
 
@@ -115,6 +121,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         default_account,
         notifications: sections.notifications.check().map_err(|error| at(&["notifications"], error))?,
         access: sections.access.check(&document)?,
+        gateway: sections.gateway.check().map_err(|error| at(&["gateway"], error))?,
         accounts,
     })
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgurd_proto::{Error, Settings};
+use tokio::sync::Notify;
 
 use super::{AccountConfig, Config, ConfigError, ConfigFile};
 
@@ -14,13 +15,14 @@ pub struct SettingsEditor {
     current: Mutex<Arc<Config>>,
     /// Counts the changes of `current`.
     generation: AtomicU64,
+    changes: Notify,
 }
 
 impl SettingsEditor {
     /// `config` was read from `file`.
     #[must_use]
     pub fn new(file: ConfigFile, config: Arc<Config>) -> Self {
-        Self { file, current: Mutex::new(config), generation: AtomicU64::default() }
+        Self { file, current: Mutex::new(config), generation: AtomicU64::default(), changes: Notify::new() }
     }
 
     /// The file behind it.
@@ -66,6 +68,31 @@ impl SettingsEditor {
         self.change(|file| file.remove(name))
     }
 
+    /// Opens the gateway at this address, or closes it.
+    pub fn set_gateway(&self, listen: Option<&str>) -> Result<Arc<Config>, Error> {
+        self.change(|file| file.set_gateway(listen))
+    }
+
+    /// Adds or changes a gateway client.
+    pub fn set_gateway_client(
+        &self,
+        name: &str,
+        account: Option<&str>,
+        redirect_uris: Option<&[String]>,
+    ) -> Result<Arc<Config>, Error> {
+        self.change(|file| file.set_gateway_client(name, account, redirect_uris))
+    }
+
+    /// Removes a gateway client.
+    pub fn remove_gateway_client(&self, name: &str) -> Result<Arc<Config>, Error> {
+        self.change(|file| file.remove_gateway_client(name))
+    }
+
+    /// Returns once the configuration has changed since this was called last. One task at a time may wait.
+    pub async fn changed(&self) {
+        self.changes.notified().await;
+    }
+
     /// One account's configuration.
     pub fn account(&self, name: &str) -> Result<Arc<AccountConfig>, Error> {
         self.current().accounts.get(name).cloned().ok_or_else(|| Error::NoSuchAccount {
@@ -82,6 +109,7 @@ impl SettingsEditor {
     fn replace(&self, current: &mut Arc<Config>, config: Config) -> Arc<Config> {
         *current = Arc::new(config);
         self.generation.fetch_add(1, Ordering::Release);
+        self.changes.notify_one();
         Arc::clone(current)
     }
 }

@@ -288,13 +288,13 @@ impl View {
     }
 }
 
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 const WITHOUT_SCRIPT: &str =
     "main > .text, .mark .wait { display: none !important; } .mark .careful { display: inline !important; }";
 
 /// Every second piece between backticks is a command.
-fn with_commands(text: &str) -> String {
+pub(crate) fn with_commands(text: &str) -> String {
     let mark_up = |(index, piece)| {
         let piece = escape(piece);
         if index % 2 == 0 { piece } else { format!("<code>{piece}</code>") }
@@ -303,7 +303,7 @@ fn with_commands(text: &str) -> String {
 }
 
 /// A name that a server gave is text, whatever it looks like.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

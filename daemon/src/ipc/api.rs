@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use super::arguments::{self, access_token, patience, span};
 use crate::access::journal::Reading;
-use crate::access::{Caller, Gate, Journal, Needs, Pass, Rejections, Requested};
+use crate::access::{Caller, Gate, GatewayClients, Journal, Needs, Pass, Rejections, Requested};
 use crate::config::{Class, Config, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins};
 use crate::grant::Issuer;
@@ -46,6 +46,7 @@ pub struct Api {
     gate: Gate,
     journal: Journal,
     probe: Probe,
+    gateway_clients: GatewayClients,
     rejections: Rejections,
 }
 
@@ -59,11 +60,21 @@ impl Api {
         gate: Gate,
         journal: Journal,
         probe: Probe,
+        gateway_clients: GatewayClients,
     ) -> Self {
-        Self { keeper, logins, editor, gate, journal, probe, rejections: Rejections::default() }
+        let rejections = Rejections::default();
+        Self { keeper, logins, editor, gate, journal, probe, gateway_clients, rejections }
     }
 
-    pub(super) fn gate(&self) -> &Gate {
+    pub(super) fn editor(&self) -> &SettingsEditor {
+        &self.editor
+    }
+
+    pub(super) fn gateway_clients(&self) -> &GatewayClients {
+        &self.gateway_clients
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
         &self.gate
     }
 
@@ -113,7 +124,7 @@ impl Api {
     }
 
     /// `method` is how it was asked for, which on one of the wires is another way as well.
-    pub(super) async fn get_token(
+    pub(crate) async fn get_token(
         &self,
         caller: &Caller,
         method: &str,
@@ -126,10 +137,12 @@ impl Api {
         self.hand_out(&admitted, token)
     }
 
-    pub(super) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<Arc<Token>, Error> {
+    pub(crate) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
         let (name, access_token) = (&admitted.name, access_token(&call.access_token)?);
-        if caller.class() != Class::Unsandboxed && !self.keeper.has_another(name, &access_token) {
+        if matches!(caller.class(), Class::Sandboxed | Class::Remote)
+            && !self.keeper.has_another(name, &access_token)
+        {
             self.rejections.spend(&caller.application, name)?;
         }
         let token = self.keeper.reject(Some(name), access_token, admitted.pass.left).await?;
@@ -202,7 +215,7 @@ impl Api {
         accounts.into_iter().filter_map(|account| self.gate.visible_part(caller, account))
     }
 
-    pub(super) fn keeper(&self) -> &Keeper {
+    pub(crate) fn keeper(&self) -> &Keeper {
         &self.keeper
     }
 
@@ -265,7 +278,7 @@ impl Api {
     }
 
     /// What is in the file takes effect, even if the caller hangs up at this moment.
-    async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
+    pub(super) async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
         let keeper = self.keeper.clone();
         let configured = tokio::spawn(async move { keeper.configure(config).await });
         configured.await.unwrap_or(Ok(()))

@@ -4,6 +4,7 @@ mod api;
 mod arguments;
 pub mod dbus;
 pub(crate) mod fairness;
+mod gateway;
 mod refusal;
 mod socket;
 pub(crate) mod varlink;

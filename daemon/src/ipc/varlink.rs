@@ -14,9 +14,10 @@ use imgurd_proto::text::printable_name;
 use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo, frame};
 use imgurd_proto::{
     AddAccount, CancelLogin, CompleteLogin, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
-    INTERFACE_TEXT, ImportGrant, JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method,
-    OneAccount, Probe, ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant,
-    SetAccount, SetPermit, Token, UnlockStore, Watch,
+    INTERFACE_TEXT, ImportGrant, JournalReply, ListAccounts, ListGatewayClients, ListPermits, Login,
+    LoginReply, Logout, Method, OneAccount, Probe, ReadJournal, Refresh, RejectToken, RemoveAccount,
+    RemoveGatewayClient, RemovePermit, RestoreGrant, SetAccount, SetGateway, SetGatewayClient, SetPermit,
+    Token, UnlockStore, Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -165,6 +166,12 @@ async fn dispatch(
         (INTERFACE, ListPermits::NAME) => one(call, async |_: ListPermits| api.list_permits()).await,
         (INTERFACE, SetPermit::NAME) => one(call, |it| api.set_permit(it)).await,
         (INTERFACE, RemovePermit::NAME) => one(call, |it| api.remove_permit(it)).await,
+        (INTERFACE, SetGateway::NAME) => one(call, |it| api.set_gateway(it)).await,
+        (INTERFACE, ListGatewayClients::NAME) => {
+            one(call, async |_: ListGatewayClients| api.list_gateway_clients().await).await
+        }
+        (INTERFACE, SetGatewayClient::NAME) => one(call, |it| api.set_gateway_client(it)).await,
+        (INTERFACE, RemoveGatewayClient::NAME) => one(call, |it| api.remove_gateway_client(it)).await,
         (INTERFACE, Probe::NAME) => one(call, async |_: Probe| api.probe().await).await,
         (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
         (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),

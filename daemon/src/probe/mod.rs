@@ -13,6 +13,7 @@ use imgurd_proto::{Finding, Health};
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
+use crate::access::GatewayClients;
 use crate::bus::Bus;
 use crate::config::{SettingsEditor, StoreKind};
 use crate::consent::browser;
@@ -27,6 +28,7 @@ pub struct Probe {
     kind: StoreKind,
     store: Arc<dyn TokenStore>,
     editor: Arc<SettingsEditor>,
+    gateway_clients: GatewayClients,
 }
 
 impl Probe {
@@ -37,8 +39,9 @@ impl Probe {
         kind: StoreKind,
         store: Arc<dyn TokenStore>,
         editor: Arc<SettingsEditor>,
+        gateway_clients: GatewayClients,
     ) -> Self {
-        Self { bus, kind, store, editor }
+        Self { bus, kind, store, editor, gateway_clients }
     }
 
     /// All that is found, in the order in which things are needed.
@@ -52,7 +55,21 @@ impl Probe {
             self.browser(),
             join_all(endpoints.iter().map(endpoint::Endpoint::look)),
         );
-        [bus, store, notifications, browser].into_iter().chain(endpoints).collect()
+        let gateway = self.gateway();
+        [bus, store, notifications, browser].into_iter().chain(endpoints).chain(gateway).collect()
+    }
+
+    /// Nothing while it is off.
+    fn gateway(&self) -> Option<Finding> {
+        const CHECK: &str = "gateway";
+        let address = self.editor.current().gateway.listen?;
+        Some(match self.gateway_clients.trouble() {
+            Some(reason) => {
+                let (detail, hint) = reason.split_once("; ").unwrap_or((&reason, "restart imgurd"));
+                Finding::warn(CHECK, detail, hint)
+            }
+            None => Finding::ok(CHECK, format!("The gateway listens on {address}")),
+        })
     }
 
     async fn bus(&self) -> Finding {

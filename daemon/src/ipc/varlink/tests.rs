@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::super::fairness::run_ready_tasks;
 use super::connection::WRITING_PATIENCE;
 use super::*;
-use crate::access::{Application, Gate, Permits, Prompts, Quota, journal};
+use crate::access::{Application, Gate, GatewayClients, Permits, Prompts, Quota, journal};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
@@ -34,8 +34,10 @@ fn api() -> Api {
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
     let gate = Gate::new(editor.clone(), Permits::load(PathBuf::new()), Prompts::new().0);
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
-    let probe = Probe::new(None, StoreKind::Memory, Arc::<MemoryStore>::default(), editor.clone());
-    Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe)
+    let clients = GatewayClients::new("/nonexistent/gateway".into());
+    let store = Arc::<MemoryStore>::default();
+    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone(), clients.clone());
+    Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe, clients)
 }
 
 /// Processes that call the same daemon.

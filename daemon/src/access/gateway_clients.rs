@@ -1,0 +1,426 @@
+//! The gateway's clients: their secrets, and the refresh tokens that they were given. Only hashes are kept. A refresh token
+//! here is a handle: it stands for a client's permit and leads to no token of the account's server.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use imgurd_proto::{Error, Secret};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+
+use super::unix_time;
+use crate::ownership::open_own;
+use crate::{durable, random};
+
+const VERSION: u32 = 1;
+/// The refresh tokens that a client has at a time; beyond, the oldest go.
+const MOST_HANDLES: usize = 64;
+
+/// The clients, and the file that they rest in. It is read when the first one is needed.
+#[derive(Clone, Debug)]
+pub struct GatewayClients(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    known: Mutex<Option<Table>>,
+    followed: watch::Sender<Followed>,
+}
+
+/// The configuration that the gateway follows.
+#[derive(Clone, Debug, Default)]
+struct Followed {
+    generation: u64,
+    /// Why it does not listen although it should.
+    trouble: Option<String>,
+}
+
+type Table = BTreeMap<String, Client>;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Client {
+    /// The hash of its secret; absent if it is public.
+    secret: Option<Hash>,
+    handles: Vec<Handle>,
+}
+
+/// A refresh token of the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handle {
+    hash: Hash,
+    /// The account whose access token it stands for.
+    pub account: String,
+    /// When the user's answer was that it goes back to, in Unix seconds.
+    pub since: i64,
+    /// The same for all that replaced each other.
+    pub family: String,
+    /// Whether another one took its place.
+    is_spent: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    clients: Table,
+}
+
+/// SHA-256 in hexadecimal. What is hashed is random, so that nobody finds it by trying.
+type Hash = String;
+
+fn hash(text: &str) -> Hash {
+    use std::fmt::Write as _;
+    let mut hash = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        let _ = write!(hash, "{byte:02x}");
+    }
+    hash
+}
+
+/// What became of a refresh token that a client showed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// It is good; a public client gets the new one in its place.
+    Good(Handle, Option<Secret>),
+    /// It is unknown, void or another client's.
+    Void,
+}
+
+impl GatewayClients {
+    /// Those in the file at `path`, which need not exist.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self(Arc::new(Shared { path, known: Mutex::default(), followed: watch::Sender::default() }))
+    }
+
+    /// Why the gateway does not listen although it should.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.0.followed.borrow().trouble.clone()
+    }
+
+    /// Notes that the gateway is as the configuration of this generation says, or why it does not listen.
+    pub fn note_followed(&self, generation: u64, trouble: Option<String>) {
+        self.0.followed.send_replace(Followed { generation, trouble });
+    }
+
+    /// Returns once the gateway is as the configuration of this generation says.
+    pub async fn followed(&self, generation: u64) {
+        let _ = self.0.followed.subscribe().wait_for(|followed| followed.generation >= generation).await;
+    }
+
+    /// Whether the client has a secret.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub async fn has_secret(&self, name: &str) -> Result<bool, Error> {
+        let name = name.to_owned();
+        self.look(move |table| table.get(&name).is_some_and(|client| client.secret.is_some())).await
+    }
+
+    /// Whether `secret` is the client's.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub async fn knows(&self, name: &str, secret: &Secret) -> Result<bool, Error> {
+        let (name, shown) = (name.to_owned(), Secret::from(hash(secret.expose())));
+        let is_its =
+            move |client: &Client| client.secret.as_deref().is_some_and(|hash| shown == Secret::from(hash));
+        self.look(move |table| table.get(&name).is_some_and(is_its)).await
+    }
+
+    /// Makes a secret for a client that has none.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn register(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let name = name.to_owned();
+        self.change(move |table| {
+            let client = table.entry(name).or_default();
+            if client.secret.is_some() {
+                return None;
+            }
+            let secret = random::hex::<32>();
+            client.secret = Some(hash(&secret));
+            client.handles.clear();
+            Some(Secret::from(secret))
+        })
+        .await
+    }
+
+    /// Takes the client's secret away: it is public now. What it was given before is void.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn make_public(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.change(move |table| {
+            if table.get(&name).is_some_and(|client| client.secret.is_some()) {
+                table.remove(&name);
+            }
+        })
+        .await
+    }
+
+    /// Forgets a client and all that it was given.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn remove(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.change(move |table| drop(table.remove(&name))).await
+    }
+
+    /// Makes a refresh token for a client.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written: then there is none.
+    pub async fn issue(&self, name: &str, account: &str) -> Result<(Secret, Handle), Error> {
+        let secret = Secret::from(random::hex::<32>());
+        let handle = Handle {
+            hash: hash(secret.expose()),
+            account: account.to_owned(),
+            since: unix_time(),
+            family: random::hex::<8>(),
+            is_spent: false,
+        };
+        let (name, new) = (name.to_owned(), handle.clone());
+        self.change(move |table| table.entry(name).or_default().add(new)).await?;
+        Ok((secret, handle))
+    }
+
+    /// Takes a refresh token that a client shows. One of a public client is replaced each time, and one that was replaced
+    /// before voids all of its family (RFC 9700, section 4.14.2).
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn show(&self, name: &str, shown: &Secret) -> Result<Shown, Error> {
+        let (name, hash) = (name.to_owned(), hash(shown.expose()));
+        let found = {
+            let (name, hash) = (name.clone(), hash.clone());
+            self.look(move |table| {
+                let client = table.get(&name)?;
+                Some((client.secret.is_none(), client.handles.iter().find(|it| it.hash == hash)?.clone()))
+            })
+            .await?
+        };
+        match found {
+            None => Ok(Shown::Void),
+            Some((_, handle)) if handle.is_spent => {
+                self.revoke_family(&name, &handle.family).await?;
+                Ok(Shown::Void)
+            }
+            Some((false, handle)) => Ok(Shown::Good(handle, None)),
+            Some((true, handle)) => self.replace(name, handle).await,
+        }
+    }
+
+    async fn replace(&self, name: String, handle: Handle) -> Result<Shown, Error> {
+        let secret = Secret::from(random::hex::<32>());
+        let new = Handle { hash: hash(secret.expose()), ..handle.clone() };
+        let was_there = self
+            .change(move |table| {
+                let Some(client) = table.get_mut(&name) else { return false };
+                let old = client.handles.iter_mut().find(|it| it.hash == handle.hash && !it.is_spent);
+                let Some(old) = old else { return false };
+                old.is_spent = true;
+                client.add(new.clone());
+                true
+            })
+            .await?;
+        let new = Handle { hash: hash(secret.expose()), ..handle };
+        Ok(if was_there { Shown::Good(new, Some(secret)) } else { Shown::Void })
+    }
+
+    /// Voids a refresh token of the client, and all that it replaced. One that is not known is void already.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn revoke(&self, name: &str, shown: &Secret) -> Result<(), Error> {
+        let (owner, hash) = (name.to_owned(), hash(shown.expose()));
+        let family = self
+            .look(move |table| {
+                let handles = &table.get(&owner)?.handles;
+                handles.iter().find(|handle| handle.hash == hash).map(|handle| handle.family.clone())
+            })
+            .await?;
+        match family {
+            Some(family) => self.revoke_family(name, &family).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Voids all refresh tokens of this family.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn revoke_family(&self, name: &str, family: &str) -> Result<(), Error> {
+        let (name, family) = (name.to_owned(), family.to_owned());
+        self.change(move |table| {
+            if let Some(client) = table.get_mut(&name) {
+                client.handles.retain(|handle| handle.family != family);
+            }
+        })
+        .await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Table) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.with(|_, table| Ok(look(table))).await
+    }
+
+    /// Writes the file before anyone goes by what is in it.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Table) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.with(|path, table| {
+            let mut new = table.clone();
+            let changed = change(&mut new);
+            if new != *table {
+                write(path, &new).map_err(|error| unusable(path, &error))?;
+                *table = new;
+            }
+            Ok(changed)
+        })
+        .await
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Path, &mut Table) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let shared = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || {
+            let mut known = lock(&shared.known);
+            if known.is_none() {
+                *known = Some(read(&shared.path).map_err(|error| unusable(&shared.path, &error))?);
+            }
+            act(&shared.path, known.get_or_insert_default())
+        });
+        done.await.unwrap_or_else(|_| Err(stopping()))
+    }
+}
+
+impl Client {
+    fn add(&mut self, handle: Handle) {
+        self.handles.push(handle);
+        if self.handles.len() > MOST_HANDLES {
+            self.handles.remove(0);
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<Table> {
+    let mut file = match open_own(path, OpenOptions::new().read(true)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
+        opened => opened?,
+    };
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let content: Content = serde_json::from_str(&text)?;
+    if content.version != VERSION {
+        return Err(io::Error::other("another version of imgurd wrote it"));
+    }
+    Ok(content.clients)
+}
+
+fn write(path: &Path, clients: &Table) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(&Content { version: VERSION, clients: clients.clone() })?;
+    text.push(b'\n');
+    durable::replace(path, &text)
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Error {
+    let path = path.display();
+    Error::StoreUnavailable {
+        reason: format!(
+            "{path} cannot be used ({error}); repair it, or remove it and run `imgurctl gateway add` for each client"
+        ),
+    }
+}
+
+fn stopping() -> Error {
+    let reason = "imgurd is stopping; try again in a moment".to_owned();
+    Error::TemporarilyUnavailable { reason, retry_at: None }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, GatewayClients) {
+        let home = tempfile::tempdir().unwrap();
+        let clients = GatewayClients::new(home.path().join("gateway"));
+        (home, clients)
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_shown_once_and_kept_as_a_hash_alone() {
+        let (home, clients) = home();
+        let secret = clients.register("postman").await.unwrap().unwrap();
+        assert_eq!(clients.register("postman").await.unwrap(), None);
+        let (handle, _) = clients.issue("postman", "me").await.unwrap();
+        let file = home.path().join("gateway");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains(secret.expose()) && !text.contains(handle.expose()));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let again = GatewayClients::new(file);
+        assert!(again.knows("postman", &secret).await.unwrap());
+        assert!(!again.knows("postman", &"guess".into()).await.unwrap());
+        assert!(!again.knows("another", &secret).await.unwrap());
+        assert!(matches!(again.show("postman", &handle).await.unwrap(), Shown::Good(_, None)));
+        assert_eq!(again.show("another", &handle).await.unwrap(), Shown::Void);
+        again.remove("postman").await.unwrap();
+        assert!(!again.knows("postman", &secret).await.unwrap());
+        assert_eq!(again.show("postman", &handle).await.unwrap(), Shown::Void);
+    }
+
+    #[tokio::test]
+    async fn a_public_client_gets_another_refresh_token_each_time_and_a_spent_one_voids_all() {
+        let (_home, clients) = home();
+        let (first, _) = clients.issue("spa", "me").await.unwrap();
+        let (other, _) = clients.issue("spa", "me").await.unwrap();
+        let Shown::Good(_, Some(second)) = clients.show("spa", &first).await.unwrap() else { panic!("good") };
+        assert_eq!(clients.show("spa", &first).await.unwrap(), Shown::Void);
+        assert_eq!(clients.show("spa", &second).await.unwrap(), Shown::Void, "of the same family");
+        let Shown::Good(_, Some(new)) = clients.show("spa", &other).await.unwrap() else { panic!("good") };
+        clients.revoke("spa", &new).await.unwrap();
+        assert_eq!(clients.show("spa", &new).await.unwrap(), Shown::Void);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_refresh_tokens_give_way() {
+        let (_home, clients) = home();
+        clients.register("n8n").await.unwrap();
+        let (first, _) = clients.issue("n8n", "me").await.unwrap();
+        for _ in 0..MOST_HANDLES {
+            clients.issue("n8n", "me").await.unwrap();
+        }
+        assert_eq!(clients.show("n8n", &first).await.unwrap(), Shown::Void);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_named_and_left_as_it_is() {
+        let (home, clients) = home();
+        fs::write(home.path().join("gateway"), "{").unwrap();
+        let error = clients.register("postman").await.unwrap_err();
+        assert!(
+            matches!(&error, Error::StoreUnavailable { reason } if reason.contains("gateway")),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(home.path().join("gateway")).unwrap(), "{");
+    }
+}

@@ -1,0 +1,214 @@
+//! The section `[gateway]`: where the gateway listens, and for whom.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use imgurd_proto::Error;
+use serde::Deserialize;
+use toml_edit::{Array, DocumentMut, Item, Table, value};
+use url::Url;
+
+use super::account::check_name;
+use super::{Config, ConfigError, ConfigFile};
+
+/// Schemes whose addresses a browser runs or shows by itself, so that no answer may be sent there.
+const NO_CALLBACKS: [&str; 7] = ["about", "blob", "data", "file", "javascript", "vbscript", "view-source"];
+
+/// The gateway, checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gateway {
+    /// A loopback address; absent means that it is off.
+    pub listen: Option<SocketAddr>,
+    /// Its clients, by their names.
+    pub clients: BTreeMap<String, GatewayClient>,
+}
+
+/// A program that the gateway serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayClient {
+    /// The account that it is for; absent means the default one.
+    pub account: Option<String>,
+    /// Where answers may be sent, character for character (RFC 9700, section 4.1.3).
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Section {
+    listen: Option<String>,
+    #[serde(default)]
+    clients: BTreeMap<String, GatewayClient>,
+}
+
+impl Section {
+    pub(super) fn check(self) -> Result<Gateway, ConfigError> {
+        for (name, client) in &self.clients {
+            check_name(name).map_err(|_| {
+                let reason = "a gateway client's name has 1 to 64 letters, digits, dots, dashes or underscores; choose another";
+                ConfigError::new("clients", reason)
+            })?;
+            client.redirect_uris.iter().try_for_each(|uri| check_redirect_uri(uri))?;
+        }
+        Ok(Gateway { listen: self.listen.as_deref().map(address).transpose()?, clients: self.clients })
+    }
+}
+
+/// Every user of the machine can connect to a loopback address, and nobody else.
+fn address(text: &str) -> Result<SocketAddr, ConfigError> {
+    let address: Option<SocketAddr> = text.replacen("localhost", "127.0.0.1", 1).parse().ok();
+    address.filter(|address| address.ip().is_loopback() && address.port() != 0).ok_or_else(|| {
+        let reason =
+            "[gateway] listen is a loopback address and a port, as in \"127.0.0.1:8918\"; write it so";
+        ConfigError::new("listen", reason)
+    })
+}
+
+fn check_redirect_uri(text: &str) -> Result<(), ConfigError> {
+    let is_written_well = text.len() <= 2048 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let fault = match Url::parse(text) {
+        _ if !is_written_well => "has a blank or another character that no URL has, or is too long",
+        Err(_) => "is no URL",
+        Ok(url) if url.fragment().is_some() => "has a fragment (#), which no callback may have",
+        Ok(url) if NO_CALLBACKS.contains(&url.scheme()) => "has a scheme that takes no answer",
+        Ok(url) if url.scheme() == "http" && !url.host_str().is_some_and(imgurd_proto::is_loopback) => {
+            "is plain http, which others on the network can read"
+        }
+        Ok(_) => return Ok(()),
+    };
+    let reason = format!("a redirect URI of a gateway client {fault}; write it as the program shows it");
+    Err(ConfigError::new("redirect_uris", reason))
+}
+
+impl ConfigFile {
+    /// Opens the gateway at this address, or closes it.
+    pub fn set_gateway(&self, listen: Option<&str>) -> Result<Config, Error> {
+        if let Some(text) = listen {
+            address(text).map_err(as_argument)?;
+        }
+        self.edit(|document| {
+            let section = section(document)?;
+            match listen {
+                Some(text) => section.insert("listen", value(text)),
+                None => section.remove("listen"),
+            };
+            Ok(())
+        })
+    }
+
+    /// Adds or changes a gateway client. Redirect URIs that are not given stay.
+    pub fn set_gateway_client(
+        &self,
+        name: &str,
+        account: Option<&str>,
+        redirect_uris: Option<&[String]>,
+    ) -> Result<Config, Error> {
+        check_name(name).map_err(|error| Error::invalid("name", error.reason))?;
+        redirect_uris
+            .unwrap_or_default()
+            .iter()
+            .try_for_each(|uri| check_redirect_uri(uri))
+            .map_err(as_argument)?;
+        self.edit(|document| {
+            let client = clients(document)?.entry(name).or_insert_with(|| Item::Table(Table::new()));
+            let client = client.as_table_like_mut().ok_or_else(|| written_inline("clients"))?;
+            if let Some(account) = account {
+                client.insert("account", value(account));
+            }
+            if let Some(uris) = redirect_uris {
+                client.insert("redirect_uris", value(uris.iter().collect::<Array>()));
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes a gateway client.
+    pub fn remove_gateway_client(&self, name: &str) -> Result<Config, Error> {
+        self.edit(|document| {
+            clients(document)?.remove(name).map(drop).ok_or_else(|| {
+                Error::invalid("name", "The gateway has no client of that name; see `imgurctl gateway list`")
+            })
+        })
+    }
+}
+
+fn as_argument(error: ConfigError) -> Error {
+    Error::invalid(error.setting, error.reason)
+}
+
+fn section(document: &mut DocumentMut) -> Result<&mut Table, Error> {
+    let item = document.entry("gateway").or_insert_with(|| Item::Table(Table::new()));
+    item.as_table_mut().ok_or_else(|| written_inline("gateway"))
+}
+
+fn clients(document: &mut DocumentMut) -> Result<&mut Table, Error> {
+    let item = section(document)?.entry("clients").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    item.as_table_mut().ok_or_else(|| written_inline("clients"))
+}
+
+fn written_inline(setting: &str) -> Error {
+    let reason = "config.toml writes the gateway inline; write it as sections [gateway] and [gateway.clients.NAME], and try again";
+    Error::Misconfigured { setting: setting.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    #[test]
+    fn it_is_off_unless_configured() {
+        assert_eq!(parse("").unwrap().gateway, Gateway::default());
+        let text = "[gateway]\nlisten = \"127.0.0.1:8918\"\n[gateway.clients.postman]\naccount = \"me\"\nredirect_uris = \
+                    [\"https://oauth.pstmn.io/v1/callback\"]\n";
+        let gateway = parse(text).unwrap().gateway;
+        assert_eq!(gateway.listen, Some("127.0.0.1:8918".parse().unwrap()));
+        assert_eq!(gateway.clients["postman"].redirect_uris, ["https://oauth.pstmn.io/v1/callback"]);
+    }
+
+    #[test]
+    fn it_listens_on_loopback_alone() {
+        for listen in [
+            "0.0.0.0:8918",
+            "[::]:8918",
+            "192.0.2.1:8918",
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "example.org:80",
+            ":8918",
+        ] {
+            let error = parse(&format!("[gateway]\nlisten = \"{listen}\"\n")).unwrap_err();
+            assert!(error.setting == "listen" && error.reason.contains("line 2"), "{listen}: {error}");
+        }
+        for listen in ["127.0.0.1:8918", "[::1]:8918", "localhost:8918"] {
+            assert!(parse(&format!("[gateway]\nlisten = \"{listen}\"\n")).is_ok(), "{listen}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_sent_nowhere_where_others_could_read_it() {
+        for uri in [
+            "http://example.org/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://a.example/#x",
+            "nonsense",
+            "https://a b/",
+        ] {
+            assert!(check_redirect_uri(uri).is_err(), "{uri}");
+        }
+        for uri in [
+            "https://oauth.pstmn.io/v1/callback",
+            "http://127.0.0.1:1234/cb",
+            "com.example.app:/cb",
+            "bruno://app/oauth2/callback",
+        ] {
+            assert!(check_redirect_uri(uri).is_ok(), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Who asks at the token endpoint (RFC 6749, section 2.3).
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hyper::header::{self, HeaderMap};
+use imgurd_proto::Secret;
+use url::form_urlencoded::parse;
+
+use super::Server;
+use super::oauth_error::OauthError;
+use super::parameters::Parameters;
+use super::server::failed;
+use crate::config::GatewayClient;
+
+/// A client that has proved who it is, as far as it can.
+pub(super) struct Client {
+    pub(super) name: String,
+    pub(super) settings: GatewayClient,
+    pub(super) has_secret: bool,
+}
+
+impl Server {
+    pub(super) fn configured(&self, name: &str) -> Option<GatewayClient> {
+        self.editor.current().gateway.clients.get(name).cloned()
+    }
+
+    /// The client that `headers` or `given` name, in one way alone.
+    pub(super) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        given: &Parameters,
+    ) -> Result<Client, OauthError> {
+        let (name, secret) = match (basic(headers)?, given.secret("client_secret")) {
+            (Some(_), Some(_)) => {
+                return Err(OauthError::request("the client identifies itself in two ways; use one"));
+            }
+            (Some((name, secret)), None) => (name, Some(secret)),
+            (None, secret) => {
+                let name = given.get("client_id").ok_or_else(|| {
+                    OauthError::client(
+                        "client_id is missing; send it and client_secret, by Basic or in the body",
+                    )
+                })?;
+                (name.to_owned(), secret.cloned())
+            }
+        };
+        if given.get("client_id").is_some_and(|id| id != name) {
+            return Err(OauthError::request("client_id differs from the one in the header"));
+        }
+        let settings = self.configured(&name).ok_or_else(|| OauthError::client(UNKNOWN))?;
+        let has_secret = self.clients.has_secret(&name).await.map_err(failed)?;
+        let is_known = match &secret {
+            Some(secret) => self.clients.knows(&name, secret).await.map_err(failed)?,
+            None => !has_secret,
+        };
+        if is_known { Ok(Client { name, settings, has_secret }) } else { Err(OauthError::client(UNKNOWN)) }
+    }
+}
+
+/// The same whichever of them is wrong.
+const UNKNOWN: &str = "no gateway client has this client_id and client_secret; `imgurctl gateway list` shows the clients, and \
+                       `imgurctl gateway add` makes one";
+
+/// What the header `Authorization: Basic` says, each part in the encoding of forms (RFC 6749, section 2.3.1).
+fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OauthError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let odd = || OauthError::client("the header Authorization is not understood; use Basic");
+    let value = value.to_str().map_err(|_| odd())?;
+    let (scheme, encoded) = value.split_once(' ').ok_or_else(odd)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(odd());
+    }
+    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = decoded.ok_or_else(odd)?;
+    let (name, secret) = decoded.split_once(':').ok_or_else(odd)?;
+    let part =
+        |text: &str| parse(format!("part={text}").as_bytes()).next().map(|(_, part)| part.into_owned());
+    let (name, secret) = part(name).zip(part(secret)).ok_or_else(odd)?;
+    Ok(Some((name, secret.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_basic_header_is_read_as_forms_are() {
+        let read = |value: &str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            basic(&headers).map(|found| found.map(|(name, secret)| (name, secret.expose().to_owned())))
+        };
+        let ours = || Ok(Some(("postman".to_owned(), "a b:+".to_owned())));
+        assert_eq!(read("Basic cG9zdG1hbjphJTIwYiUzQSUyQg=="), ours());
+        assert_eq!(read("basic cG9zdG1hbjphK2I6JTJC"), ours());
+        for odd in ["Bearer abc", "Basic", "Basic !!!", "Basic cG9zdG1hbg=="] {
+            assert_eq!(read(odd).unwrap_err().code, "invalid_client", "{odd}");
+        }
+        assert_eq!(basic(&HeaderMap::new()), Ok(None));
+    }
+}

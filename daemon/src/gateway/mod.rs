@@ -1,0 +1,105 @@
+//! The gateway: a small OAuth 2.0 server on the loopback interface, for programs that speak OAuth and nothing else. It hands out
+//! the account's real access token and a refresh token of its own, and passes the same gate as every other wire.
+//!
+//! It is off unless `[gateway] listen` is set: then no task of it runs and nothing is allocated for it.
+
+mod authorize;
+mod clients;
+mod codes;
+mod metadata;
+mod oauth_error;
+mod page;
+mod parameters;
+mod reply;
+mod server;
+mod token;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::access::GatewayClients;
+use crate::config::SettingsEditor;
+use crate::ipc::Api;
+use codes::Codes;
+use token::LastTokens;
+
+/// The gateway, which listens or not as the configuration says.
+pub struct Gateway {
+    api: Api,
+    editor: Arc<SettingsEditor>,
+    clients: GatewayClients,
+    open: Option<Open>,
+}
+
+struct Open {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+/// What the requests to an open gateway need.
+struct Server {
+    api: Api,
+    editor: Arc<SettingsEditor>,
+    clients: GatewayClients,
+    address: SocketAddr,
+    codes: Codes,
+    last_tokens: LastTokens,
+}
+
+impl Gateway {
+    /// A gateway that is closed until [`follow`](Self::follow) opens it.
+    #[must_use]
+    pub fn new(api: Api, editor: Arc<SettingsEditor>, clients: GatewayClients) -> Self {
+        Self { api, editor, clients, open: None }
+    }
+
+    /// Opens or closes it, as the configuration says now.
+    pub async fn follow(&mut self) {
+        let generation = self.editor.generation();
+        let wanted = self.editor.current().gateway.listen;
+        let is_as_wanted = self.open.as_ref().map(|open| open.address) == wanted;
+        let trouble = if is_as_wanted { None } else { self.reopen(wanted).await };
+        self.clients.note_followed(generation, trouble);
+    }
+
+    /// Says why it cannot be opened, if it cannot.
+    async fn reopen(&mut self, wanted: Option<SocketAddr>) -> Option<String> {
+        if let Some(Open { address, task }) = self.open.take() {
+            task.abort();
+            // Its port is free once it has ended.
+            let _ = task.await;
+            tracing::info!(%address, "the gateway is closed");
+        }
+        let address = wanted?;
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                let task = tokio::spawn(server::serve(listener, Arc::new(self.server(address))));
+                self.open = Some(Open { address, task });
+                tracing::info!(%address, "the gateway is open");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%address, %error, "the gateway cannot listen");
+                Some(format!(
+                    "imgurd cannot listen on {address} ({error}); end the program that uses the port, or choose another one with \
+                     `imgurctl gateway on --listen ADDRESS`"
+                ))
+            }
+        }
+    }
+
+    fn server(&self, address: SocketAddr) -> Server {
+        let (api, editor, clients) = (self.api.clone(), Arc::clone(&self.editor), self.clients.clone());
+        Server { api, editor, clients, address, codes: Codes::default(), last_tokens: LastTokens::default() }
+    }
+}
+
+impl Server {
+    /// What the gateway calls itself (RFC 8414, section 2).
+    fn issuer(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}

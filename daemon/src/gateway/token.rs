@@ -1,0 +1,211 @@
+//! `POST /oauth2/token` and `POST /oauth2/revoke` (RFC 6749, sections 4.1.3, 4.4 and 6; RFC 7009).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::StatusCode;
+use hyper::header::HeaderMap;
+use imgurd_proto::{Error, GetToken, Method as _, RejectToken, Secret, Token};
+use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
+use serde_json::{Map, Value};
+
+use super::Server;
+use super::clients::Client;
+use super::codes::{Redeemed, Request};
+use super::oauth_error::OauthError;
+use super::parameters::Parameters;
+use super::reply::{self, Reply};
+use super::server::{failed, now};
+use crate::access::{Caller, Handle, Shown, gateway_title};
+
+const KNOWN: [&str; 9] = [
+    "client_id",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "grant_type",
+    "redirect_uri",
+    "refresh_token",
+    "token",
+    "token_type_hint",
+];
+
+/// The access token that each refresh token brought last, so that a client is understood that refreshes because that one is of
+/// no use. A daemon that was restarted does not know, and hands out the current one.
+#[derive(Debug, Default)]
+pub(super) struct LastTokens(Mutex<HashMap<String, Secret>>);
+
+/// More than there are refresh tokens in use, and less than would be a burden.
+const MOST: usize = 1024;
+
+impl LastTokens {
+    fn of(&self, family: &str) -> Option<Secret> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(family).cloned()
+    }
+
+    fn note(&self, family: &str, token: &Secret) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST && !all.contains_key(family) {
+            all.clear();
+        }
+        all.insert(family.to_owned(), token.clone());
+    }
+}
+
+impl Server {
+    pub(super) async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, OauthError> {
+        let given = Parameters::read(body, &KNOWN)?;
+        let client = self.authenticate(headers, &given).await?;
+        match given.get("grant_type") {
+            Some("authorization_code") => self.redeem(&client, &given).await,
+            Some("refresh_token") => self.refresh(&client, &given).await,
+            Some("client_credentials") if client.has_secret => {
+                let account = self.account_of(&client)?;
+                let token = self.current(&client, &account).await?;
+                Ok(self.granted(&token, None))
+            }
+            Some("client_credentials") => Err(OauthError::new(
+                "unauthorized_client",
+                "this client is public; client_credentials need a client secret",
+            )),
+            Some(_) => Err(OauthError::new(
+                "unsupported_grant_type",
+                "use authorization_code, refresh_token or client_credentials",
+            )),
+            None => Err(OauthError::request("grant_type is missing")),
+        }
+    }
+
+    async fn redeem(&self, client: &Client, given: &Parameters) -> Result<Reply, OauthError> {
+        let code = given.get("code").ok_or_else(|| OauthError::request("code is missing"))?;
+        let request = match self.codes.redeem(&client.name, code) {
+            Redeemed::For(request) => request,
+            Redeemed::Again(family) => {
+                if let Some(family) = family {
+                    let revoked = self.clients.revoke_family(&client.name, &family).await;
+                    revoked.map_err(failed)?;
+                }
+                return Err(OauthError::grant("this code was used before; what it brought is void now"));
+            }
+            Redeemed::Unknown => {
+                return Err(OauthError::grant("this code is unknown, has expired or is another client's"));
+            }
+        };
+        check_request(&request, given)?;
+        let token = self.current(client, &request.account).await?;
+        let issued = self.clients.issue(&client.name, &request.account).await;
+        let (handle, Handle { family, .. }) = issued.map_err(failed)?;
+        self.codes.note_use(code, &family);
+        self.last_tokens.note(&family, &token.access_token);
+        Ok(self.granted(&token, Some(&handle)))
+    }
+
+    /// A client that refreshes while the token that it was given is still the current one says that this is of no use.
+    async fn refresh(&self, client: &Client, given: &Parameters) -> Result<Reply, OauthError> {
+        let shown =
+            given.secret("refresh_token").ok_or_else(|| OauthError::request("refresh_token is missing"))?;
+        let shown = self.clients.show(&client.name, shown).await.map_err(failed)?;
+        let Shown::Good(handle, new) = shown else { return Err(OauthError::grant(VOID)) };
+        if !self.is_allowed(client, &handle) {
+            let revoked = self.clients.revoke_family(&client.name, &handle.family).await;
+            revoked.map_err(failed)?;
+            return Err(OauthError::grant(VOID));
+        }
+        let token = match self.last_tokens.of(&handle.family) {
+            Some(last) => {
+                let call =
+                    RejectToken { account: Some(handle.account.clone()), access_token: last, wait_ms: None };
+                self.api.reject_token(&Caller::gateway_client(&client.name), call).await
+            }
+            None => self.current_of(client, &handle.account).await,
+        };
+        let token = token.map_err(failed)?;
+        self.last_tokens.note(&handle.family, &token.access_token);
+        Ok(self.granted(&token, new.as_ref()))
+    }
+
+    /// Whether the user's answer that the refresh token goes back to still counts.
+    fn is_allowed(&self, client: &Client, handle: &Handle) -> bool {
+        let gate = self.api.gate();
+        let since = gate.permits().allowed_since(&gateway_title(&client.name), &handle.account);
+        gate.may_see(&Caller::gateway_client(&client.name), &handle.account)
+            && since.is_none_or(|since| since <= handle.since)
+    }
+
+    pub(super) async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, OauthError> {
+        let given = Parameters::read(body, &KNOWN)?;
+        let client = self.authenticate(headers, &given).await?;
+        let token = given.secret("token").ok_or_else(|| OauthError::request("token is missing"))?;
+        self.clients.revoke(&client.name, token).await.map_err(failed)?;
+        // What is not known is void already (RFC 7009, section 2.2).
+        Ok(reply::nothing(StatusCode::OK, &[]))
+    }
+
+    async fn current(&self, client: &Client, account: &str) -> Result<Arc<Token>, OauthError> {
+        self.current_of(client, account).await.map_err(failed)
+    }
+
+    async fn current_of(&self, client: &Client, account: &str) -> Result<Arc<Token>, Error> {
+        let call = GetToken { account: Some(account.to_owned()), ..GetToken::default() };
+        self.api.get_token(&Caller::gateway_client(&client.name), GetToken::NAME, call).await
+    }
+
+    /// The account that a client is for.
+    pub(super) fn account_of(&self, client: &Client) -> Result<String, OauthError> {
+        self.resolve(client.settings.account.as_deref()).map_err(failed)
+    }
+
+    fn granted(&self, token: &Token, handle: Option<&Secret>) -> Reply {
+        let mut answer = Map::new();
+        answer.insert("access_token".into(), token.access_token.expose().into());
+        answer.insert("token_type".into(), token.token_type.as_str().into());
+        if let Some(at) = token.expires_at {
+            answer.insert("expires_in".into(), (at - now()).max(0).into());
+        }
+        if let Some(handle) = handle {
+            answer.insert("refresh_token".into(), handle.expose().into());
+        }
+        let config = self.editor.current();
+        if let Some(scope) = config.accounts.get(&token.account).and_then(|account| account.scope.clone()) {
+            answer.insert("scope".into(), scope.into());
+        }
+        reply::json(&Value::Object(answer))
+    }
+}
+
+const VOID: &str = "this refresh token is unknown, was revoked or is another client's; sign in again";
+
+/// Whether the token request goes with the authorization request (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
+fn check_request(request: &Request, given: &Parameters) -> Result<(), OauthError> {
+    let redirect_uri = given.get("redirect_uri");
+    let is_same = redirect_uri == Some(&request.redirect_uri)
+        || (redirect_uri.is_none() && !request.names_redirect_uri);
+    if !is_same {
+        return Err(OauthError::grant("redirect_uri differs from the one that the code was sent to"));
+    }
+    match (&request.challenge, given.get("code_verifier")) {
+        (None, None) => Ok(()),
+        (Some(challenge), Some(verifier)) if is_verifier(verifier) => {
+            let verifier = PkceCodeVerifier::new(verifier.to_owned());
+            let is_its = PkceCodeChallenge::from_code_verifier_sha256(&verifier).as_str() == challenge;
+            if is_its {
+                Ok(())
+            } else {
+                Err(OauthError::grant("code_verifier does not match code_challenge"))
+            }
+        }
+        (Some(_), _) => {
+            Err(OauthError::grant("code_verifier is missing or has a form that RFC 7636 does not allow"))
+        }
+        // RFC 9700, section 2.1.1: otherwise an attacker could leave the challenge out.
+        (None, Some(_)) => {
+            Err(OauthError::grant("there is a code_verifier, and there was no code_challenge"))
+        }
+    }
+}
+
+/// RFC 7636, section 4.1. Another one makes `oauth2` panic.
+pub(super) fn is_verifier(text: &str) -> bool {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    (43..=128).contains(&text.len()) && text.bytes().all(is_unreserved)
+}
