@@ -23,7 +23,7 @@ fn a_guess_at_a_command_leads_to_the_command_that_does_it() {
         "there is no command whoami; use `imgurctl status`, or see `imgurctl --help`"
     );
     for (group, words, instead) in GUESSES {
-        let is_ours = instead.starts_with("imgurctl") && !instead.ends_with("--version");
+        let is_ours = instead.starts_with("imgurctl") && !instead.contains(" --");
         assert!(!is_ours || parse(instead).is_ok(), "{instead}");
         for word in words.iter().filter(|word| **word != "rename") {
             assert!(refusal(&format!("{group} {word}")).contains(instead), "{group} {word}");

@@ -46,7 +46,7 @@ fn is_plain() -> bool {
 }
 
 /// What people type first, by the command that it stands behind, and what does it.
-pub(super) const GUESSES: [(&str, &[&str], &str); 22] = [
+pub(super) const GUESSES: [(&str, &[&str], &str); 27] = [
     ("imgurctl", &["whoami", "me", "info", "state"], "imgurctl status"),
     ("imgurctl", &["list", "ls", "accounts"], "imgurctl account list"),
     ("imgurctl", &["add", "new", "create", "register"], "imgurctl account add NAME"),
@@ -61,6 +61,11 @@ pub(super) const GUESSES: [(&str, &[&str], &str); 22] = [
     ("imgurctl", &["log", "logs", "history", "audit"], "imgurctl journal"),
     ("imgurctl", &["check", "diagnose", "ping", "test"], "imgurctl doctor"),
     ("imgurctl", &["credits", "quota", "limits"], "imgurctl status --credits"),
+    ("imgurctl", &["allow", "deny"], "imgurctl permit --help"),
+    ("imgurctl", &["undo", "rollback"], "imgurctl restore"),
+    ("imgurctl", &["backup"], "imgurctl export"),
+    ("imgurctl", &["setup", "configure"], "imgurctl init"),
+    ("imgurctl", &["health"], "imgurctl doctor"),
     ("imgurctl", &["upload", "post", "run"], "imgurctl exec -- CMD"),
     ("imgurctl", &["version"], "imgurctl --version"),
     ("imgurctl", &["start", "stop", "restart"], "systemctl --user restart imgurd"),
@@ -72,10 +77,13 @@ pub(super) const GUESSES: [(&str, &[&str], &str); 22] = [
 ];
 
 /// What people write for options that there are not, and what to write instead.
-const OPTIONS: [(&[&str], &str); 3] = [
-    (&["--account", "--name", "-a", "-n"], "name the account without an option"),
+const OPTIONS: [(&[&str], &str); 6] = [
+    (&["--account"], "name the account without an option"),
+    (&["--client-secret", "--secret"], "give the secret on standard input with `--client-secret-stdin`"),
+    (&["--callback-url", "--redirect-url", "--callback"], "use --redirect-uri"),
+    (&["--resource", "--audience", "--prompt", "--param"], "use --auth-param NAME=VALUE"),
     (&["--verbose", "-v", "--debug"], "see what imgurd logs with `journalctl --user -u imgurd`"),
-    (&["--output", "-o", "--file"], "use a redirection: `> FILE`, or `< FILE` for what is read"),
+    (&["--file"], "use a redirection: `> FILE`, or `< FILE` for what is read"),
 ];
 
 /// What to do instead of a command or option that is none.
@@ -116,13 +124,20 @@ fn similar(error: &clap::Error, kind: ContextKind, word: &str) -> Option<String>
         _ => return None,
     };
     let letters = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
-    let word = letters(word);
+    let word = letters(word).to_lowercase();
     let is_alike = |one: &String| {
         let one = letters(one);
         let shared = one.chars().zip(word.chars()).take_while(|(a, b)| a == b).count();
         one == word || (shared >= 2 && one.len().abs_diff(word.len()) <= 1)
     };
-    suggested.into_iter().find(is_alike)
+    let sorted = |text: &str| {
+        let mut letters: Vec<_> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    // Two letters changed places.
+    let is_mixed = |one: &String| sorted(&letters(one)) == sorted(&word);
+    suggested.into_iter().find(|one| is_alike(one) || is_mixed(one))
 }
 
 /// Joins the paragraphs of a clap error that come before its usage: the error, and perhaps a tip.

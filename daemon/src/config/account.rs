@@ -86,9 +86,16 @@ impl AccountConfig {
         let parsed = parse_exact_url("redirect_uri", &redirect_uri)?;
         let redirect_uri = redirect_uri::check(redirect_uri, &parsed)?;
         let auth_params = settings.auth_params.unwrap_or_default();
-        auth_params.keys().try_for_each(|name| may_add("auth_params", name))?;
+        let flow = settings.flow.unwrap_or_default();
+        for (name, value) in &auth_params {
+            may_add("auth_params", name)?;
+            value.values().iter().try_for_each(|value| may_answer_by("auth_params", flow, name, value))?;
+        }
         let auth_url = endpoint("auth_url", settings.auth_url, AUTH_URL)?;
-        auth_url.query_pairs().try_for_each(|(name, _)| may_add("auth_url", &name))?;
+        for (name, value) in auth_url.query_pairs() {
+            may_add("auth_url", &name)?;
+            may_answer_by("auth_url", flow, &name, &value)?;
+        }
         // Another server's tokens are none of Imgur's business.
         let api_url = match given(settings.api_url) {
             None if !is_imgur => None,
@@ -97,7 +104,7 @@ impl AccountConfig {
         let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
         Ok(Self {
             client_id,
-            flow: settings.flow.unwrap_or_default(),
+            flow,
             redirect_uri,
             auto_refresh: settings.auto_refresh.unwrap_or(true),
             auth_url,
@@ -197,14 +204,41 @@ fn parse_exact_url(setting: &str, text: &str) -> Result<Url, ConfigError> {
 }
 
 /// Secrets: an address is seen by the browser, its history and its extensions.
-const SECRET_PARAMETERS: [&str; 6] =
-    ["access_token", "client_secret", "code_verifier", "password", "refresh_token", "token"];
+const SECRET_PARAMETERS: [&str; 9] = [
+    "accesstoken",
+    "apikey",
+    "assertion",
+    "clientassertion",
+    "clientsecret",
+    "codeverifier",
+    "password",
+    "refreshtoken",
+    "token",
+];
+
+/// Whether a parameter of this name is a secret, however the name is written.
+fn is_secret_parameter(name: &str) -> bool {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    SECRET_PARAMETERS.contains(&name.as_str())
+}
+
+/// Whether the answer comes in a way that is read here: in the query, or in the fragment of the flow `token`.
+fn may_answer_by(setting: &str, flow: Flow, name: &str, value: &str) -> Result<(), ConfigError> {
+    let is_read = value == "query" || (value == "fragment" && flow == Flow::Token);
+    if !name.eq_ignore_ascii_case("response_mode") || is_read {
+        return Ok(());
+    }
+    let reason =
+        format!("{setting} has a response_mode that imgurd does not read; leave it out, or set it to query");
+    Err(ConfigError::new(setting, reason))
+}
 
 /// Whether a parameter may be added to the address of the sign-in page.
 fn may_add(setting: &str, name: &str) -> Result<(), ConfigError> {
     let reason = if OWN_PARAMETERS.contains(&name) {
         format!("{setting} may not hold {name}, which imgurd sends itself; use the setting of that name")
-    } else if SECRET_PARAMETERS.contains(&name) {
+    } else if is_secret_parameter(name) {
         format!(
             "{setting} may not hold {name}, since the browser shows and keeps that address; leave it out (`imgurctl account \
              set --client-secret-stdin` takes a client secret)"
@@ -223,6 +257,10 @@ fn client_id(text: Option<String>) -> Result<String, ConfigError> {
         )
     })?;
     let id = credential(&text).ok_or_else(|| ConfigError::new("client_id", not_a_credential("client_id")))?;
+    if id.contains("://") || id.starts_with("client_id=") {
+        let reason = "client_id is an address or has its name before it; enter the id alone";
+        return Err(ConfigError::new("client_id", reason));
+    }
     Ok(id.to_owned())
 }
 
@@ -241,6 +279,10 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
     let url = parse_url(setting, given(text).as_deref().unwrap_or(default))?;
     if url.fragment().is_some() {
         let reason = format!("{setting} has a fragment (#), which no endpoint has; leave it out");
+        return Err(ConfigError::new(setting, reason));
+    }
+    if url.query_pairs().any(|(name, _)| is_secret_parameter(&name)) {
+        let reason = format!("{setting} has a secret in it, and config.toml holds none; leave it out");
         return Err(ConfigError::new(setting, reason));
     }
     if is_protected(&url) {

@@ -48,7 +48,11 @@ fn is_odd_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.to_ascii_lowercase();
-            name == "localhost." || name.ends_with(".localhost") || name.ends_with(".localhost.")
+            let has_dot = name == "localhost.";
+            let name = name.trim_end_matches('.');
+            let is_odd =
+                name.ends_with(".localhost") || name == "localhost.localdomain" || name.starts_with("ip6-");
+            is_odd || name.contains('*') || has_dot
         }
         Some(Host::Ipv4(address)) => address.is_unspecified(),
         Some(Host::Ipv6(address)) => {

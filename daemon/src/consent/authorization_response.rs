@@ -87,7 +87,7 @@ pub(super) fn from_redirect(
     let given = Parameters::read(query, fragment)?;
     let description = given.get("error_description").map(printable_name);
     let content = match given.get("error") {
-        Some("access_denied") => Content::Denied { description },
+        Some(code) if is_denial(code) => Content::Denied { description },
         Some(code) => Content::Error { code: printable_name(code), description },
         None => given.content(flow)?,
     };
@@ -146,6 +146,14 @@ impl Parameters {
         let read = |text| credential(text).map(Secret::from).ok_or(NotAResponse::Unreadable);
         self.get(name).map(read).transpose()
     }
+}
+
+/// `access_denied` (RFC 6749, section 4.1.2.1), and what servers write in its place.
+fn is_denial(code: &str) -> bool {
+    let letters = code.chars().filter(char::is_ascii_alphanumeric);
+    let code: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    ["accessdenied", "userdenied", "consentdenied", "usercancelled", "usercanceled", "cancelled", "canceled"]
+        .contains(&code.as_str())
 }
 
 fn is_parameter(name: &str) -> bool {

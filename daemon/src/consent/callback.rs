@@ -24,7 +24,8 @@ const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What browsers say when they load a page that nobody has opened yet.
-const PURPOSES: [HeaderName; 3] = [
+const PURPOSES: [HeaderName; 4] = [
+    HeaderName::from_static("x-purpose"),
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
     HeaderName::from_static("x-moz"),
@@ -133,7 +134,10 @@ fn page_of(reason: NotAResponse) -> Page {
 /// browser that loads ahead of its user.
 fn is_opened(headers: &HeaderMap) -> bool {
     let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
-    let is_ahead = |purpose: &str| purpose.contains("prefetch") || purpose.contains("prerender");
+    let is_ahead = |purpose: &str| {
+        let purpose = purpose.to_ascii_lowercase();
+        ["prefetch", "prerender", "preview"].iter().any(|ahead| purpose.contains(ahead))
+    };
     is(FETCH_MODE, "navigate")
         && is(FETCH_DEST, "document")
         && !PURPOSES.iter().any(|name| text(headers, name).is_some_and(is_ahead))

@@ -169,7 +169,7 @@ impl Page {
             Self::Posted => View::new(
                 "bad",
                 "The answer came in a form",
-                "imgurd reads the answer from the address alone. Remove `response_mode` from auth_params, then sign in again.",
+                "imgurd reads the answer from the address alone. Remove `response_mode` from the account's auth_params or auth_url, then sign in again.",
             )
             .closable(),
         }

@@ -307,15 +307,25 @@ impl Session {
             }
             Content::Tokens(tokens) => self.keeper.accept(account, began, *tokens, self.replace).await,
             Content::Denied { description } => {
-                let said = description.map(|said| format!(" ({})", plain(&said))).unwrap_or_default();
+                let said = self.shown(description.as_deref()).await;
+                let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
                 Err(Error::login(format!(
                     "Access was denied on the sign-in page{said}; run `imgurctl login {account}` to try again"
                 )))
             }
             Content::Error { code, description } => {
-                Err(Error::login(reported(account, &code, description.as_deref())))
+                let shown = self.shown(Some(&code)).await.unwrap_or_else(|| "an error".to_owned());
+                let description = self.shown(description.as_deref()).await;
+                Err(Error::login(reported(account, (&code, &shown), description.as_deref())))
             }
         }
+    }
+}
+
+impl Session {
+    /// What may be shown of a text of the sign-in page's.
+    async fn shown(&self, text: Option<&str>) -> Option<String> {
+        self.keeper.shown(&self.account, text?).await
     }
 }
 
@@ -355,10 +365,10 @@ fn refused_answer(outcome: &LoginResult) -> Option<&str> {
 }
 
 /// What is said of an error of the authorization page (RFC 6749, section 4.1.2.1).
-fn reported(account: &str, code: &str, description: Option<&str>) -> String {
+fn reported(account: &str, (code, shown): (&str, &str), description: Option<&str>) -> String {
     let said = match description {
-        Some(description) => plain(&format!("{code} ({description})")),
-        None => plain(code),
+        Some(description) => format!("{shown} ({description})"),
+        None => shown.to_owned(),
     };
     let settings = match code {
         "server_error" | "temporarily_unavailable" => {
@@ -369,18 +379,13 @@ fn reported(account: &str, code: &str, description: Option<&str>) -> String {
         "unauthorized_client" => "client_id and flow",
         "unsupported_response_type" => "flow",
         "invalid_scope" => "scope",
-        "invalid_target" => "auth_params",
+        "invalid_target" | "login_required" | "consent_required" | "interaction_required" => "auth_params",
         _ => "the account's settings",
     };
     format!(
         "The sign-in page reported {said}; check {settings} with `imgurctl account show {account}`, then run `imgurctl login \
          {account}`"
     )
-}
-
-/// In our sentences, what is between backticks is a command to run.
-fn plain(text: &str) -> String {
-    text.replace('`', "'")
 }
 
 const OF_THE_ADDRESS: &str =

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use imgurd_proto::text::{credential, not_a_credential};
-use imgurd_proto::{DEFAULT_WAIT_MS, Error, Secret};
+use imgurd_proto::{DEFAULT_WAIT_MS, Error, Secret, import};
 
 /// A credential without the white space and quotes around it. Characters that RFC 6749, appendix A, does not allow are
 /// refused.
@@ -11,18 +11,9 @@ pub(super) fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
     credential(text.expose()).map(Secret::from).ok_or_else(|| Error::invalid(field, not_a_credential(field)))
 }
 
-/// A client secret that is written alone, or behind its name: `CLIENT_SECRET="…"`, `client_secret: …`.
+/// A client secret that is written alone, or behind its name: `CLIENT_SECRET="…"`, `{"client_secret": "…"}`.
 pub(super) fn client_secret(text: &Secret) -> Result<Secret, Error> {
-    const FIELD: &str = "client_secret";
-    let text = bare(FIELD, text)?;
-    let is_name = |name: &str| {
-        let letters = name.chars().filter(char::is_ascii_alphanumeric);
-        letters.collect::<String>().to_ascii_lowercase().ends_with("clientsecret")
-    };
-    match text.expose().split_once(['=', ':']) {
-        Some((name, secret)) if is_name(name) => bare(FIELD, &secret.into()),
-        _ => Ok(text),
-    }
+    import::client_secret(text.expose()).map_or_else(|| bare("client_secret", text), Ok)
 }
 
 /// An access token that is written alone, behind `Bearer`, or as the whole header.
@@ -80,12 +71,12 @@ mod tests {
             "CLIENT_SECRET=fake=secret:1",
             "export IMGUR_CLIENT_SECRET=\"fake=secret:1\"",
             "client_secret: fake=secret:1\n",
-            "\"clientSecret\": \"fake=secret:1\"",
+            "\"clientSecret\": \"fake=secret:1\",",
+            "{\"client_id\":\"cid\",\"client_secret\":\"fake=secret:1\"}",
+            "CLIENT_ID=cid\nCLIENT_SECRET='fake=secret:1' # mine\n",
         ] {
             assert_eq!(read(text).as_deref(), Some("fake=secret:1"), "{text}");
         }
-        assert_eq!(read("CLIENT_SECRET="), None);
-        assert_eq!(read("client_id=a client_secret=b"), Some("client_id=a client_secret=b".to_owned()));
     }
 
     #[test]

@@ -135,6 +135,10 @@ impl Actor {
                 self.step(&account, Event::Identified { generation, owner: owner.clone() });
                 let _ = reply.send(owner);
             }
+            Message::Shown { account, text, reply } => {
+                let shown = self.slots.get(&account).and_then(|slot| slot.account.shown(&text));
+                let _ = reply.send(shown);
+            }
             Message::Export { account, reply } => {
                 let slot = self.slots.get(&account).filter(|slot| slot.is_listed);
                 let now = self.clock.now();

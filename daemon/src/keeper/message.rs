@@ -50,6 +50,12 @@ pub(super) enum Message {
         owner: TokenOwner,
         reply: oneshot::Sender<TokenOwner>,
     },
+    /// What may be shown of a server's text.
+    Shown {
+        account: String,
+        text: String,
+        reply: oneshot::Sender<Option<String>>,
+    },
     Export {
         account: String,
         reply: oneshot::Sender<Result<Export, Error>>,

@@ -190,6 +190,12 @@ impl Keeper {
         self.change(&name, None, Ask::Restore).await
     }
 
+    /// What may be shown of a server's text: nothing if a secret of the account is in it.
+    pub(crate) async fn shown(&self, account: &str, text: &str) -> Option<String> {
+        let (account, text) = (account.to_owned(), text.to_owned());
+        self.send(|reply| Message::Shown { account, text, reply }).await.ok().flatten()
+    }
+
     /// Whatever makes an account work elsewhere.
     pub async fn export(&self, account: &str) -> Result<Export, Error> {
         let account = account.to_owned();

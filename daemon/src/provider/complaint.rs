@@ -6,6 +6,7 @@ use imgurd_proto::{Secret, error_texts};
 use serde_json::{Map, Value};
 
 use super::Answer;
+use super::lenient_json::lenient_json;
 use super::response::form;
 
 /// Imgur's words against a refresh token, code or PIN. They count with HTTP 400 alone, the only status they were ever
@@ -26,11 +27,12 @@ const MISTAKES: [(&str, &str); 4] = [
 ];
 
 /// RFC 6749's words against the client or the request, and the setting at fault.
-const ERROR_CODES: [(&str, &str); 5] = [
+const ERROR_CODES: [(&str, &str); 6] = [
     ("invalid_client", "client_secret"),
     ("unauthorized_client", "client_secret"),
     ("invalid_scope", "scope"),
     ("unsupported_grant_type", "token_url"),
+    ("redirect_uri_mismatch", "redirect_uri"),
     ("invalid_request", "token_url"),
 ];
 
@@ -104,7 +106,7 @@ impl Complaint {
     /// Reads JSON, a form with an `error` in it, as servers send that answer with tokens in a form, or a grant error in plain
     /// text. What holds one of `secrets`, which were sent, is never shown.
     pub(super) fn parse(text: &str, secrets: &[Secret]) -> Option<Self> {
-        let body = serde_json::from_str(text).ok().filter(Value::is_object);
+        let body = lenient_json(text).and_then(|text| serde_json::from_str(&text).ok()).and_then(object);
         let body = body.or_else(|| from_form(text)).or_else(|| from_plain(text))?;
         let error = &body["error"];
         let numbers = [&error["code"], &body["data"]["error"]["code"], &body["errors"][0]["code"]];
@@ -164,7 +166,12 @@ impl Complaint {
     }
 
     fn mistake(&self) -> Option<(&'static str, String)> {
+        let is_about_the_callback = self.description.as_deref().is_some_and(names_the_callback);
         let codes = ERROR_CODES.into_iter().find(|(code, _)| self.says(code));
+        let codes = codes.map(|(code, setting)| match code {
+            "invalid_request" if is_about_the_callback => (code, "redirect_uri"),
+            _ => (code, setting),
+        });
         codes
             .or_else(|| MISTAKES.into_iter().find(|(beginning, _)| self.begins(beginning)))
             .map(|(text, setting)| (setting, self.quote(text)))
@@ -222,6 +229,10 @@ fn from_plain(text: &str) -> Option<Value> {
     let inner =
         text.split_once("<error>").and_then(|(_, rest)| rest.split_once("</error>")).map(|(code, _)| code);
     let text = inner.unwrap_or(text);
+    if let Some(words) = REFUSALS.iter().find(|words| text.trim_end_matches('.').eq_ignore_ascii_case(words))
+    {
+        return Some(serde_json::json!({ "error": words }));
+    }
     let text = ["error", "Error", "ERROR"].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
     let text = text.trim_start_matches([':', '=', ' ']);
     let end =
@@ -256,10 +267,23 @@ fn any_text(value: &Value, is_so: &dyn Fn(&str) -> bool) -> bool {
     }
 }
 
+fn names_the_callback(text: &str) -> bool {
+    text.to_ascii_lowercase().replace(['_', '-'], " ").contains("redirect uri")
+}
+
 /// Such as `Invalid refresh token` or `refresh_token_not_found`.
 fn names_the_grant(text: &str) -> bool {
     let text = text.to_ascii_lowercase().replace(['_', '-'], " ");
     text.contains("refresh token") && FAULTS.iter().any(|fault| text.contains(fault))
+}
+
+/// An object, or the only one of a list.
+fn object(value: Value) -> Option<Value> {
+    match value {
+        Value::Object(_) => Some(value),
+        Value::Array(mut values) if values.len() == 1 => values.pop().filter(Value::is_object),
+        _ => None,
+    }
 }
 
 /// Whether a text is an error code rather than a sentence.
@@ -283,7 +307,7 @@ fn integer(value: &Value) -> Option<i64> {
 
 /// What may be shown of a text: neither long runs of letters and digits nor words of both, any of which may be a token, code
 /// or PIN sent back, and nothing at all where one of `secrets` is in it.
-fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
+pub(crate) fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
     let is_shown = |word: &&str| {
         let run = word.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default();
         let is_of_a_secret =
@@ -294,8 +318,27 @@ fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
     let printable = printable(text).replace('`', "'");
     let words: Vec<&str> = printable.split_whitespace().filter(is_shown).collect();
     let shown: String = words.join(" ").chars().take(LONGEST_NAME).collect();
-    let is_secret = |secret: &Secret| text.contains(secret.expose()) || shown.contains(secret.expose());
+    let is_secret =
+        |secret: &Secret| holds_a_part(text, secret.expose()) || holds_a_part(&shown, secret.expose());
     (!shown.is_empty() && !secrets.iter().any(is_secret)).then_some(shown)
+}
+
+/// Letters and digits of a secret in a row that are too many to show: servers shorten tokens when they name them.
+const PART: usize = 8;
+/// How much of a text is looked at; far less of it is shown.
+const LOOKED_AT: usize = 4096;
+
+/// Whether a part of `secret` is in `text`, however it is written.
+fn holds_a_part(text: &str, secret: &str) -> bool {
+    if secret.is_empty() || text.contains(secret) {
+        return !secret.is_empty();
+    }
+    let letters = |text: &str| {
+        let letters = text.bytes().take(LOOKED_AT).filter(u8::is_ascii_alphanumeric);
+        letters.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>()
+    };
+    let (text, secret) = (letters(text), letters(secret));
+    secret.windows(PART).any(|part| text.windows(PART).any(|found| found == part))
 }
 
 /// Whether a word is a number, such as `400` or `2026-11-29`, or a code of some product, such as `AADSTS70008` or
@@ -305,7 +348,7 @@ fn is_number_or_code(word: &str) -> bool {
     let digits =
         word.trim_start_matches(|letter: char| letter.is_ascii_uppercase()).trim_start_matches(['-', '_']);
     let is_prefix = !word.starts_with(is_digit);
-    let most = if is_prefix { 8 } else { 4 };
+    let most = if is_prefix { 8 } else { 6 };
     !digits.is_empty()
         && digits.split(['.', ':', '-', '/', ',']).all(|run| run.len() <= most && run.chars().all(is_digit))
 }

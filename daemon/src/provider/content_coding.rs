@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
 
@@ -21,7 +21,7 @@ const LAYERS: usize = 2;
 pub(super) fn decoded(headers: &HeaderMap, mut body: Vec<u8>, most: usize) -> io::Result<Vec<u8>> {
     for _ in 0..LAYERS {
         body = match body.as_slice() {
-            [0x1f, 0x8b, ..] => read(MultiGzDecoder::new(body.as_slice()), most)?,
+            [0x1f, 0x8b, ..] => gunzip(&body, most)?,
             [first, second, ..] if is_zlib(*first, *second) => read(ZlibDecoder::new(body.as_slice()), most)?,
             _ if names_deflate(headers) => match read(DeflateDecoder::new(body.as_slice()), most) {
                 Ok(text) => text,
@@ -31,6 +31,15 @@ pub(super) fn decoded(headers: &HeaderMap, mut body: Vec<u8>, most: usize) -> io
         };
     }
     Ok(body)
+}
+
+/// What comes behind the first member, and its checksum, may be missing or wrong: the text tells whether it is whole.
+fn gunzip(body: &[u8], most: usize) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    match GzDecoder::new(body).take(most as u64 + 1).read_to_end(&mut text) {
+        Err(error) if text.is_empty() => Err(error),
+        _ => Ok(text),
+    }
 }
 
 fn read(decoder: impl Read, most: usize) -> io::Result<Vec<u8>> {

@@ -10,6 +10,7 @@ mod credits;
 mod endpoint;
 mod http;
 pub(crate) mod inquiry;
+mod lenient_json;
 mod reachability;
 mod response;
 mod route;
@@ -28,6 +29,7 @@ use crate::grant::{Secret, Timestamp};
 
 pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
+pub(crate) use complaint::shown as shown_of_a_server;
 pub use credits::Tally;
 pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
+use super::lenient_json::lenient_json;
 use imgurd_proto::Secret;
 use imgurd_proto::text::{bare, credential, decoded, name};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -73,7 +74,7 @@ pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
 
 /// The pairs of a form, whatever the answer calls itself. A page or another text is none.
 pub(super) fn form(text: &str) -> Option<Parse<'_>> {
-    let text = text.trim_ascii();
+    let text = text.trim_ascii().trim_start_matches('?');
     let is_form = !text.starts_with('<') && !text.contains(|letter: char| letter.is_ascii_whitespace());
     is_form.then(|| parse(text.as_bytes()))
 }
@@ -111,11 +112,14 @@ impl Members {
     }
 
     fn read(text: &str) -> Option<Self> {
-        Self::from_json(text).or_else(|| form(text).map(Self::from_pairs))
+        // A page between the server and here may have escaped it.
+        let unescaped = text.replace("&amp;", "&");
+        Self::from_json(text).or_else(|| form(&unescaped).map(Self::from_pairs))
     }
 
     fn from_json(text: &str) -> Option<Self> {
-        let RawMembers(raw) = serde_json::from_str(text).ok()?;
+        let text = lenient_json(text)?;
+        let RawMembers(raw) = serde_json::from_str(&text).ok()?;
         let members = Self::from_raw(&raw);
         let holds_a_token = TOKENS.iter().any(|name| members.secret(name).is_some());
         match raw.iter().find(|(name, _)| name == "data") {
@@ -149,7 +153,11 @@ impl Members {
 
     /// A token that could end a header's line is none (RFC 6749, appendix A).
     fn secret(&self, name: &str) -> Option<Secret> {
-        self.get(name).and_then(credential).map(Secret::from)
+        self.get(name)
+            .and_then(credential)
+            .map(without_type)
+            .filter(|text| !is_nothing(text))
+            .map(Secret::from)
     }
 
     fn has_odd(&self, name: &str) -> bool {
@@ -158,23 +166,41 @@ impl Members {
                 .as_ref()
                 .is_none_or(|value| !bare(value.expose()).is_empty() && credential(value.expose()).is_none())
         };
-        self.0.get(name).is_some_and(is_odd)
+        let is_nothing = self.get(name).is_some_and(is_nothing);
+        !is_nothing && self.0.get(name).is_some_and(is_odd)
     }
 
     fn tokens(&self) -> Option<TokenResponse> {
         // The one is GitHub's name for it, the other Keycloak's.
         let refresh_expires_in = self.get("refresh_token_expires_in").or(self.get("refresh_expires_in"));
+        let access_token = self.secret("access_token")?;
+        let refresh_token = self.secret("refresh_token");
+        // One that is the access token as well is a mistake of the server's, and refreshes nothing.
+        let is_mistaken = refresh_token.as_ref() == Some(&access_token);
         Some(TokenResponse {
-            access_token: self.secret("access_token")?,
+            access_token,
             token_type: self.get("token_type").and_then(token_type).unwrap_or_else(|| BEARER.into()),
-            refresh_token: self.secret("refresh_token"),
-            has_odd_refresh_token: self.has_odd("refresh_token"),
+            refresh_token: refresh_token.filter(|_| !is_mistaken),
+            has_odd_refresh_token: is_mistaken || self.has_odd("refresh_token"),
             expires_in: self.get("expires_in").and_then(seconds),
             refresh_expires_in: refresh_expires_in.and_then(seconds),
             username: self.get("account_username").and_then(name),
             account_id: self.get("account_id").and_then(name),
         })
     }
+}
+
+/// An access token that comes with its type before it, as it stands in a header.
+fn without_type(token: &str) -> &str {
+    match token.split_at_checked(BEARER.len() + 1) {
+        Some((kind, token)) if kind.trim_end().eq_ignore_ascii_case(BEARER) && !token.contains(' ') => token,
+        _ => token,
+    }
+}
+
+/// What programs write for a value that they do not have.
+fn is_nothing(text: &str) -> bool {
+    matches!(text.trim(), "0" | "null" | "undefined" | "None" | "nil" | "false")
 }
 
 /// The members of a JSON object in their order, those that are there twice among them.

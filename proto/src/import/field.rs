@@ -127,9 +127,19 @@ pub(super) fn group(pairs: Vec<(String, String)>) -> BTreeMap<String, Given> {
 }
 
 /// Whether it stands for a value that is elsewhere: a variable of Postman's or of a shell, or what a sample has.
-fn is_placeholder(value: &str) -> bool {
-    value.contains("{{") || is_variable(value) || (value.starts_with('<') && value.ends_with('>'))
+pub(super) fn is_placeholder(value: &str) -> bool {
+    let letters = value.trim_matches(|letter: char| !letter.is_ascii_alphanumeric()).to_ascii_lowercase();
+    letters.is_empty()
+        || PLACEHOLDERS.contains(&letters.as_str())
+        || value.contains("***")
+        || value.contains("{{")
+        || is_variable(value)
+        || (value.starts_with('<') && value.ends_with('>'))
 }
+
+/// What programs and samples write for a value that is not shown or not there.
+const PLACEHOLDERS: [&str; 10] =
+    ["changeme", "false", "hidden", "nil", "none", "null", "password", "redacted", "secret", "undefined"];
 
 /// Whether it is a variable of a shell: `$NAME`, `${NAME}`, `$(COMMAND)`. Other text may begin with `$` and be a token.
 fn is_variable(value: &str) -> bool {

@@ -62,9 +62,33 @@ pub fn read(text: &str) -> Vec<Candidate> {
 }
 
 fn bare(text: &str) -> Option<Candidate> {
-    let token = lone_credential(text)?;
+    let token = lone_credential(text).filter(|token| !field::is_placeholder(token) && !is_path(token))?;
     let given = Given { refresh_tokens: vec![token.to_owned()], ..Given::default() };
     given.candidates(&[], &[]).into_iter().next()
+}
+
+/// Whether it is a file's name rather than what is in the file.
+fn is_path(text: &str) -> bool {
+    ["~/", "./", "../", "/home/", "/root/", "/etc/", "/tmp/", "/run/", "/var/"]
+        .iter()
+        .any(|begin| text.starts_with(begin))
+}
+
+/// The one client secret that `text` gives by name, as files and programs write it; nothing if it gives none, or several.
+#[must_use]
+pub fn client_secret(text: &str) -> Option<Secret> {
+    let mut found = Vec::new();
+    collect_client_secrets(shape::read(text)?, &mut found);
+    found.dedup();
+    match found.as_slice() {
+        [only] => credential(only).map(Secret::from),
+        _ => None,
+    }
+}
+
+fn collect_client_secrets(node: Node, found: &mut Vec<String>) {
+    found.extend(field::group(node.pairs).into_values().filter_map(|given| given.client_secret));
+    node.children.into_iter().for_each(|child| collect_client_secrets(child, found));
 }
 
 /// What a node says holds for those within it, unless they say otherwise.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem;
 
 use form_urlencoded::parse;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::field::is_field;
 use crate::text::{bare, bare_address};
@@ -26,7 +26,7 @@ pub(super) fn read(text: &str) -> Option<Node> {
     if text.starts_with(['{', '[']) {
         // An INI file begins with the name of a section.
         let ini = || text.starts_with('[').then(|| lines(text))?;
-        return json(text, "").or_else(ini).or_else(|| lines(&one_a_line(text)?));
+        return documents(text).or_else(ini).or_else(|| lines(&one_a_line(text)?));
     }
     address(text).or_else(|| behind_text(text)).or_else(|| lines(text))
 }
@@ -37,13 +37,35 @@ fn json(text: &str, name: &str) -> Option<Node> {
     json.map(Value::into_node).ok()
 }
 
-/// JSON behind other text, such as the head that `curl --include` prints.
+/// All documents of JSON in `text`, which begins with one. Those behind it begin a line, or follow at once.
+fn documents(text: &str) -> Option<Node> {
+    let mut root = json(text, "")?;
+    let mut rest = behind_document(text);
+    while let Some(next) = rest {
+        match json(next, "") {
+            Some(found) => root.children.push(found),
+            None => break,
+        }
+        rest = behind_document(next);
+    }
+    Some(root)
+}
+
+/// The next document behind the one that `text` begins with.
+fn behind_document(text: &str) -> Option<&str> {
+    let mut documents = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    documents.next()?.ok()?;
+    let behind = text[documents.byte_offset()..].trim_start_matches([',', ';', ' ', '\t', '\r', '\n']);
+    let at = if behind.starts_with('{') { 0 } else { behind.find("\n{")? + 1 };
+    Some(&behind[at..])
+}
+
+/// JSON behind other text, such as the head that `curl --include` prints. What a request says of its server counts.
 fn behind_text(text: &str) -> Option<Node> {
     let (at, _) = text.match_indices("\n{").next()?;
     let (before, within) = text.split_at(at + 1);
-    let found = json(within, "").filter(Node::has_field)?;
-    let head = (!before.starts_with("HTTP/")).then(|| lines(before)).flatten();
-    let mut root = head.unwrap_or_default();
+    let found = documents(within).filter(Node::has_field)?;
+    let mut root = if before.starts_with("HTTP/") { Node::default() } else { sections(before) };
     root.children.push(found);
     Some(root)
 }
@@ -83,7 +105,7 @@ fn one_a_line(text: &str) -> Option<String> {
 
 /// An address with its parameters, or these alone (RFC 6749, section 4.2.2). Browsers hide the scheme.
 fn address(text: &str) -> Option<Node> {
-    let text = bare_address(text);
+    let text = &bare_address(text).replace("&amp;", "&");
     if text.contains(char::is_whitespace) || !text.contains('=') {
         return None;
     }
@@ -100,9 +122,14 @@ fn address(text: &str) -> Option<Node> {
 
 /// Lines of `KEY=value` or `key: value`, with sections of an INI file.
 fn lines(text: &str) -> Option<Node> {
+    Some(sections(text)).filter(Node::has_field)
+}
+
+fn sections(text: &str) -> Node {
     let (mut root, mut section) = (Node::default(), Node::default());
     let mut depth = 0;
-    for line in text.lines() {
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
         let indent = line.len() - line.trim_start().len();
         let line = line.trim();
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -115,6 +142,8 @@ fn lines(text: &str) -> Option<Node> {
             root.children.push(mem::replace(&mut section, Node { name, ..Node::default() }));
             depth = indent;
         } else if let Some((name, value)) = pair(line) {
+            // A block of YAML has its text in the lines below.
+            let value = if is_block(&value) { lines.next().map_or(value, plain) } else { value };
             match json(&value, &name).filter(|_| value.starts_with('{')) {
                 Some(part) => section.children.push(part),
                 None => section.pairs.push((name, value)),
@@ -122,7 +151,11 @@ fn lines(text: &str) -> Option<Node> {
         }
     }
     root.children.push(section);
-    Some(root).filter(Node::has_field)
+    root
+}
+
+fn is_block(value: &str) -> bool {
+    matches!(value, ">" | ">-" | ">+" | "|" | "|-" | "|+")
 }
 
 /// The name of a part in YAML: `imgur:`.
@@ -141,6 +174,8 @@ fn pair(line: &str) -> Option<(String, String)> {
     }
     let line = DECLARATIONS.iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
     let (name, value) = line.split_at(line.find(['=', ':'])?);
+    let name = name.trim();
+    let name = if name.starts_with("u'") || name.starts_with("b'") { &name[1..] } else { name };
     let name = bare(name);
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || "_-. /\\".contains(letter);
     (!name.is_empty() && name.chars().all(is_name)).then(|| (name.to_owned(), plain(&value[1..])))
@@ -148,7 +183,10 @@ fn pair(line: &str) -> Option<(String, String)> {
 
 /// A value without its quotes, the comma or comment behind it, and what Qt writes around bytes (`@ByteArray(…)`).
 fn plain(value: &str) -> String {
-    let value = value.trim_start_matches(['>', '=']).trim();
+    let value = if is_block(value.trim()) { value } else { value.trim_start_matches(['>', '=']) }.trim();
+    // Python marks strings of two kinds.
+    let is_marked = ["u'", "u\"", "b'", "b\""].iter().any(|mark| value.starts_with(mark));
+    let value = if is_marked { &value[1..] } else { value };
     let value = match value.chars().next().filter(|first| matches!(first, '"' | '\'' | '`')) {
         Some(quote) => value[1..].split(quote).next().unwrap_or_default(),
         None => value.split(" #").next().unwrap_or(value).trim_end_matches([',', ';']).trim_end(),

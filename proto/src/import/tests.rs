@@ -61,6 +61,9 @@ fn taken(text: &str) -> Result<Candidate, String> {
     "[imgur]\ntype = imgur\ntoken = {\"access_token\":\"AT\",\"refresh_token\":\"RT\",\"expiry\":\"2026-01-01T00:00:00Z\"}\n"
 )]
 #[case("IMGUR_TOKEN='{\"refresh_token\":\"RT\"}'\n")]
+#[case("{u'refresh_token': u'RT', u'expires_in': 3600}")]
+#[case("refresh_token: >-\n  RT\naccess_token: AT\n")]
+#[case("#access_token=A&amp;refresh_token=RT")]
 // imgur-screenshot.
 #[case("access_token=\"AT\"\nrefresh_token=\"RT\"\ntoken_expire_time=\"1700000000\"\n")]
 // ksnip.
@@ -84,6 +87,9 @@ fn the_grant_is_found(#[case] text: &str) {
 #[case(r#"{"refresh_token":"RT1","refresh_token":"RT2"}"#)]
 #[case("#refresh_token=RT1&refresh_token=RT2")]
 #[case("refresh_token=RT1\nrefresh_token=RT2\n")]
+#[case("{\"refresh_token\":\"RT1\"}\n{\"refresh_token\":\"RT2\"}")]
+#[case("{\"refresh_token\":\"RT1\"},{\"refresh_token\":\"RT2\"}")]
+#[case("HTTP/1.1 200 OK\n\n{\"refresh_token\":\"RT1\"}\nHTTP/1.1 200 OK\n\n{\"refresh_token\":\"RT2\"}\n")]
 #[case("IMGUR_REFRESH_TOKEN=RT1\nIMGUR_OLD_REFRESH_TOKEN=RT2\n")]
 fn of_several_none_is_taken_and_all_can_be_chosen(#[case] text: &str) {
     let error = taken(text).unwrap_err();
@@ -125,6 +131,7 @@ fn a_grant_of_another_is_not_sent(#[case] text: &str, #[case] what: &str) {
 #[case(r#"{"refresh_token":"RT","provider":"google"}"#)]
 #[case(r#"{"host":"gitlab.example","grant":{"refresh_token":"RT"}}"#)]
 #[case("HOST=gitlab.example\nREFRESH_TOKEN=RT\n")]
+#[case("POST /token HTTP/1.1\nHost: evil.example\n\n{\"refresh_token\":\"RT\"}")]
 fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
     let error = taken(text).unwrap_err();
     assert!(error.contains("may be another service's") && !error.contains("RT"), "{error}");
@@ -139,6 +146,11 @@ fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
 #[case("#access_token=AT&expires_in=1")]
 #[case("https://imgur.com/a/abc")]
 #[case("refresh_token=")]
+#[case("{\"refresh_token\":\"[REDACTED]\"}")]
+#[case("refresh_token=SecretStr('**********')")]
+#[case("undefined")]
+#[case("~/token.json")]
+#[case("/home/me/token.json")]
 #[case("refresh_token=$IMGUR_REFRESH_TOKEN")]
 #[case("refresh_token=<your refresh token>")]
 #[case(r#"{"values":[{"key":"refreshToken","value":"{{vault}}","enabled":true}]}"#)]

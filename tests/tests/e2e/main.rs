@@ -19,6 +19,7 @@ mod doctor;
 mod durability;
 mod failures;
 mod files;
+mod gateway;
 mod grants;
 mod hostile;
 mod identity;

@@ -33,6 +33,10 @@ impl TokenFile {
     /// Replaces the file. Only its owner can read it, from the first instant.
     pub(super) fn write(&self, text: &str) -> Result<(), Failure> {
         self.check()?;
+        self.replace_or_tell(text)
+    }
+
+    fn replace_or_tell(&self, text: &str) -> Result<(), Failure> {
         self.replace(text).map_err(|error| {
             Failure::Other(format!(
                 "cannot write {self}: {error}; see to its directory, or name another file"
@@ -40,10 +44,18 @@ impl TokenFile {
         })
     }
 
+    /// Puts the file back, in the place of whatever has taken it but a directory: a link is replaced, and not followed.
+    pub(super) fn put_back(&self, text: &str) -> Result<(), Failure> {
+        if self.path.is_dir() && !self.path.is_symlink() {
+            let _ = fs::remove_dir(&self.path); // an empty one
+        }
+        self.replace_or_tell(text)
+    }
+
     /// Whether it is there, with exactly this text, and its owner alone can read it.
     pub(super) fn holds(&self, text: &str) -> bool {
         let is_alike = |found: &fs::Metadata| {
-            found.is_file() && found.len() == text.len() as u64 + 1 && found.mode() & 0o777 == 0o600
+            found.is_file() && found.len() == text.len() as u64 + 1 && found.mode() & 0o7777 == 0o600
         };
         fs::symlink_metadata(&self.path).is_ok_and(|found| is_alike(&found))
             && fs::read_to_string(&self.path).is_ok_and(|found| found.strip_suffix('\n') == Some(text))

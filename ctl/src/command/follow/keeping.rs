@@ -35,7 +35,7 @@ impl KeptFile {
     fn restore(&self) -> Result<bool, Failure> {
         let kept = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.as_deref().filter(|text| !self.file.holds(text)) {
-            Some(text) => self.file.write(text).map(|()| true),
+            Some(text) => self.file.put_back(text).map(|()| true),
             None => Ok(false),
         }
     }

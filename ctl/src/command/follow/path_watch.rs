@@ -25,7 +25,10 @@ impl PathWatch {
         let mut watch = Self { inotify: init(CreateFlags::CLOEXEC)?, names: Vec::new() };
         watch.add(path)?;
         // The file itself, too: what is written into others beside it should wake nobody.
-        watch.watch(path, WatchFlags::MODIFY | WatchFlags::ATTRIB | WatchFlags::DONT_FOLLOW)?;
+        watch.watch(
+            path,
+            WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::DONT_FOLLOW,
+        )?;
         if let Some((directory, name)) = path.parent().zip(path.file_name())
             && let Ok(directory) = fs::canonicalize(directory)
         {

@@ -13,7 +13,7 @@ use crate::provider::{Answer, TokenRequest, TokenResponse};
 impl Machine {
     pub(super) fn exchange(&mut self, ticket: Ticket, request: TokenRequest, began: Began, replace: bool) {
         if let TokenRequest::Code { code: given, .. } | TokenRequest::Pin(given) = &request
-            && let Some(known) = self.known_as(given)
+            && let Some(known) = self.known_as_no_answer(given)
         {
             let reason = format!("That is {known} of {}, not the answer of the sign-in page", self.name);
             return self.reply(ticket, Err(Error::invalid("response", reason)));

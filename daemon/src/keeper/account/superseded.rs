@@ -7,7 +7,10 @@ use super::Machine;
 use super::refreshing::renewed;
 use crate::grant::{Grant, Secret, Timestamp};
 use crate::keeper::policy;
-use crate::provider::{Answer, Delivery, TokenResponse, Transient};
+use crate::provider::{Answer, Delivery, TokenResponse, Transient, shown_of_a_server};
+
+/// The shortest secret that is looked for within another text, in bytes.
+const SHORTEST: usize = 8;
 
 impl Machine {
     fn tolerates_reuse(&self) -> bool {
@@ -154,20 +157,45 @@ impl Machine {
         self.rejected.contains(token) || held.any(|access| access.dead && access.token == *token)
     }
 
+    /// What may be shown of a server's text.
+    pub(in crate::keeper) fn shown(&self, text: &str) -> Option<String> {
+        let of_grant = |grant: &Grant| {
+            grant
+                .refresh_token
+                .clone()
+                .into_iter()
+                .chain(grant.access.as_ref().map(|access| access.token.clone()))
+        };
+        let secrets =
+            self.record.client_secret.clone().into_iter().chain(self.record.grants().flat_map(of_grant));
+        shown_of_a_server(text, &secrets.filter(|secret| !secret.is_empty()).collect::<Vec<_>>())
+    }
+
     /// What `given` is, if it is known to be another secret of this account than what was asked for. An older grant of the
     /// same refresh token is none.
     pub(super) fn known_as(&self, given: &Secret) -> Option<&'static str> {
-        let is_access_token = |grant: &Grant| grant.access.as_ref().is_some_and(|it| it.token == *given);
+        let is_in =
+            |secret: &Secret| secret.expose().len() >= SHORTEST && given.expose().contains(secret.expose());
+        let has_access_token =
+            |grant: &Grant| grant.access.as_ref().is_some_and(|access| is_in(&access.token));
         let is_refresh_token = |grant: &Grant| grant.refresh_token.as_ref() == Some(given);
-        if self.record.client_secret.as_ref() == Some(given) {
+        if self.record.client_secret.as_ref().is_some_and(|secret| secret == given || is_in(secret)) {
             Some("the client secret")
         } else if given.expose() == self.config.client_id {
             Some("the client ID")
-        } else if self.record.grants().any(|grant| is_access_token(grant) && !is_refresh_token(grant)) {
+        } else if self.record.grants().any(|grant| has_access_token(grant) && !is_refresh_token(grant)) {
             Some("an access token")
         } else {
             None
         }
+    }
+
+    /// The same of an answer of the sign-in page, which is no refresh token either.
+    pub(super) fn known_as_no_answer(&self, given: &Secret) -> Option<&'static str> {
+        let is_in =
+            |secret: &Secret| secret.expose().len() >= SHORTEST && given.expose().contains(secret.expose());
+        let mut tokens = self.record.grants().filter_map(|grant| grant.refresh_token.as_ref());
+        self.known_as(given).or_else(|| tokens.any(is_in).then_some("a refresh token"))
     }
 
     fn client_settings(&self) -> Secret {
