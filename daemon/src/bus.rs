@@ -171,9 +171,9 @@ impl Location {
                     return connection;
                 }
             }
-            match watch {
-                Ok(Some(watch)) if watch.changed().await.is_ok() => {}
-                _ => pending().await,
+            let Ok(Some(mut watch)) = watch else { return pending().await };
+            if watch.changed().await.is_err() {
+                return pending().await;
             }
         }
     }

@@ -146,14 +146,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     notify_manager(&[NotifyState::Ready]).await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-    let watch = watch(&editor);
+    let mut watch = watch(&editor);
     loop {
         tokio::select! {
             request = signals.next() => match request {
                 Request::Stop => break,
                 Request::Reload => reload_on_signal(&editor, &keeper).await,
             },
-            () = edited(watch.as_ref()) => reload(&editor, &keeper).await,
+            () = edited(watch.as_mut()) => reload(&editor, &keeper).await,
             () = editor.changed() => gateway.follow().await,
         }
     }
@@ -217,10 +217,10 @@ fn watch(editor: &SettingsEditor) -> Option<FileWatch> {
         .ok()
 }
 
-async fn edited(watch: Option<&FileWatch>) {
-    match watch {
-        Some(watch) if watch.changed().await.is_ok() => {}
-        _ => pending().await,
+async fn edited(watch: Option<&mut FileWatch>) {
+    let Some(watch) = watch else { return pending().await };
+    if watch.changed().await.is_err() {
+        pending::<()>().await;
     }
 }
 
