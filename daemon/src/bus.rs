@@ -4,16 +4,14 @@ mod bounded;
 
 use std::ffi::OsString;
 use std::future::pending;
-use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
+use futures_util::future::select_all;
+use imgurd_proto::{BusAddress, session_bus, system_bus};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use zbus::Address;
-use zbus::address::Transport;
-use zbus::address::transport::UnixSocket;
 use zbus::connection::{Builder, Connection};
 
 use self::bounded::Bounded;
@@ -50,21 +48,21 @@ impl Link {
 }
 
 impl Bus {
-    /// Begins to look for the user's bus, where `DBUS_SESSION_BUS_ADDRESS` says, else at `$XDG_RUNTIME_DIR/bus`.
+    /// Begins to look for the user's bus.
     #[must_use]
     pub fn session() -> Self {
-        Self::open("session", Address::session())
+        Self::open("session", session_bus())
     }
 
-    /// Begins to look for the machine's bus, where `DBUS_SYSTEM_BUS_ADDRESS` says, else where it always is.
+    /// Begins to look for the machine's bus.
     #[must_use]
     pub fn system() -> Self {
-        Self::open("system", Address::system())
+        Self::open("system", system_bus())
     }
 
-    fn open(bus: &'static str, address: zbus::Result<Address>) -> Self {
+    fn open(bus: &'static str, addresses: Result<Vec<BusAddress>, String>) -> Self {
         let (sender, link) = watch::channel(Link::Untried);
-        tokio::spawn(maintain(bus, address.map(|address| Location::of(&address)), sender));
+        tokio::spawn(maintain(bus, addresses.map(Location), sender));
         Self { link }
     }
 
@@ -89,12 +87,12 @@ impl Bus {
     }
 }
 
-async fn maintain(bus: &'static str, place: zbus::Result<Location>, link: watch::Sender<Link>) {
+async fn maintain(bus: &'static str, place: Result<Location, String>, link: watch::Sender<Link>) {
     let place = match place {
         Ok(place) => place,
         Err(error) => {
-            tracing::warn!(%error, bus, "the environment has no address of the bus");
-            link.send_replace(Link::Absent(error.to_string()));
+            tracing::warn!(error, bus, "the environment has no address of the bus");
+            link.send_replace(Link::Absent(error));
             return;
         }
     };
@@ -114,56 +112,37 @@ async fn maintain(bus: &'static str, place: zbus::Result<Location>, link: watch:
     }
 }
 
-struct Location {
-    address: Address,
-    socket: Option<PathBuf>,
-}
+/// Where the bus may be, in the order in which to try. A GUID in an address counts for nothing: it changes when the bus is
+/// restarted.
+struct Location(Vec<BusAddress>);
 
 impl Location {
-    fn of(address: &Address) -> Self {
-        let socket = match address.transport() {
-            Transport::Unix(unix) => match unix.path() {
-                UnixSocket::File(path) => Some(path.clone()),
-                _ => None,
-            },
-            _ => None,
-        };
-        // Without its GUID, which changes when the bus is restarted.
-        Self { address: Address::new(address.transport().clone()), socket }
-    }
-
     async fn connect(&self) -> zbus::Result<Connection> {
-        let timed_out = || zbus::Error::Failure("it does not answer".to_owned());
-        let connecting = async {
-            let builder = match self.stream().await? {
-                Some(stream) => Builder::socket(Bounded(stream)),
-                None => Builder::address(self.address.clone()),
-            };
-            builder.method_timeout(PATIENCE).build().await
-        };
-        timeout(PATIENCE, connecting).await.map_err(|_| timed_out())?
+        let mut last = None;
+        for address in &self.0 {
+            let connecting = timeout(PATIENCE, connect(address)).await;
+            match connecting.unwrap_or_else(|_| Err(zbus::Error::Failure("it does not answer".to_owned()))) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| zbus::Error::Failure("it has no address".to_owned())))
     }
 
-    /// A stream to the socket of the bus, where it has one on this machine.
-    async fn stream(&self) -> io::Result<Option<UnixStream>> {
-        let Transport::Unix(unix) = self.address.transport() else { return Ok(None) };
-        match unix.path() {
-            UnixSocket::File(path) => UnixStream::connect(path).await.map(Some),
-            UnixSocket::Abstract(name) => {
-                let mut path = OsString::from("\0");
-                path.push(name);
-                UnixStream::connect(path).await.map(Some)
-            }
-            _ => Ok(None),
-        }
+    /// The sockets that appear in the file system.
+    fn sockets(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter_map(|address| match address {
+            BusAddress::Path(path) => Some(path.as_path()),
+            BusAddress::Abstract(_) | BusAddress::Other(_) => None,
+        })
     }
 
     async fn wait(&self) -> Connection {
         loop {
             // Watching before trying, so that no bus appears unnoticed between the two.
-            let watch = self.socket.as_deref().map(FileWatch::for_appearance).transpose();
+            let mut watches: Vec<_> = self.sockets().flat_map(FileWatch::for_appearance).collect();
             for pause in [Duration::ZERO].into_iter().chain(RETRIES) {
-                if self.socket.as_ref().is_some_and(|socket| !socket.exists()) {
+                if self.sockets().count() == self.0.len() && !self.sockets().any(Path::exists) {
                     break;
                 }
                 sleep(pause).await;
@@ -171,10 +150,23 @@ impl Location {
                     return connection;
                 }
             }
-            let Ok(Some(mut watch)) = watch else { return pending().await };
-            if watch.changed().await.is_err() {
+            let appearing: Vec<_> = watches.iter_mut().map(|watch| Box::pin(watch.changed())).collect();
+            if appearing.is_empty() || select_all(appearing).await.0.is_err() {
                 return pending().await;
             }
         }
     }
+}
+
+async fn connect(address: &BusAddress) -> zbus::Result<Connection> {
+    let builder = match address {
+        BusAddress::Path(path) => Builder::socket(Bounded(UnixStream::connect(path).await?)),
+        BusAddress::Abstract(name) => {
+            let mut path = OsString::from("\0");
+            path.push(name);
+            Builder::socket(Bounded(UnixStream::connect(path).await?))
+        }
+        BusAddress::Other(address) => Builder::address(address.as_str()),
+    };
+    builder.method_timeout(PATIENCE).build().await
 }

@@ -83,6 +83,7 @@
 
 #[macro_use]
 mod declare;
+mod bus_address;
 mod client;
 #[cfg(feature = "dbus")]
 pub mod dbus;
@@ -99,6 +100,7 @@ pub mod text;
 mod types;
 pub mod varlink;
 
+pub use bus_address::{BusAddress, session_bus, system_bus};
 pub use client::{Client, Replies};
 pub use error::{ClientError, Error};
 pub use finding::{Finding, Health};
@@ -113,7 +115,7 @@ pub use method::{
 pub use parameter::ParameterValue;
 pub use rejection::{error_texts, rejects_token};
 pub use secret::{Secret, Zeroizing};
-pub use socket::socket_path;
+pub use socket::{runtime_directory, socket_path};
 pub use types::{
     Account, ClientAuth, Credits, Export, Flow, GatewayClient, JournalEntry, NotAChoice, Outcome, Permit,
     RefreshReuse, Settings, State, StoreKind, Token, Wire,

@@ -28,14 +28,20 @@ pub fn socket_path() -> PathBuf {
 }
 
 fn socket_path_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("IMGURD_SOCKET").unwrap_or_else(|| {
-        // The specification has a relative one ignored: it would be another directory in each program.
-        set("XDG_RUNTIME_DIR")
-            .filter(|path| path.is_absolute())
-            .unwrap_or_else(|| format!("/run/user/{}", getuid().as_raw()).into())
-            .join("imgurd/socket")
-    })
+    let set = variable("IMGURD_SOCKET").filter(|value| !value.is_empty()).map(PathBuf::from);
+    set.unwrap_or_else(|| runtime_directory_in(variable).join("imgurd/socket"))
+}
+
+/// `$XDG_RUNTIME_DIR`, else `/run/user/UID`: for the socket and for the bus.
+#[must_use]
+pub fn runtime_directory() -> PathBuf {
+    runtime_directory_in(|name| env::var_os(name))
+}
+
+fn runtime_directory_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    // The specification has a relative one ignored: it would be another directory in each program.
+    let set = variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    set.unwrap_or_else(|| format!("/run/user/{}", getuid().as_raw()).into())
 }
 
 /// Connects to the daemon behind `path`, if it is this user's.

@@ -1,12 +1,10 @@
 //! The user's session: the units of imgurd, whether they keep running after logout, and the bus.
 
 use std::collections::HashMap;
-use std::env;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::Command;
 
-use imgurd_proto::Finding;
+use imgurd_proto::{BusAddress, Finding, session_bus};
 use rustix::process::getuid;
 
 const UNITS: [&str; 2] = ["imgurd.service", "imgurd.socket"];
@@ -104,30 +102,24 @@ fn is_graphical(session: &str) -> bool {
 /// The session bus, for when there is no daemon to ask. `None` if it has no path to connect to.
 pub(super) fn bus() -> Option<Finding> {
     const CHECK: &str = "bus";
-    let path = bus_path()?;
-    Some(match UnixStream::connect(&path) {
-        Ok(_) => Finding::ok(CHECK, format!("The session bus is at {}", path.display())),
-        Err(error) => Finding::warn(
-            CHECK,
-            format!(
-                "There is no session bus at {} ({error}), and so no keyring and no notifications",
-                path.display()
-            ),
-            "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right",
-        ),
-    })
-}
-
-/// As in sd_bus_open_user(3).
-fn bus_path() -> Option<PathBuf> {
-    let address = env::var("DBUS_SESSION_BUS_ADDRESS").ok().filter(|address| !address.is_empty());
-    match address {
-        Some(address) => {
-            let path = address.split(';').find_map(|address| address.strip_prefix("unix:path="))?;
-            Some(path.split(',').next()?.into())
-        }
-        None => env::var_os("XDG_RUNTIME_DIR").map(|directory| PathBuf::from(directory).join("bus")),
+    const HINT: &str = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right";
+    let addresses = match session_bus() {
+        Ok(addresses) => addresses,
+        Err(why) => return Some(Finding::warn(CHECK, format!("There is no session bus: {why}"), HINT)),
+    };
+    let paths = addresses.into_iter().filter_map(|address| match address {
+        BusAddress::Path(path) => Some(path),
+        BusAddress::Abstract(_) | BusAddress::Other(_) => None,
+    });
+    let tried: Vec<_> = paths.map(|path| (UnixStream::connect(&path), path)).collect();
+    if let Some((_, path)) = tried.iter().find(|(stream, _)| stream.is_ok()) {
+        return Some(Finding::ok(CHECK, format!("The session bus is at {}", path.display())));
     }
+    let (Err(error), path) = tried.first()? else { return None };
+    let path = path.display();
+    let detail =
+        format!("There is no session bus at {path} ({error}), and so no keyring and no notifications");
+    Some(Finding::warn(CHECK, detail, HINT))
 }
 
 fn properties(text: &str) -> Properties {

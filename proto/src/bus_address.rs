@@ -1,0 +1,111 @@
+//! Where a bus is (D-Bus Specification, "Server Addresses").
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+
+use crate::socket::runtime_directory;
+
+/// Where the system's bus is unless the environment says otherwise.
+const SYSTEM_BUS: &str = "/var/run/dbus/system_bus_socket";
+
+/// A place to connect to a bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BusAddress {
+    /// A socket in the file system.
+    Path(PathBuf),
+    /// A socket with a name of its own (unix(7), abstract sockets).
+    Abstract(OsString),
+    /// Another transport, such as `tcp:host=localhost,port=1234`, as it is written.
+    Other(String),
+}
+
+/// The addresses of the user's bus, in the order in which to try them: `DBUS_SESSION_BUS_ADDRESS`, else
+/// `$XDG_RUNTIME_DIR/bus`.
+///
+/// # Errors
+/// The variable has no address that can be used: why, as the beginning of a sentence.
+pub fn session_bus() -> Result<Vec<BusAddress>, String> {
+    addresses("DBUS_SESSION_BUS_ADDRESS", runtime_directory().join("bus"))
+}
+
+/// The addresses of the system's bus: `DBUS_SYSTEM_BUS_ADDRESS`, else where it always is.
+///
+/// # Errors
+/// As [`session_bus`].
+pub fn system_bus() -> Result<Vec<BusAddress>, String> {
+    addresses("DBUS_SYSTEM_BUS_ADDRESS", SYSTEM_BUS.into())
+}
+
+fn addresses(variable: &str, default: PathBuf) -> Result<Vec<BusAddress>, String> {
+    match env::var_os(variable).as_deref().map(OsStr::to_string_lossy) {
+        Some(text) if !text.is_empty() => parse(&text).map_err(|why| format!("{variable} {why}")),
+        _ => Ok(vec![BusAddress::Path(default)]),
+    }
+}
+
+/// Parses a list of addresses. One that cannot be used is passed over, unless it is the last hope.
+fn parse(list: &str) -> Result<Vec<BusAddress>, String> {
+    let parsed: Vec<_> = list.split(';').filter(|entry| !entry.is_empty()).map(address).collect();
+    let usable: Vec<_> = parsed.iter().filter_map(|it| it.as_ref().ok().cloned()).collect();
+    if usable.is_empty() {
+        let why = parsed.into_iter().find_map(Result::err);
+        return Err(why.unwrap_or_else(|| "holds no address".to_owned()));
+    }
+    Ok(usable)
+}
+
+fn address(entry: &str) -> Result<BusAddress, String> {
+    let (transport, parameters) = entry.split_once(':').ok_or("holds a text that is no address")?;
+    let value = |wanted: &str| {
+        let pairs = parameters.split(',').filter_map(|pair| pair.split_once('='));
+        let found = pairs.filter(|(key, _)| *key == wanted).map(|(_, value)| value).next()?;
+        Some(OsString::from_vec(percent_decode_str(found).collect()))
+    };
+    match transport {
+        "unix" => value("path")
+            .map(|path| BusAddress::Path(path.into()))
+            .or_else(|| value("abstract").map(BusAddress::Abstract))
+            .ok_or_else(|| "has a unix address with neither path nor abstract".to_owned()),
+        "autolaunch" => Err("asks for a bus to be launched, which imgurd does not do".to_owned()),
+        _ => Ok(BusAddress::Other(entry.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(path: &str) -> BusAddress {
+        BusAddress::Path(path.into())
+    }
+
+    #[test]
+    fn a_list_is_tried_in_its_order_with_escapes_undone_and_keys_that_are_not_needed_left_out() {
+        for (list, expected) in [
+            ("unix:path=/run/bus", vec![path("/run/bus")]),
+            ("unix:path=/a;unix:path=/b,guid=00112233;", vec![path("/a"), path("/b")]),
+            ("unix:guid=00,path=/a%20b%2cc%3b", vec![path("/a b,c;")]),
+            ("unix:abstract=/tmp/dbus-x,guid=00", vec![BusAddress::Abstract("/tmp/dbus-x".into())]),
+            ("autolaunch:;unix:path=/a", vec![path("/a")]),
+            ("tcp:host=localhost,port=1", vec![BusAddress::Other("tcp:host=localhost,port=1".to_owned())]),
+        ] {
+            assert_eq!(parse(list), Ok(expected), "{list}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said() {
+        for (list, why) in [
+            ("autolaunch:", "launched"),
+            ("/run/bus", "no address"),
+            ("unix:dir=/tmp", "neither"),
+            (";", "holds"),
+        ] {
+            assert!(parse(list).is_err_and(|said| said.contains(why)), "{list}");
+        }
+    }
+}
