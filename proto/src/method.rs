@@ -184,6 +184,8 @@ methods! {
         replace?: bool,
         /// Whether the answer will come by `CompleteLogin`, so that nothing need listen for it.
         paste?: bool,
+        /// The client secret, where the store has lost it; an empty one says that the application has none.
+        client_secret?: Secret,
     }
 
     /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.

@@ -32,7 +32,11 @@ pub(crate) struct LoginArgs {
     /// Allow a different user to sign in
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Read the client secret from the first line of standard input, for an account whose item was deleted from the
+    /// keyring; an empty line means that the application has none
+    #[arg(long)]
+    pub(crate) client_secret_stdin: bool,
     /// Cancel the sign-in in progress, even if another program began it
-    #[arg(long, conflicts_with_all = ["flow", "no_browser", "paste", "timeout", "replace"])]
+    #[arg(long, conflicts_with_all = ["flow", "no_browser", "paste", "timeout", "replace", "client_secret_stdin"])]
     pub(crate) cancel: bool,
 }

@@ -32,11 +32,17 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
     if args.cancel {
         return cancel(app, &account);
     }
-    sign_in(app, args, &account).or_else(|failure| offer_other_user(app, &account, failure))
+    let secret = args.client_secret_stdin.then(|| given_client_secret(&account)).transpose()?;
+    sign_in(app, args, &account, secret).or_else(|failure| offer_other_user(app, &account, failure))
 }
 
 /// The login lasts as long as the connection of its stream, and so as this process.
-fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure> {
+fn sign_in(
+    app: &App,
+    args: &LoginArgs,
+    account: &Account,
+    client_secret: Option<Secret>,
+) -> Result<(), Failure> {
     let (events, received) = mpsc::channel();
     let mut dialog = Dialog {
         app,
@@ -46,11 +52,18 @@ fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure
         login_id: String::new(),
         terminal: None,
     };
-    app.stream(call(args, account), move |reply| {
+    let asks = client_secret.is_none() && input::is_interactive() && !app.output.json;
+    app.stream(call(args, account, client_secret), move |reply| {
         let _ = events.send(reply.map(|reply| Event::Reply(reply.into())));
     })?;
     for event in received {
-        match event? {
+        let event = match event {
+            Err(failure) if asks && dialog.login_id.is_empty() && lacks_client_secret(&failure) => {
+                return sign_in(app, args, account, Some(ask_client_secret(account)?));
+            }
+            event => event?,
+        };
+        match event {
             Event::Reply(reply) => match &reply.account {
                 Some(account) => {
                     drop(dialog);
@@ -65,13 +78,33 @@ fn sign_in(app: &App, args: &LoginArgs, account: &Account) -> Result<(), Failure
     Err(Failure::stream_ended())
 }
 
-fn call(args: &LoginArgs, account: &Account) -> Login {
+/// Whether imgurd wants the client secret before it begins.
+fn lacks_client_secret(failure: &Failure) -> bool {
+    matches!(failure, Failure::Client(ClientError::Keeper(Error::Misconfigured { setting, .. })) if setting == "client_secret")
+}
+
+fn given_client_secret(account: &Account) -> Result<Secret, Failure> {
+    if io::stdin().is_terminal() {
+        return ask_client_secret(account);
+    }
+    input::line_or_none("the client secret", "client_secret")
+}
+
+fn ask_client_secret(account: &Account) -> Result<Secret, Failure> {
+    let name = &account.name;
+    input::ask_secret(&format!(
+        "Client secret of {name}'s application (it is not shown; Enter if there is none): "
+    ))
+}
+
+fn call(args: &LoginArgs, account: &Account, client_secret: Option<Secret>) -> Login {
     Login {
         account: Some(account.name.clone()),
         flow: args.flow,
         timeout_s: args.timeout.map(seconds),
         replace: args.replace.then_some(true),
         paste: args.paste.then_some(true),
+        client_secret,
     }
 }
 

@@ -44,6 +44,12 @@ pub(crate) fn secret(what: &str, field: &str) -> Result<Secret, Failure> {
 
 /// The next line of standard input, trimmed, which holds `what`.
 pub(crate) fn line(what: &str, field: &str) -> Result<Secret, Failure> {
+    let line = line_or_none(what, field)?;
+    if line.is_empty() { Err(missing(what, field)) } else { Ok(line) }
+}
+
+/// The next line of standard input, trimmed, which may be empty.
+pub(crate) fn line_or_none(what: &str, field: &str) -> Result<Secret, Failure> {
     let mut line = Vec::new();
     let mut stdin = io::stdin().lock().take(MAX_MESSAGE as u64 + 1);
     stdin.read_until(b'\n', &mut line).map_err(Failure::Input)?;
@@ -69,7 +75,8 @@ pub(crate) fn ask_secret(question: &str) -> Result<Secret, Failure> {
 fn read_bounded(from: impl Read, most: usize, what: &str, field: &str) -> Result<Secret, Failure> {
     let mut bytes = Vec::new();
     from.take(most as u64 + 1).read_to_end(&mut bytes).map_err(Failure::Input)?;
-    bounded(&bytes, most, what, field)
+    let text = bounded(&bytes, most, what, field)?;
+    if text.is_empty() { Err(missing(what, field)) } else { Ok(text) }
 }
 
 fn bounded(bytes: &[u8], most: usize, what: &str, field: &str) -> Result<Secret, Failure> {
@@ -80,10 +87,7 @@ fn bounded(bytes: &[u8], most: usize, what: &str, field: &str) -> Result<Secret,
             format!("standard input holds more than {most} KiB; give it {what} alone"),
         ));
     }
-    match decoded(bytes).trim() {
-        "" => Err(missing(what, field)),
-        text => Ok(text.into()),
-    }
+    Ok(decoded(bytes).trim().into())
 }
 
 fn missing(what: &str, field: &str) -> Failure {

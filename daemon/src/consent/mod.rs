@@ -31,7 +31,7 @@ use listener::Listener;
 use session::{Running, Server, Session};
 
 /// How a login is to go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LoginOptions {
     /// Another flow than the account's.
     pub flow: Option<Flow>,
@@ -42,6 +42,8 @@ pub struct LoginOptions {
     /// Whether the answer is pasted. imgurd listens at a loopback callback all the same, or another user of the machine
     /// could listen there and get the answer first.
     pub paste: bool,
+    /// The client secret, where the store has lost it.
+    pub client_secret: Option<Secret>,
 }
 
 type LoginResult = Result<SignedIn, Error>;
@@ -154,7 +156,7 @@ impl Logins {
         let flow = options.flow.unwrap_or(config.flow);
         let is_local = config.redirect_uri.url().scheme() == "http" && is_loopback(config.redirect_uri.url());
         let paste = options.paste || flow == Flow::Pin || !is_local;
-        let began = self.keeper.begin(account, config.issuer()).await?;
+        let began = self.keeper.begin(account, config.issuer(), flow, options.client_secret).await?;
         while let Some(pending) = self.find_of(account) {
             if let Some(login) = pending.join(flow, paste, options.timeout)? {
                 return Ok(login);

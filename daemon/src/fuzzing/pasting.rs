@@ -109,7 +109,8 @@ impl<T> Daemon<T> {
 async fn login(config: Arc<Config>, keeper: Keeper, flow: Flow) -> Login {
     let logins = Logins::new(keeper);
     let timeout = Duration::from_hours(24);
-    let options = LoginOptions { flow: Some(flow), timeout, replace: false, paste: true };
+    let options =
+        LoginOptions { flow: Some(flow), timeout, replace: false, paste: true, client_secret: None };
     let login = logins.begin(ACCOUNT, &config.accounts[ACCOUNT], options).await;
     (logins, login.expect("a login"))
 }

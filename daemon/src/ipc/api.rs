@@ -12,7 +12,7 @@ use imgurd_proto::{
 
 use tokio::task::spawn_blocking;
 
-use super::arguments::{self, access_token, patience, span};
+use super::arguments::{self, access_token, patience, secret_or_none, span};
 use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, GatewayClients, Journal, Needs, Pass, Rejections, Requested};
 use crate::config::{Class, Config, SettingsEditor, check_name};
@@ -337,6 +337,7 @@ impl Api {
             timeout: span("timeout_s", seconds, Duration::from_secs)?,
             replace: call.replace.unwrap_or(false),
             paste: call.paste.unwrap_or(false),
+            client_secret: call.client_secret.map(secret_or_none).transpose()?,
         };
         let config = self.editor.account(&name)?;
         self.logins.begin(&name, &config, options).await

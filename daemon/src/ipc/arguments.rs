@@ -16,6 +16,11 @@ pub(super) fn client_secret(text: &Secret) -> Result<Secret, Error> {
     import::client_secret(text.expose()).map_or_else(|| bare("client_secret", text), Ok)
 }
 
+/// A client secret; an empty one stands for none.
+pub(super) fn secret_or_none(text: Secret) -> Result<Secret, Error> {
+    if text.is_empty() { Ok(text) } else { client_secret(&text) }
+}
+
 /// An access token that is written alone, behind `Bearer`, or as the whole header.
 pub(super) fn access_token(text: &Secret) -> Result<Secret, Error> {
     let text = bare("access_token", text)?;

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{Account, Error, Export, Secret};
+use imgurd_proto::{Account, Error, Export, Flow, Secret};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -125,8 +125,15 @@ impl Keeper {
     }
 
     /// Begins to bring a grant for `account` from `issuer`. Fails while the store, and what it holds, cannot be read.
-    pub async fn begin(&self, account: &str, issuer: Issuer) -> Result<Began, Error> {
-        self.change(account, None, Ask::Ready).await?;
+    /// A client secret that is given is kept.
+    pub async fn begin(
+        &self,
+        account: &str,
+        issuer: Issuer,
+        flow: Flow,
+        client_secret: Option<Secret>,
+    ) -> Result<Began, Error> {
+        self.change(account, None, Ask::SignIn { flow, client_secret }).await?;
         let (_, snapshots) = self.find(Some(account))?;
         let logouts = snapshots.borrow().logouts;
         Ok(Began { issuer, logouts })

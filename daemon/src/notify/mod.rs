@@ -302,6 +302,6 @@ async fn sign_in(
 
 async fn begin(name: &str, logins: &Logins, editor: &SettingsEditor) -> Result<Login, Error> {
     let timeout = Duration::from_secs(DEFAULT_LOGIN_TIMEOUT_S.unsigned_abs());
-    let options = LoginOptions { flow: None, timeout, replace: false, paste: false };
+    let options = LoginOptions { flow: None, timeout, replace: false, paste: false, client_secret: None };
     logins.begin(name, &*editor.account(name)?, options).await
 }

@@ -97,16 +97,16 @@ impl<S: TokenStore + Clone + 'static> TokenStore for Witnessed<S> {
 /// What the keeper says of a record with [`Record::is_outdated`].
 pub(crate) fn outdated(account: &str) -> String {
     format!(
-        "the store has an older grant of `{account}` than the one it took last, and using it could end the newer one: another \
-         keyring or a backup may be in place; bring back the newer one, or run `imgurctl login {account}` to sign in again, or \
-         `imgurctl restore {account}` to use the older one"
+        "The store has an older grant of {account} than the one that imgurd saved last, and using it could end the newer one: \
+         another keyring or a backup may be in its place; bring the newer one back, run `imgurctl login {account}` to sign in \
+         again, or run `imgurctl restore {account}` to use the older one"
     )
 }
 
 fn vanished(account: &str) -> StoreError {
     StoreError::Vanished(format!(
-        "the store no longer has the grant of `{account}` that it once took: it may be locked, or another keyring may be in \
-         its place; run `imgurctl login {account}` if it is gone for good, or `imgurctl logout {account}` to forget it"
+        "The store no longer has the grant of {account} that imgurd saved there: another keyring may be in its place, or the \
+         item was deleted; open the keyring that has it, or run `imgurctl login {account}` to sign in again"
     ))
 }
 

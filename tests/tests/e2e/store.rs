@@ -125,7 +125,7 @@ fn a_store_that_lost_the_grant_is_not_taken_at_its_word() {
     scene.start();
     let (account, reason) = trouble(&scene);
     assert_eq!(account.state, State::StoreUnavailable, "and not empty");
-    assert!(reason.contains("once took"), "{reason}");
+    assert!(reason.contains("no longer has the grant"), "{reason}");
     scene.ctl(&["token", "--wait", "100ms"]).exits(7);
 
     // It is found again by whoever waits for it.

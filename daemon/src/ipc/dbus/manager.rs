@@ -241,7 +241,8 @@ impl Manager {
     }
 
     /// Begins a login and answers with the page to open; LoginFinished tells how it ends. Options: flow (s: code,
-    /// token or pin), timeout_s (300), replace (b), and paste (b) where the answer will come by CompleteLogin.
+    /// token or pin), timeout_s (300), replace (b), paste (b) where the answer will come by CompleteLogin, and client_secret (s) where
+    /// the store has lost it.
     #[zbus(out_args("login_id", "url"))]
     async fn login(
         &self,

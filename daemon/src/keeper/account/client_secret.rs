@@ -1,8 +1,10 @@
 //! The client's secret while there is no grant to use it for: it lies in the store alone, and is fetched when somebody
 //! brings a grant.
 
-use super::{Ask, Effect, Machine, Shelf};
-use crate::grant::Record;
+use imgurd_proto::{DEFAULT_TOKEN_URL, Error, Flow, Secret};
+
+use super::{Ask, Effect, Machine, Shelf, Ticket};
+use crate::grant::{Issuer, Record};
 use crate::store::StoreError;
 
 impl Ask {
@@ -14,6 +16,7 @@ impl Ask {
                 | Self::Accept { .. }
                 | Self::Import { .. }
                 | Self::Ready
+                | Self::SignIn { .. }
                 // Those of other servers are written beside it.
                 | Self::KeepClientSecret(_)
         )
@@ -52,6 +55,37 @@ impl Machine {
             *reason = None;
             self.effects.push(Effect::Load);
         }
+    }
+
+    /// A sign-in is about to begin. Where the store has lost the secret with the grant, the one that is given is kept in
+    /// memory and saved with the new grant: until then the item may come back.
+    pub(super) fn prepare_sign_in(
+        &mut self,
+        ticket: Ticket,
+        flow: Flow,
+        secret: Option<Secret>,
+        issuer: &Issuer,
+    ) {
+        self.login_expected = true;
+        let is_lost = matches!(self.shelf, Shelf::Vanished { .. });
+        let result = match secret {
+            Some(secret) if !is_lost => return self.keep_client_secret(ticket, secret, issuer),
+            Some(secret) => {
+                self.put_client_secret(secret, issuer);
+                Ok(())
+            }
+            None => self.check_client_secret(flow, is_lost),
+        };
+        self.reply(ticket, result);
+    }
+
+    /// Fails before the user is sent to the browser, where it is known that the code could not be exchanged.
+    fn check_client_secret(&self, flow: Flow, is_lost: bool) -> Result<(), Error> {
+        let at_imgur = self.config.token_url.as_str() == DEFAULT_TOKEN_URL;
+        if self.record.client_secret.is_some() || flow == Flow::Token || !(is_lost || at_imgur) {
+            return Ok(());
+        }
+        Err(self.lacks_client_secret(is_lost))
     }
 
     /// The store was read for it. There are no grants but those that memory knows of: what was signed out stays so.

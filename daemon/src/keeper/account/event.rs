@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::Error;
+use imgurd_proto::{Error, Flow};
 
 use super::issuer::Began;
 use crate::config::AccountConfig;
@@ -100,6 +100,8 @@ pub enum Ask {
     KeepClientSecret(Secret),
     /// Whether a grant could be taken in.
     Ready,
+    /// Whether a sign-in can begin. The client secret comes along where the store has lost it.
+    SignIn { flow: Flow, client_secret: Option<Secret> },
     /// To ask the store again now, for what could not be read or written.
     Reload,
 }
@@ -134,7 +136,11 @@ pub enum Effect {
 impl Ask {
     /// Whether it changes the account. Whoever asks for a change may leave, having heard that it goes on.
     pub(super) fn is_a_change(&self) -> bool {
-        !matches!(self, Self::Want { .. } | Self::Ready | Self::Reload)
+        match self {
+            Self::Want { .. } | Self::Ready | Self::Reload => false,
+            Self::SignIn { client_secret, .. } => client_secret.is_some(),
+            _ => true,
+        }
     }
 }
 

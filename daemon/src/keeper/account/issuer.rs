@@ -49,9 +49,15 @@ impl Machine {
         self.restore_matching();
     }
 
-    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, issuer: &Issuer) {
+    /// Takes a secret of `issuer` into the record. Returns whether it is the configured one's.
+    pub(super) fn put_client_secret(&mut self, secret: Secret, issuer: &Issuer) -> bool {
         let is_current = issuer.is(&self.config.issuer());
         keep_client_secret(&mut self.record, secret, issuer, is_current);
+        is_current
+    }
+
+    pub(super) fn keep_client_secret(&mut self, ticket: Ticket, secret: Secret, issuer: &Issuer) {
+        let is_current = self.put_client_secret(secret, issuer);
         self.shelf = Shelf::Read;
         self.revisions.touch();
         // However the store has been doing: somebody waits, and this is worth a try at once.

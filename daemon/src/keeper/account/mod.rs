@@ -253,6 +253,9 @@ impl Machine {
                 self.login_expected = true;
                 self.reply(ticket, Ok(()));
             }
+            Ask::SignIn { flow, client_secret } => {
+                self.prepare_sign_in(ticket, flow, client_secret, &began.issuer);
+            }
             Ask::Exchange { request, replace } => self.exchange(ticket, request, began, replace),
             Ask::Accept { tokens, replace } => {
                 let first = self.login_began.unwrap_or(self.next_op + 1);
@@ -310,7 +313,8 @@ impl Machine {
             // A secret alone is no reason to give up a grant that may come back; a new login or a logout is.
             Shelf::Vanished { reason, .. } if matches!(ask, Ask::KeepClientSecret(_)) => {
                 let reason = format!(
-                    "{reason}; the client secret was not kept, `imgurctl logout {}` makes room for it",
+                    "{reason}. The client secret was not kept: give it to the sign-in, with `imgurctl login {} \
+                     --client-secret-stdin`",
                     self.name
                 );
                 Err(Error::StoreUnavailable { reason })

@@ -82,10 +82,9 @@ impl Machine {
             ));
         }
         if self.revisions.grant_is_unsaved() {
-            return Some(format!(
-                "The token is served from memory, because the store does not take it ({}); it is tried again by itself",
-                self.revisions.lags().unwrap_or_else(|| "It is being written".to_owned())
-            ));
+            let why =
+                self.revisions.lags().unwrap_or_else(|| "It is being written; wait a moment".to_owned());
+            return Some(format!("The new token is served from memory, because it is not saved yet. {why}"));
         }
         self.notable_skew().map(why_skewed)
     }
@@ -106,11 +105,9 @@ impl Machine {
         match &self.shelf {
             Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
             Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
-            Shelf::Read | Shelf::PutAway { .. } => format!(
-                "{last_failure}. imgurd refreshes nothing that it cannot record; repair the store, then run `imgurctl \
-                 refresh {}`",
-                self.name
-            ),
+            Shelf::Read | Shelf::PutAway { .. } => {
+                format!("imgurd requests no new token while it cannot save one. {last_failure}")
+            }
         }
     }
 
@@ -149,6 +146,20 @@ impl Machine {
 impl Machine {
     pub(super) fn needs_sign_in(&self) -> Error {
         Error::ConsentNeeded { account: self.name.clone(), reason: self.no_refresh_token() }
+    }
+
+    pub(super) fn lacks_client_secret(&self, is_lost: bool) -> Error {
+        let name = &self.name;
+        let why = if is_lost {
+            format!("The store lost the client secret of {name} together with its grant")
+        } else {
+            format!("Imgur needs the client secret for this flow, and {name} has none")
+        };
+        let reason = format!(
+            "{why}; run `imgurctl login {name} --client-secret-stdin` and give the secret on standard input, or nothing if \
+             the application has none"
+        );
+        Error::Misconfigured { setting: "client_secret".to_owned(), reason }
     }
 
     pub(super) fn is_busy(&self) -> Error {

@@ -97,7 +97,7 @@ async fn misses_a_grant_that_the_store_once_took() {
 
     let emptied = Witnessed::new(MemoryStore::default(), path(&directory));
     assert!(
-        matches!(load(&emptied).await, Err(StoreError::Vanished(reason)) if reason.contains("imgurctl logout mytoken"))
+        matches!(load(&emptied).await, Err(StoreError::Vanished(reason)) if reason.contains("imgurctl login mytoken"))
     );
     assert_eq!(emptied.load("another".into()).await, Ok(None));
 }
