@@ -1,6 +1,8 @@
 //! A display that nobody sees, and what is drawn on it.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -30,6 +32,42 @@ impl Testbed {
         };
         self.set_env("DISPLAY", format!(":{}", number.trim()));
         display
+    }
+
+    /// Starts a Wayland compositor without a screen. sway does not run as root, so root is another user there.
+    pub fn wayland(&self) -> Display {
+        let mut command = self.command("unshare");
+        if rustix::process::geteuid().is_root() {
+            command.args(["--user", "--map-user=1000", "--map-group=1000"]);
+        }
+        command
+            .args(["sway", "-c", "/dev/null"])
+            .envs([
+                ("WLR_BACKENDS", "headless"),
+                ("WLR_RENDERER", "pixman"),
+                ("WLR_LIBINPUT_NO_DEVICES", "1"),
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let display = Display(command.spawn().expect("unshare is installed"));
+        let end = Instant::now() + PATIENCE;
+        while !self.runtime_dir().join("wayland-1").exists() {
+            assert!(Instant::now() < end, "sway is installed and starts in time");
+            std::thread::yield_now();
+        }
+        self.set_env("WAYLAND_DISPLAY", "wayland-1");
+        display
+    }
+
+    /// Takes a picture of the display into the directory `IMGURD_SCREENSHOTS`, where somebody wants to see it.
+    pub fn screenshot(&self, name: &str) {
+        let Some(directory) = std::env::var_os("IMGURD_SCREENSHOTS") else { return };
+        let picture = Path::new(&directory).join(format!("{name}.png"));
+        let is_wayland = self.environment.lock().unwrap().contains_key(OsStr::new("WAYLAND_DISPLAY"));
+        let mut command = self.command(if is_wayland { "grim" } else { "import" });
+        command.args(["-window", "root"].iter().filter(|_| !is_wayland));
+        assert!(command.arg(picture).status().is_ok_and(|status| status.success()), "no picture of {name}");
     }
 
     /// The titles of the windows on it.
@@ -74,5 +112,13 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Blocks until somebody has this name on the bus.
+pub fn wait_for_owner(bed: &Testbed, name: &str) {
+    let end = Instant::now() + PATIENCE;
+    while !bed.command("busctl").args(["--user", "status", name]).output().unwrap().status.success() {
+        assert!(Instant::now() < end, "{name} is not there in time");
     }
 }

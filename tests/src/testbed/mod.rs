@@ -60,7 +60,7 @@ pub use account::account_arguments;
 pub use bus::{Bus, in_time, next};
 pub use daemon::Daemon;
 pub use disk::Disk;
-pub use display::{Display, Running};
+pub use display::{Display, Running, wait_for_owner};
 pub use file::wait_for_content;
 pub use flatpak::{Flatpak, OTHER_APPLICATION};
 pub use grant_file::GrantFile;

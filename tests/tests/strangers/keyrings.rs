@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_util::StreamExt as _;
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, PATIENCE, Rotation};
-use imgurd_tests::testbed::{Bus, Display, Running, Scene, Testbed, in_time};
+use imgurd_tests::testbed::{Bus, Display, Running, Scene, Testbed, in_time, wait_for_owner};
 use zbus::{Connection, OwnedObjectPath, Proxy};
 
 const PASSWORD: &str = "correct horse";
@@ -59,13 +59,6 @@ fn is_locked(account: &Account) -> bool {
         && account.reason.as_ref().is_some_and(|reason| reason.contains("is locked"))
 }
 
-fn wait_for_owner(bed: &Testbed, name: &str) {
-    let end = Instant::now() + PATIENCE;
-    while !bed.command("busctl").args(["--user", "status", name]).output().unwrap().status.success() {
-        assert!(Instant::now() < end, "{name} is not there in time");
-    }
-}
-
 const CONFIGURATION: &str = "[General]\nConfigVersion=2\nMinimizeAfterUnlock=false\n[FdoSecrets]\nEnabled=true\n\
                              ConfirmAccessItem=false\n[GUI]\nCheckForUpdates=false\n";
 
@@ -76,12 +69,22 @@ const DATABASE: &str = "<?xml version=\"1.0\"?><KeePassFile><Meta><DatabaseName>
 
 /// KeePassXC with its default settings, but for its question at each access, and its database open.
 fn keepassxc(bed: &Testbed) -> Running {
+    let running = keepassxc_with(bed, DATABASE, CONFIGURATION);
+    in_time(async {
+        let bus = bed.connect().await;
+        while default_collection(&bus).await.as_str() == "/" || is_closed(&bus).await {}
+    });
+    running
+}
+
+/// KeePassXC with this database and these settings, where there are none yet.
+fn keepassxc_with(bed: &Testbed, xml_text: &str, settings: &str) -> Running {
     bed.set_env("TMPDIR", bed.runtime_dir());
     let (database, xml) = (bed.root().join("mine.kdbx"), bed.root().join("mine.xml"));
     if !database.exists() {
-        fs::write(&xml, DATABASE).unwrap();
+        fs::write(&xml, xml_text).unwrap();
         fs::create_dir_all(bed.config_home().join("keepassxc")).unwrap();
-        fs::write(bed.config_home().join("keepassxc/keepassxc.ini"), CONFIGURATION).unwrap();
+        fs::write(bed.config_home().join("keepassxc/keepassxc.ini"), settings).unwrap();
         let mut import = bed.command("keepassxc-cli");
         import.args(["import", "-q", "-p"]).arg(&xml).arg(&database).stdin(Stdio::piped());
         let mut import = import.spawn().expect("keepassxc is installed");
@@ -93,10 +96,6 @@ fn keepassxc(bed: &Testbed) -> Running {
     let mut running = Running::start(command);
     running.0.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
     wait_for_owner(bed, NAME);
-    in_time(async {
-        let bus = bed.connect().await;
-        while default_collection(&bus).await.as_str() == "/" || is_closed(&bus).await {}
-    });
     running
 }
 
@@ -235,4 +234,51 @@ fn a_wallet_that_the_login_opened_is_open_for_imgurd_and_one_that_is_closed_is_l
     desktop.scene.wait_until(is_fresh);
     assert_eq!(desktop.scene.token(), token);
     assert_eq!(desktop.dialogs(), Vec::<String>::new());
+}
+
+#[test]
+fn keepassxc_that_shows_no_database_is_named_with_its_own_setting() {
+    let bed = Testbed::new();
+    let (_bus, _display) = (bed.bus(), bed.display());
+    let hidden = DATABASE.replace("FDO_SECRETS_EXPOSED_GROUP", "NOTHING");
+    let _keyring = keepassxc_with(&bed, &hidden, CONFIGURATION);
+    let daemon = bed.daemon();
+    let output = bed.ctl(&["unlock"]).exits(7);
+    assert!(
+        output.complaint().contains("KeePassXC shows no database to other programs"),
+        "{}",
+        output.stderr
+    );
+    assert!(output.complaint().contains("Database Settings") && !output.stderr.contains("seahorse"));
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn keepassxc_that_asks_at_each_access_is_asked_for_nothing_and_its_setting_is_named() {
+    let mut desktop = Desktop::new(Testbed::new(), keepassxc);
+    let token = desktop.scene.token();
+    // Its settings as they are by default, from its next start on.
+    drop(std::mem::replace(&mut desktop.keyring, Running::start(desktop.scene.bed.command("true"))));
+    let settings = desktop.scene.bed.config_home().join("keepassxc/keepassxc.ini");
+    fs::write(&settings, CONFIGURATION.replace("ConfirmAccessItem=false\n", "")).unwrap();
+    desktop.keyring = keepassxc(&desktop.scene.bed);
+    let asks = |account: &Account| {
+        let reason = account.reason.as_deref().unwrap_or_default();
+        account.state == State::StoreUnavailable
+            && reason.contains("\"Confirm when passwords are retrieved by clients\"")
+    };
+    desktop.look(asks);
+    let doctor = desktop.scene.ctl(&["doctor"]).stdout;
+    assert!(doctor.contains("Confirm when passwords are retrieved by clients"), "{doctor}");
+    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "nobody asked for a dialog");
+    desktop.scene.bed.screenshot("keepassxc-asks");
+
+    let output = desktop.scene.ctl(&["unlock"]).exits(7);
+    assert!(output.complaint().contains("Secret Service Integration"), "{}", output.stderr);
+    assert_eq!(desktop.dialogs(), Vec::<String>::new());
+    drop(std::mem::replace(&mut desktop.keyring, Running::start(desktop.scene.bed.command("true"))));
+    fs::write(settings, CONFIGURATION).unwrap();
+    desktop.keyring = keepassxc(&desktop.scene.bed);
+    desktop.scene.wait_until(is_fresh);
+    assert_eq!(desktop.scene.token(), token);
 }

@@ -1,9 +1,9 @@
 //! The keyring crates, called from one thread of their own: their calls block, and have no bounds.
 //!
 //! A call that exceeds its bound is abandoned with its thread, and the next one gets another. What it had begun may
-//! still happen when the keyring comes to. So no item is written while an abandoned call owes the outcome of writing
-//! that very item: an older record could land on top of a newer one. Such a call ends with its keyring at the latest,
-//! for then the bus answers in its place.
+//! still happen when the keyring comes to. So no item is asked for while an abandoned call for that item has not ended: an
+//! older record could land on top of a newer one, and each call could raise one more dialog. Such a call ends with its
+//! keyring at the latest, for then the bus answers in its place.
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
@@ -52,7 +52,7 @@ pub(super) struct KeyringThread {
 
 #[derive(Debug)]
 struct Owed {
-    writes: Option<String>,
+    account: String,
     ended: oneshot::Receiver<()>,
 }
 
@@ -74,9 +74,8 @@ impl KeyringThread {
         account: &str,
         call: Call,
     ) -> Result<Item, StoreError> {
-        let writes = matches!(call, Call::Write(..)).then(|| account.to_owned());
         self.owed.retain_mut(Owed::is_under_way);
-        let clashes = writes.is_some() && self.owed.iter().any(|owed| owed.writes == writes);
+        let clashes = self.owed.iter().any(|owed| owed.account == account);
         if clashes || self.owed.len() >= MOST_OWED {
             return Err(sentences::does_not_answer());
         }
@@ -91,14 +90,14 @@ impl KeyringThread {
             self.thread = Some(thread);
             return outcome.unwrap_or_else(|_| Err(sentences::does_not_answer()));
         }
-        self.abandon(writes, outcome);
+        self.abandon(account.to_owned(), outcome);
         Err(sentences::does_not_answer())
     }
 
-    fn abandon(&mut self, writes: Option<String>, outcome: oneshot::Receiver<Result<Item, StoreError>>) {
+    fn abandon(&mut self, account: String, outcome: oneshot::Receiver<Result<Item, StoreError>>) {
         tracing::warn!("the keyring does not answer");
         let (end, ended) = oneshot::channel();
-        self.owed.push(Owed { writes, ended });
+        self.owed.push(Owed { account, ended });
         let changes = self.changes.clone();
         tokio::spawn(async move {
             let _ = outcome.await;

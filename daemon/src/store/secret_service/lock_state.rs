@@ -7,9 +7,10 @@ use futures_util::StreamExt;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use zbus::OwnedObjectPath;
-use zbus::fdo::DBusProxy;
+use zbus::fdo::{self, DBusProxy};
 use zbus::names::OwnedUniqueName;
 
+use super::provider::Provider;
 use super::proxies::{CollectionProxy, NO_OBJECT, PromptProxy, ServiceProxy};
 use super::{SERVICE, kwallet, sentences};
 use crate::bus::Bus;
@@ -56,19 +57,22 @@ impl LockState {
         service: &ServiceProxy<'_>,
         ours: &HashMap<&str, &str>,
     ) -> Result<(), StoreError> {
-        if locked(service, ours).await?.is_empty() {
-            return Ok(());
-        }
-        let default = default_collection(service).await?.ok_or_else(sentences::locked)?;
+        let Some(_) = locked(service, ours).await? else { return Ok(()) };
+        let provider = Provider::on(service.inner().connection()).await;
+        let default = default_collection(service).await?.ok_or_else(|| sentences::locked(provider))?;
         // Nobody who only looks waits for a dialog that is open.
-        let _one_dialog = self.unlocking.try_lock().map_err(|_| sentences::locked())?;
+        let _one_dialog = self.unlocking.try_lock().map_err(|_| sentences::locked(provider))?;
         if kwallet::is_open(service, &default).await {
             let (_, prompt) = service.unlock(&[default.as_ref()]).await?;
             if prompt.as_str() != NO_OBJECT {
-                answer(service, &prompt, SILENCE).await.map_err(|_| sentences::locked())?;
+                answer(service, &prompt, SILENCE).await.map_err(|_| sentences::locked(provider))?;
             }
         }
-        if locked(service, ours).await?.is_empty() { Ok(()) } else { Err(sentences::locked()) }
+        match locked(service, ours).await? {
+            None => Ok(()),
+            Some(Locked::Collection(_)) => Err(sentences::locked(provider)),
+            Some(Locked::Items(_)) => Err(sentences::confirms_access(provider)),
+        }
     }
 
     /// Unlocks what is locked, by way of the keyring's own prompt.
@@ -76,7 +80,14 @@ impl LockState {
         let _one_dialog = self.unlocking.lock().await;
         let service = self.service().await?;
         let ours = HashMap::from([("service", SERVICE)]);
-        let objects = locked(&service, &ours).await?;
+        let locked_objects = locked(&service, &ours).await?;
+        if matches!(locked_objects, Some(Locked::Items(_))) {
+            let provider = Provider::on(service.inner().connection()).await;
+            if provider == Provider::KeePassXc {
+                return Err(sentences::confirms_access(provider));
+            }
+        }
+        let objects = locked_objects.map_or_else(Vec::new, Locked::objects);
         let objects: Vec<_> = objects.iter().map(|path| path.as_ref()).collect();
         let (_, prompt) = service.unlock(&objects).await?;
         let answer = match prompt.as_str() {
@@ -84,7 +95,7 @@ impl LockState {
             _ => answer(&service, &prompt, PATIENCE).await,
         };
         // Whatever became of the dialog, somebody else may have unlocked it meanwhile.
-        let is_open = locked(&service, &ours).await?.is_empty();
+        let is_open = locked(&service, &ours).await?.is_none();
         if is_open { Ok(()) } else { answer.and(Err(sentences::dismissed())) }
     }
 
@@ -98,31 +109,74 @@ async fn default_collection(service: &ServiceProxy<'_>) -> Result<Option<OwnedOb
     Ok(Some(service.read_alias("default").await?).filter(|path| path.as_str() != NO_OBJECT))
 }
 
-/// What would have to be unlocked: items of ours, or if none is shown, the default collection, where one would be made.
+/// What would have to be unlocked.
+enum Locked {
+    /// A collection, and what it holds.
+    Collection(Vec<OwnedObjectPath>),
+    /// Items of ours in collections that are open.
+    Items(Vec<OwnedObjectPath>),
+}
+
+impl Locked {
+    fn objects(self) -> Vec<OwnedObjectPath> {
+        match self {
+            Self::Collection(objects) | Self::Items(objects) => objects,
+        }
+    }
+}
+
+/// What would have to be unlocked, if anything: items of ours, or if none is shown, the default collection, where one would
+/// be made.
 async fn locked(
     service: &ServiceProxy<'_>,
     ours: &HashMap<&str, &str>,
-) -> Result<Vec<OwnedObjectPath>, StoreError> {
+) -> Result<Option<Locked>, StoreError> {
     let default = default_collection(service).await?;
-    let collections = default.iter().cloned().chain(service.collections().await?).collect::<Vec<_>>();
+    let collections = default.iter().cloned().chain(service.collections().await?);
     // KeePassXC raises its dialog for a search where nothing is open (its setting UnlockBeforeSearch).
-    let mut is_open = false;
-    for collection in &collections {
-        is_open = is_open || !is_locked(service, collection).await?;
+    let (mut open, mut closed) = (Vec::new(), Vec::new());
+    for collection in collections {
+        match is_locked(service, &collection).await {
+            Ok(true) => closed.push(collection),
+            Ok(false) => open.push(collection),
+            // KeePassXC lists databases that show nothing to other programs.
+            Err(error) if is_no_collection(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    if !is_open {
-        return collections.into_iter().next().map(|one| vec![one]).ok_or_else(sentences::never_initialised);
+    if open.is_empty() {
+        let Some(first) = closed.into_iter().next() else { return Err(nothing_there(service).await) };
+        return Ok(Some(Locked::Collection(vec![first])));
     }
-    let (open, locked) = service.search_items(ours).await?;
-    if !(open.is_empty() && locked.is_empty()) {
-        return Ok(locked);
+    let (unlocked, locked) = service.search_items(ours).await?;
+    if !locked.is_empty() {
+        let is_in = |item: &OwnedObjectPath| open.iter().any(|open| item.starts_with(&format!("{open}/")));
+        let of = if locked.iter().all(is_in) { Locked::Items } else { Locked::Collection };
+        return Ok(Some(of(locked)));
     }
-    let default = default.ok_or_else(sentences::never_initialised)?;
-    Ok(if is_locked(service, &default).await? { vec![default] } else { Vec::new() })
+    if !unlocked.is_empty() {
+        return Ok(None);
+    }
+    let Some(default) = default else { return Err(nothing_there(service).await) };
+    let is_locked = is_locked(service, &default).await?;
+    Ok(is_locked.then(|| Locked::Collection(vec![default])))
 }
 
-async fn is_locked(service: &ServiceProxy<'_>, collection: &OwnedObjectPath) -> Result<bool, StoreError> {
-    Ok(CollectionProxy::new(service.inner().connection(), collection).await?.locked().await?)
+/// There is no collection to use.
+async fn nothing_there(service: &ServiceProxy<'_>) -> StoreError {
+    sentences::never_initialised(Provider::on(service.inner().connection()).await)
+}
+
+async fn is_locked(service: &ServiceProxy<'_>, collection: &OwnedObjectPath) -> zbus::Result<bool> {
+    CollectionProxy::new(service.inner().connection(), collection).await?.locked().await
+}
+
+fn is_no_collection(error: &zbus::Error) -> bool {
+    let zbus::Error::FDO(error) = error else { return false };
+    matches!(
+        **error,
+        fdo::Error::UnknownInterface(_) | fdo::Error::UnknownObject(_) | fdo::Error::UnknownProperty(_)
+    )
 }
 
 /// Shows the prompt and waits for its answer, until it has been open for too long.

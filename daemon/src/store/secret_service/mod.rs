@@ -17,6 +17,7 @@ mod changes;
 mod keyring_thread;
 mod kwallet;
 mod lock_state;
+mod provider;
 mod proxies;
 mod sentences;
 

@@ -5,6 +5,7 @@ use std::io;
 use keyring::Error as KeyringError;
 use zbus::fdo;
 
+use super::provider::Provider;
 use crate::store::StoreError;
 
 /// The way out for machines without a keyring.
@@ -20,8 +21,22 @@ fn still_locked(reason: &str) -> StoreError {
     StoreError::Locked(reason.to_owned())
 }
 
-pub(super) fn locked() -> StoreError {
-    still_locked("The keyring is locked; run `imgurctl unlock`, or unlock it in any other way")
+pub(super) fn locked(provider: Provider) -> StoreError {
+    let name = provider.name();
+    still_locked(&format!("{name} is locked; run `imgurctl unlock`, or unlock it in any other way"))
+}
+
+/// The collection is open, but not the item. KeePassXC allows each connection by itself, and imgurd has two, so that no
+/// dialog of it helps.
+pub(super) fn confirms_access(provider: Provider) -> StoreError {
+    match provider {
+        Provider::KeePassXc => unavailable(
+            "KeePassXC asks you each time before it gives imgurd its item, and imgurd waits for no dialog; turn off \
+             \"Confirm when passwords are retrieved by clients\" in its settings, under Secret Service Integration, then \
+             run `imgurctl unlock`",
+        ),
+        other => locked(other),
+    }
 }
 
 pub(super) fn dismissed() -> StoreError {
@@ -38,11 +53,21 @@ pub(super) fn unanswered() -> StoreError {
     )
 }
 
-pub(super) fn never_initialised() -> StoreError {
-    unavailable(format!(
-        "There is no default keyring yet: sign in to the desktop once with your password, or make one in its password \
-         manager (such as `seahorse`) and set it as the default; without a desktop, {FILE_INSTEAD}"
-    ))
+pub(super) fn never_initialised(provider: Provider) -> StoreError {
+    unavailable(match provider {
+        Provider::KWallet => format!(
+            "KWallet has no wallet for other programs yet: create one in System Settings, under KDE Wallet, and allow the \
+             Secret Service interface there; or {FILE_INSTEAD}"
+        ),
+        Provider::KeePassXc => format!(
+            "KeePassXC shows no database to other programs: open one, and choose a group to expose in its Database Settings, \
+             under Secret Service Integration; or {FILE_INSTEAD}"
+        ),
+        Provider::GnomeKeyring | Provider::Other => format!(
+            "There is no default keyring yet: sign in to the desktop once with your password, or make one in its password \
+             manager (such as `seahorse`) and set it as the default; without a desktop, {FILE_INSTEAD}"
+        ),
+    })
 }
 
 fn absent(detail: &str) -> StoreError {
@@ -67,8 +92,8 @@ pub(super) fn restarted() -> StoreError {
 
 pub(super) fn missing(account: &str) -> StoreError {
     StoreError::Vanished(format!(
-        "The keyring that is there now does not have the item of `{account}`, and no second one is made: another keyring or \
-         database may have it; open that one, or run `imgurctl login {account}` if the item was deleted"
+        "The keyring that is there now does not have the item of {account}, and imgurd makes no second one: another keyring \
+         or database may have it; open that one, or run `imgurctl login {account}` if the item was deleted"
     ))
 }
 
@@ -112,7 +137,7 @@ fn odd(error: &dyn std::fmt::Display) -> StoreError {
 /// The keyring crate's trouble. What it may hold of a secret is not repeated.
 pub(super) fn from_keyring(account: &str, error: &KeyringError) -> StoreError {
     match error {
-        KeyringError::NoStorageAccess(_) => locked(),
+        KeyringError::NoStorageAccess(_) => locked(Provider::Other),
         KeyringError::PlatformFailure(error) => odd(error),
         KeyringError::Ambiguous(items) => unavailable(format!(
             "The keyring holds {} items of `{account}` (service imgurd), and which is right cannot be told; delete the \

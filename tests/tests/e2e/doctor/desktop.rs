@@ -45,7 +45,7 @@ fn a_keyring_that_is_absent_or_locked_is_found_and_no_dialog_opens() {
     keyring.start(&bed);
     examine(&bed).expect_ok("store", "unlocked");
     keyring.lock();
-    examine(&bed).expect("store", Health::Fail, "The keyring is locked", "imgurctl unlock");
+    examine(&bed).expect("store", Health::Fail, "GNOME Keyring is locked", "imgurctl unlock");
     assert_eq!(keyring.dialogs(), 0);
 }
 
