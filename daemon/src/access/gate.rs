@@ -175,6 +175,7 @@ impl Gate {
             application: application.to_string(),
             about,
             account: requested.account.to_owned(),
+            instruction: mend.clone(),
             lasts,
             answer,
         };
@@ -189,6 +190,7 @@ impl Gate {
         match self.prompts.ask(key(caller, name, requested.account), question, wait, remember).await {
             Some(Decision::Once | Decision::Always) => Ok(()),
             Some(Decision::Never) => Err(refused(caller, requested)),
+            Some(Decision::Told) => Err(unasked("the notification server has no buttons")),
             Some(Decision::Unasked(why)) => Err(unasked(&why)),
             None => Err(denied(format!(
                 "{name} may not use {requested} before you allow it, and the question on your screen was not answered; answer \
@@ -276,7 +278,7 @@ async fn remember(permits: &Permits, (application, account): (String, String), a
     let allow = match answer {
         Decision::Always => true,
         Decision::Never => false,
-        Decision::Once | Decision::Unasked(_) => return,
+        Decision::Once | Decision::Told | Decision::Unasked(_) => return,
     };
     if let Err(error) = permits.set(application, account, allow).await {
         tracing::error!(%error, "an answer is not remembered");

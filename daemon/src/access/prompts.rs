@@ -31,6 +31,8 @@ pub struct Question {
     pub about: &'static str,
     /// The account that it wants to use.
     pub account: String,
+    /// What the user can do where there is no button: the rest of a sentence.
+    pub instruction: String,
     /// Whether an answer may be remembered.
     pub lasts: bool,
     /// Where the answer goes. Dropping it means that there was no answer; it is closed when no caller waits any more.
@@ -46,6 +48,8 @@ pub enum Decision {
     Always,
     /// No call may.
     Never,
+    /// None: the user was told how to allow it, but has no button to press.
+    Told,
     /// None: the user could not be asked, for this reason.
     Unasked(String),
 }
@@ -101,7 +105,7 @@ impl Last {
                 self.unanswered > 0
             }
             // "Deny" is not remembered of a program without a name, which would ask again at once.
-            Some(Decision::Never) | None => {
+            Some(Decision::Never | Decision::Told) | None => {
                 self.next += self.pause();
                 true
             }
@@ -237,6 +241,7 @@ mod tests {
             application: application.to_owned(),
             about: "",
             account: account.to_owned(),
+            instruction: String::new(),
             lasts,
             answer,
         };

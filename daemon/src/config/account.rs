@@ -80,8 +80,7 @@ impl AccountConfig {
     pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
         let client_id = client_id(given(settings.client_id))?;
         let token_url = endpoint("token_url", settings.token_url, DEFAULT_TOKEN_URL)?;
-        let is_imgur =
-            token_url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"));
+        let is_imgur = is_imgur(&token_url);
         let redirect_uri = given(settings.redirect_uri).unwrap_or_else(|| DEFAULT_REDIRECT_URI.to_owned());
         let parsed = parse_exact_url("redirect_uri", &redirect_uri)?;
         let redirect_uri = redirect_uri::check(redirect_uri, &parsed)?;
@@ -133,6 +132,13 @@ impl AccountConfig {
         }
     }
 
+    /// What users call the service behind the server.
+    #[must_use]
+    pub fn service(&self) -> String {
+        let host = || self.token_url.host_str().unwrap_or("the server").to_owned();
+        if is_imgur(&self.token_url) { "Imgur".to_owned() } else { host() }
+    }
+
     /// The settings, defaults filled in.
     #[must_use]
     pub fn settings(&self) -> Settings {
@@ -154,6 +160,10 @@ impl AccountConfig {
             auth_params: Some(self.auth_params.clone()).filter(|params| !params.is_empty()),
         }
     }
+}
+
+fn is_imgur(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "imgur.com" || host.ends_with(".imgur.com"))
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {

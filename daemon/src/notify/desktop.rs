@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
-use super::notice::Notice;
-use super::server::{NAME, Response, Shown as Showing, notification, show};
+use super::notice::{Notice, Subject};
+use super::server::{Actions, NAME, Response, Shown as Showing, notification, show};
 use super::{Event, question};
 use crate::access::Question;
 use crate::bus::Bus;
@@ -74,12 +74,12 @@ impl Desktop {
     }
 
     /// Puts a question, beside whatever is shown.
-    pub(super) fn ask(&mut self, question: Question) {
+    pub(super) fn ask(&mut self, question: Question, subject: Subject) {
         while self.posts.try_join_next().is_some() {}
         self.questions.retain(|close| !close.is_closed());
         let (close, closing) = oneshot::channel();
         self.questions.push(close);
-        self.posts.spawn(question::put(self.bus.clone(), question, closing));
+        self.posts.spawn(question::put(self.bus.clone(), question, subject, closing));
     }
 
     pub(super) fn shows(&self, account: &str) -> bool {
@@ -131,9 +131,8 @@ struct Post {
 
 impl Post {
     async fn deliver(self, bus: Bus, notice: Notice, replaces: Option<u32>, closing: oneshot::Receiver<()>) {
-        let shown = show(&bus, replaces, |server| {
-            Ok(write(&notice, server.has("actions"), server.has("body-markup")))
-        });
+        let shown =
+            show(&bus, replaces, |server| write(&notice, server.actions(), server.has("body-markup")));
         match shown.await {
             Ok(showing) => self.await_response(showing, notice.is_brief(), closing).await,
             Err(reason) => {
@@ -180,8 +179,8 @@ fn meaning(response: &Response) -> News {
     }
 }
 
-fn write(notice: &Notice, has_actions: bool, has_markup: bool) -> Notification {
-    let mut notification = notification(&notice.summary, &notice.body(has_actions, has_markup));
+fn write(notice: &Notice, actions: Actions, has_markup: bool) -> Notification {
+    let mut notification = notification(&notice.summary, &notice.body(actions, has_markup));
     notification
         .icon(notice.icon())
         .urgency(notice.urgency())
@@ -190,11 +189,17 @@ fn write(notice: &Notice, has_actions: bool, has_markup: bool) -> Notification {
     if notice.is_brief() {
         notification.hint(Hint::Transient(true));
     }
-    if let Some(remedy) = notice.remedy.filter(|_| has_actions) {
-        let (key, label) = remedy.action();
-        notification.action(DEFAULT, label).action(key, label);
+    if actions == Actions::Unsupported {
+        return notification;
     }
-    if has_actions && notice.can_wait() {
+    if let Some(remedy) = notice.remedy {
+        let (key, label) = remedy.action();
+        if actions != Actions::OnlyButtons {
+            notification.action(DEFAULT, label);
+        }
+        notification.action(key, label);
+    }
+    if notice.can_wait() {
         notification.action(LATER, "Later");
     }
     notification

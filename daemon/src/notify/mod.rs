@@ -24,7 +24,7 @@ use crate::grant::Timestamp;
 use crate::keeper::{Attention, Keeper};
 
 use desktop::{Desktop, News};
-use notice::{Matter, Notice, Remedy};
+use notice::{Matter, Notice, Remedy, Subject};
 use schedule::{Change, Schedule};
 pub(crate) use server::capabilities;
 
@@ -38,7 +38,7 @@ enum Event {
     Gone,
     /// News of an account's notification of that number.
     News(String, u64, News),
-    /// A sign-in that was begun here needs the user.
+    /// What a click began needs the user.
     ByHand(String, Notice),
     /// It has ended without a grant.
     Failed(String),
@@ -157,7 +157,7 @@ impl Worker {
         if !matches!(account.state, State::Empty | State::StoreUnavailable) {
             self.wanted.remove(name);
         }
-        let notice = Notice::of(attention, self.wanted.contains(name), now);
+        let notice = Notice::of(attention, &subject(&self.editor, name), self.wanted.contains(name), now);
         let was_consent = self.schedule.notice(name).is_some_and(|known| known.matter == Matter::Consent);
         let is_well = notice.is_none();
         match self.schedule.update(name, notice, account.login_pending, now) {
@@ -187,7 +187,7 @@ impl Worker {
             return;
         }
         if account.state == State::Fresh {
-            self.desktop.show(&account.name, Notice::done(account));
+            self.desktop.show(&account.name, Notice::done(account, &subject(&self.editor, &account.name)));
         } else {
             self.desktop.withdraw(&account.name);
         }
@@ -195,7 +195,8 @@ impl Worker {
 
     fn ask(&mut self, question: Question) {
         if self.editor.current().notifications.enabled {
-            return self.desktop.ask(question);
+            let subject = subject(&self.editor, &question.account);
+            return self.desktop.ask(question, subject);
         }
         let _ = question.answer.send(Decision::Unasked("config.toml has notifications disabled".to_owned()));
     }
@@ -241,16 +242,21 @@ impl Worker {
     fn apply_remedy(&mut self, name: &str, remedy: Option<Remedy>) {
         match remedy {
             Some(Remedy::SignIn) => self.begin_sign_in(name.to_owned()),
-            Some(Remedy::Unlock) => {
-                let keeper = self.keeper.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = keeper.unlock_store().await {
-                        tracing::info!(%error, "the store stays locked");
-                    }
-                });
-            }
+            Some(Remedy::Unlock) => self.unlock(name.to_owned()),
             None => {}
         }
+    }
+
+    fn unlock(&self, name: String) {
+        let (keeper, events, subject) =
+            (self.keeper.clone(), self.events.clone(), subject(&self.editor, &name));
+        tokio::spawn(async move {
+            if let Err(error) = keeper.unlock_store().await {
+                tracing::info!(%error, "the store stays locked");
+                let notice = Notice::still_locked(&subject, &error.to_string());
+                let _ = events.send(Event::ByHand(name, notice)).await;
+            }
+        });
     }
 
     fn begin_sign_in(&mut self, name: String) {
@@ -267,6 +273,11 @@ impl Worker {
     }
 }
 
+fn subject(editor: &SettingsEditor, account: &str) -> Subject {
+    let service = editor.account(account).map_or_else(|_| "unknown".to_owned(), |config| config.service());
+    Subject { service, account: account.to_owned() }
+}
+
 /// Has the user sign in with the browser. Returns the event to handle if that ends without a grant.
 async fn sign_in(
     name: &str,
@@ -275,11 +286,12 @@ async fn sign_in(
     bus: &Bus,
     events: &mpsc::Sender<Event>,
 ) -> Option<Event> {
+    let subject = subject(editor, name);
     let mut login = match begin(name, logins, editor).await {
         Ok(login) => login,
         Err(error) => {
             let _ = events.send(Event::Failed(name.to_owned())).await;
-            return Some(Event::ByHand(name.to_owned(), Notice::not_begun(name, &error.to_string())));
+            return Some(Event::ByHand(name.to_owned(), Notice::not_begun(&subject, &error.to_string())));
         }
     };
     let url = login.url.clone();
@@ -287,7 +299,7 @@ async fn sign_in(
         outcome = login.outcome() => Some(outcome),
         opened = browser::open(bus, &url) => {
             if let Err(why) = opened {
-                let notice = Notice::page(name, &why, &url);
+                let notice = Notice::page(&subject, &why, &url);
                 let _ = events.send(Event::ByHand(name.to_owned(), notice)).await;
             }
             None

@@ -1,5 +1,6 @@
 //! What the user is told about an account. Nothing for faults that pass by themselves.
 
+use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use imgurd_proto::text::printable;
@@ -7,7 +8,7 @@ use imgurd_proto::{Account, Flow, State};
 use notify_rust::Urgency;
 use url::Url;
 
-use super::server::escape;
+use super::server::{Actions, escape};
 use crate::grant::Timestamp;
 use crate::keeper::Attention;
 use crate::provider::is_loopback;
@@ -44,14 +45,29 @@ pub(super) enum Remedy {
     Unlock,
 }
 
+/// The account that a notification is about, and its service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) service: String,
+    pub(super) account: String,
+}
+
+impl Display for Subject {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} account {}", self.service, self.account)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Notice {
     pub(super) matter: Matter,
+    /// It names imgurd, and is short enough for servers that show one line of it.
     pub(super) summary: String,
+    /// What to do, if no button does it. It comes first, for servers that cut long texts.
+    pub(super) instruction: Option<String>,
+    /// What happened, and to which account.
     pub(super) body: String,
     pub(super) remedy: Option<Remedy>,
-    /// What to run where a click can do nothing; absent where the body says it.
-    pub(super) command: Option<String>,
     /// How long it has to last before it is told.
     pub(super) grace: Duration,
 }
@@ -67,38 +83,54 @@ impl Remedy {
 }
 
 impl Notice {
-    fn new(matter: Matter, summary: String, body: impl Into<String>) -> Self {
+    fn new(matter: Matter, summary: impl Into<String>, body: String) -> Self {
         let grace = match matter {
             Matter::Locked | Matter::Store | Matter::Unsaved => STORE_GRACE,
             _ => Duration::ZERO,
         };
-        Self { matter, summary, body: body.into(), remedy: None, command: None, grace }
+        Self { matter, summary: summary.into(), instruction: None, body, remedy: None, grace }
+    }
+
+    /// One whose cause is a reason, which ends with what to do.
+    fn because(matter: Matter, summary: impl Into<String>, subject: &Subject, reason: &str) -> Self {
+        let (why, instruction) = split(reason);
+        let body = format!("{subject}: {}", sentence(why));
+        Self { instruction: instruction.map(sentence), ..Self::new(matter, summary, body) }
     }
 
     /// The notice for an account, if any. `wanted` says that a caller wanted a missing token.
-    pub(super) fn of(attention: &Attention, wanted: bool, now: Timestamp) -> Option<Self> {
+    pub(super) fn of(attention: &Attention, subject: &Subject, wanted: bool, now: Timestamp) -> Option<Self> {
         let account = &*attention.account;
         let notice = match account.state {
-            State::ConsentNeeded => consent(account),
-            State::Empty if wanted => consent(account),
-            State::Misconfigured => refused(account),
-            _ if attention.locked && (account.unsaved || account.state == State::StoreUnavailable) => {
-                locked(account)
+            State::ConsentNeeded => consent(account, subject),
+            State::Empty if wanted => consent(account, subject),
+            State::Misconfigured => {
+                let summary = format!("imgurd: {} refuses a setting", subject.service);
+                Self::because(Matter::Refused, summary, subject, reason(account))
             }
-            State::StoreUnavailable => store(account),
-            _ if account.unsaved => unsaved(account),
-            _ if attention.ages_at.is_some_and(|at| at <= now) => ageing(account),
+            _ if attention.locked && (account.unsaved || account.state == State::StoreUnavailable) => {
+                locked(account, subject)
+            }
+            State::StoreUnavailable => {
+                Self::because(Matter::Store, "imgurd: tokens unavailable", subject, reason(account))
+            }
+            _ if account.unsaved => {
+                Self::because(Matter::Unsaved, "imgurd: token not saved", subject, reason(account))
+            }
+            _ if attention.ages_at.is_some_and(|at| at <= now) => ageing(account, subject),
             _ => return None,
         };
         let grace = if wanted { Duration::ZERO } else { notice.grace };
         Some(Self { grace, ..notice })
     }
 
-    /// The body for a server: markup where it knows that, and the command where it has no buttons.
-    pub(super) fn body(&self, has_actions: bool, has_markup: bool) -> String {
-        let command = self.command.as_ref().filter(|_| !has_actions || self.remedy.is_none());
-        let run = command.map_or_else(String::new, |command| format!(" Run: {command}"));
-        let text = format!("{}{run}", self.body);
+    /// The text for a server: with the instruction unless a button does the same, and with markup where the server reads it.
+    pub(super) fn body(&self, actions: Actions, has_markup: bool) -> String {
+        let has_button = matches!(actions, Actions::Buttons | Actions::OnlyButtons) && self.remedy.is_some();
+        let text = match self.instruction.as_ref().filter(|_| !has_button) {
+            Some(instruction) => format!("{instruction} {}", self.body),
+            None => self.body.clone(),
+        };
         if has_markup { escape(&text) } else { text }
     }
 
@@ -141,36 +173,44 @@ impl Notice {
         !matches!(self.matter, Matter::Done | Matter::ByHand)
     }
 
-    pub(super) fn done(account: &Account) -> Self {
+    pub(super) fn done(account: &Account, subject: &Subject) -> Self {
         let name = printable(account.username.as_deref().unwrap_or(&account.name));
         let name: String = name.chars().take(LONGEST_NAME).collect();
-        let body = format!("Programs get the token of {} again.", account.name);
-        Self::new(Matter::Done, format!("Signed in as {name}"), body)
+        let summary = format!("imgurd: signed in to {}", subject.service);
+        Self::new(
+            Matter::Done,
+            summary,
+            format!("{subject}: signed in as {name}. Programs can get its token."),
+        )
     }
 
     /// Asks the user to open the page.
-    pub(super) fn page(account: &str, why: &str, url: &Url) -> Self {
-        let body = format!("{why}. Open this page in a browser on this machine:\n{url}");
-        Self::new(Matter::ByHand, format!("Sign in: {account}"), body)
+    pub(super) fn page(subject: &Subject, why: &str, url: &Url) -> Self {
+        let body = format!("{subject}: open this page in a browser on this machine ({why}):\n{url}");
+        Self::new(Matter::ByHand, format!("imgurd: sign in to {}", subject.service), body)
     }
 
-    pub(super) fn not_begun(account: &str, why: &str) -> Self {
-        Self::new(Matter::ByHand, format!("Sign in: {account}"), sentence(why))
+    pub(super) fn not_begun(subject: &Subject, why: &str) -> Self {
+        Self::because(Matter::ByHand, "imgurd: cannot sign in", subject, why)
+    }
+
+    pub(super) fn still_locked(subject: &Subject, why: &str) -> Self {
+        Self::because(Matter::ByHand, "imgurd: keyring still locked", subject, why)
     }
 }
 
-fn consent(account: &Account) -> Notice {
-    let name = &account.name;
-    let body = match (account.state, &account.username) {
-        (State::Empty, _) => "A program asks for its token, and nobody has signed in.",
+fn consent(account: &Account, subject: &Subject) -> Notice {
+    let why = match (account.state, &account.username) {
+        (State::Empty, _) => "a program asks for its token, and nobody has signed in.",
         (_, Some(_)) => {
-            "The sign-in is no longer accepted; programs get no new token until you sign in again."
+            "the server no longer accepts the sign-in. Programs get no new token until you sign in again."
         }
-        (_, None) => "Programs get no new token until you sign in again.",
+        (_, None) => "programs get no new token until you sign in again.",
     };
-    let notice = Notice::new(Matter::Consent, format!("Sign in: {name}"), body);
+    let summary = format!("imgurd: sign in to {}", subject.service);
+    let notice = Notice::new(Matter::Consent, summary, format!("{subject}: {why}"));
     let remedy = is_answered_here(account).then_some(Remedy::SignIn);
-    Notice { remedy, command: Some(format!("imgurctl login {name}")), ..notice }
+    Notice { remedy, instruction: Some(format!("Run `imgurctl login {}`.", account.name)), ..notice }
 }
 
 /// Whether the browser itself brings the answer back, with nothing to paste.
@@ -180,43 +220,42 @@ fn is_answered_here(account: &Account) -> bool {
     is_local && account.settings.flow != Some(Flow::Pin)
 }
 
-fn locked(account: &Account) -> Notice {
-    let body = "The token cannot be kept fresh while the keyring is locked.";
-    let notice = Notice::new(Matter::Locked, format!("Keyring locked: {}", account.name), body);
-    Notice { remedy: Some(Remedy::Unlock), command: Some("imgurctl unlock".to_owned()), ..notice }
+fn locked(account: &Account, subject: &Subject) -> Notice {
+    let reason = match account.state {
+        State::StoreUnavailable => reason(account),
+        _ => "The keyring is locked, so its new token is not saved; run `imgurctl unlock`",
+    };
+    let notice = Notice::because(Matter::Locked, "imgurd: keyring locked", subject, reason);
+    Notice { remedy: Some(Remedy::Unlock), ..notice }
 }
 
-fn store(account: &Account) -> Notice {
-    Notice::new(Matter::Store, format!("Sign-in cannot be read: {}", account.name), reason(account))
-}
-
-fn unsaved(account: &Account) -> Notice {
-    Notice::new(Matter::Unsaved, format!("Sign-in not saved: {}", account.name), reason(account))
-}
-
-fn refused(account: &Account) -> Notice {
-    Notice::new(Matter::Refused, format!("Settings refused: {}", account.name), reason(account))
-}
-
-fn ageing(account: &Account) -> Notice {
-    let name = &account.name;
+fn ageing(account: &Account, subject: &Subject) -> Notice {
     let (why, grace) = if account.auto_refresh {
         ("refreshing it keeps failing", FAILURE_GRACE)
     } else {
         ("auto-refresh is off", Duration::ZERO)
     };
-    let body =
-        format!("In three days or less it reaches the age at which it has to be refreshed, and {why}.");
-    let notice = Notice::new(Matter::Ageing, format!("Token grows old: {name}"), body);
-    Notice { command: Some(format!("imgurctl refresh {name}")), grace, ..notice }
+    let body = format!("{subject}: within three days the token has to be refreshed, and {why}.");
+    let notice = Notice::new(Matter::Ageing, "imgurd: token needs a refresh", body);
+    Notice { instruction: Some(format!("Run `imgurctl refresh {}`.", account.name)), grace, ..notice }
 }
 
-fn reason(account: &Account) -> String {
-    sentence(account.reason.as_deref().unwrap_or("See `imgurctl status`"))
+fn reason(account: &Account) -> &str {
+    account.reason.as_deref().unwrap_or("See `imgurctl status`")
+}
+
+/// What a reason says of the cause, and what it says to do: it follows the first `; ` that is in no parentheses.
+fn split(reason: &str) -> (&str, Option<&str>) {
+    let depth = |text: &str| text.matches('(').count().saturating_sub(text.matches(')').count());
+    let mut ends = reason.match_indices("; ").map(|(at, _)| at);
+    match ends.find(|at| depth(&reason[..*at]) == 0) {
+        Some(at) => (&reason[..at], Some(&reason[at + 2..])),
+        None => (reason, None),
+    }
 }
 
 /// A reason may begin as the rest of another sentence does.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let text = text.trim_end_matches('.');
     let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
     format!("{}{rest}.", first.to_uppercase())

@@ -3,7 +3,8 @@
 use notify_rust::{Hint, Notification, Timeout, Urgency};
 use tokio::sync::oneshot;
 
-use super::server::{Response, escape, notification, show};
+use super::notice::{Subject, sentence};
+use super::server::{Actions, Response, escape, notification, show};
 use crate::access::{Decision, Question};
 use crate::bus::Bus;
 
@@ -11,13 +12,13 @@ const ONCE: &str = "allow-once";
 const ALWAYS: &str = "allow-always";
 const DENY: &str = "deny";
 
-/// Puts the question, and takes it away when it is answered, when nobody waits any more, or when `closing` ends.
-pub(super) async fn put(bus: Bus, question: Question, closing: oneshot::Receiver<()>) {
+/// Puts the question, and takes it away when it is answered, when nobody waits any more, or when `closing` ends. A server
+/// without actions shows the command that answers it.
+pub(super) async fn put(bus: Bus, question: Question, subject: Subject, closing: oneshot::Receiver<()>) {
+    let mut actions = Actions::Unsupported;
     let shown = show(&bus, None, |server| {
-        if !server.has("actions") {
-            return Err("the notification server has no buttons".to_owned());
-        }
-        Ok(write(&question, server.has("body-markup")))
+        actions = server.actions();
+        write(&question, &subject, actions, server.has("body-markup"))
     });
     let shown = shown.await;
     let mut answer = question.answer;
@@ -29,6 +30,11 @@ pub(super) async fn put(bus: Bus, question: Question, closing: oneshot::Receiver
             return;
         }
     };
+    if actions == Actions::Unsupported {
+        // It stays: nobody waits for an answer to it.
+        let _ = answer.send(Decision::Told);
+        return;
+    }
     let said = tokio::select! {
         response = shown.response() => meaning(&response),
         () = answer.closed() => None,
@@ -56,20 +62,21 @@ fn meaning(response: &Response) -> Option<Decision> {
     }
 }
 
-fn write(question: &Question, has_markup: bool) -> Notification {
-    let Question { application, about, account, lasts, .. } = question;
+fn write(question: &Question, subject: &Subject, actions: Actions, has_markup: bool) -> Notification {
+    let Question { application, about, instruction, lasts, .. } = question;
+    let is_pressed = matches!(actions, Actions::Buttons | Actions::OnlyButtons);
+    let instruction = if is_pressed { String::new() } else { format!("{} ", sentence(instruction)) };
     let body = format!(
-        "{about} It would be handed the access token, and could do with the account what that allows."
+        "{instruction}{application} asks for the access token of the {subject}, which lets it use that account. {about}"
     );
-    let summary = format!("{application} wants to use your Imgur account {account}");
-    let mut notification = notification(&summary, &if has_markup { escape(&body) } else { body });
-    notification
-        .icon("dialog-password")
-        // The caller waits for some seconds only.
-        .urgency(Urgency::Critical)
-        .hint(Hint::Category("x-imgurd.permit".to_owned()))
-        .timeout(Timeout::Never)
-        .action(ONCE, "Allow once");
+    let body = if has_markup { escape(&body) } else { body };
+    let mut notification = notification(&format!("imgurd: allow {} access?", subject.service), &body);
+    notification.icon("dialog-password").hint(Hint::Category("x-imgurd.permit".to_owned()));
+    if actions == Actions::Unsupported {
+        return notification;
+    }
+    // The caller waits for some seconds only.
+    notification.urgency(Urgency::Critical).timeout(Timeout::Never).action(ONCE, "Allow once");
     if *lasts {
         notification.action(ALWAYS, "Always");
     }
@@ -84,15 +91,32 @@ mod tests {
     fn question(lasts: bool) -> Question {
         let (answer, _) = oneshot::channel();
         let (application, account) = ("org.example.App".to_owned(), "me".to_owned());
-        Question { application, about: "It is a program in a sandbox.", account, lasts, answer }
+        let instruction = "allow it with `imgurctl permit allow org.example.App me`".to_owned();
+        Question { application, about: "It is a program in a sandbox.", account, instruction, lasts, answer }
+    }
+
+    fn put(question: &Question, actions: Actions) -> Notification {
+        let subject = Subject { service: "Imgur".to_owned(), account: "me".to_owned() };
+        write(question, &subject, actions, true)
     }
 
     #[test]
     fn says_who_wants_what_and_offers_to_remember_only_what_can_be() {
-        let lasting = write(&question(true), true);
-        assert_eq!(lasting.summary, "org.example.App wants to use your Imgur account me");
+        let lasting = put(&question(true), Actions::Buttons);
+        assert_eq!(lasting.summary, "imgurd: allow Imgur access?");
+        assert!(
+            lasting.body.starts_with("org.example.App asks for the access token of the Imgur account me")
+        );
         assert_eq!(lasting.actions, [ONCE, "Allow once", ALWAYS, "Always", DENY, "Deny"]);
-        assert_eq!(write(&question(false), true).actions, [ONCE, "Allow once", DENY, "Deny"]);
+        assert_eq!(put(&question(false), Actions::Buttons).actions, [ONCE, "Allow once", DENY, "Deny"]);
+    }
+
+    #[test]
+    fn names_the_command_first_where_there_may_be_no_buttons() {
+        for actions in [Actions::Hidden, Actions::Unsupported] {
+            let body = put(&question(true), actions).body;
+            assert!(body.starts_with("Allow it with `imgurctl permit allow org.example.App me`. "), "{body}");
+        }
     }
 
     #[test]

@@ -31,7 +31,33 @@ pub(super) struct Server {
     /// Its connection to the bus. A server that takes its place has another one, and does not know its ids.
     unique_name: OwnedUniqueName,
     capabilities: Vec<String>,
+    /// What it calls itself.
+    name: String,
 }
+
+/// What becomes of the actions of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Actions {
+    /// The server has none.
+    Unsupported,
+    /// The server takes them, but may draw no buttons: mako and dunst want a key binding or a command for them.
+    Hidden,
+    /// They are buttons. The default action is a click on the notification itself.
+    Buttons,
+    /// They are buttons, the default action too.
+    OnlyButtons,
+}
+
+/// Servers that draw a button for each action, by the names that they give themselves.
+const WITH_BUTTONS: [&str; 7] = [
+    "gnome-shell",
+    "Plasma",
+    "cinnamon",
+    "Notification Daemon",
+    "MATE Notification Daemon",
+    "budgie-notifications",
+    "SwayNotificationCenter",
+];
 
 /// What the user did with a notification.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +82,25 @@ impl Server {
         let reply = connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await?;
         let capabilities = reply.body().deserialize()?;
         let unique_name = reply.header().sender().ok_or(zbus::Error::MissingField)?.to_owned().into();
-        Ok(Self { connection, unique_name, capabilities })
+        let name = Self::name_on(&connection, &unique_name).await.unwrap_or_default();
+        Ok(Self { connection, unique_name, capabilities, name })
+    }
+
+    async fn name_on(connection: &Connection, server: &OwnedUniqueName) -> zbus::Result<String> {
+        let server = Some(server.as_str());
+        let reply = connection.call_method(server, PATH, Some(NAME), "GetServerInformation", &()).await?;
+        let (name, _vendor, _version, _specification): (String, String, String, String) =
+            reply.body().deserialize()?;
+        Ok(name)
+    }
+
+    pub(super) fn actions(&self) -> Actions {
+        match self.name.as_str() {
+            _ if !self.has("actions") => Actions::Unsupported,
+            "Xfce Notify Daemon" => Actions::OnlyButtons,
+            name if WITH_BUTTONS.contains(&name) => Actions::Buttons,
+            _ => Actions::Hidden,
+        }
     }
 
     pub(super) fn has(&self, capability: &str) -> bool {
@@ -114,11 +158,11 @@ pub(crate) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
 pub(super) async fn show(
     bus: &Bus,
     replaces: Option<u32>,
-    write: impl FnOnce(&Server) -> Result<Notification, String>,
+    write: impl FnOnce(&Server) -> Notification,
 ) -> Result<Shown, String> {
     let showing = async {
         let server = Server::find(bus).await.map_err(|_| "there is no notification server".to_owned())?;
-        let notification = write(&server)?;
+        let notification = write(&server);
         let shown = server.notify(&notification, replaces).await;
         shown.map_err(|error| format!("the notification server said: {error}"))
     };

@@ -167,7 +167,7 @@ fn the_portal_is_asked_first() {
         let (_portal, mut uris) = portal(&scene, 0).await;
         let mut server = sign_in_clicked(&scene).await;
         browser::allow(&soon(&mut uris).await, "alice");
-        assert_eq!(server.notified().await.summary, "Signed in as alice");
+        assert_eq!(server.notified().await.summary, "imgurd: signed in to 127.0.0.1");
     });
     assert!(!scene.bed.root().join("opened").exists(), "by nobody else");
 }
@@ -201,7 +201,7 @@ fn without_a_portal_the_service_manager_starts_it_outside_the_daemon() {
         assert_eq!(text("KillMode"), "process", "a browser outlives what started it");
         assert_eq!(text("CollectMode"), "inactive-or-failed");
         browser::allow(&page_of(&properties), "alice");
-        assert_eq!(server.notified().await.summary, "Signed in as alice");
+        assert_eq!(server.notified().await.summary, "imgurd: signed in to 127.0.0.1");
     });
 }
 

@@ -64,7 +64,7 @@ fn a_refusal_is_believed_when_it_is_repeated_and_told_once() {
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
         let told = server.notified().await;
-        assert_eq!(told.summary, "Sign in: mytoken");
+        assert_eq!(told.summary, "imgurd: sign in to 127.0.0.1");
         let asked = scene.refreshes().len();
         scene.ctl(&["refresh"]).exits(4);
         assert_eq!(scene.refreshes().len(), asked + 1, "the server has said it once more");
@@ -73,7 +73,7 @@ fn a_refusal_is_believed_when_it_is_repeated_and_told_once() {
         let healed = server.notified().await;
         assert_eq!(
             (healed.summary.as_str(), healed.replaces),
-            ("Signed in as alice", told.id),
+            ("imgurd: signed in to 127.0.0.1", told.id),
             "nothing in between"
         );
     });

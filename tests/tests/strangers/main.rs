@@ -4,5 +4,6 @@
 mod dbus;
 mod keyrings;
 mod nginx;
+mod notifications;
 mod oidc;
 mod varlink;

@@ -33,6 +33,10 @@ fn attention(state: State) -> Attention {
     Attention { account: Arc::new(account), locked: false, ages_at: None }
 }
 
+fn subject() -> Subject {
+    Subject { service: "Imgur".to_owned(), account: "mine".to_owned() }
+}
+
 fn changed(attention: &Attention, change: impl FnOnce(&mut Account)) -> Attention {
     let mut account = (*attention.account).clone();
     change(&mut account);
@@ -40,7 +44,7 @@ fn changed(attention: &Attention, change: impl FnOnce(&mut Account)) -> Attentio
 }
 
 fn matter(attention: &Attention, wanted: bool) -> Option<Matter> {
-    Notice::of(attention, wanted, NOW).map(|notice| notice.matter)
+    Notice::of(attention, &subject(), wanted, NOW).map(|notice| notice.matter)
 }
 
 #[test]
@@ -62,17 +66,17 @@ fn tells_of_what_the_person_can_mend_and_of_nothing_that_passes() {
 fn unlock_is_offered_only_where_it_mends_it_and_consent_never_for_a_locked_keyring() {
     let absent = attention(State::StoreUnavailable);
     assert_eq!(matter(&absent, true), Some(Matter::Store));
-    assert_eq!(Notice::of(&absent, true, NOW).unwrap().remedy, None);
+    assert_eq!(Notice::of(&absent, &subject(), true, NOW).unwrap().remedy, None);
     let locked = Attention { locked: true, ..absent };
     assert_eq!(matter(&locked, true), Some(Matter::Locked));
-    assert_eq!(Notice::of(&locked, true, NOW).unwrap().remedy, Some(Remedy::Unlock));
+    assert_eq!(Notice::of(&locked, &subject(), true, NOW).unwrap().remedy, Some(Remedy::Unlock));
 }
 
 #[test]
 fn a_keyring_has_a_moment_to_be_unlocked_unless_somebody_waits() {
     let locked = Attention { locked: true, ..attention(State::StoreUnavailable) };
-    assert_eq!(Notice::of(&locked, false, NOW).unwrap().grace, STORE_GRACE);
-    assert_eq!(Notice::of(&locked, true, NOW).unwrap().grace, Duration::ZERO);
+    assert_eq!(Notice::of(&locked, &subject(), false, NOW).unwrap().grace, STORE_GRACE);
+    assert_eq!(Notice::of(&locked, &subject(), true, NOW).unwrap().grace, Duration::ZERO);
 }
 
 #[test]
@@ -81,45 +85,71 @@ fn warns_of_an_ageing_token_from_the_moment_that_the_keeper_names() {
     assert_eq!(matter(&later, false), None);
     let now = Attention { ages_at: Some(NOW), ..attention(State::Fresh) };
     assert_eq!(matter(&now, false), Some(Matter::Ageing));
-    assert_eq!(Notice::of(&now, false, NOW).unwrap().grace, FAILURE_GRACE, "a fault that may pass");
+    assert_eq!(
+        Notice::of(&now, &subject(), false, NOW).unwrap().grace,
+        FAILURE_GRACE,
+        "a fault that may pass"
+    );
     let off = changed(&now, |account| account.auto_refresh = false);
-    assert_eq!(Notice::of(&off, false, NOW).unwrap().grace, Duration::ZERO);
+    assert_eq!(Notice::of(&off, &subject(), false, NOW).unwrap().grace, Duration::ZERO);
 }
 
 #[test]
-fn the_command_is_in_the_body_where_there_are_no_buttons() {
-    let notice = Notice::of(&attention(State::ConsentNeeded), false, NOW).unwrap();
-    assert!(!notice.body(true, false).contains("imgurctl"), "{notice:?}");
-    assert!(notice.body(false, false).ends_with("Run: imgurctl login mine"), "{notice:?}");
+fn the_command_comes_first_unless_a_button_does_the_same() {
+    let notice = Notice::of(&attention(State::ConsentNeeded), &subject(), false, NOW).unwrap();
+    for actions in [Actions::Buttons, Actions::OnlyButtons] {
+        assert!(notice.body(actions, false).starts_with("Imgur account mine: "), "{notice:?}");
+    }
+    for actions in [Actions::Hidden, Actions::Unsupported] {
+        let body = notice.body(actions, false);
+        assert!(body.starts_with("Run `imgurctl login mine`. Imgur account mine: "), "{body}");
+    }
     let pin = changed(&attention(State::ConsentNeeded), |account| account.settings.flow = Some(Flow::Pin));
-    let notice = Notice::of(&pin, false, NOW).unwrap();
+    let notice = Notice::of(&pin, &subject(), false, NOW).unwrap();
     assert_eq!(notice.remedy, None, "there is nothing to click where an answer has to be pasted");
-    assert!(notice.body(true, false).ends_with("Run: imgurctl login mine"), "{notice:?}");
+    assert!(notice.body(Actions::Buttons, false).starts_with("Run `imgurctl login mine`."), "{notice:?}");
+}
+
+#[test]
+fn every_title_names_imgurd_and_fits_a_narrow_line() {
+    let locked = Attention { locked: true, ..attention(State::StoreUnavailable) };
+    let unsaved = changed(&attention(State::Fresh), |account| account.unsaved = true);
+    let ageing = Attention { ages_at: Some(NOW), ..attention(State::Fresh) };
+    let states = [State::ConsentNeeded, State::Misconfigured, State::StoreUnavailable].map(attention);
+    for attention in states.iter().chain([&locked, &unsaved, &ageing]) {
+        let notice = Notice::of(attention, &subject(), false, NOW).unwrap();
+        assert!(notice.summary.starts_with("imgurd: ") && notice.summary.len() <= 32, "{notice:?}");
+        assert!(notice.body(Actions::Buttons, false).contains("Imgur account mine: "), "{notice:?}");
+    }
 }
 
 #[test]
 fn markup_is_escaped_where_the_server_reads_it() {
     let odd = changed(&attention(State::Misconfigured), |account| {
-        account.reason = Some("<b>Tom & Jerry</b>; mend it".to_owned());
+        account.reason = Some("<b>Tom & Jerry</b>; correct it".to_owned());
     });
-    let notice = Notice::of(&odd, false, NOW).unwrap();
-    assert_eq!(notice.body(true, true), "&lt;b&gt;Tom &amp; Jerry&lt;/b&gt;; mend it.");
-    assert_eq!(notice.body(true, false), "<b>Tom & Jerry</b>; mend it.");
+    let notice = Notice::of(&odd, &subject(), false, NOW).unwrap();
+    let body = "Correct it. Imgur account mine: &lt;b&gt;Tom &amp; Jerry&lt;/b&gt;.";
+    assert_eq!(notice.body(Actions::Buttons, true), body);
+    assert_eq!(notice.body(Actions::Buttons, false), "Correct it. Imgur account mine: <b>Tom & Jerry</b>.");
 }
 
 #[test]
-fn a_servers_name_for_somebody_fits_one_line() {
+fn a_long_name_from_the_server_is_cut() {
     let odd = changed(&attention(State::Fresh), |account| account.username = Some("a\nb".repeat(100)));
-    let summary = Notice::done(&odd.account).summary;
-    assert!(summary.len() < 100 && !summary.contains('\n'), "{summary}");
+    let body = Notice::done(&odd.account, &subject()).body;
+    assert!(body.len() < 200 && !body.contains('\n'), "{body}");
 }
 
 #[test]
-fn a_reason_becomes_a_whole_sentence() {
-    for (reason, body) in
-        [("the server says no; mend it", "The server says no; mend it."), ("Émile.", "Émile.")]
-    {
+fn the_instruction_of_a_reason_comes_first_as_a_whole_sentence() {
+    for (reason, body) in [
+        ("the server says no; change it", "Change it. Imgur account mine: The server says no."),
+        ("It says (a; b); try c; or d", "Try c; or d. Imgur account mine: It says (a; b)."),
+        ("Émile.", "Imgur account mine: Émile."),
+    ] {
         let refused = changed(&attention(State::Misconfigured), |it| it.reason = Some(reason.to_owned()));
-        assert_eq!(Notice::of(&refused, false, NOW).unwrap().body, body);
+        let notice = Notice::of(&refused, &subject(), false, NOW).unwrap();
+        assert_eq!(notice.body(Actions::Buttons, false), body);
     }
 }

@@ -9,7 +9,7 @@ fn notice(matter: Matter, grace: Duration) -> Notice {
         summary: "Sign in".to_owned(),
         body: "Please.".to_owned(),
         remedy: None,
-        command: None,
+        instruction: None,
         grace,
     }
 }

@@ -43,8 +43,8 @@ fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
         let calls: Vec<_> = (0..20).map(|_| tokio::spawn(ask(keeper.clone()))).collect();
         let question = server.notified().await;
         arrived(&keeper).await;
-        let whole = format!(" wants to use your Imgur account {ACCOUNT}");
-        assert!(question.summary.ends_with(&whole), "{}", question.summary);
+        let whole = format!("asks for the access token of the 127.0.0.1 account {ACCOUNT}");
+        assert!(question.body.contains(&whole), "{}", question.body);
         server.press(question.id, "allow-once").await;
         for answer in join_all(calls).await {
             answer.unwrap().unwrap();
@@ -90,16 +90,23 @@ fn with_nobody_to_ask_it_denies_and_says_how_to_permit() {
     };
     refused(&scene, 20_000, "there is no notification server");
     refused(&scene, 0, "does not wait");
-    in_time(async {
-        let _server = Server::start(&scene.bed, NO_BUTTONS).await;
-        let mut caller = call(&scene, 20_000);
-        let answer = tokio::task::spawn_blocking(move || caller.answer()).await.unwrap();
-        assert!(reason(&answer).contains("no buttons"), "{answer}");
-    });
     let before = std::fs::read_to_string(scene.bed.config_file()).unwrap();
     scene.bed.configure(&format!("{before}\n[notifications]\nenabled = false\n"));
     scene.daemon().reload();
     refused(&scene, 20_000, "notifications disabled");
+    scene.bed.configure(&before);
+    scene.daemon().reload();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, NO_BUTTONS).await;
+        for why in ["no buttons", "was not answered"] {
+            let mut caller = call(&scene, 20_000);
+            let answer = tokio::task::spawn_blocking(move || caller.answer()).await.unwrap();
+            assert!(reason(&answer).contains(why), "{answer}");
+        }
+        let told = server.notified().await.body;
+        assert!(told.starts_with("Allow it with `imgurctl permit allow unknown`."), "{told}");
+        assert!(server.is_idle(), "it is told once");
+    });
     let _ = scene.take_daemon().terminate();
     let _daemon = scene.bed.daemon_with(&["--no-dbus"]);
     refused(&scene, 20_000, "without D-Bus");
@@ -121,7 +128,9 @@ fn always_and_deny_are_remembered_of_a_program_in_a_sandbox() {
         for (button, code) in [("allow-always", 0), ("deny", 5)] {
             let waiting = token();
             let question = server.notified().await;
-            assert_eq!(question.summary, format!("{APPLICATION} wants to use your Imgur account {ACCOUNT}"));
+            assert_eq!(question.summary, "imgurd: allow 127.0.0.1 access?");
+            let who = format!("{APPLICATION} asks for the access token of the 127.0.0.1 account {ACCOUNT}");
+            assert!(question.body.contains(&who), "{}", question.body);
             assert_eq!(question.actions.len(), 6);
             server.press(question.id, button).await;
             assert_eq!(finished(waiting).await.code, Some(code));

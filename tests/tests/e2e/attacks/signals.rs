@@ -76,7 +76,7 @@ fn a_forged_answer_of_the_portal_changes_nothing() {
         let mut server = sign_in_clicked(&scene).await;
         browser::allow(&soon(&mut uris).await, "alice");
         // Were it believed that the person chose no browser, they would be given the page first.
-        assert_eq!(server.notified().await.summary, "Signed in as alice");
+        assert_eq!(server.notified().await.summary, "imgurd: signed in to 127.0.0.1");
     });
 }
 
@@ -90,7 +90,7 @@ fn a_forged_end_of_the_browsers_unit_changes_nothing() {
         let mut server = sign_in_clicked(&scene).await;
         let (_, _, properties) = soon(&mut units).await;
         browser::allow(&browser_launch::page_of(&properties), "alice");
-        assert_eq!(server.notified().await.summary, "Signed in as alice");
+        assert_eq!(server.notified().await.summary, "imgurd: signed in to 127.0.0.1");
     });
 }
 

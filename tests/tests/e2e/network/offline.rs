@@ -38,7 +38,7 @@ fn tells_the_person_nothing_of_a_network_that_is_down() {
         // The first word to the person is of something that needs them.
         wired.scene.ctl(&["logout"]).success();
         wired.scene.ctl(&["token"]).exits(4);
-        assert_eq!(server.notified().await.summary, "Sign in: mytoken");
+        assert_eq!(server.notified().await.summary, "imgurd: sign in to imgur.test");
     });
 }
 

@@ -39,7 +39,7 @@ fn confined_it_reaches_keyring_notifications_and_browser() {
 
     home.ctl(&["token"]).exits(4);
     let shown = notifications.line_where(|line| line.contains(" Notify "));
-    assert!(shown.contains("Sign in: me"), "{shown}");
+    assert!(shown.contains("imgurd: sign in to 127.0.0.1"), "{shown}");
     home.sh(PRESS).success();
     let opened = home.sh("cat ~/opened").success().stdout;
     let lines: Vec<_> = opened.lines().collect();

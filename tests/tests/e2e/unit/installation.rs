@@ -43,6 +43,7 @@ fn everything_goes_where_its_readers_look() {
         "usr/share/systemd/user/imgurd-remote.socket",
         "usr/share/systemd/user/imgurd.service",
         "usr/share/systemd/user/imgurd.socket",
+        "usr/share/applications/imgurd.desktop",
         "usr/share/varlink/org.imgurd.Keeper1.varlink",
         "usr/share/zsh/site-functions/_imgurctl",
     ] {
