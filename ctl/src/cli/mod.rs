@@ -119,7 +119,7 @@ pub(crate) enum Command {
     },
     /// Add, list, show, change and remove accounts
     #[command(subcommand)]
-    Account(AccountCommand),
+    Account(Box<AccountCommand>),
     /// Sign in: open the provider's page and wait for consent
     Login(LoginArgs),
     /// Import a grant from standard input

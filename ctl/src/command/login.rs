@@ -110,7 +110,7 @@ fn cancel(app: &App, account: &Account) -> Result<(), Failure> {
 fn conclude(app: &App, account: &Account, said: Option<&str>) -> Result<(), Failure> {
     let text = format!("Signed in as {}.", account::user(account));
     account::conclude(app, account, text)?;
-    note(app, said);
+    note(app, said.filter(|said| Some(*said) != account.reason.as_deref()));
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Token(args) if args.follow => follow::follow(app, &args),
         Command::Token(args) => token::token(app, &args),
         Command::Init { store } => init::init(app, store),
-        Command::Account(command) => run_account(app, command),
+        Command::Account(command) => run_account(app, *command),
         Command::Login(args) => login::login(app, &args),
         Command::Import(args) => import::import(app, &args),
         Command::Export(args) => export::export(app, &args),

@@ -20,7 +20,7 @@ pub(super) fn explain(form: &AccountForm) {
 fn at_imgur(flow: Flow, redirect_uri: &str) -> String {
     let choice = match flow {
         Flow::Pin => "2. Choose \"OAuth 2 authorization without a callback URL\".".to_owned(),
-        Flow::Code | Flow::Token => format!(
+        Flow::Code | Flow::Token | Flow::Device => format!(
             "2. Choose \"OAuth 2 authorization with a callback URL\" and enter as the callback URL exactly\n\
              \x20      {redirect_uri}\n\
              \x20  It must match to the letter: 127.0.0.1 and localhost differ."

@@ -193,7 +193,11 @@ impl Logins {
             replace: options.replace,
             redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),
             authorization,
-            server: Server { issuer: config.issuer.clone(), auth_url: config.auth_url.clone() },
+            server: Server {
+                issuer: config.issuer.clone(),
+                requires_iss: config.require_iss,
+                auth_url: config.auth_url.clone(),
+            },
             ended: self.ended.clone(),
             lingering: self.lingering.clone(),
             hint: watch::Sender::default(),
@@ -274,6 +278,7 @@ fn request(config: &AccountConfig, flow: Flow) -> AuthorizationRequest {
         redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),
         scope: config.scope.clone(),
         state_prefix: config.state.clone(),
+        resource: config.resource.clone(),
         params: config.auth_params.clone(),
     }
 }

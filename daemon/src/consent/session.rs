@@ -21,7 +21,7 @@ use super::listener::{Farewell, LastPages, Listener, Visit};
 use super::page::Page;
 use super::{LoginResult, Submission, cancelled, expired};
 use crate::grant::Fingerprints;
-use crate::keeper::{Began, Keeper, SignedIn};
+use crate::keeper::{Began, Keeper, SignedIn, another_sign_in};
 use crate::provider::{Authorization, TokenRequest};
 
 pub(super) struct Session {
@@ -273,19 +273,22 @@ impl Session {
         let (account, began) = (self.account.as_str(), &self.began);
         match content {
             Content::Code(code) => {
-                let verifier = self.authorization.verifier.clone();
+                let Authorization { verifier, nonce, .. } = self.authorization.clone();
                 let redirect_uri = self.redirect_uri.clone();
                 self.keeper
                     .exchange(
                         account,
                         began,
-                        TokenRequest::Code { code, verifier, redirect_uri },
+                        TokenRequest::Code { code, verifier, redirect_uri, nonce },
                         self.replace,
                     )
                     .await
             }
             Content::Pin(pin) => {
                 self.keeper.exchange(account, began, TokenRequest::Pin(pin), self.replace).await
+            }
+            Content::Tokens(tokens) if !tokens.answers(self.authorization.nonce.as_ref()) => {
+                Err(Error::login(another_sign_in(account)))
             }
             Content::Tokens(tokens) => self.keeper.accept(account, began, *tokens, self.replace).await,
             Content::Denied { description } => {
@@ -304,6 +307,8 @@ impl Session {
 pub(super) struct Server {
     /// Its identifier, where the account names it.
     pub(super) issuer: Option<String>,
+    /// Whether it promises `iss` in each answer (RFC 9207, section 3).
+    pub(super) requires_iss: bool,
     pub(super) auth_url: Url,
 }
 
@@ -311,7 +316,11 @@ impl Server {
     /// Refuses the answer of another server (RFC 9207, section 2.4; RFC 9700, section 4.4). Without a configured issuer,
     /// `iss` must have the origin of the page that was opened.
     fn check(&self, answer: &AuthorizationResponse) -> Result<(), String> {
-        let Some(iss) = &answer.iss else { return Ok(()) };
+        let Some(iss) = &answer.iss else {
+            // A code or PIN that was copied by hand is no answer of the server: it has no state either.
+            let is_missing = self.requires_iss && answer.state.is_some();
+            return if is_missing { Err(NO_ISS.to_owned()) } else { Ok(()) };
+        };
         let is_ours = match &self.issuer {
             Some(issuer) => iss == issuer,
             None => Url::parse(iss).is_ok_and(|iss| iss.origin() == self.auth_url.origin()),
@@ -356,6 +365,9 @@ fn reported(account: &str, code: &str, description: Option<&str>) -> String {
 fn plain(text: &str) -> String {
     text.replace('`', "'")
 }
+
+const NO_ISS: &str = "The answer does not say which server it is from (iss), which this account's server promises to do, and \
+    was not used; sign in again, or set require_iss to false if the server does not send it";
 
 const WRONG_STATE: &str =
     "This answer belongs to another sign-in; paste the address that this one's page led to, or start again";

@@ -31,6 +31,7 @@ use crate::grant::Issuer;
 use crate::provider::{Provider, TokenOwner, TokenRequest, TokenResponse};
 
 pub use account::Began;
+pub(crate) use account::another_sign_in;
 use account::{Ask, Progress, Snapshot};
 pub use actor::spawn;
 pub use attention::Attention;
@@ -168,7 +169,11 @@ impl Keeper {
             Ok(owner) => owner?,
             Err(_) => TokenOwner::Unknown(NO_ANSWER.to_owned()),
         };
-        Ok(SignedIn { account: self.account(Some(account))?, note: note(account, owner) })
+        let (_, snapshots) = self.find(Some(account))?;
+        let is_last = snapshots.borrow().is_last;
+        let info = self.account(Some(account))?;
+        let note = note(account, owner).or_else(|| info.reason.clone().filter(|_| is_last));
+        Ok(SignedIn { account: info, note })
     }
 
     /// Takes over a grant obtained elsewhere, and verifies it where the server answers.

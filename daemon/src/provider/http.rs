@@ -124,15 +124,22 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
     let outcome = match request {
         TokenRequest::Refresh(token) => {
             let token = RefreshToken::new(token.expose().into());
-            oauth.exchange_refresh_token(&token).request_async(transport).await
+            let mut refresh = oauth.exchange_refresh_token(&token);
+            for uri in &client.resource {
+                refresh = refresh.add_extra_param("resource", uri);
+            }
+            refresh.request_async(transport).await
         }
-        TokenRequest::Code { code, verifier, redirect_uri } => {
+        TokenRequest::Code { code, verifier, redirect_uri, .. } => {
             let mut exchange = oauth.exchange_code(AuthorizationCode::new(code.expose().into()));
             if let Some(verifier) = verifier {
                 exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().into()));
             }
             if let Some(uri) = redirect_uri {
                 exchange = exchange.set_redirect_uri(Cow::Borrowed(uri));
+            }
+            for uri in &client.resource {
+                exchange = exchange.add_extra_param("resource", uri);
             }
             exchange.request_async(transport).await
         }

@@ -8,6 +8,7 @@ mod complaint;
 mod credits;
 mod endpoint;
 mod http;
+mod id_token;
 pub(crate) mod inquiry;
 mod reachability;
 mod response;
@@ -30,6 +31,7 @@ pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use credits::Tally;
 pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;
+pub use id_token::{IdToken, Identity};
 pub use inquiry::{ApiAnswer, Inquiry};
 pub use reachability::{Reachability, check_reachability};
 pub use response::TokenResponse;
@@ -46,6 +48,8 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// How it identifies itself.
     pub auth: ClientAuth,
+    /// What its tokens are to be used at (RFC 8707, section 2.2).
+    pub resource: Vec<String>,
     /// The token endpoint.
     pub token_url: Url,
     /// Whose certificates are trusted besides those of the system's authorities.
@@ -66,6 +70,8 @@ pub enum TokenRequest {
         verifier: Option<Secret>,
         /// The redirect URI, where the authorization request had one.
         redirect_uri: Option<RedirectUrl>,
+        /// What an ID token in the answer must repeat, where the authorization request had a nonce.
+        nonce: Option<Secret>,
     },
     /// Imgur's PIN for a grant.
     Pin(Secret),

@@ -1,8 +1,10 @@
 //! Taking in grants (login, restore) and letting them go (logout). What makes way is kept.
 
+use imgurd_proto::Error;
+
 use super::pending::{Arrival, Identification, PendingRequest};
 use super::refreshing::{Refresh, access};
-use super::sentences::set_aside_for_its_issuer;
+use super::sentences::{another_sign_in, set_aside_for_its_issuer};
 use super::{Began, Machine, Shelf, Ticket};
 use crate::grant::{Displaced, Grant, Record, Timestamp};
 use crate::keeper::policy;
@@ -10,12 +12,19 @@ use crate::provider::{Answer, TokenRequest, TokenResponse};
 
 impl Machine {
     pub(super) fn exchange(&mut self, ticket: Ticket, request: TokenRequest, began: Began, replace: bool) {
+        let nonce = match &request {
+            TokenRequest::Code { nonce, .. } => nonce.clone(),
+            TokenRequest::Pin(_) | TokenRequest::Refresh(_) => None,
+        };
         let op = self.send(request);
-        self.pending.push(PendingRequest::Exchange { op, ticket, began, replace });
+        self.pending.push(PendingRequest::Exchange { op, ticket, began, replace, nonce });
     }
 
     pub(super) fn accept(&mut self, ticket: Ticket, tokens: TokenResponse, arrival: Arrival) {
         let Arrival { issuer, vouched, replace, began } = arrival;
+        if !tokens.is_bearer() {
+            return self.reply(ticket, Err(self.not_bearer(&tokens.token_type)));
+        }
         let grant = Grant {
             generation: self.next_generation(),
             issuer,
@@ -71,9 +80,12 @@ impl Machine {
 
     pub(super) fn pending_answered(&mut self, op: u64, answer: Answer) {
         match self.take_pending(op) {
-            Some(PendingRequest::Exchange { ticket, began, replace, .. }) => match answer {
+            Some(PendingRequest::Exchange { ticket, began, replace, nonce, .. }) => match answer {
                 Answer::Granted(_) if began.logouts != self.logouts => {
                     self.reply(ticket, Err(self.signed_out_meanwhile()));
+                }
+                Answer::Granted(tokens) if !tokens.answers(nonce.as_ref()) => {
+                    self.reply(ticket, Err(Error::login(another_sign_in(&self.name))));
                 }
                 Answer::Granted(tokens) => {
                     if began.issuer.is(&self.config.issuer()) {

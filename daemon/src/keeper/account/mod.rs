@@ -39,6 +39,7 @@ use pending::{Arrival, Identification, PendingRequest};
 use refreshing::{Refresh, Sent, Trouble};
 use saving::Revisions;
 use sentences::CHANGED_MEANWHILE;
+pub(crate) use sentences::another_sign_in;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
 
@@ -358,6 +359,7 @@ impl Machine {
             id: self.config.client_id.clone(),
             secret: self.record.client_secret.clone(),
             auth: self.config.client_auth,
+            resource: self.config.resource.clone(),
             token_url: self.config.token_url.clone(),
             ca_file: self.config.ca_file.clone(),
             proven: false,

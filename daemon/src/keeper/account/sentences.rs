@@ -71,7 +71,23 @@ impl Machine {
                 self.revisions.lags().unwrap_or_else(|| "It is being written".to_owned())
             ));
         }
-        self.notable_skew().map(why_skewed)
+        self.why_it_ends().or_else(|| self.notable_skew().map(why_skewed))
+    }
+
+    /// Without a refresh token, the sign-in is worth one access token.
+    fn why_it_ends(&self) -> Option<String> {
+        let grant = self.grant().filter(|grant| grant.refresh_token.is_none())?;
+        let lifetime = grant.access.as_ref()?.lifetime;
+        let lasts = lifetime.map_or_else(String::new, |lifetime| {
+            let (number, unit) = counted(lifetime.as_secs());
+            format!(", {number} {unit} after the sign-in")
+        });
+        Some(format!(
+            "The server gave no refresh token, so imgurd cannot refresh this token and you have to sign in again when it \
+             expires{lasts}; to get one, request it as the server documents (often with the scope offline_access: `imgurctl \
+             account set {name} --scope …`), then run `imgurctl login {name}`",
+            name = self.name
+        ))
     }
 
     fn why_stale(&self, last_failure: &str) -> String {
@@ -152,6 +168,15 @@ impl Machine {
         Error::login(format!(
             "{name} was signed out meanwhile, so the new grant was not kept; run `imgurctl login {name}` or import it \
              again"
+        ))
+    }
+
+    /// What programs cannot send along as it is would be of no use to them (RFC 6749, section 7.1).
+    pub(super) fn not_bearer(&self, token_type: &str) -> Error {
+        Error::login(format!(
+            "{}, so nothing was kept; have the server issue Bearer tokens to this client, then run `imgurctl login {}`",
+            issues_other_tokens(token_type),
+            self.name
         ))
     }
 
@@ -284,18 +309,38 @@ pub(super) fn kept_unverified(reason: &str) -> Error {
     ))
 }
 
+/// The beginning of a sentence.
+pub(super) fn issues_other_tokens(token_type: &str) -> String {
+    format!(
+        "The server issues tokens of the type “{}”, and imgurd hands out Bearer tokens only",
+        token_type.replace('`', "'")
+    )
+}
+
+/// The ID token has another nonce than the request had.
+pub(crate) fn another_sign_in(account: &str) -> String {
+    format!(
+        "The server's ID token belongs to another sign-in (its nonce differs), so nothing was kept; run `imgurctl login \
+         {account}` to try again"
+    )
+}
+
 fn holder(grant: &Grant) -> String {
     grant.username.clone().unwrap_or_else(|| "somebody unnamed".to_owned())
 }
 
+fn counted(seconds: u64) -> (u64, &'static str) {
+    match seconds {
+        0..120 => (seconds, "seconds"),
+        120..7200 => (seconds / 60, "minutes"),
+        7200..172_800 => (seconds / 3600, "hours"),
+        _ => (seconds / 86400, "days"),
+    }
+}
+
 fn why_skewed(seconds: i64) -> String {
     let side = if seconds > 0 { "ahead of" } else { "behind" };
-    let (number, unit) = match seconds.unsigned_abs() {
-        seconds @ ..120 => (seconds, "seconds"),
-        seconds @ ..7200 => (seconds / 60, "minutes"),
-        seconds @ ..172_800 => (seconds / 3600, "hours"),
-        seconds => (seconds / 86400, "days"),
-    };
+    let (number, unit) = counted(seconds.unsigned_abs());
     format!(
         "This machine's clock is about {number} {unit} {side} the server's; set it right, for example with `timedatectl \
          set-ntp true`"

@@ -81,6 +81,7 @@ impl Provider for Arc<Server> {
                 username: None,
                 account_id: None,
                 refresh_expires_in: None,
+                id_token: None,
             });
             granted.into()
         })
@@ -169,6 +170,7 @@ fn login() -> TokenResponse {
         username: None,
         account_id: None,
         refresh_expires_in: None,
+        id_token: None,
     }
 }
 
@@ -292,6 +294,7 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
         username: None,
         account_id: None,
         refresh_expires_in: None,
+        id_token: None,
     };
     keeper.accept("a", &began(&keeper, "a").unwrap(), tokens, false).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("AT"));

@@ -15,6 +15,7 @@ fn imgurs() -> TokenResponse {
         username: Some("NAME".into()),
         account_id: Some("9042594".into()),
         refresh_expires_in: None,
+        id_token: None,
     }
 }
 

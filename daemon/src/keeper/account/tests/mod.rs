@@ -221,7 +221,8 @@ fn due() -> Bench {
 }
 
 fn config(settings: Settings) -> Arc<AccountConfig> {
-    let settings = Settings { client_id: settings.client_id.or(Some("client".to_owned())), ..settings };
+    let client_id = settings.client_id.or(Some("client".to_owned()));
+    let settings = Settings { client_id, auth_url: settings.token_url.clone(), ..settings };
     Arc::new(AccountConfig::new(settings, RefreshPolicy::default()).unwrap())
 }
 
@@ -266,6 +267,7 @@ fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
         username: Some("alice".to_owned()),
         account_id: None,
         refresh_expires_in: None,
+        id_token: None,
     }
 }
 
@@ -294,7 +296,7 @@ fn full() -> StoreError {
 }
 
 fn code() -> TokenRequest {
-    TokenRequest::Code { code: Secret::from("CODE"), verifier: None, redirect_uri: None }
+    TokenRequest::Code { code: Secret::from("CODE"), verifier: None, redirect_uri: None, nonce: None }
 }
 
 fn import_of(refresh_token: &str, username: Option<&str>, replace: bool) -> Ask {

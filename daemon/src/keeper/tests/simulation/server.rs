@@ -194,6 +194,7 @@ impl Server {
             refresh_token: refresh_token.map(Secret::from),
             expires_in: self.expires_in,
             refresh_expires_in: None,
+            id_token: None,
             username: Some(user.to_owned()),
             account_id: Some(if user == "bob" { "2" } else { "1" }.to_owned()),
         }
