@@ -107,7 +107,7 @@ pub use method::{
     AddAccount, CancelLogin, CompleteLogin, Done, ExportGrant, Findings, GetCredits, GetToken, ImportGrant,
     JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, OneExport, Probe,
     ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
-    SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
+    SignedOut, SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
 };
 pub use parameter::ParameterValue;
 pub use rejection::{error_texts, rejects_token};

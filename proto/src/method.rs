@@ -135,9 +135,11 @@ methods! {
     }
 
     /// Takes an account out of the configuration; its grant is set aside.
-    RemoveAccount -> Done {
+    RemoveAccount -> SignedOut {
         /// The account; named, never the default by omission.
         account: String,
+        /// Whether its grants are revoked at the server and forgotten, instead of set aside.
+        revoke?: bool,
     }
 
     /// Takes over a grant obtained elsewhere.
@@ -199,8 +201,8 @@ methods! {
         login_id: String,
     }
 
-    /// Forgets an account's grants.
-    Logout -> Done {
+    /// Forgets an account's grants, and has the server revoke them where it has a revocation endpoint.
+    Logout -> SignedOut {
         /// The account; absent means the default one.
         account?: String,
     }
@@ -315,6 +317,17 @@ impl LoginReply {
     #[must_use]
     pub fn of(login_id: String) -> Self {
         Self { login_id, url: None, paste: None, account: None, note: None }
+    }
+}
+
+record! {
+    /// What became of an account's grants at the server.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct SignedOut {
+        /// Whether the server has revoked them; absent where it was not asked.
+        revoked?: bool,
+        /// Why it has not, as the beginning of a sentence.
+        note?: String,
     }
 }
 

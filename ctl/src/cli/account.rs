@@ -39,8 +39,14 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         form: AccountForm,
     },
-    /// Remove an account; adding it again restores its grant
-    Remove(NameArg),
+    /// Remove an account; adding it again restores its grant, unless --revoke
+    Remove {
+        #[command(flatten)]
+        name: NameArg,
+        /// Revoke its grants at the server, and delete them here; takes a `revoke_url`
+        #[arg(long)]
+        revoke: bool,
+    },
     /// Make an account the default account
     Default(NameArg),
 }

@@ -145,8 +145,15 @@ pub(crate) enum Command {
     Refresh(WaitArgs),
     /// Delete the account's grants, so that you have to sign in again; its settings stay
     ///
-    /// This does not revoke the access at the server; for that, see https://imgur.com/account/settings/apps.
-    Logout(AccountArg),
+    /// imgurd also revokes them at the server if the account has a `revoke_url`. Imgur has none: to revoke the access there,
+    /// see https://imgur.com/account/settings/apps.
+    Logout {
+        #[command(flatten)]
+        account: AccountArg,
+        /// Do not ask first
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Choose whether imgurd refreshes tokens before they expire, or only when a program asks
     #[command(after_help = "Example:\n  imgurctl auto-refresh off me")]
     AutoRefresh {

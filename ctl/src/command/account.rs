@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use imgurd_proto::text::{is_credential, printable_name};
 use imgurd_proto::{Account, AddAccount, Error, RemoveAccount, Secret, SetAccount, Settings, State};
 
-use super::{registration, status};
+use super::{logout, registration, status};
 use crate::app::App;
 use crate::cli::{AccountForm, Switch};
 use crate::failure::Failure;
@@ -117,8 +117,19 @@ fn changed(account: &Account, settings: &Settings) -> String {
     text
 }
 
-pub(crate) fn remove(app: &App, name: String) -> Result<(), Failure> {
-    let call = RemoveAccount { account: name };
+pub(crate) fn remove(app: &App, name: String, revoke: bool) -> Result<(), Failure> {
+    if revoke {
+        let account = app.account(Some(&name))?;
+        let ended = app.call(&RemoveAccount { account: name, revoke: Some(true) })?;
+        return app.output.conclude(&ended, || {
+            format!(
+                "Removed {} and deleted its grants. {}",
+                account.name,
+                logout::at_the_server(&account, &ended)
+            )
+        });
+    }
+    let call = RemoveAccount { account: name, revoke: None };
     app.call(&call)?;
     app.output.done(format!(
         "Removed {name}. Its grant is set aside: adding {name} again with the same client ID brings it back.",

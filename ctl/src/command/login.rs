@@ -89,8 +89,7 @@ fn offer_other_user(app: &App, account: &Account, failure: Failure) -> Result<()
     let question = format!(
         "You signed in as {user}, but {name} holds {holder}'s grant. Use {user}'s from now on? [y/N] "
     );
-    let answer = input::ask(&printable(&question))?;
-    if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+    if !input::agrees(&printable(&question))? {
         return Err(failure);
     }
     grant::restore(app, Some(name.clone()))

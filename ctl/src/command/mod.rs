@@ -14,6 +14,7 @@ mod import;
 mod init;
 mod journal;
 mod login;
+mod logout;
 mod man;
 mod permit;
 mod registration;
@@ -40,7 +41,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Curl(args) => curl::curl(app, &args),
         Command::Reject(args) => token::reject(app, args),
         Command::Refresh(args) => token::refresh(app, args),
-        Command::Logout(args) => grant::logout(app, args.account),
+        Command::Logout { account, yes } => logout::logout(app, account.account.as_deref(), yes),
         Command::AutoRefresh { switch, account } => account::auto_refresh(app, switch, account.account),
         Command::Unlock => grant::unlock(app),
         Command::Status(StatusArgs { account, credits: true, .. }) => credits::credits(app, account),
@@ -60,7 +61,7 @@ fn run_account(app: &App, command: AccountCommand) -> Result<(), Failure> {
         AccountCommand::List => account::list(app),
         AccountCommand::Show(args) => account::show(app, args.account.as_deref()),
         AccountCommand::Set { account, form } => account::set(app, account.account, &form),
-        AccountCommand::Remove(args) => account::remove(app, args.account),
+        AccountCommand::Remove { name, revoke } => account::remove(app, name.account, revoke),
         AccountCommand::Default(args) => account::make_default(app, args.account),
     }
 }

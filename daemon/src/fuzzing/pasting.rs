@@ -15,7 +15,9 @@ use super::{
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::consent::{self, LoginOptions};
 use crate::keeper::Keeper;
-use crate::provider::{Answer, Client, Delivery, Inquiry, Provider, Tally, TokenRequest, Transient};
+use crate::provider::{
+    Answer, Client, Delivery, Inquiry, Provider, Revocation, Tally, TokenRequest, Transient,
+};
 
 /// What a text has in the place of the state of the login.
 const STATE: &str = "STATE";
@@ -61,6 +63,10 @@ impl Provider for Recorder {
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         self.note(inquiry.access_token);
         Box::pin(ready(TokenOwner::Unsupported))
+    }
+
+    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(ready(Ok(())))
     }
 
     fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {

@@ -7,7 +7,7 @@ use imgurd_proto::{
     Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, Done, Error, ExportGrant, Findings,
     GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount,
     OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount,
-    SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, Watch, import,
+    SetPermit, Settings, SignedOut, SomeAccounts, SomeCredits, SomePermits, Token, Watch, import,
 };
 
 use super::arguments::{access_token, bare, patience, span};
@@ -16,7 +16,7 @@ use crate::access::{Caller, Gate, Journal, Needs, Pass, Rejections, Requested};
 use crate::config::{Class, Config, SettingsEditor, check_name};
 use crate::consent::{Login, LoginOptions, Logins};
 use crate::grant::Issuer;
-use crate::keeper::{Keeper, Watcher, named};
+use crate::keeper::{Keeper, Revoked, Watcher, named};
 use crate::probe::Probe;
 
 const LONGEST_LOGIN_S: i64 = 3600;
@@ -229,10 +229,27 @@ impl Api {
         self.configured(config, name, client_secret).await
     }
 
-    pub(super) async fn remove_account(&self, call: RemoveAccount) -> Result<Done, Error> {
+    pub(super) async fn remove_account(&self, call: RemoveAccount) -> Result<SignedOut, Error> {
+        let mut revoked = None;
+        if call.revoke.unwrap_or(false) {
+            self.check_revocable(&call.account)?;
+            revoked = self.keeper.logout(Some(&call.account)).await?;
+        }
         let config = self.editor.remove(&call.account)?;
         self.configure(config).await?;
-        Ok(Done {})
+        Ok(signed_out(revoked))
+    }
+
+    fn check_revocable(&self, account: &str) -> Result<(), Error> {
+        let name = self.keeper.resolve(Some(account))?;
+        if self.editor.account(&name)?.revoke_url.is_some() {
+            return Ok(());
+        }
+        let reason = format!(
+            "{name} has no revoke_url, so imgurd cannot revoke its grant at the server; set it with `imgurctl account set {name} \
+             --revoke-url URL`, or remove the account without --revoke"
+        );
+        Err(Error::invalid("revoke", reason))
     }
 
     async fn configured(
@@ -320,8 +337,8 @@ impl Api {
         self.logins.cancel(login_id).await.map(|()| Done {})
     }
 
-    pub(super) async fn logout(&self, call: Logout) -> Result<Done, Error> {
-        self.keeper.logout(call.account.as_deref()).await.map(|()| Done {})
+    pub(super) async fn logout(&self, call: Logout) -> Result<SignedOut, Error> {
+        self.keeper.logout(call.account.as_deref()).await.map(signed_out)
     }
 
     pub(super) fn list_permits(&self) -> Result<SomePermits, Error> {
@@ -352,6 +369,10 @@ impl Api {
     pub(super) async fn unlock_store(&self) -> Result<Done, Error> {
         self.keeper.unlock_store().await.map(|()| Done {})
     }
+}
+
+fn signed_out(revoked: Revoked) -> SignedOut {
+    SignedOut { revoked: revoked.as_ref().map(Result::is_ok), note: revoked.and_then(Result::err) }
 }
 
 fn half_added(name: &str, reason: &str) -> String {

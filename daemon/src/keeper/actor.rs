@@ -135,6 +135,11 @@ impl Actor {
                 self.step(&account, Event::Identified { generation, owner: owner.clone() });
                 let _ = reply.send(owner);
             }
+            Message::Logout { account, revocable, reply } => {
+                let slot = self.slots.get(&account);
+                let _ = revocable.send(slot.and_then(|slot| slot.account.revocation()));
+                self.ask(&account, Ask::Logout, None, reply);
+            }
             Message::Export { account, reply } => {
                 let slot = self.slots.get(&account).filter(|slot| slot.is_listed);
                 let now = self.clock.now();

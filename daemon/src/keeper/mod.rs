@@ -11,6 +11,7 @@ mod effects;
 mod message;
 mod policy;
 mod rate_limit;
+mod signing_out;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,8 @@ pub use actor::spawn;
 pub use attention::Attention;
 use directory::Directory;
 pub(crate) use directory::named;
-use message::Message;
+use message::{Answerer, Message};
+pub use signing_out::Revoked;
 pub use watcher::Watcher;
 
 /// The longest that a call waits, whatever it asks for.
@@ -201,12 +203,6 @@ impl Keeper {
         self.send(|reply| Message::Export { account, reply }).await?
     }
 
-    /// Forgets an account's grants.
-    pub async fn logout(&self, account: Option<&str>) -> Result<(), Error> {
-        let (name, _) = self.find(account)?;
-        self.change(&name, None, Ask::Logout).await.map(drop)
-    }
-
     /// Keeps the client secret of `issuer` in the store.
     pub async fn keep_client_secret(
         &self,
@@ -271,16 +267,32 @@ impl Keeper {
 
     /// Changes the account, or only the account as it was when it `began`.
     async fn change(&self, account: &str, began: Option<&Began>, ask: Ask) -> Result<Account, Error> {
-        let done = timeout(LONGEST_CHANGE, self.ask(account.to_owned(), began.cloned(), ask));
+        let began = began.cloned();
+        self.change_by(account, |reply| Message::Ask { account: account.to_owned(), ask, began, reply }).await
+    }
+
+    async fn change_by(
+        &self,
+        account: &str,
+        message: impl FnOnce(Answerer) -> Message,
+    ) -> Result<Account, Error> {
+        let done = timeout(LONGEST_CHANGE, self.ask_by(account, message));
         done.await.unwrap_or_else(|_| Err(takes_long()))?;
         self.account(Some(account))
     }
 
     async fn ask(&self, account: String, began: Option<Began>, ask: Ask) -> Result<Progress, Error> {
-        let done = self.send(|reply| Message::Ask { account: account.clone(), ask, began, reply }).await;
+        self.ask_by(&account, |reply| Message::Ask { account: account.clone(), ask, began, reply }).await
+    }
+
+    async fn ask_by(
+        &self,
+        account: &str,
+        message: impl FnOnce(Answerer) -> Message,
+    ) -> Result<Progress, Error> {
         // What is refused because the account is gone says so.
-        done.unwrap_or_else(Err).map_err(|error| match error {
-            error if error == gone() => self.find(Some(&account)).err().unwrap_or(error),
+        self.send(message).await.unwrap_or_else(Err).map_err(|error| match error {
+            error if error == gone() => self.find(Some(account)).err().unwrap_or(error),
             error => error,
         })
     }

@@ -35,9 +35,7 @@ pub(super) fn form_request<'a>(
     *request.method_mut() = Method::POST;
     *request.uri_mut() = url.as_str().parse().ok()?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-    request
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     Some(request)
 }
 

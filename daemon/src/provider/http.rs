@@ -17,10 +17,11 @@ use oauth2::{
 
 use super::credits::{self, Tally};
 use super::endpoint::is_protected;
+use super::form_request::{form_request, unsendable};
 use super::inquiry::Inquiry;
 use super::token_owner::{self, TokenOwner};
 use super::transport::{Timeouts, Transport};
-use super::{Answer, Client, Provider, Reply, TokenRequest};
+use super::{Answer, Client, Provider, Reply, Revocation, TokenRequest};
 
 /// The real token endpoint.
 #[derive(Clone, Debug)]
@@ -75,6 +76,11 @@ impl Provider for HttpProvider {
         .boxed()
     }
 
+    fn revoke(&self, mut revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
+        revocation.client.ca_file = self.ca_file(revocation.client.ca_file);
+        revocation.send(self.timeouts).boxed()
+    }
+
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         let inquiry = Inquiry { ca_file: self.ca_file(inquiry.ca_file), ..inquiry };
         inquiry.ask(token_owner::PATH, token_owner::username, self.timeouts).boxed()
@@ -100,7 +106,7 @@ impl<'c> AsyncHttpClient<'c> for Transport {
     type Future = BoxFuture<'c, Result<HttpResponse, Classified>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        self.classify(as_pin_grant(request)).map(|reply| Err(Classified(Box::new(reply)))).boxed()
+        self.classify(request).map(|reply| Err(Classified(Box::new(reply)))).boxed()
     }
 }
 
@@ -143,27 +149,19 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
             }
             exchange.request_async(transport).await
         }
+        // Imgur's own grant type, which `oauth2` does not know.
         TokenRequest::Pin(pin) => {
-            oauth
-                .exchange_client_credentials()
-                .add_extra_param("pin", pin.expose())
-                .request_async(transport)
-                .await
+            let fields = [("grant_type", "pin"), ("pin", pin.expose())];
+            return match form_request(client, &client.token_url, fields) {
+                Some(request) => transport.classify(request).await,
+                None => unsendable().into(),
+            };
         }
     };
     match outcome {
         Err(RequestTokenError::<_, BasicErrorResponse>::Request(Classified(reply))) => *reply,
-        _ => Answer::misconfigured_url("no request can be made out of the token URL").into(),
+        _ => unsendable().into(),
     }
-}
-
-/// Imgur's own grant type, which `oauth2` does not know: a grant that has no credential but the client's, renamed.
-fn as_pin_grant(request: HttpRequest) -> HttpRequest {
-    request.map(|body| {
-        let renamed =
-            String::from_utf8_lossy(&body).replacen("grant_type=client_credentials", "grant_type=pin", 1);
-        renamed.into_bytes()
-    })
 }
 
 fn secrets(client: &Client, request: &TokenRequest) -> Vec<Secret> {

@@ -7,11 +7,13 @@ pub(crate) mod classify;
 mod complaint;
 mod credits;
 mod endpoint;
+mod form_request;
 mod http;
 mod id_token;
 pub(crate) mod inquiry;
 mod reachability;
 mod response;
+mod revocation;
 mod route;
 pub(crate) mod token_owner;
 mod transport;
@@ -35,6 +37,7 @@ pub use id_token::{IdToken, Identity};
 pub use inquiry::{ApiAnswer, Inquiry};
 pub use reachability::{Reachability, check_reachability};
 pub use response::TokenResponse;
+pub use revocation::{Revocation, TokenKind};
 pub use token_owner::TokenOwner;
 
 const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
@@ -152,6 +155,9 @@ pub trait Provider: Send + Sync {
     /// Sends one request and says what the answer means. It ends by itself within 30 s; once it has been polled, the
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
+
+    /// Has the server revoke tokens, each within 30 s. The error is the beginning of a sentence.
+    fn revoke(&self, revocation: Revocation) -> BoxFuture<'static, Result<(), String>>;
 
     /// Asks the API whose token it is, and so whether it works.
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner>;

@@ -88,7 +88,9 @@ fn understand(response: &HttpResponse, secrets: &[Secret]) -> Result<(), String>
     match said {
         None if status.is_success() => Ok(()),
         Some(said) => Err(format!("{said} (HTTP {})", status.as_u16())),
-        None if status == StatusCode::NOT_FOUND => Err("there is nothing at revoke_url (HTTP 404)".to_owned()),
+        None if status == StatusCode::NOT_FOUND => {
+            Err("there is nothing at revoke_url (HTTP 404)".to_owned())
+        }
         None if status.is_redirection() => {
             Err(format!("revoke_url redirects (HTTP {}), which imgurd does not follow", status.as_u16()))
         }

@@ -195,7 +195,7 @@ impl Manager {
     /// Takes an account out of config.toml. Its grant is set aside, and comes back when the account does.
     async fn remove_account(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
         let _admitted = self.admit(&header).await?;
-        self.api.remove_account(RemoveAccount { account }).await?;
+        self.api.remove_account(RemoveAccount { account, revoke: None }).await?;
         self.sync().await?;
         Ok(())
     }

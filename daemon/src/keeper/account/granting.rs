@@ -81,7 +81,8 @@ impl Machine {
     pub(super) fn pending_answered(&mut self, op: u64, answer: Answer) {
         match self.take_pending(op) {
             Some(PendingRequest::Exchange { ticket, began, replace, nonce, .. }) => match answer {
-                Answer::Granted(_) if began.logouts != self.logouts => {
+                Answer::Granted(tokens) if began.logouts != self.logouts => {
+                    self.revoke_unkept(tokens);
                     self.reply(ticket, Err(self.signed_out_meanwhile()));
                 }
                 Answer::Granted(tokens) if !tokens.answers(nonce.as_ref()) => {

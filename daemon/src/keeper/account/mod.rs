@@ -15,6 +15,7 @@ mod older;
 mod pacing;
 mod pending;
 mod refreshing;
+mod revoking;
 mod saving;
 mod sentences;
 mod superseded;

@@ -279,6 +279,8 @@ impl Machine {
             self.record.displaced[index].grant = self.renew(&old, tokens, self.now.at);
             self.revisions.touch_grant();
             self.supersede(generation, op);
+        } else {
+            self.revoke_unkept(tokens);
         }
     }
 

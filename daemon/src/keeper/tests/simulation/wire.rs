@@ -13,7 +13,7 @@ use super::server::{Fate, Server, family_of, reading};
 use super::world::{Shared, World, go_on, party, secret_for};
 use crate::grant::{Record, Secret};
 use crate::provider::{
-    Answer, Client, Inquiry, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse,
+    Answer, Client, Inquiry, Provider, Reply, Revocation, Tally, TokenOwner, TokenRequest, TokenResponse,
 };
 
 /// Requests on their way.
@@ -271,6 +271,10 @@ impl Provider for SimulatedProvider {
             go_on(&shared).await;
             owner
         })
+    }
+
+    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
