@@ -104,10 +104,11 @@ pub use error::{ClientError, Error};
 pub use finding::{Finding, Health};
 pub use loopback::is_loopback;
 pub use method::{
-    AddAccount, CancelLogin, CompleteLogin, Done, ExportGrant, Findings, GetCredits, GetToken, ImportGrant,
-    JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method, OneAccount, OneExport, Probe,
-    ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, SetAccount, SetPermit,
-    SignedOut, SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
+    AddAccount, CancelLogin, CompleteLogin, Discover, Discovery, Done, ExportGrant, Findings, GetCredits,
+    GetToken, ImportGrant, JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method,
+    OneAccount, OneExport, Probe, ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit,
+    RestoreGrant, SetAccount, SetPermit, SignedOut, SomeAccounts, SomeCredits, SomePermits, TokenReply,
+    UnlockStore, Watch,
 };
 pub use parameter::ParameterValue;
 pub use rejection::{error_texts, rejects_token};

@@ -239,6 +239,14 @@ methods! {
         follow?: bool,
     }
 
+    /// Asks a server for its metadata, as settings of an account at it. Adds nothing.
+    Discover -> Discovery {
+        /// What the server calls itself: an https URL.
+        issuer: String,
+        /// As in [`Settings`].
+        ca_file?: String,
+    }
+
     /// Looks at what imgurd depends on, from where it runs.
     Probe -> Findings {}
 }
@@ -304,6 +312,10 @@ record! {
         url?: String,
         /// Whether the answer has to be handed in by `CompleteLogin`, because nothing listens for it; in the first answer.
         paste?: bool,
+        /// What the user enters at the page, in the first answer of the flow `device`.
+        user_code?: String,
+        /// The page with the code filled in, where the server has one; in the first answer of the flow `device`.
+        verification_uri_complete?: String,
         /// The account that is signed in, in the last answer.
         account?: Account,
         /// What is to be said of the new token, where it could not be seen to work, in the last answer; before that, what
@@ -316,7 +328,28 @@ impl LoginReply {
     /// An answer of this login that says nothing yet.
     #[must_use]
     pub fn of(login_id: String) -> Self {
-        Self { login_id, url: None, paste: None, account: None, note: None }
+        Self {
+            login_id,
+            url: None,
+            paste: None,
+            user_code: None,
+            verification_uri_complete: None,
+            account: None,
+            note: None,
+        }
+    }
+}
+
+record! {
+    /// What a server says of itself.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Discovery {
+        /// Settings of an account at it, but for the client's own.
+        settings: Settings,
+        /// All scopes that it names.
+        scopes: Vec<String>,
+        /// Whether it names `S256` among its methods of PKCE; absent where it names no method.
+        pkce?: bool,
     }
 }
 

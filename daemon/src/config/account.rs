@@ -114,6 +114,11 @@ impl AccountConfig {
         // Another server's tokens are none of Imgur's business.
         let default_api = is_imgur.then(|| API_URL.to_owned());
         let api_url = optional("api_url", given(settings.api_url).or(default_api))?;
+        let device_auth_url = optional("device_auth_url", settings.device_auth_url)?;
+        if settings.flow == Some(Flow::Device) && device_auth_url.is_none() {
+            let reason = "flow is device, which takes device_auth_url; set that too, or another flow";
+            return Err(ConfigError::new("flow", reason));
+        }
         let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
         Ok(Self {
             client_id,
@@ -132,7 +137,7 @@ impl AccountConfig {
             issuer: issuer(settings.issuer)?,
             require_iss: settings.require_iss.unwrap_or(false),
             revoke_url: optional("revoke_url", settings.revoke_url)?,
-            device_auth_url: optional("device_auth_url", settings.device_auth_url)?,
+            device_auth_url,
             userinfo_url: optional("userinfo_url", settings.userinfo_url)?,
             resource: resource(settings.resource)?,
             auth_params,
@@ -291,7 +296,7 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
 }
 
 /// A server's identifier, as it is written (RFC 8414, section 2): it is compared character by character.
-fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
+pub(crate) fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
     let Some(text) = given(text) else { return Ok(None) };
     parse_exact_url("issuer", &text)?;
     let url = endpoint("issuer", Some(text.clone()), "")?;

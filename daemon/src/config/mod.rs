@@ -17,8 +17,8 @@ use serde::Deserialize;
 use toml_edit::Document;
 
 pub use access::{Access, Class, Rule};
-pub(crate) use account::check_name;
 pub use account::{AccountConfig, RefreshPolicy};
+pub(crate) use account::{check_name, issuer};
 pub use file::ConfigFile;
 pub use notifications::Notifications;
 pub use settings_editor::SettingsEditor;

@@ -15,6 +15,7 @@ use url::Url;
 
 use super::authorization_response::{AuthorizationResponse, Content, from_paste};
 use super::callback::Callback;
+use super::device::Polls;
 use super::ended_logins::EndedLogins;
 use super::lingering::Lingering;
 use super::listener::{Farewell, LastPages, Listener, Visit};
@@ -34,6 +35,8 @@ pub(super) struct Session {
     pub(super) redirect_uri: Option<RedirectUrl>,
     pub(super) authorization: Authorization,
     pub(super) server: Server,
+    /// What the server is polled with, in the flow `device`.
+    pub(super) polls: Option<Polls>,
     pub(super) ended: EndedLogins,
     pub(super) lingering: Lingering,
     /// What the user should know while the login waits.
@@ -159,7 +162,7 @@ impl Session {
 
     /// Waits for the first answer that is ours, and makes a grant of it. That is never cut short: the code is spent.
     async fn run(
-        &self,
+        &mut self,
         deadline: Instant,
         mut submissions: mpsc::Receiver<Submission>,
         visits: &mut mpsc::Receiver<Visit>,
@@ -169,6 +172,7 @@ impl Session {
             let ending = tokio::select! {
                 Some(submission) = submissions.recv() => self.submitted(submission).await.map(Ending::from),
                 Some(visit) = visits.recv() => self.visited(visit, visits).await,
+                () = Polls::due(self.polls.as_ref()) => self.poll().await.map(Ending::from),
                 _ = unwanted.recv() => Some(Err(cancelled(&self.account)).into()),
                 () = sleep_until(deadline) => Some(Err(expired(&self.account)).into()),
             };
@@ -179,6 +183,14 @@ impl Session {
                 return ending;
             }
         }
+    }
+
+    /// Asks the server whether the user has allowed access. That is never cut short: it may bring the grant.
+    async fn poll(&mut self) -> Option<LoginResult> {
+        let polls = self.polls.as_mut()?;
+        let request = TokenRequest::Device(polls.device_code.clone());
+        let outcome = self.keeper.exchange(&self.account, &self.began, request, self.replace).await;
+        polls.note(outcome, &self.hint)
     }
 
     async fn submitted(&self, submission: Submission) -> Option<LoginResult> {

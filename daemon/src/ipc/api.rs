@@ -4,20 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::{
-    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, Done, Error, ExportGrant, Findings,
-    GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount,
-    OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount,
-    SetPermit, Settings, SignedOut, SomeAccounts, SomeCredits, SomePermits, Token, Watch, import,
+    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, Discover, Discovery, Done, Error,
+    ExportGrant, Findings, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout,
+    Method as _, OneAccount, OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant,
+    Secret, SetAccount, SetPermit, Settings, SignedOut, SomeAccounts, SomeCredits, SomePermits, Token, Watch,
+    import,
 };
+
+use url::Url;
 
 use super::arguments::{access_token, bare, patience, span};
 use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, Journal, Needs, Pass, Rejections, Requested};
-use crate::config::{Class, Config, SettingsEditor, check_name};
-use crate::consent::{Login, LoginOptions, Logins};
+use crate::config::{Class, Config, SettingsEditor, check_name, issuer};
+use crate::consent::{Login, LoginOptions, Logins, UserCode};
 use crate::grant::Issuer;
 use crate::keeper::{Keeper, Revoked, Watcher, named};
 use crate::probe::Probe;
+use crate::provider::discover;
 
 const LONGEST_LOGIN_S: i64 = 3600;
 
@@ -218,6 +222,15 @@ impl Api {
         Ok(OneAccount { account: self.keeper.account(Some(&name))? })
     }
 
+    pub(super) async fn discover(&self, call: Discover) -> Result<Discovery, Error> {
+        let issuer =
+            issuer(Some(call.issuer)).map_err(|error| Error::invalid(error.setting, error.reason))?;
+        let issuer = issuer.ok_or_else(|| Error::invalid("issuer", "The issuer is empty; give its URL"))?;
+        let ca_file = call.ca_file.filter(|file| !file.is_empty());
+        let ca_file = ca_file.map(|file| self.editor.file().directory().join(file));
+        discover(&issuer, ca_file).await
+    }
+
     pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
         let client_secret = call.client_secret.map(|secret| bare("client_secret", &secret)).transpose()?;
@@ -327,6 +340,11 @@ impl Api {
         };
         let config = self.editor.account(&name)?;
         self.logins.begin(&name, &config, options).await
+    }
+
+    /// The page of a login, and what the user enters there.
+    pub(super) fn get_login(&self, login_id: &str) -> Result<(Url, Option<UserCode>), Error> {
+        self.logins.shown(login_id)
     }
 
     pub(super) async fn complete_login(&self, call: CompleteLogin) -> Result<OneAccount, Error> {

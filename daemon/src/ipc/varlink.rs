@@ -13,7 +13,7 @@ use std::sync::Arc;
 use imgurd_proto::text::printable_name;
 use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo, frame};
 use imgurd_proto::{
-    AddAccount, CancelLogin, CompleteLogin, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
+    AddAccount, CancelLogin, CompleteLogin, Discover, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
     INTERFACE_TEXT, ImportGrant, JournalReply, ListAccounts, ListPermits, Login, LoginReply, Logout, Method,
     OneAccount, Probe, ReadJournal, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant,
     SetAccount, SetPermit, Token, UnlockStore, Watch,
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::net::UnixStream;
 use tokio::task::yield_now;
+use url::Url;
 
 use super::fairness::{Queue, Queues};
 use super::{Api, LocalSocket};
@@ -165,6 +166,7 @@ async fn dispatch(
         (INTERFACE, ListPermits::NAME) => one(call, async |_: ListPermits| api.list_permits()).await,
         (INTERFACE, SetPermit::NAME) => one(call, |it| api.set_permit(it)).await,
         (INTERFACE, RemovePermit::NAME) => one(call, |it| api.remove_permit(it)).await,
+        (INTERFACE, Discover::NAME) => one(call, |it| api.discover(it)).await,
         (INTERFACE, Probe::NAME) => one(call, async |_: Probe| api.probe().await).await,
         (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
         (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),
@@ -224,7 +226,14 @@ fn streamed(end: Result<(), Failure>) -> io::Result<Option<Vec<u8>>> {
 async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Result<(), Failure> {
     let mut login = api.login(streaming(call)?).await?;
     let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
-    let begun = LoginReply { url, paste: Some(login.paste), ..LoginReply::of(login_id) };
+    let code = login.code.as_ref();
+    let begun = LoginReply {
+        url,
+        paste: Some(login.paste),
+        user_code: code.map(|code| code.user_code.clone()),
+        verification_uri_complete: code.and_then(|code| code.complete.as_ref().map(Url::to_string)),
+        ..LoginReply::of(login_id)
+    };
     answers.stream(begun, true).await?;
     let mut hint = login.hint.clone();
     let SignedIn { account, note } = loop {

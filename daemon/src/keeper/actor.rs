@@ -135,6 +135,10 @@ impl Actor {
                 self.step(&account, Event::Identified { generation, owner: owner.clone() });
                 let _ = reply.send(owner);
             }
+            Message::DeviceRequest { account, reply } => {
+                let slot = self.slots.get(&account);
+                let _ = reply.send(slot.and_then(|slot| slot.account.device_request()));
+            }
             Message::Logout { account, revocable, reply } => {
                 let slot = self.slots.get(&account);
                 let _ = revocable.send(slot.and_then(|slot| slot.account.revocation()));

@@ -11,7 +11,7 @@ use super::account::{Ask, Began, Event, Progress};
 #[cfg(test)]
 use super::slots::Slot;
 use crate::config::Config;
-use crate::provider::{Revocation, TokenOwner};
+use crate::provider::{DeviceRequest, Revocation, TokenOwner};
 use crate::store::StoreError;
 
 #[cfg(test)]
@@ -49,6 +49,11 @@ pub(super) enum Message {
         generation: u64,
         owner: TokenOwner,
         reply: oneshot::Sender<TokenOwner>,
+    },
+    /// Answers with what asks for a device code; nothing where the account has no device authorization endpoint.
+    DeviceRequest {
+        account: String,
+        reply: oneshot::Sender<Option<DeviceRequest>>,
     },
     /// Answers with what is to be revoked at the server, as it is at the moment of the logout.
     Logout {

@@ -6,6 +6,7 @@ pub mod account;
 mod actor;
 mod attention;
 mod credits;
+mod device;
 mod directory;
 mod effects;
 mod message;

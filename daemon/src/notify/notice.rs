@@ -154,6 +154,12 @@ impl Notice {
         Self::new(Matter::ByHand, format!("Sign in: {account}"), body)
     }
 
+    /// Asks the user to enter a code, which no page knows by itself.
+    pub(super) fn code(account: &str, code: &str, url: &Url) -> Self {
+        let body = format!("Enter the code {code} on this page, on any device:\n{url}");
+        Self::new(Matter::ByHand, format!("Sign in: {account}"), body)
+    }
+
     pub(super) fn not_begun(account: &str, why: &str) -> Self {
         Self::new(Matter::ByHand, format!("Sign in: {account}"), sentence(why))
     }
@@ -173,11 +179,15 @@ fn consent(account: &Account) -> Notice {
     Notice { remedy, command: Some(format!("imgurctl login {name}")), ..notice }
 }
 
-/// Whether the browser itself brings the answer back, with nothing to paste.
+/// Whether the answer comes back by itself, with nothing to paste.
 fn is_answered_here(account: &Account) -> bool {
     let callback = account.settings.redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
     let is_local = callback.is_some_and(|uri| uri.scheme() == "http" && is_loopback(&uri));
-    is_local && account.settings.flow != Some(Flow::Pin)
+    match account.settings.flow {
+        Some(Flow::Pin) => false,
+        Some(Flow::Device) => true,
+        _ => is_local,
+    }
 }
 
 fn locked(account: &Account) -> Notice {

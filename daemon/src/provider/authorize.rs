@@ -107,6 +107,14 @@ pub struct Authorization {
     pub nonce: Option<Secret>,
 }
 
+impl Authorization {
+    /// A page whose answer comes to nobody here; the state that none has is unlike all others.
+    pub(crate) fn elsewhere(url: Url) -> Self {
+        let state = CsrfToken::new_random_len(STATE_BYTES).into_secret().into();
+        Self { url, state, verifier: None, nonce: None }
+    }
+}
+
 impl fmt::Debug for Authorization {
     /// Leaves out the query, which has the state in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

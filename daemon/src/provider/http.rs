@@ -15,7 +15,9 @@ use oauth2::{
     HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken, RequestTokenError, TokenUrl,
 };
 
+use super::classify::server_time;
 use super::credits::{self, Tally};
+use super::device::{self, DeviceAuthorization, DeviceRequest};
 use super::endpoint::is_protected;
 use super::form_request::{form_request, unsendable};
 use super::inquiry::Inquiry;
@@ -76,6 +78,14 @@ impl Provider for HttpProvider {
         .boxed()
     }
 
+    fn authorize_device(
+        &self,
+        mut request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
+        request.client.ca_file = self.ca_file(request.client.ca_file);
+        request.send(self.timeouts).boxed()
+    }
+
     fn revoke(&self, mut revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
         revocation.client.ca_file = self.ca_file(revocation.client.ca_file);
         revocation.send(self.timeouts).boxed()
@@ -83,7 +93,7 @@ impl Provider for HttpProvider {
 
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         let inquiry = Inquiry { ca_file: self.ca_file(inquiry.ca_file), ..inquiry };
-        inquiry.ask(token_owner::PATH, token_owner::username, self.timeouts).boxed()
+        token_owner::ask(inquiry, self.timeouts).boxed()
     }
 
     fn credits(&self, inquiry: Inquiry) -> BoxFuture<'static, Tally> {
@@ -157,6 +167,7 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
                 None => unsendable().into(),
             };
         }
+        TokenRequest::Device(code) => return poll(client, code, transport).await,
     };
     match outcome {
         Err(RequestTokenError::<_, BasicErrorResponse>::Request(Classified(reply))) => *reply,
@@ -164,9 +175,28 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
     }
 }
 
+async fn poll(client: &Client, code: &Secret, transport: &Transport) -> Reply {
+    let fields = [("grant_type", device::GRANT_TYPE), ("device_code", code.expose())];
+    let resource = client.resource.iter().map(|uri| ("resource", uri.as_str()));
+    let Some(request) = form_request(client, &client.token_url, fields.into_iter().chain(resource)) else {
+        return unsendable().into();
+    };
+    match transport.fetch(request).await {
+        Ok(response) => {
+            match device::polled(&response, &secrets(client, &TokenRequest::Device(code.clone()))) {
+                Some(answer) => Reply { answer, date: server_time(response.headers()) },
+                None => transport.judge(&response),
+            }
+        }
+        Err(answer) => answer.into(),
+    }
+}
+
 fn secrets(client: &Client, request: &TokenRequest) -> Vec<Secret> {
     let of_the_request = match request {
-        TokenRequest::Refresh(secret) | TokenRequest::Pin(secret) => vec![secret.clone()],
+        TokenRequest::Refresh(secret) | TokenRequest::Pin(secret) | TokenRequest::Device(secret) => {
+            vec![secret.clone()]
+        }
         TokenRequest::Code { code, verifier, .. } => {
             [Some(code.clone()), verifier.clone()].into_iter().flatten().collect()
         }

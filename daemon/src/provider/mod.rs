@@ -6,11 +6,14 @@ mod bounded_stream;
 pub(crate) mod classify;
 mod complaint;
 mod credits;
+mod device;
+mod discovery;
 mod endpoint;
 mod form_request;
 mod http;
 mod id_token;
 pub(crate) mod inquiry;
+mod metadata;
 mod reachability;
 mod response;
 mod revocation;
@@ -31,14 +34,16 @@ use crate::grant::{Secret, Timestamp};
 pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub use credits::Tally;
+pub use device::{DeviceAuthorization, DeviceRequest};
+pub use discovery::discover;
 pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;
 pub use id_token::{IdToken, Identity};
-pub use inquiry::{ApiAnswer, Inquiry};
+pub use inquiry::{ApiAnswer, Inquiry, Who};
 pub use reachability::{Reachability, check_reachability};
 pub use response::TokenResponse;
 pub use revocation::{Revocation, TokenKind};
-pub use token_owner::TokenOwner;
+pub use token_owner::{Owner, TokenOwner};
 
 const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
 
@@ -78,6 +83,8 @@ pub enum TokenRequest {
     },
     /// Imgur's PIN for a grant.
     Pin(Secret),
+    /// A device code for a grant, once the user has entered the user code (RFC 8628, section 3.4).
+    Device(Secret),
     /// A refresh token for an access token (RFC 6749, section 6).
     Refresh(Secret),
 }
@@ -144,6 +151,10 @@ pub enum Delivery {
     InDoubt,
     /// It was answered.
     Answered,
+    /// It was answered: the user has not decided yet (RFC 8628, section 3.5).
+    Undecided,
+    /// The same, and the server wants to be asked less often from now on.
+    TooSoon,
     /// It was turned away (4xx) with an empty body: nobody can say what for.
     Wordless,
     /// It was answered by what does not answer as a token endpoint does: with a page, a redirect, or a 4xx of another kind.
@@ -155,6 +166,12 @@ pub trait Provider: Send + Sync {
     /// Sends one request and says what the answer means. It ends by itself within 30 s; once it has been polled, the
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
+
+    /// Asks for a code that the user enters on any device. The error is never tokens.
+    fn authorize_device(
+        &self,
+        request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>>;
 
     /// Has the server revoke tokens, each within 30 s. The error is the beginning of a sentence.
     fn revoke(&self, revocation: Revocation) -> BoxFuture<'static, Result<(), String>>;

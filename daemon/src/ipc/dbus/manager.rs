@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use imgurd_proto::dbus::{SIGNED_IN, account_path};
 use imgurd_proto::{
-    AddAccount, CompleteLogin, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout,
-    Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
+    AddAccount, CompleteLogin, Discover, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall,
+    Logout, Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
     SetAccount, SetPermit, Token,
 };
+use url::Url;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
@@ -241,7 +242,7 @@ impl Manager {
     }
 
     /// Begins a login and answers with the page to open; LoginFinished tells how it ends. Options: flow (s: code,
-    /// token or pin), timeout_s (300), replace (b), and paste (b) where the answer will come by CompleteLogin.
+    /// token, pin or device, whose code GetLogin tells), timeout_s (300), replace (b), and paste (b) where the answer will come by CompleteLogin.
     #[zbus(out_args("login_id", "url"))]
     async fn login(
         &self,
@@ -257,6 +258,21 @@ impl Manager {
         let account = login.account.clone();
         self.await_end(login, account, emitter.into_owned());
         Ok(answer)
+    }
+
+    /// Says of a login in progress which page the user opens and, in the flow device, which code the user enters there.
+    /// verification_uri_complete is the same page with the code filled in. What there is not is "".
+    #[zbus(out_args("url", "user_code", "verification_uri_complete"))]
+    async fn get_login(
+        &self,
+        login_id: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(String, String, String), Error> {
+        let _admitted = self.admit(&header).await?;
+        let (url, code) = self.api.get_login(&login_id)?;
+        let complete = code.as_ref().and_then(|code| code.complete.as_ref().map(Url::to_string));
+        let user_code = code.map(|code| code.user_code);
+        Ok((url.to_string(), user_code.unwrap_or_default(), complete.unwrap_or_default()))
     }
 
     /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
@@ -340,6 +356,19 @@ impl Manager {
         let _admitted = self.admit(&header).await?;
         let mut reading = self.api.read_journal(Some(&account), false).await?;
         Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
+    }
+
+    /// Asks a server for its metadata (RFC 8414, OpenID Connect Discovery), and adds nothing: settings as AddAccount takes
+    /// them, scopes (as), and pkce (b) where the server names methods of PKCE. A ca_file of "" is none.
+    #[zbus(out_args("metadata"))]
+    async fn discover(
+        &self,
+        issuer: String,
+        ca_file: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<HashMap<String, Variant<'static>>, Error> {
+        let _admitted = self.admit(&header).await?;
+        Ok(dictionary(&self.api.discover(Discover { issuer, ca_file: Some(ca_file) }).await?))
     }
 
     /// Looks at what imgurd depends on, from where it runs, and says of each thing: check, result (ok, warn or fail),

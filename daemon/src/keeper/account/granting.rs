@@ -14,10 +14,11 @@ impl Machine {
     pub(super) fn exchange(&mut self, ticket: Ticket, request: TokenRequest, began: Began, replace: bool) {
         let nonce = match &request {
             TokenRequest::Code { nonce, .. } => nonce.clone(),
-            TokenRequest::Pin(_) | TokenRequest::Refresh(_) => None,
+            TokenRequest::Pin(_) | TokenRequest::Device(_) | TokenRequest::Refresh(_) => None,
         };
+        let polls = matches!(request, TokenRequest::Device(_));
         let op = self.send(request);
-        self.pending.push(PendingRequest::Exchange { op, ticket, began, replace, nonce });
+        self.pending.push(PendingRequest::Exchange { op, ticket, began, replace, nonce, polls });
     }
 
     pub(super) fn accept(&mut self, ticket: Ticket, tokens: TokenResponse, arrival: Arrival) {
@@ -80,7 +81,7 @@ impl Machine {
 
     pub(super) fn pending_answered(&mut self, op: u64, answer: Answer) {
         match self.take_pending(op) {
-            Some(PendingRequest::Exchange { ticket, began, replace, nonce, .. }) => match answer {
+            Some(PendingRequest::Exchange { ticket, began, replace, nonce, polls, .. }) => match answer {
                 Answer::Granted(tokens) if began.logouts != self.logouts => {
                     self.revoke_unkept(tokens);
                     self.reply(ticket, Err(self.signed_out_meanwhile()));
@@ -97,7 +98,8 @@ impl Machine {
                 }
                 other => {
                     self.note_lost_answer(&other);
-                    self.reply(ticket, Err(self.exchange_failed(other)));
+                    let failed = if polls { self.poll_failed(other) } else { self.exchange_failed(other) };
+                    self.reply(ticket, Err(failed));
                 }
             },
             Some(PendingRequest::Verify { import, .. }) => self.verified(op, import, answer),

@@ -31,7 +31,7 @@ use super::rate_limit::RateLimit;
 use super::{gone, policy};
 use crate::config::AccountConfig;
 use crate::grant::{Fingerprints, Grant, Record, Timestamp};
-use crate::provider::{Client, TokenRequest};
+use crate::provider::{Client, DeviceRequest, TokenRequest};
 
 pub use event::{Ask, Effect, Event, Now, Ticket, Want};
 pub use issuer::Began;
@@ -365,6 +365,12 @@ impl Machine {
             ca_file: self.config.ca_file.clone(),
             proven: false,
         }
+    }
+
+    /// What asks for a device code (RFC 8628, section 3.1).
+    pub(in crate::keeper) fn device_request(&self) -> Option<DeviceRequest> {
+        let url = self.config.device_auth_url.clone()?;
+        Some(DeviceRequest { client: self.client(), url, scope: self.config.scope.clone() })
     }
 
     fn send(&mut self, request: TokenRequest) -> u64 {

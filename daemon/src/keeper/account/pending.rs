@@ -13,6 +13,8 @@ pub(super) enum PendingRequest {
         replace: bool,
         /// What an ID token in the answer has to repeat.
         nonce: Option<Secret>,
+        /// Whether the server is asked again where it does not say yes or no.
+        polls: bool,
     },
     /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
     Recording {

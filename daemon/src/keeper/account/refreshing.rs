@@ -309,7 +309,7 @@ impl Machine {
     fn is_silent_refusal(&mut self, transient: &Transient) -> bool {
         match transient.delivery {
             Delivery::Wordless => {}
-            Delivery::Answered | Delivery::NotOauth => {
+            Delivery::Answered | Delivery::NotOauth | Delivery::Undecided | Delivery::TooSoon => {
                 self.wordless = None;
                 return false;
             }

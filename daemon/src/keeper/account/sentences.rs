@@ -6,11 +6,14 @@ use super::refreshing::Trouble;
 use super::{Machine, Shelf};
 use crate::grant::{Grant, Timestamp};
 use crate::keeper::try_later;
-use crate::provider::{Answer, Delivery, TokenOwner, Transient};
+use crate::provider::{Answer, Delivery, Owner, TokenOwner, Transient};
 
 /// Why a grant that was on its way is not put in use.
 pub(super) const CHANGED_MEANWHILE: &str =
     "client_id or token_url was changed meanwhile; change it back, or do it again";
+
+/// What `slow_down` adds to the pause between polls, in seconds (RFC 8628, section 3.5).
+const SLOW_DOWN_S: i64 = 5;
 
 /// Why the account is in this state.
 impl Machine {
@@ -205,6 +208,28 @@ impl Machine {
         }
     }
 
+    /// A poll that ends nothing is `TemporarilyUnavailable`, which no caller sees: `retry_at` is the number of seconds that the
+    /// server wants between polls in addition, and absent where the server could not be asked.
+    pub(super) fn poll_failed(&self, answer: Answer) -> Error {
+        let Answer::Transient(Transient { reason, delivery, retry_after }) = answer else {
+            return match answer {
+                Answer::Refused { reason } => {
+                    Error::login(format!("{reason}; run `imgurctl login {}` to try again", self.name))
+                }
+                other => self.exchange_failed(other),
+            };
+        };
+        let later = match delivery {
+            Delivery::Undecided => Some(0),
+            Delivery::TooSoon => Some(SLOW_DOWN_S),
+            Delivery::Wordless | Delivery::NotOauth if !self.is_proven() => {
+                return self.exchange_failed(Answer::Transient(Transient { reason, retry_after, delivery }));
+            }
+            _ => None,
+        };
+        Error::TemporarilyUnavailable { reason, retry_at: later }
+    }
+
     pub(super) fn verification_failed(&self, answer: Answer) -> Error {
         match answer {
             Answer::Misconfigured { setting, reason } => {
@@ -264,7 +289,7 @@ impl Machine {
         current: &Grant,
     ) -> Option<Error> {
         let why = match owner {
-            TokenOwner::Known(name) if current.username.as_ref() == Some(&name) => return None,
+            TokenOwner::Known(owner) if is_of(current, &owner) => return None,
             TokenOwner::Unsupported if vouched => return None,
             TokenOwner::Known(_) => return Some(self.another_signed_in(new, current)),
             TokenOwner::Rejected => "The API does not accept the new token".to_owned(),
@@ -323,6 +348,14 @@ pub(crate) fn another_sign_in(account: &str) -> String {
         "The server's ID token belongs to another sign-in (its nonce differs), so nothing was kept; run `imgurctl login \
          {account}` to try again"
     )
+}
+
+/// Whether the grant is that user's. The server's own name for them counts before one that may change hands.
+fn is_of(grant: &Grant, owner: &Owner) -> bool {
+    match (&grant.account_id, &owner.account_id) {
+        (Some(mine), Some(theirs)) => mine == theirs,
+        _ => grant.username.as_ref() == Some(&owner.username),
+    }
 }
 
 fn holder(grant: &Grant) -> String {

@@ -18,7 +18,8 @@ use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
 use crate::provider::{
-    Answer, Client, Inquiry, Provider, Reply, Revocation, Tally, TokenOwner, TokenRequest, TokenResponse,
+    Answer, Client, DeviceAuthorization, DeviceRequest, Inquiry, Provider, Reply, Revocation, Tally,
+    TokenOwner, TokenRequest, TokenResponse,
 };
 use crate::store::{Changes, IfMissing, MemoryStore, StoreError, TokenStore};
 
@@ -88,7 +89,14 @@ impl Provider for Arc<Server> {
     }
 
     fn identify(&self, _inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
-        Box::pin(std::future::ready(TokenOwner::Known("alice".to_owned())))
+        Box::pin(std::future::ready(TokenOwner::Known("alice".into())))
+    }
+
+    fn authorize_device(
+        &self,
+        _request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
+        Box::pin(std::future::ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
     }
 
     fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {

@@ -66,7 +66,7 @@ impl Bench {
             sends: VecDeque::new(),
             client_secret: None,
             loads: 0,
-            api: Some(TokenOwner::Known("alice".to_owned())),
+            api: Some(TokenOwner::Known("alice".into())),
             asked_whose: Vec::new(),
             revoked: Vec::new(),
             replies: BTreeMap::new(),

@@ -120,7 +120,7 @@ impl Server {
         truth: Duration,
     ) -> Option<TokenResponse> {
         match request {
-            TokenRequest::Code { code, .. } | TokenRequest::Pin(code) => {
+            TokenRequest::Code { code, .. } | TokenRequest::Pin(code) | TokenRequest::Device(code) => {
                 let user = if code.expose() == "bob" { "bob" } else { "alice" };
                 Some(self.consent(user, client, truth))
             }
