@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use imgurd_proto::text::{is_credential, printable_name};
 use imgurd_proto::{Account, AddAccount, Error, RemoveAccount, Secret, SetAccount, Settings, State};
 
-use super::{logout, registration, status};
+use super::{discovery, logout, registration, status};
 use crate::app::App;
 use crate::cli::{AccountForm, Switch};
 use crate::failure::Failure;
@@ -20,7 +20,10 @@ pub(crate) fn add(app: &App, name: String, form: &AccountForm) -> Result<(), Fai
 
 /// Asks for what the form lacks, if there is a person to ask.
 fn fill_in(app: &App, name: String, form: &AccountForm) -> Result<AddAccount, Failure> {
-    let mut settings = form.settings();
+    let mut settings = match discovery::needed(form) {
+        Some(issuer) => discovery::settings(app, issuer, form)?,
+        None => form.settings(),
+    };
     let mut client_secret = read_client_secret(form)?;
     if input::is_interactive() && !app.output.json {
         // Before anybody registers an application in vain.

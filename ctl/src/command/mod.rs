@@ -5,6 +5,7 @@ mod completion;
 mod credential;
 mod credits;
 mod curl;
+mod discovery;
 mod doctor;
 mod exec;
 mod export;

@@ -11,9 +11,9 @@ use crate::terminal::output::tell;
 pub(super) fn explain(form: &AccountForm) {
     let redirect_uri = form.redirect_uri.as_deref().filter(|uri| !uri.is_empty());
     let redirect_uri = redirect_uri.unwrap_or(DEFAULT_REDIRECT_URI);
-    tell(&match form.auth_url {
-        Some(_) => elsewhere(redirect_uri),
-        None => at_imgur(form.flow.unwrap_or_default(), redirect_uri),
+    tell(&match (&form.auth_url, &form.issuer) {
+        (Some(_), _) | (_, Some(_)) => elsewhere(redirect_uri),
+        (None, None) => at_imgur(form.flow.unwrap_or_default(), redirect_uri),
     });
 }
 

@@ -83,6 +83,17 @@ pub(crate) fn sheet(account: &Account, now: i64) -> String {
     render(table)
 }
 
+/// The settings alone.
+pub(crate) fn settings_sheet(given: &Settings) -> String {
+    let mut table = new_table(false);
+    for (name, value) in settings(given) {
+        if let Some(value) = value {
+            table.add_row([name.to_owned(), printable(&value)]);
+        }
+    }
+    render(table)
+}
+
 /// The settings by their names in config.toml. The prefix of `state` differs from the account's state.
 fn settings(settings: &Settings) -> [(&'static str, Option<String>); 19] {
     let values = serde_json::to_value(settings).unwrap_or_default();
