@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use imgurd_proto::Secret;
 use imgurd_proto::text::{credential, name};
+use imgurd_proto::{ClientAuth, Secret};
 use oauth2::HttpResponse;
 use serde_json::Value;
 use url::Url;
@@ -67,13 +67,21 @@ impl fmt::Debug for DeviceAuthorization {
 impl DeviceRequest {
     pub(super) async fn send(self, timeouts: Timeouts) -> Result<DeviceAuthorization, Box<Answer>> {
         let scope = self.scope.as_deref().map(|scope| ("scope", scope));
-        let resource = self.client.resource.iter().map(|uri| ("resource", uri.as_str()));
-        let request = form_request(&self.client, &self.url, scope.into_iter().chain(resource));
+        let fields = scope.into_iter().chain(common_fields(&self.client));
+        let request = form_request(&self.client, &self.url, fields);
         let request = request.ok_or_else(unsendable)?;
         let response = Transport::get(&self.url, self.client.ca_file.clone(), timeouts, request).await?;
         let secrets: Vec<_> = self.client.secret.into_iter().collect();
         understand(&response, &secrets)
     }
+}
+
+/// What all requests of this grant have. A client that authenticates by a header need not name itself in the form (section
+/// 3.1), and some servers look for its id there all the same.
+pub(super) fn common_fields(client: &Client) -> impl Iterator<Item = (&str, &str)> {
+    let is_in_header = client.auth == ClientAuth::Basic && client.secret.is_some();
+    let id = is_in_header.then_some(("client_id", client.id.as_str()));
+    id.into_iter().chain(client.resource.iter().map(|uri| ("resource", uri.as_str())))
 }
 
 fn understand(response: &HttpResponse, secrets: &[Secret]) -> Result<DeviceAuthorization, Box<Answer>> {

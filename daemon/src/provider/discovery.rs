@@ -25,30 +25,31 @@ const OAUTH: &str = "/.well-known/oauth-authorization-server";
 /// Asks the server that calls itself `issuer` for its metadata. An address of the metadata itself will do.
 pub async fn discover(issuer: &str, ca_file: Option<PathBuf>) -> Result<Discovery, Error> {
     let issuer = [OPENID, OAUTH].iter().find_map(|ending| issuer.strip_suffix(ending)).unwrap_or(issuer);
-    let mut objection = None;
-    for place in places(issuer) {
-        match ask(&place, issuer, ca_file.clone()).await {
-            Ok(found) => return Ok(found),
-            Err(Failure::Unfit(Unfit::Wrong(reason))) => return Err(unusable(issuer, &reason)),
-            Err(Failure::Unfit(Unfit::NoMetadata(reason))) => {
-                objection = objection.or(Some(format!("{reason} ({place})")));
+    let (mut found, mut objection) = (None, None);
+    for kind in [OPENID, OAUTH] {
+        for place in places(issuer, kind) {
+            match ask(&place, issuer, ca_file.clone()).await {
+                Ok(more) => {
+                    // Some servers name one endpoint in this kind of metadata, and another in that.
+                    found = Some(found.map_or(more.clone(), |found| metadata::joined(found, more)));
+                    break;
+                }
+                Err(Failure::Unreachable(reason)) => return Err(unreachable(issuer, &reason)),
+                Err(Failure::Unfit(unfit)) => objection = objection.max(Some(unfit.at(&place))),
+                Err(Failure::NotThere) => {}
             }
-            Err(Failure::NotThere) => {}
-            Err(Failure::Unreachable(reason)) => return Err(unreachable(issuer, &reason)),
         }
     }
     let nothing = || "the server has no metadata, neither as OpenID provider nor by RFC 8414".to_owned();
-    Err(unusable(issuer, &objection.unwrap_or_else(nothing)))
+    found.ok_or_else(|| unusable(issuer, &objection.map_or_else(nothing, |(_, reason)| reason)))
 }
 
-/// Where the metadata may be. With a path, either kind is before or behind it.
-fn places(issuer: &str) -> Vec<Url> {
+/// Where the metadata of a kind may be: with a path, behind or before it.
+fn places(issuer: &str, kind: &str) -> Vec<Url> {
     let Ok(url) = Url::parse(issuer) else { return Vec::new() };
     let path = url.path().trim_end_matches('/').to_owned();
-    let mut paths = vec![format!("{path}{OPENID}"), format!("{OAUTH}{path}")];
-    if !path.is_empty() {
-        paths.extend([format!("{OPENID}{path}"), format!("{path}{OAUTH}")]);
-    }
+    let mut paths = vec![format!("{path}{kind}"), format!("{kind}{path}")];
+    paths.dedup();
     let at = |path: String| {
         let mut place = url.clone();
         place.set_path(&path);
@@ -122,19 +123,14 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("https://as.example", &["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"])]
-    #[case("https://as.example/", &["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"])]
+    #[case("https://as.example", &["/.well-known/openid-configuration"])]
+    #[case("https://as.example/", &["/.well-known/openid-configuration"])]
     #[case(
         "https://as.example/a/b",
-        &[
-            "/a/b/.well-known/openid-configuration",
-            "/.well-known/oauth-authorization-server/a/b",
-            "/.well-known/openid-configuration/a/b",
-            "/a/b/.well-known/oauth-authorization-server",
-        ]
+        &["/a/b/.well-known/openid-configuration", "/.well-known/openid-configuration/a/b"]
     )]
     fn looks_in_all_the_places_of_the_standards(#[case] issuer: &str, #[case] paths: &[&str]) {
-        let found = places(issuer);
+        let found = places(issuer, OPENID);
         assert_eq!(found.iter().map(Url::path).collect::<Vec<_>>(), paths);
         assert!(found.iter().all(|place| place.host_str() == Some("as.example")));
     }

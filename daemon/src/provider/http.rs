@@ -177,8 +177,8 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
 
 async fn poll(client: &Client, code: &Secret, transport: &Transport) -> Reply {
     let fields = [("grant_type", device::GRANT_TYPE), ("device_code", code.expose())];
-    let resource = client.resource.iter().map(|uri| ("resource", uri.as_str()));
-    let Some(request) = form_request(client, &client.token_url, fields.into_iter().chain(resource)) else {
+    let fields = fields.into_iter().chain(device::common_fields(client));
+    let Some(request) = form_request(client, &client.token_url, fields) else {
         return unsendable().into();
     };
     match transport.fetch(request).await {

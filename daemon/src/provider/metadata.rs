@@ -19,6 +19,30 @@ pub(super) enum Unfit {
     Wrong(String),
 }
 
+impl Unfit {
+    /// What is said of the document at `place`: how much it tells, and why it is unfit.
+    pub(super) fn at(self, place: &Url) -> (bool, String) {
+        match self {
+            Self::NoMetadata(reason) => (false, format!("{reason} ({place})")),
+            Self::Wrong(reason) => (true, reason),
+        }
+    }
+}
+
+/// Both kinds of metadata of one server. The first counts where they differ.
+pub(super) fn joined(first: Discovery, second: Discovery) -> Discovery {
+    let (one, other) = (first.settings, second.settings);
+    let settings = Settings {
+        require_iss: one.require_iss.or(other.require_iss),
+        revoke_url: one.revoke_url.or(other.revoke_url),
+        device_auth_url: one.device_auth_url.or(other.device_auth_url),
+        userinfo_url: one.userinfo_url.or(other.userinfo_url),
+        ..one
+    };
+    let scopes = if first.scopes.is_empty() { second.scopes } else { first.scopes };
+    Discovery { settings, scopes, pkce: first.pkce.or(second.pkce) }
+}
+
 /// Reads the metadata of `issuer`, which has to name exactly that (RFC 8414, section 3.3).
 pub(super) fn read(text: &str, issuer: &str) -> Result<Discovery, Unfit> {
     let document: Value =

@@ -38,6 +38,7 @@ mod secrets;
 mod sentences;
 mod sleep;
 mod soak;
+mod standards;
 mod store;
 mod tokens;
 mod tools;

@@ -5,4 +5,5 @@ mod dbus;
 mod keyrings;
 mod nginx;
 mod oidc;
+mod servers;
 mod varlink;

@@ -87,3 +87,18 @@ fn what_must_not_be_used_is_named(#[case] changes: Value, #[case] said: &str) {
 fn other_documents_are_no_metadata(#[case] text: &str) {
     assert!(matches!(read(text, ISSUER), Err(Unfit::NoMetadata(_))), "{text}");
 }
+
+#[test]
+fn the_two_kinds_of_metadata_complete_each_other() {
+    let openid = with(&json!({ "userinfo_endpoint": "https://as.example/me" })).unwrap();
+    let changes = json!({
+        "revocation_endpoint": "https://as.example/revoke",
+        "token_endpoint": "https://as.example/other",
+        "scopes_supported": ["read"],
+    });
+    let both = joined(openid, with(&changes).unwrap());
+    assert_eq!(both.settings.token_url.as_deref(), Some("https://as.example/token"));
+    assert_eq!(both.settings.userinfo_url.as_deref(), Some("https://as.example/me"));
+    assert_eq!(both.settings.revoke_url.as_deref(), Some("https://as.example/revoke"));
+    assert_eq!(both.scopes, ["read"]);
+}
