@@ -99,7 +99,7 @@ settings.configure(
         "SCOPES": {"openid": "Who you are", "read": "Reading"},
         "ROTATE_REFRESH_TOKEN": True,
         "REFRESH_TOKEN_REUSE_PROTECTION": True,
-        "OAUTH_DEVICE_VERIFICATION_URI": f"{issuer}/device",
+        "OAUTH_DEVICE_VERIFICATION_URI": f"{issuer}/device/",
         "DEVICE_FLOW_INTERVAL": 1,
         "ALLOWED_REDIRECT_URI_SCHEMES": ["http", "https"],
         "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,

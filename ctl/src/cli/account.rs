@@ -40,6 +40,7 @@ pub(crate) enum AccountCommand {
         form: AccountForm,
     },
     /// Remove an account; adding it again restores its grant, unless --revoke
+    #[command(after_help = "Example:\n  imgurctl account remove me")]
     Remove {
         #[command(flatten)]
         name: NameArg,

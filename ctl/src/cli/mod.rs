@@ -147,6 +147,7 @@ pub(crate) enum Command {
     ///
     /// imgurd also revokes them at the server if the account has a `revoke_url`. Imgur has none: to revoke the access there,
     /// see https://imgur.com/account/settings/apps.
+    #[command(after_help = "Example:\n  imgurctl logout me --yes")]
     Logout {
         #[command(flatten)]
         account: AccountArg,

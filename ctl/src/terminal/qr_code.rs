@@ -11,7 +11,7 @@ const COLORS: &str = "\x1b[38;5;231;48;5;16m";
 /// need is part of it.
 pub(crate) fn qr_code(text: &str, is_colored: bool) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    let picture = code.render::<Dense1x2>().build();
+    let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
     let line = |line: &str| if is_colored { format!("{COLORS}{line}\x1b[0m\n") } else { format!("{line}\n") };
     Some(picture.lines().map(line).collect())
 }

@@ -105,6 +105,7 @@ fn a_logout_says_what_the_server_did() {
         assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
         assert!(only_line(&ran.stderr).contains(said), "{}", ran.stderr);
         let ran = logged_out(&["--json", "--yes"], settings, &reply);
-        assert_eq!((ran.code, ran.stdout, ran.stderr.as_str()), (0, format!("{reply}\n"), ""));
+        let printed: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!((ran.code, printed, ran.stderr.as_str()), (0, reply, ""));
     }
 }

@@ -329,8 +329,10 @@ impl Server {
     /// `iss` must have the origin of the page that was opened.
     fn check(&self, answer: &AuthorizationResponse) -> Result<(), String> {
         let Some(iss) = &answer.iss else {
-            // A code or PIN that was copied by hand is no answer of the server: it has no state either.
-            let is_missing = self.requires_iss && answer.state.is_some();
+            // A code or PIN that was copied by hand is no answer of the server: it has no state either. An error is sent to no
+            // server, and some that promise `iss` leave it out there.
+            let is_missing =
+                self.requires_iss && answer.state.is_some() && answer.content.credential().is_some();
             return if is_missing { Err(NO_ISS.to_owned()) } else { Ok(()) };
         };
         let is_ours = match &self.issuer {

@@ -177,9 +177,9 @@ async fn exchanges_imgurs_pin() {
     let (_, body) = sent(client, TokenRequest::Pin("4711&x".into())).await;
     let expected = form([
         ("grant_type", "pin"),
+        ("pin", "4711&x"),
         ("client_id", "an id"),
         ("client_secret", "a secret"),
-        ("pin", "4711&x"),
     ]);
     assert_eq!(body, expected);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use imgurd_proto::State;
 use imgurd_proto::dbus::KeeperProxy;
 use imgurd_tests::fake::{Behaviour, Endpoint, ErrorStyle, Fault};
-use imgurd_tests::testbed::{ACCOUNT, Bus, Program, Scene, at_terminal, binary, in_time};
+use imgurd_tests::testbed::{ACCOUNT, Program, Scene, at_terminal, binary, in_time};
 
 fn scene() -> Scene {
     let scene = Scene::memory(Behaviour { errors: ErrorStyle::Rfc6749, ..Behaviour::default() });
@@ -105,7 +105,7 @@ fn without_an_endpoint_the_flow_says_what_it_takes() {
 #[test]
 fn a_program_on_the_bus_learns_the_code() {
     let bed = imgurd_tests::testbed::Testbed::memory();
-    let bus = Bus::start(&bed);
+    let bus = bed.bus();
     let scene = Scene::new(bed, Behaviour { errors: ErrorStyle::Rfc6749, ..Behaviour::default() });
     let endpoint = format!("{}/oauth2/device", scene.fake.origin());
     scene.ctl(&["account", "set", "--device-auth-url", &endpoint, "--flow", "device"]).success();

@@ -24,7 +24,7 @@ impl Site {
     }
 
     fn config(&self) -> String {
-        fs::read_to_string(self.bed.config()).unwrap()
+        fs::read_to_string(self.bed.config_file()).unwrap()
     }
 }
 
