@@ -13,7 +13,7 @@ use crate::terminal::time::parse_duration;
   imgurctl login                     # open the browser
   imgurctl login --no-browser        # print the URL, and wait
   imgurctl login --paste             # on a machine without a browser: enter the answer by hand
-  imgurctl login --flow pin --qr     # sign in with a telephone, and enter the PIN that it shows")]
+  imgurctl login --qr                # with a telephone: scan the code, then enter what its browser ends up at")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct LoginArgs {
     /// Account [default: the default account]
