@@ -84,7 +84,10 @@ pub(super) fn common_fields(client: &Client) -> impl Iterator<Item = (&str, &str
     id.into_iter().chain(client.resource.iter().map(|uri| ("resource", uri.as_str())))
 }
 
-fn understand(response: &HttpResponse, secrets: &[Secret]) -> Result<DeviceAuthorization, Box<Answer>> {
+pub(crate) fn understand(
+    response: &HttpResponse,
+    secrets: &[Secret],
+) -> Result<DeviceAuthorization, Box<Answer>> {
     let (status, headers) = (response.status(), response.headers());
     let read = status.is_success().then(|| DeviceAuthorization::read(&text(response.body()))).flatten();
     read.ok_or_else(|| {
@@ -129,7 +132,7 @@ impl DeviceAuthorization {
 }
 
 /// What the answer to a poll means where it is one of this grant's own (section 3.5).
-pub(super) fn polled(response: &HttpResponse, secrets: &[Secret]) -> Option<Answer> {
+pub(crate) fn polled(response: &HttpResponse, secrets: &[Secret]) -> Option<Answer> {
     if response.status().is_server_error() {
         return None;
     }

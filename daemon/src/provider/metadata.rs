@@ -12,7 +12,7 @@ const MOST_SCOPES: usize = 64;
 
 /// Why a document is not the metadata of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unfit {
+pub(crate) enum Unfit {
     /// It is no metadata at all, so another place may have it.
     NoMetadata(String),
     /// It is metadata that must not be used.
@@ -21,7 +21,7 @@ pub(super) enum Unfit {
 
 impl Unfit {
     /// What is said of the document at `place`: how much it tells, and why it is unfit.
-    pub(super) fn at(self, place: &Url) -> (bool, String) {
+    pub(crate) fn at(self, place: &Url) -> (bool, String) {
         match self {
             Self::NoMetadata(reason) => (false, format!("{reason} ({place})")),
             Self::Wrong(reason) => (true, reason),
@@ -44,7 +44,7 @@ pub(super) fn joined(first: Discovery, second: Discovery) -> Discovery {
 }
 
 /// Reads the metadata of `issuer`, which has to name exactly that (RFC 8414, section 3.3).
-pub(super) fn read(text: &str, issuer: &str) -> Result<Discovery, Unfit> {
+pub(crate) fn read(text: &str, issuer: &str) -> Result<Discovery, Unfit> {
     let document: Value =
         serde_json::from_str(text).map_err(|_| Unfit::NoMetadata("the answer is not JSON".to_owned()))?;
     let Some(named) = document["issuer"].as_str() else {

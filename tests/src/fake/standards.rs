@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A device code that has been given out.
 #[derive(Debug)]
 pub(super) struct Device {
-    device_code: String,
+    code: String,
     user_code: String,
     expires: std::time::Instant,
     decision: Option<Decision>,
@@ -49,7 +49,7 @@ impl Shared {
     /// What a poll gets.
     pub(super) fn poll_device(&self, device_code: &str) -> Result<Issued, Refusal> {
         let mut devices = self.devices.lock().unwrap();
-        let index = devices.iter().position(|device| device.device_code == device_code);
+        let index = devices.iter().position(|device| device.code == device_code);
         let index = index.ok_or(Refusal::Code)?;
         if self.clock.now() >= devices[index].expires {
             return Err(Refusal::Device("expired_token", "The code is too old"));
@@ -100,7 +100,7 @@ pub(super) async fn device(
         "expires_in": DEVICE_LIFETIME.as_secs(), "interval": INTERVAL.as_secs(),
     });
     let expires = shared.clock.now() + DEVICE_LIFETIME;
-    let device = Device { device_code: code, user_code, expires, decision: None };
+    let device = Device { code, user_code, expires, decision: None };
     shared.devices.lock().unwrap().push(device);
     body::json(200, answer.to_string())
 }

@@ -1,10 +1,10 @@
 //! `org.imgurd.Keeper1`: the keeper's methods, with plain arguments that any tool can write.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::iter;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
-use imgurd_proto::dbus::{SIGNED_IN, account_path};
+use imgurd_proto::dbus::account_path;
 use imgurd_proto::{
     AddAccount, CompleteLogin, Discover, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall,
     Logout, Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
@@ -16,25 +16,24 @@ use zbus::object_server::SignalEmitter;
 use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
 
 use super::admission::Admission;
+use super::awaited_logins::AwaitedLogins;
 use super::dictionary::{Dictionary, arguments, dictionary};
 use super::objects::Objects;
 use super::{Error, admit, gone, memfd};
 use crate::access::{Admitted, Caller};
-use crate::consent::Login;
 use crate::ipc::Api;
 
 pub(super) struct Manager {
     api: Api,
     admission: Weak<Admission>,
     objects: Weak<Objects>,
-    /// The logins whose end will be told. Callers who share one hear of it once.
-    awaited: Arc<Mutex<HashSet<String>>>,
+    awaited: AwaitedLogins,
 }
 
 impl Manager {
     pub(super) fn new(api: Api, objects: &Arc<Objects>) -> Self {
         let admission = Arc::downgrade(&objects.admission);
-        Self { api, admission, objects: Arc::downgrade(objects), awaited: Arc::default() }
+        Self { api, admission, objects: Arc::downgrade(objects), awaited: AwaitedLogins::default() }
     }
 
     async fn admit(&self, header: &Header<'_>) -> Result<Admitted, Error> {
@@ -57,23 +56,6 @@ impl Manager {
         let call =
             GetToken { account: Some(account), min_valid_s: given(min_valid_s), wait_ms: given(wait_ms) };
         Ok(self.api.get_token(caller, method, call).await?)
-    }
-
-    /// Tells how `login` ends. Until then it goes on, even if its caller leaves the bus: who called with `busctl` has
-    /// left with the answer.
-    fn await_end(&self, mut login: Login, account: String, emitter: SignalEmitter<'static>) {
-        let awaited = Arc::clone(&self.awaited);
-        if !awaited.lock().unwrap_or_else(PoisonError::into_inner).insert(login.id.clone()) {
-            return;
-        }
-        tokio::spawn(async move {
-            let outcome = login.outcome().await;
-            awaited.lock().unwrap_or_else(PoisonError::into_inner).remove(&login.id);
-            let outcome = outcome.map_or_else(|error| error.to_string(), |_| SIGNED_IN.to_owned());
-            if let Err(error) = Self::login_finished(&emitter, &login.id, &account, &outcome).await {
-                tracing::debug!(%error, "the bus was not told of a login's end");
-            }
-        });
     }
 }
 
@@ -256,7 +238,15 @@ impl Manager {
         let login = self.api.login(call).await?;
         let answer = (login.id.clone(), login.url.to_string());
         let account = login.account.clone();
-        self.await_end(login, account, emitter.into_owned());
+        if let Some(end) = self.awaited.end_of(login) {
+            let emitter = emitter.into_owned();
+            tokio::spawn(async move {
+                let (login_id, outcome) = end.await;
+                if let Err(error) = Self::login_finished(&emitter, &login_id, &account, &outcome).await {
+                    tracing::debug!(%error, "the bus was not told of a login's end");
+                }
+            });
+        }
         Ok(answer)
     }
 
