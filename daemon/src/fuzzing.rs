@@ -36,7 +36,9 @@ use crate::ipc::fairness::Queues;
 use crate::ipc::{Api, varlink};
 use crate::keeper::{self, Keeper};
 use crate::probe::Probe;
-use crate::provider::{HttpProvider, Reply, TokenOwner, classify, inquiry, token_owner};
+use crate::provider::{
+    Answer, HttpProvider, Reply, TokenOwner, classify, device, inquiry, metadata, token_owner,
+};
 use crate::store::{MemoryStore, StoreError, item};
 
 pub use pasting::{Pasted, import, paste};
@@ -202,6 +204,23 @@ pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> TokenOwn
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     inquiry::understand(&response, token_owner::username, &[])
+}
+
+/// Reads a server's metadata, the codes for a device, and the answer to a poll. Returns what is said of the latter two; metadata
+/// is public.
+#[must_use]
+pub fn read_documents(status: StatusCode, body: &[u8]) -> Vec<String> {
+    let mut response = HttpResponse::new(body.to_vec());
+    *response.status_mut() = status;
+    let _ = metadata::read(&String::from_utf8_lossy(body), "https://as.example");
+    let codes = device::understand(&response, &[]).err().map(|answer| *answer);
+    let answers = codes.into_iter().chain(device::polled(&response, &[]));
+    let reason = |answer| match answer {
+        Answer::Refused { reason } | Answer::Misconfigured { reason, .. } => Some(reason),
+        Answer::Transient(trouble) => Some(trouble.reason),
+        Answer::Granted(_) => None,
+    };
+    answers.filter_map(reason).collect()
 }
 
 /// Decodes an item of the store.

@@ -209,7 +209,7 @@ mod tests {
         \"state\":\"empty\",\"auto_refresh\":true,\"login_pending\":false,\"unsaved\":false,\"settings\":{}}}}\0";
 
     /// What a client makes of `answer` to a call.
-    fn answered_with(answer: &'static str) -> Result<crate::Done, ClientError> {
+    fn answered_with(answer: &'static str) -> Result<crate::SignedOut, ClientError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();

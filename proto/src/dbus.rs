@@ -164,6 +164,10 @@ pub trait Keeper {
     /// Begins a login; answers with its id and the page to open.
     fn login(&self, account: &str, options: HashMap<&str, Variant<'_>>) -> Result<(String, String), Error>;
 
+    /// The page of a login, the code that the user enters there, and the page with the code filled in; empty where there is
+    /// none.
+    fn get_login(&self, login_id: &str) -> Result<(String, String, String), Error>;
+
     /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
     fn complete_login(&self, login_id: &str, response: &Secret) -> Result<OwnedObjectPath, Error>;
 
@@ -188,6 +192,9 @@ pub trait Keeper {
     /// Who was handed a token or was refused one, the oldest first, by the names of
     /// [`JournalEntry`](crate::JournalEntry)'s fields; `""` means all accounts here.
     fn read_journal(&self, account: &str) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
+
+    /// What a server says of itself, by the names of [`Discovery`](crate::Discovery)'s fields.
+    fn discover(&self, issuer: &str, ca_file: &str) -> Result<HashMap<String, OwnedVariant>, Error>;
 
     /// What was found out about what imgurd depends on, by the names of [`Finding`](crate::Finding)'s fields.
     fn probe(&self) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;

@@ -106,11 +106,12 @@ pub use error::{ClientError, Error};
 pub use finding::{Finding, Health};
 pub use loopback::is_loopback;
 pub use method::{
-    AddAccount, CancelLogin, CompleteLogin, Done, ExportGrant, Findings, GatewayRegistration, GatewayState,
-    GetCredits, GetToken, ImportGrant, JournalReply, ListAccounts, ListGatewayClients, ListPermits, Login,
-    LoginReply, Logout, Method, OneAccount, OneExport, Probe, ReadJournal, Refresh, RejectToken,
-    RemoveAccount, RemoveGatewayClient, RemovePermit, RestoreGrant, SetAccount, SetGateway, SetGatewayClient,
-    SetPermit, SomeAccounts, SomeCredits, SomePermits, TokenReply, UnlockStore, Watch,
+    AddAccount, CancelLogin, CompleteLogin, Discover, Discovery, Done, ExportGrant, Findings,
+    GatewayRegistration, GatewayState, GetCredits, GetToken, ImportGrant, JournalReply, ListAccounts,
+    ListGatewayClients, ListPermits, Login, LoginReply, Logout, Method, OneAccount, OneExport, Probe,
+    ReadJournal, Refresh, RejectToken, RemoveAccount, RemoveGatewayClient, RemovePermit, RestoreGrant,
+    SetAccount, SetGateway, SetGatewayClient, SetPermit, SignedOut, SomeAccounts, SomeCredits, SomePermits,
+    TokenReply, UnlockStore, Watch,
 };
 pub use parameter::ParameterValue;
 pub use rejection::{error_texts, rejects_token};

@@ -136,9 +136,11 @@ methods! {
     }
 
     /// Takes an account out of the configuration; its grant is set aside.
-    RemoveAccount -> Done {
+    RemoveAccount -> SignedOut {
         /// The account; named, never the default by omission.
         account: String,
+        /// Whether its grants are revoked at the server and forgotten, instead of set aside.
+        revoke?: bool,
     }
 
     /// Takes over a grant obtained elsewhere.
@@ -202,8 +204,8 @@ methods! {
         login_id: String,
     }
 
-    /// Forgets an account's grants.
-    Logout -> Done {
+    /// Forgets an account's grants, and has the server revoke them where it has a revocation endpoint.
+    Logout -> SignedOut {
         /// The account; absent means the default one.
         account?: String,
     }
@@ -265,6 +267,14 @@ methods! {
     RemoveGatewayClient -> Done {
         /// The client.
         name: String,
+    }
+
+    /// Asks a server for its metadata, as settings of an account at it. Adds nothing.
+    Discover -> Discovery {
+        /// What the server calls itself: an https URL.
+        issuer: String,
+        /// As in [`Settings`].
+        ca_file?: String,
     }
 
     /// Looks at what imgurd depends on, from where it runs.
@@ -356,6 +366,10 @@ record! {
         url?: String,
         /// Whether the answer has to be handed in by `CompleteLogin`, because nothing listens for it; in the first answer.
         paste?: bool,
+        /// What the user enters at the page, in the first answer of the flow `device`.
+        user_code?: String,
+        /// The page with the code filled in, where the server has one; in the first answer of the flow `device`.
+        verification_uri_complete?: String,
         /// The account that is signed in, in the last answer.
         account?: Account,
         /// What is to be said of the new token, where it could not be seen to work, in the last answer; before that, what
@@ -368,7 +382,39 @@ impl LoginReply {
     /// An answer of this login that says nothing yet.
     #[must_use]
     pub fn of(login_id: String) -> Self {
-        Self { login_id, url: None, paste: None, account: None, note: None }
+        Self {
+            login_id,
+            url: None,
+            paste: None,
+            user_code: None,
+            verification_uri_complete: None,
+            account: None,
+            note: None,
+        }
+    }
+}
+
+record! {
+    /// What a server says of itself.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Discovery {
+        /// Settings of an account at it, but for the client's own.
+        settings: Settings,
+        /// All scopes that it names.
+        scopes: Vec<String>,
+        /// Whether it names `S256` among its methods of PKCE; absent where it names no method.
+        pkce?: bool,
+    }
+}
+
+record! {
+    /// What became of an account's grants at the server.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct SignedOut {
+        /// Whether the server has revoked them; absent where it was not asked.
+        revoked?: bool,
+        /// Why it has not, as the beginning of a sentence.
+        note?: String,
     }
 }
 

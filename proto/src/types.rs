@@ -180,7 +180,7 @@ impl fmt::Display for NotAChoice {
 }
 
 choice! {
-    /// How consent is obtained: the `response_type` of the authorization request.
+    /// How consent is obtained. All but `device` are the `response_type` of the authorization request.
     #[derive(Default)]
     pub enum Flow {
         /// Authorization code (RFC 6749, section 4.1) with PKCE (RFC 7636).
@@ -190,6 +190,8 @@ choice! {
         Token = "token",
         /// Imgur's own: the page shows a PIN, the person types it.
         Pin = "pin",
+        /// Device authorization grant (RFC 8628): the user enters a code at the server's page, on any device.
+        Device = "device",
     }
 }
 
@@ -264,6 +266,16 @@ record! {
         ca_file?: String,
         /// What the server calls itself (RFC 8414, `issuer`): the `iss` of an answer has to be this, to the letter.
         issuer?: String,
+        /// Whether an answer without `iss` is refused: the server promises one (RFC 9207).
+        require_iss?: bool,
+        /// Where a logout ends the grant at the server (RFC 7009).
+        revoke_url?: String,
+        /// The device authorization endpoint (RFC 8628), for the flow `device`.
+        device_auth_url?: String,
+        /// Where the server says who signed in (OpenID Connect Core, section 5.3).
+        userinfo_url?: String,
+        /// What the tokens are to be used at (RFC 8707): sent to each endpoint, once for each value.
+        resource?: ParameterValue,
         /// Further parameters of the authorization request. A change replaces the parameters that it names and keeps the
         /// others; one with an empty value is removed.
         auth_params?: BTreeMap<String, ParameterValue>,

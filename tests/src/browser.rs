@@ -24,6 +24,14 @@ impl Page {
         after.split_once('<').map(|(pin, _)| pin)
     }
 
+    /// The fields of its form as they are filled in: names and values.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let inputs = self.text.split("<input").skip(1).filter_map(|rest| rest.split('>').next());
+        let field =
+            |input: &str| Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()));
+        inputs.filter(|input| !input.contains("\"submit\"")).filter_map(field).collect()
+    }
+
     /// The fragment of the address, which no server is told.
     pub fn fragment(&self) -> Option<String> {
         Url::parse(&self.url).ok()?.fragment().map(ToOwned::to_owned)
@@ -73,6 +81,14 @@ impl Browser {
         self.follow(at, answer)
     }
 
+    /// Submits the form of `page` to its own address, with these fields besides those that are filled in.
+    pub fn answer(&mut self, page: &Page, more: &[(&str, &str)]) -> Page {
+        let fields = page.fields();
+        let kept = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let kept = kept.filter(|(name, _)| more.iter().all(|(other, _)| other != name));
+        self.submit(&page.url, &kept.chain(more.iter().copied()).collect::<Vec<_>>())
+    }
+
     /// Submits a form to `action`.
     pub fn submit(&mut self, action: &str, form: &[(&str, &str)]) -> Page {
         let at = address(action);
@@ -119,6 +135,12 @@ impl Browser {
             .filter(|((path, _), value)| !value.is_empty() && at.path().starts_with(path.as_str()));
         sent.map(|((_, name), value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, after) = tag.split_once(&format!(" {name}=\""))?;
+    let value = after.split('"').next()?;
+    Some(value.replace("&quot;", "\"").replace("&#x27;", "'").replace("&amp;", "&"))
 }
 
 fn address(url: &str) -> Url {

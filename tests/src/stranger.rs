@@ -1,5 +1,7 @@
 //! Servers and clients that nobody here wrote, as `tests/strangers/setup` installs them.
 
+mod django;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,6 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+pub use django::Django;
 
 use crate::browser::{Browser, Page};
 use crate::testbed::{Output, Program, Testbed, free_port};
@@ -73,10 +77,27 @@ impl OidcProvider {
         browser.open(&format!("{}/abort", self.action(&question)))
     }
 
+    /// Enters a device's code at its page as `user`, and allows access or cancels.
+    pub fn enter_code(&self, page: &str, code: &str, user: &str, allows: bool) -> Page {
+        let mut browser = Browser::default();
+        let asked = browser.open(page);
+        let confirm = browser.answer(&asked, &[("user_code", code)]);
+        if !allows {
+            return browser.answer(&confirm, &[("abort", "yes")]);
+        }
+        let page = browser.answer(&confirm, &[("confirm", "yes")]);
+        let question = self.sign_in_at(&mut browser, &page, user);
+        browser.submit(&self.action(&question), &[("prompt", "consent")])
+    }
+
     fn sign_in(&self, browser: &mut Browser, url: &str, user: &str) -> Page {
         let page = browser.open(url);
+        self.sign_in_at(browser, &page, user)
+    }
+
+    fn sign_in_at(&self, browser: &mut Browser, page: &Page, user: &str) -> Page {
         let form = [("prompt", "login"), ("login", user), ("password", "any")];
-        browser.submit(&self.action(&page), &form)
+        browser.submit(&self.action(page), &form)
     }
 
     /// Where the form of a page goes.

@@ -13,15 +13,17 @@ const { default: Provider } = await import(`${modules}/oidc-provider/lib/index.j
 console.info = console.error;
 const say = (line) => console.log(JSON.stringify(line));
 
-const client = (auth) => ({
+const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
+
+const client = (auth, secret = 'fake-secret-of-the-strangers') => ({
   client_id: `fake-${auth}`,
-  client_secret: 'fake-secret-of-the-strangers',
+  client_secret: secret,
   // On the loopback interface any port will do (RFC 8252, section 7.3).
   application_type: 'native',
   redirect_uris: ['http://127.0.0.1/callback'],
-  grant_types: ['authorization_code', 'refresh_token'],
+  grant_types: ['authorization_code', 'refresh_token', DEVICE],
   response_types: ['code'],
-  token_endpoint_auth_method: `client_secret_${auth}`,
+  token_endpoint_auth_method: auth === 'none' ? 'none' : `client_secret_${auth}`,
 });
 
 const server = createServer();
@@ -30,11 +32,12 @@ await once(server, 'listening');
 const issuer = `http://127.0.0.1:${server.address().port}`;
 
 const provider = new Provider(issuer, {
-  clients: [client('basic'), client('post')],
+  clients: [client('basic'), client('post'), client('none', undefined)],
   ttl: { AccessToken: Number(lifetime) },
   pkce: { required: () => true },
   rotateRefreshToken: true,
   features: {
+    deviceFlow: { enabled: true },
     // Whoever revokes a token means all that was granted with it.
     revocation: { enabled: true, allowedPolicy: () => true },
   },

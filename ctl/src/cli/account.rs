@@ -39,8 +39,15 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         form: AccountForm,
     },
-    /// Remove an account; adding it again restores its grant
-    Remove(NameArg),
+    /// Remove an account; adding it again restores its grant, unless --revoke
+    #[command(after_help = "Example:\n  imgurctl account remove me")]
+    Remove {
+        #[command(flatten)]
+        name: NameArg,
+        /// Revoke its grants at the server, and delete them here; takes a `revoke_url`
+        #[arg(long)]
+        revoke: bool,
+    },
     /// Make an account the default account
     Default(NameArg),
 }
@@ -66,7 +73,7 @@ pub(crate) struct AccountForm {
     /// Read the application's secret from standard input
     #[arg(long)]
     pub(crate) client_secret_stdin: bool,
-    /// How consent is obtained [default: code]
+    /// How consent is obtained; `device` takes --device-auth-url [default: code]
     #[arg(long, value_parser = flow())]
     pub(crate) flow: Option<Flow>,
     /// The callback URL, exactly as registered [default: http://127.0.0.1:8917/callback]
@@ -77,7 +84,7 @@ pub(crate) struct AccountForm {
     pub(crate) auth_url: Option<String>,
     /// The token endpoint [default: Imgur's]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    token_url: Option<String>,
+    pub(crate) token_url: Option<String>,
     /// The URL of the API that the tokens are for [default: Imgur's]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     api_url: Option<String>,
@@ -99,6 +106,28 @@ pub(crate) struct AccountForm {
     /// A file of certificate authorities (PEM) to trust besides the system's
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = ca_file)]
     ca_file: Option<String>,
+    /// What the server calls itself; `account add` asks it for its endpoints, unless --auth-url and --token-url are given
+    ///
+    /// imgurd reads the server's metadata (RFC 8414, OpenID Connect Discovery) once, shows what it takes from there, and
+    /// writes it to config.toml. An option that is given here replaces what the server says. `account set` records the
+    /// issuer, and asks nothing: the `iss` of each answer (RFC 9207) has to be this.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) issuer: Option<String>,
+    /// Whether to refuse an answer of the sign-in page without `iss` (RFC 9207) [default: false]
+    #[arg(long, value_name = "BOOL")]
+    require_iss: Option<bool>,
+    /// The revocation endpoint (RFC 7009): `logout` ends the grant there [default: none]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    revoke_url: Option<String>,
+    /// The device authorization endpoint (RFC 8628), for the flow `device` [default: none]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    device_auth_url: Option<String>,
+    /// The userinfo endpoint (OpenID Connect), which tells who signed in [default: none]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    userinfo_url: Option<String>,
+    /// What the tokens are to be used at (RFC 8707); may be repeated
+    #[arg(long = "resource", value_name = "URI")]
+    resources: Vec<String>,
     /// Whether to refresh tokens before they expire [default: true]
     #[arg(long, value_name = "BOOL")]
     auto_refresh: Option<bool>,
@@ -130,7 +159,12 @@ impl AccountForm {
             send_redirect_uri: self.send_redirect_uri,
             refresh_reuse: self.refresh_reuse,
             ca_file: self.ca_file.clone(),
-            issuer: None,
+            issuer: self.issuer.clone(),
+            require_iss: self.require_iss,
+            revoke_url: self.revoke_url.clone(),
+            device_auth_url: self.device_auth_url.clone(),
+            userinfo_url: self.userinfo_url.clone(),
+            resource: (!self.resources.is_empty()).then(|| self.resources.clone().into()),
             auth_params: (!self.auth_params.is_empty()).then(|| self.auth_params()),
         }
     }

@@ -121,7 +121,7 @@ pub(crate) enum Command {
     },
     /// Add, list, show, change and remove accounts
     #[command(subcommand)]
-    Account(AccountCommand),
+    Account(Box<AccountCommand>),
     /// Sign in: open the provider's page and wait for consent
     Login(LoginArgs),
     /// Import a grant from standard input
@@ -147,8 +147,16 @@ pub(crate) enum Command {
     Refresh(WaitArgs),
     /// Delete the account's grants, so that you have to sign in again; its settings stay
     ///
-    /// This does not revoke the access at the server; for that, see https://imgur.com/account/settings/apps.
-    Logout(AccountArg),
+    /// imgurd also revokes them at the server if the account has a `revoke_url`. Imgur has none: to revoke the access there,
+    /// see https://imgur.com/account/settings/apps.
+    #[command(after_help = "Example:\n  imgurctl logout me --yes")]
+    Logout {
+        #[command(flatten)]
+        account: AccountArg,
+        /// Do not ask first
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Choose whether imgurd refreshes tokens before they expire, or only when a program asks
     #[command(after_help = "Example:\n  imgurctl auto-refresh off me")]
     AutoRefresh {

@@ -113,6 +113,6 @@ fn follows_a_token_only_into_a_file() {
 
 #[test]
 fn names_the_choices_of_a_flow() {
-    let text = refusal("imgurctl login --flow device");
-    assert!(text.contains("[possible values: code, token, pin]"), "{text}");
+    let text = refusal("imgurctl login --flow magic");
+    assert!(text.contains("[possible values: code, token, pin, device]"), "{text}");
 }

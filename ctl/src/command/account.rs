@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use imgurd_proto::text::{is_credential, printable_name};
 use imgurd_proto::{Account, AddAccount, Error, RemoveAccount, Secret, SetAccount, Settings, State};
 
-use super::{registration, status};
+use super::{discovery, logout, registration, status};
 use crate::app::App;
 use crate::cli::{AccountForm, Switch};
 use crate::failure::Failure;
@@ -20,7 +20,10 @@ pub(crate) fn add(app: &App, name: String, form: &AccountForm) -> Result<(), Fai
 
 /// Asks for what the form lacks, if there is a person to ask.
 fn fill_in(app: &App, name: String, form: &AccountForm) -> Result<AddAccount, Failure> {
-    let mut settings = form.settings();
+    let mut settings = match discovery::needed(form) {
+        Some(issuer) => discovery::settings(app, issuer, form)?,
+        None => form.settings(),
+    };
     let mut client_secret = read_client_secret(form)?;
     if input::is_interactive() && !app.output.json {
         // Before anybody registers an application in vain.
@@ -117,8 +120,19 @@ fn changed(account: &Account, settings: &Settings) -> String {
     text
 }
 
-pub(crate) fn remove(app: &App, name: String) -> Result<(), Failure> {
-    let call = RemoveAccount { account: name };
+pub(crate) fn remove(app: &App, name: String, revoke: bool) -> Result<(), Failure> {
+    if revoke {
+        let account = app.account(Some(&name))?;
+        let ended = app.call(&RemoveAccount { account: name, revoke: Some(true) })?;
+        return app.output.conclude(&ended, || {
+            format!(
+                "Removed {} and deleted its grants. {}",
+                account.name,
+                logout::at_the_server(&account, &ended)
+            )
+        });
+    }
+    let call = RemoveAccount { account: name, revoke: None };
     app.call(&call)?;
     app.output.done(format!(
         "Removed {name}. Its grant is set aside: adding {name} again with the same client ID brings it back.",

@@ -48,7 +48,7 @@ pub(crate) fn export(app: &App, args: &ExportArgs) -> Result<(), Failure> {
     }
     if args.moves {
         sync_output()?;
-        app.call(&RemoveAccount { account: account.clone() })?;
+        app.call(&RemoveAccount { account: account.clone(), revoke: None })?;
     }
     if has_ca_file {
         app.output.say(

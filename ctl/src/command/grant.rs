@@ -1,6 +1,6 @@
-//! `imgurctl restore`, `logout` and `unlock`.
+//! `imgurctl restore` and `unlock`.
 
-use imgurd_proto::{Account, Error, Logout, RestoreGrant, State, UnlockStore};
+use imgurd_proto::{Account, Error, RestoreGrant, State, UnlockStore};
 
 use super::account;
 use crate::app::App;
@@ -22,14 +22,6 @@ pub(super) fn conclude(app: &App, account: &Account, done: &str) -> Result<(), F
         _ => format!("{done}, but not verified yet."),
     };
     account::conclude(app, account, text)
-}
-
-pub(crate) fn logout(app: &App, account: Option<String>) -> Result<(), Failure> {
-    let call = Logout { account };
-    app.call(&call)?;
-    let whose = call.account.as_deref().unwrap_or("the default account");
-    app.output
-        .done(format!("Signed out: the grants of {whose} are forgotten. `imgurctl login` signs in again."))
 }
 
 pub(crate) fn unlock(app: &App) -> Result<(), Failure> {

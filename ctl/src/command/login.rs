@@ -47,7 +47,8 @@ fn sign_in(
     let mut dialog = Dialog {
         app,
         paste: false,
-        opens_browser: !args.no_browser && !args.paste,
+        opens_browser: !args.no_browser && !args.paste && !args.qr,
+        draws_qr_code: args.qr,
         events: events.clone(),
         login_id: String::new(),
         terminal: None,
@@ -70,7 +71,7 @@ fn sign_in(
                     return conclude(app, account, reply.note.as_deref());
                 }
                 None if reply.url.is_none() => note(app, reply.note.as_deref()),
-                None => dialog.open(&reply, &what_to_check(account, args.flow))?,
+                None => dialog.open(&reply, &what_to_check(account, flow(args, account)))?,
             },
             Event::Answer(answer) => dialog.take_answer(answer)?,
         }
@@ -103,9 +104,13 @@ fn call(args: &LoginArgs, account: &Account, client_secret: Option<Secret>) -> L
         flow: args.flow,
         timeout_s: args.timeout.map(seconds),
         replace: args.replace.then_some(true),
-        paste: args.paste.then_some(true),
+        paste: (args.paste || (args.qr && flow(args, account) != Flow::Device)).then_some(true),
         client_secret,
     }
+}
+
+fn flow(args: &LoginArgs, account: &Account) -> Flow {
+    args.flow.or(account.settings.flow).unwrap_or_default()
 }
 
 /// When another user than before signs in, imgurd sets the new grant aside: asks whether to use it.
@@ -122,8 +127,7 @@ fn offer_other_user(app: &App, account: &Account, failure: Failure) -> Result<()
     let question = format!(
         "You signed in as {user}, but {name} holds {holder}'s grant. Use {user}'s from now on? [y/N] "
     );
-    let answer = input::ask(&printable(&question))?;
-    if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+    if !input::agrees(&printable(&question))? {
         return Err(failure);
     }
     grant::restore(app, Some(name.clone()))
@@ -143,7 +147,7 @@ fn cancel(app: &App, account: &Account) -> Result<(), Failure> {
 fn conclude(app: &App, account: &Account, said: Option<&str>) -> Result<(), Failure> {
     let text = format!("Signed in as {}.", account::user(account));
     account::conclude(app, account, text)?;
-    note(app, said);
+    note(app, said.filter(|said| Some(*said) != account.reason.as_deref()));
     Ok(())
 }
 
@@ -174,9 +178,9 @@ fn no_browser(paste: bool) -> &'static str {
 
 /// What to check where the server shows an error of its own instead of the question: it redirects nobody then (RFC 6749,
 /// section 4.1.2.1).
-fn what_to_check(account: &Account, flow: Option<Flow>) -> String {
+fn what_to_check(account: &Account, flow: Flow) -> String {
     let Settings { client_id, redirect_uri, .. } = &account.settings;
-    let callback = redirect_uri.as_ref().filter(|_| flow.or(account.settings.flow) != Some(Flow::Pin));
+    let callback = redirect_uri.as_ref().filter(|_| matches!(flow, Flow::Code | Flow::Token));
     let callback = callback.map(|uri| format!(", callback URL {}", printable(uri))).unwrap_or_default();
     format!(
         "If that page shows an error, compare with your registration there: client ID {}{callback}. `imgurctl account set {}` \
@@ -192,6 +196,7 @@ struct Dialog<'a> {
     /// Whether the answer can only be typed, as the daemon says.
     paste: bool,
     opens_browser: bool,
+    draws_qr_code: bool,
     events: Sender<Result<Event, Failure>>,
     login_id: String,
     /// Restored when this is dropped, even while somebody is typing.
@@ -211,8 +216,9 @@ impl Dialog<'_> {
 
     fn announce(&self, reply: &LoginReply) -> Result<(), Failure> {
         let url = reply.url.as_deref().unwrap_or_default();
+        let page = reply.verification_uri_complete.as_deref().unwrap_or(url);
         let opened =
-            self.opens_browser && has_display() && memory::with_own_limit(|| webbrowser::open(url).is_ok());
+            self.opens_browser && has_display() && memory::with_own_limit(|| webbrowser::open(page).is_ok());
         if self.app.output.json {
             Output::print_json(reply)?;
         } else if opened {
@@ -221,14 +227,32 @@ impl Dialog<'_> {
                 .say(format!("Opening your browser. Should no page appear, open this one:\n{url}"));
         } else {
             if self.opens_browser {
-                self.app.output.say(no_browser(self.paste));
+                self.app.output.say(no_browser(self.paste || reply.user_code.is_some()));
             }
             Output::print(url)?;
         }
-        if self.paste {
+        if self.draws_qr_code {
+            self.app.output.draw_qr_code(page);
+        }
+        if let Some(code) = &reply.user_code {
+            self.announce_code(code)?;
+        } else if self.paste {
             self.app.output.say("Allow access on that page, then enter what it gives you.");
         } else if self.app.output.is_watched() {
             self.app.output.say("Waiting until you allow access on that page; Ctrl-C cancels.");
+        }
+        Ok(())
+    }
+
+    /// The code goes to standard output, so that --quiet shows it as well.
+    fn announce_code(&self, code: &str) -> Result<(), Failure> {
+        let output = &self.app.output;
+        output.say("On that page, on this device or another, enter this code and allow access:");
+        if !output.json {
+            Output::print(&printable(code))?;
+        }
+        if output.is_watched() {
+            output.say("Waiting until you have done so; Ctrl-C cancels.");
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod completion;
 mod credential;
 mod credits;
 mod curl;
+mod discovery;
 mod doctor;
 mod exec;
 mod export;
@@ -15,6 +16,7 @@ mod import;
 mod init;
 mod journal;
 mod login;
+mod logout;
 mod man;
 mod permit;
 mod registration;
@@ -32,7 +34,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Token(args) if args.follow => follow::follow(app, &args),
         Command::Token(args) => token::token(app, &args),
         Command::Init { store } => init::init(app, store),
-        Command::Account(command) => run_account(app, command),
+        Command::Account(command) => run_account(app, *command),
         Command::Login(args) => login::login(app, &args),
         Command::Import(args) => import::import(app, &args),
         Command::Export(args) => export::export(app, &args),
@@ -41,7 +43,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Curl(args) => curl::curl(app, &args),
         Command::Reject(args) => token::reject(app, args),
         Command::Refresh(args) => token::refresh(app, args),
-        Command::Logout(args) => grant::logout(app, args.account),
+        Command::Logout { account, yes } => logout::logout(app, account.account.as_deref(), yes),
         Command::AutoRefresh { switch, account } => account::auto_refresh(app, switch, account.account),
         Command::Unlock => grant::unlock(app),
         Command::Status(StatusArgs { account, credits: true, .. }) => credits::credits(app, account),
@@ -62,7 +64,7 @@ fn run_account(app: &App, command: AccountCommand) -> Result<(), Failure> {
         AccountCommand::List => account::list(app),
         AccountCommand::Show(args) => account::show(app, args.account.as_deref()),
         AccountCommand::Set { account, form } => account::set(app, account.account, &form),
-        AccountCommand::Remove(args) => account::remove(app, args.account),
+        AccountCommand::Remove { name, revoke } => account::remove(app, name.account, revoke),
         AccountCommand::Default(args) => account::make_default(app, args.account),
     }
 }

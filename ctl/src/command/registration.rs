@@ -11,16 +11,16 @@ use crate::terminal::output::tell;
 pub(super) fn explain(form: &AccountForm) {
     let redirect_uri = form.redirect_uri.as_deref().filter(|uri| !uri.is_empty());
     let redirect_uri = redirect_uri.unwrap_or(DEFAULT_REDIRECT_URI);
-    tell(&match form.auth_url {
-        Some(_) => elsewhere(redirect_uri),
-        None => at_imgur(form.flow.unwrap_or_default(), redirect_uri),
+    tell(&match (&form.auth_url, &form.issuer) {
+        (Some(_), _) | (_, Some(_)) => elsewhere(redirect_uri),
+        (None, None) => at_imgur(form.flow.unwrap_or_default(), redirect_uri),
     });
 }
 
 fn at_imgur(flow: Flow, redirect_uri: &str) -> String {
     let choice = match flow {
         Flow::Pin => "2. Choose \"OAuth 2 authorization without a callback URL\".".to_owned(),
-        Flow::Code | Flow::Token => format!(
+        Flow::Code | Flow::Token | Flow::Device => format!(
             "2. Choose \"OAuth 2 authorization with a callback URL\" and enter as the callback URL exactly\n\
              \x20      {redirect_uri}\n\
              \x20  It must match to the letter: 127.0.0.1 and localhost differ."

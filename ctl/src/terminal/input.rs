@@ -66,6 +66,11 @@ pub(crate) fn ask(question: &str) -> Result<String, Failure> {
     }
 }
 
+/// Whether the answer to a question is yes.
+pub(crate) fn agrees(question: &str) -> Result<bool, Failure> {
+    Ok(matches!(ask(question)?.to_lowercase().as_str(), "y" | "yes"))
+}
+
 /// The answer to a question, typed unseen; empty after Enter alone.
 pub(crate) fn ask_secret(question: &str) -> Result<Secret, Failure> {
     let (_terminal, keys) = PasswordInput::begin().map_err(Failure::Input)?;

@@ -4,6 +4,7 @@ pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod passphrase;
 mod password_input;
+mod qr_code;
 pub(crate) mod table;
 pub(crate) mod time;
 

@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use clap::ColorChoice;
 use imgurd_proto::text::{is_printable, printable};
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
+use super::qr_code;
 use crate::failure::Failure;
 
 /// How to print.
@@ -38,6 +40,33 @@ impl Output {
     pub(crate) fn say(&self, text: impl Display) {
         if !self.quiet && !self.json {
             tell(&text.to_string());
+        }
+    }
+
+    /// Shows `url` as a QR code to people.
+    pub(crate) fn draw_qr_code(&self, url: &str) {
+        if self.quiet || self.json {
+            return;
+        }
+        let is_colored = match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => io::stderr().is_terminal() && wants_color(),
+        };
+        let columns =
+            tcgetwinsize(io::stderr()).ok().map(|size| usize::from(size.ws_col)).filter(|it| *it > 0);
+        match qr_code::qr_code(url, is_colored) {
+            None => tell("This URL is too long for a QR code."),
+            Some(code) if columns.is_some_and(|columns| columns < qr_code::width(&code)) => {
+                tell(&format!(
+                    "The QR code takes {} columns; make the terminal wider and try again.",
+                    qr_code::width(&code)
+                ));
+            }
+            Some(code) => {
+                let mut stderr = io::stderr().lock();
+                let _ = stderr.write_all(code.as_bytes()).and_then(|()| stderr.flush());
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::time::{expiry, relative, relative_and_clock};
 
 /// In the order of the sheet.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 19] = [
     "client_id",
     "flow",
     "redirect_uri",
@@ -25,6 +25,11 @@ const SETTINGS: [&str; 14] = [
     "refresh_reuse",
     "ca_file",
     "issuer",
+    "require_iss",
+    "revoke_url",
+    "device_auth_url",
+    "userinfo_url",
+    "resource",
     "auth_params",
 ];
 
@@ -78,13 +83,25 @@ pub(crate) fn sheet(account: &Account, now: i64) -> String {
     render(table)
 }
 
+/// The settings alone.
+pub(crate) fn settings_sheet(given: &Settings) -> String {
+    let mut table = new_table(false);
+    for (name, value) in settings(given) {
+        if let Some(value) = value {
+            table.add_row([name.to_owned(), printable(&value)]);
+        }
+    }
+    render(table)
+}
+
 /// The settings by their names in config.toml. The prefix of `state` differs from the account's state.
-fn settings(settings: &Settings) -> [(&'static str, Option<String>); 14] {
+fn settings(settings: &Settings) -> [(&'static str, Option<String>); 19] {
     let values = serde_json::to_value(settings).unwrap_or_default();
     let setting = |key| match &values[key] {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         Value::Object(_) => settings.auth_params.as_ref().map(parameters),
+        Value::Array(_) => settings.resource.as_ref().map(|all| all.values().join(" ")),
         other => Some(other.to_string()),
     };
     SETTINGS.map(|key| (if key == "state" { "state prefix" } else { key }, setting(key)))

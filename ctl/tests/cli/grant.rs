@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::daemon::{FakeDaemon, account, account_with, only_line};
+use crate::daemon::{FakeDaemon, Ran, account, account_with, only_line};
 
 fn importing(account: &Value) -> FakeDaemon {
     let account = account.clone();
@@ -69,9 +69,43 @@ fn restores_what_was_displaced() {
 
 #[test]
 fn answers_an_empty_object_where_there_is_nothing_to_say() {
-    for (command, method) in [("logout", "Logout"), ("unlock", "UnlockStore")] {
-        let daemon = FakeDaemon::answering(method, json!({}));
-        let ran = daemon.home.run(&[command, "--json"]);
-        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "{}\n", ""));
+    let daemon = FakeDaemon::answering("UnlockStore", json!({}));
+    let ran = daemon.home.run(&["unlock", "--json"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "{}\n", ""));
+}
+
+/// `imgurctl logout` of an account with these settings, whose server answers so.
+fn logged_out(arguments: &[&str], settings: &Value, reply: &Value) -> Ran {
+    let account = account_with("me", &json!({ "settings": settings }));
+    let reply = reply.clone();
+    let daemon = FakeDaemon::start(move |call| match call.method.as_str() {
+        "ListAccounts" => call.reply(&json!({ "accounts": [account] })),
+        _ => call.reply(&reply),
+    });
+    let ran = daemon.home.run(&[&["logout", "me"], arguments].concat());
+    daemon.asked_for("ListAccounts");
+    assert_eq!(daemon.asked_for("Logout"), json!({ "account": "me" }));
+    ran
+}
+
+#[test]
+fn a_logout_says_what_the_server_did() {
+    let elsewhere = json!({ "token_url": "https://as.example/token" });
+    let revocable =
+        json!({ "token_url": "https://as.example/token", "revoke_url": "https://as.example/revoke" });
+    let refused = json!({ "revoked": false, "note": "the server answered with HTTP 503" });
+    for (settings, reply, said) in [
+        (&revocable, json!({ "revoked": true }), "The server has revoked them."),
+        (&revocable, refused, "The server did not revoke them: the server answered with HTTP 503. Revoke"),
+        (&revocable, json!({}), "nothing to revoke"),
+        (&elsewhere, json!({}), "has no revoke_url; revoke the access on the server's own page"),
+        (&json!({}), json!({}), "https://imgur.com/account/settings/apps"),
+    ] {
+        let ran = logged_out(&[], settings, &reply);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+        assert!(only_line(&ran.stderr).contains(said), "{}", ran.stderr);
+        let ran = logged_out(&["--json", "--yes"], settings, &reply);
+        let printed: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!((ran.code, printed, ran.stderr.as_str()), (0, reply, ""));
     }
 }

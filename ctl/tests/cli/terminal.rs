@@ -211,3 +211,28 @@ fn hands_in_all_lines_of_a_paste_and_asks_again_after_one_that_is_too_long() {
     terminal.press("\x03");
     assert_eq!(child.wait().expect("ends").code(), Some(130));
 }
+
+#[test]
+fn a_logout_at_a_terminal_says_what_is_lost_and_takes_no_for_an_answer() {
+    for (settings, cost) in [
+        (json!({}), "Imgur has often refused new sign-ins since 2025"),
+        (json!({ "token_url": "https://as.example/token" }), "no token until you sign in again"),
+    ] {
+        for (typed, code) in [("\n", 130), ("n\n", 130), ("y\n", 0)] {
+            let account = account_with("me", &json!({ "settings": settings }));
+            let daemon = FakeDaemon::start(move |call| match call.method.as_str() {
+                "ListAccounts" => call.reply(&json!({ "accounts": [account] })),
+                _ => call.reply(&json!({})),
+            });
+            let mut terminal = Terminal::open();
+            let mut logout = terminal.run(&daemon, &["logout"]);
+            assert!(terminal.see("Sign alice out of me and delete its grants? [y/N] ").contains(cost));
+            terminal.press(typed);
+            assert_eq!(logout.wait().expect("ends").code(), Some(code), "{typed:?}");
+            daemon.asked_for("ListAccounts");
+            if code == 0 {
+                daemon.asked_for("Logout");
+            }
+        }
+    }
+}

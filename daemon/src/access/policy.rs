@@ -18,7 +18,7 @@ pub enum Needs {
 }
 
 /// What each method needs, by its full name. A method that is not here does not exist.
-const METHODS: [(&str, Needs); 36] = [
+const METHODS: [(&str, Needs); 38] = [
     ("org.imgurd.Keeper1.GetToken", Needs::Token),
     ("org.imgurd.Keeper1.GetTokenFd", Needs::Token),
     ("org.imgurd.Keeper1.RejectToken", Needs::Token),
@@ -33,6 +33,7 @@ const METHODS: [(&str, Needs); 36] = [
     ("org.imgurd.Keeper1.ExportGrant", Needs::OwnToken),
     ("org.imgurd.Keeper1.GetCredits", Needs::Own),
     ("org.imgurd.Keeper1.Login", Needs::Own),
+    ("org.imgurd.Keeper1.GetLogin", Needs::Own),
     ("org.imgurd.Keeper1.CompleteLogin", Needs::Own),
     ("org.imgurd.Keeper1.CancelLogin", Needs::Own),
     ("org.imgurd.Keeper1.Logout", Needs::Own),
@@ -45,6 +46,7 @@ const METHODS: [(&str, Needs); 36] = [
     ("org.imgurd.Keeper1.ListGatewayClients", Needs::Own),
     ("org.imgurd.Keeper1.SetGatewayClient", Needs::Own),
     ("org.imgurd.Keeper1.RemoveGatewayClient", Needs::Own),
+    ("org.imgurd.Keeper1.Discover", Needs::Own),
     ("org.imgurd.Keeper1.Probe", Needs::Own),
     ("org.varlink.service.GetInfo", Needs::Nothing),
     ("org.varlink.service.GetInterfaceDescription", Needs::Nothing),

@@ -19,7 +19,7 @@ use crate::provider::{OWN_PARAMETERS, is_protected};
 const AUTH_URL: &str = "https://api.imgur.com/oauth2/authorize";
 const API_URL: &str = "https://api.imgur.com/3/";
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 21] = [
     "client_id",
     "flow",
     "redirect_uri",
@@ -34,6 +34,11 @@ const KEYS: [&str; 16] = [
     "refresh_reuse",
     "ca_file",
     "issuer",
+    "require_iss",
+    "revoke_url",
+    "device_auth_url",
+    "userinfo_url",
+    "resource",
     "auth_params",
     "access",
 ];
@@ -71,6 +76,11 @@ pub struct AccountConfig {
     pub refresh_reuse: RefreshReuse,
     pub ca_file: Option<PathBuf>,
     pub issuer: Option<String>,
+    pub require_iss: bool,
+    pub revoke_url: Option<Url>,
+    pub device_auth_url: Option<Url>,
+    pub userinfo_url: Option<Url>,
+    pub resource: Vec<String>,
     pub auth_params: BTreeMap<String, ParameterValue>,
     pub policy: RefreshPolicy,
 }
@@ -79,7 +89,10 @@ impl AccountConfig {
     /// Checks `settings` and fills in what they leave out.
     pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
         let client_id = client_id(given(settings.client_id))?;
+        let pair = check_pair(settings.auth_url.as_deref(), settings.token_url.as_deref());
+        let auth_url = endpoint("auth_url", settings.auth_url, AUTH_URL)?;
         let token_url = endpoint("token_url", settings.token_url, DEFAULT_TOKEN_URL)?;
+        pair?;
         let is_imgur = is_imgur(&token_url);
         let redirect_uri = given(settings.redirect_uri).unwrap_or_else(|| DEFAULT_REDIRECT_URI.to_owned());
         let parsed = parse_exact_url("redirect_uri", &redirect_uri)?;
@@ -90,16 +103,18 @@ impl AccountConfig {
             may_add("auth_params", name)?;
             value.values().iter().try_for_each(|value| may_answer_by("auth_params", flow, name, value))?;
         }
-        let auth_url = endpoint("auth_url", settings.auth_url, AUTH_URL)?;
         for (name, value) in auth_url.query_pairs() {
             may_add("auth_url", &name)?;
             may_answer_by("auth_url", flow, &name, &value)?;
         }
         // Another server's tokens are none of Imgur's business.
-        let api_url = match given(settings.api_url) {
-            None if !is_imgur => None,
-            given => Some(endpoint("api_url", given, API_URL)?),
-        };
+        let default_api = is_imgur.then(|| API_URL.to_owned());
+        let api_url = optional("api_url", given(settings.api_url).or(default_api))?;
+        let device_auth_url = optional("device_auth_url", settings.device_auth_url)?;
+        if settings.flow == Some(Flow::Device) && device_auth_url.is_none() {
+            let reason = "flow is device, which takes device_auth_url; set that too, or another flow";
+            return Err(ConfigError::new("flow", reason));
+        }
         let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
         Ok(Self {
             client_id,
@@ -116,6 +131,11 @@ impl AccountConfig {
             refresh_reuse: settings.refresh_reuse.unwrap_or(reuse),
             ca_file: given(settings.ca_file).map(PathBuf::from),
             issuer: issuer(settings.issuer)?,
+            require_iss: settings.require_iss.unwrap_or(false),
+            revoke_url: optional("revoke_url", settings.revoke_url)?,
+            device_auth_url,
+            userinfo_url: optional("userinfo_url", settings.userinfo_url)?,
+            resource: resource(settings.resource)?,
             auth_params,
             policy,
         })
@@ -157,6 +177,11 @@ impl AccountConfig {
             refresh_reuse: Some(self.refresh_reuse),
             ca_file: self.ca_file.as_ref().map(|file| file.display().to_string()),
             issuer: self.issuer.clone(),
+            require_iss: self.require_iss.then_some(true),
+            revoke_url: self.revoke_url.as_ref().map(Url::to_string),
+            device_auth_url: self.device_auth_url.as_ref().map(Url::to_string),
+            userinfo_url: self.userinfo_url.as_ref().map(Url::to_string),
+            resource: Some(self.resource.clone()).filter(|all| !all.is_empty()).map(ParameterValue::from),
             auth_params: Some(self.auth_params.clone()).filter(|params| !params.is_empty()),
         }
     }
@@ -284,6 +309,37 @@ fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, Conf
     Ok(text)
 }
 
+/// One of them without the other would send what one server gave to Imgur.
+fn check_pair(auth_url: Option<&str>, token_url: Option<&str>) -> Result<(), ConfigError> {
+    let is_given = |url: Option<&str>| url.is_some_and(|url| !url.is_empty());
+    let (given, missing) = match (is_given(auth_url), is_given(token_url)) {
+        (true, false) => ("auth_url", "token_url"),
+        (false, true) => ("token_url", "auth_url"),
+        _ => return Ok(()),
+    };
+    let reason =
+        format!("{given} is set and {missing} is not, so {missing} would be Imgur's; set both, or neither");
+    Err(ConfigError::new(given, reason))
+}
+
+/// What the tokens are for (RFC 8707, section 2): absolute URIs without a fragment.
+fn resource(given: Option<ParameterValue>) -> Result<Vec<String>, ConfigError> {
+    let mut all = given.map(|given| given.values().to_vec()).unwrap_or_default();
+    all.retain(|uri| !uri.is_empty());
+    let fits = |uri: &str| parse_exact_url("resource", uri).map(|uri| uri.fragment().is_none());
+    for uri in &all {
+        if !fits(uri)? {
+            return Err(ConfigError::new("resource", "resource has a fragment (#…); write it without"));
+        }
+    }
+    Ok(all)
+}
+
+/// An endpoint that not every server has.
+fn optional(setting: &str, text: Option<String>) -> Result<Option<Url>, ConfigError> {
+    given(text).map(|text| endpoint(setting, Some(text), "")).transpose()
+}
+
 /// An endpoint that secrets are sent to: https, or plain http on this machine.
 fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
     let url = parse_url(setting, given(text).as_deref().unwrap_or(default))?;
@@ -305,7 +361,7 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
 }
 
 /// A server's identifier, as it is written (RFC 8414, section 2): it is compared character by character.
-fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
+pub(crate) fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
     let Some(text) = given(text) else { return Ok(None) };
     parse_exact_url("issuer", &text)?;
     let url = endpoint("issuer", Some(text.clone()), "")?;

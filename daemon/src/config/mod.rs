@@ -19,8 +19,8 @@ use serde::Deserialize;
 use toml_edit::Document;
 
 pub use access::{Access, Class, Rule};
-pub(crate) use account::check_name;
 pub use account::{AccountConfig, RefreshPolicy};
+pub(crate) use account::{check_name, issuer};
 pub use file::ConfigFile;
 pub use gateway::{Gateway, GatewayClient};
 pub use notifications::Notifications;
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn imgur_gets_no_redirect_uri_and_others_do() {
-        let text = "[accounts.a]\nclient_id=\"x\"\n[accounts.b]\nclient_id=\"x\"\ntoken_url=\"https://as.example/token\"\n";
+        let text = "[accounts.a]\nclient_id=\"x\"\n[accounts.b]\nclient_id=\"x\"\nauth_url=\"https://as.example/auth\"\ntoken_url=\"https://as.example/token\"\n";
         let config = parse(text).unwrap();
         assert!(!config.accounts["a"].send_redirect_uri);
         assert!(config.accounts["b"].send_redirect_uri);
@@ -228,8 +228,14 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_alone() {
-        for setting in ["auth_url", "token_url", "api_url"] {
-            let with = |url: &str| parse(&format!("[accounts.a]\nclient_id=\"x\"\n{setting}=\"{url}\"\n"));
+        for setting in ["auth_url", "token_url", "api_url", "revoke_url", "device_auth_url", "userinfo_url"] {
+            let other = match setting {
+                "auth_url" => "token_url=\"https://as.example/\"",
+                "token_url" => "auth_url=\"https://as.example/\"",
+                _ => "",
+            };
+            let with =
+                |url: &str| parse(&format!("[accounts.a]\nclient_id=\"x\"\n{setting}=\"{url}\"\n{other}\n"));
             for url in
                 ["http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost:1/", "https://as.example/"]
             {
@@ -242,6 +248,31 @@ mod tests {
                     "{setting} {url}: {error}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn imgur_gives_no_endpoint_to_another_server() {
+        for (setting, missing) in [("auth_url", "token_url"), ("token_url", "auth_url")] {
+            let text = format!("[accounts.a]\nclient_id=\"x\"\n{setting}=\"https://as.example/\"\n");
+            let error = parse(&text).unwrap_err();
+            assert_eq!(error.setting, setting);
+            let said = format!("line 3, [accounts.a]: {setting} is set and {missing} is not");
+            assert!(error.reason.contains(&said), "{error}");
+            assert!(parse(&format!("{text}{missing}=\"\"\n")).is_err(), "an empty text is none");
+        }
+    }
+
+    #[test]
+    fn a_resource_is_one_uri_or_several() {
+        let read = |value: &str| {
+            let config = parse(&format!("[accounts.a]\nclient_id=\"x\"\nresource={value}\n"));
+            config.map(|config| config.accounts["a"].resource.clone())
+        };
+        assert_eq!(read("\"https://api.example/\"").unwrap(), ["https://api.example/"]);
+        assert_eq!(read("[\"urn:a\", \"https://b/\"]").unwrap(), ["urn:a", "https://b/"]);
+        for wrong in ["\"api\"", "\"https://api.example/#part\"", "\"https://a b/\""] {
+            assert_eq!(read(wrong).unwrap_err().setting, "resource", "{wrong}");
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) enum NotAResponse {
 }
 
 /// The parameters that are read, each of which may be there once.
-const PARAMETERS: [&str; 14] = [
+const PARAMETERS: [&str; 15] = [
     "access_token",
     "account_id",
     "account_username",
@@ -66,6 +66,7 @@ const PARAMETERS: [&str; 14] = [
     "error",
     "error_description",
     "expires_in",
+    "id_token",
     "iss",
     "pin",
     "refresh_token",
@@ -128,6 +129,7 @@ impl Parameters {
             Flow::Code => self.secret("code")?.map(Content::Code),
             Flow::Pin => self.secret("pin")?.map(Content::Pin),
             Flow::Token => self.tokens()?.map(Box::new).map(Content::Tokens),
+            Flow::Device => None,
         };
         content.ok_or_else(|| {
             let is_of_another = CREDENTIALS.iter().any(|name| self.get(name).is_some());
@@ -182,6 +184,11 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
     let content = match flow {
         Flow::Code => Content::Code(secret),
         Flow::Pin => Content::Pin(secret),
+        Flow::Device => {
+            return Err(refused(
+                "The server itself tells imgurd when you have entered the code; there is nothing to paste",
+            ));
+        }
         Flow::Token => {
             return Err(refused(
                 "The flow is token, whose answer is in the address; paste the whole address",

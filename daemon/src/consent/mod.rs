@@ -3,6 +3,7 @@
 pub(crate) mod authorization_response;
 pub(crate) mod browser;
 pub(crate) mod callback;
+mod device;
 mod ended_logins;
 mod lingering;
 pub(crate) mod listener;
@@ -20,11 +21,13 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::config::AccountConfig;
-use crate::keeper::{Keeper, SignedIn};
-use crate::provider::{AuthorizationRequest, is_loopback};
+use crate::keeper::{Began, Keeper, SignedIn};
+use crate::provider::{Authorization, AuthorizationRequest, DeviceAuthorization, is_loopback};
 use crate::random;
 
 use callback::Callback;
+use device::Polls;
+pub use device::UserCode;
 use ended_logins::EndedLogins;
 use lingering::Lingering;
 use listener::Listener;
@@ -62,6 +65,7 @@ struct OpenLogin {
     id: String,
     account: String,
     url: Url,
+    code: Option<UserCode>,
     flow: Flow,
     paste: bool,
     submissions: mpsc::Sender<Submission>,
@@ -78,6 +82,7 @@ impl OpenLogin {
             id: self.id.clone(),
             account: self.account.clone(),
             url: self.url.clone(),
+            code: self.code.clone(),
             paste: self.paste,
             outcome: self.outcome.clone(),
             hint: self.hint.clone(),
@@ -113,6 +118,8 @@ pub struct Login {
     pub account: String,
     /// The page to open.
     pub url: Url,
+    /// What the user enters there, in the flow `device`.
+    pub code: Option<UserCode>,
     /// Whether the answer has to be handed in.
     pub paste: bool,
     /// What the user should know while it waits.
@@ -155,14 +162,17 @@ impl Logins {
     ) -> Result<Login, Error> {
         let flow = options.flow.unwrap_or(config.flow);
         let is_local = config.redirect_uri.url().scheme() == "http" && is_loopback(config.redirect_uri.url());
-        let paste = options.paste || flow == Flow::Pin || !is_local;
-        let began = self.keeper.begin(account, config.issuer(), flow, options.client_secret).await?;
+        let paste = flow != Flow::Device && (options.paste || flow == Flow::Pin || !is_local);
+        let began = self.keeper.begin(account, config.issuer(), flow, options.client_secret.clone()).await?;
         while let Some(pending) = self.find_of(account) {
             if let Some(login) = pending.join(flow, paste, options.timeout)? {
                 return Ok(login);
             }
             // Nobody wants that one any more: it ends, and its port is free again.
             let _ = pending.outcome.clone().wait_for(Option::is_some).await;
+        }
+        if flow == Flow::Device {
+            return self.begin_device(account, config, options, began).await;
         }
         let authorization = request(config, flow).build();
         let mut listener = None;
@@ -187,22 +197,71 @@ impl Logins {
                 }
             }
         }
-        let session = Session {
+        let session = self.session(account, config, (flow, options.replace), began, authorization);
+        let login = self.register(session, None, paste, options.timeout, listener);
+        self.keeper.login(account, Some(&login.id)).await?;
+        Ok(login)
+    }
+
+    /// Begins one by the device authorization grant.
+    async fn begin_device(
+        &self,
+        account: &str,
+        config: &AccountConfig,
+        options: LoginOptions,
+        began: Began,
+    ) -> Result<Login, Error> {
+        let device = self.keeper.authorize_device(account).await?;
+        // Whoever asked at the same moment may have been quicker.
+        if let Some(pending) = self.find_of(account)
+            && let Some(login) = pending.join(Flow::Device, false, options.timeout)?
+        {
+            return Ok(login);
+        }
+        let DeviceAuthorization {
+            user_code, verification_uri, verification_uri_complete, expires_in, ..
+        } = device.clone();
+        let authorization = Authorization::elsewhere(verification_uri);
+        let mut session =
+            self.session(account, config, (Flow::Device, options.replace), began, authorization);
+        session.polls = Some(Polls::new(&device));
+        let code = UserCode { user_code, complete: verification_uri_complete };
+        let login = self.register(session, Some(code), false, options.timeout.min(expires_in), None);
+        self.keeper.login(account, Some(&login.id)).await?;
+        Ok(login)
+    }
+
+    fn session(
+        &self,
+        account: &str,
+        config: &AccountConfig,
+        (flow, replace): (Flow, bool),
+        began: Began,
+        authorization: Authorization,
+    ) -> Session {
+        Session {
             keeper: self.keeper.clone(),
             account: account.to_owned(),
             began,
             flow,
-            replace: options.replace,
+            replace,
             redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),
             authorization,
-            server: Server { issuer: config.issuer.clone(), auth_url: config.auth_url.clone() },
+            server: Server {
+                issuer: config.issuer.clone(),
+                requires_iss: config.require_iss,
+                auth_url: config.auth_url.clone(),
+            },
+            polls: None,
             ended: self.ended.clone(),
             lingering: self.lingering.clone(),
             hint: watch::Sender::default(),
-        };
-        let login = self.register(session, paste, options.timeout, listener);
-        self.keeper.login(account, Some(&login.id)).await?;
-        Ok(login)
+        }
+    }
+
+    /// What the user of a login is shown.
+    pub fn shown(&self, login_id: &str) -> Result<(Url, Option<UserCode>), Error> {
+        self.find(login_id).map(|login| (login.url, login.code))
     }
 
     /// Ends the callbacks that stay open after their login.
@@ -238,6 +297,7 @@ impl Logins {
     fn register(
         &self,
         session: Session,
+        code: Option<UserCode>,
         paste: bool,
         patience: Duration,
         listener: Option<(Listener, Callback)>,
@@ -255,6 +315,7 @@ impl Logins {
             id: id.clone(),
             account,
             url,
+            code,
             flow,
             paste,
             submissions,
@@ -276,6 +337,7 @@ fn request(config: &AccountConfig, flow: Flow) -> AuthorizationRequest {
         redirect_uri: config.send_redirect_uri.then(|| config.redirect_uri.clone()),
         scope: config.scope.clone(),
         state_prefix: config.state.clone(),
+        resource: config.resource.clone(),
         params: config.auth_params.clone(),
     }
 }

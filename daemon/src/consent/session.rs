@@ -15,13 +15,14 @@ use url::Url;
 
 use super::authorization_response::{AuthorizationResponse, Content, from_paste};
 use super::callback::Callback;
+use super::device::Polls;
 use super::ended_logins::EndedLogins;
 use super::lingering::Lingering;
 use super::listener::{Farewell, LastPages, Listener, Visit};
 use super::page::Page;
 use super::{LoginResult, Submission, cancelled, expired};
 use crate::grant::Fingerprints;
-use crate::keeper::{Began, Keeper, SignedIn};
+use crate::keeper::{Began, Keeper, SignedIn, another_sign_in};
 use crate::provider::{Authorization, TokenRequest};
 
 pub(super) struct Session {
@@ -34,6 +35,8 @@ pub(super) struct Session {
     pub(super) redirect_uri: Option<RedirectUrl>,
     pub(super) authorization: Authorization,
     pub(super) server: Server,
+    /// What the server is polled with, in the flow `device`.
+    pub(super) polls: Option<Polls>,
     pub(super) ended: EndedLogins,
     pub(super) lingering: Lingering,
     /// What the user should know while the login waits.
@@ -159,7 +162,7 @@ impl Session {
 
     /// Waits for the first answer that is ours, and makes a grant of it. That is never cut short: the code is spent.
     async fn run(
-        &self,
+        &mut self,
         deadline: Instant,
         mut submissions: mpsc::Receiver<Submission>,
         visits: &mut mpsc::Receiver<Visit>,
@@ -169,6 +172,7 @@ impl Session {
             let ending = tokio::select! {
                 Some(submission) = submissions.recv() => self.submitted(submission).await.map(Ending::from),
                 Some(visit) = visits.recv() => self.visited(visit, visits).await,
+                () = Polls::due(self.polls.as_ref()) => self.poll().await.map(Ending::from),
                 _ = unwanted.recv() => Some(Err(cancelled(&self.account)).into()),
                 () = sleep_until(deadline) => Some(Err(expired(&self.account)).into()),
             };
@@ -179,6 +183,14 @@ impl Session {
                 return ending;
             }
         }
+    }
+
+    /// Asks the server whether the user has allowed access. That is never cut short: it may bring the grant.
+    async fn poll(&mut self) -> Option<LoginResult> {
+        let polls = self.polls.as_mut()?;
+        let request = TokenRequest::Device(polls.device_code.clone());
+        let outcome = self.keeper.exchange(&self.account, &self.began, request, self.replace).await;
+        polls.note(outcome, &self.hint)
     }
 
     async fn submitted(&self, submission: Submission) -> Option<LoginResult> {
@@ -291,19 +303,22 @@ impl Session {
         let (account, began) = (self.account.as_str(), &self.began);
         match content {
             Content::Code(code) => {
-                let verifier = self.authorization.verifier.clone();
+                let Authorization { verifier, nonce, .. } = self.authorization.clone();
                 let redirect_uri = self.redirect_uri.clone();
                 self.keeper
                     .exchange(
                         account,
                         began,
-                        TokenRequest::Code { code, verifier, redirect_uri },
+                        TokenRequest::Code { code, verifier, redirect_uri, nonce },
                         self.replace,
                     )
                     .await
             }
             Content::Pin(pin) => {
                 self.keeper.exchange(account, began, TokenRequest::Pin(pin), self.replace).await
+            }
+            Content::Tokens(tokens) if !tokens.answers(self.authorization.nonce.as_ref()) => {
+                Err(Error::login(another_sign_in(account)))
             }
             Content::Tokens(tokens) => self.keeper.accept(account, began, *tokens, self.replace).await,
             Content::Denied { description } => {
@@ -332,6 +347,8 @@ impl Session {
 pub(super) struct Server {
     /// Its identifier, where the account names it.
     pub(super) issuer: Option<String>,
+    /// Whether it promises `iss` in each answer (RFC 9207, section 3).
+    pub(super) requires_iss: bool,
     pub(super) auth_url: Url,
 }
 
@@ -339,7 +356,13 @@ impl Server {
     /// Refuses the answer of another server (RFC 9207, section 2.4; RFC 9700, section 4.4). Without a configured issuer,
     /// `iss` must have the origin of the page that was opened.
     fn check(&self, answer: &AuthorizationResponse) -> Result<(), String> {
-        let Some(iss) = &answer.iss else { return Ok(()) };
+        let Some(iss) = &answer.iss else {
+            // A code or PIN that was copied by hand is no answer of the server: it has no state either. An error is sent to no
+            // server, and some that promise `iss` leave it out there.
+            let is_missing =
+                self.requires_iss && answer.state.is_some() && answer.content.credential().is_some();
+            return if is_missing { Err(NO_ISS.to_owned()) } else { Ok(()) };
+        };
         let is_ours = match &self.issuer {
             Some(issuer) => iss == issuer,
             None => Url::parse(iss).is_ok_and(|iss| iss.origin() == self.auth_url.origin()),
@@ -390,5 +413,8 @@ fn reported(account: &str, (code, shown): (&str, &str), description: Option<&str
 
 const OF_THE_ADDRESS: &str =
     "That is a part of the address of the sign-in page; paste what the page gives you after you allow access";
+const NO_ISS: &str = "The answer does not say which server it is from (iss), which this account's server promises to do, and \
+    was not used; sign in again, or set require_iss to false if the server does not send it";
+
 const WRONG_STATE: &str =
     "This answer belongs to another sign-in; paste the address that this one's page led to, or start again";

@@ -15,7 +15,10 @@ use super::{
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::consent::{self, LoginOptions};
 use crate::keeper::Keeper;
-use crate::provider::{Answer, Client, Delivery, Inquiry, Provider, Tally, TokenRequest, Transient};
+use crate::provider::{
+    Answer, Client, Delivery, DeviceAuthorization, DeviceRequest, Inquiry, Provider, Revocation, Tally,
+    TokenRequest, Transient,
+};
 
 /// What a text has in the place of the state of the login.
 const STATE: &str = "STATE";
@@ -50,7 +53,9 @@ impl Provider for Recorder {
     fn token(&self, _client: Client, request: TokenRequest) -> BoxFuture<'static, Reply> {
         self.note(match request {
             TokenRequest::Code { code, .. } => code,
-            TokenRequest::Pin(secret) | TokenRequest::Refresh(secret) => secret,
+            TokenRequest::Pin(secret) | TokenRequest::Device(secret) | TokenRequest::Refresh(secret) => {
+                secret
+            }
         });
         let reason = "nobody answers".to_owned();
         let delivery = Delivery::NotSent;
@@ -61,6 +66,17 @@ impl Provider for Recorder {
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         self.note(inquiry.access_token);
         Box::pin(ready(TokenOwner::Unsupported))
+    }
+
+    fn authorize_device(
+        &self,
+        _request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
+        Box::pin(ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
+    }
+
+    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(ready(Ok(())))
     }
 
     fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {

@@ -1,26 +1,25 @@
 //! The methods of the interface as functions, the same for every wire.
 
+mod accounts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use imgurd_proto::{
-    Account, AddAccount, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, Done, Error, ExportGrant, Findings,
-    GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount,
-    OneExport, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret, SetAccount,
-    SetPermit, Settings, SomeAccounts, SomeCredits, SomePermits, Token, Watch, import,
+    Account, CompleteLogin, DEFAULT_LOGIN_TIMEOUT_S, Done, Error, ExportGrant, Findings, GetCredits,
+    GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout, Method as _, OneAccount, OneExport,
+    Refresh, RejectToken, RemovePermit, RestoreGrant, SetPermit, SignedOut, SomeAccounts, SomeCredits,
+    SomePermits, Token, Watch, import,
 };
+use url::Url;
 
-use tokio::task::spawn_blocking;
-
-use super::arguments::{self, access_token, patience, secret_or_none, span};
+use super::arguments::{access_token, patience, secret_or_none, span};
 use crate::access::journal::Reading;
 use crate::access::{Caller, Gate, GatewayClients, Journal, Needs, Pass, Rejections, Requested};
-use crate::config::{Class, Config, SettingsEditor, check_name};
-use crate::consent::{Login, LoginOptions, Logins};
-use crate::grant::Issuer;
+use crate::config::{Class, SettingsEditor, check_name};
+use crate::consent::{Login, LoginOptions, Logins, UserCode};
 use crate::keeper::{Keeper, Watcher, named};
 use crate::probe::Probe;
-use crate::provider::check_authorities;
 
 const LONGEST_LOGIN_S: i64 = 3600;
 
@@ -219,84 +218,6 @@ impl Api {
         &self.keeper
     }
 
-    pub(super) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
-        let AddAccount { account: name, settings, client_secret, make_default } = call;
-        let client_secret = client_secret.as_ref().map(arguments::client_secret).transpose()?;
-        self.check_ca_file(&settings).await?;
-        let config = self.editor.add(&name, &settings, make_default.unwrap_or(false))?;
-        let added = self.configured(config, name.clone(), client_secret).await;
-        added.map_err(|error| match error {
-            Error::StoreUnavailable { reason } => {
-                Error::StoreUnavailable { reason: half_added(&name, &reason) }
-            }
-            other => other,
-        })?;
-        self.keeper.store_read(&name).await;
-        Ok(OneAccount { account: self.keeper.account(Some(&name))? })
-    }
-
-    pub(super) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
-        let name = self.keeper.resolve(call.account.as_deref())?;
-        let client_secret = call.client_secret.as_ref().map(arguments::client_secret).transpose()?;
-        if call.settings == Settings::default() && call.make_default != Some(true) {
-            let issuer = self.editor.account(&name)?.issuer();
-            return self.keep_secret(name, issuer, client_secret).await;
-        }
-        self.check_ca_file(&call.settings).await?;
-        let config = self.editor.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
-        self.configured(config, name, client_secret).await
-    }
-
-    /// Reads a `ca_file` that is about to be set, off the runtime.
-    async fn check_ca_file(&self, settings: &Settings) -> Result<(), Error> {
-        let Some(named) = settings.ca_file.as_ref().filter(|file| !file.is_empty()) else { return Ok(()) };
-        let file = self.editor.file().directory().join(named);
-        match spawn_blocking(move || check_authorities(&file)).await {
-            Ok(Err(reason)) => {
-                Err(Error::invalid("ca_file", format!("{reason}; name a file of certificates in PEM")))
-            }
-            Ok(Ok(())) | Err(_) => Ok(()),
-        }
-    }
-
-    pub(super) async fn remove_account(&self, call: RemoveAccount) -> Result<Done, Error> {
-        let config = self.editor.remove(&call.account)?;
-        self.configure(config).await?;
-        Ok(Done {})
-    }
-
-    async fn configured(
-        &self,
-        config: Arc<Config>,
-        name: String,
-        secret: Option<Secret>,
-    ) -> Result<OneAccount, Error> {
-        let issuer = config.accounts.get(&name).map(|account| account.issuer());
-        self.configure(config).await?;
-        let issuer = issuer.map_or_else(|| self.editor.account(&name).map(|account| account.issuer()), Ok)?;
-        self.keep_secret(name, issuer, secret).await
-    }
-
-    /// What is in the file takes effect, even if the caller hangs up at this moment.
-    pub(super) async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
-        let keeper = self.keeper.clone();
-        let configured = tokio::spawn(async move { keeper.configure(config).await });
-        configured.await.unwrap_or(Ok(()))
-    }
-
-    /// The secret is for the server that is configured as it comes.
-    async fn keep_secret(
-        &self,
-        name: String,
-        issuer: Issuer,
-        secret: Option<Secret>,
-    ) -> Result<OneAccount, Error> {
-        if let Some(secret) = secret {
-            self.keeper.keep_client_secret(&name, issuer, secret).await?;
-        }
-        Ok(OneAccount { account: self.keeper.account(Some(&name))? })
-    }
-
     pub(crate) async fn import_grant(&self, call: ImportGrant) -> Result<OneAccount, Error> {
         let name = self.keeper.resolve(call.account.as_deref())?;
         let config = self.editor.account(&name)?;
@@ -343,6 +264,11 @@ impl Api {
         self.logins.begin(&name, &config, options).await
     }
 
+    /// The page of a login, and what the user enters there.
+    pub(super) fn get_login(&self, login_id: &str) -> Result<(Url, Option<UserCode>), Error> {
+        self.logins.shown(login_id)
+    }
+
     pub(super) async fn complete_login(&self, call: CompleteLogin) -> Result<OneAccount, Error> {
         Ok(OneAccount { account: self.logins.complete(&call.login_id, call.response).await?.account })
     }
@@ -351,8 +277,8 @@ impl Api {
         self.logins.cancel(login_id).await.map(|()| Done {})
     }
 
-    pub(super) async fn logout(&self, call: Logout) -> Result<Done, Error> {
-        self.keeper.logout(call.account.as_deref()).await.map(|()| Done {})
+    pub(super) async fn logout(&self, call: Logout) -> Result<SignedOut, Error> {
+        self.keeper.logout(call.account.as_deref()).await.map(accounts::signed_out)
     }
 
     pub(super) fn list_permits(&self) -> Result<SomePermits, Error> {
@@ -383,13 +309,6 @@ impl Api {
     pub(super) async fn unlock_store(&self) -> Result<Done, Error> {
         self.keeper.unlock_store().await.map(|()| Done {})
     }
-}
-
-fn half_added(name: &str, reason: &str) -> String {
-    format!(
-        "{name} was added, but its client secret could not be kept: {reason}. Then run `imgurctl account set {name} \
-         --client-secret-stdin`"
-    )
 }
 
 fn no_such_account() -> Error {

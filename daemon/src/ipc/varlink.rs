@@ -13,7 +13,7 @@ use std::sync::Arc;
 use imgurd_proto::text::printable_name;
 use imgurd_proto::varlink::{Call, Reply, ServiceError, ServiceInfo, frame};
 use imgurd_proto::{
-    AddAccount, CancelLogin, CompleteLogin, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
+    AddAccount, CancelLogin, CompleteLogin, Discover, Error, ExportGrant, GetCredits, GetToken, INTERFACE,
     INTERFACE_TEXT, ImportGrant, JournalReply, ListAccounts, ListGatewayClients, ListPermits, Login,
     LoginReply, Logout, Method, OneAccount, Probe, ReadJournal, Refresh, RejectToken, RemoveAccount,
     RemoveGatewayClient, RemovePermit, RestoreGrant, SetAccount, SetGateway, SetGatewayClient, SetPermit,
@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::net::UnixStream;
 use tokio::task::yield_now;
+use url::Url;
 
 use super::fairness::{Queue, Queues};
 use super::{Api, LocalSocket};
@@ -172,6 +173,7 @@ async fn dispatch(
         }
         (INTERFACE, SetGatewayClient::NAME) => one(call, |it| api.set_gateway_client(it)).await,
         (INTERFACE, RemoveGatewayClient::NAME) => one(call, |it| api.remove_gateway_client(it)).await,
+        (INTERFACE, Discover::NAME) => one(call, |it| api.discover(it)).await,
         (INTERFACE, Probe::NAME) => one(call, async |_: Probe| api.probe().await).await,
         (INTERFACE, Login::NAME) => return streamed(login(call, api, answers).await),
         (INTERFACE, ReadJournal::NAME) => return streamed(read_journal(call, api, answers).await),
@@ -231,7 +233,14 @@ fn streamed(end: Result<(), Failure>) -> io::Result<Option<Vec<u8>>> {
 async fn login(call: &Call<'_, &RawValue>, api: &Api, answers: &mut Answers<'_>) -> Result<(), Failure> {
     let mut login = api.login(streaming(call)?).await?;
     let (login_id, url) = (login.id.clone(), Some(login.url.to_string()));
-    let begun = LoginReply { url, paste: Some(login.paste), ..LoginReply::of(login_id) };
+    let code = login.code.as_ref();
+    let begun = LoginReply {
+        url,
+        paste: Some(login.paste),
+        user_code: code.map(|code| code.user_code.clone()),
+        verification_uri_complete: code.and_then(|code| code.complete.as_ref().map(Url::to_string)),
+        ..LoginReply::of(login_id)
+    };
     answers.stream(begun, true).await?;
     let mut hint = login.hint.clone();
     let SignedIn { account, note } = loop {

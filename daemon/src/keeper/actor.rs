@@ -139,6 +139,15 @@ impl Actor {
                 let shown = self.slots.get(&account).and_then(|slot| slot.account.shown(&text));
                 let _ = reply.send(shown);
             }
+            Message::DeviceRequest { account, reply } => {
+                let slot = self.slots.get(&account);
+                let _ = reply.send(slot.and_then(|slot| slot.account.device_request()));
+            }
+            Message::Logout { account, revocable, reply } => {
+                let slot = self.slots.get(&account);
+                let _ = revocable.send(slot.and_then(|slot| slot.account.revocation()));
+                self.ask(&account, Ask::Logout, None, reply);
+            }
             Message::Export { account, reply } => {
                 let slot = self.slots.get(&account).filter(|slot| slot.is_listed);
                 let now = self.clock.now();

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{Keeper, LONGEST_WAIT, try_later};
-use crate::provider::{Inquiry, Tally};
+use crate::provider::{Inquiry, Tally, Who};
 
 impl Keeper {
     /// Asks the API with the token of `account`. One that it rejects is renewed, and asked with once more.
@@ -42,7 +42,7 @@ impl Keeper {
         let api_url = settings.api_url.and_then(|url| Url::parse(&url).ok());
         let api_url = api_url.ok_or_else(|| unsupported(account))?;
         let ca_file = settings.ca_file.map(Into::into);
-        Ok(self.provider.credits(Inquiry { api_url, ca_file, access_token: token }).await)
+        Ok(self.provider.credits(Inquiry { who: Who::Api(api_url), ca_file, access_token: token }).await)
     }
 }
 

@@ -65,6 +65,17 @@ impl EffectRunner {
                     report(Event::Identified { generation, owner }).await;
                 });
             }
+            Effect::Revoke(revocation) => {
+                let revoking = self.provider.revoke(revocation);
+                tokio::spawn(async move {
+                    if let Err(reason) = revoking.await {
+                        tracing::warn!(
+                            reason,
+                            "the server did not revoke a grant that came after the logout"
+                        );
+                    }
+                });
+            }
             Effect::Reply { .. } => {} // the actor knows who waits
         }
     }

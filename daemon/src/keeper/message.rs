@@ -11,7 +11,7 @@ use super::account::{Ask, Began, Event, Progress};
 #[cfg(test)]
 use super::slots::Slot;
 use crate::config::Config;
-use crate::provider::TokenOwner;
+use crate::provider::{DeviceRequest, Revocation, TokenOwner};
 use crate::store::StoreError;
 
 #[cfg(test)]
@@ -55,6 +55,17 @@ pub(super) enum Message {
         account: String,
         text: String,
         reply: oneshot::Sender<Option<String>>,
+    },
+    /// Answers with what asks for a device code; nothing where the account has no device authorization endpoint.
+    DeviceRequest {
+        account: String,
+        reply: oneshot::Sender<Option<DeviceRequest>>,
+    },
+    /// Answers with what is to be revoked at the server, as it is at the moment of the logout.
+    Logout {
+        account: String,
+        revocable: oneshot::Sender<Option<Revocation>>,
+        reply: Answerer,
     },
     Export {
         account: String,

@@ -6,11 +6,13 @@ pub mod account;
 mod actor;
 mod attention;
 mod credits;
+mod device;
 mod directory;
 mod effects;
 mod message;
 mod policy;
 mod rate_limit;
+mod signing_out;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -31,12 +33,14 @@ use crate::grant::Issuer;
 use crate::provider::{Provider, TokenOwner, TokenRequest, TokenResponse};
 
 pub use account::Began;
+pub(crate) use account::another_sign_in;
 use account::{Ask, Progress, Snapshot};
 pub use actor::spawn;
 pub use attention::Attention;
 use directory::Directory;
 pub(crate) use directory::named;
-use message::Message;
+use message::{Answerer, Message};
+pub use signing_out::Revoked;
 pub use watcher::Watcher;
 
 /// The longest that a call waits, whatever it asks for.
@@ -175,7 +179,11 @@ impl Keeper {
             Ok(owner) => owner?,
             Err(_) => TokenOwner::Unknown(NO_ANSWER.to_owned()),
         };
-        Ok(SignedIn { account: self.account(Some(account))?, note: note(account, owner) })
+        let (_, snapshots) = self.find(Some(account))?;
+        let is_last = snapshots.borrow().is_last;
+        let info = self.account(Some(account))?;
+        let note = note(account, owner).or_else(|| info.reason.clone().filter(|_| is_last));
+        Ok(SignedIn { account: info, note })
     }
 
     /// Takes over a grant obtained elsewhere, and verifies it where the server answers.
@@ -207,12 +215,6 @@ impl Keeper {
     pub async fn export(&self, account: &str) -> Result<Export, Error> {
         let account = account.to_owned();
         self.send(|reply| Message::Export { account, reply }).await?
-    }
-
-    /// Forgets an account's grants.
-    pub async fn logout(&self, account: Option<&str>) -> Result<(), Error> {
-        let (name, _) = self.find(account)?;
-        self.change(&name, None, Ask::Logout).await.map(drop)
     }
 
     /// Keeps the client secret of `issuer` in the store.
@@ -279,16 +281,32 @@ impl Keeper {
 
     /// Changes the account, or only the account as it was when it `began`.
     async fn change(&self, account: &str, began: Option<&Began>, ask: Ask) -> Result<Account, Error> {
-        let done = timeout(LONGEST_CHANGE, self.ask(account.to_owned(), began.cloned(), ask));
+        let began = began.cloned();
+        self.change_by(account, |reply| Message::Ask { account: account.to_owned(), ask, began, reply }).await
+    }
+
+    async fn change_by(
+        &self,
+        account: &str,
+        message: impl FnOnce(Answerer) -> Message,
+    ) -> Result<Account, Error> {
+        let done = timeout(LONGEST_CHANGE, self.ask_by(account, message));
         done.await.unwrap_or_else(|_| Err(takes_long()))?;
         self.account(Some(account))
     }
 
     async fn ask(&self, account: String, began: Option<Began>, ask: Ask) -> Result<Progress, Error> {
-        let done = self.send(|reply| Message::Ask { account: account.clone(), ask, began, reply }).await;
+        self.ask_by(&account, |reply| Message::Ask { account: account.clone(), ask, began, reply }).await
+    }
+
+    async fn ask_by(
+        &self,
+        account: &str,
+        message: impl FnOnce(Answerer) -> Message,
+    ) -> Result<Progress, Error> {
         // What is refused because the account is gone says so.
-        done.unwrap_or_else(Err).map_err(|error| match error {
-            error if error == gone() => self.find(Some(&account)).err().unwrap_or(error),
+        self.send(message).await.unwrap_or_else(Err).map_err(|error| match error {
+            error if error == gone() => self.find(Some(account)).err().unwrap_or(error),
             error => error,
         })
     }

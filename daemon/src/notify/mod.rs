@@ -19,7 +19,7 @@ use crate::access::{Decision, Question, Questions};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::SettingsEditor;
-use crate::consent::{Login, LoginOptions, Logins, browser};
+use crate::consent::{Login, LoginOptions, Logins, UserCode, browser};
 use crate::grant::Timestamp;
 use crate::keeper::{Attention, Keeper};
 
@@ -294,11 +294,16 @@ async fn sign_in(
             return Some(Event::ByHand(name.to_owned(), Notice::not_begun(&subject, &error.to_string())));
         }
     };
-    let url = login.url.clone();
+    let mut url = login.url.clone();
+    if let Some(UserCode { user_code, complete }) = login.code.clone() {
+        let notice = Notice::code(&subject, &user_code, &url);
+        let _ = events.send(Event::ByHand(name.to_owned(), notice)).await;
+        url = complete.unwrap_or(url);
+    }
     let early = tokio::select! {
         outcome = login.outcome() => Some(outcome),
         opened = browser::open(bus, &url) => {
-            if let Err(why) = opened {
+            if let Err(why) = opened && login.code.is_none() {
                 let notice = Notice::page(&subject, &why, &url);
                 let _ = events.send(Event::ByHand(name.to_owned(), notice)).await;
             }

@@ -190,6 +190,12 @@ impl Notice {
         Self::new(Matter::ByHand, format!("imgurd: sign in to {}", subject.service), body)
     }
 
+    /// Asks the user to enter a code, which no page knows by itself.
+    pub(super) fn code(subject: &Subject, code: &str, url: &Url) -> Self {
+        let body = format!("{subject}: enter the code {code} on this page, on any device:\n{url}");
+        Self::new(Matter::ByHand, format!("imgurd: sign in to {}", subject.service), body)
+    }
+
     pub(super) fn not_begun(subject: &Subject, why: &str) -> Self {
         Self::because(Matter::ByHand, "imgurd: cannot sign in", subject, why)
     }
@@ -213,11 +219,15 @@ fn consent(account: &Account, subject: &Subject) -> Notice {
     Notice { remedy, instruction: Some(format!("Run `imgurctl login {}`.", account.name)), ..notice }
 }
 
-/// Whether the browser itself brings the answer back, with nothing to paste.
+/// Whether the answer comes back by itself, with nothing to paste.
 fn is_answered_here(account: &Account) -> bool {
     let callback = account.settings.redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
     let is_local = callback.is_some_and(|uri| uri.scheme() == "http" && is_loopback(&uri));
-    is_local && account.settings.flow != Some(Flow::Pin)
+    match account.settings.flow {
+        Some(Flow::Pin) => false,
+        Some(Flow::Device) => true,
+        _ => is_local,
+    }
 }
 
 fn locked(account: &Account, subject: &Subject) -> Notice {

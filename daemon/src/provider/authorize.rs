@@ -9,7 +9,7 @@ use oauth2::basic::BasicClient;
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, ResponseType, Scope};
 use url::Url;
 
-/// Random bytes in a `state`: twice what RFC 6749, section 10.10, asks for.
+/// Random bytes in a `state` or `nonce`: twice what RFC 6749, section 10.10, asks for.
 const STATE_BYTES: u32 = 32;
 
 /// What this module sets itself: a further parameter of the same name would be sent twice, or weaken the request.
@@ -38,6 +38,8 @@ pub struct AuthorizationRequest {
     pub scope: Option<String>,
     /// Put before the random state, never in its place.
     pub state_prefix: Option<String>,
+    /// What the tokens are to be used at (RFC 8707, section 2.1).
+    pub resource: Vec<String>,
     /// Further parameters. One that the request has anyway is left out.
     pub params: BTreeMap<String, ParameterValue>,
 }
@@ -61,15 +63,25 @@ impl AuthorizationRequest {
             request = request.set_pkce_challenge(challenge);
             verifier = Some(Secret::from(secret.into_secret()));
         }
-        for (name, parameter) in
-            self.params.iter().filter(|(name, _)| !OWN_PARAMETERS.contains(&name.as_str()))
-        {
+        let nonce = self.nonce();
+        let nonce_pair = nonce.iter().map(|nonce| ("nonce", nonce.expose()));
+        for (name, value) in nonce_pair.chain(self.resource.iter().map(|uri| ("resource", uri.as_str()))) {
+            request = request.add_extra_param(name, value);
+        }
+        let is_own = |name: &str| OWN_PARAMETERS.contains(&name) || (name == "nonce" && nonce.is_some());
+        for (name, parameter) in self.params.iter().filter(|(name, _)| !is_own(name)) {
             for value in parameter.values() {
                 request = request.add_extra_param(name, value);
             }
         }
         let (url, state) = request.url();
-        Authorization { url, state: state.into_secret().into(), verifier }
+        Authorization { url, state: state.into_secret().into(), verifier, nonce }
+    }
+
+    /// Ties an ID token to this request (OpenID Connect Core, section 3.1.2.1); some servers take no request without.
+    fn nonce(&self) -> Option<Secret> {
+        let is_openid = self.scopes().any(|scope| scope.as_str() == "openid");
+        is_openid.then(|| CsrfToken::new_random_len(STATE_BYTES).into_secret().into())
     }
 
     fn state(&self) -> CsrfToken {
@@ -91,6 +103,16 @@ pub struct Authorization {
     pub state: Secret,
     /// What proves to the token endpoint that the code was asked for from here; for the code flow only.
     pub verifier: Option<Secret>,
+    /// What an ID token must repeat; only where the scope has `openid`.
+    pub nonce: Option<Secret>,
+}
+
+impl Authorization {
+    /// A page whose answer comes to nobody here; the state that none has is unlike all others.
+    pub(crate) fn elsewhere(url: Url) -> Self {
+        let state = CsrfToken::new_random_len(STATE_BYTES).into_secret().into();
+        Self { url, state, verifier: None, nonce: None }
+    }
 }
 
 impl fmt::Debug for Authorization {

@@ -186,7 +186,7 @@ impl Complaint {
         TROUBLES.into_iter().find(|(part, _)| self.mentions(part)).map(|(_, reason)| reason)
     }
 
-    fn says(&self, text: &str) -> bool {
+    pub(super) fn says(&self, text: &str) -> bool {
         self.texts.iter().any(|said| said.trim_end_matches('.').eq_ignore_ascii_case(text))
     }
 
@@ -210,11 +210,16 @@ impl Complaint {
         }
     }
 
-    fn quote(&self, text: &str) -> String {
+    /// `sentence` with what the server adds to its error.
+    pub(super) fn describe(&self, sentence: &str) -> String {
         match &self.description {
-            Some(description) => format!("the server says “{text}” ({description})"),
-            None => format!("the server says “{text}”"),
+            Some(description) => format!("{sentence} ({description})"),
+            None => sentence.to_owned(),
         }
+    }
+
+    fn quote(&self, text: &str) -> String {
+        self.describe(&format!("the server says “{text}”"))
     }
 }
 

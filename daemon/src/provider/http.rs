@@ -15,12 +15,15 @@ use oauth2::{
     HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken, RequestTokenError, TokenUrl,
 };
 
+use super::classify::server_time;
 use super::credits::{self, Tally};
+use super::device::{self, DeviceAuthorization, DeviceRequest};
 use super::endpoint::is_protected;
+use super::form_request::{form_request, unsendable};
 use super::inquiry::Inquiry;
 use super::token_owner::{self, TokenOwner};
 use super::transport::{Timeouts, Transport};
-use super::{Answer, Client, Provider, Reply, TokenRequest};
+use super::{Answer, Client, Provider, Reply, Revocation, TokenRequest};
 
 /// The real token endpoint.
 #[derive(Clone, Debug)]
@@ -75,9 +78,22 @@ impl Provider for HttpProvider {
         .boxed()
     }
 
+    fn authorize_device(
+        &self,
+        mut request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
+        request.client.ca_file = self.ca_file(request.client.ca_file);
+        request.send(self.timeouts).boxed()
+    }
+
+    fn revoke(&self, mut revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
+        revocation.client.ca_file = self.ca_file(revocation.client.ca_file);
+        revocation.send(self.timeouts).boxed()
+    }
+
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         let inquiry = Inquiry { ca_file: self.ca_file(inquiry.ca_file), ..inquiry };
-        inquiry.ask(token_owner::PATH, token_owner::username, self.timeouts).boxed()
+        token_owner::ask(inquiry, self.timeouts).boxed()
     }
 
     fn credits(&self, inquiry: Inquiry) -> BoxFuture<'static, Tally> {
@@ -100,7 +116,7 @@ impl<'c> AsyncHttpClient<'c> for Transport {
     type Future = BoxFuture<'c, Result<HttpResponse, Classified>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        self.classify(as_pin_grant(request)).map(|reply| Err(Classified(Box::new(reply)))).boxed()
+        self.classify(request).map(|reply| Err(Classified(Box::new(reply)))).boxed()
     }
 }
 
@@ -124,9 +140,13 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
     let outcome = match request {
         TokenRequest::Refresh(token) => {
             let token = RefreshToken::new(token.expose().into());
-            oauth.exchange_refresh_token(&token).request_async(transport).await
+            let mut refresh = oauth.exchange_refresh_token(&token);
+            for uri in &client.resource {
+                refresh = refresh.add_extra_param("resource", uri);
+            }
+            refresh.request_async(transport).await
         }
-        TokenRequest::Code { code, verifier, redirect_uri } => {
+        TokenRequest::Code { code, verifier, redirect_uri, .. } => {
             let mut exchange = oauth.exchange_code(AuthorizationCode::new(code.expose().into()));
             if let Some(verifier) = verifier {
                 exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().into()));
@@ -134,34 +154,49 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
             if let Some(uri) = redirect_uri {
                 exchange = exchange.set_redirect_uri(Cow::Borrowed(uri));
             }
+            for uri in &client.resource {
+                exchange = exchange.add_extra_param("resource", uri);
+            }
             exchange.request_async(transport).await
         }
+        // Imgur's own grant type, which `oauth2` does not know.
         TokenRequest::Pin(pin) => {
-            oauth
-                .exchange_client_credentials()
-                .add_extra_param("pin", pin.expose())
-                .request_async(transport)
-                .await
+            let fields = [("grant_type", "pin"), ("pin", pin.expose())];
+            return match form_request(client, &client.token_url, fields) {
+                Some(request) => transport.classify(request).await,
+                None => unsendable().into(),
+            };
         }
+        TokenRequest::Device(code) => return poll(client, code, transport).await,
     };
     match outcome {
         Err(RequestTokenError::<_, BasicErrorResponse>::Request(Classified(reply))) => *reply,
-        _ => Answer::misconfigured_url("no request can be made out of the token URL").into(),
+        _ => unsendable().into(),
     }
 }
 
-/// Imgur's own grant type, which `oauth2` does not know: a grant that has no credential but the client's, renamed.
-fn as_pin_grant(request: HttpRequest) -> HttpRequest {
-    request.map(|body| {
-        let renamed =
-            String::from_utf8_lossy(&body).replacen("grant_type=client_credentials", "grant_type=pin", 1);
-        renamed.into_bytes()
-    })
+async fn poll(client: &Client, code: &Secret, transport: &Transport) -> Reply {
+    let fields = [("grant_type", device::GRANT_TYPE), ("device_code", code.expose())];
+    let fields = fields.into_iter().chain(device::common_fields(client));
+    let Some(request) = form_request(client, &client.token_url, fields) else {
+        return unsendable().into();
+    };
+    match transport.fetch(request).await {
+        Ok(response) => {
+            match device::polled(&response, &secrets(client, &TokenRequest::Device(code.clone()))) {
+                Some(answer) => Reply { answer, date: server_time(response.headers()) },
+                None => transport.judge(&response),
+            }
+        }
+        Err(answer) => answer.into(),
+    }
 }
 
 fn secrets(client: &Client, request: &TokenRequest) -> Vec<Secret> {
     let of_the_request = match request {
-        TokenRequest::Refresh(secret) | TokenRequest::Pin(secret) => vec![secret.clone()],
+        TokenRequest::Refresh(secret) | TokenRequest::Pin(secret) | TokenRequest::Device(secret) => {
+            vec![secret.clone()]
+        }
         TokenRequest::Code { code, verifier, .. } => {
             [Some(code.clone()), verifier.clone()].into_iter().flatten().collect()
         }

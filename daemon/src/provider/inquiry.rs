@@ -28,11 +28,20 @@ pub enum ApiAnswer<T> {
     Unsupported,
 }
 
+/// Who tells something to the holder of a token.
+#[derive(Clone, Debug)]
+pub enum Who {
+    /// An API that is Imgur's, or like it, which begins there.
+    Api(Url),
+    /// A userinfo endpoint (OpenID Connect Core, section 5.3).
+    Userinfo(Url),
+}
+
 /// A question to an API, asked with a token.
 #[derive(Clone, Debug)]
 pub struct Inquiry {
-    /// The API.
-    pub api_url: Url,
+    /// Who is asked.
+    pub who: Who,
     /// As in [`Client`](super::Client).
     pub ca_file: Option<PathBuf>,
     /// The token.
@@ -46,10 +55,13 @@ impl Inquiry {
         read: fn(&str) -> Option<T>,
         timeouts: Timeouts,
     ) -> ApiAnswer<T> {
-        let Some(request) = request(&self.api_url, path, &self.access_token) else {
-            return ApiAnswer::Unsupported;
+        let url = match &self.who {
+            Who::Api(url) => url.join(path).ok(),
+            Who::Userinfo(url) => Some(url.clone()),
         };
-        match Transport::get(&self.api_url, self.ca_file, timeouts, request).await {
+        let Some(url) = url else { return ApiAnswer::Unsupported };
+        let Some(request) = request(&url, &self.access_token) else { return ApiAnswer::Unsupported };
+        match Transport::get(&url, self.ca_file, timeouts, request).await {
             Ok(response) => understand(&response, read, &[self.access_token]),
             Err(Answer::Transient(trouble)) => ApiAnswer::Unknown(trouble.reason),
             Err(Answer::Misconfigured { setting: "ca_file", reason }) => ApiAnswer::Unknown(reason),
@@ -58,8 +70,8 @@ impl Inquiry {
     }
 }
 
-fn request(api_url: &Url, path: &str, access_token: &Secret) -> Option<HttpRequest> {
-    let url = api_url.join(path).ok().filter(is_protected)?;
+fn request(url: &Url, access_token: &Secret) -> Option<HttpRequest> {
+    let url = Some(url).filter(|url| is_protected(url))?;
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose())).ok()?;
     authorization.set_sensitive(true);
     let mut request = HttpRequest::new(Vec::new());
@@ -98,11 +110,11 @@ mod tests {
 
     #[test]
     fn the_token_goes_to_the_api_and_is_not_shown() {
-        let url = Url::parse("https://api.example/3/").unwrap();
-        let request = request(&url, "account/me", &Secret::from("fake-token")).unwrap();
+        let url = Url::parse("https://api.example/3/account/me").unwrap();
+        let request = request(&url, &Secret::from("fake-token")).unwrap();
         assert_eq!(request.uri(), "https://api.example/3/account/me");
         assert!(!format!("{request:?}").contains("fake-token"));
         let readable = Url::parse("http://api.example/").unwrap();
-        assert!(super::request(&readable, "account/me", &Secret::from("t")).is_none());
+        assert!(super::request(&readable, &Secret::from("t")).is_none());
     }
 }

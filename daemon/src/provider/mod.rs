@@ -7,12 +7,18 @@ pub(crate) mod classify;
 mod complaint;
 mod content_coding;
 mod credits;
+pub(crate) mod device;
+mod discovery;
 mod endpoint;
+mod form_request;
 mod http;
+mod id_token;
 pub(crate) mod inquiry;
 mod lenient_json;
+pub(crate) mod metadata;
 mod reachability;
 mod response;
+mod revocation;
 mod route;
 pub(crate) mod token_owner;
 mod transport;
@@ -31,12 +37,16 @@ pub use authorities::check as check_authorities;
 pub use authorize::{Authorization, AuthorizationRequest, OWN_PARAMETERS};
 pub(crate) use complaint::shown as shown_of_a_server;
 pub use credits::Tally;
+pub use device::{DeviceAuthorization, DeviceRequest};
+pub use discovery::discover;
 pub use endpoint::{is_loopback, is_protected};
 pub use http::HttpProvider;
-pub use inquiry::{ApiAnswer, Inquiry};
+pub use id_token::{IdToken, Identity};
+pub use inquiry::{ApiAnswer, Inquiry, Who};
 pub use reachability::{Reachability, check_reachability};
 pub use response::TokenResponse;
-pub use token_owner::TokenOwner;
+pub use revocation::{Revocation, TokenKind};
+pub use token_owner::{Owner, TokenOwner};
 
 const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
 
@@ -49,6 +59,8 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// How it identifies itself.
     pub auth: ClientAuth,
+    /// What its tokens are to be used at (RFC 8707, section 2.2).
+    pub resource: Vec<String>,
     /// The token endpoint.
     pub token_url: Url,
     /// Whose certificates are trusted besides those of the system's authorities.
@@ -69,9 +81,13 @@ pub enum TokenRequest {
         verifier: Option<Secret>,
         /// The redirect URI, where the authorization request had one.
         redirect_uri: Option<RedirectUrl>,
+        /// What an ID token in the answer must repeat, where the authorization request had a nonce.
+        nonce: Option<Secret>,
     },
     /// Imgur's PIN for a grant.
     Pin(Secret),
+    /// A device code for a grant, once the user has entered the user code (RFC 8628, section 3.4).
+    Device(Secret),
     /// A refresh token for an access token (RFC 6749, section 6).
     Refresh(Secret),
 }
@@ -138,6 +154,10 @@ pub enum Delivery {
     InDoubt,
     /// It was answered.
     Answered,
+    /// It was answered: the user has not decided yet (RFC 8628, section 3.5).
+    Undecided,
+    /// The same, and the server wants to be asked less often from now on.
+    TooSoon,
     /// It was turned away (4xx) with an empty body: nobody can say what for.
     Wordless,
     /// It was turned away (4xx) with an error that is none of OAuth's: it may be meant for the grant.
@@ -151,6 +171,15 @@ pub trait Provider: Send + Sync {
     /// Sends one request and says what the answer means. It ends by itself within 30 s; once it has been polled, the
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
+
+    /// Asks for a code that the user enters on any device. The error is never tokens.
+    fn authorize_device(
+        &self,
+        request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>>;
+
+    /// Has the server revoke tokens, each within 30 s. The error is the beginning of a sentence.
+    fn revoke(&self, revocation: Revocation) -> BoxFuture<'static, Result<(), String>>;
 
     /// Asks the API whose token it is, and so whether it works.
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner>;

@@ -12,7 +12,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use url::form_urlencoded::{Parse, parse};
 
-/// The canonical name of the one token type there is (RFC 6750).
+use super::id_token::IdToken;
+
+/// The canonical name of the one token type that is understood (RFC 6750).
 const BEARER: &str = "Bearer";
 
 /// Tokens, as a server gave them.
@@ -34,6 +36,8 @@ pub struct TokenResponse {
     pub username: Option<String>,
     /// Who consented, by the server's number for them.
     pub account_id: Option<String>,
+    /// Who consented, where an OpenID provider says it.
+    pub id_token: Option<IdToken>,
 }
 
 impl TokenResponse {
@@ -56,6 +60,18 @@ impl TokenResponse {
     /// ```
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Option<Self> {
         Members::from_pairs(pairs).tokens()
+    }
+
+    /// Whether programs can use the access token by sending it along (RFC 6749, section 7.1).
+    #[must_use]
+    pub fn is_bearer(&self) -> bool {
+        self.token_type == BEARER
+    }
+
+    /// Whether this answers the request that had `nonce`. An ID token has to repeat it (OpenID Connect Core, section 3.1.3.7).
+    #[must_use]
+    pub fn answers(&self, nonce: Option<&Secret>) -> bool {
+        self.id_token.as_ref().is_none_or(|token| nonce.is_none() || token.nonce.as_ref() == nonce)
     }
 }
 
@@ -177,6 +193,10 @@ impl Members {
         let refresh_token = self.secret("refresh_token");
         // One that is the access token as well is a mistake of the server's, and refreshes nothing.
         let is_mistaken = refresh_token.as_ref() == Some(&access_token);
+        let id_token = self.get("id_token").and_then(IdToken::read);
+        let user = id_token.as_ref().map(|token| &token.user);
+        let username = self.get("account_username").and_then(name);
+        let account_id = self.get("account_id").and_then(name);
         Some(TokenResponse {
             access_token,
             token_type: self.get("token_type").and_then(token_type).unwrap_or_else(|| BEARER.into()),
@@ -184,8 +204,9 @@ impl Members {
             has_odd_refresh_token: is_mistaken || self.has_odd("refresh_token"),
             expires_in: self.get("expires_in").and_then(seconds),
             refresh_expires_in: refresh_expires_in.and_then(seconds),
-            username: self.get("account_username").and_then(name),
-            account_id: self.get("account_id").and_then(name),
+            username: username.or_else(|| user.map(|user| user.username.clone())),
+            account_id: account_id.or_else(|| user.map(|user| user.subject.clone())),
+            id_token,
         })
     }
 }
@@ -226,7 +247,10 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
 }
 
 fn token_type(value: &str) -> Option<String> {
-    name(value).map(|value| if value.eq_ignore_ascii_case(BEARER) { BEARER.into() } else { value })
+    // Some gateways write the latter.
+    let is_bearer =
+        |value: &str| [BEARER, "BearerToken"].iter().any(|known| known.eq_ignore_ascii_case(value));
+    name(value).map(|value| if is_bearer(&value) { BEARER.into() } else { value })
 }
 
 /// Seconds, however a number may be written: fractions are cut off, and what no integer holds becomes the nearest that

@@ -1,19 +1,49 @@
-//! Whose token it is: Imgur's `GET /3/account/me`, which also shows whether the token works.
+//! Whose token it is: Imgur's `GET /3/account/me`, which also shows whether the token works, or a userinfo endpoint.
 
 use imgurd_proto::text::name;
 use serde_json::Value;
 
-use super::inquiry::ApiAnswer;
+use super::id_token::Identity;
+use super::inquiry::{ApiAnswer, Inquiry, Who};
+use super::transport::Timeouts;
 
-/// Who it is that a token speaks for, by name.
-pub type TokenOwner = ApiAnswer<String>;
+/// Who it is that a token speaks for.
+pub type TokenOwner = ApiAnswer<Owner>;
 
-pub(super) const PATH: &str = "account/me";
+/// A user, as whoever was asked calls them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The name that people know.
+    pub username: String,
+    /// The server's own name for them, where it says that.
+    pub account_id: Option<String>,
+}
+
+impl From<&str> for Owner {
+    fn from(username: &str) -> Self {
+        Self { username: username.to_owned(), account_id: None }
+    }
+}
+
+pub(super) async fn ask(inquiry: Inquiry, timeouts: Timeouts) -> TokenOwner {
+    let is_userinfo = matches!(inquiry.who, Who::Userinfo(_));
+    let read = if is_userinfo { claims } else { username };
+    match inquiry.ask("account/me", read, timeouts).await {
+        // It refuses good tokens of another scope, too (OpenID Connect Core, section 5.3.1).
+        TokenOwner::Rejected if is_userinfo => TokenOwner::Unsupported,
+        owner => owner,
+    }
+}
 
 /// `url` is what Imgur calls the name.
-pub(crate) fn username(body: &str) -> Option<String> {
+pub(crate) fn username(body: &str) -> Option<Owner> {
     let body: Value = serde_json::from_str(body).ok()?;
-    body["data"]["url"].as_str().and_then(name)
+    body["data"]["url"].as_str().and_then(name).map(|username| Owner { username, account_id: None })
+}
+
+fn claims(body: &str) -> Option<Owner> {
+    let Identity { subject, username } = Identity::from_claims(&serde_json::from_str(body).ok()?)?;
+    Some(Owner { username, account_id: Some(subject) })
 }
 
 #[cfg(test)]
@@ -50,6 +80,13 @@ mod tests {
         let mut response = HttpResponse::new(body.into());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         assert_eq!(understand(&response, username, &[]), expected);
+    }
+
+    #[test]
+    fn a_userinfo_endpoint_tells_who_it_is_by_both_names() {
+        let owner = claims(r#"{"sub":"u1","preferred_username":"alice"}"#);
+        assert_eq!(owner, Some(Owner { account_id: Some("u1".into()), ..Owner::from("alice") }));
+        assert_eq!(claims(r#"{"preferred_username":"alice"}"#), None, "names may change hands");
     }
 
     #[test]

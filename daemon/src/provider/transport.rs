@@ -84,17 +84,21 @@ impl Transport {
 
     pub(super) async fn classify(&self, request: HttpRequest) -> Reply {
         match self.fetch(request).await {
-            Ok(response) => Reply {
-                answer: classify(
-                    response.status(),
-                    response.headers(),
-                    response.body(),
-                    self.is_proven_refresh,
-                    &self.secrets,
-                ),
-                date: server_time(response.headers()),
-            },
+            Ok(response) => self.judge(&response),
             Err(answer) => answer.into(),
+        }
+    }
+
+    pub(super) fn judge(&self, response: &HttpResponse) -> Reply {
+        Reply {
+            answer: classify(
+                response.status(),
+                response.headers(),
+                response.body(),
+                self.is_proven_refresh,
+                &self.secrets,
+            ),
+            date: server_time(response.headers()),
         }
     }
 

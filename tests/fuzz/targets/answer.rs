@@ -9,7 +9,7 @@ use std::time::Duration;
 use bounds::{assert_silent, bounded};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use imgurd::fuzzing::{classify_answer, identify};
+use imgurd::fuzzing::{classify_answer, identify, read_documents};
 use imgurd::provider::{Answer, TokenOwner};
 use libfuzzer_sys::fuzz_target;
 
@@ -32,6 +32,7 @@ fn read(input: &[u8]) {
             assert_silent(&trouble.reason);
         }
     }
+    read_documents(status, body).iter().for_each(|reason| assert_silent(reason));
     if let TokenOwner::Unknown(reason) = identify(status, headers, body) {
         assert_silent(&reason);
     }

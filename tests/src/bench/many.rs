@@ -33,9 +33,10 @@ impl Site {
         let mut text = "store = \"memory\"\ndefault_account = \"account-0\"\n".to_owned();
         for number in 0..accounts {
             let (client, token, api) = (fake.behaviour().client_id, fake.token_url(), fake.api_url());
+            let auth = fake.auth_url();
             let _ = write!(
                 text,
-                "[accounts.account-{number}]\nclient_id = \"{client}\"\ntoken_url = \"{token}\"\napi_url = \"{api}\"\n"
+                "[accounts.account-{number}]\nclient_id = \"{client}\"\nauth_url = \"{auth}\"\ntoken_url = \"{token}\"\napi_url = \"{api}\"\n"
             );
         }
         bed.configure(&text);

@@ -81,7 +81,7 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Whose token was presented, or what is answered instead.
-fn user(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<String, Answer> {
+pub(super) fn user(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<String, Answer> {
     let refuse = |status, text| Err(body::error(status, text, path, "GET"));
     let Some(text) = authorization(headers) else {
         return refuse(401, "Authentication required");

@@ -202,6 +202,13 @@ impl IssuedTokens {
         (0..self.grants.len()).for_each(|index| self.revoke(index));
     }
 
+    /// Ends the grant that this refresh or access token is of.
+    pub(super) fn revoke_token(&mut self, token: &str) {
+        if let Some(Standing { grant, .. }) = self.standing(token) {
+            self.revoke(grant);
+        }
+    }
+
     fn revoke(&mut self, index: usize) {
         self.grants[index].revoked = true;
         self.accesses.iter_mut().filter(|access| access.grant == index).for_each(|access| access.dead = true);

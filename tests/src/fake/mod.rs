@@ -25,6 +25,7 @@ mod issued_tokens;
 mod record;
 mod refusal;
 mod server;
+mod standards;
 mod token;
 
 use std::io;
@@ -48,6 +49,7 @@ use gate::{Gates, Place};
 use issued_tokens::{Consent, Issued, IssuedTokens};
 use record::Log;
 use server::Server;
+use standards::Device;
 
 use crate::http;
 
@@ -70,6 +72,14 @@ pub enum Endpoint {
     Gallery,
     /// `POST /3/image`.
     Upload,
+    /// `GET /.well-known/openid-configuration` and `GET /.well-known/oauth-authorization-server`.
+    Metadata,
+    /// `POST /oauth2/device`.
+    Device,
+    /// `POST /oauth2/revoke`.
+    Revoke,
+    /// `GET /oauth2/userinfo`.
+    Userinfo,
 }
 
 impl Endpoint {
@@ -83,6 +93,13 @@ impl Endpoint {
             (&Method::GET, "/3/credits") => Self::Credits,
             (&Method::GET, "/3/gallery/hot") => Self::Gallery,
             (&Method::POST, "/3/image") => Self::Upload,
+            (
+                &Method::GET,
+                "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server",
+            ) => Self::Metadata,
+            (&Method::POST, "/oauth2/device") => Self::Device,
+            (&Method::POST, "/oauth2/revoke") => Self::Revoke,
+            (&Method::GET, "/oauth2/userinfo") => Self::Userinfo,
             _ => return None,
         })
     }
@@ -93,6 +110,8 @@ impl Endpoint {
 struct Shared {
     behaviour: Mutex<Behaviour>,
     issued_tokens: Mutex<IssuedTokens>,
+    devices: Mutex<Vec<Device>>,
+    origin: String,
     clock: Clock,
     faults: Faults,
     gates: Gates,
@@ -142,6 +161,8 @@ impl Fake {
         let shared = Arc::new(Shared {
             issued_tokens: Mutex::new(IssuedTokens::new(format!("{address} {:?}", SystemTime::now()))),
             behaviour: Mutex::new(behaviour),
+            devices: Mutex::default(),
+            origin: format!("http://{address}"),
             clock: Clock::default(),
             faults: Faults::default(),
             gates: Gates::default(),
@@ -292,6 +313,11 @@ impl Fake {
     pub fn issue_grant(&self, user: &str) -> (String, String) {
         let issued = self.shared.grant(user);
         (issued.refresh.unwrap_or_default(), issued.access)
+    }
+
+    /// Enters a user code at the fake's page and allows access, as this user; without one, denies it.
+    pub fn decide_device(&self, user_code: &str, user: Option<&str>) {
+        self.shared.decide_device(user_code, user);
     }
 
     /// Ends all access tokens before their time. The grants stay.

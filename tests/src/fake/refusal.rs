@@ -13,6 +13,8 @@ pub(super) enum Refusal {
     GrantType,
     RedirectUri,
     Missing(&'static str),
+    /// An answer to a poll (RFC 8628, section 3.5).
+    Device(&'static str, &'static str),
 }
 
 impl Refusal {
@@ -25,6 +27,7 @@ impl Refusal {
             Self::Client => "The client credentials are invalid".into(),
             Self::GrantType => "Invalid grant_type parameter or parameter missing".into(),
             Self::RedirectUri => "The redirect URI provided is missing or does not match".into(),
+            Self::Device(_, text) => text.into(),
             Self::Missing(parameter) => format!("Missing parameter. \"{parameter}\" is required"),
         }
     }
@@ -35,13 +38,16 @@ impl Refusal {
             Self::Client => (401, "invalid_client"),
             Self::GrantType => (400, "unsupported_grant_type"),
             Self::Missing(_) => (400, "invalid_request"),
+            Self::Device(code, _) => (400, code),
         }
     }
 
     pub(super) fn answer(self, style: ErrorStyle) -> Answer {
         match style {
-            ErrorStyle::Imgur => body::error(400, &self.text(), "/oauth2/token", "POST"),
-            ErrorStyle::Rfc6749 => {
+            ErrorStyle::Imgur if !matches!(self, Self::Device(..)) => {
+                body::error(400, &self.text(), "/oauth2/token", "POST")
+            }
+            ErrorStyle::Imgur | ErrorStyle::Rfc6749 => {
                 let (status, code) = self.rfc6749();
                 body::rfc6749(status, code, &self.text())
             }

@@ -24,7 +24,7 @@ use super::connection::{Answering, Connection};
 use super::fault::Fault;
 use super::gate::Place;
 use super::record::Recorded;
-use super::{Endpoint, Shared, api, authorize, token};
+use super::{Endpoint, Shared, api, authorize, standards, token};
 
 /// Runs until it is dropped.
 #[derive(Debug)]
@@ -70,6 +70,11 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/3/credits", get(api::credits))
         .route("/3/gallery/hot", get(api::gallery))
         .route("/3/image", post(api::upload))
+        .route("/.well-known/openid-configuration", get(standards::metadata))
+        .route("/.well-known/oauth-authorization-server", get(standards::metadata))
+        .route("/oauth2/device", post(standards::device))
+        .route("/oauth2/revoke", post(standards::revoke))
+        .route("/oauth2/userinfo", get(standards::userinfo))
         .layer(from_fn_with_state(Arc::clone(&shared), exchange))
         .with_state(shared)
 }

@@ -28,7 +28,7 @@ pub(super) async fn token(
 }
 
 /// The client proves itself in the body or in a Basic header (RFC 6749, section 2.3.1).
-fn authenticate(
+pub(super) fn authenticate(
     behaviour: &Behaviour,
     headers: &HeaderMap,
     form: &HashMap<String, String>,
@@ -62,6 +62,9 @@ fn redeem(shared: &Shared, behaviour: &Behaviour, form: &HashMap<String, String>
     let get = |name| form.get(name).map(String::as_str);
     let need = |name| get(name).ok_or(Refusal::Missing(name));
     let now = shared.clock.now();
+    if get("grant_type") == Some("urn:ietf:params:oauth:grant-type:device_code") {
+        return shared.poll_device(need("device_code")?);
+    }
     let mut issued_tokens = shared.issued_tokens.lock().unwrap();
     if let Some(verifier) = get("code_verifier") {
         issued_tokens.learn(verifier);

@@ -97,7 +97,7 @@ impl Typist<'_> {
 
     /// Opens the page that the text says is to be opened, and hands in where it led, if that is asked for.
     fn open(&mut self, said: &str) -> Option<String> {
-        let pastes = self.text.contains("--paste");
+        let pastes = ["--paste", "--qr"].iter().any(|option| self.text.contains(option));
         let is_asked = if pastes { said.ends_with(": ") } else { self.text.contains("--no-browser") };
         let url =
             said.lines().find(|line| line.starts_with("https://") && said.contains(&format!("{line}\n")))?;

@@ -6,4 +6,5 @@ mod keyrings;
 mod nginx;
 mod notifications;
 mod oidc;
+mod servers;
 mod varlink;

@@ -44,7 +44,8 @@ fn clock(accounts: &[Account]) -> Finding {
 /// One finding for each port that a login would listen on.
 fn callbacks(accounts: &[Account]) -> Vec<Finding> {
     let mut callbacks = BTreeMap::new();
-    for account in accounts.iter().filter(|account| account.settings.flow != Some(Flow::Pin)) {
+    let answers = |account: &&Account| !matches!(account.settings.flow, Some(Flow::Pin | Flow::Device));
+    for account in accounts.iter().filter(answers) {
         let uri = account.settings.redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
         let Some((uri, addresses)) = uri.and_then(|uri| Some((uri.clone(), loopback(&uri)?))) else {
             continue;

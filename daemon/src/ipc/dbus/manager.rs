@@ -1,39 +1,39 @@
 //! `org.imgurd.Keeper1`: the keeper's methods, with plain arguments that any tool can write.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::iter;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
-use imgurd_proto::dbus::{SIGNED_IN, account_path};
+use imgurd_proto::dbus::account_path;
 use imgurd_proto::{
-    AddAccount, CompleteLogin, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall, Logout,
-    Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
+    AddAccount, CompleteLogin, Discover, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall,
+    Logout, Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
     SetAccount, SetPermit, Token,
 };
+use url::Url;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{OwnedFd, OwnedObjectPath, Variant, interface};
 
 use super::admission::Admission;
+use super::awaited_logins::AwaitedLogins;
 use super::dictionary::{Dictionary, arguments, dictionary};
 use super::objects::Objects;
 use super::{Error, admit, gone, memfd};
 use crate::access::{Admitted, Caller};
-use crate::consent::Login;
 use crate::ipc::Api;
 
 pub(super) struct Manager {
     api: Api,
     admission: Weak<Admission>,
     objects: Weak<Objects>,
-    /// The logins whose end will be told. Callers who share one hear of it once.
-    awaited: Arc<Mutex<HashSet<String>>>,
+    awaited: AwaitedLogins,
 }
 
 impl Manager {
     pub(super) fn new(api: Api, objects: &Arc<Objects>) -> Self {
         let admission = Arc::downgrade(&objects.admission);
-        Self { api, admission, objects: Arc::downgrade(objects), awaited: Arc::default() }
+        Self { api, admission, objects: Arc::downgrade(objects), awaited: AwaitedLogins::default() }
     }
 
     async fn admit(&self, header: &Header<'_>) -> Result<Admitted, Error> {
@@ -56,23 +56,6 @@ impl Manager {
         let call =
             GetToken { account: Some(account), min_valid_s: given(min_valid_s), wait_ms: given(wait_ms) };
         Ok(self.api.get_token(caller, method, call).await?)
-    }
-
-    /// Tells how `login` ends. Until then it goes on, even if its caller leaves the bus: who called with `busctl` has
-    /// left with the answer.
-    fn await_end(&self, mut login: Login, account: String, emitter: SignalEmitter<'static>) {
-        let awaited = Arc::clone(&self.awaited);
-        if !awaited.lock().unwrap_or_else(PoisonError::into_inner).insert(login.id.clone()) {
-            return;
-        }
-        tokio::spawn(async move {
-            let outcome = login.outcome().await;
-            awaited.lock().unwrap_or_else(PoisonError::into_inner).remove(&login.id);
-            let outcome = outcome.map_or_else(|error| error.to_string(), |_| SIGNED_IN.to_owned());
-            if let Err(error) = Self::login_finished(&emitter, &login.id, &account, &outcome).await {
-                tracing::debug!(%error, "the bus was not told of a login's end");
-            }
-        });
     }
 }
 
@@ -195,7 +178,7 @@ impl Manager {
     /// Takes an account out of config.toml. Its grant is set aside, and comes back when the account does.
     async fn remove_account(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
         let _admitted = self.admit(&header).await?;
-        self.api.remove_account(RemoveAccount { account }).await?;
+        self.api.remove_account(RemoveAccount { account, revoke: None }).await?;
         self.sync().await?;
         Ok(())
     }
@@ -241,8 +224,8 @@ impl Manager {
     }
 
     /// Begins a login and answers with the page to open; LoginFinished tells how it ends. Options: flow (s: code,
-    /// token or pin), timeout_s (300), replace (b), paste (b) where the answer will come by CompleteLogin, and client_secret (s) where
-    /// the store has lost it.
+    /// token, pin or device, whose code GetLogin tells), timeout_s (300), replace (b), paste (b) where the answer will come by
+    /// CompleteLogin, and client_secret (s) where the store has lost it.
     #[zbus(out_args("login_id", "url"))]
     async fn login(
         &self,
@@ -256,8 +239,31 @@ impl Manager {
         let login = self.api.login(call).await?;
         let answer = (login.id.clone(), login.url.to_string());
         let account = login.account.clone();
-        self.await_end(login, account, emitter.into_owned());
+        if let Some(end) = self.awaited.end_of(login) {
+            let emitter = emitter.into_owned();
+            tokio::spawn(async move {
+                let (login_id, outcome) = end.await;
+                if let Err(error) = Self::login_finished(&emitter, &login_id, &account, &outcome).await {
+                    tracing::debug!(%error, "the bus was not told of a login's end");
+                }
+            });
+        }
         Ok(answer)
+    }
+
+    /// Says of a login in progress which page the user opens and, in the flow device, which code the user enters there.
+    /// verification_uri_complete is the same page with the code filled in. What there is not is "".
+    #[zbus(out_args("url", "user_code", "verification_uri_complete"))]
+    async fn get_login(
+        &self,
+        login_id: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(String, String, String), Error> {
+        let _admitted = self.admit(&header).await?;
+        let (url, code) = self.api.get_login(&login_id)?;
+        let complete = code.as_ref().and_then(|code| code.complete.as_ref().map(Url::to_string));
+        let user_code = code.map(|code| code.user_code);
+        Ok((url.to_string(), user_code.unwrap_or_default(), complete.unwrap_or_default()))
     }
 
     /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
@@ -341,6 +347,19 @@ impl Manager {
         let _admitted = self.admit(&header).await?;
         let mut reading = self.api.read_journal(Some(&account), false).await?;
         Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
+    }
+
+    /// Asks a server for its metadata (RFC 8414, OpenID Connect Discovery), and adds nothing: settings as AddAccount takes
+    /// them, scopes (as), and pkce (b) where the server names methods of PKCE. A ca_file of "" is none.
+    #[zbus(out_args("metadata"))]
+    async fn discover(
+        &self,
+        issuer: String,
+        ca_file: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<HashMap<String, Variant<'static>>, Error> {
+        let _admitted = self.admit(&header).await?;
+        Ok(dictionary(&self.api.discover(Discover { issuer, ca_file: Some(ca_file) }).await?))
     }
 
     /// Looks at what imgurd depends on, from where it runs, and says of each thing: check, result (ok, warn or fail),

@@ -5,6 +5,7 @@
 
 mod account;
 mod admission;
+mod awaited_logins;
 pub(crate) mod dictionary;
 mod manager;
 mod memfd;

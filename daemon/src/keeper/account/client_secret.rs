@@ -35,7 +35,7 @@ impl Machine {
         let is_needed = self.record.holds_a_grant()
             || self.login.is_some()
             || self.login_expected
-            || !self.pending.is_empty()
+            || self.is_sending()
             || !self.revisions.is_clean();
         let has_one = self.record.client_secret.is_some() || !self.record.other_client_secrets.is_empty();
         if matches!(self.shelf, Shelf::Read) && !is_needed && has_one {

@@ -8,7 +8,7 @@ use imgurd_proto::{Error, Flow};
 use super::issuer::Began;
 use crate::config::AccountConfig;
 use crate::grant::{Record, Secret, Timestamp};
-use crate::provider::{Answer, Client, Inquiry, TokenOwner, TokenRequest, TokenResponse};
+use crate::provider::{Answer, Client, Inquiry, Revocation, TokenOwner, TokenRequest, TokenResponse};
 use crate::store::{IfMissing, StoreError};
 
 /// What the machine is told about the world beside the event.
@@ -129,6 +129,8 @@ pub enum Effect {
     Send { op: u64, client: Client, request: TokenRequest },
     /// Ask the API whose grant it is.
     Identify { generation: u64, inquiry: Inquiry },
+    /// End a grant at the server that nobody keeps here.
+    Revoke(Revocation),
     /// Answer whoever asked.
     Reply { ticket: Ticket, result: Result<(), Error> },
 }

@@ -4,7 +4,7 @@ use imgurd_proto::Error;
 
 use super::pending::{Arrival, Identification, PendingRequest};
 use super::refreshing::{Refresh, access};
-use super::sentences::set_aside_for_its_issuer;
+use super::sentences::{another_sign_in, set_aside_for_its_issuer};
 use super::{Began, Machine, Shelf, Ticket};
 use crate::grant::{Displaced, Grant, Record, Timestamp};
 use crate::keeper::policy;
@@ -18,12 +18,20 @@ impl Machine {
             let reason = format!("That is {known} of {}, not the answer of the sign-in page", self.name);
             return self.reply(ticket, Err(Error::invalid("response", reason)));
         }
+        let nonce = match &request {
+            TokenRequest::Code { nonce, .. } => nonce.clone(),
+            TokenRequest::Pin(_) | TokenRequest::Device(_) | TokenRequest::Refresh(_) => None,
+        };
+        let polls = matches!(request, TokenRequest::Device(_));
         let op = self.send(request);
-        self.pending.push(PendingRequest::Exchange { op, ticket, began, replace });
+        self.pending.push(PendingRequest::Exchange { op, ticket, began, replace, nonce, polls });
     }
 
     pub(super) fn accept(&mut self, ticket: Ticket, tokens: TokenResponse, arrival: Arrival) {
         let Arrival { issuer, vouched, replace, began } = arrival;
+        if !tokens.is_bearer() {
+            return self.reply(ticket, Err(self.not_bearer(&tokens.token_type)));
+        }
         let grant = Grant {
             generation: self.next_generation(),
             issuer,
@@ -80,9 +88,13 @@ impl Machine {
 
     pub(super) fn pending_answered(&mut self, op: u64, answer: Answer) {
         match self.take_pending(op) {
-            Some(PendingRequest::Exchange { ticket, began, replace, .. }) => match answer {
-                Answer::Granted(_) if began.logouts != self.logouts => {
+            Some(PendingRequest::Exchange { ticket, began, replace, nonce, polls, .. }) => match answer {
+                Answer::Granted(tokens) if began.logouts != self.logouts => {
+                    self.revoke_unkept(tokens);
                     self.reply(ticket, Err(self.signed_out_meanwhile()));
+                }
+                Answer::Granted(tokens) if !tokens.answers(nonce.as_ref()) => {
+                    self.reply(ticket, Err(Error::login(another_sign_in(&self.name))));
                 }
                 Answer::Granted(tokens) => {
                     if began.issuer.is(&self.config.issuer()) {
@@ -93,7 +105,8 @@ impl Machine {
                 }
                 other => {
                     self.note_lost_answer(&other);
-                    self.reply(ticket, Err(self.exchange_failed(other)));
+                    let failed = if polls { self.poll_failed(other) } else { self.exchange_failed(other) };
+                    self.reply(ticket, Err(failed));
                 }
             },
             Some(PendingRequest::Verify { import, .. }) => self.verified(op, import, answer),

@@ -7,7 +7,7 @@ use super::pending::Identification;
 use super::sentences::set_aside_for_its_issuer;
 use super::{Effect, Machine};
 use crate::grant::Grant;
-use crate::provider::{Inquiry, TokenOwner};
+use crate::provider::{Inquiry, Owner, TokenOwner, Who};
 
 impl Machine {
     /// Asks the API whose the set-aside grant is; where it is the same user's, it takes the place of the one in use.
@@ -26,8 +26,9 @@ impl Machine {
     }
 
     fn question(&self, grant: &Grant) -> Option<(u64, Inquiry)> {
+        let userinfo = self.config.userinfo_url.clone().map(Who::Userinfo);
         let inquiry = Inquiry {
-            api_url: self.config.api_url.clone()?,
+            who: userinfo.or_else(|| self.config.api_url.clone().map(Who::Api))?,
             ca_file: self.config.ca_file.clone(),
             access_token: grant.access.as_ref()?.token.clone(),
         };
@@ -35,8 +36,8 @@ impl Machine {
     }
 
     pub(super) fn identified(&mut self, generation: u64, owner: TokenOwner) {
-        if let TokenOwner::Known(name) = &owner {
-            self.note_username(generation, name);
+        if let TokenOwner::Known(owner) = &owner {
+            self.note_owner(generation, owner);
         }
         let Some(index) = self.identifications.iter().position(|it| it.generation == generation) else {
             return;
@@ -54,10 +55,13 @@ impl Machine {
         self.effects.push(Effect::Reply { ticket, result });
     }
 
-    fn note_username(&mut self, generation: u64, username: &str) {
+    fn note_owner(&mut self, generation: u64, owner: &Owner) {
         let grant = self.record.grants_mut().find(|grant| grant.generation == generation);
-        if let Some(grant) = grant.filter(|grant| grant.username.as_deref() != Some(username)) {
-            grant.username = Some(username.to_owned());
+        let Some(grant) = grant else { return };
+        let before = (grant.username.clone(), grant.account_id.clone());
+        grant.username = Some(owner.username.clone());
+        grant.account_id = owner.account_id.clone().or(grant.account_id.take());
+        if before != (grant.username.clone(), grant.account_id.clone()) {
             self.revisions.touch();
         }
     }

@@ -15,6 +15,7 @@ mod older;
 mod pacing;
 mod pending;
 mod refreshing;
+mod revoking;
 mod saving;
 mod sentences;
 mod superseded;
@@ -30,7 +31,7 @@ use super::rate_limit::RateLimit;
 use super::{gone, policy};
 use crate::config::AccountConfig;
 use crate::grant::{Fingerprints, Grant, Record, Timestamp};
-use crate::provider::{Client, TokenRequest};
+use crate::provider::{Client, DeviceRequest, TokenRequest};
 
 pub use event::{Ask, Effect, Event, Now, Ticket, Want};
 pub use issuer::Began;
@@ -39,6 +40,7 @@ use pending::{Arrival, Identification, PendingRequest};
 use refreshing::{Refresh, Sent, Trouble};
 use saving::Revisions;
 use sentences::CHANGED_MEANWHILE;
+pub(crate) use sentences::another_sign_in;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
 
@@ -362,10 +364,17 @@ impl Machine {
             id: self.config.client_id.clone(),
             secret: self.record.client_secret.clone(),
             auth: self.config.client_auth,
+            resource: self.config.resource.clone(),
             token_url: self.config.token_url.clone(),
             ca_file: self.config.ca_file.clone(),
             proven: false,
         }
+    }
+
+    /// What asks for a device code (RFC 8628, section 3.1).
+    pub(in crate::keeper) fn device_request(&self) -> Option<DeviceRequest> {
+        let url = self.config.device_auth_url.clone()?;
+        Some(DeviceRequest { client: self.client(), url, scope: self.config.scope.clone() })
     }
 
     fn send(&mut self, request: TokenRequest) -> u64 {

@@ -1,7 +1,7 @@
 //! What waits for the server, the store or the API before a new grant is put in use.
 
 use super::{Began, Machine, Ticket};
-use crate::grant::{Grant, Issuer};
+use crate::grant::{Grant, Issuer, Secret};
 
 /// A request that is no refresh of the grant in use.
 #[derive(Clone, Debug)]
@@ -11,6 +11,10 @@ pub(super) enum PendingRequest {
         ticket: Ticket,
         began: Began,
         replace: bool,
+        /// What an ID token in the answer has to repeat.
+        nonce: Option<Secret>,
+        /// Whether the server is asked again where it does not say yes or no.
+        polls: bool,
     },
     /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
     Recording {

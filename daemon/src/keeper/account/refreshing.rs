@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use imgurd_proto::{Error, RefreshReuse};
 
+use super::sentences::issues_other_tokens;
 use super::{Machine, Shelf, Want};
 use crate::grant::{Access, Grant, Refusal, Secret, Timestamp};
 use crate::keeper::policy;
@@ -233,6 +234,7 @@ impl Machine {
             // It is good, and stays so unless the answer replaces it (RFC 6749, section 6).
             std::mem::swap(&mut old.refresh_token, &mut self.record.previous_refresh_token);
         }
+        let odd_type = (!tokens.is_bearer()).then(|| tokens.token_type.clone());
         let new = self.renew(&old, tokens, self.now.at);
         if new.refresh_token != old.refresh_token {
             self.record.previous_refresh_token = old.refresh_token;
@@ -246,6 +248,10 @@ impl Machine {
         self.rate_limit.succeeded(self.now.at);
         self.revisions.touch_grant();
         self.forget_failures();
+        if let Some(odd_type) = odd_type {
+            // The refresh token is kept; the access token is of no use to anybody.
+            self.misconfigured("client_id", issues_other_tokens(&odd_type));
+        }
         self.supersede(generation, op);
         let settled = std::mem::take(&mut self.settling);
         self.revisions.publish_when_saved(settled);
@@ -270,6 +276,8 @@ impl Machine {
             self.record.displaced[index].grant = self.renew(&old, tokens, self.now.at);
             self.revisions.touch_grant();
             self.supersede(generation, op);
+        } else {
+            self.revoke_unkept(tokens);
         }
     }
 
@@ -298,7 +306,11 @@ impl Machine {
     fn is_silent_refusal(&mut self, transient: &Transient) -> bool {
         match transient.delivery {
             Delivery::Wordless => {}
-            Delivery::Answered | Delivery::Unclear | Delivery::NotOauth => {
+            Delivery::Answered
+            | Delivery::Undecided
+            | Delivery::TooSoon
+            | Delivery::Unclear
+            | Delivery::NotOauth => {
                 self.wordless = None;
                 return false;
             }
@@ -337,6 +349,7 @@ fn refusal_since(first_at: Timestamp) -> Refusal {
 
 /// `old` with what the server gave for it. A refresh token that it does not repeat stays valid (RFC 6749, section 6).
 pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
+    let dead = !tokens.is_bearer();
     let kept = !tokens.has_odd_refresh_token
         && (tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token);
     // What the server says of the token that it gives now; an old one's end is where it was.
@@ -345,7 +358,10 @@ pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Gra
     Grant {
         refresh_expires_at,
         refresh_token: tokens.refresh_token.or_else(|| old.refresh_token.clone()),
-        access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, now)),
+        access: Some(Access {
+            dead,
+            ..access(tokens.access_token, tokens.token_type, tokens.expires_in, now)
+        }),
         username: tokens.username.or_else(|| old.username.clone()),
         account_id: tokens.account_id.or_else(|| old.account_id.clone()),
         kept: if kept { old.kept.saturating_add(1) } else { 0 },

@@ -6,11 +6,14 @@ use super::refreshing::Trouble;
 use super::{Machine, Shelf};
 use crate::grant::{Grant, Timestamp};
 use crate::keeper::try_later;
-use crate::provider::{Answer, Delivery, TokenOwner, Transient};
+use crate::provider::{Answer, Delivery, Owner, TokenOwner, Transient};
 
 /// Why a grant that was on its way is not put in use.
 pub(super) const CHANGED_MEANWHILE: &str =
     "client_id or token_url was changed meanwhile; change it back, or do it again";
+
+/// What `slow_down` adds to the pause between polls, in seconds (RFC 8628, section 3.5).
+const SLOW_DOWN_S: i64 = 5;
 
 /// Why the account is in this state.
 impl Machine {
@@ -86,7 +89,23 @@ impl Machine {
                 self.revisions.lags().unwrap_or_else(|| "It is being written; wait a moment".to_owned());
             return Some(format!("The new token is served from memory, because it is not saved yet. {why}"));
         }
-        self.notable_skew().map(why_skewed)
+        self.why_it_ends().or_else(|| self.notable_skew().map(why_skewed))
+    }
+
+    /// Without a refresh token, the sign-in is worth one access token.
+    fn why_it_ends(&self) -> Option<String> {
+        let grant = self.grant().filter(|grant| grant.refresh_token.is_none())?;
+        let lifetime = grant.access.as_ref()?.lifetime;
+        let lasts = lifetime.map_or_else(String::new, |lifetime| {
+            let (number, unit) = counted(lifetime.as_secs());
+            format!(", {number} {unit} after the sign-in")
+        });
+        Some(format!(
+            "The server gave no refresh token, so imgurd cannot refresh this token and you have to sign in again when it \
+             expires{lasts}; to get one, request it as the server documents (often with the scope offline_access: `imgurctl \
+             account set {name} --scope …`), then run `imgurctl login {name}`",
+            name = self.name
+        ))
     }
 
     fn why_stale(&self, last_failure: &str) -> String {
@@ -182,6 +201,15 @@ impl Machine {
         ))
     }
 
+    /// What programs cannot send along as it is would be of no use to them (RFC 6749, section 7.1).
+    pub(super) fn not_bearer(&self, token_type: &str) -> Error {
+        Error::login(format!(
+            "{}, so nothing was kept; have the server issue Bearer tokens to this client, then run `imgurctl login {}`",
+            issues_other_tokens(token_type),
+            self.name
+        ))
+    }
+
     pub(super) fn nothing_to_restore(&self) -> Error {
         let reason = format!(
             "{} has no earlier grant to restore (kept for 30 days); run `imgurctl login {0}`",
@@ -206,6 +234,28 @@ impl Machine {
             }
             Answer::Granted(_) => Error::login("The server's answer came twice; run `imgurctl status`"),
         }
+    }
+
+    /// A poll that ends nothing is `TemporarilyUnavailable`, which no caller sees: `retry_at` is the number of seconds that the
+    /// server wants between polls in addition, and absent where the server could not be asked.
+    pub(super) fn poll_failed(&self, answer: Answer) -> Error {
+        let Answer::Transient(Transient { reason, delivery, retry_after }) = answer else {
+            return match answer {
+                Answer::Refused { reason } => {
+                    Error::login(format!("{reason}; run `imgurctl login {}` to try again", self.name))
+                }
+                other => self.exchange_failed(other),
+            };
+        };
+        let later = match delivery {
+            Delivery::Undecided => Some(0),
+            Delivery::TooSoon => Some(SLOW_DOWN_S),
+            Delivery::Wordless | Delivery::NotOauth if !self.is_proven() => {
+                return self.exchange_failed(Answer::Transient(Transient { reason, retry_after, delivery }));
+            }
+            _ => None,
+        };
+        Error::TemporarilyUnavailable { reason, retry_at: later }
     }
 
     pub(super) fn verification_failed(&self, answer: Answer) -> Error {
@@ -267,7 +317,7 @@ impl Machine {
         current: &Grant,
     ) -> Option<Error> {
         let why = match owner {
-            TokenOwner::Known(name) if current.username.as_ref() == Some(&name) => return None,
+            TokenOwner::Known(owner) if is_of(current, &owner) => return None,
             TokenOwner::Unsupported if vouched => return None,
             TokenOwner::Known(_) => return Some(self.another_signed_in(new, current)),
             TokenOwner::Rejected => "The API does not accept the new token".to_owned(),
@@ -312,18 +362,46 @@ pub(super) fn kept_unverified(reason: &str) -> Error {
     ))
 }
 
+/// The beginning of a sentence.
+pub(super) fn issues_other_tokens(token_type: &str) -> String {
+    format!(
+        "The server issues tokens of the type “{}”, and imgurd hands out Bearer tokens only",
+        token_type.replace('`', "'")
+    )
+}
+
+/// The ID token has another nonce than the request had.
+pub(crate) fn another_sign_in(account: &str) -> String {
+    format!(
+        "The server's ID token belongs to another sign-in (its nonce differs), so nothing was kept; run `imgurctl login \
+         {account}` to try again"
+    )
+}
+
+/// Whether the grant is that user's. The server's own name for them counts before one that may change hands.
+fn is_of(grant: &Grant, owner: &Owner) -> bool {
+    match (&grant.account_id, &owner.account_id) {
+        (Some(mine), Some(theirs)) => mine == theirs,
+        _ => grant.username.as_ref() == Some(&owner.username),
+    }
+}
+
 fn holder(grant: &Grant) -> String {
     grant.username.clone().unwrap_or_else(|| "somebody unnamed".to_owned())
 }
 
+fn counted(seconds: u64) -> (u64, &'static str) {
+    match seconds {
+        0..120 => (seconds, "seconds"),
+        120..7200 => (seconds / 60, "minutes"),
+        7200..172_800 => (seconds / 3600, "hours"),
+        _ => (seconds / 86400, "days"),
+    }
+}
+
 fn why_skewed(seconds: i64) -> String {
     let side = if seconds > 0 { "ahead of" } else { "behind" };
-    let (number, unit) = match seconds.unsigned_abs() {
-        seconds @ ..120 => (seconds, "seconds"),
-        seconds @ ..7200 => (seconds / 60, "minutes"),
-        seconds @ ..172_800 => (seconds / 3600, "hours"),
-        seconds => (seconds / 86400, "days"),
-    };
+    let (number, unit) = counted(seconds.unsigned_abs());
     format!(
         "This machine's clock is about {number} {unit} {side} the server's; set it right, for example with `timedatectl \
          set-ntp true`"

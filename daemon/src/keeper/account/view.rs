@@ -27,6 +27,8 @@ pub struct Snapshot {
     setting: &'static str,
     /// Whether unlocking the store would fix it.
     pub(in crate::keeper) locked: bool,
+    /// Whether no refresh token came with the token, so that no other will follow.
+    pub(in crate::keeper) is_last: bool,
     /// From when on the user should know that the token is not refreshed.
     pub(in crate::keeper) ages_at: Option<Timestamp>,
 }
@@ -229,6 +231,7 @@ impl Machine {
             is_in_trouble: self.trouble.is_some() || self.is_refused(),
             setting: self.setting_at_fault(),
             locked: self.locked,
+            is_last: grant.is_some_and(|grant| grant.refresh_token.is_none()),
             ages_at: self.ages_at(),
         }
     }

@@ -40,7 +40,7 @@ impl Computer {
                     sent = self.feed(Event::Saved { revision, result: Ok(()) }).or(sent);
                 }
                 Effect::Send { op, .. } => sent = Some(op),
-                Effect::Load | Effect::Identify { .. } | Effect::Reply { .. } => {}
+                Effect::Load | Effect::Identify { .. } | Effect::Revoke(_) | Effect::Reply { .. } => {}
             }
         }
         sent

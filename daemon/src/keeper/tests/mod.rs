@@ -18,7 +18,8 @@ use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
 use crate::provider::{
-    Answer, Client, Inquiry, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse,
+    Answer, Client, DeviceAuthorization, DeviceRequest, Inquiry, Provider, Reply, Revocation, Tally,
+    TokenOwner, TokenRequest, TokenResponse,
 };
 use crate::store::{Changes, IfMissing, MemoryStore, StoreError, TokenStore};
 
@@ -82,13 +83,25 @@ impl Provider for Arc<Server> {
                 account_id: None,
                 refresh_expires_in: None,
                 has_odd_refresh_token: false,
+                id_token: None,
             });
             granted.into()
         })
     }
 
     fn identify(&self, _inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
-        Box::pin(std::future::ready(TokenOwner::Known("alice".to_owned())))
+        Box::pin(std::future::ready(TokenOwner::Known("alice".into())))
+    }
+
+    fn authorize_device(
+        &self,
+        _request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
+        Box::pin(std::future::ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
+    }
+
+    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
@@ -172,6 +185,7 @@ fn login() -> TokenResponse {
         account_id: None,
         refresh_expires_in: None,
         has_odd_refresh_token: false,
+        id_token: None,
     }
 }
 
@@ -296,6 +310,7 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
         account_id: None,
         refresh_expires_in: None,
         has_odd_refresh_token: false,
+        id_token: None,
     };
     keeper.accept("a", &began(&keeper, "a").unwrap(), tokens, false).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().access_token, Secret::from("AT"));

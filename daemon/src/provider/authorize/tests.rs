@@ -15,6 +15,7 @@ fn request(flow: Flow) -> AuthorizationRequest {
         redirect_uri: None,
         scope: None,
         state_prefix: None,
+        resource: Vec::new(),
         params: BTreeMap::new(),
     }
 }
@@ -117,4 +118,33 @@ fn the_redirect_uri_is_sent_as_it_is_written(#[case] written: &str) {
     let redirect_uri = RedirectUrl::new(written.to_owned()).ok();
     let authorization = AuthorizationRequest { redirect_uri, ..request(Flow::Code) }.build();
     assert_eq!(query(&authorization)["redirect_uri"], written);
+}
+
+#[rstest]
+#[case(Flow::Code)]
+#[case(Flow::Token)]
+#[case(Flow::Pin)]
+fn an_openid_request_has_a_nonce_of_its_own(#[case] flow: Flow) {
+    let params = BTreeMap::from([("nonce".into(), "weak".into())]);
+    let request = AuthorizationRequest { scope: Some("email openid".into()), params, ..request(flow) };
+    let (one, other) = (request.build(), request.build());
+    let sent = query(&one)["nonce"].clone();
+    assert_eq!(Some(sent.as_str()), one.nonce.as_ref().map(Secret::expose));
+    assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(sent).unwrap().len(), STATE_BYTES as usize);
+    assert_ne!(one.nonce, other.nonce);
+}
+
+#[test]
+fn a_request_that_is_not_openids_has_no_nonce() {
+    let request = AuthorizationRequest { scope: Some("openid2 email".into()), ..request(Flow::Code) };
+    assert!(request.build().nonce.is_none() && !query(&request.build()).contains_key("nonce"));
+}
+
+#[test]
+fn says_what_the_tokens_are_for() {
+    let resource = vec!["https://api.example/".to_owned(), "urn:b".to_owned()];
+    let authorization = AuthorizationRequest { resource: resource.clone(), ..request(Flow::Code) }.build();
+    let pairs = authorization.url.query_pairs().into_owned();
+    let sent: Vec<_> = pairs.filter(|(name, _)| name == "resource").map(|(_, value)| value).collect();
+    assert_eq!(sent, resource);
 }

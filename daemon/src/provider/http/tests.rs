@@ -56,7 +56,15 @@ async fn receive(stream: &mut TcpStream) -> String {
 
 fn client(token_url: Url) -> Client {
     let (id, secret) = ("an id".into(), Some("a secret".into()));
-    Client { id, secret, auth: ClientAuth::Body, token_url, ca_file: None, proven: false }
+    Client {
+        id,
+        secret,
+        auth: ClientAuth::Body,
+        resource: Vec::new(),
+        token_url,
+        ca_file: None,
+        proven: false,
+    }
 }
 
 fn refresh() -> TokenRequest {
@@ -142,6 +150,7 @@ async fn proves_possession_with_a_code() {
         code: "dd44".into(),
         verifier: Some("a-verifier".into()),
         redirect_uri: RedirectUrl::new("http://127.0.0.1:8917/callback".to_owned()).ok(),
+        nonce: None,
     };
     let (_, body) = sent(client, request).await;
     let expected = form([
@@ -157,7 +166,7 @@ async fn proves_possession_with_a_code() {
 
 #[tokio::test]
 async fn sends_only_what_the_authorization_request_had() {
-    let request = TokenRequest::Code { code: "dd44".into(), verifier: None, redirect_uri: None };
+    let request = TokenRequest::Code { code: "dd44".into(), verifier: None, redirect_uri: None, nonce: None };
     let (_, body) = sent(client, request).await;
     let names: Vec<_> = body.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["grant_type", "code", "client_id", "client_secret"]);
@@ -168,9 +177,9 @@ async fn exchanges_imgurs_pin() {
     let (_, body) = sent(client, TokenRequest::Pin("4711&x".into())).await;
     let expected = form([
         ("grant_type", "pin"),
+        ("pin", "4711&x"),
         ("client_id", "an id"),
         ("client_secret", "a secret"),
-        ("pin", "4711&x"),
     ]);
     assert_eq!(body, expected);
 }

@@ -16,6 +16,7 @@ fn imgurs() -> TokenResponse {
         account_id: Some("9042594".into()),
         refresh_expires_in: None,
         has_odd_refresh_token: false,
+        id_token: None,
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::provider::{IdToken, Identity};
 
 fn login(bench: &mut Bench, tokens: TokenResponse, replace: bool) -> Result<(), Error> {
     let ticket = bench.ask(Ask::Exchange { request: code(), replace });
@@ -290,4 +291,77 @@ fn who_asks_leaves_and_asks_again_does_not_pile_up_requests() {
     assert!(matches!(bench.replies[&tickets[1024]], Err(Error::TemporarilyUnavailable { .. })));
     bench.feed(Event::Loaded(Ok(None)));
     assert_eq!(bench.replies.len(), 1100, "everybody is answered");
+}
+
+fn id_token(nonce: &str) -> TokenResponse {
+    let user = Identity { subject: "u1".to_owned(), username: "alice".to_owned() };
+    let id_token = Some(IdToken { user, nonce: Some(Secret::from(nonce)) });
+    TokenResponse { id_token, ..tokens("AT", Some("RT")) }
+}
+
+#[test]
+fn an_id_token_of_another_sign_in_brings_no_grant() {
+    let with = |nonce: Option<&str>| TokenRequest::Code {
+        code: Secret::from("CODE"),
+        verifier: None,
+        redirect_uri: None,
+        nonce: nonce.map(Secret::from),
+    };
+    for (sent, answer, is_taken) in [
+        (Some("ours"), id_token("ours"), true),
+        (Some("ours"), id_token("theirs"), false),
+        (None, id_token("whatever"), true),
+        (Some("ours"), tokens("AT", Some("RT")), true),
+    ] {
+        let mut bench = Bench::with(Record::default());
+        let ticket = bench.ask(Ask::Exchange { request: with(sent), replace: false });
+        bench.answer(Answer::Granted(answer));
+        bench.save();
+        assert_eq!(bench.replies[&ticket].is_ok(), is_taken, "{:?}", bench.replies[&ticket]);
+        assert_eq!(bench.disk.grant.is_some(), is_taken);
+    }
+}
+
+#[test]
+fn tokens_of_another_type_are_refused_at_a_sign_in() {
+    let mut bench = Bench::with(Record::default());
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench
+        .answer(Answer::Granted(TokenResponse { token_type: "DPoP".to_owned(), ..tokens("AT", Some("RT")) }));
+    bench.save();
+    let error = bench.replies[&ticket].clone().unwrap_err().to_string();
+    assert!(error.contains("“DPoP”") && error.contains("Bearer tokens"), "{error}");
+    assert_eq!(bench.disk.grant, None);
+}
+
+#[test]
+fn a_refresh_that_brings_another_type_keeps_the_refresh_token_and_serves_nothing() {
+    let mut bench = Bench::fresh();
+    bench.ask(Ask::Want { want: Want::New, until: bench.now.at + MINUTE });
+    bench.save();
+    bench.answer(Answer::Granted(TokenResponse {
+        token_type: "mac".to_owned(),
+        ..tokens("AT2", Some("RT2"))
+    }));
+    bench.save();
+    let kept = bench.disk.grant.as_ref().unwrap();
+    assert_eq!(kept.refresh_token, Some(Secret::from("RT2")));
+    let snapshot = bench.account().snapshot(bench.now.at);
+    assert_eq!(snapshot.info.state, State::Misconfigured);
+    assert!(snapshot.info.reason.as_ref().unwrap().contains("“mac”"), "{:?}", snapshot.info.reason);
+    assert!(snapshot.served.is_none() && bench.sends.is_empty(), "it does not ask again at once");
+}
+
+#[test]
+fn a_sign_in_without_a_refresh_token_says_when_it_ends_and_how_to_get_one() {
+    let mut bench = Bench::with(Record::default());
+    bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.answer(Answer::Granted(tokens("AT", None)));
+    bench.save();
+    let info = bench.account().snapshot(bench.now.at).info;
+    let reason = info.reason.as_deref().unwrap();
+    assert_eq!(info.state, State::Fresh);
+    for part in ["no refresh token", "60 minutes after", "offline_access", "`imgurctl login mine`"] {
+        assert!(reason.contains(part), "{reason}");
+    }
 }

@@ -9,6 +9,7 @@ mod orders;
 mod properties;
 mod rate_limit;
 mod refreshing;
+mod revoking;
 mod saving;
 mod superseded;
 mod table;
@@ -22,7 +23,7 @@ use imgurd_proto::{Error, RefreshReuse, Settings, State};
 use super::{Ask, Effect, Event, Machine, Now, Ticket, Want};
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::grant::{Access, Displaced, Grant, Issuer, Record, Refusal, Secret, Timestamp};
-use crate::provider::{Answer, Delivery, TokenOwner, TokenRequest, TokenResponse, Transient};
+use crate::provider::{Answer, Delivery, TokenKind, TokenOwner, TokenRequest, TokenResponse, Transient};
 use crate::store::{IfMissing, StoreError};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -45,6 +46,8 @@ pub(super) struct Bench {
     /// Whose the API says that every token is; nothing while it does not answer.
     api: Option<TokenOwner>,
     asked_whose: Vec<u64>,
+    /// What was revoked although nobody asked for that any more.
+    revoked: Vec<(TokenKind, Secret)>,
     replies: BTreeMap<Ticket, Result<(), Error>>,
     last_ticket: Ticket,
     /// What the store holds.
@@ -63,8 +66,9 @@ impl Bench {
             sends: VecDeque::new(),
             client_secret: None,
             loads: 0,
-            api: Some(TokenOwner::Known("alice".to_owned())),
+            api: Some(TokenOwner::Known("alice".into())),
             asked_whose: Vec::new(),
+            revoked: Vec::new(),
             replies: BTreeMap::new(),
             last_ticket: 0,
             disk: Record::default(),
@@ -118,6 +122,7 @@ impl Bench {
                     self.client_secret = client.secret;
                     self.sends.push_back((op, request));
                 }
+                Effect::Revoke(revocation) => self.revoked.extend(revocation.tokens),
                 Effect::Identify { generation, .. } => self.asked_whose.push(generation),
                 Effect::Reply { ticket, result } => {
                     assert!(
@@ -221,7 +226,8 @@ fn due() -> Bench {
 }
 
 fn config(settings: Settings) -> Arc<AccountConfig> {
-    let settings = Settings { client_id: settings.client_id.or(Some("client".to_owned())), ..settings };
+    let client_id = settings.client_id.or(Some("client".to_owned()));
+    let settings = Settings { client_id, auth_url: settings.token_url.clone(), ..settings };
     Arc::new(AccountConfig::new(settings, RefreshPolicy::default()).unwrap())
 }
 
@@ -268,6 +274,7 @@ fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
         account_id: None,
         refresh_expires_in: None,
         has_odd_refresh_token: false,
+        id_token: None,
     }
 }
 
@@ -296,7 +303,7 @@ fn full() -> StoreError {
 }
 
 fn code() -> TokenRequest {
-    TokenRequest::Code { code: Secret::from("CODE"), verifier: None, redirect_uri: None }
+    TokenRequest::Code { code: Secret::from("CODE"), verifier: None, redirect_uri: None, nonce: None }
 }
 
 fn import_of(refresh_token: &str, username: Option<&str>, replace: bool) -> Ask {

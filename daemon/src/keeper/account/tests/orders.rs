@@ -294,7 +294,7 @@ fn claiming(name: &str) -> Ask {
 #[test]
 fn a_claimed_name_displaces_no_working_grant_unless_the_api_confirms_it() {
     let others = [
-        TokenOwner::Known("mallory".to_owned()),
+        TokenOwner::Known("mallory".into()),
         TokenOwner::Rejected,
         TokenOwner::Unsupported,
         TokenOwner::Unknown("the server is over capacity".to_owned()),
@@ -324,7 +324,7 @@ fn a_new_grant_waits_in_the_store_for_the_word_of_the_api() {
     assert!(!bench.replies.contains_key(&ticket));
     assert_eq!(bench.disk.displaced[0].grant.refresh_token, Some(Secret::from("RT2")));
     bench.ask(Ask::Logout);
-    bench.api = Some(TokenOwner::Known("alice".to_owned()));
+    bench.api = Some(TokenOwner::Known("alice".into()));
     bench.save();
     assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })));
     assert_eq!((bench.state(), bench.disk.holds_a_grant()), (State::Empty, false));

@@ -249,7 +249,7 @@ async fn carry_out(keeper: &Keeper, account: &'static str, change: Change) -> Re
             keeper.import(Some(account), Secret::from(token), access, None, replace).await.map(drop)
         }
         Change::Restore => keeper.restore(Some(account)).await.map(drop),
-        Change::Logout => keeper.logout(Some(account)).await,
+        Change::Logout => keeper.logout(Some(account)).await.map(drop),
         Change::Secret => {
             let secret = secret_for(began.issuer.token_url.as_deref().unwrap_or_default());
             keeper.keep_client_secret(account, began.issuer, secret).await

@@ -84,6 +84,7 @@ pub(super) fn sign_in(world: &Shared, name: &'static str) {
     let token_url = world.settings[name].token_url();
     let settings = Settings {
         client_id: Some(world.client_id(name)),
+        auth_url: Some(token_url.clone()),
         token_url: Some(token_url.clone()),
         ..Settings::default()
     };

@@ -165,8 +165,12 @@ impl Driver {
                 Change::Accept(world.server.consent(user, &client, truth), replace)
             }
             4..8 => {
-                let code =
-                    TokenRequest::Code { code: Secret::from(user), verifier: None, redirect_uri: None };
+                let code = TokenRequest::Code {
+                    code: Secret::from(user),
+                    verifier: None,
+                    redirect_uri: None,
+                    nonce: None,
+                };
                 Change::Exchange(code, replace)
             }
             8..13 => self.import(account, user, replace, other),

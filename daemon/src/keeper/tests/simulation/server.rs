@@ -120,7 +120,7 @@ impl Server {
         truth: Duration,
     ) -> Option<TokenResponse> {
         match request {
-            TokenRequest::Code { code, .. } | TokenRequest::Pin(code) => {
+            TokenRequest::Code { code, .. } | TokenRequest::Pin(code) | TokenRequest::Device(code) => {
                 let user = if code.expose() == "bob" { "bob" } else { "alice" };
                 Some(self.consent(user, client, truth))
             }
@@ -195,6 +195,7 @@ impl Server {
             expires_in: self.expires_in,
             refresh_expires_in: None,
             has_odd_refresh_token: false,
+            id_token: None,
             username: Some(user.to_owned()),
             account_id: Some(if user == "bob" { "2" } else { "1" }.to_owned()),
         }

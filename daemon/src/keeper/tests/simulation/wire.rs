@@ -13,7 +13,8 @@ use super::server::{Fate, Server, family_of, reading};
 use super::world::{Shared, World, go_on, party, secret_for};
 use crate::grant::{Record, Secret};
 use crate::provider::{
-    Answer, Client, Inquiry, Provider, Reply, Tally, TokenOwner, TokenRequest, TokenResponse,
+    Answer, Client, DeviceAuthorization, DeviceRequest, Inquiry, Provider, Reply, Revocation, Tally,
+    TokenOwner, TokenRequest, TokenResponse,
 };
 
 /// Requests on their way.
@@ -172,7 +173,7 @@ impl World {
             _ if self.server.mood != super::server::Mood::Fine => {
                 TokenOwner::Unknown("it is down".to_owned())
             }
-            Some(user) if self.server.accepts(token, self.time.truth()) => TokenOwner::Known(user.to_owned()),
+            Some(user) if self.server.accepts(token, self.time.truth()) => TokenOwner::Known(user.into()),
             _ => TokenOwner::Rejected,
         }
     }
@@ -225,6 +226,7 @@ fn shown(request: &TokenRequest) -> &str {
         TokenRequest::Refresh(token) => token.expose(),
         TokenRequest::Code { .. } => "a code",
         TokenRequest::Pin(_) => "a PIN",
+        TokenRequest::Device(_) => "a device code",
     }
 }
 
@@ -271,6 +273,17 @@ impl Provider for SimulatedProvider {
             go_on(&shared).await;
             owner
         })
+    }
+
+    fn authorize_device(
+        &self,
+        _request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
+        Box::pin(std::future::ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
+    }
+
+    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {

@@ -201,6 +201,7 @@ impl World {
         let account = |name: &str, setting: &Setting| {
             let settings = Settings {
                 client_id: Some(self.client_id(name)),
+                auth_url: Some(setting.token_url()),
                 token_url: Some(setting.token_url()),
                 auto_refresh: Some(setting.auto_refresh),
                 refresh_reuse: Some(self.reuse),

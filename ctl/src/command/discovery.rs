@@ -1,0 +1,107 @@
+//! `imgurctl account add --issuer`: settings from the server's metadata.
+
+use imgurd_proto::text::printable;
+use imgurd_proto::{Discover, Discovery, Settings};
+
+use crate::app::App;
+use crate::cli::AccountForm;
+use crate::failure::Failure;
+use crate::terminal::table;
+
+/// The issuer to ask: nothing where the endpoints are given.
+pub(super) fn needed(form: &AccountForm) -> Option<&str> {
+    let is_given = |url: &Option<String>| url.as_ref().is_some_and(|url| !url.is_empty());
+    let issuer = form.issuer.as_deref().filter(|issuer| !issuer.is_empty());
+    issuer.filter(|_| !is_given(&form.auth_url) || !is_given(&form.token_url))
+}
+
+/// The form, filled in with what the server says. What the form has counts.
+pub(super) fn settings(app: &App, issuer: &str, form: &AccountForm) -> Result<Settings, Failure> {
+    let given = form.settings();
+    let call = Discover { issuer: issuer.to_owned(), ca_file: given.ca_file.clone() };
+    let found =
+        app.call_patiently(&call, || format!("{} is being asked for its metadata.", printable(issuer)))?;
+    app.output.say(what_was_taken(&found));
+    Ok(merged(found.settings, &given))
+}
+
+fn what_was_taken(found: &Discovery) -> String {
+    let issuer = found.settings.issuer.as_deref().unwrap_or_default();
+    let pkce = match found.pkce {
+        Some(true) => "The server supports PKCE with S256, which imgurd uses.",
+        Some(false) => "The server does not list S256 among its PKCE methods; imgurd sends it all the same.",
+        None => "The server does not say whether it supports PKCE; imgurd sends it all the same.",
+    };
+    let scopes = if found.scopes.is_empty() {
+        String::new()
+    } else {
+        format!("\nIts scopes are: {}. Choose others with --scope.", found.scopes.join(" "))
+    };
+    let text = format!(
+        "{issuer} says this of itself, and imgurd writes it to config.toml:\n{}\n{pkce}{scopes}",
+        table::settings_sheet(&found.settings)
+    );
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+fn merged(found: Settings, given: &Settings) -> Settings {
+    let auth_params = match (found.auth_params.clone(), given.auth_params.clone()) {
+        (Some(mut found), Some(given)) => {
+            found.extend(given);
+            Some(found)
+        }
+        (found, given) => given.or(found),
+    };
+    // The metadata may have been found by its own address, which is not what the server calls itself.
+    let issuer = found.issuer.clone();
+    let over = |found: Option<String>, given: &Option<String>| given.clone().or(found);
+    Settings {
+        issuer,
+        auth_url: over(found.auth_url, &given.auth_url),
+        token_url: over(found.token_url, &given.token_url),
+        revoke_url: over(found.revoke_url, &given.revoke_url),
+        device_auth_url: over(found.device_auth_url, &given.device_auth_url),
+        userinfo_url: over(found.userinfo_url, &given.userinfo_url),
+        scope: over(found.scope, &given.scope),
+        client_auth: given.client_auth.or(found.client_auth),
+        require_iss: given.require_iss.or(found.require_iss),
+        auth_params,
+        ..given.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgurd_proto::ClientAuth;
+
+    use super::*;
+
+    fn found() -> Settings {
+        Settings {
+            issuer: Some("https://as.example".into()),
+            token_url: Some("https://as.example/token".into()),
+            scope: Some("openid".into()),
+            client_auth: Some(ClientAuth::Basic),
+            auth_params: Some([("prompt".to_owned(), "consent".into())].into()),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn what_the_user_gives_counts_before_what_the_server_says() {
+        let given = Settings {
+            client_id: Some("me".into()),
+            issuer: Some("https://as.example/.well-known/openid-configuration".into()),
+            scope: Some("email".into()),
+            client_auth: Some(ClientAuth::Body),
+            auth_params: Some([("hint".to_owned(), "x".into())].into()),
+            ..Settings::default()
+        };
+        let merged = merged(found(), &given);
+        assert_eq!(merged.issuer.as_deref(), Some("https://as.example"));
+        assert_eq!(merged.token_url.as_deref(), Some("https://as.example/token"));
+        assert_eq!((merged.client_id.as_deref(), merged.scope.as_deref()), (Some("me"), Some("email")));
+        assert_eq!(merged.client_auth, Some(ClientAuth::Body));
+        assert_eq!(merged.auth_params.expect("some").len(), 2);
+    }
+}

@@ -1,0 +1,58 @@
+//! `imgurctl logout`, and what became of the grants at the server.
+
+use imgurd_proto::text::printable;
+use imgurd_proto::{Account, DEFAULT_TOKEN_URL, Logout, SignedOut};
+
+use super::account::user;
+use crate::app::App;
+use crate::failure::Failure;
+use crate::terminal::input;
+
+pub(crate) fn logout(app: &App, account: Option<&str>, yes: bool) -> Result<(), Failure> {
+    let account = app.account(account)?;
+    if !yes && input::is_interactive() && !app.output.json {
+        confirm(app, &account)?;
+    }
+    let name = &account.name;
+    let ended = app.call(&Logout { account: Some(name.clone()) })?;
+    app.output.conclude(&ended, || {
+        format!("Signed out: imgurd deleted the grants of {name}. {}", at_the_server(&account, &ended))
+    })
+}
+
+fn confirm(app: &App, account: &Account) -> Result<(), Failure> {
+    let cost = if is_imgurs(account) {
+        "Imgur has often refused new sign-ins since 2025, so you may not get another one for months. `imgurctl export` keeps a \
+         copy."
+    } else {
+        "Programs get no token until you sign in again."
+    };
+    let question =
+        format!("{cost}\nSign {} out of {} and delete its grants? [y/N] ", user(account), account.name);
+    if input::agrees(&question)? {
+        return Ok(());
+    }
+    app.output.say("Nothing was changed.");
+    Err(Failure::Cancelled)
+}
+
+/// What the server knows of it, as one or two sentences.
+pub(super) fn at_the_server(account: &Account, ended: &SignedOut) -> String {
+    match (ended.revoked, &ended.note) {
+        (Some(true), _) => "The server has revoked them.".to_owned(),
+        (Some(false), note) => {
+            let why = note.as_deref().unwrap_or("it does not say why");
+            format!("The server did not revoke them: {}. Revoke the access on the server's own page.", printable(why))
+        }
+        (None, _) if account.settings.revoke_url.is_some() => "There was nothing to revoke at the server.".to_owned(),
+        (None, _) if is_imgurs(account) => {
+            "Imgur was not told; to revoke the access there, see https://imgur.com/account/settings/apps.".to_owned()
+        }
+        (None, _) => "The server was not told, since the account has no revoke_url; revoke the access on the server's own page."
+            .to_owned(),
+    }
+}
+
+fn is_imgurs(account: &Account) -> bool {
+    account.settings.token_url.as_deref().is_none_or(|url| url == DEFAULT_TOKEN_URL)
+}

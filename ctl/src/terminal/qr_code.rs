@@ -1,0 +1,58 @@
+//! A QR code for a telephone, in half blocks.
+
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+
+/// White on black, whatever the terminal's own colours are: entries of the 256 colours that no theme changes. Light modules are
+/// drawn, and dark ones are the ground.
+const COLORS: &str = "\x1b[38;5;231;48;5;16m";
+
+/// The code of `text`, a line end behind each line; nothing where it is too long for one. The light margin that scanners
+/// need is part of it.
+pub(crate) fn qr_code(text: &str, is_colored: bool) -> Option<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
+    let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    let line = |line: &str| if is_colored { format!("{COLORS}{line}\x1b[0m\n") } else { format!("{line}\n") };
+    Some(picture.lines().map(line).collect())
+}
+
+/// How many columns it takes.
+pub(crate) fn width(picture: &str) -> usize {
+    let line = picture.lines().next().unwrap_or_default();
+    line.trim_start_matches(COLORS).trim_end_matches("\x1b[0m").chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://as.example/device?user_code=WDJB-MJHT";
+
+    #[test]
+    fn has_a_light_margin_and_two_modules_a_character() {
+        let code = qr_code(URL, false).expect("a code");
+        let lines: Vec<&str> = code.lines().collect();
+        let modules = QrCode::with_error_correction_level(URL, EcLevel::L).unwrap().width() + 8;
+        assert_eq!((lines.len(), width(&code)), (modules.div_ceil(2), modules));
+        let is_light = |line: &str| line.chars().all(|c| c == '\u{2588}');
+        assert!(is_light(lines[0]) && is_light(lines[1]), "{code}");
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.starts_with("\u{2588}\u{2588}\u{2588}\u{2588}")
+                    || line.starts_with('\u{2580}'))
+        );
+    }
+
+    #[test]
+    fn colours_change_no_module() {
+        let (plain, coloured) = (qr_code(URL, false).expect("a code"), qr_code(URL, true).expect("a code"));
+        assert_eq!(coloured.replace(COLORS, "").replace("\x1b[0m", ""), plain);
+        assert_eq!(width(&coloured), width(&plain));
+    }
+
+    #[test]
+    fn what_no_code_can_hold_is_none() {
+        assert_eq!(qr_code(&"x".repeat(4000), false), None);
+    }
+}

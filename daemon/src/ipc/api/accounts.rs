@@ -1,0 +1,133 @@
+//! Changes to the accounts of config.toml.
+
+use std::sync::Arc;
+
+use imgurd_proto::{
+    AddAccount, Discover, Discovery, Error, OneAccount, RemoveAccount, Secret, SetAccount, Settings,
+    SignedOut,
+};
+use tokio::task::spawn_blocking;
+
+use super::Api;
+use crate::config::{Config, issuer};
+use crate::grant::Issuer;
+use crate::ipc::arguments::client_secret as client_secret_of;
+use crate::keeper::Revoked;
+use crate::provider::{check_authorities, discover};
+
+impl Api {
+    pub(in crate::ipc) async fn add_account(&self, call: AddAccount) -> Result<OneAccount, Error> {
+        let AddAccount { account: name, settings, client_secret, make_default } = call;
+        let client_secret = client_secret.as_ref().map(client_secret_of).transpose()?;
+        self.check_ca_file(&settings).await?;
+        let config = self.editor.add(&name, &settings, make_default.unwrap_or(false))?;
+        let added = self.configured(config, name.clone(), client_secret).await;
+        added.map_err(|error| match error {
+            Error::StoreUnavailable { reason } => {
+                Error::StoreUnavailable { reason: half_added(&name, &reason) }
+            }
+            other => other,
+        })?;
+        self.keeper.store_read(&name).await;
+        Ok(OneAccount { account: self.keeper.account(Some(&name))? })
+    }
+
+    pub(in crate::ipc) async fn discover(&self, call: Discover) -> Result<Discovery, Error> {
+        let issuer =
+            issuer(Some(call.issuer)).map_err(|error| Error::invalid(error.setting, error.reason))?;
+        let issuer = issuer.ok_or_else(|| Error::invalid("issuer", "The issuer is empty; give its URL"))?;
+        let ca_file = call.ca_file.filter(|file| !file.is_empty());
+        let ca_file = ca_file.map(|file| self.editor.file().directory().join(file));
+        discover(&issuer, ca_file).await
+    }
+
+    pub(in crate::ipc) async fn set_account(&self, call: SetAccount) -> Result<OneAccount, Error> {
+        let name = self.keeper.resolve(call.account.as_deref())?;
+        let client_secret = call.client_secret.as_ref().map(client_secret_of).transpose()?;
+        if call.settings == Settings::default() && call.make_default != Some(true) {
+            let issuer = self.editor.account(&name)?.issuer();
+            return self.keep_secret(name, issuer, client_secret).await;
+        }
+        self.check_ca_file(&call.settings).await?;
+        let config = self.editor.set(&name, &call.settings, call.make_default.unwrap_or(false))?;
+        self.configured(config, name, client_secret).await
+    }
+
+    pub(in crate::ipc) async fn remove_account(&self, call: RemoveAccount) -> Result<SignedOut, Error> {
+        let mut revoked = None;
+        if call.revoke.unwrap_or(false) {
+            self.check_revocable(&call.account)?;
+            revoked = self.keeper.logout(Some(&call.account)).await?;
+        }
+        let config = self.editor.remove(&call.account)?;
+        self.configure(config).await?;
+        Ok(signed_out(revoked))
+    }
+
+    /// Reads a `ca_file` that is about to be set, off the runtime.
+    async fn check_ca_file(&self, settings: &Settings) -> Result<(), Error> {
+        let Some(named) = settings.ca_file.as_ref().filter(|file| !file.is_empty()) else { return Ok(()) };
+        let file = self.editor.file().directory().join(named);
+        match spawn_blocking(move || check_authorities(&file)).await {
+            Ok(Err(reason)) => {
+                Err(Error::invalid("ca_file", format!("{reason}; name a file of certificates in PEM")))
+            }
+            Ok(Ok(())) | Err(_) => Ok(()),
+        }
+    }
+
+    fn check_revocable(&self, account: &str) -> Result<(), Error> {
+        let name = self.keeper.resolve(Some(account))?;
+        if self.editor.account(&name)?.revoke_url.is_some() {
+            return Ok(());
+        }
+        let reason = format!(
+            "{name} has no revoke_url, so imgurd cannot revoke its grant at the server; set it with `imgurctl account set {name} \
+             --revoke-url URL`, or remove the account without --revoke"
+        );
+        Err(Error::invalid("revoke", reason))
+    }
+
+    async fn configured(
+        &self,
+        config: Arc<Config>,
+        name: String,
+        secret: Option<Secret>,
+    ) -> Result<OneAccount, Error> {
+        let issuer = config.accounts.get(&name).map(|account| account.issuer());
+        self.configure(config).await?;
+        let issuer = issuer.map_or_else(|| self.editor.account(&name).map(|account| account.issuer()), Ok)?;
+        self.keep_secret(name, issuer, secret).await
+    }
+
+    /// What is in the file takes effect, even if the caller hangs up at this moment.
+    pub(in crate::ipc) async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
+        let keeper = self.keeper.clone();
+        let configured = tokio::spawn(async move { keeper.configure(config).await });
+        configured.await.unwrap_or(Ok(()))
+    }
+
+    /// The secret is for the server that is configured as it comes.
+    async fn keep_secret(
+        &self,
+        name: String,
+        issuer: Issuer,
+        secret: Option<Secret>,
+    ) -> Result<OneAccount, Error> {
+        if let Some(secret) = secret {
+            self.keeper.keep_client_secret(&name, issuer, secret).await?;
+        }
+        Ok(OneAccount { account: self.keeper.account(Some(&name))? })
+    }
+}
+
+pub(super) fn signed_out(revoked: Revoked) -> SignedOut {
+    SignedOut { revoked: revoked.as_ref().map(Result::is_ok), note: revoked.and_then(Result::err) }
+}
+
+fn half_added(name: &str, reason: &str) -> String {
+    format!(
+        "{name} was added, but its client secret could not be kept: {reason}. Then run `imgurctl account set {name} \
+         --client-secret-stdin`"
+    )
+}

@@ -1,0 +1,35 @@
+//! The logins that callers on the bus have begun.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use imgurd_proto::dbus::SIGNED_IN;
+
+use crate::consent::Login;
+
+/// The logins whose end is to be signalled. Callers who share one get one signal.
+#[derive(Clone, Default)]
+pub(super) struct AwaitedLogins(Arc<Mutex<HashSet<String>>>);
+
+impl AwaitedLogins {
+    /// The id of `login` and how it ends, once it does; nothing if somebody waits for that already. Until then it goes on, even
+    /// if its caller leaves the bus: `busctl` leaves with the answer.
+    pub(super) fn end_of(
+        &self,
+        mut login: Login,
+    ) -> Option<impl Future<Output = (String, String)> + 'static> {
+        let all = self.clone();
+        if !all.with(|ids| ids.insert(login.id.clone())) {
+            return None;
+        }
+        Some(async move {
+            let outcome = login.outcome().await;
+            all.with(|ids| ids.remove(&login.id));
+            (login.id.clone(), outcome.map_or_else(|error| error.to_string(), |_| SIGNED_IN.to_owned()))
+        })
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,92 @@
+//! An ID token (OpenID Connect Core, section 2): who signed in, and for which request.
+//!
+//! It is read and its signature is not checked: it came from the token endpoint over TLS, which vouches for it
+//! (section 3.1.3.7). It tells whose grant this is, and gives access to nothing.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use imgurd_proto::Secret;
+use imgurd_proto::text::name;
+use serde_json::Value;
+
+/// What an ID token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdToken {
+    /// Who signed in.
+    pub user: Identity,
+    /// The nonce of the authorization request that it answers.
+    pub nonce: Option<Secret>,
+}
+
+/// A user, as claims of OpenID Connect tell (section 5.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The server's own name for the user, which never changes: `sub`.
+    pub subject: String,
+    /// A name that people know.
+    pub username: String,
+}
+
+impl IdToken {
+    /// Reads the claims of a signed token; nothing of an encrypted or unreadable one.
+    pub(super) fn read(token: &str) -> Option<Self> {
+        let mut parts = token.split('.');
+        let (_, payload) = (parts.next()?, parts.next()?);
+        if parts.count() != 1 {
+            return None; // five parts are an encrypted one (RFC 7516, section 3)
+        }
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+        let claims: Value = serde_json::from_slice(&payload).ok()?;
+        let nonce = claims["nonce"].as_str().map(Secret::from);
+        Some(Self { user: Identity::from_claims(&claims)?, nonce })
+    }
+}
+
+impl Identity {
+    pub(super) fn from_claims(claims: &Value) -> Option<Self> {
+        let claim = |key: &str| claims[key].as_str().and_then(name);
+        let subject = claim("sub").or_else(|| claims["sub"].as_i64().map(|number| number.to_string()))?;
+        let known = ["preferred_username", "email", "name"].into_iter().find_map(claim);
+        Some(Self { username: known.unwrap_or_else(|| subject.clone()), subject })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn token(claims: &str) -> String {
+        format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[rstest]
+    #[case(
+        r#"{"sub":"248289761001","nonce":"n","preferred_username":"alice"}"#,
+        "248289761001",
+        "alice",
+        Some("n")
+    )]
+    #[case(r#"{"sub":"u1","email":"a@example.org","name":"Alice"}"#, "u1", "a@example.org", None)]
+    #[case(r#"{"sub":7}"#, "7", "7", None)]
+    #[case("{\"sub\":\"al\\u001b[2Jice\"}", "al[2Jice", "al[2Jice", None)]
+    fn tells_who_signed_in(
+        #[case] claims: &str,
+        #[case] subject: &str,
+        #[case] username: &str,
+        #[case] nonce: Option<&str>,
+    ) {
+        let read = IdToken::read(&token(claims)).expect("an ID token");
+        assert_eq!((read.user.subject.as_str(), read.user.username.as_str()), (subject, username));
+        assert_eq!(read.nonce.as_ref().map(Secret::expose), nonce);
+    }
+
+    #[test]
+    fn what_is_no_signed_token_tells_nothing() {
+        let encrypted = format!("{}.a.b", token(r#"{"sub":"x"}"#));
+        for text in ["", "e.y.J", "a.b", "not a token", &token("[]"), &token(r#"{"sub":""}"#), &encrypted] {
+            assert_eq!(IdToken::read(text), None, "{text}");
+        }
+    }
+}
