@@ -327,7 +327,7 @@ mod tests {
             let error = parse(&text).unwrap_err();
             assert!(error.setting == setting && !error.reason.contains("fake"), "{text}: {error}");
         }
-        let text = "[accounts.a]\nclient_id = \"x\"\nauth_url = \"https://as.example/?tenant=y\"\n";
+        let text = "[accounts.a]\nclient_id = \"x\"\nauth_url = \"https://as.example/?tenant=y\"\ntoken_url = \"https://as.example/t\"\n";
         assert_eq!(parse(text).unwrap().accounts["a"].auth_url.query(), Some("tenant=y"));
     }
 

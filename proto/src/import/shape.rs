@@ -65,9 +65,10 @@ fn behind_text(text: &str) -> Option<Node> {
     let (at, _) = text.match_indices("\n{").next()?;
     let (before, within) = text.split_at(at + 1);
     let found = documents(within).filter(Node::has_field)?;
-    let mut root = if before.starts_with("HTTP/") { Node::default() } else { sections(before) };
-    root.children.push(found);
-    Some(root)
+    // The head of an answer is the server's software; what else stands before holds for the grant.
+    let parts = if before.starts_with("HTTP/") { Vec::new() } else { sections(before).children };
+    let pairs = parts.into_iter().flat_map(|part| part.pairs).collect();
+    Some(Node { pairs, children: vec![found], ..Node::default() })
 }
 
 /// As deep as the JSON library reads.
@@ -94,7 +95,7 @@ fn one_a_line(text: &str) -> Option<String> {
                 depth += 1;
                 deepest = deepest.max(depth);
             }
-            '}' | ']' if within.is_none() => depth -= 1,
+            '}' | ']' if within.is_none() => depth = usize::checked_sub(depth, 1)?,
             _ => {}
         }
         let is_between = within.is_none() && matches!(letter, '{' | '[' | ',' | '}' | ']');

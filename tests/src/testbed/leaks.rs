@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Output;
 
-/// The commands whose standard output is, or may hold, the token that the person asked for.
-const MAY_SHOW: [&str; 4] = ["token", "reject", "exec", "curl"];
+/// The commands whose standard output is, or may hold, the secret that the user asked for.
+const MAY_SHOW: [&str; 5] = ["token", "reject", "exec", "curl", "gateway"];
 
 /// What runs the clients that nobody here wrote: a token is what they are for.
 const CLIENT: &str = "python";

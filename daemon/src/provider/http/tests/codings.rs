@@ -21,6 +21,7 @@ async fn encoded(status: &str, coding: &str, body: &[u8]) -> (Answer, String) {
 #[case::an_older_name("x-gzip", GZIP)]
 #[case::without_its_header("deflate", RAW)]
 #[case::another("gzip", ZLIB)]
+#[case::with_a_line_end("gzip", concat!("H4sIAAAAAAACA6tWSkxOTi0uji/Jz07NU7JSSkw0NFTSUUqtKMgsSi2OzwSKGZsZGOgogRXEl1QWpAJVJaUmFqUWAdUVpaYBlWXAtSclGRkp1QIAmPOUulYAAAANCg=="))]
 #[case::another("br", GZIP)]
 #[case::of_letters("utf-8", GZIP)]
 #[case::none_at_all("gzip", "eyJhY2Nlc3NfdG9rZW4iOiJhYTExIn0=")]
@@ -36,7 +37,8 @@ async fn reads_tokens_however_they_are_compressed(#[case] coding: &str, #[case] 
 #[rstest]
 #[case::not_asked_for("br", RAW, "“br”")]
 #[case::not_asked_for("zstd", RAW, "“zstd”")]
-#[case::cut_off("gzip", &GZIP[..40], "cannot be decompressed")]
+#[case::cut_off("gzip", &GZIP[..40], "cut off or unreadable")]
+#[case::damaged("gzip", "H4sI/////////////////w==", "cannot be decompressed")]
 #[tokio::test]
 async fn doubts_tokens_that_it_cannot_decompress(
     #[case] coding: &str,
