@@ -178,7 +178,7 @@ impl Members {
             refresh_token: self.secret("refresh_token"),
             expires_in: self.get("expires_in").and_then(seconds),
             refresh_expires_in: refresh_expires_in.and_then(seconds),
-            username: username.or_else(|| user.map(|user| user.username.clone())),
+            username: username.or_else(|| user?.username.clone()),
             account_id: account_id.or_else(|| user.map(|user| user.subject.clone())),
             id_token,
         })
