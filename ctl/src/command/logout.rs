@@ -14,7 +14,8 @@ pub(crate) fn logout(app: &App, account: Option<&str>, yes: bool) -> Result<(), 
         confirm(app, &account)?;
     }
     let name = &account.name;
-    let ended = app.call(&Logout { account: Some(name.clone()) })?;
+    let waits = || "The server is being asked to revoke the grants; wait a moment.".to_owned();
+    let ended = app.call_patiently(&Logout { account: Some(name.clone()) }, waits)?;
     app.output.conclude(&ended, || {
         format!("Signed out: imgurd deleted the grants of {name}. {}", at_the_server(&account, &ended))
     })

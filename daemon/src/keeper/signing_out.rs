@@ -1,10 +1,17 @@
 //! The end of an account's grants, here and at the server.
 
+use std::time::Duration;
+
 use imgurd_proto::Error;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::account::Ask;
 use super::message::Message;
 use super::{Keeper, gone};
+
+/// The longest that a logout waits for the server.
+const LONGEST_REVOCATION: Duration = Duration::from_mins(1);
 
 /// What became of the grants at the server: nothing where it has no revocation endpoint or there was no grant; the error
 /// says why a grant is still valid there, as the beginning of a sentence.
@@ -23,12 +30,13 @@ impl Keeper {
             // What is to be revoked is in the store; a store that cannot be read is told of below.
             let _ = self.change(&account, None, Ask::Ready).await;
         }
-        let (revocable, revocation) = tokio::sync::oneshot::channel();
+        let (revocable, revocation) = oneshot::channel();
         self.change_by(&account, |reply| Message::Logout { account: account.clone(), revocable, reply })
             .await?;
         match revocation.await.ok().flatten() {
             Some(revocation) => {
-                let revoked = self.provider.revoke(revocation).await;
+                let revoking = timeout(LONGEST_REVOCATION, self.provider.revoke(revocation));
+                let revoked = revoking.await.unwrap_or_else(|_| Err("the server does not answer".to_owned()));
                 if let Err(reason) = &revoked {
                     tracing::warn!(account, reason, "the server did not revoke the grant");
                 }

@@ -101,13 +101,10 @@ fn understand(response: &HttpResponse, issuer: &str) -> Result<Discovery, Failur
 }
 
 fn unusable(issuer: &str, reason: &str) -> Error {
-    Error::invalid(
-        "issuer",
-        format!(
-            "The metadata of {issuer} cannot be used: {reason}; check the issuer, or give the endpoints with --auth-url and \
-             --token-url"
-        ),
-    )
+    // A reason that says itself what to do needs no other advice.
+    let advice = "; check the issuer, or give the endpoints with --auth-url and --token-url";
+    let advice = if reason.contains("; ") { "" } else { advice };
+    Error::invalid("issuer", format!("The metadata of {issuer} cannot be used: {reason}{advice}"))
 }
 
 fn unreachable(issuer: &str, reason: &str) -> Error {

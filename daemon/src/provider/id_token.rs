@@ -23,8 +23,8 @@ pub struct IdToken {
 pub struct Identity {
     /// The server's own name for the user, which never changes: `sub`.
     pub subject: String,
-    /// A name that people know.
-    pub username: String,
+    /// A name that people know, where the server says one.
+    pub username: Option<String>,
 }
 
 impl IdToken {
@@ -46,8 +46,13 @@ impl Identity {
     pub(super) fn from_claims(claims: &Value) -> Option<Self> {
         let claim = |key: &str| claims[key].as_str().and_then(name);
         let subject = claim("sub").or_else(|| claims["sub"].as_i64().map(|number| number.to_string()))?;
-        let known = ["preferred_username", "email", "name"].into_iter().find_map(claim);
-        Some(Self { username: known.unwrap_or_else(|| subject.clone()), subject })
+        Some(Self { subject, username: ["preferred_username", "email", "name"].into_iter().find_map(claim) })
+    }
+
+    /// What to call the user.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.username.as_deref().unwrap_or(&self.subject)
     }
 }
 
@@ -74,11 +79,11 @@ mod tests {
     fn tells_who_signed_in(
         #[case] claims: &str,
         #[case] subject: &str,
-        #[case] username: &str,
+        #[case] called: &str,
         #[case] nonce: Option<&str>,
     ) {
         let read = IdToken::read(&token(claims)).expect("an ID token");
-        assert_eq!((read.user.subject.as_str(), read.user.username.as_str()), (subject, username));
+        assert_eq!((read.user.subject.as_str(), read.user.name()), (subject, called));
         assert_eq!(read.nonce.as_ref().map(Secret::expose), nonce);
     }
 

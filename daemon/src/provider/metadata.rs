@@ -53,7 +53,7 @@ pub(crate) fn read(text: &str, issuer: &str) -> Result<Discovery, Unfit> {
     if named != issuer {
         let named = printable_name(named);
         return Err(Unfit::Wrong(format!(
-            "the server calls itself {named}, which differs from {issuer}; if it is the server that you mean, use --issuer {named}"
+            "the server calls itself {named}; if that is the server you mean, use --issuer {named}"
         )));
     }
     let metadata =

@@ -204,7 +204,7 @@ impl Members {
             has_odd_refresh_token: is_mistaken || self.has_odd("refresh_token"),
             expires_in: self.get("expires_in").and_then(seconds),
             refresh_expires_in: refresh_expires_in.and_then(seconds),
-            username: username.or_else(|| user.map(|user| user.username.clone())),
+            username: username.or_else(|| user?.username.clone()),
             account_id: account_id.or_else(|| user.map(|user| user.subject.clone())),
             id_token,
         })

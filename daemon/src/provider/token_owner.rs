@@ -42,8 +42,8 @@ pub(crate) fn username(body: &str) -> Option<Owner> {
 }
 
 fn claims(body: &str) -> Option<Owner> {
-    let Identity { subject, username } = Identity::from_claims(&serde_json::from_str(body).ok()?)?;
-    Some(Owner { username, account_id: Some(subject) })
+    let user = Identity::from_claims(&serde_json::from_str(body).ok()?)?;
+    Some(Owner { username: user.name().to_owned(), account_id: Some(user.subject) })
 }
 
 #[cfg(test)]

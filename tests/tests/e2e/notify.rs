@@ -273,6 +273,27 @@ fn the_screen_is_cleared_when_the_daemon_stops_and_when_notifications_are_switch
 }
 
 #[test]
+fn a_click_shows_the_code_of_a_device_and_the_sign_in_is_confirmed() {
+    let (scene, _bus) = scene();
+    let page = format!("{}/device", scene.fake.origin());
+    let endpoint = format!("{}/oauth2/device", scene.fake.origin());
+    scene.ctl(&["account", "set", "--device-auth-url", &endpoint, "--flow", "device"]).success();
+    in_time(async {
+        let mut server = Server::start(&scene.bed, BUTTONS).await;
+        scene.ctl(&["token"]).exits(4);
+        let asked = server.notified().await;
+        server.press(asked.id, "sign-in").await;
+        let body = server.notified().await.body;
+        assert!(body.ends_with(&format!(" on this page, on any device:\n{page}")), "{body}");
+        let code = body.strip_prefix("Enter the code ").unwrap().split(' ').next().unwrap();
+        assert_eq!(opened(&scene).await, format!("{page}?user_code={code}"));
+        scene.fake.decide_device(code, Some("alice"));
+        assert_eq!(server.notified().await.summary, "Signed in as alice");
+    });
+    assert!(scene.fake.is_live(&scene.token()));
+}
+
+#[test]
 fn what_is_put_off_is_not_shown_again_because_another_program_asks() {
     let (mut scene, _bus) = scene();
     in_time(async {

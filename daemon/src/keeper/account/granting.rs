@@ -37,7 +37,7 @@ impl Machine {
             issuer,
             refresh_token: tokens.refresh_token,
             access: Some(access(tokens.access_token, tokens.token_type, tokens.expires_in, self.now.at)),
-            username: tokens.username,
+            username: tokens.username.or_else(|| Some(tokens.id_token?.user.name().to_owned())),
             account_id: tokens.account_id,
             granted_at: self.now.at,
             kept: 0,

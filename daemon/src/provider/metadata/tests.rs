@@ -67,7 +67,7 @@ fn the_client_identifies_itself_as_the_server_takes_it(#[case] methods: Value, #
 
 #[rstest]
 #[case(json!({ "issuer": "https://as.example/other" }), "use --issuer https://as.example/other")]
-#[case(json!({ "issuer": "https://as.example/tenant/" }), "differs from https://as.example/tenant;")]
+#[case(json!({ "issuer": "https://as.example/tenant/" }), "calls itself https://as.example/tenant/;")]
 #[case(json!({ "token_endpoint": null }), "no token_endpoint")]
 #[case(json!({ "authorization_endpoint": 7 }), "no authorization_endpoint")]
 #[case(json!({ "token_endpoint": "http://as.example/token" }), "token_endpoint (http://as.example/token) is no https URL")]

@@ -294,7 +294,7 @@ fn who_asks_leaves_and_asks_again_does_not_pile_up_requests() {
 }
 
 fn id_token(nonce: &str) -> TokenResponse {
-    let user = Identity { subject: "u1".to_owned(), username: "alice".to_owned() };
+    let user = Identity { subject: "u1".to_owned(), username: Some("alice".to_owned()) };
     let id_token = Some(IdToken { user, nonce: Some(Secret::from(nonce)) });
     TokenResponse { id_token, ..tokens("AT", Some("RT")) }
 }
@@ -364,4 +364,16 @@ fn a_sign_in_without_a_refresh_token_says_when_it_ends_and_how_to_get_one() {
     for part in ["no refresh token", "60 minutes after", "offline_access", "`imgurctl login mine`"] {
         assert!(reason.contains(part), "{reason}");
     }
+}
+
+#[test]
+fn a_refresh_whose_id_token_has_the_subject_alone_keeps_the_name() {
+    let mut bench = Bench::with(Record::default());
+    login(&mut bench, TokenResponse { username: None, ..id_token("n") }, false).unwrap();
+    assert_eq!(bench.disk.grant.as_ref().unwrap().username.as_deref(), Some("alice"));
+    bench.ask(Ask::Want { want: Want::New, until: bench.now.at + MINUTE });
+    let user = Identity { subject: "u1".to_owned(), username: None };
+    let id_token = Some(IdToken { user, nonce: None });
+    bench.refreshed(TokenResponse { id_token, username: None, ..tokens("AT2", Some("RT2")) });
+    assert_eq!(bench.disk.grant.as_ref().unwrap().username.as_deref(), Some("alice"));
 }
