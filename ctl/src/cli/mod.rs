@@ -12,6 +12,7 @@ mod status;
 mod tests;
 mod token;
 mod usage_error;
+mod variable;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

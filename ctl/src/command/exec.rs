@@ -5,7 +5,7 @@ use std::process::Command;
 
 use imgurd_proto::GetToken;
 
-use super::token::credential;
+use super::form::credential;
 use crate::app::App;
 use crate::cli::ExecArgs;
 use crate::failure::Failure;

@@ -9,6 +9,7 @@ mod doctor;
 mod exec;
 mod export;
 mod follow;
+mod form;
 mod grant;
 mod import;
 mod init;
@@ -19,6 +20,7 @@ mod permit;
 mod registration;
 mod status;
 mod status_screen;
+mod template;
 mod token;
 
 pub(crate) use self::completion::complete;
