@@ -61,7 +61,10 @@ impl Environment {
         let mut keyring = bed.keyring();
         keyring.start(&bed);
         let authority = Authority::new(bed.root(), "trusted");
-        bed.set_env("SSL_CERT_FILE", authority.certificate());
+        // By the names that OpenSSL, requests and Node.js have for it.
+        for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+            bed.set_env(name, authority.certificate());
+        }
         let mut network = bed.network();
         network.up();
         network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
@@ -156,6 +159,12 @@ fn equip(bed: &Testbed) {
         add_program(bed, name, text);
     }
     bed.set_env("BROWSER", programs.join("browser"));
+    // The packages in `proto/`, as pip and npm install them.
+    bed.set_env("PYTHONPATH", repository().join("proto/python"));
+    bed.set_env("PYTHONDONTWRITEBYTECODE", "1");
+    let modules = bed.home().join("node_modules");
+    fs::create_dir(&modules).unwrap();
+    symlink(repository().join("proto/js"), modules.join("imgurd")).unwrap();
     let built = binary("imgurd").parent().unwrap().to_owned();
     let path = env::var("PATH").unwrap_or_default();
     let own = bed.home().join(".local/bin");

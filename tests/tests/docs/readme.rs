@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgurd_tests::fake::Endpoint;
-use imgurd_tests::stranger::python;
+use imgurd_tests::stranger::{node, python};
 use imgurd_tests::testbed::{Testbed, binary};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ enum Reader {
     Newcomer,
     /// Somebody at a shell who has come past *Start*.
     User,
-    /// Their program, in Python or Rust.
+    /// Their program, in Python, JavaScript or Rust.
     Program,
     /// `imgurd --check`.
     Daemon,
@@ -36,7 +36,7 @@ impl Reader {
             ("ssh_config" | "sshd_config" | "sh", "On another machine over SSH") => Self::RemoteMachine,
             ("sh", "Try it" | "Start") => Self::Newcomer,
             ("sh" | "console", _) => Self::User,
-            ("python" | "rust", _) => Self::Program,
+            ("python" | "js" | "rust", _) => Self::Program,
             ("toml", _) => Self::Daemon,
             ("ini", "Start") => Self::ServiceManager,
             (language, section) => {
@@ -70,8 +70,9 @@ fn try_in(environment: &Environment, block: &Block) {
     let is_clone = block.text.lines().any(|line| line.starts_with("make "));
     let directory = if is_clone { repository() } else { environment.bed.home() };
     // What is for a dead token meets one.
-    let rejects =
-        ["imgurctl reject", "RejectToken", "reject_token"].iter().any(|word| block.text.contains(word));
+    let rejects = ["imgurctl reject", "RejectToken", "reject_token", "imgurd.reject"]
+        .iter()
+        .any(|word| block.text.contains(word));
     if rejects {
         environment.fake.kill_access_token();
     }
@@ -86,6 +87,9 @@ fn try_in(environment: &Environment, block: &Block) {
     let (refreshes, line) = (environment.refreshes(), block.line.to_string());
     let (program, arguments) = match block.language.as_str() {
         "sh" => ("sh".into(), vec!["-exc", &block.text]),
+        "js" => {
+            (node(&environment.bed).get_program().to_owned(), vec!["--input-type=module", "-e", &block.text])
+        }
         "python" => (python(&environment.bed).get_program().to_owned(), vec!["-c", &block.text]),
         _ => (binary("readme-rust").into(), vec![&*line]),
     };
