@@ -23,7 +23,7 @@ use imgurd_proto::StoreKind;
 
 pub(crate) use self::account::{AccountArg, AccountCommand, AccountForm};
 pub(crate) use self::curl::CurlArgs;
-pub(crate) use self::exec::ExecArgs;
+pub(crate) use self::exec::{ExecArgs, OnRefresh};
 pub(crate) use self::export::{ExportArgs, ImportArgs};
 pub(crate) use self::login::LoginArgs;
 pub(crate) use self::permit::{PermitArgs, PermitCommand};
@@ -137,7 +137,7 @@ pub(crate) enum Command {
     /// Read a token that the API rejected (401 or 403) from standard input, and print a new one
     #[command(after_help = "Example:\n  new=$(printf %s \"$token\" | imgurctl reject me)")]
     Reject(WaitArgs),
-    /// Run a command with the token in its environment
+    /// Run a command with the token in its environment, and restart it when there is a new one
     Exec(ExecArgs),
     /// Run curl with the account's token, which is sent to the account's API only
     Curl(CurlArgs),

@@ -17,7 +17,7 @@ use imgurd_proto::Token;
 use self::change_command::ChangeCommand;
 use self::file::TokenFile;
 use self::keeping::KeptFile;
-use self::tokens::{Receiver, Tokens};
+pub(super) use self::tokens::{Receiver, Tokens};
 use super::form::Form;
 use super::token;
 use crate::app::App;

@@ -14,7 +14,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(250);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Who is told.
-pub(super) trait Receiver {
+pub(in crate::command) trait Receiver {
     /// There is a new token.
     fn receive(&mut self, token: &Token) -> Result<(), Failure>;
     /// There is no token any more.
@@ -22,7 +22,7 @@ pub(super) trait Receiver {
 }
 
 /// Asks for a token after each change of the account, and passes each new one on.
-pub(super) struct Tokens<'a, R> {
+pub(in crate::command) struct Tokens<'a, R> {
     app: &'a App,
     call: GetToken,
     receiver: R,
@@ -37,12 +37,12 @@ pub(super) struct Tokens<'a, R> {
 
 impl<'a, R: Receiver> Tokens<'a, R> {
     /// Tokens as `call` asks for them. The receiver has `current` already.
-    pub(super) fn new(app: &'a App, call: GetToken, current: Option<Token>, receiver: R) -> Self {
+    pub(in crate::command) fn new(app: &'a App, call: GetToken, current: Option<Token>, receiver: R) -> Self {
         Self { app, call, receiver, account: None, current, reported: None, pause: PAUSE }
     }
 
     /// Goes on until no token can ever come, and returns why.
-    pub(super) fn follow(mut self) -> Failure {
+    pub(in crate::command) fn follow(mut self) -> Failure {
         loop {
             let Err(failure) = self.follow_account();
             if self.current.is_none() && is_permanent(&failure) {
