@@ -9,6 +9,7 @@ use std::process::Command;
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
 use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::stranger::python;
 use imgurd_tests::testbed::{Bus, Daemon, Keyring, Network, Testbed, at_terminal, binary};
 use imgurd_tests::tls::Authority;
 
@@ -157,6 +158,10 @@ fn equip(bed: &Testbed) {
     fs::create_dir(&programs).unwrap();
     for (name, text) in [("browser", BROWSER), ("systemctl", SYSTEMCTL), ("cargo", CARGO)] {
         add_program(bed, name, text);
+    }
+    let python = PathBuf::from(python(bed).get_program());
+    for (name, program) in [("python3", "python"), ("http", "http")] {
+        add_program(bed, name, &format!("exec {} \"$@\"", python.with_file_name(program).display()));
     }
     bed.set_env("BROWSER", programs.join("browser"));
     // The packages in `proto/`, as pip and npm install them.
