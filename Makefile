@@ -130,11 +130,19 @@ stage:
 deb: stage ## Build a Debian package
 	systemd/packaging/debian/build '$(STAGE)' '$(VERSION)' '$(DIST)'
 
-dist: deb ## Build what is given out: the package, the programs, what is in them, checksums
-	tar -C '$(STAGE)' --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
-		--mtime="@$$SOURCE_DATE_EPOCH" -cJf '$(DIST)/imgurd.tar.xz' usr
+# An archive that is the same wherever and whenever it is made.
+ARCHIVE = tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$$SOURCE_DATE_EPOCH"
+# The clients for Python and JavaScript, with their licences and without what pip and npm leave there.
+CLIENTS = $(ARCHIVE) --exclude=build --exclude='*.egg-info' --exclude=__pycache__ --exclude=node_modules -cf -
+
+dist: deb ## Build what is given out: the package, the programs, the clients, what is in them, checksums
+	$(ARCHIVE) -C '$(STAGE)' -cJf '$(DIST)/imgurd.tar.xz' usr
+	$(CLIENTS) --transform='s,^\(proto/python\)*/*,imgurd-$(VERSION)/,' proto/python LICENSE-MIT LICENSE-APACHE | \
+		gzip -9n >'$(DIST)/imgurd-python-$(VERSION).tar.gz'
+	$(CLIENTS) --transform='s,^\(proto/js\)*/*,package/,' proto/js LICENSE-MIT LICENSE-APACHE | \
+		gzip -9n >'$(DIST)/imgurd-js-$(VERSION).tgz'
 	systemd/packaging/sbom >'$(DIST)/imgurd.cdx.json'
-	cd '$(DIST)' && sha256sum *.deb *.tar.xz *.json >SHA256SUMS
+	cd '$(DIST)' && sha256sum *.deb *.tar.xz *.tar.gz *.tgz *.json >SHA256SUMS
 
 clean: ## Remove what was built
 	$(CARGO) clean

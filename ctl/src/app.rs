@@ -14,6 +14,7 @@ use crate::terminal::output::Output;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The global options.
+#[derive(Clone)]
 pub(crate) struct App {
     /// How to print.
     pub(crate) output: Output,

@@ -17,6 +17,7 @@ pub mod chromium;
 mod dice;
 pub mod fake;
 pub mod http;
+pub mod own_client;
 pub mod relay;
 pub mod soak;
 pub mod stranger;

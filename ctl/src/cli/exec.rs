@@ -3,33 +3,61 @@
 use std::ffi::OsString;
 
 use clap::{Args, ValueHint};
+use rustix::process::Signal;
+use signal_hook::low_level::signal_name;
+
+use super::variable::{self, variable};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   imgurctl exec -- ./upload.py cat.png
   imgurctl exec me --env TOKEN -- sh -c 'echo ${#TOKEN}'
+  imgurctl exec me --env-client-id IMGUR_CLIENT_ID -- ./upload.py cat.png
+  imgurctl exec --on-refresh restart -- ./bot.py                # for a program that runs for long
 
 The command replaces imgurctl, so that signals and the exit status are its own; 127 means that it was not found, and 126 \
-that it could not be run. It keeps the token that it was started with, and your other programs can read its environment: \
-a program that runs for long should ask for tokens itself.")]
+that it could not be run. Your other programs can read its environment. The token in its environment never changes: a \
+program that runs for long should ask for tokens itself, or needs --on-refresh.
+
+With --on-refresh, imgurctl stays beside the command, passes SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 on to \
+it, and exits with its exit status, or with 128 plus the number of the signal that ended it. `restart` sends SIGTERM, waits \
+for the command to end, and starts it again with the new token. A signal such as HUP is for a program that then reads the \
+token from `imgurctl token` or from a file.")]
 pub(crate) struct ExecArgs {
     /// Account [default: the default account]
     pub(crate) account: Option<String>,
     /// The environment variable for the token
-    #[arg(long, value_name = "NAME", default_value = "IMGUR_ACCESS_TOKEN", value_parser = variable)]
+    #[arg(long, value_name = "NAME", default_value = variable::DEFAULT, value_parser = variable)]
     pub(crate) env: String,
+    /// Also pass the account's client ID, in this environment variable
+    #[arg(long, value_name = "NAME", value_parser = variable)]
+    pub(crate) env_client_id: Option<String>,
+    /// What to do when there is a new token: `restart` the command, or send it a signal such as HUP
+    #[arg(long, value_name = "restart|SIGNAL", value_parser = on_refresh)]
+    pub(crate) on_refresh: Option<OnRefresh>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<OsString>,
 }
 
-/// A name as POSIX defines it; a shell cannot read any other.
-fn variable(name: &str) -> Result<String, String> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() || !name.chars().all(is_word) {
-        return Err("a variable's name has letters, digits and `_`, and no digit first".into());
+/// How a command that runs for long gets a new token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnRefresh {
+    /// It is ended and started again.
+    Restart,
+    /// It gets this signal, and fetches the token itself.
+    Signal(Signal),
+}
+
+fn on_refresh(text: &str) -> Result<OnRefresh, String> {
+    if text == "restart" {
+        return Ok(OnRefresh::Restart);
     }
-    Ok(name.into())
+    let name = text.to_ascii_uppercase();
+    let name = format!("SIG{}", name.strip_prefix("SIG").unwrap_or(&name));
+    let number = (1..32).find(|number| signal_name(*number) == Some(&name));
+    let signal = number.and_then(Signal::from_named_raw).map(OnRefresh::Signal);
+    signal.ok_or_else(|| "give `restart` or the name of a signal, such as HUP".into())
 }
 
 #[cfg(test)]
@@ -37,12 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_only_a_variable_that_a_shell_can_read() {
-        for name in ["TOKEN", "_t1"] {
-            assert_eq!(variable(name).as_deref(), Ok(name));
+    fn takes_a_signal_by_both_of_its_names() {
+        for name in ["HUP", "SIGHUP", "hup"] {
+            assert_eq!(on_refresh(name), Ok(OnRefresh::Signal(Signal::HUP)), "{name}");
         }
-        for name in ["", "1T", "A=B", "A B", "A\0"] {
-            assert!(variable(name).is_err(), "{name}");
+        assert_eq!(on_refresh("restart"), Ok(OnRefresh::Restart));
+        for name in ["", "SIG", "1", "reload"] {
+            assert!(on_refresh(name).is_err(), "{name}");
         }
     }
 }

@@ -13,6 +13,7 @@ mod status;
 mod tests;
 mod token;
 mod usage_error;
+mod variable;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use imgurd_proto::StoreKind;
 
 pub(crate) use self::account::{AccountArg, AccountCommand, AccountForm};
 pub(crate) use self::curl::CurlArgs;
-pub(crate) use self::exec::ExecArgs;
+pub(crate) use self::exec::{ExecArgs, OnRefresh};
 pub(crate) use self::export::{ExportArgs, ImportArgs};
 pub(crate) use self::gateway::{GatewayAddArgs, GatewayCommand};
 pub(crate) use self::login::LoginArgs;
@@ -138,7 +139,7 @@ pub(crate) enum Command {
     /// Read a token that the API rejected (401 or 403) from standard input, and print a new one
     #[command(after_help = "Example:\n  new=$(printf %s \"$token\" | imgurctl reject me)")]
     Reject(WaitArgs),
-    /// Run a command with the token in its environment
+    /// Run a command with the token in its environment, and restart it when there is a new one
     Exec(ExecArgs),
     /// Run curl with the account's token, which is sent to the account's API only
     Curl(CurlArgs),

@@ -10,6 +10,7 @@ mod doctor;
 mod exec;
 mod export;
 mod follow;
+mod form;
 mod gateway;
 mod grant;
 mod import;
@@ -22,6 +23,7 @@ mod permit;
 mod registration;
 mod status;
 mod status_screen;
+mod template;
 mod token;
 
 pub(crate) use self::completion::complete;

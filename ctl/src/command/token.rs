@@ -1,9 +1,9 @@
 //! Tokens: get, reject, refresh.
 
-use imgurd_proto::text::is_credential;
-use imgurd_proto::{GetToken, Refresh, RejectToken, Secret, Token};
+use imgurd_proto::{GetToken, Refresh, RejectToken};
 use serde_json::json;
 
+use super::form::{Form, credential};
 use super::{account, status};
 use crate::app::App;
 use crate::cli::{TokenArgs, WaitArgs};
@@ -13,22 +13,14 @@ use crate::terminal::output::Output;
 use crate::terminal::time::{milliseconds, now, relative, seconds};
 
 pub(crate) fn token(app: &App, args: &TokenArgs) -> Result<(), Failure> {
-    check_form(app, args)?;
+    let form = Form::new(app, args)?;
     if args.anonymous {
         let account = app.account(args.ask.account.as_deref())?;
         return Output::print(&format!("Authorization: Client-ID {}", account::client_id(&account)?));
     }
     let call = call(args);
     let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
-    Output::print(&text(app, args, &token)?)
-}
-
-pub(super) fn check_form(app: &App, args: &TokenArgs) -> Result<(), Failure> {
-    if args.header && app.output.json {
-        let reason = "--header and --json are two forms of one answer; give one of them";
-        return Err(Failure::usage("header", reason));
-    }
-    Ok(())
+    Output::print_raw(&form.text(app, &token)?)
 }
 
 pub(super) fn call(args: &TokenArgs) -> GetToken {
@@ -37,33 +29,6 @@ pub(super) fn call(args: &TokenArgs) -> GetToken {
         min_valid_s: args.min_valid.map(seconds),
         wait_ms: args.ask.wait.map(milliseconds),
     }
-}
-
-/// The token in the form that the options ask for.
-pub(super) fn text(app: &App, args: &TokenArgs, token: &Token) -> Result<String, Failure> {
-    let access_token = credential(&token.access_token)?;
-    if args.header {
-        let prefix = args.prefix.as_deref().unwrap_or("Bearer");
-        if !is_credential(prefix) {
-            let reason = "--prefix has a line end or another odd character; give one word";
-            return Err(Failure::usage("prefix", reason));
-        }
-        return Ok(format!("Authorization: {prefix} {access_token}"));
-    }
-    if app.output.json {
-        return serde_json::to_string(token).map_err(|error| Failure::Other(error.to_string()));
-    }
-    Ok(access_token.to_owned())
-}
-
-/// The token's text. A line end in it would make two headers out of one.
-pub(super) fn credential(token: &Secret) -> Result<&str, Failure> {
-    let text = token.expose();
-    is_credential(text).then_some(text).ok_or_else(|| {
-        let reason = "imgurd returned a token with characters that no token has (RFC 6749, appendix A); get a new one \
-                      with `imgurctl refresh`";
-        Failure::Other(reason.to_owned())
-    })
 }
 
 pub(crate) fn reject(app: &App, args: WaitArgs) -> Result<(), Failure> {

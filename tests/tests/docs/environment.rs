@@ -9,6 +9,7 @@ use std::process::Command;
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
 use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::stranger::python;
 use imgurd_tests::testbed::{Bus, Daemon, Keyring, Network, Testbed, at_terminal, binary};
 use imgurd_tests::tls::Authority;
 
@@ -61,7 +62,10 @@ impl Environment {
         let mut keyring = bed.keyring();
         keyring.start(&bed);
         let authority = Authority::new(bed.root(), "trusted");
-        bed.set_env("SSL_CERT_FILE", authority.certificate());
+        // By the names that OpenSSL, requests and Node.js have for it.
+        for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+            bed.set_env(name, authority.certificate());
+        }
         let mut network = bed.network();
         network.up();
         network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
@@ -155,7 +159,17 @@ fn equip(bed: &Testbed) {
     for (name, text) in [("browser", BROWSER), ("systemctl", SYSTEMCTL), ("cargo", CARGO)] {
         add_program(bed, name, text);
     }
+    let python = PathBuf::from(python(bed).get_program());
+    for (name, program) in [("python3", "python"), ("http", "http")] {
+        add_program(bed, name, &format!("exec {} \"$@\"", python.with_file_name(program).display()));
+    }
     bed.set_env("BROWSER", programs.join("browser"));
+    // The packages in `proto/`, as pip and npm install them.
+    bed.set_env("PYTHONPATH", repository().join("proto/python"));
+    bed.set_env("PYTHONDONTWRITEBYTECODE", "1");
+    let modules = bed.home().join("node_modules");
+    fs::create_dir(&modules).unwrap();
+    symlink(repository().join("proto/js"), modules.join("imgurd")).unwrap();
     let built = binary("imgurd").parent().unwrap().to_owned();
     let path = env::var("PATH").unwrap_or_default();
     let own = bed.home().join(".local/bin");

@@ -34,6 +34,14 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
+/// The example in Python, with the package in `proto/python`.
+fn python(bed: &Testbed) -> Command {
+    let mut command = bed.command(file("images.py"));
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("proto").join("python");
+    command.env("PYTHONPATH", package).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
 /// Compiles the example in C as its first lines have it.
 fn c(bed: &Testbed) -> Command {
     let program = bed.root().join("images");
@@ -153,7 +161,7 @@ promises! {
     rust_blocking: |bed| bed.command(binary("examples/blocking"));
     rust_over_dbus: |bed| bed.command(binary("examples/dbus"));
     python_over_dbus: |bed| bed.command(file("images_dbus.py"));
-    python_over_varlink: |bed| bed.command(file("images_varlink.py"));
+    python: python;
     javascript: |bed| {
         let mut command = node(bed);
         command.arg(file("images.mjs"));
@@ -168,8 +176,7 @@ fn when_to_try_again_is_told_to_the_second_on_the_socket() {
     let (scene, _bus) = scene(Behaviour::default());
     (0..6).for_each(|_| drop(scene.refresh()));
     scene.fake.kill_access_token();
-    let examples: [Example; 2] =
-        [|bed| bed.command(binary("examples/blocking")), |bed| bed.command(file("images_varlink.py"))];
+    let examples: [Example; 2] = [|bed| bed.command(binary("examples/blocking")), python];
     for example in examples {
         let said = fails(&scene, example, "Try again after ");
         let at = said.split(' ').nth(3).unwrap().parse::<i64>().unwrap();

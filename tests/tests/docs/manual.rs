@@ -70,7 +70,7 @@ const PASSPHRASE: &str = "correct horse battery";
 const ENDLESS: [(&str, &str); 4] = [
     ("status --watch", "fresh"),
     ("journal --follow", "granted"),
-    ("token --follow", "holds the token of me"),
+    ("--follow --output", "holds the token of me"),
     ("imgurd --no-dbus", "ready"),
 ];
 
@@ -167,6 +167,8 @@ fn lay_out(environment: &Environment, text: &str) {
         "#!/bin/sh\nexec curl -sSf -H \"Authorization: Bearer $IMGUR_ACCESS_TOKEN\" -F \"image=@$1\" \
          https://api.imgur.com/3/image\n",
     );
+    write("bot.py", "#!/bin/sh\ntest -n \"$IMGUR_ACCESS_TOKEN\"\n");
+    write("uploader.json.in", r#"{"token": "{{access_token}}", "until": {{expires_at}}}"#);
     if text.contains("token.json") {
         let (refresh_token, access_token) = environment.fake.issue_grant("alice");
         write(

@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgurd_tests::fake::Endpoint;
-use imgurd_tests::stranger::python;
+use imgurd_tests::stranger::{node, python};
 use imgurd_tests::testbed::{Testbed, binary};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ enum Reader {
     Newcomer,
     /// Somebody at a shell who has come past *Start*.
     User,
-    /// Their program, in Python or Rust.
+    /// Their program, in Python, JavaScript or Rust.
     Program,
     /// `imgurd --check`.
     Daemon,
@@ -36,9 +36,9 @@ impl Reader {
             ("ssh_config" | "sshd_config" | "sh", "On another machine over SSH") => Self::RemoteMachine,
             ("sh", "Try it" | "Start") => Self::Newcomer,
             ("sh" | "console", _) => Self::User,
-            ("python" | "rust", _) => Self::Program,
+            ("python" | "js" | "rust", _) => Self::Program,
             ("toml", _) => Self::Daemon,
-            ("ini", "Start") => Self::ServiceManager,
+            ("ini", "Start" | "Recipes") => Self::ServiceManager,
             (language, section) => {
                 panic!("line {} of README.md: nobody tries {language} in {section}", block.line)
             }
@@ -70,8 +70,9 @@ fn try_in(environment: &Environment, block: &Block) {
     let is_clone = block.text.lines().any(|line| line.starts_with("make "));
     let directory = if is_clone { repository() } else { environment.bed.home() };
     // What is for a dead token meets one.
-    let rejects =
-        ["imgurctl reject", "RejectToken", "reject_token"].iter().any(|word| block.text.contains(word));
+    let rejects = ["imgurctl reject", "RejectToken", "reject_token", "imgurd.reject"]
+        .iter()
+        .any(|word| block.text.contains(word));
     if rejects {
         environment.fake.kill_access_token();
     }
@@ -86,6 +87,9 @@ fn try_in(environment: &Environment, block: &Block) {
     let (refreshes, line) = (environment.refreshes(), block.line.to_string());
     let (program, arguments) = match block.language.as_str() {
         "sh" => ("sh".into(), vec!["-exc", &block.text]),
+        "js" => {
+            (node(&environment.bed).get_program().to_owned(), vec!["--input-type=module", "-e", &block.text])
+        }
         "python" => (python(&environment.bed).get_program().to_owned(), vec!["-c", &block.text]),
         _ => (binary("readme-rust").into(), vec![&*line]),
     };
@@ -165,7 +169,8 @@ fn both_drop_ins_are_those_that_a_service_manager_takes() {
     for before in ["The service is confined", "217/USER"] {
         assert_eq!(README.matches(before).count(), 1, "{before}");
     }
-    assert_eq!(blocks_for(Reader::ServiceManager).len(), 2);
+    let blocks = blocks_for(Reader::ServiceManager);
+    assert_eq!(blocks.iter().filter(|block| block.section == "Start").count(), 2);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The promises of imgurd to servers and clients that nobody here wrote. `make test` installs those first.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
+mod clients;
 mod dbus;
 mod keyrings;
 mod nginx;

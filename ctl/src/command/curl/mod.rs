@@ -18,7 +18,7 @@ use self::transfer::{Ended, Transfer};
 use crate::app::App;
 use crate::cli::CurlArgs;
 use crate::command::account::client_id;
-use crate::command::token::credential;
+use crate::command::form::credential;
 use crate::failure::Failure;
 use crate::files::Files;
 

@@ -55,10 +55,10 @@ impl TokenFile {
     /// Whether it is there, with exactly this text, and its owner alone can read it.
     pub(super) fn holds(&self, text: &str) -> bool {
         let is_alike = |found: &fs::Metadata| {
-            found.is_file() && found.len() == text.len() as u64 + 1 && found.mode() & 0o7777 == 0o600
+            found.is_file() && found.len() == text.len() as u64 && found.mode() & 0o7777 == 0o600
         };
         fs::symlink_metadata(&self.path).is_ok_and(|found| is_alike(&found))
-            && fs::read_to_string(&self.path).is_ok_and(|found| found.strip_suffix('\n') == Some(text))
+            && fs::read_to_string(&self.path).is_ok_and(|found| found == text)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -72,7 +72,7 @@ impl TokenFile {
 
     fn replace(&self, text: &str) -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".imgurctl-").tempfile_in(&self.directory)?;
-        writeln!(file, "{text}")?;
+        file.write_all(text.as_bytes())?;
         // Otherwise the file may be empty after a power cut.
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error).map(drop)
@@ -115,7 +115,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("changed");
         let before = fs::File::open(&path).expect("opened");
         let file = TokenFile::new(&path).expect("a file");
-        file.write("new").expect("written");
+        file.write("new\n").expect("written");
         assert_eq!(fs::read_to_string(&path).expect("read"), "new\n");
         assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
         assert_eq!(

@@ -6,7 +6,7 @@ use std::{fmt, io, thread};
 
 use super::file::TokenFile;
 use super::path_watch::PathWatch;
-use super::{LONGEST_PAUSE, PAUSE};
+use super::tokens::{LONGEST_PAUSE, PAUSE};
 use crate::failure::Failure;
 use crate::terminal::output::Output;
 

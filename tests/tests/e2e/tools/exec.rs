@@ -1,10 +1,10 @@
-//! `imgurctl exec`: the command takes its place.
+//! `imgurctl exec`: the command takes its place, or is told of new tokens.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use imgurd_tests::fake::Behaviour;
-use imgurd_tests::testbed::Scene;
+use imgurd_tests::testbed::{Program, Scene};
 use rustix::process::Signal;
 
 fn scene() -> Scene {
@@ -68,4 +68,80 @@ fn a_command_is_not_run_without_a_token() {
     let output = scene.ctl(&["exec", "echo", "hello"]).exits(2);
     assert!(output.complaint().contains("behind `--`"), "{}", output.stderr);
     scene.ctl(&["exec", "--env", "A=B", "--", "echo"]).exits(2).complaint();
+}
+
+#[test]
+fn a_command_may_have_the_client_id_beside_the_token() {
+    let scene = scene();
+    let print = "printf '%s %s' \"$IMGUR_ACCESS_TOKEN\" \"$ID\"";
+    let printed = scene.ctl(&["exec", "--env-client-id", "ID", "--", "sh", "-c", print]).success().stdout;
+    assert_eq!(printed, format!("{} {}", scene.token(), scene.fake.behaviour().client_id));
+    for names in [["--env-client-id", "A=B"], ["--env-client-id", "IMGUR_ACCESS_TOKEN"]] {
+        scene.ctl(&[&["exec"], &names[..], &["--", "true"]].concat()).exits(2).complaint();
+    }
+}
+
+/// Starts one that prints its token and then goes on, however it is told of others.
+fn supervised(scene: &Scene, on_refresh: &str, script: &str) -> Program {
+    scene.bed.ctl_spawn(&["exec", "--on-refresh", on_refresh, "--", "sh", "-c", script])
+}
+
+#[test]
+fn a_command_that_runs_for_long_is_restarted_with_each_new_token() {
+    let scene = scene();
+    // It takes its time to end: what comes meanwhile is not lost.
+    let script = "trap 'kill $!; echo ending; read -r _; exit 9' TERM
+        tail -f /dev/null & echo $IMGUR_ACCESS_TOKEN; wait";
+    let mut command = supervised(&scene, "restart", script);
+    assert_eq!(command.line(), Some(scene.token()));
+    scene.refresh();
+    assert_eq!(command.line().as_deref(), Some("ending"));
+    let newest = scene.refresh();
+    command.write("\n");
+    let mut seen = command.line();
+    if seen.as_ref() != Some(&newest) {
+        // The second token came after the restart.
+        assert_eq!(command.line().as_deref(), Some("ending"));
+        command.write("\n");
+        seen = command.line();
+    }
+    assert_eq!(seen, Some(newest));
+    command.signal(Signal::TERM);
+    assert_eq!(command.line().as_deref(), Some("ending"));
+    command.write("\n");
+    let output = command.finish().exits(9);
+    assert!(output.stderr.contains("restarting the command"), "{}", output.stderr);
+}
+
+#[test]
+fn a_command_that_runs_for_long_may_be_told_by_a_signal() {
+    let scene = scene();
+    let script = "trap 'echo told' HUP; trap 'kill $!; exit 4' USR1
+        tail -f /dev/null & echo; while :; do wait; done";
+    let mut command = supervised(&scene, "HUP", script);
+    command.line();
+    scene.refresh();
+    assert_eq!(command.line().as_deref(), Some("told"));
+    command.signal(Signal::USR1);
+    command.finish().exits(4);
+}
+
+#[test]
+fn a_supervised_command_ends_as_it_would_alone() {
+    let scene = scene();
+    for code in [0, 3, 255] {
+        supervised(&scene, "restart", &format!("exit {code}")).finish().exits(code);
+    }
+    supervised(&scene, "restart", "kill -KILL $$").finish().exits(128 + 9);
+    let none = scene.ctl(&["exec", "--on-refresh", "restart", "--", "no-such-command"]).exits(127);
+    assert!(none.complaint().contains("no-such-command"), "{}", none.stderr);
+    let refused = scene.ctl(&["exec", "--on-refresh", "reload", "--", "true"]).exits(2);
+    assert!(refused.complaint().contains("restart"), "{}", refused.stderr);
+    // The daemon may come and go.
+    let mut scene = scene;
+    let mut command = supervised(&scene, "restart", "echo; read -r answer; exit 7");
+    command.line();
+    scene.stop();
+    command.write("go\n");
+    command.finish().exits(7);
 }

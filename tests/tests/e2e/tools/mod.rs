@@ -5,4 +5,5 @@ mod curl;
 mod exec;
 mod export;
 mod follow;
+mod forms;
 mod redirect;

@@ -8,6 +8,7 @@ mod home_directories;
 mod installation;
 mod package;
 mod packaging;
+mod recipes;
 mod restrictions;
 mod service_lifecycle;
 mod start_errors;

@@ -1,0 +1,149 @@
+//! A text file with placeholders for what a token brings.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// More than any settings file has, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+/// What a placeholder stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placeholder {
+    AccessToken,
+    /// In Unix seconds.
+    ExpiresAt,
+    Username,
+    ClientId,
+}
+
+impl Placeholder {
+    const ALL: [(&'static str, Self); 4] = [
+        ("access_token", Self::AccessToken),
+        ("expires_at", Self::ExpiresAt),
+        ("username", Self::Username),
+        ("client_id", Self::ClientId),
+    ];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find_map(|(known, placeholder)| (known == name).then_some(placeholder))
+    }
+}
+
+impl fmt::Display for Placeholder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.into_iter().find(|(_, placeholder)| placeholder == self).map(|(name, _)| name);
+        write!(f, "{{{{{}}}}}", name.unwrap_or_default())
+    }
+}
+
+/// The placeholders, each with the text before it, and the text after the last one.
+#[derive(Debug)]
+pub(super) struct Template {
+    filled: Vec<(String, Placeholder)>,
+    rest: String,
+}
+
+impl Template {
+    /// Reads and checks a file.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let refuse = |reason: String| Failure::usage("template", format!("{}: {reason}", path.display()));
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+        read.map_err(|error| refuse(format!("cannot be read: {error}; name a text file")))?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(refuse("is longer than 1 MiB; name a text file".into()));
+        }
+        Self::parse(&bytes).map_err(|(line, reason)| refuse(format!("line {line}: {reason}")))
+    }
+
+    /// Fails with the line, counted from 1, and what to correct there.
+    fn parse(bytes: &[u8]) -> Result<Self, (usize, String)> {
+        let line = |length| bytes[..length].split(|byte| *byte == b'\n').count();
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| (line(error.valid_up_to()), "no UTF-8 text; write it in UTF-8".into()))?;
+        let (mut filled, mut rest) = (Vec::new(), text);
+        while let Some((before, after)) = rest.split_once("{{") {
+            let line = line(text.len() - after.len());
+            let until = after.split_once('\n').map_or(after, |(until, _)| until);
+            let Some((name, _)) = until.split_once("}}") else {
+                return Err((line, "a placeholder has no end; write `}}` behind its name".into()));
+            };
+            let placeholder = Placeholder::named(name.trim()).ok_or_else(|| (line, unknown(name.trim())))?;
+            filled.push((before.to_owned(), placeholder));
+            rest = &after[name.len() + "}}".len()..];
+        }
+        Ok(Self { filled, rest: rest.to_owned() })
+    }
+
+    /// The text with each placeholder replaced by its value.
+    pub(super) fn fill(
+        &self,
+        mut value: impl FnMut(Placeholder) -> Result<String, Failure>,
+    ) -> Result<String, Failure> {
+        let mut text = String::new();
+        for (before, placeholder) in &self.filled {
+            text.push_str(before);
+            text.push_str(&value(*placeholder)?);
+        }
+        Ok(text + &self.rest)
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let known: Vec<_> = Placeholder::ALL.iter().map(|(_, placeholder)| placeholder.to_string()).collect();
+    format!("there is no placeholder {{{{{name}}}}}; use {}", known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &str) -> Result<String, (usize, String)> {
+        let template = Template::parse(text.as_bytes())?;
+        Ok(template.fill(|placeholder| Ok(format!("<{placeholder}>"))).expect("filled"))
+    }
+
+    #[test]
+    fn replaces_each_placeholder_and_nothing_else() {
+        for (text, expected) in [
+            ("", ""),
+            ("a }} { } \r\n", "a }} { } \r\n"),
+            ("{{access_token}}", "<{{access_token}}>"),
+            ("a={{ username }}\nb={{\texpires_at }}", "a=<{{username}}>\nb=<{{expires_at}}>"),
+            (r#"{"a":{"b":"{{client_id}}"}}"#, r#"{"a":{"b":"<{{client_id}}>"}}"#),
+            ("{{username}}{{username}}}", "<{{username}}><{{username}}>}"),
+        ] {
+            assert_eq!(filled(text).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_by_its_line() {
+        for (text, line, part) in [
+            ("\n{{token}}", 2, "{{token}}; use {{access_token}}, "),
+            ("{{}}", 1, "no placeholder {{}}"),
+            ("{{username}}\n\n{{{username}}}", 3, "no placeholder {{{username}}"),
+            ("a\n{{username\n}}", 2, "no end"),
+            ("{{username}", 1, "no end"),
+            ("{{Username}}", 1, "no placeholder"),
+        ] {
+            let (found, reason) = filled(text).expect_err(text);
+            assert_eq!(found, line, "{text}");
+            assert!(reason.contains(part) && reason.contains("; "), "{reason}");
+        }
+        let (line, _) = Template::parse(b"a\nb\n\xff{{username}}").expect_err("no text");
+        assert_eq!(line, 3);
+    }
+
+    #[test]
+    fn what_is_no_text_file_is_refused() {
+        for path in ["/nowhere/at/all", "/dev/zero", "/"] {
+            let refused = Template::read(Path::new(path)).expect_err(path);
+            assert!(refused.to_string().starts_with(path) && refused.exit_code() == 2, "{refused}");
+        }
+    }
+}

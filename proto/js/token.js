@@ -1,0 +1,36 @@
+// What imgurd answers with.
+
+export class Token {
+  constructor({ access_token, token_type, expires_at, username, account }) {
+    // Not enumerable: neither console.log nor JSON.stringify shows it.
+    Object.defineProperty(this, 'accessToken', { value: access_token });
+    this.tokenType = token_type;
+    this.expiresAt = expires_at;
+    this.username = username;
+    this.account = account;
+    Object.freeze(this);
+  }
+
+  // The value of the header `Authorization`.
+  get authorization() {
+    return `${this.tokenType} ${this.accessToken}`;
+  }
+}
+
+export function accountOf(account) {
+  return Object.freeze({
+    name: account.name,
+    state: account.state,
+    reason: account.reason,
+    isDefault: account.is_default,
+    username: account.username,
+    autoRefresh: account.auto_refresh,
+    loginPending: account.login_pending,
+    unsaved: account.unsaved,
+    refused: account.refused,
+    expiresAt: account.expires_at,
+    nextRefreshAt: account.next_refresh_at,
+    retryAt: account.retry_at,
+    grantedAt: account.granted_at,
+  });
+}

@@ -1,0 +1,50 @@
+//! The clients in `proto/python` and `proto/js`, which are asked and answer in lines of JSON.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::stranger::{node, python};
+use crate::testbed::{Program, Testbed};
+
+/// A program that uses one of them.
+#[derive(Debug)]
+pub struct OwnClient(Program);
+
+impl OwnClient {
+    /// The Python package, with requests and httpx of PyPI.
+    pub fn python(bed: &Testbed) -> Self {
+        let mut command = python(bed);
+        command.env("PYTHONPATH", repository().join("proto/python")).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(repository().join("tests/strangers/imgurd_client.py"));
+        Self(bed.start(command))
+    }
+
+    /// The JavaScript package.
+    pub fn javascript(bed: &Testbed) -> Self {
+        let mut command = node(bed);
+        command.arg(repository().join("tests/strangers/imgurd_client.mjs"));
+        Self(bed.start(command))
+    }
+
+    /// Asks, and does not wait for the answer.
+    pub fn request(&mut self, request: &Value) {
+        self.0.write(&format!("{request}\n"));
+    }
+
+    /// Blocks until there is another answer.
+    pub fn answer(&mut self) -> Value {
+        let line = self.0.line().expect("an answer, before the client ends");
+        serde_json::from_str(&line).expect("an answer is JSON")
+    }
+
+    /// Asks, and returns the answer.
+    pub fn ask(&mut self, request: &Value) -> Value {
+        self.request(request);
+        self.answer()
+    }
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
