@@ -1,5 +1,6 @@
 //! What is logged where. Libraries that print payloads are kept quiet, whatever `RUST_LOG` asks for.
 
+mod journal;
 mod stderr;
 
 use std::env;
@@ -9,7 +10,8 @@ use std::os::fd::AsFd;
 use std::str::FromStr;
 
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets, dynamic_filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
@@ -75,7 +77,10 @@ pub fn start(format: LogFormat) -> io::Result<()> {
         }
         LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
         LogFormat::Json => registry.with(lines.json()).init(),
-        LogFormat::Journald => registry.with(tracing_journald::layer()?).init(),
+        LogFormat::Journald => {
+            let has_room = dynamic_filter_fn(|_, _| journal::has_room());
+            registry.with(tracing_journald::layer()?.with_filter(has_room)).init();
+        }
     }
     Ok(())
 }

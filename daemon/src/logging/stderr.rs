@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How long a reader that is merely slow is waited for. One that has not read for so long is waited for no more.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// As much as a pipe takes at once where it takes anything (`PIPE_BUF`, `pipe(7)`), in bytes.
 const CHUNK: usize = 4096;

@@ -39,6 +39,12 @@ enum Part {
         #[arg(long)]
         refreshes: Option<usize>,
     },
+    /// 1,000 calls a second while nobody reads the log and no notification can be shown
+    Stalled {
+        /// How long
+        #[arg(long)]
+        minutes: Option<u64>,
+    },
     /// 1,000 calls a second
     Load {
         /// How long
@@ -56,7 +62,7 @@ impl Options {
                 extent.keyring_kills = keyring.unwrap_or(extent.keyring_kills);
             }
             Some(Part::Window { refreshes }) => extent.refreshes = refreshes.unwrap_or(extent.refreshes),
-            Some(Part::Load { minutes }) => {
+            Some(Part::Load { minutes } | Part::Stalled { minutes }) => {
                 extent.load = minutes.map_or(extent.load, Duration::from_mins);
             }
             None => {}
@@ -73,7 +79,13 @@ impl Options {
             Some(Part::Kills { .. }) => vec![soak::kills(extent, seed)?],
             Some(Part::Window { .. }) => vec![soak::window(extent)?],
             Some(Part::Load { .. }) => vec![soak::load(extent)?],
-            None => vec![soak::kills(extent, seed)?, soak::window(extent)?, soak::load(extent)?],
+            Some(Part::Stalled { .. }) => vec![soak::stalled(extent)?],
+            None => vec![
+                soak::kills(extent, seed)?,
+                soak::window(extent)?,
+                soak::load(extent)?,
+                soak::stalled(extent)?,
+            ],
         })
     }
 }

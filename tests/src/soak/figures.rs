@@ -9,7 +9,7 @@ pub(super) struct Figures {
     count: usize,
     median: Duration,
     pub(super) p99: Duration,
-    longest: Duration,
+    pub(super) longest: Duration,
 }
 
 impl Figures {

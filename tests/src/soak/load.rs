@@ -47,10 +47,26 @@ impl Room {
     }
 }
 
+/// The longest that a caller may wait where what the daemon writes to has stopped.
+const LONGEST: Duration = Duration::from_millis(50);
+
 /// Runs the load for so long, and returns the figures in short; fails where a call does, or where the daemon grows.
 pub(super) fn run(duration: Duration) -> anyhow::Result<String> {
-    let mut site =
-        Site::new(Store::File, Ground::Testbed, server(Rotation::Plain, Duration::from_secs(4)), 4);
+    let site = Site::new(Store::File, Ground::Testbed, server(Rotation::Plain, Duration::from_secs(4)), 4);
+    Ok(put(site, duration)?.1)
+}
+
+/// The same while nobody reads standard error and no notification can be shown. Tokens last, so that no call waits for a
+/// refresh.
+pub(super) fn run_stalled(duration: Duration) -> anyhow::Result<String> {
+    let site = Site::stalled(server(Rotation::Plain, Duration::from_hours(24)), 4);
+    let (figures, words) = put(site, duration)?;
+    // A build for debugging is slow, and the machine may be busy: it proves nothing here.
+    ensure!(figures.longest < LONGEST || cfg!(debug_assertions), "A caller waited {}", ms(figures.longest));
+    Ok(format!("with a log that nobody reads, {words}, the longest {}", ms(figures.longest)))
+}
+
+fn put(mut site: Site, duration: Duration) -> anyhow::Result<(Figures, String)> {
     let (id, end) = (site.daemon().id(), Instant::now() + duration);
     let site = &site;
     let (gauges, spans) = thread::scope(|scope| {
@@ -67,7 +83,9 @@ pub(super) fn run(duration: Duration) -> anyhow::Result<String> {
     println!("{calls}, {requests} refreshes beside them");
     println!("  a call took {figures}");
     flat(&gauges?, &Room::after(duration))?;
-    Ok(format!("{calls}: none failed, p99 {}, memory, descriptors and threads flat", ms(figures.p99)))
+    let words =
+        format!("{calls}: none failed, p99 {}, memory, descriptors and threads flat", ms(figures.p99));
+    Ok((figures, words))
 }
 
 fn watch(id: u32, duration: Duration) -> anyhow::Result<Vec<Gauge>> {

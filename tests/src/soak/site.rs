@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use crate::fake::{Behaviour, Fake, Rotation};
 use crate::testbed::{Bus, Daemon, Keyring, Testbed};
 
+/// An account that wants a sign-in all the time.
+const WANTING: &str = "wanting";
+
 /// Where grants rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Store {
@@ -63,10 +66,6 @@ impl Site {
     /// A running daemon with so many accounts, a grant in each.
     pub(super) fn new(store: Store, ground: Ground, behaviour: Behaviour, accounts: usize) -> Self {
         let bed = if store == Store::File { Testbed::file() } else { Testbed::new() };
-        // What is written at `trace` would be measured with the rest.
-        bed.set_env("RUST_LOG", "info");
-        // As the service's unit has it.
-        bed.set_env("MALLOC_ARENA_MAX", "1");
         let disk = (ground == Ground::Disk).then(disk);
         if let Some(disk) = &disk {
             bed.set_env("XDG_STATE_HOME", disk.path());
@@ -77,6 +76,35 @@ impl Site {
             keyring.start(&bed);
             keyring
         });
+        Self::with(bed, bus, keyring, disk, behaviour, accounts)
+    }
+
+    /// The same with all that may stall: nobody reads standard error, and on its bus is no
+    /// notification server for the account without a grant.
+    pub(super) fn stalled(behaviour: Behaviour, accounts: usize) -> Self {
+        let bed = Testbed::file();
+        let bus = bed.bus();
+        let fifo = bed.root().join("stderr").display().to_string();
+        let script = "[ -p \"$0\" ] || mkfifo \"$0\"; exec \"$@\" 2<>\"$0\"";
+        bed.launch_by(["sh", "-c", script, &fifo]);
+        let site = Self::with(bed, Some(bus), None, None, behaviour, accounts);
+        site.bed.account(&site.fake, WANTING);
+        site.bed.ctl(&["token", WANTING]).exits(4);
+        site
+    }
+
+    fn with(
+        bed: Testbed,
+        bus: Option<Bus>,
+        keyring: Option<Keyring>,
+        disk: Option<TempDir>,
+        behaviour: Behaviour,
+        accounts: usize,
+    ) -> Self {
+        // What is written at `trace` would be measured with the rest.
+        bed.set_env("RUST_LOG", "info");
+        // As the service's unit has it.
+        bed.set_env("MALLOC_ARENA_MAX", "1");
         let fake = Arc::new(Fake::start(behaviour));
         let mut site = Self { daemon: None, bed, _keyring: keyring, bus, disk, fake, accounts: Vec::new() };
         site.start();

@@ -94,8 +94,14 @@ impl Scene {
 
     /// Starts the daemon.
     pub fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// Starts the daemon with these arguments.
+    pub fn start_with(&mut self, arguments: &[&str]) {
         assert!(self.daemon.is_none(), "a daemon runs already");
-        self.daemon = Some(self.bed.daemon());
+        let default: &[&str] = if self.bed.bus_address().is_some() { &[] } else { &["--no-dbus"] };
+        self.daemon = Some(self.bed.daemon_with(&[default, arguments].concat()));
     }
 
     /// Stops the daemon and starts another.

@@ -39,6 +39,7 @@ mod secrets;
 mod sentences;
 mod sleep;
 mod soak;
+mod stalled_log;
 mod standards;
 mod store;
 mod tokens;
