@@ -85,7 +85,7 @@ fn api(config: Arc<Config>, keeper: Keeper) -> Api {
     let journal = journal::spawn(nowhere("journal"));
     let clients = GatewayClients::new("/nonexistent/gateway".into());
     let store = Arc::<MemoryStore>::default();
-    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone(), clients.clone());
+    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone(), clients.clone(), PathBuf::new());
     Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe, clients)
 }
 

@@ -113,7 +113,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let journal = journal::spawn(state.join("journal"));
     let gateway_clients = GatewayClients::new(state.join("gateway"));
     let session = (!options.no_dbus).then(|| bus.clone());
-    let probe = Probe::new(session, kind, store, editor.clone(), gateway_clients.clone());
+    let probe = Probe::new(session, kind, store, editor.clone(), gateway_clients.clone(), state);
     let api = Api::new(
         keeper.clone(),
         logins.clone(),

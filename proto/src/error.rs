@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::runtime_directory;
 use crate::varlink::ServiceError;
 
 /// Why a call to the keeper failed. Each text ends with what to do next, and holds nothing secret.
@@ -115,13 +116,20 @@ impl Error {
     }
 }
 
+/// Without its runtime directory, a user has no service manager: nobody has signed in, as on a server or in a cron job.
+fn how_to_start() -> &'static str {
+    if runtime_directory().exists() {
+        "start it with `systemctl --user start imgurd`, or run `imgurd`"
+    } else {
+        "your services run only while you are logged in: run `loginctl enable-linger` once to keep them running"
+    }
+}
+
 /// Why a call did not give what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody answers at the socket.
-    #[error(
-        "imgurd does not answer at {path} ({source}); start it with `systemctl --user start imgurd`, or run `imgurd`"
-    )]
+    #[error("imgurd does not answer at {path} ({source}); {}", how_to_start())]
     Unreachable {
         /// The socket.
         path: PathBuf,

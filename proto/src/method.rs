@@ -286,6 +286,12 @@ methods! {
 pub struct Findings {
     /// One for each thing that was looked at.
     pub findings: Vec<Finding>,
+    /// The configuration file that imgurd reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_file: Option<String>,
+    /// The directory in which it keeps grants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_directory: Option<String>,
 }
 
 /// What is remembered.

@@ -303,7 +303,7 @@ impl Api {
     pub(super) async fn probe(&self) -> Result<Findings, Error> {
         // `imgurctl doctor` tries next whether the callbacks' ports are free.
         self.logins.free_ports().await;
-        Ok(Findings { findings: self.probe.findings().await })
+        Ok(self.probe.report().await)
     }
 
     pub(super) async fn unlock_store(&self) -> Result<Done, Error> {

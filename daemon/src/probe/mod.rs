@@ -5,11 +5,12 @@
 
 mod endpoint;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use imgurd_proto::dbus::BUS_NAME;
-use imgurd_proto::{Finding, Health};
+use imgurd_proto::{Finding, Findings, Health};
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
@@ -29,6 +30,8 @@ pub struct Probe {
     store: Arc<dyn TokenStore>,
     editor: Arc<SettingsEditor>,
     gateway_clients: GatewayClients,
+    /// The directory of grants.
+    state: PathBuf,
 }
 
 impl Probe {
@@ -40,12 +43,23 @@ impl Probe {
         store: Arc<dyn TokenStore>,
         editor: Arc<SettingsEditor>,
         gateway_clients: GatewayClients,
+        state: PathBuf,
     ) -> Self {
-        Self { bus, kind, store, editor, gateway_clients }
+        Self { bus, kind, store, editor, gateway_clients, state }
+    }
+
+    /// All that is found, and where imgurd has its files.
+    pub async fn report(&self) -> Findings {
+        let shown = |path: &Path| Some(path.display().to_string());
+        Findings {
+            findings: self.findings().await,
+            config_file: shown(self.editor.file().path()),
+            state_directory: shown(&self.state),
+        }
     }
 
     /// All that is found, in the order in which things are needed.
-    pub async fn findings(&self) -> Vec<Finding> {
+    async fn findings(&self) -> Vec<Finding> {
         let config = self.editor.current();
         let endpoints = endpoint::of(&config, self.editor.file().directory());
         let (bus, store, notifications, browser, endpoints) = tokio::join!(

@@ -3,6 +3,7 @@
 //! The output can be pasted into a report: it contains no token, secret or username, and the home directory is `~`.
 
 mod accounts;
+mod environment;
 mod permissions;
 mod session;
 
@@ -79,7 +80,7 @@ fn version(daemon: &Result<String, Failure>) -> Finding {
 /// The daemon's own checks.
 fn probe(app: &App) -> Vec<Finding> {
     match app.call_patiently(&Probe::default(), || "Waiting for the accounts' servers to answer".to_owned()) {
-        Ok(reply) => reply.findings,
+        Ok(reply) => environment::compare(&reply).into_iter().chain(reply.findings).collect(),
         Err(error) => vec![Finding::error("probe", Health::Warn, Failure::from(error))],
     }
 }

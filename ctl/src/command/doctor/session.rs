@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use imgurd_proto::{BusAddress, Finding, session_bus};
+use imgurd_proto::{BusAddress, Finding, runtime_directory, session_bus};
 use rustix::process::getuid;
 
 const UNITS: [&str; 2] = ["imgurd.service", "imgurd.socket"];
@@ -22,7 +22,12 @@ pub(super) fn check(answers: bool) -> Vec<Finding> {
             let detail = format!(
                 "No service manager of yours answers ({reason}), so that nothing starts imgurd by itself"
             );
-            return vec![Finding::warn("service", detail, "have your session start `imgurd`")];
+            let hint = if runtime_directory().exists() {
+                "have your session start `imgurd`"
+            } else {
+                "run `loginctl enable-linger`, which keeps your services running while you are not logged in"
+            };
+            return vec![Finding::warn("service", detail, hint)];
         }
     };
     let mut findings: Vec<_> =

@@ -36,7 +36,7 @@ fn api() -> Api {
     let journal = journal::spawn(PathBuf::from("/nowhere/journal"));
     let clients = GatewayClients::new("/nonexistent/gateway".into());
     let store = Arc::<MemoryStore>::default();
-    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone(), clients.clone());
+    let probe = Probe::new(None, StoreKind::Memory, store, editor.clone(), clients.clone(), PathBuf::new());
     Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe, clients)
 }
 
