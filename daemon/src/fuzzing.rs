@@ -27,7 +27,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
 use crate::consent::callback::Callback;
-use crate::consent::listener::{Endpoint, Farewell, Visit, serve_connection};
+use crate::consent::listener::{Endpoint, Farewell, Route, Visit, serve_connection};
 use crate::consent::page::Page;
 use crate::consent::visitors::Asked;
 use crate::grant::Record;
@@ -184,7 +184,8 @@ async fn exchange(endpoint: &Arc<Endpoint>, request: &[u8]) -> Vec<u8> {
         let _ = browser.read_to_end(&mut answer).await;
         answer
     };
-    let serving = serve_connection(stream, Arc::clone(endpoint), visits, Asked::default());
+    let route = Arc::new(Route { endpoint: Arc::clone(endpoint), visits });
+    let serving = serve_connection(stream, move |_: Option<&str>| route.clone(), Asked::default());
     tokio::join!(serving, login, browsing).2
 }
 

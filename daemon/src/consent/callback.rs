@@ -1,12 +1,13 @@
 //! The requests to the callback, and the answers in them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
+use hyper::Method;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::{Method, Request};
+use hyper::http::request::Parts;
 use imgurd_proto::{Flow, Secret};
 use tokio::time::timeout;
 use url::Url;
@@ -37,31 +38,76 @@ pub(crate) struct Callback {
     url: Url,
     flow: Flow,
     state: Secret,
-    /// What the page has to send along with the fragment. It is replaced once it was used.
-    nonce: Mutex<Option<Secret>>,
+    nonce: Nonce,
+}
+
+/// What the page has to send along with the fragment. It is replaced once it was used. Logins with the same callback share
+/// it: which of them a fragment is for is known when the page has sent it.
+pub(crate) type Nonce = Arc<Mutex<Option<Secret>>>;
+
+/// A request to the callback, read whole.
+pub(crate) struct Request {
+    parts: Parts,
+    /// Nothing in one that has no answer in its body.
+    body: Bytes,
+}
+
+impl Request {
+    /// Nothing if it takes too long or is too large.
+    pub(super) async fn read(request: hyper::Request<Incoming>) -> Option<Self> {
+        let (parts, body) = request.into_parts();
+        if parts.method != Method::POST {
+            return Some(Self { parts, body: Bytes::new() });
+        }
+        let body = Limited::new(body, LONGEST_BODY).collect();
+        let body = timeout(PATIENCE, body).await.ok()?.ok()?.to_bytes();
+        Some(Self { parts, body })
+    }
+
+    /// The state of the answer in it, in the query or in the fragment that the page has handed on.
+    pub(super) fn state(&self) -> Option<String> {
+        let query = self.parts.uri.query().unwrap_or_default().as_bytes();
+        let answer = if self.parts.method == Method::POST { &self.body[..] } else { query };
+        parse(answer).find(|(name, _)| name == "state").map(|(_, state)| state.into_owned())
+    }
 }
 
 impl Callback {
     pub(crate) fn new(account: &str, url: &Url, flow: Flow, state: &Secret) -> Self {
         let (account, url, state) = (account.to_owned(), url.clone(), state.clone());
-        Self { account, url, flow, state, nonce: Mutex::default() }
+        Self { account, url, flow, state, nonce: Nonce::default() }
     }
 
-    /// Reads the answer that comes with a request, or says what to show instead.
-    pub(super) async fn answer_in(&self, request: Request<Incoming>) -> Result<AuthorizationResponse, Page> {
+    /// The same, with the nonce of the others at its address.
+    pub(super) fn sharing(self, nonce: &Nonce) -> Self {
+        Self { nonce: nonce.clone(), ..self }
+    }
+
+    /// Whether an answer with this state is for it.
+    pub(super) fn expects(&self, state: &str) -> bool {
+        self.state == Secret::from(state)
+    }
+
+    pub(super) fn reads_fragments(&self) -> bool {
+        self.flow == Flow::Token
+    }
+
+    /// The answer in a request, or what to show instead.
+    pub(super) fn answer_in(&self, request: &Request) -> Result<AuthorizationResponse, Page> {
+        let Parts { headers, uri, method, .. } = &request.parts;
         // Another name that leads here is DNS rebinding: some website's script, not the redirect.
-        if !text(request.headers(), &header::HOST).is_some_and(|host| is_authority_of(&self.url, host)) {
+        if !text(headers, &header::HOST).is_some_and(|host| is_authority_of(&self.url, host)) {
             return Err(Page::Refused);
         }
-        if request.uri().path() != self.url.path() {
+        if uri.path() != self.url.path() {
             return Err(Page::NotHere);
         }
-        match *request.method() {
-            Method::GET if self.is_visited(request.headers()) => self.redirected(request.uri().query()),
+        match *method {
+            Method::GET if self.is_visited(headers) => self.redirected(uri.query()),
             // OAuth 2.0 Form Post Response Mode: other websites can make a browser send a form.
-            Method::POST if self.flow != Flow::Token && is_form(request.headers()) => Err(Page::Posted),
-            Method::POST if self.flow == Flow::Token && self.is_from_here(request.headers()) => {
-                self.handed_on(request).await
+            Method::POST if self.flow != Flow::Token && is_form(headers) => Err(Page::Posted),
+            Method::POST if self.flow == Flow::Token && self.is_from_here(headers) => {
+                self.handed_on(&request.body)
             }
             _ => Err(Page::Refused),
         }
@@ -101,10 +147,9 @@ impl Callback {
         Page::Waiting { account: self.account.clone(), nonce: nonce.clone() }
     }
 
-    async fn handed_on(&self, request: Request<Incoming>) -> Result<AuthorizationResponse, Page> {
-        let body = body_of(request).await.ok_or(Page::Refused)?;
-        let given = parse(&body).find(|(name, _)| name == "nonce").map(|(_, nonce)| nonce.into_owned());
-        let fragment = str::from_utf8(&body).map_err(|_| Page::Refused)?;
+    fn handed_on(&self, body: &[u8]) -> Result<AuthorizationResponse, Page> {
+        let given = parse(body).find(|(name, _)| name == "nonce").map(|(_, nonce)| nonce.into_owned());
+        let fragment = str::from_utf8(body).map_err(|_| Page::Refused)?;
         let answer = from_redirect(None, Some(fragment), self.flow).map_err(page_of)?;
         // The state comes first, so that who does not know it cannot use the nonce up. The login says whose answer it is.
         if answer.state.as_ref() != Some(&self.state) {
@@ -150,11 +195,6 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// Whether what is answered is shown by the browser, and not read by the script of our page.
 pub(super) fn is_shown(headers: &HeaderMap) -> bool {
     text(headers, &header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"))
-}
-
-async fn body_of(request: Request<Incoming>) -> Option<Bytes> {
-    let body = Limited::new(request.into_body(), LONGEST_BODY).collect();
-    Some(timeout(PATIENCE, body).await.ok()?.ok()?.to_bytes())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

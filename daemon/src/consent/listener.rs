@@ -4,10 +4,12 @@
 //! it stays [for a moment](super::lingering). Its number is fixed, because Imgur compares the redirect URI character by
 //! character.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -25,7 +27,8 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::authorization_response::AuthorizationResponse;
-use super::callback::{Callback, is_shown};
+use super::callback::{self, Callback, Nonce, is_shown};
+use super::lock;
 use super::page::Page;
 use super::visitors::{Asked, Visitors};
 use crate::loopback::{self, Holder};
@@ -65,15 +68,65 @@ pub(crate) struct Endpoint {
 /// What a visit is shown that comes as the login ends.
 pub(crate) type Farewell = Arc<OnceLock<Page>>;
 
-/// Bound to the callback's address, and nothing else.
+/// Bound to the callback's address, and nothing else. Logins with the same callback share it.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct Listener(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     sockets: Vec<TcpListener>,
+    /// The logins that wait here for their answers.
+    routes: Mutex<Vec<Arc<Route>>>,
+    nonce: Nonce,
+}
+
+/// Where the answers to one login go.
+pub(crate) struct Route {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) visits: mpsc::Sender<Visit>,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Route")
+    }
+}
+
+/// The listeners that are open, by their origins.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listeners(Arc<tokio::sync::Mutex<HashMap<String, Weak<Shared>>>>);
+
+impl Listeners {
+    /// Listens at `callback`, or joins the logins that do.
+    pub(super) async fn open(&self, callback: &Url) -> Result<Listener, NotBound> {
+        let mut open = self.0.lock().await;
+        open.retain(|_, shared| shared.strong_count() > 0);
+        let origin = callback.origin().ascii_serialization();
+        if let Some(shared) = open.get(&origin).and_then(Weak::upgrade) {
+            return Ok(Listener(shared));
+        }
+        let listener = Listener::bind(callback).await?;
+        open.insert(origin, Arc::downgrade(&listener.0));
+        Ok(listener)
+    }
+}
+
+impl Shared {
+    /// The login whose answer has this state. An answer without one may be in a fragment, which the page of the flow `token`
+    /// hands on.
+    fn route(&self, own: &Arc<Route>, state: Option<&str>) -> Arc<Route> {
+        let routes = lock(&self.routes);
+        let found = routes.iter().find(|route| match state {
+            Some(state) => route.endpoint.callback.expects(state),
+            None => route.endpoint.callback.reads_fragments(),
+        });
+        found.unwrap_or(own).clone()
+    }
 }
 
 impl Listener {
-    /// Listens at `callback`: for `localhost` on both loopback addresses, as far as the machine has them.
-    pub(super) async fn bind(callback: &Url) -> Result<Self, NotBound> {
+    /// For `localhost` on both loopback addresses, as far as the machine has them.
+    async fn bind(callback: &Url) -> Result<Self, NotBound> {
         let port = callback.port_or_known_default().unwrap_or(80);
         let addresses: &[IpAddr] = match callback.host() {
             Some(Host::Ipv4(address)) => &[IpAddr::V4(address)],
@@ -90,30 +143,39 @@ impl Listener {
         }
         match missing {
             Some(error) if sockets.is_empty() => Err(NotBound { port, holder: None, error }),
-            _ => Ok(Self { sockets }),
+            _ => Ok(Self(Arc::new(Shared { sockets, routes: Mutex::default(), nonce: Nonce::default() }))),
         }
     }
 
     /// Hands each answer to `visits` and shows the page that comes back, until the receiver is dropped. Nothing listens when
-    /// this returns.
+    /// this returns, unless another login does. A visitor may bring the answer to another login, which then gets it.
     pub(super) async fn serve(
         self,
         callback: Callback,
         visits: mpsc::Sender<Visit>,
         farewell: Farewell,
     ) -> LastPages {
-        let endpoint = Arc::new(Endpoint { callback, farewell });
+        let Self(shared) = self;
+        let callback = callback.sharing(&shared.nonce);
+        let route = Arc::new(Route { endpoint: Arc::new(Endpoint { callback, farewell }), visits });
+        lock(&shared.routes).push(route.clone());
         let mut visitors = Visitors::default();
         loop {
             let have_room = visitors.have_room();
             tokio::select! {
-                stream = accept(&self.sockets), if have_room => {
-                    visitors.let_in(|asked| serve_stream(stream, Arc::clone(&endpoint), visits.clone(), asked));
+                stream = accept(&shared.sockets), if have_room => {
+                    let (weak, own) = (Arc::downgrade(&shared), route.clone());
+                    let routes = move |state: Option<&str>| match weak.upgrade() {
+                        Some(shared) => shared.route(&own, state),
+                        None => own.clone(),
+                    };
+                    visitors.let_in(|asked| serve_stream(stream, route.clone(), routes, asked));
                 }
                 Some(()) = visitors.left() => {}
-                () = visits.closed() => break,
+                () = route.visits.closed() => break,
             }
         }
+        lock(&shared.routes).retain(|other| !Arc::ptr_eq(other, &route));
         LastPages(visitors)
     }
 }
@@ -201,27 +263,27 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
 
 async fn serve_stream(
     mut stream: TcpStream,
-    endpoint: Arc<Endpoint>,
-    visits: mpsc::Sender<Visit>,
+    own: Arc<Route>,
+    routes: impl Fn(Option<&str>) -> Arc<Route>,
     asked: Asked,
 ) {
     let mut first = [0];
     let Ok(Ok(1..)) = timeout(PATIENCE, stream.peek(&mut first)).await else { return };
     if first == [TLS_HANDSHAKE] {
         let _ = stream.write_all(&TLS_ALERT).await;
-        let _ = visits.send(Visit::Tls).await;
+        let _ = own.visits.send(Visit::Tls).await;
     } else {
-        serve_connection(stream, endpoint, visits, asked).await;
+        serve_connection(stream, routes, asked).await;
     }
 }
 
+/// Serves a visitor. `routes` says by the state of the answer which login it is for.
 pub(crate) async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    endpoint: Arc<Endpoint>,
-    visits: mpsc::Sender<Visit>,
+    routes: impl Fn(Option<&str>) -> Arc<Route>,
     asked: Asked,
 ) {
-    let service = service_fn(|request| respond(request, &endpoint, &visits, &asked));
+    let service = service_fn(|request| respond(request, &routes, &asked));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -235,16 +297,17 @@ pub(crate) async fn serve_connection(
 
 async fn respond(
     request: Request<Incoming>,
-    endpoint: &Endpoint,
-    visits: &mpsc::Sender<Visit>,
+    routes: &impl Fn(Option<&str>) -> Arc<Route>,
     asked: &Asked,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_script = request.method() == Method::POST && !is_shown(request.headers());
-    let answer = endpoint.callback.answer_in(request).await;
+    let visit = callback::Request::read(request).await;
     asked.set();
-    let page = match answer {
-        Ok(answer) => endpoint.show_in(answer, visits).await,
-        Err(page) => endpoint.show(page),
+    let Some(visit) = visit else { return Ok(Page::Refused.response()) };
+    let route = routes(visit.state().as_deref());
+    let page = match route.endpoint.callback.answer_in(&visit) {
+        Ok(answer) => route.endpoint.show_in(answer, &route.visits).await,
+        Err(page) => route.endpoint.show(page),
     };
     Ok(if is_script { page.answer() } else { page.response() })
 }

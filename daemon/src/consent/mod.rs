@@ -30,7 +30,7 @@ use device::Polls;
 pub use device::UserCode;
 use ended_logins::EndedLogins;
 use lingering::Lingering;
-use listener::Listener;
+use listener::{Listener, Listeners};
 use session::{Running, Server, Session};
 
 /// How a login is to go.
@@ -58,6 +58,7 @@ pub struct Logins {
     open: Arc<Mutex<HashMap<String, OpenLogin>>>,
     ended: EndedLogins,
     lingering: Lingering,
+    listeners: Listeners,
 }
 
 #[derive(Clone)]
@@ -150,7 +151,13 @@ impl Logins {
     /// No login yet.
     #[must_use]
     pub fn new(keeper: Keeper) -> Self {
-        Self { keeper, open: Arc::default(), ended: EndedLogins::default(), lingering: Lingering::default() }
+        Self {
+            keeper,
+            open: Arc::default(),
+            ended: EndedLogins::default(),
+            lingering: Lingering::default(),
+            listeners: Listeners::default(),
+        }
     }
 
     /// Begins a login of `account`, or joins the one in progress.
@@ -178,7 +185,7 @@ impl Logins {
         let mut listener = None;
         if flow != Flow::Pin && is_loopback(config.redirect_uri.url()) {
             self.free_ports().await;
-            match Listener::bind(config.redirect_uri.url()).await {
+            match self.listeners.open(config.redirect_uri.url()).await {
                 Ok(bound) => {
                     let state = &authorization.state;
                     listener = Some((bound, Callback::new(account, config.redirect_uri.url(), flow, state)));

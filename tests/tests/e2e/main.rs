@@ -31,6 +31,7 @@ mod manual;
 mod memory;
 mod network;
 mod notify;
+mod one_callback;
 mod orders;
 mod overload;
 mod refresh;
