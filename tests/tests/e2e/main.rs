@@ -12,6 +12,7 @@ mod clock_changes;
 mod commands;
 mod completion;
 mod consent;
+mod containers;
 mod crowd;
 mod dbus;
 mod disk;

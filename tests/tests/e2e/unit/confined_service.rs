@@ -1,6 +1,6 @@
 //! The hardened service can do all of its work.
 
-use imgurd_tests::fake::{Behaviour, Rotation};
+use imgurd_tests::fake::{Behaviour, Fake, Rotation};
 use serde_json::Value;
 
 use super::drop_in_of_readme;
@@ -13,8 +13,8 @@ fn strict() -> Behaviour {
 }
 
 /// One with the encrypted file as its store, and an account.
-fn with_the_file_store() -> Option<(Home, imgurd_tests::fake::Fake)> {
-    let home = Home::installed()?;
+fn with_the_file_store(home: Option<Home>) -> Option<(Home, Fake)> {
+    let home = home?;
     let said = home.ctl(&["init", "--store", "file"]).success().stderr;
     assert!(said.contains("systemd hands the key to the service"), "{said}");
     home.systemctl(&["restart", UNITS[0]]).success();
@@ -24,7 +24,21 @@ fn with_the_file_store() -> Option<(Home, imgurd_tests::fake::Fake)> {
 
 #[test]
 fn confined_it_keeps_a_grant_from_consent_to_logout() {
-    let Some((home, fake)) = with_the_file_store() else { return };
+    let Some((home, fake)) = with_the_file_store(Home::installed()) else { return };
+    keeps_a_grant_from_consent_to_logout(&home, &fake);
+}
+
+#[test]
+fn confined_it_keeps_a_grant_from_consent_to_logout_on_debian_13() {
+    let Some((home, fake)) = with_the_file_store(Home::installed_on_debian_13()) else { return };
+    keeps_a_grant_from_consent_to_logout(&home, &fake);
+    let doctor = home.ctl(&["doctor"]).stdout;
+    assert!(doctor.contains("imgurd.service is active and enabled"), "{doctor}");
+    home.make("uninstall");
+    assert_eq!(home.property("LoadState"), "not-found");
+}
+
+fn keeps_a_grant_from_consent_to_logout(home: &Home, fake: &Fake) {
     home.sign_in();
     let token = home.token();
     assert!(fake.is_live(&token));
@@ -58,7 +72,7 @@ fn confined_it_keeps_a_grant_from_consent_to_logout() {
 
 #[test]
 fn confined_it_knows_its_callers_and_refuses_other_users() {
-    let Some((home, fake)) = with_the_file_store() else { return };
+    let Some((home, fake)) = with_the_file_store(Home::installed()) else { return };
     home.sign_in();
     home.run(&["systemd-run", "--user", "--quiet", "--wait", "--unit=caller", "imgurctl", "token"]).success();
     // Users of its own are what systemd has withheld from a service, and a sandbox within one is a sandbox.
@@ -164,7 +178,7 @@ fn confined_it_reads_and_writes_a_configuration_that_lies_elsewhere() {
 
 #[test]
 fn a_key_that_is_gone_stops_no_service_and_is_missed_by_name() {
-    let Some((home, _fake)) = with_the_file_store() else { return };
+    let Some((home, _fake)) = with_the_file_store(Home::installed()) else { return };
     home.sign_in();
     let credential = home.runtime("credentials/imgurd.service/imgurd.key");
     let key = home.machine.file(format!("{CONFIG}/key"));
@@ -215,7 +229,7 @@ const SANDBOXES: [&[&str]; 3] = [
 
 #[test]
 fn confined_it_gives_a_sandbox_without_a_scope_nothing() {
-    let Some((home, fake)) = with_the_file_store() else { return };
+    let Some((home, fake)) = with_the_file_store(Home::installed()) else { return };
     home.sign_in();
     let token = home.token();
     let as_a_service = ["systemd-run", "--user", "--quiet", "--wait", "--pipe", "--collect"];
