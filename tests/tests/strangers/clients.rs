@@ -19,7 +19,9 @@ const CLIENTS: [Client; 3] =
     [(OwnClient::python, false), (OwnClient::python, true), (OwnClient::javascript, false)];
 
 /// The HTTP libraries, by what starts their client.
-const LIBRARIES: [(fn(&Testbed) -> OwnClient, &str); 4] = [
+type Library = (fn(&Testbed) -> OwnClient, &'static str);
+
+const LIBRARIES: [Library; 4] = [
     (OwnClient::python, "requests"),
     (OwnClient::python, "httpx"),
     (OwnClient::python, "httpx-async"),

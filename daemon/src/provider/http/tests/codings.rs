@@ -21,7 +21,10 @@ async fn encoded(status: &str, coding: &str, body: &[u8]) -> (Answer, String) {
 #[case::an_older_name("x-gzip", GZIP)]
 #[case::without_its_header("deflate", RAW)]
 #[case::another("gzip", ZLIB)]
-#[case::with_a_line_end("gzip", concat!("H4sIAAAAAAACA6tWSkxOTi0uji/Jz07NU7JSSkw0NFTSUUqtKMgsSi2OzwSKGZsZGOgogRXEl1QWpAJVJaUmFqUWAdUVpaYBlWXAtSclGRkp1QIAmPOUulYAAAANCg=="))]
+#[case::with_a_line_end(
+    "gzip",
+    "H4sIAAAAAAACA6tWSkxOTi0uji/Jz07NU7JSSkw0NFTSUUqtKMgsSi2OzwSKGZsZGOgogRXEl1QWpAJVJaUmFqUWAdUVpaYBlWXAtSclGRkp1QIAmPOUulYAAAANCg=="
+)]
 #[case::another("br", GZIP)]
 #[case::of_letters("utf-8", GZIP)]
 #[case::none_at_all("gzip", "eyJhY2Nlc3NfdG9rZW4iOiJhYTExIn0=")]
