@@ -3,6 +3,7 @@
 
 mod clients;
 mod dbus;
+mod gateway;
 mod keyrings;
 mod nginx;
 mod notifications;
