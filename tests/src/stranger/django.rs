@@ -58,7 +58,16 @@ impl Django {
 
     /// Gives a client another secret.
     pub fn change_secret(&mut self, client: &str, secret: &str) {
-        self.program.write(&format!("secret {client} {secret}\n"));
+        self.tell(&format!("secret {client} {secret}"));
+    }
+
+    /// Ends all grants.
+    pub fn forget_grants(&mut self) {
+        self.tell("forget");
+    }
+
+    fn tell(&mut self, command: &str) {
+        self.program.write(&format!("{command}\n"));
         assert_eq!(self.program.line().as_deref(), Some("{}"));
     }
 

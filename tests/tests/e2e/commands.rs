@@ -65,7 +65,7 @@ fn a_mistake_on_the_command_line_is_exit_code_2() {
         &["account", "set"],
         &["account", "set", "--token-url", "http://example.org/token"],
         &["account", "add", ACCOUNT, "--client-id", "x"],
-        &["login", "--flow", "device"],
+        &["login", "--flow", "magic"],
         &["reject"],
         &["import"],
     ] {

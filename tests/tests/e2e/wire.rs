@@ -73,7 +73,7 @@ fn a_parameter_that_cannot_be_read_is_named() {
         ("GetToken", json!({ "min_valid_s": "60" }), "min_valid_s"),
         ("GetToken", json!({ "wait_ms": 1.5 }), "wait_ms"),
         ("RejectToken", json!({}), "access_token"),
-        ("AddAccount", json!({ "account": "x", "settings": { "flow": "device" } }), "settings.flow"),
+        ("AddAccount", json!({ "account": "x", "settings": { "flow": "magic" } }), "settings.flow"),
         ("CompleteLogin", json!({ "login_id": "x" }), "response"),
         (DESCRIBE, json!({}), "interface"),
     ] {

@@ -100,11 +100,11 @@ impl Server {
     }
 
     /// Ends the grant at the server.
-    fn revoke(&self, token: &str) {
+    fn revoke(&mut self, token: &str) {
         let path = match self {
             Self::Fake(fake) => return fake.revoke_grant(),
             Self::Oidc(provider) => provider.url("/token/revocation"),
-            Self::Django(_) => panic!("an access token is not its grant there"),
+            Self::Django(django) => return django.forget_grants(),
         };
         let form = [("token", token), ("client_id", "fake-post"), ("client_secret", CLIENT_SECRET)];
         assert_eq!(http::post(&path, None, &form).unwrap().status, 200);
@@ -119,7 +119,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(kind: Kind, auth: Auth, more: &[&str]) -> Self {
+    fn new(kind: Kind, auth: Auth) -> Self {
         let bed = Testbed::memory();
         let daemon = bed.daemon();
         let scene = Self { _daemon: daemon, server: Server::start(kind, &bed), bed };
@@ -135,7 +135,6 @@ impl Scene {
             Auth::Body => arguments.extend(["--client-auth", "body"]),
             Auth::Public => {}
         }
-        arguments.extend(more);
         if auth == Auth::Public {
             scene.bed.ctl(&arguments).success();
         } else {
@@ -186,7 +185,7 @@ fn the_issuer_is_enough_for_a_grant_that_is_refreshed_and_revoked(
     if (kind, auth) == (Kind::Fake, Auth::Public) {
         return; // Imgur has no public clients
     }
-    let scene = Scene::new(kind, auth, &[]).signed_in();
+    let scene = Scene::new(kind, auth).signed_in();
     assert!(scene.account().username.is_some(), "the server says who signed in");
     let mut last = scene.token();
     assert!(scene.server.takes(&last));
@@ -209,7 +208,7 @@ fn the_issuer_is_enough_for_a_grant_that_is_refreshed_and_revoked(
 #[case(Kind::Oidc)]
 #[case(Kind::Django)]
 fn somebody_else_does_not_replace_the_grant_unasked(#[case] kind: Kind) {
-    let scene = Scene::new(kind, Auth::Basic, &[]).signed_in();
+    let scene = Scene::new(kind, Auth::Basic).signed_in();
     scene.login_as("alice", &[]).success();
     let output = scene.login_as("bob", &[]).exits(10);
     assert!(output.stderr.contains("signed in, but mytoken holds the grant of"), "{}", output.stderr);
@@ -223,7 +222,7 @@ fn somebody_else_does_not_replace_the_grant_unasked(#[case] kind: Kind) {
 #[case(Kind::Oidc)]
 #[case(Kind::Django)]
 fn a_denial_ends_the_login_and_nothing_else(#[case] kind: Kind) {
-    let scene = Scene::new(kind, Auth::Basic, &[]);
+    let scene = Scene::new(kind, Auth::Basic);
     let (login, url) = scene.begin(&[]);
     scene.server.deny(&url);
     let output = login.finish().exits(10);
@@ -239,7 +238,7 @@ fn a_denial_ends_the_login_and_nothing_else(#[case] kind: Kind) {
 #[case(Kind::Oidc, Auth::Public)]
 #[case(Kind::Django, Auth::Public)]
 fn a_device_code_signs_in_from_anywhere_and_a_denial_is_told(#[case] kind: Kind, #[case] auth: Auth) {
-    let scene = Scene::new(kind, auth, &[]);
+    let scene = Scene::new(kind, auth);
     // Django's metadata names no device authorization endpoint.
     if let Server::Django(django) = &scene.server {
         let endpoint = django.url("/device-authorization/");
@@ -258,9 +257,11 @@ fn a_device_code_signs_in_from_anywhere_and_a_denial_is_told(#[case] kind: Kind,
 #[rstest]
 #[case(Kind::Fake)]
 #[case(Kind::Oidc)]
+#[case(Kind::Django)]
 fn a_grant_that_the_server_has_forgotten_is_asked_about_again(#[case] kind: Kind) {
-    let scene = Scene::new(kind, Auth::Body, &[]).signed_in();
-    scene.server.revoke(&scene.token());
+    let mut scene = Scene::new(kind, Auth::Body).signed_in();
+    let token = scene.token();
+    scene.server.revoke(&token);
     scene.bed.ctl(&["refresh", "--wait", "0s"]).exits(6);
     let account = scene.bed.wait_until(ACCOUNT, |account| account.state == State::Waiting);
     let reason = account.reason.unwrap();
@@ -271,7 +272,7 @@ fn a_grant_that_the_server_has_forgotten_is_asked_about_again(#[case] kind: Kind
 #[case(Kind::Fake)]
 #[case(Kind::Django)]
 fn a_secret_that_was_changed_at_the_server_is_named(#[case] kind: Kind) {
-    let mut scene = Scene::new(kind, Auth::Basic, &[]).signed_in();
+    let mut scene = Scene::new(kind, Auth::Basic).signed_in();
     match &mut scene.server {
         Server::Fake(fake) => fake.configure(|behaviour| behaviour.client_secret = "fake-and-new".into()),
         Server::Django(django) => django.change_secret("fake-confidential", "fake-and-new"),
