@@ -245,9 +245,9 @@ fn keepassxc_that_shows_no_database_is_named_with_its_own_setting() {
     in_time(async {
         let bus = bed.connect().await;
         let path = "/org/freedesktop/secrets/collection/mine";
-        let database = secrets(&bus, path, "org.freedesktop.Secret.Collection").await;
-        // It is shown as locked until it is open.
-        while database.get_property::<bool>("Locked").await.is_ok() {}
+        let database = || secrets(&bus, path, "org.freedesktop.Secret.Collection");
+        // It is shown as locked until it is open. A proxy asks once.
+        while database().await.get_property::<bool>("Locked").await.is_ok() {}
     });
     let daemon = bed.daemon();
     let output = bed.ctl(&["unlock"]).exits(7);
@@ -263,11 +263,10 @@ fn keepassxc_that_shows_no_database_is_named_with_its_own_setting() {
 #[test]
 fn keepassxc_that_asks_at_each_access_is_asked_for_nothing_and_its_setting_is_named() {
     let mut desktop = Desktop::new(Testbed::new(), keepassxc);
-    let token = desktop.scene.token();
     // Its settings as they are by default, from its next start on.
     drop(std::mem::replace(&mut desktop.keyring, Running::start(desktop.scene.bed.command("true"))));
     let settings = desktop.scene.bed.config_home().join("keepassxc/keepassxc.ini");
-    fs::write(&settings, CONFIGURATION.replace("ConfirmAccessItem=false\n", "")).unwrap();
+    fs::write(settings, CONFIGURATION.replace("ConfirmAccessItem=false\n", "")).unwrap();
     desktop.keyring = keepassxc(&desktop.scene.bed);
     let asks = |account: &Account| {
         let reason = account.reason.as_deref().unwrap_or_default();
@@ -282,10 +281,5 @@ fn keepassxc_that_asks_at_each_access_is_asked_for_nothing_and_its_setting_is_na
 
     let output = desktop.scene.ctl(&["unlock"]).exits(7);
     assert!(output.complaint().contains("Secret Service Integration"), "{}", output.stderr);
-    assert_eq!(desktop.dialogs(), Vec::<String>::new());
-    drop(std::mem::replace(&mut desktop.keyring, Running::start(desktop.scene.bed.command("true"))));
-    fs::write(settings, CONFIGURATION).unwrap();
-    desktop.keyring = keepassxc(&desktop.scene.bed);
-    desktop.scene.ctl(&["unlock"]).success();
-    assert_eq!(desktop.scene.token(), token);
+    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "none that could not help");
 }
