@@ -47,7 +47,7 @@ fn confined_it_reaches_keyring_notifications_and_browser() {
     assert!(lines[1].starts_with("imgurd-browser-"), "in a unit of its own: {opened}");
     assert_eq!(lines[2], "unconfined");
     home.allow(lines[0]);
-    notifications.line_where(|line| line.contains("Signed in as alice"));
+    notifications.line_where(|line| line.contains("signed in as alice"));
 
     let token = home.token();
     assert!(fake.is_live(&token));
