@@ -107,7 +107,7 @@ fn a_file_of_settings_follows_the_token_and_a_command_runs_after_each() {
     let following = scene.bed.ctl_spawn(&options);
     let mut expected = format!("token = {}\n", scene.token());
     wait_for_content(&log, |text| text == expected);
-    expected += &format!("token = {}\n", scene.refresh());
+    expected.extend(["token = ", &scene.refresh(), "\n"]);
     wait_for_content(&log, |text| text == expected);
     let said = end(following);
     assert!(!said.contains("imgurctl: "), "{said}");
