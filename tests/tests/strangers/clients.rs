@@ -12,16 +12,15 @@ use imgurd_tests::stranger::{node, python};
 use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed, free_port};
 use serde_json::{Value, json};
 
-/// What starts a client, and whether it is asked for asyncio.
-type Client = (fn(&Testbed) -> OwnClient, bool);
+/// What starts a client.
+type Start = fn(&Testbed) -> OwnClient;
 
-const CLIENTS: [Client; 3] =
+/// The clients, and whether each is asked for asyncio.
+const CLIENTS: [(Start, bool); 3] =
     [(OwnClient::python, false), (OwnClient::python, true), (OwnClient::javascript, false)];
 
 /// The HTTP libraries, by what starts their client.
-type Library = (fn(&Testbed) -> OwnClient, &'static str);
-
-const LIBRARIES: [Library; 4] = [
+const LIBRARIES: [(Start, &str); 4] = [
     (OwnClient::python, "requests"),
     (OwnClient::python, "httpx"),
     (OwnClient::python, "httpx-async"),

@@ -81,18 +81,28 @@ fn a_command_may_have_the_client_id_beside_the_token() {
     }
 }
 
-/// Starts one that prints its token and then goes on, however it is told of others.
-fn supervised(scene: &Scene, on_refresh: &str, script: &str) -> Program {
-    scene.bed.ctl_spawn(&["exec", "--on-refresh", on_refresh, "--", "sh", "-c", script])
+/// Starts a program that runs for long, and is told of new tokens in this way.
+fn supervised(scene: &Scene, on_refresh: &str, program: &[&str]) -> Program {
+    scene.bed.ctl_spawn(&[&["exec", "--on-refresh", on_refresh, "--"], program].concat())
+}
+
+/// A program in Python, which can wait for signals and lose none.
+fn python(script: &str) -> [&str; 3] {
+    ["/usr/bin/python3", "-c", script]
 }
 
 #[test]
 fn a_command_that_runs_for_long_is_restarted_with_each_new_token() {
     let scene = scene();
     // It takes its time to end: what comes meanwhile is not lost.
-    let script = "trap 'kill $!; echo ending; read -r _; exit 9' TERM
-        tail -f /dev/null & echo $IMGUR_ACCESS_TOKEN; wait";
-    let mut command = supervised(&scene, "restart", script);
+    let script = r#"import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+print(os.environ["IMGUR_ACCESS_TOKEN"], flush=True)
+signal.sigwait({signal.SIGTERM})
+print("ending", flush=True)
+input()
+exit(9)"#;
+    let mut command = supervised(&scene, "restart", &python(script));
     assert_eq!(command.line(), Some(scene.token()));
     scene.refresh();
     assert_eq!(command.line().as_deref(), Some("ending"));
@@ -116,9 +126,14 @@ fn a_command_that_runs_for_long_is_restarted_with_each_new_token() {
 #[test]
 fn a_command_that_runs_for_long_may_be_told_by_a_signal() {
     let scene = scene();
-    let script = "trap 'echo told' HUP; trap 'kill $!; exit 4' USR1
-        tail -f /dev/null & echo; while :; do wait; done";
-    let mut command = supervised(&scene, "HUP", script);
+    let script = r#"import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR1})
+print(flush=True)
+signal.sigwait({signal.SIGHUP})
+print("told", flush=True)
+signal.sigwait({signal.SIGUSR1})
+exit(4)"#;
+    let mut command = supervised(&scene, "HUP", &python(script));
     command.line();
     scene.refresh();
     assert_eq!(command.line().as_deref(), Some("told"));
@@ -130,16 +145,16 @@ fn a_command_that_runs_for_long_may_be_told_by_a_signal() {
 fn a_supervised_command_ends_as_it_would_alone() {
     let scene = scene();
     for code in [0, 3, 255] {
-        supervised(&scene, "restart", &format!("exit {code}")).finish().exits(code);
+        supervised(&scene, "restart", &["sh", "-c", &format!("exit {code}")]).finish().exits(code);
     }
-    supervised(&scene, "restart", "kill -KILL $$").finish().exits(128 + 9);
+    supervised(&scene, "restart", &["sh", "-c", "kill -KILL $$"]).finish().exits(128 + 9);
     let none = scene.ctl(&["exec", "--on-refresh", "restart", "--", "no-such-command"]).exits(127);
     assert!(none.complaint().contains("no-such-command"), "{}", none.stderr);
     let refused = scene.ctl(&["exec", "--on-refresh", "reload", "--", "true"]).exits(2);
     assert!(refused.complaint().contains("restart"), "{}", refused.stderr);
     // The daemon may come and go.
     let mut scene = scene;
-    let mut command = supervised(&scene, "restart", "echo; read -r answer; exit 7");
+    let mut command = supervised(&scene, "restart", &["sh", "-c", "echo; read -r answer; exit 7"]);
     command.line();
     scene.stop();
     command.write("go\n");
