@@ -25,7 +25,6 @@ pub(crate) enum GatewayCommand {
     /// List the clients
     List,
     /// Remove a client; its secret, refresh tokens and permits are void at once
-    #[command(after_help = "Example:\n  imgurctl gateway remove postman")]
     Remove {
         /// The client
         name: String,

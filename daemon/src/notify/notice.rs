@@ -192,7 +192,7 @@ impl Notice {
 
     /// Asks the user to enter a code, which no page knows by itself.
     pub(super) fn code(subject: &Subject, code: &str, url: &Url) -> Self {
-        let body = format!("{subject}: enter the code {code} on this page, on any device:\n{url}");
+        let body = format!("Enter the code {code} for {subject} on this page, on any device:\n{url}");
         Self::new(Matter::ByHand, format!("imgurd: sign in to {}", subject.service), body)
     }
 

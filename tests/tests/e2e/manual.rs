@@ -44,7 +44,8 @@ fn every_key_of_the_configuration_has_its_entry() {
         ("TOP LEVEL", "nonsense = 1\n", 7),
         ("[refresh]", "[refresh]\nnonsense = 1\n", 2),
         ("[notifications]", "[notifications]\nnonsense = 1\n", 2),
-        ("[access]", "[access]\nnonsense = 1\n", 3),
+        ("[access]", "[access]\nnonsense = 1\n", 4),
+        ("[gateway]", "[gateway]\nnonsense = 1\n", 2),
         ("[accounts.NAME]", "[accounts.a]\nclient_id = \"x\"\nnonsense = 1\n", 15),
     ] {
         let keys = keys(text);

@@ -5,6 +5,7 @@ use std::fs;
 use imgurd_proto::Health;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
 use imgurd_tests::testbed::{ACCOUNT, Scene};
+use imgurd_tests::tls::Authority;
 
 use super::examine;
 
@@ -60,7 +61,8 @@ fn a_server_that_cannot_be_reached_is_found() {
         found.expect(check, Health::Fail, &scene.fake.origin(), "see that the network works");
     }
     let file = scene.bed.root().join("ca.pem");
-    fs::write(&file, "no certificate").unwrap();
+    fs::copy(Authority::new(scene.bed.root(), "authority").certificate(), &file).unwrap();
     scene.ctl(&["account", "set", ACCOUNT, "--ca-file", file.to_str().unwrap()]).success();
+    fs::write(&file, "no certificate").unwrap();
     examine(&scene.bed).expect("token_url", Health::Fail, "", "ca_file");
 }

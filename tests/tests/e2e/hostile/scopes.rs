@@ -101,7 +101,7 @@ fn refusals(socket_path: &str) -> Vec<(Wire, &'static str, Vec<String>)> {
         socket("Refresh", &["refresh"]),
         socket("ListAccounts", &["status", ACCOUNT]),
         (Wire::Socket, "Watch", ["/usr/bin/python3", "-c", RELAY, socket_path].map(str::to_owned).into()),
-        socket("Logout", &["logout"]),
+        socket("UnlockStore", &["unlock"]),
         socket("ReadJournal", &["journal"]),
         bus("GetToken"),
         bus("GetTokenFd"),
