@@ -8,6 +8,7 @@ mod ended_logins;
 mod lingering;
 pub(crate) mod listener;
 pub(crate) mod page;
+mod server;
 mod session;
 pub(crate) mod visitors;
 
@@ -31,7 +32,8 @@ pub use device::UserCode;
 use ended_logins::EndedLogins;
 use lingering::Lingering;
 use listener::{Listener, Listeners};
-use session::{Running, Server, Session};
+use server::Server;
+use session::{Running, Session};
 
 /// How a login is to go.
 #[derive(Clone, Debug)]

@@ -5,21 +5,20 @@
 
 use std::sync::Arc;
 
-use imgurd_proto::text::printable_name;
 use imgurd_proto::{Account, Error, Flow, Secret};
 use oauth2::RedirectUrl;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use url::Url;
 
-use super::authorization_response::{AuthorizationResponse, Content, from_paste};
+use super::authorization_response::{Content, from_paste};
 use super::callback::Callback;
 use super::device::Polls;
 use super::ended_logins::EndedLogins;
 use super::lingering::Lingering;
 use super::listener::{Farewell, LastPages, Listener, Visit};
 use super::page::Page;
+use super::server::Server;
 use super::{LoginResult, Submission, cancelled, expired};
 use crate::grant::Fingerprints;
 use crate::keeper::{Began, Keeper, SignedIn, another_sign_in};
@@ -344,41 +343,6 @@ impl Session {
     }
 }
 
-pub(super) struct Server {
-    /// Its identifier, where the account names it.
-    pub(super) issuer: Option<String>,
-    /// Whether it promises `iss` in each answer (RFC 9207, section 3).
-    pub(super) requires_iss: bool,
-    pub(super) auth_url: Url,
-}
-
-impl Server {
-    /// Refuses the answer of another server (RFC 9207, section 2.4; RFC 9700, section 4.4). Without a configured issuer,
-    /// `iss` must have the origin of the page that was opened.
-    fn check(&self, answer: &AuthorizationResponse) -> Result<(), String> {
-        let Some(iss) = &answer.iss else {
-            // A code or PIN that was copied by hand is no answer of the server: it has no state either. An error is sent to no
-            // server, and some that promise `iss` leave it out there.
-            let is_missing =
-                self.requires_iss && answer.state.is_some() && answer.content.credential().is_some();
-            return if is_missing { Err(NO_ISS.to_owned()) } else { Ok(()) };
-        };
-        let is_ours = match &self.issuer {
-            Some(issuer) => iss == issuer,
-            None => Url::parse(iss).is_ok_and(|iss| iss.origin() == self.auth_url.origin()),
-        };
-        if is_ours {
-            return Ok(());
-        }
-        let wanted = self.issuer.clone().unwrap_or_else(|| self.auth_url.origin().ascii_serialization());
-        let iss = printable_name(iss);
-        Err(format!(
-            "The answer is from another server ({iss}) than this account's ({wanted}), and was not used; if both are the same \
-             server, set issuer to what it calls itself"
-        ))
-    }
-}
-
 /// Why the answer itself was refused, if that is how the login failed.
 fn refused_answer(outcome: &LoginResult) -> Option<&str> {
     match outcome {
@@ -413,8 +377,5 @@ fn reported(account: &str, (code, shown): (&str, &str), description: Option<&str
 
 const OF_THE_ADDRESS: &str =
     "That is a part of the address of the sign-in page; paste what the page gives you after you allow access";
-const NO_ISS: &str = "The answer does not say which server it is from (iss), which this account's server promises to do, and \
-    was not used; sign in again, or set require_iss to false if the server does not send it";
-
 const WRONG_STATE: &str =
     "This answer belongs to another sign-in; paste the address that this one's page led to, or start again";

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use imgurd_proto::{Error, RefreshReuse};
 
-use super::sentences::issues_other_tokens;
 use super::{Machine, Shelf, Want};
 use crate::grant::{Access, Grant, Refusal, Secret, Timestamp};
 use crate::keeper::policy;
@@ -250,7 +249,7 @@ impl Machine {
         self.forget_failures();
         if let Some(odd_type) = odd_type {
             // The refresh token is kept; the access token is of no use to anybody.
-            self.misconfigured("client_id", issues_other_tokens(&odd_type));
+            self.misconfigured("client_id", Self::issues_other_tokens(&odd_type));
         }
         self.supersede(generation, op);
         let settled = std::mem::take(&mut self.settling);

@@ -205,9 +205,17 @@ impl Machine {
     pub(super) fn not_bearer(&self, token_type: &str) -> Error {
         Error::login(format!(
             "{}, so nothing was kept; have the server issue Bearer tokens to this client, then run `imgurctl login {}`",
-            issues_other_tokens(token_type),
+            Self::issues_other_tokens(token_type),
             self.name
         ))
+    }
+
+    /// The beginning of a sentence.
+    pub(super) fn issues_other_tokens(token_type: &str) -> String {
+        format!(
+            "The server issues tokens of the type “{}”, and imgurd hands out Bearer tokens only",
+            token_type.replace('`', "'")
+        )
     }
 
     pub(super) fn nothing_to_restore(&self) -> Error {
@@ -360,14 +368,6 @@ pub(super) fn kept_unverified(reason: &str) -> Error {
         "The token could not be verified: {reason}. It is set aside and the grant at hand stays; import it again with \
          --replace once the server answers"
     ))
-}
-
-/// The beginning of a sentence.
-pub(super) fn issues_other_tokens(token_type: &str) -> String {
-    format!(
-        "The server issues tokens of the type “{}”, and imgurd hands out Bearer tokens only",
-        token_type.replace('`', "'")
-    )
 }
 
 /// The ID token has another nonce than the request had.

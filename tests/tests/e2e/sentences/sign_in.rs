@@ -48,12 +48,7 @@ fn a_login_that_ends_without_an_answer_names_its_account() {
 fn an_error_of_the_sign_in_page_is_shown_with_its_description_in_the_sentence_and_the_log() {
     let mut scene = with_another_default();
     for (code, description, shown, hint) in [
-        (
-            "invalid_scope",
-            "No such \u{1b}[31mscope\u{202e} `x`",
-            "(No such [31mscope 'x')",
-            "check scope with",
-        ),
+        ("invalid_scope", "No such \u{1b}[mscope\u{202e} `x`", "(No such [mscope 'x')", "check scope with"),
         ("unauthorized_client", "Not this flow", "(Not this flow)", "check client_id and flow with"),
         ("quite_new", "", "quite_new", "check the account's settings with"),
         (

@@ -1,0 +1,64 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+fn home() -> (tempfile::TempDir, GatewayClients) {
+    let home = tempfile::tempdir().unwrap();
+    let clients = GatewayClients::new(home.path().join("gateway"));
+    (home, clients)
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once_and_kept_as_a_hash_alone() {
+    let (home, clients) = home();
+    let secret = clients.register("postman").await.unwrap().unwrap();
+    assert_eq!(clients.register("postman").await.unwrap(), None);
+    let (handle, _) = clients.issue("postman", "me").await.unwrap();
+    let file = home.path().join("gateway");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(secret.expose()) && !text.contains(handle.expose()));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let again = GatewayClients::new(file);
+    assert!(again.knows("postman", &secret).await.unwrap());
+    assert!(!again.knows("postman", &"guess".into()).await.unwrap());
+    assert!(!again.knows("another", &secret).await.unwrap());
+    assert!(matches!(again.show("postman", &handle).await.unwrap(), Shown::Good(_, None)));
+    assert_eq!(again.show("another", &handle).await.unwrap(), Shown::Void);
+    again.remove("postman").await.unwrap();
+    assert!(!again.knows("postman", &secret).await.unwrap());
+    assert_eq!(again.show("postman", &handle).await.unwrap(), Shown::Void);
+}
+
+#[tokio::test]
+async fn a_public_client_gets_another_refresh_token_each_time_and_a_spent_one_voids_all() {
+    let (_home, clients) = home();
+    let (first, _) = clients.issue("spa", "me").await.unwrap();
+    let (other, _) = clients.issue("spa", "me").await.unwrap();
+    let Shown::Good(_, Some(second)) = clients.show("spa", &first).await.unwrap() else { panic!("good") };
+    assert_eq!(clients.show("spa", &first).await.unwrap(), Shown::Void);
+    assert_eq!(clients.show("spa", &second).await.unwrap(), Shown::Void, "of the same family");
+    let Shown::Good(_, Some(new)) = clients.show("spa", &other).await.unwrap() else { panic!("good") };
+    clients.revoke("spa", &new).await.unwrap();
+    assert_eq!(clients.show("spa", &new).await.unwrap(), Shown::Void);
+}
+
+#[tokio::test]
+async fn the_oldest_refresh_tokens_give_way() {
+    let (_home, clients) = home();
+    clients.register("n8n").await.unwrap();
+    let (first, _) = clients.issue("n8n", "me").await.unwrap();
+    for _ in 0..MOST_HANDLES {
+        clients.issue("n8n", "me").await.unwrap();
+    }
+    assert_eq!(clients.show("n8n", &first).await.unwrap(), Shown::Void);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named_and_left_as_it_is() {
+    let (home, clients) = home();
+    fs::write(home.path().join("gateway"), "{").unwrap();
+    let error = clients.register("postman").await.unwrap_err();
+    assert!(matches!(&error, Error::StoreUnavailable { reason } if reason.contains("gateway")), "{error}");
+    assert_eq!(fs::read_to_string(home.path().join("gateway")).unwrap(), "{");
+}

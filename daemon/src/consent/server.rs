@@ -1,0 +1,44 @@
+//! The server that an answer has to be from.
+
+use imgurd_proto::text::printable_name;
+use url::Url;
+
+use super::authorization_response::AuthorizationResponse;
+
+pub(super) struct Server {
+    /// Its identifier, where the account names it.
+    pub(super) issuer: Option<String>,
+    /// Whether it promises `iss` in each answer (RFC 9207, section 3).
+    pub(super) requires_iss: bool,
+    pub(super) auth_url: Url,
+}
+
+impl Server {
+    /// Refuses the answer of another server (RFC 9207, section 2.4; RFC 9700, section 4.4). Without a configured issuer,
+    /// `iss` must have the origin of the page that was opened.
+    pub(super) fn check(&self, answer: &AuthorizationResponse) -> Result<(), String> {
+        let Some(iss) = &answer.iss else {
+            // A code or PIN that was copied by hand is no answer of the server: it has no state either. An error is sent to no
+            // server, and some that promise `iss` leave it out there.
+            let is_missing =
+                self.requires_iss && answer.state.is_some() && answer.content.credential().is_some();
+            return if is_missing { Err(NO_ISS.to_owned()) } else { Ok(()) };
+        };
+        let is_ours = match &self.issuer {
+            Some(issuer) => iss == issuer,
+            None => Url::parse(iss).is_ok_and(|iss| iss.origin() == self.auth_url.origin()),
+        };
+        if is_ours {
+            return Ok(());
+        }
+        let wanted = self.issuer.clone().unwrap_or_else(|| self.auth_url.origin().ascii_serialization());
+        let iss = printable_name(iss);
+        Err(format!(
+            "The answer is from another server ({iss}) than this account's ({wanted}), and was not used; if both are the same \
+             server, set issuer to what it calls itself"
+        ))
+    }
+}
+
+const NO_ISS: &str = "The answer does not say which server it is from (iss), which this account's server promises to do, and \
+    was not used; sign in again, or set require_iss to false if the server does not send it";
