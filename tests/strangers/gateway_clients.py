@@ -66,11 +66,8 @@ for method in ("client_secret_basic", "client_secret_post"):
     verifier = generate_token(48)
     url, state = session.create_authorization_url(AUTHORIZE, code_verifier=verifier)
     if method == "client_secret_basic":
-        denied = decide(url, "deny")
-        try:
-            session.fetch_token(TOKEN, authorization_response=denied, state=state, code_verifier=verifier)
-        except AuthlibBaseError as error:
-            say("denied", error=error.error)
+        denied = urllib.parse.urlparse(decide(url, "deny"))
+        say("denied", error=urllib.parse.parse_qs(denied.query)["error"][0])
     token = session.fetch_token(TOKEN, authorization_response=decide(url), state=state, code_verifier=verifier)
     say(method, token=token["access_token"])
     # A third token that is of no use within a minute would be the server's fault.
