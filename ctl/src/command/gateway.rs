@@ -87,9 +87,11 @@ fn add(app: &App, args: GatewayAddArgs) -> Result<(), Failure> {
     }
     Output::print(&lines.join("\n"))?;
     if added.client.redirect_uris.is_empty() {
-        app.output.say(
-            "It has no redirect URI, so it can use client_credentials alone; `--redirect-uri URI` adds one.",
-        );
+        app.output.say(format!(
+            "It has no redirect URI, so it can use client_credentials alone. `imgurctl permit allow gateway:{}` lets it; \
+             `--redirect-uri URI` adds a redirect URI.",
+            added.client.name
+        ));
     }
     app.output.say(match &state.listen {
         Some(listen) => format!("{}.", endpoints(listen)),
