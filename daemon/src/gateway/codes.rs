@@ -84,9 +84,14 @@ impl Codes {
         let mut codes = lock(&self.codes);
         let now = Instant::now();
         codes.retain(|_, code| code.ends > now);
-        if codes.len() < MOST {
-            codes.insert(hash(&code), Code { request, ends: now + CODE_LASTS, used_for: None });
+        // Used codes go first, since they are kept only to notice a second use.
+        let age = |code: &Code| (code.used_for.is_none(), code.ends);
+        if codes.len() >= MOST
+            && let Some(oldest) = codes.iter().min_by_key(|(_, code)| age(code)).map(|(hash, _)| *hash)
+        {
+            codes.remove(&oldest);
         }
+        codes.insert(hash(&code), Code { request, ends: now + CODE_LASTS, used_for: None });
         code.into()
     }
 
@@ -150,6 +155,17 @@ mod tests {
         tokio::time::advance(CODE_LASTS).await;
         assert_eq!(codes.redeem("a", late.expose()), Redeemed::Unknown);
         assert_eq!(codes.redeem("a", "guess"), Redeemed::Unknown);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_code_is_good_however_many_were_used_just_before() {
+        let codes = Codes::default();
+        let waiting = codes.issue(request("a"));
+        for _ in 0..2 * MOST {
+            let code = codes.issue(request("a"));
+            assert_eq!(codes.redeem("a", code.expose()), Redeemed::For(request("a")));
+        }
+        assert_eq!(codes.redeem("a", waiting.expose()), Redeemed::For(request("a")));
     }
 
     #[tokio::test(start_paused = true)]
