@@ -80,12 +80,14 @@ fn hash(text: &str) -> Hash {
     hash
 }
 
-/// What became of a refresh token that a client showed.
+/// What becomes of a refresh token that was used.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// It is good; a public client gets the new one in its place.
-    Good(Handle, Option<Secret>),
-    /// It is unknown, void or another client's.
+pub enum Rotated {
+    /// It stays.
+    Kept,
+    /// This one takes its place.
+    Replaced(Secret),
+    /// It was replaced or revoked meanwhile.
     Void,
 }
 
@@ -192,47 +194,41 @@ impl GatewayClients {
         Ok((secret, handle))
     }
 
-    /// Takes a refresh token that a client shows. One of a public client is replaced each time, and one that was replaced
-    /// before voids all of its family (RFC 9700, section 4.14.2).
+    /// The refresh token that a client shows, if it is good. One that was replaced before voids all of its family (RFC 9700,
+    /// section 4.14.2).
     ///
     /// # Errors
     /// If the file cannot be read or written.
-    pub async fn show(&self, name: &str, shown: &Secret) -> Result<Shown, Error> {
-        let (name, hash) = (name.to_owned(), hash(shown.expose()));
-        let found = {
-            let (name, hash) = (name.clone(), hash.clone());
-            self.look(move |table| {
-                let client = table.get(&name)?;
-                Some((client.secret.is_none(), client.handles.iter().find(|it| it.hash == hash)?.clone()))
-            })
-            .await?
-        };
-        match found {
-            None => Ok(Shown::Void),
-            Some((_, handle)) if handle.is_spent => {
-                self.revoke_family(&name, &handle.family).await?;
-                Ok(Shown::Void)
-            }
-            Some((false, handle)) => Ok(Shown::Good(handle, None)),
-            Some((true, handle)) => self.replace(name, handle).await,
+    pub async fn find(&self, name: &str, shown: &Secret) -> Result<Option<Handle>, Error> {
+        let (owner, hash) = (name.to_owned(), hash(shown.expose()));
+        let find = move |table: &Table| table.get(&owner)?.handles.iter().find(|it| it.hash == hash).cloned();
+        match self.look(find).await? {
+            Some(handle) if handle.is_spent => self.revoke_family(name, &handle.family).await.map(|()| None),
+            found => Ok(found),
         }
     }
 
-    async fn replace(&self, name: String, handle: Handle) -> Result<Shown, Error> {
+    /// Replaces a refresh token of a public client, once there is an access token to give with the new one: a client that
+    /// gets an error keeps the one that it has. A client with a secret keeps it in any case.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn rotate(&self, name: &str, handle: Handle) -> Result<Rotated, Error> {
         let secret = Secret::from(random::hex::<32>());
-        let new = Handle { hash: hash(secret.expose()), ..handle.clone() };
-        let was_there = self
-            .change(move |table| {
-                let Some(client) = table.get_mut(&name) else { return false };
-                let old = client.handles.iter_mut().find(|it| it.hash == handle.hash && !it.is_spent);
-                let Some(old) = old else { return false };
-                old.is_spent = true;
-                client.add(new.clone());
-                true
-            })
-            .await?;
-        let new = Handle { hash: hash(secret.expose()), ..handle };
-        Ok(if was_there { Shown::Good(new, Some(secret)) } else { Shown::Void })
+        let (name, new) = (name.to_owned(), Handle { hash: hash(secret.expose()), ..handle.clone() });
+        self.change(move |table| {
+            let Some(client) = table.get_mut(&name) else { return Rotated::Void };
+            let is_public = client.secret.is_none();
+            let old = client.handles.iter_mut().find(|it| it.hash == handle.hash && !it.is_spent);
+            let Some(old) = old else { return Rotated::Void };
+            if !is_public {
+                return Rotated::Kept;
+            }
+            old.is_spent = true;
+            client.add(new);
+            Rotated::Replaced(secret)
+        })
+        .await
     }
 
     /// Voids a refresh token of the client, and all that it replaced. One that is not known is void already.

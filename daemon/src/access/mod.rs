@@ -28,7 +28,7 @@ pub use caller::Caller;
 pub(crate) use caller::gateway_title;
 pub use callers::Callers;
 pub use gate::{Gate, Pass, Requested};
-pub use gateway_clients::{GatewayClients, Handle, Shown};
+pub use gateway_clients::{GatewayClients, Handle, Rotated};
 pub use journal::Journal;
 pub use permits::Permits;
 pub use policy::{Needs, needs};

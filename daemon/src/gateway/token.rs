@@ -16,7 +16,7 @@ use super::oauth_error::OauthError;
 use super::parameters::Parameters;
 use super::reply::{self, Reply};
 use super::server::{failed, now};
-use crate::access::{Caller, Handle, Shown, gateway_title};
+use crate::access::{Caller, Handle, Rotated, gateway_title};
 
 const KNOWN: [&str; 9] = [
     "client_id",
@@ -104,8 +104,8 @@ impl Server {
     async fn refresh(&self, client: &Client, given: &Parameters) -> Result<Reply, OauthError> {
         let shown =
             given.secret("refresh_token").ok_or_else(|| OauthError::request("refresh_token is missing"))?;
-        let shown = self.clients.show(&client.name, shown).await.map_err(failed)?;
-        let Shown::Good(handle, new) = shown else { return Err(OauthError::grant(VOID)) };
+        let found = self.clients.find(&client.name, shown).await.map_err(failed)?;
+        let handle = found.ok_or_else(|| OauthError::grant(VOID))?;
         if !self.is_allowed(client, &handle) {
             let revoked = self.clients.revoke_family(&client.name, &handle.family).await;
             revoked.map_err(failed)?;
@@ -121,7 +121,11 @@ impl Server {
         };
         let token = token.map_err(failed)?;
         self.last_tokens.note(&handle.family, &token.access_token);
-        Ok(self.granted(&token, new.as_ref()))
+        match self.clients.rotate(&client.name, handle).await.map_err(failed)? {
+            Rotated::Kept => Ok(self.granted(&token, None)),
+            Rotated::Replaced(new) => Ok(self.granted(&token, Some(&new))),
+            Rotated::Void => Err(OauthError::grant(VOID)),
+        }
     }
 
     /// Whether the user's answer that the refresh token goes back to still counts.

@@ -186,6 +186,10 @@ fn a_public_client_uses_pkce_and_gets_another_refresh_token_each_time() {
         let handle = handle.as_str().unwrap();
         gateway.token(&[("grant_type", "refresh_token"), ("refresh_token", handle), ("client_id", "spa")])
     };
+    // A refresh that fails spends nothing.
+    gateway.scene.ctl(&["logout"]).success();
+    json(&refresh(&granted["refresh_token"]), 400);
+    gateway.scene.bed.sign_in(&gateway.scene.fake, "mytoken");
     let second = json(&refresh(&granted["refresh_token"]), 200);
     assert_ne!(second["refresh_token"], granted["refresh_token"]);
     assert_eq!(json(&refresh(&granted["refresh_token"]), 400)["error"], "invalid_grant");
