@@ -2,7 +2,7 @@
 
 use imgurd_proto::Error;
 
-use super::pending::{Arrival, Identification, PendingRequest};
+use super::pending::{Arrival, Identification, Import, PendingRequest};
 use super::refreshing::{Refresh, access};
 use super::sentences::{another_sign_in, set_aside_for_its_issuer};
 use super::{Began, Machine, Shelf, Ticket};
@@ -57,7 +57,9 @@ impl Machine {
             self.set_aside(grant);
             return match anothers {
                 Some(error) => self.reply(ticket, Err(error)),
-                None => self.identify(Identification { ticket, generation, vouched, began }),
+                None => {
+                    self.identify(Identification { ticket, generation, vouched, began, is_verified: false });
+                }
             };
         }
         self.put_in_use(grant, began, ticket);
@@ -123,7 +125,14 @@ impl Machine {
             if self.is_on_its_way(restored) {
                 return self.reply(ticket, Err(self.is_verifying()));
             }
-            return self.verify(ticket, index, false, false);
+            let import = Import {
+                ticket,
+                generation: restored.generation,
+                replace: false,
+                is_new: false,
+                of_login: false,
+            };
+            return self.verify(import);
         }
         let grant = self.record.displaced.remove(index).grant;
         let made_way = self.record.grant.is_some();

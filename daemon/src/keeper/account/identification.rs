@@ -3,7 +3,8 @@
 
 use imgurd_proto::Error;
 
-use super::pending::Identification;
+use super::pending::{Identification, Import};
+use super::refreshing::Refresh;
 use super::sentences::set_aside_for_its_issuer;
 use super::{Effect, Machine};
 use crate::grant::Grant;
@@ -42,7 +43,12 @@ impl Machine {
         let Some(index) = self.identifications.iter().position(|it| it.generation == generation) else {
             return;
         };
-        let Identification { ticket, vouched, began, .. } = self.identifications.swap_remove(index);
+        let Identification { ticket, vouched, began, is_verified, .. } =
+            self.identifications.swap_remove(index);
+        if matches!(owner, TokenOwner::Rejected) && !is_verified && self.may_have_ended(generation, began) {
+            let of_login = true;
+            return self.verify(Import { ticket, generation, replace: false, is_new: false, of_login });
+        }
         let result = match self.record.displaced.iter().position(|it| it.grant.generation == generation) {
             // Somebody restored it.
             None if self.record.grants().any(|grant| grant.generation == generation) => Ok(()),
@@ -53,6 +59,17 @@ impl Machine {
             },
         };
         self.effects.push(Effect::Reply { ticket, result });
+    }
+
+    /// Whether a refresh that crossed the login may have ended its access token, and its refresh token brings another.
+    fn may_have_ended(&self, generation: u64, began: u64) -> bool {
+        let is_refreshing = matches!(self.refresh, Refresh::Sent(_)) || !self.older.is_empty();
+        let crossed = is_refreshing || self.granted.is_some_and(|granted| granted >= began);
+        let fits = |grant: &Grant| grant.refresh_token.is_some() && grant.issuer.is(&self.config.issuer());
+        crossed
+            && self.verifying().is_none()
+            && self.working().is_some()
+            && self.displaced(generation).is_some_and(fits)
     }
 
     fn note_owner(&mut self, generation: u64, owner: &Owner) {
@@ -66,7 +83,7 @@ impl Machine {
         }
     }
 
-    fn may_take_over(&self, index: usize, vouched: bool, owner: TokenOwner) -> Result<(), Error> {
+    pub(super) fn may_take_over(&self, index: usize, vouched: bool, owner: TokenOwner) -> Result<(), Error> {
         let new = &self.record.displaced[index].grant;
         if !new.issuer.is(&self.config.issuer()) {
             return Err(set_aside_for_its_issuer(new));

@@ -7,7 +7,7 @@ use super::refreshing::access;
 use super::sentences::{CHANGED_MEANWHILE, kept_unverified};
 use super::{Machine, Ticket};
 use crate::grant::{Access, Grant};
-use crate::provider::{Answer, TokenRequest, Transient};
+use crate::provider::{Answer, TokenOwner, TokenRequest, Transient};
 
 impl Machine {
     pub(super) fn candidate(
@@ -77,17 +77,14 @@ impl Machine {
             self.set_aside(candidate);
         }
         let index = held.unwrap_or(self.record.displaced.len() - 1);
-        self.verify(ticket, index, replace, is_new);
+        let generation = self.record.displaced[index].grant.generation;
+        self.verify(Import { ticket, generation, replace, is_new, of_login: false });
     }
 
     /// Verifies a grant that has been set aside, once the store has it.
-    pub(super) fn verify(&mut self, ticket: Ticket, index: usize, replace: bool, is_new: bool) {
-        let generation = self.record.displaced[index].grant.generation;
+    pub(super) fn verify(&mut self, import: Import) {
         let revision = self.revisions.touch_grant();
-        self.pending.push(PendingRequest::Recording {
-            revision,
-            import: Import { ticket, generation, replace, is_new },
-        });
+        self.pending.push(PendingRequest::Recording { revision, import });
     }
 
     pub(super) fn send_recorded_verification(&mut self) {
@@ -123,7 +120,7 @@ impl Machine {
 
     pub(super) fn verified(&mut self, op: u64, import: Import, answer: Answer) {
         self.note_lost_answer(&answer);
-        let Import { ticket, generation, replace, is_new } = import;
+        let Import { ticket, generation, replace, is_new, of_login } = import;
         let Some(index) = self.record.displaced.iter().position(|it| it.grant.generation == generation)
         else {
             return self.reply(ticket, Err(self.signed_out_meanwhile()));
@@ -147,7 +144,14 @@ impl Machine {
                 };
                 if !current.is_anothers(&candidate) {
                     let vouched = current.is_same_persons(&said);
-                    return self.identify(Identification { ticket, generation, vouched, began: op });
+                    let began = op;
+                    return self.identify(Identification {
+                        ticket,
+                        generation,
+                        vouched,
+                        began,
+                        is_verified: true,
+                    });
                 }
                 let then =
                     format!("it was set aside; run `imgurctl restore {}` to change over to it", self.name);
@@ -158,7 +162,14 @@ impl Machine {
             Answer::Transient(Transient { reason, .. }) if replace && fits => kept_unverified(&reason),
             other => {
                 self.forget_candidate(generation, is_new);
-                self.verification_failed(other)
+                if of_login {
+                    match self.may_take_over(index, false, TokenOwner::Rejected) {
+                        Ok(()) => return self.promote(index, op, ticket),
+                        Err(error) => error,
+                    }
+                } else {
+                    self.verification_failed(other)
+                }
             }
         };
         self.reply(ticket, Err(error));

@@ -35,6 +35,8 @@ pub(super) struct Import {
     pub(super) replace: bool,
     /// Whether the grant came with it, rather than having been set aside before.
     pub(super) is_new: bool,
+    /// Whether a login brought the grant, and the API rejected its first access token.
+    pub(super) of_login: bool,
 }
 
 /// A grant that is set aside until the API says whose it is.
@@ -46,6 +48,8 @@ pub(super) struct Identification {
     pub(super) vouched: bool,
     /// The number of the first request that may have led to it.
     pub(super) began: u64,
+    /// Whether its refresh token has been used to verify it.
+    pub(super) is_verified: bool,
 }
 
 /// How tokens have come.

@@ -212,6 +212,45 @@ fn when_a_sign_in_and_a_refresh_cross_only_a_refresh_says_which_token_lives() {
     }
 }
 
+/// A login whose answer arrives after that of a refresh, and whose access token the API rejects.
+fn crosses_and_is_rejected() -> (Bench, Ticket) {
+    let mut bench = revoking(record(grant(Some(3600))));
+    bench.want(Want::New).unwrap();
+    bench.save();
+    let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
+    bench.answer(Answer::Granted(tokens("AT1", Some("RT1"))));
+    bench.save();
+    bench.api = Some(TokenOwner::Rejected);
+    bench.answer(Answer::Granted(tokens("NEW", Some("NEWRT"))));
+    bench.save();
+    (bench, ticket)
+}
+
+#[test]
+fn a_login_whose_token_a_crossing_refresh_ended_succeeds_with_its_refresh_token() {
+    let (mut bench, ticket) = crosses_and_is_rejected();
+    assert!(!bench.replies.contains_key(&ticket), "its refresh token is tried first");
+    assert_eq!(bench.presented(), "NEWRT");
+    bench.api = Some(TokenOwner::Known("alice".into()));
+    bench.answer(Answer::Granted(tokens("NEW2", Some("NEWRT2"))));
+    bench.save();
+    assert_eq!((bench.replies[&ticket].clone(), bench.served().as_deref()), (Ok(()), Some("NEW2")));
+    assert_eq!(displaced(&bench), ["RT1"]);
+}
+
+#[test]
+fn a_login_whose_refresh_token_brings_no_better_token_is_set_aside() {
+    let another = Answer::Granted(tokens("NEW2", Some("NEWRT2")));
+    for (answer, kept) in [(refused(), "NEWRT"), (transient(Delivery::NotSent), "NEWRT"), (another, "NEWRT2")]
+    {
+        let (mut bench, ticket) = crosses_and_is_rejected();
+        bench.answer(answer);
+        bench.save();
+        assert!(matches!(bench.replies[&ticket], Err(Error::LoginFailed { .. })), "{kept}");
+        assert_eq!((bench.refresh_token(), displaced(&bench)), (Some("RT1"), vec![kept]));
+    }
+}
+
 #[test]
 fn a_sign_in_that_crosses_nothing_is_not_refreshed() {
     let mut bench = revoking(record(grant(Some(3600))));
