@@ -4,12 +4,13 @@
 //! login. On D-Bus it goes on, because a caller such as `busctl` leaves after the first answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use imgurd_proto::{Account, Error, Flow, Secret};
 use oauth2::RedirectUrl;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::authorization_response::{Content, from_paste};
 use super::callback::Callback;
@@ -23,6 +24,9 @@ use super::{LoginResult, Submission, cancelled, expired};
 use crate::grant::Fingerprints;
 use crate::keeper::{Began, Keeper, SignedIn, another_sign_in};
 use crate::provider::{Authorization, TokenRequest};
+
+/// How long to wait before the answer is sent to a busy server again.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
 pub(super) struct Session {
     pub(super) keeper: Keeper,
@@ -214,9 +218,15 @@ impl Session {
                 return None;
             }
         };
-        if let Some(reason) = refused_answer(&outcome) {
-            let reason =
-                format!("{reason}; copy the answer again, or open the page again to get another one");
+        let again = match &outcome {
+            Err(Error::TemporarilyUnavailable { reason, .. }) => {
+                Some(format!("{reason}; paste the same answer again in a minute"))
+            }
+            outcome => refused_answer(outcome).map(|reason| {
+                format!("{reason}; copy the answer again, or open the page again to get another one")
+            }),
+        };
+        if let Some(reason) = again {
             let _ = reply.send(Err(Error::LoginFailed { reason, set_aside: None, is_open: true }));
             return None;
         }
@@ -255,12 +265,12 @@ impl Session {
                 Some(second) = visits.recv() => second.show(Page::Underway),
             }
         };
-        let result = match refused_answer(&result) {
-            Some(reason) => {
-                Err(Error::login(format!("{reason}; run `imgurctl login {}` to sign in again", self.account)))
-            }
-            None => result,
+        let why = match &result {
+            Err(Error::TemporarilyUnavailable { reason, .. }) => Some(reason.as_str()),
+            outcome => refused_answer(outcome),
         };
+        let failed = why.map(|why| format!("{why}; run `imgurctl login {}` to sign in again", self.account));
+        let result = failed.map_or(result, |reason| Err(Error::login(reason)));
         let shown = Shown { used, page: self.page(&result, is_denied) };
         let _ = page.send(shown.page.clone());
         Some(Ending { result, shown: Some(shown) })
@@ -298,24 +308,31 @@ impl Session {
         }
     }
 
+    /// Sends the answer of the sign-in page to the token endpoint, and again after a pause if the server could not be reached or
+    /// said that it is busy: such an answer has not been used.
+    async fn exchange(&self, request: TokenRequest) -> LoginResult {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let outcome =
+                self.keeper.exchange(&self.account, &self.began, request.clone(), self.replace).await;
+            match (&outcome, pauses.next()) {
+                (Err(Error::TemporarilyUnavailable { retry_at: None, .. }), Some(pause)) => {
+                    sleep(pause).await
+                }
+                _ => return outcome,
+            }
+        }
+    }
+
     async fn take(&self, content: Content) -> LoginResult {
         let (account, began) = (self.account.as_str(), &self.began);
         match content {
             Content::Code(code) => {
                 let Authorization { verifier, nonce, .. } = self.authorization.clone();
                 let redirect_uri = self.redirect_uri.clone();
-                self.keeper
-                    .exchange(
-                        account,
-                        began,
-                        TokenRequest::Code { code, verifier, redirect_uri, nonce },
-                        self.replace,
-                    )
-                    .await
+                self.exchange(TokenRequest::Code { code, verifier, redirect_uri, nonce }).await
             }
-            Content::Pin(pin) => {
-                self.keeper.exchange(account, began, TokenRequest::Pin(pin), self.replace).await
-            }
+            Content::Pin(pin) => self.exchange(TokenRequest::Pin(pin)).await,
             Content::Tokens(tokens) if !tokens.answers(self.authorization.nonce.as_ref()) => {
                 Err(Error::login(another_sign_in(account)))
             }

@@ -300,10 +300,9 @@ fn only_the_callback_is_answered() {
 #[test]
 fn a_code_that_cannot_be_exchanged_is_told_on_both_sides_and_another_login_is_free() {
     let scene = scene();
-    for fault in
-        [Fault::refused("Refresh token doesn't exist or is invalid for the client"), Fault::OverCapacity(500)]
-    {
-        scene.fake.fail_next(Endpoint::Token, fault);
+    let refused = Fault::refused("Refresh token doesn't exist or is invalid for the client");
+    for (fault, times) in [(refused, 1), (Fault::OverCapacity(500), 3)] {
+        (0..times).for_each(|_| scene.fake.fail_next(Endpoint::Token, fault.clone()));
         let (login, url) = scene.login(&[]);
         let page = browser::allow(&url, "alice");
         assert_eq!(page.status, 502);
@@ -313,6 +312,15 @@ fn a_code_that_cannot_be_exchanged_is_told_on_both_sides_and_another_login_is_fr
     }
     assert_eq!(scene.account().state, State::Empty);
     scene.login_as("alice", &[]).success();
+}
+
+#[test]
+fn a_code_is_sent_again_to_a_server_that_was_busy_for_a_moment() {
+    let scene = scene();
+    scene.fake.fail_next(Endpoint::Token, Fault::OverCapacity(403));
+    scene.fake.fail_next(Endpoint::Token, Fault::OverCapacity(500));
+    scene.login_as("alice", &[]).success();
+    assert_eq!(scene.fake.requests(Endpoint::Token).len(), 3);
 }
 
 #[test]

@@ -226,6 +226,7 @@ impl Machine {
         Error::invalid("account", reason)
     }
 
+    /// `TemporarilyUnavailable` if the same answer of the sign-in page may be sent again.
     pub(super) fn exchange_failed(&self, answer: Answer) -> Error {
         let sign_in = format!("run `imgurctl login {}` to sign in again", self.name);
         match answer {
@@ -233,6 +234,14 @@ impl Machine {
             Answer::Refused { reason } => {
                 Error::invalid("response", format!("The server refused the answer ({reason})"))
             }
+            Answer::Transient(Transient {
+                reason,
+                delivery: Delivery::NotSent | Delivery::Answered,
+                retry_after,
+            }) => Error::TemporarilyUnavailable {
+                reason: format!("The sign-in could not be completed: {reason}"),
+                retry_at: retry_after.map(|after| (self.now.at + after).as_secs()),
+            },
             Answer::Transient(Transient { reason, delivery, .. }) => {
                 let is_suspect =
                     matches!(delivery, Delivery::Wordless | Delivery::NotOauth) && !self.is_proven();
