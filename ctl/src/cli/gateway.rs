@@ -2,16 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-/// Where the gateway listens unless told otherwise.
-pub(crate) const LISTEN: &str = "127.0.0.1:8918";
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum GatewayCommand {
     /// Open the gateway, now and whenever imgurd starts
     On {
-        /// The loopback address and port to listen on
-        #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
-        listen: String,
+        /// The loopback address and port to listen on [default: unchanged, or 127.0.0.1:8918]
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
     },
     /// Close the gateway; its clients stay
     Off,

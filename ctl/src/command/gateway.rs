@@ -10,6 +10,9 @@ use crate::failure::Failure;
 use crate::terminal::output::Output;
 use crate::terminal::table;
 
+/// Where the gateway listens unless told otherwise.
+const LISTEN: &str = "127.0.0.1:8918";
+
 pub(crate) fn run(app: &App, command: GatewayCommand) -> Result<(), Failure> {
     match command {
         GatewayCommand::On { listen } => on(app, listen),
@@ -28,7 +31,11 @@ pub(crate) fn run(app: &App, command: GatewayCommand) -> Result<(), Failure> {
     }
 }
 
-fn on(app: &App, listen: String) -> Result<(), Failure> {
+fn on(app: &App, listen: Option<String>) -> Result<(), Failure> {
+    let listen = match listen {
+        Some(listen) => listen,
+        None => app.call(&ListGatewayClients::default())?.listen.unwrap_or_else(|| LISTEN.to_owned()),
+    };
     let state = app.call(&SetGateway { listen: Some(listen) })?;
     if let Some(reason) = state.reason {
         return Err(Failure::Other(reason));

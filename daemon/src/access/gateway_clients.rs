@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imgurd_proto::{Error, Secret};
@@ -28,6 +29,8 @@ pub struct GatewayClients(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     known: Mutex<Option<Table>>,
+    /// How often a client was added, changed or removed.
+    changes: AtomicU64,
     followed: watch::Sender<Followed>,
 }
 
@@ -95,7 +98,12 @@ impl GatewayClients {
     /// Those in the file at `path`, which need not exist.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self(Arc::new(Shared { path, known: Mutex::default(), followed: watch::Sender::default() }))
+        Self(Arc::new(Shared {
+            path,
+            known: Mutex::default(),
+            changes: AtomicU64::new(0),
+            followed: watch::Sender::default(),
+        }))
     }
 
     /// Why the gateway does not listen although it should.
@@ -114,13 +122,15 @@ impl GatewayClients {
         let _ = self.0.followed.subscribe().wait_for(|followed| followed.generation >= generation).await;
     }
 
-    /// Whether the client has a secret.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    pub async fn has_secret(&self, name: &str) -> Result<bool, Error> {
-        let name = name.to_owned();
-        self.look(move |table| table.get(&name).is_some_and(|client| client.secret.is_some())).await
+    /// How often a client was added, changed or removed. What was begun before another change is void.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a client is added, changed or removed.
+    pub fn note_change(&self) {
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether `secret` is the client's.
@@ -149,20 +159,6 @@ impl GatewayClients {
             client.secret = Some(hash(&secret));
             client.handles.clear();
             Some(Secret::from(secret))
-        })
-        .await
-    }
-
-    /// Takes the client's secret away: it is public now. What it was given before is void.
-    ///
-    /// # Errors
-    /// If the file cannot be read or written.
-    pub async fn make_public(&self, name: &str) -> Result<(), Error> {
-        let name = name.to_owned();
-        self.change(move |table| {
-            if table.get(&name).is_some_and(|client| client.secret.is_some()) {
-                table.remove(&name);
-            }
         })
         .await
     }
@@ -231,21 +227,24 @@ impl GatewayClients {
         .await
     }
 
-    /// Voids a refresh token of the client, and all that it replaced. One that is not known is void already.
+    /// Voids a refresh token of the client, and all that it replaced. One that is not known is void already. False if it is
+    /// another client's, whose it stays.
     ///
     /// # Errors
     /// If the file cannot be read or written.
-    pub async fn revoke(&self, name: &str, shown: &Secret) -> Result<(), Error> {
-        let (owner, hash) = (name.to_owned(), hash(shown.expose()));
-        let family = self
+    pub async fn revoke(&self, name: &str, shown: &Secret) -> Result<bool, Error> {
+        let hash = hash(shown.expose());
+        let found = self
             .look(move |table| {
-                let handles = &table.get(&owner)?.handles;
-                handles.iter().find(|handle| handle.hash == hash).map(|handle| handle.family.clone())
+                table.iter().find_map(|(owner, client)| {
+                    let handle = client.handles.iter().find(|handle| handle.hash == hash)?;
+                    Some((owner.clone(), handle.family.clone()))
+                })
             })
             .await?;
-        match family {
-            Some(family) => self.revoke_family(name, &family).await,
-            None => Ok(()),
+        match found {
+            Some((owner, family)) if owner == name => self.revoke_family(name, &family).await.map(|()| true),
+            found => Ok(found.is_none()),
         }
     }
 

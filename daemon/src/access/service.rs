@@ -80,7 +80,7 @@ fn users_of(pid: i32) -> io::Result<Option<UserNamespace>> {
 
 /// Where the cgroup `path` of this hierarchy may be: all that `mountinfo` has of that hierarchy (`proc_pid_mountinfo(5)`).
 /// The version 2 has no name, and systemd's own of version 1 is `name=systemd` (`cgroups(7)`).
-fn directories(mountinfo: &str, hierarchy: &str, path: &str) -> Vec<PathBuf> {
+pub(super) fn directories(mountinfo: &str, hierarchy: &str, path: &str) -> Vec<PathBuf> {
     mountinfo.lines().filter_map(|line| directory(line, hierarchy, path)).collect()
 }
 

@@ -12,7 +12,22 @@ use super::account::check_name;
 use super::{Config, ConfigError, ConfigFile};
 
 /// Schemes whose addresses a browser runs or shows by itself, so that no answer may be sent there.
-const NO_CALLBACKS: [&str; 7] = ["about", "blob", "data", "file", "javascript", "vbscript", "view-source"];
+const NO_CALLBACKS: [&str; 12] = [
+    "about",
+    "blob",
+    "data",
+    "file",
+    "ftp",
+    "intent",
+    "javascript",
+    "mailto",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+/// What the answer has (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207).
+const ANSWER: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
 
 /// The gateway, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +47,34 @@ pub struct GatewayClient {
     /// Where answers may be sent, character for character (RFC 9700, section 4.1.3).
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    /// Whether it has no secret (RFC 6749, section 2.1).
+    #[serde(default)]
+    pub public: bool,
+}
+
+impl GatewayClient {
+    /// Whether an answer may be sent to this address: one that is registered, character for character; a registered loopback
+    /// address without a port stands for every port (RFC 8252, section 7.3).
+    #[must_use]
+    pub fn accepts(&self, redirect_uri: &str) -> bool {
+        self.redirect_uris
+            .iter()
+            .any(|known| known == redirect_uri || without_port(redirect_uri).is_some_and(|it| it == *known))
+    }
+
+    /// Whether it is for this account, as far as it names one.
+    #[must_use]
+    pub fn is_for(&self, account: &str) -> bool {
+        self.account.as_deref().is_none_or(|known| known == account)
+    }
+}
+
+/// A loopback address without its port, otherwise as it was.
+fn without_port(text: &str) -> Option<String> {
+    let port = Url::parse(text).ok().filter(|url| url.scheme() == "http")?.port()?;
+    let (host, path) = text.strip_prefix("http://")?.split_at_checked(text[7..].find('/')?)?;
+    let host = host.strip_suffix(&format!(":{port}"))?;
+    imgurd_proto::is_loopback(host).then(|| format!("http://{host}{path}"))
 }
 
 #[derive(Default, Deserialize)]
@@ -45,15 +88,15 @@ pub(super) struct Section {
 impl Section {
     pub(super) fn check(self) -> Result<Gateway, ConfigError> {
         for (name, client) in &self.clients {
-            check_name(name).map_err(|_| {
-                let reason = "a gateway client's name has 1 to 64 letters, digits, dots, dashes or underscores; choose another";
-                ConfigError::new("clients", reason)
-            })?;
+            check_name(name).map_err(|_| ConfigError::new("clients", ODD_NAME))?;
             client.redirect_uris.iter().try_for_each(|uri| check_redirect_uri(uri))?;
         }
         Ok(Gateway { listen: self.listen.as_deref().map(address).transpose()?, clients: self.clients })
     }
 }
+
+const ODD_NAME: &str =
+    "a gateway client's name has 1 to 64 letters, digits, dots, dashes or underscores; choose another";
 
 /// Every user of the machine can connect to a loopback address, and nobody else.
 fn address(text: &str) -> Result<SocketAddr, ConfigError> {
@@ -71,6 +114,10 @@ fn check_redirect_uri(text: &str) -> Result<(), ConfigError> {
         _ if !is_written_well => "has a blank or another character that no URL has, or is too long",
         Err(_) => "is no URL",
         Ok(url) if url.fragment().is_some() => "has a fragment (#), which no callback may have",
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => "has a user name or password",
+        Ok(url) if url.query_pairs().any(|(name, _)| ANSWER.contains(&&*name)) => {
+            "has a parameter that the answer has, such as code or state"
+        }
         Ok(url) if NO_CALLBACKS.contains(&url.scheme()) => "has a scheme that takes no answer",
         Ok(url) if url.scheme() == "http" && !url.host_str().is_some_and(imgurd_proto::is_loopback) => {
             "is plain http, which others on the network can read"
@@ -103,8 +150,9 @@ impl ConfigFile {
         name: &str,
         account: Option<&str>,
         redirect_uris: Option<&[String]>,
+        public: bool,
     ) -> Result<Config, Error> {
-        check_name(name).map_err(|error| Error::invalid("name", error.reason))?;
+        check_name(name).map_err(|_| Error::invalid("name", ODD_NAME))?;
         redirect_uris
             .unwrap_or_default()
             .iter()
@@ -119,6 +167,9 @@ impl ConfigFile {
             if let Some(uris) = redirect_uris {
                 client.insert("redirect_uris", value(uris.iter().collect::<Array>()));
             }
+            if public {
+                client.insert("public", value(true));
+            }
             Ok(())
         })
     }
@@ -131,6 +182,11 @@ impl ConfigFile {
             })
         })
     }
+}
+
+/// The address to listen on in an argument.
+pub(crate) fn gateway_address(text: &str) -> Result<SocketAddr, Error> {
+    address(text).map_err(as_argument)
 }
 
 fn as_argument(error: ConfigError) -> Error {
@@ -199,6 +255,9 @@ mod tests {
             "https://a.example/#x",
             "nonsense",
             "https://a b/",
+            "https://user@a.example/",
+            "https://a.example/?code=1",
+            "ftp://a.example/",
         ] {
             assert!(check_redirect_uri(uri).is_err(), "{uri}");
         }
@@ -210,5 +269,35 @@ mod tests {
         ] {
             assert!(check_redirect_uri(uri).is_ok(), "{uri}");
         }
+    }
+
+    #[test]
+    fn an_address_is_registered_character_for_character_and_a_loopback_address_without_port_for_every_port() {
+        let client =
+            |uri: &str| GatewayClient { redirect_uris: vec![uri.to_owned()], ..GatewayClient::default() };
+        let native = client("http://127.0.0.1/cb");
+        for uri in ["http://127.0.0.1/cb", "http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb"] {
+            assert!(native.accepts(uri), "{uri}");
+        }
+        for uri in [
+            "http://127.0.0.1:1/CB",
+            "http://127.0.0.1:1/cb/",
+            "http://127.0.0.1:1/cb?x",
+            "http://127.0.0.1:01/cb",
+            "http://localhost:1/cb",
+            "https://127.0.0.1:1/cb",
+            "http://x@127.0.0.1:1/cb",
+            "http://127.0.0.1:1@evil.example/cb",
+            "http://127.0.0.1:99999/cb",
+            "http://127.0.0.1.evil.example:1/cb",
+        ] {
+            assert!(!native.accepts(uri), "{uri}");
+        }
+        assert!(client("http://[::1]/cb").accepts("http://[::1]:8080/cb"));
+        assert!(
+            !client("http://127.0.0.1:1/cb").accepts("http://127.0.0.1:2/cb"),
+            "a port that is registered counts"
+        );
+        assert!(!client("https://a.example/cb").accepts("https://a.example:8443/cb"));
     }
 }

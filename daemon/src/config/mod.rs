@@ -22,6 +22,7 @@ pub use access::{Access, Class, Rule};
 pub use account::{AccountConfig, RefreshPolicy};
 pub(crate) use account::{check_name, issuer};
 pub use file::ConfigFile;
+pub(crate) use gateway::gateway_address;
 pub use gateway::{Gateway, GatewayClient};
 pub use notifications::Notifications;
 pub use settings_editor::SettingsEditor;

@@ -79,8 +79,9 @@ impl SettingsEditor {
         name: &str,
         account: Option<&str>,
         redirect_uris: Option<&[String]>,
+        public: bool,
     ) -> Result<Arc<Config>, Error> {
-        self.change(|file| file.set_gateway_client(name, account, redirect_uris))
+        self.change(|file| file.set_gateway_client(name, account, redirect_uris, public))
     }
 
     /// Removes a gateway client.

@@ -177,7 +177,7 @@ fn page_of(reason: NotAResponse) -> Page {
 
 /// Whether it is a navigation (W3C Fetch Metadata), and not a request of another site's script, frame or image, nor of a
 /// browser that loads ahead of its user.
-fn is_opened(headers: &HeaderMap) -> bool {
+pub(crate) fn is_opened(headers: &HeaderMap) -> bool {
     let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
     let is_ahead = |purpose: &str| {
         let purpose = purpose.to_ascii_lowercase();

@@ -1,8 +1,8 @@
 //! `/oauth2/authorize` (RFC 6749, section 4.1; RFC 7636; RFC 9207): the question whether a program may have an account's token,
 //! and the user's answer.
 
-use hyper::header::{self, HeaderMap};
-use imgurd_proto::State;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use imgurd_proto::{Error, State};
 use url::Url;
 
 use super::Server;
@@ -11,8 +11,12 @@ use super::oauth_error::OauthError;
 use super::page::{Page, Question};
 use super::parameters::Parameters;
 use super::reply::{self, Reply, described};
+use super::server::FETCH_SITE;
 use super::token::is_verifier;
-use crate::access::{Caller, gateway_title};
+use crate::access::{Caller, gateway_title, may_be_sandboxed};
+use crate::config::GatewayClient;
+use crate::consent::callback::is_opened;
+use crate::loopback::FarEnd;
 
 const KNOWN: [&str; 8] = [
     "client_id",
@@ -32,14 +36,20 @@ struct Addressee {
 }
 
 impl Server {
-    pub(super) async fn asked(&self, query: &str) -> Reply {
-        let Ok(given) = Parameters::read(query.as_bytes(), &KNOWN) else {
-            return Page::Refused(
-                "The request has a parameter twice. Report this to the author of the program.",
-            )
-            .reply();
+    pub(super) fn asked(&self, headers: &HeaderMap, query: &str) -> Reply {
+        // Another page's image, frame or script, or a browser that loads ahead.
+        if !is_opened(headers) {
+            return Page::refused("This address is opened from a link or the address bar.").reply();
+        }
+        let given = match Parameters::read(query.as_bytes(), &KNOWN) {
+            Ok(given) => given,
+            Err(OauthError { description, .. }) => {
+                let reason =
+                    format!("The request is wrong: {description}. Report this to the author of the program.");
+                return Page::refused(reason).reply();
+            }
         };
-        let mut addressee = match self.addressee(&given).await {
+        let mut addressee = match self.addressee(&given) {
             Ok(addressee) => addressee,
             Err(page) => return page.reply(),
         };
@@ -52,28 +62,25 @@ impl Server {
         }
     }
 
-    async fn addressee(&self, given: &Parameters) -> Result<Addressee, Page> {
-        let unknown = || {
-            Page::Refused(
+    fn addressee(&self, given: &Parameters) -> Result<Addressee, Page> {
+        let name = given.get("client_id").ok_or_else(|| {
+            Page::refused("The request has no client_id. Enter the client ID in the program's settings.")
+        })?;
+        let client = self.configured(name).ok_or_else(|| {
+            Page::refused(
                 "The gateway has no client of this name. `imgurctl gateway list` shows them, and `imgurctl gateway add` makes one.",
             )
-        };
-        let name = given.get("client_id").ok_or_else(unknown)?;
-        let client = self.configured(name).ok_or_else(unknown)?;
+        })?;
         let named = given.get("redirect_uri");
         let redirect_uri = match (named, client.redirect_uris.as_slice()) {
-            (Some(uri), registered) => registered.iter().find(|known| *known == uri),
-            (None, [only]) => Some(only),
-            (None, _) => None,
+            (Some(uri), _) if client.accepts(uri) => uri.to_owned(),
+            (Some(_), _) => return Err(Page::refused(NOT_REGISTERED)),
+            (None, [only]) => only.clone(),
+            (None, _) => return Err(Page::refused(NO_REDIRECT_URI)),
         };
-        let redirect_uri = redirect_uri.cloned().ok_or(Page::Refused(
-            "The program wants the answer sent to an address that is not registered for it. `imgurctl gateway list` shows those that \
-             are, and `imgurctl gateway add NAME --redirect-uri URI` registers one, character for character.",
-        ))?;
         let account =
             self.resolve(client.account.as_deref()).map_err(|error| Page::Failed(error.to_string()))?;
-        let has_secret =
-            self.clients.has_secret(name).await.map_err(|error| Page::Failed(error.to_string()))?;
+        let has_secret = !client.public;
         let request = Request {
             client: name.to_owned(),
             account,
@@ -81,6 +88,7 @@ impl Server {
             names_redirect_uri: named.is_some(),
             state: given.get("state").map(ToOwned::to_owned),
             challenge: None,
+            changes: self.clients.changes(),
         };
         Ok(Addressee { request, has_secret })
     }
@@ -90,18 +98,18 @@ impl Server {
         let caller = Caller::gateway_client(&request.client);
         let gate = self.api.gate();
         if gate.is_denied(&caller, &request.account) {
-            let denied = "access was denied before; `imgurctl permit revoke` takes that back";
-            return self.refuse(&request, &OauthError::new("access_denied", denied));
-        }
-        if has_secret && gate.may_see(&caller, &request.account) {
-            return self.allow(&request);
+            return self.refuse(&request, &OauthError::new("access_denied", DENIED));
         }
         let account = self.api.keeper().account(Some(&request.account)).ok();
+        let is_signed_in = account.as_ref().is_some_and(|account| account.state != State::Empty);
+        if has_secret && is_signed_in && gate.may_see(&caller, &request.account) {
+            return self.allow(&request);
+        }
         let question = Question {
             client: request.client.clone(),
             account: request.account.clone(),
-            username: account.as_ref().and_then(|account| account.username.clone()),
-            is_signed_in: account.is_some_and(|account| account.state != State::Empty),
+            username: account.and_then(|account| account.username),
+            is_signed_in,
             goes_to: place_of(&request.redirect_uri),
             id: self.codes.ask(request),
         };
@@ -109,29 +117,51 @@ impl Server {
     }
 
     /// The user's answer. Its id was in the page alone.
-    pub(super) async fn answered(&self, headers: &HeaderMap, body: &[u8]) -> Reply {
-        let is_ours = |origin: &str| origin == self.issuer();
-        let from_here = headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(is_ours));
-        let given = Parameters::read(body, &["id", "decision"]).ok();
+    pub(super) async fn answered(&self, headers: &HeaderMap, body: &[u8], end: Option<FarEnd>) -> Reply {
+        let given = Parameters::read(body, &["id", "decision"]).ok().filter(|_| is_of_the_page(headers));
         let request = given.as_ref().and_then(|given| self.codes.answered(given.get("id")?));
-        let (Some(given), Some(request), true) = (given, request, from_here) else {
-            return Page::Refused(
-                "This question was answered before, or has expired. Go back to the program, and start again.",
+        let (Some(given), Some(request)) = (given, request.filter(|request| self.is_current(request))) else {
+            return Page::refused(
+                "This question was answered before, has expired, or the gateway's clients have changed since. Go back to the \
+                 program, and start again.",
             )
             .reply();
         };
         if given.get("decision") != Some("allow") {
             return self.refuse(&request, &OauthError::new("access_denied", "the user denied access"));
         }
-        let (caller, title) = (Caller::gateway_client(&request.client), gateway_title(&request.client));
-        let gate = self.api.gate();
-        // Another decision for the same would void what the client has.
-        if !gate.may_see(&caller, &request.account)
-            && let Err(error) = gate.permits().set(title, request.account.clone(), true).await
-        {
-            return Page::Failed(error.to_string()).reply();
+        if self.api.gate().is_denied(&Caller::gateway_client(&request.client), &request.account) {
+            return self.refuse(&request, &OauthError::new("access_denied", DENIED));
         }
-        self.allow(&request)
+        if is_sandboxed(end).await {
+            return Page::refused(format!(
+                "A sandboxed program cannot allow access, and this answer may be from one. Open the sign-in in a browser that \
+                 is not sandboxed. For a client with a secret, `imgurctl permit allow gateway:{} {}` allows it as well.",
+                request.client, request.account
+            ))
+            .reply();
+        }
+        match self.permit(&request).await {
+            Ok(()) => self.allow(&request),
+            Err(error) => Page::Failed(error.to_string()).reply(),
+        }
+    }
+
+    /// Remembers that the client may have the token. Another decision for the same would void what the client has.
+    async fn permit(&self, Request { client, account, .. }: &Request) -> Result<(), Error> {
+        let gate = self.api.gate();
+        if gate.may_see(&Caller::gateway_client(client), account) {
+            return Ok(());
+        }
+        gate.permits().set(gateway_title(client), account.clone(), true).await
+    }
+
+    /// Whether the client is still as it was when it asked. Another client could have its name by now.
+    pub(super) fn is_current(&self, request: &Request) -> bool {
+        let is_its =
+            |client: &GatewayClient| client.accepts(&request.redirect_uri) && client.is_for(&request.account);
+        request.changes == self.clients.changes()
+            && self.configured(&request.client).as_ref().is_some_and(is_its)
     }
 
     fn allow(&self, request: &Request) -> Reply {
@@ -147,7 +177,7 @@ impl Server {
     /// Sends the answer to the callback, with the gateway's name in it (RFC 9207).
     fn send(&self, request: &Request, answer: &[(&str, &str)]) -> Reply {
         let Ok(mut to) = Url::parse(&request.redirect_uri) else {
-            return Page::Refused("The registered redirect URI is no URL.").reply();
+            return Page::refused("The registered redirect URI is no URL.").reply();
         };
         to.query_pairs_mut().extend_pairs(answer);
         if let Some(state) = &request.state {
@@ -183,6 +213,30 @@ fn check(addressee: &Addressee, given: &Parameters) -> Result<Option<String>, Oa
         _ => Err(OauthError::request("code_challenge_method has to be S256, with a code_challenge")),
     }
 }
+
+/// Whether the form of our own page sent it.
+fn is_of_the_page(headers: &HeaderMap) -> bool {
+    let is_ours = |origin: &HeaderValue| {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        origin.to_str().is_ok_and(|origin| origin == format!("http://{host}"))
+    };
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    origins.all(is_ours) && headers.get(FETCH_SITE).is_none_or(|site| site == "same-origin")
+}
+
+/// Whether a sandboxed program may have sent it. In doubt it counts as one.
+async fn is_sandboxed(end: Option<FarEnd>) -> bool {
+    let Some(end) = end else { return true };
+    tokio::task::spawn_blocking(move || may_be_sandboxed(&end)).await.unwrap_or(true)
+}
+
+const DENIED: &str =
+    "you have denied this client access; `imgurctl permit list` and [rules] of config.toml show where";
+const NOT_REGISTERED: &str = "The program wants the answer sent to an address that is not registered for it. `imgurctl gateway list` \
+                              shows those that are, and `imgurctl gateway add NAME --redirect-uri URI` registers one, character for \
+                              character.";
+const NO_REDIRECT_URI: &str = "The request has no redirect_uri, and the client does not have exactly one. `imgurctl gateway add NAME \
+                               --redirect-uri URI` registers one.";
 
 /// Where an answer goes, for people.
 fn place_of(redirect_uri: &str) -> String {

@@ -16,7 +16,6 @@ use crate::config::GatewayClient;
 pub(super) struct Client {
     pub(super) name: String,
     pub(super) settings: GatewayClient,
-    pub(super) has_secret: bool,
 }
 
 impl Server {
@@ -48,22 +47,25 @@ impl Server {
             return Err(OauthError::request("client_id differs from the one in the header"));
         }
         let settings = self.configured(&name).ok_or_else(|| OauthError::client(UNKNOWN))?;
-        let has_secret = self.clients.has_secret(&name).await.map_err(failed)?;
         let is_known = match &secret {
             Some(secret) => self.clients.knows(&name, secret).await.map_err(failed)?,
-            None => !has_secret,
+            None => settings.public,
         };
-        if is_known { Ok(Client { name, settings, has_secret }) } else { Err(OauthError::client(UNKNOWN)) }
+        if is_known { Ok(Client { name, settings }) } else { Err(OauthError::client(UNKNOWN)) }
     }
 }
 
 /// The same whichever of them is wrong.
 const UNKNOWN: &str = "no gateway client has this client_id and client_secret; `imgurctl gateway list` shows the clients, and \
-                       `imgurctl gateway add` makes one";
+                       `imgurctl gateway add NAME` makes one, or another secret for one whose secret imgurd has lost";
 
 /// What the header `Authorization: Basic` says, each part in the encoding of forms (RFC 6749, section 2.3.1).
 fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OauthError> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(OauthError::request("the header Authorization is there twice"));
+    }
     let odd = || OauthError::client("the header Authorization is not understood; use Basic");
     let value = value.to_str().map_err(|_| odd())?;
     let (scheme, encoded) = value.split_once(' ').ok_or_else(odd)?;

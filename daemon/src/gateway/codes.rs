@@ -1,6 +1,7 @@
 //! What is open between the parts of a sign-in: questions that the user has not answered yet, and codes that no client has
 //! redeemed yet. They are in memory alone.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(super) struct Request {
     pub(super) names_redirect_uri: bool,
     pub(super) state: Option<String>,
     pub(super) challenge: Option<String>,
+    /// How often the gateway's clients had changed when it came.
+    pub(super) changes: u64,
 }
 
 #[derive(Debug)]
@@ -62,11 +65,13 @@ impl Codes {
         let mut questions = lock(&self.questions);
         let now = Instant::now();
         questions.retain(|_, (_, ends)| *ends > now);
-        if questions.len() >= MOST
-            && let Some(oldest) =
-                questions.iter().min_by_key(|(_, (_, ends))| *ends).map(|(id, _)| id.clone())
-        {
-            questions.remove(&oldest);
+        if questions.len() >= MOST {
+            // The oldest of the client that has asked most: one that asks without end displaces its own alone.
+            let asked = |client: &str| questions.values().filter(|(it, _)| it.client == client).count();
+            let rank = |(request, ends): &(Request, Instant)| (Reverse(asked(&request.client)), *ends);
+            let oldest =
+                questions.iter().min_by_key(|(_, question)| rank(question)).map(|(id, _)| id.clone());
+            oldest.and_then(|oldest| questions.remove(&oldest));
         }
         questions.insert(id.clone(), (request, now + QUESTION_LASTS));
         id
@@ -140,6 +145,7 @@ mod tests {
             names_redirect_uri: true,
             state: None,
             challenge: None,
+            changes: 0,
         }
     }
 
@@ -176,10 +182,9 @@ mod tests {
         let second = codes.ask(request("b"));
         assert_eq!(codes.answered(&second), Some(request("b")));
         assert_eq!(codes.answered(&second), None);
-        for _ in 0..MOST {
-            codes.ask(request("c"));
-        }
-        assert_eq!(codes.answered(&first), None);
+        let flood: Vec<_> = (0..2 * MOST).map(|_| codes.ask(request("c"))).collect();
+        assert_eq!(codes.answered(&first), Some(request("a")), "another client's stays");
+        assert_eq!(codes.answered(&flood[0]), None);
         let late = codes.ask(request("a"));
         tokio::time::advance(QUESTION_LASTS).await;
         assert_eq!(codes.answered(&late), None);

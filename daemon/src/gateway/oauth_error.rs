@@ -47,7 +47,7 @@ impl OauthError {
     /// page then, which says what to do.
     pub(super) fn of(error: Error, now: i64) -> Self {
         match error {
-            Error::ConsentNeeded { reason, .. } => Self::grant(reason),
+            Error::ConsentNeeded { reason, .. } | Error::NoSuchAccount { reason, .. } => Self::grant(reason),
             Error::AccessDenied { reason } => Self::new("unauthorized_client", reason),
             Error::TemporarilyUnavailable { reason, retry_at } => {
                 let wait = retry_at.and_then(|at| u64::try_from(at - now).ok()).map(Duration::from_secs);

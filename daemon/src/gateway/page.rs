@@ -1,6 +1,7 @@
 //! What the browser shows at the gateway: the question, or why there is none. It looks as the consent pages do, loads nothing
 //! and runs no script.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use hyper::StatusCode;
@@ -24,12 +25,16 @@ pub(super) struct Question {
 pub(super) enum Page {
     Question(Question),
     /// The request cannot be answered, and its author cannot be told.
-    Refused(&'static str),
+    Refused(Cow<'static, str>),
     /// The keeper's own reason.
     Failed(String),
 }
 
 impl Page {
+    pub(super) fn refused(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(reason.into())
+    }
+
     pub(super) fn reply(&self) -> Reply {
         let nonce = random::hex::<16>();
         let (status, mark, title, body) = match self {

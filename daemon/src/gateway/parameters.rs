@@ -10,12 +10,15 @@ pub(super) struct Parameters(Vec<(String, Secret)>);
 
 impl Parameters {
     /// # Errors
-    /// If a parameter is there twice. One that is not known is ignored, however often it comes.
+    /// If a parameter is there twice, or is no text. One that is not known is ignored, however often it comes.
     pub(super) fn read(text: &[u8], known: &[&str]) -> Result<Self, OauthError> {
         let mut given: Vec<(String, Secret)> = Vec::new();
         for (name, value) in parse(text).filter(|(name, _)| known.contains(&&**name)) {
             if given.iter().any(|(other, _)| *other == name) {
                 return Err(OauthError::request("a parameter is there twice"));
+            }
+            if value.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(OauthError::request("a parameter is not encoded in UTF-8"));
             }
             given.push((name.into_owned(), Secret::from(value.into_owned())));
         }

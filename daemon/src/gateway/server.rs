@@ -20,7 +20,7 @@ use super::Server;
 use super::metadata::{AUTHORIZE, METADATA, REVOKE, TOKEN, metadata};
 use super::oauth_error::OauthError;
 use super::reply::{self, Reply};
-use crate::loopback;
+use crate::loopback::{self, FarEnd};
 
 /// How long a client may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ const LONGEST_BODY: usize = 16 * 1024;
 /// Connections at a time; each of them waits for its own account at most.
 const PLACES: usize = 256;
 
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(super) const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Serves until the task is aborted; its connections end with it.
 pub(super) async fn serve(listener: TcpListener, server: Arc<Server>) {
@@ -64,7 +64,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 
 impl Server {
     async fn connection(&self, stream: TcpStream) {
-        let service = service_fn(async |request| Ok::<_, Infallible>(self.respond(request).await));
+        let end = FarEnd::of(&stream);
+        let service = service_fn(async |request| Ok::<_, Infallible>(self.respond(request, end).await));
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
@@ -76,7 +77,7 @@ impl Server {
         }
     }
 
-    async fn respond(&self, request: Request<Incoming>) -> Reply {
+    async fn respond(&self, request: Request<Incoming>, end: Option<FarEnd>) -> Reply {
         // Another name that leads here is DNS rebinding: a website, and no program of the user's.
         if !self.is_addressed(request.headers()) {
             return reply::nothing(StatusCode::MISDIRECTED_REQUEST, &[]);
@@ -84,13 +85,16 @@ impl Server {
         let is_post = request.method() == Method::POST;
         match (request.uri().path(), is_post || request.method() == Method::GET) {
             (METADATA, true) if !is_post => reply::json(&metadata(&self.issuer())),
-            (AUTHORIZE, true) if !is_post => self.asked(request.uri().query().unwrap_or_default()).await,
+            (AUTHORIZE, true) if !is_post => {
+                self.asked(request.headers(), request.uri().query().unwrap_or_default())
+            }
             (AUTHORIZE, true) => match body_of(request).await {
-                Ok((headers, body)) => self.answered(&headers, &body).await,
+                Ok((headers, body)) => self.answered(&headers, &body, end).await,
                 Err(error) => reply::error(&error),
             },
             (TOKEN | REVOKE, true) if is_post => self.called(request).await,
-            (METADATA | AUTHORIZE, _) => not_allowed("GET"),
+            (METADATA, _) => not_allowed("GET"),
+            (AUTHORIZE, _) => not_allowed("GET, POST"),
             (TOKEN | REVOKE, _) => not_allowed("POST"),
             _ => reply::nothing(StatusCode::NOT_FOUND, &[]),
         }
@@ -111,7 +115,10 @@ impl Server {
     }
 
     fn is_addressed(&self, headers: &HeaderMap) -> bool {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
+            return false;
+        };
         host == self.address.to_string()
             || host.eq_ignore_ascii_case(&format!("localhost:{}", self.address.port()))
     }

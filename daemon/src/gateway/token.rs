@@ -59,7 +59,7 @@ impl Server {
         match given.get("grant_type") {
             Some("authorization_code") => self.redeem(&client, &given).await,
             Some("refresh_token") => self.refresh(&client, &given).await,
-            Some("client_credentials") if client.has_secret => {
+            Some("client_credentials") if !client.settings.public => {
                 let account = self.account_of(&client)?;
                 let token = self.current(&client, &account).await?;
                 Ok(self.granted(&token, None))
@@ -79,7 +79,8 @@ impl Server {
     async fn redeem(&self, client: &Client, given: &Parameters) -> Result<Reply, OauthError> {
         let code = given.get("code").ok_or_else(|| OauthError::request("code is missing"))?;
         let request = match self.codes.redeem(&client.name, code) {
-            Redeemed::For(request) => request,
+            Redeemed::For(request) if self.is_current(&request) => request,
+            Redeemed::For(_) => return Err(OauthError::grant(CHANGED)),
             Redeemed::Again(family) => {
                 if let Some(family) = family {
                     let revoked = self.clients.revoke_family(&client.name, &family).await;
@@ -132,7 +133,8 @@ impl Server {
     fn is_allowed(&self, client: &Client, handle: &Handle) -> bool {
         let gate = self.api.gate();
         let since = gate.permits().allowed_since(&gateway_title(&client.name), &handle.account);
-        gate.may_see(&Caller::gateway_client(&client.name), &handle.account)
+        client.settings.is_for(&handle.account)
+            && gate.may_see(&Caller::gateway_client(&client.name), &handle.account)
             && since.is_none_or(|since| since <= handle.since)
     }
 
@@ -140,9 +142,12 @@ impl Server {
         let given = Parameters::read(body, &KNOWN)?;
         let client = self.authenticate(headers, &given).await?;
         let token = given.secret("token").ok_or_else(|| OauthError::request("token is missing"))?;
-        self.clients.revoke(&client.name, token).await.map_err(failed)?;
-        // What is not known is void already (RFC 7009, section 2.2).
-        Ok(reply::nothing(StatusCode::OK, &[]))
+        // What is not known is void already, and what is another client's is refused (RFC 7009, sections 2.1 and 2.2).
+        if self.clients.revoke(&client.name, token).await.map_err(failed)? {
+            Ok(reply::nothing(StatusCode::OK, &[]))
+        } else {
+            Err(OauthError::grant("this refresh token is another client's"))
+        }
     }
 
     async fn current(&self, client: &Client, account: &str) -> Result<Arc<Token>, OauthError> {
@@ -177,6 +182,7 @@ impl Server {
     }
 }
 
+const CHANGED: &str = "the gateway's clients have changed since this code was given; sign in again";
 const VOID: &str = "this refresh token is unknown, was revoked or is another client's; sign in again";
 
 /// Whether the token request goes with the authorization request (RFC 6749, section 4.1.3; RFC 7636, section 4.6).

@@ -288,6 +288,7 @@ impl Api {
     pub(super) async fn set_permit(&self, call: SetPermit) -> Result<Done, Error> {
         let SetPermit { application, account, allow } = call;
         let account = self.keeper.resolve(account.as_deref())?;
+        self.check_application(&application)?;
         self.gate.permits().set(application, account, allow).await.map(|()| Done {})
     }
 

@@ -6,10 +6,12 @@ use imgurd_proto::{
     Done, Error, GatewayClient, GatewayRegistration, GatewayState, RemoveGatewayClient, SetGateway,
     SetGatewayClient,
 };
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::Api;
 use crate::access::gateway_title;
+use crate::config::gateway_address;
 
 /// How long opening and closing takes at most.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,6 +19,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Api {
     pub(super) async fn set_gateway(&self, call: SetGateway) -> Result<GatewayState, Error> {
         let listen = call.listen.as_deref().filter(|listen| !listen.is_empty());
+        let address = listen.map(gateway_address).transpose()?;
+        let is_open_there =
+            address == self.editor().current().gateway.listen && self.gateway_clients().trouble().is_none();
+        if let Some(address) = address.filter(|_| !is_open_there) {
+            // An open gateway stays open if another address cannot be had.
+            TcpListener::bind(address).await.map_err(|error| {
+                let reason = format!(
+                    "imgurd cannot listen on {address} ({error}), so nothing was changed; end the program that uses the port, or \
+                     choose another one with `imgurctl gateway on --listen ADDRESS`"
+                );
+                Error::invalid("listen", reason)
+            })?;
+        }
         let config = self.editor().set_gateway(listen)?;
         self.configure(config).await?;
         let _ = timeout(PATIENCE, self.gateway_clients().followed(self.editor().generation())).await;
@@ -27,21 +42,21 @@ impl Api {
         let config = self.editor().current();
         let mut clients = Vec::new();
         for name in config.gateway.clients.keys() {
-            clients.push(self.gateway_client(name).await?);
+            clients.push(self.gateway_client(name));
         }
         let listen = config.gateway.listen.map(|address| address.to_string());
         Ok(GatewayState { listen, reason: self.gateway_clients().trouble(), clients })
     }
 
-    async fn gateway_client(&self, name: &str) -> Result<GatewayClient, Error> {
+    fn gateway_client(&self, name: &str) -> GatewayClient {
         let config = self.editor().current();
         let settings = config.gateway.clients.get(name).cloned().unwrap_or_default();
-        Ok(GatewayClient {
+        GatewayClient {
             name: name.to_owned(),
             account: settings.account,
             redirect_uris: settings.redirect_uris,
-            has_secret: self.gateway_clients().has_secret(name).await?,
-        })
+            has_secret: !settings.public,
+        }
     }
 
     pub(super) async fn set_gateway_client(
@@ -53,26 +68,53 @@ impl Api {
         if account.is_some() {
             self.keeper().resolve(account.as_deref())?;
         }
-        let config = self.editor().set_gateway_client(&name, account.as_deref(), redirect_uris.as_deref())?;
+        let before = self.editor().current().gateway.clients.get(&name).cloned();
+        let is_public = before.as_ref().map_or(public == Some(true), |client| client.public);
+        if public.is_some_and(|public| public != is_public) {
+            let other = if is_public { "is public" } else { "has a secret" };
+            return Err(Error::invalid(
+                "public",
+                format!("{name} {other}; run `imgurctl gateway remove {name}` first to change that"),
+            ));
+        }
+        let (account, uris) = (account.as_deref(), redirect_uris.as_deref());
+        let config = self.editor().set_gateway_client(&name, account, uris, is_public)?;
+        if before.is_none() {
+            // What an earlier client of that name was given is not for this one.
+            self.forget_gateway_client(&name).await?;
+        }
+        self.gateway_clients().note_change();
         self.configure(config).await?;
-        let client_secret = if public == Some(true) {
-            self.gateway_clients().make_public(&name).await?;
-            None
-        } else {
-            self.gateway_clients().register(&name).await?
-        };
-        Ok(GatewayRegistration { client: self.gateway_client(&name).await?, client_secret })
+        let client_secret = if is_public { None } else { self.gateway_clients().register(&name).await? };
+        Ok(GatewayRegistration { client: self.gateway_client(&name), client_secret })
     }
 
     /// Its permits go as well: another client of that name is another program.
     pub(super) async fn remove_gateway_client(&self, call: RemoveGatewayClient) -> Result<Done, Error> {
         let config = self.editor().remove_gateway_client(&call.name)?;
+        self.gateway_clients().note_change();
         self.configure(config).await?;
-        self.gateway_clients().remove(&call.name).await?;
-        let (permits, title) = (self.gate().permits(), gateway_title(&call.name));
+        self.forget_gateway_client(&call.name).await.map(|()| Done {})
+    }
+
+    /// A permit of a client that does not exist would be for the next one of that name.
+    pub(super) fn check_application(&self, application: &str) -> Result<(), Error> {
+        let clients = &self.editor().current().gateway.clients;
+        if clients.keys().any(|name| gateway_title(name) == application)
+            || !application.starts_with(&gateway_title(""))
+        {
+            return Ok(());
+        }
+        let reason = format!("There is no client {application}; `imgurctl gateway list` shows the clients");
+        Err(Error::invalid("application", reason))
+    }
+
+    async fn forget_gateway_client(&self, name: &str) -> Result<(), Error> {
+        self.gateway_clients().remove(name).await?;
+        let (permits, title) = (self.gate().permits(), gateway_title(name));
         for permit in permits.all()?.into_iter().filter(|permit| permit.application == title) {
             permits.remove(permit.application, permit.account).await?;
         }
-        Ok(Done {})
+        Ok(())
     }
 }

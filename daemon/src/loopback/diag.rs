@@ -21,6 +21,8 @@ const ERROR: u16 = 2;
 const IS_REQUEST: u16 = 1;
 /// `IPPROTO_TCP`.
 const TCP: u8 = 6;
+/// `INET_DIAG_CGROUP_ID`.
+const CGROUP: u16 = 21;
 /// `INET_DIAG_NOCOOKIE`, twice.
 const NO_COOKIE: [u8; 8] = [0xff; 8];
 
@@ -72,6 +74,18 @@ fn octets(address: IpAddr) -> [u8; 16] {
     }
 }
 
+/// The number in the attribute for the cgroup, since Linux 5.9 (`netlink(7)`: length, type, value, each at a multiple of 4).
+fn cgroup(mut attributes: &[u8]) -> Option<u64> {
+    while let [first, second, third, fourth, ..] = *attributes {
+        let length = usize::from(u16::from_ne_bytes([first, second]));
+        if u16::from_ne_bytes([third, fourth]) == CGROUP {
+            return Some(u64::from_ne_bytes(attributes.get(4..length)?.try_into().ok()?));
+        }
+        attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
+    }
+    None
+}
+
 /// Reads a `struct inet_diag_msg`, or the error in its place.
 fn answer(message: &[u8]) -> io::Result<Option<Socket>> {
     let number = |at: usize| {
@@ -85,6 +99,7 @@ fn answer(message: &[u8]) -> io::Result<Option<Socket>> {
             state: message.get(HEADER + 1).copied().unwrap_or_default(),
             uid: number(HEADER + 64)?,
             inode: number(HEADER + 68)?.into(),
+            cgroup: message.get(HEADER + 72..).and_then(cgroup),
         })),
         Some(ERROR) => match number(HEADER)?.cast_signed().checked_neg() {
             Some(code) if code == Errno::NOENT.raw_os_error() => Ok(None),

@@ -23,6 +23,8 @@ struct Socket {
     uid: u32,
     /// Its inode; 0 once no process has it open.
     inode: u64,
+    /// The number of the cgroup (version 2) that it was made in, if the kernel says so.
+    cgroup: Option<u64>,
 }
 
 impl Socket {
@@ -52,6 +54,35 @@ pub(crate) fn is_own(stream: &TcpStream) -> bool {
     let ours = find(here, there);
     theirs.is_some_and(|socket| socket.is_connected() && socket.is_own())
         && ours.is_some_and(|socket| socket.is_connected() && socket.inode == inode)
+}
+
+/// The other end of a connection, to look for the process that has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FarEnd {
+    here: SocketAddr,
+    there: SocketAddr,
+    /// The inode of its socket.
+    pub(crate) inode: u64,
+    /// The number of the cgroup (version 2) that its socket was made in, if the kernel says so.
+    pub(crate) cgroup: Option<u64>,
+}
+
+impl FarEnd {
+    /// The other end of `stream`, unless it is closed.
+    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
+        let (here, there) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+        let Socket { inode, cgroup, .. } = find(there, here).filter(|socket| socket.is_connected())?;
+        Some(Self { here, there, inode, cgroup })
+    }
+
+    /// Whether this process is in the network namespace that has the connection. True if that cannot be read.
+    pub(crate) fn is_in_network_of(&self, pid: i32) -> bool {
+        let files = ["tcp", "tcp6"].map(|name| format!("/proc/{pid}/net/{name}"));
+        table::read(&files).map_or(true, |lines| {
+            table::find_in(lines, canonical(self.there), canonical(self.here))
+                .is_some_and(|socket| socket.inode == self.inode)
+        })
+    }
 }
 
 /// Who receives connections to a port.

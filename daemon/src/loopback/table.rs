@@ -3,21 +3,28 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use super::{Socket, canonical};
 
 /// The connected socket, else the one that listens; see [`super::diag::find`]. The other family's table has IPv4
 /// connections of IPv6 sockets.
 pub(super) fn find(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
-    let files = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
-    let lines = || {
-        let opened = files.into_iter().filter_map(|file| File::open(file).ok());
-        opened.flat_map(|file| BufReader::new(file).lines().map_while(Result::ok))
-    };
-    find_in(lines(), local, remote)
+    find_in(read(&["/proc/self/net/tcp", "/proc/self/net/tcp6"])?, local, remote)
 }
 
-fn find_in(lines: impl Iterator<Item = String>, local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
+/// The lines of the tables in `files`; nothing if none can be read. A kernel without IPv6 has no table for it.
+pub(super) fn read(files: &[impl AsRef<Path>]) -> Option<impl Iterator<Item = String>> {
+    let opened: Vec<_> = files.iter().filter_map(|file| File::open(file).ok()).collect();
+    (!opened.is_empty())
+        .then(|| opened.into_iter().flat_map(|file| BufReader::new(file).lines().map_while(Result::ok)))
+}
+
+pub(super) fn find_in(
+    lines: impl Iterator<Item = String>,
+    local: SocketAddr,
+    remote: SocketAddr,
+) -> Option<Socket> {
     let mut listening = None;
     for entry in lines.filter_map(|line| Entry::read(&line)) {
         if (canonical(entry.local), canonical(entry.remote)) == (local, remote) {
@@ -50,7 +57,7 @@ impl Entry {
         let state = u8::from_str_radix(fields.next()?, 16).ok()?;
         let uid = fields.nth(3)?.parse().ok()?;
         let inode = fields.nth(1)?.parse().ok()?;
-        Some(Self { local, remote, socket: Socket { state, uid, inode } })
+        Some(Self { local, remote, socket: Socket { state, uid, inode, cgroup: None } })
     }
 }
 

@@ -46,7 +46,7 @@ async fn a_connection_whose_other_end_is_gone_is_nobodys() {
 fn a_socket_is_known_by_its_state_its_owner_and_its_inode() {
     let own = getuid().as_raw();
     let is_trusted = |state, uid, inode| {
-        let socket = Socket { state, uid, inode };
+        let socket = Socket { state, uid, inode, cgroup: None };
         socket.is_connected() && socket.is_own()
     };
     assert!(is_trusted(Socket::ESTABLISHED, own, 1));

@@ -1,0 +1,71 @@
+//! Who is at the other end of a loopback connection, as far as can be told: the kernel names the user of a TCP socket and its
+//! cgroup, but not its process.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+use rustix::process::{Pid, getpid, getuid};
+
+use super::Application;
+use super::application::identify;
+use super::caller::uptime;
+use super::process::Process;
+use super::service::directories;
+use crate::loopback::FarEnd;
+
+/// Whether a sandboxed program may be at the other end of this connection, which is our own user's. All processes are looked at.
+/// A daemon in a user namespace of its own cannot see which files another process has open (`ptrace(2)`); then every process in
+/// the cgroup and the network of the connection counts.
+pub(crate) fn may_be_sandboxed(end: &FarEnd) -> bool {
+    let Ok(entries) = fs::read_dir("/proc") else { return true };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let mountinfo = own_mountinfo();
+    pids.filter(|pid| may_have(*pid, end, mountinfo.as_deref())).any(|pid| {
+        let application = identify(Some(pid), uptime()).application;
+        // One that has ended does not have the connection.
+        application.is_sandboxed() && application != Application::Gone
+    })
+}
+
+fn own_mountinfo() -> Option<String> {
+    String::from_utf8(Process::of(getpid()).ok()?.read("mountinfo").ok()?).ok()
+}
+
+fn may_have(pid: i32, end: &FarEnd, mountinfo: Option<&str>) -> bool {
+    let Some(process) = Pid::from_raw(pid).and_then(|pid| Process::of(pid).ok()) else { return false };
+    is_own(&process)
+        && end.cgroup.is_none_or(|cgroup| may_be_in(&process, cgroup, mountinfo))
+        && end.is_in_network_of(pid)
+        && may_have_open(pid, end.inode)
+}
+
+/// Whether one of its user ids is ours.
+fn is_own(process: &Process) -> bool {
+    let status = process.read("status").unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let own = getuid().as_raw().to_string();
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    ids.is_some_and(|ids| ids.split_whitespace().any(|id| id == own))
+}
+
+/// Whether it may be in the cgroup with this number, which is the inode of its directory.
+fn may_be_in(process: &Process, cgroup: u64, mountinfo: Option<&str>) -> bool {
+    let cgroups = process.read("cgroup").unwrap_or_default();
+    let cgroups = String::from_utf8_lossy(&cgroups);
+    let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
+    let (Some(path), Some(mountinfo)) = (path, mountinfo) else { return true };
+    let numbers = directories(mountinfo, "", path);
+    let mut numbers = numbers.iter().filter_map(|directory| fs::metadata(directory).ok()).peekable();
+    numbers.peek().is_none() || numbers.any(|directory| directory.ino() == cgroup)
+}
+
+fn may_have_open(pid: i32, inode: u64) -> bool {
+    let socket = format!("socket:[{inode}]");
+    match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(mut files) => files.any(|file| {
+            file.and_then(|file| fs::read_link(file.path())).is_ok_and(|it| it.as_os_str() == socket.as_str())
+        }),
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
+}
