@@ -14,12 +14,13 @@ use super::reply::{self, Reply, described};
 use super::token::is_verifier;
 use crate::access::{Caller, gateway_title};
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "client_id",
     "code_challenge",
     "code_challenge_method",
     "redirect_uri",
     "request",
+    "request_uri",
     "response_mode",
     "response_type",
     "state",
@@ -32,14 +33,14 @@ struct Addressee {
 }
 
 impl Server {
-    pub(super) async fn asked(&self, query: &str) -> Reply {
+    pub(super) async fn asked(&self, issuer: String, query: &str) -> Reply {
         let Ok(given) = Parameters::read(query.as_bytes(), &KNOWN) else {
             return Page::Refused(
                 "The request has a parameter twice. Report this to the author of the program.",
             )
             .reply();
         };
-        let mut addressee = match self.addressee(&given).await {
+        let mut addressee = match self.addressee(issuer, &given).await {
             Ok(addressee) => addressee,
             Err(page) => return page.reply(),
         };
@@ -52,7 +53,7 @@ impl Server {
         }
     }
 
-    async fn addressee(&self, given: &Parameters) -> Result<Addressee, Page> {
+    async fn addressee(&self, issuer: String, given: &Parameters) -> Result<Addressee, Page> {
         let unknown = || {
             Page::Refused(
                 "The gateway has no client of this name. `imgurctl gateway list` shows them, and `imgurctl gateway add` makes one.",
@@ -77,6 +78,7 @@ impl Server {
         let request = Request {
             client: name.to_owned(),
             account,
+            issuer,
             redirect_uri,
             names_redirect_uri: named.is_some(),
             state: given.get("state").map(ToOwned::to_owned),
@@ -110,11 +112,12 @@ impl Server {
 
     /// The user's answer. Its id was in the page alone.
     pub(super) async fn answered(&self, headers: &HeaderMap, body: &[u8]) -> Reply {
-        let is_ours = |origin: &str| origin == self.issuer();
-        let from_here = headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(is_ours));
+        let is_from = |request: &Request| {
+            headers.get(header::ORIGIN).is_none_or(|origin| origin.as_bytes() == request.issuer.as_bytes())
+        };
         let given = Parameters::read(body, &["id", "decision"]).ok();
-        let request = given.as_ref().and_then(|given| self.codes.answered(given.get("id")?));
-        let (Some(given), Some(request), true) = (given, request, from_here) else {
+        let request = given.as_ref().and_then(|given| self.codes.answered(given.get("id")?)).filter(is_from);
+        let (Some(given), Some(request)) = (given, request) else {
             return Page::Refused(
                 "This question was answered before, or has expired. Go back to the program, and start again.",
             )
@@ -153,7 +156,7 @@ impl Server {
         if let Some(state) = &request.state {
             to.query_pairs_mut().append_pair("state", state);
         }
-        to.query_pairs_mut().append_pair("iss", &self.issuer());
+        to.query_pairs_mut().append_pair("iss", &request.issuer);
         reply::redirect(to.as_str())
     }
 }
@@ -167,6 +170,9 @@ fn check(addressee: &Addressee, given: &Parameters) -> Result<Option<String>, Oa
     }
     if given.get("request").is_some() {
         return Err(OauthError::new("request_not_supported", "send the parameters themselves"));
+    }
+    if given.get("request_uri").is_some() {
+        return Err(OauthError::new("request_uri_not_supported", "send the parameters themselves"));
     }
     if given.get("response_mode").is_some_and(|mode| mode != "query") {
         return Err(OauthError::request("response_mode is query here"));
