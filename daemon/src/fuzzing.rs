@@ -29,12 +29,12 @@ use crate::consent::Logins;
 use crate::consent::callback::Callback;
 use crate::consent::listener::{Endpoint, Farewell, Route, Visit, serve_connection};
 use crate::consent::page::Page;
-use crate::consent::visitors::Asked;
 use crate::grant::Record;
 use crate::ipc::dbus::dictionary::{Dictionary, arguments};
 use crate::ipc::fairness::Queues;
 use crate::ipc::{Api, varlink};
 use crate::keeper::{self, Keeper};
+use crate::loopback::visitors::Asked;
 use crate::probe::Probe;
 use crate::provider::{
     Answer, HttpProvider, Reply, TokenOwner, classify, device, inquiry, metadata, token_owner,

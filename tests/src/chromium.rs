@@ -19,7 +19,7 @@ const READY: &str = "started successfully on port ";
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// What keeps it from talking to anybody but the test, and from needing a sandbox of its own as root.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -29,6 +29,7 @@ const FLAGS: [&str; 9] = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ];
 
 /// A running browser with a profile of its own. Dropping it ends it.

@@ -1,12 +1,11 @@
 //! The requests to the callback, and the answers in them.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::Method;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 use imgurd_proto::{Flow, Secret};
 use tokio::time::timeout;
@@ -15,23 +14,9 @@ use url::form_urlencoded::parse;
 
 use super::authorization_response::{AuthorizationResponse, Content, NotAResponse, from_redirect};
 use super::page::Page;
+use crate::loopback::headers::{FETCH_SITE, is_addressed_to, is_form, is_opened, text};
+use crate::loopback::http::{LONGEST_FORM, PATIENCE};
 use crate::random;
-
-/// A fragment is a few hundred bytes.
-const LONGEST_BODY: usize = 16 * 1024;
-const PATIENCE: Duration = Duration::from_secs(10);
-
-const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// What browsers say when they load a page that nobody has opened yet.
-const PURPOSES: [HeaderName; 4] = [
-    HeaderName::from_static("x-purpose"),
-    HeaderName::from_static("sec-purpose"),
-    HeaderName::from_static("purpose"),
-    HeaderName::from_static("x-moz"),
-];
-const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) struct Callback {
     account: String,
@@ -59,7 +44,7 @@ impl Request {
         if parts.method != Method::POST {
             return Some(Self { parts, body: Bytes::new() });
         }
-        let body = Limited::new(body, LONGEST_BODY).collect();
+        let body = Limited::new(body, LONGEST_FORM).collect();
         let body = timeout(PATIENCE, body).await.ok()?.ok()?.to_bytes();
         Some(Self { parts, body })
     }
@@ -96,7 +81,7 @@ impl Callback {
     pub(super) fn answer_in(&self, request: &Request) -> Result<AuthorizationResponse, Page> {
         let Parts { headers, uri, method, .. } = &request.parts;
         // Another name that leads here is DNS rebinding: some website's script, not the redirect.
-        if !text(headers, &header::HOST).is_some_and(|host| is_authority_of(&self.url, host)) {
+        if !is_addressed_to(&self.url, headers) {
             return Err(Page::Refused);
         }
         if uri.path() != self.url.path() {
@@ -175,57 +160,7 @@ fn page_of(reason: NotAResponse) -> Page {
     }
 }
 
-/// Whether it is a navigation (W3C Fetch Metadata), and not a request of another site's script, frame or image, nor of a
-/// browser that loads ahead of its user.
-pub(crate) fn is_opened(headers: &HeaderMap) -> bool {
-    let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
-    let is_ahead = |purpose: &str| {
-        let purpose = purpose.to_ascii_lowercase();
-        ["prefetch", "prerender", "preview"].iter().any(|ahead| purpose.contains(ahead))
-    };
-    is(FETCH_MODE, "navigate")
-        && is(FETCH_DEST, "document")
-        && !PURPOSES.iter().any(|name| text(headers, name).is_some_and(is_ahead))
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    text(headers, &header::CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().starts_with(FORM))
-}
-
 /// Whether what is answered is shown by the browser, and not read by the script of our page.
 pub(super) fn is_shown(headers: &HeaderMap) -> bool {
     text(headers, &header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-fn is_authority_of(callback: &Url, host: &str) -> bool {
-    let with_port = |port| format!("{}:{port}", callback.host_str().unwrap_or_default());
-    match callback.port() {
-        Some(port) => host.eq_ignore_ascii_case(&with_port(port)),
-        None => {
-            host.eq_ignore_ascii_case(callback.host_str().unwrap_or_default())
-                || callback
-                    .port_or_known_default()
-                    .is_some_and(|port| host.eq_ignore_ascii_case(&with_port(port)))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_registered_name_is_answered() {
-        let callback = Url::parse("http://127.0.0.1:8917/callback").unwrap();
-        assert!(is_authority_of(&callback, "127.0.0.1:8917"));
-        for other in ["localhost:8917", "evil.example:8917", "127.0.0.1", "127.0.0.1:80", ""] {
-            assert!(!is_authority_of(&callback, other), "{other}");
-        }
-        assert!(is_authority_of(&Url::parse("http://localhost:8917/").unwrap(), "LOCALHOST:8917"));
-        assert!(is_authority_of(&Url::parse("http://[::1]:8917/").unwrap(), "[::1]:8917"));
-    }
 }

@@ -5,19 +5,14 @@
 //! character.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use imgurd_proto::Error;
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -30,14 +25,12 @@ use super::authorization_response::AuthorizationResponse;
 use super::callback::{self, Callback, Nonce, is_shown};
 use super::lock;
 use super::page::Page;
-use super::visitors::{Asked, Visitors};
+use crate::loopback::http::{PATIENCE, accept, serve};
+use crate::loopback::visitors::{Asked, Visitors};
 use crate::loopback::{self, Holder};
 
-/// How long a browser may take to send its request, and we to hand the last page over.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Browsers send all cookies of this host, whatever port has set them (RFC 6265, section 8.5). Chromium and Firefox keep 180
-/// of 4 KiB for each host.
-const LONGEST_REQUEST: usize = 768 * 1024;
+/// Connections at a time: more than a browser opens.
+const PLACES: usize = 16;
 
 /// What a TLS connection begins with, and the answer that there is no TLS: a fatal `handshake_failure` (RFC 8446, sections
 /// 5.1 and 6.2).
@@ -159,7 +152,7 @@ impl Listener {
         let callback = callback.sharing(&shared.nonce);
         let route = Arc::new(Route { endpoint: Arc::new(Endpoint { callback, farewell }), visits });
         lock(&shared.routes).push(route.clone());
-        let mut visitors = Visitors::default();
+        let mut visitors = Visitors::new(PLACES);
         loop {
             let have_room = visitors.have_room();
             tokio::select! {
@@ -246,21 +239,6 @@ impl From<NotBound> for Error {
     }
 }
 
-/// The next connection of our own user. Requests of other users are not read: they could answer in the user's place.
-async fn accept(sockets: &[TcpListener]) -> TcpStream {
-    loop {
-        let accepts = sockets.iter().map(|socket| Box::pin(socket.accept()));
-        match futures_util::future::select_all(accepts).await.0 {
-            Ok((stream, _)) if loopback::is_own(&stream) => return stream,
-            Ok(_) => tracing::debug!("another user's connection to the callback was closed"),
-            Err(error) => {
-                tracing::warn!(%error, "the callback's listener");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
 async fn serve_stream(
     mut stream: TcpStream,
     own: Arc<Route>,
@@ -283,33 +261,24 @@ pub(crate) async fn serve_connection(
     routes: impl Fn(Option<&str>) -> Arc<Route>,
     asked: Asked,
 ) {
-    let service = service_fn(|request| respond(request, &routes, &asked));
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(LONGEST_REQUEST)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = served.await {
-        tracing::debug!(%error, "a connection to the callback");
-    }
+    serve(stream, |request| respond(request, &routes, &asked)).await;
 }
 
 async fn respond(
     request: Request<Incoming>,
     routes: &impl Fn(Option<&str>) -> Arc<Route>,
     asked: &Asked,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Response<Full<Bytes>> {
     let is_script = request.method() == Method::POST && !is_shown(request.headers());
     let visit = callback::Request::read(request).await;
     asked.set();
-    let Some(visit) = visit else { return Ok(Page::Refused.response()) };
+    let Some(visit) = visit else { return Page::Refused.response() };
     let route = routes(visit.state().as_deref());
     let page = match route.endpoint.callback.answer_in(&visit) {
         Ok(answer) => route.endpoint.show_in(answer, &route.visits).await,
         Err(page) => route.endpoint.show(page),
     };
-    Ok(if is_script { page.answer() } else { page.response() })
+    if is_script { page.answer() } else { page.response() }
 }
 
 impl Endpoint {

@@ -10,7 +10,6 @@ pub(crate) mod listener;
 pub(crate) mod page;
 mod server;
 mod session;
-pub(crate) mod visitors;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

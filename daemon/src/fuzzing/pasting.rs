@@ -15,10 +15,7 @@ use super::{
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::consent::{self, LoginOptions};
 use crate::keeper::Keeper;
-use crate::provider::{
-    Answer, Client, Delivery, DeviceAuthorization, DeviceRequest, Inquiry, Provider, Revocation, Tally,
-    TokenRequest, Transient,
-};
+use crate::provider::{Answer, Client, Delivery, Inquiry, Provider, TokenRequest, Transient};
 
 /// What a text has in the place of the state of the login.
 const STATE: &str = "STATE";
@@ -66,21 +63,6 @@ impl Provider for Recorder {
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         self.note(inquiry.access_token);
         Box::pin(ready(TokenOwner::Unsupported))
-    }
-
-    fn authorize_device(
-        &self,
-        _request: DeviceRequest,
-    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
-        Box::pin(ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
-    }
-
-    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
-        Box::pin(ready(Ok(())))
-    }
-
-    fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
-        Box::pin(ready(Tally::Unsupported))
     }
 }
 

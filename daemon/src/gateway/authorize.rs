@@ -1,7 +1,7 @@
 //! `/oauth2/authorize` (RFC 6749, section 4.1; RFC 7636; RFC 9207): the question whether a program may have an account's token,
 //! and the user's answer.
 
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap};
 use imgurd_proto::{Error, State};
 use url::Url;
 
@@ -11,19 +11,19 @@ use super::oauth_error::OauthError;
 use super::page::{Page, Question};
 use super::parameters::Parameters;
 use super::reply::{self, Reply, described};
-use super::server::FETCH_SITE;
 use super::token::is_verifier;
 use crate::access::{Caller, gateway_title, may_be_sandboxed};
 use crate::config::GatewayClient;
-use crate::consent::callback::is_opened;
 use crate::loopback::FarEnd;
+use crate::loopback::headers::FETCH_SITE;
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "client_id",
     "code_challenge",
     "code_challenge_method",
     "redirect_uri",
     "request",
+    "request_uri",
     "response_mode",
     "response_type",
     "state",
@@ -36,11 +36,7 @@ struct Addressee {
 }
 
 impl Server {
-    pub(super) fn asked(&self, headers: &HeaderMap, query: &str) -> Reply {
-        // Another page's image, frame or script, or a browser that loads ahead.
-        if !is_opened(headers) {
-            return Page::refused("This address is opened from a link or the address bar.").reply();
-        }
+    pub(super) fn asked(&self, issuer: String, query: &str) -> Reply {
         let given = match Parameters::read(query.as_bytes(), &KNOWN) {
             Ok(given) => given,
             Err(OauthError { description, .. }) => {
@@ -49,7 +45,7 @@ impl Server {
                 return Page::refused(reason).reply();
             }
         };
-        let mut addressee = match self.addressee(&given) {
+        let mut addressee = match self.addressee(issuer, &given) {
             Ok(addressee) => addressee,
             Err(page) => return page.reply(),
         };
@@ -62,7 +58,7 @@ impl Server {
         }
     }
 
-    fn addressee(&self, given: &Parameters) -> Result<Addressee, Page> {
+    fn addressee(&self, issuer: String, given: &Parameters) -> Result<Addressee, Page> {
         let name = given.get("client_id").ok_or_else(|| {
             Page::refused("The request has no client_id. Enter the client ID in the program's settings.")
         })?;
@@ -84,6 +80,7 @@ impl Server {
         let request = Request {
             client: name.to_owned(),
             account,
+            issuer,
             redirect_uri,
             names_redirect_uri: named.is_some(),
             state: given.get("state").map(ToOwned::to_owned),
@@ -118,9 +115,11 @@ impl Server {
 
     /// The user's answer. Its id was in the page alone.
     pub(super) async fn answered(&self, headers: &HeaderMap, body: &[u8], end: Option<FarEnd>) -> Reply {
-        let given = Parameters::read(body, &["id", "decision"]).ok().filter(|_| is_of_the_page(headers));
+        let given = Parameters::read(body, &["id", "decision"]).ok();
         let request = given.as_ref().and_then(|given| self.codes.answered(given.get("id")?));
-        let (Some(given), Some(request)) = (given, request.filter(|request| self.is_current(request))) else {
+        let is_valid =
+            |request: &Request| is_of_the_page(headers, &request.issuer) && self.is_current(request);
+        let (Some(given), Some(request)) = (given, request.filter(is_valid)) else {
             return Page::refused(
                 "This question was answered before, has expired, or the gateway's clients have changed since. Go back to the \
                  program, and start again.",
@@ -183,7 +182,7 @@ impl Server {
         if let Some(state) = &request.state {
             to.query_pairs_mut().append_pair("state", state);
         }
-        to.query_pairs_mut().append_pair("iss", &self.issuer());
+        to.query_pairs_mut().append_pair("iss", &request.issuer);
         reply::redirect(to.as_str())
     }
 }
@@ -197,6 +196,9 @@ fn check(addressee: &Addressee, given: &Parameters) -> Result<Option<String>, Oa
     }
     if given.get("request").is_some() {
         return Err(OauthError::new("request_not_supported", "send the parameters themselves"));
+    }
+    if given.get("request_uri").is_some() {
+        return Err(OauthError::new("request_uri_not_supported", "send the parameters themselves"));
     }
     if given.get("response_mode").is_some_and(|mode| mode != "query") {
         return Err(OauthError::request("response_mode is query here"));
@@ -215,13 +217,10 @@ fn check(addressee: &Addressee, given: &Parameters) -> Result<Option<String>, Oa
 }
 
 /// Whether the form of our own page sent it.
-fn is_of_the_page(headers: &HeaderMap) -> bool {
-    let is_ours = |origin: &HeaderValue| {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        origin.to_str().is_ok_and(|origin| origin == format!("http://{host}"))
-    };
+fn is_of_the_page(headers: &HeaderMap, issuer: &str) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    origins.all(is_ours) && headers.get(FETCH_SITE).is_none_or(|site| site == "same-origin")
+    origins.all(|origin| origin.as_bytes() == issuer.as_bytes())
+        && headers.get(FETCH_SITE).is_none_or(|site| site == "same-origin")
 }
 
 /// Whether a sandboxed program may have sent it. In doubt it counts as one.

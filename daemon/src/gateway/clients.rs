@@ -33,7 +33,8 @@ impl Server {
             (Some(_), Some(_)) => {
                 return Err(OauthError::request("the client identifies itself in two ways; use one"));
             }
-            (Some((name, secret)), None) => (name, Some(secret)),
+            // An empty secret is none (RFC 6749, section 2.3.1).
+            (Some((name, secret)), None) => (name, Some(secret).filter(|secret| !secret.is_empty())),
             (None, secret) => {
                 let name = given.get("client_id").ok_or_else(|| {
                     OauthError::client(

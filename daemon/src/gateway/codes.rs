@@ -25,6 +25,8 @@ const MOST: usize = 64;
 pub(super) struct Request {
     pub(super) client: String,
     pub(super) account: String,
+    /// What the gateway calls itself, as the request has it.
+    pub(super) issuer: String,
     /// Where the answer goes.
     pub(super) redirect_uri: String,
     /// Whether the request named it; then the token request has to as well.
@@ -141,6 +143,7 @@ mod tests {
         Request {
             client: client.to_owned(),
             account: "me".to_owned(),
+            issuer: "http://127.0.0.1:8918".to_owned(),
             redirect_uri: "https://a.example/".to_owned(),
             names_redirect_uri: true,
             state: None,

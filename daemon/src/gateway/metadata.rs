@@ -7,6 +7,7 @@ pub(super) const TOKEN: &str = "/oauth2/token";
 pub(super) const REVOKE: &str = "/oauth2/revoke";
 pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
 
+/// What the gateway says of itself as `issuer`.
 pub(super) fn metadata(issuer: &str) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
     let authentication = ["client_secret_basic", "client_secret_post", "none"];

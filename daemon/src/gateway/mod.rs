@@ -76,7 +76,7 @@ impl Gateway {
         let address = wanted?;
         match TcpListener::bind(address).await {
             Ok(listener) => {
-                let task = tokio::spawn(server::serve(listener, Arc::new(self.server(address))));
+                let task = tokio::spawn(server::listen([listener], Arc::new(self.server(address))));
                 self.open = Some(Open { address, task });
                 tracing::info!(%address, "the gateway is open");
                 None
@@ -94,12 +94,5 @@ impl Gateway {
     fn server(&self, address: SocketAddr) -> Server {
         let (api, editor, clients) = (self.api.clone(), Arc::clone(&self.editor), self.clients.clone());
         Server { api, editor, clients, address, codes: Codes::default(), last_tokens: LastTokens::default() }
-    }
-}
-
-impl Server {
-    /// What the gateway calls itself (RFC 8414, section 2).
-    fn issuer(&self) -> String {
-        format!("http://{}", self.address)
     }
 }

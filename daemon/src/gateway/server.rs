@@ -1,108 +1,86 @@
 //! The gateway's connections and requests.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use imgurd_proto::Error;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use url::Url;
 
 use super::Server;
 use super::metadata::{AUTHORIZE, METADATA, REVOKE, TOKEN, metadata};
 use super::oauth_error::OauthError;
 use super::reply::{self, Reply};
-use crate::loopback::{self, FarEnd};
+use crate::loopback::FarEnd;
+use crate::loopback::headers::{FETCH_SITE, is_addressed_to, is_form, is_opened};
+use crate::loopback::http::{LONGEST_FORM, PATIENCE, accept, serve};
+use crate::loopback::visitors::{Asked, Visitors};
 
-/// How long a client may take to send its request.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Browsers send all cookies of this host, whatever port has set them (RFC 6265, section 8.5).
-const LONGEST_HEAD: usize = 768 * 1024;
-const LONGEST_BODY: usize = 16 * 1024;
-/// Connections at a time; each of them waits for its own account at most.
+/// Connections at a time; each of them waits for its own account at most, and one without a request gives way.
 const PLACES: usize = 256;
 
-pub(super) const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
 /// Serves until the task is aborted; its connections end with it.
-pub(super) async fn serve(listener: TcpListener, server: Arc<Server>) {
-    let places = Arc::new(Semaphore::new(PLACES));
-    let mut connections = tokio::task::JoinSet::new();
+pub(super) async fn listen(sockets: [TcpListener; 1], server: Arc<Server>) {
+    let mut visitors = Visitors::new(PLACES);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let stream = accept(&listener).await;
-        while connections.try_join_next().is_some() {}
-        let server = Arc::clone(&server);
-        connections.spawn(async move {
-            let _place = place;
-            server.connection(stream).await;
-        });
-    }
-}
-
-/// The next connection of our own user: everybody on this machine can connect.
-async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) if loopback::is_own(&stream) => return stream,
-            Ok(_) => tracing::debug!("another user's connection to the gateway was closed"),
-            Err(error) => {
-                tracing::warn!(%error, "the gateway's listener");
-                sleep(Duration::from_millis(100)).await;
+        let has_room = visitors.have_room();
+        tokio::select! {
+            stream = accept(&sockets), if has_room => {
+                let server = Arc::clone(&server);
+                let end = FarEnd::of(&stream);
+                visitors.let_in(|asked| async move {
+                    serve(stream, |request| server.respond(request, end, &asked)).await;
+                });
             }
+            Some(()) = visitors.left() => {}
         }
     }
 }
 
 impl Server {
-    async fn connection(&self, stream: TcpStream) {
-        let end = FarEnd::of(&stream);
-        let service = service_fn(async |request| Ok::<_, Infallible>(self.respond(request, end).await));
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            .max_buf_size(LONGEST_HEAD)
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = served.await {
-            tracing::debug!(%error, "a connection to the gateway");
-        }
-    }
-
-    async fn respond(&self, request: Request<Incoming>, end: Option<FarEnd>) -> Reply {
+    async fn respond(&self, request: Request<Incoming>, end: Option<FarEnd>, asked: &Asked) -> Reply {
         // Another name that leads here is DNS rebinding: a website, and no program of the user's.
-        if !self.is_addressed(request.headers()) {
+        let Some(issuer) = self.issuer(request.headers()) else {
             return reply::nothing(StatusCode::MISDIRECTED_REQUEST, &[]);
-        }
-        let is_post = request.method() == Method::POST;
-        match (request.uri().path(), is_post || request.method() == Method::GET) {
-            (METADATA, true) if !is_post => reply::json(&metadata(&self.issuer())),
-            (AUTHORIZE, true) if !is_post => {
-                self.asked(request.headers(), request.uri().query().unwrap_or_default())
+        };
+        match (request.uri().path(), request.method()) {
+            (METADATA, &Method::GET | &Method::HEAD) => reply::json(&metadata(&issuer)),
+            (AUTHORIZE, &Method::GET) => {
+                asked.set();
+                self.opened(issuer, &request)
             }
-            (AUTHORIZE, true) => match body_of(request).await {
+            (AUTHORIZE, &Method::POST) => match body_of(request, asked).await {
                 Ok((headers, body)) => self.answered(&headers, &body, end).await,
                 Err(error) => reply::error(&error),
             },
-            (TOKEN | REVOKE, true) if is_post => self.called(request).await,
-            (METADATA, _) => not_allowed("GET"),
+            (TOKEN | REVOKE, &Method::POST) => self.called(request, asked).await,
+            (METADATA, _) => not_allowed("GET, HEAD"),
             (AUTHORIZE, _) => not_allowed("GET, POST"),
             (TOKEN | REVOKE, _) => not_allowed("POST"),
             _ => reply::nothing(StatusCode::NOT_FOUND, &[]),
         }
     }
 
-    async fn called(&self, request: Request<Incoming>) -> Reply {
+    fn opened(&self, issuer: String, request: &Request<Incoming>) -> Reply {
+        let query = request.uri().query().unwrap_or_default();
+        // Nobody sees what a website loads as an image, and it would push out the questions that the user sees.
+        if !is_opened(request.headers()) {
+            return reply::nothing(StatusCode::FORBIDDEN, &[]);
+        }
+        if query.len() > LONGEST_FORM {
+            return reply::nothing(StatusCode::URI_TOO_LONG, &[]);
+        }
+        self.asked(issuer, query)
+    }
+
+    async fn called(&self, request: Request<Incoming>, asked: &Asked) -> Reply {
         let is_token = request.uri().path() == TOKEN;
-        let answer = match body_of(request).await {
+        let answer = match body_of(request, asked).await {
             // A page of a website can send a form, and has no business here.
             Ok((headers, _)) if is_of_a_website(&headers) => {
                 Err(OauthError::request("web pages cannot use this; call it from a program"))
@@ -114,13 +92,13 @@ impl Server {
         answer.unwrap_or_else(|error| reply::error(&error))
     }
 
-    fn is_addressed(&self, headers: &HeaderMap) -> bool {
-        let mut hosts = headers.get_all(header::HOST).iter();
-        let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
-            return false;
-        };
-        host == self.address.to_string()
-            || host.eq_ignore_ascii_case(&format!("localhost:{}", self.address.port()))
+    /// What the gateway calls itself (RFC 8414, section 2): its address, or `localhost` for a client that has that name for it.
+    fn issuer(&self, headers: &HeaderMap) -> Option<String> {
+        let names = [self.address.to_string(), format!("localhost:{}", self.address.port())];
+        let urls = names.iter().filter_map(|name| Url::parse(&format!("http://{name}")).ok());
+        urls.into_iter()
+            .find(|url| is_addressed_to(url, headers))
+            .map(|url| url.origin().ascii_serialization())
     }
 
     pub(super) fn resolve(&self, account: Option<&str>) -> Result<String, Error> {
@@ -148,14 +126,13 @@ fn not_allowed(method: &str) -> Reply {
 }
 
 /// The headers and the form of a request (RFC 6749, section 3.2).
-async fn body_of(request: Request<Incoming>) -> Result<(HeaderMap, Bytes), OauthError> {
+async fn body_of(request: Request<Incoming>, asked: &Asked) -> Result<(HeaderMap, Bytes), OauthError> {
     let (parts, body) = request.into_parts();
-    let kind =
-        parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+    if !is_form(&parts.headers) {
         return Err(OauthError::request("the body has to be a form (application/x-www-form-urlencoded)"));
     }
-    let body = timeout(PATIENCE, Limited::new(body, LONGEST_BODY).collect()).await;
+    let body = timeout(PATIENCE, Limited::new(body, LONGEST_FORM).collect()).await;
+    asked.set();
     match body {
         Ok(Ok(body)) => Ok((parts.headers, body.to_bytes())),
         Ok(Err(_)) => Err(OauthError::request("the body is too long or was cut off")),

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use imgurd_proto::{Error, GetToken, Method as _, RejectToken, Secret, Token};
 use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
@@ -123,7 +122,8 @@ impl Server {
         let token = token.map_err(failed)?;
         self.last_tokens.note(&handle.family, &token.access_token);
         match self.clients.rotate(&client.name, handle).await.map_err(failed)? {
-            Rotated::Kept => Ok(self.granted(&token, None)),
+            // Said again, since some clients forget a refresh token that an answer does not repeat.
+            Rotated::Kept => Ok(self.granted(&token, Some(shown))),
             Rotated::Replaced(new) => Ok(self.granted(&token, Some(&new))),
             Rotated::Void => Err(OauthError::grant(VOID)),
         }
@@ -144,7 +144,8 @@ impl Server {
         let token = given.secret("token").ok_or_else(|| OauthError::request("token is missing"))?;
         // What is not known is void already, and what is another client's is refused (RFC 7009, sections 2.1 and 2.2).
         if self.clients.revoke(&client.name, token).await.map_err(failed)? {
-            Ok(reply::nothing(StatusCode::OK, &[]))
+            // Some clients read each answer as JSON.
+            Ok(reply::json(&Value::Object(Map::new())))
         } else {
             Err(OauthError::grant("this refresh token is another client's"))
         }
@@ -169,7 +170,8 @@ impl Server {
         answer.insert("access_token".into(), token.access_token.expose().into());
         answer.insert("token_type".into(), token.token_type.as_str().into());
         if let Some(at) = token.expires_at {
-            answer.insert("expires_in".into(), (at - now()).max(0).into());
+            // Some clients take 0 for "unknown".
+            answer.insert("expires_in".into(), (at - now()).max(1).into());
         }
         if let Some(handle) = handle {
             answer.insert("refresh_token".into(), handle.expose().into());

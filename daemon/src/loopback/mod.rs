@@ -1,7 +1,10 @@
 //! The user at the other end of a loopback connection. Every user of the machine can connect to 127.0.0.1 and ::1.
 
 mod diag;
+pub(crate) mod headers;
+pub(crate) mod http;
 mod table;
+pub(crate) mod visitors;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};

@@ -23,6 +23,7 @@ mod route;
 pub(crate) mod token_owner;
 mod transport;
 
+use std::future::ready;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -172,18 +173,26 @@ pub trait Provider: Send + Sync {
     /// future must not be dropped, since the answer may hold the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
 
-    /// Asks for a code that the user enters on any device. The error is never tokens.
-    fn authorize_device(
-        &self,
-        request: DeviceRequest,
-    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>>;
-
-    /// Has the server revoke tokens, each within 30 s. The error is the beginning of a sentence.
-    fn revoke(&self, revocation: Revocation) -> BoxFuture<'static, Result<(), String>>;
-
     /// Asks the API whose token it is, and so whether it works.
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner>;
 
-    /// Asks the API what is left of the requests that it allows.
-    fn credits(&self, inquiry: Inquiry) -> BoxFuture<'static, Tally>;
+    /// Asks for a code that the user enters on any device (RFC 8628). The error is never tokens. By default there is
+    /// no such endpoint.
+    fn authorize_device(
+        &self,
+        _request: DeviceRequest,
+    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
+        Box::pin(ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
+    }
+
+    /// Has the server revoke tokens (RFC 7009), each within 30 s. The error is the beginning of a sentence. By default all goes
+    /// well.
+    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    /// Asks the API what is left of the requests that it allows. By default it does not tell.
+    fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
+        Box::pin(ready(Tally::Unsupported))
+    }
 }

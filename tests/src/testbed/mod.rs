@@ -23,6 +23,7 @@ mod disk;
 mod display;
 mod file;
 mod flatpak;
+pub mod gateway;
 mod grant_file;
 mod journal;
 mod keyring;

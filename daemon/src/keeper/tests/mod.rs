@@ -17,10 +17,7 @@ use super::{Began, Keeper, spawn};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, RefreshPolicy};
 use crate::grant::{Access, Grant, Record, Timestamp};
-use crate::provider::{
-    Answer, Client, DeviceAuthorization, DeviceRequest, Inquiry, Provider, Reply, Revocation, Tally,
-    TokenOwner, TokenRequest, TokenResponse,
-};
+use crate::provider::{Answer, Client, Inquiry, Provider, Reply, TokenOwner, TokenRequest, TokenResponse};
 use crate::store::{Changes, IfMissing, MemoryStore, StoreError, TokenStore};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -91,21 +88,6 @@ impl Provider for Arc<Server> {
 
     fn identify(&self, _inquiry: Inquiry) -> BoxFuture<'static, TokenOwner> {
         Box::pin(std::future::ready(TokenOwner::Known("alice".into())))
-    }
-
-    fn authorize_device(
-        &self,
-        _request: DeviceRequest,
-    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
-        Box::pin(std::future::ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
-    }
-
-    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
-        Box::pin(std::future::ready(Tally::Unsupported))
     }
 }
 

@@ -12,10 +12,7 @@ use super::records::holds;
 use super::server::{Fate, Server, family_of, reading};
 use super::world::{Shared, World, go_on, party, secret_for};
 use crate::grant::{Record, Secret};
-use crate::provider::{
-    Answer, Client, DeviceAuthorization, DeviceRequest, Inquiry, Provider, Reply, Revocation, Tally,
-    TokenOwner, TokenRequest, TokenResponse,
-};
+use crate::provider::{Answer, Client, Inquiry, Provider, Reply, TokenOwner, TokenRequest, TokenResponse};
 
 /// Requests on their way.
 pub(super) struct Wire {
@@ -273,20 +270,5 @@ impl Provider for SimulatedProvider {
             go_on(&shared).await;
             owner
         })
-    }
-
-    fn authorize_device(
-        &self,
-        _request: DeviceRequest,
-    ) -> BoxFuture<'static, Result<DeviceAuthorization, Box<Answer>>> {
-        Box::pin(std::future::ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
-    }
-
-    fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
-        Box::pin(std::future::ready(Tally::Unsupported))
     }
 }

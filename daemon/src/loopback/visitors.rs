@@ -1,4 +1,4 @@
-//! Those who have connected to the callback's address, where whoever is on this machine can.
+//! The connections to a listener on the loopback interface. Every program on this machine can open some.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,12 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::{AbortHandle, JoinSet};
 
-/// More than a browser opens.
-const PLACES: usize = 16;
-
 /// The visitors who are there, those who have been longest first.
-#[derive(Debug, Default)]
-pub(super) struct Visitors {
+#[derive(Debug)]
+pub(crate) struct Visitors {
+    places: usize,
     all: VecDeque<Visitor>,
     tasks: JoinSet<()>,
 }
@@ -27,7 +25,7 @@ struct Visitor {
 pub(crate) struct Asked(Arc<AtomicBool>);
 
 impl Asked {
-    pub(super) fn set(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -37,20 +35,25 @@ impl Asked {
 }
 
 impl Visitors {
-    /// Whether another one can come in.
-    pub(super) fn have_room(&mut self) -> bool {
-        self.all.retain(|visitor| !visitor.task.is_finished());
-        self.all.len() < PLACES || self.all.iter().any(|visitor| !visitor.asked.get())
+    /// Nobody yet, and so many at a time.
+    pub(crate) fn new(places: usize) -> Self {
+        Self { places, all: VecDeque::new(), tasks: JoinSet::new() }
     }
 
-    /// Lets one in. If all places are taken, the visitor that has been silent for the longest time gives way: a browser asks
-    /// at once, and others could stay silent to keep the user out.
-    pub(super) fn let_in<T>(&mut self, visit: impl FnOnce(Asked) -> T)
+    /// Whether another one can come in.
+    pub(crate) fn have_room(&mut self) -> bool {
+        self.all.retain(|visitor| !visitor.task.is_finished());
+        self.all.len() < self.places || self.all.iter().any(|visitor| !visitor.asked.get())
+    }
+
+    /// Lets one in. If all places are taken, the visitor that has been silent for the longest time gives way: whoever wants
+    /// an answer asks at once, and others could stay silent to keep the user out.
+    pub(crate) fn let_in<T>(&mut self, visit: impl FnOnce(Asked) -> T)
     where
         T: Future<Output = ()> + Send + 'static,
     {
         let silent = self.all.iter().position(|visitor| !visitor.asked.get());
-        if self.all.len() >= PLACES
+        if self.all.len() >= self.places
             && let Some(visitor) = silent.and_then(|silent| self.all.remove(silent))
         {
             visitor.task.abort();
@@ -62,12 +65,12 @@ impl Visitors {
 
     /// Hangs up on those who have said nothing: what a browser sends over a connection that it holds in reserve is for the
     /// login that is open by then.
-    pub(super) fn dismiss_silent(&mut self) {
+    pub(crate) fn dismiss_silent(&mut self) {
         self.all.iter().filter(|visitor| !visitor.asked.get()).for_each(|visitor| visitor.task.abort());
     }
 
     /// Returns when another one has left; nothing where there is none.
-    pub(super) async fn left(&mut self) -> Option<()> {
+    pub(crate) async fn left(&mut self) -> Option<()> {
         self.tasks.join_next().await.map(|_| ())
     }
 }
@@ -95,10 +98,10 @@ mod tests {
 
     #[tokio::test]
     async fn who_says_nothing_longest_gives_way_and_who_waits_for_a_page_does_not() {
-        let mut visitors = Visitors::default();
+        let mut visitors = Visitors::new(3);
         let first = stays(&mut visitors, true);
         let second = stays(&mut visitors, false);
-        let others: Vec<_> = (2..PLACES).map(|_| stays(&mut visitors, true)).collect();
+        let others: Vec<_> = (2..3).map(|_| stays(&mut visitors, true)).collect();
         tokio::task::yield_now().await;
         assert!(visitors.have_room());
         let late = stays(&mut visitors, true);

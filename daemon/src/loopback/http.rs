@@ -1,0 +1,64 @@
+//! HTTP on the loopback interface for our own user, as the callback and the gateway serve it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use super::is_own;
+
+/// How long a browser or a program may take to send its request.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Browsers send all cookies of this host, whatever port has set them (RFC 6265, section 8.5). Chromium and Firefox keep 180
+/// of 4 KiB for each host.
+const LONGEST_HEAD: usize = 768 * 1024;
+
+/// The longest form that is read: a fragment or an OAuth request is a few hundred bytes.
+pub(crate) const LONGEST_FORM: usize = 16 * 1024;
+
+/// The next connection of our own user. Requests of other users are not read.
+pub(crate) async fn accept(sockets: &[TcpListener]) -> TcpStream {
+    loop {
+        let accepts = sockets.iter().map(|socket| Box::pin(socket.accept()));
+        match futures_util::future::select_all(accepts).await.0 {
+            Ok((stream, _)) if is_own(&stream) => return stream,
+            Ok((stream, _)) => {
+                tracing::debug!(address = ?stream.local_addr(), "closed another user's connection")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections on the loopback interface");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Answers the one request of a connection.
+pub(crate) async fn serve<F>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    respond: impl Fn(Request<Incoming>) -> F,
+) where
+    F: Future<Output = Response<Full<Bytes>>>,
+{
+    let service = service_fn(|request| {
+        let response = respond(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(LONGEST_HEAD)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection on the loopback interface");
+    }
+}

@@ -1,0 +1,201 @@
+//! The gateway: OAuth 2.0 for programs that speak nothing else.
+
+mod attacks;
+mod browser;
+
+use std::net::TcpStream;
+
+use imgurd_tests::fake::{Behaviour, Endpoint};
+use imgurd_tests::http;
+use imgurd_tests::testbed::Scene;
+use imgurd_tests::testbed::gateway::{Gateway, VERIFIER, json, parameter, redemption};
+use serde_json::Value;
+
+const CALLBACK: &str = Gateway::CALLBACK;
+
+#[test]
+fn a_program_signs_in_once_and_gets_the_accounts_own_token_from_then_on() {
+    let gateway = Gateway::signed_in();
+    let page = gateway.question("postman");
+    assert!(page.text.contains("Allow postman to use mytoken?") && page.text.contains("oauth.pstmn.io"));
+    assert_eq!(page.header("x-frame-options"), Some("DENY"));
+    let answer = gateway.decide(&page, "allow");
+    assert_eq!(parameter(&answer, "state"), "st/1");
+    assert_eq!(parameter(&answer, "iss"), gateway.base);
+    let granted = json(&gateway.redeem(&parameter(&answer, "code")), 200);
+    assert_eq!(granted["access_token"], gateway.scene.token());
+    assert_eq!(granted["token_type"], "Bearer");
+    assert!((1..=3600).contains(&granted["expires_in"].as_i64().unwrap()), "{granted}");
+    let permits = gateway.scene.ctl(&["permit", "list"]).success().stdout;
+    assert!(permits.contains("gateway:postman"), "{permits}");
+    assert_eq!(gateway.question("postman").status, 303, "it is asked about once");
+    let journal = gateway.scene.ctl(&["journal", "--json"]).success().stdout;
+    assert!(journal.contains("\"wire\":\"gateway\"") && journal.contains("postman"), "{journal}");
+    let all = [journal, permits, gateway.scene.ctl(&["status"]).success().stdout].concat();
+    assert!(!all.contains(&gateway.secret));
+}
+
+#[test]
+fn a_refresh_gets_the_current_token_and_one_that_is_of_no_use_is_replaced_once() {
+    let gateway = Gateway::signed_in();
+    let (first, handle) = gateway.tokens();
+    let (_, other) = gateway.tokens();
+    let before = gateway.scene.fake.requests(Endpoint::Token).len();
+    let renewed = json(&gateway.refresh(&handle), 200);
+    assert_ne!(renewed["access_token"], first);
+    assert_eq!(renewed["refresh_token"], *handle, "it keeps the one that it has");
+    assert_eq!(gateway.scene.fake.requests(Endpoint::Token).len(), before + 1);
+    // The other program has the old token: it gets the new one, and the server is asked nothing.
+    assert_eq!(json(&gateway.refresh(&other), 200)["access_token"], renewed["access_token"]);
+    assert_eq!(gateway.scene.fake.requests(Endpoint::Token).len(), before + 1);
+    // Without end: as often as anybody may, and no more.
+    let mut last = gateway.refresh(&handle);
+    for _ in 0..20 {
+        last = gateway.refresh(&handle);
+    }
+    let refused = json(&last, 503);
+    assert_eq!(refused["error"], "temporarily_unavailable");
+    assert!(last.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
+    assert!(gateway.scene.fake.requests(Endpoint::Token).len() <= before + 7);
+    assert!(!gateway.scene.token().is_empty(), "others are served");
+}
+
+#[test]
+fn a_public_client_uses_pkce_and_gets_another_refresh_token_each_time() {
+    let gateway = Gateway::signed_in();
+    gateway.add_public("spa");
+    let request = [("response_type", "code"), ("client_id", "spa"), ("redirect_uri", CALLBACK)];
+    assert_eq!(parameter(&gateway.authorize(&request), "error"), "invalid_request");
+    let plain = [("code_challenge", VERIFIER), ("code_challenge_method", "plain")];
+    assert_eq!(parameter(&gateway.authorize(&[&request[..], &plain].concat()), "error"), "invalid_request");
+    let code = gateway.code("spa");
+    let redeem = |code: &str, verifier: &str| {
+        let mut form = redemption(code);
+        form[3].1 = verifier;
+        gateway.token(&[&form[..], &[("client_id", "spa")]].concat())
+    };
+    assert_eq!(json(&redeem(&code, &VERIFIER.replace('d', "e")), 400)["error"], "invalid_grant");
+    let code = gateway.code("spa");
+    let granted = json(&redeem(&code, VERIFIER), 200);
+    let refresh = |handle: &Value| {
+        let handle = handle.as_str().unwrap();
+        gateway.token(&[("grant_type", "refresh_token"), ("refresh_token", handle), ("client_id", "spa")])
+    };
+    // A refresh that fails spends nothing.
+    gateway.scene.ctl(&["logout"]).success();
+    json(&refresh(&granted["refresh_token"]), 400);
+    gateway.scene.bed.sign_in(&gateway.scene.fake, "mytoken");
+    let second = json(&refresh(&granted["refresh_token"]), 200);
+    assert_ne!(second["refresh_token"], granted["refresh_token"]);
+    assert_eq!(json(&refresh(&granted["refresh_token"]), 400)["error"], "invalid_grant");
+    assert_eq!(
+        json(&refresh(&second["refresh_token"]), 400)["error"],
+        "invalid_grant",
+        "a thief may have it"
+    );
+    // Postman sends the header even without a secret.
+    let grant = ("grant_type", "client_credentials");
+    for refused in
+        [gateway.token(&[grant, ("client_id", "spa")]), gateway.token_by_basic("spa", "", &[grant])]
+    {
+        assert_eq!(json(&refused, 400)["error"], "unauthorized_client");
+    }
+    assert_eq!(json(&gateway.token_by_basic("postman", "", &[grant]), 401)["error"], "invalid_client");
+}
+
+#[test]
+fn client_credentials_take_a_permit_and_either_way_of_authentication() {
+    let gateway = Gateway::signed_in();
+    let form =
+        [("grant_type", "client_credentials"), ("client_id", "postman"), ("client_secret", &gateway.secret)];
+    let refused = json(&gateway.token(&form), 400);
+    assert_eq!(refused["error"], "unauthorized_client");
+    assert!(
+        refused["error_description"].as_str().unwrap().contains("imgurctl permit allow gateway:postman"),
+        "{refused}"
+    );
+    gateway.scene.ctl(&["permit", "allow", "gateway:postman"]).success();
+    let granted = json(&gateway.token(&form), 200);
+    assert_eq!(
+        (&granted["access_token"], &granted["refresh_token"]),
+        (&gateway.scene.token().into(), &Value::Null)
+    );
+    let basic = |name: &str, secret: &str| {
+        gateway.token_by_basic(name, secret, &[("grant_type", "client_credentials")])
+    };
+    json(&basic("postman", &gateway.secret), 200);
+    let wrong = basic("postman", "guess");
+    assert_eq!(json(&wrong, 401)["error"], "invalid_client");
+    assert!(wrong.header("www-authenticate").unwrap().starts_with("Basic"));
+    assert_eq!(json(&basic("nobody", &gateway.secret), 401)["error"], "invalid_client");
+    gateway.scene.ctl(&["permit", "deny", "gateway:postman"]).success();
+    assert_eq!(json(&basic("postman", &gateway.secret), 400)["error"], "unauthorized_client");
+    assert_eq!(parameter(&gateway.question("postman"), "error"), "access_denied");
+}
+
+#[test]
+fn what_the_user_takes_back_is_void_at_once() {
+    let gateway = Gateway::signed_in();
+    let (_, handle) = gateway.tokens();
+    let revoke = [("token", handle.as_str()), ("client_id", "postman"), ("client_secret", &gateway.secret)];
+    json(&http::post(&gateway.url("/oauth2/revoke"), None, &revoke).unwrap(), 200);
+    assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+    let (_, handle) = gateway.tokens();
+    gateway.scene.ctl(&["permit", "revoke", "gateway:postman"]).success();
+    assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+    gateway.scene.ctl(&["permit", "allow", "gateway:postman"]).success();
+    assert_eq!(
+        json(&gateway.refresh(&handle), 400)["error"],
+        "invalid_grant",
+        "a new permit revives nothing"
+    );
+    let (_, handle) = gateway.tokens();
+    gateway.scene.ctl(&["gateway", "remove", "postman"]).success();
+    assert_eq!(json(&gateway.refresh(&handle), 401)["error"], "invalid_client");
+    assert!(!gateway.scene.ctl(&["permit", "list"]).success().stdout.contains("gateway:"));
+}
+
+#[test]
+fn it_listens_only_while_it_is_on() {
+    let scene = Scene::memory(Behaviour::default()).signed_in();
+    let off = scene.ctl(&["gateway", "status"]).success().stdout;
+    assert!(off.contains("`imgurctl gateway on` opens it"), "{off}");
+    let gateway = Gateway::new(scene);
+    assert!(TcpStream::connect(&gateway.listen).is_ok());
+    let on = gateway.scene.ctl(&["gateway", "status"]).success().stdout;
+    assert!(on.contains("/oauth2/token") && on.contains("postman"), "{on}");
+    gateway.scene.ctl(&["gateway", "off"]).success();
+    assert!(TcpStream::connect(&gateway.listen).is_err());
+    // The port is another program's: this is said, and no token goes there.
+    let taken = std::net::TcpListener::bind(&gateway.listen).unwrap();
+    let failed = gateway.scene.ctl(&["gateway", "on", "--listen", &gateway.listen]).exits(1);
+    assert!(failed.stderr.contains("cannot listen"), "{}", failed.stderr);
+    let doctor = gateway.scene.ctl(&["doctor", "--json"]).stdout;
+    assert!(doctor.contains("cannot listen"), "{doctor}");
+    drop(taken);
+    for listen in ["0.0.0.0:8918", "192.0.2.1:8918", "127.0.0.1:0"] {
+        gateway.scene.ctl(&["gateway", "on", "--listen", listen]).exits(2);
+    }
+}
+
+#[test]
+fn what_clients_were_given_outlives_the_daemon_and_no_secret_is_in_a_file() {
+    let mut gateway = Gateway::new(Scene::file(Behaviour::default()).signed_in());
+    let (_, handle) = gateway.tokens();
+    gateway.scene.restart();
+    let granted = json(&gateway.refresh(&handle), 200);
+    assert_eq!(granted["access_token"], gateway.scene.token());
+    gateway.scene.bed.assert_no_secret_in_sight(&[gateway.secret.clone(), handle], &[]);
+}
+
+#[test]
+fn an_account_without_a_grant_sends_the_program_back_to_the_user() {
+    let gateway = Gateway::signed_in();
+    let (_, handle) = gateway.tokens();
+    gateway.scene.ctl(&["logout"]).success();
+    let refused = json(&gateway.refresh(&handle), 400);
+    assert_eq!(refused["error"], "invalid_grant");
+    assert!(refused["error_description"].as_str().unwrap().contains("imgurctl login mytoken"), "{refused}");
+    gateway.add_public("spa");
+    assert!(gateway.question("spa").text.contains("Nobody has signed in to the account yet"));
+}
