@@ -78,6 +78,12 @@ pub fn post_json(url: &str, body: &str) -> Result<Answer, ureq::Error> {
     Answer::read(agent().post(url).header("Content-Type", "application/json").send(body)?)
 }
 
+/// Any request, as the crate `oauth2` makes it.
+pub fn send(request: ureq::http::Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ureq::Error> {
+    let (parts, mut body) = agent().run(request)?.into_parts();
+    Ok(Response::from_parts(parts, body.with_config().limit(LIMIT).read_to_vec()?))
+}
+
 /// `DELETE`.
 pub fn delete(url: &str) -> Result<Answer, ureq::Error> {
     Answer::read(agent().delete(url).call()?)

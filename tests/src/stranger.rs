@@ -29,8 +29,7 @@ impl OidcProvider {
     /// Starts one whose access tokens live this long.
     pub fn start(bed: &Testbed, lifetime: Duration) -> Self {
         let mut command = node(bed);
-        let modules = installed("node/node_modules");
-        command.arg(script("oidc-provider.mjs")).arg(modules).arg(lifetime.as_secs().to_string());
+        command.arg(script("oidc-provider.mjs")).arg(modules()).arg(lifetime.as_secs().to_string());
         let mut program = bed.start(command);
         let line = program.line().expect("oidc-provider starts");
         let first: Value = serde_json::from_str(&line).unwrap();
@@ -227,6 +226,11 @@ impl PythonClient {
 /// Node.js, 20 or later.
 pub fn node(bed: &Testbed) -> Command {
     bed.command(installed("bin/node"))
+}
+
+/// Where the packages for Node.js are.
+pub fn modules() -> PathBuf {
+    installed("node/node_modules")
 }
 
 /// The Python that has the clients at hand.

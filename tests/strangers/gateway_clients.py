@@ -1,12 +1,14 @@
 """OAuth 2.0 clients that nobody here wrote, at imgurd's gateway: Authlib and requests-oauthlib.
 
-Arguments: the gateway's address, a client ID, its secret. Prints a line of JSON for each step.
+Arguments: the gateway's address, a client ID, its secret. Prints a line of JSON for each step. After `code`, it waits for a line,
+and then for its access token to expire.
 """
 
 import json
 import os
 import re
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,7 +23,7 @@ from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 from requests_oauthlib import OAuth2Session as RequestsOauthlib
 
 BASE, CLIENT_ID, SECRET = sys.argv[1:]
-CALLBACK = "http://127.0.0.1:9/callback"
+CALLBACK = "https://oauth.pstmn.io/v1/callback"
 AUTHORIZE, TOKEN, REVOKE = (f"{BASE}/oauth2/{name}" for name in ("authorize", "token", "revoke"))
 
 
@@ -69,9 +71,11 @@ for method in ("client_secret_basic", "client_secret_post"):
         denied = urllib.parse.urlparse(decide(url, "deny"))
         say("denied", error=urllib.parse.parse_qs(denied.query)["error"][0])
     token = session.fetch_token(TOKEN, authorization_response=decide(url), state=state, code_verifier=verifier)
-    say(method, token=token["access_token"])
-    # A third token that is of no use within a minute would be the server's fault.
+    say("code" if method == "client_secret_basic" else method, token=token["access_token"])
     if method == "client_secret_basic":
+        sys.stdin.readline()
+        while not token.is_expired(leeway=0):
+            time.sleep(0.02)
         token = session.refresh_token(TOKEN)
         say("refreshed", token=token["access_token"])
     session.revoke_token(REVOKE, token=token["refresh_token"], token_type_hint="refresh_token")

@@ -8,5 +8,6 @@ mod keyrings;
 mod nginx;
 mod notifications;
 mod oidc;
+mod packages;
 mod servers;
 mod varlink;
