@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// What browsers say when they load a page that nobody has opened yet.
+/// The headers that browsers send when they load a page before the user opens it.
 const PURPOSES: [HeaderName; 4] = [
     HeaderName::from_static("x-purpose"),
     HeaderName::from_static("sec-purpose"),
@@ -41,8 +41,8 @@ pub(crate) struct Callback {
     nonce: Nonce,
 }
 
-/// What the page has to send along with the fragment. It is replaced once it was used. Logins with the same callback share
-/// it: which of them a fragment is for is known when the page has sent it.
+/// The value that the page has to send with the fragment. It changes once it is used. Logins with the same callback
+/// share it, because imgurd learns which login a fragment is for when the page has sent it.
 pub(crate) type Nonce = Arc<Mutex<Option<Secret>>>;
 
 /// A request to the callback, read whole.
@@ -92,7 +92,7 @@ impl Callback {
         self.flow == Flow::Token
     }
 
-    /// The answer in a request, or what to show instead.
+    /// The answer in a request, or the page to show instead.
     pub(super) fn answer_in(&self, request: &Request) -> Result<AuthorizationResponse, Page> {
         let Parts { headers, uri, method, .. } = &request.parts;
         // Another name that leads here is DNS rebinding: some website's script, not the redirect.
@@ -130,7 +130,7 @@ impl Callback {
         self.url.origin().ascii_serialization()
     }
 
-    /// An answer in the query. Tokens are in no query: a fragment's reach us through our own page alone.
+    /// An answer in the query. A query contains no tokens: tokens in a fragment reach imgurd only through our own page.
     fn redirected(&self, query: Option<&str>) -> Result<AuthorizationResponse, Page> {
         match from_redirect(query, None, self.flow) {
             Ok(AuthorizationResponse { content: Content::Tokens(_), .. }) => Err(self.waiting()),
@@ -142,7 +142,7 @@ impl Callback {
 
     fn waiting(&self) -> Page {
         let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        // The same for every page until it is used: a page that a stranger asks for voids nobody's.
+        // It is the same for every page until it is used, so a page that a stranger requests invalidates no other page.
         let nonce = nonce.get_or_insert_with(|| random::hex::<16>().into());
         Page::Waiting { account: self.account.clone(), nonce: nonce.clone() }
     }
@@ -151,7 +151,8 @@ impl Callback {
         let given = parse(body).find(|(name, _)| name == "nonce").map(|(_, nonce)| nonce.into_owned());
         let fragment = str::from_utf8(body).map_err(|_| Page::Refused)?;
         let answer = from_redirect(None, Some(fragment), self.flow).map_err(page_of)?;
-        // The state comes first, so that who does not know it cannot use the nonce up. The login says whose answer it is.
+        // Check the state first, so that a stranger who does not know it cannot use up the nonce. The login checks
+        // whose answer it is.
         if answer.state.as_ref() != Some(&self.state) {
             return Ok(answer);
         }
@@ -169,14 +170,14 @@ fn page_of(reason: NotAResponse) -> Page {
     match reason {
         NotAResponse::Nothing => Page::NotHere,
         NotAResponse::Doubled | NotAResponse::OtherFlow | NotAResponse::Unreadable => {
-            tracing::warn!(?reason, "what came to the callback is no answer to the sign-in");
+            tracing::warn!(?reason, "the callback received a request that is not an answer to the sign-in");
             Page::Refused
         }
     }
 }
 
-/// Whether it is a navigation (W3C Fetch Metadata), and not a request of another site's script, frame or image, nor of a
-/// browser that loads ahead of its user.
+/// Whether it is a navigation (W3C Fetch Metadata), not a request of another site's script, frame or image, and not of
+/// a browser that loads pages ahead.
 fn is_opened(headers: &HeaderMap) -> bool {
     let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
     let is_ahead = |purpose: &str| {
@@ -192,7 +193,7 @@ fn is_form(headers: &HeaderMap) -> bool {
     text(headers, &header::CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().starts_with(FORM))
 }
 
-/// Whether what is answered is shown by the browser, and not read by the script of our page.
+/// Whether the browser shows the answer, instead of our page's script reading it.
 pub(super) fn is_shown(headers: &HeaderMap) -> bool {
     text(headers, &header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"))
 }

@@ -1,4 +1,4 @@
-//! Those who have connected to the callback's address, where whoever is on this machine can.
+//! The connections to the callback's address. Every program on this machine can connect there.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::task::{AbortHandle, JoinSet};
 /// More than a browser opens.
 const PLACES: usize = 16;
 
-/// The visitors who are there, those who have been longest first.
+/// The current visitors, the longest connected first.
 #[derive(Debug, Default)]
 pub(super) struct Visitors {
     all: VecDeque<Visitor>,
@@ -43,8 +43,8 @@ impl Visitors {
         self.all.len() < PLACES || self.all.iter().any(|visitor| !visitor.asked.get())
     }
 
-    /// Lets one in. If all places are taken, the visitor that has been silent for the longest time gives way: a browser asks
-    /// at once, and others could stay silent to keep the user out.
+    /// Admits a visitor. If all places are taken, the visitor that has been silent for the longest time loses its
+    /// place: a browser sends its request immediately, and other programs could stay silent to keep the user out.
     pub(super) fn let_in<T>(&mut self, visit: impl FnOnce(Asked) -> T)
     where
         T: Future<Output = ()> + Send + 'static,
@@ -60,13 +60,13 @@ impl Visitors {
         self.all.push_back(Visitor { task, asked });
     }
 
-    /// Hangs up on those who have said nothing: what a browser sends over a connection that it holds in reserve is for the
-    /// login that is open by then.
+    /// Disconnects visitors that have sent nothing: a browser may keep such a connection in reserve, and would use it
+    /// for a later login.
     pub(super) fn dismiss_silent(&mut self) {
         self.all.iter().filter(|visitor| !visitor.asked.get()).for_each(|visitor| visitor.task.abort());
     }
 
-    /// Returns when another one has left; nothing where there is none.
+    /// Returns when a visitor has left; `None` if there is none.
     pub(super) async fn left(&mut self) -> Option<()> {
         self.tasks.join_next().await.map(|_| ())
     }
