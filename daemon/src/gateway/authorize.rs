@@ -1,5 +1,5 @@
-//! `/oauth2/authorize` (RFC 6749, section 4.1; RFC 7636; RFC 9207): the question whether a program may have an account's token,
-//! and the user's answer.
+//! `/oauth2/authorize` (RFC 6749, section 4.1; RFC 7636; RFC 9207): asks the user whether a program may have an account's token,
+//! and takes the answer.
 
 use hyper::header::{self, HeaderMap};
 use imgurd_proto::State;
@@ -25,7 +25,7 @@ const KNOWN: [&str; 8] = [
     "state",
 ];
 
-/// The client, and where its answer goes: only with both known may anything be sent there.
+/// The client, and where to send its answer. Nothing may be sent there before both are known.
 struct Addressee {
     request: Request,
     has_secret: bool,
@@ -35,7 +35,7 @@ impl Server {
     pub(super) async fn asked(&self, query: &str) -> Reply {
         let Ok(given) = Parameters::read(query.as_bytes(), &KNOWN) else {
             return Page::Refused(
-                "The request has a parameter twice. Report this to the author of the program.",
+                "The request contains a parameter twice. Report this to the author of the program.",
             )
             .reply();
         };
@@ -55,7 +55,8 @@ impl Server {
     async fn addressee(&self, given: &Parameters) -> Result<Addressee, Page> {
         let unknown = || {
             Page::Refused(
-                "The gateway has no client of this name. `imgurctl gateway list` shows them, and `imgurctl gateway add` makes one.",
+                "There is no gateway client with this name. Run `imgurctl gateway list` to see the clients, or \
+                 `imgurctl gateway add` to add one.",
             )
         };
         let name = given.get("client_id").ok_or_else(unknown)?;
@@ -67,8 +68,9 @@ impl Server {
             (None, _) => None,
         };
         let redirect_uri = redirect_uri.cloned().ok_or(Page::Refused(
-            "The program wants the answer sent to an address that is not registered for it. `imgurctl gateway list` shows those that \
-             are, and `imgurctl gateway add NAME --redirect-uri URI` registers one, character for character.",
+            "The program asked for its answer at an address that is not registered. Run `imgurctl gateway list` to \
+             see the registered ones, or `imgurctl gateway add NAME --redirect-uri URI` to register this one, \
+             character for character.",
         ))?;
         let account =
             self.resolve(client.account.as_deref()).map_err(|error| Page::Failed(error.to_string()))?;
@@ -85,12 +87,12 @@ impl Server {
         Ok(Addressee { request, has_secret })
     }
 
-    /// A program that was allowed before gets its code at once if it can prove later who it is.
+    /// A program that the user allowed before gets its code immediately, if it can prove its identity later.
     fn decide(&self, Addressee { request, has_secret }: Addressee) -> Reply {
         let caller = Caller::gateway_client(&request.client);
         let gate = self.api.gate();
         if gate.is_denied(&caller, &request.account) {
-            let denied = "access was denied before; `imgurctl permit revoke` takes that back";
+            let denied = "the user denied access before; run `imgurctl permit revoke` to undo that";
             return self.refuse(&request, &OauthError::new("access_denied", denied));
         }
         if has_secret && gate.may_see(&caller, &request.account) {
@@ -108,7 +110,7 @@ impl Server {
         Page::Question(question).reply()
     }
 
-    /// The user's answer. Its id was in the page alone.
+    /// The user's answer. Only the page contained its id.
     pub(super) async fn answered(&self, headers: &HeaderMap, body: &[u8]) -> Reply {
         let is_ours = |origin: &str| origin == self.issuer();
         let from_here = headers.get(header::ORIGIN).is_none_or(|origin| origin.to_str().is_ok_and(is_ours));
@@ -116,7 +118,7 @@ impl Server {
         let request = given.as_ref().and_then(|given| self.codes.answered(given.get("id")?));
         let (Some(given), Some(request), true) = (given, request, from_here) else {
             return Page::Refused(
-                "This question was answered before, or has expired. Go back to the program, and start again.",
+                "You already answered this question, or it has expired. Go back to the program, and start again.",
             )
             .reply();
         };
@@ -125,7 +127,7 @@ impl Server {
         }
         let (caller, title) = (Caller::gateway_client(&request.client), gateway_title(&request.client));
         let gate = self.api.gate();
-        // Another decision for the same would void what the client has.
+        // Another decision for the same client and account would invalidate the client's refresh tokens.
         if !gate.may_see(&caller, &request.account)
             && let Err(error) = gate.permits().set(title, request.account.clone(), true).await
         {
@@ -147,7 +149,7 @@ impl Server {
     /// Sends the answer to the callback, with the gateway's name in it (RFC 9207).
     fn send(&self, request: &Request, answer: &[(&str, &str)]) -> Reply {
         let Ok(mut to) = Url::parse(&request.redirect_uri) else {
-            return Page::Refused("The registered redirect URI is no URL.").reply();
+            return Page::Refused("The registered redirect URI is not a URL.").reply();
         };
         to.query_pairs_mut().extend_pairs(answer);
         if let Some(state) = &request.state {
@@ -158,33 +160,34 @@ impl Server {
     }
 }
 
-/// Checks what is answered at the callback if it is wrong, and returns the challenge of PKCE.
+/// Checks the parameters whose errors are sent to the callback, and returns the PKCE challenge.
 fn check(addressee: &Addressee, given: &Parameters) -> Result<Option<String>, OauthError> {
     match given.get("response_type") {
         Some("code") => {}
-        Some(_) => return Err(OauthError::new("unsupported_response_type", "response_type is code here")),
+        Some(_) => return Err(OauthError::new("unsupported_response_type", "response_type must be code")),
         None => return Err(OauthError::request("response_type is missing")),
     }
     if given.get("request").is_some() {
-        return Err(OauthError::new("request_not_supported", "send the parameters themselves"));
+        return Err(OauthError::new(
+            "request_not_supported",
+            "request objects are not supported; send the parameters themselves",
+        ));
     }
     if given.get("response_mode").is_some_and(|mode| mode != "query") {
-        return Err(OauthError::request("response_mode is query here"));
+        return Err(OauthError::request("response_mode must be query"));
     }
     match (given.get("code_challenge"), given.get("code_challenge_method")) {
         (None, None) if addressee.has_secret => Ok(None),
         (None, None) => {
-            Err(OauthError::request("a client without a secret has to use PKCE (RFC 7636) with S256"))
+            Err(OauthError::request("a client without a secret must use PKCE (RFC 7636) with S256"))
         }
         (Some(challenge), Some("S256")) if is_verifier(challenge) => Ok(Some(challenge.to_owned())),
-        (Some(_), Some("S256")) => {
-            Err(OauthError::request("code_challenge has a form that RFC 7636 does not allow"))
-        }
-        _ => Err(OauthError::request("code_challenge_method has to be S256, with a code_challenge")),
+        (Some(_), Some("S256")) => Err(OauthError::request("code_challenge is not valid (RFC 7636)")),
+        _ => Err(OauthError::request("code_challenge_method must be S256, with a code_challenge")),
     }
 }
 
-/// Where an answer goes, for people.
+/// Where an answer goes, for display.
 fn place_of(redirect_uri: &str) -> String {
     match Url::parse(redirect_uri) {
         Ok(url) if url.has_host() => url.origin().ascii_serialization(),

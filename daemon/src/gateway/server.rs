@@ -53,7 +53,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) if loopback::is_own(&stream) => return stream,
-            Ok(_) => tracing::debug!("another user's connection to the gateway was closed"),
+            Ok(_) => tracing::debug!("closed another user's connection to the gateway"),
             Err(error) => {
                 tracing::warn!(%error, "the gateway's listener");
                 sleep(Duration::from_millis(100)).await;
@@ -101,7 +101,7 @@ impl Server {
         let answer = match body_of(request).await {
             // A page of a website can send a form, and has no business here.
             Ok((headers, _)) if is_of_a_website(&headers) => {
-                Err(OauthError::request("web pages cannot use this; call it from a program"))
+                Err(OauthError::request("web pages must not use this; call it from a program"))
             }
             Ok((headers, body)) if is_token => self.token(&headers, &body).await,
             Ok((headers, body)) => self.revoke(&headers, &body).await,
@@ -146,12 +146,12 @@ async fn body_of(request: Request<Incoming>) -> Result<(HeaderMap, Bytes), Oauth
     let kind =
         parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-        return Err(OauthError::request("the body has to be a form (application/x-www-form-urlencoded)"));
+        return Err(OauthError::request("the body must be a form (application/x-www-form-urlencoded)"));
     }
     let body = timeout(PATIENCE, Limited::new(body, LONGEST_BODY).collect()).await;
     match body {
         Ok(Ok(body)) => Ok((parts.headers, body.to_bytes())),
-        Ok(Err(_)) => Err(OauthError::request("the body is too long or was cut off")),
-        Err(_) => Err(OauthError::request("the body did not come in time")),
+        Ok(Err(_)) => Err(OauthError::request("the body is too long or incomplete")),
+        Err(_) => Err(OauthError::request("the body did not arrive in time")),
     }
 }
