@@ -18,7 +18,8 @@ use crate::socket::{self, MARGIN};
 use crate::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo, frame};
 use crate::{ClientError, Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
 
-/// How much is read at once, in bytes: a token and what belongs to it. Memory has to be got, and wiped when given back.
+/// How much to read at once, in bytes: enough for a token and its fields. Memory must be allocated, and wiped when it
+/// is freed.
 const BUFFER: usize = 1024;
 
 /// A connection to the keeper. Calls block until they are answered, for which the keeper sets the bounds; one that does
@@ -62,7 +63,7 @@ impl Client {
         self.receive(Some(call.patience())).map(|reply| reply.parameters)
     }
 
-    /// As [`call`](Self::call), and where no answer has come within `delay`, says so by `notice` and goes on waiting.
+    /// Like [`call`](Self::call). If no answer has arrived within `delay`, calls `notice` and continues to wait.
     pub fn call_noticing<M: Method>(
         &mut self,
         call: &M,
@@ -82,7 +83,7 @@ impl Client {
         let mut socket = [PollFd::new(self.stream.get_ref(), PollFlags::IN)];
         match poll(&mut socket, delay.as_ref()) {
             Ok(ready) => Ok(ready > 0),
-            // Somebody resized the terminal, say: what comes is waited for all the same.
+            // A signal interrupted the wait, for example because the terminal was resized: keep waiting.
             Err(Errno::INTR) => Ok(true),
             Err(error) => Err(error.into()),
         }
@@ -94,7 +95,7 @@ impl Client {
         Ok(Replies { client: self, more: true, patience: Some(call.patience()), method: PhantomData })
     }
 
-    /// What the daemon says of itself, its version among it.
+    /// The daemon's description of itself, including its version.
     pub fn info(&mut self) -> Result<ServiceInfo, ClientError> {
         self.send("org.varlink.service.GetInfo", &serde_json::Map::new(), false)?;
         self.receive(Some(Duration::ZERO)).map(|reply| reply.parameters)
@@ -109,7 +110,7 @@ impl Client {
         let call = Call { method: method.into(), parameters: Some(parameters), more, oneway: false };
         let message = frame(&call).map_err(io::Error::from)?;
         if message.len() > MAX_MESSAGE {
-            let reason = "imgurd reads no call of more than 64 KiB; give it less text";
+            let reason = "imgurd accepts calls of at most 64 KiB; send less text";
             return Err(Error::invalid("parameters", reason).into());
         }
         self.stream.get_mut().write_all(&message).map_err(|error| match error.kind() {
@@ -125,7 +126,7 @@ impl Client {
         said.filter(|said| !matches!(said, ClientError::Connection(_)))
     }
 
-    /// Hangs up: an answer that came now would be taken for that to the next call.
+    /// Closes the connection: a later answer would look like the answer to the next call.
     fn give_up(&self, after: Duration) -> ClientError {
         let _ = self.stream.get_ref().shutdown(Shutdown::Both);
         ClientError::Silent { after }
@@ -156,7 +157,7 @@ impl Client {
     }
 }
 
-/// What every answer has, whatever it holds.
+/// The fields that every answer has.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(default)]
@@ -178,7 +179,7 @@ fn failure(name: &str, message: &[u8]) -> ClientError {
 pub struct Replies<'a, M> {
     client: &'a mut Client,
     more: bool,
-    /// For the first answer. When another comes is for the account, or the person, to say.
+    /// For the first answer. When later answers come depends on the account or the user.
     patience: Option<Duration>,
     method: PhantomData<M>,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::runtime_directory;
 use crate::varlink::ServiceError;
 
-/// Why a call to the keeper failed. Each text ends with what to do next, and holds nothing secret.
+/// Why a call to imgurd failed. Each text ends with what to do next, and contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
 pub enum Error {
@@ -17,12 +17,12 @@ pub enum Error {
     #[serde(rename = "org.imgurd.Keeper1.NoSuchAccount")]
     #[error("{reason}")]
     NoSuchAccount {
-        /// The name asked for; empty where a default was meant and there is none.
+        /// The requested account; empty if the call meant the default account and there is none.
         account: String,
         /// What to do.
         reason: String,
     },
-    /// There is no grant, or the server refused it for good: the person has to sign in.
+    /// There is no grant, or the server rejected it twice: the user must sign in.
     #[serde(rename = "org.imgurd.Keeper1.ConsentNeeded")]
     #[error("{reason}")]
     ConsentNeeded {
@@ -38,7 +38,7 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// It failed for a reason that passes by itself.
+    /// It failed for a temporary reason.
     #[serde(rename = "org.imgurd.Keeper1.TemporarilyUnavailable")]
     #[error("{reason}")]
     TemporarilyUnavailable {
@@ -70,15 +70,16 @@ pub enum Error {
     LoginFailed {
         /// Why, and what to do.
         reason: String,
-        /// Who signed in where the account holds another person's grant: theirs is set aside, and `RestoreGrant`
-        /// changes over to it.
+        /// The user who signed in, if the account holds another user's grant: imgurd set the new grant aside, and
+        /// `RestoreGrant` switches to it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         set_aside: Option<String>,
-        /// Whether the sign-in goes on, since only a pasted answer was refused: `CompleteLogin` takes another.
+        /// Whether the sign-in continues, because only a pasted answer was rejected: `CompleteLogin` accepts another
+        /// one.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_open: bool,
     },
-    /// An argument cannot be what it is.
+    /// An argument is not valid.
     #[serde(rename = "org.imgurd.Keeper1.InvalidArgument")]
     #[error("{reason}")]
     InvalidArgument {
@@ -116,7 +117,8 @@ impl Error {
     }
 }
 
-/// Without its runtime directory, a user has no service manager: nobody has signed in, as on a server or in a cron job.
+/// Without a runtime directory, a user has no service manager: the user has not logged in, as on a server or in a cron
+/// job.
 fn how_to_start() -> &'static str {
     if runtime_directory().exists() {
         "start it with `systemctl --user start imgurd`, or run `imgurd`"
@@ -125,21 +127,21 @@ fn how_to_start() -> &'static str {
     }
 }
 
-/// Why a call did not give what it was asked for.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answers at the socket.
+    /// No program answers at the socket.
     #[error("imgurd does not answer at {path} ({source}); {}", how_to_start())]
     Unreachable {
         /// The socket.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The daemon, if it is one, is there and does nothing.
     #[error(
-        "imgurd has not answered for {} s, though it always does by then; see `journalctl --user -u imgurd`, and restart \
-         it with `systemctl --user restart imgurd`",
+        "imgurd did not answer within {} s; see `journalctl --user -u imgurd`, and restart it with `systemctl --user \
+         restart imgurd`",
         .after.as_secs()
     )]
     Silent {
@@ -154,7 +156,7 @@ pub enum ClientError {
     Service(#[from] ServiceError),
     /// The daemon answered with an error that this client has never heard of, as a newer one may.
     #[error(
-        "imgurd answered with {name}, which this client does not know; it is older than the daemon, update it"
+        "imgurd answered with the error {name}, which this older client does not know; update the client"
     )]
     Unknown {
         /// The error's full name.

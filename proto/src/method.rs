@@ -10,8 +10,8 @@ use crate::{
     Settings, Token,
 };
 
-/// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
-/// minutes, and writing after it.
+/// The longest time of a call without its own limit: a dialog of the keyring, which closes after two minutes, and the
+/// write after it.
 const LONGEST: Duration = Duration::from_mins(3);
 
 /// A method: the implementing type holds its parameters.
@@ -20,7 +20,7 @@ pub trait Method: Serialize + DeserializeOwned {
     const NAME: &'static str;
     /// Whether it answers with a stream and therefore wants Varlink's `more`.
     const STREAMS: bool = false;
-    /// What one answer holds.
+    /// The content of one answer.
     type Reply: Serialize + DeserializeOwned;
 
     /// How long the keeper may take to answer, to a stream for the first time. It never takes longer.
@@ -97,13 +97,13 @@ methods! {
         wait_ms?: i64,
     }
 
-    /// Lists the accounts and how they are.
+    /// Lists the accounts and their states.
     ListAccounts -> SomeAccounts, within Duration::ZERO {
         /// Only this account.
         account?: String,
     }
 
-    /// Tells of each account now, and again at each change.
+    /// Reports each account now, and again at each change.
     Watch -> OneAccount, streams true, within Duration::ZERO {
         /// Only this account.
         account?: String,
@@ -122,11 +122,11 @@ methods! {
         make_default?: bool,
     }
 
-    /// Changes settings of an account; what is absent stays.
+    /// Changes settings of an account; absent settings stay as they are.
     SetAccount -> OneAccount {
         /// The account; absent means the default one.
         account?: String,
-        /// What changes.
+        /// The changes.
         #[serde(default, deserialize_with = "null_as_default")]
         settings: Settings,
         /// Another secret.
@@ -149,7 +149,7 @@ methods! {
         account?: String,
         /// Token JSON, a redirect URL with its fragment, or a bare refresh token.
         text: Secret,
-        /// Whether it may displace another person's grant, or a working one that it cannot be compared with.
+        /// Whether it may replace another user's grant, or a working one that it cannot be compared with.
         replace?: bool,
     }
 
@@ -166,7 +166,7 @@ methods! {
         account?: String,
     }
 
-    /// Asks the API what is left of the requests that it allows.
+    /// Asks the API how many requests it still allows.
     GetCredits -> SomeCredits, waits wait_ms {
         /// The account; absent means the default one.
         account?: String,
@@ -180,7 +180,7 @@ methods! {
         account?: String,
         /// Another flow than the account's.
         flow?: Flow,
-        /// How long the person has, in seconds.
+        /// How long the user has, in seconds.
         timeout_s?: i64,
         /// Whether another user than before may sign in.
         replace?: bool,
@@ -190,7 +190,7 @@ methods! {
         client_secret?: Secret,
     }
 
-    /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
+    /// Completes a login with the answer of the authorization page: a PIN, a code or the whole redirect URL.
     CompleteLogin -> OneAccount {
         /// The login.
         login_id: String,
@@ -198,7 +198,7 @@ methods! {
         response: Secret,
     }
 
-    /// Ends a login that nobody wants any more.
+    /// Cancels a login.
     CancelLogin -> Done {
         /// The login.
         login_id: String,
@@ -213,7 +213,7 @@ methods! {
     /// Asks for the store to be unlocked, raising its own prompt where it has one.
     UnlockStore -> Done {}
 
-    /// Lists what was decided about applications, and is remembered.
+    /// Lists the saved decisions about applications.
     ListPermits -> SomePermits {}
 
     /// Decides about an application and an account, and has that remembered.
@@ -226,7 +226,7 @@ methods! {
         allow: bool,
     }
 
-    /// Forgets what was decided.
+    /// Deletes a saved decision.
     RemovePermit -> Done {
         /// The application.
         application: String,
@@ -234,11 +234,11 @@ methods! {
         account?: String,
     }
 
-    /// Reads who was handed a token, and who was refused one.
+    /// Reads who got a token, and who was denied one.
     ReadJournal -> JournalReply, streams true {
         /// Only of this account.
         account?: String,
-        /// Whether to go on with each entry as it is made.
+        /// Whether to continue with each new entry.
         follow?: bool,
     }
 
@@ -263,7 +263,7 @@ methods! {
         public?: bool,
     }
 
-    /// Removes a gateway client. Its secret and refresh tokens are void at once.
+    /// Removes a gateway client. Its secret and refresh tokens become invalid immediately.
     RemoveGatewayClient -> Done {
         /// The client.
         name: String,
@@ -271,17 +271,17 @@ methods! {
 
     /// Asks a server for its metadata, as settings of an account at it. Adds nothing.
     Discover -> Discovery {
-        /// What the server calls itself: an https URL.
+        /// The server's issuer identifier: an https URL.
         issuer: String,
         /// As in [`Settings`].
         ca_file?: String,
     }
 
-    /// Looks at what imgurd depends on, from where it runs.
+    /// Checks what imgurd depends on, from where it runs.
     Probe -> Findings {}
 }
 
-/// What was found.
+/// The findings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Findings {
     /// One for each thing that was looked at.
@@ -294,7 +294,7 @@ pub struct Findings {
     pub state_directory: Option<String>,
 }
 
-/// What is remembered.
+/// The saved decisions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SomePermits {
     /// The permits, by application and account.
@@ -339,19 +339,19 @@ pub struct OneAccount {
     pub account: Account,
 }
 
-/// What makes an account work elsewhere.
+/// Everything that an account needs on another machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OneExport {
     /// All of it.
     pub export: Export,
 }
 
-/// What is left of the requests that an API allows.
+/// How many requests an API still allows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SomeCredits {
     /// The account with whose token it was asked.
     pub account: String,
-    /// What it said.
+    /// The API's answer.
     pub credits: Credits,
 }
 
@@ -366,20 +366,20 @@ record! {
     /// The steps of a login: first where to go, then perhaps notes, then how it ended.
     #[derive(Clone, Debug, Serialize, Deserialize)]
     pub struct LoginReply {
-        /// What `CompleteLogin` and `CancelLogin` call it.
+        /// The id for `CompleteLogin` and `CancelLogin`.
         login_id: String,
         /// The page to open, in the first answer.
         url?: String,
         /// Whether the answer has to be handed in by `CompleteLogin`, because nothing listens for it; in the first answer.
         paste?: bool,
-        /// What the user enters at the page, in the first answer of the flow `device`.
+        /// The code that the user enters at the page, in the first answer of the flow `device`.
         user_code?: String,
         /// The page with the code filled in, where the server has one; in the first answer of the flow `device`.
         verification_uri_complete?: String,
         /// The account that is signed in, in the last answer.
         account?: Account,
-        /// What is to be said of the new token, where it could not be seen to work, in the last answer; before that, what
-        /// seems to be wrong while the login goes on.
+        /// In the last answer: a note about the new token, if it could not be tested. In an earlier answer: a problem,
+        /// while the login continues.
         note?: String,
     }
 }
@@ -401,7 +401,7 @@ impl LoginReply {
 }
 
 record! {
-    /// What a server says of itself.
+    /// A server's metadata.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Discovery {
         /// Settings of an account at it, but for the client's own.
@@ -414,7 +414,7 @@ record! {
 }
 
 record! {
-    /// What became of an account's grants at the server.
+    /// What the server did with an account's grants.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct SignedOut {
         /// Whether the server has revoked them; absent where it was not asked.

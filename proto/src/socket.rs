@@ -1,4 +1,4 @@
-//! The daemon's socket: where it is, and that the program behind it is this user's.
+//! The daemon's socket: its path, and the check that the program behind it belongs to this user.
 
 use std::env;
 use std::ffi::OsString;
@@ -93,8 +93,8 @@ fn is_nobody_in(user: u32, uid_map: impl FnOnce() -> io::Result<String>) -> bool
 
 fn unmapped(path: &Path) -> Error {
     let reason = format!(
-        "the kernel does not say whose socket {} is, since this program runs in a user namespace without your user's \
-         number; map it (`unshare --map-current-user`, `podman run --userns=keep-id`), or call from outside",
+        "this program runs in a user namespace that does not map your user ID, so the owner of {} is unknown; map it \
+         (`unshare --map-current-user`, `podman run --userns=keep-id`), or call from outside",
         path.display()
     );
     Error::AccessDenied { reason }
@@ -103,8 +103,8 @@ fn unmapped(path: &Path) -> Error {
 fn not_ours(path: &Path) -> Error {
     let own = format!("/run/user/{}/imgurd/socket", getuid().as_raw());
     let reason = format!(
-        "{} is another user's, and so are the tokens behind it; call as that user, or set IMGURD_SOCKET to \
-         the socket of your own imgurd, which is {own} by default",
+        "{} belongs to another user, and so do its tokens; call as that user, or set IMGURD_SOCKET to the socket of \
+         your own imgurd, which is {own} by default",
         path.display()
     );
     Error::AccessDenied { reason }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_socket_that_may_not_be_opened_is_another_users() {
         let reason = not_ours(Path::new("/run/user/1/imgurd/socket")).to_string();
-        assert!(reason.contains("another user's") && reason.contains("IMGURD_SOCKET"), "{reason}");
+        assert!(reason.contains("another user") && reason.contains("IMGURD_SOCKET"), "{reason}");
     }
 
     #[test]

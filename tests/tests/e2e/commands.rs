@@ -157,7 +157,7 @@ fn a_daemon_that_stands_still_is_exit_code_8() {
             scope.spawn(move || {
                 let error = fails(|arguments| scene.ctl(arguments), command, 8, "DaemonUnreachable");
                 assert!(
-                    error["reason"].as_str().unwrap().contains("imgurd has not answered for 5 s"),
+                    error["reason"].as_str().unwrap().contains("imgurd did not answer within 5 s"),
                     "{error}"
                 );
             });
