@@ -172,6 +172,7 @@ fn every_method_lets_a_program_in_a_sandbox_through_as_the_table_says_on_both_wi
 pub(crate) fn is_let(said: &Output) -> bool {
     let refusals = [
         "Sandboxed apps can only get",
+        "needs your permission to use",
         "may not use the account",
         "Access denied",
         "nobody may call it",
