@@ -22,8 +22,8 @@ use crate::{ClientError, Error, GetToken, INTERFACE, Method, RejectToken, Secret
 /// is freed.
 const BUFFER: usize = 1024;
 
-/// A connection to the keeper. Calls block until they are answered, for which the keeper sets the bounds; one that does
-/// not keep them is given up soon after ([`ClientError::Silent`]), and its connection with it.
+/// A connection to imgurd. Calls block until they are answered; the daemon limits how long that takes. If it exceeds
+/// the limit, the client soon gives up and closes the connection ([`ClientError::Silent`]).
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
@@ -41,13 +41,13 @@ impl Client {
         Ok(Self { stream: BufReader::with_capacity(BUFFER, stream) })
     }
 
-    /// The current access token of `account`, or of the default one.
+    /// The current access token of `account`, or of the default account.
     pub fn get_token(&mut self, account: Option<&str>) -> Result<Token, ClientError> {
         let call = GetToken { account: account.map(Into::into), ..GetToken::default() };
         Ok(self.call(&call)?.token)
     }
 
-    /// Says that a server rejected `access_token`, and returns one that works.
+    /// Reports that a server rejected `access_token`, and returns one that works.
     pub fn reject_token(
         &mut self,
         account: Option<&str>,
@@ -119,8 +119,8 @@ impl Client {
         })
     }
 
-    /// What the daemon said before it hung up, as it does on who is one too many. That can be read, although nothing can
-    /// be written any more (unix(7)).
+    /// The daemon's last message before it closed the connection, as it does with a caller beyond its limits. The
+    /// client can read it, although it cannot write any more (unix(7)).
     fn last_words(&mut self) -> Option<ClientError> {
         let said = self.receive::<IgnoredAny>(Some(Duration::ZERO)).err();
         said.filter(|said| !matches!(said, ClientError::Connection(_)))
@@ -132,7 +132,7 @@ impl Client {
         ClientError::Silent { after }
     }
 
-    /// The next answer, which the keeper has promised within `patience`, if at all.
+    /// The next answer. The daemon has promised it within `patience`, if that is set.
     fn receive<R: DeserializeOwned>(&mut self, patience: Option<Duration>) -> Result<Reply<R>, ClientError> {
         let after = patience.map(|patience| patience.saturating_add(MARGIN));
         self.stream.get_ref().set_read_timeout(after)?;
@@ -205,11 +205,11 @@ mod tests {
     use super::*;
     use crate::{Logout, Watch};
 
-    /// What `Watch` tells of an account.
+    /// The account in an answer of `Watch`.
     const CHANGE: &[u8] = b"{\"continues\":true,\"parameters\":{\"account\":{\"name\":\"a\",\"is_default\":true,\
         \"state\":\"empty\",\"auto_refresh\":true,\"login_pending\":false,\"unsaved\":false,\"settings\":{}}}}\0";
 
-    /// What a client makes of `answer` to a call.
+    /// The result of `answer` to a call.
     fn answered_with(answer: &'static str) -> Result<crate::SignedOut, ClientError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");

@@ -13,7 +13,7 @@ use crate::varlink::ServiceError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
 pub enum Error {
-    /// No account of that name is configured.
+    /// There is no account with that name.
     #[serde(rename = "org.imgurd.Keeper1.NoSuchAccount")]
     #[error("{reason}")]
     NoSuchAccount {
@@ -31,7 +31,7 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// The caller may not do that.
+    /// The caller may not call this method or use this account.
     #[serde(rename = "org.imgurd.Keeper1.AccessDenied")]
     #[error("{reason}")]
     AccessDenied {
@@ -44,7 +44,7 @@ pub enum Error {
     TemporarilyUnavailable {
         /// Why, and what to do.
         reason: String,
-        /// When it is tried again, in Unix seconds.
+        /// When imgurd tries again, in Unix seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<i64>,
     },
@@ -55,16 +55,16 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// The server refused the client or a setting.
+    /// The server rejected the client or a setting.
     #[serde(rename = "org.imgurd.Keeper1.Misconfigured")]
     #[error("{reason}")]
     Misconfigured {
-        /// The setting at fault, by its name in config.toml; empty where the file as a whole is.
+        /// The setting at fault, by its name in config.toml; empty if the fault is in the file as a whole.
         setting: String,
         /// Why, and what to do.
         reason: String,
     },
-    /// Signing in did not work out.
+    /// The sign-in failed.
     #[serde(rename = "org.imgurd.Keeper1.LoginFailed")]
     #[error("{reason}")]
     LoginFailed {
@@ -138,23 +138,23 @@ pub enum ClientError {
         /// The system's error.
         source: io::Error,
     },
-    /// The daemon, if it is one, is there and does nothing.
+    /// A program accepts connections there, but does not answer.
     #[error(
         "imgurd did not answer within {} s; see `journalctl --user -u imgurd`, and restart it with `systemctl --user \
          restart imgurd`",
         .after.as_secs()
     )]
     Silent {
-        /// How long it was waited for.
+        /// How long the client waited.
         after: Duration,
     },
-    /// The keeper said no; or the system did, since its socket is another user's.
+    /// imgurd returned an error, or the client refused the socket because it belongs to another user.
     #[error(transparent)]
     Keeper(#[from] Error),
-    /// The daemon does not understand the call, as an older one does not a newer call.
+    /// The daemon does not know the method or the parameter; it may be older than the client.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The daemon answered with an error that this client has never heard of, as a newer one may.
+    /// The daemon answered with an error that this client does not know; it may be newer than the client.
     #[error(
         "imgurd answered with the error {name}, which this older client does not know; update the client"
     )]
@@ -162,7 +162,7 @@ pub enum ClientError {
         /// The error's full name.
         name: String,
     },
-    /// The connection ended, or carried something that is no answer.
+    /// The connection ended, or the answer was not valid.
     #[error("the connection to imgurd broke: {0}; try again, and see `journalctl --user -u imgurd`")]
     Connection(#[from] io::Error),
 }

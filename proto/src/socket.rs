@@ -18,7 +18,7 @@ use rustix::process::getuid;
 
 use crate::{ClientError, Error};
 
-/// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
+/// The time added to the daemon's own limits before the client considers it hung: more than a busy machine needs.
 pub(crate) const MARGIN: Duration = Duration::from_secs(5);
 
 /// Where the daemon listens: `$IMGURD_SOCKET`, else `$XDG_RUNTIME_DIR/imgurd/socket`, else below `/run/user/UID`.
@@ -44,7 +44,7 @@ fn runtime_directory_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf 
     set.unwrap_or_else(|| format!("/run/user/{}", getuid().as_raw()).into())
 }
 
-/// Connects to the daemon behind `path`, if it is this user's.
+/// Connects to the daemon behind `path`, if that belongs to this user.
 pub(crate) fn connect(path: &Path) -> Result<UnixStream, ClientError> {
     let stream = dial(path).map_err(|source| match source.kind() {
         io::ErrorKind::WouldBlock => ClientError::Silent { after: MARGIN },
@@ -62,7 +62,7 @@ pub(crate) fn connect(path: &Path) -> Result<UnixStream, ClientError> {
     Ok(stream)
 }
 
-/// Connects, and does not wait for ever for a daemon that takes nobody in: its queue may be full.
+/// Connects with a time limit: a daemon that accepts no connections may have a full queue.
 fn dial(path: &Path) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     // This bounds connecting as well (socket(7)), for which the standard library has no bound.
