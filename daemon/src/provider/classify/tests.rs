@@ -154,7 +154,7 @@ fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] a
 #[case::early(425, "", "", "HTTP 425")]
 #[case::varnish(503, HTML, "<html>Varnish cache error</html>", "error page")]
 #[case::nginx(502, HTML, "<html><center>nginx</center></html>", "error page")]
-#[case::server_error(503, JSON, "{}", "trouble")]
+#[case::server_error(503, JSON, "{}", "has a problem")]
 fn takes_everything_else_for_passing(
     #[case] status: u16,
     #[case] content_type: &str,
