@@ -218,7 +218,7 @@ mod tests {
     fn takes_a_daemon_that_says_nothing_for_unreachable() {
         let failure = Failure::Client(ClientError::Silent { after: std::time::Duration::from_secs(25) });
         assert_eq!((failure.exit_code(), failure.name()), (8, "DaemonUnreachable"));
-        assert!(failure.to_string().starts_with("imgurd has not answered for 25 s"), "{failure}");
+        assert!(failure.to_string().starts_with("imgurd did not answer within 25 s"), "{failure}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A D-Bus connection that all rooms share. It is made again whenever the bus returns.
+//! A D-Bus connection that all rooms share. imgurd reconnects whenever the bus returns.
 
 mod bounded;
 
@@ -66,13 +66,13 @@ impl Bus {
         Self { link }
     }
 
-    /// The connection as it is now, once the first try has come to its end; without one, why there is none.
+    /// The current connection, after the first attempt has ended; if there is none, the reason.
     pub async fn connection(&self) -> Result<Connection, String> {
         let mut link = self.link.clone();
         match link.wait_for(|link| !matches!(link, Link::Untried)).await.as_deref() {
             Ok(Link::Absent(reason)) => Err(reason.clone()),
-            Ok(link) => link.connection().cloned().ok_or_else(|| "it has ended".to_owned()),
-            Err(_) => Err("the daemon is stopping".to_owned()),
+            Ok(link) => link.connection().cloned().ok_or_else(|| "the connection has ended".to_owned()),
+            Err(_) => Err("imgurd is stopping".to_owned()),
         }
     }
 
@@ -91,7 +91,7 @@ async fn maintain(bus: &'static str, place: Result<Location, String>, link: watc
     let place = match place {
         Ok(place) => place,
         Err(error) => {
-            tracing::warn!(error, bus, "the environment has no address of the bus");
+            tracing::warn!(error, bus, "cannot find the address of the bus");
             link.send_replace(Link::Absent(error));
             return;
         }
@@ -101,14 +101,14 @@ async fn maintain(bus: &'static str, place: Result<Location, String>, link: watc
         let connection = match connected {
             Ok(connection) => connection,
             Err(reason) => {
-                tracing::info!(reason, bus, "there is no bus just now");
+                tracing::info!(reason, bus, "cannot connect to the bus; waiting for it");
                 link.send_replace(Link::Absent(reason));
                 place.wait().await
             }
         };
         link.send_replace(Link::Present(connection.clone()));
         connection.closed().await;
-        connected = Err("it has ended".to_owned());
+        connected = Err("the connection has ended".to_owned());
     }
 }
 
@@ -121,12 +121,14 @@ impl Location {
         let mut last = None;
         for address in &self.0 {
             let connecting = timeout(PATIENCE, connect(address)).await;
-            match connecting.unwrap_or_else(|_| Err(zbus::Error::Failure("it does not answer".to_owned()))) {
+            match connecting
+                .unwrap_or_else(|_| Err(zbus::Error::Failure("the bus does not answer".to_owned())))
+            {
                 Ok(connection) => return Ok(connection),
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| zbus::Error::Failure("it has no address".to_owned())))
+        Err(last.unwrap_or_else(|| zbus::Error::Failure("there is no address of the bus".to_owned())))
     }
 
     /// The sockets that appear in the file system.

@@ -16,10 +16,10 @@ use crate::grant::Timestamp;
 
 /// Time, behind a seam so that tests can set it.
 pub trait Clock: Send + Sync {
-    /// What the wall clock says.
+    /// The time of the wall clock.
     fn now(&self) -> Timestamp;
 
-    /// How long the machine has been up, time asleep included (`CLOCK_BOOTTIME`): nobody can set it.
+    /// How long the machine has been up, including time asleep (`CLOCK_BOOTTIME`). Nobody can set this clock.
     fn uptime(&self) -> Duration;
 
     /// Returns once the wall clock has reached `deadline`, or has been set: look at [`Clock::now`] again. Without a
@@ -77,7 +77,7 @@ impl SystemClock {
     }
 }
 
-/// What the wall clock says.
+/// The time of the wall clock.
 pub(crate) fn wall_time() -> Timestamp {
     let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
@@ -102,7 +102,7 @@ impl Clock for SystemClock {
                 Err(error) => Err(error),
             };
             if let Err(error) = waited {
-                tracing::error!(%error, "the wall-clock timer failed; nothing is refreshed until someone asks");
+                tracing::error!(%error, "the wall-clock timer failed; imgurd refreshes tokens only on request");
                 std::future::pending::<()>().await;
             }
         })

@@ -6,13 +6,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Makes the directory of `path`, for its owner alone, if there is none.
+/// Creates the directory of `path`, for its owner only, if it does not exist.
 pub(crate) fn make_directory_of(path: &Path) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// Puts `content` into the file `path`, for its owner alone: after a crash the file has the old content or the new one.
+/// Replaces the content of the file `path`, which only its owner can read. After a crash the file has the old content
+/// or the new one.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with_mode(path, content, 0o600)
 }

@@ -1,4 +1,4 @@
-//! Noticing that a file has changed or appeared, with no polling.
+//! Notices when a file changes or appears, without polling.
 
 use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 /// As many links as the kernel follows (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// How often a watch is set anew because somebody changed a link meanwhile.
+/// How often a watch is set again because somebody changed a link meanwhile.
 const MOST_TRIES: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ enum Wanted {
     Appearance,
 }
 
-/// Tells what happens to a file, by `inotify(7)` on its directory: editors replace a file rather than write into it. The
+/// Reports changes to a file, by `inotify(7)` on its directory: editors replace a file rather than write into it. The
 /// file may be behind symbolic links, and the links may change: their directories are watched too.
 #[derive(Debug)]
 pub struct FileWatch {
@@ -67,8 +67,8 @@ impl FileWatch {
         }
     }
 
-    /// Returns when it has happened since the last call. Then the watch is set anew, since a link may lead elsewhere now.
-    /// That the file is missing is no news.
+    /// Returns when the file has changed since the last call. Then it sets the watch again, because a link may lead
+    /// elsewhere now. A missing file is not a change.
     pub async fn changed(&mut self) -> io::Result<()> {
         loop {
             let mut guard = self.inotify.readable().await?;
@@ -110,7 +110,7 @@ impl FileWatch {
         }
     }
 
-    /// Whether what was just created is to be read now. A file that somebody has begun to write is not.
+    /// Whether a file that was just created can be read now. A file that somebody is still writing cannot.
     fn is_whole(&self) -> bool {
         let is_new =
             |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|it| it.is_file() && it.nlink() == 1);
@@ -160,7 +160,7 @@ fn steps(path: &Path) -> Vec<PathBuf> {
     steps
 }
 
-/// The first symbolic link in `path`, and what follows it.
+/// The first symbolic link in `path`, and the path after it.
 fn first_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let mut way = PathBuf::new();
     let mut components = path.components();

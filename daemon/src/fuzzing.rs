@@ -1,4 +1,4 @@
-//! What the fuzz targets in `tests/fuzz` call: everything that reads what others write.
+//! The functions that the fuzz targets in `tests/fuzz` call: all code that reads input from other programs.
 
 mod pasting;
 

@@ -1,4 +1,4 @@
-//! What a server gave, and what is kept of it: the ground floor. Knows nobody.
+//! The types of a grant, and of what imgurd saves of it. This module imports no other room.
 
 mod fingerprints;
 
@@ -84,12 +84,12 @@ impl Access {
     }
 }
 
-/// The server that a grant or client secret belongs to, and the client there. Neither is sent to another server.
+/// The server that a grant or client secret belongs to, and the client there. imgurd sends neither to another server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issuer {
     /// The application's id.
     pub client_id: String,
-    /// Scheme, host and port of the token endpoint: all that older versions kept, and what they still read.
+    /// Scheme, host and port of the token endpoint: older versions saved only this, and still read it.
     pub origin: String,
     /// The whole token endpoint, as a parsed URL is written; absent in records of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,8 +115,8 @@ impl Issuer {
             && identifiers.is_none_or(|(mine, others)| mine == others)
     }
 
-    /// Binds what an older version kept, with an origin alone, to the token endpoint of `current` where the origin is
-    /// the same: that is where the older version sent it. Returns whether it did.
+    /// Binds what an older version saved, with only an origin, to the token endpoint of `current` if the origin is the
+    /// same: that is where the older version sent it. Returns whether it did.
     pub fn adopt(&mut self, current: &Self) -> bool {
         let is_older = self.token_url.is_none() && self.origin == current.origin;
         if is_older {
@@ -136,21 +136,21 @@ pub struct ClientSecret {
     pub secret: Secret,
 }
 
-/// What a server gave.
+/// The result of a consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// Its number within the account, never given twice: an answer belongs to the grant whose number it carries.
     pub generation: u64,
-    /// Who issued it.
+    /// The server and client that it belongs to.
     pub issuer: Issuer,
-    /// What new access tokens are obtained with.
+    /// Obtains new access tokens.
     pub refresh_token: Option<Secret>,
     /// The current access token; absent in a grant that was imported without one.
     pub access: Option<Access>,
-    /// Who consented, by name.
+    /// The name of the user who consented.
     #[serde(default, deserialize_with = "name")]
     pub username: Option<String>,
-    /// Who consented, by the server's number for them.
+    /// The server's number for the user who consented.
     #[serde(default, deserialize_with = "name")]
     pub account_id: Option<String>,
     /// When the user consented, or the grant was imported.
@@ -191,7 +191,7 @@ impl Grant {
     }
 }
 
-/// A grant that had to make way, kept for 30 days.
+/// A grant that was replaced. imgurd keeps it for 30 days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Displaced {
     /// The grant.
@@ -223,7 +223,7 @@ pub struct Record {
     /// The server that the secret belongs to; absent without one, and in records of older versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret_issuer: Option<Issuer>,
-    /// Secrets of other servers and clients, which come back with their settings; the latest last.
+    /// Secrets of other servers and clients, which return with their settings; the latest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_client_secrets: Vec<ClientSecret>,
     /// The grant in use.
@@ -240,13 +240,13 @@ pub struct Record {
     pub proven: Fingerprints,
     /// Grants that made way, the latest last.
     pub displaced: Vec<Displaced>,
-    /// Set before a refresh is sent and cleared by its answer: found at start, it tells of one whose answer was lost.
+    /// Set before a refresh is sent, and cleared by its answer. If it is set at start, an answer was lost.
     pub in_flight: Option<Timestamp>,
     /// The server's word against the refresh token.
     pub refusal: Option<Refusal>,
     /// The number of the next grant.
     pub next_generation: u64,
-    /// When it was stored, where the store tells an older record from the newest by that.
+    /// When it was saved, if the store needs that to recognise an older record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saved_at: Option<Timestamp>,
     /// Whether a newer one was stored since, in another keyring for example.

@@ -1,4 +1,4 @@
-//! The keeper of a person's Imgur OAuth 2.0 tokens. ARCHITECTURE.md has the map.
+//! The daemon that keeps a user's Imgur OAuth 2.0 tokens. ARCHITECTURE.md describes its modules.
 
 pub mod access;
 pub mod bus;

@@ -1,4 +1,4 @@
-//! What is logged where. Libraries that print payloads are kept quiet, whatever `RUST_LOG` asks for.
+//! What imgurd logs, and where. Libraries that log payloads stay silent, whatever `RUST_LOG` says.
 
 mod journal;
 mod stderr;
@@ -20,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use self::stderr::Stderr;
 
-/// Targets that may print what they carry at DEBUG or TRACE.
+/// Targets that may log their payload at DEBUG or TRACE.
 const PAYLOAD_PRINTERS: [&str; 12] = [
     "h2",
     "hyper",
@@ -85,7 +85,7 @@ pub fn start(format: LogFormat) -> io::Result<()> {
     Ok(())
 }
 
-/// What ends the daemon, as one line for the journal, or for people.
+/// The error that ends the daemon, as one line for the journal, or for people.
 #[must_use]
 pub fn fatal(error: &anyhow::Error) -> String {
     if is_journal(io::stderr()) {
@@ -129,13 +129,13 @@ where
     ) -> fmt::Result {
         let mut text = String::new();
         self.0.format_event(context, Writer::new(&mut text), event)?;
-        // A prefix is for its own line alone.
+        // A prefix applies only to its own line.
         let priority = priority(*event.metadata().level());
         text.lines().try_for_each(|line| writeln!(writer, "<{priority}>{line}"))
     }
 }
 
-/// What `RUST_LOG` asks for. What is no directive in it is passed over.
+/// The value of `RUST_LOG`. Invalid directives in it are ignored.
 fn filter() -> Targets {
     let asked = env::var("RUST_LOG").unwrap_or_default();
     let directives = asked.split(',').map(str::trim);
@@ -144,7 +144,7 @@ fn filter() -> Targets {
     quiet(&if asked.is_empty() { "info" } else { &asked }.parse().unwrap_or_default())
 }
 
-/// `asked`, but for what might print a payload: of two directives, the one with the longer target is followed.
+/// `asked`, without what might log a payload. If two directives match, the one with the longer target applies.
 fn quiet(asked: &Targets) -> Targets {
     let may_print = |target: &str| PAYLOAD_PRINTERS.iter().any(|printer| target.starts_with(printer));
     asked

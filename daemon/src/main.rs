@@ -1,4 +1,4 @@
-//! `imgurd`: keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
+//! `imgurd`: keeps a user's Imgur OAuth 2.0 tokens fresh and hands them out.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -13,10 +13,9 @@ use imgurd::memory;
 use imgurd::service::{self, Options};
 use tokio::runtime::Builder;
 
-/// Keeps a person's Imgur OAuth 2.0 tokens fresh and hands them out.
+/// Keeps your Imgur OAuth 2.0 tokens fresh and hands them out to your programs.
 ///
-/// Callers reach it with imgurctl, or over the local socket. SIGHUP reads the configuration anew; RUST_LOG sets what
-/// is logged.
+/// Programs use imgurctl, the local socket or D-Bus. SIGHUP reloads config.toml. RUST_LOG sets what imgurd logs.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -29,25 +28,25 @@ struct Arguments {
     /// The socket for other machines [default: $XDG_RUNTIME_DIR/imgurd-remote/socket, unless the local one is elsewhere]
     #[arg(long, value_name = "PATH")]
     remote_socket: Option<PathBuf>,
-    /// Do not answer on D-Bus; a keyring is reached over it all the same
+    /// Do not answer on D-Bus; imgurd still uses it for the keyring
     #[arg(long)]
     no_dbus: bool,
-    /// Another store than the configuration names: secret-service, file or memory
+    /// Use this store instead of the configured one: secret-service, file or memory
     #[arg(long, value_name = "STORE")]
     store: Option<StoreKind>,
-    /// How log lines look: text, json or journald
+    /// The format of log lines: text, json or journald
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
-    /// Check the configuration and end
+    /// Check the configuration and exit
     #[arg(long)]
     check: bool,
-    /// Make directories, check who owns the configuration, and end: for the unit, before it starts the service
+    /// Create directories, check who owns the configuration, and exit: for the unit, before the service starts
     #[arg(long, hide = true)]
     prepare: bool,
 }
 
-/// How many tasks run before the runtime asks the kernel for events. A program whose call has just come in waits for no
-/// more of another program's tasks.
+/// How many tasks run before the runtime asks the kernel for events: a new call waits for at most this many tasks of other
+/// programs.
 const TASKS_BETWEEN_EVENTS: u32 = 16;
 
 fn main() -> ExitCode {
@@ -69,7 +68,7 @@ fn run() -> anyhow::Result<()> {
         no_dbus: arguments.no_dbus,
         store: arguments.store,
     };
-    memory::close().context("cannot close this process to others")?;
+    memory::close().context("cannot protect this process from other programs")?;
     if arguments.prepare {
         return service::prepare(&options);
     }
@@ -77,7 +76,7 @@ fn run() -> anyhow::Result<()> {
         return service::check(&options);
     }
     logging::start(arguments.log_format).context("cannot log to the journal; choose --log-format text")?;
-    // What blocks comes in bursts, a refresh's: threads that wait for the next one only take memory.
+    // Blocking calls come in bursts, during a refresh: threads that wait for the next one only use memory.
     let idle = Duration::from_secs(1);
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -85,7 +84,7 @@ fn run() -> anyhow::Result<()> {
         .thread_keep_alive(idle)
         .build()?;
     let outcome = runtime.block_on(service::run(options));
-    // A store that hangs in a thread of its own has had its time.
+    // A store that hangs in its own thread has had its time.
     runtime.shutdown_background();
     outcome
 }

@@ -1,7 +1,7 @@
-//! What is in this process's memory stays in it, and no longer than it is needed.
+//! Protects this process's memory from other processes, and wipes it when it is freed.
 //!
-//! Secrets pass through buffers of hyper, rustls, serde, zbus and oo7, which no type of ours reaches. So the allocator wipes what
-//! is freed, outgrown buffers included. Clones of a `Secret` share one text.
+//! Secrets pass through buffers of hyper, rustls, serde, zbus and oo7, which our types cannot wipe. So the allocator wipes all
+//! freed memory, outgrown buffers included. Clones of a `Secret` share one text.
 
 use std::hint::black_box;
 use std::io;
@@ -17,8 +17,8 @@ static WIPED: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::
 /// More than the calls below it use of a stack, which is some 40 KiB in a build for debugging.
 const STACK: usize = 128 * 1024;
 
-/// Wipes what functions that have returned left on this thread's stack: a cipher works there on some blocks at a time,
-/// and a thread that has nothing more to do keeps its stack as it is.
+/// Wipes what returned functions left on this thread's stack: a cipher works there on several blocks at a time, and a
+/// thread without further work keeps its stack unchanged.
 #[inline(never)]
 #[expect(clippy::large_stack_arrays, reason = "it is the stack that is to be written to")]
 pub fn wipe_stack() {
@@ -32,8 +32,8 @@ pub fn wipe_stack() {
 /// Where the system does not do so.
 pub fn close() -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    // For what is started from here and becomes dumpable again as it begins (execve(2)): it has nothing of ours but
-    // may be given some.
+    // For child processes, which become dumpable again as they start (execve(2)): they hold no secret of ours, but may
+    // receive one.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())
 }

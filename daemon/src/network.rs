@@ -1,7 +1,7 @@
-//! Hearing that the network may be back, from the kernel (`rtnetlink(7)`), and only while an account waits for that.
+//! Learns from the kernel (`rtnetlink(7)`) that the network may be back. It listens only while an account waits for the network.
 //!
-//! It listens to addresses and routes, not to links: a radio reports its link every few seconds. Only the kernel's own messages
-//! count.
+//! It listens to addresses and routes, not to links: a radio reports its link every few seconds. It ignores messages that are not
+//! from the kernel.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,19 +16,19 @@ use crate::keeper::Keeper;
 
 /// `NETLINK_ROUTE` is number 0, the default.
 const NETLINK_ROUTE: Option<Protocol> = None;
-/// Addresses and routes of IPv4 and IPv6 (`RTMGRP_*`). Not links: a radio tells of itself all the time.
+/// Addresses and routes of IPv4 and IPv6 (`RTMGRP_*`). Not links: a radio reports its link all the time.
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
 /// `RTM_NEWADDR` and `RTM_NEWROUTE`.
 const ARRIVALS: [u16; 2] = [20, 24];
 /// A message's header, of which length and type come first (`struct nlmsghdr`).
 const HEADER: usize = 16;
 
-/// Tells the keeper whenever an address or a route comes, while an account waits. Runs for as long as it is polled.
+/// Tells the keeper when an address or a route appears while an account waits. Runs as long as it is polled.
 pub async fn watch_connectivity(keeper: Keeper) {
     let mut waits = keeper.waits();
     while wait_until(&mut waits, true).await {
         let routes = Routes::open().inspect_err(|error| {
-            tracing::debug!(%error, "nobody tells when the network is back; it is tried again by the clock");
+            tracing::debug!(%error, "imgurd cannot see when the network returns, and retries by the clock");
         });
         loop {
             tokio::select! {
@@ -81,7 +81,7 @@ impl Routes {
     fn read(&self) -> Result<bool, Errno> {
         let mut buffer = [0; 8192];
         let (_, length, sender) = recvfrom(self.socket.get_ref(), &mut buffer, RecvFlags::empty())?;
-        // Anybody may write to this socket; only the kernel's own words count, and it is number 0.
+        // Any process may write to this socket; only messages of the kernel count, which is number 0.
         let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
         Ok(sender.is_some_and(|sender| sender.pid() == 0)
             && tells_of_an_arrival(&buffer[..length.min(buffer.len())]))

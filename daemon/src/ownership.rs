@@ -1,4 +1,4 @@
-//! Who owns a file or directory. imgurd uses none that another user could replace, and follows no link of another user.
+//! The owners of files and directories. imgurd uses none that another user could replace, and follows no link of another user.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, getxattr};
 use rustix::io::Errno;
 use rustix::process::{getgid, getuid};
 
-/// What the kernel calls users that a user namespace knows nothing of (`user_namespaces(7)`).
+/// The id that the kernel shows for users that a user namespace does not map (`user_namespaces(7)`).
 const UNMAPPED: u32 = 65534;
 
 /// As many links as the kernel follows (`path_resolution(7)`).
@@ -19,33 +19,33 @@ const LINKS_MAX: usize = 40;
 
 /// Permissions of the group and of all others.
 pub const OF_OTHERS: u32 = 0o077;
-/// Theirs to make, rename and remove files.
+/// Permission of others to create, rename and remove files.
 pub const OTHERS_WRITE: u32 = 0o022;
 
-/// Makes the directory `path` for our user alone if it is missing. Refuses it if another user owns it, has one of the
-/// permissions `closed`, or could replace it.
+/// Creates the directory `path` for our user only, if it does not exist. Refuses it if another user owns it, has one of
+/// the permissions `closed`, or could replace it.
 pub fn own_directory(path: &Path, closed: u32) -> anyhow::Result<()> {
     let shown = path.display();
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| {
-        let advice = withheld(&error, path).unwrap_or_else(|| "name a directory of your own".to_owned());
-        anyhow::Error::new(error).context(format!("cannot make {shown}; {advice}"))
+        let advice = withheld(&error, path).unwrap_or_else(|| "choose a directory that you own".to_owned());
+        anyhow::Error::new(error).context(format!("cannot create {shown}; {advice}"))
     })?;
-    let look = || format!("cannot look at {shown}");
-    // A link is as good as what it leads to, if we have made it.
+    let look = || format!("cannot examine {shown}");
+    // If we created a link, it is as safe as its target.
     let link = fs::symlink_metadata(path).with_context(look)?;
     let real = fs::canonicalize(path).with_context(look)?;
     let directory = fs::metadata(&real).with_context(look)?;
     if !is_ours(&link) || !is_ours(&directory) {
-        bail!("{shown} belongs to another user; remove it, or name a directory of your own");
+        bail!("{shown} belongs to another user; remove it, or choose a directory that you own");
     }
     if directory.mode() & closed != 0 {
-        bail!("{shown} is open to others; run `chmod 700 {shown}`");
+        bail!("other users can open {shown}; run `chmod 700 {shown}`");
     }
     if let Some(theirs) = find_replaceable(path).with_context(look)? {
         let theirs = theirs.display();
         bail!(
-            "others can put another directory in the place of {shown}, since {theirs} is theirs; name another one"
+            "other users can replace {shown}, because they can write to {theirs}; choose another directory"
         );
     }
     Ok(())
@@ -57,11 +57,14 @@ pub fn check_place(path: &Path, metadata: &Metadata) -> io::Result<()> {
         return Err(refused("it belongs to another user"));
     }
     if others_write(path, metadata) {
-        return Err(refused("others may write it"));
+        return Err(refused("other users can write to it"));
     }
     match find_replaceable(path)? {
         None => Ok(()),
-        Some(theirs) => Err(refused(&format!("others can replace it, since {} is theirs", theirs.display()))),
+        Some(theirs) => Err(refused(&format!(
+            "other users can replace it, because they can write to {}",
+            theirs.display()
+        ))),
     }
 }
 
@@ -132,36 +135,37 @@ pub fn withheld(error: &io::Error, directory: &Path) -> Option<String> {
     let shown = existing.display();
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem if is_unit => Some(format!(
-            "the service may not write there: make it, add ReadWritePaths={} below [Service] with `systemctl --user edit \
-             imgurd`, and restart imgurd",
+            "the service must not write there: create it, add ReadWritePaths={} below [Service] with `systemctl \
+             --user edit imgurd`, and restart imgurd",
             directory.display()
         )),
         io::ErrorKind::ReadOnlyFilesystem => Some(format!(
-            "the file system of {shown} is read-only; mount it writable, or name another directory"
+            "the file system of {shown} is read-only; mount it writable, or choose another directory"
         )),
-        // What is refused here, and not by the kernel, has another cause.
+        // A refusal by this module, not by the kernel, has another cause.
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => Some(format!(
-            "you may not write to {shown}; run `chmod u+rwx {shown}`, or name another directory"
+            "you cannot write to {shown}; run `chmod u+rwx {shown}`, or choose another directory"
         )),
         _ => None,
     }
 }
 
-/// Refuses what is no file of ours. For a path that somebody else is to open, these are the metadata of its link.
+/// Refuses everything that is not a regular file of ours. For a path that another program opens, these are the metadata
+/// of its link.
 pub fn check_own(metadata: &Metadata) -> io::Result<()> {
     match metadata.file_type() {
         kind if kind.is_symlink() => Err(refused("it is a symbolic link")),
-        kind if !kind.is_file() => Err(refused("it is no file")),
+        kind if !kind.is_file() => Err(refused("it is not a regular file")),
         _ if !is_ours(metadata) => Err(refused("it belongs to another user")),
         _ => Ok(()),
     }
 }
 
-/// Whether the user it belongs to is us, or one who can do anything anyway.
+/// Whether its owner is our user, or root, who can do anything anyway.
 #[must_use]
 pub fn is_trusted(metadata: &Metadata) -> bool {
-    // Where root is not among the users that are known, nobody else is either. The unit has this checked outside its user
-    // namespace as well, before it starts the service.
+    // If root is not mapped, other users are not mapped either. The unit also checks this outside its user namespace,
+    // before it starts the service.
     let is_unknown = || metadata.uid() == UNMAPPED && !knows_all_users();
     is_ours(metadata) || metadata.uid() == 0 || is_unknown()
 }
@@ -170,7 +174,7 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.uid() == getuid().as_raw()
 }
 
-/// Whether others may rename what is there, as nobody may in `/tmp`.
+/// Whether others may rename files there, unlike in `/tmp`.
 fn is_shared(path: &Path, metadata: &Metadata) -> bool {
     metadata.is_dir() && metadata.mode() & 0o1000 == 0 && others_write(path, metadata)
 }
@@ -181,7 +185,7 @@ fn others_write(path: &Path, metadata: &Metadata) -> bool {
     if metadata.is_symlink() || mode & OTHERS_WRITE == 0 {
         return false;
     }
-    // With an access list, the bits of the group are the most that anybody on it has.
+    // With an access list, the bits of the group are the most that any entry of the list grants.
     let has_list = || getxattr(path, c"system.posix_acl_access", &mut [0_u8; 0]).is_ok();
     mode & 0o002 != 0 || !is_private(metadata.gid()) || has_list()
 }
@@ -198,7 +202,7 @@ fn is_private(group: u32) -> bool {
     group == getgid().as_raw() && has_no_others(&group.to_string(), &own, &passwd, &groups)
 }
 
-/// Whether `passwd(5)` and `group(5)` name nobody but the user `own` in this group.
+/// Whether `passwd(5)` and `group(5)` list only the user `own` in this group.
 fn has_no_others(group: &str, own: &str, passwd: &str, groups: &str) -> bool {
     let mut names = Vec::new();
     for user in passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()) {
@@ -266,7 +270,7 @@ mod tests {
         let directory = room.path().join("a");
         fs::set_permissions(room.path(), Permissions::from_mode(0o777)).unwrap();
         let error = own_directory(&directory, OF_OTHERS).unwrap_err().to_string();
-        assert!(error.contains("in the place of"), "{error}");
+        assert!(error.contains("other users can replace"), "{error}");
         // By a link as well, whether it lies there or leads there.
         let elsewhere = TempDir::new().unwrap();
         for (from, to) in [
@@ -299,7 +303,7 @@ mod tests {
         check("open/../good/file").unwrap_err();
         for name in ["open/link", "good/link"] {
             let error = check(name).unwrap_err().to_string();
-            assert!(error.contains("open is theirs"), "{name}: {error}");
+            assert!(error.ends_with("/open"), "{name}: {error}");
         }
         for (mode, is_refused) in [(0o644, false), (0o640, false), (0o646, true)] {
             fs::set_permissions(at("good/file"), Permissions::from_mode(mode)).unwrap();
@@ -340,7 +344,10 @@ mod tests {
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
         let pipe = room.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
-        assert_eq!(open_own(&pipe, OpenOptions::new().read(true)).unwrap_err().to_string(), "it is no file");
+        assert_eq!(
+            open_own(&pipe, OpenOptions::new().read(true)).unwrap_err().to_string(),
+            "it is not a regular file"
+        );
         open_own(&victim, OpenOptions::new().read(true)).unwrap();
     }
 }

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-/// Bytes that nobody can guess. At most 256 of them come whole (getrandom(2)).
+/// Random bytes. Up to 256 of them arrive in one call (getrandom(2)).
 ///
 /// # Panics
-/// On a system that has none.
+/// On a system without a random number generator.
 #[must_use]
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

@@ -44,10 +44,10 @@ const LAST_ANSWERS: Duration = Duration::from_secs(30);
 /// How long it waits for the journal, whose disk may be one that does not answer.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// What `imgurd-remote.socket` calls the socket that it passes.
+/// The name of the socket that `imgurd-remote.socket` passes.
 const REMOTE: &str = "remote";
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The configuration file; absent means `$XDG_CONFIG_HOME/imgurd/config.toml`.
@@ -81,13 +81,13 @@ pub fn check(options: &Options) -> anyhow::Result<()> {
         if let Some(ca_file) = &account.ca_file {
             let checked = check_authorities(&file.directory().join(ca_file));
             checked
-                .map_err(|reason| anyhow!("[accounts.{name}] ca_file: {reason}; mend it, or take it out"))?;
+                .map_err(|reason| anyhow!("[accounts.{name}] ca_file: {reason}; correct it, or remove it"))?;
         }
     }
     Ok(())
 }
 
-/// Keeps tokens until told to stop.
+/// Runs the daemon until it is told to stop.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     raise_descriptor_limit();
@@ -103,7 +103,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let bus = LazyCell::new(Bus::session);
     let kind = options.store.unwrap_or(config.store);
     let store = open_store(kind, &config, &file, &state, || bus.clone());
-    let clock = Arc::new(SystemClock::new().context("no timer to be had")?);
+    let clock = Arc::new(SystemClock::new().context("cannot create a timer")?);
     let provider = Arc::new(HttpProvider::default().with_files_in(file.directory()));
     let keeper = keeper::spawn(&config, provider, store.clone(), clock);
     let editor = Arc::new(SettingsEditor::new(file, config));
@@ -141,7 +141,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         let (trying, tried) = oneshot::channel();
         wires.spawn(ipc::dbus::serve(api, bus.clone(), trying));
         let _ = tried.await;
-        let clock = Box::new(SystemClock::new().context("no timer to be had")?);
+        let clock = Box::new(SystemClock::new().context("cannot create a timer")?);
         notifier = Some(notify::spawn(keeper.clone(), logins, editor.clone(), bus.clone(), clock, questions));
     }
     notify_manager(&[NotifyState::Ready]).await;
@@ -199,10 +199,12 @@ async fn reload(editor: &SettingsEditor, keeper: &Keeper) {
     match editor.reload() {
         Ok(Some(config)) => {
             let _ = keeper.configure(config).await;
-            tracing::info!("the configuration was read anew");
+            tracing::info!("reloaded the configuration");
         }
-        Ok(None) => tracing::debug!("the configuration is as it was"),
-        Err(error) => tracing::error!(%error, "the configuration stays as it was"),
+        Ok(None) => tracing::debug!("the configuration has not changed"),
+        Err(error) => {
+            tracing::error!(%error, "cannot reload the configuration; imgurd keeps the previous one");
+        }
     }
 }
 
@@ -213,7 +215,9 @@ fn watch(editor: &SettingsEditor) -> Option<FileWatch> {
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     let watch = FileWatch::for_content(path);
     watch
-        .inspect_err(|error| tracing::warn!(%error, "edits of the configuration need a reload to be noticed"))
+        .inspect_err(
+            |error| tracing::warn!(%error, "cannot watch config.toml; reload imgurd after you edit it"),
+        )
         .ok()
 }
 
@@ -242,7 +246,7 @@ fn open_store(
     }
 }
 
-/// systemd hands a credential over where there is one; otherwise the key lies beside the configuration.
+/// systemd passes a credential if there is one; otherwise the key is beside the configuration.
 fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
     let credential =
         env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join("imgurd.key"));
@@ -263,7 +267,7 @@ fn sockets(options: &Options, (local, remote): Passed) -> anyhow::Result<Vec<Loc
     let remote = remote.or_else(|| {
         let path = options.remote_socket.clone().or_else(|| ipc::remote_path(&path))?;
         LocalSocket::bind(&path, Wire::Remote)
-            .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "other machines cannot call"))
+            .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "cannot serve other machines"))
             .ok()
     });
     Ok([Some(local), remote].into_iter().flatten().collect())
@@ -272,7 +276,8 @@ fn sockets(options: &Options, (local, remote): Passed) -> anyhow::Result<Vec<Loc
 /// The local socket and the one for other machines, as far as systemd passed them.
 type Passed = (Option<LocalSocket>, Option<LocalSocket>);
 
-/// What systemd passed, by name (`FileDescriptorName=`, `sd_listen_fds_with_names(3)`): the order is not guaranteed.
+/// The sockets that systemd passed, by name (`FileDescriptorName=`, `sd_listen_fds_with_names(3)`): their order is not
+/// guaranteed.
 fn passed() -> anyhow::Result<Passed> {
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<_> = names.split(':').collect();
@@ -295,7 +300,7 @@ fn directory(variable: &str, below_home: &str) -> anyhow::Result<PathBuf> {
     let home = || env::home_dir().filter(|path| path.is_absolute()).map(|home| home.join(below_home));
     match base.or_else(home) {
         Some(base) => Ok(base.join("imgurd")),
-        None => bail!("neither {variable} nor HOME says where to look; set HOME"),
+        None => bail!("neither {variable} nor HOME is set; set HOME"),
     }
 }
 
@@ -307,14 +312,15 @@ fn lock(state: &Path) -> anyhow::Result<File> {
     let file = open_own(&path, OpenOptions::new().create(true).truncate(false).write(true).mode(0o600))
         .map_err(|error| {
             let advice = withheld(&error, state);
-            let advice = advice.unwrap_or_else(|| "remove it if it is not what imgurd made".to_owned());
+            let advice = advice.unwrap_or_else(|| "remove it if imgurd did not create it".to_owned());
             anyhow::Error::new(error).context(format!("cannot open {}; {advice}", path.display()))
         })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             bail!(
-                "another imgurd keeps the grants in {shown} already; use that one, or stop it with `systemctl --user stop imgurd`"
+                "another imgurd already uses the grants in {shown}; use that one, or stop it with `systemctl --user \
+                 stop imgurd`"
             )
         }
         Err(TryLockError::Error(error)) => {
@@ -328,7 +334,7 @@ fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::debug!(%error, "the descriptor limit stays as it is");
+        tracing::debug!(%error, "cannot raise the limit of file descriptors");
     }
 }
 

@@ -1,6 +1,6 @@
-//! Suspend, as logind announces it. imgurd holds a delay inhibitor while the machine is awake, and releases it once no answer
-//! is on its way (<https://systemd.io/INHIBITOR_LOCKS>). It is not taken for each refresh, since suspend may be announced
-//! before it is granted.
+//! Suspend, as logind announces it. imgurd holds a delay inhibitor while the machine is awake, and releases it when no request is
+//! in progress (<https://systemd.io/INHIBITOR_LOCKS>). imgurd does not request an inhibitor for each refresh, because logind may
+//! announce suspend before it grants the inhibitor.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -27,12 +27,12 @@ trait Login1 {
     fn prepare_for_sleep(&self, start: bool) -> zbus::Result<()>;
 }
 
-/// Tells the keeper when the machine falls asleep and wakes. Runs for as long as it is polled.
+/// Tells the keeper when the machine falls asleep and wakes. Runs as long as it is polled.
 pub async fn watch_suspend(bus: Bus, keeper: Keeper) {
     loop {
         let connection = bus.wait().await;
         if let Err(error) = listen(&connection, &keeper).await {
-            tracing::debug!(%error, "nobody tells when this machine sleeps");
+            tracing::debug!(%error, "imgurd cannot see when this machine sleeps");
         }
         keeper.awake().await;
         connection.closed().await;
@@ -48,7 +48,7 @@ async fn listen(connection: &Connection, keeper: &Keeper) -> zbus::Result<()> {
         tokio::select! {
             () = connection.closed() => return Ok(()),
             Some(owner) = owners.next() => {
-                // Another logind knows nothing of the old one's locks, and has announced nothing.
+                // A new logind does not know the old one's locks, and has announced nothing.
                 keeper.awake().await;
                 lock = if owner.is_some() { inhibit(&logind).await } else { None };
             }
@@ -80,7 +80,7 @@ async fn fall_asleep(keeper: &Keeper, mut lock: Option<OwnedFd>, announcements: 
 }
 
 async fn inhibit(logind: &Login1Proxy<'_>) -> Option<OwnedFd> {
-    let lock = logind.inhibit("sleep", "imgurd", "A token is on its way", "delay").await;
-    lock.inspect_err(|error| tracing::debug!(%error, "the machine may sleep while a token is on its way"))
+    let lock = logind.inhibit("sleep", "imgurd", "imgurd is refreshing a token", "delay").await;
+    lock.inspect_err(|error| tracing::debug!(%error, "cannot delay sleep while imgurd refreshes a token"))
         .ok()
 }

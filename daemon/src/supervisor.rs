@@ -28,16 +28,16 @@ pub(crate) async fn notify_manager(state: &[NotifyState<'_>]) {
 async fn notify_at(place: &OsString, state: &[NotifyState<'_>]) {
     match timeout(PATIENCE, send(place, state)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "cannot tell the service manager"),
-        Err(_) => tracing::debug!("the service manager does not read what it is told"),
+        Ok(Err(error)) => tracing::debug!(%error, "cannot notify the service manager"),
+        Err(_) => tracing::debug!("the service manager does not read what imgurd tells it"),
     }
 }
 
-/// Reports the state of the accounts and keeps the watchdog fed (`WatchdogSec=`), for as long as it is polled.
+/// Reports the accounts' states and feeds the watchdog (`WatchdogSec=`), as long as it is polled.
 pub(crate) async fn report_state(keeper: Keeper) {
     let Some(place) = env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = report(&keeper, &place).await {
-        tracing::warn!(%error, "the service manager does not hear how the accounts are");
+        tracing::warn!(%error, "cannot tell the service manager the accounts' states");
     }
 }
 
@@ -75,7 +75,7 @@ async fn beat(pulse: &mut Option<Interval>) {
     }
 }
 
-/// Waits until a service manager that is busy has read what came before.
+/// Waits until a busy service manager has read the earlier messages.
 async fn send(place: &OsString, state: &[NotifyState<'_>]) -> io::Result<()> {
     let address = match place.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,

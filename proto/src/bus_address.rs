@@ -1,4 +1,4 @@
-//! Where a bus is (D-Bus Specification, "Server Addresses").
+//! The address of a bus (D-Bus Specification, "Server Addresses").
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -17,9 +17,9 @@ const SYSTEM_BUS: &str = "/var/run/dbus/system_bus_socket";
 pub enum BusAddress {
     /// A socket in the file system.
     Path(PathBuf),
-    /// A socket with a name of its own (unix(7), abstract sockets).
+    /// A socket with an abstract name (unix(7)).
     Abstract(OsString),
-    /// Another transport, such as `tcp:host=localhost,port=1234`, as it is written.
+    /// Another transport, such as `tcp:host=localhost,port=1234`, unparsed.
     Other(String),
 }
 
@@ -53,13 +53,13 @@ fn parse(list: &str) -> Result<Vec<BusAddress>, String> {
     let usable: Vec<_> = parsed.iter().filter_map(|it| it.as_ref().ok().cloned()).collect();
     if usable.is_empty() {
         let why = parsed.into_iter().find_map(Result::err);
-        return Err(why.unwrap_or_else(|| "holds no address".to_owned()));
+        return Err(why.unwrap_or_else(|| "contains no address".to_owned()));
     }
     Ok(usable)
 }
 
 fn address(entry: &str) -> Result<BusAddress, String> {
-    let (transport, parameters) = entry.split_once(':').ok_or("holds a text that is no address")?;
+    let (transport, parameters) = entry.split_once(':').ok_or("contains text that is not an address")?;
     let value = |wanted: &str| {
         let pairs = parameters.split(',').filter_map(|pair| pair.split_once('='));
         let found = pairs.filter(|(key, _)| *key == wanted).map(|(_, value)| value).next()?;
@@ -101,9 +101,9 @@ mod tests {
     fn what_cannot_be_used_is_said() {
         for (list, why) in [
             ("autolaunch:", "launched"),
-            ("/run/bus", "no address"),
+            ("/run/bus", "not an address"),
             ("unix:dir=/tmp", "neither"),
-            (";", "holds"),
+            (";", "contains"),
         ] {
             assert!(parse(list).is_err_and(|said| said.contains(why)), "{list}");
         }

@@ -18,11 +18,12 @@ use crate::socket::{self, MARGIN};
 use crate::varlink::{Call, MAX_MESSAGE, Reply, ServiceError, ServiceInfo, frame};
 use crate::{ClientError, Error, GetToken, INTERFACE, Method, RejectToken, Secret, Token};
 
-/// How much is read at once, in bytes: a token and what belongs to it. Memory has to be got, and wiped when given back.
+/// How much to read at once, in bytes: enough for a token and its fields. Memory must be allocated, and wiped when it
+/// is freed.
 const BUFFER: usize = 1024;
 
-/// A connection to the keeper. Calls block until they are answered, for which the keeper sets the bounds; one that does
-/// not keep them is given up soon after ([`ClientError::Silent`]), and its connection with it.
+/// A connection to imgurd. Calls block until they are answered; the daemon limits how long that takes. If it exceeds
+/// the limit, the client soon gives up and closes the connection ([`ClientError::Silent`]).
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
@@ -40,13 +41,13 @@ impl Client {
         Ok(Self { stream: BufReader::with_capacity(BUFFER, stream) })
     }
 
-    /// The current access token of `account`, or of the default one.
+    /// The current access token of `account`, or of the default account.
     pub fn get_token(&mut self, account: Option<&str>) -> Result<Token, ClientError> {
         let call = GetToken { account: account.map(Into::into), ..GetToken::default() };
         Ok(self.call(&call)?.token)
     }
 
-    /// Says that a server rejected `access_token`, and returns one that works.
+    /// Reports that a server rejected `access_token`, and returns one that works.
     pub fn reject_token(
         &mut self,
         account: Option<&str>,
@@ -62,7 +63,7 @@ impl Client {
         self.receive(Some(call.patience())).map(|reply| reply.parameters)
     }
 
-    /// As [`call`](Self::call), and where no answer has come within `delay`, says so by `notice` and goes on waiting.
+    /// Like [`call`](Self::call). If no answer has arrived within `delay`, calls `notice` and continues to wait.
     pub fn call_noticing<M: Method>(
         &mut self,
         call: &M,
@@ -82,7 +83,7 @@ impl Client {
         let mut socket = [PollFd::new(self.stream.get_ref(), PollFlags::IN)];
         match poll(&mut socket, delay.as_ref()) {
             Ok(ready) => Ok(ready > 0),
-            // Somebody resized the terminal, say: what comes is waited for all the same.
+            // A signal interrupted the wait, for example because the terminal was resized: keep waiting.
             Err(Errno::INTR) => Ok(true),
             Err(error) => Err(error.into()),
         }
@@ -94,7 +95,7 @@ impl Client {
         Ok(Replies { client: self, more: true, patience: Some(call.patience()), method: PhantomData })
     }
 
-    /// What the daemon says of itself, its version among it.
+    /// The daemon's description of itself, including its version.
     pub fn info(&mut self) -> Result<ServiceInfo, ClientError> {
         self.send("org.varlink.service.GetInfo", &serde_json::Map::new(), false)?;
         self.receive(Some(Duration::ZERO)).map(|reply| reply.parameters)
@@ -109,7 +110,7 @@ impl Client {
         let call = Call { method: method.into(), parameters: Some(parameters), more, oneway: false };
         let message = frame(&call).map_err(io::Error::from)?;
         if message.len() > MAX_MESSAGE {
-            let reason = "imgurd reads no call of more than 64 KiB; give it less text";
+            let reason = "imgurd accepts calls of at most 64 KiB; send less text";
             return Err(Error::invalid("parameters", reason).into());
         }
         self.stream.get_mut().write_all(&message).map_err(|error| match error.kind() {
@@ -118,20 +119,20 @@ impl Client {
         })
     }
 
-    /// What the daemon said before it hung up, as it does on who is one too many. That can be read, although nothing can
-    /// be written any more (unix(7)).
+    /// The daemon's last message before it closed the connection, as it does with a caller beyond its limits. The
+    /// client can read it, although it cannot write any more (unix(7)).
     fn last_words(&mut self) -> Option<ClientError> {
         let said = self.receive::<IgnoredAny>(Some(Duration::ZERO)).err();
         said.filter(|said| !matches!(said, ClientError::Connection(_)))
     }
 
-    /// Hangs up: an answer that came now would be taken for that to the next call.
+    /// Closes the connection: a later answer would look like the answer to the next call.
     fn give_up(&self, after: Duration) -> ClientError {
         let _ = self.stream.get_ref().shutdown(Shutdown::Both);
         ClientError::Silent { after }
     }
 
-    /// The next answer, which the keeper has promised within `patience`, if at all.
+    /// The next answer. The daemon has promised it within `patience`, if that is set.
     fn receive<R: DeserializeOwned>(&mut self, patience: Option<Duration>) -> Result<Reply<R>, ClientError> {
         let after = patience.map(|patience| patience.saturating_add(MARGIN));
         self.stream.get_ref().set_read_timeout(after)?;
@@ -156,7 +157,7 @@ impl Client {
     }
 }
 
-/// What every answer has, whatever it holds.
+/// The fields that every answer has.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(default)]
@@ -178,7 +179,7 @@ fn failure(name: &str, message: &[u8]) -> ClientError {
 pub struct Replies<'a, M> {
     client: &'a mut Client,
     more: bool,
-    /// For the first answer. When another comes is for the account, or the person, to say.
+    /// For the first answer. When later answers come depends on the account or the user.
     patience: Option<Duration>,
     method: PhantomData<M>,
 }
@@ -204,11 +205,11 @@ mod tests {
     use super::*;
     use crate::{Logout, Watch};
 
-    /// What `Watch` tells of an account.
+    /// The account in an answer of `Watch`.
     const CHANGE: &[u8] = b"{\"continues\":true,\"parameters\":{\"account\":{\"name\":\"a\",\"is_default\":true,\
         \"state\":\"empty\",\"auto_refresh\":true,\"login_pending\":false,\"unsaved\":false,\"settings\":{}}}}\0";
 
-    /// What a client makes of `answer` to a call.
+    /// The result of `answer` to a call.
     fn answered_with(answer: &'static str) -> Result<crate::SignedOut, ClientError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");

@@ -24,13 +24,14 @@ pub const BUS_NAME: &str = "org.imgurd.Keeper1";
 /// The object that has the interface's methods, and above all account objects.
 pub const PATH: &str = "/org/imgurd/Keeper1";
 
-/// The interfaces as the daemon describes them to whoever introspects it, for binding generators.
+/// The interfaces as the daemon describes them on introspection, for binding generators.
 pub const INTROSPECTION: &str = include_str!("org.imgurd.Keeper1.xml");
 
-/// What `LoginFinished` says of a login that brought a grant. Any other outcome is a sentence on why it did not.
+/// The outcome in `LoginFinished` of a login that brought a grant. Any other outcome is a sentence that says why it
+/// failed.
 pub const SIGNED_IN: &str = "signed-in";
 
-/// Why a call to the keeper failed. The message of each ends with what to do next, and holds nothing secret.
+/// Why a call to imgurd failed. Each message ends with what to do next, and contains no secret.
 #[derive(Debug, zbus::DBusError)]
 #[zbus(prefix = "org.imgurd.Keeper1.Error")]
 pub enum Error {
@@ -39,11 +40,11 @@ pub enum Error {
     Bus(zbus::Error),
     /// No account of that name is configured.
     NoSuchAccount(String),
-    /// There is no grant, or the server refused it for good: the person has to sign in.
+    /// There is no grant, or the server rejected it twice: the user must sign in.
     ConsentNeeded(String),
     /// The caller may not do that.
     AccessDenied(String),
-    /// It failed for a reason that passes by itself.
+    /// It failed for a temporary reason.
     TemporarilyUnavailable(String),
     /// The store that holds the grants is locked, absent or has another key.
     StoreUnavailable(String),
@@ -51,7 +52,7 @@ pub enum Error {
     Misconfigured(String),
     /// Signing in did not work out.
     LoginFailed(String),
-    /// An argument cannot be what it is.
+    /// An argument is not valid.
     InvalidArgument(String),
 }
 
@@ -128,7 +129,7 @@ pub trait Keeper {
     /// Asks for a new token whatever the clock says.
     fn refresh(&self, account: &str, wait_ms: i32) -> Result<(Secret, String, i64), Error>;
 
-    /// The accounts and how they are; `""` means all of them here.
+    /// The accounts and their states; `""` means all accounts here.
     fn list_accounts(&self, account: &str) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
 
     /// Adds an account to the configuration.
@@ -140,7 +141,7 @@ pub trait Keeper {
         make_default: bool,
     ) -> Result<OwnedObjectPath, Error>;
 
-    /// Changes settings of an account; what is absent stays.
+    /// Changes settings of an account; absent settings stay as they are.
     fn set_account(
         &self,
         account: &str,
@@ -158,7 +159,7 @@ pub trait Keeper {
     /// Brings back the grant that a login or an import displaced.
     fn restore_grant(&self, account: &str) -> Result<OwnedObjectPath, Error>;
 
-    /// What is left of the requests that the API allows, by the names of [`Credits`](crate::Credits)' fields.
+    /// How many requests the API still allows, by the names of [`Credits`](crate::Credits)' fields.
     fn get_credits(&self, account: &str, wait_ms: i32) -> Result<HashMap<String, OwnedVariant>, Error>;
 
     /// Begins a login; answers with its id and the page to open.
@@ -168,10 +169,10 @@ pub trait Keeper {
     /// none.
     fn get_login(&self, login_id: &str) -> Result<(String, String, String), Error>;
 
-    /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
+    /// Completes a login with the answer of the authorization page: a PIN, a code or the whole redirect URL.
     fn complete_login(&self, login_id: &str, response: &Secret) -> Result<OwnedObjectPath, Error>;
 
-    /// Ends a login that nobody wants any more.
+    /// Cancels a login.
     fn cancel_login(&self, login_id: &str) -> Result<(), Error>;
 
     /// Forgets an account's grants.
@@ -180,23 +181,23 @@ pub trait Keeper {
     /// Asks for the store to be unlocked, raising its own prompt where it has one.
     fn unlock_store(&self) -> Result<(), Error>;
 
-    /// What was decided about applications: application, account, allow and since of each.
+    /// The saved decisions about applications: application, account, allow and since of each.
     fn list_permits(&self) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
 
     /// Lets an application use an account from now on, or refuses it.
     fn set_permit(&self, application: &str, account: &str, allow: bool) -> Result<(), Error>;
 
-    /// Forgets what was decided.
+    /// Deletes a saved decision.
     fn remove_permit(&self, application: &str, account: &str) -> Result<(), Error>;
 
-    /// Who was handed a token or was refused one, the oldest first, by the names of
-    /// [`JournalEntry`](crate::JournalEntry)'s fields; `""` means all accounts here.
+    /// Who got or was denied a token, the oldest entry first, by the names of [`JournalEntry`](crate::JournalEntry)'s
+    /// fields; `""` means all accounts here.
     fn read_journal(&self, account: &str) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
 
-    /// What a server says of itself, by the names of [`Discovery`](crate::Discovery)'s fields.
+    /// A server's metadata, by the names of [`Discovery`](crate::Discovery)'s fields.
     fn discover(&self, issuer: &str, ca_file: &str) -> Result<HashMap<String, OwnedVariant>, Error>;
 
-    /// What was found out about what imgurd depends on, by the names of [`Finding`](crate::Finding)'s fields.
+    /// The findings about what imgurd depends on, by the names of [`Finding`](crate::Finding)'s fields.
     fn probe(&self) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
 
     /// A login begun on this bus has ended; `outcome` is [`SIGNED_IN`], or why not.
@@ -211,15 +212,15 @@ pub trait Account {
     #[zbus(property)]
     fn name(&self) -> zbus::Result<String>;
 
-    /// Who signed in; empty where that is not known.
+    /// The user who signed in; empty if unknown.
     #[zbus(property)]
     fn username(&self) -> zbus::Result<String>;
 
-    /// What it is doing: one of the words of [`State`](crate::State).
+    /// Its state: one of the words of [`State`](crate::State).
     #[zbus(property)]
     fn state(&self) -> zbus::Result<String>;
 
-    /// One sentence on why, which ends with what to do; empty while the account is fresh.
+    /// Why the account is in this state, and what to do, in one sentence; empty if there is nothing to report.
     #[zbus(property)]
     fn reason(&self) -> zbus::Result<String>;
 

@@ -1,7 +1,7 @@
-//! How the interface's types are declared: each name once, optional fields as the interface text writes them.
+//! Declares the interface's types: each name once, with optional fields as in the interface text.
 
-/// A struct whose fields are public. A field `name?: T` is an `Option<T>`: it is left out of a message when it is absent,
-/// and may be left out or `null` in what is read (<https://varlink.org/Interface-Definition>).
+/// A struct with public fields. A field `name?: T` is an `Option<T>`: an absent one is left out of a message, and may
+/// be left out or `null` in a message that is read (<https://varlink.org/Interface-Definition>).
 macro_rules! record {
     ($(#[$meta:meta])* pub struct $name:ident {
         $($(#[$about:meta])* $field:ident $(?: $optional:ty)? $(: $required:ty)?,)*

@@ -9,20 +9,20 @@ use serde::{Deserialize, Serialize};
 use crate::runtime_directory;
 use crate::varlink::ServiceError;
 
-/// Why a call to the keeper failed. Each text ends with what to do next, and holds nothing secret.
+/// Why a call to imgurd failed. Each text ends with what to do next, and contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
 pub enum Error {
-    /// No account of that name is configured.
+    /// There is no account with that name.
     #[serde(rename = "org.imgurd.Keeper1.NoSuchAccount")]
     #[error("{reason}")]
     NoSuchAccount {
-        /// The name asked for; empty where a default was meant and there is none.
+        /// The requested account; empty if the call meant the default account and there is none.
         account: String,
         /// What to do.
         reason: String,
     },
-    /// There is no grant, or the server refused it for good: the person has to sign in.
+    /// There is no grant, or the server rejected it twice: the user must sign in.
     #[serde(rename = "org.imgurd.Keeper1.ConsentNeeded")]
     #[error("{reason}")]
     ConsentNeeded {
@@ -31,20 +31,20 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// The caller may not do that.
+    /// The caller may not call this method or use this account.
     #[serde(rename = "org.imgurd.Keeper1.AccessDenied")]
     #[error("{reason}")]
     AccessDenied {
         /// Why, and what to do.
         reason: String,
     },
-    /// It failed for a reason that passes by itself.
+    /// It failed for a temporary reason.
     #[serde(rename = "org.imgurd.Keeper1.TemporarilyUnavailable")]
     #[error("{reason}")]
     TemporarilyUnavailable {
         /// Why, and what to do.
         reason: String,
-        /// When it is tried again, in Unix seconds.
+        /// When imgurd tries again, in Unix seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<i64>,
     },
@@ -55,30 +55,31 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// The server refused the client or a setting.
+    /// The server rejected the client or a setting.
     #[serde(rename = "org.imgurd.Keeper1.Misconfigured")]
     #[error("{reason}")]
     Misconfigured {
-        /// The setting at fault, by its name in config.toml; empty where the file as a whole is.
+        /// The setting at fault, by its name in config.toml; empty if the fault is in the file as a whole.
         setting: String,
         /// Why, and what to do.
         reason: String,
     },
-    /// Signing in did not work out.
+    /// The sign-in failed.
     #[serde(rename = "org.imgurd.Keeper1.LoginFailed")]
     #[error("{reason}")]
     LoginFailed {
         /// Why, and what to do.
         reason: String,
-        /// Who signed in where the account holds another person's grant: theirs is set aside, and `RestoreGrant`
-        /// changes over to it.
+        /// The user who signed in, if the account holds another user's grant: imgurd set the new grant aside, and
+        /// `RestoreGrant` switches to it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         set_aside: Option<String>,
-        /// Whether the sign-in goes on, since only a pasted answer was refused: `CompleteLogin` takes another.
+        /// Whether the sign-in continues, because only a pasted answer was rejected: `CompleteLogin` accepts another
+        /// one.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_open: bool,
     },
-    /// An argument cannot be what it is.
+    /// An argument is not valid.
     #[serde(rename = "org.imgurd.Keeper1.InvalidArgument")]
     #[error("{reason}")]
     InvalidArgument {
@@ -116,7 +117,8 @@ impl Error {
     }
 }
 
-/// Without its runtime directory, a user has no service manager: nobody has signed in, as on a server or in a cron job.
+/// Without a runtime directory, a user has no service manager: the user has not logged in, as on a server or in a cron
+/// job.
 fn how_to_start() -> &'static str {
     if runtime_directory().exists() {
         "start it with `systemctl --user start imgurd`, or run `imgurd`"
@@ -125,42 +127,42 @@ fn how_to_start() -> &'static str {
     }
 }
 
-/// Why a call did not give what it was asked for.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answers at the socket.
+    /// No program answers at the socket.
     #[error("imgurd does not answer at {path} ({source}); {}", how_to_start())]
     Unreachable {
         /// The socket.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The daemon, if it is one, is there and does nothing.
+    /// A program accepts connections there, but does not answer.
     #[error(
-        "imgurd has not answered for {} s, though it always does by then; see `journalctl --user -u imgurd`, and restart \
-         it with `systemctl --user restart imgurd`",
+        "imgurd did not answer within {} s; see `journalctl --user -u imgurd`, and restart it with `systemctl --user \
+         restart imgurd`",
         .after.as_secs()
     )]
     Silent {
-        /// How long it was waited for.
+        /// How long the client waited.
         after: Duration,
     },
-    /// The keeper said no; or the system did, since its socket is another user's.
+    /// imgurd returned an error, or the client refused the socket because it belongs to another user.
     #[error(transparent)]
     Keeper(#[from] Error),
-    /// The daemon does not understand the call, as an older one does not a newer call.
+    /// The daemon does not know the method or the parameter; it may be older than the client.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The daemon answered with an error that this client has never heard of, as a newer one may.
+    /// The daemon answered with an error that this client does not know; it may be newer than the client.
     #[error(
-        "imgurd answered with {name}, which this client does not know; it is older than the daemon, update it"
+        "imgurd answered with the error {name}, which this older client does not know; update the client"
     )]
     Unknown {
         /// The error's full name.
         name: String,
     },
-    /// The connection ended, or carried something that is no answer.
+    /// The connection ended, or the answer was not valid.
     #[error("the connection to imgurd broke: {0}; try again, and see `journalctl --user -u imgurd`")]
     Connection(#[from] io::Error),
 }

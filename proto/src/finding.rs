@@ -1,4 +1,4 @@
-//! What `imgurctl doctor` and the daemon find out about what imgurd depends on.
+//! The findings of `imgurctl doctor` and of the daemon.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ choice! {
     pub enum Health {
         /// As it should be.
         Ok = "ok",
-        /// Something is missing, and tokens are handed out all the same.
+        /// There is a problem, but imgurd still hands out tokens.
         Warn = "warn",
         /// Tokens are not handed out, or will not be for long.
         Fail = "fail",
@@ -17,16 +17,16 @@ choice! {
 }
 
 record! {
-    /// What was found out about one thing. Nothing secret is in it, and no username.
+    /// The finding of one check. It contains no secret and no username.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Finding {
-        /// What was looked at, in a word: `bus`, `store`, `notifications`, `token_url`.
+        /// The subject of the check, in a word: `bus`, `store`, `notifications`, `token_url`.
         check: String,
-        /// How it is.
+        /// The result.
         result: Health,
-        /// What was found, as a sentence. That of an error ends with what to do.
+        /// The finding, as a sentence. The sentence of an error ends with what to do.
         detail: String,
-        /// What to do, where `detail` does not say it: an imperative that ends the sentence.
+        /// What to do, unless `detail` says it: an imperative that ends the sentence.
         hint?: String,
     }
 }
@@ -50,7 +50,7 @@ impl Finding {
         Self { result: Health::Fail, ..Self::warn(check, detail, hint) }
     }
 
-    /// What an error says: its sentence already ends with what to do.
+    /// The finding for an error, whose sentence already ends with what to do.
     #[must_use]
     pub fn error(check: &str, result: Health, error: impl fmt::Display) -> Self {
         Self::new(check, result, error.to_string())

@@ -1,7 +1,7 @@
-//! What `imgurd` and its clients say to each other.
+//! The protocol between `imgurd` and its clients.
 //!
-//! The daemon keeps a person's Imgur OAuth 2.0 tokens; this crate is all another program needs to be handed the
-//! current one. It pulls in neither an async runtime, nor TLS, nor D-Bus.
+//! The daemon keeps a user's Imgur OAuth 2.0 tokens. With this crate, another program gets the current access token. The crate
+//! depends on no async runtime, no TLS and no D-Bus.
 //!
 //! ```no_run
 //! let mut keeper = imgurd_proto::Client::connect()?;
@@ -10,12 +10,12 @@
 //! # Ok::<(), imgurd_proto::ClientError>(())
 //! ```
 //!
-//! # A token, used
+//! # Use a token
 //!
-//! Ask each time, and keep no token for later: one that is at hand costs a fraction of a millisecond and no request. A
-//! token can die before its time, which only who uses it notices. When a server rejects it ([`rejects_token`]), say so with
-//! [`Client::reject_token`] and try once more with what it returns. Fifty programs that notice
-//! at once cause one refresh, and a token that is not the current one any more causes none.
+//! Call [`Client::get_token`] before each request, and do not store the token: if imgurd has a valid token, the call takes a
+//! fraction of a millisecond and sends nothing. A token can become invalid before it expires. When a server rejects it
+//! ([`rejects_token`]), report that with [`Client::reject_token`] and try once more with the token that it returns. If fifty
+//! programs report the same token, imgurd refreshes once. If the token is not the current one, imgurd does not refresh.
 //!
 //! ```no_run
 //! use imgurd_proto::{Client, ClientError, Secret, rejects_token};
@@ -35,20 +35,20 @@
 //!
 //! # Errors
 //!
-//! Each has a reason, one sentence that ends with what to do: show it as it is.
+//! Each error has a reason: a sentence for the user that ends with what to do. Show it unchanged.
 //!
 //! ```
 //! use imgurd_proto::{ClientError, Error};
 //!
-//! /// How long to wait before another try, in seconds; none where a person has to act first.
+//! /// How long to wait before the next try, in seconds; `None` if the user has to act first.
 //! fn pause(error: &ClientError, now: i64) -> Option<i64> {
 //!     match error {
 //!         ClientError::Keeper(Error::TemporarilyUnavailable { retry_at, .. }) => {
 //!             Some(retry_at.map_or(60, |at| (at - now).max(1)))
 //!         }
 //!         ClientError::Silent { .. } | ClientError::Connection(_) => Some(60),
-//!         // ConsentNeeded is over when `Watch` tells that the account is fresh. AccessDenied and the others are settled
-//!         // by the person.
+//!         // ConsentNeeded has ended when `Watch` reports that the account is fresh. The user has to resolve AccessDenied
+//!         // and the others.
 //!         _ => None,
 //!     }
 //! }
@@ -61,7 +61,7 @@
 //!
 //! # More than tokens
 //!
-//! [`Client::call`] and [`Client::stream`] take any [`Method`]: here, to hear how the accounts are, now and at each change.
+//! [`Client::call`] and [`Client::stream`] accept any [`Method`]. This example prints the accounts that are or become fresh.
 //!
 //! ```no_run
 //! use imgurd_proto::{Client, State, Watch};
@@ -79,7 +79,7 @@
 //! # Without this crate's client
 //!
 //! The feature `dbus` has typed proxies for the session bus, and [`INTERFACE_TEXT`] is the interface for clients of
-//! [Varlink](https://varlink.org) in any language. `examples/` has a whole program for each way.
+//! [Varlink](https://varlink.org) in any language. `examples/` has a complete program for each of them.
 
 #[macro_use]
 mod declare;
@@ -140,5 +140,5 @@ pub const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:8917/callback";
 /// The token endpoint of an account that names none: Imgur's.
 pub const DEFAULT_TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 
-/// Seconds a login stays open where nobody names a figure.
+/// How long a login stays open by default, in seconds.
 pub const DEFAULT_LOGIN_TIMEOUT_S: i64 = 300;

@@ -1,4 +1,4 @@
-//! Which hosts are this machine.
+//! Recognises the host names of this machine.
 
 use std::net::IpAddr;
 

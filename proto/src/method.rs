@@ -10,20 +10,20 @@ use crate::{
     Settings, Token,
 };
 
-/// The longest that a call takes which says nothing else: a dialog of the keyring, which is taken away after two
-/// minutes, and writing after it.
+/// The longest time of a call without its own limit: a dialog of the keyring, which closes after two minutes, and the
+/// write after it.
 const LONGEST: Duration = Duration::from_mins(3);
 
-/// A method: the implementing type holds its parameters.
+/// A method. The implementing type contains its parameters.
 pub trait Method: Serialize + DeserializeOwned {
     /// Its name within the interface.
     const NAME: &'static str;
-    /// Whether it answers with a stream and therefore wants Varlink's `more`.
+    /// Whether it returns a stream and therefore needs Varlink's `more`.
     const STREAMS: bool = false;
-    /// What one answer holds.
+    /// The content of one answer.
     type Reply: Serialize + DeserializeOwned;
 
-    /// How long the keeper may take to answer, to a stream for the first time. It never takes longer.
+    /// How long imgurd takes at most to answer; for a stream, to answer for the first time.
     fn patience(&self) -> Duration {
         LONGEST
     }
@@ -33,7 +33,7 @@ fn waiting(wait_ms: Option<i64>) -> Duration {
     Duration::from_millis(wait_ms.unwrap_or(DEFAULT_WAIT_MS).try_into().unwrap_or(0))
 }
 
-/// In Varlink, `null` says the same of an optional field as leaving it out.
+/// In Varlink, `null` means the same as leaving out an optional field.
 fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -69,19 +69,19 @@ macro_rules! methods {
 }
 
 methods! {
-    /// Asks for an access token.
+    /// Returns an access token.
     GetToken -> TokenReply, waits wait_ms {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
-        /// How long the token must stay valid, in seconds; counts as at most half of its lifetime.
+        /// How long the token must be valid, in seconds; counts as at most half of its lifetime.
         min_valid_s?: i64,
-        /// How long to wait for one, in milliseconds.
+        /// How long to wait for a token, in milliseconds.
         wait_ms?: i64,
     }
 
-    /// Says that a server rejected this token, and asks for another.
+    /// Reports that a server rejected this token, and returns another one.
     RejectToken -> TokenReply, waits wait_ms {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
         /// The token that was rejected.
         access_token: Secret,
@@ -89,108 +89,108 @@ methods! {
         wait_ms?: i64,
     }
 
-    /// Asks for a new token whatever the clock says.
+    /// Refreshes the token now, even if it is still valid.
     Refresh -> TokenReply, waits wait_ms {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
         /// How long to wait, in milliseconds.
         wait_ms?: i64,
     }
 
-    /// Lists the accounts and how they are.
+    /// Lists the accounts and their states.
     ListAccounts -> SomeAccounts, within Duration::ZERO {
         /// Only this account.
         account?: String,
     }
 
-    /// Tells of each account now, and again at each change.
+    /// Reports each account now, and again at each change.
     Watch -> OneAccount, streams true, within Duration::ZERO {
         /// Only this account.
         account?: String,
     }
 
-    /// Adds an account to the configuration.
+    /// Adds an account to config.toml.
     AddAccount -> OneAccount {
         /// Its name.
         account: String,
         /// Its settings.
         #[serde(default)]
         settings: Settings,
-        /// The application's secret, kept in the store.
+        /// The client secret, which the store keeps.
         client_secret?: Secret,
         /// Whether it becomes the default account.
         make_default?: bool,
     }
 
-    /// Changes settings of an account; what is absent stays.
+    /// Changes settings of an account; absent settings stay as they are.
     SetAccount -> OneAccount {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
-        /// What changes.
+        /// The changes.
         #[serde(default, deserialize_with = "null_as_default")]
         settings: Settings,
-        /// Another secret.
+        /// A new client secret.
         client_secret?: Secret,
         /// Whether it becomes the default account.
         make_default?: bool,
     }
 
-    /// Takes an account out of the configuration; its grant is set aside.
+    /// Removes an account from config.toml and sets its grant aside.
     RemoveAccount -> SignedOut {
-        /// The account; named, never the default by omission.
+        /// The account. It must be named; there is no default.
         account: String,
-        /// Whether its grants are revoked at the server and forgotten, instead of set aside.
+        /// Whether to revoke its grants at the server and delete them, instead of setting them aside.
         revoke?: bool,
     }
 
-    /// Takes over a grant obtained elsewhere.
+    /// Imports a grant from elsewhere.
     ImportGrant -> OneAccount {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
         /// Token JSON, a redirect URL with its fragment, or a bare refresh token.
         text: Secret,
-        /// Whether it may displace another person's grant, or a working one that it cannot be compared with.
+        /// Whether it may replace another user's grant, or a working one that it cannot be compared with.
         replace?: bool,
     }
 
-    /// Brings back the grant that a login or an import displaced.
+    /// Restores the grant that a login or an import replaced.
     RestoreGrant -> OneAccount {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
     }
 
-    /// Asks for all that makes the account work elsewhere, its refresh token and client secret among it. On the local
-    /// socket only: a session bus can be listened to.
+    /// Returns everything that the account needs on another machine, including its refresh token and client secret. It
+    /// exists only on the local socket, because other programs can listen on a session bus.
     ExportGrant -> OneExport {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
     }
 
-    /// Asks the API what is left of the requests that it allows.
+    /// Asks the API how many requests it still allows.
     GetCredits -> SomeCredits, waits wait_ms {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
         /// How long to wait for a token and the answer, in milliseconds.
         wait_ms?: i64,
     }
 
-    /// Obtains consent: answers with the URL to open, then with the outcome.
+    /// Starts a sign-in. The first answer has the URL to open, the last one the outcome.
     Login -> LoginReply, streams true {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
-        /// Another flow than the account's.
+        /// The flow, instead of the account's.
         flow?: Flow,
-        /// How long the person has, in seconds.
+        /// How long the user has, in seconds.
         timeout_s?: i64,
         /// Whether another user than before may sign in.
         replace?: bool,
-        /// Whether the answer will come by `CompleteLogin`, so that nothing need listen for it.
+        /// Whether the caller will pass the answer to `CompleteLogin`, so that imgurd need not listen for it.
         paste?: bool,
-        /// The client secret, where the store has lost it; an empty one says that the application has none.
+        /// The client secret, if the store has lost it; an empty one means that the application has none.
         client_secret?: Secret,
     }
 
-    /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
+    /// Completes a login with the answer of the authorization page: a PIN, a code or the whole redirect URL.
     CompleteLogin -> OneAccount {
         /// The login.
         login_id: String,
@@ -198,47 +198,47 @@ methods! {
         response: Secret,
     }
 
-    /// Ends a login that nobody wants any more.
+    /// Cancels a login.
     CancelLogin -> Done {
         /// The login.
         login_id: String,
     }
 
-    /// Forgets an account's grants, and has the server revoke them where it has a revocation endpoint.
+    /// Deletes an account's grants, and asks the server to revoke them if it has a revocation endpoint.
     Logout -> SignedOut {
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
     }
 
-    /// Asks for the store to be unlocked, raising its own prompt where it has one.
+    /// Unlocks the store. The keyring may show its own dialog.
     UnlockStore -> Done {}
 
-    /// Lists what was decided about applications, and is remembered.
+    /// Lists the saved decisions about applications.
     ListPermits -> SomePermits {}
 
-    /// Decides about an application and an account, and has that remembered.
+    /// Saves a decision about an application and an account.
     SetPermit -> Done {
-        /// The application, as `ListPermits` and refusals call it.
+        /// The application, with the name from `ListPermits` and from refusals.
         application: String,
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
         /// Whether it may use the account.
         allow: bool,
     }
 
-    /// Forgets what was decided.
+    /// Deletes a saved decision.
     RemovePermit -> Done {
         /// The application.
         application: String,
-        /// The account; absent means the default one.
+        /// The account; absent means the default account.
         account?: String,
     }
 
-    /// Reads who was handed a token, and who was refused one.
+    /// Reads who got a token, and who was denied one.
     ReadJournal -> JournalReply, streams true {
-        /// Only of this account.
+        /// Only entries of this account.
         account?: String,
-        /// Whether to go on with each entry as it is made.
+        /// Whether to continue with each new entry.
         follow?: bool,
     }
 
@@ -248,43 +248,43 @@ methods! {
         listen?: String,
     }
 
-    /// Shows whether the gateway is open, and lists its clients.
+    /// Returns whether the gateway is open, and its clients.
     ListGatewayClients -> GatewayState {}
 
-    /// Adds a gateway client, or changes one. One that has no secret yet gets one, unless it is public.
+    /// Adds or changes a gateway client. A client without a secret gets one, unless it is public.
     SetGatewayClient -> GatewayRegistration {
-        /// Its name, which is its client id as well.
+        /// Its name, which is also its client ID.
         name: String,
-        /// The account that it is for; absent means the default one.
+        /// Its account; absent means the default account.
         account?: String,
-        /// Where an answer may be sent, character for character; absent leaves them as they are.
+        /// The addresses that may receive an answer, compared character by character; absent changes nothing.
         redirect_uris?: Vec<String>,
-        /// Whether it has no secret, as programs that cannot keep one; absent means that it has.
+        /// Whether it has no client secret, because the program cannot keep one; absent means that it has one.
         public?: bool,
     }
 
-    /// Removes a gateway client. Its secret and refresh tokens are void at once.
+    /// Removes a gateway client. Its secret and refresh tokens become invalid immediately.
     RemoveGatewayClient -> Done {
         /// The client.
         name: String,
     }
 
-    /// Asks a server for its metadata, as settings of an account at it. Adds nothing.
+    /// Asks a server for its metadata, and returns it as settings of an account. It adds no account.
     Discover -> Discovery {
-        /// What the server calls itself: an https URL.
+        /// The server's issuer identifier: an https URL.
         issuer: String,
-        /// As in [`Settings`].
+        /// The same as in [`Settings`].
         ca_file?: String,
     }
 
-    /// Looks at what imgurd depends on, from where it runs.
+    /// Checks what imgurd depends on, from where it runs.
     Probe -> Findings {}
 }
 
-/// What was found.
+/// The findings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Findings {
-    /// One for each thing that was looked at.
+    /// One for each check.
     pub findings: Vec<Finding>,
     /// The configuration file that imgurd reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -294,7 +294,7 @@ pub struct Findings {
     pub state_directory: Option<String>,
 }
 
-/// What is remembered.
+/// The saved decisions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SomePermits {
     /// The permits, by application and account.
@@ -302,12 +302,12 @@ pub struct SomePermits {
 }
 
 record! {
-    /// How the gateway is.
+    /// The state of the gateway.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct GatewayState {
-        /// The address that is configured; absent if the gateway is off.
+        /// The configured address; absent if the gateway is off.
         listen?: String,
-        /// Why nothing listens there, if nothing does.
+        /// Why imgurd does not listen there, if it does not.
         reason?: String,
         /// Its clients, by name.
         clients: Vec<GatewayClient>,
@@ -315,12 +315,12 @@ record! {
 }
 
 record! {
-    /// A gateway client that was just made or changed.
+    /// A gateway client that was just added or changed.
     #[derive(Clone, Debug, Serialize, Deserialize)]
     pub struct GatewayRegistration {
         /// The client.
         client: GatewayClient,
-        /// Its new secret, which is never shown again; absent if it has none, or keeps the one before.
+        /// Its new client secret, which imgurd never shows again; absent if it has none, or keeps the previous one.
         client_secret?: Secret,
     }
 }
@@ -339,19 +339,19 @@ pub struct OneAccount {
     pub account: Account,
 }
 
-/// What makes an account work elsewhere.
+/// Everything that an account needs on another machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OneExport {
     /// All of it.
     pub export: Export,
 }
 
-/// What is left of the requests that an API allows.
+/// How many requests an API still allows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SomeCredits {
-    /// The account with whose token it was asked.
+    /// The account whose token was used.
     pub account: String,
-    /// What it said.
+    /// The API's answer.
     pub credits: Credits,
 }
 
@@ -363,29 +363,30 @@ pub struct SomeAccounts {
 }
 
 record! {
-    /// The steps of a login: first where to go, then perhaps notes, then how it ended.
+    /// The steps of a login: first the page to open, then perhaps notes, then the outcome.
     #[derive(Clone, Debug, Serialize, Deserialize)]
     pub struct LoginReply {
-        /// What `CompleteLogin` and `CancelLogin` call it.
+        /// The id for `CompleteLogin` and `CancelLogin`.
         login_id: String,
         /// The page to open, in the first answer.
         url?: String,
-        /// Whether the answer has to be handed in by `CompleteLogin`, because nothing listens for it; in the first answer.
+        /// Whether the caller must pass the answer to `CompleteLogin`, because imgurd does not listen for it; in the
+        /// first answer.
         paste?: bool,
-        /// What the user enters at the page, in the first answer of the flow `device`.
+        /// The code that the user enters at the page, in the first answer of the flow `device`.
         user_code?: String,
-        /// The page with the code filled in, where the server has one; in the first answer of the flow `device`.
+        /// The page with the code filled in, if the server has one; in the first answer of the flow `device`.
         verification_uri_complete?: String,
         /// The account that is signed in, in the last answer.
         account?: Account,
-        /// What is to be said of the new token, where it could not be seen to work, in the last answer; before that, what
-        /// seems to be wrong while the login goes on.
+        /// In the last answer: a note about the new token, if it could not be tested. In an earlier answer: a problem,
+        /// while the login continues.
         note?: String,
     }
 }
 
 impl LoginReply {
-    /// An answer of this login that says nothing yet.
+    /// An empty answer of this login.
     #[must_use]
     pub fn of(login_id: String) -> Self {
         Self {
@@ -401,25 +402,25 @@ impl LoginReply {
 }
 
 record! {
-    /// What a server says of itself.
+    /// A server's metadata.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Discovery {
-        /// Settings of an account at it, but for the client's own.
+        /// Settings of an account at this server, without the client's own.
         settings: Settings,
-        /// All scopes that it names.
+        /// All scopes that it lists.
         scopes: Vec<String>,
-        /// Whether it names `S256` among its methods of PKCE; absent where it names no method.
+        /// Whether it lists `S256` as a method of PKCE; absent if it lists no method.
         pkce?: bool,
     }
 }
 
 record! {
-    /// What became of an account's grants at the server.
+    /// What the server did with an account's grants.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct SignedOut {
-        /// Whether the server has revoked them; absent where it was not asked.
+        /// Whether the server has revoked them; absent if imgurd did not ask it.
         revoked?: bool,
-        /// Why it has not, as the beginning of a sentence.
+        /// Why the server has not revoked them, as the beginning of a sentence.
         note?: String,
     }
 }
@@ -428,11 +429,11 @@ record! {
     /// An entry of the journal.
     #[derive(Clone, Debug, Default, Serialize, Deserialize)]
     pub struct JournalReply {
-        /// The entry; absent once, where those before are all there are so far.
+        /// The entry; absent once, after the last existing entry.
         entry?: JournalEntry,
     }
 }
 
-/// Nothing but the fact that it is done.
+/// An empty reply: the call has succeeded.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Done {}

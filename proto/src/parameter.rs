@@ -1,8 +1,9 @@
-//! A further parameter of a request.
+//! An additional parameter of a request.
 
 use serde::{Deserialize, Serialize};
 
-/// What a parameter is set to: it is sent once for each value, in this order. A single value is written as a string.
+/// The values of a parameter. imgurd sends the parameter once for each value, in this order. A single value is written
+/// as a string.
 ///
 /// ```
 /// use imgurd_proto::ParameterValue;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a text or a list of texts")]
+#[serde(untagged, expecting = "a string or a list of strings")]
 pub enum ParameterValue {
     /// It is sent once.
     Once(String),

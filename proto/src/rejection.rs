@@ -1,4 +1,4 @@
-//! Whether an API turned a request away because of its access token.
+//! Whether an API rejected a request because of its access token.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub fn rejects_token(status: u16, body: &[u8]) -> bool {
     }
 }
 
-/// What a body of JSON says is wrong, in all the places where Imgur's API and its token endpoint say it.
+/// The error texts in a JSON body, from all places where Imgur's API and its token endpoint put them.
 pub fn error_texts(body: &Value) -> impl Iterator<Item = &str> {
     let (error, data) = (&body["error"], &body["data"]);
     let inner = &data["error"];

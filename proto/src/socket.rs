@@ -1,4 +1,4 @@
-//! The daemon's socket: where it is, and that the program behind it is this user's.
+//! The daemon's socket: its path, and the check that the program behind it belongs to this user.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,7 +18,7 @@ use rustix::process::getuid;
 
 use crate::{ClientError, Error};
 
-/// What is added to the keeper's own bounds before it is taken for hung: more than a busy machine needs to answer.
+/// The time added to the daemon's own limits before the client considers it hung: more than a busy machine needs.
 pub(crate) const MARGIN: Duration = Duration::from_secs(5);
 
 /// Where the daemon listens: `$IMGURD_SOCKET`, else `$XDG_RUNTIME_DIR/imgurd/socket`, else below `/run/user/UID`.
@@ -44,7 +44,7 @@ fn runtime_directory_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf 
     set.unwrap_or_else(|| format!("/run/user/{}", getuid().as_raw()).into())
 }
 
-/// Connects to the daemon behind `path`, if it is this user's.
+/// Connects to the daemon behind `path`, if that belongs to this user.
 pub(crate) fn connect(path: &Path) -> Result<UnixStream, ClientError> {
     let stream = dial(path).map_err(|source| match source.kind() {
         io::ErrorKind::WouldBlock => ClientError::Silent { after: MARGIN },
@@ -62,7 +62,7 @@ pub(crate) fn connect(path: &Path) -> Result<UnixStream, ClientError> {
     Ok(stream)
 }
 
-/// Connects, and does not wait for ever for a daemon that takes nobody in: its queue may be full.
+/// Connects with a time limit: a daemon that accepts no connections may have a full queue.
 fn dial(path: &Path) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     // This bounds connecting as well (socket(7)), for which the standard library has no bound.
@@ -93,8 +93,8 @@ fn is_nobody_in(user: u32, uid_map: impl FnOnce() -> io::Result<String>) -> bool
 
 fn unmapped(path: &Path) -> Error {
     let reason = format!(
-        "the kernel does not say whose socket {} is, since this program runs in a user namespace without your user's \
-         number; map it (`unshare --map-current-user`, `podman run --userns=keep-id`), or call from outside",
+        "this program runs in a user namespace that does not map your user ID, so the owner of {} is unknown; map it \
+         (`unshare --map-current-user`, `podman run --userns=keep-id`), or call from outside",
         path.display()
     );
     Error::AccessDenied { reason }
@@ -103,8 +103,8 @@ fn unmapped(path: &Path) -> Error {
 fn not_ours(path: &Path) -> Error {
     let own = format!("/run/user/{}/imgurd/socket", getuid().as_raw());
     let reason = format!(
-        "{} is another user's, and so are the tokens behind it; call as that user, or set IMGURD_SOCKET to \
-         the socket of your own imgurd, which is {own} by default",
+        "{} belongs to another user, and so do its tokens; call as that user, or set IMGURD_SOCKET to the socket of \
+         your own imgurd, which is {own} by default",
         path.display()
     );
     Error::AccessDenied { reason }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_socket_that_may_not_be_opened_is_another_users() {
         let reason = not_ours(Path::new("/run/user/1/imgurd/socket")).to_string();
-        assert!(reason.contains("another user's") && reason.contains("IMGURD_SOCKET"), "{reason}");
+        assert!(reason.contains("another user") && reason.contains("IMGURD_SOCKET"), "{reason}");
     }
 
     #[test]

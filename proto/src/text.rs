@@ -1,5 +1,5 @@
-//! The doors for text that others write. A credential is understood or refused by name, a name is cleaned and cut, and
-//! bytes become text. Each kind has its door here and nowhere else.
+//! Checks text from other programs and people. A credential is accepted or refused, a name is cleaned and shortened, and bytes
+//! become text. All such checks are in this module.
 
 use std::borrow::Cow;
 
@@ -83,7 +83,7 @@ pub fn is_place(text: &str) -> bool {
 /// What is said where `field` should be a [`credential`] and is none. It repeats nothing of the text.
 #[must_use]
 pub fn not_a_credential(field: &str) -> String {
-    format!("{field} is empty or has characters other than printable ASCII; copy it again")
+    format!("{field} is empty or contains characters other than printable ASCII; copy it again")
 }
 
 /// `text` without blanks, byte order marks, zero-width characters and quotes at its ends.

@@ -8,54 +8,54 @@ use serde::{Deserialize, Serialize};
 use crate::{ParameterValue, Secret};
 
 record! {
-    /// An access token, handed out.
+    /// An access token.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Token {
-        /// The account it belongs to, by the name it has here.
+        /// The name of its account.
         account: String,
-        /// What goes behind `Authorization: Bearer`.
+        /// The token itself, which follows `Authorization: Bearer`.
         access_token: Secret,
         /// The canonical name of its type: `Bearer`.
         token_type: String,
-        /// When it expires, in Unix seconds; absent where the server did not say.
+        /// When it expires, in Unix seconds; absent if the server did not say.
         expires_at?: i64,
-        /// Who signed in, by the name the server gave.
+        /// The user who signed in, by the name that the server gave.
         username?: String,
     }
 }
 
 record! {
-    /// What is left of the requests that an API allows, as it counts them. What it does not say is absent.
+    /// How many requests an API still allows. Fields that the API does not report are absent.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Credits {
-        /// How many the person may make until `user_reset`.
+        /// How many requests the user may send until `user_reset`.
         user_limit?: i64,
-        /// How many are left of them.
+        /// How many of them are left.
         user_remaining?: i64,
-        /// When all of them are there again, in Unix seconds.
+        /// When the full number is available again, in Unix seconds.
         user_reset?: i64,
-        /// How many the application may make in a day, for all who use it.
+        /// How many requests the application may send in a day, for all its users.
         client_limit?: i64,
-        /// How many are left of them.
+        /// How many of them are left.
         client_remaining?: i64,
     }
 }
 
 record! {
-    /// All that makes an account work elsewhere.
+    /// Everything that an account needs on another machine.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Export {
         /// Its name here.
         account: String,
-        /// Its settings, defaults filled in.
+        /// Its settings, with defaults.
         settings: Settings,
-        /// The application's secret, where there is one.
+        /// The client secret, if there is one.
         client_secret?: Secret,
-        /// What new access tokens are obtained with.
+        /// Obtains new access tokens.
         refresh_token: Secret,
         /// The current access token.
         access_token?: Secret,
-        /// Who signed in.
+        /// The user who signed in.
         username?: String,
     }
 }
@@ -64,18 +64,18 @@ record! {
     /// A program that gets its tokens from the gateway, as an OAuth 2.0 client.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct GatewayClient {
-        /// Its name, which is its client id as well.
+        /// Its name, which is also its client ID.
         name: String,
-        /// The account that it is for; absent means the default one.
+        /// Its account; absent means the default account.
         account?: String,
-        /// Where an answer may be sent, character for character.
+        /// The addresses that may receive an answer, compared character by character.
         redirect_uris: Vec<String>,
-        /// Whether it has a secret. One without has to use PKCE (RFC 7636).
+        /// Whether it has a client secret. A client without one must use PKCE (RFC 7636).
         has_secret: bool,
     }
 }
 
-/// What was decided about an application and an account, and is remembered.
+/// A saved decision about an application and an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permit {
     /// The application: the name of its sandbox or of its systemd unit, `unknown`, `remote`, or `gateway:` and a
@@ -90,11 +90,11 @@ pub struct Permit {
 }
 
 choice! {
-    /// How a caller reached the keeper.
+    /// How a caller reached imgurd.
     pub enum Wire {
         /// The local socket.
         Socket = "socket",
-        /// The socket for callers forwarded from other machines.
+        /// The socket for callers from other machines.
         Remote = "remote",
         /// The session bus.
         Bus = "bus",
@@ -104,71 +104,71 @@ choice! {
 }
 
 choice! {
-    /// What became of a call for a token.
+    /// The outcome of a call for a token.
     pub enum Outcome {
-        /// The caller was handed it.
+        /// The caller got the token.
         Granted = "granted",
-        /// The caller may not have it.
+        /// The caller was denied the token.
         Denied = "denied",
     }
 }
 
 record! {
-    /// Who was handed an account's token, or was refused it. Nothing secret is in it.
+    /// Who got or was denied an account's token. It contains no secret.
     #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
     pub struct JournalEntry {
         /// When, in Unix seconds.
         at: i64,
-        /// When the last call was that this stands for, in Unix seconds, where there were several.
+        /// If the entry stands for several calls: when the last one was, in Unix seconds.
         until?: i64,
-        /// How many calls this stands for: alike in all but the time and the process, and within a minute.
+        /// How many calls this entry stands for. They differ only in time and process, and happened within a minute.
         count: u64,
-        /// What became of the call.
+        /// The outcome of the call.
         outcome: Outcome,
-        /// The account, where the call got as far as to name one.
+        /// The account, if the call named a valid one.
         account?: String,
-        /// The method, such as `RejectToken`, where the call got as far as that.
+        /// The method, such as `RejectToken`, if it is known.
         method?: String,
-        /// How the caller reached the keeper.
+        /// How the caller reached imgurd.
         wire: Wire,
-        /// The application, as far as the system vouches for it: a sandbox, a systemd unit, or `unknown`.
+        /// The application, verified by the system: a sandbox, a systemd unit, or `unknown`.
         application: String,
-        /// Whether it counts as one in a sandbox.
+        /// Whether it counts as sandboxed.
         sandboxed: bool,
         /// The user who called.
         uid: u32,
-        /// The process, of the first call where there were several.
+        /// The process; the one of the first call if there were several.
         pid?: i32,
-        /// What the process executed, or called itself. Nothing vouches for that.
+        /// The executable of the process, or the name that it gives itself. This is not verified.
         program?: String,
-        /// Why it was refused.
+        /// Why imgurd denied it.
         reason?: String,
     }
 }
 
 choice! {
-    /// What an account is doing.
+    /// The state of an account.
     pub enum State {
         /// No grant: nobody has signed in yet.
         Empty = "empty",
-        /// A token is at hand, valid for the default `min_valid_s`.
+        /// There is a token that is valid for the default `min_valid_s`.
         Fresh = "fresh",
-        /// A refresh is on its way.
+        /// A refresh is in progress.
         Refreshing = "refreshing",
-        /// Not fresh, and nothing scheduled: auto-refresh is off.
+        /// Not fresh, and no refresh is scheduled: auto-refresh is off.
         Stale = "stale",
-        /// The last try failed for a passing reason; the next is at `retry_at`.
+        /// The last refresh failed for a temporary reason; the next is at `retry_at`.
         Waiting = "waiting",
-        /// The server refused the grant, and did so again when asked again.
+        /// The server rejected the grant twice, or new tokens need a new sign-in.
         ConsentNeeded = "consent_needed",
-        /// The server refused the client or a setting.
+        /// The server rejected the client or a setting.
         Misconfigured = "misconfigured",
-        /// The grant is known to exist, but the store is locked, absent or has another key.
+        /// A grant was saved, but the store is locked, absent or has another key.
         StoreUnavailable = "store_unavailable",
     }
 }
 
-/// A word that is none of the choices, which are these.
+/// A word that is not one of the choices. It lists the choices.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct NotAChoice(pub(crate) &'static [&'static str]);
 
@@ -180,15 +180,15 @@ impl fmt::Display for NotAChoice {
 }
 
 choice! {
-    /// How consent is obtained. All but `device` are the `response_type` of the authorization request.
+    /// How the user gives consent. All but `device` are the `response_type` of the authorization request.
     #[derive(Default)]
     pub enum Flow {
         /// Authorization code (RFC 6749, section 4.1) with PKCE (RFC 7636).
         #[default]
         Code = "code",
-        /// Implicit (RFC 6749, section 4.2): the tokens come in the redirect's fragment.
+        /// Implicit (RFC 6749, section 4.2): the redirect's fragment contains the tokens.
         Token = "token",
-        /// Imgur's own: the page shows a PIN, the person types it.
+        /// Imgur's own: the page shows a PIN, which the user types.
         Pin = "pin",
         /// Device authorization grant (RFC 8628): the user enters a code at the server's page, on any device.
         Device = "device",
@@ -196,7 +196,7 @@ choice! {
 }
 
 choice! {
-    /// Which store keeps the grants.
+    /// The store that keeps the grants.
     #[derive(Default)]
     pub enum StoreKind {
         /// The desktop's keyring.
@@ -204,7 +204,7 @@ choice! {
         SecretService = "secret-service",
         /// An encrypted file.
         File = "file",
-        /// None: grants last as long as the daemon runs.
+        /// None: grants exist as long as the daemon runs.
         Memory = "memory",
     }
 }
@@ -213,7 +213,7 @@ choice! {
     /// How the client identifies itself at the token endpoint (RFC 6749, section 2.3.1).
     #[derive(Default)]
     pub enum ClientAuth {
-        /// `client_id` and `client_secret` in the request's body, as Imgur wants them.
+        /// `client_id` and `client_secret` in the request's body, as Imgur requires.
         #[default]
         Body = "body",
         /// An HTTP Basic header.
@@ -222,103 +222,104 @@ choice! {
 }
 
 choice! {
-    /// What the server does when a refresh token it has already replaced comes again.
+    /// What the server does when it receives a refresh token that it has already replaced.
     pub enum RefreshReuse {
-        /// It takes it or refuses it, and no more: after a confirmed refusal the previous one may be tried once.
+        /// It accepts or rejects it, without further effect: after a confirmed rejection, imgurd may try the previous
+        /// one once.
         Tolerated = "tolerated",
-        /// It revokes the whole grant (RFC 9700, section 4.14.2): the previous one is never sent.
+        /// It revokes the whole grant (RFC 9700, section 4.14.2): imgurd never sends the previous one.
         Revokes = "revokes",
     }
 }
 
 record! {
-    /// The form of an account, without its secret. What is absent keeps its value, or its default where it has none;
-    /// an empty text or map returns to the default.
+    /// The settings of an account, without its client secret. An absent field keeps its value, or its default if it has
+    /// none; an empty string or map restores the default.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(default)]
     pub struct Settings {
-        /// The application's id, as the server's registration page shows it.
+        /// The client ID, from the server's registration page.
         client_id?: String,
-        /// How consent is obtained.
+        /// How the user gives consent.
         flow?: Flow,
         /// The callback URL registered with the application.
         redirect_uri?: String,
-        /// Refresh before expiry, with no one asking.
+        /// Whether imgurd refreshes the token before it expires.
         auto_refresh?: bool,
         /// The authorization endpoint.
         auth_url?: String,
         /// The token endpoint.
         token_url?: String,
-        /// Where the API lives that the tokens are for.
+        /// The URL of the API that the tokens are for.
         api_url?: String,
-        /// Scopes to ask for, separated by spaces.
+        /// The scopes to request, separated by spaces.
         scope?: String,
-        /// Put before the random `state`, never in its place.
+        /// The prefix of the random `state`. It never replaces the random part.
         state?: String,
         /// How the client identifies itself.
         client_auth?: ClientAuth,
-        /// Whether `redirect_uri` is sent: not to Imgur, to others yes.
+        /// Whether to send `redirect_uri`: not to Imgur, but to other servers.
         send_redirect_uri?: bool,
-        /// What the server does with a refresh token it has replaced.
+        /// What the server does with a refresh token that it has replaced.
         refresh_reuse?: RefreshReuse,
-        /// A file of certificates (PEM) of authorities that are trusted besides the system's; a relative path begins where
-        /// config.toml is.
+        /// A file with certificates (PEM) of authorities to trust in addition to the system's. A relative path begins
+        /// at the directory of config.toml.
         ca_file?: String,
-        /// What the server calls itself (RFC 8414, `issuer`): the `iss` of an answer has to be this, to the letter.
+        /// The server's issuer identifier (RFC 8414, `issuer`). The `iss` of an answer must be exactly this.
         issuer?: String,
-        /// Whether an answer without `iss` is refused: the server promises one (RFC 9207).
+        /// Whether imgurd refuses an answer without `iss`, because the server promises one (RFC 9207).
         require_iss?: bool,
-        /// Where a logout ends the grant at the server (RFC 7009).
+        /// Where a logout revokes the grant at the server (RFC 7009).
         revoke_url?: String,
         /// The device authorization endpoint (RFC 8628), for the flow `device`.
         device_auth_url?: String,
-        /// Where the server says who signed in (OpenID Connect Core, section 5.3).
+        /// Where the server reports who signed in (OpenID Connect Core, section 5.3).
         userinfo_url?: String,
-        /// What the tokens are to be used at (RFC 8707): sent to each endpoint, once for each value.
+        /// The resources that the tokens are for (RFC 8707): sent to each endpoint, once for each value.
         resource?: ParameterValue,
-        /// Further parameters of the authorization request. A change replaces the parameters that it names and keeps the
-        /// others; one with an empty value is removed.
+        /// Additional parameters of the authorization request. A change replaces the parameters that it names and keeps
+        /// the others; an empty value removes one.
         auth_params?: BTreeMap<String, ParameterValue>,
     }
 }
 
 record! {
-    /// An account and how it is. Nothing secret is in it.
+    /// An account and its state. It contains no secret.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Account {
-        /// Its name here: `[A-Za-z0-9._-]{1,64}`.
+        /// Its name: `[A-Za-z0-9._-]{1,64}`.
         name: String,
-        /// Whether calls that name no account mean this one.
+        /// Whether it is the default account.
         is_default: bool,
-        /// Who signed in.
+        /// The user who signed in.
         username?: String,
-        /// What it is doing.
+        /// Its state.
         state: State,
-        /// One sentence on why, which ends with what to do. Every state but `fresh` has one.
+        /// Why it is in this state, and what to do, in one sentence. Every state but `fresh` has a reason.
         reason?: String,
-        /// Whether it is refreshed with no one asking.
+        /// Whether imgurd refreshes the token before it expires.
         auto_refresh: bool,
-        /// Whether somebody is signing in just now.
+        /// Whether a sign-in is in progress.
         login_pending: bool,
-        /// What `CompleteLogin` and `CancelLogin` call that sign-in.
+        /// The id of that sign-in, for `CompleteLogin` and `CancelLogin`.
         login_id?: String,
-        /// Whether the grant is served from memory because the store is behind.
+        /// Whether the grant is in memory only, because the store has not saved it yet.
         unsaved: bool,
-        /// Whether the server has refused the grant, confirmed or not.
+        /// Whether the server has rejected the refresh token, confirmed or not.
         #[serde(default)]
         refused: bool,
         /// When the access token expires, in Unix seconds.
         expires_at?: i64,
-        /// When it will be refreshed, in Unix seconds.
+        /// When imgurd will refresh it, in Unix seconds.
         next_refresh_at?: i64,
-        /// When the next try is after a failed one, in Unix seconds.
+        /// After a failed attempt: when the next one is, in Unix seconds.
         retry_at?: i64,
-        /// When the person consented, or the grant was imported, in Unix seconds.
+        /// When the user gave consent, or imported the grant, in Unix seconds.
         granted_at?: i64,
-        /// How far this machine's clock is ahead of the server's, in seconds, where the server's last answer said so and it is
-        /// a minute or more; negative where it is behind.
+        /// How far this machine's clock is ahead of the server's, in seconds; negative if it is behind. Absent if it is
+        /// less than a minute, or if the server's last answer had no time.
         clock_skew_s?: i64,
-        /// Its settings, defaults filled in.
+        /// Its settings, with defaults.
         settings: Settings,
     }
 }

@@ -1,4 +1,4 @@
-//! The envelope around every message on the local socket: JSON objects, each ended by a NUL byte
+//! The format of every message on the local socket: JSON objects, each ended by a NUL byte
 //! (<https://varlink.org/Method-Call>).
 
 use std::borrow::Cow;
@@ -59,21 +59,21 @@ pub enum ServiceError {
     },
     /// The interface has no such method.
     #[serde(rename = "org.varlink.service.MethodNotFound")]
-    #[error("the daemon has no method {method}; it may be older than this client")]
+    #[error("the daemon has no method {method}; update imgurd if it is older than this client")]
     MethodNotFound {
         /// The method asked for.
         method: String,
     },
     /// A parameter is missing or of another type.
     #[serde(rename = "org.varlink.service.InvalidParameter")]
-    #[error("the daemon does not take the parameter {parameter}")]
+    #[error("the daemon rejects the parameter {parameter}")]
     InvalidParameter {
         /// Which one.
         parameter: String,
     },
     /// The method answers with a stream, and the call did not say `more`.
     #[serde(rename = "org.varlink.service.ExpectedMore")]
-    #[error("the method answers with a stream: call it with `more`")]
+    #[error("the method returns a stream; call it with `more`")]
     ExpectedMore {},
 }
 

@@ -1,4 +1,4 @@
-//! The ancestors of a process. A sandboxed program descends from the one that made the sandbox.
+//! The ancestors of a process. A sandboxed app descends from the program that created the sandbox.
 
 use std::sync::LazyLock;
 

@@ -1,9 +1,9 @@
-//! Which application a process belongs to: the sandbox or the systemd unit that it was put into. The name of its executable
-//! proves nothing (`python3`).
+//! The application that a process belongs to: its sandbox or its systemd unit. The name of its executable proves nothing
+//! (`python3`).
 //!
 //! A process counts as sandboxed if its cgroup, its namespaces, its root directory or its ancestors indicate a sandbox, or
-//! cannot be read. An unsandboxed program can enter a unit of any name, and so pass for another unsandboxed program. A
-//! sandboxed program cannot leave its cgroup: it sees no cgroup file system that it may write to.
+//! cannot be read. An unsandboxed program can enter a unit of any name, and so impersonate another unsandboxed program. A
+//! sandboxed app cannot leave its cgroup, because it sees no writable cgroup file system.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -25,7 +25,7 @@ use super::{cgroup, sandbox};
 pub enum Application {
     /// One in a sandbox: a Flatpak's application id, or `snap.` and a snap's name.
     Sandbox(String),
-    /// One in a sandbox or container that nothing trustworthy names. Nothing can be given to it for good.
+    /// A sandboxed app or container that nothing trustworthy identifies. It can get no permit.
     Nameless,
     /// One in a systemd unit, without the part of its name that is another each time.
     Unit(String),
@@ -45,7 +45,7 @@ impl Application {
         matches!(self, Self::Sandbox(_) | Self::Nameless | Self::Gone)
     }
 
-    /// What it is called, for people. Names of sandboxes and of units may be alike: permits are for the whole value.
+    /// Its name, for people. A sandbox and a unit may have the same name, so permits compare the whole value.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -57,11 +57,11 @@ impl Application {
     }
 }
 
-/// Finds out which application the process `pid` belongs to, and which program it runs. The process must have begun before
-/// the machine was up for `since` (`CLOCK_BOOTTIME`).
+/// Identifies the application that the process `pid` belongs to, and the program that it runs. The process must have
+/// started before the machine was up for `since` (`CLOCK_BOOTTIME`).
 ///
-/// The program is the file that the process executes, or what it calls itself if that cannot be read. It is for people to
-/// read; nothing may be decided by it.
+/// The program is the file that the process executes, or the name that it gives itself if that file cannot be read. It
+/// is only for display; no decision may depend on it.
 pub(super) fn identify(pid: Option<i32>, since: Duration) -> Identified {
     // The kernel says 0 for every process outside our PID namespace.
     let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else {
@@ -70,7 +70,7 @@ pub(super) fn identify(pid: Option<i32>, since: Duration) -> Identified {
     examine(pid, since).unwrap_or(Identified::GONE)
 }
 
-/// What was found out about a process.
+/// The identity of a process.
 #[derive(Debug)]
 pub(super) struct Identified {
     pub(super) application: Application,
@@ -110,7 +110,7 @@ fn examine(pid: Pid, since: Duration) -> Option<Identified> {
     let service = Service { pid, ancestry: &ancestry, cgroups: &cgroups, home_cgroups: &HOME_CGROUPS };
     let application = judge(application, &service, &process);
     let Stat { name, began, .. } = Stat::read(&stat.read_again()?)?;
-    // A daemon in a user namespace of its own, as the hardened service is, cannot read the executables of others.
+    // If the daemon has its own user namespace, as the hardened service has, it cannot read the executables of others.
     let program = executable.unwrap_or(name);
     let program = printable_name(program.strip_suffix(" (deleted)").unwrap_or(&program));
     (began <= since).then_some(Identified { application, program: Some(program), cgroups: Some(cgroup_file) })

@@ -1,4 +1,4 @@
-//! Who is calling over D-Bus.
+//! Identifies callers on D-Bus.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,13 +55,13 @@ impl Admitted {
 }
 
 impl BusCallers {
-    /// None so far. Those who may not call are noted in `journal`.
+    /// No callers so far. Notes refused callers in `journal`.
     #[must_use]
     pub fn new(journal: Journal) -> Self {
         Self { known: Mutex::default(), calls: Quota::new(CALLS), journal }
     }
 
-    /// Lets the call with this header begin, if who sent it may call at all, and there are not too many.
+    /// Admits the call with this header, if its sender may call at all and has not too many calls in progress.
     pub async fn admit(&self, connection: &Connection, header: &Header<'_>) -> Result<Admitted, Error> {
         let sender = header.sender().ok_or_else(unknown)?;
         let known = self.known(sender);
@@ -91,23 +91,23 @@ impl BusCallers {
 
 fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
     let reason = format!(
-        "{size} calls are under way, which is as many as imgurd takes at a time from programs like this one; wait for the \
-         answers to some, and try again"
+        "imgurd serves at most {size} calls at a time from this kind of caller; wait for some to finish, then try \
+         again"
     );
     Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
-/// Who sent the message with this header.
+/// The sender of the message with this header.
 ///
 /// # Errors
-/// Where the bus does not say.
+/// If the bus does not identify the sender.
 pub async fn bus_caller(connection: &Connection, header: &Header<'_>) -> Result<Arc<Caller>, Error> {
     ask(connection, header.sender().ok_or_else(unknown)?).await
 }
 
 async fn ask(connection: &Connection, sender: &UniqueName<'_>) -> Result<Arc<Caller>, Error> {
     credentials(connection, sender).await.map_err(|error| {
-        tracing::warn!(%error, %sender, "refused a caller whom the bus does not name");
+        tracing::warn!(%error, %sender, "refused a caller that the bus did not identify");
         unknown()
     })
 }
@@ -117,12 +117,12 @@ async fn credentials(connection: &Connection, sender: &UniqueName<'_>) -> zbus::
     let since = uptime();
     let credentials = DBusProxy::new(connection).await?.get_connection_credentials(sender.into()).await?;
     let uid =
-        credentials.unix_user_id().ok_or_else(|| zbus::Error::Failure("it names no user".to_owned()))?;
+        credentials.unix_user_id().ok_or_else(|| zbus::Error::Failure("the bus names no user".to_owned()))?;
     let pid = credentials.process_id().and_then(|pid| pid.try_into().ok());
     let peer = Peer::named_by_the_bus(credentials.into_process_fd().map(Into::into));
     Ok(Arc::new(Caller::identify(uid, pid, Wire::Bus, since, &peer).0))
 }
 
 fn unknown() -> Error {
-    Error::AccessDenied { reason: "The bus does not say who is calling; try again in a moment".to_owned() }
+    Error::AccessDenied { reason: "The bus did not identify the caller; try again in a moment".to_owned() }
 }

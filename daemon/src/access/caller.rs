@@ -1,4 +1,4 @@
-//! A caller: its user, its process, and which application that is.
+//! A caller: its user, its process and its application.
 
 use std::borrow::Cow;
 use std::io;
@@ -17,11 +17,11 @@ use crate::config::Class;
 /// All programs on other machines, for permits and rules.
 pub(super) const REMOTE: &str = "remote";
 
-/// What the names of gateway clients begin with in permits.
+/// The prefix of gateway clients' names in permits.
 const GATEWAY: &str = "gateway:";
 
 /// A sandboxed program that nothing names.
-pub(super) const NAMELESS: &str = "A sandboxed program";
+pub(super) const NAMELESS: &str = "A sandboxed app";
 
 /// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
 ///
@@ -82,15 +82,15 @@ impl Caller {
         Self::identify(uid, pid, wire, uptime(), &Peer::Unheld).0
     }
 
-    /// Fails unless it runs as the user whose tokens are kept here. Nobody else is answered, root neither.
+    /// Fails unless the caller runs as the user who owns these tokens. Nobody else gets an answer, not even root.
     pub fn admit(&self) -> Result<(), Error> {
         if self.uid == rustix::process::getuid().as_raw() {
             return Ok(());
         }
         tracing::debug!(uid = self.uid, "refused another user");
         Err(Error::AccessDenied {
-            reason: "These tokens are another user's, and nobody else gets them, root neither; call as that user, or run \
-                     imgurd as the user who calls"
+            reason: "These tokens belong to another user, and imgurd serves nobody else, not even root; call as that \
+                     user, or run your own imgurd"
                 .to_owned(),
         })
     }
@@ -116,7 +116,7 @@ impl Caller {
             return Some(REMOTE.into());
         }
         match &self.application {
-            // Other names could be taken for a unit, or for one of the words here.
+            // Other names could be mistaken for a unit, or for one of the words here.
             Application::Sandbox(name) if is_like_a_unit(name) => Some(format!("sandbox:{name}").into()),
             Application::Gone | Application::Nameless => None,
             Application::GatewayClient(name) => Some(gateway_title(name).into()),
@@ -127,7 +127,7 @@ impl Caller {
     pub(super) fn display_name(&self) -> Option<Cow<'_, str>> {
         match &self.application {
             Application::Nameless => Some(NAMELESS.into()),
-            Application::Unknown => Some("A program without a name".into()),
+            Application::Unknown => Some("An unidentified program".into()),
             _ => self.title(),
         }
     }

@@ -1,9 +1,9 @@
-//! Identifies callers on the local socket. Examining a process takes a third of a millisecond, so a program that connects for
-//! each call is examined once a second, not each time.
+//! Identifies callers on the local socket. Examining a process takes a third of a millisecond, so imgurd examines a program
+//! that connects for each call once a second, not each time.
 //!
-//! An open file of `/proc/PID` belongs to one process and cannot be read when that is gone, so while it can be read the number
-//! is that process's. Connections are accepted in the order in which they were made: one that is accepted after a process was
-//! examined was made when the number was its own already.
+//! An open file of `/proc/PID` belongs to one process and becomes unreadable when the process ends. As long as it is readable,
+//! the PID belongs to that process. Connections are accepted in the order in which they were made. So if imgurd accepts a
+//! connection after it examined a process, the PID already belonged to that process when the connection was made.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};

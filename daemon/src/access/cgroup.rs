@@ -1,11 +1,11 @@
-//! Which sandbox, container or systemd unit a process is in, by the text of `/proc/PID/cgroup` (`cgroups(7)`). Others choose
-//! parts of that text.
+//! The sandbox, container or systemd unit of a process, from the text of `/proc/PID/cgroup` (`cgroups(7)`). Other programs
+//! choose parts of that text.
 
 use imgurd_proto::text::printable_name;
 
 use super::Application;
 
-/// The longest name that is taken from a cgroup, in bytes: systemd has none longer (`systemd.unit(5)`).
+/// The longest name that imgurd reads from a cgroup, in bytes: systemd has no longer ones (`systemd.unit(5)`).
 const LONGEST: usize = 255;
 
 const SCOPE: &str = ".scope";
@@ -127,7 +127,8 @@ fn path_of(line: &str) -> Option<(&str, &str)> {
     Some((controllers, path.strip_suffix(" (deleted)").unwrap_or(path)))
 }
 
-/// What of `path` is below the container that `home` is in as well; all of it where that is none, or another.
+/// The part of `path` below the container that `home` is in as well; the whole path if that is none or another
+/// container.
 fn below<'a>(path: &'a str, home: &str) -> &'a str {
     match path.strip_prefix(container(home)) {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
@@ -151,7 +152,7 @@ fn container(path: &str) -> &str {
     &path[..end]
 }
 
-/// The outermost sandbox on the way: what is below its cgroup was made by those in it.
+/// The outermost sandbox in the path: the processes in it created everything below its cgroup.
 fn sandbox_in(path: &str) -> Option<Application> {
     path.split('/').find(|directory| is_sandbox(directory)).map(|directory| {
         flatpak(directory)
@@ -191,7 +192,7 @@ fn identifier(name: &str) -> Option<String> {
     (!name.is_empty() && name.len() < LONGEST && name.bytes().all(fits)).then_some(name)
 }
 
-/// What `/proc/PID/attr/current` says of a snap: `snap.NAME.APP (enforce)`.
+/// The snap that `/proc/PID/attr/current` names: `snap.NAME.APP (enforce)`.
 pub(crate) fn labelled(label: &[u8]) -> Option<Application> {
     let label = std::str::from_utf8(label).ok().filter(|label| label.starts_with("snap."))?;
     Some(snap(label).map_or(Application::Nameless, Application::Sandbox))

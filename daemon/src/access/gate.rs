@@ -1,4 +1,4 @@
-//! The one gate that every call of every wire passes.
+//! Decides about every call of every wire.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ pub struct Gate {
 pub struct Pass {
     /// How long the caller still waits.
     pub left: Duration,
-    /// Whether the user allowed this call alone.
+    /// Whether the user allowed only this call.
     once: bool,
     /// Which rules and permits it was decided by.
     decided_by: Generation,
 }
 
-/// Counts the changes of the configuration and of the permits. While neither has changed, every decision stays the same.
+/// Counts the changes of the configuration and of the permits. Every decision stays valid until one of the two changes.
 type Generation = (u64, u64);
 
 impl Gate {
@@ -58,15 +58,14 @@ impl Gate {
         match caller.class() {
             Class::Unsandboxed => Ok(()),
             Class::Sandboxed => Err(denied(
-                "A program in a sandbox may ask for tokens, and for how the accounts are that it may use, and nothing \
-                 else; do this with `imgurctl` outside it",
+                "Sandboxed apps can only get tokens and account status; run `imgurctl` outside the sandbox",
             )),
             Class::Remote => Err(denied(
-                "Another machine may ask for tokens, and for how the accounts are that it may use, and nothing else; do \
-                 this with `imgurctl` on the machine where imgurd runs",
+                "Other machines can only get tokens and account status; run `imgurctl` on the machine where imgurd \
+                 runs",
             )),
             Class::Gateway => {
-                Err(denied("A gateway client can only get tokens; run `imgurctl` for everything else"))
+                Err(denied("Gateway clients can only get tokens; run `imgurctl` for everything else"))
             }
         }
     }
@@ -113,7 +112,7 @@ impl Gate {
         (self.editor.generation(), self.permits.generation())
     }
 
-    /// What of the account the caller may see, if anything.
+    /// The part of the account that the caller may see, if any.
     #[must_use]
     pub fn visible_part(&self, caller: &Caller, account: Account) -> Option<Account> {
         if caller.class() == Class::Unsandboxed {
@@ -164,7 +163,7 @@ impl Gate {
         let name = title.as_deref().unwrap_or(NAMELESS);
         let unasked = |why: &str| {
             denied(format!(
-                "{name} may not use {requested} before you allow it, and you cannot be asked, since {why}; {mend}"
+                "{name} needs your permission to use {requested}, but imgurd cannot ask you: {why}; {mend}"
             ))
         };
         let Some(about) = about(caller, requested) else {
@@ -193,8 +192,8 @@ impl Gate {
             Some(Decision::Told) => Err(unasked("the notification server has no buttons")),
             Some(Decision::Unasked(why)) => Err(unasked(&why)),
             None => Err(denied(format!(
-                "{name} may not use {requested} before you allow it, and the question on your screen was not answered; answer \
-                 the next one, or {mend}"
+                "{name} needs your permission to use {requested}, but you did not answer the question on your \
+                 screen; answer the next one, or {mend}"
             ))),
         }
     }
@@ -209,7 +208,7 @@ fn refused(caller: &Caller, requested: &Requested<'_>) -> Error {
     ))
 }
 
-/// The key of a question. Each sandboxed process without a name has a question of its own.
+/// The key of a question. Each unidentified sandboxed process has its own question.
 fn key(caller: &Caller, name: &str, account: &str) -> (String, String) {
     let account = match &caller.application {
         Application::Nameless => format!("{account} {}", caller.pid.unwrap_or_default()),
@@ -254,23 +253,23 @@ fn nameless(caller: &Caller) -> &'static str {
     if caller.application == Application::Gone { ENDED } else { UNNAMED }
 }
 
-const UNNAMED: &str = "A sandboxed program may not use your accounts while nothing says which one it is; run it outside the \
-                       sandbox, or as a Flatpak or snap";
+const UNNAMED: &str =
+    "imgurd cannot identify this sandboxed app; run it outside the sandbox, or as a Flatpak or snap";
 
-const ENDED: &str = "The program that connected was gone before it could be looked at, and nobody says who calls in its \
-                    place; call from the program that connects, which has to stay for the answer";
+const ENDED: &str = "The program that connected exited before imgurd could identify it; keep it running until it has \
+                     the answer";
 
-/// What the question says about a caller besides its name; nothing for a caller on another machine.
+/// What the question says about a caller besides its name; `None` for a caller on another machine.
 fn about(caller: &Caller, requested: &Requested<'_>) -> Option<&'static str> {
     match caller.class() {
         _ if caller.wire == Wire::Remote => None,
         Class::Remote => None,
-        Class::Gateway => Some("It is a program that uses the gateway."),
+        Class::Gateway => Some("It is a gateway client."),
         Class::Sandboxed if !requested.exists => {
-            Some("It is a program in a sandbox. You have no account of this name.")
+            Some("It is a sandboxed app. You have no account with this name.")
         }
-        Class::Sandboxed => Some("It is a program in a sandbox."),
-        Class::Unsandboxed => Some("It is a program of yours outside any sandbox."),
+        Class::Sandboxed => Some("It is a sandboxed app."),
+        Class::Unsandboxed => Some("It is one of your programs and not sandboxed."),
     }
 }
 
@@ -281,7 +280,7 @@ async fn remember(permits: &Permits, (application, account): (String, String), a
         Decision::Once | Decision::Told | Decision::Unasked(_) => return,
     };
     if let Err(error) = permits.set(application, account, allow).await {
-        tracing::error!(%error, "an answer is not remembered");
+        tracing::error!(%error, "cannot save the answer to a permission question");
     }
 }
 

@@ -1,5 +1,5 @@
-//! The gateway's clients: their secrets, and the refresh tokens that they were given. Only hashes are kept. A refresh token
-//! here is a handle: it stands for a client's permit and leads to no token of the account's server.
+//! The gateway's clients: their secrets, and the refresh tokens that the gateway issued to them. imgurd keeps only hashes. A
+//! refresh token here is a handle: it stands for a client's permit, and no token of the account's server follows from it.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -57,7 +57,7 @@ pub struct Handle {
     hash: Hash,
     /// The account whose access token it stands for.
     pub account: String,
-    /// When the user's answer was that it goes back to, in Unix seconds.
+    /// When the user gave the answer that it is based on, in Unix seconds.
     pub since: i64,
     /// The same for all that replaced each other.
     pub family: String,
@@ -71,7 +71,7 @@ struct Content {
     clients: Table,
 }
 
-/// SHA-256 in hexadecimal. What is hashed is random, so that nobody finds it by trying.
+/// SHA-256 in hexadecimal. The hashed values are random, so nobody can find them by trying.
 type Hash = String;
 
 fn hash(text: &str) -> Hash {
@@ -83,7 +83,7 @@ fn hash(text: &str) -> Hash {
     hash
 }
 
-/// What becomes of a refresh token that was used.
+/// The result of using a refresh token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rotated {
     /// It stays.
@@ -172,10 +172,10 @@ impl GatewayClients {
         self.change(move |table| drop(table.remove(&name))).await
     }
 
-    /// Makes a refresh token for a client.
+    /// Creates a refresh token for a client.
     ///
     /// # Errors
-    /// If the file cannot be read or written: then there is none.
+    /// If the file cannot be read or written. Then there is no refresh token.
     pub async fn issue(&self, name: &str, account: &str) -> Result<(Secret, Handle), Error> {
         let secret = Secret::from(random::hex::<32>());
         let handle = Handle {
@@ -269,7 +269,7 @@ impl GatewayClients {
         self.with(|_, table| Ok(look(table))).await
     }
 
-    /// Writes the file before anyone goes by what is in it.
+    /// Writes the file before the change takes effect.
     async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Table) -> T + Send + 'static,
@@ -335,7 +335,8 @@ fn unusable(path: &Path, error: &io::Error) -> Error {
     let path = path.display();
     Error::StoreUnavailable {
         reason: format!(
-            "{path} cannot be used ({error}); repair it, or remove it and run `imgurctl gateway add` for each client"
+            "imgurd cannot use {path} ({error}); repair it, or remove it and run `imgurctl gateway add` for each \
+             client"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! The process at the other end of a connection, by a descriptor that stands for no other process (`SO_PEERPIDFD`, since
+//! The process at the other end of a connection, as a descriptor that always means the same process (`SO_PEERPIDFD`, since
 //! Linux 6.5).
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,13 +25,13 @@ impl Peer {
             Err(Errno::ENOPROTOOPT) => Self::Unheld,
             // Before Linux 6.16 there is no descriptor of one that has ended.
             Err(error) => {
-                tracing::debug!(%error, "the kernel holds no process for a caller");
+                tracing::debug!(%error, "the kernel has no descriptor of a caller's process");
                 Self::Ended
             }
         }
     }
 
-    /// What a bus says (`ProcessFD`, since dbus 1.15.8).
+    /// The process as the bus reports it (`ProcessFD`, since dbus 1.15.8).
     pub(super) fn named_by_the_bus(process: Option<OwnedFd>) -> Self {
         process.map_or(Self::Unheld, Self::Process)
     }

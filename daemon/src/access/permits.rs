@@ -1,4 +1,4 @@
-//! What was decided about an application and an account, and is remembered.
+//! The saved decisions about applications and accounts.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -42,7 +42,7 @@ type Table = BTreeMap<String, BTreeMap<String, Permit>>;
 #[derive(Debug, Default)]
 struct Known {
     table: Table,
-    /// What is wrong with the file, if anything is: then the table is empty.
+    /// The problem with the file, if any. Then the table is empty.
     damage: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl Permits {
         Self(Arc::new(Shared { path, known, generation: AtomicU64::default(), changing: Mutex::default() }))
     }
 
-    /// What is remembered of this application and this account.
+    /// The saved decision about this application and this account.
     #[must_use]
     pub fn get(&self, application: &str, account: &str) -> Option<bool> {
         self.known().table.get(application)?.get(account).map(|permit| permit.allow)
@@ -73,12 +73,13 @@ impl Permits {
         known.table.get(application)?.get(account).filter(|permit| permit.allow).map(|permit| permit.since)
     }
 
-    /// Increases with each change, before whoever made it hears of it. Reading it takes no lock.
+    /// Increases with each change, before the call that made the change returns. Reading it takes no lock.
     pub(super) fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::Acquire)
     }
 
-    /// What is wrong with the file, as a sentence that ends with what to do. It is looked at again, in case that was done.
+    /// The problem with the file, as a sentence that ends with what to do. Reads the file again, in case it was
+    /// repaired.
     #[must_use]
     pub fn damage(&self) -> Option<String> {
         self.mended().damage.clone()
@@ -96,21 +97,21 @@ impl Permits {
         }
     }
 
-    /// Remembers a decision, in the place of the one before.
+    /// Saves a decision, and replaces the previous one.
     ///
     /// # Errors
-    /// Where the file is damaged, or cannot be written: nothing is remembered then.
+    /// If the file is damaged, or cannot be written. Then nothing is saved.
     pub async fn set(&self, application: String, account: String, allow: bool) -> Result<(), Error> {
         // No application has another name, and the decision would never count.
         if application.is_empty() || application.len() > LONGEST || !is_printable(&application) {
-            let reason = "an application's name has 1 to 255 bytes, all of them printable; see `imgurctl permit list` for how it is \
-                 written";
+            let reason = "an application's name must have 1 to 255 printable bytes; see `imgurctl permit list` for \
+                          names";
             return Err(Error::invalid("application", reason));
         }
         self.change(move |table| {
             if permits(table).count() >= MOST {
                 let reason =
-                    format!("There are {MOST} permits already; revoke some with `imgurctl permit revoke`");
+                    format!("imgurd keeps at most {MOST} permits; revoke some with `imgurctl permit revoke`");
                 return Err(Error::invalid("application", reason));
             }
             insert(table, Permit { application, account, allow, since: unix_time() });
@@ -119,10 +120,10 @@ impl Permits {
         .await
     }
 
-    /// Forgets a decision.
+    /// Deletes a decision.
     ///
     /// # Errors
-    /// Where there is none, the file is damaged, or cannot be written.
+    /// If there is no such decision, or the file is damaged or cannot be written.
     pub async fn remove(&self, application: String, account: String) -> Result<(), Error> {
         self.change(move |table| {
             if table.get_mut(&application).and_then(|permits| permits.remove(&account)).is_some() {
@@ -130,13 +131,13 @@ impl Permits {
             }
             let (application, account) = (printable_name(&application), printable_name(&account));
             let reason =
-                format!("Nothing is remembered of {application} and {account}; see `imgurctl permit list`");
+                format!("There is no permit for {application} and {account}; see `imgurctl permit list`");
             Err(Error::invalid("application", reason))
         })
         .await
     }
 
-    /// Writes the file before anyone goes by what is in it. Whoever asked may hang up meanwhile: it is done all the same.
+    /// Writes the file before the change takes effect. The change completes even if the caller disconnects.
     async fn change(
         &self,
         change: impl FnOnce(&mut Table) -> Result<(), Error> + Send + 'static,
@@ -191,8 +192,8 @@ fn load(path: &Path) -> Known {
         Err(why) => {
             let shown = path.display();
             let damage = format!(
-                "What was decided about programs is not known, since {shown} {why}; mend the file, or remove it and decide \
-                 anew with `imgurctl permit`"
+                "imgurd cannot use its permits, because {shown} {why}; repair the file, or remove it and decide \
+                 again with `imgurctl permit`"
             );
             tracing::error!("{damage}");
             Known { table: Table::new(), damage: Some(damage) }
@@ -206,14 +207,14 @@ fn read(path: &Path) -> Result<Table, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
         Err(error) => return Err(format!("cannot be read ({error})")),
     };
-    let metadata = file.metadata().map_err(|error| format!("cannot be looked at ({error})"))?;
+    let metadata = file.metadata().map_err(|error| format!("cannot be examined ({error})"))?;
     if metadata.mode() & 0o022 != 0 {
-        return Err("can be written by others".to_owned());
+        return Err("is writable by other users".to_owned());
     }
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| format!("cannot be read ({error})"))?;
     let content: Content =
-        serde_json::from_str(&text).map_err(|error| format!("is not understood ({error})"))?;
+        serde_json::from_str(&text).map_err(|error| format!("cannot be parsed ({error})"))?;
     if content.version != VERSION {
         return Err(format!("was written by another version of imgurd ({})", content.version));
     }
@@ -234,7 +235,7 @@ fn damaged(damage: &str) -> Error {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
-    let reason = format!("{} cannot be written ({error}); mend that and try again", path.display());
+    let reason = format!("imgurd cannot write {} ({error}); fix that, then try again", path.display());
     Error::StoreUnavailable { reason }
 }
 
@@ -309,7 +310,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
         let again = Permits::load(path);
         assert_eq!(again.get("org.example.App", "me"), None);
-        assert!(again.damage().unwrap().contains("written by others"));
+        assert!(again.damage().unwrap().contains("writable by other users"));
     }
 
     #[tokio::test]

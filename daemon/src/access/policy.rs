@@ -1,11 +1,11 @@
-//! Which caller may do what: a table of methods, and the rules of the configuration.
+//! What each class of callers may do: a table of methods, and the rules of config.toml.
 
 use crate::config::{Access, Class, Rule};
 
-/// What a method needs of its caller.
+/// What a method requires of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: whoever may connect may know what there is to call.
+    /// Nothing: every caller that may connect may see which methods exist.
     Nothing,
     /// To be let have the account's token, which the rules say of every kind of caller.
     Token,
@@ -17,7 +17,7 @@ pub enum Needs {
     Own,
 }
 
-/// What each method needs, by its full name. A method that is not here does not exist.
+/// What each method requires, by its full name. A method without a row does not exist.
 const METHODS: [(&str, Needs); 38] = [
     ("org.imgurd.Keeper1.GetToken", Needs::Token),
     ("org.imgurd.Keeper1.GetTokenFd", Needs::Token),
@@ -59,7 +59,7 @@ const METHODS: [(&str, Needs); 38] = [
     ("org.freedesktop.DBus.Peer.GetMachineId", Needs::Nothing),
 ];
 
-/// What the method of this full name needs; nothing where there is no such method.
+/// What the method with this full name requires; `None` if there is no such method.
 #[must_use]
 pub fn needs(method: &str) -> Option<Needs> {
     METHODS.iter().find(|(name, _)| *name == method).map(|(_, needs)| *needs)

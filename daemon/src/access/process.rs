@@ -1,4 +1,4 @@
-//! A process, by its directory in `/proc` (`proc(5)`). An open directory never stands for another process with its number.
+//! A process, by its directory in `/proc` (`proc(5)`). An open directory never means a later process with the same PID.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -12,7 +12,7 @@ use rustix::process::Pid;
 /// The ticks of `/proc` a second: `USER_HZ` is 100 on every architecture with systemd (`time(7)`).
 const TICKS: u64 = 100;
 
-/// Room for a whole file of the usual kind, in bytes, so that it is read at once.
+/// Room for a whole file of the usual size, in bytes, so that one read is enough.
 const USUAL: usize = 4096;
 
 /// The longest file in bytes: enough for the mounts of a machine with a thousand containers. A sandbox could have a hundred
@@ -58,7 +58,7 @@ impl Process {
     }
 }
 
-/// An open file of one process, with what it said when it was opened. It cannot be read when the process is gone.
+/// An open file of one process, with its content when it was opened. It becomes unreadable when the process ends.
 #[derive(Debug)]
 pub(super) struct ProcessFile {
     file: File,
@@ -66,7 +66,8 @@ pub(super) struct ProcessFile {
 }
 
 impl ProcessFile {
-    /// What it says now: the kernel writes it anew for a read at its beginning. Nothing if it is longer than usual.
+    /// Its current content: the kernel generates it again for a read from the beginning. `None` if it is longer than
+    /// usual.
     pub(super) fn read_again(&self) -> Option<Vec<u8>> {
         let mut text = [0; USUAL];
         let length = self.file.read_at(&mut text, 0).ok()?;
@@ -84,7 +85,7 @@ fn read_whole(file: &File) -> io::Result<Vec<u8>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(super) name: String,
-    /// The number of its parent; 0 where there is none that we could see.
+    /// The PID of its parent; 0 if we can see none.
     pub(super) parent: i32,
     /// When it began, since the machine was started.
     pub(super) began: Duration,

@@ -1,5 +1,5 @@
-//! Asking the user whether an application may use an account: once, however many calls wait for the answer, and with growing
-//! pauses if the user does not answer.
+//! Asks the user whether an application may use an account. All calls that wait for the answer share one question. If the user
+//! does not answer, the pauses between questions grow.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-/// Questions that may be open at once, of all applications.
+/// How many questions may be open at the same time, for all applications.
 const QUEUE: usize = 16;
-/// How long imgurd does not ask about an application again after the first unanswered question, the second one in a row,
-/// and so on. Otherwise a program that asks at once again could fill the screen until the user gives in.
+/// How long imgurd does not ask about an application again after the first unanswered question, the second one in a
+/// row, and so on. Without pauses, a program that asks again immediately could fill the screen until the user gives in.
 const PAUSES: [Duration; 5] = [
     Duration::from_mins(1),
     Duration::from_mins(10),
@@ -22,6 +22,13 @@ const PAUSES: [Duration; 5] = [
 /// A caller that waits for less cannot get an answer, and could make notifications flicker on the screen.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
+/// Why imgurd cannot ask.
+const NOT_WAITING: &str = "the caller does not wait for an answer";
+const OTHER_ACCOUNT: &str = "a question about another account is open for it";
+const UNANSWERED: &str = "imgurd pauses after a question that you did not answer";
+const TOO_MANY: &str = "too many questions are open";
+const NO_BUS: &str = "imgurd runs without D-Bus";
+
 /// A question for the user.
 #[derive(Debug)]
 pub struct Question {
@@ -31,11 +38,11 @@ pub struct Question {
     pub about: &'static str,
     /// The account that it wants to use.
     pub account: String,
-    /// What the user can do where there is no button: the rest of a sentence.
+    /// What the user can do if there is no button: the rest of a sentence.
     pub instruction: String,
     /// Whether an answer may be remembered.
     pub lasts: bool,
-    /// Where the answer goes. Dropping it means that there was no answer; it is closed when no caller waits any more.
+    /// Receives the answer. Dropping it means that there was no answer. It is closed when no caller waits any more.
     pub answer: oneshot::Sender<Decision>,
 }
 
@@ -48,7 +55,7 @@ pub enum Decision {
     Always,
     /// No call may.
     Never,
-    /// None: the user was told how to allow it, but has no button to press.
+    /// None: the notification said how to allow it, but had no button.
     Told,
     /// None: the user could not be asked, for this reason.
     Unasked(String),
@@ -94,7 +101,7 @@ impl Last {
         PAUSES[self.unanswered.saturating_sub(1).min(PAUSES.len() - 1)]
     }
 
-    /// Notes how the question ended. Returns whether the row of unanswered questions goes on.
+    /// Notes how the question ended. Returns whether the row of unanswered questions continues.
     fn end(&mut self, ending: Option<&Decision>, lasts: bool) -> bool {
         self.next = Instant::now();
         match ending {
@@ -104,7 +111,7 @@ impl Last {
                 self.unanswered = self.unanswered.saturating_sub(1);
                 self.unanswered > 0
             }
-            // "Deny" is not remembered of a program without a name, which would ask again at once.
+            // "Deny" is not saved for an unidentified program, which would ask again immediately.
             Some(Decision::Never | Decision::Told) | None => {
                 self.next += self.pause();
                 true
@@ -133,7 +140,7 @@ impl Prompts {
         R: Future<Output = ()> + Send + 'static,
     {
         if wait < SHORTEST_WAIT {
-            return Some(Decision::Unasked("it does not wait for an answer".to_owned()));
+            return Some(Decision::Unasked(NOT_WAITING.to_owned()));
         }
         let pending = match self.find_or_ask(key, question, remember) {
             Ok(pending) => pending,
@@ -160,22 +167,22 @@ impl Prompts {
         let last = asked.get(&application);
         match last.map(|last| (last, last.open())) {
             Some((last, Some(pending))) if last.account == account => return Ok(pending),
-            Some((_, Some(_))) => return Err("a question about it is open for another account"),
+            Some((_, Some(_))) => return Err(OTHER_ACCOUNT),
             Some((last, None)) if now < last.next => {
-                return Err("its last question was not answered, and imgurd pauses before it asks again");
+                return Err(UNANSWERED);
             }
             _ => {}
         }
         let unanswered = last.map_or(0, |last| last.unanswered) + 1;
         if asked.values().filter(|last| last.open().is_some()).count() >= QUEUE {
-            return Err("too many questions are open");
+            return Err(TOO_MANY);
         }
         let (answer, answered) = oneshot::channel();
         let question = question(answer);
         let lasts = question.lasts;
         self.questions.try_send(question).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => "too many questions are open",
-            mpsc::error::TrySendError::Closed(_) => "imgurd runs without D-Bus",
+            mpsc::error::TrySendError::Full(_) => TOO_MANY,
+            mpsc::error::TrySendError::Closed(_) => NO_BUS,
         })?;
         let (waiting, pending) = watch::channel(None);
         let pending = Arc::new(pending);
@@ -186,7 +193,7 @@ impl Prompts {
         Ok(pending)
     }
 
-    /// Tells all callers that wait for the answer, unless they have all given up.
+    /// Sends the answer to all callers that wait for it, unless all of them have given up.
     async fn settle<R: Future<Output = ()>>(
         self,
         application: String,
@@ -276,7 +283,7 @@ mod tests {
             tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
             for account in ["me", "you"] {
                 let early = ask_of(&prompts, ("org.example.App", account), true, WAIT, &memory).await;
-                assert!(is_unasked(&early, "was not answered"), "{minutes} min: {early:?}");
+                assert!(is_unasked(&early, UNANSWERED), "{minutes} min: {early:?}");
             }
             assert!(questions.try_recv().is_err());
             tokio::time::advance(Duration::from_secs(1)).await;
@@ -297,7 +304,7 @@ mod tests {
         put(&prompts, &mut questions, false, Some(Decision::Never)).await;
         tokio::time::advance(PAUSES[0]).await;
         let early = ask(&prompts, WAIT, &memory).await;
-        assert!(is_unasked(&early, "was not answered"), "the second pause is longer: {early:?}");
+        assert!(is_unasked(&early, UNANSWERED), "the second pause is longer: {early:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -307,7 +314,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(ask(&prompts, second, &memory).await, None);
         let again = ask(&prompts, second, &memory).await;
-        assert!(is_unasked(&again, "was not answered"), "{again:?}");
+        assert!(is_unasked(&again, UNANSWERED), "{again:?}");
         assert_eq!(ask_of(&prompts, ("org.example.Other", "me"), true, second, &memory).await, None);
         assert!(
             questions.try_recv().is_ok() && questions.try_recv().is_ok() && questions.try_recv().is_err()
@@ -322,8 +329,8 @@ mod tests {
         let asked = join_all(names.iter().map(|name| ask_of(&prompts, (name, "me"), true, WAIT, &memory)));
         let other = ask_of(&prompts, ("org.example.App0", "you"), true, WAIT, &memory);
         let (asked, other) = tokio::join!(asked, other);
-        assert!(is_unasked(&other, "open for another account"), "{other:?}");
-        assert!(is_unasked(&asked[QUEUE], "too many"), "{asked:?}");
+        assert!(is_unasked(&other, OTHER_ACCOUNT), "{other:?}");
+        assert!(is_unasked(&asked[QUEUE], TOO_MANY), "{asked:?}");
         assert!(asked[..QUEUE].iter().all(Option::is_none), "{asked:?}");
     }
 

@@ -2,8 +2,8 @@
 //! all callers.
 //!
 //! An unsandboxed program gets a slot unless other unsandboxed programs hold all of them. When no slot is free, the
-//! application that holds the most loses the slot that it has not used for the longest time. A slot with a call under way is
-//! never taken away; therefore a sandboxed application holds few slots, and its waiting calls take none from another one.
+//! application that holds the most loses the slot that it has not used for the longest time. A slot with a call in progress is
+//! never taken away. That is why a sandboxed app may hold only few slots.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,14 +56,14 @@ pub struct Slot {
     seat: Arc<Seat>,
 }
 
-/// No slot is free, and none can be taken from another application.
+/// No slot is free, and no other application can lose one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaExceeded {
     /// How many slots there are for callers like this one.
     pub size: usize,
 }
 
-/// Among whom there are too many.
+/// The group that has too many.
 #[derive(Clone, Copy)]
 enum Crowd {
     Application,
@@ -78,7 +78,8 @@ impl Quota {
         Self(Arc::new(Table { size, seats: Mutex::default(), uses: AtomicU64::new(0) }))
     }
 
-    /// A slot for the application, idle at first. If none is free, the connection that gives way is closed.
+    /// A slot for the application, idle at first. If no slot is free, the quota closes the connection that loses its
+    /// slot.
     ///
     /// # Errors
     /// If all slots that it may have are in use.

@@ -1,6 +1,6 @@
-//! How often sandboxed applications may have a token refreshed by reporting it as rejected. Their reports may be lies: this
-//! leaves most of the account's own limit to other programs, and keeps the reports below three a minute, which would make
-//! the keeper doubt the server.
+//! Limits how often sandboxed apps may cause a refresh by reporting a token as rejected. Their reports may be false. The limit
+//! leaves most of the account's own limit to other programs, and allows fewer than three reports a minute: after three, the
+//! keeper would blame the server.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,7 +49,7 @@ impl Rejections {
 }
 
 fn too_often(left: Duration) -> Error {
-    let reason = "Sandboxed programs have reported a token as rejected just before; wait, or run `imgurctl reject` outside the \
+    let reason = "A sandboxed app has just reported a rejected token; wait, or run `imgurctl reject` outside the \
                   sandbox";
     let retry_at = unix_time().saturating_add_unsigned(left.as_secs() + 2);
     Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: Some(retry_at) }

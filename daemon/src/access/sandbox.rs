@@ -1,7 +1,7 @@
-//! What indicates a sandbox whatever its cgroup is called: namespaces and another root directory.
+//! Detects a sandbox independently of its cgroup's name: by namespaces and by another root directory.
 //!
-//! A daemon in a user namespace of its own cannot read `/proc/PID/ns`, `root` and `exe` of other processes (`ptrace(2)`,
-//! access mode checking), but `status`, `uid_map` and `mountinfo`. What cannot be read counts as a sandbox.
+//! If the daemon has its own user namespace, it cannot read `/proc/PID/ns`, `root` and `exe` of other processes (`ptrace(2)`,
+//! access mode checking), but it can read `status`, `uid_map` and `mountinfo`. A process that cannot be read counts as sandboxed.
 
 use std::sync::LazyLock;
 
@@ -39,13 +39,13 @@ fn has_flatpaks_file(process: &Process, home: &Place) -> bool {
     !home.is_flatpak && process.has("root/.flatpak-info")
 }
 
-/// Where a process is, as the kernel tells everybody.
+/// Where a process is, as far as the kernel shows it to every process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     /// How many PID namespaces it is in, from the one of our `/proc` inwards.
     depth: usize,
     users: UserNamespace,
-    /// What its root directory is, by device and path; nothing where that is no mount, as after chroot(2).
+    /// Its root directory, by device and path; `None` if that is not a mount, as after chroot(2).
     root: Option<Vec<u8>>,
     is_flatpak: bool,
 }

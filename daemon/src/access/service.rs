@@ -1,9 +1,9 @@
-//! The service that a process is in, and whether that service was started with the users that the process has.
+//! The service of a process, and whether systemd started that service in the process's user namespace.
 //!
-//! Sandboxes are made with user namespaces, but systemd also gives one to a whole service: with `PrivateUsers=`, and since
-//! systemd 254 with `PrivateTmp=` and others. Desktops start applications as services, too
-//! (<https://systemd.io/DESKTOP_ENVIRONMENTS>), and those make sandboxes. The other processes of the service tell which of
-//! the two it is. What cannot be read counts as a sandbox.
+//! Sandboxes use user namespaces, but systemd also creates one for a whole service: with `PrivateUsers=`, and since systemd 254
+//! with `PrivateTmp=` and others. Desktops start applications as services, too (<https://systemd.io/DESKTOP_ENVIRONMENTS>), and
+//! these applications create sandboxes. The other processes of the service show which of the two it is. A process that cannot
+//! be read counts as sandboxed.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -28,7 +28,7 @@ const LONGEST: u64 = 8 * MOST as u64;
 pub(super) struct Service<'a> {
     pub(super) pid: Pid,
     pub(super) ancestry: &'a Ancestry,
-    /// What `/proc/PID/cgroup` says of it, and of the daemon.
+    /// The text of `/proc/PID/cgroup` of the process, and of the daemon.
     pub(super) cgroups: &'a str,
     pub(super) home_cgroups: &'a str,
 }
@@ -95,7 +95,7 @@ fn directory(line: &str, hierarchy: &str, path: &str) -> Option<PathBuf> {
         name => kind == "cgroup" && options.split(',').any(|option| option == name),
     };
     let below = Path::new(path).strip_prefix(root).ok().filter(|_| is_it)?;
-    // What is outside our cgroup namespace begins with `/..`: no mount of ours has it.
+    // A path outside our cgroup namespace begins with `/..`: none of our mounts has it.
     let is_inside = !path.split('/').any(|directory| directory == "..");
     is_inside.then(|| Path::new(point).join(below))
 }

@@ -1,5 +1,5 @@
-//! A connection to a bus that skips messages that are too long. The bus passes on messages of up to 128 MiB from anybody
-//! (D-Bus specification, *Message Protocol*), and zbus would read each of them whole.
+//! A connection to a bus that skips overlong messages. The bus delivers messages of up to 128 MiB from any program (D-Bus
+//! specification, *Message Protocol*), and zbus would read each of them whole.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -21,7 +21,7 @@ use zbus::export::async_trait::async_trait;
 /// The part of a message that every message has: which kind it is, and how long its other parts are.
 const HEADER: usize = 16;
 
-/// The longest answer to a call of ours, in bytes. The bus passes on no answer that nobody asked for.
+/// The longest answer to one of our calls, in bytes. The bus delivers no answer without a call.
 const LONGEST_ANSWER: usize = 1024 * 1024;
 
 /// As many descriptors as come with one message (`unix(7)`, `SCM_MAX_FD`).
@@ -55,7 +55,8 @@ impl ReadHalf for Reader {
         early: &mut Vec<u8>,
         early_descriptors: &mut Vec<OwnedFd>,
     ) -> zbus::Result<Message> {
-        // What comes with the handshake is the bus's own: nobody else sends anything before the connection has its name.
+        // What arrives with the handshake is from the bus: no program sends anything before the connection has its
+        // name.
         if early.is_empty() {
             self.0.message.get_or_insert_default();
         }
@@ -129,7 +130,7 @@ impl Bytes {
             if fields.saturating_add(body) <= longest {
                 return Ok((Position { header, left: HEADER + fields + body, skipped: 0 }, descriptors));
             }
-            tracing::debug!(fields, body, "skipped a message on the bus that is too long");
+            tracing::debug!(fields, body, "skipped an overlong message on the bus");
             if fields <= longest {
                 header[4..8].fill(0);
                 return Ok((Position { header, left: HEADER + fields, skipped: body }, Vec::new()));

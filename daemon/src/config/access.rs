@@ -1,4 +1,4 @@
-//! What the user has decided beforehand about who gets tokens.
+//! The section `[access]`: who gets tokens without a question.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use toml_edit::Document;
 
 use super::{ConfigError, in_file};
 
-/// What is done about a caller who wants a token; the stricter, the greater.
+/// What happens when a caller wants a token. A stricter rule is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
@@ -19,14 +19,14 @@ pub enum Rule {
     Deny,
 }
 
-/// What a caller belongs to, as far as rules go.
+/// The class of a caller that a rule applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// A program of this user, in no sandbox.
     Unsandboxed,
     /// A program in a sandbox.
     Sandboxed,
-    /// Whoever comes by the socket for other machines.
+    /// Callers on the socket for other machines.
     Remote,
     /// A client of the gateway.
     Gateway,

@@ -86,7 +86,7 @@ pub struct AccountConfig {
 }
 
 impl AccountConfig {
-    /// Checks `settings` and fills in what they leave out.
+    /// Checks `settings` and fills in the defaults.
     pub fn new(settings: Settings, policy: RefreshPolicy) -> Result<Self, ConfigError> {
         let client_id = client_id(given(settings.client_id))?;
         let pair = check_pair(settings.auth_url.as_deref(), settings.token_url.as_deref());
@@ -112,7 +112,7 @@ impl AccountConfig {
         let api_url = optional("api_url", given(settings.api_url).or(default_api))?;
         let device_auth_url = optional("device_auth_url", settings.device_auth_url)?;
         if settings.flow == Some(Flow::Device) && device_auth_url.is_none() {
-            let reason = "flow is device, which takes device_auth_url; set that too, or another flow";
+            let reason = "the flow device needs device_auth_url; set it too, or choose another flow";
             return Err(ConfigError::new("flow", reason));
         }
         let reuse = if is_imgur { RefreshReuse::Tolerated } else { RefreshReuse::Revokes };
@@ -141,7 +141,7 @@ impl AccountConfig {
         })
     }
 
-    /// Who issues this account's grants, to whom.
+    /// The server that issues this account's grants, and the client that it issues them to.
     #[must_use]
     pub fn issuer(&self) -> Issuer {
         Issuer {
@@ -152,7 +152,7 @@ impl AccountConfig {
         }
     }
 
-    /// What users call the service behind the server.
+    /// The service's name, for display.
     #[must_use]
     pub fn service(&self) -> String {
         let host = || self.token_url.host_str().unwrap_or("the server").to_owned();
@@ -196,8 +196,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
-    let reason =
-        "an account's name has 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
+    let reason = "an account's name must have 1 to 64 letters, digits, dots, dashes or underscores; choose another \
+                  name";
     Err(ConfigError::new("account", reason))
 }
 
@@ -206,7 +206,7 @@ pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
     let table = section.and_then(Item::as_table_like);
     match table.and_then(|table| table.iter().find(|(key, _)| !KEYS.contains(key))) {
         Some((key, _)) => {
-            Err(ConfigError::new(key, format!("{key} is no setting; they are {}", KEYS.join(", "))))
+            Err(ConfigError::new(key, format!("{key} is not a setting; choose one of {}", KEYS.join(", "))))
         }
         None => Ok(()),
     }
@@ -218,21 +218,23 @@ fn given(text: Option<String>) -> Option<String> {
 
 fn parse_url(setting: &str, text: &str) -> Result<Url, ConfigError> {
     let url = Url::parse(text).map_err(|error| {
-        ConfigError::new(setting, format!("{setting} is no URL ({error}); write it in full"))
+        ConfigError::new(setting, format!("{setting} is not a URL ({error}); write the whole URL"))
     })?;
     if !url.username().is_empty() || url.password().is_some() {
         let reason = format!(
-            "{setting} has a user name or password in it, and config.toml holds no secrets; leave it out"
+            "{setting} contains a user name or password, and config.toml must not hold secrets; leave it out"
         );
         return Err(ConfigError::new(setting, reason));
     }
     Ok(url)
 }
 
-/// A URL that is sent or compared as it is written. A URL's parser overlooks blanks and line ends.
+/// A URL that is sent or compared exactly as written. A URL parser would drop spaces and line ends.
 fn parse_exact_url(setting: &str, text: &str) -> Result<Url, ConfigError> {
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let reason = format!("{setting} has a blank or another character that no URL has; copy it again");
+        let reason = format!(
+            "{setting} contains a space or another character that a URL must not have; copy it again"
+        );
         return Err(ConfigError::new(setting, reason));
     }
     parse_url(setting, text)
@@ -264,19 +266,20 @@ fn may_answer_by(setting: &str, flow: Flow, name: &str, value: &str) -> Result<(
     if !name.eq_ignore_ascii_case("response_mode") || is_read {
         return Ok(());
     }
-    let reason =
-        format!("{setting} has a response_mode that imgurd does not read; leave it out, or set it to query");
+    let reason = format!(
+        "{setting} has a response_mode that imgurd does not support; leave it out, or set it to query"
+    );
     Err(ConfigError::new(setting, reason))
 }
 
 /// Whether a parameter may be added to the address of the sign-in page.
 fn may_add(setting: &str, name: &str) -> Result<(), ConfigError> {
     let reason = if OWN_PARAMETERS.contains(&name) {
-        format!("{setting} may not hold {name}, which imgurd sends itself; use the setting of that name")
+        format!("{setting} must not contain {name}, which imgurd sends itself; use the setting of that name")
     } else if is_secret_parameter(name) {
         format!(
-            "{setting} may not hold {name}, since the browser shows and keeps that address; leave it out (`imgurctl account \
-             set --client-secret-stdin` takes a client secret)"
+            "{setting} must not contain {name}, because the browser shows and stores that address; leave it out \
+             (`imgurctl account set --client-secret-stdin` sets a client secret)"
         )
     } else {
         return Ok(());
@@ -288,28 +291,28 @@ fn client_id(text: Option<String>) -> Result<String, ConfigError> {
     let text = text.ok_or_else(|| {
         ConfigError::new(
             "client_id",
-            "client_id is missing; enter the id that the registration of your application shows",
+            "client_id is missing; enter the client ID of your registered application",
         )
     })?;
     let id = credential(&text).ok_or_else(|| ConfigError::new("client_id", not_a_credential("client_id")))?;
     if id.contains("://") || id.starts_with("client_id=") {
-        let reason = "client_id is an address or has its name before it; enter the id alone";
+        let reason = "client_id is an address or starts with its own name; enter only the client ID";
         return Err(ConfigError::new("client_id", reason));
     }
     Ok(id.to_owned())
 }
 
-/// A parameter that is sent as it is (RFC 6749, appendix A: scope and state).
+/// A parameter that is sent exactly as written (RFC 6749, appendix A: scope and state).
 fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, ConfigError> {
     let text = given(text);
     if text.as_deref().is_some_and(|text| !is_credential(text)) {
-        let reason = format!("{setting} has characters other than printable ASCII; write it again");
+        let reason = format!("{setting} contains characters other than printable ASCII; write it again");
         return Err(ConfigError::new(setting, reason));
     }
     Ok(text)
 }
 
-/// One of them without the other would send what one server gave to Imgur.
+/// If only one of them is set, imgurd would send one server's secrets to Imgur.
 fn check_pair(auth_url: Option<&str>, token_url: Option<&str>) -> Result<(), ConfigError> {
     let is_given = |url: Option<&str>| url.is_some_and(|url| !url.is_empty());
     let (given, missing) = match (is_given(auth_url), is_given(token_url)) {
@@ -322,14 +325,14 @@ fn check_pair(auth_url: Option<&str>, token_url: Option<&str>) -> Result<(), Con
     Err(ConfigError::new(given, reason))
 }
 
-/// What the tokens are for (RFC 8707, section 2): absolute URIs without a fragment.
+/// The resources that the tokens are for (RFC 8707, section 2): absolute URIs without a fragment.
 fn resource(given: Option<ParameterValue>) -> Result<Vec<String>, ConfigError> {
     let mut all = given.map(|given| given.values().to_vec()).unwrap_or_default();
     all.retain(|uri| !uri.is_empty());
     let fits = |uri: &str| parse_exact_url("resource", uri).map(|uri| uri.fragment().is_none());
     for uri in &all {
         if !fits(uri)? {
-            return Err(ConfigError::new("resource", "resource has a fragment (#…); write it without"));
+            return Err(ConfigError::new("resource", "resource has a fragment (#…); remove the fragment"));
         }
     }
     Ok(all)
@@ -344,11 +347,12 @@ fn optional(setting: &str, text: Option<String>) -> Result<Option<Url>, ConfigEr
 fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
     let url = parse_url(setting, given(text).as_deref().unwrap_or(default))?;
     if url.fragment().is_some() {
-        let reason = format!("{setting} has a fragment (#), which no endpoint has; leave it out");
+        let reason = format!("{setting} has a fragment (#), which an endpoint must not have; remove it");
         return Err(ConfigError::new(setting, reason));
     }
     if url.query_pairs().any(|(name, _)| is_secret_parameter(&name)) {
-        let reason = format!("{setting} has a secret in it, and config.toml holds none; leave it out");
+        let reason =
+            format!("{setting} contains a secret, and config.toml must not hold secrets; leave it out");
         return Err(ConfigError::new(setting, reason));
     }
     if is_protected(&url) {
@@ -356,17 +360,17 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
     }
     Err(ConfigError::new(
         setting,
-        format!("{setting} must be an https URL, since secrets are sent there; change it"),
+        format!("{setting} must be an https URL, because imgurd sends secrets to it; change it"),
     ))
 }
 
-/// A server's identifier, as it is written (RFC 8414, section 2): it is compared character by character.
+/// A server's identifier, exactly as written (RFC 8414, section 2): it is compared character by character.
 pub(crate) fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
     let Some(text) = given(text) else { return Ok(None) };
     parse_exact_url("issuer", &text)?;
     let url = endpoint("issuer", Some(text.clone()), "")?;
     if url.query().is_some() || url.fragment().is_some() {
-        let reason = "issuer has no query and no fragment; write it as the server's metadata does";
+        let reason = "issuer must not have a query or a fragment; copy it from the server's metadata";
         return Err(ConfigError::new("issuer", reason));
     }
     Ok(Some(text))

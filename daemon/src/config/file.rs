@@ -1,4 +1,4 @@
-//! config.toml on disk: read, and changed so that comments, links and other people's edits survive.
+//! config.toml on disk. Changes preserve comments, links and concurrent edits.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
@@ -39,7 +39,7 @@ impl ConfigFile {
         self.path.parent().unwrap_or(Path::new("."))
     }
 
-    /// Reads it; defaults where there is none.
+    /// Reads the file; returns the defaults if there is none.
     pub fn load(&self) -> Result<Config, ConfigError> {
         parse(&self.read()?)
     }
@@ -50,7 +50,7 @@ impl ConfigFile {
         self.edit(|document| {
             if section(document, name)?.is_some() {
                 let reason = format!(
-                    "There is an account {name} already; change it with `imgurctl account set {name}`"
+                    "The account {name} already exists; change it with `imgurctl account set {name}`"
                 );
                 return Err(Error::invalid("account", reason));
             }
@@ -89,7 +89,7 @@ impl ConfigFile {
         })
     }
 
-    /// Changes the file as it is at this moment, whoever wrote it last, and writes it only if the outcome is valid.
+    /// Changes the current content of the file, whoever wrote it last. Writes it only if the result is valid.
     pub(super) fn edit(
         &self,
         change: impl FnOnce(&mut DocumentMut) -> Result<(), Error>,
@@ -103,7 +103,7 @@ impl ConfigFile {
         let config = parse(&after)?;
         if self.read()? != before {
             let reason =
-                "config.toml was edited by someone else at the same moment; nothing was changed, try again";
+                "Another program edited config.toml at the same moment, so imgurd changed nothing; try again";
             return Err(Error::TemporarilyUnavailable { reason: reason.to_owned(), retry_at: None });
         }
         self.write(&after).map_err(|error| self.unwritable(&error))?;
@@ -115,14 +115,17 @@ impl ConfigFile {
             Ok(text) => Ok(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => {
-                let reason =
-                    format!("{} cannot be read ({error}); mend that and reload", self.path.display());
+                let reason = format!(
+                    "imgurd cannot read {} ({error}); fix that, then reload imgurd",
+                    self.path.display()
+                );
                 Err(ConfigError::new("", reason))
             }
         }
     }
 
-    /// Whoever writes it says where secrets are sent. A link to it may be anybody's who can make one there.
+    /// Whoever can write the file decides where secrets are sent. Any user who can create a link there may own the
+    /// link.
     fn text(&self) -> io::Result<String> {
         // A pipe in its place would keep the daemon waiting for a writer.
         let mut file = OpenOptions::new()
@@ -154,8 +157,8 @@ impl ConfigFile {
         // A link may lead to where the service does not write.
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let advice = withheld(error, target.parent().unwrap_or(Path::new(".")));
-        let advice = advice.unwrap_or_else(|| "mend that and try again".to_owned());
-        let reason = format!("{} cannot be written ({error}); {advice}", self.path.display());
+        let advice = advice.unwrap_or_else(|| "fix that, then try again".to_owned());
+        let reason = format!("imgurd cannot write {} ({error}); {advice}", self.path.display());
         Error::Misconfigured { setting: String::new(), reason }
     }
 }
@@ -168,7 +171,7 @@ fn accounts(document: &mut DocumentMut) -> Result<&mut Table, Error> {
     });
     item.as_table_mut().ok_or_else(|| {
         let reason =
-            "config.toml writes its accounts inline; write them as sections [accounts.NAME] and try again";
+            "config.toml has its accounts in an inline table; write them as sections [accounts.NAME], then try again";
         Error::Misconfigured { setting: "accounts".to_owned(), reason: reason.to_owned() }
     })
 }
@@ -184,7 +187,7 @@ fn write_settings(table: &mut Table, settings: &Settings) {
     merge(table, changes.as_table());
 }
 
-/// An empty value removes what it names. The members of a table are changed one by one.
+/// An empty value removes its setting. The members of a table are changed one by one.
 fn merge(known: &mut dyn TableLike, changes: &dyn TableLike) {
     for (key, change) in changes.iter() {
         if let Some(members) = change.as_table_like().filter(|members| !members.is_empty()) {
@@ -216,7 +219,7 @@ fn check(table: &Table) -> Result<(), Error> {
 
 fn not_in_file(name: &str) -> Error {
     let account = printable_name(name);
-    let reason = format!("There is no account {account} in config.toml; see `imgurctl account list`");
+    let reason = format!("config.toml has no account {account}; see `imgurctl account list`");
     Error::NoSuchAccount { account, reason }
 }
 

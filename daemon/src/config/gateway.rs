@@ -1,4 +1,4 @@
-//! The section `[gateway]`: where the gateway listens, and for whom.
+//! The section `[gateway]`: where the gateway listens, and its clients.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -95,15 +95,14 @@ impl Section {
     }
 }
 
-const ODD_NAME: &str =
-    "a gateway client's name has 1 to 64 letters, digits, dots, dashes or underscores; choose another";
+const ODD_NAME: &str = "a gateway client's name must have 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
 
 /// Every user of the machine can connect to a loopback address, and nobody else.
 fn address(text: &str) -> Result<SocketAddr, ConfigError> {
     let address: Option<SocketAddr> = text.replacen("localhost", "127.0.0.1", 1).parse().ok();
     address.filter(|address| address.ip().is_loopback() && address.port() != 0).ok_or_else(|| {
         let reason =
-            "[gateway] listen is a loopback address and a port, as in \"127.0.0.1:8918\"; write it so";
+            "[gateway] listen must be a loopback address and a port; write for example \"127.0.0.1:8918\"";
         ConfigError::new("listen", reason)
     })
 }
@@ -111,20 +110,22 @@ fn address(text: &str) -> Result<SocketAddr, ConfigError> {
 fn check_redirect_uri(text: &str) -> Result<(), ConfigError> {
     let is_written_well = text.len() <= 2048 && text.bytes().all(|byte| byte.is_ascii_graphic());
     let fault = match Url::parse(text) {
-        _ if !is_written_well => "has a blank or another character that no URL has, or is too long",
-        Err(_) => "is no URL",
-        Ok(url) if url.fragment().is_some() => "has a fragment (#), which no callback may have",
+        _ if !is_written_well => {
+            "contains a space or another character that a URL must not have, or is too long"
+        }
+        Err(_) => "is not a URL",
+        Ok(url) if url.fragment().is_some() => "has a fragment (#), which a callback must not have",
         Ok(url) if !url.username().is_empty() || url.password().is_some() => "has a user name or password",
         Ok(url) if url.query_pairs().any(|(name, _)| ANSWER.contains(&&*name)) => {
-            "has a parameter that the answer has, such as code or state"
+            "has a parameter that belongs to the answer, such as code or state"
         }
-        Ok(url) if NO_CALLBACKS.contains(&url.scheme()) => "has a scheme that takes no answer",
+        Ok(url) if NO_CALLBACKS.contains(&url.scheme()) => "has a scheme that cannot receive an answer",
         Ok(url) if url.scheme() == "http" && !url.host_str().is_some_and(imgurd_proto::is_loopback) => {
             "is plain http, which others on the network can read"
         }
         Ok(_) => return Ok(()),
     };
-    let reason = format!("a redirect URI of a gateway client {fault}; write it as the program shows it");
+    let reason = format!("a redirect URI of a gateway client {fault}; copy it from the program");
     Err(ConfigError::new("redirect_uris", reason))
 }
 
@@ -178,7 +179,10 @@ impl ConfigFile {
     pub fn remove_gateway_client(&self, name: &str) -> Result<Config, Error> {
         self.edit(|document| {
             clients(document)?.remove(name).map(drop).ok_or_else(|| {
-                Error::invalid("name", "The gateway has no client of that name; see `imgurctl gateway list`")
+                Error::invalid(
+                    "name",
+                    "There is no gateway client with this name; see `imgurctl gateway list`",
+                )
             })
         })
     }
@@ -208,7 +212,8 @@ fn clients(document: &mut DocumentMut) -> Result<&mut Table, Error> {
 }
 
 fn written_inline(setting: &str) -> Error {
-    let reason = "config.toml writes the gateway inline; write it as sections [gateway] and [gateway.clients.NAME], and try again";
+    let reason = "config.toml has the gateway in an inline table; write it as sections [gateway] and \
+                  [gateway.clients.NAME], then try again";
     Error::Misconfigured { setting: setting.to_owned(), reason: reason.to_owned() }
 }
 

@@ -1,4 +1,4 @@
-//! What the user configured: config.toml, its defaults, and changes to it. No secret is in it.
+//! The configuration: config.toml, its defaults, and changes to it. It contains no secret.
 
 mod access;
 mod account;
@@ -38,17 +38,17 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// The account that calls mean which name none.
     pub default_account: Option<String>,
-    /// How the user is told of what needs them.
+    /// Whether and when imgurd shows notifications.
     pub notifications: Notifications,
     /// Who gets tokens.
     pub access: Access,
-    /// The gateway for programs that speak OAuth 2.0 alone.
+    /// The gateway for programs that can only use OAuth 2.0.
     pub gateway: Gateway,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, Arc<AccountConfig>>,
 }
 
-/// What is wrong with config.toml, where, and what to do.
+/// The problem in config.toml, its place, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ConfigError {
@@ -137,7 +137,7 @@ fn default_account(
         Some(name) if accounts.is_empty() || accounts.contains_key(&name) => Ok(Some(name)),
         Some(name) => {
             let reason = format!(
-                "default_account names {name}, which is no section [accounts.{name}]; name one that is"
+                "default_account names {name}, but there is no section [accounts.{name}]; name another account"
             );
             Err(ConfigError::new("default_account", reason))
         }
@@ -148,8 +148,9 @@ fn default_account(
 fn policy(section: &RefreshSection) -> Result<RefreshPolicy, ConfigError> {
     let span = |name: &str, text: &Option<String>| -> Result<Option<Duration>, ConfigError> {
         let Some(text) = text else { return Ok(None) };
-        let reason =
-            || format!("[refresh] {name} = \"{text}\" is no duration; write it as in \"28d\" or \"10m\"");
+        let reason = || {
+            format!("[refresh] {name} = \"{text}\" is not a duration; write for example \"28d\" or \"10m\"")
+        };
         duration(text).map(Some).ok_or_else(|| ConfigError::new(name, reason()))
     };
     let default = RefreshPolicy::default();
@@ -169,12 +170,7 @@ fn in_file(error: &str) -> ConfigError {
     let (first, last) =
         (lines.first().copied().unwrap_or_default(), lines.last().copied().unwrap_or_default());
     let said = if first == last { first.to_owned() } else { format!("{first}: {last}") };
-    ConfigError::new(
-        "",
-        format!(
-            "config.toml is not understood: {said}; mend it, and see with `imgurd --check` that it is right"
-        ),
-    )
+    ConfigError::new("", format!("config.toml is not valid: {said}; correct it, then run `imgurd --check`"))
 }
 
 /// `error` with the line of its setting in this section, or else the section's own line. The top level has no name.

@@ -1,4 +1,4 @@
-//! How the user wants to be told of what needs them.
+//! The section `[notifications]`: whether and when imgurd shows notifications.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{ConfigError, duration};
 
 const HOUR: Duration = Duration::from_hours(1);
-/// A notification that comes back more often is a nuisance to anyone.
+/// A notification that repeats more often is a nuisance.
 const SHORTEST: Duration = Duration::from_mins(1);
 
 /// The section `[notifications]`, checked.
@@ -47,8 +47,8 @@ impl Section {
 fn span(text: &str) -> Result<Duration, ConfigError> {
     duration(text).filter(|span| *span >= SHORTEST).ok_or_else(|| {
         let reason = format!(
-            "[notifications] again holds \"{text}\", which is no duration of a minute or more; write it as in \
-             [\"1h\", \"4h\", \"1d\"]"
+            "[notifications] again contains \"{text}\", which is not a duration of at least a minute; write for \
+             example [\"1h\", \"4h\", \"1d\"]"
         );
         ConfigError::new("again", reason)
     })

@@ -1,4 +1,4 @@
-//! The callback URL, which is sent as it is written and compared by servers character by character.
+//! The callback URL. imgurd sends it exactly as written, because servers compare it character by character.
 
 use std::net::Ipv6Addr;
 
@@ -7,7 +7,8 @@ use url::{Host, Url};
 
 use super::ConfigError;
 
-/// What a server adds to the callback URL (RFC 6749, sections 4.1.2 and 4.2.2; RFC 9207): there twice, it is refused.
+/// The parameters that a server adds to the callback URL (RFC 6749, sections 4.1.2 and 4.2.2; RFC 9207). imgurd refuses
+/// an answer that has one of them twice.
 const ADDED: [&str; 6] = ["access_token", "code", "error", "iss", "pin", "state"];
 
 /// The out-of-band callback of older servers is an URN; applications have schemes in the form of a host name, read from
@@ -20,7 +21,7 @@ pub(super) fn check(text: String, url: &Url) -> Result<RedirectUrl, ConfigError>
 }
 
 const NO_SCHEME: &str =
-    "has no host; write it as it was registered, with http:// or https:// before the host";
+    "has no host; copy it from your registration, with http:// or https:// before the host";
 
 fn fault(url: &Url) -> Option<&'static str> {
     let is_private_scheme =
@@ -30,17 +31,18 @@ fn fault(url: &Url) -> Option<&'static str> {
     }
     if url.fragment().is_some() {
         return Some(
-            "has a fragment (#), which no callback may have (RFC 6749, section 3.1.2); leave it out",
+            "has a fragment (#), which a callback must not have (RFC 6749, section 3.1.2); remove it",
         );
     }
     if url.query_pairs().any(|(name, _)| ADDED.contains(&&*name)) {
-        return Some("has a parameter that the server adds itself, such as state or code; leave it out");
+        return Some("has a parameter that the server adds itself, such as state or code; remove it");
     }
     if url.port() == Some(0) {
-        return Some("has port 0, which no browser opens; write the port that you registered");
+        return Some("has port 0, which browsers cannot open; write the port that you registered");
     }
-    is_odd_loopback(url)
-        .then_some("names this machine in a way that programs read differently; write 127.0.0.1 or localhost")
+    is_odd_loopback(url).then_some(
+        "names this machine in a form that programs read differently; write 127.0.0.1 or localhost",
+    )
 }
 
 /// Browsers take these for this machine, and other programs may not.

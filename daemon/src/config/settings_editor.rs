@@ -1,4 +1,4 @@
-//! Reading and changing the configuration, one change after the other.
+//! Reads and changes the configuration, one change at a time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +31,7 @@ impl SettingsEditor {
         &self.file
     }
 
-    /// Reads the file again; nothing if it says what was known. A bad one changes nothing.
+    /// Reads the file again; `None` if it has not changed. An invalid file changes nothing.
     pub fn reload(&self) -> Result<Option<Arc<Config>>, ConfigError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let config = self.file.load()?;
@@ -41,7 +41,7 @@ impl SettingsEditor {
         Ok(Some(self.replace(&mut current, config)))
     }
 
-    /// Increases with each change, before whoever made it hears of it. Reading it takes no lock.
+    /// Increases with each change, before the call that made the change returns. Reading it takes no lock.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -98,7 +98,7 @@ impl SettingsEditor {
     pub fn account(&self, name: &str) -> Result<Arc<AccountConfig>, Error> {
         self.current().accounts.get(name).cloned().ok_or_else(|| Error::NoSuchAccount {
             account: name.to_owned(),
-            reason: format!("The account {name} was just removed; see `imgurctl account list`"),
+            reason: format!("The account {name} has just been removed; see `imgurctl account list`"),
         })
     }
 

@@ -6,7 +6,7 @@ use url::form_urlencoded::parse;
 
 use crate::provider::TokenResponse;
 
-/// The shortest code or PIN that is taken where it stands alone, in characters.
+/// The shortest code or PIN that imgurd accepts without a parameter name, in characters.
 const SHORTEST: usize = 3;
 
 /// An answer of the authorization endpoint (RFC 6749, sections 4.1.2 and 4.2.2).
@@ -24,11 +24,11 @@ pub(crate) enum Content {
     Code(Secret),
     Pin(Secret),
     Tokens(Box<TokenResponse>),
-    /// What the server says about it.
+    /// The server's description of it.
     Denied {
         description: Option<String>,
     },
-    /// The server's error code, such as `invalid_scope`, and what it says about it.
+    /// The server's error code, such as `invalid_scope`, and its description.
     Error {
         code: String,
         description: Option<String>,
@@ -36,7 +36,7 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// What may be used once.
+    /// The value that may be used only once.
     pub(super) fn credential(&self) -> Option<&Secret> {
         match self {
             Self::Code(secret) | Self::Pin(secret) => Some(secret),
@@ -150,7 +150,7 @@ impl Parameters {
     }
 }
 
-/// `access_denied` (RFC 6749, section 4.1.2.1), and what servers write in its place.
+/// `access_denied` (RFC 6749, section 4.1.2.1), and what servers write instead.
 fn is_denial(code: &str) -> bool {
     let letters = code.chars().filter(char::is_ascii_alphanumeric);
     let code: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
@@ -168,7 +168,7 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
     let text = bare_address(text.expose());
     if text.is_empty() {
         return Err(refused(
-            "The answer is empty; paste the PIN, the code or the whole address the browser ended at",
+            "The answer is empty; paste the PIN, the code or the whole address from the browser",
         ));
     }
     if let Some((query, fragment)) = parts_of_address(text) {
@@ -179,19 +179,20 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
     // A key that was pressed is no answer yet.
     let alone = lone_credential(text).filter(|text| text.len() >= SHORTEST);
     let secret = Secret::from(alone.ok_or_else(|| {
-        refused("That is neither a PIN, nor a code, nor an address; paste just one of them")
+        refused("That is not a PIN, a code or an address; paste one of them and nothing else")
     })?);
     let content = match flow {
         Flow::Code => Content::Code(secret),
         Flow::Pin => Content::Pin(secret),
         Flow::Device => {
             return Err(refused(
-                "The server itself tells imgurd when you have entered the code; there is nothing to paste",
+                "A device code needs no pasted answer; enter the code on the server's page, and imgurd completes the \
+                 sign-in",
             ));
         }
         Flow::Token => {
             return Err(refused(
-                "The flow is token, whose answer is in the address; paste the whole address",
+                "The flow token has its answer in the address; paste the whole address from the browser",
             ));
         }
     };
@@ -208,7 +209,7 @@ fn from_address(
     let is_bare = is_labelled && matches!(answer.content, Content::Code(_) | Content::Pin(_));
     if answer.state.is_none() && !is_bare {
         return Err(refused(
-            "The address has no state, so it may belong to another sign-in; paste the whole address the browser ended at",
+            "The address has no state, so it may belong to another sign-in; paste the whole address from the browser",
         ));
     }
     Ok(answer)
@@ -218,16 +219,16 @@ impl NotAResponse {
     fn of_an_address(self) -> &'static str {
         match self {
             Self::Nothing => {
-                "The address holds no answer; paste the one that the browser ended at after you allowed access"
+                "The address contains no answer; paste the address that the browser shows after you allow access"
             }
             Self::Doubled => {
-                "The address has a parameter twice; paste the one that the browser ended at, and only once"
+                "The address contains a parameter twice; paste the address from the browser, and only once"
             }
             Self::OtherFlow => {
-                "The address holds the answer of another flow than this sign-in's; paste the one that this sign-in's page led to"
+                "The address contains the answer of another flow; paste the address that this sign-in's page led to"
             }
             Self::Unreadable => {
-                "The code or token in the address has characters that none can have; copy the address again, and paste it whole"
+                "The code or token in the address contains invalid characters; copy the whole address again"
             }
         }
     }
@@ -237,7 +238,7 @@ fn refused(reason: &str) -> Error {
     Error::invalid("response", reason)
 }
 
-/// Query and fragment of an address, whose beginning may be missing, or parameters alone as the query.
+/// Query and fragment of an address whose beginning may be missing. Bare parameters count as the query.
 fn parts_of_address(text: &str) -> Option<(Option<&str>, Option<&str>)> {
     if text.contains(char::is_whitespace) {
         return None;

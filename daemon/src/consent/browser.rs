@@ -1,5 +1,5 @@
-//! Opens the user's browser, which must not run inside the daemon's own sandbox: by the desktop's portal, else by the user's
-//! service manager, else directly if the daemon runs in no unit.
+//! Opens the user's browser, which must not run inside the daemon's sandbox: through the desktop portal, else through the user's
+//! service manager, else directly if the daemon does not run in a unit.
 
 use std::env;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ const MANAGER: (&str, &str, &str) =
 
 /// How long imgurd waits for the portal's dialog that asks for the program to open it with.
 const DIALOG: Duration = Duration::from_mins(1);
-/// What an opener has failed after, if it has; a browser in the foreground lives on.
+/// An opener that fails does so within this time; a browser in the foreground keeps running.
 const OPENER: Duration = Duration::from_secs(5);
 
 /// Opens `url`.
@@ -34,31 +34,32 @@ pub(crate) async fn open(bus: &Bus, url: &Url) -> Result<(), String> {
     if let Ok(connection) = bus.connection().await {
         match by_portal(&connection, url).await {
             Ok(outcome) => return outcome,
-            Err(error) => tracing::debug!(%error, "no portal opens the browser"),
+            Err(error) => tracing::debug!(%error, "the desktop portal did not open the browser"),
         }
         match by_unit(&connection, url).await {
             Ok(outcome) => return outcome,
-            Err(error) => tracing::debug!(%error, "no service manager opens the browser"),
+            Err(error) => tracing::debug!(%error, "the service manager did not start the browser"),
         }
     }
     directly(url).await
 }
 
-/// By which of these ways [`open`] would open a page, as far as can be told without opening one; else why by none.
+/// The way in which [`open`] would open a page, as far as imgurd can tell without opening one; or the reason why it
+/// cannot.
 pub(crate) async fn way(bus: &Bus) -> Result<&'static str, String> {
     if let Ok(connection) = bus.connection().await {
         if is_reachable(&connection, PORTAL.0).await.unwrap_or(false) {
-            return Ok("the desktop's portal");
+            return Ok("the desktop portal");
         }
         if let Ok(has_display) = manager_has_display(&connection).await {
             return match opener() {
                 _ if !has_display => Err(NO_DISPLAY.to_owned()),
-                Some(_) => Ok("xdg-open, in a unit of its own"),
+                Some(_) => Ok("xdg-open, started by systemd"),
                 None => Err(NO_OPENER.to_owned()),
             };
         }
     }
-    direct_opener().map(|_| "a process of its own")
+    direct_opener().map(|_| "xdg-open")
 }
 
 /// By `org.freedesktop.portal.OpenURI`. The outer error: there is no such portal, or it cannot.
@@ -87,7 +88,7 @@ async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<()
     match timeout(DIALOG, response).await {
         // The dialog is still open.
         Err(_) | Ok(Ok(0)) => Ok(Ok(())),
-        Ok(Ok(1)) => Ok(Err("The browser was not opened".to_owned())),
+        Ok(Ok(1)) => Ok(Err("the browser was not opened".to_owned())),
         Ok(Ok(_)) => Err(zbus::Error::Unsupported),
         Ok(Err(error)) => Err(error),
     }
@@ -127,14 +128,14 @@ async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), 
     })
 }
 
-/// Whether what the service manager starts finds a display. The outer error: there is no service manager.
+/// Whether programs that the service manager starts have a display. The outer error: there is no service manager.
 async fn manager_has_display(connection: &Connection) -> zbus::Result<bool> {
     let manager = zbus::Proxy::new(connection, MANAGER.0, MANAGER.1, MANAGER.2).await?;
     let environment: Vec<String> = manager.get_property("Environment").await?;
     Ok(has_display(|name| environment.iter().any(|entry| entry.starts_with(&format!("{name}=")))))
 }
 
-/// A oneshot, so that its job tells how `xdg-open` fared; a browser that it leaves behind lives on.
+/// A oneshot unit, so its job reports whether `xdg-open` succeeded. A browser that it starts keeps running.
 fn properties<'a>(opener: &'a str, url: &'a str) -> Properties<'a> {
     vec![
         ("Description", Variant::from("Browser to sign in with, for imgurd")),
@@ -145,18 +146,18 @@ fn properties<'a>(opener: &'a str, url: &'a str) -> Properties<'a> {
     ]
 }
 
-const NO_DISPLAY: &str = "There is no display";
+const NO_DISPLAY: &str = "there is no display";
 const NO_OPENER: &str = "xdg-open is not installed";
 
-/// As a process of its own, which is reaped when it ends.
+/// Starts `xdg-open` as a child process, and reaps it when it ends.
 async fn directly(url: &Url) -> Result<(), String> {
     let mut command = Command::new(direct_opener()?);
     command.arg(url.as_str()).process_group(0).env_remove("NOTIFY_SOCKET");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| format!("The browser does not start ({error})"))?;
+    let mut child = command.spawn().map_err(|error| format!("xdg-open does not start ({error})"))?;
     if let Ok(ended) = timeout(OPENER, child.wait()).await {
         let fared_well = ended.is_ok_and(|status| status.success());
-        return if fared_well { Ok(()) } else { Err("No browser was found".to_owned()) };
+        return if fared_well { Ok(()) } else { Err("no browser was found".to_owned()) };
     }
     tokio::spawn(async move { child.wait().await });
     Ok(())
@@ -164,7 +165,7 @@ async fn directly(url: &Url) -> Result<(), String> {
 
 fn direct_opener() -> Result<PathBuf, String> {
     if env::var_os("INVOCATION_ID").is_some() {
-        return Err("Neither a portal nor a service manager answers".to_owned());
+        return Err("neither the desktop portal nor the service manager answers".to_owned());
     }
     if !has_display(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
         return Err(NO_DISPLAY.to_owned());
@@ -199,7 +200,8 @@ async fn owner(connection: &Connection, name: &'static str) -> zbus::Result<Owne
     Ok(bus.get_name_owner(name.try_into()?).await?)
 }
 
-/// The signals of a unique name. zbus does not check a well-known one, and would pass on what a stranger sends to us alone.
+/// The signals of a unique name. zbus does not check a well-known name, and would accept a stranger's signal that is
+/// sent only to us.
 fn signals(
     sender: &OwnedUniqueName,
     interface: &'static str,

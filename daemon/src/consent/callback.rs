@@ -26,8 +26,8 @@ pub(crate) struct Callback {
     nonce: Nonce,
 }
 
-/// What the page has to send along with the fragment. It is replaced once it was used. Logins with the same callback share
-/// it: which of them a fragment is for is known when the page has sent it.
+/// The value that the page has to send with the fragment. It changes once it is used. Logins with the same callback
+/// share it, because imgurd learns which login a fragment is for when the page has sent it.
 pub(crate) type Nonce = Arc<Mutex<Option<Secret>>>;
 
 /// A request to the callback, read whole.
@@ -77,7 +77,7 @@ impl Callback {
         self.flow == Flow::Token
     }
 
-    /// The answer in a request, or what to show instead.
+    /// The answer in a request, or the page to show instead.
     pub(super) fn answer_in(&self, request: &Request) -> Result<AuthorizationResponse, Page> {
         let Parts { headers, uri, method, .. } = &request.parts;
         // Another name that leads here is DNS rebinding: some website's script, not the redirect.
@@ -115,7 +115,7 @@ impl Callback {
         self.url.origin().ascii_serialization()
     }
 
-    /// An answer in the query. Tokens are in no query: a fragment's reach us through our own page alone.
+    /// An answer in the query. A query contains no tokens: tokens in a fragment reach imgurd only through our own page.
     fn redirected(&self, query: Option<&str>) -> Result<AuthorizationResponse, Page> {
         match from_redirect(query, None, self.flow) {
             Ok(AuthorizationResponse { content: Content::Tokens(_), .. }) => Err(self.waiting()),
@@ -127,7 +127,7 @@ impl Callback {
 
     fn waiting(&self) -> Page {
         let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        // The same for every page until it is used: a page that a stranger asks for voids nobody's.
+        // It is the same for every page until it is used, so a page that a stranger requests invalidates no other page.
         let nonce = nonce.get_or_insert_with(|| random::hex::<16>().into());
         Page::Waiting { account: self.account.clone(), nonce: nonce.clone() }
     }
@@ -136,7 +136,8 @@ impl Callback {
         let given = parse(body).find(|(name, _)| name == "nonce").map(|(_, nonce)| nonce.into_owned());
         let fragment = str::from_utf8(body).map_err(|_| Page::Refused)?;
         let answer = from_redirect(None, Some(fragment), self.flow).map_err(page_of)?;
-        // The state comes first, so that who does not know it cannot use the nonce up. The login says whose answer it is.
+        // Check the state first, so that a stranger who does not know it cannot use up the nonce. The login checks
+        // whose answer it is.
         if answer.state.as_ref() != Some(&self.state) {
             return Ok(answer);
         }
@@ -154,7 +155,7 @@ fn page_of(reason: NotAResponse) -> Page {
     match reason {
         NotAResponse::Nothing => Page::NotHere,
         NotAResponse::Doubled | NotAResponse::OtherFlow | NotAResponse::Unreadable => {
-            tracing::warn!(?reason, "what came to the callback is no answer to the sign-in");
+            tracing::warn!(?reason, "the callback received a request that is not an answer to the sign-in");
             Page::Refused
         }
     }

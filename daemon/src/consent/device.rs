@@ -1,4 +1,4 @@
-//! A login by the device authorization grant (RFC 8628): what the user is shown, and when the server is asked.
+//! A login by the device authorization grant (RFC 8628): shows the user the code, and polls the server.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::provider::DeviceAuthorization;
 /// The longest pause between two polls of a server that could not be asked.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// What the user enters at the page, and the page with that filled in.
+/// The code that the user enters at the page, and the page with the code filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserCode {
     /// The code.
@@ -51,7 +51,8 @@ impl Polls {
         }
     }
 
-    /// Takes in how one ended: the outcome of the login, if it is over. `hint` is what the user should know until then.
+    /// Processes the result of a poll: the outcome of the login, if it has ended. `hint` is what the user should know
+    /// until then.
     pub(super) fn note(
         &mut self,
         outcome: LoginResult,
@@ -63,7 +64,8 @@ impl Polls {
             self.interval += Duration::from_secs(later.unsigned_abs());
         } else {
             self.failures += 1;
-            let trouble = Some(format!("The server does not answer ({reason}); imgurd asks again"));
+            let trouble =
+                Some(format!("The server does not answer ({reason}); wait while imgurd keeps asking"));
             hint.send_if_modified(|known| {
                 let is_news = *known != trouble;
                 *known = trouble;

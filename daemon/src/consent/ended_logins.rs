@@ -1,4 +1,4 @@
-//! Logins that have ended, and what their late visitors are shown.
+//! Logins that have ended, and the pages that their late visitors see.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -11,12 +11,12 @@ use super::{LoginResult, cancelled, expired, lock};
 /// How many ended logins are remembered. Their states are worth nothing any more.
 const REMEMBERED: usize = 16;
 
-/// The logins that ended, for a visit from a page that was left open: its answer comes to a later login's callback.
+/// The logins that have ended. A page that was left open may send its answer to a later login's callback.
 #[derive(Clone, Default)]
 pub(super) struct EndedLogins(Arc<Mutex<VecDeque<(Secret, Page)>>>);
 
 impl EndedLogins {
-    /// Notes how a login ended, and returns what its late visitors are shown.
+    /// Notes how a login ended, and returns the page for its late visitors.
     pub(super) fn note(&self, account: &str, state: &Secret, outcome: &LoginResult) -> Page {
         let page = farewell(account, outcome);
         let mut ended = lock(&self.0);
@@ -25,7 +25,7 @@ impl EndedLogins {
         page
     }
 
-    /// What a visit with another state than a login's own is shown.
+    /// The page for a visit with a state that is not this login's.
     pub(super) fn page_of(&self, state: Option<&Secret>) -> Page {
         let ended = lock(&self.0);
         let page = ended.iter().find(|(known, _)| Some(known) == state).map(|(_, page)| page.clone());

@@ -16,7 +16,7 @@ const LINGER: Duration = Duration::from_secs(5);
 #[derive(Clone, Default)]
 pub(super) struct Lingering(Arc<Mutex<Vec<Exit>>>);
 
-/// The way to end one of them: dropping `ended` does, and `gone` tells when its port is free.
+/// Ends one of them: dropping `ended` closes it, and `gone` reports when its port is free.
 struct Exit {
     ended: oneshot::Sender<()>,
     gone: oneshot::Receiver<()>,

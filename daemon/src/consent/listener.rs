@@ -1,7 +1,7 @@
 //! The loopback address that the authorization page redirects to (RFC 8252, section 7.3), open while a login is.
 //!
-//! The port is bound when a login begins. It is free before anybody hears that the login ended, except after an answer: then
-//! it stays [for a moment](super::lingering). Its number is fixed, because Imgur compares the redirect URI character by
+//! imgurd binds the port when a login begins, and frees it before it reports the end of the login. After an answer, the port
+//! stays open [for a moment](super::lingering). The port number is fixed, because Imgur compares the redirect URI character by
 //! character.
 
 use std::collections::HashMap;
@@ -32,14 +32,14 @@ use crate::loopback::{self, Holder};
 /// Connections at a time: more than a browser opens.
 const PLACES: usize = 16;
 
-/// What a TLS connection begins with, and the answer that there is no TLS: a fatal `handshake_failure` (RFC 8446, sections
-/// 5.1 and 6.2).
+/// The first byte of a TLS connection, and the answer that there is no TLS: a fatal `handshake_failure` (RFC 8446,
+/// sections 5.1 and 6.2).
 const TLS_HANDSHAKE: u8 = 22;
 const TLS_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 
-/// Who came to the callback.
+/// A visit to the callback.
 pub(crate) enum Visit {
-    /// An answer, and where its page goes.
+    /// An answer, and where to send its page.
     Answer { answer: AuthorizationResponse, page: oneshot::Sender<Page> },
     /// A browser that takes the callback for an `https` address.
     Tls,
@@ -58,7 +58,7 @@ pub(crate) struct Endpoint {
     pub(crate) farewell: Farewell,
 }
 
-/// What a visit is shown that comes as the login ends.
+/// The page for a visit that arrives while the login ends.
 pub(crate) type Farewell = Arc<OnceLock<Page>>;
 
 /// Bound to the callback's address, and nothing else. Logins with the same callback share it.
@@ -140,8 +140,9 @@ impl Listener {
         }
     }
 
-    /// Hands each answer to `visits` and shows the page that comes back, until the receiver is dropped. Nothing listens when
-    /// this returns, unless another login does. A visitor may bring the answer to another login, which then gets it.
+    /// Sends each answer to `visits` and shows the page that comes back, until the receiver is dropped. After this
+    /// returns, nothing listens, unless another login does. A visitor may bring the answer to another login, which then
+    /// gets it.
     pub(super) async fn serve(
         self,
         callback: Callback,
@@ -177,13 +178,13 @@ impl Listener {
 pub(super) struct LastPages(Visitors);
 
 impl LastPages {
-    /// Only those for visitors who have asked.
+    /// Only the pages for visitors that have sent a request.
     pub(super) fn asked_for(mut self) -> Self {
         self.0.dismiss_silent();
         self
     }
 
-    /// Returns when they are there, or the browser has taken too long.
+    /// Returns when they have been delivered, or the browser has taken too long.
     pub(super) async fn shown(mut self) {
         let _ = timeout(PATIENCE, async { while self.0.left().await.is_some() {} }).await;
     }
@@ -218,21 +219,22 @@ impl NotBound {
 }
 
 impl From<NotBound> for Error {
-    /// No advice to paste the answer: the browser would hand it to whoever listens at the callback first.
+    /// The advice must not be to paste the answer: the browser would first send it to the program that listens at the
+    /// callback.
     fn from(NotBound { port, holder, error }: NotBound) -> Self {
         const OR_MOVE: &str = "register a callback with another port, and set redirect_uri to it";
         Self::login(match holder {
             Some(Holder::Own) => format!(
-                "Port {port} of the callback is in use by another program of yours; end that program (`ss -ltnp sport = \
-                 :{port}` names it), then sign in again"
+                "Another of your programs uses port {port} of the callback; end it (`ss -ltnp sport = :{port}` names \
+                 it), then sign in again"
             ),
             Some(Holder::Other(user)) => format!(
-                "Port {port} of the callback is in use by a program of {user}, which would receive the answer of the sign-in; \
-                 do not sign in while it is, or {OR_MOVE}"
+                "A program of {user} uses port {port} of the callback and would receive the sign-in's answer; do not \
+                 sign in while it runs, or {OR_MOVE}"
             ),
             None if error.kind() == io::ErrorKind::AddrInUse => format!(
-                "Port {port} of the callback is in use by a program that imgurd cannot identify, and it could receive the \
-                 answer of the sign-in; do not sign in while it is, or {OR_MOVE}"
+                "A program that imgurd cannot identify uses port {port} of the callback and could receive the \
+                 sign-in's answer; do not sign in while it runs, or {OR_MOVE}"
             ),
             None => format!("imgurd cannot listen on port {port} of the callback ({error}); {OR_MOVE}"),
         })
@@ -292,7 +294,7 @@ impl Endpoint {
         let (page, shown) = oneshot::channel();
         let visit = Visit::Answer { answer, page };
         let shown = if visits.send(visit).await.is_ok() { shown.await.ok() } else { None };
-        // Who comes as the login ends is told how it ended.
+        // A visitor that arrives while the login ends sees how it ended.
         shown.unwrap_or_else(|| self.farewell.get().cloned().unwrap_or(Page::Underway))
     }
 }
@@ -310,7 +312,7 @@ mod tests {
             let not_bound = Listener::bind(&callback).await.unwrap_err();
             assert!(!not_bound.is_unsafe(), "a program of our own");
             let said = Error::from(not_bound).to_string();
-            let expected = format!("Port {port} of the callback is in use by another program of yours");
+            let expected = format!("Another of your programs uses port {port} of the callback");
             assert!(said.starts_with(&expected), "{said}");
         }
     }
@@ -325,7 +327,7 @@ mod tests {
             (not_bound(other, io::ErrorKind::PermissionDenied), true, "user mallory"),
             (not_bound(None, io::ErrorKind::AddrInUse), true, "cannot identify"),
             (not_bound(None, io::ErrorKind::PermissionDenied), false, "permission denied"),
-            (not_bound(Some(Holder::Own), io::ErrorKind::AddrInUse), false, "of yours"),
+            (not_bound(Some(Holder::Own), io::ErrorKind::AddrInUse), false, "your programs"),
         ] {
             assert_eq!(not_bound.is_unsafe(), is_unsafe, "{not_bound:?}");
             let said = Error::from(not_bound).to_string();

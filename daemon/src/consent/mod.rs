@@ -1,4 +1,4 @@
-//! A login in progress: from the URL to open to the grant, or to an honest end without one.
+//! A login in progress: from the URL to open to the grant, or to an error that says why there is none.
 
 pub(crate) mod authorization_response;
 pub(crate) mod browser;
@@ -43,8 +43,8 @@ pub struct LoginOptions {
     pub timeout: Duration,
     /// Whether another user than before may sign in.
     pub replace: bool,
-    /// Whether the answer is pasted. imgurd listens at a loopback callback all the same, or another user of the machine
-    /// could listen there and get the answer first.
+    /// Whether the user pastes the answer. imgurd still listens at a loopback callback: otherwise another user of the
+    /// machine could listen there and get the answer first.
     pub paste: bool,
     /// The client secret, where the store has lost it.
     pub client_secret: Option<Secret>,
@@ -52,7 +52,7 @@ pub struct LoginOptions {
 
 type LoginResult = Result<SignedIn, Error>;
 
-/// The logins in progress, one an account at most. Two callers who ask at once share it.
+/// The logins in progress, at most one per account. Simultaneous callers share it.
 #[derive(Clone)]
 pub struct Logins {
     keeper: Keeper,
@@ -73,7 +73,7 @@ struct OpenLogin {
     submissions: mpsc::Sender<Submission>,
     outcome: watch::Receiver<Option<LoginResult>>,
     hint: watch::Receiver<Option<String>>,
-    /// Everyone who wants this login holds one; when the last is gone, it ends.
+    /// Each caller that wants this login holds a sender. When the last one is dropped, the login ends.
     wanted: mpsc::WeakSender<()>,
 }
 
@@ -93,20 +93,20 @@ impl OpenLogin {
         }
     }
 
-    /// Another caller's part in it; nothing if nobody wants it any more.
+    /// A share for another caller; `None` if the login has no callers any more.
     fn join(&self, flow: Flow, paste: bool, patience: Duration) -> Result<Option<Login>, Error> {
         let Some(wanted) = self.wanted.upgrade() else { return Ok(None) };
         if (self.flow, self.paste) != (flow, paste) {
             let account = &self.account;
             return Err(Error::login(format!(
-                "Another sign-in to {account} is in progress in another way; complete or cancel that first"
+                "Another sign-in to {account} is in progress with other options; complete or cancel it first"
             )));
         }
         Ok(Some(self.part(wanted, Some(Instant::now() + patience))))
     }
 }
 
-/// What is done with a login from outside.
+/// What a caller does with a login.
 enum Submission {
     Answer { response: Secret, reply: oneshot::Sender<LoginResult> },
     Cancel,
@@ -114,20 +114,20 @@ enum Submission {
 
 /// A caller's part in a login. Dropping it says that the caller does not want it any more.
 pub struct Login {
-    /// What to call it.
+    /// Its id.
     pub id: String,
     /// The account.
     pub account: String,
     /// The page to open.
     pub url: Url,
-    /// What the user enters there, in the flow `device`.
+    /// The code that the user enters there, in the flow `device`.
     pub code: Option<UserCode>,
     /// Whether the answer has to be handed in.
     pub paste: bool,
-    /// What the user should know while it waits.
+    /// What the user should know while the login waits.
     pub hint: watch::Receiver<Option<String>>,
     outcome: watch::Receiver<Option<LoginResult>>,
-    /// When a caller who joined a sign-in of another stops waiting for it.
+    /// When a caller that joined another caller's login stops waiting.
     deadline: Option<Instant>,
     _wanted: mpsc::Sender<()>,
 }
@@ -176,7 +176,7 @@ impl Logins {
             if let Some(login) = pending.join(flow, paste, options.timeout)? {
                 return Ok(login);
             }
-            // Nobody wants that one any more: it ends, and its port is free again.
+            // No caller wants that login any more: it ends, and its port becomes free.
             let _ = pending.outcome.clone().wait_for(Option::is_some).await;
         }
         if flow == Flow::Device {
@@ -193,10 +193,10 @@ impl Logins {
                 }
                 // No other user can listen there, or a program of this user does.
                 Err(error) if paste && !error.is_unsafe() => {
-                    tracing::warn!(account, error = %Error::from(error), "the answer has to be pasted");
+                    tracing::warn!(account, error = %Error::from(error), "the user must paste the answer");
                 }
                 Err(error) => {
-                    // Whoever asked at the same moment may have been quicker.
+                    // A simultaneous caller may have been faster.
                     if let Some(pending) = self.find_of(account) {
                         return pending.join(flow, paste, options.timeout)?.ok_or(error.into());
                     }
@@ -220,7 +220,7 @@ impl Logins {
         began: Began,
     ) -> Result<Login, Error> {
         let device = self.keeper.authorize_device(account).await?;
-        // Whoever asked at the same moment may have been quicker.
+        // A simultaneous caller may have been faster.
         if let Some(pending) = self.find_of(account)
             && let Some(login) = pending.join(Flow::Device, false, options.timeout)?
         {
@@ -267,7 +267,7 @@ impl Logins {
         }
     }
 
-    /// What the user of a login is shown.
+    /// The page of a login, and the code to enter there.
     pub fn shown(&self, login_id: &str) -> Result<(Url, Option<UserCode>), Error> {
         self.find(login_id).map(|login| (login.url, login.code))
     }
@@ -313,7 +313,7 @@ impl Logins {
         let id = random::hex::<8>();
         let (account, url, flow) = (session.account.clone(), session.authorization.url.clone(), session.flow);
         let hint = session.hint.subscribe();
-        // Held until the login is in it: the session may end at once.
+        // Locked until the login is in it, because the session may end immediately.
         let mut open = lock(&self.open);
         let (logins, session_id) = (self.clone(), id.clone());
         let forget = move || drop(lock(&logins.open).remove(&session_id));
@@ -356,8 +356,9 @@ fn cancelled(account: &str) -> Error {
 
 fn expired(account: &str) -> Error {
     Error::login(format!(
-        "Nobody completed the sign-in in time; if its page showed an error, compare client_id and redirect_uri with your \
-         registration (`imgurctl account show {account}`), and run `imgurctl login {account}` to try again"
+        "Nobody completed the sign-in in time; run `imgurctl login {account}` to try again. If the sign-in page \
+         showed an error, compare client_id and redirect_uri with your registration (`imgurctl account show \
+         {account}`)"
     ))
 }
 
@@ -365,7 +366,7 @@ fn no_such(login_id: &str) -> Error {
     let shown: String = login_id.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
     Error::invalid(
         "login_id",
-        format!("No sign-in {shown} is in progress: it ended, or never was; start another one"),
+        format!("There is no sign-in {shown} in progress; start a new one with `imgurctl login`"),
     )
 }
 

@@ -38,7 +38,7 @@
   const nobody = {
     mark: "careful",
     title: "This sign-in is over",
-    text: "Nothing listens here any more: it took too long, or it was cancelled. The answer was not used.",
+    text: "It took too long or was cancelled, so imgurd did not use the answer.",
     lead: "To start again:",
     command: main.dataset.login,
   };

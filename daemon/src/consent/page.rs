@@ -1,7 +1,7 @@
-//! What the browser shows. Nothing from the request is repeated in it, and it loads nothing from anywhere.
+//! The pages of the callback. They repeat nothing from the request, and load nothing from anywhere.
 //!
-//! The script sends the fragment by `fetch`, not by a form: a form's navigation would put the tokens into what a browser keeps
-//! to restore a window. All pages are one template, so nothing moves when the outcome replaces the waiting.
+//! The script sends the fragment with `fetch`, not with a form: a form's navigation would put the tokens into the data from
+//! which a browser restores a window. All pages share one template, so the layout stays when the outcome appears.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -106,51 +106,53 @@ impl Page {
         let login = |account| format!("imgurctl login {account}");
         match self {
             Self::Waiting { .. } => {
-                View::new("wait", "Completing the sign-in", "The answer is being handed to imgurd.")
+                View::new("wait", "Completing the sign-in", "imgurd is receiving the answer.")
             }
             Self::SignedIn { account, username, note } => signed_in(account, username.as_deref(), note.as_deref()),
             Self::Another { account, username, holder } => View::new(
                 "careful",
                 format!("You signed in as {username}"),
-                format!("But `{account}` holds the grant of {holder}, which stays in use. The new one is kept aside."),
+                format!("But `{account}` holds the grant of {holder}, which stays in use. imgurd set the new grant \
+                         aside."),
             )
             .then(
-                format!("To change over to {username}, say yes where you began the sign-in, or run:"),
+                format!("To switch to {username}, answer yes where you started the sign-in, or run:"),
                 format!("imgurctl restore {account}"),
             )
-            .last("To leave things as they were, close this page."),
+            .last("To change nothing, close this page."),
             Self::Denied { account } => {
-                View::new("none", "Access was denied", "You chose not to allow access. Nothing was changed.")
+                View::new("none", "Access was denied", "You did not allow access. Nothing has changed.")
                     .then("To try again:", login(account))
             }
             Self::WrongState => View::new(
                 "careful",
                 "This answer belongs to another sign-in",
-                "It comes from an old page or from another program. It was not used, and the sign-in that is open goes on.",
+                "It comes from an old page or from another program. imgurd did not use it, and the current sign-in \
+                 continues.",
             )
             .last("Go back to the page that the current sign-in opened."),
             Self::Underway => View::new(
                 "none",
                 "This sign-in is already being completed",
-                "The first answer counts, so this one was not used.",
+                "imgurd used the first answer and ignored this one.",
             )
             .closable(),
             Self::Complete => View::new(
                 "good",
                 "This sign-in is already complete",
-                "The first answer counted, so this one was not used.",
+                "imgurd used the first answer and ignored this one.",
             )
             .closable(),
             Self::Expired { account } => View::new(
                 "careful",
                 "This sign-in has expired",
-                "It was open for too long, so this answer was not used. Nothing was changed.",
+                "It took too long, so imgurd did not use this answer. Nothing has changed.",
             )
             .then("To start again:", login(account)),
             Self::Cancelled { account } => View::new(
                 "none",
                 "This sign-in was cancelled",
-                "So this answer was not used. Nothing was changed.",
+                "imgurd did not use this answer. Nothing has changed.",
             )
             .then("To start again:", login(account)),
             Self::Failed { account, reason } => {
@@ -158,24 +160,25 @@ impl Page {
                     .then("To try again:", login(account))
             }
             Self::NotHere => {
-                View::new("none", "There is nothing here", "Only the sign-in page leads here.").closable()
+                View::new("none", "There is nothing here", "Only sign-in pages lead here.").closable()
             }
             Self::Refused => View::new(
                 "bad",
                 "This request was refused",
-                "It did not come from the sign-in page, so nothing was done with it.",
+                "It did not come from the sign-in page, so imgurd ignored it.",
             )
             .closable(),
             Self::Posted => View::new(
                 "bad",
-                "The answer came in a form",
-                "imgurd reads the answer from the address alone. Remove `response_mode` from the account's auth_params or auth_url, then sign in again.",
+                "The server sent the answer as a form",
+                "imgurd only reads the answer from the address. Remove `response_mode` from the account's \
+                 auth_params or auth_url, then sign in again.",
             )
             .closable(),
         }
     }
 
-    /// For a browser that came here by itself.
+    /// For a browser that requests the page itself.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
         let nonce = random::hex::<16>();
         let script = match self {
@@ -241,12 +244,12 @@ impl Page {
     }
 }
 
-/// A note says what is to be known of a token that could not be seen to work.
+/// A note is about a token that could not be tested.
 fn signed_in(account: &str, username: Option<&str>, note: Option<&str>) -> View {
     let title = username.map_or_else(|| "Signed in".to_owned(), |name| format!("Signed in as {name}"));
     let (mark, text) = match note {
         Some(note) => ("careful", sentence(note)),
-        None => ("good", format!("imgurd keeps the tokens of `{account}` fresh from now on.")),
+        None => ("good", format!("imgurd now keeps the token of `{account}` fresh.")),
     };
     View::new(mark, title, text).closable()
 }
@@ -260,10 +263,11 @@ fn without_script(account: &str) -> View {
     View::new(
         "careful",
         "",
-        "The rest takes a script, and this browser runs none. The answer is in the address of this page.",
+        "To complete the sign-in, this page needs JavaScript, which is off in this browser. The answer is in this \
+         page's address.",
     )
     .then(
-        "Cancel the sign-in where you began it (Ctrl-C), then sign in with this, which asks for such an address:",
+        "Cancel the sign-in where you started it (Ctrl-C), run this command, and paste the address:",
         format!("imgurctl login {account} --paste"),
     )
 }

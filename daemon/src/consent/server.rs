@@ -1,4 +1,4 @@
-//! The server that an answer has to be from.
+//! Checks which server an answer came from (RFC 9207).
 
 use imgurd_proto::text::printable_name;
 use url::Url;
@@ -34,11 +34,11 @@ impl Server {
         let wanted = self.issuer.clone().unwrap_or_else(|| self.auth_url.origin().ascii_serialization());
         let iss = printable_name(iss);
         Err(format!(
-            "The answer is from another server ({iss}) than this account's ({wanted}), and was not used; if both are the same \
-             server, set issuer to what it calls itself"
+            "The answer came from another server ({iss}) than the account's ({wanted}), so imgurd did not use it; if \
+             both are the same server, set issuer to the name that it gives itself"
         ))
     }
 }
 
-const NO_ISS: &str = "The answer does not say which server it is from (iss), which this account's server promises to do, and \
-    was not used; sign in again, or set require_iss to false if the server does not send it";
+const NO_ISS: &str = "The answer does not name its server (iss), although the account's server promises to, so \
+                      imgurd did not use it; sign in again, or set require_iss to false if the server never sends it";

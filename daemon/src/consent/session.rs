@@ -1,7 +1,7 @@
-//! The task of a login, which waits for the answer and makes a grant of it.
+//! The task of a login. It waits for the answer and exchanges it for a grant.
 //!
-//! On the local socket a login ends when its caller hangs up, so Ctrl-C needs no message. Callers who ask at once share one
-//! login. On D-Bus it goes on, because a caller such as `busctl` leaves after the first answer.
+//! On the local socket a login ends when its caller closes the connection, so Ctrl-C needs no message. Simultaneous callers
+//! share one login. On D-Bus a login continues, because a caller such as `busctl` exits after the first answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(super) struct Session {
     pub(super) redirect_uri: Option<RedirectUrl>,
     pub(super) authorization: Authorization,
     pub(super) server: Server,
-    /// What the server is polled with, in the flow `device`.
+    /// What to poll the server with, in the flow `device`.
     pub(super) polls: Option<Polls>,
     pub(super) ended: EndedLogins,
     pub(super) lingering: Lingering,
@@ -95,7 +95,7 @@ pub(super) struct Running {
 }
 
 impl Session {
-    /// Runs the login in a task of its own. `forget` is called before anyone hears how it ended.
+    /// Runs the login in its own task. Calls `forget` before it reports how the login ended.
     pub(super) fn spawn(
         mut self,
         deadline: Instant,
@@ -114,7 +114,7 @@ impl Session {
             let mut serving = Serving { visitors, task };
             let Ending { result, shown } = self.run(deadline, inbox, &mut serving.visitors, unwanted).await;
             let _ = farewell.set(self.ended.note(&self.account, &self.authorization.state, &result));
-            // It has been used, and what follows may take a while.
+            // It has been used, and the next steps may take a while.
             self.authorization.verifier = None;
             let tell = async {
                 forget();
@@ -129,8 +129,8 @@ impl Session {
         Running { submissions, outcome, wanted }
     }
 
-    /// Closes the callback and tells how the login ended. The port is free again before anyone hears of that, except
-    /// after an answer: then a browser may reload its page.
+    /// Closes the callback and reports how the login ended. The port is free before that, except after an answer: then
+    /// a browser may reload its page.
     async fn close(
         &self,
         mut serving: Serving,
@@ -223,7 +223,7 @@ impl Session {
                 Some(format!("{reason}; paste the same answer again in a minute"))
             }
             outcome => refused_answer(outcome).map(|reason| {
-                format!("{reason}; copy the answer again, or open the page again to get another one")
+                format!("{reason}; copy the answer again, or open the page again for a new one")
             }),
         };
         if let Some(reason) = again {
@@ -281,12 +281,12 @@ impl Session {
         if self.hint.borrow().is_none() {
             tracing::warn!(
                 account = self.account,
-                "a browser opened the callback with https; it is served with http"
+                "the browser opened the callback with https, but imgurd serves http"
             );
             self.hint.send_replace(Some(format!(
-                "The browser opened the callback with https, and imgurd serves it with http; change https to http in the \
-                 browser's address bar. If it comes again, see that the callback URL is registered with http (`imgurctl \
-                 account show {}` shows it) and that the browser forces no https",
+                "The browser opened the callback with https, but imgurd serves http; change https to http in the \
+                 browser's address bar. If this happens again, register the callback URL with http (`imgurctl \
+                 account show {}` shows it), and turn off the browser's HTTPS-only mode",
                 self.account
             )));
         }
@@ -301,7 +301,7 @@ impl Session {
             Err(_) if is_denied => Page::Denied { account },
             Err(Error::LoginFailed { set_aside: Some(username), .. }) => {
                 let holder = self.keeper.account(Some(&account)).ok().and_then(|account| account.username);
-                let holder = holder.unwrap_or_else(|| "somebody else".to_owned());
+                let holder = holder.unwrap_or_else(|| "another user".to_owned());
                 Page::Another { account, username: username.clone(), holder }
             }
             Err(error) => Page::Failed { account, reason: error.to_string() },
@@ -354,7 +354,7 @@ impl Session {
 }
 
 impl Session {
-    /// What may be shown of a text of the sign-in page's.
+    /// The part of the sign-in page's text that may be shown.
     async fn shown(&self, text: Option<&str>) -> Option<String> {
         self.keeper.shown(&self.account, text?).await
     }
@@ -368,7 +368,7 @@ fn refused_answer(outcome: &LoginResult) -> Option<&str> {
     }
 }
 
-/// What is said of an error of the authorization page (RFC 6749, section 4.1.2.1).
+/// The sentence about an error of the authorization page (RFC 6749, section 4.1.2.1).
 fn reported(account: &str, (code, shown): (&str, &str), description: Option<&str>) -> String {
     let said = match description {
         Some(description) => format!("{shown} ({description})"),
@@ -393,6 +393,6 @@ fn reported(account: &str, (code, shown): (&str, &str), description: Option<&str
 }
 
 const OF_THE_ADDRESS: &str =
-    "That is a part of the address of the sign-in page; paste what the page gives you after you allow access";
-const WRONG_STATE: &str =
-    "This answer belongs to another sign-in; paste the address that this one's page led to, or start again";
+    "That is part of the sign-in page's own address; paste what the page gives you after you allow access";
+const WRONG_STATE: &str = "This answer belongs to another sign-in; paste the address that this sign-in's page led \
+                           to, or start again";

@@ -1,4 +1,4 @@
-//! What is sent to a server for a text that a user pastes or imports.
+//! Records what imgurd sends to a server for a text that a user pastes or imports.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! `/oauth2/authorize` (RFC 6749, section 4.1; RFC 7636; RFC 9207): the question whether a program may have an account's token,
-//! and the user's answer.
+//! `/oauth2/authorize` (RFC 6749, section 4.1; RFC 7636; RFC 9207): asks the user whether a program may have an account's token,
+//! and takes the answer.
 
 use hyper::header::{self, HeaderMap};
 use imgurd_proto::{Error, State};
@@ -29,7 +29,7 @@ const KNOWN: [&str; 9] = [
     "state",
 ];
 
-/// The client, and where its answer goes: only with both known may anything be sent there.
+/// The client, and where to send its answer. Nothing may be sent there before both are known.
 struct Addressee {
     request: Request,
     has_secret: bool,
@@ -64,7 +64,8 @@ impl Server {
         })?;
         let client = self.configured(name).ok_or_else(|| {
             Page::refused(
-                "The gateway has no client of this name. `imgurctl gateway list` shows them, and `imgurctl gateway add` makes one.",
+                "There is no gateway client with this name. Run `imgurctl gateway list` to see the clients, or `imgurctl gateway \
+                 add` to add one.",
             )
         })?;
         let named = given.get("redirect_uri");
@@ -90,7 +91,7 @@ impl Server {
         Ok(Addressee { request, has_secret })
     }
 
-    /// A program that was allowed before gets its code at once if it can prove later who it is.
+    /// A program that the user allowed before gets its code immediately, if it can prove its identity later.
     fn decide(&self, Addressee { request, has_secret }: Addressee) -> Reply {
         let caller = Caller::gateway_client(&request.client);
         let gate = self.api.gate();
@@ -121,8 +122,8 @@ impl Server {
             |request: &Request| is_of_the_page(headers, &request.issuer) && self.is_current(request);
         let (Some(given), Some(request)) = (given, request.filter(is_valid)) else {
             return Page::refused(
-                "This question was answered before, has expired, or the gateway's clients have changed since. Go back to the \
-                 program, and start again.",
+                "You already answered this question, it has expired, or the gateway's clients have changed since. Go back to \
+                 the program, and start again.",
             )
             .reply();
         };
@@ -134,8 +135,8 @@ impl Server {
         }
         if is_sandboxed(end).await {
             return Page::refused(format!(
-                "A sandboxed program cannot allow access, and this answer may be from one. Open the sign-in in a browser that \
-                 is not sandboxed. For a client with a secret, `imgurctl permit allow gateway:{} {}` allows it as well.",
+                "A sandboxed program may have sent this answer, and only you can allow access. Start again in a browser that is \
+                 not sandboxed. For a client with a secret, you can run `imgurctl permit allow gateway:{} {}` instead.",
                 request.client, request.account
             ))
             .reply();
@@ -187,32 +188,33 @@ impl Server {
     }
 }
 
-/// Checks what is answered at the callback if it is wrong, and returns the challenge of PKCE.
+/// Checks the parameters whose errors are sent to the callback, and returns the PKCE challenge.
 fn check(addressee: &Addressee, given: &Parameters) -> Result<Option<String>, OauthError> {
     match given.get("response_type") {
         Some("code") => {}
-        Some(_) => return Err(OauthError::new("unsupported_response_type", "response_type is code here")),
+        Some(_) => return Err(OauthError::new("unsupported_response_type", "response_type must be code")),
         None => return Err(OauthError::request("response_type is missing")),
     }
     if given.get("request").is_some() {
-        return Err(OauthError::new("request_not_supported", "send the parameters themselves"));
+        return Err(OauthError::new(
+            "request_not_supported",
+            "request objects are not supported; send the parameters themselves",
+        ));
     }
     if given.get("request_uri").is_some() {
         return Err(OauthError::new("request_uri_not_supported", "send the parameters themselves"));
     }
     if given.get("response_mode").is_some_and(|mode| mode != "query") {
-        return Err(OauthError::request("response_mode is query here"));
+        return Err(OauthError::request("response_mode must be query"));
     }
     match (given.get("code_challenge"), given.get("code_challenge_method")) {
         (None, None) if addressee.has_secret => Ok(None),
         (None, None) => {
-            Err(OauthError::request("a client without a secret has to use PKCE (RFC 7636) with S256"))
+            Err(OauthError::request("a client without a secret must use PKCE (RFC 7636) with S256"))
         }
         (Some(challenge), Some("S256")) if is_verifier(challenge) => Ok(Some(challenge.to_owned())),
-        (Some(_), Some("S256")) => {
-            Err(OauthError::request("code_challenge has a form that RFC 7636 does not allow"))
-        }
-        _ => Err(OauthError::request("code_challenge_method has to be S256, with a code_challenge")),
+        (Some(_), Some("S256")) => Err(OauthError::request("code_challenge is not valid (RFC 7636)")),
+        _ => Err(OauthError::request("code_challenge_method must be S256, with a code_challenge")),
     }
 }
 
@@ -230,10 +232,10 @@ async fn is_sandboxed(end: Option<FarEnd>) -> bool {
 }
 
 const DENIED: &str =
-    "you have denied this client access; `imgurctl permit list` and [rules] of config.toml show where";
-const NOT_REGISTERED: &str = "The program wants the answer sent to an address that is not registered for it. `imgurctl gateway list` \
-                              shows those that are, and `imgurctl gateway add NAME --redirect-uri URI` registers one, character for \
-                              character.";
+    "the user denied this client access; `imgurctl permit list` and [access.rules] in config.toml show where";
+const NOT_REGISTERED: &str = "The program asked for its answer at an address that is not registered. Run `imgurctl gateway list` to see \
+                              the registered ones, or `imgurctl gateway add NAME --redirect-uri URI` to register this one, character \
+                              for character.";
 const NO_REDIRECT_URI: &str = "The request has no redirect_uri, and the client does not have exactly one. `imgurctl gateway add NAME \
                                --redirect-uri URI` registers one.";
 

@@ -1,4 +1,4 @@
-//! Who asks at the token endpoint (RFC 6749, section 2.3).
+//! Client authentication at the token endpoint (RFC 6749, section 2.3).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,7 +12,7 @@ use super::parameters::Parameters;
 use super::server::failed;
 use crate::config::GatewayClient;
 
-/// A client that has proved who it is, as far as it can.
+/// A client that has authenticated, as far as it can.
 pub(super) struct Client {
     pub(super) name: String,
     pub(super) settings: GatewayClient,
@@ -23,7 +23,7 @@ impl Server {
         self.editor.current().gateway.clients.get(name).cloned()
     }
 
-    /// The client that `headers` or `given` name, in one way alone.
+    /// The client that `headers` or `given` name. It must authenticate in exactly one way.
     pub(super) async fn authenticate(
         &self,
         headers: &HeaderMap,
@@ -31,21 +31,23 @@ impl Server {
     ) -> Result<Client, OauthError> {
         let (name, secret) = match (basic(headers)?, given.secret("client_secret")) {
             (Some(_), Some(_)) => {
-                return Err(OauthError::request("the client identifies itself in two ways; use one"));
+                return Err(OauthError::request(
+                    "the client identifies itself twice; use either the Authorization header or the body",
+                ));
             }
             // An empty secret is none (RFC 6749, section 2.3.1).
             (Some((name, secret)), None) => (name, Some(secret).filter(|secret| !secret.is_empty())),
             (None, secret) => {
                 let name = given.get("client_id").ok_or_else(|| {
                     OauthError::client(
-                        "client_id is missing; send it and client_secret, by Basic or in the body",
+                        "client_id is missing; send it and client_secret, in the Authorization header or in the body",
                     )
                 })?;
                 (name.to_owned(), secret.cloned())
             }
         };
         if given.get("client_id").is_some_and(|id| id != name) {
-            return Err(OauthError::request("client_id differs from the one in the header"));
+            return Err(OauthError::request("client_id differs from the one in the Authorization header"));
         }
         let settings = self.configured(&name).ok_or_else(|| OauthError::client(UNKNOWN))?;
         let is_known = match &secret {
@@ -57,17 +59,17 @@ impl Server {
 }
 
 /// The same whichever of them is wrong.
-const UNKNOWN: &str = "no gateway client has this client_id and client_secret; `imgurctl gateway list` shows the clients, and \
-                       `imgurctl gateway add NAME` makes one, or another secret for one whose secret imgurd has lost";
+const UNKNOWN: &str = "no gateway client has this client_id and client_secret; run `imgurctl gateway list` to see the clients, or \
+                       `imgurctl gateway add NAME` to add one, or to get a new secret if imgurd has lost it";
 
-/// What the header `Authorization: Basic` says, each part in the encoding of forms (RFC 6749, section 2.3.1).
+/// The credentials in the header `Authorization: Basic`, both form-encoded (RFC 6749, section 2.3.1).
 fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OauthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(OauthError::request("the header Authorization is there twice"));
+        return Err(OauthError::request("the Authorization header occurs twice; send it once"));
     }
-    let odd = || OauthError::client("the header Authorization is not understood; use Basic");
+    let odd = || OauthError::client("the Authorization header is not valid; use Basic");
     let value = value.to_str().map_err(|_| odd())?;
     let (scheme, encoded) = value.split_once(' ').ok_or_else(odd)?;
     if !scheme.eq_ignore_ascii_case("basic") {

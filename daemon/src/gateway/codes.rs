@@ -1,5 +1,5 @@
-//! What is open between the parts of a sign-in: questions that the user has not answered yet, and codes that no client has
-//! redeemed yet. They are in memory alone.
+//! The open parts of sign-ins: questions that the user has not answered yet, and authorization codes that no client has redeemed
+//! yet. They exist only in memory.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use crate::random;
 
-/// RFC 6749, section 4.1.2, recommends ten minutes at most. A program redeems its code at once.
+/// RFC 6749, section 4.1.2, recommends at most ten minutes. A program redeems its code immediately.
 const CODE_LASTS: Duration = Duration::from_mins(1);
 const QUESTION_LASTS: Duration = Duration::from_mins(10);
-/// A used code is remembered for as long, so that somebody who uses it again is noticed.
+/// imgurd remembers a used code for this time, to notice a second use.
 const USED_LASTS: Duration = Duration::from_mins(10);
 /// More than people open, and less than would be a burden.
 const MOST: usize = 64;
@@ -51,7 +51,7 @@ pub(super) struct Codes {
     codes: Mutex<HashMap<[u8; 32], Code>>,
 }
 
-/// What a code is worth.
+/// The result of redeeming a code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Redeemed {
     For(Request),
@@ -102,7 +102,7 @@ impl Codes {
         code.into()
     }
 
-    /// Uses a code of this client. Another client's is left as it is.
+    /// Uses a code of this client. A code of another client stays valid.
     pub(super) fn redeem(&self, client: &str, code: &str) -> Redeemed {
         let mut codes = lock(&self.codes);
         match codes.get_mut(&hash(code)).filter(|known| known.request.client == client) {

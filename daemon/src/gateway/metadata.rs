@@ -1,4 +1,4 @@
-//! What the gateway can do (RFC 8414), for clients that are given its address alone.
+//! The gateway's metadata (RFC 8414), for clients that know only its address.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
-//! The gateway: a small OAuth 2.0 server on the loopback interface, for programs that speak OAuth and nothing else. It hands out
-//! the account's real access token and a refresh token of its own, and passes the same gate as every other wire.
+//! The gateway: a small OAuth 2.0 server on the loopback interface, for programs that can only use OAuth. It hands out the
+//! account's real access token and its own refresh token. Its calls pass the same gate as those of every other wire.
 //!
-//! It is off unless `[gateway] listen` is set: then no task of it runs and nothing is allocated for it.
+//! It is off unless `[gateway] listen` is set. While it is off, none of its tasks run, and it has no memory allocated.
 
 mod authorize;
 mod clients;
@@ -39,7 +39,7 @@ struct Open {
     task: JoinHandle<()>,
 }
 
-/// What the requests to an open gateway need.
+/// What requests to an open gateway need.
 struct Server {
     api: Api,
     editor: Arc<SettingsEditor>,
@@ -84,8 +84,8 @@ impl Gateway {
             Err(error) => {
                 tracing::error!(%address, %error, "the gateway cannot listen");
                 Some(format!(
-                    "imgurd cannot listen on {address} ({error}); end the program that uses the port, or choose another one with \
-                     `imgurctl gateway on --listen ADDRESS`"
+                    "imgurd cannot listen on {address} ({error}); end the program that uses the port, or choose \
+                     another port with `imgurctl gateway on --listen ADDRESS`"
                 ))
             }
         }

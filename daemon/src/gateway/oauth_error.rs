@@ -1,4 +1,4 @@
-//! Errors as OAuth 2.0 has them (RFC 6749, sections 4.1.2.1 and 5.2).
+//! The errors of OAuth 2.0 (RFC 6749, sections 4.1.2.1 and 5.2).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl OauthError {
         Self::new("invalid_grant", description)
     }
 
-    /// The client did not prove that it is who it says (RFC 6749, section 5.2).
+    /// The client did not prove its identity (RFC 6749, section 5.2).
     pub(super) fn client(description: impl Into<Cow<'static, str>>) -> Self {
         Self { status: StatusCode::UNAUTHORIZED, ..Self::new("invalid_client", description) }
     }
@@ -43,8 +43,8 @@ impl OauthError {
         }
     }
 
-    /// Why there is no token. Where only a new consent helps, the client is told that its grant is void: it opens the sign-in
-    /// page then, which says what to do.
+    /// Why there is no token. If only a new consent helps, the error says that the client's grant is invalid: then the
+    /// client opens the sign-in page, which says what to do.
     pub(super) fn of(error: Error, now: i64) -> Self {
         match error {
             Error::ConsentNeeded { reason, .. } | Error::NoSuchAccount { reason, .. } => Self::grant(reason),

@@ -1,5 +1,4 @@
-//! What the browser shows at the gateway: the question, or why there is none. It looks as the consent pages do, loads nothing
-//! and runs no script.
+//! The gateway's pages: the question, or why there is none. They look like the consent pages, load nothing and run no script.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -84,12 +83,12 @@ impl Question {
     fn body(&self) -> String {
         let user = self.username.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let mut body = text(&format!(
-            "The gateway client `{}` asks for the access token of `{}`{user}, now and whenever it asks again. It can do with the \
-             account what that token allows.",
+            "The gateway client `{}` wants the access token of `{}`{user}, now and whenever it asks again. With it, \
+             the client can do whatever that token allows.",
             self.client, self.account
         ));
         body += &text(&format!(
-            "The answer goes to `{}`. Allow it only if you have just started this in that program.",
+            "imgurd sends the answer to `{}`. Allow it only if you just started this in that program.",
             self.goes_to
         ));
         if !self.is_signed_in {
@@ -103,7 +102,7 @@ impl Question {
         body += "<button name=\"decision\" value=\"allow\">Allow</button>\n";
         body += "<button name=\"decision\" value=\"deny\" class=\"deny\">Deny</button>\n</form>\n";
         body + &text(&format!(
-            "`imgurctl permit revoke gateway:{} {}` takes it back.",
+            "To undo this later, run `imgurctl permit revoke gateway:{} {}`.",
             self.client, self.account
         ))
     }

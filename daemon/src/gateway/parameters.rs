@@ -15,7 +15,7 @@ impl Parameters {
         let mut given: Vec<(String, Secret)> = Vec::new();
         for (name, value) in parse(text).filter(|(name, _)| known.contains(&&**name)) {
             if given.iter().any(|(other, _)| *other == name) {
-                return Err(OauthError::request("a parameter is there twice"));
+                return Err(OauthError::request("the request contains a parameter twice"));
             }
             if value.contains(char::REPLACEMENT_CHARACTER) {
                 return Err(OauthError::request("a parameter is not encoded in UTF-8"));

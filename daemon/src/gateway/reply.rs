@@ -1,4 +1,4 @@
-//! What the gateway answers over HTTP. None of it is kept by anyone, and no other website may read it.
+//! The gateway's HTTP answers. No cache may keep them, and no other website may read them.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -38,7 +38,7 @@ pub(super) fn nothing(status: StatusCode, headers: &[(HeaderName, &str)]) -> Rep
     reply(status, "text/plain", String::new(), headers)
 }
 
-/// The browser goes there, with GET whatever it came with.
+/// Sends the browser there with GET, whatever method it used before.
 pub(super) fn redirect(to: &str) -> Reply {
     reply(
         StatusCode::SEE_OTHER,

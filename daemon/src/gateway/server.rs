@@ -83,7 +83,7 @@ impl Server {
         let answer = match body_of(request, asked).await {
             // A page of a website can send a form, and has no business here.
             Ok((headers, _)) if is_of_a_website(&headers) => {
-                Err(OauthError::request("web pages cannot use this; call it from a program"))
+                Err(OauthError::request("web pages must not use this; call it from a program"))
             }
             Ok((headers, body)) if is_token => self.token(&headers, &body).await,
             Ok((headers, body)) => self.revoke(&headers, &body).await,
@@ -129,13 +129,13 @@ fn not_allowed(method: &str) -> Reply {
 async fn body_of(request: Request<Incoming>, asked: &Asked) -> Result<(HeaderMap, Bytes), OauthError> {
     let (parts, body) = request.into_parts();
     if !is_form(&parts.headers) {
-        return Err(OauthError::request("the body has to be a form (application/x-www-form-urlencoded)"));
+        return Err(OauthError::request("the body must be a form (application/x-www-form-urlencoded)"));
     }
     let body = timeout(PATIENCE, Limited::new(body, LONGEST_FORM).collect()).await;
     asked.set();
     match body {
         Ok(Ok(body)) => Ok((parts.headers, body.to_bytes())),
-        Ok(Err(_)) => Err(OauthError::request("the body is too long or was cut off")),
-        Err(_) => Err(OauthError::request("the body did not come in time")),
+        Ok(Err(_)) => Err(OauthError::request("the body is too long or incomplete")),
+        Err(_) => Err(OauthError::request("the body did not arrive in time")),
     }
 }

@@ -65,7 +65,7 @@ impl Server {
             }
             Some("client_credentials") => Err(OauthError::new(
                 "unauthorized_client",
-                "this client is public; client_credentials need a client secret",
+                "this client is public; client_credentials needs a client secret",
             )),
             Some(_) => Err(OauthError::new(
                 "unsupported_grant_type",
@@ -85,10 +85,14 @@ impl Server {
                     let revoked = self.clients.revoke_family(&client.name, &family).await;
                     revoked.map_err(failed)?;
                 }
-                return Err(OauthError::grant("this code was used before; what it brought is void now"));
+                return Err(OauthError::grant(
+                    "this code was used before, so imgurd revoked its refresh token; sign in again",
+                ));
             }
             Redeemed::Unknown => {
-                return Err(OauthError::grant("this code is unknown, has expired or is another client's"));
+                return Err(OauthError::grant(
+                    "this code is unknown, has expired or belongs to another client",
+                ));
             }
         };
         check_request(&request, given)?;
@@ -129,7 +133,7 @@ impl Server {
         }
     }
 
-    /// Whether the user's answer that the refresh token goes back to still counts.
+    /// Whether the user's answer that the refresh token is based on is still valid.
     fn is_allowed(&self, client: &Client, handle: &Handle) -> bool {
         let gate = self.api.gate();
         let since = gate.permits().allowed_since(&gateway_title(&client.name), &handle.account);
@@ -185,15 +189,15 @@ impl Server {
 }
 
 const CHANGED: &str = "the gateway's clients have changed since this code was given; sign in again";
-const VOID: &str = "this refresh token is unknown, was revoked or is another client's; sign in again";
+const VOID: &str = "this refresh token is unknown, was revoked or belongs to another client; sign in again";
 
-/// Whether the token request goes with the authorization request (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
+/// Whether the token request matches the authorization request (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
 fn check_request(request: &Request, given: &Parameters) -> Result<(), OauthError> {
     let redirect_uri = given.get("redirect_uri");
     let is_same = redirect_uri == Some(&request.redirect_uri)
         || (redirect_uri.is_none() && !request.names_redirect_uri);
     if !is_same {
-        return Err(OauthError::grant("redirect_uri differs from the one that the code was sent to"));
+        return Err(OauthError::grant("redirect_uri differs from the one in the authorization request"));
     }
     match (&request.challenge, given.get("code_verifier")) {
         (None, None) => Ok(()),
@@ -206,13 +210,11 @@ fn check_request(request: &Request, given: &Parameters) -> Result<(), OauthError
                 Err(OauthError::grant("code_verifier does not match code_challenge"))
             }
         }
-        (Some(_), _) => {
-            Err(OauthError::grant("code_verifier is missing or has a form that RFC 7636 does not allow"))
-        }
+        (Some(_), _) => Err(OauthError::grant("code_verifier is missing or not valid (RFC 7636)")),
         // RFC 9700, section 2.1.1: otherwise an attacker could leave the challenge out.
-        (None, Some(_)) => {
-            Err(OauthError::grant("there is a code_verifier, and there was no code_challenge"))
-        }
+        (None, Some(_)) => Err(OauthError::grant(
+            "the request has a code_verifier, but the authorization request had no code_challenge",
+        )),
     }
 }
 

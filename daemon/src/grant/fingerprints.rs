@@ -1,4 +1,4 @@
-//! Secrets that have to be recognised and must not be kept.
+//! Fingerprints of secrets that imgurd must recognise but must not keep.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::Secret;
 use crate::random;
 
-/// Salted hashes of secrets, the latest last. 64 bits are enough to recognise a token and too few to tell it: a
+/// Salted hashes of secrets, the latest last. 64 bits are enough to recognise a token and too few to reveal it: a
 /// refresh token has at least 128 (RFC 6749, section 10.10).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprints {

@@ -30,13 +30,13 @@ const NO_DEFAULT: &str = "(default)";
 struct Admission<'a> {
     caller: &'a Caller,
     method: &'a str,
-    /// What the caller calls the account; nothing for the default one.
+    /// The account name in the call; `None` for the default account.
     named: Option<&'a str>,
     name: String,
     pass: Pass,
 }
 
-/// Every method, for callers who may use it.
+/// All methods, for callers that may use them.
 #[derive(Clone)]
 pub struct Api {
     keeper: Keeper,
@@ -97,8 +97,8 @@ impl Api {
         let (name, missing) = match self.keeper.resolve(named) {
             Ok(name) => (name, None),
             Err(error) if caller.class() == Class::Unsandboxed => return Err(error),
-            // Callers that may not know which accounts exist are treated as if it existed, so that neither the answer nor
-            // the time that it takes tells them.
+            // To a caller that may not know which accounts exist, neither the answer nor its delay may show whether the
+            // account exists.
             Err(error) if named.is_none_or(|name| check_name(name).is_ok()) => {
                 (named.unwrap_or(NO_DEFAULT).to_owned(), Some(error))
             }
@@ -205,7 +205,7 @@ impl Api {
         Err(refusal)
     }
 
-    /// What the caller may see of these.
+    /// The accounts that the caller may see.
     pub(super) fn visible(
         &self,
         caller: &Caller,
@@ -264,7 +264,7 @@ impl Api {
         self.logins.begin(&name, &config, options).await
     }
 
-    /// The page of a login, and what the user enters there.
+    /// The page of a login, and the code to enter there.
     pub(super) fn get_login(&self, login_id: &str) -> Result<(Url, Option<UserCode>), Error> {
         self.logins.shown(login_id)
     }
@@ -313,6 +313,6 @@ impl Api {
 }
 
 fn no_such_account() -> Error {
-    let reason = "There is no account of the name that it asked for; see `imgurctl account list`";
+    let reason = "There is no account with this name; see `imgurctl account list`";
     Error::AccessDenied { reason: reason.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Arguments of calls as callers write them.
+//! Checks the arguments of calls.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(super) fn bare(field: &str, text: &Secret) -> Result<Secret, Error> {
     credential(text.expose()).map(Secret::from).ok_or_else(|| Error::invalid(field, not_a_credential(field)))
 }
 
-/// A client secret that is written alone, or behind its name: `CLIENT_SECRET="…"`, `{"client_secret": "…"}`.
+/// A client secret, bare or after its name: `CLIENT_SECRET="…"`, `{"client_secret": "…"}`.
 pub(super) fn client_secret(text: &Secret) -> Result<Secret, Error> {
     import::client_secret(text.expose()).map_or_else(|| bare("client_secret", text), Ok)
 }
@@ -21,7 +21,7 @@ pub(super) fn secret_or_none(text: Secret) -> Result<Secret, Error> {
     if text.is_empty() { Ok(text) } else { client_secret(&text) }
 }
 
-/// An access token that is written alone, behind `Bearer`, or as the whole header.
+/// An access token, bare, after `Bearer`, or as the whole header.
 pub(super) fn access_token(text: &Secret) -> Result<Secret, Error> {
     let text = bare("access_token", text)?;
     let behind = |text: &'_ str, word: &str| -> Option<usize> {
@@ -33,7 +33,8 @@ pub(super) fn access_token(text: &Secret) -> Result<Secret, Error> {
     let token = bare("access_token", &token.into())?;
     let is_scheme = |token: &Secret| token.expose().eq_ignore_ascii_case("bearer");
     if token.expose().contains(' ') || token.expose().starts_with('{') || is_scheme(&token) {
-        let reason = "this is not an access token alone; pass the one that was rejected, as `imgurctl token` prints it";
+        let reason =
+            "this is not just an access token; pass only the rejected one, as `imgurctl token` prints it";
         return Err(Error::invalid("access_token", reason));
     }
     Ok(token)

@@ -1,8 +1,8 @@
-//! Which call is served next: one of each process, then one of each again. However fast a program asks, and over however
-//! many connections, it delays the calls of another by a few of its own at most. A sandboxed application counts as one
-//! process, however many it starts.
+//! Decides which call to serve next: one call of each process in turn. However fast a program calls, and over however many
+//! connections, it delays another program's call by at most a few of its own calls. A sandboxed app counts as one process,
+//! however many processes it starts.
 //!
-//! The runtime has one thread and takes tasks in the order in which they are ready. Without turns, the program with the most
+//! The runtime has one thread and runs tasks in the order in which they become ready. Without turns, the program with the most
 //! connections would be served most.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The methods that concern the gateway.
+//! The methods for the gateway and its clients.
 
 use std::time::Duration;
 

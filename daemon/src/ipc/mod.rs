@@ -1,4 +1,4 @@
-//! The wires. They translate, nothing more.
+//! The wires. They only translate calls and answers.
 
 mod api;
 mod arguments;

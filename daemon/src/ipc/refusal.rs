@@ -29,12 +29,12 @@ impl Refusal {
     }
 }
 
-/// Answers every call on the session bus for as long as it is polled.
+/// Answers every call on the session bus, as long as it is polled.
 pub async fn refuse(bus: Bus, refusal: Refusal) {
     loop {
         let connection = bus.wait().await;
         if let Err(error) = answer_all(&connection, &refusal).await {
-            tracing::debug!(%error, "callers on the bus are not answered");
+            tracing::debug!(%error, "cannot answer callers on the bus");
         }
         connection.closed().await;
     }

@@ -1,7 +1,7 @@
-//! The local socket: where it is, who may reach it, and accepting without ever giving up.
+//! The local socket: where it is, who may connect, and how imgurd keeps accepting after errors.
 //!
-//! A caller that is refused gets an answer, and is then waited for: if imgurd closed the connection at once, the caller could not
-//! read it.
+//! imgurd answers a caller that it refuses, and then waits until the caller has read the answer: if imgurd closed the connection
+//! at once, the caller could not read it.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt as _;
@@ -33,13 +33,14 @@ use crate::ownership::{OF_OTHERS, own_directory};
 const SETTINGS: &str = "XDG_RUNTIME_DIR, IMGURD_SOCKET and --socket";
 /// How many callers are served at a time, where there are descriptors for as many.
 const CONNECTIONS: usize = 1024;
-/// The descriptors that callers leave for all else: the store, the server, the bus, logins, and those who are refused.
+/// The file descriptors that are not for callers: for the store, the server, the bus, logins, and refused callers.
 const DESCRIPTORS_LEFT: usize = 128;
 /// Which part of them is for callers from other machines, where there are not enough for all.
 const REMOTE_SHARE: usize = 8;
-/// How many who were refused may stay until they have read why. Those beyond are told, and hung up on at once.
+/// How many refused callers may stay until they have read the answer. imgurd answers any more and disconnects them
+/// immediately.
 const LEAVING: usize = 64;
-/// How long they may stay. Who calls first and reads then has done both long before.
+/// How long they may stay. A caller that sends its call first and then reads has done both long before.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
 /// How many connections may wait to be accepted. Each is examined before the next, so a long queue would keep callers
 /// waiting. Beyond it `connect(2)` waits, or fails with `EAGAIN` if it may not.
@@ -53,8 +54,8 @@ pub fn socket_path() -> PathBuf {
     imgurd_proto::socket_path()
 }
 
-/// The socket for callers from other machines. It has a directory of its own, since sandboxes may have been given that of
-/// the local socket. Nothing if `local` is not at its usual place: imgurd cannot know what is shared there.
+/// The socket for callers from other machines. It has its own directory, because sandboxes may have access to that of
+/// the local socket. `None` if `local` is not at its usual place: imgurd cannot know what is shared there.
 #[must_use]
 pub fn remote_path(local: &Path) -> Option<PathBuf> {
     let base = local.parent().filter(|_| local.ends_with("imgurd/socket"))?.parent()?;
@@ -69,16 +70,16 @@ pub fn remove_former_remote(local: &Path) {
         match fs::remove_file(&former) {
             Ok(()) => tracing::warn!(
                 path = %former.display(),
-                "the socket for other machines has moved to imgurd-remote/socket; name that in RemoteForward"
+                "the socket for other machines has moved to imgurd-remote/socket; use that path in RemoteForward"
             ),
             Err(error) => {
-                tracing::warn!(path = %former.display(), %error, "remove this socket; it has moved");
+                tracing::warn!(path = %former.display(), %error, "remove this former socket for other machines");
             }
         }
     }
 }
 
-/// The listening socket, ours alone.
+/// The listening socket, which only our user can reach.
 #[derive(Debug)]
 pub struct LocalSocket {
     wire: Wire,
@@ -92,13 +93,13 @@ impl LocalSocket {
     /// Listens at `path`. Call it only while holding the instance lock: a socket left behind by a dead daemon is
     /// replaced.
     pub fn bind(path: &Path, wire: Wire) -> anyhow::Result<Self> {
-        // Who can put another socket there is asked in our place, and told secrets; so it is for every path.
+        // Whoever can put another socket there is called in our place and receives secrets. That holds for every path.
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
         own_directory(directory.unwrap_or(Path::new(".")), OF_OTHERS)
-            .with_context(|| format!("there is no safe place for the socket; see {SETTINGS}"))?;
-        // What is in the way is removed. That is for a socket, and not for a file that somebody named by mistake.
+            .with_context(|| format!("there is no safe directory for the socket; check {SETTINGS}"))?;
+        // imgurd removes an old socket. It does not remove a file that somebody named by mistake.
         if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
-            bail!("{} is there already and is no socket; remove it, or see {SETTINGS}", path.display());
+            bail!("{} exists and is not a socket; remove it, or check {SETTINGS}", path.display());
         }
         let name = path.to_fs_name::<GenericFilePath>()?;
         let listener = ListenerOptions::new()
@@ -106,7 +107,7 @@ impl LocalSocket {
             .mode(0o600)
             .try_overwrite(true)
             .create_tokio()
-            .with_context(|| format!("cannot listen at {}; see {SETTINGS}", path.display()))?;
+            .with_context(|| format!("cannot listen on {}; check {SETTINGS}", path.display()))?;
         Ok(Self::new(listener, wire))
     }
 
@@ -138,11 +139,11 @@ impl LocalSocket {
                         Ok((caller, slot)) => return (stream, caller, slot),
                         Err(error) => self.refuse(stream, &error),
                     }
-                    // Those who have a slot wait for their turn; these would come again at once, in a crowd.
+                    // Callers with a slot wait for their turn; these would return immediately, in a crowd.
                     yield_now().await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept callers just now");
+                    tracing::warn!(%error, "cannot accept callers at the moment");
                     sleep(pause).await;
                     pause = longest.min(pause * 2);
                 }
@@ -150,7 +151,7 @@ impl LocalSocket {
         }
     }
 
-    /// Answers every caller with the refusal, for as long as it is polled.
+    /// Answers every caller with the refusal, as long as it is polled.
     pub async fn refuse_all(&self, refusal: &Refusal) {
         loop {
             let Ok(Stream::UdSocket(stream)) = self.listener.accept().await else {
@@ -167,8 +168,8 @@ impl LocalSocket {
 
     fn admit(&self, stream: &UnixStream, journal: &Journal) -> Result<(Caller, Slot), Error> {
         let caller = self.callers.identify(stream, self.wire).map_err(|error| {
-            tracing::warn!(%error, "refused a caller whom the kernel does not name");
-            Error::AccessDenied { reason: "The system does not say who is calling; try again".to_owned() }
+            tracing::warn!(%error, "refused a caller that the kernel did not identify");
+            Error::AccessDenied { reason: "The system did not identify the caller; try again".to_owned() }
         })?;
         caller.admit().inspect_err(|error| journal.denied(&caller, None, None, error))?;
         let slot = self.quota.acquire(&caller.application).map_err(full)?;
@@ -196,14 +197,14 @@ impl LocalSocket {
 
 fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
     let reason = format!(
-        "All {size} connections that imgurd serves at a time for programs like this one have a call under way; close some, \
+        "imgurd serves at most {size} connections at a time from this kind of caller, and all are busy; close some, \
          or try again in a moment"
     );
     Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 
-/// How many connections there are descriptors for. Callers never use up all descriptors, nor those from other machines the
-/// connections of local ones.
+/// The number of connections for which there are file descriptors. Callers never use up all descriptors, and callers
+/// from other machines never use up the connections of local ones.
 fn connections(wire: Wire) -> usize {
     let descriptors = getrlimit(Resource::Nofile)
         .current

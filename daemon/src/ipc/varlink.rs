@@ -50,7 +50,7 @@ error PermissionDenied ()
 error ExpectedMore ()
 ";
 
-/// Serves callers for as long as it is polled.
+/// Serves callers, as long as it is polled.
 pub async fn serve(socket: LocalSocket, api: Api) {
     let (api, mut queues) = (Arc::new(api), Queues::default());
     loop {
@@ -59,7 +59,7 @@ pub async fn serve(socket: LocalSocket, api: Api) {
         let held = Arc::clone(&slot);
         let task = tokio::spawn(async move {
             if let Err(error) = converse(stream, &caller, &queue, &held, &api).await {
-                tracing::debug!(%error, "hung up on a caller");
+                tracing::debug!(%error, "closed a connection");
             }
         });
         slot.served_by(task.abort_handle());
@@ -83,7 +83,7 @@ pub(crate) async fn converse(
         let call: Call<'_, &RawValue> = serde_json::from_slice(&message)?;
         let mut turn = queue.wait().await;
         let answered = tokio::select! {
-            // A call that can be answered at once is answered without a look at the connection.
+            // A call that can be answered immediately is answered without checking the connection.
             biased;
             answered = answer(&call, caller, api, &mut answers) => answered,
             // A call that has to wait ends its turn.
@@ -138,7 +138,7 @@ async fn dispatch(
     api: &Api,
     answers: &mut Answers<'_>,
 ) -> io::Result<Option<Vec<u8>>> {
-    // What nothing is said of is not there, whatever is below.
+    // A method without a policy row does not exist, whatever the dispatcher below has.
     let Some(needs) = needs(&call.method) else {
         return fail(not_found(call)).map(Some);
     };
@@ -270,7 +270,7 @@ async fn watch(
             answers.stream(OneAccount { account }, true).await?;
         }
     }
-    let reason = "There is nothing left to watch; see `imgurctl account list`".to_owned();
+    let reason = "The account that you watched was removed; see `imgurctl account list`".to_owned();
     Err(Error::TemporarilyUnavailable { reason, retry_at: None }.into())
 }
 

@@ -1,5 +1,5 @@
-//! The one task that owns every account. It never waits for a server, a store or a caller: those have tasks of their
-//! own, whose outcomes come back as messages.
+//! The one task that owns all accounts. It never waits for a server, a store or a caller: separate tasks do that and send their
+//! results back as messages.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -24,7 +24,8 @@ use crate::store::{Changes, StoreError, TokenStore};
 /// a time daemon corrects a clock with is in both.
 const CLOCK_SET: i64 = 1000;
 
-/// What the actor is told. The senders queue here when it is busy; there are at most as many as there are callers.
+/// The queue of messages to the actor. The senders wait when it is full; there are at most as many as there are
+/// callers.
 const QUEUE: usize = 64;
 
 /// Where random numbers in 0..1 come from: a simulation says, so that it can be repeated.
@@ -43,7 +44,7 @@ struct Actor {
     changes: watch::Sender<u64>,
     waits: watch::Sender<bool>,
     draining: Vec<oneshot::Sender<()>>,
-    /// Who is to be told that the machine may sleep.
+    /// Who waits for the signal that the machine may sleep.
     falling_asleep: Vec<oneshot::Sender<()>>,
 }
 
@@ -185,7 +186,7 @@ impl Actor {
         let by = epoch.saturating_sub(self.epoch);
         if by.saturating_abs() >= CLOCK_SET {
             self.epoch = epoch;
-            tracing::info!(seconds = by / 1000, "the clock was set");
+            tracing::info!(seconds = by / 1000, "somebody set the clock");
             self.step_all(|| Event::ClockSet(by));
         }
     }
@@ -208,7 +209,7 @@ impl Actor {
         self.settle(name, slot, now, effects);
     }
 
-    /// Puts the account back unless it is done with, publishes how it looks, and carries out what it wants done.
+    /// Puts the account back unless it has ended, publishes its state, and carries out its effects.
     fn settle(&mut self, name: &str, slot: Box<Slot>, now: Now, effects: Vec<Effect>) {
         let snapshot = slot.account.snapshot(now.at);
         let progress = Progress { issue: snapshot.issue, failed: snapshot.failed };
@@ -222,7 +223,7 @@ impl Actor {
             match effect {
                 Effect::Reply { ticket, result } => {
                     if let Some(reply) = self.waiting.remove(&ticket) {
-                        // Whoever asked may have left; what they asked for is done all the same.
+                        // The caller may have left; the request is carried out anyway.
                         let _ = reply.send(result.map(|()| progress));
                     }
                 }
@@ -295,7 +296,7 @@ impl Actor {
         let _ = reply.send(result.map_err(|error| Error::StoreUnavailable { reason: error.to_string() }));
     }
 
-    /// The store may do now what it did not before.
+    /// The store may work again.
     fn store_changed(&mut self, is_replaced: bool) {
         if is_replaced {
             self.step_all(|| Event::StoreReplaced);
@@ -338,7 +339,8 @@ fn epoch(clock: &dyn Clock) -> i64 {
     clock.now().as_millis().saturating_sub(uptime)
 }
 
-/// Returns when the store has changed, and whether another has taken its place; never where it does not tell.
+/// Returns when the store has changed, and whether another store has replaced it; never if the store does not report
+/// changes.
 async fn changed(changes: &mut Option<watch::Receiver<Changes>>) -> bool {
     if let Some(changes) = changes {
         let before = changes.borrow().replaced;

@@ -1,4 +1,4 @@
-//! What the user may have to hear of, beyond what callers see of an account.
+//! Conditions of an account that the user may need to know and that callers do not see.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use super::Keeper;
 use super::account::Snapshot;
 use crate::grant::Timestamp;
 
-/// An account, and what tells whether its user is needed.
+/// An account, and the facts that show whether it needs the user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
-    /// What the interface says of it.
+    /// The account as the interface shows it.
     pub account: Arc<Account>,
-    /// Whether the store is locked, so that unlocking it is what fixes it.
+    /// Whether the store is locked, so that unlocking it solves the problem.
     pub locked: bool,
     /// From when on the user should know that its token grows old, where nothing refreshes it.
     pub ages_at: Option<Timestamp>,
 }
 
 impl Keeper {
-    /// All accounts, as their user may have to hear of them.
+    /// All accounts, with what their user may need to know.
     #[must_use]
     pub fn attention(&self) -> Vec<Attention> {
         let directory = self.directory.borrow().clone();

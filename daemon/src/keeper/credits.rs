@@ -1,4 +1,4 @@
-//! What is left of the requests that the API allows.
+//! How many requests the API still allows.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ impl Keeper {
         let patience = patience.min(LONGEST_WAIT);
         timeout(patience, self.tally(account, patience))
             .await
-            .unwrap_or_else(|_| Err(untold("the API has not answered in time")))
+            .unwrap_or_else(|_| Err(untold("the API did not answer in time")))
     }
 
     async fn tally(&self, account: &str, patience: Duration) -> Result<Credits, Error> {
@@ -30,9 +30,9 @@ impl Keeper {
         match said {
             Tally::Known(credits) => Ok(credits),
             Tally::Unknown(reason) => Err(untold(&reason)),
-            Tally::Rejected => Err(untold(
-                "the API does not take the token, not even a new one; see whether another program uses the same client id",
-            )),
+            Tally::Rejected => {
+                Err(untold("the API rejects even a new token, so another program may use the same client ID"))
+            }
             Tally::Unsupported => Err(unsupported(account)),
         }
     }
@@ -47,12 +47,13 @@ impl Keeper {
 }
 
 fn untold(reason: &str) -> Error {
-    try_later(format!("What is left of the credits could not be asked: {reason}; try again later"))
+    try_later(format!("imgurd could not get the credits: {reason}; try again later"))
 }
 
 fn unsupported(account: &str) -> Error {
     let reason = format!(
-        "The API of {account} says nothing of credits, as Imgur's does; see api_url with `imgurctl account show {account}`"
+        "The API of {account} does not report credits as Imgur's does; check api_url with `imgurctl account show \
+         {account}`"
     );
     Error::Misconfigured { setting: "api_url".to_owned(), reason }
 }

@@ -18,8 +18,8 @@ impl Keeper {
 
 fn no_endpoint(account: &str) -> Error {
     let reason = format!(
-        "{account} has no device_auth_url, which the flow device takes; set it with `imgurctl account set {account} \
-         --device-auth-url URL`, or sign in by another flow"
+        "{account} has no device_auth_url, which the flow device needs; set it with `imgurctl account set {account} \
+         --device-auth-url URL`, or choose another flow"
     );
     Error::Misconfigured { setting: "device_auth_url".to_owned(), reason }
 }
@@ -35,7 +35,7 @@ fn failed(account: &str, answer: Answer) -> Error {
             Error::Misconfigured { setting: setting.to_owned(), reason }
         }
         Answer::Refused { reason } | Answer::Transient(Transient { reason, .. }) => {
-            Error::login(format!("The server gave no code: {reason}; {again}"))
+            Error::login(format!("The server gave no device code: {reason}; {again}"))
         }
         Answer::Granted(_) => gone(),
     }

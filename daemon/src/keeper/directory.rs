@@ -1,4 +1,4 @@
-//! The accounts there are, by name.
+//! The accounts, by name.
 
 use std::collections::BTreeMap;
 
@@ -39,14 +39,17 @@ impl Directory {
             None if self.accounts.is_empty() => {
                 "There is no account yet; add one with `imgurctl account add NAME`".to_owned()
             }
-            None => "No account is the default; name one, or choose it with `imgurctl account default NAME`"
-                .to_owned(),
+            None => {
+                "There is no default account; name an account, or choose the default with `imgurctl account default \
+                 NAME`"
+                    .to_owned()
+            }
         };
         Error::NoSuchAccount { account: name.unwrap_or_default().to_owned(), reason }
     }
 }
 
-/// The account that a call names. An empty name is none: D-Bus has no absent arguments.
+/// The account that a call names. An empty name means none, because D-Bus has no absent arguments.
 pub(crate) fn named(account: Option<&str>) -> Option<&str> {
     account.filter(|name| !name.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Carrying out what an account wants done: each effect on a task of its own, whose outcome comes back as a message.
+//! Carries out the effects of an account. Each effect has its own task, which sends its result back as a message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl EffectRunner {
         }
     }
 
-    /// Asks the API whose grant it is, for a caller who waits for its word.
+    /// Asks the API whose grant it is, for a caller that waits for the answer.
     pub(super) fn identify(
         &self,
         account: String,

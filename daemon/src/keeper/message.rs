@@ -1,4 +1,4 @@
-//! What the actor is told: by callers through a handle, and by its own tasks.
+//! The messages to the actor: from callers through a handle, and from its own tasks.
 
 #[cfg(test)]
 use std::collections::BTreeMap;
@@ -50,18 +50,18 @@ pub(super) enum Message {
         owner: TokenOwner,
         reply: oneshot::Sender<TokenOwner>,
     },
-    /// What may be shown of a server's text.
+    /// The part of a server's text that may be shown.
     Shown {
         account: String,
         text: String,
         reply: oneshot::Sender<Option<String>>,
     },
-    /// Answers with what asks for a device code; nothing where the account has no device authorization endpoint.
+    /// Returns the request for a device code; `None` if the account has no device authorization endpoint.
     DeviceRequest {
         account: String,
         reply: oneshot::Sender<Option<DeviceRequest>>,
     },
-    /// Answers with what is to be revoked at the server, as it is at the moment of the logout.
+    /// Returns the tokens to revoke at the server, as they are at the logout.
     Logout {
         account: String,
         revocable: oneshot::Sender<Option<Revocation>>,

@@ -1,6 +1,6 @@
-//! The heart: one actor owns every account, and a handle that anyone may clone asks it.
+//! The keeper: one actor owns all accounts, and clonable handles send it requests.
 //!
-//! It knows no wire and no disk. A token at hand is read from a snapshot and never queues behind anything.
+//! It knows no wire and no disk. A caller reads a current token from a snapshot and never queues for it.
 
 pub mod account;
 mod actor;
@@ -49,7 +49,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// The longest that a change of grants takes: a request to the server and writing its outcome, each bounded.
 const LONGEST_CHANGE: Duration = Duration::from_mins(1);
 
-/// The longest that the outcome of adding an account waits for the store.
+/// How long adding an account waits for the store at most.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest that a login's outcome waits for the API's word on the new token.
@@ -63,7 +63,7 @@ const NO_ANSWER: &str = "the API does not answer";
 pub struct SignedIn {
     /// The account as it is now.
     pub account: Account,
-    /// What is to be said of the token, where it could not be seen to work.
+    /// A sentence about the token, if it could not be tested.
     pub note: Option<String>,
 }
 
@@ -78,7 +78,7 @@ pub struct Keeper {
     /// The accounts that somebody wants a token of and that need the user first.
     unmet: watch::Sender<BTreeSet<String>>,
     clock: Arc<dyn Clock>,
-    /// For what is asked of an API, which concerns no grant.
+    /// For requests to an API, which change no grant.
     provider: Arc<dyn Provider>,
 }
 
@@ -104,14 +104,14 @@ impl Keeper {
         Ok(info)
     }
 
-    /// Tells of all accounts, or one, now and at each change.
+    /// Reports all accounts, or one, now and at each change.
     pub fn watch(&self, account: Option<&str>) -> Result<Watcher, Error> {
         let only = named(account).map(|_| self.find(account)).transpose()?.map(|(name, _)| name);
         Ok(Watcher::new(self.clone(), only))
     }
 
-    /// What `look` finds in the accounts, each given with its name, how it is, and the number of its token: another
-    /// number means another token. Nothing is copied for those where it finds nothing.
+    /// What `look` finds in the accounts. It gets each account's name, its state, and the number of its token: another
+    /// number means another token. Nothing is copied for accounts in which it finds nothing.
     pub fn survey<T>(&self, mut look: impl FnMut(&str, &Arc<Account>, u64) -> Option<T>) -> Vec<T> {
         let directory = self.directory.borrow().clone();
         let accounts = directory.accounts.iter();
@@ -128,8 +128,8 @@ impl Keeper {
         self.changes.clone()
     }
 
-    /// Begins to bring a grant for `account` from `issuer`. Fails while the store, and what it holds, cannot be read.
-    /// A client secret that is given is kept.
+    /// Begins to obtain a grant for `account` from `issuer`. Fails while the store and its content cannot be read.
+    /// Saves a client secret if one is given.
     pub async fn begin(
         &self,
         account: &str,
@@ -143,7 +143,7 @@ impl Keeper {
         Ok(Began { issuer, logouts })
     }
 
-    /// Waits a moment until the store has been read for a new account: only then can it be said what is next.
+    /// Waits a moment until the store has been read for a new account: only then is the next step known.
     pub async fn store_read(&self, account: &str) {
         let _ = timeout(STORE_PATIENCE, self.change(account, None, Ask::Ready)).await;
     }
@@ -205,7 +205,7 @@ impl Keeper {
         self.change(&name, None, Ask::Restore).await
     }
 
-    /// What may be shown of a server's text: nothing if a secret of the account is in it.
+    /// The part of a server's text that may be shown: nothing if it contains a secret of the account.
     pub(crate) async fn shown(&self, account: &str, text: &str) -> Option<String> {
         let (account, text) = (account.to_owned(), text.to_owned());
         self.send(|reply| Message::Shown { account, text, reply }).await.ok().flatten()
@@ -228,7 +228,7 @@ impl Keeper {
         self.change(account, Some(&began), Ask::KeepClientSecret(secret)).await.map(drop)
     }
 
-    /// Unlocks the store, and reads what could not be read.
+    /// Unlocks the store, and reads what could not be read before.
     pub async fn unlock_store(&self) -> Result<(), Error> {
         self.send(|reply| Message::Unlock { reply }).await?
     }
@@ -238,13 +238,13 @@ impl Keeper {
         self.send(|reply| Message::Configure { config, reply }).await
     }
 
-    /// Tells that a login of `account` began, by its id, or ended.
+    /// Notes that a login of `account` began, by its id, or ended.
     pub async fn login(&self, account: &str, login: Option<&str>) -> Result<(), Error> {
         let (account, login) = (account.to_owned(), login.map(ToOwned::to_owned));
         self.send(|reply| Message::Login { account, login, reply }).await
     }
 
-    /// Whether an account waits for the network or the server to come back: then it is worth hearing of.
+    /// Whether an account waits for the network or the server: then it is worth watching the network.
     #[must_use]
     pub fn waits(&self) -> watch::Receiver<bool> {
         self.waits.clone()
@@ -304,7 +304,7 @@ impl Keeper {
         account: &str,
         message: impl FnOnce(Answerer) -> Message,
     ) -> Result<Progress, Error> {
-        // What is refused because the account is gone says so.
+        // If a request fails because the account was removed, the error says so.
         self.send(message).await.unwrap_or_else(Err).map_err(|error| match error {
             error if error == gone() => self.find(Some(account)).err().unwrap_or(error),
             error => error,
@@ -322,17 +322,17 @@ fn note(account: &str, owner: TokenOwner) -> Option<String> {
     match owner {
         TokenOwner::Known(_) | TokenOwner::Unsupported => None,
         TokenOwner::Rejected => Some(format!(
-            "The API does not take the new token, though the server has just given it out; see whether another program \
-             uses the same client id, and run `imgurctl refresh {account}`"
+            "The API rejects the new token, although the server has just issued it; check whether another program \
+             uses the same client ID, then run `imgurctl refresh {account}`"
         )),
-        TokenOwner::Unknown(reason) => Some(format!(
-            "Whether the new token works could not be seen: {reason}. It is kept; use it when that has passed"
-        )),
+        TokenOwner::Unknown(reason) => {
+            Some(format!("imgurd saved the new token but could not test it: {reason}; try it later"))
+        }
     }
 }
 
 fn takes_long() -> Error {
-    try_later("It takes longer than a minute, and goes on by itself; see `imgurctl status`")
+    try_later("This takes longer than a minute and continues in the background; see `imgurctl status`")
 }
 
 fn gone() -> Error {

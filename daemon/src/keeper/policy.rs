@@ -1,4 +1,4 @@
-//! When to refresh, and how long to wait after a failure: arithmetic alone.
+//! Calculates when to refresh, and how long to wait after a failure.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ pub(super) const IMPATIENT: Duration = Duration::from_secs(5);
 pub(super) const CONFIRM_AFTER: Duration = MINUTE;
 /// How long a token lasts at least that is given in place of a rejected one.
 pub(super) const LEAST_LEFT: Duration = MINUTE;
-/// How often a refused grant is tried all the same.
+/// How often imgurd still tries a rejected grant.
 pub(super) const REFUSED_RETRY: Duration = DAY;
-/// How often a refused client is tried all the same.
+/// How often imgurd still tries a rejected client.
 pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_hours(1);
 /// How many may ask before the record is read: as many as there are connections.
 pub(super) const MOST_HELD: usize = 1024;
@@ -37,20 +37,20 @@ pub(super) const MOST_REJECTED: usize = 16;
 pub(super) const WORDLESS: (Duration, u32) = (Duration::from_mins(10), 3);
 /// How long a displaced grant is kept.
 pub(super) const DISPLACED_FOR: Duration = Duration::from_hours(24 * 30);
-/// How long before a token's greatest age the user hears of it, where that is not a great part of it.
+/// How long before a token's maximum age imgurd warns the user, unless that is a large part of it.
 const WARN_AHEAD: Duration = Duration::from_hours(24 * 3);
-/// When the network is back, all who waited for it try within this.
+/// When the network returns, all accounts that waited for it retry within this time.
 pub(super) const ONLINE_JITTER: Duration = Duration::from_secs(2);
-/// How far the clocks of this machine and the server may differ before the user hears of it.
+/// How far the clocks of this machine and the server may differ before imgurd warns the user.
 pub(super) const NOTABLE_SKEW: Duration = MINUTE;
 /// How far they may differ while old grants are still thrown away by this machine's.
 pub(super) const TOLERABLE_SKEW: Duration = DAY;
-/// How far in the future a token may have been issued before the clock is taken to be wrong.
+/// How far in the future a token may have been issued before imgurd considers the clock wrong.
 const FUTURE: Duration = MINUTE;
 /// The least pause between two tries, however often somebody asks.
 pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What `expires_in` (seconds) means: nothing known where it is missing, zero or negative; ten years at most.
+/// The meaning of `expires_in` (seconds): unknown if it is missing, zero or negative; at most ten years.
 pub(super) fn lifetime(expires_in: Option<i64>) -> Option<Duration> {
     let seconds = u64::try_from(expires_in?).ok().filter(|seconds| *seconds > 0)?;
     Some(Duration::from_secs(seconds).min(LONGEST_LIFETIME))
@@ -95,7 +95,7 @@ pub(super) fn ends_soon_at(issued_at: Timestamp, expires_at: Timestamp) -> Times
     issued_at + lifetime.saturating_sub(WARN_AHEAD.min(lifetime / 4))
 }
 
-/// What a caller's `min_valid` counts as: at most half of the lifetime.
+/// The effective `min_valid` of a caller: at most half of the lifetime.
 pub(super) fn min_valid(asked: Duration, lifetime: Duration) -> Duration {
     asked.min(lifetime / 2)
 }

@@ -1,4 +1,4 @@
-//! How much callers may ask for at once: refreshes that are not due, and tokens said to be rejected.
+//! Limits what callers may request: refreshes that are not due, and reports of rejected tokens.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl RateLimit {
             return Ok(());
         }
         Err(limited(
-            "The token was refreshed 6 times within a minute, the most that is allowed; wait a minute",
+            "imgurd refreshed the token 6 times within a minute, which is the limit; wait a minute",
             &self.successes,
         ))
     }
@@ -54,7 +54,8 @@ impl RateLimit {
         expire(&mut self.early_deaths, now, DAY);
         if age < MINUTE && self.rejections.len() + 1 >= REJECTIONS_IN_A_ROW {
             return Err(limited(
-                "Three new tokens in a row were rejected within a minute, so the server objects to something else; read its answer",
+                "The server rejected three new tokens within a minute, so the token is probably not the problem; \
+                 read the server's answer",
                 &self.rejections,
             ));
         }

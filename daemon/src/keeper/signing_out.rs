@@ -1,4 +1,4 @@
-//! The end of an account's grants, here and at the server.
+//! Deletes an account's grants, here and at the server.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use super::{Keeper, gone};
 /// The longest that a logout waits for the server.
 const LONGEST_REVOCATION: Duration = Duration::from_mins(1);
 
-/// What became of the grants at the server: nothing where it has no revocation endpoint or there was no grant; the error
-/// says why a grant is still valid there, as the beginning of a sentence.
+/// The result of revoking the grants at the server: `None` if it has no revocation endpoint or there was no grant; the
+/// error says why a grant is still valid there, as the beginning of a sentence.
 pub type Revoked = Option<Result<(), String>>;
 
 impl Keeper {
-    /// Forgets an account's grants, then has the server revoke them. What has begun goes on if the caller leaves.
+    /// Deletes an account's grants, then asks the server to revoke them. It continues if the caller leaves.
     pub async fn logout(&self, account: Option<&str>) -> Result<Revoked, Error> {
         let (name, _) = self.find(account)?;
         let keeper = self.clone();
@@ -27,7 +27,7 @@ impl Keeper {
 
     async fn sign_out(&self, account: String) -> Result<Revoked, Error> {
         if self.account(Some(&account))?.settings.revoke_url.is_some() {
-            // What is to be revoked is in the store; a store that cannot be read is told of below.
+            // The store has the tokens to revoke; the code below reports a store that cannot be read.
             let _ = self.change(&account, None, Ask::Ready).await;
         }
         let (revocable, revocation) = oneshot::channel();

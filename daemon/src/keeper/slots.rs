@@ -1,4 +1,4 @@
-//! The accounts that the actor owns, and when each of them wants to be woken.
+//! The accounts that the actor owns, and when to wake each of them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(super) struct Slot {
     pub(super) snapshot: watch::Sender<Snapshot>,
     pub(super) is_listed: bool,
     wake: Option<Timestamp>,
-    /// Whether it waits for the network or the server to come back.
+    /// Whether it waits for the network or the server.
     waits: bool,
 }
 
@@ -22,7 +22,7 @@ impl Slot {
     }
 }
 
-/// All slots. One is taken out for a step of its account and put back after it.
+/// All slots. One is removed for a step of its account and put back afterwards.
 #[derive(Default)]
 pub(super) struct Slots {
     /// In boxes: the nodes of the tree are half empty.

@@ -36,7 +36,7 @@ impl Keeper {
         matches!(verdict, Verdict::Token(_))
     }
 
-    /// Another access token than `rejected`. If that is not the current one any more, the current one comes back.
+    /// Returns another access token than `rejected`. If that is not the current one, it returns the current one.
     pub async fn reject(
         &self,
         account: Option<&str>,
@@ -46,7 +46,7 @@ impl Keeper {
         if rejected.is_empty() {
             return Err(Error::invalid(
                 "access_token",
-                "The rejected token is empty; hand in the token that was rejected",
+                "The rejected token is empty; pass the token that the server rejected",
             ));
         }
         let rejected = self.find(account)?.1.borrow().recognised(rejected);
@@ -63,7 +63,7 @@ impl Keeper {
         let (name, mut snapshots) = self.find(account)?;
         let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
         match verdict {
-            // The keeper has to hear of each rejected token: an older grant may come back with it.
+            // The keeper must learn of each rejected token: an older grant may be restored with it.
             Verdict::Token(_) if matches!(want, Want::AnotherThan(_)) => {}
             Verdict::Token(token) => return Ok(token),
             Verdict::Fails(error) => {

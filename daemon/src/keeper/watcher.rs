@@ -1,4 +1,4 @@
-//! Telling of changes to whoever listens, each at their own pace.
+//! Reports changes to each listener at its own pace.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::Keeper;
 
-/// Tells of accounts as they are now, then of each that changes. Who listens slowly misses intermediate states, never
-/// the latest, and delays nobody.
+/// Reports the current accounts, then each one that changes. A slow listener misses intermediate states, but never the
+/// latest one, and delays nobody.
 pub struct Watcher {
     keeper: Keeper,
     only: Option<String>,
@@ -25,7 +25,7 @@ impl Watcher {
         Self { keeper, only, changes, told: BTreeMap::new(), due: VecDeque::new() }
     }
 
-    /// The next account to tell of; `None` once the keeper has ended, or the one account was removed.
+    /// The next account to report; `None` when the keeper has ended, or the one account was removed.
     pub async fn next(&mut self) -> Option<Account> {
         loop {
             if let Some(account) = self.due.pop_front() {

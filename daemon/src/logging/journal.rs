@@ -1,4 +1,4 @@
-//! Whether journald takes a line just now: while it has stopped, its full socket blocks everybody who writes to it.
+//! Checks whether journald accepts a line at the moment. While journald has stopped, its full socket blocks every writer.
 
 use std::os::unix::net::UnixDatagram;
 
@@ -7,8 +7,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// Where journald listens (`systemd-journald.service(8)`).
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// The kernel counts the queue of a connected socket's peer (`unix_dgram_poll`), so this takes one of its own. A line is lost
-/// where it has no room.
+/// The kernel counts the queue of a connected socket's peer (`unix_dgram_poll`), so this uses its own connected socket.
+/// A line is lost if there is no room for it.
 pub(super) fn has_room() -> bool {
     let Ok(socket) = UnixDatagram::unbound() else { return false };
     if socket.connect(SOCKET).is_err() {

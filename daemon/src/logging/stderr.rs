@@ -1,4 +1,4 @@
-//! Standard error without waiting for it: a terminal may be stopped (Ctrl-S), and a pipe may have no reader. Lines that cannot
+//! Writes to standard error without waiting: a terminal may be stopped (Ctrl-S), and a pipe may have no reader. Lines that cannot
 //! be written are lost, and the next line says how many.
 
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// How long a reader that is merely slow is waited for. One that has not read for so long is waited for no more.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// As much as a pipe takes at once where it takes anything (`PIPE_BUF`, `pipe(7)`), in bytes.
+/// The number of bytes that a pipe accepts at once if it accepts any (`PIPE_BUF`, `pipe(7)`).
 const CHUNK: usize = 4096;
 
 static IS_STOPPED: AtomicBool = AtomicBool::new(false);
@@ -25,7 +25,8 @@ impl Write for Stderr {
     /// Takes a whole line, always.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let lost = LOST.load(Ordering::Relaxed);
-        let told = lost == 0 || put(format!("{lost} log lines were lost: nobody read them\n").as_bytes());
+        let told =
+            lost == 0 || put(format!("{lost} log lines were lost, because nobody read them\n").as_bytes());
         if told && lost > 0 {
             LOST.fetch_sub(lost, Ordering::Relaxed);
         }

@@ -1,4 +1,4 @@
-//! Asking the kernel for one TCP socket (`sock_diag(7)`).
+//! Asks the kernel for one TCP socket (`sock_diag(7)`).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -33,7 +33,7 @@ pub(super) fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<S
     let message = request(local, remote)?;
     sendto(&kernel, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut buffer = [0_u8; 4096];
-    // The kernel answers within the call that asks. Nobody else knows this socket's number in time to answer.
+    // The kernel answers within the call. Nobody else can learn this socket's number in time to answer.
     let (_, length) = recv(&kernel, &mut buffer[..], RecvFlags::empty())?;
     answer(&buffer[..length.min(buffer.len())])
 }

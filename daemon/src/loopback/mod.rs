@@ -15,7 +15,7 @@ use rustix::fs::fstat;
 use rustix::process::getuid;
 use tokio::net::TcpStream;
 
-/// The id that the kernel shows for users who are not in our user namespace (`user_namespaces(7)`).
+/// The id that the kernel shows for users outside our user namespace (`user_namespaces(7)`).
 const OVERFLOW_UID: u32 = 65534;
 
 /// A TCP socket, as the kernel describes it.
@@ -97,7 +97,7 @@ pub(crate) enum Holder {
     Other(String),
 }
 
-/// Who listens at `address`, a wildcard address included; none if nobody does.
+/// The owner of the socket that listens at `address`, also at a wildcard address; `None` if there is none.
 pub(crate) fn holder(address: SocketAddr) -> Option<Holder> {
     let anybody = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = find(address, anybody.parse().ok()?).filter(|socket| socket.state == Socket::LISTEN)?;
@@ -124,7 +124,9 @@ fn diag_works() -> bool {
     anybody.set_port(0);
     let works = matches!(diag::find(address, anybody), Ok(Some(_)));
     if !works {
-        tracing::debug!("the kernel has no tcp_diag; owners of connections are read from /proc/net/tcp");
+        tracing::debug!(
+            "the kernel has no tcp_diag; imgurd reads the owners of connections from /proc/net/tcp"
+        );
     }
     works
 }

@@ -37,7 +37,8 @@ pub(super) fn find_in(
     listening
 }
 
-/// Whether who listens at `address` receives connections to `wanted`. That `::` may be closed to IPv4 is not listed.
+/// Whether a socket that listens at `address` receives connections to `wanted`. The table does not show whether `::` is
+/// closed to IPv4.
 fn receives(address: SocketAddr, wanted: SocketAddr) -> bool {
     let is_any = address.ip().is_unspecified() && (address.is_ipv6() || wanted.is_ipv4());
     address.port() == wanted.port() && (is_any || canonical(address).ip() == wanted.ip())

@@ -1,4 +1,4 @@
-//! The notifications on the screen. Each has a task of its own.
+//! The notifications on the screen. Each one has its own task.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const BRIEF: Duration = Duration::from_secs(8);
 const DEFAULT: &str = "default";
 const LATER: &str = "later";
 
-/// What becomes of a notification.
+/// The result of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// It has this id at the server.
@@ -53,7 +53,7 @@ struct Shown {
     /// Its id at the server, once that has answered.
     id: Option<u32>,
     notice: Notice,
-    /// Used, it closes the notification; dropped, it leaves it to what replaces it.
+    /// Sending closes the notification; dropping it leaves the notification to its replacement.
     close: oneshot::Sender<()>,
 }
 
@@ -62,7 +62,7 @@ impl Desktop {
         Self { bus, events, shown: BTreeMap::new(), last: 0, posts: JoinSet::new(), questions: Vec::new() }
     }
 
-    /// Shows it in the place of the account's last one.
+    /// Shows it in place of the account's last notification.
     pub(super) fn show(&mut self, account: &str, notice: Notice) {
         while self.posts.try_join_next().is_some() {}
         self.last += 1;
@@ -136,7 +136,7 @@ impl Post {
         match shown.await {
             Ok(showing) => self.await_response(showing, notice.is_brief(), closing).await,
             Err(reason) => {
-                tracing::info!(account = self.account, reason, "no notification can be shown just now");
+                tracing::info!(account = self.account, reason, "cannot show notifications at the moment");
                 self.tell(News::Failed).await;
             }
         }
@@ -154,7 +154,7 @@ impl Post {
             }
         };
         let news = meaning(&response);
-        // Not every server takes away what was answered: dunst leaves it.
+        // Not every server removes an answered notification: dunst leaves it.
         let answered = matches!(news, News::Accepted | News::Later);
         let closed = async {
             if answered {
@@ -174,7 +174,7 @@ fn meaning(response: &Response) -> News {
         Response::Action(key) if key == LATER => News::Later,
         Response::Action(_) => News::Accepted,
         Response::Closed => News::Closed,
-        // Nobody sees it any more: the next server is given it.
+        // The notification has disappeared: the next server gets it.
         Response::ServerGone => News::Failed,
     }
 }
@@ -205,12 +205,12 @@ fn write(notice: &Notice, actions: Actions, has_markup: bool) -> Notification {
     notification
 }
 
-/// Tells of servers that appear and go, for as long as it is polled.
+/// Reports servers that appear and disappear, as long as it is polled.
 pub(super) async fn watch_servers(bus: Bus, events: mpsc::Sender<Event>) {
     loop {
         let connection = bus.wait().await;
         if let Err(error) = watch_servers_on(&connection, &events).await {
-            tracing::warn!(%error, "the bus does not tell when a notification server appears");
+            tracing::warn!(%error, "imgurd cannot see when a notification server starts");
         }
         connection.closed().await;
         let _ = events.send(Event::Gone).await;
@@ -220,7 +220,7 @@ pub(super) async fn watch_servers(bus: Bus, events: mpsc::Sender<Event>) {
 async fn watch_servers_on(connection: &Connection, events: &mpsc::Sender<Event>) -> zbus::Result<()> {
     let bus = DBusProxy::new(connection).await?;
     let mut owners = bus.receive_name_owner_changed_with_args(&[(0, NAME)]).await?;
-    // With the bus, a server may have come back.
+    // A server may have appeared together with the bus.
     let _ = events.send(Event::Appeared).await;
     while let Some(change) = owners.next().await {
         let change = change.args()?;

@@ -1,4 +1,4 @@
-//! Tells the user by desktop notifications what needs attention, and nothing else.
+//! Shows desktop notifications about problems that need the user.
 
 mod desktop;
 mod notice;
@@ -28,7 +28,7 @@ use notice::{Matter, Notice, Remedy, Subject};
 use schedule::{Change, Schedule};
 pub(crate) use server::capabilities;
 
-/// How long what is on the screen may take to be taken away when the daemon stops.
+/// How long removing the notifications may take when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ enum Event {
     Gone,
     /// News of an account's notification of that number.
     News(String, u64, News),
-    /// What a click began needs the user.
+    /// A login that a click started needs the user.
     ByHand(String, Notice),
     /// It has ended without a grant.
     Failed(String),
@@ -59,7 +59,8 @@ impl Notifier {
     }
 }
 
-/// Starts to tell of the keeper's accounts, and to put the questions of the gate. The clock is nobody else's: one timer, one sleeper.
+/// Starts to show notifications about the keeper's accounts and the gate's questions. It needs its own clock: one timer
+/// has one sleeper.
 #[must_use]
 pub fn spawn(
     keeper: Keeper,
@@ -130,7 +131,7 @@ impl Worker {
         }
     }
 
-    /// Updates what is shown. Returns when to do so again if nothing happens.
+    /// Updates the notifications. Returns when to update them next if nothing happens.
     fn update(&mut self, now: Timestamp) -> Option<Timestamp> {
         let settings = self.editor.current().notifications.clone();
         self.schedule.set_pauses(&settings.again);
@@ -182,7 +183,7 @@ impl Worker {
 
     /// Confirms a sign-in once its token is there.
     fn confirm_sign_in(&mut self, account: &Account) {
-        // Between the server's answer and its safekeeping there is none.
+        // Between the server's answer and the save there is none.
         if account.state == State::Refreshing || !self.consented.remove(&account.name) {
             return;
         }
@@ -198,7 +199,7 @@ impl Worker {
             let subject = subject(&self.editor, &question.account);
             return self.desktop.ask(question, subject);
         }
-        let _ = question.answer.send(Decision::Unasked("config.toml has notifications disabled".to_owned()));
+        let _ = question.answer.send(Decision::Unasked("config.toml turns notifications off".to_owned()));
     }
 
     fn handle(&mut self, event: Event, now: Timestamp) {
@@ -252,7 +253,7 @@ impl Worker {
             (self.keeper.clone(), self.events.clone(), subject(&self.editor, &name));
         tokio::spawn(async move {
             if let Err(error) = keeper.unlock_store().await {
-                tracing::info!(%error, "the store stays locked");
+                tracing::info!(%error, "the store is still locked");
                 let notice = Notice::still_locked(&subject, &error.to_string());
                 let _ = events.send(Event::ByHand(name, notice)).await;
             }

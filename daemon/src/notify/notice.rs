@@ -1,4 +1,4 @@
-//! What the user is told about an account. Nothing for faults that pass by themselves.
+//! The notifications about an account. There is none for a temporary problem.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::grant::Timestamp;
 use crate::keeper::Attention;
 use crate::provider::is_loopback;
 
-/// How long a store may fail before the user is told: keyrings are unlocked and restarted as a desktop starts.
+/// How long a store may fail before imgurd tells the user: keyrings are unlocked and restarted as a desktop starts.
 const STORE_GRACE: Duration = Duration::from_secs(10);
 /// How long refreshing may fail near the end.
 const FAILURE_GRACE: Duration = Duration::from_hours(1);
@@ -63,12 +63,12 @@ pub(super) struct Notice {
     pub(super) matter: Matter,
     /// It names imgurd, and is short enough for servers that show one line of it.
     pub(super) summary: String,
-    /// What to do, if no button does it. It comes first, for servers that cut long texts.
+    /// What to do, unless a button does it. It comes first, for servers that shorten long texts.
     pub(super) instruction: Option<String>,
     /// What happened, and to which account.
     pub(super) body: String,
     pub(super) remedy: Option<Remedy>,
-    /// How long it has to last before it is told.
+    /// How long the problem has to last before imgurd shows it.
     pub(super) grace: Duration,
 }
 
@@ -91,7 +91,7 @@ impl Notice {
         Self { matter, summary: summary.into(), instruction: None, body, remedy: None, grace }
     }
 
-    /// One whose cause is a reason, which ends with what to do.
+    /// A notice whose cause is a reason, which ends with what to do.
     fn because(matter: Matter, summary: impl Into<String>, subject: &Subject, reason: &str) -> Self {
         let (why, instruction) = split(reason);
         let body = format!("{subject}: {}", sentence(why));
@@ -105,7 +105,7 @@ impl Notice {
             State::ConsentNeeded => consent(account, subject),
             State::Empty if wanted => consent(account, subject),
             State::Misconfigured => {
-                let summary = format!("imgurd: {} refuses a setting", subject.service);
+                let summary = format!("imgurd: {} rejects a setting", subject.service);
                 Self::because(Matter::Refused, summary, subject, reason(account))
             }
             _ if attention.locked && (account.unsaved || account.state == State::StoreUnavailable) => {
@@ -164,7 +164,7 @@ impl Notice {
         }
     }
 
-    /// Whether it goes by itself, with nothing to answer.
+    /// Whether it disappears without an answer.
     pub(super) fn is_brief(&self) -> bool {
         self.matter == Matter::Done
     }
@@ -180,7 +180,7 @@ impl Notice {
         Self::new(
             Matter::Done,
             summary,
-            format!("{subject}: signed in as {name}. Programs can get its token."),
+            format!("{subject}: you are signed in as {name}. Programs can now get its token."),
         )
     }
 
@@ -190,7 +190,7 @@ impl Notice {
         Self::new(Matter::ByHand, format!("imgurd: sign in to {}", subject.service), body)
     }
 
-    /// Asks the user to enter a code, which no page knows by itself.
+    /// Asks the user to enter a code at a page.
     pub(super) fn code(subject: &Subject, code: &str, url: &Url) -> Self {
         let body = format!("Enter the code {code} for {subject} on this page, on any device:\n{url}");
         Self::new(Matter::ByHand, format!("imgurd: sign in to {}", subject.service), body)
@@ -207,7 +207,7 @@ impl Notice {
 
 fn consent(account: &Account, subject: &Subject) -> Notice {
     let why = match (account.state, &account.username) {
-        (State::Empty, _) => "a program asks for its token, and nobody has signed in.",
+        (State::Empty, _) => "a program wants its token, but nobody has signed in.",
         (_, Some(_)) => {
             "the server no longer accepts the sign-in. Programs get no new token until you sign in again."
         }
@@ -219,7 +219,7 @@ fn consent(account: &Account, subject: &Subject) -> Notice {
     Notice { remedy, instruction: Some(format!("Run `imgurctl login {}`.", account.name)), ..notice }
 }
 
-/// Whether the answer comes back by itself, with nothing to paste.
+/// Whether the answer returns to imgurd without pasting.
 fn is_answered_here(account: &Account) -> bool {
     let callback = account.settings.redirect_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
     let is_local = callback.is_some_and(|uri| uri.scheme() == "http" && is_loopback(&uri));
@@ -233,7 +233,7 @@ fn is_answered_here(account: &Account) -> bool {
 fn locked(account: &Account, subject: &Subject) -> Notice {
     let reason = match account.state {
         State::StoreUnavailable => reason(account),
-        _ => "The keyring is locked, so its new token is not saved; run `imgurctl unlock`",
+        _ => "The keyring is locked, so imgurd cannot save the new token; run `imgurctl unlock`",
     };
     let notice = Notice::because(Matter::Locked, "imgurd: keyring locked", subject, reason);
     Notice { remedy: Some(Remedy::Unlock), ..notice }
@@ -245,7 +245,7 @@ fn ageing(account: &Account, subject: &Subject) -> Notice {
     } else {
         ("auto-refresh is off", Duration::ZERO)
     };
-    let body = format!("{subject}: within three days the token has to be refreshed, and {why}.");
+    let body = format!("{subject}: the token must be refreshed within three days, but {why}.");
     let notice = Notice::new(Matter::Ageing, "imgurd: token needs a refresh", body);
     Notice { instruction: Some(format!("Run `imgurctl refresh {}`.", account.name)), grace, ..notice }
 }
@@ -254,7 +254,7 @@ fn reason(account: &Account) -> &str {
     account.reason.as_deref().unwrap_or("See `imgurctl status`")
 }
 
-/// What a reason says of the cause, and what it says to do: it follows the first `; ` that is in no parentheses.
+/// The cause and the instruction in a reason. The instruction follows the first `; ` outside parentheses.
 fn split(reason: &str) -> (&str, Option<&str>) {
     let depth = |text: &str| text.matches('(').count().saturating_sub(text.matches(')').count());
     let mut ends = reason.match_indices("; ").map(|(at, _)| at);

@@ -1,4 +1,4 @@
-//! Asking whether an application may use an account. The question stays for as long as somebody waits for its answer.
+//! The question whether an application may use an account. It stays on the screen while a caller waits for the answer.
 
 use notify_rust::{Hint, Notification, Timeout, Urgency};
 use tokio::sync::oneshot;
@@ -12,8 +12,8 @@ const ONCE: &str = "allow-once";
 const ALWAYS: &str = "allow-always";
 const DENY: &str = "deny";
 
-/// Puts the question, and takes it away when it is answered, when nobody waits any more, or when `closing` ends. A server
-/// without actions shows the command that answers it.
+/// Shows the question, and removes it when it is answered, when no caller waits any more, or when `closing` ends. A
+/// server without actions shows the command that answers it.
 pub(super) async fn put(bus: Bus, question: Question, subject: Subject, closing: oneshot::Receiver<()>) {
     let mut actions = Actions::Unsupported;
     let shown = show(&bus, None, |server| {
@@ -25,13 +25,13 @@ pub(super) async fn put(bus: Bus, question: Question, subject: Subject, closing:
     let mut shown = match shown {
         Ok(shown) => shown,
         Err(reason) => {
-            tracing::info!(reason, "nobody can be asked just now");
+            tracing::info!(reason, "cannot ask the user at the moment");
             let _ = answer.send(Decision::Unasked(reason));
             return;
         }
     };
     if actions == Actions::Unsupported {
-        // It stays: nobody waits for an answer to it.
+        // It stays, because no caller waits for an answer to it.
         let _ = answer.send(Decision::Told);
         return;
     }
@@ -67,7 +67,8 @@ fn write(question: &Question, subject: &Subject, actions: Actions, has_markup: b
     let is_pressed = matches!(actions, Actions::Buttons | Actions::OnlyButtons);
     let instruction = if is_pressed { String::new() } else { format!("{} ", sentence(instruction)) };
     let body = format!(
-        "{instruction}{application} asks for the access token of the {subject}, which lets it use that account. {about}"
+        "{instruction}{application} asks for the access token of the {subject}. With it, the program can use that \
+         account. {about}"
     );
     let body = if has_markup { escape(&body) } else { body };
     let mut notification = notification(&format!("imgurd: allow {} access?", subject.service), &body);
@@ -92,7 +93,7 @@ mod tests {
         let (answer, _) = oneshot::channel();
         let (application, account) = ("org.example.App".to_owned(), "me".to_owned());
         let instruction = "allow it with `imgurctl permit allow org.example.App me`".to_owned();
-        Question { application, about: "It is a program in a sandbox.", account, instruction, lasts, answer }
+        Question { application, about: "It is a sandboxed app.", account, instruction, lasts, answer }
     }
 
     fn put(question: &Question, actions: Actions) -> Notification {

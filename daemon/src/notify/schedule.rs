@@ -1,4 +1,4 @@
-//! When each notification is due: at first, and again while it is unanswered.
+//! When to show each notification for the first time, and when to repeat it until the user reacts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::notice::{Matter, Notice};
 use crate::grant::Timestamp;
 
-/// What is to be told of each account, and when.
+/// The notices of each account, and when to show them.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     again: Vec<Duration>,
@@ -19,7 +19,7 @@ struct Entry {
     /// When it is shown next; absent means not again.
     due: Option<Timestamp>,
     times: usize,
-    /// Whether there was nobody to show it.
+    /// Whether there was no server to show it.
     missed: bool,
     /// Whether the user is signing in, which no notification may interrupt.
     held: bool,
@@ -40,7 +40,7 @@ impl Schedule {
         again.clone_into(&mut self.again);
     }
 
-    /// Sets the notice of an account. `held` says that the user is signing in.
+    /// Sets the notice of an account. `held` means that the user is signing in.
     pub(super) fn update(
         &mut self,
         name: &str,
@@ -54,12 +54,12 @@ impl Schedule {
         let pause = self.pause(1);
         match self.entries.get_mut(name) {
             Some(entry) if entry.notice.matter == notice.matter => {
-                // What nobody could show is due when somebody can, or after its pause.
+                // A notice that no server could show is due when a server appears, or after its pause.
                 if entry.times == 0 && !entry.missed {
                     entry.due = entry.due.map(|due| due.min(now + notice.grace));
                 }
                 if entry.held && !held && notice.matter == Matter::Consent {
-                    // Whoever ended the sign-in knows how things are.
+                    // A user who ended the sign-in knows the state of the account.
                     let later = pause.map(|pause| now + pause);
                     entry.due = entry.due.max(later).filter(|_| later.is_some());
                 }
@@ -77,7 +77,7 @@ impl Schedule {
         }
     }
 
-    /// The accounts of which there is something to tell.
+    /// The accounts that have a notice.
     pub(super) fn names(&self) -> Vec<String> {
         self.entries.keys().cloned().collect()
     }
@@ -114,7 +114,7 @@ impl Schedule {
         }
     }
 
-    /// Notes that nobody saw it, since there is no server.
+    /// Notes that nobody saw it, because there is no server.
     pub(super) fn missed(&mut self, name: &str) {
         if let Some(entry) = self.entries.get_mut(name)
             && !entry.missed
@@ -124,7 +124,7 @@ impl Schedule {
         }
     }
 
-    /// Notes that a server has appeared: what nobody saw is due.
+    /// Notes that a server has appeared: notices that nobody saw are due.
     pub(super) fn server_appeared(&mut self, now: Timestamp) {
         for entry in self.entries.values_mut().filter(|entry| entry.missed) {
             entry.due = Some(now);

@@ -1,8 +1,8 @@
-//! Showing notifications, and the user's answers to them.
+//! Shows notifications and receives the user's answers.
 //!
-//! `notify-rust` describes a notification. It is shown over our own connection, because `notify-rust` takes an answer from
-//! anybody on the bus, a sandboxed app included. An answer counts only from the unique name that has shown the notification,
-//! from its path and interface.
+//! `notify-rust` describes a notification. imgurd shows it over its own connection, because `notify-rust` accepts an answer from
+//! any program on the bus, even from a sandboxed app. imgurd accepts an answer only from the unique name that showed the
+//! notification, and only from its path and interface.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -31,11 +31,11 @@ pub(super) struct Server {
     /// Its connection to the bus. A server that takes its place has another one, and does not know its ids.
     unique_name: OwnedUniqueName,
     capabilities: Vec<String>,
-    /// What it calls itself.
+    /// The name that it gives itself.
     name: String,
 }
 
-/// What becomes of the actions of a notification.
+/// What the server does with the actions of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Actions {
     /// The server has none.
@@ -59,7 +59,7 @@ const WITH_BUTTONS: [&str; 7] = [
     "SwayNotificationCenter",
 ];
 
-/// What the user did with a notification.
+/// The user's reaction to a notification.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Response {
     /// Invoked the action with this key.
@@ -108,7 +108,7 @@ impl Server {
     }
 
     async fn notify(self, notification: &Notification, replaces: Option<u32>) -> zbus::Result<Shown> {
-        // Listening comes first: the answer may follow the reply at once.
+        // Subscribe first: the answer may follow the reply immediately.
         let signals = self.signals().await?;
         let hints: HashMap<&str, Variant<'_>> = notification.hints.iter().map(Into::into).collect();
         let arguments = (
@@ -125,8 +125,8 @@ impl Server {
         Ok(Shown { server: self, id, signals })
     }
 
-    /// The server's signals, and the bus's word that it has left. The rules name unique senders: zbus does not check a
-    /// well-known one, so it would pass on a stranger's signal that is addressed to us alone.
+    /// The server's signals, and the bus's signal that the server has left. The match rules name unique senders: zbus
+    /// does not check a well-known name, so it would accept a stranger's signal that is addressed only to us.
     async fn signals(&self) -> zbus::Result<SelectAll<MessageStream>> {
         let of = |sender| MatchRule::builder().msg_type(Type::Signal).sender(sender);
         let name = self.unique_name.as_str();
@@ -146,7 +146,7 @@ impl Server {
     }
 }
 
-/// What the server can do, as the Desktop Notifications Specification names it.
+/// The server's capabilities, as the Desktop Notifications Specification names them.
 pub(crate) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
     Ok(Server::find(bus).await?.capabilities)
 }
@@ -202,15 +202,15 @@ impl Shown {
     }
 
     pub(super) async fn close(self) {
-        // A queue that nobody reads would hold up the whole connection.
+        // A queue that nobody reads would block the whole connection.
         drop(self.signals);
         if let Ok(Err(error)) = timeout(PATIENCE, self.server.call("CloseNotification", &self.id)).await {
-            tracing::debug!(%error, "a notification was not closed");
+            tracing::debug!(%error, "cannot close a notification");
         }
     }
 }
 
-/// What a signal says of the notification `id`, if anything.
+/// The meaning of a signal for the notification `id`, if any.
 fn response_in(signal: &Message, id: u32) -> Option<Response> {
     let body = signal.body();
     match signal.header().member()?.as_str() {

@@ -1,4 +1,4 @@
-//! An account's server, asked for nothing.
+//! Checks whether an account's server answers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,22 +34,22 @@ pub(super) fn of(config: &Config, directory: &Path) -> Vec<Endpoint> {
 }
 
 impl Endpoint {
-    /// Asks for the address itself, with no token and nothing else that is anybody's.
+    /// Requests the URL itself, without a token or other private data.
     pub(super) async fn look(&self) -> Finding {
         let is_page = self.setting == "auth_url";
         let (result, detail, hint) = match check_reachability(&self.url, self.ca_file.clone(), is_page).await
         {
-            Reachability::Answers(status) => (Health::Ok, format!("it answers (HTTP {status})"), None),
+            Reachability::Answers(status) => {
+                (Health::Ok, format!("the server answers (HTTP {status})"), None)
+            }
             Reachability::Troubled(reason) => {
-                let hint = "wait: tokens at hand go on being served, and it is tried again by itself";
+                let hint = "wait: imgurd keeps serving current tokens and retries automatically";
                 (Health::Warn, reason, Some(hint))
             }
             Reachability::Blocked(reason) => (Health::Fail, reason, Some("use another network")),
-            Reachability::Mistaken(reason) => {
-                (Health::Fail, reason, Some("set ca_file right in config.toml"))
-            }
+            Reachability::Mistaken(reason) => (Health::Fail, reason, Some("correct ca_file in config.toml")),
             Reachability::Unreachable(reason) => {
-                let hint = "see that the network works and that the address is right";
+                let hint = "check the network and this address";
                 (Health::Fail, reason, Some(hint))
             }
         };
@@ -57,7 +57,7 @@ impl Endpoint {
         Finding { check, result, detail, hint: hint.map(str::to_owned) }
     }
 
-    /// Without what may stand behind the path, or before the host.
+    /// Without what may follow the path or precede the host.
     fn shown(&self) -> String {
         format!("{}{}", self.url.origin().ascii_serialization(), self.url.path())
     }

@@ -1,7 +1,7 @@
 //! Checks what the daemon depends on: its bus, its store, the notification server, the browser and its accounts' servers.
-//! Nothing is changed, no prompt is raised, and no secret is sent or shown.
+//! The checks change nothing, cause no dialog, and send or show no secret.
 //!
-//! The findings have the type that the client's own have, so a new check needs no new client.
+//! The findings have the same type as the client's, so a new check needs no new client.
 
 mod endpoint;
 
@@ -88,7 +88,7 @@ impl Probe {
 
     async fn bus(&self) -> Finding {
         let Some(bus) = &self.bus else {
-            return Finding::warn("bus", "imgurd stays off D-Bus, as --no-dbus says", "use its socket");
+            return Finding::warn("bus", "imgurd does not use D-Bus, because of --no-dbus", "use its socket");
         };
         match bus.connection().await {
             Ok(connection) => name(&connection).await,
@@ -100,14 +100,10 @@ impl Probe {
         const CHECK: &str = "store";
         let open = match self.kind {
             StoreKind::SecretService => "The keyring answers and is unlocked",
-            StoreKind::File => "The encrypted file can be opened with its key",
+            StoreKind::File => "imgurd can open the encrypted file with its key",
             StoreKind::Memory => {
-                let hint = "choose another with `store` in config.toml, unless that is what you want";
-                return Finding::warn(
-                    CHECK,
-                    "Grants are kept in memory alone, and gone when imgurd ends",
-                    hint,
-                );
+                let hint = "choose another store in config.toml, unless that is what you want";
+                return Finding::warn(CHECK, "Grants are only in memory and lost when imgurd ends", hint);
             }
         };
         self.store
@@ -121,24 +117,21 @@ impl Probe {
         let Some(bus) = self.bus.as_ref().filter(|_| enabled) else {
             return Finding::ok(
                 CHECK,
-                "Notifications are turned off; `imgurctl status` says what they would",
+                "Notifications are off, but `imgurctl status` shows the same problems",
             );
         };
         match notify::capabilities(bus).await {
             Ok(has) if has.iter().any(|has| has == "actions") => {
-                Finding::ok(CHECK, "A notification server answers, and shows buttons")
+                Finding::ok(CHECK, "The notification server answers and shows buttons")
             }
             Ok(_) => {
-                let detail = "The notification server shows no buttons, so that programs in a sandbox cannot be asked about";
-                Finding::warn(CHECK, detail, "use another, or decide beforehand with `imgurctl permit`")
+                let detail =
+                    "The notification server shows no buttons, so imgurd cannot ask you about sandboxed apps";
+                Finding::warn(CHECK, detail, "use another one, or decide beforehand with `imgurctl permit`")
             }
             Err(reason) => {
                 let detail = format!("No notification server answers ({reason})");
-                Finding::warn(
-                    CHECK,
-                    detail,
-                    "start one, such as dunst; until then `imgurctl status` says what it would",
-                )
+                Finding::warn(CHECK, detail, "start one, such as dunst, or check `imgurctl status` yourself")
             }
         }
     }
@@ -151,17 +144,15 @@ impl Probe {
             None => {
                 return Finding::ok(
                     CHECK,
-                    "imgurd opens no browser while it stays off D-Bus; `imgurctl login` does",
+                    "imgurd opens no browser without D-Bus, and `imgurctl login` opens it instead",
                 );
             }
         };
         match way {
-            Ok(way) => {
-                Finding::ok(CHECK, format!("The button of a notification opens your browser by {way}"))
-            }
+            Ok(way) => Finding::ok(CHECK, format!("Notification buttons open your browser with {way}")),
             Err(reason) => {
-                let detail = format!("imgurd can open no browser ({reason})");
-                Finding::warn(CHECK, detail, "sign in with `imgurctl login`, which says what else there is")
+                let detail = format!("imgurd cannot open a browser ({reason})");
+                Finding::warn(CHECK, detail, "sign in with `imgurctl login`, which shows other ways")
             }
         }
     }
@@ -173,23 +164,22 @@ async fn name(connection: &Connection) -> Finding {
     let owner: zbus::Result<_> = owner.await.map_err(Into::into);
     match (owner, connection.unique_name()) {
         (Ok(owner), Some(own)) if owner.as_str() == own.as_str() => {
-            Finding::ok(CHECK, format!("The session bus answers, and programs find {BUS_NAME} there"))
+            Finding::ok(CHECK, format!("The session bus answers, and imgurd owns {BUS_NAME} there"))
         }
         (Ok(_), _) => {
-            let detail = format!("Another program has the name {BUS_NAME} on the session bus");
-            let hint = format!("end the other imgurd; `busctl --user status {BUS_NAME}` shows it");
+            let detail = format!("Another program owns {BUS_NAME} on the session bus");
+            let hint = format!("end the other imgurd (`busctl --user status {BUS_NAME}` shows it)");
             Finding::warn(CHECK, detail, &hint)
         }
         (Err(error), _) if connection.is_closed() => no_bus(&error.to_string()),
         (Err(error), _) => {
-            let detail = format!("Nobody has the name {BUS_NAME} on the session bus ({error})");
+            let detail = format!("No program owns {BUS_NAME} on the session bus ({error})");
             Finding::warn(CHECK, detail, "restart imgurd with `systemctl --user restart imgurd`")
         }
     }
 }
 
 fn no_bus(reason: &str) -> Finding {
-    let hint = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right; programs may use the \
-                socket meanwhile";
+    let hint = "start imgurd in your session and check DBUS_SESSION_BUS_ADDRESS, or use the socket";
     Finding::warn("bus", format!("There is no session bus ({reason})"), hint)
 }

@@ -1,9 +1,8 @@
-//! Those who are trusted to sign certificates: the system's authorities, and whom a user names besides in a file of
-//! theirs.
+//! The trusted certificate authorities: the system's, and those in the file that an account's `ca_file` names.
 //!
-//! The system's are taken in one by one, and only what a signature is checked against is kept of each. The library that
-//! finds them for others has all of them in memory twice over, which would be most of what a refresh takes of it, and
-//! little of that is ever given back.
+//! imgurd reads the system's authorities one by one, and keeps only what it needs to check a signature. The library that usually
+//! finds them holds all of them in memory twice. That would be most of the memory of a refresh, and little of it would be
+//! freed.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -12,8 +11,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 
-/// The system's authorities: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name (`openssl-env(7)`), else what distributions
-/// have. What is no certificate there is passed over.
+/// The system's authorities: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name (`openssl-env(7)`), else those of the
+/// distribution. Skips everything that is not a certificate.
 pub(super) fn of_the_system() -> RootCertStore {
     let (file, directories) = places();
     let entries = directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
@@ -21,7 +20,7 @@ pub(super) fn of_the_system() -> RootCertStore {
     let mut authorities = RootCertStore::empty();
     for file in file.into_iter().chain(entries) {
         let certificates = CertificateDer::pem_file_iter(file).into_iter().flatten();
-        // One who cannot read on says so for ever.
+        // A reader that fails keeps failing.
         let certificates = certificates.take_while(|it| !matches!(it, Err(PemError::Io(_))));
         certificates.flatten().for_each(|certificate| take_in(&mut authorities, certificate));
     }
@@ -49,23 +48,23 @@ fn take_in(authorities: &mut RootCertStore, certificate: CertificateDer<'_>) {
 /// The longest file of certificates, in bytes. Those of all public authorities together take 220,000.
 const LONGEST: u64 = 4 << 20;
 
-/// The certificates in `file` (PEM), one at least.
+/// The certificates in `file` (PEM), at least one.
 ///
 /// # Errors
-/// What is wrong with them, as the beginning of a sentence.
+/// The problem with them, as the beginning of a sentence.
 pub(super) fn read(file: &Path) -> Result<RootCertStore, String> {
     let shown = file.display();
     let unread =
-        |error: &dyn std::fmt::Display| format!("the certificates in {shown} cannot be read ({error})");
-    // A device never ends, and a pipe keeps whoever opens it waiting.
+        |error: &dyn std::fmt::Display| format!("imgurd cannot read the certificates in {shown} ({error})");
+    // A device never ends, and a pipe blocks whoever opens it.
     let about = fs::metadata(file).map_err(|error| unread(&error))?;
     if !about.is_file() || about.len() > LONGEST {
-        return Err(unread(&"it is no file of at most 4 MiB"));
+        return Err(unread(&"it is not a file of at most 4 MiB"));
     }
     let found: Vec<_> =
         CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(|error| unread(&error))?;
     if found.is_empty() {
-        return Err(format!("there is no certificate in {shown}, which has to be in PEM form"));
+        return Err(format!("{shown} contains no PEM certificate"));
     }
     let mut authorities = RootCertStore::empty();
     for certificate in found {
@@ -74,10 +73,10 @@ pub(super) fn read(file: &Path) -> Result<RootCertStore, String> {
     Ok(authorities)
 }
 
-/// Says what is wrong with the certificates in `file`, if anything is.
+/// Checks the certificates in `file`.
 ///
 /// # Errors
-/// As the beginning of a sentence.
+/// The problem, as the beginning of a sentence.
 pub fn check(file: &Path) -> Result<(), String> {
     read(file).map(drop)
 }

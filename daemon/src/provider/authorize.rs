@@ -9,10 +9,11 @@ use oauth2::basic::BasicClient;
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, ResponseType, Scope};
 use url::Url;
 
-/// Random bytes in a `state` or `nonce`: twice what RFC 6749, section 10.10, asks for.
+/// Random bytes in a `state` or `nonce`: twice what RFC 6749, section 10.10, requires.
 const STATE_BYTES: u32 = 32;
 
-/// What this module sets itself: a further parameter of the same name would be sent twice, or weaken the request.
+/// The parameters that this module sets itself: an additional one with the same name would be sent twice, or weaken the
+/// request.
 pub const OWN_PARAMETERS: [&str; 7] = [
     "client_id",
     "code_challenge",
@@ -23,29 +24,29 @@ pub const OWN_PARAMETERS: [&str; 7] = [
     "state",
 ];
 
-/// What goes into the page at which a user consents.
+/// The parameters of the page on which a user consents.
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest {
     /// The application's id.
     pub client_id: String,
     /// The authorization endpoint.
     pub auth_url: Url,
-    /// How the answer comes back.
+    /// How the answer is returned.
     pub flow: Flow,
-    /// The callback URL, only where it is to be sent: Imgur knows it from the registration.
+    /// The callback URL, if it has to be sent: Imgur knows it from the registration.
     pub redirect_uri: Option<RedirectUrl>,
     /// Scopes, separated by spaces.
     pub scope: Option<String>,
     /// Put before the random state, never in its place.
     pub state_prefix: Option<String>,
-    /// What the tokens are to be used at (RFC 8707, section 2.1).
+    /// The resources that the tokens are for (RFC 8707, section 2.1).
     pub resource: Vec<String>,
     /// Further parameters. One that the request has anyway is left out.
     pub params: BTreeMap<String, ParameterValue>,
 }
 
 impl AuthorizationRequest {
-    /// A request nobody can foresee: each has a `state` and a PKCE verifier of its own.
+    /// An unpredictable request: each has its own `state` and PKCE verifier.
     #[must_use]
     pub fn build(&self) -> Authorization {
         let client = BasicClient::new(ClientId::new(self.client_id.clone()))
@@ -99,16 +100,16 @@ impl AuthorizationRequest {
 pub struct Authorization {
     /// The page to open.
     pub url: Url,
-    /// What the answer must echo.
+    /// The value that the answer must repeat.
     pub state: Secret,
-    /// What proves to the token endpoint that the code was asked for from here; for the code flow only.
+    /// Proves to the token endpoint that imgurd requested the code; only for the flow `code`.
     pub verifier: Option<Secret>,
-    /// What an ID token must repeat; only where the scope has `openid`.
+    /// The value that an ID token must contain; only if the scope has `openid`.
     pub nonce: Option<Secret>,
 }
 
 impl Authorization {
-    /// A page whose answer comes to nobody here; the state that none has is unlike all others.
+    /// A page whose answer does not return to imgurd. Its state matches no other.
     pub(crate) fn elsewhere(url: Url) -> Self {
         let state = CsrfToken::new_random_len(STATE_BYTES).into_secret().into();
         Self { url, state, verifier: None, nonce: None }

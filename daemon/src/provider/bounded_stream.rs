@@ -1,8 +1,8 @@
-//! A connection to a server, of which only so many bytes are read.
+//! A connection to a server that limits the number of bytes read.
 //!
-//! What a server may send is bounded neither by HTTP (status 103 again and again, extensions of chunks, trailers) nor by
-//! TLS (session tickets), and `reqwest` lets nobody look below it. But it takes a Unix socket in the place of a
-//! connection, so that is what it gets: the other end is here, where bytes are passed on and counted.
+//! Neither HTTP (repeated status 103, chunk extensions, trailers) nor TLS (session tickets) limits what a server may send, and
+//! `reqwest` gives no access to its connection. But `reqwest` accepts a Unix socket instead of a connection. imgurd holds the other
+//! end of that socket, where it forwards and counts the bytes.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -26,7 +26,7 @@ pub(super) struct BoundedStream {
 }
 
 impl BoundedStream {
-    /// Prolongs `server` to this end, for one connection and up to `most` bytes of what it says.
+    /// Connects `server` to this end, for one connection and up to `most` bytes from the server.
     pub(super) fn to<S>(server: S, most: u64) -> io::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
@@ -56,7 +56,7 @@ impl Drop for BoundedStream {
     }
 }
 
-/// This process's own connection. An abstract socket has no owner: whoever has found its name may connect.
+/// This process's own connection. An abstract socket has no owner: any process that finds its name may connect.
 async fn own(listener: UnixListener) -> io::Result<UnixStream> {
     loop {
         let (client, _) = listener.accept().await?;
@@ -67,8 +67,8 @@ async fn own(listener: UnixListener) -> io::Result<UnixStream> {
     }
 }
 
-/// Passes on what either says, until the client hangs up, the server does, or it has said too much. A server that reads
-/// no more may have an answer on its way yet.
+/// Forwards data in both directions until the client or the server closes, or the server has sent too much. A server
+/// that does not read any more may still be sending an answer.
 async fn carry<S: AsyncRead + AsyncWrite>(client: UnixStream, server: S, most: u64, is_overrun: &AtomicBool) {
     let (mut asked, mut answered) = client.into_split();
     let (from_server, mut to_server) = split(server);

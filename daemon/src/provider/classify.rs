@@ -1,5 +1,5 @@
-//! What an answer of the token endpoint means. Every answer is one of four, and only an explicit word of the server is
-//! ever one against the grant.
+//! Classifies the answers of the token endpoint. Every answer is one of four kinds, and only an explicit error of the server counts
+//! against the grant.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,10 +18,10 @@ use crate::grant::Timestamp;
 const READ_CODINGS: [&str; 4] = ["identity", "gzip", "x-gzip", "deflate"];
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
-/// Says what an answer means. The reasons hold nothing of the body but texts known beforehand and the server's `error` and
-/// `error_description`, bounded and without anything that looks like a secret or is one of `secrets`. `is_proven_refresh`:
-/// the request is a refresh by a client whose settings have worked before, so that any other OAuth error is the server's
-/// word against the grant.
+/// Classifies an answer. The reasons contain nothing of the body except known texts and the server's `error` and
+/// `error_description`, shortened and without anything that looks like a secret or is one of `secrets`.
+/// `is_proven_refresh`: the request is a refresh by a client whose settings have worked before, so any other OAuth
+/// error counts against the grant.
 pub(crate) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
@@ -46,7 +46,7 @@ pub(crate) fn classify(
     let verdict = verdict.or(objection.map(|reason| Answer::Refused { reason }));
     verdict.unwrap_or_else(|| {
         let (reason, delivery) = if status.is_success() && has_odd_token(body) {
-            let reason = "the access_token in the server's answer has characters that no token has";
+            let reason = "the access_token in the server's answer contains invalid characters";
             (reason.to_owned(), Delivery::InDoubt)
         } else if let Some(coding) = unread_coding(headers).filter(|_| complaint.is_none()) {
             let reason = format!("the server compressed its answer as “{coding}”, which imgurd cannot read");
@@ -59,7 +59,7 @@ pub(crate) fn classify(
     })
 }
 
-/// Tells what a server answers without a word, or without being a token endpoint, from other answers.
+/// Separates answers without an error text, and answers that are not from a token endpoint, from the others.
 fn refine(delivery: Delivery, status: StatusCode, body: &str, complaint: Option<&Complaint>) -> Delivery {
     if delivery != Delivery::Answered || status.is_server_error() || asks_for_patience(status) {
         return delivery;
@@ -74,7 +74,7 @@ fn refine(delivery: Delivery, status: StatusCode, body: &str, complaint: Option<
     }
 }
 
-/// Whether the status alone says that the request was not looked at: no body changes that.
+/// Whether the status alone says that the server did not process the request, whatever the body says.
 fn asks_for_patience(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
 }
@@ -89,7 +89,7 @@ fn is_missing(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE)
 }
 
-/// What happened, and whether the server may have acted on the request all the same.
+/// The cause, and whether the server may have processed the request anyway.
 pub(super) fn passing_trouble(
     status: StatusCode,
     complaint: Option<&Complaint>,
@@ -100,7 +100,7 @@ pub(super) fn passing_trouble(
     }
     let code = status.as_u16();
     if page && (status.is_success() || status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED) {
-        let reason = "a web page came instead of an answer: the network may want you to sign in";
+        let reason = "the answer is a web page: the network may require you to sign in";
         return (reason.into(), Delivery::Answered);
     }
     if status.is_success() {
@@ -108,28 +108,31 @@ pub(super) fn passing_trouble(
         return match complaint {
             Some(complaint) if complaint.has_an_error() => {
                 let said = complaint.said().unwrap_or_else(|| "the server answered with an error".to_owned());
-                (format!("{said} inside a success (HTTP {code})"), Delivery::Answered)
+                (format!("{said} with a success status (HTTP {code})"), Delivery::Answered)
             }
-            _ => (format!("the server's answer was cut off or unreadable (HTTP {code})"), Delivery::InDoubt),
+            _ => {
+                (format!("the server's answer was incomplete or unreadable (HTTP {code})"), Delivery::InDoubt)
+            }
         };
     }
     let said = complaint.and_then(Complaint::said);
     let reason = match (code, said) {
         (300..=399, _) => format!(
-            "the server answered with a redirect (HTTP {code}), which is not followed: it could carry the token elsewhere"
+            "the server answered with a redirect (HTTP {code}), which imgurd does not follow, because it could send \
+             the token elsewhere"
         ),
-        (408 | 425, _) => format!("the server asks for another try (HTTP {code})"),
-        (429, _) => "the server wants fewer requests (HTTP 429)".into(),
-        _ if is_missing(status) => format!("the server gives out no tokens at the token URL (HTTP {code})"),
+        (408 | 425, _) => format!("the server asks imgurd to try again (HTTP {code})"),
+        (429, _) => "the server limits the number of requests (HTTP 429)".into(),
+        _ if is_missing(status) => format!("the server issues no tokens at the token URL (HTTP {code})"),
         (_, Some(said)) => format!("{said} (HTTP {code})"),
-        (400..=499, None) => format!("the server turned the request away without saying why (HTTP {code})"),
+        (400..=499, None) => format!("the server rejected the request without a reason (HTTP {code})"),
         _ if page => format!("the server answered with an error page (HTTP {code})"),
-        _ => format!("the server is in trouble (HTTP {code})"),
+        _ => format!("the server has a problem (HTTP {code})"),
     };
     (reason, Delivery::Answered)
 }
 
-/// The content coding of an answer, if it is none of those that are read.
+/// The content coding of an answer, if imgurd cannot read it.
 fn unread_coding(headers: &HeaderMap) -> Option<String> {
     let coding = printable_name(headers.get(CONTENT_ENCODING)?.to_str().ok()?);
     let is_read = READ_CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known));
@@ -163,8 +166,8 @@ fn parse_date(text: &str) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
-/// `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3). A date is measured by the server's own clock, where
-/// it says what that shows.
+/// `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3). A date is compared with the server's own clock, if
+/// the answer has its time.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = value.parse().ok().map(Duration::from_secs).or_else(|| {

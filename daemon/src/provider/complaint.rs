@@ -9,8 +9,8 @@ use super::Answer;
 use super::lenient_json::lenient_json;
 use super::response::form;
 
-/// Imgur's words against a refresh token, code or PIN. They count with HTTP 400 alone, the only status they were ever
-/// recorded with.
+/// Imgur's texts about an invalid refresh token, code or PIN. They count only with HTTP 400, the only status with which
+/// they were ever recorded.
 const REFUSALS: [&str; 4] = [
     "Invalid refresh token",
     "Refresh token doesn't exist or is invalid for the client",
@@ -36,7 +36,7 @@ const ERROR_CODES: [(&str, &str); 6] = [
     ("invalid_request", "token_url"),
 ];
 
-/// What servers say in other places than RFC 6749's `error`, or in other forms, of a grant that they do not accept.
+/// What servers say about an invalid grant in other places than RFC 6749's `error`, or in other forms.
 const GRANT_ERRORS: [&str; 8] = [
     "invalid_grant",
     "invalid_token",
@@ -48,15 +48,15 @@ const GRANT_ERRORS: [&str; 8] = [
     "OAuthException",
 ];
 
-/// What is wrong with a refresh token that a server knows no more.
+/// Words for a refresh token that a server does not know any more.
 const FAULTS: [&str; 7] =
     ["invalid", "expired", "revoked", "not found", "not exist", "already used", "not recognized"];
 
 /// Members that describe an error; the first is RFC 6749's, the last RFC 9457's.
 const DESCRIPTIONS: [&str; 4] = ["error_description", "error_message", "message", "detail"];
 
-/// OAuth errors that say nothing against the grant: the client's own, those that pass (RFC 6749, section 4.1.2.1; RFC 8628,
-/// section 3.5), and what gateways in front of a server say.
+/// OAuth errors that do not count against the grant: the client's own, temporary ones (RFC 6749, section 4.1.2.1; RFC
+/// 8628, section 3.5), and those of gateways in front of a server.
 const PASSING_CODES: [&str; 14] = [
     "invalid_client",
     "temporarily_unavailable",
@@ -74,15 +74,16 @@ const PASSING_CODES: [&str; 14] = [
     "timeout",
 ];
 
-pub(super) const BLOCKED: &str = "the server blocks the country that this network is in";
+pub(super) const BLOCKED: &str = "the server blocks the country of this network";
+pub(super) const TOO_MANY: &str = "the server limits the number of requests";
 
-/// Trouble that passes, by a part of the text that tells of it.
+/// Temporary problems, by a part of the text that indicates them.
 const TROUBLES: [(&str, &str); 5] = [
     ("over capacity", "the server is over capacity"),
     ("banned country", BLOCKED),
-    ("these actions are forbidden", "the server's own network turned the request away"),
-    ("too fast", "the server wants fewer requests"),
-    ("requests exceeded", "the server wants fewer requests"),
+    ("these actions are forbidden", "the server's own network rejected the request"),
+    ("too fast", TOO_MANY),
+    ("requests exceeded", TOO_MANY),
 ];
 
 /// Letters and digits in a row that may be a token rather than a word.
@@ -90,7 +91,7 @@ const WORD_MAX: usize = 19;
 
 #[derive(Debug)]
 pub(super) struct Complaint {
-    /// What it says, in all the places where a server may say it.
+    /// Its texts, from all places where a server may put them.
     texts: Vec<String>,
     number: Option<i64>,
     /// RFC 6749's `error`, where it has the form of a code.
@@ -98,13 +99,13 @@ pub(super) struct Complaint {
     /// The first of the texts and the `error_description`, as far as they may be shown.
     shown: Option<String>,
     description: Option<String>,
-    /// Whether it says in a sentence of its own that the refresh token is none.
+    /// Whether one of its sentences says that the refresh token is not valid.
     names_the_grant: bool,
 }
 
 impl Complaint {
-    /// Reads JSON, a form with an `error` in it, as servers send that answer with tokens in a form, or a grant error in plain
-    /// text. What holds one of `secrets`, which were sent, is never shown.
+    /// Parses JSON, a form with an `error` in it, which servers send that also send tokens in a form, or a grant error
+    /// in plain text. A text that contains one of the sent `secrets` is never shown.
     pub(super) fn parse(text: &str, secrets: &[Secret]) -> Option<Self> {
         let body = lenient_json(text).and_then(|text| serde_json::from_str(&text).ok()).and_then(object);
         let body = body.or_else(|| from_form(text)).or_else(|| from_plain(text))?;
@@ -141,14 +142,15 @@ impl Complaint {
             .or_else(|| mistake().map(|(setting, reason)| Answer::Misconfigured { setting, reason }))
     }
 
-    /// An OAuth error that is neither the client's nor passing, in a 2xx or 4xx answer to a refresh whose settings have
-    /// worked before: GitHub's `bad_refresh_token` comes with 200, others say `invalid_token` or `invalid_request`.
+    /// An OAuth error that is neither the client's nor temporary, in a 2xx or 4xx answer to a refresh whose settings
+    /// have worked before: GitHub sends `bad_refresh_token` with 200, others send `invalid_token` or `invalid_request`.
     pub(super) fn objection(&self, status: StatusCode) -> Option<String> {
         let counts = status.is_success() || status.is_client_error();
         let is_status = |code: &String| status.canonical_reason().is_some_and(|name| is_alike(name, code));
         let is_explicit = self.code.as_ref().is_some_and(|code| !is_status(code)) || self.names_the_grant;
-        (counts && is_explicit && !self.is_passing())
-            .then(|| self.said().unwrap_or_else(|| "the server answered with an error of its own".to_owned()))
+        (counts && is_explicit && !self.is_passing()).then(|| {
+            self.said().unwrap_or_else(|| "the server answered with an error that only it knows".to_owned())
+        })
     }
 
     /// Whether it says nothing against the grant: trouble that is known, or a code of such.
@@ -179,7 +181,7 @@ impl Complaint {
 
     pub(super) fn known_trouble(&self) -> Option<&'static str> {
         match self.number {
-            Some(429) => return Some("the server wants fewer requests"),
+            Some(429) => return Some(TOO_MANY),
             Some(1016) => return Some(BLOCKED),
             _ => {}
         }
@@ -201,7 +203,7 @@ impl Complaint {
         self.texts.iter().any(|said| said.to_ascii_lowercase().contains(part))
     }
 
-    /// What it says in the server's own words.
+    /// The error in the server's own words.
     pub(super) fn said(&self) -> Option<String> {
         match (&self.shown, &self.description) {
             (Some(shown), _) => Some(self.quote(shown)),
@@ -210,7 +212,7 @@ impl Complaint {
         }
     }
 
-    /// `sentence` with what the server adds to its error.
+    /// `sentence` with the server's description of its error.
     pub(super) fn describe(&self, sentence: &str) -> String {
         match &self.description {
             Some(description) => format!("{sentence} ({description})"),
@@ -297,7 +299,7 @@ fn is_code(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(is_part)
 }
 
-/// Whether two names are the same but for case and what stands between words.
+/// Whether two names differ only in case and in the characters between words.
 fn is_alike(one: &str, other: &str) -> bool {
     let plain = |text: &str| {
         let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
@@ -310,8 +312,8 @@ fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// What may be shown of a text: neither long runs of letters and digits nor words of both, any of which may be a token, code
-/// or PIN sent back, and nothing at all where one of `secrets` is in it.
+/// The part of a text that may be shown. It drops long runs of letters and digits, and words of both, because any of
+/// them may be a token, code or PIN. It shows nothing of a text that contains one of `secrets`.
 pub(crate) fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
     let is_shown = |word: &&str| {
         let run = word.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default();
@@ -319,7 +321,7 @@ pub(crate) fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
             || word.len() > 2 && secrets.iter().any(|secret| secret.expose().contains(*word));
         run <= WORD_MAX && (!word.contains(is_digit) || (is_number_or_code(word) && !is_of_a_secret()))
     };
-    // In our sentences, what is between backticks is a command.
+    // In our sentences, text between backticks is a command.
     let printable = printable(text).replace('`', "'");
     let words: Vec<&str> = printable.split_whitespace().filter(is_shown).collect();
     let shown: String = words.join(" ").chars().take(LONGEST_NAME).collect();

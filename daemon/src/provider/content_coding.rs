@@ -1,5 +1,5 @@
-//! Content codings (RFC 9110, section 8.4.1), told by the first bytes of an answer. Proxies forget the header, or name what
-//! is not there.
+//! Content codings (RFC 9110, section 8.4.1), recognised by the first bytes of an answer. Proxies omit the header, or name a coding
+//! that the answer does not have.
 
 use std::io::{self, Read};
 
@@ -7,13 +7,13 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
 
-/// What a request asks for.
+/// The content codings that a request accepts.
 pub(super) const ACCEPTED: &str = "gzip, deflate";
 
 /// How often an answer may be compressed: by the server, and once more by a proxy.
 const LAYERS: usize = 2;
 
-/// Decompresses `body`; what is not compressed stays as it is. It reads at most one byte more than `most`.
+/// Decompresses `body`; returns it unchanged if it is not compressed. Reads at most one byte more than `most`.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub(super) fn decoded(headers: &HeaderMap, mut body: Vec<u8>, most: usize) -> io
     Ok(body)
 }
 
-/// What comes behind the first member, and its checksum, may be missing or wrong: the text tells whether it is whole.
+/// Data after the first member, and its checksum, may be missing or wrong: the text shows whether it is complete.
 fn gunzip(body: &[u8], most: usize) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     match GzDecoder::new(body).take(most as u64 + 1).read_to_end(&mut text) {

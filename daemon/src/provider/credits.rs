@@ -1,4 +1,4 @@
-//! What is left of the requests that the API allows: Imgur's `GET /3/credits`.
+//! How many requests the API still allows: Imgur's `GET /3/credits`.
 //!
 //! The daemon asks, because the client has neither HTTP nor TLS.
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::inquiry::ApiAnswer;
 
-/// What the API says of credits.
+/// The API's answer about credits.
 pub type Tally = ApiAnswer<Credits>;
 
 /// Where Imgur's API says it. The question itself costs nothing.
@@ -37,6 +37,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::provider::complaint::TOO_MANY;
     use crate::provider::inquiry::understand;
 
     const WHOLE: &str = r#"{"data":{"UserLimit":500,"UserRemaining":499,"UserReset":1615614380,"ClientLimit":12500,"ClientRemaining":12000},"success":true,"status":200}"#;
@@ -62,7 +63,7 @@ mod tests {
     #[case(
         429,
         r#"{"data":{"error":"Daily client requests exceeded"},"status":429,"success":false}"#,
-        Tally::Unknown("the server wants fewer requests".into())
+        Tally::Unknown(TOO_MANY.into())
     )]
     #[case(
         403,

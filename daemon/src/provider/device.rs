@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::classify::classify;
-use super::complaint::Complaint;
+use super::complaint::{Complaint, TOO_MANY};
 use super::endpoint::is_protected;
 use super::form_request::{form_request, unsendable};
 use super::response::text;
@@ -28,7 +28,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_mins(5);
 /// The longest that a code is waited for.
 const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
-/// What asks for a code.
+/// The request for a code.
 #[derive(Clone, Debug)]
 pub struct DeviceRequest {
     /// The client.
@@ -42,9 +42,9 @@ pub struct DeviceRequest {
 /// A code, and where the user enters it (section 3.2).
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeviceAuthorization {
-    /// What the token endpoint is polled with.
+    /// The code with which imgurd polls the token endpoint.
     pub device_code: Secret,
-    /// What the user enters.
+    /// The code that the user enters.
     pub user_code: String,
     /// The page to enter it at.
     pub verification_uri: Url,
@@ -76,8 +76,8 @@ impl DeviceRequest {
     }
 }
 
-/// What all requests of this grant have. A client that authenticates by a header need not name itself in the form (section
-/// 3.1), and some servers look for its id there all the same.
+/// The fields of all requests of this grant. A client that authenticates by a header need not identify itself in the
+/// form (section 3.1), but some servers look for its id there.
 pub(super) fn common_fields(client: &Client) -> impl Iterator<Item = (&str, &str)> {
     let is_in_header = client.auth == ClientAuth::Basic && client.secret.is_some();
     let id = is_in_header.then_some(("client_id", client.id.as_str()));
@@ -93,7 +93,7 @@ pub(crate) fn understand(
     read.ok_or_else(|| {
         Box::new(match status {
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
-                let reason = format!("there is nothing at device_auth_url (HTTP {})", status.as_u16());
+                let reason = format!("device_auth_url does not exist (HTTP {})", status.as_u16());
                 Answer::Misconfigured { setting: "device_auth_url", reason }
             }
             _ if status.is_success() => {
@@ -131,7 +131,7 @@ impl DeviceAuthorization {
     }
 }
 
-/// What the answer to a poll means where it is one of this grant's own (section 3.5).
+/// The meaning of an answer to a poll, if it is one of this grant's own (section 3.5).
 pub(crate) fn polled(response: &HttpResponse, secrets: &[Secret]) -> Option<Answer> {
     if response.status().is_server_error() {
         return None;
@@ -143,7 +143,7 @@ pub(crate) fn polled(response: &HttpResponse, secrets: &[Secret]) -> Option<Answ
     if complaint.says("authorization_pending") {
         Some(waiting("nobody has entered the code yet", Delivery::Undecided))
     } else if complaint.says("slow_down") {
-        Some(waiting("the server wants fewer requests", Delivery::TooSoon))
+        Some(waiting(TOO_MANY, Delivery::TooSoon))
     } else if complaint.says("access_denied") {
         Some(Answer::Refused { reason: complaint.describe("Access was denied on the sign-in page") })
     } else if complaint.says("expired_token") {

@@ -1,5 +1,4 @@
-//! Where an authorization server has its metadata, and what came from there (RFC 8414, section 3; OpenID Connect Discovery
-//! 1.0, section 4).
+//! Fetches the metadata of an authorization server (RFC 8414, section 3; OpenID Connect Discovery 1.0, section 4).
 
 use std::path::PathBuf;
 
@@ -40,7 +39,7 @@ pub async fn discover(issuer: &str, ca_file: Option<PathBuf>) -> Result<Discover
             }
         }
     }
-    let nothing = || "the server has no metadata, neither as OpenID provider nor by RFC 8414".to_owned();
+    let nothing = || "the server publishes no metadata, by OpenID Connect or RFC 8414".to_owned();
     found.ok_or_else(|| unusable(issuer, &objection.map_or_else(nothing, |(_, reason)| reason)))
 }
 
@@ -101,15 +100,14 @@ fn understand(response: &HttpResponse, issuer: &str) -> Result<Discovery, Failur
 }
 
 fn unusable(issuer: &str, reason: &str) -> Error {
-    // A reason that says itself what to do needs no other advice.
-    let advice = "; check the issuer, or give the endpoints with --auth-url and --token-url";
+    // A reason that already says what to do needs no other advice.
+    let advice = "; check the issuer, or set the endpoints with --auth-url and --token-url";
     let advice = if reason.contains("; ") { "" } else { advice };
-    Error::invalid("issuer", format!("The metadata of {issuer} cannot be used: {reason}{advice}"))
+    Error::invalid("issuer", format!("imgurd cannot use the metadata of {issuer}: {reason}{advice}"))
 }
 
 fn unreachable(issuer: &str, reason: &str) -> Error {
-    let reason =
-        format!("{issuer} cannot be asked for its metadata: {reason}; try again when it can be reached");
+    let reason = format!("imgurd cannot get the metadata of {issuer}: {reason}; try again later");
     Error::TemporarilyUnavailable { reason, retry_at: None }
 }
 

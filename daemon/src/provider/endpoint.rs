@@ -1,8 +1,8 @@
-//! Where requests may go.
+//! Which URLs imgurd may send requests to.
 
 use url::Url;
 
-/// Whether what is sent there stays between this machine and the server (RFC 6749, section 3.2).
+/// Whether only this machine and the server can read what is sent there (RFC 6749, section 3.2).
 #[must_use]
 pub fn is_protected(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))

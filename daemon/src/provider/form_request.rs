@@ -48,5 +48,5 @@ fn basic(id: &str, secret: &Secret) -> String {
 
 /// Why no request can be made.
 pub(super) fn unsendable() -> Answer {
-    Answer::misconfigured_url("no request can be made out of the token URL")
+    Answer::misconfigured_url("imgurd cannot build a request for the token URL")
 }

@@ -1,7 +1,7 @@
-//! The token endpoint over HTTP: `oauth2` writes the requests, `reqwest` carries them.
+//! The token endpoint over HTTP: `oauth2` builds the requests, `reqwest` sends them.
 //!
-//! `oauth2` writes requests and judges no answer: it drops the status of an error body that it cannot parse, and Imgur's are all
-//! such.
+//! imgurd does not let `oauth2` parse the answers: it drops the status of an error body that it cannot parse, and it cannot parse
+//! any of Imgur's.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ impl Provider for HttpProvider {
         let ca_file = self.ca_file(client.ca_file.clone());
         async move {
             if !is_protected(&client.token_url) {
-                let reason = "the token URL is not https, so tokens would cross the network readable";
+                let reason = "the token URL is not https, so others on the network could read the tokens";
                 return Answer::misconfigured_url(reason).into();
             }
             match Transport::new(&client.token_url, ca_file, timeouts).await {
@@ -104,9 +104,9 @@ impl Provider for HttpProvider {
 
 /// An answer, in the place where `oauth2` expects a failure.
 ///
-/// What that crate would do to an answer is wrong here: it drops the status of every error it cannot parse, which all of
-/// Imgur's are, and refuses tokens over a string where it wants a number. So an answer is classified as it arrives and
-/// goes round the crate's parser, always.
+/// `oauth2` must not parse answers: it drops the status of every error that it cannot parse, which includes all of
+/// Imgur's, and refuses a token if a number is written as a string. So imgurd classifies each answer as it arrives, and
+/// it always bypasses the crate's parser.
 #[derive(Debug, thiserror::Error)]
 #[error("classified")]
 pub(super) struct Classified(Box<Reply>);

@@ -1,7 +1,7 @@
 //! An ID token (OpenID Connect Core, section 2): who signed in, and for which request.
 //!
-//! It is read and its signature is not checked: it came from the token endpoint over TLS, which vouches for it
-//! (section 3.1.3.7). It tells whose grant this is, and gives access to nothing.
+//! imgurd does not check its signature: it came from the token endpoint over TLS, which authenticates it (section 3.1.3.7). It
+//! says whose grant this is, and gives no access.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -9,16 +9,16 @@ use imgurd_proto::Secret;
 use imgurd_proto::text::name;
 use serde_json::Value;
 
-/// What an ID token says.
+/// The claims of an ID token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdToken {
-    /// Who signed in.
+    /// The user who signed in.
     pub user: Identity,
     /// The nonce of the authorization request that it answers.
     pub nonce: Option<Secret>,
 }
 
-/// A user, as claims of OpenID Connect tell (section 5.1).
+/// A user, from the claims of OpenID Connect (section 5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The server's own name for the user, which never changes: `sub`.
@@ -49,7 +49,7 @@ impl Identity {
         Some(Self { subject, username: ["preferred_username", "email", "name"].into_iter().find_map(claim) })
     }
 
-    /// What to call the user.
+    /// The user's name, for display.
     #[must_use]
     pub fn name(&self) -> &str {
         self.username.as_deref().unwrap_or(&self.subject)

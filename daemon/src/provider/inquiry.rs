@@ -1,4 +1,4 @@
-//! What an API tells the holder of a token, and what is made of it when it does not.
+//! Asks an API about the holder of a token, and interprets its answers and errors.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use super::endpoint::is_protected;
 use super::response::text;
 use super::transport::{Timeouts, Transport};
 
-/// What the API says to a token.
+/// The API's answer about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiAnswer<T> {
     /// It takes the token, and says this.
@@ -24,11 +24,11 @@ pub enum ApiAnswer<T> {
     Rejected,
     /// Neither is known, for this reason, which is the beginning of a sentence.
     Unknown(String),
-    /// This API does not tell: it is not Imgur's.
+    /// This API does not report it: it is not Imgur's.
     Unsupported,
 }
 
-/// Who tells something to the holder of a token.
+/// The endpoint that answers questions about a token.
 #[derive(Clone, Debug)]
 pub enum Who {
     /// An API that is Imgur's, or like it, which begins there.
@@ -40,7 +40,7 @@ pub enum Who {
 /// A question to an API, asked with a token.
 #[derive(Clone, Debug)]
 pub struct Inquiry {
-    /// Who is asked.
+    /// The endpoint to ask.
     pub who: Who,
     /// As in [`Client`](super::Client).
     pub ca_file: Option<PathBuf>,

@@ -1,12 +1,12 @@
-//! JSON as servers write it: what is wrong with one member must not cost the others.
+//! JSON as servers write it: an error in one member must not make the others unreadable.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-/// `text` as JSON, if its values can be told apart: with control characters in strings, unknown escapes, `NaN`, single quotes, a
-/// comma too many or a semicolon at the end, it is put right.
+/// `text` as JSON, if its values can be recognised. Corrects control characters in strings, unknown escapes, `NaN`,
+/// single quotes, a surplus comma, and a semicolon at the end.
 pub(super) fn lenient_json(text: &str) -> Option<Cow<'_, str>> {
     let is_json = |text: &str| serde_json::from_str::<&RawValue>(text).is_ok();
     if is_json(text) {
@@ -39,7 +39,7 @@ fn put_right(text: &str) -> String {
     json
 }
 
-/// Copies a string up to its closing quote, and returns what comes behind it.
+/// Copies a string up to its closing quote, and returns the rest.
 fn string<'a>(json: &mut String, quote: char, text: &'a str) -> &'a str {
     json.push('"');
     let mut letters = text.char_indices();

@@ -1,4 +1,4 @@
-//! What an authorization server says of itself (RFC 8414, section 2; OpenID Connect Discovery 1.0, section 3), as settings.
+//! The metadata of an authorization server (RFC 8414, section 2; OpenID Connect Discovery 1.0, section 3), as settings.
 
 use imgurd_proto::text::{is_credential, printable_name};
 use imgurd_proto::{ClientAuth, Discovery, ParameterValue, Settings};
@@ -20,7 +20,7 @@ pub(crate) enum Unfit {
 }
 
 impl Unfit {
-    /// What is said of the document at `place`: how much it tells, and why it is unfit.
+    /// The error about the document at `place`: how specific it is, and why the document cannot be used.
     pub(crate) fn at(self, place: &Url) -> (bool, String) {
         match self {
             Self::NoMetadata(reason) => (false, format!("{reason} ({place})")),
@@ -53,7 +53,7 @@ pub(crate) fn read(text: &str, issuer: &str) -> Result<Discovery, Unfit> {
     if named != issuer {
         let named = printable_name(named);
         return Err(Unfit::Wrong(format!(
-            "the server calls itself {named}; if that is the server you mean, use --issuer {named}"
+            "the server calls itself {named}; if you mean that server, use --issuer {named}"
         )));
     }
     let metadata =
@@ -103,7 +103,7 @@ impl Metadata<'_> {
             .filter(|url| is_protected(url) && (self.is_local || url.scheme() == "https"));
         match url {
             Some(_) => Ok(Some(text.to_owned())),
-            None => Err(format!("its {key} ({}) is no https URL", printable_name(text))),
+            None => Err(format!("its {key} ({}) is not an https URL", printable_name(text))),
         }
     }
 
@@ -120,7 +120,7 @@ impl Metadata<'_> {
             Ok(ClientAuth::Body)
         } else {
             Err(format!(
-                "it authenticates clients by {} only, and imgurd by a client secret or by none",
+                "it accepts only {} as client authentication, and imgurd supports only a client secret or none",
                 printable_name(&methods.join(", "))
             ))
         }

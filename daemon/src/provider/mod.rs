@@ -1,4 +1,4 @@
-//! One OAuth 2.0 server (RFC 6749): what is asked of it, and what its answers mean.
+//! One OAuth 2.0 server (RFC 6749): the requests to it, and the meaning of its answers.
 
 mod authorities;
 mod authorize;
@@ -60,18 +60,18 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// How it identifies itself.
     pub auth: ClientAuth,
-    /// What its tokens are to be used at (RFC 8707, section 2.2).
+    /// The resources that its tokens are for (RFC 8707, section 2.2).
     pub resource: Vec<String>,
     /// The token endpoint.
     pub token_url: Url,
     /// Whose certificates are trusted besides those of the system's authorities.
     pub ca_file: Option<PathBuf>,
-    /// Whether the server has given tokens to this client with these settings before: then what it says against a
-    /// refresh is said against the grant.
+    /// Whether the server has issued tokens to this client with these settings before: then an error about a refresh is
+    /// about the grant.
     pub proven: bool,
 }
 
-/// What is asked of the token endpoint.
+/// A request to the token endpoint.
 #[derive(Clone, Debug)]
 pub enum TokenRequest {
     /// A code for a grant (RFC 6749, section 4.1.3).
@@ -82,7 +82,7 @@ pub enum TokenRequest {
         verifier: Option<Secret>,
         /// The redirect URI, where the authorization request had one.
         redirect_uri: Option<RedirectUrl>,
-        /// What an ID token in the answer must repeat, where the authorization request had a nonce.
+        /// The value that an ID token in the answer must contain, if the authorization request had a nonce.
         nonce: Option<Secret>,
     },
     /// Imgur's PIN for a grant.
@@ -93,12 +93,12 @@ pub enum TokenRequest {
     Refresh(Secret),
 }
 
-/// What came back of a request.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// What it means.
+    /// Its meaning.
     pub answer: Answer,
-    /// What the server's clock showed, where it said so (`Date`, RFC 9110, section 6.6.1).
+    /// The time of the server's clock, if the answer has it (`Date`, RFC 9110, section 6.6.1).
     pub date: Option<Timestamp>,
 }
 
@@ -115,14 +115,14 @@ pub enum Answer {
     Granted(TokenResponse),
     /// The server's explicit word against the grant, code or PIN.
     Refused {
-        /// What it said.
+        /// The server's error.
         reason: String,
     },
     /// The server's word against the client or the request.
     Misconfigured {
         /// The setting at fault, by its name in config.toml.
         setting: &'static str,
-        /// What it said.
+        /// The server's error.
         reason: String,
     },
     /// Everything else: it may pass.
@@ -138,7 +138,7 @@ impl Answer {
 /// An answer that proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transient {
-    /// What happened, as the beginning of a sentence.
+    /// The cause, as the beginning of a sentence.
     pub reason: String,
     /// When the server wants to be asked again.
     pub retry_after: Option<Duration>,
@@ -159,18 +159,18 @@ pub enum Delivery {
     Undecided,
     /// The same, and the server wants to be asked less often from now on.
     TooSoon,
-    /// It was turned away (4xx) with an empty body: nobody can say what for.
+    /// The server rejected it (4xx) with an empty body, so the cause is unknown.
     Wordless,
-    /// It was turned away (4xx) with an error that is none of OAuth's: it may be meant for the grant.
+    /// The server rejected it (4xx) with an error that is not OAuth's: it may be about the grant.
     Unclear,
-    /// It was answered by what does not answer as a token endpoint does: with a page, a redirect, or a 4xx of another kind.
+    /// Something answered that is not a token endpoint: with a page, a redirect, or a 4xx of another kind.
     NotOauth,
 }
 
 /// The token endpoint, behind a seam so that tests can put a scripted one in its place.
 pub trait Provider: Send + Sync {
-    /// Sends one request and says what the answer means. It ends by itself within 30 s; once it has been polled, the
-    /// future must not be dropped, since the answer may hold the only copy of a refresh token.
+    /// Sends one request and classifies the answer. It ends within 30 s. Once it has been polled, the future must not
+    /// be dropped, because the answer may contain the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
 
     /// Asks the API whose token it is, and so whether it works.

@@ -1,4 +1,4 @@
-//! Whether a server can be reached at all, and answers as one does.
+//! Checks whether a server is reachable and answers like an OAuth 2.0 server.
 
 use std::path::PathBuf;
 
@@ -16,14 +16,14 @@ use super::transport::{Timeouts, Transport};
 /// Callers on D-Bus wait 25 s.
 const TIMEOUTS: Timeouts = Timeouts::from_secs(5, 15);
 
-/// What pages for people say where the API says it in JSON, in lower case: Imgur's consent page is one.
+/// What web pages say where the API would use JSON, in lower case: Imgur's consent page is one.
 const PAGES: [(&str, &str); 3] = [
     ("over capacity", "the server is over capacity"),
     ("error (1024)", "the server is over capacity"),
     ("not available in your region", BLOCKED),
 ];
 
-/// What became of a request for nothing.
+/// The result of a request without a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reachability {
     /// It answers, with this status.
@@ -38,10 +38,10 @@ pub enum Reachability {
     Unreachable(String),
 }
 
-/// Asks for `url` itself, with nothing in it that is anybody's. `is_page` where a user is to see what is there.
+/// Requests `url` itself, without private data. `is_page`: a user is meant to see the page there.
 pub async fn check_reachability(url: &Url, ca_file: Option<PathBuf>, is_page: bool) -> Reachability {
     let Some(request) = request(url) else {
-        return Reachability::Unreachable("no request can be made out of this address".to_owned());
+        return Reachability::Unreachable("imgurd cannot build a request for this address".to_owned());
     };
     match Transport::get(url, ca_file, TIMEOUTS, request).await {
         Ok(response) => understand(&response, is_page),
@@ -49,7 +49,7 @@ pub async fn check_reachability(url: &Url, ca_file: Option<PathBuf>, is_page: bo
     }
 }
 
-/// Only the place: what a user has put behind a question mark may be theirs alone.
+/// Only the path: the query may contain private data of the user.
 fn request(url: &Url) -> Option<HttpRequest> {
     let mut place = url.clone();
     place.set_query(None);
@@ -66,7 +66,7 @@ fn failure(answer: Answer) -> Reachability {
         Answer::Misconfigured { reason, .. } | Answer::Refused { reason } => {
             Reachability::Unreachable(reason)
         }
-        Answer::Granted(_) => Reachability::Unreachable("it answers what nobody asked".to_owned()),
+        Answer::Granted(_) => Reachability::Unreachable("its answer is not valid".to_owned()),
     }
 }
 

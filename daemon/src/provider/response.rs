@@ -1,4 +1,4 @@
-//! What a token endpoint gives (RFC 6749, section 5.1), read as leniently as servers write it.
+//! The token response (RFC 6749, section 5.1). imgurd parses it leniently, because servers deviate from the standard.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,19 +24,19 @@ pub struct TokenResponse {
     pub access_token: Secret,
     /// Its type: `Bearer` in its canonical form, any other as it was written.
     pub token_type: String,
-    /// What to refresh with, if a new one came; never empty.
+    /// The new refresh token, if there is one; never empty.
     pub refresh_token: Option<Secret>,
-    /// Whether the server sent something else in the place of a refresh token, which cannot be read.
+    /// Whether the server sent something instead of a refresh token that imgurd cannot read.
     pub has_odd_refresh_token: bool,
     /// Lifetime of the access token in seconds, as the server said it: it may be zero, negative or absurd.
     pub expires_in: Option<i64>,
     /// Lifetime of the refresh token in seconds, where the server says it, which no standard asks of it.
     pub refresh_expires_in: Option<i64>,
-    /// Who consented, by name.
+    /// The name of the user who consented.
     pub username: Option<String>,
-    /// Who consented, by the server's number for them.
+    /// The server's number for the user who consented.
     pub account_id: Option<String>,
-    /// Who consented, where an OpenID provider says it.
+    /// The user who consented, if the server is an OpenID provider.
     pub id_token: Option<IdToken>,
 }
 
@@ -75,7 +75,7 @@ impl TokenResponse {
     }
 }
 
-/// Whether there is text in the place of an access token, but none that a token can have.
+/// Whether there is text in place of an access token, but no valid token.
 pub(super) fn has_odd_token(text: &str) -> bool {
     Members::read(text).is_some_and(|members| members.has_odd("access_token"))
 }
@@ -88,7 +88,7 @@ pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The pairs of a form, whatever the answer calls itself. A page or another text is none.
+/// The pairs of a form, whatever media type the answer has. A page or another text is not a form.
 pub(super) fn form(text: &str) -> Option<Parse<'_>> {
     let text = text.trim_ascii().trim_start_matches('?');
     let is_form = !text.starts_with('<') && !text.contains(|letter: char| letter.is_ascii_whitespace());
@@ -96,7 +96,7 @@ pub(super) fn form(text: &str) -> Option<Parse<'_>> {
 }
 
 const NUMBERS: [&str; 4] = ["account_id", "expires_in", "refresh_expires_in", "refresh_token_expires_in"];
-/// What servers write for a member that they leave out.
+/// What servers write for an absent member.
 const ABSENT: [&str; 4] = ["null", "false", "[]", "{}"];
 const TOKENS: [&str; 2] = ["access_token", "refresh_token"];
 
@@ -167,7 +167,7 @@ impl Members {
         self.0.get(name)?.as_ref().map(Secret::expose)
     }
 
-    /// A token that could end a header's line is none (RFC 6749, appendix A).
+    /// A token that could end a header's line is not valid (RFC 6749, appendix A).
     fn secret(&self, name: &str) -> Option<Secret> {
         self.get(name)
             .and_then(credential)
@@ -219,7 +219,7 @@ fn without_type(token: &str) -> &str {
     }
 }
 
-/// What programs write for a value that they do not have.
+/// What programs write for an absent value.
 fn is_nothing(text: &str) -> bool {
     matches!(text.trim(), "0" | "null" | "undefined" | "None" | "nil" | "false")
 }
@@ -253,8 +253,8 @@ fn token_type(value: &str) -> Option<String> {
     name(value).map(|value| if is_bearer(&value) { BEARER.into() } else { value })
 }
 
-/// Seconds, however a number may be written: fractions are cut off, and what no integer holds becomes the nearest that
-/// one does.
+/// Seconds, however the number is written: fractions are cut off, and a number beyond an integer's range becomes the
+/// nearest integer.
 fn seconds(value: &str) -> Option<i64> {
     let value = value.trim();
     if !value.starts_with(|first: char| first == '-' || first == '+' || first.is_ascii_digit()) {

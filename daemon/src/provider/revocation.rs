@@ -1,4 +1,4 @@
-//! Ending a grant at the server (RFC 7009).
+//! Revokes a grant at the server (RFC 7009).
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::response::text;
 use super::transport::{Timeouts, Transport};
 use super::{Answer, Client};
 
-/// What kind of token it is, so that the server need not look for it among all (section 2.1).
+/// The kind of token, so the server need not search all kinds (section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// Its end is the end of the grant.
@@ -64,7 +64,7 @@ impl Revocation {
         let hint = kind.to_string();
         let fields = [("token", token.expose()), ("token_type_hint", &hint)];
         let Some(request) = form_request(&self.client, &self.url, fields) else {
-            return Err("no request can be made out of revoke_url".to_owned());
+            return Err("imgurd cannot build a request for revoke_url".to_owned());
         };
         let response = Transport::get(&self.url, self.client.ca_file.clone(), timeouts, request).await;
         let secrets = self.client.secret.iter().chain([token]).cloned().collect::<Vec<_>>();
@@ -88,9 +88,7 @@ fn understand(response: &HttpResponse, secrets: &[Secret]) -> Result<(), String>
     match said {
         None if status.is_success() => Ok(()),
         Some(said) => Err(format!("{said} (HTTP {})", status.as_u16())),
-        None if status == StatusCode::NOT_FOUND => {
-            Err("there is nothing at revoke_url (HTTP 404)".to_owned())
-        }
+        None if status == StatusCode::NOT_FOUND => Err("revoke_url does not exist (HTTP 404)".to_owned()),
         None if status.is_redirection() => {
             Err(format!("revoke_url redirects (HTTP {}), which imgurd does not follow", status.as_u16()))
         }
@@ -114,7 +112,7 @@ mod tests {
         r#"{"error":"unsupported_token_type","error_description":"No JWT"}"#,
         Err("the server says “unsupported_token_type” (No JWT) (HTTP 400)")
     )]
-    #[case(404, "<html>", Err("there is nothing at revoke_url (HTTP 404)"))]
+    #[case(404, "<html>", Err("revoke_url does not exist (HTTP 404)"))]
     #[case(302, "", Err("revoke_url redirects (HTTP 302), which imgurd does not follow"))]
     #[case(503, "", Err("the server answered with HTTP 503"))]
     fn says_why_a_token_is_still_valid(

@@ -1,7 +1,7 @@
-//! The way to a server, straight or through the proxy that the environment names, and what may be in the way.
+//! The route to a server, direct or through the proxy that the environment names, and the reasons why it may fail.
 //!
-//! A server on this machine is never reached through a proxy, which would see the refresh token in clear. Of TLS a proxy sees
-//! `CONNECT` only.
+//! imgurd never uses a proxy for a server on this machine, because the proxy would see the refresh token in clear text. With TLS, a
+//! proxy sees only `CONNECT`.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -36,8 +36,9 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Reads `HTTPS_PROXY`, `NO_PROXY` and their kin as curl does. What is on this machine is never looked for behind a
-    /// proxy: its own loopback interface is another one, and in plain HTTP it would read along.
+    /// Reads `HTTPS_PROXY`, `NO_PROXY` and the similar variables as curl does. imgurd never uses a proxy for a server
+    /// on this machine: the proxy's loopback interface is another one, and with plain HTTP the proxy could read the
+    /// tokens.
     pub(super) fn to(url: &Url) -> Self {
         let host = url.host_str().unwrap_or_default().to_owned();
         let uri = url.as_str().parse().ok().filter(|_| !is_loopback(url));
@@ -95,12 +96,12 @@ impl Route {
         match proxy {
             Some(proxy) if says(error, "proxy authorization required") => {
                 format!(
-                    "the proxy {proxy} wants a user name and a password, which HTTPS_PROXY has to name (an @ in them is \
-                     written %40)"
+                    "the proxy {proxy} requires a user name and a password, which HTTPS_PROXY must contain (write an \
+                     @ in them as %40)"
                 )
             }
             Some(proxy) if kind.is_none() && !is_dns(error) => {
-                format!("the proxy {proxy} did not let the connection to {} through", self.host)
+                format!("the proxy {proxy} blocked the connection to {}", self.host)
             }
             _ => unreachable_because(&next, error),
         }
@@ -132,7 +133,7 @@ fn insecure(next: &str, trouble: &rustls::Error) -> String {
     }
 }
 
-/// A proxy's host and port. What is before them may hold a password with an `@` in it.
+/// A proxy's host and port. The part before them may contain a password with an `@` in it.
 fn place(proxy: &Uri) -> String {
     let authority = proxy.authority().map(Authority::as_str).unwrap_or_default();
     let place = authority.rsplit('@').next().unwrap_or_default();
@@ -144,29 +145,30 @@ fn unreachable_because(next: &str, error: &(dyn Error + 'static)) -> String {
         return format!("the address of {next} was not found: the network may be down");
     }
     let why = match cause(error).map(io::Error::kind) {
-        Some(ErrorKind::ConnectionRefused) => ": nothing answers there",
+        Some(ErrorKind::ConnectionRefused) => ": nothing listens there",
         Some(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown) => {
             ": the network is down"
         }
-        Some(ErrorKind::PermissionDenied) => ": a firewall on this machine does not let it out",
+        Some(ErrorKind::PermissionDenied) => ": a firewall on this machine blocks it",
         _ => "",
     };
     format!("no connection to {next}{why}")
 }
 
-/// What TLS has against a certificate, and what that may mean here.
+/// The problem with a certificate, and its likely cause here.
 fn objection(trouble: &CertificateError) -> &'static str {
     use CertificateError as E;
     match trouble {
         E::Expired | E::ExpiredContext { .. } => "has expired: check the clock",
         E::NotValidYet | E::NotValidYetContext { .. } => "is not valid yet: check the clock",
         E::NotValidForName | E::NotValidForNameContext { .. } => {
-            "is another server's: the network may want you to sign in"
+            "belongs to another server: the network may require you to sign in"
         }
         E::UnknownIssuer => {
-            "is signed by nobody whom this system trusts: the network may want you to sign in, or read along"
+            "has no issuer that this system trusts: the network may require you to sign in, or may intercept \
+             connections"
         }
-        _ => "was not accepted: check the clock, and whether the network wants you to sign in",
+        _ => "is not valid: check the clock, and whether the network requires you to sign in",
     }
 }
 
@@ -190,7 +192,7 @@ fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
     causes(error).find_map(|error| error.downcast_ref())
 }
 
-/// An error and what led to it. An `io::Error` hides what it wraps from `source`.
+/// An error and its causes. An `io::Error` does not show the error that it wraps in `source`.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| {
         let error: &'a (dyn Error + 'static) = *error;

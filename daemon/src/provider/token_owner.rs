@@ -1,4 +1,4 @@
-//! Whose token it is: Imgur's `GET /3/account/me`, which also shows whether the token works, or a userinfo endpoint.
+//! Asks whose token it is: Imgur's `GET /3/account/me`, which also shows whether the token works, or a userinfo endpoint.
 
 use imgurd_proto::text::name;
 use serde_json::Value;
@@ -7,10 +7,10 @@ use super::id_token::Identity;
 use super::inquiry::{ApiAnswer, Inquiry, Who};
 use super::transport::Timeouts;
 
-/// Who it is that a token speaks for.
+/// The owner of a token.
 pub type TokenOwner = ApiAnswer<Owner>;
 
-/// A user, as whoever was asked calls them.
+/// A user, with the name that the endpoint reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The name that people know.
@@ -35,7 +35,7 @@ pub(super) async fn ask(inquiry: Inquiry, timeouts: Timeouts) -> TokenOwner {
     }
 }
 
-/// `url` is what Imgur calls the name.
+/// `url` is Imgur's field for the name.
 pub(crate) fn username(body: &str) -> Option<Owner> {
     let body: Value = serde_json::from_str(body).ok()?;
     body["data"]["url"].as_str().and_then(name).map(|username| Owner { username, account_id: None })
@@ -53,6 +53,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::provider::complaint::BLOCKED;
     use crate::provider::inquiry::understand;
 
     const OVER_CAPACITY: &str = r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":403}"#;
@@ -67,7 +68,7 @@ mod tests {
     #[case(200, r#"{"data":{"url":"\u0000ali\u001b[2Jce\u202e\n"}}"#, TokenOwner::Known("ali[2Jce".into()))]
     #[case(200, r#"{"data":{"url":"\u0000\n"}}"#, TokenOwner::Unsupported)]
     #[case(401, "", TokenOwner::Rejected)]
-    #[case(400, r#"{"error":{"code":1016,"message":"Banned country attempt"}}"#, TokenOwner::Unknown("the server blocks the country that this network is in".into()))]
+    #[case(400, r#"{"error":{"code":1016,"message":"Banned country attempt"}}"#, TokenOwner::Unknown(BLOCKED.into()))]
     #[case(403, OVER_CAPACITY, TokenOwner::Unknown("the server is over capacity".into()))]
     #[case(200, OVER_CAPACITY, TokenOwner::Unknown("the server is over capacity".into()))]
     #[case(404, "not found", TokenOwner::Unsupported)]

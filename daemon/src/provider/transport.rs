@@ -1,4 +1,4 @@
-//! One request to one host: sent once, bounded in time and size, and every way in which it may fail named.
+//! Sends one request to one host, once, with limits on time and size, and names the reason of every failure.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(super) struct Transport {
     timeouts: Timeouts,
     /// Whether the request is a refresh by a client whose settings have worked before.
     is_proven_refresh: bool,
-    /// What is sent, and shown to nobody if the server sends it back.
+    /// The secrets that are sent. They are not shown if the server sends them back.
     secrets: Vec<Secret>,
 }
 
@@ -102,9 +102,9 @@ impl Transport {
         }
     }
 
-    /// Sends the request; without a whole answer, says what came between.
+    /// Sends the request; the error says why there is no complete answer.
     pub(super) async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, Answer> {
-        let unsendable = || Answer::misconfigured_url("no request can be made out of the token URL");
+        let unsendable = || Answer::misconfigured_url("imgurd cannot build a request for the token URL");
         let to = request.uri().clone();
         let request = reqwest::Request::try_from(request).map_err(|_| unsendable())?;
         let began = Instant::now();
@@ -126,7 +126,7 @@ impl Transport {
             .map_err(|error| format!("no connection to {} ({error})", self.route.host))
     }
 
-    /// A client for one request over `stream`, in what is left of the time.
+    /// A client for one request over `stream`, with the remaining time.
     fn client(&self, stream: &BoundedStream, began: Instant) -> Option<reqwest::Client> {
         let passed = began.elapsed();
         reqwest::Client::builder()
@@ -160,7 +160,7 @@ impl Transport {
             body.extend_from_slice(&chunk);
         }
         let body = content_coding::decoded(response.headers(), body, BODY_MAX).map_err(|_| {
-            let reason = format!("the answer of {} cannot be decompressed", self.route.host);
+            let reason = format!("imgurd cannot decompress the answer of {}", self.route.host);
             transient(reason, Delivery::InDoubt)
         })?;
         if body.len() > BODY_MAX {
@@ -178,15 +178,15 @@ impl Transport {
         }
         let host = &self.route.host;
         let reason = if error.is_timeout() {
-            format!("no whole answer from {host} within {} s", self.timeouts.total.as_secs())
+            format!("no complete answer from {host} within {} s", self.timeouts.total.as_secs())
         } else {
-            format!("the connection to {host} broke before the answer was whole")
+            format!("the connection to {host} broke before the answer was complete")
         };
         transient(reason, Delivery::InDoubt)
     }
 
     fn too_long(&self) -> Answer {
-        transient(format!("the answer of {} was too long to be one", self.route.host), Delivery::InDoubt)
+        transient(format!("the answer of {} is too long", self.route.host), Delivery::InDoubt)
     }
 }
 
@@ -198,7 +198,7 @@ fn trust(ca_file: Option<&Path>) -> Result<ClientConfig, Box<Answer>> {
     tls(trusted).ok_or_else(|| Box::new(no_security()))
 }
 
-/// TLS for one connection, which nobody will resume.
+/// TLS for one connection, without resumption.
 fn tls(trusted: RootCertStore) -> Option<ClientConfig> {
     if trusted.is_empty() {
         return None;
@@ -212,8 +212,7 @@ fn tls(trusted: RootCertStore) -> Option<ClientConfig> {
 }
 
 fn no_security() -> Answer {
-    let reason =
-        "no secure connection can be set up here: the system's certificates are missing or unreadable";
+    let reason = "imgurd cannot make secure connections: the system's certificates are missing or unreadable";
     transient(reason.into(), Delivery::NotSent)
 }
 

@@ -1,5 +1,5 @@
-//! A start that fails while systemd holds the sockets. imgurd stays and answers every call with the error. If it ended,
-//! systemd would start it again for each waiting caller, and none would get an answer.
+//! Handles a failed start while systemd holds the sockets. imgurd keeps running and answers every call with the error. If it
+//! exited, systemd would start it again for each waiting caller, and no caller would get an answer.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Answers every call with `failure` until imgurd is told to stop.
 ///
 /// # Errors
-/// As soon as `failure` is over or is another one, so that systemd starts imgurd again (`Restart=on-failure`).
+/// When `failure` has ended or changed, so that systemd starts imgurd again (`Restart=on-failure`).
 pub(super) async fn answer(
     options: &Options,
     signals: &mut Signals,
@@ -47,10 +47,10 @@ pub(super) async fn answer(
             () = sleep(RETRY) => notify_manager(&[NotifyState::Watchdog]).await,
         }
     }
-    bail!("what kept imgurd from starting has changed, so systemd starts it again")
+    bail!("imgurd can start now; systemd restarts it")
 }
 
-/// The failure as callers are told of it.
+/// The failure as callers see it.
 fn describe(failure: &anyhow::Error, options: &Options) -> Error {
     let (setting, reason) = match (failure.downcast_ref::<ConfigError>(), options.config_file()) {
         (Some(ConfigError { setting, reason }), Ok(file)) => {

@@ -1,7 +1,7 @@
-//! What the unit has done before the service starts, outside the service's namespaces.
+//! Prepares the unit before the service starts, outside the service's namespaces.
 //!
-//! `ReadWritePaths=` takes only paths that exist and expands no variables, and nothing can be created below a read-only home. So
-//! `ExecStartPre=+imgurd --prepare` makes the directories and the links in `%t/imgurd-unit` that `ReadWritePaths=` names. It
+//! `ReadWritePaths=` accepts only existing paths and expands no variables, and nothing can be created below a read-only home. So
+//! `ExecStartPre=+imgurd --prepare` creates the directories, and the links in `%t/imgurd-unit` that `ReadWritePaths=` names. It
 //! checks owners outside the unit's user namespace.
 
 use std::io::ErrorKind;
@@ -14,19 +14,19 @@ use anyhow::{Context, anyhow, bail};
 use super::{KeySource, Options, directory, key_source};
 use crate::ownership::{OTHERS_WRITE, check_place, own_directory};
 
-/// The unit's own runtime directory (`RuntimeDirectory=`). The one with the socket may be shared with sandboxes, which
-/// could then replace what is in it.
+/// The unit's own runtime directory (`RuntimeDirectory=`). Sandboxes may have access to the one with the socket, and
+/// could replace files in it.
 const DIRECTORY: &str = "imgurd-unit";
 
 /// The file in it that says why the service must not start. It is empty where the service may.
 const REFUSAL: &str = "refusal";
 
-/// Makes the directories that the service writes to, leads `ReadWritePaths=` to them, and checks who owns the files that
-/// say where secrets are sent. The service cannot do that itself: its home directory is read-only, and in its user
-/// namespace all other users look like root (`user_namespaces(7)`).
+/// Creates the directories that the service writes to, makes `ReadWritePaths=` point to them, and checks who owns the
+/// files that say where secrets are sent. The service cannot do that itself: its home directory is read-only, and in
+/// its user namespace all other users look like root (`user_namespaces(7)`).
 ///
 /// # Errors
-/// Where the service cannot be told of an error.
+/// If the error cannot be passed to the service.
 pub fn prepare(options: &Options) -> anyhow::Result<()> {
     let unit = runtime_directory().context("only the unit imgurd.service can use --prepare")?;
     let refusal = match lead_to_directories(&unit).and_then(|()| check_owners(options)) {
@@ -75,8 +75,12 @@ fn check_owners(options: &Options) -> anyhow::Result<()> {
     let file = options.config_file()?;
     own_directory(&directory("XDG_STATE_HOME", ".local/state")?, OTHERS_WRITE)?;
     let check = |path: &Path| match fs::metadata(path) {
-        Ok(metadata) => check_place(path, &metadata)
-            .map_err(|error| anyhow!("{} is not safe to use ({error}); make it yours alone", path.display())),
+        Ok(metadata) => check_place(path, &metadata).map_err(|error| {
+            anyhow!(
+                "{} is not safe to use ({error}); make sure that only you can write to it",
+                path.display()
+            )
+        }),
         Err(_) => Ok(()),
     };
     check(file.path())?;

@@ -1,9 +1,8 @@
 //! An encrypted file, in the format of the desktop's own keyring files, by `oo7`.
 //!
-//! `oo7` never gets at the file itself. Its write goes through tokio's file, whose `sync_all` forgets that a write before
-//! it failed: on a full disk, oo7 0.6 replaces a good keyring with a truncated one and reports success. So it works on a
-//! second name, `grants.keyring.work`; what it has written there is read back and decrypted, and only then takes the
-//! place of the file.
+//! `oo7` never writes the file itself. It writes through tokio's file, whose `sync_all` ignores an earlier failed write: on a full
+//! disk, oo7 0.6 replaces a good keyring with a truncated one and reports success. So `oo7` writes a second file,
+//! `grants.keyring.work`. imgurd reads that file back, decrypts it, and only then renames it over the first.
 
 use std::fs;
 use std::io;
@@ -43,8 +42,8 @@ impl FileStore {
         Self { file: Arc::new(Mutex::new(KeyringFile { path, work, key, keyring: None })) }
     }
 
-    /// Runs `call` off the runtime: it derives keys, decrypts and waits for the disk. Once begun it runs to its end,
-    /// even if nobody waits for it any more.
+    /// Runs `call` off the runtime, because it derives keys, decrypts and waits for the disk. Once started, it runs to
+    /// its end, even if no caller waits for it any more.
     fn run<T, F>(&self, call: F) -> BoxFuture<'static, Result<T, StoreError>>
     where
         T: Send + 'static,
@@ -52,7 +51,7 @@ impl FileStore {
     {
         let file = self.file.clone();
         async move {
-            // Taken here rather than in the thread, so that calls which wait for each other hold no threads.
+            // Lock here, not in the thread, so that waiting calls hold no threads.
             let mut file = file.lock_owned().await;
             let runtime = Handle::current();
             let done = spawn_blocking(move || {
@@ -65,7 +64,7 @@ impl FileStore {
             });
             done.await.unwrap_or_else(|_| {
                 Err(StoreError::Unavailable(
-                    "the encrypted store stopped halfway; run `imgurctl unlock` to open it again".into(),
+                    "the encrypted file failed unexpectedly; run `imgurctl unlock` to open it again".into(),
                 ))
             })
         }
@@ -129,7 +128,7 @@ impl KeyringFile {
         }
         let key = self.key.read()?;
         self.check().map_err(|error| self.unreadable(&error))?;
-        // A full disk or a read-only one must not keep anybody from reading; `put` sees to it that nothing is written.
+        // A full or read-only disk must not prevent reading; `put` makes sure that nothing is written.
         let readable = if self.begin_work().is_ok() { &self.work } else { &self.path };
         let keyring = UnlockedKeyring::load(readable, oo7::Secret::text(&*key)).await;
         let keyring = Arc::new(keyring.map_err(|error| self.trouble(error))?);
@@ -188,7 +187,7 @@ impl KeyringFile {
         let written = keyring.create_item(&label, &attributes(account), new.clone(), true).await;
         written.map_err(|error| self.unwritable(&error))?;
         if !is_whole(&keyring, &self.work, account, &new).await.unwrap_or(false) {
-            return Err(self.unwritable(&"what was written did not come back whole, the disk may be full"));
+            return Err(self.unwritable(&"the written file is not complete, and the disk may be full"));
         }
         self.publish().map_err(|error| self.unwritable(&error))
     }
@@ -204,12 +203,14 @@ impl KeyringFile {
         let path = self.path.display();
         StoreError::Unavailable(match error {
             KeyringError::IncorrectSecret => format!(
-                "{path} was encrypted with another key than the one in {}; put the old key back, or move {path} away to begin anew",
+                "{path} was encrypted with another key than the one in {}; put the old key back, or move {path} away \
+                 to start with an empty one",
                 self.key.path().display()
             ),
             KeyringError::Io(error) => return self.unreadable(&error),
             _ => format!(
-                "{path} is damaged and left as it is; restore a backup, or move it away to begin anew"
+                "{path} is damaged, and imgurd did not change it; restore a backup, or move it away to start with an \
+                 empty one"
             ),
         })
     }
@@ -217,13 +218,15 @@ impl KeyringFile {
     fn unreadable(&self, error: &io::Error) -> StoreError {
         let path = self.path.display();
         StoreError::Unavailable(format!(
-            "{path} cannot be read: {error}; make it readable, then run `imgurctl unlock`"
+            "imgurd cannot read {path}: {error}; make it readable, then run `imgurctl unlock`"
         ))
     }
 
     fn unwritable(&self, error: &dyn std::fmt::Display) -> StoreError {
         let path = self.path.display();
-        StoreError::Unavailable(format!("{path} cannot be written: {error}; make room or make it writable"))
+        StoreError::Unavailable(format!(
+            "imgurd cannot write {path}: {error}; make room, or make it writable"
+        ))
     }
 }
 

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use crate::grant::Record;
 
-/// What items are written as. A newer version may mean something by a field that this one would lose.
+/// The version of the format. A newer version may have fields that this one would lose.
 const VERSION: u64 = 1;
 
-/// What a record usually takes, so that writing one leaves no copies behind in outgrown buffers.
+/// The usual size of a record, so that writing one leaves no copies in outgrown buffers.
 const USUAL_SIZE: usize = 4096;
 
 #[derive(Deserialize)]
@@ -27,23 +27,24 @@ struct Item<'a> {
 pub(crate) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let mut item = Zeroizing::new(Vec::with_capacity(USUAL_SIZE));
     serde_json::to_writer(&mut *item, &Item { version: VERSION, record }).map_err(|error| {
-        StoreError::Unavailable(format!("the grant cannot be written down ({error}); report this"))
+        StoreError::Unavailable(format!("imgurd cannot encode the grant ({error}); report this"))
     })?;
     Ok(item)
 }
 
 pub(crate) fn decode(account: &str, item: &[u8]) -> Result<Record, StoreError> {
     let damaged = |error: serde_json::Error| {
-        // Only where it is: the error's own text may quote what is there.
+        // Only the position, because the error's own text may quote the content.
         let at = error.column();
         StoreError::Unavailable(format!(
-            "what the store holds for `{account}` is damaged (at byte {at}) and left as it is; restore a backup of the store"
+            "the stored item of `{account}` is damaged (at byte {at}), and imgurd did not change it; restore a \
+             backup of the store"
         ))
     };
     let Version { version } = serde_json::from_slice(item).map_err(damaged)?;
     if version > VERSION {
         return Err(StoreError::Newer(format!(
-            "what the store holds for `{account}` was written by a newer imgurd and is left as it is; update imgurd"
+            "a newer imgurd wrote the stored item of `{account}`, and this one did not change it; update imgurd"
         )));
     }
     serde_json::from_slice(item).map_err(damaged)

@@ -1,7 +1,7 @@
-//! The key of the encrypted file, in a file of its own.
+//! The key of the encrypted file, which is in a separate file.
 //!
-//! It is 32 random bytes in hexadecimal, not a password: a daemon that starts at login has nobody to ask. A systemd credential
-//! `imgurd.key` comes before the file.
+//! It is 32 random bytes in hexadecimal, not a password: a daemon that starts at login cannot ask for one. The systemd credential
+//! `imgurd.key` takes precedence over the file.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -23,7 +23,7 @@ const KEY_MAX: u64 = 4096;
 /// Where the key comes from. It is the text of the file, without the blanks around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// A file of the user's, which nobody else may read.
+    /// A file of the user, which nobody else may read.
     File(PathBuf),
     /// A systemd credential. systemd guards it, with access lists that look like permissions of the group.
     Credential(PathBuf),
@@ -48,19 +48,19 @@ impl KeySource {
         let unavailable = |reason: String| StoreError::Unavailable(reason);
         let text = self.text().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => unavailable(format!(
-                "the key of the encrypted store is not at {path}; put it back, or run `imgurctl init --store file`"
+                "the key of the encrypted file is not at {path}; put it back, or run `imgurctl init --store file`"
             )),
-            _ => unavailable(format!("the key of the encrypted store cannot be read from {path}: {error}; make it readable")),
+            _ => unavailable(format!("imgurd cannot read the key of the encrypted file from {path}: {error}; make it \
+                                      readable")),
         })?;
         let text = text.ok_or_else(|| {
-            unavailable(format!(
-                "other users may read the key of the encrypted store; run `chmod 600 {path}`"
-            ))
+            unavailable(format!("other users can read the key of the encrypted file; run `chmod 600 {path}`"))
         })?;
         let key = Zeroizing::new(text.trim().to_owned());
         if key.len() < KEY_MIN {
             return Err(unavailable(format!(
-                "the key in {path} has fewer than {KEY_MIN} characters; put the right one back, or a longer one if there is none yet"
+                "the key in {path} has fewer than {KEY_MIN} characters; put the right key back, or write a longer \
+                 one if nothing is encrypted yet"
             )));
         }
         Ok(key)
@@ -73,7 +73,7 @@ impl KeySource {
         let file = OpenOptions::new().read(true).custom_flags(nonblock).open(self.path())?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::other("it is no file"));
+            return Err(io::Error::other("it is not a file"));
         }
         if matches!(self, Self::File(_)) {
             if metadata.mode() & OF_OTHERS != 0 && is_trusted(&metadata) {

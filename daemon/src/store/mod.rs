@@ -1,4 +1,4 @@
-//! Where grants rest between runs.
+//! Saves grants between runs.
 
 mod file;
 pub(crate) mod item;
@@ -20,7 +20,7 @@ pub use secret_service::SecretServiceStore;
 pub use witness::Witnessed;
 pub(crate) use witness::outdated;
 
-/// Why the store did not do as it was asked. Each text is a sentence that ends with what to do.
+/// Why the store failed. Each text is a sentence that ends with what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It is absent, full, or has another key.
@@ -37,16 +37,16 @@ pub enum StoreError {
     Newer(String),
 }
 
-/// What happens where a store does not show what it is known to have been given.
+/// What to do if a store does not return an item that was saved to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMissing {
-    /// The record is stored anew: the person has signed in since, so what is missing does not matter any more.
+    /// Save the record again: the user has signed in since, so the missing item does not matter any more.
     Create,
-    /// Nothing is stored: what is missing may come back, with the keyring that has it, and would be the older of two.
+    /// Save nothing: the missing item may come back with its keyring, and would be the older of two.
     Fail,
 }
 
-/// What has happened to a store.
+/// The events of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// How often it became worth asking again: it was unlocked, or is back.
@@ -58,7 +58,7 @@ pub struct Changes {
 /// A store, behind a seam so that tests can put a failing one in its place. One account's calls come one after the
 /// other; those of different accounts may overlap.
 pub trait TokenStore: Send + Sync {
-    /// What is kept of `account`; nothing if nothing ever was.
+    /// The record of `account`; `None` if there never was one.
     fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>>;
 
     /// Keeps `record`, durably: when this returns, it survives a crash of the machine.
@@ -77,7 +77,7 @@ pub trait TokenStore: Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
-    /// What happens to it, where the store can tell.
+    /// The events of the store, if it can report them.
     fn changes(&self) -> Option<watch::Receiver<Changes>> {
         None
     }

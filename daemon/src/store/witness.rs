@@ -1,13 +1,13 @@
-//! Knows of which accounts a grant was stored and when, so that a store which has come up empty or with an older record is not
-//! taken at its word: a Secret Service whose keyring was never unlocked says the same as one that never had the item, and a
-//! keyring that was away for a while has a refresh token that was replaced meanwhile.
+//! Records for which accounts imgurd saved a grant, and when. With it, imgurd notices a store that is empty or has an older record:
+//! a Secret Service whose keyring was never unlocked gives the same answer as one that never had the item, and a keyring that was
+//! absent for a while has a refresh token that was replaced meanwhile.
 //!
-//! The lines are written after the store has done its part, and never before:
-//! - a crash between the two leaves a stored grant without its line. The next load that brings the grant adds it;
-//!   until then the store would have to fail as well for anything to be missed.
-//! - the other way round, a line would speak of a grant that never was, and somebody would look for it.
-//! - a line is taken away after the grant is, since one too many costs a user one more `logout`, and one too few
-//!   may cost them a grant that they overwrite because nothing says it exists.
+//! imgurd writes a line after the store has saved the grant, never before:
+//! - a crash between the two leaves a saved grant without its line. The next load of the grant adds the line. Until then, imgurd
+//!   misses a loss only if the store fails as well.
+//! - in the other order, a line could name a grant that never existed, and the user would search for it.
+//! - imgurd removes a line after the grant: a line too many costs the user one more `logout`, and a line too few may cost a grant,
+//!   because the user overwrites it without a warning.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -26,7 +26,7 @@ use crate::durable;
 use crate::grant::{Record, Timestamp};
 use crate::ownership::open_own;
 
-/// A store, and a file beside it that says what was stored.
+/// A store, and a file beside it that lists what was saved.
 #[derive(Clone, Debug)]
 pub struct Witnessed<S> {
     store: S,
@@ -94,19 +94,19 @@ impl<S: TokenStore + Clone + 'static> TokenStore for Witnessed<S> {
     }
 }
 
-/// What the keeper says of a record with [`Record::is_outdated`].
+/// The sentence about a record with [`Record::is_outdated`].
 pub(crate) fn outdated(account: &str) -> String {
     format!(
-        "The store has an older grant of {account} than the one that imgurd saved last, and using it could end the newer one: \
-         another keyring or a backup may be in its place; bring the newer one back, run `imgurctl login {account}` to sign in \
-         again, or run `imgurctl restore {account}` to use the older one"
+        "The store has an older grant of {account} than the one that imgurd saved last, and using it could invalidate \
+         the newer one; bring the newer one back if another keyring or a backup is in its place, run `imgurctl login \
+         {account}` to sign in again, or run `imgurctl restore {account}` to use the older one"
     )
 }
 
 fn vanished(account: &str) -> StoreError {
     StoreError::Vanished(format!(
-        "The store no longer has the grant of {account} that imgurd saved there: another keyring may be in its place, or the \
-         item was deleted; open the keyring that has it, or run `imgurctl login {account}` to sign in again"
+        "The store no longer has the grant of {account} that imgurd saved there; open the keyring that has it, or \
+         run `imgurctl login {account}` to sign in again if the item was deleted"
     ))
 }
 
@@ -115,7 +115,7 @@ fn next(last: Option<Timestamp>, now: Timestamp) -> Timestamp {
     last.map_or(now, |last| now.max(last.moved(1)))
 }
 
-/// When a grant of `account` was stored last, where it is known; nothing if none is stored.
+/// When a grant of `account` was last saved, if known; `None` if none is saved.
 async fn saved_at(names: &Arc<Mutex<StoredNames>>, account: &str) -> Result<Option<SavedAt>, StoreError> {
     let mut names = names.clone().lock_owned().await;
     let (path, account) = (names.path.clone(), account.to_owned());
@@ -123,7 +123,7 @@ async fn saved_at(names: &Arc<Mutex<StoredNames>>, account: &str) -> Result<Opti
     known.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())).map_err(|error| {
         let path = path.display();
         StoreError::Unavailable(format!(
-            "{path}, which says what was stored, cannot be read: {error}; make it readable"
+            "imgurd cannot read {path}, its list of saved grants: {error}; make it readable"
         ))
     })
 }
@@ -133,7 +133,7 @@ async fn note(names: Arc<Mutex<StoredNames>>, account: String, stored: Option<Sa
     let mut names = names.lock_owned().await;
     let noted = spawn_blocking(move || names.note(account, stored)).await;
     if let Ok(Err(error)) = noted {
-        tracing::warn!(%error, "cannot write down which grants are stored");
+        tracing::warn!(%error, "cannot record which grants are saved");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which of the grants in a text is meant for an account.
+//! Chooses the grant in a text that belongs to an account.
 
 use super::Candidate;
 use crate::Error;
@@ -6,11 +6,11 @@ use crate::Error;
 /// The account that a grant is for, as far as a text can speak of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// Its client id; none if the account is to be made with the client of the grant.
+    /// Its client ID; `None` if the new account is to get the client of the grant.
     pub client_id: Option<&'a str>,
     /// Its token endpoint.
     pub token_url: &'a str,
-    /// What its server calls itself, where that is known.
+    /// Its server's issuer, if known.
     pub issuer: Option<&'a str>,
 }
 
@@ -19,11 +19,11 @@ pub struct Target<'a> {
 pub struct PassedOver {
     /// Where it stands.
     pub place: String,
-    /// What of it is another than the account's: `client ID`, `token URL`, `issuer`.
+    /// The part that differs from the account's: `client ID`, `token URL`, `issuer`.
     pub differs: &'static str,
 }
 
-/// The grants of a text, held against an account.
+/// The grants of a text, compared with an account.
 #[derive(Clone, Debug)]
 pub struct Choice {
     /// Those that may be the account's.
@@ -72,21 +72,21 @@ impl Choice {
         let list = list.join(", ");
         match (self.fits.len(), self.passed_over.first()) {
             (0, None) => {
-                "There is no refresh token in it; give token JSON, a redirect address, the settings of a \
-                          program, or a refresh token alone"
+                "The text contains no refresh token; give token JSON, a redirect address, the settings of a program, \
+                 or a refresh token alone"
                     .to_owned()
             }
             (0, Some(PassedOver { place, differs })) => format!(
-                "The {differs} in it ({place}) is not this account's, so nothing was sent; import it into an account with \
-                 that {differs}"
+                "The {differs} in the text ({place}) is not this account's, so imgurd sent nothing; import it into \
+                 an account with that {differs}"
             ),
             (1, _) if !self.is_sure => format!(
-                "It may be another service's grant ({list}), so nothing was sent; if it is this account's, give the \
-                 refresh token alone or add `--pick 1`"
+                "The text may contain another service's grant ({list}), so imgurd sent nothing; if it is this \
+                 account's, give only the refresh token, or add `--pick 1`"
             ),
             (count, _) => format!(
-                "There are several refresh tokens in it ({list}), so none was sent; give one of them alone, or choose with \
-                 `--pick` a number from 1 to {count}"
+                "The text contains several refresh tokens ({list}), so imgurd sent none; give only one of them, or \
+                 choose with `--pick` a number from 1 to {count}"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! The names that things have in files and on the web: `refreshToken`, `IMGUR_REFRESH_TOKEN`, `Client_ID`.
+//! The names of fields in files and on the web: `refreshToken`, `IMGUR_REFRESH_TOKEN`, `Client_ID`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(super) enum Field {
     Service,
 }
 
-/// Names of what says whose service it is, by its address or by name.
+/// Names of fields that say which service a grant is for, by its address or by name.
 const SERVICES: [&str; 17] = [
     "apibaseurl",
     "apiurl",
@@ -35,7 +35,7 @@ const SERVICES: [&str; 17] = [
     "site",
 ];
 
-/// How the names end, without what is between their words. The first that fits counts.
+/// How the names end, without the characters between their words. The first match counts.
 const ENDS: [(&str, Field); 14] = [
     ("refreshtokenurl", Field::TokenUrl),
     ("accesstokenurl", Field::TokenUrl),
@@ -54,7 +54,7 @@ const ENDS: [(&str, Field); 14] = [
 ];
 
 impl Field {
-    /// The field that `name` means, and what the name begins with: `imgur` in `IMGUR_REFRESH_TOKEN`.
+    /// The field that `name` means, and the prefix of the name: `imgur` in `IMGUR_REFRESH_TOKEN`.
     pub(super) fn of(name: &str) -> Option<(Self, String)> {
         let letters = name.chars().filter(char::is_ascii_alphanumeric);
         let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
@@ -68,7 +68,7 @@ impl Field {
     }
 }
 
-/// What is said of a grant, or of all within a part of the text.
+/// What the text says about a grant, or about all grants within a part of the text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Given {
     /// Several where the text says it several times.
@@ -96,7 +96,7 @@ impl Given {
         }
     }
 
-    /// Takes over what `outer` says and this does not, all but tokens.
+    /// Takes over the fields of `outer` that this one lacks, except tokens.
     pub(super) fn inherit(&mut self, outer: &Self) {
         for (own, outer) in [
             (&mut self.username, &outer.username),
@@ -113,7 +113,7 @@ impl Given {
     }
 }
 
-/// What the pairs say, by what their names begin with.
+/// The values of the pairs, by the prefixes of their names.
 pub(super) fn group(pairs: Vec<(String, String)>) -> BTreeMap<String, Given> {
     let mut groups: BTreeMap<String, Given> = BTreeMap::new();
     for (name, value) in pairs {
@@ -126,7 +126,7 @@ pub(super) fn group(pairs: Vec<(String, String)>) -> BTreeMap<String, Given> {
     groups
 }
 
-/// Whether it stands for a value that is elsewhere: a variable of Postman's or of a shell, or what a sample has.
+/// Whether it stands for a value that is elsewhere: a variable of Postman or of a shell, or a sample's placeholder.
 pub(super) fn is_placeholder(value: &str) -> bool {
     let letters = value.trim_matches(|letter: char| !letter.is_ascii_alphanumeric()).to_ascii_lowercase();
     letters.is_empty()
@@ -137,7 +137,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         || (value.starts_with('<') && value.ends_with('>'))
 }
 
-/// What programs and samples write for a value that is not shown or not there.
+/// What programs and samples write for a hidden or absent value.
 const PLACEHOLDERS: [&str; 10] =
     ["changeme", "false", "hidden", "nil", "none", "null", "password", "redacted", "secret", "undefined"];
 

@@ -1,8 +1,8 @@
-//! Grants in texts that people have: token JSON, redirect addresses, `KEY=value` lines, settings of other programs.
+//! Finds grants in texts: token JSON, redirect addresses, `KEY=value` lines, settings of other programs.
 //!
-//! [`read`] finds every refresh token in a text, and what the text says of each: its access token, user, client and server.
-//! [`choose`] takes the one that is meant for an account. A grant of another client or server is passed over. If several
-//! remain, or if it is in doubt whose one is, none is taken: a refresh token that reaches another server is lost.
+//! [`read`] finds every refresh token in a text, with its access token, user, client and server, if the text has them. [`choose`]
+//! takes the grant that belongs to an account, and skips grants of other clients or servers. If several remain, or if the owner of
+//! a grant is not clear, it takes none: a refresh token that reaches another server is lost.
 
 mod choice;
 mod field;
@@ -17,18 +17,18 @@ use crate::text::{self, credential, lone_credential, printable_name};
 use field::Given;
 use shape::Node;
 
-/// A grant found in a text, and what the text says of it.
+/// A grant found in a text, with the text's information about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it stands, for people: names of members, a section, the beginning of a variable's name. Nothing secret.
     pub place: String,
     /// The names among them that programs give, which may be that of a service.
     names: Vec<String>,
-    /// What new access tokens are obtained with.
+    /// Obtains new access tokens.
     pub refresh_token: Secret,
     /// The access token beside it.
     pub access_token: Option<Secret>,
-    /// Who signed in.
+    /// The user who signed in.
     pub username: Option<String>,
     /// The application's id, and its secret below, as they stand there: `AddAccount` refuses those that can be none.
     pub client_id: Option<String>,
@@ -36,14 +36,14 @@ pub struct Candidate {
     pub client_secret: Option<Secret>,
     /// The token endpoint of its server.
     pub token_url: Option<String>,
-    /// What its server calls itself (RFC 8414, `issuer`).
+    /// Its server's issuer identifier (RFC 8414, `issuer`).
     pub issuer: Option<String>,
-    /// What is said beside it of the service that it is for.
+    /// The services that the text names beside it.
     services: Vec<String>,
 }
 
-/// Every grant in `text`, each refresh token once. The text may be JSON, an address or its parameters, lines of `KEY=value`
-/// or `key: value` (dotenv, shell, INI, YAML), or a refresh token alone.
+/// Every grant in `text`, each refresh token once. The text may be JSON, an address or its parameters, lines of
+/// `KEY=value` or `key: value` (dotenv, shell, INI, YAML), or a bare refresh token.
 #[must_use]
 pub fn read(text: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
@@ -67,7 +67,7 @@ fn bare(text: &str) -> Option<Candidate> {
     given.candidates(&[], &[]).into_iter().next()
 }
 
-/// Whether it is a file's name rather than what is in the file.
+/// Whether it is the name of a file rather than its content.
 fn is_path(text: &str) -> bool {
     ["~/", "./", "../", "/home/", "/root/", "/etc/", "/tmp/", "/run/", "/var/"]
         .iter()
@@ -91,7 +91,7 @@ fn collect_client_secrets(node: Node, found: &mut Vec<String>) {
     node.children.into_iter().for_each(|child| collect_client_secrets(child, found));
 }
 
-/// What a node says holds for those within it, unless they say otherwise.
+/// The fields of a node apply to the nodes within it, unless those have their own.
 fn collect(node: Node, outer: &Given, path: &mut Vec<(String, bool)>, found: &mut Vec<Candidate>) {
     path.push((node.name, node.is_label));
     let mut groups = field::group(node.pairs);
@@ -126,7 +126,7 @@ fn shown(path: &[(String, bool)]) -> Vec<String> {
     path.iter().map(|(name, _)| printable_name(name)).filter(|name| !name.is_empty()).collect()
 }
 
-/// A label is a person's word: it may name the service that is looked for, and raises no doubt.
+/// A label is chosen by a person: it may name the account's service, and raises no doubt.
 fn named(path: &[(String, bool)]) -> Vec<String> {
     path.iter().filter(|(_, is_label)| !is_label).map(|(name, _)| name.clone()).collect()
 }

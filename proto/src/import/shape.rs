@@ -1,4 +1,4 @@
-//! The shapes of a text, each read to the same tree of named values.
+//! The formats of a text. All of them are parsed into the same tree of named values.
 
 use std::fmt;
 use std::mem;
@@ -13,7 +13,7 @@ use crate::text::{bare, bare_address};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) name: String,
-    /// Whether the name is one that a person gave, as a request of Postman's has.
+    /// Whether a person chose the name, as for a request in Postman.
     pub(super) is_label: bool,
     /// In their order; a name may be there twice.
     pub(super) pairs: Vec<(String, String)>,
@@ -31,13 +31,13 @@ pub(super) fn read(text: &str) -> Option<Node> {
     address(text).or_else(|| behind_text(text)).or_else(|| lines(text))
 }
 
-/// JSON; what comes behind it does not count.
+/// JSON; text after it is ignored.
 fn json(text: &str, name: &str) -> Option<Node> {
     let json = Part { name }.deserialize(&mut serde_json::Deserializer::from_str(text));
     json.map(Value::into_node).ok()
 }
 
-/// All documents of JSON in `text`, which begins with one. Those behind it begin a line, or follow at once.
+/// All JSON documents in `text`, which begins with one. The others begin a line, or follow immediately.
 fn documents(text: &str) -> Option<Node> {
     let mut root = json(text, "")?;
     let mut rest = behind_document(text);
@@ -60,12 +60,13 @@ fn behind_document(text: &str) -> Option<&str> {
     Some(&behind[at..])
 }
 
-/// JSON behind other text, such as the head that `curl --include` prints. What a request says of its server counts.
+/// JSON after other text, such as the headers that `curl --include` prints. What a request says about its server
+/// counts.
 fn behind_text(text: &str) -> Option<Node> {
     let (at, _) = text.match_indices("\n{").next()?;
     let (before, within) = text.split_at(at + 1);
     let found = documents(within).filter(Node::has_field)?;
-    // The head of an answer is the server's software; what else stands before holds for the grant.
+    // The headers of an answer describe the server's software; any other text before the JSON applies to the grant.
     let parts = if before.starts_with("HTTP/") { Vec::new() } else { sections(before).children };
     let pairs = parts.into_iter().flat_map(|part| part.pairs).collect();
     Some(Node { pairs, children: vec![found], ..Node::default() })
@@ -74,8 +75,8 @@ fn behind_text(text: &str) -> Option<Node> {
 /// As deep as the JSON library reads.
 const DEEPEST: usize = 128;
 
-/// The members of what is nearly JSON, each on a line of its own: dictionaries of Python, objects of JavaScript, a comma too
-/// many. A text that is cut off has none.
+/// The members of something close to JSON, each on its own line: Python dictionaries, JavaScript objects, a surplus
+/// comma. A text that is cut off has none.
 fn one_a_line(text: &str) -> Option<String> {
     let (mut lines, mut within, mut depth) = (String::new(), None, 0);
     let mut deepest = 0;
@@ -104,7 +105,7 @@ fn one_a_line(text: &str) -> Option<String> {
     (within.is_none() && depth == 0 && deepest <= DEEPEST).then_some(lines)
 }
 
-/// An address with its parameters, or these alone (RFC 6749, section 4.2.2). Browsers hide the scheme.
+/// An address with its parameters, or bare parameters (RFC 6749, section 4.2.2). Browsers hide the scheme.
 fn address(text: &str) -> Option<Node> {
     let text = &bare_address(text).replace("&amp;", "&");
     if text.contains(char::is_whitespace) || !text.contains('=') {
@@ -137,7 +138,7 @@ fn sections(text: &str) -> Node {
             let name = name.trim().to_owned();
             root.children.push(mem::replace(&mut section, Node { name, ..Node::default() }));
         } else if let Some(name) = heading(line) {
-            // What is indented further, with nothing in between, is a part of the one above.
+            // A section that is indented further, with nothing in between, is part of the one above.
             let is_within = indent > depth && section.pairs.is_empty() && !section.name.is_empty();
             let name = if is_within { format!("{}/{name}", section.name) } else { name.to_owned() };
             root.children.push(mem::replace(&mut section, Node { name, ..Node::default() }));
@@ -182,7 +183,8 @@ fn pair(line: &str) -> Option<(String, String)> {
     (!name.is_empty() && name.chars().all(is_name)).then(|| (name.to_owned(), plain(&value[1..])))
 }
 
-/// A value without its quotes, the comma or comment behind it, and what Qt writes around bytes (`@ByteArray(…)`).
+/// A value without its quotes, without the comma or comment after it, and without Qt's wrapper for bytes
+/// (`@ByteArray(…)`).
 fn plain(value: &str) -> String {
     let value = if is_block(value.trim()) { value } else { value.trim_start_matches(['>', '=']) }.trim();
     // Python marks strings of two kinds.
@@ -305,7 +307,7 @@ impl Node {
         pair.into_iter().collect()
     }
 
-    /// An element of a list has no name but the one that a person gave it.
+    /// An element of a list has no name, except one that a person gave it.
     fn label(&mut self) {
         let given = ["name", "title", "id"].iter().find_map(|name| self.get(name));
         self.name = given.unwrap_or_default().to_owned();

@@ -134,7 +134,7 @@ fn a_grant_of_another_is_not_sent(#[case] text: &str, #[case] what: &str) {
 #[case("POST /token HTTP/1.1\nHost: evil.example\n\n{\"refresh_token\":\"RT\"}")]
 fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
     let error = taken(text).unwrap_err();
-    assert!(error.contains("may be another service's") && !error.contains("RT"), "{error}");
+    assert!(error.contains("may contain another service's") && !error.contains("RT"), "{error}");
     assert_eq!(choose(read(text), &IMGUR).one(Some(1)).unwrap().refresh_token, Secret::from("RT"));
 }
 

@@ -133,8 +133,8 @@ fn a_port_that_another_program_of_ours_has_is_named_and_pasting_goes_round_it() 
     let port = port(&scene.callback());
     let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let output = scene.ctl(&["login", "--no-browser"]).exits(10);
-    assert!(output.complaint().contains(&format!("Port {port}")), "{}", output.stderr);
-    assert!(output.stderr.contains("another program of yours"), "{}", output.stderr);
+    assert!(output.complaint().contains(&format!("port {port}")), "{}", output.stderr);
+    assert!(output.stderr.contains("Another of your programs"), "{}", output.stderr);
     assert!(!output.stderr.contains("--paste"), "{}", output.stderr);
     assert!(!scene.account().login_pending);
     let (_login, _url) = scene.login(&["--paste"]);

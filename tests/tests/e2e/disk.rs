@@ -87,7 +87,7 @@ fn what_came_is_kept<F>(
     assert!(scene.account().unsaved);
     assert_eq!(scene.token(), new);
     let said = status(scene);
-    assert!(said.contains("served from memory") && said.contains(word), "{said}");
+    assert!(said.contains("only in memory") && said.contains(word), "{said}");
     assert!(fs::read(keyring(disk)).unwrap() == before, "the file is as it was");
     heal(fault);
     scene.wait_until(|account| !account.unsaved);
@@ -126,7 +126,7 @@ fn a_write_that_a_full_disk_cuts_short_replaces_nothing() {
     let mut scene = scene.signed_in();
     let whole = fs::metadata(keyring(&disk)).unwrap().len();
     let strike = |_: &mut Scene| disk.fill_but(1);
-    what_came_is_kept(&mut scene, &disk, strike, "did not come back whole", |()| {
+    what_came_is_kept(&mut scene, &disk, strike, "written file is not complete", |()| {
         let written = fs::metadata(disk.state().join("grants.keyring.work")).unwrap().len();
         assert!(0 < written && written < whole, "{written} of {whole} bytes fitted");
         disk.clear();

@@ -165,7 +165,7 @@ fn a_configuration_that_cannot_be_written_stays_as_it_was() {
     for fault in ["fsync:error=EIO", "/^rename:error=ENOSPC", "/^rename:error=EROFS"] {
         let strace = scene.inject(fault);
         let output = scene.ctl(&["account", "set", "--scope", "all"]).exits(9);
-        assert!(output.complaint().contains("config.toml cannot be written"), "{}", output.stderr);
+        assert!(output.complaint().contains("imgurd cannot write"), "{}", output.stderr);
         strace.detach();
         assert!(std::fs::read(scene.bed.config_file()).unwrap() == before);
         assert_eq!(files(), count, "nothing is left lying about");

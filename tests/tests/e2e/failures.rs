@@ -33,7 +33,7 @@ fn passes(fault: Fault, reason: &str) {
     let account = meets(&scene, fault);
     let said = account.reason.unwrap();
     assert!(
-        said.contains(reason) && (said.contains("again by itself") || said.contains("keeps trying")),
+        said.contains(reason) && (said.contains("retries automatically") || said.contains("keeps trying")),
         "{said}"
     );
     assert!(account.retry_at.is_some());
@@ -49,29 +49,29 @@ fn passes(fault: Fault, reason: &str) {
 
 #[test]
 fn keeps_the_grant_when_a_captive_portal_answers() {
-    passes(Fault::CaptivePortal, "a web page came instead of an answer");
+    passes(Fault::CaptivePortal, "the answer is a web page");
 }
 
 #[test]
 fn keeps_the_grant_when_nothing_is_in_the_answer() {
-    passes(Fault::Empty, "cut off or unreadable");
+    passes(Fault::Empty, "incomplete or unreadable");
 }
 
 #[test]
 fn keeps_the_grant_when_the_answer_is_cut_off() {
-    passes(Fault::TruncatedJson, "cut off or unreadable");
+    passes(Fault::TruncatedJson, "incomplete or unreadable");
 }
 
 #[test]
 fn keeps_the_grant_when_the_answer_is_compressed_in_another_way() {
     passes(Fault::Compressed("br"), "compressed its answer as “br”");
-    passes(Fault::Compressed("gzip"), "cut off or unreadable");
+    passes(Fault::Compressed("gzip"), "incomplete or unreadable");
 }
 
 #[test]
 fn keeps_the_grant_when_the_server_is_in_trouble() {
     passes(Fault::OverCapacity(500), "over capacity");
-    passes(Fault::json(503, "{}"), "in trouble");
+    passes(Fault::json(503, "{}"), "the server has a problem");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn keeps_the_grant_when_the_server_is_over_capacity_and_calls_that_forbidden() {
 
 #[test]
 fn keeps_the_grant_when_the_cdn_forbids() {
-    passes(Fault::Forbidden, "turned the request away");
+    passes(Fault::Forbidden, "rejected the request");
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn keeps_the_grant_when_the_answer_never_ends() {
 
 #[test]
 fn keeps_the_grant_when_the_connection_breaks() {
-    passes(Fault::DropBeforeAnswer, "broke before the answer was whole");
-    passes(Fault::DropMidBody, "broke before the answer was whole");
+    passes(Fault::DropBeforeAnswer, "broke before the answer was complete");
+    passes(Fault::DropMidBody, "broke before the answer was complete");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn waits_as_told(shape: RateLimit, retry_after: &str, seconds: std::ops::RangeIn
     let scene = scene();
     let old = scene.token();
     let account = meets(&scene, Fault::RateLimited(shape, Some(retry_after.to_owned())));
-    assert!(account.reason.unwrap().contains("fewer requests"));
+    assert!(account.reason.unwrap().contains("limits the number of requests"));
     let pause = account.retry_at.unwrap() - now();
     assert!(seconds.contains(&pause), "{pause}");
     assert_eq!(scene.token(), old);
@@ -157,8 +157,8 @@ fn waits_no_longer_than_an_hour_whatever_the_server_says() {
 
 #[test]
 fn a_rate_limit_without_a_time_backs_off_like_any_failure() {
-    passes(Fault::RateLimited(RateLimit::Legacy, None), "fewer requests");
-    passes(Fault::RateLimited(RateLimit::Uploading, None), "fewer requests");
+    passes(Fault::RateLimited(RateLimit::Legacy, None), "limits the number of requests");
+    passes(Fault::RateLimited(RateLimit::Uploading, None), "limits the number of requests");
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn one_refusal_is_not_believed() {
     let old = scene.token();
     let account = meets(&scene, Fault::invalid_refresh_token());
     let reason = account.reason.unwrap();
-    assert!(reason.contains("asked again before that is believed"), "{reason}");
+    assert!(reason.contains("asks again to be sure"), "{reason}");
     let pause = account.retry_at.unwrap() - now();
     assert!((30..=67).contains(&pause), "{pause}");
     assert_eq!(scene.token(), old);

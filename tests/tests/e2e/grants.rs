@@ -66,7 +66,7 @@ fn a_refused_import_leaves_the_working_grant_alone() {
     let scene = scene().signed_in();
     let old = scene.token();
     let output = scene.ctl_with(&["import"], "0123456789abcdef").exits(2);
-    assert!(output.complaint().contains("the grant at hand stays"), "{}", output.stderr);
+    assert!(output.complaint().contains("the current grant stays"), "{}", output.stderr);
     assert_eq!(scene.token(), old);
     scene.refresh();
 }
@@ -95,7 +95,7 @@ fn an_import_that_cannot_be_verified_replaces_no_working_grant_unasked() {
     assert!(output.complaint().contains("--replace"), "{}", output.stderr);
     assert_eq!(scene.token(), old);
     let output = scene.ctl_with(&["import", "--replace"], &refresh).exits(6);
-    assert!(output.complaint().contains("set aside"), "{}", output.stderr);
+    assert!(output.complaint().contains("aside"), "{}", output.stderr);
     assert_eq!(scene.token(), old, "a token that nobody has seen work displaces nothing");
     scene.fake.clear(Endpoint::Token);
     scene.ctl_with(&["import", "--replace"], &refresh).success();
@@ -219,7 +219,7 @@ fn a_changed_client_id_sets_the_grant_aside_and_changing_it_back_restores_it() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     let token = scene.token();
     let output = scene.ctl(&["account", "set", "--client-id", "another"]).success();
-    assert!(output.stderr.contains("set aside"), "{}", output.stderr);
+    assert!(output.stderr.contains("aside"), "{}", output.stderr);
     assert_eq!(scene.account().state, State::Empty);
     scene.ctl(&["token"]).exits(4);
     scene.restart();

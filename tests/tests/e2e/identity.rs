@@ -44,10 +44,7 @@ fn a_blocked_country_is_named_and_the_grant_kept() {
 #[test]
 fn a_token_that_the_api_does_not_take_is_an_honest_sentence() {
     let told = told(Fault::Error(403, "The access token provided is invalid.".into()));
-    assert!(
-        told.contains("does not take the new token") && told.contains("imgurctl refresh mytoken"),
-        "{told}"
-    );
+    assert!(told.contains("rejects the new token") && told.contains("imgurctl refresh mytoken"), "{told}");
 }
 
 #[test]

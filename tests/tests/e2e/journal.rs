@@ -128,7 +128,7 @@ fn another_user_who_was_refused_is_in_it() {
         (first.outcome, first.wire, first.uid, &first.account),
         (Outcome::Denied, Wire::Socket, 0, &None)
     );
-    assert!(first.reason.as_ref().unwrap().contains("another user's"), "{first:?}");
+    assert!(first.reason.as_ref().unwrap().contains("another user"), "{first:?}");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn it_is_written_nowhere_but_in_its_place() {
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     assert!(scene.fake.is_live(&scene.token()), "a token is served all the same");
     let complaint = scene.ctl(&["journal"]).exits(6).complaint().to_owned();
-    assert!(complaint.contains("The journal cannot be read"), "{complaint}");
+    assert!(complaint.contains("cannot read the journal"), "{complaint}");
     assert_eq!(fs::read_to_string(theirs).unwrap(), "");
 }
 
@@ -288,7 +288,7 @@ fn a_full_disk_costs_lines_and_nothing_else() {
     let daemon = scene.take_daemon();
     daemon.signal(rustix::process::Signal::TERM);
     let log = daemon.log_when_ended(0);
-    assert_eq!(log.matches("loses entries until it can").count(), 1, "said once");
+    assert_eq!(log.matches("cannot write the journal").count(), 1, "said once");
 }
 
 #[test]

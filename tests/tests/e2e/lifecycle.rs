@@ -222,7 +222,7 @@ fn a_container_that_shares_the_home_directory_keeps_no_second_keeper() {
     let unshare = "unshare --user --map-root-user --pid --mount --net --ipc --fork --kill-child";
     scene.bed.launch_by(["env", &runtime].into_iter().chain(unshare.split(' ')));
     let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
-    assert!(log.contains("another imgurd keeps the grants") && log.contains("use that one"), "{log}");
+    assert!(log.contains("another imgurd already uses the grants") && log.contains("use that one"), "{log}");
     assert!(!inside.join("imgurd/socket").exists());
     assert_eq!(scene.token(), token);
     // Where the first is gone, it may.
@@ -231,7 +231,7 @@ fn a_container_that_shares_the_home_directory_keeps_no_second_keeper() {
     second.wait_for("READY=1");
     scene.bed.launch_by([""; 0]);
     let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
-    assert!(log.contains("another imgurd keeps the grants"), "and then the first may not: {log}");
+    assert!(log.contains("another imgurd already uses the grants"), "and then the first may not: {log}");
     second.kill();
 }
 

@@ -30,7 +30,8 @@ fn keys(config: &str) -> Vec<String> {
     let bed = Testbed::new();
     bed.configure(config);
     let said = bed.spawn_daemon(&["--check"]).log_when_ended(1);
-    let (_, listed) = said.split_once("expected ").or_else(|| said.split_once("they are ")).expect("a list");
+    let (_, listed) =
+        said.split_once("expected ").or_else(|| said.split_once("choose one of ")).expect("a list");
     let listed = listed.split([';', '\n']).next().unwrap().replace('`', " ").replace("one of", "");
     let words = listed.split([',', ' ']).filter(|word| !word.is_empty() && *word != "or");
     words.map(str::to_owned).collect()

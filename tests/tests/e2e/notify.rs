@@ -248,7 +248,7 @@ fn nothing_is_lost_without_a_server_or_when_it_crashes() {
         }
     });
     scene.login_as("alice", &[]).success();
-    let tries = scene.daemon().log().matches("no notification can be shown").count();
+    let tries = scene.daemon().log().matches("cannot show notifications").count();
     assert!(tries < 4, "it was tried {tries} times while nobody could show it");
 }
 

@@ -165,7 +165,7 @@ fn a_shortage_of_descriptors_spends_nothing_and_passes() {
     let after = token_of(&held.call("Refresh", &json!({}))).to_owned();
     assert!(after != before && scene.fake.is_live(&after));
     // Two seconds and a bit, in pauses that grow to a second each: not one try after the other.
-    let complaints = scene.daemon().log().matches("cannot accept callers just now").count();
+    let complaints = scene.daemon().log().matches("cannot accept callers at the moment").count();
     assert!((1..=60).contains(&complaints), "{complaints}");
     scene.restart();
     assert_eq!(scene.token(), after);

@@ -38,7 +38,7 @@ fn a_token_of_a_second_or_less_is_refreshed_on_demand_only() {
     let account = scene.account();
     assert_eq!(account.state, State::Stale);
     assert_eq!(account.next_refresh_at, None);
-    assert!(account.reason.unwrap().contains("lives too shortly"));
+    assert!(account.reason.unwrap().contains("lifetime is too short"));
     assert_eq!(scene.refreshes().len(), 0);
     assert!(scene.fake.is_live(&scene.token()));
 }
@@ -185,7 +185,7 @@ fn three_new_tokens_rejected_in_a_row_are_not_the_tokens_fault() {
         token = scene.ctl_with(&["reject"], &token).success().line().to_owned();
     }
     let output = scene.ctl_with(&["reject"], &token).exits(6);
-    assert!(output.complaint().contains("Three new tokens"), "{}", output.stderr);
+    assert!(output.complaint().contains("three new tokens"), "{}", output.stderr);
     assert_eq!(scene.token(), token, "callers are served all the same");
     assert_eq!(scene.refreshes().len(), 2);
     // A program that asks for tokens rejected long ago is still helped.

@@ -33,7 +33,7 @@ fn keyring(scene: &Scene) -> PathBuf {
 /// The account once the store has been looked at.
 fn trouble(scene: &Scene) -> (Account, String) {
     let account = scene.wait_until(|account| {
-        account.reason.as_deref().is_none_or(|reason| !reason.contains("still being read"))
+        account.reason.as_deref().is_none_or(|reason| !reason.contains("still reading"))
     });
     let reason = account.reason.clone().unwrap_or_default();
     (account, reason)
@@ -242,7 +242,7 @@ fn what_a_newer_version_wrote_is_left_untouched_and_said_to_be() {
     scene.start();
     let (account, reason) = trouble(&scene);
     assert_eq!(account.state, State::StoreUnavailable);
-    assert!(reason.contains("written by a newer imgurd") && reason.contains("update imgurd"), "{reason}");
+    assert!(reason.contains("a newer imgurd wrote") && reason.contains("update imgurd"), "{reason}");
     scene.ctl(&["token", "--wait", "0s"]).exits(7);
     scene.ctl(&["refresh", "--wait", "0s"]).exits(7);
     scene.ctl(&["login", "--no-browser"]).exits(7);
@@ -306,7 +306,7 @@ fn two_daemons_never_keep_the_same_grants() {
     let other = scene.bed.root().join("other-socket");
     let second = scene.bed.spawn_daemon(&["--no-dbus", "--socket", other.to_str().unwrap()]);
     let log = second.log_when_ended(1);
-    assert!(log.contains("another imgurd keeps the grants"), "{log}");
+    assert!(log.contains("another imgurd already uses the grants"), "{log}");
     assert!(!other.exists());
     // The first is none the worse, and its place is free when it is gone.
     assert!(scene.fake.is_live(&scene.token()));

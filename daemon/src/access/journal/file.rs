@@ -1,5 +1,5 @@
-//! The journal on disk: a JSON object a line, in one file and an older one. Refusals have two files of their own, so that
-//! they never displace entries about tokens that were handed out.
+//! The journal on disk: one JSON object per line, in a current and an older file. Refusals have two separate files, so they
+//! never displace entries about tokens that imgurd handed out.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -97,7 +97,7 @@ fn merged(some: Vec<JournalEntry>, others: Vec<JournalEntry>) -> Vec<JournalEntr
     all
 }
 
-/// The entries in `text`, a line each. A line that is none, as a crash or a newer daemon may leave, is passed over.
+/// The entries in `text`, one per line. Skips lines that are not entries, which a crash or a newer daemon may leave.
 pub fn parse(text: &[u8]) -> impl Iterator<Item = JournalEntry> {
     text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
 }

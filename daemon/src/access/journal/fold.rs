@@ -1,4 +1,4 @@
-//! One entry for many that are alike: a program that asks each second makes a line a minute.
+//! Combines similar entries: a program that calls each second produces one line a minute.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -7,25 +7,25 @@ use std::time::Duration;
 use imgurd_proto::{JournalEntry, Outcome, Wire};
 use tokio::time::Instant;
 
-/// How long entries that are alike are counted before they are told of.
+/// How long similar entries are counted before imgurd writes the sum.
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// How long refusals that are alike are counted at the most: each time, twice as long as the last.
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How many kinds of refusals of one application get lines of their own within an hour: a program chooses what it asks for.
+/// How many kinds of refusals of one application get separate lines within an hour: a program chooses what it asks for.
 const REFUSALS: usize = 16;
 
-const OTHERS: &str = "It was refused many other things as well";
+const OTHERS: &str = "imgurd refused many other calls of this application";
 
-/// How many kinds are counted at a time. One more, and all are told of, and counted anew.
+/// How many kinds are counted at a time. If there is one more, imgurd writes all sums and starts again.
 const KINDS: usize = 256;
 
 /// The kinds of entries of the last minute. The latest is the first, since it mostly comes next.
 #[derive(Debug, Default)]
 pub(super) struct Folds(VecDeque<Fold>);
 
-/// What entries that are alike have in common.
+/// The fields that similar entries have in common.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind<'a> {
     pub(super) outcome: Outcome,
@@ -50,14 +50,15 @@ struct Fold {
 }
 
 impl Folds {
-    /// Counts one more of a kind of which some are being counted already; nothing else is to be done about it then.
+    /// Adds one to a kind that is being counted already, and returns whether there is one. Then nothing else needs to
+    /// be done.
     pub(super) fn count(&mut self, kind: &Kind<'_>, at: i64) -> bool {
         let Some(untold) = self.of(kind).and_then(|fold| fold.untold.as_mut()) else { return false };
         add(untold, at);
         true
     }
 
-    /// As what this one is counted: itself, or one more of many that were refused the same application.
+    /// The kind under which to count this one: its own, or the one for the many other refusals of the same application.
     pub(super) fn counted_as<'a>(&self, one: Kind<'a>) -> Kind<'a> {
         if one.outcome != Outcome::Denied || self.0.iter().any(|fold| kind(&fold.example) == one) {
             return one;
@@ -82,7 +83,7 @@ impl Folds {
         self.0.front_mut()
     }
 
-    /// Adds an entry at `now`. Returns the entries to write: the first of its kind at once, others after their minute.
+    /// Adds an entry at `now`. Returns the entries to write: the first of its kind immediately, others after a minute.
     pub(super) fn add(&mut self, mut entry: JournalEntry, now: Instant) -> Vec<JournalEntry> {
         let mut told = self.due(now);
         if self.counted_as(kind(&entry)) != kind(&entry) {
@@ -105,7 +106,7 @@ impl Folds {
         told
     }
 
-    /// What has been counted for its minute at `now`. Its kind goes on being counted for another.
+    /// The sums whose minute has ended at `now`. Their kinds are counted for another minute.
     pub(super) fn due(&mut self, now: Instant) -> Vec<JournalEntry> {
         self.0.retain(|fold| fold.ends > now || fold.untold.is_some() || fold.is_kept(now));
         let over = self.0.iter_mut().filter(|fold| fold.ends <= now);
@@ -119,17 +120,17 @@ impl Folds {
         in_order(told.collect())
     }
 
-    /// When there will be something to tell of, though nothing happens any more.
+    /// When the next sum is due, if no entry is added before.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.iter().filter(|fold| fold.untold.is_some()).map(|fold| fold.ends).min()
     }
 
-    /// What has been counted so far; the counting goes on.
+    /// The sums so far; counting continues.
     pub(super) fn untold(&self) -> Vec<JournalEntry> {
         in_order(self.0.iter().filter_map(|fold| fold.untold.clone()).collect())
     }
 
-    /// What has been counted so far, at the end of the counting.
+    /// The sums so far, at the end of counting.
     pub(super) fn rest(&mut self) -> Vec<JournalEntry> {
         in_order(mem::take(&mut self.0).into_iter().filter_map(|fold| fold.untold).collect())
     }

@@ -1,5 +1,5 @@
-//! The journal: which caller got or was refused an account's token, when and on which wire. No caller waits for a write;
-//! entries that cannot be written are lost, and that is logged once.
+//! The journal: which caller got or was denied an account's token, when and on which wire. No caller waits for a write. If
+//! entries cannot be written, they are lost, and imgurd logs that once.
 
 mod file;
 mod fold;
@@ -30,7 +30,7 @@ const BEHIND: usize = 1024;
 /// The longest texts of an entry, in characters.
 const LONGEST: usize = 256;
 
-/// The journal, for whoever has something to note in it.
+/// A handle to write entries to the journal.
 #[derive(Clone, Debug)]
 pub struct Journal {
     notes: mpsc::Sender<Note>,
@@ -71,7 +71,7 @@ impl Journal {
         self.note(caller, Outcome::Granted, Some(method), Some(account), None);
     }
 
-    /// Notes that the caller was refused, where `error` says so; other failures concern nobody's rights.
+    /// Notes that imgurd denied the caller access, if `error` says so; other failures are not about access.
     pub fn denied(&self, caller: &Caller, method: Option<&str>, account: Option<&str>, error: &Error) {
         if let Error::AccessDenied { reason } = error {
             self.note(caller, Outcome::Denied, method, account, Some(reason));
@@ -92,14 +92,14 @@ impl Journal {
             let kind = folds.counted_as(kind);
             folds.count(&kind, at)
         };
-        // However many are refused, there is room for who is handed a token.
+        // However many calls are denied, there is room for entries about granted ones.
         let is_crowded = outcome == Outcome::Denied && self.notes.capacity() < WAITING / 2;
         if is_counted || is_crowded {
             return;
         }
         let entry = entry(&kind, caller, at);
         if self.notes.try_send(Note::Entry(Box::new(entry))).is_err() {
-            tracing::debug!("the journal is behind, and has lost an entry");
+            tracing::debug!("the journal is too slow and lost an entry");
         }
     }
 
@@ -113,13 +113,13 @@ impl Journal {
         let begun = begun.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
         let Begun { past, future } = begun.map_err(|error| {
             unavailable(&format!(
-                "The journal cannot be read ({error}); see who may read its file, or remove it"
+                "imgurd cannot read the journal ({error}); make its file readable, or remove it"
             ))
         })?;
         Ok(Reading { only, past: past.into(), future })
     }
 
-    /// Writes down what was only counted so far.
+    /// Writes all sums so far.
     pub async fn end(&self) {
         let (done, ended) = oneshot::channel();
         let _ = self.notes.send(Note::End(done)).await;
@@ -154,7 +154,9 @@ impl Reading {
         loop {
             let Some(future) = &mut self.future else { return Ok(None) };
             let entry = future.recv().await.map_err(|_| {
-                unavailable("Entries were made faster than they were read, or imgurd is stopping; read the journal anew")
+                unavailable(
+                    "The reader missed journal entries, or imgurd is stopping; read the journal again",
+                )
             })?;
             if self.is_wanted(&entry) {
                 return Ok(Some(entry));
@@ -162,7 +164,7 @@ impl Reading {
         }
     }
 
-    /// What concerns no account in particular concerns all.
+    /// An entry about no particular account concerns all accounts.
     fn is_wanted(&self, entry: &JournalEntry) -> bool {
         self.only.is_none() || entry.account.is_none() || entry.account == self.only
     }
@@ -212,7 +214,7 @@ fn entry(kind: &Kind<'_>, caller: &Caller, at: i64) -> JournalEntry {
     }
 }
 
-/// A line has an end, whoever chose what is in it.
+/// Limits the length of a line, because callers choose parts of it.
 fn shortened(text: &str) -> &str {
     if text.len() <= LONGEST {
         return text;
@@ -220,11 +222,11 @@ fn shortened(text: &str) -> &str {
     text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end])
 }
 
-/// What has the file.
+/// The owner of the file.
 struct Writer {
     file: JournalFile,
     counted: Counted,
-    /// Who follows, if anybody does: room for as many entries as they may be behind is taken all at once.
+    /// The followers, if any. The channel allocates all its room at once.
     listeners: Option<broadcast::Sender<JournalEntry>>,
     /// Whether the last line could not be written.
     is_troubled: bool,
@@ -262,7 +264,7 @@ impl Writer {
         }
     }
 
-    /// Who follows will hear of what is only counted so far; who does not is told of it now.
+    /// With `follow`, the caller receives the current sums later; without, it gets them now.
     async fn read(&mut self, follow: bool) -> io::Result<Begun> {
         let file = self.file.clone();
         let read = spawn_blocking(move || file.read()).await;
@@ -281,7 +283,7 @@ impl Writer {
         }
         for entry in &entries {
             log(entry);
-            // Where nobody listens any more, there is nobody to tell.
+            // If nobody follows any more, drop the channel.
             self.listeners.take_if(|listeners| listeners.send(entry.clone()).is_err());
         }
         let file = self.file.clone();
@@ -290,7 +292,8 @@ impl Writer {
         if let Err(error) = &written
             && !self.is_troubled
         {
-            tracing::warn!(%error, "the journal of who gets tokens cannot be written, and loses entries until it can");
+            tracing::warn!(%error, "cannot write the journal of who gets tokens; entries are lost until it works \
+                                    again");
         }
         self.is_troubled = written.is_err();
     }

@@ -70,7 +70,7 @@ impl Api {
         let file = self.editor.file().directory().join(named);
         match spawn_blocking(move || check_authorities(&file)).await {
             Ok(Err(reason)) => {
-                Err(Error::invalid("ca_file", format!("{reason}; name a file of certificates in PEM")))
+                Err(Error::invalid("ca_file", format!("{reason}; give a file of PEM certificates")))
             }
             Ok(Ok(())) | Err(_) => Ok(()),
         }
@@ -100,7 +100,7 @@ impl Api {
         self.keep_secret(name, issuer, secret).await
     }
 
-    /// What is in the file takes effect, even if the caller hangs up at this moment.
+    /// A change in the file takes effect even if the caller disconnects now.
     pub(in crate::ipc) async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
         let keeper = self.keeper.clone();
         let configured = tokio::spawn(async move { keeper.configure(config).await });
@@ -127,7 +127,7 @@ pub(super) fn signed_out(revoked: Revoked) -> SignedOut {
 
 fn half_added(name: &str, reason: &str) -> String {
     format!(
-        "{name} was added, but its client secret could not be kept: {reason}. Then run `imgurctl account set {name} \
+        "imgurd added {name} but could not save its client secret: {reason}. Then run `imgurctl account set {name} \
          --client-secret-stdin`"
     )
 }

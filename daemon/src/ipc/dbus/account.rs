@@ -1,4 +1,4 @@
-//! `org.imgurd.Keeper1.Account`: how an account is, as properties.
+//! `org.imgurd.Keeper1.Account`: the state of an account, as properties.
 
 use std::sync::{Arc, Weak};
 
@@ -20,8 +20,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// As it is now: what a caller reads after an answer is never older than the answer. Without a header it is read for
-    /// the bus as a whole, which is told of changes.
+    /// The current account: what a caller reads after an answer is never older than the answer. Without a header, zbus reads it
+    /// to announce changes on the bus.
     async fn info(&self, header: Option<Header<'_>>) -> fdo::Result<Info> {
         if let Some(header) = header {
             self.show(&header).await.map_err(|error| fdo::Error::AccessDenied(error.to_string()))?;
@@ -39,16 +39,16 @@ impl Account {
     }
 }
 
-/// An account: how it is, and whether it refreshes by itself. The keeper's methods take its Name.
+/// An account: its state, and whether imgurd refreshes it. The methods of the manager take its Name.
 #[interface(name = "org.imgurd.Keeper1.Account")]
 impl Account {
-    /// What the account is called here.
+    /// The name of the account.
     #[zbus(property(emits_changed_signal = "const"))]
     async fn name(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<String> {
         Ok(self.info(header).await?.name)
     }
 
-    /// Who signed in; empty where that is not known.
+    /// The user who signed in; empty if unknown.
     #[zbus(property)]
     async fn username(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<String> {
         Ok(self.info(header).await?.username.unwrap_or_default())
@@ -60,25 +60,25 @@ impl Account {
         Ok(self.info(header).await?.state.to_string())
     }
 
-    /// One sentence on why it is so, which ends with what to do; empty while it is fresh.
+    /// Why the account is in this state, and what to do, in one sentence; empty if there is nothing to report.
     #[zbus(property)]
     async fn reason(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<String> {
         Ok(self.info(header).await?.reason.unwrap_or_default())
     }
 
-    /// When the access token expires, in Unix seconds; 0 if that is not known.
+    /// When the access token expires, in Unix seconds; 0 if unknown.
     #[zbus(property)]
     async fn expires_at(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<i64> {
         Ok(self.info(header).await?.expires_at.unwrap_or_default())
     }
 
-    /// When the token will be refreshed, in Unix seconds; 0 if that is not planned.
+    /// When imgurd will refresh the token, in Unix seconds; 0 if no refresh is scheduled.
     #[zbus(property)]
     async fn next_refresh_at(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<i64> {
         Ok(self.info(header).await?.next_refresh_at.unwrap_or_default())
     }
 
-    /// Whether the token is refreshed with no one asking. Writing it changes config.toml.
+    /// Whether imgurd refreshes the token before it expires. Writing this property changes config.toml.
     #[zbus(property)]
     async fn auto_refresh(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<bool> {
         Ok(self.info(header).await?.auto_refresh)
@@ -102,19 +102,19 @@ impl Account {
         Ok(())
     }
 
-    /// Whether somebody is signing in just now.
+    /// Whether a sign-in is in progress.
     #[zbus(property)]
     async fn login_pending(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<bool> {
         Ok(self.info(header).await?.login_pending)
     }
 
-    /// Whether the grant is served from memory because the store is behind.
+    /// Whether the grant is in memory only, because the store has not saved it yet.
     #[zbus(property)]
     async fn unsaved(&self, #[zbus(header)] header: Option<Header<'_>>) -> fdo::Result<bool> {
         Ok(self.info(header).await?.unsaved)
     }
 
-    /// There is another access token; GetToken hands it over.
+    /// There is a new access token, which GetToken returns.
     #[zbus(signal)]
     pub(super) async fn token_changed(emitter: &SignalEmitter<'_>) -> zbus::Result<()>;
 }

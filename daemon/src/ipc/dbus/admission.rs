@@ -26,8 +26,10 @@ impl Admission {
         let names = header.interface().zip(header.member());
         let method = names.map(|(interface, member)| format!("{interface}.{member}")).unwrap_or_default();
         let needs = needs(&method).ok_or_else(|| {
-            tracing::error!(method, "nothing says who may call this");
-            Error::AccessDenied { reason: format!("Nobody may call {method}; see `imgurd --version`") }
+            tracing::error!(method, "this method has no policy");
+            Error::AccessDenied {
+                reason: format!("{method} has no policy, so nobody may call it; report this"),
+            }
         })?;
         self.api.check_method(admitted.caller(), needs, &method)?;
         Ok(admitted)

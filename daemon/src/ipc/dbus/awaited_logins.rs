@@ -7,13 +7,13 @@ use imgurd_proto::dbus::SIGNED_IN;
 
 use crate::consent::Login;
 
-/// The logins whose end is to be signalled. Callers who share one get one signal.
+/// The logins whose end imgurd has to signal. Callers that share a login get one signal.
 #[derive(Clone, Default)]
 pub(super) struct AwaitedLogins(Arc<Mutex<HashSet<String>>>);
 
 impl AwaitedLogins {
-    /// The id of `login` and how it ends, once it does; nothing if somebody waits for that already. Until then it goes on, even
-    /// if its caller leaves the bus: `busctl` leaves with the answer.
+    /// The id of `login`, and its outcome when it ends; `None` if another call waits for that already. Until then the
+    /// login continues, even if its caller leaves the bus: `busctl` leaves after the answer.
     pub(super) fn end_of(
         &self,
         mut login: Login,

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use zbus::{OwnedVariant, Variant};
 
-/// What a dictionary of D-Bus looks like in an argument.
+/// A D-Bus dictionary in an argument.
 pub(crate) type Dictionary = HashMap<String, OwnedVariant>;
 
 /// The arguments `P` whose fields are in `given`. Those it does not know are ignored.
@@ -22,7 +22,7 @@ pub(crate) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Er
         let (field, what) = (printable_name(&error.path().to_string()), error.inner().to_string());
         // Before these words stands the value, which may be a secret in the wrong place.
         let (_, expected) = what.rsplit_once("expected ").unwrap_or(("", "what the interface says"));
-        Error::invalid(&field, format!("{field} is not what it should be; give it as {expected}"))
+        Error::invalid(&field, format!("{field} is not valid; give it as {expected}"))
     })
 }
 
@@ -84,7 +84,10 @@ fn variant(value: Value) -> Option<Variant<'static>> {
 
 fn unfit(name: &str) -> Error {
     let name = printable_name(name);
-    Error::invalid(&name, format!("{name} is of a type that no field has; see `busctl --user introspect`"))
+    Error::invalid(
+        &name,
+        format!("{name} has a D-Bus type that no field has; see `busctl --user introspect`"),
+    )
 }
 
 #[cfg(test)]
@@ -139,7 +142,7 @@ mod tests {
             assert!(is_printable(&reason) && !reason.contains("secret"), "{reason}");
         }
         let error = arguments::<Settings>(&given([("auto_refresh", "yes".into())])).unwrap_err();
-        assert_eq!(error.to_string(), "auto_refresh is not what it should be; give it as a boolean");
+        assert_eq!(error.to_string(), "auto_refresh is not valid; give it as a boolean");
     }
 
     #[test]

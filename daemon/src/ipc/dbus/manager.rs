@@ -40,7 +40,7 @@ impl Manager {
         admit(&self.admission, header).await
     }
 
-    /// Has the bus know the accounts as they are now.
+    /// Publishes the current accounts on the bus.
     async fn sync(&self) -> Result<(), Error> {
         Ok(self.objects.upgrade().ok_or_else(gone)?.sync().await?)
     }
@@ -59,13 +59,13 @@ impl Manager {
     }
 }
 
-/// Keeps a person's OAuth 2.0 tokens fresh and hands out the current access token. Everywhere an account of ""
-/// means the default account, and -1 the default value. Errors are named org.imgurd.Keeper1.Error.*, and their message
-/// says what to do. Each account is an object of its own below this one.
+/// Keeps a user's OAuth 2.0 tokens fresh and hands out the current access token. In all arguments, an account of "" means
+/// the default account, and -1 means the default value. Errors are named org.imgurd.Keeper1.Error.*, and their message says
+/// what to do. Each account is an object below this one.
 #[interface(name = "org.imgurd.Keeper1")]
 impl Manager {
-    /// Hands out the access token, valid for min_valid_s more seconds (60), and waits up to wait_ms milliseconds
-    /// (20000) for it. expires_at is in Unix seconds, 0 if that is not known.
+    /// Returns an access token that is valid for at least min_valid_s more seconds (60). Waits up to wait_ms milliseconds
+    /// (20000) for it. expires_at is in Unix seconds, 0 if unknown.
     #[zbus(out_args("access_token", "token_type", "expires_at"))]
     async fn get_token(
         &self,
@@ -79,7 +79,7 @@ impl Manager {
         Ok(plain(&token))
     }
 
-    /// As GetToken, with the access token in a sealed memory file, so that no monitor of the bus sees it.
+    /// Like GetToken, but returns the access token in a sealed memory file, which a monitor of the bus cannot read.
     #[zbus(out_args("access_token"))]
     async fn get_token_fd(
         &self,
@@ -91,12 +91,14 @@ impl Manager {
         let admitted = self.admit(&header).await?;
         let token = self.token(admitted.caller(), "GetTokenFd", account, min_valid_s, wait_ms).await?;
         memfd::sealed(&token.access_token).map_err(|error| {
-            Error::TemporarilyUnavailable(format!("There is no descriptor to be had ({error}); try again"))
+            Error::TemporarilyUnavailable(format!(
+                "imgurd cannot create a file descriptor ({error}); try again"
+            ))
         })
     }
 
-    /// Says that a server rejected access_token (401, or 403 from Imgur), and hands out another. If it is not the
-    /// current one any more, the current one comes back and nothing is refreshed.
+    /// Reports that a server rejected access_token (401, or 403 from Imgur), and returns another one. If it is not the
+    /// current token, the call returns the current one and refreshes nothing.
     #[zbus(out_args("access_token", "token_type", "expires_at"))]
     async fn reject_token(
         &self,
@@ -111,7 +113,7 @@ impl Manager {
         Ok(plain(&token))
     }
 
-    /// Hands out a new access token, whatever the clock says.
+    /// Refreshes the token now, even if it is still valid, and returns the new access token.
     #[zbus(out_args("access_token", "token_type", "expires_at"))]
     async fn refresh(
         &self,
@@ -125,7 +127,7 @@ impl Manager {
         Ok(plain(&token))
     }
 
-    /// Lists all accounts, or the one that is named, with their settings. Nothing secret is in it.
+    /// Lists all accounts, or the named one, with their states and settings. The list contains no secret.
     #[zbus(out_args("accounts"))]
     async fn list_accounts(
         &self,
@@ -137,8 +139,8 @@ impl Manager {
         Ok(listed.accounts.iter().map(dictionary).collect())
     }
 
-    /// Adds an account. The settings are those of config.toml by name: client_id, flow, redirect_uri, and so on.
-    /// A client_secret of "" is none.
+    /// Adds an account. The settings have the names that they have in config.toml: client_id, flow, redirect_uri and so on.
+    /// A client_secret of "" means none.
     #[zbus(out_args("path"))]
     async fn add_account(
         &self,
@@ -153,12 +155,12 @@ impl Manager {
         let client_secret = some(client_secret);
         let call = AddAccount { account, settings, client_secret, make_default: Some(make_default) };
         let added = self.api.add_account(call).await;
-        // The object is there when the caller hears of it.
+        // The object exists before the caller gets the answer.
         self.sync().await?;
         Ok(path(&added?))
     }
 
-    /// Changes settings of an account. Those that are left out stay; "" and an empty map return to the default.
+    /// Changes settings of an account. Absent settings stay as they are; "" and an empty map restore the default.
     #[zbus(out_args("path"))]
     async fn set_account(
         &self,
@@ -175,7 +177,7 @@ impl Manager {
         Ok(path(&self.api.set_account(call).await?))
     }
 
-    /// Takes an account out of config.toml. Its grant is set aside, and comes back when the account does.
+    /// Removes an account from config.toml and sets its grant aside. Adding the account again restores the grant.
     async fn remove_account(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
         let _admitted = self.admit(&header).await?;
         self.api.remove_account(RemoveAccount { account, revoke: None }).await?;
@@ -183,8 +185,8 @@ impl Manager {
         Ok(())
     }
 
-    /// Takes over a grant obtained elsewhere: a token JSON, a redirect URL with its fragment or a refresh token.
-    /// Where replace is false, it displaces no other person's grant.
+    /// Imports a grant from elsewhere: token JSON, a redirect URL with its fragment or a refresh token.
+    /// Unless replace is true, it does not replace another user's grant.
     #[zbus(out_args("path"))]
     async fn import_grant(
         &self,
@@ -198,7 +200,7 @@ impl Manager {
         Ok(path(&self.api.import_grant(call).await?))
     }
 
-    /// Brings back the grant that a login or an import displaced.
+    /// Restores the grant that a login or an import replaced.
     #[zbus(out_args("path"))]
     async fn restore_grant(
         &self,
@@ -209,8 +211,8 @@ impl Manager {
         Ok(path(&self.api.restore_grant(RestoreGrant { account: Some(account) }).await?))
     }
 
-    /// Asks the API what is left of the requests that it allows, and waits up to wait_ms milliseconds (20000):
-    /// user_limit, user_remaining, user_reset (Unix seconds), client_limit and client_remaining (x each), as far as it says.
+    /// Asks the API how many requests it still allows, and waits up to wait_ms milliseconds (20000): user_limit,
+    /// user_remaining, user_reset (Unix seconds), client_limit and client_remaining (x each), as far as the API reports them.
     #[zbus(out_args("credits"))]
     async fn get_credits(
         &self,
@@ -223,9 +225,9 @@ impl Manager {
         Ok(dictionary(&self.api.get_credits(call).await?.credits))
     }
 
-    /// Begins a login and answers with the page to open; LoginFinished tells how it ends. Options: flow (s: code,
-    /// token, pin or device, whose code GetLogin tells), timeout_s (300), replace (b), paste (b) where the answer will come by
-    /// CompleteLogin, and client_secret (s) where the store has lost it.
+    /// Starts a login and returns the page to open; the signal LoginFinished reports the end. Options: flow (s: code, token,
+    /// pin, or device, whose code GetLogin returns), timeout_s (300), replace (b), paste (b) if the caller will pass the answer
+    /// to CompleteLogin, and client_secret (s) if the store has lost it.
     #[zbus(out_args("login_id", "url"))]
     async fn login(
         &self,
@@ -244,15 +246,15 @@ impl Manager {
             tokio::spawn(async move {
                 let (login_id, outcome) = end.await;
                 if let Err(error) = Self::login_finished(&emitter, &login_id, &account, &outcome).await {
-                    tracing::debug!(%error, "the bus was not told of a login's end");
+                    tracing::debug!(%error, "cannot report the end of a sign-in on the bus");
                 }
             });
         }
         Ok(answer)
     }
 
-    /// Says of a login in progress which page the user opens and, in the flow device, which code the user enters there.
-    /// verification_uri_complete is the same page with the code filled in. What there is not is "".
+    /// Returns the page that the user opens for a login in progress and, in the flow device, the code to enter there.
+    /// verification_uri_complete is the same page with the code filled in. An absent value is "".
     #[zbus(out_args("url", "user_code", "verification_uri_complete"))]
     async fn get_login(
         &self,
@@ -266,7 +268,7 @@ impl Manager {
         Ok((url.to_string(), user_code.unwrap_or_default(), complete.unwrap_or_default()))
     }
 
-    /// Hands in what the authorization page gave: a PIN, a code or the whole redirect URL.
+    /// Completes a login with the answer of the authorization page: a PIN, a code or the whole redirect URL.
     #[zbus(out_args("path"))]
     async fn complete_login(
         &self,
@@ -278,30 +280,29 @@ impl Manager {
         Ok(path(&self.api.complete_login(CompleteLogin { login_id, response }).await?))
     }
 
-    /// Ends a login that nobody wants any more.
+    /// Cancels a login.
     async fn cancel_login(&self, login_id: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
         let _admitted = self.admit(&header).await?;
         self.api.cancel_login(&login_id).await?;
         Ok(())
     }
 
-    /// Forgets an account's grants.
+    /// Deletes an account's grants.
     async fn logout(&self, account: String, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
         let _admitted = self.admit(&header).await?;
         self.api.logout(Logout { account: Some(account) }).await?;
         Ok(())
     }
 
-    /// Asks for the store to be unlocked. This may raise a prompt, and is the only method that does; it answers when
-    /// the prompt is, which may take longer than the 25 s that D-Bus clients wait by default.
+    /// Unlocks the store. The keyring may show its dialog; no other method causes one. The call returns when the user has
+    /// answered the dialog, which may take longer than the 25 s that D-Bus clients wait by default.
     async fn unlock_store(&self, #[zbus(header)] header: Header<'_>) -> Result<(), Error> {
         let _admitted = self.admit(&header).await?;
         self.api.unlock_store().await?;
         Ok(())
     }
 
-    /// Lists what was decided about applications and is remembered: application, account, allow (b) and since (x, Unix
-    /// seconds) of each.
+    /// Lists the saved decisions about applications: application, account, allow (b) and since (x, Unix seconds) of each.
     #[zbus(out_args("permits"))]
     async fn list_permits(
         &self,
@@ -311,7 +312,7 @@ impl Manager {
         Ok(self.api.list_permits()?.permits.iter().map(dictionary).collect())
     }
 
-    /// Lets an application use an account from now on, or refuses it, without asking the person.
+    /// Allows or denies an application the use of an account from now on, without asking the user.
     async fn set_permit(
         &self,
         application: String,
@@ -324,7 +325,7 @@ impl Manager {
         Ok(())
     }
 
-    /// Forgets what was decided about an application and an account.
+    /// Deletes a saved decision about an application and an account.
     async fn remove_permit(
         &self,
         application: String,
@@ -336,8 +337,8 @@ impl Manager {
         Ok(())
     }
 
-    /// Lists who was handed a token and who was refused one, the oldest first; of one account, or of all where it is
-    /// "". Nothing secret is in it.
+    /// Lists who got a token and who was denied one, the oldest entry first. An account of "" means all accounts. The list
+    /// contains no secret.
     #[zbus(out_args("entries"))]
     async fn read_journal(
         &self,
@@ -349,8 +350,8 @@ impl Manager {
         Ok(iter::from_fn(|| reading.past()).map(|entry| dictionary(&entry)).collect())
     }
 
-    /// Asks a server for its metadata (RFC 8414, OpenID Connect Discovery), and adds nothing: settings as AddAccount takes
-    /// them, scopes (as), and pkce (b) where the server names methods of PKCE. A ca_file of "" is none.
+    /// Asks a server for its metadata (RFC 8414, OpenID Connect Discovery) and adds no account. Returns settings for
+    /// AddAccount, scopes (as), and pkce (b) if the server lists methods of PKCE. A ca_file of "" means none.
     #[zbus(out_args("metadata"))]
     async fn discover(
         &self,
@@ -362,8 +363,8 @@ impl Manager {
         Ok(dictionary(&self.api.discover(Discover { issuer, ca_file: Some(ca_file) }).await?))
     }
 
-    /// Looks at what imgurd depends on, from where it runs, and says of each thing: check, result (ok, warn or fail),
-    /// detail and hint. Nothing secret is in it.
+    /// Checks what imgurd depends on, from where it runs. Each finding has check, result (ok, warn or fail), detail and hint,
+    /// and contains no secret.
     #[zbus(out_args("findings"))]
     async fn probe(
         &self,
@@ -373,7 +374,7 @@ impl Manager {
         Ok(self.api.probe().await?.findings.iter().map(dictionary).collect())
     }
 
-    /// A login begun on this bus has ended: outcome is "signed-in", or a sentence on why not.
+    /// A login that was started on this bus has ended. outcome is "signed-in", or a sentence that says why it failed.
     #[zbus(signal)]
     async fn login_finished(
         emitter: &SignalEmitter<'_>,
@@ -383,7 +384,7 @@ impl Manager {
     ) -> zbus::Result<()>;
 }
 
-/// -1 stands for the default value.
+/// -1 means the default value.
 fn given(number: i32) -> Option<i64> {
     Some(i64::from(number)).filter(|number| *number != -1)
 }
@@ -392,7 +393,7 @@ fn some(secret: Secret) -> Option<Secret> {
     Some(secret).filter(|secret| !secret.is_empty())
 }
 
-/// What `GetToken` and its kin answer: the access token, its type, and when it expires.
+/// The answer of `GetToken`, `RejectToken` and `Refresh`: the access token, its type, and when it expires.
 fn plain(token: &Token) -> (Secret, String, i64) {
     (token.access_token.clone(), token.token_type.clone(), token.expires_at.unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! A secret in a memory file: handed over as a descriptor, it is in no message.
+//! A secret in a memory file: imgurd passes only its file descriptor, so no message contains the secret.
 
 use std::fs::File;
 use std::io;
@@ -8,13 +8,13 @@ use imgurd_proto::Secret;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use zbus::OwnedFd;
 
-/// A memory file with `secret` in it and nothing after, that nobody can change any more.
+/// A memory file that contains exactly `secret` and that nobody can change.
 ///
 /// # Errors
-/// Where there are no more descriptors to be had.
+/// If there are no more file descriptors.
 pub(super) fn sealed(secret: &Secret) -> io::Result<OwnedFd> {
     let file = File::from(memfd_create("imgurd-token", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
-    // At an offset rather than onwards: who reads begins where the shared position is.
+    // Write at an offset, so that the shared position stays at the beginning for the reader.
     file.write_all_at(secret.expose().as_bytes(), 0)?;
     fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
     Ok(OwnedFd::from(std::os::fd::OwnedFd::from(file)))

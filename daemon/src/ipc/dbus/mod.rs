@@ -1,7 +1,7 @@
 //! The interface on the session bus, while there is one.
 //!
-//! An error is its name and its message, with no other field: GLib drops the message of an error that has more. If another imgurd
-//! has the name, this one queues for it and serves its own socket meanwhile.
+//! An error consists of its name and its message only: GLib drops the message of an error that has more fields. If another imgurd
+//! owns the bus name, this one queues for it and serves its own socket meanwhile.
 
 mod account;
 mod admission;
@@ -29,7 +29,7 @@ use super::Api;
 use crate::access::Admitted;
 use crate::bus::Bus;
 
-/// Serves callers on the bus, whenever there is one, for as long as it is polled. Drops `tried` after the first try.
+/// Serves callers on the bus, whenever there is one, as long as it is polled. Drops `tried` after the first attempt.
 pub async fn serve(api: Api, bus: Bus, tried: oneshot::Sender<()>) {
     let mut tried = Some(tried);
     loop {
@@ -38,16 +38,16 @@ pub async fn serve(api: Api, bus: Bus, tried: oneshot::Sender<()>) {
         }
         let connection = bus.wait().await;
         if let Err(error) = stay(&connection, &api, &mut tried).await {
-            tracing::warn!(%error, "the session bus refused what a service needs");
+            tracing::warn!(%error, "the session bus refused what imgurd needs");
             tried.take();
         }
         // Where it is not lost but refuses, nothing would be otherwise the next time.
         connection.closed().await;
-        tracing::info!("the session bus has gone; the socket goes on");
+        tracing::info!("the session bus has ended; the socket still works");
     }
 }
 
-/// Answers on `connection`, and tells of changes there, until it is lost.
+/// Answers and reports changes on `connection` until it is lost.
 async fn stay(
     connection: &Connection,
     api: &Api,
@@ -66,14 +66,14 @@ async fn stay(
             () = connection.closed() => return Ok(()),
             Ok(()) = changes.changed() => {
                 if let Err(error) = objects.sync().await {
-                    tracing::debug!(%error, "the bus was not told of all changes");
+                    tracing::debug!(%error, "cannot report all changes on the bus");
                 }
             }
         }
     }
 }
 
-/// Takes the name, or queues for it: then it is ours when the one who has it ends.
+/// Takes the name, or queues for it: then imgurd gets it when its owner exits.
 async fn claim_name(connection: &Connection) -> zbus::Result<()> {
     let reply = connection.request_name_with_flags(BUS_NAME, RequestNameFlags::empty()).await?;
     if reply == RequestNameReply::InQueue {
@@ -82,11 +82,11 @@ async fn claim_name(connection: &Connection) -> zbus::Result<()> {
         let pid = bus.get_connection_unix_process_id(owner.into()).await?;
         tracing::warn!(
             pid,
-            "another imgurd answers on D-Bus, process {pid}; this one answers on its socket, and on D-Bus when that \
+            "another imgurd (process {pid}) answers on D-Bus; this one answers on its socket, and on D-Bus when that \
              one ends"
         );
     } else {
-        tracing::info!(name = BUS_NAME, "on the session bus");
+        tracing::info!(name = BUS_NAME, "answering on the session bus");
     }
     Ok(())
 }

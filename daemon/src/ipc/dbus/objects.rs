@@ -19,8 +19,8 @@ pub(super) struct Objects {
     connection: Connection,
     api: Api,
     published: Arc<Published>,
-    /// One task at a time tells the bus. `published` is not locked meanwhile: a write to a property, which notes there what
-    /// the bus will be told, holds a lock of the object server that adding an object needs.
+    /// One task at a time reports changes to the bus. `published` is not locked meanwhile: a write to a property, which
+    /// records there what the bus will learn, holds a lock of the object server that adding an object needs.
     telling: tokio::sync::Mutex<()>,
 }
 
@@ -46,7 +46,7 @@ impl Objects {
         Ok(managed)
     }
 
-    /// Adds and removes objects and tells what has changed, until the bus knows the state of the keeper.
+    /// Adds and removes objects and reports changes, until the bus has the keeper's current state.
     pub(super) async fn sync(&self) -> zbus::Result<()> {
         let _telling = self.telling.lock().await;
         let mut listed = 0;

@@ -1,4 +1,4 @@
-//! What the bus was told of each account.
+//! The last state of each account that imgurd announced on the bus.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use imgurd_proto::Account;
 use zbus::Variant;
 
-/// What the bus was told of all accounts, by name.
+/// The last announced state of all accounts, by name.
 #[derive(Default)]
 pub(super) struct Published(Mutex<HashMap<String, Publication>>);
 
@@ -15,7 +15,7 @@ pub(super) struct Publication {
     pub(super) issue: u64,
     /// Its state. The keeper holds the same allocation until the state changes.
     pub(super) info: Arc<Account>,
-    /// The property `AutoRefresh`, as it is or is about to be.
+    /// The property `AutoRefresh`, current or about to be announced.
     pub(super) auto_refresh: bool,
 }
 
@@ -26,7 +26,7 @@ impl Published {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the object server itself tells the bus of this, as of every property that it lets write.
+    /// Notes that the object server itself announces this change, as it does for every writable property.
     pub(super) fn note_auto_refresh(&self, name: &str, auto_refresh: bool) {
         if let Some(publication) = self.lock().get_mut(name) {
             publication.auto_refresh = auto_refresh;

@@ -1,4 +1,4 @@
-//! `org.freedesktop.DBus.ObjectManager`: the objects of the accounts, those that the caller may see.
+//! `org.freedesktop.DBus.ObjectManager`: the objects of the accounts that the caller may see.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -12,7 +12,8 @@ use zbus::{ObjectPath, Variant, interface};
 use super::objects::Objects;
 use super::{Error, gone};
 
-/// The object server's own implementation shows every account to every caller. The server emits the signals by itself.
+/// Replaces the object server's own implementation, which shows every account to every caller. The object server emits
+/// the signals.
 pub(super) struct Tree(Weak<Objects>);
 
 impl Tree {

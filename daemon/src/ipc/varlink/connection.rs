@@ -28,7 +28,7 @@ pub(super) struct Calls<'a> {
     at_end: bool,
 }
 
-/// Room for a usual call, so that it is read at once.
+/// Room for a usual call, so that one read is enough.
 const USUAL: usize = 256;
 
 impl<'a> Calls<'a> {
@@ -50,7 +50,7 @@ impl<'a> Calls<'a> {
             }
             searched = self.buffer.len();
             if searched >= MAX_MESSAGE {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message of more than 64 KiB"));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the message is longer than 64 KiB"));
             }
             if self.at_end {
                 return Ok(None);
@@ -88,7 +88,8 @@ impl<'a> Calls<'a> {
         Ok(count)
     }
 
-    /// Returns when nobody is there any more to read the answer. Who has only finished sending still waits for it.
+    /// Returns when the caller has gone and cannot read the answer. A caller that has only finished sending still waits
+    /// for it.
     pub(super) async fn wait_for_hangup(&mut self) {
         while !self.at_end && self.buffer.len() < self.consumed + MAX_MESSAGE {
             if self.read().await.is_err() {
@@ -101,8 +102,8 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Returns when the other side is closed altogether. It uses a descriptor of its own, which may forget that there is room to
-/// write and so notices the next event; the descriptor that answers must not forget that.
+/// Returns when the other side has closed both directions. It uses its own descriptor, which may forget that there is
+/// room to write and so notices the next event; the descriptor that answers must not forget that.
 async fn wait_until_closed(stream: &UnixStream) -> io::Result<()> {
     let same = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?);
     let same = UnixStream::from_std(same)?;
@@ -113,7 +114,7 @@ async fn wait_until_closed(stream: &UnixStream) -> io::Result<()> {
 }
 
 fn stopped(doing: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("the caller has stopped {doing}"))
+    io::Error::new(io::ErrorKind::TimedOut, format!("the caller stopped {doing}"))
 }
 
 pub(super) struct Answers<'a> {

@@ -1,5 +1,5 @@
-//! The client's secret while there is no grant to use it for: it lies in the store alone, and is fetched when somebody
-//! brings a grant.
+//! The client secret while an account has no grant: only the store holds it, and imgurd loads it when the user signs in or
+//! imports a grant.
 
 use imgurd_proto::{DEFAULT_TOKEN_URL, Error, Flow, Secret};
 
@@ -22,8 +22,8 @@ impl Ask {
         )
     }
 
-    /// Whether it is left undone where the secret cannot be had. Tokens that the server has given are taken in without:
-    /// they come once, and a client's secret can be looked up.
+    /// Whether the request fails if the client secret cannot be loaded. Tokens that the server has issued are accepted
+    /// without it: they come only once, and the user can look up a client secret.
     pub(super) fn needs_the_client_secret(&self) -> bool {
         self.needs_all() && !matches!(self, Self::Accept { .. })
     }
@@ -57,8 +57,8 @@ impl Machine {
         }
     }
 
-    /// A sign-in is about to begin. Where the store has lost the secret with the grant, the one that is given is kept in
-    /// memory and saved with the new grant: until then the item may come back.
+    /// A sign-in is about to begin. If the store has lost the secret with the grant, the given one is kept in memory
+    /// and saved with the new grant: until then the item may come back.
     pub(super) fn prepare_sign_in(
         &mut self,
         ticket: Ticket,
@@ -88,7 +88,7 @@ impl Machine {
         Err(self.lacks_client_secret(is_lost))
     }
 
-    /// The store was read for it. There are no grants but those that memory knows of: what was signed out stays so.
+    /// The client secret was loaded. The only grants are those that memory knows: a grant that was signed out stays so.
     pub(super) fn client_secret_loaded(&mut self, result: Result<Option<Record>, StoreError>) {
         match result {
             Ok(record) => {

@@ -1,4 +1,4 @@
-//! What becomes of an account when the clock is set, the machine sleeps, or the network comes back.
+//! How an account reacts when the clock is set, the machine sleeps, or the network returns.
 
 use super::refreshing::Trouble;
 use super::{Machine, Shelf};
@@ -6,8 +6,8 @@ use crate::grant::{Grant, Timestamp};
 use crate::keeper::policy;
 
 impl Machine {
-    /// All that was measured by the clock as it was moves along, so that spans stay what they are. What an earlier run
-    /// wrote down stays: how far its clock was off nobody knows.
+    /// Moves all times of this process that were measured by the old clock, so intervals keep their length. Times that
+    /// an earlier process saved stay: nobody knows how wrong its clock was.
     pub(super) fn clock_set(&mut self, by: i64) {
         let mut moved = false;
         for grant in self.record.grants_mut() {
@@ -55,10 +55,10 @@ impl Machine {
         self.send_recorded();
     }
 
-    /// The network may be back: tries soon what failed for a passing reason, unless the server asked for a pause.
+    /// The network may be back: soon retries what failed for a temporary reason, unless the server asked for a pause.
     pub(super) fn online(&mut self) {
         if self.waits_for_better_times(self.now.at) {
-            // Many machines may hear of it at once; a user who waits is alone.
+            // Many machines may notice it at the same time, so wait a random time, unless a user waits.
             let jitter = if self.pacing.somebody_waits(self.now.at) { 0.0 } else { self.now.dice };
             self.pacing.bring_forward(self.now.at + policy::ONLINE_JITTER.mul_f64(jitter), self.now.at);
         }

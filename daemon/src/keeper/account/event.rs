@@ -1,4 +1,4 @@
-//! What an account is told and asked, and what it wants done.
+//! The events and requests that an account receives, and the effects that it returns.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::grant::{Record, Secret, Timestamp};
 use crate::provider::{Answer, Client, Inquiry, Revocation, TokenOwner, TokenRequest, TokenResponse};
 use crate::store::{IfMissing, StoreError};
 
-/// What the machine is told about the world beside the event.
+/// Facts about the world that accompany each event.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     /// The wall clock.
@@ -20,7 +20,7 @@ pub struct Now {
     pub dice: f64,
 }
 
-/// Who waits for the outcome of an [`Ask`].
+/// Identifies a caller that waits for the outcome of an [`Ask`].
 pub type Ticket = u64;
 
 /// What happened.
@@ -42,54 +42,54 @@ pub enum Event {
     Asked {
         ticket: Ticket,
         ask: Ask,
-        /// What it began with, where that was earlier.
+        /// The conditions when it began, if that was earlier.
         began: Option<Began>,
     },
-    /// What the API says about whose grant it is.
+    /// The API's answer about whose grant it is.
     Identified { generation: u64, owner: TokenOwner },
     /// The configuration was read again.
     Configured(Arc<AccountConfig>),
     /// A login of that id began, or ended.
     Login(Option<String>),
-    /// Nothing new is to be started: the daemon stops, or the account was removed.
+    /// Nothing new may be started: the daemon stops, or the account was removed.
     Closing,
-    /// Somebody set the wall clock by that many milliseconds: what has been measured by it moves along.
+    /// Somebody set the wall clock by that many milliseconds. Times measured by it move along.
     ClockSet(i64),
-    /// What the server's clock shows.
+    /// The time of the server's clock.
     ServerTime(Timestamp),
     /// The machine is about to sleep, or is awake again.
     Sleep(bool),
     /// An address or a route has come: the network may be back.
     Online,
-    /// Another store has taken the place of the last.
+    /// Another store has replaced the last one.
     StoreReplaced,
 }
 
-/// What can be asked of an account.
+/// A request to an account.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "a field is what its name says")]
 pub enum Ask {
-    /// A token, by somebody who waits.
+    /// A token, for a caller that waits.
     Want { want: Want, until: Timestamp },
     /// A grant for a code or PIN.
     Exchange {
         request: TokenRequest,
-        /// Whether another user's grant may make way.
+        /// Whether it may replace another user's grant.
         replace: bool,
     },
     /// A grant for tokens that the server gave through the browser.
     Accept {
         tokens: TokenResponse,
-        /// Whether another user's grant may make way.
+        /// Whether it may replace another user's grant.
         replace: bool,
     },
     /// A grant obtained elsewhere.
     Import {
         refresh_token: Secret,
         access_token: Option<Secret>,
-        /// Who consented, where the text said so.
+        /// The user who consented, if the text names one.
         username: Option<String>,
-        /// Whether a working grant may make way for it unverified, or for another user's.
+        /// Whether it may replace a working grant before it is verified, or another user's grant.
         replace: bool,
     },
     /// The grant that was displaced.
@@ -98,11 +98,11 @@ pub enum Ask {
     Logout,
     /// To keep this client secret.
     KeepClientSecret(Secret),
-    /// Whether a grant could be taken in.
+    /// Whether a grant could be accepted.
     Ready,
     /// Whether a sign-in can begin. The client secret comes along where the store has lost it.
     SignIn { flow: Flow, client_secret: Option<Secret> },
-    /// To ask the store again now, for what could not be read or written.
+    /// Try the store again now, to read or write what failed before.
     Reload,
 }
 
@@ -117,7 +117,7 @@ pub enum Want {
     AnotherThan(Secret),
 }
 
-/// What is to be done.
+/// An action to carry out.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "a field is what its name says")]
 pub enum Effect {
@@ -129,14 +129,14 @@ pub enum Effect {
     Send { op: u64, client: Client, request: TokenRequest },
     /// Ask the API whose grant it is.
     Identify { generation: u64, inquiry: Inquiry },
-    /// End a grant at the server that nobody keeps here.
+    /// Revoke a grant at the server that imgurd does not keep.
     Revoke(Revocation),
-    /// Answer whoever asked.
+    /// Answer the caller.
     Reply { ticket: Ticket, result: Result<(), Error> },
 }
 
 impl Ask {
-    /// Whether it changes the account. Whoever asks for a change may leave, having heard that it goes on.
+    /// Whether it changes the account. The caller of a change may leave after it has learned that the change continues.
     pub(super) fn is_a_change(&self) -> bool {
         match self {
             Self::Want { .. } | Self::Ready | Self::Reload => false,

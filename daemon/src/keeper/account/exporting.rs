@@ -1,4 +1,4 @@
-//! A grant that leaves for another machine.
+//! Exports a grant to another machine.
 
 use imgurd_proto::{Error, Export};
 
@@ -7,8 +7,8 @@ use super::refreshing::Refresh;
 use crate::grant::{Secret, Timestamp};
 
 impl Machine {
-    /// Whatever makes the account work elsewhere. Not while an answer is on its way that may replace the refresh token:
-    /// what left then would be worth nothing.
+    /// Everything that the account needs on another machine. It fails while an answer may arrive that replaces the
+    /// refresh token: the exported one would be worthless.
     pub(in crate::keeper) fn exported(&self, now: Timestamp) -> Result<Export, Error> {
         let Some(grant) = self.grant() else {
             return Err(self.snapshot(now).error());

@@ -1,4 +1,4 @@
-//! Taking in grants (login, restore) and letting them go (logout). What makes way is kept.
+//! Accepts grants (login, restore) and deletes them (logout). A grant that is replaced is kept.
 
 use imgurd_proto::Error;
 
@@ -15,7 +15,10 @@ impl Machine {
         if let TokenRequest::Code { code: given, .. } | TokenRequest::Pin(given) = &request
             && let Some(known) = self.known_as_no_answer(given)
         {
-            let reason = format!("That is {known} of {}, not the answer of the sign-in page", self.name);
+            let reason = format!(
+                "That is {known} of {}, not the answer of the sign-in page; paste what the page gives you",
+                self.name
+            );
             return self.reply(ticket, Err(Error::invalid("response", reason)));
         }
         let nonce = match &request {
@@ -78,8 +81,8 @@ impl Machine {
         self.publish_or_settle(ticket);
     }
 
-    /// Who signed in or restored waits for the token, and where that is dead or in doubt, for the refresh that brings
-    /// another.
+    /// A caller that signed in or restored waits for the token. If that token is invalid or in doubt, the caller waits
+    /// for the refresh that brings another one.
     fn publish_or_settle(&mut self, ticket: Ticket) {
         let is_dead = self.grant().and_then(|grant| grant.access.as_ref()).is_none_or(|access| access.dead);
         if is_dead && self.pacing.retry_at().is_some() && self.trouble.is_none() {
@@ -138,7 +141,7 @@ impl Machine {
         let made_way = self.record.grant.is_some();
         self.install(grant);
         if made_way {
-            // It is the last to come back, so that each is reached in turn.
+            // It is the last to be restored again, so repeated restores reach each grant in turn.
             self.record.displaced.rotate_right(1);
         }
         // Its access token may have been killed by the sign-in that displaced it (an Imgur report: ShareX#1158).
@@ -193,7 +196,7 @@ impl Machine {
         verified.or_else(|| displaced.iter().rposition(|it| fits(&it.grant)))
     }
 
-    /// Not while the clock may be wrong: what it throws away does not come back.
+    /// Not while the clock may be wrong, because deleted grants do not come back.
     pub(super) fn expire_displaced(&mut self) {
         if !self.clock_is_confirmed() {
             return;
@@ -239,7 +242,8 @@ impl Machine {
         self.trouble = None;
         self.pacing.reset();
         self.refresh_at = None;
-        // A mark on its way is void; a request on its way goes on, and its answer finds its grant by generation.
+        // A mark that is being saved is invalid now. A request that was sent continues, and its answer finds its grant
+        // by generation.
         if matches!(self.refresh, Refresh::Marking { .. }) {
             self.refresh = Refresh::Idle;
         }
@@ -258,7 +262,7 @@ impl Machine {
         self.record.next_generation
     }
 
-    /// The grant in use, unless the server has refused it for good.
+    /// The grant in use, unless the server has rejected it twice.
     pub(super) fn working(&self) -> Option<&Grant> {
         self.grant().filter(|_| !self.is_refused())
     }

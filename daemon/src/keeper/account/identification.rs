@@ -1,5 +1,6 @@
-//! Whose a new grant is. A redirect comes by way of the browser, and an imported text from anywhere: the names in them may
-//! be anyone's. So the API is asked before a working grant makes way, and until it answers the new one is set aside.
+//! Finds out whose grant a new one is. A redirect passes through the browser, and an imported text may come from anywhere, so the
+//! user names in them prove nothing. imgurd asks the API before it replaces a working grant, and sets the new one aside until the
+//! API answers.
 
 use imgurd_proto::Error;
 
@@ -21,7 +22,7 @@ impl Machine {
         }
     }
 
-    /// What to ask the API with whose grant is in use.
+    /// The request that asks the API whose grant is in use.
     pub(in crate::keeper) fn identifiable(&self) -> Option<(u64, Inquiry)> {
         self.question(self.grant()?)
     }

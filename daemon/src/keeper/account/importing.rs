@@ -1,4 +1,4 @@
-//! Grants obtained elsewhere: verified by a refresh before anything makes way for them.
+//! Imports grants from elsewhere. imgurd verifies a grant by a refresh before it replaces another one.
 
 use imgurd_proto::{Error, Secret};
 
@@ -16,7 +16,7 @@ impl Machine {
         access_token: Option<Secret>,
         username: Option<String>,
     ) -> Grant {
-        // How old an imported access token is nobody knows, so nothing is known of its expiry either.
+        // Nobody knows how old an imported access token is, so its expiry is unknown too.
         let access = access_token.map(|token| {
             let dead = self.is_known_dead(&token);
             Access { dead, ..access(token, "Bearer".to_owned(), None, self.now.at) }
@@ -44,7 +44,7 @@ impl Machine {
         }
         if let Some(known) = candidate.refresh_token.as_ref().and_then(|it| self.known_as(it)) {
             let reason = format!(
-                "That is {known} of {}, not a refresh token, so it was not sent; import the refresh token",
+                "That is {known} of {}, not a refresh token, so imgurd did not send it; import the refresh token",
                 self.name
             );
             return self.reply(ticket, Err(Error::invalid("text", reason)));
@@ -52,7 +52,7 @@ impl Machine {
         let current = self.working();
         if let Some(current) = current.filter(|current| current.is_anothers(&candidate) && !replace) {
             let reason =
-                self.imported_anothers(&candidate, current, "nothing was changed; import it with --replace");
+                self.imported_anothers(&candidate, current, "nothing changed; import it with --replace");
             return self.reply(ticket, Err(reason));
         }
         if self.is_on_its_way(&candidate) {
@@ -100,11 +100,12 @@ impl Machine {
     }
 
     pub(super) fn verification_not_recorded(&mut self, reason: &str) {
-        let reason = format!("{reason}. The token was not used; import it again once the store answers");
+        let reason =
+            format!("{reason}. imgurd did not use the token; import it again when the store answers");
         self.cancel_verifications(&Error::StoreUnavailable { reason });
     }
 
-    /// What has not been sent is not: its token goes back to whoever brought it.
+    /// Cancels what has not been sent yet. The caller still has the token.
     pub(super) fn cancel_verifications(&mut self, error: &Error) {
         let recording =
             self.pending.extract_if(.., |pending| matches!(pending, PendingRequest::Recording { .. }));
@@ -136,7 +137,8 @@ impl Machine {
                 self.record.displaced[index].grant = candidate.clone();
                 self.revisions.touch_grant();
                 if !fits {
-                    let reason = format!("The grant works, and is set aside, since {CHANGED_MEANWHILE}");
+                    let reason =
+                        format!("The grant works, but imgurd set it aside, because {CHANGED_MEANWHILE}");
                     return self.reply(ticket, Err(Error::login(reason)));
                 }
                 let Some(current) = self.working().filter(|_| !replace) else {
@@ -154,7 +156,7 @@ impl Machine {
                     });
                 }
                 let then =
-                    format!("it was set aside; run `imgurctl restore {}` to change over to it", self.name);
+                    format!("imgurd set it aside; run `imgurctl restore {}` to switch to it", self.name);
                 let error = self.imported_anothers(&candidate, current, &then);
                 self.supersede(generation, op);
                 error
@@ -183,7 +185,7 @@ impl Machine {
             .find(|grant| grant.generation == generation)
     }
 
-    /// A candidate that came to nothing goes; one that had been set aside before stays there.
+    /// Deletes a candidate that failed, unless it had been set aside before.
     fn forget_candidate(&mut self, generation: u64, is_new: bool) {
         if is_new {
             self.record.displaced.retain(|displaced| displaced.grant.generation != generation);

@@ -1,4 +1,4 @@
-//! Which server a grant, a client secret and an answer belong to: none of them is ever sent to another.
+//! The server that a grant, a client secret or an answer belongs to. imgurd never sends any of them to another server.
 
 use imgurd_proto::{Error, Secret};
 
@@ -6,10 +6,10 @@ use super::sentences::CHANGED_MEANWHILE;
 use super::{Ask, Machine, Shelf, Ticket};
 use crate::grant::{ClientSecret, Issuer, Record};
 
-/// How many client secrets of other servers are kept: a user who tries more settings than that can look them up.
+/// How many client secrets of other servers are kept. A user who tries more settings than that can look them up.
 const MOST_SECRETS: usize = 16;
 
-/// What the account was like when a sign-in or an import began. Its answer is for that account and no other.
+/// The account's settings when a sign-in or an import began. Its answer is only valid for those.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Began {
     /// The server it was begun with.
@@ -23,8 +23,9 @@ impl Machine {
         Began { issuer: self.config.issuer(), logouts: self.logouts }
     }
 
-    /// Whether `ask`, which began so, can still be done. Nothing of one server is sent to another. Tokens that came
-    /// already are taken in whatever is configured now, but revive no logout.
+    /// Whether `ask`, which began with these settings, can still be carried out. imgurd never sends one server's
+    /// secrets to another. Tokens that have already arrived are accepted whatever is configured now, but revive no
+    /// logout.
     pub(super) fn check_unchanged(&self, ask: &Ask, began: &Began) -> Result<(), Error> {
         let brings_a_grant = matches!(ask, Ask::Exchange { .. } | Ask::Accept { .. } | Ask::Import { .. });
         if brings_a_grant && began.logouts != self.logouts {
@@ -32,12 +33,12 @@ impl Machine {
         }
         let is_sent = brings_a_grant && !matches!(ask, Ask::Accept { .. });
         if is_sent && !began.issuer.is(&self.config.issuer()) {
-            return Err(Error::login(format!("Nothing was sent, since {CHANGED_MEANWHILE}")));
+            return Err(Error::login(format!("imgurd sent nothing, because {CHANGED_MEANWHILE}")));
         }
         Ok(())
     }
 
-    /// Puts in use what belongs to the configured server, and sets aside what does not.
+    /// Uses what belongs to the configured server, and sets aside the rest.
     pub(super) fn match_issuer(&mut self) {
         if !matches!(self.shelf, Shelf::Read) {
             return;
@@ -49,7 +50,7 @@ impl Machine {
         self.restore_matching();
     }
 
-    /// Takes a secret of `issuer` into the record. Returns whether it is the configured one's.
+    /// Puts a secret of `issuer` into the record. Returns whether it is the configured one's.
     pub(super) fn put_client_secret(&mut self, secret: Secret, issuer: &Issuer) -> bool {
         let is_current = issuer.is(&self.config.issuer());
         keep_client_secret(&mut self.record, secret, issuer, is_current);
@@ -60,7 +61,7 @@ impl Machine {
         let is_current = self.put_client_secret(secret, issuer);
         self.shelf = Shelf::Read;
         self.revisions.touch();
-        // However the store has been doing: somebody waits, and this is worth a try at once.
+        // Even if the store failed before: a caller waits, so retry immediately.
         self.revisions.retry_now();
         self.revisions.reply_when_saved(ticket);
         if is_current && self.is_misconfigured() {
@@ -70,7 +71,7 @@ impl Machine {
     }
 }
 
-/// Binds what an older version kept with an origin alone, or with nothing. Returns whether anything changed.
+/// Binds what an older version saved with only an origin, or with nothing. Returns whether anything changed.
 fn adopt(record: &mut Record, current: &Issuer) -> bool {
     if record.client_secret.is_some() && record.client_secret_issuer.is_none() {
         // It was sent wherever the grant in use came from.

@@ -44,7 +44,7 @@ pub(crate) use sentences::another_sign_in;
 pub use view::Snapshot;
 pub(super) use view::{Progress, Verdict};
 
-/// What is known of the account's record in the store.
+/// What imgurd knows about the account's record in the store.
 #[derive(Clone, Debug)]
 enum Shelf {
     /// Not read yet, or the store could not be.
@@ -53,7 +53,7 @@ enum Shelf {
     Vanished { reason: String, last_try: Timestamp },
     /// Read: the record in memory is the truth.
     Read,
-    /// Read, and there are no grants: the client's secret is in the store alone. `reason` is why it could not be fetched.
+    /// Read, and there are no grants: only the store has the client secret. `reason` says why it could not be loaded.
     PutAway { fetching: bool, reason: Option<String> },
 }
 
@@ -66,7 +66,7 @@ pub struct Machine {
     shelf: Shelf,
     /// Whether the store's last word was that it is locked.
     locked: bool,
-    /// What was asked before the record was read, and what it began with.
+    /// Requests from before the record was read, and the conditions when they began.
     held: Vec<(Ticket, Ask, Began)>,
     record: Record,
     revisions: Revisions,
@@ -78,18 +78,18 @@ pub struct Machine {
     refresh_at: Option<Timestamp>,
     /// Since when, and how often, the server has turned refreshes away without a word.
     wordless: Option<(Timestamp, u32)>,
-    /// Access tokens that were rejected. A grant may come back with one of them.
+    /// Access tokens that were rejected. A restored grant may have one of them.
     rejected: Fingerprints,
     rate_limit: RateLimit,
     pending: Vec<PendingRequest>,
     identifications: Vec<Identification>,
-    /// Who waits for the next try to end, one way or the other.
+    /// Callers that wait for the next attempt to end, with success or not.
     settling: Vec<Ticket>,
     login: Option<String>,
-    /// Whether somebody was told that they can sign in.
+    /// Whether a caller has learned that the user can sign in.
     login_expected: bool,
     closing: bool,
-    /// Whether the machine is about to sleep: a request sent now might never hear its answer.
+    /// Whether the machine is about to sleep: the answer to a request sent now might be lost.
     asleep: bool,
     now: Now,
     effects: Vec<Effect>,
@@ -99,9 +99,9 @@ pub struct Machine {
     failed: u64,
     logouts: u64,
     next_op: u64,
-    /// What `next_op` was when an answer last brought tokens.
+    /// The value of `next_op` when an answer last brought tokens.
     granted: Option<u64>,
-    /// What `next_op` was when the login in progress began.
+    /// The value of `next_op` when the login in progress began.
     login_began: Option<u64>,
 }
 
@@ -160,7 +160,7 @@ impl Machine {
             Event::Identified { generation, owner } => self.identified(generation, owner),
             Event::Configured(config) => self.configured(config),
             Event::Login(login) => {
-                // A number of its own tells answers before it from answers after it.
+                // Its own number separates the answers before it from the answers after it.
                 self.next_op += 1;
                 self.login_began = Some(self.next_op);
                 self.login = login;
@@ -199,7 +199,7 @@ impl Machine {
         !self.is_sending() && (self.revisions.is_clean() || !self.is_read()) && !self.holds_a_change()
     }
 
-    /// The account is removed, or the daemon stops: changes that were asked for are made, and nobody else waits.
+    /// The account is removed, or the daemon stops: imgurd completes the requested changes, and nobody else waits.
     fn close(&mut self) {
         self.closing = true;
         let (changes, others): (Vec<_>, Vec<_>) =
@@ -229,7 +229,7 @@ impl Machine {
         self.fetch_client_secret(&ask);
         let began = began.unwrap_or_else(|| self.began());
         if matches!(ask, Ask::Logout) {
-            // What begins from now on begins after it, even where it has to wait for the store.
+            // Requests from now on come after the logout, even if they have to wait for the store.
             self.logouts += 1;
         }
         if self.is_loading() {
@@ -292,7 +292,8 @@ impl Machine {
         matches!(self.shelf, Shelf::Unread { loading: true, .. } | Shelf::PutAway { fetching: true, .. })
     }
 
-    /// Whether one more may ask: what is asked for is done even if they leave, so who leaves and asks again adds to it.
+    /// Whether one more request fits: requests are carried out even if their callers leave, so a caller that leaves and
+    /// asks again adds to them.
     fn check_room(&self, ask: &Ask) -> Result<(), Error> {
         let is_full = match ask {
             _ if self.is_loading() => self.held.len() >= policy::MOST_HELD,
@@ -310,13 +311,13 @@ impl Machine {
             Shelf::Unread { reason, .. } if !matches!(ask, Ask::Reload) => Err(Error::StoreUnavailable {
                 reason: reason
                     .clone()
-                    .unwrap_or_else(|| "The store is still being read; try again".to_owned()),
+                    .unwrap_or_else(|| "imgurd is still reading the store; try again in a moment".to_owned()),
             }),
-            // A secret alone is no reason to give up a grant that may come back; a new login or a logout is.
+            // A client secret alone must not replace a grant that may come back; a new login or a logout may.
             Shelf::Vanished { reason, .. } if matches!(ask, Ask::KeepClientSecret(_)) => {
                 let reason = format!(
-                    "{reason}. The client secret was not kept: give it to the sign-in, with `imgurctl login {} \
-                     --client-secret-stdin`",
+                    "{reason}. imgurd did not keep the client secret: give it when you sign in, with `imgurctl login \
+                     {} --client-secret-stdin`",
                     self.name
                 );
                 Err(Error::StoreUnavailable { reason })
@@ -328,8 +329,8 @@ impl Machine {
         }
     }
 
-    /// The user's configuration changed. A grant of another client or server is set aside, and one that fits what
-    /// is configured now comes back.
+    /// The user's configuration changed. Sets aside a grant of another client or server, and restores one that fits the
+    /// current configuration.
     fn configured(&mut self, config: Arc<AccountConfig>) {
         let policy_changed = config.policy != self.config.policy;
         let issuer_changed = !config.issuer().is(&self.config.issuer());
@@ -371,7 +372,7 @@ impl Machine {
         }
     }
 
-    /// What asks for a device code (RFC 8628, section 3.1).
+    /// The request for a device code (RFC 8628, section 3.1).
     pub(in crate::keeper) fn device_request(&self) -> Option<DeviceRequest> {
         let url = self.config.device_auth_url.clone()?;
         Some(DeviceRequest { client: self.client(), url, scope: self.config.scope.clone() })

@@ -1,11 +1,11 @@
-//! Refreshes that were sent for a grant which made way meanwhile. Their answers are still taken in, and the grant in use
-//! does not wait for them.
+//! Refreshes of a grant that was replaced after they were sent. imgurd still processes their answers, and the grant in use does not
+//! wait for them.
 
 use super::Machine;
 use super::refreshing::{Refresh, Sent};
 
 impl Machine {
-    /// Keeps the refresh of the grant in use apart from all others, also where that grant has just come back.
+    /// Separates the refresh of the grant in use from all others, also if that grant has just been restored.
     pub(super) fn reassign_refreshes(&mut self) {
         let in_use = self.grant().map(|grant| grant.generation);
         if let Refresh::Sent(sent) = self.refresh

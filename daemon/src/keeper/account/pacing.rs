@@ -1,4 +1,4 @@
-//! How tries follow each other: after failures, on demand, and when the network is back.
+//! When to try again: after failures, on demand, and when the network returns.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Pacing {
         self.wanted_until > now
     }
 
-    /// Somebody waits for what is due anyway.
+    /// A caller waits for what is due anyway.
     pub(super) fn hasten(&mut self, now: Now) {
         match self.retry_at {
             None => self.retry_at = Some(now.at),
@@ -65,7 +65,8 @@ impl Pacing {
         }
     }
 
-    /// Somebody wants a try out of turn. A server that asked for a pause gets it all the same, unless `is_refused`.
+    /// A caller wants an attempt out of turn. If the server asked for a pause, it still gets the pause, unless
+    /// `is_refused`.
     pub(super) fn try_soon(&mut self, is_refused: bool, now: Timestamp) {
         if is_refused || !self.patient || self.retry_at.is_none() {
             let just_tried = self.last_try.filter(|at| now.since(*at) < policy::LEAST_PAUSE && *at <= now);
@@ -78,7 +79,7 @@ impl Pacing {
     }
 
     pub(super) fn failed(&mut self, transient: &Transient, now: Now) {
-        // Imgur's CDN says `Retry-After: 0` with each refusal: taken at its word, it would be asked without a pause.
+        // Imgur's CDN sends `Retry-After: 0` with each refusal: if imgurd obeyed that, it would retry without a pause.
         let retry_after = transient.retry_after.filter(|pause| !pause.is_zero());
         self.failures = self.failures.saturating_add(1);
         self.unanswered = if transient.delivery == Delivery::InDoubt { self.unanswered + 1 } else { 0 };
@@ -93,7 +94,7 @@ impl Pacing {
         self.retry_at = Some(now.at + pause);
     }
 
-    /// The network may be back: tries at `soon` what failed, unless the server asked for a pause.
+    /// The network may be back: at `soon` retries what failed, unless the server asked for a pause.
     pub(super) fn bring_forward(&mut self, soon: Timestamp, now: Timestamp) {
         if !self.patient {
             let earliest = self.last_try.filter(|at| *at <= now).map(|at| at + policy::LEAST_PAUSE);

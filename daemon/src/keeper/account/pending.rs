@@ -1,4 +1,4 @@
-//! What waits for the server, the store or the API before a new grant is put in use.
+//! The requests that wait for the server, the store or the API before a new grant is used.
 
 use super::{Began, Machine, Ticket};
 use crate::grant::{Grant, Issuer, Secret};
@@ -11,7 +11,7 @@ pub(super) enum PendingRequest {
         ticket: Ticket,
         began: Began,
         replace: bool,
-        /// What an ID token in the answer has to repeat.
+        /// The nonce that an ID token in the answer must contain.
         nonce: Option<Secret>,
         /// Whether the server is asked again where it does not say yes or no.
         polls: bool,
@@ -31,7 +31,7 @@ pub(super) enum PendingRequest {
 pub(super) struct Import {
     pub(super) ticket: Ticket,
     pub(super) generation: u64,
-    /// Whether it may displace what it cannot be compared with.
+    /// Whether it may replace a grant that it cannot be compared with.
     pub(super) replace: bool,
     /// Whether the grant came with it, rather than having been set aside before.
     pub(super) is_new: bool,
@@ -57,7 +57,7 @@ pub(super) struct Arrival {
     pub(super) issuer: Issuer,
     /// Whether the token endpoint itself sent them. A redirect comes through the browser and may be anyone's.
     pub(super) vouched: bool,
-    /// Whether another user's grant may make way.
+    /// Whether it may replace another user's grant.
     pub(super) replace: bool,
     /// The number of the first request that may have led to them.
     pub(super) began: u64,
@@ -85,8 +85,8 @@ impl Machine {
         })
     }
 
-    /// Whether another import is being verified, or the server may have this token already: for the grant that made
-    /// way, or for a grant that was logged out and whose answer nobody keeps.
+    /// Whether another import is being verified, or the server may have this token already: for a grant that was
+    /// replaced, or for a grant that was logged out and whose answer nobody keeps.
     pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
         let may_be_this =
             |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);

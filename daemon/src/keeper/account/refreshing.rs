@@ -1,4 +1,4 @@
-//! Keeping the token fresh: when to ask the server, and what its answers change.
+//! Refreshes the token: when to ask the server, and what its answers change.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) enum Presented {
 pub(super) enum Trouble {
     Passing {
         reason: String,
-        /// What may help if it lasts.
+        /// Determines the advice if the problem lasts.
         delivery: Delivery,
     },
     /// The server refused the client or a setting.
@@ -48,7 +48,7 @@ pub(super) enum Trouble {
 }
 
 impl Machine {
-    /// Whether the server has refused the refresh token for good, as far as that can be known.
+    /// Whether the server has rejected the refresh token finally, as far as imgurd can know.
     pub(super) fn is_refused(&self) -> bool {
         self.record.refusal.is_some_and(|refusal| refusal.confirmed)
     }
@@ -61,7 +61,7 @@ impl Machine {
         };
         let is_current = |token: &Secret| grant.access.as_ref().is_some_and(|access| access.token == *token);
         if self.revisions.is_publishing() && !matches!(want, Want::AnotherThan(token) if is_current(token)) {
-            // A new token is about to be handed out, which is what everyone here waits for.
+            // A new token is about to be published, and every caller here waits for that.
             return Ok(());
         }
         match want {
@@ -92,7 +92,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Somebody rejected a token that is not the current one: the current one will do, as for whoever asks for a token.
+    /// A caller rejected a token that is not the current one: the current one answers it, as for every other caller.
     fn replace_older(&mut self) -> Result<(), Error> {
         if self.serves(policy::LEAST_LEFT, self.now.at) || self.login.is_some() {
             return Ok(());
@@ -108,7 +108,7 @@ impl Machine {
         matches!(self.trouble, Some(Trouble::Misconfigured { .. }))
     }
 
-    /// Somebody waits for what is due anyway.
+    /// A caller waits for what is due anyway.
     pub(super) fn hasten(&mut self) {
         self.revisions.hasten(self.now);
         self.pacing.hasten(self.now);
@@ -124,7 +124,7 @@ impl Machine {
         self.pacing.try_at(self.now.at);
     }
 
-    /// When the next try is due; never while auto-refresh is off and nobody waits.
+    /// When the next attempt is due; never while auto-refresh is off and no caller waits.
     pub(super) fn next_try(&self, now: Timestamp) -> Option<Timestamp> {
         let is_free = matches!(self.refresh, Refresh::Idle) && !self.is_shown_already();
         let ready = matches!(self.shelf, Shelf::Read) && is_free;
@@ -198,7 +198,7 @@ impl Machine {
         self.settle();
     }
 
-    /// A try has failed: whoever waits for its end, not for its success, is told.
+    /// An attempt has failed: answers the callers that wait for its end, not for its success.
     fn settle(&mut self) {
         for ticket in std::mem::take(&mut self.settling) {
             self.reply(ticket, Ok(()));
@@ -248,7 +248,7 @@ impl Machine {
         self.revisions.touch_grant();
         self.forget_failures();
         if let Some(odd_type) = odd_type {
-            // The refresh token is kept; the access token is of no use to anybody.
+            // The refresh token is kept; the access token is of no use.
             self.misconfigured("client_id", Self::issues_other_tokens(&odd_type));
         }
         self.supersede(generation, op);
@@ -256,7 +256,7 @@ impl Machine {
         self.revisions.publish_when_saved(settled);
     }
 
-    /// The grant in use is another than before, or renewed: nothing of the old one's troubles is true any more.
+    /// The grant in use is another one or renewed: the failures of the old one do not apply any more.
     pub(super) fn forget_failures(&mut self) {
         self.trouble = None;
         self.pacing.reset();
@@ -289,7 +289,7 @@ impl Machine {
         refusal.confirmed |= self.now.at.since(refusal.first_at) >= policy::CONFIRM_AFTER;
         refusal.previous_tried |= presented == Presented::Previous;
         self.record.refusal = Some(refusal);
-        let reason = format!("The server refused the refresh token ({reason})");
+        let reason = format!("The server rejected the refresh token ({reason})");
         self.trouble = Some(Trouble::Passing { reason, delivery: Delivery::Answered });
         self.pacing.pause_until(if !refusal.confirmed {
             refusal.first_at + policy::spread(policy::CONFIRM_AFTER, self.now.dice)
@@ -346,12 +346,13 @@ fn refusal_since(first_at: Timestamp) -> Refusal {
     Refusal { first_at, confirmed: false, previous_tried: false, witnessed: true }
 }
 
-/// `old` with what the server gave for it. A refresh token that it does not repeat stays valid (RFC 6749, section 6).
+/// `old` with the server's new tokens. If the server does not repeat the refresh token, the old one stays valid (RFC
+/// 6749, section 6).
 pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
     let dead = !tokens.is_bearer();
     let kept = !tokens.has_odd_refresh_token
         && (tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token);
-    // What the server says of the token that it gives now; an old one's end is where it was.
+    // The server's statement is about the new token; the old token's expiry does not change.
     let refresh_expires_at = policy::lifetime(tokens.refresh_expires_in).map(|lifetime| now + lifetime);
     let refresh_expires_at = refresh_expires_at.or(old.refresh_expires_at.filter(|_| kept));
     Grant {

@@ -1,4 +1,4 @@
-//! What a logout ends at the server (RFC 7009).
+//! The tokens that a logout revokes at the server (RFC 7009).
 
 use super::{Effect, Machine};
 use crate::grant::{Grant, Secret};
@@ -14,7 +14,7 @@ impl Machine {
         self.revocation_of(grants.iter().filter_map(refresh_token), grants.iter().filter_map(access_token))
     }
 
-    /// The server gave these after the logout: nobody here will ever use them.
+    /// The server issued these tokens after the logout, so imgurd will never use them.
     pub(super) fn revoke_unkept(&mut self, tokens: TokenResponse) {
         let revocation = self.revocation_of(tokens.refresh_token, [tokens.access_token]);
         self.effects.extend(revocation.map(Effect::Revoke));

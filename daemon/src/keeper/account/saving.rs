@@ -1,4 +1,4 @@
-//! Keeping the store abreast of the record in memory.
+//! Saves each change of the record in memory to the store.
 
 use imgurd_proto::Error;
 
@@ -12,7 +12,7 @@ use crate::store::{self, IfMissing, StoreError};
 pub(super) struct Revisions {
     revision: u64,
     grant_revision: u64,
-    /// The last that brought a grant by an act of the user, who knows what the store lacks.
+    /// The latest revision that brought a grant by an action of the user, who knows what the store lacks.
     users_revision: u64,
     published: u64,
     saved: u64,
@@ -22,9 +22,9 @@ pub(super) struct Revisions {
     tries: u32,
     retry_at: Option<Timestamp>,
     waiting: Vec<(u64, Ticket)>,
-    /// Who is answered when a revision is durable, or the store is known to lag.
+    /// Callers to answer when a revision is saved, or when the store is known to lag.
     acknowledging: Vec<(u64, Ticket)>,
-    /// The revision whose new token is published when it is durable, and who waits for that.
+    /// The revision whose new token is published when it is saved, and the callers that wait for that.
     unpublished: Option<(u64, Vec<Ticket>)>,
 }
 
@@ -79,7 +79,7 @@ impl Revisions {
 
     pub(super) fn touch_grant(&mut self) -> u64 {
         self.grant_revision = self.touch();
-        // However the store has been doing: this is worth a try at once.
+        // Even if the store failed before: retry immediately.
         self.retry_at = None;
         self.revision
     }
@@ -100,7 +100,7 @@ impl Revisions {
         self.unpublished = Some((self.revision, waiting));
     }
 
-    /// Who waits for a token that is not published yet, and will not be.
+    /// The callers that wait for a token that is not published yet and will not be.
     pub(super) fn take_unpublished(&mut self) -> Vec<Ticket> {
         self.unpublished.as_mut().map_or_else(Vec::new, |(_, tickets)| std::mem::take(tickets))
     }
@@ -109,8 +109,7 @@ impl Revisions {
         self.waiting.push((self.revision, ticket));
     }
 
-    /// Answers when the present revision is durable; a store that does not answer keeps nobody waiting for longer than
-    /// its patience.
+    /// Answers when the current revision is saved; no caller waits for longer than the store's time limit.
     pub(super) fn acknowledge(&mut self, ticket: Ticket) {
         self.acknowledging.push((self.revision, ticket));
     }
@@ -144,7 +143,8 @@ impl Revisions {
 }
 
 impl Machine {
-    /// Starts a write where the store is behind and none is under way. One at a time, so they cannot overtake.
+    /// Starts a write if the store is behind and no write is in progress. Only one at a time, so writes cannot overtake
+    /// each other.
     pub(super) fn flush(&mut self) {
         if self.is_read()
             && let Some(revision) = self.revisions.take_write(self.now)
@@ -188,12 +188,12 @@ impl Machine {
         }
     }
 
-    /// The store is behind and will be for a while: nobody is kept waiting for it, and nothing is spent that could
-    /// not be recorded.
+    /// The store is behind and will be for a while: no caller waits for it, and imgurd sends nothing that it could not
+    /// save.
     fn store_fails(&mut self) {
         let reason = self.revisions.lags().unwrap_or_default();
         for (_, ticket) in self.revisions.waiting.drain(..) {
-            let error = Error::StoreUnavailable { reason: format!("{reason}. It is tried again by itself") };
+            let error = Error::StoreUnavailable { reason: format!("{reason}. imgurd keeps retrying") };
             self.effects.push(Effect::Reply { ticket, result: Err(error) });
         }
         self.publish();
@@ -224,7 +224,8 @@ impl Machine {
             result if matches!(self.shelf, Shelf::PutAway { .. }) => self.client_secret_loaded(result),
             Ok(Some(record)) if record.is_outdated => self.put_outdated_aside(record),
             Ok(record) => self.take_record(record.unwrap_or_default()),
-            // Who signs in because it has vanished is not told, with their code spent, that it only cannot be read.
+            // If the user signs in because the item has vanished, and the code is spent, the error must not say only
+            // that the store cannot be read.
             Err(_) if matches!(self.shelf, Shelf::Vanished { .. }) && !self.pending.is_empty() => {}
             Err(error) => {
                 let tries = if let Shelf::Unread { tries, .. } = self.shelf { tries + 1 } else { 1 };
@@ -237,7 +238,8 @@ impl Machine {
         }
     }
 
-    /// Keeps what an outdated record has, its grant as one to restore, in case the user decides against the newer one.
+    /// Keeps the content of an outdated record, with its grant as one to restore, in case the user decides against the
+    /// newer one.
     fn put_outdated_aside(&mut self, mut record: Record) {
         let grant = record.grant.take();
         record.displaced.extend(grant.map(|grant| Displaced { grant, at: self.now.at }));
@@ -246,7 +248,7 @@ impl Machine {
         self.shelf = Shelf::Vanished { reason: store::outdated(&self.name), last_try: self.now.at };
     }
 
-    /// Another store is in the place of the one that was written to last: it gets what memory has.
+    /// Another store has replaced the one that was written last: imgurd saves to it what memory has.
     pub(super) fn store_replaced(&mut self) {
         if matches!(self.shelf, Shelf::Read) && self.record.holds_a_grant() {
             self.revisions.touch();
@@ -268,19 +270,19 @@ impl Machine {
         self.schedule();
         let interrupted = self.record.in_flight.is_some();
         if interrupted || self.record.refusal.is_some() {
-            // An answer was lost, or a refusal is to be asked about again: the current token is tried at once.
+            // An answer was lost, or a rejection has to be confirmed: try the current token immediately.
             self.try_now();
         } else if self.pacing.somebody_waits(self.now.at)
             && self.grant().is_some()
             && !self.is_fresh(self.now.at)
         {
-            // They asked when it could not be read yet what they need; auto-refresh may be off.
+            // The callers asked when the record was not readable yet; auto-refresh may be off.
             self.hasten();
         }
     }
 
-    /// When an unreadable store is looked at again. A vanished grant may come back too, but only somebody who waits
-    /// for it makes it worth looking.
+    /// When to read an unreadable store again. A vanished grant may come back too, but only a caller that waits for it
+    /// makes reading worthwhile.
     pub(super) fn reload_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.shelf {
             Shelf::Unread { loading: false, tries, last_try, .. } => {

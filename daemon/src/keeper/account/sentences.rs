@@ -1,4 +1,4 @@
-//! The sentences of an account: why it is as it is, and why something failed. Each ends with what to do.
+//! The sentences about an account: why it is in its state, and why a call failed. Each one ends with what to do.
 
 use imgurd_proto::{Error, State};
 
@@ -10,9 +10,9 @@ use crate::provider::{Answer, Delivery, Owner, TokenOwner, Transient};
 
 /// Why a grant that was on its way is not put in use.
 pub(super) const CHANGED_MEANWHILE: &str =
-    "client_id or token_url was changed meanwhile; change it back, or do it again";
+    "client_id or token_url changed meanwhile; change it back, or try again";
 
-/// What `slow_down` adds to the pause between polls, in seconds (RFC 8628, section 3.5).
+/// The time that `slow_down` adds to the pause between polls, in seconds (RFC 8628, section 3.5).
 const SLOW_DOWN_S: i64 = 5;
 
 /// Why the account is in this state.
@@ -23,14 +23,14 @@ impl Machine {
         Some(match state {
             State::Fresh => return self.why_not_all_is_well(now),
             State::Empty if self.record.grant.is_some() => format!(
-                "The grant was given to another client id or server than is configured now, so it is set aside; change \
-                 the setting back, or run `imgurctl login {name}`"
+                "The grant belongs to another client ID or server, so imgurd set it aside; change the setting back, \
+                 or run `imgurctl login {name}`"
             ),
             State::Empty => format!("Nobody has signed in yet; run `imgurctl login {name}`"),
-            State::Refreshing => format!("A new token for {name} is on its way; try again in a moment"),
+            State::Refreshing => format!("imgurd is getting a new token for {name}; try again in a moment"),
             State::Stale => self.why_stale(last_failure),
             State::Waiting if self.record.refusal.is_some() => {
-                format!("{last_failure}; it is asked again before that is believed, just wait")
+                format!("{last_failure}; wait while imgurd asks again to be sure")
             }
             State::Waiting => format!("{last_failure}; {}", self.what_if_it_lasts()),
             State::ConsentNeeded if self.is_refused() => {
@@ -60,34 +60,35 @@ impl Machine {
         let name = &self.name;
         match &self.trouble {
             Some(Trouble::Passing { delivery: Delivery::Wordless | Delivery::Unclear, .. }) => format!(
-                "imgurd keeps trying. If it lasts, the server may have ended the grant: run `imgurctl login {name}`"
+                "wait while imgurd keeps trying. If it lasts, the server may have ended the grant: run `imgurctl \
+                 login {name}`"
             ),
             Some(Trouble::Passing { delivery: Delivery::NotOauth, .. }) => {
-                format!("imgurd keeps trying. If it lasts, {}", self.check_token_url())
+                format!("wait while imgurd keeps trying. If it lasts, {}", self.check_token_url())
             }
-            _ => format!("imgurd tries {name} again by itself, so just wait"),
+            _ => "wait, imgurd retries automatically".to_owned(),
         }
     }
 
     fn why_not_all_is_well(&self, now: Timestamp) -> Option<String> {
         if self.rate_limit.tokens_die_early(now) {
             return Some(format!(
-                "The server rejects tokens long before they expire: another program seems to use the client id {}; let \
-                 only one program refresh them",
+                "The server rejects tokens long before they expire, so another program probably uses the client ID \
+                 {}; let only one program refresh them",
                 self.config.client_id
             ));
         }
         if self.grant().is_some_and(|grant| grant.lacks_new_refresh_token) {
             return Some(format!(
-                "The server's last answer had a refresh token that cannot be read, so imgurd keeps the one before; if the \
+                "The server's last answer had an unreadable refresh token, so imgurd keeps the previous one; if the \
                  next refresh fails, run `imgurctl login {}`",
                 self.name
             ));
         }
         if self.revisions.grant_is_unsaved() {
             let why =
-                self.revisions.lags().unwrap_or_else(|| "It is being written; wait a moment".to_owned());
-            return Some(format!("The new token is served from memory, because it is not saved yet. {why}"));
+                self.revisions.lags().unwrap_or_else(|| "imgurd is saving it; wait a moment".to_owned());
+            return Some(format!("The new token is only in memory and not saved yet. {why}"));
         }
         self.why_it_ends().or_else(|| self.notable_skew().map(why_skewed))
     }
@@ -101,29 +102,31 @@ impl Machine {
             format!(", {number} {unit} after the sign-in")
         });
         Some(format!(
-            "The server gave no refresh token, so imgurd cannot refresh this token and you have to sign in again when it \
-             expires{lasts}; to get one, request it as the server documents (often with the scope offline_access: `imgurctl \
-             account set {name} --scope …`), then run `imgurctl login {name}`",
+            "The server gave no refresh token, so you must sign in again when this token expires{lasts}; request a \
+             refresh token as the server documents (often with the scope offline_access: `imgurctl account set \
+             {name} --scope …`), then run `imgurctl login {name}`",
             name = self.name
         ))
     }
 
     fn why_stale(&self, last_failure: &str) -> String {
         if self.closing {
-            return "imgurd is stopping; ask again when it is back".to_owned();
+            return "imgurd is stopping; try again after it restarts".to_owned();
         }
         let why = match (self.config.auto_refresh, last_failure) {
             (false, "") => "Auto-refresh is off".to_owned(),
-            (false, failure) => format!("Auto-refresh is off, and the last try failed: {failure}"),
-            (true, _) => "The token lives too shortly to be refreshed ahead of time".to_owned(),
+            (false, failure) => format!("Auto-refresh is off, and the last refresh failed: {failure}"),
+            (true, _) => "The token's lifetime is too short to refresh it ahead of time".to_owned(),
         };
-        format!("{why}; ask for a token, or run `imgurctl refresh {}`", self.name)
+        format!("{why}; request a token, or run `imgurctl refresh {}`", self.name)
     }
 
     fn why_store_unavailable(&self, last_failure: &str) -> String {
         match &self.shelf {
             Shelf::Vanished { reason, .. } | Shelf::Unread { reason: Some(reason), .. } => reason.clone(),
-            Shelf::Unread { reason: None, .. } => "The store is still being read; wait a moment".to_owned(),
+            Shelf::Unread { reason: None, .. } => {
+                "imgurd is still reading the store; wait a moment".to_owned()
+            }
             Shelf::Read | Shelf::PutAway { .. } => {
                 format!("imgurd requests no new token while it cannot save one. {last_failure}")
             }
@@ -137,25 +140,25 @@ impl Machine {
         }
     }
 
-    /// What to do about a setting that the server does not accept.
+    /// What to do about a setting that the server rejects.
     fn hint_for(&self, setting: &str) -> String {
         let name = &self.name;
         match setting {
             // The same error stands for an unknown client and for another way to identify itself (RFC 6749, section 5.2).
             "client_secret" => format!(
-                "see that client_id and client_auth are as registered, or set client_secret right with `imgurctl \
+                "check that client_id and client_auth match your registration, or set client_secret with `imgurctl \
                  account set {name} --client-secret-stdin`"
             ),
             other => {
                 let option = other.replace('_', "-");
-                format!("set {setting} right with `imgurctl account set {name} --{option} …`")
+                format!("correct {setting} with `imgurctl account set {name} --{option} …`")
             }
         }
     }
 
     fn no_refresh_token(&self) -> String {
         format!(
-            "The server gave no refresh token, so only a new sign-in brings a token; run `imgurctl login {}`",
+            "The server gave no refresh token, so imgurd cannot get new tokens; run `imgurctl login {}`",
             self.name
         )
     }
@@ -170,41 +173,42 @@ impl Machine {
     pub(super) fn lacks_client_secret(&self, is_lost: bool) -> Error {
         let name = &self.name;
         let why = if is_lost {
-            format!("The store lost the client secret of {name} together with its grant")
+            format!("The store lost the client secret of {name} and its grant")
         } else {
             format!("Imgur needs the client secret for this flow, and {name} has none")
         };
         let reason = format!(
-            "{why}; run `imgurctl login {name} --client-secret-stdin` and give the secret on standard input, or nothing if \
-             the application has none"
+            "{why}; run `imgurctl login {name} --client-secret-stdin` and give the secret on standard input (nothing \
+             if the application has none)"
         );
         Error::Misconfigured { setting: "client_secret".to_owned(), reason }
     }
 
     pub(super) fn is_busy(&self) -> Error {
-        try_later(format!("Too many requests for {} are under way; try again in a moment", self.name))
+        try_later(format!("Too many requests for {} are in progress; try again in a moment", self.name))
     }
 
     pub(super) fn is_verifying(&self) -> Error {
-        try_later(format!("An import into {} is being verified; try again in a moment", self.name))
+        try_later(format!("imgurd is still verifying an import into {}; try again in a moment", self.name))
     }
 
     pub(super) fn is_refreshing(&self) -> Error {
-        try_later(format!("A refresh of {} is on its way; try again in a moment", self.name))
+        try_later(format!("imgurd is refreshing {}; try again in a moment", self.name))
     }
 
     pub(super) fn signed_out_meanwhile(&self) -> Error {
         let name = &self.name;
         Error::login(format!(
-            "{name} was signed out meanwhile, so the new grant was not kept; run `imgurctl login {name}` or import it \
-             again"
+            "{name} was signed out meanwhile, so imgurd did not keep the new grant; run `imgurctl login {name}`, or \
+             import it again"
         ))
     }
 
-    /// What programs cannot send along as it is would be of no use to them (RFC 6749, section 7.1).
+    /// A program can only use a token as it is if its type is Bearer (RFC 6749, section 7.1).
     pub(super) fn not_bearer(&self, token_type: &str) -> Error {
         Error::login(format!(
-            "{}, so nothing was kept; have the server issue Bearer tokens to this client, then run `imgurctl login {}`",
+            "{}, so imgurd kept nothing; have the server issue Bearer tokens to this client, then run `imgurctl \
+             login {}`",
             Self::issues_other_tokens(token_type),
             self.name
         ))
@@ -213,7 +217,7 @@ impl Machine {
     /// The beginning of a sentence.
     pub(super) fn issues_other_tokens(token_type: &str) -> String {
         format!(
-            "The server issues tokens of the type “{}”, and imgurd hands out Bearer tokens only",
+            "The server issues tokens of the type “{}”, and imgurd hands out only Bearer tokens",
             token_type.replace('`', "'")
         )
     }
@@ -232,7 +236,7 @@ impl Machine {
         match answer {
             Answer::Misconfigured { setting, reason } => self.misconfigured_by(setting, &reason, &sign_in),
             Answer::Refused { reason } => {
-                Error::invalid("response", format!("The server refused the answer ({reason})"))
+                Error::invalid("response", format!("The server rejected the answer ({reason})"))
             }
             Answer::Transient(Transient {
                 reason,
@@ -249,7 +253,9 @@ impl Machine {
                     if is_suspect { format!("{}, then ", self.check_token_url()) } else { String::new() };
                 Error::login(format!("The sign-in could not be completed: {reason}; {url}{sign_in}"))
             }
-            Answer::Granted(_) => Error::login("The server's answer came twice; run `imgurctl status`"),
+            Answer::Granted(_) => {
+                Error::login("imgurd received the server's answer twice; run `imgurctl status`")
+            }
         }
     }
 
@@ -282,23 +288,25 @@ impl Machine {
             }
             Answer::Refused { reason } => Error::invalid(
                 "text",
-                format!("The server refused this token ({reason}); the grant at hand stays"),
+                format!(
+                    "The server rejected this token ({reason}), and the current grant stays; import another token"
+                ),
             ),
             Answer::Transient(Transient { reason, .. }) => try_later(format!(
-                "The token could not be verified: {reason}. The grant at hand stays; try again later, or run `imgurctl \
-                 import {} --replace`",
+                "imgurd could not verify the token: {reason}. The current grant stays; try again later, or run \
+                 `imgurctl import {} --replace`",
                 self.name
             )),
             Answer::Granted(_) => {
-                Error::invalid("text", "The server's answer came twice; run `imgurctl status`")
+                Error::invalid("text", "imgurd received the server's answer twice; run `imgurctl status`")
             }
         }
     }
 
     fn check_token_url(&self) -> String {
         format!(
-            "check that token_url ({}) is the server's token endpoint, which `imgurctl account set {} --token-url URL` \
-             changes",
+            "check that token_url ({}) is the server's token endpoint (`imgurctl account set {} --token-url URL` \
+             changes it)",
             self.config.token_url, self.name
         )
     }
@@ -311,7 +319,8 @@ impl Machine {
     /// The imported grant may not take the place of `current`.
     pub(super) fn imported_anothers(&self, candidate: &Grant, current: &Grant, then: &str) -> Error {
         let (name, candidate, current) = (&self.name, holder(candidate), holder(current));
-        let reason = format!("The grant is {candidate}'s, but {name} holds that of {current}: {then}");
+        let reason =
+            format!("The grant belongs to {candidate}, but {name} holds the grant of {current}: {then}");
         Error::invalid("replace", reason)
     }
 
@@ -319,13 +328,14 @@ impl Machine {
     pub(super) fn another_signed_in(&self, new: &Grant, current: &Grant) -> Error {
         let (name, new, current) = (&self.name, holder(new), holder(current));
         let reason = format!(
-            "{new} signed in, but {name} holds the grant of {current}, which stays; the new one is set aside. Run \
-             `imgurctl restore {name}` to change over to it, or `imgurctl login {name} --replace`"
+            "{new} signed in, but {name} holds the grant of {current}, so imgurd set the new one aside; run \
+             `imgurctl restore {name}` to switch to it, or `imgurctl login {name} --replace`"
         );
         Error::LoginFailed { reason, set_aside: Some(new), is_open: false }
     }
 
-    /// Nobody says that the new grant is the same user's. Nothing where the API says so, or the server did.
+    /// Why imgurd cannot confirm that the new grant belongs to the same user; `None` if the API or the server confirms
+    /// it.
     pub(super) fn why_not_identified(
         &self,
         owner: TokenOwner,
@@ -337,14 +347,14 @@ impl Machine {
             TokenOwner::Known(owner) if is_of(current, &owner) => return None,
             TokenOwner::Unsupported if vouched => return None,
             TokenOwner::Known(_) => return Some(self.another_signed_in(new, current)),
-            TokenOwner::Rejected => "The API does not accept the new token".to_owned(),
-            TokenOwner::Unknown(reason) => format!("The API did not say whose the new grant is ({reason})"),
-            TokenOwner::Unsupported => "No API says whose the new grant is".to_owned(),
+            TokenOwner::Rejected => "The API rejects the new token".to_owned(),
+            TokenOwner::Unknown(reason) => format!("The API did not say who owns the new grant ({reason})"),
+            TokenOwner::Unsupported => "No API says who owns the new grant".to_owned(),
         };
         let (name, holder) = (&self.name, holder(current));
         Some(Error::login(format!(
-            "{why}, so the grant of {holder} stays and the new one is set aside; run `imgurctl restore {name}` to change \
-             over to it, or `imgurctl login {name} --replace`"
+            "{why}, so imgurd keeps the grant of {holder} and set the new one aside; run `imgurctl restore {name}` \
+             to switch to it, or `imgurctl login {name} --replace`"
         )))
     }
 
@@ -352,13 +362,12 @@ impl Machine {
     pub(super) fn is_replaced(&self, has_working_grant: bool) -> Error {
         let name = &self.name;
         let then = if has_working_grant {
-            format!(", and the grant at hand stays. Run `imgurctl refresh {name}` for a new access token")
+            format!(", and the current grant stays; run `imgurctl refresh {name}` for a new access token")
         } else {
-            format!(". Run `imgurctl login {name}`")
+            format!("; run `imgurctl login {name}`")
         };
         let reason = format!(
-            "This is an older refresh token of {name}, and the server has replaced it; nothing was sent to the \
-             server{then}"
+            "This is an older refresh token of {name}, which the server has replaced, so imgurd sent nothing{then}"
         );
         Error::invalid("text", reason)
     }
@@ -366,24 +375,24 @@ impl Machine {
 
 /// The new grant belongs to another client or server than is configured now.
 pub(super) fn set_aside_for_its_issuer(grant: &Grant) -> Error {
-    let reason = format!("The new grant is set aside, since {CHANGED_MEANWHILE}");
+    let reason = format!("imgurd set the new grant aside, because {CHANGED_MEANWHILE}");
     Error::LoginFailed { reason, set_aside: Some(holder(grant)), is_open: false }
 }
 
-/// Nobody has seen the imported grant work, so nothing makes way for it; and it may have been spent, so it is not thrown
-/// away.
+/// The imported grant is not verified, so it replaces none. The server may have received it, so imgurd does not delete
+/// it.
 pub(super) fn kept_unverified(reason: &str) -> Error {
     try_later(format!(
-        "The token could not be verified: {reason}. It is set aside and the grant at hand stays; import it again with \
-         --replace once the server answers"
+        "imgurd could not verify the token: {reason}. It set the token aside and keeps the current grant; import it \
+         again with --replace when the server answers"
     ))
 }
 
 /// The ID token has another nonce than the request had.
 pub(crate) fn another_sign_in(account: &str) -> String {
     format!(
-        "The server's ID token belongs to another sign-in (its nonce differs), so nothing was kept; run `imgurctl login \
-         {account}` to try again"
+        "The server's ID token belongs to another sign-in (its nonce differs), so imgurd kept nothing; run `imgurctl \
+         login {account}` to try again"
     )
 }
 
@@ -396,7 +405,7 @@ fn is_of(grant: &Grant, owner: &Owner) -> bool {
 }
 
 fn holder(grant: &Grant) -> String {
-    grant.username.clone().unwrap_or_else(|| "somebody unnamed".to_owned())
+    grant.username.clone().unwrap_or_else(|| "an unknown user".to_owned())
 }
 
 fn counted(seconds: u64) -> (u64, &'static str) {
@@ -412,7 +421,7 @@ fn why_skewed(seconds: i64) -> String {
     let side = if seconds > 0 { "ahead of" } else { "behind" };
     let (number, unit) = counted(seconds.unsigned_abs());
     format!(
-        "This machine's clock is about {number} {unit} {side} the server's; set it right, for example with `timedatectl \
-         set-ntp true`"
+        "This machine's clock is about {number} {unit} {side} the server's; correct it, for example with \
+         `timedatectl set-ntp true`"
     )
 }

@@ -1,5 +1,5 @@
-//! What is known to be dead: refresh tokens that were replaced, and access tokens that were rejected or that a newer one
-//! of the same user and client ended. None of them is shown to the server or handed out.
+//! The tokens that imgurd knows to be invalid: replaced refresh tokens, rejected access tokens, and access tokens that a newer one
+//! of the same user and client invalidated. imgurd neither sends them to the server nor hands them out.
 
 use imgurd_proto::{Error, RefreshReuse};
 
@@ -17,7 +17,7 @@ impl Machine {
         self.config.refresh_reuse == RefreshReuse::Tolerated
     }
 
-    /// `old` with what the server gave for it. The refresh token that was replaced is remembered by its fingerprint.
+    /// `old` with the server's new tokens. Remembers the fingerprint of the replaced refresh token.
     pub(super) fn renew(&mut self, old: &Grant, tokens: TokenResponse, now: Timestamp) -> Grant {
         let new = renewed(old, tokens, now);
         if new.refresh_token != old.refresh_token {
@@ -64,9 +64,9 @@ impl Machine {
         Some(self.is_replaced(self.working().is_some()))
     }
 
-    /// An answer brought new tokens for the grant `generation`; the first request that may have led to it had the number
-    /// `began`. One access token lives per client and user, so all others of theirs are dead. Where two answers
-    /// crossed, which of the two tokens lives is in doubt: then only a refresh brings one that certainly does.
+    /// An answer brought new tokens for the grant `generation`. The first request that may have led to it had the
+    /// number `began`. A client and user have one valid access token, so all their others are invalid. If two answers
+    /// crossed, it is not known which of their tokens is valid: then only a refresh brings one that certainly is.
     pub(super) fn supersede(&mut self, generation: u64, began: u64) {
         let crossed = self.granted.replace(self.next_op).is_some_and(|granted| granted >= began);
         let Some(newest) = self.record.grants().find(|grant| grant.generation == generation).cloned() else {
@@ -104,8 +104,8 @@ impl Machine {
         }
     }
 
-    /// Somebody reports that `token` was rejected. Where it belongs to a grant that is not in use, this is remembered
-    /// for the time when that grant comes back. Whether something is to be saved.
+    /// A caller reports that `token` was rejected. If it belongs to a grant that is not in use, imgurd remembers this
+    /// in case the grant is restored. Returns whether there is something to save.
     pub(super) fn note_rejected_of_displaced(&mut self, token: &Secret) -> bool {
         let mut displaced = self.record.displaced.iter_mut().filter_map(|it| it.grant.access.as_mut());
         match displaced.find(|access| access.token == *token) {
@@ -133,7 +133,7 @@ impl Machine {
         }
     }
 
-    /// What was reported while the record could not be read, and what an earlier version did not mark.
+    /// Marks what callers reported while the record could not be read, and what an earlier version did not mark.
     pub(super) fn mark_dead_tokens(&mut self) {
         let newest = self.record.grant.clone();
         let mut changed = false;
@@ -157,7 +157,7 @@ impl Machine {
         self.rejected.contains(token) || held.any(|access| access.dead && access.token == *token)
     }
 
-    /// What may be shown of a server's text.
+    /// The part of a server's text that may be shown.
     pub(in crate::keeper) fn shown(&self, text: &str) -> Option<String> {
         let of_grant = |grant: &Grant| {
             grant
@@ -171,8 +171,8 @@ impl Machine {
         shown_of_a_server(text, &secrets.filter(|secret| !secret.is_empty()).collect::<Vec<_>>())
     }
 
-    /// What `given` is, if it is known to be another secret of this account than what was asked for. An older grant of the
-    /// same refresh token is none.
+    /// What `given` is, if it is known to be another secret of this account than the expected one. An older grant of
+    /// the same refresh token does not count.
     pub(super) fn known_as(&self, given: &Secret) -> Option<&'static str> {
         let is_in =
             |secret: &Secret| secret.expose().len() >= SHORTEST && given.expose().contains(secret.expose());
@@ -204,7 +204,7 @@ impl Machine {
         Secret::from(format!("{}\0{}\0{:?}\0{secret}", client.token_url, client.id, client.auth))
     }
 
-    /// The server gave tokens to the client as it is configured.
+    /// The server issued tokens to the client with its current settings.
     pub(super) fn note_proven(&mut self) {
         let settings = self.client_settings();
         if !self.record.proven.contains(&settings) {
@@ -212,8 +212,8 @@ impl Machine {
         }
     }
 
-    /// Whether the server has given tokens to the client as it is configured now. An earlier version did not note it: there
-    /// a grant that was refreshed shows that its settings work.
+    /// Whether the server has issued tokens to the client with its current settings. An earlier version did not record
+    /// that: there, a refreshed grant shows that its settings work.
     pub(super) fn is_proven(&self) -> bool {
         let was_refreshed = |grant: &Grant| {
             grant.kept > 0 || grant.access.as_ref().is_some_and(|access| access.issued_at > grant.granted_at)
@@ -225,8 +225,8 @@ impl Machine {
     }
 }
 
-/// Whether a new access token of `newest` ends the one of `grant`. Servers that name nobody are taken to have one
-/// user.
+/// Whether a new access token of `newest` invalidates the one of `grant`. If a server names no user, imgurd assumes
+/// that there is only one.
 fn is_ended_by(grant: &Grant, newest: &Grant) -> bool {
     grant.generation != newest.generation && grant.issuer.is(&newest.issuer) && !grant.is_anothers(newest)
 }

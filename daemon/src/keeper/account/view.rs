@@ -1,4 +1,4 @@
-//! How an account looks from outside: its state, its token, and the sentence that says what to do.
+//! The account as callers see it: its state, its token, and the reason.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::{Machine, Shelf, Want};
 use crate::grant::{Access, Timestamp};
 use crate::keeper::policy;
 
-/// What everyone may read of an account without asking its keeper: callers whose token is at hand never queue.
+/// The part of an account that callers read without asking the keeper: a caller with a valid token never queues.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
-    /// What the interface says of it.
+    /// The account as the interface shows it.
     pub info: Arc<Account>,
     /// The token, where there is one to hand out.
     pub(crate) served: Option<Arc<Served>>,
@@ -21,7 +21,8 @@ pub struct Snapshot {
     pub(crate) issue: u64,
     pub(crate) failed: u64,
     pub(in crate::keeper) logouts: u64,
-    /// Whether the last try failed, even while another is on its way: then what is still valid is served.
+    /// Whether the last attempt failed, even while another one is in progress: then imgurd serves the token that is
+    /// still valid.
     is_in_trouble: bool,
     /// The setting at fault, in `misconfigured`.
     setting: &'static str,
@@ -33,7 +34,7 @@ pub struct Snapshot {
     pub(in crate::keeper) ages_at: Option<Timestamp>,
 }
 
-/// What is left of a token at least that is handed out at all.
+/// The shortest remaining lifetime of a token that imgurd hands out.
 const LAST_RESORT: Duration = Duration::from_millis(1);
 
 /// A token to hand out, as long as it lasts.
@@ -43,7 +44,7 @@ pub(crate) struct Served {
     token: Arc<Token>,
 }
 
-/// What a caller gets who looks at a snapshot.
+/// The result of looking at a snapshot.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     Token(Arc<Token>),
@@ -52,7 +53,7 @@ pub(crate) enum Verdict {
     Wait,
 }
 
-/// What the keeper had done when it took a caller's wish in.
+/// The keeper's progress when it accepted a caller's request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
     pub(crate) issue: u64,
@@ -63,7 +64,7 @@ impl Served {
     /// How long it lasts; absent means that it is not known.
     fn remaining(&self, now: Timestamp) -> Option<Duration> {
         let expires_at = self.access.expires_at()?;
-        // By a clock that is wrong it may be over any moment: good enough for those who get no other.
+        // If the clock is wrong, it may expire at any moment: good enough for callers that get no other token.
         let is_sure = !policy::is_from_the_future(&self.access, now);
         Some(if is_sure { expires_at.since(now) } else { LAST_RESORT })
     }
@@ -75,15 +76,16 @@ impl Served {
 }
 
 impl Snapshot {
-    /// The token in `text`, which somebody hands in as rejected: with what programs write around it (`NAME=value`, a header, an
-    /// address), it would be taken for another than the current one, and that would be handed out again.
+    /// The token in `text`, which a caller reports as rejected. With the text that programs write around it
+    /// (`NAME=value`, a header, an address), it would not match the current token, and imgurd would hand that out
+    /// again.
     pub(crate) fn recognised(&self, text: Secret) -> Secret {
         let current = self.served.as_ref().map(|served| &served.access.token);
         current.filter(|token| text.expose().contains(token.expose())).cloned().unwrap_or(text)
     }
 
-    /// What a caller gets now; `progress` is there once the keeper has taken the wish in. `strict` callers named the
-    /// validity they need; others take what is still valid while the server or store is in trouble.
+    /// The result for a caller now; `progress` is set once the keeper has accepted the request. `strict` callers named
+    /// the validity that they need; others get a token that is still valid while the server or store has a problem.
     pub(crate) fn verdict(
         &self,
         want: &Want,
@@ -115,8 +117,8 @@ impl Snapshot {
         }
     }
 
-    /// What a caller gets whose patience is over: a token that is still valid rather than none, unless they named the
-    /// validity they need.
+    /// The result for a caller whose wait has ended: a token that is still valid rather than none, unless the caller
+    /// named the validity that it needs.
     pub(crate) fn last_resort(&self, want: &Want, strict: bool, now: Timestamp) -> Result<Arc<Token>, Error> {
         let served = self.served.as_ref().filter(|_| matches!(want, Want::Valid(_)) && !strict);
         match served.filter(|served| served.is_valid_for(Duration::ZERO, now)) {
@@ -128,7 +130,7 @@ impl Snapshot {
     pub(crate) fn error(&self) -> Error {
         let account = self.info.name.clone();
         let reason = self.info.reason.clone().unwrap_or_else(|| {
-            "No token came within the wait; try again, or see `imgurctl status`".to_owned()
+            "imgurd got no token within the wait; try again, or see `imgurctl status`".to_owned()
         });
         match self.info.state {
             State::Empty | State::ConsentNeeded => Error::ConsentNeeded { account, reason },
@@ -144,8 +146,8 @@ impl Machine {
         self.served().is_some_and(|served| served.is_valid_for(least, now))
     }
 
-    /// The token to hand out. Between the server's answer and its publication there is none: the old one may be dead,
-    /// and the new one is not yet safe.
+    /// The token to hand out. Between the server's answer and its publication there is none: the old one may be
+    /// invalid, and the new one is not saved yet.
     fn served(&self) -> Option<Served> {
         let grant = self.grant().filter(|_| !self.revisions.is_publishing())?;
         let access = grant.access.clone().filter(|access| !access.dead)?;
@@ -179,7 +181,7 @@ impl Machine {
         let is_under_way = match self.refresh {
             Refresh::Idle => self.revisions.is_publishing(),
             Refresh::Marking { .. } => true,
-            // What is on its way for a grant that made way does not concern the one in use.
+            // A request for a grant that was replaced does not concern the one in use.
             Refresh::Sent(sent) => sent.generation == grant.generation || self.revisions.is_publishing(),
         };
         match &self.trouble {

@@ -4,6 +4,7 @@ use hyper::header::HeaderValue;
 use rstest::rstest;
 
 use super::*;
+use crate::provider::complaint::TOO_MANY;
 
 const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=utf-8";
@@ -121,15 +122,15 @@ fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] a
 #[case::over_capacity(403, JSON, &imgurs("Imgur is temporarily over capacity. Please try again later.", 403), "over capacity")]
 #[case::over_capacity(500, JSON, r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":500}"#, "over capacity")]
 #[case::banned_country(400, JSON, r#"{"data":{"error":{"code":1016,"message":"Banned country attempt","type":"ImgurException"}},"success":false,"status":400}"#, "country")]
-#[case::too_fast(400, JSON, r#"{"data":{"error":{"code":429,"message":"You are uploading too fast. Please wait 59 more minutes.","type":"ImgurException","exception":[]}},"success":false,"status":400}"#, "fewer requests")]
+#[case::too_fast(400, JSON, r#"{"data":{"error":{"code":429,"message":"You are uploading too fast. Please wait 59 more minutes.","type":"ImgurException","exception":[]}},"success":false,"status":400}"#, TOO_MANY)]
 #[case::too_many(
     429,
     JSON,
     r#"{"data":{"error":"Daily client requests exceeded"},"status":429,"success":false}"#,
-    "fewer requests"
+    TOO_MANY
 )]
-#[case::too_many(429, JSON, r#"{"errors":[{"id":"legacy-api-1","code":"429","status":"Too Many Requests","detail":"Too Many Requests"}]}"#, "fewer requests")]
-#[case::too_many(429, "", "", "fewer requests")]
+#[case::too_many(429, JSON, r#"{"errors":[{"id":"legacy-api-1","code":"429","status":"Too Many Requests","detail":"Too Many Requests"}]}"#, TOO_MANY)]
+#[case::too_many(429, "", "", TOO_MANY)]
 #[case::forbidden_by_the_network(400, JSON, &imgurs("These actions are forbidden.", 400), "network")]
 #[case::forbidden(403, JSON, &imgurs("Unauthorized", 403), "says “Unauthorized” (HTTP 403)")]
 #[case::malformed(403, JSON, &imgurs("Malformed auth header.", 403), "HTTP 403")]
@@ -153,7 +154,7 @@ fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] a
 #[case::early(425, "", "", "HTTP 425")]
 #[case::varnish(503, HTML, "<html>Varnish cache error</html>", "error page")]
 #[case::nginx(502, HTML, "<html><center>nginx</center></html>", "error page")]
-#[case::server_error(503, JSON, "{}", "trouble")]
+#[case::server_error(503, JSON, "{}", "has a problem")]
 fn takes_everything_else_for_passing(
     #[case] status: u16,
     #[case] content_type: &str,
@@ -292,7 +293,7 @@ fn passes_on_a_description_without_its_secrets(#[case] description: &str, #[case
 )]
 #[case(403, r#"{"error":"Not today\u001b"}"#, "the server says “Not today” (HTTP 403)")]
 #[case(503, r#"{"error_description":"Back soon"}"#, "the server says “Back soon” (HTTP 503)")]
-#[case(400, r#"{"error":"0123abcd"}"#, "the server turned the request away without saying why (HTTP 400)")]
+#[case(400, r#"{"error":"0123abcd"}"#, "the server rejected the request without a reason (HTTP 400)")]
 #[case(400, r#"{"error":"my_pass","error_description":"Bad"}"#, "the server says “Bad” (HTTP 400)")]
 #[case(
     400,

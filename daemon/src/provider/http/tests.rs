@@ -277,7 +277,7 @@ async fn waits_for_a_slow_trickle_only_so_long() {
         () = stop_the_clock => unreachable!("it never ends"),
     };
     let transient = transient(answer);
-    assert_eq!(transient.reason, "no whole answer from 127.0.0.1 within 30 s");
+    assert_eq!(transient.reason, "no complete answer from 127.0.0.1 within 30 s");
     assert_eq!(transient.delivery, Delivery::InDoubt);
 }
 
@@ -287,7 +287,7 @@ async fn knows_that_a_refused_connection_sent_nothing() {
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
     let transient = transient(ask(client(url), refresh()).await);
-    assert_eq!(transient.reason, "no connection to 127.0.0.1: nothing answers there");
+    assert_eq!(transient.reason, "no connection to 127.0.0.1: nothing listens there");
     assert_eq!(transient.delivery, Delivery::NotSent);
 }
 
@@ -354,7 +354,7 @@ async fn hangs_up_on_a_server_that_never_stops(#[case] begin: &str, #[case] agai
     })
     .await;
     let transient = transient(answer);
-    assert_eq!(transient.reason, "the answer of 127.0.0.1 was too long to be one");
+    assert_eq!(transient.reason, "the answer of 127.0.0.1 is too long");
     assert_eq!(transient.delivery, Delivery::InDoubt);
     // What the kernel holds on both sides counts as sent.
     assert!(sent < 16 << 20, "{sent} bytes");

@@ -70,10 +70,10 @@ fn the_client_identifies_itself_as_the_server_takes_it(#[case] methods: Value, #
 #[case(json!({ "issuer": "https://as.example/tenant/" }), "calls itself https://as.example/tenant/;")]
 #[case(json!({ "token_endpoint": null }), "no token_endpoint")]
 #[case(json!({ "authorization_endpoint": 7 }), "no authorization_endpoint")]
-#[case(json!({ "token_endpoint": "http://as.example/token" }), "token_endpoint (http://as.example/token) is no https URL")]
-#[case(json!({ "token_endpoint": "http://127.0.0.1:1/token" }), "is no https URL")]
-#[case(json!({ "revocation_endpoint": "/revoke" }), "revocation_endpoint (/revoke) is no https URL")]
-#[case(json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }), "by private_key_jwt only")]
+#[case(json!({ "token_endpoint": "http://as.example/token" }), "token_endpoint (http://as.example/token) is not an https URL")]
+#[case(json!({ "token_endpoint": "http://127.0.0.1:1/token" }), "is not an https URL")]
+#[case(json!({ "revocation_endpoint": "/revoke" }), "revocation_endpoint (/revoke) is not an https URL")]
+#[case(json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }), "only private_key_jwt")]
 fn what_must_not_be_used_is_named(#[case] changes: Value, #[case] said: &str) {
     let Err(Unfit::Wrong(reason)) = with(&changes) else { panic!("{changes} is wrong") };
     assert!(reason.contains(said), "{reason}");

@@ -1,4 +1,4 @@
-//! Hearing at once that the keyring was locked or unlocked, made, or replaced by another.
+//! Notices when the keyring is locked, unlocked, created or replaced.
 
 use std::collections::HashMap;
 
@@ -14,17 +14,17 @@ use super::proxies::NAME;
 use crate::bus::Bus;
 use crate::store::Changes;
 
-/// The bus itself: nobody else has this name as its unique one.
+/// The bus itself: no other program has this unique name.
 const BUS: &str = "org.freedesktop.DBus";
 const OBJECTS: &str = "/org/freedesktop/secrets";
 
-/// Counts changes for as long as it is polled. An idle bus wakes nobody.
+/// Counts changes, as long as it is polled. An idle bus wakes nothing.
 pub(super) async fn count(bus: Bus, changes: watch::Sender<Changes>) {
     let mut last = None;
     loop {
         let connection = bus.wait().await;
         if let Err(error) = follow(&connection, &changes, &mut last).await {
-            tracing::warn!(%error, "the keyring may be unlocked unnoticed, and is asked again later");
+            tracing::warn!(%error, "imgurd cannot see when the keyring is unlocked, and asks it again later");
         }
         // Where it is not lost but refuses, nothing would be otherwise the next time.
         connection.closed().await;
@@ -42,7 +42,7 @@ async fn follow(
         streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
     }
     let mut keyring = owner(connection).await;
-    // The bus is back, or something may have happened before anybody listened.
+    // The bus is back, or something may have happened before imgurd listened.
     changes.send_modify(|changes| {
         changes.count += 1;
         changes.replaced += u64::from(takes_the_place(keyring.as_ref(), last));
@@ -53,7 +53,8 @@ async fn follow(
         if is_from_the_bus(&message) {
             keyring = owner(connection).await;
         } else if message.header().sender() != keyring.as_deref() {
-            // zbus passes on what anybody sends to us alone, since it does not know who owns a well-known name.
+            // zbus delivers signals that any program sends only to us, because it does not know who owns a well-known
+            // name.
             continue;
         }
         if is_a_change(&message) {
@@ -104,7 +105,7 @@ fn is_a_change(message: &Message) -> bool {
         Some("NameOwnerChanged") => {
             body.deserialize::<(&str, &str, &str)>().is_ok_and(|(_, _, owner)| !owner.is_empty())
         }
-        // That items came or went is none of our business.
+        // New and removed items do not matter here.
         Some("PropertiesChanged") => body
             .deserialize::<(&str, HashMap<&str, Variant<'_>>, Vec<&str>)>()
             .is_ok_and(|(_, changed, dropped)| changed.contains_key("Locked") || dropped.contains(&"Locked")),

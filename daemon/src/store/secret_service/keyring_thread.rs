@@ -1,9 +1,9 @@
-//! The keyring crates, called from one thread of their own: their calls block, and have no bounds.
+//! Calls the keyring crates from a separate thread, because their calls block without a time limit.
 //!
-//! A call that exceeds its bound is abandoned with its thread, and the next one gets another. What it had begun may
-//! still happen when the keyring comes to. So no item is asked for while an abandoned call for that item has not ended: an
-//! older record could land on top of a newer one, and each call could raise one more dialog. Such a call ends with its
-//! keyring at the latest, for then the bus answers in its place.
+//! A call that exceeds its time limit is abandoned with its thread, and the next call gets a new thread. The abandoned call may
+//! still take effect when the keyring recovers. So imgurd does not request an item before the abandoned call for that item has
+//! ended: otherwise an older record could overwrite a newer one, and each call could cause another dialog. Such a call ends at the
+//! latest when its keyring exits, because then the bus answers it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
@@ -38,10 +38,10 @@ pub(super) enum Call {
     Write(Zeroizing<Vec<u8>>, IfMissing),
 }
 
-/// The item as it is then; none where the keyring shows none.
+/// The item after the call; `None` if the keyring shows none.
 pub(super) type Item = Option<Zeroizing<Vec<u8>>>;
 
-/// The thread, and what it may have left undone.
+/// The thread, and its unfinished calls.
 pub(super) struct KeyringThread {
     connect: Connect,
     /// The way to the thread; it ends when this is gone.
@@ -67,7 +67,7 @@ impl KeyringThread {
         Self { connect, thread: None, owed: Vec::new(), changes }
     }
 
-    /// Does as it is told to the item of `account` in the keyring `owner`. To be awaited to its end.
+    /// Carries out the job on the item of `account` in the keyring `owner`. Await it to its end.
     pub(super) async fn call(
         &mut self,
         owner: OwnedUniqueName,
@@ -117,12 +117,14 @@ fn start(connect: Connect) -> Result<mpsc::Sender<Job>, StoreError> {
         }
     };
     thread::Builder::new().name("keyring".into()).spawn(work).map_err(|error| {
-        StoreError::Unavailable(format!("No thread can be had for the keyring ({error}); end other programs"))
+        StoreError::Unavailable(format!(
+            "imgurd cannot start a thread for the keyring ({error}); end other programs"
+        ))
     })?;
     Ok(sender)
 }
 
-/// What the thread holds: the keyring crates' own connection and session, which are worth nothing to another keyring.
+/// The state of the thread: the keyring crates' own connection and session, which are useless for another keyring.
 struct KeyringSession {
     connect: Connect,
     opened: Option<(OwnedUniqueName, Arc<CredentialStore>)>,
@@ -163,7 +165,7 @@ impl KeyringSession {
 enum Failure {
     /// The keyring crates'; their session may be no good any more.
     Session(KeyringError),
-    /// What the item holds, or does not.
+    /// The content of the item, or that there is none.
     Item(StoreError),
 }
 

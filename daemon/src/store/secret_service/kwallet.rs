@@ -1,5 +1,5 @@
-//! KWallet says that a wallet is locked until a client of the Secret Service has opened it, though its user has: with the
-//! password of the login, or in another program. To open such a wallet, it raises no dialog.
+//! KWallet reports a wallet as locked until a client of the Secret Service has opened it, even if the user has opened it with the
+//! login password or in another program. Opening such a wallet causes no dialog.
 
 use zbus::fdo::DBusProxy;
 use zbus::names::BusName;

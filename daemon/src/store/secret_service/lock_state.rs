@@ -1,4 +1,4 @@
-//! Whether the keyring is open, and opening it. Looking never raises a prompt; only [`LockState::unlock`] does.
+//! Checks whether the keyring is unlocked, and unlocks it. Only [`LockState::unlock`] may cause a dialog.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct LockState {
     bus: Bus,
-    /// Held while a dialog is open: whoever asks meanwhile waits for its answer, not for a second dialog.
+    /// Locked while a dialog is open: other callers wait for its answer, not for a second dialog.
     unlocking: Mutex<()>,
 }
 
@@ -45,7 +45,7 @@ impl LockState {
         Ok(owner.map_err(zbus::Error::from)?)
     }
 
-    /// Whether what is ours, of whichever account, can be read and written just now, without a prompt.
+    /// Whether all items of ours can be read and written now, without a dialog.
     pub(super) async fn look_at_all(&self) -> Result<(), StoreError> {
         let service = self.service().await?;
         self.open_silently(&service, &HashMap::from([("service", SERVICE)])).await
@@ -60,7 +60,7 @@ impl LockState {
         let Some(_) = locked(service, ours).await? else { return Ok(()) };
         let provider = Provider::on(service.inner().connection()).await;
         let default = default_collection(service).await?.ok_or_else(|| sentences::locked(provider))?;
-        // Nobody who only looks waits for a dialog that is open.
+        // A caller that only checks does not wait for an open dialog.
         let _one_dialog = self.unlocking.try_lock().map_err(|_| sentences::locked(provider))?;
         if kwallet::is_open(service, &default).await {
             let (_, prompt) = service.unlock(&[default.as_ref()]).await?;
@@ -75,7 +75,7 @@ impl LockState {
         }
     }
 
-    /// Unlocks what is locked, by way of the keyring's own prompt.
+    /// Unlocks what is locked, with the keyring's own dialog.
     pub(super) async fn unlock(&self) -> Result<(), StoreError> {
         let _one_dialog = self.unlocking.lock().await;
         let service = self.service().await?;
@@ -109,9 +109,9 @@ async fn default_collection(service: &ServiceProxy<'_>) -> Result<Option<OwnedOb
     Ok(Some(service.read_alias("default").await?).filter(|path| path.as_str() != NO_OBJECT))
 }
 
-/// What would have to be unlocked.
+/// The objects that need unlocking.
 enum Locked {
-    /// A collection, and what it holds.
+    /// A collection, and its items.
     Collection(Vec<OwnedObjectPath>),
     /// Items of ours in collections that are open.
     Items(Vec<OwnedObjectPath>),
@@ -125,8 +125,8 @@ impl Locked {
     }
 }
 
-/// What would have to be unlocked, if anything: items of ours, or if none is shown, the default collection, where one would
-/// be made.
+/// The objects that need unlocking, if any: items of ours, or, if none is shown, the default collection, where imgurd
+/// would create one.
 async fn locked(
     service: &ServiceProxy<'_>,
     ours: &HashMap<&str, &str>,

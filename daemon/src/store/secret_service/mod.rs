@@ -1,17 +1,17 @@
 //! The desktop's keyring, by way of the freedesktop Secret Service: GNOME Keyring, KWallet, KeePassXC.
 //!
-//! Two connections lead to it. The keyring crates' own reads and writes items (`keyring_thread`); it would raise a prompt for
-//! what is locked and wait for its answer without a bound. So before each call, ours looks whether that is so (`lock_state`),
-//! and hears when it changes (`changes`). Between the look and the call lies a moment in which a keyring can be locked
-//! all the same: then the prompt delays nobody for longer than the call's bound.
+//! imgurd uses two connections. The keyring crates read and write items over theirs (`keyring_thread`); for a locked item they would
+//! cause a dialog and wait for it without a time limit. So before each call, imgurd checks over its own connection whether the
+//! keyring is locked (`lock_state`), and listens for changes (`changes`). If the keyring is locked between the check and the call,
+//! the dialog delays a caller by no more than the call's time limit.
 //!
-//! Nothing that a keyring says is taken for "there is no grant": what it hides when locked, and what it lost, is told
-//! apart by the [`Witnessed`](super::Witnessed) around this.
+//! No answer of a keyring means "there is no grant": [`Witnessed`](super::Witnessed) distinguishes an item that a locked keyring
+//! hides from one that the keyring lost.
 //!
-//! The store crate is used with `keyring-core`, not with `keyring`: `keyring::Entry` picks one store for the whole process,
-//! once, and a keyring that is missing then stays missing. Items are looked for in all collections, because the user may have
-//! changed the default one. If one account has two items, neither is chosen. A locked collection counts as locked, not as an
-//! answer. An item that was written is read back. A session of one keyring is never used with another.
+//! imgurd uses the store crate with `keyring-core`, not with `keyring`: `keyring::Entry` chooses one store for the whole process,
+//! once, and a keyring that is missing then stays missing. imgurd searches all collections for an item, because the user may have
+//! changed the default one. If an account has two items, imgurd chooses neither. A locked collection counts as locked, not as
+//! empty. imgurd reads back each item that it has written. It never uses a session of one keyring with another.
 
 mod changes;
 mod keyring_thread;
@@ -58,7 +58,7 @@ impl SecretServiceStore {
     }
 
     async fn call(self, account: &str, call: Call) -> Result<Item, StoreError> {
-        // Where the keyring hangs or is locked, all hear of it at the same time and not one after the other.
+        // If the keyring hangs or is locked, all callers learn it at the same time, not one after the other.
         self.lock_state.look(account).await?;
         let mut thread = self.thread.lock().await;
         let owner = self.lock_state.look(account).await?;

@@ -1,4 +1,4 @@
-//! The program that is the keyring: each has its own name and its own place to set it up.
+//! The program that provides the keyring. Each one has its own name and its own settings.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ pub(super) enum Provider {
     Other,
 }
 
-/// What the names of their processes begin with; the kernel cuts them at 15 bytes.
+/// The prefixes of their process names; the kernel cuts the names at 15 bytes.
 const PROCESSES: [(&str, Provider); 4] = [
     ("gnome-keyring", Provider::GnomeKeyring),
     ("kwalletd", Provider::KWallet),

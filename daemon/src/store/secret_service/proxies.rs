@@ -1,4 +1,4 @@
-//! What is asked of the Secret Service over our own connection; reading and writing items is left to the keyring crates.
+//! The parts of the Secret Service that imgurd uses over its own connection. The keyring crates read and write the items.
 //! The names are those of <https://specifications.freedesktop.org/secret-service/latest/>.
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant};
 /// The name that whichever keyring there is owns on the bus.
 pub(super) const NAME: &str = "org.freedesktop.secrets";
 
-/// What an object path is when there is no object.
+/// The object path that means "no object".
 pub(super) const NO_OBJECT: &str = "/";
 
 #[zbus::proxy(
@@ -20,7 +20,7 @@ pub(super) trait Service {
     #[zbus(property(emits_changed_signal = "false"))]
     fn collections(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
 
-    /// The collection that goes by this name, or [`NO_OBJECT`].
+    /// The collection with this alias, or [`NO_OBJECT`].
     fn read_alias(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
 
     /// The items with these attributes: those that are unlocked, and those that are locked.
@@ -29,7 +29,8 @@ pub(super) trait Service {
         attributes: &HashMap<&str, &str>,
     ) -> zbus::Result<(Vec<OwnedObjectPath>, Vec<OwnedObjectPath>)>;
 
-    /// Unlocks what can be unlocked at once, and makes a prompt for the rest, or [`NO_OBJECT`] if there is none.
+    /// Unlocks what can be unlocked without a dialog, and creates a prompt for the rest, or [`NO_OBJECT`] if there is
+    /// none.
     fn unlock(&self, objects: &[ObjectPath<'_>]) -> zbus::Result<(Vec<OwnedObjectPath>, OwnedObjectPath)>;
 }
 

@@ -1,4 +1,4 @@
-//! What the user is told, each time with what to do about it.
+//! The sentences about the keyring: what failed, and what to do.
 
 use std::io;
 
@@ -23,17 +23,17 @@ fn still_locked(reason: &str) -> StoreError {
 
 pub(super) fn locked(provider: Provider) -> StoreError {
     let name = provider.name();
-    still_locked(&format!("{name} is locked; run `imgurctl unlock`, or unlock it in any other way"))
+    still_locked(&format!("{name} is locked; run `imgurctl unlock`, or unlock it yourself"))
 }
 
-/// The collection is open, but not the item. KeePassXC allows each connection by itself, and imgurd has two, so that no
-/// dialog of it helps.
+/// The collection is unlocked, but not the item. KeePassXC asks about each connection separately, and imgurd has two,
+/// so its dialog does not help.
 pub(super) fn confirms_access(provider: Provider) -> StoreError {
     match provider {
         Provider::KeePassXc => unavailable(
-            "KeePassXC asks you each time before it gives imgurd its item, and imgurd waits for no dialog; turn off \
-             \"Confirm when passwords are retrieved by clients\" in its settings, under Secret Service Integration, then \
-             run `imgurctl unlock`",
+            "KeePassXC asks you before each access to imgurd's item, and imgurd does not wait for a dialog; turn off \
+             \"Confirm when passwords are retrieved by clients\" in its settings, under Secret Service Integration, \
+             then run `imgurctl unlock`",
         ),
         other => locked(other),
     }
@@ -41,14 +41,14 @@ pub(super) fn confirms_access(provider: Provider) -> StoreError {
 
 pub(super) fn dismissed() -> StoreError {
     still_locked(
-        "The keyring stays locked, because its dialog was dismissed or could not be shown; run `imgurctl unlock` \
-         again where there is a display",
+        "The keyring is still locked, because its dialog was dismissed or could not be shown; run `imgurctl unlock` \
+         again on a display",
     )
 }
 
 pub(super) fn unanswered() -> StoreError {
     still_locked(
-        "The keyring stays locked, because nobody answered its dialog within two minutes; run `imgurctl unlock` \
+        "The keyring is still locked, because nobody answered its dialog within two minutes; run `imgurctl unlock` \
          again",
     )
 }
@@ -56,16 +56,16 @@ pub(super) fn unanswered() -> StoreError {
 pub(super) fn never_initialised(provider: Provider) -> StoreError {
     unavailable(match provider {
         Provider::KWallet => format!(
-            "KWallet has no wallet for other programs yet: create one in System Settings, under KDE Wallet, and allow the \
-             Secret Service interface there; or {FILE_INSTEAD}"
+            "KWallet has no wallet for other programs yet; create one in System Settings, under KDE Wallet, and \
+             allow the Secret Service interface there, or {FILE_INSTEAD}"
         ),
         Provider::KeePassXc => format!(
-            "KeePassXC shows no database to other programs: open one, and choose a group to expose in its Database Settings, \
-             under Secret Service Integration; or {FILE_INSTEAD}"
+            "KeePassXC shows no database to other programs; open one, and choose a group to expose in its Database \
+             Settings, under Secret Service Integration, or {FILE_INSTEAD}"
         ),
         Provider::GnomeKeyring | Provider::Other => format!(
-            "There is no default keyring yet: sign in to the desktop once with your password, or make one in its password \
-             manager (such as `seahorse`) and set it as the default; without a desktop, {FILE_INSTEAD}"
+            "There is no default keyring yet; sign in to the desktop once with your password, or create one in a \
+             password manager (such as `seahorse`) and make it the default. Without a desktop, {FILE_INSTEAD}"
         ),
     })
 }
@@ -78,27 +78,30 @@ fn absent(detail: &str) -> StoreError {
 
 pub(super) fn no_bus(error: &dyn std::fmt::Display) -> StoreError {
     unavailable(format!(
-        "There is no session bus, and so no keyring ({error}); start imgurd within the desktop's session, or {FILE_INSTEAD}"
+        "There is no session bus, so there is no keyring ({error}); start imgurd in the desktop's session, or \
+         {FILE_INSTEAD}"
     ))
 }
 
 pub(super) fn does_not_answer() -> StoreError {
-    unavailable("The keyring does not answer; see whether a dialog of it is open, or restart it")
+    unavailable("The keyring does not answer; check whether one of its dialogs is open, or restart it")
 }
 
 pub(super) fn restarted() -> StoreError {
-    unavailable("The keyring ended in the middle; run `imgurctl unlock` again")
+    unavailable("The keyring exited during the request; run `imgurctl unlock` again")
 }
 
 pub(super) fn missing(account: &str) -> StoreError {
     StoreError::Vanished(format!(
-        "The keyring that is there now does not have the item of {account}, and imgurd makes no second one: another keyring \
-         or database may have it; open that one, or run `imgurctl login {account}` if the item was deleted"
+        "The current keyring has no item for {account}, and imgurd does not create a second one; open the keyring or \
+         database that has it, or run `imgurctl login {account}` if the item was deleted"
     ))
 }
 
 pub(super) fn not_whole() -> StoreError {
-    unavailable("The keyring did not keep what it was given; see whether the disk is full, and its own log")
+    unavailable(
+        "The keyring did not save what it was given; check whether the disk is full, and read the keyring's log",
+    )
 }
 
 /// Our own connection's trouble.
@@ -117,7 +120,7 @@ impl From<zbus::Error> for StoreError {
 fn from_standard(error: fdo::Error) -> StoreError {
     match error {
         fdo::Error::NoReply(_) | fdo::Error::TimedOut(_) | fdo::Error::Timeout(_) => does_not_answer(),
-        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => absent("nobody has its name there"),
+        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => absent("no program owns its name"),
         other => {
             let name = zbus::DBusError::name(&other).to_string();
             if is_about_starting(&name) { absent(&name) } else { odd(&other) }
@@ -131,19 +134,19 @@ fn is_about_starting(name: &str) -> bool {
 }
 
 fn odd(error: &dyn std::fmt::Display) -> StoreError {
-    unavailable(format!("The keyring failed ({error}); see its own log, or restart it"))
+    unavailable(format!("The keyring failed ({error}); read its log, or restart it"))
 }
 
-/// The keyring crate's trouble. What it may hold of a secret is not repeated.
+/// An error of the keyring crate. Its text may contain a secret and is not shown.
 pub(super) fn from_keyring(account: &str, error: &KeyringError) -> StoreError {
     match error {
         KeyringError::NoStorageAccess(_) => locked(Provider::Other),
         KeyringError::PlatformFailure(error) => odd(error),
         KeyringError::Ambiguous(items) => unavailable(format!(
-            "The keyring holds {} items of `{account}` (service imgurd), and which is right cannot be told; delete the \
-             others in its password manager",
+            "The keyring holds {} items for `{account}` (service imgurd), and imgurd cannot tell which is right; \
+             delete the others in your password manager",
             items.len()
         )),
-        _ => odd(&"its answer makes no sense"),
+        _ => odd(&"its answer is not valid"),
     }
 }

@@ -54,15 +54,12 @@ fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
         let question = server.notified().await;
         assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
         let late = tokio::task::spawn_blocking(move || late.answer()).await.unwrap();
-        assert!(reason(&late).contains("was not answered"), "{late}");
+        assert!(reason(&late).contains("you did not answer"), "{late}");
         // What was not answered is not asked again at once.
         let mut early = call(&scene, 20_000);
         let early = tokio::task::spawn_blocking(move || early.answer()).await.unwrap();
         let why = reason(&early);
-        assert!(
-            why.contains("pauses before it asks again") && why.contains("imgurctl permit allow"),
-            "{why}"
-        );
+        assert!(why.contains("imgurd pauses") && why.contains("imgurctl permit allow"), "{why}");
         let permits = scene.ctl(&["permit", "list", "--json"]).success().json();
         assert_eq!(permits["permits"], json!([]));
     });
@@ -93,12 +90,12 @@ fn with_nobody_to_ask_it_denies_and_says_how_to_permit() {
     let before = std::fs::read_to_string(scene.bed.config_file()).unwrap();
     scene.bed.configure(&format!("{before}\n[notifications]\nenabled = false\n"));
     scene.daemon().reload();
-    refused(&scene, 20_000, "notifications disabled");
+    refused(&scene, 20_000, "notifications off");
     scene.bed.configure(&before);
     scene.daemon().reload();
     in_time(async {
         let mut server = Server::start(&scene.bed, NO_BUTTONS).await;
-        for why in ["no buttons", "was not answered"] {
+        for why in ["no buttons", "imgurd pauses"] {
             let mut caller = call(&scene, 20_000);
             let answer = tokio::task::spawn_blocking(move || caller.answer()).await.unwrap();
             assert!(reason(&answer).contains(why), "{answer}");

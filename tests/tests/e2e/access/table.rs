@@ -171,11 +171,12 @@ fn every_method_lets_a_program_in_a_sandbox_through_as_the_table_says_on_both_wi
 /// `busctl` has words of its own for the bus's own errors.
 pub(crate) fn is_let(said: &Output) -> bool {
     let refusals = [
-        "in a sandbox may ask",
+        "Sandboxed apps can only get",
+        "needs your permission to use",
         "may not use the account",
         "Access denied",
-        "Nobody may call",
-        "are another user's",
+        "nobody may call it",
+        "belong to another user",
     ];
     !refusals.iter().any(|text| said.stderr.contains(text))
 }

@@ -210,7 +210,7 @@ fn a_program_whose_question_is_dismissed_cannot_ask_again_at_once() {
         let caller = call(&scene);
         let question = server.notified().await;
         server.dismiss(question.id).await;
-        assert!(answer(caller).await.to_string().contains("was not answered"));
+        assert!(answer(caller).await.to_string().contains("you did not answer"));
         assert_eq!(server.closed().await, question.id);
         for _ in 0..100 {
             let refused = answer(call(&scene)).await.to_string();

@@ -48,25 +48,25 @@ fn a_configuration_that_others_can_change_is_not_read() {
     chown(NOBODY, &at("file/imgurd/config.toml"));
     is_refused(&bed, &at("file"), "it belongs to another user");
     fs::set_permissions(at("open/imgurd/config.toml"), Permissions::from_mode(0o666)).unwrap();
-    is_refused(&bed, &at("open"), "others may write it");
+    is_refused(&bed, &at("open"), "other users can write to it");
     chown(":65534", &at("group/imgurd"));
     fs::set_permissions(at("group/imgurd"), Permissions::from_mode(0o775)).unwrap();
-    is_refused(&bed, &at("group"), "others can replace it");
+    is_refused(&bed, &at("group"), "other users can replace it");
     chown(":65534", &at("above"));
     fs::set_permissions(at("above"), Permissions::from_mode(0o770)).unwrap();
-    is_refused(&bed, &at("above/below"), "others can replace it");
+    is_refused(&bed, &at("above/below"), "other users can replace it");
     chown(NOBODY, &at("theirs"));
-    is_refused(&bed, &at("theirs/below"), "others can replace it");
+    is_refused(&bed, &at("theirs/below"), "other users can replace it");
     // A link of theirs, and one of ours that leads through a directory of theirs to a file of ours.
     fs::create_dir(at("link")).unwrap();
     fs::set_permissions(at("link"), Permissions::from_mode(0o1777)).unwrap();
     symlink(at("honest/imgurd"), at("link/imgurd")).unwrap();
     chown(NOBODY, &at("link/imgurd"));
-    is_refused(&bed, &at("link"), "others can replace it");
+    is_refused(&bed, &at("link"), "other users can replace it");
     symlink(at("honest/imgurd"), at("theirs/link")).unwrap();
     fs::create_dir(at("through")).unwrap();
     symlink(at("theirs/link"), at("through/imgurd")).unwrap();
-    is_refused(&bed, &at("through"), "others can replace it");
+    is_refused(&bed, &at("through"), "other users can replace it");
     // Links of one's own, as stow(8) makes them.
     fs::create_dir(at("stow")).unwrap();
     symlink(at("honest/imgurd"), at("stow/imgurd")).unwrap();
@@ -104,7 +104,7 @@ fn the_installed_service_tells_another_users_files_from_roots() {
     assert_eq!(is_read(), yes, "a directory of root's on the way, and a link of one's own");
     let log = home.machine.run("root", &["journalctl", "--no-pager", "--output=cat"]).stdout;
     assert!(log.contains("it belongs to another user"), "{log}");
-    assert!(log.contains("others can replace it, since /srv/m is theirs"), "{log}");
+    assert!(log.contains("other users can replace it, because they can write to /srv/m"), "{log}");
 }
 
 /// What is not a token, but in the place of one.

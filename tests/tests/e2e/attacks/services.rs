@@ -100,6 +100,6 @@ fn a_sandbox_in_a_service_is_one_on_the_bus() {
     let call = ["/usr/bin/python3", "-c", OVER_THE_BUS, BUS_NAME, PATH];
     let run = |script| scene.bed.start(cgroup.running(&scene.bed, script, &call)).finish();
     let refused = run(r#"unshare -Urm "$@"; true"#);
-    assert!(refused.stderr.contains("may not use") && refused.stdout.is_empty(), "{refused:?}");
+    assert!(refused.stderr.contains("needs your permission") && refused.stdout.is_empty(), "{refused:?}");
     assert_eq!(run(r#""$@"; true"#).success().line(), scene.token());
 }

@@ -67,7 +67,7 @@ fn a_second_daemon_is_told_who_runs_and_follows_when_that_one_ends() {
     let socket = scene.bed.root().join("second/socket");
     let second = scene.bed.daemon_with(&["--socket", socket.to_str().unwrap()]);
     let log = second.log();
-    assert!(log.contains(&format!("another imgurd answers on D-Bus, process {first}")), "{log}");
+    assert!(log.contains(&format!("another imgurd (process {first}) answers on D-Bus")), "{log}");
     in_time(async {
         let connection = scene.bed.connect().await;
         let bus = DBusProxy::new(&connection).await.unwrap();

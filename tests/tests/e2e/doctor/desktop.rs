@@ -15,7 +15,7 @@ fn a_bus_that_is_not_there_is_found() {
     let _daemon = bed.daemon();
     examine(&bed).expect_ok("bus", BUS_NAME);
     bus.stop();
-    examine(&bed).expect("bus", Health::Warn, "There is no session bus", "start imgurd within your session");
+    examine(&bed).expect("bus", Health::Warn, "There is no session bus", "start imgurd in your session");
     drop(bus);
     let bed = Testbed::memory();
     let _daemon = bed.daemon_with(&["--no-dbus"]);
@@ -31,7 +31,7 @@ fn another_who_has_our_name_is_found() {
         other.request_name(BUS_NAME).await.unwrap();
         let _daemon = bed.daemon();
         let found = examine_meanwhile(&bed).await;
-        found.expect("bus", Health::Warn, "Another program has the name", "end the other imgurd");
+        found.expect("bus", Health::Warn, "Another program owns", "end the other imgurd");
     });
 }
 
@@ -53,7 +53,7 @@ fn a_keyring_that_is_absent_or_locked_is_found_and_no_dialog_opens() {
 fn a_store_that_forgets_is_named() {
     let bed = Testbed::memory();
     let _daemon = bed.daemon();
-    examine(&bed).expect("store", Health::Warn, "in memory alone", "`store` in config.toml");
+    examine(&bed).expect("store", Health::Warn, "only in memory", "another store in config.toml");
 }
 
 #[test]
@@ -75,12 +75,12 @@ fn a_machine_without_a_browser_is_found() {
     let _bus = bed.bus();
     let daemon = bed.daemon();
     let found = examine(&bed);
-    found.expect("browser", Health::Warn, "There is no display", "imgurctl login");
+    found.expect("browser", Health::Warn, "there is no display", "imgurctl login");
     found.expect("login", Health::Warn, "no display or no browser", "imgurctl login --paste");
     drop(daemon);
     browser(&bed);
     let scene = Scene::new(bed, Behaviour::default());
     let found = examine(&scene.bed);
-    found.expect_ok("browser", "a process of its own");
+    found.expect_ok("browser", "with xdg-open");
     found.expect_ok("login", "finds a browser");
 }

@@ -15,7 +15,7 @@ fn a_server_that_answers_is_sent_nothing_of_anybodys() {
     let before = scene.fake.requests(Endpoint::Authorize).len();
     let found = examine(&scene.bed);
     for check in ["auth_url", "token_url", "api_url"] {
-        found.expect_ok(check, "it answers (HTTP ");
+        found.expect_ok(check, "the server answers (HTTP ");
     }
     let asked = scene.fake.requests(Endpoint::Authorize).split_off(before);
     assert_eq!(asked.len(), 1, "{asked:?}");
@@ -36,7 +36,7 @@ fn a_server_in_trouble_is_found_and_the_trouble_is_named() {
         (page("Error (1024)"), Health::Warn, "over capacity", "wait"),
         (Fault::Html(503), Health::Warn, "HTTP 503", "wait"),
         (Fault::json(400, banned), Health::Fail, "blocks the country", "another network"),
-        (Fault::DropBeforeAnswer, Health::Fail, "broke", "see that the network works"),
+        (Fault::DropBeforeAnswer, Health::Fail, "broke", "check the network"),
     ] {
         scene.fake.fail_next(Endpoint::Authorize, fault);
         examine(&scene.bed).expect("auth_url", result, part, hint);
@@ -49,7 +49,7 @@ fn a_network_that_wants_a_sign_in_is_found() {
     let api = format!("{}/3/account/me", scene.fake.origin());
     scene.ctl(&["account", "set", ACCOUNT, "--api-url", &api]).success();
     scene.fake.fail_always(Endpoint::Account, Fault::CaptivePortal);
-    examine(&scene.bed).expect("api_url", Health::Warn, "the network may want you to sign in", "wait");
+    examine(&scene.bed).expect("api_url", Health::Warn, "the network may require you to sign in", "wait");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_server_that_cannot_be_reached_is_found() {
     scene.fake.go_down();
     let found = examine(&scene.bed);
     for check in ["auth_url", "token_url", "api_url"] {
-        found.expect(check, Health::Fail, &scene.fake.origin(), "see that the network works");
+        found.expect(check, Health::Fail, &scene.fake.origin(), "check the network");
     }
     let file = scene.bed.root().join("ca.pem");
     fs::copy(Authority::new(scene.bed.root(), "authority").certificate(), &file).unwrap();

@@ -84,7 +84,7 @@ fn a_daemon_that_is_led_astray_ends_with_a_clear_word_and_removes_nothing() {
     symlink(&precious, &link).unwrap();
     for path in [&precious, &link] {
         let log = refusal(&bed, path.to_str().unwrap());
-        assert!(log.contains("is there already and is no socket"), "{log}");
+        assert!(log.contains("exists and is not a socket"), "{log}");
         assert_eq!(fs::read_to_string(path).unwrap(), "a key");
     }
     // With a line break in its name, a directory is one like any other.
@@ -112,8 +112,7 @@ fn a_directory_of_another_user_is_not_entered_whatever_leads_there() {
             bed.set_env(name, format!("{}{file}", entered.display()));
             let log = bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
             assert!(
-                log.contains("belongs to another user")
-                    || log.contains("others can put another directory in the place of"),
+                log.contains("belongs to another user") || log.contains("other users can replace"),
                 "{name}: {log}"
             );
             assert_eq!(fs::read_dir(theirs.join("imgurd")).unwrap().count(), 0);

@@ -54,7 +54,7 @@ fn programs_are_who_the_service_manager_says_and_those_in_sandboxes_are_asked_ab
         assert!(question.body.contains(&asks("org.example.Ignored")), "{}", question.body);
         assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
         let refused = finished(unanswered).await.exits(5);
-        assert!(refused.stderr.contains("was not answered"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("you did not answer"), "{}", refused.stderr);
 
         for (scope, name, button, code) in
             [(FLATPAK, "org.example.App", "deny", 5), (SNAP, "snap.viewer", "allow-always", 0)]

@@ -131,7 +131,7 @@ impl Wired {
 #[track_caller]
 fn says(account: &Account, why: &str) {
     let reason = account.reason.as_deref().unwrap_or_default();
-    assert!(reason.contains(why) && reason.contains("again by itself"), "{reason}");
+    assert!(reason.contains(why) && reason.contains("retries automatically"), "{reason}");
 }
 
 fn lead_to_host(scene: &Scene, account: &str) {

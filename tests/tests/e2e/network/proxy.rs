@@ -21,13 +21,13 @@ fn a_proxy_is_used_and_sees_no_secret() {
 fn a_proxy_that_asks_for_a_password_is_named() {
     refuses(
         "407 Proxy Authentication Required",
-        "the proxy proxy.test:3128 wants a user name and a password",
+        "the proxy proxy.test:3128 requires a user name and a password",
     );
 }
 
 #[test]
 fn a_proxy_that_lets_nothing_through_is_named() {
-    let why = format!("the proxy proxy.test:3128 did not let the connection to {HOST} through");
+    let why = format!("the proxy proxy.test:3128 blocked the connection to {HOST}");
     refuses("503 Service Unavailable", &why);
     refuses("403 Forbidden", &why);
 }
@@ -39,7 +39,7 @@ fn a_proxy_that_never_stops_is_named() {
     {
         let mut wired = Wired::proxied();
         wired.relay.set(Manner::Flood(begin, again));
-        let why = format!("the proxy proxy.test:3128 did not let the connection to {HOST} through");
+        let why = format!("the proxy proxy.test:3128 blocked the connection to {HOST}");
         wired.survives(&why, |wired| wired.relay.set(Manner::Proxy("200 OK")));
         assert!(wired.relay.longest() < 16 << 20, "{} bytes", wired.relay.longest());
     }
@@ -51,7 +51,7 @@ fn nothing_before_the_last_at_sign_of_a_proxy_is_shown() {
     bed.set_env("RUST_LOG", "trace");
     let wired = Wired::proxied_by(bed, "http://fake-user:fake-p@ss@w0rd@proxy.test:3128");
     wired.relay.set(Manner::Proxy("407 Proxy Authentication Required"));
-    wired.meets("the proxy proxy.test:3128 wants a user name and a password");
+    wired.meets("the proxy proxy.test:3128 requires a user name and a password");
     for command in [&["status"][..], &["status", "--json"], &["doctor"], &["account", "show"], &["journal"]] {
         wired.scene.ctl(command);
     }

@@ -57,13 +57,13 @@ fn tells_nothing_to_somebody_who_signs_certificates_himself() {
         let stranger = Authority::new(wired.scene.bed.root(), "stranger");
         Manner::Tls(stranger.server(HOST))
     };
-    says_nothing(stranger, "is signed by nobody whom this system trusts");
+    says_nothing(stranger, "has no issuer that this system trusts");
 }
 
 #[test]
 fn tells_nothing_to_a_server_of_another_name() {
     let other = |wired: &Wired| Manner::Tls(wired.authority.server("portal.test"));
-    says_nothing(other, "is another server's");
+    says_nothing(other, "belongs to another server");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn trust(wired: &Wired, file: &str) {
 #[test]
 fn trusts_whom_the_person_trusts_besides_the_system() {
     let (wired, file) = private();
-    wired.meets(&format!("the certificate of {HOST} is signed by nobody whom this system trusts"));
+    wired.meets(&format!("the certificate of {HOST} has no issuer that this system trusts"));
     trust(&wired, &file);
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
 
@@ -120,7 +120,7 @@ fn trusts_whom_the_person_trusts_besides_the_system() {
 
     // Nobody is trusted any longer than the file is named.
     wired.relay.set(Manner::Tls(Authority::new(wired.scene.bed.root(), "other").server(HOST)));
-    wired.meets("is signed by nobody whom this system trusts");
+    wired.meets("has no issuer that this system trusts");
 }
 
 #[test]

@@ -80,9 +80,8 @@ fn a_browser_that_comes_by_https_ends_nothing_and_the_user_is_told() {
     }
     assert!(browser::allow(&url, "alice").text.contains("Signed in as alice"));
     let output = login.finish().success();
-    let hint =
-        "The browser opened the callback with https, and imgurd serves it with http; change https to http";
+    let hint = "The browser opened the callback with https, but imgurd serves http; change https to http";
     assert_eq!(output.stderr.matches(hint).count(), 1, "{}", output.stderr);
     let log = scene.daemon().log();
-    assert_eq!(log.matches("a browser opened the callback with https").count(), 1, "{log}");
+    assert_eq!(log.matches("the browser opened the callback with https").count(), 1, "{log}");
 }

@@ -56,7 +56,7 @@ fn a_ca_file_that_holds_no_certificates_is_refused_at_once() {
     fs::write(&odd, "no certificate").unwrap();
     for file in ["none.pem", "odd.pem", "/dev/zero"] {
         let said = scene.ctl(&["account", "set", "--ca-file", file]).exits(2).stderr;
-        assert!(said.contains(file) && said.contains("name a file of certificates in PEM"), "{said}");
+        assert!(said.contains(file) && said.contains("give a file of PEM certificates"), "{said}");
     }
     assert_eq!(
         scene.ctl(&["account", "show", "--json"]).success().json()["settings"]["ca_file"],
@@ -120,7 +120,7 @@ fn a_new_account_says_what_is_next_with_every_store() {
         let _daemon = bed.daemon();
         let output = bed.ctl(&["account", "add", "work", "--client-id", "x"]).success();
         assert!(output.stderr.contains("Sign in with `imgurctl login work`"), "{}", output.stderr);
-        assert!(!output.stderr.contains("being read"), "{}", output.stderr);
+        assert!(!output.stderr.contains("reading the store"), "{}", output.stderr);
     }
 }
 

@@ -36,7 +36,7 @@ fn a_login_that_ends_without_an_answer_names_its_account() {
     let scene = with_another_default();
     let (login, _) = scene.login(&["mytoken", "--timeout", "1s"]);
     let output = login.finish().exits(10);
-    assert!(output.stderr.contains("in time; if its page showed an error"), "{}", output.stderr);
+    assert!(output.stderr.contains("If the sign-in page showed an error"), "{}", output.stderr);
     assert!(output.stderr.contains("run `imgurctl login mytoken` to try again"), "{}", output.stderr);
     let (login, _) = scene.login(&["mytoken"]);
     scene.ctl(&["login", "mytoken", "--cancel"]).success();
@@ -151,7 +151,7 @@ fn an_answer_that_is_refused_is_asked_for_again_and_a_secret_is_never_sent_as_a_
     });
     assert!(status.success(), "{said}");
     assert!(said.contains("That is the client secret of mytoken") && !said.contains(&secret), "{said}");
-    assert!(said.contains("That is a part of the address of the sign-in page"), "{said}");
+    assert!(said.contains("That is part of the sign-in page's own address"), "{said}");
     assert!(said.contains("Invalid Pin") && said.contains("copy the answer again"), "{said}");
     assert!(said.contains("Signed in as alice"), "{said}");
     assert_eq!(scene.fake.requests(Endpoint::Token).len(), 2, "the wrong PIN and the right one");
@@ -161,5 +161,5 @@ fn an_answer_that_is_refused_is_asked_for_again_and_a_secret_is_never_sent_as_a_
 fn a_piped_code_that_the_server_refuses_fails_the_login() {
     let scene = scene();
     let output = scene.ctl_with(&["login", "--paste"], "0123456789").exits(10);
-    assert!(output.stderr.contains("The server refused the answer"), "{}", output.stderr);
+    assert!(output.stderr.contains("The server rejected the answer"), "{}", output.stderr);
 }

@@ -105,7 +105,7 @@ fn a_new_refresh_token_that_cannot_be_read_is_told_until_one_can() {
     scene.fake.fail_next(Endpoint::Token, Fault::json(200, &answer.to_string()));
     scene.ctl(&["refresh"]).success();
     let status = scene.ctl(&["status"]).success().stdout;
-    assert!(status.contains("had a refresh token that cannot be read"), "{status}");
+    assert!(status.contains("had an unreadable refresh token"), "{status}");
     assert!(status.contains("`imgurctl login mytoken`"), "{status}");
     scene.ctl(&["refresh"]).success();
     assert_eq!(scene.account().reason, None);
@@ -122,7 +122,7 @@ fn what_to_do_if_it_lasts_depends_on_the_answer() {
         (Fault::json(404, ""), "check that token_url ("),
         (Fault::json(413, ""), "check that token_url ("),
         (Fault::Redirect("https://example.org/".into()), "check that token_url ("),
-        (Fault::OverCapacity(500), "imgurd tries mytoken again by itself"),
+        (Fault::OverCapacity(500), "wait, imgurd retries automatically"),
     ] {
         scene.fake.fail_always(Endpoint::Token, fault.clone());
         scene.ctl(&["refresh", "--wait", "0s"]).exits(6);

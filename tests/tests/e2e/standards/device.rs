@@ -95,11 +95,11 @@ fn without_an_endpoint_the_flow_says_what_it_takes() {
     let output = scene.ctl(&["login", "--flow", "device"]).exits(9);
     assert!(output.complaint().contains("--device-auth-url URL`"), "{}", output.stderr);
     let output = scene.ctl(&["account", "set", "--flow", "device"]).exits(2);
-    assert!(output.complaint().contains("takes device_auth_url"), "{}", output.stderr);
+    assert!(output.complaint().contains("needs device_auth_url"), "{}", output.stderr);
     let nowhere = format!("{}/nowhere", scene.fake.origin());
     scene.ctl(&["account", "set", "--device-auth-url", &nowhere]).success();
     let output = scene.ctl(&["login", "--flow", "device"]).exits(9);
-    assert!(output.complaint().contains("nothing at device_auth_url (HTTP 404)"), "{}", output.stderr);
+    assert!(output.complaint().contains("device_auth_url does not exist (HTTP 404)"), "{}", output.stderr);
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_wrong_document_is_a_clear_error_and_adds_nothing() {
     );
     for (fault, said) in [
         (answer(other), "the server calls itself https://other.example"),
-        (answer(&readable), "its authorization_endpoint (http://as.example/a) is no https URL"),
+        (answer(&readable), "its authorization_endpoint (http://as.example/a) is not an https URL"),
         (answer("{"), "the answer is not JSON"),
         (answer("{}"), "the answer names no issuer"),
         (Fault::Html(200), "the answer is a web page"),
@@ -97,9 +97,9 @@ fn a_wrong_document_is_a_clear_error_and_adds_nothing() {
             Fault::Redirect("https://as.example/".into()),
             "a redirect (HTTP 302), which imgurd does not follow",
         ),
-        (Fault::Huge, "too long to be one"),
+        (Fault::Huge, "is too long"),
         (Fault::Html(500), "the server answers with HTTP 500"),
-        (Fault::Html(404), "has no metadata, neither as OpenID provider nor by RFC 8414"),
+        (Fault::Html(404), "publishes no metadata"),
     ] {
         site.fake.clear(Endpoint::Metadata);
         site.fake.fail_always(Endpoint::Metadata, fault);
@@ -109,9 +109,9 @@ fn a_wrong_document_is_a_clear_error_and_adds_nothing() {
     }
     for (issuer, code, said) in [
         ("http://as.example", 2, "issuer must be an https URL"),
-        ("as.example", 2, "issuer is no URL"),
-        ("https://as.example/?tenant=1", 2, "no query"),
-        ("http://127.0.0.1:1", 6, "cannot be asked for its metadata"),
+        ("as.example", 2, "issuer is not a URL"),
+        ("https://as.example/?tenant=1", 2, "must not have a query"),
+        ("http://127.0.0.1:1", 6, "cannot get the metadata"),
     ] {
         let output = site.add(issuer, &[]).exits(code);
         assert!(output.complaint().contains(said), "{issuer}: {}", output.stderr);

@@ -17,7 +17,7 @@ fn a_server_that_promises_iss_is_held_to_it() {
     let scene = Scene::memory(Behaviour::default());
     scene.ctl(&["account", "set", "--issuer", &scene.fake.origin(), "--require-iss", "true"]).success();
     let output = scene.login_as("alice", &[]).exits(10);
-    assert!(output.stderr.contains("does not say which server it is from (iss)"), "{}", output.stderr);
+    assert!(output.stderr.contains("does not name its server (iss)"), "{}", output.stderr);
     assert!(scene.fake.requests(Endpoint::Token).is_empty(), "the code goes nowhere");
     let origin = scene.fake.origin();
     scene.fake.configure(|behaviour| behaviour.iss = Some(origin));

@@ -44,7 +44,7 @@ fn a_token_that_is_rejected_is_renewed_for_the_question() {
         .fake
         .fail_always(Endpoint::Credits, Fault::Error(403, "The access token provided is invalid.".into()));
     let output = scene.ctl(&["status", "--credits"]).exits(6);
-    assert!(output.complaint().contains("does not take the token"), "{}", output.stderr);
+    assert!(output.complaint().contains("rejects even a new token"), "{}", output.stderr);
     assert_eq!(scene.fake.requests(Endpoint::Credits).len(), 2);
 }
 
@@ -54,10 +54,10 @@ fn an_api_that_does_not_tell_says_why() {
     for (fault, code, why) in [
         (Fault::OverCapacity(500), 6, "over capacity"),
         (Fault::OverCapacity(403), 6, "over capacity"),
-        (Fault::RateLimited(RateLimit::Daily, None), 6, "fewer requests"),
+        (Fault::RateLimited(RateLimit::Daily, None), 6, "limits the number of requests"),
         (Fault::Html(502), 6, "error page"),
-        (Fault::json(404, "{}"), 9, "says nothing of credits"),
-        (Fault::CaptivePortal, 9, "says nothing of credits"),
+        (Fault::json(404, "{}"), 9, "does not report credits"),
+        (Fault::CaptivePortal, 9, "does not report credits"),
     ] {
         scene.fake.fail_next(Endpoint::Credits, fault.clone());
         let output = scene.ctl(&["status", "--credits"]).exits(code);
@@ -75,10 +75,7 @@ fn a_slow_api_does_not_outlast_the_wait() {
     let gate = scene.fake.hold(Endpoint::Credits);
     let answer = scene.bed.wire().call("GetCredits", &json!({ "wait_ms": 200 }));
     assert_eq!(answer["error"], "org.imgurd.Keeper1.TemporarilyUnavailable", "{answer}");
-    assert!(
-        answer["parameters"]["reason"].as_str().unwrap().contains("has not answered in time"),
-        "{answer}"
-    );
+    assert!(answer["parameters"]["reason"].as_str().unwrap().contains("did not answer in time"), "{answer}");
     drop(gate);
 }
 

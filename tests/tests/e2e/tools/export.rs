@@ -181,7 +181,7 @@ fn an_export_made_while_a_refresh_is_on_its_way_would_be_worth_nothing() {
     let refresh = scene.bed.ctl_spawn(&["refresh"]);
     scene.fake.wait_for_requests(Endpoint::Token, begun + 1);
     let refused = export(&scene, &[]).exits(6);
-    assert!(refused.complaint().contains("A refresh of mytoken is on its way"), "{}", refused.stderr);
+    assert!(refused.complaint().contains("imgurd is refreshing mytoken"), "{}", refused.stderr);
     drop(gate);
     refresh.finish().success();
     let elsewhere = Elsewhere::new();

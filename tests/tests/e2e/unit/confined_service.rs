@@ -240,7 +240,7 @@ fn confined_it_gives_a_sandbox_without_a_scope_nothing() {
         home.run(&[&starts[..], &["/opt/imgurd/imgurctl", "token", "me"]].concat()).exits(5);
         let answer = home.run(&[&starts[..], &over_the_bus, &get_token].concat());
         let (said, refused) = (&answer.stdout, &answer.stderr);
-        assert!(refused.contains("may not use") && said.is_empty(), "{starts:?}: {refused}");
+        assert!(refused.contains("needs your permission") && said.is_empty(), "{starts:?}: {refused}");
     }
     assert_eq!(home.token(), token);
     assert!(fake.is_live(&token));

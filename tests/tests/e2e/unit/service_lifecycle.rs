@@ -111,7 +111,7 @@ fn a_reload_is_heard_and_a_crash_is_recovered_from() {
     home.systemctl(&["reload", UNITS[0]]).success();
     watch.line_where(|line| line.contains("\"first\""));
     let journal = home.run(&["journalctl", "--user", "--unit=imgurd", "--output=cat"]).stdout;
-    assert!(journal.contains("the configuration was read anew"), "{journal}");
+    assert!(journal.contains("reloaded the configuration"), "{journal}");
 
     let mut log =
         home.start(&["journalctl", "--user", "--unit=imgurd", "--output=cat", "--follow", "--lines=all"]);

@@ -133,7 +133,7 @@ fn tokens_that_keep_dying_early_point_to_another_keeper() {
         bench.refreshed(tokens(&format!("AT{n}"), None));
     }
     assert_eq!(bench.state(), State::Fresh);
-    assert!(bench.reason().contains("another program seems to use the client id"), "{}", bench.reason());
+    assert!(bench.reason().contains("another program probably uses the client ID"), "{}", bench.reason());
 }
 
 #[test]

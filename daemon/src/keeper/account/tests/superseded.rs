@@ -45,7 +45,7 @@ fn a_replaced_refresh_token_is_never_shown_where_reuse_revokes() {
             bench.save();
             let error = bench.replies[&ticket].clone().unwrap_err();
             assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "text"), "{error:?}");
-            assert!(error.to_string().contains("nothing was sent"), "{error}");
+            assert!(error.to_string().contains("sent nothing"), "{error}");
             assert!(bench.sends.is_empty());
         }
         assert_eq!(bench.refresh_token(), Some("RT4"));

@@ -196,7 +196,7 @@ fn check(bench: &Bench, before: State, event: &str) {
     let snapshot = account.snapshot(bench.now.at);
     let reason = snapshot.info.reason.clone().unwrap_or_default();
     assert_eq!(reason.is_empty(), snapshot.info.state == State::Fresh, "{what}: {reason:?}");
-    let says_what_to_do = ["run `", "wait", "sign in", "make room", "ask for", "ask again", "try again"];
+    let says_what_to_do = ["run `", "wait", "sign in", "make room", "try again"];
     assert!(
         reason.is_empty() || says_what_to_do.iter().any(|words| reason.contains(words)),
         "{what}: {reason:?}"

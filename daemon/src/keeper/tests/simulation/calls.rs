@@ -213,7 +213,7 @@ pub(super) fn change(world: &Shared, keeper: &Keeper, account: &'static str, cha
         if world.time.awake() > call.began + call.patience + LATE {
             world.judge(Err(format!("{account}: {wish:?} took too long")));
         }
-        if matches!(&result, Err(Error::TemporarilyUnavailable { reason, .. }) if reason.contains("goes on by itself"))
+        if matches!(&result, Err(Error::TemporarilyUnavailable { reason, .. }) if reason.contains("in the background"))
         {
             return;
         }
