@@ -1,4 +1,4 @@
-//! The command line: exit codes, error lines, and what stands on which stream.
+//! The command line: exit codes, error lines, and the use of standard output and standard error.
 
 use std::os::unix::net::UnixListener;
 use std::{fs, io::Read as _, io::Write as _, thread};
@@ -240,7 +240,10 @@ fn status_is_a_table_for_people_and_an_object_for_scripts() {
     assert_eq!(json["accounts"][0]["state"], "fresh");
     scene.bed.account(&scene.fake, "second");
     let table = scene.ctl(&["status"]).success().stdout;
-    assert!(table.contains("second: Nobody has signed in yet; run `imgurctl login second`"), "{table}");
+    assert!(
+        table.contains("\nsecond  ") && table.ends_with("\n        → run `imgurctl login second`\n"),
+        "{table}"
+    );
 }
 
 #[test]
