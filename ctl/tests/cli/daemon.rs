@@ -1,4 +1,4 @@
-//! A daemon that says what a test wants it to, and remembers what it was asked.
+//! A scripted daemon, which records the calls that it gets.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -134,7 +134,7 @@ fn serve(stream: &UnixStream, answer: impl Fn(&mut Call)) {
     }
 }
 
-/// Directories of a person of their own, and the binary run in them.
+/// Directories of a user of their own, and the binary run in them.
 pub(crate) struct Home(TempDir);
 
 /// How a run ended.

@@ -1,5 +1,4 @@
-//! The manual, and what `imgurctl --help` begins with: each example runs as it stands there, and each command that the
-//! text names is one.
+//! The manual pages and the examples of `imgurctl --help`: each example runs, and each command in the text exists.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -70,7 +69,7 @@ const PASSPHRASE: &str = "correct horse battery";
 const ENDLESS: [(&str, &str); 4] = [
     ("status --watch", "fresh"),
     ("journal --follow", "granted"),
-    ("--follow --output", "holds the token of me"),
+    ("--follow --output", "Wrote the token of me"),
     ("imgurd --no-dbus", "ready"),
 ];
 
@@ -85,7 +84,9 @@ struct Typist<'a> {
 impl Typist<'_> {
     /// What they type, having seen this.
     fn answer(&mut self, said: &str) -> Option<String> {
-        if said.contains("assphrase ") && said.ends_with("shown): ") || said.ends_with("The same again: ") {
+        if said.contains("assphrase ") && said.ends_with("shown): ")
+            || said.ends_with("Repeat the passphrase: ")
+        {
             return Some(format!("{PASSPHRASE}\r"));
         }
         if ENDLESS.iter().any(|(part, sign)| self.text.contains(part) && said.contains(sign)) {

@@ -1,4 +1,4 @@
-//! The gateway: OAuth 2.0 for programs that speak nothing else.
+//! The gateway: OAuth 2.0 for programs that need it.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -367,7 +367,7 @@ fn another_users_requests_are_not_answered() {
 fn it_listens_only_while_it_is_on() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let off = scene.ctl(&["gateway", "status"]).success().stdout;
-    assert!(off.contains("`imgurctl gateway on` opens it"), "{off}");
+    assert!(off.contains("`imgurctl gateway on`"), "{off}");
     let gateway = Gateway::new(scene);
     assert!(TcpStream::connect(&gateway.listen).is_ok());
     let on = gateway.scene.ctl(&["gateway", "status"]).success().stdout;

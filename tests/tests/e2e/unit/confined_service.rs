@@ -16,7 +16,7 @@ fn strict() -> Behaviour {
 fn with_the_file_store(home: Option<Home>) -> Option<(Home, Fake)> {
     let home = home?;
     let said = home.ctl(&["init", "--store", "file"]).success().stderr;
-    assert!(said.contains("systemd hands the key to the service"), "{said}");
+    assert!(said.contains("systemd passes the key to imgurd"), "{said}");
     home.systemctl(&["restart", UNITS[0]]).success();
     let fake = home.account(strict());
     Some((home, fake))
