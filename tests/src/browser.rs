@@ -1,4 +1,4 @@
-//! What a person does in a browser: open the page, press a button, end up somewhere.
+//! A scripted user of a browser: opens the page, presses a button, and returns the last page.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::http;
 
-/// Where the person ended up.
+/// Where the user ended up.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// What the address bar shows, fragment included.

@@ -1,4 +1,4 @@
-//! A real browser: Chromium without a window, driven as the W3C WebDriver recommendation has it.
+//! A real browser: headless Chromium, driven by W3C WebDriver.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

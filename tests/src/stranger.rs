@@ -1,4 +1,4 @@
-//! Servers and clients that nobody here wrote, as `tests/strangers/setup` installs them.
+//! Servers and clients of other projects, which `tests/strangers/setup` installs.
 
 mod django;
 

@@ -1,4 +1,4 @@
-//! Varlink as it is on the socket, for tests that say what no client would.
+//! Raw Varlink on the socket, for messages that no client sends.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Shutdown;

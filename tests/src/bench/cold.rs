@@ -1,4 +1,4 @@
-//! From a call to a socket behind which no daemon runs, as after login, until its token comes.
+//! The time from a call to a socket without a daemon, as after login, until the token arrives.
 
 use std::fs;
 use std::process::{Command, Stdio};

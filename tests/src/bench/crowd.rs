@@ -1,4 +1,4 @@
-//! Many callers who wait: what they do to others, and how soon all are served.
+//! Many callers that wait: how they delay others, and when all have their token.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Many samples as a few numbers.
+//! Statistics of many samples.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What was given to the daemon and what came from it, to be held against the servers' books.
+//! Records what the daemon got and returned, to compare with the servers' records.
 
 use std::collections::HashSet;
 

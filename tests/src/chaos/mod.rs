@@ -1,7 +1,7 @@
-//! Random operations on the real daemon. What is right is judged by the servers' own books: which token lives, which grant
-//! is whose, which secret went where.
+//! Random operations on the real daemon. The servers' records decide what is right: which token lives, which grant is
+//! whose, which secret went where.
 //!
-//! A seed repeats the choices of a run, not its microseconds. A sequence that fails is made shorter as long as it fails.
+//! A seed repeats the choices of a run, not its timing. A failing sequence is shortened as long as it fails.
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod books;

@@ -1,4 +1,4 @@
-//! The random operations: of a user, a program, the server, the disk or the machine.
+//! The random operations of a user, a program, the server, the disk or the machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl fmt::Display for Operation {
 const USERS: [&str; 3] = ["alice", "alice", "bob"];
 
 impl Operation {
-    /// Any of them. What a person does often comes often.
+    /// Any of them. What a user does often comes often.
     pub(super) fn roll(dice: &mut Dice) -> Self {
         let yes = dice.below(2) == 0;
         let user = dice.of(USERS);

@@ -1,4 +1,4 @@
-//! One sequence, from an empty account to the last word.
+//! One sequence, from an empty account to the final check.
 
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ impl Runner {
         self.start(Purpose::Login, &arguments, "", PATIENT, user)
     }
 
-    /// The person comes back to a page that was left open.
+    /// The user comes back to a page that was left open.
     fn allow(&self, user: &str) {
         let pages = self.site.fake(self.issuer).requests(Endpoint::Authorize);
         if let Some(page) = pages.last().filter(|_| !self.site.is_down(self.issuer)) {

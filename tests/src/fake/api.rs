@@ -1,4 +1,4 @@
-//! The API that the tokens are for.
+//! The API for which the tokens are valid.
 
 use std::collections::HashMap;
 use std::sync::Arc;

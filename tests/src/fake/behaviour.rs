@@ -1,4 +1,4 @@
-//! What kind of server the fake is.
+//! The settings of the fake.
 
 use std::time::Duration;
 

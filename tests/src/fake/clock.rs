@@ -1,4 +1,4 @@
-//! Time as the fake sees it, which a test can push forward.
+//! The fake's clock, which a test can advance.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

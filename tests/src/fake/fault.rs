@@ -1,4 +1,4 @@
-//! What can go wrong between a request and its answer.
+//! Faults between a request and its answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! The HTTP server around the fake, on a thread of its own so that blocking tests can use it.
+//! The HTTP server of the fake, in its own thread, so that blocking tests can use it.
 
 use std::io;
 use std::net::TcpListener;

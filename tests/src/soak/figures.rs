@@ -1,4 +1,4 @@
-//! Durations, many of them, as a few numbers.
+//! Statistics of durations.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A steady load of calls while tokens are refreshed, and what the daemon takes of the system meanwhile.
+//! A steady load of calls during refreshes, and the resources that the daemon uses meanwhile.
 
 use std::thread;
 use std::time::{Duration, Instant};

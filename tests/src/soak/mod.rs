@@ -1,6 +1,6 @@
-//! Kills, loads and stop-watches: what a test of one case cannot show, tried many times over with the real daemon.
+//! Kills, load and timing with the real daemon, many times over: what no single test case can show.
 //!
-//! Each part prints its figures, and fails where a promise of the daemon is broken.
+//! Each part prints its figures, and fails if the daemon breaks a promise.
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod books;

@@ -1,4 +1,4 @@
-//! A store, a server, accounts between them, and a daemon that comes and goes.
+//! A store, a server, accounts, and a daemon that starts and stops.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Buses of a test's own.
+//! D-Bus daemons for one test.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A display that nobody sees, and what is drawn on it.
+//! A virtual display, and screenshots of it.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The encrypted file of grants, as another program that has the key reads and writes it.
+//! The encrypted file of grants, read and written by another program that has the key.
 
 use std::fs;
 use std::path::PathBuf;

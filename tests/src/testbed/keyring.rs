@@ -1,4 +1,4 @@
-//! A GNOME Keyring of a test's own, on the test's own bus.
+//! A GNOME Keyring for one test, on the test's own bus.
 
 use std::fmt;
 use std::io::Write as _;
@@ -24,7 +24,7 @@ const SERVICE: &str = "/org/freedesktop/secrets";
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
 const PASSWORD: &str = "correct horse";
 
-/// A `gnome-keyring-daemon`, and the person before its dialogs; killed when dropped.
+/// A `gnome-keyring-daemon`, and the user before its dialogs; killed when dropped.
 pub struct Keyring {
     child: Option<Child>,
     runtime: Handle,
@@ -194,7 +194,7 @@ impl Keyring {
         self.runtime.block_on(async { timeout(PATIENCE, call).await }).expect("an answer in time").unwrap()
     }
 
-    /// What the person does at each dialog from now on, and at the one that is open. At first, they press Escape.
+    /// What the user does at each dialog from now on, and at the one that is open. At first, they press Escape.
     pub fn answer(&self, answer: Answer) {
         self.answer.send_replace(answer);
     }

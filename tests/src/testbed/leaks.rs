@@ -1,4 +1,4 @@
-//! Looking for secrets where none may be.
+//! Searches for secrets where none may be.
 
 use std::fs;
 use std::path::{Path, PathBuf};

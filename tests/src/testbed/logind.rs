@@ -1,4 +1,4 @@
-//! A logind that announces what a test says, by dbusmock, on a bus that is taken for the machine's.
+//! A logind (dbusmock) that announces what a test tells it, on a bus that stands for the system bus.
 
 use std::process::{Child, Stdio};
 

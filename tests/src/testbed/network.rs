@@ -1,4 +1,4 @@
-//! A network of a test's own.
+//! A network for one test.
 
 use std::fs;
 use std::io::{IoSliceMut, Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! A program that runs: `imgurctl`, or one that nobody here wrote.
+//! A running program: `imgurctl`, or a program of another project.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;

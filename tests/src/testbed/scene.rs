@@ -1,4 +1,4 @@
-//! A daemon, the fake that it asks, and an account between them: what most promises are tried on.
+//! A daemon, its fake server and an account: the setting of most tests.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitStatus;

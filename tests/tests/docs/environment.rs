@@ -1,4 +1,4 @@
-//! The machine of a reader of the documentation: `api.imgur.com` is the fake, and nothing else can be reached.
+//! The machine of a reader of the documentation: `api.imgur.com` is the fake, and no other server is reachable.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -18,7 +18,7 @@ const ACCOUNT: &str = "me";
 /// Where the API is in here: an address that belongs to nobody (RFC 5737).
 const ADDRESS: &str = "198.51.100.7";
 
-/// A browser whose person allows access at once. It says where it ended up.
+/// A browser whose user allows access at once. It says where it ended up.
 pub(crate) const BROWSER: &str =
     r#"exec curl -sSL -o /dev/null -w '%{url_effective}\n' -d 'username=alice&decision=allow' "$1""#;
 
@@ -103,7 +103,7 @@ impl Environment {
         add_program(&self.bed, name, text);
     }
 
-    /// Runs a command to its end with a person in front of it, and returns what was to be seen. Fails if it does, and
+    /// Runs a command to its end with a user in front of it, and returns what was to be seen. Fails if it does, and
     /// names its `place`.
     pub(crate) fn run(&self, command: Command, place: &str) -> String {
         let person = Person::of(&self.fake);

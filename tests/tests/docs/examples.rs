@@ -1,4 +1,4 @@
-//! The examples for other applications, in `proto/examples` and `tests/examples`: each of them as a person runs it.
+//! The examples for other applications in `proto/examples` and `tests/examples`, run as a user runs them.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ type Example = fn(&Testbed) -> Command;
 /// How the fake's first image is called.
 const IMAGE: &str = "xQhKdf1";
 
-/// A daemon on a bus, signed in, and `imgurctl` where a person has it.
+/// A daemon on a bus, signed in, and `imgurctl` where a user has it.
 fn scene(behaviour: Behaviour) -> (Scene, Bus) {
     let bed = Testbed::memory();
     let bus = bed.bus();

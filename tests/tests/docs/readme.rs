@@ -1,4 +1,4 @@
-//! README.md: each code block runs as it stands there, and each command that the text names is one.
+//! README.md: each code block runs, and each command in the text exists.
 
 use std::fs;
 

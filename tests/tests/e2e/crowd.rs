@@ -1,4 +1,4 @@
-//! Many callers, and bad ones: nobody is kept waiting by anybody else.
+//! Many callers, some of them hostile: no caller waits for another.
 
 use std::thread;
 use std::time::Instant;

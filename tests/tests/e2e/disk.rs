@@ -1,5 +1,5 @@
-//! A disk that is full, fails, is protected or slow: what is at hand is served, nothing is spent that could not be
-//! recorded, and what came is stored once it can be.
+//! A disk that is full, broken, read-only or slow: imgurd still returns valid tokens, uses no refresh token that it
+//! cannot record, and saves new tokens as soon as it can.
 
 use std::fs;
 use std::path::{Path, PathBuf};

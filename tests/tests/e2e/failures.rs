@@ -1,4 +1,4 @@
-//! Failures of the server and the network: what is at hand goes on being served, and no grant is given up for them.
+//! Failures of the server and the network: imgurd keeps returning valid tokens, and keeps the grant.
 
 use std::time::Duration;
 

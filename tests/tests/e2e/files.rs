@@ -1,5 +1,4 @@
-//! Where its files lie: they are its own from the first instant, and what others put in their place is neither used nor
-//! followed.
+//! The files of imgurd: private from the start, and never replaced by files or links of others.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};

@@ -1,4 +1,4 @@
-//! What is known of a token after consent: whose it is, and whether it works.
+//! After consent, imgurd asks whose token it is and whether it works.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
@@ -6,7 +6,7 @@ use imgurd_tests::testbed::Scene;
 
 use crate::HOUR;
 
-/// Signs in while the API answers like this, and returns what the person is told.
+/// Signs in while the API answers like this, and returns what the user is told.
 fn told(fault: Fault) -> String {
     let scene = Scene::memory(Behaviour::default());
     scene.fake.fail_always(Endpoint::Account, fault);

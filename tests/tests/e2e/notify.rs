@@ -1,4 +1,4 @@
-//! Notifications: the person hears of what needs them, with the desktop's server and without.
+//! Notifications: the user learns what needs attention, with and without a notification server.
 
 use std::collections::HashMap;
 use std::fs;
@@ -139,7 +139,7 @@ impl Server {
         Recorder::action_invoked(&emitter, id, key).await.unwrap();
     }
 
-    /// Closes it, as the person does.
+    /// Closes it, as the user does.
     pub(crate) async fn dismiss(&self, id: u32) {
         let emitter = SignalEmitter::new(&self.connection, PATH).unwrap();
         Recorder::notification_closed(&emitter, id, 2).await.unwrap();

@@ -1,4 +1,4 @@
-//! Nothing secret is in sight, whatever happens and whatever is logged.
+//! No secret appears in output, logs or files.
 
 use std::fs;
 
@@ -181,7 +181,7 @@ fn be_called_on_the_bus(scene: &Scene) {
     assert!(answer.status.success(), "{answer:?}");
 }
 
-/// Clients that stay: one that waits for a person, and one that watches.
+/// Clients that stay: one that waits for a user, and one that watches.
 fn look_at_clients(scene: &Scene) {
     let (login, _) = scene.login(&[]);
     let mut watch = scene.bed.ctl_spawn(&["status", "--watch", "--json"]);

@@ -1,4 +1,4 @@
-//! The store: what was given survives, and what cannot be read is neither taken for nothing nor overwritten.
+//! The store: grants survive, and an unreadable grant is neither ignored nor overwritten.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

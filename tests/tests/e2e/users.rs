@@ -1,4 +1,4 @@
-//! Other users of the machine: they get nothing, and are told so.
+//! Other users of the machine get nothing, and an error that says so.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! A clock that is wrong by decades when the daemon starts: no grant is lost, and tokens are right once the clock is.
+//! A clock that is wrong by decades at the start: no grant is lost, and tokens are right after the clock is.
 
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, Endpoint, ExpiresIn, Rotation};

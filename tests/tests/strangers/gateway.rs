@@ -1,4 +1,4 @@
-//! The gateway, with OAuth 2.0 clients that nobody here wrote.
+//! The gateway with OAuth 2.0 clients of other projects.
 
 use std::path::Path;
 

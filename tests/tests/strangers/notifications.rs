@@ -1,4 +1,4 @@
-//! Notification servers of other authors: each shows what imgurd says, and its user can act on it.
+//! Notification servers of other projects: each shows the text of imgurd, and its user can answer.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Who may what, and what is remembered of it.
+//! Access rules, and remembered decisions.
 
 mod questions;
 pub(crate) mod table;

@@ -1,4 +1,4 @@
-//! Questions to the user: asked once, and answered within the caller's patience.
+//! Questions to the user: imgurd asks once, and the caller gets the answer within its wait time.
 
 use futures_util::future::join_all;
 use imgurd_proto::dbus::KeeperProxy;

@@ -1,5 +1,5 @@
-//! Attacks on a sign-in through its callback: by other users of the machine, by whoever knows a part of what is secret, and
-//! by answers of another kind.
+//! Attacks on the callback of a sign-in: by other users of the machine, with a part of the secret values, and with other
+//! kinds of answers.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Sandboxed programs that would pass for others.
+//! Sandboxed programs that pretend to be others.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

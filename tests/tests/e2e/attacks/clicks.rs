@@ -1,4 +1,4 @@
-//! Forged answers: signals that look like the person's click, from somebody else on the bus.
+//! Forged clicks: signals from another program on the bus that look like the user's answer.
 
 use std::fs;
 
@@ -80,7 +80,7 @@ fn a_flatpak_that_may_talk_to_nobody_cannot_press_the_buttons_of_its_own_questio
 }
 
 impl Stranger {
-    /// Copies of the person's answer to the notification `id`.
+    /// Copies of the user's answer to the notification `id`.
     async fn forge(&self, id: u32, key: &str) {
         // A daemon that listens only after the notification is shown may miss the first.
         for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! Arguments of `imgurctl curl` that would take the token elsewhere.
+//! Arguments of `imgurctl curl` that could send the token elsewhere.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Servers that never stop.
+//! Servers whose answers never end.
 
 use std::net::{SocketAddr, TcpListener};
 

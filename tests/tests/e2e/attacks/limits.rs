@@ -1,4 +1,4 @@
-//! Callers and servers that take more than their share.
+//! Callers and servers that use too much.
 
 use std::fs;
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,4 @@
-//! Forged signals of whoever imgurd listens to, from somebody else on the bus: to everybody, and to each connection alone.
+//! Forged signals from another program on the bus, broadcast and to each connection.
 
 use std::collections::HashMap;
 
@@ -75,7 +75,7 @@ fn a_forged_answer_of_the_portal_changes_nothing() {
         let (_portal, mut uris) = browser_launch::portal_after(&scene, 0, Some(stranger)).await;
         let mut server = sign_in_clicked(&scene).await;
         browser::allow(&soon(&mut uris).await, "alice");
-        // Were it believed that the person chose no browser, they would be given the page first.
+        // Were it believed that the user chose no browser, they would be given the page first.
         assert_eq!(server.notified().await.summary, "imgurd: signed in to 127.0.0.1");
     });
 }

@@ -1,4 +1,4 @@
-//! Names and secrets with characters that a terminal, a header or the bus would obey.
+//! Names and secrets with characters that control a terminal, a header or the bus.
 
 use imgurd_proto::State;
 use imgurd_proto::text::is_printable;

@@ -1,4 +1,4 @@
-//! The interface on D-Bus: the same promises as on the socket, for callers with a bus of their own.
+//! The interface on D-Bus: the same promises as on the socket.
 
 mod callers;
 mod objects;

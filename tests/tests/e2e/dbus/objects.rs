@@ -1,4 +1,4 @@
-//! What can be seen of the keeper and its accounts, and heard of their changes.
+//! The objects of the service and its accounts, and their change signals.
 
 use std::collections::HashMap;
 

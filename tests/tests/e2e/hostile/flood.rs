@@ -1,4 +1,4 @@
-//! Programs of one's own that run wild: they are cut off, and everybody else is served.
+//! Programs of the same user that call without end: imgurd cuts them off, and serves all others.
 
 use std::fs::File;
 use std::io::{IoSlice, Read as _, Write as _};

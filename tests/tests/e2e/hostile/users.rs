@@ -1,4 +1,4 @@
-//! Another user of the machine, and root, who get no answer.
+//! Another user of the machine, and root, get no answer.
 
 use imgurd_proto::{Outcome, Wire};
 use imgurd_tests::testbed::{Output, Program};

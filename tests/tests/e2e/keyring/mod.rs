@@ -1,4 +1,5 @@
-//! The desktop's keyring: a real GNOME Keyring, locked, absent, replaced, hung, and a person who may not be there.
+//! The desktop's keyring: a real GNOME Keyring that is locked, absent, replaced or hangs, with and without a user at the
+//! screen.
 
 mod deleted;
 
@@ -13,7 +14,7 @@ use imgurd_tests::testbed::{ACCOUNT, Answer, Bus, Keyring, Scene, Testbed};
 /// What finds our item of the account.
 const ITEM: [&str; 4] = ["service", "imgurd", "username", ACCOUNT];
 
-/// A person's session: a keyring, a daemon, a bus.
+/// A user's session: a keyring, a daemon, a bus.
 struct Session {
     keyring: Keyring,
     scene: Scene,

@@ -1,4 +1,4 @@
-//! Ways that are cut, and connections that break.
+//! Broken routes and connections.
 
 use imgurd_tests::fake::{Endpoint, Fault};
 use imgurd_tests::relay::Manner;

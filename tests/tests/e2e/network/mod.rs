@@ -1,5 +1,5 @@
-//! Trouble on the way to the server, in a network of the test's own: what is valid goes on being served, the reason says
-//! what a person can do, the grant is kept, and once the way is free all is well again with nobody asking.
+//! Network problems, in a network for the test: imgurd keeps returning valid tokens, tells the user what to do, keeps the
+//! grant, and recovers without help.
 
 mod broken;
 mod names;

@@ -1,4 +1,4 @@
-//! The confined service and the desktop around it: keyring, notifications, browser.
+//! The confined service with the desktop: keyring, notifications, browser.
 
 use imgurd_tests::fake::Behaviour;
 

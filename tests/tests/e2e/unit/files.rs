@@ -1,4 +1,4 @@
-//! What can be said of the unit files without a service manager.
+//! Checks of the unit files without a service manager.
 
 use std::path::PathBuf;
 

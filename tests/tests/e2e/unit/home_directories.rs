@@ -1,4 +1,4 @@
-//! Home directories with odd names, and none at all.
+//! Home directories with unusual names, and no home directory.
 
 use std::fs;
 

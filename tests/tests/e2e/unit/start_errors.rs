@@ -1,4 +1,4 @@
-//! What callers are told when the service cannot start.
+//! The answer to callers when the service cannot start.
 
 use std::time::{Duration, Instant};
 
