@@ -22,13 +22,13 @@ pub struct Sentence {
     pub text: String,
 }
 
-/// All sentences of the files below `root`/`room`, in the order of paths and lines.
-pub fn of_room(root: &Path, room: &str) -> Vec<Sentence> {
+/// All sentences of the files below `repository`/`room`, in the order of paths and lines.
+pub fn of_room(repository: &Path, room: &str) -> Vec<Sentence> {
     let mut files = Vec::new();
-    collect_files(&root.join(room), &mut files);
+    collect_files(&repository.join(room), &mut files);
     files.sort();
     let sentences = files.iter().flat_map(|path| {
-        let file = path.strip_prefix(root).unwrap().to_owned();
+        let file = path.strip_prefix(repository).unwrap().to_owned();
         let text = fs::read_to_string(path).unwrap();
         of_file(path, &text).into_iter().map(move |(line, text)| Sentence { file: file.clone(), line, text })
     });
@@ -83,7 +83,7 @@ fn of_comments(text: &str) -> Vec<(usize, String)> {
         let comment = line.strip_prefix('#').filter(|comment| !comment.is_empty());
         match (comment, found.last_mut()) {
             (Some(comment), Some((_, text))) if is_open && !comment.starts_with("  ") => {
-                text.push_str(comment)
+                text.push_str(comment);
             }
             (Some(comment), _) => found.push((at + 1, comment.trim_start().to_owned())),
             (None, _) => {}
@@ -197,7 +197,7 @@ fn is_of_command_line(attribute: &Group) -> bool {
 fn is_panic(before: &[TokenTree]) -> bool {
     let words: Vec<_> = before.iter().rev().take(2).map(ToString::to_string).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["expect", "."] | ["expect_err", "."] => true,
+        ["expect" | "expect_err", "."] => true,
         ["!", name] => name.contains("assert") || matches!(*name, "panic" | "unreachable"),
         _ => false,
     }

@@ -152,7 +152,7 @@ impl Done {
             ));
         }
         lines.extend(
-            drop_in.map(|path| format!("systemd passes the key to imgurd, because of {}.", path.display())),
+            drop_in.map(|path| format!("systemd passes the key to imgurd, as set in {}.", path.display())),
         );
         lines.extend([RESTART.into(), "Next: `imgurctl account add NAME`.".into()]);
         lines.join("\n")
