@@ -55,7 +55,7 @@ impl Form {
     }
 }
 
-/// `--json` is a form of its own.
+/// `--json` is itself a form.
 fn check_json(app: &App, args: &TokenArgs) -> Result<(), Failure> {
     let others =
         [("header", args.header), ("env", args.env.is_some()), ("template", args.template.is_some())];

@@ -1,4 +1,4 @@
-//! `imgurctl logout`, and what became of the grants at the server.
+//! `imgurctl logout`.
 
 use imgurd_proto::{Account, Logout};
 

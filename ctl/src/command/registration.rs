@@ -54,7 +54,7 @@ pub(super) fn ask_client_id() -> Result<String, Failure> {
     }
 }
 
-/// Asks for the secret, typed unseen; pressing Enter leaves it for later.
+/// Asks for the secret, without echo; Enter skips it.
 pub(super) fn ask_client_secret(flow: Option<Flow>) -> Result<Option<Secret>, Failure> {
     let skip = match flow {
         Some(Flow::Token) => "to skip, press Enter: only refreshing needs it",

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::daemon::{FakeDaemon, account, account_with, token};
 
-/// A terminal, and the user in front of it.
+/// A terminal and its user.
 pub(crate) struct Terminal {
     person: File,
     program: File,
@@ -121,7 +121,7 @@ fn walks_a_newcomer_through_registering_an_application() {
     );
 }
 
-/// Bob signs in where alice's grant is, and the user says this to the question that follows.
+/// Bob signs in to the account with alice's grant, and the user gives this answer to the question.
 fn somebody_else_signs_in(answer: &str) -> (FakeDaemon, String, Option<i32>) {
     let daemon = FakeDaemon::start(|call| match call.method.as_str() {
         "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),

@@ -29,7 +29,7 @@ fn somebody_at_a_terminal_is_told_what_is_awaited() {
     assert_eq!(child.wait().expect("ends").code(), Some(0));
 }
 
-/// Longer than it takes until somebody is told.
+/// Longer than imgurctl waits before its message.
 const SLOW: Duration = Duration::from_millis(1_500);
 
 /// A daemon that takes that long, and would be asked what it is doing by a client that says so.

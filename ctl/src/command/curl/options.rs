@@ -1,4 +1,4 @@
-//! curl's arguments, of which only the allowed ones are passed on.
+//! Parses curl's arguments, and keeps only the allowed ones.
 
 use super::allowed::{Allowed, Value, by_letter, by_name};
 use super::value;

@@ -63,7 +63,7 @@ impl TokenFile {
         &self.path
     }
 
-    /// Whether it can be written as far as its place is concerned.
+    /// Whether its directory exists.
     pub(super) fn has_directory(&self) -> bool {
         self.directory.is_dir()
     }

@@ -65,7 +65,7 @@ impl Receiver for FileReceiver<'_> {
         Ok(())
     }
 
-    /// The file stays as it is, and is not put back.
+    /// The file stays as it is, and is not restored.
     fn lose(&mut self) {
         self.file.release();
     }

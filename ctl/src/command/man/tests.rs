@@ -56,7 +56,8 @@ fn all_that_the_interface_has_is_on_its_page() {
         assert!(on_the_socket.contains(&format!("\n.B {name}")), "{name} has no entry");
     }
     for method in names("method ") {
-        // A stream is a signal there, or properties that tell of their changes; and a grant goes where nobody listens.
+        // On D-Bus, a stream is a signal or a property with change signals; and ExportGrant does not exist, since a bus
+        // can be monitored.
         let is_there = !["Watch", "ExportGrant"].contains(&&*method) && !method.contains("Gateway");
         assert!(!is_there || on_the_bus.contains(&format!("\n.B {method}(")), "{method} on the bus");
     }
