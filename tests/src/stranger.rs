@@ -18,7 +18,7 @@ use crate::testbed::{Output, Program, Testbed, free_port};
 /// The client secret of every client of the [`OidcProvider`].
 pub const CLIENT_SECRET: &str = "fake-secret-of-the-strangers";
 
-/// npm's `oidc-provider`: PKCE is required, refresh tokens are rotated, and one that comes twice ends the grant.
+/// npm's `oidc-provider`: requires PKCE, rotates refresh tokens, and ends the grant when one is used twice.
 #[derive(Debug)]
 pub struct OidcProvider {
     program: Program,
@@ -229,7 +229,7 @@ pub fn node(bed: &Testbed) -> Command {
     bed.command(installed("bin/node"))
 }
 
-/// The Python that has the clients at hand.
+/// The Python that has the clients installed.
 pub fn python(bed: &Testbed) -> Command {
     bed.command(installed("python/bin/python"))
 }

@@ -11,7 +11,7 @@ use super::site::Site;
 /// What the daemon was told and given.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// Refresh tokens of grants that a sign-in or an import brought and that nobody logged out of since.
+    /// Refresh tokens of grants from a sign-in or an import, without a logout since.
     given: Vec<Given>,
     /// Access tokens in the order in which they were handed out.
     pub(super) handed_out: Vec<String>,

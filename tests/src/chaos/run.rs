@@ -147,7 +147,7 @@ impl Runner {
         self.command(purpose, &arguments, token)
     }
 
-    /// A refresh token that the server at hand has been shown, as somebody may have kept a copy of it.
+    /// A refresh token that the server has seen before, as from an old copy.
     fn shown_before(&self) -> Option<String> {
         let requests = self.site.fake(self.issuer).requests(Endpoint::Token);
         requests.iter().rev().find_map(|request| request.refresh_token().map(str::to_owned))

@@ -21,7 +21,7 @@ pub(super) struct Issued {
     pub(super) refresh: Option<String>,
 }
 
-/// What the user's consent was given for.
+/// What the user consented to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Consent {
     pub(super) user: String,
@@ -29,7 +29,7 @@ pub(super) struct Consent {
     pub(super) redirect_uri: Option<String>,
 }
 
-/// A code that has been given out. A PIN is one that a user can type.
+/// An issued code. A PIN is a code that a user can type.
 #[derive(Debug)]
 struct Code {
     text: String,

@@ -87,7 +87,7 @@ struct HangUp;
 #[derive(Clone, Copy)]
 struct Number(usize);
 
-/// A request that is being answered. Dropping it says that nobody waits for the answer any more.
+/// A request in progress. It is dropped when the client no longer waits for the answer.
 struct UnderWay<'a>(&'a Shared, usize);
 
 impl Drop for UnderWay<'_> {

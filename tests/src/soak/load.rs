@@ -56,8 +56,8 @@ pub(super) fn run(duration: Duration) -> anyhow::Result<String> {
     Ok(put(site, duration)?.1)
 }
 
-/// The same while nobody reads standard error and no notification can be shown. Tokens last, so that no call waits for a
-/// refresh.
+/// The same while standard error has no reader and no notification can be shown. Tokens last, so that no call waits for
+/// a refresh.
 pub(super) fn run_stalled(duration: Duration) -> anyhow::Result<String> {
     let site = Site::stalled(server(Rotation::Plain, Duration::from_hours(24)), 4);
     let (figures, words) = put(site, duration)?;

@@ -15,7 +15,7 @@ use crate::fake::{Endpoint, Rotation};
 /// So many that one is stale when another has been refreshed, and so few that the store is no larger than a user's.
 const ACCOUNTS: usize = 4;
 
-/// Tokens that live so shortly are refreshed when somebody asks, as soon as half of that is over.
+/// Such short-lived tokens are refreshed on demand, as soon as half of their lifetime is over.
 const LIFETIME: Duration = Duration::from_secs(1);
 
 /// The greatest p99 that is aimed at.

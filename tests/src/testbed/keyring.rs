@@ -24,7 +24,7 @@ const SERVICE: &str = "/org/freedesktop/secrets";
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
 const PASSWORD: &str = "correct horse";
 
-/// A `gnome-keyring-daemon`, and the user before its dialogs; killed when dropped.
+/// A `gnome-keyring-daemon` and the user at its dialogs; killed when dropped.
 pub struct Keyring {
     child: Option<Child>,
     runtime: Handle,
@@ -127,7 +127,7 @@ impl Keyring {
         child.wait().unwrap();
     }
 
-    /// Has it answer nobody, until [`resume`](Self::resume).
+    /// Stops it from answering, until [`resume`](Self::resume).
     pub fn hang(&self) {
         kill_process(self.id(), Signal::STOP).unwrap();
     }
@@ -148,7 +148,7 @@ impl Keyring {
         assert!(self.is_locked());
     }
 
-    /// Unlocks the default collection with no dialog, as somebody else may have done.
+    /// Unlocks the default collection without a dialog, as another program may do.
     pub fn unlock(&self) {
         let password = self.secret(PASSWORD);
         let login = ObjectPath::try_from(LOGIN).unwrap();

@@ -195,7 +195,7 @@ fn read_lines(stdout: ChildStdout, lines: &Sender<String>) -> String {
         }
         let line = String::from_utf8_lossy(&line);
         all.push_str(&line);
-        // The test may have lost interest; what is written is collected all the same.
+        // The output is collected even if the test no longer reads it.
         let _ = lines.send(line.trim_end_matches('\n').to_owned());
     }
 }

@@ -88,7 +88,7 @@ fn caller(header: &Header<'_>) -> OwnedUniqueName {
     header.sender().expect("the bus says who calls").to_owned().into()
 }
 
-/// Tells whoever called that the prompt is ready for the next step, or done.
+/// Tells the caller that the prompt is ready for the next step, or done.
 fn call_back(
     connection: &Connection,
     caller: OwnedUniqueName,

@@ -28,7 +28,7 @@ enum Reader {
 }
 
 impl Reader {
-    /// Fails for an example that nobody knows how to try. A new command's are a user's.
+    /// Fails for an example that no reader tries. The examples of a new command belong to `User`.
     fn of(example: &Example) -> Self {
         match (example.page.as_str(), example.section.as_str()) {
             ("imgurctl", "EXAMPLES") if example.text.starts_with("imgurctl init\n") => Self::Newcomer,
@@ -65,7 +65,7 @@ fn parts(example: &Example) -> Vec<&str> {
 /// How an export is locked in here.
 const PASSPHRASE: &str = "correct horse battery";
 
-/// What goes on until somebody ends it, by a part of its text, and what they wait to see.
+/// Examples that run until the user ends them: a part of the text, and the output to wait for.
 const ENDLESS: [(&str, &str); 4] = [
     ("status --watch", "fresh"),
     ("journal --follow", "granted"),

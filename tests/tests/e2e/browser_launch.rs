@@ -12,7 +12,7 @@ use zbus::{Connection, OwnedObjectPath, OwnedVariant, interface, object_server::
 use crate::attacks::signals::Stranger;
 use crate::notify::{BUTTONS, Server, scene};
 
-/// `org.freedesktop.portal.OpenURI`, with a user who chooses a browser, or does not.
+/// `org.freedesktop.portal.OpenURI`, with a user who chooses a browser or none.
 struct Portal {
     opened: mpsc::UnboundedSender<String>,
     response: u32,

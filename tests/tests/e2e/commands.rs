@@ -13,7 +13,7 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default()).signed_in()
 }
 
-/// One command that fails in this way, as people and as scripts are told of it.
+/// A command that fails in this way: its message for users and its JSON for scripts.
 #[track_caller]
 pub(crate) fn fails(run: impl Fn(&[&str]) -> Output, arguments: &[&str], code: i32, name: &str) -> Value {
     let line = run(arguments).exits(code).complaint().to_owned();

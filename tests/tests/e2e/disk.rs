@@ -153,11 +153,11 @@ fn a_disk_that_is_write_protected_spends_nothing_and_loses_nothing() {
     let protected = "Read-only file system";
     nothing_is_spent(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
     what_came_is_kept(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
-    // It is read all the same.
+    // It is still readable.
     let token = scene.token();
     scene.crash();
     disk.protect();
-    // The lock cannot be had there, so nobody else could have it either.
+    // No process can lock the file there.
     let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
     assert!(log.contains("Read-only file system"), "{log}");
     disk.release();

@@ -57,7 +57,7 @@ fn an_api_that_hangs_holds_up_neither_the_token_nor_the_login_for_long() {
     let (login, url) = scene.login(&[]);
     let page = std::thread::spawn(move || imgurd_tests::browser::allow(&url, "alice"));
     scene.fake.wait_for_requests(Endpoint::Account, 1);
-    // The login is not over yet, and whoever wants a token has it.
+    // The login is not over yet, and callers get a token already.
     assert!(scene.fake.is_live(&scene.token()));
     let output = login.finish().success();
     assert!(format!("{}{}", output.stdout, output.stderr).contains("does not answer"));

@@ -23,7 +23,7 @@ struct Server {
     press: fn(&Testbed),
 }
 
-/// A desktop with such a server, and an account that nobody has signed in to.
+/// A desktop with such a server, and an account without a grant.
 struct Desktop {
     // In this order, so that what is ended first does not miss the rest.
     scene: Scene,

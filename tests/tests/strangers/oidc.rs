@@ -74,7 +74,7 @@ impl Scene {
         user["sub"].as_str().map(ToOwned::to_owned)
     }
 
-    /// The user takes the grant back at the server (RFC 7009).
+    /// The user revokes the grant at the server (RFC 7009).
     fn revoke_grant(&mut self) {
         let token = self.token();
         let form = [("token", token.as_str()), ("client_id", "fake-post"), ("client_secret", CLIENT_SECRET)];

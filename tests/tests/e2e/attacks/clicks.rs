@@ -34,7 +34,7 @@ while not select.select([keeper], [], [], 0.05)[0]:
 print(keeper.recv(65536).decode().rstrip("\0"))
 "#;
 
-/// Signals of whoever it is that a connection on the session's bus receives.
+/// Signals that a connection on the session bus receives.
 async fn signals(bed: &Testbed, member: &'static str) -> MessageStream {
     let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).member(member).build().unwrap();
     MessageStream::for_match_rule(rule, &bed.connect().await, None).await.unwrap()

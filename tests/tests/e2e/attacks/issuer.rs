@@ -7,7 +7,7 @@ use imgurd_tests::testbed::{ACCOUNT, Program, Scene};
 use serde_json::json;
 use url::Url;
 
-/// An account at an evil server, and the honest one that the user has another account at.
+/// An account at a malicious server, and an honest server with the user's other account.
 struct MixUp {
     evil: Scene,
     honest: Fake,

@@ -142,7 +142,7 @@ fn a_redirect_uri_or_issuer_with_a_blank_is_refused_by_name() {
     }
 }
 
-/// Names that nobody has checked: of accounts and applications that do not exist, and of fields.
+/// Unchecked names: of accounts and applications that do not exist, and of fields.
 #[test]
 fn what_a_caller_calls_things_is_shown_cut_and_without_what_steers_a_terminal() {
     let scene = Scene::memory(Behaviour::default());

@@ -192,7 +192,7 @@ fn a_key_that_is_gone_stops_no_service_and_is_missed_by_name() {
     home.token();
 }
 
-/// Bubblewrap as people call it: all of the host's files; with processes of its own; a root directory of its own.
+/// Common ways to call Bubblewrap: all of the host's files; with processes of its own; a root directory of its own.
 const SANDBOXES: [&[&str]; 3] = [
     &["bwrap", "--die-with-parent", "--dev-bind", "/", "/"],
     &["bwrap", "--die-with-parent", "--unshare-pid", "--dev-bind", "/", "/"],

@@ -54,7 +54,7 @@ impl Home {
         self.make("install");
     }
 
-    /// Runs `make` in the sources, as the user would have built them.
+    /// Runs `make` in the sources, as the user does.
     pub(crate) fn make(&self, target: &str) -> Output {
         self.run(&["make", "--silent", "-C", SOURCES, "CARGO=true", "STATIC=", "BUILT=/opt/imgurd", target])
             .success()
