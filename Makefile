@@ -30,7 +30,7 @@ BENCH  = $(TARGET)/release/bench
 # Instructions of a token from the cache, as they are recorded.
 RECORD = tests/src/bench/instructions.json
 
-.PHONY: help demo test simulate chaos soak fuzz programs bench counted guard record lint install uninstall stage deb dist clean
+.PHONY: help demo test simulate chaos soak fuzz programs bench counted guard record sentences lint install uninstall stage deb dist clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
@@ -89,6 +89,10 @@ guard: ## Fail if a token from the cache takes a tenth more instructions than re
 
 record: ## Record the instructions of now; say in the commit why there are more
 	$(TARGET)/debug/bench instructions --save $(RECORD)
+
+sentences: ## List every sentence that the programs print, by file
+	@$(BUILD)
+	@$(TARGET)/debug/sentences
 
 lint: ## Check format, code, documentation and dependencies
 	$(CARGO) fmt --check

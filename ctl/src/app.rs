@@ -10,7 +10,7 @@ use crate::cli::Global;
 use crate::failure::Failure;
 use crate::terminal::output::Output;
 
-/// After how long a person at a terminal is told what a call waits for.
+/// The time after which a user at a terminal learns what a call waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The global options.
@@ -38,7 +38,7 @@ impl App {
         self.connect()?.call(call)
     }
 
-    /// A call that may take a while: then a person at a terminal is told what it waits for.
+    /// A call that may take a while: if it does, prints at a terminal what it waits for.
     pub(crate) fn call_patiently<M: Method>(
         &self,
         call: &M,
@@ -72,13 +72,13 @@ impl App {
         Ok(())
     }
 
-    /// All accounts, or the one named.
+    /// All accounts, or only the named account.
     pub(crate) fn accounts(&self, account: Option<&str>) -> Result<Vec<Account>, ClientError> {
         let call = ListAccounts { account: account.map(Into::into) };
         Ok(self.call(&call)?.accounts)
     }
 
-    /// The account named, or the default one.
+    /// The named account, or the default account.
     pub(crate) fn account(&self, name: Option<&str>) -> Result<Account, Failure> {
         self.accounts(name)?
             .into_iter()
@@ -90,7 +90,7 @@ impl App {
 fn no_such_account(name: Option<&str>) -> Error {
     let reason = match name {
         Some(name) => format!("there is no account {name}; see `imgurctl account list`"),
-        None => "no account is the default; add one with `imgurctl account add NAME`, \
+        None => "there is no default account; add one with `imgurctl account add NAME`, \
                  or choose one with `imgurctl account default NAME`"
             .into(),
     };

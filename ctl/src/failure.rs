@@ -10,27 +10,27 @@ use serde_json::{Map, Value};
 /// What ends a command early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// What the daemon answered, or no answer.
+    /// The daemon answered with an error, or not at all.
     #[error("{}", explain(.0))]
     Client(#[from] ClientError),
     /// Ctrl-C or Ctrl-D at a question.
     #[error("cancelled; nothing was changed")]
     Cancelled,
     /// Standard input, or the terminal, cannot be read.
-    #[error("cannot read standard input: {0}; see where it comes from")]
+    #[error("cannot read standard input: {0}; check where it comes from")]
     Input(io::Error),
     /// Standard output cannot be written. A closed pipe, as after `| head -1`, is no error.
-    #[error("cannot write to standard output: {0}; see where it goes")]
+    #[error("cannot write to standard output: {0}; check where it goes")]
     Output(io::Error),
-    /// A program could not be started; the exit code is the one that env(1) has for it.
+    /// A program could not be started; the exit code is that of env(1).
     #[error("{reason}")]
     NotStarted {
-        /// 127 where there is none, else 126.
+        /// 127 if it was not found, otherwise 126.
         code: u8,
-        /// Why, and what to do.
+        /// The cause, and what to do.
         reason: String,
     },
-    /// A program that did the work ended with this exit code, and reported the error itself.
+    /// A program ended with this exit code, and reported the error itself.
     #[error("the program ended with exit code {0}")]
     Ended(u8),
     /// Anything else; the sentence ends with what to do.
@@ -46,7 +46,7 @@ impl Failure {
 
     pub(crate) fn not_started(program: &str, error: &io::Error) -> Self {
         let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-        let then = if code == 127 { "install it, or see $PATH" } else { "see its permissions" };
+        let then = if code == 127 { "install it, or check $PATH" } else { "check its permissions" };
         Self::NotStarted { code, reason: format!("cannot run {program}: {error}; {then}") }
     }
 
@@ -55,7 +55,7 @@ impl Failure {
         Self::Client(io::Error::from(io::ErrorKind::UnexpectedEof).into())
     }
 
-    /// Whether the user sees no message: nobody reads the output, or another program has reported the error.
+    /// Whether to print no message: the reader of the output is gone, or another program has reported the error.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(self, Self::Ended(_)) || self.exit_code() == 0
     }
@@ -100,7 +100,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// A flattened struct, so that `error` comes first for people who read along.
+/// A flattened struct, so that `error` comes first.
 #[derive(Serialize)]
 struct Report {
     error: &'static str,
@@ -126,7 +126,7 @@ fn keeper_code(error: &Error) -> u8 {
     }
 }
 
-/// A daemon that went away in the middle is as unreachable as one that never came.
+/// A daemon that ends during a call counts as unreachable.
 fn is_hang_up(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -136,7 +136,7 @@ fn is_hang_up(error: &io::Error) -> bool {
 
 fn explain(error: &ClientError) -> String {
     match error {
-        // Both sides ignore unknown fields, so that such an answer means a newer client and nothing else.
+        // Both sides ignore unknown fields, so only a newer client gets this answer.
         ClientError::Service(
             ServiceError::MethodNotFound { method: word }
             | ServiceError::InvalidParameter { parameter: word },
@@ -209,26 +209,26 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_daemon_that_hangs_up_for_unreachable() {
+    fn reports_a_closed_connection_as_unreachable() {
         let failure = Failure::stream_ended();
         assert_eq!((failure.exit_code(), failure.name()), (8, "DaemonUnreachable"));
     }
 
     #[test]
-    fn takes_a_daemon_that_says_nothing_for_unreachable() {
+    fn reports_a_silent_daemon_as_unreachable() {
         let failure = Failure::Client(ClientError::Silent { after: std::time::Duration::from_secs(25) });
         assert_eq!((failure.exit_code(), failure.name()), (8, "DaemonUnreachable"));
         assert!(failure.to_string().starts_with("imgurd did not answer within 25 s"), "{failure}");
     }
 
     #[test]
-    fn takes_a_garbled_answer_for_a_failure_of_its_own() {
+    fn reports_an_unreadable_answer_as_a_failure() {
         let failure = Failure::Client(io::Error::from(io::ErrorKind::InvalidData).into());
         assert_eq!((failure.exit_code(), failure.name()), (1, "Failed"));
     }
 
     #[test]
-    fn says_that_an_older_daemon_is_to_be_restarted() {
+    fn tells_to_restart_an_older_daemon() {
         let method = "org.imgurd.Keeper1.Later".into();
         let failure = Failure::Client(ServiceError::MethodNotFound { method }.into());
         assert_eq!(failure.exit_code(), 1);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_quietly_when_nobody_reads() {
+    fn ends_silently_when_the_pipe_is_closed() {
         let failure = Failure::Output(io::ErrorKind::BrokenPipe.into());
         assert!(failure.exit_code() == 0 && failure.is_silent());
         let failure = Failure::Output(io::ErrorKind::StorageFull.into());

@@ -24,11 +24,11 @@ const SALT: usize = 16;
 /// Why a text cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unopened {
-    #[error("the passphrase is wrong, or the text is damaged; try again, or export it anew")]
+    #[error("the passphrase is wrong or the export is damaged; try again, or repeat `imgurctl export`")]
     WrongPassphrase,
-    #[error("the text is damaged: a part of it is missing; copy it whole, or export it anew")]
+    #[error("the export is incomplete or damaged; copy the whole text, or repeat `imgurctl export`")]
     Damaged,
-    #[error("the text was made by a newer imgurctl; update this one")]
+    #[error("a newer imgurctl made this export; update imgurctl on this machine")]
     OtherVersion,
 }
 
@@ -64,8 +64,9 @@ fn key(passphrase: &Secret, salt: &Salt) -> Result<SecretKey, UnknownCryptoError
 /// `BYTES` random bytes, two digits each.
 pub(crate) fn random_hexadecimal<const BYTES: usize>() -> Result<String, Failure> {
     let mut bytes = [0; BYTES];
-    secure_rand_bytes(&mut bytes)
-        .map_err(|error| Failure::Other(format!("no random bytes: {error}; try again")))?;
+    secure_rand_bytes(&mut bytes).map_err(|error| {
+        Failure::Other(format!("the system provides no random bytes: {error}; try again"))
+    })?;
     Ok(hexadecimal(&bytes))
 }
 
@@ -100,7 +101,7 @@ mod tests {
         assert!(is_sealed(&text) && is_sealed(&format!("\n  {text}")) && !is_sealed("a grant"));
         assert_eq!(open(&text, &"correct horse".into()).expect("opened").expose(), "a grant");
         assert_eq!(open(&text, &"correct horsf".into()).err(), Some(Unopened::WrongPassphrase));
-        assert_ne!(text, sealed(), "the same is never sealed twice alike");
+        assert_ne!(text, sealed(), "two exports of the same text differ");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a person does in a browser: open the page, press a button, end up somewhere.
+//! A scripted user of a browser: opens the page, presses a button, and returns the last page.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::http;
 
-/// Where the person ended up.
+/// The last page.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// What the address bar shows, fragment included.
@@ -127,7 +127,7 @@ impl Browser {
         }
     }
 
-    /// A cookie without a value is one that the server has taken back.
+    /// A cookie without a value deletes it.
     fn cookies_for(&self, at: &Url) -> String {
         let sent = self
             .cookies

@@ -1,4 +1,4 @@
-//! A real browser: Chromium without a window, driven as the W3C WebDriver recommendation has it.
+//! A real browser: headless Chromium, driven by W3C WebDriver.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const READY: &str = "started successfully on port ";
 /// The key under which an element is returned.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// What keeps it from talking to anybody but the test, and from needing a sandbox of its own as root.
+/// Options that keep it from connecting to other hosts, and from needing its own sandbox as root.
 const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
@@ -51,7 +51,7 @@ impl Chromium {
         Self::begin(bed, &["--incognito"], &json!({}))
     }
 
-    /// Starts one that runs no scripts.
+    /// Starts a browser without scripts.
     pub fn without_scripts(bed: &Testbed) -> Self {
         Self::begin(bed, &[], &json!({ "profile.default_content_setting_values.javascript": 2 }))
     }

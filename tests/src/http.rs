@@ -1,4 +1,4 @@
-//! A blocking HTTP client that shows answers as they are: no redirect followed, no status taken for an error.
+//! A blocking HTTP client that returns each answer unchanged: it follows no redirect, and no status is an error.
 
 use std::time::Duration;
 

@@ -19,6 +19,7 @@ pub mod fake;
 pub mod http;
 pub mod own_client;
 pub mod relay;
+pub mod sentences;
 pub mod soak;
 pub mod stranger;
 pub mod testbed;

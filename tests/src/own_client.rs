@@ -1,4 +1,4 @@
-//! The clients in `proto/python` and `proto/js`, which are asked and answer in lines of JSON.
+//! The clients in `proto/python` and `proto/js`, driven by lines of JSON.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What lies between a client and a server: a cable, a proxy, the server's TLS, or somebody who means harm.
+//! What is between a client and a server: a cable, a proxy, the server's TLS, or an attacker.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Servers and clients that nobody here wrote, as `tests/strangers/setup` installs them.
+//! Servers and clients of other projects, which `tests/strangers/setup` installs.
 
 mod django;
 
@@ -18,7 +18,7 @@ use crate::testbed::{Output, Program, Testbed, free_port};
 /// The client secret of every client of the [`OidcProvider`].
 pub const CLIENT_SECRET: &str = "fake-secret-of-the-strangers";
 
-/// npm's `oidc-provider`: PKCE is required, refresh tokens are rotated, and one that comes twice ends the grant.
+/// npm's `oidc-provider`: requires PKCE, rotates refresh tokens, and ends the grant when one is used twice.
 #[derive(Debug)]
 pub struct OidcProvider {
     program: Program,
@@ -233,7 +233,7 @@ pub fn modules() -> PathBuf {
     installed("node/node_modules")
 }
 
-/// The Python that has the clients at hand.
+/// The Python that has the clients installed.
 pub fn python(bed: &Testbed) -> Command {
     bed.command(installed("python/bin/python"))
 }

@@ -39,7 +39,7 @@ const YESTERDAY: &str = "20210101000000Z";
 pub struct Authority(PathBuf);
 
 impl Authority {
-    /// A new one, which nobody trusts yet, with its files in a directory of that name below `root`.
+    /// A new authority, trusted by no program yet, with its files in a directory of that name below `root`.
     pub fn new(root: &Path, name: &str) -> Self {
         let directory = root.join(name);
         fs::create_dir(&directory).unwrap();

@@ -1,4 +1,4 @@
-//! Varlink as it is on the socket, for tests that say what no client would.
+//! Raw Varlink on the socket, for messages that no client sends.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Shutdown;
@@ -21,7 +21,7 @@ impl Wire {
         UnixStream::connect(socket).expect("the daemon listens").into()
     }
 
-    /// Sends bytes as they are. Where the daemon has hung up, they are lost, as they would be a moment later.
+    /// Sends raw bytes. They are lost if the daemon has closed the connection.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         let _ = self.0.get_mut().write_all(bytes);
     }
@@ -52,7 +52,7 @@ impl Wire {
         self.receive().expect("an answer in time, and no end of the connection")
     }
 
-    /// The next answer; none where the daemon has hung up, or says nothing for [`PATIENCE`].
+    /// The next answer; `None` if the daemon has closed the connection, or does not answer within [`PATIENCE`].
     pub fn receive(&mut self) -> Option<Value> {
         let mut message = Vec::new();
         self.0.read_until(0, &mut message).ok()?;

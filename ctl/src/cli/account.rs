@@ -12,15 +12,15 @@ use imgurd_proto::{ClientAuth, Flow, ParameterValue, RefreshReuse, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
-    /// Add an account; on a terminal, asks for what is missing
+    /// Add an account; on a terminal, ask for missing settings
     ///
-    /// Imgur gives tokens to registered applications. Register yours at https://api.imgur.com/oauth2/addclient, with the
-    /// callback URL http://127.0.0.1:8917/callback; that page shows the client ID and the secret. On a terminal, this
-    /// command guides you. Then sign in with `imgurctl login`.
+    /// Imgur gives tokens to registered applications only. Register yours at https://api.imgur.com/oauth2/addclient, with
+    /// the callback URL http://127.0.0.1:8917/callback; that page then shows the client ID and the client secret. On a
+    /// terminal, this command guides you through it. Then sign in with `imgurctl login`.
     #[command(after_help = "Examples:\n  imgurctl account add me\n  \
         pass imgur/secret | imgurctl account add me --client-id 0123456789abcde --client-secret-stdin")]
     Add {
-        /// A name of your choice: letters, digits, `.`, `_` and `-`, at most 64
+        /// Name of the new account: 1 to 64 letters, digits, `.`, `_` and `-`
         #[arg(value_parser = account_name)]
         name: String,
         #[command(flatten)]
@@ -39,12 +39,12 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         form: AccountForm,
     },
-    /// Remove an account; adding it again restores its grant, unless --revoke
+    /// Remove an account; adding it again restores its grant
     #[command(after_help = "Example:\n  imgurctl account remove me")]
     Remove {
         #[command(flatten)]
         name: NameArg,
-        /// Revoke its grants at the server, and delete them here; takes a `revoke_url`
+        /// Revoke its grants at the server and delete them here; needs the setting `revoke_url`
         #[arg(long)]
         revoke: bool,
     },
@@ -67,74 +67,74 @@ pub(crate) struct NameArg {
 
 #[derive(Args, Debug)]
 pub(crate) struct AccountForm {
-    /// The application's ID, as the provider's registration page shows it
+    /// Client ID of the registered application
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
-    /// Read the application's secret from standard input
+    /// Read the client secret from standard input
     #[arg(long)]
     pub(crate) client_secret_stdin: bool,
-    /// How consent is obtained; `device` takes --device-auth-url [default: code]
+    /// OAuth flow; `device` needs --device-auth-url [default: code]
     #[arg(long, value_parser = flow())]
     pub(crate) flow: Option<Flow>,
-    /// The callback URL, exactly as registered [default: http://127.0.0.1:8917/callback]
+    /// Callback URL, exactly as registered [default: http://127.0.0.1:8917/callback]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) redirect_uri: Option<String>,
-    /// The authorization endpoint [default: Imgur's]
+    /// Authorization endpoint [default: Imgur's]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) auth_url: Option<String>,
-    /// The token endpoint [default: Imgur's]
+    /// Token endpoint [default: Imgur's]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) token_url: Option<String>,
-    /// The URL of the API that the tokens are for [default: Imgur's]
+    /// Base URL of the API that the tokens are for [default: Imgur's]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     api_url: Option<String>,
     /// Scopes to request, separated by spaces; Imgur has none
     #[arg(long)]
     scope: Option<String>,
-    /// A prefix of the random `state`
+    /// Prefix of the random `state` parameter
     #[arg(long)]
     state: Option<String>,
-    /// How the client identifies itself at the token endpoint [default: body]
+    /// Client authentication at the token endpoint [default: body]
     #[arg(long, value_parser = choice::<ClientAuth>(ClientAuth::NAMES))]
     client_auth: Option<ClientAuth>,
-    /// Whether to send the redirect URI to the token endpoint [default: false for Imgur, else true]
+    /// Send the redirect URI to the token endpoint [default: false for Imgur, otherwise true]
     #[arg(long, value_name = "BOOL")]
     send_redirect_uri: Option<bool>,
-    /// What the server does when a replaced refresh token is used [default: tolerated for Imgur, else revokes]
+    /// What the server does if a replaced refresh token is used [default: tolerated for Imgur, otherwise revokes]
     #[arg(long, value_parser = choice::<RefreshReuse>(RefreshReuse::NAMES))]
     refresh_reuse: Option<RefreshReuse>,
-    /// A file of certificate authorities (PEM) to trust besides the system's
+    /// PEM file of certificate authorities to trust in addition to the system's
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = ca_file)]
     ca_file: Option<String>,
-    /// What the server calls itself; `account add` asks it for its endpoints, unless --auth-url and --token-url are given
+    /// Issuer URL of the server; `account add` reads the endpoints from its metadata
     ///
-    /// imgurd reads the server's metadata (RFC 8414, OpenID Connect Discovery) once, shows what it takes from there, and
-    /// writes it to config.toml. An option that is given here replaces what the server says. `account set` records the
-    /// issuer, and asks nothing: the `iss` of each answer (RFC 9207) has to be this.
+    /// imgurd reads the metadata (RFC 8414, OpenID Connect Discovery) once, shows the settings that it finds, and writes them
+    /// to config.toml. Options on the command line override them. With --auth-url and --token-url, imgurd does not read the
+    /// metadata. `account set` only records the issuer: `iss` in each answer (RFC 9207) must then equal it.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) issuer: Option<String>,
-    /// Whether to refuse an answer of the sign-in page without `iss` (RFC 9207) [default: false]
+    /// Reject an authorization response without `iss` (RFC 9207) [default: false]
     #[arg(long, value_name = "BOOL")]
     require_iss: Option<bool>,
-    /// The revocation endpoint (RFC 7009): `logout` ends the grant there [default: none]
+    /// Revocation endpoint (RFC 7009), which `logout` uses [default: none]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     revoke_url: Option<String>,
-    /// The device authorization endpoint (RFC 8628), for the flow `device` [default: none]
+    /// Device authorization endpoint (RFC 8628), for the flow `device` [default: none]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     device_auth_url: Option<String>,
-    /// The userinfo endpoint (OpenID Connect), which tells who signed in [default: none]
+    /// Userinfo endpoint (OpenID Connect), which tells who signed in [default: none]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     userinfo_url: Option<String>,
-    /// What the tokens are to be used at (RFC 8707); may be repeated
+    /// Resource that the tokens are for (RFC 8707); may be repeated
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
-    /// Whether to refresh tokens before they expire [default: true]
+    /// Refresh tokens before they expire [default: true]
     #[arg(long, value_name = "BOOL")]
     auto_refresh: Option<bool>,
-    /// An additional parameter of the authorization request; may be repeated
+    /// Additional parameter of the authorization request; may be repeated
     ///
-    /// A KEY that is given several times is sent once for each VALUE. `account set` replaces the values of KEY and keeps
-    /// the other parameters; `KEY=` removes KEY.
+    /// If you give a KEY several times, imgurd sends each VALUE. `account set` replaces the values of KEY and keeps the other
+    /// parameters; `KEY=` removes KEY.
     #[arg(long = "auth-param", value_name = "KEY=VALUE", value_parser = auth_param)]
     auth_params: Vec<(String, String)>,
     /// Make it the default account
@@ -169,7 +169,7 @@ impl AccountForm {
         }
     }
 
-    /// The values by their key. An empty one takes back what stands before it.
+    /// The values by their key. An empty value removes the earlier ones.
     fn auth_params(&self) -> BTreeMap<String, ParameterValue> {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, value) in &self.auth_params {
@@ -199,7 +199,7 @@ fn account_name(text: &str) -> Result<String, String> {
     if (1..=64).contains(&text.len()) && text.chars().all(fits) {
         Ok(text.into())
     } else {
-        Err("a name is 1 to 64 letters, digits, `.`, `_` and `-`".into())
+        Err("a name has 1 to 64 letters, digits, `.`, `_` and `-`".into())
     }
 }
 
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_named_for_a_daemon_that_is_elsewhere() {
+    fn makes_a_relative_path_absolute_for_the_daemon() {
         let sent = |path| form(&["--ca-file", path]).settings().ca_file.expect("given");
         let here = std::env::current_dir().expect("a directory");
         assert_eq!(sent("ca.pem"), here.join("ca.pem").display().to_string());

@@ -9,23 +9,23 @@ use clap::Args;
   imgurctl curl -- -F image=@cat.png image
   imgurctl curl --anonymous -- https://api.imgur.com/3/gallery/hot
 
-ARGS are curl's own, with one URL: a path is relative to the account's API URL, and a URL of another origin is refused. \
-curl gets the token over a descriptor, never in its arguments or environment. If the API rejects the token, imgurctl gets \
-a new one and repeats the request, unless standard input was its body. The exit status is curl's; if curl was not \
-started, it is imgurctl's, and the line on standard error begins with `imgurctl:`.
+ARGS are curl's options and one URL. A path is relative to the account's API URL; imgurctl refuses a URL of another origin. \
+It passes the token to curl through a file descriptor, never in arguments or environment. If the API rejects the token, \
+imgurctl gets a new one and repeats the request, unless standard input was its body. The exit status is curl's; if \
+imgurctl cannot start curl, it is imgurctl's own, and the error message begins with `imgurctl:`.
 
-Options that could send the token elsewhere or show it are refused: --config, --next, --location-trusted, --insecure, \
---connect-to, --resolve, --unix-socket, --verbose, --trace, user names and similar ones. ~/.curlrc is not read, and {…} \
-and […] in the URL are literal. --location never sends the token to another origin (with curl 7.83 or later). With \
---fail, which leaves no body, any 401 counts as a rejected token. For everything else, use `imgurctl token --header | curl \
--H @- …`.")]
+imgurctl refuses options that could show the token or send it elsewhere: --config, --next, --location-trusted, --insecure, \
+--connect-to, --resolve, --unix-socket, --verbose, --trace, user names and similar ones. curl does not read ~/.curlrc, and \
+takes {…} and […] in the URL literally. --location never sends the token to another origin (with curl 7.83 or later). With \
+--fail, which hides the body, imgurctl takes any 401 for a rejected token. For everything else, use `imgurctl token \
+--header | curl -H @- …`.")]
 pub(crate) struct CurlArgs {
     /// Account [default: the default account]
     pub(crate) account: Option<String>,
-    /// Send `Authorization: Client-ID …`, which Imgur accepts for public resources; needs no grant
+    /// Send `Authorization: Client-ID …` instead of a token, which Imgur accepts for public resources
     #[arg(long)]
     pub(crate) anonymous: bool,
-    /// The arguments of curl
+    /// Arguments of curl
     #[arg(last = true, required = true, value_name = "ARGS", allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
 }

@@ -13,37 +13,37 @@ use super::variable::{self, variable};
   imgurctl exec -- ./upload.py cat.png
   imgurctl exec me --env TOKEN -- sh -c 'echo ${#TOKEN}'
   imgurctl exec me --env-client-id IMGUR_CLIENT_ID -- ./upload.py cat.png
-  imgurctl exec --on-refresh restart -- ./bot.py                # for a program that runs for long
+  imgurctl exec --on-refresh restart -- ./bot.py                # a long-running program
 
-The command replaces imgurctl, so that signals and the exit status are its own; 127 means that it was not found, and 126 \
-that it could not be run. Your other programs can read its environment. The token in its environment never changes: a \
-program that runs for long should ask for tokens itself, or needs --on-refresh.
+The command replaces imgurctl: it receives all signals, and its exit status is the result. 127 means that it was not found, \
+126 that it could not be started. Your other programs can read its environment. The token in the environment never \
+changes: a long-running program should ask for tokens itself, or needs --on-refresh.
 
-With --on-refresh, imgurctl stays beside the command, passes SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2 on to \
-it, and exits with its exit status, or with 128 plus the number of the signal that ended it. `restart` sends SIGTERM, waits \
-for the command to end, and starts it again with the new token. A signal such as HUP is for a program that then reads the \
-token from `imgurctl token` or from a file.")]
+With --on-refresh, imgurctl stays and supervises the command. It forwards SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and \
+SIGUSR2, and exits with the command's exit status, or with 128 plus the number of the signal that ended it. `restart` sends \
+SIGTERM, waits until the command ends, and starts it again with the new token. A signal such as HUP tells a program to read \
+the new token from `imgurctl token` or from a file.")]
 pub(crate) struct ExecArgs {
     /// Account [default: the default account]
     pub(crate) account: Option<String>,
-    /// The environment variable for the token
+    /// Environment variable for the token
     #[arg(long, value_name = "NAME", default_value = variable::DEFAULT, value_parser = variable)]
     pub(crate) env: String,
-    /// Also pass the account's client ID, in this environment variable
+    /// Environment variable for the account's client ID [default: none]
     #[arg(long, value_name = "NAME", value_parser = variable)]
     pub(crate) env_client_id: Option<String>,
-    /// What to do when there is a new token: `restart` the command, or send it a signal such as HUP
+    /// When there is a new token, `restart` the command or send it a signal such as HUP
     #[arg(long, value_name = "restart|SIGNAL", value_parser = on_refresh)]
     pub(crate) on_refresh: Option<OnRefresh>,
-    /// The command and its arguments
+    /// Command and its arguments
     #[arg(last = true, required = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<OsString>,
 }
 
-/// How a command that runs for long gets a new token.
+/// How a long-running command gets a new token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnRefresh {
-    /// It is ended and started again.
+    /// imgurctl ends it and starts it again.
     Restart,
     /// It gets this signal, and fetches the token itself.
     Signal(Signal),

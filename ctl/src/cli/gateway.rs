@@ -4,40 +4,40 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GatewayCommand {
-    /// Open the gateway, now and whenever imgurd starts
+    /// Turn the gateway on, now and whenever imgurd starts
     On {
-        /// The loopback address and port to listen on [default: unchanged, or 127.0.0.1:8918]
+        /// Loopback address and port to listen on [default: the current one, or 127.0.0.1:8918]
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
     },
-    /// Close the gateway; its clients stay
+    /// Turn the gateway off; its clients stay registered
     Off,
-    /// Show where the gateway listens, and its clients
+    /// Show the gateway's addresses and clients
     Status,
-    /// Add a client, and print its secret once; or change a client
+    /// Add a client and print its secret once, or change a client
     #[command(after_help = "Examples:\n  \
         imgurctl gateway add postman me --redirect-uri https://oauth.pstmn.io/v1/callback\n  \
-        imgurctl gateway add script me      # for client_credentials alone")]
+        imgurctl gateway add script me      # for client_credentials only")]
     Add(GatewayAddArgs),
     /// List the clients
     List,
-    /// Remove a client; its secret, refresh tokens and permits are void at once
+    /// Remove a client; its secret and refresh tokens stop working
     Remove {
-        /// The client
+        /// Name of the client
         name: String,
     },
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct GatewayAddArgs {
-    /// The client: its name, which is its client ID as well
+    /// Name of the client, which is also its client ID
     pub(crate) name: String,
     /// Account [default: the default account]
     pub(crate) account: Option<String>,
-    /// Where the answer may be sent, exactly as the program shows its callback URL (repeatable)
+    /// Callback URL of the program, exactly as it shows it; may be repeated
     #[arg(long, value_name = "URI")]
     pub(crate) redirect_uri: Vec<String>,
-    /// Give it no secret, for a program that cannot keep one; it has to use PKCE
+    /// Create no client secret, for a program that cannot keep one; it must use PKCE
     #[arg(long)]
     pub(crate) public: bool,
 }

@@ -35,15 +35,15 @@ pub(crate) use self::usage_error::report;
 
 const AFTER_HELP: &str = "\
 Examples:
-  imgurctl init                               # write a first configuration
-  imgurctl account add me                     # register an account, step by step
+  imgurctl init                               # create the configuration
+  imgurctl account add me                     # add an account, step by step
   imgurctl login me                           # sign in
   imgurctl token --header | curl -H @- https://api.imgur.com/3/account/me
-  imgurctl status --watch                     # see how the tokens are, until Ctrl-C
-  imgurctl doctor                             # find out why something does not work
+  imgurctl status --watch                     # watch the state of all accounts
+  imgurctl doctor                             # find problems and how to fix them
 
-ACCOUNT is optional everywhere; without it, the command uses the default account. A grant is what signing in gives: the \
-right to get tokens, which imgurd keeps.
+ACCOUNT is optional everywhere; without it, the command uses the default account. A grant is what you get by signing in: \
+imgurd keeps it, and gets access tokens with it.
 
 Exit codes:
   0 done                      5 access denied              9 misconfigured
@@ -52,9 +52,9 @@ Exit codes:
   3 no such account           8 daemon unreachable
   4 consent needed
 
-An error is one line on standard error that says what to do; with --json, it is one JSON object.";
+An error is one line on standard error that says what to do; with --json, one JSON object.";
 
-/// Prints Imgur access tokens that imgurd keeps fresh, and manages their accounts.
+/// Print Imgur access tokens that imgurd keeps fresh, and manage their accounts
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -87,16 +87,16 @@ pub(crate) fn read(words: &[OsString]) -> Result<Cli, clap::Error> {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The daemon's socket [default: $IMGURD_SOCKET, else $XDG_RUNTIME_DIR/imgurd/socket]
+    /// Socket of imgurd [default: $IMGURD_SOCKET, otherwise $XDG_RUNTIME_DIR/imgurd/socket]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) socket: Option<PathBuf>,
-    /// Print results as JSON on standard output, and an error as a JSON object on standard error
+    /// Print results as JSON on standard output, and errors as JSON on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Print only errors on standard error
+    /// Print no messages on standard error except errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// When to colour tables; `auto` honours NO_COLOR
+    /// When to use colours; `auto`: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
 }
@@ -109,14 +109,14 @@ pub(crate) enum Switch {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a first config.toml and, for the file store, its key; existing files stay
+    /// Create config.toml and, for the file store, its key; existing files stay
     ///
-    /// Without a configuration, imgurd keeps grants in the desktop's keyring. On a machine without a keyring, such as a
-    /// server, run this first.
+    /// Without a configuration, imgurd stores grants in the desktop's keyring. On a machine without a keyring, such as a
+    /// server, run `imgurctl init --store file` first.
     #[command(after_help = "Example:\n  imgurctl init --store file")]
     Init {
-        /// Where imgurd keeps grants: the desktop's keyring, an encrypted file whose key is another file, or memory only,
-        /// where they are lost when imgurd ends [default: secret-service]
+        /// Where imgurd stores grants: in the desktop's keyring, in an encrypted file with its key in another file, or in
+        /// memory until imgurd ends [default: secret-service]
         #[arg(long, value_parser = account::choice::<StoreKind>(StoreKind::NAMES))]
         store: Option<StoreKind>,
     },
@@ -125,61 +125,69 @@ pub(crate) enum Command {
     Account(Box<AccountCommand>),
     /// Sign in: open the provider's page and wait for consent
     Login(LoginArgs),
-    /// Import a grant from standard input
-    ///
-    /// Accepts the output of `imgurctl export`, the JSON answer of a token endpoint, Postman's tokens, environments and
-    /// collections, a redirect URL with its fragment, and a bare refresh token.
-    Import(ImportArgs),
-    /// Write an account with its grant to standard output, encrypted, for import on another machine
-    Export(ExportArgs),
-    /// Restore the grant that a login or an import replaced, within 30 days
-    Restore(AccountArg),
     /// Print the access token on one line
     Token(TokenArgs),
+    /// Show the state of the accounts
+    Status(StatusArgs),
+    /// Run curl with the account's token, which only the account's API gets
+    Curl(CurlArgs),
+    /// Run a command with the token in its environment
+    Exec(ExecArgs),
+    /// Find problems and print how to fix them
+    ///
+    /// Checks the service, the files, the session bus, the store, notifications, the browser, the servers, the clock and
+    /// each account. You can paste the output into a bug report: it contains the names of your accounts, but no token,
+    /// secret or username. The exit code is 1 if a check fails; a warning is not a failure.
+    #[command(after_help = "Examples:\n  imgurctl doctor\n  \
+        imgurctl doctor --json | jq -r '.[] | select(.result != \"ok\") | [.detail, .hint] | map(values) | join(\"; \")'")]
+    Doctor,
+    /// Get a new token now, even if the current one is valid; `imgurctl token` prints it
+    #[command(after_help = "Example:\n  imgurctl refresh me && imgurctl token me")]
+    Refresh(WaitArgs),
     /// Read a token that the API rejected (401 or 403) from standard input, and print a new one
     #[command(after_help = "Example:\n  new=$(printf %s \"$token\" | imgurctl reject me)")]
     Reject(WaitArgs),
-    /// Run a command with the token in its environment, and restart it when there is a new one
-    Exec(ExecArgs),
-    /// Run curl with the account's token, which is sent to the account's API only
-    Curl(CurlArgs),
-    /// Get a new token now, even if the current one is still valid; `imgurctl token` prints it
-    #[command(after_help = "Example:\n  imgurctl refresh me && imgurctl token me")]
-    Refresh(WaitArgs),
-    /// Delete the account's grants, so that you have to sign in again; its settings stay
-    ///
-    /// imgurd also revokes them at the server if the account has a `revoke_url`. Imgur has none: to revoke the access there,
-    /// see https://imgur.com/account/settings/apps.
-    #[command(after_help = "Example:\n  imgurctl logout me --yes")]
-    Logout {
-        #[command(flatten)]
-        account: AccountArg,
-        /// Do not ask first
-        #[arg(long, short)]
-        yes: bool,
-    },
-    /// Choose whether imgurd refreshes tokens before they expire, or only when a program asks
+    /// Choose whether imgurd refreshes tokens before they expire
     #[command(after_help = "Example:\n  imgurctl auto-refresh off me")]
     AutoRefresh {
-        /// `on`: before they expire; `off`: when a program asks
+        /// `on`: before they expire; `off`: when a program asks for one
         switch: Switch,
         #[command(flatten)]
         account: AccountArg,
     },
+    /// Delete the account's grants; the settings stay
+    ///
+    /// After this you have to sign in again. imgurd also revokes the grants at the server if the account has a `revoke_url`.
+    /// Imgur has none: to revoke the access there, see https://imgur.com/account/settings/apps.
+    #[command(after_help = "Example:\n  imgurctl logout me --yes")]
+    Logout {
+        #[command(flatten)]
+        account: AccountArg,
+        /// Do not ask for confirmation
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Import a grant from standard input
+    ///
+    /// Accepts the output of `imgurctl export`, the JSON response of a token endpoint, Postman's tokens, environments and
+    /// collections, settings of other programs, a redirect URL with its fragment, and a bare refresh token.
+    Import(ImportArgs),
+    /// Print an account with its grant, encrypted, to import it on another machine
+    Export(ExportArgs),
+    /// Restore the grant that a login or an import replaced in the last 30 days
+    Restore(AccountArg),
     /// Unlock the store; the keyring may show a dialog
     Unlock,
-    /// Show the state of the accounts
-    Status(StatusArgs),
-    /// Allow or deny accounts to programs, and list the decisions
+    /// Allow or deny programs the use of accounts, and list these decisions
     #[command(subcommand)]
     Permit(PermitCommand),
-    /// Serve OAuth 2.0 on this machine to programs that speak nothing else, such as Postman
+    /// Serve OAuth 2.0 to programs on this machine that need it, such as Postman
     ///
-    /// A program puts the two addresses of the gateway where its provider's stood. It gets the account's access token, and a refresh
-    /// token that leads to the gateway alone. You are asked once whether to allow it.
+    /// Replace the provider's two URLs in the program with the gateway's. The program then gets the account's access token
+    /// from imgurd, and a refresh token that only the gateway accepts. imgurd asks you once whether to allow it.
     #[command(subcommand)]
     Gateway(GatewayCommand),
-    /// Show which programs got a token or were denied one, when and how
+    /// Show which programs got a token or were denied one
     #[command(
         after_help = "Example:\n  imgurctl journal --follow --json | jq -r '.account + \": \" + .outcome'"
     )]
@@ -190,25 +198,19 @@ pub(crate) enum Command {
         #[arg(long, short)]
         follow: bool,
     },
-    /// Find problems on this machine, and print how to fix them
-    ///
-    /// Checks the service, the files, the session bus, the store, notifications, the browser, the servers, the clock and
-    /// each account. You can paste the output into a report: it contains the names of your accounts, but no token, secret
-    /// or username. The exit code is 1 if a check failed; a warning is no failure.
-    #[command(after_help = "Examples:\n  imgurctl doctor\n  \
-        imgurctl doctor --json | jq -r '.[] | select(.result != \"ok\") | [.detail, .hint] | map(values) | join(\"; \")'")]
-    Doctor,
-    /// Write the manual pages, one for each command and three on the daemon
-    #[command(after_help = "Example:\n  imgurctl man ~/.local/share/man && man imgurctl-token")]
-    Man {
-        /// The directory for man1, man5 and man7
-        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-        directory: PathBuf,
-    },
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  eval \"$(imgurctl completions bash)\"     # a line for ~/.bashrc")]
     Completions {
-        /// The shell that runs the script
+        /// Shell that runs the script
         shell: Shell,
+    },
+    /// Write the manual pages
+    ///
+    /// One for each command, and three on imgurd, its configuration and its interface.
+    #[command(after_help = "Example:\n  imgurctl man ~/.local/share/man && man imgurctl-token")]
+    Man {
+        /// Directory for man1, man5 and man7
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
     },
 }

@@ -4,12 +4,12 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PermitCommand {
-    /// List the decisions, which you made here or in a notification
+    /// List the decisions that you made here or in notifications
     List,
-    /// Allow a program to use an account, without asking
+    /// Allow a program to use an account
     #[command(after_help = "Example:\n  imgurctl permit allow org.example.App me")]
     Allow(PermitArgs),
-    /// Deny an account to a program, without asking
+    /// Deny a program the use of an account
     #[command(after_help = "Example:\n  imgurctl permit deny org.example.App me")]
     Deny(PermitArgs),
     /// Delete a decision, so that imgurd asks again
@@ -19,8 +19,8 @@ pub(crate) enum PermitCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct PermitArgs {
-    /// The program: its Flatpak ID, `snap.` and its snap's name, or its systemd unit; `unknown` for programs without any of
-    /// these, `remote` for those on other machines
+    /// Program: a Flatpak ID, `snap.` and a snap's name, a systemd unit, or `gateway:` and a client's name; `unknown` for
+    /// other programs, `remote` for programs on other machines
     pub(crate) application: String,
     /// Account [default: the default account]
     pub(crate) account: Option<String>,

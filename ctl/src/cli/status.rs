@@ -5,10 +5,10 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   imgurctl status --watch --json | jq -r '.name + \": \" + .state'
-  imgurctl status --credits            # how many requests are left
+  imgurctl status --credits            # requests left at the API
 
 States:
-  empty              nobody has signed in yet
+  empty              no grant: sign in
   fresh              imgurd has a valid token
   refreshing         imgurd is getting a new token
   stale              imgurd has no valid token, and auto-refresh is off
@@ -19,10 +19,10 @@ States:
 pub(crate) struct StatusArgs {
     /// Account [default: all accounts; with --credits, the default account]
     pub(crate) account: Option<String>,
-    /// Show the state again at each change; with --json, one account a line
+    /// Keep showing the state; with --json, print a line for each change
     #[arg(long)]
     pub(crate) watch: bool,
-    /// Ask the API how many requests it still allows, and when there will be more
+    /// Show how many requests the API still allows, and when the limit resets
     #[arg(long, conflicts_with = "watch")]
     pub(crate) credits: bool,
 }

@@ -44,7 +44,7 @@ fn a_tip_is_near_what_was_typed_or_is_not_given() {
         ("imgurctl help me", "there is no command me; use `imgurctl status`, or see `imgurctl --help`"),
         (
             "imgurctl token --account me",
-            "`imgurctl token` has no option --account; name the account without an option, or see `imgurctl token --help`",
+            "`imgurctl token` has no option --account; write the account's name without an option, or see `imgurctl token --help`",
         ),
         (
             "imgurctl token --hedaer",
@@ -97,7 +97,7 @@ fn says_on_one_line_what_is_wrong_and_where_to_read() {
 fn says_where_a_command_belongs() {
     for line in ["exec", "exec ls", "exec me ls", "exec ls -l", "curl account/me", "curl -s -- account/me"] {
         let text = refusal(&format!("imgurctl {line}"));
-        assert!(text.contains("comes behind `--`"), "{line}: {text}");
+        assert!(text.contains("put it after `--`"), "{line}: {text}");
     }
     for line in ["exec -- ls -l", "exec me --env T -- ls --json", "curl -- -s account/me"] {
         assert!(parse(&format!("imgurctl {line}")).is_ok(), "{line}");

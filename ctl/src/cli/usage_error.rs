@@ -45,7 +45,7 @@ fn is_plain() -> bool {
         || options().zip(options().skip(1)).any(|(option, value)| option == "--color" && value == "never")
 }
 
-/// What people type first, by the command that it stands behind, and what does it.
+/// What users type instead of a command, by the command before it, and the right command.
 pub(super) const GUESSES: [(&str, &[&str], &str); 27] = [
     ("imgurctl", &["whoami", "me", "info", "state"], "imgurctl status"),
     ("imgurctl", &["list", "ls", "accounts"], "imgurctl account list"),
@@ -76,17 +76,17 @@ pub(super) const GUESSES: [(&str, &[&str], &str); 27] = [
     ("imgurctl permit", &["add", "grant", "set"], "imgurctl permit allow APP"),
 ];
 
-/// What people write for options that there are not, and what to write instead.
+/// Options that users expect but imgurctl does not have, and what to use instead.
 const OPTIONS: [(&[&str], &str); 6] = [
-    (&["--account"], "name the account without an option"),
+    (&["--account"], "write the account's name without an option"),
     (&["--client-secret", "--secret"], "give the secret on standard input with `--client-secret-stdin`"),
     (&["--callback-url", "--redirect-url", "--callback"], "use --redirect-uri"),
     (&["--resource", "--audience", "--prompt", "--param"], "use --auth-param NAME=VALUE"),
     (&["--verbose", "-v", "--debug"], "see what imgurd logs with `journalctl --user -u imgurd`"),
-    (&["--file"], "use a redirection: `> FILE`, or `< FILE` for what is read"),
+    (&["--file"], "use `> FILE` for output, `< FILE` for input"),
 ];
 
-/// What to do instead of a command or option that is none.
+/// What to use instead of an unknown command or option.
 fn guess(error: &clap::Error, command: &str) -> Option<String> {
     if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
         let typed = word.to_lowercase();
@@ -116,7 +116,7 @@ fn guess(error: &clap::Error, command: &str) -> Option<String> {
     Some(format!("`{command}` has no option {option}; {instead}see `{command} --help`"))
 }
 
-/// What clap takes a word for, if both begin alike: it suggests `token` for `open`.
+/// The word that clap suggests, if both begin alike: clap suggests `token` for `open`.
 fn similar(error: &clap::Error, kind: ContextKind, word: &str) -> Option<String> {
     let suggested = match error.get(kind)? {
         ContextValue::String(one) => vec![one.clone()],
@@ -135,7 +135,7 @@ fn similar(error: &clap::Error, kind: ContextKind, word: &str) -> Option<String>
         letters.sort_unstable();
         letters
     };
-    // Two letters changed places.
+    // Two letters are swapped.
     let is_mixed = |one: &String| sorted(&letters(one)) == sorted(&word);
     suggested.into_iter().find(|one| is_alike(one) || is_mixed(one))
 }
@@ -149,7 +149,7 @@ pub(super) fn usage_failure(error: &clap::Error) -> Failure {
     let command: Vec<_> =
         usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
     if let ["imgurctl", "curl" | "exec"] = command.as_slice() {
-        message.push("(what is to be run comes behind `--`)");
+        message.push("(put it after `--`)");
     }
     let field = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
     let command = command.join(" ");

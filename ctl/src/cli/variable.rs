@@ -7,7 +7,7 @@ pub(super) const DEFAULT: &str = "IMGUR_ACCESS_TOKEN";
 pub(super) fn variable(name: &str) -> Result<String, String> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() || !name.chars().all(is_word) {
-        return Err("a variable's name has letters, digits and `_`, and no digit first".into());
+        return Err("use letters, digits and `_`, and no digit first".into());
     }
     Ok(name.into())
 }

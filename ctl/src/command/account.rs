@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use imgurd_proto::text::{is_credential, printable_name};
+use imgurd_proto::text::{is_credential, printable, printable_name};
 use imgurd_proto::{Account, AddAccount, Error, RemoveAccount, Secret, SetAccount, Settings, State};
 
 use super::{discovery, registration, revocation, status};
@@ -14,11 +14,11 @@ use crate::terminal::{input, table, time};
 pub(crate) fn add(app: &App, name: String, form: &AccountForm) -> Result<(), Failure> {
     let call = fill_in(app, name, form)?;
     let account = app.call(&call)?.account;
-    let default = if account.is_default { ", the default account" } else { "" };
+    let default = if account.is_default { " as the default account" } else { "" };
     app.output.conclude(&account, || format!("Added {}{default}.\n{}", account.name, next_step(&account)))
 }
 
-/// Asks for what the form lacks, if there is a person to ask.
+/// On a terminal, asks for what the form lacks.
 fn fill_in(app: &App, name: String, form: &AccountForm) -> Result<AddAccount, Failure> {
     let mut settings = match discovery::needed(form) {
         Some(issuer) => discovery::settings(app, issuer, form)?,
@@ -26,7 +26,7 @@ fn fill_in(app: &App, name: String, form: &AccountForm) -> Result<AddAccount, Fa
     };
     let mut client_secret = read_client_secret(form)?;
     if input::is_interactive() && !app.output.json {
-        // Before anybody registers an application in vain.
+        // Fails before the user registers an application.
         app.connect()?;
         if settings.client_id.is_none() {
             registration::explain(form);
@@ -37,7 +37,7 @@ fn fill_in(app: &App, name: String, form: &AccountForm) -> Result<AddAccount, Fa
         }
     }
     if settings.client_id.is_none() {
-        return Err(Failure::usage("client_id", "give the application's id with --client-id ID"));
+        return Err(Failure::usage("client_id", "the client ID is missing; give it with `--client-id ID`"));
     }
     Ok(AddAccount { account: name, settings, client_secret, make_default: form.make_default() })
 }
@@ -48,9 +48,9 @@ fn read_client_secret(form: &AccountForm) -> Result<Option<Secret>, Failure> {
 
 fn next_step(account: &Account) -> String {
     match account.state {
-        State::Fresh => format!("Its earlier grant is back: signed in as {}.", user(account)),
+        State::Fresh => format!("Its earlier grant is restored: signed in as {}.", user(account)),
         State::Empty => format!(
-            "Sign in with `imgurctl login {name}`, or bring in a grant obtained elsewhere with `imgurctl import {name}`.",
+            "Sign in with `imgurctl login {name}`, or import a grant from elsewhere with `imgurctl import {name}`.",
             name = account.name
         ),
         State::StoreUnavailable => {
@@ -82,7 +82,7 @@ pub(crate) fn show(app: &App, account: Option<&str>) -> Result<(), Failure> {
 
 pub(crate) fn set(app: &App, account: Option<String>, form: &AccountForm) -> Result<(), Failure> {
     if form.is_empty() {
-        let reason = "nothing to change was given; see `imgurctl account set --help`";
+        let reason = "no setting was given; see `imgurctl account set --help`";
         return Err(Failure::usage("settings", reason));
     }
     let client_secret = read_client_secret(form)?;
@@ -92,17 +92,19 @@ pub(crate) fn set(app: &App, account: Option<String>, form: &AccountForm) -> Res
     conclude(app, &account, changed(&account, &call.settings))
 }
 
-/// What was changed, and what the grant that is there does not have yet.
+/// What was changed, and what the current grant does not have yet.
 fn changed(account: &Account, settings: &Settings) -> String {
     let name = &account.name;
     let mut text = format!("Changed {name}.");
     if settings.auth_params.is_some() {
-        let now = account.settings.auth_params.as_ref().map(table::parameters);
-        let _ = write!(
-            text,
-            " Its further parameters are now: {}. `imgurctl account set {name} --auth-param KEY=` removes one.",
-            table::or_dash(now.as_deref())
-        );
+        let _ = match account.settings.auth_params.as_ref().map(table::parameters) {
+            Some(all) if !all.is_empty() => write!(
+                text,
+                " Its additional parameters: {}. To remove one, run `imgurctl account set {name} --auth-param KEY=`.",
+                printable(&all)
+            ),
+            _ => write!(text, " It has no additional parameters."),
+        };
     }
     let asked = [
         ("scope", settings.scope.is_some()),
@@ -113,7 +115,7 @@ fn changed(account: &Account, settings: &Settings) -> String {
     if !asked.is_empty() && account.granted_at.is_some() && account.state != State::Empty {
         let _ = write!(
             text,
-            "\nThe grant in use keeps what was asked for before: {} counts from the next sign-in; run `imgurctl login {name}`.",
+            "\nThe current grant keeps the old {}; to apply the new value, sign in again with `imgurctl login {name}`.",
             asked.join(", ")
         );
     }
@@ -135,22 +137,22 @@ pub(crate) fn remove(app: &App, name: String, revoke: bool) -> Result<(), Failur
     let call = RemoveAccount { account: name, revoke: None };
     app.call(&call)?;
     app.output.done(format!(
-        "Removed {name}. Its grant is set aside: adding {name} again with the same client ID brings it back.",
+        "Removed {name}. To restore its grant, add {name} again with the same client ID.",
         name = call.account
     ))
 }
 
 pub(crate) fn make_default(app: &App, name: String) -> Result<(), Failure> {
     let call = SetAccount { account: Some(name), make_default: Some(true), ..SetAccount::default() };
-    change(app, &call, |name| format!("{name} is the default account."))
+    change(app, &call, |name| format!("{name} is now the default account."))
 }
 
 pub(crate) fn auto_refresh(app: &App, switch: Switch, account: Option<String>) -> Result<(), Failure> {
     let settings = Settings { auto_refresh: Some(switch == Switch::On), ..Settings::default() };
     let call = SetAccount { account, settings, ..SetAccount::default() };
     change(app, &call, |name| match switch {
-        Switch::On => format!("{name} is refreshed before its token expires."),
-        Switch::Off => format!("{name} is refreshed only when somebody asks for a token."),
+        Switch::On => format!("imgurd refreshes {name} before its token expires."),
+        Switch::Off => format!("imgurd refreshes {name} only when a program asks for a token."),
     })
 }
 
@@ -159,7 +161,7 @@ fn change(app: &App, call: &SetAccount, text: impl FnOnce(&str) -> String) -> Re
     conclude(app, &account, text(&account.name))
 }
 
-/// Prints the account as JSON; for people the sentence, and the account's trouble.
+/// Prints the account as JSON, or the sentence and the account's problem.
 pub(super) fn conclude(app: &App, account: &Account, text: String) -> Result<(), Failure> {
     app.output.conclude(account, || match status::trouble(account) {
         Some(trouble) => format!("{text}\n{trouble}"),

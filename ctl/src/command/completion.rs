@@ -1,7 +1,7 @@
 //! Completion in shells: commands and options from the grammar, accounts from the daemon.
 //!
-//! The script asks the program, so it has no grammar of its own that could become old. clap_complete calls that interface
-//! unstable: script and program are installed together.
+//! The script asks imgurctl for candidates, so it never becomes outdated. clap_complete calls that interface unstable: script
+//! and program are installed together.
 
 use std::env;
 use std::ffi::OsStr;
@@ -37,9 +37,9 @@ pub(crate) fn complete() {
 /// Prints the script that makes a shell ask.
 pub(crate) fn script(shell: &str) -> Result<(), Failure> {
     let shells = Shells::builtins();
-    let completer = shells
-        .completer(shell)
-        .ok_or_else(|| Failure::usage("shell", format!("{shell} is no shell that is known; see --help")))?;
+    let completer = shells.completer(shell).ok_or_else(|| {
+        Failure::usage("shell", format!("{shell} is not supported; see `imgurctl completions --help`"))
+    })?;
     let mut script = Vec::new();
     completer
         .write_registration(VARIABLE, "imgurctl", "imgurctl", "imgurctl", &mut script)
@@ -61,7 +61,7 @@ fn with_accounts(command: Command) -> Command {
         .mut_subcommands(with_accounts)
 }
 
-/// The accounts whose names begin with `begin`, and their states; none if the daemon does not run.
+/// The accounts whose names begin with `begin`, and their states; empty if imgurd is not running.
 fn accounts(begin: &OsStr) -> Vec<CompletionCandidate> {
     let listed =
         Client::connect_to(&socket_path()).and_then(|mut client| client.call(&ListAccounts::default()));

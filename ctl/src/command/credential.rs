@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::files::create;
 
-/// Where this user's service manager finds additions to the unit.
+/// The drop-in file of this user's service manager.
 pub(super) fn drop_in(config_home: &Path) -> PathBuf {
     config_home.join("systemd/user/imgurd.service.d/key.conf")
 }
@@ -23,7 +23,7 @@ pub(super) fn write(drop_in: &Path, key: &Path) -> bool {
     key.to_str().and_then(text).is_some_and(|text| create(drop_in, &text).is_ok())
 }
 
-/// Makes the service manager read its units again. If that fails, it does so at the next login.
+/// Makes the service manager reload its units. If that fails, it reloads them at the next login.
 pub(super) fn reload() {
     let mut systemctl = Command::new("systemctl");
     systemctl.args(["--user", "daemon-reload"]);
@@ -35,13 +35,12 @@ fn text(key: &str) -> Option<String> {
     let key = key.replace('%', "%%");
     (!key.contains(char::is_control)).then(|| {
         format!(
-            "# Written by `imgurctl init`. systemd hands the key of the file store to imgurd. It comes before `key_file` in\n\
-             # config.toml: who moves the key changes this line, or takes this file out, and runs\n\
+            "# Created by `imgurctl init`: systemd passes the key of the file store to imgurd. This overrides `key_file` in\n\
+             # config.toml. If you move the key, change the path here or delete this file, and run\n\
              # `systemctl --user daemon-reload`.\n\
              [Service]\n\
              LoadCredential=imgurd.key:{key}\n\
-             # Without a default, here an empty line, a key that is missing would keep the service from starting, and\n\
-             # imgurd from saying so.\n\
+             # The default, an empty line: with a missing key, the service starts anyway and imgurd reports the problem.\n\
              SetCredential=imgurd.key:\\n\n"
         )
     })
@@ -61,12 +60,12 @@ mod tests {
         let text = fs::read_to_string(&drop_in).expect("written");
         assert!(text.contains("\nLoadCredential=imgurd.key:/home/a b/100%%/key\n"), "{text}");
         assert!(text.ends_with("\nSetCredential=imgurd.key:\\n\n"), "{text}");
-        assert!(!write(&drop_in, Path::new("/another/key")), "what the person has written stays");
+        assert!(!write(&drop_in, Path::new("/another/key")), "a file of the user stays");
         assert_eq!(fs::read_to_string(&drop_in).expect("there"), text);
     }
 
     #[test]
-    fn a_key_whose_path_no_unit_can_name_is_left_to_the_daemon() {
+    fn writes_no_drop_in_for_a_path_that_no_unit_can_name() {
         let home = tempfile::tempdir().expect("a directory");
         assert!(!write(&drop_in(home.path()), Path::new("/home/a\nExecStart=/bin/b/key")));
         assert!(!drop_in(home.path()).exists());

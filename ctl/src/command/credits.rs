@@ -16,10 +16,10 @@ fn page(reply: &SomeCredits, now: i64) -> String {
     let reset = user_reset.map_or_else(|| "-".into(), |at| time::relative_and_clock(at, now));
     let rows = [
         [reply.account.clone(), grouped(user_remaining), grouped(user_limit), reset],
-        // The API does not say when the day of this limit ends.
-        ["its application".into(), grouped(client_remaining), grouped(client_limit), "within a day".into()],
+        // The API does not tell when this daily limit resets.
+        ["(application)".into(), grouped(client_remaining), grouped(client_limit), "within a day".into()],
     ];
-    table::plain(["CREDITS OF", "LEFT", "OF", "ALL AGAIN"], rows.into_iter())
+    table::plain(["ACCOUNT", "LEFT", "LIMIT", "RESET"], rows.into_iter())
 }
 
 /// `12,500`, as on Imgur's own pages; a dash for an unknown number.
@@ -51,17 +51,14 @@ mod tests {
             client_limit: Some(12_500),
             client_remaining: Some(1_234_567),
         });
-        assert!(
-            lines[1].starts_with("me               0          500     in 52 min (2023-11-1"),
-            "{lines:?}"
-        );
-        assert_eq!(lines[2], "its application  1,234,567  12,500  within a day");
+        assert!(lines[1].starts_with("me             0          500     in 52 min (2023-11-1"), "{lines:?}");
+        assert_eq!(lines[2], "(application)  1,234,567  12,500  within a day");
     }
 
     #[test]
     fn invents_no_figure_that_was_not_said() {
         let lines = lines(Credits { client_remaining: Some(-1000), ..Credits::default() });
-        assert_eq!(lines[1], "me               -       -   -");
-        assert_eq!(lines[2], "its application  -1,000  -   within a day");
+        assert_eq!(lines[1], "me             -       -      -");
+        assert_eq!(lines[2], "(application)  -1,000  -      within a day");
     }
 }

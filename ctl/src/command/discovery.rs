@@ -8,19 +8,19 @@ use crate::cli::AccountForm;
 use crate::failure::Failure;
 use crate::terminal::table;
 
-/// The issuer to ask: nothing where the endpoints are given.
+/// The issuer to ask; `None` if the form has the endpoints.
 pub(super) fn needed(form: &AccountForm) -> Option<&str> {
     let is_given = |url: &Option<String>| url.as_ref().is_some_and(|url| !url.is_empty());
     let issuer = form.issuer.as_deref().filter(|issuer| !issuer.is_empty());
     issuer.filter(|_| !is_given(&form.auth_url) || !is_given(&form.token_url))
 }
 
-/// The form, filled in with what the server says. What the form has counts.
+/// The form, completed with the server's metadata. The form's own settings win.
 pub(super) fn settings(app: &App, issuer: &str, form: &AccountForm) -> Result<Settings, Failure> {
     let given = form.settings();
     let call = Discover { issuer: issuer.to_owned(), ca_file: given.ca_file.clone() };
-    let found =
-        app.call_patiently(&call, || format!("{} is being asked for its metadata.", printable(issuer)))?;
+    let found = app
+        .call_patiently(&call, || format!("Asking {} for its metadata; wait a moment.", printable(issuer)))?;
     app.output.say(what_was_taken(&found));
     Ok(merged(found.settings, &given))
 }
@@ -28,17 +28,17 @@ pub(super) fn settings(app: &App, issuer: &str, form: &AccountForm) -> Result<Se
 fn what_was_taken(found: &Discovery) -> String {
     let issuer = found.settings.issuer.as_deref().unwrap_or_default();
     let pkce = match found.pkce {
-        Some(true) => "The server supports PKCE with S256, which imgurd uses.",
-        Some(false) => "The server does not list S256 among its PKCE methods; imgurd sends it all the same.",
-        None => "The server does not say whether it supports PKCE; imgurd sends it all the same.",
+        Some(true) => "The server supports PKCE (S256), which imgurd uses.",
+        Some(false) => "The server does not list S256 among its PKCE methods; imgurd uses it anyway.",
+        None => "The server does not say whether it supports PKCE; imgurd uses it anyway.",
     };
     let scopes = if found.scopes.is_empty() {
         String::new()
     } else {
-        format!("\nIts scopes are: {}. Choose others with --scope.", found.scopes.join(" "))
+        format!("\nThe server's scopes: {}. Choose with --scope.", found.scopes.join(" "))
     };
     let text = format!(
-        "{issuer} says this of itself, and imgurd writes it to config.toml:\n{}\n{pkce}{scopes}",
+        "Settings from the metadata of {issuer}, which imgurd writes to config.toml:\n{}\n{pkce}{scopes}",
         table::settings_sheet(&found.settings)
     );
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
@@ -52,7 +52,7 @@ fn merged(found: Settings, given: &Settings) -> Settings {
         }
         (found, given) => given.or(found),
     };
-    // The metadata may have been found by its own address, which is not what the server calls itself.
+    // The user may have given the URL of the metadata, which is not the issuer.
     let issuer = found.issuer.clone();
     let over = |found: Option<String>, given: &Option<String>| given.clone().or(found);
     Settings {

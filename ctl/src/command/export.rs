@@ -35,7 +35,7 @@ struct Version {
 }
 
 pub(crate) fn export(app: &App, args: &ExportArgs) -> Result<(), Failure> {
-    // Before anybody chooses a passphrase in vain.
+    // Fails before the user chooses a passphrase.
     let account = app.account(args.account.as_deref())?.name;
     let passphrase = passphrase::choose(args.passphrase_file.as_deref())?;
     let export = app.call(&ExportGrant { account: Some(account.clone()) })?.export;
@@ -52,10 +52,10 @@ pub(crate) fn export(app: &App, args: &ExportArgs) -> Result<(), Failure> {
     }
     if has_ca_file {
         app.output.say(
-            "Its ca_file stays here: set it on the other machine with `imgurctl account set --ca-file`.",
+            "The export does not contain the certificate file (ca_file); set it on the other machine with `imgurctl account set --ca-file FILE`.",
         );
     }
-    app.output.say(farewell(&account, args.moves));
+    app.output.say(next_step(&account, args.moves));
     Ok(())
 }
 
@@ -65,7 +65,7 @@ fn seal(mut export: Export, passphrase: &Secret) -> Result<String, Failure> {
     let content = Content { imgurd_export: VERSION, export };
     let text = serde_json::to_string(&content).map_err(|error| Failure::Other(error.to_string()))?;
     sealed::seal(&text.into(), passphrase)
-        .map_err(|_| Failure::Other("the export could not be sealed; try again".into()))
+        .map_err(|_| Failure::Other("cannot encrypt the export; try again".into()))
 }
 
 /// Makes sure that the export is on the disk before the account is removed here.
@@ -74,21 +74,21 @@ fn sync_output() -> Result<(), Failure> {
         // A pipe or a terminal.
         Ok(()) | Err(Errno::INVAL | Errno::NOTSUP | Errno::ROFS) => Ok(()),
         Err(error) => Err(Failure::Other(format!(
-            "the export may not be whole: {error}; nothing was removed, try again"
+            "the export may be incomplete: {error}; nothing was removed, so try again"
         ))),
     }
 }
 
-fn farewell(account: &str, has_moved: bool) -> String {
+fn next_step(account: &str, has_moved: bool) -> String {
     if has_moved {
         return format!(
-            "Exported {account}, and removed it here. Bring it in with `imgurctl import`, on the other machine; here that \
+            "Exported {account} and removed it here. Import it on the other machine with `imgurctl import`; importing it here \
              undoes the move."
         );
     }
     format!(
-        "Exported {account}. Import it soon, since a refresh may replace what is in it; and once it is in use elsewhere, run \
-         `imgurctl logout {account}` here: two keepers of one client ID end each other's tokens."
+        "Exported {account}. Import it soon, because the next refresh may replace the exported refresh token. Then run \
+         `imgurctl account remove {account}` here: if two machines refresh the same grant, each invalidates the other's tokens."
     )
 }
 
@@ -128,11 +128,11 @@ pub(super) fn open(
 fn read(content: &Secret) -> Result<Option<Export>, Failure> {
     let Ok(Version { imgurd_export }) = serde_json::from_str(content.expose()) else { return Ok(None) };
     if imgurd_export > VERSION {
-        let reason = "the export was made by a newer imgurctl; update this one";
+        let reason = "a newer imgurctl made this export; update imgurctl on this machine";
         return Err(Failure::usage("text", reason));
     }
     let export = serde_json::from_str(content.expose())
-        .map_err(|_| Failure::usage("text", "the export is not as imgurctl writes it; export it anew"))?;
+        .map_err(|_| Failure::usage("text", "the export is damaged; repeat `imgurctl export`"))?;
     Ok(Some(export))
 }
 
@@ -147,8 +147,8 @@ fn ensure_account(app: &App, name: &str, export: Export) -> Result<(), Failure> 
         }
         (Some(found), _) if !has_same_issuer(&found, &settings) => {
             let reason = format!(
-                "the account {name} is for another client ID or token URL than the export; import it under another name, \
-                 as in `imgurctl import OTHER`"
+                "the account {name} has another client ID or token URL than the export; import it under another name, as in \
+                 `imgurctl import OTHER`"
             );
             return Err(Failure::usage("account", reason));
         }

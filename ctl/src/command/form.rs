@@ -20,7 +20,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form that the options ask for, checked before a token is asked for.
+    /// The form that the options select, checked before the call for a token.
     pub(super) fn new(app: &App, args: &TokenArgs) -> Result<Self, Failure> {
         check_json(app, args)?;
         if let Some(path) = &args.template {
@@ -34,7 +34,7 @@ impl Form {
         }
         let prefix = args.prefix.as_deref().unwrap_or("Bearer");
         if !is_credential(prefix) {
-            let reason = "--prefix has a line end or another odd character; give one word";
+            let reason = "--prefix has a line break or another invalid character; give one word";
             return Err(Failure::usage("prefix", reason));
         }
         Ok(Self::Header(prefix.to_owned()))
@@ -55,13 +55,13 @@ impl Form {
     }
 }
 
-/// `--json` is a form of its own.
+/// `--json` is itself a form.
 fn check_json(app: &App, args: &TokenArgs) -> Result<(), Failure> {
     let others =
         [("header", args.header), ("env", args.env.is_some()), ("template", args.template.is_some())];
     match others.into_iter().find(|(_, is_given)| *is_given && app.output.json) {
         Some((option, _)) => {
-            let reason = format!("--{option} and --json are two forms of one answer; give one of them");
+            let reason = format!("--{option} and --json exclude each other; give one of them");
             Err(Failure::usage(option, reason))
         }
         None => Ok(()),
@@ -77,30 +77,29 @@ fn value(app: &App, token: &Token, placeholder: Placeholder) -> Result<String, F
     };
     if value.contains(|c: char| c.is_control() || "\"'\\`$<>&".contains(c)) {
         let reason = format!(
-            "the value of {placeholder} has quotes or other characters that could change the meaning of the file; take \
-             {placeholder} out of the template"
+            "the value of {placeholder} has quotes or other characters that could change the meaning of the file; remove \
+             {placeholder} from the template"
         );
         return Err(Failure::Other(reason));
     }
     Ok(value)
 }
 
-/// The token, if all readers of a file take its characters for themselves (RFC 6750, section 2.1): quoting is different in
-/// each of them.
+/// The token, if every program reads its characters literally (RFC 6750, section 2.1): each program has its own quoting.
 fn unquoted(access_token: &str) -> Result<&str, Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
     access_token.chars().all(is_plain).then_some(access_token).ok_or_else(|| {
-        let reason = "the token has characters that programs read differently in such a file; use `imgurctl token --json`";
+        let reason = "the token has characters that programs interpret differently in such files; use `imgurctl token --json`";
         Failure::Other(reason.to_owned())
     })
 }
 
-/// The token's text. A line end in it would make two headers out of one.
+/// The token's text. With a line break in it, one header would become two.
 pub(super) fn credential(token: &Secret) -> Result<&str, Failure> {
     let text = token.expose();
     is_credential(text).then_some(text).ok_or_else(|| {
-        let reason = "imgurd returned a token with characters that no token has (RFC 6749, appendix A); get a new one \
-                      with `imgurctl refresh`";
+        let reason = "imgurd returned a token with invalid characters (RFC 6749, appendix A); get a new one with \
+                      `imgurctl refresh`";
         Failure::Other(reason.to_owned())
     })
 }

@@ -1,4 +1,4 @@
-//! `imgurctl gateway`: OAuth 2.0 on this machine, for programs that speak nothing else.
+//! `imgurctl gateway`: OAuth 2.0 on this machine, for programs that need it.
 
 use imgurd_proto::{
     GatewayClient, GatewayState, ListGatewayClients, RemoveGatewayClient, SetGateway, SetGatewayClient,
@@ -10,21 +10,23 @@ use crate::failure::Failure;
 use crate::terminal::output::Output;
 use crate::terminal::table;
 
-/// Where the gateway listens unless told otherwise.
+/// The default address of the gateway.
 const LISTEN: &str = "127.0.0.1:8918";
+
+const OFF: &str = "The gateway is off; turn it on with `imgurctl gateway on`.";
 
 pub(crate) fn run(app: &App, command: GatewayCommand) -> Result<(), Failure> {
     match command {
         GatewayCommand::On { listen } => on(app, listen),
         GatewayCommand::Off => {
             app.call(&SetGateway { listen: None })?;
-            app.output.done("The gateway is closed.")
+            app.output.done("The gateway is off.")
         }
         GatewayCommand::Status => status(app),
         GatewayCommand::Add(args) => add(app, args),
         GatewayCommand::List => list(app),
         GatewayCommand::Remove { name } => {
-            let done = format!("{name} was removed; its secret and refresh tokens are void.");
+            let done = format!("Removed {name}; its secret and refresh tokens no longer work.");
             app.call(&RemoveGatewayClient { name })?;
             app.output.done(done)
         }
@@ -40,22 +42,23 @@ fn on(app: &App, listen: Option<String>) -> Result<(), Failure> {
     if let Some(reason) = state.reason {
         return Err(Failure::Other(reason));
     }
-    app.output
-        .done(format!("The gateway is open. {}.", endpoints(state.listen.as_deref().unwrap_or_default())))
+    app.output.done(format!("The gateway is on.\n{}", endpoints(state.listen.as_deref().unwrap_or_default())))
 }
 
-/// What a program needs to be given.
+/// The URLs to enter in a program.
 fn endpoints(listen: &str) -> String {
-    format!("Auth URL: http://{listen}/oauth2/authorize, access token URL: http://{listen}/oauth2/token")
+    format!(
+        "Auth URL:          http://{listen}/oauth2/authorize\nAccess token URL:  http://{listen}/oauth2/token"
+    )
 }
 
 fn status(app: &App) -> Result<(), Failure> {
     let state = app.call(&ListGatewayClients::default())?;
     app.output.print_value(&state, |state| {
         let listening = match (&state.listen, &state.reason) {
-            (None, _) => "The gateway is off; `imgurctl gateway on` opens it.".to_owned(),
+            (None, _) => OFF.to_owned(),
             (Some(_), Some(reason)) => format!("{reason}."),
-            (Some(listen), None) => format!("The gateway is open. {}.", endpoints(listen)),
+            (Some(listen), None) => format!("The gateway is on.\n{}", endpoints(listen)),
         };
         if state.clients.is_empty() { listening } else { format!("{listening}\n{}", clients(state)) }
     })
@@ -64,7 +67,7 @@ fn status(app: &App) -> Result<(), Failure> {
 fn list(app: &App) -> Result<(), Failure> {
     let state = app.call(&ListGatewayClients::default())?;
     if state.clients.is_empty() && !app.output.json {
-        app.output.say("The gateway has no clients; `imgurctl gateway add NAME` adds one.");
+        app.output.say("The gateway has no clients; add one with `imgurctl gateway add NAME`.");
         return Ok(());
     }
     app.output.print_value(&state, clients)
@@ -90,19 +93,19 @@ fn add(app: &App, args: GatewayAddArgs) -> Result<(), Failure> {
     let state = app.call(&ListGatewayClients::default())?;
     let mut lines = vec![format!("Client ID: {}", added.client.name)];
     if let Some(secret) = &added.client_secret {
-        lines.push(format!("Client secret (it is not shown again): {}", secret.expose()));
+        lines.push(format!("Client secret (shown only once): {}", secret.expose()));
     }
     Output::print(&lines.join("\n"))?;
     if added.client.redirect_uris.is_empty() {
         app.output.say(format!(
-            "It has no redirect URI, so it can use client_credentials alone. `imgurctl permit allow gateway:{}` lets it; \
-             `--redirect-uri URI` adds a redirect URI.",
-            added.client.name
+            "Without a redirect URI, it can only use client_credentials. Allow that with `imgurctl permit allow gateway:{name}`, \
+             or add one with `imgurctl gateway add {name} --redirect-uri URI`.",
+            name = added.client.name
         ));
     }
     app.output.say(match &state.listen {
-        Some(listen) => format!("{}.", endpoints(listen)),
-        None => "The gateway is off; `imgurctl gateway on` opens it.".to_owned(),
+        Some(listen) => endpoints(listen),
+        None => OFF.to_owned(),
     });
     Ok(())
 }

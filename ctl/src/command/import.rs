@@ -1,4 +1,4 @@
-//! `imgurctl import`: a grant from elsewhere. The text is read here, and only what was found in it goes to the daemon.
+//! `imgurctl import`: a grant from elsewhere. imgurctl reads the text, and sends only the grant to the daemon.
 
 use std::io::{self, IsTerminal};
 
@@ -17,9 +17,9 @@ use crate::terminal::input;
 pub(crate) fn import(app: &App, args: &ImportArgs) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         app.output.say(
-            "Paste the grant: what `imgurctl export` wrote, the JSON answer of a token endpoint, what Postman exports, the \
-             settings of another program, a redirect URL with its fragment, or a refresh token.\nIt is not shown. End it \
-             with Ctrl-D.",
+            "Paste the grant, then press Ctrl-D; it is not shown.\nimgurctl accepts the output of `imgurctl export`, the JSON \
+             response of a token endpoint, Postman's exports, settings of other programs, a redirect URL with its fragment, \
+             and a bare refresh token.",
         );
     }
     let text = input::file("the grant to import", "text")?;
@@ -39,11 +39,11 @@ pub(crate) fn import(app: &App, args: &ImportArgs) -> Result<(), Failure> {
         }
     };
     let call = ImportGrant { account, text, replace: args.replace.then_some(true) };
-    let reason = || "The grant is being tried by a refresh; wait a moment".to_owned();
+    let reason = || "Testing the grant with a refresh; wait a moment.".to_owned();
     conclude(app, &app.call_patiently(&call, reason)?.account, "Imported")
 }
 
-/// The account, or the name of one that does not exist yet.
+/// The account, or its name if it does not exist yet.
 fn find_account<'a>(app: &App, name: Option<&'a str>) -> Result<Result<Account, &'a str>, Failure> {
     match (app.accounts(name), name) {
         (Err(ClientError::Keeper(Error::NoSuchAccount { .. })), Some(name)) => Ok(Err(name)),
@@ -57,7 +57,7 @@ fn find_account<'a>(app: &App, name: Option<&'a str>) -> Result<Result<Account, 
     }
 }
 
-/// Adds the account with the client that the text names beside the grant, which it returns.
+/// Adds the account with the client ID in the text, and returns the grant.
 fn add_account(
     app: &App,
     name: &str,
@@ -68,8 +68,8 @@ fn add_account(
     let grant = pick(app, choose(found, &imgur), number)?;
     let Some(client_id) = grant.client_id.clone() else {
         let reason = format!(
-            "there is no account {name}, and the text names no client ID to add it with; add it first with `imgurctl \
-             account add {name}`"
+            "there is no account {name}, and the text has no client ID to create it; add it first with `imgurctl account \
+             add {name}`"
         );
         return Err(Error::NoSuchAccount { account: name.to_owned(), reason }.into());
     };
@@ -77,7 +77,7 @@ fn add_account(
     let client_secret = grant.client_secret.clone();
     let call = AddAccount { account: name.to_owned(), settings, client_secret, make_default: None };
     app.call(&call)?;
-    app.output.say(format!("Added {name} with the client of the grant."));
+    app.output.say(format!("Added {name} with the client ID of the grant."));
     Ok(grant)
 }
 
@@ -94,12 +94,12 @@ fn pick(app: &App, choice: Choice, number: Option<usize>) -> Result<Candidate, F
     let passed_over = choice.passed_over.clone();
     let grant = choice.one(number)?;
     for other in passed_over {
-        app.output.say(format!("Passed over {}: its {} is not this account's.", other.place, other.differs));
+        app.output.say(format!("Skipped {}: its {} is not this account's.", other.place, other.differs));
     }
     Ok(grant)
 }
 
-/// The grant as the answer of a token endpoint has it.
+/// The grant as in the response of a token endpoint.
 fn plain(grant: &Candidate) -> Secret {
     let members = [
         ("refresh_token", Some(grant.refresh_token.expose())),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use imgurd_proto::{Secret, StoreKind};
 use serde_json::json;
-use toml_edit::{DocumentMut, Item};
+use toml_edit::{DocumentMut, Item, TomlError};
 
 use super::credential;
 use crate::app::App;
@@ -17,8 +17,7 @@ use crate::sealed::random_hexadecimal;
 /// In bytes.
 const KEY_SIZE: usize = 32;
 
-const RESTART: &str =
-    "An imgurd that is already running takes it up after `systemctl --user restart imgurd`.";
+const RESTART: &str = "If imgurd is already running, restart it with `systemctl --user restart imgurd`.";
 
 pub(crate) fn init(app: &App, store: Option<StoreKind>) -> Result<(), Failure> {
     let files = Files::from_env()?;
@@ -34,7 +33,7 @@ pub(crate) fn init(app: &App, store: Option<StoreKind>) -> Result<(), Failure> {
     app.output.conclude(&done.json(&files, drop_in), || done.text(&files, drop_in))
 }
 
-/// Makes a running service manager pass the key to the service; returns the file that says so.
+/// Makes a running service manager pass the key to the service; returns the drop-in file.
 fn write_drop_in(files: &Files, key: &Path) -> Option<PathBuf> {
     let config_home = files.config.ancestors().nth(2)?;
     let drop_in = credential::drop_in(config_home);
@@ -67,10 +66,11 @@ fn begin(files: &Files, store: StoreKind) -> Result<Done, Failure> {
     Ok(Done { store, config: Step::Made, key })
 }
 
-/// Makes the key that an existing configuration lacks.
+/// Creates the key that an existing configuration lacks.
 fn complete(files: &Files, asked: Option<StoreKind>, text: &str) -> Result<Done, Failure> {
-    let config: DocumentMut = text.parse().map_err(|error| {
-        Failure::Other(format!("{} is not valid TOML, correct it: {error}", files.config.display()))
+    let config: DocumentMut = text.parse().map_err(|error: TomlError| {
+        let shown = files.config.display();
+        Failure::Other(format!("{shown} is not valid TOML: {}; correct it", toml_error(&error, text)))
     })?;
     let named = config.get("store").and_then(Item::as_str);
     let wants_file = match named {
@@ -82,7 +82,7 @@ fn complete(files: &Files, asked: Option<StoreKind>, text: &str) -> Result<Done,
     let key = files.key_file(&config);
     if !wants_file || key.exists() {
         return Err(Failure::Other(format!(
-            "{} is there already and nothing was changed; edit it by hand, or go on with `imgurctl account add NAME`",
+            "{} already exists and was not changed; edit it, or continue with `imgurctl account add NAME`",
             files.config.display()
         )));
     }
@@ -102,16 +102,22 @@ fn make_key(path: &Path) -> Result<Step, Failure> {
 }
 
 fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::Other(format!("cannot {verb} {}: {error}; see its permissions", path.display()))
+    Failure::Other(format!("cannot {verb} {}: {error}; check its permissions", path.display()))
+}
+
+/// What is wrong, and in which line.
+fn toml_error(error: &TomlError, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', ", "))
 }
 
 fn first_config(store: StoreKind) -> String {
     format!(
-        "# Settings of imgurd, read again at each change. Accounts come with `imgurctl account add NAME`.\n\
-         # Secrets do not belong here.\n\
+        "# Settings of imgurd, which reads this file again after each change. Do not put secrets here.\n\
+         # `imgurctl account add NAME` adds an account.\n\
          \n\
-         # Where grants rest: \"secret-service\" (the desktop's keyring), \"file\" (encrypted; its key is the file `key`\n\
-         # beside this one, or what key_file names) or \"memory\" (gone when imgurd ends).\n\
+         # Where imgurd stores grants: \"secret-service\" (the desktop's keyring), \"file\" (encrypted; the key is the file\n\
+         # `key` in this directory, or the file named by key_file) or \"memory\" (lost when imgurd ends).\n\
          store = \"{}\"\n",
         store.as_str()
     )
@@ -133,20 +139,20 @@ impl Done {
         let mut lines = vec![self.about_config(files)];
         lines.push(match &self.key {
             Some((path, Step::Made)) => {
-                format!("Made a new key at {}, readable by you alone.", path.display())
+                format!("Created the key {}, which only you can read.", path.display())
             }
-            Some((path, _)) => format!("Kept the key that is at {}.", path.display()),
+            Some((path, _)) => format!("Kept the key {}.", path.display()),
             None => about_store(self.store).into(),
         });
         if self.key.is_some() {
             lines.push(format!(
-                "Grants rest encrypted in {}. Whoever has both files has the tokens, so back them up apart; \
-                 without the key the grants are lost.",
+                "imgurd stores the grants, encrypted, in {}. Anyone who has both files has your tokens, so back them up in \
+                 different places; without the key, the grants are lost.",
                 files.grants.display()
             ));
         }
         lines.extend(
-            drop_in.map(|path| format!("By {}, systemd hands the key to the service.", path.display())),
+            drop_in.map(|path| format!("systemd passes the key to imgurd, as set in {}.", path.display())),
         );
         lines.extend([RESTART.into(), "Next: `imgurctl account add NAME`.".into()]);
         lines.join("\n")
@@ -156,11 +162,9 @@ impl Done {
         let (path, store) = (files.config.display(), self.store.as_str());
         match self.config {
             Step::Made => format!("Wrote {path} with store = \"{store}\"."),
-            Step::Kept => format!("Left {path} as it is: it says store = \"{store}\" already."),
+            Step::Kept => format!("Kept {path}, which already has store = \"{store}\"."),
             Step::KeptWithoutStore => {
-                format!(
-                    "Left {path} as it is, but it names no store: put store = \"{store}\" on its first line."
-                )
+                format!("Kept {path}, but it has no store: put store = \"{store}\" on its first line.")
             }
         }
     }
@@ -168,10 +172,10 @@ impl Done {
 
 fn about_store(store: StoreKind) -> &'static str {
     match store {
-        StoreKind::Memory => "Grants are kept in memory alone: each start of imgurd begins with none.",
+        StoreKind::Memory => "imgurd keeps grants in memory only, and loses them when it ends.",
         StoreKind::SecretService | StoreKind::File => {
-            "Grants rest in the keyring of your desktop, by way of the Secret Service. \
-             Where there is none, `imgurctl init --store file` is the choice."
+            "imgurd stores the grants in your desktop's keyring (Secret Service). Without a keyring, change the store to \
+             \"file\" there and run `imgurctl init` again."
         }
     }
 }
@@ -285,7 +289,7 @@ mod tests {
         for part in [
             files.key.to_str().expect("text"),
             files.grants.to_str().expect("text"),
-            "Whoever has both files has the tokens",
+            "who has both files",
             "imgurctl account add NAME",
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");

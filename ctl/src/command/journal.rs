@@ -1,4 +1,4 @@
-//! `imgurctl journal`: which programs got a token, and which were refused one.
+//! `imgurctl journal`: which programs got a token, and which were denied one.
 
 use imgurd_proto::text::printable;
 use imgurd_proto::{JournalEntry, Outcome, ReadJournal};
@@ -8,9 +8,9 @@ use crate::failure::Failure;
 use crate::terminal::output::Output;
 use crate::terminal::{table, time};
 
-const HEADER: [&str; 6] = ["TIME", "ACCOUNT", "WHAT", "APPLICATION", "PROGRAM", "WIRE"];
+const HEADER: [&str; 6] = ["TIME", "ACCOUNT", "RESULT", "APPLICATION", "PROGRAM", "VIA"];
 
-/// Of the columns but the last with --follow, where later entries are not known yet.
+/// Of all columns but the last with --follow, since later entries are unknown.
 const WIDTHS: [usize; 5] = [19, 12, 14, 28, 28];
 
 pub(crate) fn journal(app: &App, account: Option<String>, follow: bool) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(crate) fn journal(app: &App, account: Option<String>, follow: bool) -> Resul
 
 fn print_table(app: &App, entries: &[JournalEntry]) -> Result<(), Failure> {
     if entries.is_empty() {
-        app.output.say("Nobody has asked for a token yet.");
+        app.output.say("No program has asked for a token yet.");
         return Ok(());
     }
     Output::print(&table::plain(HEADER, entries.iter().map(row)))
@@ -66,7 +66,7 @@ fn outcome(entry: &JournalEntry) -> String {
     }
 }
 
-/// The cells in columns; a long one moves those after it.
+/// The cells in columns; a long cell moves the cells after it.
 fn line(cells: &[String; 6]) -> String {
     let padded = cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:width$}"));
     let cells: Vec<_> = padded.chain(cells.last().cloned()).collect();
@@ -133,7 +133,7 @@ mod tests {
     fn lines_that_come_one_by_one_stand_below_each_other() {
         let header = line(&HEADER.map(str::to_owned));
         let line = line(&row(&entry()));
-        assert_eq!(header.find("WIRE"), line.find("bus"));
-        assert_eq!(header.find("WHAT"), line.find("token"));
+        assert_eq!(header.find("VIA"), line.find("bus"));
+        assert_eq!(header.find("RESULT"), line.find("token"));
     }
 }

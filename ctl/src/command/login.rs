@@ -20,7 +20,7 @@ use crate::terminal::input;
 use crate::terminal::output::Output;
 use crate::terminal::time::seconds;
 
-const ANSWER: &str = "the PIN, the code or the whole URL that the browser ended up at";
+const ANSWER: &str = "the PIN, the code, or the whole URL of the last page in the browser";
 
 enum Event {
     Reply(Box<LoginReply>),
@@ -94,7 +94,7 @@ fn given_client_secret(account: &Account) -> Result<Secret, Failure> {
 fn ask_client_secret(account: &Account) -> Result<Secret, Failure> {
     let name = &account.name;
     input::ask_secret(&format!(
-        "Client secret of {name}'s application (it is not shown; Enter if there is none): "
+        "Client secret of {name}'s application (not shown; press Enter if it has none): "
     ))
 }
 
@@ -113,7 +113,7 @@ fn flow(args: &LoginArgs, account: &Account) -> Flow {
     args.flow.or(account.settings.flow).unwrap_or_default()
 }
 
-/// When another user than before signs in, imgurd sets the new grant aside: asks whether to use it.
+/// If another user than before signs in, imgurd sets the new grant aside; this asks whether to use it.
 fn offer_other_user(app: &App, account: &Account, failure: Failure) -> Result<(), Failure> {
     let Failure::Client(ClientError::Keeper(Error::LoginFailed { set_aside: Some(user), .. })) = &failure
     else {
@@ -123,9 +123,9 @@ fn offer_other_user(app: &App, account: &Account, failure: Failure) -> Result<()
         return Err(failure);
     }
     let name = &account.name;
-    let holder = account.username.as_deref().unwrap_or("somebody else");
+    let holder = account.username.as_deref().unwrap_or("another user");
     let question = format!(
-        "You signed in as {user}, but {name} holds {holder}'s grant. Use {user}'s from now on? [y/N] "
+        "You signed in as {user}, but {name} has the grant of {holder}. Use the grant of {user} instead? [y/N] "
     );
     if !input::agrees(&printable(&question))? {
         return Err(failure);
@@ -137,9 +137,9 @@ fn cancel(app: &App, account: &Account) -> Result<(), Failure> {
     match account.login_id.clone() {
         Some(login_id) => {
             app.call(&CancelLogin { login_id })?;
-            app.output.say(format!("The sign-in to {} was cancelled.", account.name));
+            app.output.say(format!("Cancelled the sign-in to {}.", account.name));
         }
-        None => app.output.say(format!("Nobody is signing in to {}.", account.name)),
+        None => app.output.say(format!("No sign-in to {} is in progress.", account.name)),
     }
     Ok(())
 }
@@ -166,40 +166,40 @@ pub(super) fn has_display() -> bool {
 
 fn no_browser(paste: bool) -> &'static str {
     match (has_display(), paste) {
-        (true, _) => "No browser could be opened. Open this page yourself:",
+        (true, _) => "imgurctl could not open a browser. Open this page yourself:",
         (false, true) => {
-            "There is no display here. Open this page in any browser, on this machine or another:"
+            "This machine has no display. Open this page in any browser, here or on another machine:"
         }
         (false, false) => {
-            "There is no display here. Open this page in a browser on this machine, or end this and use --paste:"
+            "This machine has no display. Open this page in a browser on this machine, or press Ctrl-C and use --paste:"
         }
     }
 }
 
-/// What to check where the server shows an error of its own instead of the question: it redirects nobody then (RFC 6749,
-/// section 4.1.2.1).
+/// What to check if the server shows an error of its own: it then does not redirect the browser (RFC 6749, section 4.1.2.1).
 fn what_to_check(account: &Account, flow: Flow) -> String {
     let Settings { client_id, redirect_uri, .. } = &account.settings;
     let callback = redirect_uri.as_ref().filter(|_| matches!(flow, Flow::Code | Flow::Token));
-    let callback = callback.map(|uri| format!(", callback URL {}", printable(uri))).unwrap_or_default();
+    let callback =
+        callback.map(|uri| format!(" and the callback URL {}", printable(uri))).unwrap_or_default();
     format!(
-        "If that page shows an error, compare with your registration there: client ID {}{callback}. `imgurctl account set {}` \
-         changes them.",
+        "If that page shows an error, check that your registration has the client ID {}{callback}; to change the account, run \
+         `imgurctl account set {}`.",
         printable(client_id.as_deref().unwrap_or("-")),
         account.name,
     )
 }
 
-/// The conversation with the person while a login is open.
+/// The dialog with the user during a login.
 struct Dialog<'a> {
     app: &'a App,
-    /// Whether the answer can only be typed, as the daemon says.
+    /// Whether the user has to enter the answer, as the daemon says.
     paste: bool,
     opens_browser: bool,
     draws_qr_code: bool,
     events: Sender<Result<Event, Failure>>,
     login_id: String,
-    /// Restored when this is dropped, even while somebody is typing.
+    /// Restored when this is dropped, even while the user is typing.
     terminal: Option<PasswordInput>,
 }
 
@@ -222,9 +222,7 @@ impl Dialog<'_> {
         if self.app.output.json {
             Output::print_json(reply)?;
         } else if opened {
-            self.app
-                .output
-                .say(format!("Opening your browser. Should no page appear, open this one:\n{url}"));
+            self.app.output.say(format!("Opening your browser. If no page appears, open this one:\n{url}"));
         } else {
             if self.opens_browser {
                 self.app.output.say(no_browser(self.paste || reply.user_code.is_some()));
@@ -237,9 +235,9 @@ impl Dialog<'_> {
         if let Some(code) = &reply.user_code {
             self.announce_code(code)?;
         } else if self.paste {
-            self.app.output.say("Allow access on that page, then enter what it gives you.");
+            self.app.output.say("Allow access on that page, then enter what it shows.");
         } else if self.app.output.is_watched() {
-            self.app.output.say("Waiting until you allow access on that page; Ctrl-C cancels.");
+            self.app.output.say("Waiting for consent on that page; press Ctrl-C to cancel.");
         }
         Ok(())
     }
@@ -247,12 +245,12 @@ impl Dialog<'_> {
     /// The code goes to standard output, so that --quiet shows it as well.
     fn announce_code(&self, code: &str) -> Result<(), Failure> {
         let output = &self.app.output;
-        output.say("On that page, on this device or another, enter this code and allow access:");
+        output.say("Open that page on any device, enter this code and allow access:");
         if !output.json {
             Output::print(&printable(code))?;
         }
         if output.is_watched() {
-            output.say("Waiting until you have done so; Ctrl-C cancels.");
+            output.say("Waiting for consent; press Ctrl-C to cancel.");
         }
         Ok(())
     }
@@ -264,7 +262,7 @@ impl Dialog<'_> {
         if io::stdin().is_terminal() {
             let (terminal, keys) = PasswordInput::begin().map_err(Failure::Input)?;
             self.terminal = Some(terminal);
-            thread::spawn(move || send(keys.ask_for_paste(&format!("Enter {ANSWER} (it is not shown): "))));
+            thread::spawn(move || send(keys.ask_for_paste(&format!("Enter {ANSWER} (not shown): "))));
         } else {
             thread::spawn(move || send(input::line(ANSWER, "response")));
         }

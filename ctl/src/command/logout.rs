@@ -1,4 +1,4 @@
-//! `imgurctl logout`, and what became of the grants at the server.
+//! `imgurctl logout`.
 
 use imgurd_proto::{Account, Logout};
 
@@ -11,28 +11,27 @@ use crate::terminal::input;
 pub(crate) fn logout(app: &App, account: Option<&str>, yes: bool) -> Result<(), Failure> {
     let account = app.account(account)?;
     if !yes && input::is_interactive() && !app.output.json {
-        confirm(app, &account)?;
+        confirm(&account)?;
     }
     let name = &account.name;
-    let waits = || "The server is being asked to revoke the grants; wait a moment.".to_owned();
+    let waits = || "Asking the server to revoke the grants; wait a moment.".to_owned();
     let ended = app.call_patiently(&Logout { account: Some(name.clone()) }, waits)?;
     app.output.conclude(&ended, || {
         format!("Signed out: imgurd deleted the grants of {name}. {}", at_the_server(&account, &ended))
     })
 }
 
-fn confirm(app: &App, account: &Account) -> Result<(), Failure> {
+fn confirm(account: &Account) -> Result<(), Failure> {
     let cost = if is_imgurs(account) {
-        "Imgur has often refused new sign-ins since 2025, so you may not get another one for months. `imgurctl export` keeps a \
-         copy."
+        "Imgur has often refused new sign-ins since 2025, so it may take months to get a new grant. To keep a copy, answer no \
+         and run `imgurctl export`."
     } else {
-        "Programs get no token until you sign in again."
+        "Programs get no tokens until you sign in again."
     };
     let question =
         format!("{cost}\nSign {} out of {} and delete its grants? [y/N] ", user(account), account.name);
     if input::agrees(&question)? {
         return Ok(());
     }
-    app.output.say("Nothing was changed.");
     Err(Failure::Cancelled)
 }

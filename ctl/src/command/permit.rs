@@ -10,7 +10,7 @@ use crate::terminal::{table, time};
 pub(crate) fn list(app: &App) -> Result<(), Failure> {
     let listed = app.call(&ListPermits::default())?;
     if listed.permits.is_empty() && !app.output.json {
-        app.output.say("Nothing has been decided about any program; see `imgurctl permit --help`.");
+        app.output.say("There are no decisions yet; see `imgurctl permit --help`.");
         return Ok(());
     }
     let now = time::now();
@@ -26,8 +26,8 @@ pub(crate) fn list(app: &App) -> Result<(), Failure> {
 
 pub(crate) fn set(app: &App, args: PermitArgs, allow: bool) -> Result<(), Failure> {
     let PermitArgs { application, account } = args;
-    let may = if allow { "may use" } else { "may not use" };
-    let done = format!("{application} {may} {} from now on.", account_text(account.as_deref()));
+    let may = if allow { "may now use" } else { "may no longer use" };
+    let done = format!("{application} {may} {}.", account_text(account.as_deref()));
     app.call(&SetPermit { application, account, allow })?;
     app.output.done(done)
 }
@@ -35,7 +35,7 @@ pub(crate) fn set(app: &App, args: PermitArgs, allow: bool) -> Result<(), Failur
 pub(crate) fn revoke(app: &App, args: PermitArgs) -> Result<(), Failure> {
     let PermitArgs { application, account } = args;
     let account_text = account_text(account.as_deref());
-    let done = format!("What was decided about {application} and {account_text} is forgotten.");
+    let done = format!("Deleted the decision about {application} and {account_text}.");
     app.call(&RemovePermit { application, account })?;
     app.output.done(done)
 }

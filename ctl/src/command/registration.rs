@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::terminal::input;
 use crate::terminal::output::tell;
 
-/// Tells where to register an application, and what to enter there.
+/// Prints where to register an application, and what to enter there.
 pub(super) fn explain(form: &AccountForm) {
     let redirect_uri = form.redirect_uri.as_deref().filter(|uri| !uri.is_empty());
     let redirect_uri = redirect_uri.unwrap_or(DEFAULT_REDIRECT_URI);
@@ -21,26 +21,26 @@ fn at_imgur(flow: Flow, redirect_uri: &str) -> String {
     let choice = match flow {
         Flow::Pin => "2. Choose \"OAuth 2 authorization without a callback URL\".".to_owned(),
         Flow::Code | Flow::Token | Flow::Device => format!(
-            "2. Choose \"OAuth 2 authorization with a callback URL\" and enter as the callback URL exactly\n\
+            "2. Choose \"OAuth 2 authorization with a callback URL\" and enter exactly this callback URL:\n\
              \x20      {redirect_uri}\n\
-             \x20  It must match to the letter: 127.0.0.1 and localhost differ."
+             \x20  Each character counts: 127.0.0.1 and localhost differ."
         ),
     };
     format!(
-        "Imgur gives tokens to registered applications. To register yours:\n\n\
+        "Imgur gives tokens to registered applications only. To register yours:\n\n\
          1. Sign in to Imgur and open https://api.imgur.com/oauth2/addclient\n\
          {choice}\n\
-         3. Copy the client ID and the client secret that it shows, and enter them here.\n\n\
-         Imgur has often kept that page closed since 2025: the ID of an application registered earlier works too,\n\
-         and a grant obtained elsewhere can be brought in with `imgurctl import`.\n"
+         3. Enter here the client ID and the client secret that the page shows.\n\n\
+         Since 2025, Imgur has often closed that page. You can also use the client ID of an earlier registration,\n\
+         or import a grant from elsewhere with `imgurctl import`.\n"
     )
 }
 
 fn elsewhere(redirect_uri: &str) -> String {
     format!(
-        "Register an application with your provider, with exactly this callback URL:\n\
+        "Register an application at your provider, with exactly this callback URL:\n\
          \x20      {redirect_uri}\n\
-         Then enter the client ID and the client secret that it shows.\n"
+         Then enter here the client ID and the client secret that the provider shows.\n"
     )
 }
 
@@ -54,13 +54,13 @@ pub(super) fn ask_client_id() -> Result<String, Failure> {
     }
 }
 
-/// Asks for the secret, typed unseen; pressing Enter leaves it for later.
+/// Asks for the secret, without echo; Enter skips it.
 pub(super) fn ask_client_secret(flow: Option<Flow>) -> Result<Option<Secret>, Failure> {
     let skip = match flow {
-        Some(Flow::Token) => "Enter to go without: signing in needs none, refreshing does",
-        _ => "Enter to add it later with `imgurctl account set NAME --client-secret-stdin`",
+        Some(Flow::Token) => "to skip, press Enter: only refreshing needs it",
+        _ => "to skip, press Enter and add it later with `imgurctl account set NAME --client-secret-stdin`",
     };
-    let answer = input::ask_secret(&format!("Client secret (it is not shown; {skip}): "))?;
+    let answer = input::ask_secret(&format!("Client secret (not shown; {skip}): "))?;
     Ok(Some(answer).filter(|secret| !secret.is_empty()))
 }
 

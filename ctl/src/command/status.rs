@@ -5,6 +5,7 @@ use imgurd_proto::{Account, SomeAccounts, State};
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::terminal::advice::{self, Entry};
 use crate::terminal::output::Output;
 use crate::terminal::{table, time};
 
@@ -12,7 +13,7 @@ pub(super) const NO_ACCOUNTS: &str = "There is no account yet; add one with `img
 
 pub(crate) fn status(app: &App, account: Option<&str>) -> Result<(), Failure> {
     let accounts = app.accounts(account)?;
-    print(app, accounts, |accounts| page(accounts, time::now(), app.output.is_colored()))
+    print(app, accounts, |accounts| page(app, accounts))
 }
 
 /// Prints accounts: as JSON, or as the table that `table` makes of them.
@@ -31,11 +32,20 @@ pub(super) fn print(
     }
 }
 
-/// The table, and below it a line for each account that is not fresh.
-pub(super) fn page(accounts: &[Account], now: i64, color: bool) -> String {
-    let page = table::accounts(accounts, now, color);
-    let troubles: Vec<_> = accounts.iter().filter_map(trouble).collect();
-    if troubles.is_empty() { page } else { format!("{page}\n\n{}", troubles.join("\n")) }
+/// The table, and below it the problem of each account that has one, with what to do.
+pub(super) fn page(app: &App, accounts: &[Account]) -> String {
+    let color = app.output.is_colored();
+    let page = table::accounts(accounts, time::now(), color);
+    let problems: Vec<_> = accounts.iter().filter_map(entry).collect();
+    if problems.is_empty() {
+        return page;
+    }
+    format!("{page}\n\n{}", advice::list(&problems, color, Output::width()))
+}
+
+fn entry(account: &Account) -> Option<Entry> {
+    let label = (account.name.clone(), Some(table::state_color(account.state)));
+    Some(Entry::of_error(vec![label], account.reason.as_deref()?))
 }
 
 /// Why an account is not fresh, and what to do.

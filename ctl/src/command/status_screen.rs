@@ -10,7 +10,6 @@ use super::status;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::terminal::output::Output;
-use crate::terminal::time;
 
 /// How often a screen is drawn again, for times such as "in 52 min".
 const TICK: Duration = Duration::from_secs(30);
@@ -46,7 +45,7 @@ pub(crate) fn watch(app: &App, account: Option<String>) -> Result<(), Failure> {
 struct Screen<'a> {
     app: &'a App,
     account: Option<String>,
-    /// Whether a page replaces the last one.
+    /// Whether a page replaces the previous one.
     in_place: bool,
     shown: Option<Vec<Account>>,
 }
@@ -64,7 +63,7 @@ impl Screen<'_> {
     fn draw(&self) -> Result<(), Failure> {
         let page = match self.shown.as_deref() {
             None | Some([]) => status::NO_ACCOUNTS.to_owned(),
-            Some(accounts) => status::page(accounts, time::now(), self.app.output.is_colored()),
+            Some(accounts) => status::page(self.app, accounts),
         };
         Output::print(&if self.in_place { format!("{CLEAR}{page}") } else { page })
     }

@@ -1,4 +1,4 @@
-//! A text file with placeholders for what a token brings.
+//! A text file with placeholders for a token and its details.
 
 use std::fmt;
 use std::fs::File;
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// More than any settings file has, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 
-/// What a placeholder stands for.
+/// The kinds of placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Placeholder {
     AccessToken,
@@ -53,24 +53,25 @@ impl Template {
         let refuse = |reason: String| Failure::usage("template", format!("{}: {reason}", path.display()));
         let mut bytes = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
-        read.map_err(|error| refuse(format!("cannot be read: {error}; name a text file")))?;
+        read.map_err(|error| refuse(format!("cannot be read ({error}); name a text file")))?;
         if bytes.len() as u64 > LONGEST {
-            return Err(refuse("is longer than 1 MiB; name a text file".into()));
+            return Err(refuse("it is longer than 1 MiB; name a shorter text file".into()));
         }
         Self::parse(&bytes).map_err(|(line, reason)| refuse(format!("line {line}: {reason}")))
     }
 
-    /// Fails with the line, counted from 1, and what to correct there.
+    /// Fails with the line, from 1, and what to correct there.
     fn parse(bytes: &[u8]) -> Result<Self, (usize, String)> {
         let line = |length| bytes[..length].split(|byte| *byte == b'\n').count();
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| (line(error.valid_up_to()), "no UTF-8 text; write it in UTF-8".into()))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            (line(error.valid_up_to()), "this is not UTF-8 text; save the file as UTF-8".into())
+        })?;
         let (mut filled, mut rest) = (Vec::new(), text);
         while let Some((before, after)) = rest.split_once("{{") {
             let line = line(text.len() - after.len());
             let until = after.split_once('\n').map_or(after, |(until, _)| until);
             let Some((name, _)) = until.split_once("}}") else {
-                return Err((line, "a placeholder has no end; write `}}` behind its name".into()));
+                return Err((line, "a placeholder has no end; write `}}` after its name".into()));
             };
             let placeholder = Placeholder::named(name.trim()).ok_or_else(|| (line, unknown(name.trim())))?;
             filled.push((before.to_owned(), placeholder));

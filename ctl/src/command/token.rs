@@ -39,13 +39,13 @@ pub(crate) fn reject(app: &App, args: WaitArgs) -> Result<(), Failure> {
     if app.output.json { Output::print_json(&token) } else { Output::print(access_token?) }
 }
 
-/// Does not print the token, which nobody asked for.
+/// Does not print the token.
 pub(crate) fn refresh(app: &App, args: WaitArgs) -> Result<(), Failure> {
     let call = Refresh { account: args.account, wait_ms: args.wait.map(milliseconds) };
     let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
     let expiry = match token.expires_at {
         Some(at) => format!("expires {}", relative(at, now())),
-        None => "does not say when it expires".into(),
+        None => "has no known expiry".into(),
     };
     let about =
         json!({ "account": token.account, "expires_at": token.expires_at, "username": token.username });
@@ -56,5 +56,5 @@ pub(crate) fn refresh(app: &App, args: WaitArgs) -> Result<(), Failure> {
 fn waiting_reason(app: &App, account: Option<&str>) -> String {
     let account = app.account(account).ok();
     let reason = account.as_ref().and_then(status::trouble);
-    reason.unwrap_or_else(|| "A token is on its way; wait a moment".to_owned())
+    reason.unwrap_or_else(|| "imgurd is getting a token; wait a moment.".to_owned())
 }

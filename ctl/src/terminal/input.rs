@@ -1,4 +1,4 @@
-//! What people type and programs pipe in.
+//! Answers of the user, and standard input.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// The largest file that is read, in bytes: Postman's exports and the settings of large programs are smaller.
 const LARGEST_FILE: usize = 16 * 1024 * 1024;
 
-/// Whether there is a person to ask.
+/// Whether imgurctl can ask questions at a terminal.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -38,7 +38,7 @@ pub(crate) fn secret(what: &str, field: &str) -> Result<Secret, Failure> {
     if !io::stdin().is_terminal() {
         return everything(what, field);
     }
-    let answer = ask_secret(&format!("Enter {what} (it is not shown): "))?;
+    let answer = ask_secret(&format!("Enter {what} (not shown): "))?;
     if answer.is_empty() { Err(missing(what, field)) } else { Ok(answer) }
 }
 
@@ -89,14 +89,14 @@ fn bounded(bytes: &[u8], most: usize, what: &str, field: &str) -> Result<Secret,
         let most = most / 1024;
         return Err(Failure::usage(
             field,
-            format!("standard input holds more than {most} KiB; give it {what} alone"),
+            format!("standard input has more than {most} KiB; give only {what}"),
         ));
     }
     Ok(decoded(bytes).trim().into())
 }
 
 fn missing(what: &str, field: &str) -> Failure {
-    Failure::usage(field, format!("nothing came on standard input; give it {what}, as in `… < FILE`"))
+    Failure::usage(field, format!("standard input is empty; give it {what}, as in `… < FILE`"))
 }
 
 #[cfg(test)]
@@ -115,10 +115,7 @@ mod tests {
     #[test]
     fn refuses_nothing_by_saying_what_is_missing() {
         let failure = read(b" \n").expect_err("refused");
-        assert_eq!(
-            failure.to_string(),
-            "nothing came on standard input; give it the token, as in `… < FILE`"
-        );
+        assert_eq!(failure.to_string(), "standard input is empty; give it the token, as in `… < FILE`");
         assert_eq!(failure.exit_code(), 2);
     }
 

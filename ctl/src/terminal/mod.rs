@@ -1,5 +1,6 @@
-//! What is printed, and what is typed.
+//! Output and input.
 
+pub(crate) mod advice;
 pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod passphrase;

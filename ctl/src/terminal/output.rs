@@ -1,4 +1,4 @@
-//! Results on standard output, messages to people on standard error.
+//! Results on standard output, messages on standard error.
 
 use std::env;
 use std::fmt::Display;
@@ -36,14 +36,19 @@ impl Output {
         }
     }
 
-    /// Prints a message to people. With `--json`, standard error holds nothing but the one error object.
+    /// The width of the terminal; `None` if standard output is no terminal.
+    pub(crate) fn width() -> Option<u16> {
+        columns(io::stdout())
+    }
+
+    /// Prints a message. With `--json`, only an error object goes to standard error.
     pub(crate) fn say(&self, text: impl Display) {
         if !self.quiet && !self.json {
             tell(&text.to_string());
         }
     }
 
-    /// Shows `url` as a QR code to people.
+    /// Shows `url` as a QR code.
     pub(crate) fn draw_qr_code(&self, url: &str) {
         if self.quiet || self.json {
             return;
@@ -53,13 +58,12 @@ impl Output {
             ColorChoice::Never => false,
             ColorChoice::Auto => io::stderr().is_terminal() && wants_color(),
         };
-        let columns =
-            tcgetwinsize(io::stderr()).ok().map(|size| usize::from(size.ws_col)).filter(|it| *it > 0);
+        let columns = columns(io::stderr()).map(usize::from);
         match qr_code::qr_code(url, is_colored) {
             None => tell("This URL is too long for a QR code."),
             Some(code) if columns.is_some_and(|columns| columns < qr_code::width(&code)) => {
                 tell(&format!(
-                    "The QR code takes {} columns; make the terminal wider and try again.",
+                    "The QR code needs {} columns; make the terminal wider and try again.",
                     qr_code::width(&code)
                 ));
             }
@@ -70,7 +74,7 @@ impl Output {
         }
     }
 
-    /// Whether a person sees what is said.
+    /// Whether messages appear on a terminal.
     pub(crate) fn is_watched(&self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
@@ -84,7 +88,7 @@ impl Output {
         if self.json { Self::print_json(value) } else { Self::print(&text(value)) }
     }
 
-    /// Concludes a call: prints its result as JSON, or a message to people.
+    /// Concludes a call: prints its result as JSON, or a message.
     pub(crate) fn conclude(
         &self,
         value: &impl Serialize,
@@ -134,13 +138,17 @@ impl Output {
     }
 }
 
+fn columns(terminal: impl AsFd) -> Option<u16> {
+    tcgetwinsize(terminal).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+}
+
 /// <https://no-color.org>: any value but the empty one.
 fn wants_color() -> bool {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Prints a line on standard error. If that is closed, nobody reads the message.
+/// Prints a line on standard error, unless that is closed.
 pub(crate) fn tell(text: &str) {
     ask(&[text, "\n"].concat());
 }

@@ -1,4 +1,4 @@
-//! The passphrase of an export: typed unseen, or the first line of a file.
+//! The passphrase of an export: typed without echo, or the first line of a file.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -10,10 +10,10 @@ use super::output::tell;
 use super::password_input::PasswordInput;
 use crate::failure::Failure;
 
-/// Whoever has the export can try as many as they like.
+/// Anyone who has the export can try any number of passphrases.
 const SHORTEST: usize = 8;
 
-/// Bytes; more than anybody types.
+/// In bytes; no typed passphrase is longer.
 const LONGEST: u64 = 4096;
 
 /// For a new export; at a terminal it is typed twice.
@@ -21,17 +21,17 @@ pub(crate) fn choose(file: Option<&Path>) -> Result<Secret, Failure> {
     let is_long = |passphrase: &Secret| passphrase.expose().chars().count() >= SHORTEST;
     if let Some(file) = file {
         return Some(first_line(file)?).filter(is_long).ok_or_else(|| {
-            usage("the passphrase is too short, and whoever has the export can try many; take 8 characters or more")
+            usage("the passphrase is too short; use at least 8 characters, or better several words")
         });
     }
     loop {
-        let passphrase = ask("Passphrase for the export (it is not shown): ")?;
+        let passphrase = ask("Passphrase for the export (not shown): ")?;
         if !is_long(&passphrase) {
-            tell("It is too short: 8 characters or more, and better some words.");
-        } else if ask("The same again: ")? == passphrase {
+            tell("This passphrase is too short; use at least 8 characters, or better several words.");
+        } else if ask("Repeat the passphrase: ")? == passphrase {
             return Ok(passphrase);
         } else {
-            tell("They differ.");
+            tell("The passphrases differ; enter both again.");
         }
     }
 }
@@ -40,15 +40,15 @@ pub(crate) fn choose(file: Option<&Path>) -> Result<Secret, Failure> {
 pub(crate) fn recall(file: Option<&Path>) -> Result<Secret, Failure> {
     match file {
         Some(file) => first_line(file),
-        None => ask("Passphrase of the export (it is not shown): "),
+        None => ask("Passphrase of the export (not shown): "),
     }
 }
 
-/// Asks at the terminal, even if standard input is none.
+/// Asks at the terminal, even if standard input is something else.
 fn ask(question: &str) -> Result<Secret, Failure> {
     let (_terminal, keys) = PasswordInput::begin().map_err(|error| {
         usage(format!(
-            "there is no terminal to ask for the passphrase at ({error}); give --passphrase-file FILE"
+            "imgurctl has no terminal to ask for the passphrase ({error}); give --passphrase-file FILE"
         ))
     })?;
     keys.ask(question)
@@ -56,12 +56,12 @@ fn ask(question: &str) -> Result<Secret, Failure> {
 
 fn first_line(path: &Path) -> Result<Secret, Failure> {
     let shown = path.display();
-    let unread = |error| usage(format!("{shown} cannot be read: {error}; see where the passphrase is"));
+    let unread = |error| usage(format!("cannot read {shown}: {error}; check the path and its permissions"));
     let mut line = String::new();
     let file = File::open(path).map_err(unread)?;
     BufReader::new(file.take(LONGEST)).read_line(&mut line).map_err(unread)?;
     match line.trim_end_matches(['\r', '\n']) {
-        "" => Err(usage(format!("the first line of {shown} is empty"))),
+        "" => Err(usage(format!("the first line of {shown} is empty; write the passphrase there"))),
         line => Ok(line.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that are typed unseen.
+//! Answers that are typed without echo.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Read};

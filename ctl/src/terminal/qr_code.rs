@@ -1,14 +1,14 @@
-//! A QR code for a telephone, in half blocks.
+//! A QR code for a phone, in half blocks.
 
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-/// White on black, whatever the terminal's own colours are: entries of the 256 colours that no theme changes. Light modules are
-/// drawn, and dark ones are the ground.
+/// White on black in every terminal: entries of the 256 colours that no theme changes. Light modules are drawn, dark modules
+/// are the background.
 const COLORS: &str = "\x1b[38;5;231;48;5;16m";
 
-/// The code of `text`, a line end behind each line; nothing where it is too long for one. The light margin that scanners
-/// need is part of it.
+/// The code of `text`, with a line break after each line; `None` if the text is too long. It includes the light margin that
+/// scanners need.
 pub(crate) fn qr_code(text: &str, is_colored: bool) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();

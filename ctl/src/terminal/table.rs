@@ -1,4 +1,4 @@
-//! Tables, and an account on a sheet.
+//! Tables, and a sheet for one account.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ const SETTINGS: [&str; 19] = [
     "auth_params",
 ];
 
-/// One account a row, with times relative to `now`.
+/// One row for each account, with times relative to `now`.
 pub(crate) fn accounts(accounts: &[Account], now: i64, color: bool) -> String {
     let mut table = new_table(color);
     let header = ["ACCOUNT", "USER", "STATE", "EXPIRES", "NEXT"];
@@ -60,7 +60,7 @@ pub(crate) fn plain<const N: usize>(header: [&str; N], rows: impl Iterator<Item 
     render(table)
 }
 
-/// Everything about one account, one fact a line.
+/// Everything about one account, one fact per line.
 pub(crate) fn sheet(account: &Account, now: i64) -> String {
     let mut table = new_table(false);
     let at = |time: Option<i64>| time.map(|at| relative_and_clock(at, now));
@@ -145,7 +145,8 @@ fn next(account: &Account, now: i64) -> String {
     }
 }
 
-fn state_color(state: State) -> Color {
+/// Green, yellow if a token may be missing for a while, red if you have to act.
+pub(crate) fn state_color(state: State) -> Color {
     match state {
         State::Fresh => Color::Green,
         State::Empty | State::Refreshing | State::Stale | State::Waiting => Color::Yellow,
@@ -153,7 +154,7 @@ fn state_color(state: State) -> Color {
     }
 }
 
-fn new_table(color: bool) -> Table {
+pub(super) fn new_table(color: bool) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).force_no_tty().style_text_only();
     if color {
@@ -163,7 +164,7 @@ fn new_table(color: bool) -> Table {
 }
 
 /// Two spaces between columns, and none at the ends of lines.
-fn render(mut table: Table) -> String {
+pub(super) fn render(mut table: Table) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

@@ -1,4 +1,4 @@
-//! Durations as people type them, and times as people read them.
+//! Durations on the command line, and times in the output.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Accounts and their form.
+//! `imgurctl account`: commands and options.
 
 use serde_json::{Value, json};
 
@@ -25,10 +25,10 @@ fn sends_the_form_with_its_secret_from_standard_input() {
 }
 
 #[test]
-fn says_that_an_earlier_grant_is_back() {
+fn says_that_an_earlier_grant_is_restored() {
     let daemon = FakeDaemon::answering("AddAccount", json!({ "account": account("me") }));
     let ran = daemon.home.run(&["account", "add", "me", "--client-id", "abc"]);
-    assert!(ran.stderr.contains("Its earlier grant is back: signed in as alice."), "{ran:?}");
+    assert!(ran.stderr.contains("signed in as alice."), "{ran:?}");
 }
 
 #[test]
@@ -56,10 +56,10 @@ fn changes_nothing_where_nothing_was_given() {
 }
 
 #[test]
-fn says_that_a_removed_grant_is_set_aside() {
+fn tells_how_to_restore_the_grant_of_a_removed_account() {
     let daemon = FakeDaemon::answering("RemoveAccount", json!({}));
     let ran = daemon.home.run(&["account", "remove", "me"]);
-    assert!(only_line(&ran.stderr).contains("set aside"));
+    assert!(only_line(&ran.stderr).contains("add me again"));
 }
 
 #[test]

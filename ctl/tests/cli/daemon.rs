@@ -1,4 +1,4 @@
-//! A daemon that says what a test wants it to, and remembers what it was asked.
+//! A scripted daemon, which records the calls that it gets.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -46,7 +46,7 @@ impl Call {
         self.write(&json!({ "error": error, "parameters": parameters }));
     }
 
-    /// Returns when the client has closed the connection. One that never does is hung up on, and fails its test.
+    /// Returns when the client has closed the connection. If it never does, this closes it and fails the test.
     pub(crate) fn wait_for_hang_up(&mut self) {
         self.stream.set_read_timeout(Some(PATIENCE)).expect("a bound");
         let _ = self.stream.read(&mut [0]);
@@ -134,7 +134,7 @@ fn serve(stream: &UnixStream, answer: impl Fn(&mut Call)) {
     }
 }
 
-/// Directories of a person of their own, and the binary run in them.
+/// The directories of a user, and the binary that runs in them.
 pub(crate) struct Home(TempDir);
 
 /// How a run ended.

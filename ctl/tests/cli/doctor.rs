@@ -1,4 +1,4 @@
-//! What the doctor makes of a daemon that is another than it should be.
+//! `imgurctl doctor` with a daemon of another version or behaviour.
 
 use serde_json::{Value, json};
 

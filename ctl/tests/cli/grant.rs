@@ -1,4 +1,4 @@
-//! Grants that come and go.
+//! Importing, restoring and deleting grants.
 
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn imports_nothing_from_nothing() {
     let daemon = importing(&account("me"));
     let ran = daemon.home.run_with(&["import"], " \n");
     assert_eq!(ran.code, 2);
-    assert!(only_line(&ran.stderr).contains("nothing came on standard input"));
+    assert!(only_line(&ran.stderr).contains("standard input is empty"));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_logout_says_what_the_server_did() {
         (&revocable, json!({ "revoked": true }), "The server has revoked them."),
         (&revocable, refused, "The server did not revoke them: the server answered with HTTP 503. Revoke"),
         (&revocable, json!({}), "nothing to revoke"),
-        (&elsewhere, json!({}), "has no revoke_url; revoke the access on the server's own page"),
+        (&elsewhere, json!({}), "revoke the access on the server's own page"),
         (&json!({}), json!({}), "https://imgur.com/account/settings/apps"),
     ] {
         let ran = logged_out(&[], settings, &reply);

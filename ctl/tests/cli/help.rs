@@ -1,4 +1,4 @@
-//! Help, as somebody reads it who has never seen it.
+//! `--help` of every command.
 
 use crate::daemon::Home;
 

@@ -1,4 +1,4 @@
-//! The first configuration.
+//! `imgurctl init`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +22,7 @@ fn makes_a_configuration_and_a_key_once() {
 
     let ran = home.run(&["init", "--store", "file"]);
     assert_eq!(ran.code, 1);
-    assert!(only_line(&ran.stderr).contains("nothing was changed"));
+    assert!(only_line(&ran.stderr).contains("was not changed"));
     assert_eq!(fs::read_to_string(directory.join("key")).expect("a key"), key);
     assert_eq!(fs::read_to_string(directory.join("config.toml")).expect("a file"), config);
 }

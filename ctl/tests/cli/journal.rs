@@ -1,4 +1,4 @@
-//! Who was handed a token.
+//! `imgurctl journal`.
 
 use serde_json::{Value, json};
 
@@ -27,8 +27,8 @@ fn shows_a_table_by_the_clock_here() {
     let output = daemon.home.command(&["journal", "me"]).env("TZ", "UTC").output().expect("runs");
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
-        "TIME                 ACCOUNT  WHAT   APPLICATION             PROGRAM          WIRE\n\
-         2023-11-14 22:13:20  me       token  app-gnome-viewer.scope  /usr/bin/viewer  bus\n"
+        "TIME                 ACCOUNT  RESULT  APPLICATION             PROGRAM          VIA\n\
+         2023-11-14 22:13:20  me       token   app-gnome-viewer.scope  /usr/bin/viewer  bus\n"
     );
     assert_eq!(daemon.asked_for("ReadJournal"), json!({ "account": "me" }));
 }
@@ -46,7 +46,7 @@ fn gives_the_entries_as_the_daemon_says_them_a_line_each() {
 fn says_that_nobody_has_asked() {
     let ran = noted(Vec::new()).home.run(&["journal"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
-    assert!(only_line(&ran.stderr).contains("Nobody has asked"));
+    assert!(only_line(&ran.stderr).contains("No program has asked"));
     let ran = noted(Vec::new()).home.run(&["journal", "--json"]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
 }

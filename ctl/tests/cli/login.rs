@@ -1,4 +1,4 @@
-//! Signing in.
+//! `imgurctl login`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Mutex, mpsc};
@@ -150,7 +150,7 @@ fn says_that_no_answer_came() {
     let (daemon, _consent) = daemon();
     let ran = daemon.home.run(&["login", "--paste"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("imgurctl: nothing came on standard input"), "{ran:?}");
+    assert!(ran.stderr.contains("imgurctl: standard input is empty"), "{ran:?}");
 }
 
 #[test]

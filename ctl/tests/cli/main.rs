@@ -1,4 +1,4 @@
-//! The real binary against a scripted daemon.
+//! The real client against a scripted daemon.
 
 mod account;
 mod daemon;

@@ -1,4 +1,4 @@
-//! The manual, as `man` reads it.
+//! The manual pages, as man(1) reads them.
 
 use std::fs;
 use std::path::PathBuf;

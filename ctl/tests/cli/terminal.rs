@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::daemon::{FakeDaemon, account, account_with, token};
 
-/// A terminal, and the person in front of it.
+/// A terminal and its user.
 pub(crate) struct Terminal {
     person: File,
     program: File,
@@ -121,7 +121,7 @@ fn walks_a_newcomer_through_registering_an_application() {
     );
 }
 
-/// Bob signs in where alice's grant is, and the person says this to the question that follows.
+/// Bob signs in to the account with alice's grant, and the user gives this answer to the question.
 fn somebody_else_signs_in(answer: &str) -> (FakeDaemon, String, Option<i32>) {
     let daemon = FakeDaemon::start(|call| match call.method.as_str() {
         "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
@@ -146,7 +146,7 @@ fn somebody_else_signs_in(answer: &str) -> (FakeDaemon, String, Option<i32>) {
 #[test]
 fn asks_before_somebody_elses_grant_is_used_and_changes_over_on_yes() {
     let (daemon, question, code) = somebody_else_signs_in("y\r");
-    let asked = "You signed in as bob, but me holds alice's grant. Use bob's from now on? [y/N] ";
+    let asked = "You signed in as bob, but me has the grant of alice. Use the grant of bob instead? [y/N] ";
     assert!(question.ends_with(asked), "{question:?}");
     assert_eq!(daemon.asked_for("RestoreGrant"), json!({ "account": "me" }));
     assert_eq!(code, Some(0));
@@ -172,9 +172,9 @@ fn asks_twice_for_a_new_passphrase_and_until_both_are_alike() {
     for (question, answer) in [
         ("for the export", "short"),
         ("for the export", "correct horse"),
-        ("same again", "correct house"),
+        ("Repeat the passphrase", "correct house"),
         ("for the export", "correct horse"),
-        ("same again", "correct horse"),
+        ("Repeat the passphrase", "correct horse"),
     ] {
         assert!(!terminal.see(question).contains("horse"));
         terminal.see(": ");
@@ -216,7 +216,7 @@ fn hands_in_all_lines_of_a_paste_and_asks_again_after_one_that_is_too_long() {
 fn a_logout_at_a_terminal_says_what_is_lost_and_takes_no_for_an_answer() {
     for (settings, cost) in [
         (json!({}), "Imgur has often refused new sign-ins since 2025"),
-        (json!({ "token_url": "https://as.example/token" }), "no token until you sign in again"),
+        (json!({ "token_url": "https://as.example/token" }), "until you sign in again"),
     ] {
         for (typed, code) in [("\n", 130), ("n\n", 130), ("y\n", 0)] {
             let account = account_with("me", &json!({ "settings": settings }));

@@ -1,4 +1,4 @@
-//! Tokens, asked for and handed back.
+//! Getting and rejecting tokens.
 
 use serde_json::{Value, json};
 

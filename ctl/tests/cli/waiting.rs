@@ -1,4 +1,4 @@
-//! What is said to somebody who waits at a terminal, and in which colours.
+//! Messages at a terminal during a long call, and their colours.
 
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -29,7 +29,7 @@ fn somebody_at_a_terminal_is_told_what_is_awaited() {
     assert_eq!(child.wait().expect("ends").code(), Some(0));
 }
 
-/// Longer than it takes until somebody is told.
+/// Longer than imgurctl waits before its message.
 const SLOW: Duration = Duration::from_millis(1_500);
 
 /// A daemon that takes that long, and would be asked what it is doing by a client that says so.
@@ -71,7 +71,7 @@ fn who_signs_in_at_a_terminal_is_told_what_is_awaited_and_a_script_is_not() {
     });
     let mut terminal = Terminal::open();
     let mut child = terminal.run(&daemon, &["login", "--no-browser"]);
-    terminal.see("Waiting until you allow access");
+    terminal.see("Waiting for consent");
     terminal.see("Signed in as alice.");
     child.wait().expect("ends");
     let ran = daemon.home.run(&["login", "--no-browser"]);

@@ -1,4 +1,4 @@
-//! A cached token over D-Bus, beside what the daemon's D-Bus library answers without asking anybody.
+//! A cached token over D-Bus, compared with the bare D-Bus library.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! The least that a caller can do: a call as bytes, and an answer up to its NUL.
+//! A minimal caller: writes a call as bytes, and reads the answer up to its NUL.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,4 @@
-//! A cached token over the socket, beside an echo that does nothing.
+//! A cached token over the socket, compared with an echo server.
 
 use std::path::Path;
 use std::sync::Barrier;

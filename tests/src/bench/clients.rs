@@ -1,5 +1,5 @@
-//! Whole processes, by `hyperfine`: the client as it is installed and as plain cargo builds it, beside a program that does
-//! nothing but say one word, and beside the clients of others.
+//! Whole processes, measured by `hyperfine`: the installed client and the one that plain cargo builds, compared with a
+//! program that prints one word, and with the clients of other projects.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! From a call to a socket behind which no daemon runs, as after login, until its token comes.
+//! The time from a call to a socket without a daemon, as after login, until the token arrives.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -54,7 +54,7 @@ fn activated(bed: &Testbed, call: &[u8]) -> Duration {
     command.arg(binary("imgurd")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut daemon = command.spawn().expect("systemd-socket-activate is installed (Debian: systemd)");
     let deadline = Instant::now() + PATIENCE;
-    // The file is there a moment before somebody listens, and a first connection starts the daemon.
+    // The file exists before the daemon listens, and the first connection starts the daemon.
     let (begin, mut caller) = loop {
         let begin = Instant::now();
         match Caller::try_connect(&socket) {

@@ -1,4 +1,4 @@
-//! Which core runs what.
+//! Assigns processes to cores.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! Many callers who wait: what they do to others, and how soon all are served.
+//! Many callers that wait: how they delay others, and when all have their token.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ fn waiting(socket: &Path, call: &[u8]) -> Vec<Caller> {
 
 /// From the server's answer until the last of all who wait for another token than the expired one is served.
 fn herd(extent: Extent) -> Row {
-    // One that lasts for less than two seconds is refreshed when somebody asks, and not before.
+    // A token of less than two seconds is refreshed on demand only.
     let site = Site::with(Behaviour { lifetime: LIFETIME, ..Behaviour::default() });
     let mut spans = Vec::new();
     for round in 1..=extent.rounds {

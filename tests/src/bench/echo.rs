@@ -1,5 +1,5 @@
-//! What a server costs that does nothing: bytes up to a NUL in, the same bytes as always out. The daemon's calls are held
-//! against it: its socket, its runtime, a task for each connection.
+//! A minimal server: reads up to a NUL, and always writes the same bytes. It shows the cost of a socket, a runtime and a
+//! task for each connection, with which the daemon's calls are compared.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,4 @@
-//! A program that asks once in a while, beside another one that asks as fast as it can.
+//! A program that rarely calls, beside a program that calls without a pause.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,4 @@
-//! Many samples as a few numbers.
+//! Statistics of many samples.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) enum Unit {
     Times,
 }
 
-/// A number as people read it.
+/// A number for output.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Quantity {
     pub(super) value: f64,

@@ -1,4 +1,4 @@
-//! What it costs to keep tokens while nobody asks.
+//! The cost of an idle daemon.
 
 use std::mem;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Instructions, which a busy machine counts as an idle one does (`valgrind --tool=callgrind`).
+//! Instruction counts (`valgrind --tool=callgrind`), which do not depend on the machine's load.
 
 use std::fs;
 use std::path::Path;

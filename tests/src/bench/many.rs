@@ -1,4 +1,4 @@
-//! Many accounts, and many connections that are open and silent.
+//! Many accounts, and many idle connections.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! How fast a token is handed out, and how little it takes to keep one: each figure beside what the machine can do,
-//! measured in the same run.
+//! Measures how fast imgurd gives a token and how little it costs to keep tokens. Each figure stands beside what the
+//! machine can do, measured in the same run.
 
 mod bus;
 mod caller;

@@ -1,4 +1,4 @@
-//! oidc-agent, where it is installed (Debian: oidc-agent-cli), with a grant of the fake's: another who hands tokens out.
+//! oidc-agent, if it is installed (Debian: oidc-agent-cli), with a grant of the fake, for comparison.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};

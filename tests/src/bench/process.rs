@@ -1,4 +1,4 @@
-//! What a process takes of the system while it does nothing (`proc(5)`).
+//! The resources of an idle process (`proc(5)`).
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A daemon as people run it, with a token in hand, and nobody else about.
+//! A daemon with its usual settings and a token, and no other load.
 
 use std::path::PathBuf;
 use std::time::Duration;

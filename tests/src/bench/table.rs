@@ -1,4 +1,4 @@
-//! What was measured, beside what it is held against and what it is to be.
+//! The measured figures, with what they are compared to and their limits.
 
 use std::fmt::Write as _;
 use std::fs;

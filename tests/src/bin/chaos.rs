@@ -1,4 +1,4 @@
-//! Runs random operations on the real daemon, and exits with 1 where it loses a grant, hands out a dead token, or shows a
+//! Runs random operations on the real daemon. Exits with 1 if the daemon loses a grant, gives a dead token, or shows a
 //! secret to another server.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are what it is for")]
 

@@ -282,7 +282,7 @@ fn check(output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The command as a person types it.
+/// The command as a user types it.
 fn prompt(arguments: &[impl AsRef<str>], input: &str) -> String {
     let mut line = match input {
         "" => "$ imgurctl".to_owned(),

@@ -1,5 +1,5 @@
-//! Tries the daemon's promises many times over: kills at random instants, windows, a steady load. It prints figures, and
-//! exits with 1 where a promise is broken.
+//! Tests the daemon's promises many times: kills at random instants, timing, steady load. Prints figures, and exits with
+//! 1 if a promise is broken.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are what it is for")]
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What was given to the daemon and what came from it, to be held against the servers' books.
+//! Records what the daemon got and returned, to compare with the servers' records.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::site::Site;
 /// What the daemon was told and given.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// Refresh tokens of grants that a sign-in or an import brought and that nobody logged out of since.
+    /// Refresh tokens of grants from a sign-in or an import, without a logout since.
     given: Vec<Given>,
     /// Access tokens in the order in which they were handed out.
     pub(super) handed_out: Vec<String>,

@@ -1,4 +1,4 @@
-//! A command of `imgurctl` that runs, and how it ended.
+//! A running `imgurctl` command and its result.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, Command, Stdio};

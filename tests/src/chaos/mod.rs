@@ -1,7 +1,7 @@
-//! Random operations on the real daemon. What is right is judged by the servers' own books: which token lives, which grant
-//! is whose, which secret went where.
+//! Random operations on the real daemon. The servers' records decide what is right: which token lives, which grant is
+//! whose, which secret went where.
 //!
-//! A seed repeats the choices of a run, not its microseconds. A sequence that fails is made shorter as long as it fails.
+//! A seed repeats the choices of a run, not its timing. A failing sequence is shortened as long as it fails.
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod books;
@@ -22,10 +22,10 @@ use crate::fake::Rotation;
 use operation::Operation;
 pub use site::Store;
 
-/// How many shorter sequences are tried for one that fails.
+/// How many shorter sequences are tried for a failing one.
 const TRIES: usize = 40;
 
-/// How often a sequence is tried before it counts as one that does not fail.
+/// How often a sequence is tried before it counts as good.
 const REPEATS: usize = 2;
 
 /// A sequence and where it is run.
@@ -65,7 +65,7 @@ impl Sequence {
         }
     }
 
-    /// A shorter one that fails as well, and how.
+    /// A shorter failing sequence, and its failure.
     fn shrunk(&self, mut failure: String) -> (Self, String) {
         let (mut shortest, mut tries) = (self.clone(), 0);
         let mut size = shortest.operations.len().div_ceil(2);

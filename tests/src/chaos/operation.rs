@@ -1,4 +1,4 @@
-//! The random operations: of a user, a program, the server, the disk or the machine.
+//! The random operations of a user, a program, the server, the disk or the machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(super) enum Operation {
     RejectOlder,
     /// `login` as this user, with or without `--replace`.
     Login(&'static str, bool),
-    /// The sign-in page is opened, and nobody presses a button yet.
+    /// The sign-in page is open, and the user has not pressed a button yet.
     LoginBegin,
     /// *Allow* is pressed on that page.
     LoginAllow(&'static str),
@@ -41,7 +41,7 @@ pub(super) enum Operation {
     Logout,
     /// `account set` to the other server, with the secret that it knows.
     Switch(Issuer),
-    /// `account set --client-id` to one that no server knows, or back.
+    /// `account set --client-id` to an unknown client ID, or back.
     ClientId(bool),
     AutoRefresh(bool),
     /// SIGKILL, and a new start.
@@ -84,7 +84,7 @@ impl fmt::Display for Operation {
 const USERS: [&str; 3] = ["alice", "alice", "bob"];
 
 impl Operation {
-    /// Any of them. What a person does often comes often.
+    /// Any operation; frequent operations of users are frequent here.
     pub(super) fn roll(dice: &mut Dice) -> Self {
         let yes = dice.below(2) == 0;
         let user = dice.of(USERS);

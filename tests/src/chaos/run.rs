@@ -1,4 +1,4 @@
-//! One sequence, from an empty account to the last word.
+//! One sequence, from an empty account to the final check.
 
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ impl Runner {
         self.start(Purpose::Login, &arguments, "", PATIENT, user)
     }
 
-    /// The person comes back to a page that was left open.
+    /// The user comes back to a page that was left open.
     fn allow(&self, user: &str) {
         let pages = self.site.fake(self.issuer).requests(Endpoint::Authorize);
         if let Some(page) = pages.last().filter(|_| !self.site.is_down(self.issuer)) {
@@ -147,7 +147,7 @@ impl Runner {
         self.command(purpose, &arguments, token)
     }
 
-    /// A refresh token that the server at hand has been shown, as somebody may have kept a copy of it.
+    /// A refresh token that the server has seen before, as from an old copy.
     fn shown_before(&self) -> Option<String> {
         let requests = self.site.fake(self.issuer).requests(Endpoint::Token);
         requests.iter().rev().find_map(|request| request.refresh_token().map(str::to_owned))

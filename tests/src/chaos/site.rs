@@ -1,4 +1,4 @@
-//! Two servers, a store, and a daemon that is started and stopped.
+//! Two servers, a store, and a daemon that starts and stops.
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The API that the tokens are for.
+//! The API for which the tokens are valid.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub(super) fn user(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<S
     let Some(text) = authorization(headers) else {
         return refuse(401, "Authentication required");
     };
-    // A client id says which application asks, never which person.
+    // A client ID identifies the application, never the user.
     if text.starts_with("Client-ID ") {
         return refuse(401, "Authentication required");
     }

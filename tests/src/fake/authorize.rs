@@ -1,4 +1,4 @@
-//! `/oauth2/authorize`: the page that asks the person.
+//! `/oauth2/authorize`: the consent page.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, Query(query): Query<
     check(&behaviour, &query, "GET").unwrap_or_else(|| body::html(200, consent_page(&behaviour)))
 }
 
-/// `POST`: the person decided.
+/// `POST`: the user decided.
 pub(super) async fn decide(
     State(shared): State<Arc<Shared>>,
     Query(query): Query<Parameters>,

@@ -1,4 +1,4 @@
-//! What kind of server the fake is.
+//! The settings of the fake.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Behaviour {
     pub client_secret: String,
     /// The callback URL registered with it. Without one, redirects go to `https://imgur.com/`, as Imgur's do.
     pub callback: Option<String>,
-    /// Who is signed in at the fake's pages where the form names nobody else.
+    /// The user who is signed in at the fake's pages, unless the form names another.
     pub username: String,
     /// How long an access token really lives.
     pub lifetime: Duration,

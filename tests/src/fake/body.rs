@@ -1,7 +1,6 @@
-//! The answers, byte for byte.
+//! The exact bytes of the answers.
 //!
-//! They are written as text and not through a serializer: the order of members and the `\/` of PHP's encoder are
-//! part of what clients meet.
+//! They are literal text, not serialized: clients depend on the order of members and on the `\/` of PHP's encoder.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};

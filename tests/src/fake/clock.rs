@@ -1,9 +1,9 @@
-//! Time as the fake sees it, which a test can push forward.
+//! The fake's clock, which a test can advance.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Real time plus what the test added: lifetimes and grace periods end without anybody waiting for them.
+/// Real time plus what the test added, so that no test waits for the end of a lifetime.
 #[derive(Debug, Default)]
 pub(super) struct Clock(Mutex<Duration>);
 

@@ -1,4 +1,4 @@
-//! A client's connection, which takes down when the last byte of an answer was written.
+//! A client's connection, which records when it has written the last byte of an answer.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What can go wrong between a request and its answer.
+//! Faults between a request and its answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ pub enum Fault {
     DropMidBody,
     /// Processed; half of the JSON, in an answer that is whole as HTTP goes.
     TruncatedJson,
-    /// Processed; an answer in this content coding, which nobody asked for.
+    /// Processed; an answer in this content coding, which the client did not ask for.
     Compressed(&'static str),
     /// Processed; the real body, one byte each time this has passed.
     Trickle(Duration),

@@ -1,4 +1,4 @@
-//! Requests held until the test lets them go, so that no test sleeps.
+//! Requests that wait until the test releases them, so that no test sleeps.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

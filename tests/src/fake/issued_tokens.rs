@@ -1,4 +1,4 @@
-//! The tokens that the fake has issued, and which of them are valid. Knows no HTTP.
+//! The tokens that the fake has issued, and which of them are valid. Independent of HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub(super) struct Issued {
     pub(super) refresh: Option<String>,
 }
 
-/// What the person's consent was given for.
+/// What the user consented to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Consent {
     pub(super) user: String,
@@ -29,7 +29,7 @@ pub(super) struct Consent {
     pub(super) redirect_uri: Option<String>,
 }
 
-/// A code that has been given out. A PIN is one that a person can type.
+/// An issued code. A PIN is a code that a user can type.
 #[derive(Debug)]
 struct Code {
     text: String,
@@ -99,7 +99,7 @@ impl IssuedTokens {
         }
     }
 
-    /// The person allowed it: a code, or a PIN.
+    /// The user allowed it: a code, or a PIN.
     pub(super) fn code(&mut self, consent: Consent, is_pin: bool, now: Instant) -> String {
         let text = self.mint(if is_pin { 10 } else { 40 });
         self.codes.push(Code { text: text.clone(), is_pin, issued: now, consent });

@@ -1,7 +1,7 @@
-//! An Imgur that is none: the OAuth endpoints and as much of the API as a token can be tried on.
+//! A fake Imgur: the OAuth endpoints, and enough of the API to try a token.
 //!
-//! It behaves as users and recorded answers say that Imgur behaves, odd parts included, and does on request
-//! everything a server can do wrong.
+//! It behaves as users and recorded answers say that Imgur behaves, including its quirks. On request, it does everything
+//! that a server can do wrong.
 //!
 //! ```
 //! use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault};
@@ -58,7 +58,7 @@ use crate::http;
 pub enum Endpoint {
     /// `GET /oauth2/authorize`: the page.
     Authorize,
-    /// `POST /oauth2/authorize`: the person's decision.
+    /// `POST /oauth2/authorize`: the user's decision.
     Decision,
     /// `POST /oauth2/token`.
     Token,
@@ -325,7 +325,7 @@ impl Fake {
         self.shared.issued_tokens.lock().unwrap().kill_access_tokens();
     }
 
-    /// Revokes all grants, as a person does at imgur.com/account/settings/apps.
+    /// Revokes all grants, as a user does at imgur.com/account/settings/apps.
     pub fn revoke_grant(&self) {
         self.shared.issued_tokens.lock().unwrap().revoke_all();
     }

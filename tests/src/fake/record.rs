@@ -1,4 +1,4 @@
-//! The log of requests, which tests ask and wait for.
+//! The log of requests, which tests read and wait for.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex};

@@ -1,4 +1,4 @@
-//! Why the token endpoint says no.
+//! The errors of the token endpoint.
 
 use super::behaviour::ErrorStyle;
 use super::body::{self, Answer};

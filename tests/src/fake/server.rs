@@ -1,4 +1,4 @@
-//! The HTTP server around the fake, on a thread of its own so that blocking tests can use it.
+//! The HTTP server of the fake, in its own thread, so that blocking tests can use it.
 
 use std::io;
 use std::net::TcpListener;
@@ -87,7 +87,7 @@ struct HangUp;
 #[derive(Clone, Copy)]
 struct Number(usize);
 
-/// A request that is being answered. Dropping it says that nobody waits for the answer any more.
+/// A request in progress. It is dropped when the client no longer waits for the answer.
 struct UnderWay<'a>(&'a Shared, usize);
 
 impl Drop for UnderWay<'_> {

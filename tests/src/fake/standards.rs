@@ -1,5 +1,5 @@
-//! What Imgur does not have and other servers do: metadata (RFC 8414), device codes (RFC 8628), revocation (RFC 7009), and
-//! userinfo (OpenID Connect Core, section 5.3).
+//! Endpoints that other servers have and Imgur does not: metadata (RFC 8414), device codes (RFC 8628), revocation (RFC
+//! 7009), and userinfo (OpenID Connect Core, section 5.3).
 
 use std::collections::HashMap;
 use std::sync::Arc;

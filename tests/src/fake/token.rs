@@ -1,4 +1,4 @@
-//! `POST /oauth2/token`: codes, PINs and refresh tokens become access tokens.
+//! `POST /oauth2/token`: exchanges codes, PINs and refresh tokens for access tokens.
 
 use std::collections::HashMap;
 use std::sync::Arc;

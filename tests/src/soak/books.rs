@@ -1,6 +1,6 @@
-//! The accounts of a soak: which token was spent when, by which daemon, and what became of it.
+//! The accounts of a soak: which daemon used which token when, and the result.
 //!
-//! They rest on two witnesses from outside: the server's log, and somebody who watches the daemon's accounts.
+//! They have two independent sources: the server's log, and an observer of the daemon's accounts.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Durations, many of them, as a few numbers.
+//! Statistics of durations.
 
 use std::fmt;
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Milliseconds, as people read them.
+/// Milliseconds, for output.
 pub(super) fn ms(span: Duration) -> String {
     format!("{:.2} ms", span.as_secs_f64() * 1000.0)
 }

@@ -1,4 +1,4 @@
-//! What a process takes of the system.
+//! The resources of a process.
 
 use std::fs;
 

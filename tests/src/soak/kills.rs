@@ -1,4 +1,4 @@
-//! Kills at random instants, and what became of each grant.
+//! Kills at random instants, and the fate of each grant.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

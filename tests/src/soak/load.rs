@@ -1,4 +1,4 @@
-//! A steady load of calls while tokens are refreshed, and what the daemon takes of the system meanwhile.
+//! A steady load of calls during refreshes, and the resources that the daemon uses meanwhile.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,8 +56,8 @@ pub(super) fn run(duration: Duration) -> anyhow::Result<String> {
     Ok(put(site, duration)?.1)
 }
 
-/// The same while nobody reads standard error and no notification can be shown. Tokens last, so that no call waits for a
-/// refresh.
+/// The same while standard error has no reader and no notification can be shown. Tokens last, so that no call waits for
+/// a refresh.
 pub(super) fn run_stalled(duration: Duration) -> anyhow::Result<String> {
     let site = Site::stalled(server(Rotation::Plain, Duration::from_hours(24)), 4);
     let (figures, words) = put(site, duration)?;

@@ -1,6 +1,6 @@
-//! Kills, loads and stop-watches: what a test of one case cannot show, tried many times over with the real daemon.
+//! Kills, load and timing with the real daemon, many times over: what no single test case can show.
 //!
-//! Each part prints its figures, and fails where a promise of the daemon is broken.
+//! Each part prints its figures, and fails if the daemon breaks a promise.
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod books;
@@ -99,7 +99,7 @@ pub fn load(extent: Extent) -> anyhow::Result<String> {
     load::run(extent.load)
 }
 
-/// The same with a log that nobody reads and no notification server. Returns the figures in short.
+/// The same with a log without a reader and no notification server. Returns the figures in short.
 pub fn stalled(extent: Extent) -> anyhow::Result<String> {
     println!("\n1,000 calls a second, with standard error and notifications stalled");
     load::run_stalled(extent.load)

@@ -1,4 +1,4 @@
-//! What somebody sees of the daemon's accounts who watches from outside.
+//! An outside observer of the daemon's accounts.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};

@@ -1,4 +1,4 @@
-//! A store, a server, accounts between them, and a daemon that comes and goes.
+//! A store, a server, accounts, and a daemon that starts and stops.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -79,7 +79,7 @@ impl Site {
         Self::with(bed, bus, keyring, disk, behaviour, accounts)
     }
 
-    /// The same with all that may stall: nobody reads standard error, and on its bus is no
+    /// The same with everything that may stall: standard error has no reader, and on its bus is no
     /// notification server for the account without a grant.
     pub(super) fn stalled(behaviour: Behaviour, accounts: usize) -> Self {
         let bed = Testbed::file();
@@ -123,7 +123,7 @@ impl Site {
         self.accounts.push(Account { name, first });
     }
 
-    /// Gives the account another grant in place of one that is lost.
+    /// Gives the account another grant instead of a lost one.
     pub(super) fn replace(&mut self, index: usize) {
         let name = self.accounts[index].name.clone();
         self.bed.ctl(&["logout", &name]).success();

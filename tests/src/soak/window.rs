@@ -1,4 +1,4 @@
-//! How long a new token is in memory alone: from the answer's last byte until it is saved and published.
+//! How long a new token is in memory only: from the last byte of the answer until it is saved and published.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -12,10 +12,10 @@ use super::figures::Figures;
 use super::site::{Ground, Site, Store, server};
 use crate::fake::{Endpoint, Rotation};
 
-/// So many that one is stale when another has been refreshed, and so few that the store is no larger than a person's.
+/// So many that one is stale when another has been refreshed, and so few that the store is no larger than a user's.
 const ACCOUNTS: usize = 4;
 
-/// Tokens that live so shortly are refreshed when somebody asks, as soon as half of that is over.
+/// Such short-lived tokens are refreshed on demand, as soon as half of their lifetime is over.
 const LIFETIME: Duration = Duration::from_secs(1);
 
 /// The greatest p99 that is aimed at.

@@ -1,4 +1,4 @@
-//! PyPI's `django-oauth-toolkit`: an authorization server in another language than the others.
+//! PyPI's `django-oauth-toolkit`, an authorization server in Python.
 
 use serde_json::Value;
 

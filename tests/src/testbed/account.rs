@@ -1,4 +1,4 @@
-//! Accounts at the fake: added, signed in, waited for.
+//! Accounts at the fake: adds them, signs in, waits for states.
 
 use imgurd_proto::Account;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Buses of a test's own.
+//! D-Bus daemons for one test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -30,7 +30,7 @@ pub struct Bus {
 impl Testbed {
     /// Starts a session bus, which the processes started from now on find in their environment.
     pub fn bus(&self) -> Bus {
-        // Where clients look when nobody tells them (`sd_bus_open_user(3)`).
+        // The default address of clients (`sd_bus_open_user(3)`).
         self.start_bus(SESSION, &self.runtime_dir().join("bus"))
     }
 
@@ -107,7 +107,7 @@ impl Bus {
         child.wait().unwrap();
     }
 
-    /// Has `command` started when somebody calls the well-known `name`.
+    /// Starts `command` when a program calls the well-known `name`.
     pub fn activate(&self, name: &str, command: &str) {
         let file = self.services.join(format!("{name}.service"));
         fs::write(file, format!("[D-BUS Service]\nName={name}\nExec={command}\n")).unwrap();

@@ -1,4 +1,4 @@
-//! Another time of day for the daemon than the machine's.
+//! A daemon with another time than the machine.
 
 use std::fs;
 use std::path::PathBuf;

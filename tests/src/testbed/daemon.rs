@@ -23,7 +23,7 @@ const TAIL: usize = 60;
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
-    /// What it notified and nobody has waited for yet; the other end hangs up when it has ended.
+    /// Its notifications that no test has waited for yet; the other end closes when it ends.
     notified: Mutex<Receiver<String>>,
     log: PathBuf,
 }
@@ -34,7 +34,7 @@ impl Daemon {
         let notify = root.join(format!("notify-{number}"));
         let output = File::create(&log).unwrap();
         let socket = UnixDatagram::bind(&notify).unwrap();
-        // For a daemon of another user as well; nobody else gets as far as to our directory.
+        // For a daemon of another user as well; no other user can reach our directory.
         fs::set_permissions(&notify, Permissions::from_mode(0o777)).unwrap();
         let child = command
             .env("NOTIFY_SOCKET", notify)

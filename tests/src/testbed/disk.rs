@@ -1,4 +1,4 @@
-//! A small disk of a test's own, which can be full or write-protected.
+//! A small disk for one test, which can be full or write-protected.
 
 use std::fs::{self, File};
 use std::io::Write as _;

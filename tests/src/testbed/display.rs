@@ -1,4 +1,4 @@
-//! A display that nobody sees, and what is drawn on it.
+//! A virtual display, and screenshots of it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -60,7 +60,7 @@ impl Testbed {
         display
     }
 
-    /// Takes a picture of the display into the directory `IMGURD_SCREENSHOTS`, where somebody wants to see it.
+    /// Takes a picture of the display into the directory `IMGURD_SCREENSHOTS`, if that is set.
     pub fn screenshot(&self, name: &str) {
         let Some(directory) = std::env::var_os("IMGURD_SCREENSHOTS") else { return };
         let picture = Path::new(&directory).join(format!("{name}.png"));
@@ -115,7 +115,7 @@ impl Drop for Running {
     }
 }
 
-/// Blocks until somebody has this name on the bus.
+/// Blocks until a program owns this name on the bus.
 pub fn wait_for_owner(bed: &Testbed, name: &str) {
     let end = Instant::now() + PATIENCE;
     while !bed.command("busctl").args(["--user", "status", name]).output().unwrap().status.success() {

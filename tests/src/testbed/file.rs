@@ -1,4 +1,4 @@
-//! A file that somebody else replaces.
+//! A file that another program replaces.
 
 use std::fs;
 use std::mem::MaybeUninit;

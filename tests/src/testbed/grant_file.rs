@@ -1,4 +1,4 @@
-//! The encrypted file of grants, as another program that has the key reads and writes it.
+//! The encrypted file of grants, read and written by another program that has the key.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use oo7::file::{Item, UnlockedKeyring};
 
 use super::{Testbed, in_time};
 
-/// The file's items. While the daemon runs, each write is that of somebody else beside it.
+/// The file's items. While the daemon runs, each write is that of another program.
 #[derive(Debug)]
 pub struct GrantFile {
     file: PathBuf,

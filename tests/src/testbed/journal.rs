@@ -1,4 +1,4 @@
-//! A journal in the place of the system's, which writes down what is sent to it.
+//! A replacement for the system's journal, which records its messages.
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! A GNOME Keyring of a test's own, on the test's own bus.
+//! A GNOME Keyring for one test, on the test's own bus.
 
 use std::fmt;
 use std::io::Write as _;
@@ -24,7 +24,7 @@ const SERVICE: &str = "/org/freedesktop/secrets";
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
 const PASSWORD: &str = "correct horse";
 
-/// A `gnome-keyring-daemon`, and the person before its dialogs; killed when dropped.
+/// A `gnome-keyring-daemon` and the user at its dialogs; killed when dropped.
 pub struct Keyring {
     child: Option<Child>,
     runtime: Handle,
@@ -127,7 +127,7 @@ impl Keyring {
         child.wait().unwrap();
     }
 
-    /// Has it answer nobody, until [`resume`](Self::resume).
+    /// Stops it from answering, until [`resume`](Self::resume).
     pub fn hang(&self) {
         kill_process(self.id(), Signal::STOP).unwrap();
     }
@@ -148,7 +148,7 @@ impl Keyring {
         assert!(self.is_locked());
     }
 
-    /// Unlocks the default collection with no dialog, as somebody else may have done.
+    /// Unlocks the default collection without a dialog, as another program may do.
     pub fn unlock(&self) {
         let password = self.secret(PASSWORD);
         let login = ObjectPath::try_from(LOGIN).unwrap();
@@ -194,7 +194,7 @@ impl Keyring {
         self.runtime.block_on(async { timeout(PATIENCE, call).await }).expect("an answer in time").unwrap()
     }
 
-    /// What the person does at each dialog from now on, and at the one that is open. At first, they press Escape.
+    /// What the user does at each dialog from now on, and at the one that is open. At first, they press Escape.
     pub fn answer(&self, answer: Answer) {
         self.answer.send_replace(answer);
     }

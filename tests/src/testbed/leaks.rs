@@ -1,4 +1,4 @@
-//! Looking for secrets where none may be.
+//! Searches for secrets where none may be.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::Output;
 /// The commands whose standard output is, or may hold, the secret that the user asked for.
 const MAY_SHOW: [&str; 5] = ["token", "reject", "exec", "curl", "gateway"];
 
-/// What runs the clients that nobody here wrote: a token is what they are for.
+/// The interpreters of other projects' clients, which need the token.
 const CLIENT: &str = "python";
 
 pub(super) fn assert_none(root: &Path, outputs: &[Output], secrets: &[String], allowed: &[&Path]) {

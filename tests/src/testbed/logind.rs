@@ -1,4 +1,4 @@
-//! A logind that announces what a test says, by dbusmock, on a bus that is taken for the machine's.
+//! A logind (dbusmock) that announces what a test tells it, on a bus that stands for the system bus.
 
 use std::process::{Child, Stdio};
 
@@ -66,7 +66,7 @@ impl Logind {
         mock.emit_signal(MANAGER, "PrepareForSleep", "b", &[Variant::from(sleep)]).await.unwrap();
     }
 
-    /// A connection to its bus that is somebody else's.
+    /// Another program's connection to its bus.
     pub async fn stranger(&self) -> Connection {
         let address = self.address.as_str();
         zbus::connection::Builder::address(address).build().await.unwrap()

@@ -1,4 +1,4 @@
-//! What is in a daemon's memory.
+//! The contents of a daemon's memory.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! The real daemon and the real client, in directories of their own.
+//! The real daemon and the real client, in their own directories.
 //!
 //! ```no_run
 //! use imgurd_tests::fake::{Behaviour, Fake};

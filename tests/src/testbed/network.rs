@@ -1,4 +1,4 @@
-//! A network of a test's own.
+//! A network for one test.
 
 use std::fs;
 use std::io::{IoSliceMut, Read as _, Write as _};
@@ -16,7 +16,7 @@ use super::Testbed;
 use crate::fake::PATIENCE;
 
 /// Holds the namespaces open and does in there what only their owner may. It says when it is there, and ends with its
-/// standard input. A socket stays where it was made, whoever uses it then.
+/// standard input. A socket stays in the network where it was created.
 const HOLDER: &str = "
 import json, socket, subprocess
 hand = socket.socket(fileno=0)
@@ -121,7 +121,7 @@ impl Network {
         self.socket("SOCK_STREAM", address).into()
     }
 
-    /// A socket for datagrams in there, which nobody reads unless the test does.
+    /// A datagram socket in there, which only the test reads.
     pub fn datagrams(&mut self, address: SocketAddr) -> UdpSocket {
         let socket = UdpSocket::from(self.socket("SOCK_DGRAM", address));
         socket.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -1,4 +1,4 @@
-//! Waiting for a child process, or for something else first, with a bound.
+//! Waits for a child process or another event, with a time limit.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command};

@@ -1,4 +1,4 @@
-//! A program that runs: `imgurctl`, or one that nobody here wrote.
+//! A running program: `imgurctl`, or a program of another project.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -195,7 +195,7 @@ fn read_lines(stdout: ChildStdout, lines: &Sender<String>) -> String {
         }
         let line = String::from_utf8_lossy(&line);
         all.push_str(&line);
-        // The test may have lost interest; what is written is collected all the same.
+        // The output is collected even if the test no longer reads it.
         let _ = lines.send(line.trim_end_matches('\n').to_owned());
     }
 }

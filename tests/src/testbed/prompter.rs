@@ -1,5 +1,5 @@
-//! The person before the keyring's dialog: stands in for the desktop's prompter, which GNOME Keyring asks for passwords
-//! (`org.gnome.keyring.SystemPrompter`, of gcr), and counts how often.
+//! The user at the keyring's dialog: replaces the desktop's prompter, which GNOME Keyring asks for passwords
+//! (`org.gnome.keyring.SystemPrompter`, of gcr), and counts its dialogs.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -19,7 +19,7 @@ use zbus::message::Header;
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant};
 
-/// What the person does.
+/// What the user does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Types the right password.
@@ -88,7 +88,7 @@ fn caller(header: &Header<'_>) -> OwnedUniqueName {
     header.sender().expect("the bus says who calls").to_owned().into()
 }
 
-/// Tells whoever called that the prompt is ready for the next step, or done.
+/// Tells the caller that the prompt is ready for the next step, or done.
 fn call_back(
     connection: &Connection,
     caller: OwnedUniqueName,

@@ -1,4 +1,4 @@
-//! Another machine that is reached over SSH: a real sshd on this one.
+//! Another machine over SSH: a real sshd on this machine.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -78,7 +78,7 @@ impl RemoteMachine {
         runtime_dir(&self.directory)
     }
 
-    /// `ssh` as the person here has it configured.
+    /// `ssh` as the user here has it configured.
     pub fn ssh(&self, bed: &Testbed, arguments: &[&str]) -> Command {
         let mut command = bed.command("ssh");
         command.arg("-F").arg(self.configuration()).args(arguments);

@@ -1,4 +1,4 @@
-//! Programs in the cgroup that a Flatpak's would be in.
+//! Programs in the cgroup of a Flatpak application.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A daemon, the fake that it asks, and an account between them: what most promises are tried on.
+//! A daemon, its fake server and an account: the setting of most tests.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitStatus;
@@ -38,7 +38,7 @@ impl Scene {
 
     /// One in these directories.
     pub fn new(bed: Testbed, behaviour: Behaviour) -> Self {
-        // A port that nobody takes while the fake is down.
+        // A port that no program takes while the fake is down.
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let scene = Self {
             daemon: Some(bed.daemon()),

@@ -1,4 +1,4 @@
-//! What a program asks of the kernel, seen and spoilt by `strace(1)`.
+//! The system calls of a program, observed and made to fail with `strace(1)`.
 
 use std::fs;
 use std::path::PathBuf;

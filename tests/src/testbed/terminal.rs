@@ -1,4 +1,4 @@
-//! A terminal, and the person in front of it.
+//! A terminal and its user.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

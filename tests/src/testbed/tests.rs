@@ -1,4 +1,4 @@
-//! The testbed itself, with a shell in the place of the programs it runs.
+//! The testbed itself, with a shell in place of the programs.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;

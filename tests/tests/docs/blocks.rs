@@ -1,4 +1,4 @@
-//! Markdown, as far as its code blocks go.
+//! Reads code blocks from Markdown.
 
 /// A fenced code block.
 #[derive(Clone, Debug, PartialEq, Eq)]

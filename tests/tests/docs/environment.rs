@@ -1,4 +1,4 @@
-//! The machine of a reader of the documentation: `api.imgur.com` is the fake, and nothing else can be reached.
+//! The machine of a reader of the documentation: `api.imgur.com` is the fake, and no other server is reachable.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -15,14 +15,14 @@ use imgurd_tests::tls::Authority;
 
 /// The account of a reader who has come past *Start*, and their default.
 const ACCOUNT: &str = "me";
-/// Where the API is in here: an address that belongs to nobody (RFC 5737).
+/// The address of the API in here, which is unassigned (RFC 5737).
 const ADDRESS: &str = "198.51.100.7";
 
-/// A browser whose person allows access at once. It says where it ended up.
+/// A browser whose user allows access at once. It prints its last page.
 pub(crate) const BROWSER: &str =
     r#"exec curl -sSL -o /dev/null -w '%{url_effective}\n' -d 'username=alice&decision=allow' "$1""#;
 
-/// Nobody manages services in here: imgurd runs already. `install.rs` has a machine where somebody does.
+/// There is no service manager in here: imgurd runs already. `install.rs` has a machine with a service manager.
 const SYSTEMCTL: &str = r#"[ "$1" = --user ]"#;
 
 /// All is built, and this runs from there; and to test all from within a test would have no end.
@@ -103,7 +103,7 @@ impl Environment {
         add_program(&self.bed, name, text);
     }
 
-    /// Runs a command to its end with a person in front of it, and returns what was to be seen. Fails if it does, and
+    /// Runs a command to its end with a user in front of it, and returns what was to be seen. Fails if it does, and
     /// names its `place`.
     pub(crate) fn run(&self, command: Command, place: &str) -> String {
         let person = Person::of(&self.fake);
@@ -145,7 +145,7 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Has the reader find a program in shell by this name, before one that the machine has.
+/// Adds a shell script of this name, which comes before the machine's program.
 fn add_program(bed: &Testbed, name: &str, text: &str) {
     let file = bed.root().join("programs").join(name);
     fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();

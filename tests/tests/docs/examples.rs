@@ -1,4 +1,4 @@
-//! The examples for other applications, in `proto/examples` and `tests/examples`: each of them as a person runs it.
+//! The examples for other applications in `proto/examples` and `tests/examples`, run as a user runs them.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ type Example = fn(&Testbed) -> Command;
 /// How the fake's first image is called.
 const IMAGE: &str = "xQhKdf1";
 
-/// A daemon on a bus, signed in, and `imgurctl` where a person has it.
+/// A daemon on a bus, signed in, and `imgurctl` where a user has it.
 fn scene(behaviour: Behaviour) -> (Scene, Bus) {
     let bed = Testbed::memory();
     let bus = bed.bus();
@@ -94,7 +94,7 @@ fn has_a_dead_token_replaced_once(example: Example) {
     }
 }
 
-/// Another 403 says nothing of the token; and a new one that is rejected as well is no reason for a third.
+/// Other 403 answers are not about the token; and a rejected new token does not lead to a third one.
 #[track_caller]
 fn costs_no_token_where_another_would_not_help(example: Example) {
     let (scene, _bus) = scene(Behaviour::default());
@@ -109,7 +109,7 @@ fn costs_no_token_where_another_would_not_help(example: Example) {
 #[track_caller]
 fn says_what_kind_of_trouble_it_is(example: Example) {
     let (mut scene, _bus) = scene(Behaviour::default());
-    // As often in a minute as it may be; the one that the example asks for is too many.
+    // As often as allowed in a minute; the example's own call is one too many.
     (0..6).for_each(|_| drop(scene.refresh()));
     scene.fake.kill_access_token();
     let said = fails(&scene, example, "Try again");

@@ -1,4 +1,4 @@
-//! *Start* of README.md for real: on a machine with a service manager, by somebody who has a clone and nothing else.
+//! *Start* of README.md on a machine with a service manager, by a user who has only a clone.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,5 +1,4 @@
-//! The manual, and what `imgurctl --help` begins with: each example runs as it stands there, and each command that the
-//! text names is one.
+//! The manual pages and the examples of `imgurctl --help`: each example runs, and each command in the text exists.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,7 +28,7 @@ enum Reader {
 }
 
 impl Reader {
-    /// Fails for an example that nobody knows how to try. A new command's are a user's.
+    /// Fails for an example that no reader tries. The examples of a new command belong to `User`.
     fn of(example: &Example) -> Self {
         match (example.page.as_str(), example.section.as_str()) {
             ("imgurctl", "EXAMPLES") if example.text.starts_with("imgurctl init\n") => Self::Newcomer,
@@ -66,11 +65,11 @@ fn parts(example: &Example) -> Vec<&str> {
 /// How an export is locked in here.
 const PASSPHRASE: &str = "correct horse battery";
 
-/// What goes on until somebody ends it, by a part of its text, and what they wait to see.
+/// Examples that run until the user ends them: a part of the text, and the output to wait for.
 const ENDLESS: [(&str, &str); 4] = [
     ("status --watch", "fresh"),
     ("journal --follow", "granted"),
-    ("--follow --output", "holds the token of me"),
+    ("--follow --output", "Wrote the token of me"),
     ("imgurd --no-dbus", "ready"),
 ];
 
@@ -85,7 +84,9 @@ struct Typist<'a> {
 impl Typist<'_> {
     /// What they type, having seen this.
     fn answer(&mut self, said: &str) -> Option<String> {
-        if said.contains("assphrase ") && said.ends_with("shown): ") || said.ends_with("The same again: ") {
+        if said.contains("assphrase ") && said.ends_with("shown): ")
+            || said.ends_with("Repeat the passphrase: ")
+        {
             return Some(format!("{PASSPHRASE}\r"));
         }
         if ENDLESS.iter().any(|(part, sign)| self.text.contains(part) && said.contains(sign)) {

@@ -1,4 +1,4 @@
-//! README.md: each code block runs as it stands there, and each command that the text names is one.
+//! README.md: each code block runs, and each command in the text exists.
 
 use std::fs;
 
@@ -23,14 +23,14 @@ enum Reader {
     Program,
     /// `imgurd --check`.
     Daemon,
-    /// OpenSSH, and somebody with another machine: see `ssh.rs`.
+    /// OpenSSH, and a user with another machine: see `ssh.rs`.
     RemoteMachine,
     /// systemd, on a machine of the tests' own: see `e2e/unit/`.
     ServiceManager,
 }
 
 impl Reader {
-    /// Fails for a block that nobody knows how to try: add a reader, or a language to one.
+    /// Fails for a block that no reader tries: add a reader, or a language to one.
     fn of(block: &Block) -> Self {
         match (block.language.as_str(), block.section.as_str()) {
             ("ssh_config" | "sshd_config" | "sh", "On another machine over SSH") => Self::RemoteMachine,

@@ -1,4 +1,4 @@
-//! The pages of the manual, as far as their examples and the commands that they name go (groff_man(7)).
+//! Reads examples and commands from manual pages (groff_man(7)).
 
 use std::fs;
 

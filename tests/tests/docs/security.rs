@@ -1,4 +1,4 @@
-//! SECURITY.md: each claim names tests that attack it, and they are there.
+//! SECURITY.md: each claim names tests that attack it, and these tests exist.
 
 use std::fs;
 use std::path::Path;

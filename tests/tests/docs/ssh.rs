@@ -1,4 +1,4 @@
-//! Another machine, through a real server of SSH and with the lines that README.md has.
+//! Another machine over a real SSH server, with the lines of README.md.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! The short form of `make bench`: that it measures, not what.
+//! The short form of `make bench`: it measures, but the figures do not count.
 
 use std::process::Command;
 

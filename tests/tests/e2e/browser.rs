@@ -1,4 +1,4 @@
-//! Consent as a person gives it: in a real browser, with the real page and its script.
+//! Consent in a real browser, with the real page and its script.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,11 +12,11 @@ use zbus::{Connection, OwnedObjectPath, OwnedVariant, interface, object_server::
 use crate::attacks::signals::Stranger;
 use crate::notify::{BUTTONS, Server, scene};
 
-/// `org.freedesktop.portal.OpenURI`, with a person who chooses a browser, or does not.
+/// `org.freedesktop.portal.OpenURI`, with a user who chooses a browser or none.
 struct Portal {
     opened: mpsc::UnboundedSender<String>,
     response: u32,
-    /// Says before it that the person has chosen no browser.
+    /// Says before it that the user has chosen no browser.
     before: Option<Stranger>,
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn page_of(properties: &Properties) -> String {
     arguments[1].clone()
 }
 
-/// A program has asked for a token, and the person has pressed *Sign in*.
+/// A program has asked for a token, and the user has pressed *Sign in*.
 pub(crate) async fn sign_in_clicked(scene: &Scene) -> Server {
     let mut server = Server::start(&scene.bed, BUTTONS).await;
     scene.ctl(&["token"]).exits(4);

@@ -1,4 +1,4 @@
-//! The callback's listener: what it takes, and from whom.
+//! The callback listener: what it accepts, and from which processes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, TcpStream};

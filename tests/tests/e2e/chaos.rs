@@ -1,4 +1,4 @@
-//! A few random sequences, always the same ones; `make chaos` runs others for as long as one likes.
+//! A few fixed random sequences; `make chaos` runs new ones.
 
 use imgurd_tests::chaos::{self, Store};
 

@@ -1,4 +1,4 @@
-//! Clocks that are set while the daemon runs, and clocks that differ from the server's.
+//! Clock changes while the daemon runs, and clocks that differ from the server's.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The command line: exit codes, error lines, and what stands on which stream.
+//! The command line: exit codes, error lines, and the use of standard output and standard error.
 
 use std::os::unix::net::UnixListener;
 use std::{fs, io::Read as _, io::Write as _, thread};
@@ -13,7 +13,7 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default()).signed_in()
 }
 
-/// One command that fails in this way, as people and as scripts are told of it.
+/// A command that fails in this way: its message for users and its JSON for scripts.
 #[track_caller]
 pub(crate) fn fails(run: impl Fn(&[&str]) -> Output, arguments: &[&str], code: i32, name: &str) -> Value {
     let line = run(arguments).exits(code).complaint().to_owned();
@@ -240,7 +240,10 @@ fn status_is_a_table_for_people_and_an_object_for_scripts() {
     assert_eq!(json["accounts"][0]["state"], "fresh");
     scene.bed.account(&scene.fake, "second");
     let table = scene.ctl(&["status"]).success().stdout;
-    assert!(table.contains("second: Nobody has signed in yet; run `imgurctl login second`"), "{table}");
+    assert!(
+        table.contains("\nsecond  ") && table.ends_with("\n        → run `imgurctl login second`\n"),
+        "{table}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Completion, in the shells themselves: commands, options, and the accounts that the daemon has.
+//! Completion in real shells: commands, options, and the daemon's accounts.
 
 use std::fs;
 use std::process::Command;
@@ -76,7 +76,7 @@ fn fish_completes_accounts_and_says_how_they_are() {
     assert_eq!(shell(&scene, "fish", &["--no-config", "-c", &line]), "mytoken\tempty\n");
 }
 
-/// A zsh that finds the file by itself, as installed ones are found, and a person who presses Tab for the first time.
+/// A zsh that finds the file by itself, as installed ones are found, and a user who presses Tab for the first time.
 const ZSH: &str = r#"
 zmodload zsh/zpty
 zpty person zsh -f -i

@@ -1,4 +1,4 @@
-//! Consent: every way a login can go, and what each says.
+//! Consent: every outcome of a login, and its message.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -379,9 +379,9 @@ fn a_login_is_listed_and_can_be_cancelled_from_another_terminal() {
     let (login, _) = scene.login(&[]);
     assert!(scene.account().login_id.is_some());
     let output = scene.ctl(&["login", "--cancel"]).success();
-    assert!(output.stderr.contains("was cancelled"), "{}", output.stderr);
+    assert!(output.stderr.contains("Cancelled"), "{}", output.stderr);
     assert!(login.finish().exits(10).stderr.contains("cancelled"));
     assert_eq!(scene.account().login_id, None);
     let output = scene.ctl(&["login", "--cancel"]).success();
-    assert!(output.stderr.contains("Nobody is signing in"), "{}", output.stderr);
+    assert!(output.stderr.contains("No sign-in"), "{}", output.stderr);
 }

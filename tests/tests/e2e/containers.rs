@@ -1,4 +1,5 @@
-//! Programs in containers, to which README.md gives the directory of the socket: bubblewrap stands for Podman and Docker.
+//! Programs in containers that can use the directory of the socket, as in README.md. bubblewrap stands for Podman and
+//! Docker.
 
 use std::process::Command;
 

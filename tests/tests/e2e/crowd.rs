@@ -1,4 +1,4 @@
-//! Many callers, and bad ones: nobody is kept waiting by anybody else.
+//! Many callers, some of them hostile: no caller waits for another.
 
 use std::thread;
 use std::time::Instant;
@@ -80,7 +80,7 @@ fn a_slow_refresh_of_an_expired_token_delays_no_other_account() {
     waiting.ask("GetToken", &json!({}));
     scene.fake.wait_for_requests(Endpoint::Token, 3);
     scene.ctl(&["token", "second"]).success();
-    // Not even one that is changed, added or removed meanwhile.
+    // Not even an account that is changed, added or removed meanwhile.
     scene.ctl(&["account", "set", "second", "--scope", "more"]).success();
     scene.ctl(&["account", "remove", "second"]).success();
     assert!(!waiting.has_answer());

@@ -1,5 +1,5 @@
-//! A disk that is full, fails, is protected or slow: what is at hand is served, nothing is spent that could not be
-//! recorded, and what came is stored once it can be.
+//! A disk that is full, broken, read-only or slow: imgurd still returns valid tokens, uses no refresh token that it
+//! cannot record, and saves new tokens as soon as it can.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -153,11 +153,11 @@ fn a_disk_that_is_write_protected_spends_nothing_and_loses_nothing() {
     let protected = "Read-only file system";
     nothing_is_spent(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
     what_came_is_kept(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
-    // It is read all the same.
+    // It is still readable.
     let token = scene.token();
     scene.crash();
     disk.protect();
-    // The lock cannot be had there, so nobody else could have it either.
+    // No process can lock the file there.
     let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
     assert!(log.contains("Read-only file system"), "{log}");
     disk.release();

@@ -1,5 +1,5 @@
-//! Every file that is written is new, for its owner alone, synced, and then takes its name: seen in what the programs
-//! ask of the kernel.
+//! The programs write each file as a new one, for its owner only, sync it, and then rename it. The tests read the system
+//! calls.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Failures of the server and the network: what is at hand goes on being served, and no grant is given up for them.
+//! Failures of the server and the network: imgurd keeps returning valid tokens, and keeps the grant.
 
 use std::time::Duration;
 
@@ -192,7 +192,7 @@ fn a_crash_while_an_answer_is_on_its_way_costs_nothing_where_the_server_forgives
     scene.crash();
     gate.release();
     scene.start();
-    // It finds the mark, and tries the current token at once with nobody asking.
+    // It finds the mark, and tries the current token at once, without a call.
     scene.fake.wait_for_requests(Endpoint::Token, 3);
     scene.wait_until(|account| account.state == State::Fresh);
     let refreshes = scene.refreshes();

@@ -1,5 +1,4 @@
-//! Where its files lie: they are its own from the first instant, and what others put in their place is neither used nor
-//! followed.
+//! The files of imgurd: private from the start, and never replaced by files or links of others.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
@@ -104,7 +103,7 @@ fn the_sockets_directory_is_closed_wherever_it_is() {
         assert!(log.contains("--socket") && log.contains("other users can open"), "{log}");
         assert_eq!(count(&directory), 0);
     }
-    // In one that is anybody's, a directory of one's own is good if nobody else can move it away.
+    // In a world-writable directory, an own directory is safe if no other user can move it.
     let socket = bed.root().join("everybodys/mine/socket");
     bed.daemon_with(&["--no-dbus", "--socket", socket.to_str().unwrap()]);
     fs::set_permissions(bed.root().join("everybodys"), Permissions::from_mode(0o777)).unwrap();

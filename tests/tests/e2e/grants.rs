@@ -1,4 +1,4 @@
-//! Grants that come and go other than by consent: nothing is overwritten unasked, and what makes way is kept.
+//! Import, restore and logout: no grant is overwritten without asking, and replaced grants are kept.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault, Rotation};

@@ -1,4 +1,4 @@
-//! What is known of a token after consent: whose it is, and whether it works.
+//! After consent, imgurd asks whose token it is and whether it works.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
@@ -6,7 +6,7 @@ use imgurd_tests::testbed::Scene;
 
 use crate::HOUR;
 
-/// Signs in while the API answers like this, and returns what the person is told.
+/// Signs in while the API answers like this, and returns what the user is told.
 fn told(fault: Fault) -> String {
     let scene = Scene::memory(Behaviour::default());
     scene.fake.fail_always(Endpoint::Account, fault);
@@ -54,7 +54,7 @@ fn an_api_that_hangs_holds_up_neither_the_token_nor_the_login_for_long() {
     let (login, url) = scene.login(&[]);
     let page = std::thread::spawn(move || imgurd_tests::browser::allow(&url, "alice"));
     scene.fake.wait_for_requests(Endpoint::Account, 1);
-    // The login is not over yet, and whoever wants a token has it.
+    // The login is not over yet, and callers get a token already.
     assert!(scene.fake.is_live(&scene.token()));
     let output = login.finish().success();
     assert!(format!("{}{}", output.stdout, output.stderr).contains("does not answer"));

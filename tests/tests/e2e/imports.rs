@@ -1,4 +1,4 @@
-//! Grants in the files that people have: what is the account's is taken, and nothing else leaves the machine.
+//! Grants in files of other programs: imgurd takes the account's grant, and sends nothing else anywhere.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint};

@@ -1,4 +1,4 @@
-//! The journal: who was handed a token, or was refused one, told truly and at no cost to whoever asks.
+//! The journal: which callers got a token or were denied one, correctly and without delaying them.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write as _;
@@ -62,7 +62,7 @@ fn it_says_who_was_handed_which_accounts_token_and_how() {
     assert_eq!(in_file(&file(&scene.bed)), entries, "the file says the same");
 
     let table = scene.ctl(&["journal"]).success().stdout.clone();
-    assert!(words(&table).starts_with("TIME ACCOUNT WHAT APPLICATION PROGRAM WIRE "), "{table}");
+    assert!(words(&table).starts_with("TIME ACCOUNT RESULT APPLICATION PROGRAM VIA "), "{table}");
     assert!(words(&table).contains(" mytoken token "), "{table}");
     scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
 }
@@ -237,7 +237,7 @@ fn who_follows_it_hears_at_once() {
     let mut for_people = scene.bed.ctl_spawn(&["journal", "--follow"]);
     let mut entry = || serde_json::from_str::<JournalEntry>(&following.line().unwrap()).unwrap();
     assert_eq!(entry().method.as_deref(), Some("GetToken"), "what is there already comes first");
-    assert!(words(&for_people.line().unwrap()).starts_with("TIME ACCOUNT WHAT"));
+    assert!(words(&for_people.line().unwrap()).starts_with("TIME ACCOUNT RESULT"));
     assert!(for_people.line().unwrap().contains(" token "));
     scene.bed.account(&scene.fake, "second");
     scene.bed.sign_in_as("second", "bob");
@@ -264,7 +264,7 @@ fn a_stream_of_it_says_where_the_past_ends() {
     assert_eq!(follower.answer(), json!({ "parameters": {}, "continues": true }));
     token_of(&wire.call("GetToken", &json!({})));
     assert_eq!(follower.answer()["parameters"]["entry"]["account"], ACCOUNT);
-    assert!(scene.ctl(&["journal", "nobody"]).success().stderr.contains("Nobody has asked"));
+    assert!(scene.ctl(&["journal", "nobody"]).success().stderr.contains("No program has asked"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Starting, reading the configuration anew, stopping: nothing is lost on the way.
+//! Start, reload and stop lose nothing.
 
 use std::fs;
 use std::net::TcpListener;

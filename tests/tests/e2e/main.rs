@@ -1,4 +1,4 @@
-//! The promises of imgurd, kept by the real daemon and the real client.
+//! End-to-end tests: the real daemon and the real client keep the promises of imgurd.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod access;

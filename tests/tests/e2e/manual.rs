@@ -1,4 +1,4 @@
-//! The manual says all that the daemon understands: its options, its configuration, its side of the bus.
+//! The manual pages document every option, every setting and every D-Bus method.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What is in the daemon's memory: each secret in use twice at most, and none that is not; and nobody else's to read.
+//! The daemon's memory has each secret at most twice, no old secrets, and no other process can read it.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;

@@ -1,4 +1,4 @@
-//! Notifications: the person hears of what needs them, with the desktop's server and without.
+//! Notifications: the user learns what needs attention, with and without a notification server.
 
 use std::collections::HashMap;
 use std::fs;
@@ -139,7 +139,7 @@ impl Server {
         Recorder::action_invoked(&emitter, id, key).await.unwrap();
     }
 
-    /// Closes it, as the person does.
+    /// Closes it, as the user does.
     pub(crate) async fn dismiss(&self, id: u32) {
         let emitter = SignalEmitter::new(&self.connection, PATH).unwrap();
         Recorder::notification_closed(&emitter, id, 2).await.unwrap();
@@ -148,7 +148,7 @@ impl Server {
 
 pub(crate) const BUTTONS: &[&str] = &["actions", "body", "body-markup"];
 
-/// A daemon on a bus, with an account that nobody has signed in to.
+/// A daemon on a bus, with an account without a grant.
 pub(crate) fn scene() -> (Scene, Bus) {
     let bed = Testbed::memory();
     let bus = bed.bus();
@@ -336,7 +336,7 @@ fn a_locked_keyring_is_told_as_that_and_its_button_raises_the_keyrings_own_dialo
     assert_eq!(keyring.dialogs(), 1);
 }
 
-/// dunst on a display that nobody sees.
+/// dunst on a virtual display.
 fn dunst(bed: &Testbed) -> (Running, Display) {
     let display = bed.display();
     (Running::start(dunst_command(bed)), display)

@@ -1,4 +1,4 @@
-//! Two accounts that sign in at the same time, with one callback between them.
+//! Two accounts with the same callback sign in at the same time.
 
 use imgurd_tests::browser::{self, Page};
 use imgurd_tests::fake::Behaviour;

@@ -1,4 +1,4 @@
-//! More than the daemon can take: it says so, keeps what it has, and goes on when that has passed.
+//! More load than the daemon can take: it says so, keeps its data, and recovers.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! Refreshing: by itself, on demand, and never more than is good.
+//! Refreshes: automatic, on demand, and within limits.
 
 use std::time::Duration;
 

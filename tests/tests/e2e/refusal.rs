@@ -1,4 +1,4 @@
-//! A grant that the server refuses: believed when it is said twice, told once, and never given up.
+//! A grant that the server refuses: believed after the second refusal, reported once, never deleted.
 
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};

@@ -1,4 +1,4 @@
-//! Nothing secret is in sight, whatever happens and whatever is logged.
+//! No secret appears in output, logs or files.
 
 use std::fs;
 
@@ -105,7 +105,7 @@ fn no_secret_shows_in_any_output_or_file() {
     fail_in_every_way(&scene);
     check(&mut scene);
 
-    // A store that cannot be opened, and one that is damaged.
+    // A store that cannot be opened, and a damaged one.
     scene.stop();
     let keyring = scene.bed.state_home().join("imgurd/grants.keyring");
     let bytes = fs::read(&keyring).unwrap();
@@ -181,7 +181,7 @@ fn be_called_on_the_bus(scene: &Scene) {
     assert!(answer.status.success(), "{answer:?}");
 }
 
-/// Clients that stay: one that waits for a person, and one that watches.
+/// Long calls: a login that waits for the user, and a watch.
 fn look_at_clients(scene: &Scene) {
     let (login, _) = scene.login(&[]);
     let mut watch = scene.bed.ctl_spawn(&["status", "--watch", "--json"]);

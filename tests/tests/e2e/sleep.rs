@@ -1,4 +1,4 @@
-//! Sleep, as logind announces it: no answer is lost to it, and whoever asks after it is served.
+//! Suspend, as logind announces it: no answer is lost, and callers get their token after it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The short form of `make soak`: kills at random instants, and callers in their thousands.
+//! The short form of `make soak`: kills at random instants, and thousands of callers.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Logs that nobody reads: no caller waits for them, and nothing of the log stays in memory.
+//! Logs without a reader: no caller waits for them, and they do not fill the memory.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The store: what was given survives, and what cannot be read is neither taken for nothing nor overwritten.
+//! The store: grants survive, and an unreadable grant is neither ignored nor overwritten.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -128,7 +128,7 @@ fn a_store_that_lost_the_grant_is_not_taken_at_its_word() {
     assert!(reason.contains("no longer has the grant"), "{reason}");
     scene.ctl(&["token", "--wait", "100ms"]).exits(7);
 
-    // It is found again by whoever waits for it.
+    // A waiting call finds it again.
     let waiting = scene.bed.ctl_spawn(&["token", "--wait", "1h"]);
     fs::rename(&away, keyring(&scene)).unwrap();
     assert!(scene.fake.is_live(waiting.finish().success().line()));

@@ -1,4 +1,4 @@
-//! Tokens: what callers are handed, and when they have to wait.
+//! Tokens: what callers get, and when they wait.
 
 use std::time::Duration;
 

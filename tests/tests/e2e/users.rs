@@ -1,4 +1,4 @@
-//! Other users of the machine: they get nothing, and are told so.
+//! Other users of the machine get nothing, and an error that says so.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +9,7 @@ use imgurd_tests::wire::error_of;
 
 use crate::commands::fails;
 
-/// Everybody has this user, and nobody is it: Debian's `nobody`.
+/// A user that exists on every machine and owns no processes: Debian's `nobody`.
 pub(crate) const NOBODY: &str = "65534:65534";
 
 /// Runs a program as that user, who may not even look at where it lies.

@@ -1,4 +1,4 @@
-//! Varlink as any client may speak it.
+//! Varlink, as any client may use it.
 
 use imgurd_proto::{INTERFACE, INTERFACE_TEXT, State};
 use imgurd_tests::browser;

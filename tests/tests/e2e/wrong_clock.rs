@@ -1,4 +1,4 @@
-//! A clock that is wrong by decades when the daemon starts: no grant is lost, and tokens are right once the clock is.
+//! A clock that is wrong by decades at the start: no grant is lost, and tokens are right after the clock is.
 
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, Endpoint, ExpiresIn, Rotation};
@@ -38,7 +38,7 @@ fn a_clock_that_starts_in_2039_does_no_harm() {
     scene.crash();
     scene.bed.set_clock_right();
     scene.start();
-    // And what was issued then is renewed, with nobody asking.
+    // And the token of that time is renewed without a call.
     scene.wait_until(is_right);
     assert!(scene.fake.is_live(&scene.token()) && scene.token() != there);
     assert_eq!(scene.refreshes().len(), 2);
@@ -53,7 +53,7 @@ fn a_clock_that_starts_in_1970_serves_what_is_at_hand_and_asks_once() {
     scene.bed.set_clock(the_epoch());
     scene.start();
     scene.fake.wait_for_requests(Endpoint::Token, 2);
-    // Whether it still works nobody knows: better than none, and no better than a new one.
+    // It may still work: better than no token, but not better than a new one.
     let there = scene.ctl(&["token", "--wait", "0s"]).success();
     assert_eq!(there.line(), token);
     scene.crash();

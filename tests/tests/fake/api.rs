@@ -1,4 +1,4 @@
-//! What a token is good for.
+//! The API accepts valid tokens only.
 
 use imgurd_tests::fake::{Behaviour, Fake};
 use imgurd_tests::http::{self, Answer};

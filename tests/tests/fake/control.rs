@@ -1,4 +1,4 @@
-//! The handle that tests hold.
+//! The handle with which tests control the fake.
 
 use std::io::Write as _;
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Each fault looks as it does in the wild.
+//! Each fault looks as on a real server.
 
 use std::time::Duration;
 

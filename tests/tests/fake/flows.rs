@@ -1,4 +1,4 @@
-//! Consent, and what it is exchanged for.
+//! Consent and its exchange for tokens.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The fake Imgur keeps its own promises, so that the tests built on it mean something.
+//! Tests of the fake Imgur, on which the other tests depend.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod api;

@@ -1,4 +1,4 @@
-//! What becomes of tokens when they are used.
+//! The life of tokens after their use.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The clients for Python and JavaScript, with the HTTP libraries that programs use them with.
+//! The clients for Python and JavaScript, with common HTTP libraries.
 
 use std::fs;
 use std::path::Path;

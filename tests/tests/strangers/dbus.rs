@@ -1,4 +1,4 @@
-//! Two clients of D-Bus from PyPI: dasbus, which stands on GLib, and jeepney, which is all Python.
+//! Two D-Bus clients from PyPI: dasbus, based on GLib, and jeepney, in pure Python.
 
 use imgurd_proto::dbus::{BUS_NAME, PATH, account_path};
 use imgurd_tests::fake::Behaviour;

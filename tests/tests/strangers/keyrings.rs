@@ -1,4 +1,4 @@
-//! Keyrings beside GNOME's: they differ in what they call locked, and in what makes them raise a dialog.
+//! Other keyrings than GNOME's: each locks in another way, and shows dialogs on other occasions.
 
 use std::fs;
 use std::io::Write as _;

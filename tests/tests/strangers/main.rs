@@ -1,4 +1,4 @@
-//! The promises of imgurd to servers and clients that nobody here wrote. `make test` installs those first.
+//! Tests with servers and clients of other projects, which `make test` installs first.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod clients;

@@ -1,5 +1,5 @@
-//! nginx between the daemon and the fake, as it stands before many servers: it compresses the answers of the token
-//! endpoint and of the API.
+//! nginx between the daemon and the fake, as on many servers: it compresses the answers of the token endpoint and the
+//! API.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Rotation};

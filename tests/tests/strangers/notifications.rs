@@ -1,4 +1,4 @@
-//! Notification servers of other authors: each shows what imgurd says, and its user can act on it.
+//! Notification servers of other projects: each shows the text of imgurd, and its user can answer.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,7 +23,7 @@ struct Server {
     press: fn(&Testbed),
 }
 
-/// A desktop with such a server, and an account that nobody has signed in to.
+/// A desktop with such a server, and an account without a grant.
 struct Desktop {
     // In this order, so that what is ended first does not miss the rest.
     scene: Scene,

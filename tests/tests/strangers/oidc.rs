@@ -1,4 +1,4 @@
-//! npm's `oidc-provider`: PKCE, rotation, and the end of a grant whose refresh token comes twice.
+//! npm's `oidc-provider`: PKCE, rotation, and the end of a grant after the reuse of a refresh token.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Scene {
         user["sub"].as_str().map(ToOwned::to_owned)
     }
 
-    /// The person takes the grant back at the server (RFC 7009).
+    /// The user revokes the grant at the server (RFC 7009).
     fn revoke_grant(&mut self) {
         let token = self.token();
         let form = [("token", token.as_str()), ("client_id", "fake-post"), ("client_secret", CLIENT_SECRET)];

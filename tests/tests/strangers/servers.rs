@@ -1,5 +1,5 @@
-//! The same promises at each server that is at hand: an imitation of Imgur's with the standards' endpoints, npm's
-//! `oidc-provider`, and PyPI's `django-oauth-toolkit`. Only the issuer is given.
+//! The same promises at each available server: a fake Imgur with the standard endpoints, npm's `oidc-provider`, and
+//! PyPI's `django-oauth-toolkit`. The tests give imgurd only the issuer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The Varlink client of PyPI, which knows of the daemon what the daemon says of itself.
+//! The Varlink client from PyPI, which reads the interface from the daemon.
 
 use imgurd_proto::INTERFACE;
 use imgurd_tests::fake::{Behaviour, Endpoint};

@@ -1,11 +1,11 @@
 //! The curl options that `imgurctl curl` accepts, each with the reason why it cannot move or show the token.
 //!
-//! An option that is not here is refused. Missing on purpose are all that choose another server (`--next`, `--connect-to`,
-//! `--resolve`, `--doh-url`, `--unix-socket`, `--alt-svc`, `--hsts`, `--request-target`, `--preproxy`, `--socks*`), that
-//! read further options (`--config`, `--variable`, `--expand-*`), that decide whom TLS trusts or how well it protects
-//! (`--insecure`, `--cacert`, `--capath`, `--ca-native`, `--pinnedpubkey`, `--proxy-*`, `--ciphers`, `--curves`,
-//! `--tls-max`), that send other credentials (`--user`, `--netrc`, `--oauth2-bearer`, `--aws-sigv4`), and that print
-//! request headers (`--verbose`, `--trace*`, `--libcurl`).
+//! imgurctl refuses an option that is not here. Left out on purpose are options that choose another server (`--next`,
+//! `--connect-to`, `--resolve`, `--doh-url`, `--unix-socket`, `--alt-svc`, `--hsts`, `--request-target`, `--preproxy`,
+//! `--socks*`), that read further options (`--config`, `--variable`, `--expand-*`), that decide whom TLS trusts or how
+//! well it protects (`--insecure`, `--cacert`, `--capath`, `--ca-native`, `--pinnedpubkey`, `--proxy-*`, `--ciphers`,
+//! `--curves`, `--tls-max`), that send other credentials (`--user`, `--netrc`, `--oauth2-bearer`, `--aws-sigv4`), and
+//! that print request headers (`--verbose`, `--trace*`, `--libcurl`).
 
 /// The kind of an option's value, which decides how it is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) struct Allowed {
     pub(super) value: Value,
 }
 
-/// The reason is for people who read or change the table.
+/// The reason is for readers of the table.
 const fn row(name: &'static str, letter: char, value: Value, _reason: &str) -> Allowed {
     let letter = if letter == NO_LETTER { None } else { Some(letter) };
     Allowed { name, letter, value }
@@ -81,7 +81,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
     row("compressed", NO_LETTER, Value::None, "header Accept-Encoding"),
     row("tr-encoding", NO_LETTER, Value::None, "fixed header TE"),
     row("expect100-timeout", NO_LETTER, Value::Line, "time"),
-    // Where it goes: the URL is ours, and a redirect does not take the token to another origin.
+    // Where it goes: imgurctl sets the URL, and a redirect does not take the token to another origin.
     row("url", NO_LETTER, Value::Url, "checked and rewritten in target.rs"),
     row("globoff", 'g', Value::None, "always set: braces in a URL are literal"),
     row("path-as-is", NO_LETTER, Value::None, "dots in the path; the origin stays"),
@@ -129,7 +129,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
     row("retry-connrefused", NO_LETTER, Value::None, "the same request to the same origin"),
     row("retry-delay", NO_LETTER, Value::Line, "time"),
     row("retry-max-time", NO_LETTER, Value::Line, "time"),
-    // What becomes of the answer: only what the server sent is written, and no server is sent its own token back.
+    // What happens to the answer: curl writes only what the server sent, and no server sends back the token.
     row("output", 'o', Value::Output, "writes the body"),
     row("output-dir", NO_LETTER, Value::Output, "writes the body"),
     row("remote-name", 'O', Value::None, "writes the body"),

@@ -1,6 +1,7 @@
 //! `imgurctl curl`: curl with the account's token, which is sent to the account's API only.
 //!
-//! Only options that this module knows are passed on, by their long names: an unknown one might send the token elsewhere.
+//! imgurctl passes on only the options that this module knows, by their long names: an unknown option might send the token
+//! elsewhere.
 
 mod allowed;
 mod options;
@@ -49,8 +50,8 @@ fn with_token(app: &App, account: String, transfer: &Transfer) -> Result<Ended, 
     match app.call(&RejectToken { account: Some(account), access_token, wait_ms: None }) {
         Ok(_) if !transfer.request.is_repeatable => {
             app.output.say(
-                "imgurctl: the token was rejected and there is a new one, but what came from standard input is spent, or \
-                 --remote-header-name would find the file there already; run it again",
+                "imgurctl: the API rejected the token. imgurd has a new one, but imgurctl cannot repeat this request, \
+                 because of its standard input or --remote-header-name; run the command again.",
             );
             Ok(ended)
         }
@@ -78,7 +79,7 @@ fn ca_file(account: &Account) -> Result<Option<PathBuf>, Failure> {
 fn api_url(account: &Account) -> Result<&str, Failure> {
     account.settings.api_url.as_deref().filter(|url| !url.is_empty()).ok_or_else(|| {
         let reason = format!(
-            "where the API of {name} is, is not set; set it with `imgurctl account set {name} --api-url URL`",
+            "{name} has no API URL; set it with `imgurctl account set {name} --api-url URL`",
             name = account.name
         );
         Error::Misconfigured { setting: "api_url".into(), reason }.into()

@@ -1,4 +1,4 @@
-//! curl's arguments, of which only the allowed ones are passed on.
+//! Parses curl's arguments, and keeps only the allowed ones.
 
 use super::allowed::{Allowed, Value, by_letter, by_name};
 use super::value;
@@ -42,8 +42,10 @@ impl Request {
                 Some(reason) => Err(usage(&format!("the URL {reason}"))),
                 None => Ok(Self { url, ..request }),
             },
-            Err(urls) if urls.is_empty() => Err(usage("no URL was given; name one, or a path of the API")),
-            Err(_) => Err(usage("more than one URL was given; call once for each")),
+            Err(urls) if urls.is_empty() => {
+                Err(usage("no URL was given; give one, or a path below the API URL"))
+            }
+            Err(_) => Err(usage("more than one URL was given; run `imgurctl curl` once for each")),
         }
     }
 
@@ -64,11 +66,13 @@ impl Request {
         self.is_to_file |= matches!(name, "output" | "remote-name");
         match (option.value, value) {
             (Value::Url, Some(value)) if value.starts_with('@') => {
-                return Err(usage("URLs in a file are not looked at; name one on the command line"));
+                return Err(usage("--url does not accept a file of URLs; give one URL on the command line"));
             }
             (Value::Url, Some(value)) => urls.push(value),
             (Value::Format, Some(value)) if value.starts_with('@') => {
-                return Err(usage("--write-out takes the format itself here; give it with \"$(cat FILE)\""));
+                return Err(usage(
+                    "--write-out does not accept a file; give the format itself, for example with \"$(cat FILE)\"",
+                ));
             }
             (Value::Format, Some(value)) => self.format = value,
             (_, value) => {
@@ -107,14 +111,14 @@ fn options<'a>(
 }
 
 fn next<'a>(option: &Allowed, words: &mut impl Iterator<Item = &'a String>) -> Result<String, Failure> {
-    let missing = || usage(&format!("--{} wants a value; give it one", option.name));
+    let missing = || usage(&format!("--{} needs a value; add it", option.name));
     words.next().cloned().ok_or_else(missing)
 }
 
 fn refused(option: &str) -> Failure {
     usage(&format!(
-        "{option} is not passed on to curl: it may take the token elsewhere or show it, or is not known here; leave it \
-         out, write another by its whole name, or use `imgurctl token --header | curl -H @- …`"
+        "imgurctl does not pass {option} to curl, because it is unknown, abbreviated, or could show the token or send it \
+         elsewhere; leave it out, or use `imgurctl token --header | curl -H @- …`"
     ))
 }
 
@@ -229,7 +233,7 @@ mod tests {
         for line in ["-s", "a b", "a --url b"] {
             assert!(parse(line).expect_err(line).to_string().contains("URL"), "{line}");
         }
-        assert!(parse("a -o").expect_err("no value").to_string().contains("--output wants a value"));
+        assert!(parse("a -o").expect_err("no value").to_string().contains("--output needs a value"));
     }
 
     #[test]

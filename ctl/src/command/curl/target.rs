@@ -16,7 +16,7 @@ impl Api {
         });
         url.map(Self).ok_or_else(|| {
             let reason =
-                "the API URL is not https; change it with `imgurctl account set --api-url URL`".into();
+                "the API URL does not use HTTPS; change it with `imgurctl account set --api-url URL`".into();
             Error::Misconfigured { setting: "api_url".into(), reason }.into()
         })
     }
@@ -47,7 +47,7 @@ impl Api {
             return Ok(());
         }
         let reason = format!(
-            "the URL is not of {}, and the token goes nowhere else; use curl itself for other servers, or another account",
+            "the URL is not on {}, the only server that gets the token; use curl itself for other servers, or another account",
             self.0.origin().ascii_serialization()
         );
         Err(Failure::usage("ARGS", reason))

@@ -61,7 +61,7 @@ impl Transfer {
         // No body contains it, by chance or on purpose.
         let mark = format!("imgurctl-{}", random_hexadecimal::<8>()?);
         let header = pipe_with(&format!("Authorization: {}\n", authorization.expose()))
-            .map_err(|error| Failure::Other(format!("no pipe can be made: {error}; try again")))?;
+            .map_err(|error| Failure::Other(format!("cannot create a pipe: {error}; try again")))?;
         let path = readable_path(&header)?;
         let mut command = self.command(&path, &mark);
         let mut child = memory::with_own_limit(|| command.spawn())
@@ -131,7 +131,7 @@ fn readable_path(header: &PipeReader) -> Result<String, Failure> {
     let number = header.as_raw_fd();
     let paths = [format!("/dev/fd/{number}"), format!("/proc/self/fd/{number}")];
     paths.into_iter().find(|path| Path::new(path).exists()).ok_or_else(|| {
-        let reason = "curl cannot be given the token, as neither /dev/fd nor /proc is mounted; mount /proc";
+        let reason = "imgurctl cannot pass the token to curl, because neither /dev/fd nor /proc is mounted; mount /proc";
         Failure::Other(reason.to_owned())
     })
 }

@@ -28,13 +28,15 @@ const LINKS_MAX: usize = 40;
 /// Why `text` is refused: the end of a sentence that begins with the option.
 pub(super) fn objection(kind: Value, text: &str) -> Option<&'static str> {
     if has_control(kind, text) {
-        return Some("takes no line end or other control character here; take it out, or put it into a body");
+        return Some(
+            "does not accept line breaks and other control characters; remove them, or put them in the body",
+        );
     }
     match kind {
-        Value::Method if !is_token(text) => Some("takes a method such as GET; write it as one word"),
+        Value::Method if !is_token(text) => Some("needs a method such as GET; write one word"),
         Value::Header => header(text),
         _ if files(kind, text).into_iter().any(|file| place(file) == Place::Closed) => {
-            Some("reads and writes nothing under /proc or /dev/fd; name a file, or use standard input")
+            Some("must not read or write below /proc or /dev/fd; name another file, or use standard input")
         }
         _ => None,
     }
@@ -76,17 +78,17 @@ fn has_control(kind: Value, text: &str) -> bool {
 
 fn header(line: &str) -> Option<&'static str> {
     if line.starts_with('@') {
-        return Some("takes the header itself here, not a file; write it as \"Name: value\"");
+        return Some("does not accept a file; write the header as \"Name: value\"");
     }
     // curl takes `Name;` for a header without a value.
     let name = line.split_once(':').map(|(name, _)| name).or_else(|| line.strip_suffix(';'));
     let Some(name) = name.filter(|name| is_token(name)) else {
-        return Some("takes a header such as \"Accept: text/plain\"; write it so");
+        return Some("needs a header such as \"Accept: text/plain\"; write it that way");
     };
     let name = name.to_ascii_lowercase();
     let is_reserved = RESERVED.contains(&name.as_str()) || name.starts_with("proxy-");
     is_reserved.then_some(
-        "cannot set the headers Authorization, Host, Connection and others that route or frame the request; leave it out",
+        "cannot set Authorization, Host, Connection and other headers that route or frame the request; leave it out",
     )
 }
 

@@ -32,16 +32,16 @@ pub(super) fn check(accounts: Result<Vec<Account>, ClientError>) -> Vec<Finding>
 fn clock(accounts: &[Account]) -> Finding {
     const CHECK: &str = "clock";
     match accounts.iter().filter_map(|account| account.clock_skew_s).max_by_key(|skew| skew.abs()) {
-        None => Finding::ok(CHECK, "No server has shown another time than this machine"),
+        None => Finding::ok(CHECK, "No server reports another time than this machine"),
         Some(skew) => {
             let side = if skew > 0 { "ahead of" } else { "behind" };
             let detail = format!("This machine's clock is {} s {side} a server's", skew.abs());
-            Finding::warn(CHECK, detail, "set it right, for example with `timedatectl set-ntp true`")
+            Finding::warn(CHECK, detail, "set the clock, for example with `timedatectl set-ntp true`")
         }
     }
 }
 
-/// One finding for each port that a login would listen on.
+/// A finding for each port that a login listens on.
 fn callbacks(accounts: &[Account]) -> Vec<Finding> {
     let mut callbacks = BTreeMap::new();
     let answers = |account: &&Account| !matches!(account.settings.flow, Some(Flow::Pin | Flow::Device));
@@ -70,10 +70,7 @@ fn loopback(uri: &Url) -> Option<Vec<IpAddr>> {
 fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
     const CHECK: &str = "callback";
     if is_ours {
-        return Finding::ok(
-            CHECK,
-            format!("A sign-in is in progress, and imgurd listens on port {port} for it"),
-        );
+        return Finding::ok(CHECK, format!("imgurd listens on port {port} for the sign-in in progress"));
     }
     // As in imgurd, one address is enough on a machine without IPv6.
     let bound = addresses.iter().map(|address| TcpListener::bind((*address, port)));
@@ -81,24 +78,24 @@ fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
     let failed: Vec<_> = failed.into_iter().filter_map(Result::err).collect();
     let hindrance = failed.iter().find(|error| !is_missing(error));
     match hindrance.or_else(|| failed.first().filter(|_| bound.is_empty())) {
-        None => Finding::ok(CHECK, format!("Port {port} is free for the answer of a sign-in")),
+        None => Finding::ok(CHECK, format!("Port {port} is free for the callback of a sign-in")),
         // Does not recommend --paste, since the browser would give the answer to that program first.
         Some(error) if error.kind() == ErrorKind::AddrInUse => {
             let detail =
-                format!("Another program listens on port {port}, where the answer of a sign-in is to come");
+                format!("Another program listens on port {port}, which a sign-in needs for its callback");
             let hint = format!(
-                "do not sign in while it does; end it (`ss -ltnp sport = :{port}` shows which, as root another user's too)"
+                "do not sign in while it runs: end it (find it with `ss -ltnp sport = :{port}`, as root if it is another user's)"
             );
             Finding::fail(CHECK, detail, hint)
         }
         Some(error) => {
             let detail = format!(
-                "imgurd may not listen on port {port}, where the answer of a sign-in is to come ({error})"
+                "imgurd cannot listen on port {port}, which a sign-in needs for its callback ({error})"
             );
             Finding::fail(
                 CHECK,
                 detail,
-                "register a callback with a port above 1023, and set redirect_uri to it",
+                "register a callback URL with a port above 1023, and set redirect_uri to it",
             )
         }
     }
@@ -116,7 +113,7 @@ fn state(account: &Account) -> Finding {
     let result = match account.state {
         // The clock has a line of its own.
         State::Fresh if account.reason.is_none() || account.clock_skew_s.is_some() => {
-            return Finding::ok(CHECK, format!("{name} has a token at hand"));
+            return Finding::ok(CHECK, format!("{name} has a valid token"));
         }
         State::Refreshing => return Finding::ok(CHECK, format!("{name} is getting a new token")),
         State::Fresh | State::Empty | State::Stale | State::Waiting => Health::Warn,

@@ -1,4 +1,4 @@
-//! Whether this shell and imgurd mean the same files: their environments may differ.
+//! Whether imgurctl and imgurd use the same files: their environments may differ.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use imgurd_proto::{Finding, Findings};
 
 use crate::files::Files;
 
-/// A finding for each path that differs. Nothing if an older imgurd does not tell.
+/// A finding for each path that differs. Empty if an older imgurd does not report its paths.
 pub(super) fn compare(daemon: &Findings) -> Vec<Finding> {
     let Ok(files) = Files::from_env() else { return Vec::new() };
     let state = files.grants.parent().unwrap_or(Path::new("/"));
@@ -23,10 +23,10 @@ fn of(variable: &str, theirs: &str, ours: &Path) -> Option<Finding> {
     if is_same {
         return None;
     }
-    let detail = format!("imgurd uses {theirs}, but in this shell {variable} leads to {}", ours.display());
+    let detail = format!("imgurd uses {theirs}, but {variable} of this shell leads to {}", ours.display());
     let hint = format!(
-        "give both the same {variable}: set it in ~/.config/environment.d/imgurd.conf and sign in to the desktop again, or \
-         unset it in this shell"
+        "give both the same {variable}: set it in ~/.config/environment.d/imgurd.conf and log in again, or unset it in this \
+         shell"
     );
     Some(Finding::warn("environment", detail, &hint))
 }

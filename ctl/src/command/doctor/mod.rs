@@ -11,13 +11,14 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-use imgurd_proto::text::printable;
+use comfy_table::Color;
 use imgurd_proto::{Finding, Health, Probe};
 
 use super::login;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::files::{self, Files};
+use crate::terminal::advice::{self, Entry};
 use crate::terminal::output::Output;
 
 pub(crate) fn doctor(app: &App) -> Result<(), Failure> {
@@ -25,18 +26,24 @@ pub(crate) fn doctor(app: &App) -> Result<(), Failure> {
     if app.output.json {
         Output::print_json(&findings)?;
     } else {
-        let color = app.output.is_colored();
-        let lines: Vec<_> = findings.iter().map(|finding| line(finding, color)).collect();
-        Output::print(&lines.join("\n"))?;
+        let entries: Vec<_> = findings.iter().map(entry).collect();
+        Output::print(&advice::list(&entries, app.output.is_colored(), Output::width()))?;
     }
-    let failed = findings.iter().filter(|finding| finding.result == Health::Fail).count();
+    conclude(app, &findings)
+}
+
+fn conclude(app: &App, findings: &[Finding]) -> Result<(), Failure> {
+    let count = |result| findings.iter().filter(|finding| finding.result == result).count();
     let total = findings.len();
-    if failed == 0 {
-        return Ok(());
+    match (count(Health::Fail), count(Health::Warn)) {
+        (0, 0) => app.output.say(format!("All {total} checks passed.")),
+        (0, warnings) => app.output.say(format!("No check failed, {warnings} of {total} gave a warning.")),
+        (failed, _) => {
+            let reason = format!("{failed} of {total} checks failed; follow the advice above");
+            return Err(Failure::Other(reason));
+        }
     }
-    Err(Failure::Other(format!(
-        "{failed} of {total} checks failed; each line that says so ends with what to do"
-    )))
+    Ok(())
 }
 
 /// A check comes before those that depend on it.
@@ -65,13 +72,11 @@ fn version(daemon: &Result<String, Failure>) -> Finding {
     const CHECK: &str = "daemon";
     const OWN: &str = env!("CARGO_PKG_VERSION");
     match daemon {
-        Ok(version) if version == OWN => {
-            Finding::ok(CHECK, format!("imgurd {version} answers, and imgurctl is as new"))
-        }
+        Ok(version) if version == OWN => Finding::ok(CHECK, format!("imgurd {version} is running")),
         Ok(version) => Finding::warn(
             CHECK,
-            format!("imgurd {version} answers, and imgurctl is {OWN}"),
-            "restart imgurd with `systemctl --user restart imgurd`, and install both anew if that does not help",
+            format!("imgurd {version} is running, but imgurctl is {OWN}"),
+            "restart imgurd with `systemctl --user restart imgurd`; if that does not help, reinstall both",
         ),
         Err(failure) => Finding::error(CHECK, Health::Fail, failure),
     }
@@ -79,7 +84,9 @@ fn version(daemon: &Result<String, Failure>) -> Finding {
 
 /// The daemon's own checks.
 fn probe(app: &App) -> Vec<Finding> {
-    match app.call_patiently(&Probe::default(), || "Waiting for the accounts' servers to answer".to_owned()) {
+    match app.call_patiently(&Probe::default(), || {
+        "Checking the servers of your accounts; wait a moment.".to_owned()
+    }) {
         Ok(reply) => environment::compare(&reply).into_iter().chain(reply.findings).collect(),
         Err(error) => vec![Finding::error("probe", Health::Warn, Failure::from(error))],
     }
@@ -92,7 +99,7 @@ fn configuration() -> Option<Finding> {
     let program = if beside.is_file() { beside } else { "imgurd".into() };
     let checked = Command::new(program).arg("--check").output().ok()?;
     if checked.status.success() {
-        return Some(Finding::ok(CHECK, "imgurd understands its configuration"));
+        return Some(Finding::ok(CHECK, "The configuration is valid"));
     }
     let said = String::from_utf8_lossy(&checked.stderr);
     let said = said.trim().trim_start_matches("Error: ").lines().next().unwrap_or_default();
@@ -103,23 +110,27 @@ fn configuration() -> Option<Finding> {
 fn browser() -> Finding {
     const CHECK: &str = "login";
     if login::has_display() && webbrowser::Browser::is_available() {
-        return Finding::ok(CHECK, "`imgurctl login` finds a browser here");
+        return Finding::ok(CHECK, "`imgurctl login` can open a browser");
     }
     Finding::warn(
         CHECK,
-        "`imgurctl login` finds no display or no browser here",
-        "sign in with `imgurctl login --paste`, with a browser on any machine",
+        "`imgurctl login` finds no display or no browser",
+        "sign in with `imgurctl login --paste` and a browser on any machine",
     )
 }
 
-fn line(finding: &Finding, color: bool) -> String {
-    let (word, hue) = match finding.result {
-        Health::Ok => ("ok  ", 32),
-        Health::Warn => ("warn", 33),
-        Health::Fail => ("fail", 31),
+fn entry(finding: &Finding) -> Entry {
+    let color = match finding.result {
+        Health::Ok => Color::Green,
+        Health::Warn => Color::Yellow,
+        Health::Fail => Color::Red,
     };
-    let word = if color { format!("\x1b[{hue}m{word}\x1b[0m") } else { word.to_owned() };
-    format!("{word}  {}", printable(&format!("{}: {finding}", finding.check)))
+    let labels = vec![(finding.result.to_string(), Some(color)), (finding.check.clone(), None)];
+    let Finding { detail, hint, .. } = finding;
+    match (finding.result, hint) {
+        (Health::Warn | Health::Fail, None) => Entry::of_error(labels, detail),
+        (_, advice) => Entry { labels, text: detail.clone(), advice: advice.clone() },
+    }
 }
 
 /// The home directory's name is usually the user's.
@@ -135,12 +146,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_how_it_is_and_what_to_do() {
-        let finding = Finding::fail("store", "The keyring is locked", "run `imgurctl unlock`");
-        assert_eq!(line(&finding, false), "fail  store: The keyring is locked; run `imgurctl unlock`");
-        assert_eq!(
-            line(&Finding::ok("bus", "It\u{1b}[2J answers"), true),
-            "\x1b[32mok  \x1b[0m  bus: It[2J answers"
-        );
+    fn each_problem_has_its_advice() {
+        let advice = |finding: &Finding| entry(finding).advice;
+        let expected = Some("run `imgurctl unlock`".to_owned());
+        assert_eq!(advice(&Finding::fail("store", "It is locked", "run `imgurctl unlock`")), expected);
+        let error = "It is locked; run `imgurctl unlock`";
+        assert_eq!(advice(&Finding::error("store", Health::Warn, error)), expected);
+        assert_eq!(advice(&Finding::ok("store", "It is open; all is well")), None);
     }
 }

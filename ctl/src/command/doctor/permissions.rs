@@ -14,9 +14,9 @@ use crate::files::Files;
 
 const CHECK: &str = "files";
 
-/// Permissions that nobody else may have.
+/// Permissions that no other user may have.
 const OURS_ALONE: u32 = 0o077;
-/// The same where others may read.
+/// The same if others may read.
 const OURS_TO_WRITE: u32 = 0o022;
 
 pub(super) fn check(files: &Files, socket: &Path) -> Vec<Finding> {
@@ -29,7 +29,7 @@ pub(super) fn check(files: &Files, socket: &Path) -> Vec<Finding> {
         .chain(former_remote(socket))
         .collect();
     if found.is_empty() {
-        found.push(Finding::ok(CHECK, "Settings, grants and sockets are yours alone"));
+        found.push(Finding::ok(CHECK, "Owners and permissions of your files and sockets are correct"));
     }
     found
 }
@@ -40,10 +40,9 @@ fn former_remote(socket: &Path) -> Option<Finding> {
     let is_there = socket.ends_with("imgurd/socket") && fs::symlink_metadata(&former).is_ok();
     is_there.then(|| {
         let shown = former.display();
-        let detail =
-            format!("{shown} lies in a directory that sandboxes may have been given; the socket has moved");
+        let detail = format!("Sandboxed programs may have access to {shown}, which imgurd no longer uses");
         let remedy = format!(
-            "remove it, name {} in RemoteForward, and restart imgurd-remote.socket",
+            "delete it, use {} in RemoteForward, and restart imgurd-remote.socket",
             "$XDG_RUNTIME_DIR/imgurd-remote/socket"
         );
         Finding::warn(CHECK, detail, remedy)
@@ -81,12 +80,16 @@ fn check_path(path: &Path, forbidden: u32) -> Option<Finding> {
     let metadata = if metadata.is_symlink() { fs::metadata(path).ok()? } else { metadata };
     let shown = path.display();
     if metadata.uid() != getuid().as_raw() {
-        let detail = format!("{shown} belongs to somebody else");
-        return Some(Finding::fail(CHECK, detail, "take it away, or `chown` it"));
+        let detail = format!("{shown} belongs to another user");
+        return Some(Finding::fail(CHECK, detail, "delete it, or change its owner with `chown`"));
     }
     (metadata.mode() & forbidden != 0).then(|| {
-        let (may, remedy) = if forbidden == OURS_ALONE { ("get at", "go-rwx") } else { ("write", "go-w") };
-        Finding::fail(CHECK, format!("Others may {may} {shown}"), format!("run `chmod {remedy} {shown}`"))
+        let (may, remedy) = if forbidden == OURS_ALONE { ("access", "go-rwx") } else { ("write", "go-w") };
+        Finding::fail(
+            CHECK,
+            format!("Other users may {may} {shown}"),
+            format!("run `chmod {remedy} {shown}`"),
+        )
     })
 }
 
@@ -94,11 +97,11 @@ fn missing_key(files: &Files, key: Option<&Path>) -> Option<Finding> {
     let key = key?;
     let is_missing = fs::symlink_metadata(key).is_err_and(|error| error.kind() == ErrorKind::NotFound);
     (is_missing && files.grants.exists()).then(|| {
-        let detail = format!("The key that opens your grants is not at {}", key.display());
+        let detail = format!("The key of your grants, {}, is missing", key.display());
         Finding::warn(
             CHECK,
             detail,
-            "bring it back from where you keep a copy, unless the service is given it as a credential",
+            "restore it from your backup, unless systemd passes the key as a credential",
         )
     })
 }

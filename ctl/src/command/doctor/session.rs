@@ -20,12 +20,12 @@ pub(super) fn check(answers: bool) -> Vec<Finding> {
         Ok(units) => units,
         Err(reason) => {
             let detail = format!(
-                "No service manager of yours answers ({reason}), so that nothing starts imgurd by itself"
+                "Your systemd user manager does not answer ({reason}), so imgurd does not start automatically"
             );
             let hint = if runtime_directory().exists() {
-                "have your session start `imgurd`"
+                "let your session start `imgurd`"
             } else {
-                "run `loginctl enable-linger`, which keeps your services running while you are not logged in"
+                "run `loginctl enable-linger`, so that your services run while you are not logged in"
             };
             return vec![Finding::warn("service", detail, hint)];
         }
@@ -47,14 +47,13 @@ fn of_unit(name: &str, unit: &Properties, answers: bool) -> Finding {
     let check = name.trim_start_matches("imgurd.");
     let is = |property: &str| unit.get(property).map(String::as_str).unwrap_or_default();
     if is("LoadState") == "not-found" {
-        let detail = format!("{name} is not installed, so that nothing starts imgurd by itself");
+        let detail = format!("{name} is not installed, so imgurd does not start automatically");
         return Finding::warn(check, detail, "run `make install`, or install the package");
     }
     match is("ActiveState") {
         "active" | "activating" | "reloading" => {}
         "failed" => {
-            let hint =
-                "see `journalctl --user -u imgurd`, then run `systemctl --user restart imgurd.socket imgurd`";
+            let hint = "read `journalctl --user -u imgurd`, then run `systemctl --user restart imgurd.socket imgurd`";
             return Finding::fail(check, format!("{name} has failed"), hint);
         }
         state if answers && check == "service" => {
@@ -72,7 +71,7 @@ fn of_unit(name: &str, unit: &Properties, answers: bool) -> Finding {
     if ENABLED.contains(&is("UnitFileState")) {
         return Finding::ok(check, format!("{name} is active and enabled"));
     }
-    let detail = format!("{name} is not enabled, so that it will not start with your next session");
+    let detail = format!("{name} is not enabled, so it does not start with your next session");
     Finding::fail(check, detail, format!("run `systemctl --user enable {name}`"))
 }
 
@@ -84,17 +83,13 @@ fn linger() -> Option<Finding> {
     let user = run("loginctl", &["show-user", "--property=Linger", "--property=Display", &uid]).ok()?;
     let user = properties(&user);
     if user.get("Linger").is_some_and(|linger| linger == "yes") {
-        return Some(Finding::ok(CHECK, "Your services go on when you log out"));
+        return Some(Finding::ok(CHECK, "Your services keep running when you log out"));
     }
     let session = user.get("Display").filter(|session| !session.is_empty());
     if session.is_some_and(|session| is_graphical(session)) {
-        return Some(Finding::ok(
-            CHECK,
-            "You have a graphical session, and your services last as long as it does",
-        ));
+        return Some(Finding::ok(CHECK, "Your services run as long as your graphical session"));
     }
-    let detail =
-        "Tokens are no longer refreshed when you log out, and you have no graphical session that stays";
+    let detail = "imgurd stops when you log out, and then refreshes no tokens";
     Some(Finding::warn(CHECK, detail, "run `loginctl enable-linger`"))
 }
 
@@ -107,7 +102,7 @@ fn is_graphical(session: &str) -> bool {
 /// The session bus, for when there is no daemon to ask. `None` if it has no path to connect to.
 pub(super) fn bus() -> Option<Finding> {
     const CHECK: &str = "bus";
-    const HINT: &str = "start imgurd within your session, and see that DBUS_SESSION_BUS_ADDRESS is right";
+    const HINT: &str = "start imgurd in your session, and check DBUS_SESSION_BUS_ADDRESS";
     let addresses = match session_bus() {
         Ok(addresses) => addresses,
         Err(why) => return Some(Finding::warn(CHECK, format!("There is no session bus: {why}"), HINT)),
@@ -123,7 +118,7 @@ pub(super) fn bus() -> Option<Finding> {
     let (Err(error), path) = tried.first()? else { return None };
     let path = path.display();
     let detail =
-        format!("There is no session bus at {path} ({error}), and so no keyring and no notifications");
+        format!("There is no session bus at {path} ({error}), so imgurd has no keyring and no notifications");
     Some(Finding::warn(CHECK, detail, HINT))
 }
 
@@ -140,7 +135,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let error = String::from_utf8_lossy(&output.stderr);
-    Err(error.lines().next().unwrap_or("it says nothing").to_owned())
+    Err(error.lines().next().unwrap_or("no output").to_owned())
 }
 
 #[cfg(test)]

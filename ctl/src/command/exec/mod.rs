@@ -19,7 +19,7 @@ use crate::memory;
 /// Becomes the command, or stays beside it with `--on-refresh`.
 pub(crate) fn exec(app: &App, args: &ExecArgs) -> Result<(), Failure> {
     if args.env_client_id.as_ref() == Some(&args.env) {
-        let reason = "--env and --env-client-id name the same variable; name two";
+        let reason = "--env and --env-client-id name the same variable; choose two names";
         return Err(Failure::usage("env_client_id", reason));
     }
     let call = GetToken { account: args.account.clone(), ..GetToken::default() };
@@ -35,7 +35,7 @@ pub(crate) fn exec(app: &App, args: &ExecArgs) -> Result<(), Failure> {
 /// The command with its environment.
 fn command(app: &App, args: &ExecArgs, token: &Token) -> Result<Command, Failure> {
     let [program, arguments @ ..] = args.command.as_slice() else {
-        return Err(Failure::usage("CMD", "no command was given; put it behind `--`"));
+        return Err(Failure::usage("CMD", "no command was given; put it after `--`"));
     };
     let mut command = Command::new(program);
     command.args(arguments).env(&args.env, credential(&token.access_token)?);

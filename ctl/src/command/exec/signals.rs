@@ -12,8 +12,8 @@ use signal_hook::iterator::Signals;
 const PASSED_ON: [Signal; 6] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2];
 
-/// From now on, has each of these and SIGCHLD go to `event`, in a thread of its own. What this program was started to ignore,
-/// as by nohup(1), the command ignores as well.
+/// Passes each of these signals and SIGCHLD to `event`, in its own thread. Signals that this program ignores from its
+/// start, as under nohup(1), stay ignored, also by the command.
 pub(super) fn receive(mut event: impl FnMut(Signal) + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
     let is_handled = |signal: &Signal| ignored & (1 << (signal.as_raw() - 1)) == 0;

@@ -1,4 +1,4 @@
-//! `imgurctl exec --on-refresh`: a command that runs for long, and has to learn of new tokens.
+//! `imgurctl exec --on-refresh`: tells a long-running command about new tokens.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
@@ -29,7 +29,7 @@ pub(super) struct Supervisor<'a> {
     events: Receiver<Event>,
     /// The token for the next start, once the command was asked to end.
     next: Option<Token>,
-    /// Whether somebody wants an end of it all.
+    /// Whether a signal asked to end the command.
     is_ending: bool,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Supervisor<'a> {
         let (sender, events) = channel();
         let to = sender.clone();
         signals::receive(move |signal| drop(to.send(Event::Signal(signal)))).map_err(|error| {
-            Failure::Other(format!("cannot wait for signals: {error}; leave out --on-refresh"))
+            Failure::Other(format!("cannot receive signals: {error}; leave out --on-refresh"))
         })?;
         let child = spawn(app, args, &token)?;
         let app_of_thread = app.clone();
@@ -51,7 +51,7 @@ impl<'a> Supervisor<'a> {
         Ok(Self { app, args, on_refresh, child, events, next: None, is_ending: false })
     }
 
-    /// Until the command ends by itself, or because somebody asked for it.
+    /// Runs until the command ends.
     pub(super) fn supervise(mut self) -> Result<(), Failure> {
         while let Ok(event) = self.events.recv() {
             match event {
@@ -73,16 +73,16 @@ impl<'a> Supervisor<'a> {
             OnRefresh::Signal(signal) => self.send(signal),
             OnRefresh::Restart if self.is_ending => {}
             OnRefresh::Restart => {
-                // One that is on its way out already starts with the newest token.
+                // If it is already ending, it starts with the newest token.
                 if self.next.replace(token).is_none() {
-                    self.app.output.say("There is a new token; restarting the command.");
+                    self.app.output.say("Restarting the command with a new token.");
                     self.send(Signal::TERM);
                 }
             }
         }
     }
 
-    /// Passes a signal on. Who asks for an end during a restart gets it.
+    /// Passes a signal on. A signal that ends the command also cancels a restart.
     fn forward(&mut self, signal: Signal) {
         self.is_ending |= signal == Signal::TERM;
         if !matches!(signal, Signal::USR1 | Signal::USR2) {
@@ -93,7 +93,7 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// The child is not reaped before its end is seen here, so that its number is no other process's.
+    /// The child is reaped only after its end is seen here, so its process ID is not reused.
     fn send(&self, signal: Signal) {
         let _ = kill_process(Pid::from_child(&self.child), signal);
     }
@@ -113,14 +113,14 @@ impl follow::Receiver for ToSupervisor {
     }
 }
 
-/// Says why no more tokens can come, and leaves the command alone.
+/// Reports why no more tokens can come; the command keeps running.
 fn follow_tokens(app: &App, token: Token, sender: Sender<Event>) {
     let call = GetToken { account: Some(token.account.clone()), ..GetToken::default() };
     Tokens::new(app, call, Some(token), ToSupervisor(sender)).follow();
 }
 
 fn lost(error: &std::io::Error) -> Failure {
-    Failure::Other(format!("cannot see whether the command has ended: {error}; look for it with ps"))
+    Failure::Other(format!("cannot wait for the command: {error}; look for it with `ps`"))
 }
 
 /// The exit status as a shell has it.

@@ -12,7 +12,7 @@ use crate::terminal::output::Output;
 pub(super) struct ChangeCommand(SyncSender<()>);
 
 impl ChangeCommand {
-    /// One in a thread of its own, so that a slow command holds up no token. None without words.
+    /// Runs in its own thread, so that a slow command does not delay tokens. `None` without words.
     pub(super) fn new(words: &[OsString], output: &Output) -> Option<Self> {
         let (program, arguments) = words.split_first()?;
         let (program, arguments, output) = (program.clone(), arguments.to_vec(), output.clone());
@@ -27,7 +27,7 @@ impl ChangeCommand {
         Some(Self(sender))
     }
 
-    /// Has it run soon. All changes during one run lead to one more.
+    /// Starts the command soon. All changes during one run lead to one more run.
     pub(super) fn run(&self) {
         let _ = self.0.try_send(());
     }
@@ -43,6 +43,6 @@ fn run(program: &OsStr, arguments: &[OsString]) -> Result<(), Failure> {
         return Ok(());
     }
     let reason =
-        format!("{name} failed after the file changed ({status}); see what it printed, or run it by hand");
+        format!("{name} failed after the file changed ({status}); check its output, or run it yourself");
     Err(Failure::Other(reason))
 }

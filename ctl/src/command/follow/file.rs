@@ -1,4 +1,4 @@
-//! The file itself: a reader finds the old token or the new one, whole.
+//! The file itself: a reader finds either the old token or the new one, complete.
 
 use std::fmt;
 use std::fs;
@@ -15,13 +15,13 @@ pub(super) struct TokenFile {
 }
 
 impl TokenFile {
-    /// Checks that a file may be at `path`, before a token is asked for.
+    /// Checks that `path` can be a file, before the call for a token.
     pub(super) fn new(path: &Path) -> Result<Self, Failure> {
         let path = path::absolute(path).map_err(|error| usage(error.to_string()))?;
         let directory = path.parent().filter(|parent| path.file_name().is_some() && parent.is_dir());
         let Some(directory) = directory.map(Path::to_owned) else {
             return Err(usage(format!(
-                "{} is no file in a directory that is there; name one",
+                "{} is not a file in an existing directory; name another file",
                 path.display()
             )));
         };
@@ -38,13 +38,11 @@ impl TokenFile {
 
     fn replace_or_tell(&self, text: &str) -> Result<(), Failure> {
         self.replace(text).map_err(|error| {
-            Failure::Other(format!(
-                "cannot write {self}: {error}; see to its directory, or name another file"
-            ))
+            Failure::Other(format!("cannot write {self}: {error}; check its directory, or name another file"))
         })
     }
 
-    /// Puts the file back, in the place of whatever has taken it but a directory: a link is replaced, and not followed.
+    /// Restores the file. Replaces everything in its place except a directory that is not empty; does not follow links.
     pub(super) fn put_back(&self, text: &str) -> Result<(), Failure> {
         if self.path.is_dir() && !self.path.is_symlink() {
             let _ = fs::remove_dir(&self.path); // an empty one
@@ -52,7 +50,7 @@ impl TokenFile {
         self.replace_or_tell(text)
     }
 
-    /// Whether it is there, with exactly this text, and its owner alone can read it.
+    /// Whether it exists with exactly this text, and only its owner can read it.
     pub(super) fn holds(&self, text: &str) -> bool {
         let is_alike = |found: &fs::Metadata| {
             found.is_file() && found.len() == text.len() as u64 && found.mode() & 0o7777 == 0o600
@@ -65,7 +63,7 @@ impl TokenFile {
         &self.path
     }
 
-    /// Whether it can be written as far as its place is concerned.
+    /// Whether its directory exists.
     pub(super) fn has_directory(&self) -> bool {
         self.directory.is_dir()
     }
@@ -81,10 +79,12 @@ impl TokenFile {
     /// A link would be replaced, and the old token would stay at its target.
     fn check(&self) -> Result<(), Failure> {
         match fs::symlink_metadata(&self.path) {
-            Ok(found) if found.is_symlink() => Err(usage(format!("{self} is a link; name the file itself"))),
-            Ok(found) if !found.is_file() => Err(usage(format!("{self} is no file; name one"))),
+            Ok(found) if found.is_symlink() => {
+                Err(usage(format!("{self} is a symbolic link; name the file itself")))
+            }
+            Ok(found) if !found.is_file() => Err(usage(format!("{self} is not a file; name another file"))),
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(usage(format!("{self} cannot be looked at: {error}; name another file")))
+                Err(usage(format!("cannot access {self}: {error}; name another file")))
             }
             _ => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! Putting the file back when another program deletes or changes it.
+//! Restores the file when another program deletes or changes it.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
@@ -44,13 +44,13 @@ impl KeptFile {
     pub(super) fn keep(&self, output: &Output) {
         let Err(error) = self.keep_on(output);
         output.say(format!(
-            "{self} cannot be watched ({error}), so it is not put back if another program deletes it."
+            "imgurctl cannot watch {self} ({error}), so it does not restore the file if another program deletes it."
         ));
     }
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "a program that goes on changing the file must not take all our time"
+        reason = "a program that keeps changing the file must not keep imgurctl busy"
     )]
     fn keep_on(&self, output: &Output) -> io::Result<Infallible> {
         let (mut reported, mut pause) = (None, PAUSE);
@@ -70,7 +70,7 @@ impl KeptFile {
             }
             match restored {
                 Ok(true) => thread::sleep(PAUSE),
-                // Nothing tells that a disk has room again.
+                // No event says that a disk has free space again.
                 Err(_) if self.file.has_directory() => watch.wait(Some(pause))?,
                 Ok(false) | Err(_) => watch.wait(None)?,
             }

@@ -1,4 +1,4 @@
-//! `imgurctl token --follow`: a file that holds the fresh token, for programs that only read files.
+//! `imgurctl token --follow`: a file with the current token, for programs that only read files.
 
 mod change_command;
 mod file;
@@ -30,7 +30,7 @@ pub(crate) fn follow(app: &App, args: &TokenArgs) -> Result<(), Failure> {
     let form = Form::new(app, args)?;
     let path = args.output.as_deref().unwrap_or("".as_ref());
     if args.template.as_deref().is_some_and(|template| is_same(template, path)) {
-        let reason = "the file is the template itself; name another file with --output";
+        let reason = "--output is the template itself; name another file";
         return Err(Failure::usage("output", reason));
     }
     let file = Arc::new(KeptFile::new(TokenFile::new(path)?));
@@ -56,16 +56,16 @@ impl Receiver for FileReceiver<'_> {
     fn receive(&mut self, token: &Token) -> Result<(), Failure> {
         self.file.write(self.form.text(self.app, token)?)?;
         let expiry = token.expires_at.map_or_else(String::new, |at| {
-            format!(", which expires {}", time::relative_and_clock(at, time::now()))
+            format!("; it expires {}", time::relative_and_clock(at, time::now()))
         });
-        self.app.output.say(format!("{} holds the token of {}{expiry}.", self.file, token.account));
+        self.app.output.say(format!("Wrote the token of {1} to {0}{expiry}.", self.file, token.account));
         if let Some(command) = &self.command {
             command.run();
         }
         Ok(())
     }
 
-    /// The file stays as it is, and is not put back.
+    /// The file stays as it is, and is not restored.
     fn lose(&mut self) {
         self.file.release();
     }

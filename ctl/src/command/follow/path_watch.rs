@@ -1,4 +1,4 @@
-//! Waiting until something happens to a file or to its directories, with no polling.
+//! Waits for changes of a file and its directories, without polling.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,8 +12,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags, add_watch, init};
 use rustix::io::{Errno, Result};
 
-/// Tells what happens to a path (`inotify(7)`). It knows the directories that are there when it is made: after each event,
-/// another one is needed.
+/// Reports changes of a path (`inotify(7)`). It watches the directories that exist when it is made: after each event,
+/// make a new one.
 pub(super) struct PathWatch {
     inotify: OwnedFd,
     names: Vec<OsString>,
@@ -24,7 +24,7 @@ impl PathWatch {
     pub(super) fn new(path: &Path) -> Result<Self> {
         let mut watch = Self { inotify: init(CreateFlags::CLOEXEC)?, names: Vec::new() };
         watch.add(path)?;
-        // The file itself, too: what is written into others beside it should wake nobody.
+        // The file itself, too: writes to other files beside it must not wake imgurctl.
         watch.watch(
             path,
             WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::DONT_FOLLOW,
@@ -41,7 +41,7 @@ impl PathWatch {
         let itself = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
         let names = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
         for (child, directory) in path.ancestors().zip(path.ancestors().skip(1)) {
-            // Other names in a directory are of no concern, and should wake nobody.
+            // Other names in a directory must not wake imgurctl.
             let may_change = fs::symlink_metadata(child).map_or(true, |child| !child.is_dir());
             let events = if may_change { itself | names } else { itself };
             self.watch(directory, events | WatchFlags::MASK_ADD)?;
@@ -50,7 +50,7 @@ impl PathWatch {
         Ok(())
     }
 
-    /// Watches what is there and may be looked at.
+    /// Watches a path, if it exists and is accessible.
     fn watch(&self, path: &Path, events: WatchFlags) -> Result<()> {
         match add_watch(&self.inotify, path, events) {
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(()),

@@ -1,4 +1,4 @@
-//! The tokens of an account, as they come.
+//! The successive tokens of an account.
 
 use std::convert::Infallible;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Who is told.
+/// Gets each new token.
 pub(in crate::command) trait Receiver {
     /// There is a new token.
     fn receive(&mut self, token: &Token) -> Result<(), Failure>;
@@ -56,7 +56,7 @@ impl<'a, R: Receiver> Tokens<'a, R> {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "no event says that a missing daemon is back")]
+    #[expect(clippy::disallowed_methods, reason = "no event says that imgurd runs again")]
     fn pause(&mut self) {
         thread::sleep(self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);

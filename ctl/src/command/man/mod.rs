@@ -39,13 +39,13 @@ pub(crate) fn man(app: &App, directory: &Path) -> Result<(), Failure> {
         let directory = directory.join(format!("man{}", page.section));
         let file = directory.join(format!("{}.{}", page.name, page.section));
         fs::create_dir_all(&directory).and_then(|()| fs::write(&file, &page.text)).map_err(|error| {
-            Failure::Other(format!("cannot write {}: {error}; see its permissions", file.display()))
+            Failure::Other(format!("cannot write {}: {error}; check its permissions", file.display()))
         })?;
         written.push(file);
     }
     let (count, shown) = (written.len(), directory.display());
     app.output.conclude(&json!({ "pages": written }), || {
-        format!("Wrote {count} pages; `man -M {shown} imgurctl` shows the first.")
+        format!("Wrote {count} manual pages; read the first with `man -M {shown} imgurctl`.")
     })
 }
 

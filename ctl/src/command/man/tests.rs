@@ -56,7 +56,8 @@ fn all_that_the_interface_has_is_on_its_page() {
         assert!(on_the_socket.contains(&format!("\n.B {name}")), "{name} has no entry");
     }
     for method in names("method ") {
-        // A stream is a signal there, or properties that tell of their changes; and a grant goes where nobody listens.
+        // On D-Bus, a stream is a signal or a property with change signals; and ExportGrant does not exist, since a bus
+        // can be monitored.
         let is_there = !["Watch", "ExportGrant"].contains(&&*method) && !method.contains("Gateway");
         assert!(!is_there || on_the_bus.contains(&format!("\n.B {method}(")), "{method} on the bus");
     }
@@ -78,10 +79,10 @@ fn what_help_has_at_its_end_is_on_the_page() {
     let (_, after) = page.split_once(".SH EXAMPLES\n.EX\n").expect("examples");
     let (examples, after) = after.split_once(".EE\n").expect("an end");
     assert!(examples.lines().all(|line| line.starts_with("imgurctl status ")), "{examples}");
-    assert!(after.starts_with(".SH STATES\n.TP\n.B empty\nnobody has signed in yet\n.TP\n"), "{after}");
+    assert!(after.starts_with(".SH STATES\n.TP\n.B empty\nno grant: sign in\n.TP\n"), "{after}");
     let page = super::tests::page("imgurctl-curl");
     assert_eq!(page.matches(".SH NOTES\n.PP\nARGS are curl").count(), 1, "{page}");
-    assert!(page.contains("\n.PP\nOptions that could"), "{page}");
+    assert!(page.contains("\n.PP\nimgurctl refuses options"), "{page}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The people of a machine, and what they run.
+//! The users of a machine, and their programs.
 
 use std::process::Command;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who may what, and what is remembered of it.
+//! Access rules, and remembered decisions.
 
 mod questions;
 pub(crate) mod table;
@@ -80,7 +80,7 @@ fn a_damaged_file_of_permits_denies_what_would_be_asked_and_is_left_alone() {
     assert!(reason(&refused).contains(file.to_str().unwrap()), "{refused}");
     fails(|command| scene.ctl(command), &["permit", "allow", "remote"], 7, "StoreUnavailable");
     assert_eq!(fs::read(&file).unwrap(), half);
-    // Those about whom nobody is asked are served.
+    // Programs that need no question get their token.
     scene.token();
     fs::remove_file(&file).unwrap();
     scene.ctl(&["permit", "allow", "remote"]).success();
@@ -103,7 +103,7 @@ fn what_is_in_the_configuration_decides_before_what_was_remembered() {
     reason(&remote(&scene).call("GetToken", &json!({})));
     configure(&mut scene, "[access]\nunsandboxed = \"deny\"\nremote = \"deny\"\n");
     token_of(&remote(&scene).call("GetToken", &json!({})));
-    // A program of one's own that is refused tokens manages its accounts all the same.
+    // The user's own program that is denied tokens can still manage accounts.
     for command in [&["token"][..], &["refresh"]] {
         fails(|command| scene.ctl(command), command, 5, "AccessDenied");
     }

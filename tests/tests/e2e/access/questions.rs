@@ -1,4 +1,4 @@
-//! Questions to the user: asked once, and answered within the caller's patience.
+//! Questions to the user: imgurd asks once, and the caller gets the answer within its wait time.
 
 use futures_util::future::join_all;
 use imgurd_proto::dbus::KeeperProxy;
@@ -49,7 +49,7 @@ fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
         for answer in join_all(calls).await {
             answer.unwrap().unwrap();
         }
-        // Nothing was remembered of that, so the next is a question again; whoever does not answer has denied it.
+        // That was not remembered, so imgurd asks again; no answer means deny.
         let mut late = call(&scene, 1500);
         let question = server.notified().await;
         assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");

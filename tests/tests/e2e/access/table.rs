@@ -1,4 +1,4 @@
-//! Each method, each kind of caller, each wire.
+//! Every method with every kind of caller on every wire.
 
 use imgurd_proto::dbus::{BUS_NAME, PATH, account_path};
 use imgurd_proto::{INTERFACE, INTERFACE_TEXT};

@@ -1,5 +1,5 @@
-//! Attacks on a sign-in through its callback: by other users of the machine, by whoever knows a part of what is secret, and
-//! by answers of another kind.
+//! Attacks on the callback of a sign-in: by other users of the machine, with a part of the secret values, and with other
+//! kinds of answers.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use url::Url;
 use crate::unit::home::{Home, USER};
 use crate::users::daemon_of_nobody;
 
-/// A user of each Debian machine who is neither us nor `nobody`: `daemon`.
+/// A user of every Debian machine besides us and `nobody`: `daemon`.
 const AS_MALLORY: [&str; 5] = ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"];
 
 pub(super) fn scene() -> Scene {
@@ -215,7 +215,7 @@ fn another_user_signs_nobody_in_at_the_confined_service() {
     login.finish().success();
 }
 
-/// S2: without the verifier of PKCE, whoever makes the browser go to the callback would be believed.
+/// S2: without the verifier of PKCE, anyone who sends the browser to the callback would be believed.
 #[test]
 fn tokens_in_a_query_are_no_answer_in_any_flow() {
     let scene = scene();
@@ -339,7 +339,7 @@ fn a_callback_that_another_user_listens_at_is_refused_and_pasting_is_no_way_out(
     }
 }
 
-/// S6: the browser would hand the answer to whoever listens there.
+/// S6: the browser would give the answer to the program that listens there.
 #[test]
 fn nobody_else_can_listen_at_the_callback_while_its_answer_is_to_be_pasted() {
     for host in ["127.0.0.1", "localhost"] {

@@ -1,4 +1,4 @@
-//! Sandboxed programs that would pass for others.
+//! Sandboxed programs that pretend to be others.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -217,7 +217,7 @@ fn a_denial_counts_for_a_call_that_waits_already() {
         let before = scene.fake.requests(Endpoint::Token).len();
         let gate = scene.fake.hold_answer(Endpoint::Token);
         let mut refresh = scene.bed.wire();
-        // A token that was rejected is served to nobody.
+        // imgurd returns a rejected token to no program.
         refresh.ask("RejectToken", &json!({ "access_token": current }));
         scene.fake.wait_for_requests(Endpoint::Token, before + 1);
         let rejected = if method == "RejectToken" { json!({ "access_token": current }) } else { json!({}) };
@@ -288,7 +288,7 @@ fn a_client_in_another_pid_namespace_is_answered() {
         assert_eq!(ctl_in(&scene, wrapper, &["token"]).success().line(), scene.token(), "{wrapper:?}");
         ctl_in(&scene, wrapper, &["logout"]).exits(5);
     }
-    // Where every user has the same number, nobody can say whose socket it is.
+    // If all users have the same ID, the owner of a socket is unknown.
     let unknown = ctl_in(&scene, &["unshare", "--user"], &["token"]).exits(5);
     assert!(unknown.stderr.contains("user namespace"), "{}", unknown.stderr);
 }

@@ -1,4 +1,4 @@
-//! Forged answers: signals that look like the person's click, from somebody else on the bus.
+//! Forged clicks: signals from another program on the bus that look like the user's answer.
 
 use std::fs;
 
@@ -34,7 +34,7 @@ while not select.select([keeper], [], [], 0.05)[0]:
 print(keeper.recv(65536).decode().rstrip("\0"))
 "#;
 
-/// Signals of whoever it is that a connection on the session's bus receives.
+/// Signals that a connection on the session bus receives.
 async fn signals(bed: &Testbed, member: &'static str) -> MessageStream {
     let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).member(member).build().unwrap();
     MessageStream::for_match_rule(rule, &bed.connect().await, None).await.unwrap()
@@ -80,7 +80,7 @@ fn a_flatpak_that_may_talk_to_nobody_cannot_press_the_buttons_of_its_own_questio
 }
 
 impl Stranger {
-    /// Copies of the person's answer to the notification `id`.
+    /// Copies of the user's answer to the notification `id`.
     async fn forge(&self, id: u32, key: &str) {
         // A daemon that listens only after the notification is shown may miss the first.
         for _ in 0..5 {

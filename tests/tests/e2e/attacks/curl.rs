@@ -1,4 +1,4 @@
-//! Arguments of `imgurctl curl` that would take the token elsewhere.
+//! Arguments of `imgurctl curl` that could send the token elsewhere.
 
 use std::fs;
 use std::net::TcpListener;
@@ -37,7 +37,7 @@ impl Evil {
     }
 }
 
-/// Neither a connection to somebody else, nor a request to the API.
+/// No connection to another server, and no request to the API.
 #[track_caller]
 fn is_refused(scene: &Scene, evil: &Evil, arguments: &[&str]) {
     let asked = scene.fake.requests(Endpoint::Account).len();

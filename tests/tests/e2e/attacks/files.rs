@@ -1,4 +1,4 @@
-//! Files and directories that others can write, and what a crash leaves on the disk.
+//! Files and directories that others can write, and files after a crash.
 
 use std::fs::{self, Permissions};
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! Servers that never stop.
+//! Servers whose answers never end.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -28,7 +28,7 @@ fn imported_at(scene: Scene, url: &str, further: &[&str]) -> Scene {
     scene.imported()
 }
 
-/// A refresh ends with that reason, nobody else waits meanwhile, and once the server is itself again all is well.
+/// A refresh ends with that reason, no other caller waits meanwhile, and everything works once the server recovers.
 fn is_given_up(scene: &Scene, relay: &Relay, flood: Manner) {
     let honest = scene.fake.requests(Endpoint::Token).len();
     relay.set(flood);

@@ -1,5 +1,5 @@
-//! Servers that would get what another server was to get: mix-up (RFC 9700, section 4.4), where one server has another's
-//! answer come to us in its own sign-in, and settings that lead to another server.
+//! Servers that try to get another server's secrets: mix-up (RFC 9700, section 4.4), where a server passes another's
+//! answer into its own sign-in, and settings that point to another server.
 
 use imgurd_tests::browser::{self, Page};
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
@@ -7,7 +7,7 @@ use imgurd_tests::testbed::{ACCOUNT, Program, Scene};
 use serde_json::json;
 use url::Url;
 
-/// An account at an evil server, and the honest one that the person has another account at.
+/// An account at a malicious server, and an honest server with the user's other account.
 struct MixUp {
     evil: Scene,
     honest: Fake,

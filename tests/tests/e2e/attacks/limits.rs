@@ -1,4 +1,4 @@
-//! Callers and servers that take more than their share.
+//! Callers and servers that use too much.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -17,7 +17,7 @@ use zbus::Message;
 use crate::dbus::{arrived, keeper};
 use crate::{expired, momentary};
 
-/// Opens 1,100 connections, does with each what it is told, and opens another whenever one is hung up on.
+/// Opens 1,100 connections, does with each what it is told, and opens another whenever the daemon closes one.
 const CROWD: &str = r#"
 import resource, select, socket, sys
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -132,7 +132,7 @@ fn peak(id: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// More than anybody has to say, in bytes.
+/// More than any real message, in bytes.
 const LONG: usize = 30 << 20;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Attacks, as they were made: each test is one, made with the real parts, and fails where it succeeds. SECURITY.md names them.
+//! Attacks with the real parts. Each test is one attack, and fails if the attack succeeds. SECURITY.md names them.
 
 mod callback;
 mod callers;

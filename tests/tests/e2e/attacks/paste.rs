@@ -1,4 +1,4 @@
-//! Attacks on a sign-in whose answer is pasted: what is no answer to it, and what is one however it was copied.
+//! Attacks on a sign-in with a pasted answer: texts that are no answer, and answers that were copied in unusual ways.
 
 use imgurd_tests::fake::Endpoint;
 use imgurd_tests::testbed::{Program, Scene};

@@ -1,4 +1,4 @@
-//! Sandboxes that a service makes, as desktops start their applications in services.
+//! Sandboxes in services, where desktops start their applications.
 
 use std::fs;
 

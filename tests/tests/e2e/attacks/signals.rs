@@ -1,4 +1,4 @@
-//! Forged signals of whoever imgurd listens to, from somebody else on the bus: to everybody, and to each connection alone.
+//! Forged signals from another program on the bus, broadcast and to each connection.
 
 use std::collections::HashMap;
 
@@ -75,7 +75,7 @@ fn a_forged_answer_of_the_portal_changes_nothing() {
         let (_portal, mut uris) = browser_launch::portal_after(&scene, 0, Some(stranger)).await;
         let mut server = sign_in_clicked(&scene).await;
         browser::allow(&soon(&mut uris).await, "alice");
-        // Were it believed that the person chose no browser, they would be given the page first.
+        // If imgurd believed that the user chose no browser, it would show the page first.
         assert_eq!(server.notified().await.summary, "imgurd: signed in to 127.0.0.1");
     });
 }
@@ -126,7 +126,7 @@ fn a_stranger_does_not_put_the_daemon_to_sleep() {
         let manager = "org.freedesktop.login1.Manager";
         stranger.send("/org/freedesktop/login1", manager, "PrepareForSleep", &true).await;
         stranger.replace(LOGIND).await;
-        // Served all the same, and the lock stays: nobody sleeps.
+        // Callers still get tokens, and the lock stays: the machine does not suspend.
         scene.refresh();
         assert_eq!(logind.inhibitors().await.len(), 1);
         logind.announce(true).await;
@@ -208,7 +208,7 @@ async fn forge_news(stranger: &Stranger) {
     stranger.replace(KEYRING).await;
 }
 
-/// Whether anybody but the stranger has called the keyring since the last time.
+/// Whether another program than the test's has called the keyring since the last time.
 async fn asks(stranger: &Stranger, calls: &mut (impl Stream<Item = String> + Unpin)) -> bool {
     stranger.is_heard().await;
     let peer = Some("org.freedesktop.DBus.Peer");

@@ -1,4 +1,4 @@
-//! Names and secrets with characters that a terminal, a header or the bus would obey.
+//! Names and secrets with characters that control a terminal, a header or the bus.
 
 use imgurd_proto::State;
 use imgurd_proto::text::is_printable;
@@ -142,7 +142,7 @@ fn a_redirect_uri_or_issuer_with_a_blank_is_refused_by_name() {
     }
 }
 
-/// Names that nobody has checked: of accounts and applications that do not exist, and of fields.
+/// Unchecked names: of accounts and applications that do not exist, and of fields.
 #[test]
 fn what_a_caller_calls_things_is_shown_cut_and_without_what_steers_a_terminal() {
     let scene = Scene::memory(Behaviour::default());

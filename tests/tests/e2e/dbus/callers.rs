@@ -1,4 +1,4 @@
-//! Many callers at a time, and who they are.
+//! Many callers at a time, and their identities.
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;

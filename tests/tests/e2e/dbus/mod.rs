@@ -1,4 +1,4 @@
-//! The interface on D-Bus: the same promises as on the socket, for callers with a bus of their own.
+//! The interface on D-Bus: the same promises as on the socket.
 
 mod callers;
 mod objects;
@@ -151,7 +151,7 @@ fn a_login_begun_on_the_bus_goes_on_without_its_caller_and_tells_its_end() {
         assert_eq!((*end.login_id(), *end.account(), *end.outcome()), (&*shared.0, ACCOUNT, SIGNED_IN));
         assert!(scene.fake.is_live(waiting.await.unwrap().unwrap().0.expose()), "who waited is served");
 
-        // The next end told is of the next login: nobody was told twice.
+        // The next signal is of the next login: no signal came twice.
         let (login_id, _) =
             listener.login("", HashMap::from([("replace", Variant::from(true))])).await.unwrap();
         listener.cancel_login(&login_id).await.unwrap();

@@ -1,4 +1,4 @@
-//! What can be seen of the keeper and its accounts, and heard of their changes.
+//! The objects of the service and its accounts, and their change signals.
 
 use std::collections::HashMap;
 
@@ -155,7 +155,7 @@ fn accounts_come_and_go_as_objects() {
         keeper.remove_account("2nd.one").await.unwrap();
         assert_eq!(next(&mut removed).await.args().unwrap().object_path(), &path.as_ref());
         assert!(second.state().await.is_err(), "the object is gone");
-        // By hand in the file, or by `imgurctl`: the bus hears of it all the same.
+        // By hand in the file or by `imgurctl`: the bus gets the signal either way.
         scene.bed.account(&scene.fake, "third");
         assert_eq!(next(&mut added).await.args().unwrap().object_path(), &account_path("third").as_ref());
     });

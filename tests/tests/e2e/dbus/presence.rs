@@ -1,4 +1,4 @@
-//! Being on the bus while there is one.
+//! The daemon is on the bus whenever there is a bus.
 
 use std::fs;
 

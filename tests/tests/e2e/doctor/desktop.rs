@@ -1,4 +1,4 @@
-//! The bus, the store, notifications, the browser: as the daemon sees them.
+//! The daemon's checks of the bus, the store, notifications and the browser.
 
 use imgurd_proto::Health;
 use imgurd_proto::dbus::BUS_NAME;
@@ -15,7 +15,7 @@ fn a_bus_that_is_not_there_is_found() {
     let _daemon = bed.daemon();
     examine(&bed).expect_ok("bus", BUS_NAME);
     bus.stop();
-    examine(&bed).expect("bus", Health::Warn, "There is no session bus", "start imgurd in your session");
+    examine(&bed).expect("bus", Health::Warn, "There is no session bus", "start imgurd");
     drop(bus);
     let bed = Testbed::memory();
     let _daemon = bed.daemon_with(&["--no-dbus"]);
@@ -82,5 +82,5 @@ fn a_machine_without_a_browser_is_found() {
     let scene = Scene::new(bed, Behaviour::default());
     let found = examine(&scene.bed);
     found.expect_ok("browser", "with xdg-open");
-    found.expect_ok("login", "finds a browser");
+    found.expect_ok("login", "can open a browser");
 }

@@ -1,4 +1,4 @@
-//! The service, its files, the port, the clock.
+//! Checks of the service, its files, the port and the clock.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -40,7 +40,7 @@ fn a_machine_without_a_service_manager_is_told_of() {
     let _daemon = bed.daemon();
     stand_in(&bed, "systemctl", "echo 'Failed to connect to bus: No medium found' >&2; exit 1");
     let found = examine(&bed);
-    found.expect("service", Health::Warn, "No medium found", "have your session start `imgurd`");
+    found.expect("service", Health::Warn, "No medium found", "let your session start `imgurd`");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn without_a_daemon_it_says_what_can_be_known() {
     found.expect("configuration", Health::Fail, "line 2", "imgurd --check");
     found.expect("bus", Health::Warn, "no session bus", "DBUS_SESSION_BUS_ADDRESS");
     let ran = bed.ctl(&["doctor"]).exits(1);
-    assert!(ran.stderr.ends_with("each line that says so ends with what to do\n"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("checks failed; follow the advice above\n"), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().count(), 1);
 }
 
@@ -93,7 +93,7 @@ fn with_mode(path: &Path, mode: u32) -> impl FnOnce() {
 fn files_that_others_get_at_are_found() {
     let scene = Scene::file(Behaviour::default()).signed_in();
     let bed = &scene.bed;
-    examine(bed).expect_ok("files", "yours alone");
+    examine(bed).expect_ok("files", "are correct");
     let (config, state) = (bed.config_home().join("imgurd"), bed.state_home().join("imgurd"));
     for (path, mode, remedy) in [
         (bed.config_file(), 0o666, "chmod go-w"),
@@ -109,7 +109,7 @@ fn files_that_others_get_at_are_found() {
         as_it_was();
     }
     fs::remove_file(config.join("key")).unwrap();
-    examine(bed).expect("files", Health::Warn, "The key that opens your grants", "copy");
+    examine(bed).expect("files", Health::Warn, "The key of your grants", "backup");
 }
 
 #[test]

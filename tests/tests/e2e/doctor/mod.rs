@@ -1,4 +1,4 @@
-//! `imgurctl doctor` finds each fault that it names, and nothing where there is none.
+//! `imgurctl doctor` finds each problem that it knows, and reports none on a working machine.
 
 mod desktop;
 mod machine;
@@ -139,12 +139,16 @@ fn what_is_found_can_be_shown_to_anybody() {
 }
 
 #[test]
-fn each_finding_is_a_line_with_its_mend() {
+fn each_problem_has_its_advice_on_the_next_line() {
     let bed = Testbed::memory();
     let _daemon = bed.daemon();
     let text = bed.ctl(&["doctor"]).success();
     let json = Findings::of(&bed.ctl(&["doctor", "--json"]));
-    assert_eq!(text.stdout.lines().count(), json.all.len(), "{}", text.stdout);
-    let line = "warn  account: There is no account yet; add one with `imgurctl account add NAME`";
-    assert!(text.stdout.lines().any(|said| said == line), "{}", text.stdout);
+    let lines: Vec<_> = text.stdout.lines().collect();
+    let begins = |line: &&&str| !line.starts_with(' ');
+    assert_eq!(lines.iter().filter(begins).count(), json.all.len(), "{}", text.stdout);
+    let problem = lines.iter().position(|line| line.ends_with("There is no account yet")).expect("a problem");
+    assert!(lines[problem].starts_with("warn  account "), "{}", text.stdout);
+    assert_eq!(lines[problem + 1].trim_start(), "→ add one with `imgurctl account add NAME`");
+    assert!(text.stderr.starts_with("No check failed, "), "{}", text.stderr);
 }

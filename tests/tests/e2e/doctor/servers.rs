@@ -1,4 +1,4 @@
-//! The accounts' servers, which are asked for nothing.
+//! Checks of the accounts' servers, without using a grant.
 
 use std::fs;
 

@@ -159,8 +159,8 @@ fn what_the_user_takes_back_is_void_at_once() {
 fn it_listens_only_while_it_is_on() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let off = scene.ctl(&["gateway", "status"]).success().stdout;
-    assert!(off.contains("`imgurctl gateway on` opens it"), "{off}");
-    let gateway = Gateway::new(scene);
+    assert!(off.contains("`imgurctl gateway on`"), "{off}");
+    let mut gateway = Gateway::new(scene);
     assert!(TcpStream::connect(&gateway.listen).is_ok());
     let on = gateway.scene.ctl(&["gateway", "status"]).success().stdout;
     assert!(on.contains("/oauth2/token") && on.contains("postman"), "{on}");
@@ -168,11 +168,15 @@ fn it_listens_only_while_it_is_on() {
     assert!(TcpStream::connect(&gateway.listen).is_err());
     // The port is another program's: this is said, and no token goes there.
     let taken = std::net::TcpListener::bind(&gateway.listen).unwrap();
-    let failed = gateway.scene.ctl(&["gateway", "on", "--listen", &gateway.listen]).exits(1);
+    let failed = gateway.scene.ctl(&["gateway", "on", "--listen", &gateway.listen]).exits(2);
     assert!(failed.stderr.contains("cannot listen"), "{}", failed.stderr);
+    drop(taken);
+    gateway.scene.ctl(&["gateway", "on", "--listen", &gateway.listen]).success();
+    gateway.scene.stop();
+    let _taken = std::net::TcpListener::bind(&gateway.listen).unwrap();
+    gateway.scene.start();
     let doctor = gateway.scene.ctl(&["doctor", "--json"]).stdout;
     assert!(doctor.contains("cannot listen"), "{doctor}");
-    drop(taken);
     for listen in ["0.0.0.0:8918", "192.0.2.1:8918", "127.0.0.1:0"] {
         gateway.scene.ctl(&["gateway", "on", "--listen", listen]).exits(2);
     }

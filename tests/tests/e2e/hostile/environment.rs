@@ -1,5 +1,4 @@
-//! An environment that somebody else has set: it leads nowhere but to a clear word, and the daemon that runs is not
-//! touched by it.
+//! Hostile environment variables: the programs report them clearly, and a running daemon is not affected.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};

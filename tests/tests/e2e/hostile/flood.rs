@@ -1,4 +1,4 @@
-//! Programs of one's own that run wild: they are cut off, and everybody else is served.
+//! Programs of the same user that call without end: imgurd cuts them off, and serves all others.
 
 use std::fs::File;
 use std::io::{IoSlice, Read as _, Write as _};
@@ -41,7 +41,7 @@ fn send_descriptors(stream: &UnixStream, text: &[u8]) {
     let mut space = vec![MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     assert!(ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)));
-    // Where it has hung up, they are lost, as they would be a moment later.
+    // They are lost if the daemon has closed the connection.
     let _ = sendmsg(stream, &[IoSlice::new(text)], &mut ancillary, SendFlags::NOSIGNAL);
 }
 
@@ -148,7 +148,7 @@ fn what_is_too_long_is_hung_up_on_wherever_it_is_long() {
     serves(&scene);
 }
 
-/// Says a byte at a time until it is hung up on, which has to come while there is still something to say.
+/// Sends a byte at a time until the daemon closes the connection, which must happen before the end of the message.
 fn drip(descriptor: BorrowedFd<'_>, mut say: impl FnMut(&[u8]) -> bool, text: &[u8]) {
     for byte in text {
         if !say(&[*byte]) || is_hung_up_within(descriptor, Duration::from_millis(200)) {

@@ -1,5 +1,5 @@
-//! People and programs that mean harm, where they are who they are: another user of the machine, and programs that a
-//! service manager has put into their scopes.
+//! Hostile users and programs in their real places: another user of the machine, and programs in scopes of a service
+//! manager.
 
 mod environment;
 mod flood;
@@ -19,7 +19,7 @@ const ALICE: &str = "alice";
 /// Who would like to have them.
 const MALLORY: &str = "mallory";
 
-/// Lets everybody onto Alice's bus, as a person may configure theirs (`dbus-daemon(1)`, `<allow user=…>`).
+/// Lets every user onto Alice's bus, as a user may configure it (`dbus-daemon(1)`, `<allow user=…>`).
 const OPEN_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><policy context="mandatory"><allow user="*"/></policy></busconfig>

@@ -1,5 +1,5 @@
-//! Programs in the scopes and services of a real service manager: who they are taken for, what they are let have, and
-//! what both journals say of it.
+//! Programs in scopes and services of a real service manager: how imgurd identifies them, what they may do, and what both
+//! journals say.
 
 use imgurd_proto::{JournalEntry, Outcome, Wire};
 use imgurd_tests::testbed::{ACCOUNT, Output, Program, in_time};
@@ -20,7 +20,7 @@ const SNAP: &str = "snap.viewer.viewer-3f6f7b0c-4d6e-4f0e-9f63-#.scope";
 /// What a server is said to have rejected.
 const REJECTED: &str = "a-rejected-token";
 
-/// Asks for the token, and waits for the person.
+/// Asks for the token, and waits for the user.
 const PATIENT: [&str; 4] = ["imgurctl", "token", "--wait", "20s"];
 
 async fn connection(house: &House) -> Connection {

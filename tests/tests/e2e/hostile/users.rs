@@ -1,4 +1,4 @@
-//! Another user of the machine, and root, who get no answer.
+//! Another user of the machine, and root, get no answer.
 
 use imgurd_proto::{Outcome, Wire};
 use imgurd_tests::testbed::{Output, Program};
@@ -45,7 +45,7 @@ for number in range(10_000):
 print(json.dumps(said), flush=True)
 ";
 
-/// Has the doors stand open that keep others out before the daemon is asked.
+/// Removes the permissions that stop other users before they reach the daemon.
 fn open_doors(house: &House) {
     let script = r#"chmod 755 "${1%/*/*}" "${1%/*}" && chmod 666 "$1""#;
     house.machine.run("root", &["sh", "-c", script, "sh", &house.socket()]).success();
@@ -91,7 +91,7 @@ fn is_refused_on_the_bus(house: &House, user: &str) {
     for method in bus_methods_in(&listed) {
         let said = busctl(house, user, &method);
         match method.as_str() {
-            // The bus library answers these to whoever the bus lets call: they tell what there is, and nothing of it.
+            // The bus library answers these to every caller on the bus: they name the objects, but not their contents.
             "Introspect" | "Ping" => drop(said.success()),
             "GetAll" => assert_eq!(said.stdout, "a{sv} 0\n", "{user} sees none of the properties"),
             _ => assert!(!is_let(&said), "{user}: {method}: {said:?}"),

@@ -1,4 +1,4 @@
-//! An item that its owner deleted: one command brings a token again.
+//! The owner deleted a keyring item: one command brings a token again.
 
 use imgurd_proto::State;
 use imgurd_tests::browser;
@@ -86,7 +86,7 @@ fn at_a_terminal_login_asks_for_the_secret_and_goes_on() {
             return Some(format!("{SECRET}\r"));
         }
         let url = seen.lines().find(|line| line.starts_with("http"))?;
-        seen.contains("Ctrl-C cancels").then(|| browser::allow(url, "alice"))?;
+        seen.contains("Ctrl-C").then(|| browser::allow(url, "alice"))?;
         Some(String::new())
     });
     assert!(status.success() && !seen.contains(SECRET), "{seen}");

@@ -1,4 +1,5 @@
-//! The desktop's keyring: a real GNOME Keyring, locked, absent, replaced, hung, and a person who may not be there.
+//! The desktop's keyring: a real GNOME Keyring that is locked, absent, replaced or hangs, with and without a user at the
+//! screen.
 
 mod deleted;
 
@@ -13,7 +14,7 @@ use imgurd_tests::testbed::{ACCOUNT, Answer, Bus, Keyring, Scene, Testbed};
 /// What finds our item of the account.
 const ITEM: [&str; 4] = ["service", "imgurd", "username", ACCOUNT];
 
-/// A person's session: a keyring, a daemon, a bus.
+/// A user's session: a keyring, a daemon and a bus.
 struct Session {
     keyring: Keyring,
     scene: Scene,
@@ -56,7 +57,7 @@ impl Session {
         assert!(output.complaint().contains(reason), "{}", output.stderr);
     }
 
-    /// The token at hand is served and lasts, which a restart shows.
+    /// imgurd returns the token and has saved it, which a restart shows.
     fn expect_kept(&mut self, token: &str) {
         self.scene.wait_until(is_saved);
         self.scene.crash();
@@ -107,7 +108,7 @@ fn a_keyring_locked_at_start_is_said_to_be_and_raises_no_dialog() {
     session.scene.ctl_with(&["import"], "0123456789abcdef").exits(7);
     assert_eq!(session.keyring.dialogs(), 0);
 
-    // Unlocked by somebody else, later: the next call works, and even a call that waits.
+    // Another program unlocks it later: the next call works, and so does a waiting one.
     let waiting = session.scene.bed.ctl_spawn(&["token"]);
     session.keyring.unlock();
     assert!(session.scene.fake.is_live(waiting.finish().success().line()));

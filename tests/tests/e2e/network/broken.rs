@@ -1,4 +1,4 @@
-//! Ways that are cut, and connections that break.
+//! Broken routes and connections.
 
 use imgurd_tests::fake::{Endpoint, Fault};
 use imgurd_tests::relay::Manner;
@@ -34,7 +34,7 @@ fn a_firewall_that_forbids_the_way_is_named() {
 
 #[test]
 fn packets_that_vanish_are_not_waited_for_longer_than_ten_seconds() {
-    // What is sent to the loopback interface and belongs to nobody there is dropped without a word.
+    // Packets to an unassigned address of the loopback interface are dropped silently.
     route(&format!("{ADDRESS} dev lo"), " within 10 s: the network may be down");
 }
 

@@ -1,5 +1,5 @@
-//! Trouble on the way to the server, in a network of the test's own: what is valid goes on being served, the reason says
-//! what a person can do, the grant is kept, and once the way is free all is well again with nobody asking.
+//! Network problems, in a network for the test: imgurd keeps returning valid tokens, tells the user what to do, keeps the
+//! grant, and recovers without help.
 
 mod broken;
 mod names;
@@ -15,7 +15,7 @@ use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{ACCOUNT, Network, Scene, Testbed};
 use imgurd_tests::tls::Authority;
 
-/// A server's name and address that belong to nobody (RFC 6761, section 6.2; RFC 5737).
+/// An unassigned name and address of a server (RFC 6761, section 6.2; RFC 5737).
 const HOST: &str = "imgur.test";
 const ADDRESS: &str = "198.51.100.7";
 
@@ -106,7 +106,7 @@ impl Wired {
         account
     }
 
-    /// The account gets a new token with nobody asking, for the refresh token that it had.
+    /// The account gets a new token without a call, for the refresh token that it had.
     #[track_caller]
     fn heals(&self) {
         self.scene.wait_until(|account| account.state == State::Fresh);

@@ -1,4 +1,4 @@
-//! Names that lead nowhere, and names that lead to two places of which one is none.
+//! Host names without an address, and host names with a working and a broken address.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! No network: at the start, in the middle, and back.
+//! No network at the start and during operation, and its return.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Endpoint, Fault};
@@ -35,7 +35,7 @@ fn tells_the_person_nothing_of_a_network_that_is_down() {
         let mut server = Server::start(&wired.scene.bed, &[]).await;
         wired.unplug();
         wired.survives(DOWN, Wired::plug_in);
-        // The first word to the person is of something that needs them.
+        // The first notification is about something that needs the user.
         wired.scene.ctl(&["logout"]).success();
         wired.scene.ctl(&["token"]).exits(4);
         assert_eq!(server.notified().await.summary, "imgurd: sign in to imgur.test");

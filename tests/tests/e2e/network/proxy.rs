@@ -1,4 +1,4 @@
-//! Proxies, as the environment names them.
+//! Proxies from environment variables.
 
 use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::Testbed;

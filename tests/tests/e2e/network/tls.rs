@@ -1,4 +1,4 @@
-//! Certificates, good and bad: nothing is sent to a server that has no good one.
+//! Good and bad certificates: imgurd sends nothing to a server with a bad one.
 
 use std::fs;
 use std::process::Command;

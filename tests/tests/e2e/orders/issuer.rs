@@ -1,4 +1,4 @@
-//! Settings that change while a sign-in, an import or a request is on its way.
+//! Settings that change during a sign-in, an import or a request.
 
 use imgurd_proto::State;
 use imgurd_tests::browser;

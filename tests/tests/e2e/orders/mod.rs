@@ -1,4 +1,4 @@
-//! Orders of events in which a grant could be lost, sent elsewhere or served when dead.
+//! Orders of events in which a grant could be lost, sent elsewhere, or used after its end.
 
 mod issuer;
 mod requests;

@@ -1,4 +1,4 @@
-//! Tokens that are known to be replaced, rejected or unverified.
+//! Tokens that are replaced, rejected or unverified.
 
 use imgurd_proto::State;
 use imgurd_tests::browser;
@@ -7,7 +7,7 @@ use imgurd_tests::testbed::Scene;
 use imgurd_tests::wire::token_of;
 use serde_json::json;
 
-/// Alice has signed in at a server that revokes a grant when a replaced refresh token is shown, and ends a person's older
+/// Alice has signed in at a server that revokes a grant when a replaced refresh token is shown, and ends a user's older
 /// access tokens with each new one.
 fn scene() -> Scene {
     let scene = Scene::file(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() });

@@ -1,4 +1,4 @@
-//! What a browser is shown that comes again, or comes with TLS.
+//! The page for a browser that comes twice, or with TLS.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

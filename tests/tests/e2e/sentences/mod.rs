@@ -1,4 +1,4 @@
-//! What people are told is true for their case, and names what helps.
+//! Messages are true in their situation, and name what helps.
 
 mod callback;
 mod settings;

@@ -1,4 +1,4 @@
-//! What is said of the token endpoint's errors.
+//! The messages for errors of the token endpoint.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};

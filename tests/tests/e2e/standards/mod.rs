@@ -1,4 +1,5 @@
-//! What other servers have and Imgur does not: metadata, device codes, revocation, issuers in answers, other token types.
+//! Features that other servers have and Imgur does not: metadata, device codes, revocation, issuers in answers, other
+//! token types.
 
 mod device;
 mod discovery;

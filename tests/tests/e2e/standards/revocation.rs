@@ -1,4 +1,4 @@
-//! What a logout does at the server (RFC 7009).
+//! Revocation at logout (RFC 7009).
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};

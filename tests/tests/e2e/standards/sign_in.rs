@@ -1,4 +1,4 @@
-//! What a sign-in takes from other servers, and what it does not.
+//! Sign-in at other servers: which answers imgurd accepts.
 
 use imgurd_proto::State;
 use imgurd_tests::browser;

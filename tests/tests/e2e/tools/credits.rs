@@ -1,4 +1,4 @@
-//! `imgurctl status --credits`: what is left of the requests that the API allows.
+//! `imgurctl status --credits`: the remaining requests of the API.
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault, RateLimit};
 use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed};
@@ -13,9 +13,9 @@ fn what_is_left_is_a_table_for_people_and_an_object_for_scripts() {
     let scene = scene();
     let table = scene.ctl(&["status", "--credits"]).success().stdout;
     for words in [
-        &["CREDITS OF", "LEFT", "ALL AGAIN"][..],
+        &["ACCOUNT", "LEFT", "LIMIT", "RESET"][..],
         &[ACCOUNT, "500", "2021-03-13"],
-        &["its application", "12,500", "within a day"],
+        &["(application)", "12,500", "within a day"],
     ] {
         let line = table.lines().find(|line| line.contains(words[0])).unwrap_or_default();
         assert!(words.iter().all(|word| line.contains(word)), "{words:?}: {table}");

@@ -1,4 +1,4 @@
-//! `imgurctl curl`: what curl is given, what is made of its answer, and where the token goes.
+//! `imgurctl curl`: curl's arguments, its answer, and the recipient of the token.
 
 use std::fs;
 
@@ -133,7 +133,7 @@ fn what_came_from_standard_input_is_sent_once() {
         let arguments = [&["curl", "--", "-s", "-X", "GET", "account/me/images"][..], options].concat();
         let output = scene.ctl_with(&arguments, "a=b").success();
         assert!(output.stdout.contains("is invalid"), "{}", output.stdout);
-        assert!(output.stderr.contains("run it again"), "{}", output.stderr);
+        assert!(output.stderr.contains("run the command again"), "{}", output.stderr);
         assert_eq!(scene.fake.requests(Endpoint::Images).len(), 1, "{options:?}");
         assert_eq!(scene.refreshes().len(), 1, "there is a new token");
         assert!(scene.ctl_with(&arguments, "a=b").success().stdout.contains("deletehash"));

@@ -1,4 +1,4 @@
-//! `imgurctl exec`: the command takes its place, or is told of new tokens.
+//! `imgurctl exec`: the command replaces imgurctl, or learns of new tokens.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -66,7 +66,7 @@ fn a_command_is_not_run_without_a_token() {
     scene.ctl(&["exec", "--", "echo", "hello"]).exits(4).complaint();
     scene.ctl(&["exec", "nobody", "--", "echo", "hello"]).exits(3).complaint();
     let output = scene.ctl(&["exec", "echo", "hello"]).exits(2);
-    assert!(output.complaint().contains("behind `--`"), "{}", output.stderr);
+    assert!(output.complaint().contains("after `--`"), "{}", output.stderr);
     scene.ctl(&["exec", "--env", "A=B", "--", "echo"]).exits(2).complaint();
 }
 
@@ -120,7 +120,7 @@ exit(9)"#;
     assert_eq!(command.line().as_deref(), Some("ending"));
     command.write("\n");
     let output = command.finish().exits(9);
-    assert!(output.stderr.contains("restarting the command"), "{}", output.stderr);
+    assert!(output.stderr.contains("Restarting the command"), "{}", output.stderr);
 }
 
 #[test]

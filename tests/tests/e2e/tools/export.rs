@@ -1,4 +1,4 @@
-//! Moving house: `imgurctl export` on one machine, `imgurctl import` on another.
+//! Moving to another machine: `imgurctl export` here, `imgurctl import` there.
 
 use std::fs;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ fn one_import_makes_a_working_account_on_another_machine() {
     scene.ctl(&["account", "set", "--scope", "a b", "--auth-param", "x=y"]).success();
     let exported = export(&scene, &[]).success();
     assert!(exported.stdout.starts_with("-----BEGIN IMGURD EXPORT-----\n"), "{}", exported.stdout);
-    assert!(exported.stderr.contains("`imgurctl logout mytoken`"), "{}", exported.stderr);
+    assert!(exported.stderr.contains("`imgurctl account remove mytoken`"), "{}", exported.stderr);
     scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
 
     let elsewhere = Elsewhere::new();

@@ -1,4 +1,4 @@
-//! `imgurctl token --follow --output`: a file that holds the fresh token.
+//! `imgurctl token --follow --output`: a file with the current token.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -45,7 +45,7 @@ fn a_file_holds_each_new_token_for_its_owner_alone() {
     let other = scene.ctl_with(&["reject"], &new).success().line().to_owned();
     wait_for_content(&file, |text| text == format!("{other}\n"));
     let said = end(following);
-    assert!(said.contains("holds the token of mytoken, which expires in"), "{said}");
+    assert!(said.contains("Wrote the token of mytoken to ") && said.contains("; it expires in "), "{said}");
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{other}\n"), "it stays as it was");
 }
 
@@ -159,7 +159,7 @@ fn what_cannot_be_followed_is_refused_at_once() {
     let follow = |file: &Path, options: &[&str]| follow(&scene, file, options).finish();
     follow(&file, &["nobody"]).exits(3).complaint();
     symlink("elsewhere", &file).unwrap();
-    assert!(follow(&file, &[]).exits(2).complaint().contains("a link"));
+    assert!(follow(&file, &[]).exits(2).complaint().contains("symbolic link"));
     assert!(!file.with_file_name("elsewhere").exists());
     follow(&file.with_file_name("none").join("token"), &[]).exits(2).complaint();
     follow(Path::new("/dev/null"), &[]).exits(2).complaint();

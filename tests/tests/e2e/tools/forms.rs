@@ -1,4 +1,4 @@
-//! `imgurctl token --env` and `--template`: a token in the form that other programs read, once or at each change.
+//! `imgurctl token --env` and `--template`: a token in another program's format, once or after each change.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Everyday tools: what is done with a token rather than to it.
+//! Commands that use tokens.
 
 mod credits;
 mod curl;

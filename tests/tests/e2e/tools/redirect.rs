@@ -1,4 +1,4 @@
-//! Where the token of `imgurctl curl` does not go.
+//! Redirects do not take the token of `imgurctl curl` elsewhere.
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault};
 use imgurd_tests::testbed::Scene;

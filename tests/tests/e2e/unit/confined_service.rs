@@ -16,7 +16,7 @@ fn strict() -> Behaviour {
 fn with_the_file_store(home: Option<Home>) -> Option<(Home, Fake)> {
     let home = home?;
     let said = home.ctl(&["init", "--store", "file"]).success().stderr;
-    assert!(said.contains("systemd hands the key to the service"), "{said}");
+    assert!(said.contains("systemd passes the key to imgurd"), "{said}");
     home.systemctl(&["restart", UNITS[0]]).success();
     let fake = home.account(strict());
     Some((home, fake))
@@ -192,7 +192,7 @@ fn a_key_that_is_gone_stops_no_service_and_is_missed_by_name() {
     home.token();
 }
 
-/// Bubblewrap as people call it: all of the host's files; with processes of its own; a root directory of its own.
+/// Common ways to call Bubblewrap: all of the host's files; with processes of its own; a root directory of its own.
 const SANDBOXES: [&[&str]; 3] = [
     &["bwrap", "--die-with-parent", "--dev-bind", "/", "/"],
     &["bwrap", "--die-with-parent", "--unshare-pid", "--dev-bind", "/", "/"],

@@ -1,4 +1,4 @@
-//! The confined service and the desktop around it: keyring, notifications, browser.
+//! The confined service with the desktop: keyring, notifications, browser.
 
 use imgurd_tests::fake::Behaviour;
 
@@ -22,7 +22,7 @@ mv ~/opening ~/opened
 #[test]
 fn confined_it_reaches_keyring_notifications_and_browser() {
     let Some(home) = Home::new() else { return };
-    // Before anybody asks for them, or the bus would start what the desktop has installed.
+    // Before the first call for them, since the bus would start the desktop's own.
     let unlock =
         "echo secret | exec gnome-keyring-daemon --unlock --components=secrets --foreground >/dev/null 2>&1";
     let _keyring = home.start(&["sh", "-c", unlock]);

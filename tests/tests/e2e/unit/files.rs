@@ -1,4 +1,4 @@
-//! What can be said of the unit files without a service manager.
+//! Checks of the unit files without a service manager.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ fn a_mistake_in_a_unit_would_be_noticed() {
     let units = units(&bed);
     let text = std::fs::read_to_string(&units[0]).unwrap();
     std::fs::write(&units[0], text.replace("ProtectHome=", "ProtectHouse=")).unwrap();
-    // It exits with 0 all the same.
+    // It still exits with 0.
     let complaint = analyze(&bed, &["verify"], &units).stderr;
     assert!(complaint.contains("ProtectHouse"), "{complaint}");
 }

@@ -1,4 +1,4 @@
-//! Somebody's home on a machine of its own, and imgurd installed there.
+//! A user's home directory on a machine for the test, with imgurd installed.
 
 use std::fs;
 use std::process::Command;
@@ -54,7 +54,7 @@ impl Home {
         self.make("install");
     }
 
-    /// Runs `make` in the sources, as the person would have built them.
+    /// Runs `make` in the sources, as the user does.
     pub(crate) fn make(&self, target: &str) -> Output {
         self.run(&["make", "--silent", "-C", SOURCES, "CARGO=true", "STATIC=", "BUILT=/opt/imgurd", target])
             .success()

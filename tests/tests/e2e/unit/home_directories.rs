@@ -1,4 +1,4 @@
-//! Home directories with odd names, and none at all.
+//! Home directories with unusual names, and no home directory.
 
 use std::fs;
 
@@ -55,7 +55,7 @@ fn without_home_the_daemon_finds_the_users_own_and_the_client_asks_for_it() {
     home.run(&["env", "--unset=HOME", "imgurd", "--check"]).success();
     home.sh(&format!("{make} uninstall")).success();
     assert!(!home.machine.file("/home/alice/.local/bin/imgurd").exists());
-    // One that is empty is none, and one that is relative leads nowhere.
+    // An empty HOME does not count, and a relative one is ignored.
     home.run(&["env", "HOME=", "imgurd", "--check"]).success();
     // The client, which may be linked statically, cannot look into the user database.
     for odd in ["HOME=alice", "--unset=HOME"] {

@@ -1,4 +1,4 @@
-//! `make install` and `make uninstall`, below a `DESTDIR`, where no service manager is asked.
+//! `make install` and `make uninstall` below `DESTDIR`, without a service manager.
 
 use std::env::consts::ARCH;
 use std::fs::{self, Permissions};

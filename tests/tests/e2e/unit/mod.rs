@@ -1,4 +1,4 @@
-//! At home on the system: the units, what `make install` does, the Debian package.
+//! The installation: units, `make install`, the Debian package.
 
 mod confined_service;
 mod desktop;

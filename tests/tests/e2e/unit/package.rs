@@ -1,5 +1,4 @@
-//! The Debian package: what it brings, and what its scripts do when it comes and goes. It is put together as
-//! `make deb` does it.
+//! The Debian package, built as by `make deb`: its files, and its scripts at installation and removal.
 
 use std::collections::BTreeSet;
 use std::fs;

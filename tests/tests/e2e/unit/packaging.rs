@@ -1,4 +1,4 @@
-//! Packages that are right for users, directories and systems that their author does not have.
+//! Packages for other users, directories and systems than the author's.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! The recipes of README.md for systemd and cron, on a machine that has both a service manager and imgurd.
+//! The recipes of README.md for systemd and cron, on a machine with a service manager and imgurd.
 
 use imgurd_tests::fake::Behaviour;
 

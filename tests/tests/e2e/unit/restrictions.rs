@@ -1,4 +1,4 @@
-//! What the unit withholds is withheld: each restriction is tried from inside, with it and without it.
+//! Each restriction of the unit, tried from inside with and without it.
 
 use super::home::{Home, USER};
 

@@ -80,19 +80,19 @@ fn whoever_calls_starts_it_and_finds_it_ready() {
         home.systemctl(&["start", UNITS[0]]).success();
         assert_eq!(home.each_unit("is-active"), ALL_ACTIVE);
     }
-    // Where somebody has cleared its directories away as well.
+    // Also after its directories were deleted.
     stop(&home);
     home.sh("rm -r ~/.local/state ~/.config/imgurd").success();
     home.ctl(&["status"]).success();
 
-    // Started by nobody's call, it is ready when it says so: on the bus too.
+    // Started without a call, it is ready when it says so, on the bus too.
     stop(&home);
     home.systemctl(&["start", UNITS[0]]).success();
     let owner = ["NameHasOwner", "s", "org.imgurd.Keeper1"];
     let bus = ["busctl", "--user", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus"];
     assert_eq!(home.run(&[&bus[..], &owner].concat()).success().line(), "b true");
 
-    // Of somebody whose sockets are off, it makes its own.
+    // With the socket units disabled, it creates its own sockets.
     home.systemctl(&["stop", UNITS[0], UNITS[1], UNITS[2]]).success();
     home.systemctl(&["mask", UNITS[2]]).success();
     home.systemctl(&["start", UNITS[0]]).success();
@@ -124,7 +124,7 @@ fn a_reload_is_heard_and_a_crash_is_recovered_from() {
         assert_eq!(home.property("NRestarts"), (number + 1).to_string());
     }
 
-    // One that stands still is noticed where somebody wants that.
+    // With a watchdog, a daemon that hangs is noticed.
     let drop_in = "/home/alice/.config/systemd/user/imgurd.service.d/watchdog.conf";
     home.machine.write(USER, drop_in, "[Service]\nWatchdogSec=5s\n");
     home.systemctl(&["daemon-reload"]).success();

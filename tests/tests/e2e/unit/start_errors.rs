@@ -1,4 +1,4 @@
-//! What callers are told when the service cannot start.
+//! The answer to callers when the service cannot start.
 
 use std::time::{Duration, Instant};
 
@@ -86,7 +86,7 @@ fn a_sandboxed_or_remote_caller_is_not_told_the_configuration_error() {
             assert!(!refused.stderr.contains(detail), "{}", refused.stderr);
         }
     }
-    // Nor is it anybody else's business.
+    // Other users learn nothing.
     let socket = home.runtime("imgurd/socket");
     let refused = home.machine.run("root", &["imgurctl", "--socket", &socket, "token"]).exits(5);
     assert!(!refused.stderr.contains("line 2"), "{}", refused.stderr);
