@@ -8,8 +8,11 @@ CARGO = cargo
 RUSTC = rustc
 # Where cargo puts what it builds.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
-# The demo and the tests share one build: crates come out differently where the tests' own features are left out.
+# One build for the tests and all that measures: crates of others are compiled again where the features of the tests are left out.
 BUILD = $(CARGO) build --workspace --all-targets --locked
+# Three programs of that build. The example has cargo count in the features of the tests, so that `make test` after it does not
+# compile the crates of others again.
+BUILD_DEMO = $(CARGO) build --workspace --locked --bin imgurd --bin imgurctl --bin demo --example blocking
 # The programs to install.
 BUILT = $(TARGET)/release
 # A client that is linked statically starts in half the time. `make install STATIC=` installs the one of plain cargo.
@@ -30,20 +33,18 @@ BENCH  = $(TARGET)/release/bench
 # Instructions of a token from the cache, as they are recorded.
 RECORD = tests/src/bench/instructions.json
 
-.PHONY: help demo test simulate chaos soak fuzz programs bench counted guard record lint install uninstall stage deb dist clean
+.PHONY: help demo test pictures simulate chaos soak fuzz programs bench counted guard record lint install uninstall stage deb dist clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
 		printf '  make %-10s %s\n' "$$target" "$$does"; done
 
 demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
-	tests/packages
-	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
-	$(BUILD)
+	$(BUILD_DEMO)
 	$(TARGET)/debug/demo
 
-test: ## Run all tests
-	tests/packages
+test: ## Run all tests; says first which Debian packages it installs
+	tests/packages test
 	@# What is fetched is fetched while cargo builds.
 	export CARGO_TARGET_DIR='$(abspath $(TARGET))'; \
 	tests/strangers/setup & strangers=$$!; tests/debian-13 & debian=$$!; \
@@ -56,24 +57,29 @@ test: ## Run all tests
 	fi
 	$(CARGO) test --workspace --doc --locked --no-fail-fast
 
+pictures: ## Make the pictures of the documents again
+	tests/packages pictures
+	$(BUILD)
+	$(TARGET)/debug/pictures
+
 simulate: ## Try the keeper with new seeds for MINUTES (60)
 	IMGURD_SIMULATION_MINUTES='$(or $(MINUTES),60)' $(CARGO) test --package imgurd --lib --locked simulation -- --nocapture
 
-chaos: ## Run random operations on the daemon for MINUTES (60), and hold it against the servers' books
-	tests/packages
+chaos: ## Run random operations on the daemon for MINUTES (60), and check it against the servers' records
+	tests/packages chaos
 	$(BUILD)
 	$(TARGET)/debug/chaos --minutes '$(or $(MINUTES),60)'
 
-soak: ## Kill, time and load the daemon many times over, half an hour long
-	tests/packages
+soak: ## Kill, time and load the daemon many times, for half an hour
+	tests/packages soak
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %) --package imgurd-tests $(PROGRAMS:%=--bin %) --bin soak
 	$(TARGET)/release/soak
 
-fuzz: ## Feed all that is read with what nobody would write, ten minutes a target
-	tests/packages
+fuzz: ## Fuzz every parser, ten minutes a target
+	tests/packages fuzz
 	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/fuzz/run 600
 
-bench: programs ## Measure the programs against what the machine can do, a quarter of an hour long (ARGUMENTS=--help)
+bench: programs ## Measure the programs against what the machine can do, for a quarter of an hour (ARGUMENTS=--help)
 	tests/packages bench
 	$(CARGO) build --profile bench --locked --package imgurd-tests --bin bench
 	$(BENCH) $(ARGUMENTS)
