@@ -1,4 +1,4 @@
-//! Programs in containers, to which README.md gives the directory of the socket: bubblewrap stands for Podman and Docker.
+//! Programs in containers, to which systemd/README.md gives the directory of the socket: bubblewrap stands for Podman and Docker.
 
 use std::process::Command;
 
