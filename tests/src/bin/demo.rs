@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use imgurd_proto::INTERFACE;
 use imgurd_proto::dbus::{BUS_NAME, PATH};
+use imgurd_tests::columns::wrap;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Rotation};
 use imgurd_tests::testbed::{Bus, Daemon, Output, Program, Testbed, account_arguments};
 use imgurd_tests::{browser, http};
@@ -313,8 +314,8 @@ impl Demo {
 
     fn show(&self, text: &str) {
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            for line in wrap(&self.shorten(line)) {
-                println!("   {}", line.trim_end());
+            for line in wrap(&self.shorten(line), WIDTH - 3) {
+                println!("   {line}");
             }
         }
     }
@@ -363,18 +364,5 @@ fn has_python() -> bool {
 
 fn say(text: &str) {
     println!();
-    wrap(text).iter().for_each(|line| println!("   {}", line.trim_end()));
-}
-
-/// Breaks a line at blanks. A word that is longer than a line stays whole.
-fn wrap(line: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in line.split_inclusive(' ') {
-        let last = lines.last().map_or(0, |line| line.chars().count());
-        if last > 0 && last + word.trim_end().chars().count() > WIDTH - 3 {
-            lines.push(String::new());
-        }
-        lines.last_mut().into_iter().for_each(|line| line.push_str(word));
-    }
-    lines
+    wrap(text, WIDTH - 3).iter().for_each(|line| println!("   {line}"));
 }

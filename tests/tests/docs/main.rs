@@ -1,4 +1,4 @@
-//! What the documentation says, tried: the examples for other applications, each code block of README.md and each example
+//! What the documentation says, tried: the examples for other applications, each code block of the documents and each example
 //! of the manual, and the way over SSH. CONTRIBUTING.md is for those who run these tests, and not among it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
@@ -7,6 +7,7 @@ mod environment;
 mod examples;
 mod install;
 mod manual;
+mod pictures;
 mod readme;
 mod roff;
 mod security;
