@@ -1,54 +1,55 @@
-# `make help` lists what there is to do.
+# `make help` lists the targets.
 
-# Where things are installed: for yourself (~/.local, where PREFIX is not set), for all (/usr/local), or below DESTDIR for a
-# package (/usr). The scripts take both from their environment, since a path may hold what a shell or make would read.
+# Where to install: for yourself (~/.local, without PREFIX), for all users (/usr/local), or below DESTDIR for a package (/usr). The
+# scripts read both from the environment, because a path may have characters that a shell or make would interpret.
 export PREFIX DESTDIR
 
 CARGO = cargo
 RUSTC = rustc
 # Where cargo puts what it builds.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
-# The demo and the tests share one build: crates come out differently where the tests' own features are left out.
+# One build for the tests and the measurements. Without the features of the tests, cargo would compile the dependencies again.
 BUILD = $(CARGO) build --workspace --all-targets --locked
+# Some programs of that build, with `--bin NAME` for one more. Because of the example, cargo uses the features of the tests, so that
+# `make test` does not compile the dependencies again.
+BUILD_SOME = $(CARGO) build --workspace --locked --bin imgurd --bin imgurctl --example blocking
 # The programs to install.
 BUILT = $(TARGET)/release
 # A client that is linked statically starts in half the time. `make install STATIC=` installs the one of plain cargo.
 STATIC = $(TARGET)/client
 CLIENT = $(or $(STATIC),$(BUILT))/imgurctl
 BUILD_CLIENT = $(if $(STATIC),CARGO='$(CARGO)' RUSTC='$(RUSTC)' CARGO_TARGET_DIR='$(TARGET)' systemd/packaging/client '$(STATIC)')
-# What a package has in it, and what is given out.
+# The contents of a package, and the directory of released files.
 STAGE = $(TARGET)/release/stage
 DIST  = $(TARGET)/dist
-# What prints the licences of all that is linked in.
+# Prints the licences of the dependencies.
 NOTICES = systemd/packaging/notices
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 PROGRAMS = imgurd imgurctl
 
-# The programs as users get them, and what measures them.
+# Measures the programs as users get them.
 BENCH  = $(TARGET)/release/bench
-# Instructions of a token from the cache, as they are recorded.
+# The recorded instructions of a cached token.
 RECORD = tests/src/bench/instructions.json
 
-.PHONY: help demo test simulate chaos soak fuzz programs bench counted guard record sentences lint install uninstall stage deb dist clean
+.PHONY: help demo test pictures simulate chaos soak fuzz programs bench counted guard record sentences lint install uninstall stage deb dist clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target does; do \
 		printf '  make %-10s %s\n' "$$target" "$$does"; done
 
 demo: ## Show imgurd at work with a fake Imgur, in a temporary directory
-	tests/packages
-	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/strangers/setup
-	$(BUILD)
+	$(BUILD_SOME) --bin demo
 	$(TARGET)/debug/demo
 
-test: ## Run all tests
-	tests/packages
-	@# What is fetched is fetched while cargo builds.
+test: ## Run all tests; says first which Debian packages it installs
+	tests/packages test
+	@# Downloads while cargo builds.
 	export CARGO_TARGET_DIR='$(abspath $(TARGET))'; \
 	tests/strangers/setup & strangers=$$!; tests/debian-13 & debian=$$!; \
 	$(BUILD) && wait $$strangers && wait $$debian
-	@test "$$(id -u)" = 0 || echo 'Not root: tests that take another user, cgroups or a machine of their own say so, and are left out.'
+	@test "$$(id -u)" = 0 || echo 'Not root: tests that need another user, cgroups or a booted system are left out, and say so.'
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run --config-file tests/nextest.toml --test-threads $$(( $$(nproc) * 2 )) --workspace --all-targets --locked --no-fail-fast; \
 	else \
@@ -56,29 +57,34 @@ test: ## Run all tests
 	fi
 	$(CARGO) test --workspace --doc --locked --no-fail-fast
 
-simulate: ## Try the keeper with new seeds for MINUTES (60)
+pictures: ## Make the pictures of the documents again
+	tests/packages pictures
+	$(BUILD_SOME) --bin pictures
+	$(TARGET)/debug/pictures
+
+simulate: ## Run the keeper in a simulated world with new seeds for MINUTES (60)
 	IMGURD_SIMULATION_MINUTES='$(or $(MINUTES),60)' $(CARGO) test --package imgurd --lib --locked simulation -- --nocapture
 
-chaos: ## Run random operations on the daemon for MINUTES (60), and hold it against the servers' books
-	tests/packages
+chaos: ## Run random operations on the daemon for MINUTES (60), and check it against the servers' records
+	tests/packages chaos
 	$(BUILD)
 	$(TARGET)/debug/chaos --minutes '$(or $(MINUTES),60)'
 
-soak: ## Kill, time and load the daemon many times over, half an hour long
-	tests/packages
+soak: ## Kill, time and load the daemon many times, for half an hour
+	tests/packages soak
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %) --package imgurd-tests $(PROGRAMS:%=--bin %) --bin soak
 	$(TARGET)/release/soak
 
-fuzz: ## Feed all that is read with what nobody would write, ten minutes a target
-	tests/packages
+fuzz: ## Fuzz every parser, ten minutes a target
+	tests/packages fuzz
 	CARGO_TARGET_DIR='$(abspath $(TARGET))' tests/fuzz/run 600
 
-bench: programs ## Measure the programs against what the machine can do, a quarter of an hour long (ARGUMENTS=--help)
+bench: programs ## Measure the programs against what the machine can do, for a quarter of an hour (ARGUMENTS=--help)
 	tests/packages bench
 	$(CARGO) build --profile bench --locked --package imgurd-tests --bin bench
 	$(BENCH) $(ARGUMENTS)
 
-# Instructions are counted in the programs that the tests use: no other build, and the same figure each time.
+# Counts instructions of the programs that the tests use: it needs no other build, and gives the same number each time.
 guard record: counted
 counted:
 	tests/packages guard
@@ -87,7 +93,7 @@ counted:
 guard: ## Fail if a token from the cache takes a tenth more instructions than recorded
 	$(TARGET)/debug/bench instructions --compare $(RECORD) --within 10
 
-record: ## Record the instructions of now; say in the commit why there are more
+record: ## Record the current instructions; say in the commit why there are more
 	$(TARGET)/debug/bench instructions --save $(RECORD)
 
 sentences: ## List every sentence that the programs print, by file
@@ -105,21 +111,21 @@ lint: ## Check format, code, documentation and dependencies
 		test -z "$$CI"; \
 	fi
 
-# The programs as plain cargo builds them, and the client that is installed.
+# The programs as cargo builds them, and the client as `make install` installs it.
 programs:
 	$(CARGO) build --release --locked $(PROGRAMS:%=--package %)
 	$(BUILD_CLIENT)
 
-install: ## Install below PREFIX (~/.local) and start; for packages below DESTDIR
+install: ## Install below PREFIX (~/.local) and start imgurd; for packages below DESTDIR
 	$(CARGO) build --release --locked $(if $(STATIC),--package imgurd,$(PROGRAMS:%=--package %))
 	$(BUILD_CLIENT)
 	DAEMON='$(BUILT)/imgurd' CLIENT='$(CLIENT)' systemd/packaging/install
 
-uninstall: ## Stop and remove what install put there; settings and tokens stay
+uninstall: ## Stop imgurd and remove what install installed; settings and tokens stay
 	systemd/packaging/uninstall
 
-# Nothing in them depends on the directory of the sources or on the time: RUSTFLAGS and CFLAGS keep directories out of the
-# programs, and all dates are the last commit's. A path that holds a blank cannot be kept out.
+# The released files do not depend on the directory of the sources or on the time: RUSTFLAGS and CFLAGS keep directories out of the
+# programs, except one with a blank in its path, and all dates are the last commit's.
 CARGO_HOME ?= $(HOME)/.cargo
 stage deb dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 stage: export RUSTFLAGS += --remap-path-prefix=$(CURDIR)=imgurd --remap-path-prefix=$(CARGO_HOME)=cargo
@@ -134,12 +140,12 @@ stage:
 deb: stage ## Build a Debian package
 	systemd/packaging/debian/build '$(STAGE)' '$(VERSION)' '$(DIST)'
 
-# An archive that is the same wherever and whenever it is made.
+# A reproducible archive.
 ARCHIVE = tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$$SOURCE_DATE_EPOCH"
-# The clients for Python and JavaScript, with their licences and without what pip and npm leave there.
+# The clients for Python and JavaScript with their licences, without the files that pip and npm leave there.
 CLIENTS = $(ARCHIVE) --exclude=build --exclude='*.egg-info' --exclude=__pycache__ --exclude=node_modules -cf -
 
-dist: deb ## Build what is given out: the package, the programs, the clients, what is in them, checksums
+dist: deb ## Build the released files: package, programs, clients, list of contents, checksums
 	$(ARCHIVE) -C '$(STAGE)' -cJf '$(DIST)/imgurd.tar.xz' usr
 	$(CLIENTS) --transform='s,^\(proto/python\)*/*,imgurd-$(VERSION)/,' proto/python LICENSE-MIT LICENSE-APACHE | \
 		gzip -9n >'$(DIST)/imgurd-python-$(VERSION).tar.gz'
@@ -148,5 +154,5 @@ dist: deb ## Build what is given out: the package, the programs, the clients, wh
 	systemd/packaging/sbom >'$(DIST)/imgurd.cdx.json'
 	cd '$(DIST)' && sha256sum *.deb *.tar.xz *.tar.gz *.tgz *.json >SHA256SUMS
 
-clean: ## Remove what was built
+clean: ## Remove everything that was built
 	$(CARGO) clean

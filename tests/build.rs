@@ -1,4 +1,4 @@
-//! Turns the Rust of README.md into functions, which `src/bin/readme-rust.rs` runs.
+//! Turns the Rust of the documents into functions, which `src/bin/readme-rust.rs` runs.
 
 use std::path::Path;
 use std::{env, fs};
@@ -8,17 +8,24 @@ use std::{env, fs};
 mod blocks;
 
 fn main() {
-    let readme = "../README.md";
-    println!("cargo::rerun-if-changed={readme}");
-    let text = fs::read_to_string(readme).expect("README.md is there");
-    let blocks = blocks::blocks(&text).into_iter().filter(|block| block.language == "rust");
-    let functions: Vec<_> = blocks
-        .map(|block| format!("    ({}, || {{\n{}        Ok(())\n    }}),\n", block.line, block.text))
-        .collect();
+    // The documents are compiled into this program, so cargo runs it again when one of them changes.
+    println!("cargo::rerun-if-changed=build.rs");
+    let blocks = blocks::all_blocks().into_iter().filter(|block| block.language == "rust");
+    let functions: Vec<_> = blocks.map(|block| function(&block)).collect();
     let file = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("readme.rs");
     let table = format!(
-        "/// The blocks, by the line that they begin in.\nconst BLOCKS: &[(usize, Run)] = &[\n{}];\n",
+        "/// The blocks, by their places.\nconst BLOCKS: &[(&str, Run)] = &[\n{}];\n",
         functions.concat()
     );
-    fs::write(file, table).expect("the directory is there");
+    fs::write(file, table).expect("the directory exists");
+}
+
+/// A whole program runs by its `main`.
+fn function(block: &blocks::Block) -> String {
+    let call = match (block.text.contains("fn main() ->"), block.text.contains("fn main()")) {
+        (true, _) => "main()?;",
+        (false, true) => "main();",
+        (false, false) => "",
+    };
+    format!("    ({:?}, || {{\n{}        {call}\n        Ok(())\n    }}),\n", block.place(), block.text)
 }

@@ -7,6 +7,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Instant;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::fake::PATIENCE;
@@ -123,6 +125,19 @@ impl Chromium {
         let body = self.ask("/element", &json!({ "using": "css selector", "value": "body" }));
         let id = body[ELEMENT].as_str().unwrap();
         self.get(&format!("/element/{id}/text")).as_str().unwrap().to_owned()
+    }
+
+    /// A picture of the whole page in a window of this width, as a PNG.
+    pub fn screenshot(&self, width: u32) -> Vec<u8> {
+        let resize = |height: &Value| {
+            let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+            let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
+            self.ask("/goog/cdp/execute", &command);
+        };
+        // The page is at least as high as the window.
+        resize(&json!(1));
+        resize(&self.evaluate("return document.documentElement.scrollHeight"));
+        BASE64.decode(self.get("/screenshot").as_str().unwrap()).unwrap()
     }
 
     /// What the address bar shows.

@@ -1,36 +1,45 @@
-//! A narrated run of the real daemon and client against a fake Imgur: `make demo`.
+//! Shows imgurd at work: `make demo` runs the real daemon and client against a fake Imgur and says what happens.
 //!
-//! It ends by itself, with exit code 1 if anything is not as it should be. Nothing outside a temporary directory is
-//! touched, and nothing but this machine is talked to.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a demo shows things")]
+//! It needs no program but itself, `imgurd` and `imgurctl`. The D-Bus part needs dbus-daemon and busctl, the Python part
+//! Python 3.9; without them it says what it leaves out. It exits with 1 if a step fails. It writes to a temporary
+//! directory only, and connects to this machine only.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a demo prints")]
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use imgurd_proto::INTERFACE;
 use imgurd_proto::dbus::{BUS_NAME, PATH};
+use imgurd_tests::columns::wrap;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Rotation};
-use imgurd_tests::stranger::python;
 use imgurd_tests::testbed::{Bus, Daemon, Output, Program, Testbed, account_arguments};
 use imgurd_tests::{browser, http};
 use serde_json::Value;
 
-/// How long the first token lives: long enough to be shown at work, short enough to wait for.
+/// How long the first token is valid: long enough to use it, short enough to wait for its refresh.
 const SHORT: Duration = Duration::from_secs(10);
 
-const ACCOUNT: &str = "mytoken";
+const ACCOUNT: &str = "me";
+
+/// What the temporary directory is called in the output.
+const DIRECTORY: &str = "$DEMO";
+
+/// The columns of the output.
+const WIDTH: usize = 100;
 
 fn main() -> ExitCode {
     let begin = Instant::now();
-    // A panic is how the testbed says that something did not happen in time; its thread has printed it.
+    // The testbed panics if something does not happen in time; its thread has printed that.
     match std::thread::spawn(Demo::run).join() {
         Ok(Ok(())) => {
-            println!("\nDone in {} s. Everything was as it should be.", begin.elapsed().as_secs());
+            println!("\nThe demo took {} s; every step gave the expected result.", begin.elapsed().as_secs());
+            println!("README.md, \"Start\", says how to use imgurd with your own account.");
             ExitCode::SUCCESS
         }
         Ok(Err(error)) => {
-            eprintln!("\nThis is not as it should be: {error:#}");
+            eprintln!("\nThe demo failed: {error:#}");
             ExitCode::FAILURE
         }
         Err(_) => ExitCode::FAILURE,
@@ -40,28 +49,33 @@ fn main() -> ExitCode {
 struct Demo {
     // In this order, so that the daemon ends before its bus and its directories go.
     daemon: Option<Daemon>,
-    _bus: Bus,
+    /// None without dbus-daemon or busctl.
+    bus: Option<Bus>,
     bed: Testbed,
     fake: Fake,
+    /// The number of the last heading.
+    step: usize,
 }
 
 impl Demo {
     fn run() -> anyhow::Result<()> {
         let bed = Testbed::new();
+        let has_bus = is_installed("dbus-daemon") && is_installed("busctl");
         let mut demo = Self {
             daemon: None,
-            _bus: bed.bus(),
+            bus: has_bus.then(|| bed.bus()),
             bed,
             fake: Fake::start(Behaviour {
                 lifetime: SHORT,
                 rotation: Rotation::Plain,
                 ..Behaviour::default()
             }),
+            step: 0,
         };
         demo.bed.set_env("RUST_LOG", "info");
         let outcome = demo.steps();
         if let (Err(_), Some(daemon)) = (&outcome, &demo.daemon) {
-            eprintln!("\nThe daemon's log:\n{}", shorten(&daemon.log()));
+            eprintln!("\nThe daemon's log:\n{}", demo.shorten(&daemon.log()));
         }
         outcome
     }
@@ -69,120 +83,123 @@ impl Demo {
     fn steps(&mut self) -> anyhow::Result<()> {
         self.start()?;
         self.add_account()?;
-        self.consent()?;
+        self.sign_in()?;
         let (first, expiry) = self.use_token()?;
-        self.other_programs(&first)?;
-        let second = self.expiry(&first, expiry)?;
-        let third = self.rejection(&second)?;
+        self.dbus(&first)?;
+        self.python(&first)?;
+        let second = self.refresh(&first, expiry)?;
+        let third = self.reject(&second)?;
         self.crash(&third)?;
         self.end()
     }
 
     fn start(&mut self) -> anyhow::Result<()> {
-        heading("A keeper of its own");
-        say(
-            "A fake Imgur stands in for the real one, and everything lives in a temporary directory, a session bus too.",
-        );
-        say(&format!("The fake listens at {}.", self.fake.origin()));
+        println!("This demo runs the real imgurd and imgurctl. A fake Imgur stands in for the real one.");
+        println!("All files are in a temporary directory ({DIRECTORY}), which is deleted at the end.");
+        self.heading("Start imgurd");
+        say("On a desktop, imgurd saves your tokens in the keyring. This demo uses an encrypted file.");
         self.ctl(&["init", "--store", "file"])?;
         self.start_daemon();
         Ok(())
     }
 
     fn start_daemon(&mut self) {
-        println!("$ imgurd &");
+        println!("\n   $ imgurd &");
         self.daemon = Some(self.bed.daemon());
-        say("The daemon is ready.");
     }
 
-    fn add_account(&self) -> anyhow::Result<()> {
-        heading("An account");
+    fn add_account(&mut self) -> anyhow::Result<()> {
+        self.heading("Add an account");
         say(
-            "An account is Postman's form: where to ask, as which application. The secret goes to standard input.",
+            "An account holds the client ID and the client secret that you got when you registered an application. Without these options, imgurctl uses Imgur's own addresses and asks for ID and secret.",
         );
         let arguments = account_arguments(&self.fake, ACCOUNT);
         self.ctl_with(&arguments, &self.fake.behaviour().client_secret).map(drop)
     }
 
-    fn consent(&self) -> anyhow::Result<()> {
-        heading("Consent");
+    fn sign_in(&mut self) -> anyhow::Result<()> {
+        self.heading("Sign in, once");
+        say(
+            "imgurctl login opens Imgur's consent page in your browser. Here a script opens it and clicks Allow.",
+        );
         let mut login = self.ctl_start(&["login", "--no-browser"]);
-        let url = login.line().context("the login shows no address")?;
-        show(&url);
-        say("The person opens that address and presses Allow. Here, a scripted browser does.");
+        let url = login.line().context("the login prints no address")?;
+        self.show(&url);
         let page = browser::allow(&url, "alice");
         ensure!(page.status == 200, "the callback page answers {}", page.status);
         let output = login.finish();
-        show(output.stdout.trim_start_matches(&url));
-        show(&output.stderr);
-        // The first token is short-lived; those after it are to last for the rest of the demo.
+        self.show(output.stdout.trim_start_matches(&url));
+        self.show(&output.stderr);
+        // Only the first token is short-lived.
         self.fake.configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
         check(&output)
     }
 
     /// Returns the token, and when it expires.
-    fn use_token(&self) -> anyhow::Result<(String, i64)> {
-        heading("A token");
+    fn use_token(&mut self) -> anyhow::Result<(String, i64)> {
+        self.heading("Use the token");
         self.ctl(&["status"])?;
         let output = self.ctl(&["token", "--json"])?;
         let answer: Value = serde_json::from_str(&output.stdout)?;
         let token = answer["access_token"].as_str().context("no access_token")?;
         let expiry = answer["expires_at"].as_i64().context("no expires_at")?;
-        say("Imgur tells a request without a token to authenticate, and answers one with it:");
+        say("The API refuses a request without a token, and accepts one with it:");
         self.get_images(None, 401)?;
         self.get_images(Some(token), 200)?;
         Ok((token.to_owned(), expiry))
     }
 
-    fn other_programs(&self, token: &str) -> anyhow::Result<()> {
-        heading("The same token for other programs");
-        say("Over D-Bus, by a tool that every system with systemd has:");
+    fn dbus(&mut self, token: &str) -> anyhow::Result<()> {
+        self.heading("Get the token over D-Bus");
+        if self.bus.is_none() {
+            say("Left out: this step needs dbus-daemon and busctl, which are not installed.");
+            return Ok(());
+        }
         let call = ["--user", "--", "call", BUS_NAME, PATH, INTERFACE, "GetToken", "sii", "", "-1", "-1"];
         let mut busctl = self.bed.command("busctl");
         busctl.args(call);
-        get_token(&mut busctl, &format!("busctl {}", call.join(" ").replace("sii ", "sii ''")), token)?;
-        say("Over the socket, by the Varlink client for Python that anybody can install:");
-        let lines = format!(
-            "import varlink\n\
-             with varlink.Client.new_with_address('unix:{}') as client, client.open('{INTERFACE}') as keeper:\n    \
-             print(keeper.GetToken()['token']['access_token'])",
-            self.bed.socket().display()
-        );
-        let mut python = python(&self.bed);
-        python.args(["-c", &lines]);
-        get_token(&mut python, &format!("python3 -c \"{lines}\""), token)
+        let line = call.join(" ").replace("sii ", "sii ''").replace(PATH, &format!("{PATH} \\\n       "));
+        self.get_token(&mut busctl, &format!("busctl {line}"), token)
     }
 
-    fn expiry(&self, old: &str, expiry: i64) -> anyhow::Result<String> {
-        heading("An expiry, with no one asking");
-        say(&format!(
-            "That token lives for {} seconds. Nobody asks for another; the daemon's own reports tell when there is one.",
-            SHORT.as_secs()
-        ));
+    fn python(&mut self, token: &str) -> anyhow::Result<()> {
+        self.heading("Get the token in Python");
+        if !has_python() {
+            say("Left out: this step needs Python 3.9 or later (python3).");
+            return Ok(());
+        }
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("proto").join("python");
+        let line = "import imgurd; print(imgurd.get_token().access_token)";
+        let mut python = self.bed.command("python3");
+        python.args(["-c", line]).env("PYTHONPATH", package).env("PYTHONDONTWRITEBYTECODE", "1");
+        self.get_token(&mut python, &format!("python3 -c '{line}'"), token)
+    }
+
+    fn refresh(&mut self, old: &str, expiry: i64) -> anyhow::Result<String> {
+        self.heading("imgurd refreshes the token before it expires");
+        say(&format!("The first token is valid for {} s. No program asks for another one.", SHORT.as_secs()));
         let mut watch = self.ctl_start(&["status", "--watch", "--json"]);
         watch.line_where(|line| {
             let report = serde_json::from_str(line).unwrap_or_default();
-            show_report(&report);
+            self.show_report(&report);
             report["state"] == "fresh" && report["expires_at"].as_i64() > Some(expiry)
         });
         drop(watch);
         let token = self.token()?;
         ensure!(token != old, "the token is still the old one");
         ensure!(self.refreshes() == 1, "{} refreshes instead of one", self.refreshes());
-        say("The old token is dead at the server, the new one is what callers get:");
+        say("The API refuses the old token now, and accepts the new one:");
         self.get_images(Some(old), 403)?;
         self.get_images(Some(&token), 200)?;
         Ok(token)
     }
 
-    fn rejection(&self, old: &str) -> anyhow::Result<String> {
-        heading("A token that dies before its time");
-        say(
-            "The server kills the token, as it does when somebody signs in elsewhere. The clock cannot tell.",
-        );
+    fn reject(&mut self, old: &str) -> anyhow::Result<String> {
+        self.heading("Replace a token that stops working early");
+        say("The fake Imgur revokes the token, as Imgur does when another program refreshes the same grant.");
         self.fake.kill_access_token();
         self.get_images(Some(old), 403)?;
-        say("The program that noticed says so, and gets one that works:");
+        say("A program that gets this answer reports the token, and imgurd returns a new one:");
         let output = self.ctl_with(&["reject"], old)?;
         let token = output.line().to_owned();
         ensure!(token != old, "the rejected token came back");
@@ -191,27 +208,31 @@ impl Demo {
     }
 
     fn crash(&mut self, token: &str) -> anyhow::Result<()> {
-        heading("A crash");
+        self.heading("Kill imgurd");
         let daemon = self.daemon.take().context("the daemon runs")?;
-        println!("$ kill -KILL {}", daemon.id());
+        println!("\n   $ kill -KILL {}", daemon.id());
         daemon.kill();
         let gone = self.ctl_any(&["token"], "");
         ensure!(gone.code == Some(8), "exit code {:?} with no daemon", gone.code);
-        say("Exit code 8: nobody answers. A new daemon finds the grant in its encrypted file:");
+        say(
+            "The exit code is 8: imgurd does not answer. A new imgurd reads the grant from the encrypted file:",
+        );
         self.start_daemon();
         ensure!(self.token()? == token, "the token is another one");
         self.get_images(Some(token), 200)
     }
 
     fn end(&mut self) -> anyhow::Result<()> {
-        heading("The end");
+        self.heading("Stop imgurd");
         self.ctl(&["status"])?;
         let daemon = self.daemon.take().context("the daemon runs")?;
-        println!("$ kill {}", daemon.id());
+        println!("\n   $ kill {}", daemon.id());
         let status = daemon.terminate();
         ensure!(status.success(), "the daemon ended with {status}");
         self.bed.assert_no_secret_in_sight(&self.fake.secrets(), &[]);
-        say("No token, code or client secret is in a log, in an error or in any file but the encrypted one.");
+        say(
+            "The demo searched all logs, error messages and files in its directory. They contain no token, authorization code or client secret, except encrypted.",
+        );
         Ok(())
     }
 
@@ -227,15 +248,12 @@ impl Demo {
 
     fn get_images(&self, token: Option<&str>, expected: u16) -> anyhow::Result<()> {
         let url = format!("{}account/me/images", self.fake.api_url());
-        let header = token.map(|token| format!("Authorization: Bearer {token}"));
-        match &header {
-            Some(header) => println!("$ curl -i -H '{}' {url}", shorten(header)),
-            None => println!("$ curl -i {url}"),
-        }
-        let value = header.as_deref().map(|header| header.trim_start_matches("Authorization: "));
-        let answer = http::get(&url, value)?;
-        let start: String = answer.text.chars().take(100).collect();
-        show(&format!("HTTP {}\n{start}…", answer.status));
+        let value = token.map(|token| format!("Bearer {token}"));
+        let header = value.iter().map(|value| format!("-H 'Authorization: {}' ", self.shorten(value)));
+        println!("\n   $ curl -i {}{url}", header.collect::<String>());
+        let answer = http::get(&url, value.as_deref())?;
+        let start: String = answer.text.chars().take(WIDTH - 10).collect();
+        self.show(&format!("HTTP {}\n{start}…", answer.status));
         ensure!(answer.status == expected, "the API answers {} instead of {expected}", answer.status);
         Ok(())
     }
@@ -251,28 +269,80 @@ impl Demo {
     }
 
     fn ctl_any(&self, arguments: &[impl AsRef<str>], input: &str) -> Output {
-        println!("{}", prompt(arguments, input));
+        self.prompt(arguments, input);
         let output = self.bed.ctl_with(arguments, input);
-        show(&output.stdout);
-        show(&output.stderr);
+        self.show(&output.stdout);
+        self.show(&output.stderr);
         output
     }
 
     fn ctl_start(&self, arguments: &[&str]) -> Program {
-        println!("{}", prompt(arguments, ""));
+        self.prompt(arguments, "");
         self.bed.ctl_spawn(arguments)
     }
-}
 
-/// Runs another program, which writes the token where it is meant to.
-fn get_token(command: &mut Command, shown: &str, token: &str) -> anyhow::Result<()> {
-    println!("$ {shown}");
-    let output = command.output()?;
-    let answer = String::from_utf8_lossy(&output.stdout);
-    show(&answer);
-    show(&String::from_utf8_lossy(&output.stderr));
-    ensure!(answer.contains(token), "that is not the token");
-    Ok(())
+    /// Runs another program, which has to print the token.
+    fn get_token(&self, command: &mut Command, shown: &str, token: &str) -> anyhow::Result<()> {
+        println!("\n   $ {shown}");
+        let output = command.output()?;
+        let answer = String::from_utf8_lossy(&output.stdout);
+        self.show(&answer);
+        self.show(&String::from_utf8_lossy(&output.stderr));
+        ensure!(answer.contains(token), "that is not the token");
+        Ok(())
+    }
+
+    /// Prints the command as you type it.
+    fn prompt(&self, arguments: &[impl AsRef<str>], input: &str) {
+        let mut line = match input {
+            "" => "imgurctl".to_owned(),
+            input => format!("printf %s {} | imgurctl", self.shorten(input)),
+        };
+        for argument in arguments {
+            let argument = argument.as_ref();
+            // A long command has an option a line.
+            line += if argument.starts_with("--") && arguments.len() > 5 { " \\\n       " } else { " " };
+            line += argument;
+        }
+        println!("\n   $ {line}");
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.step += 1;
+        println!("\n{}. {text}", self.step);
+    }
+
+    fn show(&self, text: &str) {
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            for line in wrap(&self.shorten(line), WIDTH - 3) {
+                println!("   {line}");
+            }
+        }
+    }
+
+    /// The times of a report; its settings would fill the screen.
+    fn show_report(&self, report: &Value) {
+        let (state, expires, next) = (&report["state"], &report["expires_at"], &report["next_refresh_at"]);
+        self.show(&format!(r#"{{…,"state":{state},…,"expires_at":{expires},"next_refresh_at":{next},…}}"#));
+    }
+
+    /// The text with the directory by its short name, and tokens, which are 40 hexadecimal digits, cut after six.
+    fn shorten(&self, text: &str) -> String {
+        let text = text.replace(&*self.bed.root().to_string_lossy(), DIRECTORY);
+        let (mut short, mut rest) = (String::new(), text.as_str());
+        while !rest.is_empty() {
+            let digits = rest.chars().take_while(char::is_ascii_hexdigit).count();
+            let (run, after) = rest.split_at(digits);
+            match run.get(..6) {
+                Some(start) if digits == 40 => short.extend([start, "…"]),
+                _ => short += run,
+            }
+            let others = after.find(|c: char| c.is_ascii_hexdigit()).unwrap_or(after.len());
+            short += &after[..others];
+            rest = &after[others..];
+        }
+        short
+    }
 }
 
 fn check(output: &Output) -> anyhow::Result<()> {
@@ -282,55 +352,17 @@ fn check(output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The command as a user types it.
-fn prompt(arguments: &[impl AsRef<str>], input: &str) -> String {
-    let mut line = match input {
-        "" => "$ imgurctl".to_owned(),
-        input => format!("$ echo {} | imgurctl", shorten(input)),
-    };
-    for argument in arguments {
-        let argument = argument.as_ref();
-        // A long command goes on below, an option a line.
-        line += if argument.starts_with("--") && arguments.len() > 5 { " \\\n    " } else { " " };
-        line += argument;
-    }
-    line
+fn is_installed(program: &str) -> bool {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|directory| directory.join(program).is_file())
 }
 
-/// What of a report tells of time; the settings in it would fill the screen.
-fn show_report(report: &Value) {
-    let (state, expires, next) = (&report["state"], &report["expires_at"], &report["next_refresh_at"]);
-    show(&format!(r#"{{…,"state":{state},…,"expires_at":{expires},"next_refresh_at":{next},…}}"#));
-}
-
-fn heading(text: &str) {
-    println!("\n== {text} ==");
+fn has_python() -> bool {
+    let is_new = "import sys; sys.exit(sys.version_info < (3, 9))";
+    Command::new("python3").args(["-c", is_new]).status().is_ok_and(|status| status.success())
 }
 
 fn say(text: &str) {
-    println!("# {text}");
-}
-
-fn show(text: &str) {
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        println!("  {}", shorten(line));
-    }
-}
-
-/// Tokens, which are 40 hexadecimal digits, down to the first six.
-fn shorten(text: &str) -> String {
-    let mut short = String::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.chars().take_while(char::is_ascii_hexdigit).count();
-        let (run, after) = rest.split_at(digits);
-        match run.get(..6) {
-            Some(start) if digits == 40 => short.extend([start, "…"]),
-            _ => short += run,
-        }
-        let others = after.find(|c: char| c.is_ascii_hexdigit()).unwrap_or(after.len());
-        short += &after[..others];
-        rest = &after[others..];
-    }
-    short
+    println!();
+    wrap(text, WIDTH - 3).iter().for_each(|line| println!("   {line}"));
 }

@@ -1,5 +1,5 @@
-//! The Rust of README.md as it stands there: runs the block that begins in this line.
-#![allow(clippy::print_stdout, reason = "what README.md prints")]
+//! Runs the Rust block of a document that is at this place, such as `README.md:123`.
+#![allow(clippy::print_stdout, reason = "the blocks print")]
 
 use std::env;
 
@@ -8,7 +8,7 @@ type Run = fn() -> Result<(), Box<dyn std::error::Error>>;
 include!(concat!(env!("OUT_DIR"), "/readme.rs"));
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let wanted: usize = env::args().nth(1).ok_or("which block?")?.parse()?;
-    let (_, run) = BLOCKS.iter().find(|(line, _)| *line == wanted).ok_or("there is no such block")?;
+    let wanted = env::args().nth(1).ok_or("say which block, as FILE:LINE")?;
+    let (_, run) = BLOCKS.iter().find(|(place, _)| *place == wanted).ok_or("there is no such block")?;
     run()
 }

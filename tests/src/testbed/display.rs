@@ -70,6 +70,29 @@ impl Testbed {
         assert!(command.arg(picture).status().is_ok_and(|status| status.success()), "no picture of {name}");
     }
 
+    /// A picture of the one window on it, as a PNG, once the window does not change any more.
+    pub fn picture_of_window(&self) -> Vec<u8> {
+        let run = |program: &str, arguments: &[&str]| {
+            let output = self.command(program).args(arguments).output();
+            output.expect("the program is installed: see tests/packages").stdout
+        };
+        let (mut last, end) = (Vec::new(), Instant::now() + PATIENCE);
+        loop {
+            let found =
+                String::from_utf8(run("xdotool", &["search", "--onlyvisible", "--name", "."])).unwrap();
+            if let Some(window) = found.lines().last() {
+                // Without the time.
+                let picture = run("import", &["-window", window, "-strip", "png:-"]);
+                if !picture.is_empty() && picture == last {
+                    return picture;
+                }
+                last = picture;
+            }
+            assert!(Instant::now() < end, "a window is shown, and does not change");
+            std::thread::yield_now();
+        }
+    }
+
     /// The titles of the windows on it.
     pub fn windows(&self) -> Vec<String> {
         let xdotool = |arguments: &[&str]| {

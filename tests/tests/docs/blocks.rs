@@ -1,20 +1,43 @@
-//! Reads code blocks from Markdown.
+//! The code blocks of the documents for users and for authors of applications.
+
+/// These documents, by their paths in the repository.
+pub(crate) const DOCUMENTS: [(&str, &str); 5] = [
+    ("README.md", include_str!("../../../README.md")),
+    ("proto/README.md", include_str!("../../../proto/README.md")),
+    ("proto/js/README.md", include_str!("../../../proto/js/README.md")),
+    ("proto/python/README.md", include_str!("../../../proto/python/README.md")),
+    ("systemd/README.md", include_str!("../../../systemd/README.md")),
+];
 
 /// A fenced code block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
+    /// The path of its document.
+    pub(crate) document: &'static str,
     /// The heading that it stands below.
     pub(crate) section: String,
     /// The line that its text begins in, counted from 1.
     pub(crate) line: usize,
-    /// The first word behind the fence.
+    /// The first word after the fence: rustdoc's attributes follow it after a comma.
     pub(crate) language: String,
     /// What is in it.
     pub(crate) text: String,
 }
 
+impl Block {
+    /// Where it is.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.document, self.line)
+    }
+}
+
+/// The blocks of all documents.
+pub(crate) fn all_blocks() -> Vec<Block> {
+    DOCUMENTS.into_iter().flat_map(|(document, text)| blocks(document, text)).collect()
+}
+
 /// The blocks of a text, in their order; those in lists as well.
-pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
+pub(crate) fn blocks(document: &'static str, markdown: &str) -> Vec<Block> {
     let (mut found, mut section, mut indent) = (Vec::new(), String::new(), 0);
     let mut open = None::<Block>;
     for (number, line) in markdown.lines().enumerate() {
@@ -24,9 +47,9 @@ pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
             (Some(block), None) => block.text.extend([line.get(indent..).unwrap_or_default(), "\n"]),
             (None, Some(language)) => {
                 indent = line.len() - line.trim_start().len();
-                let language = language.split_whitespace().next().unwrap_or_default().to_owned();
+                let language = language.split([' ', ',']).next().unwrap_or_default().to_owned();
                 let (section, text) = (section.clone(), String::new());
-                open = Some(Block { section, line: number + 2, language, text });
+                open = Some(Block { document, section, line: number + 2, language, text });
             }
             (None, None) => {
                 if let Some(heading) = line.strip_prefix('#') {

@@ -1,4 +1,4 @@
-//! README.md: each code block runs, and each command in the text exists.
+//! The documents: each code block runs as it is there, and each command that the text names exists.
 
 use std::fs;
 
@@ -7,10 +7,8 @@ use imgurd_tests::stranger::{node, python};
 use imgurd_tests::testbed::{Testbed, binary};
 use serde_json::json;
 
-use crate::blocks::{Block, blocks};
+use crate::blocks::{Block, DOCUMENTS, all_blocks, blocks};
 use crate::environment::{Environment, repository};
-
-const README: &str = include_str!("../../../README.md");
 
 /// By whom a block is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +19,7 @@ enum Reader {
     User,
     /// Their program, in Python, JavaScript or Rust.
     Program,
-    /// `imgurd --check`.
-    Daemon,
-    /// OpenSSH, and a user with another machine: see `ssh.rs`.
+    /// OpenSSH, and somebody with another machine: see `ssh.rs`.
     RemoteMachine,
     /// systemd, on a machine of the tests' own: see `e2e/unit/`.
     ServiceManager,
@@ -32,23 +28,22 @@ enum Reader {
 impl Reader {
     /// Fails for a block that no reader tries: add a reader, or a language to one.
     fn of(block: &Block) -> Self {
-        match (block.language.as_str(), block.section.as_str()) {
-            ("ssh_config" | "sshd_config" | "sh", "On another machine over SSH") => Self::RemoteMachine,
-            ("sh", "Try it" | "Start") => Self::Newcomer,
-            ("sh" | "console", _) => Self::User,
-            ("python" | "js" | "rust", _) => Self::Program,
-            ("toml", _) => Self::Daemon,
-            ("ini", "Start" | "Recipes") => Self::ServiceManager,
-            (language, section) => {
-                panic!("line {} of README.md: nobody tries {language} in {section}", block.line)
+        match (block.document, block.language.as_str(), block.section.as_str()) {
+            ("systemd/README.md", "ssh_config" | "sshd_config" | "sh", "On another machine over SSH") => {
+                Self::RemoteMachine
             }
+            ("systemd/README.md", "ini", _) => Self::ServiceManager,
+            ("README.md", "sh", "Try it" | "Start") => Self::Newcomer,
+            (_, "sh" | "console", _) => Self::User,
+            (_, "python" | "js" | "rust", _) => Self::Program,
+            (_, language, section) => panic!("{}: nobody tries {language} in {section}", block.place()),
         }
     }
 }
 
-/// The blocks of README.md that this reader tries.
+/// The blocks that this reader tries.
 fn blocks_for(reader: Reader) -> Vec<Block> {
-    let found: Vec<_> = blocks(README).into_iter().filter(|block| Reader::of(block) == reader).collect();
+    let found: Vec<_> = all_blocks().into_iter().filter(|block| Reader::of(block) == reader).collect();
     assert!(!found.is_empty(), "{reader:?} has nothing to try");
     found
 }
@@ -70,7 +65,7 @@ fn try_in(environment: &Environment, block: &Block) {
     let is_clone = block.text.lines().any(|line| line.starts_with("make "));
     let directory = if is_clone { repository() } else { environment.bed.home() };
     // What is for a dead token meets one.
-    let rejects = ["imgurctl reject", "RejectToken", "reject_token", "imgurd.reject"]
+    let rejects = ["imgurctl reject", "RejectToken", "reject_token", "imgurd.reject", "await reject"]
         .iter()
         .any(|word| block.text.contains(word));
     if rejects {
@@ -84,18 +79,18 @@ fn try_in(environment: &Environment, block: &Block) {
     if block.language == "console" {
         return compare(environment, block);
     }
-    let (refreshes, line) = (environment.refreshes(), block.line.to_string());
+    let (refreshes, place) = (environment.refreshes(), block.place());
     let (program, arguments) = match block.language.as_str() {
         "sh" => ("sh".into(), vec!["-exc", &block.text]),
         "js" => {
             (node(&environment.bed).get_program().to_owned(), vec!["--input-type=module", "-e", &block.text])
         }
         "python" => (python(&environment.bed).get_program().to_owned(), vec!["-c", &block.text]),
-        _ => (binary("readme-rust").into(), vec![&*line]),
+        _ => (binary("readme-rust").into(), vec![&*place]),
     };
     let mut command = environment.command(&directory, program);
     command.args(arguments);
-    let seen = environment.run(command, &format!("line {} of README.md", block.line));
+    let seen = environment.run(command, &place);
     // curl is content with any answer.
     if let Some(last) = environment.fake.requests(Endpoint::Images).last() {
         assert_eq!(last.status, Some(200), "{seen}");
@@ -115,10 +110,10 @@ fn compare(environment: &Environment, block: &Block) {
         let mut rest = printed.as_str();
         for (number, piece) in expected.split('…').enumerate() {
             let at = rest.find(piece).filter(|at| number > 0 || *at == 0);
-            let at = at.unwrap_or_else(|| panic!("line {}: {line} printed\n{printed}", block.line));
+            let at = at.unwrap_or_else(|| panic!("{}: {line} printed\n{printed}", block.place()));
             rest = &rest[at + piece.len()..];
         }
-        assert_eq!(rest, "", "line {}: {line} printed more\n{printed}", block.line);
+        assert_eq!(rest, "", "{}: {line} printed more\n{printed}", block.place());
     }
 }
 
@@ -148,58 +143,36 @@ fn the_programs_in_it_are_handed_tokens() {
 }
 
 #[test]
-fn the_daemon_takes_every_configuration_in_it() {
-    let bed = Testbed::new();
-    let account = "[accounts.me]\nclient_id = \"0123456789abcde\"\n";
-    for block in blocks_for(Reader::Daemon) {
-        // Parts of a file stand beside what every file has.
-        let is_taken = [block.text.clone(), format!("{account}{}", block.text)].iter().any(|text| {
-            bed.configure(text);
-            let mut check = bed.command(binary("imgurd"));
-            check.arg("--check");
-            bed.start(check).finish().code == Some(0)
-        });
-        assert!(is_taken, "line {} of README.md:\n{}", block.line, block.text);
-    }
-}
-
-#[test]
-fn both_drop_ins_are_those_that_a_service_manager_takes() {
-    // `e2e/unit/` finds them by what stands before them.
-    for before in ["The service is confined", "217/USER"] {
-        assert_eq!(README.matches(before).count(), 1, "{before}");
-    }
-    let blocks = blocks_for(Reader::ServiceManager);
-    assert_eq!(blocks.iter().filter(|block| block.section == "Start").count(), 2);
-}
-
-#[test]
 fn every_command_that_the_text_names_is_one() {
     let bed = Testbed::new();
     let mut count = 0;
-    for (number, span) in spans(README).into_iter().enumerate() {
+    for (document, span) in
+        DOCUMENTS.iter().flat_map(|(document, text)| spans(text).map(move |it| (document, it)))
+    {
         let Some(arguments) = span.strip_prefix("imgurctl ") else { continue };
-        // The rest is for the shell.
+        // The rest is for the shell, or for another program.
         let arguments = arguments.split(['<', '>', '|']).next().unwrap_or_default();
+        let arguments = arguments.split(" -- ").next().unwrap_or_default();
         let help: Vec<_> = arguments.split_whitespace().chain(["--help"]).collect();
         let output = bed.ctl(&help);
-        assert_eq!(output.code, Some(0), "`{span}` ({number}): {}", output.stderr);
+        assert_eq!(output.code, Some(0), "{document}: `{span}`: {}", output.stderr);
         count += 1;
     }
     assert!(count > 10, "the text was read");
 }
 
 /// What stands between backquotes, on one line or two.
-fn spans(markdown: &str) -> Vec<String> {
+fn spans(markdown: &str) -> impl Iterator<Item = String> {
     let prose = markdown.split("```").step_by(2).collect::<Vec<_>>().join("\n\n");
-    let paragraphs = prose.split("\n\n").flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2));
-    paragraphs.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    let spans = prose.split("\n\n").flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2));
+    let spans: Vec<_> = spans.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    spans.into_iter()
 }
 
 #[test]
 fn a_block_is_found_with_its_place_wherever_it_is() {
-    let text = "# A\n```sh\nx\n\ny\n```\n## B\n1. In a list:\n   ```toml\n   a = 1\n   ```\n";
-    let found = blocks(text);
+    let text = "# A\n```sh\nx\n\ny\n```\n## B\n1. In a list:\n   ```toml,more\n   a = 1\n   ```\n";
+    let found = blocks("README.md", text);
     let seen: Vec<_> = found.iter().map(|it| (&*it.section, it.line, &*it.language, &*it.text)).collect();
     assert_eq!(seen, [("A", 3, "sh", "x\n\ny\n"), ("B", 10, "toml", "a = 1\n")]);
 }
@@ -207,5 +180,5 @@ fn a_block_is_found_with_its_place_wherever_it_is() {
 #[test]
 #[should_panic(expected = "nobody tries brainfuck")]
 fn a_block_that_nobody_can_try_is_no_block_that_is_skipped() {
-    let _ = blocks("# A\n```brainfuck\n+\n```\n").iter().map(Reader::of).count();
+    let _ = blocks("README.md", "# A\n```brainfuck\n+\n```\n").iter().map(Reader::of).count();
 }

@@ -1,4 +1,4 @@
-//! Another machine over a real SSH server, with the lines of README.md.
+//! Another machine, through a real server of SSH and with the lines that systemd/README.md has.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,7 +13,7 @@ use crate::readme::ssh_blocks;
 /// What begins the paths over there.
 const RUN: &str = "/run/user/";
 
-/// A daemon here, and the other machine with what README.md has in the place of its first block of that language.
+/// A daemon here, and the other machine with what systemd/README.md has in the place of its first block of that language.
 struct Two {
     remote: RemoteMachine,
     scene: Scene,
@@ -44,7 +44,7 @@ impl Two {
     }
 }
 
-/// The lines of README.md in this language.
+/// The lines of systemd/README.md in this language.
 fn lines(language: &str) -> String {
     let found: Vec<_> = ssh_blocks().into_iter().filter(|block| block.language == language).collect();
     assert_eq!(found.len(), 1, "{language}");
@@ -119,5 +119,5 @@ fn without_that_line_in_sshd_config_a_leftover_is_in_the_way() {
     two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
     two.ssh(&["far", "imgurctl token"]).success();
     let second = two.ssh(&["far", "imgurctl token"]);
-    assert_eq!(second.code, Some(255), "which is why README.md has it: {second:?}");
+    assert_eq!(second.code, Some(255), "which is why systemd/README.md has it: {second:?}");
 }

@@ -1,5 +1,4 @@
-//! Programs in containers that can use the directory of the socket, as in README.md. bubblewrap stands for Podman and
-//! Docker.
+//! Programs in containers, to which systemd/README.md gives the directory of the socket: bubblewrap stands for Podman and Docker.
 
 use std::process::Command;
 

@@ -168,7 +168,7 @@ fn confined_it_reads_and_writes_a_configuration_that_lies_elsewhere() {
     let advice = "add ReadWritePaths=/home/alice/dotfiles below [Service]";
     assert!(refused.complaint().contains(advice), "{}", refused.stderr);
     let drop_in = "/home/alice/.config/systemd/user/imgurd.service.d/override.conf";
-    let confined = drop_in_of_readme("The service is confined").replace("/home/me/", "/home/alice/");
+    let confined = drop_in_of_readme("The service is allowed to write").replace("/home/me/", "/home/alice/");
     home.machine.write(USER, drop_in, &confined);
     home.systemctl(&["daemon-reload"]).success();
     home.systemctl(&["restart", UNITS[0]]).success();

@@ -33,7 +33,7 @@ impl Home {
         let sources = machine.file(SOURCES);
         fs::create_dir(&sources).unwrap();
         let mut copy = Command::new("cp");
-        copy.args(["--recursive", "--parents", "systemd", "proto/src", "Makefile"]);
+        copy.args(["--recursive", "--parents", "systemd", "proto/src", "proto/README.md", "Makefile"]);
         copy.args(["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-MIT", "LICENSE-APACHE"]);
         assert!(copy.arg(&sources).current_dir(repository()).status().unwrap().success());
         machine.add_user(USER);

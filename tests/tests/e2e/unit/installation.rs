@@ -34,6 +34,8 @@ fn everything_goes_where_its_readers_look() {
         "usr/share/doc/imgurd/LICENSE-APACHE",
         "usr/share/doc/imgurd/LICENSE-MIT",
         "usr/share/doc/imgurd/README.md",
+        "usr/share/doc/imgurd/proto/README.md",
+        "usr/share/doc/imgurd/systemd/README.md",
         "usr/share/fish/vendor_completions.d/imgurctl.fish",
         "usr/share/man/man1/imgurctl.1",
         "usr/share/man/man1/imgurctl-token.1",

@@ -43,9 +43,10 @@ fn install(bed: &Testbed, arguments: &[&str]) -> String {
     bed.start(make(bed, arguments)).finish().success().stdout
 }
 
-/// The drop-in that README.md shows next after these words.
+/// The drop-in that systemd/README.md shows next after these words, which it has once.
 fn drop_in_of_readme(words: &str) -> &'static str {
-    let (_, after) = include_str!("../../../../README.md").split_once(words).unwrap();
+    let (_, after) = include_str!("../../../../systemd/README.md").split_once(words).unwrap();
+    assert!(!after.contains(words), "{words}");
     let (drop_in, _) = after.split_once("```ini\n").unwrap().1.split_once("```").unwrap();
     drop_in
 }

@@ -1,14 +1,15 @@
-//! The recipes of README.md for systemd and cron, on a machine with a service manager and imgurd.
+//! The units of systemd/README.md, and a job of cron, on a machine that has both a service manager and imgurd.
 
 use imgurd_tests::fake::Behaviour;
 
 use super::home::Home;
 
-/// The units below *Recipes*, by the path in the first line of each.
+/// The units below *Units that use a token*, by the path in the first line of each.
 fn units() -> Vec<(&'static str, &'static str)> {
-    let (_, recipes) = include_str!("../../../../README.md").split_once("\n## Recipes\n").unwrap();
-    let (recipes, _) = recipes.split_once("\n## ").unwrap();
-    let blocks = recipes.split("```ini\n").skip(1).map(|block| block.split_once("```").unwrap().0);
+    let document = include_str!("../../../../systemd/README.md");
+    let (_, units) = document.split_once("\n## Units that use a token\n").unwrap();
+    let (units, _) = units.split_once("\n## ").unwrap();
+    let blocks = units.split("```ini\n").skip(1).map(|block| block.split_once("```").unwrap().0);
     blocks.map(|unit| (unit.lines().next().unwrap().strip_prefix("# ~/").unwrap(), unit)).collect()
 }
 

@@ -1,0 +1,22 @@
+//! Text in lines of a limited width.
+
+/// Breaks a line at blanks, so that no part has more than `columns` characters. A longer word stays whole.
+pub fn wrap(line: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split_inclusive(' ') {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        if last > 0 && last + word.trim_end().chars().count() > columns {
+            lines.push(String::new());
+        }
+        lines.last_mut().into_iter().for_each(|line| line.push_str(word));
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[cfg(test)]
+#[test]
+fn a_line_is_broken_at_blanks_and_nothing_is_lost() {
+    assert_eq!(wrap("  one two three", 9), ["  one two", "three"]);
+    assert_eq!(wrap("a-word-of-its-own b", 5), ["a-word-of-its-own", "b"]);
+    assert_eq!(wrap("", 5), [""]);
+}

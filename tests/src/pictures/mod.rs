@@ -1,0 +1,84 @@
+//! The pictures of the documents, as `make pictures` makes them: of the real programs, with the fake Imgur.
+
+mod desktop;
+mod pages;
+mod svg;
+mod terminal;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+pub use terminal::terminal;
+
+/// A picture of what a program shows.
+#[derive(Debug)]
+pub struct Picture {
+    /// Where it is in the repository.
+    pub file: &'static str,
+    /// The files that decide what it shows. Those of the terminal's are none: a test makes that picture and compares.
+    pub sources: &'static [&'static str],
+    take: fn() -> Vec<u8>,
+}
+
+/// All of them.
+pub const PICTURES: [Picture; 4] = [
+    Picture { file: "ctl/pictures/terminal.svg", sources: &[], take: || terminal().into_bytes() },
+    Picture {
+        file: "daemon/pictures/signed-in.png",
+        sources: &[
+            "daemon/src/consent/page.rs",
+            "daemon/src/consent/page.html",
+            "daemon/src/consent/page.css",
+        ],
+        take: pages::signed_in,
+    },
+    Picture {
+        file: "daemon/pictures/gateway.png",
+        sources: &["daemon/src/gateway/page.rs", "daemon/src/gateway/page.css"],
+        take: pages::gateway,
+    },
+    Picture {
+        file: "daemon/pictures/notification.png",
+        sources: &["daemon/src/notify/notice.rs"],
+        take: desktop::notification,
+    },
+];
+
+impl Picture {
+    /// Makes it, and saves it with the hashes of its sources beside it.
+    pub fn save(&self) {
+        let file = repository().join(self.file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, (self.take)()).unwrap();
+        if !self.sources.is_empty() {
+            fs::write(self.sums_file(), self.sums()).unwrap();
+        }
+    }
+
+    /// The hashes of its sources, as sha256sum(1) writes them.
+    pub fn sums(&self) -> String {
+        let mut sums = String::new();
+        for source in self.sources {
+            let bytes =
+                fs::read(repository().join(source)).unwrap_or_else(|error| panic!("{source}: {error}"));
+            for byte in Sha256::digest(bytes) {
+                write!(sums, "{byte:02x}").unwrap();
+            }
+            writeln!(sums, "  {source}").unwrap();
+        }
+        sums
+    }
+
+    /// Where the hashes are saved of the sources that it was made from.
+    pub fn sums_file(&self) -> PathBuf {
+        repository().join(self.file).with_extension("sha256")
+    }
+}
+
+/// The root of this repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
