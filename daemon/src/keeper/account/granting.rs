@@ -229,7 +229,7 @@ impl Machine {
         }
         self.trouble = None;
         self.pacing.reset();
-        self.refresh_at = None;
+        self.schedule = None;
         // A mark on its way is void; a request on its way goes on, and its answer finds its grant by generation.
         if matches!(self.refresh, Refresh::Marking { .. }) {
             self.refresh = Refresh::Idle;
