@@ -41,7 +41,7 @@ pub(crate) struct Callback {
     nonce: Nonce,
 }
 
-/// What the page has to send along with the fragment. It is replaced once it was used. Logins with the same callback share
+/// What the page has to send along with the fragment. It is replaced once it was used. Logins at the same port share
 /// it: which of them a fragment is for is known when the page has sent it.
 pub(crate) type Nonce = Arc<Mutex<Option<Secret>>>;
 
@@ -78,7 +78,7 @@ impl Callback {
         Self { account, url, flow, state, nonce: Nonce::default() }
     }
 
-    /// The same, with the nonce of the others at its address.
+    /// The same, with the nonce of the others at its port.
     pub(super) fn sharing(self, nonce: &Nonce) -> Self {
         Self { nonce: nonce.clone(), ..self }
     }
@@ -94,14 +94,8 @@ impl Callback {
 
     /// The answer in a request, or what to show instead.
     pub(super) fn answer_in(&self, request: &Request) -> Result<AuthorizationResponse, Page> {
+        self.check_address(request)?;
         let Parts { headers, uri, method, .. } = &request.parts;
-        // Another name that leads here is DNS rebinding: some website's script, not the redirect.
-        if !text(headers, &header::HOST).is_some_and(|host| is_authority_of(&self.url, host)) {
-            return Err(Page::Refused);
-        }
-        if uri.path() != self.url.path() {
-            return Err(Page::NotHere);
-        }
         match *method {
             Method::GET if self.is_visited(headers) => self.redirected(uri.query()),
             // OAuth 2.0 Form Post Response Mode: other websites can make a browser send a form.
@@ -111,6 +105,16 @@ impl Callback {
             }
             _ => Err(Page::Refused),
         }
+    }
+
+    /// Whether a request is to this callback, or what to show instead.
+    pub(super) fn check_address(&self, request: &Request) -> Result<(), Page> {
+        let Parts { headers, uri, .. } = &request.parts;
+        // Another name that leads here is DNS rebinding: some website's script, not the redirect.
+        if !text(headers, &header::HOST).is_some_and(|host| is_authority_of(&self.url, host)) {
+            return Err(Page::Refused);
+        }
+        if uri.path() == self.url.path() { Ok(()) } else { Err(Page::NotHere) }
     }
 
     /// Whether the address was opened, from a link or a redirect.
