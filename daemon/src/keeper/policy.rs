@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use super::Calls;
 use crate::config::RefreshPolicy;
 use crate::grant::{Access, Timestamp};
-
-use super::Calls;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::*;
+use tokio::time::Instant;
+
+use super::{Keeper, NEW, SECOND, WAIT, keeper};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

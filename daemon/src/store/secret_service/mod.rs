@@ -8,12 +8,13 @@
 //! Nothing that a keyring says is taken for "there is no grant": what it hides when locked, and what it lost, is told
 //! apart by the [`Witnessed`](super::Witnessed) around this.
 //!
-//! The store crate is used with `keyring-core`, not with `keyring`: `keyring::Entry` picks one store for the whole process,
-//! once, and a keyring that is missing then stays missing. Items are looked for in all collections, because the user may have
+//! `keyring-core` is used, not `keyring`: `keyring::Entry` picks one store for the whole process, once, and a keyring that is
+//! missing then stays missing. The store is our own (`items`). Items are looked for in all collections, because the user may have
 //! changed the default one. If one account has two items, neither is chosen. A locked collection counts as locked, not as an
 //! answer. An item that was written is read back. A session of one keyring is never used with another.
 
 mod changes;
+mod items;
 mod keyring_thread;
 mod kwallet;
 mod lock_state;
@@ -28,6 +29,7 @@ use futures_util::future::BoxFuture;
 use keyring::CredentialStore;
 use tokio::sync::{Mutex, watch};
 
+use self::items::{Items, no_bus};
 use self::keyring_thread::{Call, Item, KeyringThread};
 use self::lock_state::LockState;
 use super::{Changes, IfMissing, StoreError, TokenStore, item};
@@ -52,7 +54,10 @@ impl SecretServiceStore {
     pub fn new(bus: Bus) -> Self {
         let changes = watch::Sender::default();
         tokio::spawn(changes::count(bus.clone(), changes.clone()));
-        let connect = || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<CredentialStore>);
+        let keyrings_bus = bus.clone();
+        let connect = move || {
+            Ok(Arc::new(Items::at(keyrings_bus.address().ok_or_else(no_bus)?)?) as Arc<CredentialStore>)
+        };
         let thread = KeyringThread::new(Arc::new(connect), changes.clone());
         Self { lock_state: Arc::new(LockState::new(bus)), thread: Arc::new(Mutex::new(thread)), changes }
     }
