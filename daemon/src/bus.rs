@@ -35,13 +35,13 @@ pub struct Bus {
 enum Link {
     Untried,
     Absent(String),
-    Present(Connection),
+    Present(Connection, BusAddress),
 }
 
 impl Link {
     fn connection(&self) -> Option<&Connection> {
         match self {
-            Self::Present(connection) if !connection.is_closed() => Some(connection),
+            Self::Present(connection, _) if !connection.is_closed() => Some(connection),
             _ => None,
         }
     }
@@ -76,6 +76,14 @@ impl Bus {
         }
     }
 
+    /// The address that the connection as it is now has reached.
+    pub(crate) fn address(&self) -> Option<BusAddress> {
+        match &*self.link.borrow() {
+            Link::Present(connection, address) if !connection.is_closed() => Some(address.clone()),
+            _ => None,
+        }
+    }
+
     /// The connection as soon as there is one.
     pub async fn wait(&self) -> Connection {
         let mut link = self.link.clone();
@@ -98,15 +106,15 @@ async fn maintain(bus: &'static str, place: Result<Location, String>, link: watc
     };
     let mut connected = place.connect().await.map_err(|error| error.to_string());
     loop {
-        let connection = match connected {
-            Ok(connection) => connection,
+        let (connection, address) = match connected {
+            Ok(reached) => reached,
             Err(reason) => {
                 tracing::info!(reason, bus, "cannot connect to the bus; waiting for it");
                 link.send_replace(Link::Absent(reason));
                 place.wait().await
             }
         };
-        link.send_replace(Link::Present(connection.clone()));
+        link.send_replace(Link::Present(connection.clone(), address));
         connection.closed().await;
         connected = Err("the connection has ended".to_owned());
     }
@@ -117,14 +125,14 @@ async fn maintain(bus: &'static str, place: Result<Location, String>, link: watc
 struct Location(Vec<BusAddress>);
 
 impl Location {
-    async fn connect(&self) -> zbus::Result<Connection> {
+    async fn connect(&self) -> zbus::Result<(Connection, BusAddress)> {
         let mut last = None;
         for address in &self.0 {
             let connecting = timeout(PATIENCE, connect(address)).await;
             match connecting
                 .unwrap_or_else(|_| Err(zbus::Error::Failure("the bus does not answer".to_owned())))
             {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => return Ok((connection, address.clone())),
                 Err(error) => last = Some(error),
             }
         }
@@ -139,7 +147,7 @@ impl Location {
         })
     }
 
-    async fn wait(&self) -> Connection {
+    async fn wait(&self) -> (Connection, BusAddress) {
         loop {
             // Watching before trying, so that no bus appears unnoticed between the two.
             let mut watches: Vec<_> = self.sockets().flat_map(FileWatch::for_appearance).collect();
@@ -148,8 +156,8 @@ impl Location {
                     break;
                 }
                 sleep(pause).await;
-                if let Ok(connection) = self.connect().await {
-                    return connection;
+                if let Ok(reached) = self.connect().await {
+                    return reached;
                 }
             }
             let appearing: Vec<_> = watches.iter_mut().map(|watch| Box::pin(watch.changed())).collect();

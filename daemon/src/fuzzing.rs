@@ -26,7 +26,7 @@ use crate::access::{Application, Caller, Gate, GatewayClients, Permits, Prompts,
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFile, SettingsEditor, StoreKind};
 use crate::consent::Logins;
-use crate::consent::callback::Callback;
+use crate::consent::callback::{self, Callback};
 use crate::consent::listener::{Endpoint, Farewell, Route, Visit, serve_connection};
 use crate::consent::page::Page;
 use crate::grant::Record;
@@ -185,7 +185,7 @@ async fn exchange(endpoint: &Arc<Endpoint>, request: &[u8]) -> Vec<u8> {
         answer
     };
     let route = Arc::new(Route { endpoint: Arc::clone(endpoint), visits });
-    let serving = serve_connection(stream, move |_: Option<&str>| route.clone(), Asked::default());
+    let serving = serve_connection(stream, move |_: &callback::Request| route.clone(), Asked::default());
     tokio::join!(serving, login, browsing).2
 }
 

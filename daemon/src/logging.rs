@@ -21,7 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::stderr::Stderr;
 
 /// Targets that may log their payload at DEBUG or TRACE.
-const PAYLOAD_PRINTERS: [&str; 12] = [
+const PAYLOAD_PRINTERS: [&str; 11] = [
     "h2",
     "hyper",
     "hyper_util",
@@ -32,7 +32,6 @@ const PAYLOAD_PRINTERS: [&str; 12] = [
     "rustls",
     "secret_service",
     "zbus",
-    "zbus_secret_service_keyring_store",
     "zvariant",
 ];
 

@@ -26,8 +26,8 @@ pub(crate) struct Callback {
     nonce: Nonce,
 }
 
-/// The value that the page has to send with the fragment. It changes once it is used. Logins with the same callback
-/// share it, because imgurd learns which login a fragment is for when the page has sent it.
+/// The value that the page has to send with the fragment. It changes once it is used. Logins at the same port share it,
+/// because imgurd learns which login a fragment is for when the page has sent it.
 pub(crate) type Nonce = Arc<Mutex<Option<Secret>>>;
 
 /// A request to the callback, read whole.
@@ -63,7 +63,7 @@ impl Callback {
         Self { account, url, flow, state, nonce: Nonce::default() }
     }
 
-    /// The same, with the nonce of the others at its address.
+    /// The same, with the nonce of the others at its port.
     pub(super) fn sharing(self, nonce: &Nonce) -> Self {
         Self { nonce: nonce.clone(), ..self }
     }
@@ -79,14 +79,8 @@ impl Callback {
 
     /// The answer in a request, or the page to show instead.
     pub(super) fn answer_in(&self, request: &Request) -> Result<AuthorizationResponse, Page> {
+        self.check_address(request)?;
         let Parts { headers, uri, method, .. } = &request.parts;
-        // Another name that leads here is DNS rebinding: some website's script, not the redirect.
-        if !is_addressed_to(&self.url, headers) {
-            return Err(Page::Refused);
-        }
-        if uri.path() != self.url.path() {
-            return Err(Page::NotHere);
-        }
         match *method {
             Method::GET if self.is_visited(headers) => self.redirected(uri.query()),
             // OAuth 2.0 Form Post Response Mode: other websites can make a browser send a form.
@@ -96,6 +90,16 @@ impl Callback {
             }
             _ => Err(Page::Refused),
         }
+    }
+
+    /// Whether a request is to this callback, or what to show instead.
+    pub(super) fn check_address(&self, request: &Request) -> Result<(), Page> {
+        let Parts { headers, uri, .. } = &request.parts;
+        // Another name that leads here is DNS rebinding: some website's script, not the redirect.
+        if !is_addressed_to(&self.url, headers) {
+            return Err(Page::Refused);
+        }
+        if uri.path() == self.url.path() { Ok(()) } else { Err(Page::NotHere) }
     }
 
     /// Whether the address was opened, from a link or a redirect.

@@ -61,13 +61,17 @@ pub(crate) struct Endpoint {
 /// The page for a visit that arrives while the login ends.
 pub(crate) type Farewell = Arc<OnceLock<Page>>;
 
-/// Bound to the callback's address, and nothing else. Logins with the same callback share it.
+/// Bound to the addresses of one callback, and nothing else. Logins with the same address share its socket.
 #[derive(Debug)]
-pub(super) struct Listener(Arc<Shared>);
+pub(super) struct Listener {
+    sockets: Vec<Arc<TcpListener>>,
+    port: Arc<Port>,
+}
 
-#[derive(Debug)]
-struct Shared {
-    sockets: Vec<TcpListener>,
+/// What the logins at one port share, whichever of this machine's names their callbacks have: a browser that goes to
+/// `localhost` may connect to 127.0.0.1.
+#[derive(Debug, Default)]
+struct Port {
     /// The logins that wait here for their answers.
     routes: Mutex<Vec<Arc<Route>>>,
     nonce: Nonce,
@@ -85,41 +89,21 @@ impl fmt::Debug for Route {
     }
 }
 
-/// The listeners that are open, by their origins.
+/// What is open for all logins.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Listeners(Arc<tokio::sync::Mutex<HashMap<String, Weak<Shared>>>>);
+pub(super) struct Listeners(Arc<tokio::sync::Mutex<Open>>);
+
+#[derive(Debug, Default)]
+struct Open {
+    sockets: HashMap<SocketAddr, Weak<TcpListener>>,
+    ports: HashMap<u16, Weak<Port>>,
+}
 
 impl Listeners {
-    /// Listens at `callback`, or joins the logins that do.
+    /// Listens at `callback`, or joins the logins that do. For `localhost` on both loopback addresses, as far as the machine
+    /// has them.
     pub(super) async fn open(&self, callback: &Url) -> Result<Listener, NotBound> {
         let mut open = self.0.lock().await;
-        open.retain(|_, shared| shared.strong_count() > 0);
-        let origin = callback.origin().ascii_serialization();
-        if let Some(shared) = open.get(&origin).and_then(Weak::upgrade) {
-            return Ok(Listener(shared));
-        }
-        let listener = Listener::bind(callback).await?;
-        open.insert(origin, Arc::downgrade(&listener.0));
-        Ok(listener)
-    }
-}
-
-impl Shared {
-    /// The login whose answer has this state. An answer without one may be in a fragment, which the page of the flow `token`
-    /// hands on.
-    fn route(&self, own: &Arc<Route>, state: Option<&str>) -> Arc<Route> {
-        let routes = lock(&self.routes);
-        let found = routes.iter().find(|route| match state {
-            Some(state) => route.endpoint.callback.expects(state),
-            None => route.endpoint.callback.reads_fragments(),
-        });
-        found.unwrap_or(own).clone()
-    }
-}
-
-impl Listener {
-    /// For `localhost` on both loopback addresses, as far as the machine has them.
-    async fn bind(callback: &Url) -> Result<Self, NotBound> {
         let port = callback.port_or_known_default().unwrap_or(80);
         let addresses: &[IpAddr] = match callback.host() {
             Some(Host::Ipv4(address)) => &[IpAddr::V4(address)],
@@ -128,7 +112,7 @@ impl Listener {
         };
         let (mut sockets, mut missing) = (Vec::new(), None);
         for address in addresses.iter().map(|address| SocketAddr::new(*address, port)) {
-            match TcpListener::bind(address).await {
+            match open.socket(address).await {
                 Ok(socket) => sockets.push(socket),
                 Err(error) if is_missing(&error) => missing = Some(error),
                 Err(error) => return Err(NotBound::new(address, error)),
@@ -136,40 +120,76 @@ impl Listener {
         }
         match missing {
             Some(error) if sockets.is_empty() => Err(NotBound { port, holder: None, error }),
-            _ => Ok(Self(Arc::new(Shared { sockets, routes: Mutex::default(), nonce: Nonce::default() }))),
+            _ => Ok(Listener { sockets, port: open.port(port) }),
         }
     }
+}
 
-    /// Sends each answer to `visits` and shows the page that comes back, until the receiver is dropped. After this
-    /// returns, nothing listens, unless another login does. A visitor may bring the answer to another login, which then
-    /// gets it.
+impl Open {
+    async fn socket(&mut self, address: SocketAddr) -> io::Result<Arc<TcpListener>> {
+        self.sockets.retain(|_, socket| socket.strong_count() > 0);
+        if let Some(socket) = self.sockets.get(&address).and_then(Weak::upgrade) {
+            return Ok(socket);
+        }
+        let socket = Arc::new(TcpListener::bind(address).await?);
+        self.sockets.insert(address, Arc::downgrade(&socket));
+        Ok(socket)
+    }
+
+    fn port(&mut self, number: u16) -> Arc<Port> {
+        self.ports.retain(|_, port| port.strong_count() > 0);
+        if let Some(port) = self.ports.get(&number).and_then(Weak::upgrade) {
+            return port;
+        }
+        let port = Arc::default();
+        self.ports.insert(number, Arc::downgrade(&port));
+        port
+    }
+}
+
+impl Port {
+    /// The login that `visit` is for: the one whose state it has. An answer without a state may be in a fragment, which the
+    /// page of the flow `token` hands on. What is for none of them goes to one with this address, which answers it.
+    fn route(&self, own: &Arc<Route>, visit: &callback::Request) -> Arc<Route> {
+        let (routes, state) = (lock(&self.routes), visit.state());
+        let find =
+            |is_for: &dyn Fn(&Callback) -> bool| routes.iter().find(|route| is_for(&route.endpoint.callback));
+        let found = match &state {
+            Some(state) => find(&|callback| callback.expects(state)),
+            None => find(&|callback| callback.reads_fragments() && callback.check_address(visit).is_ok()),
+        };
+        let found = found.or_else(|| find(&|callback| callback.check_address(visit).is_ok()));
+        found.unwrap_or(own).clone()
+    }
+}
+
+impl Listener {
+    /// Hands each answer to `visits` and shows the page that comes back, until the receiver is dropped. Nothing listens when
+    /// this returns, unless another login does. A visitor may bring the answer to another login, which then gets it.
     pub(super) async fn serve(
         self,
         callback: Callback,
         visits: mpsc::Sender<Visit>,
         farewell: Farewell,
     ) -> LastPages {
-        let Self(shared) = self;
-        let callback = callback.sharing(&shared.nonce);
+        let Self { sockets, port } = self;
+        let callback = callback.sharing(&port.nonce);
         let route = Arc::new(Route { endpoint: Arc::new(Endpoint { callback, farewell }), visits });
-        lock(&shared.routes).push(route.clone());
+        lock(&port.routes).push(route.clone());
         let mut visitors = Visitors::new(PLACES);
         loop {
             let have_room = visitors.have_room();
             tokio::select! {
-                stream = accept(&shared.sockets), if have_room => {
-                    let (weak, own) = (Arc::downgrade(&shared), route.clone());
-                    let routes = move |state: Option<&str>| match weak.upgrade() {
-                        Some(shared) => shared.route(&own, state),
-                        None => own.clone(),
-                    };
+                stream = accept(&sockets), if have_room => {
+                    let (port, own) = (port.clone(), route.clone());
+                    let routes = move |visit: &callback::Request| port.route(&own, visit);
                     visitors.let_in(|asked| serve_stream(stream, route.clone(), routes, asked));
                 }
                 Some(()) = visitors.left() => {}
                 () = route.visits.closed() => break,
             }
         }
-        lock(&shared.routes).retain(|other| !Arc::ptr_eq(other, &route));
+        lock(&port.routes).retain(|other| !Arc::ptr_eq(other, &route));
         LastPages(visitors)
     }
 }
@@ -244,7 +264,7 @@ impl From<NotBound> for Error {
 async fn serve_stream(
     mut stream: TcpStream,
     own: Arc<Route>,
-    routes: impl Fn(Option<&str>) -> Arc<Route>,
+    routes: impl Fn(&callback::Request) -> Arc<Route>,
     asked: Asked,
 ) {
     let mut first = [0];
@@ -257,10 +277,10 @@ async fn serve_stream(
     }
 }
 
-/// Serves a visitor. `routes` says by the state of the answer which login it is for.
+/// Serves a visitor. `routes` says which login it is for.
 pub(crate) async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    routes: impl Fn(Option<&str>) -> Arc<Route>,
+    routes: impl Fn(&callback::Request) -> Arc<Route>,
     asked: Asked,
 ) {
     serve(stream, |request| respond(request, &routes, &asked)).await;
@@ -268,14 +288,14 @@ pub(crate) async fn serve_connection(
 
 async fn respond(
     request: Request<Incoming>,
-    routes: &impl Fn(Option<&str>) -> Arc<Route>,
+    routes: &impl Fn(&callback::Request) -> Arc<Route>,
     asked: &Asked,
 ) -> Response<Full<Bytes>> {
     let is_script = request.method() == Method::POST && !is_shown(request.headers());
     let visit = callback::Request::read(request).await;
     asked.set();
     let Some(visit) = visit else { return Page::Refused.response() };
-    let route = routes(visit.state().as_deref());
+    let route = routes(&visit);
     let page = match route.endpoint.callback.answer_in(&visit) {
         Ok(answer) => route.endpoint.show_in(answer, &route.visits).await,
         Err(page) => route.endpoint.show(page),
@@ -309,7 +329,7 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         for host in ["127.0.0.1", "localhost"] {
             let callback = Url::parse(&format!("http://{host}:{port}/callback")).unwrap();
-            let not_bound = Listener::bind(&callback).await.unwrap_err();
+            let not_bound = Listeners::default().open(&callback).await.unwrap_err();
             assert!(!not_bound.is_unsafe(), "a program of our own");
             let said = Error::from(not_bound).to_string();
             let expected = format!("Another of your programs uses port {port} of the callback");

@@ -9,6 +9,7 @@ use imgurd_proto::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::account::{Ask, Began, Effect, Event, Machine, Now, Progress, Snapshot, Ticket};
+use super::calls::CallLog;
 use super::directory::Directory;
 use super::effects::EffectRunner;
 use super::message::{Answerer, Message};
@@ -37,6 +38,7 @@ struct Actor {
     /// The wall clock less the uptime, in milliseconds: it changes when somebody sets the clock.
     epoch: i64,
     dice: Dice,
+    calls: Arc<CallLog>,
     slots: Slots,
     waiting: HashMap<Ticket, Answerer>,
     last_ticket: Ticket,
@@ -71,11 +73,13 @@ pub(super) fn spawn_with_dice(
     let (directory, directory_reader) = watch::channel(Arc::default());
     let (changes, changes_reader) = watch::channel(0);
     let (waits, waits_reader) = watch::channel(false);
+    let calls = Arc::<CallLog>::default();
     let mut actor = Actor {
         runner: EffectRunner { provider: provider.clone(), store, actor: own },
         clock: clock.clone(),
         epoch: epoch(&*clock),
         dice,
+        calls: calls.clone(),
         slots: Slots::default(),
         waiting: HashMap::new(),
         last_ticket: 0,
@@ -93,6 +97,7 @@ pub(super) fn spawn_with_dice(
         changes: changes_reader,
         waits: waits_reader,
         unmet: watch::Sender::default(),
+        calls,
         clock,
         provider,
     }
@@ -326,7 +331,7 @@ impl Actor {
     }
 
     fn now(&mut self) -> Now {
-        Now { at: self.clock.now(), dice: (self.dice)() }
+        Now { at: self.clock.now(), dice: (self.dice)(), calls: self.calls.calls() }
     }
 }
 

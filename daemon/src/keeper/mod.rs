@@ -5,6 +5,7 @@
 pub mod account;
 mod actor;
 mod attention;
+mod calls;
 mod credits;
 mod device;
 mod directory;
@@ -37,6 +38,8 @@ pub(crate) use account::another_sign_in;
 use account::{Ask, Progress, Snapshot};
 pub use actor::spawn;
 pub use attention::Attention;
+use calls::CallLog;
+pub use calls::Calls;
 use directory::Directory;
 pub(crate) use directory::named;
 use message::{Answerer, Message};
@@ -77,6 +80,7 @@ pub struct Keeper {
     waits: watch::Receiver<bool>,
     /// The accounts that somebody wants a token of and that need the user first.
     unmet: watch::Sender<BTreeSet<String>>,
+    calls: Arc<CallLog>,
     clock: Arc<dyn Clock>,
     /// For requests to an API, which change no grant.
     provider: Arc<dyn Provider>,

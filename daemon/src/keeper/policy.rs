@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::Calls;
 use crate::config::RefreshPolicy;
 use crate::grant::{Access, Timestamp};
 
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// The longest lifetime believed: Imgur's 315360000 s.
@@ -14,6 +16,9 @@ const LONGEST_LIFETIME: Duration = Duration::from_hours(24 * 3650);
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(2);
 /// The bounds of back-off; the first failure waits at most the lower one.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(15));
+
+/// For how long no program has to ask before an automatic refresh starts; less where the time for it is short.
+const QUIET: Duration = Duration::from_mins(5);
 
 /// The longest pause between tries while somebody waits.
 pub(super) const IMPATIENT: Duration = Duration::from_secs(5);
@@ -62,26 +67,67 @@ pub(super) fn is_from_the_future(access: &Access, now: Timestamp) -> bool {
     access.issued_at > now + FUTURE
 }
 
+/// When to refresh a token with no one asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Schedule {
+    /// From when on, as soon as no program has asked for a token for a while: one that has may be in the middle of an upload,
+    /// which the end of its token would spoil.
+    due: Timestamp,
+    /// When at the latest.
+    latest: Timestamp,
+    /// When the token expires, where that is known.
+    expires_at: Option<Timestamp>,
+}
+
+impl Schedule {
+    pub(super) fn at(due: Timestamp) -> Self {
+        Self { due, latest: due, expires_at: None }
+    }
+
+    /// When the refresh starts, unless there are more calls: early enough that every caller still finds a token valid for
+    /// as long as it needs.
+    pub(super) fn start(self, calls: Calls, now: Timestamp) -> Timestamp {
+        let enough = self.expires_at.map(|end| before(end, 2 * calls.longest_need.min(LONGEST_LIFETIME)));
+        let latest = enough.map_or(self.latest, |enough| enough.min(self.latest)).max(self.due);
+        if calls.last > now {
+            return self.due; // the clock was set
+        }
+        let pause = (latest.since(self.due) / 5).min(QUIET);
+        (calls.last + pause).clamp(self.due, latest)
+    }
+}
+
+fn before(end: Timestamp, span: Duration) -> Timestamp {
+    end.moved(i64::try_from(span.as_millis()).map_or(i64::MIN, |millis| -millis))
+}
+
 /// When to refresh a token with no one asking; `dice` in 0..1 spreads many daemons apart.
-pub(super) fn refresh_at(
+pub(super) fn schedule(
     access: &Access,
     policy: RefreshPolicy,
     now: Timestamp,
     dice: f64,
-) -> Option<Timestamp> {
+) -> Option<Schedule> {
     if is_from_the_future(access, now) {
-        return Some(now);
+        return Some(Schedule::at(now));
     }
-    let latest = access.issued_at + policy.max_age;
+    let oldest = access.issued_at + policy.max_age;
+    let by_age =
+        Schedule { due: before(oldest, (policy.max_age / 50).min(HOUR)), latest: oldest, expires_at: None };
     let Some(lifetime) = access.lifetime else {
-        return Some(latest);
+        return Some(by_age);
     };
     if lifetime < SHORTEST_LIFETIME {
         return None;
     }
     let margin = policy.margin.unwrap_or_else(|| (lifetime / 10).clamp(10 * MINUTE, DAY)).min(lifetime / 2);
     let jitter = margin.mul_f64(0.1 * dice);
-    Some((access.issued_at + lifetime.saturating_sub(margin + jitter)).min(latest))
+    let due = access.issued_at + lifetime.saturating_sub(margin + jitter);
+    Some(Schedule {
+        due: due.min(by_age.due),
+        latest: (due + margin / 2).min(oldest),
+        expires_at: access.expires_at(),
+    })
 }
 
 /// When a token that is not refreshed is so near to its greatest age that the user should know.
@@ -121,31 +167,40 @@ mod tests {
 
     const ISSUED: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn due_after(expires_in: Option<i64>, dice: f64) -> Option<u64> {
-        let access = Access {
+    fn access(secs: u64) -> Access {
+        Access {
             token: Secret::default(),
             token_type: "Bearer".into(),
             issued_at: ISSUED,
-            lifetime: lifetime(expires_in),
+            lifetime: Some(Duration::from_secs(secs)),
             dead: false,
             witnessed: true,
-        };
-        refresh_at(&access, RefreshPolicy::default(), ISSUED, dice).map(|at| at.since(ISSUED).as_secs())
+        }
+    }
+
+    /// When it starts if nobody ever calls, counted from the issue of the token.
+    fn start(schedule: Schedule) -> Duration {
+        schedule.start(Calls::default(), ISSUED).since(ISSUED)
+    }
+
+    fn due_after(expires_in: Option<i64>, dice: f64) -> Option<u64> {
+        let access = Access { lifetime: lifetime(expires_in), ..access(0) };
+        schedule(&access, RefreshPolicy::default(), ISSUED, dice).map(|it| start(it).as_secs())
     }
 
     #[rstest]
-    #[case::missing(None, Some(28 * 86400))]
-    #[case::zero(Some(0), Some(28 * 86400))]
-    #[case::negative(Some(-3600), Some(28 * 86400))]
+    #[case::missing(None, Some(28 * 86400 - 3600))]
+    #[case::zero(Some(0), Some(28 * 86400 - 3600))]
+    #[case::negative(Some(-3600), Some(28 * 86400 - 3600))]
     #[case::below_two_seconds(Some(1), None)]
     #[case::two_seconds(Some(2), Some(1))]
     #[case::a_minute(Some(60), Some(30))]
     #[case::an_hour(Some(3600), Some(3000))]
     #[case::ten_hours(Some(36000), Some(32400))]
     #[case::four_weeks(Some(2_419_200), Some(2_419_200 - 86400))]
-    #[case::imgurs_ten_years(Some(315_360_000), Some(28 * 86400))]
-    #[case::two_to_the_53(Some(1 << 53), Some(28 * 86400))]
-    #[case::the_largest_number(Some(i64::MAX), Some(28 * 86400))]
+    #[case::imgurs_ten_years(Some(315_360_000), Some(28 * 86400 - 3600))]
+    #[case::two_to_the_53(Some(1 << 53), Some(28 * 86400 - 3600))]
+    #[case::the_largest_number(Some(i64::MAX), Some(28 * 86400 - 3600))]
     fn refreshes_as_the_rule_says_for_every_expires_in(
         #[case] expires_in: Option<i64>,
         #[case] due: Option<u64>,
@@ -163,16 +218,54 @@ mod tests {
     #[test]
     fn a_margin_of_the_persons_own_overrides_the_rule_up_to_half_of_the_lifetime() {
         let policy = RefreshPolicy { margin: Some(Duration::from_secs(100)), ..RefreshPolicy::default() };
-        let access = |secs| Access {
-            token: Secret::default(),
-            token_type: "Bearer".into(),
-            issued_at: ISSUED,
-            lifetime: Some(Duration::from_secs(secs)),
-            dead: false,
-            witnessed: true,
-        };
-        assert_eq!(refresh_at(&access(3600), policy, ISSUED, 0.0), Some(ISSUED + Duration::from_secs(3500)));
-        assert_eq!(refresh_at(&access(60), policy, ISSUED, 0.0), Some(ISSUED + Duration::from_secs(30)));
+        let start = |lifetime| schedule(&access(lifetime), policy, ISSUED, 0.0).map(start);
+        assert_eq!(start(3600), Some(Duration::from_secs(3500)));
+        assert_eq!(start(60), Some(Duration::from_secs(30)));
+    }
+
+    /// A call that came that long after the issue.
+    fn call_at(at: Duration, longest_need: Duration) -> Calls {
+        Calls { last: ISSUED + at, longest_need }
+    }
+
+    #[rstest]
+    #[case::nobody_ever_called(None, 60, 3000)]
+    #[case::long_before(Some(1000), 60, 3000)]
+    #[case::just_before(Some(2990), 60, 3050)]
+    #[case::meanwhile(Some(3100), 60, 3160)]
+    #[case::up_to_the_latest(Some(3290), 60, 3300)]
+    #[case::never_later(Some(3500), 60, 3300)]
+    #[case::sooner_for_who_needs_more(Some(3170), 200, 3200)]
+    #[case::when_due_for_who_needs_most(Some(3100), 300, 3000)]
+    #[case::whatever_is_asked(Some(3100), u64::MAX, 3000)]
+    fn a_refresh_waits_for_a_pause_between_calls_while_the_token_lasts_long_enough_for_all(
+        #[case] last: Option<u64>,
+        #[case] need: u64,
+        #[case] starts: u64,
+    ) {
+        let schedule = schedule(&access(3600), RefreshPolicy::default(), ISSUED, 0.0).unwrap();
+        let calls = last.map_or_else(Calls::default, |last| {
+            call_at(Duration::from_secs(last), Duration::from_secs(need))
+        });
+        let now = ISSUED + Duration::from_secs(3550);
+        assert_eq!(schedule.start(calls, now).since(ISSUED).as_secs(), starts);
+    }
+
+    #[test]
+    fn a_refresh_waits_an_hour_at_most_before_the_greatest_age_and_never_beyond() {
+        let latest = Duration::from_hours(28 * 24);
+        let schedule = schedule(&access(315_360_000), RefreshPolicy::default(), ISSUED, 0.0).unwrap();
+        let minute = Duration::from_mins(1);
+        let starts = |last: Duration| schedule.start(call_at(last, minute), ISSUED + latest).since(ISSUED);
+        assert_eq!(starts(latest - 30 * minute), latest - 25 * minute, "five minutes after the call");
+        assert_eq!(starts(latest - minute), latest);
+    }
+
+    #[test]
+    fn a_call_by_a_clock_that_was_set_since_delays_nothing() {
+        let schedule = schedule(&access(3600), RefreshPolicy::default(), ISSUED, 0.0).unwrap();
+        let calls = call_at(Duration::from_hours(9), Duration::from_mins(1));
+        assert_eq!(schedule.start(calls, ISSUED).since(ISSUED).as_secs(), 3000);
     }
 
     proptest! {

@@ -61,7 +61,9 @@ impl Keeper {
         patience: Duration,
     ) -> Result<Arc<Token>, Error> {
         let (name, mut snapshots) = self.find(account)?;
-        let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, self.clock.now());
+        let now = self.clock.now();
+        self.calls.note(now, want.validity());
+        let verdict = snapshots.borrow_and_update().verdict(&want, strict, None, now);
         match verdict {
             // The keeper must learn of each rejected token: an older grant may be restored with it.
             Verdict::Token(_) if matches!(want, Want::AnotherThan(_)) => {}

@@ -1,5 +1,6 @@
 //! HTTP on the loopback interface for our own user, as the callback and the gateway serve it.
 
+use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -25,9 +26,9 @@ const LONGEST_HEAD: usize = 768 * 1024;
 pub(crate) const LONGEST_FORM: usize = 16 * 1024;
 
 /// The next connection of our own user. Requests of other users are not read.
-pub(crate) async fn accept(sockets: &[TcpListener]) -> TcpStream {
+pub(crate) async fn accept(sockets: &[impl Borrow<TcpListener>]) -> TcpStream {
     loop {
-        let accepts = sockets.iter().map(|socket| Box::pin(socket.accept()));
+        let accepts = sockets.iter().map(|socket| Box::pin(socket.borrow().accept()));
         match futures_util::future::select_all(accepts).await.0 {
             Ok((stream, _)) if is_own(&stream) => return stream,
             Ok((stream, _)) => {

@@ -130,6 +130,7 @@ fn configuration(socket: &str, services: &str) -> String {
   <type>session</type>
   <keep_umask/>
   <listen>unix:path={socket}</listen>
+  <listen>unix:abstract={socket}</listen>
   <auth>EXTERNAL</auth>
   <servicedir>{services}</servicedir>
   <policy context="default">

@@ -1,7 +1,9 @@
-//! Two accounts with the same callback sign in at the same time.
+//! Two accounts that sign in at the same time, with one callback between them, or two at one port.
+
+use std::net::TcpListener;
 
 use imgurd_tests::browser::{self, Page};
-use imgurd_tests::fake::Behaviour;
+use imgurd_tests::fake::{Behaviour, Fake};
 use imgurd_tests::http;
 use imgurd_tests::testbed::{ACCOUNT, Program, Scene, wait_until_free};
 use url::{Url, form_urlencoded};
@@ -13,6 +15,26 @@ fn scene() -> Scene {
     let scene = Scene::memory(Behaviour::default());
     scene.bed.account(&scene.fake, OTHER);
     scene
+}
+
+/// A second account at another server, with a callback of its own at the same port: what it has in place of
+/// `127.0.0.1:PORT/callback`.
+fn scene_with(host: &str, path: &str) -> (Scene, Fake) {
+    let scene = Scene::memory(Behaviour::default());
+    let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
+    let callback = Some(format!("http://{host}:{port}{path}"));
+    let server = Fake::start(Behaviour { callback, ..Behaviour::default() });
+    scene.bed.account(&server, OTHER);
+    (scene, server)
+}
+
+/// What else a callback at the same port may be.
+fn other_callbacks() -> Vec<(&'static str, &'static str)> {
+    let mut others = vec![("localhost", "/callback"), ("127.0.0.2", "/callback"), ("127.0.0.1", "/other")];
+    if TcpListener::bind("[::1]:0").is_ok() {
+        others.push(("[::1]", "/callback"));
+    }
+    others
 }
 
 fn begin(scene: &Scene, account: &str, flow: &str) -> (Program, String) {
@@ -27,7 +49,7 @@ fn user_of(scene: &Scene, account: &str) -> String {
 }
 
 /// What the script of our page does with the query and the fragment.
-fn hand_on(scene: &Scene, page: &Page) {
+fn hand_on(page: &Page) {
     let (_, nonce) = page.text.split_once("data-nonce=\"").expect("the page of the flow");
     let (nonce, _) = nonce.split_once('"').unwrap();
     let fragment = page.fragment().expect("tokens are in the fragment");
@@ -36,8 +58,9 @@ fn hand_on(scene: &Scene, page: &Page) {
     form.extend(form_urlencoded::parse(fragment.as_bytes()).into_owned());
     form.push(("nonce".to_owned(), nonce.to_owned()));
     let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let origin = Url::parse(&scene.callback()).unwrap().origin().ascii_serialization();
-    let answer = http::post_with(&scene.callback(), &[("Origin", &origin)], &form);
+    let origin = url.origin().ascii_serialization();
+    let address = format!("{origin}{}", url.path());
+    let answer = http::post_with(&address, &[("Origin", &origin)], &form);
     let said = answer.expect("the callback answers").text;
     assert!(said.contains("Signed in"), "{said}");
 }
@@ -61,6 +84,57 @@ fn each_answer_reaches_the_login_that_it_is_for_in_either_order() {
 }
 
 #[test]
+fn callbacks_with_other_names_of_this_machine_or_other_paths_share_a_port() {
+    for (host, path) in other_callbacks() {
+        for others_first in [false, true] {
+            println!("{host}{path}, first: {others_first}");
+            let (scene, _server) = scene_with(host, path);
+            let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
+            let accounts = if others_first { [OTHER, ACCOUNT] } else { [ACCOUNT, OTHER] };
+            let [(one, one_url), (two, two_url)] = accounts.map(|account| begin(&scene, account, "code"));
+            let said = browser::allow(&two_url, "bob").text;
+            assert!(said.contains("Signed in as bob"), "{said}");
+            two.finish().success();
+            let said = browser::allow(&one_url, "alice").text;
+            assert!(said.contains("Signed in as alice"), "{said}");
+            one.finish().success();
+            wait_until_free(port);
+        }
+    }
+}
+
+#[test]
+fn fragments_find_their_login_at_each_of_the_callbacks_of_a_port() {
+    for (host, path) in other_callbacks() {
+        println!("{host}{path}");
+        let (scene, _server) = scene_with(host, path);
+        let (one, one_url) = begin(&scene, ACCOUNT, "token");
+        let (two, two_url) = begin(&scene, OTHER, "token");
+        hand_on(&browser::allow(&two_url, "bob"));
+        two.finish().success();
+        hand_on(&browser::allow(&one_url, "alice"));
+        one.finish().success();
+    }
+}
+
+#[test]
+fn each_callback_of_a_port_is_answered_under_its_own_name_alone() {
+    let (scene, _server) = scene_with("localhost", "/callback");
+    let (_one, one_url) = begin(&scene, ACCOUNT, "code");
+    let (_two, _) = begin(&scene, OTHER, "code");
+    let state = Url::parse(&one_url).unwrap();
+    let state = state.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
+    for host in [format!("localhost:{port}"), format!("evil.example:{port}")] {
+        let answer =
+            http::get_with(&format!("{}?code=stolen&state={state}", scene.callback()), &[("Host", &host)]);
+        let said = answer.expect("the callback answers").text;
+        assert!(!said.contains("Signed in"), "{host}: {said}");
+    }
+    assert!(scene.account().login_pending, "nobody's answer was taken");
+}
+
+#[test]
 fn a_login_that_is_cancelled_leaves_the_callback_to_the_other() {
     let scene = scene();
     let (one, _) = begin(&scene, ACCOUNT, "code");
@@ -76,9 +150,9 @@ fn fragments_find_their_login_too() {
     let scene = scene();
     let (one, one_url) = begin(&scene, ACCOUNT, "token");
     let (two, two_url) = begin(&scene, OTHER, "token");
-    hand_on(&scene, &browser::allow(&two_url, "bob"));
+    hand_on(&browser::allow(&two_url, "bob"));
     two.finish().success();
-    hand_on(&scene, &browser::allow(&one_url, "alice"));
+    hand_on(&browser::allow(&one_url, "alice"));
     one.finish().success();
     assert_eq!((user_of(&scene, ACCOUNT), user_of(&scene, OTHER)), ("alice".to_owned(), "bob".to_owned()));
 }

@@ -1,10 +1,11 @@
 //! Refreshes: automatic, on demand, and within limits.
 
+use std::fs;
 use std::time::Duration;
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint, Rotation};
-use imgurd_tests::testbed::Scene;
+use imgurd_tests::testbed::{Scene, Testbed};
 use imgurd_tests::wire::{Wire, error_of, token_of};
 use serde_json::{Value, json};
 
@@ -29,6 +30,29 @@ fn a_token_is_refreshed_before_it_expires_with_nobody_asking() {
     assert!(now() <= expiry, "before it expires");
     scene.wait_until(|account| account.expires_at > Some(expiry) && account.state == State::Fresh);
     assert!(scene.fake.is_live(&scene.token()));
+    assert_eq!(scene.refreshes().len(), 1);
+}
+
+#[test]
+fn a_refresh_that_is_due_waits_for_a_pause_between_calls() {
+    let bed = Testbed::file();
+    let config = fs::read_to_string(bed.config_file()).unwrap();
+    bed.configure(&format!("{config}\n[refresh]\nmargin = \"130s\"\n"));
+    let mut scene = Scene::new(bed, Behaviour { lifetime: 10 * HOUR, ..Behaviour::default() }).signed_in();
+    assert!(scene.stop().success());
+    // The refresh is due 130 s before the end of the token, or up to a tenth of that earlier.
+    scene.bed.set_clock(10 * 3600 - 145);
+    scene.start();
+    let due = scene.wait_until(|account| account.state == State::Fresh).next_refresh_at;
+    let mut program = scene.bed.wire();
+    let mut last = String::new();
+    while scene.account().next_refresh_at == due {
+        last = token_of(&program.call("GetToken", &json!({}))).to_owned();
+    }
+    assert!(scene.refreshes().is_empty(), "it was put off");
+    scene.fake.wait_for_answers(Endpoint::Token, 2);
+    scene.wait_until(|account| account.next_refresh_at > due.map(|due| due + 3600));
+    assert_ne!(scene.token(), last);
     assert_eq!(scene.refreshes().len(), 1);
 }
 

@@ -8,6 +8,7 @@ use imgurd_proto::{Error, Flow};
 use super::issuer::Began;
 use crate::config::AccountConfig;
 use crate::grant::{Record, Secret, Timestamp};
+use crate::keeper::Calls;
 use crate::provider::{Answer, Client, Inquiry, Revocation, TokenOwner, TokenRequest, TokenResponse};
 use crate::store::{IfMissing, StoreError};
 
@@ -18,6 +19,8 @@ pub struct Now {
     pub at: Timestamp,
     /// A random number in 0..1, for jitter.
     pub dice: f64,
+    /// What programs have asked for so far.
+    pub calls: Calls,
 }
 
 /// Identifies a caller that waits for the outcome of an [`Ask`].
@@ -133,6 +136,16 @@ pub enum Effect {
     Revoke(Revocation),
     /// Answer the caller.
     Reply { ticket: Ticket, result: Result<(), Error> },
+}
+
+impl Want {
+    /// For how long the token has to stay valid.
+    pub(in crate::keeper) fn validity(&self) -> Duration {
+        match self {
+            Self::Valid(least) => *least,
+            Self::New | Self::AnotherThan(_) => Duration::ZERO,
+        }
+    }
 }
 
 impl Ask {

@@ -241,7 +241,7 @@ impl Machine {
         }
         self.trouble = None;
         self.pacing.reset();
-        self.refresh_at = None;
+        self.schedule = None;
         // A mark that is being saved is invalid now. A request that was sent continues, and its answer finds its grant
         // by generation.
         if matches!(self.refresh, Refresh::Marking { .. }) {

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use imgurd_proto::Error;
 
+use super::policy::Schedule;
 use super::rate_limit::RateLimit;
 use super::{gone, policy};
 use crate::config::AccountConfig;
@@ -75,7 +76,7 @@ pub struct Machine {
     older: Vec<Sent>,
     trouble: Option<Trouble>,
     pacing: Pacing,
-    refresh_at: Option<Timestamp>,
+    schedule: Option<Schedule>,
     /// Since when, and how often, the server has turned refreshes away without a word.
     wordless: Option<(Timestamp, u32)>,
     /// Access tokens that were rejected. A restored grant may have one of them.
@@ -121,7 +122,7 @@ impl Machine {
             older: Vec::new(),
             trouble: None,
             pacing: Pacing::default(),
-            refresh_at: None,
+            schedule: None,
             wordless: None,
             rejected: Fingerprints::default(),
             rate_limit: RateLimit::default(),
@@ -354,9 +355,9 @@ impl Machine {
 
     fn schedule(&mut self) {
         let access = self.grant().and_then(|grant| grant.access.as_ref());
-        self.refresh_at = access.and_then(|access| {
-            let due = policy::refresh_at(access, self.config.policy, self.now.at, self.now.dice);
-            if access.dead { Some(self.now.at) } else { due }
+        self.schedule = access.and_then(|access| {
+            let schedule = policy::schedule(access, self.config.policy, self.now.at, self.now.dice);
+            if access.dead { Some(Schedule::at(self.now.at)) } else { schedule }
         });
     }
 

@@ -136,7 +136,9 @@ impl Machine {
         let out_of_turn = self.trouble.is_none() && self.record.refusal.is_none();
         match self.pacing.retry_at() {
             Some(at) => (wanted || out_of_turn).then_some(at),
-            None => self.refresh_at.filter(|_| self.config.auto_refresh),
+            None => {
+                self.schedule.filter(|_| self.config.auto_refresh).map(|it| it.start(self.now.calls, now))
+            }
         }
     }
 

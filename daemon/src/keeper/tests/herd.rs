@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::simulation::chance::Chance;
 use super::{START, config, record};
 use crate::grant::Timestamp;
+use crate::keeper::Calls;
 use crate::keeper::account::{Effect, Event, Machine, Now};
 use crate::provider::{Answer, Delivery, Transient};
 
@@ -21,7 +22,7 @@ struct Computer {
 impl Computer {
     fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed, 0);
-        let now = Now { at: START, dice: chance.unit() };
+        let now = Now { at: START, dice: chance.unit(), calls: Calls::default() };
         let (account, _) = Machine::new("a".to_owned(), config(&["a"]).accounts["a"].clone(), now);
         let mut machine = Self { account, now: START, chance };
         machine.feed(Event::Loaded(Ok(Some(record(Duration::ZERO)))));
@@ -30,7 +31,7 @@ impl Computer {
 
     /// Takes an event in, with a store that takes everything at once. The request that it leads to.
     fn feed(&mut self, event: Event) -> Option<u64> {
-        let now = Now { at: self.now, dice: self.chance.unit() };
+        let now = Now { at: self.now, dice: self.chance.unit(), calls: Calls::default() };
         let (account, effects) = self.account.clone().step(event, now);
         self.account = account;
         let mut sent = None;

@@ -1,6 +1,7 @@
 //! The actor with its callers, on a clock that only tests move: an hour passes in no time.
 
 mod herd;
+mod quiet;
 mod simulation;
 mod store;
 

@@ -8,12 +8,13 @@
 //! No answer of a keyring means "there is no grant": [`Witnessed`](super::Witnessed) distinguishes an item that a locked keyring
 //! hides from one that the keyring lost.
 //!
-//! imgurd uses the store crate with `keyring-core`, not with `keyring`: `keyring::Entry` chooses one store for the whole process,
-//! once, and a keyring that is missing then stays missing. imgurd searches all collections for an item, because the user may have
-//! changed the default one. If an account has two items, imgurd chooses neither. A locked collection counts as locked, not as
+//! imgurd uses `keyring-core`, not `keyring`: `keyring::Entry` chooses one store for the whole process, once, and a keyring that is
+//! missing then stays missing. The store is imgurd's own (`items`). imgurd searches all collections for an item, because the user may
+//! have changed the default one. If an account has two items, imgurd chooses neither. A locked collection counts as locked, not as
 //! empty. imgurd reads back each item that it has written. It never uses a session of one keyring with another.
 
 mod changes;
+mod items;
 mod keyring_thread;
 mod kwallet;
 mod lock_state;
@@ -28,6 +29,7 @@ use futures_util::future::BoxFuture;
 use keyring::CredentialStore;
 use tokio::sync::{Mutex, watch};
 
+use self::items::{Items, no_bus};
 use self::keyring_thread::{Call, Item, KeyringThread};
 use self::lock_state::LockState;
 use super::{Changes, IfMissing, StoreError, TokenStore, item};
@@ -52,7 +54,10 @@ impl SecretServiceStore {
     pub fn new(bus: Bus) -> Self {
         let changes = watch::Sender::default();
         tokio::spawn(changes::count(bus.clone(), changes.clone()));
-        let connect = || Ok(zbus_secret_service_keyring_store::Store::new()? as Arc<CredentialStore>);
+        let keyrings_bus = bus.clone();
+        let connect = move || {
+            Ok(Arc::new(Items::at(keyrings_bus.address().ok_or_else(no_bus)?)?) as Arc<CredentialStore>)
+        };
         let thread = KeyringThread::new(Arc::new(connect), changes.clone());
         Self { lock_state: Arc::new(LockState::new(bus)), thread: Arc::new(Mutex::new(thread)), changes }
     }

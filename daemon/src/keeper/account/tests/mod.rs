@@ -23,6 +23,7 @@ use imgurd_proto::{Error, RefreshReuse, Settings, State};
 use super::{Ask, Effect, Event, Machine, Now, Ticket, Want};
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::grant::{Access, Displaced, Grant, Issuer, Record, Refusal, Secret, Timestamp};
+use crate::keeper::Calls;
 use crate::provider::{Answer, Delivery, TokenKind, TokenOwner, TokenRequest, TokenResponse, Transient};
 use crate::store::{IfMissing, StoreError};
 
@@ -56,7 +57,7 @@ pub(super) struct Bench {
 
 impl Bench {
     fn new(settings: Settings) -> Self {
-        let now = Now { at: START, dice: 0.0 };
+        let now = Now { at: START, dice: 0.0, calls: Calls::default() };
         let (account, effects) = Machine::new("mine".to_owned(), config(settings), now);
         let mut bench = Self {
             account: Some(account),

@@ -1,0 +1,59 @@
+//! When programs last asked for a token, and for how long they need one: automatic refreshes avoid both.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use imgurd_proto::DEFAULT_MIN_VALID_S;
+
+use crate::grant::Timestamp;
+
+/// What the calls so far say about when a refresh disturbs nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Calls {
+    /// When the last call came; far in the past if none did.
+    pub last: Timestamp,
+    /// The longest validity that a call asked for.
+    pub longest_need: Duration,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        let longest_need = Duration::from_secs(DEFAULT_MIN_VALID_S.unsigned_abs());
+        Self { last: Timestamp::from_millis(i64::MIN), longest_need }
+    }
+}
+
+/// Notes the calls for all accounts. It takes no lock, since a call must never wait for another.
+#[derive(Debug)]
+pub(super) struct CallLog {
+    last: AtomicI64,
+    longest_need_ms: AtomicU64,
+}
+
+impl Default for CallLog {
+    fn default() -> Self {
+        let none = Calls::default();
+        Self {
+            last: AtomicI64::new(none.last.as_millis()),
+            longest_need_ms: AtomicU64::new(millis(none.longest_need)),
+        }
+    }
+}
+
+impl CallLog {
+    pub(super) fn note(&self, now: Timestamp, need: Duration) {
+        self.last.store(now.as_millis(), Ordering::Relaxed);
+        self.longest_need_ms.fetch_max(millis(need), Ordering::Relaxed);
+    }
+
+    pub(super) fn calls(&self) -> Calls {
+        Calls {
+            last: Timestamp::from_millis(self.last.load(Ordering::Relaxed)),
+            longest_need: Duration::from_millis(self.longest_need_ms.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,56 @@
+//! Automatic refreshes and the programs that ask meanwhile, on the paused clock.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Keeper, NEW, SECOND, WAIT, keeper};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A program that asks every 10 s, for that long.
+async fn ask_for(keeper: &Keeper, span: Duration, min_valid: Option<Duration>) {
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        let before = Instant::now();
+        keeper.token(None, min_valid, WAIT).await.unwrap();
+        assert_eq!(before.elapsed(), Duration::ZERO, "the token is at hand");
+        tokio::time::sleep(10 * SECOND).await;
+    }
+}
+
+/// A token for an hour: its refresh is due after 49 to 50 minutes, and starts after 54 to 55 at the latest.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_is_due_waits_for_a_minute_without_calls() {
+    let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
+    ask_for(&keeper, 52 * MINUTE, None).await;
+    assert_eq!(server.requests(), 0, "while a program asks");
+    tokio::time::sleep(40 * SECOND).await;
+    assert_eq!(server.requests(), 0, "it may have just begun to use the token");
+    tokio::time::sleep(20 * SECOND).await;
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_starts_in_good_time_though_programs_never_stop_asking() {
+    let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
+    ask_for(&keeper, 53 * MINUTE, None).await;
+    assert_eq!(server.requests(), 0);
+    ask_for(&keeper, 2 * MINUTE + SECOND, None).await;
+    assert_eq!(server.requests(), 1, "five minutes before the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_waits_for_no_pause_where_a_program_needs_more_validity_than_would_be_left() {
+    let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
+    ask_for(&keeper, 50 * MINUTE + SECOND, Some(9 * MINUTE)).await;
+    assert_eq!(server.requests(), 1, "when it was due, and no call had to wait for it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_who_waits_for_a_token_waits_for_a_pause() {
+    let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
+    ask_for(&keeper, 51 * MINUTE, None).await;
+    let token = keeper.token(None, Some(20 * MINUTE), WAIT).await.unwrap();
+    assert_eq!((token.access_token.expose(), server.requests()), ("new 1", 1));
+}
