@@ -253,12 +253,15 @@ mod tests {
 
     #[test]
     fn a_refresh_waits_an_hour_at_most_before_the_greatest_age_and_never_beyond() {
-        let latest = Duration::from_hours(28 * 24);
         let schedule = schedule(&access(315_360_000), RefreshPolicy::default(), ISSUED, 0.0).unwrap();
-        let minute = Duration::from_mins(1);
-        let starts = |last: Duration| schedule.start(call_at(last, minute), ISSUED + latest).since(ISSUED);
-        assert_eq!(starts(latest - 30 * minute), latest - 25 * minute, "five minutes after the call");
-        assert_eq!(starts(latest - minute), latest);
+        // Minutes before that age.
+        let ahead = |minutes| Duration::from_hours(28 * 24).saturating_sub(Duration::from_mins(minutes));
+        let starts = |call| {
+            let calls = call_at(call, Duration::from_mins(1));
+            schedule.start(calls, ISSUED + ahead(0)).since(ISSUED)
+        };
+        assert_eq!(starts(ahead(30)), ahead(25), "five minutes after the call");
+        assert_eq!(starts(ahead(1)), ahead(0));
     }
 
     #[test]

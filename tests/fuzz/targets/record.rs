@@ -10,6 +10,7 @@ use bounds::{assert_silent, bounded};
 use imgurd::config::{AccountConfig, RefreshPolicy};
 use imgurd::fuzzing::{decode_item, encode_item};
 use imgurd::grant::{Record, Timestamp};
+use imgurd::keeper::Calls;
 use imgurd::keeper::account::{Event, Machine, Now};
 use imgurd_proto::Settings;
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +31,8 @@ fn read(item: &[u8]) {
 fn live_with(record: Record) {
     let settings = Settings { client_id: Some("fuzz".to_owned()), ..Settings::default() };
     let config = AccountConfig::new(settings, RefreshPolicy::default()).expect("the settings are right");
-    let mut now = Now { at: Timestamp::from_millis(1_700_000_000_000), dice: 0.5 };
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let mut now = Now { at, dice: 0.5, calls: Calls::default() };
     let (account, _) = Machine::new("fuzz".to_owned(), Arc::new(config), now);
     let (mut account, _) = account.step(Event::Loaded(Ok(Some(record))), now);
     for _ in 0..3 {

@@ -39,7 +39,7 @@ enum Part {
         #[arg(long)]
         refreshes: Option<usize>,
     },
-    /// 1,000 calls a second while nobody reads the log and no notification can be shown
+    /// 1,000 calls a second while nobody reads the log, the disk is full and no notification can be shown
     Stalled {
         /// How long
         #[arg(long)]

@@ -56,14 +56,14 @@ pub(super) fn run(duration: Duration) -> anyhow::Result<String> {
     Ok(put(site, duration)?.1)
 }
 
-/// The same while standard error has no reader and no notification can be shown. Tokens last, so that no call waits for
-/// a refresh.
+/// The same while standard error has no reader, the disk of the state is full and no notification can be shown. Tokens last,
+/// so that no call waits for a refresh.
 pub(super) fn run_stalled(duration: Duration) -> anyhow::Result<String> {
-    let site = Site::stalled(server(Rotation::Plain, Duration::from_hours(24)), 4);
+    let (site, _full) = Site::stalled(server(Rotation::Plain, Duration::from_hours(24)), 4);
     let (figures, words) = put(site, duration)?;
     // A build for debugging is slow, and the machine may be busy: it proves nothing here.
     ensure!(figures.longest < LONGEST || cfg!(debug_assertions), "A caller waited {}", ms(figures.longest));
-    Ok(format!("with a log that nobody reads, {words}, the longest {}", ms(figures.longest)))
+    Ok(format!("with a log that nobody reads and a full disk, {words}, the longest {}", ms(figures.longest)))
 }
 
 fn put(mut site: Site, duration: Duration) -> anyhow::Result<(Figures, String)> {

@@ -99,8 +99,8 @@ pub fn load(extent: Extent) -> anyhow::Result<String> {
     load::run(extent.load)
 }
 
-/// The same with a log without a reader and no notification server. Returns the figures in short.
+/// The same with a log without a reader, a full disk and no notification server. Returns the figures in short.
 pub fn stalled(extent: Extent) -> anyhow::Result<String> {
-    println!("\n1,000 calls a second, with standard error and notifications stalled");
+    println!("\n1,000 calls a second, with standard error, the disk and notifications stalled");
     load::run_stalled(extent.load)
 }

@@ -10,10 +10,13 @@ use imgurd_proto::Secret;
 use tempfile::TempDir;
 
 use crate::fake::{Behaviour, Fake, Rotation};
-use crate::testbed::{Bus, Daemon, Keyring, Testbed};
+use crate::testbed::{self, Bus, Daemon, Keyring, Testbed};
 
 /// An account that wants a sign-in all the time.
 const WANTING: &str = "wanting";
+
+/// As many as the daemon needs before they are filled up.
+const PAGES: u64 = 256;
 
 /// Where grants rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,8 @@ impl Site {
             bed.set_env("XDG_STATE_HOME", disk.path());
             bed.set_env("XDG_DATA_HOME", disk.path());
         }
+        // What is written at `trace` would be measured with the rest.
+        bed.set_env("RUST_LOG", "info");
         let bus = (store == Store::Keyring).then(|| bed.bus());
         let keyring = bus.is_some().then(|| bed.keyring()).map(|mut keyring| {
             keyring.start(&bed);
@@ -79,18 +84,22 @@ impl Site {
         Self::with(bed, bus, keyring, disk, behaviour, accounts)
     }
 
-    /// The same with everything that may stall: standard error has no reader, and on its bus is no
-    /// notification server for the account without a grant.
-    pub(super) fn stalled(behaviour: Behaviour, accounts: usize) -> Self {
+    /// The same with everything that may stall: standard error has no reader and gets every log line, the disk of the daemon's
+    /// state is full, and its bus has no notification server for the account without a grant.
+    pub(super) fn stalled(behaviour: Behaviour, accounts: usize) -> (Self, testbed::Disk) {
         let bed = Testbed::file();
         let bus = bed.bus();
         let fifo = bed.root().join("stderr").display().to_string();
         let script = "[ -p \"$0\" ] || mkfifo \"$0\"; exec \"$@\" 2<>\"$0\"";
-        bed.launch_by(["sh", "-c", script, &fifo]);
+        let disk = bed.disk(PAGES);
+        let launcher = disk.entrance().into_iter().chain(["sh", "-c", script, &fifo].map(str::to_owned));
+        bed.launch_by(launcher);
+        bed.set_env("RUST_LOG", "trace");
         let site = Self::with(bed, Some(bus), None, None, behaviour, accounts);
         site.bed.account(&site.fake, WANTING);
         site.bed.ctl(&["token", WANTING]).exits(4);
-        site
+        disk.fill_but(0);
+        (site, disk)
     }
 
     fn with(
@@ -101,8 +110,6 @@ impl Site {
         behaviour: Behaviour,
         accounts: usize,
     ) -> Self {
-        // What is written at `trace` would be measured with the rest.
-        bed.set_env("RUST_LOG", "info");
         // As the service's unit has it.
         bed.set_env("MALLOC_ARENA_MAX", "1");
         let fake = Arc::new(Fake::start(behaviour));

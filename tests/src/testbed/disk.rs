@@ -37,8 +37,8 @@ impl Testbed {
 }
 
 impl Disk {
-    /// Becomes a program that sees the disk.
-    fn entrance(&self) -> Vec<String> {
+    /// What becomes a program that sees the disk.
+    pub fn entrance(&self) -> Vec<String> {
         let target = format!("--target={}", self.keeper.id());
         ["nsenter", &target, "--user", "--mount", "--preserve-credentials"].map(str::to_owned).into()
     }

@@ -95,20 +95,25 @@ impl Testbed {
 
     /// The titles of the windows on it.
     pub fn windows(&self) -> Vec<String> {
-        let xdotool = |arguments: &[&str]| {
-            let output = self.command("xdotool").args(arguments).output();
-            String::from_utf8(output.expect("xdotool is installed").stdout).unwrap()
-        };
-        let found = xdotool(&["search", "--onlyvisible", "--name", "."]);
-        let title = |window| xdotool(&["getwindowname", window]).trim().to_owned();
+        let found = self.xdotool(&["search", "--onlyvisible", "--name", "."]);
+        let title = |window| self.xdotool(&["getwindowname", window]).trim().to_owned();
         found.lines().map(title).filter(|title| !title.is_empty()).collect()
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> String {
+        let output = self.command("xdotool").args(arguments).output();
+        String::from_utf8(output.expect("xdotool is installed").stdout).unwrap()
     }
 
     /// Types `text` and presses Return in the window that has the focus.
     pub fn type_line(&self, text: &str) {
-        for arguments in [["type", text], ["key", "Return"]] {
-            assert!(self.command("xdotool").args(arguments).status().unwrap().success());
-        }
+        self.xdotool(&["type", text]);
+        self.press("Return");
+    }
+
+    /// Presses this key.
+    pub fn press(&self, key: &str) {
+        self.xdotool(&["key", key]);
     }
 }
 

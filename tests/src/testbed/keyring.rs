@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::{self, Handle};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use zbus::connection::Builder;
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, OwnedUniqueName};
 use zbus::{Connection, ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
@@ -42,16 +43,30 @@ impl fmt::Debug for Keyring {
 impl Testbed {
     /// A keyring that does not run yet. The [bus](Self::bus) must.
     pub fn keyring(&self) -> Keyring {
-        let runtime = background();
         let (answer, answers) = watch::channel(Answer::Dismiss);
         let (shown, count) = watch::channel(0);
         let prompter = Prompter { password: PASSWORD, answer: answers, shown };
+        self.keyring_with(answer, count, |builder| {
+            builder.serve_at(prompter::PATH, prompter).name(prompter::NAME)
+        })
+    }
+
+    /// One whose dialogs are shown on the [display](Self::display) by GNOME's own prompter, which the bus has to activate.
+    pub fn keyring_with_dialogs(&self) -> Keyring {
+        self.keyring_with(watch::Sender::new(Answer::Nothing), watch::channel(0).1, |builder| builder)
+    }
+
+    fn keyring_with(
+        &self,
+        answer: watch::Sender<Answer>,
+        shown: watch::Receiver<usize>,
+        serve: impl FnOnce(Builder<'static>) -> Builder<'static>,
+    ) -> Keyring {
+        let runtime = background();
         let address = format!("unix:path={}", self.runtime_dir().join("bus").display());
-        let bus = runtime.block_on(async {
-            let builder = zbus::connection::Builder::address(address.as_str());
-            builder.serve_at(prompter::PATH, prompter).name(prompter::NAME).build().await.unwrap()
-        });
-        Keyring { child: None, runtime, bus, answer, shown: count }
+        let builder = serve(Builder::address(address.as_str()));
+        let bus = runtime.block_on(async { builder.build().await.unwrap() });
+        Keyring { child: None, runtime, bus, answer, shown }
     }
 
     /// What `secret-tool` prints; none where it finds nothing.

@@ -162,7 +162,7 @@ fn a_dialog_that_nobody_answers_delays_nobody() {
     session.scene.ctl(&["status"]).success();
     session.scene.ctl(&["token", other]).exits(4);
     // One who needs the store is told so, and not left to wait for the dialog.
-    let output = session.scene.ctl(&["refresh", "--wait", "100ms"]).exits(7);
+    let output = session.scene.ctl(&["refresh"]).exits(7);
     assert!(output.complaint().contains("locked"), "{}", output.stderr);
     assert_eq!(session.scene.token(), token);
 
@@ -192,7 +192,7 @@ fn a_keyring_that_is_killed_and_replaced_is_used_again() {
     let token = session.scene.token();
     session.keyring.kill();
     assert_eq!(session.scene.token(), token);
-    session.scene.ctl(&["refresh", "--wait", "100ms"]).exits(7);
+    session.scene.ctl(&["refresh"]).exits(7);
     session.keyring.start(&session.scene.bed);
     let token = session.scene.refresh();
     session.expect_kept(&token);
@@ -266,7 +266,7 @@ fn a_bus_that_is_lost_is_found_again() {
     session.bus.stop();
     session.keyring.kill();
     assert_eq!(session.scene.token(), token);
-    session.scene.ctl(&["refresh", "--wait", "100ms"]).exits(7);
+    session.scene.ctl(&["refresh"]).exits(7);
     session.bus.start();
     session.keyring = session.scene.bed.keyring();
     session.keyring.start(&session.scene.bed);
