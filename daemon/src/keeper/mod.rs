@@ -330,7 +330,7 @@ fn note(account: &str, owner: TokenOwner) -> Option<String> {
              uses the same client ID, then run `imgurctl refresh {account}`"
         )),
         TokenOwner::Unknown(reason) => {
-            Some(format!("imgurd saved the new token but could not test it: {reason}; try it later"))
+            Some(format!("imgurd keeps the new token but could not test it: {reason}; try it later"))
         }
     }
 }

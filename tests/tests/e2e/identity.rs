@@ -30,7 +30,7 @@ fn a_login_asks_the_api_whose_token_it_is_and_says_no_more_when_it_works() {
 #[test]
 fn an_api_over_capacity_is_named_and_the_grant_kept() {
     let told = told(Fault::OverCapacity(403));
-    assert!(told.contains("over capacity") && told.contains("kept"), "{told}");
+    assert!(told.contains("over capacity") && told.contains("keeps"), "{told}");
 }
 
 #[test]
