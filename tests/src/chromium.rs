@@ -20,9 +20,10 @@ const READY: &str = "started successfully on port ";
 /// The key under which an element is returned.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// What keeps it from talking to anybody but the test, and from needing a sandbox of its own as root.
-const FLAGS: [&str; 9] = [
+/// No window, no connections but those of the test, and no sandbox, which root cannot have.
+const FLAGS: [&str; 10] = [
     "--headless",
+    "--hide-scrollbars",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -133,9 +134,11 @@ impl Chromium {
             let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
             self.ask("/goog/cdp/execute", &command);
         };
-        // The page is at least as high as the window.
+        // The page is at least as high as the window, and its margins may depend on that height.
+        let height = "return document.documentElement.scrollHeight";
         resize(&json!(1));
-        resize(&self.evaluate("return document.documentElement.scrollHeight"));
+        resize(&self.evaluate(height));
+        resize(&self.evaluate(height));
         BASE64.decode(self.get("/screenshot").as_str().unwrap()).unwrap()
     }
 

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
 use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::repository;
 use imgurd_tests::stranger::python;
 use imgurd_tests::testbed::{Bus, Daemon, Keyring, Network, Testbed, at_terminal, binary};
 use imgurd_tests::tls::Authority;
@@ -138,11 +139,6 @@ impl Person {
         };
         Some(format!("{answer}\r"))
     }
-}
-
-/// The clone that a reader is in.
-pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// Has the reader find a program in shell by this name, before one that the machine has.
