@@ -23,6 +23,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Options that keep it from connecting to other hosts, and from needing its own sandbox as root.
 const FLAGS: [&str; 10] = [
     "--headless",
+    "--hide-scrollbars",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -134,9 +135,11 @@ impl Chromium {
             let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
             self.ask("/goog/cdp/execute", &command);
         };
-        // The page is at least as high as the window.
+        // The page is at least as high as the window, and its margins may depend on that height.
+        let height = "return document.documentElement.scrollHeight";
         resize(&json!(1));
-        resize(&self.evaluate("return document.documentElement.scrollHeight"));
+        resize(&self.evaluate(height));
+        resize(&self.evaluate(height));
         BASE64.decode(self.get("/screenshot").as_str().unwrap()).unwrap()
     }
 

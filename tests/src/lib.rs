@@ -27,3 +27,10 @@ pub mod stranger;
 pub mod testbed;
 pub mod tls;
 pub mod wire;
+
+use std::path::Path;
+
+/// The root of this repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}

@@ -1,9 +1,8 @@
 //! The clients in `proto/python` and `proto/js`, driven by lines of JSON.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
 
+use crate::repository;
 use crate::stranger::{node, python};
 use crate::testbed::{Program, Testbed};
 
@@ -43,8 +42,4 @@ impl OwnClient {
         self.request(request);
         self.answer()
     }
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }

@@ -5,7 +5,6 @@
 //! directory only, and connects to this machine only.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a demo prints")]
 
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use imgurd_proto::dbus::{BUS_NAME, PATH};
 use imgurd_tests::columns::wrap;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Rotation};
 use imgurd_tests::testbed::{Bus, Daemon, Output, Program, Testbed, account_arguments};
-use imgurd_tests::{browser, http};
+use imgurd_tests::{browser, http, repository};
 use serde_json::Value;
 
 /// How long the first token is valid: long enough to use it, short enough to wait for its refresh.
@@ -168,7 +167,7 @@ impl Demo {
             say("Left out: this step needs Python 3.9 or later (python3).");
             return Ok(());
         }
-        let package = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("proto").join("python");
+        let package = repository().join("proto/python");
         let line = "import imgurd; print(imgurd.get_token().access_token)";
         let mut python = self.bed.command("python3");
         python.args(["-c", line]).env("PYTHONPATH", package).env("PYTHONDONTWRITEBYTECODE", "1");
@@ -364,5 +363,7 @@ fn has_python() -> bool {
 
 fn say(text: &str) {
     println!();
-    wrap(text, WIDTH - 3).iter().for_each(|line| println!("   {line}"));
+    for line in wrap(text, WIDTH - 3) {
+        println!("   {line}");
+    }
 }

@@ -7,11 +7,13 @@ mod terminal;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
 pub use terminal::terminal;
+
+use crate::repository;
 
 /// A picture of what a program shows.
 #[derive(Debug)]
@@ -76,9 +78,4 @@ impl Picture {
     pub fn sums_file(&self) -> PathBuf {
         repository().join(self.file).with_extension("sha256")
     }
-}
-
-/// The root of this repository.
-pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }

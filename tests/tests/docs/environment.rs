@@ -9,6 +9,7 @@ use std::process::Command;
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
 use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::repository;
 use imgurd_tests::stranger::python;
 use imgurd_tests::testbed::{Bus, Daemon, Keyring, Network, Testbed, at_terminal, binary};
 use imgurd_tests::tls::Authority;

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use imgurd_tests::fake::{Behaviour, Fake};
 use imgurd_tests::relay::{Manner, Relay};
+use imgurd_tests::repository;
 use imgurd_tests::testbed::{Machine, at_terminal};
 use imgurd_tests::tls::Authority;
 
-use crate::environment::{BROWSER, CARGO, Person, repository};
+use crate::environment::{BROWSER, CARGO, Person};
 use crate::manual::service_examples;
 use crate::readme::start_block;
 

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use imgurd_tests::pictures::{PICTURES, repository, terminal};
+use imgurd_tests::pictures::{PICTURES, terminal};
+use imgurd_tests::repository;
 
 use crate::blocks::DOCUMENTS;
 

@@ -1,14 +1,16 @@
 //! The documents: each code block runs as it is there, and each command that the text names exists.
 
 use std::fs;
+use std::path::Path;
 
 use imgurd_tests::fake::Endpoint;
+use imgurd_tests::repository;
 use imgurd_tests::stranger::{node, python};
 use imgurd_tests::testbed::{Testbed, binary};
 use serde_json::json;
 
 use crate::blocks::{Block, DOCUMENTS, all_blocks, blocks};
-use crate::environment::{Environment, repository};
+use crate::environment::Environment;
 
 /// By whom a block is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub(crate) fn start_block() -> Block {
 fn try_in(environment: &Environment, block: &Block) {
     // A Makefile is only in a clone.
     let is_clone = block.text.lines().any(|line| line.starts_with("make "));
-    let directory = if is_clone { repository() } else { environment.bed.home() };
+    let directory = if is_clone { repository().to_owned() } else { environment.bed.home() };
     // What is for a dead token meets one.
     let rejects = ["imgurctl reject", "RejectToken", "reject_token", "imgurd.reject", "await reject"]
         .iter()
@@ -159,6 +161,17 @@ fn every_command_that_the_text_names_is_one() {
         count += 1;
     }
     assert!(count > 10, "the text was read");
+}
+
+#[test]
+fn no_document_at_the_top_is_longer_than_readme_which_is_short() {
+    let lines = |file: &Path| fs::read_to_string(file).unwrap().lines().count();
+    let readme = lines(&repository().join("README.md"));
+    assert!(readme <= 180, "README.md has {readme} lines");
+    let files = fs::read_dir(repository()).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+        assert!(lines(&file) <= readme, "{} is longer than README.md", file.display());
+    }
 }
 
 /// What stands between backquotes, on one line or two.

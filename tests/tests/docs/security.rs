@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use imgurd_tests::repository;
+
 /// The heading below which the claims are.
 const CLAIMS: &str = "## Claims, and the tests that attack them";
 
@@ -43,7 +45,7 @@ fn exists(root: &Path, test: &str) -> bool {
 
 #[test]
 fn every_claim_names_tests_that_attack_it_and_they_are_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = repository();
     let claims = claims(&fs::read_to_string(root.join("SECURITY.md")).unwrap());
     assert!(claims.len() > 20, "the table was read");
     for (claim, tests) in claims {
@@ -63,7 +65,7 @@ fn a_claim_without_a_test_or_with_one_that_is_gone_would_be_noticed() {
     let expected =
         expected.map(|(claim, tests)| (claim.to_owned(), tests.into_iter().map(str::to_owned).collect()));
     assert_eq!(claims(&text), expected);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = repository();
     assert!(exists(root, "docs::security::every_claim_names_tests_that_attack_it_and_they_are_there"));
     for gone in ["docs::security::claims", "docs::security::nothing", "docs::nowhere::claims", "claims", ""] {
         assert!(!exists(root, gone), "{gone}");

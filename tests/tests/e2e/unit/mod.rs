@@ -12,16 +12,13 @@ mod recipes;
 mod restrictions;
 mod service_lifecycle;
 mod start_errors;
+mod test_packages;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use imgurd_tests::repository;
 use imgurd_tests::testbed::{Testbed, binary};
-
-/// The root of this repository.
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
 
 /// `make` with these arguments, which installs the programs that are tested here, without building any.
 fn make(bed: &Testbed, arguments: &[&str]) -> Command {
