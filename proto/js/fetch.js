@@ -1,6 +1,6 @@
 // A fetch that adds the token, and replaces a rejected one.
 import { getToken, reject } from './calls.js';
-import { InvalidArgument } from './errors.js';
+import { InvalidArgument, TemporarilyUnavailable } from './errors.js';
 
 // Whether a server that answered like this wants another access token. A 401 says so (RFC 6750, section 3.1). Imgur says 403
 // to many things, and means the token only if it names the access token. A server over capacity says nothing about it.
@@ -65,7 +65,14 @@ export function createFetch({ account, fetch = globalThis.fetch } = {}) {
     const response = await send(token, input);
     const isSuspect = (response.status === 401 || response.status === 403) && isFrom(response, url);
     if (!isSuspect || !rejectsToken(response.status, await response.clone().text())) return response;
-    const another = await reject(token, { signal });
+    let another;
+    try {
+      another = await reject(token, { signal });
+    } catch (error) {
+      // The API's own answer says more.
+      if (error instanceof TemporarilyUnavailable) return response;
+      throw error;
+    }
     if (isStream(init?.body)) return response;
     return send(another, copy ?? input);
   };

@@ -1,9 +1,11 @@
 // What imgurd answers with.
 
 export class Token {
+  // Neither console.log nor JSON.stringify shows a private field.
+  #accessToken;
+
   constructor({ access_token, token_type, expires_at, username, account }) {
-    // Not enumerable: neither console.log nor JSON.stringify shows it.
-    Object.defineProperty(this, 'accessToken', { value: access_token });
+    this.#accessToken = access_token;
     this.tokenType = token_type;
     this.expiresAt = expires_at;
     this.username = username;
@@ -11,9 +13,13 @@ export class Token {
     Object.freeze(this);
   }
 
+  get accessToken() {
+    return this.#accessToken;
+  }
+
   // The value of the header `Authorization`.
   get authorization() {
-    return `${this.tokenType} ${this.accessToken}`;
+    return `${this.tokenType} ${this.#accessToken}`;
   }
 }
 

@@ -21,7 +21,7 @@ const READY: &str = "started successfully on port ";
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Options that keep it from connecting to other hosts, and from needing its own sandbox as root.
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "--headless",
     "--hide-scrollbars",
     "--no-sandbox",

@@ -117,21 +117,34 @@ impl Server {
     /// The user's answer. Its id was in the page alone.
     pub(super) async fn answered(&self, headers: &HeaderMap, body: &[u8], end: Option<FarEnd>) -> Reply {
         let given = Parameters::read(body, &["id", "decision"]).ok();
-        let request = given.as_ref().and_then(|given| self.codes.answered(given.get("id")?));
+        let id = given.as_ref().and_then(|given| given.get("id")).unwrap_or_default();
         let is_valid =
             |request: &Request| is_of_the_page(headers, &request.issuer) && self.is_current(request);
-        let (Some(given), Some(request)) = (given, request.filter(is_valid)) else {
+        let found = self.codes.answered(id).filter(|(request, _)| is_valid(request));
+        let Some((request, sent_to)) = found else {
             return Page::refused(
-                "You already answered this question, it has expired, or the gateway's clients have changed since. Go back to \
-                 the program, and start again.",
+                "This question has expired, or the gateway's clients have changed since. Go back to the program, and start \
+                 again.",
             )
             .reply();
         };
-        if given.get("decision") != Some("allow") {
-            return self.refuse(&request, &OauthError::new("access_denied", "the user denied access"));
+        if let Some(sent_to) = sent_to {
+            return reply::redirect(&sent_to);
+        }
+        let allows = given.as_ref().is_some_and(|given| given.get("decision") == Some("allow"));
+        let reply = self.decided(&request, allows, end).await;
+        if let Some(sent_to) = reply.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()) {
+            self.codes.note_answer(id, sent_to);
+        }
+        reply
+    }
+
+    async fn decided(&self, request: &Request, allows: bool, end: Option<FarEnd>) -> Reply {
+        if !allows {
+            return self.refuse(request, &OauthError::new("access_denied", "the user denied access"));
         }
         if self.api.gate().is_denied(&Caller::gateway_client(&request.client), &request.account) {
-            return self.refuse(&request, &OauthError::new("access_denied", DENIED));
+            return self.refuse(request, &OauthError::new("access_denied", DENIED));
         }
         if is_sandboxed(end).await {
             return Page::refused(format!(
@@ -141,8 +154,8 @@ impl Server {
             ))
             .reply();
         }
-        match self.permit(&request).await {
-            Ok(()) => self.allow(&request),
+        match self.permit(request).await {
+            Ok(()) => self.allow(request),
             Err(error) => Page::Failed(error.to_string()).reply(),
         }
     }

@@ -37,25 +37,44 @@ pub(super) struct Request {
     pub(super) changes: u64,
 }
 
+/// A request that the user is asked about.
+#[derive(Debug)]
+struct Question {
+    request: Request,
+    ends: Instant,
+    /// Where the user's answer sent the browser.
+    sent_to: Option<String>,
+}
+
 #[derive(Debug)]
 struct Code {
     request: Request,
     ends: Instant,
-    /// The refresh tokens that were given for it, once it has been used.
-    used_for: Option<String>,
+    used: Used,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Used {
+    No,
+    /// A client is redeeming it.
+    Now,
+    /// It brought the refresh tokens of this family.
+    For(String),
+    /// A client used it again while another request was redeeming it.
+    Twice,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Codes {
-    questions: Mutex<HashMap<String, (Request, Instant)>>,
+    questions: Mutex<HashMap<String, Question>>,
     codes: Mutex<HashMap<[u8; 32], Code>>,
 }
 
-/// The result of redeeming a code.
+/// What a code is worth.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Redeemed {
     For(Request),
-    /// It was used before, and these refresh tokens were given for it.
+    /// It was used before, and brought the refresh tokens of this family.
     Again(Option<String>),
     Unknown,
 }
@@ -66,23 +85,32 @@ impl Codes {
         let id = random::hex::<32>();
         let mut questions = lock(&self.questions);
         let now = Instant::now();
-        questions.retain(|_, (_, ends)| *ends > now);
+        questions.retain(|_, question| question.ends > now);
         if questions.len() >= MOST {
-            // The oldest of the client that has asked most: one that asks without end displaces its own alone.
-            let asked = |client: &str| questions.values().filter(|(it, _)| it.client == client).count();
-            let rank = |(request, ends): &(Request, Instant)| (Reverse(asked(&request.client)), *ends);
-            let oldest =
-                questions.iter().min_by_key(|(_, question)| rank(question)).map(|(id, _)| id.clone());
-            oldest.and_then(|oldest| questions.remove(&oldest));
+            // Answered ones first, then the oldest of the client that has asked most: a client that asks without end
+            // displaces only its own.
+            let asked = |client: &str| questions.values().filter(|it| it.request.client == client).count();
+            let rank = |it: &Question| (it.sent_to.is_none(), Reverse(asked(&it.request.client)), it.ends);
+            let first = questions.iter().min_by_key(|(_, question)| rank(question)).map(|(id, _)| id.clone());
+            first.and_then(|first| questions.remove(&first));
         }
-        questions.insert(id.clone(), (request, now + QUESTION_LASTS));
+        questions.insert(id.clone(), Question { request, ends: now + QUESTION_LASTS, sent_to: None });
         id
     }
 
-    /// The request that the user has answered, once.
-    pub(super) fn answered(&self, id: &str) -> Option<Request> {
-        let (request, ends) = lock(&self.questions).remove(id)?;
-        (ends > Instant::now()).then_some(request)
+    /// The request that the user answers, and where the first answer sent the browser: a second click repeats that.
+    pub(super) fn answered(&self, id: &str) -> Option<(Request, Option<String>)> {
+        let questions = lock(&self.questions);
+        let question = questions.get(id).filter(|question| question.ends > Instant::now())?;
+        Some((question.request.clone(), question.sent_to.clone()))
+    }
+
+    /// Notes where the user's answer sends the browser.
+    pub(super) fn note_answer(&self, id: &str, sent_to: &str) {
+        if let Some(question) = lock(&self.questions).get_mut(id) {
+            question.sent_to = Some(sent_to.to_owned());
+            question.ends = Instant::now() + CODE_LASTS;
+        }
     }
 
     /// Makes a code for a request.
@@ -92,13 +120,13 @@ impl Codes {
         let now = Instant::now();
         codes.retain(|_, code| code.ends > now);
         // Used codes go first, since they are kept only to notice a second use.
-        let age = |code: &Code| (code.used_for.is_none(), code.ends);
+        let age = |code: &Code| (code.used == Used::No, code.ends);
         if codes.len() >= MOST
             && let Some(oldest) = codes.iter().min_by_key(|(_, code)| age(code)).map(|(hash, _)| *hash)
         {
             codes.remove(&oldest);
         }
-        codes.insert(hash(&code), Code { request, ends: now + CODE_LASTS, used_for: None });
+        codes.insert(hash(&code), Code { request, ends: now + CODE_LASTS, used: Used::No });
         code.into()
     }
 
@@ -107,22 +135,36 @@ impl Codes {
         let mut codes = lock(&self.codes);
         match codes.get_mut(&hash(code)).filter(|known| known.request.client == client) {
             Some(known) if known.ends <= Instant::now() => Redeemed::Unknown,
-            Some(Code { used_for: Some(family), .. }) => {
-                Redeemed::Again(Some(family.clone()).filter(|family| !family.is_empty()))
-            }
-            Some(known) => {
-                known.used_for = Some(String::new());
+            Some(Code { used: Used::For(family), .. }) => Redeemed::Again(Some(family.clone())),
+            Some(known) if known.used == Used::No => {
+                known.used = Used::Now;
                 known.ends = Instant::now() + USED_LASTS;
                 Redeemed::For(known.request.clone())
+            }
+            Some(known) => {
+                known.used = Used::Twice;
+                Redeemed::Again(None)
             }
             None => Redeemed::Unknown,
         }
     }
 
-    /// Notes which refresh tokens were given for a code.
-    pub(super) fn note_use(&self, code: &str, family: &str) {
-        if let Some(code) = lock(&self.codes).get_mut(&hash(code)) {
-            code.used_for = Some(family.to_owned());
+    /// Notes which refresh tokens were given for a code. False if it was used again meanwhile: then they are invalid.
+    pub(super) fn note_use(&self, code: &str, family: &str) -> bool {
+        let mut codes = lock(&self.codes);
+        let Some(code) = codes.get_mut(&hash(code)) else { return true };
+        let is_first = code.used == Used::Now;
+        if is_first {
+            code.used = Used::For(family.to_owned());
+        }
+        is_first
+    }
+
+    /// Makes a code valid again that brought nothing.
+    pub(super) fn release(&self, code: &str) {
+        if let Some(code) = lock(&self.codes).get_mut(&hash(code)).filter(|code| code.used == Used::Now) {
+            code.used = Used::No;
+            code.ends = Instant::now() + CODE_LASTS;
         }
     }
 }
@@ -158,8 +200,14 @@ mod tests {
         let code = codes.issue(request("a"));
         assert_eq!(codes.redeem("b", code.expose()), Redeemed::Unknown);
         assert_eq!(codes.redeem("a", code.expose()), Redeemed::For(request("a")));
-        codes.note_use(code.expose(), "family");
+        codes.release(code.expose());
+        assert_eq!(codes.redeem("a", code.expose()), Redeemed::For(request("a")), "it brought nothing");
+        assert!(codes.note_use(code.expose(), "family"));
         assert_eq!(codes.redeem("a", code.expose()), Redeemed::Again(Some("family".to_owned())));
+        let twice = codes.issue(request("a"));
+        codes.redeem("a", twice.expose());
+        assert_eq!(codes.redeem("a", twice.expose()), Redeemed::Again(None));
+        assert!(!codes.note_use(twice.expose(), "family"), "used again meanwhile");
         let late = codes.issue(request("a"));
         tokio::time::advance(CODE_LASTS).await;
         assert_eq!(codes.redeem("a", late.expose()), Redeemed::Unknown);
@@ -183,10 +231,13 @@ mod tests {
         let first = codes.ask(request("a"));
         tokio::time::advance(Duration::from_secs(1)).await;
         let second = codes.ask(request("b"));
-        assert_eq!(codes.answered(&second), Some(request("b")));
-        assert_eq!(codes.answered(&second), None);
+        assert_eq!(codes.answered(&second), Some((request("b"), None)));
+        codes.note_answer(&second, "https://a.example/?code=1");
+        let again = codes.answered(&second);
+        assert_eq!(again, Some((request("b"), Some("https://a.example/?code=1".to_owned()))));
         let flood: Vec<_> = (0..2 * MOST).map(|_| codes.ask(request("c"))).collect();
-        assert_eq!(codes.answered(&first), Some(request("a")), "another client's stays");
+        assert_eq!(codes.answered(&first), Some((request("a"), None)), "another client's stays");
+        assert_eq!(codes.answered(&second), None, "an answered one gives way first");
         assert_eq!(codes.answered(&flood[0]), None);
         let late = codes.ask(request("a"));
         tokio::time::advance(QUESTION_LASTS).await;

@@ -85,9 +85,7 @@ impl Server {
                     let revoked = self.clients.revoke_family(&client.name, &family).await;
                     revoked.map_err(failed)?;
                 }
-                return Err(OauthError::grant(
-                    "this code was used before, so imgurd revoked its refresh token; sign in again",
-                ));
+                return Err(OauthError::grant(USED));
             }
             Redeemed::Unknown => {
                 return Err(OauthError::grant(
@@ -96,12 +94,24 @@ impl Server {
             }
         };
         check_request(&request, given)?;
-        let token = self.current(client, &request.account).await?;
-        let issued = self.clients.issue(&client.name, &request.account).await;
-        let (handle, Handle { family, .. }) = issued.map_err(failed)?;
-        self.codes.note_use(code, &family);
+        let (token, (handle, Handle { family, .. })) =
+            self.issue(client, &request.account).await.inspect_err(|_| self.codes.release(code))?;
+        if !self.codes.note_use(code, &family) {
+            self.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
+            return Err(OauthError::grant(USED));
+        }
         self.last_tokens.note(&family, &token.access_token);
         Ok(self.granted(&token, Some(&handle)))
+    }
+
+    async fn issue(
+        &self,
+        client: &Client,
+        account: &str,
+    ) -> Result<(Arc<Token>, (Secret, Handle)), OauthError> {
+        let token = self.current(client, account).await?;
+        let issued = self.clients.issue(&client.name, account).await;
+        Ok((token, issued.map_err(failed)?))
     }
 
     /// A client that refreshes while the token that it was given is still the current one says that this is of no use.
@@ -125,11 +135,16 @@ impl Server {
         };
         let token = token.map_err(failed)?;
         self.last_tokens.note(&handle.family, &token.access_token);
+        let family = handle.family.clone();
         match self.clients.rotate(&client.name, handle).await.map_err(failed)? {
             // Said again, since some clients forget a refresh token that an answer does not repeat.
             Rotated::Kept => Ok(self.granted(&token, Some(shown))),
             Rotated::Replaced(new) => Ok(self.granted(&token, Some(&new))),
-            Rotated::Void => Err(OauthError::grant(VOID)),
+            // Somebody has used it at the same time: RFC 9700, section 4.14.2.
+            Rotated::Void => {
+                self.clients.revoke_family(&client.name, &family).await.map_err(failed)?;
+                Err(OauthError::grant(VOID))
+            }
         }
     }
 
@@ -188,6 +203,7 @@ impl Server {
     }
 }
 
+const USED: &str = "this code was used before, so imgurd revoked its refresh token; sign in again";
 const CHANGED: &str = "the gateway's clients have changed since this code was given; sign in again";
 const VOID: &str = "this refresh token is unknown, was revoked or belongs to another client; sign in again";
 

@@ -75,6 +75,7 @@ def watch(account: Optional[str] = None) -> Iterator[Account]:
     """
     with Connection() as connection:
         connection.send(watch_call(account))
+        # Without an account, there is nothing to say until one is added.
+        connection.wait_for_ever()
         while True:
             yield Account._of(connection.receive())
-            connection.wait_for_ever()

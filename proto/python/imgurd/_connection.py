@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any, Dict
 
-from ._message import LONGEST_REPLY, parameters_of
+from ._message import LONGEST_REPLY, bounded, parameters_of
 from ._socket import MARGIN, check_user, hung_up, silent, socket_path, unreachable
 
 
@@ -26,7 +26,7 @@ class Connection:
         except BaseException:
             self._socket.close()
             raise
-        self._socket.settimeout(max(wait, 0) + MARGIN)
+        self._socket.settimeout(bounded(wait) + MARGIN)
 
     def __enter__(self) -> Connection:
         return self

@@ -10,17 +10,33 @@ from .errors import Error, InvalidArgument, error_of
 
 #: More than any reply has, in bytes.
 LONGEST_REPLY = 1024 * 1024
+#: The longest wait for a token, in seconds.
+LONGEST_WAIT = 86400.0
+#: More seconds than any token lasts.
+LARGEST = 2**53
 
 
 def get_token_call(account: Optional[str], min_valid: float, wait: float) -> bytes:
-    return _call("GetToken", account=account, min_valid_s=int(min_valid), wait_ms=int(wait * 1000))
+    return _call("GetToken", account=account, min_valid_s=_whole(min_valid), wait_ms=_whole(bounded(wait) * 1000))
 
 
 def reject_call(token: Union[Token, str], account: Optional[str], wait: float) -> bytes:
     if isinstance(token, Token):
         account = account or token.account
         token = token.access_token
-    return _call("RejectToken", account=account, access_token=token, wait_ms=int(wait * 1000))
+    return _call("RejectToken", account=account, access_token=token, wait_ms=_whole(bounded(wait) * 1000))
+
+
+def bounded(wait: float) -> float:
+    """Return the number of seconds to wait, at most a day."""
+    return max(min(_whole(wait * 1000) / 1000, LONGEST_WAIT), 0)
+
+
+def _whole(number: float) -> int:
+    try:
+        return int(min(number, LARGEST))
+    except (TypeError, ValueError):
+        raise InvalidArgument("wait and min_valid must be numbers of seconds") from None
 
 
 def watch_call(account: Optional[str]) -> bytes:

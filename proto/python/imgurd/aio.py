@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, AsyncIterator, Dict, Optional, Union
 
-from ._message import LONGEST_REPLY, get_token_call, parameters_of, reject_call, watch_call
+from ._message import LONGEST_REPLY, bounded, get_token_call, parameters_of, reject_call, watch_call
 from ._socket import MARGIN, check_user, hung_up, silent, socket_path, unreachable
 from ._types import Account, Token
 
@@ -27,7 +27,8 @@ async def reject(token: Union[Token, str], account: Optional[str] = None, wait: 
 async def watch(account: Optional[str] = None) -> AsyncIterator[Account]:
     """See `imgurd.watch`."""
     async with _Connection() as connection:
-        yield Account._of(await connection.call(watch_call(account), 0))
+        connection.send(watch_call(account))
+        # Without an account, there is nothing to say until one is added.
         while True:
             yield Account._of(await connection.receive(None))
 
@@ -53,8 +54,11 @@ class _Connection:
         self._writer.close()
 
     async def call(self, message: bytes, wait: float) -> Dict[str, Any]:
+        self.send(message)
+        return await self.receive(bounded(wait) + MARGIN)
+
+    def send(self, message: bytes) -> None:
         self._writer.write(message)
-        return await self.receive(max(wait, 0) + MARGIN)
 
     async def receive(self, bound: Optional[float]) -> Dict[str, Any]:
         try:

@@ -6,7 +6,7 @@ from typing import AsyncGenerator, Generator, Optional
 
 import httpx
 
-from .. import Token, aio, get_token, reject, rejects_token
+from .. import TemporarilyUnavailable, Token, aio, get_token, reject, rejects_token
 from ._address import check_address
 
 
@@ -27,7 +27,11 @@ class HttpxAuth(httpx.Auth):
         if _is_suspect(response, token):
             response.read()
             if rejects_token(response.status_code, response.content):
-                token = reject(token)
+                try:
+                    token = reject(token)
+                except TemporarilyUnavailable:
+                    # The API's own answer says more.
+                    return
                 if _is_replayable(request):
                     request.headers["Authorization"] = token.authorization
                     yield request
@@ -40,7 +44,11 @@ class HttpxAuth(httpx.Auth):
         if _is_suspect(response, token):
             await response.aread()
             if rejects_token(response.status_code, response.content):
-                token = await aio.reject(token)
+                try:
+                    token = await aio.reject(token)
+                except TemporarilyUnavailable:
+                    # The API's own answer says more.
+                    return
                 if _is_replayable(request):
                     request.headers["Authorization"] = token.authorization
                     yield request

@@ -10,7 +10,7 @@ from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
 
-from .. import Token, get_token, reject, rejects_token
+from .. import TemporarilyUnavailable, Token, get_token, reject, rejects_token
 from ._address import check_address
 
 
@@ -37,7 +37,11 @@ class RequestsAuth(AuthBase):
             return response
         if response.status_code not in (401, 403) or not rejects_token(response.status_code, response.content):
             return response
-        token = reject(token)
+        try:
+            token = reject(token)
+        except TemporarilyUnavailable:
+            # The API's own answer says more.
+            return response
         if not _rewind(response.request, position):
             return response
         response.close()

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod browser;
+mod changes;
 
 use std::net::TcpStream;
 

@@ -1,0 +1,161 @@
+//! Who may allow access, and what a change of the gateway's clients leaves valid.
+
+use std::fs;
+
+use imgurd_tests::fake::Behaviour;
+use imgurd_tests::http;
+use imgurd_tests::testbed::Scene;
+use imgurd_tests::testbed::gateway::{Gateway, json, parameter, question_id, redemption};
+
+const CALLBACK: &str = Gateway::CALLBACK;
+/// Opens the page, and allows access itself. Prints the statuses of the page and of the answer.
+const ALLOWS_ITSELF: &str = "
+import re, sys, urllib.error, urllib.parse, urllib.request
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_): return None
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
+def ask(url, form=None):
+    try: answer = opener.open(url, form and urllib.parse.urlencode(form).encode())
+    except urllib.error.HTTPError as error: answer = error
+    return answer.status, answer.read().decode()
+status, page = ask(sys.argv[1])
+form = {'id': re.search('name=\"id\" value=\"(.*?)\"', page)[1], 'decision': 'allow'}
+print(status, *ask(sys.argv[1].split('?')[0], form)[:1])
+";
+
+#[test]
+fn a_sandboxed_program_cannot_allow_access() {
+    let gateway = Gateway::signed_in();
+    gateway.add_public("spa");
+    let allows_itself = |sandbox: &[&str], client: &str| {
+        let words =
+            [sandbox, &["/usr/bin/python3", "-c", ALLOWS_ITSELF, &gateway.question_url(client)]].concat();
+        let mut command = gateway.scene.bed.command(words[0]);
+        command.args(&words[1..]);
+        gateway.scene.bed.start(command).finish().success().stdout.trim().to_owned()
+    };
+    let mounts = ["bwrap", "--die-with-parent", "--dev-bind", "/", "/"];
+    let all = [
+        "bwrap",
+        "--die-with-parent",
+        "--unshare-all",
+        "--share-net",
+        "--dev-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+    ];
+    for sandbox in [&mounts[..], &all] {
+        for client in ["postman", "spa"] {
+            assert_eq!(allows_itself(sandbox, client), "200 400", "{sandbox:?}");
+        }
+    }
+    assert!(!gateway.scene.ctl(&["permit", "list"]).success().stdout.contains("gateway:"));
+    // The same program outside a sandbox is the user's own.
+    assert_eq!(allows_itself(&[], "spa"), "200 303");
+}
+
+#[test]
+fn an_open_page_and_a_code_are_invalid_once_the_client_has_changed() {
+    let gateway = Gateway::signed_in();
+    let page = gateway.question("postman");
+    gateway.scene.ctl(&["gateway", "remove", "postman"]).success();
+    assert_eq!(gateway.decide(&page, "allow").status, 400);
+    assert!(!gateway.scene.ctl(&["permit", "list"]).success().stdout.contains("gateway:"));
+    gateway.add_public("spa");
+    let page = gateway.question("spa");
+    gateway.scene.ctl(&["permit", "deny", "gateway:spa"]).success();
+    assert_eq!(parameter(&gateway.decide(&page, "allow"), "error"), "access_denied", "denied meanwhile");
+    gateway.scene.ctl(&["permit", "revoke", "gateway:spa"]).success();
+    let code = gateway.code("spa");
+    gateway.scene.ctl(&["gateway", "add", "spa", "--redirect-uri", "https://other.example/cb"]).success();
+    let redeemed = gateway.token(&[&redemption(&code)[..], &[("client_id", "spa")]].concat());
+    assert_eq!(json(&redeemed, 400)["error"], "invalid_grant");
+}
+
+#[test]
+fn a_refresh_token_is_invalid_once_its_client_is_for_another_account() {
+    let gateway = Gateway::signed_in();
+    let (_, handle) = gateway.tokens();
+    gateway.scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
+    gateway.scene.ctl(&["gateway", "add", "postman", "other"]).success();
+    assert_eq!(json(&gateway.refresh(&handle), 400)["error"], "invalid_grant");
+}
+
+#[test]
+fn a_client_stays_public_or_confidential_however_it_is_changed() {
+    let gateway = Gateway::new(Scene::file(Behaviour::default()).signed_in());
+    let (_, handle) = gateway.tokens();
+    let refused = gateway.scene.ctl(&["gateway", "add", "postman", "--public"]).exits(2);
+    assert!(refused.stderr.contains("gateway remove postman"), "{}", refused.stderr);
+    gateway.add_public("spa");
+    let change = [
+        "gateway",
+        "add",
+        "spa",
+        "--redirect-uri",
+        CALLBACK,
+        "--redirect-uri",
+        "https://b.example/",
+        "--json",
+    ];
+    assert_eq!(gateway.scene.ctl(&change).success().json().get("client_secret"), None);
+    json(&gateway.refresh(&handle), 200);
+}
+
+#[test]
+fn a_client_whose_secret_is_lost_gets_nothing_without_a_new_one() {
+    let mut gateway = Gateway::new(Scene::file(Behaviour::default()).signed_in());
+    let (_, handle) = gateway.tokens();
+    gateway.scene.stop();
+    fs::remove_file(gateway.scene.bed.state_home().join("imgurd/gateway")).unwrap();
+    gateway.scene.start();
+    let code = gateway.code("postman");
+    let without = gateway.token(&[&redemption(&code)[..], &[("client_id", "postman")]].concat());
+    assert_eq!(json(&without, 401)["error"], "invalid_client");
+    assert_eq!(json(&gateway.refresh(&handle), 401)["error"], "invalid_client");
+    let add = ["gateway", "add", "postman", "--json"];
+    gateway.secret = gateway.scene.ctl(&add).success().json()["client_secret"].as_str().unwrap().into();
+    json(&gateway.redeem(&gateway.code("postman")), 200);
+}
+
+#[test]
+fn a_permit_is_for_a_client_that_exists() {
+    let gateway = Gateway::signed_in();
+    let refused = gateway.scene.ctl(&["permit", "allow", "gateway:nobody"]).exits(2);
+    assert!(refused.stderr.contains("imgurctl gateway list"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_second_click_repeats_the_first_answer() {
+    let gateway = Gateway::signed_in();
+    let page = gateway.question("postman");
+    let (first, second) = (gateway.decide(&page, "allow"), gateway.decide(&page, "allow"));
+    assert_eq!(parameter(&first, "code"), parameter(&second, "code"));
+    let form = [("id", question_id(&page)), ("decision", "allow")];
+    let elsewhere =
+        http::post_with(&gateway.url("/oauth2/authorize"), &[("Sec-Fetch-Site", "cross-site")], &form);
+    assert_eq!(elsewhere.unwrap().status, 400);
+}
+
+#[test]
+fn a_code_survives_an_account_that_has_no_token_for_a_moment() {
+    let mut gateway = Gateway::signed_in();
+    let code = gateway.code("postman");
+    gateway.scene.ctl(&["logout"]).success();
+    assert_eq!(json(&gateway.redeem(&code), 400)["error"], "invalid_grant");
+    gateway.scene = gateway.scene.signed_in();
+    json(&gateway.redeem(&code), 200);
+}
+
+#[test]
+fn another_address_that_cannot_be_had_leaves_the_gateway_open() {
+    let gateway = Gateway::signed_in();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    gateway.scene.ctl(&["gateway", "on", "--listen", &address]).exits(2);
+    assert_eq!(gateway.question("postman").status, 200);
+    let on = gateway.scene.ctl(&["gateway", "on"]).success().stdout;
+    assert!(on.contains(&gateway.listen), "without an address it stays where it is: {on}");
+}
