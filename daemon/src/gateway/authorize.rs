@@ -49,7 +49,7 @@ impl Server {
                 addressee.request.challenge = challenge;
                 self.decide(addressee)
             }
-            Err(error) => self.refuse(&addressee.request, &error),
+            Err(error) => refuse(&addressee.request, &error),
         }
     }
 
@@ -93,7 +93,7 @@ impl Server {
         let gate = self.api.gate();
         if gate.is_denied(&caller, &request.account) {
             let denied = "access was denied before; `imgurctl permit revoke` takes that back";
-            return self.refuse(&request, &OauthError::new("access_denied", denied));
+            return refuse(&request, &OauthError::new("access_denied", denied));
         }
         if has_secret && gate.may_see(&caller, &request.account) {
             return self.allow(&request);
@@ -124,7 +124,7 @@ impl Server {
             .reply();
         };
         if given.get("decision") != Some("allow") {
-            return self.refuse(&request, &OauthError::new("access_denied", "the user denied access"));
+            return refuse(&request, &OauthError::new("access_denied", "the user denied access"));
         }
         let (caller, title) = (Caller::gateway_client(&request.client), gateway_title(&request.client));
         let gate = self.api.gate();
@@ -139,26 +139,26 @@ impl Server {
 
     fn allow(&self, request: &Request) -> Reply {
         let code = self.codes.issue(request.clone());
-        self.send(request, &[("code", code.expose())])
+        send(request, &[("code", code.expose())])
     }
+}
 
-    fn refuse(&self, request: &Request, error: &OauthError) -> Reply {
-        let description = described(&error.description);
-        self.send(request, &[("error", error.code), ("error_description", &description)])
-    }
+fn refuse(request: &Request, error: &OauthError) -> Reply {
+    let description = described(&error.description);
+    send(request, &[("error", error.code), ("error_description", &description)])
+}
 
-    /// Sends the answer to the callback, with the gateway's name in it (RFC 9207).
-    fn send(&self, request: &Request, answer: &[(&str, &str)]) -> Reply {
-        let Ok(mut to) = Url::parse(&request.redirect_uri) else {
-            return Page::Refused("The registered redirect URI is no URL.").reply();
-        };
-        to.query_pairs_mut().extend_pairs(answer);
-        if let Some(state) = &request.state {
-            to.query_pairs_mut().append_pair("state", state);
-        }
-        to.query_pairs_mut().append_pair("iss", &request.issuer);
-        reply::redirect(to.as_str())
+/// Sends the answer to the callback, with the gateway's name in it (RFC 9207).
+fn send(request: &Request, answer: &[(&str, &str)]) -> Reply {
+    let Ok(mut to) = Url::parse(&request.redirect_uri) else {
+        return Page::Refused("The registered redirect URI is no URL.").reply();
+    };
+    to.query_pairs_mut().extend_pairs(answer);
+    if let Some(state) = &request.state {
+        to.query_pairs_mut().append_pair("state", state);
     }
+    to.query_pairs_mut().append_pair("iss", &request.issuer);
+    reply::redirect(to.as_str())
 }
 
 /// Checks what is answered at the callback if it is wrong, and returns the challenge of PKCE.
