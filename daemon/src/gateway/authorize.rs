@@ -54,7 +54,7 @@ impl Server {
                 addressee.request.challenge = challenge;
                 self.decide(addressee)
             }
-            Err(error) => self.refuse(&addressee.request, &error),
+            Err(error) => refuse(&addressee.request, &error),
         }
     }
 
@@ -96,7 +96,7 @@ impl Server {
         let caller = Caller::gateway_client(&request.client);
         let gate = self.api.gate();
         if gate.is_denied(&caller, &request.account) {
-            return self.refuse(&request, &OauthError::new("access_denied", DENIED));
+            return refuse(&request, &OauthError::new("access_denied", DENIED));
         }
         let account = self.api.keeper().account(Some(&request.account)).ok();
         let is_signed_in = account.as_ref().is_some_and(|account| account.state != State::Empty);
@@ -141,10 +141,10 @@ impl Server {
 
     async fn decided(&self, request: &Request, allows: bool, end: Option<FarEnd>) -> Reply {
         if !allows {
-            return self.refuse(request, &OauthError::new("access_denied", "the user denied access"));
+            return refuse(request, &OauthError::new("access_denied", "the user denied access"));
         }
         if self.api.gate().is_denied(&Caller::gateway_client(&request.client), &request.account) {
-            return self.refuse(request, &OauthError::new("access_denied", DENIED));
+            return refuse(request, &OauthError::new("access_denied", DENIED));
         }
         if is_sandboxed(end).await {
             return Page::refused(format!(
@@ -179,13 +179,14 @@ impl Server {
 
     fn allow(&self, request: &Request) -> Reply {
         let code = self.codes.issue(request.clone());
-        self.send(request, &[("code", code.expose())])
+        send(request, &[("code", code.expose())])
     }
+}
 
-    fn refuse(&self, request: &Request, error: &OauthError) -> Reply {
-        let description = described(&error.description);
-        self.send(request, &[("error", error.code), ("error_description", &description)])
-    }
+fn refuse(request: &Request, error: &OauthError) -> Reply {
+    let description = described(&error.description);
+    send(request, &[("error", error.code), ("error_description", &description)])
+}
 
     /// Sends the answer to the callback, with the gateway's name in it (RFC 9207).
     fn send(&self, request: &Request, answer: &[(&str, &str)]) -> Reply {
@@ -199,6 +200,8 @@ impl Server {
         to.query_pairs_mut().append_pair("iss", &request.issuer);
         reply::redirect(to.as_str())
     }
+    to.query_pairs_mut().append_pair("iss", &request.issuer);
+    reply::redirect(to.as_str())
 }
 
 /// Checks the parameters whose errors are sent to the callback, and returns the PKCE challenge.

@@ -69,7 +69,7 @@ mod tests {
         }
         let given = |hosts: &[&'static str]| {
             let hosts = hosts.iter().map(|host| (header::HOST, header::HeaderValue::from_static(host)));
-            HeaderMap::from_iter(hosts)
+            hosts.collect::<HeaderMap>()
         };
         assert!(is_addressed_to(&callback, &given(&["127.0.0.1:8917"])));
         assert!(!is_addressed_to(&callback, &given(&[])));

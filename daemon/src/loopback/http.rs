@@ -32,7 +32,8 @@ pub(crate) async fn accept(sockets: &[impl Borrow<TcpListener>]) -> TcpStream {
         match futures_util::future::select_all(accepts).await.0 {
             Ok((stream, _)) if is_own(&stream) => return stream,
             Ok((stream, _)) => {
-                tracing::debug!(address = ?stream.local_addr(), "closed another user's connection")
+                let address = stream.local_addr();
+                tracing::debug!(?address, "closed another user's connection");
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections on the loopback interface");

@@ -11,12 +11,14 @@ mod crowd;
 mod echo;
 mod fairness;
 mod figure;
+mod gateway;
 mod idle;
 mod instructions;
 mod many;
 mod oidc_agent;
 mod process;
 mod site;
+mod static_http;
 mod table;
 
 use std::time::Duration;
@@ -26,6 +28,7 @@ use clap::ValueEnum;
 pub use echo::serve as echo;
 pub use fairness::{Flood, flood};
 use idle::Idle;
+pub use static_http::serve as static_http;
 pub use table::Table;
 
 /// How much of everything.
@@ -52,6 +55,8 @@ pub enum Part {
     Crowd,
     /// Calls beside a program that floods the daemon
     Fairness,
+    /// Refreshes at the gateway, and what it costs other callers
+    Gateway,
     /// A start by the socket
     Cold,
     /// A thousand accounts and connections
@@ -78,6 +83,7 @@ pub fn run(parts: &[Part], extent: Extent) -> Table {
             Part::Bus => bus::rows(extent),
             Part::Crowd => crowd::rows(extent),
             Part::Fairness => fairness::rows(extent),
+            Part::Gateway => gateway::rows(extent),
             Part::Cold => cold::rows(extent),
             Part::Many => many::rows(extent),
             Part::Idle => idle.iter_mut().flat_map(Idle::memory).collect(),

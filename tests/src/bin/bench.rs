@@ -1,6 +1,7 @@
 //! Measures the daemon and the client, and prints one table: `make bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are what it is for")]
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -42,6 +43,9 @@ enum Role {
     /// Answers every call with so many bytes
     #[command(hide = true)]
     Echo { socket: PathBuf, length: usize },
+    /// Answers every HTTP request with so many bytes
+    #[command(hide = true)]
+    StaticHttp { address: SocketAddr, length: usize },
     /// Floods the daemon until standard input ends
     #[command(hide = true)]
     Flood { way: Flood, socket: PathBuf },
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
 fn run(options: Options) -> anyhow::Result<()> {
     match options.role {
         Some(Role::Echo { socket, length }) => return Ok(bench::echo(&socket, length)?),
+        Some(Role::StaticHttp { address, length }) => return Ok(bench::static_http(address, length)?),
         Some(Role::Flood { way, socket }) => {
             bench::flood(way, &socket);
             return Ok(());

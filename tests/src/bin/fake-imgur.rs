@@ -14,7 +14,7 @@ use imgurd_tests::fake::{Behaviour, Fake, Rotation};
 #[command(version)]
 struct Options {
     /// The port of 127.0.0.1 to listen at
-    #[arg(long, default_value_t = 8918)]
+    #[arg(long, default_value_t = 8916)]
     port: u16,
     /// How long an access token lives, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]

@@ -42,15 +42,19 @@ fn fifty_programs_of_five_kinds_outlive_a_token_with_one_refresh() {
     let start = |kind: fn(&Testbed) -> OwnClient| (0..EACH).map(move |_| kind(bed));
     let mut own: Vec<_> = start(OwnClient::python).chain(start(OwnClient::javascript)).collect();
     // All of them run, and have the token.
-    own.iter_mut().for_each(|client| client.request(&json!({ "get": {} })));
+    for client in &mut own {
+        client.request(&json!({ "get": {} }));
+    }
     let token = gateway.scene.bed.client().call(&GetToken::default()).unwrap().token;
     let token = token.access_token.expose();
     assert!(own.iter_mut().all(|client| client.answer()["access_token"] == token));
 
     gateway.scene.fake.kill_access_token();
     let (python, javascript) = own.split_at_mut(EACH);
-    python.iter_mut().for_each(|client| client.request(&json!({ "request": url, "by": "requests" })));
-    javascript.iter_mut().for_each(|client| client.request(&json!({ "request": url })));
+    for (python, javascript) in python.iter_mut().zip(javascript) {
+        python.request(&json!({ "request": url, "by": "requests" }));
+        javascript.request(&json!({ "request": url }));
+    }
     let curl = ["curl", "--", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", &url];
     let ctl: Vec<Program> = (0..EACH).map(|_| gateway.scene.bed.ctl_spawn(&curl)).collect();
     thread::scope(|scope| {
