@@ -116,7 +116,7 @@ fn of_several_none_is_taken_and_all_can_be_chosen(#[case] text: &str) {
 #[case("[imgur]\nclient_id=another\nrefresh_token=RT\n", "client ID")]
 fn a_grant_of_another_is_not_sent(#[case] text: &str, #[case] what: &str) {
     let error = taken(text).unwrap_err();
-    assert!(error.contains(&format!("The {what} in it")) && !error.contains("RT"), "{error}");
+    assert!(error.contains(&format!("The {what} in the text")) && !error.contains("RT"), "{error}");
 }
 
 #[rstest]
