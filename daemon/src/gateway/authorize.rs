@@ -188,17 +188,14 @@ fn refuse(request: &Request, error: &OauthError) -> Reply {
     send(request, &[("error", error.code), ("error_description", &description)])
 }
 
-    /// Sends the answer to the callback, with the gateway's name in it (RFC 9207).
-    fn send(&self, request: &Request, answer: &[(&str, &str)]) -> Reply {
-        let Ok(mut to) = Url::parse(&request.redirect_uri) else {
-            return Page::refused("The registered redirect URI is no URL.").reply();
-        };
-        to.query_pairs_mut().extend_pairs(answer);
-        if let Some(state) = &request.state {
-            to.query_pairs_mut().append_pair("state", state);
-        }
-        to.query_pairs_mut().append_pair("iss", &request.issuer);
-        reply::redirect(to.as_str())
+/// Sends the answer to the callback, with the gateway's name in it (RFC 9207).
+fn send(request: &Request, answer: &[(&str, &str)]) -> Reply {
+    let Ok(mut to) = Url::parse(&request.redirect_uri) else {
+        return Page::refused("The registered redirect URI is not a URL.").reply();
+    };
+    to.query_pairs_mut().extend_pairs(answer);
+    if let Some(state) = &request.state {
+        to.query_pairs_mut().append_pair("state", state);
     }
     to.query_pairs_mut().append_pair("iss", &request.issuer);
     reply::redirect(to.as_str())

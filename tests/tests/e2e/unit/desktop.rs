@@ -1,8 +1,12 @@
 //! The confined service with the desktop: keyring, notifications, browser.
 
-use imgurd_tests::fake::Behaviour;
+use imgurd_tests::fake::{Behaviour, Rotation};
 
 use super::home::{Home, UNITS, USER};
+
+/// An unlocked keyring.
+const KEYRING: &str =
+    "echo secret | exec gnome-keyring-daemon --unlock --components=secrets --foreground >/dev/null 2>&1";
 
 /// Presses a button until somebody has opened the page: the daemon begins to listen a moment after it has spoken.
 const PRESS: &str = "until [ -e ~/opened ]; do
@@ -23,9 +27,7 @@ mv ~/opening ~/opened
 fn confined_it_reaches_keyring_notifications_and_browser() {
     let Some(home) = Home::new() else { return };
     // Before the first call for them, since the bus would start the desktop's own.
-    let unlock =
-        "echo secret | exec gnome-keyring-daemon --unlock --components=secrets --foreground >/dev/null 2>&1";
-    let _keyring = home.start(&["sh", "-c", unlock]);
+    let _keyring = home.start(&["sh", "-c", KEYRING]);
     let parameters = r#"{"capabilities": "actions body persistence"}"#;
     let mock = ["/usr/bin/python3", "-m", "dbusmock", "--session", "--template", "notification_daemon"];
     let mut notifications = home.start(&[&mock[..], &["--parameters", parameters]].concat());
@@ -55,4 +57,29 @@ fn confined_it_reaches_keyring_notifications_and_browser() {
     assert!(kept.contains(&token), "the grant is in the keyring");
     home.systemctl(&["restart", UNITS[0]]).success();
     assert_eq!(home.token(), token);
+}
+
+#[test]
+fn confined_it_keeps_a_grant_in_the_keyring_on_debian_13() {
+    let Some(home) = Home::installed_on_debian_13() else { return };
+    // What a login without a password starts.
+    home.systemctl(&["mask", "--now", "gnome-keyring-daemon.socket", "gnome-keyring-daemon.service"])
+        .success();
+    let _keyring = home.start(&["sh", "-c", KEYRING]);
+    // Whoever calls it before it is there has the bus start another.
+    home.sh("until busctl --user status org.freedesktop.secrets; do :; done >/dev/null 2>&1").success();
+    let fake = home.account(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() });
+    home.sign_in();
+    let token = home.token();
+    let item = ["secret-tool", "lookup", "service", "imgurd", "username", "me"];
+    assert!(home.run(&item).success().stdout.contains(&token), "the grant is in the keyring");
+    for end in ["restart", "kill"] {
+        home.systemctl(&[end, UNITS[0]]).success();
+        home.systemctl(&["start", UNITS[0]]).success();
+        home.ctl(&["refresh"]).success();
+        assert!(fake.is_live(&home.token()));
+        assert!(home.run(&item).success().stdout.contains(&home.token()));
+    }
+    let doctor = home.ctl(&["doctor"]).stdout;
+    assert!(doctor.contains("keyring"), "{doctor}");
 }
