@@ -141,11 +141,6 @@ impl Person {
     }
 }
 
-/// The clone that a reader is in.
-pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
 /// Adds a shell script of this name, which comes before the machine's program.
 fn add_program(bed: &Testbed, name: &str, text: &str) {
     let file = bed.root().join("programs").join(name);

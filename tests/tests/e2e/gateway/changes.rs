@@ -28,8 +28,8 @@ fn a_sandboxed_program_cannot_allow_access() {
     let gateway = Gateway::signed_in();
     gateway.add_public("spa");
     let allows_itself = |sandbox: &[&str], client: &str| {
-        let words =
-            [sandbox, &["/usr/bin/python3", "-c", ALLOWS_ITSELF, &gateway.question_url(client)]].concat();
+        let url = gateway.question_url(client);
+        let words = [sandbox, &["/usr/bin/python3", "-c", ALLOWS_ITSELF, &url]].concat();
         let mut command = gateway.scene.bed.command(words[0]);
         command.args(&words[1..]);
         gateway.scene.bed.start(command).finish().success().stdout.trim().to_owned()
