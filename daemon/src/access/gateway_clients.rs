@@ -210,16 +210,22 @@ impl GatewayClients {
     /// # Errors
     /// If the file cannot be read or written.
     pub async fn rotate(&self, name: &str, handle: Handle) -> Result<Rotated, Error> {
+        let (owner, hash_now) = (name.to_owned(), handle.hash.clone());
+        let is_kept = self
+            .look(move |table| {
+                let client = table.get(&owner).filter(|client| client.secret.is_some())?;
+                Some(client.handles.iter().any(|it| it.hash == hash_now && !it.is_spent))
+            })
+            .await?;
+        if let Some(is_kept) = is_kept {
+            return Ok(if is_kept { Rotated::Kept } else { Rotated::Void });
+        }
         let secret = Secret::from(random::hex::<32>());
         let (name, new) = (name.to_owned(), Handle { hash: hash(secret.expose()), ..handle.clone() });
         self.change(move |table| {
             let Some(client) = table.get_mut(&name) else { return Rotated::Void };
-            let is_public = client.secret.is_none();
             let old = client.handles.iter_mut().find(|it| it.hash == handle.hash && !it.is_spent);
             let Some(old) = old else { return Rotated::Void };
-            if !is_public {
-                return Rotated::Kept;
-            }
             old.is_spent = true;
             client.add(new);
             Rotated::Replaced(secret)
@@ -266,6 +272,12 @@ impl GatewayClients {
         &self,
         look: impl FnOnce(&Table) -> T + Send + 'static,
     ) -> Result<T, Error> {
+        // What was read before is at hand, unless the file is being written.
+        if let Ok(known) = self.0.known.try_lock()
+            && let Some(table) = known.as_ref()
+        {
+            return Ok(look(table));
+        }
         self.with(|_, table| Ok(look(table))).await
     }
 
