@@ -317,7 +317,7 @@ impl Session {
                 self.keeper.exchange(&self.account, &self.began, request.clone(), self.replace).await;
             match (&outcome, pauses.next()) {
                 (Err(Error::TemporarilyUnavailable { retry_at: None, .. }), Some(pause)) => {
-                    sleep(pause).await
+                    sleep(pause).await;
                 }
                 _ => return outcome,
             }

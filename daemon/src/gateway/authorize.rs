@@ -111,7 +111,7 @@ impl Server {
             goes_to: place_of(&request.redirect_uri),
             id: self.codes.ask(request),
         };
-        Page::Question(question).reply()
+        Page::Question(Box::new(question)).reply()
     }
 
     /// The user's answer. Its id was in the page alone.

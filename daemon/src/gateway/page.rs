@@ -22,7 +22,7 @@ pub(super) struct Question {
 }
 
 pub(super) enum Page {
-    Question(Question),
+    Question(Box<Question>),
     /// The request cannot be answered, and its author cannot be told.
     Refused(Cow<'static, str>),
     /// The keeper's own reason.

@@ -35,17 +35,17 @@ impl Api {
         let config = self.editor().set_gateway(listen)?;
         self.configure(config).await?;
         let _ = timeout(PATIENCE, self.gateway_clients().followed(self.editor().generation())).await;
-        self.list_gateway_clients().await
+        Ok(self.list_gateway_clients())
     }
 
-    pub(super) async fn list_gateway_clients(&self) -> Result<GatewayState, Error> {
+    pub(super) fn list_gateway_clients(&self) -> GatewayState {
         let config = self.editor().current();
         let mut clients = Vec::new();
         for name in config.gateway.clients.keys() {
             clients.push(self.gateway_client(name));
         }
         let listen = config.gateway.listen.map(|address| address.to_string());
-        Ok(GatewayState { listen, reason: self.gateway_clients().trouble(), clients })
+        GatewayState { listen, reason: self.gateway_clients().trouble(), clients }
     }
 
     fn gateway_client(&self, name: &str) -> GatewayClient {

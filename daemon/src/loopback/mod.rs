@@ -81,7 +81,7 @@ impl FarEnd {
     /// Whether this process is in the network namespace that has the connection. True if that cannot be read.
     pub(crate) fn is_in_network_of(&self, pid: i32) -> bool {
         let files = ["tcp", "tcp6"].map(|name| format!("/proc/{pid}/net/{name}"));
-        table::read(&files).map_or(true, |lines| {
+        table::read(&files).is_none_or(|lines| {
             table::find_in(lines, canonical(self.there), canonical(self.here))
                 .is_some_and(|socket| socket.inode == self.inode)
         })
