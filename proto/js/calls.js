@@ -6,7 +6,7 @@ import { Token, accountOf } from './token.js';
 // The longest wait for a token, in seconds.
 const LONGEST_WAIT = 86400;
 
-const bounded = (wait) => Math.max(Math.min(wait, LONGEST_WAIT), 0);
+const bounded = (wait) => Math.min(wait, LONGEST_WAIT);
 
 function whole(number) {
   if (typeof number !== 'number' || Number.isNaN(number)) {

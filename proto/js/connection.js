@@ -73,7 +73,7 @@ export async function* replies(method, parameters, { more = false, wait = 0, sig
   } catch (error) {
     throw error instanceof ImgurdError ? error : unreachable(path, error);
   }
-  const timer = wait === Infinity ? undefined : setTimeout(() => socket.destroy(silent()), wait * 1000 + MARGIN);
+  const timer = wait === Infinity ? undefined : setTimeout(() => socket.destroy(silent()), Math.max(wait, 0) * 1000 + MARGIN);
   socket.write(`${JSON.stringify({ method: `org.imgurd.Keeper1.${method}`, parameters, more })}\0`);
   try {
     let received = '';

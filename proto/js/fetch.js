@@ -1,6 +1,6 @@
 // A fetch that adds the token, and replaces a rejected one.
 import { getToken, reject } from './calls.js';
-import { InvalidArgument, TemporarilyUnavailable } from './errors.js';
+import { InvalidArgument } from './errors.js';
 
 // Whether a server that answered like this wants another access token. A 401 says so (RFC 6750, section 3.1). Imgur says 403
 // to many things, and means the token only if it names the access token. A server over capacity says nothing about it.
@@ -69,9 +69,7 @@ export function createFetch({ account, fetch = globalThis.fetch } = {}) {
     try {
       another = await reject(token, { signal });
     } catch (error) {
-      // The API's own answer says more.
-      if (error instanceof TemporarilyUnavailable) return response;
-      throw error;
+      throw Object.assign(error, { response });
     }
     if (isStream(init?.body)) return response;
     return send(another, copy ?? input);

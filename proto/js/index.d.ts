@@ -66,6 +66,8 @@ export declare function rejectsToken(status: number, body: string): boolean;
 /** Any failure. `reason` is a sentence that says what to do; `name` is the error's name in the interface. */
 export declare class ImgurdError extends Error {
   readonly reason: string;
+  /** The API's answer that rejected the token, if `fetch` could not get another token for it. */
+  readonly response?: Response;
 }
 /** There is no account of that name, or no default account. */
 export declare class NoSuchAccount extends ImgurdError {

@@ -191,7 +191,7 @@ impl Actor {
         let by = epoch.saturating_sub(self.epoch);
         if by.saturating_abs() >= CLOCK_SET {
             self.epoch = epoch;
-            tracing::info!(seconds = by / 1000, "somebody set the clock");
+            tracing::info!(seconds = by / 1000, "the clock was set");
             self.step_all(|| Event::ClockSet(by));
         }
     }

@@ -7,7 +7,6 @@ use crate::config::RefreshPolicy;
 use crate::grant::{Access, Timestamp};
 
 const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// The longest lifetime believed: Imgur's 315360000 s.
@@ -112,10 +111,8 @@ pub(super) fn schedule(
         return Some(Schedule::at(now));
     }
     let oldest = access.issued_at + policy.max_age;
-    let by_age =
-        Schedule { due: before(oldest, (policy.max_age / 50).min(HOUR)), latest: oldest, expires_at: None };
     let Some(lifetime) = access.lifetime else {
-        return Some(by_age);
+        return Some(Schedule::at(oldest));
     };
     if lifetime < SHORTEST_LIFETIME {
         return None;
@@ -124,7 +121,7 @@ pub(super) fn schedule(
     let jitter = margin.mul_f64(0.1 * dice);
     let due = access.issued_at + lifetime.saturating_sub(margin + jitter);
     Some(Schedule {
-        due: due.min(by_age.due),
+        due: due.min(oldest),
         latest: (due + margin / 2).min(oldest),
         expires_at: access.expires_at(),
     })
@@ -189,18 +186,18 @@ mod tests {
     }
 
     #[rstest]
-    #[case::missing(None, Some(28 * 86400 - 3600))]
-    #[case::zero(Some(0), Some(28 * 86400 - 3600))]
-    #[case::negative(Some(-3600), Some(28 * 86400 - 3600))]
+    #[case::missing(None, Some(28 * 86400))]
+    #[case::zero(Some(0), Some(28 * 86400))]
+    #[case::negative(Some(-3600), Some(28 * 86400))]
     #[case::below_two_seconds(Some(1), None)]
     #[case::two_seconds(Some(2), Some(1))]
     #[case::a_minute(Some(60), Some(30))]
     #[case::an_hour(Some(3600), Some(3000))]
     #[case::ten_hours(Some(36000), Some(32400))]
     #[case::four_weeks(Some(2_419_200), Some(2_419_200 - 86400))]
-    #[case::imgurs_ten_years(Some(315_360_000), Some(28 * 86400 - 3600))]
-    #[case::two_to_the_53(Some(1 << 53), Some(28 * 86400 - 3600))]
-    #[case::the_largest_number(Some(i64::MAX), Some(28 * 86400 - 3600))]
+    #[case::imgurs_ten_years(Some(315_360_000), Some(28 * 86400))]
+    #[case::two_to_the_53(Some(1 << 53), Some(28 * 86400))]
+    #[case::the_largest_number(Some(i64::MAX), Some(28 * 86400))]
     fn refreshes_as_the_rule_says_for_every_expires_in(
         #[case] expires_in: Option<i64>,
         #[case] due: Option<u64>,
@@ -249,19 +246,6 @@ mod tests {
         });
         let now = ISSUED + Duration::from_secs(3550);
         assert_eq!(schedule.start(calls, now).since(ISSUED).as_secs(), starts);
-    }
-
-    #[test]
-    fn a_refresh_waits_an_hour_at_most_before_the_greatest_age_and_never_beyond() {
-        let schedule = schedule(&access(315_360_000), RefreshPolicy::default(), ISSUED, 0.0).unwrap();
-        // Minutes before that age.
-        let ahead = |minutes| Duration::from_hours(28 * 24).saturating_sub(Duration::from_mins(minutes));
-        let starts = |call| {
-            let calls = call_at(call, Duration::from_mins(1));
-            schedule.start(calls, ISSUED + ahead(0)).since(ISSUED)
-        };
-        assert_eq!(starts(ahead(30)), ahead(25), "five minutes after the call");
-        assert_eq!(starts(ahead(1)), ahead(0));
     }
 
     #[test]

@@ -97,8 +97,8 @@ impl<S: TokenStore + Clone + 'static> TokenStore for Witnessed<S> {
 /// The sentence about a record with [`Record::is_outdated`].
 pub(crate) fn outdated(account: &str) -> String {
     format!(
-        "The store has an older grant of {account} than the one that imgurd saved last, and using it could invalidate \
-         the newer one; bring the newer one back if another keyring or a backup is in its place, run `imgurctl login \
+        "The store has an older grant of {account} than imgurd saved last, and using it could invalidate the newer \
+         one; bring the newer one back if another keyring or a backup is in its place, run `imgurctl login \
          {account}` to sign in again, or run `imgurctl restore {account}` to use the older one"
     )
 }

@@ -26,7 +26,7 @@ class Connection:
         except BaseException:
             self._socket.close()
             raise
-        self._socket.settimeout(bounded(wait) + MARGIN)
+        self._socket.settimeout(max(bounded(wait), 0) + MARGIN)
 
     def __enter__(self) -> Connection:
         return self

@@ -29,7 +29,7 @@ def reject_call(token: Union[Token, str], account: Optional[str], wait: float) -
 
 def bounded(wait: float) -> float:
     """Return the number of seconds to wait, at most a day."""
-    return max(min(_whole(wait * 1000) / 1000, LONGEST_WAIT), 0)
+    return min(_whole(wait * 1000) / 1000, LONGEST_WAIT)
 
 
 def _whole(number: float) -> int:

@@ -55,7 +55,7 @@ class _Connection:
 
     async def call(self, message: bytes, wait: float) -> Dict[str, Any]:
         self.send(message)
-        return await self.receive(bounded(wait) + MARGIN)
+        return await self.receive(max(bounded(wait), 0) + MARGIN)
 
     def send(self, message: bytes) -> None:
         self._writer.write(message)

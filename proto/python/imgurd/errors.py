@@ -6,13 +6,17 @@ from typing import Any, ClassVar, Mapping, Optional, Tuple
 
 
 class Error(Exception):
-    """Any failure. ``reason`` is a sentence that says what to do."""
+    """Any failure. ``reason`` is a sentence that says what to do.
+
+    ``response`` is the API's answer that rejected the token, if `imgurd.auth` could not get another token for it.
+    """
 
     _fields: ClassVar[Tuple[str, ...]] = ()
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.response: Any = None
 
 
 class NoSuchAccount(Error):

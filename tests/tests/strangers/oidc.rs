@@ -177,7 +177,7 @@ fn what_oidc_provider_does_not_redirect_is_named_when_the_time_is_over() {
     assert!(page.status == 400 && page.text.contains("redirect_uri"), "{}", page.text);
     let output = login.finish();
     assert!(
-        output.stderr.contains("client ID fake-post, callback URL http://127.0.0.1:1/other"),
+        output.stderr.contains("client ID fake-post and the callback URL http://127.0.0.1:1/other"),
         "{}",
         output.stderr
     );

@@ -6,7 +6,7 @@ from typing import AsyncGenerator, Generator, Optional
 
 import httpx
 
-from .. import TemporarilyUnavailable, Token, aio, get_token, reject, rejects_token
+from .. import Error, Token, aio, get_token, reject, rejects_token
 from ._address import check_address
 
 
@@ -29,9 +29,9 @@ class HttpxAuth(httpx.Auth):
             if rejects_token(response.status_code, response.content):
                 try:
                     token = reject(token)
-                except TemporarilyUnavailable:
-                    # The API's own answer says more.
-                    return
+                except Error as error:
+                    error.response = response
+                    raise
                 if _is_replayable(request):
                     request.headers["Authorization"] = token.authorization
                     yield request
@@ -46,9 +46,9 @@ class HttpxAuth(httpx.Auth):
             if rejects_token(response.status_code, response.content):
                 try:
                     token = await aio.reject(token)
-                except TemporarilyUnavailable:
-                    # The API's own answer says more.
-                    return
+                except Error as error:
+                    error.response = response
+                    raise
                 if _is_replayable(request):
                     request.headers["Authorization"] = token.authorization
                     yield request

@@ -10,7 +10,7 @@ from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
 
-from .. import TemporarilyUnavailable, Token, get_token, reject, rejects_token
+from .. import Error, Token, get_token, reject, rejects_token
 from ._address import check_address
 
 
@@ -39,9 +39,9 @@ class RequestsAuth(AuthBase):
             return response
         try:
             token = reject(token)
-        except TemporarilyUnavailable:
-            # The API's own answer says more.
-            return response
+        except Error as error:
+            error.response = response
+            raise
         if not _rewind(response.request, position):
             return response
         response.close()

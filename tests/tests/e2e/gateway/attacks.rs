@@ -118,7 +118,7 @@ fn a_code_is_good_once_and_for_its_client_alone() {
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", handle)];
     assert_eq!(json(&gateway.token(&[&refresh[..], &other].concat()), 400)["error"], "invalid_grant");
     let revoke = [&[("token", handle)], &other[..]].concat();
-    json(&http::post(&gateway.url("/oauth2/revoke"), None, &revoke).unwrap(), 200);
+    json(&http::post(&gateway.url("/oauth2/revoke"), None, &revoke).unwrap(), 400);
     json(&gateway.refresh(handle), 200);
     assert_eq!(json(&gateway.redeem(&code), 400)["error"], "invalid_grant");
     assert_eq!(

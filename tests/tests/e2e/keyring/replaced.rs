@@ -32,7 +32,7 @@ fn a_keyring_that_another_replaces_for_a_while_costs_no_grant() {
     let token = session.scene.token();
     start_without_files(&mut session, "first");
     let output = session.scene.ctl(&["refresh", "--wait", "1s"]).exits(7);
-    assert!(output.complaint().contains("does not have the item of mytoken"), "{}", output.stderr);
+    assert!(output.complaint().contains("has no item for mytoken"), "{}", output.stderr);
     assert_eq!((session.scene.token(), session.item()), (token, None), "nothing is spent, and nothing made");
 
     // Whoever signs in knows that it is missing.

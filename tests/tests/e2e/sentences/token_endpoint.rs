@@ -54,7 +54,9 @@ fn what_is_no_token_endpoint_is_named_in_a_first_exchange_and_not_later() {
         assert!(said.contains("`imgurctl account set mytoken --token-url URL`"), "{said}");
         assert!(said.contains("`imgurctl login mytoken`") && !said.contains("just now"), "{said}");
     }
-    for fault in [page(500), page(429), error(400, "quota_reached", ""), Fault::OverCapacity(403)] {
+    let unknown = error(400, "quota_reached", "");
+    for (fault, tries) in [(page(500), 3), (page(429), 3), (unknown, 1), (Fault::OverCapacity(403), 3)] {
+        (1..tries).for_each(|_| scene.fake.fail_next(Endpoint::Token, fault.clone()));
         let said = exchange(&scene, fault.clone(), 10);
         assert!(!said.contains("token_url"), "{fault:?}: {said}");
         assert!(said.contains("`imgurctl login mytoken`"), "{said}");

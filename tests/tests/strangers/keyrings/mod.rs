@@ -215,7 +215,7 @@ fn is_dismissed(desktop: &mut Desktop) {
     desktop.wait_for_dialog("07");
     desktop.bed().press("Escape");
     let output = unlocking.finish().exits(7);
-    assert!(output.complaint().contains("stays locked"), "{}", output.stderr);
+    assert!(output.complaint().contains("still locked"), "{}", output.stderr);
     desktop.look();
     desktop.expect_no_dialog("07-dismissed");
     desktop.provider.unlock(&desktop.scene.bed);
@@ -238,7 +238,7 @@ fn is_replaced(desktop: &mut Desktop) {
     desktop.provider.kill();
     desktop.other.start(&desktop.scene.bed);
     let output = desktop.scene.ctl(&["refresh"]).exits(7);
-    assert!(output.complaint().contains("does not have the item"), "{}", output.stderr);
+    assert!(output.complaint().contains("has no item for"), "{}", output.stderr);
     assert_eq!((desktop.scene.token(), desktop.items()), (token, 0), "nothing is spent, and nothing made");
     desktop.expect_no_dialog("09-in-its-place");
     desktop.other.kill();
