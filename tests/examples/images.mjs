@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Lists the links to a person's images: with the package in proto/js and nothing else. Where that is installed
+// Lists the links to your images: with the package in proto/js and nothing else. Where that is installed
 // (`npm install ./proto/js`), it is imported from 'imgurd'.
 import { AccessDenied, ConsentNeeded, ImgurdError, TemporarilyUnavailable, fetch } from '../../proto/js/index.js';
 
@@ -12,7 +12,8 @@ function explain(error) {
   if (error instanceof TemporarilyUnavailable && error.retryAt) {
     return `Try again after ${new Date(error.retryAt * 1000).toISOString()}: ${error.reason}`;
   }
-  return error instanceof ImgurdError ? `${error.name}: ${error.reason}` : error.message;
+  if (error instanceof ImgurdError) return `${error.name}: ${error.reason}`;
+  return error.cause ? `${error.message} (${error.cause.message})` : error.message;
 }
 
 try {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lists the links to a person's images: with the package in proto/python and nothing else."""
+"""Lists the links to your images: with the package in proto/python and nothing else."""
 
 import json
 import sys

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints a person's images as Imgur lists them, with imgurctl and curl.
+# Prints your images as Imgur lists them, with imgurctl and curl.
 set -u
 url=${1:-https://api.imgur.com/3}/account/me/images
 answer=$(mktemp) || exit

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Lists the links to a person's images: asks imgurd over D-Bus, with PyGObject (Debian: python3-gi)."""
+"""Lists the links to your images: asks imgurd over D-Bus, with PyGObject (Debian: python3-gi)."""
 
 import json
 import sys

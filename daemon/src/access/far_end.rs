@@ -1,5 +1,5 @@
-//! Who is at the other end of a loopback connection, as far as can be told: the kernel names the user of a TCP socket and its
-//! cgroup, but not its process.
+//! Whether a sandboxed program made a loopback connection. The kernel names the user and the cgroup of a TCP socket, but not its
+//! process.
 
 use std::fs;
 use std::io;
@@ -12,16 +12,17 @@ use super::application::identify;
 use super::caller::uptime;
 use super::process::Process;
 use super::service::directories;
-use crate::loopback::FarEnd;
+use crate::loopback::{Ends, FarEnd};
 
-/// Whether a sandboxed program may be at the other end of this connection, which is our own user's. All processes are looked at.
-/// A daemon in a user namespace of its own cannot see which files another process has open (`ptrace(2)`); then every process in
-/// the cgroup and the network of the connection counts.
-pub(crate) fn may_be_sandboxed(end: &FarEnd) -> bool {
+/// Whether a sandboxed program may have made this connection, which is our own user's. imgurd examines all processes. A daemon in
+/// a user namespace of its own cannot see which files another process has open (`ptrace(2)`); then every process in the cgroup
+/// and the network namespace of the connection counts. If the connection is closed, true.
+pub(crate) fn may_be_sandboxed(ends: Ends) -> bool {
+    let Some(end) = FarEnd::of(ends) else { return true };
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let mountinfo = own_mountinfo();
-    pids.filter(|pid| may_have(*pid, end, mountinfo.as_deref())).any(|pid| {
+    pids.filter(|pid| may_have(*pid, &end, mountinfo.as_deref())).any(|pid| {
         let application = identify(Some(pid), uptime()).application;
         // One that has ended does not have the connection.
         application.is_sandboxed() && application != Application::Gone

@@ -14,7 +14,7 @@ use super::reply::{self, Reply, described};
 use super::token::is_verifier;
 use crate::access::{Caller, gateway_title, may_be_sandboxed};
 use crate::config::GatewayClient;
-use crate::loopback::FarEnd;
+use crate::loopback::Ends;
 use crate::loopback::headers::FETCH_SITE;
 
 const KNOWN: [&str; 9] = [
@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// The user's answer. Its id was in the page alone.
-    pub(super) async fn answered(&self, headers: &HeaderMap, body: &[u8], end: Option<FarEnd>) -> Reply {
+    pub(super) async fn answered(&self, headers: &HeaderMap, body: &[u8], ends: Option<Ends>) -> Reply {
         let given = Parameters::read(body, &["id", "decision"]).ok();
         let id = given.as_ref().and_then(|given| given.get("id")).unwrap_or_default();
         let is_valid =
@@ -132,21 +132,21 @@ impl Server {
             return reply::redirect(&sent_to);
         }
         let allows = given.as_ref().is_some_and(|given| given.get("decision") == Some("allow"));
-        let reply = self.decided(&request, allows, end).await;
+        let reply = self.decided(&request, allows, ends).await;
         if let Some(sent_to) = reply.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()) {
             self.codes.note_answer(id, sent_to);
         }
         reply
     }
 
-    async fn decided(&self, request: &Request, allows: bool, end: Option<FarEnd>) -> Reply {
+    async fn decided(&self, request: &Request, allows: bool, ends: Option<Ends>) -> Reply {
         if !allows {
             return refuse(request, &OauthError::new("access_denied", "the user denied access"));
         }
         if self.api.gate().is_denied(&Caller::gateway_client(&request.client), &request.account) {
             return refuse(request, &OauthError::new("access_denied", DENIED));
         }
-        if is_sandboxed(end).await {
+        if is_sandboxed(ends).await {
             return Page::refused(format!(
                 "A sandboxed program may have sent this answer, and only you can allow access. Start again in a browser that is \
                  not sandboxed. For a client with a secret, you can run `imgurctl permit allow gateway:{} {}` instead.",
@@ -238,10 +238,10 @@ fn is_of_the_page(headers: &HeaderMap, issuer: &str) -> bool {
         && headers.get(FETCH_SITE).is_none_or(|site| site == "same-origin")
 }
 
-/// Whether a sandboxed program may have sent it. In doubt it counts as one.
-async fn is_sandboxed(end: Option<FarEnd>) -> bool {
-    let Some(end) = end else { return true };
-    tokio::task::spawn_blocking(move || may_be_sandboxed(&end)).await.unwrap_or(true)
+/// Whether a sandboxed program may have sent it. In doubt, true.
+async fn is_sandboxed(ends: Option<Ends>) -> bool {
+    let Some(ends) = ends else { return true };
+    tokio::task::spawn_blocking(move || may_be_sandboxed(ends)).await.unwrap_or(true)
 }
 
 const DENIED: &str =

@@ -16,7 +16,7 @@ use super::Server;
 use super::metadata::{AUTHORIZE, METADATA, REVOKE, TOKEN, metadata};
 use super::oauth_error::OauthError;
 use super::reply::{self, Reply};
-use crate::loopback::FarEnd;
+use crate::loopback::Ends;
 use crate::loopback::headers::{FETCH_SITE, is_addressed_to, is_form, is_opened};
 use crate::loopback::http::{LONGEST_FORM, PATIENCE, accept, serve};
 use crate::loopback::visitors::{Asked, Visitors};
@@ -32,9 +32,9 @@ pub(super) async fn listen(sockets: [TcpListener; 1], server: Arc<Server>) {
         tokio::select! {
             stream = accept(&sockets), if has_room => {
                 let server = Arc::clone(&server);
-                let end = FarEnd::of(&stream);
+                let ends = Ends::of(&stream);
                 visitors.let_in(|asked| async move {
-                    serve(stream, |request| server.respond(request, end, &asked)).await;
+                    serve(stream, |request| server.respond(request, ends, &asked)).await;
                 });
             }
             Some(()) = visitors.left() => {}
@@ -43,7 +43,7 @@ pub(super) async fn listen(sockets: [TcpListener; 1], server: Arc<Server>) {
 }
 
 impl Server {
-    async fn respond(&self, request: Request<Incoming>, end: Option<FarEnd>, asked: &Asked) -> Reply {
+    async fn respond(&self, request: Request<Incoming>, ends: Option<Ends>, asked: &Asked) -> Reply {
         // Another name that leads here is DNS rebinding: a website, and no program of the user's.
         let Some(issuer) = self.issuer(request.headers()) else {
             return reply::nothing(StatusCode::MISDIRECTED_REQUEST, &[]);
@@ -55,7 +55,7 @@ impl Server {
                 self.opened(issuer, &request)
             }
             (AUTHORIZE, &Method::POST) => match body_of(request, asked).await {
-                Ok((headers, body)) => self.answered(&headers, &body, end).await,
+                Ok((headers, body)) => self.answered(&headers, &body, ends).await,
                 Err(error) => reply::error(&error),
             },
             (TOKEN | REVOKE, &Method::POST) => self.called(request, asked).await,

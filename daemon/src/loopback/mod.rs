@@ -59,30 +59,41 @@ pub(crate) fn is_own(stream: &TcpStream) -> bool {
         && ours.is_some_and(|socket| socket.is_connected() && socket.inode == inode)
 }
 
-/// The other end of a connection, to look for the process that has it.
+/// The addresses of a connection's two ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FarEnd {
+pub(crate) struct Ends {
     here: SocketAddr,
     there: SocketAddr,
+}
+
+impl Ends {
+    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
+        Some(Self { here: stream.local_addr().ok()?, there: stream.peer_addr().ok()? })
+    }
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FarEnd {
+    ends: Ends,
     /// The inode of its socket.
     pub(crate) inode: u64,
-    /// The number of the cgroup (version 2) that its socket was made in, if the kernel says so.
+    /// The number of the cgroup (version 2) in which its socket was made, if the kernel says so.
     pub(crate) cgroup: Option<u64>,
 }
 
 impl FarEnd {
-    /// The other end of `stream`, unless it is closed.
-    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
-        let (here, there) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-        let Socket { inode, cgroup, .. } = find(there, here).filter(|socket| socket.is_connected())?;
-        Some(Self { here, there, inode, cgroup })
+    /// The other end, unless it is closed.
+    pub(crate) fn of(ends: Ends) -> Option<Self> {
+        let socket = find(ends.there, ends.here).filter(|socket| socket.is_connected())?;
+        Some(Self { ends, inode: socket.inode, cgroup: socket.cgroup })
     }
 
     /// Whether this process is in the network namespace that has the connection. True if that cannot be read.
     pub(crate) fn is_in_network_of(&self, pid: i32) -> bool {
         let files = ["tcp", "tcp6"].map(|name| format!("/proc/{pid}/net/{name}"));
         table::read(&files).is_none_or(|lines| {
-            table::find_in(lines, canonical(self.there), canonical(self.here))
+            table::find_in(lines, canonical(self.ends.there), canonical(self.ends.here))
                 .is_some_and(|socket| socket.inode == self.inode)
         })
     }

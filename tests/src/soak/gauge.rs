@@ -7,8 +7,8 @@ use std::fs;
 pub(super) struct Gauge {
     /// KiB.
     pub(super) rss: f64,
-    /// KiB.
-    pub(super) pss: f64,
+    /// KiB. Unlike the proportional set size, it does not depend on other processes of the same program.
+    pub(super) anonymous: f64,
     pub(super) descriptors: f64,
     pub(super) threads: f64,
 }
@@ -19,7 +19,7 @@ impl Gauge {
         let descriptors = u32::try_from(fs::read_dir(format!("/proc/{id}/fd"))?.count())?;
         Ok(Self {
             rss: number(id, "status", "VmRSS:")?,
-            pss: number(id, "smaps_rollup", "Pss:")?,
+            anonymous: number(id, "smaps_rollup", "Anonymous:")?,
             descriptors: f64::from(descriptors),
             threads: number(id, "status", "Threads:")?,
         })

@@ -119,7 +119,7 @@ fn flat(gauges: &[Gauge], room: &Room) -> anyhow::Result<()> {
     let others = |first: f64| first + room.others;
     let grown = [
         grows("RSS (KiB)", &column(|gauge| gauge.rss), memory),
-        grows("PSS (KiB)", &column(|gauge| gauge.pss), memory),
+        grows("anonymous memory (KiB)", &column(|gauge| gauge.anonymous), memory),
         grows("descriptors", &column(|gauge| gauge.descriptors), others),
         grows("threads", &column(|gauge| gauge.threads), others),
     ];

@@ -14,6 +14,22 @@ use crate::http::{self, Answer};
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
+/// A program in Python that opens the authorization URL in its argument, and presses *Allow* itself. It prints the statuses of the
+/// page and of the answer.
+pub const ALLOWS_ITSELF: &str = "
+import re, sys, urllib.error, urllib.parse, urllib.request
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_): return None
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
+def ask(url, form=None):
+    try: answer = opener.open(url, form and urllib.parse.urlencode(form).encode())
+    except urllib.error.HTTPError as error: answer = error
+    return answer.status, answer.read().decode()
+status, page = ask(sys.argv[1])
+form = {'id': re.search('name=\"id\" value=\"(.*?)\"', page)[1], 'decision': 'allow'}
+print(status, *ask(sys.argv[1].split('?')[0], form)[:1])
+";
+
 /// An open gateway with the client `postman`.
 #[derive(Debug)]
 pub struct Gateway {

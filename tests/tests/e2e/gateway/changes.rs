@@ -5,24 +5,9 @@ use std::fs;
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::http;
 use imgurd_tests::testbed::Scene;
-use imgurd_tests::testbed::gateway::{Gateway, json, parameter, question_id, redemption};
+use imgurd_tests::testbed::gateway::{ALLOWS_ITSELF, Gateway, json, parameter, question_id, redemption};
 
 const CALLBACK: &str = Gateway::CALLBACK;
-/// Opens the page, and allows access itself. Prints the statuses of the page and of the answer.
-const ALLOWS_ITSELF: &str = "
-import re, sys, urllib.error, urllib.parse, urllib.request
-class Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_): return None
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
-def ask(url, form=None):
-    try: answer = opener.open(url, form and urllib.parse.urlencode(form).encode())
-    except urllib.error.HTTPError as error: answer = error
-    return answer.status, answer.read().decode()
-status, page = ask(sys.argv[1])
-form = {'id': re.search('name=\"id\" value=\"(.*?)\"', page)[1], 'decision': 'allow'}
-print(status, *ask(sys.argv[1].split('?')[0], form)[:1])
-";
-
 #[test]
 fn a_sandboxed_program_cannot_allow_access() {
     let gateway = Gateway::signed_in();

@@ -3,6 +3,7 @@
 mod confined_service;
 mod desktop;
 mod files;
+mod gateway;
 pub(crate) mod home;
 mod home_directories;
 mod installation;
