@@ -61,12 +61,15 @@ fn may_be_in(process: &Process, cgroup: u64, mountinfo: Option<&str>) -> bool {
     numbers.peek().is_none() || numbers.any(|directory| directory.ino() == cgroup)
 }
 
+/// Whether the process has this socket open. True if that cannot be read: the directory, or where a file in it leads.
 fn may_have_open(pid: i32, inode: u64) -> bool {
     let socket = format!("socket:[{inode}]");
+    let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     match fs::read_dir(format!("/proc/{pid}/fd")) {
-        Ok(mut files) => files.any(|file| {
-            file.and_then(|file| fs::read_link(file.path())).is_ok_and(|it| it.as_os_str() == socket.as_str())
+        Ok(mut files) => files.any(|file| match file.and_then(|file| fs::read_link(file.path())) {
+            Ok(leads_to) => leads_to.as_os_str() == socket.as_str(),
+            Err(error) => is_denied(&error),
         }),
-        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+        Err(error) => is_denied(&error),
     }
 }
