@@ -22,11 +22,17 @@ pub(crate) fn may_be_sandboxed(ends: Ends) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let mountinfo = own_mountinfo();
-    pids.filter(|pid| may_have(*pid, &end, mountinfo.as_deref())).any(|pid| {
-        let application = identify(Some(pid), uptime()).application;
-        // One that has ended does not have the connection.
-        application.is_sandboxed() && application != Application::Gone
-    })
+    let mut is_anothers = false;
+    for pid in pids.filter(|pid| may_have(*pid, &end, mountinfo.as_deref())) {
+        match identify(Some(pid), uptime()).application {
+            // One that has ended does not have the connection.
+            Application::Gone => {}
+            application if application.is_sandboxed() => return true,
+            _ => is_anothers = true,
+        }
+    }
+    // A program that ended meanwhile was not examined.
+    !is_anothers || FarEnd::of(ends).is_none_or(|now| now.inode != end.inode)
 }
 
 fn own_mountinfo() -> Option<String> {
