@@ -15,7 +15,7 @@ use super::{
 use crate::config::{AccountConfig, RefreshPolicy};
 use crate::consent::{self, LoginOptions};
 use crate::keeper::Keeper;
-use crate::provider::{Answer, Client, Delivery, Inquiry, Provider, TokenRequest, Transient};
+use crate::provider::{Answer, Client, Inquiry, Provider, TokenRequest};
 
 /// What a text has in the place of the state of the login.
 const STATE: &str = "STATE";
@@ -31,7 +31,7 @@ pub struct Pasted {
     pub sent: Vec<Secret>,
 }
 
-/// A server that cannot be reached, and what it would have been sent.
+/// A server that refuses everything, and what it was sent. (A server out of reach would be asked again after a pause.)
 #[derive(Default)]
 struct Recorder(Mutex<Vec<Secret>>);
 
@@ -54,9 +54,7 @@ impl Provider for Recorder {
                 secret
             }
         });
-        let reason = "nobody answers".to_owned();
-        let delivery = Delivery::NotSent;
-        let answer = Answer::Transient(Transient { reason, retry_after: None, delivery });
+        let answer = Answer::Refused { reason: "it accepts nothing".to_owned() };
         Box::pin(ready(answer.into()))
     }
 
