@@ -151,6 +151,11 @@ impl Program {
     /// Closes its standard input and waits for it to end.
     pub fn finish(mut self) -> Output {
         self.close_input();
+        self.end()
+    }
+
+    /// Waits for it to end while its standard input stays open.
+    pub fn end(mut self) -> Output {
         let command = command_line(&self.name, &self.arguments);
         assert!(ends(&self.child), "`{command}` did not end in time");
         self.collect()
