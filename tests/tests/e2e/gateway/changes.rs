@@ -8,6 +8,7 @@ use imgurd_tests::testbed::Scene;
 use imgurd_tests::testbed::gateway::{ALLOWS_ITSELF, Gateway, json, parameter, question_id, redemption};
 
 const CALLBACK: &str = Gateway::CALLBACK;
+
 #[test]
 fn a_sandboxed_program_cannot_allow_access() {
     let gateway = Gateway::signed_in();
