@@ -2,6 +2,7 @@
 
 use std::io;
 
+use imgurd_proto::text::cause;
 use imgurd_proto::varlink::ServiceError;
 use imgurd_proto::{ClientError, Error};
 use serde::Serialize;
@@ -17,10 +18,10 @@ pub(crate) enum Failure {
     #[error("cancelled; nothing was changed")]
     Cancelled,
     /// Standard input, or the terminal, cannot be read.
-    #[error("cannot read standard input: {0}; check where it comes from")]
+    #[error("cannot read standard input: {}; check where it comes from", cause(.0))]
     Input(io::Error),
     /// Standard output cannot be written. A closed pipe, as after `| head -1`, is no error.
-    #[error("cannot write to standard output: {0}; check where it goes")]
+    #[error("cannot write to standard output: {}; check where it goes", cause(.0))]
     Output(io::Error),
     /// A program could not be started; the exit code is that of env(1).
     #[error("{reason}")]
@@ -47,7 +48,10 @@ impl Failure {
     pub(crate) fn not_started(program: &str, error: &io::Error) -> Self {
         let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
         let then = if code == 127 { "install it, or check $PATH" } else { "check its permissions" };
-        Self::NotStarted { code, reason: format!("cannot run {program}: {error}; {then}") }
+        Self::NotStarted {
+            code,
+            reason: format!("cannot run {program}: {error}; {then}", error = cause(&error)),
+        }
     }
 
     /// A stream that has no end of its own ended.

@@ -2,6 +2,7 @@
 //! `orion`. The result is hexadecimal digits between two lines, so that it can be pasted.
 
 use imgurd_proto::Secret;
+use imgurd_proto::text::cause;
 use orion::aead::{self, SecretKey};
 use orion::errors::UnknownCryptoError;
 use orion::kdf::{self, Password, Salt};
@@ -65,7 +66,10 @@ fn key(passphrase: &Secret, salt: &Salt) -> Result<SecretKey, UnknownCryptoError
 pub(crate) fn random_hexadecimal<const BYTES: usize>() -> Result<String, Failure> {
     let mut bytes = [0; BYTES];
     secure_rand_bytes(&mut bytes).map_err(|error| {
-        Failure::Other(format!("the system provides no random bytes: {error}; try again"))
+        Failure::Other(format!(
+            "the system provides no random bytes: {error}; try again",
+            error = cause(&error)
+        ))
     })?;
     Ok(hexadecimal(&bytes))
 }

@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::str::FromStr;
 
+use imgurd_proto::text::cause;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets, dynamic_filter_fn};
@@ -88,10 +89,10 @@ pub fn start(format: LogFormat) -> io::Result<()> {
 #[must_use]
 pub fn fatal(error: &anyhow::Error) -> String {
     if is_journal(io::stderr()) {
-        let text = format!("{error:#}").replace('\n', " ");
+        let text = cause(&format_args!("{error:#}")).replace('\n', " ");
         format!("<{}>{text}", priority(Level::ERROR))
     } else {
-        format!("Error: {error:?}")
+        format!("Error: {}", cause(&format_args!("{error:?}")))
     }
 }
 

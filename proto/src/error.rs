@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::runtime_directory;
+use crate::text::cause;
 use crate::varlink::ServiceError;
 
 /// Why a call to imgurd failed. Each text ends with what to do next, and contains no secret.
@@ -131,7 +132,7 @@ fn how_to_start() -> &'static str {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No program answers at the socket.
-    #[error("imgurd does not answer at {path} ({source}); {}", how_to_start())]
+    #[error("imgurd does not answer at {path} ({}); {}", cause(.source), how_to_start())]
     Unreachable {
         /// The socket.
         path: PathBuf,
@@ -163,6 +164,6 @@ pub enum ClientError {
         name: String,
     },
     /// The connection ended, or the answer was not valid.
-    #[error("the connection to imgurd broke: {0}; try again, and see `journalctl --user -u imgurd`")]
+    #[error("the connection to imgurd broke: {}; try again, and see `journalctl --user -u imgurd`", cause(.0))]
     Connection(#[from] io::Error),
 }

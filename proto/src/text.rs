@@ -2,6 +2,7 @@
 //! become text. All such checks are in this module.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
@@ -78,6 +79,17 @@ pub fn lone_credential(text: &str) -> Option<&str> {
 pub fn is_place(text: &str) -> bool {
     let host = text.split_once('/').map(|(host, _)| host);
     text.contains("://") || host.is_some_and(|host| host == "localhost" || host.contains(['.', ':']))
+}
+
+/// The cause of a failure as messages show it, without the number that [`std::io::Error`] adds: `(os error 2)`.
+#[must_use]
+pub fn cause(error: &dyn Display) -> String {
+    let text = error.to_string();
+    let (first, numbered) = text.split_once(" (os error ").unwrap_or((&text, ""));
+    match numbered.split_once(')') {
+        Some((_, rest)) => first.to_owned() + &cause(&rest),
+        None => text,
+    }
 }
 
 /// What is said where `field` should be a [`credential`] and is none. It repeats nothing of the text.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{
     Account, AddAccount, Export, ExportGrant, RemoveAccount, Secret, SetAccount, Settings, State,
 };
@@ -74,7 +75,8 @@ fn sync_output() -> Result<(), Failure> {
         // A pipe or a terminal.
         Ok(()) | Err(Errno::INVAL | Errno::NOTSUP | Errno::ROFS) => Ok(()),
         Err(error) => Err(Failure::Other(format!(
-            "the export may be incomplete: {error}; nothing was removed, so try again"
+            "the export may be incomplete: {error}; nothing was removed, so try again",
+            error = cause(&error)
         ))),
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{Secret, StoreKind};
 use serde_json::json;
 use toml_edit::{DocumentMut, Item, TomlError};
@@ -102,7 +103,11 @@ fn make_key(path: &Path) -> Result<Step, Failure> {
 }
 
 fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::Other(format!("cannot {verb} {}: {error}; check its permissions", path.display()))
+    Failure::Other(format!(
+        "cannot {verb} {}: {error}; check its permissions",
+        path.display(),
+        error = cause(&error)
+    ))
 }
 
 /// What is wrong, and in which line.

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use crate::failure::Failure;
+use imgurd_proto::text::cause;
 
 /// More than any settings file has, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -53,7 +54,9 @@ impl Template {
         let refuse = |reason: String| Failure::usage("template", format!("{}: {reason}", path.display()));
         let mut bytes = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
-        read.map_err(|error| refuse(format!("cannot be read ({error}); name a text file")))?;
+        read.map_err(|error| {
+            refuse(format!("cannot be read ({error}); name a text file", error = cause(&error)))
+        })?;
         if bytes.len() as u64 > LONGEST {
             return Err(refuse("it is longer than 1 MiB; name a shorter text file".into()));
         }

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use imgurd_proto::Secret;
+use imgurd_proto::text::cause;
 
 use super::output::tell;
 use super::password_input::PasswordInput;
@@ -48,7 +49,8 @@ pub(crate) fn recall(file: Option<&Path>) -> Result<Secret, Failure> {
 fn ask(question: &str) -> Result<Secret, Failure> {
     let (_terminal, keys) = PasswordInput::begin().map_err(|error| {
         usage(format!(
-            "imgurctl has no terminal to ask for the passphrase ({error}); give --passphrase-file FILE"
+            "imgurctl has no terminal to ask for the passphrase ({error}); give --passphrase-file FILE",
+            error = cause(&error)
         ))
     })?;
     keys.ask(question)
@@ -56,7 +58,12 @@ fn ask(question: &str) -> Result<Secret, Failure> {
 
 fn first_line(path: &Path) -> Result<Secret, Failure> {
     let shown = path.display();
-    let unread = |error| usage(format!("cannot read {shown}: {error}; check the path and its permissions"));
+    let unread = |error| {
+        usage(format!(
+            "cannot read {shown}: {error}; check the path and its permissions",
+            error = cause(&error)
+        ))
+    };
     let mut line = String::new();
     let file = File::open(path).map_err(unread)?;
     BufReader::new(file.take(LONGEST)).read_line(&mut line).map_err(unread)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{Error, Secret};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -348,7 +349,8 @@ fn unusable(path: &Path, error: &io::Error) -> Error {
     Error::StoreUnavailable {
         reason: format!(
             "imgurd cannot use {path} ({error}); repair it, or remove it and run `imgurctl gateway add` for each \
-             client"
+             client",
+            error = cause(&error)
         ),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use imgurd_proto::text::cause;
 use imgurd_proto::text::{is_printable, printable_name};
 use imgurd_proto::{Error, Permit};
 use serde::{Deserialize, Serialize};
@@ -205,14 +206,16 @@ fn read(path: &Path) -> Result<Table, String> {
     let mut file = match open_own(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
-        Err(error) => return Err(format!("cannot be read ({error})")),
+        Err(error) => return Err(format!("cannot be read ({error})", error = cause(&error))),
     };
-    let metadata = file.metadata().map_err(|error| format!("cannot be examined ({error})"))?;
+    let metadata =
+        file.metadata().map_err(|error| format!("cannot be examined ({error})", error = cause(&error)))?;
     if metadata.mode() & 0o022 != 0 {
         return Err("is writable by other users".to_owned());
     }
     let mut text = String::new();
-    file.read_to_string(&mut text).map_err(|error| format!("cannot be read ({error})"))?;
+    file.read_to_string(&mut text)
+        .map_err(|error| format!("cannot be read ({error})", error = cause(&error)))?;
     let content: Content =
         serde_json::from_str(&text).map_err(|error| format!("cannot be parsed ({error})"))?;
     if content.version != VERSION {
@@ -235,7 +238,11 @@ fn damaged(damage: &str) -> Error {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
-    let reason = format!("imgurd cannot write {} ({error}); fix that, then try again", path.display());
+    let reason = format!(
+        "imgurd cannot write {} ({error}); fix that, then try again",
+        path.display(),
+        error = cause(&error)
+    );
     Error::StoreUnavailable { reason }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use imgurd_proto::text::cause;
 use imgurd_proto::text::printable_name;
 use imgurd_proto::{Error, Settings};
 use rustix::fs::OFlags;
@@ -117,7 +118,8 @@ impl ConfigFile {
             Err(error) => {
                 let reason = format!(
                     "imgurd cannot read {} ({error}); fix that, then reload imgurd",
-                    self.path.display()
+                    self.path.display(),
+                    error = cause(&error)
                 );
                 Err(ConfigError::new("", reason))
             }
@@ -158,7 +160,8 @@ impl ConfigFile {
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let advice = withheld(error, target.parent().unwrap_or(Path::new(".")));
         let advice = advice.unwrap_or_else(|| "fix that, then try again".to_owned());
-        let reason = format!("imgurd cannot write {} ({error}); {advice}", self.path.display());
+        let reason =
+            format!("imgurd cannot write {} ({error}); {advice}", self.path.display(), error = cause(&error));
         Error::Misconfigured { setting: String::new(), reason }
     }
 }

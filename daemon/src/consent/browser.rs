@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use imgurd_proto::text::cause;
 use tokio::process::Command;
 use tokio::time::timeout;
 use url::Url;
@@ -154,7 +155,9 @@ async fn directly(url: &Url) -> Result<(), String> {
     let mut command = Command::new(direct_opener()?);
     command.arg(url.as_str()).process_group(0).env_remove("NOTIFY_SOCKET");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| format!("xdg-open does not start ({error})"))?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("xdg-open does not start ({error})", error = cause(&error)))?;
     if let Ok(ended) = timeout(OPENER, child.wait()).await {
         let fared_well = ended.is_ok_and(|status| status.success());
         return if fared_well { Ok(()) } else { Err("no browser was found".to_owned()) };

@@ -14,6 +14,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response};
 use imgurd_proto::Error;
+use imgurd_proto::text::cause;
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -256,7 +257,10 @@ impl From<NotBound> for Error {
                 "A program that imgurd cannot identify uses port {port} of the callback and could receive the \
                  sign-in's answer; do not sign in while it runs, or {OR_MOVE}"
             ),
-            None => format!("imgurd cannot listen on port {port} of the callback ({error}); {OR_MOVE}"),
+            None => format!(
+                "imgurd cannot listen on port {port} of the callback ({error}); {OR_MOVE}",
+                error = cause(&error)
+            ),
         })
     }
 }

@@ -17,6 +17,7 @@ mod token;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use imgurd_proto::text::cause;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -85,7 +86,8 @@ impl Gateway {
                 tracing::error!(%address, %error, "the gateway cannot listen");
                 Some(format!(
                     "imgurd cannot listen on {address} ({error}); end the program that uses the port, or choose \
-                     another port with `imgurctl gateway on --listen ADDRESS`"
+                     another port with `imgurctl gateway on --listen ADDRESS`",
+                    error = cause(&error)
                 ))
             }
         }

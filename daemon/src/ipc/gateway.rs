@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{
     Done, Error, GatewayClient, GatewayRegistration, GatewayState, RemoveGatewayClient, SetGateway,
     SetGatewayClient,
@@ -27,8 +28,7 @@ impl Api {
             TcpListener::bind(address).await.map_err(|error| {
                 let reason = format!(
                     "imgurd cannot listen on {address} ({error}), so nothing was changed; end the program that uses the port, or \
-                     choose another one with `imgurctl gateway on --listen ADDRESS`"
-                );
+                     choose another one with `imgurctl gateway on --listen ADDRESS`", error = cause(&error));
                 Error::invalid("listen", reason)
             })?;
         }

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use imgurd_proto::text::cause;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
@@ -54,8 +55,9 @@ const LONGEST: u64 = 4 << 20;
 /// The problem with them, as the beginning of a sentence.
 pub(super) fn read(file: &Path) -> Result<RootCertStore, String> {
     let shown = file.display();
-    let unread =
-        |error: &dyn std::fmt::Display| format!("imgurd cannot read the certificates in {shown} ({error})");
+    let unread = |error: &dyn std::fmt::Display| {
+        format!("imgurd cannot read the certificates in {shown} ({error})", error = cause(&error))
+    };
     // A device never ends, and a pipe blocks whoever opens it.
     let about = fs::metadata(file).map_err(|error| unread(&error))?;
     if !about.is_file() || about.len() > LONGEST {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hyper::header::{ACCEPT_ENCODING, HeaderValue};
 use hyper::{HeaderMap, Uri};
 use imgurd_proto::Secret;
+use imgurd_proto::text::cause;
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
 use rustls::client::Resumption;
@@ -123,7 +124,7 @@ impl Transport {
     async fn connect(&self, to: Uri) -> Result<BoundedStream, String> {
         let server = self.route.open(to, &self.tls, self.timeouts.connect).await?;
         BoundedStream::to(server, CONNECTION_MAX)
-            .map_err(|error| format!("no connection to {} ({error})", self.route.host))
+            .map_err(|error| format!("no connection to {} ({error})", self.route.host, error = cause(&error)))
     }
 
     /// A client for one request over `stream`, with the remaining time.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use imgurd_proto::Error;
+use imgurd_proto::text::cause;
 use sd_notify::NotifyState;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -56,7 +57,7 @@ fn describe(failure: &anyhow::Error, options: &Options) -> Error {
         (Some(ConfigError { setting, reason }), Ok(file)) => {
             (setting.clone(), format!("imgurd cannot use {}: {reason}", file.path().display()))
         }
-        _ => (String::new(), format!("imgurd cannot start: {failure:#}")),
+        _ => (String::new(), format!("imgurd cannot start: {}", cause(&format_args!("{failure:#}")))),
     };
     Error::Misconfigured { setting, reason }
 }

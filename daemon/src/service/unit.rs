@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context, anyhow, bail};
+use imgurd_proto::text::cause;
 
 use super::{KeySource, Options, directory, key_source};
 use crate::ownership::{OTHERS_WRITE, check_place, own_directory};
@@ -31,7 +32,9 @@ pub fn prepare(options: &Options) -> anyhow::Result<()> {
     let unit = runtime_directory().context("only the unit imgurd.service can use --prepare")?;
     let refusal = match lead_to_directories(&unit).and_then(|()| check_owners(options)) {
         Ok(()) => String::new(),
-        Err(error) => format!("{error:#}; then run `systemctl --user restart imgurd`"),
+        Err(error) => {
+            format!("{}; then run `systemctl --user restart imgurd`", cause(&format_args!("{error:#}")))
+        }
     };
     let path = unit.join(REFUSAL);
     fs::write(&path, refusal).with_context(|| format!("cannot write {}", path.display()))
@@ -78,7 +81,8 @@ fn check_owners(options: &Options) -> anyhow::Result<()> {
         Ok(metadata) => check_place(path, &metadata).map_err(|error| {
             anyhow!(
                 "{} is not safe to use ({error}); make sure that only you can write to it",
-                path.display()
+                path.display(),
+                error = cause(&error)
             )
         }),
         Err(_) => Ok(()),

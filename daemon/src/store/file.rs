@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use imgurd_proto::text::cause;
 use oo7::file::{Error as KeyringError, Item, LockedKeyring, UnlockedKeyring};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -218,14 +219,16 @@ impl KeyringFile {
     fn unreadable(&self, error: &io::Error) -> StoreError {
         let path = self.path.display();
         StoreError::Unavailable(format!(
-            "imgurd cannot read {path}: {error}; make it readable, then run `imgurctl unlock`"
+            "imgurd cannot read {path}: {error}; make it readable, then run `imgurctl unlock`",
+            error = cause(&error)
         ))
     }
 
     fn unwritable(&self, error: &dyn std::fmt::Display) -> StoreError {
         let path = self.path.display();
         StoreError::Unavailable(format!(
-            "imgurd cannot write {path}: {error}; make room, or make it writable"
+            "imgurd cannot write {path}: {error}; make room, or make it writable",
+            error = cause(&error)
         ))
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use imgurd_proto::Zeroizing;
+use imgurd_proto::text::cause;
 use rustix::fs::OFlags;
 
 use super::StoreError;
@@ -51,7 +52,7 @@ impl KeySource {
                 "the key of the encrypted file is not at {path}; put it back, or run `imgurctl init --store file`"
             )),
             _ => unavailable(format!("imgurd cannot read the key of the encrypted file from {path}: {error}; make it \
-                                      readable")),
+                                      readable", error = cause(&error))),
         })?;
         let text = text.ok_or_else(|| {
             unavailable(format!("other users can read the key of the encrypted file; run `chmod 600 {path}`"))

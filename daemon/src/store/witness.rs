@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use imgurd_proto::text::cause;
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
@@ -123,7 +124,8 @@ async fn saved_at(names: &Arc<Mutex<StoredNames>>, account: &str) -> Result<Opti
     known.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())).map_err(|error| {
         let path = path.display();
         StoreError::Unavailable(format!(
-            "imgurd cannot read {path}, its list of saved grants: {error}; make it readable"
+            "imgurd cannot read {path}, its list of saved grants: {error}; make it readable",
+            error = cause(&error)
         ))
     })
 }

@@ -14,6 +14,17 @@ fn what_a_terminal_would_obey_is_left_out() {
 }
 
 #[test]
+fn a_cause_has_no_error_number() {
+    let missing = std::io::Error::from_raw_os_error(2);
+    assert_eq!(cause(&missing), "No such file or directory");
+    assert_eq!(
+        cause(&format_args!("a: {missing}: {missing}; b (c)")),
+        "a: No such file or directory: No such file or directory; b (c)"
+    );
+    assert_eq!(cause(&"cut short (os error 2"), "cut short (os error 2");
+}
+
+#[test]
 fn a_name_is_cut() {
     assert_eq!(printable_name(&"ä".repeat(200)).chars().count(), LONGEST_NAME);
     assert_eq!(name(&format!("{} b", "a".repeat(LONGEST_NAME - 1))), Some("a".repeat(LONGEST_NAME - 1)));

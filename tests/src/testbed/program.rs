@@ -171,6 +171,9 @@ impl Program {
             stdout: text(self.stdout.take()),
             stderr: text(self.stderr.take()),
         };
+        if self.name.ends_with("imgurctl") && !std::thread::panicking() {
+            assert!(!output.stderr.contains("(os error"), "no reader knows that number: {}", output.stderr);
+        }
         self.outputs.lock().unwrap().push(output.clone());
         output
     }

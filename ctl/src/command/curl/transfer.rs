@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{Secret, rejects_token};
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::{Deserializer, Value};
@@ -60,8 +61,9 @@ impl Transfer {
     pub(super) fn run(&self, authorization: &Secret) -> Result<Ended, Failure> {
         // No body contains it, by chance or on purpose.
         let mark = format!("imgurctl-{}", random_hexadecimal::<8>()?);
-        let header = pipe_with(&format!("Authorization: {}\n", authorization.expose()))
-            .map_err(|error| Failure::Other(format!("cannot create a pipe: {error}; try again")))?;
+        let header = pipe_with(&format!("Authorization: {}\n", authorization.expose())).map_err(|error| {
+            Failure::Other(format!("cannot create a pipe: {error}; try again", error = cause(&error)))
+        })?;
         let path = readable_path(&header)?;
         let mut command = self.command(&path, &mark);
         let mut child = memory::with_own_limit(|| command.spawn())
@@ -178,7 +180,7 @@ fn pass_on_but_the_tail(
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unreadable(error: io::Error) -> Failure {
-    Failure::Other(format!("cannot read the output of curl: {error}; run it again"))
+    Failure::Other(format!("cannot read the output of curl: {error}; run it again", error = cause(&error)))
 }
 
 impl Report {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{Account, ClientError, Finding, Flow, Health, State, is_loopback};
 use rustix::io::Errno;
 use url::{Host, Url};
@@ -90,7 +91,8 @@ fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
         }
         Some(error) => {
             let detail = format!(
-                "imgurd cannot listen on port {port}, which a sign-in needs for its callback ({error})"
+                "imgurd cannot listen on port {port}, which a sign-in needs for its callback ({error})",
+                error = cause(&error)
             );
             Finding::fail(
                 CHECK,

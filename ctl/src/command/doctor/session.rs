@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{BusAddress, Finding, runtime_directory, session_bus};
 use rustix::process::getuid;
 
@@ -117,8 +118,10 @@ pub(super) fn bus() -> Option<Finding> {
     }
     let (Err(error), path) = tried.first()? else { return None };
     let path = path.display();
-    let detail =
-        format!("There is no session bus at {path} ({error}), so imgurd has no keyring and no notifications");
+    let detail = format!(
+        "There is no session bus at {path} ({error}), so imgurd has no keyring and no notifications",
+        error = cause(&error)
+    );
     Some(Finding::warn(CHECK, detail, HINT))
 }
 
@@ -130,7 +133,7 @@ fn properties(text: &str) -> Properties {
 /// The output of a program, or the first line of its error.
 fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program).args(arguments).output();
-    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    let output = output.map_err(|error| format!("{program}: {error}", error = cause(&error)))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

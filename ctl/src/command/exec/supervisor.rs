@@ -5,6 +5,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{GetToken, Token};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -43,7 +44,10 @@ impl<'a> Supervisor<'a> {
         let (sender, events) = channel();
         let to = sender.clone();
         signals::receive(move |signal| drop(to.send(Event::Signal(signal)))).map_err(|error| {
-            Failure::Other(format!("cannot receive signals: {error}; leave out --on-refresh"))
+            Failure::Other(format!(
+                "cannot receive signals: {error}; leave out --on-refresh",
+                error = cause(&error)
+            ))
         })?;
         let child = spawn(app, args, &token)?;
         let app_of_thread = app.clone();
@@ -120,7 +124,10 @@ fn follow_tokens(app: &App, token: Token, sender: Sender<Event>) {
 }
 
 fn lost(error: &std::io::Error) -> Failure {
-    Failure::Other(format!("cannot wait for the command: {error}; look for it with `ps`"))
+    Failure::Other(format!(
+        "cannot wait for the command: {error}; look for it with `ps`",
+        error = cause(&error)
+    ))
 }
 
 /// The exit status as a shell has it.

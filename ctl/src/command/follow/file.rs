@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{self, Path, PathBuf};
 
 use crate::failure::Failure;
+use imgurd_proto::text::cause;
 
 #[derive(Debug)]
 pub(super) struct TokenFile {
@@ -38,7 +39,10 @@ impl TokenFile {
 
     fn replace_or_tell(&self, text: &str) -> Result<(), Failure> {
         self.replace(text).map_err(|error| {
-            Failure::Other(format!("cannot write {self}: {error}; check its directory, or name another file"))
+            Failure::Other(format!(
+                "cannot write {self}: {error}; check its directory, or name another file",
+                error = cause(&error)
+            ))
         })
     }
 
@@ -84,7 +88,7 @@ impl TokenFile {
             }
             Ok(found) if !found.is_file() => Err(usage(format!("{self} is not a file; name another file"))),
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(usage(format!("cannot access {self}: {error}; name another file")))
+                Err(usage(format!("cannot access {self}: {error}; name another file", error = cause(&error))))
             }
             _ => Ok(()),
         }

@@ -9,6 +9,7 @@ use super::path_watch::PathWatch;
 use super::tokens::{LONGEST_PAUSE, PAUSE};
 use crate::failure::Failure;
 use crate::terminal::output::Output;
+use imgurd_proto::text::cause;
 
 /// The file, and what it has to hold.
 pub(super) struct KeptFile {
@@ -44,8 +45,7 @@ impl KeptFile {
     pub(super) fn keep(&self, output: &Output) {
         let Err(error) = self.keep_on(output);
         output.say(format!(
-            "imgurctl cannot watch {self} ({error}), so it does not restore the file if another program deletes it."
-        ));
+            "imgurctl cannot watch {self} ({error}), so it does not restore the file if another program deletes it.", error = cause(&error)));
     }
 
     #[expect(

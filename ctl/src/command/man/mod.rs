@@ -10,6 +10,7 @@ use std::path::Path;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use imgurd_proto::INTERFACE_TEXT;
+use imgurd_proto::text::cause;
 use serde_json::json;
 
 use crate::app::App;
@@ -39,7 +40,11 @@ pub(crate) fn man(app: &App, directory: &Path) -> Result<(), Failure> {
         let directory = directory.join(format!("man{}", page.section));
         let file = directory.join(format!("{}.{}", page.name, page.section));
         fs::create_dir_all(&directory).and_then(|()| fs::write(&file, &page.text)).map_err(|error| {
-            Failure::Other(format!("cannot write {}: {error}; check its permissions", file.display()))
+            Failure::Other(format!(
+                "cannot write {}: {error}; check its permissions",
+                file.display(),
+                error = cause(&error)
+            ))
         })?;
         written.push(file);
     }

@@ -11,6 +11,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use imgurd_proto::text::cause;
 use imgurd_proto::{Error, JournalEntry, Outcome};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::spawn_blocking;
@@ -113,7 +114,8 @@ impl Journal {
         let begun = begun.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
         let Begun { past, future } = begun.map_err(|error| {
             unavailable(&format!(
-                "imgurd cannot read the journal ({error}); make its file readable, or remove it"
+                "imgurd cannot read the journal ({error}); make its file readable, or remove it",
+                error = cause(&error)
             ))
         })?;
         Ok(Reading { only, past: past.into(), future })

@@ -5,6 +5,7 @@ use std::iter;
 use std::sync::{Arc, Weak};
 
 use imgurd_proto::dbus::account_path;
+use imgurd_proto::text::cause;
 use imgurd_proto::{
     AddAccount, CompleteLogin, Discover, GetCredits, GetToken, ImportGrant, ListAccounts, Login as LoginCall,
     Logout, Method as _, OneAccount, Refresh, RejectToken, RemoveAccount, RemovePermit, RestoreGrant, Secret,
@@ -92,7 +93,8 @@ impl Manager {
         let token = self.token(admitted.caller(), "GetTokenFd", account, min_valid_s, wait_ms).await?;
         memfd::sealed(&token.access_token).map_err(|error| {
             Error::TemporarilyUnavailable(format!(
-                "imgurd cannot create a file descriptor ({error}); try again"
+                "imgurd cannot create a file descriptor ({error}); try again",
+                error = cause(&error)
             ))
         })
     }

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use imgurd_proto::Zeroizing;
+use imgurd_proto::text::cause;
 use keyring::{CredentialStore, Entry, Error as KeyringError};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
@@ -118,7 +119,8 @@ fn start(connect: Connect) -> Result<mpsc::Sender<Job>, StoreError> {
     };
     thread::Builder::new().name("keyring".into()).spawn(work).map_err(|error| {
         StoreError::Unavailable(format!(
-            "imgurd cannot start a thread for the keyring ({error}); end other programs"
+            "imgurd cannot start a thread for the keyring ({error}); end other programs",
+            error = cause(&error)
         ))
     })?;
     Ok(sender)

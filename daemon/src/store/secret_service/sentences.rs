@@ -2,6 +2,7 @@
 
 use std::io;
 
+use imgurd_proto::text::cause;
 use keyring::Error as KeyringError;
 use zbus::fdo;
 
@@ -79,7 +80,8 @@ fn absent(detail: &str) -> StoreError {
 pub(super) fn no_bus(error: &dyn std::fmt::Display) -> StoreError {
     unavailable(format!(
         "There is no session bus, so there is no keyring ({error}); start imgurd in the desktop's session, or \
-         {FILE_INSTEAD}"
+         {FILE_INSTEAD}",
+        error = cause(&error)
     ))
 }
 
@@ -134,7 +136,7 @@ fn is_about_starting(name: &str) -> bool {
 }
 
 fn odd(error: &dyn std::fmt::Display) -> StoreError {
-    unavailable(format!("The keyring failed ({error}); read its log, or restart it"))
+    unavailable(format!("The keyring failed ({error}); read its log, or restart it", error = cause(&error)))
 }
 
 /// An error of the keyring crate. Its text may contain a secret and is not shown.
