@@ -41,7 +41,7 @@ impl Server {
             Ok(given) => given,
             Err(OauthError { description, .. }) => {
                 let reason =
-                    format!("The request is wrong: {description}. Report this to the author of the program.");
+                    format!("The request is not valid: {description}. Report this to the author of the program.");
                 return Page::refused(reason).reply();
             }
         };

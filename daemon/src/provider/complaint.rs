@@ -149,7 +149,7 @@ impl Complaint {
         let is_status = |code: &String| status.canonical_reason().is_some_and(|name| is_alike(name, code));
         let is_explicit = self.code.as_ref().is_some_and(|code| !is_status(code)) || self.names_the_grant;
         (counts && is_explicit && !self.is_passing()).then(|| {
-            self.said().unwrap_or_else(|| "the server answered with an error that only it knows".to_owned())
+            self.said().unwrap_or_else(|| "the server answered with an unknown error".to_owned())
         })
     }
 
