@@ -186,7 +186,7 @@ fn a_failed_login_is_exit_code_10() {
 }
 
 #[test]
-fn an_interrupted_login_ends_by_sigint() {
+fn an_interrupted_login_ends_with_sigint() {
     let scene = scene();
     let (login, _url) = scene.login(&[]);
     login.signal(Signal::INT);

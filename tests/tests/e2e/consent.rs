@@ -201,7 +201,7 @@ fn the_whole_redirect_url_can_be_pasted() {
 }
 
 #[test]
-fn the_code_alone_can_be_pasted() {
+fn the_code_can_be_pasted_without_its_url() {
     let scene = scene();
     let (mut login, url) = scene.login(&["--paste"]);
     let address = landing(&scene, &url);

@@ -244,7 +244,7 @@ fn a_token_is_returned_until_it_expires_while_the_server_fails() {
 }
 
 #[test]
-fn one_refusal_is_not_believed() {
+fn one_refusal_does_not_end_a_grant() {
     let scene = scene();
     let old = scene.token();
     let account = meets(&scene, Fault::invalid_refresh_token());

@@ -41,8 +41,8 @@ impl Machine {
     }
 
     /// A command of the user in the home directory, with our programs in `PATH`, and the user's runtime directory and
-    /// session bus. `root` has those of the system. The command is in no unit, and is killed with the test's process
-    /// for it.
+    /// session bus. `root` has those of the system. The command is in no unit. It is killed with the process that
+    /// the test started.
     pub fn command(&self, user: &str, program: &str) -> Command {
         let mut command = Command::new("sh");
         command

@@ -64,7 +64,7 @@ fn an_issuer_with_both_endpoints_needs_no_metadata() {
 }
 
 #[test]
-fn one_endpoint_alone_is_refused() {
+fn one_endpoint_without_the_other_is_refused() {
     let site = Site::new();
     for option in ["--auth-url", "--token-url"] {
         let arguments = ["account", "add", "me", "--client-id", "x", option, "https://as.example/"];
