@@ -2,7 +2,7 @@
 //! be false. The limit leaves most of the account's own limit to other programs, and allows fewer than three reports a minute:
 //! after three, the keeper would blame the server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use super::{Application, unix_time};
 /// The time between two refreshes of all sandboxed applications together, for one account.
 const TOGETHER: Duration = Duration::from_mins(1);
 
-/// The time between two refreshes of one of them, so that it leaves some to the others.
-const EACH: Duration = Duration::from_mins(3);
+/// How many refreshes one of them may cause within this time, so that it leaves some to the others.
+const EACH: (usize, Duration) = (1, Duration::from_mins(3));
 
-/// The time between two refreshes of one gateway client. You have allowed each of them for good, so they share no limit.
-const EACH_CLIENT: Duration = Duration::from_mins(1);
+/// The same for a gateway client. You have allowed each of them for good, so they share no limit.
+const EACH_CLIENT: (usize, Duration) = (2, Duration::from_mins(1));
 
 /// When they last had a token refreshed.
 #[derive(Clone, Debug, Default)]
@@ -26,38 +26,51 @@ pub struct Rejections(Arc<Mutex<HashMap<String, Budget>>>);
 
 #[derive(Debug, Default)]
 struct Budget {
+    /// Of the sandboxed applications.
     last: Option<Instant>,
-    of: HashMap<Application, Instant>,
+    of: HashMap<Application, VecDeque<Instant>>,
 }
 
 impl Rejections {
     /// Lets an application have the token of `account` refreshed, and takes note of it.
     ///
     /// # Errors
-    /// Where that was done just before; `retry_at` is when it may be done again (Unix time, in seconds).
+    /// If it did so just before; `retry_at` is when it may do so again (Unix time, in seconds).
     pub fn spend(&self, application: &Application, account: &str) -> Result<(), Error> {
         let now = Instant::now();
         let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = budgets.entry(account.to_owned()).or_default();
-        budget.of.retain(|_, at| now.duration_since(*at) < EACH);
-        let is_client = matches!(application, Application::GatewayClient(_));
-        let each = if is_client { EACH_CLIENT } else { EACH };
-        let together = budget.last.filter(|_| !is_client).map(|at| at + TOGETHER);
-        let own = budget.of.get(application).map(|at| *at + each);
-        if let Some(until) = together.max(own).filter(|until| *until > now) {
-            return Err(too_often(is_client, until.duration_since(now)));
+        budget.of.retain(|of, at| {
+            let (_, span) = limit(of);
+            at.retain(|at| now.duration_since(*at) < span);
+            !at.is_empty()
+        });
+        let (most, span) = limit(application);
+        let own = budget.of.entry(application.clone()).or_default();
+        let together = budget.last.filter(|_| !is_client(application)).map(|at| at + TOGETHER);
+        let next = own.front().filter(|_| own.len() >= most).map(|at| *at + span);
+        if let Some(until) = together.max(next).filter(|until| *until > now) {
+            return Err(too_often(application, until.duration_since(now)));
         }
-        if !is_client {
+        own.push_back(now);
+        if !is_client(application) {
             budget.last = Some(now);
         }
-        budget.of.insert(application.clone(), now);
         Ok(())
     }
 }
 
-fn too_often(is_client: bool, left: Duration) -> Error {
-    let reason = if is_client {
-        "This gateway client refreshed a valid token less than a minute ago; use the token that it got, or wait"
+fn is_client(application: &Application) -> bool {
+    matches!(application, Application::GatewayClient(_))
+}
+
+fn limit(application: &Application) -> (usize, Duration) {
+    if is_client(application) { EACH_CLIENT } else { EACH }
+}
+
+fn too_often(application: &Application, left: Duration) -> Error {
+    let reason = if is_client(application) {
+        "This gateway client refreshed a valid token twice within a minute, which is the limit; use the token that it got, or wait"
     } else {
         "A sandboxed app has just reported a rejected token; wait, or run `imgurctl reject` outside the sandbox"
     };
@@ -92,14 +105,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_gateway_client_has_a_refresh_a_minute_and_takes_none_from_other_programs() {
+    async fn a_gateway_client_has_two_refreshes_a_minute_and_takes_none_from_other_programs() {
         let rejections = Rejections::default();
         let client = |name: &str| Application::GatewayClient(name.to_owned());
-        assert!(rejections.spend(&client("eager"), "me").is_ok());
+        for _ in 0..2 {
+            assert!(rejections.spend(&client("eager"), "me").is_ok());
+        }
         assert!(rejections.spend(&client("eager"), "me").is_err());
         assert!(rejections.spend(&client("other"), "me").is_ok());
         assert!(rejections.spend(&sandboxed("app"), "me").is_ok());
-        tokio::time::advance(EACH_CLIENT).await;
+        tokio::time::advance(EACH_CLIENT.1).await;
         assert!(rejections.spend(&client("eager"), "me").is_ok());
     }
 }

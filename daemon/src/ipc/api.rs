@@ -139,10 +139,17 @@ impl Api {
     pub(crate) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
         let (name, access_token) = (&admitted.name, access_token(&call.access_token)?);
-        if caller.class() != Class::Unsandboxed && self.keeper.would_refresh(name, &access_token) {
+        let (account, class) = (Some(name.as_str()), caller.class());
+        let is_limited = class != Class::Unsandboxed && self.keeper.would_refresh(name, &access_token);
+        if is_limited {
             self.rejections.spend(&caller.application, name)?;
         }
-        let token = self.keeper.reject(Some(name), access_token, admitted.pass.left).await?;
+        // A gateway client has only refreshed its token: nobody says that the API rejected it.
+        let token = if is_limited && class == Class::Gateway {
+            self.keeper.refresh(account, admitted.pass.left).await?
+        } else {
+            self.keeper.reject(account, access_token, admitted.pass.left).await?
+        };
         self.hand_out(&admitted, token)
     }
 

@@ -211,7 +211,7 @@ fn a_grant_revoked_at_oidc_provider_is_asked_about_again_and_a_login_brings_the_
     assert_eq!(scene.provider.expect("grant.error")["error"], "invalid_grant");
     let account = scene.bed.wait_until(ACCOUNT, |account| account.state == State::Waiting);
     let reason = account.reason.unwrap();
-    assert!(reason.contains("invalid_grant") && reason.contains("asks again"), "{reason}");
+    assert!(reason.contains("invalid_grant") && reason.contains("asks the server once more"), "{reason}");
 
     let scene = scene.signed_in();
     assert_eq!(scene.account().state, State::Fresh);
