@@ -28,7 +28,7 @@ const OVERWRITTEN: usize = 16;
 const AROUND: u64 = 96;
 
 impl Daemon {
-    /// Fails unless its memory soon has at most [`IN_USE`] copies of each secret of `live` and none of `gone`, in any
+    /// Fails unless its memory soon has at most two copies of each secret of `live` and none of `gone`, in any
     /// encoding.
     #[track_caller]
     pub fn assert_holds_only(&self, live: &[String], gone: &[String], when: &str) {

@@ -33,7 +33,7 @@ for number in range(10_000):
     keeper = socket.socket(socket.AF_UNIX)
     keeper.connect(sys.argv[1])
     if number % 10 == 0:
-        # These stay for as long as they are let.
+        # These stay open until the daemon closes them.
         held = held[-200:] + [keeper]
         continue
     answer = b''
