@@ -249,7 +249,7 @@ fn one_refusal_does_not_end_a_grant() {
     let old = scene.token();
     let account = refresh_meets(&scene, Fault::invalid_refresh_token());
     let reason = account.reason.unwrap();
-    assert!(reason.contains("asks again to be sure"), "{reason}");
+    assert!(reason.contains("asks the server once more"), "{reason}");
     let pause = account.retry_at.unwrap() - now();
     assert!((30..=67).contains(&pause), "{pause}");
     assert_eq!(scene.token(), old);

@@ -23,7 +23,7 @@ fn refused(scene: &Scene) {
     let mut caller = scene.bed.wire();
     caller.ask("Refresh", &serde_json::json!({}));
     let account = scene.wait_until(|account| account.state == State::Waiting);
-    assert!(account.reason.unwrap().contains("asks again to be sure"));
+    assert!(account.reason.unwrap().contains("asks the server once more"));
     assert_eq!(scene.token(), token, "it is still valid");
 }
 

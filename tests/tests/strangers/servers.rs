@@ -265,7 +265,7 @@ fn a_grant_that_the_server_has_forgotten_is_asked_about_again(#[case] kind: Kind
     scene.bed.ctl(&["refresh", "--wait", "0s"]).exits(6);
     let account = scene.bed.wait_until(ACCOUNT, |account| account.state == State::Waiting);
     let reason = account.reason.unwrap();
-    assert!(account.refused && reason.contains("asks again to be sure"), "{reason}");
+    assert!(account.refused && reason.contains("asks the server once more"), "{reason}");
 }
 
 #[rstest]

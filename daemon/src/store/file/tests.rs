@@ -267,8 +267,8 @@ async fn keeps_what_it_has_when_nothing_can_be_written() {
     // A directory in the place of the second name: not even the superuser gets past it.
     fs::remove_file(home.state().join("grants.keyring.work")).unwrap();
     fs::create_dir_all(home.state().join("grants.keyring.work/in the way")).unwrap();
-    assert!(reason(save(&store, "two").await).contains("no room"));
-    assert_eq!(load(&store).await, Ok(Some(record("one"))), "reading needs no room");
+    assert!(reason(save(&store, "two").await).contains("cannot be created"));
+    assert_eq!(load(&store).await, Ok(Some(record("one"))), "reading needs no space");
     fs::remove_dir_all(home.state().join("grants.keyring.work")).unwrap();
     assert_eq!(load(&store).await, Ok(Some(record("one"))), "the failed save is not in memory either");
 }

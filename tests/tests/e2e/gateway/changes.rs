@@ -1,6 +1,7 @@
 //! Which programs can allow access, and what stays valid when the gateway's clients change.
 
 use std::fs;
+use std::net::TcpListener;
 
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::http;
@@ -138,11 +139,28 @@ fn a_code_survives_a_moment_without_a_grant() {
 #[test]
 fn an_address_in_use_keeps_the_gateway_at_its_old_address() {
     let gateway = Gateway::signed_in();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     gateway.scene.ctl(&["gateway", "on", "--listen", &address]).exits(2);
     assert_eq!(gateway.question("postman").status, 200);
     let on = gateway.scene.ctl(&["gateway", "on"]).success();
     let on = [on.stdout, on.stderr].concat();
     assert!(on.contains(&gateway.listen), "without an address it stays where it is: {on}");
+}
+
+#[test]
+fn a_gateway_whose_port_is_in_use_opens_once_the_port_is_free() {
+    let mut gateway = Gateway::signed_in();
+    gateway.scene.stop();
+    let taken = TcpListener::bind(&gateway.listen).unwrap();
+    gateway.scene.start();
+    let status = gateway.scene.ctl(&["gateway", "status"]).success();
+    assert!(format!("{status:?}").contains("cannot listen on"), "{status:?}");
+    drop(taken);
+    while http::get(&gateway.url("/.well-known/oauth-authorization-server"), None).is_err() {
+        // Each call takes some milliseconds. The runner ends a test that never ends.
+        gateway.scene.ctl(&["gateway", "status"]);
+    }
+    let log = gateway.scene.daemon().log();
+    assert_eq!(log.matches("the gateway cannot listen").count(), 1, "{log}");
 }
