@@ -32,7 +32,7 @@ pub(super) fn run(sequence: &Sequence) -> Result<()> {
         runner.perform(*operation)?;
         runner.collect(GLANCE / 10)?;
     }
-    runner.last_word()
+    runner.final_check()
 }
 
 struct Runner {
@@ -220,7 +220,7 @@ impl Runner {
     }
 
     /// Ends all faults. Then each server's grants must work, and no secret may have gone to another server.
-    fn last_word(&mut self) -> Result<()> {
+    fn final_check(&mut self) -> Result<()> {
         self.site.heal();
         self.collect(PATIENT)?;
         ensure!(self.jobs.is_empty(), "`{}` has no end", self.jobs[0].command);
@@ -230,7 +230,7 @@ impl Runner {
             self.command(Purpose::Other, &["account", "set", ACCOUNT, "--client-id", &id], "")?;
             self.is_kept(issuer)?;
         }
-        self.nothing_strayed()
+        self.check_that_no_secret_was_misdirected()
     }
 
     /// Fails unless a grant that must not be lost yields a valid token.
@@ -282,7 +282,7 @@ impl Runner {
     }
 
     /// Fails if a secret of one server was sent to the other.
-    fn nothing_strayed(&self) -> Result<()> {
+    fn check_that_no_secret_was_misdirected(&self) -> Result<()> {
         for (here, there) in [(Issuer::A, Issuer::B), (Issuer::B, Issuer::A)] {
             let secrets = self.site.fake(here).secrets();
             for request in self.site.fake(there).requests(Endpoint::Token) {

@@ -37,7 +37,7 @@ pub(super) async fn images(
 
 /// `GET /3/credits`.
 pub(super) async fn credits(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Answer {
-    match anybody(&shared, uri.path(), &headers) {
+    match any_client(&shared, uri.path(), &headers) {
         Ok(()) => limits(body::credits()),
         Err(refusal) => refusal,
     }
@@ -45,7 +45,7 @@ pub(super) async fn credits(State(shared): State<Arc<Shared>>, uri: Uri, headers
 
 /// `GET /3/gallery/hot`.
 pub(super) async fn gallery(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Answer {
-    match anybody(&shared, uri.path(), &headers) {
+    match any_client(&shared, uri.path(), &headers) {
         Ok(()) => limits(body::images(1, 0, 1)),
         Err(refusal) => refusal,
     }
@@ -68,7 +68,7 @@ pub(super) async fn upload(
 }
 
 /// Checks that the request has a client ID or a valid token.
-fn anybody(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<(), Answer> {
+fn any_client(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<(), Answer> {
     match authorization(headers).and_then(|text| text.strip_prefix("Client-ID ")) {
         Some(id) if id == shared.behaviour().client_id => Ok(()),
         Some(_) => Err(body::error(403, "Invalid client_id", path, "GET")),

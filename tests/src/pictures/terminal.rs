@@ -47,7 +47,7 @@ pub fn terminal() -> String {
     let add = ["account", "add", "me", "--client-id", &fake.behaviour().client_id];
     let commands: [&[&str]; 4] = [&add, &["login"], &["token"], &["status"]];
     let shown = commands.map(|arguments| run(&bed, &network, &fake, arguments));
-    svg::draw(&without_chance(&shown.concat()))
+    svg::draw(&without_random_parts(&shown.concat()))
 }
 
 /// The command and its output.
@@ -61,7 +61,7 @@ fn run(bed: &Testbed, network: &Network, fake: &Fake, arguments: &[&str]) -> Str
 }
 
 /// The text with a made-up token, and without the random parts of URLs.
-fn without_chance(text: &str) -> String {
+fn without_random_parts(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let is_token = line.len() == 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_token { "3f7a2c9e1b84d05f6e9a7c2b4d8f1e0a5c6b7d93" } else { line }

@@ -29,7 +29,7 @@ const AIM: Duration = Duration::from_millis(6);
 const START: Duration = Duration::from_millis(60);
 
 /// The number of kills between two checks of all accounts.
-const ROLL_CALL: usize = 25;
+const CHECK_EVERY: usize = 25;
 
 /// The parameters of a series of kills.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +77,7 @@ pub(super) fn run(series: Series, dice: &mut Dice) -> anyhow::Result<usize> {
     for _ in 0..series.kills {
         killer.one(&mut site)?;
     }
-    killer.last_word(&mut site)?;
+    killer.final_check(&mut site)?;
     killer.report(series);
     Ok(killer.books.lost())
 }
@@ -92,7 +92,7 @@ struct Killer<'a> {
 impl Killer<'_> {
     /// Starts a daemon, kills it, and checks the result.
     fn one(&mut self, site: &mut Site) -> anyhow::Result<()> {
-        self.trouble(site);
+        self.delay_answers(site);
         let moment = Moment::roll(self.dice);
         let begun = Instant::now();
         let observer = if matches!(moment, Moment::Starting) {
@@ -103,8 +103,8 @@ impl Killer<'_> {
             site.start();
             let observer = observe(&site.bed, &site.fake, &self.sightings);
             replace_lost(site);
-            if self.books.kills().is_multiple_of(ROLL_CALL) {
-                self.call_roll(site)?;
+            if self.books.kills().is_multiple_of(CHECK_EVERY) {
+                self.check_all_accounts(site)?;
             }
             self.wait_for(&moment, site);
             Some(observer)
@@ -119,7 +119,7 @@ impl Killer<'_> {
     }
 
     /// Delays the server's next answers, and gives tokens a lifetime of 2 to 4 s.
-    fn trouble(&mut self, site: &Site) {
+    fn delay_answers(&mut self, site: &Site) {
         site.fake.clear(Endpoint::Token);
         for _ in 0..ACCOUNTS * 2 {
             let span = self.dice.span(LATENCY);
@@ -144,7 +144,7 @@ impl Killer<'_> {
     }
 
     /// Fails unless the daemon has every grant that is not revoked, and its token is valid.
-    fn call_roll(&self, site: &Site) -> anyhow::Result<()> {
+    fn check_all_accounts(&self, site: &Site) -> anyhow::Result<()> {
         for index in 0..site.accounts.len() {
             let deadline = Instant::now() + PATIENCE;
             while !answers(site, index) {
@@ -159,10 +159,10 @@ impl Killer<'_> {
     }
 
     /// Fails unless a daemon that is not killed can use all remaining grants.
-    fn last_word(&self, site: &mut Site) -> anyhow::Result<()> {
+    fn final_check(&self, site: &mut Site) -> anyhow::Result<()> {
         site.start();
         replace_lost(site);
-        self.call_roll(site)?;
+        self.check_all_accounts(site)?;
         site.kill();
         Ok(())
     }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds a Flatpak runtime from a few programs in /usr, and applications that contain nothing of their own.
+# Builds a Flatpak runtime from a few programs in /usr, and empty applications.
 # $1: an empty directory, which becomes FLATPAK_USER_DIR. The other arguments: the applications' names.
 set -eu
 
@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export HOME="$work" XDG_DATA_HOME="$work/data" XDG_CACHE_HOME="$work/cache" XDG_RUNTIME_DIR="$work"
 export FLATPAK_USER_DIR="$1" FLATPAK_SYSTEM_DIR="$work/system"
-# Neither the tester's session nor the system's helper takes part.
+# Use neither the tester's session nor Flatpak's system helper.
 unset DBUS_SESSION_BUS_ADDRESS
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent
 shift
@@ -23,7 +23,7 @@ tar -C /usr --exclude=__pycache__ --exclude='config-*' -cf - "$library" lib/pyth
     tar -C "$usr" -xf -
 # shellcheck disable=SC2086 # one word each
 cp -L $programs "$usr/bin/"
-# Rust's programs need it.
+# Rust programs need it.
 gcc=$(ls /lib/*/libgcc_s.so.1)
 cp -L "$gcc" "$usr/lib/"
 # shellcheck disable=SC2086

@@ -28,7 +28,7 @@ const OVERWRITTEN: usize = 16;
 const AROUND: u64 = 96;
 
 impl Daemon {
-    /// Fails unless its memory soon has at most [`IN_USE`] copies of each secret of `live` and none of `gone`, in any
+    /// Fails unless its memory soon has at most two copies of each secret of `live` and none of `gone`, in any
     /// encoding.
     #[track_caller]
     pub fn assert_holds_only(&self, live: &[String], gone: &[String], when: &str) {
@@ -136,7 +136,7 @@ fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
     let quoted = json!(secret).to_string();
     let written = [secret, &urlencoded, quoted.trim_matches('"')].map(|form| form.as_bytes().to_vec());
     let encoded = written.iter().flat_map(|form| (0..3).map(|offset| in_base64(form, offset)));
-    encoded.chain(written.iter().map(|form| robust(form).to_vec())).collect()
+    encoded.chain(written.iter().map(|form| surviving_part(form).to_vec())).collect()
 }
 
 /// The part of the base64 of a longer text that depends on `text` only. `offset` is the position of `text` modulo 3.
@@ -144,11 +144,11 @@ fn in_base64(text: &[u8], offset: usize) -> Vec<u8> {
     let encoded = BASE64_STANDARD_NO_PAD.encode([&vec![0; offset], text].concat());
     let is_shared = !(offset + text.len()).is_multiple_of(3);
     let whole = &encoded[(offset * 8).div_ceil(6)..encoded.len() - usize::from(is_shared)];
-    robust(whole.as_bytes()).to_vec()
+    surviving_part(whole.as_bytes()).to_vec()
 }
 
 /// What remains of a copy in memory that was freed without wiping.
-fn robust(form: &[u8]) -> &[u8] {
+fn surviving_part(form: &[u8]) -> &[u8] {
     if form.len() >= 2 * OVERWRITTEN { &form[OVERWRITTEN..] } else { form }
 }
 

@@ -38,7 +38,7 @@ fn status(scene: &Scene) -> String {
 
 /// Fails unless a refresh finds out that the store does not work before it sends anything, and imgurd still returns
 /// the valid token. When the fault is over, a waiting caller gets a new token.
-fn nothing_is_spent<F>(
+fn refresh_sends_nothing<F>(
     scene: &mut Scene,
     disk: &Disk,
     strike: impl FnOnce(&mut Scene) -> F,
@@ -66,7 +66,7 @@ fn nothing_is_spent<F>(
 
 /// The fault begins while the answer to a refresh is on its way. imgurd returns the new token as `unsaved` and saves
 /// it when the fault is over. The token then survives a crash, and no temporary file is left.
-fn what_came_is_kept<F>(
+fn new_token_is_saved_later<F>(
     scene: &mut Scene,
     disk: &Disk,
     strike: impl FnOnce(&mut Scene) -> F,
@@ -116,8 +116,8 @@ fn a_full_disk_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     let full = "the disk may be full";
-    nothing_is_spent(&mut scene, &disk, |_| disk.fill_but(0), full, |()| disk.clear());
-    what_came_is_kept(&mut scene, &disk, |_| disk.fill_but(0), full, |()| disk.clear());
+    refresh_sends_nothing(&mut scene, &disk, |_| disk.fill_but(0), full, |()| disk.clear());
+    new_token_is_saved_later(&mut scene, &disk, |_| disk.fill_but(0), full, |()| disk.clear());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn an_incomplete_write_on_a_full_disk_keeps_the_old_file() {
     let mut scene = scene.signed_in();
     let whole = fs::metadata(keyring(&disk)).unwrap().len();
     let strike = |_: &mut Scene| disk.fill_but(1);
-    what_came_is_kept(&mut scene, &disk, strike, "written file is not complete", |()| {
+    new_token_is_saved_later(&mut scene, &disk, strike, "written file is not complete", |()| {
         let written = fs::metadata(disk.state().join("grants.keyring.work")).unwrap().len();
         assert!(0 < written && written < whole, "{written} of {whole} bytes fitted");
         disk.clear();
@@ -151,8 +151,8 @@ fn a_read_only_disk_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     let protected = "Read-only file system";
-    nothing_is_spent(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
-    what_came_is_kept(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
+    refresh_sends_nothing(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
+    new_token_is_saved_later(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
     let token = scene.token();
     scene.crash();
     disk.protect();
@@ -177,16 +177,16 @@ fn detach(strace: Strace) {
 fn a_failing_fsync_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
-    nothing_is_spent(&mut scene, &disk, inject("fsync:error=EIO"), "Input/output error", detach);
-    what_came_is_kept(&mut scene, &disk, inject("fsync:error=EIO"), "Input/output error", detach);
+    refresh_sends_nothing(&mut scene, &disk, inject("fsync:error=EIO"), "Input/output error", detach);
+    new_token_is_saved_later(&mut scene, &disk, inject("fsync:error=EIO"), "Input/output error", detach);
 }
 
 #[test]
 fn a_failing_rename_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
-    nothing_is_spent(&mut scene, &disk, inject("/^rename:error=EIO"), "Input/output error", detach);
-    what_came_is_kept(&mut scene, &disk, inject("/^rename:error=EIO"), "Input/output error", detach);
+    refresh_sends_nothing(&mut scene, &disk, inject("/^rename:error=EIO"), "Input/output error", detach);
+    new_token_is_saved_later(&mut scene, &disk, inject("/^rename:error=EIO"), "Input/output error", detach);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_daemon_without_free_file_descriptors_loses_no_grant_and_recovers() {
 fn a_slow_disk_delays_a_new_token_by_at_most_two_seconds() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
-    what_came_is_kept(&mut scene, &disk, inject("fsync:delay_enter=600s"), "does not answer", detach);
+    new_token_is_saved_later(&mut scene, &disk, inject("fsync:delay_enter=600s"), "does not answer", detach);
 }
 
 /// Kills the daemon as it makes this system call.

@@ -16,7 +16,7 @@ fn scene() -> Scene {
 }
 
 /// Runs a refresh that meets the fault, and returns the account's state then.
-fn meets(scene: &Scene, fault: Fault) -> Account {
+fn refresh_meets(scene: &Scene, fault: Fault) -> Account {
     let before = scene.refreshes().len();
     scene.fake.fail_always(Endpoint::Token, fault);
     scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
@@ -27,10 +27,10 @@ fn meets(scene: &Scene, fault: Fault) -> Account {
 
 /// Checks a temporary failure: imgurd returns the valid token, shows the reason, and can refresh afterwards.
 #[track_caller]
-fn passes(fault: Fault, reason: &str) {
+fn is_temporary(fault: Fault, reason: &str) {
     let scene = scene();
     let old = scene.token();
-    let account = meets(&scene, fault);
+    let account = refresh_meets(&scene, fault);
     let said = account.reason.unwrap();
     assert!(
         said.contains(reason) && (said.contains("retries automatically") || said.contains("keeps trying")),
@@ -49,75 +49,75 @@ fn passes(fault: Fault, reason: &str) {
 
 #[test]
 fn keeps_the_grant_when_a_captive_portal_answers() {
-    passes(Fault::CaptivePortal, "the answer is a web page");
+    is_temporary(Fault::CaptivePortal, "the answer is a web page");
 }
 
 #[test]
 fn keeps_the_grant_when_the_answer_is_empty() {
-    passes(Fault::Empty, "incomplete or unreadable");
+    is_temporary(Fault::Empty, "incomplete or unreadable");
 }
 
 #[test]
 fn keeps_the_grant_when_the_answer_is_cut_off() {
-    passes(Fault::TruncatedJson, "incomplete or unreadable");
+    is_temporary(Fault::TruncatedJson, "incomplete or unreadable");
 }
 
 #[test]
 fn keeps_the_grant_when_the_answer_has_an_unknown_compression() {
-    passes(Fault::Compressed("br"), "compressed its answer as “br”");
-    passes(Fault::Compressed("gzip"), "incomplete or unreadable");
+    is_temporary(Fault::Compressed("br"), "compressed its answer as “br”");
+    is_temporary(Fault::Compressed("gzip"), "incomplete or unreadable");
 }
 
 #[test]
 fn keeps_the_grant_when_the_server_fails() {
-    passes(Fault::OverCapacity(500), "over capacity");
-    passes(Fault::json(503, "{}"), "the server has a problem");
+    is_temporary(Fault::OverCapacity(500), "over capacity");
+    is_temporary(Fault::json(503, "{}"), "the server has a problem");
 }
 
 #[test]
 fn keeps_the_grant_when_a_proxy_shows_its_error_page() {
-    passes(Fault::Html(502), "error page");
+    is_temporary(Fault::Html(502), "error page");
 }
 
 #[test]
 fn keeps_the_grant_when_over_capacity_comes_with_status_403() {
-    passes(Fault::OverCapacity(403), "over capacity");
+    is_temporary(Fault::OverCapacity(403), "over capacity");
 }
 
 #[test]
 fn keeps_the_grant_when_the_cdn_answers_403() {
-    passes(Fault::Forbidden, "rejected the request");
+    is_temporary(Fault::Forbidden, "rejected the request");
 }
 
 #[test]
 fn keeps_the_grant_and_follows_no_redirect() {
     let elsewhere = imgurd_tests::fake::Fake::start(Behaviour::default());
-    passes(Fault::Redirect(elsewhere.token_url()), "redirect");
+    is_temporary(Fault::Redirect(elsewhere.token_url()), "redirect");
     assert_eq!(elsewhere.requests(Endpoint::Token).len(), 0, "no token went there");
 }
 
 #[test]
 fn keeps_the_grant_when_the_answer_never_ends() {
-    passes(Fault::Huge, "too long");
+    is_temporary(Fault::Huge, "too long");
 }
 
 #[test]
 fn keeps_the_grant_when_the_connection_breaks() {
-    passes(Fault::DropBeforeAnswer, "broke before the answer was complete");
-    passes(Fault::DropMidBody, "broke before the answer was complete");
+    is_temporary(Fault::DropBeforeAnswer, "broke before the answer was complete");
+    is_temporary(Fault::DropMidBody, "broke before the answer was complete");
 }
 
 #[test]
 fn keeps_the_grant_when_the_error_is_unknown() {
-    passes(Fault::Error(403, "Unauthorized".into()), "the server says “Unauthorized” (HTTP 403)");
-    passes(Fault::Error(404, "Not found".into()), "no tokens at the token URL");
+    is_temporary(Fault::Error(403, "Unauthorized".into()), "the server says “Unauthorized” (HTTP 403)");
+    is_temporary(Fault::Error(404, "Not found".into()), "no tokens at the token URL");
 }
 
 #[test]
 fn an_error_with_status_200_is_a_refusal_and_keeps_the_grant() {
     let scene = scene();
     let old = scene.token();
-    let account = meets(&scene, Fault::json(200, r#"{"error":"invalid_grant"}"#));
+    let account = refresh_meets(&scene, Fault::json(200, r#"{"error":"invalid_grant"}"#));
     assert!(account.refused && account.retry_at.is_some(), "{account:?}");
     assert_eq!(scene.token(), old);
     scene.fake.clear(Endpoint::Token);
@@ -129,7 +129,7 @@ fn an_error_with_status_200_is_a_refusal_and_keeps_the_grant() {
 fn waits_as_told(shape: RateLimit, retry_after: &str, seconds: std::ops::RangeInclusive<i64>) {
     let scene = scene();
     let old = scene.token();
-    let account = meets(&scene, Fault::RateLimited(shape, Some(retry_after.to_owned())));
+    let account = refresh_meets(&scene, Fault::RateLimited(shape, Some(retry_after.to_owned())));
     assert!(account.reason.unwrap().contains("limits the number of requests"));
     let pause = account.retry_at.unwrap() - now();
     assert!(seconds.contains(&pause), "{pause}");
@@ -157,8 +157,8 @@ fn waits_at_most_an_hour_for_any_retry_after() {
 
 #[test]
 fn a_rate_limit_without_retry_after_is_retried_like_any_failure() {
-    passes(Fault::RateLimited(RateLimit::Legacy, None), "limits the number of requests");
-    passes(Fault::RateLimited(RateLimit::Uploading, None), "limits the number of requests");
+    is_temporary(Fault::RateLimited(RateLimit::Legacy, None), "limits the number of requests");
+    is_temporary(Fault::RateLimited(RateLimit::Uploading, None), "limits the number of requests");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_token_is_returned_until_it_expires_while_the_server_fails() {
 fn one_refusal_does_not_end_a_grant() {
     let scene = scene();
     let old = scene.token();
-    let account = meets(&scene, Fault::invalid_refresh_token());
+    let account = refresh_meets(&scene, Fault::invalid_refresh_token());
     let reason = account.reason.unwrap();
     assert!(reason.contains("asks the server once more"), "{reason}");
     let pause = account.retry_at.unwrap() - now();
@@ -263,7 +263,7 @@ fn one_refusal_does_not_end_a_grant() {
 #[test]
 fn a_refusal_survives_a_crash_and_is_checked_again() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
-    meets(&scene, Fault::invalid_refresh_token());
+    refresh_meets(&scene, Fault::invalid_refresh_token());
     scene.crash();
     scene.fake.clear(Endpoint::Token);
     scene.start();
@@ -298,7 +298,7 @@ fn errors_of_rfc_6749_are_recognised() {
     scene.fake.fail_next(Endpoint::Token, Fault::Rfc6749(401, "invalid_client".into()));
     scene.ctl(&["refresh"]).exits(9);
     scene.ctl(&["refresh"]).success();
-    let account = meets(&scene, Fault::Rfc6749(400, "invalid_grant".into()));
+    let account = refresh_meets(&scene, Fault::Rfc6749(400, "invalid_grant".into()));
     assert!(account.reason.unwrap().contains("invalid_grant"));
 }
 

@@ -86,7 +86,7 @@ fn an_import_while_the_server_is_down_is_verified_later() {
 }
 
 #[test]
-fn an_unverified_import_replaces_a_working_grant_only_with_replace() {
+fn an_unverified_import_does_not_replace_a_working_grant() {
     let scene = scene().signed_in();
     let old = scene.token();
     let (refresh, _) = scene.fake.issue_grant("alice");

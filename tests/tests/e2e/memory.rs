@@ -72,7 +72,7 @@ impl Open {
     /// Fails unless memory has exactly these secrets: the client secret, the tokens of the grant in use and its
     /// previous refresh token, and the tokens of the `displaced` grants (by their number at the fake Imgur).
     #[track_caller]
-    fn holds_what_it_keeps(&mut self, displaced: &[usize], when: &str) {
+    fn expect_only_needed_secrets(&mut self, displaced: &[usize], when: &str) {
         let fake = &self.scene.fake;
         let current = fake.standing(&self.scene.token()).unwrap().grant;
         let is_kept = |secret: &String| {
@@ -86,34 +86,34 @@ impl Open {
     }
 }
 
-fn works_and_holds_no_more_than_it_keeps(mut open: Open) {
+fn works_with_only_the_needed_secrets(mut open: Open) {
     open.scene.bed.sign_in(&open.scene.fake, ACCOUNT);
-    open.holds_what_it_keeps(&[], "after a login");
+    open.expect_only_needed_secrets(&[], "after a login");
 
     for _ in 0..3 {
         open.scene.refresh();
     }
     open.call("Refresh", &json!({}));
-    open.holds_what_it_keeps(&[], "after refreshes");
+    open.expect_only_needed_secrets(&[], "after refreshes");
 
     let rejected = open.call("GetToken", &json!({}));
-    open.holds_what_it_keeps(&[], "after a token was given out on the socket");
+    open.expect_only_needed_secrets(&[], "after a token was given out on the socket");
     open.scene.fake.kill_access_token();
     assert_ne!(open.call("RejectToken", &json!({ "access_token": rejected })), rejected);
-    open.holds_what_it_keeps(&[], "after a token was rejected");
+    open.expect_only_needed_secrets(&[], "after a token was rejected");
 
     for method in ["GetToken", "GetTokenFd"] {
         let answer = busctl(&open.scene.bed, method, &["sii", "", "-1", "-1"]);
         assert!(answer.status.success(), "{answer:?}");
-        open.holds_what_it_keeps(&[], "after a token was given out on the bus");
+        open.expect_only_needed_secrets(&[], "after a token was given out on the bus");
     }
     open.wire.call("ListAccounts", &json!({}));
     open.scene.ctl(&["status"]).success();
-    open.holds_what_it_keeps(&[], "after the accounts were listed");
+    open.expect_only_needed_secrets(&[], "after the accounts were listed");
 
     open.scene.fake.fail_always(Endpoint::Token, Fault::Html(502));
     open.scene.ctl(&["refresh", "--wait", "100ms"]).exits(6);
-    open.holds_what_it_keeps(&[], "after a refresh that failed");
+    open.expect_only_needed_secrets(&[], "after a refresh that failed");
     open.scene.fake.clear(Endpoint::Token);
     open.scene.wait_until(|account| account.state == State::Fresh);
 
@@ -123,39 +123,39 @@ fn works_and_holds_no_more_than_it_keeps(mut open: Open) {
     let text = json!({ "access_token": access_token, "refresh_token": refresh_token, "expires_in": 3600 });
     open.wire.call("ImportGrant", &json!({ "text": text.to_string(), "replace": true }));
     assert_ne!(open.scene.token(), token);
-    open.holds_what_it_keeps(&[displaced], "after an import");
+    open.expect_only_needed_secrets(&[displaced], "after an import");
 
     open.scene.ctl(&["logout"]).success();
     let gone = open.scene.fake.secrets();
     open.scene.daemon().assert_holds_only(&[], &gone, "after a logout");
     open.scene.bed.sign_in(&open.scene.fake, ACCOUNT);
-    open.holds_what_it_keeps(&[], "after another login");
+    open.expect_only_needed_secrets(&[], "after another login");
 }
 
 #[test]
 fn memory_has_each_secret_at_most_twice_and_no_old_ones() {
     const NAME: &str = "memory::memory_has_each_secret_at_most_twice_and_no_old_ones";
-    as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::file()));
+    as_root(NAME, || works_with_only_the_needed_secrets(Open::file()));
 }
 
 #[test]
 fn memory_has_no_copy_of_a_client_secret_sent_in_a_header() {
     const NAME: &str = "memory::memory_has_no_copy_of_a_client_secret_sent_in_a_header";
     as_root(NAME, || {
-        works_and_holds_no_more_than_it_keeps(Open::file().set(&["--client-auth", "basic"]));
+        works_with_only_the_needed_secrets(Open::file().set(&["--client-auth", "basic"]));
     });
 }
 
 #[test]
 fn memory_has_no_copy_of_secrets_sent_over_tls() {
     const NAME: &str = "memory::memory_has_no_copy_of_secrets_sent_over_tls";
-    as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::file().over_tls()));
+    as_root(NAME, || works_with_only_the_needed_secrets(Open::file().over_tls()));
 }
 
 #[test]
 fn memory_has_no_copy_of_secrets_sent_to_the_keyring() {
     const NAME: &str = "memory::memory_has_no_copy_of_secrets_sent_to_the_keyring";
-    as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::keyring()));
+    as_root(NAME, || works_with_only_the_needed_secrets(Open::keyring()));
 }
 
 /// A command that runs as the user of a daemon that was prepared by [`give_to_nobody`].

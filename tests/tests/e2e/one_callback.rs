@@ -48,7 +48,7 @@ fn user_of(scene: &Scene, account: &str) -> String {
 }
 
 /// Posts the query and the fragment, as the script of the page does.
-fn hand_on(page: &Page) {
+fn post_as_the_script_does(page: &Page) {
     let (_, nonce) = page.text.split_once("data-nonce=\"").expect("the page of the flow");
     let (nonce, _) = nonce.split_once('"').unwrap();
     let fragment = page.fragment().expect("tokens are in the fragment");
@@ -109,9 +109,9 @@ fn fragments_reach_their_login_at_each_callback_of_a_port() {
         let (scene, _server) = scene_with(host, path);
         let (one, one_url) = begin(&scene, ACCOUNT, "token");
         let (two, two_url) = begin(&scene, OTHER, "token");
-        hand_on(&browser::allow(&two_url, "bob"));
+        post_as_the_script_does(&browser::allow(&two_url, "bob"));
         two.finish().success();
-        hand_on(&browser::allow(&one_url, "alice"));
+        post_as_the_script_does(&browser::allow(&one_url, "alice"));
         one.finish().success();
     }
 }
@@ -149,9 +149,9 @@ fn fragments_reach_their_login_at_a_shared_callback() {
     let scene = scene();
     let (one, one_url) = begin(&scene, ACCOUNT, "token");
     let (two, two_url) = begin(&scene, OTHER, "token");
-    hand_on(&browser::allow(&two_url, "bob"));
+    post_as_the_script_does(&browser::allow(&two_url, "bob"));
     two.finish().success();
-    hand_on(&browser::allow(&one_url, "alice"));
+    post_as_the_script_does(&browser::allow(&one_url, "alice"));
     one.finish().success();
     assert_eq!((user_of(&scene, ACCOUNT), user_of(&scene, OTHER)), ("alice".to_owned(), "bob".to_owned()));
 }

@@ -198,7 +198,7 @@ fn callers_that_stop_midway_are_disconnected_and_use_little_memory() {
         let settings = json!({ "scope": letter.repeat(20_000) });
         assert!(changing.call("SetAccount", &json!({ "settings": settings }))["error"].is_null());
     }
-    let taken = pipeline_until_hung_up_on(&scene);
+    let taken = pipeline_until_closed(&scene);
     assert!(taken < 1024 * 1024, "{taken} bytes were taken of calls whose answers nobody reads");
     deaf.expect_hang_up_unread();
     halfway.expect_hang_up();
@@ -206,7 +206,7 @@ fn callers_that_stop_midway_are_disconnected_and_use_little_memory() {
 }
 
 /// Sends calls without reading the answers, and returns how many bytes the daemon accepted.
-fn pipeline_until_hung_up_on(scene: &Scene) -> usize {
+fn pipeline_until_closed(scene: &Scene) -> usize {
     let call = json!({ "method": "org.varlink.service.GetInterfaceDescription",
         "parameters": { "interface": "org.imgurd.Keeper1" } });
     let call = format!("{call}\0");

@@ -22,7 +22,7 @@ fn echo(scene: &Scene) -> Fault {
     Fault::json(400, &body.to_string())
 }
 
-fn succeed_at_all(scene: &Scene) {
+fn run_all_commands(scene: &Scene) {
     scene.bed.sign_in(&scene.fake, ACCOUNT);
     for arguments in
         [&["token"][..], &["token", "--json"], &["token", "--header"], &["refresh"], &["refresh", "--json"]]
@@ -94,7 +94,7 @@ fn no_secret_is_in_any_output_or_file() {
         let secrets = scene.fake.secrets();
         scene.daemon().assert_no_secret_in_process(&secrets);
     };
-    succeed_at_all(&scene);
+    run_all_commands(&scene);
     check(&mut scene);
     scene.restart();
     sign_in_in_every_way(&scene);
@@ -134,14 +134,14 @@ fn the_searched_log_has_the_level_trace() {
 }
 
 /// Makes every kind of call while `busctl monitor` watches the bus.
-fn happens_in_the_sight_of_a_monitor(bed: Testbed) -> Scene {
+fn run_everything_under_a_monitor(bed: Testbed) -> Scene {
     let bus = bed.bus();
     let monitor = watch_the_bus(&bed);
     let mut scene = Scene::new(bed, Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() });
-    succeed_at_all(&scene);
+    run_all_commands(&scene);
     sign_in_in_every_way(&scene);
-    be_called_on_the_bus(&scene);
-    look_at_clients(&scene);
+    call_on_the_bus(&scene);
+    check_running_clients(&scene);
     fail_in_every_way(&scene);
     scene.ctl(&["logout"]).success();
     assert!(scene.stop().success());
@@ -165,7 +165,7 @@ fn watch_the_bus(bed: &Testbed) -> Program {
 }
 
 /// Makes all calls on the bus except those that carry a secret, which a monitor is expected to see.
-fn be_called_on_the_bus(scene: &Scene) {
+fn call_on_the_bus(scene: &Scene) {
     in_time(async {
         let keeper = keeper(&scene.bed).await;
         keeper.get_token_fd("", -1, -1).await.unwrap();
@@ -182,7 +182,7 @@ fn be_called_on_the_bus(scene: &Scene) {
 }
 
 /// Looks for secrets in clients that run for long: a login that waits for the user, and a watch.
-fn look_at_clients(scene: &Scene) {
+fn check_running_clients(scene: &Scene) {
     let (login, _) = scene.login(&[]);
     let mut watch = scene.bed.ctl_spawn(&["status", "--watch", "--json"]);
     watch.line().expect("the account as it is");
@@ -199,7 +199,7 @@ fn look_at_clients(scene: &Scene) {
 fn no_secret_is_on_the_bus_unasked_or_in_the_json_log() {
     let bed = Testbed::file();
     bed.launch_by(["sh", "-c", "exec \"$@\" --log-format json", "sh"]);
-    let scene = happens_in_the_sight_of_a_monitor(bed);
+    let scene = run_everything_under_a_monitor(bed);
     scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
 }
 
@@ -208,7 +208,7 @@ fn no_secret_is_in_a_field_of_the_journal() {
     as_root("secrets::no_secret_is_in_a_field_of_the_journal", || {
         let bed = Testbed::file();
         let journal = bed.journal();
-        let scene = happens_in_the_sight_of_a_monitor(bed);
+        let scene = run_everything_under_a_monitor(bed);
         let entries = journal.end();
         // imgurd logs these fields at the level TRACE only.
         for part in ["PRIORITY", "imgurd::keeper", "F_EVENT"] {

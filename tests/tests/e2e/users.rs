@@ -43,7 +43,7 @@ pub(crate) fn daemon_of_nobody(bed: &Testbed) -> Daemon {
     bed.daemon()
 }
 
-fn is_told_whose_they_are(run: impl Fn(&[&str]) -> Output) {
+fn gets_access_denied(run: impl Fn(&[&str]) -> Output) {
     for command in [&["token"][..], &["status"], &["status", "--watch"], &["unlock"]] {
         let error = fails(&run, command, 5, "AccessDenied");
         assert!(error["reason"].as_str().unwrap().contains("another user"), "{error}");
@@ -56,11 +56,11 @@ fn another_users_socket_is_exit_code_5() {
     let socket = scene.bed.socket();
     let at = ["--socket", socket.to_str().unwrap()];
     if is_root() {
-        is_told_whose_they_are(|command| ctl_as_nobody(&scene.bed, &[&at, command].concat()));
+        gets_access_denied(|command| ctl_as_nobody(&scene.bed, &[&at, command].concat()));
     } else {
         // Without root there is no other user to test with. A socket that nobody can open gives the same error.
         fs::set_permissions(&socket, Permissions::from_mode(0o000)).unwrap();
-        is_told_whose_they_are(|command| scene.ctl(command));
+        gets_access_denied(|command| scene.ctl(command));
     }
 }
 
@@ -71,7 +71,7 @@ fn root_can_open_another_users_socket_but_gets_an_error() {
     }
     let bed = Testbed::memory();
     let _daemon = daemon_of_nobody(&bed);
-    is_told_whose_they_are(|command| bed.ctl(command));
+    gets_access_denied(|command| bed.ctl(command));
     // The daemon answers before it reads a call.
     let mut silent = bed.wire();
     assert_eq!(error_of(&silent.answer()), "AccessDenied");

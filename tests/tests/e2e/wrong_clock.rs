@@ -91,7 +91,7 @@ fn a_token_from_1970_works_once_the_clock_is_right() {
 }
 
 /// Saves a record at the wrong time while the account has an earlier grant.
-fn forgets_nothing(seconds: i64) {
+fn keeps_earlier_grants(seconds: i64) {
     let mut scene = scene().signed_in();
     scene.login_as("bob", &["--replace"]).success();
     assert!(scene.stop().success());
@@ -112,12 +112,12 @@ fn forgets_nothing(seconds: i64) {
 
 #[test]
 fn a_clock_in_1970_keeps_earlier_grants() {
-    forgets_nothing(the_epoch());
+    keeps_earlier_grants(the_epoch());
 }
 
 #[test]
 fn a_clock_in_2039_keeps_earlier_grants() {
-    forgets_nothing(THIRTEEN_YEARS);
+    keeps_earlier_grants(THIRTEEN_YEARS);
 }
 
 #[test]

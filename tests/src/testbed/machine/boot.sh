@@ -1,5 +1,6 @@
-# Makes a root of the machine's own, and becomes its systemd. Process 1 of its namespaces runs this, with
-# $1: the directory of our binaries, $2: one with the socket where it is to tell that it is up, $3: the root below its layer.
+# Makes the machine's root directory, and becomes its systemd. Process 1 of its namespaces runs this, with
+# $1: the directory of our programs, $2: a directory with the socket for systemd's READY=1, $3: the root directory below the
+# overlay.
 set -eu
 layers=/mnt
 root=$layers/root
@@ -7,7 +8,7 @@ mount -t tmpfs -o mode=755 machine $layers
 mkdir $layers/upper $layers/work $root
 mount -t overlay -o lowerdir="$3",upperdir=$layers/upper,workdir=$layers/work machine $root
 
-# What is the kernel's is everybody's, and not to be written, as in a container of systemd-nspawn(1).
+# The kernel's settings are shared by all machines, and so read-only, as in a container of systemd-nspawn(1).
 mount -t proc proc $root/proc
 mount --bind $root/proc/sys $root/proc/sys
 mount -o remount,bind,ro $root/proc/sys
@@ -29,14 +30,14 @@ mkdir -p $root/opt/imgurd $root/run/outside
 mount --bind "$1" $root/opt/imgurd
 mount --bind "$2" $root/run/outside
 
-# Only what a session needs is started: what else is installed out there is no business of a test's.
+# Start only what a session needs, and nothing else that is installed.
 : >$root/etc/fstab
 cat >$root/etc/systemd/system/testbed.target <<END
 [Unit]
 Requires=sysinit.target sockets.target dbus.service systemd-logind.service systemd-user-sessions.service
 After=sysinit.target sockets.target dbus.service systemd-logind.service systemd-user-sessions.service
 END
-# Each user has a journal only where journals are kept on disk (journald.conf(5), SplitMode=).
+# Each user has a journal only if journals are stored on disk (journald.conf(5), SplitMode=).
 mkdir -p $root/var/log/journal $root/etc/systemd/journald.conf.d
 printf '[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\n' >$root/etc/systemd/journald.conf.d/testbed.conf
 

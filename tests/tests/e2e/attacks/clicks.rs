@@ -93,7 +93,7 @@ impl Stranger {
 }
 
 /// The real server sends answers with a wrong path, interface or ID.
-async fn misplace(server: &Server, id: u32, key: &str) {
+async fn send_from_wrong_places(server: &Server, id: u32, key: &str) {
     let connection = server.connection();
     for (path, interface) in [("/", NAME), (PATH, "org.example.Notifications"), ("/org/freedesktop", NAME)] {
         connection.emit_signal(None::<&str>, path, interface, "ActionInvoked", &(id, key)).await.unwrap();
@@ -132,7 +132,7 @@ fn a_question_ignores_allows_from_other_senders_paths_and_interfaces() {
         let caller = call(&scene);
         let question = server.notified().await;
         stranger.forge(question.id, "allow-always").await;
-        misplace(&server, question.id, "allow-always").await;
+        send_from_wrong_places(&server, question.id, "allow-always").await;
         server.press(question.id, "deny").await;
         let denied = answer(caller).await;
         assert!(denied.to_string().contains("AccessDenied"), "{denied}");
@@ -148,7 +148,7 @@ fn a_forged_deny_does_not_answer_a_question() {
         let caller = call(&scene);
         let question = server.notified().await;
         stranger.forge(question.id, "deny").await;
-        misplace(&server, question.id, "deny").await;
+        send_from_wrong_places(&server, question.id, "deny").await;
         server.press(question.id, "allow-once").await;
         let reply = answer(caller).await;
         assert!(reply["error"].is_null(), "{}", reply["error"]);
@@ -180,7 +180,7 @@ fn a_forged_sign_in_opens_no_browser() {
         let notified = server.notified().await;
         for key in ["sign-in", "default"] {
             stranger.forge(notified.id, key).await;
-            misplace(&server, notified.id, key).await;
+            send_from_wrong_places(&server, notified.id, key).await;
         }
         server.press(notified.id, "later").await;
         assert!(!scene.account().login_pending);
@@ -197,7 +197,7 @@ fn a_forged_later_or_close_does_not_disable_the_sign_in_button() {
         scene.ctl(&["token"]).exits(4);
         let notified = server.notified().await;
         stranger.forge(notified.id, "later").await;
-        misplace(&server, notified.id, "later").await;
+        send_from_wrong_places(&server, notified.id, "later").await;
         server.press(notified.id, "sign-in").await;
     });
     scene.wait_until(|account| account.login_pending);

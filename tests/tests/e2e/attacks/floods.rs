@@ -30,7 +30,7 @@ fn imported_at(scene: Scene, url: &str, further: &[&str]) -> Scene {
 
 /// Fails unless imgurd ends the refresh with a reason, serves another account meanwhile, and recovers with the
 /// server.
-fn is_given_up(scene: &Scene, relay: &Relay, flood: Manner) {
+fn flood_ends_the_refresh(scene: &Scene, relay: &Relay, flood: Manner) {
     let honest = scene.fake.requests(Endpoint::Token).len();
     relay.set(flood);
     scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
@@ -57,7 +57,7 @@ fn endless_interim_answers_end_the_refresh_and_delay_no_other_account() {
     let scene = with_another_account();
     let (relay, address) = relay(scene.fake.address(), Manner::Plain);
     let scene = imported_at(scene, &format!("http://{address}/oauth2/token"), &[]);
-    is_given_up(&scene, &relay, EARLY_HINTS);
+    flood_ends_the_refresh(&scene, &relay, EARLY_HINTS);
 }
 
 #[test]
@@ -68,5 +68,5 @@ fn endless_interim_answers_over_tls_end_the_refresh() {
     let (_front, address) = self::relay(behind, Manner::Tls(authority.server("localhost")));
     let (url, file) = (format!("https://localhost:{}/oauth2/token", address.port()), authority.certificate());
     let scene = imported_at(scene, &url, &["--ca-file", file.to_str().unwrap()]);
-    is_given_up(&scene, &relay, EARLY_HINTS);
+    flood_ends_the_refresh(&scene, &relay, EARLY_HINTS);
 }

@@ -151,7 +151,7 @@ fn messages_that_are_too_long_close_the_connection() {
 /// Sends a byte at a time until the daemon closes the connection, which must happen before the end of the text.
 fn drip(descriptor: BorrowedFd<'_>, mut say: impl FnMut(&[u8]) -> bool, text: &[u8]) {
     for byte in text {
-        if !say(&[*byte]) || is_hung_up_within(descriptor, Duration::from_millis(200)) {
+        if !say(&[*byte]) || is_closed_within(descriptor, Duration::from_millis(200)) {
             return;
         }
     }
@@ -159,7 +159,7 @@ fn drip(descriptor: BorrowedFd<'_>, mut say: impl FnMut(&[u8]) -> bool, text: &[
 }
 
 /// Waits this long for the daemon to close the connection, and returns whether it did.
-fn is_hung_up_within(descriptor: BorrowedFd<'_>, time: Duration) -> bool {
+fn is_closed_within(descriptor: BorrowedFd<'_>, time: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::RDHUP)];
     poll(&mut polled, Some(&Timespec::try_from(time).unwrap())).unwrap();

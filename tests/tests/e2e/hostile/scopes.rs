@@ -149,7 +149,7 @@ fn every_refusal_is_in_both_journals_with_its_facts_and_no_secret() {
     login.args(["login", "--no-browser"]);
     let mut login = house.machine.start(login);
     login.line().expect("a page to open");
-    nothing_secret_is_anywhere(&house, &logged);
+    assert_no_secret_anywhere(&house, &logged);
 }
 
 /// Whether the line of the system's journal has the facts of the entry as fields.
@@ -166,7 +166,7 @@ fn is_same(line: &Value, entry: &JournalEntry) -> bool {
         && fact("F_REASON", entry.reason.as_deref())
 }
 
-fn nothing_secret_is_anywhere(house: &House, logged: &[Value]) {
+fn assert_no_secret_anywhere(house: &House, logged: &[Value]) {
     let text = serde_json::to_string(logged).unwrap();
     assert!(text.contains("imgurd::keeper") && text.contains("F_EVENT"), "it is logged in detail");
     let mut secrets = house.fake.secrets();

@@ -33,7 +33,7 @@ for number in range(10_000):
     keeper = socket.socket(socket.AF_UNIX)
     keeper.connect(sys.argv[1])
     if number % 10 == 0:
-        # These stay for as long as they are let.
+        # These stay open until the daemon closes them.
         held = held[-200:] + [keeper]
         continue
     answer = b''
@@ -46,7 +46,7 @@ print(json.dumps(said), flush=True)
 ";
 
 /// Removes the permissions that stop other users before they reach the daemon.
-fn open_doors(house: &House) {
+fn remove_permission_checks(house: &House) {
     let script = r#"chmod 755 "${1%/*/*}" "${1%/*}" && chmod 666 "$1""#;
     house.machine.run("root", &["sh", "-c", script, "sh", &house.socket()]).success();
 }
@@ -106,7 +106,7 @@ fn every_method_refuses_other_users_and_the_journal_records_them() {
     // With the usual permissions, Mallory reaches neither the socket nor the bus.
     house.machine.run(MALLORY, &["imgurctl", "--socket", &house.socket(), "token"]).exits(5);
     assert!(busctl(&house, MALLORY, "Ping").stderr.contains("Permission denied"));
-    open_doors(&house);
+    remove_permission_checks(&house);
     for user in [MALLORY, "root"] {
         is_refused_on_the_socket(&house, user);
         is_refused_on_the_bus(&house, user);
@@ -126,7 +126,7 @@ fn every_method_refuses_other_users_and_the_journal_records_them() {
 #[test]
 fn a_flood_of_another_user_delays_no_caller_and_is_logged_briefly() {
     let Some(house) = House::open("info") else { return };
-    open_doors(&house);
+    remove_permission_checks(&house);
     let mut crowd = caller(&house, MALLORY, CROWD);
     crowd.line_where(|line| line == "5001");
     house.serves_alice();

@@ -43,7 +43,7 @@ fn shows_no_notification_when_the_network_is_down() {
 }
 
 /// Lets refreshes fail until the next retry is more than a minute away.
-fn wear_out(wired: &Wired) {
+fn fail_until_retries_are_rare(wired: &Wired) {
     wired.scene.fake.fail_always(Endpoint::Token, Fault::OverCapacity(500));
     for _ in 0..30 {
         let asked = wired.scene.fake.requests(Endpoint::Token).len();
@@ -60,7 +60,7 @@ fn wear_out(wired: &Wired) {
 #[test]
 fn a_refresh_is_retried_at_once_when_the_network_returns() {
     let mut wired = Wired::https(Testbed::file());
-    wear_out(&wired);
+    fail_until_retries_are_rare(&wired);
     let old = wired.scene.token();
     wired.scene.fake.clear(Endpoint::Token);
     wired.unplug();

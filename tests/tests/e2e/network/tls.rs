@@ -39,7 +39,7 @@ fn trusts_the_systems_certificate_directory() {
 
 /// Fails unless imgurd sends no request to a server with this bad certificate.
 #[track_caller]
-fn says_nothing(manner: impl FnOnce(&Wired) -> Manner, why: &str) {
+fn sends_nothing(manner: impl FnOnce(&Wired) -> Manner, why: &str) {
     let mut wired = Wired::https(Testbed::file());
     let (heard, connections) = (wired.relay.seen(), wired.relay.connections());
     wired.relay.set(manner(&wired));
@@ -57,19 +57,19 @@ fn sends_nothing_to_a_server_with_an_untrusted_certificate() {
         let stranger = Authority::new(wired.scene.bed.root(), "stranger");
         Manner::Tls(stranger.server(HOST))
     };
-    says_nothing(stranger, "has no issuer that this system trusts");
+    sends_nothing(stranger, "has no issuer that this system trusts");
 }
 
 #[test]
 fn sends_nothing_to_a_server_with_a_certificate_for_another_name() {
     let other = |wired: &Wired| Manner::Tls(wired.authority.server("portal.test"));
-    says_nothing(other, "belongs to another server");
+    sends_nothing(other, "belongs to another server");
 }
 
 #[test]
 fn sends_nothing_to_a_server_with_an_expired_certificate() {
     let expired = |wired: &Wired| Manner::Tls(wired.authority.expired_server(HOST));
-    says_nothing(expired, "has expired: check the clock");
+    sends_nothing(expired, "has expired: check the clock");
 }
 
 #[test]

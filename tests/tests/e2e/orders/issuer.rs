@@ -12,7 +12,7 @@ fn landing(scene: &Scene, url: &str) -> String {
 }
 
 /// Changes the settings to another server while the sign-in is open.
-fn lead_elsewhere(scene: &Scene) -> Fake {
+fn change_the_server(scene: &Scene) -> Fake {
     let other = Fake::start(Behaviour::default());
     scene.ctl(&["account", "set", "--token-url", &other.token_url()]).success();
     other
@@ -22,7 +22,7 @@ fn lead_elsewhere(scene: &Scene) -> Fake {
 fn tokens_belong_to_the_server_that_the_sign_in_began_with() {
     let scene = Scene::memory(Behaviour::default());
     let (mut login, url) = scene.login(&["--flow", "token", "--paste"]);
-    let other = lead_elsewhere(&scene);
+    let other = change_the_server(&scene);
     login.write(&format!("{}\n", landing(&scene, &url)));
     login.finish().exits(10);
     scene.ctl(&["refresh"]).exits(4);
@@ -35,7 +35,7 @@ fn tokens_belong_to_the_server_that_the_sign_in_began_with() {
 fn a_code_goes_only_to_the_server_that_the_sign_in_began_with() {
     let scene = Scene::memory(Behaviour::default());
     let (login, url) = scene.login(&[]);
-    let other = lead_elsewhere(&scene);
+    let other = change_the_server(&scene);
     browser::allow(&url, "alice");
     login.finish().exits(10);
     assert_eq!(other.requests(Endpoint::Token).len(), 0, "the other server was sent the code");

@@ -17,7 +17,7 @@ fn scene() -> Scene {
 
 /// Fails unless a call gets no token.
 #[track_caller]
-fn serves_none(scene: &Scene) {
+fn returns_no_token(scene: &Scene) {
     let output = scene.ctl(&["token", "--wait", "1s"]).exits(6);
     assert_eq!(output.stdout, "");
 }
@@ -51,9 +51,9 @@ fn a_superseded_token_is_not_returned_after_a_restore() {
     assert!(!scene.fake.is_live(&old));
     scene.fake.go_down();
     scene.ctl(&["restore"]).success();
-    serves_none(&scene);
+    returns_no_token(&scene);
     scene.restart();
-    serves_none(&scene);
+    returns_no_token(&scene);
     scene.fake.come_back();
     assert!(scene.fake.is_live(&scene.token()));
 }
@@ -70,7 +70,7 @@ fn a_token_that_was_rejected_while_set_aside_is_not_returned() {
     scene.wait_until(|account| account.state == State::Fresh);
     scene.fake.go_down();
     scene.ctl(&["restore"]).success();
-    serves_none(&scene);
+    returns_no_token(&scene);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_rejected_token_is_not_returned_after_a_crash() {
     for _ in 0..2 {
         scene.crash();
         scene.start();
-        serves_none(&scene);
+        returns_no_token(&scene);
     }
     scene.fake.come_back();
     assert!(scene.fake.is_live(&scene.token()));

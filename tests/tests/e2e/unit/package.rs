@@ -58,7 +58,7 @@ fn bring(home: &Home, package: &Path) {
 }
 
 #[test]
-fn the_package_starts_imgurd_for_all_users_and_is_removed_completely() {
+fn the_package_starts_imgurd_for_all_users_and_purge_keeps_settings() {
     let Some(home) = Home::new() else { return };
     // This file would forbid packages to start services, as in some containers.
     home.machine.run("root", &["rm", "-f", "/usr/sbin/policy-rc.d"]).success();

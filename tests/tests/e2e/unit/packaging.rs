@@ -29,7 +29,7 @@ const SOURCES: [&str; 14] = [
     "deny.toml",
 ];
 
-fn upgrades_all_but_who_masks(machine: &Machine) {
+fn upgrades_users_who_do_not_mask(machine: &Machine) {
     machine.run("root", &["rm", "-f", "/usr/sbin/policy-rc.d"]).success();
     let users = ["alice", "bob", "carol"];
     for user in users {
@@ -63,13 +63,13 @@ fn upgrades_all_but_who_masks(machine: &Machine) {
 #[test]
 fn a_user_who_masks_the_units_does_not_stop_the_upgrade_of_others() {
     let Some(machine) = Machine::boot() else { return };
-    upgrades_all_but_who_masks(&machine);
+    upgrades_users_who_do_not_mask(&machine);
 }
 
 #[test]
 fn a_masking_user_does_not_stop_the_upgrade_of_others_on_debian_13() {
     let Some(machine) = Machine::boot_debian_13() else { return };
-    upgrades_all_but_who_masks(&machine);
+    upgrades_users_who_do_not_mask(&machine);
 }
 
 /// A client that prints the manual, and /bin/true in place of the daemon, so that packing is fast.
@@ -84,7 +84,7 @@ fn small_programs(bed: &Testbed) -> PathBuf {
 }
 
 /// The files that `make dist` makes from sources in `room`, with this umask.
-fn given_out(bed: &Testbed, built: &Path, room: &Path, umask: &str) -> Vec<(PathBuf, Vec<u8>)> {
+fn make_dist(bed: &Testbed, built: &Path, room: &Path, umask: &str) -> Vec<(PathBuf, Vec<u8>)> {
     fs::create_dir_all(room).unwrap();
     let mut copy = Command::new("cp");
     copy.arg("--recursive").args(SOURCES).arg(room).current_dir(repository());
@@ -105,7 +105,7 @@ fn make_dist_does_not_depend_on_umask_or_directory() {
     let bed = Testbed::new();
     let built = small_programs(&bed);
     let [one, other] = [("022", "one"), ("077", "another/place")]
-        .map(|(umask, place)| given_out(&bed, &built, &bed.root().join(place), umask));
+        .map(|(umask, place)| make_dist(&bed, &built, &bed.root().join(place), umask));
     let names = |files: &[(PathBuf, Vec<u8>)]| {
         files.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>()
     };

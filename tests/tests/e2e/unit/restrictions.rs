@@ -74,7 +74,7 @@ fn lines(home: &Home) -> Vec<String> {
 }
 
 /// Whether the command succeeds in a unit with these lines.
-fn can_be_done(home: &Home, lines: &[&String], tried: &str) -> bool {
+fn succeeds_with(home: &Home, lines: &[&String], tried: &str) -> bool {
     let mut command = vec!["systemd-run", "--user", "--quiet", "--wait", "--pipe"];
     for line in lines {
         command.extend(["--property", line]);
@@ -95,7 +95,7 @@ fn each_restriction_of_the_unit_works() {
     home.machine.run("root", &["sh", "-c", prepare]).success();
     home.machine.write(USER, "/tmp/probe", "probe");
     let all = lines(&home);
-    assert!(can_be_done(&home, &all.iter().collect::<Vec<_>>(), "touch ~/.local/state/imgurd/probe"));
+    assert!(succeeds_with(&home, &all.iter().collect::<Vec<_>>(), "touch ~/.local/state/imgurd/probe"));
     for Probe { line, also, tried } in PROBES {
         assert!(all.iter().any(|other| other.starts_with(line)), "the unit says nothing of {line}");
         let is_left_out = |other: &str| also.iter().any(|also| *also == "=" || other.starts_with(also));
@@ -103,8 +103,8 @@ fn each_restriction_of_the_unit_works() {
         let with: Vec<_> =
             all.iter().filter(|other| other.starts_with(line) || !is_left_out(other)).collect();
         let others: Vec<_> = with.iter().copied().filter(|other| !other.starts_with(line)).collect();
-        assert!(can_be_done(&home, &others, tried), "{line}: `{tried}` is impossible anyway");
-        assert!(!can_be_done(&home, &with, tried), "{line} does not keep from `{tried}`");
-        assert!(!can_be_done(&home, &all.iter().collect::<Vec<_>>(), tried), "nor does the whole unit");
+        assert!(succeeds_with(&home, &others, tried), "{line}: `{tried}` is impossible anyway");
+        assert!(!succeeds_with(&home, &with, tried), "{line} does not keep from `{tried}`");
+        assert!(!succeeds_with(&home, &all.iter().collect::<Vec<_>>(), tried), "nor does the whole unit");
     }
 }
