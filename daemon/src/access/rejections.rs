@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::{Application, unix_time};
 
-/// The time between two refreshes of all sandboxed applications together, for one account.
+/// The time between two refreshes for all sandboxed applications together, per account.
 const TOGETHER: Duration = Duration::from_mins(1);
 
-/// The time between two refreshes of one of them, so that it leaves some to the others.
+/// The time between two refreshes for one sandboxed application, so that others can have some too.
 const EACH: Duration = Duration::from_mins(3);
 
-/// When they last had a token refreshed.
+/// When sandboxed applications last caused a refresh.
 #[derive(Clone, Debug, Default)]
 pub struct Rejections(Arc<Mutex<HashMap<String, Budget>>>);
 
@@ -28,10 +28,10 @@ struct Budget {
 }
 
 impl Rejections {
-    /// Lets a sandboxed application have the token of `account` refreshed, and takes note of it.
+    /// Lets a sandboxed application cause a refresh of `account`'s token, and records that.
     ///
     /// # Errors
-    /// Where that was done just before; `retry_at` is when it may be done again (Unix time, in seconds).
+    /// If another one was too recent; `retry_at` is when it is possible again (Unix time, in seconds).
     pub fn spend(&self, application: &Application, account: &str) -> Result<(), Error> {
         let now = Instant::now();
         let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_application_has_a_refresh_every_three_minutes_and_all_together_one_a_minute() {
+    async fn limits_reports_per_application_and_in_total() {
         let rejections = Rejections::default();
         let (liar, other) = (sandboxed("liar"), sandboxed("other"));
         let mut granted = 0;
