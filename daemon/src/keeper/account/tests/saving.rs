@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn spends_nothing_that_could_not_be_recorded() {
+fn sends_nothing_if_the_mark_cannot_be_saved() {
     let mut bench = due();
     bench.fail_to_save();
     assert!(bench.sends.is_empty());
@@ -26,7 +26,7 @@ fn waits_for_a_slow_mark_without_sending() {
 }
 
 #[test]
-fn a_server_that_keeps_its_refresh_tokens_is_asked_even_while_the_store_fails() {
+fn asks_a_server_that_keeps_refresh_tokens_without_a_mark() {
     let mut bench = Bench::with(record(Grant { kept: 2, ..grant(Some(3600)) }));
     bench.pass(51 * MINUTE);
     bench.fail_to_save();
@@ -34,7 +34,7 @@ fn a_server_that_keeps_its_refresh_tokens_is_asked_even_while_the_store_fails() 
 }
 
 #[test]
-fn a_grant_that_the_store_refuses_is_served_from_memory_and_retried() {
+fn serves_an_unsaved_grant_from_memory_and_retries_saving() {
     let mut bench = due();
     bench.save();
     bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
@@ -50,7 +50,7 @@ fn a_grant_that_the_store_refuses_is_served_from_memory_and_retried() {
 }
 
 #[test]
-fn a_slow_store_keeps_nobody_waiting_for_a_new_token() {
+fn a_slow_store_does_not_delay_a_new_token() {
     let mut bench = due();
     bench.save();
     bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
@@ -75,7 +75,7 @@ fn writes_of_one_account_never_overtake_each_other() {
 }
 
 #[test]
-fn an_unreadable_store_is_no_logout_and_is_read_again() {
+fn an_unreadable_store_is_not_a_logout_and_is_read_again() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(full())));
     assert_eq!(bench.state(), State::StoreUnavailable);
@@ -87,7 +87,7 @@ fn an_unreadable_store_is_no_logout_and_is_read_again() {
 }
 
 #[test]
-fn nothing_overwrites_what_could_not_be_read() {
+fn never_overwrites_an_unreadable_record() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(full())));
     let asks = [
@@ -107,7 +107,7 @@ fn nothing_overwrites_what_could_not_be_read() {
 }
 
 #[test]
-fn a_vanished_grant_is_not_taken_for_a_logout_yet_a_new_login_is_welcome() {
+fn a_vanished_grant_is_not_a_logout_but_allows_a_login() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(StoreError::Vanished("It is gone; sign in".to_owned()))));
     assert_eq!(bench.state(), State::StoreUnavailable);
@@ -119,7 +119,7 @@ fn a_vanished_grant_is_not_taken_for_a_logout_yet_a_new_login_is_welcome() {
 }
 
 #[test]
-fn what_is_asked_while_the_store_is_read_waits_for_it() {
+fn requests_wait_while_the_store_is_read() {
     let mut bench = Bench::new(Settings::default());
     let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("S")));
     assert!(!bench.replies.contains_key(&ticket));
@@ -130,7 +130,7 @@ fn what_is_asked_while_the_store_is_read_waits_for_it() {
 }
 
 #[test]
-fn a_caller_hastens_the_next_look_at_an_unreadable_store() {
+fn a_call_reads_an_unreadable_store_again() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(full())));
     bench.want(Want::Valid(MINUTE)).unwrap();
@@ -141,7 +141,7 @@ fn a_caller_hastens_the_next_look_at_an_unreadable_store() {
 }
 
 #[test]
-fn a_client_secret_does_not_overwrite_a_grant_that_has_vanished() {
+fn a_client_secret_does_not_overwrite_a_vanished_grant() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(StoreError::Vanished("It is gone; sign in".to_owned()))));
     let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("S")));
