@@ -1,4 +1,4 @@
-//! Tokens for callers: from the snapshot, or as soon as the actor has one.
+//! Tokens for callers: from the snapshot, or from the actor as soon as it has one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::account::{Ask, Snapshot, Verdict, Want};
 use super::{Keeper, LONGEST_WAIT, gone};
 
 impl Keeper {
-    /// The access token of `account`, valid for `min_valid`. Waits up to `patience` for one.
+    /// The access token of `account`, valid for at least `min_valid`. Waits up to `patience` for it.
     pub async fn token(
         &self,
         account: Option<&str>,
@@ -22,12 +22,12 @@ impl Keeper {
         self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
     }
 
-    /// A new access token, whatever the clock says.
+    /// A new access token, even if the current one is valid.
     pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Arc<Token>, Error> {
         self.want(account, Want::New, true, patience).await
     }
 
-    /// Whether there is another access token than `rejected` already, so that nothing has to be refreshed.
+    /// Whether there already is another access token than `rejected`, so that no refresh is needed.
     #[must_use]
     pub fn has_another(&self, account: &str, rejected: &Secret) -> bool {
         let Ok((_, snapshots)) = self.find(Some(account)) else { return false };
@@ -104,7 +104,7 @@ impl Keeper {
         }
     }
 
-    /// Waits for the next change of `account`, which may be that it is removed.
+    /// Waits for the next change of `account`, or its removal.
     async fn changes_of(
         &self,
         account: &str,

@@ -165,13 +165,13 @@ fn issued_at(issued_at: Timestamp) -> Record {
 }
 
 #[test]
-fn a_clock_that_was_set_back_by_seconds_costs_no_refresh() {
+fn a_clock_set_back_by_seconds_causes_no_refresh() {
     let bench = Bench::with(issued_at(START + 30 * SECOND));
     assert!(bench.saves.is_empty() && bench.sends.is_empty());
 }
 
 #[test]
-fn a_grant_that_made_way_is_forgotten_at_no_time_that_the_server_has_not_seen() {
+fn deletes_a_replaced_grant_only_by_a_confirmed_clock() {
     let displaced = Displaced { grant: grant(None), at: Timestamp::from_millis(0) };
     let mut bench = Bench::with(Record { displaced: vec![displaced], ..record(grant(Some(3600))) });
     bench.ask(Ask::KeepClientSecret(Secret::from("another")));
@@ -184,7 +184,7 @@ fn a_grant_that_made_way_is_forgotten_at_no_time_that_the_server_has_not_seen() 
 }
 
 #[test]
-fn only_a_grant_that_the_user_brings_is_stored_where_the_last_one_is_missing() {
+fn only_a_grant_from_the_user_is_saved_if_the_item_is_missing() {
     let mut bench = Bench::fresh();
     bench.ask(Ask::Want { want: Want::New, until: bench.now.at + 20 * SECOND });
     assert_eq!(bench.if_missing, Some(IfMissing::Fail), "the mark of a refresh");
@@ -197,7 +197,7 @@ fn only_a_grant_that_the_user_brings_is_stored_where_the_last_one_is_missing() {
 }
 
 #[test]
-fn a_store_in_the_place_of_another_gets_what_memory_has() {
+fn saves_the_grants_in_memory_to_a_new_store() {
     let mut bench = Bench::fresh();
     bench.feed(Event::StoreReplaced);
     assert_eq!(bench.saves.len(), 1);
@@ -211,7 +211,7 @@ fn a_store_in_the_place_of_another_gets_what_memory_has() {
 }
 
 #[test]
-fn an_outdated_grant_is_not_used_until_the_newer_one_is_back_or_the_user_decides() {
+fn an_outdated_grant_is_not_used_unless_the_user_decides() {
     let outdated = || {
         let mut bench = Bench::new(Settings::default());
         let record =
