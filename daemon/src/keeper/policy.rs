@@ -199,10 +199,7 @@ mod tests {
     #[case::imgurs_ten_years(Some(315_360_000), Some(28 * 86400))]
     #[case::two_to_the_53(Some(1 << 53), Some(28 * 86400))]
     #[case::the_largest_number(Some(i64::MAX), Some(28 * 86400))]
-    fn schedules_the_refresh_by_expires_in(
-        #[case] expires_in: Option<i64>,
-        #[case] due: Option<u64>,
-    ) {
+    fn schedules_the_refresh_by_expires_in(#[case] expires_in: Option<i64>, #[case] due: Option<u64>) {
         assert_eq!(due_after(expires_in, 0.0), due);
     }
 

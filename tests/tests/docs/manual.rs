@@ -9,7 +9,7 @@ use imgurd_tests::fake::Endpoint;
 use imgurd_tests::testbed::{Testbed, at_terminal, binary};
 use serde_json::{Value, json};
 
-use crate::environment::{Environment, Developer};
+use crate::environment::{Developer, Environment};
 use crate::roff::{Example, commands, examples, pages};
 
 /// Who tries an example.

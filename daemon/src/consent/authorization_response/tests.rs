@@ -31,11 +31,7 @@ fn code(text: &str) -> Content {
 #[case("\u{202e}abc\u{200b}\u{2060}", None, code("abc"))]
 #[case("?state=S&code=%22abc%22%0d%0a", Some("S"), code("abc"))]
 #[case("?state=S&code=a+b~!", Some("S"), code("a b~!"))]
-fn reads_pasted_answers(
-    #[case] text: &str,
-    #[case] state: Option<&str>,
-    #[case] content: Content,
-) {
+fn reads_pasted_answers(#[case] text: &str, #[case] state: Option<&str>, #[case] content: Content) {
     let answer = from_paste(&Secret::from(text), Flow::Code).unwrap();
     assert_eq!(answer, AuthorizationResponse { state: state.map(Secret::from), iss: None, content });
 }

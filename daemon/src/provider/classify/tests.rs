@@ -301,11 +301,7 @@ fn shows_a_description_without_possible_secrets(#[case] description: &str, #[cas
     "the server says “odd” (HTTP 400)"
 )]
 #[case(400, r#"{"error":"odd","error_description":"my a1b2c3 pass"}"#, "the server says “odd” (HTTP 400)")]
-fn shows_an_unknown_error_without_our_secrets(
-    #[case] status: u16,
-    #[case] body: &str,
-    #[case] said: &str,
-) {
+fn shows_an_unknown_error_without_our_secrets(#[case] status: u16, #[case] body: &str, #[case] said: &str) {
     let secrets = ["my_pass".into(), "my pass".into()];
     let status = StatusCode::from_u16(status).unwrap();
     let answer = classify(status, &HeaderMap::new(), body.as_bytes(), false, &secrets);
@@ -400,7 +396,11 @@ fn other_oauth_errors_refuse_a_refresh_with_proven_settings(
 #[case(400, "{}", Delivery::NotOauth)]
 #[case(404, r#"{"error":"not_found"}"#, Delivery::NotOauth)]
 #[case(503, "", Delivery::Answered)]
-fn distinguishes_refusals_without_an_error_code(#[case] status: u16, #[case] body: &str, #[case] delivery: Delivery) {
+fn distinguishes_refusals_without_an_error_code(
+    #[case] status: u16,
+    #[case] body: &str,
+    #[case] delivery: Delivery,
+) {
     let status = StatusCode::from_u16(status).unwrap();
     let Answer::Transient(transient) = classify(status, &HeaderMap::new(), body.as_bytes(), true, &[]) else {
         panic!("it may pass");

@@ -89,9 +89,7 @@ fn setting_the_clock_back_does_not_prolong_a_pause() {
 #[rstest]
 #[case(1970)]
 #[case(2000)]
-fn a_clock_in_the_past_causes_a_refresh_and_keeps_the_old_token(
-    #[case] year: i64,
-) {
+fn a_clock_in_the_past_causes_a_refresh_and_keeps_the_old_token(#[case] year: i64) {
     let mut bench = Bench::new(Settings::default());
     bench.now.at = Timestamp::from_millis((year - 1970) * 365 * millis(DAY));
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));

@@ -69,9 +69,7 @@ fn replaces_an_earlier_versions_previous_token_by_a_fingerprint() {
 #[rstest]
 #[case::of_the_same_server(None)]
 #[case::of_another_server(Some("https://as.example/token"))]
-fn a_changed_setting_drops_the_previous_refresh_token(
-    #[case] token_url: Option<&str>,
-) {
+fn a_changed_setting_drops_the_previous_refresh_token(#[case] token_url: Option<&str>) {
     let mut bench = Bench::with(record(grant(Some(3600))));
     refreshes(&mut bench, "AT1", "RT1");
     assert_eq!(bench.disk.previous_refresh_token, Some(Secret::from("RT")));
