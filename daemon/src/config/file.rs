@@ -127,8 +127,8 @@ impl ConfigFile {
         }
     }
 
-    /// Reads the file. It decides where secrets are sent, so other users must not be able to write it. A symlink
-    /// counts as safe only if its place is.
+    /// Reads the file. It decides where secrets are sent, so other users must not be able to write it or
+    /// to replace a symlink that leads to it.
     fn text(&self) -> io::Result<String> {
         // A pipe instead of a file would block the daemon until a writer comes.
         let mut file = OpenOptions::new()

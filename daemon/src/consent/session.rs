@@ -31,8 +31,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 pub(super) struct Session {
     pub(super) keeper: Keeper,
     pub(super) account: String,
-    /// The account at the start of the login. The answer belongs to that, even if the configuration changes
-    /// meanwhile.
+    /// The account at the start of the login, to which the answer belongs even if the configuration changes.
     pub(super) began: Began,
     pub(super) flow: Flow,
     pub(super) replace: bool,
@@ -164,8 +163,7 @@ impl Session {
         }
     }
 
-    /// Waits for the first answer to this login, and makes a grant of it. Nothing interrupts that, because the code
-    /// can be used only once.
+    /// Waits for the first answer to this login, and makes a grant of it. Nothing interrupts that: a code works once.
     async fn run(
         &mut self,
         deadline: Instant,
@@ -190,8 +188,7 @@ impl Session {
         }
     }
 
-    /// Asks the server whether the user has allowed access. Nothing interrupts that, because the answer may contain
-    /// the grant.
+    /// Asks the server whether the user has allowed access. Nothing interrupts that: the answer may contain the grant.
     async fn poll(&mut self) -> Option<LoginResult> {
         let polls = self.polls.as_mut()?;
         let request = TokenRequest::Device(polls.device_code.clone());

@@ -144,8 +144,7 @@ impl Machine {
     fn hint_for(&self, setting: &str) -> String {
         let name = &self.name;
         match setting {
-            // The same error code means an unknown client or an unsupported client authentication (RFC 6749, section
-            // 5.2).
+            // The same code means an unknown client or unsupported client authentication (RFC 6749, section 5.2).
             "client_secret" => format!(
                 "check that client_id and client_auth match your registration, or set client_secret with `imgurctl \
                  account set {name} --client-secret-stdin`"
@@ -205,8 +204,7 @@ impl Machine {
         ))
     }
 
-    /// A program can only use a token whose type it knows, and imgurd hands out Bearer tokens (RFC 6749, section
-    /// 7.1).
+    /// A program can only use a token of a type that it knows, and programs expect Bearer (RFC 6749, section 7.1).
     pub(super) fn not_bearer(&self, token_type: &str) -> Error {
         Error::login(format!(
             "{}, so imgurd kept nothing; have the server issue Bearer tokens to this client, then run `imgurctl \
