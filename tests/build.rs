@@ -1,4 +1,4 @@
-//! Turns the Rust of the documents into functions, which `src/bin/readme-rust.rs` runs.
+//! Turns the Rust code blocks of the documents into functions, which `src/bin/readme-rust.rs` runs.
 
 use std::path::Path;
 use std::{env, fs};
@@ -20,7 +20,7 @@ fn main() {
     fs::write(file, table).expect("the directory exists");
 }
 
-/// A whole program runs by its `main`.
+/// Calls `main` if the block is a whole program.
 fn function(block: &blocks::Block) -> String {
     let call = match (block.text.contains("fn main() ->"), block.text.contains("fn main()")) {
         (true, _) => "main()?;",

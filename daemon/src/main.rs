@@ -1,4 +1,4 @@
-//! `imgurd`: keeps a user's Imgur OAuth 2.0 tokens fresh and hands them out.
+//! `imgurd`: keeps a user's Imgur OAuth 2.0 tokens fresh and gives them to the user's programs.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use imgurd::memory;
 use imgurd::service::{self, Options};
 use tokio::runtime::Builder;
 
-/// Keeps your Imgur OAuth 2.0 tokens fresh and hands them out to your programs.
+/// Keeps your Imgur OAuth 2.0 tokens fresh and gives them to your programs.
 ///
 /// Programs use imgurctl, the local socket or D-Bus. SIGHUP reloads config.toml. RUST_LOG sets what imgurd logs.
 #[derive(Parser)]

@@ -155,6 +155,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             },
             () = edited(watch.as_mut()) => reload(&editor, &keeper).await,
             () = editor.changed() => gateway.follow().await,
+            () = gateway.retry_due() => gateway.follow().await,
         }
     }
     notify_manager(&[NotifyState::Stopping]).await;

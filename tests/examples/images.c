@@ -1,4 +1,4 @@
-/* Prints a person's images as Imgur lists them: asks imgurd over D-Bus, with GLib, and Imgur with curl.
+/* Prints your images as Imgur lists them. Gets the token over D-Bus with GLib, and calls Imgur with curl.
    cc -o images images.c $(pkg-config --cflags --libs gio-2.0) */
 #include <gio/gio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static char *call(const char *method, GVariant *arguments, GError **error) {
     return token;
 }
 
-/* The status; 0 where there is none. The token goes in by standard input: everybody can read arguments. */
+/* Returns the status, or 0 after an error. The token goes to standard input, because every user can read arguments. */
 static int fetch(const char *url, const char *token, char **answer, GError **error) {
     g_autoptr(GSubprocess) curl = g_subprocess_new(
         G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, error,
@@ -41,7 +41,7 @@ int main(int count, char **arguments) {
     g_autoptr(GError) error = NULL;
     g_autofree char *token = call("GetToken", g_variant_new("(sii)", "", -1, -1), &error);
     int status = token == NULL ? 0 : fetch(url, token, &answer, &error);
-    /* A token can die before its time, and only who uses it notices. Imgur's 403 has many other causes. */
+    /* A token can become invalid early, and only the program that uses it notices. Imgur's 403 has many other causes. */
     if (status == 401 || (status == 403 && strstr(answer, "access token") != NULL)) {
         another = call("RejectToken", g_variant_new("(ssi)", "", token, -1), &error);
         status = another == NULL ? 0 : fetch(url, another, &answer, &error);

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-// Lists the links to your images: with the package in proto/js and nothing else. Where that is installed
-// (`npm install ./proto/js`), it is imported from 'imgurd'.
+// Lists the links to your images, with only the package in proto/js. If that is installed
+// (`npm install ./proto/js`), import it from 'imgurd'.
 import { AccessDenied, ConsentNeeded, ImgurdError, TemporarilyUnavailable, fetch } from '../../proto/js/index.js';
 
 const api = process.argv[2] ?? 'https://api.imgur.com/3';
 
-// What the user reads. A program that goes on would wait: for watch() to tell of a sign-in, or until retryAt.
+// The message for the user. A long-running program would wait: until watch() reports a sign-in, or until retryAt.
 function explain(error) {
   if (error instanceof ConsentNeeded) return `Sign in: ${error.reason}`;
   if (error instanceof AccessDenied) return `Not allowed: ${error.reason}`;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lists the links to your images: with the package in proto/python and nothing else."""
+"""Lists the links to your images, with only the package in proto/python."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def images(token):
 def main():
     token = imgurd.get_token()
     status, answer = images(token)
-    # A token can die before its time, and only the program that uses it notices. Imgur's 403 has many other causes.
+    # A token can become invalid early, and only the program that uses it notices. Imgur's 403 has many other causes.
     if imgurd.rejects_token(status, answer):
         status, answer = images(imgurd.reject(token))
     if status != 200:
@@ -32,7 +32,7 @@ def main():
         print(image["link"])
 
 
-# What the user reads. A program that goes on would wait: for watch() to tell of a sign-in, or until retry_at.
+# The messages for the user. A long-running program would wait: until watch() reports a sign-in, or until retry_at.
 try:
     main()
 except imgurd.ConsentNeeded as error:

@@ -5,12 +5,12 @@ url=${1:-https://api.imgur.com/3}/account/me/images
 answer=$(mktemp) || exit
 trap 'rm -f "$answer"' EXIT
 
-# Prints the status. The token goes in by standard input: everybody can read the arguments of a program.
+# Prints the status. The token goes to standard input, because every user can read the arguments of a program.
 get() {
     printf 'Authorization: Bearer %s\n' "$token" | curl -sS -o "$answer" -w '%{http_code}' -H @- "$url"
 }
 
-# imgurctl has said why on standard error, and its exit code says what kind of trouble that is.
+# imgurctl has printed the error on standard error. Its exit code is the kind of error.
 give_up() {
     case $1 in
         4) echo 'Sign in.' ;;
@@ -22,7 +22,7 @@ give_up() {
 
 token=$(imgurctl token) || give_up $?
 status=$(get) || exit
-# A token can die before its time, and only who uses it notices. Imgur's 403 has many other causes.
+# A token can become invalid early, and only the program that uses it notices. Imgur's 403 has many other causes.
 if [ "$status" = 401 ] || { [ "$status" = 403 ] && grep -q 'access token' "$answer"; }; then
     token=$(printf %s "$token" | imgurctl reject) || give_up $?
     status=$(get) || exit

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Lists the links to your images: asks imgurd over D-Bus, with PyGObject (Debian: python3-gi)."""
+"""Lists the links to your images, with a token over D-Bus, with PyGObject (Debian: python3-gi)."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def call(method, arguments):
 
 
 def get_token():
-    """By a descriptor, so that no monitor of the bus sees it."""
+    """Gets the token in a file descriptor, so that no monitor of the bus sees it."""
     index, descriptors = call("GetTokenFd", GLib.Variant("(sii)", ("", -1, -1)))
     with open(descriptors.get(index)) as sealed:
         return sealed.read()
@@ -45,7 +45,7 @@ def images(token):
 try:
     token = get_token()
     status, answer = images(token)
-    # A token can die before its time, and only who uses it notices. Imgur's 403 has many other causes.
+    # A token can become invalid early, and only the program that uses it notices. Imgur's 403 has many other causes.
     if status == 401 or (status == 403 and "access token" in answer):
         status, answer = images(reject_token(token))
 except GLib.Error as error:

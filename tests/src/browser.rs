@@ -1,4 +1,4 @@
-//! A scripted user of a browser: opens the page, presses a button, and returns the last page.
+//! A scripted browser user: opens the page, presses a button, and returns the last page.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::http;
 /// The last page.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// What the address bar shows, fragment included.
+    /// The address with its fragment.
     pub url: String,
-    /// The status of the page; of the redirect, where it leads off this machine and is not followed.
+    /// The status of the page. If a redirect leads to another machine, it is not followed and this is its status.
     pub status: u16,
-    /// The page.
+    /// The text of the page.
     pub text: String,
 }
 
@@ -24,7 +24,7 @@ impl Page {
         after.split_once('<').map(|(pin, _)| pin)
     }
 
-    /// The fields of its form as they are filled in: names and values.
+    /// The names and values of the form's fields.
     pub fn fields(&self) -> Vec<(String, String)> {
         let inputs = self.text.split("<input").skip(1).filter_map(|rest| rest.split('>').next());
         let field =
@@ -32,7 +32,7 @@ impl Page {
         inputs.filter(|input| !input.contains("\"submit\"")).filter_map(field).collect()
     }
 
-    /// The fragment of the address, which no server is told.
+    /// The fragment of the address, which browsers do not send.
     pub fn fragment(&self) -> Option<String> {
         Url::parse(&self.url).ok()?.fragment().map(ToOwned::to_owned)
     }
@@ -65,11 +65,11 @@ fn decide(url: &str, form: &[(&str, &str)]) -> Page {
     browser.submit(&page.url, form)
 }
 
-/// A browser that keeps cookies, as a server needs it whose sign-in has several pages.
+/// A browser with cookies, which servers with several sign-in pages need.
 #[derive(Debug, Default)]
 pub struct Browser {
-    /// By path and name: all that is opened is on this machine, and cookies do not tell ports apart (RFC 6265,
-    /// section 8.5).
+    /// By path and name. All pages are on this machine, and cookies do not depend on the port (RFC 6265, section
+    /// 8.5).
     cookies: BTreeMap<(String, String), String>,
 }
 
@@ -81,7 +81,7 @@ impl Browser {
         self.follow(at, answer)
     }
 
-    /// Submits the form of `page` to its own address, with these fields besides those that are filled in.
+    /// Submits the form of `page` to its own address. These fields replace or complete those of the form.
     pub fn answer(&mut self, page: &Page, more: &[(&str, &str)]) -> Page {
         let fields = page.fields();
         let kept = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -108,7 +108,7 @@ impl Browser {
                 break;
             };
             at = at.join(location).expect("the redirect leads to a URL");
-            // The real imgur.com is where an application without a callback lands: there it ends.
+            // Without a callback, the redirect leads to the real imgur.com, which is not opened.
             if !is_here(&at) {
                 break;
             }
@@ -147,7 +147,7 @@ fn address(url: &str) -> Url {
     Url::parse(url).expect("an address is a URL")
 }
 
-/// What goes out: everything but the fragment.
+/// The URL without its fragment, which browsers do not send.
 fn sent(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);

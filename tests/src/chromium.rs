@@ -15,12 +15,12 @@ use crate::fake::PATIENCE;
 use crate::http;
 use crate::testbed::Testbed;
 
-/// What the driver says once it listens.
+/// The driver prints this once it listens.
 const READY: &str = "started successfully on port ";
-/// The key under which an element is returned.
+/// The JSON key of an element's ID.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Options that keep it from connecting to other hosts, and from needing its own sandbox as root.
+/// Options that prevent connections to other hosts, and the need for its own sandbox as root.
 const FLAGS: [&str; 11] = [
     "--headless",
     "--hide-scrollbars",
@@ -35,7 +35,7 @@ const FLAGS: [&str; 11] = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ];
 
-/// A running browser with a profile of its own. Dropping it ends it.
+/// A running browser with its own profile. Dropping it ends it.
 #[derive(Debug)]
 pub struct Chromium {
     driver: Child,
@@ -44,12 +44,12 @@ pub struct Chromium {
 }
 
 impl Chromium {
-    /// Starts one whose profile lies in the testbed.
+    /// Starts a browser whose profile is in the testbed.
     pub fn start(bed: &Testbed) -> Self {
         Self::begin(bed, &[], &json!({}))
     }
 
-    /// Starts one with a private window.
+    /// Starts a browser with a private window.
     pub fn private(bed: &Testbed) -> Self {
         Self::begin(bed, &["--incognito"], &json!({}))
     }
@@ -75,35 +75,35 @@ impl Chromium {
         chromium
     }
 
-    /// Where it keeps its history, its cache and all else.
+    /// The directory with its history, its cache and everything else.
     pub fn profile(&self) -> &Path {
         &self.profile
     }
 
-    /// Opens a page, and returns when it is there.
+    /// Opens a page, and returns when it has loaded.
     pub fn open(&self, url: &str) {
         self.ask("/url", &json!({ "url": url }));
     }
 
-    /// Presses the button of this value, and returns when the page that it leads to is there.
+    /// Presses the button with this value, and returns when the next page has loaded.
     pub fn press(&self, value: &str) {
         let selector = format!("button[value={value}]");
         let button = self.ask("/element", &json!({ "using": "css selector", "value": selector }));
         let id = button[ELEMENT].as_str().expect("there is such a button");
         self.ask(&format!("/element/{id}/click"), &json!({}));
-        // The click may be over before its page gives way to the next one.
+        // The click may return before the page is replaced by the next one.
         let (url, deadline) = (format!("{}/element/{id}/name", self.session), Instant::now() + PATIENCE);
         while http::get(&url, None).is_ok_and(|answer| answer.status == 200) {
             assert!(Instant::now() < deadline, "the button leads nowhere");
         }
     }
 
-    /// What this JavaScript returns in the page.
+    /// Runs JavaScript in the page, and returns its result.
     pub fn evaluate(&self, script: &str) -> Value {
         self.ask("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Blocks until the heading says something with `text` in it, and returns what the page says.
+    /// Waits until the heading contains `text`, and returns the text of the page.
     pub fn wait_for_heading(&self, text: &str) -> String {
         let script = "const [text, done] = arguments; \
             const look = () => document.querySelector('h1')?.textContent.includes(text) && done(document.body.innerText); \
@@ -113,7 +113,7 @@ impl Chromium {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = http::post_json(&url, &call.to_string());
-            // A page that gives way to the next one takes the script along.
+            // The script is lost if the page is replaced by the next one.
             let is_gone = answer.as_ref().is_ok_and(|answer| answer.status == 500);
             if !is_gone || Instant::now() > deadline {
                 return value(answer).as_str().unwrap().to_owned();
@@ -121,21 +121,21 @@ impl Chromium {
         }
     }
 
-    /// What the page says, where no script may look for itself.
+    /// The text of the page, read without a script.
     pub fn text(&self) -> String {
         let body = self.ask("/element", &json!({ "using": "css selector", "value": "body" }));
         let id = body[ELEMENT].as_str().unwrap();
         self.get(&format!("/element/{id}/text")).as_str().unwrap().to_owned()
     }
 
-    /// A picture of the whole page in a window of this width, as a PNG.
+    /// A screenshot of the whole page in a window of this width, as a PNG.
     pub fn screenshot(&self, width: u32) -> Vec<u8> {
         let resize = |height: &Value| {
             let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
             let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
             self.ask("/goog/cdp/execute", &command);
         };
-        // The page is at least as high as the window, and its margins may depend on that height.
+        // The page is at least as high as the window, and its margins may depend on the height.
         let height = "return document.documentElement.scrollHeight";
         resize(&json!(1));
         resize(&self.evaluate(height));
@@ -143,12 +143,12 @@ impl Chromium {
         BASE64.decode(self.get("/screenshot").as_str().unwrap()).unwrap()
     }
 
-    /// What the address bar shows.
+    /// The address of the page.
     pub fn url(&self) -> String {
         self.get("/url").as_str().unwrap().to_owned()
     }
 
-    /// Ends it, so that all it remembers is in its profile.
+    /// Ends the browser, so that it writes everything to its profile, and returns the profile's directory.
     pub fn quit(self) -> PathBuf {
         self.profile.clone()
     }
@@ -164,7 +164,7 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        // Ends the browser; what is left of either goes with the driver.
+        // Ends the browser. Killing the driver ends what is left.
         let _ = http::delete(&self.session);
         let _ = self.driver.kill();
         let _ = self.driver.wait();
@@ -183,7 +183,7 @@ fn value(answer: Result<http::Answer, ureq::Error>) -> Value {
     value["value"].clone()
 }
 
-/// Reads on for as long as the driver writes, lest it be stopped by a full pipe.
+/// Keeps reading the driver's output, because a full pipe would stop the driver.
 fn port_of(stdout: ChildStdout) -> u16 {
     let (sender, port) = channel();
     thread::spawn(move || {

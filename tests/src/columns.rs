@@ -1,6 +1,6 @@
 //! Text in lines of a limited width.
 
-/// Breaks a line at blanks, so that no part has more than `columns` characters. A longer word stays whole.
+/// Breaks a line at blanks into parts of at most `columns` characters. A longer word stays whole.
 pub fn wrap(line: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in line.split_inclusive(' ') {
@@ -15,7 +15,7 @@ pub fn wrap(line: &str, columns: usize) -> Vec<String> {
 
 #[cfg(test)]
 #[test]
-fn a_line_is_broken_at_blanks_and_nothing_is_lost() {
+fn breaks_a_line_at_blanks_without_losing_text() {
     assert_eq!(wrap("  one two three", 9), ["  one two", "three"]);
     assert_eq!(wrap("a-word-of-its-own b", 5), ["a-word-of-its-own", "b"]);
     assert_eq!(wrap("", 5), [""]);

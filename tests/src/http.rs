@@ -5,10 +5,10 @@ use std::time::Duration;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-/// How long an answer may take. Tests wait for answers, never this long.
+/// The longest time for an answer, which is far longer than any answer takes.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// More than the largest body the fake sends.
+/// More than the largest body of the fake Imgur, in bytes.
 const LIMIT: u64 = 64 << 20;
 
 /// An answer.
@@ -16,14 +16,14 @@ const LIMIT: u64 = 64 << 20;
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// Names in lower case, and values.
+    /// Lower-case names, and values.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub text: String,
 }
 
 impl Answer {
-    /// The first header of that name, which is written in lower case.
+    /// The first header with this lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -49,7 +49,7 @@ fn agent() -> Agent {
         .into()
 }
 
-/// `GET`, with an `Authorization` header where one is given.
+/// `GET`, with this `Authorization` header if given.
 pub fn get(url: &str, authorization: Option<&str>) -> Result<Answer, ureq::Error> {
     get_with(url, authorization.map(|value| ("Authorization", value)).as_slice())
 }
@@ -61,7 +61,7 @@ pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Result<Answer, ureq::Err
     Answer::read(request.call()?)
 }
 
-/// `POST` of an urlencoded form, with an `Authorization` header where one is given.
+/// `POST` of an urlencoded form, with this `Authorization` header if given.
 pub fn post(url: &str, authorization: Option<&str>, form: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
     post_with(url, authorization.map(|value| ("Authorization", value)).as_slice(), form)
 }
@@ -78,7 +78,7 @@ pub fn post_json(url: &str, body: &str) -> Result<Answer, ureq::Error> {
     Answer::read(agent().post(url).header("Content-Type", "application/json").send(body)?)
 }
 
-/// Any request, as the crate `oauth2` makes it.
+/// Any request, as the crate `oauth2` passes it.
 pub fn send(request: ureq::http::Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ureq::Error> {
     let (parts, mut body) = agent().run(request)?.into_parts();
     Ok(Response::from_parts(parts, body.with_config().limit(LIMIT).read_to_vec()?))

@@ -1,6 +1,6 @@
-//! What the tests of imgurd stand on: a [fake Imgur](fake), a [scripted browser](browser) and a [real
-//! one](chromium) that consent there, a [testbed] that runs the real daemon and client in directories of their own, and a
-//! [soak] that does so many times over.
+//! The support of imgurd's tests: a [fake Imgur](fake), a [scripted browser](browser) and a [real one](chromium) for
+//! consent, a [testbed] that runs the real daemon and client in its own directories, and a [soak] test that does so
+//! many times.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,

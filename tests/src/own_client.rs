@@ -1,4 +1,4 @@
-//! The clients in `proto/python` and `proto/js`, driven by lines of JSON.
+//! The clients in `proto/python` and `proto/js`, controlled by lines of JSON.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::repository;
 use crate::stranger::{node, python};
 use crate::testbed::{Program, Testbed};
 
-/// A program that uses one of them.
+/// A program that uses one of these clients.
 #[derive(Debug)]
 pub struct OwnClient(Program);
 
@@ -26,18 +26,18 @@ impl OwnClient {
         Self(bed.start(command))
     }
 
-    /// Asks, and does not wait for the answer.
+    /// Sends a request without waiting for the answer.
     pub fn request(&mut self, request: &Value) {
         self.0.write(&format!("{request}\n"));
     }
 
-    /// Blocks until there is another answer.
+    /// Waits for the next answer.
     pub fn answer(&mut self) -> Value {
         let line = self.0.line().expect("an answer, before the client ends");
         serde_json::from_str(&line).expect("an answer is JSON")
     }
 
-    /// Asks, and returns the answer.
+    /// Sends a request, and returns the answer.
     pub fn ask(&mut self, request: &Value) -> Value {
         self.request(request);
         self.answer()

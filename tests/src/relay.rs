@@ -1,4 +1,4 @@
-//! What is between a client and a server: a cable, a proxy, the server's TLS, or an attacker.
+//! What is between a client and a server: a plain connection, a proxy, a TLS server or an attacker.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,24 +12,24 @@ use rustls::ServerConfig;
 use crate::fake::PATIENCE;
 use crate::tls::Tls;
 
-/// What becomes of a connection.
+/// What the relay does with a connection.
 #[derive(Clone, Debug)]
 pub enum Manner {
-    /// It is passed on as it is.
+    /// Forwards it unchanged.
     Plain,
-    /// It is deciphered with this certificate, and passed on in clear.
+    /// Decrypts it with this certificate, and forwards it in clear.
     Tls(Arc<ServerConfig>),
-    /// `CONNECT` is answered with this status, and what follows passed on where that is 200 (RFC 9110, section 9.3.6).
+    /// Answers `CONNECT` with this status, and forwards the rest if the status is 200 (RFC 9110, section 9.3.6).
     Proxy(&'static str),
-    /// It is reset once the client has said something.
+    /// Resets it once the client has sent something.
     Reset,
-    /// It is taken and read, and nothing ever answered.
+    /// Reads it, and never answers.
     Silent,
-    /// Whatever the client says is answered by the first, and then by the second without end.
+    /// Answers with the first text, and then repeats the second without end.
     Flood(&'static str, &'static str),
 }
 
-/// Takes connections at one place and passes them on to another.
+/// Accepts connections at one address and forwards them to another.
 #[derive(Clone, Debug)]
 pub struct Relay(Arc<Shared>);
 
@@ -46,12 +46,12 @@ struct Seen {
     connections: usize,
     ended: usize,
     bytes: Vec<u8>,
-    /// The longest answer without end that was sent, as far as the kernel took it.
+    /// The most bytes that a flood sent on one connection, as far as the kernel accepted them.
     longest: usize,
 }
 
 impl Relay {
-    /// Serves until the test's process ends.
+    /// Starts a relay that runs until the test's process ends.
     pub fn start(listener: TcpListener, to: SocketAddr, manner: Manner) -> Self {
         let relay = Self(Arc::new(Shared {
             to,
@@ -66,7 +66,7 @@ impl Relay {
                 shared.note(|seen| seen.connections += 1);
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
-                    // However it went: that it is over is all that its client needs to see.
+                    // The client only sees that the connection ended, so the result does not matter.
                     let _ = shared.carry(&stream, manner);
                     shared.note(|seen| seen.ended += 1);
                 });
@@ -75,42 +75,43 @@ impl Relay {
         relay
     }
 
-    /// What becomes of the connections from now on.
+    /// Changes what happens to later connections.
     pub fn set(&self, manner: Manner) {
         *self.0.manner.lock().unwrap() = manner;
     }
 
-    /// How many connections there were.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.0.seen.lock().unwrap().connections
     }
 
-    /// How many of them are over.
+    /// The number of connections that have ended.
     pub fn ended(&self) -> usize {
         self.0.seen.lock().unwrap().ended
     }
 
-    /// All that clients have sent, deciphered where the relay can.
+    /// All that clients have sent, decrypted if the relay can.
     pub fn seen(&self) -> String {
         String::from_utf8_lossy(&self.0.seen.lock().unwrap().bytes).into_owned()
     }
 
-    /// How much was sent at most in one connection by [`Manner::Flood`], in bytes. What the kernel holds is part of it.
+    /// The most bytes that [`Manner::Flood`] sent on one connection, including those in the kernel's buffers.
     pub fn longest(&self) -> usize {
         self.0.seen.lock().unwrap().longest
     }
 
-    /// Blocks until there were `count` connections.
+    /// Waits until there were `count` connections.
     pub fn wait_for_connections(&self, count: usize) {
         self.wait("a connection", |seen| seen.connections >= count);
     }
 
-    /// Blocks until clients have sent something with `text` in it.
+    /// Waits until clients have sent something that contains `text`.
     pub fn wait_to_see(&self, text: &str) {
         self.wait(text, |seen| String::from_utf8_lossy(&seen.bytes).contains(text));
     }
 
-    /// Blocks until `count` connections are over. Longer than others wait, since a client's patience may be as long.
+    /// Waits until `count` connections have ended, twice as long as other waits, because a client may wait just as
+    /// long.
     pub fn wait_for_ends(&self, count: usize) {
         self.wait("the end of a connection", |seen| seen.ended >= count);
     }
@@ -135,7 +136,7 @@ impl Shared {
             Manner::Proxy(status) => self.pass_on_as_proxy(client, status),
             Manner::Reset => {
                 client.receive(&mut [0])?;
-                // Closing with no time to linger resets (socket(7)).
+                // Closing with a linger time of zero resets the connection (socket(7)).
                 Ok(set_socket_linger(client, Some(Duration::ZERO))?)
             }
             Manner::Silent => self.read_all(client),
@@ -201,7 +202,7 @@ impl Shared {
     }
 }
 
-/// The client's side of a connection, of which one thread reads and another writes.
+/// The client's side of a connection. One thread reads from it and another writes to it.
 pub(crate) trait Side: Sync {
     fn receive(&self, part: &mut [u8]) -> io::Result<usize>;
     fn send(&self, bytes: &[u8]) -> io::Result<()>;

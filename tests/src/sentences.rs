@@ -1,24 +1,25 @@
-//! The sentences that the programs print, read from their sources: `make sentences`.
+//! The texts that the programs print, read from their sources: `make sentences`.
 //!
-//! In Rust these are string literals of two words or more, and the doc comments from which clap makes `--help`; left out are
-//! tests, panics and the reasons of lints. In a page it is the text between tags, in the interface description its comments.
+//! In Rust these are string literals of two words or more, and the doc comments that clap prints for `--help`,
+//! without tests, panics and the reasons of lints. In a page it is the text between tags, in the interface
+//! description its comments.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
 
-/// Each directory whose sentences are listed.
+/// The directories whose texts are listed.
 pub const ROOMS: [&str; 3] = ["ctl/src", "daemon/src", "proto/src"];
 
-/// A sentence, or several of one literal.
+/// A sentence, or several sentences of one literal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sentence {
     /// The file, relative to the repository.
     pub file: PathBuf,
-    /// The line it begins in, from 1.
+    /// The line in which it begins, from 1.
     pub line: usize,
-    /// With the placeholders of `format!` as they are written.
+    /// The text with the placeholders of `format!`.
     pub text: String,
 }
 
@@ -62,7 +63,7 @@ fn of_file(path: &Path, text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Whether there are two words in it.
+/// Whether the text has at least two words.
 fn is_prose(text: &str) -> bool {
     text.split_whitespace().filter(|word| word.contains(char::is_alphabetic)).nth(1).is_some()
 }
@@ -105,7 +106,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// `is_help` says whether doc comments are what `--help` prints.
+    /// `is_help` says whether clap prints these doc comments for `--help`.
     fn read(&mut self, tokens: TokenStream, is_help: bool) {
         let tokens: Vec<_> = tokens.into_iter().collect();
         let (mut at, mut is_cli) = (0, is_help);
@@ -158,7 +159,7 @@ impl Reader {
     }
 }
 
-/// The attributes that `tokens` begin with: `#[…]`, doc comments among them.
+/// The attributes at the beginning of `tokens`: `#[…]`, including doc comments.
 fn attributes(tokens: &[TokenTree]) -> Vec<Group> {
     let pairs = tokens.chunks_exact(2).map_while(|pair| match pair {
         [TokenTree::Punct(sign), TokenTree::Group(group)]
@@ -171,7 +172,7 @@ fn attributes(tokens: &[TokenTree]) -> Vec<Group> {
     pairs.collect()
 }
 
-/// Whether `tokens` begin with `#![…]` or `//!`.
+/// Whether `tokens` begins with `#![…]` or `//!`.
 fn is_inner_attribute(tokens: &[TokenTree]) -> bool {
     let is = |token: &TokenTree, sign| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
     matches!(tokens, [first, second, TokenTree::Group(_), ..] if is(first, '#') && is(second, '!'))
@@ -193,7 +194,7 @@ fn is_of_command_line(attribute: &Group) -> bool {
         && text.split(|c: char| !c.is_alphanumeric()).any(|word| derives.contains(&word))
 }
 
-/// Whether what follows `before` is said when the program has a bug.
+/// Whether the tokens after `before` are the message of a panic.
 fn is_panic(before: &[TokenTree]) -> bool {
     let words: Vec<_> = before.iter().rev().take(2).map(ToString::to_string).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -203,7 +204,7 @@ fn is_panic(before: &[TokenTree]) -> bool {
     }
 }
 
-/// How many tokens the item has that `tokens` begin with.
+/// The number of tokens of the item at the beginning of `tokens`.
 fn item(tokens: &[TokenTree]) -> usize {
     let is_end = |token: &TokenTree| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_is_printed_and_leaves_out_what_is_not() {
+    fn finds_printed_texts_only() {
         let source = r#"
             //! Not this one.
             #![allow(lint, reason = "nor this reason")]
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_clap_prints() {
+    fn finds_the_texts_that_clap_prints() {
         let source = "
             /// Shows the
             /// accounts.

@@ -15,10 +15,10 @@ pub use django::Django;
 use crate::browser::{Browser, Page};
 use crate::testbed::{Output, Program, Testbed, free_port};
 
-/// The client secret of every client of the [`OidcProvider`].
+/// The client secret of all clients at the [`OidcProvider`].
 pub const CLIENT_SECRET: &str = "fake-secret-of-the-strangers";
 
-/// npm's `oidc-provider`: requires PKCE, rotates refresh tokens, and ends the grant when one is used twice.
+/// npm's `oidc-provider`: it requires PKCE, rotates refresh tokens, and revokes the grant if one is used twice.
 #[derive(Debug)]
 pub struct OidcProvider {
     program: Program,
@@ -26,7 +26,7 @@ pub struct OidcProvider {
 }
 
 impl OidcProvider {
-    /// Starts one whose access tokens live this long.
+    /// Starts a server whose access tokens have this lifetime.
     pub fn start(bed: &Testbed, lifetime: Duration) -> Self {
         let mut command = node(bed);
         command.arg(script("oidc-provider.mjs")).arg(modules()).arg(lifetime.as_secs().to_string());
@@ -36,7 +36,7 @@ impl OidcProvider {
         Self { program, issuer: first["issuer"].as_str().unwrap().to_owned() }
     }
 
-    /// Adds an account at it, whose client identifies itself as `client_auth` has it: `basic` or `body`.
+    /// Adds an account with `client_auth`, which is `basic` or `body`.
     pub fn add_account(&self, bed: &Testbed, name: &str, client_auth: &str) {
         let id = if client_auth == "basic" { "fake-basic" } else { "fake-post" };
         let arguments = [
@@ -49,7 +49,7 @@ impl OidcProvider {
             ["--send-redirect-uri", "true"],
             ["--refresh-reuse", "revokes"],
             ["--scope", "openid offline_access"],
-            // Without a question there is no offline access (OpenID Connect Core, section 11).
+            // The server gives no refresh token without a consent prompt (OpenID Connect Core, section 11).
             ["--auth-param", "prompt=consent"],
         ];
         let arguments =
@@ -57,12 +57,12 @@ impl OidcProvider {
         bed.ctl_with(&arguments, CLIENT_SECRET).success();
     }
 
-    /// The address of one of its pages.
+    /// The URL of one of its pages.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)
     }
 
-    /// Opens its page, signs in as `user` and allows what is asked for.
+    /// Opens its page, signs in as `user` and allows access.
     pub fn allow(&self, url: &str, user: &str) -> Page {
         let mut browser = Browser::default();
         let question = self.sign_in(&mut browser, url, user);
@@ -76,7 +76,7 @@ impl OidcProvider {
         browser.open(&format!("{}/abort", self.action(&question)))
     }
 
-    /// Enters a device's code at its page as `user`, and allows access or cancels.
+    /// Enters a device code at its page as `user`, and allows access or cancels.
     pub fn enter_code(&self, page: &str, code: &str, user: &str, allows: bool) -> Page {
         let mut browser = Browser::default();
         let asked = browser.open(page);
@@ -99,7 +99,7 @@ impl OidcProvider {
         browser.submit(&self.action(page), &form)
     }
 
-    /// Where the form of a page goes.
+    /// The URL to which the form of a page is sent.
     fn action(&self, page: &Page) -> String {
         let (_, after) =
             page.text.split_once("action=\"").unwrap_or_else(|| panic!("no form: {}", page.text));
@@ -108,7 +108,7 @@ impl OidcProvider {
         action.to_owned()
     }
 
-    /// Blocks until this happens there; fails if something else happens first.
+    /// Waits for this event. Fails if another event comes first.
     pub fn expect(&mut self, event: &str) -> Value {
         let line = self.program.line().unwrap_or_else(|| panic!("{event}, before oidc-provider ends"));
         let happened: Value = serde_json::from_str(&line).unwrap();
@@ -116,7 +116,7 @@ impl OidcProvider {
         happened
     }
 
-    /// Ends it, and returns what else happened there.
+    /// Stops the server, and returns the remaining output.
     pub fn finish(self) -> Output {
         self.program.finish()
     }
@@ -130,7 +130,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one in front of the server at `to`.
+    /// Starts a proxy for the server at `to`.
     pub fn start(bed: &Testbed, to: SocketAddr) -> Self {
         let (port, directory) = (free_port(), bed.root().join("nginx"));
         fs::create_dir(&directory).unwrap();
@@ -139,17 +139,17 @@ impl Nginx {
         let mut command = bed.command("/usr/sbin/nginx");
         command.arg("-p").arg(&directory).args(["-c", "nginx.conf", "-e", "/dev/stdout"]);
         let mut program = bed.start(command);
-        // It says this once it listens.
+        // nginx prints this once it listens.
         program.line_where(|line| line.contains("using the \"epoll\" event method"));
         Self { program, port }
     }
 
-    /// The address of a page there.
+    /// The URL of a path at the proxy.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Blocks until it has given an answer like this: path, status and content coding.
+    /// Waits for an answer with this path, status and content coding.
     pub fn expect(&mut self, answer: &str) {
         self.program.line_where(|line| line == answer);
     }
@@ -179,22 +179,22 @@ http {
 }
 ";
 
-/// A client in Python, which is asked and answers in lines of JSON.
+/// A Python client that reads requests and writes answers as lines of JSON.
 #[derive(Debug)]
 pub struct PythonClient(Program);
 
 impl PythonClient {
-    /// PyPI's `varlink`, at the daemon's socket.
+    /// PyPI's `varlink`, connected to the daemon's socket.
     pub fn varlink(bed: &Testbed) -> Self {
         Self::start(bed, "varlink_client.py", Some(bed.socket()))
     }
 
-    /// PyPI's `dasbus`, which stands on GLib, at the testbed's bus.
+    /// PyPI's `dasbus`, which uses GLib, on the testbed's bus.
     pub fn dasbus(bed: &Testbed) -> Self {
         Self::start(bed, "dbus_dasbus.py", None)
     }
 
-    /// PyPI's `jeepney`, which is all Python, at the testbed's bus.
+    /// PyPI's `jeepney`, which is pure Python, on the testbed's bus.
     pub fn jeepney(bed: &Testbed) -> Self {
         Self::start(bed, "dbus_jeepney.py", None)
     }
@@ -205,7 +205,7 @@ impl PythonClient {
         Self(bed.start(command))
     }
 
-    /// Asks, and returns the answer.
+    /// Sends a request, and returns the answer.
     pub fn ask(&mut self, request: &Value) -> Value {
         self.0.write(&format!("{request}\n"));
         self.answer()
@@ -216,7 +216,7 @@ impl PythonClient {
         self.ask(&json!({ "call": method, "arguments": arguments }))
     }
 
-    /// Blocks until there is another answer.
+    /// Waits for the next answer.
     pub fn answer(&mut self) -> Value {
         let line = self.0.line().expect("an answer, before the client ends");
         serde_json::from_str(&line).expect("an answer is JSON")
@@ -228,12 +228,12 @@ pub fn node(bed: &Testbed) -> Command {
     bed.command(installed("bin/node"))
 }
 
-/// Where the packages for Node.js are.
+/// The directory of the packages for Node.js.
 pub fn modules() -> PathBuf {
     installed("node/node_modules")
 }
 
-/// The Python that has the clients installed.
+/// The Python interpreter with the installed clients.
 pub fn python(bed: &Testbed) -> Command {
     bed.command(installed("python/bin/python"))
 }
@@ -242,7 +242,7 @@ fn script(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("strangers").join(file)
 }
 
-/// What the set-up installed, above the running test.
+/// A path below the directory that `tests/strangers/setup` made.
 fn installed(path: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let mut rooms = test.ancestors().map(|directory| directory.join("strangers"));

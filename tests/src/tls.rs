@@ -1,4 +1,4 @@
-//! Certificates, and the server's side of TLS.
+//! Certificates, and the server side of TLS.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -13,7 +13,7 @@ use rustls::{ServerConfig, ServerConnection};
 
 use crate::relay::Side;
 
-/// What `openssl ca` has to be told (`ca(1ssl)`).
+/// The configuration for `openssl ca` (`ca(1ssl)`).
 const CONFIGURATION: &str = "
 [ca]
 default_ca = here
@@ -34,12 +34,12 @@ commonName = supplied
 const TOMORROW: &str = "21000101000000Z";
 const YESTERDAY: &str = "20210101000000Z";
 
-/// One that signs certificates.
+/// A certificate authority.
 #[derive(Debug)]
 pub struct Authority(PathBuf);
 
 impl Authority {
-    /// A new authority, trusted by no program yet, with its files in a directory of that name below `root`.
+    /// A new authority that no program trusts yet. Its files are in a directory of that name below `root`.
     pub fn new(root: &Path, name: &str) -> Self {
         let directory = root.join(name);
         fs::create_dir(&directory).unwrap();
@@ -51,17 +51,17 @@ impl Authority {
         authority
     }
 
-    /// The file for those who trust it.
+    /// The file of its certificate, for programs that trust it.
     pub fn certificate(&self) -> PathBuf {
         self.0.join("ca.pem")
     }
 
-    /// The TLS of a server of that name.
+    /// The TLS configuration of a server with this name.
     pub fn server(&self, host: &str) -> Arc<ServerConfig> {
         self.server_until(host, TOMORROW)
     }
 
-    /// The same, with a certificate that has expired.
+    /// The same with an expired certificate.
     pub fn expired_server(&self, host: &str) -> Arc<ServerConfig> {
         self.server_until(host, YESTERDAY)
     }
@@ -94,7 +94,7 @@ impl Authority {
 
 const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 
-/// A connection over TLS, once the client has accepted the certificate.
+/// A TLS connection after the handshake.
 pub(crate) struct Tls<'s> {
     socket: &'s TcpStream,
     session: Mutex<ServerConnection>,
@@ -109,7 +109,7 @@ impl<'s> Tls<'s> {
         Ok(Self { socket, session: Mutex::new(session) })
     }
 
-    /// Sends what the session has to say.
+    /// Sends what the session has ready.
     fn flush(&self, session: &mut ServerConnection) -> io::Result<()> {
         while session.wants_write() {
             session.write_tls(&mut &*self.socket)?;
@@ -125,7 +125,7 @@ impl Side for Tls<'_> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return outcome,
             }
-            // Waits without the session, which the other thread may need.
+            // Wait without the lock on the session, because the other thread may need it.
             let mut ciphered = [0; 4096];
             let length = (&mut &*self.socket).read(&mut ciphered)?;
             let mut ciphered = &ciphered[..length];

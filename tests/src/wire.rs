@@ -1,4 +1,4 @@
-//! Raw Varlink on the socket, for messages that no client sends.
+//! Raw Varlink messages on the socket, including those that no client sends.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Shutdown;
@@ -16,7 +16,7 @@ use crate::fake::PATIENCE;
 pub struct Wire(BufReader<UnixStream>);
 
 impl Wire {
-    /// Connects, and says nothing yet.
+    /// Connects without sending anything.
     pub fn connect(socket: &Path) -> Self {
         UnixStream::connect(socket).expect("the daemon listens").into()
     }
@@ -31,7 +31,7 @@ impl Wire {
         self.send_bytes(format!("{message}\0").as_bytes());
     }
 
-    /// Sends a call of our interface, or, where the name has dots, of another.
+    /// Sends a call of imgurd's interface. If the name has dots, it is a full name.
     pub fn ask(&mut self, method: &str, parameters: &Value) {
         self.send(&json!({ "method": full(method), "parameters": parameters }));
     }
@@ -47,29 +47,29 @@ impl Wire {
         self.answer()
     }
 
-    /// The next answer; fails if the daemon hangs up instead.
+    /// The next answer. Fails if the daemon closes the connection.
     pub fn answer(&mut self) -> Value {
         self.receive().expect("an answer in time, and no end of the connection")
     }
 
-    /// The next answer; `None` if the daemon has closed the connection, or does not answer within [`PATIENCE`].
+    /// The next answer. `None` if the daemon has closed the connection, or does not answer within [`PATIENCE`].
     pub fn receive(&mut self) -> Option<Value> {
         let mut message = Vec::new();
         self.0.read_until(0, &mut message).ok()?;
         (message.pop() == Some(0)).then(|| serde_json::from_slice(&message).expect("an answer is JSON"))
     }
 
-    /// Fails unless the daemon hangs up with nothing more to say.
+    /// Fails unless the daemon closes the connection without a further answer.
     pub fn expect_hang_up(&mut self) {
         let mut rest = Vec::new();
         match self.0.read_until(0, &mut rest) {
             Ok(_) => assert_eq!(String::from_utf8_lossy(&rest), "", "said before hanging up"),
-            // What it had not read when it closed makes a reset of the end (unix(7)).
+            // If the daemon has unread data when it closes, the connection is reset (unix(7)).
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         }
     }
 
-    /// Fails unless the daemon hangs up, though nothing that it has said is read.
+    /// Fails unless the daemon closes the connection, even though its answers are not read.
     pub fn expect_hang_up_unread(&self) {
         let mut polled = [PollFd::new(self.0.get_ref(), PollFlags::empty())];
         let patience = Timespec::try_from(PATIENCE).unwrap();
@@ -77,7 +77,7 @@ impl Wire {
         assert!(polled[0].revents().contains(PollFlags::HUP));
     }
 
-    /// Whether anything has arrived.
+    /// Whether an answer has arrived.
     pub fn has_answer(&mut self) -> bool {
         if !self.0.buffer().is_empty() {
             return true;
@@ -88,13 +88,13 @@ impl Wire {
         arrived
     }
 
-    /// Says that no call will follow.
+    /// Closes the writing half of the connection.
     pub fn finish_sending(&self) {
         self.0.get_ref().shutdown(Shutdown::Write).unwrap();
     }
 }
 
-/// One on which something has been said already, maybe.
+/// A connection on which messages may have been sent already.
 impl From<UnixStream> for Wire {
     fn from(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -109,7 +109,7 @@ pub fn token_of(answer: &Value) -> &str {
         .unwrap_or_else(|| panic!("there is no token: {}", answer["error"]))
 }
 
-/// The error of an answer, without the interface's name where it is ours.
+/// The error of an answer, without the name of imgurd's interface.
 pub fn error_of(answer: &Value) -> &str {
     let error = answer["error"].as_str().expect("the answer is an error");
     error.strip_prefix(INTERFACE).map_or(error, |name| name.trim_start_matches('.'))

@@ -48,7 +48,7 @@ fn read_client_secret(form: &AccountForm) -> Result<Option<Secret>, Failure> {
 
 fn next_step(account: &Account) -> String {
     match account.state {
-        State::Fresh => format!("Its earlier grant is restored: signed in as {}.", user(account)),
+        State::Fresh => format!("imgurd restored its earlier grant: signed in as {}.", user(account)),
         State::Empty => format!(
             "Sign in with `imgurctl login {name}`, or import a grant from elsewhere with `imgurctl import {name}`.",
             name = account.name

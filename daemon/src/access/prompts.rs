@@ -24,7 +24,7 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Why imgurd cannot ask.
 const NOT_WAITING: &str = "the caller does not wait for an answer";
-const OTHER_ACCOUNT: &str = "a question about another account is open for it";
+const OTHER_ACCOUNT: &str = "another question about this program is still open";
 const UNANSWERED: &str = "imgurd pauses after a question that you did not answer";
 const TOO_MANY: &str = "too many questions are open";
 const NO_BUS: &str = "imgurd runs without D-Bus";

@@ -86,12 +86,19 @@ pub(super) struct Section {
 }
 
 impl Section {
-    pub(super) fn check(self) -> Result<Gateway, ConfigError> {
+    /// `at` adds the line to an error in the section of this name.
+    pub(super) fn check(
+        self,
+        at: impl Fn(&[&str], ConfigError) -> ConfigError,
+    ) -> Result<Gateway, ConfigError> {
         for (name, client) in &self.clients {
-            check_name(name).map_err(|_| ConfigError::new("clients", ODD_NAME))?;
-            client.redirect_uris.iter().try_for_each(|uri| check_redirect_uri(uri))?;
+            let named = check_name(name).map_err(|_| ConfigError::new("name", ODD_NAME));
+            let checked =
+                named.and_then(|()| client.redirect_uris.iter().try_for_each(|uri| check_redirect_uri(uri)));
+            checked.map_err(|error| at(&["gateway", "clients", name], error))?;
         }
-        Ok(Gateway { listen: self.listen.as_deref().map(address).transpose()?, clients: self.clients })
+        let listen = self.listen.as_deref().map(address).transpose();
+        Ok(Gateway { listen: listen.map_err(|error| at(&["gateway"], error))?, clients: self.clients })
     }
 }
 
@@ -249,6 +256,16 @@ mod tests {
         for listen in ["127.0.0.1:8918", "[::1]:8918", "localhost:8918"] {
             assert!(parse(&format!("[gateway]\nlisten = \"{listen}\"\n")).is_ok(), "{listen}");
         }
+    }
+
+    #[test]
+    fn an_error_names_the_client_and_the_line() {
+        let text = "[gateway]\nlisten = \"127.0.0.1:8918\"\n[gateway.clients.good]\n[gateway.clients.bad]\naccount = \"me\"\nredirect_uris = \
+                    [\"nonsense\"]\n";
+        let error = parse(text).unwrap_err();
+        assert!(error.reason.starts_with("config.toml, line 6, [gateway.clients.bad]: "), "{error}");
+        let error = parse("[gateway]\n[gateway.clients.\"a b\"]\n").unwrap_err();
+        assert!(error.reason.starts_with("config.toml, line 2, [gateway.clients.a b]: "), "{error}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn fault(url: &Url) -> Option<&'static str> {
         return Some("has port 0, which browsers cannot open; write the port that you registered");
     }
     is_odd_loopback(url).then_some(
-        "names this machine in a form that programs read differently; write 127.0.0.1 or localhost",
+        "spells this machine's address in a way that programs read differently; write 127.0.0.1 or localhost",
     )
 }
 

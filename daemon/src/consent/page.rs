@@ -160,7 +160,7 @@ impl Page {
                     .then("To try again:", login(account))
             }
             Self::NotHere => {
-                View::new("none", "There is nothing here", "Only sign-in pages lead here.").closable()
+                View::new("none", "This page does not exist", "imgurd uses this address only for sign-ins.").closable()
             }
             Self::Refused => View::new(
                 "bad",

@@ -40,8 +40,9 @@ impl Server {
         let given = match Parameters::read(query.as_bytes(), &KNOWN) {
             Ok(given) => given,
             Err(OauthError { description, .. }) => {
-                let reason =
-                    format!("The request is wrong: {description}. Report this to the author of the program.");
+                let reason = format!(
+                    "The request is not valid: {description}. Report this to the author of the program."
+                );
                 return Page::refused(reason).reply();
             }
         };

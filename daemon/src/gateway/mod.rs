@@ -14,12 +14,15 @@ mod reply;
 mod server;
 mod token;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use imgurd_proto::text::cause;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::access::GatewayClients;
 use crate::config::SettingsEditor;
@@ -27,12 +30,18 @@ use crate::ipc::Api;
 use codes::Codes;
 use token::LastTokens;
 
+/// The first pause before imgurd tries again to listen at an address that is in use. Each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
 /// The gateway, which listens or not as the configuration says.
 pub struct Gateway {
     api: Api,
     editor: Arc<SettingsEditor>,
     clients: GatewayClients,
     open: Option<Open>,
+    /// The pause before the next try, if it should be open and is not.
+    pause: Option<Duration>,
 }
 
 struct Open {
@@ -54,7 +63,7 @@ impl Gateway {
     /// A gateway that is closed until [`follow`](Self::follow) opens it.
     #[must_use]
     pub fn new(api: Api, editor: Arc<SettingsEditor>, clients: GatewayClients) -> Self {
-        Self { api, editor, clients, open: None }
+        Self { api, editor, clients, open: None, pause: None }
     }
 
     /// Opens or closes it, as the configuration says now.
@@ -66,6 +75,14 @@ impl Gateway {
         self.clients.note_followed(generation, trouble);
     }
 
+    /// Returns when [`follow`](Self::follow) should try again to open it.
+    pub async fn retry_due(&self) {
+        match self.pause {
+            Some(pause) => sleep(pause).await,
+            None => pending().await,
+        }
+    }
+
     /// Says why it cannot be opened, if it cannot.
     async fn reopen(&mut self, wanted: Option<SocketAddr>) -> Option<String> {
         if let Some(Open { address, task }) = self.open.take() {
@@ -74,6 +91,7 @@ impl Gateway {
             let _ = task.await;
             tracing::info!(%address, "the gateway is closed");
         }
+        let failed = self.pause.take();
         let address = wanted?;
         match TcpListener::bind(address).await {
             Ok(listener) => {
@@ -83,7 +101,10 @@ impl Gateway {
                 None
             }
             Err(error) => {
-                tracing::error!(%address, %error, "the gateway cannot listen");
+                if failed.is_none() {
+                    tracing::error!(%address, %error, "the gateway cannot listen; imgurd keeps trying");
+                }
+                self.pause = Some(failed.map_or(FIRST_PAUSE, |pause| LONGEST_PAUSE.min(pause * 2)));
                 Some(format!(
                     "imgurd cannot listen on {address} ({error}); end the program that uses the port, or choose \
                      another port with `imgurctl gateway on --listen ADDRESS`",

@@ -139,9 +139,7 @@ impl Api {
     pub(crate) async fn reject_token(&self, caller: &Caller, call: RejectToken) -> Result<Arc<Token>, Error> {
         let admitted = self.admit(caller, RejectToken::NAME, call.account.as_deref(), call.wait_ms).await?;
         let (name, access_token) = (&admitted.name, access_token(&call.access_token)?);
-        if matches!(caller.class(), Class::Sandboxed | Class::Remote)
-            && !self.keeper.has_another(name, &access_token)
-        {
+        if caller.class() != Class::Unsandboxed && self.keeper.would_refresh(name, &access_token) {
             self.rejections.spend(&caller.application, name)?;
         }
         let token = self.keeper.reject(Some(name), access_token, admitted.pass.left).await?;

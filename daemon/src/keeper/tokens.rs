@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imgurd_proto::{DEFAULT_MIN_VALID_S, Error, Secret, Token};
+use imgurd_proto::{DEFAULT_MIN_VALID_S, Error, Secret, State, Token};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -27,13 +27,15 @@ impl Keeper {
         self.want(account, Want::New, true, patience).await
     }
 
-    /// Whether there already is another access token than `rejected`, so that no refresh is needed.
+    /// Whether a report that `rejected` was rejected would cause a refresh. It does not if another access token exists or a
+    /// refresh is already running.
     #[must_use]
-    pub fn has_another(&self, account: &str, rejected: &Secret) -> bool {
-        let Ok((_, snapshots)) = self.find(Some(account)) else { return false };
-        let want = Want::AnotherThan(snapshots.borrow().recognised(rejected.clone()));
-        let verdict = snapshots.borrow().verdict(&want, true, None, self.clock.now());
-        matches!(verdict, Verdict::Token(_))
+    pub fn would_refresh(&self, account: &str, rejected: &Secret) -> bool {
+        let Ok((_, snapshots)) = self.find(Some(account)) else { return true };
+        let snapshot = snapshots.borrow();
+        let want = Want::AnotherThan(snapshot.recognised(rejected.clone()));
+        let verdict = snapshot.verdict(&want, true, None, self.clock.now());
+        snapshot.info.state != State::Refreshing && !matches!(verdict, Verdict::Token(_))
     }
 
     /// Returns another access token than `rejected`. If that is not the current one, it returns the current one.

@@ -149,9 +149,8 @@ impl Complaint {
         let counts = status.is_success() || status.is_client_error();
         let is_status = |code: &String| status.canonical_reason().is_some_and(|name| is_alike(name, code));
         let is_explicit = self.code.as_ref().is_some_and(|code| !is_status(code)) || self.names_the_grant;
-        (counts && is_explicit && !self.is_passing()).then(|| {
-            self.said().unwrap_or_else(|| "the server answered with an error that only it knows".to_owned())
-        })
+        (counts && is_explicit && !self.is_passing())
+            .then(|| self.said().unwrap_or_else(|| "the server answered with an unknown error".to_owned()))
     }
 
     /// Whether it is not about the grant: it reports a known temporary failure, or has a code for one.

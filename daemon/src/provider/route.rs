@@ -145,7 +145,7 @@ fn unreachable_because(next: &str, error: &(dyn Error + 'static)) -> String {
         return format!("the address of {next} was not found: the network may be down");
     }
     let why = match cause(error).map(io::Error::kind) {
-        Some(ErrorKind::ConnectionRefused) => ": nothing listens there",
+        Some(ErrorKind::ConnectionRefused) => ": no program listens there",
         Some(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown) => {
             ": the network is down"
         }

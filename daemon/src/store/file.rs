@@ -179,7 +179,7 @@ impl KeyringFile {
         let keyring = self.open().await?;
         if keyring.path() != Some(&self.work) {
             let work = self.work.display();
-            return Err(self.unwritable(&format!("there is no room for {work} beside it")));
+            return Err(self.unwritable(&format!("{work} cannot be created")));
         }
         let label = format!("imgurd: {account}");
         let written = keyring.create_item(&label, &attributes(account), new.clone(), true).await;

@@ -1,5 +1,6 @@
 //! The formats of a text. All of them are parsed into the same tree of named values.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::mem;
 
@@ -22,13 +23,27 @@ pub(super) struct Node {
 
 /// The tree of `text`; nothing if it has no shape that is known.
 pub(super) fn read(text: &str) -> Option<Node> {
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = &unwrapped(text.trim_start_matches('\u{feff}').trim());
     if text.starts_with(['{', '[']) {
         // An INI file begins with the name of a section.
         let ini = || text.starts_with('[').then(|| lines(text))?;
         return documents(text).or_else(ini).or_else(|| lines(&one_a_line(text)?));
     }
     address(text).or_else(|| behind_text(text)).or_else(|| lines(text))
+}
+
+/// JSON out of what may be around it: the elements and entities of a web page (`<pre>{&quot;…`), or a string of JSON.
+fn unwrapped(text: &str) -> Cow<'_, str> {
+    let is_page = text.starts_with('<') && text.ends_with('>');
+    let json = if is_page { text.find('{').zip(text.rfind('}')) } else { None };
+    let text = json.and_then(|(from, to)| text.get(from..=to)).unwrap_or(text);
+    if text.contains("&quot;") || text.contains("&#34;") {
+        return text.replace("&quot;", "\"").replace("&#34;", "\"").replace("&amp;", "&").into();
+    }
+    match serde_json::from_str::<String>(text) {
+        Ok(inner) if inner.starts_with(['{', '[']) => inner.into(),
+        _ => text.into(),
+    }
 }
 
 /// JSON; text after it is ignored.
@@ -276,7 +291,14 @@ impl<'de> Visitor<'de> for Part<'_> {
         let mut is_off = false;
         while let Some(name) = members.next_key::<String>()? {
             match members.next_value_seed(Part { name: &name })? {
-                Value::Text(text) => node.pairs.push((name, text)),
+                // Some programs store JSON as a string of JSON.
+                Value::Text(text) => {
+                    match Some(&text).filter(|text| text.starts_with('{')).and_then(|text| json(text, &name))
+                    {
+                        Some(part) => node.children.push(part),
+                        None => node.pairs.push((name, text)),
+                    }
+                }
                 Value::Part(part) => node.children.push(part),
                 Value::Bool(is_so) => {
                     is_off |= (name == "enabled" && !is_so) || (name == "disabled" && is_so);

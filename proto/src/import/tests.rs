@@ -64,6 +64,17 @@ fn taken(text: &str) -> Result<Candidate, String> {
 #[case("{u'refresh_token': u'RT', u'expires_in': 3600}")]
 #[case("refresh_token: >-\n  RT\naccess_token: AT\n")]
 #[case("#access_token=A&amp;refresh_token=RT")]
+// From a web page, in a Markdown fence, and JSON as a string of JSON.
+#[case("<pre>{\"access_token\":\"AT\",\"refresh_token\":\"RT\"}</pre>")]
+#[case(
+    "<!DOCTYPE html><html><body><pre>{&quot;access_token&quot;:&quot;AT&quot;,&quot;refresh_token&quot;:&quot;RT&quot;}</pre></body></html>"
+)]
+#[case("{&#34;refresh_token&#34;:&#34;RT&#34;}")]
+#[case("```json\n{\n  \"refresh_token\": \"RT\"\n}\n```\n")]
+#[case(r#""{\"access_token\":\"AT\",\"refresh_token\":\"RT\"}""#)]
+#[case(r#"{"name":"imgur","token":"{\"access_token\":\"AT\",\"refresh_token\":\"RT\"}"}"#)]
+#[case(r#"{"data":{"access_token":"AT","refresh_token":"RT"},"success":true,"status":200}"#)]
+#[case(r#"{"status":200,"body":"{\"refresh_token\":\"RT\"}"}"#)]
 // imgur-screenshot.
 #[case("access_token=\"AT\"\nrefresh_token=\"RT\"\ntoken_expire_time=\"1700000000\"\n")]
 // ksnip.

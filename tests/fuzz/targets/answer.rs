@@ -1,5 +1,4 @@
-//! A server's answers: a status, headers and a body. What is said of them holds no token, and a token that is granted is
-//! one.
+//! A server's answers: a status, headers and a body. No reason contains a token, and a granted token is not empty.
 #![no_main]
 
 mod bounds;
@@ -38,7 +37,7 @@ fn read(input: &[u8]) {
     }
 }
 
-/// Reads an answer as it is on the wire, more or less: `200`, a line for each header, an empty one, the body.
+/// Reads an answer in this format: the status, a line for each header, an empty line, the body.
 fn response(input: &[u8]) -> Option<(StatusCode, HeaderMap, &[u8])> {
     let end = input.windows(2).position(|pair| pair == b"\n\n")?;
     let mut lines = input[..end].split(|byte| *byte == b'\n');

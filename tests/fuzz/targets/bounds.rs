@@ -1,5 +1,4 @@
-//! What no input may do, whichever target it is for: take more memory or more time than any is worth. What never ends is
-//! for libFuzzer to see, by its `-timeout`.
+//! The limits on memory and time for each input of every target. libFuzzer's `-timeout` finds inputs that never end.
 
 use std::alloc::System;
 use std::cell::LazyCell;
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cap::Cap;
 
-/// What one input may take.
+/// The limits for one input.
 const MEMORY: usize = 64 * 1024 * 1024;
 const TIME: Duration = Duration::from_secs(1);
 
@@ -20,11 +19,11 @@ thread_local! {
     static SCHEDULE: LazyCell<Option<File>> = LazyCell::new(|| File::open("/proc/thread-self/schedstat").ok());
 }
 
-/// A secret that inputs hold, as Imgur's tokens look. Where it is in one, it must not come out.
+/// A secret that inputs contain, in the format of Imgur's tokens. It must not appear in outputs.
 #[allow(dead_code, reason = "some targets look for none, or in another way")]
 pub const SECRET: &str = "5e1f00d5e1f00d5e1f00d5e1f00d5e1f00d5e1f0";
 
-/// Runs `target`, which ends the process where it takes more memory or time than that.
+/// Runs `target`. Ends the process if it uses more memory or time.
 pub fn bounded<T>(target: impl FnOnce() -> T) -> T {
     let limit = MEMORY_IN_USE.allocated() + MEMORY;
     MEMORY_IN_USE.set_limit(limit).expect("the limit is above what is in use");
@@ -36,8 +35,8 @@ pub fn bounded<T>(target: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// How long this thread has been ready to run and others ran, on a machine that has more to do (the second number of
-/// `/proc/thread-self/schedstat`, in nanoseconds); nothing where the kernel does not count that.
+/// How long this thread was ready to run while other threads ran (the second number of `/proc/thread-self/schedstat`,
+/// in nanoseconds). Zero if the kernel does not count it.
 fn kept_waiting() -> Duration {
     SCHEDULE.with(|file| {
         let mut text = [0; 96];
@@ -48,7 +47,7 @@ fn kept_waiting() -> Duration {
     })
 }
 
-/// Fails where the secret is in `text`.
+/// Fails if the secret is in `text`.
 #[allow(dead_code, reason = "some targets look for none, or in another way")]
 pub fn assert_silent(text: &str) {
     assert!(!text.contains(SECRET), "the secret came out: {text}");

@@ -1,4 +1,4 @@
-//! The callback's listener: nothing of a request comes back in the page, and it answers in HTTP or hangs up.
+//! The callback listener. Its answer is HTTP or empty, and the page repeats nothing of the request.
 #![no_main]
 
 mod bounds;

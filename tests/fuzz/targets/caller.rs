@@ -1,4 +1,4 @@
-//! What `/proc` says of a caller: a sandbox's cgroup on any line counts, and names can be shown.
+//! The caller's data in `/proc`. A sandbox's cgroup counts in any line, and names are printable.
 #![no_main]
 
 mod bounds;
@@ -8,7 +8,7 @@ use imgurd::fuzzing::{application, read_process};
 use imgurd_proto::text::is_printable;
 use libfuzzer_sys::fuzz_target;
 
-/// Lines that name a sandbox or a container.
+/// Lines with the cgroup of a sandbox or container.
 const MARKERS: [&str; 3] = [
     "0::/app.slice/app-flatpak-org.example.App-7.scope",
     "12:cpu:/docker/0f1e2d",

@@ -1,4 +1,4 @@
-//! config.toml: what is understood can be changed, and is still understood afterwards.
+//! config.toml. A configuration that imgurd accepts can be changed, and is still accepted after that.
 #![no_main]
 
 mod bounds;
@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
 thread_local! {
-    /// Where there is no disk to wait for, on most machines.
+    /// In memory if possible, so that no input waits for a disk.
     static DIRECTORY: LazyCell<TempDir> =
         LazyCell::new(|| TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory"));
 }
@@ -41,7 +41,7 @@ fn change(text: &str, directory: &TempDir) {
     }
 }
 
-/// Whether the change was made; then the file says what was answered.
+/// Whether the change was made. If so, the file must contain the returned configuration.
 fn check(file: &ConfigFile, changed: Result<Config, Error>) -> bool {
     let is_done = changed.is_ok();
     if let Ok(config) = changed {

@@ -1,4 +1,4 @@
-//! Dictionaries in arguments on D-Bus: they are read, or refused with nothing secret repeated.
+//! Dictionaries in D-Bus arguments. They are read, or refused without repeating a secret.
 #![no_main]
 
 mod bounds;

@@ -1,5 +1,5 @@
-//! The journal's lines: what is an entry is read, however often it is written down and read back, and whatever else is in
-//! the file costs no entry that comes after it.
+//! The lines of the journal. Entries that are read can be written and read again. Other lines do not affect later
+//! entries.
 #![no_main]
 
 mod bounds;
@@ -14,11 +14,11 @@ use imgurd_proto::JournalEntry;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
-/// What is written after all that.
+/// An entry that is appended to the input.
 const NEXT: &[u8] = br#"{"at":1,"count":1,"outcome":"granted","account":"next","wire":"socket","application":"unknown","sandboxed":false,"uid":0}"#;
 
 thread_local! {
-    /// Where there is no disk to wait for, on most machines.
+    /// In memory if possible, so that no input waits for a disk.
     static DIRECTORY: LazyCell<TempDir> =
         LazyCell::new(|| TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory"));
 }

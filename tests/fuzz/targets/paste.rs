@@ -1,5 +1,5 @@
-//! What a user pastes: an answer of the sign-in page, or a grant from elsewhere. Nothing is sent to a server for a text that is
-//! refused, and no refusal repeats any of it. What is sent can be a code, PIN or token, and stands in the text.
+//! Pasted texts: an answer of the sign-in page, or a grant of another program. A refused text is not sent to a
+//! server, and the refusal repeats none of it. What is sent can be a code, PIN or token, and is in the text.
 #![no_main]
 
 mod bounds;
@@ -29,6 +29,6 @@ fn check(Pasted { outcome, sent }: &Pasted) {
         assert_silent(reason);
         assert!(sent.is_empty(), "a text was sent that was refused: {reason}");
     }
-    // The first try may be followed by another soon.
+    // A second try may follow the first.
     assert!(sent.iter().all(|secret| *secret == sent[0] && is_credential(secret.expose())), "{outcome:?}");
 }

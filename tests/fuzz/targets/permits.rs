@@ -1,4 +1,4 @@
-//! The file of permits: it is read, or called damaged and believed in nothing.
+//! The file of permits. It is read, or counts as damaged and gives no permission.
 #![no_main]
 
 mod bounds;
@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
 thread_local! {
-    /// Where there is no disk to wait for, on most machines.
+    /// In memory if possible, so that no input waits for a disk.
     static DIRECTORY: LazyCell<TempDir> =
         LazyCell::new(|| TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory"));
 }

@@ -1,5 +1,5 @@
-//! What a store holds of an account: it is read or called damaged, what is read can be kept, and the keeper can work with
-//! it, however absurd its dates are.
+//! The record of an account in the store. It is read, or counts as damaged. A record that is read can be saved again,
+//! and the keeper works with it, whatever its dates are.
 #![no_main]
 
 mod bounds;

@@ -1,4 +1,4 @@
-//! What a client reads: whatever answers in the daemon's place, the client ends with a token or an error.
+//! What a client reads. Whatever answers instead of the daemon, the client returns a token or an error.
 #![no_main]
 
 mod bounds;
@@ -25,7 +25,7 @@ fn hear(said: &[u8], listener: &UnixListener, directory: &TempDir) {
     let mut client = Client::connect_to(&directory.path().join("socket")).expect("it listens");
     let (mut server, _) = listener.accept().expect("a client");
     server.set_nonblocking(true).expect("a socket");
-    // What does not fit is not needed: a message that is too long is refused.
+    // Bytes beyond the socket's buffer do not matter: such a long message is refused.
     let _ = server.write(said);
     let _ = server.shutdown(std::net::Shutdown::Write);
     if let Ok(token) = client.get_token(None) {

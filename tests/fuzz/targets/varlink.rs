@@ -1,4 +1,4 @@
-//! The local socket: whatever a caller writes, each answer is whole JSON, and no secret that came in goes out again.
+//! The local socket. Whatever a caller sends, each answer is complete JSON and repeats no secret.
 #![no_main]
 
 mod bounds;
@@ -8,7 +8,7 @@ use imgurd::fuzzing::converse;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-/// The parameters that hold secrets, in all methods.
+/// The parameters with secrets, of all methods.
 const SECRETS: [&str; 4] = ["access_token", "client_secret", "response", "text"];
 
 fuzz_target!(|said: &[u8]| bounded(|| call(said)));
@@ -25,7 +25,7 @@ fn call(said: &[u8]) {
     }
 }
 
-/// Whether the secret is where only a secret can be. A name that is not known is repeated, whatever it looks like.
+/// Whether the secret is only in a parameter for secrets. imgurd repeats unknown names, which may look like a secret.
 fn holds_a_secret(said: &[u8]) -> bool {
     let is_once = said.windows(SECRET.len()).filter(|part| *part == SECRET.as_bytes()).count() == 1;
     is_once

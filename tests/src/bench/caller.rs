@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// A call for the default account's token, as programs send it.
 pub(super) const CALL: &[u8] = b"{\"method\":\"org.imgurd.Keeper1.GetToken\",\"parameters\":{}}\0";
 
-/// One with a connection of its own.
+/// A caller with its own connection.
 pub(super) struct Caller {
     stream: UnixStream,
     buffer: Vec<u8>,
@@ -40,14 +40,14 @@ impl Caller {
         }
     }
 
-    /// Fails unless it was handed a token.
+    /// Fails unless the next answer contains a token.
     pub(super) fn answer_with_token(&mut self) {
         let answer = self.answer();
         let text = String::from_utf8_lossy(answer);
         assert!(text.contains("access_token"), "a token, and not {text}");
     }
 
-    /// How long this call takes.
+    /// The time that this call takes.
     pub(super) fn time(&mut self, call: &[u8]) -> Duration {
         let begin = Instant::now();
         self.ask(call);
@@ -56,7 +56,7 @@ impl Caller {
     }
 }
 
-/// Takes turns with two things that are to be compared, so that what else the machine does falls on both alike.
+/// Alternates between two things that are compared, so that other load on the machine affects both.
 pub(super) fn alternate(
     rounds: usize,
     mut ours: impl FnMut() -> Vec<Duration>,

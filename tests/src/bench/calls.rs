@@ -13,10 +13,10 @@ use super::figure::{Figure, Unit};
 use super::site::Site;
 use super::table::{Goal, Row};
 
-/// How many connections the throughput is measured with.
+/// The number of connections for the throughput.
 const CONNECTIONS: usize = 64;
 
-/// How many threads their callers share.
+/// The number of threads that share these connections.
 const THREADS: usize = 4;
 
 pub(super) fn rows(extent: Extent) -> Vec<Row> {
@@ -34,7 +34,7 @@ fn with_echo(rows: impl FnOnce(&Path, &Path) -> Vec<Row>) -> Vec<Row> {
     rows(&socket, &limit)
 }
 
-/// How long an answer is, once it was seen to be one.
+/// The length of an answer with a token.
 pub(super) fn answer_of(socket: &Path) -> usize {
     let mut caller = Caller::connect(socket);
     caller.ask(CALL);
@@ -77,7 +77,7 @@ fn throughput(ours: &Path, limit: &Path, extent: Extent) -> Row {
         .against("tokio echo", Figure::median(echo, Unit::PerSecond))
 }
 
-/// Answers a second, with a call under way on each connection at all times.
+/// Answers a second, with a call in progress on each connection at all times.
 #[expect(clippy::cast_precision_loss, reason = "there are some thousands")]
 fn rate(socket: &Path, extent: Extent) -> f64 {
     let (each, start) = (extent.calls * 4 / CONNECTIONS, Barrier::new(THREADS + 1));

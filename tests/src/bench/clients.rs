@@ -1,5 +1,5 @@
-//! Whole processes, measured by `hyperfine`: the installed client and the one that plain cargo builds, compared with a
-//! program that prints one word, and with the clients of other projects.
+//! Whole processes, measured by `hyperfine`: the installed client, and the one that plain cargo builds, compared with
+//! a program that prints one word and with another project's client.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::site::Site;
 use super::table::{Goal, Row};
 use crate::testbed::{Testbed, binary};
 
-/// Written by hand, compiled without the loader's work, and held against ours.
+/// A program without the dynamic loader's work, for comparison.
 const HELLO: &str = "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n";
 
 pub(super) fn rows(extent: Extent) -> Vec<Row> {
@@ -25,8 +25,8 @@ pub(super) fn rows(extent: Extent) -> Vec<Row> {
 fn measure(extent: Extent) -> Vec<Row> {
     let site = Site::memory();
     let bed = &site.scene.bed;
-    // All lie in one place on a disk, and have just been written there, as programs are that are installed: where a file
-    // is, and how it came into memory, tells in how soon it starts.
+    // All programs are copied to the same directory, as an installation does. Where a file is, and how it came into
+    // the page cache, affects how fast it starts.
     let built = binary("imgurctl");
     let place = tempfile::tempdir_in(built.parent().expect("it is in a directory")).unwrap();
     let hello = hello(place.path());
@@ -67,7 +67,7 @@ fn measure(extent: Extent) -> Vec<Row> {
     rows
 }
 
-/// The client as `make install` brings it, if it was built, and how it is linked.
+/// The client as `make install` installs it, and how it is linked. `None` if it was not built.
 fn installed() -> Option<(PathBuf, String)> {
     let directory = binary("imgurctl").ancestors().nth(2)?.join("client");
     let libc = match fs::read_to_string(directory.join("libc")).ok()?.trim() {
@@ -85,7 +85,7 @@ fn hello(directory: &Path) -> PathBuf {
     program
 }
 
-/// How long each command took, in seconds, each time.
+/// The run times of each command, in seconds.
 fn times(bed: &Testbed, agent: Option<&OidcAgent>, commands: &[String], extent: Extent) -> Vec<Vec<f64>> {
     let report = bed.root().join("hyperfine.json");
     let mut hyperfine = bed.command("hyperfine");
@@ -104,7 +104,7 @@ fn times(bed: &Testbed, agent: Option<&OidcAgent>, commands: &[String], extent: 
     results.iter().map(times).collect()
 }
 
-/// The sizes of what is built, which is stripped.
+/// The sizes of the stripped programs.
 pub(super) fn sizes() -> Vec<Row> {
     let row = |what: &str, program: PathBuf, most: f64| {
         #[expect(clippy::cast_precision_loss, reason = "there are some millions")]

@@ -12,7 +12,7 @@ use super::table::{Goal, Row};
 use crate::fake::PATIENCE;
 use crate::testbed::{Scene, Testbed, binary};
 
-/// What else the daemon is to find.
+/// The environment variables that the daemon needs besides those of the unit.
 const PASSED: [&str; 6] = [
     "HOME",
     "XDG_STATE_HOME",
@@ -37,12 +37,12 @@ pub(super) fn rows(extent: Extent) -> Vec<Row> {
     let what = "socket-activated start until the first token, file store";
     vec![
         Row::alone(what, Figure::of(&tokens), Goal::most(0.060, Unit::Seconds)),
-        // The rest is deriving the file's key, and reading the grant.
+        // The rest is the key derivation of the file store and reading the grant.
         Row::alone("of which until it answers at all", Figure::of(&answers), Goal::Open),
     ]
 }
 
-/// systemd's own helper listens in place of the service manager, and becomes the daemon at the first call
+/// systemd's own helper listens in place of the service manager, and executes the daemon at the first call
 /// (systemd-socket-activate(1)).
 fn activated(bed: &Testbed, call: &[u8]) -> Duration {
     let socket = bed.root().join("activated");
@@ -54,7 +54,7 @@ fn activated(bed: &Testbed, call: &[u8]) -> Duration {
     command.arg(binary("imgurd")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut daemon = command.spawn().expect("systemd-socket-activate is installed (Debian: systemd)");
     let deadline = Instant::now() + PATIENCE;
-    // The file exists before the daemon listens, and the first connection starts the daemon.
+    // The file exists before the helper listens. The first connection starts the daemon.
     let (begin, mut caller) = loop {
         let begin = Instant::now();
         match Caller::try_connect(&socket) {

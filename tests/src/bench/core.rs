@@ -4,8 +4,8 @@ use std::thread;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Runs this, and whatever it starts, on one core. Who asks and who answers take turns anyway, and so the work of both is
-/// timed; on two cores it would be how long one takes to wake, which is more, and another time each run.
+/// Runs `work` and all that it starts on one core. Caller and daemon take turns anyway, so this measures the work of
+/// both. On two cores, the time to wake the other process would dominate and vary.
 pub(super) fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let pinned = || {
         let all = sched_getaffinity(None).expect("the kernel tells");

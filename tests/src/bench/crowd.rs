@@ -1,4 +1,4 @@
-//! Many callers that wait: how they delay others, and when all have their token.
+//! Many waiting callers: how much they delay others, and when all have their token.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,23 +13,23 @@ use super::table::{Goal, Row};
 use crate::fake::{Behaviour, Endpoint};
 use crate::soak::pass;
 
-/// How many wait. With those whose calls are timed it is nearly as many as there are places.
+/// The number of waiting callers, close to the limit on connections.
 const WAITING: usize = 1000;
 
 const REFRESH: &[u8] =
     b"{\"method\":\"org.imgurd.Keeper1.Refresh\",\"parameters\":{\"account\":\"other\"}}\0";
 
-/// How long the token lives that they find expired.
+/// The lifetime of the token that has expired when the callers come.
 const LIFETIME: Duration = Duration::from_secs(1);
 
-/// How often they come: an account is refreshed on demand six times a minute at most.
+/// The number of rounds. The daemon allows six refreshes on demand a minute.
 const CROWDS: usize = 4;
 
 pub(super) fn rows(extent: Extent) -> Vec<Row> {
     vec![undisturbed(extent), herd(extent)]
 }
 
-/// A cached token while all others wait for another account's refresh.
+/// A cached token, while all other callers wait for another account's refresh.
 fn undisturbed(extent: Extent) -> Row {
     let site = Site::memory();
     add(&site.scene, "other");
@@ -57,8 +57,8 @@ fn undisturbed(extent: Extent) -> Row {
     .against("p99.9 with nobody waiting", tail(&quiet))
 }
 
-/// Callers who wait for the answer to `call`: the daemon has read it from all of them once one who asks after them for
-/// something else is answered.
+/// Callers that wait for the answer to `call`. The daemon has read all calls once it answers the caller that comes
+/// last.
 fn waiting(socket: &Path, call: &[u8]) -> Vec<Caller> {
     let mut crowd: Vec<_> = (0..WAITING).map(|_| Caller::connect(socket)).collect();
     for caller in &mut crowd {
@@ -70,9 +70,9 @@ fn waiting(socket: &Path, call: &[u8]) -> Vec<Caller> {
     crowd
 }
 
-/// From the server's answer until the last of all who wait for another token than the expired one is served.
+/// The time from the server's answer until the last waiting caller has the new token.
 fn herd(extent: Extent) -> Row {
-    // A token of less than two seconds is refreshed on demand only.
+    // A token with a lifetime below two seconds is refreshed on demand only.
     let site = Site::with(Behaviour { lifetime: LIFETIME, ..Behaviour::default() });
     let mut spans = Vec::new();
     for round in 1..=extent.rounds {

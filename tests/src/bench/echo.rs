@@ -1,5 +1,5 @@
-//! A minimal server: reads up to a NUL, and always writes the same bytes. It shows the cost of a socket, a runtime and a
-//! task for each connection, with which the daemon's calls are compared.
+//! A minimal server that reads up to a NUL and always writes the same bytes. It shows the cost of a socket, a runtime
+//! and a task for each connection, for comparison with the daemon.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,11 +11,11 @@ use tokio::runtime::Builder;
 
 use crate::fake::PATIENCE;
 
-/// One that runs in a process of its own, killed when dropped.
+/// The server in its own process. Dropping it kills the process.
 pub(super) struct Echo(Child);
 
 impl Echo {
-    /// Starts one whose answers are as long as `answer`, and returns when it listens.
+    /// Starts a server with answers of `answer` bytes, and returns when it listens.
     pub(super) fn start(socket: &Path, answer: usize) -> Self {
         let program = std::env::current_exe().unwrap();
         let mut command = Command::new(program);
@@ -37,10 +37,10 @@ impl Drop for Echo {
     }
 }
 
-/// Is one, until it is killed.
+/// Runs the server until the process is killed.
 ///
 /// # Errors
-/// Where it cannot listen.
+/// If it cannot listen.
 pub fn serve(socket: &Path, length: usize) -> std::io::Result<()> {
     let mut answer = vec![b'x'; length];
     answer[length - 1] = 0;

@@ -21,10 +21,10 @@ use super::table::{Goal, Row};
 use crate::soak::pass;
 use crate::testbed::Testbed;
 
-/// Calls that a flood has under way.
+/// The number of calls in progress in a flood.
 const AT_ONCE: usize = 64;
 
-/// Between two calls of the other program.
+/// The pause between two calls of the other program.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// How a program floods the daemon.
@@ -72,7 +72,7 @@ fn time(site: &Site, extent: Extent) -> Vec<Duration> {
     (0..extent.calls).map(call).collect()
 }
 
-/// A process of its own, since the daemon takes turns by process; killed when dropped.
+/// The flood in its own process, because the daemon takes turns by process. Dropping it kills the process.
 struct FloodProcess(Child);
 
 impl FloodProcess {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Unit {
@@ -46,39 +46,39 @@ impl fmt::Display for Quantity {
     }
 }
 
-/// A distribution, or a single number.
+/// The summary of a distribution, or a single number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Figure {
     pub(super) median: Quantity,
-    /// Where there are samples enough for one.
+    /// `None` if there are too few samples.
     pub(super) p99: Option<Quantity>,
 }
 
 impl Figure {
-    /// Of a thing that was measured once.
+    /// A single measurement.
     pub(super) fn once(value: f64, unit: Unit) -> Self {
         Self { median: Quantity::new(value, unit), p99: None }
     }
 
-    /// Of a few samples.
+    /// The median of a few samples.
     pub(super) fn median(samples: impl IntoIterator<Item = f64>, unit: Unit) -> Self {
         let samples: Vec<_> = samples.into_iter().collect();
         Self::once(quantile(&samples, 0.5), unit)
     }
 
-    /// Of many spans.
+    /// The summary of many durations.
     pub(super) fn of(spans: &[Duration]) -> Self {
         Self::of_seconds(&spans.iter().map(Duration::as_secs_f64).collect::<Vec<_>>())
     }
 
-    /// The same.
+    /// The same for durations in seconds.
     pub(super) fn of_seconds(seconds: &[f64]) -> Self {
         let p99 = Quantity::new(quantile(seconds, 0.99), Unit::Seconds);
         Self { p99: Some(p99), ..Self::median(seconds.iter().copied(), Unit::Seconds) }
     }
 }
 
-/// The sample that this part of all is not above.
+/// The quantile of the samples at `part`, between 0 and 1.
 pub(super) fn quantile(samples: &[f64], part: f64) -> f64 {
     let mut samples = samples.to_vec();
     samples.sort_unstable_by(f64::total_cmp);

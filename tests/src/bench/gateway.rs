@@ -1,4 +1,4 @@
-//! A refresh at the gateway, and what the gateway costs everybody else.
+//! A refresh at the gateway, and what the gateway costs other callers.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -14,9 +14,9 @@ use super::static_http::StaticHttp;
 use super::table::{Goal, Row};
 use crate::testbed::gateway::Gateway;
 
-/// How many refresh tokens a client has at most.
+/// The most refresh tokens that a client has.
 const HANDLES: usize = 64;
-/// How often the keeper replaces the token: fewer times than it may in a minute.
+/// The number of refreshes, which is below the limit for a minute.
 const REFRESHES: usize = 5;
 
 pub(super) fn rows(extent: Extent) -> Vec<Row> {
@@ -27,7 +27,7 @@ pub(super) fn rows(extent: Extent) -> Vec<Row> {
     })
 }
 
-/// A client that refreshes after the keeper has: nothing is asked of the server.
+/// A client's refresh after imgurd's own, so that imgurd sends nothing to the server.
 fn refresh(extent: Extent) -> Row {
     let gateway = Gateway::new(Site::memory().scene);
     let address: SocketAddr = gateway.listen.parse().unwrap();
@@ -58,7 +58,7 @@ fn request(gateway: &Gateway, handle: &str) -> String {
     )
 }
 
-/// How long an answer takes on a connection of its own, and the answer.
+/// Sends the request on a new connection, and returns the duration and the answer.
 fn ask(address: SocketAddr, request: &str) -> (Duration, String) {
     let (begin, mut answer) = (Instant::now(), String::with_capacity(2048));
     let mut stream = TcpStream::connect(address).unwrap();

@@ -11,9 +11,9 @@ use super::table::{Goal, Row};
 use crate::soak::pass;
 use crate::testbed::{Bus, Keyring, Scene, Testbed};
 
-/// A daemon on the bus that has refreshed over TLS and is left alone.
+/// An idle daemon on the bus, after a refresh over TLS.
 pub(super) struct Idle {
-    // In this order, so that the daemon ends before its keyring and its bus.
+    // Fields drop in order: the daemon ends before its keyring and its bus.
     scene: Scene,
     _keyring: Option<Keyring>,
     _bus: Bus,
@@ -23,7 +23,7 @@ pub(super) struct Idle {
 }
 
 impl Idle {
-    /// With the encrypted file.
+    /// With the file store.
     pub(super) fn file() -> Self {
         Self::new(Testbed::file(), "file", false)
     }
@@ -43,11 +43,11 @@ impl Idle {
         });
         let mut scene = Scene::new(bed, server());
         scene.over_tls();
-        // As after a start, and not after what was only to prepare it.
+        // Restart, so that the preparation does not count.
         scene.restart();
         let mut scene = scene.imported();
         scene.refresh();
-        // The threads that blocked for it have ended by then.
+        // Wait until the blocking threads have ended.
         let deadline = Instant::now() + Duration::from_secs(30);
         let id = scene.daemon().id();
         let mut threads = Threads::of(id);
@@ -61,7 +61,7 @@ impl Idle {
         Self { scene, _keyring: keyring, _bus: bus, store, begun: Instant::now(), threads }
     }
 
-    /// What it takes of memory.
+    /// The daemon's memory.
     pub(super) fn memory(&mut self) -> Vec<Row> {
         let memory = Memory::of(self.scene.daemon().id());
         let what = format!("idle after a refresh over TLS, {} store", self.store);
@@ -77,7 +77,7 @@ impl Idle {
         ]
     }
 
-    /// How often it has woken, once it has been left alone for long enough.
+    /// The number of wake-ups during the idle time.
     pub(super) fn wake_ups(mut self, extent: Extent) -> Row {
         pass(extent.idle.saturating_sub(self.begun.elapsed()));
         #[expect(clippy::cast_precision_loss, reason = "there are few, if any")]

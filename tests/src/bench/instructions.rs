@@ -9,17 +9,17 @@ use super::site::{Site, as_the_service, service_environment};
 use super::table::{Goal, Row};
 use crate::testbed::{Testbed, binary};
 
-/// How many calls a daemon answers: one answers so many, another so many more. What both do beside is no call's.
+/// The numbers of calls in two runs. The difference excludes the start and the end of the daemon.
 const CALLS: (usize, usize) = (1000, 5000);
 
-/// What tunes the C library (`ld.so(8)`).
+/// The variable that tunes the C library (`ld.so(8)`).
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
-/// Which of its ways to copy and to wipe the C library takes, whatever the machine has: some count by the byte, others by
-/// the line of a cache.
+/// Makes the C library copy and wipe memory in the same way on every machine. Otherwise the instruction count depends
+/// on the processor.
 const ONE_WAY: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX2_Usable,-ERMS,-FSRM";
 
-/// What is counted: both ways to the daemon's answer, and the client's whole run.
+/// The counts for calls on open and on new connections, and for the client's whole run.
 pub(super) fn rows() -> Vec<Row> {
     let open = |socket: &Path, calls| {
         let mut caller = Caller::connect(socket);
@@ -46,7 +46,7 @@ fn row(what: &str, instructions: f64) -> Row {
     Row::alone(what, Figure::once(instructions, Unit::Instructions), Goal::Open)
 }
 
-/// Of a call, in the daemon.
+/// Instructions of the daemon for each call.
 #[expect(clippy::cast_precision_loss, reason = "there are some thousands")]
 fn daemon(calls: impl Fn(&Path, usize)) -> f64 {
     let counted = |count| {
@@ -62,7 +62,7 @@ fn daemon(calls: impl Fn(&Path, usize)) -> f64 {
     (counted(CALLS.1) - counted(CALLS.0)) / (CALLS.1 - CALLS.0) as f64
 }
 
-/// As the unit does it, and in one way besides.
+/// The environment of the unit, with the C library's one way to copy in addition.
 fn tuned(bed: &Testbed) {
     as_the_service(bed);
     let of_the_unit = service_environment().into_iter().find(|(name, _)| *name == TUNABLES);
@@ -70,7 +70,7 @@ fn tuned(bed: &Testbed) {
     bed.set_env(TUNABLES, all.collect::<Vec<_>>().join(":"));
 }
 
-/// Of a run of the client.
+/// Instructions of a run of the client.
 fn client() -> f64 {
     let site = Site::memory();
     site.scene.bed.set_env(TUNABLES, ONE_WAY);
@@ -87,7 +87,7 @@ fn callgrind(file: &Path) -> [String; 4] {
     ["valgrind".to_owned(), "--tool=callgrind".to_owned(), out, "--quiet".to_owned()]
 }
 
-/// The sum that stands in the file.
+/// The total in callgrind's file.
 fn total(file: &Path) -> f64 {
     let text = fs::read_to_string(file).expect("callgrind has written it");
     let line = text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));

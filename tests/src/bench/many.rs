@@ -14,10 +14,10 @@ use super::table::{Goal, Row};
 use crate::fake::Fake;
 use crate::testbed::{Daemon, Testbed};
 
-/// How many.
+/// The number of accounts and of connections.
 const MANY: usize = 1000;
 
-/// A daemon with so many accounts, of which none has a grant but the first.
+/// A daemon with this many accounts. Only the first has a grant.
 struct Site {
     daemon: Daemon,
     bed: Testbed,
@@ -98,7 +98,7 @@ fn status(bed: &Testbed) -> Figure {
     Figure::median(spans.iter().map(Duration::as_secs_f64), Unit::Seconds)
 }
 
-/// Open ones, each of which has been answered once.
+/// Open connections, each of which has got an answer.
 fn connections(socket: &Path) -> Vec<Caller> {
     let one = |_| {
         let mut caller = Caller::connect(socket);

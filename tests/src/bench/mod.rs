@@ -1,4 +1,4 @@
-//! Measures how fast imgurd gives a token and how little it costs to keep tokens. Each figure stands beside what the
+//! Measures how fast imgurd returns a token, and what keeping tokens costs. Each figure is compared with what the
 //! machine can do, measured in the same run.
 
 mod bus;
@@ -31,18 +31,18 @@ use idle::Idle;
 pub use static_http::serve as static_http;
 pub use table::Table;
 
-/// How much of everything.
+/// How much to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// How often two things take turns.
+    /// How often two compared things take turns.
     pub rounds: usize,
-    /// How many calls each makes in its turn.
+    /// The number of calls in each turn.
     pub calls: usize,
-    /// How long a daemon is left alone.
+    /// How long a daemon stays idle.
     pub idle: Duration,
 }
 
-/// What can be measured.
+/// The parts that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
     /// The client's whole process
@@ -74,7 +74,7 @@ pub enum Part {
 pub fn run(parts: &[Part], extent: Extent) -> Table {
     let is_wanted = |part: &Part| parts.is_empty() || parts.contains(part);
     let mut table = Table::default();
-    // They are left alone while all else is measured, which they do not disturb.
+    // These daemons are idle while everything else is measured.
     let mut idle = if is_wanted(&Part::Idle) { vec![Idle::file(), Idle::keyring()] } else { Vec::new() };
     for part in Part::value_variants().iter().filter(|part| is_wanted(part)) {
         table.add(match part {

@@ -1,4 +1,4 @@
-//! oidc-agent, if it is installed (Debian: oidc-agent-cli), with a grant of the fake, for comparison.
+//! oidc-agent with a grant of the fake Imgur, for comparison. It is used if it is installed (Debian: oidc-agent-cli).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -11,17 +11,17 @@ use serde_json::json;
 use crate::fake::Fake;
 use crate::testbed::Testbed;
 
-/// One that runs, ended when dropped.
+/// A running oidc-agent. Dropping it ends it.
 pub(super) struct OidcAgent {
     socket: String,
     pid: i32,
 }
 
 impl OidcAgent {
-    /// What asks it for the token.
+    /// The command that asks it for the token.
     pub(super) const TOKEN: &str = "oidc-token imgurd-bench";
 
-    /// Starts it, and has it take over a grant; nothing where it is not installed.
+    /// Starts it and gives it a grant. `None` if it is not installed.
     pub(super) fn start(bed: &Testbed, fake: &Fake) -> Option<Self> {
         let output = bed.command("oidc-agent").output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -47,7 +47,7 @@ impl OidcAgent {
         Some(agent)
     }
 
-    /// Lets a command know where it is.
+    /// Sets the environment variable with the agent's socket.
     pub(super) fn introduce(&self, command: &mut Command) {
         command.env("OIDC_SOCK", &self.socket);
     }
@@ -61,7 +61,7 @@ impl Drop for OidcAgent {
     }
 }
 
-/// Serves the document that oidc-agent wants to see first (OpenID Connect Discovery 1.0), and returns its issuer.
+/// Serves the metadata that oidc-agent reads first (OpenID Connect Discovery 1.0), and returns its issuer.
 fn discovery(fake: &Fake) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = format!("http://{}/", listener.local_addr().unwrap());

@@ -9,9 +9,9 @@ use crate::soak::number;
 /// The memory of a process, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Memory {
-    /// What it has for itself, and its share of what it shares.
+    /// Private memory, and the process's share of shared memory.
     pub(super) pss: f64,
-    /// What is in no file: heap, stacks, and what was changed of the program's own.
+    /// Memory that is not backed by a file: heap, stacks and changed data of the program.
     pub(super) anonymous: f64,
 }
 
@@ -22,7 +22,7 @@ impl Memory {
     }
 }
 
-/// How often each thread of a process has been given a core, which it is once it wakes.
+/// The number of context switches of each thread. A thread has at least one for each time it wakes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Threads(BTreeMap<PathBuf, u64>);
 
@@ -38,7 +38,7 @@ impl Threads {
         Self(switches.collect())
     }
 
-    /// How often those that are there still have woken since `before`.
+    /// The number of wake-ups since `before`, of the threads that still exist.
     pub(super) fn wake_ups_since(&self, before: &Self) -> u64 {
         self.0.iter().map(|(thread, count)| count - before.0.get(thread).copied().unwrap_or(0)).sum()
     }

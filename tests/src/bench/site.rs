@@ -8,20 +8,20 @@ use imgurd_proto::State;
 use crate::fake::Behaviour;
 use crate::testbed::{ACCOUNT, Bus, Scene, Testbed};
 
-/// All of it.
+/// A daemon with its server and, if asked for, a bus.
 pub(super) struct Site {
-    // In this order, so that the daemon ends before its bus.
+    // Fields drop in order: the daemon ends before its bus.
     pub(super) scene: Scene,
     _bus: Option<Bus>,
 }
 
 impl Site {
-    /// One whose grants are in memory.
+    /// With the memory store.
     pub(super) fn memory() -> Self {
         Self::with(server())
     }
 
-    /// The same, with a server of this kind.
+    /// The same, with this behaviour of the server.
     pub(super) fn with(behaviour: Behaviour) -> Self {
         Self::build(usual(), false, behaviour)
     }
@@ -31,7 +31,7 @@ impl Site {
         Self::build(usual(), true, server())
     }
 
-    /// One in these directories, with what is in their environment.
+    /// In this testbed, with its environment.
     pub(super) fn new(bed: Testbed) -> Self {
         Self::build(bed, false, server())
     }
@@ -53,16 +53,16 @@ fn usual() -> Testbed {
     bed
 }
 
-/// The unit, which is installed with paths filled in.
+/// The unit's template.
 const UNIT: &str = include_str!("../../../systemd/imgurd.service.in");
 
-/// What the unit puts into the daemon's environment, and what is logged by default and not as tests like it.
+/// The unit's environment for the daemon, with the default log level instead of the tests'.
 pub(super) fn service_environment() -> Vec<(&'static str, &'static str)> {
     let lines = UNIT.lines().filter_map(|line| line.strip_prefix("Environment="));
     lines.filter_map(|line| line.split_once('=')).chain([("RUST_LOG", "info")]).collect()
 }
 
-/// Has the daemon run as it does there.
+/// Lets the daemon run in the environment of the service.
 pub(super) fn as_the_service(bed: &Testbed) {
     for (name, value) in service_environment() {
         bed.set_env(name, value);

@@ -1,5 +1,5 @@
-//! What an HTTP server costs that does nothing: it reads a form, sends the same JSON as always, and closes the connection. The
-//! gateway is held against it: its library, its runtime, a task for each connection.
+//! A minimal HTTP server: it reads a form, sends the same JSON each time, and closes the connection. It has the
+//! gateway's library, runtime and a task for each connection, for comparison with the gateway.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,14 +20,14 @@ use tokio::runtime::Builder;
 use crate::fake::PATIENCE;
 use crate::testbed::free_port;
 
-/// One that runs in a process of its own, killed when dropped.
+/// The server in its own process. Dropping it kills the process.
 pub(super) struct StaticHttp {
     process: Child,
     pub(super) address: SocketAddr,
 }
 
 impl StaticHttp {
-    /// Starts one whose answers are as long as `answer`, and returns when it listens.
+    /// Starts a server with answers of `answer` bytes, and returns when it listens.
     pub(super) fn start(answer: usize) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -49,10 +49,10 @@ impl Drop for StaticHttp {
     }
 }
 
-/// Is one, until it is killed.
+/// Runs the server until the process is killed.
 ///
 /// # Errors
-/// Where it cannot listen.
+/// If it cannot listen.
 pub fn serve(address: SocketAddr, length: usize) -> io::Result<()> {
     let answer: &'static str = "x".repeat(length).leak();
     Builder::new_current_thread().enable_all().build()?.block_on(async {

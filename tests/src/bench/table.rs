@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use super::figure::{Figure, Quantity, Unit};
 
-/// What is to be seen of a row.
+/// The goal of a row.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Goal {
-    /// Ours over the limit, at most.
+    /// At most this ratio to the other figure.
     Ratio(f64),
-    /// Ours over the limit, at least.
+    /// At least this ratio to the other figure.
     Share(f64),
-    /// Ours, at most.
+    /// At most this value.
     Most(Quantity),
-    /// To be read and compared.
+    /// No goal.
     Open,
 }
 
@@ -29,7 +29,7 @@ impl Goal {
     }
 }
 
-/// One thing measured.
+/// A measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Row {
     what: String,
@@ -45,12 +45,12 @@ struct Limit {
 }
 
 impl Row {
-    /// What is held against nothing.
+    /// A measurement without a comparison.
     pub(super) fn alone(what: impl Into<String>, ours: Figure, goal: Goal) -> Self {
         Self { what: what.into(), ours, limit: None, goal }
     }
 
-    /// What is held against what the machine can do.
+    /// The same, compared with another figure.
     pub(super) fn against(self, what: impl Into<String>, figure: Figure) -> Self {
         Self { limit: Some(Limit { what: what.into(), figure }), ..self }
     }
@@ -97,7 +97,7 @@ impl Row {
         ]
     }
 
-    /// How much more it is now, in per cent.
+    /// The change in per cent.
     fn change(&self, before: &Self) -> f64 {
         (self.ours.median.value / before.ours.median.value - 1.0) * 100.0
     }
@@ -106,7 +106,7 @@ impl Row {
 const HEAD: [&str; 10] =
     ["what", "median", "p99", "held against", "median", "p99", "ratio", "goal", "", "before"];
 
-/// All that was measured in one run.
+/// All measurements of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Table(Vec<Row>);
 
@@ -115,25 +115,25 @@ impl Table {
         self.0.extend(rows);
     }
 
-    /// Keeps it for a later run to be compared with.
+    /// Saves the table, so that a later run can be compared with it.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         fs::write(path, serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// One of an earlier run.
+    /// The table of an earlier run.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is no table of a run", path.display()))
     }
 
-    /// As Markdown, beside an earlier run where there is one.
+    /// The table in Markdown, with the figures of an earlier run if there is one.
     #[must_use]
     pub fn markdown(&self, before: Option<&Self>) -> String {
         let earlier = |row: &Row| before.and_then(|table| table.0.iter().find(|it| it.what == row.what));
@@ -158,7 +158,7 @@ impl Table {
         text
     }
 
-    /// What is more than in an earlier run by over so many per cent, and what is no longer there.
+    /// The figures that are more than `per_cent` above those of an earlier run, and those that were not measured.
     #[must_use]
     pub fn grown(&self, before: &Self, per_cent: f64) -> Vec<String> {
         let grown = before.0.iter().filter_map(|was| match self.0.iter().find(|row| row.what == was.what) {

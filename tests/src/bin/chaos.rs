@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         eprintln!("There is no such store; give file, keyring or memory");
         return ExitCode::from(2);
     }
-    // A page that is out of reach, or that the server refuses, is one of the things that happen.
+    // Threads panic when a page is unreachable or refused, which happens on purpose here.
     std::panic::set_hook(Box::new(|_| {}));
     println!("Random operations, from seed {seed}");
     let share = Duration::from_mins(options.minutes) / parts;

@@ -30,7 +30,7 @@ const WIDTH: usize = 100;
 
 fn main() -> ExitCode {
     let begin = Instant::now();
-    // The testbed panics if something does not happen in time; its thread has printed that.
+    // The testbed panics if an event does not happen in time, and its thread prints why.
     match std::thread::spawn(Demo::run).join() {
         Ok(Ok(())) => {
             println!("\nThe demo took {} s; every step gave the expected result.", begin.elapsed().as_secs());
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 struct Demo {
-    // In this order, so that the daemon ends before its bus and its directories go.
+    // Fields drop in order: the daemon ends before its bus and its directories are removed.
     daemon: Option<Daemon>,
     /// None without dbus-daemon or busctl.
     bus: Option<Bus>,
@@ -235,7 +235,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Refreshes that the fake has seen.
+    /// The number of refreshes that the fake Imgur has received.
     fn refreshes(&self) -> usize {
         let requests = self.fake.requests(Endpoint::Token);
         requests.iter().filter(|request| request.grant_type() == Some("refresh_token")).count()
@@ -299,7 +299,7 @@ impl Demo {
         };
         for argument in arguments {
             let argument = argument.as_ref();
-            // A long command has an option a line.
+            // A long command has each option on its own line.
             line += if argument.starts_with("--") && arguments.len() > 5 { " \\\n       " } else { " " };
             line += argument;
         }
@@ -319,13 +319,13 @@ impl Demo {
         }
     }
 
-    /// The times of a report; its settings would fill the screen.
+    /// Prints only the times of a report: its settings would fill the screen.
     fn show_report(&self, report: &Value) {
         let (state, expires, next) = (&report["state"], &report["expires_at"], &report["next_refresh_at"]);
         self.show(&format!(r#"{{…,"state":{state},…,"expires_at":{expires},"next_refresh_at":{next},…}}"#));
     }
 
-    /// The text with the directory by its short name, and tokens, which are 40 hexadecimal digits, cut after six.
+    /// Replaces the directory by its short name, and cuts tokens, which are 40 hexadecimal digits, after six.
     fn shorten(&self, text: &str) -> String {
         let text = text.replace(&*self.bed.root().to_string_lossy(), DIRECTORY);
         let (mut short, mut rest) = (String::new(), text.as_str());

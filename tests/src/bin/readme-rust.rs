@@ -1,4 +1,4 @@
-//! Runs the Rust block of a document that is at this place, such as `README.md:123`.
+//! Runs the Rust code block at this place in a document, such as `README.md:123`.
 #![allow(clippy::print_stdout, reason = "the blocks print")]
 
 use std::env;

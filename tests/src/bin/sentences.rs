@@ -1,4 +1,4 @@
-//! Lists every sentence that the programs print, by file: `make sentences`.
+//! Lists every text that the programs print, by file: `make sentences`.
 
 use std::io::{self, Write as _};
 use std::path::Path;

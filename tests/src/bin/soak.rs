@@ -1,5 +1,5 @@
-//! Tests the daemon's promises many times: kills at random instants, timing, steady load. Prints figures, and exits with
-//! 1 if a promise is broken.
+//! Tests the daemon's promises many times: kills at random moments, timing, and steady load. Prints figures, and
+//! exits with 1 if a promise is broken.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are what it is for")]
 
 use std::process::ExitCode;
@@ -70,7 +70,7 @@ impl Options {
         extent
     }
 
-    /// Runs what was asked for, and returns the figures in short.
+    /// Runs the chosen parts, and returns a summary of each.
     fn run(&self) -> anyhow::Result<Vec<String>> {
         let extent = self.extent();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;

@@ -1,4 +1,4 @@
-//! Records what the daemon got and returned, to compare with the servers' records.
+//! What the daemon received and returned, to compare with the servers' records.
 
 use std::collections::HashSet;
 
@@ -8,29 +8,30 @@ use super::job::{End, Job, Purpose};
 use super::operation::Issuer;
 use super::site::Site;
 
-/// What the daemon was told and given.
+/// The daemon's inputs and outputs.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// Refresh tokens of grants from a sign-in or an import, without a logout since.
+    /// Grants from sign-ins and imports since the last logout.
     given: Vec<Given>,
-    /// Access tokens in the order in which they were handed out.
+    /// Access tokens, in the order in which the daemon returned them.
     pub(super) handed_out: Vec<String>,
-    /// Access tokens that the daemon was told are rejected.
+    /// Access tokens that were reported as rejected.
     rejected: HashSet<String>,
 }
 
-/// A grant that the daemon has taken over, by a command that ended with 0.
+/// A grant that the daemon accepted: the command exited with 0.
 #[derive(Clone, Debug)]
 struct Given {
     issuer: Issuer,
     /// The number of the grant at its server.
     grant: usize,
-    /// Whether it may be lost by the rules: its answer was cut off, or the daemon was killed before it could be saved.
+    /// Whether the daemon may lose the grant: its answer was cut off, or the daemon was killed before it could save
+    /// the grant.
     excused: bool,
 }
 
 impl Books {
-    /// Enters how a command ended; fails where a promise is broken.
+    /// Records the end of a command. Fails if the end breaks a promise.
     pub(super) fn enter(&mut self, job: &Job, end: &End, site: &Site) -> Result<()> {
         let (command, code) = (&job.command, end.code);
         ensure!(
@@ -48,7 +49,7 @@ impl Books {
         match &job.purpose {
             Purpose::Token | Purpose::Reject(_) if code == Some(0) => self.handed(end.stdout.trim())?,
             Purpose::Logout if code == Some(0) => self.given.clear(),
-            // It is done as soon as the store takes it.
+            // The daemon completes the logout once the store works.
             Purpose::Logout if code == Some(7) => Issuer::BOTH.into_iter().for_each(|it| self.excuse(it)),
             Purpose::Login if code == Some(0) => self.give(site.newest_grant()),
             Purpose::Import(token) if code == Some(0) => self.give(site.grant_of(token)),
@@ -76,29 +77,29 @@ impl Books {
         }
     }
 
-    /// Whether any grant of this server was given.
+    /// Whether this server has given a grant.
     pub(super) fn knows(&self, issuer: Issuer) -> bool {
         self.given.iter().any(|given| given.issuer == issuer)
     }
 
-    /// The grants of this server that must not be lost: none of them is excused.
+    /// The grants of this server that the daemon must not lose.
     pub(super) fn owed(&self, issuer: Issuer) -> Vec<usize> {
         let owed = self.given.iter().filter(|given| given.issuer == issuer && !given.excused);
         owed.map(|given| given.grant).collect()
     }
 
-    /// From now on what this server has given may be lost.
+    /// From now on the daemon may lose the grants of this server.
     pub(super) fn excuse(&mut self, issuer: Issuer) {
         self.given.iter_mut().filter(|given| given.issuer == issuer).for_each(|given| given.excused = true);
     }
 
-    /// A store that forgets has forgotten all.
+    /// The memory store has lost everything.
     pub(super) fn forget(&mut self) {
         self.given.clear();
         self.rejected.clear();
     }
 
-    /// What was said to be rejected may be forgotten, since it could not be saved.
+    /// The daemon may forget which tokens were rejected, because it could not save that.
     pub(super) fn excuse_rejected(&mut self) {
         self.rejected.clear();
     }

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use crate::browser;
 use crate::testbed::{Testbed, binary};
 
-/// What a command is run for, so that its end can be entered in the books.
+/// What a command is for, which decides how its end is recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Purpose {
     Token,
-    /// The token that was said to be rejected.
+    /// The token that was reported as rejected.
     Reject(String),
     Login,
-    /// The refresh token that was imported.
+    /// The imported refresh token.
     Import(String),
     Logout,
     Other,
@@ -25,27 +25,27 @@ pub(super) enum Purpose {
 /// How a command ended.
 #[derive(Clone, Debug)]
 pub(super) struct End {
-    /// The exit status; none where a signal ended it.
+    /// The exit status. `None` if a signal ended it.
     pub(super) code: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
     pub(super) took: Duration,
 }
 
-/// A command that runs.
+/// A running command.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) purpose: Purpose,
     pub(super) command: String,
-    /// How long it may take.
+    /// The most time that it may take.
     pub(super) bound: Duration,
     pub(super) begun: Instant,
     end: Receiver<End>,
 }
 
 impl Job {
-    /// Starts `imgurctl` with these arguments and this input. Where `user` is given, it is a sign-in, whose page that user
-    /// allows.
+    /// Starts `imgurctl` with these arguments and this input. With `user`, the command is a login, and this user
+    /// allows access.
     pub(super) fn start(
         bed: &Testbed,
         purpose: Purpose,
@@ -64,7 +64,7 @@ impl Job {
         Self { purpose, command: arguments.join(" "), bound, begun, end }
     }
 
-    /// How it ended, if it does within `patience`.
+    /// The end of the command. `None` if it is still running after `patience`.
     pub(super) fn ended(&self, patience: Duration) -> Option<End> {
         self.end.recv_timeout(patience).ok()
     }
@@ -88,7 +88,7 @@ fn output(child: &mut Child, user: Option<&str>) -> String {
     if let Some(user) = user {
         let _ = stdout.read_line(&mut first);
         let url = first.trim().to_owned();
-        // The page may be out of reach: then the sign-in ends by its own time-out.
+        // If the page is unreachable, the login ends by its own timeout.
         let user = user.to_owned();
         let _ = thread::spawn(move || browser::allow(&url, &user)).join();
     }

@@ -1,7 +1,7 @@
-//! Random operations on the real daemon. The servers' records decide what is right: which token lives, which grant is
-//! whose, which secret went where.
+//! Random operations on the real daemon. The servers' records decide what is right: which token is valid, whose grant
+//! it is, and which server got which secret.
 //!
-//! A seed repeats the choices of a run, not its timing. A failing sequence is shortened as long as it fails.
+//! A seed repeats the choices of a run, but not its timing. A failing sequence is shortened as far as it still fails.
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod books;
@@ -22,13 +22,13 @@ use crate::fake::Rotation;
 use operation::Operation;
 pub use site::Store;
 
-/// How many shorter sequences are tried for a failing one.
+/// The most shorter sequences that are tried for a failing one.
 const TRIES: usize = 40;
 
-/// How often a sequence is tried before it counts as good.
+/// How often a shorter sequence is tried before it counts as passing.
 const REPEATS: usize = 2;
 
-/// A sequence and where it is run.
+/// A sequence of operations, and the store and server for it.
 #[derive(Clone, Debug)]
 struct Sequence {
     store: Store,
@@ -50,7 +50,7 @@ impl Sequence {
         Self { store, rotation, operations: (0..length).map(|_| Operation::roll(&mut dice)).collect() }
     }
 
-    /// What goes wrong in it, if anything does.
+    /// The failure of the sequence, if it fails.
     fn failure(&self) -> Option<String> {
         match catch_unwind(AssertUnwindSafe(|| run::run(self))) {
             Ok(Ok(())) => None,
@@ -65,7 +65,7 @@ impl Sequence {
         }
     }
 
-    /// A shorter failing sequence, and its failure.
+    /// A shorter sequence that fails, and its failure.
     fn shrunk(&self, mut failure: String) -> (Self, String) {
         let (mut shortest, mut tries) = (self.clone(), 0);
         let mut size = shortest.operations.len().div_ceil(2);
@@ -86,8 +86,8 @@ impl Sequence {
     }
 }
 
-/// Runs sequences on `store` for as long as `duration`, from this seed on; how many. Fails at the first broken promise, with
-/// a short sequence that breaks it.
+/// Runs sequences on `store` for `duration`, starting with this seed, and returns their number. Fails at the first
+/// broken promise, with a short sequence that breaks it.
 pub fn run(store: Store, seed: u64, duration: Duration) -> Result<u64> {
     let begun = Instant::now();
     let mut count = 0;

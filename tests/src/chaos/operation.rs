@@ -23,43 +23,43 @@ pub(super) enum Operation {
     Token(Duration),
     /// `refresh --wait`.
     Refresh(Duration),
-    /// `reject` of the token that was handed out last.
+    /// `reject` of the token that was returned last.
     Reject,
-    /// `reject` of a token that was handed out before that.
+    /// `reject` of an older token.
     RejectOlder,
     /// `login` as this user, with or without `--replace`.
     Login(&'static str, bool),
-    /// The sign-in page is open, and the user has not pressed a button yet.
+    /// Opens the sign-in page, on which the user presses no button yet.
     LoginBegin,
-    /// *Allow* is pressed on that page.
+    /// Presses *Allow* on that page.
     LoginAllow(&'static str),
     /// `import` of a new grant.
     Import(&'static str, bool),
-    /// `import` of a refresh token that the account has shown before.
+    /// `import` of a refresh token that the server has received before.
     ImportOlder(bool),
     Restore,
     Logout,
-    /// `account set` to the other server, with the secret that it knows.
+    /// `account set` to the other server, with its client secret.
     Switch(Issuer),
     /// `account set --client-id` to an unknown client ID, or back.
     ClientId(bool),
     AutoRefresh(bool),
-    /// SIGKILL, and a new start.
+    /// SIGKILL, then a new start.
     Kill,
-    /// SIGTERM, and a new start.
+    /// SIGTERM, then a new start.
     Restart,
-    /// The disk is full, or the keyring hangs; or works again.
+    /// The disk becomes full or the keyring hangs; `true` ends the fault.
     Store(bool),
-    /// The server stops listening, or listens again.
+    /// The server stops listening; `true` lets it listen again.
     Network(Issuer, bool),
-    /// The answer to the next request at the token endpoint is spoiled, after it was processed or instead of it.
+    /// Spoils the next answer of the token endpoint.
     Spoil(Issuer, Spoil),
-    /// Answers of the token endpoint are held back until [`Operation::Release`].
+    /// Holds answers of the token endpoint until [`Operation::Release`].
     Hold(Issuer),
     Release,
-    /// The server ends all access tokens before their time.
+    /// The server invalidates all access tokens early.
     Dead(Issuer),
-    /// The wall clock is set, in seconds from the right time.
+    /// Sets the wall clock to this difference from the right time, in seconds.
     Clock(i64),
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Operation {
 const USERS: [&str; 3] = ["alice", "alice", "bob"];
 
 impl Operation {
-    /// Any operation; frequent operations of users are frequent here.
+    /// A random operation. The operations that users run often are more likely.
     pub(super) fn roll(dice: &mut Dice) -> Self {
         let yes = dice.below(2) == 0;
         let user = dice.of(USERS);
@@ -131,7 +131,7 @@ impl Spoil {
         ])
     }
 
-    /// Whether a refresh token may be replaced in an answer that never arrives whole.
+    /// Whether the server may have replaced a refresh token although the client did not get the whole answer.
     pub(super) fn loses_an_answer(self) -> bool {
         matches!(self, Self::DropAfter | Self::Truncated)
     }

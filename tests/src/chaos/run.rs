@@ -1,4 +1,4 @@
-//! One sequence, from an empty account to the final check.
+//! Runs one sequence, from an empty account to the final check.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use super::site::{Site, Store};
 use crate::fake::{Endpoint, Rotation};
 use crate::testbed::ACCOUNT;
 
-/// How long a call may overrun its wait.
+/// How much longer than its wait time a call may take.
 const OVERRUN: Duration = Duration::from_secs(1);
-/// How long a command without a wait of its own may take: the daemon gives a change a minute, and ten seconds for the API's
-/// word on it.
+/// The most time for a command without a wait time: the daemon allows a minute for a change, and ten seconds for the
+/// API's answer.
 const PATIENT: Duration = Duration::from_secs(70);
-/// How long a command that waits for a held answer is waited for before the next operation.
+/// How long to wait for a command while answers are held.
 const GLANCE: Duration = Duration::from_millis(250);
-/// How long the last word may take: all works, and the second try after a refusal is a minute away.
+/// The wait time of the final check. The second try after a refusal comes a minute later.
 const LAST_WAIT: &str = "100s";
 const LAST_PATIENCE: Duration = Duration::from_secs(110);
 
-/// Runs it; fails where a promise is broken.
+/// Runs the sequence. Fails if a promise is broken.
 pub(super) fn run(sequence: &Sequence) -> Result<()> {
     let site = Site::new(sequence.store, sequence.rotation);
     let mut runner =
@@ -39,9 +39,9 @@ struct Runner {
     site: Site,
     books: Books,
     jobs: Vec<Job>,
-    /// The server that the account is pointed at.
+    /// The server in the account's settings.
     issuer: Issuer,
-    /// Whether that server knows the client id that the account has.
+    /// Whether that server knows the account's client ID.
     is_client_known: bool,
 }
 
@@ -65,7 +65,7 @@ impl Runner {
             }
             Operation::ImportOlder(replace) => {
                 if let Some(token) = self.shown_before() {
-                    // It may have been replaced, and a daemon that has forgotten that cannot know.
+                    // The token may have been replaced, which a daemon that lost its records cannot know.
                     self.import(&token, replace, false)?;
                 }
             }
@@ -102,7 +102,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Whether a server replaces refresh tokens, so that an answer that is lost can be a grant that is.
+    /// Whether the servers replace refresh tokens, so that a lost answer can mean a lost grant.
     fn replaces(&self) -> bool {
         matches!(self.site.rotation, Rotation::Plain | Rotation::ReuseDetection)
     }
@@ -114,7 +114,7 @@ impl Runner {
 
     fn reject(&mut self, token: Option<String>) -> Result<()> {
         let Some(token) = token else { return Ok(()) };
-        // What is said to be dead is.
+        // The token that is reported must really be invalid.
         self.site.fake(self.issuer).kill_access_token();
         self.waiting(Purpose::Reject(token.clone()), "reject", Duration::from_secs(2), &token)
     }
@@ -128,7 +128,7 @@ impl Runner {
         self.start(Purpose::Login, &arguments, "", PATIENT, user)
     }
 
-    /// The user comes back to a page that was left open.
+    /// The user answers a page that is still open.
     fn allow(&self, user: &str) {
         let pages = self.site.fake(self.issuer).requests(Endpoint::Authorize);
         if let Some(page) = pages.last().filter(|_| !self.site.is_down(self.issuer)) {
@@ -141,13 +141,13 @@ impl Runner {
     fn import(&mut self, token: &str, replace: bool, is_new: bool) -> Result<()> {
         let mut arguments = vec!["import", ACCOUNT];
         arguments.extend(replace.then_some("--replace"));
-        // What is imported for a client that the server does not know is kept for that one.
+        // An import with an unknown client ID must not be kept for the known one.
         let is_owed = is_new && self.is_client_known;
         let purpose = if is_owed { Purpose::Import(token.to_owned()) } else { Purpose::Other };
         self.command(purpose, &arguments, token)
     }
 
-    /// A refresh token that the server has seen before, as from an old copy.
+    /// A refresh token that the server has received before, as from an old copy.
     fn shown_before(&self) -> Option<String> {
         let requests = self.site.fake(self.issuer).requests(Endpoint::Token);
         requests.iter().rev().find_map(|request| request.refresh_token().map(str::to_owned))
@@ -175,7 +175,7 @@ impl Runner {
             }
         }
         if !kill {
-            // It waits for answers on their way.
+            // The daemon waits for answers before it stops.
             self.site.release();
         }
         self.site.restart(kill);
@@ -189,7 +189,7 @@ impl Runner {
         self.start(purpose, arguments, input, PATIENT, None)
     }
 
-    /// Runs a command to its end, or leaves it behind where something is held back.
+    /// Runs a command to its end. If answers are held, leaves it running.
     fn start(
         &mut self,
         purpose: Purpose,
@@ -208,7 +208,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Enters what has ended meanwhile.
+    /// Records the commands that have ended.
     fn collect(&mut self, patience: Duration) -> Result<()> {
         for job in std::mem::take(&mut self.jobs) {
             match job.ended(patience) {
@@ -219,7 +219,7 @@ impl Runner {
         Ok(())
     }
 
-    /// All works again: each server's grants are there, and no secret of one went to the other.
+    /// Ends all faults. Then each server's grants must work, and no secret may have gone to another server.
     fn last_word(&mut self) -> Result<()> {
         self.site.heal();
         self.collect(PATIENT)?;
@@ -233,7 +233,7 @@ impl Runner {
         self.nothing_strayed()
     }
 
-    /// A grant that is owed and lives yields a token that works.
+    /// Fails unless a grant that must not be lost yields a valid token.
     fn is_kept(&mut self, issuer: Issuer) -> Result<()> {
         let owed = self.books.owed(issuer);
         if owed.is_empty() || owed.len() > 1 && !self.books.knows(issuer) {
@@ -281,7 +281,7 @@ impl Runner {
         ))
     }
 
-    /// What one server gave, or is known to it alone, was shown to no other.
+    /// Fails if a secret of one server was sent to the other.
     fn nothing_strayed(&self) -> Result<()> {
         for (here, there) in [(Issuer::A, Issuer::B), (Issuer::B, Issuer::A)] {
             let secrets = self.site.fake(here).secrets();

@@ -1,4 +1,4 @@
-//! Two servers, a store, and a daemon that starts and stops.
+//! Two servers, a store, and the daemon.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use super::operation::{Issuer, Spoil};
 use crate::fake::{Behaviour, Endpoint, Fake, Fault, Gate, Rotation};
 use crate::testbed::{ACCOUNT, Bus, Daemon, Disk, Keyring, Testbed, account_arguments};
 
-/// How large the disk is that is filled up, in pages.
+/// The size of the disk that operations fill, in pages.
 const PAGES: u64 = 512;
 
-/// Where grants rest.
+/// The store of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
     /// The encrypted file, on a small disk.
@@ -33,9 +33,9 @@ impl fmt::Display for Store {
     }
 }
 
-/// All of it.
+/// The daemon and what it needs.
 pub(super) struct Site {
-    // In this order, so that the daemon ends before its keyring, its bus and its directories go.
+    // Fields drop in order: the daemon ends before its keyring, its bus and its directories.
     daemon: Option<Daemon>,
     keyring: Option<Keyring>,
     disk: Option<Disk>,
@@ -51,7 +51,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// A daemon with one account, at server A, without a grant.
+    /// A daemon with one account at server A, without a grant.
     pub(super) fn new(store: Store, rotation: Rotation) -> Self {
         let bed = match store {
             Store::File | Store::Keyring => Testbed::new(),
@@ -98,7 +98,7 @@ impl Site {
         &self.fakes[issuer as usize]
     }
 
-    /// The arguments that point the account at this server, whose secret goes to standard input.
+    /// The arguments that set the account to this server. The client secret goes to standard input.
     pub(super) fn switch(&self, issuer: Issuer) -> Vec<String> {
         let mut arguments = account_arguments(self.fake(issuer), ACCOUNT);
         "set".clone_into(&mut arguments[1]);
@@ -107,7 +107,7 @@ impl Site {
         arguments
     }
 
-    /// How the account is, if a daemon says.
+    /// The account's state, if the daemon answers.
     pub(super) fn account(&self) -> Option<Account> {
         let call = ListAccounts { account: Some(ACCOUNT.to_owned()) };
         imgurd_proto::Client::connect_to(&self.bed.socket())
@@ -123,7 +123,7 @@ impl Site {
         self.daemon.as_mut().expect("the daemon runs")
     }
 
-    /// Ends the daemon, by a kill or as the service manager does, and starts another.
+    /// Kills or stops the daemon, and starts another.
     pub(super) fn restart(&mut self, kill: bool) {
         self.disturbed = Instant::now();
         let daemon = self.daemon.take().expect("the daemon runs");
@@ -136,7 +136,7 @@ impl Site {
         self.disturbed = Instant::now();
     }
 
-    /// Whether the daemon was away at any time since.
+    /// Whether the daemon was stopped at any time since `begun`.
     pub(super) fn is_disturbed_since(&self, begun: Instant) -> bool {
         self.disturbed >= begun
     }
@@ -145,7 +145,7 @@ impl Site {
         self.is_store_down
     }
 
-    /// Has the store work, or not. Memory always does.
+    /// Lets the store work or fail. The memory store always works.
     pub(super) fn set_store(&mut self, works: bool) {
         if works != self.is_store_down {
             return;
@@ -181,7 +181,7 @@ impl Site {
         self.holds.push(gate);
     }
 
-    /// Lets all answers go; whether any were held.
+    /// Releases all held answers, and returns whether there were any.
     pub(super) fn release(&mut self) -> bool {
         !std::mem::take(&mut self.holds).is_empty()
     }
@@ -205,7 +205,7 @@ impl Site {
         );
     }
 
-    /// All works again, and nothing is on its way.
+    /// Ends all faults and releases all answers.
     pub(super) fn heal(&mut self) {
         self.release();
         self.set_store(true);
@@ -215,13 +215,13 @@ impl Site {
         }
     }
 
-    /// Blocks until the store has been read.
+    /// Waits until the daemon has read the store.
     fn settle(&mut self) {
         self.bed.wait_until(ACCOUNT, |account| account.state != imgurd_proto::State::Refreshing);
         let _ = self.daemon();
     }
 
-    /// The grant that a server made last, by number.
+    /// The grant of the current token, by server and number.
     pub(super) fn newest_grant(&self) -> Option<(Issuer, usize)> {
         let token = self.bed.ctl(&["token", ACCOUNT, "--wait", "0s"]);
         self.grant_of(token.stdout.trim())
@@ -232,7 +232,7 @@ impl Site {
         Issuer::BOTH.into_iter().find_map(|issuer| Some((issuer, self.fake(issuer).standing(token)?.grant)))
     }
 
-    /// Whether a request at the token endpoint of this server has come lately or is under way.
+    /// Whether this server got a token request lately, or may be handling one.
     pub(super) fn asked_lately(&self, issuer: Issuer) -> bool {
         let lately = Instant::now().checked_sub(Duration::from_secs(5)).unwrap_or_else(Instant::now);
         !self.fake(issuer).requests_since(Endpoint::Token, lately).is_empty() || self.is_holding()

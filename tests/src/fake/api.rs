@@ -1,4 +1,4 @@
-//! The API for which the tokens are valid.
+//! The API that the tokens give access to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub(super) async fn upload(
     }
 }
 
-/// What an application may ask for itself.
+/// Checks that the request has a client ID or a valid token.
 fn anybody(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<(), Answer> {
     match authorization(headers).and_then(|text| text.strip_prefix("Client-ID ")) {
         Some(id) if id == shared.behaviour().client_id => Ok(()),
@@ -80,7 +80,7 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()
 }
 
-/// Whose token was presented, or what is answered instead.
+/// The user of the token, or the error answer.
 pub(super) fn user(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<String, Answer> {
     let refuse = |status, text| Err(body::error(status, text, path, "GET"));
     let Some(text) = authorization(headers) else {

@@ -13,7 +13,7 @@ use super::issued_tokens::Consent;
 
 type Parameters = HashMap<String, String>;
 
-/// `GET`: shows the page, or why there is none.
+/// `GET`: shows the page, or an error.
 pub(super) async fn page(State(shared): State<Arc<Shared>>, Query(query): Query<Parameters>) -> Answer {
     let behaviour = shared.behaviour();
     check(&behaviour, &query, "GET").unwrap_or_else(|| body::html(200, consent_page(&behaviour)))
@@ -61,14 +61,14 @@ fn check(behaviour: &Behaviour, query: &Parameters, method: &str) -> Option<Answ
     if get("redirect_uri").is_some_and(|uri| Some(uri) != behaviour.callback.as_deref()) {
         return refuse(400, "The redirect URI provided is missing or does not match");
     }
-    // Imgur documents no PKCE; the fake takes the method that clients ought to use and no other.
+    // Imgur documents no PKCE. The fake accepts only the method that clients should use.
     if get("code_challenge").is_some() && get("code_challenge_method") != Some("S256") {
         return refuse(400, "code_challenge_method must be S256");
     }
     None
 }
 
-/// Where a redirect goes: the registered callback, with `state` in the query.
+/// The registered callback. The redirect adds `state` to its query.
 fn callback(behaviour: &Behaviour) -> Url {
     let callback = behaviour.callback.as_deref().unwrap_or("https://imgur.com/");
     Url::parse(callback).expect("the registered callback is a URL")
@@ -92,7 +92,7 @@ fn code(behaviour: &Behaviour, code: &str, state: Option<&String>) -> Answer {
     redirect(&location)
 }
 
-/// The token flow: `state` in the query, the tokens in the fragment, where no server sees them.
+/// The token flow: `state` is in the query, the tokens are in the fragment, which servers do not see.
 fn token(shared: &Shared, behaviour: &Behaviour, user: &str, state: Option<&String>) -> Answer {
     let issued = shared.grant(user);
     let mut fragment = url::form_urlencoded::Serializer::new(String::new());
@@ -112,7 +112,7 @@ fn token(shared: &Shared, behaviour: &Behaviour, user: &str, state: Option<&Stri
     redirect(&location)
 }
 
-/// "No": in the query, and for the token flow in the fragment.
+/// The user's denial: in the query, or in the fragment in the token flow.
 fn denied(behaviour: &Behaviour, flow: &str, state: Option<&String>) -> Answer {
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     pairs.append_pair("error", "access_denied");

@@ -1,29 +1,29 @@
-//! The settings of the fake.
+//! The settings of the fake Imgur.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// The settings of a [`Fake`](super::Fake). The default is Imgur as its users report it.
+/// The settings of a [`Fake`](super::Fake). The default is Imgur as its users describe it.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
     /// The one registered application.
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
-    /// The callback URL registered with it. Without one, redirects go to `https://imgur.com/`, as Imgur's do.
+    /// The registered callback URL. Without one, redirects go to `https://imgur.com/`, as Imgur's do.
     pub callback: Option<String>,
-    /// The user who is signed in at the fake's pages, unless the form names another.
+    /// The user who is signed in at the consent page, unless the form names another.
     pub username: String,
-    /// How long an access token really lives.
+    /// The real lifetime of an access token.
     pub lifetime: Duration,
-    /// What the token answer says about that.
+    /// The lifetime in the token answer.
     pub expires_in: ExpiresIn,
-    /// What happens to refresh tokens.
+    /// What happens to a refresh token that is used.
     pub rotation: Rotation,
-    /// Whether a new access token kills the user's older ones.
+    /// Whether a new access token invalidates the user's older ones.
     pub one_live_token: bool,
-    /// The status of the API's answer to a bad access token: 403 is the classic, 401 and 429 have been seen.
+    /// The API's status for a bad access token: usually 403; 401 and 429 have been seen.
     pub rejection: u16,
     /// The `token_type`: `bearer`, or `Bearer` as in the documentation.
     pub token_type: String,
@@ -37,7 +37,7 @@ pub struct Behaviour {
     pub errors: ErrorStyle,
     /// How many images each user has.
     pub images: usize,
-    /// What the authorization endpoint calls itself in its answers (RFC 9207, `iss`), where it does.
+    /// The issuer in the answers of the authorization endpoint (RFC 9207, `iss`), if any.
     pub iss: Option<String>,
 }
 
@@ -64,29 +64,29 @@ impl Default for Behaviour {
     }
 }
 
-/// What becomes of a refresh token when it is used.
+/// What happens to a refresh token that is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// Nothing: it is valid for good, and comes back in each answer.
+    /// It stays valid, and each answer repeats it.
     Off,
-    /// Nothing, and the answer holds none.
+    /// It stays valid, and answers do not repeat it.
     Omitted,
-    /// A new one replaces it; the used one is refused from then on.
+    /// A new one replaces it. The old one is refused from then on.
     Plain,
-    /// As `Plain`, but using a used one again revokes the whole grant (RFC 9700, section 4.14.2).
+    /// As `Plain`, but reusing an old one revokes the whole grant (RFC 9700, section 4.14.2).
     ReuseDetection,
-    /// As `Plain`, but a used one still works for that long.
+    /// As `Plain`, but the old one still works for this long.
     Grace(Duration),
 }
 
-/// What `expires_in` says.
+/// The value of `expires_in`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExpiresIn {
     /// The real lifetime, in whole seconds.
     Truth,
-    /// Nothing: the member is absent.
+    /// No value: the member is absent.
     Absent,
-    /// This, whatever it is: another number, a string, a float, `null`.
+    /// This JSON value: another number, a string, a float, `null`.
     Json(Value),
 }
 

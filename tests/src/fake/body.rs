@@ -1,6 +1,7 @@
 //! The exact bytes of the answers.
 //!
-//! They are literal text, not serialized: clients depend on the order of members and on the `\/` of PHP's encoder.
+//! They are literal text, not serialized, because clients depend on the order of members and on `\/`, which PHP
+//! writes.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -10,10 +11,10 @@ use serde_json::Value;
 use super::behaviour::{AccountId, Behaviour, ExpiresIn, Scope};
 use super::issued_tokens::Issued;
 
-/// "Try again later", which Imgur sends as 500 and as 403.
+/// The answer "over capacity", which Imgur sends with status 500 or 403.
 pub(super) const OVER_CAPACITY: &str = r#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":"#;
 
-/// An answer before it goes out.
+/// An answer before it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -52,7 +53,7 @@ pub(super) fn html(status: u16, body: impl Into<Vec<u8>>) -> Answer {
     Answer::new(status, "text/html; charset=utf-8", body)
 }
 
-/// Imgur's error, `error` being a text.
+/// Imgur's error, with `error` as a string.
 pub(super) fn error(status: u16, text: &str, path: &str, method: &str) -> Answer {
     let (text, path) = (quoted(text), quoted(path));
     json(
@@ -75,12 +76,12 @@ pub(super) fn quoted(text: &str) -> String {
     Value::from(text).to_string().replace('/', "\\/")
 }
 
-/// The number that stands for a user.
+/// The account ID of a user.
 pub(super) fn id_of(user: &str) -> u64 {
     user.bytes().fold(9_042_594, |id, byte| (id * 31 + u64::from(byte)) % 100_000_000)
 }
 
-/// The token answer, and the same facts as the token flow's fragment wants them.
+/// The members of the token answer, which the token flow sends in the fragment.
 pub(super) fn token_members(behaviour: &Behaviour, issued: &Issued) -> Vec<(&'static str, Value)> {
     let mut members = vec![("access_token", Value::from(issued.access.as_str()))];
     match &behaviour.expires_in {
@@ -127,7 +128,7 @@ pub(super) fn account(user: &str) -> Answer {
     )
 }
 
-/// One page of a user's images. There is no total, as there is none at Imgur.
+/// One page of a user's images. As at Imgur, there is no total.
 pub(super) fn images(count: usize, page: usize, per_page: usize) -> Answer {
     let first = page.saturating_mul(per_page).min(count);
     let last = first.saturating_add(per_page).min(count);
@@ -135,13 +136,13 @@ pub(super) fn images(count: usize, page: usize, per_page: usize) -> Answer {
     json(200, format!(r#"{{"data":[{}],"success":true,"status":200}}"#, images.join(",")))
 }
 
-/// An image that has been taken in.
+/// The answer to an upload.
 pub(super) fn upload() -> Answer {
     json(200, format!(r#"{{"data":{},"success":true,"status":200}}"#, image(0)))
 }
 
 fn image(index: usize) -> String {
-    // The first is the one of Imgur's documentation; the others count.
+    // The first image is the one in Imgur's documentation. The others have numbers.
     let id = if index == 0 { "xQhKdf1".to_owned() } else { format!("fake{index:03}") };
     format!(
         r#"{{"id":"{id}","title":"kitties","description":null,"datetime":1395676562,"type":"image\/jpeg","animated":false,"width":500,"height":333,"size":75582,"views":1,"bandwidth":75582,"favorite":false,"nsfw":null,"section":null,"deletehash":"fakedeletehash0","link":"http:\/\/i.imgur.com\/{id}.jpg"}}"#

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Real time plus what the test added, so that no test waits for the end of a lifetime.
+/// Real time plus what the test added, so that no test waits for a lifetime to end.
 #[derive(Debug, Default)]
 pub(super) struct Clock(Mutex<Duration>);
 

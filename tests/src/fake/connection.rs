@@ -1,4 +1,4 @@
-//! A client's connection, which records when it has written the last byte of an answer.
+//! A client's connection, which records when the last byte of an answer was written.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::Shared;
 
-/// The number of the request whose answer is being written, where it is in the log.
+/// The number of the request that is being answered, if it is in the log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answering(Arc<Mutex<Option<usize>>>);
 
@@ -51,7 +51,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // Before the call: when it returns, the client may have read all long since, and ask the log about it.
+        // Record before the write: when it returns, the client may already have read the answer and looked into the
+        // log.
         let number = *self.answering.0.lock().unwrap();
         if let Some(number) = number {
             self.shared.log.sent(number, Instant::now());

@@ -10,49 +10,49 @@ use super::body::{self, Answer, OVER_CAPACITY};
 /// The size of [`Fault::Huge`], in bytes.
 pub const HUGE: usize = 10 * 1024 * 1024;
 
-/// A request that does not go as it should.
+/// What goes wrong with a request.
 ///
-/// Those that say *processed* do what the request asks and then spoil the answer: tokens are rotated, codes
-/// spent. The others leave everything as it was.
+/// A fault that says *processed* does what the request asks and then spoils the answer: tokens are replaced, codes
+/// are used. The other faults change nothing.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The real answer, that much later.
+    /// The correct answer, after a delay.
     Delay(Duration),
-    /// Processed; the real answer, that much later.
+    /// Processed. The correct answer, after a delay.
     DelayAfterProcessing(Duration),
-    /// The connection ends with no answer, and nothing was processed.
+    /// The connection ends without an answer, and nothing was processed.
     DropBeforeAnswer,
-    /// Processed; the connection ends with no answer. The client is in doubt.
+    /// Processed. The connection ends without an answer, so the client cannot know.
     DropAfterProcessing,
-    /// Processed; the connection ends half-way through the body.
+    /// Processed. The connection ends in the middle of the body.
     DropMidBody,
-    /// Processed; half of the JSON, in an answer that is whole as HTTP goes.
+    /// Processed. Half of the JSON, in an HTTP answer that is complete.
     TruncatedJson,
-    /// Processed; an answer in this content coding, which the client did not ask for.
+    /// Processed. An answer in this content coding, which the client did not ask for.
     Compressed(&'static str),
-    /// Processed; the real body, one byte each time this has passed.
+    /// Processed. The correct body, with this pause before each byte.
     Trickle(Duration),
-    /// "Temporarily over capacity" in JSON, with this status; 500 and 403 have been seen.
+    /// "Temporarily over capacity" in JSON, with this status. 500 and 403 have been seen.
     OverCapacity(u16),
-    /// An HTML page of a proxy, with this status.
+    /// A proxy's HTML error page with this status.
     Html(u16),
-    /// One of Imgur's ways to say "too many", with a `Retry-After` where given.
+    /// One of Imgur's rate limit errors, with this `Retry-After` if given.
     RateLimited(RateLimit, Option<String>),
-    /// Imgur's error with this status and text.
+    /// Imgur's error with this status and message.
     Error(u16, String),
     /// The CDN's 400, with `Retry-After: 0`.
     Forbidden,
     /// An error of RFC 6749, section 5.2: status and code.
     Rfc6749(u16, String),
-    /// 200 and a page that asks to log in to the network.
+    /// Status 200 and a page that asks the user to log in to the network.
     CaptivePortal,
-    /// 200 and nothing.
+    /// Status 200 and an empty body.
     Empty,
-    /// 302 to this place.
+    /// Status 302 to this URL.
     Redirect(String),
-    /// 200 and JSON of [`HUGE`] bytes.
+    /// Status 200 and JSON of [`HUGE`] bytes.
     Huge,
-    /// Exactly this.
+    /// This answer.
     Answer {
         /// The status.
         status: u16,
@@ -64,17 +64,17 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Imgur's 400 with this text.
+    /// Imgur's error with status 400 and this message.
     pub fn refused(text: &str) -> Self {
         Self::Error(400, text.to_owned())
     }
 
-    /// The refusal that a confirmed loss of the grant starts with.
+    /// The refusal of an invalid refresh token.
     pub fn invalid_refresh_token() -> Self {
         Self::refused("Invalid refresh token")
     }
 
-    /// JSON of the test's own making.
+    /// An answer with this JSON body.
     pub fn json(status: u16, body: &str) -> Self {
         Self::Answer {
             status,
@@ -83,7 +83,7 @@ impl Fault {
         }
     }
 
-    /// The answer, for those that give one without processing.
+    /// The answer of a fault without processing. `None` for the other faults.
     pub(super) fn answer(&self, path: &str, method: &str) -> Option<Answer> {
         Some(match self {
             Self::OverCapacity(status) => body::json(*status, format!("{OVER_CAPACITY}{status}}}")),
@@ -121,14 +121,14 @@ impl Fault {
     }
 }
 
-/// Imgur's three ways to say "too many".
+/// Imgur's three rate limit errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateLimit {
-    /// 429, `error` a text: the application's credits of the day are spent.
+    /// Status 429 with `error` as a string: the application has used its credits for the day.
     Daily,
-    /// 429, a list of `errors` in another shape altogether.
+    /// Status 429 with a list of `errors` in a different format.
     Legacy,
-    /// HTTP 400, `error` an object with `code` 429.
+    /// Status 400 with `error` as an object, whose `code` is 429.
     Uploading,
 }
 
@@ -172,7 +172,7 @@ fn huge() -> Vec<u8> {
     [open.as_slice(), &filling, close].concat()
 }
 
-/// Which faults the next requests meet.
+/// The faults of the next requests.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Mutex<HashMap<Endpoint, Plan>>);
 

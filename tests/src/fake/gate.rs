@@ -1,4 +1,4 @@
-//! Requests that wait until the test releases them, so that no test sleeps.
+//! Requests that wait until the test releases them, so that no test has to sleep.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,24 +7,24 @@ use tokio::sync::watch;
 
 use super::Endpoint;
 
-/// Holds requests back as long as it lives.
+/// Holds requests until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping the gate opens it"]
 pub struct Gate(watch::Sender<()>);
 
 impl Gate {
-    /// Lets those that wait go on, and those that come after them.
+    /// Releases the waiting requests, and lets later ones pass.
     pub fn release(self) {
         drop(self.0);
     }
 }
 
-/// Where a request is held.
+/// Where a request waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
-    /// Before anything is done.
+    /// Before it is processed.
     Request,
-    /// After everything is done, before the answer goes out.
+    /// After it is processed, before the answer is sent.
     Answer,
 }
 
@@ -41,7 +41,7 @@ impl Gates {
     pub(super) async fn pass(&self, endpoint: Endpoint, place: Place) {
         let gate = self.0.lock().unwrap().get(&(endpoint, place)).cloned();
         if let Some(mut gate) = gate {
-            // Nothing is ever sent: the error says that the gate is gone.
+            // The channel never carries a value. The error means that the gate was dropped.
             while gate.changed().await.is_ok() {}
         }
     }

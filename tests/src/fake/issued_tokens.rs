@@ -1,4 +1,4 @@
-//! The tokens that the fake has issued, and which of them are valid. Independent of HTTP.
+//! The tokens that the fake Imgur has issued, and which of them are valid. Independent of HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::behaviour::{Behaviour, Rotation};
 use super::refusal::Refusal;
 
-/// How long a code or PIN waits to be redeemed (RFC 6749, section 4.1.2: at most ten minutes).
+/// How long a code or PIN can be redeemed (RFC 6749, section 4.1.2: at most ten minutes).
 const CODE_LIFETIME: Duration = Duration::from_mins(10);
 
 /// An access token and what goes with it.
@@ -17,7 +17,7 @@ const CODE_LIFETIME: Duration = Duration::from_mins(10);
 pub(super) struct Issued {
     pub(super) user: String,
     pub(super) access: String,
-    /// Absent where the answer holds none.
+    /// `None` if the answer has no refresh token.
     pub(super) refresh: Option<String>,
 }
 
@@ -42,7 +42,7 @@ struct Code {
 struct Grant {
     user: String,
     refresh: String,
-    /// Refresh tokens that were replaced, and when.
+    /// Replaced refresh tokens, with the time.
     consumed: Vec<(String, Instant)>,
     revoked: bool,
 }
@@ -56,18 +56,18 @@ struct Access {
     dead: bool,
 }
 
-/// Where a token stands in the history of its grant.
+/// The position of a token in the history of its grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The grant, by number.
+    /// The number of the grant.
     pub grant: usize,
-    /// How many refresh tokens the grant had used up before this one, or before the one that came with this one.
+    /// How many refresh tokens of the grant were replaced before this token was issued.
     pub turn: usize,
-    /// How many it has used up by now.
+    /// How many refresh tokens of the grant have been replaced until now.
     pub newest: usize,
-    /// When this refresh token was used up.
+    /// When this refresh token was replaced.
     pub used: Option<Instant>,
-    /// Whether the server has given the grant up.
+    /// Whether the server has revoked the grant.
     pub revoked: bool,
 }
 
@@ -82,31 +82,31 @@ pub(super) struct IssuedTokens {
 }
 
 impl IssuedTokens {
-    /// `seed` tells the tokens of one fake from those of another.
+    /// `seed` makes the tokens of this fake unique.
     pub(super) fn new(seed: String) -> Self {
         Self { seed, grants: Vec::new(), accesses: Vec::new(), codes: Vec::new(), secrets: Vec::new() }
     }
 
-    /// Everything secret so far.
+    /// All secrets that were issued or learned.
     pub(super) fn secrets(&self) -> &[String] {
         &self.secrets
     }
 
-    /// Takes note of a secret that came from outside.
+    /// Adds a secret that came from elsewhere.
     pub(super) fn learn(&mut self, secret: &str) {
         if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
             self.secrets.push(secret.to_owned());
         }
     }
 
-    /// The user allowed it: a code, or a PIN.
+    /// The code or PIN for the user's consent.
     pub(super) fn code(&mut self, consent: Consent, is_pin: bool, now: Instant) -> String {
         let text = self.mint(if is_pin { 10 } else { 40 });
         self.codes.push(Code { text: text.clone(), is_pin, issued: now, consent });
         text
     }
 
-    /// A grant, from nothing but the user's name.
+    /// A new grant for this user.
     pub(super) fn grant(&mut self, behaviour: &Behaviour, user: &str, now: Instant) -> Issued {
         let refresh = self.mint(40);
         self.grants.push(Grant {
@@ -119,7 +119,7 @@ impl IssuedTokens {
         Issued { user: user.to_owned(), access, refresh: Some(refresh) }
     }
 
-    /// Redeems a code or PIN, once.
+    /// Redeems a code or PIN. It works once.
     pub(super) fn redeem(
         &mut self,
         behaviour: &Behaviour,
@@ -135,7 +135,7 @@ impl IssuedTokens {
         if now >= code.issued + CODE_LIFETIME || presented.challenge != code.consent.challenge {
             return Err(refusal);
         }
-        // RFC 6749, section 4.1.3: sent with the first request, it has to be sent with the second.
+        // RFC 6749, section 4.1.3: if the first request had a redirect URI, the second must repeat it.
         if code.consent.redirect_uri.is_some() && code.consent.redirect_uri != presented.redirect_uri {
             return Err(Refusal::RedirectUri);
         }
@@ -172,7 +172,7 @@ impl IssuedTokens {
         })
     }
 
-    /// The user whose live token this is.
+    /// The user of a valid access token.
     pub(super) fn user_of(&self, access: &str, now: Instant) -> Option<&str> {
         self.accesses
             .iter()
@@ -180,7 +180,7 @@ impl IssuedTokens {
             .map(|entry| self.grants[entry.grant].user.as_str())
     }
 
-    /// Where this refresh or access token stands, if it was ever issued.
+    /// The position of this refresh or access token, if it was issued here.
     pub(super) fn standing(&self, token: &str) -> Option<Standing> {
         let access = self.accesses.iter().rev().find(|access| access.token == token);
         let known = |(index, grant): (usize, &Grant)| Some((index, grant.turn(token)?));
@@ -192,17 +192,17 @@ impl IssuedTokens {
         Some(Standing { grant, turn, newest: consumed.len(), used, revoked: *revoked })
     }
 
-    /// Ends every access token.
+    /// Invalidates all access tokens.
     pub(super) fn kill_access_tokens(&mut self) {
         self.accesses.iter_mut().for_each(|access| access.dead = true);
     }
 
-    /// Ends every grant, access tokens included.
+    /// Revokes all grants and their access tokens.
     pub(super) fn revoke_all(&mut self) {
         (0..self.grants.len()).for_each(|index| self.revoke(index));
     }
 
-    /// Ends the grant that this refresh or access token is of.
+    /// Revokes the grant of this refresh or access token.
     pub(super) fn revoke_token(&mut self, token: &str) {
         if let Some(Standing { grant, .. }) = self.standing(token) {
             self.revoke(grant);
@@ -216,7 +216,7 @@ impl IssuedTokens {
 
     fn rotate(&mut self, rotation: Rotation, index: usize, presented: &str, now: Instant) {
         let rotates = !matches!(rotation, Rotation::Off | Rotation::Omitted);
-        // One that is used a second time within its grace has a successor already.
+        // A token that is reused within the grace period has been replaced already.
         if rotates && self.grants[index].refresh == presented {
             let fresh = self.mint(40);
             let grant = &mut self.grants[index];
@@ -243,7 +243,7 @@ impl IssuedTokens {
         token
     }
 
-    /// A new secret of hexadecimal digits, unlike all others.
+    /// A new, unique secret of hexadecimal digits.
     fn mint(&mut self, digits: usize) -> String {
         let hash = Sha256::digest(format!("{} {}", self.seed, self.secrets.len()));
         let mut text = format!("{hash:x}");
@@ -258,7 +258,7 @@ impl Grant {
         self.turn(token).is_some()
     }
 
-    /// How many refresh tokens came before this one.
+    /// How many refresh tokens of the grant came before this one.
     fn turn(&self, token: &str) -> Option<usize> {
         if self.refresh == token {
             return Some(self.consumed.len());
@@ -274,7 +274,7 @@ impl Grant {
     }
 }
 
-/// The challenge that belongs to a PKCE verifier (RFC 7636, section 4.2, S256).
+/// The PKCE challenge for a verifier (RFC 7636, section 4.2, S256).
 pub(super) fn challenge_of(verifier: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }

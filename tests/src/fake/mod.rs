@@ -1,7 +1,7 @@
 //! A fake Imgur: the OAuth endpoints, and enough of the API to try a token.
 //!
-//! It behaves as users and recorded answers say that Imgur behaves, including its quirks. On request, it does everything
-//! that a server can do wrong.
+//! It behaves as users and recorded answers describe Imgur, including its quirks. On request, it does everything that
+//! a server can do wrong.
 //!
 //! ```
 //! use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault};
@@ -53,7 +53,7 @@ use standards::Device;
 
 use crate::http;
 
-/// A place that requests arrive at.
+/// An endpoint of the fake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `GET /oauth2/authorize`: the page.
@@ -105,7 +105,7 @@ impl Endpoint {
     }
 }
 
-/// What the server's thread and the test's handle have in common.
+/// What the server's thread and the test's handle share.
 #[derive(Debug)]
 struct Shared {
     behaviour: Mutex<Behaviour>,
@@ -140,7 +140,7 @@ impl Shared {
     }
 }
 
-/// A running fake Imgur. Dropping it ends it.
+/// A running fake Imgur. Dropping it stops it.
 #[derive(Debug)]
 pub struct Fake {
     shared: Arc<Shared>,
@@ -149,12 +149,12 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// Starts one at a free port of 127.0.0.1.
+    /// Starts a fake at a free port of 127.0.0.1.
     pub fn start(behaviour: Behaviour) -> Self {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), behaviour).expect("a free loopback port")
     }
 
-    /// Starts one at this address; fails where something else listens there.
+    /// Starts a fake at this address. Fails if the address is in use.
     pub fn start_at(address: SocketAddr, behaviour: Behaviour) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
@@ -171,24 +171,24 @@ impl Fake {
         Ok(Self { server: Some(Server::start(listener, Arc::clone(&shared))?), shared, address })
     }
 
-    /// Stops listening, and drops the connections there are. What was issued stays valid.
+    /// Stops listening, and closes all connections. Issued tokens stay valid.
     pub fn go_down(&mut self) {
         self.server = None;
     }
 
-    /// Listens again, at the same address.
+    /// Listens again at the same address.
     pub fn come_back(&mut self) {
         let listener = TcpListener::bind(self.address).expect("nobody else took the address");
         let server = Server::start(listener, Arc::clone(&self.shared));
         self.server = Some(server.expect("the server starts again"));
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Scheme, host and port.
+    /// The scheme, host and port of its URLs.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -203,70 +203,70 @@ impl Fake {
         format!("{}/oauth2/token", self.origin())
     }
 
-    /// Where the API begins.
+    /// The base URL of the API.
     pub fn api_url(&self) -> String {
         format!("{}/3/", self.origin())
     }
 
-    /// The settings as they are now.
+    /// The current settings.
     pub fn behaviour(&self) -> Behaviour {
         self.shared.behaviour()
     }
 
-    /// Changes the settings. Tokens that are out keep the lifetime they were issued with.
+    /// Changes the settings. Issued tokens keep their lifetime.
     pub fn configure(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.shared.behaviour.lock().unwrap());
     }
 
-    /// Lets time pass, for lifetimes and grace periods.
+    /// Advances the clock for lifetimes and grace periods.
     pub fn advance(&self, by: Duration) {
         self.shared.clock.advance(by);
     }
 
-    /// Spoils the next request that has no fault waiting for it yet.
+    /// Adds a fault for the next request that has none yet.
     #[expect(clippy::needless_pass_by_value, reason = "reads as `Fault::…` where it is used")]
     pub fn fail_next(&self, endpoint: Endpoint, fault: Fault) {
         self.shared.faults.push(endpoint, 1, &fault);
     }
 
-    /// Spoils the next `times` requests.
+    /// Adds a fault for the next `times` requests.
     #[expect(clippy::needless_pass_by_value, reason = "reads as `Fault::…` where it is used")]
     pub fn fail_times(&self, endpoint: Endpoint, times: usize, fault: Fault) {
         self.shared.faults.push(endpoint, times, &fault);
     }
 
-    /// Spoils all requests, after those that have a fault of their own, until [`Self::clear`].
+    /// Sets a fault for all later requests, after those with their own fault, until [`Self::clear`].
     pub fn fail_always(&self, endpoint: Endpoint, fault: Fault) {
         self.shared.faults.always(endpoint, fault);
     }
 
-    /// Forgets the faults of this endpoint.
+    /// Removes the faults of this endpoint.
     pub fn clear(&self, endpoint: Endpoint) {
         self.shared.faults.clear(endpoint);
     }
 
-    /// Holds requests before anything is done with them.
+    /// Holds requests before they are processed.
     pub fn hold(&self, endpoint: Endpoint) -> Gate {
         self.shared.gates.close(endpoint, Place::Request)
     }
 
-    /// Holds answers after everything is done: a token is rotated, and the client does not know it yet.
+    /// Holds answers after the requests are processed: a token is replaced, but the client does not know it yet.
     pub fn hold_answer(&self, endpoint: Endpoint) -> Gate {
         self.shared.gates.close(endpoint, Place::Answer)
     }
 
-    /// The requests that arrived at this endpoint, in their order.
+    /// The requests at this endpoint, in order.
     pub fn requests(&self, endpoint: Endpoint) -> Vec<Recorded> {
         self.shared.log.of(endpoint)
     }
 
-    /// Blocks until `count` requests have arrived since the start, answered or not, and returns them all.
+    /// Waits until `count` requests have arrived since the start, answered or not, and returns all.
     pub fn wait_for_requests(&self, endpoint: Endpoint, count: usize) -> Vec<Recorded> {
         let wanted = format!("{count} requests");
         self.shared.log.wait(endpoint, &wanted, |requests| requests.len() >= count)
     }
 
-    /// Blocks until `count` requests are over with: answered, or dropped as a fault said.
+    /// Waits until `count` requests have ended, by an answer or by a fault that dropped them.
     pub fn wait_for_answers(&self, endpoint: Endpoint, count: usize) -> Vec<Recorded> {
         let wanted = format!("{count} answers");
         self.shared.log.wait(endpoint, &wanted, |requests| {
@@ -274,32 +274,32 @@ impl Fake {
         })
     }
 
-    /// The requests that have arrived at this endpoint since `begin`, in their order.
+    /// The requests at this endpoint since `begin`, in order.
     pub fn requests_since(&self, endpoint: Endpoint, begin: Instant) -> Vec<Recorded> {
         self.shared.log.since(endpoint, begin)
     }
 
-    /// Blocks until one more request has got so far; not for longer than `patience`.
+    /// Waits until one more request has reached this stage, but no longer than `patience`.
     pub fn wait_for_next(&self, stage: Stage, patience: Duration) {
         self.shared.log.wait_for_next(stage, patience);
     }
 
-    /// Blocks until all that came from clients that have ended is over with, answered or dropped.
+    /// Waits until all requests of clients that have ended are answered or dropped.
     pub fn settle(&self) {
-        // Accepted after all that was on its way.
+        // The server accepts this request after all earlier ones.
         let _ = http::get(&format!("{}credits", self.api_url()), None);
         self.shared.log.wait(Endpoint::Token, "an end of all requests", |requests| {
             requests.iter().all(|request| request.finished)
         });
     }
 
-    /// Where this refresh or access token stands, if it was issued here.
+    /// The position of this refresh or access token, if it was issued here.
     pub fn standing(&self, token: &str) -> Option<Standing> {
         self.shared.issued_tokens.lock().unwrap().standing(token)
     }
 
-    /// Everything that must not be seen elsewhere: the client secret, and all tokens, codes, PINs and PKCE
-    /// verifiers so far. The client secret is there as a Basic header has it, too.
+    /// All secrets that must not appear elsewhere: the client secret, also as in a Basic header, and all tokens,
+    /// codes, PINs and PKCE verifiers.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.shared.issued_tokens.lock().unwrap().secrets().to_vec();
         let behaviour = self.behaviour();
@@ -308,19 +308,19 @@ impl Fake {
         secrets
     }
 
-    /// A grant as if obtained elsewhere: refresh token and access token. Kills the user's older access tokens,
-    /// as a second login does.
+    /// The refresh token and access token of a new grant, as if obtained elsewhere. Invalidates the user's older
+    /// access tokens, as a second login does.
     pub fn issue_grant(&self, user: &str) -> (String, String) {
         let issued = self.shared.grant(user);
         (issued.refresh.unwrap_or_default(), issued.access)
     }
 
-    /// Enters a user code at the fake's page and allows access, as this user; without one, denies it.
+    /// Enters a user code at the device page, and allows access as this user. Without a user, denies it.
     pub fn decide_device(&self, user_code: &str, user: Option<&str>) {
         self.shared.decide_device(user_code, user);
     }
 
-    /// Ends all access tokens before their time. The grants stay.
+    /// Invalidates all access tokens early. The grants stay.
     pub fn kill_access_token(&self) {
         self.shared.issued_tokens.lock().unwrap().kill_access_tokens();
     }
@@ -330,7 +330,7 @@ impl Fake {
         self.shared.issued_tokens.lock().unwrap().revoke_all();
     }
 
-    /// Whether the API would take this access token.
+    /// Whether the API accepts this access token.
     pub fn is_live(&self, access_token: &str) -> bool {
         self.shared.user_of(access_token).is_some()
     }

@@ -1,4 +1,4 @@
-//! The log of requests, which tests read and wait for.
+//! The log of requests. Tests read it and wait for requests.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex};
@@ -9,10 +9,10 @@ use super::Endpoint;
 /// How long a test waits for a request before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A request that arrived.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// Where it arrived.
+    /// Its endpoint.
     pub endpoint: Endpoint,
     /// Its method.
     pub method: String,
@@ -22,31 +22,31 @@ pub struct Recorded {
     pub authorization: Option<String>,
     /// The fields of its urlencoded body.
     pub form: HashMap<String, String>,
-    /// The status answered; none as long as there is no answer, or where the connection was dropped instead.
+    /// The status of the answer. `None` if there is no answer yet or the connection was dropped.
     pub status: Option<u16>,
-    /// When it arrived, in real time.
+    /// When it arrived.
     pub at: Instant,
-    /// When the last byte of the answer so far was handed to the network, in real time.
+    /// When the last byte that was sent so far was written.
     pub sent: Option<Instant>,
     pub(super) finished: bool,
 }
 
-/// How far a request can get.
+/// A stage of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It is here.
+    /// It has arrived.
     Arrived,
-    /// Its answer is on its way to the client.
+    /// Its answer is being sent.
     Sent,
 }
 
 impl Recorded {
-    /// The `grant_type` presented.
+    /// Its `grant_type`.
     pub fn grant_type(&self) -> Option<&str> {
         self.form.get("grant_type").map(String::as_str)
     }
 
-    /// The refresh token presented.
+    /// Its refresh token.
     pub fn refresh_token(&self) -> Option<&str> {
         self.form.get("refresh_token").map(String::as_str)
     }
@@ -59,7 +59,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Takes down a request; the number is for [`Self::finish`].
+    /// Records a request, and returns its number for [`Self::finish`].
     pub(super) fn arrive(&self, request: Recorded) -> usize {
         let mut requests = self.requests.lock().unwrap();
         requests.push(request);
@@ -74,13 +74,13 @@ impl Log {
         self.changed.notify_all();
     }
 
-    /// The client left before there was an answer.
+    /// Records that the client disconnected before the answer.
     pub(super) fn abandon(&self, number: usize) {
         self.requests.lock().unwrap()[number].finished = true;
         self.changed.notify_all();
     }
 
-    /// Takes down when a part of the answer was written; the last one counts.
+    /// Records when a part of the answer was written. The last part counts.
     pub(super) fn sent(&self, number: usize, at: Instant) {
         self.requests.lock().unwrap()[number].sent = Some(at);
         self.changed.notify_all();
@@ -94,7 +94,7 @@ impl Log {
         recent
     }
 
-    /// Blocks until one more request has got so far; not for longer than `patience`.
+    /// Waits until one more request has reached this stage, but no longer than `patience`.
     pub(super) fn wait_for_next(&self, stage: Stage, patience: Duration) {
         let count = |requests: &[Recorded]| match stage {
             Stage::Arrived => requests.len(),
@@ -110,7 +110,7 @@ impl Log {
         requests.iter().filter(|request| request.endpoint == endpoint).cloned().collect()
     }
 
-    /// Blocks until `enough` is true of the requests of `endpoint`.
+    /// Waits until `enough` is true for the requests at `endpoint`.
     pub(super) fn wait(
         &self,
         endpoint: Endpoint,
@@ -134,7 +134,7 @@ impl Log {
     }
 }
 
-/// The requests as a failed test shows them: nothing secret.
+/// The requests for the message of a failed test, without secrets.
 fn describe(requests: &[Recorded]) -> String {
     let lines: Vec<_> = requests
         .iter()

@@ -3,7 +3,7 @@
 use super::behaviour::ErrorStyle;
 use super::body::{self, Answer};
 
-/// A refused token request. The texts are Imgur's.
+/// A refused token request. The messages are Imgur's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     RefreshToken,
@@ -21,7 +21,7 @@ impl Refusal {
     fn text(self) -> String {
         match self {
             Self::RefreshToken => "Invalid refresh token".into(),
-            // Imgur's text for a bad code speaks of a refresh token, too.
+            // Imgur's message for a bad code also mentions a refresh token.
             Self::Code => "Refresh token doesn't exist or is invalid for the client".into(),
             Self::Pin => "Invalid Pin".into(),
             Self::Client => "The client credentials are invalid".into(),

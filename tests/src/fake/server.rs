@@ -26,7 +26,7 @@ use super::gate::Place;
 use super::record::Recorded;
 use super::{Endpoint, Shared, api, authorize, standards, token};
 
-/// Runs until it is dropped.
+/// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub(super) struct Server {
     stop: Option<oneshot::Sender<()>>,
@@ -55,7 +55,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic within the fake has been printed by its own thread.
+            // If the thread panicked, it has printed that itself.
             let _ = thread.join();
         }
     }
@@ -79,11 +79,11 @@ fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// An answer that is never given: the connection ends in its place.
+/// Marks a response that is never sent: the connection ends instead.
 #[derive(Clone, Copy)]
 struct HangUp;
 
-/// The number of the request that an answer is for.
+/// The number of the request that a response answers.
 #[derive(Clone, Copy)]
 struct Number(usize);
 
@@ -121,7 +121,7 @@ async fn accept(listener: tokio::net::TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// What every request passes through: the log, the gates, the faults.
+/// Records a request, and applies gates and faults.
 async fn exchange(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let Some(endpoint) = Endpoint::of(request.method(), request.uri().path()) else {
         return next.run(request).await;
@@ -191,7 +191,7 @@ fn hang_up() -> Response {
     response
 }
 
-/// Replaces the body, and announces the length that goes with it where there is one.
+/// Replaces the body and sets its `Content-Length`, if it has one.
 async fn rewrite(response: Response, with: impl FnOnce(Bytes) -> (Body, Option<usize>)) -> Response {
     let (mut parts, body) = response.into_parts();
     let body = body::to_bytes(body, usize::MAX).await.unwrap_or_default();
@@ -203,7 +203,7 @@ async fn rewrite(response: Response, with: impl FnOnce(Bytes) -> (Body, Option<u
     Response::from_parts(parts, body)
 }
 
-/// What cannot be read is as good as what is compressed.
+/// Garbles the body, because a client without this coding cannot read it anyway.
 async fn compressed(response: Response, coding: &'static str) -> Response {
     let garble = |body: Bytes| body.iter().map(|byte| byte ^ 0xff).collect::<Vec<_>>();
     let mut response = rewrite(response, |body| (garble(body).into(), None)).await;
@@ -215,13 +215,13 @@ fn half(body: &Bytes) -> Bytes {
     body.slice(..body.len() / 2)
 }
 
-/// Half of the body, then an error where the rest should be.
+/// Half of the body, then an error instead of the rest.
 fn interrupted(body: &Bytes) -> (Body, Option<usize>) {
     let first = half(body);
     let parts = stream::unfold(Some(first), |part| async move {
         match part {
             Some(part) if !part.is_empty() => Some((Ok(part), Some(Bytes::new()))),
-            // Lets the first half go out before the connection ends.
+            // Let the first half be sent before the connection ends.
             Some(_) => {
                 tokio::task::yield_now().await;
                 Some((Err(io::Error::other("the fault says to stop here")), None))

@@ -18,11 +18,11 @@ use super::token::authenticate;
 
 type Fields = HashMap<String, String>;
 
-/// How long a device code lives, and how often it may be asked about.
+/// How long a device code is valid, and the polling interval.
 const DEVICE_LIFETIME: Duration = Duration::from_mins(10);
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A device code that has been given out.
+/// An issued device code.
 #[derive(Debug)]
 pub(super) struct Device {
     code: String,
@@ -38,7 +38,7 @@ enum Decision {
 }
 
 impl Shared {
-    /// The user enters the code and allows access, as this user; or denies it.
+    /// Decides as the user who enters the code: allows access as this user, or denies it.
     pub(super) fn decide_device(&self, user_code: &str, user: Option<&str>) {
         let mut devices = self.devices.lock().unwrap();
         let device =
@@ -46,7 +46,7 @@ impl Shared {
         device.decision = Some(user.map_or(Decision::Denied, |user| Decision::Allowed(user.to_owned())));
     }
 
-    /// What a poll gets.
+    /// The answer to a poll.
     pub(super) fn poll_device(&self, device_code: &str) -> Result<Issued, Refusal> {
         let mut devices = self.devices.lock().unwrap();
         let index = devices.iter().position(|device| device.code == device_code);
@@ -65,7 +65,7 @@ impl Shared {
     }
 }
 
-/// `GET /.well-known/oauth-authorization-server` and its sibling of OpenID Connect.
+/// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`.
 pub(super) async fn metadata(State(shared): State<Arc<Shared>>) -> Answer {
     let origin = &shared.origin;
     let document = json!({
@@ -105,7 +105,7 @@ pub(super) async fn device(
     body::json(200, answer.to_string())
 }
 
-/// `POST /oauth2/revoke`. A token that is unknown is as good as revoked.
+/// `POST /oauth2/revoke`. An unknown token counts as revoked.
 pub(super) async fn revoke(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,

@@ -27,7 +27,7 @@ pub(super) async fn token(
     }
 }
 
-/// The client proves itself in the body or in a Basic header (RFC 6749, section 2.3.1).
+/// Checks the client's credentials, in the body or in a Basic header (RFC 6749, section 2.3.1).
 pub(super) fn authenticate(
     behaviour: &Behaviour,
     headers: &HeaderMap,
@@ -44,7 +44,7 @@ pub(super) fn authenticate(
     if id == behaviour.client_id && secret == behaviour.client_secret { Ok(()) } else { Err(Refusal::Client) }
 }
 
-/// Id and secret of a Basic header, each urlencoded before they were joined.
+/// The ID and the secret of a Basic header. Each was urlencoded before they were joined.
 fn credentials(header: &str) -> Option<(String, String)> {
     let encoded = header.strip_prefix("Basic ")?;
     let pair = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
@@ -83,8 +83,8 @@ fn redeem(shared: &Shared, behaviour: &Behaviour, form: &HashMap<String, String>
     }
 }
 
-/// What the client shows beside the code, to be compared with what it showed before. A verifier without a
-/// challenge before it is refused as well (RFC 9700, section 2.1.1).
+/// What the client sends with the code, to compare with its first request. A verifier without an earlier challenge is
+/// refused, too (RFC 9700, section 2.1.1).
 fn presented(behaviour: &Behaviour, form: &HashMap<String, String>) -> Result<Consent, Refusal> {
     let redirect_uri = form.get("redirect_uri").cloned();
     if redirect_uri.is_some() && redirect_uri != behaviour.callback {

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::testbed::{Running, Testbed, wait_for_owner};
 
-/// Xfce's notification server shows that an account at Imgur needs a sign-in.
+/// Xfce's notification server with the notification for an account that needs a sign-in.
 pub(super) fn notification() -> Vec<u8> {
     let bed = Testbed::memory();
     let _bus = bed.bus();

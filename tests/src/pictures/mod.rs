@@ -1,4 +1,4 @@
-//! The pictures of the documents, as `make pictures` makes them: of the real programs, with the fake Imgur.
+//! The pictures of the documents, which `make pictures` makes with the real programs and the fake Imgur.
 
 mod desktop;
 mod pages;
@@ -15,17 +15,18 @@ pub use terminal::terminal;
 
 use crate::repository;
 
-/// A picture of what a program shows.
+/// A picture of a program's output.
 #[derive(Debug)]
 pub struct Picture {
-    /// Where it is in the repository.
+    /// Its path in the repository.
     pub file: &'static str,
-    /// The files that decide what it shows. Those of the terminal's are none: a test makes that picture and compares.
+    /// The files that decide what it shows. The terminal's picture has none, because a test makes it again and
+    /// compares.
     pub sources: &'static [&'static str],
     take: fn() -> Vec<u8>,
 }
 
-/// All of them.
+/// All pictures.
 pub const PICTURES: [Picture; 4] = [
     Picture { file: "ctl/pictures/terminal.svg", sources: &[], take: || terminal().into_bytes() },
     Picture {
@@ -50,7 +51,7 @@ pub const PICTURES: [Picture; 4] = [
 ];
 
 impl Picture {
-    /// Makes it, and saves it with the hashes of its sources beside it.
+    /// Makes the picture, and saves it with the hashes of its sources.
     pub fn save(&self) {
         let file = repository().join(self.file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -60,7 +61,7 @@ impl Picture {
         }
     }
 
-    /// The hashes of its sources, as sha256sum(1) writes them.
+    /// The hashes of its sources, in the format of sha256sum(1).
     pub fn sums(&self) -> String {
         let mut sums = String::new();
         for source in self.sources {
@@ -74,7 +75,7 @@ impl Picture {
         sums
     }
 
-    /// Where the hashes are saved of the sources that it was made from.
+    /// The file with the hashes of the sources that the picture was made from.
     pub fn sums_file(&self) -> PathBuf {
         repository().join(self.file).with_extension("sha256")
     }

@@ -18,7 +18,7 @@ fn begin() -> (Testbed, Fake, Daemon) {
     (bed, fake, daemon)
 }
 
-/// The page at the end of a sign-in.
+/// The last page of a sign-in.
 pub(super) fn signed_in() -> Vec<u8> {
     let (bed, _fake, _daemon) = begin();
     let mut login = bed.ctl_spawn(&["login", "--no-browser"]);
@@ -30,7 +30,7 @@ pub(super) fn signed_in() -> Vec<u8> {
     browser.screenshot(WIDTH)
 }
 
-/// The page on which the gateway asks.
+/// The page on which the gateway asks the user.
 pub(super) fn gateway() -> Vec<u8> {
     let (bed, fake, _daemon) = begin();
     bed.sign_in(&fake, "me");

@@ -4,16 +4,16 @@ use std::fmt::Write as _;
 
 use crate::columns::wrap;
 
-/// The columns of a line; a longer one goes on below.
+/// The columns of a line. A longer line is wrapped.
 const COLUMNS: usize = 96;
 /// The width of a column and the height of a line, in pixels.
 const COLUMN: f32 = 8.4;
 const LINE: usize = 20;
-/// The space around the text, and above it where the window's buttons are.
+/// The margin around the text, and the height of the title bar.
 const MARGIN: usize = 16;
 const TITLE: usize = 36;
 
-/// Colours that are legible on the window's own ground, whatever page it is on: by number of SGR (ECMA-48, section 8.3.117).
+/// Colours for the window's dark background, by number of SGR (ECMA-48, section 8.3.117).
 const STYLE: &str = "text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;\
     fill:#e6e6e6;white-space:pre}\
     .c1{font-weight:bold}.c2{fill:#9aa4b2}.c31{fill:#ff7b72}.c32{fill:#7ee787}.c33{fill:#f2cc60}.c34{fill:#79c0ff}\
@@ -21,7 +21,7 @@ const STYLE: &str = "text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'
 
 /// Draws the lines in a window.
 pub(super) fn draw(text: &str) -> String {
-    // A line with colours is one of a table, which imgurctl fits into the terminal.
+    // Lines with colours belong to a table, which imgurctl already fits into the terminal.
     let lines: Vec<String> = text
         .lines()
         .flat_map(|line| if line.contains('\x1b') { vec![line.to_owned()] } else { wrap(line, COLUMNS) })
@@ -50,7 +50,7 @@ pub(super) fn draw(text: &str) -> String {
     svg + "</svg>\n"
 }
 
-/// The parts of a line with the SGR parameters that hold for each.
+/// The parts of a line, each with its SGR parameters.
 fn spans(line: &str) -> Vec<(Vec<u8>, &str)> {
     let (mut spans, mut current) = (Vec::new(), Vec::new());
     for (number, part) in line.split("\x1b[").enumerate() {

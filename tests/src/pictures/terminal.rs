@@ -1,4 +1,4 @@
-//! A first session at a terminal, from no account to a token.
+//! A first session at a terminal, from an account to a token.
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use crate::relay::{Manner, Relay};
 use crate::testbed::{Network, Testbed, at_terminal, binary};
 use crate::tls::Authority;
 
-/// An address that nobody has (RFC 5737), where `api.imgur.com` is here.
+/// A documentation address (RFC 5737), to which `api.imgur.com` resolves here.
 const ADDRESS: &str = "198.51.100.7";
 
 /// A browser that allows access.
 const BROWSER: &str = "#!/bin/sh\nexec curl -sSL -o /dev/null -d 'username=alice&decision=allow' \"$1\"\n";
 
-/// An application as Imgur registers it, and tokens whose times are the same however fast the machine is.
+/// An application as Imgur registers it. The lifetime does not depend on how fast the machine is.
 fn imgur() -> Behaviour {
     Behaviour {
         client_id: "0123456789abcde".to_owned(),
@@ -27,7 +27,7 @@ fn imgur() -> Behaviour {
     }
 }
 
-/// The picture of the session, as an SVG that is the same each time.
+/// The picture of the session, as an SVG that is always the same.
 pub fn terminal() -> String {
     let bed = Testbed::memory();
     let authority = Authority::new(bed.root(), "trusted");
@@ -50,7 +50,7 @@ pub fn terminal() -> String {
     svg::draw(&without_chance(&shown.concat()))
 }
 
-/// The command, and what is seen of it.
+/// The command and its output.
 fn run(bed: &Testbed, network: &Network, fake: &Fake, arguments: &[&str]) -> String {
     let mut command = network.command(bed, &bed.home(), binary("imgurctl"));
     command.args(["--color", "always"]).args(arguments).env("COLUMNS", "100").env("TERM", "xterm-256color");
@@ -60,7 +60,7 @@ fn run(bed: &Testbed, network: &Network, fake: &Fake, arguments: &[&str]) -> Str
     format!("\x1b[1m$ imgurctl {}\x1b[0m\n{}\n", arguments.join(" "), seen.trim_end())
 }
 
-/// The text with a made-up token, and without the random parts of addresses.
+/// The text with a made-up token, and without the random parts of URLs.
 fn without_chance(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let is_token = line.len() == 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());

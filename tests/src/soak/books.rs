@@ -1,4 +1,4 @@
-//! The accounts of a soak: which daemon used which token when, and the result.
+//! Records for the soak test: which daemon used which token when, and the result.
 //!
 //! They have two independent sources: the server's log, and an observer of the daemon's accounts.
 
@@ -11,49 +11,49 @@ use super::observer::Seen;
 use super::site::Account;
 use crate::fake::{Fake, Recorded, Standing};
 
-/// No answer takes longer from the server to the store: past it the keeper says `unsaved`.
+/// Saving an answer may take this long. After that, the keeper reports the token as `unsaved`.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What counts as just published.
+/// A token counts as just published for this long.
 const JUST: Duration = Duration::from_millis(5);
 
-/// The life of one daemon.
+/// One run of the daemon.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub(super) begun: Instant,
     pub(super) killed: Instant,
 }
 
-/// What an account was doing when its daemon was killed.
+/// What an account was doing when the daemon was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
-    /// It wrote its in-flight mark, and had not asked yet.
+    /// It was writing its in-flight mark, and had not sent the request.
     Marking,
-    /// It had asked, and the answer had not been sent.
+    /// It had sent the request, and the server had not answered.
     Asked,
-    /// The answer had been sent, and was not published yet.
+    /// The server had answered, and the token was not published.
     Answered,
-    /// It had just published.
+    /// The token was just published.
     Published,
 }
 
-/// How often a refresh token was shown: by which run, and when the answer was sent.
+/// The uses of a refresh token: the number of the run, and when the answer was sent.
 type Showings = Vec<(usize, Option<Instant>)>;
 
-/// The accounts.
+/// The records of all runs.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// Whether the server revokes a grant whose used refresh token comes again.
+    /// Whether the server revokes a grant if a used refresh token is sent again.
     strict: bool,
     runs: Vec<Run>,
     /// By grant and turn.
     shown: HashMap<(usize, usize), Showings>,
     lost: HashSet<usize>,
-    /// Grants lost whose answer had not been sent at the kill.
+    /// The number of lost grants whose answer had not been sent at the kill.
     pub(super) lost_unsent: usize,
-    /// Grants lost whose answer had been sent at the kill and was not published: how long before.
+    /// For each lost grant whose answer had been sent but not published: how long before the kill it was sent.
     pub(super) lost_unpublished: Vec<Duration>,
-    /// How many kills met an account in each phase.
+    /// The number of kills that hit an account in each phase.
     pub(super) met: HashMap<Phase, usize>,
     pub(super) refreshes: usize,
 }
@@ -67,12 +67,12 @@ impl Books {
         self.runs.len()
     }
 
-    /// How many grants were lost with their answer on its way at a kill.
+    /// The number of grants that were lost because a kill came before their answer was saved.
     pub(super) fn lost(&self) -> usize {
         self.lost_unsent + self.lost_unpublished.len()
     }
 
-    /// Enters a run that a kill has ended, with all the requests of it; fails where a promise is broken.
+    /// Records a run that ended with a kill, and its requests. Fails if a promise is broken.
     pub(super) fn enter(
         &mut self,
         run: Run,
@@ -120,7 +120,7 @@ impl Books {
         Ok(())
     }
 
-    /// A grant is lost at a server that watches for reuse: proves that its answer was on its way at a kill.
+    /// Records a grant that was lost at a server with reuse detection. Fails unless its answer was pending at a kill.
     fn lose(&mut self, standing: Standing, run: usize, seen: &Seen) -> anyhow::Result<()> {
         let Standing { grant, turn, .. } = standing;
         let used = standing.used.context("The server refused a refresh token that nobody had used")?;
@@ -154,7 +154,7 @@ impl Books {
     }
 }
 
-/// What the account was doing when its daemon was killed; none where nothing was under way.
+/// What the account was doing when the daemon was killed. `None` if it was idle.
 fn phase(
     account: &Account,
     placed: &[(Standing, &Recorded)],

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A distribution.
+/// The summary of a distribution.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Figures {
     count: usize,
@@ -13,7 +13,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Of at least one.
+    /// The summary of at least one duration.
     pub(super) fn of(mut spans: Vec<Duration>) -> Self {
         spans.sort_unstable();
         let at = |percent: usize| spans[(spans.len() * percent / 100).min(spans.len() - 1)];
@@ -28,7 +28,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Milliseconds, for output.
+/// The duration in milliseconds, for output.
 pub(super) fn ms(span: Duration) -> String {
     format!("{:.2} ms", span.as_secs_f64() * 1000.0)
 }

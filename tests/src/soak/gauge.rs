@@ -2,19 +2,19 @@
 
 use std::fs;
 
-/// As `/proc` has it (proc_pid_status(5), proc_pid_smaps(5)).
+/// The resources of a process, from `/proc` (proc_pid_status(5), proc_pid_smaps(5)).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gauge {
-    /// KiB.
+    /// In KiB.
     pub(super) rss: f64,
-    /// KiB. Unlike the proportional set size, it does not depend on other processes of the same program.
+    /// In KiB. Unlike the proportional set size, it does not depend on other processes with the same program.
     pub(super) anonymous: f64,
     pub(super) descriptors: f64,
     pub(super) threads: f64,
 }
 
 impl Gauge {
-    /// Of the process with this id.
+    /// The resources of the process with this ID.
     pub(super) fn of(id: u32) -> anyhow::Result<Self> {
         let descriptors = u32::try_from(fs::read_dir(format!("/proc/{id}/fd"))?.count())?;
         Ok(Self {
@@ -26,7 +26,7 @@ impl Gauge {
     }
 }
 
-/// What a file of the process says behind this word.
+/// The number after this name in a file of the process.
 pub(crate) fn number(id: u32, file: &str, name: &str) -> anyhow::Result<f64> {
     let text = fs::read_to_string(format!("/proc/{id}/{file}"))?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));

@@ -1,4 +1,4 @@
-//! Kills at random instants, and the fate of each grant.
+//! Kills at random moments, and what happens to each grant.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,36 +13,37 @@ use super::site::{Ground, Site, Store, server};
 use crate::dice::Dice;
 use crate::fake::{Endpoint, Fault, PATIENCE, Rotation, Stage};
 
-/// How many accounts are kept: enough that something is under way at most instants.
+/// The number of accounts: enough that a refresh is in progress at most moments.
 const ACCOUNTS: usize = 10;
 
-/// How long a server that forgives lost answers does so.
+/// How long the tolerant server accepts a used refresh token.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How long the server takes at most, before it does as asked and after.
+/// The longest delay of the server, before or after it handles a request.
 const LATENCY: Duration = Duration::from_millis(40);
 
-/// How long after an event at most a kill comes that is aimed at what follows it.
+/// The longest time between an event and a kill that is aimed at what follows it.
 const AIM: Duration = Duration::from_millis(6);
 
-/// How long a start takes at most that a kill is aimed at.
+/// The longest time after the start of a daemon for a kill that is aimed at the start.
 const START: Duration = Duration::from_millis(60);
 
-/// How many kills lie between two roll calls.
+/// The number of kills between two checks of all accounts.
 const ROLL_CALL: usize = 25;
 
-/// What a series of kills is tried on.
+/// The parameters of a series of kills.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Series {
     pub(super) store: Store,
-    /// Whether the server revokes a grant whose used refresh token comes again; else it forgives for 30 s.
+    /// Whether the server revokes a grant if a used refresh token is sent again. Otherwise it accepts the token for
+    /// 30 s.
     pub(super) strict: bool,
     pub(super) kills: usize,
-    /// How long a daemon lives at most before its kill is aimed.
+    /// The longest time that a daemon runs before its kill is aimed.
     pub(super) life: Duration,
 }
 
-/// Which instant a kill is aimed at.
+/// The moment that a kill is aimed at.
 enum Moment {
     Starting,
     Any,
@@ -63,15 +64,15 @@ impl Moment {
     }
 }
 
-/// Kills as often as `series` says, and returns how many grants were lost with their answer on its way; fails at the first
-/// broken promise.
+/// Runs the kills of `series`, and returns how many grants were lost because a kill came before their answer was
+/// saved. Fails at the first broken promise.
 pub(super) fn run(series: Series, dice: &mut Dice) -> anyhow::Result<usize> {
     let rotation = if series.strict { Rotation::ReuseDetection } else { Rotation::Grace(GRACE) };
     let mut site =
         Site::new(series.store, Ground::Testbed, server(rotation, Duration::from_secs(3)), ACCOUNTS);
     let mut killer =
         Killer { books: Books::new(series.strict), sightings: Arc::default(), dice, life: series.life };
-    // What came due meanwhile is finished and stored: the first kill is the first of these.
+    // Start with an idle daemon, so that the first kill is part of the series.
     site.stop();
     for _ in 0..series.kills {
         killer.one(&mut site)?;
@@ -89,7 +90,7 @@ struct Killer<'a> {
 }
 
 impl Killer<'_> {
-    /// Starts a daemon, kills it, and looks what that did.
+    /// Starts a daemon, kills it, and checks the result.
     fn one(&mut self, site: &mut Site) -> anyhow::Result<()> {
         self.trouble(site);
         let moment = Moment::roll(self.dice);
@@ -117,7 +118,7 @@ impl Killer<'_> {
         self.books.enter(Run { begun, killed }, &requests, &self.sightings.seen(), &site.fake, &site.accounts)
     }
 
-    /// Has the server take its time, before it does as asked or after, and tokens live for 2 to 4 s.
+    /// Delays the server's next answers, and gives tokens a lifetime of 2 to 4 s.
     fn trouble(&mut self, site: &Site) {
         site.fake.clear(Endpoint::Token);
         for _ in 0..ACCOUNTS * 2 {
@@ -142,7 +143,7 @@ impl Killer<'_> {
         self.dice.pause(AIM);
     }
 
-    /// Every grant that is not revoked is known to the daemon and works.
+    /// Fails unless the daemon has every grant that is not revoked, and its token is valid.
     fn call_roll(&self, site: &Site) -> anyhow::Result<()> {
         for index in 0..site.accounts.len() {
             let deadline = Instant::now() + PATIENCE;
@@ -157,7 +158,7 @@ impl Killer<'_> {
         Ok(())
     }
 
-    /// A daemon that is not killed goes on with all that is left.
+    /// Fails unless a daemon that is not killed can use all remaining grants.
     fn last_word(&self, site: &mut Site) -> anyhow::Result<()> {
         site.start();
         replace_lost(site);
@@ -197,7 +198,7 @@ impl Killer<'_> {
     }
 }
 
-/// Gives another grant to each account whose own is lost.
+/// Gives a new grant to each account whose grant was revoked.
 fn replace_lost(site: &mut Site) {
     for index in 0..site.accounts.len() {
         if is_revoked(site, index) {
@@ -210,7 +211,7 @@ fn is_revoked(site: &Site, index: usize) -> bool {
     site.fake.standing(&site.accounts[index].first).is_some_and(|standing| standing.revoked)
 }
 
-/// Whether the account hands out the newest token of its grant, or has none to hand out any more.
+/// Whether the account returns the newest token of its grant, or its grant is revoked.
 fn answers(site: &Site, index: usize) -> bool {
     let name = &site.accounts[index].name;
     let account = site.bed.wait_until(name, |account| {

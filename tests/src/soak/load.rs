@@ -1,4 +1,4 @@
-//! A steady load of calls during refreshes, and the resources that the daemon uses meanwhile.
+//! A steady load of calls during refreshes, and the daemon's resources meanwhile.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,32 +12,32 @@ use super::site::{Ground, Site, Store, server};
 use crate::dice::pass;
 use crate::fake::{Endpoint, Rotation};
 
-/// Callers who keep their connection, and callers who make one for each call.
+/// The number of callers that keep their connection, and of callers that make one for each call.
 const CALLERS: (usize, usize) = (8, 2);
 
-/// How often each of them calls: 1,000 calls a second in all.
+/// How often each of them calls, which makes 1,000 calls a second in total.
 const EVERY: Duration = Duration::from_millis(10);
 
-/// How many samples are taken in all.
+/// The number of samples.
 const SAMPLES: u32 = 200;
 
-/// How much of them is warming up.
+/// The number of samples at the beginning that do not count.
 const WARM_UP: usize = 40;
 
-/// After less, memory still fills up and threads still come as after every start.
+/// A shorter load is too short to be steady: memory and threads still grow as after every start.
 const SETTLED: Duration = Duration::from_mins(5);
 
-/// How much more there may be in the last quarter than in the first.
+/// How much more the last quarter may use than the first.
 struct Room {
-    /// KiB. When more refreshes than ever come together, what their threads needed stays with malloc and the cache of
-    /// stacks: some hundred KiB, once. A leak of a KiB a refresh would be more.
+    /// In KiB. When more refreshes coincide than ever before, malloc and the cache of thread stacks keep some hundred
+    /// KiB, once. A leak of one KiB a refresh would be more.
     memory: f64,
-    /// Descriptors, threads: they come and go with callers and saves.
+    /// File descriptors and threads, which come and go with callers and saves.
     others: f64,
 }
 
 impl Room {
-    /// What a leak at each call would exceed by far, and, for a load that has lasted, what one at each refresh would.
+    /// Far less than a leak at each call would take and, after a long load, a leak at each refresh.
     fn after(duration: Duration) -> Self {
         if duration < SETTLED {
             Self { memory: 8192.0, others: 16.0 }
@@ -47,21 +47,21 @@ impl Room {
     }
 }
 
-/// The longest that a caller may wait where what the daemon writes to has stopped.
+/// The longest that a caller may wait while outputs of the daemon are stalled.
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// Runs the load for so long, and returns the figures in short; fails where a call does, or where the daemon grows.
+/// Runs the load for this long, and returns a summary. Fails if a call fails or the daemon grows.
 pub(super) fn run(duration: Duration) -> anyhow::Result<String> {
     let site = Site::new(Store::File, Ground::Testbed, server(Rotation::Plain, Duration::from_secs(4)), 4);
     Ok(put(site, duration)?.1)
 }
 
-/// The same while standard error has no reader, the disk of the state is full and no notification can be shown. Tokens last,
-/// so that no call waits for a refresh.
+/// The same while standard error has no reader, the disk of the state is full and no notification server runs. Tokens
+/// outlive the run, so that no call waits for a refresh.
 pub(super) fn run_stalled(duration: Duration) -> anyhow::Result<String> {
     let (site, _full) = Site::stalled(server(Rotation::Plain, Duration::from_hours(24)), 4);
     let (figures, words) = put(site, duration)?;
-    // A build for debugging is slow, and the machine may be busy: it proves nothing here.
+    // A debug build is slow, and the machine may be busy, so the time proves nothing there.
     ensure!(figures.longest < LONGEST || cfg!(debug_assertions), "A caller waited {}", ms(figures.longest));
     Ok(format!("with a log that nobody reads and a full disk, {words}, the longest {}", ms(figures.longest)))
 }
@@ -112,7 +112,7 @@ fn call(site: &Site, number: usize, end: Instant) -> Result<Vec<Duration>, Clien
     Ok(spans)
 }
 
-/// Says how the first quarter and the last compare; fails where there is more in the last.
+/// Prints the means of the first and the last quarter. Fails if the last is higher than allowed.
 fn flat(gauges: &[Gauge], room: &Room) -> anyhow::Result<()> {
     let column = |of: fn(&Gauge) -> f64| gauges[WARM_UP..].iter().map(of).collect::<Vec<_>>();
     let memory = |first: f64| first + room.memory;
@@ -128,7 +128,7 @@ fn flat(gauges: &[Gauge], room: &Room) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What grew beyond what is allowed after the first quarter.
+/// The name of the resource if it grew more than allowed.
 fn grows(name: &str, samples: &[f64], allowed: impl Fn(f64) -> f64) -> Option<String> {
     let (first, last) = quarters(samples);
     let (bottom, top) =
@@ -140,7 +140,7 @@ fn grows(name: &str, samples: &[f64], allowed: impl Fn(f64) -> f64) -> Option<St
     (last > allowed).then(|| name.to_owned())
 }
 
-/// The means of the first quarter and of the last.
+/// The means of the first and the last quarter.
 fn quarters(samples: &[f64]) -> (f64, f64) {
     let quarter = samples.len() / 4;
     (mean(&samples[..quarter]), mean(&samples[samples.len() - quarter..]))

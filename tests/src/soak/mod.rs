@@ -1,4 +1,4 @@
-//! Kills, load and timing with the real daemon, many times over: what no single test case can show.
+//! Kills, load and timing with the real daemon, repeated many times, to find what a single test case cannot.
 //!
 //! Each part prints its figures, and fails if the daemon breaks a promise.
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
@@ -23,23 +23,23 @@ pub(crate) use gauge::number;
 use kills::Series;
 use site::{Ground, Store};
 
-/// How much of everything.
+/// How much to test.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// Kills of a daemon that keeps its grants in the encrypted file.
+    /// The number of kills with the file store.
     pub file_kills: usize,
-    /// Kills of one that keeps them in GNOME Keyring.
+    /// The number of kills with GNOME Keyring.
     pub keyring_kills: usize,
-    /// How long a daemon lives at most before its kill is aimed.
+    /// The longest time that a daemon runs before its kill is aimed.
     pub life: Duration,
-    /// Refreshes whose window is measured, in each place.
+    /// The number of refreshes to measure in each place.
     pub refreshes: usize,
-    /// How long the load lasts.
+    /// The duration of the load.
     pub load: Duration,
 }
 
 impl Extent {
-    /// What the promises are founded on.
+    /// The full test before a release.
     pub const FULL: Self = Self {
         file_kills: 1000,
         keyring_kills: 200,
@@ -48,7 +48,7 @@ impl Extent {
         load: Duration::from_mins(10),
     };
 
-    /// What shows within a minute that nothing is broken outright.
+    /// A test of less than a minute, which finds gross errors.
     pub const SHORT: Self = Self {
         file_kills: 60,
         keyring_kills: 12,
@@ -58,8 +58,8 @@ impl Extent {
     };
 }
 
-/// Kills the daemon at random instants, half of the times with a server that forgives lost answers for 30 s and half
-/// with one that revokes a grant whose used refresh token comes again. Returns the figures in short.
+/// Kills the daemon at random moments, half of the times with a server that accepts a used refresh token for 30 s,
+/// and half with one that revokes its grant. Returns a summary.
 pub fn kills(extent: Extent, seed: u64) -> anyhow::Result<String> {
     println!("Kills at random instants, by the seed {seed}");
     let mut dice = Dice::new(seed);
@@ -77,7 +77,7 @@ pub fn kills(extent: Extent, seed: u64) -> anyhow::Result<String> {
     ))
 }
 
-/// Measures how long a new token is in memory alone. Returns the figures in short.
+/// Measures how long a new token is in memory only. Returns a summary.
 pub fn window(extent: Extent) -> anyhow::Result<String> {
     println!("\nFrom the answer's last byte until the token is saved and its caller has it");
     let (mut met, mut words) = (true, Vec::new());
@@ -88,18 +88,18 @@ pub fn window(extent: Extent) -> anyhow::Result<String> {
             words.push(format!("{store} {place} {}", ms(outcome.p99)));
         }
     }
-    // A build for debugging is slow, and proves nothing here.
+    // A debug build is slow, so the time proves nothing there.
     ensure!(met || cfg!(debug_assertions), "A new token was not saved in time: p99 {}", words.join(", "));
     Ok(format!("from answer to saved, p99: {}", words.join(", ")))
 }
 
-/// Has callers ask 1,000 times a second, and sees to it that the daemon does not grow. Returns the figures in short.
+/// Makes 1,000 calls a second, and checks that the daemon does not grow. Returns a summary.
 pub fn load(extent: Extent) -> anyhow::Result<String> {
     println!("\n1,000 calls a second");
     load::run(extent.load)
 }
 
-/// The same with a log without a reader, a full disk and no notification server. Returns the figures in short.
+/// The same with a log without a reader, a full disk and no notification server. Returns a summary.
 pub fn stalled(extent: Extent) -> anyhow::Result<String> {
     println!("\n1,000 calls a second, with standard error, the disk and notifications stalled");
     load::run_stalled(extent.load)

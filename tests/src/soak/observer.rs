@@ -1,4 +1,4 @@
-//! An outside observer of the daemon's accounts.
+//! Observes the daemon's accounts from outside.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -12,45 +12,45 @@ use crate::fake::Fake;
 use crate::testbed::Testbed;
 use crate::wire::Wire;
 
-/// All that was seen, over the lives of many daemons.
+/// What was observed over the runs of many daemons.
 #[derive(Debug, Default)]
 pub(super) struct Sightings {
     seen: Mutex<Seen>,
     changed: Condvar,
 }
 
-/// The same.
+/// The observations.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// By grant: which turns of it were published as saved, and when that was seen.
+    /// For each grant, the turns that were published as saved, with the time.
     published: HashMap<usize, Vec<(usize, Instant)>>,
-    /// By account: when it was last seen to begin a refresh.
+    /// For each account, when it last began a refresh.
     began: HashMap<String, Instant>,
-    /// The accounts that were last seen refreshing.
+    /// The accounts that are refreshing.
     refreshing: HashSet<String>,
-    /// How often a refresh was seen to begin.
+    /// The number of refreshes that have begun.
     beginnings: usize,
-    /// When a token was said to be served from memory, for want of a store.
+    /// When a token was reported as unsaved.
     pub(super) unsaved: Vec<Instant>,
 }
 
 impl Seen {
-    /// When a later turn than this was first seen published as saved.
+    /// When a later turn of the grant was first published as saved.
     pub(super) fn published_after(&self, grant: usize, turn: usize) -> Option<Instant> {
         self.turns(grant).filter(|(published, _)| *published > turn).map(|(_, at)| *at).min()
     }
 
-    /// When the grant was last seen published as saved.
+    /// When a token of the grant was last published as saved.
     pub(super) fn last_published(&self, grant: usize) -> Option<Instant> {
         self.turns(grant).map(|(_, at)| *at).max()
     }
 
-    /// When this account was last seen to begin a refresh.
+    /// When this account last began a refresh.
     pub(super) fn began(&self, account: &str) -> Option<Instant> {
         self.began.get(account).copied()
     }
 
-    /// How many tokens were seen published as saved.
+    /// The number of tokens that were published as saved.
     pub(super) fn count(&self) -> usize {
         self.published.values().map(Vec::len).sum()
     }
@@ -76,7 +76,7 @@ impl Sightings {
         self.seen.lock().unwrap()
     }
 
-    /// Blocks until one more refresh is seen to begin; not for longer than `patience`.
+    /// Waits until one more refresh begins, but no longer than `patience`.
     pub(super) fn wait_for_a_beginning(&self, patience: Duration) {
         let seen = self.seen();
         let before = seen.beginnings;
@@ -89,7 +89,7 @@ impl Sightings {
         if account.state != State::Fresh || account.unsaved {
             return;
         }
-        // Which token that is, the account does not say; its server does.
+        // The report does not contain the token. Get it, and look up its turn at the server.
         let call = GetToken { account: Some(account.name.clone()), min_valid_s: None, wait_ms: Some(0) };
         let Ok(reply) = callers.call(&call) else { return };
         let at = Instant::now();
@@ -102,7 +102,7 @@ impl Sightings {
     }
 }
 
-/// Watches one daemon to its end.
+/// Observes one daemon until it ends.
 pub(super) fn observe(bed: &Testbed, fake: &Arc<Fake>, sightings: &Arc<Sightings>) -> JoinHandle<()> {
     sightings.seen().refreshing.clear();
     let mut watch = bed.wire();

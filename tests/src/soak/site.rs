@@ -1,4 +1,4 @@
-//! A store, a server, accounts, and a daemon that starts and stops.
+//! A store, a server, accounts, and the daemon.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use crate::fake::{Behaviour, Fake, Rotation};
 use crate::testbed::{self, Bus, Daemon, Keyring, Testbed};
 
-/// An account that wants a sign-in all the time.
+/// An account without a grant, which always needs a sign-in.
 const WANTING: &str = "wanting";
 
-/// As many as the daemon needs before they are filled up.
+/// The size of the disk in pages: what the daemon needs before the disk is filled.
 const PAGES: u64 = 256;
 
-/// Where grants rest.
+/// The store of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Store {
     /// The encrypted file.
@@ -27,12 +27,12 @@ pub(super) enum Store {
     Keyring,
 }
 
-/// Which directories the store's files are in.
+/// Where the store's files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ground {
-    /// The testbed's own: memory, where the system has it.
+    /// In the testbed, which is in memory if the system allows it.
     Testbed,
-    /// Those beside the programs that were built.
+    /// On the disk of the build directory.
     Disk,
 }
 
@@ -45,9 +45,9 @@ impl fmt::Display for Store {
     }
 }
 
-/// All of it.
+/// The daemon and what it needs.
 pub(super) struct Site {
-    // In this order, so that the daemon ends before its keyring, its bus and its directories go.
+    // Fields drop in order: the daemon ends before its keyring, its bus and its directories.
     daemon: Option<Daemon>,
     pub(super) bed: Testbed,
     _keyring: Option<Keyring>,
@@ -57,16 +57,16 @@ pub(super) struct Site {
     pub(super) accounts: Vec<Account>,
 }
 
-/// An account at the fake, with a user of its own there.
+/// An account at the fake Imgur, with its own user there.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
     pub(super) name: String,
-    /// The refresh token that its grant began with, which stands for the grant at the fake.
+    /// The first refresh token of its grant, which identifies the grant at the fake Imgur.
     pub(super) first: String,
 }
 
 impl Site {
-    /// A running daemon with so many accounts, a grant in each.
+    /// A running daemon with this many accounts, each with a grant.
     pub(super) fn new(store: Store, ground: Ground, behaviour: Behaviour, accounts: usize) -> Self {
         let bed = if store == Store::File { Testbed::file() } else { Testbed::new() };
         let disk = (ground == Ground::Disk).then(disk);
@@ -74,7 +74,7 @@ impl Site {
             bed.set_env("XDG_STATE_HOME", disk.path());
             bed.set_env("XDG_DATA_HOME", disk.path());
         }
-        // What is written at `trace` would be measured with the rest.
+        // Logging at `trace` would affect the measurement.
         bed.set_env("RUST_LOG", "info");
         let bus = (store == Store::Keyring).then(|| bed.bus());
         let keyring = bus.is_some().then(|| bed.keyring()).map(|mut keyring| {
@@ -84,8 +84,8 @@ impl Site {
         Self::with(bed, bus, keyring, disk, behaviour, accounts)
     }
 
-    /// The same with everything that may stall: standard error has no reader and gets every log line, the disk of the daemon's
-    /// state is full, and its bus has no notification server for the account without a grant.
+    /// The same with stalled outputs: nobody reads standard error, which gets every log line; the disk of the state
+    /// is full; and the bus has no notification server for the account without a grant.
     pub(super) fn stalled(behaviour: Behaviour, accounts: usize) -> (Self, testbed::Disk) {
         let bed = Testbed::file();
         let bus = bed.bus();
@@ -110,7 +110,7 @@ impl Site {
         behaviour: Behaviour,
         accounts: usize,
     ) -> Self {
-        // As the service's unit has it.
+        // As in the service's unit.
         bed.set_env("MALLOC_ARENA_MAX", "1");
         let fake = Arc::new(Fake::start(behaviour));
         let mut site = Self { daemon: None, bed, _keyring: keyring, bus, disk, fake, accounts: Vec::new() };
@@ -130,18 +130,18 @@ impl Site {
         self.accounts.push(Account { name, first });
     }
 
-    /// Gives the account another grant instead of a lost one.
+    /// Replaces the account's revoked grant.
     pub(super) fn replace(&mut self, index: usize) {
         let name = self.accounts[index].name.clone();
         self.bed.ctl(&["logout", &name]).success();
         self.accounts[index].first = self.import(&name);
     }
 
-    /// Imports a new grant, and returns the refresh token it began with.
+    /// Imports a new grant, and returns its first refresh token.
     fn import(&self, name: &str) -> String {
         let (refresh_token, _) = self.fake.issue_grant(name);
         loop {
-            // 6: the lost grant's token is still before the server.
+            // Exit code 6: the old grant's refresh is still in progress.
             match self.bed.ctl_with(&["import", name], &refresh_token) {
                 output if output.code == Some(6) => {}
                 output => {
@@ -152,12 +152,12 @@ impl Site {
         }
     }
 
-    /// The directory above the store's files.
+    /// The parent of the directory with the store's files.
     pub(super) fn directory(&self) -> PathBuf {
         self.disk.as_ref().map_or_else(|| self.bed.root(), TempDir::path).to_owned()
     }
 
-    /// What kind of file system that is on.
+    /// The type of that directory's file system.
     pub(super) fn file_system(&self) -> String {
         let stat = Command::new("stat").args(["--file-system", "--format=%T"]).arg(self.directory()).output();
         String::from_utf8(stat.unwrap().stdout).unwrap().trim().to_owned()
@@ -180,13 +180,13 @@ impl Site {
         self.daemon.as_mut().expect("the daemon runs")
     }
 
-    /// Stops the daemon as the service manager does.
+    /// Stops the daemon with SIGTERM.
     pub(super) fn stop(&mut self) {
         let daemon = self.daemon.take().expect("the daemon runs");
         assert!(daemon.terminate().success(), "a clean end");
     }
 
-    /// Kills the daemon, and returns when that was.
+    /// Kills the daemon, and returns the time of the kill.
     pub(super) fn kill(&mut self) -> Instant {
         let daemon = self.daemon.take().expect("the daemon runs");
         let killed = Instant::now();
@@ -194,7 +194,7 @@ impl Site {
         killed
     }
 
-    /// The access token of an account, without waiting for another.
+    /// The account's access token, without waiting for a new one.
     pub(super) fn token(&self, name: &str) -> Option<Secret> {
         let call =
             imgurd_proto::GetToken { account: Some(name.to_owned()), min_valid_s: None, wait_ms: Some(0) };
@@ -202,12 +202,12 @@ impl Site {
     }
 }
 
-/// A server whose tokens live for so long.
+/// A server whose tokens have this lifetime.
 pub(super) fn server(rotation: Rotation, lifetime: Duration) -> Behaviour {
     Behaviour { lifetime, rotation, ..Behaviour::default() }
 }
 
-/// A directory where what was built is, which is seldom memory.
+/// A temporary directory beside the built programs, which is rarely in memory.
 fn disk() -> TempDir {
     let programs = std::env::current_exe().unwrap();
     let directory: PathBuf = programs.parent().unwrap().to_owned();

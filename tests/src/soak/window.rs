@@ -12,13 +12,14 @@ use super::figures::Figures;
 use super::site::{Ground, Site, Store, server};
 use crate::fake::{Endpoint, Rotation};
 
-/// So many that one is stale when another has been refreshed, and so few that the store is no larger than a user's.
+/// Enough accounts that one is stale when another has been refreshed, and few enough that the store is as small as a
+/// user's.
 const ACCOUNTS: usize = 4;
 
-/// Such short-lived tokens are refreshed on demand, as soon as half of their lifetime is over.
+/// Tokens with such a short lifetime are refreshed on demand, once half of the lifetime has passed.
 const LIFETIME: Duration = Duration::from_secs(1);
 
-/// The greatest p99 that is aimed at.
+/// The goal for p99.
 fn goal(store: Store) -> Duration {
     Duration::from_millis(match store {
         Store::File => 5,
@@ -26,15 +27,15 @@ fn goal(store: Store) -> Duration {
     })
 }
 
-/// What a series of refreshes gave.
+/// The result of a series of refreshes.
 pub(super) struct Outcome {
-    /// The greatest of 99 in 100.
+    /// The 99th percentile.
     pub(super) p99: Duration,
-    /// Whether that is what was aimed at.
+    /// Whether the goal is met.
     pub(super) met: bool,
 }
 
-/// Measures so many refreshes, one after the other.
+/// Measures this many refreshes, one after the other.
 pub(super) fn run(store: Store, ground: Ground, refreshes: usize) -> anyhow::Result<Outcome> {
     let site = Site::new(store, ground, server(Rotation::Plain, LIFETIME), ACCOUNTS);
     let (mut windows, mut bare) = (Vec::new(), Vec::new());
@@ -48,7 +49,7 @@ pub(super) fn run(store: Store, ground: Ground, refreshes: usize) -> anyhow::Res
     println!("  a file alone, written, synced, renamed and synced: {}", Figures::of(bare));
     let (goal, p99) = (goal(store), figures.p99);
     if ground == Ground::Disk {
-        // What the disk takes for itself, and for others at the same time, is not the daemon's.
+        // On a disk, the time also depends on the disk and on other programs.
         return Ok(Outcome { p99, met: true });
     }
     let met = p99 <= goal;
@@ -56,7 +57,7 @@ pub(super) fn run(store: Store, ground: Ground, refreshes: usize) -> anyhow::Res
     Ok(Outcome { p99, met })
 }
 
-/// The least that anything durable takes in this directory.
+/// The time of the shortest durable write in this directory, for comparison.
 fn write(directory: &Path) -> io::Result<Duration> {
     let (new, old) = (directory.join("bare.new"), directory.join("bare"));
     let begin = Instant::now();
@@ -68,7 +69,7 @@ fn write(directory: &Path) -> io::Result<Duration> {
     Ok(begin.elapsed())
 }
 
-/// One refresh: the caller has its token once that is saved.
+/// Measures one refresh: from the answer until the caller has the saved token.
 fn window(site: &Site, index: usize) -> anyhow::Result<Duration> {
     let name = &site.accounts[index].name;
     site.bed.wait_until(name, |account| account.state == State::Stale);

@@ -6,7 +6,7 @@ use super::{python, script};
 use crate::browser::{Browser, Page};
 use crate::testbed::{Program, Testbed};
 
-/// It asks for PKCE, rotates refresh tokens, ends a grant whose refresh token comes twice, and sends `iss`.
+/// It requires PKCE, rotates refresh tokens, revokes a grant if a refresh token is used twice, and sends `iss`.
 #[derive(Debug)]
 pub struct Django {
     program: Program,
@@ -14,7 +14,8 @@ pub struct Django {
 }
 
 impl Django {
-    /// Starts one, with the users alice and bob, and the clients `fake-confidential`, `fake-public` and `fake-device`.
+    /// Starts a server with the users alice and bob, and the clients `fake-confidential`, `fake-public` and
+    /// `fake-device`.
     pub fn start(bed: &Testbed) -> Self {
         let directory = bed.root().join("django");
         std::fs::create_dir(&directory).unwrap();
@@ -26,12 +27,12 @@ impl Django {
         Self { program, issuer: first["issuer"].as_str().unwrap().to_owned() }
     }
 
-    /// The address of one of its pages.
+    /// The URL of one of its pages.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)
     }
 
-    /// Opens its page as `user` and allows what is asked for.
+    /// Opens its page as `user` and allows access.
     pub fn allow(&self, url: &str, user: &str) -> Page {
         let mut browser = self.browser_of(user);
         let question = browser.open(url);
@@ -48,7 +49,7 @@ impl Django {
         browser.submit(&question.url, &form)
     }
 
-    /// Enters a device's code at its page as `user`, and allows access or denies it.
+    /// Enters a device code at its page as `user`, and allows access or denies it.
     pub fn enter_code(&self, page: &str, code: &str, user: &str, allows: bool) -> Page {
         let mut browser = self.browser_of(user);
         let asked = browser.open(page);
@@ -56,12 +57,12 @@ impl Django {
         browser.answer(&confirm, &[("action", if allows { "accept" } else { "deny" })])
     }
 
-    /// Gives a client another secret.
+    /// Changes the secret of a client.
     pub fn change_secret(&mut self, client: &str, secret: &str) {
         self.tell(&format!("secret {client} {secret}"));
     }
 
-    /// Ends all grants.
+    /// Revokes all grants.
     pub fn forget_grants(&mut self) {
         self.tell("forget");
     }

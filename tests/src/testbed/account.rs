@@ -1,4 +1,4 @@
-//! Accounts at the fake: adds them, signs in, waits for states.
+//! Accounts at the fake Imgur: adding them, signing in, and waiting for states.
 
 use imgurd_proto::Account;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::browser;
 use crate::fake::Fake;
 
 impl Testbed {
-    /// Blocks until this account is as `wanted`, as the daemon's own reports have it.
+    /// Waits until the account is as `wanted`, according to `Watch`.
     pub fn wait_until(&self, name: &str, wanted: impl Fn(&Account) -> bool) -> Account {
         let mut watch = self.wire();
         watch.stream("Watch", &json!({ "account": name }));
@@ -25,13 +25,13 @@ impl Testbed {
         }
     }
 
-    /// Adds an account that is pointed at the fake, and registers its callback there unless one is registered.
+    /// Adds an account at the fake Imgur, and registers its callback there if none is registered.
     pub fn account(&self, fake: &Fake, name: &str) {
         let output = self.ctl_with(&account_arguments(fake, name), &fake.behaviour().client_secret);
         output.success();
     }
 
-    /// Signs in as the fake's own user.
+    /// Signs in as the default user of the fake Imgur.
     pub fn sign_in(&self, fake: &Fake, name: &str) {
         self.sign_in_as(name, &fake.behaviour().username);
     }
@@ -45,7 +45,7 @@ impl Testbed {
     }
 }
 
-/// The arguments that add an account at the fake; its secret goes to standard input.
+/// The arguments that add an account at the fake Imgur. The client secret goes to standard input.
 pub fn account_arguments(fake: &Fake, name: &str) -> Vec<String> {
     let callback = fake.behaviour().callback.unwrap_or_else(|| {
         let callback = format!("http://127.0.0.1:{}/callback", free_port());

@@ -14,12 +14,12 @@ use super::Testbed;
 use super::process::first_readable;
 use crate::fake::PATIENCE;
 
-/// Where programs look for the address of the session's bus.
+/// The variable with the address of the session bus.
 const SESSION: &str = "DBUS_SESSION_BUS_ADDRESS";
-/// Where they look for that of the machine's.
+/// The variable with the address of the system bus.
 pub(super) const SYSTEM: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 
-/// A `dbus-daemon` where only what [`activate`](Self::activate) names is started on demand; killed when dropped.
+/// A `dbus-daemon` that starts only the services of [`activate`](Self::activate) on demand. Dropping it kills it.
 #[derive(Debug)]
 pub struct Bus {
     command: Command,
@@ -28,18 +28,18 @@ pub struct Bus {
 }
 
 impl Testbed {
-    /// Starts a session bus, which the processes started from now on find in their environment.
+    /// Starts a session bus. Processes that start later find it in their environment.
     pub fn bus(&self) -> Bus {
-        // The default address of clients (`sd_bus_open_user(3)`).
+        // The default address for clients (`sd_bus_open_user(3)`).
         self.start_bus(SESSION, &self.runtime_dir().join("bus"))
     }
 
-    /// Starts a bus of the machine's, which the processes started from now on take for the real one.
+    /// Starts a system bus. Processes that start later use it instead of the machine's.
     pub fn system_bus(&self) -> Bus {
         self.start_bus(SYSTEM, &self.system_bus_socket())
     }
 
-    /// Where this machine's own bus is not.
+    /// The socket of the test's system bus.
     pub(super) fn system_bus_socket(&self) -> PathBuf {
         self.root().join("system-bus")
     }
@@ -58,31 +58,31 @@ impl Testbed {
         bus
     }
 
-    /// The address of the session bus, if one was ever started.
+    /// The address of the session bus, if one was started.
     pub(super) fn bus_address(&self) -> Option<String> {
         self.environment.lock().unwrap().get(OsStr::new(SESSION))?.clone().into_string().ok()
     }
 
-    /// A connection of a caller's own to the session bus.
+    /// A new connection to the session bus.
     pub async fn connect(&self) -> Connection {
         let address = self.bus_address().expect("a session bus was started");
         zbus::connection::Builder::address(address.as_str()).build().await.unwrap()
     }
 }
 
-/// Runs `task` to its end, which has to come in time.
+/// Runs `task`, and fails if it does not end in time.
 pub fn in_time<T>(task: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, task).await.expect("it ends in time") })
 }
 
-/// The next thing that comes, which has to come.
+/// The next item of the stream. Fails if the stream has ended.
 pub async fn next<T>(stream: &mut (impl Stream<Item = T> + Unpin)) -> T {
     stream.next().await.expect("the stream goes on")
 }
 
 impl Bus {
-    /// Starts it, where it was before.
+    /// Starts the bus at its address.
     pub fn start(&mut self) {
         assert!(self.running.is_none(), "the bus runs already");
         let mut child = self
@@ -100,14 +100,14 @@ impl Bus {
         self.running = Some((child, lines));
     }
 
-    /// Ends it, and with it everybody's connection.
+    /// Stops the bus, which ends all connections to it.
     pub fn stop(&mut self) {
         let (mut child, _) = self.running.take().expect("the bus runs");
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// Starts `command` when a program calls the well-known `name`.
+    /// Starts `command` when a program calls `name`.
     pub fn activate(&self, name: &str, command: &str) {
         let file = self.services.join(format!("{name}.service"));
         fs::write(file, format!("[D-BUS Service]\nName={name}\nExec={command}\n")).unwrap();

@@ -1,27 +1,27 @@
-//! A daemon with another time than the machine.
+//! A daemon whose clock differs from the machine's.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::{Program, Testbed};
 
-/// A wall clock in a test's hand: `libfaketime` stands between a program and what the C library says of the time.
+/// A wall clock for a test: `libfaketime` changes the time that programs get from the C library.
 #[derive(Debug)]
 pub(super) struct WrongClock {
-    /// It owns what the library shares between processes, and takes that away at its end: a daemon that is killed
-    /// could not.
+    /// The process that owns the library's shared memory and removes it at its end. A killed daemon could not remove
+    /// it.
     owner: Option<Program>,
-    /// How far it is off.
+    /// The file with the difference from the real time.
     file: PathBuf,
     environment: Vec<String>,
-    /// Whether the daemons started from now on have it.
+    /// Whether daemons that start now get this clock.
     is_worn: bool,
 }
 
 impl WrongClock {
     fn new(bed: &Testbed) -> Self {
         let mut command = bed.command("faketime");
-        // The runtime measures by the monotonic clock, and hangs when that is not the kernel's.
+        // tokio uses the monotonic clock, and would hang if that clock were changed.
         command.args(["--exclude-monotonic", "-f", "+0", "sh", "-c", "env; echo; read _"]);
         let mut owner = bed.start(command);
         let file = bed.root().join("clock");
@@ -33,7 +33,7 @@ impl WrongClock {
         loop {
             match owner.line().expect("faketime is installed and works (Debian: faketime)") {
                 line if line.is_empty() => break,
-                // The time itself comes from the file.
+                // The time comes from the file instead.
                 line if line.starts_with("FAKETIME=") => {}
                 line if line.starts_with("LD_PRELOAD=") || line.contains("FAKETIME") => {
                     environment.push(line);
@@ -45,7 +45,7 @@ impl WrongClock {
     }
 
     fn set(&self, seconds: i64) {
-        // Whole, since it is read at any time.
+        // Replace the file as a whole, because a program may read it at any time.
         let new = self.file.with_added_extension("new");
         fs::write(&new, format!("{seconds:+}\n")).unwrap();
         fs::rename(new, &self.file).unwrap();
@@ -61,8 +61,8 @@ impl Drop for WrongClock {
 }
 
 impl Testbed {
-    /// Sets the wall clock that many seconds ahead, or back, for the daemons started from now on, and at once for those
-    /// that were started after an earlier call. Only theirs.
+    /// Sets the wall clock of daemons ahead by `seconds`, or back. This applies at once to daemons that already have
+    /// this clock, and to those that start later.
     pub fn set_clock(&self, seconds: i64) {
         let mut clock = self.clock.lock().unwrap();
         let clock = clock.get_or_insert_with(|| WrongClock::new(self));
@@ -70,14 +70,14 @@ impl Testbed {
         clock.is_worn = true;
     }
 
-    /// Has the daemons started from now on live in the machine's own time again.
+    /// Gives the real time to daemons that start later.
     pub fn set_clock_right(&self) {
         if let Some(clock) = &mut *self.clock.lock().unwrap() {
             clock.is_worn = false;
         }
     }
 
-    /// What gives a daemon that clock, beside whatever else launches it.
+    /// The launcher that gives a daemon this clock.
     pub(super) fn clock_launcher(&self) -> Vec<String> {
         let clock = self.clock.lock().unwrap();
         let environment =

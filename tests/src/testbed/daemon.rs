@@ -16,14 +16,14 @@ use super::leaks::assert_none_in_process;
 use super::process::{end_of, ends, first_readable};
 use crate::fake::PATIENCE;
 
-/// How much of the log a failed test shows.
+/// The number of log lines that a failed test shows.
 const TAIL: usize = 60;
 
-/// A daemon, killed when dropped.
+/// A running daemon. Dropping it kills it.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
-    /// Its notifications that no test has waited for yet; the other end closes when it ends.
+    /// Its notifications that no test has waited for yet. The channel closes when the daemon ends.
     notified: Mutex<Receiver<String>>,
     log: PathBuf,
 }
@@ -34,7 +34,7 @@ impl Daemon {
         let notify = root.join(format!("notify-{number}"));
         let output = File::create(&log).unwrap();
         let socket = UnixDatagram::bind(&notify).unwrap();
-        // For a daemon of another user as well; no other user can reach our directory.
+        // A daemon of another user has to reach it. Other users cannot enter the parent directory.
         fs::set_permissions(&notify, Permissions::from_mode(0o777)).unwrap();
         let child = command
             .env("NOTIFY_SOCKET", notify)
@@ -45,7 +45,8 @@ impl Daemon {
             .unwrap();
         let (sender, notified) = channel();
         let end = end_of(&child);
-        // Read as it comes: few notifications fit into a socket (`net.unix.max_dgram_qlen`), and then it has to wait.
+        // Read notifications at once: a socket holds only a few (`net.unix.max_dgram_qlen`), and then the daemon
+        // would block.
         std::thread::spawn(move || listen(&socket, &end, &sender));
         Self { child, notified: Mutex::new(notified), log }
     }
@@ -55,8 +56,8 @@ impl Daemon {
         self
     }
 
-    /// Blocks until the daemon sends this line to the service manager (`sd_notify(3)`): `READY=1`, `STOPPING=1`.
-    /// Fails if it ends instead.
+    /// Waits until the daemon sends this line to the service manager (`sd_notify(3)`), such as `READY=1`. Fails if
+    /// the daemon ends instead.
     pub fn wait_for(&mut self, line: &str) {
         let deadline = Instant::now() + PATIENCE;
         let notified = self.notified.get_mut().unwrap();
@@ -72,21 +73,21 @@ impl Daemon {
         }
     }
 
-    /// Its process id.
+    /// Its process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// How long it has run on a processor, on all its threads.
+    /// The processor time of all its threads.
     pub fn processor_time(&self) -> Duration {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
         let (_, fields) = text.rsplit_once(") ").expect("as proc_pid_stat(5) says");
         let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-        // A tick is 10 ms on every Linux (`USER_HZ`, time(7)).
+        // A tick is 10 ms on Linux (`USER_HZ`, time(7)).
         Duration::from_millis(ticks * 10)
     }
 
-    /// All it wrote so far.
+    /// Its whole log so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
     }
@@ -96,40 +97,40 @@ impl Daemon {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Lets it open no descriptor from this number on; `None` takes that back. Those that are open stay so.
+    /// Lets it open no file descriptor with this number or higher; `None` removes the limit. Open ones stay open.
     pub fn limit_descriptors(&self, limit: Option<u64>) {
-        // It has inherited ours, and made the most of it.
+        // The daemon has raised its limit to the maximum that it inherited.
         let maximum = getrlimit(Resource::Nofile).maximum;
         let limit = Rlimit { current: limit.or(maximum), maximum };
         prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
     }
 
-    /// Has it read its configuration again, and returns when it has (`sd_notify(3)`, `RELOADING=1`).
+    /// Reloads its configuration, and returns when that is done (`sd_notify(3)`, `RELOADING=1`).
     pub fn reload(&mut self) {
         self.signal(Signal::HUP);
         self.wait_for("RELOADING=1");
         self.wait_for("READY=1");
     }
 
-    /// Stops it as the service manager does, and returns how it ended.
+    /// Stops it with SIGTERM, and returns its exit status.
     pub fn terminate(self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()
     }
 
-    /// Ends it with no warning, as a crash does.
+    /// Kills it, like a crash.
     pub fn kill(mut self) -> ExitStatus {
         self.child.kill().unwrap();
         self.wait()
     }
 
-    /// Waits for it to end by itself.
+    /// Waits until it ends.
     pub fn wait(mut self) -> ExitStatus {
         assert!(ends(&self.child), "imgurd did not end in time");
         self.child.wait().unwrap()
     }
 
-    /// Waits for it to end by itself with this exit code, and returns all it wrote.
+    /// Waits until it ends with this exit code, and returns its log.
     pub fn log_when_ended(mut self, code: i32) -> String {
         assert!(ends(&self.child), "imgurd did not end in time");
         let status = self.child.wait().unwrap();
@@ -138,18 +139,18 @@ impl Daemon {
         log
     }
 
-    /// Fails if one of `secrets` is in its arguments or its environment.
+    /// Fails if one of `secrets` is in its arguments or environment.
     pub fn assert_no_secret_in_process(&self, secrets: &[String]) {
         assert_none_in_process(self.id(), secrets);
     }
 }
 
-/// Passes on each line that comes, until the process has ended.
+/// Sends each line to the channel until the process has ended.
 fn listen(socket: &UnixDatagram, end: &OwnedFd, lines: &Sender<String>) {
     let mut message = [0; 4096];
     loop {
         match first_readable(&[socket.as_fd(), end.as_fd()]) {
-            // What it said before it ended comes first.
+            // Read its last messages before its end counts.
             Some(0) => {
                 let length = socket.recv(&mut message).unwrap();
                 for line in String::from_utf8_lossy(&message[..length]).lines() {
@@ -157,14 +158,14 @@ fn listen(socket: &UnixDatagram, end: &OwnedFd, lines: &Sender<String>) {
                 }
             }
             Some(_) => return,
-            None => {} // it has had nothing to say for long
+            None => {} // no notification for a long time
         }
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Both fail where it has ended and been waited for already.
+        // Both fail if it has ended and its status was collected.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

@@ -1,4 +1,4 @@
-//! A small disk for one test, which can be full or write-protected.
+//! A small disk for one test, which can be full or read-only.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -9,11 +9,11 @@ use rustix::fs::statvfs;
 
 use super::{Program, Testbed};
 
-/// What a file takes at least on a `tmpfs`, and what is written in one piece: `PAGE_SIZE`.
+/// The size of a page (`PAGE_SIZE`), which is the smallest size of a file on a `tmpfs`.
 const PAGE: u64 = 4096;
 
-/// A `tmpfs` where the daemon keeps its state. It is mounted in namespaces of its own, which take no more rights than
-/// a user has, and is there as long as this lives: over any number of daemons.
+/// A `tmpfs` for the daemon's state. It is mounted in its own namespaces, which need no privileges, and exists until
+/// it is dropped, across restarts of the daemon.
 #[derive(Debug)]
 pub struct Disk {
     keeper: Program,
@@ -21,7 +21,7 @@ pub struct Disk {
 }
 
 impl Testbed {
-    /// Puts a disk of so many pages where the daemons started from now on keep their state.
+    /// Adds a disk of this many pages for the state of daemons that start later.
     pub fn disk(&self, pages: u64) -> Disk {
         let mountpoint = self.state_home();
         let mut command = self.command("unshare");
@@ -37,13 +37,13 @@ impl Testbed {
 }
 
 impl Disk {
-    /// What becomes a program that sees the disk.
+    /// The launcher of programs that see the disk.
     pub fn entrance(&self) -> Vec<String> {
         let target = format!("--target={}", self.keeper.id());
         ["nsenter", &target, "--user", "--mount", "--preserve-credentials"].map(str::to_owned).into()
     }
 
-    /// The daemon's state on it, as others see it.
+    /// The daemon's state directory on the disk, as a path for the test.
     pub fn state(&self) -> PathBuf {
         self.mounted().join("imgurd")
     }
@@ -57,7 +57,7 @@ impl Disk {
         self.mounted().join("filling")
     }
 
-    /// Fills it up but for so many pages.
+    /// Fills the disk except for this many pages.
     pub fn fill_but(&self, pages: u64) {
         let mut filling = File::create(self.filling()).unwrap();
         let page = vec![0; usize::try_from(PAGE).unwrap()];
@@ -74,18 +74,18 @@ impl Disk {
         free.f_bavail * free.f_frsize / PAGE
     }
 
-    /// Makes room again.
+    /// Removes the filling.
     pub fn clear(&self) {
         fs::remove_file(self.filling()).unwrap();
     }
 
-    /// Protects it from writing, as the kernel does with a disk that errs.
+    /// Makes the disk read-only, as the kernel does after a disk error.
     pub fn protect(&self) {
-        // On top of it, since what a process has open for writing forbids it for the disk itself.
+        // A mount on top, because open files would prevent remounting the disk itself.
         self.run("mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\"");
     }
 
-    /// Allows writing again.
+    /// Makes the disk writable again.
     pub fn release(&self) {
         self.run("umount \"$1\"");
     }

@@ -9,12 +9,12 @@ use std::time::Instant;
 use super::Testbed;
 use crate::fake::PATIENCE;
 
-/// An `Xvfb`, which the programs of its [`Testbed`] draw on; killed when dropped.
+/// An `Xvfb` display for the programs of its [`Testbed`]. Dropping it kills it.
 #[derive(Debug)]
 pub struct Display(Child);
 
 impl Testbed {
-    /// Starts one.
+    /// Starts an X display.
     pub fn display(&self) -> Display {
         let number = self.root().join("display");
         let script =
@@ -34,7 +34,8 @@ impl Testbed {
         display
     }
 
-    /// Starts a Wayland compositor without a screen. sway does not run as root, so root is another user there.
+    /// Starts a Wayland compositor without a screen. sway refuses to run as root, so the test's root is another user
+    /// there.
     pub fn wayland(&self) -> Display {
         let mut command = self.command("unshare");
         if rustix::process::geteuid().is_root() {
@@ -60,7 +61,7 @@ impl Testbed {
         display
     }
 
-    /// Takes a picture of the display into the directory `IMGURD_SCREENSHOTS`, if that is set.
+    /// Saves a screenshot in the directory `IMGURD_SCREENSHOTS`, if that is set.
     pub fn screenshot(&self, name: &str) {
         let Some(directory) = std::env::var_os("IMGURD_SCREENSHOTS") else { return };
         let picture = Path::new(&directory).join(format!("{name}.png"));
@@ -70,7 +71,7 @@ impl Testbed {
         assert!(command.arg(picture).status().is_ok_and(|status| status.success()), "no picture of {name}");
     }
 
-    /// A picture of the one window on it, as a PNG, once the window does not change any more.
+    /// A screenshot of the only window, as a PNG, taken once the window has stopped changing.
     pub fn picture_of_window(&self) -> Vec<u8> {
         let run = |program: &str, arguments: &[&str]| {
             let output = self.command(program).args(arguments).output();
@@ -81,7 +82,7 @@ impl Testbed {
             let found =
                 String::from_utf8(run("xdotool", &["search", "--onlyvisible", "--name", "."])).unwrap();
             if let Some(window) = found.lines().last() {
-                // Without the time.
+                // Without the time of the screenshot.
                 let picture = run("import", &["-window", window, "-strip", "png:-"]);
                 if !picture.is_empty() && picture == last {
                     return picture;
@@ -93,7 +94,7 @@ impl Testbed {
         }
     }
 
-    /// The titles of the windows on it.
+    /// The titles of the visible windows.
     pub fn windows(&self) -> Vec<String> {
         let found = self.xdotool(&["search", "--onlyvisible", "--name", "."]);
         let title = |window| self.xdotool(&["getwindowname", window]).trim().to_owned();
@@ -105,7 +106,7 @@ impl Testbed {
         String::from_utf8(output.expect("xdotool is installed").stdout).unwrap()
     }
 
-    /// Types `text` and presses Return in the window that has the focus.
+    /// Types `text` and presses Return in the focused window.
     pub fn type_line(&self, text: &str) {
         self.xdotool(&["type", text]);
         self.press("Return");
@@ -124,12 +125,12 @@ impl Drop for Display {
     }
 }
 
-/// A process of the test's own, killed when dropped.
+/// A background process. Dropping it kills it.
 #[derive(Debug)]
 pub struct Running(pub Child);
 
 impl Running {
-    /// Starts `command`, which says nothing that matters.
+    /// Starts `command` and discards its output.
     pub fn start(mut command: Command) -> Self {
         let command = command.stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().expect("the program is installed: see tests/packages"))
@@ -143,7 +144,7 @@ impl Drop for Running {
     }
 }
 
-/// Blocks until a program owns this name on the bus.
+/// Waits until a program owns this name on the bus.
 pub fn wait_for_owner(bed: &Testbed, name: &str) {
     let end = Instant::now() + PATIENCE;
     while !bed.command("busctl").args(["--user", "status", name]).output().unwrap().status.success() {

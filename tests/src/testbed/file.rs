@@ -9,7 +9,7 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use crate::fake::PATIENCE;
 
-/// Blocks until the file holds what is `wanted`, and returns that.
+/// Waits until the content of the file is as `wanted`, and returns it.
 pub fn wait_for_content(path: &Path, wanted: impl Fn(&str) -> bool) -> String {
     let changes = inotify::init(CreateFlags::CLOEXEC).unwrap();
     inotify::add_watch(&changes, path.parent().unwrap(), WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE)

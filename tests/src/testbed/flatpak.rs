@@ -1,4 +1,4 @@
-//! Real Flatpak applications: a runtime built from `/usr`, and applications that run any program in it.
+//! Real Flatpak applications, whose runtime is built from `/usr` and which can run any program in it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -14,8 +14,8 @@ use super::{APPLICATION, Sandbox, Testbed, binary, needs_root};
 /// A second installed application.
 pub const OTHER_APPLICATION: &str = "org.example.Other";
 
-/// Where the session's runtime directory is: Flatpak does not expose directories below `/dev/shm`, where testbeds are.
-/// Nothing of the machine's own `/run` is visible.
+/// Binds the session's runtime directory, because Flatpak does not expose directories below `/dev/shm`, where
+/// testbeds are. Hides the rest of the machine's `/run`.
 const RUN: &str = r#"
 set -e
 mount -t tmpfs tmpfs /run
@@ -28,9 +28,9 @@ cd /
 exec "$@"
 "#;
 
-/// An installed Flatpak application with permissions of the test's choice. Its programs reach the testbed's session bus
-/// through `xdg-dbus-proxy`. The runtime has `sh`, `cat`, `ls`, `sleep`, `env` and `python3` with the module `dbus`;
-/// programs of this workspace run too, by their [path](binary).
+/// An installed Flatpak application with chosen permissions. Its programs reach the testbed's session bus through
+/// `xdg-dbus-proxy`. The runtime has `sh`, `cat`, `ls`, `sleep`, `env` and `python3` with the module `dbus`. It can
+/// also run programs of this workspace by their [path](binary).
 #[derive(Debug)]
 pub struct Flatpak {
     installation: PathBuf,
@@ -40,9 +40,9 @@ pub struct Flatpak {
 }
 
 impl Flatpak {
-    /// [`APPLICATION`] with these permissions, as options of `flatpak run`: `--filesystem=xdg-run/imgurd`,
-    /// `--talk-name=…`. Without a user service manager Flatpak makes no scope, so its programs stay in the test's
-    /// cgroup. None where the test [is not root](needs_root).
+    /// [`APPLICATION`] with these options of `flatpak run`, such as `--filesystem=xdg-run/imgurd`. Without a user
+    /// service manager Flatpak makes no scope, so the programs stay in the test's cgroup. `None` if the test [does
+    /// not run as root](needs_root).
     pub fn new(permissions: &[&str]) -> Option<Self> {
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
         needs_root("a Flatpak application").then(|| Self {
@@ -59,7 +59,7 @@ impl Flatpak {
         Self { application: OTHER_APPLICATION, ..self }
     }
 
-    /// In a scope named as Flatpak asks the user's service manager to name it. The proxy is in it, too.
+    /// Puts the application and its proxy into a scope with the name that Flatpak would use.
     pub fn in_scope(self) -> Self {
         let scope = Sandbox::of(self.application);
         Self { scope, ..self }
@@ -87,8 +87,8 @@ impl Flatpak {
     }
 }
 
-/// The directory with the installed applications. It is built once for all tests that run, and again when the script
-/// or the programs it takes from `/usr` are others.
+/// The directory with the installed applications. It is built once, and again if the script or its programs from
+/// `/usr` have changed.
 fn installation() -> PathBuf {
     const SCRIPT: &str = include_str!("flatpak.sh");
     let room = binary("imgurctl").with_file_name("flatpak");
@@ -118,7 +118,7 @@ fn remove_all(directory: &Path, except: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// What the installation is made of, as a file name.
+/// A file name that identifies the contents of the installation.
 fn key(script: &str) -> String {
     let mut hash = Sha256::new_with_prefix(script);
     for program in ["/usr/bin/flatpak", "/usr/bin/python3", "/bin/sh"] {

@@ -1,4 +1,4 @@
-//! The gateway of a [`Scene`], with the steps that a program and its user take there.
+//! The gateway of a [`Scene`], and what a client and its user do there.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -14,8 +14,8 @@ use crate::http::{self, Answer};
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A program in Python that opens the authorization URL in its argument, and presses *Allow* itself. It prints the statuses of the
-/// page and of the answer.
+/// A Python program that opens the authorization URL in its argument and presses *Allow* itself. It prints the
+/// statuses of the page and of the answer.
 pub const ALLOWS_ITSELF: &str = "
 import re, sys, urllib.error, urllib.parse, urllib.request
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -33,7 +33,7 @@ print(status, *ask(sys.argv[1].split('?')[0], form)[:1])
 /// An open gateway with the client `postman`.
 #[derive(Debug)]
 pub struct Gateway {
-    /// The daemon, the fake and the account.
+    /// The daemon, the fake Imgur and the account.
     pub scene: Scene,
     /// Its issuer, such as `http://127.0.0.1:8918`.
     pub base: String,
@@ -57,19 +57,19 @@ impl Gateway {
         Self { scene, base: format!("http://{listen}"), listen, secret }
     }
 
-    /// Opens a gateway whose account has a token that lasts.
+    /// Opens a gateway whose account is signed in.
     pub fn signed_in() -> Self {
         Self::new(Scene::memory(Behaviour::default()).signed_in())
     }
 
-    /// Adds a client without a secret.
+    /// Adds a public client.
     pub fn add_public(&self, name: &str) {
         let added =
             self.scene.ctl(&["gateway", "add", name, "--public", "--redirect-uri", Self::CALLBACK, "--json"]);
         assert_eq!(added.success().json().get("client_secret"), None);
     }
 
-    /// The address of one of its pages.
+    /// The URL of a path at the gateway.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
@@ -80,7 +80,7 @@ impl Gateway {
         self.url(&format!("/oauth2/authorize?{query}"))
     }
 
-    /// The authorization URL that `client` opens in a browser.
+    /// The authorization URL of `client`.
     pub fn question_url(&self, client: &str) -> String {
         self.authorization_url(&[
             ("response_type", "code"),
@@ -97,7 +97,7 @@ impl Gateway {
         http::get(&self.authorization_url(parameters), None).unwrap()
     }
 
-    /// The page that asks the user about `client`, or the redirect if it asks nothing.
+    /// The page that asks the user about `client`, or the redirect if there is no question.
     pub fn question(&self, client: &str) -> Answer {
         http::get(&self.question_url(client), None).unwrap()
     }
@@ -153,7 +153,7 @@ impl Gateway {
     }
 }
 
-/// What a token request with this code says beside the client's own parameters.
+/// The parameters of a token request with this code, without the client's credentials.
 pub fn redemption(code: &str) -> [(&str, &str); 4] {
     [
         ("grant_type", "authorization_code"),
@@ -163,12 +163,12 @@ pub fn redemption(code: &str) -> [(&str, &str); 4] {
     ]
 }
 
-/// The id of the question that `page` asks.
+/// The ID of the question on `page`.
 pub fn question_id(page: &Answer) -> &str {
     page.text.split_once("name=\"id\" value=\"").unwrap().1.split_once('"').unwrap().0
 }
 
-/// A parameter of the answer that `redirect` takes to the callback.
+/// A parameter of the redirect to the callback.
 pub fn parameter(redirect: &Answer, name: &str) -> String {
     assert_eq!(redirect.status, 303, "{}", redirect.text);
     let to = Url::parse(redirect.header("location").unwrap()).unwrap();
@@ -177,7 +177,7 @@ pub fn parameter(redirect: &Answer, name: &str) -> String {
     value.unwrap_or_else(|| panic!("{name} in {to}")).1.into_owned()
 }
 
-/// The JSON of an answer with this status, which no cache may store.
+/// The JSON of an answer with this status. The answer must forbid caching.
 pub fn json(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{}", answer.text);
     assert_eq!(answer.header("cache-control"), Some("no-store"));

@@ -1,4 +1,4 @@
-//! The encrypted file of grants, read and written by another program that has the key.
+//! The encrypted file of grants, used by another program that has the key.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use oo7::file::{Item, UnlockedKeyring};
 
 use super::{Testbed, in_time};
 
-/// The file's items. While the daemon runs, each write is that of another program.
+/// The items of the file. While the daemon runs, the test writes to the file as another program would.
 #[derive(Debug)]
 pub struct GrantFile {
     file: PathBuf,
@@ -15,7 +15,7 @@ pub struct GrantFile {
 }
 
 impl Testbed {
-    /// What [a bed with a file store](Self::file) keeps its grants in.
+    /// The file of [a testbed with the file store](Self::file).
     pub fn grant_file(&self) -> GrantFile {
         GrantFile {
             file: self.state_home().join("imgurd/grants.keyring"),
@@ -25,12 +25,12 @@ impl Testbed {
 }
 
 impl GrantFile {
-    /// The file.
+    /// The path of the file.
     pub fn file(&self) -> &PathBuf {
         &self.file
     }
 
-    /// What is kept for `account`.
+    /// The record of `account`.
     pub fn get(&self, account: &str) -> Option<String> {
         in_time(async {
             match self.open().await.lookup_item(&attributes(account)).await.unwrap()? {
@@ -40,7 +40,7 @@ impl GrantFile {
         })
     }
 
-    /// Keeps `text` for `account`, in a file that takes the place of the old one.
+    /// Replaces the file by one in which `text` is the record of `account`.
     pub fn put(&self, account: &str, text: &str) {
         in_time(async {
             let label = format!("imgurd: {account}");

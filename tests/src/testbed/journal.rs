@@ -8,18 +8,18 @@ use std::thread::{self, JoinHandle};
 
 use super::Testbed;
 
-/// More than a message has that is sent as a datagram; longer ones come as memory files, of which there are none here.
+/// The most bytes in a datagram. Longer messages would come as memory files, which no test needs.
 const MESSAGE_MAX: usize = 256 * 1024;
 
-/// What no daemon sends.
+/// A message that no daemon sends. It ends the journal.
 const END: &[u8] = b"the end";
 
-/// What leads a daemon to it: the socket has one address (`systemd-journald.service(8)`), so the daemon has another
-/// `/run`.
+/// Gives the daemon another `/run` with the journal's socket, because the socket's path is fixed
+/// (`systemd-journald.service(8)`).
 const LEAD: &str = r#"mount -t tmpfs none /run && mkdir -p /run/systemd/journal && ln -s "$0" /run/systemd/journal/socket &&
 exec "$@" --log-format journald"#;
 
-/// A journal.
+/// A replacement for journald.
 #[derive(Debug)]
 pub struct Journal {
     address: PathBuf,
@@ -28,8 +28,7 @@ pub struct Journal {
 }
 
 impl Testbed {
-    /// Starts a journal, to which the daemons started from now on log. What it writes is searched for secrets like all
-    /// other files.
+    /// Starts a journal for daemons that start later. The search for secrets includes its file.
     pub fn journal(&self) -> Journal {
         let (address, file) = (self.root().join("journal-socket"), self.root().join("journal.log"));
         let socket = UnixDatagram::bind(&address).unwrap();
@@ -49,7 +48,7 @@ impl Testbed {
 }
 
 impl Journal {
-    /// Ends it, and returns all that was sent to it.
+    /// Ends the journal, and returns all messages.
     pub fn end(mut self) -> String {
         UnixDatagram::unbound().unwrap().send_to(END, &self.address).unwrap();
         self.writer.take().unwrap().join().unwrap();

@@ -21,11 +21,11 @@ use crate::fake::PATIENCE;
 
 const NAME: &str = "org.freedesktop.secrets";
 const SERVICE: &str = "/org/freedesktop/secrets";
-/// The collection made at first login, and the default.
+/// The collection of the first login, which is the default.
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
 const PASSWORD: &str = "correct horse";
 
-/// A `gnome-keyring-daemon` and the user at its dialogs; killed when dropped.
+/// A `gnome-keyring-daemon`, and the user who answers its dialogs. Dropping it kills the daemon.
 pub struct Keyring {
     child: Option<Child>,
     runtime: Handle,
@@ -41,7 +41,7 @@ impl fmt::Debug for Keyring {
 }
 
 impl Testbed {
-    /// A keyring that does not run yet. The [bus](Self::bus) must.
+    /// A keyring that does not run yet. The [bus](Self::bus) has to run.
     pub fn keyring(&self) -> Keyring {
         let (answer, answers) = watch::channel(Answer::Dismiss);
         let (shown, count) = watch::channel(0);
@@ -51,7 +51,8 @@ impl Testbed {
         })
     }
 
-    /// One whose dialogs are shown on the [display](Self::display) by GNOME's own prompter, which the bus has to activate.
+    /// A keyring whose dialogs GNOME's own prompter shows on the [display](Self::display). The bus has to activate
+    /// the prompter.
     pub fn keyring_with_dialogs(&self) -> Keyring {
         self.keyring_with(watch::Sender::new(Answer::Nothing), watch::channel(0).1, |builder| builder)
     }
@@ -69,7 +70,7 @@ impl Testbed {
         Keyring { child: None, runtime, bus, answer, shown }
     }
 
-    /// What `secret-tool` prints; none where it finds nothing.
+    /// The output of `secret-tool`. `None` if it finds nothing.
     pub fn secret_tool(&self, arguments: &[&str], input: &str) -> Option<String> {
         let mut command = self.command("secret-tool");
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -81,17 +82,18 @@ impl Testbed {
 }
 
 impl Keyring {
-    /// Starts it as a login with a password does: unlocked, with a default collection, which is made if there is none.
+    /// Starts the keyring like a login with a password: unlocked, with a default collection, which is created if
+    /// necessary.
     pub fn start(&mut self, bed: &Testbed) {
         self.spawn(bed, &["--unlock"], PASSWORD);
     }
 
-    /// Starts it as a login without a password does.
+    /// Starts the keyring like a login without a password.
     pub fn start_locked(&mut self, bed: &Testbed) {
         self.spawn(bed, &[], "");
     }
 
-    /// Starts another, unlocked, that takes the place of the first.
+    /// Starts another, unlocked keyring, which replaces the first.
     pub fn replace(&mut self, bed: &Testbed) {
         let first = self.child.take();
         self.spawn(bed, &["--unlock", "--replace"], PASSWORD);
@@ -135,14 +137,14 @@ impl Keyring {
         })
     }
 
-    /// Kills it.
+    /// Kills the keyring.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("the keyring runs");
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// Stops it from answering, until [`resume`](Self::resume).
+    /// Suspends the keyring until [`resume`](Self::resume).
     pub fn hang(&self) {
         kill_process(self.id(), Signal::STOP).unwrap();
     }
@@ -171,7 +173,7 @@ impl Keyring {
         assert!(!self.is_locked());
     }
 
-    /// Makes another collection the default one: empty, unlocked.
+    /// Makes another collection the default. It is empty and unlocked.
     pub fn make_another_default(&self) {
         let label = [("org.freedesktop.Secret.Collection.Label", Variant::from("another"))];
         let properties = std::collections::HashMap::from(label);
@@ -186,7 +188,7 @@ impl Keyring {
         bool::try_from(reply.body().deserialize::<Variant<'_>>().unwrap()).unwrap()
     }
 
-    /// A password as the keyring takes it from a trusted caller.
+    /// A password in the form that the keyring accepts.
     fn secret(&self, text: &'static str) -> (OwnedObjectPath, &'static [u8], &'static [u8], &'static str) {
         let opened =
             self.call("org.freedesktop.Secret.Service", "OpenSession", &("plain", Variant::from("")));
@@ -209,17 +211,17 @@ impl Keyring {
         self.runtime.block_on(async { timeout(PATIENCE, call).await }).expect("an answer in time").unwrap()
     }
 
-    /// What the user does at each dialog from now on, and at the one that is open. At first, they press Escape.
+    /// Sets what the user does at each dialog from now on, and at the open one. At first, the user presses Escape.
     pub fn answer(&self, answer: Answer) {
         self.answer.send_replace(answer);
     }
 
-    /// How many dialogs were shown.
+    /// The number of dialogs that were shown.
     pub fn dialogs(&self) -> usize {
         *self.shown.borrow()
     }
 
-    /// Blocks until so many dialogs were shown.
+    /// Waits until this many dialogs were shown.
     pub fn wait_for_dialogs(&mut self, number: usize) {
         let shown = self.shown.wait_for(|shown| *shown >= number);
         let shown = self.runtime.block_on(async { timeout(PATIENCE, shown).await.map(drop) });
@@ -227,7 +229,7 @@ impl Keyring {
     }
 }
 
-/// How GNOME's own programs unlock and make collections without a dialog.
+/// The interface that GNOME's own programs use to unlock and create collections without a dialog.
 const UNSUPPORTED: &str = "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface";
 
 impl Drop for Keyring {
@@ -238,7 +240,7 @@ impl Drop for Keyring {
     }
 }
 
-/// A runtime that runs on a thread of its own, until the test's process ends.
+/// A runtime on its own thread, which runs until the test's process ends.
 fn background() -> Handle {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let handle = runtime.handle().clone();

@@ -1,14 +1,14 @@
-//! Searches for secrets where none may be.
+//! Searches for secrets where there must be none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Output;
 
-/// The commands whose standard output is, or may hold, the secret that the user asked for.
+/// The commands whose standard output can contain the secret that the user asked for.
 const MAY_SHOW: [&str; 5] = ["token", "reject", "exec", "curl", "gateway"];
 
-/// The interpreters of other projects' clients, which need the token.
+/// The interpreters of other projects' clients, which get the token.
 const CLIENT: &str = "python";
 
 pub(super) fn assert_none(root: &Path, outputs: &[Output], secrets: &[String], allowed: &[&Path]) {
@@ -28,21 +28,21 @@ pub(super) fn assert_none(root: &Path, outputs: &[Output], secrets: &[String], a
     }
 }
 
-/// Looks at what everybody may read of a process, and of its children.
+/// Checks what everyone can read of a process and its children.
 pub(super) fn assert_none_in_process(id: u32, secrets: &[String]) {
     for file in ["cmdline", "environ"] {
-        // What the daemon has closed to its own user is closed to everybody.
+        // The daemon's files are closed to its own user, and so to everyone.
         let bytes = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
         assert_clean(&bytes, secrets, &format!("/proc/PID/{file}"));
     }
-    // Where the kernel does not tell of children (CONFIG_PROC_CHILDREN), there is nothing to look at.
+    // If the kernel does not list children (CONFIG_PROC_CHILDREN), they are not checked.
     let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
     for child in children.split_ascii_whitespace() {
         assert_none_in_process(child.parse().unwrap(), secrets);
     }
 }
 
-/// Says where the secret is and which of the list it is, but not the secret itself.
+/// Fails if a secret is in `bytes`. Reports the place and the number of the secret, but not the secret.
 fn assert_clean(bytes: &[u8], secrets: &[String], place: &str) {
     let text = String::from_utf8_lossy(bytes);
     let leak = secrets.iter().position(|secret| !secret.is_empty() && text.contains(secret));

@@ -1,4 +1,4 @@
-//! A logind (dbusmock) that announces what a test tells it, on a bus that stands for the system bus.
+//! A replacement for logind (dbusmock), on a bus that replaces the system bus. Tests control its announcements.
 
 use std::process::{Child, Stdio};
 
@@ -29,10 +29,10 @@ trait Mock {
     ) -> zbus::Result<()>;
 }
 
-/// A running stand-in of logind; killed when dropped.
+/// A running replacement for logind. Dropping it kills it.
 #[derive(Debug)]
 pub struct Logind {
-    // In this order, so that the bus ends last.
+    // Fields drop in order: the bus ends last.
     process: Child,
     connection: Connection,
     address: String,
@@ -40,7 +40,7 @@ pub struct Logind {
 }
 
 impl Testbed {
-    /// Starts a logind, which daemons started from now on listen to.
+    /// Starts a logind for daemons that start later.
     pub async fn logind(&self) -> Logind {
         let bus = self.system_bus();
         let address = format!("unix:path={}", self.system_bus_socket().display());
@@ -60,31 +60,31 @@ impl Testbed {
 }
 
 impl Logind {
-    /// Announces that the machine is about to sleep, or that it is awake again.
+    /// Announces that the machine is about to sleep, or that it is awake.
     pub async fn announce(&self, sleep: bool) {
         let mock = MockProxy::new(&self.connection, NAME).await.unwrap();
         mock.emit_signal(MANAGER, "PrepareForSleep", "b", &[Variant::from(sleep)]).await.unwrap();
     }
 
-    /// Another program's connection to its bus.
+    /// Another program's connection to the bus.
     pub async fn stranger(&self) -> Connection {
         let address = self.address.as_str();
         zbus::connection::Builder::address(address).build().await.unwrap()
     }
 
-    /// Who keeps the machine awake for a moment, and what for.
+    /// The inhibitor locks: what, who, and the mode.
     pub async fn inhibitors(&self) -> Vec<String> {
         let manager = ManagerProxy::new(&self.connection, NAME).await.unwrap();
         let inhibitors = manager.list_inhibitors().await.unwrap();
         inhibitors.into_iter().map(|(what, who, _, mode, ..)| format!("{what} {who} {mode}")).collect()
     }
 
-    /// Returns when so many do.
+    /// Waits until there are this many inhibitor locks.
     pub async fn wait_for_inhibitors(&self, count: usize) {
         while self.inhibitors().await.len() != count {}
     }
 
-    /// Ends it with no warning.
+    /// Kills it.
     pub fn crash(mut self) {
         self.end();
     }

@@ -13,26 +13,27 @@ use url::form_urlencoded::byte_serialize;
 
 use super::Daemon;
 
-/// How soon what is superseded has gone: that is within a second, and a busy machine gets more. It is less than what a
-/// copy in a thread that has become idle would have, which tokio ends after ten.
+/// How soon an old secret must be gone. That takes less than a second, or more on a busy machine. A copy in an idle
+/// thread would stay longer, because tokio ends idle threads after ten seconds.
 const SOON: Duration = Duration::from_secs(5);
 
-/// The most copies of a secret in use: what is kept, and what is answered from.
+/// The most copies of a secret in use: the stored one and the published one.
 const IN_USE: usize = 2;
 
-/// What the allocator of libc writes into the beginning of memory that is free: the rest of a secret may yet be there.
+/// The bytes that libc's allocator overwrites at the beginning of freed memory. The rest of a secret may still be
+/// there.
 const OVERWRITTEN: usize = 16;
 
-/// How much of what is around a copy is shown.
+/// How many bytes around a copy are printed.
 const AROUND: u64 = 96;
 
 impl Daemon {
-    /// Fails unless there are soon no more copies of a secret of `live` in its memory than it needs, and none of any of
-    /// `gone`, however they are written.
+    /// Fails unless its memory soon has at most [`IN_USE`] copies of each secret of `live` and none of `gone`, in any
+    /// encoding.
     #[track_caller]
     pub fn assert_holds_only(&self, live: &[String], gone: &[String], when: &str) {
         let deadline = Instant::now() + SOON;
-        // On a busy machine, looking once may take longer than that.
+        // Looking once may take longer than that on a busy machine.
         for look in 1.. {
             let memory = Memory::of(self.id());
             let found = |secrets: &[String], most: usize| {
@@ -54,8 +55,8 @@ impl Daemon {
     }
 }
 
-/// The parts of a process's memory that it may have written to (`proc_pid_maps(5)`): all that can be read but what is a
-/// file's own content.
+/// The parts of a process's memory that it may have written (`proc_pid_maps(5)`): everything readable except the
+/// unchanged contents of files.
 struct Memory(Vec<Mapping>);
 
 struct Mapping {
@@ -64,7 +65,7 @@ struct Mapping {
     bytes: Vec<u8>,
 }
 
-/// Where a copy is.
+/// The place of a copy.
 struct Copy<'m> {
     mapping: &'m Mapping,
     offset: usize,
@@ -89,7 +90,8 @@ impl Memory {
         copies
     }
 
-    /// The mapping, the address and the bytes around: what an investigation begins with. The secrets of tests are fakes.
+    /// The mapping, the address and the bytes around the copy, to find out where it comes from. The secrets of tests
+    /// are made up.
     fn describe(&self, copy: &Copy<'_>) -> String {
         let Mapping { line, start, bytes } = copy.mapping;
         let address = start + copy.offset as u64;
@@ -119,7 +121,7 @@ impl Mapping {
         let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).unwrap());
         let is_its_own = access.starts_with("rw") || (access.starts_with('r') && inode == "0");
         let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        // Some of what the kernel has mapped cannot be read by others, and some mappings end meanwhile.
+        // Some of the kernel's mappings cannot be read, and some disappear meanwhile.
         (is_its_own && memory.read_exact_at(&mut bytes, start).is_ok()).then(|| Self {
             line: line.to_owned(),
             start,
@@ -128,7 +130,7 @@ impl Mapping {
     }
 }
 
-/// How a secret may be written: as it is, as forms and JSON have it, and all that in base64 at any offset.
+/// The encodings of a secret: plain, in forms and in JSON, and each of these in base64 at any offset.
 fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
     let urlencoded: String = byte_serialize(secret.as_bytes()).collect();
     let quoted = json!(secret).to_string();
@@ -137,7 +139,7 @@ fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
     encoded.chain(written.iter().map(|form| robust(form).to_vec())).collect()
 }
 
-/// What is in the base64 of anything that has `text` at an offset of that remainder.
+/// The part of the base64 of a longer text that depends on `text` only. `offset` is the position of `text` modulo 3.
 fn in_base64(text: &[u8], offset: usize) -> Vec<u8> {
     let encoded = BASE64_STANDARD_NO_PAD.encode([&vec![0; offset], text].concat());
     let is_shared = !(offset + text.len()).is_multiple_of(3);
@@ -145,12 +147,12 @@ fn in_base64(text: &[u8], offset: usize) -> Vec<u8> {
     robust(whole.as_bytes()).to_vec()
 }
 
-/// What is left of a form where memory was freed and not wiped.
+/// What remains of a copy in memory that was freed without wiping.
 fn robust(form: &[u8]) -> &[u8] {
     if form.len() >= 2 * OVERWRITTEN { &form[OVERWRITTEN..] } else { form }
 }
 
-/// Where `needle` is (Horspool's way, since there is much to search).
+/// The positions of `needle`, by Horspool's algorithm, because there is much to search.
 fn occurrences(bytes: &[u8], needle: &[u8]) -> Vec<usize> {
     let last = needle.len() - 1;
     let mut skips = [needle.len(); 256];
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_copy_is_found_however_it_is_written() {
+    fn finds_a_copy_in_every_encoding() {
         let secret = "fake/client+secret \"of some length\"";
         for text in [
             secret.to_owned(),
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_finds_what_it_holds() {
+    fn finds_a_copy_in_its_own_memory() {
         let held = format!("held in memory, process {}", std::process::id());
         assert!(!Memory::of(std::process::id()).copies(&held).is_empty());
     }

@@ -82,14 +82,14 @@ pub use terminal::at_terminal;
 
 use crate::wire::Wire;
 
-/// Private directories, and everything that ran in them.
+/// Private directories, and the outputs of all programs that ran in them.
 #[derive(Debug)]
 pub struct Testbed {
     root: TempDir,
     environment: Mutex<BTreeMap<OsString, OsString>>,
-    /// The program, and its arguments, that becomes the daemon.
+    /// The program that executes the daemon, with its arguments.
     launcher: Mutex<Vec<String>>,
-    /// The clock that daemons are given.
+    /// The clock of the daemons.
     clock: Mutex<Option<clock::WrongClock>>,
     outputs: Arc<Mutex<Vec<Output>>>,
     daemons: AtomicUsize,
@@ -102,7 +102,7 @@ impl Default for Testbed {
 }
 
 impl Testbed {
-    /// Empty directories: no configuration yet.
+    /// A testbed without a configuration.
     pub fn new() -> Self {
         let root = tempfile::Builder::new().prefix("imgurd-").tempdir_in(room()).unwrap();
         let bed = Self {
@@ -121,14 +121,14 @@ impl Testbed {
         bed
     }
 
-    /// One whose daemon keeps its grants in memory and forgets them when it ends.
+    /// A testbed with the memory store.
     pub fn memory() -> Self {
         let bed = Self::new();
         bed.configure("store = \"memory\"\n");
         bed
     }
 
-    /// One whose daemon keeps its grants in an encrypted file.
+    /// A testbed with the file store.
     pub fn file() -> Self {
         let bed = Self::new();
         bed.ctl(&["init", "--store", "file"]).success();
@@ -142,18 +142,18 @@ impl Testbed {
         fs::write(file, text).unwrap();
     }
 
-    /// Sets a variable in the environment of the processes started from now on.
+    /// Sets an environment variable for processes that start later.
     pub fn set_env(&self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.environment.lock().unwrap().insert(name.into(), value.into());
     }
 
-    /// Has the daemons started from now on launched by this program with these arguments, which has to become the
-    /// daemon (`execve(2)`) so that its process is the same; by none where there is nothing.
+    /// Launches daemons that start later with this program and these arguments. It must execute the daemon in its own
+    /// process (`execve(2)`). An empty launcher restores the default.
     pub fn launch_by(&self, launcher: impl IntoIterator<Item = impl Into<String>>) {
         *self.launcher.lock().unwrap() = launcher.into_iter().map(Into::into).collect();
     }
 
-    /// The directory that holds the others, for files of a test's own.
+    /// The directory with all others, in which a test can put its own files.
     pub fn root(&self) -> &Path {
         self.root.path()
     }
@@ -202,7 +202,7 @@ impl Testbed {
         self.runtime_dir().join("imgurd-remote/socket")
     }
 
-    /// A command with nothing in its environment but what it needs.
+    /// A command with only the environment variables that it needs.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command
@@ -216,24 +216,24 @@ impl Testbed {
             .env("XDG_STATE_HOME", self.state_home())
             .env("XDG_DATA_HOME", self.data_home())
             .env("XDG_RUNTIME_DIR", self.runtime_dir())
-            // Never the real one, whose machine would be kept awake.
+            // Never the machine's own bus: the test would keep the machine awake.
             .env(bus::SYSTEM, format!("unix:path={}", self.system_bus_socket().display()))
             .envs(self.environment.lock().unwrap().iter())
             .current_dir(self.home());
         command
     }
 
-    /// Starts the daemon, on the bus if [there is one](Self::bus), and returns when it says that it is ready.
+    /// Starts the daemon and returns when it is ready. It uses the bus if [there is one](Self::bus).
     pub fn daemon(&self) -> Daemon {
         self.daemon_with(if self.bus_address().is_some() { &[] } else { &["--no-dbus"] })
     }
 
-    /// Starts the daemon with these arguments alone, and returns when it says that it is ready.
+    /// Starts the daemon with exactly these arguments, and returns when it is ready.
     pub fn daemon_with(&self, arguments: &[&str]) -> Daemon {
         self.spawn_daemon(arguments).ready()
     }
 
-    /// Starts the daemon and does not wait for it, as for a start that is to fail.
+    /// Starts the daemon without waiting for it, for a start that fails.
     pub fn spawn_daemon(&self, arguments: &[&str]) -> Daemon {
         let number = self.daemons.fetch_add(1, Ordering::Relaxed);
         let mut command = self.launched(binary("imgurd"));
@@ -256,21 +256,21 @@ impl Testbed {
         self.ctl_spawn(arguments).finish()
     }
 
-    /// Runs `imgurctl` to its end, with this on its standard input.
+    /// Runs `imgurctl` to its end, with this input.
     pub fn ctl_with(&self, arguments: &[impl AsRef<str>], input: &str) -> Output {
         let mut ctl = self.ctl_spawn(arguments);
         ctl.write(input);
         ctl.finish()
     }
 
-    /// Starts `imgurctl` and lets it run.
+    /// Starts `imgurctl`.
     pub fn ctl_spawn(&self, arguments: &[impl AsRef<str>]) -> Program {
         let mut command = self.command(binary("imgurctl"));
         command.args(arguments.iter().map(AsRef::as_ref));
         self.start(command)
     }
 
-    /// Starts any program and lets it run. What it writes is searched for secrets like the rest.
+    /// Starts a program. Its output is searched for secrets.
     pub fn start(&self, command: Command) -> Program {
         Program::spawn(command, Arc::clone(&self.outputs))
     }
@@ -280,18 +280,18 @@ impl Testbed {
         Client::connect_to(&self.socket()).unwrap()
     }
 
-    /// A connection to the daemon on which a test says what it likes.
+    /// A connection for raw messages to the daemon.
     pub fn wire(&self) -> Wire {
         Wire::connect(&self.socket())
     }
 
-    /// Connections that hold every place that the daemon has for callers.
+    /// Connections that use up all that the daemon allows.
     pub fn take_all_places(&self) -> Vec<Wire> {
         let (mut held, mut refused) = (Vec::new(), 0);
-        // Whoever has just left gives a place up a moment later: one refusal does not prove that all are taken.
+        // The daemon frees a place a moment after its caller has left, so a single refusal proves nothing.
         while refused < 50 {
             let mut caller = self.wire();
-            // An idle connection would give way to the next one.
+            // A call in progress, because the daemon would close an idle connection for a new one.
             caller.stream("Watch", &json!({}));
             if caller.answer()["error"].is_null() {
                 held.push(caller);
@@ -303,28 +303,28 @@ impl Testbed {
         held
     }
 
-    /// Fails if one of `secrets` is in the arguments or the environment of this process or of a child of it.
+    /// Fails if one of `secrets` is in the arguments or environment of this process or its children.
     pub fn assert_no_secret_in_process(&self, id: u32, secrets: &[String]) {
         leaks::assert_none_in_process(id, secrets);
     }
 
-    /// Fails if one of `secrets` is in the output of a daemon, in a file, or in an output of a program where it
-    /// has no business. `allowed` are files that may hold some.
+    /// Fails if one of `secrets` is in the log of a daemon, in a file, or in the output of a program that must not
+    /// print it. The files in `allowed` may contain secrets.
     pub fn assert_no_secret_in_sight(&self, secrets: &[String], allowed: &[&Path]) {
         let outputs = self.outputs.lock().unwrap().clone();
         leaks::assert_none(self.root(), &outputs, secrets, allowed);
     }
 }
 
-/// Where there is no disk to wait for: the file store syncs each write, and a build beside the tests keeps a disk busy
-/// for longer than the daemon's patience.
+/// A directory in memory if possible: the file store syncs each write, and a build beside the tests can keep a disk
+/// busy for longer than the daemon waits.
 fn room() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let is_ours = tempfile::tempfile_in(&memory).is_ok();
     if is_ours { memory } else { std::env::temp_dir() }
 }
 
-/// A binary of this workspace: it lies beside the running test, or one directory above.
+/// A program of this workspace, which is in the directory of the running test or a parent of it.
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors()

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::Testbed;
 use crate::fake::PATIENCE;
 
-/// Holds the namespaces open and does in there what only their owner may. It says when it is there, and ends with its
-/// standard input. A socket stays in the network where it was created.
+/// Keeps the namespaces open, and does there what only their owner can do. It sends a byte when it is ready, and ends
+/// with its standard input. A socket stays in the network in which it was created.
 const HOLDER: &str = "
 import json, socket, subprocess
 hand = socket.socket(fileno=0)
@@ -36,20 +36,20 @@ while request := hand.recv(4096):
         socket.send_fds(hand, [b'.'], [made.fileno()])
 ";
 
-/// Namespaces of users, mounts and the network; gone when dropped and when all daemons in them have ended. The user is
-/// the same as outside, and so are the sockets of the file system.
+/// User, mount and network namespaces. They exist until this is dropped and all daemons in them have ended. The user
+/// and the sockets in the file system are the same as outside.
 #[derive(Debug)]
 pub struct Network {
     holder: Child,
-    /// What becomes another program, in there.
+    /// The launcher of programs in the network.
     entrance: Vec<String>,
     hand: UnixStream,
     files: PathBuf,
 }
 
 impl Testbed {
-    /// Makes a network in which nothing is up yet, the loopback interface neither. The daemons started from now on
-    /// live there; the rest goes on where it was, and reaches them by their socket.
+    /// Creates a network in which even the loopback interface is down. Daemons that start later run in it. Other
+    /// programs stay outside and reach them by their socket.
     pub fn network(&self) -> Network {
         let (hand, other) = UnixStream::pair().unwrap();
         hand.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -66,7 +66,7 @@ impl Testbed {
         let mut network = Network { holder, entrance, hand, files };
         network.hand.read_exact(&mut [0]).expect("namespaces, which need user namespaces to be allowed");
         self.launch_by(network.entrance.clone());
-        // Nothing but what a test says: a resolver of the machine's own may be reached by a socket of the file system.
+        // Look up only the test's names: sockets in the file system may lead to the machine's resolver.
         network.replace("/etc/nsswitch.conf", "hosts: files dns\n");
         network.replace("/etc/resolv.conf", "");
         network.know(&[]);
@@ -75,11 +75,11 @@ impl Testbed {
 }
 
 impl Network {
-    /// A command in there, in the testbed's environment and in this directory.
+    /// A command in the network, with the testbed's environment, in this directory.
     pub fn command(&self, bed: &Testbed, directory: &Path, program: impl AsRef<Path>) -> Command {
         let (nsenter, namespaces) = self.entrance.split_first().expect("nsenter, and what it enters");
         let mut command = bed.command(nsenter);
-        // Who enters another mount namespace is at its root (setns(2)).
+        // A process that enters another mount namespace is in its root directory (setns(2)).
         command.arg(format!("--wd={}", directory.display())).args(namespaces).arg(program.as_ref());
         command
     }
@@ -89,18 +89,18 @@ impl Network {
         self.ip("link set lo up");
     }
 
-    /// Takes the loopback interface down, and so all there is.
+    /// Takes the loopback interface down, which is the only one.
     pub fn down(&mut self) {
         self.ip("link set lo down");
     }
 
-    /// Runs `ip` in there, such as `route add blackhole 198.51.100.1`.
+    /// Runs `ip` in the network, for example `route add blackhole 198.51.100.1`.
     pub fn ip(&mut self, arguments: &str) {
         let command: Vec<_> = ["run", "ip"].into_iter().chain(arguments.split(' ')).collect();
         self.ask(&json!(command));
     }
 
-    /// Puts a file with this text in the place of the one at `path`, once more where that was done before.
+    /// Replaces the file at `path` by one with this text. It can be replaced again.
     pub fn replace(&mut self, path: &str, text: &str) {
         let file = self.files.join(path.replace('/', "-"));
         let is_mounted = file.exists();
@@ -110,25 +110,25 @@ impl Network {
         }
     }
 
-    /// Has these names known in there, and no others: addresses with a name each.
+    /// Sets the known names, as pairs of address and name.
     pub fn know(&mut self, names: &[(&str, &str)]) {
         let lines: Vec<_> = names.iter().map(|(address, name)| format!("{address} {name}\n")).collect();
         self.replace("/etc/hosts", &lines.concat());
     }
 
-    /// A server's socket in there.
+    /// A listening socket in the network.
     pub fn listen(&mut self, address: SocketAddr) -> TcpListener {
         self.socket("SOCK_STREAM", address).into()
     }
 
-    /// A datagram socket in there, which only the test reads.
+    /// A datagram socket in the network, which only the test reads.
     pub fn datagrams(&mut self, address: SocketAddr) -> UdpSocket {
         let socket = UdpSocket::from(self.socket("SOCK_DGRAM", address));
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket
     }
 
-    /// How many connections were tried from in there (`ActiveOpens` of RFC 1213).
+    /// The number of connection attempts in the network (`ActiveOpens` of RFC 1213).
     pub fn connections_tried(&self) -> u64 {
         let text = self.proc("snmp");
         let mut lines = text.lines().filter(|line| line.starts_with("Tcp:")).map(str::split_whitespace);
@@ -137,14 +137,14 @@ impl Network {
         value.parse().unwrap()
     }
 
-    /// How many sockets in there hear what the kernel tells everybody (`netlink(7)`, multicast groups).
+    /// The number of sockets in the network that receive the kernel's multicast messages (`netlink(7)`).
     pub fn listeners(&self) -> usize {
         let text = self.proc("netlink");
         let groups = text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3));
         groups.filter(|groups| groups.bytes().any(|digit| digit != b'0')).count()
     }
 
-    /// A file below `/proc/net` as it is in there.
+    /// A file in `/proc/net` of the network.
     fn proc(&self, name: &str) -> String {
         fs::read_to_string(format!("/proc/{}/net/{name}", self.holder.id())).unwrap()
     }
@@ -153,7 +153,7 @@ impl Network {
         self.ask(&json!([kind, address.ip(), address.port()])).expect("a socket")
     }
 
-    /// What was made, if anything.
+    /// The socket that the request created, if any.
     fn ask(&mut self, request: &Value) -> Option<OwnedFd> {
         self.hand.write_all(request.to_string().as_bytes()).unwrap();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime};
 
 use crate::fake::PATIENCE;
 
-/// A port of 127.0.0.1 where nothing listens just now, and where nothing will by chance: the kernel gives out higher
-/// ones (`ip_local_port_range`), and tests that run at the same time begin their search in different places.
+/// A port of 127.0.0.1 on which nothing listens. The kernel assigns higher ports (`ip_local_port_range`), and
+/// simultaneous tests begin their search at different numbers, so no other program takes it by chance.
 pub fn free_port() -> u16 {
     static TAKEN: AtomicUsize = AtomicUsize::new(0);
     let begin = u64::from(std::process::id()) * 61 + u64::from(nanoseconds());
@@ -21,18 +21,18 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Blocks until nothing listens at this port of 127.0.0.1, where HTTP is served.
+/// Waits until nothing listens at this port of 127.0.0.1, on which an HTTP server listens now.
 pub fn wait_until_free(port: u16) {
     let began = Instant::now();
     while let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
-        // Its answer is what each turn waits for.
+        // Waiting for the server's answer is the pause of this loop.
         let _ =
             stream.write_all(b"GET / HTTP/1.1\r\n\r\n").and_then(|()| stream.read_to_end(&mut Vec::new()));
         assert!(began.elapsed() < PATIENCE, "something still listens at port {port}");
     }
 }
 
-/// As good as random.
+/// The sub-second part of the time, which is random enough.
 fn nanoseconds() -> u32 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap_or_default().subsec_nanos()

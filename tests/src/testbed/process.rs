@@ -9,8 +9,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::fake::PATIENCE;
 
-/// Runs a test as root: where the tester is not, once more as the root of a user namespace (`user_namespaces(7)`), to
-/// whom its own processes are open, however they have closed themselves. `name` is what the test is called.
+/// Runs a test as root. Without root, runs it again as root of a user namespace (`user_namespaces(7)`), who can
+/// examine its own processes even if they have forbidden it. `name` is the full name of the test.
 pub fn as_root(name: &str, test: impl FnOnce()) {
     if rustix::process::geteuid().is_root() {
         return test();
@@ -21,8 +21,8 @@ pub fn as_root(name: &str, test: impl FnOnce()) {
     assert!(status.success(), "{name} failed in a namespace of its own");
 }
 
-/// Whether a test is root, as one has to be that needs another user or cgroups. Where it is not, this says so: a test
-/// that gets `false` returns.
+/// Whether the test runs as root, which it needs for other users or cgroups. Without root, prints what is left out;
+/// the test then returns.
 pub fn needs_root(what: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -31,15 +31,15 @@ pub fn needs_root(what: &str) -> bool {
     is_root
 }
 
-/// A descriptor that becomes readable when the child ends.
+/// A file descriptor that becomes readable when the child ends.
 pub(super) fn end_of(child: &Child) -> OwnedFd {
     pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap()
 }
 
-/// What a daemon that is stopped may take beyond the patience that tests have otherwise (`TimeoutStopSec=` of its unit).
+/// The extra time for a daemon that stops (`TimeoutStopSec=` of its unit).
 const TO_STOP: Duration = Duration::from_secs(10);
 
-/// Which of the descriptors is readable, the earlier ones first; none once patience is exhausted.
+/// The first readable descriptor, by position. `None` after the time limit.
 pub(super) fn first_readable(descriptors: &[BorrowedFd<'_>]) -> Option<usize> {
     let deadline = Instant::now() + PATIENCE + TO_STOP;
     let mut polled: Vec<_> =

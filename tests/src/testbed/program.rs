@@ -13,14 +13,14 @@ use serde_json::Value;
 use super::process::ends;
 use crate::fake::PATIENCE;
 
-/// What a finished program left behind.
+/// The result of a program that has ended.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Its name.
     pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Its exit code; none where a signal ended it.
+    /// Its exit code. `None` if a signal ended it.
     pub code: Option<i32>,
     /// Its standard output.
     pub stdout: String,
@@ -40,7 +40,7 @@ impl Output {
         self
     }
 
-    /// The one line that says what went wrong. Fails if there is more, or anything on standard output.
+    /// The only line of its standard error. Fails if there is more, or anything on standard output.
     pub fn complaint(&self) -> &str {
         let command = self.command_line();
         assert_eq!(self.stdout, "", "standard output of the failed `{command}`");
@@ -49,23 +49,23 @@ impl Output {
         line
     }
 
-    /// What it was called by, and with.
+    /// Its name and arguments.
     pub(super) fn command_line(&self) -> String {
         command_line(&self.program, &self.arguments)
     }
 
-    /// Standard output, which is JSON.
+    /// Its standard output, parsed as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).expect("standard output is JSON")
     }
 
-    /// Standard output without the line's end.
+    /// Its standard output without the final line end.
     pub fn line(&self) -> &str {
         self.stdout.trim_end_matches('\n')
     }
 }
 
-/// One that runs, killed when dropped.
+/// A running program. Dropping it kills it.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -105,14 +105,14 @@ impl Program {
         }
     }
 
-    /// Writes to its standard input. One that has ended and does not read is no failure here.
+    /// Writes to its standard input. It is no error if the program has ended.
     pub fn write(&mut self, text: &str) {
         if let Some(input) = &mut self.input {
             let _ = input.write_all(text.as_bytes());
         }
     }
 
-    /// Blocks until it writes another line to its standard output; none once that is closed.
+    /// Waits for the next line of its standard output. `None` if that is closed.
     pub fn line(&mut self) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
@@ -123,7 +123,7 @@ impl Program {
         }
     }
 
-    /// Blocks until it writes a line that is `wanted`, and returns that.
+    /// Waits for a line that is `wanted`, and returns it.
     pub fn line_where(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         loop {
             let line = self.line().expect("a line that is wanted, before the end");
@@ -133,12 +133,12 @@ impl Program {
         }
     }
 
-    /// Its process id.
+    /// Its process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal, such as that of Ctrl-C.
+    /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
@@ -148,13 +148,13 @@ impl Program {
         self.input = None;
     }
 
-    /// Closes its standard input and waits for it to end.
+    /// Closes its standard input, and waits until it ends.
     pub fn finish(mut self) -> Output {
         self.close_input();
         self.end()
     }
 
-    /// Waits for it to end while its standard input stays open.
+    /// Waits until it ends, with its standard input open.
     pub fn end(mut self) -> Output {
         let command = command_line(&self.name, &self.arguments);
         assert!(ends(&self.child), "`{command}` did not end in time");
@@ -192,7 +192,7 @@ fn command_line(program: &str, arguments: &[String]) -> String {
     format!("{program} {}", arguments.join(" "))
 }
 
-/// Passes on each line and returns all of them.
+/// Sends each line to the channel, and returns all lines at the end.
 fn read_lines(stdout: ChildStdout, lines: &Sender<String>) -> String {
     let mut stdout = BufReader::new(stdout);
     let mut all = String::new();

@@ -1,5 +1,5 @@
-//! The user at the keyring's dialog: replaces the desktop's prompter, which GNOME Keyring asks for passwords
-//! (`org.gnome.keyring.SystemPrompter`, of gcr), and counts its dialogs.
+//! The user at the keyring's dialogs. It replaces the desktop's prompter, which GNOME Keyring asks for passwords
+//! (`org.gnome.keyring.SystemPrompter` of gcr), and counts the dialogs.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -22,15 +22,15 @@ use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant};
 /// What the user does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Types the right password.
+    /// Types the correct password.
     Password,
     /// Presses Escape.
     Dismiss,
-    /// Is not there; a later answer is given to the dialog still open.
+    /// Does nothing. A later answer applies to the open dialog.
     Nothing,
 }
 
-/// The object that is asked.
+/// The object that the keyring calls.
 pub(super) struct Prompter {
     pub(super) password: &'static str,
     pub(super) answer: watch::Receiver<Answer>,
@@ -88,7 +88,7 @@ fn caller(header: &Header<'_>) -> OwnedUniqueName {
     header.sender().expect("the bus says who calls").to_owned().into()
 }
 
-/// Tells the caller that the prompt is ready for the next step, or done.
+/// Tells the caller that the prompt is ready for the next step or done.
 fn call_back(
     connection: &Connection,
     caller: OwnedUniqueName,
@@ -110,17 +110,17 @@ fn call_back(
     });
 }
 
-/// The one section of what both sides send each other about the secret.
+/// The header of the messages in which both sides exchange the secret.
 const SECTION: &str = "[sx-aes-1]\n";
 
-/// Our half of the Diffie-Hellman exchange: the generator to the power of one, which makes the other half the common
-/// secret. Nobody else listens on a test's own bus.
+/// Our half of the Diffie-Hellman exchange: the generator to the power of one, so that the other half is the shared
+/// secret. No other program listens on the test's bus.
 const PUBLIC: [u8; 1] = [2];
 
-/// The password in answer to the other half: AES-128 in CBC mode, with a key derived by HKDF-SHA256.
+/// The encrypted password, in answer to the other half: AES-128 in CBC mode, with a key derived by HKDF-SHA256.
 fn encrypted(theirs: &str, password: &str) -> String {
     let public = theirs.lines().find_map(|line| line.strip_prefix("public=")).expect("their half");
-    // As it comes: the keyring does not pad the number with zeros, one in 256 is a byte shorter.
+    // Use the number as it is: the keyring does not pad it with zeros, so it may be shorter.
     let common = BASE64_STANDARD.decode(public).expect("base64");
     let mut key = [0; 16];
     Hkdf::<Sha256>::new(None, &common).expand(&[], &mut key).expect("a short key");

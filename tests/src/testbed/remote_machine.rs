@@ -1,4 +1,4 @@
-//! Another machine over SSH: a real sshd on this machine.
+//! A remote machine over SSH: a real sshd on this machine.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::{Program, Testbed, binary, free_port};
 
-/// An `sshd` that lets its own user in as the same user, whose runtime directory is another there. Killed when dropped.
+/// An `sshd` to which its own user can log in, with another runtime directory. Dropping it kills the server.
 #[derive(Debug)]
 pub struct RemoteMachine {
     _server: Program,
@@ -15,8 +15,8 @@ pub struct RemoteMachine {
 }
 
 impl Testbed {
-    /// Starts one with these further lines in its `sshd_config`; `ssh` knows it as `far`, with these further lines in
-    /// `ssh_config`.
+    /// Starts an `sshd` with these further lines in its `sshd_config`. `ssh` calls it `far`, with these further lines
+    /// in `ssh_config`.
     pub fn remote_machine(&self, server: &str, client: &str) -> RemoteMachine {
         let directory = self.root().join("far");
         let at = |name: &str| directory.join(name).display().to_string();
@@ -53,7 +53,7 @@ impl Testbed {
         RemoteMachine { _server: self.sshd(&at("sshd_config")), directory }
     }
 
-    /// Makes a pair of keys, and returns the public one.
+    /// Creates a key pair, and returns the public key.
     fn new_key(&self, directory: &Path, name: &str) -> String {
         let mut command = self.command("ssh-keygen");
         command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(directory.join(name));
@@ -62,7 +62,7 @@ impl Testbed {
     }
 
     fn sshd(&self, configuration: &str) -> Program {
-        // Where root's server leaves its rights behind. It is there on machines whose service manager starts sshd.
+        // The directory for sshd's privilege separation. A service manager that starts sshd creates it.
         let _ = fs::create_dir("/run/sshd");
         let mut command = self.command("sh");
         command.args(["-c", r#"exec /usr/sbin/sshd -D -e -f "$0" 2>&1"#, configuration]);
@@ -73,25 +73,25 @@ impl Testbed {
 }
 
 impl RemoteMachine {
-    /// `$XDG_RUNTIME_DIR` over there.
+    /// `$XDG_RUNTIME_DIR` on the remote machine.
     pub fn runtime_dir(&self) -> PathBuf {
         runtime_dir(&self.directory)
     }
 
-    /// `ssh` as the user here has it configured.
+    /// The command `ssh` with the configuration.
     pub fn ssh(&self, bed: &Testbed, arguments: &[&str]) -> Command {
         let mut command = bed.command("ssh");
         command.arg("-F").arg(self.configuration()).args(arguments);
         command
     }
 
-    /// What `ssh` is configured by.
+    /// The path of the `ssh` configuration.
     pub fn configuration(&self) -> PathBuf {
         self.directory.join("ssh_config")
     }
 }
 
-/// As logind names it, below the machine's root.
+/// The runtime directory of the user, as logind names it.
 fn runtime_dir(root: &Path) -> PathBuf {
     root.join(format!("run/user/{}", rustix::process::getuid().as_raw()))
 }

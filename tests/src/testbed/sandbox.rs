@@ -7,24 +7,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Testbed, needs_root};
 
-/// The application that programs in a [`Sandbox`] are taken for.
+/// The application that programs in a [`Sandbox`] belong to.
 pub const APPLICATION: &str = "org.example.App";
 
-/// A cgroup named as Flatpak has its scopes named; it needs root. Nothing else is withheld from the programs in it.
+/// A cgroup with the name of a Flatpak scope. It needs root, and does not restrict programs in any other way.
 #[derive(Debug)]
 pub struct Sandbox {
     cgroup: PathBuf,
-    /// Where the test itself was before.
+    /// The cgroup of the test itself.
     home: PathBuf,
 }
 
 impl Sandbox {
-    /// An empty one; none where the test [is not root](needs_root).
+    /// An empty sandbox. `None` if the test [does not run as root](needs_root).
     pub fn new() -> Option<Self> {
         Self::of(APPLICATION)
     }
 
-    /// An empty one of this application.
+    /// An empty sandbox of this application.
     pub fn of(application: &str) -> Option<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         if !needs_root("a program in a sandbox's cgroup") {
@@ -40,12 +40,12 @@ impl Sandbox {
         Some(Self { cgroup, home: root.join(path) })
     }
 
-    /// Puts the test itself in it, for as long as the sandbox lasts.
+    /// Moves the test itself into the sandbox until the sandbox is dropped.
     pub fn enter(&self) {
         fs::write(self.cgroup.join("cgroup.procs"), "0").expect("root moves processes");
     }
 
-    /// A command that runs `program` in it, in the testbed's environment.
+    /// A command that runs `program` in the sandbox, with the testbed's environment.
     pub fn command(&self, bed: &Testbed, program: &str) -> Command {
         let mut command = bed.command("sh");
         let enter = r#"echo $$ >"$1/cgroup.procs" && shift && exec "$@""#;
@@ -57,7 +57,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let _ = fs::write(self.home.join("cgroup.procs"), "0");
-        // Processes that were killed leave it when they are waited for.
+        // A killed process stays in the cgroup until its parent has waited for it.
         let _ = fs::remove_dir(&self.cgroup);
     }
 }

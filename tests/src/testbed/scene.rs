@@ -1,4 +1,4 @@
-//! A daemon, its fake server and an account: the setting of most tests.
+//! A daemon, its fake server and an account, which most tests start with.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitStatus;
@@ -11,34 +11,34 @@ use crate::fake::{Behaviour, Endpoint, Fake, Recorded};
 use crate::relay::{Manner, Relay};
 use crate::tls::Authority;
 
-/// The account of a [`Scene`], and its default.
+/// The account of a [`Scene`], which is the default account.
 pub const ACCOUNT: &str = "mytoken";
 
-/// A daemon at work.
+/// A daemon with its server.
 #[derive(Debug)]
 pub struct Scene {
-    // In this order, so that the daemon ends before its directories go.
+    // Fields drop in order: the daemon ends before its directories are removed.
     daemon: Option<Daemon>,
-    /// Where it lives.
+    /// The directories of the daemon.
     pub bed: Testbed,
-    /// What it asks.
+    /// The server of the account.
     pub fake: Fake,
 }
 
 impl Scene {
-    /// One that keeps its grants in memory.
+    /// With the memory store.
     pub fn memory(behaviour: Behaviour) -> Self {
         Self::new(Testbed::memory(), behaviour)
     }
 
-    /// One that keeps its grants in an encrypted file.
+    /// With the file store.
     pub fn file(behaviour: Behaviour) -> Self {
         Self::new(Testbed::file(), behaviour)
     }
 
-    /// One in these directories.
+    /// In this testbed.
     pub fn new(bed: Testbed, behaviour: Behaviour) -> Self {
-        // A port that no program takes while the fake is down.
+        // A port that no program takes while the fake Imgur is down.
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let scene = Self {
             daemon: Some(bed.daemon()),
@@ -49,7 +49,7 @@ impl Scene {
         scene
     }
 
-    /// Puts TLS between the daemon and the fake, by an authority of its own.
+    /// Puts a TLS server in front of the fake Imgur, with a certificate authority of its own.
     pub fn over_tls(&self) {
         let authority = Authority::new(self.bed.root(), "own");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -58,18 +58,18 @@ impl Scene {
         let (token_url, api_url) = (format!("{origin}/oauth2/token"), format!("{origin}/3/"));
         let ca_file = authority.certificate().display().to_string();
         let settings = ["--token-url", &token_url, "--api-url", &api_url, "--ca-file", &ca_file];
-        // A secret is of its token URL, and goes to no other.
+        // A client secret belongs to its token URL, so it has to be set again.
         let arguments = [&["account", "set", ACCOUNT][..], &settings, &["--client-secret-stdin"]].concat();
         self.ctl_with(&arguments, &self.fake.behaviour().client_secret).success();
     }
 
-    /// With the consent of the fake's own user.
+    /// Signs in as the default user of the fake Imgur.
     pub fn signed_in(self) -> Self {
         self.bed.sign_in(&self.fake, ACCOUNT);
         self
     }
 
-    /// With a grant of the fake's own user that was obtained elsewhere, proved by a refresh.
+    /// Imports a grant of the default user of the fake Imgur, which imgurd verifies by a refresh.
     pub fn imported(self) -> Self {
         let (refresh_token, _) = self.fake.issue_grant(&self.fake.behaviour().username);
         self.ctl_with(&["import"], &refresh_token).success();
@@ -77,12 +77,12 @@ impl Scene {
         self
     }
 
-    /// The daemon, which runs.
+    /// The running daemon.
     pub fn daemon(&mut self) -> &mut Daemon {
         self.daemon.as_mut().expect("the daemon runs")
     }
 
-    /// Stops the daemon as the service manager does.
+    /// Stops the daemon with SIGTERM.
     pub fn stop(&mut self) -> ExitStatus {
         self.take_daemon().terminate()
     }
@@ -110,12 +110,12 @@ impl Scene {
         self.start();
     }
 
-    /// Has a fault injected into calls of the daemon: see [`Testbed::inject`].
+    /// Injects a fault into system calls of the daemon: see [`Testbed::inject`].
     pub fn inject(&self, fault: &str) -> Strace {
         self.bed.inject(self.daemon.as_ref().expect("the daemon runs"), fault)
     }
 
-    /// The daemon, out of the scene's hands.
+    /// Takes the daemon out of the scene.
     pub fn take_daemon(&mut self) -> Daemon {
         self.daemon.take().expect("the daemon runs")
     }
@@ -125,12 +125,12 @@ impl Scene {
         self.bed.ctl(arguments)
     }
 
-    /// Runs `imgurctl` to its end, with this on its standard input.
+    /// Runs `imgurctl` to its end, with this input.
     pub fn ctl_with(&self, arguments: &[&str], input: &str) -> Output {
         self.bed.ctl_with(arguments, input)
     }
 
-    /// The token that callers get.
+    /// The account's token.
     pub fn token(&self) -> String {
         self.ctl(&["token"]).success().line().to_owned()
     }
@@ -141,19 +141,19 @@ impl Scene {
         self.token()
     }
 
-    /// How the account is.
+    /// The account's state.
     pub fn account(&self) -> Account {
         let call = ListAccounts { account: Some(ACCOUNT.to_owned()) };
         let accounts = self.bed.client().call(&call).unwrap().accounts;
         accounts.into_iter().next().expect("one account")
     }
 
-    /// Blocks until the account is as `wanted`.
+    /// Waits until the account is as `wanted`.
     pub fn wait_until(&self, wanted: impl Fn(&Account) -> bool) -> Account {
         self.bed.wait_until(ACCOUNT, wanted)
     }
 
-    /// Starts a login with these further arguments, and returns it with the page to open.
+    /// Starts a login with these further arguments, and returns it with the URL of its page.
     pub fn login(&self, arguments: &[&str]) -> (Program, String) {
         let arguments = [&["login", "--no-browser"], arguments].concat();
         let mut login = self.bed.ctl_spawn(&arguments);
@@ -161,21 +161,21 @@ impl Scene {
         (login, url)
     }
 
-    /// Signs in as `user` with these further arguments, however that ends.
+    /// Signs in as `user` with these further arguments, and returns the result.
     pub fn login_as(&self, user: &str, arguments: &[&str]) -> Output {
         let (login, url) = self.login(arguments);
         browser::allow(&url, user);
         login.finish()
     }
 
-    /// The refreshes that have arrived at the fake.
+    /// The refreshes that the fake Imgur has received.
     pub fn refreshes(&self) -> Vec<Recorded> {
         let mut requests = self.fake.requests(Endpoint::Token);
         requests.retain(|request| request.grant_type() == Some("refresh_token"));
         requests
     }
 
-    /// The callback registered with the application.
+    /// The registered callback URL.
     pub fn callback(&self) -> String {
         self.fake.behaviour().callback.expect("the account has registered one")
     }

@@ -1,4 +1,4 @@
-//! The system calls of a program, observed and made to fail with `strace(1)`.
+//! Observes the system calls of a program, and makes them fail, with `strace(1)`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use rustix::process::Signal;
 
 use super::{Daemon, Output, Program, Testbed};
 
-/// All that makes, writes, syncs and names files.
+/// All calls that create, write, sync and name files.
 pub const FILE_CALLS: &str = "/^(open|openat|creat|write|pwrite64|writev|fsync|fdatasync|(f?chmod|link|rename|mkdir|unlink)(at2?)?|ftruncate|truncate)$";
 
-/// A tracer at work on a daemon. Dropped, it is gone, and so are the faults that it injected.
+/// A tracer that is attached to a daemon. Dropping it ends its faults.
 #[derive(Debug)]
 pub struct Strace {
     tracer: Program,
@@ -18,12 +18,12 @@ pub struct Strace {
 }
 
 impl Testbed {
-    /// Watches these calls of a daemon.
+    /// Observes these calls of a daemon.
     pub fn watch_calls(&self, daemon: &Daemon, calls: &str) -> Strace {
         self.attach(daemon, &["-e", &format!("trace={calls}")])
     }
 
-    /// Has calls of a daemon go wrong as `fault` says, until it is taken back: `fsync:error=EIO`.
+    /// Injects `fault` into calls of a daemon until the tracer is detached. Example: `fsync:error=EIO`.
     pub fn inject(&self, daemon: &Daemon, fault: &str) -> Strace {
         let calls = fault.split(':').next().unwrap_or_default();
         self.attach(daemon, &["-e", &format!("trace={calls}"), "-e", &format!("inject={fault}")])
@@ -32,7 +32,7 @@ impl Testbed {
     fn attach(&self, daemon: &Daemon, arguments: &[&str]) -> Strace {
         let trace = self.root().join(format!("trace-{}", daemon.id()));
         let mut command = self.command("sh");
-        // It says on its standard error that it has begun.
+        // strace prints on its standard error that it is attached.
         command.args(["-c", "exec strace \"$@\" 2>&1", "strace", "-f", "-y", "-o"]).arg(&trace);
         command.args(arguments).args(["-p", &daemon.id().to_string()]);
         let mut tracer = self.start(command);
@@ -40,7 +40,7 @@ impl Testbed {
         Strace { tracer, trace }
     }
 
-    /// Runs a program to its end, and watches its calls.
+    /// Runs a program to its end, and returns its calls.
     pub fn trace(&self, program: &str, arguments: &[&str]) -> (Output, Vec<Call>) {
         let trace = self.root().join("trace");
         let mut command = self.command("strace");
@@ -52,46 +52,46 @@ impl Testbed {
 }
 
 impl Strace {
-    /// Lets the daemon go, and returns what it has asked for.
+    /// Detaches from the daemon, and returns the observed calls.
     pub fn detach(self) -> Vec<Call> {
         self.tracer.signal(Signal::INT);
         self.ended()
     }
 
-    /// Returns what the daemon asked for, which has ended.
+    /// Returns the observed calls of a daemon that has ended.
     pub fn ended(self) -> Vec<Call> {
         self.tracer.finish();
         parse(&fs::read_to_string(self.trace).unwrap())
     }
 }
 
-/// A call and its outcome.
+/// A system call and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// Its name.
     pub name: String,
-    /// What it was asked.
+    /// Its arguments.
     pub arguments: String,
-    /// What it returned; empty where it never did.
+    /// Its result. Empty if it did not return.
     pub result: String,
-    /// The line on which it began.
+    /// The line in the trace in which it began.
     pub begin: usize,
-    /// The line on which it ended.
+    /// The line in the trace in which it ended.
     pub end: usize,
 }
 
 impl Call {
-    /// Whether it did as it was asked.
+    /// Whether it succeeded.
     pub fn succeeded(&self) -> bool {
         !self.result.is_empty() && !self.result.starts_with('-')
     }
 
-    /// The paths that it names.
+    /// The paths in its arguments.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.arguments.split('"').skip(1).step_by(2).map(PathBuf::from).collect()
     }
 
-    /// The file behind the descriptor that it names first.
+    /// The file of the first file descriptor in its arguments.
     pub fn file(&self) -> Option<PathBuf> {
         let (_, rest) = self.arguments.split_once('<')?;
         let (path, _) = rest.split_once('>')?;
@@ -99,7 +99,7 @@ impl Call {
     }
 }
 
-/// Calls in the order of their beginning. One that another thread interrupts is written in two halves.
+/// The calls in the order of their beginning. strace writes a call in two parts if another thread interrupts it.
 fn parse(trace: &str) -> Vec<Call> {
     let mut calls: Vec<(String, Call)> = Vec::new();
     for (number, line) in trace.lines().enumerate() {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_put_together() {
+    fn joins_the_two_parts_of_a_call() {
         let calls = parse(
             "7     fsync(9</a/new> <unfinished ...>\n8     openat(AT_FDCWD</>, \"/b\", O_RDONLY) = -1 ENOENT (No such file)\n\
              7     <... fsync resumed>)              = 0\n7     rename(\"/a/new\", \"/a/b\" <unfinished ...>\n\

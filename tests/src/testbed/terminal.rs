@@ -10,8 +10,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::process::{end_of, first_readable};
 
-/// Runs a program at a terminal to its end, and returns how it ended and all that was to be seen there. `person` reads
-/// what has come since they last typed something, and may type something again.
+/// Runs a program at a terminal to its end, and returns its exit status and all output. `person` gets the output
+/// since the last input, and can type again.
 pub fn at_terminal(
     mut command: Command,
     mut person: impl FnMut(&str) -> Option<String>,

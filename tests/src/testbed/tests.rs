@@ -1,4 +1,4 @@
-//! The testbed itself, with a shell in place of the programs.
+//! Tests of the testbed, with a shell instead of the real programs.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -27,14 +27,14 @@ fn daemon(script: &str) -> (TempDir, Daemon) {
     (root, daemon)
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn complaint(action: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(action)).unwrap_err();
     panic.downcast_ref::<String>().cloned().unwrap_or_default()
 }
 
 #[test]
-fn lines_arrive_as_they_are_written() {
+fn lines_arrive_as_the_program_writes_them() {
     let outputs = Arc::default();
     let mut program =
         self::program("echo ready; read answer; echo \"got $answer\"; echo bad >&2; exit 3", &outputs);
@@ -47,7 +47,7 @@ fn lines_arrive_as_they_are_written() {
 }
 
 #[test]
-fn the_output_of_a_client_that_is_given_up_is_kept_for_the_search_of_secrets() {
+fn the_output_of_a_dropped_program_is_searched_for_secrets() {
     let outputs = Arc::default();
     let mut forgotten = program("echo s3cret; exec sleep 1000", &outputs);
     forgotten.line();
@@ -56,7 +56,7 @@ fn the_output_of_a_client_that_is_given_up_is_kept_for_the_search_of_secrets() {
 }
 
 #[test]
-fn readiness_is_what_the_service_manager_would_be_told() {
+fn wait_for_reads_the_messages_for_the_service_manager() {
     let (root, mut daemon) = daemon("exec sleep 1000");
     let manager = UnixDatagram::unbound().unwrap();
     manager.send_to(b"STATUS=x\nREADY=1", root.path().join("notify-0")).unwrap();
@@ -65,14 +65,14 @@ fn readiness_is_what_the_service_manager_would_be_told() {
 }
 
 #[test]
-fn a_daemon_that_ends_before_it_is_ready_fails_the_test_at_once() {
+fn wait_for_fails_at_once_if_the_daemon_ends() {
     let (_root, mut daemon) = daemon("exit 7");
     let complaint = complaint(|| daemon.wait_for("READY=1"));
     assert!(complaint.contains("exit status: 7"), "{complaint}");
 }
 
 #[test]
-fn a_daemon_that_ends_tells_how() {
+fn wait_returns_the_exit_status_of_the_daemon() {
     let (_root, daemon) = daemon("trap 'exit 0' TERM; kill -TERM $$");
     assert!(daemon.wait().success());
     let (_root, daemon) = self::daemon("exec sleep 1000");
@@ -81,7 +81,7 @@ fn a_daemon_that_ends_tells_how() {
 }
 
 #[test]
-fn a_secret_is_found_in_files_and_in_output_that_nobody_asked_for() {
+fn finds_secrets_in_files_and_in_unasked_output() {
     let secrets = ["s3cret".to_owned()];
     let bed = Testbed::new();
     bed.assert_no_secret_in_sight(&secrets, &[]);
@@ -97,7 +97,7 @@ fn a_secret_is_found_in_files_and_in_output_that_nobody_asked_for() {
 }
 
 #[test]
-fn the_environment_of_children_is_what_they_need_and_no_more() {
+fn a_command_has_only_the_environment_that_it_needs() {
     let bed = Testbed::new();
     bed.set_env("EXTRA", "1");
     let output = bed.command("env").output().unwrap();
@@ -121,7 +121,7 @@ fn the_environment_of_children_is_what_they_need_and_no_more() {
 }
 
 #[test]
-fn a_program_in_a_flatpak_sees_the_directory_it_may_see_and_the_bus_through_the_proxy() {
+fn a_flatpak_program_sees_its_directory_and_the_filtered_bus() {
     let bed = Testbed::new();
     let _bus = bed.bus();
     let Some(flatpak) = Flatpak::new(&["--filesystem=xdg-run/imgurd"]) else { return };

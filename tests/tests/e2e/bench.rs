@@ -1,11 +1,11 @@
-//! The short form of `make bench`: it measures, but the figures do not count.
+//! The short form of `make bench`. It measures, but nothing checks the figures.
 
 use std::process::Command;
 
 use imgurd_tests::testbed::binary;
 
 #[test]
-fn what_is_measured_is_in_the_table_beside_what_it_is_held_against() {
+fn each_measurement_is_in_the_table() {
     let mut bench = Command::new(binary("bench"));
     bench.args([
         "calls",

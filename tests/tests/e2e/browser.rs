@@ -13,7 +13,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn consent_with_the_code_flow_signs_in() {
+fn the_code_flow_signs_in() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let browser = Chromium::start(&scene.bed);
@@ -25,7 +25,7 @@ fn consent_with_the_code_flow_signs_in() {
     assert!(scene.fake.is_live(&scene.token()));
 }
 
-/// Where Chromium may note the address that it is sent to before any script runs, and the server's redirect.
+/// Files in which Chromium may record the first address, before any script runs, and the server's redirect.
 const ITS_OWN: [&str; 4] = ["History", "ukm_db", "Sessions", "Cache_Data"];
 
 /// Signs in with the token flow and returns the secrets that the browser saw.
@@ -42,7 +42,7 @@ fn sign_in_with_the_token_flow(scene: &Scene, browser: &Chromium) -> Vec<String>
 }
 
 #[test]
-fn consent_with_the_token_flow_signs_in_and_leaves_no_token_in_the_window() {
+fn the_token_flow_signs_in_and_leaves_no_token_in_the_window() {
     let scene = scene();
     let browser = Chromium::start(&scene.bed);
     let secrets = sign_in_with_the_token_flow(&scene, &browser);
@@ -65,7 +65,7 @@ fn a_private_window_leaves_no_token_on_the_disk() {
     scene.bed.assert_no_secret_in_sight(&secrets, &[]);
 }
 
-/// The files below `directory` that one of `secrets` is in.
+/// The files below `directory` that contain one of `secrets`.
 fn holders(directory: &Path, secrets: &[String]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -81,7 +81,7 @@ fn holders(directory: &Path, secrets: &[String]) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_denial_is_understood_wherever_it_is() {
+fn a_denial_ends_the_sign_in_in_both_flows() {
     let scene = scene();
     let browser = Chromium::start(&scene.bed);
     for flow in ["code", "token"] {
@@ -97,7 +97,7 @@ fn a_denial_is_understood_wherever_it_is() {
 }
 
 #[test]
-fn a_page_that_is_reloaded_says_how_the_sign_in_ended() {
+fn a_reloaded_page_says_how_the_sign_in_ended() {
     let scene = scene();
     let browser = Chromium::start(&scene.bed);
     for (flow, heading) in [("code", "Signed in as alice"), ("token", "This sign-in is already complete")] {
@@ -112,7 +112,7 @@ fn a_page_that_is_reloaded_says_how_the_sign_in_ended() {
 }
 
 #[test]
-fn a_browser_without_scripts_is_told_to_paste() {
+fn a_browser_without_scripts_shows_how_to_paste() {
     let scene = scene();
     let (_login, url) = scene.login(&["--flow", "token"]);
     let browser = Chromium::without_scripts(&scene.bed);
@@ -124,7 +124,7 @@ fn a_browser_without_scripts_is_told_to_paste() {
 }
 
 #[test]
-fn a_page_that_was_left_open_too_long_says_so() {
+fn the_page_of_an_expired_sign_in_says_so() {
     let scene = scene();
     let (login, old) = scene.login(&["--flow", "token", "--timeout", "1s"]);
     login.finish().exits(10);

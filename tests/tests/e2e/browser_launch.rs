@@ -16,7 +16,7 @@ use crate::notify::{BUTTONS, Server, scene};
 struct Portal {
     opened: mpsc::UnboundedSender<String>,
     response: u32,
-    /// Says before it that the user has chosen no browser.
+    /// Sends a forged answer first, which says that the user chose no browser.
     before: Option<Stranger>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) type Properties = Vec<(String, OwnedVariant)>;
 struct Manager {
     units: mpsc::UnboundedSender<(String, String, Properties)>,
     result: &'static str,
-    /// Says before it that the job has failed.
+    /// Sends a forged signal first, which says that the job failed.
     before: Option<Stranger>,
 }
 
@@ -101,12 +101,12 @@ pub(crate) async fn soon<T>(inbox: &mut mpsc::UnboundedReceiver<T>) -> T {
     timeout(PATIENCE, inbox.recv()).await.expect("in time").expect("it runs")
 }
 
-/// A portal whose dialogs all end like this, and what it is asked to open.
+/// A portal whose dialogs all end with this response, and the URIs that it gets.
 async fn portal(scene: &Scene, response: u32) -> (Connection, mpsc::UnboundedReceiver<String>) {
     portal_after(scene, response, None).await
 }
 
-/// The same, where a stranger speaks first.
+/// The same, but another program sends a forged answer first.
 pub(crate) async fn portal_after(
     scene: &Scene,
     response: u32,
@@ -120,7 +120,7 @@ pub(crate) async fn portal_after(
     (connection, uris)
 }
 
-/// A service manager whose jobs all end like this, and the units it is asked to start.
+/// A service manager whose jobs all end with this result, and the units that it starts.
 async fn service_manager(
     scene: &Scene,
     result: &'static str,
@@ -128,7 +128,7 @@ async fn service_manager(
     service_manager_after(scene, result, None).await
 }
 
-/// The same, where a stranger speaks first.
+/// The same, but another program sends a forged signal first.
 pub(crate) async fn service_manager_after(
     scene: &Scene,
     result: &'static str,
@@ -142,7 +142,7 @@ pub(crate) async fn service_manager_after(
     (connection, units)
 }
 
-/// What xdg-open is to open.
+/// The page that the unit passes to xdg-open.
 pub(crate) fn page_of(properties: &Properties) -> String {
     let (_, command) = properties.iter().find(|(name, _)| name == "ExecStart").unwrap();
     let command = Vec::<(String, Vec<String>, bool)>::try_from(command.try_clone().unwrap()).unwrap();
@@ -151,7 +151,7 @@ pub(crate) fn page_of(properties: &Properties) -> String {
     arguments[1].clone()
 }
 
-/// A program has asked for a token, and the user has pressed *Sign in*.
+/// A program asks for a token, and the user presses *Sign in* on the notification.
 pub(crate) async fn sign_in_clicked(scene: &Scene) -> Server {
     let mut server = Server::start(&scene.bed, BUTTONS).await;
     scene.ctl(&["token"]).exits(4);
@@ -161,7 +161,7 @@ pub(crate) async fn sign_in_clicked(scene: &Scene) -> Server {
 }
 
 #[test]
-fn the_portal_is_asked_first() {
+fn the_portal_opens_the_browser_if_there_is_one() {
     let (scene, _bus) = scene();
     in_time(async {
         let (_portal, mut uris) = portal(&scene, 0).await;
@@ -173,7 +173,7 @@ fn the_portal_is_asked_first() {
 }
 
 #[test]
-fn a_browser_that_the_person_did_not_choose_leaves_them_the_page() {
+fn a_cancelled_browser_choice_shows_the_page_in_a_notification() {
     let (scene, _bus) = scene();
     in_time(async {
         let (_portal, mut uris) = portal(&scene, 1).await;
@@ -185,7 +185,7 @@ fn a_browser_that_the_person_did_not_choose_leaves_them_the_page() {
 }
 
 #[test]
-fn without_a_portal_the_service_manager_starts_it_outside_the_daemon() {
+fn without_a_portal_the_service_manager_starts_the_browser() {
     let (scene, _bus) = scene();
     in_time(async {
         let (_systemd, mut units) = service_manager(&scene, "done").await;
@@ -206,7 +206,7 @@ fn without_a_portal_the_service_manager_starts_it_outside_the_daemon() {
 }
 
 #[test]
-fn a_unit_that_finds_no_browser_leaves_the_person_the_page() {
+fn a_failed_browser_unit_shows_the_page_in_a_notification() {
     let (scene, _bus) = scene();
     in_time(async {
         let (_systemd, mut units) = service_manager(&scene, "failed").await;

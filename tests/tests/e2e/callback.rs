@@ -12,7 +12,7 @@ use url::Url;
 const TOKENS: &str =
     "access_token=0123&refresh_token=4567&expires_in=3600&account_username=alice&account_id=1";
 
-/// A login in the token flow, as the browser finds it that was redirected there.
+/// A login in the token flow whose browser has arrived at the callback.
 struct Landing {
     scene: Scene,
     login: Program,
@@ -30,7 +30,7 @@ impl Landing {
         Self { scene, login, state, nonce }
     }
 
-    /// What the page's script sends, with this origin and these further headers.
+    /// Sends what the page's script sends, with this origin and these further headers.
     fn post(&self, body: &str, origin: &str, headers: &str) -> String {
         let length = body.len();
         let headers = format!("Origin: {origin}\r\nContent-Length: {length}\r\n{headers}");
@@ -64,14 +64,14 @@ fn get(scene: &Scene, query: &str, headers: &str) -> String {
     request(scene, "GET", &format!("?{query}"), headers, "")
 }
 
-/// Asks the callback, and returns all that it says, if only that it hangs up.
+/// Sends a request to the callback, and returns the whole answer, which is empty if the daemon closes the connection.
 fn request(scene: &Scene, method: &str, query: &str, headers: &str, body: &str) -> String {
     let host = format!("127.0.0.1:{}", port(scene));
     let head = format!("{method} /callback{query} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
     say(scene, format!("{head}{body}").as_bytes())
 }
 
-/// Says this to the listener as it is.
+/// Sends these bytes to the listener.
 fn say(scene: &Scene, request: &[u8]) -> String {
     let mut answer = Vec::new();
     let _ = connect_and_say(scene, request).read_to_end(&mut answer);
@@ -80,7 +80,7 @@ fn say(scene: &Scene, request: &[u8]) -> String {
 
 fn connect_and_say(scene: &Scene, request: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", port(scene))).unwrap();
-    // It need not read to its end what is too much.
+    // The listener may close the connection before it has read a request that is too long.
     let _ = stream.write_all(request);
     stream
 }
@@ -98,7 +98,7 @@ fn is_free(host: &str, port: u16) -> bool {
 }
 
 #[test]
-fn what_the_script_hands_on_becomes_a_grant() {
+fn tokens_that_the_pages_script_posts_become_a_grant() {
     let landing = Landing::new();
     let answer = landing.post(&landing.body(), &landing.origin(), "Sec-Fetch-Site: same-origin\r\n");
     assert_eq!(json_of(&answer)["title"], "Signed in as alice");
@@ -107,7 +107,7 @@ fn what_the_script_hands_on_becomes_a_grant() {
 }
 
 #[test]
-fn a_forged_hand_over_is_refused() {
+fn forged_posts_of_tokens_are_refused() {
     let landing = Landing::new();
     let Landing { state, nonce, .. } = &landing;
     let (body, origin) = (landing.body(), landing.origin());
@@ -126,18 +126,18 @@ fn a_forged_hand_over_is_refused() {
     }
     let no_origin = format!("Content-Length: {}\r\n", body.len());
     assert_eq!(status(&request(&landing.scene, "POST", "", &no_origin, &body)), 400);
-    // With the nonce, but of another sign-in.
+    // The nonce is right, but the state is of another sign-in.
     let answer = landing.post(&format!("nonce={nonce}&state=other&{TOKENS}"), &origin, "");
     assert!(json_of(&answer)["title"].as_str().unwrap().contains("another sign-in"));
     assert!(landing.scene.account().login_pending);
 }
 
 #[test]
-fn a_nonce_is_used_once() {
+fn a_nonce_works_once_and_only_with_the_state() {
     let landing = Landing::new();
     let (state, nonce) = (landing.state.clone(), landing.nonce.clone());
     let nonce_on = |page: &str| between(page, "data-nonce=\"", "\"");
-    // Not by who does not know the state.
+    // A request without the right state does not use the nonce up.
     let wrong = format!("nonce={nonce}&state=other&{TOKENS}");
     assert!(landing.post(&wrong, &landing.origin(), "").contains("another sign-in"));
     assert_eq!(nonce_on(&get(&landing.scene, &format!("state={state}"), "")), nonce);
@@ -150,7 +150,7 @@ fn a_nonce_is_used_once() {
 }
 
 #[test]
-fn only_the_token_flow_takes_what_is_posted() {
+fn posted_tokens_are_refused_outside_the_token_flow() {
     let scene = Scene::memory(Behaviour::default());
     let (_login, url) = scene.login(&[]);
     let state = state_of(&url);
@@ -162,7 +162,7 @@ fn only_the_token_flow_takes_what_is_posted() {
 }
 
 #[test]
-fn a_request_that_no_person_made_is_refused() {
+fn requests_of_other_websites_are_refused() {
     let scene = Scene::memory(Behaviour::default());
     let (_login, url) = scene.login(&[]);
     let query = format!("state={}&code=0123", state_of(&url));
@@ -179,7 +179,7 @@ fn a_request_that_no_person_made_is_refused() {
 }
 
 #[test]
-fn nothing_of_a_request_comes_back_in_the_page() {
+fn the_page_repeats_nothing_of_the_request() {
     let landing = Landing::new();
     let odd = "%3Cscript%3Eodd";
     let host = format!("127.0.0.1:{}", port(&landing.scene));
@@ -198,9 +198,9 @@ fn nothing_of_a_request_comes_back_in_the_page() {
     assert!(!landing.post(&body, &landing.origin(), "").contains("odd"));
 }
 
-/// The daemon's patience is ten seconds, and the login's is longer.
+/// The daemon waits ten seconds for a request, which is less than the login lasts.
 #[test]
-fn a_visitor_who_stops_halfway_is_hung_up_on() {
+fn an_incomplete_request_is_closed_after_ten_seconds() {
     let landing = Landing::new();
     let (port, origin) = (port(&landing.scene), landing.origin());
     let head = format!("POST /callback HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\n");
@@ -217,7 +217,7 @@ fn a_visitor_who_stops_halfway_is_hung_up_on() {
 }
 
 #[test]
-fn a_megabyte_is_refused_and_a_port_scanner_is_ignored() {
+fn large_requests_and_port_scanners_do_not_stop_a_sign_in() {
     let scene = Scene::memory(Behaviour::default());
     let (login, url) = scene.login(&[]);
     let query = format!("state={}&code={}", state_of(&url), "0".repeat(1 << 20));
@@ -227,7 +227,7 @@ fn a_megabyte_is_refused_and_a_port_scanner_is_ignored() {
         drop(connect());
         let _ = connect().write_all(b"\x16\x03\x01\0\xff\0garbage\r\n\r\n");
     }
-    // Ones that say nothing hold a place each, but not the last one.
+    // Silent connections use up places, but not the last one.
     let _silent: Vec<_> = (0..8).map(|_| connect()).collect();
     assert_eq!(browser::allow(&url, "alice").status, 200);
     login.finish().success();
@@ -253,7 +253,7 @@ fn every_loopback_address_can_be_the_callback() {
 }
 
 #[test]
-fn a_cancelled_login_leaves_nothing_that_listens() {
+fn a_cancelled_login_frees_the_port_at_once() {
     let scene = Scene::memory(Behaviour::default());
     let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--json"]);
     let begun: Value = serde_json::from_str(&login.line().unwrap()).unwrap();
@@ -264,11 +264,11 @@ fn a_cancelled_login_leaves_nothing_that_listens() {
 }
 
 #[test]
-fn who_comes_as_the_login_ends_is_told_how_it_ended() {
+fn a_browser_that_arrives_as_the_login_ends_learns_how_it_ended() {
     let scene = Scene::memory(Behaviour::default());
     let (login, url) = scene.login(&["--timeout", "1s"]);
     let mut late = TcpStream::connect(("127.0.0.1", port(&scene))).unwrap();
-    // It is accepted before the next one is answered.
+    // The daemon accepts that connection before it answers this one.
     get(&scene, "", "");
     login.finish().exits(10);
     let query = format!("state={}&code=0123", state_of(&url));
@@ -282,7 +282,7 @@ fn who_comes_as_the_login_ends_is_told_how_it_ended() {
 }
 
 #[test]
-fn somebody_else_who_signs_in_is_told_whose_grant_stays_and_how_to_change_over() {
+fn a_sign_in_by_another_user_keeps_the_grant_and_explains_restore() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let (login, url) = scene.login(&[]);
     let page = browser::allow(&url, "bob");
@@ -296,9 +296,9 @@ fn somebody_else_who_signs_in_is_told_whose_grant_stays_and_how_to_change_over()
     assert_eq!(scene.account().username.as_deref(), Some("bob"));
 }
 
-/// A browser that loads the callback ahead of its user has completed nothing.
+/// A browser that prefetches the callback must not complete the sign-in.
 #[test]
-fn a_prefetched_callback_is_no_answer_and_a_form_is_told_why() {
+fn prefetches_and_form_posts_do_not_complete_a_sign_in() {
     let scene = Scene::memory(Behaviour::default());
     let (_login, url) = scene.login(&[]);
     let query = format!("state={}&code=0123", state_of(&url));

@@ -9,16 +9,16 @@ fn break_no_promise(store: Store) {
 }
 
 #[test]
-fn random_operations_break_no_promise_on_a_disk() {
+fn random_operations_break_no_promise_with_the_file_store() {
     break_no_promise(Store::File);
 }
 
 #[test]
-fn random_operations_break_no_promise_with_a_keyring() {
+fn random_operations_break_no_promise_with_the_keyring() {
     break_no_promise(Store::Keyring);
 }
 
 #[test]
-fn random_operations_break_no_promise_in_memory() {
+fn random_operations_break_no_promise_with_the_memory_store() {
     break_no_promise(Store::Memory);
 }

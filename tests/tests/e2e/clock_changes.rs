@@ -17,7 +17,7 @@ fn scene(behaviour: Behaviour, seconds: i64) -> Scene {
 }
 
 #[test]
-fn a_clock_that_jumps_in_either_direction_costs_no_token_and_no_request() {
+fn a_clock_jump_keeps_the_token_and_causes_no_request() {
     let scene = scene(Behaviour::default(), 0);
     let token = scene.token();
     let expires_at = scene.account().expires_at.unwrap();
@@ -33,13 +33,13 @@ fn a_clock_that_jumps_in_either_direction_costs_no_token_and_no_request() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_no_token_last_longer() {
+fn a_clock_that_is_set_back_does_not_prolong_a_token() {
     let scene = scene(Behaviour { lifetime: Duration::from_secs(3), ..Behaviour::default() }, 0);
     let gate = scene.fake.hold(Endpoint::Token);
     let token = scene.token();
     scene.bed.set_clock(-DAY);
     scene.ctl(&["status"]).success();
-    // The server has the last word on how long it lasts.
+    // Wait until the token expires at the server.
     while scene.fake.is_live(&token) {
         std::thread::yield_now();
     }
@@ -49,7 +49,7 @@ fn a_clock_that_is_set_back_makes_no_token_last_longer() {
 }
 
 #[test]
-fn a_jump_survives_a_restart() {
+fn a_clock_jump_is_accounted_for_after_a_restart() {
     let mut scene = scene(Behaviour::default(), 0);
     let token = scene.token();
     scene.bed.set_clock(DAY);
@@ -61,7 +61,7 @@ fn a_jump_survives_a_restart() {
 }
 
 #[test]
-fn a_clock_that_differs_from_the_servers_shows_in_status() {
+fn status_shows_a_clock_that_differs_from_the_servers() {
     let scene = scene(Behaviour::default(), 3 * 3600);
     let status = scene.ctl(&["status", "--json"]).success().stdout;
     let accounts: Value = serde_json::from_str(&status).unwrap();

@@ -13,7 +13,7 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default()).signed_in()
 }
 
-/// A command that fails in this way: its message for users and its JSON for scripts.
+/// Runs a failing command twice, and checks its message for users and its JSON for scripts.
 #[track_caller]
 pub(crate) fn fails(run: impl Fn(&[&str]) -> Output, arguments: &[&str], code: i32, name: &str) -> Value {
     let line = run(arguments).exits(code).complaint().to_owned();
@@ -27,7 +27,7 @@ pub(crate) fn fails(run: impl Fn(&[&str]) -> Output, arguments: &[&str], code: i
 }
 
 #[test]
-fn done_is_exit_code_0_and_quiet_means_quiet() {
+fn success_is_exit_code_0_and_quiet_prints_no_messages() {
     let scene = scene();
     for arguments in [["status", "-q"], ["refresh", "-q"], ["restore", "--help"], ["-q", "logout"]] {
         let output = scene.ctl(&arguments).success();
@@ -36,7 +36,7 @@ fn done_is_exit_code_0_and_quiet_means_quiet() {
 }
 
 #[test]
-fn an_answer_that_makes_no_sense_is_exit_code_1() {
+fn an_invalid_answer_of_the_daemon_is_exit_code_1() {
     let bed = Testbed::new();
     let socket = bed.root().join("odd");
     let listener = UnixListener::bind(&socket).unwrap();
@@ -53,7 +53,7 @@ fn an_answer_that_makes_no_sense_is_exit_code_1() {
 }
 
 #[test]
-fn a_mistake_on_the_command_line_is_exit_code_2() {
+fn an_invalid_argument_is_exit_code_2() {
     let scene = scene();
     for arguments in [
         &["nonsense"][..],
@@ -97,7 +97,7 @@ fn an_unknown_account_is_exit_code_3() {
 }
 
 #[test]
-fn a_missing_consent_is_exit_code_4() {
+fn missing_consent_is_exit_code_4() {
     let scene = Scene::memory(Behaviour::default());
     for command in ["token", "refresh"] {
         let error = fails(|arguments| scene.ctl(arguments), &[command], 4, "ConsentNeeded");
@@ -109,7 +109,7 @@ fn a_missing_consent_is_exit_code_4() {
 }
 
 #[test]
-fn passing_trouble_is_exit_code_6() {
+fn a_temporary_failure_is_exit_code_6() {
     let scene = scene();
     scene.fake.fail_always(Endpoint::Token, Fault::OverCapacity(500));
     let error =
@@ -131,14 +131,14 @@ fn an_unavailable_store_is_exit_code_7() {
 }
 
 #[test]
-fn a_daemon_that_is_not_there_is_exit_code_8() {
+fn a_daemon_that_does_not_run_is_exit_code_8() {
     let bed = Testbed::new();
     for arguments in [&["token"][..], &["status"], &["status", "--watch"], &["unlock"], &["account", "list"]]
     {
         let error = fails(|arguments| bed.ctl(arguments), arguments, 8, "DaemonUnreachable");
         assert!(error["reason"].as_str().unwrap().contains("systemctl --user start imgurd"), "{error}");
     }
-    // One that goes away in the middle is no better.
+    // The same for a daemon that ends during a command.
     let mut scene = scene();
     let mut watch = scene.bed.ctl_spawn(&["status", "--watch", "--json"]);
     watch.line();
@@ -147,7 +147,7 @@ fn a_daemon_that_is_not_there_is_exit_code_8() {
 }
 
 #[test]
-fn a_daemon_that_stands_still_is_exit_code_8() {
+fn a_daemon_that_does_not_answer_is_exit_code_8() {
     let mut scene = scene();
     scene.daemon().signal(Signal::STOP);
     let commands = [&["token", "--wait", "100ms"][..], &["status"], &["status", "--watch"]];
@@ -186,11 +186,11 @@ fn a_failed_login_is_exit_code_10() {
 }
 
 #[test]
-fn a_cancelled_login_ends_as_ctrl_c_does() {
+fn an_interrupted_login_ends_with_sigint() {
     let scene = scene();
     let (login, _url) = scene.login(&[]);
     login.signal(Signal::INT);
-    // A shell shows 130 for either.
+    // A shell shows 130 for both.
     assert!(matches!(login.finish().code, None | Some(130)));
 }
 
@@ -217,7 +217,7 @@ fn a_client_id_header_needs_no_grant() {
 }
 
 #[test]
-fn a_refresh_says_what_it_did_and_not_the_token() {
+fn refresh_does_not_print_the_token() {
     let scene = scene();
     let output = scene.ctl(&["refresh"]).success();
     assert_eq!(output.stdout, "");
@@ -227,7 +227,7 @@ fn a_refresh_says_what_it_did_and_not_the_token() {
 }
 
 #[test]
-fn status_is_a_table_for_people_and_an_object_for_scripts() {
+fn status_prints_a_table_or_json() {
     let scene = scene();
     let table = scene.ctl(&["status"]).success().stdout;
     assert!(table.starts_with("ACCOUNT"), "{table}");
@@ -247,7 +247,7 @@ fn status_is_a_table_for_people_and_an_object_for_scripts() {
 }
 
 #[test]
-fn a_watch_prints_a_line_a_change() {
+fn status_watch_prints_a_line_for_each_change() {
     let scene = scene();
     let mut watch = scene.bed.ctl_spawn(&["status", "--watch", "--json"]);
     let state = |line: &str| serde_json::from_str::<Value>(line).unwrap()["state"].clone();
@@ -262,7 +262,7 @@ fn a_watch_prints_a_line_a_change() {
 }
 
 #[test]
-fn accounts_are_added_listed_shown_changed_chosen_and_removed() {
+fn account_adds_lists_shows_changes_chooses_and_removes() {
     let scene = scene();
     scene
         .ctl(&["account", "add", "second", "--client-id", "abc", "--flow", "pin", "--auth-param", "a=b"])
@@ -293,7 +293,7 @@ fn accounts_are_added_listed_shown_changed_chosen_and_removed() {
 }
 
 #[test]
-fn the_client_may_prove_itself_in_a_basic_header() {
+fn client_auth_basic_sends_the_secret_in_a_header() {
     let scene = Scene::memory(Behaviour::default());
     scene.ctl(&["account", "set", "--client-auth", "basic"]).success();
     scene.login_as("alice", &[]).success();
@@ -305,7 +305,7 @@ fn the_client_may_prove_itself_in_a_basic_header() {
 }
 
 #[test]
-fn comments_in_the_configuration_survive_its_changes() {
+fn changed_settings_keep_the_comments_in_the_configuration() {
     let mut scene = scene();
     let text = fs::read_to_string(scene.bed.config_file()).unwrap();
     scene.bed.configure(&format!("# mine\n{text}# and at the end\n"));
@@ -317,9 +317,9 @@ fn comments_in_the_configuration_survive_its_changes() {
 }
 
 #[test]
-fn completions_are_there_for_every_shell() {
+fn completions_exist_for_every_shell() {
     let bed = Testbed::new();
-    // What they complete is tried in the shells themselves.
+    // `completion.rs` tries the scripts in the shells.
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = bed.ctl(&["completions", shell]).success().stdout;
         assert!(script.contains("IMGURCTL_COMPLETE"), "{shell}: {script}");
@@ -328,7 +328,7 @@ fn completions_are_there_for_every_shell() {
 }
 
 #[test]
-fn init_writes_once_and_never_over_what_is_there() {
+fn init_never_overwrites_a_configuration_or_key() {
     let bed = Testbed::new();
     let output = bed.ctl(&["init", "--store", "file"]).success();
     assert!(output.stderr.contains("config.toml"), "{}", output.stderr);

@@ -6,7 +6,7 @@ use std::process::Command;
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{Scene, binary};
 
-/// With two accounts, and the client where the shells find it.
+/// A scene with two accounts, and `imgurctl` in `PATH`.
 fn scene() -> Scene {
     let scene = Scene::memory(Behaviour::default());
     scene.ctl(&["account", "add", "other", "--client-id", "x"]).success();
@@ -17,7 +17,7 @@ fn scene() -> Scene {
     scene
 }
 
-/// The script for a shell, in a file of that name.
+/// Writes the completion script of a shell to a file with this name.
 fn script(scene: &Scene, shell: &str, name: &str) -> String {
     let script = scene.ctl(&["completions", shell]).success().stdout;
     let directory = scene.bed.root().join("completions");
@@ -33,7 +33,7 @@ fn shell(scene: &Scene, program: &str, arguments: &[&str]) -> String {
     scene.bed.start(command).finish().success().stdout
 }
 
-/// Calls what bash has registered as it does when Tab is pressed behind the last word.
+/// Calls the function that bash has registered, as bash does when you press Tab after the last word.
 const BASH: &str = r#"
 source "$1"
 shift
@@ -60,7 +60,7 @@ fn bash_completes_accounts_commands_and_choices() {
 }
 
 #[test]
-fn without_a_daemon_no_account_is_made_up() {
+fn without_a_daemon_bash_completes_no_accounts() {
     let mut scene = scene();
     assert!(scene.stop().success());
     let script = script(&scene, "bash", "imgurctl");
@@ -69,14 +69,14 @@ fn without_a_daemon_no_account_is_made_up() {
 }
 
 #[test]
-fn fish_completes_accounts_and_says_how_they_are() {
+fn fish_completes_accounts_with_their_state() {
     let scene = scene();
     let script = script(&scene, "fish", "imgurctl.fish");
     let line = format!("source {script}; complete --do-complete 'imgurctl token my'");
     assert_eq!(shell(&scene, "fish", &["--no-config", "-c", &line]), "mytoken\tempty\n");
 }
 
-/// A zsh that finds the file by itself, as installed ones are found, and a user who presses Tab for the first time.
+/// A zsh that finds the installed script in its `fpath`, in which the user presses Tab once.
 const ZSH: &str = r#"
 zmodload zsh/zpty
 zpty person zsh -f -i
@@ -88,7 +88,7 @@ print -r -- $said
 "#;
 
 #[test]
-fn zsh_completes_accounts_the_first_time_it_is_asked() {
+fn zsh_completes_accounts_on_the_first_tab() {
     let scene = scene();
     let script = script(&scene, "zsh", "_imgurctl");
     let directory = script.strip_suffix("/_imgurctl").unwrap();

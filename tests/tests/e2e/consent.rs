@@ -22,7 +22,7 @@ fn parameters(url: &str) -> HashMap<String, String> {
     Url::parse(url).unwrap().query_pairs().into_owned().collect()
 }
 
-/// The port of the callback, taken and given back.
+/// Whether this process can listen at the callback.
 fn is_free(callback: &str) -> bool {
     TcpListener::bind(("127.0.0.1", port(callback))).is_ok()
 }
@@ -32,7 +32,7 @@ fn port(callback: &str) -> u16 {
 }
 
 #[test]
-fn consent_in_the_browser_becomes_a_token() {
+fn consent_in_the_browser_brings_a_token() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let page = browser::allow(&url, "alice");
@@ -48,7 +48,7 @@ fn consent_in_the_browser_becomes_a_token() {
 }
 
 #[test]
-fn state_is_random_and_the_code_is_bound_by_pkce() {
+fn each_login_has_a_random_state_and_pkce_challenge() {
     let scene = scene();
     scene.ctl(&["account", "set", "--state", "prefix-"]).success();
     let (login, url) = scene.login(&[]);
@@ -59,7 +59,7 @@ fn state_is_random_and_the_code_is_bound_by_pkce() {
     assert!(!sent.contains_key("redirect_uri"), "Imgur wants none");
     browser::allow(&url, "alice");
     login.finish().success();
-    // The fake refuses a verifier that does not match the challenge.
+    // The fake Imgur refuses a verifier that does not match the challenge.
     let request = &scene.fake.wait_for_answers(Endpoint::Token, 1)[0];
     assert_eq!(request.grant_type(), Some("authorization_code"));
     assert!(request.form["code_verifier"].len() >= 43);
@@ -71,7 +71,7 @@ fn state_is_random_and_the_code_is_bound_by_pkce() {
 }
 
 #[test]
-fn the_redirect_uri_is_sent_where_the_server_wants_it() {
+fn send_redirect_uri_adds_the_redirect_uri() {
     let scene = scene();
     scene.ctl(&["account", "set", "--send-redirect-uri", "true"]).success();
     let (login, url) = scene.login(&[]);
@@ -82,7 +82,7 @@ fn the_redirect_uri_is_sent_where_the_server_wants_it() {
 }
 
 #[test]
-fn a_denial_is_told_to_the_person_and_to_the_program() {
+fn the_page_and_the_terminal_report_a_denial() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let page = browser::deny(&url);
@@ -96,7 +96,7 @@ fn a_denial_is_told_to_the_person_and_to_the_program() {
 }
 
 #[test]
-fn an_answer_with_a_wrong_state_ends_nothing() {
+fn an_answer_with_a_wrong_state_does_not_end_the_login() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     for query in ["state=somebody-elses&code=0123", "code=0123"] {
@@ -110,7 +110,7 @@ fn an_answer_with_a_wrong_state_ends_nothing() {
 }
 
 #[test]
-fn a_second_answer_is_told_that_the_first_one_counts() {
+fn only_the_first_answer_of_a_login_counts() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let gate = scene.fake.hold(Endpoint::Token);
@@ -128,7 +128,7 @@ fn a_second_answer_is_told_that_the_first_one_counts() {
 }
 
 #[test]
-fn a_port_that_another_program_of_ours_has_is_named_and_pasting_goes_round_it() {
+fn a_login_names_a_port_in_use_and_paste_works_without_it() {
     let scene = scene();
     let port = port(&scene.callback());
     let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
@@ -142,7 +142,7 @@ fn a_port_that_another_program_of_ours_has_is_named_and_pasting_goes_round_it() 
 }
 
 #[test]
-fn a_login_that_nobody_completes_ends_by_itself() {
+fn a_login_expires_after_its_timeout() {
     let scene = scene();
     let (login, _url) = scene.login(&["--timeout", "1s"]);
     let output = login.finish().exits(10);
@@ -152,7 +152,7 @@ fn a_login_that_nobody_completes_ends_by_itself() {
 }
 
 #[test]
-fn a_login_ends_with_the_program_that_wanted_it() {
+fn a_login_ends_when_its_client_ends() {
     let scene = scene();
     for signal in [Signal::KILL, Signal::INT] {
         let (login, _url) = scene.login(&[]);
@@ -167,12 +167,12 @@ fn a_login_ends_with_the_program_that_wanted_it() {
 }
 
 #[test]
-fn two_logins_at_once_are_one() {
+fn simultaneous_logins_of_an_account_share_one_sign_in() {
     let scene = scene();
     let (first, url) = scene.login(&[]);
     let (second, same) = scene.login(&[]);
     assert_eq!(url, same);
-    // One of them losing interest does not end it for the other.
+    // The login goes on if one of its clients ends.
     let (third, _) = scene.login(&[]);
     drop(third);
     browser::allow(&url, "alice");
@@ -181,7 +181,7 @@ fn two_logins_at_once_are_one() {
     assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1);
 }
 
-/// What the address bar shows where nothing catches the redirect.
+/// The address in the browser's address bar if no callback takes the redirect.
 fn landing(scene: &Scene, url: &str) -> String {
     scene.fake.configure(|behaviour| behaviour.callback = None);
     let page = browser::allow(url, "alice");
@@ -201,7 +201,7 @@ fn the_whole_redirect_url_can_be_pasted() {
 }
 
 #[test]
-fn the_code_alone_can_be_pasted() {
+fn the_code_can_be_pasted_without_its_url() {
     let scene = scene();
     let (mut login, url) = scene.login(&["--paste"]);
     let address = landing(&scene, &url);
@@ -211,7 +211,7 @@ fn the_code_alone_can_be_pasted() {
 }
 
 #[test]
-fn a_pasted_address_of_another_login_is_not_taken() {
+fn a_pasted_address_of_another_login_is_refused() {
     let scene = scene();
     let (mut login, _url) = scene.login(&["--paste"]);
     login.write("https://imgur.com/?state=somebody-elses&code=0123\n");
@@ -233,7 +233,7 @@ fn the_pin_flow_takes_the_pin_that_the_page_shows() {
 }
 
 #[test]
-fn a_wrong_pin_is_refused_in_so_many_words() {
+fn a_wrong_pin_fails_the_login_with_the_servers_message() {
     let scene = scene();
     let (mut login, url) = scene.login(&["--flow", "pin"]);
     browser::allow(&url, "alice");
@@ -257,7 +257,7 @@ fn the_token_flow_takes_the_pasted_fragment() {
     scene.refresh();
 }
 
-/// Asks the callback with these headers, and returns the status line.
+/// Sends the request to the callback, and returns the status line.
 fn status_line(scene: &Scene, request: &str) -> String {
     let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -268,7 +268,7 @@ fn status_line(scene: &Scene, request: &str) -> String {
 }
 
 #[test]
-fn a_website_that_rebinds_its_name_reaches_no_callback() {
+fn a_request_for_another_host_name_is_refused() {
     let scene = scene();
     let (_login, url) = scene.login(&[]);
     let state = &parameters(&url)["state"];
@@ -282,7 +282,7 @@ fn a_website_that_rebinds_its_name_reaches_no_callback() {
 }
 
 #[test]
-fn only_the_callback_is_answered() {
+fn only_the_path_of_the_callback_is_served() {
     let scene = scene();
     let (_login, url) = scene.login(&[]);
     let state = &parameters(&url)["state"];
@@ -298,7 +298,7 @@ fn only_the_callback_is_answered() {
 }
 
 #[test]
-fn a_code_that_cannot_be_exchanged_is_told_on_both_sides_and_another_login_is_free() {
+fn the_page_and_the_terminal_report_a_failed_code_exchange() {
     let scene = scene();
     let refused = Fault::refused("Refresh token doesn't exist or is invalid for the client");
     for (fault, times) in [(refused, 1), (Fault::OverCapacity(500), 3)] {
@@ -315,7 +315,7 @@ fn a_code_that_cannot_be_exchanged_is_told_on_both_sides_and_another_login_is_fr
 }
 
 #[test]
-fn a_code_is_sent_again_to_a_server_that_was_busy_for_a_moment() {
+fn a_code_is_sent_again_when_the_server_is_over_capacity() {
     let scene = scene();
     scene.fake.fail_next(Endpoint::Token, Fault::OverCapacity(403));
     scene.fake.fail_next(Endpoint::Token, Fault::OverCapacity(500));
@@ -324,7 +324,7 @@ fn a_code_is_sent_again_to_a_server_that_was_busy_for_a_moment() {
 }
 
 #[test]
-fn a_wrong_client_secret_shows_up_at_the_login_by_its_name() {
+fn a_login_names_a_wrong_client_secret() {
     let scene = scene();
     scene.fake.configure(|behaviour| "another".clone_into(&mut behaviour.client_secret));
     let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--json"]);
@@ -341,7 +341,7 @@ fn a_wrong_client_secret_shows_up_at_the_login_by_its_name() {
 }
 
 #[test]
-fn a_call_that_comes_during_a_login_gets_the_token_that_it_brings() {
+fn a_call_during_a_login_waits_for_its_token() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let mut caller = scene.bed.wire();
@@ -354,7 +354,7 @@ fn a_call_that_comes_during_a_login_gets_the_token_that_it_brings() {
 }
 
 #[test]
-fn a_call_that_waits_for_a_login_ends_with_it() {
+fn a_waiting_call_fails_when_the_login_is_denied() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let waiting = scene.bed.ctl_spawn(&["token"]);
@@ -365,16 +365,16 @@ fn a_call_that_waits_for_a_login_ends_with_it() {
 }
 
 #[test]
-fn without_a_grant_a_call_fails_at_once_however_long_it_would_wait() {
+fn without_a_grant_or_login_a_call_fails_at_once() {
     let scene = scene();
-    // Longer than the test waits for an answer.
+    // This wait is longer than the test waits for an answer.
     let output = scene.ctl(&["token", "--wait", "1h"]).exits(4);
     assert!(output.complaint().contains("imgurctl login"), "{}", output.stderr);
     assert_eq!(scene.fake.requests(Endpoint::Token).len(), 0);
 }
 
 #[test]
-fn a_login_is_listed_and_can_be_cancelled_from_another_terminal() {
+fn a_login_can_be_cancelled_from_another_terminal() {
     let scene = Scene::memory(Behaviour::default());
     let (login, _) = scene.login(&[]);
     assert!(scene.account().login_id.is_some());

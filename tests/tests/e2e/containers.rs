@@ -1,11 +1,12 @@
-//! Programs in containers, to which systemd/README.md gives the directory of the socket: bubblewrap stands for Podman and Docker.
+//! Programs in containers that share the directory of the socket, as systemd/README.md describes. bubblewrap stands
+//! for Podman and Docker.
 
 use std::process::Command;
 
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{Output, Scene, Testbed, binary};
 
-/// A token as Python has it, with nothing but the socket.
+/// Gets a token in Python, with only the socket.
 const PYTHON: &str = "import json, os, socket\n\
     s = socket.socket(socket.AF_UNIX)\n\
     s.connect(os.environ['IMGURD_SOCKET'])\n\
@@ -20,7 +21,7 @@ const JAVASCRIPT: &str = "const s = require('net').connect(process.env.IMGURD_SO
         s.destroy();\
     });";
 
-/// A daemon that serves containers unasked.
+/// A daemon whose configuration allows all sandboxes.
 fn scene() -> Scene {
     let bed = Testbed::file();
     let config = std::fs::read_to_string(bed.config_file()).unwrap_or_default();
@@ -28,7 +29,7 @@ fn scene() -> Scene {
     Scene::new(bed, Behaviour::default()).signed_in()
 }
 
-/// A command in PID and mount namespaces of its own, with the directory of the socket at `/run/imgurd`.
+/// A command in its own PID and mount namespaces, with the directory of the socket at `/run/imgurd`.
 fn container(bed: &Testbed, words: &[&str]) -> Command {
     let mut command = bed.command("bwrap");
     let directory = bed.socket().parent().unwrap().to_owned();
@@ -43,7 +44,7 @@ fn run(scene: &Scene, words: &[&str]) -> Output {
 }
 
 #[test]
-fn clients_of_each_language_get_a_token_and_after_a_restart_of_imgurd_too() {
+fn clients_in_a_container_get_tokens_before_and_after_a_restart() {
     let mut scene = scene();
     let imgurctl = binary("imgurctl").display().to_string();
     let clients: [&[&str]; 3] =
@@ -51,7 +52,7 @@ fn clients_of_each_language_get_a_token_and_after_a_restart_of_imgurd_too() {
     for client in clients {
         assert_eq!(run(&scene, client).line(), scene.token(), "{client:?}");
     }
-    // A container that goes on while imgurd makes a new socket.
+    // This container keeps running while imgurd creates a new socket.
     let script = "\"$0\" token && read -r _ && \"$0\" token";
     let mut container = scene.bed.start(container(&scene.bed, &["sh", "-c", script, &imgurctl]));
     assert_eq!(container.line(), Some(scene.token()));
@@ -62,7 +63,7 @@ fn clients_of_each_language_get_a_token_and_after_a_restart_of_imgurd_too() {
 }
 
 #[test]
-fn a_container_is_told_that_it_is_a_sandbox_without_a_name() {
+fn a_client_in_a_container_learns_that_it_is_sandboxed() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let imgurctl = binary("imgurctl").display().to_string();
     let output = scene.bed.start(container(&scene.bed, &[&imgurctl, "token", "--wait", "0s"])).finish();

@@ -25,7 +25,7 @@ fn three_hundred_callers_of_an_expired_token_cause_one_request() {
         caller.ask("GetToken", &json!({}));
     }
     scene.fake.wait_for_requests(Endpoint::Token, 2);
-    // Those who came too late to wait for it are part of the crowd as well.
+    // Callers that came after the request have joined the wait, too.
     assert!(callers.iter_mut().all(|caller| !caller.has_answer()), "all wait");
     gate.release();
     let answers: Vec<_> = callers.iter_mut().map(Wire::answer).collect();
@@ -48,7 +48,7 @@ fn three_hundred_programs_at_once_cause_one_request() {
 }
 
 #[test]
-fn a_slow_refresh_delays_nobody_whose_token_is_still_valid() {
+fn a_slow_refresh_does_not_delay_callers_with_a_valid_token() {
     let scene = scene();
     scene.bed.account(&scene.fake, "second");
     scene.bed.sign_in_as("second", "bob");
@@ -71,7 +71,7 @@ fn a_slow_refresh_delays_nobody_whose_token_is_still_valid() {
 }
 
 #[test]
-fn a_slow_refresh_of_an_expired_token_delays_no_other_account() {
+fn a_slow_refresh_does_not_delay_other_accounts() {
     let scene = expired(Scene::memory(momentary()).signed_in());
     scene.bed.account(&scene.fake, "second");
     scene.bed.sign_in_as("second", "bob");
@@ -80,7 +80,7 @@ fn a_slow_refresh_of_an_expired_token_delays_no_other_account() {
     waiting.ask("GetToken", &json!({}));
     scene.fake.wait_for_requests(Endpoint::Token, 3);
     scene.ctl(&["token", "second"]).success();
-    // Not even an account that is changed, added or removed meanwhile.
+    // Changing and removing an account does not wait either.
     scene.ctl(&["account", "set", "second", "--scope", "more"]).success();
     scene.ctl(&["account", "remove", "second"]).success();
     assert!(!waiting.has_answer());
@@ -89,7 +89,7 @@ fn a_slow_refresh_of_an_expired_token_delays_no_other_account() {
 }
 
 #[test]
-fn callers_who_stay_silent_or_stop_halfway_delay_nobody() {
+fn silent_and_incomplete_callers_do_not_delay_others() {
     let scene = scene();
     let bad: Vec<_> = [
         "",
@@ -109,17 +109,17 @@ fn callers_who_stay_silent_or_stop_halfway_delay_nobody() {
     let answer = good.call("GetToken", &json!({}));
     println!("a call took {:?} beside {} bad callers", begin.elapsed(), bad.len());
     assert!(scene.fake.is_live(token_of(&answer)));
-    // They are still there: one completes its message and is served as well.
+    // The incomplete callers are still connected. One completes its message and gets an answer.
     let mut late = bad.into_iter().last().unwrap();
     late.send_bytes(b"\0");
     assert!(scene.fake.is_live(token_of(&late.answer())));
 }
 
 #[test]
-fn a_caller_who_never_reads_delays_nobody() {
+fn a_caller_that_never_reads_does_not_delay_others() {
     let scene = scene();
     let mut deaf = scene.bed.wire();
-    // More answers than the socket holds; what cannot be taken in any more is not waited for.
+    // These answers exceed the socket's buffer, and imgurd does not wait until the caller reads them.
     deaf.stream("Watch", &json!({}));
     let mut flood = scene.bed.wire();
     let call = json!({ "method": "org.varlink.service.GetInterfaceDescription",
@@ -133,7 +133,7 @@ fn a_caller_who_never_reads_delays_nobody() {
 }
 
 #[test]
-fn a_message_that_is_too_long_is_hung_up_on() {
+fn a_message_above_the_limit_closes_the_connection() {
     let scene = scene();
     let mut caller = scene.bed.wire();
     caller.send_bytes(&vec![b' '; MAX_MESSAGE + 1]);
@@ -142,7 +142,7 @@ fn a_message_that_is_too_long_is_hung_up_on() {
 }
 
 #[test]
-fn a_message_as_long_as_allowed_is_answered() {
+fn a_message_at_the_limit_is_answered() {
     let scene = scene();
     let mut caller = scene.bed.wire();
     let mut message = br#"{"method":"org.imgurd.Keeper1.GetToken","ignored":""#.to_vec();
@@ -154,7 +154,7 @@ fn a_message_as_long_as_allowed_is_answered() {
 }
 
 #[test]
-fn callers_who_hang_up_while_they_wait_leave_nothing_behind() {
+fn a_refresh_goes_on_when_its_waiting_callers_disconnect() {
     let scene = expired(Scene::memory(momentary()).signed_in());
     let gate = scene.fake.hold(Endpoint::Token);
     for _ in 0..50 {
@@ -162,7 +162,6 @@ fn callers_who_hang_up_while_they_wait_leave_nothing_behind() {
     }
     scene.fake.wait_for_requests(Endpoint::Token, 2);
     gate.release();
-    // The refresh goes on without them.
     scene.wait_until(|account| account.state == State::Fresh);
     assert_eq!(scene.refreshes().len(), 1);
 }

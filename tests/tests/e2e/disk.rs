@@ -1,4 +1,4 @@
-//! A disk that is full, broken, read-only or slow: imgurd still returns valid tokens, uses no refresh token that it
+//! A disk that is full, broken, read-only or slow. imgurd still returns valid tokens, sends no refresh token that it
 //! cannot record, and saves new tokens as soon as it can.
 
 use std::fs;
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use crate::HOUR;
 
-/// So large that a record takes several pages of the disk, and a write can end in the middle.
+/// Long enough that a record takes several pages of the disk, so that a write can stop in the middle.
 const SECRET_LENGTH: usize = 6000;
 
-/// A disk of its own, and a server that replaces refresh tokens: none may be lost.
+/// A scene with its own disk and a server that replaces refresh tokens, so that a lost token loses the grant.
 fn scene() -> (Scene, Disk) {
     scene_at(Rotation::ReuseDetection)
 }
@@ -36,8 +36,8 @@ fn status(scene: &Scene) -> String {
     scene.ctl(&["status"]).success().stdout.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Before anything is spent, the store is found wanting: nothing is sent, and the token at hand is served. When the
-/// fault is over, who still waits for a new token gets it.
+/// Fails unless a refresh finds out that the store does not work before it sends anything, and imgurd still returns
+/// the valid token. When the fault is over, a waiting caller gets a new token.
 fn nothing_is_spent<F>(
     scene: &mut Scene,
     disk: &Disk,
@@ -64,8 +64,8 @@ fn nothing_is_spent<F>(
     assert_eq!(scene.refreshes().len(), sent + 1);
 }
 
-/// The answer to a refresh meets the fault: its token is served as `unsaved`, and stored when the fault is over. It
-/// survives a crash then, and nothing is left lying about.
+/// The fault begins while the answer to a refresh is on its way. imgurd returns the new token as `unsaved` and saves
+/// it when the fault is over. The token then survives a crash, and no temporary file is left.
 fn what_came_is_kept<F>(
     scene: &mut Scene,
     disk: &Disk,
@@ -102,7 +102,7 @@ fn is_durable(scene: &mut Scene, disk: &Disk, token: &str) {
     assert_eq!(names(&disk.state()), ["grants.keyring", "grants.keyring.work", "lock", "stored"]);
 }
 
-/// What lies there, but for the journal: it is written when there is time and room.
+/// The files in the directory without the journal, which imgurd writes later.
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -112,7 +112,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_full_disk_spends_nothing_and_loses_nothing() {
+fn a_full_disk_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     let full = "the disk may be full";
@@ -121,7 +121,7 @@ fn a_full_disk_spends_nothing_and_loses_nothing() {
 }
 
 #[test]
-fn a_write_that_a_full_disk_cuts_short_replaces_nothing() {
+fn an_incomplete_write_on_a_full_disk_keeps_the_old_file() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     let whole = fs::metadata(keyring(&disk)).unwrap().len();
@@ -134,7 +134,7 @@ fn a_write_that_a_full_disk_cuts_short_replaces_nothing() {
 }
 
 #[test]
-fn a_sign_in_on_a_full_disk_is_stored_once_there_is_room() {
+fn a_sign_in_on_a_full_disk_is_saved_once_there_is_space() {
     let (mut scene, disk) = scene();
     disk.fill_but(0);
     scene.login_as("alice", &[]).success();
@@ -147,17 +147,16 @@ fn a_sign_in_on_a_full_disk_is_stored_once_there_is_room() {
 }
 
 #[test]
-fn a_disk_that_is_write_protected_spends_nothing_and_loses_nothing() {
+fn a_read_only_disk_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     let protected = "Read-only file system";
     nothing_is_spent(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
     what_came_is_kept(&mut scene, &disk, |_| disk.protect(), protected, |()| disk.release());
-    // It is still readable.
     let token = scene.token();
     scene.crash();
     disk.protect();
-    // No process can lock the file there.
+    // A process cannot lock a file on a read-only disk.
     let log = scene.bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
     assert!(log.contains("Read-only file system"), "{log}");
     disk.release();
@@ -165,7 +164,7 @@ fn a_disk_that_is_write_protected_spends_nothing_and_loses_nothing() {
     assert_eq!(scene.token(), token);
 }
 
-/// A fault in calls of the daemon.
+/// Makes system calls of the daemon fail.
 fn inject(fault: &str) -> impl Fn(&mut Scene) -> Strace + '_ {
     move |scene| scene.inject(fault)
 }
@@ -175,7 +174,7 @@ fn detach(strace: Strace) {
 }
 
 #[test]
-fn a_disk_that_fails_to_sync_spends_nothing_and_loses_nothing() {
+fn a_failing_fsync_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     nothing_is_spent(&mut scene, &disk, inject("fsync:error=EIO"), "Input/output error", detach);
@@ -183,7 +182,7 @@ fn a_disk_that_fails_to_sync_spends_nothing_and_loses_nothing() {
 }
 
 #[test]
-fn a_disk_that_fails_to_rename_spends_nothing_and_loses_nothing() {
+fn a_failing_rename_loses_no_grant() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     nothing_is_spent(&mut scene, &disk, inject("/^rename:error=EIO"), "Input/output error", detach);
@@ -191,14 +190,14 @@ fn a_disk_that_fails_to_rename_spends_nothing_and_loses_nothing() {
 }
 
 #[test]
-fn a_daemon_out_of_descriptors_spends_nothing_serves_who_is_connected_and_recovers() {
+fn a_daemon_without_free_file_descriptors_loses_no_grant_and_recovers() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     let token = scene.token();
     let mut caller = scene.bed.wire();
     assert_eq!(token_of(&caller.call("GetToken", &json!({}))), token);
     let id = Pid::from_raw(i32::try_from(scene.daemon().id()).unwrap());
-    // No more than it has already: the hard limit stays as ours is.
+    // The daemon can open no further file. The hard limit stays, so that the soft limit can be raised again.
     let few = Rlimit { current: Some(3), ..getrlimit(Resource::Nofile) };
     let enough = prlimit(id, Resource::Nofile, few).unwrap();
     let answer = caller.call("Refresh", &json!({ "wait_ms": 500 }));
@@ -212,13 +211,13 @@ fn a_daemon_out_of_descriptors_spends_nothing_serves_who_is_connected_and_recove
 }
 
 #[test]
-fn a_disk_that_takes_longer_than_two_seconds_holds_up_no_new_token() {
+fn a_slow_disk_delays_a_new_token_by_at_most_two_seconds() {
     let (scene, disk) = scene();
     let mut scene = scene.signed_in();
     what_came_is_kept(&mut scene, &disk, inject("fsync:delay_enter=600s"), "does not answer", detach);
 }
 
-/// Killed at the very moment when it asks for this.
+/// Kills the daemon as it makes this system call.
 fn killed_at(call: &str) {
     let (scene, disk) = scene_at(Rotation::Grace(HOUR));
     let mut scene = scene.signed_in();
@@ -248,22 +247,22 @@ fn killed_at(call: &str) {
 }
 
 #[test]
-fn killed_while_it_syncs_the_file_is_the_old_one_or_the_new_one() {
+fn a_kill_during_fsync_keeps_the_old_file_or_the_new_one() {
     killed_at("fsync");
 }
 
 #[test]
-fn killed_while_it_renames_the_file_is_the_old_one_or_the_new_one() {
+fn a_kill_during_rename_keeps_the_old_file_or_the_new_one() {
     killed_at("/^rename");
 }
 
 #[test]
-fn killed_while_it_links_the_file_is_the_old_one_or_the_new_one() {
+fn a_kill_during_link_keeps_the_old_file_or_the_new_one() {
     killed_at("/^link");
 }
 
 #[test]
-fn what_stands_in_status_is_what_scripts_are_told() {
+fn status_and_errors_agree_about_an_unavailable_store() {
     let (scene, disk) = scene();
     let scene = scene.signed_in();
     disk.fill_but(0);

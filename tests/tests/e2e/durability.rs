@@ -1,5 +1,5 @@
-//! The programs write each file as a new one, for its owner only, sync it, and then rename it. The tests read the system
-//! calls.
+//! The programs write each file as a new one, with mode 0600, sync it, and then rename it. The tests check this in
+//! the system calls.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use imgurd_tests::fake::{Behaviour, Fake, Rotation};
 use imgurd_tests::testbed::{Call, FILE_CALLS, Scene, Testbed};
 
-/// Where our files are; sockets and logs are elsewhere.
+/// The directories of imgurd's files, without sockets and logs.
 struct Ours([PathBuf; 2]);
 
 impl Ours {
@@ -19,7 +19,7 @@ impl Ours {
         self.0.iter().any(|ours| path.starts_with(ours))
     }
 
-    /// Checks all calls; returns the names of the files that were written, for the test to see that it saw them.
+    /// Checks all calls, and returns the names of the written files, so that the test knows which calls were checked.
     #[track_caller]
     fn assert_durable(&self, calls: &[Call]) -> BTreeSet<String> {
         let mut named = BTreeSet::new();
@@ -34,7 +34,7 @@ impl Ours {
         named
     }
 
-    /// A file is opened for writing only to be made, for its owner alone from its first instant.
+    /// A file that is opened for writing must be new, and have mode 0600 from the start.
     #[track_caller]
     fn check_opening(&self, call: &Call) {
         let path = &call.paths()[0];
@@ -45,12 +45,12 @@ impl Ours {
         }
         assert!(call.arguments.ends_with(", 0600)"), "{call:?} is for its owner alone");
         let (is_new, grows) = (call.arguments.contains("O_EXCL"), call.arguments.contains("O_APPEND"));
-        // The lock's content is nothing, ever.
+        // Only the lock file may exist already: nothing is written to it.
         assert!(is_new || grows || path.ends_with("imgurd/lock"), "{call:?} overwrites nothing");
         assert!(!call.arguments.contains("O_TRUNC"), "{call:?}");
     }
 
-    /// A directory is for its owner alone, and its own name is made durable.
+    /// A new directory must have mode 0700, and its parent must be synced.
     #[track_caller]
     fn check_directory(&self, call: &Call, calls: &[Call]) {
         let path = &call.paths()[0];
@@ -60,14 +60,14 @@ impl Ours {
         }
     }
 
-    /// What gets a name has been synced since it was last written; the name it is to keep is synced afterwards.
+    /// A renamed file must have been synced after its last write. The directory must be synced after the rename.
     #[track_caller]
     fn check_rename(&self, call: &Call, calls: &[Call]) -> Option<String> {
         let [from, to] = <[PathBuf; 2]>::try_from(call.paths()).unwrap();
         if !self.has(&to) {
             return None;
         }
-        // `oo7` names what it writes a first time within the place where it works.
+        // `oo7` first renames the file within its working directory.
         let source = calls.iter().rev().find(|earlier| {
             earlier.end < call.begin && earlier.name.starts_with("rename") && earlier.paths()[1] == from
         });
@@ -94,7 +94,7 @@ fn writes(call: &Call, files: &[&PathBuf]) -> bool {
     is_write && call.file().is_some_and(|file| files.contains(&&file))
 }
 
-/// Whether a sync of the file lies wholly within these lines of the trace.
+/// Whether a sync of the file begins and ends within these lines of the trace.
 fn is_synced(file: &Path, lines: std::ops::Range<usize>, calls: &[Call]) -> bool {
     calls.iter().any(|call| {
         let is_sync = matches!(call.name.as_str(), "fsync" | "fdatasync") && call.result == "0";
@@ -107,7 +107,7 @@ fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_file_that_the_daemon_writes_survives_the_loss_of_power_whole() {
+fn each_file_that_the_daemon_writes_survives_a_power_loss() {
     let mut scene = Scene::file(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() });
     let ours = Ours::of(&scene.bed);
     let daemon = scene.take_daemon();
@@ -126,14 +126,14 @@ fn each_file_that_the_daemon_writes_survives_the_loss_of_power_whole() {
 }
 
 #[test]
-fn the_first_files_of_all_survive_the_loss_of_power_whole() {
+fn the_files_of_init_survive_a_power_loss() {
     let bed = Testbed::new();
     let ours = Ours::of(&bed);
     let (output, calls) = bed.trace("imgurctl", &["init", "--store", "file"]);
     output.success();
     assert_eq!(ours.assert_durable(&calls), names(["config.toml", "key"]));
 
-    // It begins as ever, and ends for want of a socket.
+    // The start is normal until it fails for want of a socket.
     let (output, calls) = bed.trace("imgurd", &["--no-dbus", "--socket", "/dev/null/socket"]);
     output.exits(1);
     let lock = bed.state_home().join("imgurd/lock");
@@ -142,7 +142,7 @@ fn the_first_files_of_all_survive_the_loss_of_power_whole() {
 }
 
 #[test]
-fn a_directory_that_comes_with_its_first_file_survives_with_it() {
+fn a_new_state_directory_survives_a_power_loss() {
     let bed = Testbed::file();
     let state = bed.state_home().join("imgurd");
     let ours = Ours::of(&bed);
@@ -157,7 +157,7 @@ fn a_directory_that_comes_with_its_first_file_survives_with_it() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_written_stays_as_it_was() {
+fn a_failed_write_keeps_the_old_configuration() {
     let scene = Scene::memory(Behaviour::default());
     let directory = scene.bed.config_file().parent().unwrap().to_owned();
     let files = || std::fs::read_dir(&directory).unwrap().count();
@@ -174,7 +174,7 @@ fn a_configuration_that_cannot_be_written_stays_as_it_was() {
 }
 
 #[test]
-fn a_key_that_cannot_be_written_leaves_nothing_in_its_place() {
+fn a_failed_write_of_the_key_leaves_no_file() {
     let bed = Testbed::new();
     for fault in ["fsync:error=EIO", "write:error=ENOSPC", "/^(rename|link):error=EROFS"] {
         let mut init = bed.command("strace");

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::{HOUR, expired, momentary, now};
 
-/// A server that replaces refresh tokens and forgives a client that missed the replacement.
+/// A server that replaces refresh tokens but accepts the old one for an hour.
 fn scene() -> Scene {
     Scene::memory(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() }).signed_in()
 }
 
-/// A refresh meets the fault; the account as it is then.
+/// Runs a refresh that meets the fault, and returns the account's state then.
 fn meets(scene: &Scene, fault: Fault) -> Account {
     let before = scene.refreshes().len();
     scene.fake.fail_always(Endpoint::Token, fault);
@@ -25,7 +25,7 @@ fn meets(scene: &Scene, fault: Fault) -> Account {
     account
 }
 
-/// A passing failure: the valid token is served meanwhile, the reason is said, and the grant is as good as before.
+/// Checks a temporary failure: imgurd returns the valid token, shows the reason, and can refresh afterwards.
 #[track_caller]
 fn passes(fault: Fault, reason: &str) {
     let scene = scene();
@@ -53,7 +53,7 @@ fn keeps_the_grant_when_a_captive_portal_answers() {
 }
 
 #[test]
-fn keeps_the_grant_when_nothing_is_in_the_answer() {
+fn keeps_the_grant_when_the_answer_is_empty() {
     passes(Fault::Empty, "incomplete or unreadable");
 }
 
@@ -63,13 +63,13 @@ fn keeps_the_grant_when_the_answer_is_cut_off() {
 }
 
 #[test]
-fn keeps_the_grant_when_the_answer_is_compressed_in_another_way() {
+fn keeps_the_grant_when_the_answer_has_an_unknown_compression() {
     passes(Fault::Compressed("br"), "compressed its answer as “br”");
     passes(Fault::Compressed("gzip"), "incomplete or unreadable");
 }
 
 #[test]
-fn keeps_the_grant_when_the_server_is_in_trouble() {
+fn keeps_the_grant_when_the_server_fails() {
     passes(Fault::OverCapacity(500), "over capacity");
     passes(Fault::json(503, "{}"), "the server has a problem");
 }
@@ -80,17 +80,17 @@ fn keeps_the_grant_when_a_proxy_shows_its_error_page() {
 }
 
 #[test]
-fn keeps_the_grant_when_the_server_is_over_capacity_and_calls_that_forbidden() {
+fn keeps_the_grant_when_over_capacity_comes_with_status_403() {
     passes(Fault::OverCapacity(403), "over capacity");
 }
 
 #[test]
-fn keeps_the_grant_when_the_cdn_forbids() {
+fn keeps_the_grant_when_the_cdn_answers_403() {
     passes(Fault::Forbidden, "rejected the request");
 }
 
 #[test]
-fn keeps_the_grant_when_it_is_led_elsewhere_and_does_not_follow() {
+fn keeps_the_grant_and_follows_no_redirect() {
     let elsewhere = imgurd_tests::fake::Fake::start(Behaviour::default());
     passes(Fault::Redirect(elsewhere.token_url()), "redirect");
     assert_eq!(elsewhere.requests(Endpoint::Token).len(), 0, "no token went there");
@@ -108,13 +108,13 @@ fn keeps_the_grant_when_the_connection_breaks() {
 }
 
 #[test]
-fn keeps_the_grant_when_the_answer_says_nothing_known() {
+fn keeps_the_grant_when_the_error_is_unknown() {
     passes(Fault::Error(403, "Unauthorized".into()), "the server says “Unauthorized” (HTTP 403)");
     passes(Fault::Error(404, "Not found".into()), "no tokens at the token URL");
 }
 
 #[test]
-fn an_error_inside_a_success_is_a_refusal_and_the_grant_is_kept() {
+fn an_error_with_status_200_is_a_refusal_and_keeps_the_grant() {
     let scene = scene();
     let old = scene.token();
     let account = meets(&scene, Fault::json(200, r#"{"error":"invalid_grant"}"#));
@@ -124,7 +124,7 @@ fn an_error_inside_a_success_is_a_refusal_and_the_grant_is_kept() {
     scene.ctl(&["refresh"]).success();
 }
 
-/// Says when it may be asked again, waits for that, and serves meanwhile.
+/// Checks that imgurd shows when it retries, sends nothing before that, and returns the valid token meanwhile.
 #[track_caller]
 fn waits_as_told(shape: RateLimit, retry_after: &str, seconds: std::ops::RangeInclusive<i64>) {
     let scene = scene();
@@ -134,7 +134,7 @@ fn waits_as_told(shape: RateLimit, retry_after: &str, seconds: std::ops::RangeIn
     let pause = account.retry_at.unwrap() - now();
     assert!(seconds.contains(&pause), "{pause}");
     assert_eq!(scene.token(), old);
-    // Whoever asks out of turn gets the same answer, and the server its pause.
+    // A caller that asks earlier gets the same answer, and imgurd sends nothing.
     let asked = scene.refreshes().len();
     let error: Value =
         serde_json::from_str(&scene.ctl(&["refresh", "--wait", "200ms", "--json"]).exits(6).stderr).unwrap();
@@ -143,26 +143,26 @@ fn waits_as_told(shape: RateLimit, retry_after: &str, seconds: std::ops::RangeIn
 }
 
 #[test]
-fn gives_a_busy_server_the_pause_that_it_asks_for() {
+fn waits_as_long_as_retry_after_says() {
     waits_as_told(RateLimit::Daily, "120", 60..=120);
     waits_as_told(RateLimit::Legacy, "120", 60..=120);
     waits_as_told(RateLimit::Uploading, "120", 60..=120);
 }
 
 #[test]
-fn waits_no_longer_than_an_hour_whatever_the_server_says() {
+fn waits_at_most_an_hour_for_any_retry_after() {
     waits_as_told(RateLimit::Daily, "999999999999999999999999", 3540..=3600);
     waits_as_told(RateLimit::Legacy, "Fri, 31 Dec 2100 23:59:59 GMT", 3540..=3600);
 }
 
 #[test]
-fn a_rate_limit_without_a_time_backs_off_like_any_failure() {
+fn a_rate_limit_without_retry_after_is_retried_like_any_failure() {
     passes(Fault::RateLimited(RateLimit::Legacy, None), "limits the number of requests");
     passes(Fault::RateLimited(RateLimit::Uploading, None), "limits the number of requests");
 }
 
 #[test]
-fn an_answer_lost_on_its_way_costs_nothing_where_the_server_forgives() {
+fn a_lost_answer_costs_no_grant_if_the_server_tolerates_reuse() {
     let compressed = ["br", "zstd", "gzip"].map(Fault::Compressed);
     let lost = [Fault::DropAfterProcessing, Fault::TruncatedJson, Fault::DropMidBody];
     for fault in lost.into_iter().chain(compressed) {
@@ -182,7 +182,7 @@ fn an_answer_lost_on_its_way_costs_nothing_where_the_server_forgives() {
 }
 
 #[test]
-fn a_crash_while_an_answer_is_on_its_way_costs_nothing_where_the_server_forgives() {
+fn a_crash_during_a_refresh_costs_no_grant_if_reuse_is_tolerated() {
     let mut scene =
         Scene::file(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() }).signed_in();
     let gate = scene.fake.hold_answer(Endpoint::Token);
@@ -192,7 +192,7 @@ fn a_crash_while_an_answer_is_on_its_way_costs_nothing_where_the_server_forgives
     scene.crash();
     gate.release();
     scene.start();
-    // It finds the mark, and tries the current token at once, without a call.
+    // imgurd finds the in-flight mark and sends the current refresh token again, without a call.
     scene.fake.wait_for_requests(Endpoint::Token, 3);
     scene.wait_until(|account| account.state == State::Fresh);
     let refreshes = scene.refreshes();
@@ -201,7 +201,7 @@ fn a_crash_while_an_answer_is_on_its_way_costs_nothing_where_the_server_forgives
 }
 
 #[test]
-fn a_passing_failure_is_retried_with_nobody_asking() {
+fn a_temporary_failure_is_retried_without_a_caller() {
     let scene = scene();
     scene.fake.fail_times(Endpoint::Token, 2, Fault::OverCapacity(500));
     scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
@@ -211,7 +211,7 @@ fn a_passing_failure_is_retried_with_nobody_asking() {
 }
 
 #[test]
-fn somebody_who_waits_through_a_failure_is_served_after_it() {
+fn a_waiting_caller_gets_a_token_after_a_temporary_failure() {
     let scene = scene();
     let old = scene.token();
     scene.fake.kill_access_token();
@@ -222,12 +222,12 @@ fn somebody_who_waits_through_a_failure_is_served_after_it() {
 }
 
 #[test]
-fn a_token_is_served_to_its_end_and_no_longer_while_the_server_fails() {
+fn a_token_is_returned_until_it_expires_while_the_server_fails() {
     let scene =
         Scene::memory(Behaviour { lifetime: Duration::from_secs(6), ..Behaviour::default() }).signed_in();
     let old = scene.token();
     scene.fake.fail_always(Endpoint::Token, Fault::Html(503));
-    // It is refreshed ahead of time, which fails; half of its life is left then.
+    // imgurd refreshes early, which fails. The token is then still valid for half of its lifetime.
     let account = scene.wait_until(|account| account.state == State::Waiting);
     assert_eq!(scene.token(), old);
     let refusal = loop {
@@ -244,12 +244,12 @@ fn a_token_is_served_to_its_end_and_no_longer_while_the_server_fails() {
 }
 
 #[test]
-fn one_refusal_is_not_believed() {
+fn one_refusal_does_not_end_a_grant() {
     let scene = scene();
     let old = scene.token();
     let account = meets(&scene, Fault::invalid_refresh_token());
     let reason = account.reason.unwrap();
-    assert!(reason.contains("asks again to be sure"), "{reason}");
+    assert!(reason.contains("asks the server once more"), "{reason}");
     let pause = account.retry_at.unwrap() - now();
     assert!((30..=67).contains(&pause), "{pause}");
     assert_eq!(scene.token(), old);
@@ -261,7 +261,7 @@ fn one_refusal_is_not_believed() {
 }
 
 #[test]
-fn a_refusal_outlives_a_crash_and_is_asked_about_again() {
+fn a_refusal_survives_a_crash_and_is_checked_again() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     meets(&scene, Fault::invalid_refresh_token());
     scene.crash();
@@ -273,7 +273,7 @@ fn a_refusal_outlives_a_crash_and_is_asked_about_again() {
 }
 
 #[test]
-fn a_wrong_client_secret_is_named_and_setting_it_right_heals() {
+fn a_wrong_client_secret_is_named_and_a_correct_one_fixes_it() {
     let scene = scene();
     let old = scene.token();
     scene.fake.configure(|behaviour| "another-secret".clone_into(&mut behaviour.client_secret));
@@ -293,7 +293,7 @@ fn a_wrong_client_secret_is_named_and_setting_it_right_heals() {
 }
 
 #[test]
-fn a_server_that_speaks_rfc_6749_is_understood() {
+fn errors_of_rfc_6749_are_recognised() {
     let scene = scene();
     scene.fake.fail_next(Endpoint::Token, Fault::Rfc6749(401, "invalid_client".into()));
     scene.ctl(&["refresh"]).exits(9);
@@ -303,7 +303,7 @@ fn a_server_that_speaks_rfc_6749_is_understood() {
 }
 
 #[test]
-fn a_server_that_is_down_at_the_start_is_found_when_it_comes_back() {
+fn a_server_that_is_down_at_start_is_used_once_it_is_up() {
     let mut scene = Scene::file(Behaviour { lifetime: Duration::from_secs(2), ..Behaviour::default() });
     scene.ctl(&["auto-refresh", "off"]).success();
     scene = expired(scene.signed_in());
@@ -314,19 +314,19 @@ fn a_server_that_is_down_at_the_start_is_found_when_it_comes_back() {
     assert!(account.reason.unwrap().contains("no connection"));
 
     scene.fake.come_back();
-    // The hour that tokens live by now.
+    // New tokens live for an hour.
     scene.wait_until(|account| account.expires_at > Some(now() + 60));
     assert!(scene.fake.is_live(&scene.token()));
 }
 
 #[test]
-fn a_call_that_comes_while_the_store_is_still_being_read_is_no_different() {
+fn a_call_before_the_store_is_read_gets_a_token() {
     let mut scene = Scene::file(momentary());
     scene.ctl(&["auto-refresh", "off"]).success();
     scene = expired(scene.signed_in());
     for _ in 0..3 {
         scene.restart();
-        // Nothing but this call makes a refresh due.
+        // Only this call needs a refresh.
         assert!(scene.fake.is_live(scene.ctl(&["token", "--min-valid", "1h"]).success().line()));
     }
     assert_eq!(scene.refreshes().len(), 1);

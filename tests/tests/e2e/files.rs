@@ -1,4 +1,4 @@
-//! The files of imgurd: private from the start, and never replaced by files or links of others.
+//! The files of imgurd are private from the start. imgurd does not use files or links of other users.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
@@ -10,7 +10,7 @@ use imgurd_tests::testbed::{ACCOUNT, Daemon, FILE_CALLS, Scene, Testbed, needs_r
 
 use crate::users::{AS_NOBODY, NOBODY};
 
-/// The daemon's directories, which it makes itself.
+/// The directories that the daemon creates itself.
 fn directories(bed: &Testbed) -> [PathBuf; 2] {
     [bed.state_home().join("imgurd"), bed.runtime_dir().join("imgurd")]
 }
@@ -35,15 +35,15 @@ fn make(directory: &Path, mode: u32) {
     fs::set_permissions(directory, Permissions::from_mode(mode)).unwrap();
 }
 
-/// How many things are below it.
+/// The number of entries in the directory.
 fn count(directory: &Path) -> usize {
     fs::read_dir(directory).unwrap().count()
 }
 
 #[test]
-fn what_it_makes_is_its_own_from_the_first_instant() {
+fn new_files_have_mode_0600_from_the_start() {
     let bed = Testbed::file();
-    // With nothing taken from the modes that are asked for.
+    // With this umask, files get exactly the modes that imgurd asks for.
     bed.launch_by(["sh", "-c", "umask 0; exec \"$@\"", "sh"]);
     let fake = Fake::start(Behaviour::default());
     let daemon = bed.daemon();
@@ -73,7 +73,7 @@ fn what_it_makes_is_its_own_from_the_first_instant() {
 }
 
 #[test]
-fn a_directory_that_is_open_to_others_is_refused_with_what_to_do() {
+fn a_directory_with_open_permissions_is_refused_with_advice() {
     for mode in [0o770, 0o702] {
         for number in 0..2 {
             let bed = Testbed::memory();
@@ -88,9 +88,9 @@ fn a_directory_that_is_open_to_others_is_refused_with_what_to_do() {
     }
 }
 
-/// Others who may look there may connect, as soon as they may do so to the socket; nobody has to look at grants.
+/// Anyone who can reach the socket can try to connect, so its directory has to be closed too.
 #[test]
-fn the_sockets_directory_is_closed_wherever_it_is() {
+fn a_socket_in_an_open_directory_is_refused() {
     let bed = Testbed::memory();
     let open = bed.root().join("open");
     make(&open, 0o755);
@@ -112,7 +112,7 @@ fn the_sockets_directory_is_closed_wherever_it_is() {
 }
 
 #[test]
-fn links_of_ones_own_may_lead_elsewhere() {
+fn the_users_own_links_are_followed() {
     let bed = Testbed::file();
     for (number, directory) in directories(&bed).into_iter().enumerate() {
         let elsewhere = bed.root().join(format!("elsewhere-{number}"));
@@ -127,19 +127,19 @@ fn links_of_ones_own_may_lead_elsewhere() {
 }
 
 #[test]
-fn what_belongs_to_another_user_is_refused() {
+fn files_of_another_user_are_refused() {
     if !needs_root("another user, whose directories and links these are") {
         return;
     }
     for number in 0..2 {
         let theirs = |bed: &Testbed| directories(bed)[number].clone();
-        // Their directory, as it may lie in /tmp before we come.
+        // Another user's directory, which could be in /tmp before imgurd starts.
         let bed = Testbed::memory();
         make(&theirs(&bed), 0o700);
         give_to_nobody(&theirs(&bed));
         assert!(refused(&bed).contains("belongs to another user"));
         assert_eq!(count(&theirs(&bed)), 0);
-        // Their link to one of ours.
+        // Another user's link to our directory.
         let bed = Testbed::memory();
         let ours = bed.root().join("ours");
         make(&ours, 0o700);
@@ -147,12 +147,12 @@ fn what_belongs_to_another_user_is_refused() {
         give_to_nobody(&theirs(&bed));
         assert!(refused(&bed).contains("belongs to another user"));
         assert_eq!(count(&ours), 0);
-        // Ours in one of theirs.
+        // Our directory in a directory of another user.
         let bed = Testbed::memory();
         give_to_nobody(theirs(&bed).parent().unwrap());
         assert!(refused(&bed).contains("other users can replace"));
     }
-    // What they configured, and their key.
+    // A configuration and a key of another user.
     let bed = Testbed::file();
     give_to_nobody(&bed.config_file());
     assert!(refused(&bed).contains("config.toml (it belongs to another user)"));
@@ -163,7 +163,7 @@ fn what_belongs_to_another_user_is_refused() {
 }
 
 #[test]
-fn another_user_has_no_way_in_and_is_told_so() {
+fn another_user_cannot_run_imgurd_in_our_directories() {
     if !needs_root("another user, who runs imgurd in directories that are ours") {
         return;
     }
@@ -175,7 +175,7 @@ fn another_user_has_no_way_in_and_is_told_so() {
 }
 
 #[test]
-fn a_link_in_the_place_of_the_lock_is_not_followed() {
+fn a_link_in_place_of_the_lock_file_is_not_followed() {
     let bed = Testbed::memory();
     let victim = bed.root().join("victim");
     fs::write(&victim, "untouched").unwrap();
@@ -192,7 +192,7 @@ fn a_link_in_the_place_of_the_lock_is_not_followed() {
 }
 
 #[test]
-fn a_link_in_the_place_of_what_is_kept_is_not_followed() {
+fn a_link_in_place_of_a_state_file_is_not_followed() {
     for name in ["grants.keyring", "stored"] {
         let mut scene = Scene::file(Behaviour::default()).signed_in();
         let token = scene.token();
@@ -202,7 +202,7 @@ fn a_link_in_the_place_of_what_is_kept_is_not_followed() {
         fs::rename(&path, &away).unwrap();
         let before = fs::read(&away).unwrap();
         symlink(&away, &path).unwrap();
-        // What is kept of an account is looked up there where there is nothing else to go by.
+        // imgurd reads `stored` only if the grants are missing.
         if name == "stored" {
             fs::rename(state.join("grants.keyring"), scene.bed.root().join("grants")).unwrap();
         }
@@ -213,7 +213,7 @@ fn a_link_in_the_place_of_what_is_kept_is_not_followed() {
         });
         scene.ctl(&["token", "--wait", "1s"]).exits(7);
         assert_eq!(fs::read(&away).unwrap(), before, "{name}");
-        // Mended, it goes on with what it had.
+        // Without the link, imgurd has its grants again.
         assert!(scene.stop().success());
         fs::rename(&away, &path).unwrap();
         if name == "stored" {
@@ -225,7 +225,7 @@ fn a_link_in_the_place_of_what_is_kept_is_not_followed() {
 }
 
 #[test]
-fn hostile_directories_in_the_environment_end_it_with_a_clear_word() {
+fn unusable_directories_in_the_environment_fail_with_a_clear_error() {
     let endless = format!("/{}", "long/".repeat(1000));
     let a_file = "/dev/null";
     for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"] {
@@ -240,7 +240,7 @@ fn hostile_directories_in_the_environment_end_it_with_a_clear_word() {
             symlink(&looped, &looped).unwrap();
             let value = if value == "LOOP" { looped.to_str().unwrap() } else { value };
             if (variable, value) == ("XDG_CONFIG_HOME", "/proc") {
-                continue; // without a configuration it starts, and says what to do
+                continue; // without a configuration imgurd starts, and says what to do
             }
             bed.set_env(variable, value);
             let log = refused(&bed);
@@ -251,9 +251,9 @@ fn hostile_directories_in_the_environment_end_it_with_a_clear_word() {
     }
 }
 
-/// So the XDG Base Directory Specification has it.
+/// The XDG Base Directory Specification says so.
 #[test]
-fn directories_that_are_empty_or_relative_count_as_not_set() {
+fn empty_and_relative_xdg_directories_are_ignored() {
     for value in ["", "relative", "../relative", "."] {
         let bed = Testbed::memory();
         for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
@@ -269,7 +269,7 @@ fn directories_that_are_empty_or_relative_count_as_not_set() {
     }
 }
 
-/// A stranger who listens where the daemon is looked for, and says what it was told.
+/// Listens at the daemon's socket path, and prints what it receives.
 const STRANGER: &str = "import os, socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777); s.listen()
 print('listening', flush=True)
@@ -278,7 +278,7 @@ while True:
 ";
 
 #[test]
-fn a_stranger_who_listens_in_the_daemons_place_is_told_nothing() {
+fn imgurctl_sends_nothing_to_a_socket_of_another_user() {
     if !needs_root("another user, who listens") {
         return;
     }
@@ -309,7 +309,7 @@ fn a_stranger_who_listens_in_the_daemons_place_is_told_nothing() {
 }
 
 #[test]
-fn a_state_directory_that_may_not_be_written_is_named_with_what_mends_it() {
+fn an_unwritable_state_directory_is_named_with_advice() {
     if !needs_root("another user, whom permissions bind") {
         return;
     }

@@ -10,7 +10,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn a_grant_is_taken_over_in_every_form_and_verified() {
+fn import_reads_every_form_of_a_grant_and_verifies_it() {
     let forms: [fn(&str, &str) -> String; 4] = [
         |refresh, access| {
             json!({ "access_token": access, "expires_in": 3600, "token_type": "bearer",
@@ -21,7 +21,7 @@ fn a_grant_is_taken_over_in_every_form_and_verified() {
             format!("https://imgur.com/#access_token={access}&expires_in=315360000&refresh_token={refresh}\n")
         },
         |refresh, access| {
-            // An environment, as Postman exports it.
+            // An environment that Postman exported.
             json!({ "name": "Imgur", "values": [
                 { "key": "accessToken", "value": access, "enabled": true },
                 { "key": "refreshToken", "value": refresh, "type": "secret", "enabled": true },
@@ -44,7 +44,7 @@ fn a_grant_is_taken_over_in_every_form_and_verified() {
 }
 
 #[test]
-fn what_is_no_grant_is_not_imported() {
+fn an_import_without_a_grant_is_refused() {
     let scene = scene();
     for text in ["", "two words", "{\"access_token\":\"0123\"}", "https://imgur.com/"] {
         scene.ctl_with(&["import"], text).exits(2).complaint();
@@ -54,7 +54,7 @@ fn what_is_no_grant_is_not_imported() {
 }
 
 #[test]
-fn a_refused_import_says_so_and_keeps_what_was_given() {
+fn an_import_that_the_server_rejects_is_reported_and_kept() {
     let scene = scene();
     let output = scene.ctl_with(&["import"], "0123456789abcdef").exits(4);
     assert!(output.complaint().contains("does not work"), "{}", output.stderr);
@@ -62,7 +62,7 @@ fn a_refused_import_says_so_and_keeps_what_was_given() {
 }
 
 #[test]
-fn a_refused_import_leaves_the_working_grant_alone() {
+fn a_rejected_import_keeps_the_current_grant() {
     let scene = scene().signed_in();
     let old = scene.token();
     let output = scene.ctl_with(&["import"], "0123456789abcdef").exits(2);
@@ -72,7 +72,7 @@ fn a_refused_import_leaves_the_working_grant_alone() {
 }
 
 #[test]
-fn an_import_while_the_server_is_down_is_kept_and_verified_later_by_itself() {
+fn an_import_while_the_server_is_down_is_verified_later() {
     let mut scene = scene();
     let (refresh, _) = scene.fake.issue_grant("alice");
     scene.fake.go_down();
@@ -86,7 +86,7 @@ fn an_import_while_the_server_is_down_is_kept_and_verified_later_by_itself() {
 }
 
 #[test]
-fn an_import_that_cannot_be_verified_replaces_no_working_grant_unasked() {
+fn an_unverified_import_replaces_a_working_grant_only_with_replace() {
     let scene = scene().signed_in();
     let old = scene.token();
     let (refresh, _) = scene.fake.issue_grant("alice");
@@ -104,19 +104,19 @@ fn an_import_that_cannot_be_verified_replaces_no_working_grant_unasked() {
 }
 
 #[test]
-fn an_import_of_the_same_person_takes_the_place_of_the_old_grant() {
+fn an_import_of_the_same_user_replaces_the_grant() {
     let scene = scene().signed_in();
     let (refresh, _) = scene.fake.issue_grant("alice");
     scene.ctl_with(&["import"], &refresh).success();
     assert!(scene.fake.is_live(&scene.token()));
     assert_eq!(scene.refreshes()[0].refresh_token(), Some(refresh.as_str()));
-    // The old one is kept.
+    // The earlier grant can be restored.
     scene.ctl(&["restore"]).success();
     assert!(scene.fake.is_live(&scene.refresh()));
 }
 
 #[test]
-fn an_import_of_another_person_needs_to_be_asked_for() {
+fn an_import_of_another_user_needs_replace() {
     let scene = scene().signed_in();
     let old = scene.token();
     let (refresh, access) = scene.fake.issue_grant("bob");
@@ -127,7 +127,8 @@ fn an_import_of_another_person_needs_to_be_asked_for() {
     assert_eq!(scene.refreshes().len(), 0, "nothing was spent");
     assert_eq!(scene.token(), old);
 
-    // Whose a bare token is shows only when it has been used; then it is kept for `restore`.
+    // imgurd learns the user of a bare refresh token only by using it. It then sets the new grant aside, for
+    // `restore`.
     let output = scene.ctl_with(&["import"], &refresh).exits(2);
     assert!(output.complaint().contains("restore"), "{}", output.stderr);
     assert_eq!(scene.token(), old);
@@ -137,7 +138,7 @@ fn an_import_of_another_person_needs_to_be_asked_for() {
 }
 
 #[test]
-fn an_import_with_replace_takes_another_persons_grant_and_the_old_one_can_be_restored() {
+fn an_import_with_replace_accepts_another_user_and_can_be_undone() {
     let scene = scene().signed_in();
     let (refresh, _) = scene.fake.issue_grant("bob");
     scene.ctl_with(&["import", "--replace"], &refresh).success();
@@ -149,7 +150,7 @@ fn an_import_with_replace_takes_another_persons_grant_and_the_old_one_can_be_res
 }
 
 #[test]
-fn signing_in_as_somebody_else_needs_replace_and_is_set_aside_without() {
+fn a_sign_in_as_another_user_is_set_aside_without_replace() {
     let scene = scene().signed_in();
     let old = scene.token();
     let output = scene.login_as("bob", &[]).exits(10);
@@ -168,7 +169,7 @@ fn signing_in_as_somebody_else_needs_replace_and_is_set_aside_without() {
 }
 
 #[test]
-fn signing_in_again_as_oneself_needs_nothing() {
+fn a_sign_in_as_the_same_user_needs_no_option() {
     let scene = scene().signed_in();
     let old = scene.token();
     scene.login_as("alice", &[]).success();
@@ -177,14 +178,14 @@ fn signing_in_again_as_oneself_needs_nothing() {
 }
 
 #[test]
-fn there_is_nothing_to_restore_where_nothing_made_way() {
+fn restore_fails_without_an_earlier_grant() {
     let scene = scene();
     let output = scene.ctl(&["restore"]).exits(2);
     assert!(output.complaint().contains("imgurctl login"), "{}", output.stderr);
 }
 
 #[test]
-fn logout_forgets_for_good() {
+fn logout_deletes_all_grants_of_the_account() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     scene.login_as("bob", &["--replace"]).success();
     scene.ctl(&["logout"]).success();
@@ -195,12 +196,12 @@ fn logout_forgets_for_good() {
     scene.ctl(&["token"]).exits(4);
     scene.ctl(&["restore"]).exits(2);
     assert_eq!(scene.refreshes().len(), 0);
-    // The client's secret is still known.
+    // The client secret is kept.
     scene.login_as("alice", &[]).success();
 }
 
 #[test]
-fn a_late_answer_revives_no_logout() {
+fn a_late_answer_does_not_undo_a_logout() {
     let scene = scene().signed_in();
     let gate = scene.fake.hold_answer(Endpoint::Token);
     let mut caller = scene.bed.wire();
@@ -215,7 +216,7 @@ fn a_late_answer_revives_no_logout() {
 }
 
 #[test]
-fn a_changed_client_id_sets_the_grant_aside_and_changing_it_back_restores_it() {
+fn a_changed_client_id_sets_the_grant_aside_until_it_is_changed_back() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     let token = scene.token();
     let output = scene.ctl(&["account", "set", "--client-id", "another"]).success();
@@ -231,7 +232,7 @@ fn a_changed_client_id_sets_the_grant_aside_and_changing_it_back_restores_it() {
 }
 
 #[test]
-fn a_grant_set_aside_by_a_changed_setting_survives_a_login_with_the_new_one() {
+fn a_grant_that_is_set_aside_survives_another_sign_in() {
     let scene = scene().signed_in();
     let token = scene.token();
     let first = scene.fake.behaviour().client_id;
@@ -244,11 +245,11 @@ fn a_grant_set_aside_by_a_changed_setting_survives_a_login_with_the_new_one() {
 }
 
 #[test]
-fn a_grant_goes_to_no_other_server_than_gave_it() {
+fn a_grant_is_sent_only_to_the_server_that_gave_it() {
     let scene = scene().signed_in();
     let other = imgurd_tests::fake::Fake::start(Behaviour::default());
     let (address, asked) = (scene.fake.address(), scene.fake.requests(Endpoint::Token).len());
-    // Another port, another name and another scheme are each another origin (RFC 6454).
+    // A different port, host or scheme is a different origin (RFC 6454).
     for url in [
         other.token_url(),
         format!("http://localhost:{}/oauth2/token", address.port()),
@@ -265,7 +266,7 @@ fn a_grant_goes_to_no_other_server_than_gave_it() {
 }
 
 #[test]
-fn an_account_removed_and_added_again_has_its_grant_back() {
+fn an_account_that_is_added_again_has_its_grant_back() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     let token = scene.token();
     for restarts in [false, true] {

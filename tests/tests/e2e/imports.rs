@@ -1,10 +1,10 @@
-//! Grants in files of other programs: imgurd takes the account's grant, and sends nothing else anywhere.
+//! Grants in files of other programs. imgurd takes the account's grant, and sends no other secret of the file.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Endpoint};
 use imgurd_tests::testbed::Scene;
 
-/// Files of other programs, with `<rt>` for a refresh token and `<id>` for the account's client ID. A line more is a test more.
+/// Files of other programs, with `<rt>` for a refresh token and `<id>` for the account's client ID.
 const FILES: [&str; 9] = [
     "IMGUR_CLIENT_ID=<id>\nIMGUR_REFRESH_TOKEN=\"<rt>\"\n",
     "client_id: <id>\nrefresh_token: <rt>\n",
@@ -18,7 +18,7 @@ const FILES: [&str; 9] = [
     r#"{"client_id":"<id>","access_token":"old","refresh_token":"<rt>","account_username":"alice"}"#,
     // ShareX, with grants of three services.
     r#"{"ImgurOAuth2Info":{"Client_ID":"<id>","Token":{"access_token":"old","refresh_token":"<rt>"}},"DropboxOAuth2Info":{"Client_ID":"d","Token":{"refresh_token":"dropboxes"}},"OneDriveV2OAuth2Info":{"Client_ID":null,"Token":{"refresh_token":"onedrives"}}}"#,
-    // A collection of Postman's, with grants of three services.
+    // A Postman collection with grants of three services.
     r#"{"item":[{"name":"Files","auth":{"oauth2":[{"key":"clientId","value":"d"},{"key":"refreshToken","value":"dropboxes"}]}},{"name":"Code","auth":{"oauth2":[{"key":"accessTokenUrl","value":"https://code.example/token"},{"key":"refreshToken","value":"codes"}]}},{"name":"Pictures","auth":{"oauth2":[{"key":"clientId","value":"<id>"},{"key":"refreshToken","value":"<rt>"}]}}]}"#,
 ];
 
@@ -26,14 +26,14 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default())
 }
 
-/// What the token endpoint was sent as refresh tokens.
+/// The refresh tokens that the token endpoint received.
 fn sent(scene: &Scene) -> Vec<String> {
     let requests = scene.fake.requests(Endpoint::Token);
     requests.iter().filter_map(|request| request.refresh_token().map(str::to_owned)).collect()
 }
 
 #[test]
-fn the_accounts_grant_is_found_in_the_files_of_other_programs_and_no_other_is_sent() {
+fn only_the_accounts_grant_is_taken_from_other_programs_files() {
     for file in FILES {
         let scene = scene();
         let (refresh, _) = scene.fake.issue_grant("alice");
@@ -46,7 +46,7 @@ fn the_accounts_grant_is_found_in_the_files_of_other_programs_and_no_other_is_se
 }
 
 #[test]
-fn an_export_of_any_size_is_imported() {
+fn a_large_export_is_imported() {
     let scene = scene();
     let (refresh, _) = scene.fake.issue_grant("alice");
     let filler =
@@ -60,7 +60,7 @@ fn an_export_of_any_size_is_imported() {
 }
 
 #[test]
-fn of_several_grants_none_is_sent_until_one_is_chosen() {
+fn several_grants_need_a_choice_and_none_is_sent_before() {
     let scene = scene();
     let (refresh, _) = scene.fake.issue_grant("alice");
     let file = format!("[old]\nrefresh_token=spent\n[new]\nrefresh_token={refresh}\n");
@@ -75,7 +75,7 @@ fn of_several_grants_none_is_sent_until_one_is_chosen() {
 }
 
 #[test]
-fn a_grant_of_another_client_is_named_and_not_sent() {
+fn a_grant_of_another_client_is_refused_by_name_and_not_sent() {
     let scene = scene();
     let refused = scene.ctl_with(&["import"], "[Files]\nclient_id=d\nrefresh_token=theirs\n").exits(2);
     assert!(
@@ -89,11 +89,11 @@ fn a_grant_of_another_client_is_named_and_not_sent() {
 }
 
 #[test]
-fn a_new_account_is_added_with_the_client_of_the_file() {
+fn an_import_adds_a_new_account_with_the_files_client() {
     let scene = scene();
     let refused = scene.ctl_with(&["import", "new"], "refresh_token=alone").exits(3);
     assert!(refused.complaint().contains("imgurctl account add new"), "{}", refused.stderr);
-    // The account is Imgur's, which cannot be reached here: the grant is kept, and tried again.
+    // The new account is one of Imgur's, and the test cannot reach Imgur. imgurd keeps the grant and retries.
     let file = r#"{"client_id":"0123456789abcde","client_secret":"fake","refresh_token":"kept"}"#;
     let output = scene.ctl_with(&["import", "new"], file).success();
     assert!(
@@ -102,7 +102,7 @@ fn a_new_account_is_added_with_the_client_of_the_file() {
         output.stderr
     );
     assert!(sent(&scene).is_empty());
-    // Of several clients, the chosen one.
+    // The file has several clients. imgurd uses the chosen one.
     let file = "[one]\nclient_id=1\nrefresh_token=first\n[two]\nclient_id=2\nrefresh_token=second\n";
     scene.ctl_with(&["import", "other"], file).exits(2).complaint();
     scene.ctl_with(&["import", "other", "--pick", "2"], file).success();

@@ -1,4 +1,4 @@
-//! The journal: which callers got a token or were denied one, correctly and without delaying them.
+//! The journal records which callers got a token or were refused, and does not delay them.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write as _;
@@ -12,14 +12,14 @@ use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed, binary, in_time, needs_root
 use imgurd_tests::wire::{error_of, token_of};
 use serde_json::json;
 
-/// The most that one file holds.
+/// The most bytes that one file of the journal has.
 const LIMIT: u64 = 1024 * 1024;
 
 fn scene() -> Scene {
     Scene::memory(Behaviour::default()).signed_in()
 }
 
-/// One whose grant survives a restart.
+/// A scene whose grant survives a restart.
 fn lasting() -> Scene {
     Scene::file(Behaviour::default()).signed_in()
 }
@@ -28,7 +28,7 @@ fn file(bed: &Testbed) -> PathBuf {
     bed.state_home().join("imgurd/journal")
 }
 
-/// What `imgurctl journal --json` says, with these further arguments.
+/// The entries of `imgurctl journal --json` with these further arguments.
 fn journal(scene: &Scene, arguments: &[&str]) -> Vec<JournalEntry> {
     let output = scene.ctl(&[&["journal", "--json"], arguments].concat()).success();
     output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -39,13 +39,13 @@ fn in_file(path: &Path) -> Vec<JournalEntry> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Text as it is without the spaces that put it into columns.
+/// The text with single blanks instead of columns.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn it_says_who_was_handed_which_accounts_token_and_how() {
+fn an_entry_names_the_program_the_account_and_the_wire() {
     let scene = scene();
     let before = crate::now();
     scene.token();
@@ -68,7 +68,7 @@ fn it_says_who_was_handed_which_accounts_token_and_how() {
 }
 
 #[test]
-fn it_says_who_had_a_token_replaced() {
+fn rejections_and_refreshes_are_recorded() {
     let scene = scene();
     let token = scene.token();
     scene.ctl_with(&["reject"], &token).success();
@@ -81,7 +81,7 @@ fn it_says_who_had_a_token_replaced() {
 }
 
 #[test]
-fn it_is_the_same_on_the_bus() {
+fn the_bus_records_and_reads_the_same_entries() {
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
@@ -111,7 +111,7 @@ fn it_is_the_same_on_the_bus() {
 }
 
 #[test]
-fn another_user_who_was_refused_is_in_it() {
+fn a_refused_user_is_recorded() {
     if !needs_root("another user who can open the socket, as root alone can") {
         return;
     }
@@ -132,7 +132,7 @@ fn another_user_who_was_refused_is_in_it() {
 }
 
 #[test]
-fn a_program_that_asks_again_and_again_makes_one_entry_a_minute() {
+fn repeated_calls_make_one_entry_a_minute() {
     let bed = Testbed::memory();
     bed.set_env("RUST_LOG", "info");
     let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
@@ -150,14 +150,14 @@ fn a_program_that_asks_again_and_again_makes_one_entry_a_minute() {
     let lines = log.lines().filter(|line| line.contains("handed out a token")).count();
     let entries = in_file(&file(&scene.bed));
     assert_eq!(count(&entries), 500, "process {pid}: {entries:?}");
-    // A minute may have ended in between on a busy machine.
+    // A minute may have ended meanwhile on a busy machine.
     assert!(entries.len() <= 4 && lines == entries.len(), "{lines} lines logged, {} written", entries.len());
     let last = entries.last().unwrap();
     assert!(last.until.unwrap() >= last.at);
 }
 
 #[test]
-fn it_grows_to_two_files_and_no_further() {
+fn the_journal_keeps_two_files_of_limited_size() {
     let mut scene = lasting();
     scene.token();
     scene.stop();
@@ -182,9 +182,9 @@ fn it_grows_to_two_files_and_no_further() {
 }
 
 #[test]
-fn nobody_else_can_read_it() {
+fn other_users_cannot_read_the_journal() {
     let bed = Testbed::file();
-    // Whatever mask the daemon was started with.
+    // The file's mode must not depend on the daemon's umask.
     bed.launch_by(["sh", "-c", "umask 0; exec \"$@\"", "sh"]);
     let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -200,7 +200,7 @@ fn nobody_else_can_read_it() {
 }
 
 #[test]
-fn it_is_written_nowhere_but_in_its_place() {
+fn the_journal_does_not_follow_a_link() {
     let bed = Testbed::memory();
     let theirs = bed.root().join("theirs");
     fs::write(&theirs, "").unwrap();
@@ -214,12 +214,12 @@ fn it_is_written_nowhere_but_in_its_place() {
 }
 
 #[test]
-fn a_crash_takes_nothing_from_it() {
+fn a_crash_loses_no_entry() {
     let mut scene = lasting();
     scene.token();
     let before = journal(&scene, &[]);
     scene.crash();
-    // Half a line, as a crash of the machine leaves it, and what a newer daemon may have written.
+    // An incomplete line, as after a power loss, and an entry of a newer daemon.
     let mut half = OpenOptions::new().append(true).open(file(&scene.bed)).unwrap();
     half.write_all(b"{\"at\":1,\"colour\":\"red\"}\n{\"at\":17000000").unwrap();
     scene.start();
@@ -230,7 +230,7 @@ fn a_crash_takes_nothing_from_it() {
 }
 
 #[test]
-fn who_follows_it_hears_at_once() {
+fn journal_follow_prints_entries_at_once() {
     let scene = scene();
     scene.token();
     let mut following = scene.bed.ctl_spawn(&["journal", ACCOUNT, "--follow", "--json"]);
@@ -253,7 +253,7 @@ fn who_follows_it_hears_at_once() {
 }
 
 #[test]
-fn a_stream_of_it_says_where_the_past_ends() {
+fn a_journal_stream_marks_the_end_of_the_past_entries() {
     let scene = scene();
     let mut wire = scene.bed.wire();
     assert_eq!(error_of(&wire.call("ReadJournal", &json!({}))), "org.varlink.service.ExpectedMore");
@@ -268,7 +268,7 @@ fn a_stream_of_it_says_where_the_past_ends() {
 }
 
 #[test]
-fn a_full_disk_costs_lines_and_nothing_else() {
+fn a_full_disk_loses_entries_but_delays_no_caller() {
     let bed = Testbed::memory();
     bed.set_env("RUST_LOG", "info");
     let disk = bed.disk(16);
@@ -292,9 +292,9 @@ fn a_full_disk_costs_lines_and_nothing_else() {
 }
 
 #[test]
-fn a_confined_daemon_knows_programs_by_what_they_call_themselves() {
+fn a_daemon_in_a_user_namespace_records_the_programs_own_name() {
     let bed = Testbed::memory();
-    // As with `PrivateUsers=`: whose user namespace is another may not look at what others execute.
+    // As with `PrivateUsers=`: a process in another user namespace may not read which file a program executes.
     bed.launch_by(["unshare", "--user", "--map-root-user"]);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     scene.token();

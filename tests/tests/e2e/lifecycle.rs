@@ -1,4 +1,4 @@
-//! Start, reload and stop lose nothing.
+//! Start, reload and stop lose no grant.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,14 +16,14 @@ fn strict() -> Behaviour {
     Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }
 }
 
-/// The configuration with `more` at its end.
+/// Appends `more` to the configuration.
 fn append(bed: &Testbed, more: &str) {
     let text = fs::read_to_string(bed.config_file()).unwrap();
     bed.configure(&format!("{text}\n{more}"));
 }
 
 #[test]
-fn a_refresh_on_its_way_is_waited_for_and_stored_when_the_daemon_is_stopped() {
+fn a_stopping_daemon_saves_the_answer_to_a_refresh() {
     let mut scene = Scene::file(strict()).signed_in();
     let gate = scene.fake.hold_answer(Endpoint::Token);
     let mut caller = scene.bed.wire();
@@ -42,7 +42,7 @@ fn a_refresh_on_its_way_is_waited_for_and_stored_when_the_daemon_is_stopped() {
 }
 
 #[test]
-fn a_code_on_its_way_is_waited_for_and_stored_when_the_daemon_is_stopped() {
+fn a_stopping_daemon_saves_the_answer_to_a_code_exchange() {
     let mut scene = Scene::file(strict());
     let (login, url) = scene.login(&[]);
     let gate = scene.fake.hold_answer(Endpoint::Token);
@@ -61,7 +61,7 @@ fn a_code_on_its_way_is_waited_for_and_stored_when_the_daemon_is_stopped() {
 }
 
 #[test]
-fn an_idle_daemon_stops_at_once_whoever_is_connected() {
+fn an_idle_daemon_stops_at_once_despite_connected_clients() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut scene = Scene::file(strict()).signed_in();
         let mut silent = scene.bed.wire();
@@ -79,7 +79,7 @@ fn an_idle_daemon_stops_at_once_whoever_is_connected() {
 }
 
 #[test]
-fn a_daemon_that_was_killed_leaves_no_socket_in_the_way() {
+fn the_socket_of_a_killed_daemon_does_not_stop_the_next_start() {
     let mut scene = Scene::file(strict()).signed_in();
     let token = scene.token();
     scene.crash();
@@ -90,7 +90,7 @@ fn a_daemon_that_was_killed_leaves_no_socket_in_the_way() {
 }
 
 #[test]
-fn a_reload_adds_accounts_and_leaves_the_others_alone() {
+fn a_reload_adds_accounts_without_affecting_others() {
     let mut scene = Scene::memory(strict()).signed_in();
     let token = scene.token();
     append(&scene.bed, "[accounts.second]\nclient_id = \"x\"\n");
@@ -102,7 +102,7 @@ fn a_reload_adds_accounts_and_leaves_the_others_alone() {
 }
 
 #[test]
-fn an_edit_of_the_configuration_is_noticed() {
+fn an_edited_configuration_is_reloaded() {
     let scene = Scene::memory(strict()).signed_in();
     let mut watch = scene.bed.wire();
     watch.stream("Watch", &json!({}));
@@ -112,7 +112,7 @@ fn an_edit_of_the_configuration_is_noticed() {
 }
 
 #[test]
-fn a_reload_while_a_refresh_is_on_its_way_disturbs_nobody() {
+fn a_reload_does_not_disturb_a_refresh() {
     let mut scene = Scene::memory(strict()).signed_in();
     let gate = scene.fake.hold_answer(Endpoint::Token);
     let mut caller = scene.bed.wire();
@@ -126,7 +126,7 @@ fn a_reload_while_a_refresh_is_on_its_way_disturbs_nobody() {
 }
 
 #[test]
-fn a_bad_configuration_changes_nothing_and_says_which_line() {
+fn a_bad_configuration_is_reported_with_its_line_and_not_applied() {
     let mut scene = Scene::memory(strict()).signed_in();
     let token = scene.token();
     let good = fs::read_to_string(scene.bed.config_file()).unwrap();
@@ -144,7 +144,7 @@ fn a_bad_configuration_changes_nothing_and_says_which_line() {
 }
 
 #[test]
-fn an_account_taken_out_of_the_file_and_put_back_keeps_its_grant() {
+fn an_account_that_is_removed_and_added_in_the_file_keeps_its_grant() {
     let mut scene = Scene::file(strict()).signed_in();
     let token = scene.token();
     let good = fs::read_to_string(scene.bed.config_file()).unwrap();
@@ -158,7 +158,7 @@ fn an_account_taken_out_of_the_file_and_put_back_keeps_its_grant() {
 }
 
 #[test]
-fn a_configuration_can_be_checked_without_a_daemon() {
+fn check_checks_a_configuration_without_starting_a_daemon() {
     let bed = Testbed::memory();
     assert_eq!(bed.spawn_daemon(&["--check"]).log_when_ended(0), "");
     bed.configure("store = \"file\"\n\n[accounts.a]\nclient_id = 5\n");
@@ -171,7 +171,7 @@ fn a_configuration_can_be_checked_without_a_daemon() {
 }
 
 #[test]
-fn a_check_finds_what_is_misspelt_mistyped_or_makes_no_sense_and_says_the_line() {
+fn check_reports_each_mistake_with_its_line() {
     let bed = Testbed::memory();
     for (text, said) in [
         ("store = \"memory\"\nkey_fiel = \"k\"\n", "line 2"),
@@ -193,7 +193,7 @@ fn a_check_finds_what_is_misspelt_mistyped_or_makes_no_sense_and_says_the_line()
 }
 
 #[test]
-fn a_check_sees_that_the_key_of_the_file_store_can_be_used() {
+fn check_reports_an_unusable_key_of_the_file_store() {
     let bed = Testbed::file();
     assert_eq!(bed.spawn_daemon(&["--check"]).log_when_ended(0), "");
     let key = bed.config_home().join("imgurd/key");
@@ -207,17 +207,17 @@ fn a_check_sees_that_the_key_of_the_file_store_can_be_used() {
     bed.configure("store = \"file\"\nkey_file = \"elsewhere\"\n");
     let log = bed.spawn_daemon(&["--check"]).log_when_ended(1);
     assert!(log.contains("imgurd/elsewhere"), "{log}");
-    // What is not used needs no key.
+    // The memory store needs no key.
     bed.spawn_daemon(&["--check", "--store", "memory"]).log_when_ended(0);
 }
 
 #[test]
-fn a_container_that_shares_the_home_directory_keeps_no_second_keeper() {
+fn a_second_daemon_in_a_container_cannot_use_the_same_grants() {
     let mut scene = Scene::file(strict()).signed_in();
     let token = scene.token();
     let inside = scene.bed.root().join("container");
     fs::create_dir(&inside).unwrap();
-    // Other processes, mounts, users and network, and no way to see the socket of the first.
+    // The container has its own processes, mounts, users and network, and cannot see the first daemon's socket.
     let runtime = format!("XDG_RUNTIME_DIR={}", inside.display());
     let unshare = "unshare --user --map-root-user --pid --mount --net --ipc --fork --kill-child";
     scene.bed.launch_by(["env", &runtime].into_iter().chain(unshare.split(' ')));
@@ -225,7 +225,7 @@ fn a_container_that_shares_the_home_directory_keeps_no_second_keeper() {
     assert!(log.contains("another imgurd already uses the grants") && log.contains("use that one"), "{log}");
     assert!(!inside.join("imgurd/socket").exists());
     assert_eq!(scene.token(), token);
-    // Where the first is gone, it may.
+    // Once the first daemon has ended, the second one may start.
     assert!(scene.stop().success());
     let mut second = scene.bed.spawn_daemon(&["--no-dbus"]);
     second.wait_for("READY=1");
@@ -236,7 +236,7 @@ fn a_container_that_shares_the_home_directory_keeps_no_second_keeper() {
 }
 
 #[test]
-fn an_abandoned_consent_expires_frees_its_port_and_the_next_has_a_state_of_its_own() {
+fn an_expired_sign_in_frees_its_port_and_the_next_has_a_new_state() {
     let scene = Scene::memory(strict());
     let (login, abandoned) = scene.login(&["--timeout", "1s"]);
     login.finish().exits(10);
@@ -248,7 +248,7 @@ fn an_abandoned_consent_expires_frees_its_port_and_the_next_has_a_state_of_its_o
         Url::parse(url).unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
     };
     assert_ne!(state(&url), state(&abandoned));
-    // Whoever comes back to the abandoned one ends nothing.
+    // An answer to the expired sign-in does not end the new one.
     let landed = imgurd_tests::browser::allow(&abandoned, "alice");
     assert!(landed.text.contains("imgurctl login"), "{}", landed.text);
     assert!(scene.account().login_pending);
@@ -258,7 +258,7 @@ fn an_abandoned_consent_expires_frees_its_port_and_the_next_has_a_state_of_its_o
 }
 
 #[test]
-fn the_service_manager_hears_how_the_accounts_are_and_that_it_lives_where_it_wants_to_know() {
+fn the_daemon_reports_its_status_and_watchdog_pings_to_systemd() {
     let bed = Testbed::memory();
     bed.set_env("WATCHDOG_USEC", "20000");
     let mut scene = Scene::new(bed, strict());
@@ -279,7 +279,7 @@ fn a_daemon_with_a_bad_configuration_does_not_start() {
 }
 
 #[test]
-fn a_daemon_without_a_configuration_starts_and_says_what_to_do() {
+fn a_daemon_without_a_configuration_starts_and_explains_account_add() {
     let bed = Testbed::new();
     let _daemon = bed.daemon_with(&["--no-dbus", "--store", "memory"]);
     let output = bed.ctl(&["token"]).exits(3);

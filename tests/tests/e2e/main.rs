@@ -1,4 +1,4 @@
-//! End-to-end tests: the real daemon and the real client keep the promises of imgurd.
+//! End-to-end tests with the real daemon and the real client.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod access;
@@ -57,15 +57,15 @@ use imgurd_proto::State;
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::Scene;
 
-/// A lifetime that lasts for the whole test.
+/// Longer than any test.
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A server whose tokens go stale in a moment, and are not refreshed ahead of time.
+/// A server whose tokens expire after a second. imgurd does not refresh such tokens ahead of time.
 fn momentary() -> Behaviour {
     Behaviour { lifetime: Duration::from_secs(1), ..Behaviour::default() }
 }
 
-/// Waits until the token of a [`momentary`] server is stale. The next one lasts.
+/// Waits until the token of a [`momentary`] server has expired. The next token lives for an hour.
 fn expired(scene: Scene) -> Scene {
     scene.wait_until(|account| account.state == State::Stale);
     scene.fake.configure(|behaviour| behaviour.lifetime = HOUR);

@@ -7,25 +7,25 @@ use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed, binary};
 use serde_json::Value;
 
-/// A page as it is installed, in roff.
+/// The roff text of an installed page.
 fn page(bed: &Testbed, file: &str) -> String {
     let directory = bed.root().join("man");
     bed.ctl(&["man", directory.to_str().unwrap()]).success();
     fs::read_to_string(directory.join(file)).unwrap()
 }
 
-/// As roff has it.
+/// The text with roff's escapes.
 fn roff(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-").replace('"', "\\(dq")
 }
 
-/// What stands below a heading.
+/// The text below a heading.
 fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     let (_, rest) = page.split_once(&format!(".SH {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     rest.split("\n.SH ").next().unwrap()
 }
 
-/// The keys that there are where this has one that is none, as the daemon's complaint lists them.
+/// The keys that the daemon's error message lists for a configuration with an unknown key.
 fn keys(config: &str) -> Vec<String> {
     let bed = Testbed::new();
     bed.configure(config);
@@ -38,7 +38,7 @@ fn keys(config: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_key_of_the_configuration_has_its_entry() {
+fn every_key_of_the_configuration_is_documented() {
     let bed = Testbed::new();
     let page = page(&bed, "man5/imgurd-config.5");
     for (heading, text, fewest) in [
@@ -63,7 +63,7 @@ fn every_key_of_the_configuration_has_its_entry() {
 }
 
 #[test]
-fn the_defaults_are_those_that_an_account_has() {
+fn the_documented_defaults_are_those_of_a_new_account() {
     let scene = Scene::memory(Behaviour::default());
     scene.ctl(&["account", "add", "plain", "--client-id", "x"]).success();
     let settings = scene.ctl(&["account", "show", "plain", "--json"]).success().json()["settings"].clone();
@@ -80,7 +80,7 @@ fn the_defaults_are_those_that_an_account_has() {
 }
 
 #[test]
-fn every_option_of_the_daemon_has_its_entry() {
+fn every_option_of_the_daemon_is_documented() {
     let bed = Testbed::new();
     let page = page(&bed, "man1/imgurd.1");
     let mut command = bed.command(binary("imgurd"));
@@ -94,12 +94,12 @@ fn every_option_of_the_daemon_has_its_entry() {
     }
 }
 
-/// What is between quotes behind `name=`.
+/// The value of the attribute `name`.
 fn attribute<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     element.split_once(&format!("{name}=\""))?.1.split('"').next()
 }
 
-/// The members of the interfaces in an introspection, each as the manual writes it.
+/// The members of the interfaces in introspection data, each as the manual writes it.
 fn members(xml: &str) -> Vec<String> {
     let mut members = Vec::new();
     for interface in xml.split("<interface ").filter(|it| it.starts_with("name=\"org.imgurd.")) {
@@ -136,7 +136,7 @@ fn member(element: &str) -> String {
 }
 
 #[test]
-fn every_member_on_the_bus_has_its_entry() {
+fn every_member_on_the_bus_is_documented() {
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let scene = Scene::new(bed, Behaviour::default());

@@ -1,4 +1,4 @@
-//! The daemon's memory has each secret at most twice, no old secrets, and no other process can read it.
+//! The daemon's memory has each secret at most twice and no old secrets. No other process can read it.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -14,10 +14,10 @@ use serde_json::json;
 use crate::dbus::busctl;
 use crate::users::{AS_NOBODY, give_to_nobody, is_root};
 
-/// A secret that looks different in a form, in JSON and in a header.
+/// A secret that is encoded differently in a form, in JSON and in a header.
 const CLIENT_SECRET: &str = "fake/client+secret & \"of some\" length";
 
-/// A daemon on a bus, whose memory the test may read, and callers who stay connected.
+/// A daemon on a bus whose memory the test may read, and a caller that stays connected.
 struct Open {
     scene: Scene,
     wire: Wire,
@@ -26,14 +26,14 @@ struct Open {
 }
 
 impl Open {
-    /// One with the file store.
+    /// With the file store.
     fn file() -> Self {
         let bed = Testbed::file();
         let bus = bed.bus();
         Self::new(bed, None, bus)
     }
 
-    /// One with a desktop's keyring.
+    /// With the desktop's keyring.
     fn keyring() -> Self {
         let bed = Testbed::new();
         let bus = bed.bus();
@@ -53,13 +53,13 @@ impl Open {
         Self { scene, wire, _keyring: keyring, _bus: bus }
     }
 
-    /// With these settings of the account.
+    /// Changes these settings of the account.
     fn set(self, settings: &[&str]) -> Self {
         self.scene.ctl(&[&["account", "set", ACCOUNT], settings].concat()).success();
         self
     }
 
-    /// Over TLS, with an authority of its own.
+    /// Uses TLS, with the test's own certificate authority.
     fn over_tls(self) -> Self {
         self.scene.over_tls();
         self
@@ -69,8 +69,8 @@ impl Open {
         token_of(&self.wire.call(method, parameters)).to_owned()
     }
 
-    /// Nothing is in memory but what is kept: the client secret, the tokens of the grant in use and the refresh token
-    /// before, and the tokens of the `displaced` grants (by their number at the fake).
+    /// Fails unless memory has exactly these secrets: the client secret, the tokens of the grant in use and its
+    /// previous refresh token, and the tokens of the `displaced` grants (by their number at the fake Imgur).
     #[track_caller]
     fn holds_what_it_keeps(&mut self, displaced: &[usize], when: &str) {
         let fake = &self.scene.fake;
@@ -133,32 +133,32 @@ fn works_and_holds_no_more_than_it_keeps(mut open: Open) {
 }
 
 #[test]
-fn holds_no_secret_more_often_than_it_needs_and_none_that_is_superseded() {
-    const NAME: &str = "memory::holds_no_secret_more_often_than_it_needs_and_none_that_is_superseded";
+fn memory_has_each_secret_at_most_twice_and_no_old_ones() {
+    const NAME: &str = "memory::memory_has_each_secret_at_most_twice_and_no_old_ones";
     as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::file()));
 }
 
 #[test]
-fn a_client_secret_sent_as_a_header_is_held_no_longer() {
-    const NAME: &str = "memory::a_client_secret_sent_as_a_header_is_held_no_longer";
+fn memory_has_no_copy_of_a_client_secret_sent_in_a_header() {
+    const NAME: &str = "memory::memory_has_no_copy_of_a_client_secret_sent_in_a_header";
     as_root(NAME, || {
         works_and_holds_no_more_than_it_keeps(Open::file().set(&["--client-auth", "basic"]));
     });
 }
 
 #[test]
-fn what_went_over_tls_is_held_no_longer() {
-    const NAME: &str = "memory::what_went_over_tls_is_held_no_longer";
+fn memory_has_no_copy_of_secrets_sent_over_tls() {
+    const NAME: &str = "memory::memory_has_no_copy_of_secrets_sent_over_tls";
     as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::file().over_tls()));
 }
 
 #[test]
-fn what_went_to_a_keyring_is_held_no_longer() {
-    const NAME: &str = "memory::what_went_to_a_keyring_is_held_no_longer";
+fn memory_has_no_copy_of_secrets_sent_to_the_keyring() {
+    const NAME: &str = "memory::memory_has_no_copy_of_secrets_sent_to_the_keyring";
     as_root(NAME, || works_and_holds_no_more_than_it_keeps(Open::keyring()));
 }
 
-/// A command as the user of a daemon that [`give_to_nobody`] has started.
+/// A command that runs as the user of a daemon that was prepared by [`give_to_nobody`].
 fn as_its_user(bed: &Testbed, program: &str) -> Command {
     if !is_root() {
         return bed.command(program);
@@ -169,7 +169,7 @@ fn as_its_user(bed: &Testbed, program: &str) -> Command {
 }
 
 #[test]
-fn another_process_of_the_same_user_cannot_look_into_it() {
+fn another_process_of_the_same_user_cannot_read_the_daemons_memory() {
     let bed = Testbed::memory();
     if is_root() {
         give_to_nobody(&bed);
@@ -181,7 +181,7 @@ fn another_process_of_the_same_user_cannot_look_into_it() {
         reader.args(["-c", "1"]).arg(format!("/proc/{process}/{file}"));
         !bed.start(reader).finish().stderr.contains("Permission denied")
     };
-    // What its own user may do with any other process of theirs.
+    // The same user can read any ordinary process.
     let mut open = bed.start(as_its_user(&bed, "sh"));
     open.write("echo begun; read -r end\n");
     assert_eq!(open.line().as_deref(), Some("begun"));
@@ -192,7 +192,7 @@ fn another_process_of_the_same_user_cannot_look_into_it() {
 }
 
 #[test]
-fn a_crash_leaves_no_core_however_big_one_may_be() {
+fn a_crash_leaves_no_core_file() {
     let bed = Testbed::memory();
     bed.launch_by(["sh", "-c", "ulimit -S -c $(ulimit -H -c) && exec \"$@\"", "sh"]);
     let daemon = bed.daemon();

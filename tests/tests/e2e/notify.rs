@@ -1,4 +1,4 @@
-//! Notifications: the user learns what needs attention, with and without a notification server.
+//! Notifications tell the user what needs attention, now or once a notification server is available.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,7 +18,7 @@ use zbus::{Connection, OwnedVariant, interface, object_server::SignalEmitter};
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
-/// What the server is asked.
+/// A call to the notification server.
 #[derive(Debug)]
 enum Asked {
     Notify(Notified),
@@ -35,7 +35,7 @@ pub(crate) struct Notified {
     hints: HashMap<String, OwnedVariant>,
 }
 
-/// A notification server that shows nothing, and writes everything down.
+/// A notification server that shows nothing and records its calls.
 struct Recorder {
     asked: mpsc::UnboundedSender<Asked>,
     capabilities: &'static [&'static str],
@@ -83,7 +83,7 @@ impl Recorder {
     async fn notification_closed(emitter: &SignalEmitter<'_>, id: u32, reason: u32) -> zbus::Result<()>;
 }
 
-/// The recorder at work; dropped, it has crashed.
+/// A running [`Recorder`]. Dropping it is a crash of the server.
 pub(crate) struct Server {
     connection: Connection,
     asked: mpsc::UnboundedReceiver<Asked>,
@@ -94,7 +94,7 @@ impl Server {
         Self::start_on(bed.connect().await, capabilities).await
     }
 
-    /// One on the bus of this connection.
+    /// Starts a server on the bus of this connection.
     pub(crate) async fn start_on(connection: Connection, capabilities: &'static [&'static str]) -> Self {
         let (sender, asked) = mpsc::unbounded_channel();
         let recorder = Recorder { asked: sender, capabilities, last: 0 };
@@ -117,29 +117,28 @@ impl Server {
         }
     }
 
-    /// Presses a button, and returns when the daemon has taken the notification away.
+    /// Presses a button, and returns when the daemon has closed the notification.
     pub(crate) async fn press(&mut self, id: u32, key: &str) {
         self.answer(id, key).await;
         assert_eq!(self.closed().await, id, "what was answered is taken away");
     }
 
-    /// Its connection to the bus.
+    /// The server's connection to the bus.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Whether it was asked for nothing more.
+    /// Whether there was no further call.
     pub(crate) fn is_idle(&mut self) -> bool {
         self.asked.try_recv().is_err()
     }
 
-    /// Presses a button.
     pub(crate) async fn answer(&self, id: u32, key: &str) {
         let emitter = SignalEmitter::new(&self.connection, PATH).unwrap();
         Recorder::action_invoked(&emitter, id, key).await.unwrap();
     }
 
-    /// Closes it, as the user does.
+    /// Closes the notification, as the user does.
     pub(crate) async fn dismiss(&self, id: u32) {
         let emitter = SignalEmitter::new(&self.connection, PATH).unwrap();
         Recorder::notification_closed(&emitter, id, 2).await.unwrap();
@@ -148,7 +147,7 @@ impl Server {
 
 pub(crate) const BUTTONS: &[&str] = &["actions", "body", "body-markup"];
 
-/// A daemon on a bus, with an account without a grant.
+/// A daemon on a bus, with an account that has no grant.
 pub(crate) fn scene() -> (Scene, Bus) {
     let bed = Testbed::memory();
     let bus = bed.bus();
@@ -162,7 +161,7 @@ pub(crate) fn scene() -> (Scene, Bus) {
 }
 
 #[test]
-fn a_call_that_finds_no_grant_brings_a_notification_whose_button_leads_to_a_token() {
+fn a_call_without_a_grant_shows_a_notification_that_signs_in() {
     let (scene, _bus) = scene();
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
@@ -184,7 +183,7 @@ fn a_call_that_finds_no_grant_brings_a_notification_whose_button_leads_to_a_toke
     assert!(scene.fake.is_live(&scene.token()));
 }
 
-/// What the browser was started with.
+/// The URL that the browser was started with.
 async fn opened(scene: &Scene) -> String {
     let mark = scene.bed.root().join("opened");
     scene.wait_until(|account| account.login_pending);
@@ -201,7 +200,7 @@ async fn opened(scene: &Scene) -> String {
 }
 
 #[test]
-fn an_idle_account_brings_none_and_a_solved_matter_takes_its_notification_along() {
+fn a_sign_in_closes_the_notification_that_asked_for_it() {
     let (scene, _bus) = scene();
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
@@ -217,7 +216,7 @@ fn an_idle_account_brings_none_and_a_solved_matter_takes_its_notification_along(
 }
 
 #[test]
-fn a_server_without_buttons_is_given_the_command() {
+fn a_notification_without_buttons_names_the_command() {
     let (scene, _bus) = scene();
     in_time(async {
         let mut server = Server::start(&scene.bed, &["body"]).await;
@@ -229,7 +228,7 @@ fn a_server_without_buttons_is_given_the_command() {
 }
 
 #[test]
-fn nothing_is_lost_without_a_server_or_when_it_crashes() {
+fn a_notification_is_shown_once_a_server_is_available() {
     let (mut scene, _bus) = scene();
     in_time(async {
         scene.ctl(&["token"]).exits(4);
@@ -253,7 +252,7 @@ fn nothing_is_lost_without_a_server_or_when_it_crashes() {
 }
 
 #[test]
-fn the_screen_is_cleared_when_the_daemon_stops_and_when_notifications_are_switched_off() {
+fn notifications_close_when_the_daemon_stops_or_they_are_disabled() {
     let (mut scene, _bus) = scene();
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
@@ -273,7 +272,7 @@ fn the_screen_is_cleared_when_the_daemon_stops_and_when_notifications_are_switch
 }
 
 #[test]
-fn a_click_shows_the_code_of_a_device_and_the_sign_in_is_confirmed() {
+fn a_click_starts_the_device_flow_and_shows_its_code() {
     let (scene, _bus) = scene();
     let page = format!("{}/device", scene.fake.origin());
     let endpoint = format!("{}/oauth2/device", scene.fake.origin());
@@ -295,7 +294,7 @@ fn a_click_shows_the_code_of_a_device_and_the_sign_in_is_confirmed() {
 }
 
 #[test]
-fn what_is_put_off_is_not_shown_again_because_another_program_asks() {
+fn a_postponed_notification_does_not_return_with_the_next_call() {
     let (mut scene, _bus) = scene();
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
@@ -305,7 +304,7 @@ fn what_is_put_off_is_not_shown_again_because_another_program_asks() {
         scene.ctl(&["token"]).exits(4);
         assert!(!scene.account().login_pending);
         assert!(scene.stop().success());
-        // What the daemon said before it left the bus has arrived by now: the bus keeps the order.
+        // The bus keeps the order, so all calls that the daemon made before it left have arrived.
         let bus = DBusProxy::new(&server.connection).await.unwrap();
         bus.get_id().await.unwrap();
         assert!(server.asked.try_recv().is_err(), "nothing more was shown");
@@ -313,7 +312,7 @@ fn what_is_put_off_is_not_shown_again_because_another_program_asks() {
 }
 
 #[test]
-fn a_locked_keyring_is_told_as_that_and_its_button_raises_the_keyrings_own_dialog() {
+fn a_notification_reports_a_locked_keyring_and_offers_to_unlock_it() {
     let bed = Testbed::new();
     let _bus = bed.bus();
     let mut keyring = bed.keyring();
@@ -348,7 +347,7 @@ fn dunst_command(bed: &Testbed) -> Command {
     command
 }
 
-/// Blocks until dunst shows one, and clicks on it.
+/// Waits until dunst shows a notification, and clicks on it.
 fn click_on_dunst(bed: &Testbed) {
     let end = std::time::Instant::now() + PATIENCE;
     let dunstctl = |argument: &[&str]| bed.command("dunstctl").args(argument).output().unwrap().stdout;
@@ -359,7 +358,7 @@ fn click_on_dunst(bed: &Testbed) {
 }
 
 #[test]
-fn a_click_on_a_real_servers_notification_leads_through_a_real_browser_to_a_token_after_a_crash_too() {
+fn a_click_in_dunst_signs_in_even_after_dunst_crashed() {
     let (scene, _bus) = scene();
     let (server, _display) = dunst(&scene.bed);
     scene.ctl(&["token"]).exits(4);

@@ -1,4 +1,4 @@
-//! Two accounts that sign in at the same time, with one callback between them, or two at one port.
+//! Two accounts that sign in at the same time, with the same callback, or with two callbacks at the same port.
 
 use std::net::TcpListener;
 
@@ -10,15 +10,14 @@ use url::{Url, form_urlencoded};
 
 const OTHER: &str = "other";
 
-/// A second account at the same server with the same callback.
+/// Two accounts at the same server, with the same callback.
 fn scene() -> Scene {
     let scene = Scene::memory(Behaviour::default());
     scene.bed.account(&scene.fake, OTHER);
     scene
 }
 
-/// A second account at another server, with a callback of its own at the same port: what it has in place of
-/// `127.0.0.1:PORT/callback`.
+/// The second account is at another server. Its callback is at the same port, with this host and path.
 fn scene_with(host: &str, path: &str) -> (Scene, Fake) {
     let scene = Scene::memory(Behaviour::default());
     let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
@@ -28,7 +27,7 @@ fn scene_with(host: &str, path: &str) -> (Scene, Fake) {
     (scene, server)
 }
 
-/// What else a callback at the same port may be.
+/// Other callbacks that can share the port of `127.0.0.1:PORT/callback`.
 fn other_callbacks() -> Vec<(&'static str, &'static str)> {
     let mut others = vec![("localhost", "/callback"), ("127.0.0.2", "/callback"), ("127.0.0.1", "/other")];
     if TcpListener::bind("[::1]:0").is_ok() {
@@ -48,7 +47,7 @@ fn user_of(scene: &Scene, account: &str) -> String {
         .to_owned()
 }
 
-/// What the script of our page does with the query and the fragment.
+/// Posts the query and the fragment, as the script of the page does.
 fn hand_on(page: &Page) {
     let (_, nonce) = page.text.split_once("data-nonce=\"").expect("the page of the flow");
     let (nonce, _) = nonce.split_once('"').unwrap();
@@ -66,7 +65,7 @@ fn hand_on(page: &Page) {
 }
 
 #[test]
-fn each_answer_reaches_the_login_that_it_is_for_in_either_order() {
+fn each_answer_reaches_its_login_in_any_order() {
     for (first, second) in [("alice", "bob"), ("bob", "alice")] {
         let scene = scene();
         let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
@@ -84,7 +83,7 @@ fn each_answer_reaches_the_login_that_it_is_for_in_either_order() {
 }
 
 #[test]
-fn callbacks_with_other_names_of_this_machine_or_other_paths_share_a_port() {
+fn callbacks_with_other_hosts_or_paths_share_a_port() {
     for (host, path) in other_callbacks() {
         for others_first in [false, true] {
             println!("{host}{path}, first: {others_first}");
@@ -104,7 +103,7 @@ fn callbacks_with_other_names_of_this_machine_or_other_paths_share_a_port() {
 }
 
 #[test]
-fn fragments_find_their_login_at_each_of_the_callbacks_of_a_port() {
+fn fragments_reach_their_login_at_each_callback_of_a_port() {
     for (host, path) in other_callbacks() {
         println!("{host}{path}");
         let (scene, _server) = scene_with(host, path);
@@ -118,7 +117,7 @@ fn fragments_find_their_login_at_each_of_the_callbacks_of_a_port() {
 }
 
 #[test]
-fn each_callback_of_a_port_is_answered_under_its_own_name_alone() {
+fn a_callback_answers_only_under_its_own_host_name() {
     let (scene, _server) = scene_with("localhost", "/callback");
     let (_one, one_url) = begin(&scene, ACCOUNT, "code");
     let (_two, _) = begin(&scene, OTHER, "code");
@@ -135,7 +134,7 @@ fn each_callback_of_a_port_is_answered_under_its_own_name_alone() {
 }
 
 #[test]
-fn a_login_that_is_cancelled_leaves_the_callback_to_the_other() {
+fn a_cancelled_login_keeps_the_shared_callback_open() {
     let scene = scene();
     let (one, _) = begin(&scene, ACCOUNT, "code");
     let (two, url) = begin(&scene, OTHER, "code");
@@ -146,7 +145,7 @@ fn a_login_that_is_cancelled_leaves_the_callback_to_the_other() {
 }
 
 #[test]
-fn fragments_find_their_login_too() {
+fn fragments_reach_their_login_at_a_shared_callback() {
     let scene = scene();
     let (one, one_url) = begin(&scene, ACCOUNT, "token");
     let (two, two_url) = begin(&scene, OTHER, "token");

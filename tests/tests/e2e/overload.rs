@@ -1,4 +1,4 @@
-//! More load than the daemon can take: it says so, keeps its data, and recovers.
+//! More load than the daemon can take. It refuses callers with a reason, keeps its data, and recovers.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
@@ -14,24 +14,24 @@ use serde_json::json;
 
 use crate::commands::fails;
 
-/// As many as the daemon serves at a time.
+/// The most connections that the daemon serves at a time.
 const CONNECTIONS: usize = 1024;
 
-/// Has the daemon leave callers 32 of its descriptors (prlimit(1)).
+/// Leaves the daemon 32 file descriptors for callers (prlimit(1)).
 const FEW: [&str; 2] = ["prlimit", "--nofile=160:160"];
 
 fn strict() -> Behaviour {
     Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }
 }
 
-/// A test's own limit is often 1024 descriptors in all.
+/// The limit of the test process is often 1024 file descriptors, which is too few.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let current = limit.maximum;
     setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
 }
 
-/// Callers who have their places for as long as they stay, since each has a call under way.
+/// Callers whose connections the daemon never closes as idle, because each has a call in progress.
 fn seated(scene: &Scene, count: usize) -> Vec<Wire> {
     let mut callers: Vec<_> = (0..count).map(|_| scene.bed.wire()).collect();
     for caller in &mut callers {
@@ -41,7 +41,7 @@ fn seated(scene: &Scene, count: usize) -> Vec<Wire> {
     callers
 }
 
-/// A caller who has the place that another has just left, which is free a moment later.
+/// A caller that connects as soon as another has left.
 fn successor(scene: &Scene) -> Wire {
     loop {
         let mut caller = scene.bed.wire();
@@ -51,7 +51,7 @@ fn successor(scene: &Scene) -> Wire {
     }
 }
 
-/// A daemon that has no place left, whose callers hold all.
+/// A daemon without free connections, and the callers that have them.
 fn full(bed: Testbed) -> (Scene, Vec<Wire>) {
     bed.launch_by(FEW);
     let scene = Scene::new(bed, strict()).signed_in();
@@ -59,7 +59,7 @@ fn full(bed: Testbed) -> (Scene, Vec<Wire>) {
     (scene, held)
 }
 
-/// Calls until there is a place again.
+/// Calls until the daemon has a free connection.
 pub(crate) fn eventually_served(scene: &Scene) {
     loop {
         match scene.bed.client().call(&GetToken::default()) {
@@ -70,11 +70,11 @@ pub(crate) fn eventually_served(scene: &Scene) {
 }
 
 #[test]
-fn a_caller_beyond_the_limit_is_told_so_at_once_and_another_takes_the_place_of_one_who_leaves() {
+fn a_caller_beyond_the_limit_is_refused_until_another_leaves() {
     raise_descriptor_limit();
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let mut callers = seated(&scene, CONNECTIONS);
-    // More than are waited for: all are told, whether they have asked or not, and whether they listen or not.
+    // Every further caller gets the error, whether it has sent a call or not.
     let mut late: Vec<_> = (0..200).map(|_| scene.bed.wire()).collect();
     late.iter_mut().step_by(2).for_each(|caller| caller.ask("GetToken", &json!({})));
     for caller in &mut late {
@@ -92,7 +92,7 @@ fn a_caller_beyond_the_limit_is_told_so_at_once_and_another_takes_the_place_of_o
 }
 
 #[test]
-fn the_connection_that_is_idle_for_the_longest_time_gives_way_to_a_new_one() {
+fn a_new_connection_closes_the_one_that_was_idle_longest() {
     let bed = Testbed::memory();
     bed.launch_by(FEW);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
@@ -112,7 +112,7 @@ fn the_connection_that_is_idle_for_the_longest_time_gives_way_to_a_new_one() {
 }
 
 #[test]
-fn every_client_gets_to_read_why_there_is_no_place() {
+fn every_refused_client_can_read_the_reason() {
     let (scene, _held) = full(Testbed::memory());
     for _ in 0..20 {
         let error = fails(|arguments| scene.ctl(arguments), &["token"], 6, "TemporarilyUnavailable");
@@ -122,7 +122,7 @@ fn every_client_gets_to_read_why_there_is_no_place() {
         let refused = scene.bed.client().call(&GetToken::default()).unwrap_err();
         assert!(matches!(refused, ClientError::Keeper(Error::TemporarilyUnavailable { .. })), "{refused}");
     }
-    // One that says all that it has to say, and then reads to the end.
+    // A client that closes its writing half before it reads.
     let mut plain = UnixStream::connect(scene.bed.socket()).unwrap();
     plain.write_all(b"{\"method\":\"org.imgurd.Keeper1.GetToken\"}\0").unwrap();
     plain.shutdown(Shutdown::Write).unwrap();
@@ -132,7 +132,7 @@ fn every_client_gets_to_read_why_there_is_no_place() {
 }
 
 #[test]
-fn callers_alone_never_keep_the_daemon_from_refreshing_and_storing() {
+fn callers_cannot_stop_the_daemon_from_refreshing_and_saving() {
     let (mut scene, mut held) = full(Testbed::file());
     drop(held.pop());
     let mut caller = successor(&scene);
@@ -146,7 +146,7 @@ fn callers_alone_never_keep_the_daemon_from_refreshing_and_storing() {
 }
 
 #[test]
-fn a_shortage_of_descriptors_spends_nothing_and_passes() {
+fn a_shortage_of_file_descriptors_loses_no_grant() {
     let mut scene = Scene::file(strict()).signed_in();
     let mut held = scene.bed.wire();
     let before = token_of(&held.call("GetToken", &json!({}))).to_owned();
@@ -160,11 +160,11 @@ fn a_shortage_of_descriptors_spends_nothing_and_passes() {
     assert!(!late.has_answer());
 
     scene.daemon().limit_descriptors(None);
-    // What was asked for before may be under way again by now, so it is the old token or the new.
+    // The refresh from before may be in progress again, so this is the old token or the new one.
     assert_ne!(token_of(&late.answer()), "", "who waited at the door is let in");
     let after = token_of(&held.call("Refresh", &json!({}))).to_owned();
     assert!(after != before && scene.fake.is_live(&after));
-    // Two seconds and a bit, in pauses that grow to a second each: not one try after the other.
+    // In two seconds, with pauses that grow to a second, there can be only a few attempts.
     let complaints = scene.daemon().log().matches("cannot accept callers at the moment").count();
     assert!((1..=60).contains(&complaints), "{complaints}");
     scene.restart();
@@ -172,7 +172,7 @@ fn a_shortage_of_descriptors_spends_nothing_and_passes() {
 }
 
 #[test]
-fn a_refresh_that_gets_no_descriptor_is_tried_again_and_loses_nothing() {
+fn a_refresh_without_a_free_file_descriptor_is_retried() {
     let mut scene = Scene::memory(strict()).signed_in();
     let mut held = scene.bed.wire();
     let before = token_of(&held.call("GetToken", &json!({}))).to_owned();
@@ -186,7 +186,7 @@ fn a_refresh_that_gets_no_descriptor_is_tried_again_and_loses_nothing() {
 }
 
 #[test]
-fn who_stops_halfway_or_stops_reading_is_hung_up_on_and_takes_no_memory() {
+fn callers_that_stop_midway_are_disconnected_and_use_little_memory() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let mut halfway = scene.bed.wire();
     halfway.send_bytes(b"{\"method\":");
@@ -205,7 +205,7 @@ fn who_stops_halfway_or_stops_reading_is_hung_up_on_and_takes_no_memory() {
     assert!(scene.fake.is_live(token_of(&silent.call("GetToken", &json!({})))), "silence is no fault");
 }
 
-/// Calls and calls, and never reads: how many bytes of calls the daemon takes.
+/// Sends calls without reading the answers, and returns how many bytes the daemon accepted.
 fn pipeline_until_hung_up_on(scene: &Scene) -> usize {
     let call = json!({ "method": "org.varlink.service.GetInterfaceDescription",
         "parameters": { "interface": "org.imgurd.Keeper1" } });
@@ -220,7 +220,7 @@ fn pipeline_until_hung_up_on(scene: &Scene) -> usize {
 }
 
 #[test]
-fn a_crowd_of_all_kinds_does_not_keep_the_daemon_from_stopping() {
+fn a_thousand_connections_do_not_delay_the_stop() {
     raise_descriptor_limit();
     let mut scene = Scene::file(strict()).signed_in();
     let mut crowd: Vec<_> = (0..1000).map(|_| scene.bed.wire()).collect();
@@ -240,7 +240,7 @@ fn a_crowd_of_all_kinds_does_not_keep_the_daemon_from_stopping() {
     daemon.signal(Signal::TERM);
     let begin = Instant::now();
     assert!(daemon.wait().success());
-    // It ends within 2 s; what would be waited for if anything were under way is 30.
+    // It stops within 2 s. If it waited for the connections, it would take 30 s.
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     login.finish();
 }

@@ -20,7 +20,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn a_token_is_refreshed_before_it_expires_with_nobody_asking() {
+fn a_token_is_refreshed_before_it_expires_without_a_caller() {
     let scene = Scene::memory(Behaviour { lifetime: Duration::from_secs(4), ..rotating(Rotation::Plain) })
         .signed_in();
     let expiry = scene.account().expires_at.unwrap();
@@ -34,13 +34,13 @@ fn a_token_is_refreshed_before_it_expires_with_nobody_asking() {
 }
 
 #[test]
-fn a_refresh_that_is_due_waits_for_a_pause_between_calls() {
+fn a_due_refresh_waits_for_a_pause_between_calls() {
     let bed = Testbed::file();
     let config = fs::read_to_string(bed.config_file()).unwrap();
     bed.configure(&format!("{config}\n[refresh]\nmargin = \"130s\"\n"));
     let mut scene = Scene::new(bed, Behaviour { lifetime: 10 * HOUR, ..Behaviour::default() }).signed_in();
     assert!(scene.stop().success());
-    // The refresh is due 130 s before the end of the token, or up to a tenth of that earlier.
+    // The refresh is due 130 s before the token expires, or up to a tenth of that earlier.
     scene.bed.set_clock(10 * 3600 - 145);
     scene.start();
     let due = scene.wait_until(|account| account.state == State::Fresh).next_refresh_at;
@@ -57,7 +57,7 @@ fn a_refresh_that_is_due_waits_for_a_pause_between_calls() {
 }
 
 #[test]
-fn a_token_of_a_second_or_less_is_refreshed_on_demand_only() {
+fn a_token_with_a_very_short_lifetime_is_refreshed_on_demand_only() {
     let scene = crate::expired(Scene::memory(crate::momentary()).signed_in());
     let account = scene.account();
     assert_eq!(account.state, State::Stale);
@@ -68,7 +68,7 @@ fn a_token_of_a_second_or_less_is_refreshed_on_demand_only() {
 }
 
 #[test]
-fn with_auto_refresh_off_nothing_is_refreshed_until_somebody_asks() {
+fn with_auto_refresh_off_a_token_is_refreshed_on_demand_only() {
     let scene = Scene::memory(Behaviour { lifetime: Duration::from_secs(2), ..Behaviour::default() });
     scene.ctl(&["auto-refresh", "off"]).success();
     let scene = scene.signed_in();
@@ -86,7 +86,7 @@ fn with_auto_refresh_off_nothing_is_refreshed_until_somebody_asks() {
 }
 
 #[test]
-fn switching_auto_refresh_on_catches_up_at_once() {
+fn switching_auto_refresh_on_refreshes_an_expired_token_at_once() {
     let scene = Scene::memory(Behaviour { lifetime: Duration::from_secs(2), ..Behaviour::default() });
     scene.ctl(&["auto-refresh", "off"]).success();
     let scene = scene.signed_in();
@@ -97,7 +97,7 @@ fn switching_auto_refresh_on_catches_up_at_once() {
 }
 
 #[test]
-fn a_rotated_refresh_token_is_used_from_then_on_over_restarts_and_crashes() {
+fn a_rotated_refresh_token_survives_restarts_and_crashes() {
     let mut scene = Scene::file(rotating(Rotation::ReuseDetection)).signed_in();
     scene.refresh();
     scene.restart();
@@ -113,7 +113,7 @@ fn a_rotated_refresh_token_is_used_from_then_on_over_restarts_and_crashes() {
 }
 
 #[test]
-fn a_server_that_repeats_no_refresh_token_leaves_the_old_one_valid() {
+fn an_answer_without_a_refresh_token_keeps_the_old_one() {
     let mut scene = Scene::file(rotating(Rotation::Omitted)).signed_in();
     scene.refresh();
     scene.restart();
@@ -124,7 +124,7 @@ fn a_server_that_repeats_no_refresh_token_leaves_the_old_one_valid() {
 }
 
 #[test]
-fn six_refreshes_a_minute_are_enough_and_tokens_are_served_all_the_same() {
+fn six_refreshes_a_minute_are_the_limit_and_tokens_are_still_returned() {
     let scene = scene();
     for _ in 0..6 {
         scene.ctl(&["refresh"]).success();
@@ -150,7 +150,7 @@ fn a_rejected_token_is_replaced() {
 }
 
 #[test]
-fn rejecting_a_token_of_yesterday_costs_no_request() {
+fn reporting_an_old_token_costs_no_request() {
     let scene = scene();
     let old = scene.token();
     let new = scene.ctl_with(&["reject"], &old).success().line().to_owned();
@@ -161,7 +161,7 @@ fn rejecting_a_token_of_yesterday_costs_no_request() {
 }
 
 #[test]
-fn nobody_gets_a_token_that_was_rejected_while_another_is_on_its_way() {
+fn a_rejected_token_is_not_returned_while_a_refresh_is_in_progress() {
     let scene = scene();
     let old = scene.token();
     let gate = scene.fake.hold(Endpoint::Token);
@@ -202,7 +202,7 @@ fn fifty_programs_that_reject_the_same_token_cause_one_refresh() {
 }
 
 #[test]
-fn three_new_tokens_rejected_in_a_row_are_not_the_tokens_fault() {
+fn a_third_rejection_of_a_new_token_in_a_row_is_not_accepted() {
     let scene = scene();
     let mut token = scene.token();
     for _ in 0..2 {
@@ -212,7 +212,7 @@ fn three_new_tokens_rejected_in_a_row_are_not_the_tokens_fault() {
     assert!(output.complaint().contains("three new tokens"), "{}", output.stderr);
     assert_eq!(scene.token(), token, "callers are served all the same");
     assert_eq!(scene.refreshes().len(), 2);
-    // A program that asks for tokens rejected long ago is still helped.
+    // A program that reports an old token still gets the current one.
     let mut caller = scene.bed.wire();
     let answer = caller.call("RejectToken", &json!({ "access_token": "0123456789abcdef" }));
     assert_eq!(token_of(&answer), token);
@@ -221,7 +221,7 @@ fn three_new_tokens_rejected_in_a_row_are_not_the_tokens_fault() {
 }
 
 #[test]
-fn a_grant_without_a_refresh_token_says_what_to_do_when_it_ends() {
+fn a_grant_without_a_refresh_token_advises_to_sign_in() {
     let scene = Scene::memory(Behaviour::default());
     let (mut login, url) = scene.login(&["--flow", "token", "--paste"]);
     scene.fake.configure(|behaviour| behaviour.callback = None);

@@ -1,4 +1,4 @@
-//! A grant that the server refuses: believed after the second refusal, reported once, never deleted.
+//! A grant that the server refuses. The second refusal counts; imgurd reports it once, and keeps the grant.
 
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
@@ -7,28 +7,28 @@ use imgurd_tests::testbed::{Bus, Scene, Testbed, in_time};
 use crate::notify::{BUTTONS, Server};
 use crate::now;
 
-/// More than the minute after which a second refusal is believed.
+/// Longer than the minute that has to pass before a second refusal counts.
 const LATER: i64 = 120;
 
-/// On a bus, and signed in.
+/// A daemon on a bus, with an account that is signed in.
 fn scene() -> (Scene, Bus) {
     let bed = Testbed::file();
     let bus = bed.bus();
     (Scene::new(bed, Behaviour::default()).signed_in(), bus)
 }
 
-/// Asks for a new token, which the server refuses.
+/// Asks for a refresh, which the server refuses.
 fn refused(scene: &Scene) {
     let token = scene.token();
     let mut caller = scene.bed.wire();
     caller.ask("Refresh", &serde_json::json!({}));
     let account = scene.wait_until(|account| account.state == State::Waiting);
-    assert!(account.reason.unwrap().contains("asks again to be sure"));
+    assert!(account.reason.unwrap().contains("asks the server once more"));
     assert_eq!(scene.token(), token, "it is still valid");
 }
 
-/// Starts again later, where the server refuses as well: over a restart, nothing but the wall clock tells how much time
-/// has passed. Then all goes on in the present.
+/// Restarts the daemon later, and the server refuses again. Across a restart, only the wall clock tells how much time
+/// has passed. Then sets the clock right again.
 fn refused_again(scene: &mut Scene) {
     let token = scene.token();
     assert!(scene.stop().success());
@@ -39,7 +39,7 @@ fn refused_again(scene: &mut Scene) {
     assert_eq!(scene.token(), token, "it is valid to its end");
     scene.bed.set_clock_right();
     scene.restart();
-    // Known from the store, whatever the server says next.
+    // The daemon knows this from the store, before the server answers.
     assert_eq!(
         scene.wait_until(|account| account.state != State::StoreUnavailable).state,
         State::ConsentNeeded
@@ -47,7 +47,7 @@ fn refused_again(scene: &mut Scene) {
     assert_eq!(scene.token(), token);
 }
 
-/// Both, for a reason that may pass.
+/// The server has refused a valid grant twice.
 fn refused_twice() -> (Scene, Bus) {
     let (mut scene, bus) = scene();
     scene.fake.fail_always(Endpoint::Token, Fault::invalid_refresh_token());
@@ -57,7 +57,7 @@ fn refused_twice() -> (Scene, Bus) {
 }
 
 #[test]
-fn a_refusal_is_believed_when_it_is_repeated_and_told_once() {
+fn a_repeated_refusal_counts_and_is_reported_once() {
     let (scene, _bus) = refused_twice();
     let output = scene.ctl(&["refresh"]).exits(4);
     assert!(output.complaint().contains("imgurctl login mytoken"), "{}", output.stderr);
@@ -80,7 +80,7 @@ fn a_refusal_is_believed_when_it_is_repeated_and_told_once() {
 }
 
 #[test]
-fn the_person_can_have_a_refused_grant_tried_at_once_and_a_success_heals() {
+fn the_user_can_retry_a_refused_grant_at_once() {
     let (scene, _bus) = refused_twice();
     scene.fake.clear(Endpoint::Token);
     assert!(scene.fake.is_live(&scene.refresh()));
@@ -90,7 +90,7 @@ fn the_person_can_have_a_refused_grant_tried_at_once_and_a_success_heals() {
 }
 
 #[test]
-fn a_refused_grant_is_tried_once_a_day_and_at_each_start() {
+fn a_refused_grant_is_retried_once_a_day_and_at_each_start() {
     let (mut scene, _bus) = refused_twice();
     let next = |account: &Account| account.retry_at.or(account.next_refresh_at);
     let next = next(&scene.wait_until(|account| next(account).is_some())).unwrap() - now();
@@ -103,13 +103,13 @@ fn a_refused_grant_is_tried_once_a_day_and_at_each_start() {
 }
 
 #[test]
-fn a_revoked_grant_serves_its_token_to_the_end_and_then_says_what_to_do() {
+fn a_revoked_grant_returns_its_token_until_it_expires() {
     let (mut scene, _bus) = scene();
     scene.fake.revoke_grant();
     refused(&scene);
     refused_again(&mut scene);
     assert!(scene.stop().success());
-    // Past the token's hour.
+    // The token has expired after an hour.
     scene.bed.set_clock(2 * 3600);
     scene.start();
     let output = scene.ctl(&["token"]).exits(4);

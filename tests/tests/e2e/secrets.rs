@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::HOUR;
 use crate::dbus::{busctl, keeper};
 
-/// A server that sends back what it was sent, as far as it goes.
+/// An error answer that repeats the secrets of the last request.
 fn echo(scene: &Scene) -> Fault {
     let last = scene.fake.requests(Endpoint::Token).pop().unwrap();
     let sent = last.form.get("refresh_token").or(last.form.get("code")).unwrap().clone();
@@ -76,7 +76,7 @@ fn fail_in_every_way(scene: &Scene) {
         scene.ctl(&["status"]).success();
     }
     scene.fake.clear(Endpoint::Token);
-    // Mistakes that hold a secret are not repeated.
+    // Errors do not repeat a secret from invalid input.
     let token = scene.token();
     scene.ctl_with(&["import"], &format!("{token} {token}")).exits(2);
     scene.ctl_with(&["import"], &format!("{{\"access_token\":\"{token}\"}}")).exits(2);
@@ -88,7 +88,7 @@ fn fail_in_every_way(scene: &Scene) {
 }
 
 #[test]
-fn no_secret_shows_in_any_output_or_file() {
+fn no_secret_is_in_any_output_or_file() {
     let mut scene = Scene::file(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() });
     let check = |scene: &mut Scene| {
         let secrets = scene.fake.secrets();
@@ -105,7 +105,7 @@ fn no_secret_shows_in_any_output_or_file() {
     fail_in_every_way(&scene);
     check(&mut scene);
 
-    // A store that cannot be opened, and a damaged one.
+    // A damaged store, and the same store once it is repaired.
     scene.stop();
     let keyring = scene.bed.state_home().join("imgurd/grants.keyring");
     let bytes = fs::read(&keyring).unwrap();
@@ -128,12 +128,12 @@ fn no_secret_shows_in_any_output_or_file() {
 }
 
 #[test]
-fn the_log_is_detailed_where_it_is_searched() {
+fn the_searched_log_has_the_level_trace() {
     let mut scene = Scene::memory(Behaviour::default()).signed_in();
     assert!(scene.daemon().log().contains("TRACE"), "the search above means something");
 }
 
-/// Lets all that can happen happen, while the bus is watched from the first to the last.
+/// Makes every kind of call while `busctl monitor` watches the bus.
 fn happens_in_the_sight_of_a_monitor(bed: Testbed) -> Scene {
     let bus = bed.bus();
     let monitor = watch_the_bus(&bed);
@@ -154,17 +154,17 @@ fn happens_in_the_sight_of_a_monitor(bed: Testbed) -> Scene {
     scene
 }
 
-/// `busctl monitor`, whose output is searched like any other program's.
+/// Starts `busctl monitor`. The test searches its output as it does any other program's.
 fn watch_the_bus(bed: &Testbed) -> Program {
     let mut command = bed.command("sh");
-    // It says on its standard error that it has begun.
+    // `busctl` announces on its standard error that it has begun.
     command.args(["-c", "exec busctl --user monitor --json=short 2>&1"]);
     let mut monitor = bed.start(command);
     monitor.line_where(|line| line.contains("Monitoring"));
     monitor
 }
 
-/// All calls there but those whose answer, or whose question, is a secret that whoever watches may see.
+/// Makes all calls on the bus except those that carry a secret, which a monitor is expected to see.
 fn be_called_on_the_bus(scene: &Scene) {
     in_time(async {
         let keeper = keeper(&scene.bed).await;
@@ -181,7 +181,7 @@ fn be_called_on_the_bus(scene: &Scene) {
     assert!(answer.status.success(), "{answer:?}");
 }
 
-/// Long calls: a login that waits for the user, and a watch.
+/// Looks for secrets in clients that run for long: a login that waits for the user, and a watch.
 fn look_at_clients(scene: &Scene) {
     let (login, _) = scene.login(&[]);
     let mut watch = scene.bed.ctl_spawn(&["status", "--watch", "--json"]);
@@ -196,7 +196,7 @@ fn look_at_clients(scene: &Scene) {
 }
 
 #[test]
-fn no_secret_crosses_the_bus_unasked_nor_is_in_a_log_of_objects() {
+fn no_secret_is_on_the_bus_unasked_or_in_the_json_log() {
     let bed = Testbed::file();
     bed.launch_by(["sh", "-c", "exec \"$@\" --log-format json", "sh"]);
     let scene = happens_in_the_sight_of_a_monitor(bed);
@@ -210,7 +210,7 @@ fn no_secret_is_in_a_field_of_the_journal() {
         let journal = bed.journal();
         let scene = happens_in_the_sight_of_a_monitor(bed);
         let entries = journal.end();
-        // The last is of a step of the keeper, which is told at the level TRACE alone.
+        // imgurd logs these fields at the level TRACE only.
         for part in ["PRIORITY", "imgurd::keeper", "F_EVENT"] {
             assert!(entries.contains(part), "{part} is not there: the search is in the wrong place");
         }

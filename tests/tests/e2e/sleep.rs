@@ -1,4 +1,4 @@
-//! Suspend, as logind announces it: no answer is lost, and callers get their token after it.
+//! Suspend, as logind announces it. No answer is lost, and callers get their token after the machine wakes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{expired, momentary};
 
-/// A daemon that has heard of logind, and holds its lock.
+/// A daemon that holds logind's inhibitor lock.
 async fn scene(behaviour: Behaviour) -> (Scene, Logind) {
     let bed = Testbed::file();
     let logind = bed.logind().await;
@@ -20,7 +20,7 @@ async fn scene(behaviour: Behaviour) -> (Scene, Logind) {
     (scene, logind)
 }
 
-/// Blocks until the daemon's log has this line.
+/// Waits until the daemon's log has this line.
 fn logged(scene: &mut Scene, line: &str) {
     while !scene.daemon().log().contains(line) {
         std::thread::yield_now();
@@ -28,7 +28,7 @@ fn logged(scene: &mut Scene, line: &str) {
 }
 
 #[test]
-fn the_machine_stays_awake_until_the_answer_on_its_way_is_stored() {
+fn the_machine_stays_awake_until_a_pending_answer_is_saved() {
     in_time(async {
         let strict = Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() };
         let (mut scene, logind) = scene(strict).await;
@@ -42,7 +42,7 @@ fn the_machine_stays_awake_until_the_answer_on_its_way_is_stored() {
         gate.release();
         logind.wait_for_inhibitors(0).await;
 
-        // The battery dies in its sleep.
+        // The machine loses its power during sleep.
         scene.crash();
         scene.start();
         assert!(scene.fake.is_live(&scene.token()), "what had been answered was stored");
@@ -51,7 +51,7 @@ fn the_machine_stays_awake_until_the_answer_on_its_way_is_stored() {
 }
 
 #[test]
-fn nothing_is_sent_once_sleep_is_announced_and_the_first_caller_after_it_is_served() {
+fn nothing_is_sent_before_sleep_and_a_waiting_caller_gets_a_token_after() {
     in_time(async {
         let (scene, logind) = scene(momentary()).await;
         let scene = expired(scene);
@@ -61,7 +61,7 @@ fn nothing_is_sent_once_sleep_is_announced_and_the_first_caller_after_it_is_serv
         scene.ctl(&["token", "--min-valid", "60s", "--wait", "0s"]).exits(6);
         let mut caller = scene.bed.wire();
         caller.ask("GetToken", &json!({}));
-        // The daemon answers in order, so it has taken that wish in when it has answered this one.
+        // The daemon answers in order, so it has received the other call before it answers this one.
         scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
         assert_eq!(scene.refreshes().len(), asked);
 
@@ -73,14 +73,14 @@ fn nothing_is_sent_once_sleep_is_announced_and_the_first_caller_after_it_is_serv
 }
 
 #[test]
-fn a_token_that_ended_during_sleep_is_new_for_the_first_caller_after_it() {
+fn a_token_that_expired_during_sleep_is_refreshed_for_the_first_caller() {
     in_time(async {
         let (scene, logind) = scene(momentary()).await;
         scene.fake.configure(|behaviour| behaviour.lifetime = Duration::from_secs(2));
         scene.ctl(&["token"]).success();
         logind.announce(true).await;
         logind.wait_for_inhibitors(0).await;
-        // It would have been refreshed by now, and was not.
+        // An awake daemon would have refreshed the token by now.
         scene.wait_until(|account| account.state == State::Stale || account.state == State::Waiting);
         scene.fake.configure(|behaviour| behaviour.lifetime = crate::HOUR);
         logind.announce(false).await;
@@ -89,7 +89,7 @@ fn a_token_that_ended_during_sleep_is_new_for_the_first_caller_after_it() {
 }
 
 #[test]
-fn a_logind_that_dies_before_the_machine_sleeps_keeps_nobody_waiting() {
+fn a_crash_of_logind_before_sleep_delays_no_caller() {
     in_time(async {
         let (scene, logind) = scene(momentary()).await;
         let scene = expired(scene);

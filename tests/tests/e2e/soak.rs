@@ -1,11 +1,11 @@
-//! The short form of `make soak`: kills at random instants, and thousands of callers.
+//! The short form of `make soak`: kills at random moments, and thousands of callers.
 
 use std::process::Command;
 
 use imgurd_tests::testbed::binary;
 
 #[test]
-fn no_kill_costs_a_grant_that_was_saved_and_no_call_leaves_anything_behind() {
+fn kills_lose_no_saved_grant_and_calls_leak_nothing() {
     let output = Command::new(binary("soak")).arg("--short").output().unwrap();
     let figures = String::from_utf8_lossy(&output.stdout);
     println!("{figures}");

@@ -1,4 +1,4 @@
-//! Logs without a reader: no caller waits for them, and they do not fill the memory.
+//! Logs that no program reads. They delay no caller and do not fill the memory.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
@@ -7,13 +7,13 @@ use imgurd_proto::GetToken;
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{Scene, Testbed, needs_root};
 
-/// Calls that write more at `trace` than a pipe or journald's queue holds.
+/// So many calls log more at `trace` than a pipe or journald's queue takes.
 const CALLS: usize = 500;
 
-/// Far more than a call takes on a busy machine, and far less than a reader that has stopped would make it wait.
+/// Far more than a call takes on a busy machine, and far less than it would wait for a stopped reader.
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// A daemon that this script starts, which gets a path of the test's own first.
+/// A daemon that this script starts. The script's first argument is a path for the test.
 fn scene(path: &str, script: &str, arguments: &[&str]) -> Scene {
     let bed = Testbed::file();
     let path = bed.root().join(path).display().to_string();
@@ -35,13 +35,13 @@ fn calls_are_prompt(scene: &Scene) {
 }
 
 #[test]
-fn a_reader_of_standard_error_that_has_stopped_delays_no_caller() {
+fn a_stopped_reader_of_standard_error_delays_no_caller() {
     let scene = scene("stderr", "rm -f \"$0\" && mkfifo \"$0\" && exec \"$@\" 2<>\"$0\"", &[]);
     calls_are_prompt(&scene);
 }
 
 #[test]
-fn standard_error_that_is_full_or_closed_delays_no_caller() {
+fn a_full_or_closed_standard_error_delays_no_caller() {
     for script in ["exec \"$@\" 2>/dev/full", "exec \"$@\" 2>&-"] {
         let scene = scene("unused", script, &[]);
         calls_are_prompt(&scene);
@@ -49,7 +49,7 @@ fn standard_error_that_is_full_or_closed_delays_no_caller() {
 }
 
 #[test]
-fn a_journald_that_has_stopped_delays_no_caller() {
+fn a_stopped_journald_delays_no_caller() {
     if !needs_root("a mount namespace") {
         return;
     }

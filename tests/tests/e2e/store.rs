@@ -1,4 +1,4 @@
-//! The store: grants survive, and an unreadable grant is neither ignored nor overwritten.
+//! The store keeps grants, and imgurd neither ignores nor overwrites an unreadable grant.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::now;
 
-/// A record as the first version wrote it.
+/// A record that the first version wrote.
 const FIRST_VERSION: &str = include_str!("../../../daemon/src/store/item/first-version.json");
 
-/// A daemon that stopped, with its grants in a file.
+/// A daemon that has stopped, with its grants in a file.
 fn stopped() -> Scene {
     let mut scene =
         Scene::file(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }).signed_in();
@@ -30,7 +30,7 @@ fn keyring(scene: &Scene) -> PathBuf {
     scene.bed.state_home().join("imgurd/grants.keyring")
 }
 
-/// The account once the store has been looked at.
+/// The account and its reason, once imgurd has read the store.
 fn trouble(scene: &Scene) -> (Account, String) {
     let account = scene.wait_until(|account| {
         account.reason.as_deref().is_none_or(|reason| !reason.contains("still reading"))
@@ -54,7 +54,7 @@ fn the_encrypted_file_survives_a_crash_at_any_time() {
 }
 
 #[test]
-fn memory_forgets_and_says_nothing_else() {
+fn the_memory_store_is_empty_after_a_restart() {
     let mut scene = Scene::memory(Behaviour::default()).signed_in();
     scene.restart();
     assert_eq!(scene.wait_until(|account| account.state != State::StoreUnavailable).state, State::Empty);
@@ -62,7 +62,7 @@ fn memory_forgets_and_says_nothing_else() {
 }
 
 #[test]
-fn a_missing_key_is_named_and_found_again_by_itself() {
+fn a_missing_key_is_named_and_used_once_it_is_back() {
     let mut scene = stopped();
     let away = scene.bed.root().join("key-away");
     fs::rename(key(&scene), &away).unwrap();
@@ -79,7 +79,7 @@ fn a_missing_key_is_named_and_found_again_by_itself() {
 }
 
 #[test]
-fn a_store_with_another_key_is_left_alone_and_opens_with_the_right_one() {
+fn a_store_with_another_key_is_not_overwritten() {
     let mut scene = stopped();
     let right = fs::read(key(&scene)).unwrap();
     let before = fs::read(keyring(&scene)).unwrap();
@@ -89,7 +89,7 @@ fn a_store_with_another_key_is_left_alone_and_opens_with_the_right_one() {
     assert_eq!(account.state, State::StoreUnavailable);
     assert!(reason.contains("another key"), "{reason}");
 
-    // Nothing that would overwrite the grant is begun.
+    // imgurd starts nothing that would overwrite the grant.
     scene.ctl(&["login", "--no-browser"]).exits(7).complaint();
     scene.ctl_with(&["import"], "0123456789abcdef").exits(7).complaint();
     scene.ctl(&["logout"]).exits(7).complaint();
@@ -105,7 +105,7 @@ fn a_store_with_another_key_is_left_alone_and_opens_with_the_right_one() {
 }
 
 #[test]
-fn a_key_that_others_may_read_is_not_used() {
+fn a_key_that_other_users_can_read_is_not_used() {
     let mut scene = stopped();
     fs::set_permissions(key(&scene), fs::Permissions::from_mode(0o640)).unwrap();
     scene.start();
@@ -118,7 +118,7 @@ fn a_key_that_others_may_read_is_not_used() {
 }
 
 #[test]
-fn a_store_that_lost_the_grant_is_not_taken_at_its_word() {
+fn a_missing_grant_is_reported_and_used_once_it_is_back() {
     let mut scene = stopped();
     let away = scene.bed.root().join("keyring-away");
     fs::rename(keyring(&scene), &away).unwrap();
@@ -128,14 +128,14 @@ fn a_store_that_lost_the_grant_is_not_taken_at_its_word() {
     assert!(reason.contains("no longer has the grant"), "{reason}");
     scene.ctl(&["token", "--wait", "100ms"]).exits(7);
 
-    // A waiting call finds it again.
+    // A waiting call gets its token once the file is back.
     let waiting = scene.bed.ctl_spawn(&["token", "--wait", "1h"]);
     fs::rename(&away, keyring(&scene)).unwrap();
     assert!(scene.fake.is_live(waiting.finish().success().line()));
 }
 
 #[test]
-fn a_lost_grant_can_be_given_up() {
+fn logout_gives_up_a_lost_grant() {
     let mut scene = stopped();
     fs::remove_file(keyring(&scene)).unwrap();
     scene.start();
@@ -144,14 +144,14 @@ fn a_lost_grant_can_be_given_up() {
     assert_eq!(scene.account().state, State::Empty);
     scene.restart();
     assert_eq!(trouble(&scene).0.state, State::Empty);
-    // The client's secret was lost with it.
+    // The client secret was in the same record.
     let secret = scene.fake.behaviour().client_secret;
     scene.ctl_with(&["account", "set", "--client-secret-stdin"], &secret).success();
     scene.login_as("alice", &[]).success();
 }
 
 #[test]
-fn a_damaged_keyring_is_left_as_it_is() {
+fn a_damaged_file_is_not_overwritten() {
     let mut scene = stopped();
     let good = fs::read(keyring(&scene)).unwrap();
     let damaged = &good[..good.len() / 2];
@@ -168,7 +168,7 @@ fn a_damaged_keyring_is_left_as_it_is() {
 }
 
 #[test]
-fn a_keyring_deleted_while_the_daemon_runs_is_written_again() {
+fn a_file_that_is_deleted_while_the_daemon_runs_is_written_again() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     fs::remove_file(keyring(&scene)).unwrap();
     let token = scene.refresh();
@@ -178,7 +178,7 @@ fn a_keyring_deleted_while_the_daemon_runs_is_written_again() {
 }
 
 #[test]
-fn an_absent_directory_is_made_again_and_loses_nothing() {
+fn a_deleted_state_directory_is_created_again() {
     let mut scene =
         Scene::file(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }).signed_in();
     fs::remove_dir_all(scene.bed.state_home()).unwrap();
@@ -193,7 +193,7 @@ fn an_absent_directory_is_made_again_and_loses_nothing() {
 }
 
 #[test]
-fn an_account_that_another_program_adds_beside_the_daemon_survives_its_writes() {
+fn the_daemon_keeps_records_that_another_program_adds_to_the_file() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     let grants = scene.bed.grant_file();
     let added = grants.get(ACCOUNT).unwrap();
@@ -201,7 +201,7 @@ fn an_account_that_another_program_adds_beside_the_daemon_survives_its_writes() 
     let token = scene.refresh();
     assert_eq!(grants.get("second").as_ref(), Some(&added));
     assert!(grants.get(ACCOUNT).unwrap().contains(&token));
-    // And it is that account's, once there is one.
+    // Once the account is configured, it has that grant.
     let arguments = ["account", "set", "--auth-param", "x=y"];
     scene.ctl(&arguments).success();
     let text = fs::read_to_string(scene.bed.config_file()).unwrap();
@@ -212,7 +212,7 @@ fn an_account_that_another_program_adds_beside_the_daemon_survives_its_writes() 
 }
 
 #[test]
-fn a_file_put_in_the_place_of_the_old_one_does_not_undo_what_came_since() {
+fn a_restored_backup_does_not_replace_a_newer_grant_in_memory() {
     let mut scene =
         Scene::file(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }).signed_in();
     let backup = fs::read(keyring(&scene)).unwrap();
@@ -220,7 +220,7 @@ fn a_file_put_in_the_place_of_the_old_one_does_not_undo_what_came_since() {
     let restored = scene.bed.root().join("backup");
     fs::write(&restored, backup).unwrap();
     fs::rename(restored, keyring(&scene)).unwrap();
-    // The daemon knows better, and says so with its next write.
+    // The daemon has the newer grant in memory, and saves it with its next write.
     assert_eq!(scene.token(), latest);
     let token = scene.refresh();
     scene.crash();
@@ -229,11 +229,11 @@ fn a_file_put_in_the_place_of_the_old_one_does_not_undo_what_came_since() {
     assert!(scene.fake.is_live(&scene.refresh()), "no used token was ever presented again");
 }
 
-/// What the store holds where a newer version has written it.
+/// A record that a newer version wrote.
 const NEWER: &str = r#"{"version":2,"grant":"in another shape"}"#;
 
 #[test]
-fn what_a_newer_version_wrote_is_left_untouched_and_said_to_be() {
+fn a_record_of_a_newer_version_is_reported_and_not_overwritten() {
     let mut scene = stopped();
     let grants = scene.bed.grant_file();
     let ours = grants.get(ACCOUNT).unwrap();
@@ -256,7 +256,7 @@ fn what_a_newer_version_wrote_is_left_untouched_and_said_to_be() {
 }
 
 #[test]
-fn what_a_newer_version_writes_beside_the_daemon_is_not_overwritten() {
+fn a_record_that_a_newer_version_writes_meanwhile_is_not_overwritten() {
     let scene = Scene::file(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() }).signed_in();
     let token = scene.token();
     let grants = scene.bed.grant_file();
@@ -271,7 +271,7 @@ fn what_a_newer_version_writes_beside_the_daemon_is_not_overwritten() {
 }
 
 #[test]
-fn what_the_first_version_wrote_is_read_and_written_as_now() {
+fn a_record_of_the_first_version_is_read_and_updated() {
     let mut scene = stopped();
     let grants = scene.bed.grant_file();
     let (refresh_token, access_token) = scene.fake.issue_grant("alice");
@@ -285,7 +285,7 @@ fn what_the_first_version_wrote_is_read_and_written_as_now() {
         .replace("1763800000456", &(now() * 1000).to_string());
     grants.put(ACCOUNT, &first);
     scene.start();
-    // Whose refusal is asked about again at once.
+    // The record has a refusal, so imgurd refreshes at once.
     let account = scene.wait_until(|account| account.state == State::Fresh && scene.refreshes().len() == 1);
     assert_eq!(account.username.as_deref(), Some("alice"));
     assert_eq!(scene.refreshes()[0].refresh_token(), Some(refresh_token.as_str()));
@@ -301,21 +301,21 @@ fn what_the_first_version_wrote_is_read_and_written_as_now() {
 }
 
 #[test]
-fn two_daemons_never_keep_the_same_grants() {
+fn two_daemons_cannot_use_the_same_grants() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     let other = scene.bed.root().join("other-socket");
     let second = scene.bed.spawn_daemon(&["--no-dbus", "--socket", other.to_str().unwrap()]);
     let log = second.log_when_ended(1);
     assert!(log.contains("another imgurd already uses the grants"), "{log}");
     assert!(!other.exists());
-    // The first is none the worse, and its place is free when it is gone.
+    // The first daemon is unaffected, and can start again.
     assert!(scene.fake.is_live(&scene.token()));
     scene.restart();
     assert!(scene.fake.is_live(&scene.token()));
 }
 
 #[test]
-fn what_is_written_is_for_its_owner_alone() {
+fn files_and_directories_are_for_their_owner_only() {
     let scene = Scene::file(Behaviour::default()).signed_in();
     scene.refresh();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -331,16 +331,16 @@ fn what_is_written_is_for_its_owner_alone() {
 }
 
 #[test]
-fn an_outage_of_the_store_stops_no_caller_of_a_token_at_hand() {
+fn a_valid_token_is_returned_while_the_store_fails() {
     let scene = Scene::file(Behaviour::default()).signed_in();
     let token = scene.token();
-    // A directory in the place of the file is as good as a disk that fails.
+    // A file in place of the directory makes the store fail.
     let state = scene.bed.state_home().join("imgurd");
     let away = scene.bed.root().join("state-away");
     fs::rename(&state, &away).unwrap();
     fs::write(&state, "in the way").unwrap();
     assert_eq!(scene.token(), token);
-    // Nothing is spent that could not be saved.
+    // imgurd uses no refresh token if it cannot save the answer.
     scene.ctl(&["refresh", "--wait", "3s"]).exits(7);
     assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1);
     assert_eq!(scene.token(), token);

@@ -1,4 +1,4 @@
-//! Tokens: what callers get, and when they wait.
+//! What callers get, and when they wait.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use crate::{HOUR, expired, now};
 const DAY: i64 = 24 * 3600;
 const TEN_YEARS: i64 = 3650 * DAY;
 
-/// When the token of a new grant expires and is refreshed, in seconds from now, where the server says this of it.
+/// When the token of a new grant expires and when it is refreshed, in seconds from now, for this lifetime in the
+/// answer.
 fn times(expires_in: ExpiresIn) -> (Option<i64>, Option<i64>) {
     let scene = Scene::memory(Behaviour { expires_in, ..Behaviour::default() }).signed_in();
     let account = scene.account();
@@ -28,7 +29,7 @@ fn times(expires_in: ExpiresIn) -> (Option<i64>, Option<i64>) {
 fn expires_in_an_hour(value: Value) {
     let (expires, refresh) = times(ExpiresIn::Json(value));
     assert!(matches!(expires, Some(3599..=3601)), "{expires:?}");
-    // Ten minutes before, and up to a minute earlier.
+    // Ten minutes before the token expires, or up to a minute earlier.
     assert!(matches!(refresh, Some(2939..=3001)), "{refresh:?}");
 }
 
@@ -47,14 +48,14 @@ fn expires_in_ten_years(value: Value) {
 }
 
 #[test]
-fn a_lifetime_may_be_a_number_a_text_or_a_fraction() {
+fn a_lifetime_can_be_a_number_a_string_or_a_fraction() {
     expires_in_an_hour(json!(3600));
     expires_in_an_hour(json!("3600"));
     expires_in_an_hour(json!(3600.5));
 }
 
 #[test]
-fn a_lifetime_that_is_missing_or_makes_no_sense_is_unknown() {
+fn a_missing_or_invalid_lifetime_is_unknown() {
     expiry_is_unknown(ExpiresIn::Absent);
     for value in [json!(0), json!(-1), json!("0"), json!("soon"), json!(null), json!([3600])] {
         expiry_is_unknown(ExpiresIn::Json(value));
@@ -72,7 +73,7 @@ fn a_lifetime_beyond_ten_years_counts_as_ten() {
 }
 
 #[test]
-fn a_lifetime_of_absurd_digits_costs_no_token() {
+fn a_lifetime_with_too_many_digits_does_not_lose_the_token() {
     for value in [json!(1e300), json!(-1e300), json!("9".repeat(400))] {
         let (expires, refresh) = times(ExpiresIn::Json(value));
         assert!(expires.is_none_or(|at| at <= TEN_YEARS + 1), "{expires:?}");
@@ -81,7 +82,7 @@ fn a_lifetime_of_absurd_digits_costs_no_token() {
 }
 
 #[test]
-fn a_token_at_hand_costs_no_request() {
+fn a_valid_token_costs_no_request() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let first = scene.token();
     assert_eq!(scene.token(), first);
@@ -106,22 +107,22 @@ fn min_valid_says_how_long_the_token_has_to_last() {
     let scene = scene.signed_in();
     let old = scene.token();
     scene.fake.configure(|behaviour| behaviour.lifetime = HOUR);
-    // The default of 60 s counts as half of the lifetime, which is over now.
+    // The default of 60 s is more than half of the lifetime, so half of the lifetime counts, which has passed now.
     scene.wait_until(|account| account.state == State::Stale);
     assert_eq!(scene.ctl(&["token", "--min-valid", "0s"]).success().line(), old);
     assert_eq!(scene.refreshes().len(), 0);
     assert_ne!(scene.token(), old);
-    // Of an hour, thirty minutes are all that can be asked for.
+    // For a token that lives an hour, at most half an hour counts.
     let new = scene.token();
     assert_eq!(scene.ctl(&["token", "--min-valid", "2400h"]).success().line(), new);
     assert_eq!(scene.refreshes().len(), 1);
 }
 
 #[test]
-fn a_call_waits_as_long_as_it_says_and_no_longer() {
+fn a_call_waits_as_long_as_its_wait_time() {
     let scene = expired(Scene::memory(crate::momentary()).signed_in());
     let gate = scene.fake.hold(Endpoint::Token);
-    // Each ends long before the server answers, which is when the gate opens.
+    // Both calls end long before the server answers.
     for wait in ["0s", "200ms"] {
         scene.ctl(&["token", "--min-valid", "60s", "--wait", wait]).exits(6).complaint();
     }
@@ -132,7 +133,7 @@ fn a_call_waits_as_long_as_it_says_and_no_longer() {
 }
 
 #[test]
-fn the_token_object_says_all_that_a_program_needs() {
+fn token_json_has_the_account_type_user_and_expiry() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let token = scene.ctl(&["token", "--json"]).success().json();
     assert_eq!(token["account"], ACCOUNT);
@@ -142,14 +143,14 @@ fn the_token_object_says_all_that_a_program_needs() {
 }
 
 #[test]
-fn an_answer_wrapped_in_data_is_understood() {
+fn an_answer_wrapped_in_data_is_accepted() {
     let scene = Scene::memory(Behaviour { wrapped: true, ..Behaviour::default() }).signed_in();
     assert!(scene.fake.is_live(&scene.token()));
     assert_ne!(scene.refresh(), "");
 }
 
 #[test]
-fn accounts_are_kept_apart() {
+fn each_account_has_its_own_token() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     scene.bed.account(&scene.fake, "second");
     scene.bed.sign_in_as("second", "bob");

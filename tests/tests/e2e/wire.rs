@@ -1,4 +1,4 @@
-//! Varlink, as any client may use it.
+//! The Varlink interface, as any client can use it.
 
 use imgurd_proto::{INTERFACE, INTERFACE_TEXT, State};
 use imgurd_tests::browser;
@@ -16,7 +16,7 @@ const GET_INFO: &str = "org.varlink.service.GetInfo";
 const DESCRIBE: &str = "org.varlink.service.GetInterfaceDescription";
 
 #[test]
-fn the_service_says_what_it_is() {
+fn the_service_describes_itself() {
     let scene = Scene::memory(Behaviour::default());
     let mut wire = scene.bed.wire();
     let info = wire.call(GET_INFO, &json!({}));
@@ -33,7 +33,7 @@ fn the_service_says_what_it_is() {
 }
 
 #[test]
-fn every_method_of_the_description_is_there() {
+fn every_described_method_exists() {
     let scene = Scene::memory(Behaviour::default());
     let methods = INTERFACE_TEXT.lines().filter_map(|line| line.strip_prefix("method "));
     let mut count = 0;
@@ -47,7 +47,7 @@ fn every_method_of_the_description_is_there() {
 }
 
 #[test]
-fn what_is_not_there_is_said_to_be_missing() {
+fn unknown_methods_and_interfaces_are_errors() {
     let scene = scene();
     let mut wire = scene.bed.wire();
     let answer = wire.call("NoSuchMethod", &json!({}));
@@ -60,12 +60,12 @@ fn what_is_not_there_is_said_to_be_missing() {
     assert_eq!(answer["parameters"]["interface"], "org.example.Other");
     let answer = wire.call(DESCRIBE, &json!({ "interface": "org.example.Other" }));
     assert_eq!(error_of(&answer), "org.varlink.service.InterfaceNotFound");
-    // The connection is as good as before.
+    // The connection still works.
     assert!(scene.fake.is_live(token_of(&wire.call("GetToken", &json!({})))));
 }
 
 #[test]
-fn a_parameter_that_cannot_be_read_is_named() {
+fn a_parameter_of_the_wrong_type_is_named() {
     let scene = scene();
     let mut wire = scene.bed.wire();
     for (method, parameters, named) in [
@@ -84,7 +84,7 @@ fn a_parameter_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn an_argument_that_makes_no_sense_is_named() {
+fn an_invalid_argument_is_named() {
     let scene = scene();
     let mut wire = scene.bed.wire();
     for (method, parameters, field) in [
@@ -114,7 +114,7 @@ fn the_largest_numbers_do_no_harm() {
 }
 
 #[test]
-fn a_stream_has_to_be_asked_for() {
+fn streaming_methods_need_more() {
     let scene = scene();
     let mut wire = scene.bed.wire();
     for method in ["Watch", "Login", "ReadJournal"] {
@@ -122,7 +122,7 @@ fn a_stream_has_to_be_asked_for() {
         assert_eq!(error_of(&answer), "org.varlink.service.ExpectedMore");
     }
     assert!(!scene.account().login_pending);
-    // One who would take a stream is content with the one answer there is.
+    // A method that does not stream answers once even with `more`.
     wire.stream("GetToken", &json!({}));
     let answer = wire.answer();
     assert!(scene.fake.is_live(token_of(&answer)));
@@ -146,7 +146,7 @@ fn calls_are_answered_in_their_order() {
 }
 
 #[test]
-fn a_message_may_come_in_pieces() {
+fn a_message_can_arrive_byte_by_byte() {
     let scene = scene();
     let mut wire = scene.bed.wire();
     let message = format!("{}\0", json!({ "method": "org.imgurd.Keeper1.GetToken" }));
@@ -157,7 +157,7 @@ fn a_message_may_come_in_pieces() {
 }
 
 #[test]
-fn a_oneway_call_is_done_and_not_answered() {
+fn a_oneway_call_has_an_effect_but_no_answer() {
     let scene = scene();
     let old = scene.token();
     let mut wire = scene.bed.wire();
@@ -169,7 +169,7 @@ fn a_oneway_call_is_done_and_not_answered() {
 }
 
 #[test]
-fn who_has_finished_sending_still_gets_the_answer() {
+fn a_client_that_closes_its_writing_half_still_gets_the_answer() {
     let scene = scene();
     let gate = scene.fake.hold(Endpoint::Token);
     let mut wire = scene.bed.wire();
@@ -182,7 +182,7 @@ fn who_has_finished_sending_still_gets_the_answer() {
 }
 
 #[test]
-fn fields_that_are_unknown_or_null_are_no_hindrance() {
+fn unknown_and_null_fields_are_ignored() {
     let scene = scene();
     let mut wire = scene.bed.wire();
     wire.send(&json!({ "method": "org.imgurd.Keeper1.GetToken", "upgrade": false, "later": [1],
@@ -193,13 +193,13 @@ fn fields_that_are_unknown_or_null_are_no_hindrance() {
     wire.send(&json!({ "method": "org.imgurd.Keeper1.ListAccounts" }));
     let accounts = wire.answer();
     assert_eq!(accounts["parameters"]["accounts"].as_array().unwrap().len(), 1);
-    // `SetAccount` declares its settings optional.
+    // `SetAccount` declares its settings as optional.
     let answer = wire.call("SetAccount", &json!({ "settings": null, "make_default": true }));
     assert_eq!(answer["parameters"]["account"]["is_default"], true, "{answer}");
 }
 
 #[test]
-fn what_is_no_call_is_hung_up_on() {
+fn an_invalid_message_closes_the_connection() {
     let scene = scene();
     for message in ["\0", "{\0", "nonsense\0", "[]\0", "{}\0", "{\"method\":5}\0", "\u{1}\u{2}\0"] {
         let mut wire = scene.bed.wire();
@@ -217,7 +217,7 @@ fn report(wire: &mut Wire) -> (String, Value, bool) {
 }
 
 #[test]
-fn a_watch_tells_how_things_are_and_what_changes() {
+fn watch_reports_the_current_state_and_each_change() {
     let scene = scene();
     let mut watch = scene.bed.wire();
     watch.stream("Watch", &json!({}));
@@ -239,7 +239,7 @@ fn a_watch_tells_how_things_are_and_what_changes() {
 }
 
 #[test]
-fn a_watch_of_one_account_ends_with_it() {
+fn watch_of_an_account_ends_when_it_is_removed() {
     let scene = scene();
     scene.bed.account(&scene.fake, "second");
     let mut watch = scene.bed.wire();
@@ -254,7 +254,7 @@ fn a_watch_of_one_account_ends_with_it() {
 }
 
 #[test]
-fn a_login_can_be_done_by_any_client() {
+fn any_varlink_client_can_run_a_login() {
     let scene = Scene::memory(Behaviour::default());
     let mut login = scene.bed.wire();
     login.stream("Login", &json!({}));
@@ -277,7 +277,7 @@ fn a_login_can_be_completed_and_cancelled_from_another_connection() {
     let (id, url) = (&begun["parameters"]["login_id"], begun["parameters"]["url"].as_str().unwrap());
     assert_eq!(begun["parameters"]["paste"], true);
     let page = browser::allow(url, "alice");
-    // A slip of the hand ends nothing.
+    // A wrong paste does not end the login.
     let mut other = scene.bed.wire();
     let slip = other.call("CompleteLogin", &json!({ "login_id": id, "response": "two words" }));
     assert_eq!(error_of(&slip), "InvalidArgument");

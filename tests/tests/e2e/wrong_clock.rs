@@ -1,4 +1,5 @@
-//! A clock that is wrong by decades at the start: no grant is lost, and tokens are right after the clock is.
+//! A clock that is wrong by decades at start. No grant is lost, and the times of tokens are right once the clock is
+//! right.
 
 use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, Endpoint, ExpiresIn, Rotation};
@@ -6,46 +7,46 @@ use imgurd_tests::testbed::Scene;
 
 use crate::{HOUR, now};
 
-/// To 2039, past the last second that fits in 31 bits.
+/// Sets the clock to 2039, after the last second that fits in 31 bits.
 const THIRTEEN_YEARS: i64 = 13 * 365 * 86_400;
 
-/// A server that forgives a client which missed an answer.
+/// A server that accepts a replaced refresh token for an hour.
 fn scene() -> Scene {
     Scene::file(Behaviour { rotation: Rotation::Grace(HOUR), ..Behaviour::default() })
 }
 
-/// To a few seconds after the epoch, where a clock without a battery begins.
+/// The seconds to a moment after the epoch, where a clock without a battery begins.
 fn the_epoch() -> i64 {
     10 - now()
 }
 
-/// Whether it has a token whose times make sense.
+/// Whether the account has a token with plausible times.
 fn is_right(account: &Account) -> bool {
     let soon = |at: Option<i64>| at.is_some_and(|at| (now()..now() + 2 * 3600).contains(&at));
     account.state == State::Fresh && soon(account.expires_at) && soon(account.next_refresh_at)
 }
 
 #[test]
-fn a_clock_that_starts_in_2039_does_no_harm() {
+fn a_clock_that_starts_in_2039_loses_no_grant() {
     let mut scene = scene().signed_in();
     assert!(scene.stop().success());
     scene.bed.set_clock(THIRTEEN_YEARS);
     scene.start();
-    // As far as it can know, the token has expired.
+    // By this clock, the token has expired.
     let there = scene.token();
     assert!(scene.fake.is_live(&there));
     assert_eq!(scene.refreshes().len(), 1);
     scene.crash();
     scene.bed.set_clock_right();
     scene.start();
-    // And the token of that time is renewed without a call.
+    // Once the clock is right, imgurd refreshes the token without a call.
     scene.wait_until(is_right);
     assert!(scene.fake.is_live(&scene.token()) && scene.token() != there);
     assert_eq!(scene.refreshes().len(), 2);
 }
 
 #[test]
-fn a_clock_that_starts_in_1970_serves_what_is_at_hand_and_asks_once() {
+fn a_clock_that_starts_in_1970_returns_the_token_and_refreshes_once() {
     let mut scene = scene().signed_in();
     let token = scene.token();
     assert!(scene.stop().success());
@@ -53,7 +54,7 @@ fn a_clock_that_starts_in_1970_serves_what_is_at_hand_and_asks_once() {
     scene.bed.set_clock(the_epoch());
     scene.start();
     scene.fake.wait_for_requests(Endpoint::Token, 2);
-    // It may still work: better than no token, but not better than a new one.
+    // The token may still work, so imgurd returns it, but prefers a new one.
     let there = scene.ctl(&["token", "--wait", "0s"]).success();
     assert_eq!(there.line(), token);
     scene.crash();
@@ -66,8 +67,8 @@ fn a_clock_that_starts_in_1970_serves_what_is_at_hand_and_asks_once() {
 }
 
 #[test]
-fn what_was_granted_in_1970_is_good_when_the_clock_is_right() {
-    // Nothing that is due in 1970, for which the timer would keep firing.
+fn a_token_from_1970_works_once_the_clock_is_right() {
+    // Nothing is due in 1970; otherwise the timer would keep firing.
     let mut scene = scene();
     scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Absent);
     scene.ctl(&["auto-refresh", "off"]).success();
@@ -89,7 +90,7 @@ fn what_was_granted_in_1970_is_good_when_the_clock_is_right() {
     assert_eq!(scene.refreshes().len(), 2);
 }
 
-/// Something is written at the wrong time, while a grant that made way is kept.
+/// Saves a record at the wrong time while the account has an earlier grant.
 fn forgets_nothing(seconds: i64) {
     let mut scene = scene().signed_in();
     scene.login_as("bob", &["--replace"]).success();
@@ -110,19 +111,19 @@ fn forgets_nothing(seconds: i64) {
 }
 
 #[test]
-fn a_clock_in_1970_forgets_no_grant_that_made_way() {
+fn a_clock_in_1970_keeps_earlier_grants() {
     forgets_nothing(the_epoch());
 }
 
 #[test]
-fn a_clock_in_2039_forgets_no_grant_that_made_way() {
+fn a_clock_in_2039_keeps_earlier_grants() {
     forgets_nothing(THIRTEEN_YEARS);
 }
 
 #[test]
-fn a_grant_that_makes_way_in_1970_is_kept_like_any_other() {
+fn a_grant_that_is_replaced_in_1970_is_kept_for_30_days() {
     let mut scene = scene().signed_in();
-    // Nothing that is due in 1970, for which the timer would keep firing.
+    // Nothing is due in 1970; otherwise the timer would keep firing.
     scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Absent);
     scene.ctl(&["auto-refresh", "off"]).success();
     assert!(scene.stop().success());
@@ -132,7 +133,7 @@ fn a_grant_that_makes_way_in_1970_is_kept_like_any_other() {
     scene.crash();
     scene.bed.set_clock_right();
     scene.start();
-    // A server has been seen to agree with the clock: what is older than 30 days would be forgotten now.
+    // Now a server has confirmed the clock, so imgurd would delete grants that were replaced more than 30 days ago.
     scene.fake.configure(|behaviour| behaviour.expires_in = ExpiresIn::Truth);
     scene.refresh();
     scene.ctl(&["auto-refresh", "on"]).success();

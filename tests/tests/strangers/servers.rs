@@ -265,7 +265,7 @@ fn asks_again_about_a_grant_that_the_server_forgot(#[case] kind: Kind) {
     scene.bed.ctl(&["refresh", "--wait", "0s"]).exits(6);
     let account = scene.bed.wait_until(ACCOUNT, |account| account.state == State::Waiting);
     let reason = account.reason.unwrap();
-    assert!(account.refused && reason.contains("asks again to be sure"), "{reason}");
+    assert!(account.refused && reason.contains("asks the server once more"), "{reason}");
 }
 
 #[rstest]

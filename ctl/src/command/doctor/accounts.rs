@@ -33,7 +33,7 @@ pub(super) fn check(accounts: Result<Vec<Account>, ClientError>) -> Vec<Finding>
 fn clock(accounts: &[Account]) -> Finding {
     const CHECK: &str = "clock";
     match accounts.iter().filter_map(|account| account.clock_skew_s).max_by_key(|skew| skew.abs()) {
-        None => Finding::ok(CHECK, "No server reports another time than this machine"),
+        None => Finding::ok(CHECK, "This machine's clock agrees with the servers'"),
         Some(skew) => {
             let side = if skew > 0 { "ahead of" } else { "behind" };
             let detail = format!("This machine's clock is {} s {side} a server's", skew.abs());

@@ -30,7 +30,7 @@ impl Machine {
             State::Refreshing => format!("imgurd is getting a new token for {name}; try again in a moment"),
             State::Stale => self.why_stale(last_failure),
             State::Waiting if self.record.refusal.is_some() => {
-                format!("{last_failure}; wait while imgurd asks again to be sure")
+                format!("{last_failure}; wait while imgurd asks the server once more")
             }
             State::Waiting => format!("{last_failure}; {}", self.what_if_it_lasts()),
             State::ConsentNeeded if self.is_refused() => {

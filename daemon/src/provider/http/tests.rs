@@ -287,7 +287,7 @@ async fn a_refused_connection_counts_as_not_sent() {
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
     let transient = transient(ask(client(url), refresh()).await);
-    assert_eq!(transient.reason, "no connection to 127.0.0.1: nothing listens there");
+    assert_eq!(transient.reason, "no connection to 127.0.0.1: no program listens there");
     assert_eq!(transient.delivery, Delivery::NotSent);
 }
 

@@ -1,4 +1,4 @@
-//! A whole machine: a systemd that is process 1 of namespaces of its own, with its own journal, logind, users, service
+//! A whole machine: a systemd as process 1 of its own namespaces, with its own journal, logind, users, service
 //! managers, session buses and loopback network.
 //!
 //! ```no_run
@@ -35,22 +35,22 @@ use super::process::{end_of, first_readable};
 use super::{Output, binary, leaks, needs_root};
 use crate::fake::PATIENCE;
 
-/// Enters the cgroup that the machine takes for the root of all, and leaves the caller's namespaces.
+/// Enters the cgroup that becomes the machine's root cgroup, and leaves the caller's namespaces.
 const LEAVE: &str = r#"echo 0 >"$1/system/cgroup.procs" && shift &&
 exec unshare --mount --propagation private --cgroup --uts --ipc --net sh -c "$0" sh "$@""#;
 
 const BOOT: &str = include_str!("boot.sh");
 
-/// Where our binaries are in there, and programs look for them first.
+/// The directory of our programs on the machine, which is the first in `PATH`.
 const BINARIES: &str = "/opt/imgurd";
 
-/// A machine. All that ran in there ends when it is dropped, and all that was written is gone.
+/// A machine. Dropping it ends all its processes and deletes its files.
 ///
-/// Its files are those of the machine outside when it was booted, on which everything that is written lies as a layer
-/// of its own. `/tmp`, `/run`, `/dev` and what is mounted outside are its own, and empty.
+/// Its files are an overlay over those of the test's machine. `/tmp`, `/run`, `/dev` and other mounts are its own,
+/// and empty.
 #[derive(Debug)]
 pub struct Machine {
-    /// Process 1, as it is called outside.
+    /// The ID of its process 1 outside.
     first: u32,
     cgroups: Cgroups,
     outputs: Arc<Mutex<Vec<Output>>>,
@@ -58,15 +58,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Boots one, which takes some seconds; none where the test [is not root](needs_root).
+    /// Boots a machine, which takes some seconds. `None` if the test [does not run as root](needs_root).
     pub fn boot() -> Option<Self> {
         needs_root("a machine of its own").then(|| Self::boot_from(Path::new("/")))
     }
 
-    /// Boots one whose files are those of the Debian 13 that `tests/debian-13` installs.
+    /// Boots a machine with the files of the Debian 13 that `tests/debian-13` installs.
     ///
     /// # Panics
-    /// Where it is not installed.
+    /// If it is not installed.
     pub fn boot_debian_13() -> Option<Self> {
         needs_root("a machine of its own").then(|| {
             let test = std::env::current_exe().unwrap();
@@ -82,7 +82,7 @@ impl Machine {
         let log = outside.path().join("boot.log");
         let mut cgroups = Cgroups::new();
         let mut command = Command::new("setpriv");
-        // Whatever becomes of the test, what it started does not outlive it.
+        // Kill the machine when the test's process ends for any reason.
         command.args([
             "--pdeathsig",
             "KILL",
@@ -110,18 +110,17 @@ impl Machine {
         Self { first, cgroups, outputs: Arc::default(), _outside: outside }
     }
 
-    /// A path in there as it is called outside. Links in it that are absolute lead elsewhere.
+    /// The path outside of a file of the machine. Absolute links in it do not work.
     pub fn file(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         PathBuf::from(format!("/proc/{}/root", self.first)).join(path.strip_prefix("/").unwrap())
     }
 
-    /// Does something on the machine's network: what listens since then does so in there, and what connects finds what
-    /// listens in there.
+    /// Runs `act` in the machine's network: sockets that listen or connect in it belong to that network.
     pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         let network = File::open(format!("/proc/{}/ns/net", self.first)).unwrap();
         let enter_and_act = || {
-            // This moves one thread alone, and those that it starts (setns(2)).
+            // This moves only this thread and the threads that it starts (setns(2)).
             move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
             act()
         };
@@ -129,15 +128,15 @@ impl Machine {
         outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// Fails if one of `secrets` is in the arguments or the environment of any process.
+    /// Fails if one of `secrets` is in the arguments or environment of a process of the machine.
     pub fn assert_no_secret_in_processes(&self, secrets: &[String]) {
         for process in self.cgroups.processes() {
             leaks::assert_none_in_process(process, secrets);
         }
     }
 
-    /// Fails if one of `secrets` is in the output of a program where it has no business, or in a file in one of these
-    /// directories of the machine; `allowed` are files that may hold some.
+    /// Fails if one of `secrets` is in the output of a program that must not print it, or in a file in these
+    /// directories of the machine. The files in `allowed` may contain secrets.
     pub fn assert_no_secret_in_sight(&self, secrets: &[String], directories: &[&str], allowed: &[&str]) {
         let outputs = self.outputs.lock().unwrap().clone();
         let allowed: Vec<_> = allowed.iter().map(|path| self.file(path)).collect();
@@ -148,7 +147,7 @@ impl Machine {
     }
 }
 
-/// Waits for systemd to say that it has started all that it was to start (`sd_notify(3)`).
+/// Waits until systemd reports that it has started (`sd_notify(3)`).
 fn is_up(notify: &UnixDatagram, child: &Child) -> bool {
     let mut message = [0; 4096];
     while first_readable(&[notify.as_fd(), end_of(child).as_fd()]) == Some(0) {
@@ -160,11 +159,11 @@ fn is_up(notify: &UnixDatagram, child: &Child) -> bool {
     false
 }
 
-/// The machine's cgroups, and with them all its processes; gone when dropped.
+/// The machine's cgroups with all its processes. Dropping it removes them.
 #[derive(Debug)]
 struct Cgroups {
     path: PathBuf,
-    /// What has started the machine.
+    /// The process that started the machine.
     child: Option<Child>,
 }
 
@@ -179,12 +178,12 @@ impl Cgroups {
         Self { path, child: None }
     }
 
-    /// For those who enter: systemd moves processes only between cgroups that it sees.
+    /// The cgroup for commands of the test. systemd moves processes only between cgroups that it can see.
     fn entrance(&self) -> PathBuf {
         self.path.join("system/entrance")
     }
 
-    /// Process 1, which systemd gives a unit of its own.
+    /// Process 1. systemd puts it into a unit of its own.
     fn first(&self) -> u32 {
         let processes = fs::read_to_string(self.path.join("system/init.scope/cgroup.procs")).unwrap();
         let is_first = |id: &&str| {
@@ -194,12 +193,12 @@ impl Cgroups {
         processes.lines().find(is_first).expect("process 1").parse().unwrap()
     }
 
-    /// All processes, as they are called outside.
+    /// The IDs outside of all processes.
     fn processes(&self) -> Vec<u32> {
         let mut cgroups = vec![self.path.clone()];
         let mut processes = Vec::new();
         while let Some(cgroup) = cgroups.pop() {
-            // One that has just gone has none.
+            // The cgroup may have been removed meanwhile.
             let inside = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
             processes.extend(inside.lines().map(|id| id.parse::<u32>().unwrap()));
             let below = fs::read_dir(&cgroup).into_iter().flatten().map_while(Result::ok);
@@ -210,7 +209,7 @@ impl Cgroups {
         processes
     }
 
-    /// Blocks until no process is left that has not ended.
+    /// Waits until no running process is left.
     fn wait_until_empty(&self) -> io::Result<()> {
         let events = File::open(self.path.join("cgroup.events"))?;
         let patience = Timespec::try_from(PATIENCE).unwrap();
@@ -220,7 +219,7 @@ impl Cgroups {
             if String::from_utf8_lossy(&text[..length]).contains("populated 0") {
                 return Ok(());
             }
-            // A change of this file is an exceptional condition (cgroups(7)).
+            // A change of this file counts as exceptional condition (cgroups(7)).
             if poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&patience))? == 0 {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -245,7 +244,7 @@ impl Drop for Cgroups {
     }
 }
 
-/// Removes a cgroup, those below it first.
+/// Removes a cgroup and its children.
 fn remove(cgroup: &Path) -> io::Result<()> {
     for entry in fs::read_dir(cgroup)? {
         let entry = entry?;

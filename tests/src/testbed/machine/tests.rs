@@ -9,7 +9,7 @@ fn cgroups(machine: &Machine) -> PathBuf {
 }
 
 #[test]
-fn machines_do_not_meet_and_leave_nothing_behind() {
+fn machines_are_isolated_and_leave_nothing_behind() {
     let (Some(first), Some(second)) = (Machine::boot(), Machine::boot()) else { return };
     first.add_user("alice");
     first.write("alice", "/home/alice/a/note", "mine");
@@ -36,7 +36,7 @@ fn machines_do_not_meet_and_leave_nothing_behind() {
 }
 
 #[test]
-fn users_have_their_service_manager_bus_and_journal() {
+fn each_user_has_a_service_manager_a_bus_and_a_journal() {
     let Some(machine) = Machine::boot() else { return };
     machine.add_user("alice");
     let id = machine.user_id("alice");
@@ -51,7 +51,7 @@ fn users_have_their_service_manager_bus_and_journal() {
     let cgroup = machine.run("alice", &scope).success().stdout;
     assert!(cgroup.trim_end().ends_with("/app.slice/app-x-1.scope"), "{cgroup}");
     machine.run("root", &["journalctl", "--sync"]).success();
-    // Not by its unit: where a process has ended before the journal looks at it, that is not known.
+    // Do not filter by unit: the journal does not know the unit of a process that has ended before it looks.
     let entries = machine.run("alice", &["journalctl", "--user", "--output=cat"]).success().stdout;
     assert!(entries.lines().any(|line| line == "a note"), "{entries}");
 }

@@ -23,7 +23,7 @@ fn reason(answer: &Value) -> &str {
 }
 
 #[test]
-fn another_machine_gets_tokens_once_it_is_allowed_and_until_that_is_revoked() {
+fn a_remote_caller_gets_tokens_only_while_it_has_a_permit() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     let mode = fs::metadata(scene.bed.remote_socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -45,7 +45,7 @@ fn another_machine_gets_tokens_once_it_is_allowed_and_until_that_is_revoked() {
 }
 
 #[test]
-fn permits_are_listed_for_people_and_for_scripts() {
+fn permit_list_prints_a_table_or_json() {
     let scene = Scene::memory(Behaviour::default());
     let nothing = scene.ctl(&["permit", "list"]).success();
     assert_eq!((nothing.stdout.as_str(), nothing.stderr.lines().count()), ("", 1));
@@ -68,7 +68,7 @@ fn permits_are_listed_for_people_and_for_scripts() {
 }
 
 #[test]
-fn a_damaged_file_of_permits_denies_what_would_be_asked_and_is_left_alone() {
+fn a_damaged_permits_file_denies_callers_and_is_not_overwritten() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     scene.ctl(&["permit", "allow", "remote"]).success();
     scene.stop();
@@ -80,7 +80,7 @@ fn a_damaged_file_of_permits_denies_what_would_be_asked_and_is_left_alone() {
     assert!(reason(&refused).contains(file.to_str().unwrap()), "{refused}");
     fails(|command| scene.ctl(command), &["permit", "allow", "remote"], 7, "StoreUnavailable");
     assert_eq!(fs::read(&file).unwrap(), half);
-    // Programs that need no question get their token.
+    // Programs whose rule is `allow` still get their token.
     scene.token();
     fs::remove_file(&file).unwrap();
     scene.ctl(&["permit", "allow", "remote"]).success();
@@ -88,7 +88,7 @@ fn a_damaged_file_of_permits_denies_what_would_be_asked_and_is_left_alone() {
 }
 
 #[test]
-fn what_is_in_the_configuration_decides_before_what_was_remembered() {
+fn access_rules_in_the_configuration_override_permits() {
     let mut scene = Scene::memory(Behaviour::default()).signed_in();
     scene.ctl(&["permit", "allow", "remote"]).success();
     let before = fs::read_to_string(scene.bed.config_file()).unwrap();
@@ -103,7 +103,7 @@ fn what_is_in_the_configuration_decides_before_what_was_remembered() {
     reason(&remote(&scene).call("GetToken", &json!({})));
     configure(&mut scene, "[access]\nunsandboxed = \"deny\"\nremote = \"deny\"\n");
     token_of(&remote(&scene).call("GetToken", &json!({})));
-    // The user's own program that is denied tokens can still manage accounts.
+    // A program that is denied tokens can still manage accounts, because it is not sandboxed.
     for command in [&["token"][..], &["refresh"]] {
         fails(|command| scene.ctl(command), command, 5, "AccessDenied");
     }
@@ -116,11 +116,11 @@ fn what_is_in_the_configuration_decides_before_what_was_remembered() {
 }
 
 #[test]
-fn callers_from_other_machines_take_nobodys_place_here() {
+fn remote_connections_do_not_use_up_the_places_of_local_programs() {
     let bed = Testbed::memory();
     bed.launch_by(["prlimit", "--nofile=160:160"]);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
-    // More than there are places for.
+    // More than the limit on remote connections.
     let mut held: Vec<_> = (0..50).map(|_| remote(&scene)).collect();
     let newest = held.last_mut().expect("there are some");
     assert!(newest.call("org.varlink.service.GetInfo", &json!({}))["error"].is_null());
@@ -128,7 +128,7 @@ fn callers_from_other_machines_take_nobodys_place_here() {
     scene.token();
 }
 
-/// Listens at two places and becomes a program that is passed both, as by systemd.
+/// Listens on two sockets, and becomes a program that gets both by socket activation.
 const PASS: &str = "
 import fcntl, os, socket, sys
 sockets = [socket.socket(socket.AF_UNIX) for _ in range(2)]
@@ -143,7 +143,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 ";
 
 #[test]
-fn the_socket_that_systemd_calls_remote_is_for_other_machines_though_it_comes_first() {
+fn a_passed_socket_is_recognised_by_its_name_not_its_position() {
     let bed = Testbed::memory();
     let places = ["first", "second"].map(|name| bed.root().join(name).to_str().unwrap().to_owned());
     bed.launch_by(["/usr/bin/python3", "-c", PASS].map(ToOwned::to_owned).into_iter().chain(places.clone()));
@@ -155,14 +155,14 @@ fn the_socket_that_systemd_calls_remote_is_for_other_machines_though_it_comes_fi
 }
 
 #[test]
-fn who_is_put_into_a_sandbox_is_in_one_from_the_next_connection_on() {
+fn a_process_that_enters_a_sandbox_is_sandboxed_from_its_next_connection() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let Some(sandbox) = Sandbox::new() else { return };
     for _ in 0..2 {
         token_of(&scene.bed.wire().call("GetToken", &json!({})));
     }
     sandbox.enter();
-    // At once, and by the same process: what was known of it a moment ago does not count.
+    // imgurd examines the same process again, although it examined it a moment ago.
     let refused = scene.bed.wire().call("GetToken", &json!({}));
     assert!(reason(&refused).contains("org.example.App"), "{refused}");
 }

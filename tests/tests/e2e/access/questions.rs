@@ -24,7 +24,7 @@ fn asking() -> (Scene, Bus) {
     (Scene::new(bed, Behaviour::default()).signed_in(), bus)
 }
 
-/// A call that waits for so long, from a program in no sandbox.
+/// A call of an unsandboxed program with this `wait_ms`.
 fn call(scene: &Scene, wait_ms: i64) -> Wire {
     let mut caller = scene.bed.wire();
     caller.ask("GetToken", &json!({ "wait_ms": wait_ms }));
@@ -32,12 +32,12 @@ fn call(scene: &Scene, wait_ms: i64) -> Wire {
 }
 
 #[test]
-fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
+fn allow_once_answers_all_waiting_calls_with_one_question() {
     let (scene, _bus) = asking();
     in_time(async {
         let mut server = Server::start(&scene.bed, WHOLE).await;
         let keeper = keeper(&scene.bed).await;
-        // Who calls is known from here on, so that what has arrived waits for the one answer already.
+        // imgurd has examined this connection now, so each call on it joins the one question as soon as it arrives.
         keeper.list_accounts("").await.unwrap();
         let ask = |keeper: KeeperProxy<'static>| async move { keeper.get_token("", -1, -1).await };
         let calls: Vec<_> = (0..20).map(|_| tokio::spawn(ask(keeper.clone()))).collect();
@@ -49,13 +49,13 @@ fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
         for answer in join_all(calls).await {
             answer.unwrap().unwrap();
         }
-        // That was not remembered, so imgurd asks again; no answer means deny.
+        // imgurd did not remember "allow once", so it asks again. No answer means deny.
         let mut late = call(&scene, 1500);
         let question = server.notified().await;
         assert_eq!(server.closed().await, question.id, "withdrawn when the wait is over");
         let late = tokio::task::spawn_blocking(move || late.answer()).await.unwrap();
         assert!(reason(&late).contains("you did not answer"), "{late}");
-        // What was not answered is not asked again at once.
+        // imgurd does not repeat an unanswered question at once.
         let mut early = call(&scene, 20_000);
         let early = tokio::task::spawn_blocking(move || early.answer()).await.unwrap();
         let why = reason(&early);
@@ -66,7 +66,7 @@ fn a_crowd_is_one_question_and_allow_once_is_for_those_who_wait() {
 }
 
 #[test]
-fn nobody_is_asked_about_a_program_that_has_left() {
+fn a_question_is_withdrawn_when_its_caller_disconnects() {
     let (scene, _bus) = asking();
     in_time(async {
         let mut server = Server::start(&scene.bed, WHOLE).await;
@@ -78,7 +78,7 @@ fn nobody_is_asked_about_a_program_that_has_left() {
 }
 
 #[test]
-fn with_nobody_to_ask_it_denies_and_says_how_to_permit() {
+fn denies_and_explains_permits_if_no_question_can_be_shown() {
     let (mut scene, _bus) = asking();
     let refused = |scene: &Scene, wait_ms: i64, why: &str| {
         let answer = call(scene, wait_ms).answer();
@@ -110,7 +110,7 @@ fn with_nobody_to_ask_it_denies_and_says_how_to_permit() {
 }
 
 #[test]
-fn always_and_deny_are_remembered_of_a_program_in_a_sandbox() {
+fn allow_always_and_deny_are_remembered_for_a_sandboxed_app() {
     let Some(sandbox) = Sandbox::new() else { return };
     let bed = Testbed::memory();
     let _bus = bed.bus();
@@ -131,7 +131,7 @@ fn always_and_deny_are_remembered_of_a_program_in_a_sandbox() {
             assert_eq!(question.actions.len(), 6);
             server.press(question.id, button).await;
             assert_eq!(finished(waiting).await.code, Some(code));
-            // This one is answered with no question, or it would wait for its answer.
+            // This call needs no question; otherwise it would wait for an answer that never comes.
             assert_eq!(finished(token()).await.code, Some(code));
             scene.ctl(&["permit", "revoke", APPLICATION]).success();
         }

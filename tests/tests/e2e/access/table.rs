@@ -1,4 +1,4 @@
-//! Every method with every kind of caller on every wire.
+//! Every method, called by every kind of caller over each wire.
 
 use imgurd_proto::dbus::{BUS_NAME, PATH, account_path};
 use imgurd_proto::{INTERFACE, INTERFACE_TEXT};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::remote;
 
-/// SECURITY.md, whose table says who may call what. What needs a permit is refused without one.
+/// SECURITY.md, whose table says who may call which method.
 const TABLE: &str = include_str!("../../../../SECURITY.md");
 
 /// Sends each line of its input as a message, and writes the answer as a line.
@@ -29,7 +29,7 @@ for line in sys.stdin:
     print(answer.decode(), flush=True)
 ";
 
-/// What may become of a call.
+/// What the table says of a method and a kind of caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cell {
     Yes,
@@ -37,7 +37,7 @@ enum Cell {
     No,
 }
 
-/// What the table says of `method` for the kind of caller in this column.
+/// The cell for `method` in this column.
 fn cell(method: &str, column: usize) -> Cell {
     let (_, below) = TABLE.split_once("## Who may call what").expect("the table is there");
     let rows = below.lines().filter(|line| line.starts_with('|'));
@@ -55,13 +55,13 @@ const OWN: usize = 1;
 const SANDBOXED: usize = 2;
 const REMOTE: usize = 3;
 
-/// The methods of the interface, as its text has them.
+/// The names of the methods, from the interface's text.
 pub(crate) fn methods() -> Vec<&'static str> {
     let lines = INTERFACE_TEXT.lines().filter_map(|line| line.strip_prefix("method "));
     lines.filter_map(|line| line.split_once('(')).map(|(name, _)| name).collect()
 }
 
-/// Arguments with which each does no harm where it is allowed.
+/// Arguments with which a call changes nothing if it is allowed.
 fn arguments(method: &str) -> Value {
     match method {
         "GetToken" | "Refresh" | "ListAccounts" | "Watch" => json!({ "account": ACCOUNT }),
@@ -76,7 +76,7 @@ fn arguments(method: &str) -> Value {
     }
 }
 
-/// A call of the method with these.
+/// A call of the method with those arguments.
 pub(crate) fn socket_call(method: &str) -> Value {
     let more = ["Watch", "Login", "ReadJournal"].contains(&method);
     let name = format!("{INTERFACE}.{method}");
@@ -89,7 +89,7 @@ enum Caller {
 }
 
 impl Caller {
-    /// Whether the call is let through.
+    /// Whether imgurd allows the call.
     fn is_let(&mut self, method: &str) -> bool {
         let call = socket_call(method);
         let answer = match self {
@@ -106,11 +106,11 @@ impl Caller {
     }
 }
 
-/// Tries every method in both states of the permit.
+/// Calls every method, once with a permit that denies and once with one that allows.
 fn check(scene: &Scene, column: usize, application: &str, caller: impl Fn() -> Caller) {
     for allow in ["deny", "allow"] {
         scene.ctl(&["permit", allow, application]).success();
-        // One that streams has its connection to itself.
+        // Each call has its own connection, because some methods stream.
         for method in methods() {
             let expected = match cell(method, column) {
                 Cell::Yes => true,
@@ -123,7 +123,7 @@ fn check(scene: &Scene, column: usize, application: &str, caller: impl Fn() -> C
 }
 
 #[test]
-fn every_method_lets_through_whom_the_table_says_on_the_socket() {
+fn every_method_on_the_socket_follows_the_table_in_security_md() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     check(&scene, OWN, "org.example.Nobody", || Caller::Direct(scene.bed.wire()));
     check(&scene, REMOTE, "remote", || Caller::Direct(remote(&scene)));
@@ -136,7 +136,7 @@ fn every_method_lets_through_whom_the_table_says_on_the_socket() {
 }
 
 #[test]
-fn every_method_lets_a_program_in_a_sandbox_through_as_the_table_says_on_both_wires() {
+fn every_method_treats_sandboxed_apps_as_the_table_in_security_md_says() {
     let Some(sandbox) = Sandbox::new() else { return };
     let bed = Testbed::memory();
     let _bus = bed.bus();
@@ -150,7 +150,7 @@ fn every_method_lets_a_program_in_a_sandbox_through_as_the_table_says_on_both_wi
         scene.ctl(&["permit", allow, APPLICATION]).success();
         for method in bus_methods(&scene) {
             let expected = match cell(&method, SANDBOXED) {
-                // Those who list are answered, with what there is for them.
+                // These methods always answer, with only the accounts that the caller may know.
                 Cell::WithPermit => allow == "allow" || LISTS.contains(&method.as_str()),
                 Cell::Yes => true,
                 Cell::No => false,
@@ -168,7 +168,7 @@ fn every_method_lets_a_program_in_a_sandbox_through_as_the_table_says_on_both_wi
     }
 }
 
-/// `busctl` has words of its own for the bus's own errors.
+/// Whether the output of `busctl` shows no refusal. `busctl` has its own texts for the bus's errors.
 pub(crate) fn is_let(said: &Output) -> bool {
     let refusals = [
         "Sandboxed apps can only get",
@@ -181,17 +181,17 @@ pub(crate) fn is_let(said: &Output) -> bool {
     !refusals.iter().any(|text| said.stderr.contains(text))
 }
 
-/// What the bus says that there is to call.
+/// The methods that imgurd's introspection data lists.
 fn bus_methods(scene: &Scene) -> Vec<String> {
     let mut command = scene.bed.command("busctl");
     command.args(INTROSPECT);
     bus_methods_in(&scene.bed.start(command).finish().success().stdout)
 }
 
-/// Has `busctl` list what there is to call.
+/// The arguments with which `busctl` lists the methods.
 pub(crate) const INTROSPECT: [&str; 5] = ["--user", "introspect", BUS_NAME, PATH, INTERFACE];
 
-/// The methods in such a list, and those of the interfaces that every object has.
+/// The methods in the output of `busctl introspect`, and those of the standard interfaces.
 pub(crate) fn bus_methods_in(listed: &str) -> Vec<String> {
     let methods = listed.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
@@ -204,7 +204,7 @@ pub(crate) fn bus_methods_in(listed: &str) -> Vec<String> {
     methods
 }
 
-/// What says less to those who may know less, and is never refused.
+/// Methods that never refuse a call, and tell a restricted caller less.
 const LISTS: [&str; 2] = ["GetManagedObjects", "GetAll"];
 
 fn busctl(scene: &Scene, sandbox: Option<&Sandbox>, method: &str) -> Output {
@@ -216,7 +216,7 @@ fn busctl(scene: &Scene, sandbox: Option<&Sandbox>, method: &str) -> Output {
     scene.bed.start(command).finish()
 }
 
-/// Has `busctl` call the method, with arguments with which it does no harm where it is allowed.
+/// The arguments with which `busctl` calls the method and changes nothing if the call is allowed.
 pub(crate) fn bus_call(method: &str) -> Vec<String> {
     let account = account_path(ACCOUNT);
     let of_account = "org.imgurd.Keeper1.Account";

@@ -1,5 +1,5 @@
-//! Attacks on the callback of a sign-in: by other users of the machine, with a part of the secret values, and with other
-//! kinds of answers.
+//! Attacks on the callback of a sign-in: by other users, with only some of the secret values, and with answers of
+//! another flow.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use url::Url;
 use crate::unit::home::{Home, USER};
 use crate::users::daemon_of_nobody;
 
-/// A user of every Debian machine besides us and `nobody`: `daemon`.
+/// Runs a command as `daemon`, a user that every Debian machine has.
 const AS_MALLORY: [&str; 5] = ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"];
 
 pub(super) fn scene() -> Scene {
@@ -40,7 +40,7 @@ fn port(callback: &str) -> u16 {
     Url::parse(callback).unwrap().port().unwrap()
 }
 
-/// The parameters of a grant that was given to this user.
+/// Parameters with the tokens of a new grant of this user.
 pub(super) fn tokens_of(fake: &Fake, user: &str) -> String {
     let (refresh_token, access_token) = fake.issue_grant(user);
     format!(
@@ -48,7 +48,7 @@ pub(super) fn tokens_of(fake: &Fake, user: &str) -> String {
     )
 }
 
-/// What the page of this login leads to, which the browser does not follow.
+/// Where the consent page redirects the browser. The browser does not follow.
 pub(super) fn landing(fake: &Fake, url: &str, user: &str) -> String {
     let callback = fake.behaviour().callback;
     fake.configure(|behaviour| behaviour.callback = None);
@@ -57,12 +57,12 @@ pub(super) fn landing(fake: &Fake, url: &str, user: &str) -> String {
     address
 }
 
-/// A code that was given to this user for the challenge of this login, in the query of the answer.
+/// The query of that redirect: a code for this user and the login's PKCE challenge.
 pub(super) fn answer_of(fake: &Fake, url: &str, user: &str) -> String {
     Url::parse(&landing(fake, url, user)).unwrap().query().unwrap().to_owned()
 }
 
-/// Says this to the callback, and returns all that is answered.
+/// Sends this request to the callback, and returns the whole answer.
 fn say(callback: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port(callback))).unwrap();
     let _ = stream.write_all(request.as_bytes());
@@ -82,9 +82,8 @@ fn post(callback: &str, body: &str) -> String {
     say(callback, &format!("POST /callback HTTP/1.1\r\n{head}\r\n{body}"))
 }
 
-/// S2.
 #[test]
-fn another_user_who_knows_the_state_signs_nobody_in() {
+fn another_user_who_knows_the_state_cannot_sign_in() {
     if !needs_root("another user") {
         return;
     }
@@ -112,9 +111,9 @@ fn another_user_who_knows_the_state_signs_nobody_in() {
     }
 }
 
-/// S2: what comes from a port is the word of who has it now, not of who comes to have it.
+/// The port may have a new owner by the time imgurd looks. imgurd must not take the request for the new owner's.
 #[test]
-fn another_user_who_hangs_up_before_being_looked_at_is_not_answered() {
+fn another_user_who_disconnects_at_once_cannot_answer() {
     const HANG_UP: &str = r"
 import socket, struct, sys
 for reset in [False, True]:
@@ -140,9 +139,8 @@ for reset in [False, True]:
     login.finish().success();
 }
 
-/// S2: root is another user, too.
 #[test]
-fn root_who_knows_the_state_signs_nobody_in() {
+fn root_cannot_sign_in_another_user() {
     if !needs_root("another user") {
         return;
     }
@@ -192,9 +190,9 @@ sys.stdin.read()
     );
 }
 
-/// S2, in the service's own user namespace, where other users have no numbers.
+/// The service has its own user namespace, in which other users have no IDs.
 #[test]
-fn another_user_signs_nobody_in_at_the_confined_service() {
+fn another_user_cannot_sign_in_at_the_confined_service() {
     let Some(home) = Home::installed() else { return };
     home.ctl(&["init", "--store", "file"]).success();
     home.systemctl(&["restart", "imgurd.service"]).success();
@@ -208,16 +206,17 @@ fn another_user_signs_nobody_in_at_the_confined_service() {
         let said = home.machine.run(user, &["curl", "--silent", &denied]);
         assert!(said.code != Some(0) && said.stdout.is_empty(), "{user}: {}", said.stdout);
     }
-    // This test's own connections are root's, and so a browser of root's; Alice's is another.
+    // This test's connections are root's. Only the consent page may see them; Alice's browser must visit the
+    // callback.
     let query = home.machine.inside(|| answer_of(&fake, &url, USER));
     let page = home.machine.run(USER, &["curl", "--silent", &format!("{callback}?{query}")]).success();
     assert!(page.stdout.contains(&format!("Signed in as {USER}")), "{}", page.stdout);
     login.finish().success();
 }
 
-/// S2: without the verifier of PKCE, anyone who sends the browser to the callback would be believed.
+/// Nothing binds such tokens to this login, as PKCE binds a code.
 #[test]
-fn tokens_in_a_query_are_no_answer_in_any_flow() {
+fn tokens_in_the_query_are_refused_in_every_flow() {
     let scene = scene();
     for flow in ["code", "token"] {
         let (login, url) = scene.login(&["--flow", flow]);
@@ -235,7 +234,7 @@ fn tokens_in_a_query_are_no_answer_in_any_flow() {
 }
 
 #[test]
-fn a_code_is_no_answer_to_the_token_flow_wherever_it_is() {
+fn a_code_is_refused_in_the_token_flow() {
     let scene = scene();
     let (_login, url) = scene.login(&["--flow", "token"]);
     let state = state_of(&url);
@@ -250,9 +249,8 @@ fn a_code_is_no_answer_to_the_token_flow_wherever_it_is() {
     assert!(scene.account().login_pending);
 }
 
-/// S5.
 #[test]
-fn who_does_not_know_the_state_does_not_use_the_nonce_up() {
+fn a_wrong_state_does_not_use_up_the_nonce() {
     let scene = scene();
     let (login, url) = scene.login(&["--flow", "token"]);
     let state = state_of(&url);
@@ -270,7 +268,7 @@ fn who_does_not_know_the_state_does_not_use_the_nonce_up() {
 
 /// RFC 6749, section 3.1.
 #[test]
-fn a_parameter_that_comes_twice_is_no_answer() {
+fn an_answer_with_a_repeated_parameter_is_refused() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let (state, query) = (state_of(&url), answer_of(&scene.fake, &url, "alice"));
@@ -288,7 +286,7 @@ fn a_parameter_that_comes_twice_is_no_answer() {
     login.finish().success();
 }
 
-/// Another user who listens at these addresses; they are free again when it is dropped.
+/// Another user's program that listens at these addresses until it is dropped.
 fn listener_of_mallory(scene: &Scene, addresses: &[&str], port: u16) -> Program {
     const LISTEN: &str = "
 import socket, sys
@@ -312,9 +310,8 @@ sys.stdin.read()
     listener
 }
 
-/// S6.
 #[test]
-fn a_callback_that_another_user_listens_at_is_refused_and_pasting_is_no_way_out() {
+fn no_sign_in_begins_while_another_user_listens_at_the_callback() {
     if !needs_root("another user") {
         return;
     }
@@ -339,9 +336,9 @@ fn a_callback_that_another_user_listens_at_is_refused_and_pasting_is_no_way_out(
     }
 }
 
-/// S6: the browser would give the answer to the program that listens there.
+/// Otherwise the browser would give the answer to that program.
 #[test]
-fn nobody_else_can_listen_at_the_callback_while_its_answer_is_to_be_pasted() {
+fn no_program_can_listen_at_the_callback_during_a_paste() {
     for host in ["127.0.0.1", "localhost"] {
         let callback = format!("http://{host}:{}/callback", free_port());
         let behaviour = Behaviour { callback: Some(callback.clone()), ..Behaviour::default() };
@@ -353,15 +350,14 @@ fn nobody_else_can_listen_at_the_callback_while_its_answer_is_to_be_pasted() {
         }
         login.write(&format!("{}\n", landing(&scene.fake, &url, "alice")));
         login.finish().success();
-        // And a browser that comes there has not come for nothing.
+        // The callback works in a browser too.
         let (_login, url) = scene.login(&["--paste"]);
         assert!(browser::allow(&url, "alice").text.contains("Signed in as alice"));
     }
 }
 
-/// B15.
 #[test]
-fn a_browser_with_many_cookies_is_served() {
+fn many_cookies_do_not_stop_a_sign_in() {
     let scene = scene();
     for kibibytes in [16, 600] {
         let (login, url) = scene.login(&[]);
@@ -374,7 +370,7 @@ fn a_browser_with_many_cookies_is_served() {
 }
 
 #[test]
-fn what_a_sign_in_page_says_of_an_error_is_shown_bounded_and_as_text() {
+fn an_error_description_is_shown_shortened_and_as_plain_text() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let long = "x".repeat(1000);

@@ -1,4 +1,4 @@
-//! Sandboxed programs that pretend to be others.
+//! Sandboxed programs that try to pass for something else.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use crate::access::table::{RELAY, socket_call};
 use crate::commands::fails;
 
-/// All of the host's files, and processes of its own.
+/// A sandbox with all files of the host, and its own processes.
 const BWRAP: [&str; 8] =
     ["bwrap", "--unshare-all", "--die-with-parent", "--dev-bind", "/", "/", "--proc", "/proc"];
-/// The host's processes as well: nothing is another namespace's but the mounts.
+/// The same with the host's processes: only the mount namespace is new.
 const BWRAP_MOUNTS: [&str; 5] = ["bwrap", "--die-with-parent", "--dev-bind", "/", "/"];
-/// A root directory of its own.
+/// A sandbox with its own root directory.
 const BWRAP_ROOT: [&str; 12] = [
     "bwrap",
     "--die-with-parent",
@@ -40,7 +40,7 @@ const BWRAP_ROOT: [&str; 12] = [
 const UNSHARE_PIDS: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
 const UNSHARE_USERS: [&str; 2] = ["unshare", "--map-root-user"];
 
-/// Starts what repeats its input to the socket, in a sandbox that `wrapper` makes.
+/// Starts a program, in a sandbox that `wrapper` makes, that sends each line of its input to the socket.
 fn relay(bed: &Testbed, wrapper: &[&str], socket: &Path) -> Program {
     let mut command = bed.command(wrapper[0]);
     command.args(&wrapper[1..]).args(["/usr/bin/python3", "-c", RELAY]).arg(socket);
@@ -56,7 +56,7 @@ pub(super) fn get_token(parameters: &Value) -> Value {
     json!({ "method": "org.imgurd.Keeper1.GetToken", "parameters": parameters })
 }
 
-/// Fails unless nothing secret is had, and nothing changed, by whoever is behind the relay.
+/// Fails unless imgurd denies the program behind the relay every secret and every change.
 pub(super) fn gets_nothing(program: &mut Program, who: &str) {
     for call in [get_token(&json!({ "wait_ms": 0 })), socket_call("ExportGrant"), socket_call("SetPermit")] {
         assert_eq!(error_of(&ask(program, &call)), "AccessDenied", "{who}: {call}");
@@ -64,7 +64,7 @@ pub(super) fn gets_nothing(program: &mut Program, who: &str) {
 }
 
 #[test]
-fn a_sandbox_without_a_scope_is_one_all_the_same() {
+fn a_sandbox_without_a_scope_counts_as_sandboxed() {
     if !needs_root("namespaces") {
         return;
     }
@@ -75,10 +75,10 @@ fn a_sandbox_without_a_scope_is_one_all_the_same() {
     for wrapper in [&BWRAP[..], &BWRAP_MOUNTS, &own_root, &UNSHARE_PIDS, &UNSHARE_USERS] {
         let mut program = relay(&scene.bed, wrapper, &scene.bed.socket());
         gets_nothing(&mut program, &wrapper.join(" "));
-        // What it started would outlive it.
+        // Otherwise the processes in the sandbox would outlive the relay.
         program.finish();
     }
-    // Programs of one's own have nothing taken from them: with other mounts, a session or a mount namespace of their own.
+    // A program with another priority, or another mount, network or IPC namespace, is not sandboxed.
     for wrapper in
         [&["nice"][..], &["unshare", "--mount"], &["unshare", "--net"], &["unshare", "--ipc", "--uts"]]
     {
@@ -88,7 +88,7 @@ fn a_sandbox_without_a_scope_is_one_all_the_same() {
     }
 }
 
-/// A cgroup of any name below the test's hierarchy; gone when dropped.
+/// A cgroup with this name, for this test. Dropping it removes it.
 pub(super) struct Cgroup(PathBuf);
 
 impl Cgroup {
@@ -104,7 +104,7 @@ impl Cgroup {
         self.running(bed, r#"exec "$@""#, &["/usr/bin/python3", "-c", RELAY, socket.to_str().unwrap()])
     }
 
-    /// A shell in it that runs `script`, with `program` as its arguments.
+    /// A shell in the cgroup that runs `script`, with `program` as its arguments.
     pub(super) fn running(&self, bed: &Testbed, script: &str, program: &[&str]) -> Command {
         let mut command = bed.command("sh");
         let enter = r#"echo $$ >"$1/cgroup.procs" && shift && exec sh -c "$@""#;
@@ -122,7 +122,7 @@ impl Drop for Cgroup {
 }
 
 #[test]
-fn a_cgroup_of_a_sandbox_is_one_however_it_is_called() {
+fn every_known_sandbox_cgroup_counts_as_sandboxed() {
     if !needs_root("cgroups") {
         return;
     }
@@ -158,7 +158,7 @@ fn a_cgroup_of_a_sandbox_is_one_however_it_is_called() {
 }
 
 #[test]
-fn a_sandbox_stays_one_on_the_remote_socket_and_needs_both_permits() {
+fn a_sandboxed_app_on_the_remote_socket_needs_both_permits() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let Some(sandbox) = Sandbox::new() else { return };
     let from_sandbox = || {
@@ -179,20 +179,20 @@ fn a_sandbox_stays_one_on_the_remote_socket_and_needs_both_permits() {
 }
 
 #[test]
-fn the_remote_socket_is_in_no_directory_that_sandboxes_are_given() {
+fn the_remote_socket_is_outside_the_directory_that_sandboxes_share() {
     let mut scene = Scene::memory(Behaviour::default());
     let (local, remote) = (scene.bed.socket(), scene.bed.remote_socket());
     assert!(remote.exists() && remote.parent() != local.parent());
     let shared: Vec<_> =
         fs::read_dir(local.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(shared, ["socket"]);
-    // What an older version left behind is taken away.
+    // imgurd removes the socket of an older version.
     scene.stop();
     let former = local.with_file_name("remote");
     drop(std::os::unix::net::UnixListener::bind(&former).unwrap());
     scene.start();
     assert!(!former.exists());
-    // At a place of somebody's choice nothing is beside it.
+    // imgurd creates nothing beside a socket that the user placed.
     scene.stop();
     let place = scene.bed.root().join("shared");
     fs::create_dir(&place).unwrap();
@@ -204,7 +204,7 @@ fn the_remote_socket_is_in_no_directory_that_sandboxes_are_given() {
 }
 
 #[test]
-fn a_denial_counts_for_a_call_that_waits_already() {
+fn a_denial_applies_to_calls_that_already_wait() {
     for (method, decide) in [
         ("GetToken", &["permit", "deny", "remote"][..]),
         ("GetToken", &["permit", "revoke", "remote"]),
@@ -217,12 +217,12 @@ fn a_denial_counts_for_a_call_that_waits_already() {
         let before = scene.fake.requests(Endpoint::Token).len();
         let gate = scene.fake.hold_answer(Endpoint::Token);
         let mut refresh = scene.bed.wire();
-        // imgurd returns a rejected token to no program.
+        // imgurd returns a rejected token to no program, so the other calls have to wait.
         refresh.ask("RejectToken", &json!({ "access_token": current }));
         scene.fake.wait_for_requests(Endpoint::Token, before + 1);
         let rejected = if method == "RejectToken" { json!({ "access_token": current }) } else { json!({}) };
         caller.ask(method, &rejected);
-        // It is there and waits: what it asks next on the same connection would be answered after it.
+        // The call has arrived and waits: imgurd answers the calls of one connection in order.
         assert!(!caller.has_answer());
         scene.ctl(decide).success();
         gate.release();
@@ -232,7 +232,7 @@ fn a_denial_counts_for_a_call_that_waits_already() {
 }
 
 #[test]
-fn a_sandbox_does_not_learn_which_accounts_there_are() {
+fn a_sandboxed_app_cannot_find_out_which_accounts_exist() {
     let mut scene = Scene::memory(Behaviour::default()).signed_in();
     let Some(sandbox) = Sandbox::new() else { return };
     let mut command = sandbox.command(&scene.bed, "/usr/bin/python3");
@@ -277,7 +277,7 @@ fn ctl_in(scene: &Scene, wrapper: &[&str], arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_client_in_another_pid_namespace_is_answered() {
+fn a_client_in_another_pid_namespace_gets_an_answer() {
     if !needs_root("namespaces") {
         return;
     }
@@ -288,13 +288,13 @@ fn a_client_in_another_pid_namespace_is_answered() {
         assert_eq!(ctl_in(&scene, wrapper, &["token"]).success().line(), scene.token(), "{wrapper:?}");
         ctl_in(&scene, wrapper, &["logout"]).exits(5);
     }
-    // If all users have the same ID, the owner of a socket is unknown.
+    // If a namespace maps no users, imgurctl cannot tell who owns the socket.
     let unknown = ctl_in(&scene, &["unshare", "--user"], &["token"]).exits(5);
     assert!(unknown.stderr.contains("user namespace"), "{}", unknown.stderr);
 }
 
 #[test]
-fn a_daemon_in_a_sandbox_serves_those_in_the_same_one_and_none_in_another() {
+fn a_daemon_in_a_sandbox_serves_only_programs_of_that_sandbox() {
     let bed = Testbed::memory();
     let script = "\"$1\" --no-dbus & daemon=$!; until \"$2\" status >/dev/null 2>&1; do :; done; \"$2\" permit list >/dev/null; echo $?; \
                   bwrap --dev-bind / / \"$2\" permit list >/dev/null 2>&1; echo $?; kill $daemon; wait";
@@ -303,7 +303,7 @@ fn a_daemon_in_a_sandbox_serves_those_in_the_same_one_and_none_in_another() {
     assert_eq!(bed.start(command).finish().success().stdout, "0\n5\n");
 }
 
-/// Asks for the token over D-Bus, as applications do.
+/// Calls `GetToken` over D-Bus with python3-dbus.
 pub(super) const OVER_THE_BUS: &str = "
 import dbus, sys
 keeper = dbus.SessionBus().get_object(sys.argv[1], sys.argv[2])
@@ -311,7 +311,7 @@ print(keeper.GetToken('', -1, 1000, dbus_interface='org.imgurd.Keeper1')[0])
 ";
 
 #[test]
-fn a_real_flatpak_is_known_by_its_scope_alone() {
+fn a_flatpak_app_has_a_name_only_in_its_own_scope() {
     let permissions = ["--filesystem=xdg-run/imgurd", "--talk-name=org.imgurd.Keeper1"];
     let flatpak = || Flatpak::new(&permissions);
     let (Some(app), Some(other), Some(scoped)) = (flatpak(), flatpak(), flatpak()) else { return };
@@ -333,15 +333,16 @@ fn a_real_flatpak_is_known_by_its_scope_alone() {
     for allowed in [socket(&scoped), bus(&scoped)] {
         assert_eq!(allowed.success().line(), token);
     }
-    // Without a scope nothing that a sandbox cannot write says which application it is.
+    // Without a scope, only files that the sandbox can write would name the application.
     for refused in [socket(&other), bus(&other), socket(&app), bus(&app)] {
         assert!(refused.code != Some(0) && !refused.stdout.contains(&token), "{refused:?}");
         assert!(refused.stderr.contains("needs your permission"), "{refused:?}");
     }
 }
 
-/// Listens, and becomes a daemon that is passed the socket, as by systemd. Somebody has called meanwhile and ended, and left
-/// the connection to another; the number has gone to a plain program, where the kernel lets us choose (`ns_last_pid`).
+/// Listens, and becomes a daemon that gets the socket by socket activation. Before that, a process connects, passes
+/// the connection to its child and ends. If the kernel allows it (`ns_last_pid`), an unsandboxed program then gets
+/// that process's ID.
 const LATE: &str = "
 import fcntl, os, socket, sys
 path, answer = sys.argv[1:3]
@@ -378,7 +379,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 ";
 
 #[test]
-fn who_called_before_the_daemon_was_there_and_has_ended_is_not_taken_for_who_has_its_number() {
+fn a_reused_process_id_gives_an_early_caller_no_rights() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     assert!(scene.stop().success());
     let (socket, answer) = (scene.bed.socket(), scene.bed.root().join("answer"));

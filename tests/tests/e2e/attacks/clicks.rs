@@ -1,4 +1,4 @@
-//! Forged clicks: signals from another program on the bus that look like the user's answer.
+//! Forged clicks: another program on the bus sends signals that look like the user's answer.
 
 use std::fs;
 
@@ -14,8 +14,8 @@ use crate::notify::{self, BUTTONS, Server};
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
-/// Calls `GetToken` over the mounted socket and clicks "Always" on every notification meanwhile. It speaks to the socket by
-/// itself, and writes the answer to its standard output.
+/// Calls `GetToken` over the shared socket and meanwhile sends the click "Always" for many notification IDs. Prints
+/// the answer.
 const FORGER: &str = r#"
 import json, os, select, socket, dbus
 from dbus.lowlevel import SignalMessage
@@ -40,13 +40,13 @@ async fn signals(bed: &Testbed, member: &'static str) -> MessageStream {
     MessageStream::for_match_rule(rule, &bed.connect().await, None).await.unwrap()
 }
 
-/// What is remembered of whom.
+/// The remembered permits.
 fn permits(scene: &Scene) -> Value {
     scene.ctl(&["permit", "list", "--json"]).success().json()["permits"].clone()
 }
 
 #[test]
-fn a_flatpak_that_may_talk_to_nobody_cannot_press_the_buttons_of_its_own_question() {
+fn a_flatpak_app_cannot_answer_its_own_question() {
     let Some(flatpak) = Flatpak::new(&["--filesystem=xdg-run/imgurd"]) else { return };
     let flatpak = flatpak.in_scope();
     let bed = Testbed::memory();
@@ -58,7 +58,8 @@ fn a_flatpak_that_may_talk_to_nobody_cannot_press_the_buttons_of_its_own_questio
         let forger = scene.bed.start(flatpak.command(&scene.bed, "python3", &["-c", FORGER]));
         let question = server.notified().await;
         assert!(question.body.contains(APPLICATION), "{}", question.body);
-        // The bus delivers in order: what this connection has received, the daemon has received, and before the real click.
+        // The bus delivers in order. So imgurd has received each signal that this connection has received, before the
+        // real click.
         let mut forger = tokio::task::spawn_blocking(move || forger.finish());
         let mut rounds = 0;
         while rounds < 2 {
@@ -80,9 +81,9 @@ fn a_flatpak_that_may_talk_to_nobody_cannot_press_the_buttons_of_its_own_questio
 }
 
 impl Stranger {
-    /// Copies of the user's answer to the notification `id`.
+    /// Sends copies of the user's answer to the notification `id`.
     async fn forge(&self, id: u32, key: &str) {
-        // A daemon that listens only after the notification is shown may miss the first.
+        // The first copies may come before imgurd listens, which it does after it has shown the notification.
         for _ in 0..5 {
             self.send(PATH, NAME, "ActionInvoked", &(id, key)).await;
         }
@@ -91,7 +92,7 @@ impl Stranger {
     }
 }
 
-/// The real server's answers from where they do not come.
+/// The real server sends answers with a wrong path, interface or ID.
 async fn misplace(server: &Server, id: u32, key: &str) {
     let connection = server.connection();
     for (path, interface) in [("/", NAME), (PATH, "org.example.Notifications"), ("/org/freedesktop", NAME)] {
@@ -123,7 +124,7 @@ async fn answer(mut caller: Wire) -> Value {
 }
 
 #[test]
-fn a_question_is_answered_by_the_server_that_put_it_and_from_its_own_path_and_interface() {
+fn a_question_ignores_allows_from_other_senders_paths_and_interfaces() {
     let (scene, _bus) = asking();
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
@@ -139,7 +140,7 @@ fn a_question_is_answered_by_the_server_that_put_it_and_from_its_own_path_and_in
 }
 
 #[test]
-fn a_forged_deny_takes_no_question_away() {
+fn a_forged_deny_does_not_answer_a_question() {
     let (scene, _bus) = asking();
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
@@ -155,7 +156,7 @@ fn a_forged_deny_takes_no_question_away() {
 }
 
 #[test]
-fn a_server_that_comes_later_does_not_answer_for_the_one_that_has_gone() {
+fn a_new_notification_server_cannot_answer_an_old_question() {
     let (scene, _bus) = asking();
     in_time(async {
         let mut first = Server::start(&scene.bed, BUTTONS).await;
@@ -188,7 +189,7 @@ fn a_forged_sign_in_opens_no_browser() {
 }
 
 #[test]
-fn a_forged_later_or_close_leaves_the_button_at_work() {
+fn a_forged_later_or_close_does_not_disable_the_sign_in_button() {
     let (scene, _bus) = notify::scene();
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;
@@ -203,7 +204,7 @@ fn a_forged_later_or_close_leaves_the_button_at_work() {
 }
 
 #[test]
-fn a_program_whose_question_is_dismissed_cannot_ask_again_at_once() {
+fn a_program_cannot_ask_again_right_after_a_dismissed_question() {
     let (scene, _bus) = asking();
     in_time(async {
         let mut server = Server::start(&scene.bed, BUTTONS).await;

@@ -10,7 +10,7 @@ use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{Scene, binary, needs_root};
 use imgurd_tests::tls::Authority;
 
-/// Somebody who listens, whatever comes.
+/// A server that is not Imgur and records what it receives.
 struct Evil {
     relay: Relay,
     place: String,
@@ -23,7 +23,7 @@ impl Evil {
         Self { relay: Relay::start(listener, scene.fake.address(), manner), place }
     }
 
-    /// A proxy that leads to `next` wherever one wants to go.
+    /// A proxy that connects every request to `next`.
     fn proxy(next: &Self) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = listener.local_addr().unwrap().to_string();
@@ -37,7 +37,7 @@ impl Evil {
     }
 }
 
-/// No connection to another server, and no request to the API.
+/// Fails if there was a connection to the other server or a request to the API.
 #[track_caller]
 fn is_refused(scene: &Scene, evil: &Evil, arguments: &[&str]) {
     let asked = scene.fake.requests(Endpoint::Account).len();
@@ -48,7 +48,7 @@ fn is_refused(scene: &Scene, evil: &Evil, arguments: &[&str]) {
 }
 
 #[test]
-fn no_option_or_value_takes_the_token_elsewhere_or_adds_a_line() {
+fn no_argument_sends_the_token_elsewhere_or_adds_a_line() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let evil = Evil::start(&scene, Manner::Silent);
     let (at, url) = (evil.place.as_str(), format!("http://{}/", evil.place));
@@ -118,7 +118,7 @@ fn no_option_or_value_takes_the_token_elsewhere_or_adds_a_line() {
     }
 }
 
-/// The pipe with the header is read before any other option is looked at.
+/// curl reads the pipe with the header before it looks at any other option.
 #[test]
 fn the_header_cannot_be_read_twice() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
@@ -137,7 +137,7 @@ fn the_header_cannot_be_read_twice() {
 }
 
 #[test]
-fn a_proxy_of_somebody_elses_sees_no_token() {
+fn a_malicious_proxy_sees_no_token() {
     let scene = Scene::memory(Behaviour::default());
     scene.over_tls();
     let scene = scene.signed_in();
@@ -147,7 +147,7 @@ fn a_proxy_of_somebody_elses_sees_no_token() {
     let certificate = evil_authority.certificate().display().to_string();
     let url = format!("http://{}", proxy.place);
     let token = scene.token();
-    // The account's own authority is trusted, without a word on the command line.
+    // imgurctl passes the account's own certificate authority to curl.
     assert!(scene.ctl(&["curl", "--", "-sS", "account/me"]).success().stdout.contains("alice"));
 
     scene.ctl(&["curl", "--", "-s", "-x", &url, "--cacert", &certificate, "account/me"]).exits(2);
@@ -164,7 +164,7 @@ fn a_proxy_of_somebody_elses_sees_no_token() {
 }
 
 #[test]
-fn what_is_honest_still_works() {
+fn harmless_options_work() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let out = scene.bed.home().join("out").display().to_string();
     for arguments in [
@@ -184,7 +184,7 @@ fn what_is_honest_still_works() {
 }
 
 #[test]
-fn with_fail_a_dead_token_is_replaced_and_an_error_hides_its_body() {
+fn with_fail_a_rejected_token_is_replaced_and_error_bodies_are_hidden() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     scene.fake.configure(|behaviour| behaviour.rejection = 403);
     scene.fake.kill_access_token();
@@ -198,7 +198,7 @@ fn with_fail_a_dead_token_is_replaced_and_an_error_hides_its_body() {
 }
 
 #[test]
-fn lost_output_is_an_error() {
+fn a_failed_write_to_standard_output_is_an_error() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     for fault in [None, Some(Fault::Huge)] {
         if let Some(fault) = fault {
@@ -214,7 +214,7 @@ fn lost_output_is_an_error() {
 }
 
 #[test]
-fn where_curl_cannot_be_given_the_token_nothing_is_sent_and_nothing_refreshed() {
+fn without_proc_nothing_is_sent_or_refreshed() {
     if !needs_root("namespaces") {
         return;
     }

@@ -22,7 +22,7 @@ fn chown(owner: &str, path: &Path) {
     assert!(given.success());
 }
 
-/// A daemon whose configuration lies in `config`, below the testbed, is not started.
+/// Fails unless the daemon refuses to start with the configuration in `config`.
 #[track_caller]
 fn is_refused(bed: &Testbed, config: &Path, why: &str) {
     bed.set_env("XDG_CONFIG_HOME", config);
@@ -36,7 +36,7 @@ fn configured(config: &Path) {
 }
 
 #[test]
-fn a_configuration_that_others_can_change_is_not_read() {
+fn a_configuration_that_other_users_can_change_is_not_read() {
     if !needs_root("what another user has made") {
         return;
     }
@@ -57,7 +57,7 @@ fn a_configuration_that_others_can_change_is_not_read() {
     is_refused(&bed, &at("above/below"), "other users can replace it");
     chown(NOBODY, &at("theirs"));
     is_refused(&bed, &at("theirs/below"), "other users can replace it");
-    // A link of theirs, and one of ours that leads through a directory of theirs to a file of ours.
+    // A link of another user, and a link of ours that leads through another user's directory to our own file.
     fs::create_dir(at("link")).unwrap();
     fs::set_permissions(at("link"), Permissions::from_mode(0o1777)).unwrap();
     symlink(at("honest/imgurd"), at("link/imgurd")).unwrap();
@@ -67,7 +67,7 @@ fn a_configuration_that_others_can_change_is_not_read() {
     fs::create_dir(at("through")).unwrap();
     symlink(at("theirs/link"), at("through/imgurd")).unwrap();
     is_refused(&bed, &at("through"), "other users can replace it");
-    // Links of one's own, as stow(8) makes them.
+    // Links of the user's own, as stow(8) makes them.
     fs::create_dir(at("stow")).unwrap();
     symlink(at("honest/imgurd"), at("stow/imgurd")).unwrap();
     bed.set_env("XDG_CONFIG_HOME", at("stow"));
@@ -76,7 +76,7 @@ fn a_configuration_that_others_can_change_is_not_read() {
 }
 
 #[test]
-fn the_installed_service_tells_another_users_files_from_roots() {
+fn the_service_reads_roots_files_but_not_another_users() {
     let Some(home) = Home::installed() else { return };
     home.machine.add_user("mallory");
     let root = |script: &str| {
@@ -92,7 +92,7 @@ fn the_installed_service_tells_another_users_files_from_roots() {
     assert_eq!(is_read(), yes, "an honest file");
     root(&format!("chown mallory {config}/config.toml"));
     assert_eq!(is_read(), refused, "a file of mallory's");
-    // One of root's, as an administrator or a package may have put it there, is as good as one's own.
+    // An administrator or a package may have put a file of root's there.
     root(&format!("chown root {config}/config.toml"));
     assert_eq!(is_read(), yes, "a file of root's");
     root(&format!(
@@ -107,16 +107,16 @@ fn the_installed_service_tells_another_users_files_from_roots() {
     assert!(log.contains("other users can replace it, because they can write to /srv/m"), "{log}");
 }
 
-/// What is not a token, but in the place of one.
+/// Made up to look like the beginning of a token.
 const REFRESH_TOKEN: &str = "fake-refresh-token-";
 
-/// Has a program read a part of its standard input, and wait for more.
+/// Starts a program that reads a part of its standard input and waits for more.
 fn reading(mut command: Command) -> Child {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let stdin = child.stdin.as_mut().unwrap();
     stdin.write_all(REFRESH_TOKEN.as_bytes()).unwrap();
-    // Nothing tells the writing end that a pipe was read; the program's start says nothing either.
+    // Nothing tells the writer that the pipe was read. The start of the program does not mean that it has read.
     while rustix::io::ioctl_fionread(&stdin).unwrap() > 0 {
         thread::yield_now();
     }
@@ -138,7 +138,7 @@ fn leaves_a_core(program: &Path, arguments: &[&str]) -> bool {
 }
 
 #[test]
-fn a_quit_during_an_import_leaves_no_core() {
+fn sigquit_during_an_import_leaves_no_core_file() {
     assert!(!leaves_a_core(&binary("imgurctl"), &["import"]));
     assert!(!leaves_a_core(&binary("imgurctl"), &["reject"]));
     if !leaves_a_core(Path::new("/usr/bin/cat"), &[]) {
@@ -147,7 +147,7 @@ fn a_quit_during_an_import_leaves_no_core() {
 }
 
 #[test]
-fn another_program_of_the_same_user_reads_no_memory_of_imgurctl() {
+fn another_process_of_the_same_user_cannot_read_imgurctls_memory() {
     if !needs_root("a user without privileges") {
         return;
     }
@@ -169,7 +169,7 @@ fn another_program_of_the_same_user_reads_no_memory_of_imgurctl() {
 }
 
 #[test]
-fn what_imgurctl_starts_has_its_own_limits_back() {
+fn programs_that_imgurctl_starts_keep_the_users_core_limit() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let bin = scene.bed.home().join("bin");
     fs::create_dir(&bin).unwrap();

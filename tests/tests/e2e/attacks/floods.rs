@@ -8,10 +8,10 @@ use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{ACCOUNT, Scene};
 use imgurd_tests::tls::Authority;
 
-/// An interim answer (RFC 8297), of which HTTP allows any number.
+/// An interim answer (RFC 8297). HTTP allows any number of them.
 const EARLY_HINTS: Manner = Manner::Flood("", "HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n");
 
-/// What a connection may cost, in bytes: what is read of it, and what the kernel holds on its way.
+/// The most bytes that a connection may carry: what imgurd reads, and what the kernel buffers.
 const MOST: usize = 16 << 20;
 
 fn relay(to: SocketAddr, manner: Manner) -> (Relay, SocketAddr) {
@@ -20,7 +20,7 @@ fn relay(to: SocketAddr, manner: Manner) -> (Relay, SocketAddr) {
     (Relay::start(listener, to, manner), address)
 }
 
-/// Has the account's token endpoint at `url`, with a grant from there.
+/// Sets the account's token endpoint to `url`, and imports a grant.
 fn imported_at(scene: Scene, url: &str, further: &[&str]) -> Scene {
     let settings = ["account", "set", ACCOUNT, "--token-url", url, "--client-secret-stdin"];
     let secret = scene.fake.behaviour().client_secret;
@@ -28,7 +28,8 @@ fn imported_at(scene: Scene, url: &str, further: &[&str]) -> Scene {
     scene.imported()
 }
 
-/// A refresh ends with that reason, no other caller waits meanwhile, and everything works once the server recovers.
+/// Fails unless imgurd ends the refresh with a reason, serves another account meanwhile, and recovers with the
+/// server.
 fn is_given_up(scene: &Scene, relay: &Relay, flood: Manner) {
     let honest = scene.fake.requests(Endpoint::Token).len();
     relay.set(flood);
@@ -52,7 +53,7 @@ fn with_another_account() -> Scene {
 }
 
 #[test]
-fn interim_answers_without_end_are_given_up_and_nobody_else_waits() {
+fn endless_interim_answers_end_the_refresh_and_delay_no_other_account() {
     let scene = with_another_account();
     let (relay, address) = relay(scene.fake.address(), Manner::Plain);
     let scene = imported_at(scene, &format!("http://{address}/oauth2/token"), &[]);
@@ -60,7 +61,7 @@ fn interim_answers_without_end_are_given_up_and_nobody_else_waits() {
 }
 
 #[test]
-fn interim_answers_without_end_over_tls_are_given_up() {
+fn endless_interim_answers_over_tls_end_the_refresh() {
     let scene = with_another_account();
     let authority = Authority::new(scene.bed.root(), "own");
     let (relay, behind) = self::relay(scene.fake.address(), Manner::Plain);

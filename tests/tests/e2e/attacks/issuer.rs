@@ -1,5 +1,5 @@
-//! Servers that try to get another server's secrets: mix-up (RFC 9700, section 4.4), where a server passes another's
-//! answer into its own sign-in, and settings that point to another server.
+//! Servers that try to get another server's secrets: by a mix-up attack (RFC 9700, section 4.4), in which a server
+//! passes another server's answer into its own sign-in, and by settings that point to another server.
 
 use imgurd_tests::browser::{self, Page};
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake};
@@ -14,7 +14,7 @@ struct MixUp {
 }
 
 impl MixUp {
-    /// One whose honest server calls itself so in its answers.
+    /// `iss` is the issuer that the honest server names in its answers.
     fn new(iss: impl FnOnce(&Fake) -> String) -> Self {
         let evil = Scene::memory(Behaviour::default());
         let honest = Fake::start(Behaviour { callback: Some(evil.callback()), ..Behaviour::default() });
@@ -23,7 +23,8 @@ impl MixUp {
         Self { evil, honest }
     }
 
-    /// The evil page sends the browser on to the honest server, with its client id and our state and challenge.
+    /// The malicious page redirects the browser to the honest server, with that server's client ID and our state and
+    /// challenge.
     fn redirected(&self, flow: &str) -> (Program, String) {
         let (login, url) = self.evil.login(&["--flow", flow]);
         let ours = Url::parse(&url).unwrap();
@@ -51,17 +52,17 @@ impl MixUp {
 }
 
 #[test]
-fn a_code_of_another_server_is_not_sent_to_the_one_that_asked_for_it() {
+fn a_code_of_another_server_is_not_sent_to_the_malicious_one() {
     let mix_up = MixUp::new(Fake::origin);
     let (login, url) = mix_up.redirected("code");
     mix_up.is_refused(login, &browser::allow(&url, "alice"));
-    // Nor does its refusal count for this one's.
+    // A denial by the other server does not count either.
     let (login, url) = mix_up.redirected("code");
     mix_up.is_refused(login, &browser::deny(&url));
 }
 
 #[test]
-fn an_issuer_that_is_known_is_compared_to_the_letter() {
+fn the_issuer_is_compared_exactly() {
     let mix_up = MixUp::new(|honest| format!("{}/", honest.origin()));
     for known in
         [mix_up.evil.fake.origin(), mix_up.honest.origin(), format!("{}/other", mix_up.honest.origin())]
@@ -89,7 +90,7 @@ fn a_pasted_answer_of_another_server_is_refused_and_the_sign_in_goes_on() {
 }
 
 #[test]
-fn a_server_that_names_itself_is_signed_in_to() {
+fn a_sign_in_works_with_any_iss_if_no_issuer_is_set() {
     let scene = Scene::memory(Behaviour::default());
     let origin = scene.fake.origin();
     for (iss, known) in [
@@ -104,7 +105,7 @@ fn a_server_that_names_itself_is_signed_in_to() {
     }
 }
 
-/// S8: the settings lead to another server, where the secret and the grant of the first would be sent.
+/// Settings that lead to another server, which would get the secret and the grant of the first one.
 mod settings {
     use imgurd_proto::State;
     use imgurd_tests::browser;

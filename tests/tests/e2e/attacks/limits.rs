@@ -17,7 +17,7 @@ use zbus::Message;
 use crate::dbus::{arrived, keeper};
 use crate::{expired, momentary};
 
-/// Opens 1,100 connections, does with each what it is told, and opens another whenever the daemon closes one.
+/// Opens 1,100 connections, sends the given words on each, and opens another whenever the daemon closes one.
 const CROWD: &str = r#"
 import resource, select, socket, sys
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -49,7 +49,7 @@ fn attacker(scene: &Scene, sandbox: &Sandbox, script: &str, words: &str) -> Prog
     scene.bed.start(command)
 }
 
-/// Fails unless the user's own programs are served, by `imgurctl` and by the socket.
+/// Fails unless imgurd serves the user's own programs, both `imgurctl` and a plain connection.
 fn serves_the_user(scene: &Scene, account: &str) {
     for _ in 0..5 {
         scene.ctl(&["token", account]).success();
@@ -66,7 +66,7 @@ fn quiet() -> Testbed {
 }
 
 #[test]
-fn idle_and_half_said_connections_of_a_sandboxed_program_keep_nobody_out() {
+fn idle_connections_of_a_sandboxed_app_do_not_block_the_user() {
     let Some(sandbox) = Sandbox::new() else { return };
     let scene = Scene::new(quiet(), Behaviour::default()).signed_in();
     for words in ["", "{\"method\":"] {
@@ -77,7 +77,7 @@ fn idle_and_half_said_connections_of_a_sandboxed_program_keep_nobody_out() {
 }
 
 #[test]
-fn calls_of_a_sandboxed_program_that_wait_keep_nobody_out() {
+fn waiting_calls_of_a_sandboxed_app_do_not_block_the_user() {
     let Some(sandbox) = Sandbox::new() else { return };
     let scene = expired(Scene::new(quiet(), momentary()).signed_in());
     scene.bed.account(&scene.fake, "second");
@@ -94,7 +94,7 @@ fn calls_of_a_sandboxed_program_that_wait_keep_nobody_out() {
 }
 
 #[test]
-fn calls_of_a_sandboxed_program_that_wait_on_the_bus_keep_nobody_out() {
+fn waiting_calls_of_a_sandboxed_app_on_the_bus_do_not_block_the_user() {
     let Some(sandbox) = Sandbox::new() else { return };
     let bed = quiet();
     let _bus = bed.bus();
@@ -109,7 +109,7 @@ fn calls_of_a_sandboxed_program_that_wait_on_the_bus_keep_nobody_out() {
         sandbox.enter();
         let greedy = join_all((0..5).map(|_| keeper(&scene.bed))).await;
         for connection in &greedy {
-            // From here on it is known who calls.
+            // After this call imgurd has examined the caller.
             connection.list_accounts("").await.unwrap();
         }
         let call =
@@ -125,7 +125,7 @@ fn calls_of_a_sandboxed_program_that_wait_on_the_bus_keep_nobody_out() {
     });
 }
 
-/// The most memory that the daemon has taken so far, in KiB (`proc_pid_status(5)`).
+/// The daemon's peak memory use, in KiB (`proc_pid_status(5)`).
 fn peak(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -136,7 +136,7 @@ fn peak(id: u32) -> u64 {
 const LONG: usize = 30 << 20;
 
 #[test]
-fn what_is_too_long_on_the_bus_takes_no_memory_and_is_not_repeated() {
+fn a_long_bus_message_takes_no_memory_and_is_not_repeated_in_errors() {
     let bed = quiet();
     let _bus = bed.bus();
     let mut scene = Scene::new(bed, Behaviour::default()).signed_in();
@@ -147,13 +147,13 @@ fn what_is_too_long_on_the_bus_takes_no_memory_and_is_not_repeated() {
         let before = peak(id);
         let name = "a".repeat(LONG);
         let answers = join_all(keepers.iter().map(|keeper| keeper.get_token(&name, -1, 0))).await;
-        // No answer is waited for: the bus may take a message whose header is so long, or hang up.
+        // The test expects no answer: the bus may deliver a message with such a long header, or close the connection.
         let connection = scene.bed.connect().await;
         let path = format!("/{}", "a".repeat(LONG));
         let message = Message::method_call(path, "Ping").destination(BUS_NAME);
         let _ = connection.send(&message.build(&()).unwrap()).await;
         keepers[1].get_token("", -1, 0).await.unwrap();
-        // Nor does a name that is short enough to be taken come back whole.
+        // An error does not repeat a long name that the bus delivers either.
         let refused = keepers[2].get_token(&"a".repeat(60_000), -1, 0).await.unwrap_err().to_string();
         let grown = peak(id) - before;
         assert!(grown < 20 * 1024, "{grown} KiB");
@@ -174,7 +174,7 @@ fn what_is_too_long_on_the_bus_takes_no_memory_and_is_not_repeated() {
     }
 }
 
-/// Gets a token and rejects it, again and again, and says how often it got another.
+/// Gets a token and rejects it, ten times, and prints how often it got another token.
 const LIAR: &str = r#"
 import json, socket, sys
 connection = socket.socket(socket.AF_UNIX)
@@ -197,7 +197,7 @@ sys.stdin.read()
 "#;
 
 #[test]
-fn a_sandboxed_program_that_rejects_each_new_token_leaves_the_user_the_limit_on_refreshes() {
+fn rejections_of_a_sandboxed_app_do_not_use_up_the_users_refreshes() {
     let Some(sandbox) = Sandbox::new() else { return };
     let scene = Scene::new(quiet(), Behaviour::default()).signed_in();
     scene.ctl(&["permit", "allow", APPLICATION, ACCOUNT]).success();
@@ -212,8 +212,8 @@ fn a_sandboxed_program_that_rejects_each_new_token_leaves_the_user_the_limit_on_
     }
 }
 
-/// Calls every way there is to be refused, for each of more accounts than are counted together, for as many rounds as would
-/// fill the journal twice over.
+/// Makes every kind of call that imgurd refuses, for more accounts than the journal counts together, and often enough
+/// to fill the journal twice.
 const VARIED: &str = r#"
 import json, socket, sys, threading
 connection = socket.socket(socket.AF_UNIX)
@@ -238,7 +238,7 @@ sys.stdin.read()
 "#;
 
 #[test]
-fn refusals_of_a_sandboxed_program_displace_nothing_in_the_journal() {
+fn refusals_of_a_sandboxed_app_do_not_displace_journal_entries() {
     let Some(sandbox) = Sandbox::new() else { return };
     let scene = Scene::new(quiet(), Behaviour::default()).signed_in();
     let mut config = fs::read_to_string(scene.bed.config_file()).unwrap();
@@ -260,7 +260,7 @@ fn refusals_of_a_sandboxed_program_displace_nothing_in_the_journal() {
 }
 
 #[test]
-fn a_reader_of_the_log_that_has_stopped_stops_nobody_else() {
+fn a_log_reader_that_stops_reading_does_not_stop_the_daemon() {
     let bed = Testbed::memory();
     bed.set_env("RUST_LOG", "trace");
     let mut command = bed.command(binary("imgurd"));
@@ -269,7 +269,7 @@ fn a_reader_of_the_log_that_has_stopped_stops_nobody_else() {
         assert_eq!(daemon.try_wait().unwrap(), None, "it has ended");
         thread::yield_now();
     }
-    // Each is a line in the log, and all of them many times what a pipe holds.
+    // Each connection writes a log line. Together they are many times longer than what a pipe holds.
     for _ in 0..5000 {
         let mut caller = bed.wire();
         caller.send_bytes(b"no JSON\0");

@@ -1,4 +1,4 @@
-//! Attacks with the real parts. Each test is one attack, and fails if the attack succeeds. SECURITY.md names them.
+//! Attacks on the real programs. Each test is one attack, and fails if the attack succeeds. SECURITY.md names them.
 
 mod callback;
 mod callers;

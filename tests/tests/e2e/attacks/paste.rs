@@ -1,4 +1,5 @@
-//! Attacks on a sign-in with a pasted answer: texts that are no answer, and answers that were copied in unusual ways.
+//! Attacks on a sign-in with a pasted answer: texts that are not an answer, and answers that were copied in unusual
+//! ways.
 
 use imgurd_tests::fake::Endpoint;
 use imgurd_tests::testbed::{Program, Scene};
@@ -8,7 +9,7 @@ use url::Url;
 
 use super::callback::{answer_of, landing, scene, state_of, tokens_of};
 
-/// A login whose answer is pasted, however often.
+/// A login that waits for a pasted answer and survives wrong ones.
 struct Pasting {
     scene: Scene,
     _login: Program,
@@ -40,9 +41,8 @@ impl Pasting {
     }
 }
 
-/// S18 and B6.
 #[test]
-fn what_is_pasted_and_is_no_answer_to_this_sign_in_is_refused_and_ends_nothing() {
+fn a_wrong_pasted_answer_is_refused_and_the_sign_in_goes_on() {
     let pasting = Pasting::new("code");
     let state = state_of(&pasting.url);
     let tokens = tokens_of(&pasting.scene.fake, "mallory");
@@ -97,9 +97,8 @@ fn what_is_pasted_and_is_no_answer_to_this_sign_in_is_refused_and_ends_nothing()
     assert!(pasting.paste(&format!("#{tokens}&state={state}"))["error"].is_null());
 }
 
-/// B6.
 #[test]
-fn an_answer_is_understood_however_it_is_copied() {
+fn an_answer_is_accepted_in_every_form_that_users_copy() {
     for wrap in [
         "https://imgur.com/?{}",
         "imgur.com/?{}",

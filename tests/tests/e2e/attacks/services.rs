@@ -11,28 +11,29 @@ use serde_json::json;
 use super::callers::{Cgroup, OVER_THE_BUS, ask, get_token, gets_nothing};
 use crate::access::table::RELAY;
 
-/// As KDE calls an application's; one that has cgroups of its own; what is a service by its name only.
+/// The service of a KDE application; a service with cgroups of its own; a scope whose child is only named like a
+/// service.
 const SERVICES: [&str; 3] =
     ["app-org.example.App@1.service", "app-org.example.App@1.service/sub", "app-x-7.scope/foo.service"];
 
-/// None of them has another process or root directory namespace, nor a parent of a telling name.
+/// None of these sandboxes has its own process or root namespace, or a parent whose name tells.
 const SANDBOXES: [&str; 6] = [
     r#"unshare -Urm "$@"; true"#,
     r#"unshare -U "$@"; true"#,
     r#"unshare -Urmn sh -c 'mount -t tmpfs x /home; "$@"' sh "$@"; true"#,
     r#"mkdir -p r; unshare -Urm sh -c 'mount --rbind / r; cd r; pivot_root . mnt; exec chroot . "$@"' sh "$@"; true"#,
     r#"./mybw --unshare-user --ro-bind / / --tmpfs /home --dev /dev --bind "$PWD/.." "$PWD/.." sh -c '"$@"; true' sh "$@"; true"#,
-    // The parent has ended, another process of the service has not.
+    // The parent process has ended, but another process of the service has not.
     r#"{ unshare -Urm "$@" <&3 & } 3<&0 | cat"#,
 ];
 
-/// As systemd starts a service with `PrivateUsers=`: none of its processes has the users that others have.
+/// What systemd does for `PrivateUsers=`: all processes of the service are in its own user namespace.
 const PRIVATE_USERS: &str = r#"exec unshare -Ur sh -c '"$@"; true' sh "$@""#;
 
-/// And a sandbox in that.
+/// A sandbox inside such a service.
 const SANDBOX_IN_PRIVATE_USERS: &str = r#"exec unshare -Ur sh -c 'unshare -U "$@"; true' sh "$@""#;
 
-/// A scene for both: a daemon that may look at others, and one in a user namespace, as the hardened unit has it.
+/// A daemon that may examine other processes, and one in a user namespace, like the hardened unit.
 fn scenes() -> [Scene; 2] {
     [&[][..], &["unshare", "--user", "--map-root-user"]].map(|launcher| {
         let bed = Testbed::memory();
@@ -50,7 +51,7 @@ fn started(scene: &Scene, cgroup: &Cgroup, script: &str) -> Program {
 }
 
 #[test]
-fn a_sandbox_in_a_service_is_one_without_a_name_and_a_process_namespace() {
+fn a_nameless_sandbox_in_a_service_counts_as_sandboxed() {
     if !needs_root("namespaces and cgroups") {
         return;
     }
@@ -67,7 +68,7 @@ fn a_sandbox_in_a_service_is_one_without_a_name_and_a_process_namespace() {
 }
 
 #[test]
-fn a_service_is_served_with_everybodys_users_and_with_its_own() {
+fn a_service_gets_tokens_with_and_without_private_users() {
     if !needs_root("namespaces and cgroups") {
         return;
     }
@@ -76,7 +77,7 @@ fn a_service_is_served_with_everybodys_users_and_with_its_own() {
             let cgroup = Cgroup::new(name);
             for script in [r#""$@"; true"#, PRIVATE_USERS] {
                 let mut program = started(&scene, &cgroup, script);
-                // Systemd gives nothing in a scope users of its own.
+                // systemd has no `PrivateUsers=` for scopes.
                 if script == PRIVATE_USERS && name.contains(".scope") {
                     gets_nothing(&mut program, name);
                 } else {
@@ -89,7 +90,7 @@ fn a_service_is_served_with_everybodys_users_and_with_its_own() {
 }
 
 #[test]
-fn a_sandbox_in_a_service_is_one_on_the_bus() {
+fn a_sandbox_in_a_service_counts_as_sandboxed_on_the_bus() {
     if !needs_root("namespaces and cgroups") {
         return;
     }

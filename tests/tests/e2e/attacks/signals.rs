@@ -1,4 +1,4 @@
-//! Forged signals from another program on the bus, broadcast and to each connection.
+//! Another program on the bus forges signals. It broadcasts them and sends them to each connection.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use crate::notify::{self, BUTTONS, Server};
 const BUS: (&str, &str) = ("/org/freedesktop/DBus", "org.freedesktop.DBus");
 const KEYRING: &str = "org.freedesktop.secrets";
 
-/// Somebody on a bus with nothing but a connection.
+/// Another program on the bus, with no rights but a connection.
 #[derive(Clone)]
 pub(crate) struct Stranger(Connection);
 
@@ -29,7 +29,7 @@ impl Stranger {
         Self(bed.connect().await)
     }
 
-    /// Sends this signal to everybody, and to each connection alone.
+    /// Broadcasts this signal, and sends it to each connection.
     pub(crate) async fn send<B>(&self, path: &str, interface: &str, member: &str, body: &B)
     where
         B: serde::Serialize + zbus::Type,
@@ -42,8 +42,8 @@ impl Stranger {
         }
     }
 
-    /// Returns when the daemon has received what was sent and has gone on: it answers calls that came after. They are about
-    /// no account.
+    /// Returns when the daemon has handled the signals sent before: it answers calls that this program made after
+    /// them. The calls are about no account.
     pub(crate) async fn is_heard(&self) {
         let daemon = KeeperProxy::new(&self.0).await.unwrap();
         for _ in 0..5 {
@@ -51,7 +51,7 @@ impl Stranger {
         }
     }
 
-    /// Says that the owner of `name` has gone, and that another has come.
+    /// Announces that the owner of `name` has left, and that this program owns it now.
     async fn replace(&self, name: &str) {
         let bus = DBusProxy::new(&self.0).await.unwrap();
         let owner = bus.get_name_owner(name.try_into().unwrap()).await.unwrap();
@@ -81,7 +81,7 @@ fn a_forged_answer_of_the_portal_changes_nothing() {
 }
 
 #[test]
-fn a_forged_end_of_the_browsers_unit_changes_nothing() {
+fn a_forged_failure_of_the_browsers_unit_changes_nothing() {
     let (scene, _bus) = notify::scene();
     in_time(async {
         let stranger = Stranger::on(&scene.bed).await;
@@ -95,7 +95,7 @@ fn a_forged_end_of_the_browsers_unit_changes_nothing() {
 }
 
 #[test]
-fn a_forged_end_of_the_notification_server_ends_no_question() {
+fn a_forged_exit_of_the_notification_server_ends_no_question() {
     let bed = Testbed::memory();
     bed.configure("store = \"memory\"\n[access]\nunsandboxed = \"ask\"\n");
     let _bus = bed.bus();
@@ -115,7 +115,7 @@ fn a_forged_end_of_the_notification_server_ends_no_question() {
 }
 
 #[test]
-fn a_stranger_does_not_put_the_daemon_to_sleep() {
+fn a_forged_sleep_signal_does_not_stop_refreshes() {
     const LOGIND: &str = "org.freedesktop.login1";
     in_time(async {
         let bed = Testbed::memory();
@@ -126,7 +126,7 @@ fn a_stranger_does_not_put_the_daemon_to_sleep() {
         let manager = "org.freedesktop.login1.Manager";
         stranger.send("/org/freedesktop/login1", manager, "PrepareForSleep", &true).await;
         stranger.replace(LOGIND).await;
-        // Callers still get tokens, and the lock stays: the machine does not suspend.
+        // Callers still get tokens, and imgurd keeps its inhibitor lock: the machine does not suspend.
         scene.refresh();
         assert_eq!(logind.inhibitors().await.len(), 1);
         logind.announce(true).await;
@@ -154,7 +154,7 @@ fn is_locked(account: &Account) -> bool {
 }
 
 #[test]
-fn a_forged_answer_to_the_keyrings_prompt_or_end_of_it_takes_no_dialog_away() {
+fn a_forged_answer_to_the_keyrings_prompt_closes_no_dialog() {
     let (scene, mut keyring, _bus) = locked();
     keyring.answer(Answer::Nothing);
     let unlocking = scene.bed.ctl_spawn(&["unlock"]);
@@ -175,15 +175,15 @@ fn a_forged_answer_to_the_keyrings_prompt_or_end_of_it_takes_no_dialog_away() {
 }
 
 #[test]
-fn forged_news_of_the_keyring_send_nobody_to_it() {
+fn forged_keyring_signals_cause_no_calls_to_the_keyring() {
     let (scene, keyring, _bus) = locked();
     in_time(async {
         let stranger = Stranger::on(&scene.bed).await;
         let mut calls = calls_to(&scene, KEYRING).await;
-        // What the daemon asks at its start has an end.
+        // Wait until the daemon has made its calls at start.
         while asks(&stranger, &mut calls).await {}
         let mut rounds = 0;
-        // It looks again now and then, with no news, but not each time.
+        // imgurd also checks the keyring now and then by itself, but not after each signal.
         while {
             forge_news(&stranger).await;
             asks(&stranger, &mut calls).await
@@ -192,12 +192,12 @@ fn forged_news_of_the_keyring_send_nobody_to_it() {
             assert!(rounds < 3, "whoever sends news sends the daemon to the keyring");
         }
     });
-    // What the keyring itself says is heard.
+    // imgurd listens to the keyring's own signals.
     keyring.unlock();
     scene.wait_until(|account| account.state == State::Fresh);
 }
 
-/// That the keyring is open, has changed, and is another's.
+/// Sends signals that the keyring was unlocked, has changed and has a new owner.
 async fn forge_news(stranger: &Stranger) {
     let (service, login) = ("/org/freedesktop/secrets", "/org/freedesktop/secrets/collection/login");
     let locked = HashMap::from([("Locked", Variant::from(false))]);
@@ -208,7 +208,7 @@ async fn forge_news(stranger: &Stranger) {
     stranger.replace(KEYRING).await;
 }
 
-/// Whether another program than the test's has called the keyring since the last time.
+/// Whether a program other than this test has called the keyring since the last check.
 async fn asks(stranger: &Stranger, calls: &mut (impl Stream<Item = String> + Unpin)) -> bool {
     stranger.is_heard().await;
     let peer = Some("org.freedesktop.DBus.Peer");
@@ -221,7 +221,7 @@ async fn asks(stranger: &Stranger, calls: &mut (impl Stream<Item = String> + Unp
     others > 0
 }
 
-/// Who calls the owner of `name` from now on (`BecomeMonitor`).
+/// The senders of all calls to the owner of `name` from now on (`BecomeMonitor`).
 async fn calls_to(scene: &Scene, name: &str) -> impl Stream<Item = String> + Unpin + use<> {
     let connection = scene.bed.connect().await;
     let bus = DBusProxy::new(&connection).await.unwrap();

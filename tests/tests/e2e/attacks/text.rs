@@ -6,11 +6,11 @@ use imgurd_tests::fake::{Behaviour, Endpoint, Fault};
 use imgurd_tests::testbed::{ACCOUNT, Scene, binary};
 use serde_json::{Value, json};
 
-/// A terminal would obey ESC, BEL, C1 and line ends; a reader is misled by U+202E; D-Bus has no NUL.
+/// A terminal interprets ESC, BEL, C1 and line ends. U+202E misleads a reader. D-Bus cannot carry NUL.
 const NAME: &str = "al\u{1b}]0;x\u{7}i\u{9b}2Jce\n\u{202e}\u{2066}\u{200b}\0\r\u{2028}";
 
 #[test]
-fn a_username_steers_no_terminal_and_no_bus() {
+fn a_username_cannot_control_the_terminal_or_break_the_bus() {
     let scene = Scene::memory(Behaviour { username: NAME.to_owned(), ..Behaviour::default() });
     let login = scene.login_as(NAME, &[]).success();
     let mut shown = vec![login.stdout, login.stderr];
@@ -40,21 +40,21 @@ fn a_username_steers_no_terminal_and_no_bus() {
 }
 
 #[test]
-fn a_long_username_is_cut() {
+fn a_long_username_is_shortened() {
     let long = "x".repeat(5_000);
     let scene = Scene::memory(Behaviour { username: long, ..Behaviour::default() }).imported();
     assert_eq!(scene.account().username.expect("a name").len(), 128);
 }
 
 #[test]
-fn a_token_with_a_line_end_is_none_and_costs_no_grant() {
+fn a_token_with_control_characters_is_refused_and_the_grant_kept() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     for token in ["abc\\r\\nX-Smuggled: yes", "a\\u0000b", "a\\u001bb", "a\\u00e9b", "a\\u200bb"] {
         let good = scene.token();
         let body = format!(r#"{{"access_token":"{token}","expires_in":3600,"token_type":"bearer"}}"#);
         scene.fake.fail_always(Endpoint::Token, Fault::json(200, &body));
         scene.ctl(&["refresh", "--wait", "0s"]).exits(6);
-        // The answer has come, and is taken for none.
+        // imgurd has received the answer and refused it.
         scene.wait_until(|account| account.state == State::Waiting);
         let header = scene.ctl(&["token", "--header"]).success();
         assert_eq!(header.stdout, format!("Authorization: Bearer {good}\n"), "{token}");
@@ -64,14 +64,14 @@ fn a_token_with_a_line_end_is_none_and_costs_no_grant() {
 }
 
 #[test]
-fn a_prefix_adds_no_header() {
+fn a_prefix_cannot_add_a_header() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let output = scene.ctl(&["token", "--header", "--prefix", "Bearer x\r\nX-Smuggled:"]).exits(2);
     assert_eq!(output.stdout, "");
 }
 
 #[test]
-fn a_rejected_token_is_understood_or_refused() {
+fn a_reported_token_is_accepted_in_common_forms_or_refused() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     for around in [
         "{}",
@@ -85,7 +85,7 @@ fn a_rejected_token_is_understood_or_refused() {
         "<{}>",
         "{}.",
     ] {
-        // Three rejections in a minute are the most that are believed of new tokens: one refresh each, and then rest.
+        // A new scene each time, because imgurd accepts at most three rejections of new tokens a minute.
         let scene = Scene::memory(Behaviour::default()).signed_in();
         let token = scene.token();
         let other = scene.ctl_with(&["reject"], &around.replace("{}", &token)).success();
@@ -102,7 +102,7 @@ fn a_rejected_token_is_understood_or_refused() {
 }
 
 #[test]
-fn a_client_id_or_secret_with_a_line_end_is_refused_by_name() {
+fn a_client_id_or_secret_with_a_control_character_is_refused_by_name() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let output = scene.ctl(&["account", "set", ACCOUNT, "--client-id", "a\nb"]).exits(2);
     assert!(output.complaint().contains("client_id"), "{}", output.stderr);
@@ -114,9 +114,9 @@ fn a_client_id_or_secret_with_a_line_end_is_refused_by_name() {
     assert_eq!(scene.fake.requests(Endpoint::Token).len(), 1, "the sign-in's own");
 }
 
-/// What is copied along with a client ID, on the command line and in config.toml.
+/// Blanks and quotes copied along with a client ID.
 #[test]
-fn a_client_id_is_sent_without_what_was_copied_along() {
+fn blanks_and_quotes_around_a_client_id_are_removed() {
     for around in [" {}", "\"{}\"", "\u{feff}{}\r\n", "\u{a0}{}\u{200b}", "“{}”"] {
         let scene = Scene::memory(Behaviour::default());
         let id = around.replace("{}", &scene.fake.behaviour().client_id);
@@ -142,9 +142,9 @@ fn a_redirect_uri_or_issuer_with_a_blank_is_refused_by_name() {
     }
 }
 
-/// Unchecked names: of accounts and applications that do not exist, and of fields.
+/// Names that imgurd has not checked: accounts and applications that do not exist, and fields.
 #[test]
-fn what_a_caller_calls_things_is_shown_cut_and_without_what_steers_a_terminal() {
+fn names_from_a_caller_are_shown_shortened_and_printable() {
     let scene = Scene::memory(Behaviour::default());
     let odd = format!("{NAME}{}", "x".repeat(10_000));
     for (method, parameters) in [
@@ -167,7 +167,7 @@ fn what_a_caller_calls_things_is_shown_cut_and_without_what_steers_a_terminal() 
 }
 
 #[test]
-fn an_answer_in_utf_16_is_read_from_a_pipe() {
+fn a_rejected_token_in_utf_16_is_read_from_a_file() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let token = scene.token();
     let file = scene.bed.root().join("utf16");

@@ -1,4 +1,4 @@
-//! Many callers at a time, and their identities.
+//! Many callers at a time, and how imgurd identifies them.
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -33,7 +33,7 @@ fn three_hundred_callers_on_the_bus_cause_one_request() {
 }
 
 #[test]
-fn a_refresh_that_is_held_delays_no_caller_whose_token_is_valid() {
+fn a_slow_refresh_on_the_bus_does_not_delay_callers_with_a_valid_token() {
     let (scene, _bus) = scene(Behaviour::default());
     scene.bed.account(&scene.fake, "second");
     scene.bed.sign_in_as("second", "bob");
@@ -52,14 +52,14 @@ fn a_refresh_that_is_held_delays_no_caller_whose_token_is_valid() {
     });
 }
 
-/// How many calls the daemon has under way for one caller on the bus, and for all.
+/// The most calls that the daemon works on at a time, for one caller on the bus and for all.
 const CALLS_EACH: usize = 256;
 const CALLS: usize = 1024;
 
 #[test]
-fn a_program_that_calls_without_end_is_refused_at_once_and_takes_nobody_elses_place() {
+fn a_flooding_caller_is_refused_and_does_not_block_others() {
     let bed = Testbed::memory();
-    // Ten thousand calls, each with all that happens to it, are a log of a gigabyte.
+    // At the level `trace`, ten thousand calls would log a gigabyte.
     bed.set_env("RUST_LOG", "info");
     let _bus = bed.bus();
     let scene = expired(Scene::new(bed, momentary()).signed_in());
@@ -84,7 +84,7 @@ fn a_program_that_calls_without_end_is_refused_at_once_and_takes_nobody_elses_pl
 }
 
 #[test]
-fn no_more_calls_are_under_way_on_the_bus_than_on_the_socket() {
+fn the_bus_has_the_same_limit_on_calls_as_the_socket() {
     let (scene, _bus) = scene(momentary());
     let scene = expired(scene);
     let gate = scene.fake.hold(Endpoint::Token);
@@ -103,14 +103,14 @@ fn no_more_calls_are_under_way_on_the_bus_than_on_the_socket() {
     });
 }
 
-/// Returns when what was called on this connection before has arrived: messages keep their order.
+/// Returns when all earlier calls on this connection have arrived: the bus keeps their order.
 pub(crate) async fn arrived(keeper: &KeeperProxy<'_>) {
     let connection = keeper.inner().connection();
     PeerProxy::new(connection, BUS_NAME, PATH).await.unwrap().ping().await.unwrap();
 }
 
 #[test]
-fn who_calls_is_asked_once_per_connection() {
+fn the_bus_is_asked_once_for_the_credentials_of_a_connection() {
     let (scene, _bus) = scene(Behaviour::default());
     in_time(async {
         let monitor = scene.bed.connect().await;

@@ -1,4 +1,4 @@
-//! The interface on D-Bus: the same promises as on the socket.
+//! The interface on D-Bus, with the same promises as the socket.
 
 mod callers;
 mod objects;
@@ -19,7 +19,7 @@ use imgurd_tests::testbed::{ACCOUNT, Bus, Scene, Testbed, in_time, next};
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, Variant};
 
-/// A daemon on a bus, signed in.
+/// A daemon on a bus, with an account that is signed in.
 fn scene(behaviour: Behaviour) -> (Scene, Bus) {
     let bed = Testbed::memory();
     let bus = bed.bus();
@@ -49,14 +49,14 @@ fn text(output: &[u8]) -> &str {
     std::str::from_utf8(output).unwrap().trim_end()
 }
 
-/// `busctl --user … call` of one of the keeper's methods.
+/// Calls one of the keeper's methods with `busctl --user … call`.
 pub(crate) fn busctl(bed: &Testbed, method: &str, arguments: &[&str]) -> Output {
     let call = ["--user", "--", "call", BUS_NAME, PATH, "org.imgurd.Keeper1", method];
     run(bed, "busctl", &[&call, arguments].concat())
 }
 
 #[test]
-fn every_tool_gets_the_token_in_one_line() {
+fn busctl_gdbus_and_dbus_send_get_a_token() {
     let (scene, _bus) = scene(Behaviour::default());
     let token = scene.token();
     let expires_at = scene.account().expires_at.unwrap();
@@ -75,7 +75,7 @@ fn every_tool_gets_the_token_in_one_line() {
 }
 
 #[test]
-fn each_error_has_its_name_and_says_what_to_do() {
+fn each_error_has_its_name_and_advice() {
     let (scene, _bus) = scene(Behaviour::default());
     in_time(async {
         let keeper = keeper(&scene.bed).await;
@@ -116,7 +116,7 @@ fn each_error_has_its_name_and_says_what_to_do() {
 }
 
 #[test]
-fn a_token_handed_over_as_a_descriptor_can_be_read_and_not_changed() {
+fn a_token_in_a_file_descriptor_is_readable_and_cannot_be_changed() {
     let (scene, _bus) = scene(Behaviour::default());
     let token = scene.token();
     in_time(async {
@@ -130,14 +130,14 @@ fn a_token_handed_over_as_a_descriptor_can_be_read_and_not_changed() {
 }
 
 #[test]
-fn a_login_begun_on_the_bus_goes_on_without_its_caller_and_tells_its_end() {
+fn a_login_on_the_bus_outlives_its_caller_and_signals_its_end() {
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let scene = Scene::new(bed, Behaviour::default());
     in_time(async {
         let listener = keeper(&scene.bed).await;
         let mut finished = listener.receive_login_finished().await.unwrap();
-        // busctl has left when the page is opened. It and another caller share the login.
+        // busctl has already ended when the page is opened. It and the other caller share the login.
         let answer = busctl(&scene.bed, "Login", &["sa{sv}", "", "1", "timeout_s", "i", "120"]);
         let shared = listener.login("", HashMap::new()).await.unwrap();
         assert_eq!(text(&answer.stdout), format!("ss \"{}\" \"{}\"", shared.0, shared.1));
@@ -151,7 +151,7 @@ fn a_login_begun_on_the_bus_goes_on_without_its_caller_and_tells_its_end() {
         assert_eq!((*end.login_id(), *end.account(), *end.outcome()), (&*shared.0, ACCOUNT, SIGNED_IN));
         assert!(scene.fake.is_live(waiting.await.unwrap().unwrap().0.expose()), "who waited is served");
 
-        // The next signal is of the next login: no signal came twice.
+        // The next signal is about the next login, so each signal came once.
         let (login_id, _) =
             listener.login("", HashMap::from([("replace", Variant::from(true))])).await.unwrap();
         listener.cancel_login(&login_id).await.unwrap();
@@ -163,7 +163,7 @@ fn a_login_begun_on_the_bus_goes_on_without_its_caller_and_tells_its_end() {
 }
 
 #[test]
-fn all_else_that_the_socket_does_can_be_done_on_the_bus() {
+fn every_other_method_of_the_socket_works_on_the_bus() {
     let (scene, _bus) = scene(Behaviour::default());
     in_time(async {
         let keeper = keeper(&scene.bed).await;
@@ -183,7 +183,8 @@ fn all_else_that_the_socket_does_can_be_done_on_the_bus() {
         assert_eq!(scene.account().username.as_deref(), Some("bob"));
         assert_eq!(keeper.restore_grant("").await.unwrap(), path);
         assert_eq!(scene.account().username.as_deref(), Some("alice"));
-        // A restored grant is refreshed at once; a sign-in that crosses that brings a token that it kills.
+        // imgurd refreshes a restored grant at once. A sign-in at the same time would bring a token that this refresh
+        // invalidates.
         keeper.refresh("", -1).await.unwrap();
 
         let pin = HashMap::from([("flow", Variant::from("pin"))]);
@@ -198,7 +199,7 @@ fn all_else_that_the_socket_does_can_be_done_on_the_bus() {
 }
 
 #[test]
-fn no_secret_is_in_a_log_or_a_file_after_a_day_on_the_bus() {
+fn no_secret_is_in_a_log_or_file_after_calls_on_the_bus() {
     let (mut scene, _bus) = scene(Behaviour::default());
     in_time(async {
         let keeper = keeper(&scene.bed).await;

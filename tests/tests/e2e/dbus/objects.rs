@@ -12,7 +12,7 @@ use zbus::fdo::{ObjectManagerProxy, PropertiesProxy};
 use super::{account, keeper, run, scene, text};
 
 #[test]
-fn describes_itself_as_the_contract_has_it() {
+fn introspection_lists_the_documented_members() {
     let (scene, _bus) = scene(Behaviour::default());
     let lines = |path: &str, interface: &str| {
         let output = run(&scene.bed, "busctl", &["--user", "introspect", BUS_NAME, path, interface]);
@@ -53,7 +53,7 @@ fn describes_itself_as_the_contract_has_it() {
 }
 
 #[test]
-fn its_introspection_explains_every_method_signal_and_property() {
+fn introspection_explains_every_member() {
     let (scene, _bus) = scene(Behaviour::default());
     let output = run(&scene.bed, "busctl", &["--user", "--xml-interface", "introspect", BUS_NAME, PATH]);
     let lines: Vec<_> = text(&output.stdout).lines().map(str::trim).collect();
@@ -72,9 +72,9 @@ fn its_introspection_explains_every_method_signal_and_property() {
     }
 }
 
-/// What generators of bindings are given is what there is to call.
+/// Code generators read the installed file, so it must list what the daemon offers.
 #[test]
-fn the_installed_introspection_is_what_the_daemon_says_of_itself() {
+fn the_installed_introspection_file_matches_the_daemon() {
     let (scene, _bus) = scene(Behaviour::default());
     let described = |path: &str, interface: &str| {
         let arguments = ["--user", "--xml-interface", "introspect", BUS_NAME, path];
@@ -92,7 +92,7 @@ fn the_installed_introspection_is_what_the_daemon_says_of_itself() {
 }
 
 #[test]
-fn whoever_listens_hears_of_each_change_once() {
+fn each_change_is_signalled_once() {
     let (scene, _bus) = scene(Behaviour::default());
     in_time(async {
         let connection = scene.bed.connect().await;
@@ -125,7 +125,7 @@ fn whoever_listens_hears_of_each_change_once() {
 }
 
 #[test]
-fn accounts_come_and_go_as_objects() {
+fn an_account_has_an_object_while_it_exists() {
     let (scene, _bus) = scene(Behaviour::default());
     in_time(async {
         let connection = scene.bed.connect().await;
@@ -155,7 +155,7 @@ fn accounts_come_and_go_as_objects() {
         keeper.remove_account("2nd.one").await.unwrap();
         assert_eq!(next(&mut removed).await.args().unwrap().object_path(), &path.as_ref());
         assert!(second.state().await.is_err(), "the object is gone");
-        // By hand in the file or by `imgurctl`: the bus gets the signal either way.
+        // An account that was added with `imgurctl` is signalled, too.
         scene.bed.account(&scene.fake, "third");
         assert_eq!(next(&mut added).await.args().unwrap().object_path(), &account_path("third").as_ref());
     });

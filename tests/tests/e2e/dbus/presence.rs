@@ -1,4 +1,4 @@
-//! The daemon is on the bus whenever there is a bus.
+//! The daemon owns its name whenever there is a bus.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use zbus::fdo::DBusProxy;
 
 use super::{account, scene};
 
-/// Returns when the daemon has its name.
+/// Returns when the daemon owns its name.
 async fn owned(connection: &Connection) {
     let bus = DBusProxy::new(connection).await.unwrap();
     let mut owners = bus.receive_name_owner_changed_with_args(&[(0, BUS_NAME)]).await.unwrap();
@@ -20,7 +20,7 @@ async fn owned(connection: &Connection) {
 }
 
 #[test]
-fn the_socket_never_notices_that_the_bus_dies_and_the_name_comes_back_with_it() {
+fn the_socket_works_without_the_bus_and_the_name_returns_with_it() {
     let (scene, mut bus) = scene(Behaviour::default());
     for _ in 0..2 {
         let token = scene.token();
@@ -41,11 +41,11 @@ fn the_socket_never_notices_that_the_bus_dies_and_the_name_comes_back_with_it() 
 }
 
 #[test]
-fn comes_to_a_bus_that_starts_after_it() {
+fn connects_to_a_bus_that_starts_later() {
     let bed = Testbed::memory();
     let mut bus = bed.bus();
     bus.stop();
-    // With nothing there to knock at, what it notices is that the socket appears.
+    // Without the bus's socket, imgurd waits until the file appears.
     fs::remove_file(bed.runtime_dir().join("bus")).unwrap();
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     let token = scene.token();
@@ -59,10 +59,10 @@ fn comes_to_a_bus_that_starts_after_it() {
 }
 
 #[test]
-fn a_second_daemon_is_told_who_runs_and_follows_when_that_one_ends() {
+fn a_second_daemon_takes_the_name_when_the_first_one_ends() {
     let (mut scene, _bus) = scene(Behaviour::default());
     let first = scene.daemon().id();
-    // Another home with other grants, on the same bus.
+    // The second daemon has another state directory, but uses the same bus.
     scene.bed.set_env("XDG_STATE_HOME", scene.bed.root().join("second-state"));
     let socket = scene.bed.root().join("second/socket");
     let second = scene.bed.daemon_with(&["--socket", socket.to_str().unwrap()]);
@@ -81,7 +81,7 @@ fn a_second_daemon_is_told_who_runs_and_follows_when_that_one_ends() {
 }
 
 #[test]
-fn stays_off_the_bus_where_it_is_told_to() {
+fn no_dbus_keeps_the_daemon_off_the_bus() {
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let _daemon = bed.daemon_with(&["--no-dbus"]);

@@ -9,7 +9,7 @@ use super::{browser, examine, examine_meanwhile};
 use crate::notify::Server;
 
 #[test]
-fn a_bus_that_is_not_there_is_found() {
+fn finds_a_missing_bus() {
     let bed = Testbed::memory();
     let mut bus = bed.bus();
     let _daemon = bed.daemon();
@@ -23,7 +23,7 @@ fn a_bus_that_is_not_there_is_found() {
 }
 
 #[test]
-fn another_who_has_our_name_is_found() {
+fn finds_another_owner_of_the_bus_name() {
     let bed = Testbed::memory();
     let _bus = bed.bus();
     in_time(async {
@@ -36,7 +36,7 @@ fn another_who_has_our_name_is_found() {
 }
 
 #[test]
-fn a_keyring_that_is_absent_or_locked_is_found_and_no_dialog_opens() {
+fn finds_a_missing_or_locked_keyring_without_a_dialog() {
     let bed = Testbed::new();
     let _bus = bed.bus();
     let mut keyring = bed.keyring();
@@ -50,14 +50,14 @@ fn a_keyring_that_is_absent_or_locked_is_found_and_no_dialog_opens() {
 }
 
 #[test]
-fn a_store_that_forgets_is_named() {
+fn finds_a_store_that_keeps_grants_only_in_memory() {
     let bed = Testbed::memory();
     let _daemon = bed.daemon();
     examine(&bed).expect("store", Health::Warn, "only in memory", "another store in config.toml");
 }
 
 #[test]
-fn a_desktop_without_notifications_or_without_buttons_is_found() {
+fn finds_missing_notifications_and_missing_buttons() {
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let _daemon = bed.daemon();
@@ -70,7 +70,7 @@ fn a_desktop_without_notifications_or_without_buttons_is_found() {
 }
 
 #[test]
-fn a_machine_without_a_browser_is_found() {
+fn finds_a_missing_browser() {
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let daemon = bed.daemon();

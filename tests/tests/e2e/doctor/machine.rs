@@ -13,7 +13,7 @@ use url::Url;
 use super::{ENABLED, examine, service_manager, stand_in};
 
 #[test]
-fn a_unit_that_is_not_as_it_should_be_is_found() {
+fn finds_units_that_are_missing_disabled_or_failed() {
     let bed = Testbed::memory();
     let daemon = bed.daemon();
     let disabled = ["loaded", "active", "disabled"];
@@ -35,7 +35,7 @@ fn a_unit_that_is_not_as_it_should_be_is_found() {
 }
 
 #[test]
-fn a_machine_without_a_service_manager_is_told_of() {
+fn finds_a_missing_service_manager() {
     let bed = Testbed::memory();
     let _daemon = bed.daemon();
     stand_in(&bed, "systemctl", "echo 'Failed to connect to bus: No medium found' >&2; exit 1");
@@ -44,7 +44,7 @@ fn a_machine_without_a_service_manager_is_told_of() {
 }
 
 #[test]
-fn services_that_end_at_logout_are_found_where_no_desktop_stays() {
+fn finds_missing_lingering_on_a_machine_without_a_desktop() {
     let bed = Testbed::memory();
     let _daemon = bed.daemon();
     service_manager(&bed, [ENABLED, ENABLED]);
@@ -66,7 +66,7 @@ fn services_that_end_at_logout_are_found_where_no_desktop_stays() {
 }
 
 #[test]
-fn without_a_daemon_it_says_what_can_be_known() {
+fn checks_what_it_can_without_a_daemon() {
     let bed = Testbed::new();
     bed.configure("store = \"file\"\nmistake = 1\n");
     service_manager(&bed, [["loaded", "failed", "enabled"], ENABLED]);
@@ -81,7 +81,7 @@ fn without_a_daemon_it_says_what_can_be_known() {
     assert_eq!(ran.stderr.lines().count(), 1);
 }
 
-/// Gives a file these permissions, and returns what gives it back the old ones.
+/// Sets the permissions of a file, and returns a function that restores them.
 fn with_mode(path: &Path, mode: u32) -> impl FnOnce() {
     let before = fs::metadata(path).unwrap().permissions();
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -90,7 +90,7 @@ fn with_mode(path: &Path, mode: u32) -> impl FnOnce() {
 }
 
 #[test]
-fn files_that_others_get_at_are_found() {
+fn finds_files_that_other_users_can_access() {
     let scene = Scene::file(Behaviour::default()).signed_in();
     let bed = &scene.bed;
     examine(bed).expect_ok("files", "are correct");
@@ -113,7 +113,7 @@ fn files_that_others_get_at_are_found() {
 }
 
 #[test]
-fn a_port_that_another_program_has_is_found_and_one_of_ours_is_not() {
+fn finds_a_callback_port_that_another_program_uses() {
     let scene = Scene::memory(Behaviour::default());
     let callback = Url::parse(&scene.callback()).unwrap();
     let port = callback.port().unwrap();
@@ -126,7 +126,7 @@ fn a_port_that_another_program_has_is_found_and_one_of_ours_is_not() {
 }
 
 #[test]
-fn a_clock_that_differs_from_the_servers_is_found() {
+fn finds_a_clock_that_differs_from_the_servers() {
     let bed = Testbed::file();
     bed.set_clock(3 * 3600);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
@@ -134,7 +134,7 @@ fn a_clock_that_differs_from_the_servers_is_found() {
 }
 
 #[test]
-fn an_account_that_needs_somebody_is_found() {
+fn finds_an_account_without_a_grant() {
     let scene = Scene::memory(Behaviour::default());
     let found = examine(&scene.bed);
     found.expect("account", Health::Warn, "Nobody has signed in yet", "imgurctl login mytoken");

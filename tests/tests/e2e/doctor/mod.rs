@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use crate::notify::{BUTTONS, Server};
 
-/// What the doctor has found.
+/// The findings of `imgurctl doctor`.
 #[derive(Debug)]
 struct Findings {
     code: Option<i32>,
@@ -27,13 +27,13 @@ impl Findings {
         Self { code: output.code, all }
     }
 
-    /// What was found by `check`, where that says this.
+    /// The finding of `check` whose text contains `part`.
     fn find(&self, check: &str, part: &str) -> &Finding {
         let found = self.all.iter().find(|finding| finding.check == check && finding.detail.contains(part));
         found.unwrap_or_else(|| panic!("{check} does not say {part}: {self:#?}"))
     }
 
-    /// The fault is found, and what is to be done about it is said.
+    /// Fails unless the doctor found this problem and gave this advice.
     fn expect(&self, check: &str, result: Health, part: &str, hint: &str) {
         let found = self.find(check, part);
         assert_eq!(found.result, result, "{found:?}");
@@ -48,18 +48,18 @@ impl Findings {
     }
 }
 
-/// Has the doctor look.
+/// Runs the doctor.
 fn examine(bed: &Testbed) -> Findings {
     Findings::of(&bed.ctl(&["doctor", "--json"]))
 }
 
-/// Has it look while something on the bus has to answer in this very thread.
+/// The same, while an object of this thread answers on the bus.
 async fn examine_meanwhile(bed: &Testbed) -> Findings {
     let doctor = bed.ctl_spawn(&["doctor", "--json"]);
     Findings::of(&spawn_blocking(move || doctor.finish()).await.unwrap())
 }
 
-/// Puts a program of this name before all others.
+/// Puts a program with this name in front of all others in `PATH`.
 fn stand_in(bed: &Testbed, name: &str, script: &str) {
     let directory = bed.root().join("bin");
     fs::create_dir_all(&directory).unwrap();
@@ -71,7 +71,7 @@ fn stand_in(bed: &Testbed, name: &str, script: &str) {
     bed.set_env("PATH", path.unwrap());
 }
 
-/// A service manager that says this of the service and of the socket: load, active and file state of each.
+/// A `systemctl` that reports these load, active and file states of the service and of the socket.
 fn service_manager(bed: &Testbed, units: [[&str; 3]; 2]) {
     let blocks = units.map(|[load, active, file]| {
         format!("echo LoadState={load}; echo ActiveState={active}; echo UnitFileState={file}")
@@ -79,7 +79,7 @@ fn service_manager(bed: &Testbed, units: [[&str; 3]; 2]) {
     stand_in(bed, "systemctl", &blocks.join("; echo; "));
 }
 
-/// As it is after `systemctl --user enable --now imgurd`.
+/// The states after `systemctl --user enable --now imgurd`.
 const ENABLED: [&str; 3] = ["loaded", "active", "enabled"];
 
 /// A browser that opens nothing.
@@ -89,7 +89,7 @@ fn browser(bed: &Testbed) {
 }
 
 #[test]
-fn a_machine_as_it_should_be_has_nothing_to_mend() {
+fn finds_no_problem_on_a_working_machine() {
     let bed = Testbed::file();
     let _bus = bed.bus();
     service_manager(&bed, [ENABLED, ENABLED]);
@@ -127,7 +127,7 @@ fn a_machine_as_it_should_be_has_nothing_to_mend() {
 }
 
 #[test]
-fn what_is_found_can_be_shown_to_anybody() {
+fn the_output_has_no_secret_username_or_home_directory() {
     let scene = Scene::file(Behaviour { username: "a-person".into(), ..Behaviour::default() }).signed_in();
     scene.bed.set_env("HOME", scene.bed.root());
     let json = scene.bed.ctl(&["doctor", "--json"]);
@@ -139,7 +139,7 @@ fn what_is_found_can_be_shown_to_anybody() {
 }
 
 #[test]
-fn each_problem_has_its_advice_on_the_next_line() {
+fn the_advice_is_on_the_line_below_the_problem() {
     let bed = Testbed::memory();
     let _daemon = bed.daemon();
     let text = bed.ctl(&["doctor"]).success();

@@ -10,7 +10,7 @@ use imgurd_tests::tls::Authority;
 use super::examine;
 
 #[test]
-fn a_server_that_answers_is_sent_nothing_of_anybodys() {
+fn the_check_of_a_server_sends_no_token() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let before = scene.fake.requests(Endpoint::Authorize).len();
     let found = examine(&scene.bed);
@@ -23,7 +23,7 @@ fn a_server_that_answers_is_sent_nothing_of_anybodys() {
 }
 
 #[test]
-fn a_server_in_trouble_is_found_and_the_trouble_is_named() {
+fn finds_and_names_the_failure_of_a_server() {
     let scene = Scene::memory(Behaviour::default());
     let banned = r#"{"data":{"error":{"code":1016,"message":"Banned country attempt"}},"success":false}"#;
     let page = |text: &str| Fault::Answer {
@@ -44,7 +44,7 @@ fn a_server_in_trouble_is_found_and_the_trouble_is_named() {
 }
 
 #[test]
-fn a_network_that_wants_a_sign_in_is_found() {
+fn finds_a_captive_portal() {
     let scene = Scene::memory(Behaviour::default());
     let api = format!("{}/3/account/me", scene.fake.origin());
     scene.ctl(&["account", "set", ACCOUNT, "--api-url", &api]).success();
@@ -53,7 +53,7 @@ fn a_network_that_wants_a_sign_in_is_found() {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_found() {
+fn finds_an_unreachable_server() {
     let mut scene = Scene::memory(Behaviour::default());
     scene.fake.go_down();
     let found = examine(&scene.bed);

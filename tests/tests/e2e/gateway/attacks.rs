@@ -12,17 +12,17 @@ use url::Url;
 const CALLBACK: &str = Gateway::CALLBACK;
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 
-/// What the gateway answers to these bytes before it closes the connection.
+/// Sends these bytes, and returns all that the gateway answers before it closes the connection.
 fn exchange(gateway: &Gateway, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(&gateway.listen).unwrap();
-    // It may close the connection before it has read all.
+    // The gateway may close the connection before it has read all.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// What the token endpoint answers to a form of `postman`, which is sent as it stands here.
+/// Posts this form unchanged to the token endpoint, as `postman`, and returns the answer.
 fn form_of_postman(gateway: &Gateway, query: &str, headers: &str, form: &str) -> String {
     let form = format!("{form}&client_id=postman");
     let head = format!(
@@ -35,7 +35,7 @@ fn form_of_postman(gateway: &Gateway, query: &str, headers: &str, form: &str) ->
 }
 
 #[test]
-fn an_answer_goes_to_a_registered_address_alone() {
+fn answers_go_to_registered_redirect_uris_only() {
     let gateway = Gateway::signed_in();
     let local = "http://127.0.0.1:9/callback";
     gateway.scene.ctl(&["gateway", "add", "local", "--redirect-uri", local]).success();
@@ -76,7 +76,7 @@ fn an_answer_goes_to_a_registered_address_alone() {
 }
 
 #[test]
-fn a_request_that_asks_for_another_kind_of_answer_is_refused_at_the_callback() {
+fn unsupported_requests_are_refused_at_the_redirect_uri() {
     let gateway = Gateway::signed_in();
     gateway.add_public("spa");
     let code = ("response_type", "code");
@@ -104,7 +104,7 @@ fn a_request_that_asks_for_another_kind_of_answer_is_refused_at_the_callback() {
 }
 
 #[test]
-fn a_code_is_good_once_and_for_its_client_alone() {
+fn a_code_works_once_and_for_its_client_only() {
     let gateway = Gateway::signed_in();
     let add = ["gateway", "add", "other", "--redirect-uri", CALLBACK, "--json"];
     let other = gateway.scene.ctl(&add).success().json();
@@ -114,7 +114,7 @@ fn a_code_is_good_once_and_for_its_client_alone() {
     assert_eq!(json(&theft, 400)["error"], "invalid_grant");
     let granted = json(&gateway.redeem(&code), 200);
     let handle = granted["refresh_token"].as_str().unwrap();
-    // Nor is a refresh token of any use to another client, and that one cannot revoke it.
+    // Another client cannot use or revoke the refresh token either.
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", handle)];
     assert_eq!(json(&gateway.token(&[&refresh[..], &other].concat()), 400)["error"], "invalid_grant");
     let revoke = [&[("token", handle)], &other[..]].concat();
@@ -129,7 +129,7 @@ fn a_code_is_good_once_and_for_its_client_alone() {
 }
 
 #[test]
-fn a_code_is_redeemed_with_the_verifier_and_the_redirect_uri_of_its_request() {
+fn a_code_needs_the_verifier_and_redirect_uri_of_its_request() {
     let gateway = Gateway::signed_in();
     let with = |form: &[(&str, &str)]| json(&gateway.token_as_postman(form), 400)["error"].clone();
     let (long, odd) = ("a".repeat(129), VERIFIER.replace('d', "!"));
@@ -146,14 +146,14 @@ fn a_code_is_redeemed_with_the_verifier_and_the_redirect_uri_of_its_request() {
         form[at] = (name, value);
         assert_eq!(with(&form), "invalid_grant", "{name} {value}");
     }
-    // Without a challenge in the request there is no verifier later (RFC 9700, section 2.1.1).
+    // Without a challenge in the request, a verifier is refused (RFC 9700, section 2.1.1).
     let request = [("response_type", "code"), ("client_id", "postman"), ("redirect_uri", CALLBACK)];
     let code = parameter(&gateway.authorize(&request), "code");
     assert_eq!(with(&redemption(&code)), "invalid_grant");
 }
 
 #[test]
-fn a_stolen_refresh_token_is_void_once_its_client_is_removed() {
+fn a_refresh_token_is_invalid_once_its_client_is_removed() {
     let gateway = Gateway::signed_in();
     let (_, handle) = gateway.tokens();
     gateway.scene.ctl(&["gateway", "remove", "postman"]).success();
@@ -172,11 +172,11 @@ fn a_stolen_refresh_token_is_void_once_its_client_is_removed() {
 }
 
 #[test]
-fn websites_and_other_names_are_turned_away() {
+fn requests_of_websites_and_for_other_host_names_are_refused() {
     let gateway = Gateway::signed_in();
     let (metadata, port) = (gateway.url(METADATA), Url::parse(&gateway.base).unwrap().port().unwrap());
     assert_eq!(json(&http::get(&metadata, None).unwrap(), 200)["issuer"], gateway.base);
-    // DNS rebinding: a name of the website's leads here.
+    // DNS rebinding: a website's host name resolves to the loopback address.
     for host in [
         "evil.example",
         &format!("evil.example:{port}"),
@@ -196,7 +196,7 @@ fn websites_and_other_names_are_turned_away() {
         assert_eq!(json(&answer, 400)["error"], "invalid_request");
         assert!(answer.header("access-control-allow-origin").is_none());
     }
-    // Pages that hide the question, or load it where nobody sees it.
+    // Requests from frames, images and scripts, in which the user does not see the question.
     for destination in ["iframe", "image", "script", "empty"] {
         let embedded = [("Sec-Fetch-Dest", destination), ("Sec-Fetch-Site", "cross-site")];
         assert_eq!(http::get_with(&gateway.question_url("postman"), &embedded).unwrap().status, 403);
@@ -207,7 +207,7 @@ fn websites_and_other_names_are_turned_away() {
 }
 
 #[test]
-fn the_users_answer_comes_from_the_page_and_counts_once() {
+fn only_the_first_answer_from_the_page_counts() {
     let gateway = Gateway::signed_in();
     let denied = gateway.decide(&gateway.question("postman"), "deny");
     assert_eq!(parameter(&denied, "error"), "access_denied");
@@ -228,7 +228,7 @@ fn the_users_answer_comes_from_the_page_and_counts_once() {
 }
 
 #[test]
-fn a_client_that_calls_it_localhost_finds_it_under_that_name() {
+fn the_gateway_works_under_the_name_localhost() {
     let gateway = Gateway::signed_in();
     let local = gateway.base.replace("127.0.0.1", "localhost");
     let gateway = Gateway { base: local, ..gateway };
@@ -260,7 +260,7 @@ fn another_users_requests_are_not_answered() {
 }
 
 #[test]
-fn a_form_is_read_in_one_way_alone() {
+fn ambiguous_and_misplaced_parameters_are_refused() {
     let gateway = Gateway::signed_in();
     gateway.scene.ctl(&["permit", "allow", "gateway:postman"]).success();
     let secret = format!("client_secret={}", gateway.secret);
@@ -275,7 +275,7 @@ fn a_form_is_read_in_one_way_alone() {
     says("", "", &format!("{good}&unknown=1&unknown=2&scope="), "access_token");
     says("", "", &format!("{good}&{grant}"), "invalid_request");
     says("", "", &format!("{good}&client_secret="), "invalid_request");
-    // Nothing is taken from where the browser's history and the logs of proxies would have it.
+    // Browser histories and proxies record the query, so no parameter is accepted there.
     says(&format!("?{secret}"), "", grant, "invalid_client");
     says(&format!("?{grant}"), "", &secret, "invalid_request");
     let basic = "Authorization: Basic cG9zdG1hbjpndWVzcw==\r\n";
@@ -290,7 +290,7 @@ fn a_form_is_read_in_one_way_alone() {
 }
 
 #[test]
-fn requests_that_are_too_long_or_of_another_kind_are_turned_away() {
+fn long_requests_and_other_methods_are_refused() {
     let gateway = Gateway::signed_in();
     let token = gateway.url("/oauth2/token");
     assert_eq!(http::get(&token, None).unwrap().status, 405);
@@ -314,24 +314,24 @@ fn requests_that_are_too_long_or_of_another_kind_are_turned_away() {
         assert!(refused.contains(" 405 ") && refused.contains("allow: get, post"), "{refused}");
         assert!(!refused.contains("access-control"), "{refused}");
     }
-    // A body whose length is not said before, and a head that no browser sends.
+    // A body without a Content-Length, and headers that are too long.
     let body = format!("1000\r\n{}\r\n", "x".repeat(4096)).repeat(8);
     let chunked = "Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n";
     let refused = head("POST", "/oauth2/token", &format!("{chunked}\r\n{body}0\r\n"));
     assert!(refused.contains("the body is too long"), "{refused}");
     let huge = format!("X: {}\r\n", "x".repeat(1 << 20));
     assert!(!head("GET", METADATA, &huge).contains(" 200 "));
-    // One request a connection: what follows it is not read.
+    // The gateway answers one request a connection and ignores the rest.
     let one = format!("GET {METADATA} HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.listen);
     assert_eq!(exchange(&gateway, one.repeat(3).as_bytes()).matches("HTTP/1.1 ").count(), 1);
 }
 
 #[test]
-fn silent_connections_keep_nobody_out() {
+fn silent_connections_do_not_block_clients() {
     let gateway = Gateway::signed_in();
     let silent: Vec<_> = (0..400).map(|_| TcpStream::connect(&gateway.listen).unwrap()).collect();
     for mut stream in &silent {
-        // The first of them may have given way already.
+        // The gateway may have closed the first connections already.
         let _ = stream.write_all(b"POST /oauth2/token HTTP/1.1\r\nHost:");
     }
     gateway.tokens();

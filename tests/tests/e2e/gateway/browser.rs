@@ -6,7 +6,7 @@ use imgurd_tests::chromium::Chromium;
 use imgurd_tests::testbed::gateway::{Gateway, json};
 use url::Url;
 
-/// Where the browser is after this button, without anybody at the callback.
+/// The parameters of the redirect after this button. Nothing listens at the callback.
 fn answer(gateway: &Gateway, browser: &Chromium, button: &str) -> HashMap<String, String> {
     browser.open(&gateway.question_url("postman"));
     let page = browser.text();
@@ -21,7 +21,7 @@ fn answer(gateway: &Gateway, browser: &Chromium, button: &str) -> HashMap<String
 }
 
 #[test]
-fn a_browser_takes_the_users_answer_to_the_program() {
+fn a_browser_takes_the_users_answer_to_the_redirect_uri() {
     let gateway = Gateway::signed_in();
     let browser = Chromium::start(&gateway.scene.bed);
     let denied = answer(&gateway, &browser, "deny");

@@ -1,6 +1,7 @@
-//! Who may allow access, and what a change of the gateway's clients leaves valid.
+//! Which programs can allow access, and what stays valid when the gateway's clients change.
 
 use std::fs;
+use std::net::TcpListener;
 
 use imgurd_tests::fake::Behaviour;
 use imgurd_tests::http;
@@ -38,7 +39,7 @@ fn a_sandboxed_program_cannot_allow_access() {
         }
     }
     assert!(!gateway.scene.ctl(&["permit", "list"]).success().stdout.contains("gateway:"));
-    // The same program outside a sandbox is the user's own.
+    // Outside a sandbox, a program may do what the user may do.
     assert_eq!(allows_itself(&[], "spa"), "200 303");
 }
 
@@ -61,7 +62,7 @@ fn an_open_page_and_a_code_are_invalid_once_the_client_has_changed() {
 }
 
 #[test]
-fn a_refresh_token_is_invalid_once_its_client_is_for_another_account() {
+fn a_refresh_token_is_invalid_once_its_client_uses_another_account() {
     let gateway = Gateway::signed_in();
     let (_, handle) = gateway.tokens();
     gateway.scene.ctl(&["account", "add", "other", "--client-id", "cid-of-a-test"]).success();
@@ -70,7 +71,7 @@ fn a_refresh_token_is_invalid_once_its_client_is_for_another_account() {
 }
 
 #[test]
-fn a_client_stays_public_or_confidential_however_it_is_changed() {
+fn a_change_keeps_a_client_public_or_confidential() {
     let gateway = Gateway::new(Scene::file(Behaviour::default()).signed_in());
     let (_, handle) = gateway.tokens();
     let refused = gateway.scene.ctl(&["gateway", "add", "postman", "--public"]).exits(2);
@@ -91,7 +92,7 @@ fn a_client_stays_public_or_confidential_however_it_is_changed() {
 }
 
 #[test]
-fn a_client_whose_secret_is_lost_gets_nothing_without_a_new_one() {
+fn a_client_whose_secret_is_lost_needs_a_new_one() {
     let mut gateway = Gateway::new(Scene::file(Behaviour::default()).signed_in());
     let (_, handle) = gateway.tokens();
     gateway.scene.stop();
@@ -107,7 +108,7 @@ fn a_client_whose_secret_is_lost_gets_nothing_without_a_new_one() {
 }
 
 #[test]
-fn a_permit_is_for_a_client_that_exists() {
+fn a_permit_for_an_unknown_client_is_refused() {
     let gateway = Gateway::signed_in();
     let refused = gateway.scene.ctl(&["permit", "allow", "gateway:nobody"]).exits(2);
     assert!(refused.stderr.contains("imgurctl gateway list"), "{}", refused.stderr);
@@ -126,7 +127,7 @@ fn a_second_click_repeats_the_first_answer() {
 }
 
 #[test]
-fn a_code_survives_an_account_that_has_no_token_for_a_moment() {
+fn a_code_survives_a_moment_without_a_grant() {
     let mut gateway = Gateway::signed_in();
     let code = gateway.code("postman");
     gateway.scene.ctl(&["logout"]).success();
@@ -136,13 +137,30 @@ fn a_code_survives_an_account_that_has_no_token_for_a_moment() {
 }
 
 #[test]
-fn another_address_that_cannot_be_had_leaves_the_gateway_open() {
+fn an_address_in_use_keeps_the_gateway_at_its_old_address() {
     let gateway = Gateway::signed_in();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     gateway.scene.ctl(&["gateway", "on", "--listen", &address]).exits(2);
     assert_eq!(gateway.question("postman").status, 200);
     let on = gateway.scene.ctl(&["gateway", "on"]).success();
     let on = [on.stdout, on.stderr].concat();
     assert!(on.contains(&gateway.listen), "without an address it stays where it is: {on}");
+}
+
+#[test]
+fn a_gateway_whose_port_is_in_use_opens_once_the_port_is_free() {
+    let mut gateway = Gateway::signed_in();
+    gateway.scene.stop();
+    let taken = TcpListener::bind(&gateway.listen).unwrap();
+    gateway.scene.start();
+    let status = gateway.scene.ctl(&["gateway", "status"]).success();
+    assert!(format!("{status:?}").contains("cannot listen on"), "{status:?}");
+    drop(taken);
+    while http::get(&gateway.url("/.well-known/oauth-authorization-server"), None).is_err() {
+        // Each call takes some milliseconds. The runner ends a test that never ends.
+        gateway.scene.ctl(&["gateway", "status"]);
+    }
+    let log = gateway.scene.daemon().log();
+    assert_eq!(log.matches("the gateway cannot listen").count(), 1, "{log}");
 }

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::users::NOBODY;
 
-/// A place below `directory` whose name is longer than a socket's may be (`unix(7)`, `sun_path`).
+/// A path below `directory` that is longer than a socket's path may be (`unix(7)`, `sun_path`).
 fn too_long(directory: &Path) -> String {
     directory.join("long".repeat(40)).join("socket").display().to_string()
 }
 
-/// Runs `imgurctl token` with these arguments where this variable says something else.
+/// Runs `imgurctl token` with these arguments and this environment variable.
 fn token_with(bed: &Testbed, name: &str, value: &str, arguments: &[&str]) -> Output {
     let mut command = bed.command(binary("imgurctl"));
     command.arg("token").args(arguments).env(name, value);
@@ -23,7 +23,7 @@ fn token_with(bed: &Testbed, name: &str, value: &str, arguments: &[&str]) -> Out
 }
 
 #[test]
-fn a_client_that_is_led_astray_says_so_in_a_line_and_asks_nobody_else() {
+fn a_client_with_a_wrong_socket_fails_with_a_one_line_error() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let bed = &scene.bed;
     let (odd, looped) = (bed.root().join("line\nbreak"), bed.root().join("loop"));
@@ -48,12 +48,12 @@ fn a_client_that_is_led_astray_says_so_in_a_line_and_asks_nobody_else() {
         assert!(reason.starts_with(&format!("imgurd does not answer at {value}")), "{reason}");
         token_with(bed, name, value, &[]).exits(8).complaint();
     }
-    // An empty one is none.
+    // An empty variable counts as not set.
     token_with(bed, "IMGURD_SOCKET", "", &[]).success();
     assert!(scene.fake.is_live(&scene.token()));
 }
 
-/// What a daemon ends with that is to listen there.
+/// The log of a daemon that fails to listen at this path.
 fn refusal(bed: &Testbed, socket: &str) -> String {
     bed.set_env("IMGURD_SOCKET", socket);
     let log = bed.spawn_daemon(&["--no-dbus"]).log_when_ended(1);
@@ -62,9 +62,9 @@ fn refusal(bed: &Testbed, socket: &str) -> String {
 }
 
 #[test]
-fn a_daemon_that_is_led_astray_ends_with_a_clear_word_and_removes_nothing() {
+fn a_daemon_with_an_unusable_socket_path_fails_and_removes_nothing() {
     let bed = Testbed::memory();
-    // Everybody may put a socket there, as in a directory for temporary files.
+    // Every user can put a socket there, as in /tmp.
     let shared = bed.root().join("shared");
     fs::create_dir(&shared).unwrap();
     fs::set_permissions(&shared, Permissions::from_mode(0o1777)).unwrap();
@@ -86,14 +86,14 @@ fn a_daemon_that_is_led_astray_ends_with_a_clear_word_and_removes_nothing() {
         assert!(log.contains("exists and is not a socket"), "{log}");
         assert_eq!(fs::read_to_string(path).unwrap(), "a key");
     }
-    // With a line break in its name, a directory is one like any other.
+    // A line break in the name of a directory does no harm.
     bed.set_env("IMGURD_SOCKET", own.join("line\nbreak/socket"));
     let _daemon = bed.daemon();
     bed.ctl(&["status"]).success();
 }
 
 #[test]
-fn a_directory_of_another_user_is_not_entered_whatever_leads_there() {
+fn a_directory_of_another_user_is_not_used() {
     if !needs_root("what another user has made in the daemon's place") {
         return;
     }

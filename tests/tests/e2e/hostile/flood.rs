@@ -1,4 +1,4 @@
-//! Programs of the same user that call without end: imgurd cuts them off, and serves all others.
+//! Programs of the same user that call without end. imgurd closes their connections and serves all others.
 
 use std::fs::File;
 use std::io::{IoSlice, Read as _, Write as _};
@@ -20,10 +20,10 @@ use url::Url;
 
 use crate::overload::eventually_served;
 
-/// As many descriptors as one message may have (`unix(7)`, `SCM_MAX_FD`).
+/// The most file descriptors that one message can carry (`unix(7)`, `SCM_MAX_FD`).
 const MOST: usize = 253;
 
-/// A daemon that has few descriptors to lose, and says little.
+/// A daemon that may open few files and logs little.
 fn frugal() -> Scene {
     let bed = Testbed::memory();
     bed.set_env("RUST_LOG", "info");
@@ -41,12 +41,12 @@ fn send_descriptors(stream: &UnixStream, text: &[u8]) {
     let mut space = vec![MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     assert!(ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)));
-    // They are lost if the daemon has closed the connection.
+    // Sending fails if the daemon has closed the connection.
     let _ = sendmsg(stream, &[IoSlice::new(text)], &mut ancillary, SendFlags::NOSIGNAL);
 }
 
 #[test]
-fn descriptors_that_nobody_wants_are_closed_and_the_call_is_answered() {
+fn unwanted_file_descriptors_are_closed_and_the_call_is_answered() {
     let scene = frugal();
     let call = format!("{}\0", json!({ "method": "org.imgurd.Keeper1.GetToken" }));
     for _ in 0..100 {
@@ -68,14 +68,14 @@ fn descriptors_that_nobody_wants_are_closed_and_the_call_is_answered() {
 }
 
 #[test]
-fn ten_thousand_connections_leave_nothing_behind() {
+fn ten_thousand_connections_leak_nothing() {
     let scene = frugal();
     let mut held = Vec::new();
     for number in 0..10_000 {
         let mut stream = UnixStream::connect(scene.bed.socket()).unwrap();
         match number % 4 {
             0 => drop(stream),
-            // It may have been told already that there is no place.
+            // The daemon may have answered already that there are too many connections.
             1 => drop(stream.write_all(b"{\"method\":")),
             2 => drop(stream.write_all(b"\0\0\0")),
             _ => held.push(stream),
@@ -85,7 +85,7 @@ fn ten_thousand_connections_leave_nothing_behind() {
         }
     }
     drop(held);
-    // All places can be had again.
+    // All connections are available again.
     let places = scene.bed.take_all_places();
     assert!(places.len() > 50, "{}", places.len());
     drop(places);
@@ -93,14 +93,14 @@ fn ten_thousand_connections_leave_nothing_behind() {
     scene.ctl(&["refresh"]).success();
 }
 
-/// Text that is nested as deeply as a message has room for.
+/// Text that is nested as deeply as a message can be.
 fn nest(open: &str, close: &str) -> String {
     let count = (MAX_MESSAGE - 2048) / (open.len() + close.len());
     format!("{}0{}", open.repeat(count), close.repeat(count))
 }
 
 #[test]
-fn json_that_is_nested_without_end_is_refused_or_ignored() {
+fn deeply_nested_json_is_refused_or_ignored() {
     let scene = frugal();
     for deep in [nest("[", "]"), nest("{\"a\":", "}")] {
         let token = "{\"method\":\"org.imgurd.Keeper1.GetToken\",";
@@ -110,7 +110,7 @@ fn json_that_is_nested_without_end_is_refused_or_ignored() {
             (format!("{{\"method\":{deep}}}"), false),
             (format!("{token}\"parameters\":{{\"account\":{deep}}}}}"), false),
             (format!("{set}\"parameters\":{{\"settings\":{deep}}}}}"), false),
-            // What is not known in an object is ignored, however deep.
+            // imgurd ignores unknown members of an object, however deep they are.
             (format!("{token}\"parameters\":{deep}}}"), deep.starts_with('{')),
             (format!("{token}\"unheard_of\":{deep}}}"), true),
         ] {
@@ -127,7 +127,7 @@ fn json_that_is_nested_without_end_is_refused_or_ignored() {
 }
 
 #[test]
-fn what_is_too_long_is_hung_up_on_wherever_it_is_long() {
+fn messages_that_are_too_long_close_the_connection() {
     let scene = frugal();
     let long = "a".repeat(MAX_MESSAGE);
     for message in [
@@ -140,7 +140,7 @@ fn what_is_too_long_is_hung_up_on_wherever_it_is_long() {
         wire.send_bytes(message.as_bytes());
         wire.expect_hang_up();
     }
-    // As long as may be, and of no use.
+    // A message of the maximum length, with an invalid argument.
     let mut wire = scene.bed.wire();
     let name = "a".repeat(MAX_MESSAGE - 200);
     let answer = wire.call("GetToken", &json!({ "account": name }));
@@ -148,7 +148,7 @@ fn what_is_too_long_is_hung_up_on_wherever_it_is_long() {
     serves(&scene);
 }
 
-/// Sends a byte at a time until the daemon closes the connection, which must happen before the end of the message.
+/// Sends a byte at a time until the daemon closes the connection, which must happen before the end of the text.
 fn drip(descriptor: BorrowedFd<'_>, mut say: impl FnMut(&[u8]) -> bool, text: &[u8]) {
     for byte in text {
         if !say(&[*byte]) || is_hung_up_within(descriptor, Duration::from_millis(200)) {
@@ -158,7 +158,7 @@ fn drip(descriptor: BorrowedFd<'_>, mut say: impl FnMut(&[u8]) -> bool, text: &[
     panic!("it was listened to for all of {} bytes", text.len());
 }
 
-/// Waits for the other side to hang up, which it may do in that time.
+/// Waits this long for the daemon to close the connection, and returns whether it did.
 fn is_hung_up_within(descriptor: BorrowedFd<'_>, time: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::RDHUP)];
@@ -166,14 +166,14 @@ fn is_hung_up_within(descriptor: BorrowedFd<'_>, time: Duration) -> bool {
     polled[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP)
 }
 
-/// Longer than any patience.
+/// Text that takes longer to send than the daemon waits.
 fn endless() -> Vec<u8> {
     let bytes = PATIENCE.as_millis() / 200;
     vec![b'a'; usize::try_from(bytes).unwrap()]
 }
 
 #[test]
-fn who_speaks_a_letter_at_a_time_is_hung_up_on_and_holds_nobody_up() {
+fn slow_senders_are_disconnected_and_do_not_delay_others() {
     let scene = frugal();
     let slow: Vec<_> = (0..20).map(|_| UnixStream::connect(scene.bed.socket()).unwrap()).collect();
     std::thread::scope(|scope| {
@@ -186,7 +186,7 @@ fn who_speaks_a_letter_at_a_time_is_hung_up_on_and_holds_nobody_up() {
 }
 
 #[test]
-fn browsers_that_speak_a_letter_at_a_time_keep_nobody_from_signing_in() {
+fn slow_browsers_do_not_block_a_sign_in() {
     let scene = Scene::memory(Behaviour::default());
     let (login, url) = scene.login(&[]);
     let port = Url::parse(&scene.callback()).unwrap().port().unwrap();
@@ -198,7 +198,7 @@ fn browsers_that_speak_a_letter_at_a_time_keep_nobody_from_signing_in() {
             scope.spawn(move || {
                 let other = stream.try_clone().unwrap();
                 drip(other.as_fd(), |byte| stream.write_all(byte).is_ok(), head);
-                // What it is told, if anything, is no page of ours.
+                // The daemon may answer, but not with the page of a successful sign-in.
                 let mut said = String::new();
                 let _ = stream.read_to_string(&mut said);
                 assert!(!said.contains("Signed in"), "{said}");

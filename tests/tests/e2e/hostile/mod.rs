@@ -1,5 +1,4 @@
-//! Hostile users and programs in their real places: another user of the machine, and programs in scopes of a service
-//! manager.
+//! Hostile users and programs on a machine with systemd: another user, and programs in scopes of the service manager.
 
 mod environment;
 mod flood;
@@ -14,25 +13,25 @@ use imgurd_tests::fake::{Behaviour, Fake};
 use imgurd_tests::testbed::{ACCOUNT, Machine, Output, account_arguments};
 use serde_json::Value;
 
-/// Whose tokens are kept.
+/// The user whose tokens imgurd keeps.
 const ALICE: &str = "alice";
-/// Who would like to have them.
+/// The attacker.
 const MALLORY: &str = "mallory";
 
-/// Lets every user onto Alice's bus, as a user may configure it (`dbus-daemon(1)`, `<allow user=…>`).
+/// Opens Alice's bus to every user, as a user can configure it (`dbus-daemon(1)`, `<allow user=…>`).
 const OPEN_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><policy context="mandatory"><allow user="*"/></policy></busconfig>
 "#;
 
-/// A machine of Alice's and Mallory's, with Alice's daemon.
+/// A machine with the users Alice and Mallory, and Alice's daemon.
 struct House {
     machine: Machine,
     fake: Fake,
 }
 
 impl House {
-    /// One whose daemon logs so much; none where the test is not root.
+    /// The daemon logs at this level. `None` if the test does not run as root.
     fn open(log: &str) -> Option<Self> {
         let machine = Machine::boot()?;
         machine.add_user(MALLORY);
@@ -51,7 +50,7 @@ impl House {
         Some(house)
     }
 
-    /// Starts Alice's daemon as a unit of hers, and returns when it says that it is ready.
+    /// Starts Alice's daemon as a unit, and returns when it is ready.
     fn start(&self, log: &str) {
         let level = format!("--setenv=RUST_LOG={log}");
         let daemon = ["/opt/imgurd/imgurd", "--log-format", "journald"];
@@ -64,23 +63,23 @@ impl House {
         self.machine.run(ALICE, &[&["imgurctl"], arguments].concat())
     }
 
-    /// Fails unless Alice gets a token that works.
+    /// Fails unless Alice gets a valid token.
     fn serves_alice(&self) {
         let token = self.ctl(&["token"]).success();
         assert!(self.fake.is_live(token.line()));
     }
 
-    /// Where the daemon listens.
+    /// The path of the daemon's socket.
     fn socket(&self) -> String {
         format!("/run/user/{}/imgurd/socket", self.machine.user_id(ALICE))
     }
 
-    /// Alice's bus, for others.
+    /// The option with which other users connect to Alice's bus.
     fn bus(&self) -> String {
         format!("--address=unix:path=/run/user/{}/bus", self.machine.user_id(ALICE))
     }
 
-    /// A command of Alice's in a scope of this name, in which a number takes the place of `#`: another each time.
+    /// A command of Alice's in a scope of this name. A unique number replaces `#`.
     fn in_scope(&self, scope: &str, arguments: &[&str]) -> Command {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
         let number = format!("{:012}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -90,13 +89,13 @@ impl House {
         command
     }
 
-    /// What `imgurctl journal` says.
+    /// The entries of `imgurctl journal`.
     fn journal(&self) -> Vec<JournalEntry> {
         let output = self.ctl(&["journal", "--json"]).success();
         output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// What the system's journal has of the daemon.
+    /// The daemon's lines in the system's journal.
     fn logged(&self) -> Vec<Value> {
         self.machine.run("root", &["journalctl", "--sync"]).success();
         let all = ["journalctl", "--user", "--user-unit=imgurd", "--output=json", "--all"];

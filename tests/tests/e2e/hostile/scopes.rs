@@ -1,5 +1,5 @@
-//! Programs in scopes and services of a real service manager: how imgurd identifies them, what they may do, and what both
-//! journals say.
+//! Programs in scopes and services of a real service manager: how imgurd identifies them, what they may do, and what
+//! imgurd's and the system's journal record.
 
 use imgurd_proto::{JournalEntry, Outcome, Wire};
 use imgurd_tests::testbed::{ACCOUNT, Output, Program, in_time};
@@ -10,17 +10,17 @@ use super::{ALICE, House};
 use crate::access::table::{RELAY, bus_call, socket_call};
 use crate::notify::{BUTTONS, Server};
 
-/// As Flatpak calls the scope of an instance of an application, whose number stands for `#`.
+/// Flatpak's name for the scope of an application. `#` stands for the number of the instance.
 const FLATPAK: &str = "app-flatpak-org.example.App-#.scope";
-/// Another one, whose question is not answered.
+/// Another application, whose question the user does not answer.
 const IGNORED: &str = "app-flatpak-org.example.Ignored-#.scope";
-/// As snapd does.
+/// snapd's name for a scope.
 const SNAP: &str = "snap.viewer.viewer-3f6f7b0c-4d6e-4f0e-9f63-#.scope";
 
-/// What a server is said to have rejected.
+/// A made-up token that programs report as rejected.
 const REJECTED: &str = "a-rejected-token";
 
-/// Asks for the token, and waits for the user.
+/// Asks for a token, and waits for the user's answer.
 const PATIENT: [&str; 4] = ["imgurctl", "token", "--wait", "20s"];
 
 async fn connection(house: &House) -> Connection {
@@ -42,7 +42,7 @@ fn asks(name: &str) -> String {
 }
 
 #[test]
-fn programs_are_who_the_service_manager_says_and_those_in_sandboxes_are_asked_about() {
+fn scopes_name_programs_and_imgurd_asks_about_sandboxed_ones() {
     let Some(house) = House::open("info") else { return };
     let refused = run_in(&house, FLATPAK, &PATIENT).exits(5);
     assert!(refused.stderr.contains("there is no notification server"), "{}", refused.stderr);
@@ -85,7 +85,8 @@ fn programs_are_who_the_service_manager_says_and_those_in_sandboxes_are_asked_ab
     house.serves_alice();
 }
 
-/// Each way to be refused, as it is called in the journal, and how a program in a sandbox comes to it.
+/// Calls that imgurd refuses a sandboxed app: the wire and the method in the journal, and a command that makes the
+/// call.
 fn refusals(socket_path: &str) -> Vec<(Wire, &'static str, Vec<String>)> {
     let bus = |method| {
         let call = ["busctl", "--user", "--"].into_iter().map(str::to_owned).chain(bus_call(method));
@@ -114,7 +115,7 @@ fn refusals(socket_path: &str) -> Vec<(Wire, &'static str, Vec<String>)> {
 }
 
 #[test]
-fn every_refusal_is_in_both_journals_with_who_what_how_and_why_and_nothing_secret() {
+fn every_refusal_is_in_both_journals_with_its_facts_and_no_secret() {
     let Some(house) = House::open("trace") else { return };
     house.ctl(&["permit", "deny", "org.example.App"]).success();
     for (_, method, command) in refusals(&house.socket()) {
@@ -124,7 +125,7 @@ fn every_refusal_is_in_both_journals_with_who_what_how_and_why_and_nothing_secre
         program.write(&input);
         program.finish();
     }
-    // What is not there is not told of, and no name that was thought of is written down.
+    // The journal records no name of an account that does not exist.
     run_in(&house, FLATPAK, &["imgurctl", "status", "thought-of"]).exits(5);
     house.serves_alice();
     let entries = house.journal();
@@ -151,7 +152,7 @@ fn every_refusal_is_in_both_journals_with_who_what_how_and_why_and_nothing_secre
     nothing_secret_is_anywhere(&house, &logged);
 }
 
-/// Whether a line of the system's journal has the facts of the entry as fields.
+/// Whether the line of the system's journal has the facts of the entry as fields.
 fn is_same(line: &Value, entry: &JournalEntry) -> bool {
     let fact = |name: &str, value: Option<&str>| line[name].as_str() == value;
     line["MESSAGE"] == "refused a caller"

@@ -1,4 +1,4 @@
-//! Another user of the machine, and root, get no answer.
+//! Another user of the machine, and root, get no token.
 
 use imgurd_proto::{Outcome, Wire};
 use imgurd_tests::testbed::{Output, Program};
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{ALICE, House, MALLORY};
 use crate::access::table::{INTROSPECT, bus_call, bus_methods_in, is_let, methods, socket_call};
 
-/// Connects once for each line of its input, sends the line as a message, if there is one, and says what is answered, and
-/// how much of the message waits unread then (`unix(7)`, `SIOCOUTQ`).
+/// For each line of its input: connects, sends the line as a message if it is not empty, and prints the answer and
+/// how much of the message the daemon did not read (`unix(7)`, `SIOCOUTQ`).
 const CALLER: &str = "
 import array, fcntl, socket, sys, termios
 for line in sys.stdin:
@@ -24,7 +24,7 @@ for line in sys.stdin:
     print(unread[0], answer.decode(), flush=True)
 ";
 
-/// Calls and calls, as fast as it can, and counts what it is told.
+/// Makes ten thousand connections as fast as it can, and counts the answers.
 const CROWD: &str = "
 import collections, json, socket, sys
 said = collections.Counter()
@@ -57,7 +57,7 @@ fn caller(house: &House, user: &str, script: &str) -> Program {
     house.machine.start(command)
 }
 
-/// What is answered to this message, which has to be one message and the end; and whether it was read.
+/// The answer to this message, and whether the daemon read the message. There has to be exactly one answer.
 fn answer(caller: &mut Program, message: &str) -> (Value, bool) {
     caller.write(&format!("{message}\n"));
     let said = caller.line().expect("an answer");
@@ -91,7 +91,8 @@ fn is_refused_on_the_bus(house: &House, user: &str) {
     for method in bus_methods_in(&listed) {
         let said = busctl(house, user, &method);
         match method.as_str() {
-            // The bus library answers these to every caller on the bus: they name the objects, but not their contents.
+            // The bus library answers these for every caller on the bus. They name the objects, but not their
+            // contents.
             "Introspect" | "Ping" => drop(said.success()),
             "GetAll" => assert_eq!(said.stdout, "a{sv} 0\n", "{user} sees none of the properties"),
             _ => assert!(!is_let(&said), "{user}: {method}: {said:?}"),
@@ -100,9 +101,9 @@ fn is_refused_on_the_bus(house: &House, user: &str) {
 }
 
 #[test]
-fn other_users_get_nothing_by_any_method_and_are_in_the_journal() {
+fn every_method_refuses_other_users_and_the_journal_records_them() {
     let Some(house) = House::open("info") else { return };
-    // As things are, Mallory gets to neither.
+    // With the usual permissions, Mallory reaches neither the socket nor the bus.
     house.machine.run(MALLORY, &["imgurctl", "--socket", &house.socket(), "token"]).exits(5);
     assert!(busctl(&house, MALLORY, "Ping").stderr.contains("Permission denied"));
     open_doors(&house);
@@ -123,7 +124,7 @@ fn other_users_get_nothing_by_any_method_and_are_in_the_journal() {
 }
 
 #[test]
-fn ten_thousand_calls_of_another_user_keep_nobody_waiting_and_make_few_lines() {
+fn a_flood_of_another_user_delays_no_caller_and_is_logged_briefly() {
     let Some(house) = House::open("info") else { return };
     open_doors(&house);
     let mut crowd = caller(&house, MALLORY, CROWD);
@@ -134,10 +135,10 @@ fn ten_thousand_calls_of_another_user_keep_nobody_waiting_and_make_few_lines() {
     house.serves_alice();
     let mallory = house.machine.user_id(MALLORY);
     let entries: Vec<_> = house.journal().into_iter().filter(|entry| entry.uid == mallory).collect();
-    // Those that come while the disk does not take what is written are lost.
+    // The journal loses entries while the disk is busy.
     let noted: u64 = entries.iter().map(|entry| entry.count).sum();
     assert!((5_000..=10_000).contains(&noted), "{entries:?}");
-    // One at once, and one a minute.
+    // An entry at once, and then one a minute.
     assert!(entries.len() < 10, "{entries:?}");
     let lines = house.logged().iter().filter(|line| line.to_string().contains("another user")).count();
     assert!(lines < 10, "{lines} lines are logged");

@@ -1,11 +1,11 @@
-//! The forms that the address of a bus may have (D-Bus Specification, "Server Addresses").
+//! The forms that a bus address can have (D-Bus Specification, "Server Addresses").
 
 use std::os::unix::fs::symlink;
 
 use super::{Session, is_saved};
 
 #[test]
-fn the_keyring_is_reached_at_every_form_of_address() {
+fn the_keyring_is_found_with_every_form_of_bus_address() {
     let mut session = Session::start();
     let (root, directory) = (session.scene.bed.root().to_owned(), session.scene.bed.runtime_dir());
     let (root, bus) = (root.display(), directory.join("bus").display().to_string());

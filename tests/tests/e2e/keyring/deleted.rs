@@ -1,4 +1,4 @@
-//! The owner deleted a keyring item: one command brings a token again.
+//! Somebody deleted the keyring item. One command signs in again.
 
 use imgurd_proto::State;
 use imgurd_tests::browser;
@@ -6,11 +6,11 @@ use imgurd_tests::testbed::{ACCOUNT, at_terminal, binary};
 
 use super::{ITEM, Session};
 
-/// What the fake expects of its client.
+/// The client secret that the fake Imgur expects.
 const SECRET: &str = "fake-client-secret";
 
 impl Session {
-    /// The item was deleted while imgurd did not run.
+    /// A session whose item was deleted while imgurd did not run.
     fn without_item() -> Self {
         let mut session = Self::start();
         assert!(session.scene.stop().success());
@@ -22,7 +22,7 @@ impl Session {
 }
 
 #[test]
-fn an_item_that_somebody_deleted_is_missed_and_taken_back() {
+fn a_deleted_item_is_reported_and_used_once_it_is_back() {
     let mut session = Session::start();
     let (token, item) = (session.scene.token(), session.item().unwrap());
     assert!(session.scene.stop().success());
@@ -36,7 +36,8 @@ fn an_item_that_somebody_deleted_is_missed_and_taken_back() {
     let token = session.scene.refresh();
     session.expect_kept(&token);
 
-    // Deleted while the daemon has the grant in memory: another keyring may have the item, so none is made until the user says.
+    // Now the daemon has the grant in memory. Another keyring may have the item, so imgurd creates none until you
+    // sign in.
     session.scene.bed.secret_tool(&[&["clear"], &ITEM[..]].concat(), "").unwrap();
     let output = session.scene.ctl(&["refresh", "--wait", "1s"]).exits(7);
     assert!(output.complaint().contains("run `imgurctl login mytoken`"), "{}", output.stderr);
@@ -47,7 +48,7 @@ fn an_item_that_somebody_deleted_is_missed_and_taken_back() {
 }
 
 #[test]
-fn login_names_the_option_for_the_secret_before_it_sends_anybody_to_the_browser() {
+fn login_asks_for_the_lost_client_secret_before_it_opens_a_browser() {
     let session = Session::without_item();
     let output = session.scene.ctl(&["login", "--no-browser"]).exits(9);
     let option = "run `imgurctl login mytoken --client-secret-stdin`";
@@ -62,7 +63,7 @@ fn login_names_the_option_for_the_secret_before_it_sends_anybody_to_the_browser(
 }
 
 #[test]
-fn one_command_with_the_secret_signs_in_and_a_wrong_one_costs_nothing() {
+fn login_with_the_client_secret_signs_in_and_a_wrong_one_does_no_harm() {
     let mut session = Session::without_item();
     for (secret, code) in [("wrong", 9), ("", 9), (SECRET, 0)] {
         let mut login = session.scene.bed.ctl_spawn(&["login", "--no-browser", "--client-secret-stdin"]);
@@ -77,7 +78,7 @@ fn one_command_with_the_secret_signs_in_and_a_wrong_one_costs_nothing() {
 }
 
 #[test]
-fn at_a_terminal_login_asks_for_the_secret_and_goes_on() {
+fn login_at_a_terminal_asks_for_the_lost_client_secret() {
     let mut session = Session::without_item();
     let mut command = session.scene.bed.command(binary("imgurctl"));
     command.args(["login", "--no-browser"]);

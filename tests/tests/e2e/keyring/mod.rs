@@ -1,5 +1,5 @@
-//! The desktop's keyring: a real GNOME Keyring that is locked, absent, replaced or hangs, with and without a user at the
-//! screen.
+//! The desktop's keyring: a real GNOME Keyring that is locked, missing, replaced or hangs, with and without a user
+//! who answers its dialogs.
 
 mod addresses;
 mod deleted;
@@ -9,10 +9,10 @@ use imgurd_proto::{Account, State};
 use imgurd_tests::fake::{Behaviour, Rotation};
 use imgurd_tests::testbed::{ACCOUNT, Answer, Bus, Keyring, Scene, Testbed};
 
-/// What finds our item of the account.
+/// The attributes of the account's item.
 const ITEM: [&str; 4] = ["service", "imgurd", "username", ACCOUNT];
 
-/// A user's session: a keyring, a daemon and a bus.
+/// A user's session: a bus, a keyring and a daemon.
 struct Session {
     keyring: Keyring,
     scene: Scene,
@@ -20,7 +20,7 @@ struct Session {
 }
 
 impl Session {
-    /// With consent, and the keyring unlocked. No grant survives a lost refresh token there.
+    /// The account is signed in and the keyring unlocked. The server revokes the grant if a refresh token is reused.
     fn start() -> Self {
         Self::at(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() })
     }
@@ -33,7 +33,7 @@ impl Session {
         Self { keyring, scene: Scene::new(bed, behaviour).signed_in(), bus }
     }
 
-    /// The daemon was stopped, the keyring locked, and the daemon started.
+    /// A session whose keyring was locked before the daemon started.
     fn locked() -> Self {
         let mut session = Self::start();
         assert!(session.scene.stop().success());
@@ -42,12 +42,12 @@ impl Session {
         session
     }
 
-    /// What the keyring holds for the account.
+    /// The secret of the account's item.
     fn item(&self) -> Option<String> {
         self.scene.bed.secret_tool(&[&["lookup"], &ITEM[..]].concat(), "")
     }
 
-    /// The account is said to be behind a store that fails for this reason, and not for want of a grant.
+    /// Fails unless imgurd reports that the store is unavailable for this reason.
     fn expect_unavailable(&self, reason: &str) {
         let account = self.scene.wait_until(|account| reason_of(account).contains(reason));
         assert_eq!(account.state, State::StoreUnavailable);
@@ -55,7 +55,7 @@ impl Session {
         assert!(output.complaint().contains(reason), "{}", output.stderr);
     }
 
-    /// imgurd returns the token and has saved it, which a restart shows.
+    /// Fails unless imgurd has saved this token: it survives a crash.
     fn expect_kept(&mut self, token: &str) {
         self.scene.wait_until(is_saved);
         self.scene.crash();
@@ -74,7 +74,7 @@ fn is_saved(account: &Account) -> bool {
 }
 
 #[test]
-fn what_is_kept_can_be_read_by_other_programs() {
+fn secret_tool_can_read_the_item() {
     let session = Session::start();
     let item = session.item().expect("an item");
     let record: serde_json::Value = serde_json::from_str(&item).unwrap();
@@ -96,7 +96,7 @@ fn a_refreshed_grant_survives_a_crash() {
 }
 
 #[test]
-fn a_keyring_locked_at_start_is_said_to_be_and_raises_no_dialog() {
+fn a_keyring_that_is_locked_at_start_is_reported_without_a_dialog() {
     let mut session = Session::locked();
     session.expect_unavailable("locked; run `imgurctl unlock`");
     let status = session.scene.ctl(&["status"]).success().stdout;
@@ -106,7 +106,7 @@ fn a_keyring_locked_at_start_is_said_to_be_and_raises_no_dialog() {
     session.scene.ctl_with(&["import"], "0123456789abcdef").exits(7);
     assert_eq!(session.keyring.dialogs(), 0);
 
-    // Another program unlocks it later: the next call works, and so does a waiting one.
+    // Another program unlocks the keyring. A waiting call and the next call work.
     let waiting = session.scene.bed.ctl_spawn(&["token"]);
     session.keyring.unlock();
     assert!(session.scene.fake.is_live(waiting.finish().success().line()));
@@ -116,7 +116,7 @@ fn a_keyring_locked_at_start_is_said_to_be_and_raises_no_dialog() {
 }
 
 #[test]
-fn an_unlocked_keyring_is_read_with_nobody_asking() {
+fn imgurd_reads_the_keyring_as_soon_as_it_is_unlocked() {
     let session = Session::locked();
     session.expect_unavailable("locked");
     session.keyring.unlock();
@@ -124,20 +124,20 @@ fn an_unlocked_keyring_is_read_with_nobody_asking() {
 }
 
 #[test]
-fn unlock_raises_the_dialog_and_what_was_locked_works() {
+fn unlock_shows_the_dialog_and_the_grant_is_available() {
     let session = Session::locked();
     session.keyring.answer(Answer::Password);
     session.scene.ctl(&["unlock"]).success();
     session.scene.wait_until(is_saved);
     assert_eq!(session.keyring.dialogs(), 1);
-    // Unlocked, it asks for nothing.
+    // `unlock` shows no dialog if the keyring is unlocked.
     session.scene.ctl(&["unlock"]).success();
     assert!(session.scene.fake.is_live(&session.scene.refresh()));
     assert_eq!(session.keyring.dialogs(), 1);
 }
 
 #[test]
-fn a_dismissed_dialog_leaves_it_locked_and_can_be_had_again() {
+fn a_dismissed_dialog_can_be_shown_again() {
     let session = Session::locked();
     session.keyring.answer(Answer::Dismiss);
     let output = session.scene.ctl(&["unlock"]).exits(7);
@@ -149,7 +149,7 @@ fn a_dismissed_dialog_leaves_it_locked_and_can_be_had_again() {
 }
 
 #[test]
-fn a_dialog_that_nobody_answers_delays_nobody() {
+fn an_unanswered_dialog_delays_no_caller() {
     let mut session = Session::start();
     let (token, other) = (session.scene.token(), "other");
     session.scene.bed.account(&session.scene.fake, other);
@@ -161,7 +161,7 @@ fn a_dialog_that_nobody_answers_delays_nobody() {
     assert_eq!(session.scene.token(), token);
     session.scene.ctl(&["status"]).success();
     session.scene.ctl(&["token", other]).exits(4);
-    // One who needs the store is told so, and not left to wait for the dialog.
+    // A caller that needs the store gets an error, and does not wait for the dialog.
     let output = session.scene.ctl(&["refresh"]).exits(7);
     assert!(output.complaint().contains("locked"), "{}", output.stderr);
     assert_eq!(session.scene.token(), token);
@@ -173,7 +173,7 @@ fn a_dialog_that_nobody_answers_delays_nobody() {
 }
 
 #[test]
-fn a_grant_that_comes_while_it_is_locked_is_served_and_saved_once_it_is_not() {
+fn a_new_grant_is_saved_once_the_keyring_is_unlocked() {
     let mut session = Session::start();
     session.keyring.lock();
     session.scene.bed.sign_in(&session.scene.fake, ACCOUNT);
@@ -187,7 +187,7 @@ fn a_grant_that_comes_while_it_is_locked_is_served_and_saved_once_it_is_not() {
 }
 
 #[test]
-fn a_keyring_that_is_killed_and_replaced_is_used_again() {
+fn a_restarted_or_replaced_keyring_is_used_again() {
     let mut session = Session::start();
     let token = session.scene.token();
     session.keyring.kill();
@@ -203,7 +203,7 @@ fn a_keyring_that_is_killed_and_replaced_is_used_again() {
 }
 
 #[test]
-fn a_keyring_that_is_not_there_yet_is_named_and_found_when_it_comes() {
+fn a_keyring_that_starts_after_the_daemon_is_used() {
     let mut session = Session::start();
     assert!(session.scene.stop().success());
     session.keyring.kill();
@@ -214,7 +214,7 @@ fn a_keyring_that_is_not_there_yet_is_named_and_found_when_it_comes() {
 }
 
 #[test]
-fn a_keyring_is_started_where_the_bus_can_start_one() {
+fn the_bus_starts_the_keyring_on_demand() {
     let mut session = Session::start();
     assert!(session.scene.stop().success());
     session.keyring.kill();
@@ -228,7 +228,7 @@ fn a_keyring_is_started_where_the_bus_can_start_one() {
 }
 
 #[test]
-fn a_keyring_that_was_never_set_up_is_explained_to_a_newcomer() {
+fn a_missing_default_keyring_is_explained() {
     let bed = Testbed::new();
     let _bus = bed.bus();
     let mut keyring = bed.keyring();
@@ -248,7 +248,7 @@ fn a_keyring_that_was_never_set_up_is_explained_to_a_newcomer() {
 }
 
 #[test]
-fn without_a_session_bus_the_way_out_is_named() {
+fn a_missing_session_bus_is_explained() {
     let bed = Testbed::new();
     let daemon = bed.daemon();
     let add = ["account", "add", ACCOUNT, "--client-id", "0123456789abcde", "--client-secret-stdin"];
@@ -260,7 +260,7 @@ fn without_a_session_bus_the_way_out_is_named() {
 }
 
 #[test]
-fn a_bus_that_is_lost_is_found_again() {
+fn imgurd_reconnects_to_a_restarted_bus() {
     let mut session = Session::start();
     let token = session.scene.token();
     session.bus.stop();
@@ -275,7 +275,7 @@ fn a_bus_that_is_lost_is_found_again() {
 }
 
 #[test]
-fn a_keyring_that_hangs_delays_no_token_and_is_waited_for_no_longer_than_asked() {
+fn a_hanging_keyring_delays_no_valid_token_and_no_call_beyond_its_wait() {
     let mut session = Session::start();
     let token = session.scene.token();
     session.keyring.hang();
@@ -295,7 +295,7 @@ fn a_keyring_that_hangs_delays_no_token_and_is_waited_for_no_longer_than_asked()
 }
 
 #[test]
-fn an_item_that_another_keyring_hides_is_not_taken_for_gone() {
+fn an_item_in_a_locked_keyring_does_not_count_as_deleted() {
     let mut session = Session::start();
     let token = session.scene.token();
     assert!(session.scene.stop().success());
@@ -313,7 +313,7 @@ fn an_item_that_another_keyring_hides_is_not_taken_for_gone() {
 }
 
 #[test]
-fn an_item_of_a_newer_version_is_left_alone() {
+fn an_item_of_a_newer_version_is_not_overwritten() {
     let mut session = Session::start();
     let item = session.item().unwrap().replacen("\"version\":1", "\"version\":2", 1);
     assert!(session.scene.stop().success());

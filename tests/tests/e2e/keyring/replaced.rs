@@ -1,4 +1,4 @@
-//! A keyring in the place of another, or of an older state of itself.
+//! A different keyring, or an older state of the same keyring, replaces the keyring.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use imgurd_tests::testbed::ACCOUNT;
 
 use super::{Session, is_saved};
 
-/// The files of the keyring are put away, and another starts without any.
+/// Moves the keyring's files away, and starts the keyring without any.
 fn start_without_files(session: &mut Session, away: &str) {
     session.keyring.kill();
     let keyrings = session.scene.bed.data_home().join("keyrings");
@@ -17,7 +17,7 @@ fn start_without_files(session: &mut Session, away: &str) {
     session.keyring.start(&session.scene.bed);
 }
 
-/// The files that were put away are back in the place of those that are there.
+/// Puts the files that were moved away back in place.
 fn start_with_files(session: &mut Session, away: &str) {
     session.keyring.kill();
     let keyrings = session.scene.bed.data_home().join("keyrings");
@@ -27,7 +27,7 @@ fn start_with_files(session: &mut Session, away: &str) {
 }
 
 #[test]
-fn a_keyring_that_another_replaces_for_a_while_costs_no_grant() {
+fn a_temporary_replacement_of_the_keyring_costs_no_grant() {
     let mut session = Session::start();
     let token = session.scene.token();
     start_without_files(&mut session, "first");
@@ -35,12 +35,12 @@ fn a_keyring_that_another_replaces_for_a_while_costs_no_grant() {
     assert!(output.complaint().contains("has no item for mytoken"), "{}", output.stderr);
     assert_eq!((session.scene.token(), session.item()), (token, None), "nothing is spent, and nothing made");
 
-    // Whoever signs in knows that it is missing.
+    // The user signs in although the item is missing, so imgurd creates a new one.
     session.scene.bed.sign_in(&session.scene.fake, ACCOUNT);
     let token = session.scene.refresh();
     assert!(session.item().is_some());
 
-    // The first has a spent refresh token, and gets the new one.
+    // The first keyring has a used refresh token. imgurd saves the new one there.
     start_with_files(&mut session, "first");
     let deadline = Instant::now() + PATIENCE;
     while !session.item().is_some_and(|item| item.contains(&token)) {
@@ -51,7 +51,7 @@ fn a_keyring_that_another_replaces_for_a_while_costs_no_grant() {
 }
 
 #[test]
-fn an_older_keyring_that_is_back_is_not_believed() {
+fn an_older_state_of_the_keyring_is_not_used() {
     let mut session = Session::start();
     assert!(session.scene.stop().success());
     session.keyring.kill();
@@ -78,7 +78,7 @@ fn an_older_keyring_that_is_back_is_not_believed() {
 }
 
 #[test]
-fn an_empty_keyring_in_the_place_of_the_right_one_proves_nothing() {
+fn an_empty_keyring_does_not_mean_that_the_grant_was_deleted() {
     let mut session = Session::start();
     assert!(session.scene.stop().success());
     session.keyring.kill();

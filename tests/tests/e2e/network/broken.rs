@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{ADDRESS, HOST, Wired};
 
-/// The way to the server is replaced by a route of this kind (`ip-route(8)`).
+/// Checks a refresh while a route of this kind (`ip-route(8)`) replaces the address of the server.
 #[track_caller]
 fn route(kind: &str, why: &str) {
     let mut wired = Wired::https(Testbed::file());
@@ -21,25 +21,25 @@ fn route(kind: &str, why: &str) {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_waited_for() {
+fn a_refresh_is_retried_until_the_server_is_reachable() {
     route(&format!("unreachable {ADDRESS}"), ": the network is down");
     route(&format!("throw {ADDRESS}"), ": the network is down");
     route(&format!("blackhole {ADDRESS}"), "");
 }
 
 #[test]
-fn a_firewall_that_forbids_the_way_is_named() {
+fn the_reason_names_a_firewall_that_blocks_the_server() {
     route(&format!("prohibit {ADDRESS}"), ": a firewall on this machine");
 }
 
 #[test]
-fn packets_that_vanish_are_not_waited_for_longer_than_ten_seconds() {
+fn a_connection_attempt_ends_after_ten_seconds() {
     // Packets to an unassigned address of the loopback interface are dropped silently.
     route(&format!("{ADDRESS} dev lo"), " within 10 s: the network may be down");
 }
 
 #[test]
-fn a_connection_that_is_reset_is_tried_again() {
+fn a_refresh_is_retried_after_a_reset_connection() {
     let mut wired = Wired::cable(Testbed::file());
     wired.relay.set(Manner::Reset);
     wired.survives("the connection to 127.0.0.1 broke", |wired| wired.relay.set(Manner::Plain));
@@ -50,7 +50,7 @@ fn a_connection_that_is_reset_is_tried_again() {
 }
 
 #[test]
-fn an_answer_over_https_that_is_cut_off_is_tried_again() {
+fn a_refresh_is_retried_after_a_truncated_https_answer() {
     let mut wired = Wired::https(Testbed::file());
     wired.scene.fake.fail_always(Endpoint::Token, Fault::DropMidBody);
     wired.survives(&format!("the connection to {HOST} broke"), |wired| {
@@ -59,7 +59,7 @@ fn an_answer_over_https_that_is_cut_off_is_tried_again() {
 }
 
 #[test]
-fn an_answer_that_trickles_in_is_waited_for() {
+fn a_slow_answer_is_read_to_its_end() {
     let wired = Wired::https(Testbed::file());
     wired.scene.fake.fail_next(Endpoint::Token, Fault::Trickle(Duration::from_millis(1)));
     let before = wired.scene.refreshes().len();
@@ -68,7 +68,7 @@ fn an_answer_that_trickles_in_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up_after_half_a_minute_and_asked_again() {
+fn a_silent_server_is_asked_again_after_half_a_minute() {
     let wired = Wired::cable(Testbed::file());
     let old = wired.scene.token();
     let ended = wired.relay.ended();

@@ -1,5 +1,5 @@
-//! Network problems, in a network for the test: imgurd keeps returning valid tokens, tells the user what to do, keeps the
-//! grant, and recovers without help.
+//! Network problems, in a network namespace of the test. imgurd keeps returning valid tokens, tells the user what to
+//! do, keeps the grant, and recovers without help.
 
 mod broken;
 mod names;
@@ -15,27 +15,27 @@ use imgurd_tests::relay::{Manner, Relay};
 use imgurd_tests::testbed::{ACCOUNT, Network, Scene, Testbed};
 use imgurd_tests::tls::Authority;
 
-/// An unassigned name and address of a server (RFC 6761, section 6.2; RFC 5737).
+/// A host name and an address that are reserved for tests (RFC 6761, section 6.2; RFC 5737).
 const HOST: &str = "imgur.test";
 const ADDRESS: &str = "198.51.100.7";
 
-/// The proxy's.
+/// The proxy's address.
 const PROXY: &str = "198.51.100.8";
 const PROXY_URL: &str = "http://person:s3cret@proxy.test:3128";
 const PASSWORD: &str = "s3cret";
 
-/// A daemon whose network is nothing but a way to the fake.
+/// A daemon in a network whose only route leads to the fake Imgur.
 struct Wired {
     scene: Scene,
     network: Network,
-    /// What lies on the way.
+    /// The relay between the daemon and the fake Imgur.
     relay: Relay,
-    /// Whom the daemon trusts.
+    /// The certificate authority that the daemon trusts.
     authority: Authority,
 }
 
 impl Wired {
-    /// The fake is where it says, at the end of a cable.
+    /// The daemon reaches the fake Imgur at its own address.
     fn cable(bed: Testbed) -> Self {
         Self::new(bed, |scene, network, _| {
             let listener = network.listen(scene.fake.address());
@@ -43,7 +43,7 @@ impl Wired {
         })
     }
 
-    /// The fake is [`HOST`], over https.
+    /// The daemon reaches the fake Imgur as [`HOST`], over HTTPS.
     fn https(bed: Testbed) -> Self {
         Self::new(bed, |scene, network, authority| {
             network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
@@ -54,12 +54,12 @@ impl Wired {
         })
     }
 
-    /// The fake is [`HOST`], over https and behind a proxy, which alone knows where.
+    /// The daemon reaches the fake Imgur as [`HOST`], over HTTPS. Only the proxy knows its address.
     fn proxied() -> Self {
         Self::proxied_by(Testbed::file(), PROXY_URL)
     }
 
-    /// The same, with a proxy that is called so.
+    /// The same, with this URL of the proxy.
     fn proxied_by(bed: Testbed, proxy: &str) -> Self {
         bed.set_env("HTTPS_PROXY", proxy);
         Self::new(bed, |scene, network, authority| {
@@ -83,19 +83,19 @@ impl Wired {
         Self { scene: scene.imported(), network, relay, authority }
     }
 
-    /// Takes the network away from a daemon that is to reach [`HOST`].
+    /// Disconnects the network of a daemon whose server is [`HOST`].
     fn unplug(&mut self) {
         self.network.ip(&format!("addr del {ADDRESS}/32 dev lo"));
         self.network.down();
     }
 
-    /// Brings it back.
+    /// Connects the network again.
     fn plug_in(&mut self) {
         self.network.up();
         self.network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
     }
 
-    /// A refresh fails for a passing reason, and what is valid is served meanwhile.
+    /// Fails unless a refresh fails temporarily for this reason and imgurd still returns the valid token.
     #[track_caller]
     fn meets(&self, why: &str) -> Account {
         let old = self.scene.token();
@@ -106,14 +106,14 @@ impl Wired {
         account
     }
 
-    /// The account gets a new token without a call, for the refresh token that it had.
+    /// Fails unless the account gets a valid token without a call.
     #[track_caller]
     fn heals(&self) {
         self.scene.wait_until(|account| account.state == State::Fresh);
         assert!(self.scene.fake.is_live(&self.scene.token()));
     }
 
-    /// It meets that, and once the way is `free` it heals.
+    /// Fails unless a refresh first fails for this reason, and succeeds without a call after `free`.
     #[track_caller]
     fn survives(&mut self, why: &str, free: impl FnOnce(&mut Self)) {
         let old = self.scene.token();
@@ -127,7 +127,7 @@ impl Wired {
     }
 }
 
-/// The reason has `why` in it, and that there is nothing to do but wait.
+/// Fails unless the reason contains `why`, and says that imgurd retries.
 #[track_caller]
 fn says(account: &Account, why: &str) {
     let reason = account.reason.as_deref().unwrap_or_default();
@@ -136,7 +136,7 @@ fn says(account: &Account, why: &str) {
 
 fn lead_to_host(scene: &Scene, account: &str) {
     let url = format!("https://{HOST}/oauth2/token");
-    // A client secret belongs to the token URL it was given for.
+    // A client secret belongs to its token URL, so it has to be set again.
     let secret = scene.fake.behaviour().client_secret;
     let arguments = ["account", "set", account, "--token-url", &url, "--client-secret-stdin"];
     scene.ctl_with(&arguments, &secret).success();

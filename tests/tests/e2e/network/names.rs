@@ -8,9 +8,9 @@ use imgurd_tests::testbed::Testbed;
 use super::{ADDRESS, HOST, Wired, at, lead_to_host, says};
 
 #[test]
-fn a_name_server_that_never_answers_delays_nobody_else_for_long() {
+fn a_silent_name_server_does_not_delay_other_accounts() {
     let mut wired = Wired::cable(Testbed::file());
-    // glibc waits for minutes; the daemon does not.
+    // With these options glibc waits for minutes.
     wired.network.replace("/etc/resolv.conf", "nameserver 127.0.0.53\noptions timeout:30 attempts:5\n");
     let queries = wired.network.datagrams(at("127.0.0.53", 53));
     let scene = &mut wired.scene;
@@ -32,7 +32,7 @@ fn a_name_server_that_never_answers_delays_nobody_else_for_long() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_yet_is_asked_for_again() {
+fn a_refresh_is_retried_when_a_host_name_is_not_found() {
     let mut wired = Wired::https(Testbed::file());
     wired.network.know(&[]);
     wired.survives(&format!("the address of {HOST} was not found"), |wired| {
@@ -41,9 +41,9 @@ fn a_name_that_nobody_knows_yet_is_asked_for_again() {
 }
 
 #[test]
-fn an_ipv6_address_that_swallows_everything_costs_no_refresh() {
+fn an_unreachable_ipv6_address_does_not_fail_a_refresh() {
     let mut wired = Wired::https(Testbed::file());
-    // Packets for the neighbour go to the other end of the pair, which is not it.
+    // The neighbour's hardware address is not that of the other end, which therefore drops the packets.
     for command in [
         "link add near type veth peer name far",
         "link set near up",

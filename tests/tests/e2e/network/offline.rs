@@ -1,4 +1,4 @@
-//! No network at the start and during operation, and its return.
+//! No network at start or during operation, and its return.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Endpoint, Fault};
@@ -11,13 +11,13 @@ use crate::now;
 const DOWN: &str = "the network is down";
 
 #[test]
-fn starts_with_no_network_serves_what_is_stored_and_refreshes_when_there_is_one() {
+fn starts_without_a_network_and_refreshes_once_there_is_one() {
     let mut wired = Wired::https(Testbed::file());
     let old = wired.scene.token();
     wired.unplug();
     wired.meets(DOWN);
     wired.scene.restart();
-    // It finds that a refresh was under way, and tries at once.
+    // imgurd finds the in-flight mark of a refresh and retries at once.
     says(&wired.scene.wait_until(|account| account.state == State::Waiting), DOWN);
     assert_eq!(wired.scene.token(), old);
 
@@ -27,7 +27,7 @@ fn starts_with_no_network_serves_what_is_stored_and_refreshes_when_there_is_one(
 }
 
 #[test]
-fn tells_the_person_nothing_of_a_network_that_is_down() {
+fn shows_no_notification_when_the_network_is_down() {
     let bed = Testbed::file();
     let _bus = bed.bus();
     let mut wired = Wired::https(bed);
@@ -35,14 +35,14 @@ fn tells_the_person_nothing_of_a_network_that_is_down() {
         let mut server = Server::start(&wired.scene.bed, &[]).await;
         wired.unplug();
         wired.survives(DOWN, Wired::plug_in);
-        // The first notification is about something that needs the user.
+        // The first notification is the one for the missing grant.
         wired.scene.ctl(&["logout"]).success();
         wired.scene.ctl(&["token"]).exits(4);
         assert_eq!(server.notified().await.summary, "imgurd: sign in to imgur.test");
     });
 }
 
-/// Makes tries fail until the next one is more than a minute away.
+/// Lets refreshes fail until the next retry is more than a minute away.
 fn wear_out(wired: &Wired) {
     wired.scene.fake.fail_always(Endpoint::Token, Fault::OverCapacity(500));
     for _ in 0..30 {
@@ -58,7 +58,7 @@ fn wear_out(wired: &Wired) {
 }
 
 #[test]
-fn a_network_that_comes_back_brings_the_retry_long_before_the_clock_does() {
+fn a_refresh_is_retried_at_once_when_the_network_returns() {
     let mut wired = Wired::https(Testbed::file());
     wear_out(&wired);
     let old = wired.scene.token();
@@ -70,7 +70,7 @@ fn a_network_that_comes_back_brings_the_retry_long_before_the_clock_does() {
 }
 
 #[test]
-fn listens_to_the_kernel_only_while_an_account_waits() {
+fn watches_the_routes_only_while_an_account_waits() {
     let mut wired = Wired::https(Testbed::file());
     assert_eq!(wired.network.listeners(), 0);
     wired.unplug();

@@ -18,7 +18,7 @@ fn a_proxy_is_used_and_sees_no_secret() {
 }
 
 #[test]
-fn a_proxy_that_asks_for_a_password_is_named() {
+fn the_reason_names_a_proxy_that_requires_a_password() {
     refuses(
         "407 Proxy Authentication Required",
         "the proxy proxy.test:3128 requires a user name and a password",
@@ -26,14 +26,14 @@ fn a_proxy_that_asks_for_a_password_is_named() {
 }
 
 #[test]
-fn a_proxy_that_lets_nothing_through_is_named() {
+fn the_reason_names_a_proxy_that_blocks_the_connection() {
     let why = format!("the proxy proxy.test:3128 blocked the connection to {HOST}");
     refuses("503 Service Unavailable", &why);
     refuses("403 Forbidden", &why);
 }
 
 #[test]
-fn a_proxy_that_never_stops_is_named() {
+fn the_reason_names_a_proxy_whose_answer_never_ends() {
     for (begin, again) in
         [("HTTP/1.1 200 OK\r\n", "x-filler: aaaa\r\n"), ("", "HTTP/1.1 103 Early Hints\r\n\r\n")]
     {
@@ -46,7 +46,7 @@ fn a_proxy_that_never_stops_is_named() {
 }
 
 #[test]
-fn nothing_before_the_last_at_sign_of_a_proxy_is_shown() {
+fn a_proxys_user_name_and_password_are_never_shown() {
     let bed = Testbed::file();
     bed.set_env("RUST_LOG", "trace");
     let wired = Wired::proxied_by(bed, "http://fake-user:fake-p@ss@w0rd@proxy.test:3128");
@@ -70,7 +70,7 @@ fn refuses(status: &'static str, why: &str) {
 }
 
 #[test]
-fn a_proxy_that_is_down_is_named() {
+fn the_reason_names_a_proxy_that_is_down() {
     let mut wired = Wired::proxied();
     let back = format!("addr add {PROXY}/32 dev lo");
     wired.network.ip(&format!("addr del {PROXY}/32 dev lo"));
@@ -83,7 +83,7 @@ fn a_proxy_that_is_down_is_named() {
 }
 
 #[test]
-fn a_host_that_needs_no_proxy_is_reached_without() {
+fn hosts_in_no_proxy_are_reached_without_the_proxy() {
     let mut wired = Wired::https(with(&[("HTTPS_PROXY", PROXY_URL), ("NO_PROXY", "example.org,.test")]));
     let proxy = proxy(&mut wired);
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
@@ -91,7 +91,7 @@ fn a_host_that_needs_no_proxy_is_reached_without() {
 }
 
 #[test]
-fn a_server_on_this_machine_is_never_looked_for_behind_a_proxy() {
+fn loopback_servers_are_reached_without_the_proxy() {
     let mut wired = Wired::cable(with(&[("HTTP_PROXY", PROXY_URL), ("ALL_PROXY", PROXY_URL)]));
     let proxy = proxy(&mut wired);
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
@@ -106,7 +106,7 @@ fn with(environment: &[(&str, &str)]) -> Testbed {
     bed
 }
 
-/// A proxy beside the way.
+/// A proxy that the test expects to stay unused.
 fn proxy(wired: &mut Wired) -> Relay {
     wired.network.ip(&format!("addr add {PROXY}/32 dev lo"));
     wired.network.know(&[(ADDRESS, HOST), (PROXY, "proxy.test")]);

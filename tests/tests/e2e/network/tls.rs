@@ -1,4 +1,4 @@
-//! Good and bad certificates: imgurd sends nothing to a server with a bad one.
+//! Good and bad certificates. imgurd sends nothing to a server with a bad one.
 
 use std::fs;
 use std::process::Command;
@@ -13,14 +13,14 @@ use super::{HOST, Wired};
 use crate::commands::fails;
 
 #[test]
-fn trusts_whom_the_system_trusts() {
+fn trusts_the_systems_certificate_file() {
     let wired = Wired::https(Testbed::file());
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
     assert!(wired.relay.seen().contains("grant_type=refresh_token"));
 }
 
 #[test]
-fn trusts_whom_the_system_names_in_a_directory_as_well() {
+fn trusts_the_systems_certificate_directory() {
     let bed = Testbed::file();
     let listed = Authority::new(bed.root(), "listed");
     let directory = bed.root().join("authorities");
@@ -37,7 +37,7 @@ fn trusts_whom_the_system_names_in_a_directory_as_well() {
     }
 }
 
-/// The server's certificate is another; not a word of the request is said to it.
+/// Fails unless imgurd sends no request to a server with this bad certificate.
 #[track_caller]
 fn says_nothing(manner: impl FnOnce(&Wired) -> Manner, why: &str) {
     let mut wired = Wired::https(Testbed::file());
@@ -52,7 +52,7 @@ fn says_nothing(manner: impl FnOnce(&Wired) -> Manner, why: &str) {
 }
 
 #[test]
-fn tells_nothing_to_somebody_who_signs_certificates_himself() {
+fn sends_nothing_to_a_server_with_an_untrusted_certificate() {
     let stranger = |wired: &Wired| {
         let stranger = Authority::new(wired.scene.bed.root(), "stranger");
         Manner::Tls(stranger.server(HOST))
@@ -61,19 +61,19 @@ fn tells_nothing_to_somebody_who_signs_certificates_himself() {
 }
 
 #[test]
-fn tells_nothing_to_a_server_of_another_name() {
+fn sends_nothing_to_a_server_with_a_certificate_for_another_name() {
     let other = |wired: &Wired| Manner::Tls(wired.authority.server("portal.test"));
     says_nothing(other, "belongs to another server");
 }
 
 #[test]
-fn tells_nothing_to_a_server_whose_certificate_has_expired() {
+fn sends_nothing_to_a_server_with_an_expired_certificate() {
     let expired = |wired: &Wired| Manner::Tls(wired.authority.expired_server(HOST));
     says_nothing(expired, "has expired: check the clock");
 }
 
 #[test]
-fn tells_nothing_to_a_server_that_speaks_no_tls() {
+fn sends_nothing_to_a_server_without_tls() {
     let mut wired = Wired::https(Testbed::file());
     let asked = wired.scene.refreshes().len();
     wired.relay.set(Manner::Plain);
@@ -84,7 +84,7 @@ fn tells_nothing_to_a_server_that_speaks_no_tls() {
     });
 }
 
-/// A server whose certificate nobody has signed whom the system trusts, and the file that says who has.
+/// A server with a certificate of an authority that the system does not trust, and the file of that authority.
 fn private() -> (Wired, String) {
     let wired = Wired::https(Testbed::file());
     let own = Authority::new(wired.scene.bed.root(), "own");
@@ -98,13 +98,13 @@ fn trust(wired: &Wired, file: &str) {
 }
 
 #[test]
-fn trusts_whom_the_person_trusts_besides_the_system() {
+fn ca_file_adds_a_trusted_authority() {
     let (wired, file) = private();
     wired.meets(&format!("the certificate of {HOST} has no issuer that this system trusts"));
     trust(&wired, &file);
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
 
-    // The API is asked with the same trust.
+    // Requests to the API trust the same authorities.
     let api_url = format!("https://{HOST}/3/");
     wired.scene.ctl(&["account", "set", ACCOUNT, "--api-url", &api_url]).success();
     wired.scene.fake.configure(|behaviour| behaviour.callback = None);
@@ -114,17 +114,17 @@ fn trusts_whom_the_person_trusts_besides_the_system() {
     assert!(format!("{}{}", told.stdout, told.stderr).contains("Signed in as alice."), "{told:?}");
     assert!(wired.relay.seen().contains("GET /3/account/me"));
 
-    // The system's authorities are trusted as before.
+    // The system's authorities are still trusted.
     wired.relay.set(Manner::Tls(wired.authority.server(HOST)));
     assert!(wired.scene.fake.is_live(&wired.scene.refresh()));
 
-    // Nobody is trusted any longer than the file is named.
+    // Other authorities are not trusted.
     wired.relay.set(Manner::Tls(Authority::new(wired.scene.bed.root(), "other").server(HOST)));
     wired.meets("has no issuer that this system trusts");
 }
 
 #[test]
-fn a_relative_path_begins_where_the_configuration_is() {
+fn a_relative_ca_file_is_relative_to_the_configuration() {
     let (wired, file) = private();
     fs::copy(file, wired.scene.bed.config_home().join("imgurd/own.pem")).unwrap();
     let settings = serde_json::json!({ "ca_file": "own.pem" });
@@ -135,7 +135,7 @@ fn a_relative_path_begins_where_the_configuration_is() {
 }
 
 #[test]
-fn a_file_without_certificates_is_a_setting_to_mend_and_stops_nothing_else() {
+fn an_invalid_ca_file_is_a_misconfiguration_and_keeps_the_token() {
     let (wired, file) = private();
     let spoiled = wired.scene.bed.root().join("spoiled.pem").display().to_string();
     let wrong = spoiled.as_str();
@@ -160,7 +160,7 @@ fn a_file_without_certificates_is_a_setting_to_mend_and_stops_nothing_else() {
     wired.scene.refresh();
 }
 
-/// What `imgurd --check` says.
+/// Whether `imgurd --check` succeeds, and its messages.
 fn check(wired: &Wired) -> (bool, String) {
     let mut command: Command = wired.scene.bed.command(binary("imgurd"));
     let output = command.arg("--check").output().unwrap();

@@ -5,13 +5,13 @@ use imgurd_tests::browser;
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault};
 use imgurd_tests::testbed::Scene;
 
-/// Where Imgur's page leads who allows access, tokens and all.
+/// The redirect of the consent page, with code or tokens.
 fn landing(scene: &Scene, url: &str) -> String {
     scene.fake.configure(|behaviour| behaviour.callback = None);
     browser::allow(url, "alice").url
 }
 
-/// K1: the settings name another server while the sign-in is open.
+/// Changes the settings to another server while the sign-in is open.
 fn lead_elsewhere(scene: &Scene) -> Fake {
     let other = Fake::start(Behaviour::default());
     scene.ctl(&["account", "set", "--token-url", &other.token_url()]).success();
@@ -43,7 +43,7 @@ fn a_code_goes_only_to_the_server_that_the_sign_in_began_with() {
 }
 
 #[test]
-fn a_grant_whose_client_id_was_changed_and_changed_back_is_refreshed_by_itself() {
+fn a_grant_is_refreshed_again_once_its_client_id_is_changed_back() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     let id = scene.fake.behaviour().client_id;
     for restarts in [false, true] {
@@ -60,7 +60,7 @@ fn a_grant_whose_client_id_was_changed_and_changed_back_is_refreshed_by_itself()
 }
 
 #[test]
-fn a_name_that_a_redirect_claims_displaces_no_working_grant() {
+fn a_user_name_in_a_redirect_is_not_trusted() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let old = scene.token();
     let (refresh, access) = scene.fake.issue_grant("mallory");
@@ -75,7 +75,7 @@ fn a_name_that_a_redirect_claims_displaces_no_working_grant() {
 }
 
 #[test]
-fn a_new_grant_displaces_none_while_the_api_cannot_say_whose_it_is() {
+fn a_grant_of_an_unknown_user_does_not_replace_the_current_one() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let old = scene.token();
     scene.fake.fail_always(Endpoint::Account, Fault::OverCapacity(500));

@@ -1,4 +1,4 @@
-//! Requests of the user while the store or the server does not answer.
+//! Calls of the user while the store or the server does not answer.
 
 use std::time::Duration;
 use std::{fs, thread};
@@ -11,7 +11,7 @@ use imgurd_tests::wire::error_of;
 use serde_json::json;
 
 #[test]
-fn rejecting_an_older_token_brings_a_new_one_with_auto_refresh_off() {
+fn reporting_an_old_token_brings_a_new_one_with_auto_refresh_off() {
     let lifetime = Duration::from_secs(2);
     let scene = Scene::memory(Behaviour { lifetime, ..Behaviour::default() });
     scene.ctl(&["auto-refresh", "off"]).success();
@@ -22,7 +22,7 @@ fn rejecting_an_older_token_brings_a_new_one_with_auto_refresh_off() {
 }
 
 #[test]
-fn a_logout_wins_over_an_exchange_on_its_way() {
+fn a_logout_discards_the_answer_to_a_code_exchange() {
     let scene = Scene::memory(Behaviour::default());
     let gate = scene.fake.hold_answer(Endpoint::Token);
     let (login, url) = scene.login(&[]);
@@ -38,7 +38,7 @@ fn a_logout_wins_over_an_exchange_on_its_way() {
 }
 
 #[test]
-fn who_waits_for_an_account_that_is_removed_is_told_so() {
+fn a_waiting_caller_learns_that_the_account_was_removed() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let gate = scene.fake.hold_answer(Endpoint::Token);
     let mut caller = scene.bed.wire();
@@ -50,7 +50,7 @@ fn who_waits_for_an_account_that_is_removed_is_told_so() {
 }
 
 #[test]
-fn whoever_joins_a_sign_in_waits_no_longer_than_they_said() {
+fn a_client_that_joins_a_login_keeps_its_own_timeout() {
     let scene = Scene::memory(Behaviour::default());
     let (first, url) = scene.login(&[]);
     scene.ctl(&["login", "--no-browser", "--timeout", "1s"]).exits(10);
@@ -71,7 +71,7 @@ fn every_displaced_grant_can_be_restored() {
 }
 
 #[test]
-fn a_logout_that_a_keyring_delays_is_done_though_the_account_is_removed_meanwhile() {
+fn a_delayed_logout_is_completed_after_the_account_is_removed() {
     let bed = Testbed::new();
     let _bus = bed.bus();
     let mut keyring = bed.keyring();
@@ -97,14 +97,14 @@ fn a_logout_that_a_keyring_delays_is_done_though_the_account_is_removed_meanwhil
 }
 
 #[test]
-fn a_client_secret_is_tried_to_be_stored_at_once_though_the_store_has_failed_often() {
+fn a_client_secret_is_saved_as_soon_as_the_store_works() {
     let bed = Testbed::file();
     let disk = bed.disk(64);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
     disk.fill_but(0);
     let mut caller = scene.bed.wire();
     assert_eq!(error_of(&caller.call("Refresh", &json!({ "wait_ms": 100 }))), "StoreUnavailable");
-    // Each has the store tried again, and the pauses between its own tries grow.
+    // Each call tries the store again, and each failure lengthens the pause before imgurd's own next try.
     for _ in 0..12 {
         caller.call("UnlockStore", &json!({}));
     }

@@ -7,15 +7,15 @@ use imgurd_tests::testbed::Scene;
 use imgurd_tests::wire::token_of;
 use serde_json::json;
 
-/// Alice has signed in at a server that revokes a grant when a replaced refresh token is shown, and ends a user's older
-/// access tokens with each new one.
+/// Alice has signed in at a server that revokes a grant if a replaced refresh token is used again, and that
+/// invalidates a user's older access tokens with each new one.
 fn scene() -> Scene {
     let scene = Scene::file(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() });
     scene.ctl(&["account", "set", "--refresh-reuse", "revokes"]).success();
     scene.signed_in()
 }
 
-/// No token is to be had.
+/// Fails unless a call gets no token.
 #[track_caller]
 fn serves_none(scene: &Scene) {
     let output = scene.ctl(&["token", "--wait", "1s"]).exits(6);
@@ -44,7 +44,7 @@ fn an_import_of_an_older_refresh_token_revokes_nothing() {
 }
 
 #[test]
-fn a_superseded_token_is_not_served_when_its_grant_is_restored() {
+fn a_superseded_token_is_not_returned_after_a_restore() {
     let mut scene = scene();
     let old = scene.token();
     scene.login_as("alice", &[]).success();
@@ -59,7 +59,7 @@ fn a_superseded_token_is_not_served_when_its_grant_is_restored() {
 }
 
 #[test]
-fn a_token_rejected_while_it_was_not_current_is_not_served_again() {
+fn a_token_that_was_rejected_while_set_aside_is_not_returned() {
     let mut scene = scene();
     let old = scene.token();
     scene.login_as("bob", &["--replace"]).success();
@@ -74,7 +74,7 @@ fn a_token_rejected_while_it_was_not_current_is_not_served_again() {
 }
 
 #[test]
-fn a_rejected_token_is_not_served_after_a_crash() {
+fn a_rejected_token_is_not_returned_after_a_crash() {
     let mut scene = scene();
     let old = scene.token();
     scene.fake.kill_access_token();
@@ -90,7 +90,7 @@ fn a_rejected_token_is_not_served_after_a_crash() {
 }
 
 #[test]
-fn a_sign_in_while_a_refresh_is_on_its_way_ends_with_a_token_that_lives() {
+fn a_sign_in_during_a_refresh_ends_with_a_valid_token() {
     let scene = scene();
     scene.ctl(&["account", "set", "--flow", "token"]).success();
     let gate = scene.fake.hold(Endpoint::Token);
@@ -105,7 +105,7 @@ fn a_sign_in_while_a_refresh_is_on_its_way_ends_with_a_token_that_lives() {
     login.finish().success();
     let signed_in = scene.token();
     assert!(scene.fake.is_live(&signed_in));
-    // The server sees to the refresh only now, and ends the token of the sign-in.
+    // Only now the server handles the refresh, and invalidates the token of the sign-in.
     gate.release();
     scene.fake.wait_for_answers(Endpoint::Token, asked + 2);
     scene.wait_until(|account| account.state == State::Fresh);
@@ -116,7 +116,7 @@ fn a_sign_in_while_a_refresh_is_on_its_way_ends_with_a_token_that_lives() {
 }
 
 #[test]
-fn a_refresh_of_a_grant_that_made_way_delays_none_of_the_one_in_use() {
+fn the_refresh_of_a_replaced_grant_does_not_delay_the_current_one() {
     let scene = scene();
     scene.ctl(&["account", "set", "--flow", "token"]).success();
     let gate = scene.fake.hold(Endpoint::Token);
@@ -130,7 +130,7 @@ fn a_refresh_of_a_grant_that_made_way_delays_none_of_the_one_in_use() {
     login.write(&format!("{}\n", page.url));
     login.finish().success();
     after.ask("Refresh", &json!({}));
-    // It is sent while the other one is still on its way.
+    // imgurd sends this refresh while the other one has no answer yet.
     scene.fake.wait_for_requests(Endpoint::Token, asked + 2);
     gate.release();
     assert!(scene.fake.is_live(token_of(&after.answer())));
@@ -141,7 +141,7 @@ fn a_refresh_of_a_grant_that_made_way_delays_none_of_the_one_in_use() {
 }
 
 #[test]
-fn an_import_that_a_crash_left_unverified_displaces_nothing() {
+fn a_crash_during_an_import_keeps_the_current_grant() {
     let mut scene = scene();
     let working = scene.token();
     let gate = scene.fake.hold(Endpoint::Token);
@@ -160,11 +160,11 @@ fn an_import_that_a_crash_left_unverified_displaces_nothing() {
     assert_eq!(scene.account().state, State::Fresh);
 }
 
-/// More than the minute after which a second refusal is believed.
+/// Longer than the minute that has to pass before a second refusal counts.
 const LATER: i64 = 120;
 
 #[test]
-fn a_refusal_in_other_words_is_believed_when_it_is_repeated() {
+fn a_refusal_with_another_error_code_counts_when_repeated() {
     for (status, body) in [
         (200, r#"{"error":"bad_refresh_token"}"#),
         (400, r#"{"error":"invalid_token"}"#),
@@ -189,7 +189,7 @@ fn a_refusal_in_other_words_is_believed_when_it_is_repeated() {
 }
 
 #[test]
-fn a_refusal_without_a_word_names_the_sign_in() {
+fn an_empty_refusal_advises_to_sign_in() {
     let scene = scene();
     let empty = Fault::Answer { status: 400, headers: Vec::new(), body: Vec::new() };
     scene.fake.fail_always(Endpoint::Token, empty);

@@ -1,4 +1,4 @@
-//! The page for a browser that comes twice, or with TLS.
+//! The page for a browser that comes twice, or that uses TLS.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ fn port(scene: &Scene) -> u16 {
     Url::parse(&scene.callback()).unwrap().port().unwrap()
 }
 
-/// What a browser says first to an `https` address (RFC 8446, section 4.1.2).
+/// The first message of a browser at an `https` address (RFC 8446, section 4.1.2).
 fn client_hello(scene: &Scene) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port(scene))).unwrap();
     stream.write_all(&[[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3].as_slice(), &[7; 506]].concat()).unwrap();
@@ -26,7 +26,7 @@ fn client_hello(scene: &Scene) -> Vec<u8> {
 }
 
 #[test]
-fn a_page_that_is_reloaded_says_the_same_for_a_moment_and_then_nothing_listens() {
+fn a_reloaded_page_repeats_its_result_until_the_port_closes() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let page = browser::allow(&url, "alice");
@@ -44,7 +44,7 @@ fn a_page_that_is_reloaded_says_the_same_for_a_moment_and_then_nothing_listens()
 }
 
 #[test]
-fn a_page_that_is_reloaded_after_a_failure_says_the_same() {
+fn a_reloaded_page_repeats_a_failure() {
     let scene = scene();
     let (login, url) = scene.login(&[]);
     let page = browser::deny(&url);
@@ -60,7 +60,7 @@ fn a_page_that_is_reloaded_after_a_failure_says_the_same() {
 }
 
 #[test]
-fn another_login_takes_the_port_over_at_once_and_doctor_finds_it_free() {
+fn the_next_login_can_use_the_port_at_once_and_doctor_finds_it_free() {
     let scene = scene();
     for user in ["alice", "bob", "alice"] {
         scene.login_as(user, &["--replace"]).success();
@@ -71,7 +71,7 @@ fn another_login_takes_the_port_over_at_once_and_doctor_finds_it_free() {
 }
 
 #[test]
-fn a_browser_that_comes_by_https_ends_nothing_and_the_user_is_told() {
+fn a_browser_that_uses_https_gets_an_alert_and_the_user_a_hint() {
     let mut scene = scene();
     let (login, url) = scene.login(&[]);
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Messages are true in their situation, and name what helps.
+//! Messages are true in their situation, and name the next step.
 
 mod callback;
 mod settings;

@@ -7,7 +7,7 @@ use imgurd_tests::testbed::{ACCOUNT, Program, Scene, Testbed};
 use serde_json::{Value, json};
 use url::Url;
 
-/// Values in which every character counts.
+/// Values in which every character matters.
 const ODD: [&str; 3] =
     ["https://b.example/?q=a+b&c=%20%2B#=", "zwei W\u{f6}rter \u{1f980}", "https://b.example/"];
 
@@ -15,7 +15,7 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default())
 }
 
-/// The values of a parameter of the page to open.
+/// The values of this parameter in the sign-in page's URL.
 fn sent(url: &str, name: &str) -> Vec<String> {
     let url = Url::parse(url).unwrap();
     url.query_pairs().filter(|(known, _)| known == name).map(|(_, value)| value.into_owned()).collect()
@@ -30,7 +30,7 @@ fn url_of(scene: &Scene) -> (Program, String) {
 }
 
 #[test]
-fn a_parameter_that_is_given_several_times_is_sent_each_time_as_it_was_given() {
+fn a_repeated_auth_param_is_sent_unchanged_each_time() {
     let mut scene = scene();
     let options = ODD.map(|value| format!("resource={value}"));
     let options = options.iter().flat_map(|option| ["--auth-param", option]);
@@ -39,7 +39,7 @@ fn a_parameter_that_is_given_several_times_is_sent_each_time_as_it_was_given() {
     assert_eq!(params(&scene), json!({ "resource": ODD }));
     let (_login, url) = url_of(&scene);
     assert_eq!(sent(&url, "resource"), ODD);
-    // It is in config.toml as well, and read from there alike.
+    // The daemon reads the same values from config.toml.
     scene.restart();
     assert_eq!(params(&scene), json!({ "resource": ODD }));
     let (_login, url) = url_of(&scene);
@@ -48,9 +48,9 @@ fn a_parameter_that_is_given_several_times_is_sent_each_time_as_it_was_given() {
     assert!(sheet.contains(&ODD.map(|value| format!("resource={value}")).join(" ")), "{sheet}");
 }
 
-/// Read when it is set, and not at the next refresh.
+/// imgurd reads the file when you set it, not only at the next refresh.
 #[test]
-fn a_ca_file_that_holds_no_certificates_is_refused_at_once() {
+fn a_ca_file_without_certificates_is_refused_when_it_is_set() {
     let scene = scene();
     let odd = scene.bed.config_home().join("imgurd/odd.pem");
     fs::write(&odd, "no certificate").unwrap();
@@ -65,7 +65,7 @@ fn a_ca_file_that_holds_no_certificates_is_refused_at_once() {
 }
 
 #[test]
-fn parameters_are_added_to_those_that_are_there_and_how_to_remove_one_is_said() {
+fn auth_param_adds_a_parameter_and_explains_how_to_remove_it() {
     let scene = scene();
     let set = |param: &str| scene.ctl(&["account", "set", "--auth-param", param]).success().stderr;
     set("prompt=consent");
@@ -91,7 +91,7 @@ fn parameters_are_added_to_those_that_are_there_and_how_to_remove_one_is_said() 
 }
 
 #[test]
-fn a_setting_that_takes_a_new_sign_in_says_so_where_there_is_a_grant() {
+fn a_setting_that_needs_a_new_sign_in_says_so_if_there_is_a_grant() {
     let scene = scene();
     let next = "sign in again with `imgurctl login mytoken`";
     let set = |options: &[&str]| scene.ctl(&[&["account", "set"], options].concat()).success().stderr;
@@ -109,13 +109,13 @@ fn a_setting_that_takes_a_new_sign_in_says_so_where_there_is_a_grant() {
     }
     let said = set(&["--auto-refresh", "true"]);
     assert!(!said.contains("sign in"), "{said}");
-    // Another client has no grant: it says so itself.
+    // A changed client ID has its own message.
     let said = set(&["--client-id", "another"]);
     assert!(!said.contains(next) && said.contains("run `imgurctl login mytoken`"), "{said}");
 }
 
 #[test]
-fn a_new_account_says_what_is_next_with_every_store() {
+fn account_add_names_the_next_step_with_every_store() {
     for bed in [Testbed::memory(), Testbed::file()] {
         let _daemon = bed.daemon();
         let output = bed.ctl(&["account", "add", "work", "--client-id", "x"]).success();
@@ -125,7 +125,7 @@ fn a_new_account_says_what_is_next_with_every_store() {
 }
 
 #[test]
-fn a_new_account_whose_store_is_out_of_reach_says_what_is_next_all_the_same() {
+fn account_add_names_the_next_step_even_if_the_store_fails() {
     let bed = Testbed::file();
     fs::remove_file(bed.config_home().join("imgurd/key")).unwrap();
     let _daemon = bed.daemon();

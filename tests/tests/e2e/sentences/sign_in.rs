@@ -10,14 +10,14 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default())
 }
 
-/// The default account is another one, so that a command without a name would mean that.
+/// Another account is the default, so that a command without a name would be wrong.
 fn with_another_default() -> Scene {
     let scene = scene();
     scene.ctl(&["account", "add", "other", "--client-id", "x", "--default"]).success();
     scene
 }
 
-/// The answer of the sign-in page, with its state.
+/// The callback URL with the login's state and these parameters.
 fn answer(scene: &Scene, url: &str, pairs: &[(&str, &str)]) -> String {
     let url = Url::parse(url).unwrap();
     let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
@@ -32,7 +32,7 @@ fn ends_with(scene: &Scene, arguments: &[&str], pairs: &[(&str, &str)]) -> (Outp
 }
 
 #[test]
-fn a_login_that_ends_without_an_answer_names_its_account() {
+fn an_expired_or_cancelled_login_names_its_account() {
     let scene = with_another_default();
     let (login, _) = scene.login(&["mytoken", "--timeout", "1s"]);
     let output = login.finish().exits(10);
@@ -45,7 +45,7 @@ fn a_login_that_ends_without_an_answer_names_its_account() {
 }
 
 #[test]
-fn an_error_of_the_sign_in_page_is_shown_with_its_description_in_the_sentence_and_the_log() {
+fn an_error_of_the_sign_in_page_is_shown_and_logged_with_description() {
     let mut scene = with_another_default();
     for (code, description, shown, hint) in [
         ("invalid_scope", "No such \u{1b}[mscope\u{202e} `x`", "(No such [mscope 'x')", "check scope with"),
@@ -72,7 +72,7 @@ fn an_error_of_the_sign_in_page_is_shown_with_its_description_in_the_sentence_an
 }
 
 #[test]
-fn a_passing_error_of_the_sign_in_page_is_not_blamed_on_the_settings() {
+fn a_temporary_error_of_the_sign_in_page_does_not_blame_the_settings() {
     let scene = with_another_default();
     for code in ["server_error", "temporarily_unavailable"] {
         let (output, page) = ends_with(&scene, &["mytoken"], &[("error", code)]);
@@ -85,7 +85,7 @@ fn a_passing_error_of_the_sign_in_page_is_not_blamed_on_the_settings() {
 }
 
 #[test]
-fn what_to_check_is_said_while_a_login_waits() {
+fn a_waiting_login_shows_which_settings_to_check() {
     let scene = scene();
     let said = |arguments: &[&str]| {
         let mut command = scene.bed.command(binary("imgurctl"));
@@ -107,13 +107,13 @@ fn what_to_check_is_said_while_a_login_waits() {
 }
 
 #[test]
-fn a_machine_without_a_display_is_told_what_is_true_of_its_callback() {
+fn without_a_display_login_says_where_to_open_the_page() {
     let scene = scene();
     let said = || {
         let mut login = scene.bed.ctl_spawn(&["login"]);
         login.line().unwrap();
         scene.ctl(&["login", "--cancel"]).success();
-        // An end of the input would end the second login too, and sooner.
+        // Closing the input would end the second login too early.
         login.end().exits(10).stderr
     };
     let here = said();
@@ -124,9 +124,9 @@ fn a_machine_without_a_display_is_told_what_is_true_of_its_callback() {
     assert!(elsewhere.contains("then enter") && !elsewhere.contains("--paste"), "{elsewhere}");
 }
 
-/// What a user pastes by mistake, and what the server refuses, leaves the login open for the right answer.
+/// A wrong paste and a refused answer keep the login open for the right answer.
 #[test]
-fn an_answer_that_is_refused_is_asked_for_again_and_a_secret_is_never_sent_as_a_code() {
+fn login_asks_again_after_a_wrong_paste_and_sends_no_client_secret() {
     let scene = scene();
     let secret = scene.fake.behaviour().client_secret;
     let mut command = scene.bed.command(binary("imgurctl"));
@@ -156,7 +156,7 @@ fn an_answer_that_is_refused_is_asked_for_again_and_a_secret_is_never_sent_as_a_
 }
 
 #[test]
-fn a_piped_code_that_the_server_refuses_fails_the_login() {
+fn a_code_from_a_pipe_that_the_server_refuses_fails_the_login() {
     let scene = scene();
     let output = scene.ctl_with(&["login", "--paste"], "0123456789").exits(10);
     assert!(output.stderr.contains("The server rejected the answer"), "{}", output.stderr);

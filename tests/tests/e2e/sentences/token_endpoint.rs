@@ -9,7 +9,7 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default())
 }
 
-/// A sign-in whose code is answered so, and what is said of it.
+/// The message of a sign-in whose code exchange ends with this fault.
 fn exchange(scene: &Scene, fault: Fault, code: i32) -> String {
     scene.fake.fail_next(Endpoint::Token, fault);
     scene.login_as("alice", &[]).exits(code).stderr
@@ -20,7 +20,7 @@ fn error(status: u16, code: &str, description: &str) -> Fault {
 }
 
 #[test]
-fn a_client_that_may_not_do_this_is_told_all_settings_that_may_be_wrong() {
+fn unauthorized_client_names_every_setting_that_may_be_wrong() {
     let scene = scene();
     let said = exchange(&scene, error(400, "unauthorized_client", "Odd client"), 9);
     for part in ["unauthorized_client", "Odd client", "client_id", "client_secret", "client_auth"] {
@@ -30,7 +30,7 @@ fn a_client_that_may_not_do_this_is_told_all_settings_that_may_be_wrong() {
 }
 
 #[test]
-fn what_is_no_token_endpoint_is_named_in_a_first_exchange_and_not_later() {
+fn a_wrong_token_url_is_suspected_only_before_the_first_grant() {
     let scene = scene();
     let page = |status| Fault::Answer {
         status,
@@ -61,14 +61,14 @@ fn what_is_no_token_endpoint_is_named_in_a_first_exchange_and_not_later() {
         assert!(!said.contains("token_url"), "{fault:?}: {said}");
         assert!(said.contains("`imgurctl login mytoken`"), "{said}");
     }
-    // Once it has given tokens, it is one.
+    // A URL that has given tokens is a token endpoint.
     let scene = scene.signed_in();
     let said = exchange(&scene, page(404), 10);
     assert!(!said.contains("token_url") && said.contains("HTTP 404"), "{said}");
 }
 
 #[test]
-fn an_unknown_error_is_shown_with_its_description_in_the_sentence_and_the_log() {
+fn an_unknown_error_is_shown_and_logged_with_its_description() {
     let mut scene = scene();
     let fault = error(400, "quota_reached", "Zu viele Ger\u{e4}te\u{1b}[m\u{7}\u{202e}, `rm`");
     let shown = "the server says “quota_reached” (Zu viele Ger\u{e4}te[m, 'rm') (HTTP 400)";
@@ -87,7 +87,7 @@ fn an_unknown_error_is_shown_with_its_description_in_the_sentence_and_the_log() 
 }
 
 #[test]
-fn a_secret_in_the_description_takes_only_the_description_with_it() {
+fn an_error_description_that_contains_a_secret_is_left_out() {
     let behaviour = Behaviour { client_secret: "open sesame".into(), ..Behaviour::default() };
     let scene = Scene::memory(behaviour);
     for (code, exit) in [("quota_reached", 10), ("invalid_client", 9), ("invalid_grant", 10)] {
@@ -101,7 +101,7 @@ fn a_secret_in_the_description_takes_only_the_description_with_it() {
 }
 
 #[test]
-fn a_new_refresh_token_that_cannot_be_read_is_told_until_one_can() {
+fn status_reports_an_unreadable_refresh_token_until_a_readable_one() {
     let scene = scene().signed_in();
     let answer = json!({ "access_token": "0123", "refresh_token": "caf\u{e9}", "expires_in": 3600 });
     scene.fake.fail_next(Endpoint::Token, Fault::json(200, &answer.to_string()));
@@ -114,7 +114,7 @@ fn a_new_refresh_token_that_cannot_be_read_is_told_until_one_can() {
 }
 
 #[test]
-fn what_to_do_if_it_lasts_depends_on_the_answer() {
+fn the_advice_for_a_lasting_failure_depends_on_the_answer() {
     let scene = scene().signed_in();
     for (fault, hint) in [
         (

@@ -27,7 +27,7 @@ fn polls(scene: &Scene) -> usize {
 }
 
 #[test]
-fn a_login_waits_until_the_code_is_entered() {
+fn a_device_login_waits_until_the_code_is_entered() {
     let scene = scene();
     let (login, code) = begin(&scene, &[]);
     scene.fake.wait_for_answers(Endpoint::Token, 2);
@@ -39,7 +39,7 @@ fn a_login_waits_until_the_code_is_entered() {
 }
 
 #[test]
-fn trouble_at_the_server_delays_the_login_and_is_told() {
+fn a_failing_server_delays_the_login_and_is_reported() {
     let scene = scene();
     scene.fake.fail_times(Endpoint::Token, 2, Fault::Html(503));
     let (login, code) = begin(&scene, &[]);
@@ -50,7 +50,7 @@ fn trouble_at_the_server_delays_the_login_and_is_told() {
 }
 
 #[test]
-fn two_callers_share_one_code() {
+fn two_clients_share_one_code() {
     let scene = scene();
     let ((first, code), (second, again)) = (begin(&scene, &[]), begin(&scene, &[]));
     assert_eq!(code, again);
@@ -61,7 +61,7 @@ fn two_callers_share_one_code() {
 }
 
 #[test]
-fn a_login_that_is_cancelled_or_expires_asks_no_more() {
+fn a_cancelled_or_expired_login_stops_polling() {
     let scene = scene();
     let (login, _) = begin(&scene, &["--timeout", "1s"]);
     let output = login.finish().exits(10);
@@ -90,7 +90,7 @@ fn an_expired_code_ends_the_login() {
 }
 
 #[test]
-fn without_an_endpoint_the_flow_says_what_it_takes() {
+fn without_a_device_endpoint_the_error_names_the_setting() {
     let scene = Scene::memory(Behaviour::default());
     let output = scene.ctl(&["login", "--flow", "device"]).exits(9);
     assert!(output.complaint().contains("--device-auth-url URL`"), "{}", output.stderr);
@@ -103,7 +103,7 @@ fn without_an_endpoint_the_flow_says_what_it_takes() {
 }
 
 #[test]
-fn a_program_on_the_bus_learns_the_code() {
+fn get_login_returns_the_code_on_the_bus() {
     let bed = imgurd_tests::testbed::Testbed::memory();
     let bus = bed.bus();
     let scene = Scene::new(bed, Behaviour { errors: ErrorStyle::Rfc6749, ..Behaviour::default() });
@@ -123,7 +123,7 @@ fn a_program_on_the_bus_learns_the_code() {
 }
 
 #[test]
-fn a_telephone_gets_the_page_as_a_qr_code() {
+fn qr_shows_the_page_as_a_qr_code() {
     let scene = scene();
     for flow in ["device", "pin"] {
         let mut login = scene.bed.command(binary("imgurctl"));
@@ -139,7 +139,7 @@ fn a_telephone_gets_the_page_as_a_qr_code() {
         let (_, screen) = at_terminal(login, |_| None);
         let drawn: Vec<_> = screen.lines().filter(|line| line.contains('\u{2588}')).collect();
         assert!(drawn.len() > 10, "{screen}");
-        // Black and white, whatever the terminal's own colours are.
+        // Black and white, regardless of the terminal's colours.
         assert!(drawn.iter().all(|line| line.starts_with("\u{1b}[38;5;231;48;5;16m")), "{drawn:?}");
     }
 }

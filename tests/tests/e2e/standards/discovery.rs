@@ -6,7 +6,7 @@ use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault};
 use imgurd_tests::testbed::{Daemon, Output, Testbed};
 
 struct Site {
-    // In this order, so that the daemon ends before its directories go.
+    // Fields drop in order: the daemon ends before its directories are removed.
     _daemon: Daemon,
     bed: Testbed,
     fake: Fake,
@@ -29,7 +29,7 @@ impl Site {
 }
 
 #[test]
-fn what_the_server_says_is_shown_and_written_as_plain_settings() {
+fn the_servers_metadata_is_shown_and_saved_as_settings() {
     let site = Site::new();
     let output = site.add(&site.fake.origin(), &["--scope", "read"]).success();
     let config = site.config();
@@ -55,7 +55,7 @@ fn what_the_server_says_is_shown_and_written_as_plain_settings() {
 }
 
 #[test]
-fn an_issuer_beside_both_endpoints_is_a_plain_setting() {
+fn an_issuer_with_both_endpoints_needs_no_metadata() {
     let site = Site::new();
     let (auth_url, token_url) = (site.fake.auth_url(), site.fake.token_url());
     site.add("https://as.example", &["--auth-url", &auth_url, "--token-url", &token_url]).success();
@@ -64,7 +64,7 @@ fn an_issuer_beside_both_endpoints_is_a_plain_setting() {
 }
 
 #[test]
-fn one_endpoint_alone_is_refused() {
+fn one_endpoint_without_the_other_is_refused() {
     let site = Site::new();
     for option in ["--auth-url", "--token-url"] {
         let arguments = ["account", "add", "me", "--client-id", "x", option, "https://as.example/"];
@@ -75,7 +75,7 @@ fn one_endpoint_alone_is_refused() {
 }
 
 #[test]
-fn a_wrong_document_is_a_clear_error_and_adds_nothing() {
+fn invalid_metadata_is_a_clear_error_and_adds_no_account() {
     let site = Site::new();
     let other = r#"{"issuer":"https://other.example","authorization_endpoint":"https://a/","token_endpoint":"https://a/"}"#;
     let answer = |body: &str| Fault::Answer {

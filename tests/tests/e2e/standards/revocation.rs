@@ -12,7 +12,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn a_logout_revokes_the_refresh_token_first() {
+fn logout_revokes_the_refresh_token_before_the_access_token() {
     let scene = scene();
     let token = scene.token();
     let output = scene.ctl(&["logout"]).success();
@@ -26,7 +26,7 @@ fn a_logout_revokes_the_refresh_token_first() {
 }
 
 #[test]
-fn a_server_that_does_not_revoke_keeps_no_grant_here() {
+fn logout_deletes_the_grant_even_if_the_server_does_not_revoke_it() {
     let scene = scene();
     scene.fake.fail_always(Endpoint::Revoke, Fault::Html(503));
     let output = scene.ctl(&["logout"]).success();
@@ -35,7 +35,7 @@ fn a_server_that_does_not_revoke_keeps_no_grant_here() {
 }
 
 #[test]
-fn an_account_is_removed_and_revoked_at_once_or_its_grant_stays() {
+fn account_remove_with_revoke_revokes_or_changes_nothing() {
     let scene = scene();
     let token = scene.token();
     scene.ctl(&["account", "set", "--revoke-url", ""]).success();

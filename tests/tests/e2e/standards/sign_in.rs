@@ -13,7 +13,7 @@ fn parameters(url: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_server_that_promises_iss_is_held_to_it() {
+fn require_iss_refuses_an_answer_without_iss() {
     let scene = Scene::memory(Behaviour::default());
     scene.ctl(&["account", "set", "--issuer", &scene.fake.origin(), "--require-iss", "true"]).success();
     let output = scene.login_as("alice", &[]).exits(10);
@@ -48,7 +48,7 @@ fn tokens_that_are_not_bearer_tokens_are_refused() {
 }
 
 #[test]
-fn the_resources_go_to_both_endpoints() {
+fn resources_are_sent_to_both_endpoints() {
     let scene = Scene::memory(Behaviour::default());
     let resources = ["https://api.example/", "urn:other"];
     scene.ctl(&["account", "set", "--resource", resources[0], "--resource", resources[1]]).success();
@@ -58,7 +58,7 @@ fn the_resources_go_to_both_endpoints() {
     login.finish().success();
     scene.refresh();
     for request in scene.fake.requests(Endpoint::Token) {
-        // Of a field that comes several times the log keeps the last.
+        // The fake Imgur records the last value of a repeated field.
         assert_eq!(request.form["resource"], resources[1], "{:?}", request.grant_type());
     }
     scene.ctl(&["account", "set", "--resource", ""]).success();
@@ -67,7 +67,7 @@ fn the_resources_go_to_both_endpoints() {
 }
 
 #[test]
-fn somebody_else_is_known_by_userinfo_where_it_is_asked() {
+fn userinfo_url_tells_that_another_user_signed_in() {
     let scene = Scene::memory(Behaviour::default());
     let endpoint = format!("{}/oauth2/userinfo", scene.fake.origin());
     scene.ctl(&["account", "set", "--api-url", "", "--userinfo-url", &endpoint]).success();

@@ -9,7 +9,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn what_is_left_is_a_table_for_people_and_an_object_for_scripts() {
+fn credits_are_printed_as_a_table_or_json() {
     let scene = scene();
     let table = scene.ctl(&["status", "--credits"]).success().stdout;
     for words in [
@@ -31,7 +31,7 @@ fn what_is_left_is_a_table_for_people_and_an_object_for_scripts() {
 }
 
 #[test]
-fn a_token_that_is_rejected_is_renewed_for_the_question() {
+fn a_rejected_token_is_replaced_before_credits_fails() {
     for status in [401, 403] {
         let scene = scene();
         scene.fake.configure(|behaviour| behaviour.rejection = status);
@@ -49,7 +49,7 @@ fn a_token_that_is_rejected_is_renewed_for_the_question() {
 }
 
 #[test]
-fn an_api_that_does_not_tell_says_why() {
+fn credits_names_the_failure_of_the_api() {
     let scene = scene();
     for (fault, code, why) in [
         (Fault::OverCapacity(500), 6, "over capacity"),
@@ -70,7 +70,7 @@ fn an_api_that_does_not_tell_says_why() {
 }
 
 #[test]
-fn a_slow_api_does_not_outlast_the_wait() {
+fn credits_waits_no_longer_than_its_wait_time() {
     let scene = scene();
     let gate = scene.fake.hold(Endpoint::Credits);
     let answer = scene.bed.wire().call("GetCredits", &json!({ "wait_ms": 200 }));
@@ -80,7 +80,7 @@ fn a_slow_api_does_not_outlast_the_wait() {
 }
 
 #[test]
-fn the_bus_tells_of_credits_as_well() {
+fn the_bus_returns_credits_too() {
     let bed = Testbed::memory();
     let _bus = bed.bus();
     let scene = Scene::new(bed, Behaviour::default()).signed_in();

@@ -1,4 +1,4 @@
-//! `imgurctl curl`: curl's arguments, its answer, and the recipient of the token.
+//! `imgurctl curl`: curl's arguments, its output, and who gets the token.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default()).signed_in()
 }
 
-/// What the API answers to a good token.
+/// The API's answer to a valid token.
 fn answer(scene: &Scene) -> String {
     let url = format!("{}account/me", scene.fake.api_url());
     http::get(&url, Some(&format!("Bearer {}", scene.token()))).unwrap().text
@@ -34,7 +34,7 @@ fn a_path_of_the_api_is_fetched_with_the_token() {
 }
 
 #[test]
-fn the_token_is_in_no_argument_and_no_environment() {
+fn curl_gets_the_token_in_no_argument_and_no_environment() {
     let scene = scene();
     let gate = scene.fake.hold(Endpoint::Images);
     let curl = scene.bed.ctl_spawn(&["curl", "--", "-s", "account/me/images"]);
@@ -45,7 +45,7 @@ fn the_token_is_in_no_argument_and_no_environment() {
 }
 
 #[test]
-fn curls_own_configuration_and_proxies_do_not_come_into_it() {
+fn curls_own_configuration_and_proxies_are_ignored() {
     let scene = scene();
     fs::write(scene.bed.home().join(".curlrc"), "head\nurl = http://127.0.0.1:1/\n").unwrap();
     scene.bed.set_env("http_proxy", "http://127.0.0.1:1/");
@@ -57,8 +57,8 @@ fn curls_own_configuration_and_proxies_do_not_come_into_it() {
     }
 }
 
-/// One whose token the API will reject with this status. Each rejection has a daemon of its own: after three in a row it
-/// has its doubts about them.
+/// A scene whose token the API rejects with this status. Each test case needs a new daemon, because imgurd accepts
+/// only three rejections in a row.
 fn rejected(status: u16) -> Scene {
     let scene = scene();
     scene.fake.configure(|behaviour| behaviour.rejection = status);
@@ -81,7 +81,7 @@ fn is_replaced(status: u16, options: &[&str]) {
 }
 
 #[test]
-fn a_rejected_token_is_replaced_and_only_the_second_answer_shown() {
+fn a_rejected_token_is_replaced_and_only_the_second_answer_printed() {
     is_replaced(401, &[]);
     is_replaced(403, &[]);
     is_replaced(403, &["-i"]);
@@ -91,14 +91,14 @@ fn a_rejected_token_is_replaced_and_only_the_second_answer_shown() {
 }
 
 #[test]
-fn with_no_body_left_a_401_is_enough() {
+fn with_fail_a_401_is_enough_to_replace_the_token() {
     let scene = rejected(401);
     assert!(scene.ctl(&["curl", "--", "-fs", "account/me"]).success().stdout.contains("alice"));
     assert_eq!(scene.refreshes().len(), 1);
 }
 
 #[test]
-fn what_is_no_complaint_of_the_token_costs_none() {
+fn errors_that_are_not_about_the_token_keep_it() {
     let scene = scene();
     for fault in [
         Fault::OverCapacity(403),
@@ -115,7 +115,7 @@ fn what_is_no_complaint_of_the_token_costs_none() {
 }
 
 #[test]
-fn a_token_that_stays_rejected_is_tried_twice_and_no_more() {
+fn a_request_whose_tokens_are_rejected_is_sent_twice_at_most() {
     let scene = scene();
     scene
         .fake
@@ -127,7 +127,7 @@ fn a_token_that_stays_rejected_is_tried_twice_and_no_more() {
 }
 
 #[test]
-fn what_came_from_standard_input_is_sent_once() {
+fn a_body_from_standard_input_is_sent_once() {
     for options in [&["-d", "@-"][..], &["-F", "image=@-"], &["-T", "-"]] {
         let scene = rejected(403);
         let arguments = [&["curl", "--", "-s", "-X", "GET", "account/me/images"][..], options].concat();
@@ -141,7 +141,7 @@ fn what_came_from_standard_input_is_sent_once() {
 }
 
 #[test]
-fn curl_ends_as_it_ends() {
+fn imgurctl_curl_exits_with_curls_exit_code() {
     let mut scene = scene();
     let output = scene.ctl(&["curl", "--", "-fs", "nothing/here"]).exits(22);
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
@@ -154,7 +154,7 @@ fn curl_ends_as_it_ends() {
 }
 
 #[test]
-fn a_long_answer_comes_whole() {
+fn a_long_answer_is_complete() {
     let scene = scene();
     scene.fake.fail_next(Endpoint::Account, Fault::Huge);
     let output = scene.ctl(&["curl", "--", "-s", "account/me", "-w", "\\n%{size_download}"]).success();

@@ -12,7 +12,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn a_command_has_the_token_in_its_environment_and_nowhere_else() {
+fn a_command_has_the_token_in_its_environment_only() {
     let scene = scene();
     let token = scene.token();
     let print = "printf %s \"$IMGUR_ACCESS_TOKEN\"";
@@ -28,7 +28,7 @@ fn a_command_has_the_token_in_its_environment_and_nowhere_else() {
 }
 
 #[test]
-fn a_command_is_the_process_that_was_started() {
+fn a_command_replaces_the_process_of_imgurctl() {
     let scene = scene();
     let mut shell = scene.bed.ctl_spawn(&["exec", "--", "sh", "-c", "echo $$; read -r answer; exit 7"]);
     assert_eq!(shell.line(), Some(shell.id().to_string()));
@@ -49,7 +49,7 @@ fn a_command_is_the_process_that_was_started() {
 }
 
 #[test]
-fn a_command_that_cannot_be_run_is_told_of_as_env_does() {
+fn a_command_that_cannot_run_gives_the_exit_codes_of_env() {
     let scene = scene();
     let none = scene.ctl(&["exec", "--", "no-such-command"]).exits(127);
     assert!(none.complaint().contains("no-such-command"), "{}", none.stderr);
@@ -71,7 +71,7 @@ fn a_command_is_not_run_without_a_token() {
 }
 
 #[test]
-fn a_command_may_have_the_client_id_beside_the_token() {
+fn a_command_can_get_the_client_id_too() {
     let scene = scene();
     let print = "printf '%s %s' \"$IMGUR_ACCESS_TOKEN\" \"$ID\"";
     let printed = scene.ctl(&["exec", "--env-client-id", "ID", "--", "sh", "-c", print]).success().stdout;
@@ -81,20 +81,20 @@ fn a_command_may_have_the_client_id_beside_the_token() {
     }
 }
 
-/// Starts a program that runs for long, and is told of new tokens in this way.
+/// Starts a long-running program with `--on-refresh`.
 fn supervised(scene: &Scene, on_refresh: &str, program: &[&str]) -> Program {
     scene.bed.ctl_spawn(&[&["exec", "--on-refresh", on_refresh, "--"], program].concat())
 }
 
-/// A program in Python, which can wait for signals and lose none.
+/// A Python program, because it can wait for signals without losing one.
 fn python(script: &str) -> [&str; 3] {
     ["/usr/bin/python3", "-c", script]
 }
 
 #[test]
-fn a_command_that_runs_for_long_is_restarted_with_each_new_token() {
+fn on_refresh_restart_restarts_the_command_with_each_new_token() {
     let scene = scene();
-    // It takes its time to end: what comes meanwhile is not lost.
+    // The program ends slowly. A token that comes meanwhile must not be lost.
     let script = r#"import os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 print(os.environ["IMGUR_ACCESS_TOKEN"], flush=True)
@@ -124,7 +124,7 @@ exit(9)"#;
 }
 
 #[test]
-fn a_command_that_runs_for_long_may_be_told_by_a_signal() {
+fn on_refresh_can_send_a_signal_to_the_command() {
     let scene = scene();
     let script = r#"import signal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR1})
@@ -142,7 +142,7 @@ exit(4)"#;
 }
 
 #[test]
-fn a_supervised_command_ends_as_it_would_alone() {
+fn a_supervised_command_keeps_its_exit_code() {
     let scene = scene();
     for code in [0, 3, 255] {
         supervised(&scene, "restart", &["sh", "-c", &format!("exit {code}")]).finish().exits(code);
@@ -152,7 +152,7 @@ fn a_supervised_command_ends_as_it_would_alone() {
     assert!(none.complaint().contains("no-such-command"), "{}", none.stderr);
     let refused = scene.ctl(&["exec", "--on-refresh", "reload", "--", "true"]).exits(2);
     assert!(refused.complaint().contains("restart"), "{}", refused.stderr);
-    // The daemon may come and go.
+    // The command goes on while the daemon is stopped.
     let mut scene = scene;
     let mut command = supervised(&scene, "restart", &["sh", "-c", "echo; read -r answer; exit 7"]);
     command.line();

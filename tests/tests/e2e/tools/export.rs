@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 const PASSPHRASE: &str = "correct horse battery";
 
-/// A machine to move from.
+/// The machine to move from.
 fn scene() -> Scene {
     Scene::memory(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() }).signed_in()
 }
 
-/// A machine to move to, with nothing on it.
+/// The machine to move to, without accounts.
 struct Elsewhere {
     _daemon: Daemon,
     bed: Testbed,
@@ -58,7 +58,7 @@ fn export(scene: &Scene, options: &[&str]) -> Output {
 }
 
 #[test]
-fn one_import_makes_a_working_account_on_another_machine() {
+fn an_export_and_an_import_move_an_account_to_another_machine() {
     let scene = scene();
     scene.ctl(&["account", "set", "--scope", "a b", "--auth-param", "x=y"]).success();
     let exported = export(&scene, &[]).success();
@@ -72,14 +72,14 @@ fn one_import_makes_a_working_account_on_another_machine() {
     let account = elsewhere.account(ACCOUNT);
     assert_eq!((account.state, account.is_default), (State::Fresh, true));
     assert_eq!(account.settings, scene.account().settings);
-    // With the client secret that came along.
+    // The export contains the client secret.
     elsewhere.bed.ctl(&["refresh"]).success();
     assert!(scene.fake.is_live(elsewhere.bed.ctl(&["token"]).success().line()));
     elsewhere.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
 }
 
 #[test]
-fn an_export_goes_into_another_name_and_into_an_account_that_is_there() {
+fn an_export_can_be_imported_under_another_name_or_into_an_account() {
     let scene = scene();
     let exported = export(&scene, &[]).success().stdout;
     let elsewhere = Elsewhere::new();
@@ -90,7 +90,7 @@ fn an_export_goes_into_another_name_and_into_an_account_that_is_there() {
     assert_eq!((account.state, account.settings.scope.as_deref()), (State::Fresh, Some("mine")));
     elsewhere.bed.ctl(&["refresh", "other"]).success();
 
-    // One for another application keeps what it has.
+    // An account with another client ID is not changed.
     elsewhere.bed.ctl(&["account", "add", ACCOUNT, "--client-id", "another"]).success();
     let refused = elsewhere.import(&exported, &[]).exits(2);
     assert!(refused.complaint().contains("imgurctl import OTHER"), "{}", refused.stderr);
@@ -98,7 +98,7 @@ fn an_export_goes_into_another_name_and_into_an_account_that_is_there() {
 }
 
 #[test]
-fn a_wrong_passphrase_and_a_damaged_text_change_nothing() {
+fn a_wrong_passphrase_or_a_damaged_export_changes_nothing() {
     let scene = scene();
     let exported = export(&scene, &[]).success().stdout;
     let elsewhere = Elsewhere::new();
@@ -119,18 +119,18 @@ fn a_wrong_passphrase_and_a_damaged_text_change_nothing() {
 }
 
 #[test]
-fn who_moves_leaves_no_second_keeper_behind_and_may_come_back() {
+fn export_move_removes_the_account_and_can_be_imported_back() {
     let scene = scene();
     let moved = export(&scene, &["--move"]).success();
     assert!(moved.stderr.contains("removed it here"), "{}", moved.stderr);
     scene.ctl(&["token", ACCOUNT]).exits(3).complaint();
-    // The other machine is not there after all.
+    // The user moves back to this machine.
     import(&scene.bed, &moved.stdout, &[]).success();
     assert!(scene.fake.is_live(&scene.token()));
 }
 
 #[test]
-fn nothing_is_removed_that_was_not_exported() {
+fn export_move_keeps_the_account_if_the_output_fails() {
     let scene = scene();
     let file = passphrase_file(&scene.bed, PASSPHRASE);
     let mut command = scene.bed.command("sh");
@@ -142,7 +142,7 @@ fn nothing_is_removed_that_was_not_exported() {
 }
 
 #[test]
-fn an_export_is_not_to_be_had_by_everyone_and_is_noted() {
+fn export_is_recorded_and_follows_the_access_rules() {
     let scene = scene();
     export(&scene, &["--json"]).success();
     let journal = scene.ctl(&["journal", "--json"]).success().stdout;
@@ -157,7 +157,7 @@ fn an_export_is_not_to_be_had_by_everyone_and_is_noted() {
 }
 
 #[test]
-fn there_has_to_be_a_grant_and_a_passphrase() {
+fn export_needs_a_grant_and_a_passphrase() {
     let scene = Scene::memory(Behaviour::default());
     export(&scene, &[]).exits(4).complaint();
     scene.ctl(&["export", "nobody"]).exits(3).complaint();
@@ -166,7 +166,7 @@ fn there_has_to_be_a_grant_and_a_passphrase() {
         scene.ctl(&["export", "--passphrase-file", file.to_str().unwrap()]).exits(2).complaint();
     }
     scene.ctl(&["export", "--passphrase-file", "/nowhere"]).exits(2).complaint();
-    // A session of its own has no terminal.
+    // A process in its own session has no terminal.
     let mut command = scene.bed.command("setsid");
     command.arg("--wait").arg(binary("imgurctl")).arg("export");
     let refused = scene.bed.start(command).finish().exits(2);
@@ -174,7 +174,7 @@ fn there_has_to_be_a_grant_and_a_passphrase() {
 }
 
 #[test]
-fn an_export_made_while_a_refresh_is_on_its_way_would_be_worth_nothing() {
+fn export_is_refused_during_a_refresh() {
     let scene = scene();
     let gate = scene.fake.hold(Endpoint::Token);
     let begun = scene.fake.requests(Endpoint::Token).len();
@@ -189,7 +189,7 @@ fn an_export_made_while_a_refresh_is_on_its_way_would_be_worth_nothing() {
 }
 
 #[test]
-fn a_server_that_is_away_delays_the_import_and_loses_nothing() {
+fn an_import_while_the_server_is_down_is_verified_later() {
     let mut scene = scene();
     let exported = export(&scene, &["--move"]).success().stdout;
     scene.fake.go_down();

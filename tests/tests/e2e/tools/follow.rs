@@ -9,7 +9,7 @@ use imgurd_tests::fake::Behaviour;
 use imgurd_tests::testbed::{Program, Scene, wait_for_content};
 use rustix::process::Signal;
 
-/// A directory with nothing else in it.
+/// The path of a token file in a new directory.
 fn file(scene: &Scene) -> PathBuf {
     let directory = scene.bed.root().join("tokens");
     fs::create_dir(&directory).unwrap();
@@ -29,7 +29,7 @@ fn end(program: Program) -> String {
 }
 
 #[test]
-fn a_file_holds_each_new_token_for_its_owner_alone() {
+fn follow_writes_each_new_token_to_a_private_file() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let file = file(&scene);
     let following = follow(&scene, &file, &[]);
@@ -41,7 +41,7 @@ fn a_file_holds_each_new_token_for_its_owner_alone() {
     assert_ne!(fs::metadata(&file).unwrap().ino(), before, "it was replaced, not written over");
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing lies beside it");
 
-    // What rejects the old one has everybody have the new one.
+    // A rejection brings a new token for all programs.
     let other = scene.ctl_with(&["reject"], &new).success().line().to_owned();
     wait_for_content(&file, |text| text == format!("{other}\n"));
     let said = end(following);
@@ -50,7 +50,7 @@ fn a_file_holds_each_new_token_for_its_owner_alone() {
 }
 
 #[test]
-fn a_file_may_hold_a_header_or_an_object() {
+fn follow_can_write_a_header_or_json() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let file = file(&scene);
     let following = follow(&scene, &file, &["--header", "-q"]);
@@ -63,7 +63,7 @@ fn a_file_may_hold_a_header_or_an_object() {
 }
 
 #[test]
-fn a_daemon_may_come_and_go() {
+fn follow_survives_restarts_of_the_daemon() {
     let mut scene = Scene::file(Behaviour::default()).signed_in();
     let file = file(&scene);
     scene.stop();
@@ -83,7 +83,7 @@ fn a_daemon_may_come_and_go() {
 }
 
 #[test]
-fn why_there_is_no_token_is_said_and_the_next_one_waited_for() {
+fn follow_reports_a_missing_token_and_waits_for_the_next() {
     let scene = Scene::memory(Behaviour::default());
     let file = file(&scene);
     let following = follow(&scene, &file, &[]);
@@ -97,7 +97,7 @@ fn why_there_is_no_token_is_said_and_the_next_one_waited_for() {
 }
 
 #[test]
-fn a_file_that_another_program_deletes_or_changes_is_put_back() {
+fn follow_restores_a_file_that_was_deleted_or_changed() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let file = file(&scene);
     let following = follow(&scene, &file, &[]);
@@ -128,7 +128,7 @@ fn a_file_that_another_program_deletes_or_changes_is_put_back() {
 }
 
 #[test]
-fn a_file_is_put_back_when_its_directory_is_replaced() {
+fn follow_restores_the_file_when_its_directory_is_replaced() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let parent = scene.bed.root().join("parent");
     let directory = parent.join("tokens");
@@ -143,7 +143,7 @@ fn a_file_is_put_back_when_its_directory_is_replaced() {
     fs::rename(&parent, scene.bed.root().join("moved")).unwrap();
     fs::create_dir_all(&directory).unwrap();
     wait_for_content(&file, |found| found == text);
-    // What is missing is not lost sight of when a new token comes in the meantime.
+    // A new token while the directory is missing must not stop this.
     fs::rename(&parent, scene.bed.root().join("gone")).unwrap();
     let new = format!("{}\n", scene.refresh());
     fs::create_dir_all(&directory).unwrap();
@@ -153,7 +153,7 @@ fn a_file_is_put_back_when_its_directory_is_replaced() {
 }
 
 #[test]
-fn what_cannot_be_followed_is_refused_at_once() {
+fn follow_refuses_an_unusable_account_or_path_at_once() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let file = file(&scene);
     let follow = |file: &Path, options: &[&str]| follow(&scene, file, options).finish();

@@ -27,7 +27,7 @@ fn end(program: Program) -> String {
 }
 
 #[test]
-fn a_line_for_the_environment_is_read_by_a_shell() {
+fn env_prints_a_line_that_a_shell_reads() {
     let scene = scene();
     let token = scene.token();
     assert_eq!(scene.ctl(&["token", "--env"]).success().stdout, format!("IMGUR_ACCESS_TOKEN={token}\n"));
@@ -39,7 +39,7 @@ fn a_line_for_the_environment_is_read_by_a_shell() {
 }
 
 #[test]
-fn a_name_that_is_no_variable_is_refused_before_anything_is_asked() {
+fn env_refuses_an_invalid_variable_name() {
     let scene = scene();
     for name in ["A=B", "1A", "A B", "A\nB", "", "A-B"] {
         let refused = scene.ctl(&["token", "--env", name]).exits(2);
@@ -52,7 +52,7 @@ fn a_name_that_is_no_variable_is_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn a_template_has_every_placeholder_replaced_and_nothing_else() {
+fn a_template_has_only_its_placeholders_replaced() {
     let scene = scene();
     let text = "{{access_token}} {{ expires_at }} {{username}} {{\tclient_id }} {} }} %\r\n{{access_token}}";
     let (token, account) = (scene.token(), scene.account());
@@ -64,7 +64,7 @@ fn a_template_has_every_placeholder_replaced_and_nothing_else() {
 }
 
 #[test]
-fn a_template_with_a_mistake_is_refused_by_its_line_with_nothing_asked_or_written() {
+fn a_mistake_in_a_template_is_refused_with_its_line() {
     let scene = scene();
     let output = scene.bed.home().join("settings");
     let journal = || scene.ctl(&["journal", "--json"]).success().stdout;
@@ -84,19 +84,19 @@ fn a_template_with_a_mistake_is_refused_by_its_line_with_nothing_asked_or_writte
 }
 
 #[test]
-fn a_time_that_the_server_does_not_say_is_empty_in_a_template() {
+fn an_unknown_expiry_is_empty_in_a_template() {
     let scene =
         Scene::memory(Behaviour { expires_in: ExpiresIn::Absent, ..Behaviour::default() }).signed_in();
     assert_eq!(filled(&scene, "[{{expires_at}}]").success().stdout, "[]");
 }
 
 #[test]
-fn a_file_of_settings_follows_the_token_and_a_command_runs_after_each() {
+fn follow_fills_a_template_and_runs_a_command_after_each_token() {
     let scene = scene();
     let (output, log) = (scene.bed.home().join("settings"), scene.bed.home().join("log"));
     let path = template(&scene, "token = {{access_token}}\n");
     let mut options = vec!["token", "--follow", "--output", output.to_str().unwrap(), "--template"];
-    // What is read of the file is what has just been written.
+    // The command reads the file that imgurctl has just written.
     options.extend([
         path.to_str().unwrap(),
         "--",
@@ -116,13 +116,13 @@ fn a_file_of_settings_follows_the_token_and_a_command_runs_after_each() {
 }
 
 #[test]
-fn a_command_that_fails_is_reported_and_holds_up_no_token() {
+fn a_failing_or_hanging_command_does_not_delay_new_tokens() {
     let scene = scene();
     let output = scene.bed.home().join("token.env");
     let options = ["token", "--env", "--follow", "--output", output.to_str().unwrap(), "--"];
     let line = |token: &str| format!("IMGUR_ACCESS_TOKEN={token}\n");
 
-    // It waits for a word by a FIFO, once.
+    // The first command hangs until the test writes to a FIFO.
     let hangs = ["sh", "-c", "mkfifo word && read -r _ <word"];
     let hanging = scene.bed.ctl_spawn(&[&options[..], &hangs].concat());
     wait_for_content(&output, |text| text == line(&scene.token()));
@@ -149,7 +149,7 @@ fn a_command_that_fails_is_reported_and_holds_up_no_token() {
 }
 
 #[test]
-fn a_template_is_never_written_over() {
+fn a_template_is_never_overwritten() {
     let scene = scene();
     let path = template(&scene, "{{access_token}}\n");
     let same = path.to_str().unwrap();
@@ -163,7 +163,7 @@ fn a_template_is_never_written_over() {
 fn an_uploader_reads_its_settings_from_a_template() {
     let scene = scene();
     let url = format!("{}image", scene.fake.api_url());
-    // The form of a curl configuration file, which is also a settings file.
+    // A configuration file of curl, as an example of a settings file.
     let text = format!(
         "url = \"{url}\"\nheader = \"Authorization: Bearer {{{{access_token}}}}\"\nform = \"image=@cat.png\"\nfail\nsilent\n"
     );

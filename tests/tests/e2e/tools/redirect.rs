@@ -1,13 +1,13 @@
-//! Redirects do not take the token of `imgurctl curl` elsewhere.
+//! Redirects do not take the token of `imgurctl curl` to another server.
 
 use imgurd_tests::fake::{Behaviour, Endpoint, Fake, Fault};
 use imgurd_tests::testbed::Scene;
 
 #[test]
-fn a_url_of_another_origin_is_refused_before_curl_is_started() {
+fn a_url_of_another_origin_is_refused_before_curl_starts() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let other = Fake::start(Behaviour::default());
-    // No curl could be started.
+    // If imgurctl started curl, it would fail with another error.
     scene.bed.set_env("PATH", "/nowhere");
     let port = scene.fake.address().port();
     for url in [
@@ -30,7 +30,7 @@ fn a_url_of_another_origin_is_refused_before_curl_is_started() {
 }
 
 #[test]
-fn a_redirect_is_followed_without_the_token_to_another_origin_and_with_it_within_the_api() {
+fn a_redirect_keeps_the_token_only_within_the_api() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     let other = Fake::start(Behaviour::default());
     let elsewhere = format!("{}account/me", other.api_url());
@@ -48,7 +48,7 @@ fn a_redirect_is_followed_without_the_token_to_another_origin_and_with_it_within
 }
 
 #[test]
-fn brackets_and_braces_in_a_path_are_themselves() {
+fn brackets_and_braces_in_a_path_are_sent_unchanged() {
     let scene = Scene::memory(Behaviour::default()).signed_in();
     scene.ctl(&["curl", "--", "-s", "account/me/images?q={a,b}[1-2]"]).success();
     let requests = scene.fake.requests(Endpoint::Images);

@@ -12,7 +12,7 @@ fn strict() -> Behaviour {
     Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() }
 }
 
-/// One with the encrypted file as its store, and an account.
+/// A home with the file store and an account.
 fn with_the_file_store(home: Option<Home>) -> Option<(Home, Fake)> {
     let home = home?;
     let said = home.ctl(&["init", "--store", "file"]).success().stderr;
@@ -23,13 +23,13 @@ fn with_the_file_store(home: Option<Home>) -> Option<(Home, Fake)> {
 }
 
 #[test]
-fn confined_it_keeps_a_grant_from_consent_to_logout() {
+fn the_confined_service_handles_a_grant_from_consent_to_logout() {
     let Some((home, fake)) = with_the_file_store(Home::installed()) else { return };
     keeps_a_grant_from_consent_to_logout(&home, &fake);
 }
 
 #[test]
-fn confined_it_keeps_a_grant_from_consent_to_logout_on_debian_13() {
+fn the_confined_service_handles_a_grant_on_debian_13() {
     let Some((home, fake)) = with_the_file_store(Home::installed_on_debian_13()) else { return };
     keeps_a_grant_from_consent_to_logout(&home, &fake);
     let doctor = home.ctl(&["doctor"]).stdout;
@@ -48,7 +48,7 @@ fn keeps_a_grant_from_consent_to_logout(home: &Home, fake: &Fake) {
     let other = home.machine.run_with(USER, &["imgurctl", "reject"], &refreshed).success();
     assert!(other.line() != refreshed && fake.is_live(other.line()));
 
-    // Whatever ends it: the grant is there, and its refresh token works.
+    // After each kind of end, the grant is there and its refresh token works.
     for end in [&["restart"][..], &["stop"], &["kill", "--signal=KILL"]] {
         let before = home.token();
         home.systemctl(&[end, &[UNITS[0]]].concat()).success();
@@ -60,7 +60,7 @@ fn keeps_a_grant_from_consent_to_logout(home: &Home, fake: &Fake) {
 
     let mut login = home.start(&["imgurctl", "login", "--paste"]);
     let url = login.line_where(|line| line.starts_with("http"));
-    // Nobody listens at the callback, and this one is on no machine of ours.
+    // No callback listens, so the browser ends up at the consent page's own redirect.
     fake.configure(|behaviour| behaviour.callback = None);
     login.write(&format!("{}\n", home.allow(&url)));
     login.finish().success();
@@ -71,11 +71,11 @@ fn keeps_a_grant_from_consent_to_logout(home: &Home, fake: &Fake) {
 }
 
 #[test]
-fn confined_it_knows_its_callers_and_refuses_other_users() {
+fn the_confined_service_identifies_callers_and_refuses_other_users() {
     let Some((home, fake)) = with_the_file_store(Home::installed()) else { return };
     home.sign_in();
     home.run(&["systemd-run", "--user", "--quiet", "--wait", "--unit=caller", "imgurctl", "token"]).success();
-    // Users of its own are what systemd has withheld from a service, and a sandbox within one is a sandbox.
+    // A service with `PrivateUsers=` is the user's own. A sandbox within a service is a sandbox.
     let private = ["systemd-run", "--user", "--quiet", "--wait", "--pipe", "--property=PrivateUsers=yes"];
     home.run(&[&private[..], &["imgurctl", "token", "me"]].concat()).success();
     let service = ["systemd-run", "--user", "--quiet", "--wait", "--pipe", "sh", "-c"];
@@ -125,12 +125,12 @@ fn confined_it_knows_its_callers_and_refuses_other_users() {
 }
 
 #[test]
-fn confined_it_is_heard_by_logind_and_the_journal() {
+fn the_confined_service_reaches_logind_and_the_journal() {
     let Some(home) = Home::installed() else { return };
     let mut command = home.machine.command("root", "dbus-monitor");
     command.arg("--system");
     let mut calls = home.machine.start(command);
-    // Who becomes a monitor loses its name.
+    // dbus-monitor loses its name when it becomes a monitor.
     calls.line_where(|line| line.contains("member=NameLost"));
     home.systemctl(&["restart", UNITS[0]]).success();
     calls.line_where(|line| line.contains("member=Inhibit"));
@@ -150,7 +150,7 @@ fn confined_it_is_heard_by_logind_and_the_journal() {
 }
 
 #[test]
-fn confined_it_reads_and_writes_a_configuration_that_lies_elsewhere() {
+fn the_confined_service_can_use_a_configuration_outside_its_directory() {
     let Some(home) = Home::installed() else { return };
     home.systemctl(&["stop", UNITS[0]]).success();
     home.sh("mkdir ~/dotfiles && mv ~/.config/imgurd ~/dotfiles && ln -s ~/dotfiles/imgurd ~/.config/imgurd")
@@ -159,7 +159,7 @@ fn confined_it_reads_and_writes_a_configuration_that_lies_elsewhere() {
     add("first").success();
     assert!(home.sh("cat ~/dotfiles/imgurd/config.toml").stdout.contains("[accounts.first]"));
 
-    // A file elsewhere is read; that it is not to be written, and how that is changed, is said.
+    // The service can read a configuration elsewhere. If it cannot write there, the error explains how to allow it.
     home.sh("mv ~/dotfiles/imgurd/config.toml ~/dotfiles/mine.toml && ln -s ../mine.toml ~/dotfiles/imgurd/config.toml")
         .success();
     home.systemctl(&["restart", UNITS[0]]).success();
@@ -177,7 +177,7 @@ fn confined_it_reads_and_writes_a_configuration_that_lies_elsewhere() {
 }
 
 #[test]
-fn a_key_that_is_gone_stops_no_service_and_is_missed_by_name() {
+fn a_missing_key_does_not_stop_the_service_and_is_named() {
     let Some((home, _fake)) = with_the_file_store(Home::installed()) else { return };
     home.sign_in();
     let credential = home.runtime("credentials/imgurd.service/imgurd.key");
@@ -192,7 +192,7 @@ fn a_key_that_is_gone_stops_no_service_and_is_missed_by_name() {
     home.token();
 }
 
-/// Common ways to call Bubblewrap: all of the host's files; with processes of its own; a root directory of its own.
+/// Common ways to call bubblewrap: with all files of the host; with its own processes; with its own root directory.
 const SANDBOXES: [&[&str]; 3] = [
     &["bwrap", "--die-with-parent", "--dev-bind", "/", "/"],
     &["bwrap", "--die-with-parent", "--unshare-pid", "--dev-bind", "/", "/"],
@@ -228,7 +228,7 @@ const SANDBOXES: [&[&str]; 3] = [
 ];
 
 #[test]
-fn confined_it_gives_a_sandbox_without_a_scope_nothing() {
+fn the_confined_service_gives_a_sandbox_without_a_scope_nothing() {
     let Some((home, fake)) = with_the_file_store(Home::installed()) else { return };
     home.sign_in();
     let token = home.token();

@@ -1,4 +1,4 @@
-//! The confined service with the desktop: keyring, notifications, browser.
+//! The confined service with the desktop: keyring, notifications and browser.
 
 use imgurd_tests::fake::{Behaviour, Rotation};
 
@@ -8,13 +8,13 @@ use super::home::{Home, UNITS, USER};
 const KEYRING: &str =
     "echo secret | exec gnome-keyring-daemon --unlock --components=secrets --foreground >/dev/null 2>&1";
 
-/// Presses a button until somebody has opened the page: the daemon begins to listen a moment after it has spoken.
+/// Presses the button until the page is opened: the daemon listens a moment after it has shown the notification.
 const PRESS: &str = "until [ -e ~/opened ]; do
     busctl --user call org.freedesktop.Notifications /org/freedesktop/Notifications org.freedesktop.DBus.Mock \
         EmitSignal sssav org.freedesktop.Notifications ActionInvoked us 2 u 1 s sign-in >/dev/null || exit
 done";
 
-/// A browser that notes what it was opened with, by whom, and whether it may do what the service may not.
+/// A browser that records its URL, the unit that it runs in, and whether it can write where the service cannot.
 const BROWSER: &str = r#"#!/bin/sh
 exec 2>&1 >~/opening
 echo "$1"
@@ -24,9 +24,9 @@ mv ~/opening ~/opened
 "#;
 
 #[test]
-fn confined_it_reaches_keyring_notifications_and_browser() {
+fn the_confined_service_uses_keyring_notifications_and_browser() {
     let Some(home) = Home::new() else { return };
-    // Before the first call for them, since the bus would start the desktop's own.
+    // The keyring has to run before the first call; otherwise the bus starts the desktop's own.
     let _keyring = home.start(&["sh", "-c", KEYRING]);
     let parameters = r#"{"capabilities": "actions body persistence"}"#;
     let mock = ["/usr/bin/python3", "-m", "dbusmock", "--session", "--template", "notification_daemon"];
@@ -60,13 +60,13 @@ fn confined_it_reaches_keyring_notifications_and_browser() {
 }
 
 #[test]
-fn confined_it_keeps_a_grant_in_the_keyring_on_debian_13() {
+fn the_confined_service_keeps_a_grant_in_the_keyring_on_debian_13() {
     let Some(home) = Home::installed_on_debian_13() else { return };
-    // What a login without a password starts.
+    // A login without a password starts these.
     home.systemctl(&["mask", "--now", "gnome-keyring-daemon.socket", "gnome-keyring-daemon.service"])
         .success();
     let _keyring = home.start(&["sh", "-c", KEYRING]);
-    // Whoever calls it before it is there has the bus start another.
+    // An earlier call to the keyring would let the bus start another one.
     home.sh("until busctl --user status org.freedesktop.secrets; do :; done >/dev/null 2>&1").success();
     let fake = home.account(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() });
     home.sign_in();

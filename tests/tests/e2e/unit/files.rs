@@ -8,7 +8,7 @@ use super::install;
 
 const UNITS: [&str; 3] = ["imgurd.service", "imgurd.socket", "imgurd-remote.socket"];
 
-/// The units as they are installed.
+/// The installed unit files.
 fn units(bed: &Testbed) -> Vec<PathBuf> {
     let prefix = bed.root().join("prefix");
     install(bed, &["install", &format!("PREFIX={}", prefix.display())]);
@@ -22,25 +22,25 @@ fn analyze(bed: &Testbed, arguments: &[&str], units: &[PathBuf]) -> Output {
 }
 
 #[test]
-fn systemd_has_nothing_to_say_of_the_units() {
+fn systemd_analyze_accepts_the_units() {
     let bed = Testbed::new();
     let output = analyze(&bed, &["verify"], &units(&bed)).success();
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
 }
 
 #[test]
-fn a_mistake_in_a_unit_would_be_noticed() {
+fn systemd_analyze_finds_a_mistake_in_a_unit() {
     let bed = Testbed::new();
     let units = units(&bed);
     let text = std::fs::read_to_string(&units[0]).unwrap();
     std::fs::write(&units[0], text.replace("ProtectHome=", "ProtectHouse=")).unwrap();
-    // It still exits with 0.
+    // systemd-analyze exits with 0 even then.
     let complaint = analyze(&bed, &["verify"], &units).stderr;
     assert!(complaint.contains("ProtectHouse"), "{complaint}");
 }
 
 #[test]
-fn the_service_is_exposed_to_no_more_than_1_8() {
+fn systemd_analyze_rates_the_exposure_of_the_service_at_most_1_8() {
     let bed = Testbed::new();
     let unit = &units(&bed)[..1];
     let security = |threshold: &str| {

@@ -1,4 +1,4 @@
-//! The confined service and the gateway: it cannot see which process has a connection.
+//! The confined service with the gateway. It cannot see which process has a connection.
 
 use imgurd_tests::testbed::free_port;
 use imgurd_tests::testbed::gateway::ALLOWS_ITSELF;
@@ -6,7 +6,7 @@ use imgurd_tests::testbed::gateway::ALLOWS_ITSELF;
 use super::home::Home;
 
 #[test]
-fn confined_it_takes_no_allow_from_a_sandbox() {
+fn the_confined_gateway_refuses_an_allow_from_a_sandbox() {
     let Some(home) = Home::installed() else { return };
     let listen = format!("127.0.0.1:{}", free_port());
     home.ctl(&["init", "--store", "file"]).success();

@@ -1,4 +1,4 @@
-//! A user's home directory on a machine for the test, with imgurd installed.
+//! A user's home directory, with imgurd installed, on a machine for the test.
 
 use std::fs;
 use std::process::Command;
@@ -8,27 +8,27 @@ use imgurd_tests::testbed::{Machine, Output, Program, account_arguments};
 
 use super::repository;
 
-/// Whose home it is.
+/// The user of the home directory.
 pub(crate) const USER: &str = "alice";
 
-/// Where the machine has what `make install` reads.
+/// The machine's copy of what `make install` reads.
 const SOURCES: &str = "/opt/imgurd-sources";
 
 pub(crate) const UNITS: [&str; 3] = ["imgurd.service", "imgurd.socket", "imgurd-remote.socket"];
 
 pub(crate) struct Home {
     pub(crate) machine: Machine,
-    /// Whose programs are run.
+    /// The user who runs the programs.
     pub(crate) user: &'static str,
 }
 
 impl Home {
-    /// A home in which nothing is installed; none where machines cannot be had.
+    /// A home without imgurd. `None` if the test cannot start machines.
     pub(crate) fn new() -> Option<Self> {
         Machine::boot().map(Self::on)
     }
 
-    /// A home on this machine, in which nothing is installed.
+    /// A home without imgurd on this machine.
     fn on(machine: Machine) -> Self {
         let sources = machine.file(SOURCES);
         fs::create_dir(&sources).unwrap();
@@ -40,12 +40,12 @@ impl Home {
         Self { machine, user: USER }
     }
 
-    /// One in which `make install` was run.
+    /// A home after `make install`.
     pub(crate) fn installed() -> Option<Self> {
         Self::new().inspect(Self::install)
     }
 
-    /// One on Debian 13, in which `make install` was run.
+    /// A home on Debian 13, after `make install`.
     pub(crate) fn installed_on_debian_13() -> Option<Self> {
         Machine::boot_debian_13().map(Self::on).inspect(Self::install)
     }
@@ -54,7 +54,7 @@ impl Home {
         self.make("install");
     }
 
-    /// Runs `make` in the sources, as the user does.
+    /// Runs `make` in the sources as the user.
     pub(crate) fn make(&self, target: &str) -> Output {
         self.run(&["make", "--silent", "-C", SOURCES, "CARGO=true", "STATIC=", "BUILT=/opt/imgurd", target])
             .success()
@@ -82,7 +82,7 @@ impl Home {
         self.run(&[&["systemctl", "--user", "--quiet"], arguments].concat())
     }
 
-    /// What `systemctl` answers for each of the units, such as `active` to `is-active`.
+    /// What `systemctl` answers for each unit, such as `active` for `is-active`.
     pub(crate) fn each_unit(&self, question: &str) -> Vec<String> {
         let answers = self.run(&[&["systemctl", "--user", question], &UNITS[..]].concat()).stdout;
         answers.lines().map(ToOwned::to_owned).collect()
@@ -94,7 +94,7 @@ impl Home {
         output.success().line().to_owned()
     }
 
-    /// Somebody's runtime directory.
+    /// A path in the user's runtime directory.
     pub(crate) fn runtime(&self, file: &str) -> String {
         format!("/run/user/{}/{file}", self.machine.user_id(self.user))
     }
@@ -109,8 +109,8 @@ impl Home {
         fake
     }
 
-    /// Presses *Allow* on the page at `url`, as Alice: the callback answers nobody else. Returns where the browser ended up,
-    /// which may be a place that cannot be reached from here.
+    /// Presses *Allow* on the page at `url` as the user, because the callback answers no one else. Returns the URL
+    /// where the browser ended up, which it may not have reached.
     pub(crate) fn allow(&self, url: &str) -> String {
         let form = format!("username={USER}&decision=allow");
         let browser = ["curl", "-sL", "-o", "/dev/null", "-w", "%{url_effective}", "-d", &form, url];

@@ -29,7 +29,7 @@ fn the_service_writes_where_environment_d_says_on_debian_13() {
 }
 
 #[test]
-fn a_home_of_odd_characters_is_installed_into() {
+fn a_home_directory_with_special_characters_works() {
     let Some(mut home) = Home::new() else { return };
     for (user, directory) in [("bob", "/home/a b"), ("carol", "/home/o'neil \"50%h\" & $USER|\\x")] {
         home.machine.add_user_at(user, directory);
@@ -46,7 +46,7 @@ fn a_home_of_odd_characters_is_installed_into() {
 }
 
 #[test]
-fn without_home_the_daemon_finds_the_users_own_and_the_client_asks_for_it() {
+fn without_home_the_daemon_asks_the_user_database_and_the_client_fails() {
     let Some(home) = Home::new() else { return };
     let make = "env --unset=HOME make --silent -C /opt/imgurd-sources CARGO=true STATIC= BUILT=/opt/imgurd";
     home.sh(&format!("{make} install")).success();
@@ -55,9 +55,9 @@ fn without_home_the_daemon_finds_the_users_own_and_the_client_asks_for_it() {
     home.run(&["env", "--unset=HOME", "imgurd", "--check"]).success();
     home.sh(&format!("{make} uninstall")).success();
     assert!(!home.machine.file("/home/alice/.local/bin/imgurd").exists());
-    // An empty HOME does not count, and a relative one is ignored.
+    // An empty HOME counts as not set, and a relative one is ignored.
     home.run(&["env", "HOME=", "imgurd", "--check"]).success();
-    // The client, which may be linked statically, cannot look into the user database.
+    // The client may be linked statically, and then cannot read the user database.
     for odd in ["HOME=alice", "--unset=HOME"] {
         let refused = home.run(&["env", odd, "imgurctl", "init"]).exits(1);
         assert!(refused.complaint().contains("set HOME"), "{}", refused.stderr);

@@ -9,7 +9,7 @@ use imgurd_tests::testbed::{Testbed, binary};
 
 use super::{contents, install, make, make_as_it_is};
 
-/// What is installed below `DESTDIR`, by path.
+/// The paths of the files that are installed below `DESTDIR`.
 fn installed(below: &Path) -> Vec<String> {
     let files = contents(below).into_iter().filter(|path| path.is_file());
     files.map(|path| path.strip_prefix(below).unwrap().display().to_string()).collect()
@@ -20,7 +20,7 @@ fn below(destination: &Path) -> String {
 }
 
 #[test]
-fn everything_goes_where_its_readers_look() {
+fn each_file_is_installed_where_its_readers_look() {
     let bed = Testbed::new();
     let room = bed.root().join("room");
     install(&bed, &["install", "PREFIX=/usr", &below(&room)]);
@@ -62,7 +62,8 @@ fn everything_goes_where_its_readers_look() {
     assert!(program == fs::read(binary("imgurd")).unwrap(), "the program is the one that was built");
 }
 
-/// Stand-ins for Rust: a compiler that links only with these options, and a cargo whose programs name their directory.
+/// Stand-ins for Rust: a compiler that links only with these options, and a cargo whose programs contain the name of
+/// their directory.
 fn write_stand_ins(bed: &Testbed, links: &str) {
     let programs = binary("imgurd").parent().unwrap().display().to_string();
     let cargo = format!(
@@ -86,7 +87,7 @@ fn write_stand_ins(bed: &Testbed, links: &str) {
     }
 }
 
-/// What `make install` prints, and how the client was built that it installs.
+/// What `make install` prints, and how the installed client was built.
 fn built_and_installed(bed: &Testbed, links: &str) -> (String, String) {
     write_stand_ins(bed, links);
     let room = bed.root().join("room");
@@ -105,7 +106,7 @@ fn built_and_installed(bed: &Testbed, links: &str) -> (String, String) {
 }
 
 #[test]
-fn the_client_is_linked_statically_where_the_toolchain_can() {
+fn the_client_is_linked_statically_if_the_toolchain_can() {
     let bed = Testbed::new();
     let musl = format!("{ARCH}-unknown-linux-musl");
     let (printed, client) = built_and_installed(&bed, &format!("--target {musl}"));
@@ -125,14 +126,14 @@ fn the_client_is_linked_statically_where_the_toolchain_can() {
 }
 
 #[test]
-fn what_was_installed_is_uninstalled_without_a_trace() {
+fn uninstall_removes_all_that_was_installed() {
     let bed = Testbed::new();
     for prefix in ["/usr", "/usr/local/", "/home/me/.local"] {
         let room = bed.root().join("room");
         fs::create_dir(&room).unwrap();
         let arguments = [format!("PREFIX={prefix}"), below(&room)];
         let arguments = arguments.each_ref().map(String::as_str);
-        // An upgrade as well.
+        // Twice, so that an upgrade is tested, too.
         for _ in 0..2 {
             install(&bed, &[&["install"], &arguments[..]].concat());
         }
@@ -140,7 +141,7 @@ fn what_was_installed_is_uninstalled_without_a_trace() {
         assert_eq!(contents(&room), [] as [&Path; 0], "{prefix}");
         fs::remove_dir(room).unwrap();
     }
-    // One that it had to make goes as well.
+    // `uninstall` also removes a `DESTDIR` that `install` created.
     let room = bed.root().join("made");
     install(&bed, &["install", &below(&room)]);
     install(&bed, &["uninstall", &below(&room)]);
@@ -148,7 +149,7 @@ fn what_was_installed_is_uninstalled_without_a_trace() {
 }
 
 #[test]
-fn what_was_there_before_or_came_since_stays() {
+fn uninstall_keeps_files_of_others() {
     let bed = Testbed::new();
     let room = bed.root().join("room");
     let (before, since) = (room.join("usr/share/man/man1"), room.join("usr/share/fish/mine"));
@@ -164,7 +165,7 @@ fn what_was_there_before_or_came_since_stays() {
 }
 
 #[test]
-fn a_file_that_a_new_version_has_no_more_goes_with_the_old_one() {
+fn an_upgrade_removes_files_that_the_new_version_lacks() {
     let bed = Testbed::new();
     let room = bed.root().join("room");
     let arguments = ["install", "PREFIX=/usr", &below(&room)];
@@ -180,7 +181,7 @@ fn a_file_that_a_new_version_has_no_more_goes_with_the_old_one() {
 }
 
 #[test]
-fn nothing_is_uninstalled_where_nothing_was_installed() {
+fn uninstall_without_an_installation_does_nothing() {
     let bed = Testbed::new();
     let room = bed.root().join("room");
     fs::create_dir(&room).unwrap();

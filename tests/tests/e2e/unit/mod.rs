@@ -21,7 +21,7 @@ use std::process::Command;
 use imgurd_tests::repository;
 use imgurd_tests::testbed::{Testbed, binary};
 
-/// `make` with these arguments, which installs the programs that are tested here, without building any.
+/// `make` with these arguments. It installs the programs under test and builds none.
 fn make(bed: &Testbed, arguments: &[&str]) -> Command {
     let programs = binary("imgurd").parent().unwrap().to_owned();
     let mut command = make_as_it_is(bed);
@@ -36,12 +36,12 @@ fn make_as_it_is(bed: &Testbed) -> Command {
     command
 }
 
-/// Runs it to its end, which is to be a good one.
+/// Runs `make` with these arguments, which has to succeed, and returns its output.
 fn install(bed: &Testbed, arguments: &[&str]) -> String {
     bed.start(make(bed, arguments)).finish().success().stdout
 }
 
-/// The drop-in that systemd/README.md shows next after these words, which it has once.
+/// The first drop-in after these words in systemd/README.md, which must occur once.
 fn drop_in_of_readme(words: &str) -> &'static str {
     let (_, after) = include_str!("../../../../systemd/README.md").split_once(words).unwrap();
     assert!(!after.contains(words), "{words}");
@@ -49,7 +49,7 @@ fn drop_in_of_readme(words: &str) -> &'static str {
     drop_in
 }
 
-/// All that is below `directory`, by name.
+/// All files and directories below `directory`, sorted.
 fn contents(directory: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {

@@ -1,4 +1,4 @@
-//! The Debian package, built as by `make deb`: its files, and its scripts at installation and removal.
+//! The Debian package as `make deb` builds it: its files, and its scripts at installation and removal.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,12 +10,12 @@ use imgurd_tests::testbed::Testbed;
 use super::home::{Home, UNITS};
 use super::{contents, install, repository};
 
-/// A package of this version.
+/// A package with this version.
 pub(super) fn package(bed: &Testbed, version: &str) -> PathBuf {
     pack(bed, &staged(bed), version)
 }
 
-/// The directory below which is installed what is to be packed, with the programs stripped.
+/// A staging directory with the installed files, whose programs are stripped.
 pub(super) fn staged(bed: &Testbed) -> PathBuf {
     let stage = bed.root().join("stage");
     install(bed, &["install", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
@@ -25,7 +25,7 @@ pub(super) fn staged(bed: &Testbed) -> PathBuf {
     stage
 }
 
-/// Runs what may take longer than any program of ours. Returns what it prints.
+/// Runs a command that may take longer than a test usually waits, and returns its output.
 pub(super) fn finish(mut command: Command) -> String {
     let output = command.output().unwrap();
     let [printed, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -33,11 +33,11 @@ pub(super) fn finish(mut command: Command) -> String {
     printed
 }
 
-/// A package of what is below `stage`.
+/// Packs the staging directory, and removes it.
 pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
     let output = bed.root().join(version);
     let mut build = bed.command(repository().join("systemd/packaging/debian/build"));
-    // Compressing programs for debugging would take longer than all the rest.
+    // Compressing unoptimised programs would take longer than everything else.
     build.env("SOURCE_DATE_EPOCH", "1700000000").env("COMPRESSION", "none");
     build.arg(stage).arg(version).arg(&output);
     finish(build);
@@ -45,7 +45,7 @@ pub(super) fn pack(bed: &Testbed, stage: &Path, version: &str) -> PathBuf {
     contents(&output).pop().unwrap()
 }
 
-/// Without other packages' triggers, and without waiting for a disk.
+/// dpkg without other packages' triggers, and without syncing the disk.
 pub(super) const DPKG: [&str; 3] = ["dpkg", "--no-triggers", "--force-unsafe-io"];
 
 fn dpkg(home: &Home, arguments: &[&str]) {
@@ -58,9 +58,9 @@ fn bring(home: &Home, package: &Path) {
 }
 
 #[test]
-fn the_package_starts_it_for_everybody_and_leaves_no_trace_but_what_is_theirs() {
+fn the_package_starts_imgurd_for_all_users_and_is_removed_completely() {
     let Some(home) = Home::new() else { return };
-    // Some containers forbid packages to start anything; this is a whole machine.
+    // This file would forbid packages to start services, as in some containers.
     home.machine.run("root", &["rm", "-f", "/usr/sbin/policy-rc.d"]).success();
     let bed = Testbed::new();
     let found = || {
@@ -80,7 +80,7 @@ fn the_package_starts_it_for_everybody_and_leaves_no_trace_but_what_is_theirs() 
     assert_eq!(home.each_unit("is-active"), ["active"; 3]);
     assert_eq!(home.property("FragmentPath"), "/usr/lib/systemd/user/imgurd.service");
     home.run(&["/usr/bin/imgurctl", "init", "--store", "file"]).success();
-    // Whoever comes later has it as well; whoever does not want it does not.
+    // A new user gets the service too, unless he masks it.
     home.machine.add_user("bob");
     home.machine.run("bob", &["systemctl", "--user", "is-system-running", "--wait"]);
     home.machine.run("bob", &["systemctl", "--user", "is-active", UNITS[0]]).success();
@@ -104,7 +104,7 @@ fn the_package_starts_it_for_everybody_and_leaves_no_trace_but_what_is_theirs() 
 }
 
 #[test]
-fn its_files_are_where_debian_has_them() {
+fn the_package_has_its_files_where_debian_expects_them() {
     let bed = Testbed::new();
     let package = package(&bed, "0.1.0");
     let unpacked = bed.root().join("unpacked");

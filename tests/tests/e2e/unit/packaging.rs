@@ -1,4 +1,4 @@
-//! Packages for other users, directories and systems than the author's.
+//! Packages do not depend on the author's user, directory or system.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use super::home::UNITS;
 use super::package::{DPKG, finish, pack, package, staged};
 use super::{contents, repository};
 
-/// All that `make dist` reads.
+/// The files that `make dist` reads.
 const SOURCES: [&str; 14] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -41,7 +41,7 @@ fn upgrades_all_but_who_masks(machine: &Machine) {
         machine.run("root", &[&DPKG[..], &["--install", "/opt/imgurd.deb"]].concat()).success()
     };
     bring("0.1.0");
-    // The first user, so that two come after.
+    // The first user masks the units, so that two users come after.
     let masks = ["systemctl", "--user", "mask", "--now", UNITS[0], UNITS[1], UNITS[2]];
     machine.run("alice", &masks).success();
     let process = |user: &str| {
@@ -61,18 +61,18 @@ fn upgrades_all_but_who_masks(machine: &Machine) {
 }
 
 #[test]
-fn a_user_who_masks_the_units_keeps_nobody_from_the_new_version() {
+fn a_user_who_masks_the_units_does_not_stop_the_upgrade_of_others() {
     let Some(machine) = Machine::boot() else { return };
     upgrades_all_but_who_masks(&machine);
 }
 
 #[test]
-fn a_user_who_masks_the_units_keeps_nobody_from_the_new_version_on_debian_13() {
+fn a_masking_user_does_not_stop_the_upgrade_of_others_on_debian_13() {
     let Some(machine) = Machine::boot_debian_13() else { return };
     upgrades_all_but_who_masks(&machine);
 }
 
-/// A client that can print its manual, and another program in the place of the daemon: both are soon packed.
+/// A client that prints the manual, and /bin/true in place of the daemon, so that packing is fast.
 fn small_programs(bed: &Testbed) -> PathBuf {
     let built = bed.root().join("built");
     fs::create_dir(&built).unwrap();
@@ -83,7 +83,7 @@ fn small_programs(bed: &Testbed) -> PathBuf {
     built
 }
 
-/// What `make dist` gives out of sources in `room`, with this umask.
+/// The files that `make dist` makes from sources in `room`, with this umask.
 fn given_out(bed: &Testbed, built: &Path, room: &Path, umask: &str) -> Vec<(PathBuf, Vec<u8>)> {
     fs::create_dir_all(room).unwrap();
     let mut copy = Command::new("cp");
@@ -101,7 +101,7 @@ fn given_out(bed: &Testbed, built: &Path, room: &Path, umask: &str) -> Vec<(Path
 }
 
 #[test]
-fn what_is_given_out_depends_on_neither_umask_nor_directory() {
+fn make_dist_does_not_depend_on_umask_or_directory() {
     let bed = Testbed::new();
     let built = small_programs(&bed);
     let [one, other] = [("022", "one"), ("077", "another/place")]
@@ -129,7 +129,7 @@ fn what_is_given_out_depends_on_neither_umask_nor_directory() {
 fn lintian_finds_no_error_in_the_package() {
     let bed = Testbed::new();
     let mut lintian = bed.command("lintian");
-    // The package is not compressed here.
+    // The test's package is not compressed.
     let suppress =
         "--suppress-tags=uses-no-compression-for-control-tarball,uses-no-compression-for-data-tarball";
     lintian.args(["--allow-root", "--fail-on=error", suppress]).arg(package(&bed, "1.0.0"));
@@ -137,10 +137,10 @@ fn lintian_finds_no_error_in_the_package() {
 }
 
 #[test]
-fn the_package_declares_the_glibc_that_short_relocations_need() {
+fn the_package_depends_on_a_glibc_with_relative_relocations() {
     let bed = Testbed::new();
     let stage = staged(&bed);
-    // As the release is linked (daemon/build.rs).
+    // Link as daemon/build.rs links the release.
     let source = bed.root().join("empty.c");
     fs::write(&source, "int main(void) { return 0; }\n").unwrap();
     let mut cc = bed.command("cc");
@@ -156,7 +156,7 @@ fn the_package_declares_the_glibc_that_short_relocations_need() {
 }
 
 #[test]
-fn a_crate_without_a_licence_fails_the_notices_by_name() {
+fn the_notices_fail_and_name_a_crate_without_a_licence() {
     let bed = Testbed::new();
     let cargo = bed.root().join("cargo");
     let metadata = format!(

@@ -1,10 +1,10 @@
-//! The units of systemd/README.md, and a job of cron, on a machine that has both a service manager and imgurd.
+//! The units and the cron job of systemd/README.md, on a machine with a service manager and imgurd.
 
 use imgurd_tests::fake::Behaviour;
 
 use super::home::Home;
 
-/// The units below *Units that use a token*, by the path in the first line of each.
+/// The units below *Units that use a token*, with the path in the first line of each.
 fn units() -> Vec<(&'static str, &'static str)> {
     let document = include_str!("../../../../systemd/README.md");
     let (_, units) = document.split_once("\n## Units that use a token\n").unwrap();
@@ -13,7 +13,7 @@ fn units() -> Vec<(&'static str, &'static str)> {
     blocks.map(|unit| (unit.lines().next().unwrap().strip_prefix("# ~/").unwrap(), unit)).collect()
 }
 
-/// Writes a file of the user's.
+/// Writes a file as the user.
 fn write(home: &Home, path: &str, text: &str) {
     let script = r#"mkdir -p "$(dirname "$0")" && cat >"$0" && chmod 700 "$0""#;
     home.machine.run_with(home.user, &["sh", "-c", script, path], text).success();
@@ -24,7 +24,7 @@ fn cat(home: &Home, path: &str) -> String {
 }
 
 #[test]
-fn services_have_the_token_as_readme_says() {
+fn the_units_of_the_readme_get_the_token() {
     let Some(home) = Home::installed() else { return };
     home.ctl(&["init", "--store", "file"]).success();
     home.systemctl(&["restart", "imgurd.service"]).success();
@@ -46,12 +46,12 @@ fn services_have_the_token_as_readme_says() {
         assert_eq!(cat(&home, file), format!("{token}{line_end}"), "{job}");
     }
     for file in ["/run/user/$(id -u)/imgur-token", "/run/user/$(id -u)/upload/env"] {
-        // What stays is for its owner alone.
+        // A file that stays must be private.
         let mode = home.sh(&format!("! [ -e {file} ] || stat -c %a {file}")).success().stdout;
         assert!(["", "600\n"].contains(&mode.as_str()), "{file}: {mode}");
     }
 
-    // It waits there for a reader each time it starts.
+    // A FIFO, so that the service waits for a reader each time it starts.
     home.run(&["mkfifo", "started"]).success();
     home.systemctl(&["start", "bot.service"]).success();
     assert_eq!(cat(&home, "started").trim(), token);
@@ -60,7 +60,7 @@ fn services_have_the_token_as_readme_says() {
     assert_eq!(cat(&home, "started").trim(), new);
     home.systemctl(&["stop", "bot.service"]).success();
 
-    // As cron starts a job: with hardly any environment.
+    // cron starts a job with almost no environment.
     let job = "env -i HOME=\"$HOME\" PATH=\"$PATH\" imgurctl exec -- printenv IMGUR_ACCESS_TOKEN";
     assert_eq!(home.sh(job).success().line(), new);
 }

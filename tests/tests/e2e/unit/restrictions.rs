@@ -1,14 +1,14 @@
-//! Each restriction of the unit, tried from inside with and without it.
+//! Each restriction of the unit, tested with and without it.
 
 use super::home::{Home, USER};
 
-/// Something that a process of the user's may do, and one of the service may not.
+/// Something that a process of the user can do, and a process of the service cannot.
 struct Probe {
-    /// How the line of the unit begins that withholds it.
+    /// The beginning of the unit's line that forbids it.
     line: &'static str,
-    /// Lines that would withhold it as well, and are left out both times; `=` stands for all.
+    /// Lines that would forbid it too. Both runs leave them out. `=` stands for all lines.
     also: &'static [&'static str],
-    /// A shell's command that succeeds where it is not withheld.
+    /// A shell command that succeeds if it is not forbidden.
     tried: &'static str,
 }
 
@@ -58,22 +58,22 @@ const PROBES: [Probe; 18] = [
     ),
 ];
 
-/// What begins so is no restriction of the process that is started.
+/// Lines with these beginnings do not restrict the process.
 const OF_THE_START: [&str; 7] =
     ["SyslogLevel=", "Exec", "Type=", "Restart=", "RestartSec=", "TimeoutStopSec=", "Runtime"];
 
-/// The lines of the installed unit that say what its process may do.
+/// The lines of the installed unit that restrict its process.
 fn lines(home: &Home) -> Vec<String> {
     let unit = home.sh("cat ~/.local/share/systemd/user/imgurd.service").success().stdout;
     let section = unit.split("[Service]\n").nth(1).unwrap().split("[Install]").next().unwrap();
     let lines = section.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let lines = lines.filter(|line| !OF_THE_START.iter().any(|start| line.starts_with(start)));
-    // Transient units know no specifiers.
+    // Transient units do not expand specifiers.
     let filled = |line: &str| line.replace("%t/", &home.runtime(""));
     lines.map(filled).collect()
 }
 
-/// Whether this can be done in a unit with these lines.
+/// Whether the command succeeds in a unit with these lines.
 fn can_be_done(home: &Home, lines: &[&String], tried: &str) -> bool {
     let mut command = vec!["systemd-run", "--user", "--quiet", "--wait", "--pipe"];
     for line in lines {
@@ -81,13 +81,13 @@ fn can_be_done(home: &Home, lines: &[&String], tried: &str) -> bool {
     }
     command.extend(["sh", "-c", tried]);
     let output = home.run(&command);
-    // A unit that does not start proves nothing; systemd's own codes begin at 200 (systemd.exec(5)).
+    // Codes from 200 are systemd's own (systemd.exec(5)): the unit did not start, which proves nothing.
     assert!(output.code.is_some_and(|code| code < 200), "{lines:#?}\n{}", output.stderr);
     output.code == Some(0)
 }
 
 #[test]
-fn each_restriction_of_the_unit_bites() {
+fn each_restriction_of_the_unit_works() {
     let Some(home) = Home::installed() else { return };
     let prepare = "mkdir --mode=1777 /srv/probes && cp /usr/bin/id /srv/probes && chmod u+s /srv/probes/id &&
         mkdir -p /usr/lib/modules/probe && echo probe >/dev/probe &&
@@ -99,7 +99,7 @@ fn each_restriction_of_the_unit_bites() {
     for Probe { line, also, tried } in PROBES {
         assert!(all.iter().any(|other| other.starts_with(line)), "the unit says nothing of {line}");
         let is_left_out = |other: &str| also.iter().any(|also| *also == "=" || other.starts_with(also));
-        // In their order, which means something (SystemCallFilter=).
+        // Keep the order of the lines: it matters for SystemCallFilter=.
         let with: Vec<_> =
             all.iter().filter(|other| other.starts_with(line) || !is_left_out(other)).collect();
         let others: Vec<_> = with.iter().copied().filter(|other| !other.starts_with(line)).collect();

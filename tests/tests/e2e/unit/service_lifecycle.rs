@@ -1,4 +1,4 @@
-//! The service is enabled, started by a call, reloaded, crashed and removed.
+//! The service is enabled, started by a call, reloaded, restarted after a crash, and removed.
 
 use imgurd_tests::testbed::Output;
 
@@ -7,21 +7,21 @@ use super::home::{Home, UNITS, USER};
 
 const ALL_ACTIVE: [&str; 3] = ["active"; 3];
 
-/// A call on the bus, and the answer to it.
+/// Calls a method on the bus.
 pub(super) fn call_on_the_bus(home: &Home, method: &[&str]) -> Output {
     let place =
         ["busctl", "--user", "--", "call", "org.imgurd.Keeper1", "/org/imgurd/Keeper1", "org.imgurd.Keeper1"];
     home.run(&[&place, method].concat())
 }
 
-/// The service alone, with its sockets left listening.
+/// Stops the service alone; its sockets keep listening.
 fn stop(home: &Home) {
     home.systemctl(&["stop", UNITS[0]]).success();
     assert_eq!(home.each_unit("is-active"), ["inactive", "active", "active"]);
 }
 
 #[test]
-fn once_installed_it_runs_from_login_on_until_it_is_uninstalled() {
+fn the_installed_service_runs_from_login_until_it_is_uninstalled() {
     let Some(home) = Home::new() else { return };
     let before = home.sh("find ~ | sort").stdout;
     let said = home.make("install").stdout;
@@ -30,14 +30,14 @@ fn once_installed_it_runs_from_login_on_until_it_is_uninstalled() {
     assert_eq!(home.each_unit("is-active"), ALL_ACTIVE);
     assert_eq!(home.property("StatusText"), "No account yet; add one with `imgurctl account add NAME`");
 
-    // The next login.
+    // The user logs in again.
     let manager = format!("user@{}.service", home.machine.user_id(USER));
     home.machine.run("root", &["systemctl", "restart", &manager]).success();
     home.run(&["systemctl", "--user", "is-system-running", "--wait"]);
     assert_eq!(home.each_unit("is-active"), ALL_ACTIVE);
     home.ctl(&["status"]).success();
 
-    // A new version takes over.
+    // An upgrade restarts the service.
     let old = home.property("MainPID");
     home.make("install");
     assert_ne!(home.property("MainPID"), old);
@@ -65,7 +65,7 @@ fn once_installed_it_runs_from_login_on_until_it_is_uninstalled() {
 }
 
 #[test]
-fn whoever_calls_starts_it_and_finds_it_ready() {
+fn a_call_on_each_socket_or_the_bus_starts_the_service() {
     let Some(home) = Home::installed() else { return };
     let (socket, remote) = (home.runtime("imgurd/socket"), home.runtime("imgurd-remote/socket"));
     for call in [
@@ -76,23 +76,23 @@ fn whoever_calls_starts_it_and_finds_it_ready() {
     {
         stop(&home);
         call().success();
-        // It may have answered a moment before it has said that it is ready.
+        // The service may answer a moment before it is marked active.
         home.systemctl(&["start", UNITS[0]]).success();
         assert_eq!(home.each_unit("is-active"), ALL_ACTIVE);
     }
-    // Also after its directories were deleted.
+    // The same after its directories were deleted.
     stop(&home);
     home.sh("rm -r ~/.local/state ~/.config/imgurd").success();
     home.ctl(&["status"]).success();
 
-    // Started without a call, it is ready when it says so, on the bus too.
+    // Started without a call, it has its name on the bus once it is active.
     stop(&home);
     home.systemctl(&["start", UNITS[0]]).success();
     let owner = ["NameHasOwner", "s", "org.imgurd.Keeper1"];
     let bus = ["busctl", "--user", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus"];
     assert_eq!(home.run(&[&bus[..], &owner].concat()).success().line(), "b true");
 
-    // With the socket units disabled, it creates its own sockets.
+    // Without the socket units, imgurd creates its own sockets.
     home.systemctl(&["stop", UNITS[0], UNITS[1], UNITS[2]]).success();
     home.systemctl(&["mask", UNITS[2]]).success();
     home.systemctl(&["start", UNITS[0]]).success();
@@ -100,7 +100,7 @@ fn whoever_calls_starts_it_and_finds_it_ready() {
 }
 
 #[test]
-fn a_reload_is_heard_and_a_crash_is_recovered_from() {
+fn the_service_reloads_and_restarts_after_crashes_and_hangs() {
     let Some(home) = Home::installed() else { return };
     let mut watch = home.start(&["imgurctl", "status", "--watch", "--json"]);
     home.machine.write(
@@ -124,7 +124,7 @@ fn a_reload_is_heard_and_a_crash_is_recovered_from() {
         assert_eq!(home.property("NRestarts"), (number + 1).to_string());
     }
 
-    // With a watchdog, a daemon that hangs is noticed.
+    // With a watchdog, systemd restarts a daemon that hangs.
     let drop_in = "/home/alice/.config/systemd/user/imgurd.service.d/watchdog.conf";
     home.machine.write(USER, drop_in, "[Service]\nWatchdogSec=5s\n");
     home.systemctl(&["daemon-reload"]).success();
@@ -137,7 +137,7 @@ fn a_reload_is_heard_and_a_crash_is_recovered_from() {
 }
 
 #[test]
-fn without_user_namespaces_it_runs_with_what_the_readme_adds() {
+fn without_user_namespaces_it_runs_with_the_readmes_drop_in() {
     let Some(home) = Home::installed() else { return };
     let manager = format!("user@{}.service", home.machine.user_id(USER));
     let none = format!("/etc/systemd/system/{manager}.d/none.conf");

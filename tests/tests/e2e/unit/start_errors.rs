@@ -1,4 +1,4 @@
-//! The answer to callers when the service cannot start.
+//! What callers learn if the service cannot start.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use super::service_lifecycle::call_on_the_bus;
 
 const CONFIG: &str = "/home/alice/.config/imgurd/config.toml";
 
-/// The mistake is in its second line.
+/// The mistake is in the second line.
 const BAD: &str = "store = \"memory\"\nstoer = 1\n";
 
-/// Shorter than systemd's restart of a failed service, and than any time-out of a client.
+/// Shorter than systemd's pause before it restarts a failed service, and than the timeout of any client.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 const LIST: [&str; 3] = ["ListAccounts", "s", ""];
@@ -18,7 +18,7 @@ const LIST: [&str; 3] = ["ListAccounts", "s", ""];
 fn refuses_until_corrected(home: &Home) {
     home.machine.write(USER, CONFIG, BAD);
     let remote = home.runtime("imgurd-remote/socket");
-    // Whether it is restarted or started by a caller, on any wire.
+    // The error is the same after a restart and after a start by a call on any wire.
     let starts = [
         &|| drop(home.systemctl(&["restart", UNITS[0]]).success()) as (),
         &|| drop(home.ctl(&["token"]).exits(9)),
@@ -54,19 +54,19 @@ fn refuses_until_corrected(home: &Home) {
 }
 
 #[test]
-fn a_bad_configuration_at_start_is_answered_at_once_until_it_is_corrected() {
+fn callers_learn_of_a_bad_configuration_until_it_is_corrected() {
     let Some(home) = Home::installed() else { return };
     refuses_until_corrected(&home);
 }
 
 #[test]
-fn a_bad_configuration_is_answered_on_debian_13_as_well() {
+fn callers_learn_of_a_bad_configuration_on_debian_13() {
     let Some(home) = Home::installed_on_debian_13() else { return };
     refuses_until_corrected(&home);
 }
 
 #[test]
-fn a_sandboxed_or_remote_caller_is_not_told_the_configuration_error() {
+fn sandboxed_and_remote_callers_do_not_learn_the_configuration_error() {
     let Some(home) = Home::installed() else { return };
     home.machine.write(USER, CONFIG, BAD);
     home.systemctl(&["restart", UNITS[0]]).success();
@@ -86,7 +86,7 @@ fn a_sandboxed_or_remote_caller_is_not_told_the_configuration_error() {
             assert!(!refused.stderr.contains(detail), "{}", refused.stderr);
         }
     }
-    // Other users learn nothing.
+    // Other users get no detail either.
     let socket = home.runtime("imgurd/socket");
     let refused = home.machine.run("root", &["imgurctl", "--socket", &socket, "token"]).exits(5);
     assert!(!refused.stderr.contains("line 2"), "{}", refused.stderr);

@@ -1,8 +1,8 @@
-//! `tests/packages`, on a machine where two packages with services are missing.
+//! `tests/packages` on a machine that lacks two packages with services.
 
 use imgurd_tests::testbed::Machine;
 
-/// Prints how it was called, and what the machine's policy says about starting a service (invoke-rc.d(8)).
+/// Prints its arguments, and what the machine's policy says about starting a service (invoke-rc.d(8)).
 const APT_GET: &str = "#!/bin/sh\necho \"apt-get $*\"\n\
     [ $1 != install ] || { /usr/sbin/policy-rc.d ssh start; echo \"policy $?\"; }\n";
 
@@ -16,7 +16,7 @@ fn equip(machine: &Machine) {
 }
 
 #[test]
-fn packages_are_listed_with_their_purposes_first_and_start_no_service() {
+fn missing_packages_are_listed_first_and_start_no_service() {
     let Some(machine) = Machine::boot() else { return };
     equip(&machine);
     let said = machine.run("root", &["env", "CI=true", "sh", "/packages", "test"]).success().stdout;
