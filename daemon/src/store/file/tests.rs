@@ -267,8 +267,8 @@ async fn keeps_the_old_record_if_a_save_fails() {
     // A directory instead of the second file makes even root fail.
     fs::remove_file(home.state().join("grants.keyring.work")).unwrap();
     fs::create_dir_all(home.state().join("grants.keyring.work/in the way")).unwrap();
-    assert!(reason(save(&store, "two").await).contains("no room"));
-    assert_eq!(load(&store).await, Ok(Some(record("one"))), "reading needs no room");
+    assert!(reason(save(&store, "two").await).contains("cannot be created"));
+    assert_eq!(load(&store).await, Ok(Some(record("one"))), "reading needs no space");
     fs::remove_dir_all(home.state().join("grants.keyring.work")).unwrap();
     assert_eq!(load(&store).await, Ok(Some(record("one"))), "the failed save is not in memory either");
 }
