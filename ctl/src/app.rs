@@ -33,7 +33,7 @@ impl App {
         Client::connect_to(&self.socket)
     }
 
-    /// One call on a connection of its own.
+    /// Makes a call on its own connection.
     pub(crate) fn call<M: Method>(&self, call: &M) -> Result<M::Reply, ClientError> {
         self.connect()?.call(call)
     }
@@ -52,7 +52,7 @@ impl App {
         }
     }
 
-    /// Passes the replies of a stream, and then the error that ended it, to `event` in a thread of its own.
+    /// Passes the replies of a stream, and then the error that ended it, to `event`, in its own thread.
     pub(crate) fn stream<M>(
         &self,
         call: M,

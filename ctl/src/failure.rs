@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     /// Standard input, or the terminal, cannot be read.
     #[error("cannot read standard input: {}; check where it comes from", cause(.0))]
     Input(io::Error),
-    /// Standard output cannot be written. A closed pipe, as after `| head -1`, is no error.
+    /// Standard output cannot be written. A closed pipe, as after `| head -1`, is not an error.
     #[error("cannot write to standard output: {}; check where it goes", cause(.0))]
     Output(io::Error),
     /// A program could not be started; the exit code is that of env(1).
@@ -54,12 +54,12 @@ impl Failure {
         }
     }
 
-    /// A stream that has no end of its own ended.
+    /// A stream without an end ended.
     pub(crate) fn stream_ended() -> Self {
         Self::Client(io::Error::from(io::ErrorKind::UnexpectedEof).into())
     }
 
-    /// Whether to print no message: the reader of the output is gone, or another program has reported the error.
+    /// Whether to print no message: the output is closed, or another program has reported the error.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(self, Self::Ended(_)) || self.exit_code() == 0
     }
@@ -130,7 +130,7 @@ fn keeper_code(error: &Error) -> u8 {
     }
 }
 
-/// A daemon that ends during a call counts as unreachable.
+/// Whether the daemon disconnected. A daemon that ends during a call counts as unreachable.
 fn is_hang_up(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_every_error_of_the_keeper_its_exit_code_and_its_json() {
+    fn every_keeper_error_has_its_exit_code_and_json() {
         for (error, code, json) in every_keeper_error() {
             let failure = Failure::from(error);
             assert_eq!(failure.exit_code(), code);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn exits_as_the_shell_does_when_cancelled() {
+    fn exits_with_130_when_cancelled() {
         assert_eq!(Failure::Cancelled.exit_code(), 130);
         assert!(Failure::Cancelled.json().starts_with(r#"{"error":"Cancelled""#));
     }

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 pub(crate) struct Files {
     /// Settings and accounts.
     pub(crate) config: PathBuf,
-    /// The file store's key, unless the configuration names another.
+    /// The file store's key, unless the configuration names another one.
     pub(crate) key: PathBuf,
     /// The file store.
     pub(crate) grants: PathBuf,
@@ -36,7 +36,8 @@ impl Files {
         }
     }
 
-    /// The key's place, which the configuration may name; a relative one counts from its own directory.
+    /// The path of the key, which the configuration may set. A relative path starts from the directory of the
+    /// configuration.
     pub(crate) fn key_file(&self, config: &DocumentMut) -> PathBuf {
         let directory = self.config.parent().unwrap_or(Path::new("/"));
         match config.get("key_file").and_then(Item::as_str) {
@@ -46,7 +47,7 @@ impl Files {
     }
 }
 
-/// Relative paths are ignored, as the specification says.
+/// A base directory. Relative paths are ignored, as the specification requires.
 fn base_directory(name: &str, default: &str) -> Result<PathBuf, Failure> {
     env::var_os(name)
         .map(PathBuf::from)
@@ -55,8 +56,8 @@ fn base_directory(name: &str, default: &str) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::Other(format!("there is no home directory; set HOME or {name}")))
 }
 
-/// Creates a file that only its owner can read, whole or not at all, and durable: it gets its name when its content is on
-/// the disk, and the name is durable when the directory is synced (fsync(2)). It never replaces a file.
+/// Creates a file that only its owner can read, completely or not at all. It gets its name after its content is on
+/// the disk, and the name is durable after the directory is synced (fsync(2)). It never replaces a file.
 pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
@@ -65,7 +66,7 @@ pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
     File::open(directory)?.sync_all()?;
-    // The directory may be new as well.
+    // The directory may be new too.
     directory.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 

@@ -15,7 +15,7 @@ const END: &str = "-----END IMGURD EXPORT-----";
 
 const BYTES_A_LINE: usize = 32;
 
-/// The first byte. It determines the cost of the key, so that no text can demand too much memory.
+/// The first byte. It determines the cost of the key derivation, so that no text can require too much memory.
 const VERSION: u8 = 1;
 const PASSES: u32 = 3;
 const MEMORY_KIB: u32 = 64 * 1024;
@@ -37,7 +37,7 @@ pub(crate) fn is_sealed(text: &str) -> bool {
     text.trim_start().starts_with(BEGIN)
 }
 
-/// Fails if there are no random numbers.
+/// Seals a text. Fails if there are no random numbers.
 pub(crate) fn seal(text: &Secret, passphrase: &Secret) -> Result<String, UnknownCryptoError> {
     let salt = Salt::default();
     let sealed = aead::seal(&key(passphrase, &salt)?, text.expose().as_bytes())?;
@@ -62,7 +62,7 @@ fn key(passphrase: &Secret, salt: &Salt) -> Result<SecretKey, UnknownCryptoError
     kdf::derive_key(&password, salt, PASSES, MEMORY_KIB, 32)
 }
 
-/// `BYTES` random bytes, two digits each.
+/// `BYTES` random bytes, as two digits each.
 pub(crate) fn random_hexadecimal<const BYTES: usize>() -> Result<String, Failure> {
     let mut bytes = [0; BYTES];
     secure_rand_bytes(&mut bytes).map_err(|error| {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_is_opened_with_its_passphrase_alone() {
+    fn opens_only_with_the_right_passphrase() {
         let text = sealed();
         assert!(is_sealed(&text) && is_sealed(&format!("\n  {text}")) && !is_sealed("a grant"));
         assert_eq!(open(&text, &"correct horse".into()).expect("opened").expose(), "a grant");
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pasting_does_to_lines_does_no_harm() {
+    fn ignores_spaces_and_line_ends_added_by_pasting() {
         let text = sealed();
         for text in [text.replace('\n', "\r\n"), format!("\n\n  {}", text.trim_end().replace('\n', "  \n  "))]
         {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_was_cut_or_changed_is_taken_for_whole() {
+    fn refuses_truncated_or_changed_text() {
         let text = sealed();
         let bytes = unarmor(&text).expect("armored");
         for at in [1, 1 + SALT, bytes.len() / 2, bytes.len() - 1] {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_to_come_is_told_from_damage() {
+    fn distinguishes_a_later_version_from_damage() {
         let mut bytes = unarmor(&sealed()).expect("armored");
         bytes[0] = VERSION + 1;
         assert_eq!(open(&armor(&bytes), &"correct horse".into()).err(), Some(Unopened::OtherVersion));

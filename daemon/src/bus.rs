@@ -20,12 +20,12 @@ use crate::file_watch::FileWatch;
 /// How long a bus, or a service on it, may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The pauses between tries while the socket exists but takes no connections: a bus that starts binds it before it listens.
-/// After these, only a new socket is tried.
+/// The pauses between attempts while the socket exists but refuses connections: a starting bus creates its socket
+/// before it listens. After these, imgurd waits for a new socket.
 const RETRIES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(4)];
 
-/// A way to the bus, while there is one. Clones share the connection.
+/// The connection to the bus, while there is one. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Bus {
     link: watch::Receiver<Link>,
@@ -48,13 +48,13 @@ impl Link {
 }
 
 impl Bus {
-    /// Begins to look for the user's bus.
+    /// Starts to connect to the user's bus.
     #[must_use]
     pub fn session() -> Self {
         Self::open("session", session_bus())
     }
 
-    /// Begins to look for the machine's bus.
+    /// Starts to connect to the system bus.
     #[must_use]
     pub fn system() -> Self {
         Self::open("system", system_bus())
@@ -66,7 +66,7 @@ impl Bus {
         Self { link }
     }
 
-    /// The current connection, after the first attempt has ended; if there is none, the reason.
+    /// The current connection, or the reason why there is none. Waits for the first attempt.
     pub async fn connection(&self) -> Result<Connection, String> {
         let mut link = self.link.clone();
         match link.wait_for(|link| !matches!(link, Link::Untried)).await.as_deref() {
@@ -76,7 +76,7 @@ impl Bus {
         }
     }
 
-    /// The address that the connection as it is now has reached.
+    /// The address of the current connection.
     pub(crate) fn address(&self) -> Option<BusAddress> {
         match &*self.link.borrow() {
             Link::Present(connection, address) if !connection.is_closed() => Some(address.clone()),
@@ -84,7 +84,7 @@ impl Bus {
         }
     }
 
-    /// The connection as soon as there is one.
+    /// Waits for a connection.
     pub async fn wait(&self) -> Connection {
         let mut link = self.link.clone();
         let present = link.wait_for(|link| link.connection().is_some()).await;
@@ -120,8 +120,8 @@ async fn maintain(bus: &'static str, place: Result<Location, String>, link: watc
     }
 }
 
-/// Where the bus may be, in the order in which to try. A GUID in an address counts for nothing: it changes when the bus is
-/// restarted.
+/// The possible addresses of the bus, in the order of attempts. imgurd ignores the GUID in an address, because it
+/// changes when the bus restarts.
 struct Location(Vec<BusAddress>);
 
 impl Location {
@@ -139,7 +139,7 @@ impl Location {
         Err(last.unwrap_or_else(|| zbus::Error::Failure("there is no address of the bus".to_owned())))
     }
 
-    /// The sockets that appear in the file system.
+    /// The socket files among the addresses.
     fn sockets(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().filter_map(|address| match address {
             BusAddress::Path(path) => Some(path.as_path()),
@@ -149,7 +149,7 @@ impl Location {
 
     async fn wait(&self) -> (Connection, BusAddress) {
         loop {
-            // Watching before trying, so that no bus appears unnoticed between the two.
+            // Watch before the attempt, so that no bus can appear unnoticed in between.
             let mut watches: Vec<_> = self.sockets().flat_map(FileWatch::for_appearance).collect();
             for pause in [Duration::ZERO].into_iter().chain(RETRIES) {
                 if self.sockets().count() == self.0.len() && !self.sockets().any(Path::exists) {

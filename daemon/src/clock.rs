@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::grant::Timestamp;
 
-/// Time, behind a seam so that tests can set it.
+/// The clock. Tests replace it.
 pub trait Clock: Send + Sync {
     /// The time of the wall clock.
     fn now(&self) -> Timestamp;
@@ -22,8 +22,8 @@ pub trait Clock: Send + Sync {
     /// How long the machine has been up, including time asleep (`CLOCK_BOOTTIME`). Nobody can set this clock.
     fn uptime(&self) -> Duration;
 
-    /// Returns once the wall clock has reached `deadline`, or has been set: look at [`Clock::now`] again. Without a
-    /// deadline it waits for ever. One caller at a time.
+    /// Returns when the wall clock has reached `deadline`, or was set; the caller must read [`Clock::now`] again.
+    /// Without a deadline it waits for ever. Only one caller at a time.
     fn sleep_until(&self, deadline: Option<Timestamp>) -> BoxFuture<'_, ()>;
 }
 
@@ -35,10 +35,10 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock with its timer. Call it inside the runtime that will wait on it.
+    /// A clock with its timer. Call it inside the runtime that will wait for it.
     ///
     /// # Errors
-    /// Where the system has no timer to spare.
+    /// If the system has no more timers.
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
@@ -51,8 +51,8 @@ impl SystemClock {
     }
 
     fn arm(&self, deadline: Option<Timestamp>) -> io::Result<()> {
-        // A zero time disarms the timer; a moment before the epoch is as due as one just after it. The kernel counts from
-        // its own clock, which a library may hide from us (libfaketime).
+        // A zero time disarms the timer, so a moment before the epoch becomes one just after it. The kernel counts
+        // from its own clock, which a library may hide from us (libfaketime).
         let until = |deadline: Timestamp| deadline.as_millis().saturating_sub(self.now().as_millis());
         let kernels = Timestamp::from_millis(millis(clock_gettime(ClockId::Realtime)));
         let at = deadline.map_or(0, |deadline| kernels.moved(until(deadline)).as_millis().max(1));
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn fires_at_once_when_the_deadline_has_passed() {
+    async fn fires_immediately_after_the_deadline() {
         let clock = SystemClock::new().unwrap();
         clock.sleep_until(Some(Timestamp::from_millis(0))).await;
         clock.sleep_until(Some(clock.now())).await;

@@ -18,7 +18,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with_mode(path, content, 0o600)
 }
 
-/// The same, for others as well where `mode` says so.
+/// Like [`replace`], with these permissions.
 pub(crate) fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     make_directory_of(path)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -37,14 +37,14 @@ fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Renames within one directory, and makes the new name durable as well (fsync(2): a file's own does not).
+/// Renames within one directory, and makes the new name durable. fsync(2) of the file alone does not.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let is_first = !to.exists();
     fs::rename(from, to)?;
     let directory = to.parent().ok_or(io::ErrorKind::InvalidInput)?;
     File::open(directory)?.sync_all()?;
     match directory.parent().filter(|_| is_first) {
-        // The directory may be as new as the file, and then its own name is no safer.
+        // The directory may be as new as the file, so its own name must become durable too.
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }

@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 /// As many links as the kernel follows (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// How often a watch is set again because somebody changed a link meanwhile.
+/// How often imgurd sets a watch again because a link changed meanwhile.
 const MOST_TRIES: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,22 +34,22 @@ pub struct FileWatch {
     names: Names,
 }
 
-/// The watch of each directory, and the name in it.
+/// The directory watches, each with the name to look for.
 type Names = Vec<(i32, OsString)>;
 
 impl FileWatch {
-    /// Watches for other content at `path`.
+    /// Watches for new content at `path`.
     ///
     /// # Errors
-    /// If the system has no more watches to give.
+    /// If the system has no more watches.
     pub fn for_content(path: &Path) -> io::Result<Self> {
         Self::new(path, Wanted::Content)
     }
 
-    /// Watches for a file, such as a socket, to come into being at `path`.
+    /// Watches for a file, such as a socket, to appear at `path`.
     ///
     /// # Errors
-    /// If the system has no more watches to give.
+    /// If the system has no more watches.
     pub fn for_appearance(path: &Path) -> io::Result<Self> {
         Self::new(path, Wanted::Appearance)
     }
@@ -110,7 +110,7 @@ impl FileWatch {
         }
     }
 
-    /// Whether a file that was just created can be read now. A file that somebody is still writing cannot.
+    /// Whether a new file is complete. It is not while another program is still writing it.
     fn is_whole(&self) -> bool {
         let is_new =
             |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|it| it.is_file() && it.nlink() == 1);
@@ -119,7 +119,8 @@ impl FileWatch {
 }
 
 fn watch(steps: &[PathBuf], wanted: Wanted) -> io::Result<(AsyncFd<OwnedFd>, Names)> {
-    // Not when it is deleted: in the middle of somebody's saving it, that would be no file.
+    // Do not react to a deletion: a program may delete the file while it saves it, and there would be no file to
+    // read.
     let events = WatchFlags::CREATE
         | WatchFlags::MOVED_TO
         | WatchFlags::CLOSE_WRITE
@@ -129,7 +130,7 @@ fn watch(steps: &[PathBuf], wanted: Wanted) -> io::Result<(AsyncFd<OwnedFd>, Nam
     let mut names = Vec::new();
     for step in steps {
         let directory = step.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // One that was just removed is noticed by the next look at the way.
+        // The next attempt notices a directory that was just removed.
         let watch = match inotify::add_watch(&inotify, directory, events) {
             Err(Errno::NOENT | Errno::NOTDIR) => continue,
             watch => watch?,
@@ -137,7 +138,7 @@ fn watch(steps: &[PathBuf], wanted: Wanted) -> io::Result<(AsyncFd<OwnedFd>, Nam
         names.extend(step.file_name().map(|name| (watch, name.to_owned())));
     }
     if let Some(file) = steps.last().filter(|file| wanted == Wanted::Content && file.is_file()) {
-        // It may have another name, in another directory.
+        // The file may be written under another name, in another directory.
         let _ = inotify::add_watch(&inotify, file, WatchFlags::CLOSE_WRITE);
     }
     #[expect(deprecated, reason = "its successor is unsafe for types that may change their descriptor")]
@@ -145,7 +146,7 @@ fn watch(steps: &[PathBuf], wanted: Wanted) -> io::Result<(AsyncFd<OwnedFd>, Nam
     Ok((inotify, names))
 }
 
-/// Each symbolic link on the way to `path`, and at the end the file itself, or the first that is missing.
+/// Each symlink on the way to `path`, then the file itself or the first missing part.
 fn steps(path: &Path) -> Vec<PathBuf> {
     let (mut steps, mut path) = (Vec::new(), path.to_owned());
     while steps.len() <= MOST_LINKS {
@@ -178,7 +179,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn notices_a_file_that_is_replaced_and_ignores_its_neighbours() {
+    async fn notices_a_replaced_file_and_ignores_other_files() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.toml");
         let mut watch = FileWatch::for_content(&path).unwrap();
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn notices_a_socket_that_comes_into_being() {
+    async fn notices_a_new_socket() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bus");
         let mut watch = FileWatch::for_appearance(&path).unwrap();
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn notices_a_change_behind_a_link() {
+    async fn notices_a_change_behind_a_symlink() {
         let directory = tempfile::tempdir().unwrap();
         let dotfiles = tempfile::tempdir().unwrap();
         let target = dotfiles.path().join("imgurd.toml");
@@ -211,7 +212,7 @@ mod tests {
         watch.changed().await.unwrap();
     }
 
-    /// A file at the end of a link in a directory that is a link, as `stow` makes them.
+    /// A file at the end of a symlink, in a directory that is a symlink, as `stow` makes them.
     struct Links {
         root: tempfile::TempDir,
     }
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn notices_each_link_that_leads_elsewhere_and_edits_there() {
+    async fn notices_changed_symlinks_and_edits_of_their_new_targets() {
         let links = Links::new();
         let mut watch = links.watch();
         links.link("two", "imgurd");
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn notices_links_and_directories_that_are_removed_and_made_again() {
+    async fn notices_recreated_symlinks_and_directories() {
         let links = Links::new();
         let mut watch = links.watch();
         fs::remove_file(links.path("imgurd")).unwrap();
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn notices_an_edit_by_another_name_of_the_same_file_and_a_link_to_one_that_is_whole() {
+    async fn notices_edits_through_a_hard_link_and_new_hard_links() {
         let links = Links::new();
         let path = links.path("config.toml");
         fs::hard_link(links.path("two/real.toml"), &path).unwrap();
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_somebody_has_begun_to_write_is_not_read_yet() {
+    async fn ignores_a_file_until_it_is_completely_written() {
         let links = Links::new();
         let path = links.path("config.toml");
         let watch = FileWatch::for_content(&path).unwrap();
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn links_in_a_circle_have_an_end() {
+    fn circular_symlinks_end_the_search() {
         let links = Links::new();
         links.link("b", "a");
         links.link("a", "b");

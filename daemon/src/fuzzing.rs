@@ -43,13 +43,13 @@ use crate::store::{MemoryStore, StoreError, item};
 
 pub use pasting::{Pasted, import, paste};
 
-/// How long nothing comes before a caller who receives a stream leaves.
+/// How long the caller of a stream waits for the next message before it leaves.
 const QUIET: Duration = Duration::from_millis(5);
 
-/// What a request has in the place of the nonce of the page before it.
+/// The placeholder in a request for the nonce of the page before it.
 const NONCE: &[u8] = b"NONCE";
 
-/// What precedes the nonce in the page that has one.
+/// The text before the nonce in the page.
 const BEFORE_NONCE: &[u8] = b"data-nonce=\"";
 
 const CALLBACK: &str = "http://127.0.0.1:8917/callback";
@@ -60,7 +60,7 @@ thread_local! {
     static API: OnceCell<Api> = const { OnceCell::new() };
 }
 
-/// Sends `said` to a daemon that has no account, and returns its answers.
+/// Sends `said` to a daemon without accounts, and returns its answers.
 #[must_use]
 pub fn converse(said: &[u8]) -> Vec<u8> {
     RUNTIME.with(|runtime| {
@@ -78,7 +78,7 @@ fn api_without_accounts() -> Api {
 }
 
 fn api(config: Arc<Config>, keeper: Keeper) -> Api {
-    // Nothing can exist there, so that no input writes to a disk.
+    // No file can exist there, so no input writes to a disk.
     let nowhere = |name: &str| PathBuf::from("/dev/null").join(name);
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(nowhere("config.toml")), config));
     let gate = Gate::new(editor.clone(), Permits::load(nowhere("permits")), Prompts::new().0);
@@ -198,7 +198,7 @@ pub fn classify_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> 
     }
 }
 
-/// Reads whose token it is from an answer of the API.
+/// Reads the owner of a token from an answer of the API.
 #[must_use]
 pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> TokenOwner {
     let mut response = HttpResponse::new(body.to_vec());
@@ -207,8 +207,8 @@ pub fn identify(status: StatusCode, headers: HeaderMap, body: &[u8]) -> TokenOwn
     inquiry::understand(&response, token_owner::username, &[])
 }
 
-/// Reads a server's metadata, the codes for a device, and the answer to a poll. Returns what is said of the latter two; metadata
-/// is public.
+/// Reads a server's metadata, the codes for a device, and the answer to a poll. Returns the error texts of the latter
+/// two; metadata is public.
 #[must_use]
 pub fn read_documents(status: StatusCode, body: &[u8]) -> Vec<String> {
     let mut response = HttpResponse::new(body.to_vec());

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment that many milliseconds after the epoch.
+    /// The moment this many milliseconds after the epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -29,19 +29,19 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the epoch, as the interface speaks of time.
+    /// Whole seconds since the epoch, the unit of times in the interface.
     #[must_use]
     pub const fn as_secs(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// That many milliseconds later, or earlier.
+    /// This many milliseconds later, or earlier if negative.
     #[must_use]
     pub const fn moved(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// How long ago `earlier` was; nothing if it is yet to come.
+    /// The time since `earlier`; zero if that is in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         u64::try_from(self.0.saturating_sub(earlier.0)).map_or(Duration::ZERO, Duration::from_millis)
@@ -65,19 +65,19 @@ pub struct Access {
     pub token_type: String,
     /// When the answer that brought it arrived.
     pub issued_at: Timestamp,
-    /// How long the server says it lives; absent where it did not say anything usable.
+    /// The lifetime that the server gave; `None` if it gave none that is usable.
     pub lifetime: Option<Duration>,
-    /// Whether it is known to work no more: somebody reported it as rejected, or the server gave a newer access token to
-    /// the same user and client, which ends the older one.
+    /// Whether it does not work any more: a program reported it as rejected, or the server gave the same user and
+    /// client a newer access token, which ends the older one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dead: bool,
-    /// Whether this very process saw it arrive, and so knows its age even when the clock is set.
+    /// Whether this process received it, and so knows its age even if the clock is set.
     #[serde(skip)]
     pub witnessed: bool,
 }
 
 impl Access {
-    /// When it expires, if that is known.
+    /// When it expires, if known.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.lifetime.map(|lifetime| self.issued_at + lifetime)
@@ -94,7 +94,7 @@ pub struct Issuer {
     /// The whole token endpoint, as a parsed URL is written; absent in records of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_url: Option<String>,
-    /// The server's issuer identifier (RFC 8414, section 2), where it is known.
+    /// The server's issuer identifier (RFC 8414, section 2), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
 }
@@ -115,8 +115,8 @@ impl Issuer {
             && identifiers.is_none_or(|(mine, others)| mine == others)
     }
 
-    /// Binds what an older version saved, with only an origin, to the token endpoint of `current` if the origin is the
-    /// same: that is where the older version sent it. Returns whether it did.
+    /// Binds what an older version saved with only an origin to the token endpoint of `current` if the origin is the
+    /// same, because the older version sent it there. Returns whether it did.
     pub fn adopt(&mut self, current: &Self) -> bool {
         let is_older = self.token_url.is_none() && self.origin == current.origin;
         if is_older {
@@ -139,36 +139,36 @@ pub struct ClientSecret {
 /// The result of a consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// Its number within the account, never given twice: an answer belongs to the grant whose number it carries.
+    /// Its number within the account, which is never reused. An answer belongs to the grant whose number it has.
     pub generation: u64,
     /// The server and client that it belongs to.
     pub issuer: Issuer,
-    /// Obtains new access tokens.
+    /// The token that obtains new access tokens.
     pub refresh_token: Option<Secret>,
-    /// The current access token; absent in a grant that was imported without one.
+    /// The current access token; `None` in a grant that was imported without one.
     pub access: Option<Access>,
     /// The name of the user who consented.
     #[serde(default, deserialize_with = "name")]
     pub username: Option<String>,
-    /// The server's number for the user who consented.
+    /// The server's ID of the user who consented.
     #[serde(default, deserialize_with = "name")]
     pub account_id: Option<String>,
     /// When the user consented, or the grant was imported.
     pub granted_at: Timestamp,
-    /// How many answers in a row kept the refresh token as it was.
+    /// How many answers in a row kept the refresh token.
     pub kept: u32,
-    /// When the refresh token expires, where the server says it.
+    /// When the refresh token expires, if the server says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires_at: Option<Timestamp>,
-    /// Whether it was imported and the server has not confirmed it yet: until then it displaces no working grant.
+    /// Whether it was imported and the server has not confirmed it yet. Until then it replaces no working grant.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unverified: bool,
-    /// Whether the last answer had a new refresh token that cannot be read, so that this one may be the one before it.
+    /// Whether the last answer had a new refresh token that imgurd could not read. Then this one may be outdated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lacks_new_refresh_token: bool,
 }
 
-/// Records of older versions hold names as the server sent them.
+/// Records of older versions contain names as the server sent them.
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.map(|name| printable_name(&name)))
 }
@@ -196,77 +196,77 @@ impl Grant {
 pub struct Displaced {
     /// The grant.
     pub grant: Grant,
-    /// When it made way.
+    /// When it was replaced.
     pub at: Timestamp,
 }
 
 /// The server refused the refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// When it did so first.
+    /// When it refused it first.
     pub first_at: Timestamp,
-    /// Whether it did so again, at least a minute later.
+    /// Whether it refused it again, at least a minute later.
     pub confirmed: bool,
-    /// Whether the previous refresh token has been presented since.
+    /// Whether imgurd has tried the previous refresh token since.
     pub previous_tried: bool,
-    /// Whether this very process heard it, and so knows how long ago even when the clock is set.
+    /// Whether this process received the refusal, and so knows its age even if the clock is set.
     #[serde(skip)]
     pub witnessed: bool,
 }
 
-/// Everything kept of one account, as one item of the store.
+/// Everything that imgurd saves for one account, as one item of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
-    /// The application's secret.
+    /// The client secret.
     pub client_secret: Option<Secret>,
     /// The server that the secret belongs to; absent without one, and in records of older versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret_issuer: Option<Issuer>,
-    /// Secrets of other servers and clients, which return with their settings; the latest last.
+    /// Secrets of other servers and clients, the latest last. They return with their settings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_client_secrets: Vec<ClientSecret>,
     /// The grant in use.
     pub grant: Option<Grant>,
-    /// The refresh token that the current one replaced. Kept only where the server tolerates that it is shown again:
-    /// elsewhere its fingerprint in `replaced` is enough.
+    /// The refresh token that the current one replaced. imgurd keeps it only if the server tolerates reuse; otherwise
+    /// the fingerprint in `replaced` is enough.
     pub previous_refresh_token: Option<Secret>,
-    /// Refresh tokens that newer ones replaced. Where reuse revokes the grant (RFC 9700, section 4.14.2), none of them
-    /// is shown again.
+    /// Refresh tokens that newer ones replaced. If reuse revokes the grant (RFC 9700, section 4.14.2), imgurd sends
+    /// none of them again.
     #[serde(skip_serializing_if = "Fingerprints::is_empty")]
     pub replaced: Fingerprints,
-    /// The client settings with which the server gave tokens last.
+    /// The client settings with which the server last gave tokens.
     #[serde(skip_serializing_if = "Fingerprints::is_empty")]
     pub proven: Fingerprints,
-    /// Grants that made way, the latest last.
+    /// Grants that were replaced, the latest last.
     pub displaced: Vec<Displaced>,
     /// Set before a refresh is sent, and cleared by its answer. If it is set at start, an answer was lost.
     pub in_flight: Option<Timestamp>,
-    /// The server's word against the refresh token.
+    /// The server's refusal of the refresh token.
     pub refusal: Option<Refusal>,
     /// The number of the next grant.
     pub next_generation: u64,
     /// When it was saved, if the store needs that to recognise an older record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saved_at: Option<Timestamp>,
-    /// Whether a newer one was stored since, in another keyring for example.
+    /// Whether a newer record was stored since, for example in another keyring.
     #[serde(skip)]
     pub is_outdated: bool,
 }
 
 impl Record {
-    /// Whether a refresh token or access token is in it.
+    /// Whether it contains a refresh token or an access token.
     #[must_use]
     pub fn holds_a_grant(&self) -> bool {
         self.grant.is_some() || !self.displaced.is_empty()
     }
 
-    /// The grant in use and those that made way.
+    /// The current grant and the replaced ones.
     pub fn grants(&self) -> impl Iterator<Item = &Grant> {
         self.grant.iter().chain(self.displaced.iter().map(|displaced| &displaced.grant))
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grant> {
         self.grant.iter_mut().chain(self.displaced.iter_mut().map(|displaced| &mut displaced.grant))
     }
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_over_what_is_kept_tells_no_secret_of_it() {
+    fn a_panic_message_with_a_record_contains_no_secret() {
         let grant = json!({
             "generation": 1, "issuer": { "client_id": "id", "origin": "https://example.org" }, "kept": 0,
             "refresh_token": "kept-secret", "granted_at": 0,

@@ -1,4 +1,4 @@
-//! What imgurd logs, and where. Libraries that log payloads stay silent, whatever `RUST_LOG` says.
+//! What imgurd logs, and where. Libraries that may log secrets stay silent, whatever `RUST_LOG` says.
 
 mod journal;
 mod stderr;
@@ -36,13 +36,13 @@ const PAYLOAD_PRINTERS: [&str; 11] = [
     "zvariant",
 ];
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
     /// Fields of the system's journal.
     Journald,
@@ -64,7 +64,7 @@ impl FromStr for LogFormat {
 /// Starts logging to standard error, or to the journal.
 ///
 /// # Errors
-/// Where there is no journal.
+/// If there is no journal.
 pub fn start(format: LogFormat) -> io::Result<()> {
     let registry = tracing_subscriber::registry().with(filter());
     let lines = tracing_subscriber::fmt::layer().with_writer(|| Stderr);
@@ -85,7 +85,7 @@ pub fn start(format: LogFormat) -> io::Result<()> {
     Ok(())
 }
 
-/// The error that ends the daemon, as one line for the journal, or for people.
+/// The error that ends the daemon, as one line for the journal or for a terminal.
 #[must_use]
 pub fn fatal(error: &anyhow::Error) -> String {
     if is_journal(io::stderr()) {
@@ -96,7 +96,7 @@ pub fn fatal(error: &anyhow::Error) -> String {
     }
 }
 
-/// Whether this leads to the journal (`systemd.exec(5)`, `$JOURNAL_STREAM`).
+/// Whether this stream leads to the journal (`systemd.exec(5)`, `$JOURNAL_STREAM`).
 fn is_journal(stream: impl AsFd) -> bool {
     let Ok(journal) = env::var("JOURNAL_STREAM") else { return false };
     rustix::fs::fstat(stream).is_ok_and(|found| journal == format!("{}:{}", found.st_dev, found.st_ino))
@@ -112,7 +112,7 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Lines with a prefix that says their priority, which the journal takes off.
+/// Formats lines with a prefix for their priority, which the journal removes.
 struct Prioritized<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for Prioritized<F>
@@ -144,7 +144,8 @@ fn filter() -> Targets {
     quiet(&if asked.is_empty() { "info" } else { &asked }.parse().unwrap_or_default())
 }
 
-/// `asked`, without what might log a payload. If two directives match, the one with the longer target applies.
+/// `asked`, without targets that might log a payload. If two directives match, the one with the longer target
+/// applies.
 fn quiet(asked: &Targets) -> Targets {
     let may_print = |target: &str| PAYLOAD_PRINTERS.iter().any(|printer| target.starts_with(printer));
     asked
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_directive_has_a_payload_printed() {
+    fn no_directive_enables_logging_of_payloads() {
         for asked in ["trace", "zbus=trace", "zbus::connection=trace,hyper_util::client=debug", "h2"] {
             let filter = quiet(&asked.parse().unwrap());
             for target in ["zbus", "zbus::connection::socket", "hyper_util::client::legacy", "h2::frame"] {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_logged_and_nothing_else() {
+    fn logs_only_the_requested_targets() {
         let filter = quiet(&"imgurd::keeper=debug,imgurd=warn".parse().unwrap());
         assert!(filter.would_enable("imgurd::keeper::actor", &Level::DEBUG));
         assert!(filter.would_enable("imgurd::bus", &Level::WARN));

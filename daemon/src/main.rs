@@ -84,7 +84,7 @@ fn run() -> anyhow::Result<()> {
         .thread_keep_alive(idle)
         .build()?;
     let outcome = runtime.block_on(service::run(options));
-    // A store that hangs in its own thread has had its time.
+    // A store that hangs in its own thread has had enough time.
     runtime.shutdown_background();
     outcome
 }

@@ -8,13 +8,12 @@ use std::io;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-/// Whatever is freed is wiped: the buffers that libraries read, write, encrypt and parse secrets in as well as our own,
-/// and those that have been outgrown.
+/// Wipes all freed memory: our own buffers, and those in which libraries read, write, encrypt and parse secrets.
 #[cfg(not(fuzzing))] // the fuzzers count what an input takes by an allocator of their own
 #[global_allocator]
 static WIPED: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
-/// More than the calls below it use of a stack, which is some 40 KiB in a build for debugging.
+/// More stack than the calls below it use, which is about 40 KiB in a debug build.
 const STACK: usize = 128 * 1024;
 
 /// Wipes what returned functions left on this thread's stack: a cipher works there on several blocks at a time, and a
@@ -25,15 +24,15 @@ pub fn wipe_stack() {
     black_box([0_u8; STACK]);
 }
 
-/// Closes this process to debuggers and readers of `/proc/PID/mem` of the same user, and has no crash write its memory
-/// to a disk (`PR_SET_DUMPABLE`, prctl(2)). To be called before there is a secret.
+/// Denies debuggers and readers of `/proc/PID/mem` of the same user access to this process, and prevents core dumps
+/// (`PR_SET_DUMPABLE`, prctl(2)). Call it before there is a secret.
 ///
 /// # Errors
-/// Where the system does not do so.
+/// If the system does not support it.
 pub fn close() -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    // For child processes, which become dumpable again as they start (execve(2)): they hold no secret of ours, but may
-    // receive one.
+    // For child processes, which become dumpable again when they start (execve(2)). They have no secret of ours, but
+    // may receive one.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())
 }

@@ -16,11 +16,11 @@ use crate::keeper::Keeper;
 
 /// `NETLINK_ROUTE` is number 0, the default.
 const NETLINK_ROUTE: Option<Protocol> = None;
-/// Addresses and routes of IPv4 and IPv6 (`RTMGRP_*`). Not links: a radio reports its link all the time.
+/// Addresses and routes of IPv4 and IPv6 (`RTMGRP_*`). Not links, because a radio reports its link all the time.
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
 /// `RTM_NEWADDR` and `RTM_NEWROUTE`.
 const ARRIVALS: [u16; 2] = [20, 24];
-/// A message's header, of which length and type come first (`struct nlmsghdr`).
+/// The length of a message's header, which begins with the length and the type (`struct nlmsghdr`).
 const HEADER: usize = 16;
 
 /// Tells the keeper when an address or a route appears while an account waits. Runs as long as it is polled.
@@ -64,12 +64,12 @@ impl Routes {
         Ok(Self { socket })
     }
 
-    /// Returns when an address or a route has come since the last call.
+    /// Returns when an address or a route was added since the last call.
     async fn arrival(&self) -> io::Result<()> {
         loop {
             let mut guard = self.socket.readable().await?;
             match self.read() {
-                // Where so much happened that some of it was not kept, it may have been this.
+                // If messages were lost, an arrival may have been among them.
                 Ok(true) | Err(Errno::NOBUFS) => return Ok(()),
                 Ok(false) => {}
                 Err(Errno::AGAIN) => guard.clear_ready(),
@@ -81,14 +81,14 @@ impl Routes {
     fn read(&self) -> Result<bool, Errno> {
         let mut buffer = [0; 8192];
         let (_, length, sender) = recvfrom(self.socket.get_ref(), &mut buffer, RecvFlags::empty())?;
-        // Any process may write to this socket; only messages of the kernel count, which is number 0.
+        // Any process may write to this socket. Only messages of the kernel count; its port is 0.
         let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
         Ok(sender.is_some_and(|sender| sender.pid() == 0)
             && tells_of_an_arrival(&buffer[..length.min(buffer.len())]))
     }
 }
 
-/// Whether one of these messages says that an address or a route has come.
+/// Whether one of these messages reports a new address or route.
 fn tells_of_an_arrival(mut messages: &[u8]) -> bool {
     while let Some((header, _)) = messages.split_first_chunk::<HEADER>() {
         let [a, b, c, d, kind_a, kind_b, ..] = *header;
@@ -96,7 +96,7 @@ fn tells_of_an_arrival(mut messages: &[u8]) -> bool {
             return true;
         }
         let length = u32::from_ne_bytes([a, b, c, d]) as usize;
-        // Each begins at a multiple of four.
+        // Each message is aligned to four bytes.
         messages = messages.get(length.max(HEADER).next_multiple_of(4)..).unwrap_or_default();
     }
     false
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn hears_of_what_comes_among_what_goes() {
+    fn notices_new_addresses_and_routes_among_other_messages() {
         let (gone, come) = (message(21, 13), message(20, 24));
         assert!(!tells_of_an_arrival(&gone));
         assert!(tells_of_an_arrival(&come));
@@ -123,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn survives_what_makes_no_sense() {
+    fn survives_invalid_netlink_messages() {
         for text in [&[][..], &[0; 7], &[0; 16], &[0xff; 40]] {
             assert!(!tells_of_an_arrival(text));
         }
     }
 
     #[tokio::test]
-    async fn takes_no_word_but_the_kernels() {
+    async fn ignores_messages_that_are_not_from_the_kernel() {
         let routes = Routes::open().unwrap();
         let name = rustix::net::getsockname(routes.socket.get_ref()).unwrap();
         let flags = SocketFlags::CLOEXEC;

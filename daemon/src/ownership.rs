@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, getxattr};
 use rustix::io::Errno;
 use rustix::process::{getgid, getuid};
 
-/// The id that the kernel shows for users that a user namespace does not map (`user_namespaces(7)`).
+/// The user ID that the kernel shows for users that a user namespace does not map (`user_namespaces(7)`).
 const UNMAPPED: u32 = 65534;
 
 /// As many links as the kernel follows (`path_resolution(7)`).
@@ -51,7 +51,8 @@ pub fn own_directory(path: &Path, closed: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses the file at `path`, with these metadata, if another user could write or replace it. Follows links of our own.
+/// Refuses the file at `path`, with these metadata, if another user could write or replace it. Follows our own
+/// symlinks.
 pub fn check_place(path: &Path, metadata: &Metadata) -> io::Result<()> {
     if !is_trusted(metadata) {
         return Err(refused("it belongs to another user"));
@@ -68,7 +69,7 @@ pub fn check_place(path: &Path, metadata: &Metadata) -> io::Result<()> {
     }
 }
 
-/// The first directory or link on the way to `path` that another user owns, or in which others may rename files.
+/// The first directory or symlink on the way to `path` that another user owns, or in which others may rename files.
 fn find_replaceable(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut left: Vec<OsString> = names(&path::absolute(path)?);
     let (mut at, mut links) = (PathBuf::from("/"), 0);
@@ -89,7 +90,7 @@ fn find_replaceable(path: &Path) -> io::Result<Option<PathBuf>> {
             }
             let target = fs::read_link(&at)?;
             left.extend(names(&target));
-            // An absolute target replaces all of it.
+            // An absolute target replaces the whole path.
             at = at
                 .parent()
                 .unwrap_or(Path::new("/"))
@@ -115,7 +116,7 @@ fn names(path: &Path) -> Vec<OsString> {
     path.components().rev().filter_map(name).collect()
 }
 
-/// Opens a file of ours, as `options` say. A link is refused, and so are devices and pipes, which one might wait for.
+/// Opens a file of ours with `options`. Refuses symlinks, and devices and pipes, which could block.
 pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
@@ -142,7 +143,7 @@ pub fn withheld(error: &io::Error, directory: &Path) -> Option<String> {
         io::ErrorKind::ReadOnlyFilesystem => Some(format!(
             "the file system of {shown} is read-only; mount it writable, or choose another directory"
         )),
-        // A refusal by this module, not by the kernel, has another cause.
+        // If this module refused it, and not the kernel, the cause is another one.
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => Some(format!(
             "you cannot write to {shown}; run `chmod u+rwx {shown}`, or choose another directory"
         )),
@@ -150,8 +151,8 @@ pub fn withheld(error: &io::Error, directory: &Path) -> Option<String> {
     }
 }
 
-/// Refuses everything that is not a regular file of ours. For a path that another program opens, these are the metadata
-/// of its link.
+/// Refuses everything except our own regular files. If another program will open the path, pass the metadata of the
+/// symlink.
 pub fn check_own(metadata: &Metadata) -> io::Result<()> {
     match metadata.file_type() {
         kind if kind.is_symlink() => Err(refused("it is a symbolic link")),
@@ -174,24 +175,24 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.uid() == getuid().as_raw()
 }
 
-/// Whether others may rename files there, unlike in `/tmp`.
+/// Whether others may rename files there. They may not in `/tmp`.
 fn is_shared(path: &Path, metadata: &Metadata) -> bool {
     metadata.is_dir() && metadata.mode() & 0o1000 == 0 && others_write(path, metadata)
 }
 
-/// Whether somebody else than the owner may write it, by its mode or an access list (acl(5)).
+/// Whether other users may write it, by its mode or an access list (acl(5)).
 fn others_write(path: &Path, metadata: &Metadata) -> bool {
     let mode = metadata.mode();
     if metadata.is_symlink() || mode & OTHERS_WRITE == 0 {
         return false;
     }
-    // With an access list, the bits of the group are the most that any entry of the list grants.
+    // With an access list, the group bits are the maximum that any entry grants.
     let has_list = || getxattr(path, c"system.posix_acl_access", &mut [0_u8; 0]).is_ok();
     mode & 0o002 != 0 || !is_private(metadata.gid()) || has_list()
 }
 
-/// Whether a group has no other members than us, or is root's. Distributions give each user such a group, and some let it
-/// write by default. Only local files are asked: a directory service could hang.
+/// Whether a group has no other members, or is root's. Distributions give each user such a group, and some let it
+/// write by default. imgurd reads only local files, because a directory service could hang.
 fn is_private(group: u32) -> bool {
     if group == 0 || (group == UNMAPPED && !knows_all_users()) {
         return true;
@@ -238,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_made_for_ourselves_alone() {
+    fn creates_private_directories() {
         let room = TempDir::new().unwrap();
         let directory = room.path().join("a/b");
         own_directory(&directory, OF_OTHERS).unwrap();
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_may_use_is_refused_with_what_to_do() {
+    fn rejects_directories_open_to_others_with_advice() {
         let room = TempDir::new().unwrap();
         for (mode, closed, is_refused) in [
             (0o750, OF_OTHERS, true),
@@ -265,13 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_below_one_that_is_anybodys_is_refused() {
+    fn rejects_a_directory_below_a_world_writable_one() {
         let room = TempDir::new().unwrap();
         let directory = room.path().join("a");
         fs::set_permissions(room.path(), Permissions::from_mode(0o777)).unwrap();
         let error = own_directory(&directory, OF_OTHERS).unwrap_err().to_string();
         assert!(error.contains("other users can replace"), "{error}");
-        // By a link as well, whether it lies there or leads there.
+        // Also through a symlink, whether the symlink or its target is there.
         let elsewhere = TempDir::new().unwrap();
         for (from, to) in [
             (room.path().join("link"), elsewhere.path().join("real")),
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_replace_is_refused_wherever_the_links_lead() {
+    fn rejects_a_file_that_others_can_replace() {
         let room = TempDir::new().unwrap();
         let at = |name: &str| room.path().join(name);
         for directory in ["good", "open"] {
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_private_if_nobody_else_is_in_it() {
+    fn a_group_without_other_members_is_private() {
         const PASSWD: &str =
             "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\nbob:x:1001:100::/:/bin/sh\n";
         const GROUPS: &str = "root:x:0:\nalice:x:1000:\nusers:x:100:\nwork:x:50:alice,bob\nown:x:51:alice\n";
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_our_own_leads_to_a_directory_of_our_own() {
+    fn accepts_our_own_symlink_to_a_private_directory() {
         let room = TempDir::new().unwrap();
         let (real, link) = (room.path().join("real"), room.path().join("link"));
         fs::create_dir(&real).unwrap();
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_or_a_pipe_in_the_place_of_a_file_is_neither_followed_nor_waited_for() {
+    fn rejects_symlinks_and_pipes_in_place_of_files() {
         let room = TempDir::new().unwrap();
         let (victim, link) = (room.path().join("victim"), room.path().join("link"));
         fs::write(&victim, "untouched").unwrap();

@@ -23,7 +23,7 @@ pub fn fraction() -> f64 {
     f64::from(u32::from_ne_bytes(bytes())) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// This many random bytes in hexadecimal, for names that nobody can guess.
+/// This many random bytes in hexadecimal, for names that must not be guessed.
 #[must_use]
 pub fn hex<const N: usize>() -> String {
     let mut text = String::with_capacity(2 * N);

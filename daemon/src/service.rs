@@ -39,27 +39,27 @@ use crate::{network, notify, sleep};
 
 pub use unit::prepare;
 
-/// How long stopping waits for answers on their way: as long as a request may take.
+/// How long stopping waits for answers: as long as a request may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
-/// How long it waits for the journal, whose disk may be one that does not answer.
+/// How long stopping waits for the journal, whose disk may not respond.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The name of the socket that `imgurd-remote.socket` passes.
 const REMOTE: &str = "remote";
 
-/// The options of the command line.
+/// The command-line options.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The configuration file; absent means `$XDG_CONFIG_HOME/imgurd/config.toml`.
+    /// The configuration file; `None` means `$XDG_CONFIG_HOME/imgurd/config.toml`.
     pub config: Option<PathBuf>,
-    /// The local socket; absent means where clients look for it.
+    /// The local socket; `None` means the usual place.
     pub socket: Option<PathBuf>,
-    /// The socket for callers from other machines; absent means beside a local socket at its usual place, and none beside
-    /// another.
+    /// The socket for callers from other machines. `None` means next to the local socket if that is at its usual
+    /// place, and otherwise no such socket.
     pub remote_socket: Option<PathBuf>,
-    /// Whether to stay off D-Bus.
+    /// Whether not to answer on D-Bus.
     pub no_dbus: bool,
-    /// Another store than the configuration names.
+    /// The store to use instead of the configured one.
     pub store: Option<StoreKind>,
 }
 
@@ -70,7 +70,7 @@ impl Options {
     }
 }
 
-/// Checks the configuration, and the files that it names, and says nothing if all is good.
+/// Checks the configuration and the files that it names. Returns nothing if all is well.
 pub fn check(options: &Options) -> anyhow::Result<()> {
     let file = options.config_file()?;
     let config = file.load()?;
@@ -87,7 +87,7 @@ pub fn check(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until it has to stop.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     raise_descriptor_limit();
@@ -125,7 +125,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     );
     let mut gateway = Gateway::new(api.clone(), editor.clone(), gateway_clients);
     gateway.follow().await;
-    // Until the very end: the machine is not to fall asleep over a last answer.
+    // Kept until the very end, so that the machine does not suspend before the last answer.
     let mut senses = JoinSet::new();
     senses.spawn(sleep::watch_suspend(Bus::system(), keeper.clone()));
     senses.spawn(network::watch_connectivity(keeper.clone()));
@@ -173,7 +173,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 struct Foundation {
     file: ConfigFile,
     config: Config,
-    /// The directory for grants and all else that is kept.
+    /// The directory for the state, which includes grants.
     state: PathBuf,
     _lock: File,
 }
@@ -212,7 +212,7 @@ async fn reload(editor: &SettingsEditor, keeper: &Keeper) {
 fn watch(editor: &SettingsEditor) -> Option<FileWatch> {
     let path = editor.file().path();
     let directory = path.parent().unwrap_or(Path::new("."));
-    // There must be one to watch; where there cannot be, `account add` will say so.
+    // The directory must exist to be watched. If it cannot be created, `account add` reports that.
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     let watch = FileWatch::for_content(path);
     watch
@@ -247,11 +247,11 @@ fn open_store(
     }
 }
 
-/// systemd passes a credential if there is one; otherwise the key is beside the configuration.
+/// The key from a systemd credential if there is one, or else from the file next to the configuration.
 fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
     let credential =
         env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join("imgurd.key"));
-    // An empty line stands for a key that the service manager did not find (`SetCredential=`).
+    // An empty line means a key that the service manager did not find (`SetCredential=`).
     let is_there = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.len() > 1);
     if let Some(credential) = credential.filter(is_there) {
         return KeySource::Credential(credential);
@@ -260,7 +260,7 @@ fn key_source(config: &Config, file: &ConfigFile) -> KeySource {
     KeySource::File(file.directory().join(key_file))
 }
 
-/// The local socket, and beside it the one for callers from other machines. The service does without that.
+/// The local socket, and the one for callers from other machines. The service also works without the latter.
 fn sockets(options: &Options, (local, remote): Passed) -> anyhow::Result<Vec<LocalSocket>> {
     let path = options.socket.clone().unwrap_or_else(ipc::socket_path);
     let local = local.map_or_else(|| LocalSocket::bind(&path, Wire::Socket), Ok)?;
@@ -305,7 +305,7 @@ fn directory(variable: &str, below_home: &str) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Keeps a second keeper off the same grants, one in a container that shares the home directory too.
+/// Prevents a second daemon from using the same grants, even one in a container that shares the home directory.
 fn lock(state: &Path) -> anyhow::Result<File> {
     let shown = state.display();
     own_directory(state, OTHERS_WRITE)?;
@@ -330,7 +330,7 @@ fn lock(state: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// A descriptor for each caller: the soft limit is often 1024 in all.
+/// Raises the limit to have a descriptor for each caller: the soft limit is often only 1024.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

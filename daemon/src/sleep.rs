@@ -12,7 +12,8 @@ use zbus::{Connection, OwnedFd, proxy};
 use crate::bus::Bus;
 use crate::keeper::Keeper;
 
-/// How long an announcement of suspend is believed, while awake. logind waits 5 s by default (`InhibitDelayMaxSec=`).
+/// How long an announcement of suspend is valid while the machine stays awake. logind waits 5 s by default
+/// (`InhibitDelayMaxSec=`).
 const LONGEST_ANNOUNCEMENT: Duration = Duration::from_mins(1);
 
 #[proxy(
@@ -48,7 +49,7 @@ async fn listen(connection: &Connection, keeper: &Keeper) -> zbus::Result<()> {
         tokio::select! {
             () = connection.closed() => return Ok(()),
             Some(owner) = owners.next() => {
-                // A new logind does not know the old one's locks, and has announced nothing.
+                // A new logind does not know the old one's inhibitors, and has announced nothing.
                 keeper.awake().await;
                 lock = if owner.is_some() { inhibit(&logind).await } else { None };
             }
@@ -64,7 +65,7 @@ async fn listen(connection: &Connection, keeper: &Keeper) -> zbus::Result<()> {
     }
 }
 
-/// Gives the lock up as soon as no answer is on its way, and returns when the machine is awake again.
+/// Releases the inhibitor when no request is in progress, and returns when the machine is awake again.
 async fn fall_asleep(keeper: &Keeper, mut lock: Option<OwnedFd>, announcements: &mut PrepareForSleepStream) {
     tracing::info!("the machine is about to sleep");
     let disbelief = Instant::now() + LONGEST_ANNOUNCEMENT;

@@ -16,7 +16,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::keeper::Keeper;
 
-/// How long one that does not read is waited for: an answer on its way is worth more than a word.
+/// How long imgurd waits for a service manager that does not read. Answers in progress are more important than this
+/// message.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn notify_manager(state: &[NotifyState<'_>]) {
@@ -59,8 +60,8 @@ async fn report(keeper: &Keeper, place: &OsString) -> io::Result<()> {
     }
 }
 
-/// Twice as often as required, as `sd_watchdog_enabled(3)` advises. The runtime has one thread, so whatever blocks callers
-/// blocks this too.
+/// Returns a timer with half the required interval, as `sd_watchdog_enabled(3)` advises. The runtime has one thread,
+/// so whatever blocks callers also blocks this.
 fn pulse() -> Option<Interval> {
     let limit = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())?;
     let mut pulse = interval((limit / 2).max(Duration::from_millis(1)));
@@ -75,7 +76,7 @@ async fn beat(pulse: &mut Option<Interval>) {
     }
 }
 
-/// Waits until a busy service manager has read the earlier messages.
+/// Waits until a busy service manager has read earlier messages.
 async fn send(place: &OsString, state: &[NotifyState<'_>]) -> io::Result<()> {
     let address = match place.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
@@ -88,7 +89,7 @@ async fn send(place: &OsString, state: &[NotifyState<'_>]) -> io::Result<()> {
     UnixDatagram::from_std(socket)?.send(message.join("\n").as_bytes()).await.map(drop)
 }
 
-/// One line for `systemctl --user status`, which names no account.
+/// One line for `systemctl --user status`, without account names.
 fn status(states: impl Iterator<Item = State>) -> String {
     let mut counts = BTreeMap::<State, usize>::new();
     for state in states {
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_counts_the_accounts_and_says_where_to_look() {
+    fn the_status_counts_accounts_by_state() {
         use State::{ConsentNeeded, Fresh, Waiting};
         for (states, line) in [
             (&[][..], "No account yet; add one with `imgurctl account add NAME`"),
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_service_manager_is_told_by_a_name_or_a_path() {
+    async fn notifies_an_abstract_or_a_path_socket() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("notify");
         let name = format!("imgurd-test-{}", std::process::id());
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_does_not_read_keeps_nobody_from_stopping() {
+    async fn a_service_manager_that_does_not_read_cannot_block_stopping() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("notify");
         let _manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();

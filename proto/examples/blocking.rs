@@ -1,4 +1,4 @@
-//! Lists the links to a person's images, with the blocking client: `cargo run -p imgurd-proto --example blocking`.
+//! Lists the links to a user's images, with the blocking client: `cargo run -p imgurd-proto --example blocking`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "that is what a program like this is for")]
 
 use std::env;
@@ -29,7 +29,7 @@ fn links(api: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let mut keeper = Client::connect()?;
     let token = keeper.get_token(None)?;
     let (mut status, mut answer) = images(api, &token)?;
-    // A token can die before its time, and only who uses it notices.
+    // A token can stop working before it expires, and only the program that uses it notices.
     if rejects_token(status, answer.as_bytes()) {
         let another = keeper.reject_token(None, token.access_token)?;
         (status, answer) = images(api, &another)?;
@@ -43,7 +43,7 @@ fn links(api: &str) -> Result<Vec<String>, Box<dyn Error>> {
 }
 
 fn images(api: &str, token: &Token) -> Result<(u16, String), ureq::Error> {
-    // Does nothing the second time.
+    // The second call has no effect.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     let agent: Agent = Agent::config_builder().tls_config(tls).http_status_as_error(false).build().into();
@@ -52,7 +52,7 @@ fn images(api: &str, token: &Token) -> Result<(u16, String), ureq::Error> {
     Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
 }
 
-/// What the person reads. A program that goes on would wait: for `Watch` to tell of a sign-in, or until `retry_at`.
+/// The error for the user. A long-running program would wait until `Watch` reports a sign-in, or until `retry_at`.
 fn explain(error: &(dyn Error + 'static)) -> String {
     match error.downcast_ref() {
         Some(ClientError::Keeper(KeeperError::ConsentNeeded { reason, .. })) => format!("Sign in: {reason}"),

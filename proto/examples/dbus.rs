@@ -1,4 +1,4 @@
-//! Lists the links to a person's images, over D-Bus: `cargo run -p imgurd-proto --features dbus --example dbus`.
+//! Lists the links to a user's images, over D-Bus: `cargo run -p imgurd-proto --features dbus --example dbus`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "that is what a program like this is for")]
 
 use std::env;
@@ -31,10 +31,10 @@ async fn main() -> ExitCode {
 async fn links(api: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let bus = zbus::Connection::session().await?;
     let keeper = KeeperProxy::new(&bus).await?;
-    // By a descriptor, so that no monitor of the bus sees it.
+    // By a file descriptor, so that no monitor of the bus sees the token.
     let token = read(keeper.get_token_fd("", -1, -1).await?.into())?;
     let (mut status, mut answer) = images(api, &token).await?;
-    // A token can die before its time, and only who uses it notices.
+    // A token can stop working before it expires, and only the program that uses it notices.
     if rejects_token(status, answer.as_bytes()) {
         let (another, ..) = keeper.reject_token("", &token, -1).await?;
         (status, answer) = images(api, &another).await?;
@@ -54,14 +54,14 @@ fn read(sealed: OwnedFd) -> io::Result<Secret> {
 }
 
 async fn images(api: &str, token: &Secret) -> reqwest::Result<(u16, String)> {
-    // Does nothing the second time.
+    // The second call has no effect.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let request = reqwest::Client::new().get(format!("{api}/account/me/images"));
     let answer = request.bearer_auth(token.expose()).send().await?;
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
-/// What the person reads. A program that goes on would wait for `TokenChanged` of the account, or try again later.
+/// The error for the user. A long-running program would wait for the account's `TokenChanged`, or try again later.
 fn explain(error: &(dyn Error + 'static)) -> String {
     match error.downcast_ref() {
         Some(KeeperError::ConsentNeeded(reason)) => format!("Sign in: {reason}"),

@@ -9,10 +9,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::socket::runtime_directory;
 
-/// Where the system's bus is unless the environment says otherwise.
+/// The usual address of the system bus.
 const SYSTEM_BUS: &str = "/var/run/dbus/system_bus_socket";
 
-/// A place to connect to a bus.
+/// An address of a bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BusAddress {
     /// A socket in the file system.
@@ -23,19 +23,19 @@ pub enum BusAddress {
     Other(String),
 }
 
-/// The addresses of the user's bus, in the order in which to try them: `DBUS_SESSION_BUS_ADDRESS`, else
+/// The addresses of the user's bus, in the order of attempts: `DBUS_SESSION_BUS_ADDRESS`, or else
 /// `$XDG_RUNTIME_DIR/bus`.
 ///
 /// # Errors
-/// The variable has no address that can be used: why, as the beginning of a sentence.
+/// If the variable has no usable address. The text is the beginning of a sentence.
 pub fn session_bus() -> Result<Vec<BusAddress>, String> {
     addresses("DBUS_SESSION_BUS_ADDRESS", runtime_directory().join("bus"))
 }
 
-/// The addresses of the system's bus: `DBUS_SYSTEM_BUS_ADDRESS`, else where it always is.
+/// The addresses of the system bus: `DBUS_SYSTEM_BUS_ADDRESS`, or else the usual one.
 ///
 /// # Errors
-/// As [`session_bus`].
+/// Like [`session_bus`].
 pub fn system_bus() -> Result<Vec<BusAddress>, String> {
     addresses("DBUS_SYSTEM_BUS_ADDRESS", SYSTEM_BUS.into())
 }
@@ -47,7 +47,7 @@ fn addresses(variable: &str, default: PathBuf) -> Result<Vec<BusAddress>, String
     }
 }
 
-/// Parses a list of addresses. One that cannot be used is passed over, unless it is the last hope.
+/// Parses a list of addresses. Skips those that cannot be used, unless there is no other.
 fn parse(list: &str) -> Result<Vec<BusAddress>, String> {
     let parsed: Vec<_> = list.split(';').filter(|entry| !entry.is_empty()).map(address).collect();
     let usable: Vec<_> = parsed.iter().filter_map(|it| it.as_ref().ok().cloned()).collect();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_tried_in_its_order_with_escapes_undone_and_keys_that_are_not_needed_left_out() {
+    fn parses_a_list_of_addresses_in_order() {
         for (list, expected) in [
             ("unix:path=/run/bus", vec![path("/run/bus")]),
             ("unix:path=/a;unix:path=/b,guid=00112233;", vec![path("/a"), path("/b")]),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_said() {
+    fn says_why_an_address_cannot_be_used() {
         for (list, why) in [
             ("autolaunch:", "launched"),
             ("/run/bus", "not an address"),

@@ -35,7 +35,7 @@ impl Client {
         Self::connect_to(&socket::socket_path())
     }
 
-    /// Connects to the daemon behind `path`.
+    /// Connects to the daemon at the socket `path`.
     pub fn connect_to(path: &Path) -> Result<Self, ClientError> {
         let stream = socket::connect(path)?;
         Ok(Self { stream: BufReader::with_capacity(BUFFER, stream) })
@@ -57,7 +57,7 @@ impl Client {
         Ok(self.call(&call)?.token)
     }
 
-    /// Calls a method and waits for its one answer.
+    /// Calls a method and waits for its only answer.
     pub fn call<M: Method>(&mut self, call: &M) -> Result<M::Reply, ClientError> {
         self.send(&format!("{INTERFACE}.{}", M::NAME), call, false)?;
         self.receive(Some(call.patience())).map(|reply| reply.parameters)
@@ -119,20 +119,20 @@ impl Client {
         })
     }
 
-    /// The daemon's last message before it closed the connection, as it does with a caller beyond its limits. The
+    /// The daemon's last message before it closed the connection, for example to a caller beyond its limits. The
     /// client can read it, although it cannot write any more (unix(7)).
     fn last_words(&mut self) -> Option<ClientError> {
         let said = self.receive::<IgnoredAny>(Some(Duration::ZERO)).err();
         said.filter(|said| !matches!(said, ClientError::Connection(_)))
     }
 
-    /// Closes the connection: a later answer would look like the answer to the next call.
+    /// Closes the connection, because a late answer would look like the answer to the next call.
     fn give_up(&self, after: Duration) -> ClientError {
         let _ = self.stream.get_ref().shutdown(Shutdown::Both);
         ClientError::Silent { after }
     }
 
-    /// The next answer. The daemon has promised it within `patience`, if that is set.
+    /// The next answer. The daemon has to send it within `patience`, if that is set.
     fn receive<R: DeserializeOwned>(&mut self, patience: Option<Duration>) -> Result<Reply<R>, ClientError> {
         let after = patience.map(|patience| patience.saturating_add(MARGIN));
         self.stream.get_ref().set_read_timeout(after)?;
@@ -150,14 +150,14 @@ impl Client {
         if let Some(name) = error {
             return Err(failure(&name, &message));
         }
-        // Varlink lets an answer without content leave its parameters out.
+        // In Varlink, an answer without content may have no parameters.
         let text = parameters.map_or("{}", RawValue::get);
         let parameters = serde_json::from_str(text).map_err(io::Error::from)?;
         Ok(Reply { parameters, continues })
     }
 }
 
-/// The fields that every answer has.
+/// The fields of every answer.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(default)]
@@ -179,7 +179,7 @@ fn failure(name: &str, message: &[u8]) -> ClientError {
 pub struct Replies<'a, M> {
     client: &'a mut Client,
     more: bool,
-    /// For the first answer. When later answers come depends on the account or the user.
+    /// The time limit for the first answer. The times of later answers depend on the account or the user.
     patience: Option<Duration>,
     method: PhantomData<M>,
 }
@@ -209,7 +209,7 @@ mod tests {
     const CHANGE: &[u8] = b"{\"continues\":true,\"parameters\":{\"account\":{\"name\":\"a\",\"is_default\":true,\
         \"state\":\"empty\",\"auto_refresh\":true,\"login_pending\":false,\"unsaved\":false,\"settings\":{}}}}\0";
 
-    /// The result of `answer` to a call.
+    /// The result of a call that gets `answer`.
     fn answered_with(answer: &'static str) -> Result<crate::SignedOut, ClientError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
@@ -226,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_content_may_leave_its_parameters_out() {
+    fn accepts_an_answer_without_parameters() {
         assert!(answered_with("{}\0").is_ok());
         assert!(answered_with("{\"parameters\":{}}\0").is_ok());
     }
 
     #[test]
-    fn an_error_is_never_taken_for_success() {
+    fn an_error_never_counts_as_success() {
         let known = answered_with(
             "{\"error\":\"org.imgurd.Keeper1.LoginFailed\",\"parameters\":{\"reason\":\"no\"}}\0",
         );
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_before_hanging_up_is_read_although_nothing_can_be_written() {
+    fn reads_the_last_message_of_a_closed_connection() {
         let (mut daemon, stream) = UnixStream::pair().unwrap();
         let refusal = "{\"error\":\"org.imgurd.Keeper1.TemporarilyUnavailable\",\
             \"parameters\":{\"reason\":\"full\"}}\0";
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_says_nothing_is_given_up_and_never_believed_again() {
+    fn closes_the_connection_to_a_daemon_that_does_not_answer() {
         let (mut daemon, stream) = UnixStream::pair().unwrap();
         let mut client = Client { stream: BufReader::new(stream) };
         let call = GetToken { wait_ms: Some(1), ..GetToken::default() };
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_answer_of_a_stream_has_a_bound() {
+    fn only_the_first_answer_of_a_stream_has_a_time_limit() {
         let (_daemon, stream) = UnixStream::pair().unwrap();
         let mut client = Client { stream: BufReader::new(stream) };
         let silent = client.stream(&Watch::default()).unwrap().next().unwrap();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_hangs_up_is_no_answer() {
+    fn a_closed_connection_is_not_an_answer() {
         assert!(matches!(answered_with(""), Err(ClientError::Connection(_))));
     }
 }

@@ -18,16 +18,16 @@ use zbus::{ObjectPath, OwnedFd, OwnedObjectPath, OwnedVariant, Type, Variant};
 
 use crate::Secret;
 
-/// The well-known name of the daemon.
+/// The well-known name of imgurd.
 pub const BUS_NAME: &str = "org.imgurd.Keeper1";
 
-/// The object that has the interface's methods, and above all account objects.
+/// The object with the interface's methods, and the parent of all account objects.
 pub const PATH: &str = "/org/imgurd/Keeper1";
 
-/// The interfaces as the daemon describes them on introspection, for binding generators.
+/// The interfaces as imgurd describes them on introspection, for generators of bindings.
 pub const INTROSPECTION: &str = include_str!("org.imgurd.Keeper1.xml");
 
-/// The outcome in `LoginFinished` of a login that brought a grant. Any other outcome is a sentence that says why it
+/// The outcome in `LoginFinished` of a successful login. Any other outcome is a sentence that says why the login
 /// failed.
 pub const SIGNED_IN: &str = "signed-in";
 
@@ -35,14 +35,14 @@ pub const SIGNED_IN: &str = "signed-in";
 #[derive(Debug, zbus::DBusError)]
 #[zbus(prefix = "org.imgurd.Keeper1.Error")]
 pub enum Error {
-    /// A fault of the bus or its protocol, or a daemon that cannot be reached.
+    /// An error of the bus or its protocol, or an unreachable daemon.
     #[zbus(error)]
     Bus(zbus::Error),
-    /// No account of that name is configured.
+    /// There is no account with that name.
     NoSuchAccount(String),
     /// There is no grant, or the server rejected it twice: the user must sign in.
     ConsentNeeded(String),
-    /// The caller may not do that.
+    /// The caller may not call this method or use this account.
     AccessDenied(String),
     /// It failed for a temporary reason.
     TemporarilyUnavailable(String),
@@ -50,7 +50,7 @@ pub enum Error {
     StoreUnavailable(String),
     /// The server refused the client or a setting.
     Misconfigured(String),
-    /// Signing in did not work out.
+    /// The sign-in failed.
     LoginFailed(String),
     /// An argument is not valid.
     InvalidArgument(String),
@@ -58,7 +58,7 @@ pub enum Error {
 
 impl From<crate::Error> for Error {
     fn from(error: crate::Error) -> Self {
-        // The message and no further field: GLib shows no message at all where an error carries more than one.
+        // Only the message and no further field: GLib shows no message if an error has more than one field.
         let message = error.to_string();
         match error {
             crate::Error::NoSuchAccount { .. } => Self::NoSuchAccount(message),
@@ -77,7 +77,7 @@ impl Type for Secret {
     const SIGNATURE: &'static Signature = <str as Type>::SIGNATURE;
 }
 
-/// The object of the account called `name`: the name encoded as `sd_bus_path_encode(3)` has it.
+/// The object path of the account `name`, encoded like `sd_bus_path_encode(3)` does.
 ///
 /// ```
 /// let path = imgurd_proto::dbus::account_path("my-token");
@@ -107,7 +107,7 @@ pub fn account_path(name: &str) -> OwnedObjectPath {
     default_path = "/org/imgurd/Keeper1"
 )]
 pub trait Keeper {
-    /// The access token, its type and when it expires (Unix seconds, 0 if that is not known).
+    /// The access token, its type, and when it expires (Unix seconds, 0 if unknown).
     fn get_token(
         &self,
         account: &str,
@@ -115,10 +115,11 @@ pub trait Keeper {
         wait_ms: i32,
     ) -> Result<(Secret, String, i64), Error>;
 
-    /// As [`get_token`](Self::get_token), with the access token in a sealed memory file: no bus monitor sees it.
+    /// Like [`get_token`](Self::get_token), but the access token is in a sealed memory file, which no bus monitor can
+    /// read.
     fn get_token_fd(&self, account: &str, min_valid_s: i32, wait_ms: i32) -> Result<OwnedFd, Error>;
 
-    /// Says that a server rejected this token, and asks for another.
+    /// Reports that a server rejected this token, and returns another one.
     fn reject_token(
         &self,
         account: &str,
@@ -126,13 +127,13 @@ pub trait Keeper {
         wait_ms: i32,
     ) -> Result<(Secret, String, i64), Error>;
 
-    /// Asks for a new token whatever the clock says.
+    /// Refreshes the token now, even if it is still valid, and returns the new one.
     fn refresh(&self, account: &str, wait_ms: i32) -> Result<(Secret, String, i64), Error>;
 
     /// The accounts and their states; `""` means all accounts here.
     fn list_accounts(&self, account: &str) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
 
-    /// Adds an account to the configuration.
+    /// Adds an account to config.toml.
     fn add_account(
         &self,
         account: &str,
@@ -150,23 +151,23 @@ pub trait Keeper {
         make_default: bool,
     ) -> Result<OwnedObjectPath, Error>;
 
-    /// Takes an account out of the configuration; its grant is set aside.
+    /// Removes an account from config.toml, and sets its grant aside.
     fn remove_account(&self, account: &str) -> Result<(), Error>;
 
-    /// Takes over a grant obtained elsewhere.
+    /// Imports a grant from elsewhere.
     fn import_grant(&self, account: &str, text: &Secret, replace: bool) -> Result<OwnedObjectPath, Error>;
 
-    /// Brings back the grant that a login or an import displaced.
+    /// Restores the grant that a login or an import replaced.
     fn restore_grant(&self, account: &str) -> Result<OwnedObjectPath, Error>;
 
     /// How many requests the API still allows, by the names of [`Credits`](crate::Credits)' fields.
     fn get_credits(&self, account: &str, wait_ms: i32) -> Result<HashMap<String, OwnedVariant>, Error>;
 
-    /// Begins a login; answers with its id and the page to open.
+    /// Starts a login. Returns its ID and the page to open.
     fn login(&self, account: &str, options: HashMap<&str, Variant<'_>>) -> Result<(String, String), Error>;
 
-    /// The page of a login, the code that the user enters there, and the page with the code filled in; empty where there is
-    /// none.
+    /// The page of a login, the code that the user enters there, and the page with the code filled in. Absent values
+    /// are empty.
     fn get_login(&self, login_id: &str) -> Result<(String, String, String), Error>;
 
     /// Completes a login with the answer of the authorization page: a PIN, a code or the whole redirect URL.
@@ -175,16 +176,16 @@ pub trait Keeper {
     /// Cancels a login.
     fn cancel_login(&self, login_id: &str) -> Result<(), Error>;
 
-    /// Forgets an account's grants.
+    /// Deletes an account's grants.
     fn logout(&self, account: &str) -> Result<(), Error>;
 
-    /// Asks for the store to be unlocked, raising its own prompt where it has one.
+    /// Unlocks the store. The keyring may show its own dialog.
     fn unlock_store(&self) -> Result<(), Error>;
 
     /// The saved decisions about applications: application, account, allow and since of each.
     fn list_permits(&self) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
 
-    /// Lets an application use an account from now on, or refuses it.
+    /// Allows or denies an application the use of an account from now on.
     fn set_permit(&self, application: &str, account: &str, allow: bool) -> Result<(), Error>;
 
     /// Deletes a saved decision.
@@ -200,7 +201,7 @@ pub trait Keeper {
     /// The findings about what imgurd depends on, by the names of [`Finding`](crate::Finding)'s fields.
     fn probe(&self) -> Result<Vec<HashMap<String, OwnedVariant>>, Error>;
 
-    /// A login begun on this bus has ended; `outcome` is [`SIGNED_IN`], or why not.
+    /// A login that was started on this bus has ended; `outcome` is [`SIGNED_IN`], or why it failed.
     #[zbus(signal)]
     fn login_finished(&self, login_id: &str, account: &str, outcome: &str) -> zbus::Result<()>;
 }
@@ -208,7 +209,7 @@ pub trait Keeper {
 /// One account, at its [`account_path`].
 #[zbus::proxy(interface = "org.imgurd.Keeper1.Account", default_service = "org.imgurd.Keeper1")]
 pub trait Account {
-    /// Its name here.
+    /// The name of the account.
     #[zbus(property)]
     fn name(&self) -> zbus::Result<String>;
 
@@ -224,31 +225,31 @@ pub trait Account {
     #[zbus(property)]
     fn reason(&self) -> zbus::Result<String>;
 
-    /// When the access token expires, in Unix seconds; 0 if that is not known.
+    /// When the access token expires, in Unix seconds; 0 if unknown.
     #[zbus(property)]
     fn expires_at(&self) -> zbus::Result<i64>;
 
-    /// When it will be refreshed, in Unix seconds; 0 if that is not planned.
+    /// When imgurd will refresh it, in Unix seconds; 0 if no refresh is scheduled.
     #[zbus(property)]
     fn next_refresh_at(&self) -> zbus::Result<i64>;
 
-    /// Whether it is refreshed with no one asking.
+    /// Whether imgurd refreshes the token before it expires.
     #[zbus(property)]
     fn auto_refresh(&self) -> zbus::Result<bool>;
 
-    /// Switches refreshing with no one asking on or off.
+    /// Sets whether imgurd refreshes the token before it expires.
     #[zbus(property)]
     fn set_auto_refresh(&self, auto_refresh: bool) -> zbus::Result<()>;
 
-    /// Whether somebody is signing in just now.
+    /// Whether a sign-in is in progress.
     #[zbus(property)]
     fn login_pending(&self) -> zbus::Result<bool>;
 
-    /// Whether the grant is served from memory because the store is behind.
+    /// Whether the grant is in memory only, because the store has not saved it yet.
     #[zbus(property)]
     fn unsaved(&self) -> zbus::Result<bool>;
 
-    /// There is another access token: call `GetToken` for it.
+    /// There is a new access token, which `GetToken` returns.
     #[zbus(signal)]
     fn token_changed(&self) -> zbus::Result<()>;
 }
@@ -258,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_encoded_as_systemd_has_it() {
+    fn encodes_a_name_like_systemd() {
         let encoded = |name| account_path(name).as_str().rsplit('/').next().map(ToOwned::to_owned);
         assert_eq!(encoded("mytoken").as_deref(), Some("mytoken"));
         assert_eq!(encoded("1.a-2_b").as_deref(), Some("_31_2ea_2d2_5fb"));

@@ -5,13 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 choice! {
-    /// How something is that imgurd depends on.
+    /// How well something works that imgurd depends on.
     pub enum Health {
-        /// As it should be.
+        /// It works.
         Ok = "ok",
         /// There is a problem, but imgurd still hands out tokens.
         Warn = "warn",
-        /// Tokens are not handed out, or will not be for long.
+        /// imgurd cannot hand out tokens, or will not be able to for long.
         Fail = "fail",
     }
 }
@@ -32,19 +32,19 @@ record! {
 }
 
 impl Finding {
-    /// It is as it should be.
+    /// A finding that all is well.
     #[must_use]
     pub fn ok(check: &str, detail: impl Into<String>) -> Self {
         Self::new(check, Health::Ok, detail)
     }
 
-    /// It works, though not as well as it could.
+    /// A finding about a problem that does not prevent tokens.
     #[must_use]
     pub fn warn(check: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..Self::new(check, Health::Warn, detail) }
     }
 
-    /// Tokens cannot be had or kept because of it.
+    /// A finding about a problem that prevents getting or saving tokens.
     #[must_use]
     pub fn fail(check: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { result: Health::Fail, ..Self::warn(check, detail, hint) }

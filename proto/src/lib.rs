@@ -41,22 +41,22 @@ pub use types::{
     RefreshReuse, Settings, State, StoreKind, Token, Wire,
 };
 
-/// The interface as Varlink text, the single truth about methods, fields and errors.
+/// The interface as Varlink text: the definition of all methods, fields and errors.
 pub const INTERFACE_TEXT: &str = include_str!("org.imgurd.Keeper1.varlink");
 
 /// The name of the interface, on the local socket and on D-Bus.
 pub const INTERFACE: &str = "org.imgurd.Keeper1";
 
-/// Seconds a token must stay valid where a caller names no figure.
+/// How long a token must stay valid if the caller gives no value, in seconds.
 pub const DEFAULT_MIN_VALID_S: i64 = 60;
 
-/// Milliseconds a call waits where a caller names no figure: less than the 25 s after which D-Bus clients give up.
+/// How long a call waits if the caller gives no value, in milliseconds: less than the 25 s that D-Bus clients wait.
 pub const DEFAULT_WAIT_MS: i64 = 20_000;
 
-/// The callback URL of an account that names none: on a fixed port, since Imgur compares it to the letter.
+/// The default callback URL. Its port is fixed, because Imgur compares the URL character by character.
 pub const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:8917/callback";
 
-/// The token endpoint of an account that names none: Imgur's.
+/// The default token endpoint: Imgur's.
 pub const DEFAULT_TOKEN_URL: &str = "https://api.imgur.com/oauth2/token";
 
 /// How long a login stays open by default, in seconds.

@@ -16,7 +16,7 @@ mod tests {
     use super::is_loopback;
 
     #[test]
-    fn only_this_machine_is_this_machine() {
+    fn recognises_only_loopback_hosts() {
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.255.0.9", "[::1]"] {
             assert!(is_loopback(host), "{host}");
         }

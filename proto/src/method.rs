@@ -33,7 +33,7 @@ fn waiting(wait_ms: Option<i64>) -> Duration {
     Duration::from_millis(wait_ms.unwrap_or(DEFAULT_WAIT_MS).try_into().unwrap_or(0))
 }
 
-/// In Varlink, `null` means the same as leaving out an optional field.
+/// Reads `null` as an absent field, because they mean the same in Varlink.
 fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

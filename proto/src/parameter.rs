@@ -40,7 +40,7 @@ impl From<&str> for ParameterValue {
 }
 
 impl From<Vec<String>> for ParameterValue {
-    /// No value at all is an empty text, which removes the parameter where settings are changed.
+    /// No values become an empty text, which removes the parameter when settings are changed.
     fn from(mut values: Vec<String>) -> Self {
         match values.len() {
             0 | 1 => Self::Once(values.pop().unwrap_or_default()),

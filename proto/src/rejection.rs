@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::text::decoded;
 
-/// Whether a server that answered with `status` and this body wants another access token: then hand the token in with
-/// [`RejectToken`](crate::RejectToken), and try once more with the next.
+/// Whether a server that answered with `status` and this body rejected the access token. Then report the token with
+/// [`RejectToken`](crate::RejectToken), and repeat the request once with the new one.
 ///
-/// A 401 says so (RFC 6750, section 3.1). Imgur says 403 to many things, and says so only where it speaks of the access
-/// token. A server that is over capacity says nothing of the token, whatever its status.
+/// A 401 means that (RFC 6750, section 3.1). Imgur uses 403 for many errors; it means that only if its text is about
+/// the access token. An answer that the server is over capacity does not, whatever its status.
 #[must_use]
 pub fn rejects_token(status: u16, body: &[u8]) -> bool {
     let body: Value = serde_json::from_str(&decoded(body)).unwrap_or_default();
@@ -39,7 +39,7 @@ mod tests {
     const FULL: &[u8] = br#"{"data":{"error":"Imgur is temporarily over capacity. Please try again later."},"success":false,"status":403}"#;
 
     #[test]
-    fn a_401_and_a_403_that_speaks_of_the_token_reject_it() {
+    fn a_401_or_a_403_about_the_token_rejects_it() {
         for (status, body) in [
             (403, INVALID),
             (401, INVALID),
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn other_trouble_rejects_no_token() {
+    fn other_errors_do_not_reject_the_token() {
         for (status, body) in [
             (200, INVALID),
             (500, INVALID),

@@ -8,9 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
-/// A token, client secret, code or PIN: zeroed when dropped and redacted in `Debug`. Clones share the one text.
+/// A token, client secret, code or PIN. Zeroed when dropped, and redacted in `Debug`. Clones share the text.
 ///
-/// It serializes as the plain text, since crossing the wire and resting in the store is its purpose.
+/// It serializes as plain text, because it is sent to callers and saved in the store.
 ///
 /// ```
 /// let secret = imgurd_proto::Secret::from("0123");
@@ -21,13 +21,13 @@ use subtle::ConstantTimeEq;
 pub struct Secret(Arc<SecretString>);
 
 impl Secret {
-    /// The text itself. Keep the borrow short, and out of logs and error texts.
+    /// The text itself. Do not keep it, and do not put it into logs or error texts.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether nothing is in it.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.expose().is_empty()
@@ -35,7 +35,7 @@ impl Secret {
 }
 
 impl PartialEq for Secret {
-    /// Compares in a time that depends on the lengths alone.
+    /// Compares in a time that depends only on the lengths.
     fn eq(&self, other: &Self) -> bool {
         self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
     }

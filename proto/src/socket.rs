@@ -18,10 +18,12 @@ use rustix::process::getuid;
 
 use crate::{ClientError, Error};
 
-/// The time added to the daemon's own limits before the client considers it hung: more than a busy machine needs.
+/// The time in addition to the daemon's own limits after which the client considers it hung: more than a busy machine
+/// needs.
 pub(crate) const MARGIN: Duration = Duration::from_secs(5);
 
-/// Where the daemon listens: `$IMGURD_SOCKET`, else `$XDG_RUNTIME_DIR/imgurd/socket`, else below `/run/user/UID`.
+/// The path of the daemon's socket: `$IMGURD_SOCKET`, or else `$XDG_RUNTIME_DIR/imgurd/socket`, or else below
+/// `/run/user/UID`.
 #[must_use]
 pub fn socket_path() -> PathBuf {
     socket_path_in(|name| env::var_os(name))
@@ -32,26 +34,26 @@ fn socket_path_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     set.unwrap_or_else(|| runtime_directory_in(variable).join("imgurd/socket"))
 }
 
-/// `$XDG_RUNTIME_DIR`, else `/run/user/UID`: for the socket and for the bus.
+/// `$XDG_RUNTIME_DIR`, or else `/run/user/UID`.
 #[must_use]
 pub fn runtime_directory() -> PathBuf {
     runtime_directory_in(|name| env::var_os(name))
 }
 
 fn runtime_directory_in(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    // The specification has a relative one ignored: it would be another directory in each program.
+    // The specification requires to ignore a relative path, which would mean another directory in each program.
     let set = variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     set.unwrap_or_else(|| format!("/run/user/{}", getuid().as_raw()).into())
 }
 
-/// Connects to the daemon behind `path`, if that belongs to this user.
+/// Connects to the daemon at `path`, if it belongs to this user.
 pub(crate) fn connect(path: &Path) -> Result<UnixStream, ClientError> {
     let stream = dial(path).map_err(|source| match source.kind() {
         io::ErrorKind::WouldBlock => ClientError::Silent { after: MARGIN },
         io::ErrorKind::PermissionDenied => not_ours(path).into(),
         _ => ClientError::Unreachable { path: path.to_owned(), source },
     })?;
-    // A stranger who was quicker to listen there would be told what is meant for the keeper.
+    // Another user's program that listens there would receive secrets.
     let user = peer_user(&stream)?;
     if is_nobody_in(user, || fs::read_to_string("/proc/self/uid_map")) {
         return Err(unmapped(path).into());
@@ -65,23 +67,24 @@ pub(crate) fn connect(path: &Path) -> Result<UnixStream, ClientError> {
 /// Connects with a time limit: a daemon that accepts no connections may have a full queue.
 fn dial(path: &Path) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // This bounds connecting as well (socket(7)), for which the standard library has no bound.
+    // This limits connecting too (socket(7)). The standard library has no limit for that.
     set_socket_timeout(&socket, Timeout::Send, Some(MARGIN))?;
     connect_socket(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(socket.into())
 }
 
-/// The user at the other end (`SO_PEERCRED`, unix(7)). Its process counts for nothing here: the kernel says 0 of one that
-/// is outside our PID namespace, which is where the daemon is for a client in a container.
+/// The user at the other end (`SO_PEERCRED`, unix(7)). Its PID is not usable here: it is 0 for a process outside our
+/// PID namespace, which the daemon is for a client in a container.
 fn peer_user(stream: &UnixStream) -> io::Result<u32> {
     Ok(getsockopt(stream, PeerCredentials)?.uid())
 }
 
-/// What the kernel calls every user that the user namespace of the reader has no number for (user_namespaces(7)).
+/// The user ID that the kernel shows for every user that the reader's user namespace does not map
+/// (user_namespaces(7)).
 const OVERFLOW: u32 = 65534;
 
-/// Whether `user` is no user but the number of all those that this user namespace does not map, as its `uid_map` says.
-/// Outside of any user namespace every number is mapped, and 65534 is a user like others.
+/// Whether `user` stands for all users that this user namespace does not map, according to its `uid_map`. Outside of
+/// user namespaces every ID is mapped, and 65534 is an ordinary user.
 fn is_nobody_in(user: u32, uid_map: impl FnOnce() -> io::Result<String>) -> bool {
     let maps = |line: &str| {
         let mut numbers = line.split_ascii_whitespace().map_while(|number| number.parse::<u64>().ok());
@@ -115,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_that_the_namespace_does_not_map_is_nobody_we_know() {
+    fn recognises_a_user_outside_the_user_namespace() {
         let everybody = "         0          0 4294967295\n";
         for (user, map, expected) in [
             (1000, "", false),
@@ -132,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_may_not_be_opened_is_another_users() {
+    fn says_that_an_inaccessible_socket_is_another_users() {
         let reason = not_ours(Path::new("/run/user/1/imgurd/socket")).to_string();
         assert!(reason.contains("another user") && reason.contains("IMGURD_SOCKET"), "{reason}");
     }
 
     #[test]
-    fn a_runtime_directory_that_depends_on_where_one_stands_is_ignored() {
+    fn ignores_a_relative_runtime_directory() {
         let path = |socket: &'static str, runtime: &'static str| {
             socket_path_in(|name| Some(if name == "IMGURD_SOCKET" { socket } else { runtime }.into()))
         };

@@ -6,27 +6,27 @@ use std::fmt::Display;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// The longest credential that is read with nothing around it, in bytes.
+/// The length of the longest bare credential, in bytes.
 const LONGEST_CREDENTIAL: usize = 4096;
 
-/// The longest name of somebody else's that is shown or stored, in characters.
+/// The length of the longest name from elsewhere that is shown or saved, in characters.
 pub const LONGEST_NAME: usize = 128;
 
-/// `text` without control and format characters (Unicode's Cc, Cf, Zl and Zp), so that a terminal obeys none of it and a
-/// reader sees it in the order that it has. What separates words becomes a space.
+/// `text` without control and format characters (Unicode's Cc, Cf, Zl and Zp), so that it cannot control a terminal
+/// and is shown in its own order. Characters that separate words become spaces.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().filter_map(shown).collect()
 }
 
-/// Text to show that others choose (an application, an error code): [printable](printable()), and at most
+/// Text from elsewhere to show, such as an application or an error code: [printable](printable()), and at most
 /// [`LONGEST_NAME`] characters.
 #[must_use]
 pub fn printable_name(text: &str) -> String {
     text.chars().filter_map(shown).take(LONGEST_NAME).collect()
 }
 
-/// A name that others choose, such as a username: as [`printable_name`], without blanks at its ends. Nothing if nothing
+/// A name from elsewhere, such as a username: like [`printable_name`], without spaces at its ends. `None` if nothing
 /// is left.
 #[must_use]
 pub fn name(text: &str) -> Option<String> {
@@ -51,20 +51,20 @@ fn shown(letter: char) -> Option<char> {
     }
 }
 
-/// The client id, client secret, code, token or PIN in `text`: blanks, byte order marks, zero-width characters and quotes
-/// at its ends are not part of it. Nothing if it is empty, or has a character that RFC 6749, appendix A, does not allow in
-/// one (0x20 to 0x7E).
+/// The client ID, client secret, code, token or PIN in `text`, without spaces, byte order marks, zero-width
+/// characters and quotes at its ends. `None` if it is empty, or has a character that RFC 6749, appendix A, does not
+/// allow (only 0x20 to 0x7E).
 #[must_use]
 pub fn credential(text: &str) -> Option<&str> {
     Some(bare(text)).filter(|bare| is_credential(bare))
 }
 
-/// The [`credential`] that `text` is, if nothing says that it is something else: words, JSON, an address, or a part of one
-/// in its encoding.
+/// The [`credential`] that `text` is, unless it could be something else: words, JSON, an address, or an encoded part
+/// of one.
 #[must_use]
 pub fn lone_credential(text: &str) -> Option<&str> {
     let is_alone = |text: &&str| {
-        // At the end it is padding, and elsewhere it stands between a name and a value.
+        // `=` is padding at the end; elsewhere it separates a name from a value.
         let unpadded = text.trim_end_matches('=');
         text.len() <= LONGEST_CREDENTIAL
             && !unpadded.is_empty()
@@ -74,14 +74,14 @@ pub fn lone_credential(text: &str) -> Option<&str> {
     credential(text).filter(is_alone)
 }
 
-/// Whether this is an address without query and fragment: with a scheme, or with a host's name and a path.
+/// Whether this is an address without query and fragment: with a scheme, or with a host name and a path.
 #[must_use]
 pub fn is_place(text: &str) -> bool {
     let host = text.split_once('/').map(|(host, _)| host);
     text.contains("://") || host.is_some_and(|host| host == "localhost" || host.contains(['.', ':']))
 }
 
-/// The cause of a failure as messages show it, without the number that [`std::io::Error`] adds: `(os error 2)`.
+/// The cause of a failure for messages, without the number that [`std::io::Error`] adds: `(os error 2)`.
 #[must_use]
 pub fn cause(error: &dyn Display) -> String {
     let text = error.to_string();
@@ -92,19 +92,20 @@ pub fn cause(error: &dyn Display) -> String {
     }
 }
 
-/// What is said where `field` should be a [`credential`] and is none. It repeats nothing of the text.
+/// The error about a `field` that is not a [`credential`]. It quotes nothing of the text.
 #[must_use]
 pub fn not_a_credential(field: &str) -> String {
     format!("{field} is empty or contains characters other than printable ASCII; copy it again")
 }
 
-/// `text` without blanks, byte order marks, zero-width characters and quotes at its ends.
+/// `text` without spaces, byte order marks, zero-width characters and quotes at its ends.
 #[must_use]
 pub fn bare(text: &str) -> &str {
     text.trim_matches(|letter: char| letter.is_whitespace() || is_quote(letter) || is_zero_width(letter))
 }
 
-/// The address in `text`, without the quotes and brackets in which mail and documents put one (RFC 3986, appendix C).
+/// The address in `text`, without the quotes and brackets that mail and documents put around one (RFC 3986, appendix
+/// C).
 #[must_use]
 pub fn bare_address(text: &str) -> &str {
     let inner = bare(text);
@@ -121,14 +122,14 @@ fn is_zero_width(letter: char) -> bool {
     letter.general_category() == GeneralCategory::Format
 }
 
-/// Whether every character of `text` is one that RFC 6749, appendix A, allows in a credential; an empty one is none.
+/// Whether RFC 6749, appendix A, allows every character of `text` in a credential. An empty text is not a credential.
 #[must_use]
 pub fn is_credential(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
-/// The text in `bytes`: UTF-8, or UTF-16, as PowerShell writes files, behind its byte order mark or in ASCII. The mark is no
-/// part of it. What is no text becomes U+FFFD, which no credential has.
+/// The text in `bytes`: UTF-8, or UTF-16 as PowerShell writes it, with a byte order mark or in ASCII. The mark is
+/// removed. Invalid bytes become U+FFFD, which no credential contains.
 #[must_use]
 pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
@@ -144,7 +145,8 @@ pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Whether every second byte is zero, from `first` on, and no other is, as in no other encoding of more than one letter.
+/// Whether exactly every second byte is zero, starting at `first`. No other encoding of several letters looks like
+/// this.
 fn is_padded(bytes: &[u8], first: usize) -> bool {
     let is_in_place = |(at, byte): (usize, &u8)| (*byte == 0) == (at % 2 == first);
     bytes.len() > 2 && bytes.len().is_multiple_of(2) && bytes.iter().enumerate().all(is_in_place)

@@ -168,7 +168,7 @@ choice! {
     }
 }
 
-/// A word that is not one of the choices. It lists the choices.
+/// The error for a word that is not one of the choices, which it lists.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct NotAChoice(pub(crate) &'static [&'static str]);
 

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// The largest message either side takes, in bytes, its NUL included.
+/// The largest message that either side accepts, in bytes, including its NUL.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
-/// Room for a usual message, in bytes: a buffer that is outgrown is copied, and wiped.
+/// The buffer size for a usual message, in bytes. An outgrown buffer would be copied, and wiped.
 const USUAL: usize = 512;
 
-/// `message` as it is sent: JSON and a NUL byte.
+/// Encodes `message` as JSON and a NUL byte.
 pub fn frame(message: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(USUAL);
     serde_json::to_writer(&mut bytes, message)?;
@@ -28,7 +28,7 @@ pub struct Call<'a, P> {
     /// The arguments; absent means none.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub parameters: Option<P>,
-    /// The caller takes a stream of answers.
+    /// The caller accepts a stream of answers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
     /// The caller wants no answer at all.
@@ -36,10 +36,10 @@ pub struct Call<'a, P> {
     pub oneway: bool,
 }
 
-/// An answer that is no error.
+/// An answer that is not an error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reply<P> {
-    /// What the method gives back.
+    /// The result of the method.
     pub parameters: P,
     /// Whether another answer follows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -50,44 +50,44 @@ pub struct Reply<P> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
 pub enum ServiceError {
-    /// There is no such interface here.
+    /// There is no such interface.
     #[serde(rename = "org.varlink.service.InterfaceNotFound")]
     #[error("the daemon has no interface {interface}")]
     InterfaceNotFound {
-        /// The interface asked for.
+        /// The requested interface.
         interface: String,
     },
     /// The interface has no such method.
     #[serde(rename = "org.varlink.service.MethodNotFound")]
     #[error("the daemon has no method {method}; update imgurd if it is older than this client")]
     MethodNotFound {
-        /// The method asked for.
+        /// The requested method.
         method: String,
     },
-    /// A parameter is missing or of another type.
+    /// A parameter is missing or has the wrong type.
     #[serde(rename = "org.varlink.service.InvalidParameter")]
     #[error("the daemon rejects the parameter {parameter}")]
     InvalidParameter {
-        /// Which one.
+        /// The name of the parameter.
         parameter: String,
     },
-    /// The method answers with a stream, and the call did not say `more`.
+    /// The method returns a stream, but the call did not contain `more`.
     #[serde(rename = "org.varlink.service.ExpectedMore")]
     #[error("the method returns a stream; call it with `more`")]
     ExpectedMore {},
 }
 
-/// What `org.varlink.service.GetInfo` answers.
+/// The answer of `org.varlink.service.GetInfo`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceInfo {
-    /// Who made the service.
+    /// The vendor of the service.
     pub vendor: String,
-    /// Its name.
+    /// The name of the service.
     pub product: String,
-    /// Its version.
+    /// The version of the service.
     pub version: String,
-    /// Where to read about it.
+    /// The address of its documentation.
     pub url: String,
-    /// The interfaces it has.
+    /// Its interfaces.
     pub interfaces: Vec<String>,
 }

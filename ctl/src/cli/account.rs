@@ -169,7 +169,7 @@ impl AccountForm {
         }
     }
 
-    /// The values by their key. An empty value removes the earlier ones.
+    /// The values by key. An empty value removes earlier ones.
     fn auth_params(&self) -> BTreeMap<String, ParameterValue> {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, value) in &self.auth_params {
@@ -193,7 +193,7 @@ impl AccountForm {
     }
 }
 
-/// Checked here as well, before the questions of `account add`.
+/// Checks the name here too, before `account add` asks its questions.
 fn account_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if (1..=64).contains(&text.len()) && text.chars().all(fits) {
@@ -214,7 +214,7 @@ where
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
-/// Absolute, since the daemon has another working directory. An empty path returns to the default.
+/// Makes the path absolute, because the daemon has another working directory. An empty path restores the default.
 fn ca_file(path: &str) -> Result<String, String> {
     if path.is_empty() {
         return Ok(String::new());
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn sends_only_what_was_given() {
+    fn sends_only_the_given_options() {
         let form = form(&["--flow", "pin", "--auto-refresh", "false"]);
         let sent = serde_json::to_string(&form.settings()).expect("serializes");
         assert_eq!(sent, r#"{"flow":"pin","auto_refresh":false}"#);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_an_empty_form() {
+    fn recognises_an_empty_form() {
         assert!(form(&[]).is_empty());
         assert!(!form(&["--default"]).is_empty());
         assert!(!form(&["--scope", ""]).is_empty());

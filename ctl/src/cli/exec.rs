@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_a_signal_by_both_of_its_names() {
+    fn accepts_signal_names_with_and_without_sig() {
         for name in ["HUP", "SIGHUP", "hup"] {
             assert_eq!(on_refresh(name), Ok(OnRefresh::Signal(Signal::HUP)), "{name}");
         }

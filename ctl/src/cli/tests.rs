@@ -12,12 +12,12 @@ fn refusal(line: &str) -> String {
 }
 
 #[test]
-fn has_a_sound_grammar() {
+fn the_grammar_is_valid() {
     Cli::command().debug_assert();
 }
 
 #[test]
-fn a_guess_at_a_command_leads_to_the_command_that_does_it() {
+fn suggests_the_right_command_for_a_wrong_guess() {
     assert_eq!(
         refusal("imgurctl whoami"),
         "there is no command whoami; use `imgurctl status`, or see `imgurctl --help`"
@@ -32,7 +32,7 @@ fn a_guess_at_a_command_leads_to_the_command_that_does_it() {
 }
 
 #[test]
-fn a_tip_is_near_what_was_typed_or_is_not_given() {
+fn suggests_only_similar_words() {
     for (line, said) in [
         (
             "imgurctl account rename a b",
@@ -57,7 +57,7 @@ fn a_tip_is_near_what_was_typed_or_is_not_given() {
 }
 
 #[test]
-fn takes_global_options_behind_the_command() {
+fn accepts_global_options_after_the_command() {
     let cli =
         Cli::try_parse_from(["imgurctl", "status", "--json", "-q", "--color", "never"]).expect("parses");
     assert!(cli.global.json && cli.global.quiet);
@@ -65,7 +65,7 @@ fn takes_global_options_behind_the_command() {
 }
 
 #[test]
-fn takes_a_prefix_and_anonymity_only_in_a_header() {
+fn accepts_prefix_and_anonymous_only_with_header() {
     assert!(parse("imgurctl token --header --anonymous").is_ok());
     assert!(parse("imgurctl token --header --prefix token").is_ok());
     assert!(parse("imgurctl token --anonymous").is_err());
@@ -74,19 +74,19 @@ fn takes_a_prefix_and_anonymity_only_in_a_header() {
 }
 
 #[test]
-fn refuses_a_negative_wait_by_that_word() {
+fn says_that_a_wait_cannot_be_negative() {
     assert!(refusal("imgurctl token --wait -5s").contains("a duration cannot be negative"));
 }
 
 #[test]
-fn refuses_a_name_that_no_account_can_have() {
+fn refuses_an_invalid_account_name() {
     assert!(refusal("imgurctl account add a/b").contains("letters, digits"));
     assert!(parse(&format!("imgurctl account add {}", "a".repeat(65))).is_err());
     assert!(parse(&format!("imgurctl account add {}", "a".repeat(64))).is_ok());
 }
 
 #[test]
-fn says_on_one_line_what_is_wrong_and_where_to_read() {
+fn a_usage_error_is_one_line_that_points_to_the_help() {
     let text = refusal("imgurctl token --anonymous");
     assert!(!text.contains('\n'), "{text}");
     assert!(text.contains("--header"), "{text}");
@@ -94,7 +94,7 @@ fn says_on_one_line_what_is_wrong_and_where_to_read() {
 }
 
 #[test]
-fn says_where_a_command_belongs() {
+fn says_that_a_command_belongs_after_two_dashes() {
     for line in ["exec", "exec ls", "exec me ls", "exec ls -l", "curl account/me", "curl -s -- account/me"] {
         let text = refusal(&format!("imgurctl {line}"));
         assert!(text.contains("put it after `--`"), "{line}: {text}");
@@ -105,14 +105,14 @@ fn says_where_a_command_belongs() {
 }
 
 #[test]
-fn follows_a_token_only_into_a_file() {
+fn follow_requires_an_output_file() {
     assert!(parse("imgurctl token me --follow --output f --header").is_ok());
     assert!(parse("imgurctl token --follow").is_err());
     assert!(parse("imgurctl token --output f").is_err());
 }
 
 #[test]
-fn names_the_choices_of_a_flow() {
+fn lists_the_possible_flows() {
     let text = refusal("imgurctl login --flow magic");
     assert!(text.contains("[possible values: code, token, pin, device]"), "{text}");
 }

@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_only_a_variable_that_a_shell_can_read() {
+    fn accepts_only_posix_variable_names() {
         for name in ["TOKEN", "_t1", DEFAULT] {
             assert_eq!(variable(name).as_deref(), Ok(name));
         }

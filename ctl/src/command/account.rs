@@ -18,7 +18,7 @@ pub(crate) fn add(app: &App, name: String, form: &AccountForm) -> Result<(), Fai
     app.output.conclude(&account, || format!("Added {}{default}.\n{}", account.name, next_step(&account)))
 }
 
-/// On a terminal, asks for what the form lacks.
+/// Asks at a terminal for missing settings.
 fn fill_in(app: &App, name: String, form: &AccountForm) -> Result<AddAccount, Failure> {
     let mut settings = match discovery::needed(form) {
         Some(issuer) => discovery::settings(app, issuer, form)?,
@@ -26,7 +26,7 @@ fn fill_in(app: &App, name: String, form: &AccountForm) -> Result<AddAccount, Fa
     };
     let mut client_secret = read_client_secret(form)?;
     if input::is_interactive() && !app.output.json {
-        // Fails before the user registers an application.
+        // Fail before the user registers an application.
         app.connect()?;
         if settings.client_id.is_none() {
             registration::explain(form);
@@ -92,7 +92,7 @@ pub(crate) fn set(app: &App, account: Option<String>, form: &AccountForm) -> Res
     conclude(app, &account, changed(&account, &call.settings))
 }
 
-/// What was changed, and what the current grant does not have yet.
+/// Describes what was changed, and what needs a new login.
 fn changed(account: &Account, settings: &Settings) -> String {
     let name = &account.name;
     let mut text = format!("Changed {name}.");
@@ -179,7 +179,7 @@ pub(super) fn client_id(account: &Account) -> Result<&str, Failure> {
     })
 }
 
-/// The user who is signed in; if the server did not say, the account's name.
+/// The user who signed in; if the server did not say, the account's name.
 pub(super) fn user(account: &Account) -> String {
     printable_name(account.username.as_deref().unwrap_or(&account.name))
 }

@@ -51,7 +51,7 @@ pub(crate) fn script(shell: &str) -> Result<(), Failure> {
     Output::print_raw(&String::from_utf8_lossy(&script))
 }
 
-/// Completes every argument that is called `account`: those name an existing one.
+/// Completes every argument with the name `account`, because it names an existing account.
 fn with_accounts(command: Command) -> Command {
     command
         .mut_args(|arg| match arg.get_id().as_str() {

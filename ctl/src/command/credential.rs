@@ -11,14 +11,14 @@ pub(super) fn drop_in(config_home: &Path) -> PathBuf {
     config_home.join("systemd/user/imgurd.service.d/key.conf")
 }
 
-/// Whether this user's service manager runs.
+/// Whether this user's service manager is running.
 pub(super) fn has_manager() -> bool {
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     runtime.is_some_and(|directory| directory.join("systemd/private").exists())
 }
 
-/// Makes the service manager pass the key at `key` to the service. An existing file stays. Without this one, imgurd reads
-/// the key file itself.
+/// Makes the service manager pass the key file to the service. Does not overwrite an existing drop-in. Without a
+/// drop-in, imgurd reads the key file itself.
 pub(super) fn write(drop_in: &Path, key: &Path) -> bool {
     key.to_str().and_then(text).is_some_and(|text| create(drop_in, &text).is_ok())
 }
@@ -30,7 +30,8 @@ pub(super) fn reload() {
     let _ = systemctl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
-/// A `%` would be a specifier, and a control character could end the line (`systemd.syntax(7)`).
+/// Escapes `%`, which would be a specifier. `None` for a control character, which could end the line
+/// (`systemd.syntax(7)`).
 fn text(key: &str) -> Option<String> {
     let key = key.replace('%', "%%");
     (!key.contains(char::is_control)).then(|| {
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_drop_in_names_the_key_and_outlives_its_loss() {
+    fn the_drop_in_loads_the_key_and_allows_for_its_absence() {
         let home = tempfile::tempdir().expect("a directory");
         let drop_in = drop_in(home.path());
         assert!(write(&drop_in, Path::new("/home/a b/100%/key")));
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_no_drop_in_for_a_path_that_no_unit_can_name() {
+    fn writes_no_drop_in_for_a_path_with_a_line_break() {
         let home = tempfile::tempdir().expect("a directory");
         assert!(!write(&drop_in(home.path()), Path::new("/home/a\nExecStart=/bin/b/key")));
         assert!(!drop_in(home.path()).exists());

@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_left_of_how_much_and_when_there_is_more() {
+    fn shows_remaining_credits_limits_and_reset_times() {
         let lines = lines(Credits {
             user_limit: Some(500),
             user_remaining: Some(0),
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn invents_no_figure_that_was_not_said() {
+    fn shows_a_dash_for_unknown_credits() {
         let lines = lines(Credits { client_remaining: Some(-1000), ..Credits::default() });
         assert_eq!(lines[1], "me             -       -      -");
         assert_eq!(lines[2], "(application)  -1,000  -      within a day");

@@ -15,7 +15,7 @@ pub(super) fn needed(form: &AccountForm) -> Option<&str> {
     issuer.filter(|_| !is_given(&form.auth_url) || !is_given(&form.token_url))
 }
 
-/// The form, completed with the server's metadata. The form's own settings win.
+/// The form, completed with the server's metadata. The form's own settings take precedence.
 pub(super) fn settings(app: &App, issuer: &str, form: &AccountForm) -> Result<Settings, Failure> {
     let given = form.settings();
     let call = Discover { issuer: issuer.to_owned(), ca_file: given.ca_file.clone() };
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_gives_counts_before_what_the_server_says() {
+    fn given_settings_override_the_metadata() {
         let given = Settings {
             client_id: Some("me".into()),
             issuer: Some("https://as.example/.well-known/openid-configuration".into()),

@@ -19,10 +19,10 @@ use crate::sealed;
 use crate::terminal::output::Output;
 use crate::terminal::passphrase;
 
-/// Of [`Content`].
+/// The version of [`Content`].
 const VERSION: u32 = 1;
 
-/// What is sealed.
+/// The sealed content.
 #[derive(Serialize)]
 struct Content {
     imgurd_export: u32,
@@ -36,7 +36,7 @@ struct Version {
 }
 
 pub(crate) fn export(app: &App, args: &ExportArgs) -> Result<(), Failure> {
-    // Fails before the user chooses a passphrase.
+    // Fail before the user chooses a passphrase.
     let account = app.account(args.account.as_deref())?.name;
     let passphrase = passphrase::choose(args.passphrase_file.as_deref())?;
     let export = app.call(&ExportGrant { account: Some(account.clone()) })?.export;
@@ -61,7 +61,7 @@ pub(crate) fn export(app: &App, args: &ExportArgs) -> Result<(), Failure> {
 }
 
 fn seal(mut export: Export, passphrase: &Secret) -> Result<String, Failure> {
-    // It names a file of this machine.
+    // It is the path of a file on this machine.
     export.settings.ca_file = None;
     let content = Content { imgurd_export: VERSION, export };
     let text = serde_json::to_string(&content).map_err(|error| Failure::Other(error.to_string()))?;
@@ -72,7 +72,7 @@ fn seal(mut export: Export, passphrase: &Secret) -> Result<String, Failure> {
 /// Makes sure that the export is on the disk before the account is removed here.
 fn sync_output() -> Result<(), Failure> {
     match rustix::fs::fsync(io::stdout()) {
-        // A pipe or a terminal.
+        // The output is a pipe or a terminal.
         Ok(()) | Err(Errno::INVAL | Errno::NOTSUP | Errno::ROFS) => Ok(()),
         Err(error) => Err(Failure::Other(format!(
             "the export may be incomplete: {error}; nothing was removed, so try again",
@@ -94,15 +94,15 @@ fn next_step(account: &str, has_moved: bool) -> String {
     )
 }
 
-/// What a text for `imgurctl import` holds.
+/// The content of a text for `imgurctl import`.
 pub(super) enum Opened {
     /// An account's name, and its grant as text.
     Account(String, Secret),
-    /// A grant in another program's form.
+    /// A grant in another program's format.
     Grant(Secret),
 }
 
-/// Opens a text. If it is an export, its account exists afterwards, with the settings that its grant needs.
+/// Opens a text. If it is an export, its account then exists, with the settings that its grant needs.
 pub(super) fn open(
     app: &App,
     text: &Secret,
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_export_of_a_later_version_is_told_from_what_is_none() {
+    fn distinguishes_a_later_export_from_other_texts() {
         let later = r#"{"imgurd_export":2,"account":7}"#;
         let failure = read(&later.into()).expect_err("refused");
         assert!(failure.to_string().contains("newer imgurctl"), "{failure}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_of_an_export_are_overlooked() {
+    fn ignores_unknown_fields_of_an_export() {
         let text = r#"{"imgurd_export":1,"account":"a","settings":{},"refresh_token":"r","mood":"fine"}"#;
         let export = read(&text.into()).expect("read").expect("an export");
         assert_eq!((export.account.as_str(), export.refresh_token.expose()), ("a", "r"));

@@ -1,4 +1,4 @@
-//! The form in which a token is printed or kept in a file.
+//! The format in which a token is printed or written to a file.
 
 use imgurd_proto::text::is_credential;
 use imgurd_proto::{Secret, Token};
@@ -20,7 +20,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form that the options select, checked before the call for a token.
+    /// The format that the options select. It is checked before the call for a token.
     pub(super) fn new(app: &App, args: &TokenArgs) -> Result<Self, Failure> {
         check_json(app, args)?;
         if let Some(path) = &args.template {
@@ -40,7 +40,7 @@ impl Form {
         Ok(Self::Header(prefix.to_owned()))
     }
 
-    /// The token in this form, with the line end that belongs to it.
+    /// The token in this format, with its line end.
     pub(super) fn text(&self, app: &App, token: &Token) -> Result<String, Failure> {
         let access_token = credential(&token.access_token)?;
         Ok(match self {
@@ -55,7 +55,7 @@ impl Form {
     }
 }
 
-/// `--json` is itself a form.
+/// `--json` is a format of its own.
 fn check_json(app: &App, args: &TokenArgs) -> Result<(), Failure> {
     let others =
         [("header", args.header), ("env", args.env.is_some()), ("template", args.template.is_some())];
@@ -85,7 +85,8 @@ fn value(app: &App, token: &Token, placeholder: Placeholder) -> Result<String, F
     Ok(value)
 }
 
-/// The token, if every program reads its characters literally (RFC 6750, section 2.1): each program has its own quoting.
+/// The token, if every program reads its characters literally (RFC 6750, section 2.1). Each program quotes
+/// differently.
 fn unquoted(access_token: &str) -> Result<&str, Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
     access_token.chars().all(is_plain).then_some(access_token).ok_or_else(|| {
@@ -94,7 +95,7 @@ fn unquoted(access_token: &str) -> Result<&str, Failure> {
     })
 }
 
-/// The token's text. With a line break in it, one header would become two.
+/// The token's text. A line break in it could make a second header.
 pub(super) fn credential(token: &Secret) -> Result<&str, Failure> {
     let text = token.expose();
     is_credential(text).then_some(text).ok_or_else(|| {
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_that_would_have_to_be_quoted_is_refused() {
+    fn refuses_a_token_that_would_need_quoting() {
         for token in ["abc", "a-._~+/=Z9"] {
             assert_eq!(unquoted(token).ok(), Some(token));
         }

@@ -10,7 +10,7 @@ pub(crate) fn restore(app: &App, account: Option<String>) -> Result<(), Failure>
     conclude(app, &app.call(&RestoreGrant { account })?.account, "Restored")
 }
 
-/// Only a refused grant is a failure; a grant that no refresh has verified yet is not.
+/// Prints the result. Only a refused grant is a failure, and not one that no refresh has verified yet.
 pub(super) fn conclude(app: &App, account: &Account, done: &str) -> Result<(), Failure> {
     let reason = account.reason.clone().unwrap_or_else(|| account.state.to_string());
     if account.refused {

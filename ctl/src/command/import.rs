@@ -99,7 +99,7 @@ fn pick(app: &App, choice: Choice, number: Option<usize>) -> Result<Candidate, F
     Ok(grant)
 }
 
-/// The grant as in the response of a token endpoint.
+/// The grant like in the response of a token endpoint.
 fn plain(grant: &Candidate) -> Secret {
     let members = [
         ("refresh_token", Some(grant.refresh_token.expose())),

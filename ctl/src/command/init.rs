@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::files::{Files, create};
 use crate::sealed::random_hexadecimal;
 
-/// In bytes.
+/// The size of a key in bytes.
 const KEY_SIZE: usize = 32;
 
 const RESTART: &str = "If imgurd is already running, restart it with `systemctl --user restart imgurd`.";
@@ -53,11 +53,12 @@ struct Done {
 enum Step {
     Made,
     Kept,
-    /// A configuration that lacks the line `store`.
+    /// A configuration without the line `store`.
     KeptWithoutStore,
 }
 
-/// Writes the configuration, and before it the key: without its key, a configuration would keep the daemon from starting.
+/// Writes the configuration, and the key before it, because a configuration without its key would prevent the daemon
+/// from starting.
 fn begin(files: &Files, store: StoreKind) -> Result<Done, Failure> {
     let key = match store {
         StoreKind::File => Some((files.key.clone(), make_key(&files.key)?)),
@@ -92,7 +93,8 @@ fn complete(files: &Files, asked: Option<StoreKind>, text: &str) -> Result<Done,
     Ok(Done { store: StoreKind::File, config, key: Some((key, made)) })
 }
 
-/// Writes a random key in hexadecimal, on one line. An existing one stays, since grants may be encrypted with it.
+/// Writes a random key in hexadecimal, on one line. Does not overwrite an existing key, because grants may be
+/// encrypted with it.
 fn make_key(path: &Path) -> Result<Step, Failure> {
     let line = Secret::from(random_hexadecimal::<KEY_SIZE>()? + "\n");
     match create(path, line.expose()) {
@@ -110,7 +112,7 @@ fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
     ))
 }
 
-/// What is wrong, and in which line.
+/// Describes the mistake and its line.
 fn toml_error(error: &TomlError, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', ", "))
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_a_key_for_its_owner_alone() {
+    fn creates_a_private_random_key() {
         let (_home, files) = home();
         begin(&files, StoreKind::File).expect("done");
         assert_eq!(mode(&files.key), 0o600);
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_store_in_valid_toml() {
+    fn writes_the_store_as_valid_toml() {
         for store in [StoreKind::SecretService, StoreKind::File, StoreKind::Memory] {
             let config: DocumentMut = first_config(store).parse().expect("TOML");
             assert_eq!(config["store"].as_str(), Some(store.as_str()));
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_no_key_where_none_is_needed() {
+    fn creates_no_key_for_other_stores() {
         for store in [StoreKind::SecretService, StoreKind::Memory] {
             let (_home, files) = home();
             begin(&files, store).expect("done");
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn never_writes_over_a_configuration() {
+    fn never_overwrites_a_configuration() {
         let (_home, files) = home();
         with_config(&files, "store = \"memory\"\n");
         for asked in [None, Some(StoreKind::SecretService), Some(StoreKind::File), Some(StoreKind::Memory)] {
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn never_writes_over_a_key() {
+    fn never_overwrites_a_key() {
         let (_home, files) = home();
         create(&files.key, "precious\n").expect("written");
         let done = begin(&files, StoreKind::File).expect("done");
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_the_key_that_a_configuration_misses() {
+    fn creates_the_key_that_a_configuration_lacks() {
         let (_home, files) = home();
         let done = complete(&files, None, "store = \"file\"\n").expect("done");
         assert_eq!(done.config, Step::Kept);
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn says_which_line_a_configuration_misses() {
+    fn says_which_line_a_configuration_lacks() {
         let (_home, files) = home();
         let done = complete(&files, Some(StoreKind::File), "[accounts.a]\n").expect("done");
         assert!(done.text(&files, None).contains("put store = \"file\" on its first line"));
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn puts_the_key_where_the_configuration_wants_it() {
+    fn creates_the_key_at_the_configured_path() {
         let (home, files) = home();
         let place = home.path().join("elsewhere/key");
         let config = format!("store = \"file\"\nkey_file = {place:?}\n");
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn says_where_both_halves_of_the_secret_are() {
+    fn names_the_files_of_the_key_and_the_grants() {
         let (_home, files) = home();
         let text = begin(&files, StoreKind::File).expect("done").text(&files, None);
         for part in [

@@ -10,7 +10,7 @@ use crate::terminal::{table, time};
 
 const HEADER: [&str; 6] = ["TIME", "ACCOUNT", "RESULT", "APPLICATION", "PROGRAM", "VIA"];
 
-/// Of all columns but the last with --follow, since later entries are unknown.
+/// The widths of all columns but the last with --follow, because later entries are unknown.
 const WIDTHS: [usize; 5] = [19, 12, 14, 28, 28];
 
 pub(crate) fn journal(app: &App, account: Option<String>, follow: bool) -> Result<(), Failure> {
@@ -66,7 +66,7 @@ fn outcome(entry: &JournalEntry) -> String {
     }
 }
 
-/// The cells in columns; a long cell moves the cells after it.
+/// Puts the cells into columns; a long cell moves the next ones.
 fn line(cells: &[String; 6]) -> String {
     let padded = cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:width$}"));
     let cells: Vec<_> = padded.chain(cells.last().cloned()).collect();
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn says_who_got_what_and_how() {
+    fn shows_application_program_and_wire() {
         let row = row(&entry());
         assert_eq!(row[1..], ["me", "token", "app-gnome-firefox.scope", "/usr/bin/python3", "bus"]);
         assert!(row[0].starts_with("2023-11-1"), "{}", row[0]);
     }
 
     #[test]
-    fn says_how_often_and_until_when() {
+    fn shows_the_count_and_the_last_time() {
         let many = JournalEntry { count: 37, until: Some(1_700_000_059), ..entry() };
         assert!(outcome(&many).starts_with("token, 37 times until "), "{}", outcome(&many));
         let rejected = JournalEntry { method: Some("RejectToken".into()), ..entry() };
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn says_why_it_was_denied_and_obeys_nothing_that_others_wrote() {
+    fn shows_a_denial_without_control_characters() {
         let denied = JournalEntry {
             outcome: Outcome::Denied,
             reason: Some("no\u{1b}[2J".into()),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_come_one_by_one_stand_below_each_other() {
+    fn followed_entries_are_aligned_with_the_header() {
         let header = line(&HEADER.map(str::to_owned));
         let line = line(&row(&entry()));
         assert_eq!(header.find("VIA"), line.find("bus"));

@@ -36,7 +36,7 @@ pub(crate) fn login(app: &App, args: &LoginArgs) -> Result<(), Failure> {
     sign_in(app, args, &account, secret).or_else(|failure| offer_other_user(app, &account, failure))
 }
 
-/// The login lasts as long as the connection of its stream, and so as this process.
+/// Signs in. The login lasts as long as the connection of its stream, and so as long as this process.
 fn sign_in(
     app: &App,
     args: &LoginArgs,
@@ -79,7 +79,7 @@ fn sign_in(
     Err(Failure::stream_ended())
 }
 
-/// Whether imgurd wants the client secret before it begins.
+/// Whether imgurd needs the client secret before it begins.
 fn lacks_client_secret(failure: &Failure) -> bool {
     matches!(failure, Failure::Client(ClientError::Keeper(Error::Misconfigured { setting, .. })) if setting == "client_secret")
 }
@@ -255,7 +255,7 @@ impl Dialog<'_> {
         Ok(())
     }
 
-    /// Reads an answer in a thread of its own, since the login may end first.
+    /// Reads an answer in its own thread, because the login may end first.
     fn ask(&mut self) -> Result<(), Failure> {
         let events = self.events.clone();
         let send = move |answer: Result<Secret, Failure>| events.send(answer.map(Event::Answer));
@@ -269,13 +269,13 @@ impl Dialog<'_> {
         Ok(())
     }
 
-    /// Sends the answer on a connection of its own: the first one waits for the outcome.
+    /// Sends the answer on its own connection, because the first one waits for the result.
     fn take_answer(&mut self, response: Secret) -> Result<(), Failure> {
         let again = self.terminal.take().is_some();
         let call = CompleteLogin { login_id: self.login_id.clone(), response };
         match self.app.call(&call) {
             Ok(_) => Ok(()),
-            // The browser was faster; the other connection tells the outcome.
+            // The browser was faster. The other connection reports the result.
             Err(ClientError::Keeper(Error::InvalidArgument { field, .. })) if field == "login_id" => Ok(()),
             // After a typing error the login is still open.
             Err(ClientError::Keeper(Error::InvalidArgument { reason, .. })) if again => {

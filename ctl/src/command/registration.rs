@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_the_page_the_choice_and_the_callback() {
+    fn explains_page_type_and_callback_of_the_registration() {
         let text = at_imgur(Flow::Code, DEFAULT_REDIRECT_URI);
         for part in [
             "https://api.imgur.com/oauth2/addclient",
@@ -83,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn needs_no_callback_for_a_pin() {
+    fn a_pin_needs_no_callback() {
         let text = at_imgur(Flow::Pin, DEFAULT_REDIRECT_URI);
         assert!(text.contains("without a callback URL") && !text.contains("8917"));
     }
 
     #[test]
-    fn sends_nobody_to_imgur_for_another_provider() {
+    fn does_not_mention_imgur_for_another_provider() {
         assert!(!elsewhere("http://127.0.0.1:1/").contains("Imgur"));
     }
 }

@@ -3,7 +3,7 @@
 use imgurd_proto::text::printable;
 use imgurd_proto::{Account, DEFAULT_TOKEN_URL, SignedOut};
 
-/// One or two sentences.
+/// Describes the result in one or two sentences.
 pub(super) fn at_the_server(account: &Account, ended: &SignedOut) -> String {
     match (ended.revoked, &ended.note) {
         (Some(true), _) => "The server has revoked them.".to_owned(),

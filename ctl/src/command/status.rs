@@ -32,7 +32,7 @@ pub(super) fn print(
     }
 }
 
-/// The table, and below it the problem of each account that has one, with what to do.
+/// The table, and below it each account's problem with what to do.
 pub(super) fn page(app: &App, accounts: &[Account]) -> String {
     let color = app.output.is_colored();
     let page = table::accounts(accounts, time::now(), color);

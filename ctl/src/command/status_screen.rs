@@ -11,10 +11,10 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::terminal::output::Output;
 
-/// How often a screen is drawn again, for times such as "in 52 min".
+/// How often the screen is drawn again, to update times such as "in 52 min".
 const TICK: Duration = Duration::from_secs(30);
 
-/// Erases the screen and goes to its upper left corner (ECMA-48, ED and CUP).
+/// Clears the screen and moves the cursor to its upper left corner (ECMA-48, ED and CUP).
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
 pub(crate) fn watch(app: &App, account: Option<String>) -> Result<(), Failure> {
@@ -33,7 +33,7 @@ pub(crate) fn watch(app: &App, account: Option<String>) -> Result<(), Failure> {
     })?;
     loop {
         match changes.recv_timeout(TICK) {
-            // The list, unlike the stream, shows which accounts were removed.
+            // The list shows which accounts were removed; the stream does not.
             Ok(change) => change.and_then(|_| screen.refresh())?,
             Err(RecvTimeoutError::Timeout) if in_place => screen.draw()?,
             Err(RecvTimeoutError::Timeout) => {}

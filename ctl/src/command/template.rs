@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::failure::Failure;
 use imgurd_proto::text::cause;
 
-/// More than any settings file has, in bytes.
+/// The length of the longest template, in bytes: more than any settings file has.
 const LONGEST: u64 = 1024 * 1024;
 
 /// The kinds of placeholders.
@@ -63,7 +63,7 @@ impl Template {
         Self::parse(&bytes).map_err(|(line, reason)| refuse(format!("line {line}: {reason}")))
     }
 
-    /// Fails with the line, from 1, and what to correct there.
+    /// Parses a template. An error has the line, counted from 1, and what to correct there.
     fn parse(bytes: &[u8]) -> Result<Self, (usize, String)> {
         let line = |length| bytes[..length].split(|byte| *byte == b'\n').count();
         let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn replaces_each_placeholder_and_nothing_else() {
+    fn replaces_placeholders_only() {
         for (text, expected) in [
             ("", ""),
             ("a }} { } \r\n", "a }} { } \r\n"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_named_by_its_line() {
+    fn reports_a_mistake_with_its_line() {
         for (text, line, part) in [
             ("\n{{token}}", 2, "{{token}}; use {{access_token}}, "),
             ("{{}}", 1, "no placeholder {{}}"),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_file_is_refused() {
+    fn refuses_paths_that_are_not_text_files() {
         for path in ["/nowhere/at/all", "/dev/zero", "/"] {
             let refused = Template::read(Path::new(path)).expect_err(path);
             assert!(refused.to_string().starts_with(path) && refused.exit_code() == 2, "{refused}");

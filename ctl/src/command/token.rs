@@ -39,7 +39,7 @@ pub(crate) fn reject(app: &App, args: WaitArgs) -> Result<(), Failure> {
     if app.output.json { Output::print_json(&token) } else { Output::print(access_token?) }
 }
 
-/// Does not print the token.
+/// Refreshes the token, and does not print it.
 pub(crate) fn refresh(app: &App, args: WaitArgs) -> Result<(), Failure> {
     let call = Refresh { account: args.account, wait_ms: args.wait.map(milliseconds) };
     let token = app.call_patiently(&call, || waiting_reason(app, call.account.as_deref()))?.token;
@@ -52,7 +52,7 @@ pub(crate) fn refresh(app: &App, args: WaitArgs) -> Result<(), Failure> {
     app.output.conclude(&about, || format!("Refreshed {}: the new token {expiry}.", token.account))
 }
 
-/// Why a token takes long: the account's own reason.
+/// Why a token takes long: the reason of the account.
 fn waiting_reason(app: &App, account: Option<&str>) -> String {
     let account = app.account(account).ok();
     let reason = account.as_ref().and_then(status::trouble);

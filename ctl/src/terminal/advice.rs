@@ -1,4 +1,4 @@
-//! Problems as a list: what is wrong, and on the next line what to do.
+//! A list of problems: each problem, and on the next line what to do.
 
 use comfy_table::{Cell, Color, ContentArrangement};
 use imgurd_proto::text::printable;
@@ -8,7 +8,7 @@ use super::table::{new_table, render};
 /// An entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The first columns, each with its colour on a terminal.
+    /// The first columns, with their colours on a terminal.
     pub(crate) labels: Vec<(String, Option<Color>)>,
     /// What is wrong, or that all is well.
     pub(crate) text: String,
@@ -17,7 +17,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// An error's sentence, whose advice follows its last `; `.
+    /// Splits an error's sentence; the advice follows the last `; `.
     pub(crate) fn of_error(labels: Vec<(String, Option<Color>)>, sentence: &str) -> Self {
         let (text, advice) = match sentence.rsplit_once("; ") {
             Some((text, advice)) => (text, Some(advice.to_owned())),
@@ -32,7 +32,7 @@ impl Entry {
     }
 }
 
-/// The entries in columns, as wide as `width` at most.
+/// The entries in columns, at most `width` wide.
 pub(crate) fn list(entries: &[Entry], color: bool, width: Option<u16>) -> String {
     let mut table = new_table(color);
     if let Some(width) = width {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn advice_is_on_a_line_of_its_own_below_the_problem() {
+    fn prints_advice_on_the_line_below_the_problem() {
         let entries = [entry("me", "The store is locked; run `imgurctl unlock`"), entry("other", "It works")];
         assert_eq!(
             list(&entries, false, None),
@@ -66,13 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn long_sentences_stay_in_their_column() {
+    fn wraps_long_sentences_within_their_column() {
         let entries = [entry("me", "one two three four; five six")];
         assert_eq!(list(&entries, false, Some(18)), "me  one two\n    three four\n    → five six");
     }
 
     #[test]
-    fn a_sentence_steers_no_terminal() {
+    fn removes_control_characters_from_entries() {
         let text = list(&[entry("bus", "It\u{1b}[2J answers")], true, None);
         assert!(text.contains("It[2J answers") && text.contains("\u{1b}["), "{text:?}");
     }

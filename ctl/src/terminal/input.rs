@@ -10,7 +10,8 @@ use super::output;
 use super::password_input::PasswordInput;
 use crate::failure::Failure;
 
-/// The largest file that is read, in bytes: Postman's exports and the settings of large programs are smaller.
+/// The size of the largest file that is read, in bytes. Postman's exports and the settings of large programs are
+/// smaller.
 const LARGEST_FILE: usize = 16 * 1024 * 1024;
 
 /// Whether imgurctl can ask questions at a terminal.
@@ -18,12 +19,12 @@ pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// All of standard input, trimmed, which holds `what`.
+/// All of standard input, trimmed, which contains `what`.
 pub(crate) fn everything(what: &str, field: &str) -> Result<Secret, Failure> {
     read_bounded(io::stdin().lock(), MAX_MESSAGE, what, field)
 }
 
-/// A file on standard input, trimmed, which holds `what`.
+/// A file on standard input, trimmed, which contains `what`.
 pub(crate) fn file(what: &str, field: &str) -> Result<Secret, Failure> {
     if !io::stdin().is_terminal() {
         return read_bounded(io::stdin().lock(), LARGEST_FILE, what, field);
@@ -33,7 +34,7 @@ pub(crate) fn file(what: &str, field: &str) -> Result<Secret, Failure> {
     read_bounded(&keys.paste()?[..], LARGEST_FILE, what, field)
 }
 
-/// A secret: typed unseen at a terminal, else all of standard input.
+/// A secret: typed without echo at a terminal, otherwise all of standard input.
 pub(crate) fn secret(what: &str, field: &str) -> Result<Secret, Failure> {
     if !io::stdin().is_terminal() {
         return everything(what, field);
@@ -42,7 +43,7 @@ pub(crate) fn secret(what: &str, field: &str) -> Result<Secret, Failure> {
     if answer.is_empty() { Err(missing(what, field)) } else { Ok(answer) }
 }
 
-/// The next line of standard input, trimmed, which holds `what`.
+/// The next line of standard input, trimmed, which contains `what`.
 pub(crate) fn line(what: &str, field: &str) -> Result<Secret, Failure> {
     let line = line_or_none(what, field)?;
     if line.is_empty() { Err(missing(what, field)) } else { Ok(line) }
@@ -56,7 +57,7 @@ pub(crate) fn line_or_none(what: &str, field: &str) -> Result<Secret, Failure> {
     bounded(&line, MAX_MESSAGE, what, field)
 }
 
-/// The answer to a question, shown as it is typed.
+/// The answer to a question, with echo.
 pub(crate) fn ask(question: &str) -> Result<String, Failure> {
     output::ask(question);
     let mut answer = Vec::new();
@@ -71,7 +72,7 @@ pub(crate) fn agrees(question: &str) -> Result<bool, Failure> {
     Ok(matches!(ask(question)?.to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// The answer to a question, typed unseen; empty after Enter alone.
+/// The answer to a question, without echo; empty after Enter alone.
 pub(crate) fn ask_secret(question: &str) -> Result<Secret, Failure> {
     let (_terminal, keys) = PasswordInput::begin().map_err(Failure::Input)?;
     keys.ask(question)
@@ -108,19 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn trims_what_it_reads() {
+    fn trims_the_input() {
         assert_eq!(read(b" abc\r\n").expect("read").expose(), "abc");
     }
 
     #[test]
-    fn refuses_nothing_by_saying_what_is_missing() {
+    fn says_what_is_missing_from_empty_input() {
         let failure = read(b" \n").expect_err("refused");
         assert_eq!(failure.to_string(), "standard input is empty; give it the token, as in `… < FILE`");
         assert_eq!(failure.exit_code(), 2);
     }
 
     #[test]
-    fn reads_no_more_than_a_message_holds() {
+    fn limits_the_input_to_the_size_of_a_message() {
         let failure =
             read_bounded(io::repeat(b'a'), MAX_MESSAGE, "the token", "access_token").expect_err("refused");
         assert!(failure.to_string().contains("64 KiB"));

@@ -18,11 +18,11 @@ use crate::failure::Failure;
 /// How to print.
 #[derive(Clone)]
 pub(crate) struct Output {
-    /// Whether results are JSON, one value a line.
+    /// Whether results are JSON, one value per line.
     pub(crate) json: bool,
     /// When tables are coloured.
     pub(crate) color: ColorChoice,
-    /// Whether standard error is for errors alone.
+    /// Whether standard error is only for errors.
     pub(crate) quiet: bool,
 }
 
@@ -36,7 +36,7 @@ impl Output {
         }
     }
 
-    /// The width of the terminal; `None` if standard output is no terminal.
+    /// The width of the terminal; `None` if standard output is not one.
     pub(crate) fn width() -> Option<u16> {
         columns(io::stdout())
     }
@@ -79,7 +79,7 @@ impl Output {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
-    /// Prints a value: with `--json` as JSON, else as the text that `text` makes of it.
+    /// Prints a value: with `--json` as JSON, otherwise as the text that `text` makes of it.
     pub(crate) fn print_value<T: Serialize>(
         &self,
         value: &T,
@@ -106,8 +106,8 @@ impl Output {
         Self::print_raw(&[text, "\n"].concat())
     }
 
-    /// Prints a result that has its own line ends: in one piece, past the buffer in which the standard library would keep a
-    /// copy.
+    /// Prints a result with its own line ends, in one piece. This bypasses the standard library's buffer, which would
+    /// keep a copy.
     pub(crate) fn print_raw(text: &str) -> Result<(), Failure> {
         let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
         stdout.and_then(|mut stdout| stdout.write_all(text.as_bytes())).map_err(Failure::Output)
@@ -142,7 +142,7 @@ fn columns(terminal: impl AsFd) -> Option<u16> {
     tcgetwinsize(terminal).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
 }
 
-/// <https://no-color.org>: any value but the empty one.
+/// Whether the user wants colour (<https://no-color.org>): any value of the variable except an empty one means no.
 fn wants_color() -> bool {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
@@ -159,12 +159,12 @@ pub(crate) fn ask(question: &str) {
     let _ = write!(stderr, "{}", lines(question)).and_then(|()| stderr.flush());
 }
 
-/// The text without what a terminal would interpret, except line ends.
+/// Removes everything that a terminal would interpret, except line ends.
 fn lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON in which everything that a terminal would interpret is escaped; serde leaves C1 and format characters as they are.
+/// Escapes everything in JSON that a terminal would interpret. serde does not escape C1 and format characters.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_says_the_same_and_steers_no_terminal() {
+    fn escapes_control_characters_in_json() {
         let value = "a\u{1b}[2J\nb\u{9b}c\u{202e}d\u{e0001}\u{7f}";
         let text = escaped(&serde_json::to_string(value).expect("JSON"));
         assert_eq!(text, r#""a\u001b[2J\nb\u009bc\u202ed\udb40\udc01\u007f""#);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_keeps_its_lines_and_nothing_else() {
+    fn messages_keep_line_ends_but_no_control_characters() {
         assert_eq!(lines("a\u{1b}[2J\n\u{2588}\u{202e}b\n"), "a[2J\n\u{2588}b\n");
     }
 }

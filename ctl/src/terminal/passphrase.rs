@@ -11,13 +11,13 @@ use super::output::tell;
 use super::password_input::PasswordInput;
 use crate::failure::Failure;
 
-/// Anyone who has the export can try any number of passphrases.
+/// The shortest passphrase, in characters, because anyone who has the export can try passphrases without limit.
 const SHORTEST: usize = 8;
 
-/// In bytes; no typed passphrase is longer.
+/// The longest passphrase, in bytes.
 const LONGEST: u64 = 4096;
 
-/// For a new export; at a terminal it is typed twice.
+/// Asks for the passphrase of a new export; twice at a terminal.
 pub(crate) fn choose(file: Option<&Path>) -> Result<Secret, Failure> {
     let is_long = |passphrase: &Secret| passphrase.expose().chars().count() >= SHORTEST;
     if let Some(file) = file {
@@ -37,7 +37,7 @@ pub(crate) fn choose(file: Option<&Path>) -> Result<Secret, Failure> {
     }
 }
 
-/// For an existing export.
+/// Asks for the passphrase of an existing export.
 pub(crate) fn recall(file: Option<&Path>) -> Result<Secret, Failure> {
     match file {
         Some(file) => first_line(file),

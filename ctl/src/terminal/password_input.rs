@@ -12,7 +12,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use super::output;
 use crate::failure::Failure;
 
-/// What a terminal sends for Ctrl-C where it does not make a signal of it.
+/// What a terminal sends for Ctrl-C if that does not make a signal.
 const CTRL_C: u8 = 3;
 /// The same for Ctrl-D.
 const CTRL_D: u8 = 4;
@@ -27,7 +27,7 @@ pub(crate) struct PasswordInput {
 }
 
 impl PasswordInput {
-    /// Uses standard input, or if that is no terminal the controlling one. The keys may be read in another thread.
+    /// Uses standard input, or else the controlling terminal. Another thread may read the keys.
     pub(crate) fn begin() -> io::Result<(Self, Keys)> {
         let terminal = if io::stdin().is_terminal() {
             File::from(io::stdin().as_fd().try_clone_to_owned()?)
@@ -70,7 +70,7 @@ impl Keys {
         }
     }
 
-    /// As [`ask`](Self::ask), with the further lines of a text that is pasted at once.
+    /// Like [`ask`](Self::ask), but also reads the other lines of a pasted text.
     pub(crate) fn ask_for_paste(self, question: &str) -> Result<Secret, Failure> {
         let mut further = Self(self.0.try_clone().map_err(Failure::Input)?);
         let mut text = self.ask(question)?.expose().to_owned();
@@ -90,7 +90,7 @@ impl Keys {
         poll(&mut terminal, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    /// All that is pasted or typed, up to Ctrl-D.
+    /// Reads everything that is pasted or typed, up to Ctrl-D.
     pub(crate) fn paste(mut self) -> Result<Vec<u8>, Failure> {
         let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
         loop {

@@ -3,8 +3,8 @@
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-/// White on black in every terminal: entries of the 256 colours that no theme changes. Light modules are drawn, dark modules
-/// are the background.
+/// White on black in every terminal: entries of the 256 colours that no theme changes. Light modules are drawn, and
+/// dark modules are the background.
 const COLORS: &str = "\x1b[38;5;231;48;5;16m";
 
 /// The code of `text`, with a line break after each line; `None` if the text is too long. It includes the light margin that
@@ -16,7 +16,7 @@ pub(crate) fn qr_code(text: &str, is_colored: bool) -> Option<String> {
     Some(picture.lines().map(line).collect())
 }
 
-/// How many columns it takes.
+/// The width in columns.
 pub(crate) fn width(picture: &str) -> usize {
     let line = picture.lines().next().unwrap_or_default();
     line.trim_start_matches(COLORS).trim_end_matches("\x1b[0m").chars().count()
@@ -29,7 +29,7 @@ mod tests {
     const URL: &str = "https://as.example/device?user_code=WDJB-MJHT";
 
     #[test]
-    fn has_a_light_margin_and_two_modules_a_character() {
+    fn the_code_has_a_margin_and_two_modules_per_character() {
         let code = qr_code(URL, false).expect("a code");
         let lines: Vec<&str> = code.lines().collect();
         let modules = QrCode::with_error_correction_level(URL, EcLevel::L).unwrap().width() + 8;
@@ -45,14 +45,14 @@ mod tests {
     }
 
     #[test]
-    fn colours_change_no_module() {
+    fn colours_do_not_change_the_code() {
         let (plain, coloured) = (qr_code(URL, false).expect("a code"), qr_code(URL, true).expect("a code"));
         assert_eq!(coloured.replace(COLORS, "").replace("\x1b[0m", ""), plain);
         assert_eq!(width(&coloured), width(&plain));
     }
 
     #[test]
-    fn what_no_code_can_hold_is_none() {
+    fn returns_none_for_a_text_that_is_too_long() {
         assert_eq!(qr_code(&"x".repeat(4000), false), None);
     }
 }

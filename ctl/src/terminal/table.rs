@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::time::{expiry, relative, relative_and_clock};
 
-/// In the order of the sheet.
+/// The settings, in the order of the sheet.
 const SETTINGS: [&str; 19] = [
     "client_id",
     "flow",
@@ -83,7 +83,7 @@ pub(crate) fn sheet(account: &Account, now: i64) -> String {
     render(table)
 }
 
-/// The settings alone.
+/// Only the settings.
 pub(crate) fn settings_sheet(given: &Settings) -> String {
     let mut table = new_table(false);
     for (name, value) in settings(given) {
@@ -107,7 +107,7 @@ fn settings(settings: &Settings) -> [(&'static str, Option<String>); 19] {
     SETTINGS.map(|key| (if key == "state" { "state prefix" } else { key }, setting(key)))
 }
 
-/// Further parameters as `--auth-param` takes them.
+/// The further parameters in the format of `--auth-param`.
 pub(crate) fn parameters(parameters: &BTreeMap<String, ParameterValue>) -> String {
     let pairs = parameters
         .iter()
@@ -121,7 +121,7 @@ pub(crate) fn name(account: &Account) -> String {
     format!("{}{mark}", account.name)
 }
 
-/// A dash for missing text.
+/// The text, or a dash if it is missing.
 pub(crate) fn or_dash(text: Option<&str>) -> String {
     text.filter(|text| !text.is_empty()).map_or_else(|| "-".into(), printable)
 }
@@ -145,7 +145,7 @@ fn next(account: &Account, now: i64) -> String {
     }
 }
 
-/// Green, yellow if a token may be missing for a while, red if you have to act.
+/// Green; yellow if a token may be missing for a while; red if the user has to act.
 pub(crate) fn state_color(state: State) -> Color {
     match state {
         State::Fresh => Color::Green,
@@ -163,7 +163,7 @@ pub(super) fn new_table(color: bool) -> Table {
     table
 }
 
-/// Two spaces between columns, and none at the ends of lines.
+/// Renders a table with two spaces between columns, and none at the ends of lines.
 pub(super) fn render(mut table: Table) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -203,7 +203,7 @@ mod tests {
         table.lines().last().expect("a row").to_owned()
     }
 
-    /// Without what `ESC [ … m` sets.
+    /// Removes `ESC [ … m`.
     fn colorless(text: &str) -> String {
         let mut parts = text.split('\x1b');
         let first = parts.next().unwrap_or_default().to_owned();
@@ -211,30 +211,30 @@ mod tests {
     }
 
     #[test]
-    fn says_when_a_token_expires_and_is_refreshed() {
+    fn shows_when_a_token_expires_and_is_refreshed() {
         assert_eq!(cells(account()), "me       -     fresh  in 52 min  refresh in 41 min");
     }
 
     #[test]
-    fn says_when_a_failed_refresh_is_tried_again() {
+    fn shows_when_a_failed_refresh_is_retried() {
         let waiting = Account { state: State::Waiting, retry_at: Some(NOW + 100), ..account() };
         assert!(cells(waiting).ends_with("waiting  in 52 min  retry in 1 min"));
     }
 
     #[test]
-    fn says_that_nothing_is_scheduled() {
+    fn shows_that_auto_refresh_is_off() {
         let manual = Account { auto_refresh: false, next_refresh_at: None, expires_at: None, ..account() };
         assert!(cells(manual).ends_with("fresh  unknown  auto-refresh off"));
     }
 
     #[test]
-    fn marks_what_is_going_on_beside_the_state() {
+    fn shows_pending_logins_and_unsaved_grants() {
         let busy = Account { login_pending: true, unsaved: true, ..account() };
         assert!(cells(busy).contains("fresh, signing in, unsaved"));
     }
 
     #[test]
-    fn looks_the_same_in_colour_but_for_the_colour() {
+    fn colours_do_not_change_the_table() {
         let rows = [account(), account()];
         let coloured = accounts(&rows, NOW, true);
         assert_ne!(coloured, colorless(&coloured));

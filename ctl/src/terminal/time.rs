@@ -11,7 +11,7 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// `90` (seconds), `250ms`, `60s`, `5m`, `1h 30m`.
+/// Reads `90` (seconds), `250ms`, `60s`, `5m` or `1h 30m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text.starts_with('-') || text.ends_with("ago") {
@@ -25,7 +25,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| "expected a duration such as 250ms, 60s, 5m or 1h".into())
 }
 
-/// Whole seconds, rounded up: a token that must last 250 ms has to last a second.
+/// Whole seconds, rounded up: a token that must be valid for 250 ms needs a second.
 pub(crate) fn seconds(duration: Duration) -> i64 {
     let up = u64::from(duration.subsec_nanos() > 0);
     i64::try_from(duration.as_secs().saturating_add(up)).unwrap_or(i64::MAX)
@@ -35,12 +35,12 @@ pub(crate) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// In Unix seconds.
+/// The current time, in Unix seconds.
 pub(crate) fn now() -> i64 {
     Timestamp::now().as_second()
 }
 
-/// `in 52 min`, `3 days ago`; a date if it is far away.
+/// `in 52 min`, `3 days ago`; a date for distant times.
 pub(crate) fn relative(at: i64, now: i64) -> String {
     let distance = at.saturating_sub(now);
     let amount = match distance.saturating_abs() {
@@ -71,7 +71,7 @@ pub(crate) fn relative_and_clock(at: i64, now: i64) -> String {
     }
 }
 
-/// In local time.
+/// A time in the local time zone.
 pub(crate) fn clock(at: i64, format: &str) -> String {
     Timestamp::from_second(at).map_or_else(
         |_| "beyond the calendar".into(),
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_durations_as_people_type_them() {
+    fn reads_durations() {
         let read = |text| parse_duration(text).expect("a duration");
         assert_eq!(read("60s"), Duration::from_mins(1));
         assert_eq!(read("5m"), Duration::from_mins(5));
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn refuses_negative_durations_by_that_word() {
+    fn says_that_a_duration_cannot_be_negative() {
         for text in ["-1", "-5s", "5s ago"] {
             assert_eq!(parse_duration(text), Err("a duration cannot be negative".into()));
         }
     }
 
     #[test]
-    fn refuses_what_is_no_duration() {
+    fn refuses_other_texts_as_durations() {
         for text in ["", "soon", "5 parsecs", "99999999999999999999"] {
             let error = parse_duration(text).expect_err("no duration");
             assert!(error.starts_with("expected a duration"), "{error}");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn says_times_as_people_do() {
+    fn shows_relative_times() {
         let at = |distance| relative(1_000_000 + distance, 1_000_000);
         assert_eq!(at(0), "now");
         assert_eq!(at(40), "in 40 s");
@@ -141,18 +141,18 @@ mod tests {
     }
 
     #[test]
-    fn names_a_day_for_what_is_years_away() {
+    fn shows_a_date_for_distant_times() {
         assert_eq!(relative(2_000_030_000, 1_600_000_000), "2033-05-18");
     }
 
     #[test]
-    fn names_the_hour_beside_the_distance_but_a_day_only_once() {
+    fn adds_the_clock_time_except_to_a_date() {
         assert!(relative_and_clock(1_700_000_060, 1_700_000_000).starts_with("in 1 min (2023-11-1"));
         assert!(!relative_and_clock(2_000_030_000, 1_600_000_000).contains('('));
     }
 
     #[test]
-    fn survives_times_beyond_the_calendar() {
+    fn accepts_times_beyond_the_calendar() {
         assert_eq!(relative(i64::MAX, 0), "beyond the calendar");
         assert_eq!(relative(i64::MIN, i64::MAX), "beyond the calendar");
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::daemon::{FakeDaemon, Home, account, account_with, only_line};
 
 #[test]
-fn sends_the_form_with_its_secret_from_standard_input() {
+fn sends_the_settings_and_the_secret_from_standard_input() {
     let empty = account_with("me", &json!({ "state": "empty", "username": null, "reason": "sign in" }));
     let daemon = FakeDaemon::answering("AddAccount", json!({ "account": empty }));
     let args = "account add me --client-id abc --client-secret-stdin --flow pin --client-auth basic \
@@ -25,21 +25,21 @@ fn sends_the_form_with_its_secret_from_standard_input() {
 }
 
 #[test]
-fn says_that_an_earlier_grant_is_restored() {
+fn says_that_adding_an_account_restored_its_grant() {
     let daemon = FakeDaemon::answering("AddAccount", json!({ "account": account("me") }));
     let ran = daemon.home.run(&["account", "add", "me", "--client-id", "abc"]);
     assert!(ran.stderr.contains("signed in as alice."), "{ran:?}");
 }
 
 #[test]
-fn names_the_missing_flag_where_nobody_can_be_asked() {
+fn names_the_missing_option_without_a_terminal() {
     let ran = Home::new().run(&["account", "add", "me"]);
     assert_eq!(ran.code, 2);
     assert!(only_line(&ran.stderr).contains("--client-id"));
 }
 
 #[test]
-fn sends_only_the_settings_that_change() {
+fn sends_only_changed_settings() {
     let daemon = FakeDaemon::answering("SetAccount", json!({ "account": account("me") }));
     daemon.home.run(&["account", "set", "me", "--scope", ""]);
     assert_eq!(daemon.asked_for("SetAccount"), json!({ "account": "me", "settings": { "scope": "" } }));
@@ -51,12 +51,12 @@ fn sends_only_the_settings_that_change() {
 }
 
 #[test]
-fn changes_nothing_where_nothing_was_given() {
+fn account_set_requires_a_setting() {
     assert_eq!(Home::new().run(&["account", "set", "me"]).code, 2);
 }
 
 #[test]
-fn tells_how_to_restore_the_grant_of_a_removed_account() {
+fn says_how_to_restore_the_grant_of_a_removed_account() {
     let daemon = FakeDaemon::answering("RemoveAccount", json!({}));
     let ran = daemon.home.run(&["account", "remove", "me"]);
     assert!(only_line(&ran.stderr).contains("add me again"));
@@ -76,7 +76,7 @@ fn lists_accounts_in_aligned_columns() {
 }
 
 #[test]
-fn shows_settings_by_the_names_they_have_in_the_file() {
+fn shows_settings_by_their_names_in_config_toml() {
     let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [account("me")] }));
     let ran = daemon.home.run(&["account", "show"]);
     assert!(ran.stdout.contains("\nredirect_uri  http://127.0.0.1:8917/callback\n"), "{}", ran.stdout);

@@ -13,12 +13,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A bound on what never takes that long, so that a broken promise fails a test instead of hanging it.
+/// The time after which a hanging test fails. No correct call takes as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One call, and the way to answer it.
+/// One call, and the means to answer it.
 pub(crate) struct Call {
-    /// Without the interface.
+    /// The name of the method, without the interface.
     pub(crate) method: String,
     pub(crate) parameters: Value,
     pub(crate) more: bool,
@@ -26,27 +26,27 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The last answer.
+    /// Sends the last answer.
     pub(crate) fn reply(&mut self, parameters: &Value) {
         self.write(&json!({ "parameters": parameters }));
     }
 
-    /// An answer with others to come.
+    /// Sends an answer that others follow.
     pub(crate) fn reply_more(&mut self, parameters: &Value) {
         self.write(&json!({ "parameters": parameters, "continues": true }));
     }
 
-    /// An error, by its name in the interface.
+    /// Sends an error, by its name in the interface.
     pub(crate) fn refuse(&mut self, error: &str, parameters: &Value) {
         self.refuse_as(&format!("org.imgurd.Keeper1.{error}"), parameters);
     }
 
-    /// An error by its full name.
+    /// Sends an error, by its full name.
     pub(crate) fn refuse_as(&mut self, error: &str, parameters: &Value) {
         self.write(&json!({ "error": error, "parameters": parameters }));
     }
 
-    /// Returns when the client has closed the connection. If it never does, this closes it and fails the test.
+    /// Returns when the client has closed the connection. If it never does, this closes it, and the test fails.
     pub(crate) fn wait_for_hang_up(&mut self) {
         self.stream.set_read_timeout(Some(PATIENCE)).expect("a bound");
         let _ = self.stream.read(&mut [0]);
@@ -55,12 +55,12 @@ impl Call {
     fn write(&mut self, message: &Value) {
         let mut bytes = message.to_string().into_bytes();
         bytes.push(0);
-        // A client that has gone is some tests' point.
+        // In some tests the client has left already.
         let _ = self.stream.write_all(&bytes);
     }
 }
 
-/// What was asked: connection, method, parameters.
+/// A recorded call: connection, method, parameters.
 pub(crate) type Asked = (usize, String, Value);
 
 pub(crate) struct FakeDaemon {
@@ -89,7 +89,7 @@ impl FakeDaemon {
         Self { home, asked }
     }
 
-    /// Answers every call of `method` alike, and does not know others.
+    /// Answers every call of `method` with these parameters, and knows no other method.
     pub(crate) fn answering(method: &'static str, parameters: Value) -> Self {
         Self::start(move |call| {
             if call.method == method {
@@ -100,17 +100,17 @@ impl FakeDaemon {
         })
     }
 
-    /// Refuses every call alike.
+    /// Answers every call with this error.
     pub(crate) fn refusing(error: &'static str, parameters: Value) -> Self {
         Self::start(move |call| call.refuse(error, &parameters))
     }
 
-    /// The next call that came in.
+    /// The next recorded call.
     pub(crate) fn asked(&self) -> Asked {
         self.asked.recv_timeout(PATIENCE).expect("a call")
     }
 
-    /// The parameters of the next call, which is one of `method`.
+    /// The parameters of the next call, which must be one of `method`.
     pub(crate) fn asked_for(&self, method: &str) -> Value {
         let (_, name, parameters) = self.asked();
         assert_eq!(name, method);
@@ -134,10 +134,10 @@ fn serve(stream: &UnixStream, answer: impl Fn(&mut Call)) {
     }
 }
 
-/// The directories of a user, and the binary that runs in them.
+/// The directories of a user, and the program that runs in them.
 pub(crate) struct Home(TempDir);
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -188,18 +188,18 @@ impl Home {
         self.run_with(args, "")
     }
 
-    /// Runs it with a text on its standard input.
+    /// Runs it with this text on standard input.
     pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> Ran {
         let mut child = self.command(args).spawn().expect("runs");
         let mut pipe = child.stdin.take().expect("a pipe");
-        // A command that reads nothing may be gone before it is written.
+        // A command that does not read may have ended already.
         let _ = pipe.write_all(stdin.as_bytes());
         drop(pipe);
         child.wait_with_output().expect("ends").into()
     }
 }
 
-/// A fresh account of that name, the default one.
+/// A fresh default account with this name.
 pub(crate) fn account(name: &str) -> Value {
     json!({
         "name": name, "is_default": true, "username": "alice", "state": "fresh",
@@ -210,7 +210,7 @@ pub(crate) fn account(name: &str) -> Value {
     })
 }
 
-/// `account` with other values in places.
+/// `account` with other values.
 pub(crate) fn account_with(name: &str, changes: &Value) -> Value {
     let mut account = account(name);
     for (key, value) in changes.as_object().expect("an object") {
@@ -224,7 +224,7 @@ pub(crate) fn token() -> Value {
         "expires_at": 4_102_444_800_i64, "username": "alice" } })
 }
 
-/// The one line of `text`.
+/// The only line of `text`.
 pub(crate) fn only_line(text: &str) -> &str {
     let line = text.strip_suffix('\n').expect("a line");
     assert!(!line.contains('\n'), "more than a line: {text}");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::{FakeDaemon, account_with, only_line};
 
-/// A daemon of this version, with an account that has been changed like this.
+/// A daemon of this version, with an account with these changes.
 fn daemon(version: &'static str, changes: Value) -> FakeDaemon {
     FakeDaemon::start(move |call| match call.method.as_str() {
         "GetInfo" => call
@@ -23,7 +23,7 @@ fn finding(daemon: &FakeDaemon, check: &str) -> (Value, i32) {
 }
 
 #[test]
-fn another_version_is_named_with_both() {
+fn names_both_versions_if_they_differ() {
     let (found, _) = finding(&daemon("0.0.1", json!({})), "daemon");
     assert_eq!(found["result"], "warn");
     let detail = found["detail"].as_str().expect("text");
@@ -34,7 +34,7 @@ fn another_version_is_named_with_both() {
 }
 
 #[test]
-fn an_older_daemon_that_cannot_look_is_to_be_restarted() {
+fn advises_to_restart_a_daemon_without_probe() {
     let daemon = FakeDaemon::start(|call| match call.method.as_str() {
         "GetInfo" => call.reply(&json!({ "vendor": "", "product": "", "version": "0.0.1", "url": "",
             "interfaces": [] })),
@@ -46,7 +46,7 @@ fn an_older_daemon_that_cannot_look_is_to_be_restarted() {
 }
 
 #[test]
-fn an_account_that_gets_no_token_fails_with_its_own_reason_and_no_username() {
+fn a_failing_account_is_reported_with_its_reason_only() {
     for (state, result) in [
         ("consent_needed", "fail"),
         ("misconfigured", "fail"),
@@ -67,7 +67,7 @@ fn an_account_that_gets_no_token_fails_with_its_own_reason_and_no_username() {
 }
 
 #[test]
-fn a_clock_that_is_behind_is_named_once_and_not_blamed_on_the_account() {
+fn reports_a_wrong_clock_separately_from_the_account() {
     let reason = "This machine's clock is about 3 hours behind the server's; set it right";
     let daemon = daemon("1", json!({ "clock_skew_s": -10_800, "reason": reason }));
     assert_eq!(finding(&daemon, "account").0["result"], "ok");

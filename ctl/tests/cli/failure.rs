@@ -20,7 +20,7 @@ fn errors() -> Vec<(&'static str, Value, i32)> {
 }
 
 #[test]
-fn says_each_error_on_one_line_and_by_its_exit_code() {
+fn prints_each_error_on_one_line_with_its_exit_code() {
     for (name, fields, code) in errors() {
         let daemon = FakeDaemon::refusing(name, fields);
         let ran = daemon.home.run(&["token"]);
@@ -30,7 +30,7 @@ fn says_each_error_on_one_line_and_by_its_exit_code() {
 }
 
 #[test]
-fn gives_each_error_as_json_and_leaves_standard_output_empty() {
+fn prints_each_error_as_json_on_standard_error() {
     for (name, mut fields, code) in errors() {
         let daemon = FakeDaemon::refusing(name, fields.clone());
         let ran = daemon.home.run(&["token", "--json"]);
@@ -42,7 +42,7 @@ fn gives_each_error_as_json_and_leaves_standard_output_empty() {
 }
 
 #[test]
-fn says_that_no_daemon_answers_and_how_to_start_one() {
+fn says_how_to_start_a_missing_daemon() {
     let home = Home::new();
     let ran = home.run(&["token"]);
     assert_eq!(ran.code, 8);
@@ -52,7 +52,7 @@ fn says_that_no_daemon_answers_and_how_to_start_one() {
 }
 
 #[test]
-fn takes_a_daemon_that_hangs_up_for_unreachable() {
+fn a_daemon_that_disconnects_counts_as_unreachable() {
     let daemon = FakeDaemon::start(|_| panic!("gone"));
     assert_eq!(daemon.home.run(&["token"]).code, 8);
 }
@@ -67,7 +67,7 @@ fn says_that_the_daemon_is_older() {
 }
 
 #[test]
-fn says_a_mistake_in_the_command_on_one_line() {
+fn prints_a_usage_error_on_one_line() {
     let ran = Home::new().run(&["token", "--anonymous"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
     assert!(only_line(&ran.stderr).starts_with("imgurctl: "));
@@ -77,7 +77,7 @@ fn says_a_mistake_in_the_command_on_one_line() {
 }
 
 #[test]
-fn refuses_two_forms_of_one_answer() {
+fn refuses_header_together_with_json() {
     let ran = Home::new().run(&["token", "--header", "--json"]);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.starts_with(r#"{"error":"InvalidArgument","field":"header""#), "{ran:?}");

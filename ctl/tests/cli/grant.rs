@@ -35,7 +35,7 @@ fn keeps_a_grant_that_could_not_be_verified() {
 }
 
 #[test]
-fn fails_where_the_server_refused_the_grant() {
+fn fails_if_the_server_refuses_the_grant() {
     for state in ["consent_needed", "waiting"] {
         let reason = "The server refused the refresh token (Invalid refresh token); just wait";
         let daemon =
@@ -47,14 +47,14 @@ fn fails_where_the_server_refused_the_grant() {
 }
 
 #[test]
-fn blames_no_grant_for_a_refused_client() {
+fn a_refused_client_is_not_a_refused_grant() {
     let reason = "the server refused the client; correct client_id";
     let daemon = importing(&account_with("me", &json!({ "state": "misconfigured", "reason": reason })));
     assert_eq!(daemon.home.run_with(&["import"], "r").code, 0);
 }
 
 #[test]
-fn imports_nothing_from_nothing() {
+fn refuses_to_import_empty_input() {
     let daemon = importing(&account("me"));
     let ran = daemon.home.run_with(&["import"], " \n");
     assert_eq!(ran.code, 2);
@@ -62,19 +62,19 @@ fn imports_nothing_from_nothing() {
 }
 
 #[test]
-fn restores_what_was_displaced() {
+fn restores_a_replaced_grant() {
     let daemon = FakeDaemon::answering("RestoreGrant", json!({ "account": account("me") }));
     assert_eq!(daemon.home.run(&["restore"]).stderr, "Restored: signed in as alice.\n");
 }
 
 #[test]
-fn answers_an_empty_object_where_there_is_nothing_to_say() {
+fn prints_an_empty_object_for_a_call_without_result() {
     let daemon = FakeDaemon::answering("UnlockStore", json!({}));
     let ran = daemon.home.run(&["unlock", "--json"]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "{}\n", ""));
 }
 
-/// `imgurctl logout` of an account with these settings, whose server answers so.
+/// Runs `imgurctl logout` for an account with these settings, whose server answers with `reply`.
 fn logged_out(arguments: &[&str], settings: &Value, reply: &Value) -> Ran {
     let account = account_with("me", &json!({ "settings": settings }));
     let reply = reply.clone();
@@ -89,7 +89,7 @@ fn logged_out(arguments: &[&str], settings: &Value, reply: &Value) -> Ran {
 }
 
 #[test]
-fn a_logout_says_what_the_server_did() {
+fn logout_reports_the_revocation_at_the_server() {
     let elsewhere = json!({ "token_url": "https://as.example/token" });
     let revocable =
         json!({ "token_url": "https://as.example/token", "revoke_url": "https://as.example/revoke" });

@@ -8,7 +8,7 @@ fn help(home: &Home, path: &[&str]) -> String {
     ran.stdout
 }
 
-/// What stands below a heading, up to an empty line that ends it.
+/// The lines below a heading, up to the next one.
 fn below<'a>(help: &'a str, heading: &str) -> Vec<&'a str> {
     let lines = help.lines().skip_while(|line| *line != heading).skip(1);
     lines
@@ -17,13 +17,13 @@ fn below<'a>(help: &'a str, heading: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// The commands below a command, as its help lists them.
+/// The subcommands, as the help lists them.
 fn commands(help: &str) -> Vec<&str> {
     let names = below(help, "Commands:").into_iter().filter(|line| !line.starts_with("   "));
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect()
 }
 
-/// Reads the help of a command and of those below it.
+/// Reads the help of a command and of its subcommands.
 fn read(home: &Home, path: &[&str], seen: &mut Vec<String>) {
     let text = help(home, path);
     seen.push(path.join(" "));
@@ -32,7 +32,7 @@ fn read(home: &Home, path: &[&str], seen: &mut Vec<String>) {
     for heading in ["Arguments:", "Options:", "Global options:"] {
         explained(path, &below(&text, heading));
     }
-    // One that takes more than an account shows how.
+    // A command with more arguments than an account needs an example.
     let options = below(&text, "Options:").into_iter().filter(|line| line.trim_start().starts_with('-'));
     let arguments =
         below(&text, "Arguments:").into_iter().filter(|line| line.trim_start().starts_with(['<', '[']));
@@ -45,7 +45,7 @@ fn read(home: &Home, path: &[&str], seen: &mut Vec<String>) {
     }
 }
 
-/// Behind what is typed, or on the next line, stands what it means.
+/// Checks that each option or argument is explained, on the same line or the next one.
 fn explained(path: &[&str], lines: &[&str]) {
     for (number, line) in lines.iter().enumerate() {
         let text = line.trim_start();
@@ -59,7 +59,7 @@ fn explained(path: &[&str], lines: &[&str]) {
 }
 
 #[test]
-fn every_command_and_every_option_is_explained_and_examples_stand_where_they_help() {
+fn help_explains_every_command_and_option() {
     let home = Home::new();
     let mut seen = Vec::new();
     read(&home, &[], &mut seen);
@@ -70,7 +70,7 @@ fn every_command_and_every_option_is_explained_and_examples_stand_where_they_hel
 }
 
 #[test]
-fn the_states_that_help_lists_are_all_there_are() {
+fn the_help_of_status_lists_all_states() {
     let text = help(&Home::new(), &["status"]);
     let states = text.split_once("States:\n").expect("a list").1;
     let states: Vec<_> = states.lines().filter_map(|line| line.split_whitespace().next()).collect();

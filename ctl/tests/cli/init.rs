@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::daemon::{Home, only_line};
 
 #[test]
-fn makes_a_configuration_and_a_key_once() {
+fn creates_the_configuration_and_key_only_once() {
     let home = Home::new();
     let ran = home.run(&["init", "--store", "file"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
@@ -28,7 +28,7 @@ fn makes_a_configuration_and_a_key_once() {
 }
 
 #[test]
-fn chooses_the_keyring_where_no_store_is_named() {
+fn chooses_the_keyring_by_default() {
     let home = Home::new();
     let ran = home.run(&["init", "--json"]);
     let done: Value = serde_json::from_str(only_line(&ran.stdout)).expect("JSON");
@@ -37,7 +37,7 @@ fn chooses_the_keyring_where_no_store_is_named() {
 }
 
 #[test]
-fn names_the_line_of_a_broken_configuration() {
+fn names_the_line_of_an_invalid_configuration() {
     let home = Home::new();
     let directory = home.path().join("config/imgurd");
     fs::create_dir_all(&directory).expect("a directory");

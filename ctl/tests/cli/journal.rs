@@ -22,7 +22,7 @@ fn noted(entries: Vec<Value>) -> FakeDaemon {
 }
 
 #[test]
-fn shows_a_table_by_the_clock_here() {
+fn prints_a_table_in_local_time() {
     let daemon = noted(vec![entry()]);
     let output = daemon.home.command(&["journal", "me"]).env("TZ", "UTC").output().expect("runs");
     assert_eq!(
@@ -34,7 +34,7 @@ fn shows_a_table_by_the_clock_here() {
 }
 
 #[test]
-fn gives_the_entries_as_the_daemon_says_them_a_line_each() {
+fn prints_each_entry_as_a_line_of_json() {
     let daemon = noted(vec![entry(), entry()]);
     let ran = daemon.home.run(&["journal", "--json"]);
     let lines: Vec<Value> =
@@ -43,7 +43,7 @@ fn gives_the_entries_as_the_daemon_says_them_a_line_each() {
 }
 
 #[test]
-fn says_that_nobody_has_asked() {
+fn says_that_the_journal_is_empty() {
     let ran = noted(Vec::new()).home.run(&["journal"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert!(only_line(&ran.stderr).contains("No program has asked"));
@@ -52,7 +52,7 @@ fn says_that_nobody_has_asked() {
 }
 
 #[test]
-fn says_that_an_older_daemon_keeps_none() {
+fn says_that_an_older_daemon_has_no_journal() {
     let method = json!({ "method": "org.imgurd.Keeper1.ReadJournal" });
     let daemon = FakeDaemon::start(move |call| call.refuse_as("org.varlink.service.MethodNotFound", &method));
     let ran = daemon.home.run(&["journal"]);

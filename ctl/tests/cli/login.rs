@@ -42,14 +42,14 @@ fn daemon() -> (FakeDaemon, mpsc::Sender<()>) {
     (daemon, sender)
 }
 
-/// The parameters of `Login`, which comes after the look at the account.
+/// The parameters of `Login`, which follows `ListAccounts`.
 fn login_parameters(daemon: &FakeDaemon) -> Value {
     daemon.asked_for("ListAccounts");
     daemon.asked_for("Login")
 }
 
 #[test]
-fn prints_the_url_alone_on_the_first_line_and_then_waits() {
+fn prints_the_url_on_the_first_line_and_waits() {
     let (daemon, consent) = daemon();
     let mut child = daemon.home.command(&["login", "--no-browser"]).spawn().expect("runs");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -78,7 +78,7 @@ fn opens_the_browser_and_keeps_standard_output_for_results() {
 }
 
 #[test]
-fn hands_in_a_pasted_answer_on_a_second_connection() {
+fn sends_a_pasted_answer_on_a_second_connection() {
     let (daemon, _consent) = daemon();
     let ran =
         daemon.home.run_with(&["login", "me", "--paste", "--timeout", "1m"], "http://127.0.0.1/?code=c\n");
@@ -94,7 +94,7 @@ fn hands_in_a_pasted_answer_on_a_second_connection() {
 }
 
 #[test]
-fn asks_for_a_pin_without_being_told_to() {
+fn asks_for_the_pin_in_the_pin_flow() {
     let (daemon, _consent) = daemon();
     let ran = daemon.home.run_with(&["login", "--flow", "pin"], "1234\n");
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -103,7 +103,7 @@ fn asks_for_a_pin_without_being_told_to() {
 }
 
 #[test]
-fn lets_the_daemon_catch_the_answer_of_the_token_flow_on_a_loopback_address() {
+fn does_not_ask_for_an_answer_at_a_loopback_callback() {
     let (daemon, consent) = daemon();
     consent.send(()).expect("a daemon");
     assert_eq!(daemon.home.run(&["login", "--no-browser", "--flow", "token"]).code, 0);
@@ -111,7 +111,7 @@ fn lets_the_daemon_catch_the_answer_of_the_token_flow_on_a_loopback_address() {
 }
 
 #[test]
-fn asks_for_the_answer_where_the_daemon_says_that_nothing_can_catch_it() {
+fn asks_for_the_answer_if_the_daemon_requires_it() {
     let daemon = FakeDaemon::start(|call| match call.method.as_str() {
         "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
         "Login" => {
@@ -127,7 +127,7 @@ fn asks_for_the_answer_where_the_daemon_says_that_nothing_can_catch_it() {
 }
 
 #[test]
-fn does_not_ask_where_nobody_could_answer_and_says_what_to_do() {
+fn another_users_login_fails_without_a_terminal() {
     let daemon = FakeDaemon::start(|call| {
         if call.method == "ListAccounts" {
             call.reply(&json!({ "accounts": [account("me")] }));
@@ -146,7 +146,7 @@ fn does_not_ask_where_nobody_could_answer_and_says_what_to_do() {
 }
 
 #[test]
-fn says_that_no_answer_came() {
+fn says_that_the_pasted_answer_is_missing() {
     let (daemon, _consent) = daemon();
     let ran = daemon.home.run(&["login", "--paste"]);
     assert_eq!(ran.code, 2);
@@ -154,7 +154,7 @@ fn says_that_no_answer_came() {
 }
 
 #[test]
-fn gives_url_and_account_as_a_line_of_json_each() {
+fn prints_url_and_account_as_lines_of_json() {
     let (daemon, consent) = daemon();
     consent.send(()).expect("a daemon");
     let ran = daemon.home.run(&["login", "--no-browser", "--json"]);
@@ -165,7 +165,7 @@ fn gives_url_and_account_as_a_line_of_json_each() {
 }
 
 #[test]
-fn ends_with_the_login_while_an_answer_is_awaited() {
+fn ends_when_the_login_ends_before_an_answer() {
     let daemon = FakeDaemon::start(|call| {
         if call.method == "ListAccounts" {
             call.reply(&json!({ "accounts": [account("me")] }));
@@ -174,7 +174,7 @@ fn ends_with_the_login_while_an_answer_is_awaited() {
             call.refuse("LoginFailed", &json!({ "reason": "nobody answered; log in again" }));
         }
     });
-    // Its standard input stays open and silent.
+    // Its standard input stays open, without data.
     let child = daemon.home.command(&["login", "--paste"]).spawn();
     let mut child = child.expect("runs");
     let _silent = child.stdin.take();
@@ -184,7 +184,7 @@ fn ends_with_the_login_while_an_answer_is_awaited() {
 }
 
 #[test]
-fn hangs_up_when_it_is_ended() {
+fn disconnects_when_it_is_killed() {
     let (gone, hung_up) = mpsc::channel();
     let gone = Mutex::new(gone);
     let daemon = FakeDaemon::start(move |call| {
@@ -206,7 +206,7 @@ fn hangs_up_when_it_is_ended() {
 }
 
 #[test]
-fn says_that_there_is_no_display_and_gives_the_url() {
+fn prints_the_url_without_a_display() {
     let (daemon, consent) = daemon();
     consent.send(()).expect("a daemon");
     let mut command = daemon.home.command(&["login"]);

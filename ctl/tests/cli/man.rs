@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::daemon::Home;
 
-/// The pages, in the directories where `man` looks for them.
+/// Writes the pages to the directories where `man` looks for them.
 fn manual() -> (Home, Vec<PathBuf>) {
     let home = Home::new();
     let directory = home.path().join("man");
@@ -19,7 +19,7 @@ fn manual() -> (Home, Vec<PathBuf>) {
     (home, pages)
 }
 
-/// As Debian's lintian looks at manual pages.
+/// Renders a page like Debian's lintian does.
 fn rendered(page: &PathBuf, arguments: &[&str]) -> String {
     let output = Command::new("man")
         .args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8"])
@@ -36,7 +36,7 @@ fn rendered(page: &PathBuf, arguments: &[&str]) -> String {
     plain(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// Without what is struck over, as bold and underlined text is on a printer (grotty(1)).
+/// Removes overstruck characters, which bold and underlined text has on a printer (grotty(1)).
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     for c in text.chars() {
@@ -59,7 +59,7 @@ fn every_page_renders_without_a_warning() {
 }
 
 #[test]
-fn every_page_says_in_a_line_what_it_is_about() {
+fn every_page_has_a_name_line() {
     let (_home, pages) = manual();
     for page in pages {
         let output = Command::new("lexgrog").arg(&page).output().expect("lexgrog comes with man");
@@ -69,7 +69,7 @@ fn every_page_says_in_a_line_what_it_is_about() {
 }
 
 #[test]
-fn a_reader_sees_options_and_examples_as_they_are_typed() {
+fn options_and_examples_render_as_typed() {
     let (_home, pages) = manual();
     let page = pages.iter().find(|page| page.ends_with("imgurctl-token.1")).expect("a page");
     let text = rendered(page, &[]);
@@ -79,7 +79,7 @@ fn a_reader_sees_options_and_examples_as_they_are_typed() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_named() {
+fn names_a_directory_that_cannot_be_written() {
     let home = Home::new();
     let file = home.path().join("file");
     fs::write(&file, "").expect("written");

@@ -12,7 +12,7 @@ fn listing(accounts: &Value) -> FakeDaemon {
 }
 
 #[test]
-fn shows_a_table_and_what_to_do_about_what_is_not_fresh() {
+fn prints_a_table_and_advice_for_each_problem() {
     let reason = "nobody has signed in; sign in with `imgurctl login other`";
     let changes = json!({ "is_default": false, "username": null, "state": "empty", "reason": reason,
         "expires_at": null, "granted_at": null });
@@ -30,7 +30,7 @@ fn shows_a_table_and_what_to_do_about_what_is_not_fresh() {
 }
 
 #[test]
-fn colours_only_when_told_to_where_nobody_looks() {
+fn uses_no_colour_without_a_terminal_unless_told() {
     let daemon = listing(&json!([account("me")]));
     assert!(!daemon.home.run(&["status"]).stdout.contains('\x1b'));
     let coloured = daemon.home.run(&["status", "--color", "always"]).stdout;
@@ -38,7 +38,7 @@ fn colours_only_when_told_to_where_nobody_looks() {
 }
 
 #[test]
-fn gives_the_accounts_as_the_daemon_says_them() {
+fn prints_the_accounts_as_json() {
     let daemon = listing(&json!([account("me")]));
     let ran = daemon.home.run(&["status", "me", "--json"]);
     let object: Value = serde_json::from_str(only_line(&ran.stdout)).expect("JSON");
@@ -47,13 +47,13 @@ fn gives_the_accounts_as_the_daemon_says_them() {
 }
 
 #[test]
-fn says_how_to_begin_where_there_is_no_account() {
+fn says_how_to_add_the_first_account() {
     let ran = listing(&json!([])).home.run(&["status"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert!(only_line(&ran.stderr).contains("imgurctl account add NAME"));
 }
 
-/// A daemon that tells of a change each time the test says so, and hangs up when the test hangs up.
+/// A daemon that reports a change each time the test sends one, and disconnects when the test drops the sender.
 fn watched() -> (FakeDaemon, mpsc::Sender<&'static str>) {
     let (sender, states) = mpsc::channel();
     let states = Mutex::new(states);
@@ -69,7 +69,7 @@ fn watched() -> (FakeDaemon, mpsc::Sender<&'static str>) {
 }
 
 #[test]
-fn gives_a_line_a_change_at_once() {
+fn prints_a_line_for_each_change_immediately() {
     let (daemon, changes) = watched();
     let mut child = daemon.home.command(&["status", "--watch", "--json"]).spawn().expect("runs");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
@@ -84,7 +84,7 @@ fn gives_a_line_a_change_at_once() {
 }
 
 #[test]
-fn leaves_quietly_when_nobody_reads_any_more() {
+fn exits_silently_when_its_output_is_closed() {
     let (daemon, changes) = watched();
     let mut child = daemon.home.command(&["status", "--watch", "--json"]).spawn().expect("runs");
     drop(child.stdout.take());
@@ -95,7 +95,7 @@ fn leaves_quietly_when_nobody_reads_any_more() {
 }
 
 #[test]
-fn prints_the_table_again_at_a_change() {
+fn prints_the_table_again_after_a_change() {
     let (sender, changes) = mpsc::channel::<()>();
     let (changes, listed) = (Mutex::new(changes), Mutex::new(0));
     let daemon = FakeDaemon::start(move |call| {

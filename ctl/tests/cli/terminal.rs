@@ -13,21 +13,21 @@ use crate::daemon::{FakeDaemon, account, account_with, token};
 
 /// A terminal and its user.
 pub(crate) struct Terminal {
-    person: File,
+    user: File,
     program: File,
 }
 
 impl Terminal {
     pub(crate) fn open() -> Self {
-        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-        grantpt(&person).expect("granted");
-        unlockpt(&person).expect("unlocked");
-        let name = ptsname(&person, Vec::new()).expect("a name");
+        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&user).expect("granted");
+        unlockpt(&user).expect("unlocked");
+        let name = ptsname(&user, Vec::new()).expect("a name");
         let program = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("opens");
-        Self { person: person.into(), program: program.into() }
+        Self { user: user.into(), program: program.into() }
     }
 
-    /// A command whose three streams it is.
+    /// A command with this terminal as its three streams.
     pub(crate) fn command(&self, daemon: &FakeDaemon, args: &[&str]) -> Command {
         let end = || self.program.try_clone().expect("clones");
         let mut command = daemon.home.command(args);
@@ -39,43 +39,43 @@ impl Terminal {
         self.command(daemon, args).spawn().expect("runs")
     }
 
-    /// Reads up to `word`, which the program says some time.
+    /// Reads the output up to `word`.
     pub(crate) fn see(&mut self, word: &str) -> String {
         let (mut seen, mut byte) = (Vec::new(), [0]);
         while !seen.ends_with(word.as_bytes()) {
-            self.person.read_exact(&mut byte).expect("output");
+            self.user.read_exact(&mut byte).expect("output");
             seen.push(byte[0]);
         }
         String::from_utf8(seen).expect("text")
     }
 
     fn press(&mut self, keys: &str) {
-        self.person.write_all(keys.as_bytes()).expect("typed");
+        self.user.write_all(keys.as_bytes()).expect("typed");
     }
 
-    /// Whether the terminal shows what is typed and makes a signal of Ctrl-C.
-    fn is_itself(&self) -> bool {
+    /// Whether the terminal echoes input and makes a signal of Ctrl-C.
+    fn is_in_normal_mode(&self) -> bool {
         let modes = tcgetattr(&self.program).expect("a terminal").local_modes;
         modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 }
 
 #[test]
-fn shows_nothing_of_a_secret_that_is_typed() {
+fn does_not_show_a_typed_secret() {
     let daemon = FakeDaemon::answering("RejectToken", token());
     let mut terminal = Terminal::open();
     let mut child = terminal.run(&daemon, &["reject"]);
     terminal.see("not shown): ");
-    assert!(!terminal.is_itself());
+    assert!(!terminal.is_in_normal_mode());
     terminal.press("hush\x7fh\r");
     assert!(!terminal.see("s3cret").contains("hush"));
     assert_eq!(child.wait().expect("ends").code(), Some(0));
     assert_eq!(daemon.asked_for("RejectToken")["access_token"], "hush");
-    assert!(terminal.is_itself());
+    assert!(terminal.is_in_normal_mode());
 }
 
 #[test]
-fn leaves_the_terminal_as_it_was_when_cancelled() {
+fn restores_the_terminal_when_cancelled() {
     let daemon = FakeDaemon::answering("RejectToken", token());
     let mut terminal = Terminal::open();
     let mut child = terminal.run(&daemon, &["reject"]);
@@ -83,11 +83,11 @@ fn leaves_the_terminal_as_it_was_when_cancelled() {
     terminal.press("hu\x03");
     terminal.see("cancelled");
     assert_eq!(child.wait().expect("ends").code(), Some(130));
-    assert!(terminal.is_itself());
+    assert!(terminal.is_in_normal_mode());
 }
 
 #[test]
-fn leaves_the_terminal_as_it_was_when_a_login_ends_first() {
+fn restores_the_terminal_when_the_login_ends_first() {
     let daemon = FakeDaemon::start(|call| {
         if call.method == "ListAccounts" {
             call.reply(&json!({ "accounts": [account("me")] }));
@@ -100,11 +100,11 @@ fn leaves_the_terminal_as_it_was_when_a_login_ends_first() {
     let mut child = terminal.run(&daemon, &["login", "--paste"]);
     terminal.see("nobody answered");
     assert_eq!(child.wait().expect("ends").code(), Some(10));
-    assert!(terminal.is_itself());
+    assert!(terminal.is_in_normal_mode());
 }
 
 #[test]
-fn walks_a_newcomer_through_registering_an_application() {
+fn guides_through_the_registration_of_an_application() {
     let daemon = FakeDaemon::answering("AddAccount", json!({ "account": account("me") }));
     let mut terminal = Terminal::open();
     let mut child = terminal.run(&daemon, &["account", "add", "me"]);
@@ -121,7 +121,7 @@ fn walks_a_newcomer_through_registering_an_application() {
     );
 }
 
-/// Bob signs in to the account with alice's grant, and the user gives this answer to the question.
+/// Bob signs in to the account that has alice's grant, and the user answers the question like this.
 fn somebody_else_signs_in(answer: &str) -> (FakeDaemon, String, Option<i32>) {
     let daemon = FakeDaemon::start(|call| match call.method.as_str() {
         "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
@@ -144,7 +144,7 @@ fn somebody_else_signs_in(answer: &str) -> (FakeDaemon, String, Option<i32>) {
 }
 
 #[test]
-fn asks_before_somebody_elses_grant_is_used_and_changes_over_on_yes() {
+fn asks_before_it_uses_another_users_grant() {
     let (daemon, question, code) = somebody_else_signs_in("y\r");
     let asked = "You signed in as bob, but me has the grant of alice. Use the grant of bob instead? [y/N] ";
     assert!(question.ends_with(asked), "{question:?}");
@@ -153,7 +153,7 @@ fn asks_before_somebody_elses_grant_is_used_and_changes_over_on_yes() {
 }
 
 #[test]
-fn changes_nothing_unless_the_answer_is_yes() {
+fn keeps_the_grant_unless_the_answer_is_yes() {
     for answer in ["\r", "n\r", "maybe\r"] {
         let (_daemon, _question, code) = somebody_else_signs_in(answer);
         assert_eq!(code, Some(10), "{answer:?}");
@@ -161,7 +161,7 @@ fn changes_nothing_unless_the_answer_is_yes() {
 }
 
 #[test]
-fn asks_twice_for_a_new_passphrase_and_until_both_are_alike() {
+fn asks_for_a_new_passphrase_until_both_entries_match() {
     let export = json!({ "account": "me", "settings": {}, "refresh_token": "s3cret" });
     let daemon = FakeDaemon::start(move |call| match call.method.as_str() {
         "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
@@ -183,11 +183,11 @@ fn asks_twice_for_a_new_passphrase_and_until_both_are_alike() {
     let shown = terminal.see("END IMGURD EXPORT");
     assert!(!shown.contains("horse") && !shown.contains("s3cret"), "{shown}");
     assert_eq!(child.wait().expect("ends").code(), Some(0));
-    assert!(terminal.is_itself());
+    assert!(terminal.is_in_normal_mode());
 }
 
 #[test]
-fn hands_in_all_lines_of_a_paste_and_asks_again_after_one_that_is_too_long() {
+fn sends_all_pasted_lines_and_asks_again_after_a_long_paste() {
     let daemon = FakeDaemon::start(|call| match call.method.as_str() {
         "ListAccounts" => call.reply(&json!({ "accounts": [account("me")] })),
         "Login" => {
@@ -213,7 +213,7 @@ fn hands_in_all_lines_of_a_paste_and_asks_again_after_one_that_is_too_long() {
 }
 
 #[test]
-fn a_logout_at_a_terminal_says_what_is_lost_and_takes_no_for_an_answer() {
+fn logout_asks_at_a_terminal_and_accepts_no() {
     for (settings, cost) in [
         (json!({}), "Imgur has often refused new sign-ins since 2025"),
         (json!({ "token_url": "https://as.example/token" }), "until you sign in again"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::daemon::{FakeDaemon, account, account_with, only_line, token};
 
 #[test]
-fn prints_the_token_alone() {
+fn prints_only_the_token() {
     let daemon = FakeDaemon::answering("GetToken", token());
     let ran = daemon.home.run(&["token"]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "s3cret\n", ""));
@@ -13,7 +13,7 @@ fn prints_the_token_alone() {
 }
 
 #[test]
-fn passes_on_how_long_to_wait_and_how_long_it_must_last() {
+fn passes_on_wait_and_min_valid() {
     let daemon = FakeDaemon::answering("GetToken", token());
     daemon.home.run(&["token", "me", "--min-valid", "5m", "--wait", "250ms"]);
     assert_eq!(daemon.asked_for("GetToken"), json!({ "account": "me", "min_valid_s": 300, "wait_ms": 250 }));
@@ -45,7 +45,7 @@ fn needs_no_grant_for_an_anonymous_header() {
 }
 
 #[test]
-fn says_which_setting_an_anonymous_header_lacks() {
+fn names_the_setting_that_an_anonymous_header_lacks() {
     let bare = account_with("me", &json!({ "settings": {} }));
     let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [bare] }));
     let ran = daemon.home.run(&["token", "--header", "--anonymous"]);
@@ -54,7 +54,7 @@ fn says_which_setting_an_anonymous_header_lacks() {
 }
 
 #[test]
-fn says_what_to_do_where_no_account_is_the_default() {
+fn says_how_to_choose_a_default_account() {
     let other = account_with("other", &json!({ "is_default": false }));
     let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [other] }));
     let ran = daemon.home.run(&["token", "--header", "--anonymous"]);
@@ -63,7 +63,7 @@ fn says_what_to_do_where_no_account_is_the_default() {
 }
 
 #[test]
-fn takes_the_rejected_token_from_standard_input() {
+fn reads_the_rejected_token_from_standard_input() {
     let daemon = FakeDaemon::answering("RejectToken", token());
     let ran = daemon.home.run_with(&["reject", "me", "--wait", "5"], "0ld\n");
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "s3cret\n"));
@@ -74,7 +74,7 @@ fn takes_the_rejected_token_from_standard_input() {
 }
 
 #[test]
-fn rejects_nothing_without_a_token() {
+fn reject_requires_a_token() {
     let daemon = FakeDaemon::answering("RejectToken", token());
     let ran = daemon.home.run(&["reject"]);
     assert_eq!(ran.code, 2);
@@ -92,14 +92,14 @@ fn refreshes_without_showing_the_token() {
 }
 
 #[test]
-fn keeps_quiet_when_told_to() {
+fn quiet_prints_no_messages() {
     let daemon = FakeDaemon::answering("Refresh", token());
     let ran = daemon.home.run(&["-q", "refresh"]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
 }
 
 #[test]
-fn finds_the_daemon_at_the_socket_it_is_given() {
+fn connects_to_the_given_socket() {
     let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [account("me")] }));
     let elsewhere = crate::daemon::Home::new();
     let socket = daemon.home.path().join("imgurd/socket");

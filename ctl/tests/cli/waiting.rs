@@ -10,7 +10,7 @@ use crate::daemon::{FakeDaemon, PATIENCE, account, account_with, token};
 use crate::terminal::Terminal;
 
 #[test]
-fn somebody_at_a_terminal_is_told_what_is_awaited() {
+fn prints_at_a_terminal_what_a_call_waits_for() {
     let (sender, go) = mpsc::channel();
     let go = Mutex::new(go);
     let daemon = FakeDaemon::start(move |call| {
@@ -32,7 +32,7 @@ fn somebody_at_a_terminal_is_told_what_is_awaited() {
 /// Longer than imgurctl waits before its message.
 const SLOW: Duration = Duration::from_millis(1_500);
 
-/// A daemon that takes that long, and would be asked what it is doing by a client that says so.
+/// A slow daemon. A client that prints a waiting message would also call `ListAccounts`.
 #[expect(clippy::disallowed_methods, reason = "nothing is waited for: taking long is what this daemon does")]
 fn slow() -> FakeDaemon {
     FakeDaemon::start(|call| {
@@ -45,7 +45,7 @@ fn slow() -> FakeDaemon {
 }
 
 #[test]
-fn nothing_is_said_where_nobody_is_there_or_wants_to_hear_it() {
+fn prints_no_waiting_message_without_a_terminal_or_with_quiet() {
     let daemon = slow();
     let ran = daemon.home.run(&["token"]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "s3cret\n", ""));
@@ -61,7 +61,7 @@ fn nothing_is_said_where_nobody_is_there_or_wants_to_hear_it() {
 }
 
 #[test]
-fn who_signs_in_at_a_terminal_is_told_what_is_awaited_and_a_script_is_not() {
+fn login_prints_at_a_terminal_that_it_waits_for_consent() {
     let daemon = FakeDaemon::start(|call| match call.method.as_str() {
         "Login" => {
             call.reply_more(&json!({ "login_id": "l1", "url": "https://example.org/" }));
@@ -82,7 +82,7 @@ fn who_signs_in_at_a_terminal_is_told_what_is_awaited_and_a_script_is_not() {
 }
 
 #[test]
-fn help_is_as_plain_as_the_rest_where_that_is_wanted() {
+fn help_honours_color_never() {
     for (arguments, is_painted) in [
         (&["--help"][..], true),
         (&["--color", "never", "--help"], false),
@@ -98,7 +98,7 @@ fn help_is_as_plain_as_the_rest_where_that_is_wanted() {
     }
 }
 
-/// Whether `status` is painted on a terminal with these arguments and this in the environment.
+/// Whether `status` uses colour on a terminal with these arguments and this environment.
 fn is_painted(arguments: &[&str], environment: &[(&str, &str)]) -> bool {
     let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [account("me")] }));
     let mut terminal = Terminal::open();
@@ -110,7 +110,7 @@ fn is_painted(arguments: &[&str], environment: &[(&str, &str)]) -> bool {
 }
 
 #[test]
-fn colour_is_for_terminals_whose_owner_wants_it() {
+fn uses_colour_only_on_terminals_unless_told() {
     assert!(is_painted(&[], &[("TERM", "xterm")]));
     assert!(is_painted(&[], &[("NO_COLOR", "")]), "empty says nothing");
     assert!(!is_painted(&[], &[("NO_COLOR", "1")]));
@@ -120,7 +120,7 @@ fn colour_is_for_terminals_whose_owner_wants_it() {
 }
 
 #[test]
-fn times_are_those_of_the_clock_on_the_wall_here() {
+fn shows_times_in_the_local_time_zone() {
     let daemon = FakeDaemon::answering("ListAccounts", json!({ "accounts": [account("me")] }));
     for (zone, shown) in
         [("UTC", "2100-01-01 00:00"), ("HERE3", "2099-12-31 21:00"), ("THERE-2", "2100-01-01 02:00")]

@@ -6,10 +6,11 @@ use rustix::process::{Pid, getpid};
 
 use super::process::Stat;
 
-/// More ancestors than any program has.
+/// A limit that no real program reaches.
 const LONGEST: usize = 64;
 
-/// Programs that make sandboxes or speak for one on the bus, by their names in `/proc/PID/stat` (at most 15 characters).
+/// Programs that create sandboxes, or forward D-Bus calls of one, by their names in `/proc/PID/stat` (at most
+/// 15 characters).
 const MAKERS: [&str; 4] = ["bwrap", "xdg-dbus-proxy", "firejail", "flatpak-bwrap"];
 
 /// The daemon and its ancestors.
@@ -18,17 +19,18 @@ static OURS: LazyLock<Vec<(i32, Stat)>> = LazyLock::new(|| {
     Stat::of(ourselves).map_or_else(Vec::new, |stat| lineage(ourselves, stat, &[]))
 });
 
-/// A process and its ancestors, up to one that the daemon descends from, too: a sandbox that this one made has the daemon in it.
+/// A process and its ancestors, up to the first one that the daemon also descends from. If this process made
+/// a sandbox for the daemon itself, that sandbox does not count.
 #[derive(Debug)]
 pub(super) struct Ancestry(Vec<(i32, Stat)>);
 
 impl Ancestry {
-    /// Those of the process with this number, which is as `stat` says.
+    /// Reads the ancestors of `pid`, whose own state is `stat`.
     pub(super) fn of(pid: Pid, stat: Stat) -> Self {
         Self(lineage(pid.as_raw_nonzero().get(), stat, &OURS))
     }
 
-    /// Whether one of them makes sandboxes, or speaks for one.
+    /// Whether the process or an ancestor creates sandboxes, or forwards D-Bus calls of one.
     pub(super) fn includes_sandbox_maker(&self) -> bool {
         self.0.iter().any(|(_, stat)| MAKERS.contains(&stat.name.as_str()))
     }
@@ -38,14 +40,14 @@ impl Ancestry {
     }
 }
 
-/// The process with this number and its ancestors, the nearest first, up to one that is in `known`.
+/// The process `pid` and its ancestors, the nearest first, up to the first one in `known`.
 fn lineage(pid: i32, stat: Stat, known: &[(i32, Stat)]) -> Vec<(i32, Stat)> {
     let is_known =
         |pid, stat: &Stat| known.iter().any(|(its, known)| *its == pid && known.began == stat.began);
     let mut all = vec![(pid, stat)];
     while let Some((_, last)) = all.last().filter(|_| all.len() < LONGEST) {
         let number = last.parent;
-        // A process that got the number of a parent that has ended began later, and is no ancestor.
+        // A parent that began later than its child is a new process that reuses the PID of the real parent.
         let parent =
             (number > 0).then(|| Stat::of(number)).flatten().filter(|parent| parent.began <= last.began);
         let Some(parent) = parent.filter(|parent| !is_known(number, parent)) else { break };
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_descends_from_a_maker_of_sandboxes_is_in_one() {
+    fn a_process_with_a_sandbox_program_as_ancestor_is_sandboxed() {
         let plain = Ancestry(vec![one(9, "python3", 5), one(5, "bash", 1), one(1, "systemd", 0)]);
         assert!(!plain.includes_sandbox_maker());
         for maker in MAKERS {
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn ancestors_are_followed_up_to_the_first_that_the_daemon_has_too() {
+    fn reads_ancestors_up_to_the_first_common_one() {
         assert!(OURS.len() > 1, "this test has a parent: {:?}", *OURS);
         let mut shell = Command::new("sh")
             .args(["-c", "sleep 60 & echo $!; wait"])

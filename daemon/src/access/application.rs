@@ -19,19 +19,19 @@ use super::process::{Process, ProcessFile, Stat};
 use super::service::Service;
 use super::{cgroup, sandbox};
 
-/// An application, by a name that is the same whenever it runs.
+/// An application, by a name that stays the same between runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "name")]
 pub enum Application {
-    /// One in a sandbox: a Flatpak's application id, or `snap.` and a snap's name.
+    /// A sandboxed app: a Flatpak application ID, or `snap.` and the name of a snap.
     Sandbox(String),
     /// A sandboxed app or container that nothing trustworthy identifies. It can get no permit.
     Nameless,
-    /// One in a systemd unit, without the part of its name that is another each time.
+    /// A program in a systemd unit, without the part of the unit's name that changes.
     Unit(String),
-    /// A client of the gateway, as its secret or its code proves.
+    /// A client of the gateway that identified itself by its secret or its code.
     GatewayClient(String),
-    /// A process that nothing vouches for: no unit has it, as where there is no systemd.
+    /// A process that no unit contains, for example on a machine without systemd.
     Unknown,
     /// The caller ended before it was examined, and another process may have its connection now. A sandboxed program can
     /// arrange that, so this is trusted no more than a sandbox.
@@ -39,13 +39,13 @@ pub enum Application {
 }
 
 impl Application {
-    /// Whether it may do no more than it has a permit for, unless its user says otherwise.
+    /// Whether it needs a permit for each account, unless the configuration says otherwise.
     #[must_use]
     pub fn is_sandboxed(&self) -> bool {
         matches!(self, Self::Sandbox(_) | Self::Nameless | Self::Gone)
     }
 
-    /// Its name, for people. A sandbox and a unit may have the same name, so permits compare the whole value.
+    /// The name to display. A sandbox and a unit may have the same name, so permits compare the whole value.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -75,7 +75,7 @@ pub(super) fn identify(pid: Option<i32>, since: Duration) -> Identified {
 pub(super) struct Identified {
     pub(super) application: Application,
     pub(super) program: Option<String>,
-    /// Its `cgroup` file, as it was read before everything else.
+    /// The content of its `cgroup` file, which was read before everything else.
     pub(super) cgroups: Option<ProcessFile>,
 }
 
@@ -84,16 +84,18 @@ impl Identified {
     pub(super) const GONE: Self = Self { application: Application::Gone, program: None, cgroups: None };
 }
 
-/// Whether this kernel has security labels, as AppArmor's. Without any, a process cannot even read its own.
+/// Whether this kernel has security labels, such as AppArmor's. Without them a process cannot read even its
+/// own.
 static HAS_LABELS: LazyLock<bool> = LazyLock::new(|| fs::read("/proc/self/attr/current").is_ok());
 
 static HOME_CGROUPS: LazyLock<String> =
     LazyLock::new(|| fs::read_to_string("/proc/self/cgroup").unwrap_or_default());
 
-/// Reads everything about the process that has this number now.
+/// Reads everything about the process that has this PID now.
 ///
-/// The kernel reuses numbers, but an open directory or file stands for one process, which must still exist at the end and must
-/// not have begun after its call. With `SO_PEERPIDFD` the kernel itself rules out another process ([`super::peer`]).
+/// The kernel reuses PIDs, but an open directory or file always belongs to the same process. That process
+/// must still exist at the end, and must have started before its call. With `SO_PEERPIDFD` the kernel itself
+/// rules out another process ([`super::peer`]).
 fn examine(pid: Pid, since: Duration) -> Option<Identified> {
     let process = Process::of(pid).ok()?;
     let cgroup_file = process.open("cgroup").ok()?;
@@ -116,10 +118,11 @@ fn examine(pid: Pid, since: Duration) -> Option<Identified> {
     (began <= since).then_some(Identified { application, program: Some(program), cgroups: Some(cgroup_file) })
 }
 
-/// Takes everything else that indicates a sandbox into account. A sandboxed application stays one.
+/// Takes the other signs of a sandbox into account. An application that is sandboxed already stays so.
 fn judge(application: Application, service: &Service<'_>, process: &Process) -> Application {
     match application {
-        // Only a cgroup gives a name. A sandbox that has the whole runtime directory could write Flatpak's files there.
+        // Only a cgroup names a sandbox. A sandbox that can write the whole runtime directory could create
+        // Flatpak's files there.
         sandboxed @ (Application::Sandbox(_) | Application::Nameless) => sandboxed,
         _ if service.ancestry.includes_sandbox_maker() || sandbox::is_elsewhere(process, service) => {
             Application::Nameless

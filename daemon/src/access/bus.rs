@@ -14,16 +14,18 @@ use super::caller::uptime;
 use super::peer::Peer;
 use super::{Caller, Journal, Quota, QuotaExceeded, Slot};
 
-/// How many callers are remembered. Beyond it, callers without a call under way are forgotten, and cost another round trip.
+/// How many callers imgurd remembers. Beyond that, it forgets callers without a call in progress, and has to
+/// ask the bus about them again.
 const REMEMBERED: usize = 512;
 
-/// How many calls may be under way, as many as the socket has connections.
+/// How many calls may be in progress: as many as the socket has connections.
 const CALLS: usize = 1024;
 
-/// How many of them may be one connection's.
+/// How many calls of one connection may be in progress.
 const CALLS_EACH: usize = 256;
 
-/// The callers on one connection to a bus. Each is asked about once: a bus never gives a unique name out twice.
+/// The callers on one connection to a bus. imgurd asks about each one once, because a bus never reuses a
+/// unique name.
 #[derive(Debug)]
 pub struct BusCallers {
     known: Mutex<HashMap<OwnedUniqueName, Arc<Known>>>,
@@ -37,7 +39,7 @@ struct Known {
     calls: Arc<Semaphore>,
 }
 
-/// A call that is under way for as long as this is kept.
+/// A call that is in progress until this is dropped.
 #[derive(Debug)]
 #[must_use = "the call is over when this is dropped"]
 pub struct Admitted {
@@ -47,7 +49,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Whose call it is.
+    /// The caller.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -55,13 +57,14 @@ impl Admitted {
 }
 
 impl BusCallers {
-    /// No callers so far. Notes refused callers in `journal`.
+    /// Starts without callers. Refused callers are noted in `journal`.
     #[must_use]
     pub fn new(journal: Journal) -> Self {
         Self { known: Mutex::default(), calls: Quota::new(CALLS), journal }
     }
 
-    /// Admits the call with this header, if its sender may call at all and has not too many calls in progress.
+    /// Admits the call with this header, if its sender may call at all and has not too many calls in
+    /// progress.
     pub async fn admit(&self, connection: &Connection, header: &Header<'_>) -> Result<Admitted, Error> {
         let sender = header.sender().ok_or_else(unknown)?;
         let known = self.known(sender);

@@ -14,34 +14,34 @@ use super::peer::Peer;
 use super::process::ProcessFile;
 use crate::config::Class;
 
-/// All programs on other machines, for permits and rules.
+/// The name in permits and rules of all programs on other machines.
 pub(super) const REMOTE: &str = "remote";
 
 /// The prefix of gateway clients' names in permits.
 const GATEWAY: &str = "gateway:";
 
-/// A sandboxed program that nothing names.
+/// A sandboxed program that nothing identifies.
 pub(super) const NAMELESS: &str = "A sandboxed app";
 
-/// A caller, as the kernel identifies it on the local socket (`SO_PEERCRED`) and the bus on D-Bus.
+/// A caller, as the kernel (`SO_PEERCRED`) or the bus identifies it.
 ///
-/// It is identified once, when its connection begins: a process may be moved between units afterwards.
+/// imgurd identifies it when it connects, because its process may later move to another unit.
 #[derive(Debug)]
 pub struct Caller {
-    /// Its user.
+    /// Its user ID.
     pub uid: u32,
-    /// Its process, where the kernel says.
+    /// Its PID, if the kernel gives one.
     pub pid: Option<i32>,
     /// How it calls.
     pub wire: Wire,
-    /// The application, which is the same for all its processes, so limits may go by it.
+    /// The application. Limits apply to it, because all its processes share it.
     pub application: Application,
-    /// The program, for people to read.
+    /// The name of the program, only for display.
     pub program: Option<String>,
 }
 
 impl Caller {
-    /// The gateway client of this name, as far as its request proves.
+    /// The gateway client `name`, which its request has proved to be.
     pub(crate) fn gateway_client(name: &str) -> Self {
         Self {
             uid: rustix::process::getuid().as_raw(),
@@ -52,16 +52,17 @@ impl Caller {
         }
     }
 
-    /// The process at the other end of `stream`, a connection on `wire`.
+    /// Identifies the process at the other end of `stream`, a connection on `wire`.
     ///
     /// # Errors
-    /// If the kernel does not name it.
+    /// If the kernel does not identify it.
     pub fn of(stream: &UnixStream, wire: Wire) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
         Ok(Self::identify(credentials.uid(), credentials.pid(), wire, uptime(), &Peer::of(stream)).0)
     }
 
-    /// The process `pid`, which is `peer`, and which called when the machine was up for `since`; with its `cgroup` file.
+    /// Identifies the process `pid` of `peer`, which called when the machine had been up for `since`. Also
+    /// returns its `cgroup` file.
     pub(super) fn identify(
         uid: u32,
         pid: Option<i32>,
@@ -70,13 +71,13 @@ impl Caller {
         peer: &Peer,
     ) -> (Self, Option<ProcessFile>) {
         let identified = identify(pid, since);
-        // Only while the peer has not ended does its number belong to it.
+        // The PID belongs to the peer only while the peer has not ended.
         let Identified { application, program, cgroups } =
             if peer.has_ended() { Identified::GONE } else { identified };
         (Self { uid, pid, wire, application, program }, cgroups)
     }
 
-    /// The process that has this number now.
+    /// The process that has this PID now.
     #[cfg(test)]
     pub(crate) fn new(uid: u32, pid: Option<i32>, wire: Wire) -> Self {
         Self::identify(uid, pid, wire, uptime(), &Peer::Unheld).0
@@ -112,11 +113,11 @@ impl Caller {
     /// Its name in permits and rules; nothing if no permit can be given to it.
     pub(super) fn title(&self) -> Option<Cow<'_, str>> {
         if self.class() == Class::Remote {
-            // The kernel names sshd, which runs as the user.
+            // The kernel identifies sshd, which runs as the user.
             return Some(REMOTE.into());
         }
         match &self.application {
-            // Other names could be mistaken for a unit, or for one of the words here.
+            // Such names could be mistaken for a unit or for one of the words here.
             Application::Sandbox(name) if is_like_a_unit(name) => Some(format!("sandbox:{name}").into()),
             Application::Gone | Application::Nameless => None,
             Application::GatewayClient(name) => Some(gateway_title(name).into()),
@@ -133,7 +134,8 @@ impl Caller {
     }
 }
 
-/// How long the machine has been up, time asleep included. The kernel gives the start of a process on the same clock.
+/// How long the machine has been up, suspend included. The kernel gives the start time of a process on the
+/// same clock.
 pub(super) fn uptime() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
@@ -154,7 +156,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_process_of_the_same_user_is_its_own() {
+    async fn admits_the_same_user_and_denies_others() {
         let (here, _there) = UnixStream::pair().unwrap();
         let caller = Caller::of(&here, Wire::Socket).unwrap();
         assert_eq!(caller.pid, std::process::id().try_into().ok());

@@ -17,10 +17,11 @@ use super::caller::{Caller, uptime};
 use super::peer::Peer;
 use super::process::ProcessFile;
 
-/// How long an examination holds. The process may execute another program meanwhile (`execve(2)`).
+/// How long the result of an examination is used. The process may execute another program meanwhile
+/// (`execve(2)`).
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// How many processes are known at a time, each with two descriptors.
+/// How many processes are remembered, with two descriptors each.
 const KNOWN: usize = 8;
 
 /// The processes that were examined on one socket in the last second.
@@ -30,7 +31,7 @@ pub struct Callers(Mutex<Vec<Known>>);
 #[derive(Debug)]
 struct Known {
     pid: i32,
-    /// If its cgroup changes, also while it is examined, it is examined again.
+    /// If its content changes, even during the examination, imgurd examines the process again.
     cgroups: ProcessFile,
     peer: Peer,
     examined: Instant,
@@ -39,10 +40,10 @@ struct Known {
 }
 
 impl Callers {
-    /// The process at the other end of `stream`, a connection on `wire`.
+    /// Identifies the process at the other end of `stream`, a connection on `wire`.
     ///
     /// # Errors
-    /// If the kernel does not name it.
+    /// If the kernel does not identify it.
     pub fn identify(&self, stream: &UnixStream, wire: Wire) -> io::Result<Caller> {
         let credentials = stream.peer_cred()?;
         let (uid, pid) = (credentials.uid(), credentials.pid());
@@ -67,7 +68,7 @@ impl Callers {
 
 impl Known {
     fn is_current(&self) -> bool {
-        // One that has ended and is not waited for yet can be read still.
+        // The files of a zombie process are still readable.
         let is_there = self.examined.elapsed() < HOLDS && !self.peer.has_ended();
         is_there && self.cgroups.read_again().is_some_and(|it| it == self.cgroups.text)
     }
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_has_ended_is_never_taken_for_one_that_called_before() {
+    async fn a_caller_that_ended_loses_its_cached_identity() {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join("socket")).unwrap();
         let (callers, (mut program, stream)) = (Callers::default(), connected(&listener));
@@ -106,7 +107,7 @@ mod tests {
         assert_ne!(first.application, Application::Gone);
         assert_eq!(callers.identify(&stream, Wire::Socket).unwrap().application, first.application);
         program.kill().unwrap();
-        // Ended, and not waited for yet: `waitid` with `WNOWAIT` leaves it so.
+        // `waitid` with `WNOWAIT` waits until the process is a zombie, and leaves it one.
         let id = rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&program));
         let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
         rustix::process::waitid(id, options).unwrap();
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_processes_are_known_than_have_room() {
+    async fn limits_the_number_of_cached_callers() {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join("socket")).unwrap();
         let callers = Callers::default();

@@ -5,7 +5,8 @@ use imgurd_proto::text::printable_name;
 
 use super::Application;
 
-/// The longest name that imgurd reads from a cgroup, in bytes: systemd has no longer ones (`systemd.unit(5)`).
+/// The longest name that imgurd takes from a cgroup, in bytes: names of systemd units are not longer
+/// (`systemd.unit(5)`).
 const LONGEST: usize = 255;
 
 const SCOPE: &str = ".scope";
@@ -52,7 +53,7 @@ const SANDBOXES: [&str; 33] = [
     "app-firejail",
 ];
 
-/// Directories that hold nothing but containers: `/docker/ID`, `/lxc/NAME`.
+/// Directories that contain only containers: `/docker/ID`, `/lxc/NAME`.
 const HOLDERS: [&str; 11] = [
     "docker",
     "lxc",
@@ -74,7 +75,7 @@ pub(crate) fn application(cgroups: &str, home: &str) -> Application {
     let mut sandboxes =
         paths.iter().filter_map(|(hierarchy, path)| sandbox_in(below(path, home_in(hierarchy, home))));
     if let Some(first) = sandboxes.next() {
-        // Two names are none that could be relied on.
+        // If two lines name different sandboxes, neither name is reliable.
         let agree = sandboxes.all(|other| other == first);
         return if agree { first } else { Application::Nameless };
     }
@@ -84,8 +85,8 @@ pub(crate) fn application(cgroups: &str, home: &str) -> Application {
     units.into_iter().next().map_or(Application::Unknown, Application::Unit)
 }
 
-/// The cgroup of the service that the processes in these cgroups are in, with its hierarchy, for each of systemd's
-/// hierarchies. Nothing for a cgroup in a scope: systemd starts no service there. `home` is as for [`application`].
+/// The cgroup of the service that the processes in these cgroups are in, for each hierarchy of systemd.
+/// `None` for a cgroup in a scope, because systemd starts no service there. `home` is as for [`application`].
 pub(crate) fn services<'a>(cgroups: &'a str, home: &str) -> Option<Vec<(&'a str, &'a str)>> {
     let systemds = || cgroups.lines().filter_map(path_of).filter(|(hierarchy, _)| is_systemds(hierarchy));
     let is_in_scope = |(hierarchy, path)| {
@@ -98,7 +99,7 @@ pub(crate) fn services<'a>(cgroups: &'a str, home: &str) -> Option<Vec<(&'a str,
     Some(systemds().filter_map(service).collect()).filter(|services: &Vec<_>| !services.is_empty())
 }
 
-/// The cgroup of the outermost service on the way, which is not the service manager of a user (`user@.service`).
+/// The cgroup of the outermost service in `path`, except the service manager of a user (`user@.service`).
 fn service<'a>(path: &'a str, home: &str) -> Option<&'a str> {
     let inner = below(path, home);
     let mut end = path.len() - inner.len();
@@ -112,7 +113,7 @@ fn service<'a>(path: &'a str, home: &str) -> Option<&'a str> {
     None
 }
 
-/// Version 2, and the one of version 1 in which systemd has its units.
+/// Whether systemd has its units in this hierarchy: version 2, and one hierarchy of version 1.
 fn is_systemds(hierarchy: &str) -> bool {
     hierarchy.is_empty() || hierarchy == "name=systemd"
 }
@@ -121,14 +122,15 @@ fn home_in<'a>(hierarchy: &str, home: &'a str) -> &'a str {
     home.lines().filter_map(path_of).find(|(name, _)| *name == hierarchy).map_or("", |(_, path)| path)
 }
 
-/// The controllers and the path of a line: `HIERARCHY:CONTROLLERS:PATH`. The kernel marks a cgroup that was removed.
+/// The controllers and the path of a line `HIERARCHY:CONTROLLERS:PATH`. The kernel appends ` (deleted)` to a
+/// removed cgroup.
 fn path_of(line: &str) -> Option<(&str, &str)> {
     let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
     Some((controllers, path.strip_suffix(" (deleted)").unwrap_or(path)))
 }
 
-/// The part of `path` below the container that `home` is in as well; the whole path if that is none or another
-/// container.
+/// The part of `path` below the container that also contains `home`. If they share no container, the whole
+/// path.
 fn below<'a>(path: &'a str, home: &str) -> &'a str {
     match path.strip_prefix(container(home)) {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
@@ -144,7 +146,7 @@ fn container(path: &str) -> &str {
         if is_marked || is_next {
             end = position;
         }
-        // These hold containers, and are none themselves.
+        // These contain containers, and are not containers themselves.
         let holds = [".service", ".slice"].iter().any(|suffix| directory.ends_with(suffix));
         is_next = is_marked && (holds || HOLDERS.contains(&directory));
         position += 1;
@@ -152,7 +154,7 @@ fn container(path: &str) -> &str {
     &path[..end]
 }
 
-/// The outermost sandbox in the path: the processes in it created everything below its cgroup.
+/// The outermost sandbox in the path. Its processes created everything below its cgroup.
 fn sandbox_in(path: &str) -> Option<Application> {
     path.split('/').find(|directory| is_sandbox(directory)).map(|directory| {
         flatpak(directory)
@@ -179,27 +181,28 @@ fn flatpak(unit: &str) -> Option<String> {
     identifier(id)
 }
 
-/// The snap's name in `snap.NAME.APP…`, which is how its units and labels are called.
+/// The snap's name in `snap.NAME.APP…`, as in its units and labels.
 fn snap(name: &str) -> Option<String> {
     let (snap, _app) = name.strip_prefix("snap.")?.split_once('.')?;
     Some(format!("snap.{}", identifier(snap)?))
 }
 
-/// The name of a Flatpak or a snap, if it can be one: whatever else is there could look like another's.
+/// The name of a Flatpak or a snap, if it is a valid one. An invalid name could look like that of another
+/// application.
 fn identifier(name: &str) -> Option<String> {
     let name = unescaped(name);
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (!name.is_empty() && name.len() < LONGEST && name.bytes().all(fits)).then_some(name)
 }
 
-/// The snap that `/proc/PID/attr/current` names: `snap.NAME.APP (enforce)`.
+/// The snap in `/proc/PID/attr/current`: `snap.NAME.APP (enforce)`.
 pub(crate) fn labelled(label: &[u8]) -> Option<Application> {
     let label = std::str::from_utf8(label).ok().filter(|label| label.starts_with("snap."))?;
     Some(snap(label).map_or(Application::Nameless, Application::Sandbox))
 }
 
-/// The unit without the part of its name that changes: the number or random text at the end of a scope, and the instance of
-/// an application's service (<https://systemd.io/DESKTOP_ENVIRONMENTS>).
+/// The unit without the part of its name that changes: the number or random text at the end of a scope, or
+/// the instance of an application's service (<https://systemd.io/DESKTOP_ENVIRONMENTS>).
 fn unit(name: &str) -> Option<String> {
     let stable = if let Some(scope) = name.strip_suffix(".scope") {
         format!("{}.scope", unnumbered(scope))
@@ -211,7 +214,7 @@ fn unit(name: &str) -> Option<String> {
     Some(printable_name(&unescaped(&stable))).filter(|stable| !stable.starts_with('.'))
 }
 
-/// Without the number, UUID or 32 hexadecimal digits behind its last `-`.
+/// Removes the number, UUID or 32 hexadecimal digits after the last `-`.
 fn unnumbered(scope: &str) -> &str {
     let uuid = scope.len().checked_sub(36).and_then(|start| scope.split_at_checked(start));
     if let Some((name, id)) = uuid
@@ -231,7 +234,7 @@ fn is_random(id: &str) -> bool {
     is_number || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The name whose `\xNN` stand for bytes (`systemd-escape(1)`), as far as they are text.
+/// Decodes `\xNN` in a name (`systemd-escape(1)`), as far as the bytes are text.
 fn unescaped(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name;

@@ -14,9 +14,10 @@ use super::process::Process;
 use super::service::directories;
 use crate::loopback::{Ends, FarEnd};
 
-/// Whether a sandboxed program may have made this connection, which is our own user's. imgurd examines all processes. A daemon in
-/// a user namespace of its own cannot see which files another process has open (`ptrace(2)`); then every process in the cgroup
-/// and the network namespace of the connection counts. If the connection is closed, true.
+/// Whether a sandboxed program may have made this connection of our own user. imgurd examines all processes.
+/// If the daemon has its own user namespace, it cannot see which files another process has open
+/// (`ptrace(2)`); then every process in the cgroup and the network namespace of the connection counts. True
+/// if the connection is closed.
 pub(crate) fn may_be_sandboxed(ends: Ends) -> bool {
     let Some(end) = FarEnd::of(ends) else { return true };
     let Ok(entries) = fs::read_dir("/proc") else { return true };
@@ -25,7 +26,7 @@ pub(crate) fn may_be_sandboxed(ends: Ends) -> bool {
     let mut is_anothers = false;
     for pid in pids.filter(|pid| may_have(*pid, &end, mountinfo.as_deref())) {
         match identify(Some(pid), uptime()).application {
-            // One that has ended does not have the connection.
+            // A process that ended does not have the connection any more.
             Application::Gone => {}
             application if application.is_sandboxed() => return true,
             _ => is_anothers = true,
@@ -47,7 +48,7 @@ fn may_have(pid: i32, end: &FarEnd, mountinfo: Option<&str>) -> bool {
         && may_have_open(pid, end.inode)
 }
 
-/// Whether one of its user ids is ours.
+/// Whether one of its user IDs is ours.
 fn is_own(process: &Process) -> bool {
     let status = process.read("status").unwrap_or_default();
     let status = String::from_utf8_lossy(&status);
@@ -56,7 +57,7 @@ fn is_own(process: &Process) -> bool {
     ids.is_some_and(|ids| ids.split_whitespace().any(|id| id == own))
 }
 
-/// Whether it may be in the cgroup with this number, which is the inode of its directory.
+/// Whether it may be in this cgroup, which is the inode of the cgroup's directory.
 fn may_be_in(process: &Process, cgroup: u64, mountinfo: Option<&str>) -> bool {
     let cgroups = process.read("cgroup").unwrap_or_default();
     let cgroups = String::from_utf8_lossy(&cgroups);
@@ -67,7 +68,8 @@ fn may_be_in(process: &Process, cgroup: u64, mountinfo: Option<&str>) -> bool {
     numbers.peek().is_none() || numbers.any(|directory| directory.ino() == cgroup)
 }
 
-/// Whether the process has this socket open. True if that cannot be read: the directory, or where a file in it leads.
+/// Whether the process has this socket open. True if imgurd cannot read its directory of descriptors, or
+/// where a descriptor leads.
 fn may_have_open(pid: i32, inode: u64) -> bool {
     let socket = format!("socket:[{inode}]");
     let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;

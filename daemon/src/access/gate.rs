@@ -19,7 +19,7 @@ pub struct Gate {
     prompts: Prompts,
 }
 
-/// The permission to have an account's token, as it was when the call came in.
+/// The permission to use an account's token, as it was decided when the call came in.
 #[derive(Debug)]
 #[must_use = "the gate is asked again before a token goes out"]
 pub struct Pass {
@@ -27,7 +27,7 @@ pub struct Pass {
     pub left: Duration,
     /// Whether the user allowed only this call.
     once: bool,
-    /// Which rules and permits it was decided by.
+    /// The state of the rules and permits that it was decided by.
     decided_by: Generation,
 }
 
@@ -35,7 +35,7 @@ pub struct Pass {
 type Generation = (u64, u64);
 
 impl Gate {
-    /// A gate for these rules and permits.
+    /// Creates a gate for these rules and permits.
     #[must_use]
     pub fn new(editor: Arc<SettingsEditor>, permits: Permits, prompts: Prompts) -> Self {
         Self { editor, permits, prompts }
@@ -50,7 +50,7 @@ impl Gate {
     /// Checks that the caller may call a method that needs this.
     ///
     /// # Errors
-    /// If no caller of its class may.
+    /// If callers of its class may not.
     pub fn check_method(&self, caller: &Caller, needs: Needs) -> Result<(), Error> {
         if matches!(needs, Needs::Nothing | Needs::Token | Needs::Sight) {
             return Ok(());
@@ -80,7 +80,7 @@ impl Gate {
         requested: &Requested<'_>,
         wait: Duration,
     ) -> Result<Pass, Error> {
-        // Read first: a change while the rule is looked up counts as one after it.
+        // Read this first, so that a change during the lookup counts as a later one.
         let decided_by = self.generation();
         match self.rule(caller, requested.account) {
             Rule::Allow => Ok(Pass { left: wait, once: false, decided_by }),
@@ -93,7 +93,8 @@ impl Gate {
         }
     }
 
-    /// Decides again before the token goes out: rules and permits may have changed while the call waited.
+    /// Decides again before the token goes out, because rules and permits may have changed while the call
+    /// waited.
     ///
     /// # Errors
     /// If the caller may not have it any more.
@@ -134,13 +135,14 @@ impl Gate {
         self.rule(caller, account) == Rule::Deny
     }
 
-    /// The error for a caller that may not know the state of the account, whether or not that exists.
+    /// The error for a caller that may not know the account's state. It is the same whether or not the
+    /// account exists.
     #[must_use]
     pub fn invisible(caller: &Caller, account: &str) -> Error {
         refused(caller, &Requested { account, name: Some(account), exists: true })
     }
 
-    /// The rule for this caller. A sandbox that calls on the `remote` socket needs to be allowed by both rules.
+    /// The rule for this caller. A sandboxed app on the `remote` socket needs the permission of both rules.
     fn rule(&self, caller: &Caller, account: &str) -> Rule {
         let config = self.editor.current();
         let of = |class, title: Option<&str>| {
@@ -181,7 +183,7 @@ impl Gate {
         let permit = (name.to_owned(), requested.account.to_owned());
         let (permits, exists) = (self.permits.clone(), requested.exists);
         let remember = move |answer| async move {
-            // No lasting permit is given for an account that does not exist.
+            // No permanent permit is saved for an account that does not exist.
             if lasts && (exists || answer != Decision::Always) {
                 remember(&permits, permit, &answer).await;
             }
@@ -217,12 +219,12 @@ fn key(caller: &Caller, name: &str, account: &str) -> (String, String) {
     (name.to_owned(), account)
 }
 
-/// The account that a caller asks for.
+/// The account that a caller requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Requested<'a> {
     /// The account.
     pub account: &'a str,
-    /// The name that the caller gave; nothing for the default account.
+    /// The name that the caller gave; `None` for the default account.
     pub name: Option<&'a str>,
     /// Whether it exists. A caller without a permit gets the same answer in either case.
     pub exists: bool,
@@ -231,7 +233,7 @@ pub struct Requested<'a> {
 impl Requested<'_> {
     fn permitting(&self, caller: &Caller, title: &str) -> String {
         let account = self.name.map(|name| format!(" {name}")).unwrap_or_default();
-        // A sandbox on the remote socket needs both permits.
+        // A sandboxed app on the remote socket needs both permits.
         let remote = caller.wire == Wire::Remote && title != REMOTE;
         let remote =
             if remote { format!(" and `imgurctl permit allow {REMOTE}{account}`") } else { String::new() };
@@ -248,7 +250,7 @@ impl fmt::Display for Requested<'_> {
     }
 }
 
-/// Why no permit can be given to a caller without a name.
+/// Why a caller without a name cannot get a permit.
 fn nameless(caller: &Caller) -> &'static str {
     if caller.application == Application::Gone { ENDED } else { UNNAMED }
 }

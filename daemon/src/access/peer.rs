@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 #[derive(Debug)]
 pub(super) enum Peer {
     Process(OwnedFd),
-    /// None: it is too old for that, and the number has to do.
+    /// None: the kernel or the bus is too old for it. The PID has to be enough.
     Unheld,
     /// The process has ended already, for example while its call waited for the daemon to start.
     Ended,
@@ -23,7 +23,7 @@ impl Peer {
         match getsockopt(stream, PeerPidfd) {
             Ok(process) => Self::Process(process),
             Err(Errno::ENOPROTOOPT) => Self::Unheld,
-            // Before Linux 6.16 there is no descriptor of one that has ended.
+            // Before Linux 6.16 the kernel gives no descriptor of a process that has ended.
             Err(error) => {
                 tracing::debug!(%error, "the kernel has no descriptor of a caller's process");
                 Self::Ended
@@ -36,10 +36,10 @@ impl Peer {
         process.map_or(Self::Unheld, Self::Process)
     }
 
-    /// Whether it has ended. Until then no other process has its number.
+    /// Whether it has ended. Until then, no other process gets its PID.
     pub(super) fn has_ended(&self) -> bool {
         match self {
-            // Readable when it has ended, waited for or not (pidfd_open(2)).
+            // It is readable when the process has ended, also as a zombie (pidfd_open(2)).
             Self::Process(process) => {
                 let mut processes = [PollFd::new(process, PollFlags::IN)];
                 poll(&mut processes, Some(&Timespec::default())) != Ok(0)
@@ -58,14 +58,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_held_until_it_has_ended() {
+    fn a_peer_descriptor_shows_when_its_process_ends() {
         let (here, _there) = UnixStream::pair().unwrap();
         if matches!(Peer::of(&here), Peer::Unheld) {
             eprintln!("left out: this kernel has no SO_PEERPIDFD");
             return;
         }
         assert!(!Peer::of(&here).has_ended());
-        // Who has left their connection in the queue and ended.
+        // A process that ended while its connection was still in the queue.
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();

@@ -18,12 +18,12 @@ use crate::durable;
 use crate::ownership::open_own;
 
 const VERSION: u32 = 1;
-/// More permits than anyone has, and less than would be a burden.
+/// Enough for everybody, and small enough to process quickly.
 const MOST: usize = 4096;
-/// Names are those of sandboxes and units, which are no longer (`systemd.unit(5)`).
+/// The longest name, as for sandboxes and units (`systemd.unit(5)`).
 const LONGEST: usize = 255;
 
-/// The permits, and the file that they rest in.
+/// The permits, and the file that stores them.
 #[derive(Clone, Debug)]
 pub struct Permits(Arc<Shared>);
 
@@ -33,11 +33,11 @@ struct Shared {
     known: Mutex<Known>,
     /// Counts the changes of `known`.
     generation: AtomicU64,
-    /// One at a time changes the file. `known` is not locked meanwhile.
+    /// Only one task at a time changes the file. `known` is not locked meanwhile.
     changing: Mutex<()>,
 }
 
-/// By application, then by account.
+/// Permits by application, then by account.
 type Table = BTreeMap<String, BTreeMap<String, Permit>>;
 
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ struct Content {
 }
 
 impl Permits {
-    /// Those in the file at `path`, which need not exist.
+    /// Loads the permits in the file at `path`, which need not exist.
     #[must_use]
     pub fn load(path: PathBuf) -> Self {
         let known = Mutex::new(load(&path));
@@ -67,7 +67,7 @@ impl Permits {
         self.known().table.get(application)?.get(account).map(|permit| permit.allow)
     }
 
-    /// Since when this application may use this account, in Unix seconds, if a permit says so.
+    /// Since when this application may use this account, in Unix seconds, if a permit allows it.
     #[must_use]
     pub fn allowed_since(&self, application: &str, account: &str) -> Option<i64> {
         let known = self.known();
@@ -86,10 +86,10 @@ impl Permits {
         self.mended().damage.clone()
     }
 
-    /// All that is remembered.
+    /// All permits.
     ///
     /// # Errors
-    /// Where the file is damaged.
+    /// If the file is damaged.
     pub fn all(&self) -> Result<Vec<Permit>, Error> {
         let known = self.mended();
         match &known.damage {
@@ -103,7 +103,7 @@ impl Permits {
     /// # Errors
     /// If the file is damaged, or cannot be written. Then nothing is saved.
     pub async fn set(&self, application: String, account: String, allow: bool) -> Result<(), Error> {
-        // No application has another name, and the decision would never count.
+        // No application can have such a name, so the permit would have no effect.
         if application.is_empty() || application.len() > LONGEST || !is_printable(&application) {
             let reason = "an application's name must have 1 to 255 printable bytes; see `imgurctl permit list` for \
                           names";
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_decided_survives_a_restart_in_a_file_of_ones_own() {
+    async fn permits_survive_a_restart_in_a_private_file() {
         let (_home, path) = home();
         let permits = Permits::load(path.clone());
         assert_eq!(permits.get("org.example.App", "me"), None);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_damaged_file_is_reported_and_left_as_it_is_until_it_is_mended() {
+    async fn a_damaged_file_is_reported_and_kept_until_repaired() {
         let (home, path) = home();
         fs::create_dir(home.path().join("imgurd")).unwrap();
         for damage in ["{\"version\":1,\"perm", "{\"version\":2,\"permits\":[]}", "\u{0}\u{0}"] {
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_others_can_write_is_not_believed() {
+    async fn ignores_a_file_that_others_can_write() {
         let (_home, path) = home();
         let permits = Permits::load(path.clone());
         set(&permits, "org.example.App", true).await.unwrap();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_decision_that_cannot_be_kept_is_not_gone_by() {
+    async fn a_permit_that_cannot_be_saved_does_not_apply() {
         let (home, path) = home();
         let permits = Permits::load(path);
         fs::write(home.path().join("imgurd"), "in the way").unwrap();

@@ -7,13 +7,15 @@ use crate::config::{Access, Class, Rule};
 pub enum Needs {
     /// Nothing: every caller that may connect may see which methods exist.
     Nothing,
-    /// To be let have the account's token, which the rules say of every kind of caller.
+    /// That the rules let the caller have the account's token.
     Token,
-    /// To see accounts: a program of the user's own sees all, any other those whose token it is let have.
+    /// Access to the account's state: unsandboxed programs see all accounts, other callers those whose token
+    /// they may have.
     Sight,
-    /// To be a program of the user's own, in no sandbox; and to be let have the account's token, which is in the answer.
+    /// An unsandboxed program of the same user that may also have the account's token, because the answer
+    /// contains it.
     OwnToken,
-    /// To be a program of the user's own, in no sandbox.
+    /// An unsandboxed program of the same user.
     Own,
 }
 
@@ -87,7 +89,7 @@ mod tests {
     use crate::config::parse;
 
     #[test]
-    fn every_method_of_the_interface_has_its_line() {
+    fn every_method_of_the_interface_has_a_policy_row() {
         let methods = INTERFACE_TEXT.lines().filter_map(|line| line.strip_prefix("method "));
         let mut count = 0;
         for method in methods.filter_map(|line| line.split_once('(')).map(|(name, _)| name) {
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_more_to_the_point_comes_first() {
+    fn the_more_specific_rule_wins() {
         let text = "[access]\nunsandboxed = \"ask\"\nsandboxed = \"deny\"\n[accounts.a]\nclient_id = \"x\"\n\
                     [accounts.a.access]\nsandboxed = \"ask\"\n\"org.example.App\" = \"allow\"\n";
         let access = parse(text).unwrap().access;

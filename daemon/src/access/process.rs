@@ -9,14 +9,14 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
 use rustix::process::Pid;
 
-/// The ticks of `/proc` a second: `USER_HZ` is 100 on every architecture with systemd (`time(7)`).
+/// The clock ticks per second in `/proc`: `USER_HZ` is 100 on every architecture with systemd (`time(7)`).
 const TICKS: u64 = 100;
 
-/// Room for a whole file of the usual size, in bytes, so that one read is enough.
+/// The size of a buffer for a file of the usual length, in bytes, so that one read is enough.
 const USUAL: usize = 4096;
 
-/// The longest file in bytes: enough for the mounts of a machine with a thousand containers. A sandbox could have a hundred
-/// thousand mounts.
+/// The length of the longest file that imgurd reads, in bytes: enough for the mounts of a machine with a
+/// thousand containers. A sandbox could have a hundred thousand mounts.
 const LONGEST: u64 = 4 << 20;
 
 /// A process that exists or existed.
@@ -24,7 +24,7 @@ const LONGEST: u64 = 4 << 20;
 pub(super) struct Process(OwnedFd);
 
 impl Process {
-    /// The process that has this number now.
+    /// The process that has this PID now.
     pub(super) fn of(pid: Pid) -> io::Result<Self> {
         let path = format!("/proc/{}", pid.as_raw_nonzero());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -36,14 +36,14 @@ impl Process {
         Ok(self.open(name)?.text)
     }
 
-    /// One of its files, to be read again later.
+    /// Opens one of its files, to read it several times.
     pub(super) fn open(&self, name: &str) -> io::Result<ProcessFile> {
         let file = openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into();
         let text = read_whole(&file)?;
         Ok(ProcessFile { file, text })
     }
 
-    /// Whether there is a file of this name, as far as may be seen.
+    /// Whether there is a file of this name, as far as imgurd may see.
     pub(super) fn has(&self, name: &str) -> bool {
         statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
@@ -52,7 +52,7 @@ impl Process {
         Ok(readlinkat(&self.0, name, Vec::with_capacity(USUAL))?.to_string_lossy().into_owned())
     }
 
-    /// Its state; nothing if it has ended, waited for or not.
+    /// Its state; `None` if it has ended, also as a zombie.
     pub(super) fn stat(&self) -> Option<Stat> {
         Stat::read(&self.read("stat").ok()?)
     }
@@ -87,23 +87,23 @@ pub(crate) struct Stat {
     pub(super) name: String,
     /// The PID of its parent; 0 if we can see none.
     pub(super) parent: i32,
-    /// When it began, since the machine was started.
+    /// When it started, since the boot of the machine.
     pub(super) began: Duration,
 }
 
 impl Stat {
-    /// Reads it of the process that has this number now.
+    /// Reads the state of the process that has this PID now.
     pub(super) fn of(pid: i32) -> Option<Self> {
         Self::read(&read_whole(&File::open(format!("/proc/{pid}/stat")).ok()?).ok()?)
     }
 
-    /// The second field, in parentheses, may hold anything.
+    /// The second field, in parentheses, may contain any characters.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(text);
         let (head, rest) = text.rsplit_once(") ")?;
         let (_, name) = head.split_once(" (")?;
         let mut fields = rest.split(' ');
-        // `Z` has ended and has not been waited for, `X` is being removed.
+        // `Z` is a zombie, `X` is being removed.
         if matches!(fields.next()?, "Z" | "X") {
             return None;
         }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_process_calls_itself_does_not_make_it_older() {
+    fn reads_the_start_time_behind_a_misleading_process_name() {
         let fields = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18";
         let stat = Stat::read(format!("42 (evil) S 0) S {fields} 250 22 23\n").as_bytes()).unwrap();
         let began = Duration::from_millis(2500);
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn who_has_ended_is_not_there_though_nobody_has_waited_for_it() {
+    fn a_zombie_process_does_not_count_as_running() {
         let fields = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18";
         assert_eq!(Stat::read(format!("42 (sh) Z {fields} 250 22 23\n").as_bytes()), None);
     }
 
     #[test]
-    fn a_file_is_read_whole_and_each_time_anew() {
+    fn reads_a_proc_file_completely_each_time() {
         let ourselves = Process::of(rustix::process::getpid()).unwrap();
         for _ in 0..2 {
             let text = String::from_utf8(ourselves.read("status").unwrap()).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_whole_however_long_it_is() {
+    fn reads_a_file_of_any_length_up_to_the_limit() {
         let mut file = tempfile::tempfile().unwrap();
         for length in [0, 1, USUAL - 1, USUAL, USUAL + 1, 5 * USUAL] {
             file.set_len(0).unwrap();

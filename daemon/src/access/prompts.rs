@@ -49,22 +49,22 @@ pub struct Question {
 /// The answer of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The waiting calls may.
+    /// Allow the calls that wait now.
     Once,
-    /// The waiting calls and all later ones may.
+    /// Allow the calls that wait now, and all later ones.
     Always,
-    /// No call may.
+    /// Deny all calls.
     Never,
-    /// None: the notification said how to allow it, but had no button.
+    /// No answer: the notification had no button, but said how to allow it.
     Told,
-    /// None: the user could not be asked, for this reason.
+    /// No answer: imgurd could not ask, for this reason.
     Unasked(String),
 }
 
-/// The questions for the desktop to show.
+/// The questions that the desktop shows.
 pub type Questions = mpsc::Receiver<Question>;
 
-/// Asks the questions.
+/// Sends questions to the desktop.
 #[derive(Clone, Debug)]
 pub struct Prompts {
     questions: mpsc::Sender<Question>,
@@ -101,7 +101,7 @@ impl Last {
         PAUSES[self.unanswered.saturating_sub(1).min(PAUSES.len() - 1)]
     }
 
-    /// Notes how the question ended. Returns whether the row of unanswered questions continues.
+    /// Records how the question ended. Returns whether it counts as unanswered.
     fn end(&mut self, ending: Option<&Decision>, lasts: bool) -> bool {
         self.next = Instant::now();
         match ending {
@@ -121,7 +121,7 @@ impl Last {
 }
 
 impl Prompts {
-    /// A sender of questions, and their receiver.
+    /// Creates a sender of questions and their receiver.
     #[must_use]
     pub fn new() -> (Self, Questions) {
         let (questions, inbox) = mpsc::channel(QUEUE);
@@ -151,7 +151,7 @@ impl Prompts {
         ended.ok().and_then(Result::ok).and_then(|ending| ending.clone()).flatten()
     }
 
-    /// The open question, or a new one; else why none may be asked.
+    /// The open question, or a new one. If imgurd must not ask, the reason.
     fn find_or_ask<R>(
         &self,
         (application, account): Key,
@@ -193,7 +193,7 @@ impl Prompts {
         Ok(pending)
     }
 
-    /// Sends the answer to all callers that wait for it, unless all of them have given up.
+    /// Sends the answer to all callers that wait for it. Ends when the last of them gives up.
     async fn settle<R: Future<Output = ()>>(
         self,
         application: String,
@@ -261,7 +261,7 @@ mod tests {
         matches!(ending, Some(Decision::Unasked(reason)) if reason.contains(why))
     }
 
-    /// Asks, and has the user say this; nothing where that is none.
+    /// Asks a question that the user answers with `says`, or does not answer.
     async fn put(prompts: &Prompts, questions: &mut Questions, lasts: bool, says: Option<Decision>) {
         let memory = Arc::default();
         let asked = ask_of(prompts, ("org.example.App", "me"), lasts, WAIT, &memory);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_question_without_an_answer_come_pauses_that_grow_for_all_accounts() {
+    async fn pauses_between_unanswered_questions_grow() {
         let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         for minutes in [1, 10, 60, 6 * 60, 24 * 60, 24 * 60] {
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_ends_the_pauses_and_deny_only_where_it_is_remembered() {
+    async fn an_answer_ends_the_pauses_but_an_unsaved_deny_does_not() {
         let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         put(&prompts, &mut questions, true, None).await;
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_that_leave_have_had_their_question_and_others_are_asked_about() {
+    async fn a_caller_that_leaves_uses_up_its_applications_question() {
         let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         let second = Duration::from_secs(1);
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_question_is_open_for_an_application_and_a_few_for_all() {
+    async fn limits_open_questions_per_application_and_in_total() {
         let (prompts, _questions) = Prompts::new();
         let memory = Arc::default();
         let names: Vec<_> = (0..=QUEUE).map(|number| format!("org.example.App{number}")).collect();
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hundred_calls_are_one_question_and_one_answer() {
+    async fn a_hundred_calls_share_one_question() {
         let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         let calls = join_all((0..100).map(|_| ask(&prompts, WAIT, &memory)));
@@ -346,7 +346,7 @@ mod tests {
         assert!(answers.iter().all(|answer| *answer == Some(Decision::Always)));
         assert_eq!(*memory.lock().unwrap(), [Decision::Always]);
         assert!(questions.try_recv().is_err());
-        // That was for those who waited: the next is asked about anew.
+        // That answer was for the waiting callers: imgurd asks about the next call again.
         let (again, question) = tokio::join!(ask(&prompts, WAIT, &memory), async {
             drop(questions.recv().await.unwrap());
         });
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_question_is_withdrawn_when_the_last_has_given_up() {
+    async fn withdraws_a_question_when_no_caller_waits_for_it() {
         let (prompts, mut questions) = Prompts::new();
         let memory = Arc::default();
         let short = Duration::from_secs(5);
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn with_nobody_to_ask_it_says_why() {
+    async fn says_why_it_cannot_ask() {
         let (prompts, questions) = Prompts::new();
         let memory = Arc::default();
         let hasty = ask(&prompts, Duration::ZERO, &memory).await;

@@ -13,14 +13,14 @@ use tokio::task::AbortHandle;
 
 use super::Application;
 
-/// Sandboxed applications together have one slot of this many.
+/// All sandboxed applications together may have one in this many slots.
 const SANDBOXED_SHARE: usize = 2;
 
-/// One sandboxed application has one slot of this many, and a few of a small quota.
+/// One sandboxed application may have one in this many slots, or a few of a small quota.
 const APPLICATION_SHARE: usize = 16;
 const A_FEW: usize = 4;
 
-/// The last use of a slot that has a call under way.
+/// The time of the last use, for a slot with a call in progress.
 const BUSY: u64 = u64::MAX;
 
 /// The slots of one wire.
@@ -31,7 +31,7 @@ pub struct Quota(Arc<Table>);
 struct Table {
     size: usize,
     seats: Mutex<Seats>,
-    /// Counts uses, so that it is known which slot was used before which.
+    /// Counts uses. The number shows which slot was used earlier.
     uses: AtomicU64,
 }
 
@@ -49,7 +49,7 @@ struct Seat {
     task: OnceLock<AbortHandle>,
 }
 
-/// A slot, which is free again when this is dropped.
+/// A slot. Dropping this frees it.
 #[derive(Debug)]
 pub struct Slot {
     table: Arc<Table>,
@@ -63,7 +63,7 @@ pub struct QuotaExceeded {
     pub size: usize,
 }
 
-/// The group that has too many.
+/// A group of applications that has used up its slots.
 #[derive(Clone, Copy)]
 enum Crowd {
     Application,
@@ -72,17 +72,17 @@ enum Crowd {
 }
 
 impl Quota {
-    /// This many slots, all free.
+    /// Creates this many free slots.
     #[must_use]
     pub fn new(size: usize) -> Self {
         Self(Arc::new(Table { size, seats: Mutex::default(), uses: AtomicU64::new(0) }))
     }
 
-    /// A slot for the application, idle at first. If no slot is free, the quota closes the connection that loses its
-    /// slot.
+    /// Gets a slot for the application, idle at first. If no slot is free, the quota closes the connection
+    /// that loses its slot.
     ///
     /// # Errors
-    /// If all slots that it may have are in use.
+    /// If all slots that the application may have are busy.
     pub fn acquire(&self, application: &Application) -> Result<Slot, QuotaExceeded> {
         let table = &self.0;
         let mut seats = table.seats();
@@ -110,7 +110,7 @@ impl Table {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The smallest group that this application belongs to and that has no slot left, and how many it has.
+    /// The smallest group of this application that has no free slot, and the size of that group's share.
     fn crowd(&self, seats: &Seats, application: &Application) -> Option<(Crowd, usize)> {
         let together = (self.size / SANDBOXED_SHARE).max(1);
         let each = (self.size / APPLICATION_SHARE).max(A_FEW).min(together);
@@ -148,8 +148,9 @@ impl Seats {
         self.sandboxed -= usize::from(seat.application.is_sandboxed());
     }
 
-    /// The slot that has been idle for the longest time, of the application in this crowd that has the most slots: of the
-    /// newcomer itself, or of one that has more than the newcomer.
+    /// The slot to take away: the one that has been idle for the longest time, of the application with the
+    /// most slots in this group. That application must be the newcomer itself, or have more slots than the
+    /// newcomer.
     fn gives_way(&self, crowd: Crowd, newcomer: &Application) -> Option<Arc<Seat>> {
         let own = self.count(newcomer);
         let may_lose = |(application, seats): &(&Application, &Vec<Arc<Seat>>)| match crowd {
@@ -173,17 +174,17 @@ impl Seat {
 }
 
 impl Slot {
-    /// Which task ends when this slot has to be given up.
+    /// Sets the task that is aborted if this slot is taken away.
     pub fn served_by(&self, task: AbortHandle) {
         let _ = self.seat.task.set(task);
     }
 
-    /// A call is under way: the slot is kept meanwhile.
+    /// Marks a call in progress, so that the slot is kept.
     pub fn busy(&self) {
         self.seat.last_use.store(BUSY, Ordering::Relaxed);
     }
 
-    /// The call is over.
+    /// Marks the end of the call.
     pub fn idle(&self) {
         self.seat.last_use.store(self.table.use_now(), Ordering::Relaxed);
     }

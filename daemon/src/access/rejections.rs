@@ -11,16 +11,17 @@ use tokio::time::Instant;
 
 use super::{Application, unix_time};
 
-/// The time between two refreshes of all sandboxed applications together, for one account.
+/// The time between two refreshes for all sandboxed applications together, per account.
 const TOGETHER: Duration = Duration::from_mins(1);
 
-/// How many refreshes one of them may cause within this time, so that it leaves some to the others.
+/// How many refreshes one sandboxed application may cause within this time, so that others can have some too.
 const EACH: (usize, Duration) = (1, Duration::from_mins(3));
 
-/// The same for a gateway client. You have allowed each of them for good, so they share no limit.
+/// How many refreshes one gateway client may cause within this time. The user has permitted each client permanently, so
+/// clients do not share a limit.
 const EACH_CLIENT: (usize, Duration) = (2, Duration::from_mins(1));
 
-/// When they last had a token refreshed.
+/// When sandboxed applications and gateway clients last caused a refresh.
 #[derive(Clone, Debug, Default)]
 pub struct Rejections(Arc<Mutex<HashMap<String, Budget>>>);
 
@@ -32,10 +33,10 @@ struct Budget {
 }
 
 impl Rejections {
-    /// Lets an application have the token of `account` refreshed, and takes note of it.
+    /// Lets an application cause a refresh of `account`'s token, and records that.
     ///
     /// # Errors
-    /// If it did so just before; `retry_at` is when it may do so again (Unix time, in seconds).
+    /// If another one was too recent; `retry_at` is when it is possible again (Unix time, in seconds).
     pub fn spend(&self, application: &Application, account: &str) -> Result<(), Error> {
         let now = Instant::now();
         let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_application_has_a_refresh_every_three_minutes_and_all_together_one_a_minute() {
+    async fn limits_reports_per_application_and_in_total() {
         let rejections = Rejections::default();
         let (liar, other) = (sandboxed("liar"), sandboxed("other"));
         let mut granted = 0;

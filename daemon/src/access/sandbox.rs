@@ -14,7 +14,7 @@ use super::user_namespace::UserNamespace;
 /// A file that Flatpak puts into the root directory of every sandbox.
 const FLATPAK: &[u8] = b"/.flatpak-info";
 
-/// Where the daemon is. A process in the same place is not sandboxed, in a container too.
+/// The place of the daemon. A process in the same place is not sandboxed, even in a container.
 static HOME: LazyLock<Option<Place>> = LazyLock::new(|| {
     let ourselves = Process::of(getpid()).ok()?;
     let mut home = Place::of(&ourselves)?;
@@ -25,8 +25,8 @@ static HOME: LazyLock<Option<Place>> = LazyLock::new(|| {
     Some(home)
 });
 
-/// Whether this process is in other namespaces or another root directory than the daemon. A user namespace that a whole
-/// service was started with does not count.
+/// Whether this process has other namespaces or another root directory than the daemon. A user namespace that
+/// systemd created for a whole service does not count.
 pub(super) fn is_elsewhere(process: &Process, service: &Service<'_>) -> bool {
     let (Some(home), Some(place)) = (HOME.as_ref(), Place::of(process)) else { return true };
     place.differs(home)
@@ -34,15 +34,15 @@ pub(super) fn is_elsewhere(process: &Process, service: &Service<'_>) -> bool {
         || !(place.users.is_at(&home.users) || service.began_with(&place.users, &home.users))
 }
 
-/// Where the daemon may look into the root directory, that says it too.
+/// Looks for Flatpak's file in the root directory, if the daemon may read that.
 fn has_flatpaks_file(process: &Process, home: &Place) -> bool {
     !home.is_flatpak && process.has("root/.flatpak-info")
 }
 
-/// Where a process is, as far as the kernel shows it to every process.
+/// The place of a process, from facts that the kernel shows to every process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
-    /// How many PID namespaces it is in, from the one of our `/proc` inwards.
+    /// How many PID namespaces it is in, counted from the one of our `/proc`.
     depth: usize,
     users: UserNamespace,
     /// Its root directory, by device and path; `None` if that is not a mount, as after chroot(2).
@@ -58,21 +58,21 @@ impl Place {
         Some(Self { depth, users, root, is_flatpak })
     }
 
-    /// Whether it is elsewhere, whatever users there are for it.
+    /// Whether the place is another one, apart from the user namespace.
     fn differs(&self, home: &Self) -> bool {
         self.depth != home.depth || self.root != home.root || self.is_flatpak && !home.is_flatpak
     }
 }
 
-/// How many numbers `NSpid:` has in `/proc/PID/status` (`proc_pid_status(5)`).
+/// How many PIDs `NSpid:` in `/proc/PID/status` has (`proc_pid_status(5)`).
 pub(crate) fn depth(status: &[u8]) -> Option<usize> {
     let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
     let numbers = line.split(u8::is_ascii_whitespace).filter(|number| !number.is_empty());
     Some(numbers.count()).filter(|count| *count > 0)
 }
 
-/// What is mounted at the root directory, and whether Flatpak's file is mounted there (`proc_pid_mountinfo(5)`). The last
-/// mount lies on top.
+/// What is mounted at the root directory, and whether Flatpak's file is mounted there
+/// (`proc_pid_mountinfo(5)`). The last mount hides earlier ones.
 pub(crate) fn mounts(mountinfo: &[u8]) -> (Option<Vec<u8>>, bool) {
     let (mut root, mut is_flatpak) = (None, false);
     for line in mountinfo.split(|byte| *byte == b'\n') {
@@ -107,7 +107,7 @@ mod tests {
     const OUTSIDE: &[u8] = b"Name:\tsh\nNSpid:\t42\nSeccomp:\t0\n";
 
     #[test]
-    fn who_is_placed_otherwise_than_the_daemon_is_in_a_sandbox() {
+    fn another_pid_namespace_or_root_indicates_a_sandbox() {
         let home = place(OUTSIDE, EVERYBODY, HOST);
         assert!(!home.differs(&home));
         let in_another = |mounts: &[u8]| [HOST, mounts].concat();
@@ -127,13 +127,13 @@ mod tests {
         ] {
             assert!(other.differs(&home), "{what}");
         }
-        // Other mounts than that of the root make nobody a stranger.
+        // Mounts in other places than the root do not matter.
         let hardened = place(OUTSIDE, EVERYBODY, &in_another(b"9 8 0:41 / /tmp rw - tmpfs tmpfs rw\n"));
         assert!(!hardened.differs(&home));
     }
 
     #[test]
-    fn other_users_are_elsewhere_by_their_numbers_and_by_their_namespace() {
+    fn another_user_namespace_indicates_a_sandbox() {
         let home = UserNamespace::new(EVERYBODY, Some("user:[1]"));
         for (users, is_at_home) in [
             (UserNamespace::new(EVERYBODY, None), true),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn this_test_is_at_home() {
+    fn the_test_process_is_not_sandboxed() {
         let ourselves = Process::of(getpid()).unwrap();
         let ancestry = Ancestry::of(getpid(), ourselves.stat().unwrap());
         let nowhere = Service { pid: getpid(), ancestry: &ancestry, cgroups: "", home_cgroups: "" };
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_says_nothing_is_none() {
+    fn a_status_without_nspid_has_no_depth() {
         for status in [&b""[..], b"NSpid:\n", b"NSpid:\t \n", b"Name:\tNSpid:\t1\n"] {
             assert_eq!(depth(status), None);
         }
@@ -165,12 +165,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_in_these_files_is_too_odd(text in any::<Vec<u8>>()) {
+        fn arbitrary_proc_files_cause_no_panic(text in any::<Vec<u8>>()) {
             let _ = (depth(&text), mounts(&text));
         }
 
         #[test]
-        fn a_mount_more_never_brings_a_sandbox_home(lines in "([0-9]{1,3} [0-9] [0-9]:[0-9] /[a-z]{0,3} /[a-z]{1,4} rw\n){0,5}") {
+        fn additional_mounts_do_not_hide_a_sandbox(lines in "([0-9]{1,3} [0-9] [0-9]:[0-9] /[a-z]{0,3} /[a-z]{1,4} rw\n){0,5}") {
             let inside = [b"9 8 0:40 /newroot / rw - tmpfs tmpfs rw\n", lines.as_bytes()].concat();
             prop_assert!(place(OUTSIDE, EVERYBODY, &inside).differs(&place(OUTSIDE, EVERYBODY, HOST)));
         }

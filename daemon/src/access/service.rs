@@ -17,13 +17,15 @@ use super::cgroup;
 use super::process::Process;
 use super::user_namespace::UserNamespace;
 
-/// How many processes and cgroups of a service are looked at; in one that has more, a caller counts as sandboxed.
+/// How many processes and cgroups of a service imgurd reads. In a larger service, a caller counts as
+/// sandboxed.
 const MOST: usize = 4096;
 
-/// The longest list of them: a number has seven digits at most (`proc_sys_kernel(5)`, `pid_max`), and ends the line.
+/// The length of the longest list of PIDs: a PID has at most seven digits (`proc_sys_kernel(5)`, `pid_max`)
+/// and a line break.
 const LONGEST: u64 = 8 * MOST as u64;
 
-/// A caller, and the cgroups that it is in.
+/// A caller and its cgroups.
 #[derive(Debug)]
 pub(super) struct Service<'a> {
     pub(super) pid: Pid,
@@ -34,7 +36,8 @@ pub(super) struct Service<'a> {
 }
 
 impl Service<'_> {
-    /// Whether the caller is in a service that was started with these users, which are not those at `home`.
+    /// Whether systemd started the caller's service in the user namespace `users`, which is not the one at
+    /// `home`.
     pub(super) fn began_with(&self, users: &UserNamespace, home: &UserNamespace) -> bool {
         let Some(pids) = self.pids() else { return false };
         pids.into_iter().all(|pid| {
@@ -49,7 +52,8 @@ impl Service<'_> {
         let mountinfo = String::from_utf8(mountinfo).ok()?;
         let mut pids = Vec::new();
         for (hierarchy, path) in services {
-            // A mount that another hides, or that is of something else, does not have the caller.
+            // A mount may be hidden by another one, or show something else. Then the caller is not in its
+            // list of processes.
             let in_it = directories(&mountinfo, hierarchy, path)
                 .into_iter()
                 .filter_map(|directory| all_in(directory).ok())
@@ -60,13 +64,14 @@ impl Service<'_> {
     }
 }
 
-/// Whether a process with the users `its` may be in a service that was started with those of the caller. No process of that
-/// service is in the user namespace at home, and no ancestor of the caller in another one.
+/// Whether a process in the user namespace `its` fits a service that systemd started in the caller's user
+/// namespace. No process of such a service is in the namespace at home, and no ancestor of the caller in a
+/// third one.
 fn fits(its: &UserNamespace, is_ancestor: bool, caller: &UserNamespace, home: &UserNamespace) -> bool {
     !(its.is_at(home) || is_ancestor && its.differs_from(caller))
 }
 
-/// The users of the process with this number; nothing where it has ended.
+/// The user namespace of this process; `None` if it has ended.
 fn users_of(pid: i32) -> io::Result<Option<UserNamespace>> {
     let process = match Process::of(Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -78,8 +83,9 @@ fn users_of(pid: i32) -> io::Result<Option<UserNamespace>> {
     }
 }
 
-/// Where the cgroup `path` of this hierarchy may be: all that `mountinfo` has of that hierarchy (`proc_pid_mountinfo(5)`).
-/// The version 2 has no name, and systemd's own of version 1 is `name=systemd` (`cgroups(7)`).
+/// The directories that may be the cgroup `path` of this hierarchy: one for each of its mounts in `mountinfo`
+/// (`proc_pid_mountinfo(5)`). Version 2 has no name, and systemd's hierarchy of version 1 is `name=systemd`
+/// (`cgroups(7)`).
 pub(super) fn directories(mountinfo: &str, hierarchy: &str, path: &str) -> Vec<PathBuf> {
     mountinfo.lines().filter_map(|line| directory(line, hierarchy, path)).collect()
 }
@@ -95,7 +101,7 @@ fn directory(line: &str, hierarchy: &str, path: &str) -> Option<PathBuf> {
         name => kind == "cgroup" && options.split(',').any(|option| option == name),
     };
     let below = Path::new(path).strip_prefix(root).ok().filter(|_| is_it)?;
-    // A path outside our cgroup namespace begins with `/..`: none of our mounts has it.
+    // A path outside our cgroup namespace begins with `/..`, and is below none of our mounts.
     let is_inside = !path.split('/').any(|directory| directory == "..");
     is_inside.then(|| Path::new(point).join(below))
 }
@@ -125,7 +131,7 @@ fn in_one(directory: &Path) -> io::Result<(Vec<i32>, Vec<PathBuf>)> {
     let mut text = String::new();
     match File::open(directory.join("cgroup.procs"))?.take(LONGEST + 1).read_to_string(&mut text) {
         Ok(_) if text.len() as u64 > LONGEST => return Err(io::ErrorKind::FileTooLarge.into()),
-        // Of a threaded cgroup, the one above lists the processes (`cgroups(7)`).
+        // The parent of a threaded cgroup lists its processes (`cgroups(7)`).
         Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => {}
         read => drop(read?),
     }
@@ -133,7 +139,7 @@ fn in_one(directory: &Path) -> io::Result<(Vec<i32>, Vec<PathBuf>)> {
     Ok((text.lines().map(number).collect::<io::Result<_>>()?, below))
 }
 
-/// Nothing if the cgroup was removed meanwhile, as only an empty one can be.
+/// `None` if the cgroup was removed meanwhile. Only an empty cgroup can be removed.
 fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Err(error)

@@ -6,9 +6,9 @@ use super::process::Process;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UserNamespace {
-    /// Its `uid_map`: its users by their numbers in our user namespace.
+    /// Its `uid_map`: its users by their IDs in our user namespace.
     map: Vec<u8>,
-    /// Its identifier, if we may read that (`ptrace(2)`, access mode checking).
+    /// Its identifier, if imgurd may read it (`ptrace(2)`, access mode checking).
     namespace: Option<String>,
 }
 
@@ -17,19 +17,19 @@ impl UserNamespace {
         Ok(Self { map: process.read("uid_map")?, namespace: process.link("ns/user").ok() })
     }
 
-    /// With the users of the parent of the daemon, which `self` belongs to. A hardened service has a user namespace of its
-    /// own, and the service manager has the initial one.
+    /// Takes the user map of the daemon's parent. A hardened service has its own user namespace; the service
+    /// manager has the initial one.
     pub(super) fn with_map_of(self, parent: Self) -> Self {
         Self { map: parent.map, ..self }
     }
 
-    /// Whether it is the user namespace of the daemon or of the daemon's parent. Two namespaces may have the same numbers,
-    /// so the daemon's own numbers prove nothing.
+    /// Whether it is the user namespace of the daemon or of the daemon's parent. Two namespaces may have the
+    /// same user map, so the daemon's own map proves nothing.
     pub(super) fn is_at(&self, home: &Self) -> bool {
         self.map == home.map || self.namespace.is_some() && self.namespace == home.namespace
     }
 
-    /// Whether it is known to be another one than `other`.
+    /// Whether it certainly differs from `other`.
     pub(super) fn differs_from(&self, other: &Self) -> bool {
         let are_known = self.namespace.is_some() && other.namespace.is_some();
         self.map != other.map || are_known && self.namespace != other.namespace

@@ -18,13 +18,13 @@ use zbus::Message;
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 
-/// The part of a message that every message has: which kind it is, and how long its other parts are.
+/// The length of the part that every message has, with its type and the lengths of its other parts.
 const HEADER: usize = 16;
 
-/// The longest answer to one of our calls, in bytes. The bus delivers no answer without a call.
+/// The longest answer to our own calls, in bytes. The bus delivers no answer without a call.
 const LONGEST_ANSWER: usize = 1024 * 1024;
 
-/// As many descriptors as come with one message (`unix(7)`, `SCM_MAX_FD`).
+/// The maximal number of descriptors with one message (`unix(7)`, `SCM_MAX_FD`).
 const DESCRIPTORS: usize = 253;
 
 const CHUNK: usize = 16 * 1024;
@@ -43,7 +43,7 @@ impl Socket for Bounded {
     }
 }
 
-/// Reads from the bus: lines of the handshake by `recvmsg`, then messages.
+/// Reads from the bus: first lines of the handshake, by `recvmsg`, then messages.
 #[derive(Debug)]
 pub(super) struct Reader(Bytes);
 
@@ -55,8 +55,8 @@ impl ReadHalf for Reader {
         early: &mut Vec<u8>,
         early_descriptors: &mut Vec<OwnedFd>,
     ) -> zbus::Result<Message> {
-        // What arrives with the handshake is from the bus: no program sends anything before the connection has its
-        // name.
+        // Bytes that arrive with the handshake are from the bus: no program can send anything before the connection
+        // has its name.
         if early.is_empty() {
             self.0.message.get_or_insert_default();
         }
@@ -72,20 +72,20 @@ impl ReadHalf for Reader {
     }
 }
 
-/// The bytes that zbus reads, without those of messages that are too long.
+/// The bytes for zbus, without overlong messages.
 #[derive(Debug)]
 struct Bytes {
     stream: Arc<UnixStream>,
-    /// Where in a message it is; nothing before the first.
+    /// The position within the current message; `None` before the first message.
     message: Option<Position>,
 }
 
 #[derive(Debug, Default)]
 struct Position {
     header: Vec<u8>,
-    /// How many bytes zbus is still to get of the message, the header included.
+    /// How many bytes of the message zbus still gets, header included.
     left: usize,
-    /// How many bytes that follow it does not get.
+    /// How many bytes after that are skipped.
     skipped: usize,
 }
 
@@ -117,8 +117,8 @@ impl ReadHalf for Bytes {
 }
 
 impl Bytes {
-    /// The next message for zbus, and its descriptors. Of a message that is too long zbus gets the header without the body;
-    /// that does not fit the signature, so the sender of a call gets an error.
+    /// The next message for zbus, and its descriptors. zbus gets the header of an overlong message without the body.
+    /// The missing body does not fit the signature, so the sender of a call gets an error.
     async fn next(&mut self) -> io::Result<(Position, Vec<OwnedFd>)> {
         let mut skipped = self.message.take().map_or(0, |position| position.skipped);
         loop {
@@ -163,7 +163,7 @@ impl Bytes {
     }
 }
 
-/// How long the header's fields are, with their padding, and the body (D-Bus specification, *Message Format*).
+/// The lengths of the header's fields, with padding, and of the body (D-Bus specification, *Message Format*).
 fn lengths(header: &[u8]) -> (usize, usize) {
     let number = |at: usize| {
         let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// A message of this kind with so many bytes of fields and body.
+    /// A message of this type, with fields and a body of these lengths.
     fn message(kind: u8, fields: u32, body: u32) -> Vec<u8> {
         let mut bytes = vec![b'l', kind, 0, 1];
         bytes.extend(body.to_le_bytes());
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_long_loses_its_body_or_is_left_out_and_what_follows_is_read() {
+    async fn skips_overlong_messages_and_reads_the_next_ones() {
         let (here, mut there) = UnixStream::pair().unwrap();
         let small = message(1, 20, 100);
         let sent = [

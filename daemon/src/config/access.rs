@@ -7,28 +7,28 @@ use toml_edit::Document;
 
 use super::{ConfigError, in_file};
 
-/// What happens when a caller wants a token. A stricter rule is greater.
+/// What happens when a caller requests a token. A stricter rule is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
-    /// It gets one.
+    /// It gets the token.
     Allow,
-    /// The user is asked.
+    /// imgurd asks the user.
     Ask,
-    /// It gets none.
+    /// It does not get the token.
     Deny,
 }
 
 /// The class of a caller that a rule applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// A program of this user, in no sandbox.
+    /// Unsandboxed programs of this user.
     Unsandboxed,
-    /// A program in a sandbox.
+    /// Sandboxed programs.
     Sandboxed,
     /// Callers on the socket for other machines.
     Remote,
-    /// A client of the gateway.
+    /// Clients of the gateway.
     Gateway,
 }
 
@@ -45,22 +45,22 @@ impl Class {
     }
 }
 
-/// The section `[access]`, and those of the accounts.
+/// The section `[access]`, and the accounts' own rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     section: Section,
-    /// Of each account that has any: the rules, by the name of an application or of a class.
+    /// The rules of each account that has some, by the name of an application or a class.
     accounts: BTreeMap<String, BTreeMap<String, Rule>>,
 }
 
 impl Access {
-    /// The rule for this application and this account, where there is one that names both.
+    /// The rule for exactly this application and this account, if there is one.
     #[must_use]
     pub fn by_name(&self, application: &str, account: &str) -> Option<Rule> {
         self.accounts.get(account)?.get(application).copied()
     }
 
-    /// The rule for all of this class, which is the account's own where it has one.
+    /// The rule for this class: the account's own one, or else the general one.
     #[must_use]
     pub fn by_class(&self, class: Class, account: &str) -> Rule {
         self.by_name(class.as_str(), account).unwrap_or(match class {
@@ -88,7 +88,7 @@ impl Default for Section {
 }
 
 impl Section {
-    /// Adds the accounts' own rules, which are read from the same text.
+    /// Adds the accounts' own rules, from the same text.
     pub(super) fn check(self, document: &Document<String>) -> Result<Access, ConfigError> {
         let own: OwnRules = toml_edit::de::from_document(document.clone())
             .map_err(|error: toml_edit::de::Error| in_file(&error.to_string()))?;
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_in_no_sandbox_are_allowed_and_all_others_asked_about() {
+    fn by_default_only_unsandboxed_programs_are_allowed() {
         let access = parse("").unwrap().access;
         let rules = [Class::Unsandboxed, Class::Sandboxed, Class::Remote];
         assert_eq!(rules.map(|class| access.by_class(class, "me")), [Rule::Allow, Rule::Ask, Rule::Ask]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_accounts_own_rules_come_before_those_for_all() {
+    fn an_accounts_rules_override_the_general_rules() {
         let text = "[access]\nunsandboxed = \"ask\"\nremote = \"deny\"\n[accounts.a]\nclient_id = \"x\"\n\
                     [accounts.a.access]\nremote = \"allow\"\n\"org.example.App\" = \"deny\"\n\
                     [accounts.b]\nclient_id = \"y\"\n";
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_says_its_line() {
+    fn an_invalid_rule_is_reported_with_its_line() {
         for (text, line) in [
             ("[access]\nunsandboxed = \"maybe\"\n", "line 2"),
             ("[access]\nsandbox = \"ask\"\n", "line 2"),

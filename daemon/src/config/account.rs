@@ -43,12 +43,12 @@ const KEYS: [&str; 21] = [
     "access",
 ];
 
-/// The user's own figures for when to refresh.
+/// The user's own values for when to refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
-    /// How long before expiry; absent means the rule.
+    /// How long before expiry; `None` means imgurd's rule.
     pub margin: Option<Duration>,
-    /// How old an access token may become, whatever its expiry.
+    /// The maximal age of an access token, whatever its expiry.
     pub max_age: Duration,
 }
 
@@ -58,7 +58,7 @@ impl Default for RefreshPolicy {
     }
 }
 
-/// One account, checked.
+/// One checked account.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are those of `Settings`, where they are documented")]
 pub struct AccountConfig {
@@ -107,7 +107,7 @@ impl AccountConfig {
             may_add("auth_url", &name)?;
             may_answer_by("auth_url", flow, &name, &value)?;
         }
-        // Another server's tokens are none of Imgur's business.
+        // Imgur's API is not for tokens of another server.
         let default_api = is_imgur.then(|| API_URL.to_owned());
         let api_url = optional("api_url", given(settings.api_url).or(default_api))?;
         let device_auth_url = optional("device_auth_url", settings.device_auth_url)?;
@@ -141,7 +141,7 @@ impl AccountConfig {
         })
     }
 
-    /// The server that issues this account's grants, and the client that it issues them to.
+    /// The server and client that this account's grants belong to.
     #[must_use]
     pub fn issuer(&self) -> Issuer {
         Issuer {
@@ -159,7 +159,7 @@ impl AccountConfig {
         if is_imgur(&self.token_url) { "Imgur".to_owned() } else { host() }
     }
 
-    /// The settings, defaults filled in.
+    /// The settings, with defaults.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
@@ -201,7 +201,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     Err(ConfigError::new("account", reason))
 }
 
-/// A key that means nothing is a slip of the pen, and says so rather than being ignored.
+/// Rejects unknown keys, because they are probably misspelled.
 pub(super) fn check_keys(section: Option<&Item>) -> Result<(), ConfigError> {
     let table = section.and_then(Item::as_table_like);
     match table.and_then(|table| table.iter().find(|(key, _)| !KEYS.contains(key))) {
@@ -240,7 +240,7 @@ fn parse_exact_url(setting: &str, text: &str) -> Result<Url, ConfigError> {
     parse_url(setting, text)
 }
 
-/// Secrets: an address is seen by the browser, its history and its extensions.
+/// Names of secrets. The browser, its history and its extensions see the address.
 const SECRET_PARAMETERS: [&str; 9] = [
     "accesstoken",
     "apikey",
@@ -253,14 +253,14 @@ const SECRET_PARAMETERS: [&str; 9] = [
     "token",
 ];
 
-/// Whether a parameter of this name is a secret, however the name is written.
+/// Whether a parameter of this name is a secret, in any spelling.
 fn is_secret_parameter(name: &str) -> bool {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
     SECRET_PARAMETERS.contains(&name.as_str())
 }
 
-/// Whether the answer comes in a way that is read here: in the query, or in the fragment of the flow `token`.
+/// Checks that the answer comes in a way that imgurd reads: in the query, or for the flow `token` in the fragment.
 fn may_answer_by(setting: &str, flow: Flow, name: &str, value: &str) -> Result<(), ConfigError> {
     let is_read = value == "query" || (value == "fragment" && flow == Flow::Token);
     if !name.eq_ignore_ascii_case("response_mode") || is_read {
@@ -272,7 +272,7 @@ fn may_answer_by(setting: &str, flow: Flow, name: &str, value: &str) -> Result<(
     Err(ConfigError::new(setting, reason))
 }
 
-/// Whether a parameter may be added to the address of the sign-in page.
+/// Checks that a parameter may be added to the address of the sign-in page.
 fn may_add(setting: &str, name: &str) -> Result<(), ConfigError> {
     let reason = if OWN_PARAMETERS.contains(&name) {
         format!("{setting} must not contain {name}, which imgurd sends itself; use the setting of that name")
@@ -312,7 +312,7 @@ fn parameter(setting: &str, text: Option<String>) -> Result<Option<String>, Conf
     Ok(text)
 }
 
-/// If only one of them is set, imgurd would send one server's secrets to Imgur.
+/// Checks that both are set, or neither. With only one of them, imgurd would send one server's secrets to Imgur.
 fn check_pair(auth_url: Option<&str>, token_url: Option<&str>) -> Result<(), ConfigError> {
     let is_given = |url: Option<&str>| url.is_some_and(|url| !url.is_empty());
     let (given, missing) = match (is_given(auth_url), is_given(token_url)) {
@@ -338,7 +338,7 @@ fn resource(given: Option<ParameterValue>) -> Result<Vec<String>, ConfigError> {
     Ok(all)
 }
 
-/// An endpoint that not every server has.
+/// An endpoint that some servers do not have.
 fn optional(setting: &str, text: Option<String>) -> Result<Option<Url>, ConfigError> {
     given(text).map(|text| endpoint(setting, Some(text), "")).transpose()
 }
@@ -364,7 +364,8 @@ fn endpoint(setting: &str, text: Option<String>, default: &str) -> Result<Url, C
     ))
 }
 
-/// A server's identifier, exactly as written (RFC 8414, section 2): it is compared character by character.
+/// A server's identifier, exactly as written (RFC 8414, section 2), because imgurd compares it character by
+/// character.
 pub(crate) fn issuer(text: Option<String>) -> Result<Option<String>, ConfigError> {
     let Some(text) = given(text) else { return Ok(None) };
     parse_exact_url("issuer", &text)?;

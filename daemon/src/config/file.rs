@@ -15,7 +15,7 @@ use super::{AccountConfig, Config, ConfigError, RefreshPolicy, account, parse};
 use crate::durable;
 use crate::ownership::{check_place, withheld};
 
-/// Where the configuration is.
+/// The configuration file.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
     path: PathBuf,
@@ -28,13 +28,13 @@ impl ConfigFile {
         Self { path }
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the relative paths in it begin.
+    /// The directory that relative paths in it start from.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
@@ -79,7 +79,7 @@ impl ConfigFile {
         })
     }
 
-    /// Takes an account out.
+    /// Removes an account.
     pub fn remove(&self, name: &str) -> Result<Config, Error> {
         self.edit(|document| {
             accounts(document)?.remove(name).ok_or_else(|| not_in_file(name))?;
@@ -90,7 +90,8 @@ impl ConfigFile {
         })
     }
 
-    /// Changes the current content of the file, whoever wrote it last. Writes it only if the result is valid.
+    /// Changes the current content of the file, which another program may have written. Writes it only if the result
+    /// is valid.
     pub(super) fn edit(
         &self,
         change: impl FnOnce(&mut DocumentMut) -> Result<(), Error>,
@@ -126,10 +127,10 @@ impl ConfigFile {
         }
     }
 
-    /// Whoever can write the file decides where secrets are sent. Any user who can create a link there may own the
-    /// link.
+    /// Reads the file. It decides where secrets are sent, so other users must not be able to write it or
+    /// to replace a symlink that leads to it.
     fn text(&self) -> io::Result<String> {
-        // A pipe in its place would keep the daemon waiting for a writer.
+        // A pipe instead of a file would block the daemon until a writer comes.
         let mut file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -148,7 +149,7 @@ impl ConfigFile {
         })
     }
 
-    /// Replaces the file that the path leads to, so that a link to somebody's dotfiles stays a link.
+    /// Replaces the file that the path points to, so that a symlink stays a symlink.
     fn write(&self, text: &str) -> io::Result<()> {
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
@@ -156,7 +157,7 @@ impl ConfigFile {
     }
 
     fn unwritable(&self, error: &io::Error) -> Error {
-        // A link may lead to where the service does not write.
+        // A symlink may point to a place where the service may not write.
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let advice = withheld(error, target.parent().unwrap_or(Path::new(".")));
         let advice = advice.unwrap_or_else(|| "fix that, then try again".to_owned());
@@ -190,7 +191,7 @@ fn write_settings(table: &mut Table, settings: &Settings) {
     merge(table, changes.as_table());
 }
 
-/// An empty value removes its setting. The members of a table are changed one by one.
+/// Merges changes. An empty value removes its setting; a table is merged key by key.
 fn merge(known: &mut dyn TableLike, changes: &dyn TableLike) {
     for (key, change) in changes.iter() {
         if let Some(members) = change.as_table_like().filter(|members| !members.is_empty()) {
@@ -211,7 +212,7 @@ fn is_empty(item: &Item) -> bool {
         || item.as_table_like().is_some_and(TableLike::is_empty)
 }
 
-/// The settings as they would be, so that the error names the argument rather than a line of a file.
+/// Checks the settings before they are written, so that an error names the argument and not a line of the file.
 fn check(table: &Table) -> Result<(), Error> {
     let settings: Settings = toml_edit::de::from_document(DocumentMut::from(table.clone()))
         .map_err(|error| Error::invalid("settings", error.to_string()))?;
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_account_becomes_the_default_in_a_file_that_did_not_exist() {
+    fn creates_the_file_and_makes_the_first_account_the_default() {
         let directory = tempfile::tempdir().unwrap();
         let file = ConfigFile::new(directory.path().join("imgurd/config.toml"));
         let config = file.add("mine", &with_id("abc"), false).unwrap();
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_on_who_gets_tokens_survive_a_change() {
+    fn access_rules_survive_a_change() {
         let (_directory, file) =
             file("[accounts.a]\nclient_id = \"x\"\n\n[accounts.a.access]\nremote = \"deny\"\n");
         let before = file.load().unwrap().access;
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_a_link() {
+    fn a_symlink_remains_a_symlink() {
         let (directory, dotfiles) = file("");
         let link = directory.path().join("link.toml");
         symlink(dotfiles.path(), &link).unwrap();
@@ -286,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_file_is_not_overwritten() {
+    fn an_invalid_file_is_not_overwritten() {
         let (_directory, file) = file("store = \n");
         assert!(matches!(file.add("a", &with_id("x"), false), Err(Error::Misconfigured { .. })));
         assert_eq!(fs::read_to_string(file.path()).unwrap(), "store = \n");
     }
 
     #[test]
-    fn a_file_that_is_not_utf_8_is_refused_with_its_line() {
+    fn reports_the_line_that_is_not_utf_8() {
         let (_directory, file) = file("");
         fs::write(file.path(), b"store = \"memory\"\n# \xff\n").unwrap();
         let reason = file.load().unwrap_err().reason;
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_text_returns_to_the_default() {
+    fn an_empty_value_restores_the_default() {
         let (_directory, file) = file("[accounts.a]\nclient_id = \"x\"\nscope = \"all\"\n");
         let config =
             file.set("a", &Settings { scope: Some(String::new()), ..Settings::default() }, false).unwrap();
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_setting_is_named_and_changes_nothing() {
+    fn an_invalid_setting_is_named_and_changes_nothing() {
         let (_directory, file) = file("[accounts.a]\nclient_id = \"x\"\n");
         let settings = Settings { token_url: Some("http://as.example/".to_owned()), ..Settings::default() };
         let error = file.set("a", &settings, false).unwrap_err();

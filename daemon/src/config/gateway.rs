@@ -11,7 +11,7 @@ use url::Url;
 use super::account::check_name;
 use super::{Config, ConfigError, ConfigFile};
 
-/// Schemes whose addresses a browser runs or shows by itself, so that no answer may be sent there.
+/// Schemes that browsers execute or show themselves. No answer may be sent to such an address.
 const NO_CALLBACKS: [&str; 12] = [
     "about",
     "blob",
@@ -26,13 +26,13 @@ const NO_CALLBACKS: [&str; 12] = [
     "ws",
     "wss",
 ];
-/// What the answer has (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207).
+/// The parameters that imgurd adds to the answer (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207).
 const ANSWER: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
 
-/// The gateway, checked.
+/// The checked gateway section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateway {
-    /// A loopback address; absent means that it is off.
+    /// The loopback address to listen on; `None` means that the gateway is off.
     pub listen: Option<SocketAddr>,
     /// Its clients, by their names.
     pub clients: BTreeMap<String, GatewayClient>,
@@ -42,19 +42,19 @@ pub struct Gateway {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayClient {
-    /// The account that it is for; absent means the default one.
+    /// The account that it uses; `None` means the default account.
     pub account: Option<String>,
     /// Where answers may be sent, character for character (RFC 9700, section 4.1.3).
     #[serde(default)]
     pub redirect_uris: Vec<String>,
-    /// Whether it has no secret (RFC 6749, section 2.1).
+    /// Whether it is a public client, without a secret (RFC 6749, section 2.1).
     #[serde(default)]
     pub public: bool,
 }
 
 impl GatewayClient {
-    /// Whether an answer may be sent to this address: one that is registered, character for character; a registered loopback
-    /// address without a port stands for every port (RFC 8252, section 7.3).
+    /// Whether an answer may be sent to this address. It must equal a registered one, character for character. A
+    /// registered loopback address without a port allows every port (RFC 8252, section 7.3).
     #[must_use]
     pub fn accepts(&self, redirect_uri: &str) -> bool {
         self.redirect_uris
@@ -62,14 +62,14 @@ impl GatewayClient {
             .any(|known| known == redirect_uri || without_port(redirect_uri).is_some_and(|it| it == *known))
     }
 
-    /// Whether it is for this account, as far as it names one.
+    /// Whether it uses this account, if it names one.
     #[must_use]
     pub fn is_for(&self, account: &str) -> bool {
         self.account.as_deref().is_none_or(|known| known == account)
     }
 }
 
-/// A loopback address without its port, otherwise as it was.
+/// A loopback address without its port, or else `None`.
 fn without_port(text: &str) -> Option<String> {
     let port = Url::parse(text).ok().filter(|url| url.scheme() == "http")?.port()?;
     let (host, path) = text.strip_prefix("http://")?.split_at_checked(text[7..].find('/')?)?;
@@ -104,7 +104,7 @@ impl Section {
 
 const ODD_NAME: &str = "a gateway client's name must have 1 to 64 letters, digits, dots, dashes or underscores; choose another name";
 
-/// Every user of the machine can connect to a loopback address, and nobody else.
+/// Reads a loopback address. Programs on other machines cannot connect to it.
 fn address(text: &str) -> Result<SocketAddr, ConfigError> {
     let address: Option<SocketAddr> = text.replacen("localhost", "127.0.0.1", 1).parse().ok();
     address.filter(|address| address.ip().is_loopback() && address.port() != 0).ok_or_else(|| {
@@ -152,7 +152,7 @@ impl ConfigFile {
         })
     }
 
-    /// Adds or changes a gateway client. Redirect URIs that are not given stay.
+    /// Adds or changes a gateway client. Without new redirect URIs, the old ones stay.
     pub fn set_gateway_client(
         &self,
         name: &str,
@@ -195,7 +195,7 @@ impl ConfigFile {
     }
 }
 
-/// The address to listen on in an argument.
+/// The address to listen on, from an argument.
 pub(crate) fn gateway_address(text: &str) -> Result<SocketAddr, Error> {
     address(text).map_err(as_argument)
 }
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_off_unless_configured() {
+    fn the_gateway_is_off_unless_configured() {
         assert_eq!(parse("").unwrap().gateway, Gateway::default());
         let text = "[gateway]\nlisten = \"127.0.0.1:8918\"\n[gateway.clients.postman]\naccount = \"me\"\nredirect_uris = \
                     [\"https://oauth.pstmn.io/v1/callback\"]\n";
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn it_listens_on_loopback_alone() {
+    fn the_gateway_listens_on_loopback_only() {
         for listen in [
             "0.0.0.0:8918",
             "[::]:8918",
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_sent_nowhere_where_others_could_read_it() {
+    fn rejects_redirect_uris_that_others_could_read() {
         for uri in [
             "http://example.org/",
             "javascript:alert(1)",
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_registered_character_for_character_and_a_loopback_address_without_port_for_every_port() {
+    fn compares_redirect_uris_exactly_except_for_an_open_loopback_port() {
         let client =
             |uri: &str| GatewayClient { redirect_uris: vec![uri.to_owned()], ..GatewayClient::default() };
         let native = client("http://127.0.0.1/cb");

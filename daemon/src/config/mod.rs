@@ -29,18 +29,18 @@ pub use settings_editor::SettingsEditor;
 
 pub use imgurd_proto::StoreKind;
 
-/// config.toml, checked and with its defaults filled in.
+/// The checked config.toml, with defaults.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
-    /// Which store keeps the grants.
+    /// Where imgurd saves grants.
     pub store: StoreKind,
-    /// Where the encrypted file's key is; absent means beside config.toml.
+    /// The path of the encrypted file's key; `None` means next to config.toml.
     pub key_file: Option<PathBuf>,
-    /// The account that calls mean which name none.
+    /// The account for calls that name none.
     pub default_account: Option<String>,
     /// Whether and when imgurd shows notifications.
     pub notifications: Notifications,
-    /// Who gets tokens.
+    /// Which callers get tokens.
     pub access: Access,
     /// The gateway for programs that can only use OAuth 2.0.
     pub gateway: Gateway,
@@ -52,9 +52,9 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ConfigError {
-    /// The setting at fault, where it is one.
+    /// The invalid setting, if it is one.
     pub setting: String,
-    /// One sentence.
+    /// One sentence that ends with what to do.
     pub reason: String,
 }
 
@@ -127,13 +127,13 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-/// Without a word about it, an only account is the default.
+/// Chooses the default account: a single account is the default if the file does not name one.
 fn default_account(
     named: Option<String>,
     accounts: &BTreeMap<String, Arc<AccountConfig>>,
 ) -> Result<Option<String>, ConfigError> {
     match named {
-        // A removed account leaves its name behind; that must not stop the others.
+        // The default account may have been removed. That must not stop the others.
         Some(name) if accounts.is_empty() || accounts.contains_key(&name) => Ok(Some(name)),
         Some(name) => {
             let reason = format!(
@@ -158,14 +158,14 @@ fn policy(section: &RefreshSection) -> Result<RefreshPolicy, ConfigError> {
     Ok(RefreshPolicy { margin: span("margin", &section.margin)?, max_age })
 }
 
-/// A duration as people write it; a day has 24 hours.
+/// A duration in usual notation; a day has 24 hours.
 fn duration(text: &str) -> Option<Duration> {
     let span: Span = text.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
 }
 
 fn in_file(error: &str) -> ConfigError {
-    // toml_edit draws the line and a caret under the spot; its first line and its last say it in words.
+    // toml_edit draws the line and a caret below it. Its first and last lines contain the message.
     let lines: Vec<_> = error.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let (first, last) =
         (lines.first().copied().unwrap_or_default(), lines.last().copied().unwrap_or_default());
@@ -173,7 +173,8 @@ fn in_file(error: &str) -> ConfigError {
     ConfigError::new("", format!("config.toml is not valid: {said}; correct it, then run `imgurd --check`"))
 }
 
-/// `error` with the line of its setting in this section, or else the section's own line. The top level has no name.
+/// Adds to `error` the line of its setting in this section, or else the line of the section. The top level has no
+/// name.
 fn at_line(error: &ConfigError, document: &Document<String>, text: &str, section: &[&str]) -> ConfigError {
     let item = section.iter().try_fold(document.as_item(), |item, key| item.get(key));
     let entry = item.and_then(|item| item.get(&error.setting)).or(item);
@@ -188,18 +189,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_file_means_defaults() {
+    fn an_empty_file_gives_the_defaults() {
         assert_eq!(parse("").unwrap(), Config::default());
     }
 
     #[test]
-    fn an_only_account_is_the_default() {
+    fn a_single_account_is_the_default() {
         let config = parse("[accounts.mine]\nclient_id = \"abc\"\n").unwrap();
         assert_eq!(config.default_account.as_deref(), Some("mine"));
     }
 
     #[test]
-    fn imgur_gets_no_redirect_uri_and_others_do() {
+    fn sends_the_redirect_uri_except_to_imgur() {
         let text = "[accounts.a]\nclient_id=\"x\"\n[accounts.b]\nclient_id=\"x\"\nauth_url=\"https://as.example/auth\"\ntoken_url=\"https://as.example/token\"\n";
         let config = parse(text).unwrap();
         assert!(!config.accounts["a"].send_redirect_uri);
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_file_says_which_line() {
+    fn an_invalid_file_is_reported_with_its_line() {
         for (text, line) in [
             ("store = \"file\"\nstore = \"memory\"\n", "line 2"),
             ("[accounts.a]\nclient_id = 3\n", "line 2"),
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_loopback_alone() {
+    fn accepts_plain_http_on_loopback_only() {
         for setting in ["auth_url", "token_url", "api_url", "revoke_url", "device_auth_url", "userinfo_url"] {
             let other = match setting {
                 "auth_url" => "token_url=\"https://as.example/\"",
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn imgur_gives_no_endpoint_to_another_server() {
+    fn auth_url_and_token_url_must_be_set_together() {
         for (setting, missing) in [("auth_url", "token_url"), ("token_url", "auth_url")] {
             let text = format!("[accounts.a]\nclient_id=\"x\"\n{setting}=\"https://as.example/\"\n");
             let error = parse(&text).unwrap_err();
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_one_uri_or_several() {
+    fn accepts_one_or_several_resource_uris() {
         let read = |value: &str| {
             let config = parse(&format!("[accounts.a]\nclient_id=\"x\"\nresource={value}\n"));
             config.map(|config| config.accounts["a"].resource.clone())
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_hold_no_password_and_no_control_characters() {
+    fn rejects_passwords_and_control_characters_in_settings() {
         for (setting, value) in [
             ("auth_url", "http://localhost@as.example/"),
             ("token_url", "https://user:pw@as.example/"),
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_id_is_read_without_what_was_copied_along() {
+    fn strips_spaces_and_quotes_around_a_client_id() {
         let read = |id: &str| parse(&format!("[accounts.a]\nclient_id=\"{id}\"\n"));
         for id in ["abc", " abc ", "\\\"abc\\\"", "\\ufeffabc\\r\\n", "“abc”", "\u{a0}abc\\u200b"] {
             assert_eq!(read(id).unwrap().accounts["a"].client_id, "abc", "{id}");
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_daemon_sends_itself_cannot_be_overridden() {
+    fn auth_params_cannot_override_imgurds_own_parameters() {
         let text = "[accounts.a]\nclient_id=\"x\"\n[accounts.a.auth_params]\nstate=\"fixed\"\n";
         let error = parse(text).unwrap_err();
         assert_eq!(error.setting, "auth_params");
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_the_sign_in_page_holds_no_secret_and_nothing_twice() {
+    fn rejects_secrets_and_duplicates_in_the_authorization_url() {
         for (setting, text) in [
             ("auth_params", "auth_params = { client_secret = \"fake\" }"),
             ("auth_params", "auth_params = { code_verifier = \"weak\" }"),
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_as_people_write_them() {
+    fn reads_durations_in_usual_notation() {
         let text = "[refresh]\nmargin = \"5m\"\nmax_age = \"7d\"\n[accounts.a]\nclient_id=\"x\"\n";
         let policy = parse(text).unwrap().accounts["a"].policy;
         assert_eq!(policy.margin, Some(Duration::from_mins(5)));

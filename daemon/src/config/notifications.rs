@@ -7,16 +7,16 @@ use serde::Deserialize;
 use super::{ConfigError, duration};
 
 const HOUR: Duration = Duration::from_hours(1);
-/// A notification that repeats more often is a nuisance.
+/// The shortest interval between notifications; shorter ones would annoy the user.
 const SHORTEST: Duration = Duration::from_mins(1);
 
 /// The section `[notifications]`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notifications {
-    /// Whether there are any.
+    /// Whether imgurd shows notifications.
     pub enabled: bool,
-    /// After how long an unanswered one returns: the first time, the second, and so on; the last holds from then on.
-    /// Empty means never.
+    /// The pauses after which an unanswered notification returns: the first time, the second time, and so on; then
+    /// the last pause repeats. Empty means never.
     pub again: Vec<Duration>,
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_when_and_whether() {
+    fn reads_the_notification_settings() {
         let notifications = |text: &str| parse(text).unwrap().notifications;
         assert_eq!(notifications(""), Notifications::default());
         assert_eq!(notifications("[notifications]\nagain = [\"2h\"]\n").again, [2 * HOUR]);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_named() {
+    fn an_invalid_notification_setting_is_named() {
         for text in ["again = [\"soon\"]", "again = [\"5s\"]", "agian = []", "enabled = 1"] {
             let reason = parse(&format!("[notifications]\n{text}\n")).unwrap_err().reason;
             assert!(reason.contains("line 2") || reason.contains("again"), "{reason}");

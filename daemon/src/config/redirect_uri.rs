@@ -11,8 +11,8 @@ use super::ConfigError;
 /// an answer that has one of them twice.
 const ADDED: [&str; 6] = ["access_token", "code", "error", "iss", "pin", "state"];
 
-/// The out-of-band callback of older servers is an URN; applications have schemes in the form of a host name, read from
-/// right to left (RFC 8252, section 7.1).
+/// Checks a callback URL. The out-of-band callback of older servers is a URN. Applications have schemes in the form
+/// of a reversed host name (RFC 8252, section 7.1).
 pub(super) fn check(text: String, url: &Url) -> Result<RedirectUrl, ConfigError> {
     match RedirectUrl::new(text).ok().ok_or(NO_SCHEME).and_then(|uri| fault(url).map_or(Ok(uri), Err)) {
         Ok(uri) => Ok(uri),
@@ -45,7 +45,7 @@ fn fault(url: &Url) -> Option<&'static str> {
     )
 }
 
-/// Browsers take these for this machine, and other programs may not.
+/// Whether browsers treat this host as the local machine although other programs may not.
 fn is_odd_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_servers_register_is_taken_as_it_is_written() {
+    fn keeps_redirect_uris_exactly_as_written() {
         for text in [
             "http://LOCALHOST:80/../a",
             "https://example.org/callback?from=here",
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_callback_can_be_is_refused_by_its_fault() {
+    fn rejects_unusable_redirect_uris_with_the_reason() {
         for (text, fault) in [
             ("localhost:8917/callback", "no host"),
             ("my.host.example:8917/callback", "no host"),

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::{AccountConfig, Config, ConfigError, ConfigFile};
 
-/// The configuration in force, and the file behind it. Changes come one after the other.
+/// The current configuration and its file. Changes are made one at a time.
 #[derive(Debug)]
 pub struct SettingsEditor {
     file: ConfigFile,
@@ -19,13 +19,13 @@ pub struct SettingsEditor {
 }
 
 impl SettingsEditor {
-    /// `config` was read from `file`.
+    /// Starts with `config`, which was read from `file`.
     #[must_use]
     pub fn new(file: ConfigFile, config: Arc<Config>) -> Self {
         Self { file, current: Mutex::new(config), generation: AtomicU64::default(), changes: Notify::new() }
     }
 
-    /// The file behind it.
+    /// The configuration file.
     #[must_use]
     pub fn file(&self) -> &ConfigFile {
         &self.file
@@ -47,7 +47,7 @@ impl SettingsEditor {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// The configuration in force.
+    /// The current configuration.
     #[must_use]
     pub fn current(&self) -> Arc<Config> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -63,7 +63,7 @@ impl SettingsEditor {
         self.change(|file| file.set(name, settings, make_default))
     }
 
-    /// Takes an account out.
+    /// Removes an account.
     pub fn remove(&self, name: &str) -> Result<Arc<Config>, Error> {
         self.change(|file| file.remove(name))
     }

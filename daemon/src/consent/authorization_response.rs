@@ -12,9 +12,9 @@ const SHORTEST: usize = 3;
 /// An answer of the authorization endpoint (RFC 6749, sections 4.1.2 and 4.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuthorizationResponse {
-    /// The `state` that came with it; a PIN or code copied by hand has none.
+    /// The `state` in the answer; a PIN or code that was copied by hand has none.
     pub(super) state: Option<Secret>,
-    /// The server that it says it comes from (RFC 9207).
+    /// The server that the answer claims to come from (RFC 9207).
     pub(super) iss: Option<String>,
     pub(crate) content: Content,
 }
@@ -36,7 +36,7 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// The value that may be used only once.
+    /// The credential in it, which can be used only once.
     pub(super) fn credential(&self) -> Option<&Secret> {
         match self {
             Self::Code(secret) | Self::Pin(secret) => Some(secret),
@@ -46,7 +46,7 @@ impl Content {
     }
 }
 
-/// Why something is no answer.
+/// Why a text is not a valid answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotAResponse {
     Nothing,
@@ -57,7 +57,7 @@ pub(super) enum NotAResponse {
     Unreadable,
 }
 
-/// The parameters that are read, each of which may be there once.
+/// The parameters that imgurd reads. Each may occur once.
 const PARAMETERS: [&str; 15] = [
     "access_token",
     "account_id",
@@ -96,7 +96,7 @@ pub(super) fn from_redirect(
     Ok(AuthorizationResponse { state, iss, content })
 }
 
-/// Decoded parameters; one without a value counts as absent (RFC 6749, section 3.1).
+/// Decoded parameters. One without a value counts as absent (RFC 6749, section 3.1).
 struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
@@ -109,7 +109,7 @@ impl Parameters {
             let is_twice = |(at, (name, _)): (usize, &(String, String))| {
                 pairs[..at].iter().any(|(earlier, _)| earlier == name)
             };
-            // Servers repeat `state` in the fragment, which is read together with the query.
+            // Servers repeat `state` in the fragment, and imgurd reads both parts together.
             let differs =
                 |(name, value): &(String, String)| given.get(name).is_some_and(|known| known != value);
             if pairs.iter().enumerate().any(is_twice) || pairs.iter().any(differs) {
@@ -137,7 +137,8 @@ impl Parameters {
         })
     }
 
-    /// An odd token makes the whole unreadable: copied again, it may come with all of its tokens.
+    /// Reads the tokens. If one of them is invalid, the whole answer is invalid, because the user can copy it again
+    /// completely.
     fn tokens(&self) -> Result<Option<TokenResponse>, NotAResponse> {
         self.secret("access_token")?;
         self.secret("refresh_token")?;
@@ -150,7 +151,7 @@ impl Parameters {
     }
 }
 
-/// `access_denied` (RFC 6749, section 4.1.2.1), and what servers write instead.
+/// `access_denied` (RFC 6749, section 4.1.2.1), and what some servers write instead.
 fn is_denial(code: &str) -> bool {
     let letters = code.chars().filter(char::is_ascii_alphanumeric);
     let code: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
@@ -172,11 +173,11 @@ pub(crate) fn from_paste(text: &Secret, flow: Flow) -> Result<AuthorizationRespo
         ));
     }
     if let Some((query, fragment)) = parts_of_address(text) {
-        // `code=…` alone is the code with its name.
+        // `code=…` alone is a code with its name.
         let is_labelled = flow != Flow::Token && !text.contains(['?', '#', '&']);
         return from_address(query, fragment, flow, is_labelled);
     }
-    // A key that was pressed is no answer yet.
+    // A single key press is not an answer.
     let alone = lone_credential(text).filter(|text| text.len() >= SHORTEST);
     let secret = Secret::from(alone.ok_or_else(|| {
         refused("That is not a PIN, a code or an address; paste one of them and nothing else")
@@ -238,7 +239,7 @@ fn refused(reason: &str) -> Error {
     Error::invalid("response", reason)
 }
 
-/// Query and fragment of an address whose beginning may be missing. Bare parameters count as the query.
+/// The query and fragment of an address, whose beginning may be missing. Bare parameters count as the query.
 fn parts_of_address(text: &str) -> Option<(Option<&str>, Option<&str>)> {
     if text.contains(char::is_whitespace) {
         return None;

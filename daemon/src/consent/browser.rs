@@ -22,7 +22,7 @@ const PORTAL: (&str, &str) = ("org.freedesktop.portal.Desktop", "/org/freedeskto
 const MANAGER: (&str, &str, &str) =
     ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
 
-/// How long imgurd waits for the portal's dialog that asks for the program to open it with.
+/// How long imgurd waits for the portal's dialog in which the user chooses a program.
 const DIALOG: Duration = Duration::from_mins(1);
 /// An opener that fails does so within this time; a browser in the foreground keeps running.
 const OPENER: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ pub(crate) async fn way(bus: &Bus) -> Result<&'static str, String> {
     direct_opener().map(|_| "xdg-open")
 }
 
-/// By `org.freedesktop.portal.OpenURI`. The outer error: there is no such portal, or it cannot.
+/// Uses `org.freedesktop.portal.OpenURI`. The outer error means that there is no portal, or that it cannot do it.
 async fn by_portal(connection: &Connection, url: &Url) -> zbus::Result<Result<(), String>> {
     if !is_reachable(connection, PORTAL.0).await? {
         return Err(zbus::Error::Unsupported);
@@ -99,7 +99,7 @@ type Ignored = std::collections::HashMap<String, zbus::OwnedVariant>;
 type Properties<'a> = Vec<(&'a str, Variant<'a>)>;
 type Auxiliary<'a> = Vec<(&'a str, Properties<'a>)>;
 
-/// By a transient unit that runs `xdg-open` in the environment of the user's session.
+/// Starts a transient unit that runs `xdg-open` in the environment of the user's session.
 async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), String>> {
     if !manager_has_display(connection).await? {
         return Ok(Err(NO_DISPLAY.to_owned()));
@@ -129,14 +129,16 @@ async fn by_unit(connection: &Connection, url: &Url) -> zbus::Result<Result<(), 
     })
 }
 
-/// Whether programs that the service manager starts have a display. The outer error: there is no service manager.
+/// Whether programs that the service manager starts have a display. The outer error means that there is no service
+/// manager.
 async fn manager_has_display(connection: &Connection) -> zbus::Result<bool> {
     let manager = zbus::Proxy::new(connection, MANAGER.0, MANAGER.1, MANAGER.2).await?;
     let environment: Vec<String> = manager.get_property("Environment").await?;
     Ok(has_display(|name| environment.iter().any(|entry| entry.starts_with(&format!("{name}=")))))
 }
 
-/// A oneshot unit, so its job reports whether `xdg-open` succeeded. A browser that it starts keeps running.
+/// The properties of a oneshot unit. Its job reports whether `xdg-open` succeeded; a browser that it starts keeps
+/// running.
 fn properties<'a>(opener: &'a str, url: &'a str) -> Properties<'a> {
     vec![
         ("Description", Variant::from("Browser to sign in with, for imgurd")),
@@ -193,7 +195,7 @@ async fn is_reachable(connection: &Connection, name: &str) -> zbus::Result<bool>
     Ok(owned || bus.list_activatable_names().await?.iter().any(|other| other.as_str() == name))
 }
 
-/// The unique name that owns `name`. The bus starts the service if it can.
+/// The unique name that owns `name`. The bus starts the service if possible.
 async fn owner(connection: &Connection, name: &'static str) -> zbus::Result<OwnedUniqueName> {
     let bus = DBusProxy::new(connection).await?;
     if let Ok(owner) = bus.get_name_owner(name.try_into()?).await {
@@ -203,8 +205,8 @@ async fn owner(connection: &Connection, name: &'static str) -> zbus::Result<Owne
     Ok(bus.get_name_owner(name.try_into()?).await?)
 }
 
-/// The signals of a unique name. zbus does not check a well-known name, and would accept a stranger's signal that is
-/// sent only to us.
+/// Signals from a unique name. With a well-known name, zbus would also accept a signal that another program sends
+/// only to us.
 fn signals(
     sender: &OwnedUniqueName,
     interface: &'static str,

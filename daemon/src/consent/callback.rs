@@ -26,19 +26,19 @@ pub(crate) struct Callback {
     nonce: Nonce,
 }
 
-/// The value that the page has to send with the fragment. It changes once it is used. Logins at the same port share it,
-/// because imgurd learns which login a fragment is for when the page has sent it.
+/// The value that the page has to send together with the fragment. It changes after each use. Logins at the same port
+/// share it, because imgurd does not know which login a fragment is for before the page has sent it.
 pub(crate) type Nonce = Arc<Mutex<Option<Secret>>>;
 
-/// A request to the callback, read whole.
+/// A complete request to the callback.
 pub(crate) struct Request {
     parts: Parts,
-    /// Nothing in one that has no answer in its body.
+    /// Empty unless the body may contain an answer.
     body: Bytes,
 }
 
 impl Request {
-    /// Nothing if it takes too long or is too large.
+    /// Reads a request; `None` if it takes too long or is too large.
     pub(super) async fn read(request: hyper::Request<Incoming>) -> Option<Self> {
         let (parts, body) = request.into_parts();
         if parts.method != Method::POST {
@@ -49,7 +49,7 @@ impl Request {
         Some(Self { parts, body })
     }
 
-    /// The state of the answer in it, in the query or in the fragment that the page has handed on.
+    /// The state of its answer, in the query or in the fragment that the page sent.
     pub(super) fn state(&self) -> Option<String> {
         let query = self.parts.uri.query().unwrap_or_default().as_bytes();
         let answer = if self.parts.method == Method::POST { &self.body[..] } else { query };
@@ -63,12 +63,12 @@ impl Callback {
         Self { account, url, flow, state, nonce: Nonce::default() }
     }
 
-    /// The same, with the nonce of the others at its port.
+    /// Uses the nonce that all logins at the port share.
     pub(super) fn sharing(self, nonce: &Nonce) -> Self {
         Self { nonce: nonce.clone(), ..self }
     }
 
-    /// Whether an answer with this state is for it.
+    /// Whether an answer with this state belongs to this login.
     pub(super) fn expects(&self, state: &str) -> bool {
         self.state == Secret::from(state)
     }
@@ -83,7 +83,7 @@ impl Callback {
         let Parts { headers, uri, method, .. } = &request.parts;
         match *method {
             Method::GET if self.is_visited(headers) => self.redirected(uri.query()),
-            // OAuth 2.0 Form Post Response Mode: other websites can make a browser send a form.
+            // Refuse the OAuth 2.0 Form Post Response Mode, because other websites can make a browser send a form.
             Method::POST if self.flow != Flow::Token && is_form(headers) => Err(Page::Posted),
             Method::POST if self.flow == Flow::Token && self.is_from_here(headers) => {
                 self.handed_on(&request.body)
@@ -92,17 +92,17 @@ impl Callback {
         }
     }
 
-    /// Whether a request is to this callback, or what to show instead.
+    /// Checks that a request is addressed to this callback; else the page to show instead.
     pub(super) fn check_address(&self, request: &Request) -> Result<(), Page> {
         let Parts { headers, uri, .. } = &request.parts;
-        // Another name that leads here is DNS rebinding: some website's script, not the redirect.
+        // Another host name that resolves to this machine indicates DNS rebinding by a website's script.
         if !is_addressed_to(&self.url, headers) {
             return Err(Page::Refused);
         }
         if uri.path() == self.url.path() { Ok(()) } else { Err(Page::NotHere) }
     }
 
-    /// Whether the address was opened, from a link or a redirect.
+    /// Whether the user opened the address, by a link or a redirect.
     fn is_visited(&self, headers: &HeaderMap) -> bool {
         let is_ours = |origin: &str| origin == "null" || origin == self.origin();
         is_opened(headers)
@@ -131,7 +131,8 @@ impl Callback {
 
     fn waiting(&self) -> Page {
         let mut nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        // It is the same for every page until it is used, so a page that a stranger requests invalidates no other page.
+        // All pages share the nonce until it is used. So a page that a stranger requests does not invalidate the
+        // user's.
         let nonce = nonce.get_or_insert_with(|| random::hex::<16>().into());
         Page::Waiting { account: self.account.clone(), nonce: nonce.clone() }
     }
@@ -165,7 +166,7 @@ fn page_of(reason: NotAResponse) -> Page {
     }
 }
 
-/// Whether what is answered is shown by the browser, and not read by the script of our page.
+/// Whether the browser shows the answer itself. Otherwise the script of our page reads it.
 pub(super) fn is_shown(headers: &HeaderMap) -> bool {
     text(headers, &header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"))
 }

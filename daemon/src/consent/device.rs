@@ -10,7 +10,7 @@ use url::Url;
 use super::LoginResult;
 use crate::provider::DeviceAuthorization;
 
-/// The longest pause between two polls of a server that could not be asked.
+/// The longest pause between two polls while the server does not answer.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The code that the user enters at the page, and the page with the code filled in.
@@ -18,14 +18,14 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 pub struct UserCode {
     /// The code.
     pub user_code: String,
-    /// The page that has it already, where there is one.
+    /// The page with the code filled in, if the server gives one.
     pub complete: Option<Url>,
 }
 
 /// The polls of one login.
 pub(super) struct Polls {
     pub(super) device_code: Secret,
-    /// The pause that the server wants.
+    /// The pause that the server requires.
     interval: Duration,
     /// How many polls in a row got no answer.
     failures: u32,
@@ -43,7 +43,7 @@ impl Polls {
         }
     }
 
-    /// Returns when the next is due; never without any.
+    /// Returns when the next poll is due. Never returns if there are no polls.
     pub(super) async fn due(polls: Option<&Self>) {
         match polls {
             Some(polls) => sleep_until(polls.next).await,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn asks_at_the_servers_pace_and_slower_for_good_where_it_says_so() {
+    async fn polls_at_the_servers_interval_and_slows_down_when_told() {
         let mut polls = polls();
         assert_eq!(pause(&polls), 5);
         for (later, expected) in [(0, 5), (5, 10), (0, 10), (5, 15), (0, 15)] {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn backs_off_while_the_server_does_not_answer_and_says_so() {
+    async fn backs_off_and_tells_the_user_while_the_server_is_down() {
         let (mut polls, hint) = (polls(), watch::Sender::default());
         for expected in [10, 20, 40, 60, 60] {
             assert_eq!(polls.note(unavailable(None), &hint), None);

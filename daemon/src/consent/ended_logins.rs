@@ -8,7 +8,7 @@ use imgurd_proto::Secret;
 use super::page::Page;
 use super::{LoginResult, cancelled, expired, lock};
 
-/// How many ended logins are remembered. Their states are worth nothing any more.
+/// How many ended logins are remembered. Their states are not secret any more.
 const REMEMBERED: usize = 16;
 
 /// The logins that have ended. A page that was left open may send its answer to a later login's callback.
@@ -16,7 +16,7 @@ const REMEMBERED: usize = 16;
 pub(super) struct EndedLogins(Arc<Mutex<VecDeque<(Secret, Page)>>>);
 
 impl EndedLogins {
-    /// Notes how a login ended, and returns the page for its late visitors.
+    /// Records how a login ended, and returns the page for its late visitors.
     pub(super) fn note(&self, account: &str, state: &Secret, outcome: &LoginResult) -> Page {
         let page = farewell(account, outcome);
         let mut ended = lock(&self.0);
@@ -25,7 +25,7 @@ impl EndedLogins {
         page
     }
 
-    /// The page for a visit with a state that is not this login's.
+    /// The page for a visit whose state is not this login's.
     pub(super) fn page_of(&self, state: Option<&Secret>) -> Page {
         let ended = lock(&self.0);
         let page = ended.iter().find(|(known, _)| Some(known) == state).map(|(_, page)| page.clone());

@@ -9,20 +9,20 @@ use tokio::time::sleep;
 
 use super::lock;
 
-/// For how long a callback stays open after its login.
+/// How long a callback stays open after its login.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// The callbacks that linger.
+/// The callbacks that are still open.
 #[derive(Clone, Default)]
 pub(super) struct Lingering(Arc<Mutex<Vec<Exit>>>);
 
-/// Ends one of them: dropping `ended` closes it, and `gone` reports when its port is free.
+/// Closes one of them: dropping `ended` closes it, and `gone` reports when its port is free.
 struct Exit {
     ended: oneshot::Sender<()>,
     gone: oneshot::Receiver<()>,
 }
 
-/// A callback that lingers. Its port is free once this is dropped.
+/// A callback that is still open. Dropping this frees its port.
 pub(super) struct Lingerer {
     end: oneshot::Receiver<()>,
     _gone: oneshot::Sender<()>,
@@ -38,7 +38,7 @@ impl Lingering {
         Lingerer { end, _gone: is_gone }
     }
 
-    /// Ends all of them, and returns when their ports are free.
+    /// Closes all of them, and returns when their ports are free.
     pub(super) async fn end(&self) {
         let exits = mem::take(&mut *lock(&self.0));
         let all_gone: Vec<_> = exits.into_iter().map(|exit| exit.gone).collect();
@@ -49,7 +49,7 @@ impl Lingering {
 }
 
 impl Lingerer {
-    /// Returns when the time is over or another login needs the port.
+    /// Returns when its time is over, or another login needs the port.
     pub(super) async fn over(&mut self) {
         tokio::select! {
             _ = &mut self.end => {}

@@ -30,7 +30,7 @@ use crate::loopback::http::{PATIENCE, accept, serve};
 use crate::loopback::visitors::{Asked, Visitors};
 use crate::loopback::{self, Holder};
 
-/// Connections at a time: more than a browser opens.
+/// The maximal number of connections at a time: more than a browser opens.
 const PLACES: usize = 16;
 
 /// The first byte of a TLS connection, and the answer that there is no TLS: a fatal `handshake_failure` (RFC 8446,
@@ -40,9 +40,9 @@ const TLS_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 
 /// A visit to the callback.
 pub(crate) enum Visit {
-    /// An answer, and where to send its page.
+    /// An answer, and the channel for its page.
     Answer { answer: AuthorizationResponse, page: oneshot::Sender<Page> },
-    /// A browser that takes the callback for an `https` address.
+    /// A browser that connected with TLS.
     Tls,
 }
 
@@ -62,23 +62,23 @@ pub(crate) struct Endpoint {
 /// The page for a visit that arrives while the login ends.
 pub(crate) type Farewell = Arc<OnceLock<Page>>;
 
-/// Bound to the addresses of one callback, and nothing else. Logins with the same address share its socket.
+/// Listens at the addresses of one callback. Logins with the same address share the socket.
 #[derive(Debug)]
 pub(super) struct Listener {
     sockets: Vec<Arc<TcpListener>>,
     port: Arc<Port>,
 }
 
-/// What the logins at one port share, whichever of this machine's names their callbacks have: a browser that goes to
+/// The state that logins at one port share, even if their callbacks have different host names: a browser that opens
 /// `localhost` may connect to 127.0.0.1.
 #[derive(Debug, Default)]
 struct Port {
-    /// The logins that wait here for their answers.
+    /// The logins that wait for their answers.
     routes: Mutex<Vec<Arc<Route>>>,
     nonce: Nonce,
 }
 
-/// Where the answers to one login go.
+/// The receiver of answers for one login.
 pub(crate) struct Route {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) visits: mpsc::Sender<Visit>,
@@ -90,7 +90,7 @@ impl fmt::Debug for Route {
     }
 }
 
-/// What is open for all logins.
+/// The open listeners of all logins.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listeners(Arc<tokio::sync::Mutex<Open>>);
 
@@ -101,8 +101,8 @@ struct Open {
 }
 
 impl Listeners {
-    /// Listens at `callback`, or joins the logins that do. For `localhost` on both loopback addresses, as far as the machine
-    /// has them.
+    /// Listens at `callback`, or joins the logins that already do. For `localhost`, it listens on both loopback
+    /// addresses, if the machine has them.
     pub(super) async fn open(&self, callback: &Url) -> Result<Listener, NotBound> {
         let mut open = self.0.lock().await;
         let port = callback.port_or_known_default().unwrap_or(80);
@@ -149,8 +149,8 @@ impl Open {
 }
 
 impl Port {
-    /// The login that `visit` is for: the one whose state it has. An answer without a state may be in a fragment, which the
-    /// page of the flow `token` hands on. What is for none of them goes to one with this address, which answers it.
+    /// The login that `visit` belongs to, by its state. An answer without a state may be in a fragment, which the
+    /// page of the flow `token` sends later. If no login matches, one with this address answers.
     fn route(&self, own: &Arc<Route>, visit: &callback::Request) -> Arc<Route> {
         let (routes, state) = (lock(&self.routes), visit.state());
         let find =
@@ -165,8 +165,8 @@ impl Port {
 }
 
 impl Listener {
-    /// Hands each answer to `visits` and shows the page that comes back, until the receiver is dropped. Nothing listens when
-    /// this returns, unless another login does. A visitor may bring the answer to another login, which then gets it.
+    /// Sends each answer to `visits` and shows the page that comes back, until the receiver is dropped. When this
+    /// returns, the port is closed, unless another login uses it. An answer to another login goes to that login.
     pub(super) async fn serve(
         self,
         callback: Callback,
@@ -195,23 +195,23 @@ impl Listener {
     }
 }
 
-/// Pages on their way to the browser when the login ended.
+/// Pages that are still being sent to the browser when the login ends.
 pub(super) struct LastPages(Visitors);
 
 impl LastPages {
-    /// Only the pages for visitors that have sent a request.
+    /// Keeps only the pages for visitors that sent a request.
     pub(super) fn asked_for(mut self) -> Self {
         self.0.dismiss_silent();
         self
     }
 
-    /// Returns when they have been delivered, or the browser has taken too long.
+    /// Returns when they are delivered, or the browser has taken too long.
     pub(super) async fn shown(mut self) {
         let _ = timeout(PATIENCE, async { while self.0.left().await.is_some() {} }).await;
     }
 }
 
-/// Whether this machine has no such address, or the kernel no such family.
+/// Whether the machine does not have this address, or the kernel not this address family.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
@@ -229,7 +229,7 @@ impl NotBound {
         Self { port: address.port(), holder: loopback::holder(address), error }
     }
 
-    /// Whether a program of another user could receive the answer of the sign-in, as far as is known.
+    /// Whether a program of another user could receive the answer, as far as imgurd knows.
     pub(super) fn is_unsafe(&self) -> bool {
         match self.holder {
             Some(Holder::Own) => false,
@@ -281,7 +281,7 @@ async fn serve_stream(
     }
 }
 
-/// Serves a visitor. `routes` says which login it is for.
+/// Serves a visitor. `routes` tells which login it belongs to.
 pub(crate) async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     routes: impl Fn(&callback::Request) -> Arc<Route>,
@@ -308,7 +308,8 @@ async fn respond(
 }
 
 impl Endpoint {
-    /// A browser that reloads the page of the flow `token` has no answer with it: its script has cleared the address.
+    /// Adapts the page for a browser that reloads the page of the flow `token`: it has no answer, because the script
+    /// has cleared the address.
     fn show(&self, page: Page) -> Page {
         let is_waiting = matches!(page, Page::Waiting { .. });
         self.farewell.get().filter(|_| is_waiting).cloned().unwrap_or(page)
@@ -328,7 +329,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_port_in_use_is_named_with_whose_it_is_and_pasting_is_not_advised() {
+    async fn reports_a_port_in_use_and_its_owner() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = taken.local_addr().unwrap().port();
         for host in ["127.0.0.1", "localhost"] {
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn pasting_is_advised_whoever_has_the_port_never_and_others_make_it_unsafe() {
+    fn never_advises_pasting_when_the_port_is_taken() {
         let not_bound =
             |holder: Option<Holder>, kind: io::ErrorKind| NotBound { port: 8917, holder, error: kind.into() };
         let other = Some(Holder::Other("user mallory".to_owned()));
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_without_a_family_is_no_hindrance() {
+    fn accepts_a_kernel_without_ipv6_or_ipv4() {
         assert!(is_missing(&Errno::AFNOSUPPORT.into()) && is_missing(&Errno::ADDRNOTAVAIL.into()));
         assert!(!is_missing(&Errno::ADDRINUSE.into()) && !is_missing(&Errno::ACCESS.into()));
     }

@@ -34,10 +34,10 @@ use listener::{Listener, Listeners};
 use server::Server;
 use session::{Running, Session};
 
-/// How a login is to go.
+/// The options of a login.
 #[derive(Clone, Debug)]
 pub struct LoginOptions {
-    /// Another flow than the account's.
+    /// The flow, if not the account's.
     pub flow: Option<Flow>,
     /// How long it stays open.
     pub timeout: Duration,
@@ -46,7 +46,7 @@ pub struct LoginOptions {
     /// Whether the user pastes the answer. imgurd still listens at a loopback callback: otherwise another user of the
     /// machine could listen there and get the answer first.
     pub paste: bool,
-    /// The client secret, where the store has lost it.
+    /// The client secret, if the store has lost it.
     pub client_secret: Option<Secret>,
 }
 
@@ -78,7 +78,7 @@ struct OpenLogin {
 }
 
 impl OpenLogin {
-    /// A caller's part in it.
+    /// One caller's share of the login.
     fn part(&self, wanted: mpsc::Sender<()>, deadline: Option<Instant>) -> Login {
         Login {
             id: self.id.clone(),
@@ -106,23 +106,23 @@ impl OpenLogin {
     }
 }
 
-/// What a caller does with a login.
+/// A request of a caller to a login.
 enum Submission {
     Answer { response: Secret, reply: oneshot::Sender<LoginResult> },
     Cancel,
 }
 
-/// A caller's part in a login. Dropping it says that the caller does not want it any more.
+/// One caller's share of a login. Dropping it means that the caller does not want the login any more.
 pub struct Login {
-    /// Its id.
+    /// The ID of the login.
     pub id: String,
     /// The account.
     pub account: String,
-    /// The page to open.
+    /// The page that the user opens.
     pub url: Url,
-    /// The code that the user enters there, in the flow `device`.
+    /// The code that the user enters there, for the flow `device`.
     pub code: Option<UserCode>,
-    /// Whether the answer has to be handed in.
+    /// Whether the user has to paste the answer.
     pub paste: bool,
     /// What the user should know while the login waits.
     pub hint: watch::Receiver<Option<String>>,
@@ -133,7 +133,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// How it ends.
+    /// Waits for the result.
     pub async fn outcome(&mut self) -> LoginResult {
         let ended = self.outcome.wait_for(Option::is_some);
         let ended = match self.deadline {
@@ -149,7 +149,7 @@ impl Login {
 }
 
 impl Logins {
-    /// No login yet.
+    /// Starts without logins.
     #[must_use]
     pub fn new(keeper: Keeper) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl Logins {
         }
     }
 
-    /// Begins a login of `account`, or joins the one in progress.
+    /// Starts a login for `account`, or joins the one in progress.
     pub async fn begin(
         &self,
         account: &str,
@@ -176,7 +176,7 @@ impl Logins {
             if let Some(login) = pending.join(flow, paste, options.timeout)? {
                 return Ok(login);
             }
-            // No caller wants that login any more: it ends, and its port becomes free.
+            // No caller wants the earlier login any more. Wait until it has ended and its port is free.
             let _ = pending.outcome.clone().wait_for(Option::is_some).await;
         }
         if flow == Flow::Device {
@@ -191,7 +191,7 @@ impl Logins {
                     let state = &authorization.state;
                     listener = Some((bound, Callback::new(account, config.redirect_uri.url(), flow, state)));
                 }
-                // No other user can listen there, or a program of this user does.
+                // No other user can listen there; if the port is in use, it is by a program of this user.
                 Err(error) if paste && !error.is_unsafe() => {
                     tracing::warn!(account, error = %Error::from(error), "the user must paste the answer");
                 }
@@ -211,7 +211,7 @@ impl Logins {
         Ok(login)
     }
 
-    /// Begins one by the device authorization grant.
+    /// Starts a login by the device authorization grant.
     async fn begin_device(
         &self,
         account: &str,
@@ -272,12 +272,12 @@ impl Logins {
         self.find(login_id).map(|login| (login.url, login.code))
     }
 
-    /// Ends the callbacks that stay open after their login.
+    /// Closes the callbacks that stay open after their login.
     pub async fn free_ports(&self) {
         self.lingering.end().await;
     }
 
-    /// Hands in an answer that the user pasted.
+    /// Passes on an answer that the user pasted.
     pub async fn complete(&self, login_id: &str, response: Secret) -> LoginResult {
         let (reply, outcome) = oneshot::channel();
         let login = self.find(login_id)?;
@@ -286,7 +286,7 @@ impl Logins {
         outcome.await.unwrap_or_else(|_| Err(cancelled(&login.account)))
     }
 
-    /// Ends a login.
+    /// Cancels a login.
     pub async fn cancel(&self, login_id: &str) -> Result<(), Error> {
         let mut pending = self.find(login_id)?;
         let _ = pending.submissions.send(Submission::Cancel).await;
@@ -313,7 +313,7 @@ impl Logins {
         let id = random::hex::<8>();
         let (account, url, flow) = (session.account.clone(), session.authorization.url.clone(), session.flow);
         let hint = session.hint.subscribe();
-        // Locked until the login is in it, because the session may end immediately.
+        // Locked until the login is inserted, because the session may end immediately.
         let mut open = lock(&self.open);
         let (logins, session_id) = (self.clone(), id.clone());
         let forget = move || drop(lock(&logins.open).remove(&session_id));

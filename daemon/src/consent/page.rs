@@ -15,7 +15,7 @@ use crate::random;
 /// How a visit to the callback ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Page {
-    /// The answer is in the fragment: a script hands it on, with this nonce.
+    /// The answer is in the fragment. A script sends it, with this nonce.
     Waiting {
         account: String,
         nonce: Secret,
@@ -25,7 +25,7 @@ pub(crate) enum Page {
         username: Option<String>,
         note: Option<String>,
     },
-    /// The new grant is set aside, since the account holds somebody else's.
+    /// The new grant is set aside, because the account has the grant of another user.
     Another {
         account: String,
         username: String,
@@ -49,14 +49,14 @@ pub(crate) enum Page {
     },
     NotHere,
     Refused,
-    /// The answer came in a form.
+    /// The answer came as a form.
     Posted,
 }
 
 /// The content of a page, which the script of the waiting page can show in its place. Text between backticks is a command.
 #[derive(Debug, Default, Serialize)]
 struct View {
-    /// The sign above the title: `good`, `bad`, `careful`, `none` or `wait`.
+    /// The symbol above the title: `good`, `bad`, `careful`, `none` or `wait`.
     mark: &'static str,
     title: String,
     text: String,
@@ -178,7 +178,7 @@ impl Page {
         }
     }
 
-    /// For a browser that requests the page itself.
+    /// The response to a browser that requests the page itself.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
         let nonce = random::hex::<16>();
         let script = match self {
@@ -191,7 +191,7 @@ impl Page {
         self.respond("text/html; charset=utf-8", &policy, self.html(&nonce))
     }
 
-    /// For the script of [`Page::Waiting`].
+    /// The response to the script of [`Page::Waiting`].
     pub(super) fn answer(&self) -> Response<Full<Bytes>> {
         let json = serde_json::to_string(&self.view()).unwrap_or_default();
         self.respond("application/json", "default-src 'none'; frame-ancestors 'none'", json)
@@ -244,7 +244,7 @@ impl Page {
     }
 }
 
-/// A note is about a token that could not be tested.
+/// `note` says that the token could not be tested.
 fn signed_in(account: &str, username: Option<&str>, note: Option<&str>) -> View {
     let title = username.map_or_else(|| "Signed in".to_owned(), |name| format!("Signed in as {name}"));
     let (mark, text) = match note {
@@ -254,7 +254,7 @@ fn signed_in(account: &str, username: Option<&str>, note: Option<&str>) -> View 
     View::new(mark, title, text).closable()
 }
 
-/// Reasons and notes end without a full stop, but for those of more than one sentence.
+/// Ends the text with a full stop. Reasons and notes have none at their end unless they have several sentences.
 fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
 }
@@ -273,7 +273,7 @@ fn without_script(account: &str) -> View {
 }
 
 impl View {
-    /// All paragraphs, empty ones too: the script may fill them.
+    /// All paragraphs, including empty ones, which the script may fill.
     fn paragraphs(&self) -> String {
         let paragraph = |class, text: &str| {
             let hidden = if text.is_empty() { " hidden" } else { "" };
@@ -297,7 +297,7 @@ const SCRIPT: &str = include_str!("page.js");
 const WITHOUT_SCRIPT: &str =
     "main > .text, .mark .wait { display: none !important; } .mark .careful { display: inline !important; }";
 
-/// Every second piece between backticks is a command.
+/// Formats every second piece between backticks as a command.
 pub(crate) fn with_commands(text: &str) -> String {
     let mark_up = |(index, piece)| {
         let piece = escape(piece);
@@ -306,7 +306,7 @@ pub(crate) fn with_commands(text: &str) -> String {
     text.split('`').enumerate().map(mark_up).collect()
 }
 
-/// A name that a server gave is text, whatever it looks like.
+/// Escapes text, such as names from a server.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -6,20 +6,20 @@ use url::Url;
 use super::authorization_response::AuthorizationResponse;
 
 pub(super) struct Server {
-    /// Its identifier, where the account names it.
+    /// Its identifier, if the account names one.
     pub(super) issuer: Option<String>,
-    /// Whether it promises `iss` in each answer (RFC 9207, section 3).
+    /// Whether its metadata promise `iss` in each answer (RFC 9207, section 3).
     pub(super) requires_iss: bool,
     pub(super) auth_url: Url,
 }
 
 impl Server {
-    /// Refuses the answer of another server (RFC 9207, section 2.4; RFC 9700, section 4.4). Without a configured issuer,
-    /// `iss` must have the origin of the page that was opened.
+    /// Refuses the answer of another server (RFC 9207, section 2.4; RFC 9700, section 4.4). Without a configured
+    /// issuer, `iss` must have the origin of the page that the user opened.
     pub(super) fn check(&self, answer: &AuthorizationResponse) -> Result<(), String> {
         let Some(iss) = &answer.iss else {
-            // A code or PIN that was copied by hand is no answer of the server: it has no state either. An error is sent to no
-            // server, and some that promise `iss` leave it out there.
+            // A code or PIN that the user copied has no `iss` and no state. An error is harmless without `iss`, and
+            // some servers that promise it leave it out there.
             let is_missing =
                 self.requires_iss && answer.state.is_some() && answer.content.credential().is_some();
             return if is_missing { Err(NO_ISS.to_owned()) } else { Ok(()) };

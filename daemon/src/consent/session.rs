@@ -25,20 +25,20 @@ use crate::grant::Fingerprints;
 use crate::keeper::{Began, Keeper, SignedIn, another_sign_in};
 use crate::provider::{Authorization, TokenRequest};
 
-/// How long to wait before the answer is sent to a busy server again.
+/// The pauses before imgurd sends the answer to a busy server again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
 pub(super) struct Session {
     pub(super) keeper: Keeper,
     pub(super) account: String,
-    /// The account as it was when the page was opened: the answer is for that, whatever is configured by then.
+    /// The account at the start of the login, to which the answer belongs even if the configuration changes.
     pub(super) began: Began,
     pub(super) flow: Flow,
     pub(super) replace: bool,
     pub(super) redirect_uri: Option<RedirectUrl>,
     pub(super) authorization: Authorization,
     pub(super) server: Server,
-    /// What to poll the server with, in the flow `device`.
+    /// The polls, for the flow `device`.
     pub(super) polls: Option<Polls>,
     pub(super) ended: EndedLogins,
     pub(super) lingering: Lingering,
@@ -49,13 +49,13 @@ pub(super) struct Session {
 /// How a login ended.
 struct Ending {
     result: LoginResult,
-    /// There if an answer at the callback ended it.
+    /// Set if an answer at the callback ended it.
     shown: Option<Shown>,
 }
 
 /// The page that was shown for the answer that ended a login.
 struct Shown {
-    /// The code or token of that answer, which is not kept: it has been used.
+    /// The code or token of that answer. Only its fingerprint is kept, because it has been used.
     used: Fingerprints,
     page: Page,
 }
@@ -66,7 +66,7 @@ impl Shown {
     }
 }
 
-/// The listener at the callback, where there is one.
+/// The listener at the callback, if there is one.
 struct Serving {
     visitors: mpsc::Receiver<Visit>,
     task: Option<JoinHandle<LastPages>>,
@@ -85,17 +85,17 @@ impl From<LoginResult> for Ending {
     }
 }
 
-/// A session that runs, as others reach it.
+/// A running session, as others access it.
 pub(super) struct Running {
     pub(super) submissions: mpsc::Sender<Submission>,
-    /// How it ended, once it has.
+    /// The result, once the session has ended.
     pub(super) outcome: watch::Receiver<Option<LoginResult>>,
     /// The session ends when all clones of this are dropped.
     pub(super) wanted: mpsc::Sender<()>,
 }
 
 impl Session {
-    /// Runs the login in its own task. Calls `forget` before it reports how the login ended.
+    /// Runs the login in its own task. Calls `forget` before it reports the result.
     pub(super) fn spawn(
         mut self,
         deadline: Instant,
@@ -114,7 +114,7 @@ impl Session {
             let mut serving = Serving { visitors, task };
             let Ending { result, shown } = self.run(deadline, inbox, &mut serving.visitors, unwanted).await;
             let _ = farewell.set(self.ended.note(&self.account, &self.authorization.state, &result));
-            // It has been used, and the next steps may take a while.
+            // The verifier has been used, and the next steps may take a while.
             self.authorization.verifier = None;
             let tell = async {
                 forget();
@@ -129,8 +129,8 @@ impl Session {
         Running { submissions, outcome, wanted }
     }
 
-    /// Closes the callback and reports how the login ended. The port is free before that, except after an answer: then
-    /// a browser may reload its page.
+    /// Closes the callback and reports the result. The port is free before that, except after an answer: then a
+    /// browser may reload its page.
     async fn close(
         &self,
         mut serving: Serving,
@@ -163,7 +163,7 @@ impl Session {
         }
     }
 
-    /// Waits for the first answer that is ours, and makes a grant of it. That is never cut short: the code is spent.
+    /// Waits for the first answer to this login, and makes a grant of it. Nothing interrupts that: a code works once.
     async fn run(
         &mut self,
         deadline: Instant,
@@ -188,7 +188,7 @@ impl Session {
         }
     }
 
-    /// Asks the server whether the user has allowed access. That is never cut short: it may bring the grant.
+    /// Asks the server whether the user has allowed access. Nothing interrupts that: the answer may contain the grant.
     async fn poll(&mut self) -> Option<LoginResult> {
         let polls = self.polls.as_mut()?;
         let request = TokenRequest::Device(polls.device_code.clone());
@@ -244,7 +244,8 @@ impl Session {
             self.note_tls();
             return None;
         };
-        // Anyone can call a loopback address. Without our state it is somebody else's answer, and ends nothing.
+        // Every program on the machine can call a loopback address. An answer without our state is not for this login
+        // and does not end it.
         if answer.state.as_ref() != Some(&self.authorization.state) {
             let _ = page.send(self.ended.page_of(answer.state.as_ref()));
             return None;
@@ -276,7 +277,8 @@ impl Session {
         Some(Ending { result, shown: Some(shown) })
     }
 
-    /// A browser opened the callback with `https`, as some do by themselves and some servers have it registered.
+    /// Records that a browser opened the callback with `https`: some browsers do that by default, and some users
+    /// register such a URL.
     fn note_tls(&self) {
         if self.hint.borrow().is_none() {
             tracing::warn!(
@@ -308,8 +310,8 @@ impl Session {
         }
     }
 
-    /// Sends the answer of the sign-in page to the token endpoint, and again after a pause if the server could not be reached or
-    /// said that it is busy: such an answer has not been used.
+    /// Sends the answer of the sign-in page to the token endpoint. Sends it again after a pause if the server was
+    /// unreachable or busy, because then the answer has not been used.
     async fn exchange(&self, request: TokenRequest) -> LoginResult {
         let mut pauses = PAUSES.into_iter();
         loop {
@@ -354,13 +356,13 @@ impl Session {
 }
 
 impl Session {
-    /// The part of the sign-in page's text that may be shown.
+    /// The part of the server's text that imgurd may show.
     async fn shown(&self, text: Option<&str>) -> Option<String> {
         self.keeper.shown(&self.account, text?).await
     }
 }
 
-/// Why the answer itself was refused, if that is how the login failed.
+/// Why the server refused the answer, if that is how the login failed.
 fn refused_answer(outcome: &LoginResult) -> Option<&str> {
     match outcome {
         Err(Error::InvalidArgument { field, reason }) if field == "response" => Some(reason),
@@ -368,7 +370,7 @@ fn refused_answer(outcome: &LoginResult) -> Option<&str> {
     }
 }
 
-/// The sentence about an error of the authorization page (RFC 6749, section 4.1.2.1).
+/// Describes an error of the authorization page (RFC 6749, section 4.1.2.1).
 fn reported(account: &str, (code, shown): (&str, &str), description: Option<&str>) -> String {
     let said = match description {
         Some(description) => format!("{shown} ({description})"),

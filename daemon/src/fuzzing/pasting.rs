@@ -17,21 +17,22 @@ use crate::consent::{self, LoginOptions};
 use crate::keeper::Keeper;
 use crate::provider::{Answer, Client, Inquiry, Provider, TokenRequest};
 
-/// What a text has in the place of the state of the login.
+/// The placeholder for the state of the login.
 const STATE: &str = "STATE";
 
 const ACCOUNT: &str = "fuzz";
 
-/// What became of a text.
+/// What happened with a text.
 #[derive(Debug)]
 pub struct Pasted {
-    /// What the user hears, unless it was taken.
+    /// The error for the user, unless the text was accepted.
     pub outcome: Result<(), Error>,
-    /// The codes, PINs and tokens that a server was sent.
+    /// The codes, PINs and tokens that were sent to a server.
     pub sent: Vec<Secret>,
 }
 
-/// A server that refuses everything, and what it was sent. (A server out of reach would be asked again after a pause.)
+/// A server that refuses everything, and what was sent to it. imgurd would ask an unreachable server again after a
+/// pause.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<Secret>>);
 
@@ -40,7 +41,7 @@ impl Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(secret);
     }
 
-    /// What was sent since the last time.
+    /// What was sent since the last call.
     fn take(&self) -> Vec<Secret> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -64,12 +65,12 @@ impl Provider for Recorder {
     }
 }
 
-/// A daemon with one account. A text that is refused leaves it as it was, for the next one.
+/// A daemon with one account. A refused text does not change it, so it can be used for the next one.
 struct Daemon<T> {
     recorder: Arc<Recorder>,
-    /// What takes the texts.
+    /// The part of the daemon that accepts the texts.
     door: T,
-    // Ends whatever else runs.
+    // Dropping it ends all other tasks.
     runtime: Runtime,
 }
 
@@ -94,7 +95,7 @@ impl<T> Daemon<T> {
         Self { recorder, door, runtime }
     }
 
-    /// Hands a text in. Returns the daemon as well if the text was refused.
+    /// Passes a text to the daemon. Also returns the daemon if the text was refused.
     fn take(self, hand_in: impl AsyncFnOnce(&T) -> Result<(), Error>) -> (Pasted, Option<Self>) {
         let outcome = self.runtime.block_on(hand_in(&self.door));
         let is_as_before = matches!(outcome, Err(Error::InvalidArgument { .. }));
@@ -111,7 +112,7 @@ async fn login(config: Arc<Config>, keeper: Keeper, flow: Flow) -> Login {
     (logins, login.expect("a login"))
 }
 
-/// Pastes a text as the answer to a login, whose state stands in the place of `STATE`.
+/// Pastes a text as the answer to a login. `STATE` in it stands for the login's state.
 #[must_use]
 pub fn paste(text: &Secret, flow: Flow) -> Pasted {
     let kept = PASTING.with_borrow_mut(|daemons| daemons.remove(flow.as_str()));
@@ -138,7 +139,7 @@ pub fn import(text: &Secret) -> Pasted {
     pasted
 }
 
-/// One account, at whose callback nobody listens.
+/// One account, with a callback where no program listens.
 fn config() -> Config {
     let url = |path: &str| Some(format!("https://as.example{path}"));
     let settings = Settings {

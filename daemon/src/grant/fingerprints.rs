@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recognises_the_last_ones_and_holds_none_of_them() {
+    fn recognises_recent_secrets_without_storing_them() {
         let mut fingerprints = Fingerprints::default();
         let secret = |number: u32| Secret::from(format!("fake-token-{number}"));
         for number in 0..10 {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn two_stores_tell_nobody_that_they_hold_the_same() {
+    fn fingerprints_of_the_same_secret_differ_between_stores() {
         let mut two = [Fingerprints::default(), Fingerprints::default()];
         for it in &mut two {
             it.note(&Secret::from("fake-token"), 8);

@@ -50,7 +50,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The interface to these.
+    /// Creates the interface to these.
     #[must_use]
     pub fn new(
         keeper: Keeper,
@@ -77,14 +77,14 @@ impl Api {
         &self.gate
     }
 
-    /// Lets the caller come with a call of `method`, which needs this.
+    /// Checks that the caller may call `method`, which requires `needs`.
     pub(super) fn check_method(&self, caller: &Caller, needs: Needs, method: &str) -> Result<(), Error> {
         self.gate.check_method(caller, needs).inspect_err(|error| {
             self.journal.denied(caller, method.rsplit('.').next(), None, error);
         })
     }
 
-    /// Lets the caller wait for the token of the account that it means, if it may have it.
+    /// Lets the caller wait for the token of the account, if it may have it.
     async fn admit<'a>(
         &self,
         caller: &'a Caller,
@@ -97,8 +97,8 @@ impl Api {
         let (name, missing) = match self.keeper.resolve(named) {
             Ok(name) => (name, None),
             Err(error) if caller.class() == Class::Unsandboxed => return Err(error),
-            // To a caller that may not know which accounts exist, neither the answer nor its delay may show whether the
-            // account exists.
+            // If the caller may not know which accounts exist, neither the answer nor its delay may reveal whether
+            // the account exists.
             Err(error) if named.is_none_or(|name| check_name(name).is_ok()) => {
                 (named.unwrap_or(NO_DEFAULT).to_owned(), Some(error))
             }
@@ -122,7 +122,7 @@ impl Api {
         }
     }
 
-    /// `method` is how it was asked for, which on one of the wires is another way as well.
+    /// `method` is the name of the called method, because D-Bus has a second one for this.
     pub(crate) async fn get_token(
         &self,
         caller: &Caller,
@@ -159,8 +159,8 @@ impl Api {
         self.hand_out(&admitted, token)
     }
 
-    /// Every secret leaves through here. The gate decides again, since rules and permits may have changed while the call
-    /// waited, and the journal notes the caller.
+    /// Every secret leaves through here. The gate decides again, because rules and permits may have changed while the
+    /// call waited. The journal records the caller.
     fn hand_out<T>(&self, admitted: &Admission<'_>, secret: T) -> Result<T, Error> {
         let Admission { caller, method, named, name, pass } = admitted;
         let asked = Requested { account: name, name: *named, exists: true };
@@ -191,7 +191,7 @@ impl Api {
         self.keeper.watch(account)
     }
 
-    /// Lets the caller know how the account is that it asks for by name, where it asks for one.
+    /// Checks that the caller may know the state of the account that it names, if any.
     pub(super) fn check_visible(
         &self,
         caller: &Caller,
@@ -242,7 +242,7 @@ impl Api {
         Ok(OneAccount { account: self.keeper.restore(call.account.as_deref()).await? })
     }
 
-    /// A grant that leaves is noted as a token is.
+    /// The journal records an exported grant like a token.
     pub(super) async fn export_grant(&self, caller: &Caller, call: ExportGrant) -> Result<OneExport, Error> {
         let admitted = self.admit(caller, ExportGrant::NAME, call.account.as_deref(), None).await?;
         let export = self.keeper.export(&admitted.name).await?;
@@ -298,7 +298,7 @@ impl Api {
     }
 
     pub(super) async fn remove_permit(&self, call: RemovePermit) -> Result<Done, Error> {
-        // One of an account that is gone can be removed as well.
+        // The permit of an account that does not exist any more can be removed as well.
         let account = match named(call.account.as_deref()) {
             Some(name) => name.to_owned(),
             None => self.keeper.resolve(None)?,
@@ -307,7 +307,7 @@ impl Api {
     }
 
     pub(super) async fn probe(&self) -> Result<Findings, Error> {
-        // `imgurctl doctor` tries next whether the callbacks' ports are free.
+        // `imgurctl doctor` then checks whether the callbacks' ports are free.
         self.logins.free_ports().await;
         Ok(self.probe.report().await)
     }

@@ -16,7 +16,7 @@ pub(super) fn client_secret(text: &Secret) -> Result<Secret, Error> {
     import::client_secret(text.expose()).map_or_else(|| bare("client_secret", text), Ok)
 }
 
-/// A client secret; an empty one stands for none.
+/// A client secret; an empty one means none.
 pub(super) fn secret_or_none(text: Secret) -> Result<Secret, Error> {
     if text.is_empty() { Ok(text) } else { client_secret(&text) }
 }
@@ -59,7 +59,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_read_again_and_what_is_refused_is_not_repeated(
+        fn reads_its_own_output_and_never_quotes_rejected_text(
             text in "(Authorization: ?)?([Bb]earer )?[\"' ]?([!-~]{6,60}|\\PC{6,60}|.{6,60})",
         ) {
             match access_token(&text.as_str().into()) {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_secret_may_stand_behind_its_name() {
+    fn reads_a_client_secret_after_its_name() {
         let read = |text: &str| client_secret(&text.into()).ok().map(|secret| secret.expose().to_owned());
         for text in [
             "fake=secret:1",
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_token_is_understood_or_refused() {
+    fn reads_a_rejected_token_from_a_header_or_alone() {
         let read = |text: &str| access_token(&text.into()).ok().map(|token| token.expose().to_owned());
         for text in [
             "T0k.en~-",

@@ -19,7 +19,7 @@ use crate::access::{Application, Caller};
 #[derive(Debug, Default)]
 pub(crate) struct Queues(HashMap<Owner, Weak<Calls>>);
 
-/// Whose calls wait in the same queue.
+/// The owner of a queue of calls.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Owner {
     Process(Option<i32>),
@@ -49,11 +49,11 @@ impl Queues {
 #[derive(Debug, Default)]
 struct Calls {
     served: Mutex<()>,
-    /// Each call that waits holds one.
+    /// Each waiting call holds a clone.
     waiting: Arc<()>,
 }
 
-/// Where the calls of a process or a sandboxed application wait, whichever connection they come by.
+/// The queue of a process or a sandboxed application, for all its connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue(Arc<Calls>);
 
@@ -64,15 +64,15 @@ impl Queue {
     }
 }
 
-/// The right to be served.
+/// The right to be served now.
 pub(super) struct Turn<'a> {
     served: Option<MutexGuard<'a, ()>>,
     waiting: &'a Arc<()>,
 }
 
 impl Turn<'_> {
-    /// Ends the turn. The next call in the queue runs after all tasks that are ready now. If none waits yet, the turn is
-    /// kept until those have run, so that a call that comes meanwhile has to wait as well.
+    /// Ends the turn. The next call in the queue runs after all tasks that are ready now. If none is waiting, the
+    /// turn is kept until those have run, so that a call that comes meanwhile has to wait as well.
     pub(super) async fn end(&mut self) {
         if let Some(served) = self.served.take() {
             if Arc::strong_count(self.waiting) == 1 {
@@ -83,8 +83,8 @@ impl Turn<'_> {
     }
 }
 
-/// Lets each task that is ready run once. Unlike [`tokio::task::yield_now`] it does not have the kernel asked each time
-/// which others have become ready; the runtime asks after a few tasks (`event_interval` in `main`).
+/// Lets each ready task run once. [`tokio::task::yield_now`] would ask the kernel each time which other tasks have
+/// become ready; the runtime asks after a few tasks (`event_interval` in `main`).
 pub(super) async fn run_ready_tasks() {
     let mut has_yielded = false;
     poll_fn(|context| {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_sandboxed_application_has_one_turn_however_many_processes_it_starts() {
+    async fn all_processes_of_a_sandboxed_app_share_one_turn() {
         let mut queues = Queues::default();
         let mut shares = |one: &Application, other: &Application| {
             let (one, other) = (queues.queue_of(one, Some(1)), queues.queue_of(other, Some(2)));

@@ -14,7 +14,7 @@ use super::Api;
 use crate::access::gateway_title;
 use crate::config::gateway_address;
 
-/// How long opening and closing takes at most.
+/// The maximal time for opening and closing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Api {
@@ -24,7 +24,7 @@ impl Api {
         let is_open_there =
             address == self.editor().current().gateway.listen && self.gateway_clients().trouble().is_none();
         if let Some(address) = address.filter(|_| !is_open_there) {
-            // An open gateway stays open if another address cannot be had.
+            // If the new address cannot be used, the gateway stays open at the old one.
             TcpListener::bind(address).await.map_err(|error| {
                 let reason = format!(
                     "imgurd cannot listen on {address} ({error}), so nothing was changed; end the program that uses the port, or \
@@ -80,7 +80,7 @@ impl Api {
         let (account, uris) = (account.as_deref(), redirect_uris.as_deref());
         let config = self.editor().set_gateway_client(&name, account, uris, is_public)?;
         if before.is_none() {
-            // What an earlier client of that name was given is not for this one.
+            // Tokens of an earlier client with that name are not for this one.
             self.forget_gateway_client(&name).await?;
         }
         self.gateway_clients().note_change();
@@ -89,7 +89,7 @@ impl Api {
         Ok(GatewayRegistration { client: self.gateway_client(&name), client_secret })
     }
 
-    /// Its permits go as well: another client of that name is another program.
+    /// Removes a client and its permits, because a later client with that name is another program.
     pub(super) async fn remove_gateway_client(&self, call: RemoveGatewayClient) -> Result<Done, Error> {
         let config = self.editor().remove_gateway_client(&call.name)?;
         self.gateway_clients().note_change();
@@ -97,7 +97,7 @@ impl Api {
         self.forget_gateway_client(&call.name).await.map(|()| Done {})
     }
 
-    /// A permit of a client that does not exist would be for the next one of that name.
+    /// Rejects a permit for a client that does not exist, because it would apply to a later client with that name.
     pub(super) fn check_application(&self, application: &str) -> Result<(), Error> {
         let clients = &self.editor().current().gateway.clients;
         if clients.keys().any(|name| gateway_title(name) == application)

@@ -43,7 +43,7 @@ pub async fn refuse(bus: Bus, refusal: Refusal) {
 async fn answer_all(connection: &Connection, refusal: &Refusal) -> zbus::Result<()> {
     let mut messages = MessageStream::from(connection);
     let bus = DBusProxy::new(connection).await?;
-    // Not by the connection's own method, which warns that there is no object server.
+    // The connection's own method would warn that there is no object server.
     bus.request_name(BUS_NAME.try_into()?, RequestNameFlags::DO_NOT_QUEUE).await?;
     while let Some(message) = messages.next().await {
         let message = message?;

@@ -31,24 +31,24 @@ use crate::access::{Caller, Callers, Journal, Quota, QuotaExceeded, Slot};
 use crate::ownership::{OF_OTHERS, own_directory};
 
 const SETTINGS: &str = "XDG_RUNTIME_DIR, IMGURD_SOCKET and --socket";
-/// How many callers are served at a time, where there are descriptors for as many.
+/// How many callers are served at a time, if there are enough file descriptors.
 const CONNECTIONS: usize = 1024;
-/// The file descriptors that are not for callers: for the store, the server, the bus, logins, and refused callers.
+/// The file descriptors that are reserved for the store, the server, the bus, logins and refused callers.
 const DESCRIPTORS_LEFT: usize = 128;
-/// Which part of them is for callers from other machines, where there are not enough for all.
+/// The share of callers from other machines, if there are not enough descriptors for all.
 const REMOTE_SHARE: usize = 8;
 /// How many refused callers may stay until they have read the answer. imgurd answers any more and disconnects them
 /// immediately.
 const LEAVING: usize = 64;
-/// How long they may stay. A caller that sends its call first and then reads has done both long before.
+/// How long they may stay. A caller that sends its call and then reads needs much less.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
 /// How many connections may wait to be accepted. Each is examined before the next, so a long queue would keep callers
 /// waiting. Beyond it `connect(2)` waits, or fails with `EAGAIN` if it may not.
 const BACKLOG: i32 = 256;
-/// The pauses after an accept that failed, as it does while descriptors are short: each is twice the last.
+/// The pauses after a failed accept, for example while there are no free descriptors. Each is twice the previous one.
 const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// Where callers of this user look for the daemon.
+/// The path where callers of this user look for the daemon.
 #[must_use]
 pub fn socket_path() -> PathBuf {
     imgurd_proto::socket_path()
@@ -62,7 +62,7 @@ pub fn remote_path(local: &Path) -> Option<PathBuf> {
     Some(base.join("imgurd-remote/socket"))
 }
 
-/// Removes the socket for other machines from its place before version 0.2, beside the local one.
+/// Removes the socket for other machines from its place before version 0.2, next to the local one.
 pub fn remove_former_remote(local: &Path) {
     let former = local.with_file_name("remote");
     let is_socket = fs::symlink_metadata(&former).is_ok_and(|found| found.file_type().is_socket());
@@ -79,7 +79,7 @@ pub fn remove_former_remote(local: &Path) {
     }
 }
 
-/// The listening socket, which only our user can reach.
+/// A listening socket that only our user can reach.
 #[derive(Debug)]
 pub struct LocalSocket {
     wire: Wire,
@@ -90,14 +90,15 @@ pub struct LocalSocket {
 }
 
 impl LocalSocket {
-    /// Listens at `path`. Call it only while holding the instance lock: a socket left behind by a dead daemon is
-    /// replaced.
+    /// Listens at `path`. Call it only while holding the instance lock, because it replaces the socket of a daemon
+    /// that ended.
     pub fn bind(path: &Path, wire: Wire) -> anyhow::Result<Self> {
-        // Whoever can put another socket there is called in our place and receives secrets. That holds for every path.
+        // A program that can replace the socket would be called in our place and receive secrets. That holds for
+        // every path.
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
         own_directory(directory.unwrap_or(Path::new(".")), OF_OTHERS)
             .with_context(|| format!("there is no safe directory for the socket; check {SETTINGS}"))?;
-        // imgurd removes an old socket. It does not remove a file that somebody named by mistake.
+        // imgurd removes an old socket, but no other file at a path that was given by mistake.
         if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
             bail!("{} exists and is not a socket; remove it, or check {SETTINGS}", path.display());
         }
@@ -114,21 +115,21 @@ impl LocalSocket {
     /// Takes over the socket that systemd passed.
     ///
     /// # Errors
-    /// Where the descriptor is no listening socket.
+    /// If the descriptor is not a listening socket.
     pub fn inherit(descriptor: OwnedFd, wire: Wire) -> io::Result<Self> {
         UnixListener::try_from(descriptor).map(|listener| Self::new(listener.into(), wire))
     }
 
     fn new(listener: Listener, wire: Wire) -> Self {
-        // It listens already, with a longer queue, which will do where the kernel refuses this one.
+        // It listens already, with a longer queue. That is good enough if the kernel refuses this one.
         let Listener::UdSocket(socket) = &listener;
         let _ = rustix::net::listen(socket, BACKLOG);
         let (quota, leaving) = (Quota::new(connections(wire)), Arc::new(Semaphore::new(LEAVING)));
         Self { wire, listener, quota, leaving, callers: Callers::default() }
     }
 
-    /// The next caller of our own user, and their slot, which is free again when it is dropped. Others are noted in
-    /// `journal`.
+    /// The next caller of our own user, and its slot, which is free again when it is dropped. `journal` records other
+    /// users.
     pub(super) async fn accept(&self, journal: &Journal) -> (UnixStream, Caller, Slot) {
         let (mut pause, longest) = ACCEPT_PAUSES;
         loop {
@@ -139,7 +140,8 @@ impl LocalSocket {
                         Ok((caller, slot)) => return (stream, caller, slot),
                         Err(error) => self.refuse(stream, &error),
                     }
-                    // Callers with a slot wait for their turn; these would return immediately, in a crowd.
+                    // Callers with a slot wait for their turn. Without this, many callers without one would delay
+                    // them.
                     yield_now().await;
                 }
                 Err(error) => {
@@ -176,18 +178,18 @@ impl LocalSocket {
         Ok((caller, slot))
     }
 
-    /// Sends the error and closes our side, without reading. The socket stays open until the caller has left: one that still
-    /// writes to a closed socket would never read the error.
+    /// Sends the error and closes our side, without reading. The socket stays open until the caller has left, because
+    /// a caller that still writes to a closed socket would never read the error.
     fn refuse(&self, stream: UnixStream, error: &Error) {
         tracing::debug!(%error, "refused a caller");
-        // There is room in a new socket, so nothing is waited for.
+        // A new socket has room for it, so this does not wait.
         let told = frame(error).is_ok_and(|message| send(&stream, &message, SendFlags::NOSIGNAL).is_ok());
         if let Ok(seat) = self.leaving.clone().try_acquire_owned()
             && told
             && shutdown(&stream, Shutdown::Write).is_ok()
         {
             tokio::spawn(async move {
-                // It is always ready for this once the other side has closed it, and never before.
+                // This becomes ready when the other side has closed the socket, and not earlier.
                 let _ = timeout(LEAVING_PATIENCE, stream.ready(Interest::PRIORITY)).await;
                 drop(seat);
             });
@@ -204,7 +206,7 @@ fn full(QuotaExceeded { size }: QuotaExceeded) -> Error {
 }
 
 /// The number of connections for which there are file descriptors. Callers never use up all descriptors, and callers
-/// from other machines never use up the connections of local ones.
+/// from other machines never use up the connections of local callers.
 fn connections(wire: Wire) -> usize {
     let descriptors = getrlimit(Resource::Nofile)
         .current

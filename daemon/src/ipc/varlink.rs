@@ -63,7 +63,8 @@ pub async fn serve(socket: LocalSocket, api: Api) {
             }
         });
         slot.served_by(task.abort_handle());
-        // A connection that gave way ends before the next is accepted, so that there are never more descriptors than slots.
+        // A connection that lost its slot ends before the next is accepted, so that there are never more descriptors
+        // than slots.
         yield_now().await;
     }
 }
@@ -102,7 +103,7 @@ pub(crate) async fn converse(
 enum Failure {
     Keeper(Error),
     Service(ServiceError),
-    /// The caller cannot be sent anything.
+    /// The caller cannot receive anything any more.
     #[serde(skip)]
     HungUp(io::Error),
 }
@@ -131,7 +132,7 @@ async fn answer(
     if call.oneway { Ok(()) } else { answers.write(&one).await }
 }
 
-/// The one answer to a call; nothing where a stream has been given instead.
+/// The answer to a call; `None` if a stream was sent instead.
 async fn dispatch(
     call: &Call<'_, &RawValue>,
     caller: &Caller,
@@ -202,7 +203,7 @@ where
     }
 }
 
-/// The same of a method that answers with a token.
+/// Handles a method whose answer is a token.
 async fn token<P: DeserializeOwned>(
     call: &Call<'_, &RawValue>,
     method: impl AsyncFnOnce(P) -> Result<Arc<Token>, Error>,
@@ -265,7 +266,7 @@ async fn watch(
 ) -> Result<(), Failure> {
     let mut watcher = api.watch(caller, &streaming(call)?)?;
     while let Some(account) = watcher.next().await {
-        // Permits come and go while it is watched.
+        // Permits may change during the watch.
         for account in api.visible(caller, [account]) {
             answers.stream(OneAccount { account }, true).await?;
         }
@@ -292,18 +293,18 @@ async fn read_journal(
     Ok(())
 }
 
-/// The arguments of a call, or the name of the one that is missing or of another type.
+/// The arguments of a call, or the name of the one that is missing or has the wrong type.
 fn arguments<P: DeserializeOwned>(call: &Call<'_, &RawValue>) -> Result<P, ServiceError> {
     let text = call.parameters.map_or("{}", RawValue::get);
     if let Ok(arguments) = serde_json::from_str(text) {
         return Ok(arguments);
     }
-    // Once more, to see where it went wrong.
+    // Read it again, to find the position of the mistake.
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let message = error.inner().to_string();
-        // A missing field is not on the path to itself; serde names it between backticks.
+        // The path does not contain a missing field; serde names it between backticks.
         let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         let parameter = missing.map_or(path, str::to_owned);
         ServiceError::InvalidParameter { parameter: printable_name(&parameter) }

@@ -21,21 +21,20 @@ use crate::provider::{Provider, TokenOwner};
 use crate::random;
 use crate::store::{Changes, StoreError, TokenStore};
 
-/// By how much the wall clock and the uptime have to part before the clock counts as set, in milliseconds. The pace that
-/// a time daemon corrects a clock with is in both.
+/// The difference between the wall clock and the uptime that counts as a set clock, in milliseconds. Smaller
+/// corrections by a time daemon affect both.
 const CLOCK_SET: i64 = 1000;
 
-/// The queue of messages to the actor. The senders wait when it is full; there are at most as many as there are
-/// callers.
+/// The capacity of the actor's queue. Senders wait when it is full; there are at most as many as callers.
 const QUEUE: usize = 64;
 
-/// Where random numbers in 0..1 come from: a simulation says, so that it can be repeated.
+/// The source of random numbers in 0..1. A simulation replaces it, to be repeatable.
 pub(super) type Dice = Box<dyn FnMut() -> f64 + Send>;
 
 struct Actor {
     runner: EffectRunner,
     clock: Arc<dyn Clock>,
-    /// The wall clock less the uptime, in milliseconds: it changes when somebody sets the clock.
+    /// The wall clock minus the uptime, in milliseconds. It changes when the clock is set.
     epoch: i64,
     dice: Dice,
     calls: Arc<CallLog>,
@@ -46,11 +45,11 @@ struct Actor {
     changes: watch::Sender<u64>,
     waits: watch::Sender<bool>,
     draining: Vec<oneshot::Sender<()>>,
-    /// Who waits for the signal that the machine may sleep.
+    /// Callers that wait until the machine may suspend.
     falling_asleep: Vec<oneshot::Sender<()>>,
 }
 
-/// Starts the keeper of the accounts in `config`. It ends when the last handle is gone.
+/// Starts the keeper of the accounts in `config`. It ends when the last handle is dropped.
 #[must_use]
 pub fn spawn(
     config: &Config,
@@ -109,7 +108,7 @@ impl Actor {
         let mut store_changes = self.runner.store.changes();
         loop {
             let wake = self.slots.next_wake();
-            // In this order: outcomes before wishes, so that no crowd of callers keeps an answer from being stored.
+            // Results have priority over requests, so that a crowd of callers cannot delay saving an answer.
             tokio::select! {
                 biased;
                 message = own_inbox.recv() => message.into_iter().for_each(|message| self.take(message)),
@@ -185,7 +184,7 @@ impl Actor {
         self.step(account, Event::Asked { ticket, ask, began });
     }
 
-    /// Takes note where somebody has set the clock, before anything is judged by it.
+    /// Notices that the clock was set, before anything is judged by it.
     fn detect_clock_change(&mut self) {
         let epoch = epoch(&*self.clock);
         let by = epoch.saturating_sub(self.epoch);
@@ -246,7 +245,7 @@ impl Actor {
             }
             let changed = *current != snapshot;
             if changed {
-                *current = snapshot; // else what others hold of it stays the same, and is there once
+                *current = snapshot; // Otherwise other holders keep the same allocation, and it exists once.
             }
             changed
         });
@@ -336,7 +335,7 @@ impl Actor {
 }
 
 fn notify(reply: oneshot::Sender<()>) {
-    let _ = reply.send(()); // who has left need not know
+    let _ = reply.send(()); // the caller may have left
 }
 
 fn epoch(clock: &dyn Clock) -> i64 {

@@ -17,7 +17,7 @@ pub struct Attention {
     pub account: Arc<Account>,
     /// Whether the store is locked, so that unlocking it solves the problem.
     pub locked: bool,
-    /// From when on the user should know that its token grows old, where nothing refreshes it.
+    /// From when on the user should know that the token needs attention, if nothing refreshes it.
     pub ages_at: Option<Timestamp>,
 }
 
@@ -33,7 +33,7 @@ impl Keeper {
         directory.accounts.values().map(attention).collect()
     }
 
-    /// Changes whenever a call finds that there is no token before the user has done something.
+    /// A receiver that changes whenever a call finds no token until the user does something.
     #[must_use]
     pub fn unmet(&self) -> watch::Receiver<BTreeSet<String>> {
         self.unmet.subscribe()

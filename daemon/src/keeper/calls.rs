@@ -1,4 +1,5 @@
-//! When programs last asked for a token, and for how long they need one: automatic refreshes avoid both.
+//! When programs last asked for a token, and how long they need one to be valid. Automatic refreshes avoid disturbing
+//! them.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,12 +8,12 @@ use imgurd_proto::DEFAULT_MIN_VALID_S;
 
 use crate::grant::Timestamp;
 
-/// What the calls so far say about when a refresh disturbs nobody.
+/// A summary of all calls, to find a time when a refresh disturbs no program.
 #[derive(Clone, Copy, Debug)]
 pub struct Calls {
-    /// When the last call came; far in the past if none did.
+    /// The time of the last call; far in the past if there was none.
     pub last: Timestamp,
-    /// The longest validity that a call asked for.
+    /// The longest validity that a call requested.
     pub longest_need: Duration,
 }
 
@@ -23,7 +24,7 @@ impl Default for Calls {
     }
 }
 
-/// Notes the calls for all accounts. It takes no lock, since a call must never wait for another.
+/// Records the calls for all accounts. It takes no lock, because a call must never wait for another.
 #[derive(Debug)]
 pub(super) struct CallLog {
     last: AtomicI64,

@@ -10,7 +10,7 @@ use super::{Keeper, LONGEST_WAIT, try_later};
 use crate::provider::{Inquiry, Tally, Who};
 
 impl Keeper {
-    /// Asks the API with the token of `account`. One that it rejects is renewed, and asked with once more.
+    /// Asks the API with the token of `account`. If the API rejects the token, imgurd replaces it and asks once more.
     pub async fn credits(&self, account: &str, patience: Duration) -> Result<Credits, Error> {
         let patience = patience.min(LONGEST_WAIT);
         timeout(patience, self.tally(account, patience))

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::account::Snapshot;
 
-/// The accounts there are.
+/// The existing accounts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Directory {
     pub(super) default: Option<String>,
@@ -16,7 +16,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// The account of that name, or the default one.
+    /// The account with this name, or the default account.
     pub(super) fn find(&self, account: Option<&str>) -> Result<(String, watch::Receiver<Snapshot>), Error> {
         let name = named(account).or(self.default.as_deref());
         match name.and_then(|name| self.accounts.get_key_value(name)) {

@@ -13,10 +13,10 @@ use super::{LONGEST_VERIFICATION, NO_ANSWER};
 use crate::provider::{Inquiry, Provider, Reply, TokenOwner};
 use crate::store::TokenStore;
 
-/// How long a new token is kept back for the sake of a store that does not answer.
+/// How long a new token waits for a store that does not answer.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Asks the server, its API and the store, and reports to the actor.
+/// Sends requests to the server, its API and the store, and reports the results to the actor.
 pub(super) struct EffectRunner {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) store: Arc<dyn TokenStore>,
@@ -76,11 +76,11 @@ impl EffectRunner {
                     }
                 });
             }
-            Effect::Reply { .. } => {} // the actor knows who waits
+            Effect::Reply { .. } => {} // the actor knows the caller
         }
     }
 
-    /// Asks the API whose grant it is, for a caller that waits for the answer.
+    /// Asks the API whose grant it is, for a waiting caller.
     pub(super) fn identify(
         &self,
         account: String,

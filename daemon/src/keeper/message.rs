@@ -50,7 +50,7 @@ pub(super) enum Message {
         owner: TokenOwner,
         reply: oneshot::Sender<TokenOwner>,
     },
-    /// The part of a server's text that may be shown.
+    /// Returns the part of a server's text that may be shown.
     Shown {
         account: String,
         text: String,
@@ -61,7 +61,7 @@ pub(super) enum Message {
         account: String,
         reply: oneshot::Sender<Option<DeviceRequest>>,
     },
-    /// Returns the tokens to revoke at the server, as they are at the logout.
+    /// Returns the tokens to revoke at the server, as of the logout.
     Logout {
         account: String,
         revocable: oneshot::Sender<Option<Revocation>>,
@@ -86,7 +86,7 @@ pub(super) enum Message {
     Drain {
         reply: oneshot::Sender<()>,
     },
-    /// Lets a test look at the machines themselves.
+    /// Gives a test access to the state machines.
     #[cfg(test)]
     Inspect(Look),
 }

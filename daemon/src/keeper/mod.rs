@@ -46,25 +46,25 @@ use message::{Answerer, Message};
 pub use signing_out::Revoked;
 pub use watcher::Watcher;
 
-/// The longest that a call waits, whatever it asks for.
+/// The longest time that a call waits, whatever it requests.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// The longest that a change of grants takes: a request to the server and writing its outcome, each bounded.
+/// The longest time that a change of grants takes: a request to the server, and saving its result. Each is limited.
 const LONGEST_CHANGE: Duration = Duration::from_mins(1);
 
-/// How long adding an account waits for the store at most.
+/// The longest time that adding an account waits for the store.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The longest that a login's outcome waits for the API's word on the new token.
+/// The longest time that the result of a login waits for the API's answer about the new token.
 const LONGEST_VERIFICATION: Duration = Duration::from_secs(10);
 
-/// Why it is not known whose a token is when that time is over.
+/// Why the user of a token is unknown when that time is over.
 const NO_ANSWER: &str = "the API does not answer";
 
 /// A login that brought a grant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignedIn {
-    /// The account as it is now.
+    /// The current account.
     pub account: Account,
     /// A sentence about the token, if it could not be tested.
     pub note: Option<String>,
@@ -78,11 +78,11 @@ pub struct Keeper {
     /// Counts every change of every account.
     changes: watch::Receiver<u64>,
     waits: watch::Receiver<bool>,
-    /// The accounts that somebody wants a token of and that need the user first.
+    /// The accounts for which a caller wants a token, but the user has to do something first.
     unmet: watch::Sender<BTreeSet<String>>,
     calls: Arc<CallLog>,
     clock: Arc<dyn Clock>,
-    /// For requests to an API, which change no grant.
+    /// For requests to an API, which do not change a grant.
     provider: Arc<dyn Provider>,
 }
 
@@ -114,8 +114,8 @@ impl Keeper {
         Ok(Watcher::new(self.clone(), only))
     }
 
-    /// What `look` finds in the accounts. It gets each account's name, its state, and the number of its token: another
-    /// number means another token. Nothing is copied for accounts in which it finds nothing.
+    /// Calls `look` with each account's name, its state, and the generation of its token, and collects the results.
+    /// Nothing is copied for accounts without a result.
     pub fn survey<T>(&self, mut look: impl FnMut(&str, &Arc<Account>, u64) -> Option<T>) -> Vec<T> {
         let directory = self.directory.borrow().clone();
         let accounts = directory.accounts.iter();
@@ -132,8 +132,8 @@ impl Keeper {
         self.changes.clone()
     }
 
-    /// Begins to obtain a grant for `account` from `issuer`. Fails while the store and its content cannot be read.
-    /// Saves a client secret if one is given.
+    /// Starts to obtain a grant for `account` from `issuer`. Fails while the store cannot be read. Saves a client
+    /// secret if one is given.
     pub async fn begin(
         &self,
         account: &str,
@@ -147,12 +147,12 @@ impl Keeper {
         Ok(Began { issuer, logouts })
     }
 
-    /// Waits a moment until the store has been read for a new account: only then is the next step known.
+    /// Waits a moment until the store has been read for a new account, because the next step depends on that.
     pub async fn store_read(&self, account: &str) {
         let _ = timeout(STORE_PATIENCE, self.change(account, None, Ask::Ready)).await;
     }
 
-    /// Exchanges a code or PIN for a grant; answers when that is published and the API has said whose it is.
+    /// Exchanges a code or PIN for a grant. Returns when that is published and the API has answered whose it is.
     pub async fn exchange(
         &self,
         account: &str,
@@ -164,7 +164,7 @@ impl Keeper {
         self.verified(account).await
     }
 
-    /// Takes tokens over that the server gave through the browser.
+    /// Accepts tokens that the server sent through the browser.
     pub async fn accept(
         &self,
         account: &str,
@@ -176,7 +176,7 @@ impl Keeper {
         self.verified(account).await
     }
 
-    /// Asks the API whose token it is that has just been published. Whatever it says, the grant is kept.
+    /// Asks the API whose token was just published. The grant is kept in any case.
     async fn verified(&self, account: &str) -> Result<SignedIn, Error> {
         let asking = self.send(|reply| Message::Identify { account: account.to_owned(), reply });
         let owner = match timeout(LONGEST_VERIFICATION, asking).await {
@@ -190,7 +190,7 @@ impl Keeper {
         Ok(SignedIn { account: info, note })
     }
 
-    /// Takes over a grant obtained elsewhere, and verifies it where the server answers.
+    /// Imports a grant from elsewhere, and verifies it if the server answers.
     pub async fn import(
         &self,
         account: Option<&str>,
@@ -203,7 +203,7 @@ impl Keeper {
         self.change(&name, None, Ask::Import { refresh_token, access_token, username, replace }).await
     }
 
-    /// Brings back the grant that was displaced.
+    /// Restores the grant that was replaced.
     pub async fn restore(&self, account: Option<&str>) -> Result<Account, Error> {
         let (name, _) = self.find(account)?;
         self.change(&name, None, Ask::Restore).await
@@ -215,13 +215,13 @@ impl Keeper {
         self.send(|reply| Message::Shown { account, text, reply }).await.ok().flatten()
     }
 
-    /// Whatever makes an account work elsewhere.
+    /// Returns everything that the account needs on another machine.
     pub async fn export(&self, account: &str) -> Result<Export, Error> {
         let account = account.to_owned();
         self.send(|reply| Message::Export { account, reply }).await?
     }
 
-    /// Keeps the client secret of `issuer` in the store.
+    /// Saves the client secret of `issuer`.
     pub async fn keep_client_secret(
         &self,
         account: &str,
@@ -232,49 +232,49 @@ impl Keeper {
         self.change(account, Some(&began), Ask::KeepClientSecret(secret)).await.map(drop)
     }
 
-    /// Unlocks the store, and reads what could not be read before.
+    /// Unlocks the store, and reads what was unreadable before.
     pub async fn unlock_store(&self) -> Result<(), Error> {
         self.send(|reply| Message::Unlock { reply }).await?
     }
 
-    /// Takes another configuration.
+    /// Applies another configuration.
     pub async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
         self.send(|reply| Message::Configure { config, reply }).await
     }
 
-    /// Notes that a login of `account` began, by its id, or ended.
+    /// Records that a login of `account` with this ID began, or that it ended.
     pub async fn login(&self, account: &str, login: Option<&str>) -> Result<(), Error> {
         let (account, login) = (account.to_owned(), login.map(ToOwned::to_owned));
         self.send(|reply| Message::Login { account, login, reply }).await
     }
 
-    /// Whether an account waits for the network or the server: then it is worth watching the network.
+    /// Whether an account waits for the network or the server, so that imgurd should watch the network.
     #[must_use]
     pub fn waits(&self) -> watch::Receiver<bool> {
         self.waits.clone()
     }
 
-    /// An address or a route has come: the network may be back.
+    /// An address or a route was added, so the network may be back.
     pub async fn online(&self) {
         let _ = self.messages.send(Message::Online).await;
     }
 
-    /// The machine is about to sleep: begins no refresh, and returns when no answer is on its way or being stored.
+    /// The machine is about to suspend. Starts no refresh, and returns when no answer is expected or being saved.
     pub async fn sleep(&self) {
         let _ = self.send(|reply| Message::Sleep { reply }).await;
     }
 
-    /// The machine is awake again.
+    /// The machine has resumed.
     pub async fn awake(&self) {
         let _ = self.messages.send(Message::Awake).await;
     }
 
-    /// Starts nothing new, and returns when nothing is under way.
+    /// Starts nothing new, and returns when everything is finished.
     pub async fn drain(&self) -> Result<(), Error> {
         self.send(|reply| Message::Drain { reply }).await
     }
 
-    /// The name that `account` stands for.
+    /// The name of `account`, or of the default account.
     pub fn resolve(&self, account: Option<&str>) -> Result<String, Error> {
         self.find(account).map(|(name, _)| name)
     }
@@ -283,7 +283,7 @@ impl Keeper {
         self.directory.borrow().find(account)
     }
 
-    /// Changes the account, or only the account as it was when it `began`.
+    /// Changes the account. With `began`, fails if its settings have changed since.
     async fn change(&self, account: &str, began: Option<&Began>, ask: Ask) -> Result<Account, Error> {
         let began = began.cloned();
         self.change_by(account, |reply| Message::Ask { account: account.to_owned(), ask, began, reply }).await

@@ -15,11 +15,11 @@ const EARLY_DEATHS_A_DAY: usize = 3;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct RateLimit {
-    /// When refreshes that somebody had forced succeeded.
+    /// The times of successful refreshes that callers had forced.
     successes: VecDeque<Timestamp>,
-    /// When tokens less than a minute old were rejected.
+    /// The times at which tokens less than a minute old were rejected.
     rejections: VecDeque<Timestamp>,
-    /// When tokens were rejected in the first half of their lifetime.
+    /// The times at which tokens were rejected in the first half of their lifetime.
     early_deaths: VecDeque<Timestamp>,
     forced: bool,
 }
@@ -30,7 +30,7 @@ impl RateLimit {
         times.for_each(|at| *at = at.moved(by));
     }
 
-    /// Takes note of a refresh that somebody forces, or says why it may not be.
+    /// Records a refresh that a caller forces, or returns why it must not be made.
     pub(super) fn force(&mut self, now: Timestamp) -> Result<(), Error> {
         expire(&mut self.successes, now, MINUTE);
         if self.successes.len() < SUCCESSES_A_MINUTE {
@@ -43,7 +43,7 @@ impl RateLimit {
         ))
     }
 
-    /// Takes note of a rejected token, `age` old, or says why it is not refreshed.
+    /// Records a rejected token that is `age` old, or returns why it is not replaced.
     pub(super) fn reject(
         &mut self,
         now: Timestamp,
@@ -76,7 +76,7 @@ impl RateLimit {
         }
     }
 
-    /// Whether tokens keep dying long before their time.
+    /// Whether tokens often become invalid long before they expire.
     pub(super) fn tokens_die_early(&self, now: Timestamp) -> bool {
         self.early_deaths.iter().filter(|at| now.since(**at) < DAY).count() >= EARLY_DEATHS_A_DAY
     }

@@ -10,7 +10,7 @@ use super::account::Ask;
 use super::message::Message;
 use super::{Keeper, gone};
 
-/// The longest that a logout waits for the server.
+/// The longest time that a logout waits for the server.
 const LONGEST_REVOCATION: Duration = Duration::from_mins(1);
 
 /// The result of revoking the grants at the server: `None` if it has no revocation endpoint or there was no grant; the

@@ -25,7 +25,7 @@ impl Slot {
 /// All slots. One is removed for a step of its account and put back afterwards.
 #[derive(Default)]
 pub(super) struct Slots {
-    /// In boxes: the nodes of the tree are half empty.
+    /// Boxed, because the nodes of the tree are half empty.
     by_name: BTreeMap<String, Box<Slot>>,
 }
 

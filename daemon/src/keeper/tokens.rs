@@ -1,4 +1,4 @@
-//! Tokens for callers: from the snapshot, or as soon as the actor has one.
+//! Tokens for callers: from the snapshot, or from the actor as soon as it has one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::account::{Ask, Snapshot, Verdict, Want};
 use super::{Keeper, LONGEST_WAIT, gone};
 
 impl Keeper {
-    /// The access token of `account`, valid for `min_valid`. Waits up to `patience` for one.
+    /// The access token of `account`, valid for at least `min_valid`. Waits up to `patience` for it.
     pub async fn token(
         &self,
         account: Option<&str>,
@@ -22,13 +22,13 @@ impl Keeper {
         self.want(account, Want::Valid(least), min_valid.is_some(), patience).await
     }
 
-    /// A new access token, whatever the clock says.
+    /// A new access token, even if the current one is valid.
     pub async fn refresh(&self, account: Option<&str>, patience: Duration) -> Result<Arc<Token>, Error> {
         self.want(account, Want::New, true, patience).await
     }
 
-    /// Whether a report that `rejected` was rejected would cause a refresh. It does not if there is another access token, or
-    /// soon will be.
+    /// Whether a report that `rejected` was rejected would cause a refresh. It does not if another access token exists or a
+    /// refresh is already running.
     #[must_use]
     pub fn would_refresh(&self, account: &str, rejected: &Secret) -> bool {
         let Ok((_, snapshots)) = self.find(Some(account)) else { return true };
@@ -106,7 +106,7 @@ impl Keeper {
         }
     }
 
-    /// Waits for the next change of `account`, which may be that it is removed.
+    /// Waits for the next change of `account`, or its removal.
     async fn changes_of(
         &self,
         account: &str,

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::Keeper;
 
-/// Reports the current accounts, then each one that changes. A slow listener misses intermediate states, but never the
-/// latest one, and delays nobody.
+/// Reports the current accounts, then each one that changes. A slow listener misses intermediate states, but never
+/// the latest one, and delays no other listener.
 pub struct Watcher {
     keeper: Keeper,
     only: Option<String>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// How long a reader that is merely slow is waited for. One that has not read for so long is waited for no more.
+/// How long imgurd waits for a slow reader. After that it does not wait for this reader any more.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The number of bytes that a pipe accepts at once if it accepts any (`PIPE_BUF`, `pipe(7)`).
@@ -15,14 +15,14 @@ const CHUNK: usize = 4096;
 
 static IS_STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// How many lines were lost since one was written.
+/// How many lines were lost since the last written one.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 pub(super) struct Stderr;
 
 impl Write for Stderr {
-    /// Takes a whole line, always.
+    /// Always accepts a whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let lost = LOST.load(Ordering::Relaxed);
         let told =

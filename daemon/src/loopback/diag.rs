@@ -26,14 +26,15 @@ const CGROUP: u16 = 21;
 /// `INET_DIAG_NOCOOKIE`, twice.
 const NO_COOKIE: [u8; 8] = [0xff; 8];
 
-/// The socket that a segment from `remote` to `local` would be delivered to: the connected one, else the one that listens.
+/// Finds the socket that a segment from `remote` to `local` would be delivered to: the connected one, or else the
+/// listening one.
 pub(super) fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Socket>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let kernel = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG))?;
     let message = request(local, remote)?;
     sendto(&kernel, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut buffer = [0_u8; 4096];
-    // The kernel answers within the call. Nobody else can learn this socket's number in time to answer.
+    // The kernel answers within the call. No other program can learn this socket's address in time to answer.
     let (_, length) = recv(&kernel, &mut buffer[..], RecvFlags::empty())?;
     answer(&buffer[..length.min(buffer.len())])
 }
@@ -74,7 +75,8 @@ fn octets(address: IpAddr) -> [u8; 16] {
     }
 }
 
-/// The number in the attribute for the cgroup, since Linux 5.9 (`netlink(7)`: length, type, value, each at a multiple of 4).
+/// The value of the attribute for the cgroup, since Linux 5.9 (`netlink(7)`: length, type, value, aligned to 4
+/// bytes).
 fn cgroup(mut attributes: &[u8]) -> Option<u64> {
     while let [first, second, third, fourth, ..] = *attributes {
         let length = usize::from(u16::from_ne_bytes([first, second]));
@@ -86,7 +88,7 @@ fn cgroup(mut attributes: &[u8]) -> Option<u64> {
     None
 }
 
-/// Reads a `struct inet_diag_msg`, or the error in its place.
+/// Reads a `struct inet_diag_msg`, or an error instead.
 fn answer(message: &[u8]) -> io::Result<Option<Socket>> {
     let number = |at: usize| {
         let bytes = message.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());

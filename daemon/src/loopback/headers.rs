@@ -1,4 +1,4 @@
-//! What the headers of a request on the loopback interface say of where it comes from.
+//! What the headers of a request on the loopback interface reveal about its origin.
 
 use hyper::header::{self, HeaderMap, HeaderName};
 use url::Url;
@@ -6,7 +6,7 @@ use url::Url;
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub(crate) const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// What browsers say when they load a page that nobody has opened yet.
+/// Headers with which browsers mark a page that they load before the user opens it.
 const PURPOSES: [HeaderName; 4] = [
     HeaderName::from_static("x-purpose"),
     HeaderName::from_static("sec-purpose"),
@@ -15,7 +15,8 @@ const PURPOSES: [HeaderName; 4] = [
 ];
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Whether a request has the one header `Host` that it has when it is for `url`. Another name that leads here is DNS rebinding.
+/// Whether a request has exactly one `Host` header, and that is for `url`. Another name for this machine indicates
+/// DNS rebinding.
 pub(crate) fn is_addressed_to(url: &Url, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -33,8 +34,8 @@ fn is_authority_of(url: &Url, host: &str) -> bool {
     }
 }
 
-/// Whether it is a navigation (W3C Fetch Metadata), and not a request of another site's script, frame or image, nor of a
-/// browser that loads ahead of its user.
+/// Whether the user navigated there (W3C Fetch Metadata). Otherwise the request is from another site's script, frame
+/// or image, or from a browser that loads pages in advance.
 pub(crate) fn is_opened(headers: &HeaderMap) -> bool {
     let is = |name, expected| headers.get(name).is_none_or(|value| value == expected);
     let is_ahead = |purpose: &str| {
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_registered_name_is_answered() {
+    fn answers_only_to_the_registered_host() {
         let callback = Url::parse("http://127.0.0.1:8917/callback").unwrap();
         assert!(is_authority_of(&callback, "127.0.0.1:8917"));
         for other in ["localhost:8917", "evil.example:8917", "127.0.0.1", "127.0.0.1:80", ""] {

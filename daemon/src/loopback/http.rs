@@ -1,4 +1,4 @@
-//! HTTP on the loopback interface for our own user, as the callback and the gateway serve it.
+//! HTTP on the loopback interface for our own user, for the callback and the gateway.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -18,11 +18,11 @@ use super::is_own;
 
 /// How long a browser or a program may take to send its request.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// Browsers send all cookies of this host, whatever port has set them (RFC 6265, section 8.5). Chromium and Firefox keep 180
-/// of 4 KiB for each host.
+/// The longest request head, in bytes. Browsers send all cookies of this host, whichever port has set them (RFC 6265,
+/// section 8.5). Chromium and Firefox keep 180 of 4 KiB per host.
 const LONGEST_HEAD: usize = 768 * 1024;
 
-/// The longest form that is read: a fragment or an OAuth request is a few hundred bytes.
+/// The longest form, in bytes. A fragment or an OAuth request has a few hundred.
 pub(crate) const LONGEST_FORM: usize = 16 * 1024;
 
 /// The next connection of our own user. Requests of other users are not read.
@@ -43,7 +43,7 @@ pub(crate) async fn accept(sockets: &[impl Borrow<TcpListener>]) -> TcpStream {
     }
 }
 
-/// Answers the one request of a connection.
+/// Answers the only request of a connection.
 pub(crate) async fn serve<F>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     respond: impl Fn(Request<Incoming>) -> F,

@@ -15,29 +15,29 @@ use rustix::fs::fstat;
 use rustix::process::getuid;
 use tokio::net::TcpStream;
 
-/// The id that the kernel shows for users outside our user namespace (`user_namespaces(7)`).
+/// The user ID that the kernel shows for users outside our user namespace (`user_namespaces(7)`).
 const OVERFLOW_UID: u32 = 65534;
 
-/// A TCP socket, as the kernel describes it.
+/// A TCP socket, as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Socket {
     /// A state of `net/tcp_states.h`.
     state: u8,
     uid: u32,
-    /// Its inode; 0 once no process has it open.
+    /// Its inode; 0 if no process has it open any more.
     inode: u64,
-    /// The number of the cgroup (version 2) that it was made in, if the kernel says so.
+    /// The ID of the cgroup (version 2) in which it was created, if the kernel reports it.
     cgroup: Option<u64>,
 }
 
 impl Socket {
     const ESTABLISHED: u8 = 1;
     const LISTEN: u8 = 10;
-    /// `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`, `LAST_ACK` and `CLOSING`. A socket in any other state is not
-    /// connected yet, or not any more; the kernel then shows user 0 for it.
+    /// `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`, `LAST_ACK` and `CLOSING`. A socket in any other state
+    /// is not connected, and the kernel shows user 0 for it.
     const CONNECTED: [u8; 6] = [Self::ESTABLISHED, 4, 5, 8, 9, 11];
 
-    /// Whether a process has it open and it is connected.
+    /// Whether it is connected and a process has it open.
     fn is_connected(self) -> bool {
         Self::CONNECTED.contains(&self.state) && self.inode != 0
     }
@@ -47,13 +47,14 @@ impl Socket {
     }
 }
 
-/// Whether a process of our own user is at the other end of `stream`. False in doubt, as if the other end is closed already.
+/// Whether a process of our own user is at the other end of `stream`. False in doubt, for example if the other end is
+/// closed.
 pub(crate) fn is_own(stream: &TcpStream) -> bool {
     let (Ok(here), Ok(there)) = (stream.local_addr(), stream.peer_addr()) else { return false };
     let Ok(inode) = fstat(stream.as_fd()).map(|stat| stat.st_ino) else { return false };
     let theirs = find(there, here);
-    // In this order: if our end is still open after we looked at theirs, then theirs is the end that connected. A reset
-    // closes our end as well, and another user's process could have connected from the same port since.
+    // The order matters: if our end is still open after we looked at theirs, then theirs is the end that connected. A
+    // reset also closes our end, and another user's process could have connected from the same port since.
     let ours = find(here, there);
     theirs.is_some_and(|socket| socket.is_connected() && socket.is_own())
         && ours.is_some_and(|socket| socket.is_connected() && socket.inode == inode)
@@ -78,7 +79,7 @@ pub(crate) struct FarEnd {
     ends: Ends,
     /// The inode of its socket.
     pub(crate) inode: u64,
-    /// The number of the cgroup (version 2) in which its socket was made, if the kernel says so.
+    /// The ID of the cgroup (version 2) in which its socket was created, if the kernel reports it.
     pub(crate) cgroup: Option<u64>,
 }
 
@@ -89,7 +90,7 @@ impl FarEnd {
         Some(Self { ends, inode: socket.inode, cgroup: socket.cgroup })
     }
 
-    /// Whether this process is in the network namespace that has the connection. True if that cannot be read.
+    /// Whether this process is in the network namespace of the connection. True if imgurd cannot read that.
     pub(crate) fn is_in_network_of(&self, pid: i32) -> bool {
         let files = ["tcp", "tcp6"].map(|name| format!("/proc/{pid}/net/{name}"));
         table::read(&files).is_none_or(|lines| {
@@ -99,7 +100,7 @@ impl FarEnd {
     }
 }
 
-/// Who receives connections to a port.
+/// The owner of a listening port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
     /// A program of our own user.
@@ -108,7 +109,7 @@ pub(crate) enum Holder {
     Other(String),
 }
 
-/// The owner of the socket that listens at `address`, also at a wildcard address; `None` if there is none.
+/// The owner of the socket that listens at `address` or at a wildcard address; `None` if there is none.
 pub(crate) fn holder(address: SocketAddr) -> Option<Holder> {
     let anybody = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = find(address, anybody.parse().ok()?).filter(|socket| socket.state == Socket::LISTEN)?;
@@ -125,7 +126,7 @@ fn find(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
     }
 }
 
-/// Whether the kernel answers at all. For a socket that it does not find it says the same as without `tcp_diag`.
+/// Whether the kernel supports `tcp_diag`. Without it, the kernel gives the same answer as for a missing socket.
 fn diag_works() -> bool {
     let listener = TcpListener::bind("127.0.0.1:0").or_else(|_| TcpListener::bind("[::1]:0"));
     let Ok(address) = listener.as_ref().map_or_else(|_| Err(()), |it| it.local_addr().map_err(drop)) else {
@@ -142,12 +143,12 @@ fn diag_works() -> bool {
     works
 }
 
-/// An IPv4 connection to an IPv6 socket (`::ffff:127.0.0.1`) is an IPv4 connection.
+/// Maps the IPv4 connection of an IPv6 socket (`::ffff:127.0.0.1`) to IPv4.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Whether each user has an id of their own in our user namespace.
+/// Whether every user has their own ID in our user namespace.
 fn knows_all_users() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     map.split_whitespace().eq(["0", "0", "4294967295"])

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use super::{Socket, canonical};
 
-/// The connected socket, else the one that listens; see [`super::diag::find`]. The other family's table has IPv4
-/// connections of IPv6 sockets.
+/// The connected socket, or else the listening one; see [`super::diag::find`]. IPv4 connections of IPv6 sockets are
+/// in the table for IPv6.
 pub(super) fn find(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
     find_in(read(&["/proc/self/net/tcp", "/proc/self/net/tcp6"])?, local, remote)
 }
 
-/// The lines of the tables in `files`; nothing if none can be read. A kernel without IPv6 has no table for it.
+/// The lines of the tables in `files`; `None` if no file can be read. A kernel without IPv6 has no table for it.
 pub(super) fn read(files: &[impl AsRef<Path>]) -> Option<impl Iterator<Item = String>> {
     let opened: Vec<_> = files.iter().filter_map(|file| File::open(file).ok()).collect();
     (!opened.is_empty())
@@ -62,7 +62,7 @@ impl Entry {
     }
 }
 
-/// An address is words of 32 bits, each as this machine has it.
+/// An address consists of 32-bit words, each in this machine's byte order.
 fn address(text: &str) -> Option<SocketAddr> {
     let (host, port) = text.split_once(':')?;
     let words = host.as_bytes().chunks(8).map(|word| {
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn each_end_of_a_connection_is_told_apart_and_an_ipv6_socket_is_found_by_its_ipv4_address() {
+    fn finds_each_end_of_a_connection_and_ipv4_on_ipv6_sockets() {
         let found = |local, remote| find_in_list(local, remote).map(|it| (it.state, it.uid, it.inode));
         assert_eq!(found("127.0.0.1:8917", "127.0.0.1:40960"), Some((1, 1000, 12)));
         assert_eq!(found("127.0.0.1:40960", "127.0.0.1:8917"), Some((1, 65534, 13)));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_passed_over() {
+    fn skips_invalid_lines() {
         for line in ["", "0:", "0: x:y z 01", "0: 0100007F:22D5 0100007F:22D5", "0: éé:1 é:2 01 0 0 0 0 0 0"]
         {
             assert!(Entry::read(line).is_none(), "{line}");

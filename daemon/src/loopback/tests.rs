@@ -5,7 +5,7 @@ use rustix::process::getuid;
 
 use super::*;
 
-/// A connection to this address: its end at the listener, and its end at who has connected.
+/// A connection to this address: the listener's end, and the end of the program that connected.
 fn connection(host: &str) -> (std::net::TcpStream, std::net::TcpStream) {
     let listener = TcpListener::bind(host).unwrap();
     let mut address = listener.local_addr().unwrap();
@@ -22,7 +22,7 @@ fn in_tokio(stream: std::net::TcpStream) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_connection_of_our_own_is_known_over_either_family() {
+async fn recognises_our_own_connections_over_ipv4_and_ipv6() {
     for host in ["127.0.0.1:0", "[::1]:0", "[::]:0", "127.8.9.1:0"] {
         let (here, there) = connection(host);
         let (here, there) = (in_tokio(here), in_tokio(there));
@@ -30,9 +30,9 @@ async fn a_connection_of_our_own_is_known_over_either_family() {
     }
 }
 
-/// Its port is free for another user's connection at once.
+/// Its port is immediately free for another user's connection.
 #[tokio::test]
-async fn a_connection_whose_other_end_is_gone_is_nobodys() {
+async fn a_closed_or_reset_connection_is_not_our_own() {
     let (here, there) = connection("127.0.0.1:0");
     drop(there);
     assert!(!is_own(&in_tokio(here)), "closed");
@@ -43,7 +43,7 @@ async fn a_connection_whose_other_end_is_gone_is_nobodys() {
 }
 
 #[test]
-fn a_socket_is_known_by_its_state_its_owner_and_its_inode() {
+fn trusts_only_our_own_connected_open_sockets() {
     let own = getuid().as_raw();
     let is_trusted = |state, uid, inode| {
         let socket = Socket { state, uid, inode, cgroup: None };
@@ -58,7 +58,7 @@ fn a_socket_is_known_by_its_state_its_owner_and_its_inode() {
 }
 
 #[test]
-fn the_kernel_and_its_table_say_the_same() {
+fn sock_diag_and_proc_net_tcp_agree() {
     for host in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
         let (here, there) = connection(host);
         let local = canonical(there.local_addr().unwrap());
@@ -73,7 +73,7 @@ fn the_kernel_and_its_table_say_the_same() {
 }
 
 #[test]
-fn who_listens_is_found_on_the_wildcard_addresses_too() {
+fn finds_the_listener_also_on_wildcard_addresses() {
     for bound in ["127.0.0.1:0", "0.0.0.0:0", "[::]:0"] {
         let listener = TcpListener::bind(bound).unwrap();
         let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::{AbortHandle, JoinSet};
 
-/// The visitors who are there, those who have been longest first.
+/// The current visitors, the oldest first.
 #[derive(Debug)]
 pub(crate) struct Visitors {
     places: usize,
@@ -20,7 +20,7 @@ struct Visitor {
     asked: Asked,
 }
 
-/// Whether a visitor has said all that it has to say, and waits for its page.
+/// Whether a visitor has sent its request, and waits for its page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked(Arc<AtomicBool>);
 
@@ -35,19 +35,19 @@ impl Asked {
 }
 
 impl Visitors {
-    /// Nobody yet, and so many at a time.
+    /// Starts without visitors, with this many places.
     pub(crate) fn new(places: usize) -> Self {
         Self { places, all: VecDeque::new(), tasks: JoinSet::new() }
     }
 
-    /// Whether another one can come in.
+    /// Whether there is a free place.
     pub(crate) fn have_room(&mut self) -> bool {
         self.all.retain(|visitor| !visitor.task.is_finished());
         self.all.len() < self.places || self.all.iter().any(|visitor| !visitor.asked.get())
     }
 
-    /// Lets one in. If all places are taken, the visitor that has been silent for the longest time gives way: whoever wants
-    /// an answer asks at once, and others could stay silent to keep the user out.
+    /// Admits a visitor. If all places are taken, the visitor that has been silent for the longest time is dropped: a
+    /// real browser sends its request immediately, and other programs could stay silent to keep the user out.
     pub(crate) fn let_in<T>(&mut self, visit: impl FnOnce(Asked) -> T)
     where
         T: Future<Output = ()> + Send + 'static,
@@ -63,13 +63,13 @@ impl Visitors {
         self.all.push_back(Visitor { task, asked });
     }
 
-    /// Hangs up on those who have said nothing: what a browser sends over a connection that it holds in reserve is for the
-    /// login that is open by then.
+    /// Disconnects visitors that have sent nothing. What a browser later sends over a spare connection is for the
+    /// login that is open then.
     pub(crate) fn dismiss_silent(&mut self) {
         self.all.iter().filter(|visitor| !visitor.asked.get()).for_each(|visitor| visitor.task.abort());
     }
 
-    /// Returns when another one has left; nothing where there is none.
+    /// Waits until another visitor has left; `None` if there is none.
     pub(crate) async fn left(&mut self) -> Option<()> {
         self.tasks.join_next().await.map(|_| ())
     }
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// One who stays, and what tells when they are gone.
+    /// A visitor that stays, and a channel that closes when it is dropped.
     fn stays(visitors: &mut Visitors, asks: bool) -> oneshot::Receiver<()> {
         let (here, gone) = oneshot::channel::<()>();
         visitors.let_in(|asked| async move {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_says_nothing_longest_gives_way_and_who_waits_for_a_page_does_not() {
+    async fn drops_the_longest_silent_visitor_when_full() {
         let mut visitors = Visitors::new(3);
         let first = stays(&mut visitors, true);
         let second = stays(&mut visitors, false);

@@ -22,22 +22,22 @@ const BRIEF: Duration = Duration::from_secs(8);
 const DEFAULT: &str = "default";
 const LATER: &str = "later";
 
-/// The result of a notification.
+/// What happened to a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// It has this id at the server.
+    /// The server shows it with this ID.
     Shown(u32),
     /// There is no server, it does not answer, or it has left.
     Failed,
-    /// The user clicked the remedy.
+    /// The user clicked the action that solves the problem.
     Accepted,
     /// The user clicked *Later*.
     Later,
-    /// It was closed, or its time was over.
+    /// It was closed, or its time-out passed.
     Closed,
 }
 
-/// The notifications on the screen, one an account.
+/// The notifications on the screen, one per account.
 pub(super) struct Desktop {
     bus: Bus,
     events: mpsc::Sender<Event>,
@@ -50,7 +50,7 @@ pub(super) struct Desktop {
 
 struct Shown {
     number: u64,
-    /// Its id at the server, once that has answered.
+    /// The server's ID for it, once the server has answered.
     id: Option<u32>,
     notice: Notice,
     /// Sending closes the notification; dropping it leaves the notification to its replacement.
@@ -62,7 +62,7 @@ impl Desktop {
         Self { bus, events, shown: BTreeMap::new(), last: 0, posts: JoinSet::new(), questions: Vec::new() }
     }
 
-    /// Shows it in place of the account's last notification.
+    /// Shows a notice, which replaces the account's last notification.
     pub(super) fn show(&mut self, account: &str, notice: Notice) {
         while self.posts.try_join_next().is_some() {}
         self.last += 1;
@@ -73,7 +73,7 @@ impl Desktop {
         self.shown.insert(account.to_owned(), Shown { number: self.last, id, notice, close });
     }
 
-    /// Puts a question, beside whatever is shown.
+    /// Shows a question, in addition to the notifications.
     pub(super) fn ask(&mut self, question: Question, subject: Subject) {
         while self.posts.try_join_next().is_some() {}
         self.questions.retain(|close| !close.is_closed());
@@ -102,7 +102,7 @@ impl Desktop {
         while self.posts.join_next().await.is_some() {}
     }
 
-    /// Forgets all notifications of a server that is gone. Returns their accounts.
+    /// Drops all notifications of a server that has left. Returns their accounts.
     pub(super) fn forget(&mut self) -> Vec<String> {
         std::mem::take(&mut self.shown).into_keys().collect()
     }
@@ -154,7 +154,7 @@ impl Post {
             }
         };
         let news = meaning(&response);
-        // Not every server removes an answered notification: dunst leaves it.
+        // Not every server removes an answered notification: dunst does not.
         let answered = matches!(news, News::Accepted | News::Later);
         let closed = async {
             if answered {
@@ -174,7 +174,7 @@ fn meaning(response: &Response) -> News {
         Response::Action(key) if key == LATER => News::Later,
         Response::Action(_) => News::Accepted,
         Response::Closed => News::Closed,
-        // The notification has disappeared: the next server gets it.
+        // The notification has disappeared. It will be shown again by the next server.
         Response::ServerGone => News::Failed,
     }
 }
@@ -205,7 +205,7 @@ fn write(notice: &Notice, actions: Actions, has_markup: bool) -> Notification {
     notification
 }
 
-/// Reports servers that appear and disappear, as long as it is polled.
+/// Reports servers that appear and disappear, for as long as it is polled.
 pub(super) async fn watch_servers(bus: Bus, events: mpsc::Sender<Event>) {
     loop {
         let connection = bus.wait().await;

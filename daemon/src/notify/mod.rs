@@ -36,15 +36,15 @@ enum Event {
     Appeared,
     /// The server and its notifications are gone.
     Gone,
-    /// News of an account's notification of that number.
+    /// What happened to an account's notification with this number.
     News(String, u64, News),
-    /// A login that a click started needs the user.
+    /// A login that started with a click needs the user to open a page or enter a code.
     ByHand(String, Notice),
-    /// It has ended without a grant.
+    /// The login ended without a grant.
     Failed(String),
 }
 
-/// The notifications at work.
+/// The running notifications.
 #[derive(Debug)]
 pub struct Notifier {
     stop: oneshot::Sender<()>,
@@ -52,15 +52,15 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Removes the notifications: their buttons would do nothing any more.
+    /// Removes the notifications, because their buttons will not work any more.
     pub async fn end(self) {
         let _ = self.stop.send(());
         let _ = timeout(FAREWELL, self.task).await;
     }
 }
 
-/// Starts to show notifications about the keeper's accounts and the gate's questions. It needs its own clock: one timer
-/// has one sleeper.
+/// Starts to show notifications about the keeper's accounts and the gate's questions. It needs its own clock, because
+/// a clock's timer has only one sleeper.
 #[must_use]
 pub fn spawn(
     keeper: Keeper,
@@ -96,13 +96,13 @@ struct Worker {
     events: mpsc::Sender<Event>,
     desktop: Desktop,
     schedule: Schedule,
-    /// The accounts that a caller wanted a missing token of.
+    /// The accounts for which a caller wanted a token, but there was none.
     wanted: BTreeSet<String>,
-    /// The accounts that a click has begun a sign-in of.
+    /// The accounts for which a click has started a login.
     signing_in: BTreeSet<String>,
-    /// The accounts whose sign-in is over and whose token is on its way.
+    /// The accounts whose login has ended and whose token has not arrived yet.
     consented: BTreeSet<String>,
-    /// The number of the last notification when a server appeared: it may have gone out too early.
+    /// The number of the last notification when a server appeared. That one may have been sent too early.
     appeared_after: u64,
 }
 
@@ -181,9 +181,9 @@ impl Worker {
         self.confirm_sign_in(account);
     }
 
-    /// Confirms a sign-in once its token is there.
+    /// Confirms a login once its token has arrived.
     fn confirm_sign_in(&mut self, account: &Account) {
-        // Between the server's answer and the save there is none.
+        // Between the server's answer and saving it, there is no token.
         if account.state == State::Refreshing || !self.consented.remove(&account.name) {
             return;
         }
@@ -279,7 +279,7 @@ fn subject(editor: &SettingsEditor, account: &str) -> Subject {
     Subject { service, account: account.to_owned() }
 }
 
-/// Has the user sign in with the browser. Returns the event to handle if that ends without a grant.
+/// Lets the user sign in with the browser. Returns the event to handle if that ends without a grant.
 async fn sign_in(
     name: &str,
     logins: &Logins,

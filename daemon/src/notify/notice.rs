@@ -1,4 +1,4 @@
-//! The notifications about an account. There is none for a temporary problem.
+//! The notifications about an account. Temporary problems get none.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -13,11 +13,12 @@ use crate::grant::Timestamp;
 use crate::keeper::Attention;
 use crate::provider::is_loopback;
 
-/// How long a store may fail before imgurd tells the user: keyrings are unlocked and restarted as a desktop starts.
+/// How long a store may fail before imgurd tells the user, because keyrings are unlocked and restarted when a desktop
+/// starts.
 const STORE_GRACE: Duration = Duration::from_secs(10);
-/// How long refreshing may fail near the end.
+/// How long refreshing may fail shortly before expiry.
 const FAILURE_GRACE: Duration = Duration::from_hours(1);
-/// The longest name of a server's that is shown.
+/// The length of the longest name from a server that is shown.
 const LONGEST_NAME: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +32,14 @@ pub(super) enum Matter {
     Unsaved,
     /// The server refuses the client or a setting.
     Refused,
-    /// The token reaches its maximum age, and nothing refreshes it.
+    /// The token nears its maximal age, and nothing refreshes it.
     Ageing,
-    /// The page to sign in on could not be opened, or no sign-in begun.
+    /// The sign-in page could not be opened, or the login not started.
     ByHand,
     Done,
 }
 
-/// What a click can do about it, besides *Later*.
+/// What a click can do, in addition to *Later*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
     SignIn,
@@ -61,9 +62,9 @@ impl Display for Subject {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Notice {
     pub(super) matter: Matter,
-    /// It names imgurd, and is short enough for servers that show one line of it.
+    /// The title. It contains imgurd's name, and is short enough for servers that show only one line.
     pub(super) summary: String,
-    /// What to do, unless a button does it. It comes first, for servers that shorten long texts.
+    /// What to do, unless a button does it. It comes first, because some servers shorten long texts.
     pub(super) instruction: Option<String>,
     /// What happened, and to which account.
     pub(super) body: String,
@@ -73,7 +74,7 @@ pub(super) struct Notice {
 }
 
 impl Remedy {
-    /// The action's key, and its label.
+    /// The key of the action, and its label.
     pub(super) fn action(self) -> (&'static str, &'static str) {
         match self {
             Self::SignIn => ("sign-in", "Sign in"),
@@ -91,14 +92,14 @@ impl Notice {
         Self { matter, summary: summary.into(), instruction: None, body, remedy: None, grace }
     }
 
-    /// A notice whose cause is a reason, which ends with what to do.
+    /// A notice from a reason, which ends with what to do.
     fn because(matter: Matter, summary: impl Into<String>, subject: &Subject, reason: &str) -> Self {
         let (why, instruction) = split(reason);
         let body = format!("{subject}: {}", sentence(why));
         Self { instruction: instruction.map(sentence), ..Self::new(matter, summary, body) }
     }
 
-    /// The notice for an account, if any. `wanted` says that a caller wanted a missing token.
+    /// The notice for an account, if any. `wanted` means that a caller wanted a token and got none.
     pub(super) fn of(attention: &Attention, subject: &Subject, wanted: bool, now: Timestamp) -> Option<Self> {
         let account = &*attention.account;
         let notice = match account.state {
@@ -124,7 +125,8 @@ impl Notice {
         Some(Self { grace, ..notice })
     }
 
-    /// The text for a server: with the instruction unless a button does the same, and with markup where the server reads it.
+    /// The text for a server: with the instruction unless a button does the same, and with markup if the server reads
+    /// it.
     pub(super) fn body(&self, actions: Actions, has_markup: bool) -> String {
         let has_button = matches!(actions, Actions::Buttons | Actions::OnlyButtons) && self.remedy.is_some();
         let text = match self.instruction.as_ref().filter(|_| !has_button) {
@@ -134,7 +136,7 @@ impl Notice {
         if has_markup { escape(&text) } else { text }
     }
 
-    /// From the Icon Naming Specification.
+    /// A name of the Icon Naming Specification.
     pub(super) fn icon(&self) -> &'static str {
         match self.matter {
             Matter::Consent | Matter::Locked | Matter::ByHand => "dialog-password",
@@ -144,27 +146,27 @@ impl Notice {
         }
     }
 
-    /// From the Desktop Notifications Specification, which leaves room for others' own.
+    /// A category of the Desktop Notifications Specification, which also allows private ones.
     pub(super) fn category(&self) -> &'static str {
         match self.matter {
             Matter::Consent | Matter::ByHand | Matter::Ageing => "network",
             Matter::Refused => "network.error",
             Matter::Locked | Matter::Store | Matter::Unsaved => "x-imgurd.store.error",
-            // "such as successful sign-on to a network service"
+            // Quoted from the specification: "such as successful sign-on to a network service".
             Matter::Done => "network.connected",
         }
     }
 
     pub(super) fn urgency(&self) -> Urgency {
         match self.matter {
-            // A grant that is lost may not be had again.
+            // It may be impossible to get a lost grant again.
             Matter::Unsaved => Urgency::Critical,
             Matter::Done => Urgency::Low,
             _ => Urgency::Normal,
         }
     }
 
-    /// Whether it disappears without an answer.
+    /// Whether it disappears without a reaction.
     pub(super) fn is_brief(&self) -> bool {
         self.matter == Matter::Done
     }
@@ -264,7 +266,7 @@ fn split(reason: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A reason may begin as the rest of another sentence does.
+/// Makes a sentence of text that may begin in lower case.
 pub(super) fn sentence(text: &str) -> String {
     let text = text.trim_end_matches('.');
     let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));

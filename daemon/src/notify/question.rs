@@ -31,7 +31,7 @@ pub(super) async fn put(bus: Bus, question: Question, subject: Subject, closing:
         }
     };
     if actions == Actions::Unsupported {
-        // It stays, because no caller waits for an answer to it.
+        // The notification stays, but no caller waits for an answer to it.
         let _ = answer.send(Decision::Told);
         return;
     }
@@ -48,7 +48,7 @@ pub(super) async fn put(bus: Bus, question: Question, subject: Subject, closing:
     shown.close().await;
 }
 
-/// A click beside the buttons is no answer.
+/// The decision for a response, if it is one. A click beside the buttons is not.
 fn meaning(response: &Response) -> Option<Decision> {
     match response {
         Response::Action(key) => match key.as_str() {
@@ -76,7 +76,7 @@ fn write(question: &Question, subject: &Subject, actions: Actions, has_markup: b
     if actions == Actions::Unsupported {
         return notification;
     }
-    // The caller waits for some seconds only.
+    // The caller waits only for some seconds.
     notification.urgency(Urgency::Critical).timeout(Timeout::Never).action(ONCE, "Allow once");
     if *lasts {
         notification.action(ALWAYS, "Always");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn says_who_wants_what_and_offers_to_remember_only_what_can_be() {
+    fn the_question_offers_always_only_if_it_can_be_remembered() {
         let lasting = put(&question(true), Actions::Buttons);
         assert_eq!(lasting.summary, "imgurd: allow Imgur access?");
         assert!(
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_command_first_where_there_may_be_no_buttons() {
+    fn begins_with_the_command_if_there_may_be_no_buttons() {
         for actions in [Actions::Hidden, Actions::Unsupported] {
             let body = put(&question(true), actions).body;
             assert!(body.starts_with("Allow it with `imgurctl permit allow org.example.App me`. "), "{body}");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_button_is_an_answer() {
+    fn only_a_button_counts_as_an_answer() {
         let pressed = |key: &str| meaning(&Response::Action(key.to_owned()));
         assert_eq!(
             [ONCE, ALWAYS, DENY, "default"].map(pressed),

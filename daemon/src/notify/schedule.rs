@@ -16,7 +16,7 @@ pub(super) struct Schedule {
 #[derive(Debug)]
 struct Entry {
     notice: Notice,
-    /// When it is shown next; absent means not again.
+    /// When it is shown next; `None` means not again.
     due: Option<Timestamp>,
     times: usize,
     /// Whether there was no server to show it.
@@ -28,14 +28,14 @@ struct Entry {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
     None,
-    /// The words are others.
+    /// Only the text has changed.
     Reworded,
-    /// It is over.
+    /// The problem is over.
     Solved,
 }
 
 impl Schedule {
-    /// Takes other pauses, from the next showing on.
+    /// Sets other pauses, which apply after the next showing.
     pub(super) fn set_pauses(&mut self, again: &[Duration]) {
         again.clone_into(&mut self.again);
     }
@@ -106,7 +106,7 @@ impl Schedule {
         taken
     }
 
-    /// Notes that the user put it off or acted on it. It returns after a whole pause if that changes nothing.
+    /// Records that the user postponed it or acted on it. If that changes nothing, it returns after a whole pause.
     pub(super) fn put_off(&mut self, name: &str, now: Timestamp) {
         if let Some(entry) = self.entries.get_mut(name) {
             entry.missed = false;
@@ -114,7 +114,7 @@ impl Schedule {
         }
     }
 
-    /// Notes that nobody saw it, because there is no server.
+    /// Records that it was not shown, because there is no server.
     pub(super) fn missed(&mut self, name: &str) {
         if let Some(entry) = self.entries.get_mut(name)
             && !entry.missed
@@ -124,7 +124,7 @@ impl Schedule {
         }
     }
 
-    /// Notes that a server has appeared: notices that nobody saw are due.
+    /// Records that a server has appeared, so missed notices are due.
     pub(super) fn server_appeared(&mut self, now: Timestamp) {
         for entry in self.entries.values_mut().filter(|entry| entry.missed) {
             entry.due = Some(now);

@@ -28,27 +28,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Server {
     connection: Connection,
-    /// Its connection to the bus. A server that takes its place has another one, and does not know its ids.
+    /// Its connection to the bus. Another server has another one, and does not know this one's IDs.
     unique_name: OwnedUniqueName,
     capabilities: Vec<String>,
-    /// The name that it gives itself.
+    /// The name that it reports for itself.
     name: String,
 }
 
-/// What the server does with the actions of a notification.
+/// What the server does with a notification's actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Actions {
-    /// The server has none.
+    /// The server does not support them.
     Unsupported,
-    /// The server takes them, but may draw no buttons: mako and dunst want a key binding or a command for them.
+    /// The server accepts them, but may show no buttons: mako and dunst need a key binding or a command for them.
     Hidden,
-    /// They are buttons. The default action is a click on the notification itself.
+    /// The server shows them as buttons. The default action is a click on the notification itself.
     Buttons,
-    /// They are buttons, the default action too.
+    /// The server shows them as buttons, also the default action.
     OnlyButtons,
 }
 
-/// Servers that draw a button for each action, by the names that they give themselves.
+/// Servers that show a button for each action, by the names that they report.
 const WITH_BUTTONS: [&str; 7] = [
     "gnome-shell",
     "Plasma",
@@ -62,16 +62,16 @@ const WITH_BUTTONS: [&str; 7] = [
 /// The user's reaction to a notification.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Response {
-    /// Invoked the action with this key.
+    /// The user invoked the action with this key.
     Action(String),
-    /// Closed it, or the server did.
+    /// The user or the server closed it.
     Closed,
-    /// Nothing: the server has left the bus.
+    /// The server has left the bus.
     ServerGone,
 }
 
 impl Server {
-    /// The server that owns the name now. The bus starts one if it can.
+    /// The current owner of the name. The bus starts one if possible.
     async fn find(bus: &Bus) -> Result<Self, String> {
         let connection = bus.connection().await?;
         let found = Self::find_on(connection).await;
@@ -151,10 +151,10 @@ pub(crate) async fn capabilities(bus: &Bus) -> Result<Vec<String>, String> {
     Ok(Server::find(bus).await?.capabilities)
 }
 
-/// Shows the notification that `write` makes for the server, in place of the one with the id `replaces`.
+/// Shows the notification that `write` makes for the server. It replaces the one with the ID `replaces`.
 ///
 /// # Errors
-/// Why it is not shown: the beginning of a sentence.
+/// Why it is not shown, as the beginning of a sentence.
 pub(super) async fn show(
     bus: &Bus,
     replaces: Option<u32>,
@@ -176,12 +176,12 @@ pub(super) fn notification(summary: &str, body: &str) -> Notification {
     notification
 }
 
-/// Plain text as the markup that servers with `body-markup` read.
+/// Converts plain text to the markup that servers with `body-markup` read.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A notification that a server has shown.
+/// A notification on the screen.
 #[derive(Debug)]
 pub(super) struct Shown {
     server: Server,
@@ -191,7 +191,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Waits for the user, or for the end of the server.
+    /// Waits for the user's reaction, or for the server's end.
     pub(super) async fn response(&mut self) -> Response {
         while let Some(Ok(signal)) = self.signals.next().await {
             if let Some(response) = response_in(&signal, self.id) {
@@ -202,7 +202,7 @@ impl Shown {
     }
 
     pub(super) async fn close(self) {
-        // A queue that nobody reads would block the whole connection.
+        // A queue that nothing reads would block the whole connection.
         drop(self.signals);
         if let Ok(Err(error)) = timeout(PATIENCE, self.server.call("CloseNotification", &self.id)).await {
             tracing::debug!(%error, "cannot close a notification");

@@ -15,7 +15,7 @@ pub(super) struct Endpoint {
     ca_file: Option<PathBuf>,
 }
 
-/// Each address of `config` once, however many accounts have it. A relative `ca_file` begins at `directory`.
+/// Each address in `config`, once. Relative paths of `ca_file` start from `directory`.
 pub(super) fn of(config: &Config, directory: &Path) -> Vec<Endpoint> {
     let mut endpoints = BTreeMap::new();
     for account in config.accounts.values() {
@@ -57,7 +57,7 @@ impl Endpoint {
         Finding { check, result, detail, hint: hint.map(str::to_owned) }
     }
 
-    /// Without what may follow the path or precede the host.
+    /// The address without user name, query and fragment.
     fn shown(&self) -> String {
         format!("{}{}", self.url.origin().ascii_serialization(), self.url.path())
     }

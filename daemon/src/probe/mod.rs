@@ -21,21 +21,21 @@ use crate::consent::browser;
 use crate::notify;
 use crate::store::TokenStore;
 
-/// Where the daemon looks.
+/// What the daemon checks.
 #[derive(Clone)]
 pub struct Probe {
-    /// Absent where the daemon stays off the bus.
+    /// `None` if the daemon does not use the bus.
     bus: Option<Bus>,
     kind: StoreKind,
     store: Arc<dyn TokenStore>,
     editor: Arc<SettingsEditor>,
     gateway_clients: GatewayClients,
-    /// The directory of grants.
+    /// The directory for state.
     state: PathBuf,
 }
 
 impl Probe {
-    /// A look at these.
+    /// Creates a probe of these.
     #[must_use]
     pub fn new(
         bus: Option<Bus>,
@@ -48,7 +48,7 @@ impl Probe {
         Self { bus, kind, store, editor, gateway_clients, state }
     }
 
-    /// All that is found, and where imgurd has its files.
+    /// All findings, and the paths of imgurd's files.
     pub async fn report(&self) -> Findings {
         let shown = |path: &Path| Some(path.display().to_string());
         Findings {
@@ -58,7 +58,7 @@ impl Probe {
         }
     }
 
-    /// All that is found, in the order in which things are needed.
+    /// All findings, in the order in which things are needed.
     async fn findings(&self) -> Vec<Finding> {
         let config = self.editor.current();
         let endpoints = endpoint::of(&config, self.editor.file().directory());
@@ -73,7 +73,7 @@ impl Probe {
         [bus, store, notifications, browser].into_iter().chain(endpoints).chain(gateway).collect()
     }
 
-    /// Nothing while it is off.
+    /// `None` while the gateway is off.
     fn gateway(&self) -> Option<Finding> {
         const CHECK: &str = "gateway";
         let address = self.editor.current().gateway.listen?;
@@ -140,7 +140,7 @@ impl Probe {
         const CHECK: &str = "browser";
         let way = match &self.bus {
             Some(bus) => browser::way(bus).await,
-            // Nothing of the daemon's own asks for one: `imgurctl login` opens it.
+            // The daemon itself needs no browser: `imgurctl login` opens it.
             None => {
                 return Finding::ok(
                     CHECK,

@@ -21,7 +21,7 @@ pub(super) fn of_the_system() -> RootCertStore {
     let mut authorities = RootCertStore::empty();
     for file in file.into_iter().chain(entries) {
         let certificates = CertificateDer::pem_file_iter(file).into_iter().flatten();
-        // A reader that fails keeps failing.
+        // After an error, the reader would return the same error again.
         let certificates = certificates.take_while(|it| !matches!(it, Err(PemError::Io(_))));
         certificates.flatten().for_each(|certificate| take_in(&mut authorities, certificate));
     }
@@ -38,7 +38,7 @@ fn places() -> (Option<PathBuf>, Vec<PathBuf>) {
     (found.cert_file, found.cert_dir)
 }
 
-/// Most are in the file and in a directory as well.
+/// Adds a certificate. Most are both in the file and in a directory.
 fn take_in(authorities: &mut RootCertStore, certificate: CertificateDer<'_>) {
     let is_new = authorities.add(certificate).is_ok();
     if is_new && authorities.roots.split_last().is_some_and(|(last, others)| others.contains(last)) {
@@ -58,7 +58,7 @@ pub(super) fn read(file: &Path) -> Result<RootCertStore, String> {
     let unread = |error: &dyn std::fmt::Display| {
         format!("imgurd cannot read the certificates in {shown} ({error})", error = cause(&error))
     };
-    // A device never ends, and a pipe blocks whoever opens it.
+    // A device has no end, and a pipe blocks when it is opened.
     let about = fs::metadata(file).map_err(|error| unread(&error))?;
     if !about.is_file() || about.len() > LONGEST {
         return Err(unread(&"it is not a file of at most 4 MiB"));
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_holds_no_certificate_is_named() {
+    fn names_a_file_without_certificates() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("ca.pem");
         let said = |text: &str| {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_or_is_never_answered_is_not_read() {
+    fn rejects_devices_pipes_and_huge_files() {
         let directory = tempfile::tempdir().unwrap();
         let (pipe, long) = (directory.path().join("pipe"), directory.path().join("long"));
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();

@@ -31,22 +31,22 @@ pub struct AuthorizationRequest {
     pub client_id: String,
     /// The authorization endpoint.
     pub auth_url: Url,
-    /// How the answer is returned.
+    /// How the answer returns.
     pub flow: Flow,
     /// The callback URL, if it has to be sent: Imgur knows it from the registration.
     pub redirect_uri: Option<RedirectUrl>,
     /// Scopes, separated by spaces.
     pub scope: Option<String>,
-    /// Put before the random state, never in its place.
+    /// Text before the random part of the state.
     pub state_prefix: Option<String>,
     /// The resources that the tokens are for (RFC 8707, section 2.1).
     pub resource: Vec<String>,
-    /// Further parameters. One that the request has anyway is left out.
+    /// Further parameters. Those that the request sets itself are ignored.
     pub params: BTreeMap<String, ParameterValue>,
 }
 
 impl AuthorizationRequest {
-    /// An unpredictable request: each has its own `state` and PKCE verifier.
+    /// Creates a request with its own random `state` and PKCE verifier.
     #[must_use]
     pub fn build(&self) -> Authorization {
         let client = BasicClient::new(ClientId::new(self.client_id.clone()))
@@ -79,7 +79,8 @@ impl AuthorizationRequest {
         Authorization { url, state: state.into_secret().into(), verifier, nonce }
     }
 
-    /// Ties an ID token to this request (OpenID Connect Core, section 3.1.2.1); some servers take no request without.
+    /// A nonce, which binds an ID token to this request (OpenID Connect Core, section 3.1.2.1). Some servers require
+    /// it.
     fn nonce(&self) -> Option<Secret> {
         let is_openid = self.scopes().any(|scope| scope.as_str() == "openid");
         is_openid.then(|| CsrfToken::new_random_len(STATE_BYTES).into_secret().into())
@@ -95,7 +96,7 @@ impl AuthorizationRequest {
     }
 }
 
-/// An authorization request on its way.
+/// An authorization request in progress.
 #[derive(Clone)]
 pub struct Authorization {
     /// The page to open.
@@ -117,7 +118,7 @@ impl Authorization {
 }
 
 impl fmt::Debug for Authorization {
-    /// Leaves out the query, which has the state in it.
+    /// Leaves out the query, which contains the state.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authorization").field("page", &self.url.path()).finish_non_exhaustive()
     }

@@ -59,7 +59,7 @@ pub(crate) fn classify(
     })
 }
 
-/// Separates answers without an error text, and answers that are not from a token endpoint, from the others.
+/// Distinguishes refusals without an error text, and answers that are not from a token endpoint, from other answers.
 fn refine(delivery: Delivery, status: StatusCode, body: &str, complaint: Option<&Complaint>) -> Delivery {
     if delivery != Delivery::Answered || status.is_server_error() || asks_for_patience(status) {
         return delivery;
@@ -74,22 +74,22 @@ fn refine(delivery: Delivery, status: StatusCode, body: &str, complaint: Option<
     }
 }
 
-/// Whether the status alone says that the server did not process the request, whatever the body says.
+/// Whether the status alone says that the server did not process the request.
 fn asks_for_patience(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
 }
 
-/// Whether the status speaks of the address or the form of the request, and so of no grant.
+/// Whether the status is about the address or the form of the request, and so not about the grant.
 fn is_about_the_address(status: StatusCode) -> bool {
     is_missing(status) || matches!(status.as_u16(), 406 | 411 | 413..=415 | 417 | 421 | 426 | 431)
 }
 
-/// Whether there is nothing at that address that takes such a request.
+/// Whether nothing at that address accepts such a request.
 fn is_missing(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE)
 }
 
-/// The cause, and whether the server may have processed the request anyway.
+/// Describes a temporary failure: the cause, and whether the server may have processed the request anyway.
 pub(super) fn passing_trouble(
     status: StatusCode,
     complaint: Option<&Complaint>,
@@ -104,7 +104,8 @@ pub(super) fn passing_trouble(
         return (reason.into(), Delivery::Answered);
     }
     if status.is_success() {
-        // A success that cannot be read may have been one: its tokens are lost, the refresh token perhaps replaced.
+        // An unreadable success may have been a refresh: its tokens are lost, and the refresh token may have been
+        // replaced.
         return match complaint {
             Some(complaint) if complaint.has_an_error() => {
                 let said = complaint.said().unwrap_or_else(|| "the server answered with an error".to_owned());
@@ -157,7 +158,7 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     parse_date(headers.get(DATE)?.to_str().ok()?.trim())
 }
 
-/// A date as HTTP has it; the latter two are of old (RFC 9110, section 5.6.7).
+/// Parses an HTTP date. The last two formats are obsolete (RFC 9110, section 5.6.7).
 fn parse_date(text: &str) -> Option<SystemTime> {
     const FORMATS: [&str; 3] =
         ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];

@@ -1,4 +1,5 @@
-//! What a server says in the body of an error: RFC 6749's `error` (section 5.2), or Imgur's texts in its several shapes.
+//! The error that a server reports in a body: RFC 6749's `error` (section 5.2), or Imgur's texts in their different
+//! formats.
 
 use hyper::StatusCode;
 use imgurd_proto::text::{LONGEST_NAME, printable};
@@ -18,7 +19,7 @@ const REFUSALS: [&str; 4] = [
     "Invalid Pin",
 ];
 
-/// Imgur's words against the client or the request, as they begin, and the setting at fault.
+/// The beginnings of Imgur's errors about the client or the request, and the invalid setting.
 const MISTAKES: [(&str, &str); 4] = [
     ("The client credentials are invalid", "client_secret"),
     ("Invalid client_id", "client_id"),
@@ -26,7 +27,7 @@ const MISTAKES: [(&str, &str); 4] = [
     ("Missing parameter", "token_url"),
 ];
 
-/// RFC 6749's words against the client or the request, and the setting at fault.
+/// RFC 6749's error codes about the client or the request, and the invalid setting.
 const ERROR_CODES: [(&str, &str); 6] = [
     ("invalid_client", "client_secret"),
     ("unauthorized_client", "client_secret"),
@@ -36,7 +37,7 @@ const ERROR_CODES: [(&str, &str); 6] = [
     ("invalid_request", "token_url"),
 ];
 
-/// What servers say about an invalid grant in other places than RFC 6749's `error`, or in other forms.
+/// Errors about an invalid grant that servers send in other places than RFC 6749's `error`, or in other forms.
 const GRANT_ERRORS: [&str; 8] = [
     "invalid_grant",
     "invalid_token",
@@ -48,7 +49,7 @@ const GRANT_ERRORS: [&str; 8] = [
     "OAuthException",
 ];
 
-/// Words for a refresh token that a server does not know any more.
+/// Words for a refresh token that a server does not accept any more.
 const FAULTS: [&str; 7] =
     ["invalid", "expired", "revoked", "not found", "not exist", "already used", "not recognized"];
 
@@ -86,7 +87,7 @@ const TROUBLES: [(&str, &str); 5] = [
     ("requests exceeded", TOO_MANY),
 ];
 
-/// Letters and digits in a row that may be a token rather than a word.
+/// The longest run of letters and digits that counts as a word. A longer one may be a token.
 const WORD_MAX: usize = 19;
 
 #[derive(Debug)]
@@ -94,9 +95,9 @@ pub(super) struct Complaint {
     /// Its texts, from all places where a server may put them.
     texts: Vec<String>,
     number: Option<i64>,
-    /// RFC 6749's `error`, where it has the form of a code.
+    /// RFC 6749's `error`, if it looks like a code.
     code: Option<String>,
-    /// The first of the texts and the `error_description`, as far as they may be shown.
+    /// The first text and the `error_description`, as far as they may be shown.
     shown: Option<String>,
     description: Option<String>,
     /// Whether one of its sentences says that the refresh token is not valid.
@@ -104,8 +105,8 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// Parses JSON, a form with an `error` in it, which servers send that also send tokens in a form, or a grant error
-    /// in plain text. A text that contains one of the sent `secrets` is never shown.
+    /// Parses JSON, a form with an `error` (from servers that also send tokens as a form), or a grant error in plain
+    /// text. A text that contains one of the sent `secrets` is never shown.
     pub(super) fn parse(text: &str, secrets: &[Secret]) -> Option<Self> {
         let body = lenient_json(text).and_then(|text| serde_json::from_str(&text).ok()).and_then(object);
         let body = body.or_else(|| from_form(text)).or_else(|| from_plain(text))?;
@@ -120,7 +121,7 @@ impl Complaint {
             shown: texts.first().and_then(|text| shown(text, secrets)),
             description: description.and_then(|text| shown(text, secrets)),
             code: error.as_str().filter(|code| is_code(code)).or(elsewhere).map(str::to_owned),
-            // Imgur's shape is known, and so are its words.
+            // Imgur's format and its texts are known.
             names_the_grant: !body["data"].is_object() && any_text(&body, &names_the_grant),
             texts: texts.into_iter().map(|text| text.trim().to_owned()).collect(),
         })
@@ -130,8 +131,8 @@ impl Complaint {
         !self.texts.is_empty() || self.number.is_some()
     }
 
-    /// The server's explicit word against the grant, the client or the request, if this is one. Where it counts as an
-    /// objection to the grant, it is not said against a setting.
+    /// The server's explicit error about the grant, the client or the request, if this is one. If it counts as an
+    /// objection to the grant, it is not about a setting.
     pub(super) fn verdict(&self, status: StatusCode, is_objection: bool) -> Option<Answer> {
         if self.known_trouble().is_some() {
             return None;
@@ -152,7 +153,7 @@ impl Complaint {
             .then(|| self.said().unwrap_or_else(|| "the server answered with an unknown error".to_owned()))
     }
 
-    /// Whether it says nothing against the grant: trouble that is known, or a code of such.
+    /// Whether it is not about the grant: it reports a known temporary failure, or has a code for one.
     pub(super) fn is_passing(&self) -> bool {
         let is_passing = |code: &String| PASSING_CODES.iter().any(|passing| is_alike(passing, code));
         self.known_trouble().is_some() || self.code.as_ref().is_some_and(is_passing)
@@ -229,7 +230,7 @@ fn from_form(text: &str) -> Option<Value> {
     members.contains_key("error").then_some(Value::Object(members))
 }
 
-/// A grant error in plain text, as it begins, or in XML.
+/// Finds a grant error in plain text, at its beginning, or in XML.
 fn from_plain(text: &str) -> Option<Value> {
     let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '"');
     let inner =
@@ -249,8 +250,8 @@ fn from_plain(text: &str) -> Option<Value> {
     Some(serde_json::json!({ "error": code, "error_description": description }))
 }
 
-/// A grant error that is the value of another member than `error`, or the last part of one that is an address, as the
-/// `type` of RFC 9457 is.
+/// Finds a grant error in another member than `error`, or as the last part of an address, such as the `type` of RFC
+/// 9457.
 fn grant_error(value: &Value) -> Option<&'static str> {
     let known = |text: &str| {
         let last = text.trim().rsplit(['/', '#', ':']).next().unwrap_or_default();
@@ -277,13 +278,13 @@ fn names_the_callback(text: &str) -> bool {
     text.to_ascii_lowercase().replace(['_', '-'], " ").contains("redirect uri")
 }
 
-/// Such as `Invalid refresh token` or `refresh_token_not_found`.
+/// Whether a text is about the refresh token, such as `Invalid refresh token` or `refresh_token_not_found`.
 fn names_the_grant(text: &str) -> bool {
     let text = text.to_ascii_lowercase().replace(['_', '-'], " ");
     text.contains("refresh token") && FAULTS.iter().any(|fault| text.contains(fault))
 }
 
-/// An object, or the only one of a list.
+/// The object, or the only object in a list.
 fn object(value: Value) -> Option<Value> {
     match value {
         Value::Object(_) => Some(value),
@@ -311,8 +312,8 @@ fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// The part of a text that may be shown. It drops long runs of letters and digits, and words of both, because any of
-/// them may be a token, code or PIN. It shows nothing of a text that contains one of `secrets`.
+/// The part of a text that may be shown. It removes long runs of letters and digits, and words that mix both, because
+/// they may be tokens, codes or PINs. It shows nothing of a text that contains one of `secrets`.
 pub(crate) fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
     let is_shown = |word: &&str| {
         let run = word.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default();
@@ -320,7 +321,7 @@ pub(crate) fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
             || word.len() > 2 && secrets.iter().any(|secret| secret.expose().contains(*word));
         run <= WORD_MAX && (!word.contains(is_digit) || (is_number_or_code(word) && !is_of_a_secret()))
     };
-    // In our sentences, text between backticks is a command.
+    // In imgurd's own sentences, text between backticks is a command.
     let printable = printable(text).replace('`', "'");
     let words: Vec<&str> = printable.split_whitespace().filter(is_shown).collect();
     let shown: String = words.join(" ").chars().take(LONGEST_NAME).collect();
@@ -329,12 +330,13 @@ pub(crate) fn shown(text: &str, secrets: &[Secret]) -> Option<String> {
     (!shown.is_empty() && !secrets.iter().any(is_secret)).then_some(shown)
 }
 
-/// Letters and digits of a secret in a row that are too many to show: servers shorten tokens when they name them.
+/// How many consecutive letters and digits of a secret are too many to show. Servers shorten tokens when they quote
+/// them.
 const PART: usize = 8;
-/// How much of a text is looked at; far less of it is shown.
+/// How much of a text is examined; much less of it is shown.
 const LOOKED_AT: usize = 4096;
 
-/// Whether a part of `secret` is in `text`, however it is written.
+/// Whether a part of `secret` is in `text`, in any spelling.
 fn holds_a_part(text: &str, secret: &str) -> bool {
     if secret.is_empty() || text.contains(secret) {
         return !secret.is_empty();

@@ -33,7 +33,8 @@ pub(super) fn decoded(headers: &HeaderMap, mut body: Vec<u8>, most: usize) -> io
     Ok(body)
 }
 
-/// Data after the first member, and its checksum, may be missing or wrong: the text shows whether it is complete.
+/// Decompresses gzip data. The data after the first member and its checksum may be missing or wrong; the text shows
+/// whether it is complete.
 fn gunzip(body: &[u8], most: usize) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     match GzDecoder::new(body).take(most as u64 + 1).read_to_end(&mut text) {
@@ -48,12 +49,12 @@ fn read(decoder: impl Read, most: usize) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Whether they are the header of zlib data with the usual window (RFC 1950, section 2.2), which no text begins with.
+/// Whether these bytes are a zlib header with the usual window (RFC 1950, section 2.2). No text begins with them.
 fn is_zlib(first: u8, second: u8) -> bool {
     first == 0x78 && (u16::from(first) << 8 | u16::from(second)) % 31 == 0 && second != b'^'
 }
 
-/// Some servers send deflate data without the zlib header around it (RFC 9110, section 8.4.1.2).
+/// Whether the header names deflate. Some servers send such data without the zlib header (RFC 9110, section 8.4.1.2).
 fn names_deflate(headers: &HeaderMap) -> bool {
     let coding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     coding.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("deflate"))

@@ -10,10 +10,10 @@ use super::inquiry::ApiAnswer;
 /// The API's answer about credits.
 pub type Tally = ApiAnswer<Credits>;
 
-/// Where Imgur's API says it. The question itself costs nothing.
+/// The path in Imgur's API. The request itself costs no credits.
 pub(super) const PATH: &str = "credits";
 
-/// Nothing where no figure of Imgur's is in it.
+/// Reads the credits; `None` if there are none in the answer.
 pub(super) fn credits(body: &str) -> Option<Credits> {
     let body: Value = serde_json::from_str(body).ok()?;
     let figure = |name: &str| {
@@ -72,7 +72,7 @@ mod tests {
     )]
     #[case(200, r#"{"data":{}}"#, Tally::Unsupported)]
     #[case(404, "<html>", Tally::Unsupported)]
-    fn the_api_tells_what_is_left_or_why_not(
+    fn reads_the_credits_or_why_they_are_unknown(
         #[case] status: u16,
         #[case] body: &str,
         #[case] expected: Tally,

@@ -21,11 +21,11 @@ use super::{Answer, Client, Delivery, Transient};
 /// The `grant_type` of a poll (section 3.4).
 pub(super) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// How long to wait between two polls where the server does not say (section 3.2).
+/// The pause between two polls if the server gives none (section 3.2).
 const INTERVAL: Duration = Duration::from_secs(5);
-/// The longest pause that a server can ask for.
+/// The longest pause that a server can request.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(5);
-/// The longest that a code is waited for.
+/// The longest time that imgurd waits for the user to enter a code.
 const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
 /// The request for a code.
@@ -46,13 +46,13 @@ pub struct DeviceAuthorization {
     pub device_code: Secret,
     /// The code that the user enters.
     pub user_code: String,
-    /// The page to enter it at.
+    /// The page where the user enters it.
     pub verification_uri: Url,
     /// The same page with the code filled in.
     pub verification_uri_complete: Option<Url>,
-    /// How long the code lives.
+    /// How long the code is valid.
     pub expires_in: Duration,
-    /// How long to wait between two polls.
+    /// The pause between two polls.
     pub interval: Duration,
 }
 
@@ -77,7 +77,7 @@ impl DeviceRequest {
 }
 
 /// The fields of all requests of this grant. A client that authenticates by a header need not identify itself in the
-/// form (section 3.1), but some servers look for its id there.
+/// form (section 3.1), but some servers look for its ID there.
 pub(super) fn common_fields(client: &Client) -> impl Iterator<Item = (&str, &str)> {
     let is_in_header = client.auth == ClientAuth::Basic && client.secret.is_some();
     let id = is_in_header.then_some(("client_id", client.id.as_str()));
@@ -122,7 +122,7 @@ impl DeviceAuthorization {
         Some(Self {
             device_code: credential(body["device_code"].as_str()?)?.into(),
             user_code: body["user_code"].as_str().and_then(name)?,
-            // Some servers write it as drafts had it.
+            // Some servers use the name in earlier drafts.
             verification_uri: page("verification_uri").or_else(|| page("verification_url"))?,
             verification_uri_complete: page("verification_uri_complete"),
             expires_in: seconds("expires_in").unwrap_or(LONGEST_LIFETIME).min(LONGEST_LIFETIME),
@@ -131,7 +131,7 @@ impl DeviceAuthorization {
     }
 }
 
-/// The meaning of an answer to a poll, if it is one of this grant's own (section 3.5).
+/// Classifies an answer to a poll, if it is specific to this grant (section 3.5).
 pub(crate) fn polled(response: &HttpResponse, secrets: &[Secret]) -> Option<Answer> {
     if response.status().is_server_error() {
         return None;
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_the_user_is_to_see() {
+    fn reads_the_device_authorization_response() {
         let read = understand(&response(200, WHOLE), &[]).unwrap();
         assert_eq!((read.user_code.as_str(), read.interval.as_secs()), ("WDJB-MJHT", 7));
         assert_eq!(read.verification_uri.as_str(), "https://as.example/device");
@@ -189,7 +189,7 @@ mod tests {
     #[case(r#"{"device_code":"d","verification_uri":"https://a/"}"#, None)]
     #[case(r#"{"device_code":"d\n","user_code":"","verification_uri":"https://a/"}"#, None)]
     #[case("<html>", None)]
-    fn an_answer_is_whole_or_none(#[case] body: &str, #[case] user_code: Option<&str>) {
+    fn accepts_only_a_complete_device_authorization(#[case] body: &str, #[case] user_code: Option<&str>) {
         let read = DeviceAuthorization::read(body);
         assert_eq!(read.as_ref().map(|read| read.user_code.as_str()), user_code);
         assert!(read.is_none_or(|read| read.interval == Duration::from_secs(1)));
@@ -201,7 +201,7 @@ mod tests {
     #[case(400, r#"{"error":"invalid_request"}"#, "device_auth_url")]
     #[case(401, r#"{"error":"invalid_client"}"#, "client_secret")]
     #[case(400, r#"{"error":"invalid_scope"}"#, "scope")]
-    fn a_refusal_names_the_setting(#[case] status: u16, #[case] body: &str, #[case] expected: &str) {
+    fn an_error_names_the_invalid_setting(#[case] status: u16, #[case] body: &str, #[case] expected: &str) {
         let answer = understand(&response(status, body), &[]).unwrap_err();
         assert!(
             matches!(&*answer, Answer::Misconfigured { setting, .. } if *setting == expected),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_is_told_apart_from_what_ends_the_login() {
+    fn distinguishes_polls_from_answers_that_end_the_login() {
         let of = |status, error: &str| {
             let body = format!(r#"{{"error":"{error}","error_description":"Not today"}}"#);
             polled(&response(status, &body), &[])

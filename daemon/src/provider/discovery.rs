@@ -14,14 +14,14 @@ use super::response::text;
 use super::transport::{Timeouts, Transport};
 use super::{Answer, Delivery};
 
-/// Callers on D-Bus wait 25 s.
+/// The time limits. Callers on D-Bus wait 25 s.
 const TIMEOUTS: Timeouts = Timeouts::from_secs(5, 10);
 
 /// The two kinds of metadata.
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
-/// Asks the server that calls itself `issuer` for its metadata. An address of the metadata itself will do.
+/// Asks the server with the identifier `issuer` for its metadata. The address of the metadata itself also works.
 pub async fn discover(issuer: &str, ca_file: Option<PathBuf>) -> Result<Discovery, Error> {
     let issuer = [OPENID, OAUTH].iter().find_map(|ending| issuer.strip_suffix(ending)).unwrap_or(issuer);
     let (mut found, mut objection) = (None, None);
@@ -29,7 +29,7 @@ pub async fn discover(issuer: &str, ca_file: Option<PathBuf>) -> Result<Discover
         for place in places(issuer, kind) {
             match ask(&place, issuer, ca_file.clone()).await {
                 Ok(more) => {
-                    // Some servers name one endpoint in this kind of metadata, and another in that.
+                    // Some servers name one endpoint in one kind of metadata, and another in the other kind.
                     found = Some(found.map_or(more.clone(), |found| metadata::joined(found, more)));
                     break;
                 }
@@ -43,7 +43,7 @@ pub async fn discover(issuer: &str, ca_file: Option<PathBuf>) -> Result<Discover
     found.ok_or_else(|| unusable(issuer, &objection.map_or_else(nothing, |(_, reason)| reason)))
 }
 
-/// Where the metadata of a kind may be: with a path, behind or before it.
+/// The possible addresses of one kind of metadata. If the issuer has a path, before or after that.
 fn places(issuer: &str, kind: &str) -> Vec<Url> {
     let Ok(url) = Url::parse(issuer) else { return Vec::new() };
     let path = url.path().trim_end_matches('/').to_owned();
@@ -58,10 +58,10 @@ fn places(issuer: &str, kind: &str) -> Vec<Url> {
 }
 
 enum Failure {
-    /// No metadata at this place.
+    /// There is no metadata at this address.
     NotThere,
     Unfit(Unfit),
-    /// The server itself cannot be reached: no other place helps.
+    /// The server itself is unreachable, so other addresses do not help.
     Unreachable(String),
 }
 
@@ -124,7 +124,7 @@ mod tests {
         "https://as.example/a/b",
         &["/a/b/.well-known/openid-configuration", "/.well-known/openid-configuration/a/b"]
     )]
-    fn looks_in_all_the_places_of_the_standards(#[case] issuer: &str, #[case] paths: &[&str]) {
+    fn looks_for_metadata_at_every_standard_place(#[case] issuer: &str, #[case] paths: &[&str]) {
         let found = places(issuer, OPENID);
         assert_eq!(found.iter().map(Url::path).collect::<Vec<_>>(), paths);
         assert!(found.iter().all(|place| place.host_str() == Some("as.example")));

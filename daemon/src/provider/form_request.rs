@@ -11,7 +11,7 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::{Answer, Client};
 
-/// A form, sent to `url`. Nothing if no request can be made of it.
+/// A form for `url`; `None` if no request can be made of it.
 pub(super) fn form_request<'a>(
     client: &Client,
     url: &Url,
@@ -39,7 +39,7 @@ pub(super) fn form_request<'a>(
     Some(request)
 }
 
-/// Id and secret are form-encoded before they are joined.
+/// Encodes ID and secret as in a form before they are joined.
 fn basic(id: &str, secret: &Secret) -> String {
     let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encoded(id), encoded(secret.expose()));

@@ -29,7 +29,7 @@ use super::{Answer, Client, Provider, Reply, Revocation, TokenRequest};
 #[derive(Clone, Debug)]
 pub struct HttpProvider {
     timeouts: Timeouts,
-    /// Where a relative `ca_file` begins.
+    /// The directory that a relative `ca_file` starts from.
     directory: PathBuf,
 }
 
@@ -42,7 +42,7 @@ impl HttpProvider {
         ca_file.map(|file| self.directory.join(file))
     }
 
-    /// One for which a relative `ca_file` begins at `directory`.
+    /// Creates a provider for which a relative `ca_file` starts from `directory`.
     #[must_use]
     pub fn with_files_in(self, directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), ..self }
@@ -50,7 +50,7 @@ impl HttpProvider {
 }
 
 impl Default for HttpProvider {
-    /// Connects within 10 s and has its answer within 30 s.
+    /// Connects within 10 s and gets the answer within 30 s.
     fn default() -> Self {
         Self::with_timeouts(Timeouts::from_secs(10, 30))
     }
@@ -159,7 +159,7 @@ async fn ask(client: &Client, request: &TokenRequest, transport: &Transport) -> 
             }
             exchange.request_async(transport).await
         }
-        // Imgur's own grant type, which `oauth2` does not know.
+        // Imgur's own grant type, which `oauth2` does not support.
         TokenRequest::Pin(pin) => {
             let fields = [("grant_type", "pin"), ("pin", pin.expose())];
             return match form_request(client, &client.token_url, fields) {

@@ -21,19 +21,19 @@ pub struct IdToken {
 /// A user, from the claims of OpenID Connect (section 5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The server's own name for the user, which never changes: `sub`.
+    /// The server's ID of the user, which never changes: `sub`.
     pub subject: String,
-    /// A name that people know, where the server says one.
+    /// A name that people know, if the server gives one.
     pub username: Option<String>,
 }
 
 impl IdToken {
-    /// Reads the claims of a signed token; nothing of an encrypted or unreadable one.
+    /// Reads the claims of a signed token; `None` if it is encrypted or unreadable.
     pub(super) fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (_, payload) = (parts.next()?, parts.next()?);
         if parts.count() != 1 {
-            return None; // five parts are an encrypted one (RFC 7516, section 3)
+            return None; // five parts mean an encrypted one (RFC 7516, section 3)
         }
         let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
         let claims: Value = serde_json::from_slice(&payload).ok()?;
@@ -49,7 +49,7 @@ impl Identity {
         Some(Self { subject, username: ["preferred_username", "email", "name"].into_iter().find_map(claim) })
     }
 
-    /// The user's name, for display.
+    /// The name of the user, for display.
     #[must_use]
     pub fn name(&self) -> &str {
         self.username.as_deref().unwrap_or(&self.subject)
@@ -76,7 +76,7 @@ mod tests {
     #[case(r#"{"sub":"u1","email":"a@example.org","name":"Alice"}"#, "u1", "a@example.org", None)]
     #[case(r#"{"sub":7}"#, "7", "7", None)]
     #[case("{\"sub\":\"al\\u001b[2Jice\"}", "al[2Jice", "al[2Jice", None)]
-    fn tells_who_signed_in(
+    fn reads_the_user_and_nonce_of_an_id_token(
         #[case] claims: &str,
         #[case] subject: &str,
         #[case] called: &str,
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signed_token_tells_nothing() {
+    fn rejects_texts_that_are_not_signed_id_tokens() {
         let encrypted = format!("{}.a.b", token(r#"{"sub":"x"}"#));
         for text in ["", "e.y.J", "a.b", "not a token", &token("[]"), &token(r#"{"sub":""}"#), &encrypted] {
             assert_eq!(IdToken::read(text), None, "{text}");

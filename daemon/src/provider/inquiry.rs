@@ -18,26 +18,26 @@ use super::transport::{Timeouts, Transport};
 /// The API's answer about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiAnswer<T> {
-    /// It takes the token, and says this.
+    /// It accepts the token, and answers this.
     Known(T),
-    /// It refuses the token.
+    /// It rejects the token.
     Rejected,
-    /// Neither is known, for this reason, which is the beginning of a sentence.
+    /// Neither is known. The reason is the beginning of a sentence.
     Unknown(String),
-    /// This API does not report it: it is not Imgur's.
+    /// This API does not answer such questions, because it is not Imgur's.
     Unsupported,
 }
 
 /// The endpoint that answers questions about a token.
 #[derive(Clone, Debug)]
 pub enum Who {
-    /// An API that is Imgur's, or like it, which begins there.
+    /// Imgur's API, or a similar one, at this address.
     Api(Url),
     /// A userinfo endpoint (OpenID Connect Core, section 5.3).
     Userinfo(Url),
 }
 
-/// A question to an API, asked with a token.
+/// A question to an API about a token.
 #[derive(Clone, Debug)]
 pub struct Inquiry {
     /// The endpoint to ask.
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_goes_to_the_api_and_is_not_shown() {
+    fn sends_the_token_to_the_api_only_and_does_not_show_it() {
         let url = Url::parse("https://api.example/3/account/me").unwrap();
         let request = request(&url, &Secret::from("fake-token")).unwrap();
         assert_eq!(request.uri(), "https://api.example/3/account/me");

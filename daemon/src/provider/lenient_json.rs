@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-/// `text` as JSON, if its values can be recognised. Corrects control characters in strings, unknown escapes, `NaN`,
-/// single quotes, a surplus comma, and a semicolon at the end.
+/// `text` as JSON, if its values are recognisable. Corrects control characters in strings, unknown escapes, `NaN`,
+/// single quotes, a trailing comma, and a semicolon at the end.
 pub(super) fn lenient_json(text: &str) -> Option<Cow<'_, str>> {
     let is_json = |text: &str| serde_json::from_str::<&RawValue>(text).is_ok();
     if is_json(text) {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_odd_member_costs_no_other() {
+    fn corrects_invalid_members() {
         for text in [
             r#"{"access_token":"aa11"}"#,
             "{\"access_token\":\"aa11\",\"note\":\"a\tb\nc\"}",
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_another_text_is_none() {
+    fn rejects_incomplete_json_and_other_texts() {
         for text in [
             "",
             "aa11",

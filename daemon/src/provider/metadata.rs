@@ -7,20 +7,20 @@ use url::Url;
 
 use super::endpoint::{is_loopback, is_protected};
 
-/// The longest list of scopes that is shown.
+/// How many scopes are shown at most.
 const MOST_SCOPES: usize = 64;
 
 /// Why a document is not the metadata of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    /// It is no metadata at all, so another place may have it.
+    /// It is not metadata, so another address may have it.
     NoMetadata(String),
-    /// It is metadata that must not be used.
+    /// It is metadata, but must not be used.
     Wrong(String),
 }
 
 impl Unfit {
-    /// The error about the document at `place`: how specific it is, and why the document cannot be used.
+    /// The error about the document at `place`: whether it is specific, and why the document cannot be used.
     pub(crate) fn at(self, place: &Url) -> (bool, String) {
         match self {
             Self::NoMetadata(reason) => (false, format!("{reason} ({place})")),
@@ -29,7 +29,7 @@ impl Unfit {
     }
 }
 
-/// Both kinds of metadata of one server. The first counts where they differ.
+/// Combines both kinds of metadata of one server. If they differ, the first one counts.
 pub(super) fn joined(first: Discovery, second: Discovery) -> Discovery {
     let (one, other) = (first.settings, second.settings);
     let settings = Settings {
@@ -63,7 +63,7 @@ pub(crate) fn read(text: &str, issuer: &str) -> Result<Discovery, Unfit> {
 
 struct Metadata<'a> {
     document: &'a Value,
-    /// Whether the issuer is this machine: then its endpoints may be, too.
+    /// Whether the issuer is this machine. Then its endpoints may be on this machine too.
     is_local: bool,
 }
 
@@ -72,7 +72,7 @@ impl Metadata<'_> {
         let scopes = self.texts("scopes_supported").unwrap_or_default();
         let scope = usual(&scopes);
         let is_offline = scope.contains("offline_access") && scope.contains("openid");
-        // OpenID Connect Core, section 11: offline access takes a question to the user.
+        // Offline access requires that the server asks the user (OpenID Connect Core, section 11).
         let prompt = is_offline.then(|| [("prompt".to_owned(), ParameterValue::from("consent"))].into());
         let settings = Settings {
             issuer: Some(issuer.to_owned()),
@@ -107,8 +107,9 @@ impl Metadata<'_> {
         }
     }
 
-    /// How the client is to identify itself: by Basic, which every server has to know (RFC 6749, section 2.3.1), where the
-    /// server takes several ways or does not say (RFC 8414, section 2). A client without a secret sends its id in any case.
+    /// How the client authenticates. If the server accepts several ways or does not say (RFC 8414, section 2), by
+    /// Basic, which every server must support (RFC 6749, section 2.3.1). A client without a secret sends its ID in
+    /// any case.
     fn client_auth(&self) -> Result<ClientAuth, String> {
         let Some(methods) = self.texts("token_endpoint_auth_methods_supported") else {
             return Ok(ClientAuth::Basic);
@@ -137,7 +138,7 @@ impl Metadata<'_> {
     }
 }
 
-/// Of all scopes, those that a refresh token and the user's name take.
+/// The scopes, of those that the server supports, that give a refresh token and the user's name.
 fn usual(scopes: &[String]) -> String {
     let is_usual = |scope: &&String| ["openid", "offline_access"].contains(&scope.as_str());
     scopes.iter().filter(is_usual).map(String::as_str).collect::<Vec<_>>().join(" ")

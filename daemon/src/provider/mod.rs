@@ -51,52 +51,52 @@ pub use token_owner::{Owner, TokenOwner};
 
 const USER_AGENT: &str = concat!("imgurd/", env!("CARGO_PKG_VERSION"));
 
-/// The client as the token endpoint knows it.
+/// The client, for the token endpoint.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// The application's id.
+    /// The client ID.
     pub id: String,
-    /// Its secret, where it has one.
+    /// The client secret, if it has one.
     pub secret: Option<Secret>,
-    /// How it identifies itself.
+    /// How it authenticates.
     pub auth: ClientAuth,
     /// The resources that its tokens are for (RFC 8707, section 2.2).
     pub resource: Vec<String>,
     /// The token endpoint.
     pub token_url: Url,
-    /// Whose certificates are trusted besides those of the system's authorities.
+    /// A file of certificates that are trusted in addition to the system's authorities.
     pub ca_file: Option<PathBuf>,
-    /// Whether the server has issued tokens to this client with these settings before: then an error about a refresh is
-    /// about the grant.
+    /// Whether the server has issued tokens to this client with these settings before. Then an error about a refresh
+    /// is about the grant.
     pub proven: bool,
 }
 
 /// A request to the token endpoint.
 #[derive(Clone, Debug)]
 pub enum TokenRequest {
-    /// A code for a grant (RFC 6749, section 4.1.3).
+    /// Exchanges an authorization code for a grant (RFC 6749, section 4.1.3).
     Code {
         /// The code.
         code: Secret,
-        /// The PKCE verifier (RFC 7636), where a challenge was sent.
+        /// The PKCE verifier (RFC 7636), if a challenge was sent.
         verifier: Option<Secret>,
-        /// The redirect URI, where the authorization request had one.
+        /// The redirect URI, if the authorization request had one.
         redirect_uri: Option<RedirectUrl>,
         /// The value that an ID token in the answer must contain, if the authorization request had a nonce.
         nonce: Option<Secret>,
     },
-    /// Imgur's PIN for a grant.
+    /// Exchanges Imgur's PIN for a grant.
     Pin(Secret),
-    /// A device code for a grant, once the user has entered the user code (RFC 8628, section 3.4).
+    /// Exchanges a device code for a grant, once the user has entered the user code (RFC 8628, section 3.4).
     Device(Secret),
-    /// A refresh token for an access token (RFC 6749, section 6).
+    /// Exchanges a refresh token for an access token (RFC 6749, section 6).
     Refresh(Secret),
 }
 
 /// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Its meaning.
+    /// The answer, classified.
     pub answer: Answer,
     /// The time of the server's clock, if the answer has it (`Date`, RFC 9110, section 6.6.1).
     pub date: Option<Timestamp>,
@@ -108,24 +108,24 @@ impl From<Answer> for Reply {
     }
 }
 
-/// Every answer is one of four.
+/// An answer of the token endpoint. There are four kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Tokens.
     Granted(TokenResponse),
-    /// The server's explicit word against the grant, code or PIN.
+    /// The server explicitly refuses the grant, code or PIN.
     Refused {
         /// The server's error.
         reason: String,
     },
-    /// The server's word against the client or the request.
+    /// The server refuses the client or the request.
     Misconfigured {
-        /// The setting at fault, by its name in config.toml.
+        /// The invalid setting, by its name in config.toml.
         setting: &'static str,
         /// The server's error.
         reason: String,
     },
-    /// Everything else: it may pass.
+    /// Everything else. It may be temporary.
     Transient(Transient),
 }
 
@@ -135,7 +135,7 @@ impl Answer {
     }
 }
 
-/// An answer that proves nothing.
+/// An answer that proves nothing about the grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transient {
     /// The cause, as the beginning of a sentence.
@@ -146,38 +146,38 @@ pub struct Transient {
     pub delivery: Delivery,
 }
 
-/// How far a request came.
+/// How far a request got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// It was not sent: nothing can have changed at the server.
+    /// It was not sent, so nothing can have changed at the server.
     NotSent,
-    /// It was sent, and no whole answer came: the server may have replaced the refresh token.
+    /// It was sent, but no complete answer arrived. The server may have replaced the refresh token.
     InDoubt,
     /// It was answered.
     Answered,
-    /// It was answered: the user has not decided yet (RFC 8628, section 3.5).
+    /// It was answered, but the user has not decided yet (RFC 8628, section 3.5).
     Undecided,
-    /// The same, and the server wants to be asked less often from now on.
+    /// Like `Undecided`, and the server wants to be asked less often from now on.
     TooSoon,
     /// The server rejected it (4xx) with an empty body, so the cause is unknown.
     Wordless,
-    /// The server rejected it (4xx) with an error that is not OAuth's: it may be about the grant.
+    /// The server rejected it (4xx) with an error that is not OAuth's. It may be about the grant.
     Unclear,
-    /// Something answered that is not a token endpoint: with a page, a redirect, or a 4xx of another kind.
+    /// The answer was not from a token endpoint: a page, a redirect, or another kind of 4xx.
     NotOauth,
 }
 
-/// The token endpoint, behind a seam so that tests can put a scripted one in its place.
+/// The token endpoint. Tests replace it.
 pub trait Provider: Send + Sync {
     /// Sends one request and classifies the answer. It ends within 30 s. Once it has been polled, the future must not
     /// be dropped, because the answer may contain the only copy of a refresh token.
     fn token(&self, client: Client, request: TokenRequest) -> BoxFuture<'static, Reply>;
 
-    /// Asks the API whose token it is, and so whether it works.
+    /// Asks the API whose token it is, and so whether the token works.
     fn identify(&self, inquiry: Inquiry) -> BoxFuture<'static, TokenOwner>;
 
-    /// Asks for a code that the user enters on any device (RFC 8628). The error is never tokens. By default there is
-    /// no such endpoint.
+    /// Asks for a code that the user enters on any device (RFC 8628). The error never contains tokens. By default
+    /// there is no such endpoint.
     fn authorize_device(
         &self,
         _request: DeviceRequest,
@@ -185,13 +185,13 @@ pub trait Provider: Send + Sync {
         Box::pin(ready(Err(Box::new(Answer::Refused { reason: "nobody answers".to_owned() }))))
     }
 
-    /// Has the server revoke tokens (RFC 7009), each within 30 s. The error is the beginning of a sentence. By default all goes
-    /// well.
+    /// Asks the server to revoke tokens (RFC 7009), each within 30 s. The error is the beginning of a sentence. By
+    /// default it succeeds.
     fn revoke(&self, _revocation: Revocation) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(ready(Ok(())))
     }
 
-    /// Asks the API what is left of the requests that it allows. By default it does not tell.
+    /// Asks the API how many requests it still allows. By default the API does not report it.
     fn credits(&self, _inquiry: Inquiry) -> BoxFuture<'static, Tally> {
         Box::pin(ready(Tally::Unsupported))
     }

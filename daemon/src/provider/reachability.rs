@@ -13,10 +13,10 @@ use super::endpoint::is_protected;
 use super::response::text;
 use super::transport::{Timeouts, Transport};
 
-/// Callers on D-Bus wait 25 s.
+/// The time limits. Callers on D-Bus wait 25 s.
 const TIMEOUTS: Timeouts = Timeouts::from_secs(5, 15);
 
-/// What web pages say where the API would use JSON, in lower case: Imgur's consent page is one.
+/// Texts on web pages for which the API would use JSON, in lower case. Imgur's consent page is one.
 const PAGES: [(&str, &str); 3] = [
     ("over capacity", "the server is over capacity"),
     ("error (1024)", "the server is over capacity"),
@@ -28,17 +28,17 @@ const PAGES: [(&str, &str); 3] = [
 pub enum Reachability {
     /// It answers, with this status.
     Answers(u16),
-    /// It answers with trouble that passes: the beginning of a sentence.
+    /// It answers with a temporary failure. The text is the beginning of a sentence.
     Troubled(String),
-    /// It blocks the country that this network is in.
+    /// It blocks the country of this network.
     Blocked(String),
-    /// The certificates that the account names cannot be read.
+    /// The certificates of the account's `ca_file` cannot be read.
     Mistaken(String),
     /// It does not answer.
     Unreachable(String),
 }
 
-/// Requests `url` itself, without private data. `is_page`: a user is meant to see the page there.
+/// Requests `url` itself, without private data. `is_page` means that the address is a page for users.
 pub async fn check_reachability(url: &Url, ca_file: Option<PathBuf>, is_page: bool) -> Reachability {
     let Some(request) = request(url) else {
         return Reachability::Unreachable("imgurd cannot build a request for this address".to_owned());
@@ -49,7 +49,7 @@ pub async fn check_reachability(url: &Url, ca_file: Option<PathBuf>, is_page: bo
     }
 }
 
-/// Only the path: the query may contain private data of the user.
+/// Requests only the path, because the query may contain private data of the user.
 fn request(url: &Url) -> Option<HttpRequest> {
     let mut place = url.clone();
     place.set_query(None);
@@ -116,20 +116,20 @@ mod tests {
     }
 
     #[rstest]
-    #[case::it_wants_parameters(
+    #[case::missing_parameters(
         400,
         r#"{"data":{"error":"client_id and response_type are required"},"status":400}"#,
         true,
         answers(400)
     )]
-    #[case::it_wants_a_token(
+    #[case::missing_token(
         401,
         r#"{"data":{"error":"Authentication required"},"status":401}"#,
         false,
         answers(401)
     )]
-    #[case::it_wants_a_post(405, "", false, answers(405))]
-    #[case::a_page_for_people(200, "<html>Sign in</html>", true, answers(200))]
+    #[case::method_not_allowed(405, "", false, answers(405))]
+    #[case::sign_in_page(200, "<html>Sign in</html>", true, answers(200))]
     #[case::a_redirect_to_a_sign_in(302, "", true, answers(302))]
     #[case::over_capacity(500, OVER_CAPACITY, false, troubled("the server is over capacity"))]
     #[case::over_capacity_on_a_page(
@@ -140,14 +140,14 @@ mod tests {
     )]
     #[case::a_banned_country(400, r#"{"data":{"error":{"code":1016,"message":"Banned country attempt"}}}"#, false, Reachability::Blocked(BLOCKED.into()))]
     #[case::a_page_for_a_region(403, "<p>Content not available in your region.</p>", true, Reachability::Blocked(BLOCKED.into()))]
-    #[case::the_law(451, "", false, Reachability::Blocked(BLOCKED.into()))]
+    #[case::legal_reasons(451, "", false, Reachability::Blocked(BLOCKED.into()))]
     #[case::a_broken_server(
         503,
         "<html>Varnish cache error</html>",
         false,
         troubled("the server answered with an error page (HTTP 503)")
     )]
-    fn an_answer_says_how_the_server_is(
+    fn classifies_the_answer_of_a_reachable_server(
         #[case] status: u16,
         #[case] body: &str,
         #[case] is_page: bool,
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_where_none_belongs_is_the_networks() {
+    fn an_unexpected_page_indicates_a_captive_portal() {
         let mut response = HttpResponse::new(b"<html>Welcome to our hotel</html>".to_vec());
         *response.status_mut() = StatusCode::OK;
         assert!(
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_but_the_place() {
+    fn sends_only_the_path() {
         let url = Url::parse("https://as.example/authorize?tenant=mine#here").unwrap();
         let request = request(&url).unwrap();
         assert_eq!(request.uri(), "https://as.example/authorize");

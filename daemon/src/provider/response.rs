@@ -14,35 +14,35 @@ use url::form_urlencoded::{Parse, parse};
 
 use super::id_token::IdToken;
 
-/// The canonical name of the one token type that is understood (RFC 6750).
+/// The canonical name of the only supported token type (RFC 6750).
 const BEARER: &str = "Bearer";
 
-/// Tokens, as a server gave them.
+/// The tokens of a server's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenResponse {
     /// The access token; never empty.
     pub access_token: Secret,
-    /// Its type: `Bearer` in its canonical form, any other as it was written.
+    /// Its type: `Bearer` in its canonical form, any other as the server wrote it.
     pub token_type: String,
     /// The new refresh token, if there is one; never empty.
     pub refresh_token: Option<Secret>,
-    /// Whether the server sent something instead of a refresh token that imgurd cannot read.
+    /// Whether the server sent a refresh token that imgurd cannot read.
     pub has_odd_refresh_token: bool,
-    /// Lifetime of the access token in seconds, as the server said it: it may be zero, negative or absurd.
+    /// The lifetime of the access token in seconds, as the server gave it: it may be zero, negative or absurd.
     pub expires_in: Option<i64>,
-    /// Lifetime of the refresh token in seconds, where the server says it, which no standard asks of it.
+    /// The lifetime of the refresh token in seconds, if the server gives it. No standard requires that.
     pub refresh_expires_in: Option<i64>,
     /// The name of the user who consented.
     pub username: Option<String>,
-    /// The server's number for the user who consented.
+    /// The server's ID of the user who consented.
     pub account_id: Option<String>,
     /// The user who consented, if the server is an OpenID provider.
     pub id_token: Option<IdToken>,
 }
 
 impl TokenResponse {
-    /// Reads the text of a token endpoint's answer: JSON, wrapped in Imgur's `data` or not, or a form, as GitHub and others
-    /// answer. Nothing if no access token is in it.
+    /// Reads the text of a token endpoint's response: JSON, also wrapped in Imgur's `data`, or a form, which GitHub
+    /// and others send. `None` if it contains no access token.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         Members::read(text)?.tokens()
@@ -62,25 +62,26 @@ impl TokenResponse {
         Members::from_pairs(pairs).tokens()
     }
 
-    /// Whether programs can use the access token by sending it along (RFC 6749, section 7.1).
+    /// Whether programs can send the access token as it is (RFC 6749, section 7.1).
     #[must_use]
     pub fn is_bearer(&self) -> bool {
         self.token_type == BEARER
     }
 
-    /// Whether this answers the request that had `nonce`. An ID token has to repeat it (OpenID Connect Core, section 3.1.3.7).
+    /// Whether this answers the request with `nonce`. An ID token must repeat it (OpenID Connect Core, section
+    /// 3.1.3.7).
     #[must_use]
     pub fn answers(&self, nonce: Option<&Secret>) -> bool {
         self.id_token.as_ref().is_none_or(|token| nonce.is_none() || token.nonce.as_ref() == nonce)
     }
 }
 
-/// Whether there is text in place of an access token, but no valid token.
+/// Whether there is a text instead of an access token that is not a valid token.
 pub(super) fn has_odd_token(text: &str) -> bool {
     Members::read(text).is_some_and(|members| members.has_odd("access_token"))
 }
 
-/// The text of an answer. Some servers end it with a NUL, as C does.
+/// The text of an answer. Some servers end it with a NUL.
 pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
     match decoded(body) {
         Cow::Borrowed(text) => text.trim_end_matches('\0').into(),
@@ -88,7 +89,7 @@ pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The pairs of a form, whatever media type the answer has. A page or another text is not a form.
+/// The pairs of a form, with any media type. A page or another text is not a form.
 pub(super) fn form(text: &str) -> Option<Parse<'_>> {
     let text = text.trim_ascii().trim_start_matches('?');
     let is_form = !text.starts_with('<') && !text.contains(|letter: char| letter.is_ascii_whitespace());
@@ -96,12 +97,12 @@ pub(super) fn form(text: &str) -> Option<Parse<'_>> {
 }
 
 const NUMBERS: [&str; 4] = ["account_id", "expires_in", "refresh_expires_in", "refresh_token_expires_in"];
-/// What servers write for an absent member.
+/// Values that servers write for an absent member.
 const ABSENT: [&str; 4] = ["null", "false", "[]", "{}"];
 const TOKENS: [&str; 2] = ["access_token", "refresh_token"];
 
-/// The members by name, as text. One that is there several times counts if it says the same each time: which of two tokens is
-/// meant is not guessed.
+/// The members by name, as text. A member that occurs several times counts if its values are equal. imgurd does not
+/// guess which of two tokens is meant.
 struct Members(BTreeMap<String, Option<Secret>>);
 
 impl Members {
@@ -113,7 +114,7 @@ impl Members {
         members
     }
 
-    /// `None` is a value that cannot be read.
+    /// Adds a member; `None` is an unreadable value.
     fn add(&mut self, name: &str, value: impl Into<Option<Secret>>) {
         let value = value.into();
         match self.0.entry(name.to_owned()) {
@@ -128,7 +129,7 @@ impl Members {
     }
 
     fn read(text: &str) -> Option<Self> {
-        // A page between the server and here may have escaped it.
+        // A page between the server and imgurd may have escaped it.
         let unescaped = text.replace("&amp;", "&");
         Self::from_json(text).or_else(|| form(&unescaped).map(Self::from_pairs))
     }
@@ -146,7 +147,7 @@ impl Members {
         }
     }
 
-    /// Takes unparsed JSON: a number beyond any range must not make the whole answer unreadable.
+    /// Takes unparsed JSON, so that a number beyond every range does not make the whole answer unreadable.
     fn from_raw(raw: &[(String, &RawValue)]) -> Self {
         let text = |name: &str, value: &str| {
             let is_number = value.starts_with(|first: char| first == '-' || first.is_ascii_digit());
@@ -167,7 +168,7 @@ impl Members {
         self.0.get(name)?.as_ref().map(Secret::expose)
     }
 
-    /// A token that could end a header's line is not valid (RFC 6749, appendix A).
+    /// A token with a line end is not valid (RFC 6749, appendix A), because it could end a header.
     fn secret(&self, name: &str) -> Option<Secret> {
         self.get(name)
             .and_then(credential)
@@ -187,11 +188,11 @@ impl Members {
     }
 
     fn tokens(&self) -> Option<TokenResponse> {
-        // The one is GitHub's name for it, the other Keycloak's.
+        // The first is GitHub's name, the second Keycloak's.
         let refresh_expires_in = self.get("refresh_token_expires_in").or(self.get("refresh_expires_in"));
         let access_token = self.secret("access_token")?;
         let refresh_token = self.secret("refresh_token");
-        // One that is the access token as well is a mistake of the server's, and refreshes nothing.
+        // A refresh token that equals the access token is a mistake of the server, and useless.
         let is_mistaken = refresh_token.as_ref() == Some(&access_token);
         let id_token = self.get("id_token").and_then(IdToken::read);
         let user = id_token.as_ref().map(|token| &token.user);
@@ -211,7 +212,7 @@ impl Members {
     }
 }
 
-/// An access token that comes with its type before it, as it stands in a header.
+/// An access token without the type that some servers put before it, as in a header.
 fn without_type(token: &str) -> &str {
     match token.split_at_checked(BEARER.len() + 1) {
         Some((kind, token)) if kind.trim_end().eq_ignore_ascii_case(BEARER) && !token.contains(' ') => token,
@@ -219,12 +220,12 @@ fn without_type(token: &str) -> &str {
     }
 }
 
-/// What programs write for an absent value.
+/// Whether this is a text that programs write for an absent value.
 fn is_nothing(text: &str) -> bool {
     matches!(text.trim(), "0" | "null" | "undefined" | "None" | "nil" | "false")
 }
 
-/// The members of a JSON object in their order, those that are there twice among them.
+/// The members of a JSON object in their order, including repeated ones.
 struct RawMembers<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for RawMembers<'de> {
@@ -253,12 +254,12 @@ fn token_type(value: &str) -> Option<String> {
     name(value).map(|value| if is_bearer(&value) { BEARER.into() } else { value })
 }
 
-/// Seconds, however the number is written: fractions are cut off, and a number beyond an integer's range becomes the
+/// Reads seconds in any number format. Fractions are cut off, and a number beyond an integer's range becomes the
 /// nearest integer.
 fn seconds(value: &str) -> Option<i64> {
     let value = value.trim();
     if !value.starts_with(|first: char| first == '-' || first == '+' || first.is_ascii_digit()) {
-        return None; // `inf` and `nan` are numbers to the parser below
+        return None; // the parser below reads `inf` and `nan` as numbers
     }
     #[expect(clippy::cast_possible_truncation, reason = "saturating is what is wanted")]
     let from_float =

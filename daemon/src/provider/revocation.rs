@@ -16,9 +16,9 @@ use super::{Answer, Client};
 /// The kind of token, so the server need not search all kinds (section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// Its end is the end of the grant.
+    /// Revoking it ends the grant.
     Refresh,
-    /// At most servers it has ended by then.
+    /// Most servers revoke it together with the refresh token.
     Access,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for TokenKind {
 /// Tokens to revoke, in this order.
 #[derive(Clone, Debug)]
 pub struct Revocation {
-    /// The client that they were given to.
+    /// The client that they were issued to.
     pub client: Client,
     /// The revocation endpoint.
     pub url: Url,
@@ -43,8 +43,9 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Asks for the end of each. The error says why a refresh token is still valid, as the beginning of a sentence; that of an
-    /// access token counts where there is no refresh token, since not every server revokes access tokens (section 2.2.1).
+    /// Asks the server to revoke each token. The error says why a refresh token is still valid, as the beginning of a
+    /// sentence. The error about an access token counts only if there is no refresh token, because not every server
+    /// revokes access tokens (section 2.2.1).
     pub(super) async fn send(self, timeouts: Timeouts) -> Result<(), String> {
         let has_refresh_token = self.tokens.iter().any(|(kind, _)| *kind == TokenKind::Refresh);
         let mut outcome = Ok(());
@@ -80,7 +81,7 @@ fn why(answer: Answer) -> String {
     }
 }
 
-/// A token that the server does not know counts as revoked there, with 200 as well (section 2.2).
+/// Reads an answer. A server that does not know a token counts it as revoked, with 200 too (section 2.2).
 fn understand(response: &HttpResponse, secrets: &[Secret]) -> Result<(), String> {
     let status = response.status();
     let complaint = Complaint::parse(&text(response.body()), secrets);

@@ -26,7 +26,7 @@ use url::Url;
 
 use super::endpoint::is_loopback;
 
-/// A connection on which the server itself is next; TLS with it is yet to begin.
+/// A connection to the server itself, before TLS with it.
 type Way = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -36,7 +36,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Reads `HTTPS_PROXY`, `NO_PROXY` and the similar variables as curl does. imgurd never uses a proxy for a server
+    /// Reads `HTTPS_PROXY`, `NO_PROXY` and similar variables like curl does. imgurd never uses a proxy for a server
     /// on this machine: the proxy's loopback interface is another one, and with plain HTTP the proxy could read the
     /// tokens.
     pub(super) fn to(url: &Url) -> Self {
@@ -46,8 +46,8 @@ impl Route {
         Self { host, proxy }
     }
 
-    /// Connects to the server, or through the proxy; TLS is `tls` with a proxy that wants it. Says why not within
-    /// `patience`, as the beginning of a sentence.
+    /// Connects to the server, or through the proxy; `tls` is for a proxy that uses TLS. The error says why there is
+    /// no connection within `patience`, as the beginning of a sentence.
     pub(super) async fn open(
         &self,
         to: Uri,
@@ -133,7 +133,7 @@ fn insecure(next: &str, trouble: &rustls::Error) -> String {
     }
 }
 
-/// A proxy's host and port. The part before them may contain a password with an `@` in it.
+/// A proxy's host and port. The part before them may be a password that contains an `@`.
 fn place(proxy: &Uri) -> String {
     let authority = proxy.authority().map(Authority::as_str).unwrap_or_default();
     let place = authority.rsplit('@').next().unwrap_or_default();
@@ -155,7 +155,7 @@ fn unreachable_because(next: &str, error: &(dyn Error + 'static)) -> String {
     format!("no connection to {next}{why}")
 }
 
-/// The problem with a certificate, and its likely cause here.
+/// The problem with a certificate, and its most likely cause.
 fn objection(trouble: &CertificateError) -> &'static str {
     use CertificateError as E;
     match trouble {
@@ -172,7 +172,7 @@ fn objection(trouble: &CertificateError) -> &'static str {
     }
 }
 
-/// Whether the HTTP library found an answer longer than its own bounds: a head, extensions of chunks, trailers.
+/// Whether the HTTP library found an answer longer than its own limits: a head, chunk extensions, or trailers.
 pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
     cause(error).is_some_and(hyper::Error::is_parse_too_large)
         || says(error, "over limit")
@@ -183,7 +183,7 @@ fn is_dns(error: &(dyn Error + 'static)) -> bool {
     says(error, "dns error")
 }
 
-/// hyper-util keeps the types of its errors to itself, but not their words.
+/// Recognises an error of hyper-util by its text, because its types are private.
 fn says(error: &(dyn Error + 'static), words: &str) -> bool {
     causes(error).any(|error| error.to_string().ends_with(words))
 }
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proxy_is_named_without_its_password() {
+    fn names_a_proxy_without_its_password() {
         for userinfo in ["", "u:fake@", "u:fa@ke@", "u:@f@a@k@e@", "fake@"] {
             let matcher = Matcher::builder().https(format!("http://{userinfo}proxy.test:3128")).build();
             let uri = Uri::from_static("https://api.example/");

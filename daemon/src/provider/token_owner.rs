@@ -15,7 +15,7 @@ pub type TokenOwner = ApiAnswer<Owner>;
 pub struct Owner {
     /// The name that people know.
     pub username: String,
-    /// The server's own name for them, where it says that.
+    /// The server's ID of the user, if it gives one.
     pub account_id: Option<String>,
 }
 
@@ -29,13 +29,13 @@ pub(super) async fn ask(inquiry: Inquiry, timeouts: Timeouts) -> TokenOwner {
     let is_userinfo = matches!(inquiry.who, Who::Userinfo(_));
     let read = if is_userinfo { claims } else { username };
     match inquiry.ask("account/me", read, timeouts).await {
-        // It refuses good tokens of another scope, too (OpenID Connect Core, section 5.3.1).
+        // It also rejects valid tokens of another scope (OpenID Connect Core, section 5.3.1).
         TokenOwner::Rejected if is_userinfo => TokenOwner::Unsupported,
         owner => owner,
     }
 }
 
-/// `url` is Imgur's field for the name.
+/// Reads Imgur's answer. Its field for the name is `url`.
 pub(crate) fn username(body: &str) -> Option<Owner> {
     let body: Value = serde_json::from_str(body).ok()?;
     body["data"]["url"].as_str().and_then(name).map(|username| Owner { username, account_id: None })
@@ -73,7 +73,7 @@ mod tests {
     #[case(200, OVER_CAPACITY, TokenOwner::Unknown("the server is over capacity".into()))]
     #[case(404, "not found", TokenOwner::Unsupported)]
     #[case(200, r#"{"sub":"somebody"}"#, TokenOwner::Unsupported)]
-    fn the_api_tells_whose_token_it_is_or_why_not(
+    fn reads_the_owner_of_a_token_or_why_it_is_unknown(
         #[case] status: u16,
         #[case] body: &str,
         #[case] expected: TokenOwner,
@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn a_userinfo_endpoint_tells_who_it_is_by_both_names() {
+    fn reads_the_id_and_name_from_a_userinfo_endpoint() {
         let owner = claims(r#"{"sub":"u1","preferred_username":"alice"}"#);
         assert_eq!(owner, Some(Owner { account_id: Some("u1".into()), ..Owner::from("alice") }));
         assert_eq!(claims(r#"{"preferred_username":"alice"}"#), None, "names may change hands");
     }
 
     #[test]
-    fn a_403_that_says_nothing_of_the_token_proves_nothing_against_it() {
+    fn a_403_without_a_token_error_does_not_reject_the_token() {
         let mut response = HttpResponse::new(br#"{"data":{"error":"Unauthorized"},"status":403}"#.to_vec());
         *response.status_mut() = StatusCode::FORBIDDEN;
         assert!(matches!(understand(&response, username, &[]), TokenOwner::Unknown(_)));

@@ -21,17 +21,17 @@ use super::content_coding::{self, ACCEPTED};
 use super::route::{self, Route};
 use super::{Answer, Delivery, Reply, Transient, USER_AGENT, authorities};
 
-/// The longest body, in bytes: more than any token response has, less than would hurt.
+/// The length of the longest body, in bytes: more than any token response, and little enough for memory.
 const BODY_MAX: usize = 1024 * 1024;
-/// The most that a server may send in all, in bytes: a body, and as much again around it.
+/// The total that a server may send, in bytes: a body, and as much again around it.
 const CONNECTION_MAX: u64 = 2 * 1024 * 1024;
 
 /// How long the steps of a request may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeouts {
-    /// Until there is a connection.
+    /// Until the connection is open.
     pub(super) connect: Duration,
-    /// Until the answer is whole.
+    /// Until the answer is complete.
     pub(super) total: Duration,
 }
 
@@ -47,13 +47,13 @@ pub(super) struct Transport {
     timeouts: Timeouts,
     /// Whether the request is a refresh by a client whose settings have worked before.
     is_proven_refresh: bool,
-    /// The secrets that are sent. They are not shown if the server sends them back.
+    /// The sent secrets. They are not shown if the server returns them.
     secrets: Vec<Secret>,
 }
 
 impl Transport {
-    /// Reads the system's certificates, off the runtime. They live as long as the request: a daemon that refreshes once
-    /// in a while keeps no certificates in memory, and sees new ones and a changed proxy.
+    /// Reads the system's certificates in a thread for blocking work. They are freed after the request, so an idle
+    /// daemon keeps none in memory, and notices new certificates and a changed proxy.
     pub(super) async fn new(url: &Url, ca_file: Option<PathBuf>, timeouts: Timeouts) -> Result<Self, Answer> {
         let route = Route::to(url);
         match spawn_blocking(move || trust(ca_file.as_deref())).await {
@@ -69,7 +69,7 @@ impl Transport {
         }
     }
 
-    /// One request, with all that it takes.
+    /// Sends one request, with all preparations.
     pub(super) async fn get(
         url: &Url,
         ca_file: Option<PathBuf>,
@@ -127,7 +127,7 @@ impl Transport {
             .map_err(|error| format!("no connection to {} ({error})", self.route.host, error = cause(&error)))
     }
 
-    /// A client for one request over `stream`, with the remaining time.
+    /// An HTTP client for one request over `stream`, within the remaining time.
     fn client(&self, stream: &BoundedStream, began: Instant) -> Option<reqwest::Client> {
         let passed = began.elapsed();
         reqwest::Client::builder()
@@ -155,7 +155,7 @@ impl Transport {
                 if response.status().is_success() {
                     return Err(self.too_long());
                 }
-                body.clear(); // a long error page says no more than its status
+                body.clear(); // the body of a long error page is not needed
                 break;
             }
             body.extend_from_slice(&chunk);

@@ -16,7 +16,7 @@ use crate::config::ConfigError;
 use crate::ipc::{Refusal, refuse};
 use crate::supervisor::notify_manager;
 
-/// How often the start is tried again. Not all causes can be watched: permissions, another imgurd that ends.
+/// How often the start is tried again. Some causes cannot be watched, such as permissions or another running imgurd.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers every call with `failure` until imgurd is told to stop.

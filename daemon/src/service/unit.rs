@@ -19,7 +19,7 @@ use crate::ownership::{OTHERS_WRITE, check_place, own_directory};
 /// could replace files in it.
 const DIRECTORY: &str = "imgurd-unit";
 
-/// The file in it that says why the service must not start. It is empty where the service may.
+/// The file in it with the reason why the service must not start. It is empty if the service may start.
 const REFUSAL: &str = "refusal";
 
 /// Creates the directories that the service writes to, makes `ReadWritePaths=` point to them, and checks who owns the
@@ -40,7 +40,7 @@ pub fn prepare(options: &Options) -> anyhow::Result<()> {
     fs::write(&path, refusal).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Fails where [`prepare`] found that the service must not start.
+/// Fails if [`prepare`] found that the service must not start.
 pub(super) fn check_prepared() -> anyhow::Result<()> {
     let Some(unit) = runtime_directory() else { return Ok(()) };
     match fs::read_to_string(unit.join(REFUSAL)) {
@@ -56,14 +56,14 @@ fn runtime_directory() -> Option<PathBuf> {
     env::split_paths(&all).find(|path| path.ends_with(DIRECTORY))
 }
 
-/// Makes links for `ReadWritePaths=`, which knows no variables such as those that `environment.d(5)` sets. It skips missing
-/// directories, so they are made.
+/// Creates symlinks for `ReadWritePaths=`, which expands no variables, such as those of `environment.d(5)`. It skips
+/// missing directories, so this creates them.
 fn lead_to_directories(unit: &Path) -> anyhow::Result<()> {
     for (link, target) in [
         ("state", directory("XDG_STATE_HOME", ".local/state")?),
         ("config", directory("XDG_CONFIG_HOME", ".config")?),
     ] {
-        // Where it cannot be made, the service says so when it needs it.
+        // If this fails, the service reports it when it needs the directory.
         let _ = fs::DirBuilder::new().recursive(true).mode(0o700).create(&target);
         let link = unit.join(link);
         let _ = fs::remove_file(&link);
@@ -72,8 +72,8 @@ fn lead_to_directories(unit: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails if another user could change or replace a file that says where secrets are sent. The service itself reports files
-/// that are missing or have mistakes.
+/// Fails if another user could change or replace a file that decides where secrets are sent. The service itself
+/// reports missing or invalid files.
 fn check_owners(options: &Options) -> anyhow::Result<()> {
     let file = options.config_file()?;
     own_directory(&directory("XDG_STATE_HOME", ".local/state")?, OTHERS_WRITE)?;

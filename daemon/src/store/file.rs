@@ -1,8 +1,4 @@
-//! An encrypted file, in the format of the desktop's own keyring files, by `oo7`.
-//!
-//! `oo7` never writes the file itself. It writes through tokio's file, whose `sync_all` ignores an earlier failed write: on a full
-//! disk, oo7 0.6 replaces a good keyring with a truncated one and reports success. So `oo7` writes a second file,
-//! `grants.keyring.work`. imgurd reads that file back, decrypts it, and only then renames it over the first.
+//! An encrypted file, in the format of the desktop's own keyring files, written by `oo7`.
 
 use std::fs;
 use std::io;
@@ -25,26 +21,26 @@ use crate::grant::Record;
 use crate::memory;
 use crate::ownership::check_own;
 
-/// How `oo7` names the files it writes before they take the place of another.
+/// The prefix of the files that `oo7` writes before it renames them.
 const LEFTOVER_PREFIX: &str = ".tmpkeyring";
 
 /// Keeps records in an encrypted file.
 #[derive(Clone, Debug)]
 pub struct FileStore {
-    /// A call holds it from beginning to end: they come one after the other.
+    /// A call locks it from beginning to end, so calls run one after the other.
     file: Arc<Mutex<KeyringFile>>,
 }
 
 impl FileStore {
-    /// The store in the file `path`. Nothing is opened before it is needed.
+    /// The store in the file `path`. It is opened when it is first needed.
     #[must_use]
     pub fn new(path: PathBuf, key: KeySource) -> Self {
         let work = path.with_added_extension("work");
         Self { file: Arc::new(Mutex::new(KeyringFile { path, work, key, keyring: None })) }
     }
 
-    /// Runs `call` off the runtime, because it derives keys, decrypts and waits for the disk. Once started, it runs to
-    /// its end, even if no caller waits for it any more.
+    /// Runs `call` in a thread for blocking work, because it derives keys, decrypts and waits for the disk. Once
+    /// started, it runs to its end, even if no caller waits any more.
     fn run<T, F>(&self, call: F) -> BoxFuture<'static, Result<T, StoreError>>
     where
         T: Send + 'static,
@@ -59,7 +55,7 @@ impl FileStore {
                 let result = runtime.block_on(call(&mut file));
                 memory::wipe_stack();
                 if result.is_err() {
-                    file.close(); // after a failed write, what is in memory is not what is on the disk
+                    file.close(); // after a failed write, the memory differs from the disk
                 }
                 result
             });
@@ -110,10 +106,10 @@ impl TokenStore for FileStore {
 #[derive(Debug)]
 struct KeyringFile {
     path: PathBuf,
-    /// The file under the name that `oo7` may write to.
+    /// The file under the second name, which `oo7` may write to.
     work: PathBuf,
     key: KeySource,
-    /// Opening costs a key derivation, so it stays open.
+    /// Kept open, because opening requires a key derivation.
     keyring: Option<Arc<UnlockedKeyring>>,
 }
 
@@ -122,7 +118,7 @@ impl KeyringFile {
         self.keyring = None;
     }
 
-    /// The keyring, opened if it is not, or if somebody has put another file in its place.
+    /// The keyring. Opens it if it is not open, or if another program has replaced the file.
     async fn open(&mut self) -> Result<Arc<UnlockedKeyring>, StoreError> {
         if let Some(keyring) = self.keyring.as_ref().filter(|_| self.is_current()) {
             return Ok(keyring.clone());
@@ -137,22 +133,22 @@ impl KeyringFile {
         Ok(keyring)
     }
 
-    /// Refuses a file that is not ours, and a link: `oo7` would follow it.
+    /// Refuses a file that is not ours, and a symlink, which `oo7` would follow.
     fn check(&self) -> io::Result<()> {
         match fs::symlink_metadata(&self.path) {
             Ok(metadata) => check_own(&metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // nothing is stored yet
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // nothing is saved yet
             Err(error) => Err(error),
         }
     }
 
-    /// Whether the keyring in memory is that of the file.
+    /// Whether the keyring in memory is that of the file on the disk.
     fn is_current(&self) -> bool {
         let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
         identity(&self.path) == identity(&self.work)
     }
 
-    /// Gives the file its second name, and removes what a crash left.
+    /// Gives the file its second name, and removes files left by a crash.
     fn begin_work(&self) -> io::Result<()> {
         remove(&self.work)?;
         let directory = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
@@ -162,8 +158,9 @@ impl KeyringFile {
             }
         }
         match fs::hard_link(&self.path, &self.work) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // nothing is stored yet
-            // Some file systems have no links; then every call opens again, which is slow and right.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // nothing is saved yet
+            // Some file systems do not support hard links. Then every call opens the file again, which is slow but
+            // correct.
             Err(_) => fs::copy(&self.path, &self.work).map(drop),
             Ok(()) => Ok(()),
         }
@@ -175,7 +172,7 @@ impl KeyringFile {
         Ok(found.as_ref().and_then(secret_of))
     }
 
-    /// Writes under the second name, reads it back, and lets it take the place of the file.
+    /// Writes the file under its second name, reads it back, and renames it over the first one.
     async fn put(&mut self, account: &str, record: &Record) -> Result<(), StoreError> {
         let new = oo7::Secret::blob(&*item::encode(record)?);
         durable::make_directory_of(&self.path).map_err(|error| self.unwritable(&error))?;
@@ -195,7 +192,7 @@ impl KeyringFile {
 
     fn publish(&mut self) -> io::Result<()> {
         durable::rename(&self.work, &self.path)?;
-        // Where the second name cannot be had again, the next call opens the file again.
+        // If this fails, the next call opens the file again.
         let _ = fs::hard_link(&self.path, &self.work);
         Ok(())
     }
@@ -244,7 +241,7 @@ fn secret_of(item: &Item) -> Option<oo7::Secret> {
     }
 }
 
-/// Whether the file `written` holds all that `keyring` does, `new` for `account` among it.
+/// Whether the file `written` contains everything that `keyring` does, with `new` for `account`.
 async fn is_whole(
     keyring: &UnlockedKeyring,
     written: &Path,

@@ -34,7 +34,7 @@ pub(crate) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, StoreError> 
 
 pub(crate) fn decode(account: &str, item: &[u8]) -> Result<Record, StoreError> {
     let damaged = |error: serde_json::Error| {
-        // Only the position, because the error's own text may quote the content.
+        // Use only the position, because the error's text may quote the content.
         let at = error.column();
         StoreError::Unavailable(format!(
             "the stored item of `{account}` is damaged (at byte {at}), and imgurd did not change it; restore a \
@@ -50,7 +50,7 @@ pub(crate) fn decode(account: &str, item: &[u8]) -> Result<Record, StoreError> {
     serde_json::from_slice(item).map_err(damaged)
 }
 
-/// Refuses to let an item be overwritten that this version cannot read.
+/// Refuses to overwrite an item that this version cannot read.
 pub(super) fn may_replace(account: &str, old: &[u8]) -> Result<(), StoreError> {
     decode(account, old).map(drop)
 }

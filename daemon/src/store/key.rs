@@ -15,23 +15,23 @@ use rustix::fs::OFlags;
 use super::StoreError;
 use crate::ownership::{OF_OTHERS, check_place, is_trusted};
 
-/// Less is guessed too soon.
+/// The minimal length: a shorter key could be guessed.
 const KEY_MIN: usize = 16;
 
-/// More is not a key but some other file.
+/// The maximal length: a longer file is not a key.
 const KEY_MAX: u64 = 4096;
 
-/// Where the key comes from. It is the text of the file, without the blanks around it.
+/// Where the key is. It is the text of the file, without surrounding white space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// A file of the user, which nobody else may read.
+    /// A file of the user, which other users must not be able to read.
     File(PathBuf),
     /// A systemd credential. systemd guards it, with access lists that look like permissions of the group.
     Credential(PathBuf),
 }
 
 impl KeySource {
-    /// The file.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -39,7 +39,7 @@ impl KeySource {
         }
     }
 
-    /// Whether there is a key that can be used.
+    /// Checks that there is a usable key.
     pub fn check(&self) -> Result<(), StoreError> {
         self.read().map(drop)
     }
@@ -67,9 +67,9 @@ impl KeySource {
         Ok(key)
     }
 
-    /// The text of the file; nothing if others may read it.
+    /// The text of the file; `None` if other users may read it.
     fn text(&self) -> io::Result<Option<Zeroizing<String>>> {
-        // A pipe in its place is not waited for.
+        // Do not block if there is a pipe instead of the file.
         let nonblock = OFlags::NONBLOCK.bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(nonblock).open(self.path())?;
         let metadata = file.metadata()?;

@@ -1,4 +1,4 @@
-//! A store that forgets everything when the daemon ends.
+//! A store that loses everything when the daemon ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

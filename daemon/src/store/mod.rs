@@ -26,42 +26,42 @@ pub enum StoreError {
     /// It is absent, full, or has another key.
     #[error("{0}")]
     Unavailable(String),
-    /// It is locked: unlocking it is all that it takes.
+    /// It is locked; unlocking it is enough.
     #[error("{0}")]
     Locked(String),
-    /// It answers, but lacks a grant that it once took.
+    /// It works, but does not have a grant that it once saved.
     #[error("{0}")]
     Vanished(String),
-    /// The record was written by a newer version; it is left untouched.
+    /// A newer version wrote the record. It is not changed.
     #[error("{0}")]
     Newer(String),
 }
 
-/// What to do if a store does not return an item that was saved to it.
+/// What to do if the store does not show an item that was saved to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMissing {
-    /// Save the record again: the user has signed in since, so the missing item does not matter any more.
+    /// Save the record: the user has signed in since, so the missing item does not matter any more.
     Create,
-    /// Save nothing: the missing item may come back with its keyring, and would be the older of two.
+    /// Save nothing: the missing item may return with its keyring, and would then be the older of two.
     Fail,
 }
 
-/// The events of a store.
+/// Counters of a store's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// How often it became worth asking again: it was unlocked, or is back.
+    /// How often the store was unlocked or became available again.
     pub count: u64,
-    /// How often another provider took the place of the last.
+    /// How often another provider replaced the previous one.
     pub replaced: u64,
 }
 
-/// A store, behind a seam so that tests can put a failing one in its place. One account's calls come one after the
-/// other; those of different accounts may overlap.
+/// A store. Tests replace it. The calls of one account come one after the other; those of different accounts may
+/// overlap.
 pub trait TokenStore: Send + Sync {
     /// The record of `account`; `None` if there never was one.
     fn load(&self, account: String) -> BoxFuture<'static, Result<Option<Record>, StoreError>>;
 
-    /// Keeps `record`, durably: when this returns, it survives a crash of the machine.
+    /// Saves `record`. When this returns, the record survives a crash of the machine.
     fn save(
         &self,
         account: String,
@@ -69,10 +69,10 @@ pub trait TokenStore: Send + Sync {
         if_missing: IfMissing,
     ) -> BoxFuture<'static, Result<(), StoreError>>;
 
-    /// Opens the store again, and may raise its own prompt for it.
+    /// Unlocks the store. It may show its own dialog.
     fn unlock(&self) -> BoxFuture<'static, Result<(), StoreError>>;
 
-    /// Whether it can be read and written just now. Looking raises no prompt.
+    /// Whether it can be read and written now. This causes no dialog.
     fn look(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         std::future::ready(Ok(())).boxed()
     }

@@ -27,7 +27,7 @@ use crate::durable;
 use crate::grant::{Record, Timestamp};
 use crate::ownership::open_own;
 
-/// A store, and a file beside it that lists what was saved.
+/// A store, and a file that lists what was saved to it.
 #[derive(Clone, Debug)]
 pub struct Witnessed<S> {
     store: S,
@@ -35,7 +35,7 @@ pub struct Witnessed<S> {
 }
 
 impl<S> Witnessed<S> {
-    /// `store`, with the names of its accounts in the file `path`: nothing secret is in it.
+    /// Wraps `store`; the names of its accounts are in the file `path`, which contains no secret.
     #[must_use]
     pub fn new(store: S, path: PathBuf) -> Self {
         Self { store, names: Arc::new(Mutex::new(StoredNames { path, names: None })) }
@@ -49,7 +49,7 @@ impl<S: TokenStore + Clone + 'static> TokenStore for Witnessed<S> {
             let mut record = loading.await?;
             if let Some(record) = record.as_mut().filter(|record| record.holds_a_grant()) {
                 let last = saved_at(&names, &account).await.ok().flatten().flatten();
-                // One of an older version has no time, which proves nothing.
+                // A record of an older version has no time, which proves nothing.
                 record.is_outdated = record.saved_at.zip(last).is_some_and(|(at, last)| at < last);
                 if !record.is_outdated {
                     note(names, account, Some(record.saved_at)).await;
@@ -111,7 +111,7 @@ fn vanished(account: &str) -> StoreError {
     ))
 }
 
-/// A time that is later than the last, however the clock is set.
+/// A time that is later than the last one, even if the clock was set back.
 fn next(last: Option<Timestamp>, now: Timestamp) -> Timestamp {
     last.map_or(now, |last| now.max(last.moved(1)))
 }
@@ -130,7 +130,8 @@ async fn saved_at(names: &Arc<Mutex<StoredNames>>, account: &str) -> Result<Opti
     })
 }
 
-/// Writes down whether a grant of `account` is stored, and when. The grant itself is safe by now, so a failure is only logged.
+/// Records whether a grant of `account` is saved, and when. The grant itself is safe already, so a failure is only
+/// logged.
 async fn note(names: Arc<Mutex<StoredNames>>, account: String, stored: Option<SavedAt>) {
     let mut names = names.lock_owned().await;
     let noted = spawn_blocking(move || names.note(account, stored)).await;
@@ -139,10 +140,11 @@ async fn note(names: Arc<Mutex<StoredNames>>, account: String, stored: Option<Sa
     }
 }
 
-/// Older versions did not write it down.
+/// When a record was saved; older versions did not record that.
 type SavedAt = Option<Timestamp>;
 
-/// The file, a line for each account: its name, a space, and when its record was stored, in milliseconds since 1970.
+/// The file. It has a line for each account: its name, a space, and when its record was saved, in milliseconds since
+/// 1970.
 #[derive(Debug)]
 struct StoredNames {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! The shapes that grants come in. A line more is a test more.
+//! The formats in which grants occur. Each line is a test case.
 
 use proptest::prelude::*;
 use rstest::rstest;
@@ -88,7 +88,7 @@ fn taken(text: &str) -> Result<Candidate, String> {
 // Environments that hold several services.
 #[case("DROPBOX_REFRESH_TOKEN=DR\nIMGUR_REFRESH_TOKEN=RT\nGOOGLE_REFRESH_TOKEN=GR\n")]
 #[case("[dropbox]\nrefresh_token=DR\n[imgur]\nrefresh_token=RT\n")]
-fn the_grant_is_found(#[case] text: &str) {
+fn finds_the_grant(#[case] text: &str) {
     assert_eq!(taken(text).map(|found| found.refresh_token), Ok(Secret::from("RT")), "{text}");
 }
 
@@ -102,7 +102,7 @@ fn the_grant_is_found(#[case] text: &str) {
 #[case("{\"refresh_token\":\"RT1\"},{\"refresh_token\":\"RT2\"}")]
 #[case("HTTP/1.1 200 OK\n\n{\"refresh_token\":\"RT1\"}\nHTTP/1.1 200 OK\n\n{\"refresh_token\":\"RT2\"}\n")]
 #[case("IMGUR_REFRESH_TOKEN=RT1\nIMGUR_OLD_REFRESH_TOKEN=RT2\n")]
-fn of_several_none_is_taken_and_all_can_be_chosen(#[case] text: &str) {
+fn chooses_none_of_several_grants_unless_one_is_picked(#[case] text: &str) {
     let error = taken(text).unwrap_err();
     assert!(error.contains("several refresh tokens") && error.contains("--pick"), "{error}");
     assert!(!error.contains("RT1") && !error.contains("RT2"), "{error}");
@@ -125,7 +125,7 @@ fn of_several_none_is_taken_and_all_can_be_chosen(#[case] text: &str) {
 #[case("https://as.example/#access_token=A&refresh_token=RT&client_id=another", "client ID")]
 #[case("GOOGLE_CLIENT_ID=g\nREFRESH_TOKEN=RT\n", "client ID")]
 #[case("[imgur]\nclient_id=another\nrefresh_token=RT\n", "client ID")]
-fn a_grant_of_another_is_not_sent(#[case] text: &str, #[case] what: &str) {
+fn refuses_a_grant_of_another_client_or_server(#[case] text: &str, #[case] what: &str) {
     let error = taken(text).unwrap_err();
     assert!(error.contains(&format!("The {what} in the text")) && !error.contains("RT"), "{error}");
 }
@@ -143,7 +143,7 @@ fn a_grant_of_another_is_not_sent(#[case] text: &str, #[case] what: &str) {
 #[case(r#"{"host":"gitlab.example","grant":{"refresh_token":"RT"}}"#)]
 #[case("HOST=gitlab.example\nREFRESH_TOKEN=RT\n")]
 #[case("POST /token HTTP/1.1\nHost: evil.example\n\n{\"refresh_token\":\"RT\"}")]
-fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
+fn uses_a_possible_grant_of_another_service_only_if_picked(#[case] text: &str) {
     let error = taken(text).unwrap_err();
     assert!(error.contains("may contain another service's") && !error.contains("RT"), "{error}");
     assert_eq!(choose(read(text), &IMGUR).one(Some(1)).unwrap().refresh_token, Secret::from("RT"));
@@ -178,7 +178,7 @@ fn what_may_be_another_services_is_sent_only_when_chosen(#[case] text: &str) {
 #[case("imgur.com/a/abc")]
 #[case("a\u{200b}b")]
 #[case("<html>refresh token</html>")]
-fn nothing_is_taken_for_a_grant_that_is_none(#[case] text: &str) {
+fn finds_no_grant_in_other_texts(#[case] text: &str) {
     assert!(taken(text).unwrap_err().contains("no refresh token"), "{text}");
 }
 
@@ -195,16 +195,16 @@ fn nothing_is_taken_for_a_grant_that_is_none(#[case] text: &str) {
 #[case(r#"{"item":[{"request":{"auth":{"type":"oauth2","oauth2":{"accessToken":"AT","refreshToken":"RT","tokenType":"bearer","username":"alice"}}}}]}"#)]
 // Variables of the collection.
 #[case(r#"{"info":{},"item":[],"variable":[{"key":"accessToken","value":"AT"},{"key":"refreshToken","value":"RT"},{"key":"username","value":"alice"}]}"#)]
-fn what_postman_shows_and_exports_is_understood(#[case] text: &str) {
+fn reads_postmans_tokens_environments_and_collections(#[case] text: &str) {
     let found = taken(text).unwrap();
     assert_eq!(found.refresh_token, Secret::from("RT"));
     assert_eq!(found.access_token, Some(Secret::from("AT")));
     assert_eq!(found.username.as_deref(), Some("alice"));
 }
 
-/// `$` begins a variable of a shell, and other texts.
+/// `$` begins a shell variable, and may begin a token.
 #[test]
-fn a_token_may_begin_as_a_variable_does() {
+fn a_token_may_begin_with_a_dollar_sign() {
     for token in ["$2y$10$abcd", "$-x", "a$b"] {
         let found = taken(&format!("{{\"refresh_token\":\"{token}\"}}")).unwrap();
         assert_eq!(found.refresh_token, Secret::from(token));
@@ -214,40 +214,40 @@ fn a_token_may_begin_as_a_variable_does() {
     }
 }
 
-/// Whoever adds an account with it hears what is wrong with it.
+/// A user who adds an account with it learns that it is invalid.
 #[test]
-fn an_odd_client_secret_is_handed_on_to_be_refused() {
+fn passes_on_an_invalid_client_secret() {
     let found = taken("refresh_token=RT\nclient_secret=caf\u{e9}\n").unwrap();
     assert_eq!(found.client_secret, Some(Secret::from("café")));
 }
 
 #[test]
-fn a_variable_may_have_any_name_of_the_server() {
+fn recognises_the_server_by_any_word_of_its_host() {
     let gitlab =
         Target { client_id: None, token_url: "https://gitlab.example.com/oauth/token", issuer: None };
     let text = "GITHUB_REFRESH_TOKEN=other\nGITLAB_REFRESH_TOKEN=RT\n";
     assert_eq!(choose(read(text), &gitlab).one(None).unwrap().refresh_token, Secret::from("RT"));
 }
 
-/// What the text says of the service is this account's.
+/// The text names the account's own service.
 #[rstest]
 #[case(r#"{"refresh_token":"RT","provider":"Imgur","api_url":"https://api.imgur.com/3/"}"#)]
 #[case(r#"{"refresh_token":"RT","iss":"https://api.imgur.com"}"#)]
 #[case("imgur:\n  oauth:\n    refresh_token: RT\n")]
 #[case("tokens:\n  refresh_token: RT\n")]
-fn what_names_this_service_is_taken(#[case] text: &str) {
+fn accepts_a_text_that_names_the_accounts_service(#[case] text: &str) {
     assert_eq!(taken(text).unwrap().refresh_token, Secret::from("RT"));
 }
 
 #[test]
-fn a_file_brings_its_client_along() {
+fn reads_the_client_with_the_grant() {
     let text = "[Imgur]\nClientId=c9\nClientSecret=\"fake secret\"\nRefreshToken=RT\n";
     let found = taken(text).unwrap();
     assert_eq!((found.client_id.as_deref(), found.client_secret), (Some("c9"), Some("fake secret".into())));
 }
 
 #[test]
-fn a_large_export_is_read_whole_and_the_depths_are_not() {
+fn reads_a_large_export_but_not_deep_nesting() {
     let filler =
         r#"{"name":"x","request":{"method":"GET","url":"https://api.imgur.com/3/image"}},"#.repeat(2000);
     let text = format!(r#"{{"item":[{filler}{{"oauth2":[{{"key":"refreshToken","value":"RT"}}]}}]}}"#);
@@ -258,7 +258,7 @@ fn a_large_export_is_read_whole_and_the_depths_are_not() {
 
 proptest! {
     #[test]
-    fn whatever_is_read_is_a_credential_and_no_error_repeats_the_text(text in "(.{0,40}|[\\[\\]{}\":=&#?a-zA-Z_\n ]{0,80})", token in "[!-~]{8,40}") {
+    fn finds_only_credentials_and_never_quotes_them_in_errors(text in "(.{0,40}|[\\[\\]{}\":=&#?a-zA-Z_\n ]{0,80})", token in "[!-~]{8,40}") {
         for candidate in read(&text) {
             prop_assert!(crate::text::is_credential(candidate.refresh_token.expose()));
         }

@@ -1,11 +1,11 @@
-//! What each door lets in, as tables and as properties. A line more is a test more.
+//! What each check accepts, as tables and as properties.
 
 use proptest::prelude::*;
 
 use super::*;
 
 #[test]
-fn what_a_terminal_would_obey_is_left_out() {
+fn removes_control_and_format_characters() {
     let text = "\u{1b}[31mred\u{7} \u{9b}2Jc1\nline\u{2028}end\u{202e}rtl\u{200b}\u{feff}\0";
     assert_eq!(printable(text), "[31mred 2Jc1 line endrtl");
     assert!(!is_printable(text));
@@ -14,7 +14,7 @@ fn what_a_terminal_would_obey_is_left_out() {
 }
 
 #[test]
-fn a_cause_has_no_error_number() {
+fn removes_the_system_error_number_from_a_cause() {
     let missing = std::io::Error::from_raw_os_error(2);
     assert_eq!(cause(&missing), "No such file or directory");
     assert_eq!(
@@ -25,27 +25,27 @@ fn a_cause_has_no_error_number() {
 }
 
 #[test]
-fn a_name_is_cut() {
+fn limits_the_length_of_a_name() {
     assert_eq!(printable_name(&"ä".repeat(200)).chars().count(), LONGEST_NAME);
     assert_eq!(name(&format!("{} b", "a".repeat(LONGEST_NAME - 1))), Some("a".repeat(LONGEST_NAME - 1)));
     assert_eq!(name("\r\n alice\u{200b}\0"), Some("alice".to_owned()));
     assert_eq!(name("\u{feff} \u{202e}\0"), None);
 }
 
-/// What comes with a copied text and is no part of it.
+/// Characters that are copied along with a text.
 const AROUND: [&str; 20] = [
     "", " ", "\t", "\r\n", "\u{a0}", "\u{2007}", "\u{2028}", "\u{2029}", "\u{3000}", "\u{feff}", "\u{200b}",
     "\u{200d}", "\u{200e}", "\u{202e}", "\u{2060}", "\"", "'", "“", "”", "„",
 ];
 
-/// What no credential has.
+/// Characters that no credential contains.
 const ODD: [&str; 16] = [
     "\0", "\t", "\n", "\r\n", "\u{1b}", "\u{7f}", "\u{85}", "\u{a0}", "é", "\u{200b}", "\u{202e}",
     "\u{2028}", "\u{fe0f}", "\u{feff}", "\u{fffd}", "🦀",
 ];
 
 #[test]
-fn a_credential_is_read_without_what_is_around_it() {
+fn strips_spaces_and_quotes_around_a_credential() {
     for around in AROUND {
         assert_eq!(credential(&format!("{around}a b~%00{around}")), Some("a b~%00"), "{around:?}");
         assert_eq!(credential(around), None, "{around:?}");
@@ -53,7 +53,7 @@ fn a_credential_is_read_without_what_is_around_it() {
 }
 
 #[test]
-fn a_credential_with_an_odd_character_within_is_none() {
+fn refuses_a_credential_with_an_invalid_character() {
     for odd in ODD {
         assert_eq!(credential(&format!("a{odd}b")), None, "{odd:?}");
     }
@@ -63,7 +63,7 @@ fn a_credential_with_an_odd_character_within_is_none() {
 }
 
 #[test]
-fn a_credential_that_may_be_something_else_does_not_stand_alone() {
+fn refuses_texts_that_may_be_something_else_than_a_credential() {
     for text in [
         "0123456789abcdef",
         "4/0Ab=",
@@ -104,7 +104,7 @@ fn a_credential_that_may_be_something_else_does_not_stand_alone() {
 }
 
 #[test]
-fn bytes_are_read_as_utf_8_or_as_their_mark_says() {
+fn decodes_utf_8_and_utf_16() {
     let utf16 = |mark: u16, unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
         [mark].into_iter().chain("é🦀".encode_utf16()).flat_map(unit).collect()
     };
@@ -121,7 +121,7 @@ fn bytes_are_read_as_utf_8_or_as_their_mark_says() {
 
 proptest! {
     #[test]
-    fn every_credential_passes_as_it_is(text in "[ -~]{0,80}", around in prop::sample::select(AROUND.to_vec())) {
+    fn returns_every_credential_unchanged(text in "[ -~]{0,80}", around in prop::sample::select(AROUND.to_vec())) {
         let text = bare(&text);
         prop_assume!(!text.is_empty());
         let copied = format!("{around}{text}{around}");
@@ -129,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn every_other_text_is_none(
+    fn refuses_every_other_text(
         ends in ("[!-~&&[^'\"]]{1,9}", "[!-~&&[^'\"]]{1,9}"),
         odd in "[^ -~]{1,3}",
     ) {
@@ -138,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_door_lets_in_it_lets_in_again(text in "(.|[\\x00-\\x20\"'\u{200b}\u{feff}\u{202e}\u{a0}]){0,200}") {
+    fn every_check_accepts_its_own_result(text in "(.|[\\x00-\\x20\"'\u{200b}\u{feff}\u{202e}\u{a0}]){0,200}") {
         if let Some(credential) = credential(&text) {
             prop_assert!(is_credential(credential));
             prop_assert_eq!(super::credential(credential), Some(credential));
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_text(bytes: Vec<u8>) {
+    fn decoding_accepts_all_bytes_and_its_own_result(bytes: Vec<u8>) {
         let text = decoded(&bytes);
         prop_assert_eq!(decoded(text.as_bytes()), text.trim_start_matches('\u{feff}'));
     }

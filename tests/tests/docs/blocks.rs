@@ -14,18 +14,18 @@ pub(crate) const DOCUMENTS: [(&str, &str); 5] = [
 pub(crate) struct Block {
     /// The path of its document.
     pub(crate) document: &'static str,
-    /// The heading that it stands below.
+    /// The heading of its section.
     pub(crate) section: String,
     /// The line that its text begins in, counted from 1.
     pub(crate) line: usize,
     /// The first word after the fence: rustdoc's attributes follow it after a comma.
     pub(crate) language: String,
-    /// What is in it.
+    /// The lines between the fences.
     pub(crate) text: String,
 }
 
 impl Block {
-    /// Where it is.
+    /// The path of its document and its line.
     pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.document, self.line)
     }
@@ -36,7 +36,7 @@ pub(crate) fn all_blocks() -> Vec<Block> {
     DOCUMENTS.into_iter().flat_map(|(document, text)| blocks(document, text)).collect()
 }
 
-/// The blocks of a text, in their order; those in lists as well.
+/// Returns the code blocks of a Markdown text in their order, including those in lists.
 pub(crate) fn blocks(document: &'static str, markdown: &str) -> Vec<Block> {
     let (mut found, mut section, mut indent) = (Vec::new(), String::new(), 0);
     let mut open = None::<Block>;

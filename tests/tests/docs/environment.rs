@@ -14,19 +14,20 @@ use imgurd_tests::stranger::python;
 use imgurd_tests::testbed::{Bus, Daemon, Keyring, Network, Testbed, at_terminal, binary};
 use imgurd_tests::tls::Authority;
 
-/// The account of a reader who has come past *Start*, and their default.
+/// The default account of a reader who has followed *Start*.
 const ACCOUNT: &str = "me";
-/// The address of the API in here, which is unassigned (RFC 5737).
+/// The address of the API in this environment. It is unassigned (RFC 5737).
 const ADDRESS: &str = "198.51.100.7";
 
 /// A browser whose user allows access at once. It prints its last page.
 pub(crate) const BROWSER: &str =
     r#"exec curl -sSL -o /dev/null -w '%{url_effective}\n' -d 'username=alice&decision=allow' "$1""#;
 
-/// There is no service manager in here: imgurd runs already. `install.rs` has a machine with a service manager.
+/// Stands in for systemctl: the environment has no service manager, and imgurd already runs. The test in `install.rs`
+/// uses a machine with a service manager.
 const SYSTEMCTL: &str = r#"[ "$1" = --user ]"#;
 
-/// All is built, and this runs from there; and to test all from within a test would have no end.
+/// Stands in for cargo: everything is already built, and running all tests from within a test would never end.
 pub(crate) const CARGO: &str = r#"
 case "$1 $2" in
     'nextest --version' | 'nextest run' | 'test --workspace' | 'build --workspace') ;;
@@ -44,26 +45,26 @@ esac"#;
 
 /// A reader's machine.
 pub(crate) struct Environment {
-    // In this order, so that the daemon ends before what it lives on.
+    // The fields are dropped in this order, so that the daemon ends before what it depends on.
     _daemon: Daemon,
     _keyring: Keyring,
     _bus: Bus,
     network: Network,
     /// The reader's directories.
     pub(crate) bed: Testbed,
-    /// What they take for Imgur.
+    /// Stands in for Imgur.
     pub(crate) fake: Fake,
 }
 
 impl Environment {
-    /// Nothing is configured yet, and imgurd runs.
+    /// A machine on which imgurd runs and nothing is configured.
     pub(crate) fn newcomer() -> Self {
         let bed = Testbed::new();
         let bus = bed.bus();
         let mut keyring = bed.keyring();
         keyring.start(&bed);
         let authority = Authority::new(bed.root(), "trusted");
-        // By the names that OpenSSL, requests and Node.js have for it.
+        // OpenSSL, requests and Node.js each read the certificate from their own variable.
         for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
             bed.set_env(name, authority.certificate());
         }
@@ -80,7 +81,7 @@ impl Environment {
         Self { _daemon: daemon, _keyring: keyring, _bus: bus, network, bed, fake }
     }
 
-    /// As after *Start*: with an account, signed in.
+    /// A machine after *Start*: it has an account that is signed in.
     pub(crate) fn signed_in() -> Self {
         let environment = Self::newcomer();
         let Behaviour { client_id, client_secret, .. } = environment.fake.behaviour();
@@ -94,41 +95,41 @@ impl Environment {
         environment
     }
 
-    /// A command in there, in this directory.
+    /// A command on this machine, to be run in this directory.
     pub(crate) fn command(&self, directory: &Path, program: impl AsRef<Path>) -> Command {
         self.network.command(&self.bed, directory, program)
     }
 
-    /// Has the reader find a program in shell by this name.
+    /// Adds a shell script that the reader can run by this name.
     pub(crate) fn add_program(&self, name: &str, text: &str) {
         add_program(&self.bed, name, text);
     }
 
-    /// Runs a command to its end with a user in front of it, and returns what was to be seen. Fails if it does, and
-    /// names its `place`.
+    /// Runs a command at a terminal, answers its questions, and returns its output. Fails, with the command's
+    /// `place`, if the command does.
     pub(crate) fn run(&self, command: Command, place: &str) -> String {
-        let person = Person::of(&self.fake);
-        let (status, seen) = at_terminal(command, |said| person.answer(said));
+        let developer = Developer::of(&self.fake);
+        let (status, seen) = at_terminal(command, |said| developer.answer(said));
         assert!(status.success(), "{place}: {status}\n{seen}");
         seen
     }
 
-    /// The refreshes that have arrived.
+    /// The number of refresh requests so far.
     pub(crate) fn refreshes(&self) -> usize {
         let requests = self.fake.requests(Endpoint::Token);
         requests.iter().filter(|request| request.grant_type() == Some("refresh_token")).count()
     }
 }
 
-/// Who has registered the fake's application.
-pub(crate) struct Person(Behaviour);
+/// The user who has registered the fake's application and knows its client ID and secret.
+pub(crate) struct Developer(Behaviour);
 
-impl Person {
+impl Developer {
     pub(crate) fn of(fake: &Fake) -> Self {
         Self(fake.behaviour())
     }
 
-    /// What they type at a question, the Enter key included.
+    /// What the user types at a question, including the Enter key.
     pub(crate) fn answer(&self, said: &str) -> Option<String> {
         let answer = if said.ends_with("Client ID: ") {
             &self.0.client_id
@@ -141,14 +142,14 @@ impl Person {
     }
 }
 
-/// Adds a shell script of this name, which comes before the machine's program.
+/// Adds a shell script of this name, which precedes the machine's program in `PATH`.
 fn add_program(bed: &Testbed, name: &str, text: &str) {
     let file = bed.root().join("programs").join(name);
     fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Puts the programs where a reader has them, before those that the machine has, and stand-ins for what cannot be in here.
+/// Installs the programs as on a reader's machine, and stand-ins for those that cannot run in this environment.
 fn equip(bed: &Testbed) {
     let programs = bed.root().join("programs");
     fs::create_dir(&programs).unwrap();

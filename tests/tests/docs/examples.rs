@@ -1,4 +1,4 @@
-//! The examples for other applications in `proto/examples` and `tests/examples`, run as a user runs them.
+//! Tests of the examples for other applications in `proto/examples` and `tests/examples`, run as a user runs them.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,13 +13,13 @@ use zbus::MessageStream;
 use zbus::fdo::{MonitoringProxy, PeerProxy};
 use zbus::names::MemberName;
 
-/// What makes a command of an example.
+/// Returns the command that runs an example.
 type Example = fn(&Testbed) -> Command;
 
-/// How the fake's first image is called.
+/// The ID of the fake's first image.
 const IMAGE: &str = "xQhKdf1";
 
-/// A daemon on a bus, signed in, and `imgurctl` where a user has it.
+/// A daemon on a bus, signed in, with `imgurctl` in `PATH`.
 fn scene(behaviour: Behaviour) -> (Scene, Bus) {
     let bed = Testbed::memory();
     let bus = bed.bus();
@@ -42,7 +42,7 @@ fn python(bed: &Testbed) -> Command {
     command
 }
 
-/// Compiles the example in C as its first lines have it.
+/// Compiles the example in C with the command in its first lines.
 fn c(bed: &Testbed) -> Command {
     let program = bed.root().join("images");
     let build = r#"cc -Wall -Wextra -Werror -o "$1" "$0" $(pkg-config --cflags --libs gio-2.0)"#;
@@ -52,14 +52,14 @@ fn c(bed: &Testbed) -> Command {
     bed.command(program)
 }
 
-/// Runs an example to its end, with the fake in Imgur's place.
+/// Runs an example to its end against the fake.
 fn run(scene: &Scene, example: Example) -> Output {
     let mut command = example(&scene.bed);
     command.arg(scene.fake.api_url().trim_end_matches('/'));
     scene.bed.start(command).finish()
 }
 
-/// Runs it, and what it says is one line or two that begin like this.
+/// Runs an example, which must fail with an error that begins like this, and returns its error output.
 #[track_caller]
 fn fails(scene: &Scene, example: Example, words: &str) -> String {
     let output = run(scene, example);
@@ -78,9 +78,9 @@ fn lists_images(example: Example) {
     scene.bed.assert_no_secret_in_sight(&scene.fake.secrets(), &[]);
 }
 
-/// As Imgur has it, and as others do.
+/// Imgur rejects a token with 403, other servers do so with 401.
 #[track_caller]
-fn has_a_dead_token_replaced_once(example: Example) {
+fn replaces_a_dead_token_once(example: Example) {
     for rejection in [401, 403] {
         let (scene, _bus) = scene(Behaviour { rejection, ..Behaviour::default() });
         scene.fake.kill_access_token();
@@ -94,9 +94,9 @@ fn has_a_dead_token_replaced_once(example: Example) {
     }
 }
 
-/// Other 403 answers are not about the token; and a rejected new token does not lead to a third one.
+/// Other 403 answers say nothing about the token. If the new token is rejected too, a third one would not help.
 #[track_caller]
-fn costs_no_token_where_another_would_not_help(example: Example) {
+fn keeps_the_token_if_another_would_not_help(example: Example) {
     let (scene, _bus) = scene(Behaviour::default());
     scene.fake.fail_next(Endpoint::Images, Fault::OverCapacity(403));
     fails(&scene, example, "Imgur answers 403");
@@ -107,9 +107,9 @@ fn costs_no_token_where_another_would_not_help(example: Example) {
 }
 
 #[track_caller]
-fn says_what_kind_of_trouble_it_is(example: Example) {
+fn explains_each_kind_of_error(example: Example) {
     let (mut scene, _bus) = scene(Behaviour::default());
-    // As often as allowed in a minute; the example's own call is one too many.
+    // This uses up the refreshes of a minute, so that the example's own request is refused.
     (0..6).for_each(|_| drop(scene.refresh()));
     scene.fake.kill_access_token();
     let said = fails(&scene, example, "Try again");
@@ -128,7 +128,7 @@ fn says_what_kind_of_trouble_it_is(example: Example) {
     assert!(said.contains("imgurctl login"), "{said}");
 }
 
-/// All four promises of an example, each a test.
+/// Makes the four tests for each example.
 macro_rules! promises {
     ($($name:ident: $example:expr;)*) => {$(
         mod $name {
@@ -140,18 +140,18 @@ macro_rules! promises {
             }
 
             #[test]
-            fn has_a_dead_token_replaced_once() {
-                super::has_a_dead_token_replaced_once($example);
+            fn replaces_a_dead_token_once() {
+                super::replaces_a_dead_token_once($example);
             }
 
             #[test]
-            fn costs_no_token_where_another_would_not_help() {
-                super::costs_no_token_where_another_would_not_help($example);
+            fn keeps_the_token_if_another_would_not_help() {
+                super::keeps_the_token_if_another_would_not_help($example);
             }
 
             #[test]
-            fn says_what_kind_of_trouble_it_is() {
-                super::says_what_kind_of_trouble_it_is($example);
+            fn explains_each_kind_of_error() {
+                super::explains_each_kind_of_error($example);
             }
         }
     )*};
@@ -172,7 +172,7 @@ promises! {
 }
 
 #[test]
-fn when_to_try_again_is_told_to_the_second_on_the_socket() {
+fn the_socket_clients_say_when_to_retry() {
     let (scene, _bus) = scene(Behaviour::default());
     (0..6).for_each(|_| drop(scene.refresh()));
     scene.fake.kill_access_token();
@@ -185,7 +185,7 @@ fn when_to_try_again_is_told_to_the_second_on_the_socket() {
 }
 
 #[test]
-fn a_token_by_descriptor_is_seen_by_no_monitor_of_the_bus() {
+fn no_bus_monitor_sees_a_token_sent_by_descriptor() {
     let examples: [Example; 2] =
         [|bed| bed.command(binary("examples/dbus")), |bed| bed.command(file("images_dbus.py"))];
     let (scene, _bus) = scene(Behaviour::default());

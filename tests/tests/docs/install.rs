@@ -1,4 +1,4 @@
-//! *Start* of README.md on a machine with a service manager, by a user who has only a clone.
+//! Runs *Start* of README.md on a machine with a service manager, as a user who has only a clone.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,15 +10,15 @@ use imgurd_tests::repository;
 use imgurd_tests::testbed::{Machine, at_terminal};
 use imgurd_tests::tls::Authority;
 
-use crate::environment::{BROWSER, CARGO, Person};
+use crate::environment::{BROWSER, CARGO, Developer};
 use crate::manual::service_examples;
 use crate::readme::start_block;
 
 const USER: &str = "alice";
-/// Where the certificate of the fake's authority is in there.
+/// The path of the certificate of the fake's authority on the machine.
 const AUTHORITY: &str = "/etc/fake-authority.pem";
 
-/// Brings a clone, and what stands in for a compiler, a browser and Imgur.
+/// Adds a clone, and stand-ins for a compiler, a browser and Imgur.
 fn equip(machine: &Machine) -> Fake {
     machine.add_user(USER);
     let clone = machine.file("/clone.tar");
@@ -54,12 +54,12 @@ fn equip(machine: &Machine) -> Fake {
     })
 }
 
-/// Where the test is not root, there is no such machine: then the block is tried in `readme.rs` alone.
+/// Only root can boot such a machine. Without root, only `readme.rs` tries the block.
 #[test]
-fn somebody_with_a_clone_has_a_service_that_serves_their_token() {
+fn installing_from_a_clone_gives_a_service_with_a_token() {
     let Some(machine) = Machine::boot() else { return };
     let fake = equip(&machine);
-    // The desktop's keyring, opened by the password of their login.
+    // The desktop's keyring, which the password of the login unlocks.
     let mut keyring = machine.command(USER, "gnome-keyring-daemon");
     keyring.args(["--unlock", "--foreground", "--components=secrets"]);
     let mut keyring = machine.start(keyring);
@@ -74,8 +74,8 @@ fn somebody_with_a_clone_has_a_service_that_serves_their_token() {
         "-exc",
         &format!("export CARGO_TARGET_DIR=$HOME/imgurd/target\ncd imgurd\n{}", start_block().text),
     ]);
-    let person = Person::of(&fake);
-    let (status, seen) = at_terminal(command, |said| person.answer(said));
+    let developer = Developer::of(&fake);
+    let (status, seen) = at_terminal(command, |said| developer.answer(said));
     assert!(status.success(), "{seen}");
 
     let token = machine.run(USER, &[".local/bin/imgurctl", "token"]).success();
@@ -89,7 +89,7 @@ fn somebody_with_a_clone_has_a_service_that_serves_their_token() {
         );
     }
 
-    // What imgurd(1) says of the service manager, in a session: loginctl means its user where none is named.
+    // imgurd(1) says to run these in the user's session: without a user name, loginctl means the user of the session.
     machine.run("root", &["loginctl", "disable-linger", USER]).success();
     for example in service_examples() {
         machine.run("root", &["runuser", "--login", USER, "--command", &example]).success();

@@ -1,5 +1,5 @@
-//! What the documentation says, tried: the examples for other applications, each code block of the documents and each example
-//! of the manual, and the way over SSH. CONTRIBUTING.md is for those who run these tests, and not among it.
+//! Tests of the documentation: the examples for other applications, each code block of the documents, each example of
+//! the manual, and the setup for SSH. CONTRIBUTING.md is not tested: it is for those who run these tests.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in the functions it shares as well")]
 
 mod blocks;

@@ -9,21 +9,21 @@ use imgurd_tests::fake::Endpoint;
 use imgurd_tests::testbed::{Testbed, at_terminal, binary};
 use serde_json::{Value, json};
 
-use crate::environment::{Environment, Person};
+use crate::environment::{Developer, Environment};
 use crate::roff::{Example, commands, examples, pages};
 
-/// By whom an example is tried.
+/// Who tries an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {
-    /// Somebody at a shell with nothing set up.
+    /// A user at a shell with nothing set up.
     Newcomer,
-    /// Somebody at a shell who is signed in.
+    /// A user at a shell who is signed in.
     User,
-    /// Somebody with a service manager: see `install.rs`.
+    /// A user with a service manager: see `install.rs`.
     Installer,
     /// `imgurd --check`.
     Daemon,
-    /// A program on the socket.
+    /// A program that is connected to the socket.
     Program,
 }
 
@@ -51,21 +51,21 @@ fn examples_for(reader: Reader) -> Vec<Example> {
     found
 }
 
-/// What is said of the service manager.
+/// The examples that use the service manager.
 pub(crate) fn service_examples() -> Vec<String> {
     examples_for(Reader::Installer).into_iter().map(|example| example.text).collect()
 }
 
-/// The page of a command has an example a line; those written by hand say more about each.
+/// Returns the parts to run: each line on the page of a command, and the whole example on a page written by hand.
 fn parts(example: &Example) -> Vec<&str> {
     let text = example.text.as_str();
     if example.page.starts_with("imgurctl-") { text.lines().collect() } else { vec![text] }
 }
 
-/// How an export is locked in here.
+/// The passphrase that locks exports in these tests.
 const PASSPHRASE: &str = "correct horse battery";
 
-/// Examples that run until the user ends them: a part of the text, and the output to wait for.
+/// Examples that run until the user ends them: a part of the text, and the output to wait for before ending them.
 const ENDLESS: [(&str, &str); 4] = [
     ("status --watch", "fresh"),
     ("journal --follow", "granted"),
@@ -73,16 +73,16 @@ const ENDLESS: [(&str, &str); 4] = [
     ("imgurd --no-dbus", "ready"),
 ];
 
-/// Somebody at a terminal of this environment, with an example before them.
+/// A user at a terminal of this environment who runs an example.
 struct Typist<'a> {
     environment: &'a Environment,
     text: &'a str,
-    /// Whether they have opened a page.
+    /// Whether the user has already opened a page.
     has_looked: bool,
 }
 
 impl Typist<'_> {
-    /// What they type, having seen this.
+    /// What the user types after this output.
     fn answer(&mut self, said: &str) -> Option<String> {
         if said.contains("assphrase ") && said.ends_with("shown): ")
             || said.ends_with("Repeat the passphrase: ")
@@ -93,10 +93,11 @@ impl Typist<'_> {
             // Ctrl-C.
             return Some("\x03".to_owned());
         }
-        self.open(said).or_else(|| Person::of(&self.environment.fake).answer(said))
+        self.open(said).or_else(|| Developer::of(&self.environment.fake).answer(said))
     }
 
-    /// Opens the page that the text says is to be opened, and hands in where it led, if that is asked for.
+    /// Opens the sign-in page if the example leaves that to the user, and returns the final URL if the example asks
+    /// for it.
     fn open(&mut self, said: &str) -> Option<String> {
         let pastes = ["--paste", "--qr"].iter().any(|option| self.text.contains(option));
         let is_asked = if pastes { said.ends_with(": ") } else { self.text.contains("--no-browser") };
@@ -111,7 +112,7 @@ impl Typist<'_> {
         pastes.then(|| format!("{}\r", ended_up.trim()))
     }
 
-    /// Whether it ended as it should.
+    /// Whether the example ended as it should.
     fn is_content(&self, status: ExitStatus) -> bool {
         let is_endless = ENDLESS.iter().any(|(part, _)| self.text.contains(part));
         let interrupted = status.signal() == Some(2) || status.code() == Some(130);
@@ -135,7 +136,7 @@ fn run(environment: &Environment, page: &str, text: &str) {
     let mut typist = Typist { environment, text, has_looked: false };
     let (status, seen) = at_terminal(command, |said| typist.answer(said));
     assert!(typist.is_content(status), "{page}: {text}: {status}\n{seen}");
-    // curl is content with any answer.
+    // curl succeeds with any status.
     let answers = api(environment);
     assert!(answers.iter().all(|status| *status == Some(200)), "{page}: {text}: {answers:?}\n{seen}");
     let asks = text.contains("curl ") || text.contains("upload.py");
@@ -145,14 +146,14 @@ fn run(environment: &Environment, page: &str, text: &str) {
     }
 }
 
-/// How each request for the API was answered.
+/// The statuses of all requests to the API.
 fn api(environment: &Environment) -> Vec<Option<u16>> {
     let endpoints =
         [Endpoint::Account, Endpoint::Images, Endpoint::Credits, Endpoint::Gallery, Endpoint::Upload];
     endpoints.iter().flat_map(|it| environment.fake.requests(*it)).map(|request| request.status).collect()
 }
 
-/// Puts there what an example takes for granted.
+/// Prepares the files that an example presupposes.
 fn lay_out(environment: &Environment, text: &str) {
     let (home, bed) = (environment.bed.home(), &environment.bed);
     let write = |name: &str, text: &str| {
@@ -205,7 +206,7 @@ fn lay_out(environment: &Environment, text: &str) {
     }
 }
 
-/// Runs each part of these, in a environment of its own.
+/// Runs each part of these examples in an environment of its own.
 fn try_all(examples: &[Example], environment: fn() -> Environment) {
     for example in examples {
         for part in parts(example) {
@@ -216,7 +217,7 @@ fn try_all(examples: &[Example], environment: fn() -> Environment) {
     }
 }
 
-/// The examples of a user that stand on these pages.
+/// The examples for a signed-in user on these pages.
 fn users_examples(on: impl Fn(&str) -> bool) -> Vec<Example> {
     let found: Vec<_> =
         examples_for(Reader::User).into_iter().filter(|example| on(example.page.as_str())).collect();
@@ -224,7 +225,7 @@ fn users_examples(on: impl Fn(&str) -> bool) -> Vec<Example> {
     found
 }
 
-/// What `imgurctl curl` and the like are for.
+/// Whether this is the page of a command about tokens.
 fn is_tool(page: &str) -> bool {
     ["token", "reject", "exec", "curl", "export", "import"]
         .iter()
@@ -232,27 +233,27 @@ fn is_tool(page: &str) -> bool {
 }
 
 #[test]
-fn a_newcomers_examples_do_what_they_say() {
+fn examples_for_newcomers_work() {
     try_all(&examples_for(Reader::Newcomer), Environment::newcomer);
 }
 
 #[test]
-fn the_examples_of_the_commands_about_tokens_do_what_they_say() {
+fn examples_of_token_commands_work() {
     try_all(&users_examples(is_tool), Environment::signed_in);
 }
 
 #[test]
-fn the_examples_of_the_other_commands_do_what_they_say() {
+fn examples_of_other_commands_work() {
     try_all(&users_examples(|page| page.starts_with("imgurctl-") && !is_tool(page)), Environment::signed_in);
 }
 
 #[test]
-fn the_examples_of_the_pages_written_by_hand_do_what_they_say() {
+fn examples_of_handwritten_pages_work() {
     try_all(&users_examples(|page| !page.starts_with("imgurctl-")), Environment::signed_in);
 }
 
 #[test]
-fn what_the_help_begins_with_is_a_way_to_begin() {
+fn examples_of_the_main_help_work() {
     let environment = Environment::newcomer();
     let help = environment.bed.ctl(&["--help"]).success().stdout;
     let (_, rest) = help.split_once("Examples:\n").unwrap();
@@ -265,7 +266,7 @@ fn what_the_help_begins_with_is_a_way_to_begin() {
 }
 
 #[test]
-fn the_daemon_takes_the_configuration_in_it() {
+fn the_daemon_accepts_the_example_configuration() {
     for example in examples_for(Reader::Daemon) {
         let bed = Testbed::file();
         bed.configure(&example.text);
@@ -274,7 +275,7 @@ fn the_daemon_takes_the_configuration_in_it() {
 }
 
 #[test]
-fn the_socket_answers_as_the_page_says() {
+fn the_socket_answers_like_the_manual_page() {
     let environment = Environment::signed_in();
     let mut exchanges = 0;
     for example in examples_for(Reader::Program) {
@@ -292,7 +293,7 @@ fn the_socket_answers_as_the_page_says() {
     assert!(exchanges > 1);
 }
 
-/// Whether an answer has all that is expected; `...` is any text.
+/// Whether an answer has all members that are expected. `...` stands for any text.
 fn holds(answer: &Value, expected: &Value) -> bool {
     match (answer, expected) {
         (Value::Object(answer), Value::Object(expected)) => {
@@ -304,7 +305,7 @@ fn holds(answer: &Value, expected: &Value) -> bool {
 }
 
 #[test]
-fn every_command_that_the_pages_name_is_one() {
+fn every_command_on_the_pages_exists() {
     let bed = Testbed::new();
     let mut count = 0;
     for (page, roff) in pages() {
@@ -323,6 +324,6 @@ fn every_command_that_the_pages_name_is_one() {
 
 #[test]
 #[should_panic(expected = "nobody tries what imgurctl-token has in FILES")]
-fn an_example_that_nobody_can_try_is_none_that_is_skipped() {
+fn an_example_without_a_reader_fails() {
     let _ = examples("imgurctl-token", ".SH FILES\n.EX\nx\n.EE\n").iter().map(Reader::of).count();
 }

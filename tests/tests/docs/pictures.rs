@@ -1,4 +1,4 @@
-//! The pictures of the documents: each shows what the programs show now.
+//! The pictures in the documents show what the programs show now.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::blocks::DOCUMENTS;
 const REDO: &str = "run `make pictures`, and look at them";
 
 #[test]
-fn each_picture_of_a_page_or_notification_is_as_new_as_its_sources() {
+fn pictures_are_as_new_as_their_sources() {
     for picture in PICTURES.iter().filter(|picture| !picture.sources.is_empty()) {
         let saved = fs::read_to_string(picture.sums_file()).unwrap_or_default();
         assert_eq!(saved, picture.sums(), "{} is older than what it shows; {REDO}", picture.file);

@@ -54,7 +54,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// In lower case, with one blank around each word, without code and without the placeholders of `format!`.
+/// Returns a text in lower case, with one blank around each word, without code and the placeholders of `format!`.
 fn words(text: &str) -> String {
     let text = text.split('`').step_by(2).collect::<Vec<_>>().join(" ");
     let mut depth = 0_usize;
@@ -98,12 +98,12 @@ fn paragraphs(name: &str, text: &str) -> Vec<(String, String)> {
 
 fn document(name: &str) -> String {
     let text = fs::read_to_string(root().join(name)).unwrap();
-    // What was released is history.
+    // Old entries of the changelog are history and do not change.
     let end = text.match_indices("\n## [").nth(1).map(|(at, _)| at).filter(|_| name == "CHANGELOG.md");
     text[..end.unwrap_or(text.len())].to_owned()
 }
 
-/// Fails with all places that have retired words.
+/// Fails and lists all places that have retired words.
 fn check(texts: impl IntoIterator<Item = (String, String)>) {
     let mut read = 0;
     let mut found = Vec::new();
@@ -116,13 +116,13 @@ fn check(texts: impl IntoIterator<Item = (String, String)>) {
 }
 
 #[test]
-fn the_programs_speak_plainly() {
+fn the_programs_contain_no_retired_words() {
     let sentences = ROOMS.into_iter().flat_map(|room| of_room(root(), room));
     check(sentences.map(|it| (format!("{}:{}", it.file.display(), it.line), it.text)));
 }
 
 #[test]
-fn the_documents_speak_plainly() {
+fn the_documents_contain_no_retired_words() {
     let names = [
         "README.md",
         "SECURITY.md",
@@ -138,7 +138,7 @@ fn the_documents_speak_plainly() {
 }
 
 #[test]
-fn a_retired_word_is_found_wherever_it_stands() {
+fn finds_retired_words_in_any_position() {
     assert_eq!(retired("**Mend**\nit.").len(), 1);
     assert_eq!(retired("Go\nwhere there\nis a keyring").len(), 1);
     assert_eq!(retired("Recommend {person} {a.door}").len(), 0);

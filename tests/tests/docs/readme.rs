@@ -1,4 +1,4 @@
-//! The documents: each code block runs as it is there, and each command that the text names exists.
+//! Tests of the documents: each code block runs as it is written, and each command in the text exists.
 
 use std::fs;
 use std::path::Path;
@@ -12,16 +12,16 @@ use serde_json::json;
 use crate::blocks::{Block, DOCUMENTS, all_blocks, blocks};
 use crate::environment::Environment;
 
-/// By whom a block is tried.
+/// Who tries a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {
-    /// Somebody at a shell in a clone, with nothing set up.
+    /// A user at a shell in a clone, with nothing set up.
     Newcomer,
-    /// Somebody at a shell who has come past *Start*.
+    /// A user at a shell who has followed *Start*.
     User,
-    /// Their program, in Python, JavaScript or Rust.
+    /// A program in Python, JavaScript or Rust.
     Program,
-    /// OpenSSH, and somebody with another machine: see `ssh.rs`.
+    /// OpenSSH, with a second machine: see `ssh.rs`.
     RemoteMachine,
     /// systemd, on a machine of the tests' own: see `e2e/unit/`.
     ServiceManager,
@@ -55,18 +55,18 @@ pub(crate) fn ssh_blocks() -> Vec<Block> {
     blocks_for(Reader::RemoteMachine)
 }
 
-/// How imgurd is installed, and a first token had.
+/// The block that installs imgurd and gets the first token.
 pub(crate) fn start_block() -> Block {
     let mut blocks = blocks_for(Reader::Newcomer).into_iter();
     blocks.find(|block| block.text.contains("make install")).expect("it is in there")
 }
 
-/// Runs a block in the environment as it stands there.
+/// Runs a block in the environment.
 fn try_in(environment: &Environment, block: &Block) {
-    // A Makefile is only in a clone.
+    // Only a clone has a Makefile.
     let is_clone = block.text.lines().any(|line| line.starts_with("make "));
     let directory = if is_clone { repository().to_owned() } else { environment.bed.home() };
-    // What is for a dead token meets one.
+    // A block about rejecting a token needs a dead one.
     let rejects = ["imgurctl reject", "RejectToken", "reject_token", "imgurd.reject", "await reject"]
         .iter()
         .any(|word| block.text.contains(word));
@@ -93,7 +93,7 @@ fn try_in(environment: &Environment, block: &Block) {
     let mut command = environment.command(&directory, program);
     command.args(arguments);
     let seen = environment.run(command, &place);
-    // curl is content with any answer.
+    // curl succeeds with any status.
     if let Some(last) = environment.fake.requests(Endpoint::Images).last() {
         assert_eq!(last.status, Some(200), "{seen}");
     }
@@ -102,7 +102,7 @@ fn try_in(environment: &Environment, block: &Block) {
     }
 }
 
-/// Runs each line behind a `$`, and what it prints is what follows, where `…` is anything.
+/// Runs each line that begins with `$` and compares its output with the lines that follow. `…` stands for any text.
 fn compare(environment: &Environment, block: &Block) {
     for part in block.text.split("$ ").skip(1) {
         let (line, expected) = part.split_once('\n').unwrap();
@@ -120,7 +120,7 @@ fn compare(environment: &Environment, block: &Block) {
 }
 
 #[test]
-fn a_newcomer_gets_as_far_as_to_a_token() {
+fn following_the_readme_leads_to_a_token() {
     let environment = Environment::newcomer();
     for block in blocks_for(Reader::Newcomer) {
         try_in(&environment, &block);
@@ -131,28 +131,28 @@ fn a_newcomer_gets_as_far_as_to_a_token() {
 }
 
 #[test]
-fn a_users_command_lines_do_what_they_say() {
+fn shell_blocks_for_users_work() {
     for block in blocks_for(Reader::User) {
         try_in(&Environment::signed_in(), &block);
     }
 }
 
 #[test]
-fn the_programs_in_it_are_handed_tokens() {
+fn programs_in_the_documents_get_tokens() {
     for block in blocks_for(Reader::Program) {
         try_in(&Environment::signed_in(), &block);
     }
 }
 
 #[test]
-fn every_command_that_the_text_names_is_one() {
+fn every_command_in_the_documents_exists() {
     let bed = Testbed::new();
     let mut count = 0;
     for (document, span) in
         DOCUMENTS.iter().flat_map(|(document, text)| spans(text).map(move |it| (document, it)))
     {
         let Some(arguments) = span.strip_prefix("imgurctl ") else { continue };
-        // The rest is for the shell, or for another program.
+        // The rest is for the shell or for another program.
         let arguments = arguments.split(['<', '>', '|']).next().unwrap_or_default();
         let arguments = arguments.split(" -- ").next().unwrap_or_default();
         let help: Vec<_> = arguments.split_whitespace().chain(["--help"]).collect();
@@ -164,7 +164,7 @@ fn every_command_that_the_text_names_is_one() {
 }
 
 #[test]
-fn no_document_at_the_top_is_longer_than_readme_which_is_short() {
+fn top_level_documents_are_short() {
     let lines = |file: &Path| fs::read_to_string(file).unwrap().lines().count();
     let readme = lines(&repository().join("README.md"));
     assert!(readme <= 180, "README.md has {readme} lines");
@@ -174,7 +174,7 @@ fn no_document_at_the_top_is_longer_than_readme_which_is_short() {
     }
 }
 
-/// What stands between backquotes, on one line or two.
+/// Returns the texts between backquotes, which may span two lines.
 fn spans(markdown: &str) -> impl Iterator<Item = String> {
     let prose = markdown.split("```").step_by(2).collect::<Vec<_>>().join("\n\n");
     let spans = prose.split("\n\n").flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2));
@@ -183,7 +183,7 @@ fn spans(markdown: &str) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn a_block_is_found_with_its_place_wherever_it_is() {
+fn finds_blocks_with_their_places() {
     let text = "# A\n```sh\nx\n\ny\n```\n## B\n1. In a list:\n   ```toml,more\n   a = 1\n   ```\n";
     let found = blocks("README.md", text);
     let seen: Vec<_> = found.iter().map(|it| (&*it.section, it.line, &*it.language, &*it.text)).collect();
@@ -192,6 +192,6 @@ fn a_block_is_found_with_its_place_wherever_it_is() {
 
 #[test]
 #[should_panic(expected = "nobody tries brainfuck")]
-fn a_block_that_nobody_can_try_is_no_block_that_is_skipped() {
+fn a_block_without_a_reader_fails() {
     let _ = blocks("README.md", "# A\n```brainfuck\n+\n```\n").iter().map(Reader::of).count();
 }

@@ -4,18 +4,18 @@ use std::fs;
 
 use imgurd_tests::testbed::Testbed;
 
-/// What stands between `.EX` and `.EE`.
+/// The text between `.EX` and `.EE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Example {
-    /// The name of the page.
+    /// The name of its page.
     pub(crate) page: String,
-    /// The heading that it stands below.
+    /// The heading of its section.
     pub(crate) section: String,
-    /// What is in it, as a reader sees it.
+    /// The text as it is displayed.
     pub(crate) text: String,
 }
 
-/// All pages, each by its name and in roff, as `imgurctl man` writes them.
+/// All pages that `imgurctl man` writes: their names and their text in roff.
 pub(crate) fn pages() -> Vec<(String, String)> {
     let bed = Testbed::new();
     let written = bed.ctl(&["man", bed.home().join("man").to_str().unwrap(), "--json"]).success().json();
@@ -50,7 +50,7 @@ pub(crate) fn examples(page: &str, roff: &str) -> Vec<Example> {
     found
 }
 
-/// The lines for `program` that the text names, in bold or between backquotes, up to what they are piped to.
+/// Returns the lines for `program` in the text that are bold or between backquotes, up to a pipe.
 pub(crate) fn commands(roff: &str, program: &str) -> Vec<String> {
     let mut named = Vec::new();
     for line in roff.lines() {
@@ -66,7 +66,7 @@ pub(crate) fn commands(roff: &str, program: &str) -> Vec<String> {
     lines.filter(|line| line.starts_with(&format!("{program} "))).map(str::to_owned).collect()
 }
 
-/// A line as a reader sees it (groff_char(7), groff(7)).
+/// Returns a line as it is displayed (groff_char(7), groff(7)).
 fn plain(roff: &str) -> String {
     let mut pieces = roff.split('\\');
     let mut text = pieces.next().unwrap_or_default().to_owned();
@@ -91,7 +91,7 @@ fn plain(roff: &str) -> String {
 }
 
 #[test]
-fn an_example_is_what_a_reader_sees_of_it() {
+fn reads_examples_as_displayed() {
     let roff =
         ".SH \"A B\"\nnone\n.EX\n\\&.x \\-\\- \\(aq\\e0\\(aq\n\ny\n.EE\n.SH C\n.EX\n\"\\(dq\\*(Aq\n.EE\n";
     let found = examples("p", roff);
@@ -100,7 +100,7 @@ fn an_example_is_what_a_reader_sees_of_it() {
 }
 
 #[test]
-fn a_command_is_found_in_bold_and_between_backquotes() {
+fn finds_commands_in_bold_and_backquotes() {
     let roff = ".B p a \\-\\-b\n.BR \"p c\" ,\n.BR p (1)\nsee `p d | q`, `other`\n.EX\np e\n.EE\n";
     assert_eq!(commands(roff, "p"), ["p a --b", "p c", "p d"]);
 }

@@ -1,14 +1,14 @@
-//! SECURITY.md: each claim names tests that attack it, and these tests exist.
+//! SECURITY.md names tests for each claim, and these tests exist.
 
 use std::fs;
 use std::path::Path;
 
 use imgurd_tests::repository;
 
-/// The heading below which the claims are.
+/// The heading of the section with the claims.
 const CLAIMS: &str = "## Claims, and the tests that attack them";
 
-/// The rows of the table below the heading: what is claimed, and the tests' names.
+/// Returns the rows of the table: each claim, and the names of its tests.
 fn claims(text: &str) -> Vec<(String, Vec<String>)> {
     let (_, below) = text.split_once(CLAIMS).expect("SECURITY.md has its table of claims");
     let section = below.split("\n## ").next().unwrap_or(below);
@@ -21,8 +21,8 @@ fn claims(text: &str) -> Vec<(String, Vec<String>)> {
     .collect()
 }
 
-/// Whether there is a test of this name: `PACKAGE::path::to::function`, where `e2e`, `docs`, `strangers` and `fake` are the
-/// tests' own programs and the other packages are crates.
+/// Whether a test of this name exists: `PACKAGE::path::to::function`. `e2e`, `docs`, `strangers` and `fake` are test
+/// programs, the other packages are crates.
 fn exists(root: &Path, test: &str) -> bool {
     let mut parts: Vec<_> = test.split("::").collect();
     let (Some(function), false) = (parts.pop(), parts.len() < 2) else { return false };
@@ -35,7 +35,7 @@ fn exists(root: &Path, test: &str) -> bool {
     let declares = |text: String| {
         let (_, after) = text.split_once(&format!("fn {function}("))?;
         let before = &text[..text.len() - after.len()];
-        // The attributes stand between the function and what ends before it.
+        // The attributes are between the end of the previous item and the function.
         let attributes = before.rsplit("\n\n").next()?;
         (attributes.contains("test]") || attributes.contains("test(") || attributes.contains("#[rstest"))
             .then_some(())
@@ -44,7 +44,7 @@ fn exists(root: &Path, test: &str) -> bool {
 }
 
 #[test]
-fn every_claim_names_tests_that_attack_it_and_they_are_there() {
+fn every_claim_names_existing_tests() {
     let root = repository();
     let claims = claims(&fs::read_to_string(root.join("SECURITY.md")).unwrap());
     assert!(claims.len() > 20, "the table was read");
@@ -57,7 +57,7 @@ fn every_claim_names_tests_that_attack_it_and_they_are_there() {
 }
 
 #[test]
-fn a_claim_without_a_test_or_with_one_that_is_gone_would_be_noticed() {
+fn notices_claims_without_existing_tests() {
     let text = format!(
         "{CLAIMS}\n\n| claim | tests |\n|---|---|\n| a \\| b | `e2e::x::y`, `e2e::z::w` |\n| c | none |\n\n## Next\n| d | `e2e::n::m` |"
     );
@@ -66,7 +66,7 @@ fn a_claim_without_a_test_or_with_one_that_is_gone_would_be_noticed() {
         expected.map(|(claim, tests)| (claim.to_owned(), tests.into_iter().map(str::to_owned).collect()));
     assert_eq!(claims(&text), expected);
     let root = repository();
-    assert!(exists(root, "docs::security::every_claim_names_tests_that_attack_it_and_they_are_there"));
+    assert!(exists(root, "docs::security::every_claim_names_existing_tests"));
     for gone in ["docs::security::claims", "docs::security::nothing", "docs::nowhere::claims", "claims", ""] {
         assert!(!exists(root, gone), "{gone}");
     }

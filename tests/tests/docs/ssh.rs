@@ -1,4 +1,4 @@
-//! Another machine, through a real server of SSH and with the lines that systemd/README.md has.
+//! Forwarding imgurd to another machine through a real SSH server, with the configuration in systemd/README.md.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::readme::ssh_blocks;
 
-/// What begins the paths over there.
+/// The prefix of the paths on the remote machine.
 const RUN: &str = "/run/user/";
 
-/// A daemon here, and the other machine with what systemd/README.md has in the place of its first block of that language.
+/// A daemon, and a remote machine that is set up as in systemd/README.md.
 struct Two {
     remote: RemoteMachine,
     scene: Scene,
@@ -36,7 +36,7 @@ impl Two {
         self.scene.bed.start(self.command(arguments)).finish()
     }
 
-    /// Once after each start of the other machine.
+    /// Makes the directory for the socket, which is necessary after each start of the remote machine.
     fn prepared(self) -> Self {
         let directory = format!("mkdir -m 700 {}/imgurd", self.remote.runtime_dir().display());
         self.ssh(&["-o", "ClearAllForwardings=yes", "far", &directory]).success();
@@ -44,7 +44,7 @@ impl Two {
     }
 }
 
-/// The lines of systemd/README.md in this language.
+/// The block of systemd/README.md in this language.
 fn lines(language: &str) -> String {
     let found: Vec<_> = ssh_blocks().into_iter().filter(|block| block.language == language).collect();
     assert_eq!(found.len(), 1, "{language}");
@@ -52,7 +52,7 @@ fn lines(language: &str) -> String {
 }
 
 #[test]
-fn the_lines_in_readme_make_the_token_here_one_over_there() {
+fn the_documented_ssh_setup_gives_a_remote_token() {
     let two = Two::new(&lines("sshd_config"));
     // ssh looks for its configuration in the home directory of the user database, not in HOME.
     let ssh = format!("ssh() {{ command ssh -F {} \"$@\"; }}\n", two.remote.configuration().display());
@@ -69,7 +69,7 @@ fn the_lines_in_readme_make_the_token_here_one_over_there() {
 }
 
 #[test]
-fn a_program_on_another_machine_gets_what_it_is_allowed_and_nothing_else() {
+fn a_remote_program_gets_only_what_is_allowed() {
     let two = Two::new(&lines("sshd_config")).prepared();
     let there = |command: &str| two.ssh(&["far", command]);
     let refused = there("imgurctl token").exits(5);
@@ -100,21 +100,21 @@ fn a_program_on_another_machine_gets_what_it_is_allowed_and_nothing_else() {
 }
 
 #[test]
-fn the_socket_over_there_is_its_users_alone_and_no_leftover_is_in_the_way() {
+fn the_remote_socket_is_private_and_replaces_a_leftover() {
     let two = Two::new(&lines("sshd_config")).prepared();
     two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
     let socket = two.remote.runtime_dir().join("imgurd/socket");
     let mut session = two.scene.bed.start(two.command(&["far", "echo there && cat"]));
     assert_eq!(session.line().as_deref(), Some("there"));
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    // A connection that is lost without a word.
+    // The connection breaks without a message to the server.
     session.signal(rustix::process::Signal::KILL);
     drop(session);
     assert_eq!(two.ssh(&["far", "imgurctl token"]).success().line(), two.scene.token());
 }
 
 #[test]
-fn without_that_line_in_sshd_config_a_leftover_is_in_the_way() {
+fn without_the_sshd_setting_a_leftover_socket_blocks_forwarding() {
     let two = Two::new("").prepared();
     two.scene.ctl(&["permit", "allow", "remote", ACCOUNT]).success();
     two.ssh(&["far", "imgurctl token"]).success();

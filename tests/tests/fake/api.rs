@@ -16,7 +16,7 @@ fn refused(status: u16, text: &str, path: &str) -> String {
 }
 
 #[test]
-fn a_request_without_a_token_is_told_to_authenticate() {
+fn asks_a_request_without_a_token_to_authenticate() {
     let fake = Fake::start(Behaviour::default());
     let answer = get(&fake, "account/me", None);
     assert_eq!(answer.status, 401);
@@ -24,7 +24,7 @@ fn a_request_without_a_token_is_told_to_authenticate() {
 }
 
 #[test]
-fn a_bad_token_is_refused_with_403_or_as_chosen() {
+fn refuses_an_invalid_token_with_403_or_the_chosen_status() {
     let fake = Fake::start(Behaviour::default());
     for status in [403, 401, 429] {
         fake.configure(|behaviour| behaviour.rejection = status);
@@ -35,14 +35,14 @@ fn a_bad_token_is_refused_with_403_or_as_chosen() {
 }
 
 #[test]
-fn a_malformed_header_is_refused_with_403_and_is_no_word_on_the_token() {
+fn refuses_a_malformed_header_with_403() {
     let fake = Fake::start(Behaviour::default());
     let answer = get(&fake, "account/me", Some("Token abc"));
     assert_eq!(answer.text, refused(403, "Malformed auth header.", "account\\/me"));
 }
 
 #[test]
-fn a_live_token_shows_the_account_and_the_limits() {
+fn a_valid_token_gets_the_account_and_the_limits() {
     let fake = Fake::start(Behaviour::default());
     let (_, access) = fake.issue_grant("NAME");
     let answer = get(&fake, "account/me", Some(&format!("Bearer {access}")));
@@ -57,7 +57,7 @@ fn a_live_token_shows_the_account_and_the_limits() {
 }
 
 #[test]
-fn images_are_as_imgur_documents_them() {
+fn images_have_imgurs_documented_format() {
     let fake = Fake::start(Behaviour::default());
     let (_, access) = fake.issue_grant("alice");
     let answer = get(&fake, "account/me/images", Some(&format!("Bearer {access}")));
@@ -68,7 +68,7 @@ fn images_are_as_imgur_documents_them() {
 }
 
 #[test]
-fn images_come_in_pages_of_fifty_and_at_most_a_hundred() {
+fn pages_have_fifty_images_and_at_most_a_hundred() {
     let fake = Fake::start(Behaviour { images: 130, ..Behaviour::default() });
     let (_, access) = fake.issue_grant("alice");
     let count = |query: &str| {
@@ -83,7 +83,7 @@ fn images_come_in_pages_of_fifty_and_at_most_a_hundred() {
 }
 
 #[test]
-fn an_application_may_ask_for_its_credits_and_for_nothing_of_a_persons() {
+fn a_client_id_gives_access_to_credits_only() {
     let fake = Fake::start(Behaviour::default());
     let header = format!("Client-ID {ID}");
     let answer = get(&fake, "credits", Some(&header));

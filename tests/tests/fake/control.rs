@@ -11,7 +11,7 @@ use imgurd_tests::{browser, http};
 use crate::{ID, SECRET, refresh, token};
 
 #[test]
-fn faults_are_met_in_order_and_those_for_always_until_cleared() {
+fn faults_apply_in_order_until_cleared() {
     let fake = Fake::start(Behaviour::default());
     let (token, _) = fake.issue_grant("alice");
     fake.fail_always(Endpoint::Token, Fault::Html(502));
@@ -24,7 +24,7 @@ fn faults_are_met_in_order_and_those_for_always_until_cleared() {
 }
 
 #[test]
-fn a_fault_concerns_its_endpoint_alone() {
+fn a_fault_affects_only_its_endpoint() {
     let fake = Fake::start(Behaviour::default());
     let (_, access) = fake.issue_grant("alice");
     fake.fail_always(Endpoint::Token, Fault::OverCapacity(500));
@@ -34,7 +34,7 @@ fn a_fault_concerns_its_endpoint_alone() {
 }
 
 #[test]
-fn a_held_request_is_seen_and_nothing_is_done_with_it_until_release() {
+fn a_held_request_is_visible_but_not_processed() {
     let fake = Fake::start(Behaviour::default());
     let (token, access) = fake.issue_grant("alice");
     let gate = fake.hold(Endpoint::Token);
@@ -53,7 +53,7 @@ fn a_held_request_is_seen_and_nothing_is_done_with_it_until_release() {
 }
 
 #[test]
-fn a_held_answer_has_been_processed() {
+fn a_request_with_a_held_answer_is_processed() {
     let fake = Fake::start(Behaviour::default());
     let (token, access) = fake.issue_grant("alice");
     let gate = fake.hold_answer(Endpoint::Token);
@@ -67,7 +67,7 @@ fn a_held_answer_has_been_processed() {
 }
 
 #[test]
-fn a_dropped_connection_counts_as_over_with_and_has_no_status() {
+fn a_dropped_connection_counts_as_finished_without_status() {
     let fake = Fake::start(Behaviour::default());
     fake.fail_next(Endpoint::Token, Fault::DropBeforeAnswer);
     assert!(http::post(&fake.token_url(), None, &[]).is_err());
@@ -75,7 +75,7 @@ fn a_dropped_connection_counts_as_over_with_and_has_no_status() {
 }
 
 #[test]
-fn a_request_whose_client_leaves_is_over_with_and_was_processed_before_a_late_answer() {
+fn a_request_is_processed_although_its_client_leaves() {
     let fake = Fake::start(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() });
     let (token, _) = fake.issue_grant("alice");
     fake.fail_next(Endpoint::Token, Fault::DelayAfterProcessing(Duration::from_hours(1)));
@@ -94,7 +94,7 @@ fn a_request_whose_client_leaves_is_over_with_and_was_processed_before_a_late_an
 }
 
 #[test]
-fn an_answer_is_known_to_be_sent_by_the_time_its_client_has_it() {
+fn an_answer_is_recorded_before_its_client_gets_it() {
     let fake = Fake::start(Behaviour::default());
     let (token, _) = fake.issue_grant("alice");
     let begin = Instant::now();
@@ -105,7 +105,7 @@ fn an_answer_is_known_to_be_sent_by_the_time_its_client_has_it() {
 }
 
 #[test]
-fn the_secrets_are_all_that_was_issued_or_presented() {
+fn lists_all_issued_and_presented_secrets() {
     let callback = Some("https://callback.example/".to_owned());
     let fake = Fake::start(Behaviour { callback, ..Behaviour::default() });
     let (refresh_token, access_token) = fake.issue_grant("alice");
@@ -128,7 +128,7 @@ fn tokens_of_two_fakes_differ() {
 }
 
 #[test]
-fn the_address_is_free_again_when_the_fake_is_gone() {
+fn frees_its_address_when_dropped() {
     let fake = Fake::start(Behaviour::default());
     let address = fake.origin().trim_start_matches("http://").parse().unwrap();
     drop(fake);
@@ -136,7 +136,7 @@ fn the_address_is_free_again_when_the_fake_is_gone() {
 }
 
 #[test]
-fn time_that_passes_is_time_at_the_fake_alone() {
+fn advancing_time_affects_only_the_fake() {
     let fake = Fake::start(Behaviour::default());
     let (_, access) = fake.issue_grant("alice");
     fake.advance(Duration::from_mins(59));

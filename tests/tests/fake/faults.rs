@@ -1,4 +1,4 @@
-//! Each fault looks as on a real server.
+//! Each fault looks like on a real server.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn fake() -> Fake {
     Fake::start(Behaviour { rotation: Rotation::Plain, ..Behaviour::default() })
 }
 
-/// What a refresh meets.
+/// Returns the answer to a refresh that meets this fault.
 fn meet(fault: Fault) -> Answer {
     let fake = fake();
     let (token, _) = fake.issue_grant("alice");
@@ -21,7 +21,7 @@ fn meet(fault: Fault) -> Answer {
     answer
 }
 
-/// What a refresh meets whose answer never arrives whole, and whether the token was spent.
+/// Returns the answer to a refresh whose answer never arrives in full, and whether the refresh token was used up.
 fn meet_break(fault: Fault) -> (Result<Answer, ureq::Error>, bool) {
     let fake = fake();
     let (token, _) = fake.issue_grant("alice");
@@ -37,7 +37,7 @@ fn meet_break(fault: Fault) -> (Result<Answer, ureq::Error>, bool) {
 }
 
 #[test]
-fn over_capacity_is_json_with_the_status_chosen() {
+fn over_capacity_is_json_with_the_chosen_status() {
     for status in [500, 503, 403] {
         let answer = meet(Fault::OverCapacity(status));
         assert_eq!(answer.status, status);
@@ -59,7 +59,7 @@ fn proxies_answer_in_html() {
 }
 
 #[test]
-fn too_many_requests_has_three_shapes() {
+fn too_many_requests_has_three_formats() {
     let daily = meet(Fault::RateLimited(RateLimit::Daily, Some("120".into())));
     assert_eq!((daily.status, daily.header("retry-after")), (429, Some("120")));
     assert_eq!(
@@ -103,7 +103,7 @@ fn the_content_network_forbids_with_400_and_retry_after_0() {
 }
 
 #[test]
-fn rfc_6749_errors_can_be_had() {
+fn can_answer_with_rfc_6749_errors() {
     let answer = meet(Fault::Rfc6749(401, "invalid_client".into()));
     assert_eq!(answer.status, 401);
     assert_eq!(answer.text, r#"{"error":"invalid_client","error_description":"said the fake"}"#);
@@ -117,7 +117,7 @@ fn a_captive_portal_answers_200_in_html() {
 }
 
 #[test]
-fn an_answer_can_be_empty_or_huge_or_a_redirect_or_anything() {
+fn can_answer_with_nothing_a_huge_body_a_redirect_or_any_json() {
     assert_eq!(meet(Fault::Empty).text, "");
     assert_eq!(meet(Fault::Huge).text.len(), HUGE);
     let redirect = meet(Fault::Redirect("https://imgur.com/".into()));
@@ -144,21 +144,21 @@ fn a_trickled_answer_is_the_real_one() {
 }
 
 #[test]
-fn a_connection_dropped_before_the_answer_leaves_the_token_unspent() {
+fn dropping_before_the_answer_keeps_the_token_valid() {
     let (answer, spent) = meet_break(Fault::DropBeforeAnswer);
     assert!(answer.is_err());
     assert!(!spent);
 }
 
 #[test]
-fn a_connection_dropped_after_processing_has_spent_the_token() {
+fn dropping_after_processing_uses_up_the_token() {
     let (answer, spent) = meet_break(Fault::DropAfterProcessing);
     assert!(answer.is_err());
     assert!(spent);
 }
 
 #[test]
-fn a_connection_dropped_mid_body_has_spent_the_token() {
+fn dropping_in_mid_body_uses_up_the_token() {
     let (answer, spent) = meet_break(Fault::DropMidBody);
     let error = answer.unwrap_err();
     assert!(!matches!(error, ureq::Error::Timeout(_)), "the end is noticed at once");
@@ -166,7 +166,7 @@ fn a_connection_dropped_mid_body_has_spent_the_token() {
 }
 
 #[test]
-fn truncated_json_is_whole_as_http_goes_and_has_spent_the_token() {
+fn truncated_json_uses_up_the_token() {
     let (answer, spent) = meet_break(Fault::TruncatedJson);
     let answer = answer.unwrap();
     assert_eq!(answer.status, 200);

@@ -1,4 +1,4 @@
-//! Consent and its exchange for tokens.
+//! Consent, and the exchange of its result for tokens.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{ID, SECRET, member, refused, token};
 
-/// Nothing listens there: the redirects lead off this machine and are not followed.
+/// Nothing listens at this address: the tests do not follow the redirects.
 const CALLBACK: &str = "https://callback.example/done";
 
 /// The verifier and challenge of RFC 7636, appendix B.
@@ -45,7 +45,7 @@ fn unknown_code() -> String {
 }
 
 #[test]
-fn a_code_comes_with_the_state_and_is_good_for_one_exchange() {
+fn a_code_comes_with_the_state_and_works_once() {
     let fake = fake();
     let page = browser::allow(&authorize(&fake, "code", "&state=a%26b"), "bob");
     assert_eq!(page.status, 302);
@@ -65,7 +65,7 @@ fn a_code_comes_with_the_state_and_is_good_for_one_exchange() {
 }
 
 #[test]
-fn a_code_bound_to_a_challenge_wants_its_verifier() {
+fn a_code_bound_to_a_challenge_needs_its_verifier() {
     let fake = fake();
     let pkce = format!("&code_challenge={CHALLENGE}&code_challenge_method=S256");
     let right = redeem(&fake, &code(&fake, &pkce), &[("code_verifier", VERIFIER)]);
@@ -87,7 +87,7 @@ fn a_code_expires() {
 }
 
 #[test]
-fn a_redirect_uri_that_was_sent_has_to_be_sent_again() {
+fn a_sent_redirect_uri_must_be_sent_again() {
     let fake = fake();
     let uri = format!("&redirect_uri={CALLBACK}");
     let missing = redeem(&fake, &code(&fake, &uri), &[]);
@@ -120,7 +120,7 @@ fn an_application_without_a_callback_lands_at_imgur() {
 }
 
 #[test]
-fn the_pin_flow_shows_a_pin_that_is_good_for_one_exchange() {
+fn the_pin_flow_shows_a_pin_that_works_once() {
     let fake = fake();
     let page = browser::allow(&authorize(&fake, "pin", ""), "bob");
     let form = [("grant_type", "pin"), ("pin", page.pin().unwrap())];
@@ -161,7 +161,7 @@ fn the_page_refuses_what_imgur_refuses() {
 }
 
 #[test]
-fn the_client_proves_itself_in_the_body_or_in_a_basic_header() {
+fn the_client_authenticates_in_the_body_or_by_basic() {
     let fake = fake();
     let (refresh_token, _) = fake.issue_grant("alice");
     let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
@@ -178,7 +178,7 @@ fn the_client_proves_itself_in_the_body_or_in_a_basic_header() {
 }
 
 #[test]
-fn a_request_that_lacks_something_is_told_what() {
+fn names_the_missing_parameter() {
     let fake = fake();
     let missing = token(&fake, &[("grant_type", "authorization_code")]);
     assert_eq!(missing.text, refused(r#"Missing parameter. \"code\" is required"#));
@@ -186,7 +186,7 @@ fn a_request_that_lacks_something_is_told_what() {
 }
 
 #[test]
-fn the_answer_takes_every_form_that_has_been_seen() {
+fn can_answer_in_every_recorded_format() {
     let fake = fake();
     let answer = |change: fn(&mut Behaviour)| {
         fake.configure(change);

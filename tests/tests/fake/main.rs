@@ -14,7 +14,7 @@ use serde_json::Value;
 const ID: &str = "fake-client-id";
 const SECRET: &str = "fake-client-secret";
 
-/// Asks the token endpoint, with the client's credentials in the body.
+/// Sends a form to the token endpoint, with the client's credentials in the body.
 fn token(fake: &Fake, form: &[(&str, &str)]) -> Answer {
     let client = [("client_id", ID), ("client_secret", SECRET)];
     http::post(&fake.token_url(), None, &[&client, form].concat()).unwrap()

@@ -1,4 +1,4 @@
-//! The life of tokens after their use.
+//! What happens to tokens after they are used.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn fake(rotation: Rotation) -> Fake {
 }
 
 #[test]
-fn a_refresh_token_that_is_not_rotated_works_again_and_comes_back() {
+fn without_rotation_a_refresh_token_works_repeatedly() {
     let fake = fake(Rotation::Off);
     let (token, _) = fake.issue_grant("alice");
     for _ in 0..3 {
@@ -20,7 +20,7 @@ fn a_refresh_token_that_is_not_rotated_works_again_and_comes_back() {
 }
 
 #[test]
-fn an_answer_without_a_refresh_token_leaves_the_old_one_working() {
+fn an_answer_without_a_refresh_token_keeps_the_old_one_valid() {
     let fake = fake(Rotation::Omitted);
     let (token, _) = fake.issue_grant("alice");
     assert!(!refresh(&fake, &token).text.contains("refresh_token"));
@@ -28,7 +28,7 @@ fn an_answer_without_a_refresh_token_leaves_the_old_one_working() {
 }
 
 #[test]
-fn plain_rotation_refuses_a_used_refresh_token_and_leaves_the_grant_alone() {
+fn plain_rotation_refuses_a_used_token_and_keeps_the_grant() {
     let fake = fake(Rotation::Plain);
     let (first, _) = fake.issue_grant("alice");
     let answer = refresh(&fake, &first);
@@ -55,7 +55,7 @@ fn reuse_detection_revokes_the_grant_and_its_access_token() {
 }
 
 #[test]
-fn a_used_refresh_token_works_within_its_grace_and_leads_to_the_same_successor() {
+fn a_used_refresh_token_works_within_its_grace_period() {
     let fake = fake(Rotation::Grace(Duration::from_mins(1)));
     let (first, _) = fake.issue_grant("alice");
     let second = member(&refresh(&fake, &first), "refresh_token");
@@ -67,7 +67,7 @@ fn a_used_refresh_token_works_within_its_grace_and_leads_to_the_same_successor()
 }
 
 #[test]
-fn a_new_access_token_kills_the_users_older_ones_and_nobody_elses() {
+fn a_new_access_token_invalidates_the_users_older_ones() {
     let fake = fake(Rotation::Off);
     let (_, elsewhere) = fake.issue_grant("bob");
     let (token, first) = fake.issue_grant("alice");
@@ -80,7 +80,7 @@ fn a_new_access_token_kills_the_users_older_ones_and_nobody_elses() {
 }
 
 #[test]
-fn older_access_tokens_live_on_where_that_is_asked_for() {
+fn older_access_tokens_can_stay_valid() {
     let fake = Fake::start(Behaviour { one_live_token: false, ..Behaviour::default() });
     let (token, first) = fake.issue_grant("alice");
     assert_eq!(refresh(&fake, &token).status, 200);
@@ -88,7 +88,7 @@ fn older_access_tokens_live_on_where_that_is_asked_for() {
 }
 
 #[test]
-fn an_access_token_dies_when_its_own_lifetime_is_over() {
+fn an_access_token_expires_after_its_own_lifetime() {
     let fake = Fake::start(Behaviour { lifetime: Duration::from_secs(30), ..Behaviour::default() });
     let (_, access) = fake.issue_grant("alice");
     fake.configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
@@ -98,7 +98,7 @@ fn an_access_token_dies_when_its_own_lifetime_is_over() {
 }
 
 #[test]
-fn a_revoked_grant_is_refused_for_good() {
+fn a_revoked_grant_stays_refused() {
     let fake = fake(Rotation::Off);
     let (token, access) = fake.issue_grant("alice");
     fake.revoke_grant();
@@ -107,7 +107,7 @@ fn a_revoked_grant_is_refused_for_good() {
 }
 
 #[test]
-fn a_killed_access_token_leaves_the_grant_working() {
+fn a_killed_access_token_keeps_the_grant_valid() {
     let fake = fake(Rotation::Off);
     let (token, access) = fake.issue_grant("alice");
     fake.kill_access_token();
@@ -116,7 +116,7 @@ fn a_killed_access_token_leaves_the_grant_working() {
 }
 
 #[test]
-fn errors_follow_rfc_6749_where_that_is_asked_for() {
+fn errors_can_follow_rfc_6749() {
     let fake = fake(Rotation::Off);
     fake.configure(|behaviour| behaviour.errors = ErrorStyle::Rfc6749);
     let refused = refresh(&fake, "no-such-token");
@@ -127,7 +127,7 @@ fn errors_follow_rfc_6749_where_that_is_asked_for() {
 }
 
 #[test]
-fn each_token_says_where_it_stands_in_its_grant() {
+fn reports_the_position_of_each_token_in_its_grant() {
     let fake = fake(Rotation::ReuseDetection);
     let (first, _) = fake.issue_grant("alice");
     let answer = refresh(&fake, &first);

@@ -1,4 +1,4 @@
-//! The clients for Python and JavaScript, with common HTTP libraries.
+//! Tests of the clients for Python and JavaScript with common HTTP libraries.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,14 @@ use imgurd_tests::stranger::{node, python};
 use imgurd_tests::testbed::{ACCOUNT, Scene, Testbed, free_port};
 use serde_json::{Value, json};
 
-/// What starts a client.
+/// Starts a client.
 type Start = fn(&Testbed) -> OwnClient;
 
-/// The clients, and whether each is asked for asyncio.
+/// The clients, and whether to test each with asyncio.
 const CLIENTS: [(Start, bool); 3] =
     [(OwnClient::python, false), (OwnClient::python, true), (OwnClient::javascript, false)];
 
-/// The HTTP libraries, by what starts their client.
+/// The HTTP libraries: each starts its client.
 const LIBRARIES: [(Start, &str); 4] = [
     (OwnClient::python, "requests"),
     (OwnClient::python, "httpx"),
@@ -31,19 +31,19 @@ fn scene() -> Scene {
     Scene::memory(Behaviour::default()).signed_in()
 }
 
-/// Asks by asyncio or not.
+/// Sends a request, with asyncio or without.
 fn ask(client: &mut OwnClient, is_async: bool, mut request: Value) -> Value {
     request["asyncio"] = is_async.into();
     client.ask(&request)
 }
 
-/// The text of a member.
+/// A text member of an answer.
 fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
     answer[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer}"))
 }
 
 #[test]
-fn a_token_is_handed_out_and_replaced_and_shown_nowhere() {
+fn gets_and_replaces_a_token_without_showing_it() {
     for (start, is_async) in CLIENTS {
         let scene = scene();
         let mut client = start(&scene.bed);
@@ -80,7 +80,7 @@ fn fifty_callers_of_an_expired_token_cause_one_refresh() {
 }
 
 #[test]
-fn a_failure_has_the_name_and_the_fields_that_the_interface_gives_it() {
+fn errors_have_the_interfaces_names_and_fields() {
     for (start, is_async) in CLIENTS {
         let mut scene = scene();
         let mut client = start(&scene.bed);
@@ -94,7 +94,7 @@ fn a_failure_has_the_name_and_the_fields_that_the_interface_gives_it() {
         assert_eq!(error["account"], "nobody");
         let error = fails(json!({ "get": { "wait": -1 } }), "InvalidArgument");
         assert_eq!(error["field"], "wait_ms");
-        // As often in a minute as it may be.
+        // This uses up the refreshes of a minute.
         let mut token = scene.token();
         (0..6).for_each(|_| token = scene.refresh());
         scene.fake.kill_access_token();
@@ -110,7 +110,7 @@ fn a_failure_has_the_name_and_the_fields_that_the_interface_gives_it() {
 }
 
 #[test]
-fn each_change_of_an_account_is_told_until_imgurd_ends() {
+fn reports_each_change_of_an_account_until_imgurd_ends() {
     for (start, is_async) in CLIENTS {
         let mut scene = scene();
         let mut client = start(&scene.bed);
@@ -132,7 +132,7 @@ fn each_change_of_an_account_is_told_until_imgurd_ends() {
 }
 
 #[test]
-fn a_daemon_that_does_not_run_is_unreachable_and_its_socket_named() {
+fn names_the_socket_of_an_unreachable_daemon() {
     for (start, is_async) in CLIENTS {
         let bed = Testbed::memory();
         bed.set_env("IMGURD_SOCKET", "/nowhere/socket");
@@ -142,13 +142,13 @@ fn a_daemon_that_does_not_run_is_unreachable_and_its_socket_named() {
     }
 }
 
-/// The statuses of the requests that arrived there.
+/// The statuses of the requests to this endpoint.
 fn statuses(scene: &Scene, endpoint: Endpoint) -> Vec<Option<u16>> {
     scene.fake.requests(endpoint).iter().map(|request| request.status).collect()
 }
 
 #[test]
-fn a_request_whose_token_died_is_sent_once_more() {
+fn repeats_a_request_once_after_a_rejected_token() {
     for (start, by) in LIBRARIES {
         for (rejection, body) in
             [(401, "none"), (403, "none"), (403, "form"), (401, "text"), (401, "request")]
@@ -174,7 +174,7 @@ fn a_request_whose_token_died_is_sent_once_more() {
 }
 
 #[test]
-fn a_body_that_is_gone_is_not_sent_again_but_the_token_is_replaced() {
+fn replaces_the_token_but_does_not_resend_a_stream() {
     for (start, by) in LIBRARIES {
         let scene = scene();
         scene.fake.kill_access_token();
@@ -189,7 +189,7 @@ fn a_body_that_is_gone_is_not_sent_again_but_the_token_is_replaced() {
 }
 
 #[test]
-fn other_answers_cost_no_token_and_a_second_rejection_is_the_answer() {
+fn other_errors_and_a_second_rejection_are_returned() {
     for (start, by) in LIBRARIES {
         let scene = scene();
         let url = format!("{}account/me/images", scene.fake.api_url());
@@ -207,12 +207,12 @@ fn other_answers_cost_no_token_and_a_second_rejection_is_the_answer() {
 }
 
 #[test]
-fn a_token_goes_to_no_other_server() {
+fn sends_no_token_to_another_server() {
     for (start, by) in LIBRARIES {
         let scene = scene();
         let other = Fake::start_at(([127, 0, 0, 1], free_port()).into(), Behaviour::default()).unwrap();
         let mut client = start(&scene.bed);
-        // Another origin answers 401 to what comes without a token.
+        // Another origin answers 401 to requests without a token.
         scene.fake.fail_next(Endpoint::Images, Fault::Redirect(format!("{}account/me", other.api_url())));
         let url = format!("{}account/me/images", scene.fake.api_url());
         assert_eq!(client.ask(&json!({ "request": url, "by": by }))["status"], 401, "{by}");
@@ -226,7 +226,7 @@ fn a_token_goes_to_no_other_server() {
     }
 }
 
-/// A copy of a package, since pip builds in the directory of the sources.
+/// Copies a package, since pip builds in the source directory.
 fn copy(bed: &Testbed, package: &str) -> String {
     let to = bed.root().join(package);
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("proto").join(package);
@@ -265,7 +265,7 @@ fn npm_installs_the_javascript_package_from_the_tree() {
     assert_eq!(scene.bed.start(program).finish().success().line(), scene.token());
 }
 
-/// The npm that belongs to the tests' Node.js.
+/// The npm of the tests' Node.js.
 fn npm(bed: &Testbed) -> Command {
     let node_itself = fs::canonicalize(node(bed).get_program()).unwrap();
     let prefix = node_itself.parent().unwrap().parent().unwrap();

@@ -6,7 +6,7 @@ use imgurd_tests::stranger::PythonClient;
 use imgurd_tests::testbed::{ACCOUNT, Bus, Scene, Testbed};
 use serde_json::{Value, json};
 
-/// How a client is started.
+/// Starts a client.
 type Start = fn(&Testbed) -> PythonClient;
 
 /// A daemon on a bus, with a token, and a client.
@@ -66,7 +66,7 @@ fn reads_accounts(start: Start) {
 }
 
 #[track_caller]
-fn hears_of_changes(start: Start) {
+fn notices_changes(start: Start) {
     let (mut client, scene, _bus) = scene(start);
     let state = client.ask(&json!({ "watch": account_path(ACCOUNT).as_str() }));
     assert_eq!(state["returned"], "fresh");
@@ -107,21 +107,21 @@ fn jeepney_raises_the_keepers_errors_by_their_names() {
 }
 
 #[test]
-fn dasbus_reads_how_an_account_is() {
+fn dasbus_reads_the_state_of_an_account() {
     reads_accounts(PythonClient::dasbus);
 }
 
 #[test]
-fn jeepney_reads_how_an_account_is() {
+fn jeepney_reads_the_state_of_an_account() {
     reads_accounts(PythonClient::jeepney);
 }
 
 #[test]
-fn dasbus_hears_of_a_refresh() {
-    hears_of_changes(PythonClient::dasbus);
+fn dasbus_notices_a_refresh() {
+    notices_changes(PythonClient::dasbus);
 }
 
 #[test]
-fn jeepney_hears_of_a_refresh() {
-    hears_of_changes(PythonClient::jeepney);
+fn jeepney_notices_a_refresh() {
+    notices_changes(PythonClient::jeepney);
 }

@@ -1,5 +1,5 @@
-//! nginx between the daemon and the fake, as on many servers: it compresses the answers of the token endpoint and the
-//! API.
+//! nginx between the daemon and the fake. It compresses the answers of the token endpoint and the API, as many
+//! servers do.
 
 use imgurd_proto::State;
 use imgurd_tests::fake::{Behaviour, Rotation};
@@ -7,7 +7,7 @@ use imgurd_tests::stranger::Nginx;
 use imgurd_tests::testbed::{ACCOUNT, Scene};
 
 #[test]
-fn a_sign_in_and_refreshes_work_where_nginx_compresses_the_answers() {
+fn login_and_refresh_work_with_answers_compressed_by_nginx() {
     let scene = Scene::memory(Behaviour { rotation: Rotation::ReuseDetection, ..Behaviour::default() });
     let mut nginx = Nginx::start(&scene.bed, scene.fake.address());
     let (token_url, api_url) = (nginx.url("/oauth2/token"), nginx.url("/3/"));

@@ -1,4 +1,4 @@
-//! Notification servers of other projects: each shows the text of imgurd, and its user can answer.
+//! Notification servers of other projects show imgurd's text and pass the user's answer on.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,10 +12,10 @@ use imgurd_tests::testbed::{Bus, Display, Running, Scene, Testbed, wait_for_owne
 
 const NAME: &str = "org.freedesktop.Notifications";
 
-/// For how long the daemon is watched in each state. Nothing is waited for: this is the measurement.
+/// For how long the daemon is observed in each state. The test waits for nothing: it measures that nothing happens.
 const WATCHED: Duration = Duration::from_secs(2);
 
-/// A server, and how its user acts.
+/// A notification server, and how its user acts.
 struct Server {
     start: fn(&Testbed) -> Command,
     display: fn(&Testbed) -> Display,
@@ -23,9 +23,9 @@ struct Server {
     press: fn(&Testbed),
 }
 
-/// A desktop with such a server, and an account without a grant.
+/// A desktop with a notification server, and an account without a grant.
 struct Desktop {
-    // In this order, so that what is ended first does not miss the rest.
+    // The fields are dropped in this order, so that nothing loses what it depends on.
     scene: Scene,
     running: Option<Running>,
     server: Server,
@@ -60,7 +60,7 @@ impl Desktop {
         self.scene.bed.screenshot(step);
     }
 
-    /// Returns when imgurd has been idle in this state: under 1 % of a processor, and ten lines a minute.
+    /// Checks that imgurd is idle in this state: it uses less than 1 % of a processor and logs hardly anything.
     fn expect_calm(&mut self, state: &str) {
         let lines = |log: String| {
             log.lines().filter(|line| !line.contains("TRACE") && !line.contains("DEBUG")).count()
@@ -83,8 +83,8 @@ fn opened(bed: &Testbed) -> String {
     bed.root().join("opened").display().to_string()
 }
 
-/// Shown, after a crash too, pressed, and withdrawn.
-fn is_served_by(name: &str, server: Server) {
+/// Checks that the server shows the notification, shows it again after a crash, passes a click on, and withdraws it.
+fn shows_and_withdraws(name: &str, server: Server) {
     let mut desktop = Desktop::new(server);
     desktop.scene.ctl(&["token"]).exits(4);
     desktop.expect_calm("without a server");
@@ -120,7 +120,7 @@ fn run(bed: &Testbed, program: &str, arguments: &[&str]) -> String {
     String::from_utf8(bed.command(program).args(arguments).output().unwrap().stdout).unwrap()
 }
 
-/// Clicks on this place of the notification: hundredths of its width and height.
+/// Clicks on this position of the notification, in hundredths of its width and height.
 fn click(bed: &Testbed, across: u32, down: u32) {
     let windows = run(bed, "xdotool", &["search", "--onlyvisible", "--name", "."]);
     let window = windows.lines().last().expect("a notification is shown");
@@ -135,8 +135,8 @@ fn click(bed: &Testbed, across: u32, down: u32) {
 }
 
 #[test]
-fn dunst_serves_it() {
-    is_served_by(
+fn dunst_shows_the_notification() {
+    shows_and_withdraws(
         "dunst",
         Server {
             start: |bed| {
@@ -152,8 +152,8 @@ fn dunst_serves_it() {
 }
 
 #[test]
-fn xfce4_notifyd_serves_it() {
-    is_served_by(
+fn xfce4_notifyd_shows_the_notification() {
+    shows_and_withdraws(
         "xfce4-notifyd",
         Server {
             start: |bed| {
@@ -169,8 +169,8 @@ fn xfce4_notifyd_serves_it() {
 }
 
 #[test]
-fn notification_daemon_serves_it() {
-    is_served_by(
+fn notification_daemon_shows_the_notification() {
+    shows_and_withdraws(
         "notification-daemon",
         Server {
             start: |bed| bed.command("/usr/lib/notification-daemon/notification-daemon"),
@@ -182,8 +182,8 @@ fn notification_daemon_serves_it() {
 }
 
 #[test]
-fn mako_serves_it() {
-    is_served_by(
+fn mako_shows_the_notification() {
+    shows_and_withdraws(
         "mako",
         Server {
             start: |bed| bed.command("mako"),

@@ -1,4 +1,4 @@
-//! npm's `oidc-provider`: PKCE, rotation, and the end of a grant after the reuse of a refresh token.
+//! npm's `oidc-provider`: PKCE, rotation, and the end of a grant when a refresh token is reused.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 const HOUR: Duration = Duration::from_hours(1);
 
 struct Scene {
-    // In this order, so that the daemon ends before its directories go.
+    // The fields are dropped in this order, so that the daemon ends before its directories are deleted.
     daemon: Option<Daemon>,
     provider: OidcProvider,
     bed: Testbed,
@@ -56,7 +56,7 @@ impl Scene {
         self.bed.client().call(&call).unwrap().accounts.remove(0)
     }
 
-    /// A refresh succeeds, and the server replaces the refresh token.
+    /// Refreshes, and checks that the server replaces the refresh token.
     fn expect_rotation(&mut self) -> Value {
         self.provider.expect("refresh_token.consumed");
         let refresh = self.provider.expect("grant.success");
@@ -64,7 +64,7 @@ impl Scene {
         refresh
     }
 
-    /// Whose token this is, as the userinfo endpoint has it; none where it takes it for no token.
+    /// The user of this token according to the userinfo endpoint, or none if the endpoint rejects the token.
     fn user_of(&self, token: &str) -> Option<String> {
         let answer = http::get(&self.provider.url("/me"), Some(&format!("Bearer {token}"))).unwrap();
         if answer.status == 401 {
@@ -85,7 +85,7 @@ impl Scene {
     }
 }
 
-/// A login, a token that works, and a refresh, by a client that identifies itself this way.
+/// Signs in, uses the token and refreshes, with this method of client authentication.
 #[track_caller]
 fn works(client_auth: &str) {
     let mut scene = Scene::new(Testbed::file(), client_auth, HOUR).signed_in();
@@ -104,17 +104,17 @@ fn works(client_auth: &str) {
 }
 
 #[test]
-fn oidc_provider_takes_a_client_that_identifies_itself_in_the_body() {
+fn oidc_provider_accepts_client_authentication_in_the_body() {
     works("body");
 }
 
 #[test]
-fn oidc_provider_takes_a_client_that_identifies_itself_by_basic_authentication() {
+fn oidc_provider_accepts_client_authentication_by_basic() {
     works("basic");
 }
 
 #[test]
-fn a_token_of_oidc_provider_is_refreshed_before_it_expires_with_nobody_asking() {
+fn refreshes_a_token_of_oidc_provider_before_it_expires() {
     let mut scene = Scene::new(Testbed::memory(), "body", Duration::from_secs(6)).signed_in();
     let first = scene.token();
     scene.expect_rotation();
@@ -130,7 +130,7 @@ fn keeps_the_rotated_refresh_token_through_crashes() {
     let mut scene = Scene::new(Testbed::file(), "basic", HOUR).signed_in();
     for _ in 0..3 {
         scene.bed.ctl(&["refresh"]).success();
-        // A consumed refresh token would bring an error, and the end of the grant.
+        // Using a refresh token twice would cause an error and the end of the grant.
         scene.expect_rotation();
         scene.daemon.take().unwrap().kill();
         scene.daemon = Some(scene.bed.daemon());
@@ -142,7 +142,7 @@ fn keeps_the_rotated_refresh_token_through_crashes() {
 }
 
 #[test]
-fn a_denial_at_oidc_provider_ends_the_login_and_nothing_else() {
+fn a_denial_at_oidc_provider_ends_only_the_login() {
     let scene = Scene::memory();
     let (login, url) = scene.login();
     let page = scene.provider.deny(&url, "alice");
@@ -154,9 +154,9 @@ fn a_denial_at_oidc_provider_ends_the_login_and_nothing_else() {
 }
 
 #[test]
-fn an_error_that_oidc_provider_redirects_with_is_shown_with_its_description() {
+fn shows_an_error_from_oidc_provider_with_its_description() {
     let scene = Scene::memory();
-    // Nobody has a session there, and it may not ask (OpenID Connect Core, section 3.1.2.6).
+    // Nobody is signed in at the server, and `prompt=none` forbids it to ask (OpenID Connect Core, section 3.1.2.6).
     scene.bed.ctl(&["account", "set", "--auth-param", "prompt=none"]).success();
     let (login, url) = scene.login();
     let page = browser::open(&url);
@@ -168,7 +168,7 @@ fn an_error_that_oidc_provider_redirects_with_is_shown_with_its_description() {
 }
 
 #[test]
-fn what_oidc_provider_does_not_redirect_is_named_when_the_time_is_over() {
+fn says_what_to_check_if_oidc_provider_does_not_redirect() {
     let scene = Scene::memory();
     scene.bed.ctl(&["account", "set", "--redirect-uri", "http://127.0.0.1:1/other"]).success();
     let mut login = scene.bed.ctl_spawn(&["login", "--no-browser", "--paste", "--timeout", "2s"]);
@@ -184,7 +184,7 @@ fn what_oidc_provider_does_not_redirect_is_named_when_the_time_is_over() {
 }
 
 #[test]
-fn a_secret_that_oidc_provider_does_not_take_is_named_with_what_mends_it() {
+fn explains_a_client_secret_that_oidc_provider_rejects() {
     let mut scene = Scene::memory().signed_in();
     let old = scene.token();
     scene.bed.ctl_with(&["account", "set", "--client-secret-stdin"], "fake-and-wrong").success();
@@ -204,7 +204,7 @@ fn a_secret_that_oidc_provider_does_not_take_is_named_with_what_mends_it() {
 }
 
 #[test]
-fn a_grant_revoked_at_oidc_provider_is_asked_about_again_and_a_login_brings_the_next() {
+fn confirms_a_grant_revoked_at_oidc_provider_and_accepts_a_new_login() {
     let mut scene = Scene::memory().signed_in();
     scene.revoke_grant();
     scene.bed.ctl(&["refresh", "--wait", "0s"]).exits(6);

@@ -19,7 +19,7 @@ fn succeeds(mut checker: Command) {
 }
 
 #[test]
-fn their_versions_are_the_daemons() {
+fn package_versions_equal_the_daemons() {
     let read = |file: &str| fs::read_to_string(repository().join(file)).unwrap();
     let version = env!("CARGO_PKG_VERSION");
     let package: Value = serde_json::from_str(&read("proto/js/package.json")).unwrap();

@@ -1,4 +1,4 @@
-//! The same promises at each available server: a fake Imgur with the standard endpoints, npm's `oidc-provider`, and
+//! The same tests with each available server: a fake Imgur with the standard endpoints, npm's `oidc-provider`, and
 //! PyPI's `django-oauth-toolkit`. The tests give imgurd only the issuer.
 
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl Server {
         }
     }
 
-    /// Whether it takes this access token.
+    /// Whether the server accepts this access token.
     fn takes(&self, token: &str) -> bool {
         let userinfo = match self {
             Self::Fake(fake) => return fake.is_live(token),
@@ -112,7 +112,7 @@ impl Server {
 }
 
 struct Scene {
-    // In this order, so that the daemon ends before its directories go.
+    // The fields are dropped in this order, so that the daemon ends before its directories are deleted.
     _daemon: Daemon,
     server: Server,
     bed: Testbed,
@@ -178,7 +178,7 @@ impl Scene {
 }
 
 #[rstest]
-fn the_issuer_is_enough_for_a_grant_that_is_refreshed_and_revoked(
+fn the_issuer_alone_is_enough_to_sign_in_refresh_and_revoke(
     #[values(Kind::Fake, Kind::Oidc, Kind::Django)] kind: Kind,
     #[values(Auth::Basic, Auth::Body, Auth::Public)] auth: Auth,
 ) {
@@ -189,7 +189,7 @@ fn the_issuer_is_enough_for_a_grant_that_is_refreshed_and_revoked(
     assert!(scene.account().username.is_some(), "the server says who signed in");
     let mut last = scene.token();
     assert!(scene.server.takes(&last));
-    // Each refresh replaces the refresh token; one that came twice would end the grant.
+    // Each refresh replaces the refresh token. Using one twice would end the grant.
     for _ in 0..3 {
         scene.bed.ctl(&["refresh"]).success();
         let next = scene.token();
@@ -207,7 +207,7 @@ fn the_issuer_is_enough_for_a_grant_that_is_refreshed_and_revoked(
 #[case(Kind::Fake)]
 #[case(Kind::Oidc)]
 #[case(Kind::Django)]
-fn somebody_else_does_not_replace_the_grant_unasked(#[case] kind: Kind) {
+fn another_user_replaces_the_grant_only_with_replace(#[case] kind: Kind) {
     let scene = Scene::new(kind, Auth::Basic).signed_in();
     scene.login_as("alice", &[]).success();
     let output = scene.login_as("bob", &[]).exits(10);
@@ -221,7 +221,7 @@ fn somebody_else_does_not_replace_the_grant_unasked(#[case] kind: Kind) {
 #[case(Kind::Fake)]
 #[case(Kind::Oidc)]
 #[case(Kind::Django)]
-fn a_denial_ends_the_login_and_nothing_else(#[case] kind: Kind) {
+fn a_denial_ends_only_the_login(#[case] kind: Kind) {
     let scene = Scene::new(kind, Auth::Basic);
     let (login, url) = scene.begin(&[]);
     scene.server.deny(&url);
@@ -237,7 +237,7 @@ fn a_denial_ends_the_login_and_nothing_else(#[case] kind: Kind) {
 #[case(Kind::Oidc, Auth::Basic)]
 #[case(Kind::Oidc, Auth::Public)]
 #[case(Kind::Django, Auth::Public)]
-fn a_device_code_signs_in_from_anywhere_and_a_denial_is_told(#[case] kind: Kind, #[case] auth: Auth) {
+fn a_device_code_signs_in_and_a_denial_is_reported(#[case] kind: Kind, #[case] auth: Auth) {
     let scene = Scene::new(kind, auth);
     // Django's metadata names no device authorization endpoint.
     if let Server::Django(django) = &scene.server {
@@ -258,7 +258,7 @@ fn a_device_code_signs_in_from_anywhere_and_a_denial_is_told(#[case] kind: Kind,
 #[case(Kind::Fake)]
 #[case(Kind::Oidc)]
 #[case(Kind::Django)]
-fn a_grant_that_the_server_has_forgotten_is_asked_about_again(#[case] kind: Kind) {
+fn asks_again_about_a_grant_that_the_server_forgot(#[case] kind: Kind) {
     let mut scene = Scene::new(kind, Auth::Body).signed_in();
     let token = scene.token();
     scene.server.revoke(&token);
@@ -271,7 +271,7 @@ fn a_grant_that_the_server_has_forgotten_is_asked_about_again(#[case] kind: Kind
 #[rstest]
 #[case(Kind::Fake)]
 #[case(Kind::Django)]
-fn a_secret_that_was_changed_at_the_server_is_named(#[case] kind: Kind) {
+fn names_a_client_secret_that_changed_at_the_server(#[case] kind: Kind) {
     let mut scene = Scene::new(kind, Auth::Basic).signed_in();
     match &mut scene.server {
         Server::Fake(fake) => fake.configure(|behaviour| behaviour.client_secret = "fake-and-new".into()),

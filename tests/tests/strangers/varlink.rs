@@ -1,4 +1,4 @@
-//! The Varlink client from PyPI, which reads the interface from the daemon.
+//! The Varlink client from PyPI, which reads the interface description from the daemon.
 
 use imgurd_proto::INTERFACE;
 use imgurd_tests::fake::{Behaviour, Endpoint};
@@ -18,7 +18,7 @@ fn token(answer: &Value) -> &str {
 }
 
 #[test]
-fn varlink_reads_what_the_service_says_of_itself() {
+fn varlink_reads_the_service_info() {
     let (_scene, mut client) = scene();
     let info = client.ask(&json!({ "info": {} }));
     assert_eq!(info["returned"]["product"], "imgurd");
@@ -66,13 +66,13 @@ fn varlink_raises_the_keepers_errors_with_their_names_and_fields() {
 }
 
 #[test]
-fn varlink_raises_its_own_errors_where_a_call_makes_no_sense() {
+fn varlink_raises_its_own_errors_for_invalid_calls() {
     let (_scene, mut client) = scene();
     let error = client.ask(&json!({ "members": "org.example.Other" }));
     assert_eq!(error["raised"], "InterfaceNotFound");
     assert_eq!(error["parameters"]["interface"], "org.example.Other");
 
-    // A client of a later version asks for more than there is.
+    // A client of a later version calls a method and an argument type that this daemon does not have.
     let later = format!("interface {INTERFACE}\nmethod Later() -> ()\nmethod GetToken(account: int) -> ()");
     let error = client.ask(&json!({ "call": "Later", "arguments": {}, "as": later }));
     assert_eq!(error["error"], "org.varlink.service.MethodNotFound");
@@ -86,7 +86,7 @@ fn varlink_raises_its_own_errors_where_a_call_makes_no_sense() {
 }
 
 #[test]
-fn varlink_watches_a_refresh_as_it_happens() {
+fn varlink_watches_a_refresh() {
     let (scene, mut client) = scene();
     let now = client.ask(&json!({ "watch": "Watch", "arguments": { "account": ACCOUNT } }));
     assert_eq!(now["returned"]["account"]["state"], "fresh");
@@ -100,12 +100,12 @@ fn varlink_watches_a_refresh_as_it_happens() {
 }
 
 #[test]
-fn varlink_raises_the_refusal_where_there_is_no_place_left() {
+fn varlink_raises_the_error_of_a_full_daemon() {
     let bed = Testbed::memory();
-    // So few descriptors that hardly any are left for callers (prlimit(1)).
+    // Leaves hardly any descriptors for callers (prlimit(1)).
     bed.launch_by(["prlimit", "--nofile=136:136"]);
     let scene = Scene::new(bed, Behaviour::default()).signed_in();
-    // It asks the service about itself, on a connection that it closes.
+    // The client asks the service about itself, on a connection that it then closes.
     let mut client = PythonClient::varlink(&scene.bed);
     let _ = token(&client.call("GetToken", &json!({})));
     let _held = scene.bed.take_all_places();

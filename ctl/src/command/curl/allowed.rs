@@ -10,7 +10,7 @@
 /// The kind of an option's value, which decides how it is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
-    /// There is none.
+    /// No value.
     None,
     /// One line of text.
     Line,
@@ -18,13 +18,13 @@ pub(super) enum Value {
     Method,
     /// One header line.
     Header,
-    /// A cookie, or the file that has some.
+    /// A cookie, or a file with cookies.
     Cookie,
     /// A body, or `@FILE`.
     Body,
     /// A body or a part of the query: `TEXT`, `@FILE` or `NAME@FILE`.
     Encoded,
-    /// A body as it is written.
+    /// A body that is sent as written.
     Literal,
     /// A part of a form, which may name files.
     Form,
@@ -32,7 +32,7 @@ pub(super) enum Value {
     Input,
     /// A file or directory that curl writes.
     Output,
-    /// What curl prints at the end.
+    /// The format of what curl prints at the end.
     Format,
     /// The URL.
     Url,
@@ -45,7 +45,7 @@ pub(super) struct Allowed {
     pub(super) value: Value,
 }
 
-/// The reason is for readers of the table.
+/// A row of the table. The reason is only for readers.
 const fn row(name: &'static str, letter: char, value: Value, _reason: &str) -> Allowed {
     let letter = if letter == NO_LETTER { None } else { Some(letter) };
     Allowed { name, letter, value }
@@ -53,7 +53,7 @@ const fn row(name: &'static str, letter: char, value: Value, _reason: &str) -> A
 
 const NO_LETTER: char = '\0';
 
-/// Read against `curl --help all` and curl(1) of 7.88 and 8.14.
+/// Checked against `curl --help all` and curl(1) of 7.88 and 8.14.
 pub(super) const ALLOWED: &[Allowed] = &[
     // What is sent.
     row("data", 'd', Value::Body, "body"),
@@ -81,7 +81,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
     row("compressed", NO_LETTER, Value::None, "header Accept-Encoding"),
     row("tr-encoding", NO_LETTER, Value::None, "fixed header TE"),
     row("expect100-timeout", NO_LETTER, Value::Line, "time"),
-    // Where it goes: imgurctl sets the URL, and a redirect does not take the token to another origin.
+    // Where it is sent: imgurctl sets the URL, and a redirect does not take the token to another origin.
     row("url", NO_LETTER, Value::Url, "checked and rewritten in target.rs"),
     row("globoff", 'g', Value::None, "always set: braces in a URL are literal"),
     row("path-as-is", NO_LETTER, Value::None, "dots in the path; the origin stays"),
@@ -101,7 +101,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
     row("local-port", NO_LETTER, Value::Line, "our own end of the connection"),
     row("ipv4", '4', Value::None, "address family"),
     row("ipv6", '6', Value::None, "address family"),
-    // How it gets there.
+    // How it is sent.
     row("http1.0", '0', Value::None, "protocol version"),
     row("http1.1", NO_LETTER, Value::None, "protocol version"),
     row("http2", NO_LETTER, Value::None, "protocol version"),
@@ -129,7 +129,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
     row("retry-connrefused", NO_LETTER, Value::None, "the same request to the same origin"),
     row("retry-delay", NO_LETTER, Value::Line, "time"),
     row("retry-max-time", NO_LETTER, Value::Line, "time"),
-    // What happens to the answer: curl writes only what the server sent, and no server sends back the token.
+    // What happens with the answer: curl writes only what the server sent, and no server returns the token.
     row("output", 'o', Value::Output, "writes the body"),
     row("output-dir", NO_LETTER, Value::Output, "writes the body"),
     row("remote-name", 'O', Value::None, "writes the body"),
@@ -161,7 +161,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
     row("styled-output", NO_LETTER, Value::None, "colours of --include"),
 ];
 
-/// An abbreviated name finds nothing.
+/// Finds an option by its full name; abbreviations find nothing.
 pub(super) fn by_name(name: &str) -> Option<&'static Allowed> {
     ALLOWED.iter().find(|option| option.name == name)
 }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_letters_occur_once() {
+    fn option_names_and_letters_are_unique() {
         let names: HashSet<_> = ALLOWED.iter().map(|option| option.name).collect();
         assert_eq!(names.len(), ALLOWED.len());
         let letters: Vec<_> = ALLOWED.iter().filter_map(|option| option.letter).collect();

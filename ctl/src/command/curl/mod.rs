@@ -67,7 +67,7 @@ fn bearer(access_token: &Secret) -> Result<Secret, Failure> {
     Ok(format!("Bearer {}", credential(access_token)?).into())
 }
 
-/// As in the daemon, a relative path begins at config.toml.
+/// The path of the account's `ca_file`. As in the daemon, a relative path starts from the directory of config.toml.
 fn ca_file(account: &Account) -> Result<Option<PathBuf>, Failure> {
     match account.settings.ca_file.as_deref() {
         None | Some("") => Ok(None),

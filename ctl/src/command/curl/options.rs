@@ -6,7 +6,7 @@ use crate::failure::Failure;
 
 #[derive(Debug, Default)]
 pub(super) struct Request {
-    /// Each by its long name, so that curl parses them as they were parsed here.
+    /// The options by their long names, so that curl parses them like imgurctl did.
     pub(super) options: Vec<String>,
     /// The URL, or a path.
     pub(super) url: String,
@@ -61,7 +61,7 @@ impl Request {
             return Err(usage(&format!("--{name} {reason}")));
         }
         self.is_repeatable &= !value::reads_input(option.value, text);
-        // It does not overwrite the file of the first try.
+        // It does not overwrite the file of the first attempt.
         self.is_repeatable &= name != "remote-header-name";
         self.is_to_file |= matches!(name, "output" | "remote-name");
         match (option.value, value) {
@@ -85,7 +85,7 @@ impl Request {
     }
 }
 
-/// The options in a word without its first dash, with the value in this or the next word.
+/// The options in a word without its first dash. A value is in the same word or the next one.
 fn options<'a>(
     letters: &str,
     words: &mut impl Iterator<Item = &'a String>,
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_arguments_as_curl_does() {
+    fn parses_arguments_like_curl() {
         let request =
             parse("-sSofile -X POST -H A:b account/me -w%{http_code} --max-time 5").expect("understood");
         let options = "--silent --show-error --output file --request POST --header A:b --max-time 5";
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_nothing_on_that_may_take_the_token_elsewhere_or_show_it() {
+    fn refuses_options_that_could_redirect_or_show_the_token() {
         for option in [
             "-K f",
             "--config f",
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn wants_one_url() {
+    fn requires_exactly_one_url() {
         for line in ["-s", "a b", "a --url b"] {
             assert!(parse(line).expect_err(line).to_string().contains("URL"), "{line}");
         }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_cannot_be_done_twice() {
+    fn recognises_requests_that_cannot_be_repeated() {
         for option in ["-T -", "-d @-", "-Fi=@-", "--json @-", "-b -", "-J"] {
             assert!(!parse(&format!("{option} a")).expect("understood").is_repeatable, "{option}");
         }
@@ -246,9 +246,9 @@ mod tests {
         }
     }
 
-    /// Whatever the arguments are, curl gets options of the table by their whole names, and values without objection.
+    /// For any arguments, curl gets only options of the table by their full names, with checked values.
     #[test]
-    fn passes_on_only_what_the_table_allows() {
+    fn passes_on_only_options_in_the_table() {
         let mut pieces: Vec<String> = ALLOWED.iter().map(|option| format!("--{}", option.name)).collect();
         pieces.extend(ALLOWED.iter().filter_map(|option| option.letter).map(|letter| format!("-{letter}")));
         let odd = [

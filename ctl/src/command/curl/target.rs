@@ -25,8 +25,8 @@ impl Api {
         self.0.scheme() == "https"
     }
 
-    /// The URL that `text` means. Everything before its path is rewritten, so that it leads nowhere else even if curl parses
-    /// `text` in another way.
+    /// The URL for `text`. Everything before its path is rewritten, so that it cannot lead elsewhere even if curl
+    /// parses `text` differently.
     pub(super) fn url(&self, text: &str) -> Result<String, Failure> {
         let origin = self.0.origin().ascii_serialization();
         let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_taken_under_the_api_url() {
+    fn appends_a_path_to_the_api_url() {
         for (text, url) in [
             ("account/me", "https://api.imgur.com/3/account/me"),
             ("/account/me", "https://api.imgur.com/3/account/me"),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_url_is_taken_as_it_is_where_its_origin_is_the_apis() {
+    fn keeps_a_complete_url_of_the_apis_origin() {
         for (text, url) in [
             ("https://api.imgur.com/3/account/me", "https://api.imgur.com/3/account/me"),
             ("HTTPS://API.imgur.com:443/oauth2/x?y", "https://api.imgur.com/oauth2/x?y"),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_origin_is_refused() {
+    fn refuses_every_other_origin() {
         for text in [
             "https://evil.example/3/account/me",
             "http://api.imgur.com/3/account/me",
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_that_a_network_could_read_along_gets_no_token() {
+    fn refuses_an_api_without_tls() {
         for url in ["http://api.imgur.com/3/", "ftp://127.0.0.1/", "nonsense"] {
             assert!(Api::new(url).is_err_and(|failure| failure.exit_code() == 9), "{url}");
         }

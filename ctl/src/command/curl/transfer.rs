@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::memory;
 use crate::sealed::random_hexadecimal;
 
-/// How much output is held back until it is known not to reject the token. No such answer is longer.
+/// How much output is held back until it is clear that it does not reject the token. Such an answer is never longer.
 const HELD: u64 = 64 * 1024;
 
 /// Room for the report at the end, which may contain a file's name.
@@ -26,30 +26,30 @@ const TAIL: usize = 8 * 1024;
 /// curl's exit code after an error of the server, with `--fail`.
 const SERVER_ERROR: i32 = 22;
 
-/// A request, and where it goes.
+/// A request and its destination.
 pub(super) struct Transfer {
     pub(super) request: Request,
     pub(super) url: String,
-    /// Whether it goes to this machine without TLS, and so through no proxy.
+    /// Whether it goes to this machine without TLS, and so must not use a proxy.
     pub(super) is_local: bool,
-    /// Authorities that TLS trusts besides the system's.
+    /// Authorities that TLS trusts in addition to the system's.
     pub(super) ca_file: Option<PathBuf>,
 }
 
-/// Variables that change which authorities curl trusts, or write the keys of its connections to a file. `SSL_CERT_FILE`
-/// and `SSL_CERT_DIR` (`openssl-env(7)`) stay, since imgurd trusts those authorities too.
+/// Variables that change which authorities curl trusts, or make it write the keys of its connections to a file.
+/// `SSL_CERT_FILE` and `SSL_CERT_DIR` (`openssl-env(7)`) stay, because imgurd trusts those authorities too.
 const VARIABLES: [&str; 3] = ["CURL_CA_BUNDLE", "SSLKEYLOGFILE", "QLOGDIR"];
 
-/// How curl ended, with the output that is not passed on yet.
+/// How curl ended, with the output that has not been passed on yet.
 pub(super) struct Ended {
     status: ExitStatus,
     held: Vec<u8>,
     report: Option<Report>,
-    /// The output of --write-out after a body that --fail hides.
+    /// The output of --write-out after a body that --fail hid.
     written: Option<Vec<u8>>,
 }
 
-/// What curl reports about the transfer.
+/// curl's report about the transfer.
 struct Report {
     http_status: u16,
     redirects: u32,
@@ -57,9 +57,9 @@ struct Report {
 }
 
 impl Transfer {
-    /// Runs curl with this value of the header Authorization. Passes long output on meanwhile.
+    /// Runs curl with this value of the header Authorization. Passes long output on while curl runs.
     pub(super) fn run(&self, authorization: &Secret) -> Result<Ended, Failure> {
-        // No body contains it, by chance or on purpose.
+        // A random mark, so that no body contains it.
         let mark = format!("imgurctl-{}", random_hexadecimal::<8>()?);
         let header = pipe_with(&format!("Authorization: {}\n", authorization.expose())).map_err(|error| {
             Failure::Other(format!("cannot create a pipe: {error}; try again", error = cause(&error)))
@@ -107,7 +107,7 @@ impl Transfer {
         for variable in VARIABLES {
             command.env_remove(variable);
         }
-        // As curl does on a terminal; its own output is a pipe.
+        // curl does the same on a terminal, but here its output is a pipe.
         if io::stdout().is_terminal() && !self.request.is_to_file {
             command.arg("--no-progress-meter");
         }
@@ -121,14 +121,14 @@ fn end_of_body(mark: &str) -> String {
     format!("{mark}-body")
 }
 
-/// Cuts at the last `end`, and returns what follows it.
+/// Cuts the output at the last `end`, and returns the part after it.
 fn split_off(output: &mut Vec<u8>, end: &str) -> Option<Vec<u8>> {
     let at = output.windows(end.len()).rposition(|bytes| bytes == end.as_bytes())?;
     let rest = output.split_off(at);
     Some(rest[end.len()..].to_vec())
 }
 
-/// A path at which curl can open the pipe. Without one, curl would leave the header out.
+/// A path with which curl can open the pipe. Without it, curl would leave the header out.
 fn readable_path(header: &PipeReader) -> Result<String, Failure> {
     let number = header.as_raw_fd();
     let paths = [format!("/dev/fd/{number}"), format!("/proc/self/fd/{number}")];
@@ -138,7 +138,7 @@ fn readable_path(header: &PipeReader) -> Result<String, Failure> {
     })
 }
 
-/// A pipe that holds `text`, whose reading end child processes inherit.
+/// A pipe that contains `text`. Child processes inherit its reading end.
 fn pipe_with(text: &str) -> io::Result<PipeReader> {
     let (reader, mut writer) = io::pipe()?;
     writer.write_all(text.as_bytes())?;
@@ -146,7 +146,7 @@ fn pipe_with(text: &str) -> io::Result<PipeReader> {
     Ok(reader)
 }
 
-/// Reads what curl writes, and splits its report off.
+/// Reads the output of curl, and separates its report.
 fn receive(child: &mut Child, mark: &str) -> Result<(Vec<u8>, Option<Report>), Failure> {
     let Some(mut output) = child.stdout.take() else { return Ok((Vec::new(), None)) };
     let mut held = Vec::new();
@@ -168,7 +168,7 @@ fn pass_on_but_the_tail(
     let mut chunk = vec![0; TAIL];
     loop {
         let rest = held.split_off(held.len() - TAIL);
-        // If this fails, curl stops as well, since its pipe is closed.
+        // If this fails, curl stops too, because its pipe is closed.
         stdout.write_all(&held).map_err(Failure::Output)?;
         held = rest;
         match output.read(&mut chunk).map_err(unreadable)? {
@@ -200,7 +200,7 @@ impl Ended {
     pub(super) fn rejects_token(&self) -> bool {
         let Some(report) = self.report.as_ref().filter(|report| report.redirects == 0) else { return false };
         let mut body = Vec::new();
-        // /dev/stdout, for example, cannot be read again.
+        // Some files, such as /dev/stdout, cannot be read again.
         if fs::metadata(&report.file).is_ok_and(|found| found.is_file()) {
             // Without the body, the status decides.
             let _ = File::open(&report.file).and_then(|file| file.take(HELD).read_to_end(&mut body));
@@ -224,7 +224,8 @@ impl Ended {
     }
 }
 
-/// The first JSON object at the beginning of a line: before the body there may be headers, after it what --write-out prints.
+/// The first JSON object at the beginning of a line. There may be headers before the body, and the output of
+/// --write-out after it.
 fn first_object(written: &[u8]) -> Option<&[u8]> {
     let begins = |at: &usize| written[*at] == b'{' && (*at == 0 || written[at - 1] == b'\n');
     (0..written.len()).filter(begins).find_map(|at| {
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_found_between_headers_and_what_curl_adds() {
+    fn finds_the_json_between_headers_and_curls_output() {
         const INVALID: &str = r#"{"data":{"error":"The access token provided is invalid."},"status":403}"#;
         let rejects =
             |status, text: &str| rejects_token(status, first_object(text.as_bytes()).unwrap_or_default());
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_end_back_whatever_the_pieces() {
+    fn holds_back_the_end_of_long_output() {
         let text: Vec<u8> = (0..HELD + 100_000).map(|n| u8::try_from(n % 251).unwrap_or_default()).collect();
         let (first, mut rest) = text.split_at(usize::try_from(HELD).expect("fits"));
         let mut written = Vec::new();
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_curl_reports() {
+    fn reads_curls_report() {
         let report = Report::parse(b" 403 0 a file name").expect("a report");
         assert_eq!((report.http_status, report.redirects, report.file.as_str()), (403, 0, "a file name"));
         assert_eq!(Report::parse(b" 200 1 ").expect("a report").file, "");

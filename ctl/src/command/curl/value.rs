@@ -25,7 +25,7 @@ const RESERVED: [&str; 10] = [
 /// The kernel's limit (`path_resolution(7)`).
 const LINKS_MAX: usize = 40;
 
-/// Why `text` is refused: the end of a sentence that begins with the option.
+/// Why `text` is refused, as the end of a sentence that begins with the option.
 pub(super) fn objection(kind: Value, text: &str) -> Option<&'static str> {
     if has_control(kind, text) {
         return Some(
@@ -57,7 +57,8 @@ fn names_input(kind: Value, text: &str) -> bool {
     files(kind, text).into_iter().any(|file| place(file) == Place::Standard)
 }
 
-/// A body may have lines, and so may the --write-out format. Everything else is a line of the request, or a name.
+/// Whether the value has forbidden control characters. A body and the --write-out format may have several lines.
+/// Everything else is one line of the request, or a name.
 fn has_control(kind: Value, text: &str) -> bool {
     let is_control = |text: &str| text.chars().any(char::is_control);
     let beyond_lines =
@@ -65,7 +66,7 @@ fn has_control(kind: Value, text: &str) -> bool {
     match kind {
         Value::Body | Value::Encoded if text.starts_with('@') => is_control(text),
         Value::Body | Value::Encoded | Value::Literal | Value::Format => beyond_lines(text),
-        // `;type=`, `;filename=` and `;headers=` are lines of the part's own header.
+        // `;type=`, `;filename=` and `;headers=` become lines of the part's own header.
         Value::Form if !text.contains(';') => match text.split_once('=') {
             Some((name, content)) if !content.starts_with(['@', '<', '(']) => {
                 is_control(name) || beyond_lines(content)
@@ -80,7 +81,7 @@ fn header(line: &str) -> Option<&'static str> {
     if line.starts_with('@') {
         return Some("does not accept a file; write the header as \"Name: value\"");
     }
-    // curl takes `Name;` for a header without a value.
+    // curl reads `Name;` as a header without a value.
     let name = line.split_once(':').map(|(name, _)| name).or_else(|| line.strip_suffix(';'));
     let Some(name) = name.filter(|name| is_token(name)) else {
         return Some("needs a header such as \"Accept: text/plain\"; write it that way");
@@ -92,19 +93,19 @@ fn header(line: &str) -> Option<&'static str> {
     )
 }
 
-/// A token (RFC 9110, section 5.6.2).
+/// Whether it is a token (RFC 9110, section 5.6.2).
 fn is_token(text: &str) -> bool {
     let is_of_one = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     !text.is_empty() && text.chars().all(is_of_one)
 }
 
-/// The files that curl opens for this value. What is only text may be among those of a form.
+/// The files that curl opens for this value. For a form, the result may contain text that is not a file.
 fn files(kind: Value, text: &str) -> Vec<&str> {
     match kind {
         Value::Input | Value::Output => vec![text],
         Value::Cookie if !text.contains('=') => vec![text],
         Value::Body => text.strip_prefix('@').into_iter().collect(),
-        // What is encoded has `=` before any `@` where it names no file.
+        // Without a file, this has `=` before any `@`.
         Value::Encoded => {
             let at = text.split_once('@').filter(|(name, _)| !name.contains('='));
             at.map(|(_, file)| file).into_iter().collect()
@@ -119,11 +120,11 @@ fn files(kind: Value, text: &str) -> Vec<&str> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
-    /// A file, or nothing.
+    /// An ordinary file, or none.
     Ordinary,
     /// Standard input, output or error.
     Standard,
-    /// Something else under `/proc`, where the descriptors of processes are.
+    /// Another file under `/proc`, which has the descriptors of processes.
     Closed,
 }
 
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_adds_a_line_to_the_request() {
+    fn refuses_values_that_would_add_a_line_to_the_request() {
         for text in ["a\rb", "a\nb", "a\r\nX: y", "a\u{b}", "a\u{1b}", "a\u{7f}", "a\u{85}"] {
             for kind in [Value::Line, Value::Method, Value::Header, Value::Cookie, Value::Input, Value::Url] {
                 let text = if kind == Value::Header { format!("X: {text}") } else { text.to_owned() };
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_has_lines() {
+    fn a_body_may_have_several_lines() {
         for (kind, text) in [
             (Value::Body, "{\n\t\"a\": 1\r\n}"),
             (Value::Encoded, "description=one\ntwo"),
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_is_one_word() {
+    fn accepts_only_one_word_as_method() {
         for text in ["GET", "PATCH", "x-custom", "M-SEARCH"] {
             assert_eq!(objection(Value::Method, text), None, "{text}");
         }
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_one_line_of_its_own_name() {
+    fn refuses_reserved_and_invalid_headers() {
         for line in
             ["A:b", "Accept: text/plain", "X-Empty;", "Expect:", "Content-Type: a; b=\"c:d\"", "X: @f"]
         {
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_a_descriptor_however_it_is_named() {
+    fn refuses_file_names_that_lead_to_descriptors() {
         let room = tempfile::tempdir().expect("a directory");
         let link = room.path().join("link");
         let second = room.path().join("second");
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn standard_input_is_known_by_all_its_names() {
+    fn recognises_every_name_of_standard_input() {
         for (kind, text) in [
             (Value::Input, "-"),
             (Value::Input, "."),

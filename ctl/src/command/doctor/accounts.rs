@@ -29,7 +29,7 @@ pub(super) fn check(accounts: Result<Vec<Account>, ClientError>) -> Vec<Finding>
     findings
 }
 
-/// Compared with the servers' answers; see `clock_skew_s`.
+/// The clock, compared with the servers' answers; see `clock_skew_s`.
 fn clock(accounts: &[Account]) -> Finding {
     const CHECK: &str = "clock";
     match accounts.iter().filter_map(|account| account.clock_skew_s).max_by_key(|skew| skew.abs()) {
@@ -73,14 +73,14 @@ fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
     if is_ours {
         return Finding::ok(CHECK, format!("imgurd listens on port {port} for the sign-in in progress"));
     }
-    // As in imgurd, one address is enough on a machine without IPv6.
+    // Like in imgurd, one address is enough on a machine without IPv6.
     let bound = addresses.iter().map(|address| TcpListener::bind((*address, port)));
     let (bound, failed): (Vec<_>, Vec<_>) = bound.partition(Result::is_ok);
     let failed: Vec<_> = failed.into_iter().filter_map(Result::err).collect();
     let hindrance = failed.iter().find(|error| !is_missing(error));
     match hindrance.or_else(|| failed.first().filter(|_| bound.is_empty())) {
         None => Finding::ok(CHECK, format!("Port {port} is free for the callback of a sign-in")),
-        // Does not recommend --paste, since the browser would give the answer to that program first.
+        // Do not recommend --paste, because the browser would send the answer to that program first.
         Some(error) if error.kind() == ErrorKind::AddrInUse => {
             let detail =
                 format!("Another program listens on port {port}, which a sign-in needs for its callback");
@@ -103,7 +103,7 @@ fn callback(port: u16, addresses: &[IpAddr], is_ours: bool) -> Finding {
     }
 }
 
-/// Whether this machine lacks the address, or its family.
+/// Whether this machine does not have the address, or its family.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
@@ -113,7 +113,7 @@ fn state(account: &Account) -> Finding {
     const CHECK: &str = "account";
     let name = &account.name;
     let result = match account.state {
-        // The clock has a line of its own.
+        // The clock has its own line.
         State::Fresh if account.reason.is_none() || account.clock_skew_s.is_some() => {
             return Finding::ok(CHECK, format!("{name} has a valid token"));
         }

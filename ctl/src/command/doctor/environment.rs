@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_that_differs_is_named_with_its_variable() {
+    fn names_a_differing_path_and_its_variable() {
         let theirs = "/home/me/.config/imgurd/config.toml";
         assert!(of("XDG_CONFIG_HOME", theirs, Path::new(theirs)).is_none());
         let found = of("XDG_CONFIG_HOME", theirs, Path::new("/other/imgurd/config.toml")).expect("a finding");

@@ -46,7 +46,7 @@ fn conclude(app: &App, findings: &[Finding]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A check comes before those that depend on it.
+/// All findings. A check comes before those that depend on it.
 fn findings(app: &App) -> Vec<Finding> {
     let daemon = daemon_version(app);
     let mut findings = vec![version(&daemon)];
@@ -92,7 +92,7 @@ fn probe(app: &App) -> Vec<Finding> {
     }
 }
 
-/// What `imgurd --check` says about the configuration; `None` if there is no such program.
+/// The result of `imgurd --check`; `None` if there is no such program.
 fn configuration() -> Option<Finding> {
     const CHECK: &str = "configuration";
     let beside = env::current_exe().ok()?.with_file_name("imgurd");
@@ -133,7 +133,7 @@ fn entry(finding: &Finding) -> Entry {
     }
 }
 
-/// The home directory's name is usually the user's.
+/// Removes the home directory, whose name is usually the user's.
 fn without_home(finding: Finding) -> Finding {
     let home = files::home().filter(|home| home.parent().is_some());
     let Some(home) = home.as_deref().and_then(Path::to_str) else { return finding };
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_problem_has_its_advice() {
+    fn separates_each_problem_from_its_advice() {
         let advice = |finding: &Finding| entry(finding).advice;
         let expected = Some("run `imgurctl unlock`".to_owned());
         assert_eq!(advice(&Finding::fail("store", "It is locked", "run `imgurctl unlock`")), expected);

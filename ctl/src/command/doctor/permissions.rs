@@ -16,7 +16,7 @@ const CHECK: &str = "files";
 
 /// Permissions that no other user may have.
 const OURS_ALONE: u32 = 0o077;
-/// The same if others may read.
+/// The same, if others may read.
 const OURS_TO_WRITE: u32 = 0o022;
 
 pub(super) fn check(files: &Files, socket: &Path) -> Vec<Finding> {
@@ -76,7 +76,7 @@ fn places(files: &Files, key: Option<&Path>, socket: &Path) -> Vec<(PathBuf, u32
 
 fn check_path(path: &Path, forbidden: u32) -> Option<Finding> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    // A link has no mode of its own, and config.toml may be one.
+    // A symlink has no mode of its own, and config.toml may be one.
     let metadata = if metadata.is_symlink() { fs::metadata(path).ok()? } else { metadata };
     let shown = path.display();
     if metadata.uid() != getuid().as_raw() {

@@ -76,8 +76,8 @@ fn of_unit(name: &str, unit: &Properties, answers: bool) -> Finding {
     Finding::fail(check, detail, format!("run `systemctl --user enable {name}`"))
 }
 
-/// Without a graphical session or lingering, the service manager ends when the user logs out. `None` if logind does not
-/// know the user.
+/// Whether imgurd keeps running after logout. Without a graphical session or lingering, the service manager ends when
+/// the user logs out. `None` if logind does not know the user.
 fn linger() -> Option<Finding> {
     const CHECK: &str = "linger";
     let uid = getuid().as_raw().to_string();
@@ -94,13 +94,13 @@ fn linger() -> Option<Finding> {
     Some(Finding::warn(CHECK, detail, "run `loginctl enable-linger`"))
 }
 
-/// `Display` may name a session on a terminal (sd_session_get_type(3)).
+/// Whether a session is graphical. `Display` may name a session on a terminal (sd_session_get_type(3)).
 fn is_graphical(session: &str) -> bool {
     let session = run("loginctl", &["show-session", "--property=Type", session]);
     session.is_ok_and(|output| ["x11", "wayland", "mir"].contains(&properties(&output)["Type"].as_str()))
 }
 
-/// The session bus, for when there is no daemon to ask. `None` if it has no path to connect to.
+/// The session bus, if there is no daemon to ask. `None` if it has no path to connect to.
 pub(super) fn bus() -> Option<Finding> {
     const CHECK: &str = "bus";
     const HINT: &str = "start imgurd in your session, and check DBUS_SESSION_BUS_ADDRESS";
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn each_state_of_a_unit_is_what_it_is_for_tokens() {
+    fn rates_each_state_of_the_service_unit() {
         for (unit, answers, result, word) in [
             (unit("loaded", "active", "enabled"), true, Health::Ok, "active and enabled"),
             (unit("loaded", "active", "disabled"), true, Health::Fail, "not enabled"),

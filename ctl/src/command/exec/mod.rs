@@ -16,7 +16,7 @@ use crate::cli::ExecArgs;
 use crate::failure::Failure;
 use crate::memory;
 
-/// Becomes the command, or stays beside it with `--on-refresh`.
+/// Executes the command. With `--on-refresh`, starts it as a child process.
 pub(crate) fn exec(app: &App, args: &ExecArgs) -> Result<(), Failure> {
     if args.env_client_id.as_ref() == Some(&args.env) {
         let reason = "--env and --env-client-id name the same variable; choose two names";

@@ -77,7 +77,7 @@ impl<'a> Supervisor<'a> {
             OnRefresh::Signal(signal) => self.send(signal),
             OnRefresh::Restart if self.is_ending => {}
             OnRefresh::Restart => {
-                // If it is already ending, it starts with the newest token.
+                // If it is already ending, the next start uses the newest token.
                 if self.next.replace(token).is_none() {
                     self.app.output.say("Restarting the command with a new token.");
                     self.send(Signal::TERM);
@@ -97,7 +97,8 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// The child is reaped only after its end is seen here, so its process ID is not reused.
+    /// Sends a signal to the command. The child is reaped only after this program has noticed its end, so its PID is
+    /// not reused.
     fn send(&self, signal: Signal) {
         let _ = kill_process(Pid::from_child(&self.child), signal);
     }
@@ -117,7 +118,7 @@ impl follow::Receiver for ToSupervisor {
     }
 }
 
-/// Reports why no more tokens can come; the command keeps running.
+/// Reports why no more tokens will come; the command keeps running.
 fn follow_tokens(app: &App, token: Token, sender: Sender<Event>) {
     let call = GetToken { account: Some(token.account.clone()), ..GetToken::default() };
     Tokens::new(app, call, Some(token), ToSupervisor(sender)).follow();
@@ -130,7 +131,7 @@ fn lost(error: &std::io::Error) -> Failure {
     ))
 }
 
-/// The exit status as a shell has it.
+/// The exit status like in a shell.
 fn concluded(status: ExitStatus) -> Result<(), Failure> {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     match code.and_then(|code| u8::try_from(code).ok()) {

@@ -12,7 +12,7 @@ use crate::terminal::output::Output;
 pub(super) struct ChangeCommand(SyncSender<()>);
 
 impl ChangeCommand {
-    /// Runs in its own thread, so that a slow command does not delay tokens. `None` without words.
+    /// Runs commands in its own thread, so that a slow command does not delay tokens. `None` without words.
     pub(super) fn new(words: &[OsString], output: &Output) -> Option<Self> {
         let (program, arguments) = words.split_first()?;
         let (program, arguments, output) = (program.clone(), arguments.to_vec(), output.clone());

@@ -31,7 +31,7 @@ impl TokenFile {
         Ok(file)
     }
 
-    /// Replaces the file. Only its owner can read it, from the first instant.
+    /// Replaces the file. Only its owner can read it, from the beginning.
     pub(super) fn write(&self, text: &str) -> Result<(), Failure> {
         self.check()?;
         self.replace_or_tell(text)
@@ -46,7 +46,8 @@ impl TokenFile {
         })
     }
 
-    /// Restores the file. Replaces everything in its place except a directory that is not empty; does not follow links.
+    /// Restores the file. Replaces everything at its path except a directory that is not empty; does not follow
+    /// symlinks.
     pub(super) fn put_back(&self, text: &str) -> Result<(), Failure> {
         if self.path.is_dir() && !self.path.is_symlink() {
             let _ = fs::remove_dir(&self.path); // an empty one
@@ -80,7 +81,7 @@ impl TokenFile {
         file.persist(&self.path).map_err(|error| error.error).map(drop)
     }
 
-    /// A link would be replaced, and the old token would stay at its target.
+    /// Refuses a symlink: it would be replaced, and the old token would stay at its target.
     fn check(&self) -> Result<(), Failure> {
         match fs::symlink_metadata(&self.path) {
             Ok(found) if found.is_symlink() => {
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_replaced_whole_and_for_its_owner_alone() {
+    fn replaces_the_file_atomically_and_privately() {
         let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("token");
         fs::write(&path, "old").expect("written");
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn is_no_link_no_directory_and_in_no_directory_that_is_not_there() {
+    fn refuses_symlinks_directories_and_missing_parents() {
         let home = tempfile::tempdir().expect("a directory");
         let link = home.path().join("link");
         symlink("elsewhere", &link).expect("linked");

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::terminal::output::Output;
 use imgurd_proto::text::cause;
 
-/// The file, and what it has to hold.
+/// The file, and its required content.
 pub(super) struct KeptFile {
     file: TokenFile,
     text: Mutex<Option<String>>,
@@ -27,12 +27,12 @@ impl KeptFile {
         self.file.write(kept.insert(text))
     }
 
-    /// Leaves the file to others until it is written again.
+    /// Stops restoring the file until it is written again.
     pub(super) fn release(&self) {
         *self.text.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Returns whether it had to be written.
+    /// Restores the file. Returns whether that was necessary.
     fn restore(&self) -> Result<bool, Failure> {
         let kept = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.as_deref().filter(|text| !self.file.holds(text)) {
@@ -41,7 +41,7 @@ impl KeptFile {
         }
     }
 
-    /// Keeps the file as it was written last, until that cannot be watched any more.
+    /// Keeps the last written content in the file, until the file cannot be watched any more.
     pub(super) fn keep(&self, output: &Output) {
         let Err(error) = self.keep_on(output);
         output.say(format!(
@@ -55,7 +55,7 @@ impl KeptFile {
     fn keep_on(&self, output: &Output) -> io::Result<Infallible> {
         let (mut reported, mut pause) = (None, PAUSE);
         loop {
-            // Made before the look at the file, so that nothing is missed in between.
+            // Create the watch before looking at the file, so that no change is missed in between.
             let watch = PathWatch::new(self.file.path())?;
             let restored = self.restore();
             if let Err(failure) = &restored {
@@ -70,7 +70,7 @@ impl KeptFile {
             }
             match restored {
                 Ok(true) => thread::sleep(PAUSE),
-                // No event says that a disk has free space again.
+                // There is no event when a disk has free space again.
                 Err(_) if self.file.has_directory() => watch.wait(Some(pause))?,
                 Ok(false) | Err(_) => watch.wait(None)?,
             }

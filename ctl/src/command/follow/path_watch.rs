@@ -12,19 +12,19 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags, add_watch, init};
 use rustix::io::{Errno, Result};
 
-/// Reports changes of a path (`inotify(7)`). It watches the directories that exist when it is made: after each event,
-/// make a new one.
+/// Reports changes of a path (`inotify(7)`). It watches the directories that exist when it is created. Create a new
+/// one after each event.
 pub(super) struct PathWatch {
     inotify: OwnedFd,
     names: Vec<OsString>,
 }
 
 impl PathWatch {
-    /// Watches each directory on the way to `path`, which is absolute, and on the way that links lead to.
+    /// Watches each directory on the way to `path`, which is absolute, and on the way of its symlinks.
     pub(super) fn new(path: &Path) -> Result<Self> {
         let mut watch = Self { inotify: init(CreateFlags::CLOEXEC)?, names: Vec::new() };
         watch.add(path)?;
-        // The file itself, too: writes to other files beside it must not wake imgurctl.
+        // Watch the file itself too: writes to other files in the directory must not wake imgurctl.
         watch.watch(
             path,
             WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::DONT_FOLLOW,
@@ -58,7 +58,7 @@ impl PathWatch {
         }
     }
 
-    /// Returns when something has happened since this was made, or after `patience`.
+    /// Returns when something has happened since this was created, or after `patience`.
     pub(super) fn wait(&self, patience: Option<Duration>) -> Result<()> {
         let patience = patience.and_then(|patience| patience.try_into().ok());
         loop {

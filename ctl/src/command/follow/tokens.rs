@@ -9,7 +9,7 @@ use imgurd_proto::{Account, ClientError, Error, GetToken, State, Token, Watch};
 use crate::app::App;
 use crate::failure::Failure;
 
-/// Between attempts to reach the daemon, at first and at most.
+/// The pause between attempts to reach the daemon, at first and at most.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -36,12 +36,12 @@ pub(in crate::command) struct Tokens<'a, R> {
 }
 
 impl<'a, R: Receiver> Tokens<'a, R> {
-    /// Tokens as `call` asks for them. The receiver has `current` already.
+    /// Follows the tokens that `call` requests. The receiver already has `current`.
     pub(in crate::command) fn new(app: &'a App, call: GetToken, current: Option<Token>, receiver: R) -> Self {
         Self { app, call, receiver, account: None, current, reported: None, pause: PAUSE }
     }
 
-    /// Goes on until no token can ever come, and returns why.
+    /// Continues until no token can ever come, and returns why.
     pub(in crate::command) fn follow(mut self) -> Failure {
         loop {
             let Err(failure) = self.follow_account();
@@ -81,7 +81,8 @@ impl<'a, R: Receiver> Tokens<'a, R> {
         let is_refreshing = account.state == State::Refreshing;
         let wait_ms = match account.state {
             State::Fresh | State::Stale => self.call.wait_ms,
-            // The daemon returns a token that is still valid. It is not asked for more, since this repeats at each change.
+            // The daemon returns a token that is still valid. Do not ask for more, because this repeats at each
+            // change.
             _ if is_first => Some(0),
             State::Refreshing => return Ok(()),
             State::Waiting => {
@@ -117,7 +118,7 @@ impl<'a, R: Receiver> Tokens<'a, R> {
         self.current = None;
     }
 
-    /// Prints an error, once until another takes its place.
+    /// Prints an error, unless it is the same as the last one.
     fn report(&mut self, failure: &Failure) {
         let text = Some(failure.to_string());
         if self.reported != text {
@@ -127,7 +128,7 @@ impl<'a, R: Receiver> Tokens<'a, R> {
     }
 }
 
-/// Whether neither a restart of the daemon nor a login removes the cause.
+/// Whether neither a restart of the daemon nor a login can remove the cause.
 fn is_permanent(failure: &Failure) -> bool {
     let Failure::Client(ClientError::Keeper(error)) = failure else { return false };
     matches!(error, Error::NoSuchAccount { .. } | Error::InvalidArgument { .. } | Error::AccessDenied { .. })

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_definition_keeps_what_is_said_right_above_it() {
+    fn a_definition_keeps_the_comment_directly_above_it() {
         let entries = Entries::of(
             "# Of all.\ninterface a.b\n\n# Of nothing.\n\n# Gives one.\nmethod One(a: ?int) -> (\n  b: int,\n  \
              c: []string\n)\nmethod Two() -> ()\n\n# Is it.\nerror Bad (why: string)\n",
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_columns_becomes_a_list() {
+    fn comments_in_columns_become_a_list() {
         let text = about(&["What it is.", "  one    the first", "  two    the second-best"]);
         assert_eq!(text, "What it is.\n.RS\n.TP\n.B one\nthe first\n.TP\n.B two\nthe second\\-best\n.RE");
     }

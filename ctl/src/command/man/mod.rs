@@ -1,4 +1,4 @@
-//! `imgurctl man`: a page for each command, and those on the daemon, its configuration and its interface.
+//! `imgurctl man`: a page for each command, and pages about the daemon, its configuration and its interface.
 
 mod interface;
 #[cfg(test)]
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::cli::Cli;
 use crate::failure::Failure;
 
-/// The pages that are written by hand, by name and section.
+/// The hand-written pages, by name and section.
 const PAGES: [(&str, &str, &str); 3] = [
     ("imgurd", "1", include_str!("../../../man/imgurd.1.in")),
     ("imgurd-config", "5", include_str!("../../../man/imgurd-config.5.in")),
@@ -88,7 +88,7 @@ fn add_command(command: &Command, path: &[&str], pages: &mut Vec<Page>) {
     }
 }
 
-/// The sections from the title to the options, made of the grammar.
+/// The sections from the title to the options, generated from the grammar.
 fn grammar(command: &Command, name: &str) -> String {
     let man = Man::new(command.clone())
         .title(name.to_uppercase())
@@ -126,7 +126,7 @@ fn after(command: &Command) -> String {
     sections.chain([notes]).collect()
 }
 
-/// A table with a word and its meaning on each line.
+/// Formats a table with a word and its meaning on each line.
 fn entries(text: &str) -> String {
     let lines = text.lines().filter_map(|line| line.trim().split_once("  "));
     let entry = |(word, about): (&str, &str)| {
@@ -149,13 +149,13 @@ fn see_also(command: &Command, path: &[&str]) -> String {
     lines.collect::<Vec<_>>().join(",\n")
 }
 
-/// Text that roff prints unchanged (groff_char(7)), with hyphens that can be copied.
+/// Escapes text so that roff prints it unchanged (groff_char(7)), with hyphens that can be copied.
 fn literal(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
     if text.starts_with('.') { format!("\\&{text}") } else { text }
 }
 
-/// Removes the lines that are empty because a template had nothing to fill in.
+/// Removes lines that are empty because a template had nothing to insert.
 fn lines(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.is_empty());
     lines.flat_map(|line| [line, "\n"]).collect()

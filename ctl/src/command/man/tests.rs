@@ -10,7 +10,7 @@ fn page(name: &str) -> String {
     found.unwrap_or_else(|| panic!("there is no page {name}")).text
 }
 
-/// The names of every command, as its page has them.
+/// The names of all commands, like on their pages.
 fn commands(command: &Command, above: &str) -> Vec<String> {
     let name = format!("{above}{}", command.get_name());
     let below: Vec<_> = command.get_subcommands().flat_map(|it| commands(it, &format!("{name}-"))).collect();
@@ -28,7 +28,7 @@ fn every_command_has_a_page() {
 }
 
 #[test]
-fn every_page_has_the_sections_that_people_look_for() {
+fn every_page_has_the_usual_sections() {
     for page in pages() {
         for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "SEE ALSO"] {
             assert!(page.text.contains(&format!("\n.SH {section}\n")), "{} has no {section}", page.name);
@@ -45,7 +45,7 @@ fn every_page_has_the_sections_that_people_look_for() {
 }
 
 #[test]
-fn all_that_the_interface_has_is_on_its_page() {
+fn the_interface_page_has_every_method_type_and_error() {
     let page = page("org.imgurd.Keeper1");
     let (on_the_socket, on_the_bus) = page.split_once(".SH ON D\\-BUS").expect("both wires");
     let names = |kind: &str| {
@@ -65,7 +65,7 @@ fn all_that_the_interface_has_is_on_its_page() {
 }
 
 #[test]
-fn every_entry_of_the_interface_says_something() {
+fn every_entry_of_the_interface_page_has_a_description() {
     let page = page("org.imgurd.Keeper1");
     let entries: Vec<_> = page.split(".TP\n").skip(1).collect();
     for entry in entries {
@@ -74,7 +74,7 @@ fn every_entry_of_the_interface_says_something() {
 }
 
 #[test]
-fn what_help_has_at_its_end_is_on_the_page() {
+fn the_page_contains_the_end_of_help() {
     let page = page("imgurctl-status");
     let (_, after) = page.split_once(".SH EXAMPLES\n.EX\n").expect("examples");
     let (examples, after) = after.split_once(".EE\n").expect("an end");
@@ -86,6 +86,6 @@ fn what_help_has_at_its_end_is_on_the_page() {
 }
 
 #[test]
-fn what_roff_would_obey_is_said_in_other_words() {
+fn escapes_roff_commands() {
     assert_eq!(literal(".TH it's a -b \\n"), "\\&.TH it\\(aqs a \\-b \\en");
 }

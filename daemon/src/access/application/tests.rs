@@ -4,18 +4,18 @@ use super::super::caller::uptime;
 use super::*;
 
 #[test]
-fn a_live_caller_is_named_with_its_program() {
+fn identifies_a_running_caller_and_its_program() {
     let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
     let pid = child.id().try_into().ok();
     let Identified { application, program, .. } = identify(pid, uptime());
     assert_ne!(application, Application::Gone);
     assert!(!application.is_sandboxed());
-    // The child may not have become its program yet.
+    // The child may not have executed its program yet.
     assert!(program.is_some_and(|program| !program.is_empty()));
-    // Whoever began after the call is not who called.
+    // A process that started after the call is not the caller.
     assert_eq!(identify(pid, Duration::ZERO).application, Application::Gone);
     child.kill().unwrap();
-    // Ended, and not waited for yet: its number is not free.
+    // The child is a zombie now, so its PID is still taken.
     rustix::process::waitid(
         rustix::process::WaitId::Pid(Pid::from_child(&child)),
         rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
@@ -27,7 +27,7 @@ fn a_live_caller_is_named_with_its_program() {
 }
 
 #[test]
-fn who_cannot_be_named_is_trusted_no_more_than_a_sandbox() {
+fn an_unidentified_caller_counts_as_sandboxed() {
     for (pid, application) in [
         (None, Application::Nameless),
         (Some(0), Application::Nameless),

@@ -24,12 +24,12 @@ fn in_cgroups(cgroups: &str) -> Application {
 #[case("app-flatpak-org.example.App-7.scope (deleted)", "org.example.App")]
 #[case("snap.spotify.spotify-0f9ee5f4-1111-2222-3333-444455556666.scope", "snap.spotify")]
 #[case("snap.lxd.daemon.service", "snap.lxd")]
-fn a_sandbox_is_known_by_its_cgroup(#[case] cgroup: &str, #[case] name: &str) {
+fn identifies_a_sandbox_by_its_cgroup(#[case] cgroup: &str, #[case] name: &str) {
     assert_eq!(in_cgroups(&format!("{APPS}/{cgroup}\n")), sandboxed(name));
     assert!(sandboxed(name).is_sandboxed());
 }
 
-/// What speaks for a sandbox and names none that could be relied on.
+/// Cgroups that indicate a sandbox and have no reliable name.
 const NAMELESS: [&str; 43] = [
     "app-flatpak-.scope",
     "app-flatpak-org.example.App",
@@ -77,7 +77,7 @@ const NAMELESS: [&str; 43] = [
 ];
 
 #[test]
-fn a_sandbox_that_is_not_well_formed_is_one_all_the_same() {
+fn a_malformed_sandbox_cgroup_counts_as_a_sandbox() {
     for cgroup in NAMELESS {
         for line in
             [format!("{APPS}/{cgroup}\n"), format!("0::/\n7:freezer:/{cgroup}\n"), format!("0::/{cgroup}/x")]
@@ -101,7 +101,7 @@ fn a_sandbox_that_is_not_well_formed_is_one_all_the_same() {
 #[case("app-docker\\x2ddesktop-7.scope", "app-docker-desktop.scope")]
 #[case("app-org.flatpak.Builder-7.scope", "app-org.flatpak.Builder.scope")]
 #[case("flatpak\\x2dsession\\x2dhelper", "")]
-fn a_unit_is_known_by_the_part_of_its_name_that_stays(#[case] cgroup: &str, #[case] name: &str) {
+fn identifies_a_unit_by_the_constant_part_of_its_name(#[case] cgroup: &str, #[case] name: &str) {
     if name.is_empty() {
         assert_eq!(in_cgroups(&format!("{APPS}/{cgroup}\n")), Application::Nameless);
         return;
@@ -121,12 +121,12 @@ fn a_unit_is_known_by_the_part_of_its_name_that_stays(#[case] cgroup: &str, #[ca
 #[case("0::/.scope", Application::Unknown)]
 #[case("nonsense\n:\n::", Application::Unknown)]
 #[case("", Application::Unknown)]
-fn every_layout_of_cgroups_is_understood(#[case] cgroups: &str, #[case] application: Application) {
+fn reads_cgroups_of_versions_1_and_2_and_hybrid(#[case] cgroups: &str, #[case] application: Application) {
     assert_eq!(in_cgroups(cgroups), application);
 }
 
 #[test]
-fn a_container_that_the_daemon_is_in_as_well_sets_nobody_apart() {
+fn a_container_shared_with_the_daemon_does_not_count() {
     let home = "3:cpu:/docker/0123\n0::/docker/0123/app.slice/imgurd.service\n";
     for (cgroups, expected) in [
         ("0::/docker/0123/app.slice/x.service", in_unit("x.service")),
@@ -157,7 +157,7 @@ fn a_container_that_the_daemon_is_in_as_well_sets_nobody_apart() {
 #[case("0::/user.slice/user@1.service/x", "", &[])]
 #[case("0::/a.slice/b", "", &[])]
 #[case("", "", &[])]
-fn a_service_is_one_that_no_scope_has(
+fn finds_the_service_of_a_cgroup_unless_it_is_in_a_scope(
     #[case] cgroups: &str,
     #[case] home: &str,
     #[case] expected: &[(&str, &str)],
@@ -166,7 +166,7 @@ fn a_service_is_one_that_no_scope_has(
 }
 
 #[test]
-fn a_snap_is_known_by_its_label_as_well() {
+fn identifies_a_snap_by_its_apparmor_label() {
     assert_eq!(labelled(b"snap.spotify.spotify (enforce)\n"), Some(sandboxed("snap.spotify")));
     assert_eq!(labelled(b"snap.odd"), Some(Application::Nameless));
     for label in [&b"unconfined\n"[..], b"firefox (enforce)", b"\xff", b""] {
@@ -176,7 +176,7 @@ fn a_snap_is_known_by_its_label_as_well() {
 
 proptest! {
     #[test]
-    fn no_cgroup_makes_a_name_that_steers_a_terminal(text in "[\\x00-\\x7f]{0,80}", file in any::<String>()) {
+    fn names_from_cgroups_have_no_control_characters(text in "[\\x00-\\x7f]{0,80}", file in any::<String>()) {
         for cgroups in [file.clone(), format!("0::/{text}.service"), format!("0::/app-flatpak-{text}-1.scope")] {
             let name = in_cgroups(&cgroups).name().to_owned();
             prop_assert!(!name.contains(char::is_control));
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn a_marker_never_makes_a_caller_less_sandboxed(
+    fn a_sandbox_marker_anywhere_in_a_cgroup_counts(
         before in "(/[a-z.-]{1,12}){0,4}",
         marker in prop::sample::select(NAMELESS.to_vec()),
         after in "(/[a-z.-]{1,12}){0,4}",

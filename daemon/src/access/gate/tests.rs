@@ -13,7 +13,7 @@ fn sandboxed(name: &str) -> Caller {
     caller(Application::Sandbox(name.to_owned()), Wire::Bus)
 }
 
-/// A gate with these rules, and with nobody to ask.
+/// A gate with these rules that cannot ask the user.
 fn gate(rules: &str, home: &tempfile::TempDir) -> Gate {
     let config = Arc::new(parse(rules).unwrap());
     let editor = Arc::new(SettingsEditor::new(ConfigFile::new(PathBuf::new()), config));
@@ -24,13 +24,13 @@ fn asked(account: &str) -> Requested<'_> {
     Requested { account, name: Some(account), exists: true }
 }
 
-/// What is left of the wait for a caller who is let have it.
+/// The remaining waiting time, if the caller may have the token.
 async fn token(gate: &Gate, caller: &Caller, account: &str) -> Result<Duration, Error> {
     gate.authorize(caller, &asked(account), WAIT).await.map(|pass| pass.left)
 }
 
 #[test]
-fn a_sandbox_has_no_name_that_anything_else_has() {
+fn a_sandbox_cannot_take_the_name_of_a_unit_or_of_a_keyword() {
     for (name, title) in [
         ("org.example.App", "org.example.App"),
         ("snap.firefox", "snap.firefox"),
@@ -44,7 +44,7 @@ fn a_sandbox_has_no_name_that_anything_else_has() {
 }
 
 #[tokio::test]
-async fn a_permit_is_for_one_application_and_one_account() {
+async fn a_permit_covers_one_application_and_one_account() {
     let home = tempfile::tempdir().unwrap();
     let gate = gate("", &home);
     gate.permits().set("org.example.App".to_owned(), "me".to_owned(), true).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_permit_is_for_one_application_and_one_account() {
 }
 
 #[tokio::test]
-async fn who_comes_from_another_machine_is_that_whatever_it_is_here() {
+async fn a_remote_caller_needs_the_remote_permit() {
     let home = tempfile::tempdir().unwrap();
     let gate = gate("", &home);
     let sshd = caller(Application::Unit("ssh.service".to_owned()), Wire::Remote);
@@ -73,7 +73,7 @@ async fn who_comes_from_another_machine_is_that_whatever_it_is_here() {
 }
 
 #[tokio::test]
-async fn who_is_gone_has_no_name_that_anything_could_be_given_to() {
+async fn a_caller_that_ended_cannot_use_a_permit() {
     let home = tempfile::tempdir().unwrap();
     let gone = caller(Application::Gone, Wire::Socket);
     let careful = gate("", &home);
@@ -84,7 +84,7 @@ async fn who_is_gone_has_no_name_that_anything_could_be_given_to() {
 }
 
 #[tokio::test]
-async fn a_program_of_ones_own_manages_accounts_whose_tokens_it_does_not_get() {
+async fn a_denied_unsandboxed_program_can_still_manage_accounts() {
     let home = tempfile::tempdir().unwrap();
     let own = caller(Application::Unknown, Wire::Socket);
     let strict = gate("[access]\nunsandboxed = \"deny\"\n", &home);
@@ -95,7 +95,7 @@ async fn a_program_of_ones_own_manages_accounts_whose_tokens_it_does_not_get() {
 }
 
 #[tokio::test]
-async fn on_the_remote_socket_a_sandbox_needs_both_permits() {
+async fn a_sandbox_on_the_remote_socket_needs_both_permits() {
     for (own, remote, is_let) in [
         (None, Some(true), false),
         (Some(false), Some(true), false),
@@ -120,7 +120,7 @@ async fn on_the_remote_socket_a_sandbox_needs_both_permits() {
 }
 
 #[tokio::test]
-async fn what_is_decided_while_a_call_waits_counts() {
+async fn a_permit_that_changes_during_a_call_takes_effect() {
     let home = tempfile::tempdir().unwrap();
     let gate = gate("", &home);
     let set = |allow| gate.permits().set("org.example.App".to_owned(), "me".to_owned(), allow);
@@ -137,7 +137,7 @@ async fn what_is_decided_while_a_call_waits_counts() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_not_there_is_refused_as_one_that_is() {
+async fn refusals_do_not_reveal_whether_an_account_exists() {
     let home = tempfile::tempdir().unwrap();
     for rules in ["", "[access]\nsandboxed = \"deny\"\n"] {
         let gate = gate(rules, &home);

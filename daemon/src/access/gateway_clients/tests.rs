@@ -18,7 +18,7 @@ async fn show(clients: &GatewayClients, name: &str, shown: &Secret) -> Rotated {
 }
 
 #[tokio::test]
-async fn a_secret_is_shown_once_and_kept_as_a_hash_alone() {
+async fn a_client_secret_is_shown_once_and_stored_as_a_hash() {
     let (home, clients) = home();
     let secret = clients.register("postman").await.unwrap().unwrap();
     assert_eq!(clients.register("postman").await.unwrap(), None);
@@ -39,7 +39,7 @@ async fn a_secret_is_shown_once_and_kept_as_a_hash_alone() {
 }
 
 #[tokio::test]
-async fn a_public_client_gets_another_refresh_token_each_time_and_a_spent_one_voids_all() {
+async fn rotates_a_public_clients_refresh_tokens_and_revokes_on_reuse() {
     let (_home, clients) = home();
     let (first, _) = clients.issue("spa", "me").await.unwrap();
     let (other, _) = clients.issue("spa", "me").await.unwrap();
@@ -52,7 +52,7 @@ async fn a_public_client_gets_another_refresh_token_each_time_and_a_spent_one_vo
 }
 
 #[tokio::test]
-async fn the_oldest_refresh_tokens_give_way() {
+async fn the_oldest_refresh_tokens_are_dropped_beyond_the_limit() {
     let (_home, clients) = home();
     clients.register("n8n").await.unwrap();
     let (first, _) = clients.issue("n8n", "me").await.unwrap();
@@ -63,7 +63,7 @@ async fn the_oldest_refresh_tokens_give_way() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_named_and_left_as_it_is() {
+async fn a_damaged_file_is_reported_and_not_changed() {
     let (home, clients) = home();
     fs::write(home.path().join("gateway"), "{").unwrap();
     let error = clients.register("postman").await.unwrap_err();

@@ -12,7 +12,7 @@ use crate::ownership::open_own;
 
 pub(super) const LIMIT: u64 = 1024 * 1024;
 
-/// The file. It is opened for each write, so it may be moved away at any time.
+/// The journal's path. Each write opens the file, so it can be moved away at any time.
 #[derive(Clone, Debug)]
 pub(crate) struct JournalFile(PathBuf);
 
@@ -25,7 +25,8 @@ impl JournalFile {
         self.0.with_added_extension("refused")
     }
 
-    /// Writes these entries down: all or none of those that were granted, and of the others.
+    /// Appends these entries. Granted and denied entries are in separate files; imgurd writes all entries of
+    /// a file or none.
     pub(crate) fn append(&self, entries: &[JournalEntry]) -> io::Result<()> {
         let (denied, granted): (Vec<_>, _) =
             entries.iter().partition(|entry| entry.outcome == Outcome::Denied);
@@ -33,13 +34,13 @@ impl JournalFile {
         append(&self.refusals(), &denied).and(written)
     }
 
-    /// All entries, the oldest first. An earlier version had refusals among the others.
+    /// All entries, the oldest first. Files of an earlier version contain refusals among the other entries.
     pub(crate) fn read(&self) -> io::Result<Vec<JournalEntry>> {
         Ok(merged(read(&self.0)?, read(&self.refusals())?))
     }
 }
 
-/// Where the entries are that no longer fit.
+/// The path of the older file.
 fn older(path: &Path) -> PathBuf {
     path.with_added_extension("old")
 }
@@ -61,7 +62,8 @@ fn append(path: &Path, entries: &[&JournalEntry]) -> io::Result<()> {
         size = 0;
     }
     if !ends_a_line(&file, size)? {
-        // As after a crash of the machine. The half is lost, and takes nothing with it.
+        // A crash of the machine can leave an incomplete line. A line break keeps it apart from the next
+        // entry.
         text.insert(0, b'\n');
     }
     file.write_all(&text).inspect_err(|_| drop(file.set_len(size)))
@@ -83,7 +85,8 @@ fn read(path: &Path) -> io::Result<Vec<JournalEntry>> {
     Ok(entries)
 }
 
-/// Both, by time. Each keeps its own order, in which one may come after another that began later.
+/// Merges two lists by time. Each list keeps its own order, in which an entry may follow one that began
+/// later.
 fn merged(some: Vec<JournalEntry>, others: Vec<JournalEntry>) -> Vec<JournalEntry> {
     let mut all = Vec::with_capacity(some.len() + others.len());
     let mut others = others.into_iter().peekable();

@@ -10,18 +10,20 @@ use tokio::time::Instant;
 /// How long similar entries are counted before imgurd writes the sum.
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How long refusals that are alike are counted at the most: each time, twice as long as the last.
+/// The longest time for which similar refusals are counted. Each period is twice as long as the previous one.
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How many kinds of refusals of one application get separate lines within an hour: a program chooses what it asks for.
+/// How many kinds of refusals of one application get separate lines within an hour. A program can vary its
+/// requests without limit.
 const REFUSALS: usize = 16;
 
 const OTHERS: &str = "imgurd refused many other calls of this application";
 
-/// How many kinds are counted at a time. If there is one more, imgurd writes all sums and starts again.
+/// How many kinds are counted at the same time. If there is one more, imgurd writes all sums and starts
+/// again.
 const KINDS: usize = 256;
 
-/// The kinds of entries of the last minute. The latest is the first, since it mostly comes next.
+/// The kinds of entries of the last minute, the latest first, because it is the most likely next one.
 #[derive(Debug, Default)]
 pub(super) struct Folds(VecDeque<Fold>);
 
@@ -35,7 +37,8 @@ pub(super) struct Kind<'a> {
     pub(super) application: &'a str,
     pub(super) sandboxed: bool,
     pub(super) uid: u32,
-    /// A program in a sandbox may call itself another name each time, and would have a line for each: it has none here.
+    /// The program's name; `None` for a sandboxed app, which could change its name for each call and get a
+    /// line for each.
     pub(super) program: Option<&'a str>,
     pub(super) reason: Option<&'a str>,
 }
@@ -50,15 +53,15 @@ struct Fold {
 }
 
 impl Folds {
-    /// Adds one to a kind that is being counted already, and returns whether there is one. Then nothing else needs to
-    /// be done.
+    /// Counts an entry of a kind that is already being counted. Returns false if there is no such kind.
     pub(super) fn count(&mut self, kind: &Kind<'_>, at: i64) -> bool {
         let Some(untold) = self.of(kind).and_then(|fold| fold.untold.as_mut()) else { return false };
         add(untold, at);
         true
     }
 
-    /// The kind under which to count this one: its own, or the one for the many other refusals of the same application.
+    /// The kind that an entry counts as: its own, or the common one for further refusals of the same
+    /// application.
     pub(super) fn counted_as<'a>(&self, one: Kind<'a>) -> Kind<'a> {
         if one.outcome != Outcome::Denied || self.0.iter().any(|fold| kind(&fold.example) == one) {
             return one;
@@ -106,7 +109,7 @@ impl Folds {
         told
     }
 
-    /// The sums whose minute has ended at `now`. Their kinds are counted for another minute.
+    /// The sums whose minute has ended at `now`. imgurd counts their kinds for another minute.
     pub(super) fn due(&mut self, now: Instant) -> Vec<JournalEntry> {
         self.0.retain(|fold| fold.ends > now || fold.untold.is_some() || fold.is_kept(now));
         let over = self.0.iter_mut().filter(|fold| fold.ends <= now);
@@ -120,24 +123,24 @@ impl Folds {
         in_order(told.collect())
     }
 
-    /// When the next sum is due, if no entry is added before.
+    /// When the next sum is due, if no entry comes before.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.iter().filter(|fold| fold.untold.is_some()).map(|fold| fold.ends).min()
     }
 
-    /// The sums so far; counting continues.
+    /// The current sums; counting continues.
     pub(super) fn untold(&self) -> Vec<JournalEntry> {
         in_order(self.0.iter().filter_map(|fold| fold.untold.clone()).collect())
     }
 
-    /// The sums so far, at the end of counting.
+    /// The final sums.
     pub(super) fn rest(&mut self) -> Vec<JournalEntry> {
         in_order(mem::take(&mut self.0).into_iter().filter_map(|fold| fold.untold).collect())
     }
 }
 
 impl Fold {
-    /// Whether it is one of the few kinds that its application has within the hour.
+    /// Whether it is still one of the separately counted kinds of its application.
     fn is_kept(&self, now: Instant) -> bool {
         self.example.outcome == Outcome::Denied && self.began + HOUR > now
     }

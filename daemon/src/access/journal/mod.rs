@@ -22,13 +22,13 @@ pub use self::file::parse;
 use self::fold::{Folds, Kind};
 use super::{Caller, unix_time};
 
-/// How many entries may wait for the disk. Those that come while as many wait are lost.
+/// How many entries may wait to be written. Further ones are lost.
 const WAITING: usize = 1024;
 
-/// How many entries a listener may be behind.
+/// How many entries a follower may be behind.
 const BEHIND: usize = 1024;
 
-/// The longest texts of an entry, in characters.
+/// The length of the longest text in an entry, in characters.
 const LONGEST: usize = 256;
 
 /// A handle to write entries to the journal.
@@ -38,7 +38,7 @@ pub struct Journal {
     counted: Counted,
 }
 
-/// Callers count an entry that is like an earlier one themselves, so that the writer is not woken for it.
+/// The callers of this handle count similar entries themselves, so that they do not wake the writer.
 type Counted = Arc<Mutex<Folds>>;
 
 fn lock(counted: &Counted) -> MutexGuard<'_, Folds> {
@@ -56,7 +56,7 @@ struct Begun {
     future: Option<broadcast::Receiver<JournalEntry>>,
 }
 
-/// Begins to keep the journal in the file `path`.
+/// Starts a task that keeps the journal in the file `path`.
 #[must_use]
 pub fn spawn(path: PathBuf) -> Journal {
     let (notes, inbox) = mpsc::channel(WAITING);
@@ -67,12 +67,12 @@ pub fn spawn(path: PathBuf) -> Journal {
 }
 
 impl Journal {
-    /// Notes that the caller was handed the token of `account` in answer to `method`.
+    /// Records that the caller got the token of `account` from `method`.
     pub fn granted(&self, caller: &Caller, method: &str, account: &str) {
         self.note(caller, Outcome::Granted, Some(method), Some(account), None);
     }
 
-    /// Notes that imgurd denied the caller access, if `error` says so; other failures are not about access.
+    /// Records that imgurd denied the caller access, if `error` is a denial.
     pub fn denied(&self, caller: &Caller, method: Option<&str>, account: Option<&str>, error: &Error) {
         if let Error::AccessDenied { reason } = error {
             self.note(caller, Outcome::Denied, method, account, Some(reason));
@@ -93,7 +93,7 @@ impl Journal {
             let kind = folds.counted_as(kind);
             folds.count(&kind, at)
         };
-        // However many calls are denied, there is room for entries about granted ones.
+        // Denied calls can fill at most half of the queue, so that there is room for granted ones.
         let is_crowded = outcome == Outcome::Denied && self.notes.capacity() < WAITING / 2;
         if is_counted || is_crowded {
             return;
@@ -104,10 +104,10 @@ impl Journal {
         }
     }
 
-    /// The entries so far, of one account or of all, and where `follow` says so those to come.
+    /// The entries so far, of one account or of all. With `follow`, also the future ones.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub async fn read(&self, only: Option<String>, follow: bool) -> Result<Reading, Error> {
         let (reader, begun) = oneshot::channel();
         let _ = self.notes.send(Note::Read { follow, reader }).await;
@@ -129,7 +129,7 @@ impl Journal {
     }
 }
 
-/// The entries that one reader asked for.
+/// The entries for one reader.
 #[derive(Debug)]
 pub struct Reading {
     only: Option<String>,
@@ -138,7 +138,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The next entry that is there already.
+    /// The next existing entry.
     pub fn past(&mut self) -> Option<JournalEntry> {
         while let Some(entry) = self.past.pop_front() {
             if self.is_wanted(&entry) {
@@ -148,10 +148,10 @@ impl Reading {
         None
     }
 
-    /// The next entry to come; nothing where they were not asked for.
+    /// The next future entry; `None` without `follow`.
     ///
     /// # Errors
-    /// Where the reader is too far behind, or the daemon is ending.
+    /// If the reader is too far behind, or the daemon is stopping.
     pub async fn future(&mut self) -> Result<Option<JournalEntry>, Error> {
         loop {
             let Some(future) = &mut self.future else { return Ok(None) };
@@ -166,7 +166,7 @@ impl Reading {
         }
     }
 
-    /// An entry about no particular account concerns all accounts.
+    /// An entry without an account concerns all accounts.
     fn is_wanted(&self, entry: &JournalEntry) -> bool {
         self.only.is_none() || entry.account.is_none() || entry.account == self.only
     }
@@ -197,7 +197,7 @@ fn kind<'a>(
     }
 }
 
-/// The first of its kind, or the first to be counted.
+/// Creates the first entry of a kind, or the first one that is counted.
 fn entry(kind: &Kind<'_>, caller: &Caller, at: i64) -> JournalEntry {
     JournalEntry {
         at,
@@ -224,13 +224,13 @@ fn shortened(text: &str) -> &str {
     text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end])
 }
 
-/// The owner of the file.
+/// The task that owns the file.
 struct Writer {
     file: JournalFile,
     counted: Counted,
-    /// The followers, if any. The channel allocates all its room at once.
+    /// The followers, if any. The channel allocates its whole buffer at once.
     listeners: Option<broadcast::Sender<JournalEntry>>,
-    /// Whether the last line could not be written.
+    /// Whether the last write failed.
     is_troubled: bool,
 }
 
@@ -241,7 +241,7 @@ impl Writer {
             let over = async {
                 match next {
                     Some(at) => sleep_until(at).await,
-                    // Nothing is counted: nothing wakes the daemon for it.
+                    // While nothing is counted, the daemon must not wake.
                     None => std::future::pending().await,
                 }
             };
@@ -285,7 +285,7 @@ impl Writer {
         }
         for entry in &entries {
             log(entry);
-            // If nobody follows any more, drop the channel.
+            // When the last follower has left, drop the channel.
             self.listeners.take_if(|listeners| listeners.send(entry.clone()).is_err());
         }
         let file = self.file.clone();
@@ -301,7 +301,7 @@ impl Writer {
     }
 }
 
-/// Logs the entry, as seldom as entries are written.
+/// Logs the entry. Similar entries are combined already.
 fn log(entry: &JournalEntry) {
     let JournalEntry { count, account, method, application, sandboxed, uid, pid, program, reason, .. } =
         entry;

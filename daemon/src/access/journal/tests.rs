@@ -29,7 +29,7 @@ fn mode(path: &PathBuf) -> u32 {
 }
 
 #[test]
-fn what_is_written_is_read_in_order() {
+fn reads_entries_in_the_order_of_writing() {
     let (_directory, path, file) = file();
     assert!(file.read().unwrap().is_empty());
     file.append(&[note("a"), note("b")]).unwrap();
@@ -39,7 +39,7 @@ fn what_is_written_is_read_in_order() {
 }
 
 #[test]
-fn what_others_could_read_is_closed_to_them() {
+fn makes_a_readable_journal_private() {
     let (_directory, path, file) = file();
     fs::write(&path, "").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
@@ -48,7 +48,7 @@ fn what_others_could_read_is_closed_to_them() {
 }
 
 #[test]
-fn half_a_line_costs_no_other() {
+fn an_incomplete_line_loses_no_other_entry() {
     let (_directory, path, file) = file();
     file.append(&[note("a")]).unwrap();
     let whole = fs::read(&path).unwrap();
@@ -60,7 +60,7 @@ fn half_a_line_costs_no_other() {
 }
 
 #[test]
-fn it_grows_to_two_files_and_no_further() {
+fn the_journal_stays_within_two_files() {
     let (directory, path, file) = file();
     let entries: Vec<_> = (0..500).map(|number| note(&format!("account-{number}"))).collect();
     for _ in 0..40 {
@@ -76,7 +76,7 @@ fn it_grows_to_two_files_and_no_further() {
 }
 
 #[test]
-fn nothing_is_written_where_a_link_leads_or_into_a_pipe() {
+fn does_not_write_through_a_symlink_or_into_a_pipe() {
     let (directory, path, file) = file();
     let other = directory.path().join("other");
     fs::write(&other, "").unwrap();
@@ -91,7 +91,7 @@ fn nothing_is_written_where_a_link_leads_or_into_a_pipe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn alike_entries_within_a_minute_are_one() {
+async fn combines_similar_entries_of_a_minute() {
     let (mut folds, begin) = (Folds::default(), Instant::now());
     let second = |number: u64| begin + Duration::from_secs(number);
     let at = |at| JournalEntry { at, pid: Some(i32::try_from(at).unwrap()), ..note("a") };
@@ -105,7 +105,7 @@ async fn alike_entries_within_a_minute_are_one() {
     assert_eq!(folds.next(), Some(second(60)));
     assert!(folds.due(second(59)).is_empty());
     assert_eq!(folds.due(second(60)), [both]);
-    // Those who go on make a line a minute, and no more.
+    // A program that continues to call makes one line a minute.
     assert!(folds.add(at(61), second(61)).is_empty());
     assert_eq!(folds.due(second(120)), [at(61)]);
     assert_eq!(folds.next(), None);
@@ -113,7 +113,7 @@ async fn alike_entries_within_a_minute_are_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_program_in_a_sandbox_makes_no_more_lines_by_other_names() {
+async fn a_sandboxed_program_cannot_add_lines_by_renaming_itself() {
     let (mut folds, now) = (Folds::default(), Instant::now());
     let called =
         |name: i32, sandboxed| JournalEntry { program: Some(name.to_string()), sandboxed, ..note("a") };
@@ -124,7 +124,7 @@ async fn a_program_in_a_sandbox_makes_no_more_lines_by_other_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_many_kinds_there_are_only_some_are_counted() {
+async fn counts_a_limited_number_of_kinds_and_loses_no_entry() {
     let (mut folds, now) = (Folds::default(), Instant::now());
     let told: usize =
         (0..2).map(|_| (0..1000).map(|it| folds.add(note(&it.to_string()), now).len()).sum::<usize>()).sum();
@@ -134,7 +134,7 @@ async fn however_many_kinds_there_are_only_some_are_counted() {
 }
 
 #[tokio::test]
-async fn what_happens_is_heard_and_written() {
+async fn entries_reach_followers_and_the_file() {
     let (_directory, path, file) = file();
     let journal = spawn(path);
     let mut following = journal.read(None, true).await.unwrap();
@@ -165,13 +165,13 @@ async fn what_happens_is_heard_and_written() {
 }
 
 #[tokio::test]
-async fn none_of_many_alike_is_lost_and_only_the_first_two_wake_anybody() {
+async fn counts_similar_entries_without_waking_the_writer() {
     let (_directory, path, file) = file();
     let journal = spawn(path);
     for _ in 0..10 {
         journal.granted(&caller(), "GetToken", "a");
     }
-    // The writer has had no turn yet: nothing was counted in its place.
+    // The writer has not run yet, so no entry was counted instead of sent.
     assert_eq!(journal.notes.max_capacity() - journal.notes.capacity(), 10);
     journal.end().await;
     assert_eq!(file.read().unwrap().iter().map(|entry| entry.count).sum::<u64>(), 10);
@@ -189,7 +189,7 @@ async fn none_of_many_alike_is_lost_and_only_the_first_two_wake_anybody() {
 }
 
 #[tokio::test]
-async fn a_journal_that_cannot_be_written_is_still_heard() {
+async fn followers_get_entries_when_the_file_cannot_be_written() {
     let journal = spawn(PathBuf::from("/nowhere/journal"));
     let mut following = journal.read(None, true).await.unwrap();
     for account in ["a", "b"] {
@@ -199,10 +199,10 @@ async fn a_journal_that_cannot_be_written_is_still_heard() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_a_journal_that_is_behind() {
+async fn drops_entries_when_the_journal_falls_behind() {
     let (_directory, path, file) = file();
     let journal = spawn(path);
-    // The writer has no turn in between: this is as with a disk that does not answer.
+    // The writer does not run in between, as with a disk that does not respond.
     for number in 0..10 * WAITING {
         journal.granted(&caller(), "GetToken", &number.to_string());
     }
@@ -212,7 +212,7 @@ async fn nobody_waits_for_a_journal_that_is_behind() {
 
 proptest! {
     #[test]
-    fn no_line_holds_a_token(
+    fn no_line_contains_a_token(
         token in "[A-Za-z0-9+/._-]{16,80}", account in "[a-z]{1,8}", name in ".{0,40}", pid in any::<Option<i32>>()
     ) {
         let token = imgurd_proto::Token {
@@ -230,7 +230,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_in_the_file_is_passed_over(text in any::<Vec<u8>>()) {
+    fn skips_arbitrary_bytes_before_an_entry(text in any::<Vec<u8>>()) {
         let entries = [&text[..], b"\n", &serde_json::to_vec(&note("a")).unwrap()].concat();
         prop_assert_eq!(parse(&entries).last(), Some(note("a")));
     }
@@ -242,7 +242,7 @@ fn refusal(application: &str, account: &str) -> JournalEntry {
 }
 
 #[test]
-fn refusals_displace_no_grant() {
+fn refusals_do_not_push_out_entries_about_tokens() {
     let (_directory, _path, file) = file();
     file.append(&[note("a")]).unwrap();
     let refusals: Vec<_> = (0..500).map(|number| refusal("app", &format!("account-{number}"))).collect();
@@ -254,7 +254,7 @@ fn refusals_displace_no_grant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_program_that_asks_for_ever_other_things_makes_few_lines_and_hides_nobody() {
+async fn varied_refusals_of_one_program_make_few_lines() {
     let (mut folds, begin) = (Folds::default(), Instant::now());
     let mut told = Vec::new();
     for second in 0..3600_u64 {

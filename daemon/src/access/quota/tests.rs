@@ -21,7 +21,7 @@ impl Quota {
 }
 
 #[test]
-fn a_sandboxed_application_loses_its_own_idle_slots_and_no_others() {
+fn a_sandboxed_app_at_its_limit_loses_its_own_idle_slots() {
     let quota = Quota::new(1024);
     let others: Vec<_> = (0..100).map(|_| quota.acquire(&plain()).unwrap()).collect();
     let greedy: Vec<_> = (0..2000).map(|_| quota.acquire(&sandboxed("greedy")).unwrap()).collect();
@@ -32,7 +32,7 @@ fn a_sandboxed_application_loses_its_own_idle_slots_and_no_others() {
 }
 
 #[test]
-fn a_slot_with_a_call_under_way_is_kept() {
+fn a_busy_slot_is_never_taken_away() {
     let quota = Quota::new(64);
     let held: Vec<_> = (0..4).map(|_| quota.acquire(&sandboxed("a")).unwrap()).collect();
     held.iter().for_each(Slot::busy);
@@ -44,7 +44,7 @@ fn a_slot_with_a_call_under_way_is_kept() {
 }
 
 #[test]
-fn the_greediest_gives_way_to_whoever_has_less() {
+fn the_application_with_the_most_slots_loses_one() {
     let quota = Quota::new(8);
     let unit = |name: &str| Application::Unit(name.to_owned());
     let greedy: Vec<_> = (0..6).map(|_| quota.acquire(&unit("greedy.service")).unwrap()).collect();
@@ -52,13 +52,13 @@ fn the_greediest_gives_way_to_whoever_has_less() {
     let new = quota.acquire(&unit("new.service")).unwrap();
     assert!(!quota.has(&greedy[0]) && quota.has(&greedy[1]));
     assert!(modest.iter().chain([&new]).all(|slot| quota.has(slot)));
-    // Who has the most takes a slot from nobody but itself.
+    // The application with the most slots takes one from itself only.
     let more = quota.acquire(&unit("greedy.service")).unwrap();
     assert!(!quota.has(&greedy[1]) && quota.has(&more) && modest.iter().all(|slot| quota.has(slot)));
 }
 
 #[test]
-fn a_slot_that_was_used_just_now_is_not_the_longest_idle() {
+fn takes_the_least_recently_used_slot() {
     let quota = Quota::new(4);
     let held: Vec<_> = (0..4).map(|_| quota.acquire(&plain()).unwrap()).collect();
     held[0].busy();
@@ -86,7 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn limits_hold_whatever_applications_do(size in 1..40_usize, steps in prop::collection::vec(step(), 0..200)) {
+    fn limits_hold_in_any_sequence_of_steps(size in 1..40_usize, steps in prop::collection::vec(step(), 0..200)) {
         let quota = Quota::new(size);
         let mut held: Vec<Slot> = Vec::new();
         for step in steps {

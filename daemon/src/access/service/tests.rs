@@ -14,7 +14,7 @@ const ONE: &str = "1000 1000 1\n";
 #[case::an_ancestor_in_another_namespace(UserNamespace::new(ONE, Some("user:[3]")), true, false)]
 #[case::an_ancestor_in_the_same(UserNamespace::new(ONE, Some("user:[2]")), true, true)]
 #[case::a_sandbox_beside(UserNamespace::new("0 1000 1\n", Some("user:[3]")), false, true)]
-fn a_process_of_the_service_fits_those_that_it_was_started_with(
+fn accepts_processes_that_fit_the_services_user_namespace(
     #[case] its: UserNamespace,
     #[case] is_ancestor: bool,
     #[case] expected: bool,
@@ -41,7 +41,7 @@ const CONTAINER: &str = "31 23 0:28 /box /sys/fs/cgroup rw - cgroup2 cgroup2 rw\
 #[case(UNIFIED, "", "/../b.service", &[])]
 #[case(UNIFIED, "", "/../../../../elsewhere/b.service", &[])]
 #[case("nonsense\n - cgroup2\n1 2 3 - cgroup2 x y", "", "/b.service", &[])]
-fn a_cgroup_is_where_its_hierarchy_is_mounted(
+fn finds_the_directories_of_a_cgroup(
     #[case] mountinfo: &str,
     #[case] hierarchy: &str,
     #[case] path: &str,
@@ -52,7 +52,7 @@ fn a_cgroup_is_where_its_hierarchy_is_mounted(
 }
 
 #[test]
-fn all_processes_of_a_service_are_found_and_too_many_are_refused() {
+fn finds_all_processes_of_a_service_up_to_a_limit() {
     let service = tempfile::tempdir().unwrap();
     let write = |directory: &str, text: &str| {
         let directory = service.path().join(directory);
@@ -81,7 +81,7 @@ fn all_processes_of_a_service_are_found_and_too_many_are_refused() {
 }
 
 #[test]
-fn whoever_has_ended_says_nothing_and_whoever_is_outside_speaks_for_a_sandbox() {
+fn users_of_an_ended_process_are_none_and_of_a_foreign_one_an_error() {
     assert!(matches!(users_of(i32::MAX), Ok(None)));
     assert!(users_of(0).is_err());
     assert!(users_of(getpid().as_raw_nonzero().get()).unwrap().is_some());

@@ -1,4 +1,4 @@
-//! What users paste, and what of it is an answer. A line more is a test more.
+//! Texts that users paste, and what imgurd reads from them. Each line is a test case.
 
 use imgurd_proto::text;
 use proptest::prelude::*;
@@ -31,11 +31,7 @@ fn code(text: &str) -> Content {
 #[case("\u{202e}abc\u{200b}\u{2060}", None, code("abc"))]
 #[case("?state=S&code=%22abc%22%0d%0a", Some("S"), code("abc"))]
 #[case("?state=S&code=a+b~!", Some("S"), code("a b~!"))]
-fn understands_what_a_person_pastes(
-    #[case] text: &str,
-    #[case] state: Option<&str>,
-    #[case] content: Content,
-) {
+fn reads_pasted_answers(#[case] text: &str, #[case] state: Option<&str>, #[case] content: Content) {
     let answer = from_paste(&Secret::from(text), Flow::Code).unwrap();
     assert_eq!(answer, AuthorizationResponse { state: state.map(Secret::from), iss: None, content });
 }
@@ -47,7 +43,7 @@ fn understands_what_a_person_pastes(
 #[case(
     "https://www.getpostman.com/oauth2/callback?state=S#access_token=AT&expires_in=315360000&token_type=bearer&refresh_token=RT&account_username=NAME&account_id=114888747"
 )]
-fn understands_the_fragment_of_imgurs_token_flow(#[case] text: &str) {
+fn reads_the_fragment_of_imgurs_token_flow(#[case] text: &str) {
     let answer = from_paste(&Secret::from(text), Flow::Token).unwrap();
     let Content::Tokens(tokens) = answer.content else { panic!("{answer:?}") };
     assert_eq!(tokens.refresh_token, Some(Secret::from("RT")));
@@ -56,7 +52,7 @@ fn understands_the_fragment_of_imgurs_token_flow(#[case] text: &str) {
 }
 
 #[test]
-fn a_pin_is_a_pin() {
+fn reads_a_pin() {
     let answer = from_paste(&Secret::from("0123456"), Flow::Pin).unwrap();
     assert_eq!(answer.content, Content::Pin(Secret::from("0123456")));
 }
@@ -89,7 +85,7 @@ fn a_pin_is_a_pin() {
 #[case("name=value")]
 #[case("a\u{e9}b")]
 #[case(r#"{"code":"abc"}"#)]
-fn says_what_to_paste_when_it_does_not_understand(#[case] text: &str) {
+fn rejects_unclear_pastes_with_advice(#[case] text: &str) {
     let error = from_paste(&Secret::from(text), Flow::Code).unwrap_err();
     assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "response"), "{error:?}");
 }
@@ -100,7 +96,7 @@ fn says_what_to_paste_when_it_does_not_understand(#[case] text: &str) {
 #[case(Flow::Token, "?state=S#access_token=AT&refresh_token=%C3%A9")]
 #[case(Flow::Code, "?state=S&code=a%0Ab")]
 #[case(Flow::Pin, "?state=S&pin=%F0%9F%A6%80")]
-fn a_token_with_an_odd_character_is_refused_by_name(#[case] flow: Flow, #[case] text: &str) {
+fn rejects_credentials_with_invalid_characters(#[case] flow: Flow, #[case] text: &str) {
     let error = from_paste(&Secret::from(text), flow).unwrap_err().to_string();
     assert!(error.contains("invalid characters"), "{error}");
 }
@@ -109,20 +105,20 @@ fn a_token_with_an_odd_character_is_refused_by_name(#[case] flow: Flow, #[case] 
 #[case("a".repeat(4097))]
 #[case("a".repeat(1_000_000))]
 #[case(format!("{} abc", "\u{200b}".repeat(100_000)))]
-fn a_long_text_is_read_soon(#[case] text: String) {
+fn reads_a_long_text_quickly(#[case] text: String) {
     let is_read = from_paste(&Secret::from(text.as_str()), Flow::Code).is_ok();
     assert_eq!(is_read, text.ends_with(" abc"));
 }
 
 #[test]
-fn a_key_that_was_pressed_is_no_answer() {
+fn ignores_texts_too_short_for_a_code_or_pin() {
     for text in ["q", "ok", "y\n", "\"\""] {
         assert!(from_paste(&Secret::from(text), Flow::Code).is_err(), "{text:?}");
         assert!(from_paste(&Secret::from(text), Flow::Pin).is_err(), "{text:?}");
     }
 }
 
-/// What servers, browsers and people put into an address, and what they do not.
+/// Values as they occur in addresses, and some that do not.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof!["[0-9a-f]{40}", "[0-9]{4,10}", "\\PC{0,40}", "(%[0-9a-fA-F]{0,2}|[+&=#?`<]){0,12}", "x{5000}"]
 }
@@ -155,11 +151,11 @@ fn base() -> impl Strategy<Value = &'static str> {
     )
 }
 
-/// A text in which secrets may be, and those secrets.
+/// An address that may contain secrets, and those secrets.
 fn address() -> impl Strategy<Value = (String, Vec<String>)> {
     (base(), pairs(), pairs(), any::<bool>()).prop_map(|(base, query, fragment, is_encoded)| {
         let text = format!("{base}?{}#{}", encoded(&query, is_encoded), encoded(&fragment, is_encoded));
-        // Shorter ones are in a sentence by chance, and an error's plain code is meant to be.
+        // Shorter values occur in error texts by chance, and an error code is meant to be shown.
         let is_secret = |(name, value): &&(String, String)| value.trim().len() >= 8 && name != "error";
         let secrets =
             query.iter().chain(&fragment).filter(is_secret).map(|(_, value)| value.trim().to_owned());
@@ -175,14 +171,14 @@ fn errors_of(text: &str) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn no_input_panics_or_leaks_into_an_error_text(text in prop_oneof!["\\PC{0,200}", "[ -~\\n\\t]{0,200}"]) {
+    fn no_text_panics_or_appears_in_an_error(text in prop_oneof!["\\PC{0,200}", "[ -~\\n\\t]{0,200}"]) {
         for error in errors_of(&text) {
             prop_assert!(text.trim().len() < 8 || !error.contains(text.trim()));
         }
     }
 
     #[test]
-    fn no_address_panics_or_leaks_into_an_error_text((text, secrets) in address()) {
+    fn no_url_panics_or_reveals_secrets_in_an_error((text, secrets) in address()) {
         for error in errors_of(&text) {
             for secret in &secrets {
                 prop_assert!(!error.contains(secret.as_str()), "{error}");
@@ -191,10 +187,10 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_says_nothing_of_its_secrets((text, secrets) in address()) {
+    fn the_debug_output_of_an_answer_has_no_secrets((text, secrets) in address()) {
         if let Ok(answer) = from_paste(&Secret::from(text), Flow::Code) {
             let shown = format!("{answer:?}");
-            // A name is none, nor is what was consented to, nor the kind of a token.
+            // Usernames, scopes and token types are not secrets.
             let AuthorizationResponse { iss: None, content: Content::Code(_) | Content::Pin(_) | Content::Denied { description: None }, .. } = answer else {
                 return Ok(());
             };
@@ -205,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn a_code_is_found_in_every_address_whatever_stands_beside_it(
+    fn finds_the_code_in_the_query_or_fragment(
         base in base().prop_filter("an address", |base| base.contains("://")),
         code in "[!-&(-~]{1,60}".prop_filter("bare", |code| !code.starts_with('"') && !code.ends_with('"')),
         state in "[a-zA-Z0-9_-]{1,60}",
@@ -221,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn the_tokens_are_found_in_the_fragment_and_the_state_in_the_query(
+    fn reads_tokens_from_the_fragment_and_state_from_the_query(
         base in base().prop_filter("an address", |base| base.contains("://")),
         tokens in ("[0-9a-f]{40}", "[0-9a-f]{40}", "\\PC{1,30}"),
         state in "[a-zA-Z0-9_-]{1,60}",

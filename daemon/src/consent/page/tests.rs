@@ -44,7 +44,7 @@ async fn every_page_has_a_language_a_title_and_one_heading() {
 }
 
 #[tokio::test]
-async fn no_page_loads_anything_from_anywhere() {
+async fn pages_load_no_resources() {
     for page in pages() {
         let html = html(&page).await;
         for word in ["http:", "https:", "src=", "url(", "@import", "<link"] {
@@ -71,7 +71,7 @@ fn every_page_forbids_storing_framing_and_loading() {
 }
 
 #[tokio::test]
-async fn a_name_that_looks_like_markup_is_shown_as_text() {
+async fn shows_markup_in_names_as_text() {
     let evil = || "<script>alert(1)</script>{nonce}`".to_owned();
     for page in [
         Page::SignedIn { account: name(), username: Some(evil()), note: Some(evil()) },
@@ -85,7 +85,7 @@ async fn a_name_that_looks_like_markup_is_shown_as_text() {
 }
 
 #[tokio::test]
-async fn where_no_script_runs_the_waiting_page_says_to_paste() {
+async fn the_waiting_page_without_scripts_advises_to_paste() {
     let html = html(&Page::Waiting { account: name(), nonce: Secret::from("0123") }).await;
     let without = html.rsplit("<noscript>").next().unwrap().split("</noscript>").next().unwrap();
     assert!(without.contains("imgurctl login me --paste"), "{without}");
@@ -93,7 +93,7 @@ async fn where_no_script_runs_the_waiting_page_says_to_paste() {
 
 proptest! {
     #[test]
-    fn escaped_text_holds_no_markup(text in "\\PC{0,80}") {
+    fn escaped_text_contains_no_markup(text in "\\PC{0,80}") {
         prop_assert!(!escape(&text).contains(['<', '>', '"', '\'']));
     }
 }

@@ -64,7 +64,7 @@ impl Api {
         Ok(signed_out(revoked))
     }
 
-    /// Reads a `ca_file` that is about to be set, off the runtime.
+    /// Reads a new `ca_file`, in a thread for blocking work.
     async fn check_ca_file(&self, settings: &Settings) -> Result<(), Error> {
         let Some(named) = settings.ca_file.as_ref().filter(|file| !file.is_empty()) else { return Ok(()) };
         let file = self.editor.file().directory().join(named);
@@ -100,14 +100,14 @@ impl Api {
         self.keep_secret(name, issuer, secret).await
     }
 
-    /// A change in the file takes effect even if the caller disconnects now.
+    /// Applies a changed file, even if the caller disconnects now.
     pub(in crate::ipc) async fn configure(&self, config: Arc<Config>) -> Result<(), Error> {
         let keeper = self.keeper.clone();
         let configured = tokio::spawn(async move { keeper.configure(config).await });
         configured.await.unwrap_or(Ok(()))
     }
 
-    /// The secret is for the server that is configured as it comes.
+    /// Saves a client secret for the server that is configured when it arrives.
     async fn keep_secret(
         &self,
         name: String,

@@ -12,8 +12,8 @@ use crate::consent::Login;
 pub(super) struct AwaitedLogins(Arc<Mutex<HashSet<String>>>);
 
 impl AwaitedLogins {
-    /// The id of `login`, and its outcome when it ends; `None` if another call waits for that already. Until then the
-    /// login continues, even if its caller leaves the bus: `busctl` leaves after the answer.
+    /// The ID of `login`, and its result when it ends; `None` if another call already waits for that. Until then the
+    /// login continues, even if its caller leaves the bus, as `busctl` does after the answer.
     pub(super) fn end_of(
         &self,
         mut login: Login,

@@ -12,7 +12,7 @@ use zbus::{OwnedVariant, Variant};
 /// A D-Bus dictionary in an argument.
 pub(crate) type Dictionary = HashMap<String, OwnedVariant>;
 
-/// The arguments `P` whose fields are in `given`. Those it does not know are ignored.
+/// Reads the arguments `P` from the fields in `given`. Ignores unknown fields.
 pub(crate) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Error> {
     let fields = given
         .iter()
@@ -20,13 +20,13 @@ pub(crate) fn arguments<P: DeserializeOwned>(given: &Dictionary) -> Result<P, Er
         .collect::<Result<Map<_, _>, Error>>()?;
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
         let (field, what) = (printable_name(&error.path().to_string()), error.inner().to_string());
-        // Before these words stands the value, which may be a secret in the wrong place.
+        // The text before these words contains the value, which may be a secret in the wrong place.
         let (_, expected) = what.rsplit_once("expected ").unwrap_or(("", "what the interface says"));
         Error::invalid(&field, format!("{field} is not valid; give it as {expected}"))
     })
 }
 
-/// The fields of `record`; those that are absent there are absent here.
+/// The fields of `record`, without absent ones.
 pub(super) fn dictionary(record: &impl Serialize) -> HashMap<String, Variant<'static>> {
     match serde_json::to_value(record) {
         Ok(Value::Object(fields)) => variants(fields),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_come_out_of_a_dictionary_as_they_went_in() {
+    fn settings_survive_conversion_to_a_dictionary() {
         let settings = Settings {
             client_id: Some("fake-client".to_owned()),
             flow: Some(Flow::Pin),
@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_dictionary_of_texts_will_do_for_parameters() {
+    fn accepts_a_string_dictionary_for_auth_params() {
         let params = HashMap::from([("prompt".to_owned(), "login".to_owned())]);
         let settings: Settings = arguments(&given([("auth_params", params.into())])).unwrap();
         assert_eq!(settings.auth_params.unwrap()["prompt"].values(), ["login"]);
     }
 
     #[test]
-    fn a_refusal_repeats_no_value_and_nothing_that_steers_a_terminal() {
+    fn errors_contain_no_values_or_control_characters() {
         for (name, value) in [
             ("auto_refresh", Variant::from("a secret, expected elsewhere")),
             ("flow", "a secret".into()),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_is_ignored_and_an_unfit_one_named() {
+    fn ignores_unknown_fields_and_names_invalid_ones() {
         assert_eq!(arguments::<Settings>(&given([("colour", "red".into())])).unwrap(), Settings::default());
         for value in [Variant::from(1.5), Variant::from(7)] {
             let Err(Error::InvalidArgument { field, .. }) = arguments::<Settings>(&given([("scope", value)]))

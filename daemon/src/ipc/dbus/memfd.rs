@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_handed_over_can_be_read_and_not_changed() {
+    fn the_sealed_file_can_be_read_but_not_changed() {
         let file: std::os::fd::OwnedFd = sealed(&Secret::from("fake-token")).unwrap().into();
         let mut file = File::from(file);
         let mut text = String::new();

@@ -41,13 +41,13 @@ pub async fn serve(api: Api, bus: Bus, tried: oneshot::Sender<()>) {
             tracing::warn!(%error, "the session bus refused what imgurd needs");
             tried.take();
         }
-        // Where it is not lost but refuses, nothing would be otherwise the next time.
+        // If the bus refuses without closing the connection, the next attempt would be refused too.
         connection.closed().await;
         tracing::info!("the session bus has ended; the socket still works");
     }
 }
 
-/// Answers and reports changes on `connection` until it is lost.
+/// Answers calls and reports changes on `connection` until it is lost.
 async fn stay(
     connection: &Connection,
     api: &Api,
@@ -73,7 +73,7 @@ async fn stay(
     }
 }
 
-/// Takes the name, or queues for it: then imgurd gets it when its owner exits.
+/// Requests the name, or queues for it: then imgurd gets it when its owner exits.
 async fn claim_name(connection: &Connection) -> zbus::Result<()> {
     let reply = connection.request_name_with_flags(BUS_NAME, RequestNameFlags::empty()).await?;
     if reply == RequestNameReply::InQueue {
@@ -91,13 +91,13 @@ async fn claim_name(connection: &Connection) -> zbus::Result<()> {
     Ok(())
 }
 
-/// Lets the call with this header begin, if its sender may make it. The objects of a connection hold the admission weakly,
-/// since it holds the connection.
+/// Lets the call with this header begin, if its sender may make it. The objects of a connection hold the admission
+/// weakly, because it holds the connection.
 async fn admit(admission: &Weak<Admission>, header: &Header<'_>) -> Result<Admitted, Error> {
     Ok(admission.upgrade().ok_or_else(gone)?.admit(header).await?)
 }
 
-/// The daemon has left the connection on which the call came.
+/// The error for a call on a connection that the daemon has left.
 fn gone() -> Error {
     Error::TemporarilyUnavailable("imgurd is leaving the bus; try again in a moment".to_owned())
 }

@@ -19,8 +19,8 @@ pub(super) struct Objects {
     connection: Connection,
     api: Api,
     published: Arc<Published>,
-    /// One task at a time reports changes to the bus. `published` is not locked meanwhile: a write to a property, which
-    /// records there what the bus will learn, holds a lock of the object server that adding an object needs.
+    /// Only one task at a time reports changes to the bus. `published` is not locked meanwhile: a write to a property
+    /// records there what the bus will learn, and holds a lock of the object server that adding an object needs.
     telling: tokio::sync::Mutex<()>,
 }
 

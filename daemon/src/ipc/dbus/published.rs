@@ -11,7 +11,7 @@ use zbus::Variant;
 pub(super) struct Published(Mutex<HashMap<String, Publication>>);
 
 pub(super) struct Publication {
-    /// The number of its token.
+    /// The generation of its token.
     pub(super) issue: u64,
     /// Its state. The keeper holds the same allocation until the state changes.
     pub(super) info: Arc<Account>,
@@ -26,7 +26,7 @@ impl Published {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the object server itself announces this change, as it does for every writable property.
+    /// Records that the object server itself announces this change, as for every writable property.
     pub(super) fn note_auto_refresh(&self, name: &str, auto_refresh: bool) {
         if let Some(publication) = self.lock().get_mut(name) {
             publication.auto_refresh = auto_refresh;
@@ -35,7 +35,7 @@ impl Published {
 }
 
 impl Publication {
-    /// Which properties differ in `new`, and whether there is another token.
+    /// The properties that differ in `new`, and whether the token is another one.
     pub(super) fn changes(&self, new: &Self) -> (Changes, bool) {
         let changed = new.properties().into_iter().zip(self.properties());
         let changed = changed.filter(|(new, old)| new != old).map(|(new, _)| new);

@@ -14,21 +14,21 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Failure;
 
-/// How long a caller may take to read an answer before it is disconnected.
+/// How long a caller may take to read an answer. After that, imgurd disconnects it.
 const READING_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a caller may take over one message once it has begun. Between two messages it may be silent for ever.
+/// How long a caller may take to send one message after its first byte. Between messages it may be silent for ever.
 pub(super) const WRITING_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Calls<'a> {
     reader: ReadHalf<'a>,
     buffer: Vec<u8>,
-    /// How much of the buffer has been handed out.
+    /// How many bytes of the buffer were returned.
     consumed: usize,
     at_end: bool,
 }
 
-/// Room for a usual call, so that one read is enough.
+/// The buffer size for a usual call, so that one read is enough.
 const USUAL: usize = 256;
 
 impl<'a> Calls<'a> {
@@ -36,7 +36,7 @@ impl<'a> Calls<'a> {
         Self { reader, buffer: Vec::new(), consumed: 0, at_end: false }
     }
 
-    /// The next message, without its NUL; nothing at the end of the stream.
+    /// The next message, without its NUL; `None` at the end of the stream.
     pub(super) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut searched = self.consumed;
         let mut deadline = None;
@@ -44,7 +44,8 @@ impl<'a> Calls<'a> {
             if let Some(length) = self.buffer[searched..].iter().position(|byte| *byte == 0) {
                 return Ok(Some(self.message(searched + length)));
             }
-            // Consumed bytes may hold a secret, and the connection may stay for ever: their memory is freed, which wipes it.
+            // Consumed bytes may contain a secret, and the connection may stay for ever. Freeing their memory wipes
+            // it.
             if self.consumed > 0 {
                 self.buffer = self.buffer.split_off(mem::take(&mut self.consumed));
             }
@@ -67,7 +68,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// The message that ends before `end`. Mostly it is all there is, and is not copied.
+    /// The message that ends before `end`. It usually fills the buffer, and then is not copied.
     fn message(&mut self, end: usize) -> Vec<u8> {
         if self.consumed == 0 && end + 1 == self.buffer.len() {
             self.buffer.truncate(end);
@@ -88,8 +89,8 @@ impl<'a> Calls<'a> {
         Ok(count)
     }
 
-    /// Returns when the caller has gone and cannot read the answer. A caller that has only finished sending still waits
-    /// for it.
+    /// Returns when the caller has left and cannot read the answer. A caller that has only closed its sending side
+    /// still waits for it.
     pub(super) async fn wait_for_hangup(&mut self) {
         while !self.at_end && self.buffer.len() < self.consumed + MAX_MESSAGE {
             if self.read().await.is_err() {
@@ -102,8 +103,8 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Returns when the other side has closed both directions. It uses its own descriptor, which may forget that there is
-/// room to write and so notices the next event; the descriptor that answers must not forget that.
+/// Returns when the other side has closed both directions. It uses its own descriptor, which forgets that it is
+/// writable and so notices the next event. The descriptor for answers must not forget that.
 async fn wait_until_closed(stream: &UnixStream) -> io::Result<()> {
     let same = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?);
     let same = UnixStream::from_std(same)?;

@@ -1,4 +1,4 @@
-//! Conversations over socket pairs: whose turn it is, and who is hung up on.
+//! Conversations over socket pairs: which call is served next, and which caller is disconnected.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -21,10 +21,10 @@ use crate::probe::Probe;
 use crate::provider::HttpProvider;
 use crate::store::MemoryStore;
 
-/// Longer than anything here has patience for.
+/// Longer than every time limit here.
 const LONG: Duration = Duration::from_hours(24);
 
-/// A call that is answered at once.
+/// A call that is answered immediately.
 const CALL: &[u8] = b"{\"method\":\"org.varlink.service.GetInfo\"}\0";
 
 fn api() -> Api {
@@ -40,7 +40,7 @@ fn api() -> Api {
     Api::new(keeper.clone(), Logins::new(keeper), editor, gate, journal, probe, clients)
 }
 
-/// Processes that call the same daemon.
+/// A daemon with callers in several processes.
 struct Daemon {
     queues: Queues,
     api: Api,
@@ -51,7 +51,7 @@ impl Daemon {
         Self { queues: Queues::default(), api: api() }
     }
 
-    /// A connection of process `pid`, which has sent `words` already.
+    /// A connection of process `pid` that has already sent `words`.
     fn connection(&mut self, pid: i32, words: &[u8]) -> (UnixStream, JoinHandle<io::Result<()>>) {
         let (caller, stream) = UnixStream::pair().unwrap();
         assert_eq!(rustix::io::write(&caller, words).unwrap(), words.len());
@@ -62,19 +62,19 @@ impl Daemon {
     }
 }
 
-/// How many answers have come since the last look.
+/// How many answers have arrived since the last call.
 fn answers(caller: &UnixStream) -> usize {
     let mut bytes = vec![0; 256 * 1024];
     let length = rustix::io::read(caller, &mut bytes).unwrap_or(0);
     bytes[..length].split(|byte| *byte == 0).count() - 1
 }
 
-/// How many calls process 1 was served in the time in which process 2 had ten answered.
+/// How many calls of process 1 were served until process 2 had ten answers.
 async fn served_beside(connections: usize, calls: usize) -> usize {
     let mut daemon = Daemon::new();
     let greedy: Vec<_> = (0..connections).map(|_| daemon.connection(1, &CALL.repeat(calls)).0).collect();
     let (modest, _conversation) = daemon.connection(2, &CALL.repeat(10));
-    // In a task, which runs as often as the others do.
+    // Count in a task, which runs as often as the others.
     let counting = tokio::spawn(async move {
         let mut answered = 0;
         while answered < 10 {
@@ -87,19 +87,19 @@ async fn served_beside(connections: usize, calls: usize) -> usize {
 }
 
 #[tokio::test]
-async fn a_pipelining_process_has_one_call_served_for_each_of_anothers() {
+async fn a_pipelining_process_delays_no_other_process() {
     let served = served_beside(1, 500).await;
     assert!((9..=12).contains(&served), "{served}");
 }
 
 #[tokio::test]
-async fn a_process_with_many_connections_has_one_call_served_for_each_of_anothers() {
+async fn a_process_with_many_connections_delays_no_other_process() {
     let served = served_beside(100, 5).await;
     assert!((9..=12).contains(&served), "{served}");
 }
 
 #[tokio::test]
-async fn a_call_that_waits_keeps_no_other_of_its_process_waiting() {
+async fn a_waiting_call_does_not_block_its_process() {
     let mut daemon = Daemon::new();
     let watch = b"{\"method\":\"org.imgurd.Keeper1.Watch\",\"more\":true}\0";
     let (_watcher, watching) = daemon.connection(1, watch);
@@ -109,9 +109,9 @@ async fn a_call_that_waits_keeps_no_other_of_its_process_waiting() {
     assert!(!watching.is_finished());
 }
 
-/// Found by fuzzing: such a watcher kept its place until an account changed, though nobody was there.
+/// Found by fuzzing: such a watcher kept its slot until an account changed, although the caller had left.
 #[tokio::test]
-async fn who_has_finished_sending_waits_for_the_answer_and_is_missed_once_gone() {
+async fn a_half_closed_caller_is_served_until_it_leaves() {
     let watch = b"{\"method\":\"org.imgurd.Keeper1.Watch\",\"more\":true}\0";
     let (caller, mut served) = Daemon::new().connection(1, watch);
     rustix::net::shutdown(&caller, rustix::net::Shutdown::Write).unwrap();
@@ -125,7 +125,7 @@ async fn who_has_finished_sending_waits_for_the_answer_and_is_missed_once_gone()
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stops_in_the_middle_of_a_message_is_hung_up_on() {
+async fn disconnects_a_caller_that_stops_in_mid_message() {
     let mut daemon = Daemon::new();
     let begin = Instant::now();
     for words in [&b"{"[..], &CALL[..CALL.len() - 1], &[CALL, b"{"].concat()] {
@@ -138,7 +138,7 @@ async fn who_stops_in_the_middle_of_a_message_is_hung_up_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_byte_now_and_then_buys_no_time() {
+async fn single_bytes_do_not_extend_the_time_limit() {
     let mut daemon = Daemon::new();
     let (caller, conversation) = daemon.connection(1, b"{");
     let mut conversation = pin!(conversation);
@@ -156,7 +156,7 @@ async fn a_byte_now_and_then_buys_no_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_silent_between_messages_may_be_so_for_ever() {
+async fn a_caller_may_be_silent_between_messages() {
     let mut daemon = Daemon::new();
     for words in [&b""[..], CALL] {
         let (caller, conversation) = daemon.connection(1, words);
@@ -166,9 +166,9 @@ async fn who_is_silent_between_messages_may_be_so_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_and_never_reads_is_hung_up_on() {
+async fn disconnects_a_caller_that_does_not_read() {
     let mut daemon = Daemon::new();
-    // Each answer is the interface's description; a socket holds some thirty of them.
+    // Each answer is the interface's description; a socket holds about thirty of them.
     let call = b"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\
         \"parameters\":{\"interface\":\"org.imgurd.Keeper1\"}}\0";
     let (_caller, conversation) = daemon.connection(1, &call.repeat(400));

@@ -8,7 +8,7 @@ use crate::grant::{Issuer, Record};
 use crate::store::StoreError;
 
 impl Ask {
-    /// Whether the record is written or the server asked for it, which takes all of the record.
+    /// Whether it writes the record or asks the server, and so needs the whole record.
     fn needs_all(&self) -> bool {
         matches!(
             self,
@@ -17,7 +17,7 @@ impl Ask {
                 | Self::Import { .. }
                 | Self::Ready
                 | Self::SignIn { .. }
-                // Those of other servers are written beside it.
+                // Secrets of other servers are saved next to it.
                 | Self::KeepClientSecret(_)
         )
     }
@@ -30,7 +30,7 @@ impl Ask {
 }
 
 impl Machine {
-    /// Forgets the secret where the store has it and nothing here needs it.
+    /// Drops the secret from memory if it is in the store and nothing needs it here.
     pub(super) fn release_client_secret(&mut self) {
         let is_needed = self.record.holds_a_grant()
             || self.login.is_some()
@@ -46,7 +46,7 @@ impl Machine {
         }
     }
 
-    /// Begins to fetch it where `ask` takes that.
+    /// Starts to load the secret if `ask` needs it.
     pub(super) fn fetch_client_secret(&mut self, ask: &Ask) {
         if let Shelf::PutAway { fetching: fetching @ false, reason } = &mut self.shelf
             && ask.needs_all()
@@ -57,8 +57,8 @@ impl Machine {
         }
     }
 
-    /// A sign-in is about to begin. If the store has lost the secret with the grant, the given one is kept in memory
-    /// and saved with the new grant: until then the item may come back.
+    /// Prepares a sign-in. If the store has lost the secret together with the grant, the given secret stays in memory
+    /// and is saved with the new grant, because the lost item may return before that.
     pub(super) fn prepare_sign_in(
         &mut self,
         ticket: Ticket,
@@ -79,7 +79,7 @@ impl Machine {
         self.reply(ticket, result);
     }
 
-    /// Fails before the user is sent to the browser, where it is known that the code could not be exchanged.
+    /// Fails before imgurd sends the user to the browser, if it is known that the code could not be exchanged.
     fn check_client_secret(&self, flow: Flow, is_lost: bool) -> Result<(), Error> {
         let at_imgur = self.config.token_url.as_str() == DEFAULT_TOKEN_URL;
         if self.record.client_secret.is_some() || flow == Flow::Token || !(is_lost || at_imgur) {
@@ -88,7 +88,7 @@ impl Machine {
         Err(self.lacks_client_secret(is_lost))
     }
 
-    /// The client secret was loaded. The only grants are those that memory knows: a grant that was signed out stays so.
+    /// The client secret was loaded. Grants in the loaded record are ignored: they were logged out.
     pub(super) fn client_secret_loaded(&mut self, result: Result<Option<Record>, StoreError>) {
         match result {
             Ok(record) => {

@@ -28,7 +28,7 @@ impl Machine {
         self.revisions.clock_set(by);
         self.skew = self.skew.map(|skew| skew.saturating_add(by));
         self.schedule();
-        // A certificate that was not valid by the clock as it was may be now.
+        // A certificate may have become valid by the corrected clock.
         self.online();
     }
 
@@ -36,14 +36,14 @@ impl Machine {
         self.skew = Some(self.now.at.as_millis().saturating_sub(time.as_millis()));
     }
 
-    /// How far this machine's clock is ahead of the server's, in seconds, where that is more than an answer's way and the
-    /// whole seconds of a `Date` (RFC 9110, section 6.6.1) explain.
+    /// How far this machine's clock is ahead of the server's, in seconds. `None` if the time that an answer takes and
+    /// the resolution of `Date` (RFC 9110, section 6.6.1) explain the difference.
     pub(super) fn notable_skew(&self) -> Option<i64> {
         let limit = i64::try_from(policy::NOTABLE_SKEW.as_millis()).unwrap_or(i64::MAX);
         self.skew.filter(|skew| skew.saturating_abs() >= limit).map(|skew| skew / 1000)
     }
 
-    /// Whether the clock can be trusted with throwing something away: a server has shown about the same time.
+    /// Whether imgurd may delete something by this clock: a server has shown about the same time.
     pub(super) fn clock_is_confirmed(&self) -> bool {
         let limit = i64::try_from(policy::TOLERABLE_SKEW.as_millis()).unwrap_or(i64::MAX);
         self.skew.is_some_and(|skew| skew.saturating_abs() <= limit)

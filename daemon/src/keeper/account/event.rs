@@ -19,7 +19,7 @@ pub struct Now {
     pub at: Timestamp,
     /// A random number in 0..1, for jitter.
     pub dice: f64,
-    /// What programs have asked for so far.
+    /// The calls of programs so far.
     pub calls: Calls,
 }
 
@@ -33,38 +33,38 @@ pub type Ticket = u64;
 pub enum Event {
     /// The store was read.
     Loaded(Result<Option<Record>, StoreError>),
-    /// The store took a revision, or did not.
+    /// The store saved a revision, or failed to.
     Saved { revision: u64, result: Result<(), StoreError> },
-    /// The store has not answered within the time that callers can be kept waiting.
+    /// The store has not answered within the time that callers wait for it.
     SaveIsSlow { revision: u64 },
     /// The server answered.
     Answered { op: u64, answer: Answer },
-    /// The time that [`wake_at`](super::Machine::wake_at) named has come.
+    /// The time that [`wake_at`](super::Machine::wake_at) returned has come.
     Tick,
-    /// Somebody asks for something.
+    /// A request.
     Asked {
         ticket: Ticket,
         ask: Ask,
-        /// The conditions when it began, if that was earlier.
+        /// The settings when it began, if that was earlier.
         began: Option<Began>,
     },
-    /// The API's answer about whose grant it is.
+    /// The API's answer about the user of a grant.
     Identified { generation: u64, owner: TokenOwner },
     /// The configuration was read again.
     Configured(Arc<AccountConfig>),
-    /// A login of that id began, or ended.
+    /// A login with this ID began, or the login ended.
     Login(Option<String>),
-    /// Nothing new may be started: the daemon stops, or the account was removed.
+    /// Start nothing new: the daemon is stopping, or the account was removed.
     Closing,
-    /// Somebody set the wall clock by that many milliseconds. Times measured by it move along.
+    /// The wall clock was set forward by this many milliseconds. Times that were measured by it move along.
     ClockSet(i64),
     /// The time of the server's clock.
     ServerTime(Timestamp),
-    /// The machine is about to sleep, or is awake again.
+    /// The machine is about to suspend, or has resumed.
     Sleep(bool),
-    /// An address or a route has come: the network may be back.
+    /// An address or a route was added, so the network may be back.
     Online,
-    /// Another store has replaced the last one.
+    /// Another store has replaced the previous one.
     StoreReplaced,
 }
 
@@ -95,28 +95,28 @@ pub enum Ask {
         /// Whether it may replace a working grant before it is verified, or another user's grant.
         replace: bool,
     },
-    /// The grant that was displaced.
+    /// Restore the grant that was replaced.
     Restore,
-    /// To forget the grants.
+    /// Delete the grants.
     Logout,
-    /// To keep this client secret.
+    /// Save this client secret.
     KeepClientSecret(Secret),
-    /// Whether a grant could be accepted.
+    /// Check whether a grant could be accepted.
     Ready,
-    /// Whether a sign-in can begin. The client secret comes along where the store has lost it.
+    /// Check whether a sign-in can begin. The client secret is given if the store has lost it.
     SignIn { flow: Flow, client_secret: Option<Secret> },
     /// Try the store again now, to read or write what failed before.
     Reload,
 }
 
-/// Which token will do.
+/// The requested token.
 #[derive(Clone, Debug)]
 pub enum Want {
-    /// One that stays valid for so long.
+    /// One that stays valid for this long.
     Valid(Duration),
     /// A new one.
     New,
-    /// Another than this one, which was rejected.
+    /// Another one than this rejected one.
     AnotherThan(Secret),
 }
 
@@ -126,20 +126,20 @@ pub enum Want {
 pub enum Effect {
     /// Read the store.
     Load,
-    /// Write to the store.
+    /// Save to the store.
     Save { revision: u64, record: Box<Record>, if_missing: IfMissing },
     /// Ask the server.
     Send { op: u64, client: Client, request: TokenRequest },
     /// Ask the API whose grant it is.
     Identify { generation: u64, inquiry: Inquiry },
-    /// Revoke a grant at the server that imgurd does not keep.
+    /// Revoke a grant at the server that imgurd has not kept.
     Revoke(Revocation),
     /// Answer the caller.
     Reply { ticket: Ticket, result: Result<(), Error> },
 }
 
 impl Want {
-    /// For how long the token has to stay valid.
+    /// How long the token must stay valid.
     pub(in crate::keeper) fn validity(&self) -> Duration {
         match self {
             Self::Valid(least) => *least,
@@ -149,7 +149,8 @@ impl Want {
 }
 
 impl Ask {
-    /// Whether it changes the account. The caller of a change may leave after it has learned that the change continues.
+    /// Whether it changes the account. The caller of a change may leave once it has learned that the change
+    /// continues.
     pub(super) fn is_a_change(&self) -> bool {
         match self {
             Self::Want { .. } | Self::Ready | Self::Reload => false,
@@ -160,7 +161,7 @@ impl Ask {
 }
 
 impl Event {
-    /// Events carry secrets: their names are all that a log may see.
+    /// The name of the event for logs. The event itself contains secrets.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

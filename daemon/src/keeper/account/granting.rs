@@ -68,7 +68,7 @@ impl Machine {
         self.put_in_use(grant, began, ticket);
     }
 
-    /// The set-aside grant takes the place of the one in use.
+    /// Makes a set-aside grant the current one.
     pub(super) fn promote(&mut self, index: usize, began: u64, ticket: Ticket) {
         let grant = self.record.displaced.remove(index).grant;
         self.put_in_use(grant, began, ticket);
@@ -141,19 +141,19 @@ impl Machine {
         let made_way = self.record.grant.is_some();
         self.install(grant);
         if made_way {
-            // It is the last to be restored again, so repeated restores reach each grant in turn.
+            // This one is the last to be restored again, so repeated restores reach each grant in turn.
             self.record.displaced.rotate_right(1);
         }
-        // Its access token may have been killed by the sign-in that displaced it (an Imgur report: ShareX#1158).
+        // The sign-in that replaced it may have invalidated its access token (an Imgur report: ShareX#1158).
         self.try_now();
         self.revisions.publish_when_saved([ticket]);
     }
 
-    /// Forgets every grant, and keeps the client's secret for the next login.
+    /// Deletes all grants. Keeps the client secret for the next login.
     pub(super) fn logout(&mut self, ticket: Ticket) {
         self.login_expected = false;
         if matches!(self.shelf, Shelf::PutAway { .. }) {
-            return self.reply(ticket, Ok(())); // nothing is left to forget
+            return self.reply(ticket, Ok(())); // all grants are deleted already
         }
         self.record = Record {
             client_secret: self.record.client_secret.take(),
@@ -175,7 +175,7 @@ impl Machine {
         self.revisions.reply_when_saved(ticket);
     }
 
-    /// A changed client or server sets the grant aside; changing it back restores it.
+    /// Sets the grant of another client or server aside, and restores one that fits the settings.
     pub(super) fn restore_matching(&mut self) {
         if self.grant().is_some() || !matches!(self.shelf, Shelf::Read) {
             return;
@@ -186,8 +186,8 @@ impl Machine {
         }
     }
 
-    /// The grant displaced last of those that fit the configuration; one that was never verified has displaced nothing and
-    /// comes last. One that is just being verified is in use.
+    /// The latest replaced grant that fits the configuration. A grant that was never verified comes last, and one
+    /// that is being verified does not count.
     fn restorable(&self) -> Option<usize> {
         let (issuer, verifying) = (self.config.issuer(), self.verifying());
         let fits = |grant: &Grant| grant.issuer.is(&issuer) && Some(grant.generation) != verifying;
@@ -196,7 +196,7 @@ impl Machine {
         verified.or_else(|| displaced.iter().rposition(|it| fits(&it.grant)))
     }
 
-    /// Not while the clock may be wrong, because deleted grants do not come back.
+    /// Deletes old replaced grants, unless the clock may be wrong, because deleted grants do not come back.
     pub(super) fn expire_displaced(&mut self) {
         if !self.clock_is_confirmed() {
             return;
@@ -205,7 +205,7 @@ impl Machine {
         for displaced in &mut self.record.displaced {
             displaced.at = displaced.at.min(self.now.at);
         }
-        // Its answer may be on its way: where the machine sleeps, a request takes as long as that.
+        // Its answer may still arrive: a request lasts through suspend.
         let is_verifying = |it: &Displaced| Some(it.grant.generation) == verifying;
         let is_recent = |it: &Displaced| self.now.at.since(it.at) < policy::DISPLACED_FOR;
         self.record.displaced.retain(|displaced| is_recent(displaced) || is_verifying(displaced));
@@ -218,7 +218,7 @@ impl Machine {
         if self.clock_is_confirmed() { self.now.at } else { Timestamp::from_millis(i64::MAX) }
     }
 
-    /// `grant` becomes the one in use, and is handed out once it is stored; the one before it is kept.
+    /// Makes `grant` the current one, which is served once it is saved. Keeps the previous grant.
     pub(super) fn install(&mut self, grant: Grant) {
         self.expire_displaced();
         if let Some(old) = self.record.grant.replace(grant) {
@@ -262,7 +262,7 @@ impl Machine {
         self.record.next_generation
     }
 
-    /// The grant in use, unless the server has rejected it twice.
+    /// The current grant, unless the server has refused it twice.
     pub(super) fn working(&self) -> Option<&Grant> {
         self.grant().filter(|_| !self.is_refused())
     }

@@ -1,6 +1,6 @@
-//! Finds out whose grant a new one is. A redirect passes through the browser, and an imported text may come from anywhere, so the
-//! user names in them prove nothing. imgurd asks the API before it replaces a working grant, and sets the new one aside until the
-//! API answers.
+//! Finds out which user a new grant belongs to. A redirect passes through the browser, and an imported text may come
+//! from anywhere, so the usernames in them prove nothing. imgurd asks the API before it replaces a working grant, and
+//! sets the new one aside until the API answers.
 
 use imgurd_proto::Error;
 
@@ -12,7 +12,7 @@ use crate::grant::Grant;
 use crate::provider::{Inquiry, Owner, TokenOwner, Who};
 
 impl Machine {
-    /// Asks the API whose the set-aside grant is; where it is the same user's, it takes the place of the one in use.
+    /// Asks the API whose the set-aside grant is. If it is the same user's, it becomes the current grant.
     pub(super) fn identify(&mut self, identification: Identification) {
         let generation = identification.generation;
         self.identifications.push(identification);
@@ -22,7 +22,7 @@ impl Machine {
         }
     }
 
-    /// The request that asks the API whose grant is in use.
+    /// The request that asks the API whose the current grant is.
     pub(in crate::keeper) fn identifiable(&self) -> Option<(u64, Inquiry)> {
         self.question(self.grant()?)
     }
@@ -51,7 +51,7 @@ impl Machine {
             return self.verify(Import { ticket, generation, replace: false, is_new: false, of_login });
         }
         let result = match self.record.displaced.iter().position(|it| it.grant.generation == generation) {
-            // Somebody restored it.
+            // The user has restored it meanwhile.
             None if self.record.grants().any(|grant| grant.generation == generation) => Ok(()),
             None => Err(self.signed_out_meanwhile()),
             Some(index) => match self.may_take_over(index, vouched, owner) {
@@ -62,7 +62,8 @@ impl Machine {
         self.effects.push(Effect::Reply { ticket, result });
     }
 
-    /// Whether a refresh that crossed the login may have ended its access token, and its refresh token brings another.
+    /// Whether a refresh that crossed the login may have invalidated its access token, so that its refresh token has
+    /// to bring another.
     fn may_have_ended(&self, generation: u64, began: u64) -> bool {
         let is_refreshing = matches!(self.refresh, Refresh::Sent(_)) || !self.older.is_empty();
         let crossed = is_refreshing || self.granted.is_some_and(|granted| granted >= began);

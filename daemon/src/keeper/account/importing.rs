@@ -16,7 +16,7 @@ impl Machine {
         access_token: Option<Secret>,
         username: Option<String>,
     ) -> Grant {
-        // Nobody knows how old an imported access token is, so its expiry is unknown too.
+        // The age of an imported access token is unknown, and so is its expiry.
         let access = access_token.map(|token| {
             let dead = self.is_known_dead(&token);
             Access { dead, ..access(token, "Bearer".to_owned(), None, self.now.at) }
@@ -36,8 +36,8 @@ impl Machine {
         }
     }
 
-    /// Without a working grant the candidate becomes the grant, and its first refresh verifies it. Otherwise it is
-    /// verified first, from the place where displaced grants are kept, so that spending it cannot lose it.
+    /// Without a working grant, the candidate becomes the current grant, and its first refresh verifies it. Otherwise
+    /// it is verified first. Until then it is saved among the replaced grants, so that it cannot get lost.
     pub(super) fn import(&mut self, ticket: Ticket, candidate: Grant, replace: bool) {
         if let Some(error) = candidate.refresh_token.as_ref().and_then(|it| self.refuses_as_replaced(it)) {
             return self.reply(ticket, Err(error));
@@ -59,7 +59,7 @@ impl Machine {
             return self.reply(ticket, Err(self.is_verifying()));
         }
         let has_none = current.is_none();
-        // Refused or not: a second copy of it is of no use.
+        // A second copy of the same grant is useless.
         let is_the_same = self.grant().is_some_and(|in_use| in_use.refresh_token == candidate.refresh_token);
         let is_held =
             |it: &Grant| it.refresh_token == candidate.refresh_token && it.issuer.is(&candidate.issuer);
@@ -81,7 +81,7 @@ impl Machine {
         self.verify(Import { ticket, generation, replace, is_new, of_login: false });
     }
 
-    /// Verifies a grant that has been set aside, once the store has it.
+    /// Verifies a set-aside grant once it is saved.
     pub(super) fn verify(&mut self, import: Import) {
         let revision = self.revisions.touch_grant();
         self.pending.push(PendingRequest::Recording { revision, import });
@@ -105,7 +105,7 @@ impl Machine {
         self.cancel_verifications(&Error::StoreUnavailable { reason });
     }
 
-    /// Cancels what has not been sent yet. The caller still has the token.
+    /// Cancels verifications that have not been sent. The callers still have their tokens.
     pub(super) fn cancel_verifications(&mut self, error: &Error) {
         let recording =
             self.pending.extract_if(.., |pending| matches!(pending, PendingRequest::Recording { .. }));
@@ -130,7 +130,7 @@ impl Machine {
         let error = match answer {
             Answer::Granted(tokens) => {
                 let old = self.record.displaced[index].grant.clone();
-                // The names that came with the imported text may be anyone's.
+                // The names in the imported text prove nothing.
                 let (username, account_id) = (tokens.username.clone(), tokens.account_id.clone());
                 let said = Grant { username, account_id, ..old.clone() };
                 let candidate = self.renew(&old, tokens, self.now.at);
@@ -185,7 +185,7 @@ impl Machine {
             .find(|grant| grant.generation == generation)
     }
 
-    /// Deletes a candidate that failed, unless it had been set aside before.
+    /// Deletes a candidate that failed, unless it was set aside earlier.
     fn forget_candidate(&mut self, generation: u64, is_new: bool) {
         if is_new {
             self.record.displaced.retain(|displaced| displaced.grant.generation != generation);

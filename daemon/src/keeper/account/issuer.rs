@@ -9,12 +9,12 @@ use crate::grant::{ClientSecret, Issuer, Record};
 /// How many client secrets of other servers are kept. A user who tries more settings than that can look them up.
 const MOST_SECRETS: usize = 16;
 
-/// The account's settings when a sign-in or an import began. Its answer is only valid for those.
+/// The account's settings when a sign-in or an import began. The answer is valid only for those.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Began {
-    /// The server it was begun with.
+    /// The server at that time.
     pub issuer: Issuer,
-    /// How often the account had been signed out.
+    /// How many logouts the account had had by then.
     pub logouts: u64,
 }
 
@@ -23,9 +23,9 @@ impl Machine {
         Began { issuer: self.config.issuer(), logouts: self.logouts }
     }
 
-    /// Whether `ask`, which began with these settings, can still be carried out. imgurd never sends one server's
-    /// secrets to another. Tokens that have already arrived are accepted whatever is configured now, but revive no
-    /// logout.
+    /// Checks that `ask`, which began with these settings, can still be carried out. imgurd never sends one server's
+    /// secrets to another. It accepts tokens that have already arrived, whatever is configured now, unless the user
+    /// has logged out since.
     pub(super) fn check_unchanged(&self, ask: &Ask, began: &Began) -> Result<(), Error> {
         let brings_a_grant = matches!(ask, Ask::Exchange { .. } | Ask::Accept { .. } | Ask::Import { .. });
         if brings_a_grant && began.logouts != self.logouts {
@@ -38,7 +38,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Uses what belongs to the configured server, and sets aside the rest.
+    /// Uses the grant and the secret of the configured server, and sets aside the others.
     pub(super) fn match_issuer(&mut self) {
         if !matches!(self.shelf, Shelf::Read) {
             return;
@@ -50,7 +50,7 @@ impl Machine {
         self.restore_matching();
     }
 
-    /// Puts a secret of `issuer` into the record. Returns whether it is the configured one's.
+    /// Puts a client secret of `issuer` into the record. Returns whether it is for the configured server and client.
     pub(super) fn put_client_secret(&mut self, secret: Secret, issuer: &Issuer) -> bool {
         let is_current = issuer.is(&self.config.issuer());
         keep_client_secret(&mut self.record, secret, issuer, is_current);
@@ -71,10 +71,10 @@ impl Machine {
     }
 }
 
-/// Binds what an older version saved with only an origin, or with nothing. Returns whether anything changed.
+/// Binds data that an older version saved with only an origin, or with nothing. Returns whether anything changed.
 fn adopt(record: &mut Record, current: &Issuer) -> bool {
     if record.client_secret.is_some() && record.client_secret_issuer.is_none() {
-        // It was sent wherever the grant in use came from.
+        // The older version sent it to the server of the current grant.
         let owner = record.grant.as_ref().map_or(current, |grant| &grant.issuer);
         record.client_secret_issuer = Some(owner.clone());
     }
@@ -84,8 +84,8 @@ fn adopt(record: &mut Record, current: &Issuer) -> bool {
     record.grants_mut().fold(changed, |changed, grant| grant.issuer.adopt(current) | changed)
 }
 
-/// Puts the secret of `current` in its place. One of another client at the same server stays where there is no other:
-/// somebody corrects a client id more often than they change the application. Returns whether anything changed.
+/// Chooses the secret of `current`. If there is none, the secret of another client at the same server stays, because
+/// users correct a client ID more often than they change the application. Returns whether anything changed.
 fn choose_client_secret(record: &mut Record, current: &Issuer) -> bool {
     let owner = record.client_secret_issuer.as_ref();
     if owner.is_some_and(|owner| owner.is(current)) {

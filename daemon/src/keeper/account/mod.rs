@@ -48,13 +48,13 @@ pub(super) use view::{Progress, Verdict};
 /// What imgurd knows about the account's record in the store.
 #[derive(Clone, Debug)]
 enum Shelf {
-    /// Not read yet, or the store could not be.
+    /// Not read yet, or unreadable.
     Unread { loading: bool, reason: Option<String>, tries: u32, last_try: Timestamp },
-    /// The store answers, but lacks the grant that it once took.
+    /// The store works, but does not have the grant that it once saved.
     Vanished { reason: String, last_try: Timestamp },
-    /// Read: the record in memory is the truth.
+    /// Read: the record in memory is current.
     Read,
-    /// Read, and there are no grants: only the store has the client secret. `reason` says why it could not be loaded.
+    /// Read, without grants: the client secret is in the store only. `reason` says why it could not be loaded.
     PutAway { fetching: bool, reason: Option<String> },
 }
 
@@ -65,49 +65,49 @@ pub struct Machine {
     name: String,
     config: Arc<AccountConfig>,
     shelf: Shelf,
-    /// Whether the store's last word was that it is locked.
+    /// Whether the store last reported that it is locked.
     locked: bool,
-    /// Requests from before the record was read, and the conditions when they began.
+    /// Requests from before the record was read, and the settings when they began.
     held: Vec<(Ticket, Ask, Began)>,
     record: Record,
     revisions: Revisions,
     refresh: Refresh,
-    /// Refreshes on their way of grants that are not in use.
+    /// Refreshes of replaced grants that are in progress.
     older: Vec<Sent>,
     trouble: Option<Trouble>,
     pacing: Pacing,
     schedule: Option<Schedule>,
-    /// Since when, and how often, the server has turned refreshes away without a word.
+    /// Since when, and how often, the server has refused refreshes without an error code.
     wordless: Option<(Timestamp, u32)>,
-    /// Access tokens that were rejected. A restored grant may have one of them.
+    /// Fingerprints of rejected access tokens. A restored grant may contain one of them.
     rejected: Fingerprints,
     rate_limit: RateLimit,
     pending: Vec<PendingRequest>,
     identifications: Vec<Identification>,
-    /// Callers that wait for the next attempt to end, with success or not.
+    /// Callers that wait for the end of the next attempt, whatever its result.
     settling: Vec<Ticket>,
     login: Option<String>,
-    /// Whether a caller has learned that the user can sign in.
+    /// Whether a caller was told that the user can sign in.
     login_expected: bool,
     closing: bool,
-    /// Whether the machine is about to sleep: the answer to a request sent now might be lost.
+    /// Whether the machine is about to suspend. The answer to a request that is sent now might be lost.
     asleep: bool,
     now: Now,
     effects: Vec<Effect>,
-    /// How far this machine's clock is ahead of the server's, in milliseconds, once that is known.
+    /// How far this machine's clock is ahead of the server's, in milliseconds, if known.
     skew: Option<i64>,
     issue: u64,
     failed: u64,
     logouts: u64,
     next_op: u64,
-    /// The value of `next_op` when an answer last brought tokens.
+    /// The value of `next_op` when an answer last contained tokens.
     granted: Option<u64>,
     /// The value of `next_op` when the login in progress began.
     login_began: Option<u64>,
 }
 
 impl Machine {
-    /// An account whose record is still to be read: carry out the effects.
+    /// Creates an account whose record is not read yet. The caller carries out the effects.
     #[must_use]
     pub fn new(name: String, config: Arc<AccountConfig>, now: Now) -> (Self, Vec<Effect>) {
         let mut account = Self {
@@ -147,7 +147,7 @@ impl Machine {
         (account, effects)
     }
 
-    /// Takes one event in.
+    /// Processes one event.
     #[must_use]
     pub fn step(mut self, event: Event, now: Now) -> (Self, Vec<Effect>) {
         self.now = now;
@@ -161,7 +161,7 @@ impl Machine {
             Event::Identified { generation, owner } => self.identified(generation, owner),
             Event::Configured(config) => self.configured(config),
             Event::Login(login) => {
-                // Its own number separates the answers before it from the answers after it.
+                // Its own number separates answers before it from answers after it.
                 self.next_op += 1;
                 self.login_began = Some(self.next_op);
                 self.login = login;
@@ -178,7 +178,7 @@ impl Machine {
         self.reassign_refreshes();
         self.start_due_refresh();
         self.flush();
-        // A token that was published for want of a store may be due for a refresh itself.
+        // A token that was published before it was saved may itself be due for a refresh.
         self.start_due_refresh();
         self.flush();
         self.release_client_secret();
@@ -186,7 +186,7 @@ impl Machine {
         (self, effects)
     }
 
-    /// When the machine wants a [`Event::Tick`].
+    /// When the machine needs the next [`Event::Tick`].
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let turns_stale = self.turns_stale_at().filter(|at| *at > now);
@@ -194,13 +194,13 @@ impl Machine {
         [self.reload_at(now), self.revisions.retry_at(), next_try, turns_stale].into_iter().flatten().min()
     }
 
-    /// Whether nothing is under way that the end of the process would cut off.
+    /// Whether the process can end without interrupting anything.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         !self.is_sending() && (self.revisions.is_clean() || !self.is_read()) && !self.holds_a_change()
     }
 
-    /// The account is removed, or the daemon stops: imgurd completes the requested changes, and nobody else waits.
+    /// The account was removed, or the daemon stops. imgurd completes requested changes; no other caller waits.
     fn close(&mut self) {
         self.closing = true;
         let (changes, others): (Vec<_>, Vec<_>) =
@@ -218,7 +218,7 @@ impl Machine {
         matches!(self.refresh, Refresh::Sent(_)) || !self.older.is_empty() || !self.pending.is_empty()
     }
 
-    /// The grant in use: one that the configured client at the configured server gave.
+    /// The current grant, if the configured client got it from the configured server.
     fn grant(&self) -> Option<&Grant> {
         self.record.grant.as_ref().filter(|grant| grant.issuer.is(&self.config.issuer()))
     }
@@ -230,7 +230,7 @@ impl Machine {
         self.fetch_client_secret(&ask);
         let began = began.unwrap_or_else(|| self.began());
         if matches!(ask, Ask::Logout) {
-            // Requests from now on come after the logout, even if they have to wait for the store.
+            // Later requests come after the logout, even if they have to wait for the store.
             self.logouts += 1;
         }
         if self.is_loading() {
@@ -284,7 +284,7 @@ impl Machine {
         self.effects.push(Effect::Reply { ticket, result });
     }
 
-    /// Whether the record in memory is the truth, and may be written.
+    /// Whether the record in memory is current and may be saved.
     fn is_read(&self) -> bool {
         matches!(self.shelf, Shelf::Read | Shelf::PutAway { .. })
     }
@@ -293,8 +293,8 @@ impl Machine {
         matches!(self.shelf, Shelf::Unread { loading: true, .. } | Shelf::PutAway { fetching: true, .. })
     }
 
-    /// Whether one more request fits: requests are carried out even if their callers leave, so a caller that leaves and
-    /// asks again adds to them.
+    /// Checks that there is room for one more request. imgurd carries requests out even if their callers leave, so a
+    /// caller that leaves and asks again adds to them.
     fn check_room(&self, ask: &Ask) -> Result<(), Error> {
         let is_full = match ask {
             _ if self.is_loading() => self.held.len() >= policy::MOST_HELD,
@@ -306,7 +306,7 @@ impl Machine {
         if is_full { Err(self.is_busy()) } else { Ok(()) }
     }
 
-    /// Whether the record may be changed: nothing overwrites a grant that could not be read.
+    /// Checks that the record may be changed: nothing may overwrite a grant that could not be read.
     fn check_writable(&self, ask: &Ask) -> Result<(), Error> {
         match &self.shelf {
             Shelf::Unread { reason, .. } if !matches!(ask, Ask::Reload) => Err(Error::StoreUnavailable {
@@ -330,8 +330,7 @@ impl Machine {
         }
     }
 
-    /// The user's configuration changed. Sets aside a grant of another client or server, and restores one that fits the
-    /// current configuration.
+    /// The configuration has changed. Sets aside a grant of another client or server, and restores one that fits.
     fn configured(&mut self, config: Arc<AccountConfig>) {
         let policy_changed = config.policy != self.config.policy;
         let issuer_changed = !config.issuer().is(&self.config.issuer());

@@ -1,11 +1,11 @@
-//! Refreshes of a grant that was replaced after they were sent. imgurd still processes their answers, and the grant in use does not
-//! wait for them.
+//! Refreshes of a grant that was replaced after they were sent. imgurd still processes their answers, but the current
+//! grant does not wait for them.
 
 use super::Machine;
 use super::refreshing::{Refresh, Sent};
 
 impl Machine {
-    /// Separates the refresh of the grant in use from all others, also if that grant has just been restored.
+    /// Separates the refresh of the current grant from all others, also if that grant was just restored.
     pub(super) fn reassign_refreshes(&mut self) {
         let in_use = self.grant().map(|grant| grant.generation);
         if let Refresh::Sent(sent) = self.refresh
@@ -19,8 +19,7 @@ impl Machine {
         }
     }
 
-    /// Whether the server has the refresh token in use already, as that of a grant which somebody imported for other
-    /// settings.
+    /// Whether the current refresh token has been sent already, for a grant that was imported with other settings.
     pub(super) fn is_shown_already(&self) -> bool {
         let in_use = self.grant().and_then(|grant| grant.refresh_token.as_ref());
         let mut shown = self.older.iter().filter_map(|sent| self.displaced(sent.generation));

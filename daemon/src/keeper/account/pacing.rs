@@ -10,11 +10,11 @@ use crate::provider::{Delivery, Transient};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pacing {
     retry_at: Option<Timestamp>,
-    /// Whether `retry_at` is the server's wish, which no demand overrides.
+    /// Whether the server requested `retry_at`. Then no call overrides it.
     patient: bool,
     last_try: Option<Timestamp>,
     failures: u32,
-    /// How many requests in a row were sent and not answered.
+    /// How many requests in a row got no answer.
     unanswered: u32,
     wanted_until: Timestamp,
 }
@@ -24,13 +24,13 @@ impl Pacing {
         self.retry_at
     }
 
-    /// Tries at that moment, or earlier where somebody waits.
+    /// Retries at this time, or earlier if a caller waits.
     pub(super) fn try_at(&mut self, at: Timestamp) {
         self.retry_at = Some(at);
         self.patient = false;
     }
 
-    /// Tries at that moment and not before.
+    /// Retries at this time and not earlier.
     pub(super) fn pause_until(&mut self, at: Timestamp) {
         self.retry_at = Some(at);
         self.patient = true;
@@ -54,7 +54,7 @@ impl Pacing {
         self.wanted_until > now
     }
 
-    /// A caller waits for what is due anyway.
+    /// A caller waits for an attempt that is due anyway.
     pub(super) fn hasten(&mut self, now: Now) {
         match self.retry_at {
             None => self.retry_at = Some(now.at),
@@ -65,8 +65,7 @@ impl Pacing {
         }
     }
 
-    /// A caller wants an attempt out of turn. If the server asked for a pause, it still gets the pause, unless
-    /// `is_refused`.
+    /// A caller wants an immediate attempt. A pause that the server requested still applies, unless `is_refused`.
     pub(super) fn try_soon(&mut self, is_refused: bool, now: Timestamp) {
         if is_refused || !self.patient || self.retry_at.is_none() {
             let just_tried = self.last_try.filter(|at| now.since(*at) < policy::LEAST_PAUSE && *at <= now);
@@ -94,7 +93,7 @@ impl Pacing {
         self.retry_at = Some(now.at + pause);
     }
 
-    /// The network may be back: at `soon` retries what failed, unless the server asked for a pause.
+    /// The network may be back: retries at `soon`, unless the server requested a pause.
     pub(super) fn bring_forward(&mut self, soon: Timestamp, now: Timestamp) {
         if !self.patient {
             let earliest = self.last_try.filter(|at| *at <= now).map(|at| at + policy::LEAST_PAUSE);

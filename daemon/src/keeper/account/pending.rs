@@ -3,7 +3,7 @@
 use super::{Began, Machine, Ticket};
 use crate::grant::{Grant, Issuer, Secret};
 
-/// A request that is no refresh of the grant in use.
+/// A request other than a refresh of the current grant.
 #[derive(Clone, Debug)]
 pub(super) enum PendingRequest {
     Exchange {
@@ -13,10 +13,10 @@ pub(super) enum PendingRequest {
         replace: bool,
         /// The nonce that an ID token in the answer must contain.
         nonce: Option<Secret>,
-        /// Whether the server is asked again where it does not say yes or no.
+        /// Whether imgurd asks the server again if the answer is neither yes nor no.
         polls: bool,
     },
-    /// An imported grant, set aside for now, is being recorded before it is spent on its verification.
+    /// An imported grant is set aside and is being saved before it is sent for verification.
     Recording {
         revision: u64,
         import: Import,
@@ -33,7 +33,7 @@ pub(super) struct Import {
     pub(super) generation: u64,
     /// Whether it may replace a grant that it cannot be compared with.
     pub(super) replace: bool,
-    /// Whether the grant came with it, rather than having been set aside before.
+    /// Whether the import brought the grant, which was not set aside before.
     pub(super) is_new: bool,
     /// Whether a login brought the grant, and the API rejected its first access token.
     pub(super) of_login: bool,
@@ -44,7 +44,7 @@ pub(super) struct Import {
 pub(super) struct Identification {
     pub(super) ticket: Ticket,
     pub(super) generation: u64,
-    /// Whether the token endpoint itself said that it is the same user's, which counts where there is no API.
+    /// Whether the token endpoint itself said that it is the same user's. That counts if there is no API.
     pub(super) vouched: bool,
     /// The number of the first request that may have led to it.
     pub(super) began: u64,
@@ -52,10 +52,11 @@ pub(super) struct Identification {
     pub(super) is_verified: bool,
 }
 
-/// How tokens have come.
+/// How tokens arrived.
 pub(super) struct Arrival {
     pub(super) issuer: Issuer,
-    /// Whether the token endpoint itself sent them. A redirect comes through the browser and may be anyone's.
+    /// Whether the token endpoint itself sent them. A redirect passes through the browser, so its tokens may be
+    /// anyone's.
     pub(super) vouched: bool,
     /// Whether it may replace another user's grant.
     pub(super) replace: bool,
@@ -75,7 +76,7 @@ impl Machine {
         Some(self.pending.swap_remove(index))
     }
 
-    /// The imported grant whose refresh token is on its way to the server, or about to be.
+    /// The imported grant whose refresh token has been sent to the server, or is about to be.
     pub(super) fn verifying(&self) -> Option<u64> {
         self.pending.iter().find_map(|pending| match pending {
             PendingRequest::Recording { import, .. } | PendingRequest::Verify { import, .. } => {
@@ -85,8 +86,8 @@ impl Machine {
         })
     }
 
-    /// Whether another import is being verified, or the server may have this token already: for a grant that was
-    /// replaced, or for a grant that was logged out and whose answer nobody keeps.
+    /// Whether another import is being verified, or the server may have this token already: for a replaced grant, or
+    /// for a logged-out grant, whose answer nothing keeps.
     pub(super) fn is_on_its_way(&self, candidate: &Grant) -> bool {
         let may_be_this =
             |sent: Option<&Grant>| sent.is_none_or(|it| it.refresh_token == candidate.refresh_token);

@@ -12,7 +12,7 @@ use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
 #[derive(Clone, Debug)]
 pub(super) enum Refresh {
     Idle,
-    /// The in-flight mark is on its way to the store; nothing has been spent.
+    /// The in-flight mark is being saved. Nothing has been sent.
     Marking {
         revision: u64,
     },
@@ -26,14 +26,14 @@ pub(super) struct Sent {
     pub(super) presented: Presented,
 }
 
-/// Which refresh token the server was shown.
+/// Which refresh token was sent to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presented {
     Current,
     Previous,
 }
 
-/// Why the last try brought no token, where the record does not say so itself.
+/// Why the last attempt brought no token, if the record does not say that.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
     Passing {
@@ -43,7 +43,7 @@ pub(super) enum Trouble {
     },
     /// The server refused the client or a setting.
     Misconfigured { setting: &'static str, reason: String },
-    /// The store does not take the in-flight mark, so nothing was sent.
+    /// The store cannot save the in-flight mark, so nothing was sent.
     NotRecorded { reason: String },
 }
 
@@ -61,7 +61,7 @@ impl Machine {
         };
         let is_current = |token: &Secret| grant.access.as_ref().is_some_and(|access| access.token == *token);
         if self.revisions.is_publishing() && !matches!(want, Want::AnotherThan(token) if is_current(token)) {
-            // A new token is about to be published, and every caller here waits for that.
+            // A new token is about to be published, and every caller here waits for it.
             return Ok(());
         }
         match want {
@@ -92,7 +92,7 @@ impl Machine {
         Ok(())
     }
 
-    /// A caller rejected a token that is not the current one: the current one answers it, as for every other caller.
+    /// A caller rejected a token that is not the current one. It gets the current one, like every other caller.
     fn replace_older(&mut self) -> Result<(), Error> {
         if self.serves(policy::LEAST_LEFT, self.now.at) || self.login.is_some() {
             return Ok(());
@@ -108,7 +108,7 @@ impl Machine {
         matches!(self.trouble, Some(Trouble::Misconfigured { .. }))
     }
 
-    /// A caller waits for what is due anyway.
+    /// A caller waits for an attempt that is due anyway.
     pub(super) fn hasten(&mut self) {
         self.revisions.hasten(self.now);
         self.pacing.hasten(self.now);
@@ -119,7 +119,7 @@ impl Machine {
         self.pacing.try_soon(self.record.refusal.is_some(), self.now.at);
     }
 
-    /// Tries in this very step.
+    /// Tries immediately, in this step.
     pub(super) fn try_now(&mut self) {
         self.pacing.try_at(self.now.at);
     }
@@ -158,7 +158,7 @@ impl Machine {
         self.refresh = Refresh::Marking { revision: self.revisions.touch() };
     }
 
-    /// The mark is durable, or need not be: ask the server.
+    /// The mark is saved, or is not needed: send the request.
     fn present(&mut self) {
         self.refresh = Refresh::Idle;
         let Some(grant) = self.grant() else { return };
@@ -173,7 +173,8 @@ impl Machine {
         }
     }
 
-    /// RFC 9700, section 4.14.2: at a server that watches for reuse, showing a replaced token would revoke the grant.
+    /// Whether imgurd may send the previous refresh token. If a server detects reuse, a replaced token would revoke
+    /// the grant (RFC 9700, section 4.14.2).
     fn may_present_previous(&self) -> bool {
         let refused = self.record.refusal.is_some_and(|refusal| refusal.confirmed && !refusal.previous_tried);
         refused && self.config.refresh_reuse == RefreshReuse::Tolerated
@@ -181,7 +182,7 @@ impl Machine {
 
     pub(super) fn send_recorded(&mut self) {
         if self.asleep {
-            return; // the mark stands, and is used when the machine is awake again
+            return; // the mark stays, and is used when the machine has resumed
         }
         if matches!(self.refresh, Refresh::Marking { revision } if self.revisions.has_saved(revision)) {
             self.present();
@@ -189,8 +190,8 @@ impl Machine {
         self.send_recorded_verification();
     }
 
-    /// The store does not take the mark. Where the last two answers kept the refresh token, a third is not expected
-    /// to replace it, and the user gets their token; elsewhere, and of another token than that, nothing is spent.
+    /// The store cannot save the mark. If the last two answers kept the refresh token, the next one probably keeps it
+    /// too, so imgurd sends that token anyway. Otherwise it sends nothing.
     pub(super) fn mark_failed(&mut self, reason: String) {
         let is_kept = self.grant().is_some_and(|grant| grant.kept >= 2) && !self.may_present_previous();
         if is_kept && !self.asleep {
@@ -200,7 +201,7 @@ impl Machine {
         self.settle();
     }
 
-    /// An attempt has failed: answers the callers that wait for its end, not for its success.
+    /// An attempt has failed. Answers the callers that wait for its end and not for a success.
     fn settle(&mut self) {
         for ticket in std::mem::take(&mut self.settling) {
             self.reply(ticket, Ok(()));
@@ -232,7 +233,7 @@ impl Machine {
             return;
         };
         if presented == Presented::Previous {
-            // It is good, and stays so unless the answer replaces it (RFC 6749, section 6).
+            // This token works, and stays valid unless the answer replaces it (RFC 6749, section 6).
             std::mem::swap(&mut old.refresh_token, &mut self.record.previous_refresh_token);
         }
         let odd_type = (!tokens.is_bearer()).then(|| tokens.token_type.clone());
@@ -250,7 +251,7 @@ impl Machine {
         self.revisions.touch_grant();
         self.forget_failures();
         if let Some(odd_type) = odd_type {
-            // The refresh token is kept; the access token is of no use.
+            // The refresh token is kept; the access token is useless.
             self.misconfigured("client_id", Self::issues_other_tokens(&odd_type));
         }
         self.supersede(generation, op);
@@ -258,7 +259,7 @@ impl Machine {
         self.revisions.publish_when_saved(settled);
     }
 
-    /// The grant in use is another one or renewed: the failures of the old one do not apply any more.
+    /// The current grant is new or renewed, so earlier failures do not matter any more.
     pub(super) fn forget_failures(&mut self) {
         self.trouble = None;
         self.pacing.reset();
@@ -266,8 +267,8 @@ impl Machine {
         self.schedule();
     }
 
-    /// An answer to a grant that is not in use any more replaces nothing, and revives no logout; but where that grant
-    /// is kept for restoring, it must not go stale.
+    /// An answer for a replaced grant changes no current grant and undoes no logout. But if that grant can be
+    /// restored, it gets the new tokens.
     fn older_answered(&mut self, op: u64, generation: u64, answer: Answer) {
         self.note_lost_answer(&answer);
         let Answer::Granted(tokens) = answer else { return };
@@ -302,8 +303,8 @@ impl Machine {
         });
     }
 
-    /// Some servers turn a dead refresh token away without a word (glewlwyd: 400 with an empty body). When that lasts
-    /// past the end of the access token, it counts as a refusal that has been repeated.
+    /// Some servers refuse an invalid refresh token without an error code (glewlwyd: 400 with an empty body). If that
+    /// lasts beyond the expiry of the access token, it counts as a repeated refusal.
     fn is_silent_refusal(&mut self, transient: &Transient) -> bool {
         match transient.delivery {
             Delivery::Wordless => {}
@@ -337,7 +338,7 @@ impl Machine {
         self.pacing.try_at(self.now.at + policy::spread(policy::MISCONFIGURED_RETRY, self.now.dice));
     }
 
-    /// The in-flight mark stays: after a restart it costs one try, and it spares the next one a write.
+    /// The in-flight mark stays. After a restart it costs one attempt, and it saves the next attempt a write.
     fn failed_for_now(&mut self, transient: Transient) {
         self.pacing.failed(&transient, self.now);
         self.trouble = Some(Trouble::Passing { reason: transient.reason, delivery: transient.delivery });
@@ -354,7 +355,7 @@ pub(super) fn renewed(old: &Grant, tokens: TokenResponse, now: Timestamp) -> Gra
     let dead = !tokens.is_bearer();
     let kept = !tokens.has_odd_refresh_token
         && (tokens.refresh_token.is_none() || tokens.refresh_token == old.refresh_token);
-    // The server's statement is about the new token; the old token's expiry does not change.
+    // The server's value is for the new token; the old token's expiry does not change.
     let refresh_expires_at = policy::lifetime(tokens.refresh_expires_in).map(|lifetime| now + lifetime);
     let refresh_expires_at = refresh_expires_at.or(old.refresh_expires_at.filter(|_| kept));
     Grant {

@@ -5,7 +5,8 @@ use crate::grant::{Grant, Secret};
 use crate::provider::{Revocation, TokenKind, TokenResponse};
 
 impl Machine {
-    /// All tokens that a logout forgets and the configured server gave; nothing where it has no revocation endpoint.
+    /// All tokens that a logout deletes and that the configured server issued; `None` if that has no revocation
+    /// endpoint.
     pub(in crate::keeper) fn revocation(&self) -> Option<Revocation> {
         let issuer = self.config.issuer();
         let grants: Vec<_> = self.record.grants().filter(|grant| grant.issuer.is(&issuer)).collect();

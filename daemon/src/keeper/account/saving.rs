@@ -12,7 +12,7 @@ use crate::store::{self, IfMissing, StoreError};
 pub(super) struct Revisions {
     revision: u64,
     grant_revision: u64,
-    /// The latest revision that brought a grant by an action of the user, who knows what the store lacks.
+    /// The latest revision in which the user brought a grant. The user knows what the store lacks.
     users_revision: u64,
     published: u64,
     saved: u64,
@@ -22,9 +22,9 @@ pub(super) struct Revisions {
     tries: u32,
     retry_at: Option<Timestamp>,
     waiting: Vec<(u64, Ticket)>,
-    /// Callers to answer when a revision is saved, or when the store is known to lag.
+    /// Callers to answer when a revision is saved, or when the store is known to be behind.
     acknowledging: Vec<(u64, Ticket)>,
-    /// The revision whose new token is published when it is saved, and the callers that wait for that.
+    /// The revision whose new token is published when it is saved, and the callers that wait for it.
     unpublished: Option<(u64, Vec<Ticket>)>,
 }
 
@@ -33,7 +33,7 @@ impl Revisions {
         self.saved >= self.revision
     }
 
-    /// Whether the store is known to lag: it failed, or takes long.
+    /// Why the store is behind, if it is: it failed, or is slow.
     pub(super) fn lags(&self) -> Option<String> {
         let slow = self.slow.then(|| "The store does not answer".to_owned());
         (!self.is_clean()).then(|| self.failure.clone().or(slow)).flatten()
@@ -84,7 +84,7 @@ impl Revisions {
         self.revision
     }
 
-    /// The user has brought a grant, or given all up.
+    /// The user has brought a grant, or deleted all of them.
     pub(super) fn touch_by_user(&mut self) -> u64 {
         self.users_revision = self.touch_grant();
         self.users_revision
@@ -100,7 +100,7 @@ impl Revisions {
         self.unpublished = Some((self.revision, waiting));
     }
 
-    /// The callers that wait for a token that is not published yet and will not be.
+    /// Takes the callers that wait for a token that will not be published.
     pub(super) fn take_unpublished(&mut self) -> Vec<Ticket> {
         self.unpublished.as_mut().map_or_else(Vec::new, |(_, tickets)| std::mem::take(tickets))
     }
@@ -152,7 +152,7 @@ impl Machine {
             let if_missing = self.revisions.if_missing();
             self.effects.push(Effect::Save { revision, record: Box::new(self.record.clone()), if_missing });
         }
-        // A store that is known to fail or hang is not waited for again: the grant is served from memory.
+        // Do not wait again for a store that fails or hangs; serve the grant from memory.
         if self.revisions.lags().is_some() {
             self.publish();
         }
@@ -188,8 +188,8 @@ impl Machine {
         }
     }
 
-    /// The store is behind and will be for a while: no caller waits for it, and imgurd sends nothing that it could not
-    /// save.
+    /// The store is behind and will stay so for a while. No caller waits for it, and imgurd sends nothing whose
+    /// answer it could not save.
     fn store_fails(&mut self) {
         let reason = self.revisions.lags().unwrap_or_default();
         for (_, ticket) in self.revisions.waiting.drain(..) {
@@ -238,8 +238,8 @@ impl Machine {
         }
     }
 
-    /// Keeps the content of an outdated record, with its grant as one to restore, in case the user decides against the
-    /// newer one.
+    /// Keeps the content of an outdated record, with its grant among those to restore, in case the user decides
+    /// against the newer one.
     fn put_outdated_aside(&mut self, mut record: Record) {
         let grant = record.grant.take();
         record.displaced.extend(grant.map(|grant| Displaced { grant, at: self.now.at }));
@@ -248,7 +248,7 @@ impl Machine {
         self.shelf = Shelf::Vanished { reason: store::outdated(&self.name), last_try: self.now.at };
     }
 
-    /// Another store has replaced the one that was written last: imgurd saves to it what memory has.
+    /// Another store has replaced the previous one: saves to it what is in memory.
     pub(super) fn store_replaced(&mut self) {
         if matches!(self.shelf, Shelf::Read) && self.record.holds_a_grant() {
             self.revisions.touch();
@@ -265,7 +265,7 @@ impl Machine {
         self.resume();
     }
 
-    /// Takes up the grant that was found, or came back with its settings.
+    /// Starts to use a grant that was loaded, or that returned with its settings.
     pub(super) fn resume(&mut self) {
         self.schedule();
         let interrupted = self.record.in_flight.is_some();
@@ -301,7 +301,7 @@ impl Machine {
         }
     }
 
-    /// Somebody waits for the record: read it again, unless that was just done.
+    /// A caller waits for the record: reads it again, unless that was just done.
     pub(super) fn reload_for_somebody(&mut self) {
         let last = match &self.shelf {
             Shelf::Unread { last_try, .. } | Shelf::Vanished { last_try, .. } => *last_try,

@@ -8,7 +8,7 @@ use crate::grant::{Grant, Timestamp};
 use crate::keeper::try_later;
 use crate::provider::{Answer, Delivery, Owner, TokenOwner, Transient};
 
-/// Why a grant that was on its way is not put in use.
+/// Why a new grant is not used.
 pub(super) const CHANGED_MEANWHILE: &str =
     "client_id or token_url changed meanwhile; change it back, or try again";
 
@@ -93,7 +93,7 @@ impl Machine {
         self.why_it_ends().or_else(|| self.notable_skew().map(why_skewed))
     }
 
-    /// Without a refresh token, the sign-in is worth one access token.
+    /// Without a refresh token, the sign-in lasts as long as one access token.
     fn why_it_ends(&self) -> Option<String> {
         let grant = self.grant().filter(|grant| grant.refresh_token.is_none())?;
         let lifetime = grant.access.as_ref()?.lifetime;
@@ -144,7 +144,7 @@ impl Machine {
     fn hint_for(&self, setting: &str) -> String {
         let name = &self.name;
         match setting {
-            // The same error stands for an unknown client and for another way to identify itself (RFC 6749, section 5.2).
+            // The same code means an unknown client or unsupported client authentication (RFC 6749, section 5.2).
             "client_secret" => format!(
                 "check that client_id and client_auth match your registration, or set client_secret with `imgurctl \
                  account set {name} --client-secret-stdin`"
@@ -204,7 +204,7 @@ impl Machine {
         ))
     }
 
-    /// A program can only use a token as it is if its type is Bearer (RFC 6749, section 7.1).
+    /// A program can only use a token of a type that it knows, and programs expect Bearer (RFC 6749, section 7.1).
     pub(super) fn not_bearer(&self, token_type: &str) -> Error {
         Error::login(format!(
             "{}, so imgurd kept nothing; have the server issue Bearer tokens to this client, then run `imgurctl \
@@ -259,8 +259,8 @@ impl Machine {
         }
     }
 
-    /// A poll that ends nothing is `TemporarilyUnavailable`, which no caller sees: `retry_at` is the number of seconds that the
-    /// server wants between polls in addition, and absent where the server could not be asked.
+    /// A poll that ends nothing gives `TemporarilyUnavailable`, which no caller sees. `retry_at` is the number of
+    /// seconds to add to the interval between polls; it is absent if the server was unreachable.
     pub(super) fn poll_failed(&self, answer: Answer) -> Error {
         let Answer::Transient(Transient { reason, delivery, retry_after }) = answer else {
             return match answer {
@@ -316,7 +316,7 @@ impl Machine {
         Error::Misconfigured { setting: setting.to_owned(), reason }
     }
 
-    /// The imported grant may not take the place of `current`.
+    /// The imported grant may not replace `current`.
     pub(super) fn imported_anothers(&self, candidate: &Grant, current: &Grant, then: &str) -> Error {
         let (name, candidate, current) = (&self.name, holder(candidate), holder(current));
         let reason =
@@ -324,7 +324,7 @@ impl Machine {
         Error::invalid("replace", reason)
     }
 
-    /// Another user signed in: their grant is set aside.
+    /// Another user signed in, so the grant is set aside.
     pub(super) fn another_signed_in(&self, new: &Grant, current: &Grant) -> Error {
         let (name, new, current) = (&self.name, holder(new), holder(current));
         let reason = format!(
@@ -358,7 +358,7 @@ impl Machine {
         )))
     }
 
-    /// A refresh token that somebody brings is an older one of ours.
+    /// A refresh token that the user brings is an old one of this account.
     pub(super) fn is_replaced(&self, has_working_grant: bool) -> Error {
         let name = &self.name;
         let then = if has_working_grant {
@@ -379,8 +379,8 @@ pub(super) fn set_aside_for_its_issuer(grant: &Grant) -> Error {
     Error::LoginFailed { reason, set_aside: Some(holder(grant)), is_open: false }
 }
 
-/// The imported grant is not verified, so it replaces none. The server may have received it, so imgurd does not delete
-/// it.
+/// The imported grant is not verified, so it replaces none. The server may have received it, so imgurd does not
+/// delete it.
 pub(super) fn kept_unverified(reason: &str) -> Error {
     try_later(format!(
         "imgurd could not verify the token: {reason}. It set the token aside and keeps the current grant; import it \
@@ -396,7 +396,7 @@ pub(crate) fn another_sign_in(account: &str) -> String {
     )
 }
 
-/// Whether the grant is that user's. The server's own name for them counts before one that may change hands.
+/// Whether the grant is that user's. The server's ID for users takes precedence over a name, which may change hands.
 fn is_of(grant: &Grant, owner: &Owner) -> bool {
     match (&grant.account_id, &owner.account_id) {
         (Some(mine), Some(theirs)) => mine == theirs,

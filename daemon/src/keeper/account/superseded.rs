@@ -9,7 +9,7 @@ use crate::grant::{Grant, Secret, Timestamp};
 use crate::keeper::policy;
 use crate::provider::{Answer, Delivery, TokenResponse, Transient, shown_of_a_server};
 
-/// The shortest secret that is looked for within another text, in bytes.
+/// The shortest secret that imgurd looks for within another text, in bytes.
 const SHORTEST: usize = 8;
 
 impl Machine {
@@ -34,15 +34,15 @@ impl Machine {
         }
     }
 
-    /// The server gave it again, or accepted it: it is good.
+    /// The server issued this token again, or accepted it, so it is valid.
     fn forget_replaced(&mut self, token: Option<&Secret>) {
         if let Some(token) = token {
             self.record.replaced.forget(token);
         }
     }
 
-    /// Where the server revokes a grant whose replaced token is shown again, that token is worth stealing and nothing
-    /// else: only its fingerprint is kept.
+    /// Keeps only the fingerprint of the previous refresh token if reuse revokes the grant. There it would be useful
+    /// only to a thief.
     pub(super) fn drop_previous_unless_tolerated(&mut self) {
         if !self.tolerates_reuse()
             && let Some(previous) = self.record.previous_refresh_token.take()
@@ -52,8 +52,8 @@ impl Machine {
         }
     }
 
-    /// Why a refresh token that somebody brings is not sent: it is an older one of ours. Where reuse is tolerated and
-    /// there is no working grant, trying it can help.
+    /// Why imgurd does not send a refresh token that the user brings: it is an old one of this account. If reuse is
+    /// tolerated and there is no working grant, it may still help.
     pub(super) fn refuses_as_replaced(&self, token: &Secret) -> Option<Error> {
         let is_held = self.record.grants().any(|grant| grant.refresh_token.as_ref() == Some(token));
         let is_previous = self.record.previous_refresh_token.as_ref() == Some(token);
@@ -65,8 +65,8 @@ impl Machine {
     }
 
     /// An answer brought new tokens for the grant `generation`. The first request that may have led to it had the
-    /// number `began`. A client and user have one valid access token, so all their others are invalid. If two answers
-    /// crossed, it is not known which of their tokens is valid: then only a refresh brings one that certainly is.
+    /// number `began`. A user has only one valid access token per client, so all others are invalid now. If two
+    /// answers crossed, imgurd cannot know which token is valid; then a refresh brings one that certainly is.
     pub(super) fn supersede(&mut self, generation: u64, began: u64) {
         let crossed = self.granted.replace(self.next_op).is_some_and(|granted| granted >= began);
         let Some(newest) = self.record.grants().find(|grant| grant.generation == generation).cloned() else {
@@ -95,8 +95,8 @@ impl Machine {
         }
     }
 
-    /// A request was sent and its answer was lost: the server may have given a new access token, and ended the one in
-    /// use by that.
+    /// A request was sent and its answer was lost. The server may have issued a new access token and so invalidated
+    /// the current one.
     pub(super) fn note_lost_answer(&mut self, answer: &Answer) {
         let is_lost = matches!(answer, Answer::Transient(Transient { delivery: Delivery::InDoubt, .. }));
         if is_lost && self.working().is_some() && self.trouble.is_none() {
@@ -116,7 +116,7 @@ impl Machine {
                 true
             }
             None => {
-                // It may be one that cannot be read yet, or that somebody imports later.
+                // It may be one that cannot be read yet, or that the user imports later.
                 let is_current = self.record.grant.as_ref().and_then(|grant| grant.access.as_ref());
                 if is_current.is_none_or(|access| access.token != *token) {
                     self.rejected.note(token, policy::MOST_REJECTED);
@@ -133,7 +133,8 @@ impl Machine {
         }
     }
 
-    /// Marks what callers reported while the record could not be read, and what an earlier version did not mark.
+    /// Marks tokens that callers rejected while the record could not be read, and those that an earlier version did
+    /// not mark.
     pub(super) fn mark_dead_tokens(&mut self) {
         let newest = self.record.grant.clone();
         let mut changed = false;
@@ -157,7 +158,7 @@ impl Machine {
         self.rejected.contains(token) || held.any(|access| access.dead && access.token == *token)
     }
 
-    /// The part of a server's text that may be shown.
+    /// The part of a server's text that imgurd may show.
     pub(in crate::keeper) fn shown(&self, text: &str) -> Option<String> {
         let of_grant = |grant: &Grant| {
             grant
@@ -171,8 +172,8 @@ impl Machine {
         shown_of_a_server(text, &secrets.filter(|secret| !secret.is_empty()).collect::<Vec<_>>())
     }
 
-    /// What `given` is, if it is known to be another secret of this account than the expected one. An older grant of
-    /// the same refresh token does not count.
+    /// What `given` is, if it is another secret of this account than the expected one. An older grant with the same
+    /// refresh token does not count.
     pub(super) fn known_as(&self, given: &Secret) -> Option<&'static str> {
         let is_in =
             |secret: &Secret| secret.expose().len() >= SHORTEST && given.expose().contains(secret.expose());
@@ -190,7 +191,7 @@ impl Machine {
         }
     }
 
-    /// The same of an answer of the sign-in page, which is no refresh token either.
+    /// Like [`Self::known_as`], for an answer of the sign-in page, which is not a refresh token either.
     pub(super) fn known_as_no_answer(&self, given: &Secret) -> Option<&'static str> {
         let is_in =
             |secret: &Secret| secret.expose().len() >= SHORTEST && given.expose().contains(secret.expose());

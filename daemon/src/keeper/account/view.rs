@@ -10,45 +10,45 @@ use super::{Machine, Shelf, Want};
 use crate::grant::{Access, Timestamp};
 use crate::keeper::policy;
 
-/// The part of an account that callers read without asking the keeper: a caller with a valid token never queues.
+/// What callers read of an account without asking the keeper. So a caller of a valid token never queues.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// The account as the interface shows it.
     pub info: Arc<Account>,
-    /// The token, where there is one to hand out.
+    /// The token to hand out, if there is one.
     pub(crate) served: Option<Arc<Served>>,
-    /// The number of the token.
+    /// The generation of the token.
     pub(crate) issue: u64,
     pub(crate) failed: u64,
     pub(in crate::keeper) logouts: u64,
     /// Whether the last attempt failed, even while another one is in progress: then imgurd serves the token that is
     /// still valid.
     is_in_trouble: bool,
-    /// The setting at fault, in `misconfigured`.
+    /// The invalid setting, in the state `misconfigured`.
     setting: &'static str,
     /// Whether unlocking the store would fix it.
     pub(in crate::keeper) locked: bool,
-    /// Whether no refresh token came with the token, so that no other will follow.
+    /// Whether there is no refresh token, so that no further token will follow.
     pub(in crate::keeper) is_last: bool,
-    /// From when on the user should know that the token is not refreshed.
+    /// From when on the user should know that the token will not be refreshed.
     pub(in crate::keeper) ages_at: Option<Timestamp>,
 }
 
 /// The shortest remaining lifetime of a token that imgurd hands out.
 const LAST_RESORT: Duration = Duration::from_millis(1);
 
-/// A token to hand out, as long as it lasts.
+/// A token to hand out while it is valid.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Served {
     access: Access,
     token: Arc<Token>,
 }
 
-/// The result of looking at a snapshot.
+/// What a caller gets from a snapshot.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     Token(Arc<Token>),
-    /// Waiting changes nothing.
+    /// An error that waiting does not solve.
     Fails(Error),
     Wait,
 }
@@ -61,10 +61,11 @@ pub(crate) struct Progress {
 }
 
 impl Served {
-    /// How long it lasts; absent means that it is not known.
+    /// How long it remains valid; `None` if that is unknown.
     fn remaining(&self, now: Timestamp) -> Option<Duration> {
         let expires_at = self.access.expires_at()?;
-        // If the clock is wrong, it may expire at any moment: good enough for callers that get no other token.
+        // If the clock is wrong, the token may expire at any moment. That is good enough for callers that would
+        // otherwise get none.
         let is_sure = !policy::is_from_the_future(&self.access, now);
         Some(if is_sure { expires_at.since(now) } else { LAST_RESORT })
     }
@@ -76,9 +77,9 @@ impl Served {
 }
 
 impl Snapshot {
-    /// The token in `text`, which a caller reports as rejected. With the text that programs write around it
-    /// (`NAME=value`, a header, an address), it would not match the current token, and imgurd would hand that out
-    /// again.
+    /// The token in `text`, which a caller reports as rejected. A program may send it with other text (`NAME=value`,
+    /// a header, an address). Unchanged, that would not match the current token, and imgurd would hand the same token
+    /// out again.
     pub(crate) fn recognised(&self, text: Secret) -> Secret {
         let current = self.served.as_ref().map(|served| &served.access.token);
         current.filter(|token| text.expose().contains(token.expose())).cloned().unwrap_or(text)
@@ -117,8 +118,8 @@ impl Snapshot {
         }
     }
 
-    /// The result for a caller whose wait has ended: a token that is still valid rather than none, unless the caller
-    /// named the validity that it needs.
+    /// The result for a caller whose waiting time is over: a token that is still valid, unless the caller named a
+    /// longer validity.
     pub(crate) fn last_resort(&self, want: &Want, strict: bool, now: Timestamp) -> Result<Arc<Token>, Error> {
         let served = self.served.as_ref().filter(|_| matches!(want, Want::Valid(_)) && !strict);
         match served.filter(|served| served.is_valid_for(Duration::ZERO, now)) {
@@ -146,7 +147,7 @@ impl Machine {
         self.served().is_some_and(|served| served.is_valid_for(least, now))
     }
 
-    /// The token to hand out. Between the server's answer and its publication there is none: the old one may be
+    /// The token to hand out. Between the server's answer and the publication there is none: the old token may be
     /// invalid, and the new one is not saved yet.
     fn served(&self) -> Option<Served> {
         let grant = self.grant().filter(|_| !self.revisions.is_publishing())?;
@@ -181,7 +182,7 @@ impl Machine {
         let is_under_way = match self.refresh {
             Refresh::Idle => self.revisions.is_publishing(),
             Refresh::Marking { .. } => true,
-            // A request for a grant that was replaced does not concern the one in use.
+            // A request for a replaced grant does not concern the current one.
             Refresh::Sent(sent) => sent.generation == grant.generation || self.revisions.is_publishing(),
         };
         match &self.trouble {
@@ -238,8 +239,8 @@ impl Machine {
         }
     }
 
-    /// Where nothing refreshes the token, or all tries fail: when it comes near the age that it may reach, or the
-    /// refresh token near its end.
+    /// From when on the user should know that the token or refresh token comes near its end, if nothing refreshes it
+    /// or all attempts fail.
     fn ages_at(&self) -> Option<Timestamp> {
         let is_refreshed = self.config.auto_refresh && self.trouble.is_none();
         let grant = self.grant().filter(|_| !is_refreshed)?;

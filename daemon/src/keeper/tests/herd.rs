@@ -1,4 +1,4 @@
-//! A thousand machines whose server, or network, comes back at once: when each is heard of first.
+//! A thousand machines after an outage of the server or the network: when each one sends its first request.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::provider::{Answer, Delivery, Transient};
 const MACHINES: u64 = 1000;
 const OUTAGE: Duration = Duration::from_hours(1);
 
-/// One machine: its keeper's account and clock.
+/// One machine, with one account and a clock.
 struct Computer {
     account: Machine,
     now: Timestamp,
@@ -29,7 +29,7 @@ impl Computer {
         machine
     }
 
-    /// Takes an event in, with a store that takes everything at once. The request that it leads to.
+    /// Feeds an event. The store saves everything immediately. Returns the request that is sent, if any.
     fn feed(&mut self, event: Event) -> Option<u64> {
         let now = Now { at: self.now, dice: self.chance.unit(), calls: Calls::default() };
         let (account, effects) = self.account.clone().step(event, now);
@@ -47,12 +47,12 @@ impl Computer {
         sent
     }
 
-    /// Lives on until `end` without a server; nothing answers before.
+    /// Lives until `end` without reaching the server.
     fn suffer_until(&mut self, end: Timestamp) {
         while let Some(wake) = self.account.wake_at(self.now).filter(|wake| *wake < end) {
             self.now = wake.max(self.now);
             let mut sent = self.feed(Event::Tick);
-            // A pause of less than a millisecond is none.
+            // A pause of less than a millisecond counts as none.
             while let Some(op) = sent {
                 let reason = "The server cannot be reached".to_owned();
                 let answer =
@@ -63,7 +63,7 @@ impl Computer {
         self.now = end;
     }
 
-    /// When it asks the server next.
+    /// When it sends its next request.
     fn asks(&mut self) -> Timestamp {
         loop {
             self.now =
@@ -75,13 +75,13 @@ impl Computer {
     }
 }
 
-/// How long after the end of an outage each of a thousand machines asks, those first whose token was due in it.
-/// `online` says that they hear of its end.
+/// How long after the end of an outage each of a thousand machines sends its first request, sorted. With `online`,
+/// the machines notice the end.
 fn arrivals(online: bool) -> Vec<Duration> {
     let mut arrivals: Vec<_> = (0..MACHINES)
         .map(|seed| {
             let mut machine = Computer::new(seed);
-            // The tokens become due all over the outage: 50 minutes after they came.
+            // The tokens become due throughout the outage, 50 minutes after they were issued.
             let due = Duration::from_mins(51).mul_f64(machine.chance.unit());
             let end = START + Duration::from_mins(51) + OUTAGE.saturating_sub(due);
             machine.suffer_until(end);
@@ -95,7 +95,7 @@ fn arrivals(online: bool) -> Vec<Duration> {
     arrivals
 }
 
-/// The most that arrive within one `span`.
+/// The largest number of arrivals within one `span`.
 fn peak(arrivals: &[Duration], span: Duration) -> usize {
     let within =
         |first: &Duration| arrivals.iter().filter(|at| **at >= *first && **at < *first + span).count();
@@ -115,7 +115,7 @@ fn figure(name: &str, arrivals: &[Duration]) {
 }
 
 #[test]
-fn a_thousand_machines_whose_server_comes_back_arrive_one_after_the_other() {
+fn machines_spread_their_retries_after_a_server_outage() {
     let arrivals = arrivals(false);
     figure("the server is back after an hour", &arrivals);
     assert!(peak(&arrivals, Duration::from_secs(1)) <= 30, "3 % within a second");
@@ -123,7 +123,7 @@ fn a_thousand_machines_whose_server_comes_back_arrive_one_after_the_other() {
 }
 
 #[test]
-fn a_thousand_machines_whose_network_comes_back_arrive_within_seconds_and_not_at_once() {
+fn machines_retry_within_seconds_after_a_network_outage() {
     let arrivals = arrivals(true);
     figure("the network is back after an hour", &arrivals);
     assert!(peak(&arrivals, Duration::from_millis(100)) <= 120, "12 % within a tenth of a second");

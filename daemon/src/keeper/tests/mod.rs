@@ -1,4 +1,4 @@
-//! The actor with its callers, on a clock that only tests move: an hour passes in no time.
+//! The actor and its callers, on a clock that only the tests advance.
 
 mod herd;
 mod quiet;
@@ -48,7 +48,7 @@ impl Clock for PausedClock {
     }
 }
 
-/// A server that answers each request when it is let to, with a new token.
+/// A server that answers each request with a new token, as soon as the test lets it.
 #[derive(Default)]
 struct Server {
     requests: Mutex<Vec<String>>,
@@ -92,7 +92,7 @@ impl Provider for Arc<Server> {
     }
 }
 
-/// A store that never answers about one account, and whose dialog nobody answers.
+/// A store that never answers for one account, and whose unlock dialog nobody answers.
 #[derive(Clone, Default)]
 struct StuckStore {
     inner: MemoryStore,
@@ -109,7 +109,7 @@ fn config(names: &[&str]) -> Config {
     }
 }
 
-/// A grant whose token was issued `age` ago for an hour.
+/// A grant whose token was issued `age` ago, for an hour.
 fn record(age: Duration) -> Record {
     let issued_at = Timestamp::from_millis(START.as_millis() - i64::try_from(age.as_millis()).unwrap());
     let access = Access {
@@ -140,7 +140,7 @@ fn record(age: Duration) -> Record {
 const EXPIRED: Duration = Duration::from_hours(2);
 const NEW: Duration = Duration::ZERO;
 
-/// A keeper of accounts with tokens of these ages, and the server that it asks.
+/// A keeper with accounts whose tokens have these ages, and its server.
 async fn keeper(
     accounts: &[(&'static str, Duration)],
     stuck: &'static str,
@@ -157,7 +157,7 @@ async fn keeper(
     (keeper, server)
 }
 
-/// What a login brings.
+/// The tokens of a login.
 fn login() -> TokenResponse {
     TokenResponse {
         access_token: Secret::from("LOGIN"),
@@ -188,7 +188,7 @@ async fn arrival(server: &Server) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_hundred_callers_on_an_expired_token_cause_one_request() {
+async fn three_hundred_callers_of_an_expired_token_cause_one_request() {
     let (keeper, server) = keeper(&[("a", EXPIRED)], "", None).await;
     let callers = (0..300).map(|_| keeper.token(None, None, WAIT));
     let tokens: HashMap<_, usize> =
@@ -201,7 +201,7 @@ async fn three_hundred_callers_on_an_expired_token_cause_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_callers_who_reject_one_token_cause_one_refresh() {
+async fn fifty_callers_that_reject_a_token_cause_one_refresh() {
     let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
     keeper.token(None, None, WAIT).await.unwrap();
     let callers = (0..50).map(|_| keeper.reject(None, Secret::from("old"), WAIT));
@@ -215,7 +215,7 @@ async fn fifty_callers_who_reject_one_token_cause_one_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_on_its_way_delays_nobody_whose_token_is_valid() {
+async fn a_refresh_does_not_delay_callers_of_a_valid_token() {
     let answers = gate();
     let (keeper, server) = keeper(&[("slow", EXPIRED), ("quick", NEW)], "", Some(answers.clone())).await;
     let waiting = tokio::spawn({
@@ -231,7 +231,7 @@ async fn a_refresh_on_its_way_delays_nobody_whose_token_is_valid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_valid_token_is_served_at_once_while_it_is_being_refreshed() {
+async fn serves_a_valid_token_immediately_during_its_refresh() {
     let answers = gate();
     let (keeper, server) = keeper(&[("a", Duration::from_mins(55))], "", Some(answers)).await;
     arrival(&server).await;
@@ -241,7 +241,7 @@ async fn a_valid_token_is_served_at_once_while_it_is_being_refreshed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_waits_as_long_as_it_said_and_no_longer() {
+async fn a_call_waits_exactly_as_long_as_requested() {
     let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(gate())).await;
     arrival(&server).await;
     for wait in [Duration::ZERO, SECOND, 20 * SECOND] {
@@ -253,7 +253,7 @@ async fn a_call_waits_as_long_as_it_said_and_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_about_to_expire_is_better_than_none_unless_the_caller_needs_more() {
+async fn serves_an_expiring_token_unless_min_valid_is_given() {
     let (keeper, server) = keeper(&[("a", Duration::from_mins(59) + 30 * SECOND)], "", Some(gate())).await;
     arrival(&server).await;
     assert_eq!(keeper.token(None, None, SECOND).await.unwrap().access_token, Secret::from("old"));
@@ -261,7 +261,7 @@ async fn a_token_about_to_expire_is_better_than_none_unless_the_caller_needs_mor
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_who_leaves_cancels_nothing() {
+async fn a_caller_that_leaves_cancels_no_refresh() {
     let answers = gate();
     let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(answers.clone())).await;
     keeper.token(None, None, SECOND).await.unwrap_err();
@@ -271,7 +271,7 @@ async fn a_caller_who_leaves_cancels_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
+async fn without_a_grant_a_call_fails_unless_a_login_is_pending() {
     let (keeper, _server) = keeper(&[], "", None).await;
     keeper.configure(Arc::new(config(&["a"]))).await.unwrap();
     let before = Instant::now();
@@ -300,7 +300,7 @@ async fn without_a_grant_a_call_fails_at_once_unless_somebody_is_signing_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stopping_waits_for_the_answer_on_its_way() {
+async fn stopping_waits_for_an_answer() {
     let answers = gate();
     let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(answers.clone())).await;
     arrival(&server).await;
@@ -317,7 +317,7 @@ async fn stopping_waits_for_the_answer_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watcher_hears_of_each_change_and_slow_ones_of_the_latest() {
+async fn a_watcher_gets_the_current_state_and_later_changes() {
     let answers = gate();
     let (keeper, server) = keeper(&[("a", EXPIRED)], "", Some(answers.clone())).await;
     arrival(&server).await;
@@ -328,7 +328,7 @@ async fn a_watcher_hears_of_each_change_and_slow_ones_of_the_latest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_is_removed_is_unknown_and_comes_back_with_its_grant() {
+async fn a_removed_account_returns_with_its_grant() {
     let (keeper, _server) = keeper(&[("a", NEW), ("b", NEW)], "", None).await;
     keeper.configure(Arc::new(config(&["b"]))).await.unwrap();
     assert!(matches!(keeper.token(Some("a"), None, WAIT).await, Err(Error::NoSuchAccount { .. })));
@@ -346,7 +346,7 @@ async fn an_idle_keeper_does_not_wake() {
     assert_eq!(server.requests(), 1, "refreshed when due, with no one asking");
 }
 
-/// What a sign-in that begins now begins with.
+/// The settings for a sign-in that begins now.
 fn began(keeper: &Keeper, account: &str) -> Result<Began, Error> {
     let settings = keeper.account(Some(account))?.settings;
     let issuer = AccountConfig::new(settings, RefreshPolicy::default()).unwrap().issuer();

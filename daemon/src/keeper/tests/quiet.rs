@@ -1,4 +1,4 @@
-//! Automatic refreshes and the programs that ask meanwhile, on the paused clock.
+//! Automatic refreshes while programs call, on the paused clock.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Keeper, NEW, SECOND, WAIT, keeper};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A program that asks every 10 s, for that long.
+/// Calls every 10 s, for this long.
 async fn ask_for(keeper: &Keeper, span: Duration, min_valid: Option<Duration>) {
     let end = Instant::now() + span;
     while Instant::now() < end {
@@ -19,9 +19,10 @@ async fn ask_for(keeper: &Keeper, span: Duration, min_valid: Option<Duration>) {
     }
 }
 
-/// A token for an hour: its refresh is due after 49 to 50 minutes, and starts after 54 to 55 at the latest.
+/// The token is valid for an hour. Its refresh is due after 49 to 50 minutes, and starts after 54 to 55 at the
+/// latest.
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_is_due_waits_for_a_minute_without_calls() {
+async fn a_due_refresh_waits_for_a_minute_without_calls() {
     let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
     ask_for(&keeper, 52 * MINUTE, None).await;
     assert_eq!(server.requests(), 0, "while a program asks");
@@ -32,7 +33,7 @@ async fn a_refresh_that_is_due_waits_for_a_minute_without_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_starts_in_good_time_though_programs_never_stop_asking() {
+async fn a_refresh_starts_before_expiry_despite_constant_calls() {
     let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
     ask_for(&keeper, 53 * MINUTE, None).await;
     assert_eq!(server.requests(), 0);
@@ -41,14 +42,14 @@ async fn a_refresh_starts_in_good_time_though_programs_never_stop_asking() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_waits_for_no_pause_where_a_program_needs_more_validity_than_would_be_left() {
+async fn a_long_min_valid_makes_a_refresh_start_when_due() {
     let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
     ask_for(&keeper, 50 * MINUTE + SECOND, Some(9 * MINUTE)).await;
     assert_eq!(server.requests(), 1, "when it was due, and no call had to wait for it");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_who_waits_for_a_token_waits_for_a_pause() {
+async fn a_waiting_caller_causes_a_refresh_immediately() {
     let (keeper, server) = keeper(&[("a", NEW)], "", None).await;
     ask_for(&keeper, 51 * MINUTE, None).await;
     let token = keeper.token(None, Some(20 * MINUTE), WAIT).await.unwrap();

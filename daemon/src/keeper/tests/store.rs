@@ -1,14 +1,14 @@
-//! A store that hangs, is locked, or has its dialog open.
+//! A store that hangs, is locked, or shows its dialog.
 
 use tokio::sync::watch;
 
 use super::*;
 
-/// A store that can be locked, and tells when it is unlocked.
+/// A store that can be locked, and reports when it is unlocked.
 #[derive(Clone, Default)]
 struct LockedStore {
     inner: MemoryStore,
-    /// How often it was unlocked; locked while that is even.
+    /// How often it was locked or unlocked; it is locked while this is even.
     unlocked: watch::Sender<Changes>,
 }
 
@@ -71,7 +71,7 @@ impl TokenStore for StuckStore {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_delays_no_other_account_and_the_token_no_more_than_two_seconds() {
+async fn a_hanging_store_delays_a_new_token_by_two_seconds_at_most() {
     let (keeper, server) = keeper(&[("stuck", NEW), ("other", EXPIRED)], "stuck", None).await;
     keeper.token(Some("stuck"), None, WAIT).await.unwrap();
     let before = Instant::now();
@@ -87,7 +87,7 @@ async fn a_store_that_hangs_delays_no_other_account_and_the_token_no_more_than_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unlock_that_nobody_answers_delays_nobody() {
+async fn an_unanswered_unlock_dialog_delays_no_call() {
     let (keeper, server) = keeper(&[("a", NEW), ("b", EXPIRED)], "", None).await;
     let unlocking = tokio::spawn({
         let keeper = keeper.clone();
@@ -106,14 +106,14 @@ async fn an_unlock_that_nobody_answers_delays_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_unlocked_is_read_and_written_at_once() {
+async fn reads_and_writes_immediately_after_the_store_is_unlocked() {
     let store = LockedStore::default();
     store.inner.save("a".to_owned(), record(NEW), IfMissing::Create).await.unwrap();
     let server = Arc::new(Server::default());
     let clock = Arc::new(PausedClock(Instant::now()));
     let keeper = spawn(&config(&["a"]), Arc::new(server), Arc::new(store.clone()), clock);
     let mut watcher = keeper.watch(Some("a")).unwrap();
-    // Long enough for the tries of its own to be far apart.
+    // After an hour, the keeper's own attempts are far apart.
     tokio::time::sleep(Duration::from_hours(1)).await;
     let before = Instant::now();
     store.unlocked.send_modify(|changes| changes.count += 1);
@@ -131,7 +131,7 @@ async fn a_store_that_is_unlocked_is_read_and_written_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_while_the_store_does_not_take_the_mark() {
+async fn sends_nothing_while_the_mark_cannot_be_saved() {
     let (keeper, server) = keeper(&[("a", EXPIRED)], "a", None).await;
     let error = keeper.token(None, None, WAIT).await.unwrap_err();
     assert!(matches!(error, Error::StoreUnavailable { .. }), "{error}");

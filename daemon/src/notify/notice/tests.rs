@@ -48,7 +48,7 @@ fn matter(attention: &Attention, wanted: bool) -> Option<Matter> {
 }
 
 #[test]
-fn tells_of_what_the_person_can_mend_and_of_nothing_that_passes() {
+fn notifies_only_about_problems_that_need_the_user() {
     for state in [State::Fresh, State::Refreshing, State::Waiting, State::Stale, State::Empty] {
         assert_eq!(matter(&attention(state), false), None, "{state}");
     }
@@ -63,7 +63,7 @@ fn tells_of_what_the_person_can_mend_and_of_nothing_that_passes() {
 }
 
 #[test]
-fn unlock_is_offered_only_where_it_mends_it_and_consent_never_for_a_locked_keyring() {
+fn offers_unlock_only_for_a_locked_store() {
     let absent = attention(State::StoreUnavailable);
     assert_eq!(matter(&absent, true), Some(Matter::Store));
     assert_eq!(Notice::of(&absent, &subject(), true, NOW).unwrap().remedy, None);
@@ -73,14 +73,14 @@ fn unlock_is_offered_only_where_it_mends_it_and_consent_never_for_a_locked_keyri
 }
 
 #[test]
-fn a_keyring_has_a_moment_to_be_unlocked_unless_somebody_waits() {
+fn waits_before_reporting_a_locked_keyring_without_callers() {
     let locked = Attention { locked: true, ..attention(State::StoreUnavailable) };
     assert_eq!(Notice::of(&locked, &subject(), false, NOW).unwrap().grace, STORE_GRACE);
     assert_eq!(Notice::of(&locked, &subject(), true, NOW).unwrap().grace, Duration::ZERO);
 }
 
 #[test]
-fn warns_of_an_ageing_token_from_the_moment_that_the_keeper_names() {
+fn warns_of_an_ageing_token_at_the_keepers_time() {
     let later = Attention { ages_at: Some(NOW + Duration::from_secs(1)), ..attention(State::Fresh) };
     assert_eq!(matter(&later, false), None);
     let now = Attention { ages_at: Some(NOW), ..attention(State::Fresh) };
@@ -95,7 +95,7 @@ fn warns_of_an_ageing_token_from_the_moment_that_the_keeper_names() {
 }
 
 #[test]
-fn the_command_comes_first_unless_a_button_does_the_same() {
+fn the_body_begins_with_the_command_unless_a_button_does_it() {
     let notice = Notice::of(&attention(State::ConsentNeeded), &subject(), false, NOW).unwrap();
     for actions in [Actions::Buttons, Actions::OnlyButtons] {
         assert!(notice.body(actions, false).starts_with("Imgur account mine: "), "{notice:?}");
@@ -124,7 +124,7 @@ fn every_title_names_imgurd_and_fits_a_narrow_line() {
 }
 
 #[test]
-fn markup_is_escaped_where_the_server_reads_it() {
+fn escapes_markup_for_servers_that_read_it() {
     let odd = changed(&attention(State::Misconfigured), |account| {
         account.reason = Some("<b>Tom & Jerry</b>; correct it".to_owned());
     });
@@ -135,14 +135,14 @@ fn markup_is_escaped_where_the_server_reads_it() {
 }
 
 #[test]
-fn a_long_name_from_the_server_is_cut() {
+fn shortens_long_names_from_the_server() {
     let odd = changed(&attention(State::Fresh), |account| account.username = Some("a\nb".repeat(100)));
     let body = Notice::done(&odd.account, &subject()).body;
     assert!(body.len() < 200 && !body.contains('\n'), "{body}");
 }
 
 #[test]
-fn the_instruction_of_a_reason_comes_first_as_a_whole_sentence() {
+fn moves_the_instruction_of_a_reason_to_the_front() {
     for (reason, body) in [
         ("the server says no; change it", "Change it. Imgur account mine: The server says no."),
         ("It says (a; b); try c; or d", "Try c; or d. Imgur account mine: It says (a; b)."),

@@ -29,7 +29,7 @@ fn shown(schedule: &mut Schedule, at: Timestamp) -> bool {
 }
 
 #[test]
-fn an_unanswered_one_returns_after_an_hour_then_four_then_daily() {
+fn repeats_an_unanswered_notification_after_growing_pauses() {
     let mut schedule = schedule();
     schedule.update("mine", Some(consent()), false, START);
     let mut at = START;
@@ -43,7 +43,7 @@ fn an_unanswered_one_returns_after_an_hour_then_four_then_daily() {
 }
 
 #[test]
-fn later_means_a_whole_pause_from_then_on() {
+fn later_postpones_by_a_whole_pause() {
     let mut schedule = schedule();
     schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
@@ -53,7 +53,7 @@ fn later_means_a_whole_pause_from_then_on() {
 }
 
 #[test]
-fn what_is_solved_is_withdrawn_and_does_not_return() {
+fn a_solved_problem_ends_its_notification() {
     let mut schedule = schedule();
     schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
@@ -63,7 +63,7 @@ fn what_is_solved_is_withdrawn_and_does_not_return() {
 }
 
 #[test]
-fn another_matter_takes_the_place_of_the_last_and_begins_anew() {
+fn another_problem_replaces_the_notification_and_its_pauses() {
     let mut schedule = schedule();
     schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
@@ -73,21 +73,21 @@ fn another_matter_takes_the_place_of_the_last_and_begins_anew() {
 }
 
 #[test]
-fn a_fault_that_passes_within_its_grace_is_never_told() {
+fn a_problem_that_ends_within_its_grace_is_not_shown() {
     let mut schedule = schedule();
     let grace = Duration::from_secs(10);
     schedule.update("mine", Some(notice(Matter::Locked, grace)), false, START);
     assert!(!shown(&mut schedule, START + grace / 2));
     schedule.update("mine", None, false, START + grace / 2);
     assert!(!shown(&mut schedule, START + grace));
-    // Somebody who waits for it cuts the grace short.
+    // A waiting caller ends the grace period.
     schedule.update("mine", Some(notice(Matter::Locked, grace)), false, START);
     schedule.update("mine", Some(notice(Matter::Locked, Duration::ZERO)), false, START);
     assert!(shown(&mut schedule, START));
 }
 
 #[test]
-fn what_nobody_could_show_is_due_when_a_server_appears() {
+fn shows_a_missed_notification_when_a_server_appears() {
     let mut schedule = schedule();
     schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
@@ -102,7 +102,7 @@ fn what_nobody_could_show_is_due_when_a_server_appears() {
 }
 
 #[test]
-fn nothing_interrupts_a_sign_in_and_one_that_failed_is_left_alone_for_a_pause() {
+fn shows_nothing_during_a_login_and_for_a_pause_after_a_failed_one() {
     let mut schedule = schedule();
     schedule.update("mine", Some(consent()), true, START);
     assert!(!shown(&mut schedule, START));
@@ -112,7 +112,7 @@ fn nothing_interrupts_a_sign_in_and_one_that_failed_is_left_alone_for_a_pause() 
 }
 
 #[test]
-fn trouble_that_comes_with_a_sign_in_is_told_after_it() {
+fn shows_a_problem_of_a_login_after_the_login() {
     let mut schedule = schedule();
     let unsaved = || Some(notice(Matter::Unsaved, Duration::from_secs(10)));
     schedule.update("mine", unsaved(), true, START);
@@ -122,7 +122,7 @@ fn trouble_that_comes_with_a_sign_in_is_told_after_it() {
 }
 
 #[test]
-fn without_pauses_it_is_shown_once() {
+fn without_pauses_a_notification_is_shown_once() {
     let mut schedule = Schedule::default();
     schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
@@ -130,7 +130,7 @@ fn without_pauses_it_is_shown_once() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_puts_nothing_off_for_longer_than_a_pause() {
+fn setting_the_clock_back_delays_by_one_pause_at_most() {
     let mut schedule = schedule();
     schedule.update("mine", Some(consent()), false, START);
     assert!(shown(&mut schedule, START));
@@ -139,9 +139,9 @@ fn a_clock_that_is_set_back_puts_nothing_off_for_longer_than_a_pause() {
     assert_eq!(schedule.next(), Some(long_ago + 24 * HOUR));
 }
 
-/// Found by a run of random operations on a bus without a notification server: it was tried some hundred times a second.
+/// Found by random operations on a bus without a notification server: imgurd retried some hundred times a second.
 #[test]
-fn what_nobody_can_show_is_not_tried_again_at_once() {
+fn a_missed_notification_is_not_retried_immediately() {
     let mut schedule = schedule();
     schedule.update("mine", Some(consent()), false, START);
     for hours in 0..3 {

@@ -31,7 +31,7 @@ fn query(authorization: &Authorization) -> HashMap<String, String> {
 #[case(Flow::Code, "code")]
 #[case(Flow::Token, "token")]
 #[case(Flow::Pin, "pin")]
-fn asks_for_what_the_flow_needs(#[case] flow: Flow, #[case] response_type: &str) {
+fn sends_the_parameters_of_the_flow(#[case] flow: Flow, #[case] response_type: &str) {
     let authorization = request(flow).build();
     let query = query(&authorization);
     assert_eq!(query["response_type"], response_type);
@@ -42,7 +42,7 @@ fn asks_for_what_the_flow_needs(#[case] flow: Flow, #[case] response_type: &str)
 }
 
 #[test]
-fn proves_possession_in_the_code_flow() {
+fn sends_a_pkce_challenge_in_the_code_flow() {
     let authorization = request(Flow::Code).build();
     let query = query(&authorization);
     let verifier = authorization.verifier.expect("a verifier");
@@ -54,14 +54,14 @@ fn proves_possession_in_the_code_flow() {
 #[rstest]
 #[case(Flow::Token)]
 #[case(Flow::Pin)]
-fn sends_no_challenge_where_no_code_is_exchanged(#[case] flow: Flow) {
+fn sends_no_pkce_challenge_in_other_flows(#[case] flow: Flow) {
     let authorization = request(flow).build();
     assert!(authorization.verifier.is_none());
     assert!(!query(&authorization).contains_key("code_challenge"));
 }
 
 #[test]
-fn makes_each_state_anew_behind_its_prefix() {
+fn each_request_has_a_new_random_state_after_the_prefix() {
     let request = AuthorizationRequest { state_prefix: Some("mine-".into()), ..request(Flow::Code) };
     let (one, other) = (request.build(), request.build());
     assert_ne!(one.state, other.state);
@@ -71,7 +71,7 @@ fn makes_each_state_anew_behind_its_prefix() {
 }
 
 #[test]
-fn sends_what_was_configured() {
+fn sends_the_configured_parameters() {
     let request = AuthorizationRequest {
         auth_url: "https://example.org/authorize?tenant=7".parse().unwrap(),
         redirect_uri: RedirectUrl::new("http://127.0.0.1:8917/callback".to_owned()).ok(),
@@ -97,14 +97,14 @@ fn sends_a_parameter_once_for_each_value() {
 }
 
 #[test]
-fn lets_no_parameter_weaken_the_request() {
+fn configured_parameters_cannot_replace_imgurds_own() {
     let params = OWN_PARAMETERS.map(|name| (name.to_owned(), "weak".into()));
     let request = AuthorizationRequest { params: params.into(), ..request(Flow::Code) };
     assert!(!request.build().url.as_str().contains("weak"));
 }
 
 #[test]
-fn shows_no_state_to_a_debugger() {
+fn the_debug_output_has_no_state() {
     let authorization = request(Flow::Code).build();
     assert!(!format!("{authorization:?}").contains(authorization.state.expose()));
 }
@@ -114,7 +114,7 @@ fn shows_no_state_to_a_debugger() {
 #[case("http://localhost:8080")]
 #[case("http://127.0.0.1:8917/call back?x={y}")]
 #[case("https://b\u{fc}cher.example/%7Ecallback")]
-fn the_redirect_uri_is_sent_as_it_is_written(#[case] written: &str) {
+fn sends_the_redirect_uri_exactly_as_written(#[case] written: &str) {
     let redirect_uri = RedirectUrl::new(written.to_owned()).ok();
     let authorization = AuthorizationRequest { redirect_uri, ..request(Flow::Code) }.build();
     assert_eq!(query(&authorization)["redirect_uri"], written);
@@ -124,7 +124,7 @@ fn the_redirect_uri_is_sent_as_it_is_written(#[case] written: &str) {
 #[case(Flow::Code)]
 #[case(Flow::Token)]
 #[case(Flow::Pin)]
-fn an_openid_request_has_a_nonce_of_its_own(#[case] flow: Flow) {
+fn every_openid_request_has_its_own_nonce(#[case] flow: Flow) {
     let params = BTreeMap::from([("nonce".into(), "weak".into())]);
     let request = AuthorizationRequest { scope: Some("email openid".into()), params, ..request(flow) };
     let (one, other) = (request.build(), request.build());
@@ -135,13 +135,13 @@ fn an_openid_request_has_a_nonce_of_its_own(#[case] flow: Flow) {
 }
 
 #[test]
-fn a_request_that_is_not_openids_has_no_nonce() {
+fn a_request_without_openid_has_no_nonce() {
     let request = AuthorizationRequest { scope: Some("openid2 email".into()), ..request(Flow::Code) };
     assert!(request.build().nonce.is_none() && !query(&request.build()).contains_key("nonce"));
 }
 
 #[test]
-fn says_what_the_tokens_are_for() {
+fn sends_every_resource() {
     let resource = vec!["https://api.example/".to_owned(), "urn:b".to_owned()];
     let authorization = AuthorizationRequest { resource: resource.clone(), ..request(Flow::Code) }.build();
     let pairs = authorization.url.query_pairs().into_owned();

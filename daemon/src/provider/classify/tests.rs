@@ -1,4 +1,4 @@
-//! What answers mean: refusals, mistakes, trouble. A line more is a test more.
+//! How answers are classified: refusals, wrong settings, temporary failures. Each line is a test case.
 
 use hyper::header::HeaderValue;
 use rstest::rstest;
@@ -17,7 +17,7 @@ fn answer(status: u16, content_type: &str, body: &str) -> Answer {
     classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), false, &[])
 }
 
-/// Imgur's shape around a text, as recorded.
+/// A text in Imgur's error format, as recorded.
 fn imgurs(text: &str, status: u16) -> String {
     format!(
         r#"{{"data":{{"error":{},"request":"\/oauth2\/token","method":"POST"}},"success":false,"status":{status}}}"#,
@@ -29,8 +29,8 @@ fn imgurs(text: &str, status: u16) -> String {
 #[case::json(JSON)]
 #[case::text("text/plain")]
 #[case::mislabelled(HTML)]
-#[case::nameless("")]
-fn takes_tokens_whatever_they_are_called(#[case] content_type: &str) {
+#[case::absent("")]
+fn accepts_tokens_with_any_content_type(#[case] content_type: &str) {
     assert!(matches!(answer(200, content_type, TOKENS), Answer::Granted(_)));
 }
 
@@ -66,14 +66,14 @@ fn believes_invalid_grant(
 #[case::among_others(
     r#"{"error":"invalid_grant","error_uri":null,"timestamp":"2026-11-29","correlation_id":"0"}"#
 )]
-fn believes_invalid_grant_however_it_is_written(#[case] body: &str) {
+fn believes_invalid_grant_in_every_format(#[case] body: &str) {
     for content_type in [JSON, "text/plain", HTML, "", "application/x-www-form-urlencoded; charset=utf-8"] {
         assert!(matches!(answer(400, content_type, body), Answer::Refused { .. }), "{content_type}");
     }
 }
 
 #[rstest]
-fn believes_invalid_grant_nowhere_else(
+fn ignores_invalid_grant_with_other_status_codes(
     #[values(200, 201, 302, 404, 408, 410, 418, 425, 429, 500, 502, 503, 504)] status: u16,
 ) {
     assert!(matches!(answer(status, JSON, r#"{"error":"invalid_grant"}"#), Answer::Transient(_)));
@@ -94,7 +94,7 @@ fn believes_imgurs_refusals(#[case] text: &str) {
 }
 
 #[rstest]
-fn believes_imgurs_refusals_with_no_other_status(#[values(200, 401, 403, 404, 429, 500, 503)] status: u16) {
+fn ignores_imgurs_refusals_with_other_status_codes(#[values(200, 401, 403, 404, 429, 500, 503)] status: u16) {
     let body = imgurs("Invalid refresh token", 400);
     assert!(matches!(answer(status, JSON, &body), Answer::Transient(_)));
 }
@@ -102,17 +102,17 @@ fn believes_imgurs_refusals_with_no_other_status(#[values(200, 401, 403, 404, 42
 #[rstest]
 #[case::unknown_client(401, r#"{"error":"invalid_client"}"#, "client_secret")]
 #[case::unknown_client(400, r#"{"error":"invalid_client"}"#, "client_secret")]
-#[case::may_not(400, r#"{"error":"unauthorized_client"}"#, "client_secret")]
+#[case::unauthorized_client(400, r#"{"error":"unauthorized_client"}"#, "client_secret")]
 #[case::scope(400, r#"{"error":"invalid_scope"}"#, "scope")]
 #[case::grant_type(400, r#"{"error":"unsupported_grant_type"}"#, "token_url")]
 #[case::request(400, r#"{"error":"invalid_request"}"#, "token_url")]
-#[case::not_found_but_said(404, r#"{"error":"invalid_client"}"#, "client_secret")]
+#[case::not_found_with_an_error_code(404, r#"{"error":"invalid_client"}"#, "client_secret")]
 #[case::imgur_secret(400, &imgurs("The client credentials are invalid", 400), "client_secret")]
 #[case::imgur_id(403, &imgurs("Invalid client_id", 403), "client_id")]
 #[case::imgur_id(400, &imgurs("Invalid client_id", 400), "client_id")]
 #[case::imgur_grant_type(400, &imgurs("Invalid grant_type parameter or parameter missing", 400), "token_url")]
 #[case::imgur_parameter(400, &imgurs(r#"Missing parameter. "code" is required"#, 400), "token_url")]
-fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] at_fault: &str) {
+fn names_the_invalid_setting(#[case] status: u16, #[case] body: &str, #[case] at_fault: &str) {
     assert!(
         matches!(answer(status, JSON, body), Answer::Misconfigured { setting, .. } if setting == at_fault)
     );
@@ -140,7 +140,7 @@ fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] a
 #[case::list(400, JSON, r#"["invalid_grant"]"#, "HTTP 400")]
 #[case::page(400, HTML, "<html>invalid_grant</html>", "HTTP 400")]
 #[case::form(400, "", "status=invalid_grant", "HTTP 400")]
-#[case::page_with_a_mark(200, "", "\u{feff}<html>Sign in</html>", "sign in")]
+#[case::page_with_a_byte_order_mark(200, "", "\u{feff}<html>Sign in</html>", "sign in")]
 #[case::empty(400, "", "", "HTTP 400")]
 #[case::captive_portal(200, HTML, "<!doctype html><title>Sign in</title>", "sign in")]
 #[case::captive_portal(511, HTML, "<html></html>", "sign in")]
@@ -155,7 +155,7 @@ fn names_the_setting_at_fault(#[case] status: u16, #[case] body: &str, #[case] a
 #[case::varnish(503, HTML, "<html>Varnish cache error</html>", "error page")]
 #[case::nginx(502, HTML, "<html><center>nginx</center></html>", "error page")]
 #[case::server_error(503, JSON, "{}", "has a problem")]
-fn takes_everything_else_for_passing(
+fn every_other_answer_is_transient(
     #[case] status: u16,
     #[case] content_type: &str,
     #[case] body: &str,
@@ -188,7 +188,7 @@ fn takes_everything_else_for_passing(
 #[case(201)]
 #[case(203)]
 #[case(206)]
-fn believes_tokens_in_any_success(#[case] status: u16) {
+fn accepts_tokens_with_any_2xx_status(#[case] status: u16) {
     assert!(matches!(answer(status, JSON, TOKENS), Answer::Granted(_)));
 }
 
@@ -201,12 +201,12 @@ fn believes_tokens_in_any_success(#[case] status: u16) {
 #[case::not_json(200, "OK")]
 #[case::no_content(204, "")]
 #[case::nested(200, r#"{"ok":true,"authed_user":{"access_token":"aa11"}}"#)]
-#[case::a_nul(200, "\0")]
-#[case::a_mark(200, "\u{feff}")]
-#[case::compressed_without_a_word(200, "\u{1f}\u{8b}\u{8}")]
+#[case::nul(200, "\0")]
+#[case::byte_order_mark(200, "\u{feff}")]
+#[case::compressed_without_a_header(200, "\u{1f}\u{8b}\u{8}")]
 #[case::odd_token(200, r#"{"access_token":"a\u0000b"}"#)]
 #[case::odd_token_in_a_form(200, "access_token=a%00b")]
-fn doubts_a_success_that_brings_no_token(#[case] status: u16, #[case] body: &str) {
+fn a_success_without_tokens_is_in_doubt(#[case] status: u16, #[case] body: &str) {
     let Answer::Transient(transient) = answer(status, JSON, body) else {
         panic!("nothing is proved by {body}")
     };
@@ -214,10 +214,10 @@ fn doubts_a_success_that_brings_no_token(#[case] status: u16, #[case] body: &str
 }
 
 #[rstest]
-#[case::what_may_have_been_tokens(200, Delivery::InDoubt)]
+#[case::possible_tokens(200, Delivery::InDoubt)]
 #[case::an_error(400, Delivery::Answered)]
-#[case::trouble(503, Delivery::Answered)]
-fn names_a_content_coding_that_nobody_asked_for(#[case] status: u16, #[case] delivery: Delivery) {
+#[case::server_error(503, Delivery::Answered)]
+fn names_an_unsupported_content_coding(#[case] status: u16, #[case] delivery: Delivery) {
     for coding in ["br", "zstd", "gzip, br"] {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
         let status = StatusCode::from_u16(status).unwrap();
@@ -231,7 +231,7 @@ fn names_a_content_coding_that_nobody_asked_for(#[case] status: u16, #[case] del
 }
 
 #[test]
-fn a_content_coding_that_is_none_costs_nothing() {
+fn ignores_content_codings_that_change_nothing() {
     for coding in ["identity", "utf-8"] {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
         assert!(matches!(
@@ -253,7 +253,7 @@ fn a_content_coding_that_is_none_costs_nothing() {
 #[case::far_date("Tue, 24 Nov 2026 10:00:00 GMT", Some(3600))]
 #[case::negative("-5", None)]
 #[case::word("soon", None)]
-fn waits_as_long_as_the_server_says(#[case] value: &str, #[case] seconds: Option<u64>) {
+fn reads_retry_after(#[case] value: &str, #[case] seconds: Option<u64>) {
     let mut headers = HeaderMap::new();
     headers.insert(DATE, HeaderValue::from_static("Mon, 23 Nov 2026 10:00:00 GMT"));
     headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
@@ -278,13 +278,13 @@ fn waits_as_long_as_the_server_says(#[case] value: &str, #[case] seconds: Option
 #[case::invisible("b\u{202e}ad\u{7} to\u{9b}ken", "bad token")]
 #[case::a_command("run `rm -r x`", "run 'rm -r x'")]
 #[case::another_language("Zugriff ung\u{fc}ltig", "Zugriff ung\u{fc}ltig")]
-fn passes_on_a_description_without_its_secrets(#[case] description: &str, #[case] shown: &str) {
+fn shows_a_description_without_possible_secrets(#[case] description: &str, #[case] shown: &str) {
     let body = serde_json::json!({"error": "invalid_grant", "error_description": description}).to_string();
     let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("a refusal") };
     assert_eq!(reason, format!("the server says “invalid_grant” ({shown})"));
 }
 
-/// What is said of an error that no standard knows, and of one that holds a secret of the request.
+/// What imgurd shows of an unknown error, and of one that contains a secret of the request.
 #[rstest]
 #[case(
     400,
@@ -301,11 +301,7 @@ fn passes_on_a_description_without_its_secrets(#[case] description: &str, #[case
     "the server says “odd” (HTTP 400)"
 )]
 #[case(400, r#"{"error":"odd","error_description":"my a1b2c3 pass"}"#, "the server says “odd” (HTTP 400)")]
-fn shows_an_unknown_error_and_none_of_the_secrets(
-    #[case] status: u16,
-    #[case] body: &str,
-    #[case] said: &str,
-) {
+fn shows_an_unknown_error_without_our_secrets(#[case] status: u16, #[case] body: &str, #[case] said: &str) {
     let secrets = ["my_pass".into(), "my pass".into()];
     let status = StatusCode::from_u16(status).unwrap();
     let answer = classify(status, &HeaderMap::new(), body.as_bytes(), false, &secrets);
@@ -313,15 +309,14 @@ fn shows_an_unknown_error_and_none_of_the_secrets(
 }
 
 #[test]
-fn bounds_a_description() {
+fn limits_the_length_of_a_description() {
     let body =
         serde_json::json!({"error": "invalid_grant", "error_description": "word ".repeat(9999)}).to_string();
     let Answer::Refused { reason } = answer(400, JSON, &body) else { panic!("a refusal") };
     assert!(reason.len() < 300);
 }
 
-/// What a refresh by a client whose settings have worked before is answered, and whether that is a word against the
-/// grant.
+/// Answers to a refresh whose settings have worked before, and whether they count as a refusal of the grant.
 #[rstest]
 #[case::github(
     200,
@@ -332,18 +327,18 @@ fn bounds_a_description() {
 #[case::invalid_request(400, r#"{"error":"invalid_request"}"#, true)]
 #[case::unauthorized_client(401, r#"{"error":"unauthorized_client"}"#, true)]
 #[case::invalid_scope(400, r#"{"error":"invalid_scope"}"#, true)]
-#[case::of_its_own(403, r#"{"error":"refresh_token_reused"}"#, true)]
+#[case::own_code(403, r#"{"error":"refresh_token_reused"}"#, true)]
 #[case::within_a_success(200, r#"{"error":"invalid_grant"}"#, true)]
-#[case::the_clients(401, r#"{"error":"invalid_client"}"#, false)]
-#[case::passing(400, r#"{"error":"temporarily_unavailable"}"#, false)]
+#[case::invalid_client(401, r#"{"error":"invalid_client"}"#, false)]
+#[case::temporarily_unavailable(400, r#"{"error":"temporarily_unavailable"}"#, false)]
 #[case::server_error(400, r#"{"error":"server_error"}"#, false)]
 #[case::slow_down(400, r#"{"error":"slow_down"}"#, false)]
 #[case::a_status(404, r#"{"status":404,"error":"Not Found","path":"/oauth2/token"}"#, false)]
-#[case::one_word_of_a_status(403, r#"{"error":"forbidden"}"#, false)]
+#[case::status_as_code(403, r#"{"error":"forbidden"}"#, false)]
 #[case::a_gateway(400, r#"{"error":"rate_limit_exceeded"}"#, false)]
 #[case::a_sentence(400, r#"{"error":"Something went wrong."}"#, false)]
 #[case::too_many(429, r#"{"error":"invalid_token"}"#, false)]
-#[case::in_trouble(503, r#"{"error":"invalid_token"}"#, false)]
+#[case::unavailable(503, r#"{"error":"invalid_token"}"#, false)]
 #[case::imgurs(
     400,
     r#"{"data":{"error":"Missing parameter. \"x\" is required"},"success":false,"status":400}"#,
@@ -379,7 +374,7 @@ fn bounds_a_description() {
     r#"{"error":{"code":"InternalServerError","message":"Unable to resolve template token"}}"#,
     false
 )]
-fn another_oauth_error_is_a_refusal_where_the_settings_have_worked(
+fn other_oauth_errors_refuse_a_refresh_with_proven_settings(
     #[case] status: u16,
     #[case] body: &str,
     #[case] is_refusal: bool,
@@ -401,7 +396,11 @@ fn another_oauth_error_is_a_refusal_where_the_settings_have_worked(
 #[case(400, "{}", Delivery::NotOauth)]
 #[case(404, r#"{"error":"not_found"}"#, Delivery::NotOauth)]
 #[case(503, "", Delivery::Answered)]
-fn tells_a_refusal_without_a_word(#[case] status: u16, #[case] body: &str, #[case] delivery: Delivery) {
+fn distinguishes_refusals_without_an_error_code(
+    #[case] status: u16,
+    #[case] body: &str,
+    #[case] delivery: Delivery,
+) {
     let status = StatusCode::from_u16(status).unwrap();
     let Answer::Transient(transient) = classify(status, &HeaderMap::new(), body.as_bytes(), true, &[]) else {
         panic!("it may pass");

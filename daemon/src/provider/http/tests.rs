@@ -20,7 +20,7 @@ async fn ask(client: Client, request: TokenRequest) -> Answer {
     HttpProvider::default().token(client, request).await.answer
 }
 
-/// Serves one request with `answer`, and says what was sent.
+/// Serves one request with `answer`, and returns what was sent.
 async fn exchange<F>(client: impl FnOnce(Url) -> Client, request: TokenRequest, answer: F) -> (Answer, String)
 where
     F: AsyncFnOnce(&mut TcpStream),
@@ -37,7 +37,7 @@ where
     tokio::join!(ask(client(url), request), serving)
 }
 
-/// One request, up to the end of its body.
+/// Reads one request, up to the end of its body.
 async fn receive(stream: &mut TcpStream) -> String {
     let mut sent = String::new();
     loop {
@@ -87,7 +87,7 @@ async fn answered(status: &str, body: &str) -> Answer {
     .0
 }
 
-/// The form that was sent, and the head before it.
+/// The head and the form of the request that was sent.
 async fn sent(client: impl FnOnce(Url) -> Client, request: TokenRequest) -> (String, Vec<(String, String)>) {
     let answer = http_answer("200 OK", TOKENS);
     let (answer, sent) = exchange(client, request, async |stream| {
@@ -111,7 +111,7 @@ fn transient(answer: Answer) -> Transient {
 }
 
 #[tokio::test]
-async fn identifies_itself_in_the_body_as_imgur_wants_it() {
+async fn sends_the_client_secret_in_the_body_by_default() {
     let (head, body) = sent(client, refresh()).await;
     let expected = form([
         ("grant_type", "refresh_token"),
@@ -126,7 +126,7 @@ async fn identifies_itself_in_the_body_as_imgur_wants_it() {
 }
 
 #[tokio::test]
-async fn identifies_itself_in_a_header_where_that_is_configured() {
+async fn sends_the_client_secret_by_basic_if_configured() {
     let basic = |url| Client { auth: ClientAuth::Basic, ..client(url) };
     let (head, body) = sent(basic, refresh()).await;
     assert_eq!(body, form([("grant_type", "refresh_token"), ("refresh_token", "cc33")]));
@@ -135,7 +135,7 @@ async fn identifies_itself_in_a_header_where_that_is_configured() {
 }
 
 #[tokio::test]
-async fn needs_no_secret_where_there_is_none() {
+async fn sends_no_secret_for_a_public_client() {
     let public = |url| Client { secret: None, ..client(url) };
     let (_, body) = sent(public, refresh()).await;
     assert_eq!(
@@ -145,7 +145,7 @@ async fn needs_no_secret_where_there_is_none() {
 }
 
 #[tokio::test]
-async fn proves_possession_with_a_code() {
+async fn sends_the_pkce_verifier_with_a_code() {
     let request = TokenRequest::Code {
         code: "dd44".into(),
         verifier: Some("a-verifier".into()),
@@ -165,7 +165,7 @@ async fn proves_possession_with_a_code() {
 }
 
 #[tokio::test]
-async fn sends_only_what_the_authorization_request_had() {
+async fn sends_no_verifier_or_redirect_uri_without_one() {
     let request = TokenRequest::Code { code: "dd44".into(), verifier: None, redirect_uri: None, nonce: None };
     let (_, body) = sent(client, request).await;
     let names: Vec<_> = body.iter().map(|(name, _)| name.as_str()).collect();
@@ -186,7 +186,7 @@ async fn exchanges_imgurs_pin() {
 
 #[tokio::test]
 async fn follows_no_redirect() {
-    // Were it followed, nobody would be there to answer, and the reason would be another.
+    // If imgurd followed it, there would be no answer, and the reason would be another one.
     let answer = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
     let (answer, _) = exchange(client, refresh(), async |stream| {
         stream.write_all(answer.as_bytes()).await.unwrap();
@@ -198,13 +198,13 @@ async fn follows_no_redirect() {
 }
 
 #[tokio::test]
-async fn believes_a_refusal_as_it_came_over_the_wire() {
+async fn reads_imgurs_refusal_over_http() {
     let body = r#"{"data":{"error":"Invalid refresh token","request":"\/oauth2\/token","method":"POST"},"success":false,"status":400}"#;
     assert!(matches!(answered("400 Bad Request", body).await, Answer::Refused { .. }));
 }
 
 #[tokio::test]
-async fn keeps_out_of_its_reasons_what_a_server_sends_back() {
+async fn reasons_contain_no_secret_that_the_server_returns() {
     let body = r#"{"error":"invalid_client","error_description":"is it \"a secret\" really"}"#;
     let answer = answered("401 Unauthorized", body).await;
     assert!(
@@ -213,10 +213,10 @@ async fn keeps_out_of_its_reasons_what_a_server_sends_back() {
 }
 
 #[tokio::test]
-async fn cuts_off_an_endless_answer() {
+async fn stops_reading_an_overlong_answer() {
     let (answer, _) = exchange(client, refresh(), async |stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n").await;
-        let _ = stream.write_all(&vec![b'x'; 10_000_000]).await; // ends when the other side has had enough
+        let _ = stream.write_all(&vec![b'x'; 10_000_000]).await; // ends when imgurd disconnects
     })
     .await;
     let transient = transient(answer);
@@ -225,7 +225,7 @@ async fn cuts_off_an_endless_answer() {
 }
 
 #[tokio::test]
-async fn goes_by_the_status_of_a_long_error_page() {
+async fn uses_only_the_status_of_a_long_error_page() {
     let transient = transient(answered("503 Service Unavailable", &"x".repeat(BODY_OF_AN_ERROR_PAGE)).await);
     assert!(transient.reason.contains("HTTP 503"));
     assert_eq!(transient.delivery, Delivery::Answered);
@@ -234,7 +234,7 @@ async fn goes_by_the_status_of_a_long_error_page() {
 const BODY_OF_AN_ERROR_PAGE: usize = 100_000;
 
 #[tokio::test]
-async fn doubts_an_answer_that_breaks_off() {
+async fn an_incomplete_answer_is_in_doubt() {
     let (answer, _) = exchange(client, refresh(), async |stream| {
         stream
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"access_token\":\"aa11\"")
@@ -248,14 +248,14 @@ async fn doubts_an_answer_that_breaks_off() {
 }
 
 #[tokio::test]
-async fn doubts_a_request_that_nobody_answers() {
+async fn a_request_without_an_answer_is_in_doubt() {
     let transient = transient(exchange(client, refresh(), async |_| {}).await.0);
     assert!(transient.reason.contains("broke"));
     assert_eq!(transient.delivery, Delivery::InDoubt);
 }
 
 #[tokio::test]
-async fn waits_for_a_slow_trickle_only_so_long() {
+async fn gives_up_a_slow_answer_after_the_time_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let (ready, go) = tokio::sync::oneshot::channel();
@@ -268,7 +268,7 @@ async fn waits_for_a_slow_trickle_only_so_long() {
     };
     let stop_the_clock = async {
         go.await.unwrap();
-        tokio::time::pause(); // with nothing else to do, it jumps to the end of the time-out
+        tokio::time::pause(); // with nothing else to do, the clock jumps to the end of the time-out
         pending::<()>().await;
     };
     let answer = tokio::select! {
@@ -282,7 +282,7 @@ async fn waits_for_a_slow_trickle_only_so_long() {
 }
 
 #[tokio::test]
-async fn knows_that_a_refused_connection_sent_nothing() {
+async fn a_refused_connection_counts_as_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
@@ -292,7 +292,7 @@ async fn knows_that_a_refused_connection_sent_nothing() {
 }
 
 #[tokio::test]
-async fn knows_that_a_failed_handshake_sent_nothing() {
+async fn a_failed_tls_handshake_counts_as_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let serving = async {
@@ -315,7 +315,7 @@ async fn knows_that_a_failed_handshake_sent_nothing() {
 #[case("http://192.168.0.1/")]
 #[case("ftp://127.0.0.1/")]
 #[tokio::test]
-async fn sends_nothing_where_others_could_read_it(#[case] url: &str) {
+async fn sends_nothing_over_an_unprotected_connection(#[case] url: &str) {
     let answer = ask(client(url.parse().unwrap()), refresh()).await;
     assert!(matches!(answer, Answer::Misconfigured { setting: "token_url", .. }));
 }
@@ -326,11 +326,11 @@ async fn sends_nothing_where_others_could_read_it(#[case] url: &str) {
 #[case("http://[::1]:8080/", true)]
 #[case("http://localhost:8080/", true)]
 #[case("http://[::ffff:8.8.8.8]/", false)]
-fn trusts_loopback_without_tls_alone(#[case] url: &str, #[case] protected: bool) {
+fn accepts_plain_http_for_loopback_servers_only(#[case] url: &str, #[case] protected: bool) {
     assert_eq!(is_protected(&url.parse().unwrap()), protected);
 }
 
-/// What is around a body, again and again.
+/// The beginning of an answer with chunks.
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 #[rstest]
@@ -343,7 +343,7 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 #[case::trailers(&format!("{CHUNKED}0\r\n"), "x-filler: aaaa\r\n")]
 #[case::one_trailer(&format!("{CHUNKED}0\r\nx-filler: "), "aaaaaaaa")]
 #[tokio::test]
-async fn hangs_up_on_a_server_that_never_stops(#[case] begin: &str, #[case] again: &str) {
+async fn disconnects_from_a_server_that_sends_without_end(#[case] begin: &str, #[case] again: &str) {
     let part = again.repeat(64 * 1024 / again.len());
     let mut sent = 0;
     let (answer, _) = exchange(client, refresh(), async |stream| {
@@ -356,12 +356,12 @@ async fn hangs_up_on_a_server_that_never_stops(#[case] begin: &str, #[case] agai
     let transient = transient(answer);
     assert_eq!(transient.reason, "the answer of 127.0.0.1 is too long");
     assert_eq!(transient.delivery, Delivery::InDoubt);
-    // What the kernel holds on both sides counts as sent.
+    // Bytes in the buffers of the kernel count as sent.
     assert!(sent < 16 << 20, "{sent} bytes");
 }
 
 #[tokio::test]
-async fn takes_tokens_that_a_megabyte_is_around() {
+async fn reads_tokens_in_a_large_answer() {
     let filler = "x".repeat(1_000_000);
     let body = TOKENS.replace('{', &format!(r#"{{"filler":"{filler}","#));
     assert!(matches!(answered("200 OK", &body).await, Answer::Granted(_)));

@@ -22,7 +22,7 @@ fn with(changes: &Value) -> Result<Discovery, Unfit> {
 }
 
 #[test]
-fn a_short_document_gives_the_endpoints_and_basic_authentication() {
+fn minimal_metadata_give_the_endpoints_and_basic_authentication() {
     let found = with(&json!({})).unwrap();
     let expected = Settings {
         issuer: Some(ISSUER.to_owned()),
@@ -35,7 +35,7 @@ fn a_short_document_gives_the_endpoints_and_basic_authentication() {
 }
 
 #[test]
-fn a_long_document_gives_all_that_imgurd_can_use() {
+fn full_metadata_give_all_supported_settings() {
     let found = with(&json!({
         "revocation_endpoint": "https://as.example/revoke",
         "device_authorization_endpoint": "https://as.example/device",
@@ -60,7 +60,7 @@ fn a_long_document_gives_all_that_imgurd_can_use() {
 #[case(json!(["client_secret_basic", "client_secret_post"]), ClientAuth::Basic)]
 #[case(json!(["client_secret_post"]), ClientAuth::Body)]
 #[case(json!(["none"]), ClientAuth::Body)]
-fn the_client_identifies_itself_as_the_server_takes_it(#[case] methods: Value, #[case] expected: ClientAuth) {
+fn chooses_a_supported_client_authentication(#[case] methods: Value, #[case] expected: ClientAuth) {
     let found = with(&json!({ "token_endpoint_auth_methods_supported": methods })).unwrap();
     assert_eq!(found.settings.client_auth, Some(expected));
 }
@@ -74,7 +74,7 @@ fn the_client_identifies_itself_as_the_server_takes_it(#[case] methods: Value, #
 #[case(json!({ "token_endpoint": "http://127.0.0.1:1/token" }), "is not an https URL")]
 #[case(json!({ "revocation_endpoint": "/revoke" }), "revocation_endpoint (/revoke) is not an https URL")]
 #[case(json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }), "only private_key_jwt")]
-fn what_must_not_be_used_is_named(#[case] changes: Value, #[case] said: &str) {
+fn rejects_unsuitable_metadata_with_the_reason(#[case] changes: Value, #[case] said: &str) {
     let Err(Unfit::Wrong(reason)) = with(&changes) else { panic!("{changes} is wrong") };
     assert!(reason.contains(said), "{reason}");
 }
@@ -84,12 +84,12 @@ fn what_must_not_be_used_is_named(#[case] changes: Value, #[case] said: &str) {
 #[case("")]
 #[case("[]")]
 #[case(r#"{"error":"not_found"}"#)]
-fn other_documents_are_no_metadata(#[case] text: &str) {
+fn rejects_documents_that_are_not_metadata(#[case] text: &str) {
     assert!(matches!(read(text, ISSUER), Err(Unfit::NoMetadata(_))), "{text}");
 }
 
 #[test]
-fn the_two_kinds_of_metadata_complete_each_other() {
+fn combines_both_kinds_of_metadata() {
     let openid = with(&json!({ "userinfo_endpoint": "https://as.example/me" })).unwrap();
     let changes = json!({
         "revocation_endpoint": "https://as.example/revoke",

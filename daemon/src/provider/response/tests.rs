@@ -1,4 +1,4 @@
-//! Answers that hold tokens. A line more is a test more.
+//! Answers with tokens. Each line is a test case.
 
 use rstest::rstest;
 
@@ -28,12 +28,12 @@ fn read_bytes(body: &[u8]) -> Option<TokenResponse> {
     TokenResponse::from_text(&text(body))
 }
 
-/// An answer in UTF-16, behind its byte order mark.
+/// An answer in UTF-16, after a byte order mark.
 fn utf16(body: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
     format!("\u{feff}{body}").encode_utf16().flat_map(unit).collect()
 }
 
-/// What is said of these servers is in issues of the clients that could not read them, as named.
+/// The formats of these servers are documented in issues of clients that could not read them, as named.
 #[rstest]
 #[case::azure_writes_numbers_as_text(br#"{"token_type":"Bearer","expires_in":"3599","ext_expires_in":"3599","expires_on":"1671217329","access_token":"A","refresh_token":"R"}"#, Some("R"), Some(3599))] // SecureAuthCorp/oauth2c, 37
 #[case::twitch_lists_scopes(br#"{"access_token":"A","expires_in":14113,"refresh_token":"R","scope":["openid"],"token_type":"bearer"}"#, Some("R"), Some(14_113))] // ramosbugs/openidconnect-rs, 163
@@ -84,7 +84,7 @@ fn utf16(body: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
     None
 )]
 #[case::with_a_nul_in_the_other_token(br#"{"access_token":"A","refresh_token":"R\u0000x"}"#, None, None)]
-fn reads_what_servers_answer(
+fn reads_the_responses_of_known_servers(
     #[case] body: &[u8],
     #[case] refresh_token: Option<&str>,
     #[case] expires_in: Option<i64>,
@@ -102,12 +102,12 @@ fn reads_utf_16_behind_its_byte_order_mark() {
 }
 
 #[test]
-fn reads_what_imgur_answers() {
+fn reads_imgurs_response() {
     assert_eq!(read(IMGUR), Some(imgurs()));
 }
 
 #[test]
-fn reads_what_imgur_answers_wrapped_in_data() {
+fn reads_imgurs_response_inside_data() {
     assert_eq!(read(&format!(r#"{{"data":{IMGUR},"success":true,"status":200}}"#)), Some(imgurs()));
 }
 
@@ -115,7 +115,7 @@ fn reads_what_imgur_answers_wrapped_in_data() {
 #[case::as_github_has_it(r#"{"access_token":"a","refresh_token_expires_in":"1200"}"#)]
 #[case::as_keycloak_has_it(r#"{"access_token":"a","refresh_expires_in":1200}"#)]
 #[case::both(r#"{"access_token":"a","refresh_token_expires_in":1200,"refresh_expires_in":7}"#)]
-fn reads_how_long_the_refresh_token_lives(#[case] json: &str) {
+fn reads_the_lifetime_of_the_refresh_token(#[case] json: &str) {
     assert_eq!(read(json).unwrap().refresh_expires_in, Some(1200));
 }
 
@@ -133,7 +133,7 @@ fn reads_behind_a_byte_order_mark() {
 #[case::fraction("3599.9", Some(3599))]
 #[case::fraction_as_text(r#""3599.9""#, Some(3599))]
 #[case::exponent("3.6e3", Some(3600))]
-#[case::nought("0", Some(0))]
+#[case::zero("0", Some(0))]
 #[case::negative("-1", Some(-1))]
 #[case::beyond_a_double("9007199254740993", Some(9_007_199_254_740_993))]
 #[case::greatest("9223372036854775807", Some(i64::MAX))]
@@ -147,10 +147,10 @@ fn reads_behind_a_byte_order_mark() {
 #[case::infinite(r#""inf""#, None)]
 #[case::not_a_number(r#""nan""#, None)]
 #[case::with_a_unit(r#""3600s""#, None)]
-#[case::truth("true", None)]
+#[case::boolean("true", None)]
 #[case::list("[3600]", None)]
 #[case::object("{}", None)]
-fn reads_a_lifetime_however_it_is_written(#[case] written: &str, #[case] seconds: Option<i64>) {
+fn reads_a_lifetime_in_every_format(#[case] written: &str, #[case] seconds: Option<i64>) {
     let tokens = read(&format!(r#"{{"access_token":"aa11","expires_in":{written}}}"#));
     assert_eq!(tokens.expect("the token is readable whatever its lifetime is").expires_in, seconds);
 }
@@ -161,7 +161,7 @@ fn reads_a_lifetime_however_it_is_written(#[case] written: &str, #[case] seconds
 #[case::empty(r#""""#, None)]
 #[case::null("null", None)]
 #[case::object("{}", None)]
-fn reads_an_account_id_however_it_is_written(#[case] written: &str, #[case] id: Option<&str>) {
+fn reads_an_account_id_in_every_format(#[case] written: &str, #[case] id: Option<&str>) {
     let tokens = read(&format!(r#"{{"access_token":"aa11","account_id":{written}}}"#)).expect("a token");
     assert_eq!(tokens.account_id.as_deref(), id);
 }
@@ -170,8 +170,8 @@ fn reads_an_account_id_however_it_is_written(#[case] written: &str, #[case] id: 
 #[case::missing(r#"{"access_token":"aa11"}"#, "Bearer")]
 #[case::null(r#"{"access_token":"aa11","token_type":null}"#, "Bearer")]
 #[case::empty(r#"{"access_token":"aa11","token_type":""}"#, "Bearer")]
-#[case::small(r#"{"access_token":"aa11","token_type":"bearer"}"#, "Bearer")]
-#[case::capital(r#"{"access_token":"aa11","token_type":"BEARER"}"#, "Bearer")]
+#[case::lower_case(r#"{"access_token":"aa11","token_type":"bearer"}"#, "Bearer")]
+#[case::upper_case(r#"{"access_token":"aa11","token_type":"BEARER"}"#, "Bearer")]
 #[case::another(r#"{"access_token":"aa11","token_type":"mac"}"#, "mac")]
 fn names_the_token_type_canonically(#[case] json: &str, #[case] token_type: &str) {
     assert_eq!(read(json).expect("a token").token_type, token_type);
@@ -183,7 +183,7 @@ fn names_the_token_type_canonically(#[case] json: &str, #[case] token_type: &str
 #[case::blank(r#"" ""#)]
 #[case::no("false")]
 #[case::list("[]")]
-fn takes_what_stands_for_nothing_for_no_refresh_token(#[case] written: &str) {
+fn treats_empty_values_as_no_refresh_token(#[case] written: &str) {
     let tokens = read(&format!(r#"{{"access_token":"aa11","refresh_token":{written}}}"#)).expect("a token");
     assert_eq!((tokens.refresh_token, tokens.has_odd_refresh_token), (None, false));
 }
@@ -193,13 +193,13 @@ fn takes_what_stands_for_nothing_for_no_refresh_token(#[case] written: &str) {
 #[case::object(r#"{"value":"bb22"}"#)]
 #[case::letters("\"caf\u{e9}\"")]
 #[case::twice(r#""bb22","refresh_token":"cc33""#)]
-fn says_that_a_refresh_token_came_which_cannot_be_read(#[case] written: &str) {
+fn reports_an_unreadable_refresh_token(#[case] written: &str) {
     let tokens = read(&format!(r#"{{"access_token":"aa11","refresh_token":{written}}}"#)).expect("a token");
     assert_eq!((tokens.refresh_token, tokens.has_odd_refresh_token), (None, true));
 }
 
 #[test]
-fn takes_tokens_that_are_numbers() {
+fn reads_tokens_written_as_numbers() {
     let tokens = read(r#"{"access_token":17,"refresh_token":12345678901234567890123}"#).expect("a token");
     assert_eq!(tokens.access_token, "17".into());
     assert_eq!(tokens.refresh_token, Some("12345678901234567890123".into()));
@@ -219,7 +219,7 @@ fn takes_tokens_that_are_numbers() {
 #[case::refresh_token_alone(r#"{"refresh_token":"bb22"}"#)]
 #[case::data_is_false(r#"{"data":false,"success":false,"status":500}"#)]
 #[case::data_is_text(r#"{"data":"aa11"}"#)]
-fn finds_no_token_where_there_is_none(#[case] body: &str) {
+fn finds_no_token_in_other_texts(#[case] body: &str) {
     assert_eq!(read(body), None);
 }
 
@@ -247,7 +247,7 @@ fn finds_no_token_in_the_fragment_of_a_denial() {
 #[case::twice_alike(
     r#"{"access_token":"aa11","access_token":"aa11","expires_in":3600,"token_type":"bearer","refresh_token":"bb22","refresh_token":"bb22","account_id":9042594,"account_username":"NAME"}"#
 )]
-fn reads_tokens_in_any_form_that_says_which(#[case] body: &str) {
+fn reads_tokens_in_every_unambiguous_form(#[case] body: &str) {
     assert_eq!(read(body), Some(imgurs()));
 }
 
@@ -262,18 +262,18 @@ fn reads_tokens_in_any_form_that_says_which(#[case] body: &str) {
 #[case("<Access_Token><Token>aa11</Token></Access_Token>")]
 #[case("callback({\"access_token\":\"aa11\"})")]
 #[case(")]}',\n{\"access_token\":\"aa11\"}")]
-fn guesses_no_token(#[case] body: &str) {
+fn does_not_guess_a_token(#[case] body: &str) {
     assert_eq!(read(body), None);
 }
 
 #[test]
-fn an_odd_refresh_token_costs_no_access_token() {
+fn keeps_the_access_token_if_the_refresh_token_is_ambiguous() {
     let tokens = read(r#"{"access_token":"aa11","refresh_token":"bb22","refresh_token":"cc33"}"#).unwrap();
     assert_eq!((tokens.access_token, tokens.refresh_token), ("aa11".into(), None));
 }
 
 #[test]
-fn shows_no_token_to_a_debugger() {
+fn the_debug_output_has_no_tokens() {
     let tokens = imgurs();
     assert!(!format!("{tokens:?}").contains("aa11"));
     assert!(!format!("{tokens:?}").contains("bb22"));

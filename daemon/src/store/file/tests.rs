@@ -8,7 +8,7 @@ use crate::grant::Secret;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// A home of its own for each test.
+/// Directories for one test.
 struct Home {
     directory: TempDir,
 }
@@ -40,7 +40,7 @@ impl Home {
         FileStore::new(self.path(), KeySource::File(self.key()))
     }
 
-    /// What lies about in the state directory, by name.
+    /// The names of the files in the state directory.
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.state()).unwrap();
         let mut names: Vec<_> =
@@ -69,7 +69,7 @@ fn reason<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
     }
 }
 
-/// An item as another version may have left it.
+/// Writes an item like another version would.
 async fn put_raw(home: &Home, bytes: &[u8]) {
     let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY)).await.unwrap();
     keyring
@@ -79,7 +79,7 @@ async fn put_raw(home: &Home, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn gives_back_what_was_kept() {
+async fn returns_the_saved_record() {
     let home = Home::new();
     let store = home.store();
     assert_eq!(load(&store).await, Ok(None));
@@ -91,14 +91,14 @@ async fn gives_back_what_was_kept() {
 }
 
 #[tokio::test]
-async fn makes_nothing_before_there_is_something_to_keep() {
+async fn creates_no_file_before_the_first_save() {
     let home = Home::new();
     assert_eq!(load(&home.store()).await, Ok(None));
     assert!(!home.state().exists());
 }
 
 #[tokio::test]
-async fn keeps_its_file_to_its_owner_and_unreadable_without_the_key() {
+async fn the_file_is_private_and_encrypted() {
     let home = Home::new();
     save(&home.store(), "a-client-secret").await.unwrap();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -111,7 +111,7 @@ async fn keeps_its_file_to_its_owner_and_unreadable_without_the_key() {
 }
 
 #[tokio::test]
-async fn names_items_as_the_desktops_keyring_does() {
+async fn items_have_the_attributes_of_the_desktop_keyring() {
     let home = Home::new();
     save(&home.store(), "one").await.unwrap();
     let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY)).await.unwrap();
@@ -120,7 +120,7 @@ async fn names_items_as_the_desktops_keyring_does() {
 }
 
 #[tokio::test]
-async fn keeps_accounts_apart_that_are_saved_at_once() {
+async fn simultaneous_saves_do_not_affect_each_other() {
     let home = Home::new();
     let store = home.store();
     let accounts: Vec<String> = (0..20).map(|number| format!("account-{number}")).collect();
@@ -134,7 +134,7 @@ async fn keeps_accounts_apart_that_are_saved_at_once() {
 }
 
 #[tokio::test]
-async fn finishes_a_save_that_nobody_waits_for() {
+async fn finishes_a_save_without_a_waiting_caller() {
     let home = Home::new();
     let store = home.store();
     load(&store).await.unwrap();
@@ -149,7 +149,7 @@ fn save_boxed(store: &FileStore, secret: &str) -> BoxFuture<'static, Result<(), 
 }
 
 #[tokio::test]
-async fn refuses_another_key_and_touches_nothing() {
+async fn refuses_another_key_and_changes_nothing() {
     let home = Home::new();
     save(&home.store(), "one").await.unwrap();
     let before = fs::read(home.path()).unwrap();
@@ -175,7 +175,7 @@ async fn says_what_to_do_without_a_key() {
 }
 
 #[tokio::test]
-async fn needs_the_key_only_to_open() {
+async fn needs_the_key_only_to_open_the_file() {
     let home = Home::new();
     let store = home.store();
     save(&store, "one").await.unwrap();
@@ -206,7 +206,7 @@ async fn refuses_a_short_key() {
 }
 
 #[tokio::test]
-async fn leaves_a_newer_item_alone() {
+async fn does_not_overwrite_an_item_of_a_newer_version() {
     let home = Home::new();
     let store = home.store();
     save(&store, "one").await.unwrap();
@@ -220,7 +220,7 @@ async fn leaves_a_newer_item_alone() {
 }
 
 #[tokio::test]
-async fn leaves_a_damaged_file_alone() {
+async fn does_not_overwrite_a_damaged_file() {
     let home = Home::new();
     save(&home.store(), "one").await.unwrap();
     let whole = fs::read(home.path()).unwrap();
@@ -234,7 +234,7 @@ async fn leaves_a_damaged_file_alone() {
 }
 
 #[tokio::test]
-async fn reads_a_backup_that_was_put_back_while_it_runs() {
+async fn reads_a_restored_backup_without_a_restart() {
     let home = Home::new();
     let store = home.store();
     save(&store, "one").await.unwrap();
@@ -247,7 +247,7 @@ async fn reads_a_backup_that_was_put_back_while_it_runs() {
 }
 
 #[tokio::test]
-async fn clears_away_what_a_crash_left() {
+async fn removes_files_left_by_a_crash() {
     let home = Home::new();
     save(&home.store(), "one").await.unwrap();
     fs::write(home.state().join(".tmpkeyring0011223344556677"), "half a keyring").unwrap();
@@ -260,11 +260,11 @@ async fn clears_away_what_a_crash_left() {
 }
 
 #[tokio::test]
-async fn keeps_what_it_has_when_nothing_can_be_written() {
+async fn keeps_the_old_record_if_a_save_fails() {
     let home = Home::new();
     let store = home.store();
     save(&store, "one").await.unwrap();
-    // A directory in the place of the second name: not even the superuser gets past it.
+    // A directory instead of the second file makes even root fail.
     fs::remove_file(home.state().join("grants.keyring.work")).unwrap();
     fs::create_dir_all(home.state().join("grants.keyring.work/in the way")).unwrap();
     assert!(reason(save(&store, "two").await).contains("cannot be created"));
@@ -274,7 +274,7 @@ async fn keeps_what_it_has_when_nothing_can_be_written() {
 }
 
 #[tokio::test]
-async fn notices_a_write_that_did_not_reach_the_disk() {
+async fn notices_an_incomplete_write() {
     let home = Home::new();
     save(&home.store(), "one").await.unwrap();
     let keyring = UnlockedKeyring::load(home.path(), oo7::Secret::text(KEY)).await.unwrap();

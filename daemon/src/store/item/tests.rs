@@ -39,7 +39,7 @@ fn issuers() -> impl Strategy<Value = Issuer> {
 
 fn grants() -> impl Strategy<Value = Grant> {
     let issuers = issuers();
-    // Names are cleaned when they come in, and again when a record is read.
+    // Names are cleaned when they arrive, and again when a record is read.
     let name = || option::of(any::<String>().prop_map(|name| printable_name(&name)));
     let persons = (name(), name());
     (
@@ -125,7 +125,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn gives_back_what_was_kept(record in records()) {
+    fn decodes_what_it_encoded(record in records()) {
         prop_assert_eq!(decode("mytoken", &encode(&record).unwrap()), Ok(record));
     }
 
@@ -136,13 +136,13 @@ proptest! {
 }
 
 #[test]
-fn ignores_what_it_does_not_know() {
+fn ignores_unknown_fields() {
     let item = br#"{"version":1,"next_generation":7,"added_later":{"x":1}}"#;
     assert_eq!(decode("mytoken", item), Ok(Record { next_generation: 7, ..Record::default() }));
 }
 
 #[test]
-fn leaves_a_newer_item_alone() {
+fn refuses_an_item_of_a_newer_version() {
     let item = br#"{"version":2,"grant":"in another shape"}"#;
     assert!(
         matches!(decode("mytoken", item), Err(StoreError::Newer(reason)) if reason.ends_with("update imgurd"))
@@ -151,7 +151,7 @@ fn leaves_a_newer_item_alone() {
 }
 
 #[test]
-fn says_nothing_of_what_is_in_a_damaged_item() {
+fn errors_do_not_quote_a_damaged_item() {
     for item in [
         &b"hunter2"[..],
         br#"{"version":"hunter2"}"#,
@@ -166,11 +166,11 @@ fn says_nothing_of_what_is_in_a_damaged_item() {
     }
 }
 
-/// As the first version wrote it (commit 1589e42), before there were optional fields.
+/// A record of the first version (commit 1589e42), before there were optional fields.
 const FIRST_VERSION: &str = include_str!("first-version.json");
 
 #[test]
-fn reads_what_the_first_version_wrote_and_loses_nothing_of_it() {
+fn reads_the_format_of_the_first_version_without_loss() {
     let record = decode("mytoken", FIRST_VERSION.as_bytes()).unwrap();
     let grant = record.grant.as_ref().unwrap();
     assert_eq!(grant.access.as_ref().unwrap().lifetime, Some(Duration::from_hours(1)));

@@ -31,7 +31,7 @@ fn record() -> Record {
     Record { grant: Some(grant), ..Record::default() }
 }
 
-/// The names in the file; each has a time.
+/// The names in the file. Each one must have a time.
 fn names(directory: &TempDir) -> Vec<String> {
     let text = fs::read_to_string(path(directory)).unwrap_or_default();
     let name = |line: &str| {
@@ -42,7 +42,7 @@ fn names(directory: &TempDir) -> Vec<String> {
     text.lines().map(name).collect()
 }
 
-/// As it is loaded, but for when it was stored.
+/// A loaded record without the time of saving.
 fn without_time(loaded: Result<Option<Record>, StoreError>) -> Result<Option<Record>, StoreError> {
     Ok(loaded?.map(|record| Record { saved_at: None, ..record }))
 }
@@ -59,7 +59,7 @@ async fn save<S: TokenStore>(store: &S, record: Record) -> Result<(), StoreError
     store.save("mytoken".into(), record, IfMissing::Fail).await
 }
 
-/// A store that says no.
+/// A store that is locked.
 #[derive(Clone)]
 struct Locked;
 
@@ -78,7 +78,7 @@ impl TokenStore for Locked {
 }
 
 #[tokio::test]
-async fn believes_an_empty_store_that_was_never_given_anything() {
+async fn accepts_an_empty_store_before_the_first_grant() {
     let directory = TempDir::new().unwrap();
     let store = Witnessed::new(MemoryStore::default(), path(&directory));
     assert_eq!(load(&store).await, Ok(None));
@@ -88,7 +88,7 @@ async fn believes_an_empty_store_that_was_never_given_anything() {
 }
 
 #[tokio::test]
-async fn misses_a_grant_that_the_store_once_took() {
+async fn notices_a_missing_grant() {
     let directory = TempDir::new().unwrap();
     let store = Witnessed::new(MemoryStore::default(), path(&directory));
     save(&store, record()).await.unwrap();
@@ -103,7 +103,7 @@ async fn misses_a_grant_that_the_store_once_took() {
 }
 
 #[tokio::test]
-async fn forgets_a_grant_that_was_given_up() {
+async fn forgets_a_deleted_grant() {
     let directory = TempDir::new().unwrap();
     let store = Witnessed::new(MemoryStore::default(), path(&directory));
     save(&store, record()).await.unwrap();
@@ -114,7 +114,7 @@ async fn forgets_a_grant_that_was_given_up() {
 }
 
 #[tokio::test]
-async fn tells_an_older_record_from_the_newest() {
+async fn recognises_an_outdated_record() {
     let directory = TempDir::new().unwrap();
     let memory = MemoryStore::default();
     let store = Witnessed::new(memory.clone(), path(&directory));
@@ -136,7 +136,7 @@ async fn tells_an_older_record_from_the_newest() {
 }
 
 #[test]
-fn the_time_of_a_record_is_later_than_the_last_however_the_clock_is_set() {
+fn record_times_increase_even_if_the_clock_is_set_back() {
     let at = Timestamp::from_millis;
     assert_eq!(next(None, at(5)), at(5));
     assert_eq!(next(Some(at(4)), at(5)), at(5));
@@ -144,10 +144,10 @@ fn the_time_of_a_record_is_later_than_the_last_however_the_clock_is_set() {
 }
 
 #[test]
-fn lines_of_older_versions_are_read() {
+fn reads_lines_of_older_versions() {
     let known = parse("a\nb 7\nb\nc 8\n");
     let at = Timestamp::from_millis;
-    // An older version has stored `b` since, at a time that nobody wrote down.
+    // An older version has saved `b` since, at an unknown time.
     assert_eq!(
         known.into_iter().collect::<Vec<_>>(),
         [("a".into(), None), ("b".into(), None), ("c".into(), Some(at(8)))]
@@ -155,7 +155,7 @@ fn lines_of_older_versions_are_read() {
 }
 
 #[tokio::test]
-async fn makes_up_for_a_line_that_a_crash_prevented() {
+async fn adds_a_line_that_a_crash_prevented() {
     let directory = TempDir::new().unwrap();
     let memory = MemoryStore::default();
     save(&memory, record()).await.unwrap();
@@ -164,7 +164,7 @@ async fn makes_up_for_a_line_that_a_crash_prevented() {
 }
 
 #[tokio::test]
-async fn says_nothing_of_what_was_not_stored() {
+async fn writes_no_line_for_a_failed_save() {
     let directory = TempDir::new().unwrap();
     let store = Witnessed::new(Locked, path(&directory));
     assert!(save(&store, record()).await.is_err());
@@ -176,7 +176,7 @@ async fn says_nothing_of_what_was_not_stored() {
 }
 
 #[tokio::test]
-async fn stores_a_grant_even_where_the_line_cannot_be_written() {
+async fn saves_a_grant_even_if_its_line_cannot_be_written() {
     let directory = TempDir::new().unwrap();
     fs::create_dir_all(path(&directory).join("in the way")).unwrap();
     let memory = MemoryStore::default();
@@ -188,7 +188,7 @@ async fn stores_a_grant_even_where_the_line_cannot_be_written() {
 }
 
 #[tokio::test]
-async fn keeps_its_file_to_its_owner() {
+async fn creates_a_private_file() {
     let directory = TempDir::new().unwrap();
     let store = Witnessed::new(MemoryStore::default(), directory.path().join("imgurd/stored"));
     save(&store, record()).await.unwrap();

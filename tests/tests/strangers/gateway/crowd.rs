@@ -1,4 +1,4 @@
-//! Programs of every kind that use one account at the same time.
+//! Programs of five kinds use one account at the same time.
 
 use std::thread;
 
@@ -10,7 +10,7 @@ use imgurd_tests::testbed::gateway::{Gateway, json};
 use imgurd_tests::testbed::{Program, Testbed};
 use serde_json::json;
 
-/// How many there are of each kind.
+/// The number of programs of each kind.
 const EACH: usize = 10;
 
 /// The status of a request to the API with this token.
@@ -25,7 +25,7 @@ fn by_gateway(gateway: &Gateway, url: &str, (token, handle): &(String, String)) 
     status(url, granted["access_token"].as_str().unwrap())
 }
 
-/// A program in Rust, with the token that it got before.
+/// A program in Rust that still has the old token.
 fn by_rust(gateway: &Gateway, url: &str, token: &str) -> u16 {
     assert_ne!(status(url, token), 200);
     let call = RejectToken { account: None, access_token: token.into(), wait_ms: None };
@@ -34,14 +34,14 @@ fn by_rust(gateway: &Gateway, url: &str, token: &str) -> u16 {
 }
 
 #[test]
-fn fifty_programs_of_five_kinds_outlive_a_token_with_one_refresh() {
+fn fifty_programs_replace_a_dead_token_with_one_refresh() {
     let gateway = Gateway::signed_in();
     let url = format!("{}account/me/images", gateway.scene.fake.api_url());
     let handles: Vec<_> = (0..EACH).map(|_| gateway.tokens()).collect();
     let bed = &gateway.scene.bed;
     let start = |kind: fn(&Testbed) -> OwnClient| (0..EACH).map(move |_| kind(bed));
     let mut own: Vec<_> = start(OwnClient::python).chain(start(OwnClient::javascript)).collect();
-    // All of them run, and have the token.
+    // Waits until all of them run and have the token.
     for client in &mut own {
         client.request(&json!({ "get": {} }));
     }

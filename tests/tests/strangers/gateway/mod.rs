@@ -1,4 +1,4 @@
-//! The gateway, with OAuth 2.0 clients that nobody here wrote.
+//! The gateway with OAuth 2.0 clients of other projects.
 
 mod crowd;
 mod tools;
@@ -19,7 +19,7 @@ use oauth2::{
 };
 use serde_json::Value;
 
-/// A gateway whose tokens expire in a moment.
+/// A gateway whose tokens expire after a second.
 fn momentary() -> Gateway {
     let behaviour = Behaviour { lifetime: Duration::from_secs(1), ..Behaviour::default() };
     let gateway = Gateway::new(Scene::memory(behaviour).signed_in());
@@ -27,7 +27,7 @@ fn momentary() -> Gateway {
     gateway
 }
 
-/// Has the tokens of a [`momentary`] gateway last from now on.
+/// Gives the next tokens of a [`momentary`] gateway a long lifetime.
 fn last(gateway: &Gateway) {
     gateway.scene.fake.configure(|behaviour| behaviour.lifetime = Duration::from_hours(1));
 }
@@ -36,7 +36,8 @@ fn script(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("strangers").join(name)
 }
 
-/// Runs a client to its end, and holds its steps against these: each has the token of now, or this error.
+/// Runs a client to its end and compares its steps with these: each step has the current token, or fails with this
+/// error.
 fn take_steps(gateway: &Gateway, command: Command, expected: &[(&str, Option<&str>)]) {
     let mut client = gateway.scene.bed.start(command);
     let wait = client.line_where(|line| line.contains("\"code\""));

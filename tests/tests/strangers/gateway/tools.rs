@@ -1,4 +1,4 @@
-//! The command-line tools of Bruno and Postman, with collections whose tokens are imgurd's.
+//! The command-line tools of Bruno and Postman, with collections that get their tokens from imgurd.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::script;
 
-/// A gateway whose client has a permit already.
+/// A gateway whose client already has permission.
 fn permitted() -> Gateway {
     let gateway = Gateway::signed_in();
     gateway.scene.ctl(&["permit", "allow", "gateway:postman"]).success();
@@ -56,7 +56,7 @@ fn bruno(gateway: &Gateway, placement: &str) -> Output {
 }
 
 #[test]
-fn bruno_gets_its_token_here_unless_it_is_denied() {
+fn bruno_gets_its_token_from_the_gateway_unless_denied() {
     let gateway = permitted();
     for placement in ["body", "basic_auth_header"] {
         succeeded(&bruno(&gateway, placement));

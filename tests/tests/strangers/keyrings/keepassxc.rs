@@ -13,7 +13,7 @@ use zbus::{Connection, OwnedObjectPath};
 use super::gnome_keyring::GnomeKeyring;
 use super::{Desktop, NAME, PASSWORD, Provider, SERVICE, is_fresh, keeps_the_grant, secrets};
 
-/// KeePassXC with its default settings, but for its questions at each access and each deletion.
+/// KeePassXC with its default settings, except that it does not ask at each access and deletion.
 #[derive(Default)]
 pub(super) struct KeePassXc(Option<Running>);
 
@@ -74,7 +74,7 @@ fn make_database(bed: &Testbed, name: &str, xml_text: &str) {
     assert!(import.wait().unwrap().success());
 }
 
-/// Opens a database in the KeePassXC that runs, which shows it in front.
+/// Opens a database in the running KeePassXC, which makes it the visible one.
 fn open(bed: &Testbed, database: &std::path::Path) {
     let window = ["org.keepassxc.KeePassXC.MainWindow", "/keepassxc", "org.keepassxc.KeePassXC.MainWindow"];
     let mut call = bed.command("busctl");
@@ -86,7 +86,7 @@ fn open(bed: &Testbed, database: &std::path::Path) {
     });
 }
 
-/// KeePassXC with this database and these settings, where there are none yet.
+/// Starts KeePassXC with this database and these settings, unless it already has some.
 fn with_settings(bed: &Testbed, xml_text: &str, settings: &str) -> Running {
     bed.set_env("TMPDIR", bed.runtime_dir());
     let directory = bed.config_home().join("keepassxc");
@@ -117,7 +117,7 @@ async fn is_closed(bus: &Connection) -> bool {
         .unwrap()
 }
 
-/// Locks the database as another program does, which takes a prompt that shows nothing.
+/// Locks the database like another program. This takes a prompt that shows nothing.
 async fn lock(bus: &Connection) {
     let service = secrets(bus, SERVICE, "org.freedesktop.Secret.Service").await;
     let collection = default_collection(bus).await;
@@ -138,7 +138,7 @@ fn keepassxc_keeps_the_grant() {
 }
 
 #[test]
-fn keepassxc_that_shows_no_database_is_named_with_its_own_setting() {
+fn names_the_setting_of_keepassxc_without_a_shown_database() {
     let bed = Testbed::new();
     let (_bus, _display) = (bed.bus(), bed.display());
     let hidden = DATABASE.replace("FDO_SECRETS_EXPOSED_GROUP", "NOTHING");
@@ -147,7 +147,7 @@ fn keepassxc_that_shows_no_database_is_named_with_its_own_setting() {
         let bus = bed.connect().await;
         let path = "/org/freedesktop/secrets/collection/mine";
         let database = || secrets(&bus, path, "org.freedesktop.Secret.Collection");
-        // It is shown as locked until it is open. A proxy asks once.
+        // KeePassXC reports the database as locked until it is open. Each proxy reads the property only once.
         while database().await.get_property::<bool>("Locked").await.is_ok() {}
     });
     let daemon = bed.daemon();
@@ -162,11 +162,11 @@ fn keepassxc_that_shows_no_database_is_named_with_its_own_setting() {
 }
 
 #[test]
-fn keepassxc_that_asks_at_each_access_is_asked_for_nothing_and_its_setting_is_named() {
+fn does_not_read_from_a_keepassxc_that_asks_at_each_access() {
     let mut desktop = Desktop::new(Box::new(KeePassXc::default()), Box::new(GnomeKeyring::default()));
     desktop.bed().sign_in(&desktop.scene.fake, ACCOUNT);
     desktop.scene.wait_until(is_fresh);
-    // Its settings as they are by default, from its next start on. Locking the database writes its file.
+    // Restores the default settings at its next start. Locking the database makes KeePassXC write its file.
     desktop.provider.lock(&desktop.scene.bed);
     desktop.provider.kill();
     let settings = desktop.scene.bed.config_home().join("keepassxc/keepassxc.ini");

@@ -8,7 +8,7 @@ use imgurd_tests::testbed::{ACCOUNT, Running, Testbed, wait_for_owner};
 use super::gnome_keyring::GnomeKeyring;
 use super::{Desktop, NAME, Provider, is_fresh, is_locked, keeps_the_grant};
 
-/// KWallet, whose wallet the login opens (pam_kwallet).
+/// KWallet, with a wallet that the login opens (pam_kwallet).
 #[derive(Default)]
 struct KWallet(Option<Running>);
 
@@ -70,7 +70,7 @@ fn open_wallet(bed: &Testbed, wallet: &str) {
     assert!(command.args(["-c", script, wallet]).stdout(Stdio::null()).status().unwrap().success());
 }
 
-/// KWallet writes what it was given some seconds later, or now.
+/// Closes the wallets. Without this, KWallet writes changes to its file some seconds later.
 fn close_wallets(bed: &Testbed) {
     let call =
         ["--user", "call", "org.kde.kwalletd5", "/modules/kwalletd5", "org.kde.KWallet", "closeAllWallets"];
@@ -83,11 +83,11 @@ fn kwallet_keeps_the_grant() {
 }
 
 #[test]
-fn a_wallet_that_is_opened_at_the_next_login_is_open_for_imgurd_and_one_that_is_not_is_left_so() {
+fn uses_an_open_wallet_and_leaves_a_closed_one_closed() {
     let mut desktop = Desktop::new(Box::new(KWallet::default()), Box::new(GnomeKeyring::default()));
     desktop.bed().sign_in(&desktop.scene.fake, ACCOUNT);
     desktop.scene.wait_until(is_fresh);
-    // The next session.
+    // The next session, which opens the wallet.
     desktop.scene.crash();
     close_wallets(desktop.bed());
     desktop.provider.kill();
@@ -96,7 +96,7 @@ fn a_wallet_that_is_opened_at_the_next_login_is_open_for_imgurd_and_one_that_is_
     desktop.scene.wait_until(is_fresh);
     let token = desktop.scene.refresh();
 
-    // One in which the wallet is not opened.
+    // A session that does not open the wallet.
     close_wallets(desktop.bed());
     desktop.provider.kill();
     let _closed = Running::start(desktop.bed().command("kwalletd5"));

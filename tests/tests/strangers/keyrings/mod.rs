@@ -1,4 +1,5 @@
-//! Keyrings of other authors pass one table. They differ in what they call locked, and in what makes them raise a dialog.
+//! The same steps with keyrings of different projects, which differ in what they call locked and in what makes them
+//! show a dialog.
 
 mod gnome_keyring;
 mod keepassxc;
@@ -17,16 +18,16 @@ const HOUR: Duration = Duration::from_hours(1);
 const NAME: &str = "org.freedesktop.secrets";
 const SERVICE: &str = "/org/freedesktop/secrets";
 
-/// A keyring, and what its user does to it.
+/// A keyring, and what its user does with it.
 trait Provider {
     fn name(&self) -> &'static str;
-    /// Starts it and opens the keyring, which is made at the first start.
+    /// Starts the keyring and opens it. The first start makes it.
     fn start(&mut self, bed: &Testbed);
     fn kill(&mut self);
     fn lock(&mut self, bed: &Testbed);
-    /// Unlocks it without imgurd, and without a dialog.
+    /// Unlocks the keyring without imgurd and without a dialog.
     fn unlock(&mut self, bed: &Testbed);
-    /// Deletes the item of imgurd.
+    /// Deletes imgurd's item.
     fn delete(&mut self, bed: &Testbed);
     /// Opens another database, wallet or collection, which becomes the default one.
     fn open_another(&mut self, bed: &Testbed);
@@ -34,10 +35,10 @@ trait Provider {
 
 /// A desktop with a keyring, and imgurd.
 struct Desktop {
-    // In this order, so that what is ended first does not miss the rest.
+    // The fields are dropped in this order, so that nothing loses what it depends on.
     scene: Scene,
     provider: Box<dyn Provider>,
-    /// Takes its place for a while.
+    /// Replaces the provider in one step.
     other: Box<dyn Provider>,
     _display: Display,
     _bus: Bus,
@@ -70,7 +71,7 @@ impl Desktop {
         assert_eq!(self.dialogs(), Vec::<String>::new(), "{step}: nobody asked for a dialog");
     }
 
-    /// Returns when `imgurctl unlock`, which runs, has raised the keyring's dialog, and that has the keyboard.
+    /// Returns when a running `imgurctl unlock` has made the keyring show its dialog, which has the keyboard focus.
     fn wait_for_dialog(&self, step: &str) {
         let end = Instant::now() + PATIENCE;
         while self.dialogs().is_empty() {
@@ -79,7 +80,7 @@ impl Desktop {
         self.bed().screenshot(&format!("{}-{step}-dialog", self.provider.name()));
     }
 
-    /// Looks at the account in every way that raises no dialog.
+    /// Uses the account in every way that must not show a dialog.
     fn look(&self) {
         self.scene.ctl(&["status"]).success();
         self.scene.ctl(&["token", "--wait", "1s"]);
@@ -87,7 +88,7 @@ impl Desktop {
         self.scene.ctl(&["doctor"]);
     }
 
-    /// The grant at hand is a good one, and is kept: a restart shows it.
+    /// Checks that the grant is valid and saved: it survives a restart.
     fn expect_kept(&mut self) {
         let token = self.scene.refresh();
         self.scene.wait_until(is_fresh);
@@ -107,7 +108,7 @@ impl Desktop {
         }
     }
 
-    /// How many items of imgurd the keyring shows.
+    /// The number of imgurd's items that the keyring shows.
     fn items(&self) -> usize {
         in_time(async {
             let bus = self.bed().connect().await;
@@ -133,10 +134,10 @@ async fn secrets<'a>(bus: &Connection, path: &'a str, interface: &'a str) -> Pro
     Proxy::new(bus, NAME, path, interface).await.unwrap()
 }
 
-/// Its name and what happens in it.
+/// The name of a step, and the function that carries it out.
 type Step = (&'static str, fn(&mut Desktop));
 
-/// What happens, one after the other.
+/// The steps in their order.
 const STEPS: [Step; 11] = [
     ("01-empty", is_empty_at_first),
     ("02-signed-in", is_signed_in),
@@ -164,7 +165,7 @@ fn is_empty_at_first(desktop: &mut Desktop) {
     assert_eq!(desktop.scene.ctl(&["token"]).exits(4).stdout, "");
 }
 
-/// From here on nothing may say that nobody is signed in.
+/// After this step, nothing may say that nobody is signed in.
 fn is_signed_in(desktop: &mut Desktop) {
     desktop.bed().sign_in(&desktop.scene.fake, ACCOUNT);
     desktop.scene.wait_until(is_fresh);
@@ -222,7 +223,8 @@ fn is_dismissed(desktop: &mut Desktop) {
     desktop.expect_kept();
 }
 
-/// Killed at once, it loses what it was given: KeePassXC writes its file 150 ms after a change, KWallet some seconds after.
+/// A keyring that is killed at once loses the latest changes: KeePassXC writes its file 150 ms after a change,
+/// KWallet some seconds after.
 fn is_killed(desktop: &mut Desktop) {
     let token = desktop.scene.refresh();
     desktop.scene.wait_until(is_fresh);
@@ -251,7 +253,7 @@ fn has_another_database(desktop: &mut Desktop) {
     desktop.expect_kept();
 }
 
-/// One command brings it again.
+/// One `imgurctl login` restores a deleted item.
 fn is_deleted(desktop: &mut Desktop) {
     let token = desktop.scene.token();
     desktop.provider.delete(&desktop.scene.bed);

@@ -1,4 +1,4 @@
-//! The client's secret: in memory while a grant may need it, in the store always.
+//! The client secret: in memory only while a grant may need it, always in the store.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn secret() -> Secret {
     Secret::from("CS")
 }
 
-/// A signed-out account, whose secret only the store has.
+/// A logged-out account, whose client secret is in the store only.
 fn signed_out() -> Bench {
     let mut bench = Bench::with(Record { client_secret: Some(secret()), ..record(grant(Some(3600))) });
     let ticket = bench.ask(Ask::Logout);
@@ -20,7 +20,7 @@ fn in_memory(bench: &Bench) -> Option<Secret> {
     bench.account().record.client_secret.clone()
 }
 
-/// The store answers what it was last asked.
+/// The store answers the last read.
 fn read(bench: &mut Bench) {
     let disk = bench.disk.clone();
     bench.feed(Event::Loaded(Ok(Some(disk))));
@@ -80,14 +80,14 @@ fn leaves_the_client_secret_to_the_store_after_a_login_that_failed() {
 }
 
 #[test]
-fn has_the_client_secret_at_hand_while_somebody_signs_in() {
+fn keeps_the_client_secret_in_memory_during_a_login() {
     let mut bench = signed_out();
     let ticket = bench.ask(Ask::Ready);
     read(&mut bench);
     assert_eq!(bench.replies[&ticket], Ok(()));
     bench.feed(Event::Login(Some("login".to_owned())));
     bench.feed(Event::Tick);
-    // However the store is by then.
+    // Without the store, which may be locked by then.
     bench.ask(Ask::Exchange { request: code(), replace: false });
     assert_eq!(bench.client_secret, Some(secret()));
     bench.answer(refused());
@@ -96,7 +96,7 @@ fn has_the_client_secret_at_hand_while_somebody_signs_in() {
 }
 
 #[test]
-fn a_login_that_does_not_begin_leaves_no_client_secret_behind() {
+fn drops_the_client_secret_if_the_login_does_not_begin() {
     for end in [Event::Login(None), Event::Asked { ticket: 99, ask: Ask::Logout, began: None }] {
         let mut bench = signed_out();
         bench.ask(Ask::Ready);
@@ -108,7 +108,7 @@ fn a_login_that_does_not_begin_leaves_no_client_secret_behind() {
 }
 
 #[test]
-fn spends_no_code_without_the_client_secret() {
+fn sends_no_code_without_the_client_secret() {
     let mut bench = signed_out();
     for ask in [Ask::Exchange { request: code(), replace: false }, import_of("RT2", None, false), Ask::Ready]
     {
@@ -133,7 +133,7 @@ fn a_grant_from_the_browser_keeps_the_client_secret() {
 }
 
 #[test]
-fn no_grant_is_lost_for_a_client_secret_that_cannot_be_fetched() {
+fn a_missing_client_secret_loses_no_grant() {
     let mut bench = signed_out();
     let ticket = bench.ask(accept());
     bench.feed(Event::Loaded(Err(full())));
@@ -142,7 +142,7 @@ fn no_grant_is_lost_for_a_client_secret_that_cannot_be_fetched() {
 }
 
 #[test]
-fn what_was_signed_out_does_not_come_back_with_the_client_secret() {
+fn loading_the_client_secret_restores_no_logged_out_grant() {
     let mut bench = signed_out();
     bench.ask(Ask::Ready);
     let older = Record { client_secret: Some(secret()), ..record(grant(Some(3600))) };
@@ -151,7 +151,7 @@ fn what_was_signed_out_does_not_come_back_with_the_client_secret() {
 }
 
 #[test]
-fn another_client_secret_takes_the_place_of_one_that_was_put_away_and_drops_none_of_another_server() {
+fn a_new_client_secret_replaces_only_the_same_servers() {
     let mut bench = signed_out();
     let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("another")));
     read(&mut bench);
@@ -159,7 +159,7 @@ fn another_client_secret_takes_the_place_of_one_that_was_put_away_and_drops_none
     assert_eq!(bench.replies[&ticket], Ok(()));
     assert_eq!((in_memory(&bench), bench.disk.client_secret.clone()), (None, Some(Secret::from("another"))));
 
-    // Found by the simulation: that of the server before was dropped.
+    // Found by the simulation: the other server's secret was dropped.
     let other = Settings { token_url: Some("https://other.example/token".to_owned()), ..Settings::default() };
     bench.feed(Event::Configured(config(other)));
     bench.ask(Ask::KeepClientSecret(Secret::from("other")));
@@ -174,7 +174,7 @@ fn another_client_secret_takes_the_place_of_one_that_was_put_away_and_drops_none
 }
 
 #[test]
-fn a_second_logout_is_done_at_once() {
+fn a_second_logout_succeeds_immediately() {
     let mut bench = signed_out();
     let ticket = bench.ask(Ask::Logout);
     assert_eq!((bench.replies[&ticket].clone(), bench.disk.client_secret.clone()), (Ok(()), Some(secret())));

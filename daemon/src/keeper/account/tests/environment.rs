@@ -1,4 +1,4 @@
-//! Clocks that are set or wrong, machines that sleep, networks that go and come back.
+//! Clocks that are wrong or set, machines that suspend, networks that disappear and return.
 
 use rstest::rstest;
 
@@ -9,14 +9,14 @@ fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap()
 }
 
-/// Somebody sets the clock by that many milliseconds; no time passes.
+/// Sets the clock forward by this many milliseconds; no time passes.
 fn set_clock(bench: &mut Bench, by: i64) {
     bench.now.at = bench.now.at.moved(by);
     bench.feed(Event::ClockSet(by));
     bench.save();
 }
 
-/// An account whose token this very process has seen arrive, just now.
+/// An account whose token this process has just received.
 fn witnessed() -> Bench {
     let mut bench = Bench::fresh();
     let _ = bench.want(Want::New);
@@ -30,7 +30,7 @@ fn witnessed() -> Bench {
 #[case::a_day_back(-millis(DAY))]
 #[case::from_1970(START.as_millis())]
 #[case::to_1970(-START.as_millis())]
-fn a_token_lasts_as_long_as_it_does_however_the_clock_is_set(#[case] by: i64) {
+fn setting_the_clock_does_not_change_a_tokens_lifetime(#[case] by: i64) {
     let mut bench = witnessed();
     bench.pass(20 * MINUTE);
     set_clock(&mut bench, by);
@@ -46,14 +46,14 @@ fn a_token_lasts_as_long_as_it_does_however_the_clock_is_set(#[case] by: i64) {
 }
 
 #[test]
-fn a_clock_that_is_set_is_written_down() {
+fn saves_the_corrected_times_when_the_clock_is_set() {
     let mut bench = witnessed();
     set_clock(&mut bench, millis(DAY));
     assert_eq!(bench.disk, bench.account().record);
 }
 
 #[test]
-fn a_token_of_an_earlier_run_is_judged_by_the_clock_as_it_is() {
+fn judges_tokens_of_an_earlier_run_by_the_current_clock() {
     let mut bench = Bench::fresh();
     set_clock(&mut bench, millis(DAY));
     assert_eq!(bench.served(), None);
@@ -61,7 +61,7 @@ fn a_token_of_an_earlier_run_is_judged_by_the_clock_as_it_is() {
 }
 
 #[test]
-fn a_refusal_is_confirmed_after_a_minute_whatever_the_clock_says() {
+fn setting_the_clock_does_not_confirm_a_refusal() {
     let mut bench = Bench::fresh();
     let _ = bench.want(Want::New);
     bench.save();
@@ -76,7 +76,7 @@ fn a_refusal_is_confirmed_after_a_minute_whatever_the_clock_says() {
 }
 
 #[test]
-fn what_was_put_off_is_not_put_off_for_longer_when_the_clock_is_set_back() {
+fn setting_the_clock_back_does_not_prolong_a_pause() {
     let mut bench = witnessed();
     bench.pass(51 * MINUTE);
     bench.save();
@@ -89,9 +89,7 @@ fn what_was_put_off_is_not_put_off_for_longer_when_the_clock_is_set_back() {
 #[rstest]
 #[case(1970)]
 #[case(2000)]
-fn a_machine_that_starts_in_the_past_asks_for_a_new_token_and_keeps_the_old_one_for_want_of_it(
-    #[case] year: i64,
-) {
+fn a_clock_in_the_past_causes_a_refresh_and_keeps_the_old_token(#[case] year: i64) {
     let mut bench = Bench::new(Settings::default());
     bench.now.at = Timestamp::from_millis((year - 1970) * 365 * millis(DAY));
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
@@ -100,7 +98,7 @@ fn a_machine_that_starts_in_the_past_asks_for_a_new_token_and_keeps_the_old_one_
     assert_eq!(bench.served(), None, "it may have ended long ago");
     bench.answer(transient(Delivery::NotSent));
     assert_eq!(bench.served().as_deref(), Some("AT"), "better than none");
-    // Its clock is set right, and the token may be seen to be good.
+    // Once the clock is set right, the token may turn out to be valid.
     let by = START.as_millis() - bench.now.at.as_millis();
     set_clock(&mut bench, by);
     assert_eq!(bench.served().as_deref(), Some("AT"));
@@ -109,7 +107,7 @@ fn a_machine_that_starts_in_the_past_asks_for_a_new_token_and_keeps_the_old_one_
 #[rstest]
 #[case(1970)]
 #[case(2039)]
-fn a_wrong_clock_asks_no_more_often(#[case] year: i64) {
+fn a_wrong_clock_does_not_cause_more_refreshes(#[case] year: i64) {
     let mut bench = Bench::new(Settings::default());
     bench.now.at = Timestamp::from_millis((year - 1970) * 365 * millis(DAY));
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
@@ -120,7 +118,7 @@ fn a_wrong_clock_asks_no_more_often(#[case] year: i64) {
 }
 
 #[test]
-fn a_clock_that_no_server_has_confirmed_throws_no_grant_away() {
+fn deletes_no_old_grant_by_an_unconfirmed_clock() {
     let displaced = Displaced { grant: Grant { generation: 0, ..grant(None) }, at: START };
     let held = Record { displaced: vec![displaced], ..record(grant(Some(3600))) };
     let mut bench = Bench::new(Settings::default());
@@ -143,7 +141,7 @@ fn a_clock_that_no_server_has_confirmed_throws_no_grant_away() {
 #[case(90, Some("90 seconds ahead of"))]
 #[case(-7200, Some("2 hours behind"))]
 #[case(1_700_000_000, Some("19675 days ahead of"))]
-fn a_clock_that_differs_from_the_servers_is_told(#[case] ahead: i64, #[case] said: Option<&str>) {
+fn reports_a_clock_that_differs_from_the_servers(#[case] ahead: i64, #[case] said: Option<&str>) {
     let mut bench = witnessed();
     bench.feed(Event::ServerTime(bench.now.at.moved(-1000 * ahead)));
     let info = bench.account().snapshot(bench.now.at).info;
@@ -157,7 +155,7 @@ fn a_clock_that_differs_from_the_servers_is_told(#[case] ahead: i64, #[case] sai
 }
 
 #[test]
-fn no_refresh_begins_once_sleep_is_announced_and_it_is_made_up_for() {
+fn postpones_refreshes_until_after_suspend() {
     let mut bench = Bench::fresh();
     bench.feed(Event::Sleep(true));
     bench.pass(2 * HOUR);
@@ -170,7 +168,7 @@ fn no_refresh_begins_once_sleep_is_announced_and_it_is_made_up_for() {
 }
 
 #[test]
-fn a_mark_on_its_way_when_sleep_is_announced_is_spent_after_it() {
+fn uses_a_mark_from_before_suspend_after_it() {
     let mut bench = Bench::fresh();
     bench.pass(51 * MINUTE);
     bench.feed(Event::Sleep(true));
@@ -185,7 +183,7 @@ fn a_mark_on_its_way_when_sleep_is_announced_is_spent_after_it() {
 }
 
 #[test]
-fn nothing_is_spent_without_a_mark_as_the_machine_falls_asleep() {
+fn sends_nothing_without_a_mark_during_suspend() {
     let mut bench = Bench::with(record(Grant { kept: 2, ..grant(Some(3600)) }));
     bench.pass(51 * MINUTE);
     bench.feed(Event::Sleep(true));
@@ -198,7 +196,7 @@ fn nothing_is_spent_without_a_mark_as_the_machine_falls_asleep() {
 }
 
 #[test]
-fn an_answer_on_its_way_keeps_the_machine_awake_until_it_is_stored() {
+fn delays_suspend_until_the_answer_is_saved() {
     let mut bench = Bench::fresh();
     bench.pass(51 * MINUTE);
     bench.save();
@@ -211,7 +209,7 @@ fn an_answer_on_its_way_keeps_the_machine_awake_until_it_is_stored() {
 }
 
 #[test]
-fn an_import_is_verified_when_the_machine_is_awake_again() {
+fn verifies_an_import_after_suspend() {
     let mut bench = Bench::fresh();
     bench.feed(Event::Sleep(true));
     bench.ask(import_of("IRT", Some("alice"), false));
@@ -221,7 +219,7 @@ fn an_import_is_verified_when_the_machine_is_awake_again() {
     assert_eq!(bench.presented(), "IRT");
 }
 
-/// An account that has failed so often that its next try is minutes away.
+/// An account that failed so often that its next attempt is minutes away.
 fn weary() -> Bench {
     let mut bench = Bench::fresh();
     bench.pass(51 * MINUTE);
@@ -239,7 +237,7 @@ fn weary() -> Bench {
 }
 
 #[test]
-fn a_network_that_is_back_is_tried_within_two_seconds() {
+fn retries_within_two_seconds_when_the_network_returns() {
     let mut bench = weary();
     assert!(bench.account().waits_for_better_times(bench.now.at));
     bench.feed(Event::Online);
@@ -249,7 +247,7 @@ fn a_network_that_is_back_is_tried_within_two_seconds() {
 }
 
 #[test]
-fn somebody_who_waits_for_the_network_waits_no_longer() {
+fn retries_immediately_for_a_waiting_caller_when_the_network_returns() {
     let mut bench = weary();
     let _ = bench.want(Want::Valid(MINUTE));
     bench.feed(Event::Online);
@@ -257,7 +255,7 @@ fn somebody_who_waits_for_the_network_waits_no_longer() {
 }
 
 #[test]
-fn a_network_that_keeps_coming_causes_a_try_a_second_at_most() {
+fn an_unstable_network_causes_at_most_one_attempt_a_second() {
     let mut bench = weary();
     bench.now.dice = 0.05;
     for _ in 0..10 {
@@ -274,7 +272,7 @@ fn a_network_that_keeps_coming_causes_a_try_a_second_at_most() {
 }
 
 #[test]
-fn a_server_that_asked_for_a_pause_gets_it_although_the_network_came_back() {
+fn a_returning_network_does_not_shorten_a_requested_pause() {
     let mut bench = Bench::fresh();
     bench.pass(51 * MINUTE);
     bench.save();
@@ -286,7 +284,7 @@ fn a_server_that_asked_for_a_pause_gets_it_although_the_network_came_back() {
 }
 
 #[test]
-fn the_network_concerns_nobody_whose_token_is_good_or_refused() {
+fn a_returning_network_causes_no_refresh_without_need() {
     let mut bench = Bench::fresh();
     bench.feed(Event::Online);
     assert!(bench.saves.is_empty() && bench.sends.is_empty());
@@ -303,7 +301,7 @@ fn the_network_concerns_nobody_whose_token_is_good_or_refused() {
 #[rstest]
 #[case::forward(2 * DAY)]
 #[case::far_forward(12 * 365 * DAY)]
-fn a_clock_that_jumps_forward_costs_one_refresh(#[case] jump: Duration) {
+fn a_clock_jump_forward_causes_one_refresh(#[case] jump: Duration) {
     let mut bench = Bench::fresh();
     bench.now.at = bench.now.at + jump;
     bench.feed(Event::Tick);
@@ -312,7 +310,7 @@ fn a_clock_that_jumps_forward_costs_one_refresh(#[case] jump: Duration) {
 }
 
 #[test]
-fn a_clock_that_jumps_back_harms_nothing() {
+fn a_clock_jump_back_restarts_the_confirmation_period() {
     let mut bench = due();
     bench.save();
     bench.answer(refused());

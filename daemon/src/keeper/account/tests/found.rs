@@ -1,4 +1,4 @@
-//! What the simulation of the whole keeper found, or led to, each as the machine alone shows it.
+//! Bugs that the simulation of the whole keeper found or led to, as tests of the state machine.
 
 use super::*;
 use crate::grant::Refusal;
@@ -8,7 +8,7 @@ fn another_client() -> Event {
 }
 
 #[test]
-fn an_imported_access_token_is_handed_out_once_it_is_stored() {
+fn serves_an_imported_access_token_once_it_is_saved() {
     let mut bench = Bench::with(Record::default());
     let ticket = bench.ask(Ask::Import {
         refresh_token: Secret::from("IRT"),
@@ -25,7 +25,7 @@ fn an_imported_access_token_is_handed_out_once_it_is_stored() {
 }
 
 #[test]
-fn a_logout_is_an_answer_to_who_waits_for_an_import() {
+fn a_logout_ends_a_waiting_import() {
     let mut bench = Bench::with(Record::default());
     let importing = bench.ask(import_of("IRT", None, false));
     bench.save();
@@ -36,7 +36,7 @@ fn a_logout_is_an_answer_to_who_waits_for_an_import() {
 }
 
 #[test]
-fn a_code_gives_its_grant_to_the_client_that_it_was_exchanged_for() {
+fn a_grant_belongs_to_the_client_that_exchanged_the_code() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
     bench.feed(another_client());
@@ -51,7 +51,7 @@ fn a_code_gives_its_grant_to_the_client_that_it_was_exchanged_for() {
 }
 
 #[test]
-fn a_recorded_import_is_not_shown_for_a_client_that_was_configured_meanwhile() {
+fn sends_no_import_for_a_client_configured_meanwhile() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("IRT", None, false));
     bench.feed(another_client());
@@ -61,7 +61,7 @@ fn a_recorded_import_is_not_shown_for_a_client_that_was_configured_meanwhile() {
 }
 
 #[test]
-fn an_import_verified_for_a_client_that_is_configured_no_more_displaces_nothing() {
+fn an_import_for_a_former_client_replaces_no_grant() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("IRT", None, false));
     bench.save();
@@ -75,7 +75,7 @@ fn an_import_verified_for_a_client_that_is_configured_no_more_displaces_nothing(
 }
 
 #[test]
-fn a_previous_token_that_the_server_takes_without_another_is_the_one_in_use() {
+fn an_accepted_previous_refresh_token_becomes_the_current_one() {
     let mut bench = Bench::new(reuse(RefreshReuse::Tolerated));
     let previous_refresh_token = Some(Secret::from("RT0"));
     bench.feed(Event::Loaded(Ok(Some(Record { previous_refresh_token, ..record(grant(Some(3600))) }))));
@@ -94,7 +94,7 @@ fn a_previous_token_that_the_server_takes_without_another_is_the_one_in_use() {
 }
 
 #[test]
-fn a_rejection_is_remembered_while_the_store_cannot_be_read() {
+fn remembers_a_rejection_while_the_store_is_unreadable() {
     let mut bench = Bench::new(Settings::default());
     bench.disk = record(grant(Some(3600)));
     bench.feed(Event::Loaded(Err(full())));
@@ -106,7 +106,7 @@ fn a_rejection_is_remembered_while_the_store_cannot_be_read() {
 }
 
 #[test]
-fn a_restored_grant_does_not_bring_a_rejected_token_back() {
+fn does_not_serve_a_rejected_token_after_a_restore() {
     let mut bench = Bench::fresh();
     bench.pass(2 * MINUTE);
     bench.want(Want::AnotherThan(Secret::from("AT"))).unwrap();
@@ -121,7 +121,7 @@ fn a_restored_grant_does_not_bring_a_rejected_token_back() {
 }
 
 #[test]
-fn a_grant_displaced_while_the_clock_is_wrong_is_kept_once_it_is_right() {
+fn keeps_grants_replaced_under_a_wrong_clock_for_30_days() {
     let mut bench = Bench::fresh();
     let right = bench.now.at;
     bench.now.at = Timestamp::from_millis(0);
@@ -137,7 +137,7 @@ fn a_grant_displaced_while_the_clock_is_wrong_is_kept_once_it_is_right() {
 }
 
 #[test]
-fn a_grant_published_from_memory_is_unsaved_until_it_is_stored() {
+fn a_token_served_from_memory_counts_as_unsaved() {
     let mut bench = Bench::fresh();
     bench.ask(Ask::KeepClientSecret(Secret::from("secret")));
     let (revision, _) = bench.saves[0].clone();
@@ -154,7 +154,7 @@ fn a_grant_published_from_memory_is_unsaved_until_it_is_stored() {
 }
 
 #[test]
-fn a_previous_token_is_not_presented_where_that_cannot_be_recorded() {
+fn sends_no_previous_refresh_token_without_recording_it() {
     let mut bench = Bench::new(reuse(RefreshReuse::Tolerated));
     let kept = Grant { kept: 5, ..grant(Some(3600)) };
     let previous_refresh_token = Some(Secret::from("RT0"));
@@ -166,7 +166,7 @@ fn a_previous_token_is_not_presented_where_that_cannot_be_recorded() {
 }
 
 #[test]
-fn an_import_is_kept_for_its_answer_however_long_the_machine_sleeps_meanwhile() {
+fn keeps_an_import_for_its_answer_during_a_long_suspend() {
     let mut bench = Bench::fresh();
     bench.feed(Event::ServerTime(bench.now.at));
     let ticket = bench.ask(import_of("IRT", None, false));
@@ -175,7 +175,7 @@ fn an_import_is_kept_for_its_answer_however_long_the_machine_sleeps_meanwhile() 
     sign_in(&mut bench, "AT2", "RT2").unwrap();
     bench.answer(Answer::Granted(tokens("IAT", Some("IRT2"))));
     bench.save();
-    // The two crossed, so a refresh shows which access token lives.
+    // The two answers crossed, so a refresh shows which access token is valid.
     bench.answer(Answer::Granted(tokens("IAT2", None)));
     bench.save();
     assert_eq!(bench.replies[&ticket], Ok(()));
@@ -183,7 +183,7 @@ fn an_import_is_kept_for_its_answer_however_long_the_machine_sleeps_meanwhile() 
 }
 
 #[test]
-fn a_sign_in_begun_because_the_grant_has_vanished_is_taken_in_though_the_store_then_fails() {
+fn accepts_a_login_after_a_vanished_grant_although_the_store_fails() {
     let mut bench = Bench::new(Settings::default());
     let vanished = || StoreError::Vanished("The grant is not there; unlock the keyring".to_owned());
     bench.feed(Event::Loaded(Err(vanished())));
@@ -196,7 +196,7 @@ fn a_sign_in_begun_because_the_grant_has_vanished_is_taken_in_though_the_store_t
 }
 
 #[test]
-fn a_vanished_grant_that_cannot_even_be_looked_for_is_overwritten_by_nobody() {
+fn overwrites_no_vanished_grant_while_the_store_is_unreadable() {
     let mut bench = Bench::new(Settings::default());
     let vanished = StoreError::Vanished("The grant is not there; unlock the keyring".to_owned());
     bench.feed(Event::Loaded(Err(vanished)));
@@ -206,7 +206,7 @@ fn a_vanished_grant_that_cannot_even_be_looked_for_is_overwritten_by_nobody() {
 }
 
 #[test]
-fn what_was_asked_while_the_store_was_read_is_for_the_client_that_was_configured_then() {
+fn early_requests_belong_to_the_client_configured_at_that_time() {
     let mut bench = Bench::new(Settings::default());
     let accepting = bench.ask(Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: false });
     let importing = bench.ask(import_of("IRT", None, true));
@@ -220,7 +220,7 @@ fn what_was_asked_while_the_store_was_read_is_for_the_client_that_was_configured
 }
 
 #[test]
-fn a_grant_set_aside_where_another_has_vanished_is_not_lost_when_that_comes_back() {
+fn keeps_a_set_aside_grant_when_a_vanished_one_returns() {
     let mut bench = Bench::new(Settings::default());
     let vanished = StoreError::Vanished("The grant is not there; unlock the keyring".to_owned());
     bench.feed(Event::Loaded(Err(vanished)));
@@ -233,7 +233,7 @@ fn a_grant_set_aside_where_another_has_vanished_is_not_lost_when_that_comes_back
 }
 
 #[test]
-fn an_import_of_a_grant_at_hand_is_recorded_at_once_however_the_store_has_been_doing() {
+fn records_a_repeated_import_immediately() {
     let mut bench = Bench::fresh();
     sign_in(&mut bench, "AT2", "RT2").unwrap();
     let keeping = bench.ask(Ask::KeepClientSecret(Secret::from("SECRET")));

@@ -18,7 +18,7 @@ fn displaced(bench: &Bench) -> Vec<&str> {
 }
 
 #[test]
-fn a_login_gives_the_token_once_it_is_stored() {
+fn a_login_succeeds_once_the_grant_is_saved() {
     let mut bench = Bench::with(Record::default());
     assert_eq!(bench.state(), State::Empty);
     let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
@@ -30,7 +30,7 @@ fn a_login_gives_the_token_once_it_is_stored() {
 }
 
 #[test]
-fn a_login_displaces_the_grant_before_it_and_restoring_brings_it_back() {
+fn restores_the_grant_that_a_login_replaced() {
     let mut bench = Bench::fresh();
     login(&mut bench, of("alice", "AT2", "RT2"), false).unwrap();
     assert_eq!(displaced(&bench), ["RT"]);
@@ -42,7 +42,7 @@ fn a_login_displaces_the_grant_before_it_and_restoring_brings_it_back() {
 }
 
 #[test]
-fn another_user_needs_replace_and_their_grant_is_not_lost() {
+fn sets_another_users_grant_aside_without_replace() {
     let mut bench = Bench::fresh();
     let error = login(&mut bench, of("bob", "BAT", "BRT"), false).unwrap_err();
     let Error::LoginFailed { reason, set_aside, .. } = error else { panic!("{error:?}") };
@@ -56,7 +56,7 @@ fn another_user_needs_replace_and_their_grant_is_not_lost() {
 }
 
 #[test]
-fn displaced_grants_are_kept_for_thirty_days() {
+fn keeps_replaced_grants_for_thirty_days() {
     let mut bench = Bench::fresh();
     bench.feed(Event::ServerTime(bench.now.at));
     login(&mut bench, of("alice", "AT2", "RT2"), false).unwrap();
@@ -91,7 +91,7 @@ fn a_failed_exchange_changes_nothing() {
 }
 
 #[test]
-fn an_answer_for_the_grant_before_a_login_replaces_nothing_and_keeps_that_one_restorable() {
+fn a_late_answer_updates_the_replaced_grant_only() {
     let mut bench = Bench::fresh();
     bench.pass(51 * MINUTE);
     bench.save();
@@ -101,14 +101,14 @@ fn an_answer_for_the_grant_before_a_login_replaces_nothing_and_keeps_that_one_re
     bench.save();
     assert_eq!(bench.refresh_token(), Some("NEWRT"));
     assert_eq!(displaced(&bench), ["RT2"], "the rotated token, not the spent one");
-    // The two crossed, so a refresh shows which access token lives.
+    // The two answers crossed, so a refresh shows which access token is valid.
     bench.answer(Answer::Granted(tokens("NEW2", None)));
     bench.save();
     assert_eq!(bench.served().as_deref(), Some("NEW2"));
 }
 
 #[test]
-fn an_answer_on_its_way_revives_no_logout() {
+fn a_late_answer_restores_no_logged_out_grant() {
     let mut bench = Bench::fresh();
     bench.pass(51 * MINUTE);
     bench.save();
@@ -123,7 +123,7 @@ fn an_answer_on_its_way_revives_no_logout() {
 }
 
 #[test]
-fn a_logout_forgets_every_grant_and_keeps_the_client_secret() {
+fn a_logout_deletes_all_grants_and_keeps_the_client_secret() {
     let mut bench =
         Bench::with(Record { client_secret: Some(Secret::from("CS")), ..record(grant(Some(3600))) });
     login(&mut bench, of("alice", "AT2", "RT2"), false).unwrap();
@@ -134,7 +134,7 @@ fn a_logout_forgets_every_grant_and_keeps_the_client_secret() {
 }
 
 #[test]
-fn a_logout_that_the_store_does_not_take_says_so() {
+fn a_logout_reports_a_failing_store() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(Ask::Logout);
     bench.fail_to_save();
@@ -158,7 +158,7 @@ fn an_import_into_an_empty_account_is_verified_by_a_refresh() {
 }
 
 #[test]
-fn an_import_is_kept_where_the_server_does_not_answer() {
+fn keeps_an_import_that_the_server_cannot_verify_yet() {
     let mut bench = Bench::with(Record::default());
     bench.now.dice = 0.5;
     let ticket = bench.ask(import_of("IRT", None, false));
@@ -170,7 +170,7 @@ fn an_import_is_kept_where_the_server_does_not_answer() {
 }
 
 #[test]
-fn an_import_displaces_a_working_grant_only_when_it_is_verified_as_the_same_persons() {
+fn an_import_replaces_a_working_grant_of_the_same_user() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("IRT", None, false));
     assert!(bench.sends.is_empty(), "it is recorded before it is spent");
@@ -185,7 +185,7 @@ fn an_import_displaces_a_working_grant_only_when_it_is_verified_as_the_same_pers
 }
 
 #[test]
-fn an_import_of_another_persons_grant_is_set_aside_spent_but_not_lost() {
+fn sets_an_import_of_another_users_grant_aside() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("BRT", None, false));
     bench.save();
@@ -199,7 +199,7 @@ fn an_import_of_another_persons_grant_is_set_aside_spent_but_not_lost() {
 }
 
 #[test]
-fn an_import_known_to_be_another_persons_is_not_even_spent() {
+fn sends_no_import_that_names_another_user() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("BRT", Some("bob"), false));
     assert!(matches!(&bench.replies[&ticket], Err(Error::InvalidArgument { .. })));
@@ -207,7 +207,7 @@ fn an_import_known_to_be_another_persons_is_not_even_spent() {
 }
 
 #[test]
-fn an_unverified_import_leaves_a_working_grant_alone_and_is_kept_where_it_was_to_replace_it() {
+fn keeps_an_unverified_import_only_with_replace() {
     for (replace, kept) in [(false, &[] as &[&str]), (true, &["IRT"])] {
         let mut bench = Bench::fresh();
         let ticket = bench.ask(import_of("IRT", None, replace));
@@ -221,7 +221,7 @@ fn an_unverified_import_leaves_a_working_grant_alone_and_is_kept_where_it_was_to
 }
 
 #[test]
-fn a_refused_import_leaves_the_grant_at_hand() {
+fn a_rejected_import_keeps_the_current_grant() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("IRT", None, true));
     bench.save();
@@ -233,7 +233,7 @@ fn a_refused_import_leaves_the_grant_at_hand() {
 }
 
 #[test]
-fn an_import_that_cannot_be_recorded_is_not_spent() {
+fn sends_no_import_that_cannot_be_recorded() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("IRT", None, false));
     bench.fail_to_save();
@@ -244,7 +244,7 @@ fn an_import_that_cannot_be_recorded_is_not_spent() {
 }
 
 #[test]
-fn importing_the_grant_at_hand_refreshes_it() {
+fn importing_the_current_grant_refreshes_it() {
     let mut bench = Bench::fresh();
     bench.ask(import_of("RT", None, false));
     bench.refreshed(tokens("AT2", Some("RT2")));
@@ -253,7 +253,7 @@ fn importing_the_grant_at_hand_refreshes_it() {
 }
 
 #[test]
-fn a_changed_identity_sets_the_grant_aside_and_changing_it_back_restores_it() {
+fn a_changed_client_id_sets_the_grant_aside_until_it_returns() {
     let mut bench = Bench::fresh();
     let other = Settings { client_id: Some("other".to_owned()), ..Settings::default() };
     bench.feed(Event::Configured(config(other.clone())));
@@ -272,14 +272,14 @@ fn a_changed_identity_sets_the_grant_aside_and_changing_it_back_restores_it() {
 }
 
 #[test]
-fn nothing_displaced_is_said_so() {
+fn restore_fails_without_an_earlier_grant() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(Ask::Restore);
     assert!(matches!(&bench.replies[&ticket], Err(Error::InvalidArgument { .. })));
 }
 
 #[test]
-fn who_asks_leaves_and_asks_again_does_not_pile_up_requests() {
+fn limits_the_requests_of_callers_that_leave() {
     let mut bench = Bench::fresh();
     let tickets: Vec<_> =
         (0..20).map(|_| bench.ask(Ask::Exchange { request: code(), replace: false })).collect();
@@ -300,7 +300,7 @@ fn id_token(nonce: &str) -> TokenResponse {
 }
 
 #[test]
-fn an_id_token_of_another_sign_in_brings_no_grant() {
+fn rejects_an_id_token_of_another_login() {
     let with = |nonce: Option<&str>| TokenRequest::Code {
         code: Secret::from("CODE"),
         verifier: None,
@@ -323,7 +323,7 @@ fn an_id_token_of_another_sign_in_brings_no_grant() {
 }
 
 #[test]
-fn tokens_of_another_type_are_refused_at_a_sign_in() {
+fn rejects_a_login_whose_tokens_are_not_bearer() {
     let mut bench = Bench::with(Record::default());
     let ticket = bench.ask(Ask::Exchange { request: code(), replace: false });
     bench
@@ -335,7 +335,7 @@ fn tokens_of_another_type_are_refused_at_a_sign_in() {
 }
 
 #[test]
-fn a_refresh_that_brings_another_type_keeps_the_refresh_token_and_serves_nothing() {
+fn a_refresh_of_another_token_type_keeps_only_the_refresh_token() {
     let mut bench = Bench::fresh();
     bench.ask(Ask::Want { want: Want::New, until: bench.now.at + MINUTE });
     bench.save();
@@ -353,7 +353,7 @@ fn a_refresh_that_brings_another_type_keeps_the_refresh_token_and_serves_nothing
 }
 
 #[test]
-fn a_sign_in_without_a_refresh_token_says_when_it_ends_and_how_to_get_one() {
+fn explains_a_login_without_a_refresh_token() {
     let mut bench = Bench::with(Record::default());
     bench.ask(Ask::Exchange { request: code(), replace: false });
     bench.answer(Answer::Granted(tokens("AT", None)));
@@ -367,7 +367,7 @@ fn a_sign_in_without_a_refresh_token_says_when_it_ends_and_how_to_get_one() {
 }
 
 #[test]
-fn a_refresh_whose_id_token_has_the_subject_alone_keeps_the_name() {
+fn keeps_the_username_if_a_refresh_only_has_the_subject() {
     let mut bench = Bench::with(Record::default());
     login(&mut bench, TokenResponse { username: None, ..id_token("n") }, false).unwrap();
     assert_eq!(bench.disk.grant.as_ref().unwrap().username.as_deref(), Some("alice"));

@@ -1,4 +1,4 @@
-//! The machine on a bench: events in, effects caught, the clock in our hand.
+//! The state machine on a test bench, which feeds it events, collects its effects and controls its clock.
 
 mod client_secret;
 mod environment;
@@ -33,25 +33,25 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// An account, the clock, and everything it wanted done that nobody has done yet.
+/// An account, its clock, and the effects that are not carried out yet.
 pub(super) struct Bench {
     account: Option<Machine>,
     now: Now,
     saves: VecDeque<(u64, Record)>,
-    /// What the last write is to do where the store does not show what it had.
+    /// The condition of the last write, for a store that does not show the earlier item.
     if_missing: Option<IfMissing>,
     sends: VecDeque<(u64, TokenRequest)>,
-    /// What the last request says is the client's secret.
+    /// The client secret in the last request.
     client_secret: Option<Secret>,
     loads: usize,
-    /// Whose the API says that every token is; nothing while it does not answer.
+    /// The API's answer about the user of every token; `None` while the API does not answer.
     api: Option<TokenOwner>,
     asked_whose: Vec<u64>,
-    /// What was revoked although nobody asked for that any more.
+    /// Tokens that were revoked without a request.
     revoked: Vec<(TokenKind, Secret)>,
     replies: BTreeMap<Ticket, Result<(), Error>>,
     last_ticket: Ticket,
-    /// What the store holds.
+    /// The content of the store.
     disk: Record,
 }
 
@@ -78,7 +78,7 @@ impl Bench {
         bench
     }
 
-    /// An account whose store held `record`.
+    /// An account whose store contained `record`.
     fn with(record: Record) -> Self {
         let mut bench = Self::new(Settings::default());
         bench.disk = record.clone();
@@ -86,7 +86,7 @@ impl Bench {
         bench
     }
 
-    /// An account with a token that has just been granted for an hour.
+    /// An account with a token that was just issued for an hour.
     fn fresh() -> Self {
         Self::with(record(grant(Some(3600))))
     }
@@ -135,7 +135,7 @@ impl Bench {
         }
     }
 
-    /// The store takes everything it is given.
+    /// The store saves everything that it was given.
     fn save(&mut self) {
         while let Some((revision, record)) = self.saves.pop_front() {
             self.disk = record;
@@ -143,7 +143,7 @@ impl Bench {
         }
     }
 
-    /// The store fails at what it is given.
+    /// The store fails to save.
     fn fail_to_save(&mut self) {
         let (revision, _) = self.saves.pop_front().expect("something to save");
         self.feed(Event::Saved { revision, result: Err(full()) });
@@ -160,20 +160,20 @@ impl Bench {
         self.replies.remove(&ticket).expect("a wish is acknowledged at once")
     }
 
-    /// Presents `answer` to the oldest request on its way.
+    /// Answers the oldest request in progress.
     fn answer(&mut self, answer: Answer) {
         let (op, _) = self.sends.pop_front().expect("a request on its way");
         self.feed(Event::Answered { op, answer });
     }
 
-    /// A whole refresh, from the mark to publication.
+    /// A complete refresh, from the mark to the publication.
     fn refreshed(&mut self, tokens: TokenResponse) {
         self.save();
         self.answer(Answer::Granted(tokens));
         self.save();
     }
 
-    /// Lets time pass, with a tick whenever the machine asked for one. Nothing else happens meanwhile.
+    /// Lets time pass, with a tick whenever the machine asked for one. Nothing else happens.
     fn pass(&mut self, span: Duration) {
         let end = self.now.at + span;
         while let Some(wake) = self.account().wake_at(self.now.at).filter(|wake| *wake <= end) {
@@ -206,7 +206,7 @@ impl Bench {
         }
     }
 
-    /// The refresh token that the last request presented.
+    /// The refresh token in the last request.
     fn presented(&self) -> &str {
         match self.sends.back() {
             Some((_, TokenRequest::Refresh(token))) => token.expose(),
@@ -264,7 +264,7 @@ fn record(grant: Grant) -> Record {
     Record { grant: Some(grant), next_generation: 1, ..Record::default() }
 }
 
-/// What the server gives: `access` for an hour, and `refresh` where it rotates.
+/// The server's response: `access` for an hour, and a new refresh token if it rotates them.
 fn tokens(access: &str, refresh: Option<&str>) -> TokenResponse {
     TokenResponse {
         access_token: Secret::from(access),

@@ -1,4 +1,4 @@
-//! Settings, logouts and rejections that come while something is on its way.
+//! Changed settings, logouts and rejections while a request is in progress.
 
 use super::*;
 use crate::keeper::account::Began;
@@ -37,7 +37,7 @@ fn ask_as_of(bench: &mut Bench, ask: Ask, settings: Settings, logouts: u64) -> T
 }
 
 #[test]
-fn a_client_secret_goes_to_no_other_token_url_and_comes_back_with_its_own() {
+fn a_client_secret_is_sent_only_to_its_token_url() {
     for url in [OTHER, "https://api.imgur.com/other/token", "https://api.imgur.com/oauth2/token?a=b"] {
         let mut bench = with_a_secret();
         configure(&mut bench, server(url));
@@ -69,7 +69,7 @@ fn each_server_keeps_its_own_client_secret() {
 }
 
 #[test]
-fn a_client_secret_given_for_other_settings_is_kept_for_those() {
+fn a_client_secret_belongs_to_the_settings_it_was_given_for() {
     let mut bench = with_a_secret();
     ask_as_of(&mut bench, Ask::KeepClientSecret(Secret::from("OTHER")), server(OTHER), 0);
     bench.want(Want::New).unwrap();
@@ -94,7 +94,7 @@ fn a_corrected_client_id_keeps_the_client_secret() {
 }
 
 #[test]
-fn what_an_older_version_kept_belongs_to_the_token_url_it_is_found_with() {
+fn data_of_an_older_version_belongs_to_the_current_token_url() {
     let mut old = record(grant(Some(3600)));
     old.client_secret = Some(Secret::from("CS"));
     old.grant.as_mut().unwrap().issuer.token_url = None;
@@ -107,7 +107,7 @@ fn what_an_older_version_kept_belongs_to_the_token_url_it_is_found_with() {
     configure(&mut bench, server("https://api.imgur.com/other/token"));
     assert_eq!((bench.state(), bench.served()), (State::Empty, None));
 
-    // Found with another server: both wait for their own.
+    // Found with another server: grant and secret wait for their own server.
     let mut bench = Bench::new(server(OTHER));
     bench.feed(Event::Loaded(Ok(Some(old))));
     bench.save();
@@ -128,7 +128,7 @@ fn a_code_of_one_server_is_never_sent_to_another() {
 }
 
 #[test]
-fn tokens_of_one_server_are_filed_under_it_and_come_back_with_its_settings() {
+fn tokens_of_another_server_return_with_its_settings() {
     let mut bench = Bench::with(Record::default());
     configure(&mut bench, server(OTHER));
     let accept = Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: false };
@@ -141,7 +141,7 @@ fn tokens_of_one_server_are_filed_under_it_and_come_back_with_its_settings() {
 }
 
 #[test]
-fn an_answer_to_a_code_is_filed_under_the_server_that_was_asked() {
+fn an_answer_belongs_to_the_server_that_was_asked() {
     let mut bench = Bench::with(Record::default());
     bench.ask(Ask::Exchange { request: code(), replace: false });
     configure(&mut bench, server(OTHER));
@@ -153,7 +153,7 @@ fn an_answer_to_a_code_is_filed_under_the_server_that_was_asked() {
 }
 
 #[test]
-fn a_logout_wins_over_an_exchange_on_its_way_and_a_sign_in_that_began_before_it() {
+fn a_logout_cancels_earlier_logins() {
     let mut bench = Bench::fresh();
     let exchange = bench.ask(Ask::Exchange { request: code(), replace: true });
     bench.ask(Ask::Logout);
@@ -169,7 +169,7 @@ fn a_logout_wins_over_an_exchange_on_its_way_and_a_sign_in_that_began_before_it(
 }
 
 #[test]
-fn a_logout_wins_over_an_import_that_is_not_verified_yet() {
+fn a_logout_cancels_an_unverified_import() {
     let mut bench = Bench::with(Record::default());
     let import = bench.ask(import_of("RT2", None, false));
     bench.save();
@@ -182,8 +182,9 @@ fn a_logout_wins_over_an_import_that_is_not_verified_yet() {
 }
 
 #[test]
-fn a_grant_that_comes_back_with_its_settings_is_refreshed_by_itself() {
-    // Away and back while it rests; while a refresh is on its way; away at the start.
+fn a_grant_that_returns_with_its_settings_is_auto_refreshed() {
+    // In turn: the settings change and return while nothing is in progress; while a refresh is in progress; and they
+    // differ at the start.
     let mut rested = Bench::fresh();
     configure(&mut rested, client("another"));
     configure(&mut rested, Settings::default());
@@ -209,7 +210,7 @@ fn a_grant_that_comes_back_with_its_settings_is_refreshed_by_itself() {
 }
 
 #[test]
-fn a_refresh_of_a_grant_that_made_way_holds_up_nobody() {
+fn a_refresh_of_a_replaced_grant_delays_no_caller() {
     let mut bench = Bench::fresh();
     bench.want(Want::New).unwrap();
     bench.save();
@@ -232,7 +233,7 @@ fn a_refresh_of_a_grant_that_made_way_holds_up_nobody() {
 }
 
 #[test]
-fn a_grant_that_comes_back_while_its_refresh_is_on_its_way_is_not_refreshed_twice() {
+fn a_returning_grant_is_not_refreshed_twice() {
     let mut bench = Bench::fresh();
     bench.want(Want::New).unwrap();
     bench.save();
@@ -247,7 +248,7 @@ fn a_grant_that_comes_back_while_its_refresh_is_on_its_way_is_not_refreshed_twic
 }
 
 #[test]
-fn rejecting_an_older_token_asks_for_one_as_whoever_wants_a_token() {
+fn rejecting_an_old_token_requests_a_token_like_other_calls() {
     let mut bench = Bench::new(Settings { auto_refresh: Some(false), ..Settings::default() });
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
     bench.now.at = bench.now.at + 2 * HOUR;
@@ -257,7 +258,7 @@ fn rejecting_an_older_token_asks_for_one_as_whoever_wants_a_token() {
 }
 
 #[test]
-fn a_client_secret_is_written_at_once_however_the_store_has_been_doing() {
+fn saves_a_client_secret_immediately_after_earlier_failures() {
     let mut bench = Bench::fresh();
     for _ in 0..20 {
         bench.ask(Ask::KeepClientSecret(Secret::from("CS")));
@@ -269,7 +270,7 @@ fn a_client_secret_is_written_at_once_however_the_store_has_been_doing() {
 }
 
 #[test]
-fn every_displaced_grant_can_be_restored_in_turn() {
+fn repeated_restores_reach_every_replaced_grant() {
     let mut bench = Bench::fresh();
     for number in 2..=3 {
         let (access, refresh) = (format!("AT{number}"), format!("RT{number}"));
@@ -292,7 +293,7 @@ fn claiming(name: &str) -> Ask {
 }
 
 #[test]
-fn a_claimed_name_displaces_no_working_grant_unless_the_api_confirms_it() {
+fn replaces_a_working_grant_only_if_the_api_confirms_the_user() {
     let others = [
         TokenOwner::Known("mallory".into()),
         TokenOwner::Rejected,
@@ -316,7 +317,7 @@ fn a_claimed_name_displaces_no_working_grant_unless_the_api_confirms_it() {
 }
 
 #[test]
-fn a_new_grant_waits_in_the_store_for_the_word_of_the_api() {
+fn saves_a_new_grant_while_the_api_is_asked_for_its_user() {
     let mut bench = Bench::fresh();
     bench.api = None;
     let ticket = bench.ask(claiming("alice"));
@@ -331,7 +332,7 @@ fn a_new_grant_waits_in_the_store_for_the_word_of_the_api() {
 }
 
 #[test]
-fn an_import_that_could_not_be_verified_displaces_nothing_with_replace_either() {
+fn an_unverified_import_replaces_no_grant_even_with_replace() {
     let mut bench = Bench::fresh();
     let ticket = bench.ask(import_of("RT2", None, true));
     bench.save();
@@ -343,7 +344,7 @@ fn an_import_that_could_not_be_verified_displaces_nothing_with_replace_either() 
 }
 
 #[test]
-fn a_logout_that_waits_for_the_store_is_over_before_a_sign_in_that_begins_after_it() {
+fn a_waiting_logout_keeps_a_later_login() {
     let mut bench = Bench::new(Settings::default());
     let earlier = bench.ask(Ask::Exchange { request: code(), replace: false });
     let logout = bench.ask(Ask::Logout);
@@ -357,7 +358,7 @@ fn a_logout_that_waits_for_the_store_is_over_before_a_sign_in_that_begins_after_
 }
 
 #[test]
-fn a_logout_that_waits_for_the_store_outlives_the_account_and_nobody_else_waits_with_it() {
+fn a_waiting_logout_survives_removal_of_the_account() {
     let mut bench = Bench::new(Settings::default());
     let logout = bench.ask(Ask::Logout);
     let login = bench.ask(Ask::Ready);

@@ -1,11 +1,11 @@
-//! Whatever happens, in whatever order: what must never be.
+//! Invariants that hold in any sequence of events.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// Something the world does.
+/// An event in the world around the account.
 #[derive(Clone, Debug)]
 enum Happening {
     TimePasses(u64),
@@ -57,12 +57,12 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// The world, and what it knows that the machine must not forget.
+/// The world, and the facts that the machine must not forget.
 struct World {
     bench: Bench,
-    /// Refresh tokens that the server gave and the user did not give up.
+    /// Refresh tokens that the server issued and the user did not give up.
     good: Vec<String>,
-    /// How many tokens have been given, for names.
+    /// How many tokens were issued, for their names.
     given: u32,
 }
 
@@ -145,13 +145,13 @@ impl World {
         let is_previous = record.previous_refresh_token.as_ref() == Some(&presented);
         let refused = self.bench.refresh_token().filter(|token| is_previous && *token != presented.expose());
         if let Some(refused) = refused.map(str::to_owned) {
-            // Refused twice, it makes way for the one before it, which has proved good.
+            // The refresh token was refused twice and is replaced by the previous one, which has proved valid.
             self.good.retain(|token| *token != refused);
             self.good.push(presented.expose().to_owned());
         }
         self.bench
             .answer(Answer::Granted(TokenResponse { expires_in, ..tokens(&access, refresh.as_deref()) }));
-        // A grant that was logged out meanwhile is given up, and so is what its answer brought.
+        // A grant that was logged out meanwhile is given up, with the tokens in its answer.
         if known && let Some(refresh) = refresh {
             self.good.retain(|token| *token != presented.expose());
             self.good.push(refresh);
@@ -174,7 +174,7 @@ impl World {
         self.bench.feed(Event::Configured(config(Settings { client_id, ..Settings::default() })));
     }
 
-    /// The process dies; what was on its way to the store or the server is lost, and the store is read again.
+    /// The process dies. Writes and requests in progress are lost, and the store is read again.
     fn crashes(&mut self) {
         let (disk, now) = (self.bench.disk.clone(), self.bench.now);
         self.bench = Bench::new(Settings::default());
@@ -227,7 +227,7 @@ impl World {
 }
 
 impl Bench {
-    /// While the store is being read, wishes for a new token wait for it unanswered.
+    /// Requests for a token while the store is being read get no immediate answer.
     fn want_if_read(&mut self, want: Want) -> Option<Result<(), Error>> {
         let ticket = self.ask(Ask::Want { want, until: self.now.at + 20 * SECOND });
         self.replies.remove(&ticket)
@@ -238,7 +238,7 @@ fn refresh_token((_, request): &(u64, TokenRequest)) -> Option<&str> {
     if let TokenRequest::Refresh(token) = request { Some(token.expose()) } else { None }
 }
 
-/// Whether `token` can still be used, restored or presented.
+/// Whether `token` can still be used, restored or sent.
 fn holds(record: &Record, token: &str) -> bool {
     let grants = record.grant.iter().chain(record.displaced.iter().map(|displaced| &displaced.grant));
     let mut tokens =
@@ -246,7 +246,7 @@ fn holds(record: &Record, token: &str) -> bool {
     tokens.any(|held| held.expose() == token)
 }
 
-/// Nothing is sent that a crash at this moment would forget.
+/// Checks that nothing is sent that would be forgotten by a crash now.
 fn check_recorded(world: &World, sent_before: usize) {
     let bench = &world.bench;
     let Some(newest) = bench.sends.back().filter(|_| bench.sends.len() > sent_before) else { return };
@@ -265,7 +265,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_good_refresh_token_is_never_dropped_and_never_sent_twice_at_once(happenings in vec(happening(), 1..60)) {
+    fn keeps_valid_refresh_tokens_and_sends_each_once_at_a_time(happenings in vec(happening(), 1..60)) {
         let mut world = World::new();
         for happening in &happenings {
             let sent = world.bench.sends.len();

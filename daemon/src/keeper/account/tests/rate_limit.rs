@@ -1,4 +1,4 @@
-//! Back-off and demand, as a caller and a status see them.
+//! Back-off and limits, as a caller and the status see them.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn shows_when_it_tries_again() {
 }
 
 #[test]
-fn a_pause_of_no_length_is_no_leave_to_ask_without_one() {
+fn a_retry_after_of_zero_still_backs_off() {
     let mut bench = refused_service(pause_of(0));
     assert_eq!(bench.retry_in(), Some(SECOND / 2));
     for expected in [SECOND, 2 * SECOND, 4 * SECOND] {
@@ -32,7 +32,7 @@ fn a_pause_of_no_length_is_no_leave_to_ask_without_one() {
 }
 
 #[test]
-fn a_token_is_to_be_had_while_no_more_refreshes_are() {
+fn serves_a_token_after_the_refresh_limit_is_reached() {
     let mut bench = Bench::fresh();
     for number in 0..6 {
         bench.want(Want::New).unwrap();
@@ -47,7 +47,7 @@ fn a_token_is_to_be_had_while_no_more_refreshes_are() {
 }
 
 #[test]
-fn an_answer_ends_the_back_off() {
+fn a_successful_refresh_resets_the_back_off() {
     let mut bench = refused_service(transient(Delivery::Answered));
     for _ in 0..8 {
         bench.pass(bench.retry_in().unwrap());

@@ -3,7 +3,7 @@ use rstest::rstest;
 use super::*;
 
 #[test]
-fn refreshes_before_expiry_with_no_one_asking() {
+fn refreshes_before_expiry_without_a_request() {
     let mut bench = Bench::fresh();
     assert_eq!(bench.state(), State::Fresh);
     bench.pass(49 * MINUTE);
@@ -16,7 +16,7 @@ fn refreshes_before_expiry_with_no_one_asking() {
 }
 
 #[test]
-fn marks_the_refresh_durably_before_it_is_sent() {
+fn saves_the_in_flight_mark_before_sending() {
     let mut bench = due();
     assert!(bench.sends.is_empty(), "nothing is spent before the mark is durable");
     bench.save();
@@ -25,7 +25,7 @@ fn marks_the_refresh_durably_before_it_is_sent() {
 }
 
 #[test]
-fn serves_the_old_token_while_a_refresh_is_on_its_way_and_nobody_after_its_answer() {
+fn serves_the_old_token_until_the_refresh_is_answered() {
     let mut bench = due();
     bench.save();
     assert_eq!(bench.served().as_deref(), Some("AT"));
@@ -36,7 +36,7 @@ fn serves_the_old_token_while_a_refresh_is_on_its_way_and_nobody_after_its_answe
 }
 
 #[test]
-fn keeps_the_refresh_token_that_the_server_does_not_repeat() {
+fn keeps_the_refresh_token_if_the_server_returns_none() {
     let mut bench = due();
     bench.refreshed(tokens("AT2", None));
     assert_eq!(bench.refresh_token(), Some("RT"));
@@ -44,7 +44,7 @@ fn keeps_the_refresh_token_that_the_server_does_not_repeat() {
 }
 
 #[test]
-fn keeps_the_previous_refresh_token_beside_the_new_one() {
+fn keeps_the_previous_refresh_token() {
     let mut bench = due();
     bench.refreshed(tokens("AT2", Some("RT2")));
     assert_eq!(bench.disk.previous_refresh_token, Some(Secret::from("RT")));
@@ -52,7 +52,7 @@ fn keeps_the_previous_refresh_token_beside_the_new_one() {
 }
 
 #[test]
-fn never_has_two_refreshes_on_their_way() {
+fn never_sends_two_refreshes_at_the_same_time() {
     let mut bench = due();
     bench.save();
     for want in [Want::Valid(HOUR), Want::New, Want::AnotherThan(Secret::from("AT"))] {
@@ -64,7 +64,7 @@ fn never_has_two_refreshes_on_their_way() {
 }
 
 #[test]
-fn a_token_that_is_not_the_current_one_causes_no_refresh_when_rejected() {
+fn rejecting_an_old_token_causes_no_refresh() {
     let mut bench = Bench::fresh();
     bench.want(Want::AnotherThan(Secret::from("older"))).unwrap();
     assert!(bench.saves.is_empty());
@@ -72,7 +72,7 @@ fn a_token_that_is_not_the_current_one_causes_no_refresh_when_rejected() {
 }
 
 #[test]
-fn a_rejected_token_is_replaced_at_once_and_not_served_meanwhile() {
+fn replaces_a_rejected_token_and_stops_serving_it() {
     let mut bench = Bench::fresh();
     bench.want(Want::AnotherThan(Secret::from("AT"))).unwrap();
     assert_eq!(bench.served(), None);
@@ -81,7 +81,7 @@ fn a_rejected_token_is_replaced_at_once_and_not_served_meanwhile() {
 }
 
 #[test]
-fn what_is_asked_between_answer_and_publication_causes_no_further_refresh() {
+fn calls_before_publication_cause_no_second_refresh() {
     for want in [Want::Valid(MINUTE), Want::New, Want::AnotherThan(Secret::from("AT"))] {
         let mut bench = due();
         bench.save();
@@ -93,7 +93,7 @@ fn what_is_asked_between_answer_and_publication_causes_no_further_refresh() {
 }
 
 #[test]
-fn three_new_tokens_rejected_in_a_row_are_the_last_to_be_replaced() {
+fn stops_replacing_after_three_rejected_tokens_in_a_row() {
     let mut bench = Bench::fresh();
     bench.pass(2 * MINUTE);
     bench.want(Want::AnotherThan(Secret::from("AT"))).unwrap();
@@ -110,7 +110,7 @@ fn three_new_tokens_rejected_in_a_row_are_the_last_to_be_replaced() {
 }
 
 #[test]
-fn six_forced_refreshes_a_minute_are_enough() {
+fn allows_six_forced_refreshes_a_minute() {
     let mut bench = Bench::fresh();
     for n in 0..6 {
         bench.want(Want::New).unwrap();
@@ -124,7 +124,7 @@ fn six_forced_refreshes_a_minute_are_enough() {
 }
 
 #[test]
-fn tokens_that_keep_dying_early_point_to_another_keeper() {
+fn tokens_that_die_early_indicate_another_program() {
     let mut bench = Bench::fresh();
     for n in 0..3 {
         bench.pass(2 * MINUTE);
@@ -137,7 +137,7 @@ fn tokens_that_keep_dying_early_point_to_another_keeper() {
 }
 
 #[test]
-fn a_refusal_is_believed_only_when_it_is_repeated_a_minute_later() {
+fn a_refusal_counts_once_repeated_a_minute_later() {
     let mut bench = due();
     bench.save();
     bench.answer(refused());
@@ -177,7 +177,7 @@ fn refused_for_good(settings: Settings, previous: Option<&str>) -> Bench {
 }
 
 #[test]
-fn a_refused_grant_heals_by_itself_when_the_server_changes_its_mind() {
+fn a_refused_grant_recovers_if_the_server_accepts_it_again() {
     let mut bench = refused_for_good(Settings::default(), None);
     assert_eq!(bench.state(), State::ConsentNeeded);
     bench.pass(DAY);
@@ -186,7 +186,7 @@ fn a_refused_grant_heals_by_itself_when_the_server_changes_its_mind() {
 }
 
 #[test]
-fn the_person_can_ask_at_once_about_a_refused_grant() {
+fn the_user_can_retry_a_refused_grant_immediately() {
     let mut bench = refused_for_good(Settings::default(), None);
     bench.pass(2 * SECOND);
     bench.want(Want::New).unwrap();
@@ -195,7 +195,7 @@ fn the_person_can_ask_at_once_about_a_refused_grant() {
 }
 
 #[test]
-fn the_previous_token_is_presented_once_where_that_is_tolerated() {
+fn sends_the_previous_refresh_token_once_if_reuse_is_tolerated() {
     let mut bench = refused_for_good(reuse(RefreshReuse::Tolerated), Some("RT0"));
     bench.save();
     assert_eq!(bench.presented(), "RT0");
@@ -208,7 +208,7 @@ fn the_previous_token_is_presented_once_where_that_is_tolerated() {
 }
 
 #[test]
-fn the_previous_token_is_never_presented_where_it_would_revoke_the_grant() {
+fn never_sends_the_previous_refresh_token_if_reuse_revokes() {
     let mut bench = refused_for_good(reuse(RefreshReuse::Revokes), Some("RT0"));
     bench.save();
     assert!(bench.sends.is_empty());
@@ -216,7 +216,7 @@ fn the_previous_token_is_never_presented_where_it_would_revoke_the_grant() {
 }
 
 #[test]
-fn after_a_lost_answer_the_current_token_is_tried_again_at_once_and_then_with_back_off() {
+fn retries_a_lost_answer_immediately_then_backs_off() {
     let mut bench = due();
     bench.now.dice = 0.5;
     bench.save();
@@ -228,7 +228,7 @@ fn after_a_lost_answer_the_current_token_is_tried_again_at_once_and_then_with_ba
 }
 
 #[test]
-fn a_restart_that_finds_the_mark_tries_the_current_token_at_once() {
+fn retries_immediately_after_a_restart_with_a_mark() {
     let bench = Bench::with(Record { in_flight: Some(START), ..record(grant(Some(3600))) });
     assert_eq!(bench.presented(), "RT");
     assert_eq!(bench.served().as_deref(), Some("AT"));
@@ -237,7 +237,7 @@ fn a_restart_that_finds_the_mark_tries_the_current_token_at_once() {
 #[rstest]
 #[case::not_sent(Delivery::NotSent)]
 #[case::answered(Delivery::Answered)]
-fn a_passing_fault_backs_off_and_keeps_everything(#[case] delivery: Delivery) {
+fn a_temporary_failure_backs_off_and_keeps_the_grant(#[case] delivery: Delivery) {
     let mut bench = due();
     bench.now.dice = 0.999;
     let mut longest = Duration::ZERO;
@@ -254,7 +254,7 @@ fn a_passing_fault_backs_off_and_keeps_everything(#[case] delivery: Delivery) {
 }
 
 #[test]
-fn while_somebody_waits_the_next_try_is_at_most_five_seconds_away() {
+fn retries_within_five_seconds_while_a_caller_waits() {
     let mut bench = due();
     bench.now.dice = 0.999;
     for _ in 0..12 {
@@ -271,7 +271,7 @@ fn while_somebody_waits_the_next_try_is_at_most_five_seconds_away() {
 }
 
 #[test]
-fn retry_after_wins_over_demand() {
+fn honours_retry_after_in_spite_of_calls() {
     let mut bench = due();
     bench.save();
     bench.answer(pause_of(600));
@@ -283,7 +283,7 @@ fn retry_after_wins_over_demand() {
 }
 
 #[test]
-fn a_refused_client_is_a_state_of_its_own_and_heals_with_the_setting() {
+fn a_corrected_client_secret_ends_the_misconfigured_state() {
     let mut bench = due();
     bench.save();
     bench.answer(misconfigured());
@@ -300,7 +300,7 @@ fn a_refused_client_is_a_state_of_its_own_and_heals_with_the_setting() {
 }
 
 #[test]
-fn with_auto_refresh_off_nothing_happens_until_somebody_asks() {
+fn without_auto_refresh_refreshes_only_on_a_call() {
     let mut bench = Bench::new(Settings { auto_refresh: Some(false), ..Settings::default() });
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
     bench.pass(2 * HOUR);
@@ -313,7 +313,7 @@ fn with_auto_refresh_off_nothing_happens_until_somebody_asks() {
 }
 
 #[test]
-fn the_end_of_a_refresh_token_is_known_ahead_where_nothing_refreshes_it() {
+fn predicts_the_end_of_a_refresh_token_without_auto_refresh() {
     let mut bench = Bench::new(Settings { auto_refresh: Some(false), ..Settings::default() });
     bench.feed(Event::Loaded(Ok(Some(record(grant(Some(3600)))))));
     let ages_at = |bench: &Bench| bench.account().snapshot(bench.now.at).ages_at;
@@ -323,7 +323,7 @@ fn the_end_of_a_refresh_token_is_known_ahead_where_nothing_refreshes_it() {
     bench.refreshed(TokenResponse { refresh_expires_in, ..tokens("AT2", Some("RT2")) });
     let ends_soon_at = bench.now.at + 17 * DAY;
     assert_eq!(ages_at(&bench), Some(ends_soon_at));
-    // The same refresh token ends when it did, and a new one when the server says.
+    // The same refresh token keeps its expiry, and a new one has the server's value.
     bench.pass(MINUTE);
     bench.want(Want::New).unwrap();
     bench.refreshed(tokens("AT3", None));
@@ -335,7 +335,7 @@ fn the_end_of_a_refresh_token_is_known_ahead_where_nothing_refreshes_it() {
 }
 
 #[test]
-fn a_token_of_unknown_lifetime_is_served_until_it_is_rejected() {
+fn serves_a_token_of_unknown_lifetime_until_max_age() {
     let mut bench = Bench::with(record(grant(None)));
     bench.pass(27 * DAY);
     assert_eq!(bench.served().as_deref(), Some("AT"));
@@ -344,7 +344,7 @@ fn a_token_of_unknown_lifetime_is_served_until_it_is_rejected() {
 }
 
 #[test]
-fn min_valid_counts_as_at_most_half_of_the_lifetime() {
+fn min_valid_counts_as_at_most_half_the_lifetime() {
     let mut bench = Bench::with(record(grant(Some(60))));
     bench.pass(29 * SECOND);
     assert!(bench.account().serves(HOUR, bench.now.at));
@@ -353,7 +353,7 @@ fn min_valid_counts_as_at_most_half_of_the_lifetime() {
 }
 
 #[test]
-fn without_a_refresh_token_the_token_lasts_and_then_consent_is_needed() {
+fn without_a_refresh_token_consent_is_needed_after_expiry() {
     let mut bench = Bench::with(record(Grant { refresh_token: None, ..grant(Some(3600)) }));
     assert_eq!(bench.state(), State::Fresh);
     assert!(matches!(bench.want(Want::New), Err(Error::ConsentNeeded { .. })));
@@ -363,7 +363,7 @@ fn without_a_refresh_token_the_token_lasts_and_then_consent_is_needed() {
 }
 
 #[test]
-fn closing_starts_nothing_and_still_takes_the_answer_in() {
+fn stopping_starts_no_refresh_but_saves_a_late_answer() {
     let mut bench = due();
     bench.save();
     bench.feed(Event::Closing);

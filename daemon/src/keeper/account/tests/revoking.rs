@@ -1,4 +1,4 @@
-//! What a logout ends at the server.
+//! The tokens that a logout revokes at the server.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn tokens_of(bench: &Bench) -> Vec<(TokenKind, String)> {
 }
 
 #[test]
-fn the_refresh_token_is_revoked_first_and_grants_that_made_way_are_revoked_too() {
+fn revokes_refresh_tokens_first_and_replaced_grants_too() {
     let mut bench = bench();
     let ticket = bench.ask(Ask::Accept { tokens: tokens("AT2", Some("RT2")), replace: true });
     bench.save();
@@ -39,7 +39,7 @@ fn the_refresh_token_is_revoked_first_and_grants_that_made_way_are_revoked_too()
 }
 
 #[test]
-fn a_grant_of_another_server_is_sent_nowhere() {
+fn does_not_revoke_a_grant_of_another_server() {
     let mut bench = Bench::with(record(grant(Some(3600))));
     assert!(bench.account().revocation().is_none(), "it has no revocation endpoint");
     bench.feed(Event::Configured(config(revocable())));
@@ -47,7 +47,7 @@ fn a_grant_of_another_server_is_sent_nowhere() {
 }
 
 #[test]
-fn tokens_that_come_after_a_logout_are_revoked() {
+fn revokes_tokens_that_arrive_after_a_logout() {
     let mut bench = bench();
     bench.ask(Ask::Want { want: Want::New, until: bench.now.at + MINUTE });
     bench.save();

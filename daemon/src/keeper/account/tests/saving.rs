@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn spends_nothing_that_could_not_be_recorded() {
+fn sends_nothing_if_the_mark_cannot_be_saved() {
     let mut bench = due();
     bench.fail_to_save();
     assert!(bench.sends.is_empty());
@@ -26,7 +26,7 @@ fn waits_for_a_slow_mark_without_sending() {
 }
 
 #[test]
-fn a_server_that_keeps_its_refresh_tokens_is_asked_even_while_the_store_fails() {
+fn asks_a_server_that_keeps_refresh_tokens_without_a_mark() {
     let mut bench = Bench::with(record(Grant { kept: 2, ..grant(Some(3600)) }));
     bench.pass(51 * MINUTE);
     bench.fail_to_save();
@@ -34,7 +34,7 @@ fn a_server_that_keeps_its_refresh_tokens_is_asked_even_while_the_store_fails() 
 }
 
 #[test]
-fn a_grant_that_the_store_refuses_is_served_from_memory_and_retried() {
+fn serves_an_unsaved_grant_from_memory_and_retries_saving() {
     let mut bench = due();
     bench.save();
     bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
@@ -50,7 +50,7 @@ fn a_grant_that_the_store_refuses_is_served_from_memory_and_retried() {
 }
 
 #[test]
-fn a_slow_store_keeps_nobody_waiting_for_a_new_token() {
+fn a_slow_store_does_not_delay_a_new_token() {
     let mut bench = due();
     bench.save();
     bench.answer(Answer::Granted(tokens("AT2", Some("RT2"))));
@@ -75,7 +75,7 @@ fn writes_of_one_account_never_overtake_each_other() {
 }
 
 #[test]
-fn an_unreadable_store_is_no_logout_and_is_read_again() {
+fn an_unreadable_store_is_not_a_logout_and_is_read_again() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(full())));
     assert_eq!(bench.state(), State::StoreUnavailable);
@@ -87,7 +87,7 @@ fn an_unreadable_store_is_no_logout_and_is_read_again() {
 }
 
 #[test]
-fn nothing_overwrites_what_could_not_be_read() {
+fn never_overwrites_an_unreadable_record() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(full())));
     let asks = [
@@ -107,7 +107,7 @@ fn nothing_overwrites_what_could_not_be_read() {
 }
 
 #[test]
-fn a_vanished_grant_is_not_taken_for_a_logout_yet_a_new_login_is_welcome() {
+fn a_vanished_grant_is_not_a_logout_but_allows_a_login() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(StoreError::Vanished("It is gone; sign in".to_owned()))));
     assert_eq!(bench.state(), State::StoreUnavailable);
@@ -119,7 +119,7 @@ fn a_vanished_grant_is_not_taken_for_a_logout_yet_a_new_login_is_welcome() {
 }
 
 #[test]
-fn what_is_asked_while_the_store_is_read_waits_for_it() {
+fn requests_wait_while_the_store_is_read() {
     let mut bench = Bench::new(Settings::default());
     let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("S")));
     assert!(!bench.replies.contains_key(&ticket));
@@ -130,7 +130,7 @@ fn what_is_asked_while_the_store_is_read_waits_for_it() {
 }
 
 #[test]
-fn a_caller_hastens_the_next_look_at_an_unreadable_store() {
+fn a_call_reads_an_unreadable_store_again() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(full())));
     bench.want(Want::Valid(MINUTE)).unwrap();
@@ -141,7 +141,7 @@ fn a_caller_hastens_the_next_look_at_an_unreadable_store() {
 }
 
 #[test]
-fn a_client_secret_does_not_overwrite_a_grant_that_has_vanished() {
+fn a_client_secret_does_not_overwrite_a_vanished_grant() {
     let mut bench = Bench::new(Settings::default());
     bench.feed(Event::Loaded(Err(StoreError::Vanished("It is gone; sign in".to_owned()))));
     let ticket = bench.ask(Ask::KeepClientSecret(Secret::from("S")));
@@ -165,13 +165,13 @@ fn issued_at(issued_at: Timestamp) -> Record {
 }
 
 #[test]
-fn a_clock_that_was_set_back_by_seconds_costs_no_refresh() {
+fn a_clock_set_back_by_seconds_causes_no_refresh() {
     let bench = Bench::with(issued_at(START + 30 * SECOND));
     assert!(bench.saves.is_empty() && bench.sends.is_empty());
 }
 
 #[test]
-fn a_grant_that_made_way_is_forgotten_at_no_time_that_the_server_has_not_seen() {
+fn deletes_a_replaced_grant_only_by_a_confirmed_clock() {
     let displaced = Displaced { grant: grant(None), at: Timestamp::from_millis(0) };
     let mut bench = Bench::with(Record { displaced: vec![displaced], ..record(grant(Some(3600))) });
     bench.ask(Ask::KeepClientSecret(Secret::from("another")));
@@ -184,7 +184,7 @@ fn a_grant_that_made_way_is_forgotten_at_no_time_that_the_server_has_not_seen() 
 }
 
 #[test]
-fn only_a_grant_that_the_user_brings_is_stored_where_the_last_one_is_missing() {
+fn only_a_grant_from_the_user_is_saved_if_the_item_is_missing() {
     let mut bench = Bench::fresh();
     bench.ask(Ask::Want { want: Want::New, until: bench.now.at + 20 * SECOND });
     assert_eq!(bench.if_missing, Some(IfMissing::Fail), "the mark of a refresh");
@@ -197,7 +197,7 @@ fn only_a_grant_that_the_user_brings_is_stored_where_the_last_one_is_missing() {
 }
 
 #[test]
-fn a_store_in_the_place_of_another_gets_what_memory_has() {
+fn saves_the_grants_in_memory_to_a_new_store() {
     let mut bench = Bench::fresh();
     bench.feed(Event::StoreReplaced);
     assert_eq!(bench.saves.len(), 1);
@@ -211,7 +211,7 @@ fn a_store_in_the_place_of_another_gets_what_memory_has() {
 }
 
 #[test]
-fn an_outdated_grant_is_not_used_until_the_newer_one_is_back_or_the_user_decides() {
+fn an_outdated_grant_is_not_used_unless_the_user_decides() {
     let outdated = || {
         let mut bench = Bench::new(Settings::default());
         let record =

@@ -24,7 +24,7 @@ fn refreshes(bench: &mut Bench, access: &str, refresh: &str) {
     bench.pass(MINUTE);
 }
 
-/// The process dies; what the store holds is all that is left.
+/// The process dies; only the content of the store is left.
 fn restarted(bench: &Bench) -> Bench {
     let mut restarted = Bench::new(reuse(RefreshReuse::Revokes));
     (restarted.now, restarted.disk) = (bench.now, bench.disk.clone());
@@ -33,7 +33,7 @@ fn restarted(bench: &Bench) -> Bench {
 }
 
 #[test]
-fn a_replaced_refresh_token_is_never_shown_where_reuse_revokes() {
+fn never_sends_a_replaced_refresh_token_if_reuse_revokes() {
     let mut bench = revoking(record(grant(Some(3600))));
     for (number, refresh) in ["RT1", "RT2", "RT3", "RT4"].into_iter().enumerate() {
         refreshes(&mut bench, &format!("AT{number}"), refresh);
@@ -57,7 +57,7 @@ fn a_replaced_refresh_token_is_never_shown_where_reuse_revokes() {
 }
 
 #[test]
-fn a_previous_refresh_token_that_an_earlier_version_kept_becomes_a_fingerprint() {
+fn replaces_an_earlier_versions_previous_token_by_a_fingerprint() {
     let previous_refresh_token = Some(Secret::from("RT0"));
     let mut bench = revoking(Record { previous_refresh_token, ..record(grant(Some(3600))) });
     bench.save();
@@ -69,9 +69,7 @@ fn a_previous_refresh_token_that_an_earlier_version_kept_becomes_a_fingerprint()
 #[rstest]
 #[case::of_the_same_server(None)]
 #[case::of_another_server(Some("https://as.example/token"))]
-fn a_change_of_settings_drops_the_previous_refresh_token_where_reuse_revokes(
-    #[case] token_url: Option<&str>,
-) {
+fn a_changed_setting_drops_the_previous_refresh_token(#[case] token_url: Option<&str>) {
     let mut bench = Bench::with(record(grant(Some(3600))));
     refreshes(&mut bench, "AT1", "RT1");
     assert_eq!(bench.disk.previous_refresh_token, Some(Secret::from("RT")));
@@ -83,7 +81,7 @@ fn a_change_of_settings_drops_the_previous_refresh_token_where_reuse_revokes(
 }
 
 #[test]
-fn an_import_keeps_no_previous_refresh_token_where_reuse_revokes() {
+fn an_import_keeps_no_previous_token_if_reuse_revokes() {
     let mut bench = revoking(record(grant(Some(3600))));
     bench.ask(import_of("IRT", Some("alice"), true));
     bench.refreshed(tokens("IAT", Some("IRT2")));
@@ -93,7 +91,7 @@ fn an_import_keeps_no_previous_refresh_token_where_reuse_revokes() {
 }
 
 #[test]
-fn where_reuse_is_tolerated_a_previous_token_may_save_a_refused_grant() {
+fn a_previous_token_can_save_a_refused_grant_if_tolerated() {
     let mut bench = Bench::with(record(grant(Some(3600))));
     refreshes(&mut bench, "AT1", "RT1");
     let ticket = bench.ask(import_of("RT", None, false));
@@ -107,7 +105,7 @@ fn where_reuse_is_tolerated_a_previous_token_may_save_a_refused_grant() {
 }
 
 #[test]
-fn a_superseded_access_token_is_not_served_when_its_grant_comes_back() {
+fn does_not_serve_a_superseded_token_after_a_restore() {
     let mut bench = revoking(record(grant(Some(3600))));
     signs_in(&mut bench, "AT2", "RT2");
     assert_eq!(bench.served().as_deref(), Some("AT2"));
@@ -117,14 +115,14 @@ fn a_superseded_access_token_is_not_served_when_its_grant_comes_back() {
     assert_eq!(bench.refresh_token(), Some("RT"));
     assert_eq!(bench.served(), None, "AT died when AT2 was given");
     assert_eq!(restarted(&bench).served(), None);
-    // The one that lives is still there.
+    // The token that is still valid was kept.
     bench.ask(Ask::Restore);
     bench.save();
     assert_eq!(bench.served().as_deref(), Some("AT2"));
 }
 
 #[test]
-fn another_persons_access_token_is_not_superseded() {
+fn a_login_does_not_supersede_another_users_token() {
     let mut bench = revoking(record(grant(Some(3600))));
     let ticket = bench.ask(Ask::Exchange { request: code(), replace: true });
     bench.answer(Answer::Granted(TokenResponse {
@@ -139,7 +137,7 @@ fn another_persons_access_token_is_not_superseded() {
 }
 
 #[test]
-fn a_token_rejected_while_it_was_not_current_is_not_served_again() {
+fn does_not_serve_a_token_that_was_rejected_before_a_restore() {
     let mut bench = revoking(record(grant(Some(3600))));
     let ticket = bench.ask(Ask::Exchange { request: code(), replace: true });
     bench.answer(Answer::Granted(TokenResponse {
@@ -159,7 +157,7 @@ fn a_token_rejected_while_it_was_not_current_is_not_served_again() {
 }
 
 #[test]
-fn nobody_waits_for_a_hung_store_to_remember_a_rejected_token() {
+fn a_rejection_does_not_wait_for_a_hanging_store() {
     let mut bench = revoking(record(grant(Some(3600))));
     signs_in(&mut bench, "AT2", "RT2");
     bench.account.as_mut().unwrap().record.displaced[0].grant.access.as_mut().unwrap().dead = false;
@@ -171,7 +169,7 @@ fn nobody_waits_for_a_hung_store_to_remember_a_rejected_token() {
 }
 
 #[test]
-fn a_rejected_token_stays_rejected_over_a_restart() {
+fn a_rejected_token_stays_rejected_after_a_restart() {
     let mut bench = revoking(record(grant(Some(3600))));
     bench.want(Want::AnotherThan(Secret::from("AT"))).unwrap();
     bench.save();
@@ -184,7 +182,7 @@ fn a_rejected_token_stays_rejected_over_a_restart() {
 }
 
 #[test]
-fn when_a_sign_in_and_a_refresh_cross_only_a_refresh_says_which_token_lives() {
+fn refreshes_after_a_login_and_a_refresh_have_crossed() {
     for refresh_is_first in [true, false] {
         let mut bench = revoking(record(grant(Some(3600))));
         bench.want(Want::New).unwrap();
@@ -212,7 +210,7 @@ fn when_a_sign_in_and_a_refresh_cross_only_a_refresh_says_which_token_lives() {
     }
 }
 
-/// A login whose answer arrives after that of a refresh, and whose access token the API rejects.
+/// A login whose answer arrives after the answer to a refresh, and whose access token the API rejects.
 fn crosses_and_is_rejected() -> (Bench, Ticket) {
     let mut bench = revoking(record(grant(Some(3600))));
     bench.want(Want::New).unwrap();
@@ -227,7 +225,7 @@ fn crosses_and_is_rejected() -> (Bench, Ticket) {
 }
 
 #[test]
-fn a_login_whose_token_a_crossing_refresh_ended_succeeds_with_its_refresh_token() {
+fn a_login_invalidated_by_a_refresh_uses_its_refresh_token() {
     let (mut bench, ticket) = crosses_and_is_rejected();
     assert!(!bench.replies.contains_key(&ticket), "its refresh token is tried first");
     assert_eq!(bench.presented(), "NEWRT");
@@ -239,7 +237,7 @@ fn a_login_whose_token_a_crossing_refresh_ended_succeeds_with_its_refresh_token(
 }
 
 #[test]
-fn a_login_whose_refresh_token_brings_no_better_token_is_set_aside() {
+fn sets_a_login_aside_if_its_refresh_token_does_not_help() {
     let another = Answer::Granted(tokens("NEW2", Some("NEWRT2")));
     for (answer, kept) in [(refused(), "NEWRT"), (transient(Delivery::NotSent), "NEWRT"), (another, "NEWRT2")]
     {
@@ -252,7 +250,7 @@ fn a_login_whose_refresh_token_brings_no_better_token_is_set_aside() {
 }
 
 #[test]
-fn a_sign_in_that_crosses_nothing_is_not_refreshed() {
+fn a_login_without_a_crossing_refresh_is_not_refreshed() {
     let mut bench = revoking(record(grant(Some(3600))));
     refreshes(&mut bench, "AT1", "RT1");
     let ticket = signs_in(&mut bench, "AT2", "RT2");
@@ -262,7 +260,7 @@ fn a_sign_in_that_crosses_nothing_is_not_refreshed() {
 }
 
 #[test]
-fn a_sign_in_whose_answer_was_lost_leaves_the_token_in_doubt() {
+fn a_lost_login_answer_causes_a_refresh_of_the_current_grant() {
     let mut bench = revoking(record(grant(Some(3600))));
     bench.ask(Ask::Exchange { request: code(), replace: false });
     bench.answer(transient(Delivery::InDoubt));
@@ -271,7 +269,7 @@ fn a_sign_in_whose_answer_was_lost_leaves_the_token_in_doubt() {
 }
 
 #[test]
-fn an_import_that_was_never_verified_displaces_nothing() {
+fn restores_an_unverified_import_only_after_verification() {
     let mut bench = revoking(record(grant(Some(3600))));
     bench.ask(import_of("IRT", None, false));
     bench.save();
@@ -297,7 +295,7 @@ fn an_import_that_was_never_verified_displaces_nothing() {
 }
 
 #[test]
-fn restore_prefers_what_was_displaced_to_what_was_never_verified() {
+fn restore_prefers_a_replaced_grant_to_an_unverified_import() {
     let mut bench = revoking(record(grant(Some(3600))));
     signs_in(&mut bench, "AT2", "RT2");
     bench.ask(import_of("IRT", None, false));
@@ -309,7 +307,7 @@ fn restore_prefers_what_was_displaced_to_what_was_never_verified() {
 }
 
 #[test]
-fn a_refresh_turned_away_without_a_word_counts_as_refused_when_it_lasts() {
+fn lasting_refusals_without_an_error_code_count_as_a_refusal() {
     let mut bench = revoking(record(grant(Some(3600))));
     bench.now.dice = 0.9;
     bench.pass(55 * MINUTE);
@@ -333,7 +331,7 @@ fn a_refresh_turned_away_without_a_word_counts_as_refused_when_it_lasts() {
 }
 
 #[test]
-fn settings_are_proven_by_tokens_until_they_change() {
+fn settings_count_as_working_until_they_change() {
     let mut bench = revoking(record(grant(Some(3600))));
     assert!(!bench.account().is_proven());
     refreshes(&mut bench, "AT1", "RT1");
@@ -345,6 +343,6 @@ fn settings_are_proven_by_tokens_until_they_change() {
 }
 
 #[test]
-fn a_grant_that_an_earlier_version_refreshed_shows_that_its_settings_work() {
+fn a_grant_refreshed_by_an_earlier_version_proves_its_settings() {
     assert!(revoking(record(Grant { kept: 1, ..grant(Some(3600)) })).account().is_proven());
 }

@@ -1,4 +1,4 @@
-//! Every state met by every event: which state follows, and that no grant is lost on the way.
+//! Every event in every state: the state that follows, and that no grant is lost.
 
 use super::*;
 
@@ -13,7 +13,7 @@ const STATES: [State; 8] = [
     State::StoreUnavailable,
 ];
 
-/// An account that has come to be in `state` in an ordinary way.
+/// An account that has reached `state` in an ordinary way.
 fn in_state(state: State) -> Bench {
     let mut bench = match state {
         State::Empty => Bench::with(Record::default()),
@@ -51,7 +51,7 @@ fn in_state(state: State) -> Bench {
     bench
 }
 
-/// What happens, by name. Answers go to the request on its way; where there is none they are strays.
+/// Makes an event happen, by its name. An answer belongs to the request in progress, if there is one.
 fn happens(bench: &mut Bench, event: &str) {
     let op = bench.sends.front().map_or(99, |(op, _)| *op);
     let other = Settings { client_id: Some("other".to_owned()), ..Settings::default() };
@@ -115,8 +115,7 @@ fn letter(state: State) -> char {
     }
 }
 
-/// Rows are events, columns the states in the order of `STATES`; each event is followed by the store taking what it
-/// is given.
+/// Each row is an event, each column a state in the order of `STATES`. After each event the store saves everything.
 #[rustfmt::skip]
 const TABLE: &[(&str, &str)] = &[
     //                    EFRLWCMS
@@ -145,12 +144,12 @@ const TABLE: &[(&str, &str)] = &[
     ("configured",       "EFRRWCRS"),
     ("other client",     "EEEEEEES"),
     ("login begins",     "EFRLWCMS"),
-    // Nothing will be tried any more, and the token is good for nine minutes.
+    // There are no more attempts, and the token stays valid for nine minutes.
     ("closing",          "EFRLFCMS"),
 ];
 
 #[test]
-fn every_state_answers_every_event_as_the_table_says() {
+fn every_state_and_event_give_the_state_in_the_table() {
     let mut found = String::new();
     let mut differs = false;
     for (event, expected) in TABLE {
@@ -170,7 +169,7 @@ fn every_state_answers_every_event_as_the_table_says() {
     assert!(!differs, "the machine says otherwise:\n{found}");
 }
 
-/// What holds whatever happens.
+/// Checks what holds after every event.
 fn check(bench: &Bench, before: State, event: &str) {
     let what = format!("{before} met by {event}");
     let account = bench.account();
@@ -191,7 +190,7 @@ fn check(bench: &Bench, before: State, event: &str) {
     }
     let refreshes =
         bench.sends.iter().filter(|(_, request)| matches!(request, TokenRequest::Refresh(_))).count();
-    // An answer that was fed by hand leaves its request in the list; an import may be verified beside a refresh.
+    // An answer that was fed by hand leaves its request in the list. An import may be verified during a refresh.
     assert!(refreshes <= 2 || event == "in doubt", "{what}: {refreshes} refreshes on their way");
     let snapshot = account.snapshot(bench.now.at);
     let reason = snapshot.info.reason.clone().unwrap_or_default();

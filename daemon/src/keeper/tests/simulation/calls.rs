@@ -1,4 +1,4 @@
-//! Callers: what they ask for, how long they wait, and what they may get.
+//! Callers: what they request, how long they wait, and what they may get.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::keeper::Keeper;
 use crate::keeper::tests::began;
 use crate::provider::{TokenRequest, TokenResponse};
 
-/// By how much timers may be late.
+/// How late timers may be.
 const LATE: Duration = Duration::from_millis(2);
-/// What a change may take: a minute, and ten seconds for the API's word on it.
+/// The longest time for a change: a minute, and ten seconds for the API's answer.
 const LONGEST_CHANGE: Duration = Duration::from_secs(70);
-/// How long a new token may be kept back: two seconds for a write before it, and two for its own.
+/// The longest time until a new token is published: two seconds for an earlier write, and two for its own.
 const PUBLISHED_AFTER: Duration = Duration::from_millis(4_100);
 
-/// What a caller asks for.
+/// What a caller requests.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Get { min_valid: Option<Duration> },
@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Reject(String),
 }
 
-/// What the user asks for.
+/// What the user requests.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Accept(TokenResponse, bool),
@@ -45,11 +45,11 @@ struct Call {
     kind: Option<Kind>,
     patience: Duration,
     began: Duration,
-    /// Whether a fresh token is at hand.
+    /// The fresh token that it must get immediately, if there is one.
     at_once: Option<String>,
 }
 
-/// Calls that have not been answered.
+/// Calls without an answer.
 #[derive(Default)]
 pub(super) struct Calls {
     open: BTreeMap<u64, Call>,
@@ -57,7 +57,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// The daemon is dead, and its callers hear no more.
+    /// The daemon is dead, and its callers get no answer.
     pub(super) fn cut_off(&mut self, awake: Duration) -> Result<(), String> {
         let open = std::mem::take(&mut self.open);
         let late = open.values().find(|call| awake > call.began + call.patience + LATE);
@@ -86,7 +86,7 @@ impl World {
         self.calls.last
     }
 
-    /// The token that whoever asks for `least` must get at once.
+    /// The token that a caller who needs `least` must get immediately.
     fn fresh_token(&self, account: &str, least: Duration) -> Option<String> {
         let (knows, setting) = (&self.knowledge[account], self.settings[account]);
         let access = knows.seen.access.as_ref()?;
@@ -145,7 +145,7 @@ impl World {
         Ok(())
     }
 
-    /// Who is still waiting with a rejected token has told the keeper of it.
+    /// Callers that still wait after a rejection have told the keeper about the token.
     pub(super) fn note_rejected(&mut self) {
         let told = self.calls.open.values().filter_map(|call| match &call.kind {
             Some(Kind::Reject(token)) => Some((call.account, token.clone())),
@@ -157,7 +157,7 @@ impl World {
     }
 }
 
-/// A call that goes its way by itself; its number.
+/// Starts a call in its own task. Returns its number.
 pub(super) fn call(
     world: &Shared,
     keeper: &Keeper,
@@ -181,7 +181,7 @@ pub(super) fn call(
             Kind::Refresh => keeper.refresh(Some(account), patience).await,
             Kind::Reject(token) => keeper.reject(Some(account), Secret::from(token), patience).await,
         };
-        // Who waited for an account that has been removed meanwhile gets what it had.
+        // A caller of an account that was removed meanwhile gets the token that it had.
         let unsaved = keeper.account(Some(account)).is_ok_and(|it| it.unsaved)
             || keeper.account(Some(account)).is_err();
         go_on(&world).await;
@@ -190,7 +190,7 @@ pub(super) fn call(
     (number, task)
 }
 
-/// A change that the user wants, which goes its way by itself.
+/// Starts a change that the user requests, in its own task.
 pub(super) fn change(world: &Shared, keeper: &Keeper, account: &'static str, change: Change) {
     let wish = wish(&change);
     let number = {
@@ -257,7 +257,7 @@ async fn carry_out(keeper: &Keeper, account: &'static str, change: Change) -> Re
     }
 }
 
-/// Lets `pause` pass, up to a millisecond in which nothing outside answers.
+/// Waits for `pause`, and up to a millisecond more, at a time when nothing outside answers.
 pub(super) async fn wait(world: &Shared, pause: Duration) {
     pass(world, pause, Parity::Odd).await;
 }

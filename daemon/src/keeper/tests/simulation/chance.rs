@@ -1,8 +1,9 @@
-//! Random numbers that a seed brings back, on every machine and in every process.
+//! Random numbers that a seed repeats on every machine and in every process.
 
 use std::time::Duration;
 
-/// A stream of them (`SplitMix64`). Each part of the world has its own, so that none disturbs another's.
+/// A stream of random numbers (`SplitMix64`). Each part of the world has its own stream, so that they do not affect
+/// each other.
 pub(in crate::keeper::tests) struct Chance(u64);
 
 impl Chance {

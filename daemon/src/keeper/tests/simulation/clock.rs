@@ -1,4 +1,4 @@
-//! The clocks of the simulated machine: one that never stops nor jumps, and one on the wall.
+//! The clocks of the simulated machine: a monotonic one, and the wall clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,12 +36,12 @@ impl Time {
         self.life_began = None;
     }
 
-    /// Time that tasks live through: time asleep does not count.
+    /// The time that tasks see; suspend does not count.
     pub(super) fn awake(&self) -> Duration {
         self.before + self.life_began.map_or(Duration::ZERO, |began| began.elapsed())
     }
 
-    /// What the server's clock says.
+    /// The time of the server's clock.
     pub(super) fn truth(&self) -> Duration {
         self.awake() + self.asleep
     }
@@ -60,7 +60,7 @@ impl Time {
         self.resumed.notify_waiters();
     }
 
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock.
     pub(super) fn set(&mut self, offset: i64) {
         self.offset = offset;
         self.set.notify_waiters();
@@ -103,15 +103,15 @@ impl Clock for SimulatedClock {
     }
 }
 
-/// Which milliseconds something may happen in. What the outside answers and what callers and the user do never
-/// falls into the same one, so that which came first is no matter of opinion.
+/// The milliseconds in which something may happen. Answers from outside and actions of callers and the user never
+/// fall into the same one, so that their order is always clear.
 #[derive(Clone, Copy)]
 pub(super) enum Parity {
     Even,
     Odd,
 }
 
-/// Lets `pause` pass, and up to a millisecond more.
+/// Waits for `pause`, and up to a millisecond more.
 pub(super) async fn pass(world: &Shared, pause: Duration, parity: Parity) {
     let awake = world.lock().unwrap().time.awake();
     let target = u64::try_from((awake + pause).as_millis()).unwrap();

@@ -1,4 +1,4 @@
-//! What must be true of an account whenever all that could happen at once has happened.
+//! What must be true of an account whenever everything that can happen immediately has happened.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) fn examine(slot: &Slot, durable: &Record, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// Whether the store has all of it. A number that no grant has got yet need not be written down.
+/// Whether the store has all of it. `next_generation` need not be saved before a grant uses it.
 fn is_written(memory: &Record, durable: &Record) -> bool {
     Record { next_generation: durable.next_generation, ..as_written(memory) } == *durable
 }

@@ -1,4 +1,4 @@
-//! What the keeper of one account must know, worked out from what it was told and nothing else.
+//! What the keeper must know of one account, derived only from what it was told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,58 +9,58 @@ use super::world::party;
 use crate::grant::{Access, Record, Secret};
 use crate::provider::TokenResponse;
 
-/// How long a displaced grant is kept: 30 days, by a clock that may be a day off.
+/// How long a replaced grant must be kept: 30 days, by a clock that may be a day off.
 const KEPT_FOR: Duration = Duration::from_hours(24 * 29);
 
-/// What is known of one account.
+/// The facts about one account.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub(super) struct Knowledge {
-    /// Refresh tokens delivered whole or taken over, neither replaced nor to be forgotten.
+    /// Refresh tokens that were delivered or imported, and neither replaced nor logged out.
     pub(super) good: BTreeSet<String>,
     /// Refresh tokens that a delivered answer replaced.
     pub(super) superseded: BTreeSet<String>,
-    /// What a logout forgot.
+    /// Refresh tokens that a logout deleted.
     forgotten: BTreeSet<String>,
-    /// What the user was told is forgotten.
+    /// Refresh tokens whose deletion was confirmed to the user.
     buried: BTreeSet<String>,
-    /// What a login brings, and the wish that offers it, until the keeper is seen to have it.
+    /// Refresh tokens of logins, with the number of the request, until the keeper is seen to have them.
     offered: BTreeMap<String, u64>,
-    /// What is being imported.
+    /// Refresh tokens that are being imported.
     pub(super) importing: BTreeMap<String, u64>,
     /// How many logouts have begun.
     pub(super) logouts_begun: u64,
-    /// Logouts that have not been seen to happen.
+    /// Logouts that have not taken effect yet.
     logouts: BTreeSet<u64>,
-    /// Wishes under way that may put another grant in use.
+    /// Requests in progress that may change the current grant.
     moves: BTreeSet<u64>,
-    /// Whether one did since the last look.
+    /// Whether one of them did since the last look.
     moved: bool,
-    /// Whether the store answered last that the grant is not there.
+    /// Whether the store last answered that the grant is missing.
     pub(super) vanished: bool,
-    /// Whether it could not be read when it was last asked.
+    /// Whether the store was unreadable at the last attempt.
     pub(super) unreadable: bool,
-    /// Whether a grant was taken in while that was so, and the client's secret given up for it.
+    /// Whether a grant was accepted meanwhile, and the client secret given up for it.
     pub(super) secretless: bool,
-    /// As it was at the last look.
+    /// What the last look showed.
     pub(super) seen: Seen,
-    /// The refresh token in use, and the one that must lie beside it.
+    /// The current refresh token, and the previous one that must be kept with it.
     beside: Option<(String, String)>,
-    /// Access tokens of which the server has given out a successor, and since when.
+    /// Access tokens that a newer one has replaced at the server, and since when.
     outdated: BTreeMap<String, Duration>,
-    /// Access tokens that the keeper knows are rejected.
+    /// Access tokens that the keeper knows to be rejected.
     pub(super) rejected: BTreeSet<String>,
-    /// Access tokens that somebody said are rejected, whether that was believed or not.
+    /// Access tokens that a caller reported as rejected, whether or not the keeper accepted that.
     pub(super) asked_about: BTreeSet<String>,
     /// Refresh tokens that were ever imported.
     pub(super) imported: BTreeSet<String>,
-    /// Whether the last look found the record read.
+    /// Whether the record was read at the last look.
     pub(super) is_read: bool,
     /// How many delivered answers in a row kept a refresh token.
     kept: BTreeMap<String, u32>,
-    /// Since when, truly, the grant of a consent has been displaced.
+    /// Since when the grant of a consent has been replaced, in true time.
     displaced: BTreeMap<u64, Duration>,
-    /// The same by what is in the store, which a crash leaves.
+    /// The same for the record in the store, which survives a crash.
     durably_displaced: BTreeMap<u64, Duration>,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Seen {
     durable: BTreeSet<String>,
 }
 
-/// A look at an account.
+/// One look at an account.
 pub(super) struct Look<'a> {
     /// The record in memory, once the store was read.
     pub(super) memory: Option<&'a Record>,
@@ -85,7 +85,7 @@ pub(super) struct Look<'a> {
     pub(super) awake: Duration,
 }
 
-/// A wish of the user's that changes grants.
+/// A request of the user that changes grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Accept(String),
@@ -113,7 +113,7 @@ impl Knowledge {
         self.moved = true;
     }
 
-    /// The user was answered; `is_done` says that it was done, or that what it brought was set aside.
+    /// The user was answered. `is_done` means that the request succeeded, or that its grant was set aside.
     pub(super) fn ends(
         &mut self,
         number: u64,
@@ -154,8 +154,8 @@ impl Knowledge {
         Ok(())
     }
 
-    /// An answer to `presented` has reached the keeper whole; `instead_of` is the token in use where `presented` was
-    /// the one before it.
+    /// An answer to `presented` has reached the keeper completely. `instead_of` is the current token, if `presented`
+    /// was the previous one.
     pub(super) fn delivered(
         &mut self,
         presented: &str,
@@ -193,12 +193,13 @@ impl Knowledge {
         self.good.extend(tokens.refresh_token.iter().map(|token| token.expose().to_owned()));
     }
 
-    /// How many logouts have been seen to happen: one that waits for the store may come after what is sent first.
+    /// How many logouts have taken effect. A logout that waits for the store may come after a request that is sent
+    /// earlier.
     pub(super) fn logouts_done(&self) -> u64 {
         self.logouts_begun - u64::try_from(self.logouts.len()).unwrap()
     }
 
-    /// A code was exchanged. Where a logout came since it was sent, that wins, unless the store stood in its way.
+    /// A code was exchanged. A logout since it was sent has priority, unless the logout waits for the store.
     pub(super) fn exchanged(&mut self, tokens: &TokenResponse, logouts: u64) {
         if logouts == self.logouts_begun {
             return self.consented(tokens);
@@ -207,7 +208,7 @@ impl Knowledge {
         self.offered.extend(tokens.refresh_token.iter().map(|token| (token.expose().to_owned(), 0)));
     }
 
-    /// Whether something is under way that may put another grant in use.
+    /// Whether a request that may change the current grant is in progress.
     pub(super) fn is_moving(&self) -> bool {
         !self.moves.is_empty()
     }
@@ -216,12 +217,12 @@ impl Knowledge {
         self.kept.get(token).copied().unwrap_or_default()
     }
 
-    /// Since when `access` should not be handed out any more.
+    /// Since when `access` must not be handed out any more.
     pub(super) fn outdated_since(&self, access: &str) -> Option<Duration> {
         self.outdated.get(access).copied()
     }
 
-    /// Everything that must be true of the account now.
+    /// Checks everything that must be true of the account now.
     pub(super) fn examine(&mut self, look: &Look<'_>) -> Result<(), String> {
         if let Some(memory) = look.memory {
             self.take_note(memory);
@@ -254,7 +255,7 @@ impl Knowledge {
             };
             let mut gone = before(&self.offered);
             gone.extend(before(&self.importing));
-            // What is imported after a logout may be what was logged out.
+            // A token that is imported after a logout may be one that was logged out.
             let comes_back =
                 |token: &String| self.importing.get(token).is_some_and(|number| *number > logout);
             gone.extend(self.good.iter().filter(|token| !comes_back(token)).cloned());
@@ -268,7 +269,8 @@ impl Knowledge {
             self.forgotten.extend(gone);
         }
         if self.vanished && self.moved {
-            // A new login takes the place of what could not be found. What is imported just then is yet to prove good.
+            // A new login replaces the grant that could not be found. A token that is imported meanwhile has not
+            // proved valid yet.
             let importing = &self.importing;
             self.good.retain(|token| holds(memory, token) && !importing.contains_key(token));
         }
@@ -312,7 +314,7 @@ impl Knowledge {
             self.beside = None;
         }
         if let Some((new, old)) = self.beside.as_ref().filter(|(new, _)| in_use.as_ref() == Some(new)) {
-            // Where reuse revokes, it is only to be recognised.
+            // If reuse revokes the grant, only the fingerprint is kept.
             let old_secret = Secret::from(old.as_str());
             let is_kept = memory.previous_refresh_token.as_ref() == Some(&old_secret);
             if !is_kept && !memory.replaced.contains(&old_secret) {
@@ -324,7 +326,7 @@ impl Knowledge {
 
     fn remember(&mut self, look: &Look<'_>) {
         self.is_read = look.memory.is_some();
-        // What was configured while the store could not be read takes effect when it can.
+        // A configuration change during an unreadable store takes effect when the store can be read.
         self.moved = !self.moves.is_empty() || (self.moved && !self.is_read);
         let record = look.memory.unwrap_or(look.durable);
         let text = |token: &Secret| token.expose().to_owned();
@@ -352,9 +354,9 @@ impl Knowledge {
         }
     }
 
-    /// The daemon died, and `durable` is all that is left. How many good tokens were on their way to the store.
+    /// The daemon died, and only `durable` is left. Returns how many valid tokens had not reached the store.
     pub(super) fn crashed(&mut self, durable: &Record, truth: Duration) -> Result<u64, String> {
-        // What has just been let go of may have been written already, and what was in use may not.
+        // A replaced token may have been saved already, and the current one may not.
         self.let_expire(durable, truth);
         self.displaced.extend(self.durably_displaced.iter().map(|(family, since)| (*family, *since)));
         let is_leaving = !self.logouts.is_empty() || self.vanished;
@@ -368,7 +370,7 @@ impl Knowledge {
         }
         let lost = if is_leaving { 0 } else { self.good.difference(&left).count() };
         self.forgotten.retain(|token| !left.contains(token));
-        // What the record says of a rejected token, the next life knows.
+        // The next life knows a rejected token from the record.
         let dead: BTreeSet<String> = durable
             .grants()
             .filter_map(|grant| grant.access.as_ref().filter(|access| access.dead))

@@ -18,17 +18,17 @@ use crate::keeper::Keeper;
 use crate::keeper::actor::spawn_with_dice;
 use crate::keeper::message::Message;
 
-/// How many things happen in a run, beyond the first few.
+/// How many events happen in a run, in addition to the first few.
 const HAPPENINGS: u64 = 12;
 
-/// What a run came to.
+/// The result of a run.
 pub(super) struct Outcome {
     pub(super) tally: Tally,
     pub(super) fingerprint: u64,
     pub(super) violation: Option<String>,
 }
 
-/// Runs the schedule of `seed`, and tells of it where `is_told`.
+/// Runs the schedule of `seed`, and prints its events if `is_told`.
 pub(super) fn run(seed: u64, is_told: bool) -> Outcome {
     let world = World::new(seed, is_told);
     let mut chance = Chance::new(seed, 0);
@@ -38,7 +38,7 @@ pub(super) fn run(seed: u64, is_told: bool) -> Outcome {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (end, rest) = runtime.block_on(live(&world, Chance::new(chance.next(), 9), left));
         drop(runtime);
-        // A crash costs some of what was to happen, or a run would never end.
+        // A crash uses up some of the remaining events, or a run would never end.
         left = rest.min(left.saturating_sub(3));
         let mut guarded = world.lock().unwrap();
         if end == End::Finished || guarded.violation.is_some() {
@@ -58,7 +58,7 @@ pub(super) fn run(seed: u64, is_told: bool) -> Outcome {
     }
 }
 
-/// Most accounts have a grant when the first life begins.
+/// Gives most accounts a grant before the first life.
 fn furnish(world: &Shared, chance: &mut Chance) {
     for name in NAMES {
         if !chance.one_in(5) {
@@ -67,7 +67,7 @@ fn furnish(world: &Shared, chance: &mut Chance) {
     }
 }
 
-/// Alice has signed in, before the first life begins.
+/// Signs Alice in before the first life.
 pub(super) fn sign_in(world: &Shared, name: &'static str) {
     let mut world = world.lock().unwrap();
     let (client, truth, now) = (world.client(name), world.time.truth(), world.time.wall());
@@ -126,7 +126,7 @@ async fn live(world: &Shared, chance: Chance, left: u32) -> (End, u32) {
     end
 }
 
-/// Starts the keeper in this world, and somebody who looks whenever something has happened.
+/// Starts the keeper in this world, and a task that looks at it after each event.
 pub(super) fn start(shared: &Shared) -> Keeper {
     let (config, stir) = {
         let mut world = shared.lock().unwrap();
@@ -152,7 +152,7 @@ pub(super) fn start(shared: &Shared) -> Keeper {
     keeper
 }
 
-/// Returns when the keeper has done all that it had to do at this instant, and looks.
+/// Looks at the keeper once it has done everything for this instant.
 pub(super) async fn look(world: &Shared, keeper: &Keeper) {
     let (seen, sight) = oneshot::channel();
     let beholder = world.clone();

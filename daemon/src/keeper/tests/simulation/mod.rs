@@ -1,7 +1,7 @@
-//! The whole keeper in a world that misbehaves: server, store, clock and callers follow a schedule that a seed brings
-//! back, and what must never be is looked for at every step.
+//! Runs the whole keeper in a world full of faults. Server, store, clock and callers follow a schedule that a seed
+//! repeats. Each step is checked for broken invariants.
 //!
-//! `IMGURD_SEED` replays one seed and tells what happened; `IMGURD_SIMULATION_MINUTES` tries new ones for so long.
+//! `IMGURD_SEED` repeats one seed and prints its events; `IMGURD_SIMULATION_MINUTES` runs new seeds for that long.
 
 mod calls;
 pub(super) mod chance;
@@ -27,7 +27,7 @@ use rstest::rstest;
 use life::{Outcome, run};
 use world::Tally;
 
-/// How many seeds each share tries.
+/// How many seeds each share runs.
 const SEEDS: u64 = 1250;
 const SHARES: u64 = 8;
 
@@ -37,7 +37,7 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok()?.parse().ok()
 }
 
-/// Tries one seed, and says how to try it again.
+/// Runs one seed. If it fails, says how to repeat it.
 fn attempt(seed: u64, is_told: bool) -> Tally {
     let outcome = catch_unwind(|| run(seed, is_told));
     let violation = match outcome {
@@ -50,7 +50,7 @@ fn attempt(seed: u64, is_told: bool) -> Tally {
     );
 }
 
-/// Tries the seeds of this share: the same ones each time, or new ones for as long as is asked for.
+/// Runs the seeds of this share: the same ones each time, or new ones for the requested time.
 fn attempt_all(share: u64) -> (u64, Tally) {
     let deadline = number("IMGURD_SIMULATION_MINUTES").map(|minutes| *BEGAN + Duration::from_mins(minutes));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -64,7 +64,7 @@ fn attempt_all(share: u64) -> (u64, Tally) {
 }
 
 #[rstest]
-fn no_grant_is_lost_and_no_caller_hangs_whatever_happens(#[values(0, 1, 2, 3, 4, 5, 6, 7)] share: u64) {
+fn loses_no_grant_and_keeps_no_caller_waiting(#[values(0, 1, 2, 3, 4, 5, 6, 7)] share: u64) {
     if let Some(seed) = number("IMGURD_SEED") {
         if seed % SHARES == share {
             attempt(seed, true);
@@ -76,7 +76,7 @@ fn no_grant_is_lost_and_no_caller_hangs_whatever_happens(#[values(0, 1, 2, 3, 4,
 }
 
 #[test]
-fn a_seed_brings_the_same_run_back() {
+fn a_seed_repeats_the_same_run() {
     for seed in 0..20 {
         let (one, two) = (run(seed, false), run(seed, false));
         assert_eq!((one.fingerprint, one.violation), (two.fingerprint, two.violation), "seed {seed}");

@@ -1,4 +1,4 @@
-//! A month in the life of a laptop: what the programs on it see.
+//! A month of a laptop, as the programs on it see it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,22 +20,22 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const WAIT: Duration = Duration::from_secs(20);
 
-/// What programs saw in a month.
+/// What the programs saw.
 #[derive(Debug, Default)]
 struct Figures {
     calls: u32,
     kills: u32,
     gaps: u32,
     sleeps: u32,
-    /// Calls to the API that failed with a token which somebody else had ended.
+    /// Calls to the API with a token that another program had invalidated.
     failed_after_a_kill: u32,
-    /// Calls to the API that failed with a token whose successor was on its way to the keeper.
+    /// Calls to the API with a token whose successor was on its way to the keeper.
     failed_while_replaced: u32,
-    /// Tokens that were handed out dead for any other reason.
+    /// Tokens that were invalid for another reason when they were handed out.
     dead: u32,
-    /// Tokens that came after a rejection, and did not work either.
+    /// Tokens that were returned after a rejection, and did not work either.
     dead_after_rejection: u32,
-    /// Requests for a token that failed for a passing reason, all while the network or the server was away.
+    /// Requests for a token that failed temporarily, all while the network or the server was down.
     unavailable: u32,
 }
 
@@ -44,9 +44,9 @@ struct Month {
     keeper: Keeper,
     chance: Chance,
     figures: Figures,
-    /// Tokens that somebody else has ended.
+    /// Tokens that another program has invalidated.
     killed: BTreeSet<String>,
-    /// Until when the network or the server is away, in time awake.
+    /// Until when the network or the server is down, in time awake.
     away_until: Duration,
 }
 
@@ -74,7 +74,7 @@ impl Month {
         }
     }
 
-    /// Another program of the user's, with the same client id, ends the token.
+    /// Another program of the user with the same client ID invalidates the token.
     fn somebody_else_refreshes(&mut self) {
         let mut world = self.world.lock().unwrap();
         let current = world.knowledge[ACCOUNT].seen.access.as_ref().map(|it| it.token.expose().to_owned());
@@ -85,7 +85,7 @@ impl Month {
         }
     }
 
-    /// The network or the server is away for a while.
+    /// The network or the server is down for a while.
     fn goes_away(&mut self) {
         let mood = self.chance.pick(&[Mood::Unreachable, Mood::Unreachable, Mood::Overloaded, Mood::Portal]);
         let span = self.chance.span(HOUR);
@@ -124,7 +124,7 @@ impl Month {
         if self.accepts(&token) {
             return;
         }
-        // The API says 401.
+        // The API answers 401.
         let is_killed = self.killed.remove(&token);
         let is_replaced = self.world.lock().unwrap().wire.is_being_replaced(ACCOUNT);
         match (is_killed, is_replaced) {
@@ -151,8 +151,8 @@ impl Month {
         }
     }
 
-    /// Whether the server is away, or has been so shortly before that what failed then has not been tried again, or asked
-    /// for a pause of up to an hour.
+    /// Whether the server is down, or was until recently, so that imgurd has not retried yet or the server asked for
+    /// a pause of up to an hour.
     fn is_away(&self) -> bool {
         let world = self.world.lock().unwrap();
         world.server.mood != Mood::Fine || world.time.awake() < self.away_until + HOUR + 10 * MINUTE
@@ -160,7 +160,7 @@ impl Month {
 }
 
 #[test]
-fn in_a_month_programs_see_one_failed_call_for_each_token_killed_elsewhere_and_no_other() {
+fn in_a_month_only_tokens_ended_elsewhere_make_calls_fail() {
     let world = World::new(30, false);
     {
         let mut world = world.lock().unwrap();

@@ -1,11 +1,11 @@
-//! What a record holds, as the books have it.
+//! The content of a record, for the checks.
 
 use std::collections::BTreeSet;
 
 use super::server::family_of;
 use crate::grant::Record;
 
-/// The consents whose grants have made way.
+/// The consents whose grants were replaced.
 pub(super) fn displaced(record: &Record) -> BTreeSet<u64> {
     let tokens = record.displaced.iter().filter_map(|it| it.grant.refresh_token.as_ref());
     tokens.filter_map(|token| family_of(token.expose())).collect()
@@ -17,7 +17,7 @@ pub(super) fn grants(record: &Record) -> impl Iterator<Item = String> + '_ {
     grants.filter_map(|grant| grant.refresh_token.as_ref()).map(|token| token.expose().to_owned())
 }
 
-/// Whether `token` can still be used, restored or presented.
+/// Whether `token` can still be used, restored or sent.
 pub(super) fn holds(record: &Record, token: &str) -> bool {
     let grants = record.grants();
     let mut tokens =

@@ -1,4 +1,4 @@
-//! What happens next: callers, the user, the server, the store, the clock and the machine, as the seed has it.
+//! The schedule of a seed: what callers, the user, the server, the store, the clock and the machine do next.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ const HOUR: Duration = Duration::from_hours(1);
 /// How a life of the daemon ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Its tasks are gone in an instant.
+    /// Its tasks disappear in an instant.
     Crash,
-    /// It was told to stop, and had the time to.
+    /// It was told to stop, and had time for it.
     Stopped,
-    /// Nothing more is to happen.
+    /// The schedule is over.
     Finished,
 }
 
-/// Who makes things happen in one life.
+/// Makes the events of one life happen.
 pub(super) struct Driver {
     world: Shared,
     keeper: Keeper,
@@ -41,14 +41,14 @@ impl Driver {
         Self { world, keeper, chance, callers: Vec::new() }
     }
 
-    /// Makes up to `many` things happen.
+    /// Makes up to `many` events happen.
     pub(super) async fn run(mut self, mut many: u32) -> (End, u32) {
         while many > 0 {
             many -= 1;
             let pause = self.pause();
             wait(&self.world, pause).await;
             let end = self.happen().await;
-            // Twice, since what has just begun may send its message after the first look's.
+            // Twice, because a new task may send its message after the first look's.
             look(&self.world, &self.keeper).await;
             look(&self.world, &self.keeper).await;
             self.world.lock().unwrap().note_rejected();
@@ -80,9 +80,9 @@ impl Driver {
             0..30 => self.callers_come(),
             30..34 => self.one_leaves(),
             34..52 => {
-                self.person_wants();
+                self.user_acts();
             }
-            52..54 => self.changes_their_mind().await,
+            52..54 => self.user_acts_and_reconfigures().await,
             54..58 => {
                 let (account, what) = (self.account(), self.chance.below(4));
                 self.configures(account, what).await;
@@ -124,7 +124,7 @@ impl Driver {
             (0..6, _) | (8.., None) => Kind::Get { min_valid: least },
             (6..8, _) => Kind::Refresh,
             (8.., Some(current)) => {
-                // One that is not in use, where there is one.
+                // A token of a replaced grant, if there is one.
                 let durable = world.durable(account);
                 let older = durable.displaced.last().and_then(|it| it.grant.access.as_ref());
                 let older = older.map_or("nonsense".to_owned(), |access| access.token.expose().to_owned());
@@ -143,9 +143,9 @@ impl Driver {
         self.world.lock().unwrap().calls.leave(number);
     }
 
-    /// Asks for something, and configures something else before it is done.
-    async fn changes_their_mind(&mut self) {
-        let account = self.person_wants();
+    /// Makes a request, and changes the configuration before it is done.
+    async fn user_acts_and_reconfigures(&mut self) {
+        let account = self.user_acts();
         look(&self.world, &self.keeper).await;
         look(&self.world, &self.keeper).await;
         let pause = self.chance.span(SECOND);
@@ -154,7 +154,7 @@ impl Driver {
         self.configures(account, what).await;
     }
 
-    fn person_wants(&mut self) -> &'static str {
+    fn user_acts(&mut self) -> &'static str {
         let account = self.account();
         let user = if self.chance.one_in(4) { "bob" } else { "alice" };
         let (replace, other) = (self.chance.one_in(2), self.chance.one_in(2));
@@ -182,7 +182,7 @@ impl Driver {
         account
     }
 
-    /// A grant from elsewhere, or the very one at hand.
+    /// A grant from elsewhere, or one of the account's own.
     fn import(
         &mut self,
         account: &'static str,
@@ -288,7 +288,8 @@ impl Driver {
         world.event("clock", 0, || format!("{offset} ms ahead"));
     }
 
-    /// As logind has it: sleep is announced, and comes when all are ready or after five seconds. Sometimes unannounced.
+    /// logind announces suspend, and waits until all inhibitors are released or five seconds have passed. Sometimes
+    /// there is no announcement.
     async fn machine_sleeps(&mut self) {
         let span = self.chance.pick(&[5 * SECOND, 600 * SECOND, 9 * HOUR, 72 * HOUR, 31 * 24 * HOUR]);
         let is_announced = !self.chance.one_in(4);
@@ -325,7 +326,7 @@ impl Driver {
         tokio::spawn(async move { keeper.unlock_store().await });
     }
 
-    /// SIGTERM: what is on its way has 30 s.
+    /// SIGTERM: requests in progress have 30 s.
     async fn stops(&mut self) -> End {
         let quiet = tokio::time::timeout(30 * SECOND, self.keeper.drain()).await;
         let mut world = self.world.lock().unwrap();
@@ -333,7 +334,7 @@ impl Driver {
         End::Stopped
     }
 
-    /// Everything is well again. Then, sooner or later, so is every account whose grant is.
+    /// All faults end. After some time every account with a valid grant must work.
     async fn calm(&mut self) {
         let config = {
             let mut world = self.world.lock().unwrap();
@@ -383,7 +384,7 @@ impl Driver {
                 let world = self.world.lock().unwrap();
                 in_use.is_some_and(|token| world.server.would_refresh(&world.client(name), &token))
             };
-            // A request may take half a minute, and so may one before it.
+            // A request may take half a minute, and so may an earlier one.
             if is_good && let Err(error) = self.keeper.token(Some(name), None, 90 * SECOND).await {
                 return Err(format!("{name} still gets no token: {error}"));
             }

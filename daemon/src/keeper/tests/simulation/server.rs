@@ -1,4 +1,4 @@
-//! A token endpoint that keeps its books: which refresh tokens and access tokens are good is known exactly.
+//! A token endpoint that records exactly which refresh tokens and access tokens are valid.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::chance::Chance;
 use crate::grant::Secret;
 use crate::provider::{Answer, Delivery, TokenRequest, TokenResponse, Transient};
 
-/// How long a replaced refresh token stays good where there is a grace period.
+/// How long a replaced refresh token stays valid with a grace period.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// What a refresh does to the refresh token.
@@ -15,17 +15,17 @@ const GRACE: Duration = Duration::from_secs(30);
 pub(super) enum Rotation {
     /// Nothing.
     Off,
-    /// It is replaced now and then, and stays good.
+    /// It is sometimes replaced, and the old one stays valid.
     Lax,
-    /// It is replaced, and stays good for 30 s.
+    /// It is replaced, and the old one stays valid for 30 s.
     Grace,
-    /// It is replaced, and void.
+    /// It is replaced, and the old one is invalid.
     Plain,
-    /// As before, and whoever shows it again voids the grant (RFC 9700, section 4.14.2).
+    /// Like `Plain`, and using the old one again revokes the grant (RFC 9700, section 4.14.2).
     Strict,
 }
 
-/// How the way to the server, and the server, are.
+/// The condition of the server and of the connection to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Fine,
@@ -37,7 +37,7 @@ pub(super) enum Mood {
     Misconfigured,
 }
 
-/// What becomes of one request.
+/// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Served,
@@ -54,20 +54,20 @@ struct Family {
     client: String,
     revoked: bool,
     current: String,
-    /// What was replaced, and when.
+    /// Replaced refresh tokens, and when they were replaced.
     replaced: BTreeMap<String, Duration>,
-    /// Access tokens that are good, and until when.
+    /// Valid access tokens, and until when.
     live: BTreeMap<String, Option<Duration>>,
 }
 
 /// The server.
 pub(super) struct Server {
     pub(super) rotation: Rotation,
-    /// Whether a new access token ends the others of the same client and user.
+    /// Whether a new access token invalidates the others of the same client and user.
     pub(super) one_live: bool,
     pub(super) expires_in: Option<i64>,
     pub(super) mood: Mood,
-    /// How long a request or an answer takes at most.
+    /// The longest time for a request or an answer.
     pub(super) slowest: Duration,
     chance: Chance,
     families: BTreeMap<u64, Family>,
@@ -89,7 +89,7 @@ impl Server {
         }
     }
 
-    /// What becomes of the next request, and how long it takes there and back.
+    /// What happens to the next request, and how long it takes in each direction.
     pub(super) fn plan(&mut self) -> (Fate, Duration, Duration) {
         let chance = &mut self.chance;
         let (one, two) = (chance.below(8), chance.below(3601));
@@ -112,7 +112,7 @@ impl Server {
         (fate, chance.span(longest), chance.span(longest))
     }
 
-    /// Takes a request in; `None` says that the server refuses it.
+    /// Processes a request; `None` if the server refuses it.
     pub(super) fn serve(
         &mut self,
         client: &str,
@@ -201,14 +201,14 @@ impl Server {
         }
     }
 
-    /// Whether the API takes `access`.
+    /// Whether the API accepts `access`.
     pub(super) fn accepts(&self, access: &str, truth: Duration) -> bool {
         let family = family_of(access).and_then(|number| self.families.get(&number));
         let until = family.and_then(|family| family.live.get(access));
         until.is_some_and(|until| until.is_none_or(|until| truth < until))
     }
 
-    /// Whether `refresh` would bring a token.
+    /// Whether a refresh with `refresh` would succeed.
     pub(super) fn would_refresh(&self, client: &str, refresh: &str) -> bool {
         let family = family_of(refresh).and_then(|number| self.families.get(&number));
         family.is_some_and(|it| !it.revoked && it.client == client && it.current == refresh)
@@ -222,14 +222,14 @@ impl Server {
         Some(&self.families.get(&family_of(token)?)?.client)
     }
 
-    /// Somebody else ends an access token, as another program's refresh does.
+    /// Invalidates an access token, as another program's refresh does.
     pub(super) fn kill(&mut self, access: &str) {
         if let Some(family) = family_of(access).and_then(|number| self.families.get_mut(&number)) {
             family.live.remove(access);
         }
     }
 
-    /// The user takes the consent back.
+    /// The user revokes the consent.
     pub(super) fn revoke(&mut self, token: &str) {
         if let Some(family) = family_of(token).and_then(|number| self.families.get_mut(&number)) {
             family.revoked = true;
@@ -238,12 +238,12 @@ impl Server {
     }
 }
 
-/// The consent that a token goes back to.
+/// The number of the consent that a token belongs to.
 pub(super) fn family_of(token: &str) -> Option<u64> {
     token.get(1..)?.split('.').next()?.parse().ok()
 }
 
-/// How the answer of such a fate reads; `served` is what the server gave.
+/// The keeper's classification of an answer; `served` is the server's response.
 pub(super) fn reading(fate: Fate, served: Option<TokenResponse>) -> Answer {
     let transient = |reason: &str, retry_after, delivery| {
         Answer::Transient(Transient { reason: reason.to_owned(), retry_after, delivery })

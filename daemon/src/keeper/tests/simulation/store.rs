@@ -1,4 +1,4 @@
-//! A store that fails in every way, and never says that it kept what it did not.
+//! A store that fails in every way, except that it never claims to have saved what it did not.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use super::world::{Shared, go_on};
 use crate::grant::Record;
 use crate::store::{Changes, IfMissing, StoreError, TokenStore};
 
-/// How the store is.
+/// The condition of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Fine,
     Slow,
     Failing,
     Locked,
-    /// It reports failures for what it has kept, or will have in a moment.
+    /// It reports failures for records that it has saved, or will save soon.
     Lying,
-    /// It answers when it has come to, if at all.
+    /// It answers after it has recovered, or never.
     Hanging,
-    /// It answers, and what it kept is not there.
+    /// It answers, but the saved items are missing.
     Empty,
 }
 
@@ -33,29 +33,29 @@ pub(super) enum Mood {
 pub(super) enum Landing {
     AtOnce,
     AtTheEnd,
-    /// After the store has said that it failed; before it begins another write.
+    /// After the store has reported a failure; before it begins another write.
     Late,
     Never,
 }
 
-/// A write on its way.
+/// A write in progress.
 pub(super) struct Write {
     pub(super) record: Record,
     pub(super) landing: Landing,
 }
 
-/// The disk, and the way to it.
+/// The disk, and the connection to it.
 pub(super) struct Store {
     pub(super) mood: Mood,
     pub(super) chance: Chance,
-    /// What a crash leaves.
+    /// What survives a crash.
     pub(super) durable: BTreeMap<String, Record>,
     pub(super) writes: BTreeMap<String, Write>,
-    /// Writes that were said to have failed, and may land yet.
+    /// Writes that were reported as failed, but may still become durable.
     pub(super) late: BTreeMap<String, Record>,
-    /// Counts changes, where this store can tell.
+    /// Counts changes, if this store can report them.
     pub(super) changes: Option<watch::Sender<Changes>>,
-    /// Lets what hangs look again: first come, first served, which a `watch` does not promise.
+    /// Wakes hanging operations to look again, in the order of their arrival, which a `watch` does not guarantee.
     pub(super) moods: Arc<Notify>,
 }
 
@@ -91,7 +91,7 @@ impl Store {
         self.chance.span(Duration::from_millis(longest))
     }
 
-    /// How long a write takes, what is said of it, and when it lands.
+    /// How long a write takes, its reported result, and when it becomes durable.
     fn plan_write(
         &mut self,
         account: &str,
@@ -123,7 +123,7 @@ impl Store {
     }
 }
 
-/// `record` as it is read back: what only a process that saw it knows is not written down.
+/// `record` as it is read back, without the facts that only the process itself knows.
 pub(super) fn as_written(record: &Record) -> Record {
     let mut record = record.clone();
     let displaced = record.displaced.iter_mut().map(|displaced| &mut displaced.grant);
@@ -148,7 +148,7 @@ fn locked() -> StoreError {
     StoreError::Locked("The keyring is locked; unlock it".to_owned())
 }
 
-/// The store, as the keeper sees it.
+/// The store, for the keeper.
 pub(super) struct SimulatedStore(pub(super) Shared);
 
 impl TokenStore for SimulatedStore {
@@ -221,6 +221,6 @@ async fn come_to(world: &Shared) {
         }
         changed.await;
     }
-    // Those who waited for it answer in a millisecond of their own.
+    // The waiting operations answer in a later millisecond.
     pass(world, Duration::ZERO, Parity::Even).await;
 }

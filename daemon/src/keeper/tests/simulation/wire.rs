@@ -1,4 +1,4 @@
-//! The way between the keeper and the server, and what may be sent on it.
+//! The connection between the keeper and the server, and what may be sent on it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::world::{Shared, World, go_on, party, secret_for};
 use crate::grant::{Record, Secret};
 use crate::provider::{Answer, Client, Inquiry, Provider, Reply, TokenOwner, TokenRequest, TokenResponse};
 
-/// Requests on their way.
+/// Requests in progress.
 pub(super) struct Wire {
     chance: Chance,
     sent: BTreeMap<u64, Sent>,
@@ -27,9 +27,9 @@ struct Sent {
     request: TokenRequest,
     fate: Fate,
     is_import: bool,
-    /// The token in use, where the one before it is presented.
+    /// The current token, if the previous one is sent.
     instead_of: Option<String>,
-    /// How many logouts had begun.
+    /// How many logouts had taken effect.
     logouts: u64,
     arrived: bool,
     served: Option<TokenResponse>,
@@ -40,12 +40,12 @@ impl Wire {
         Self { chance, sent: BTreeMap::new(), last: 0 }
     }
 
-    /// Whether the server has replaced what `account` has, and the answer is on its way.
+    /// Whether the server has replaced the token of `account` and the answer is still on its way.
     pub(super) fn is_being_replaced(&self, account: &str) -> bool {
         self.sent.values().any(|sent| sent.account == account && sent.served.is_some())
     }
 
-    /// The daemon is dead: some requests arrive all the same, and nobody hears the answers.
+    /// The daemon is dead. Some requests still arrive, and nothing receives the answers.
     pub(super) fn aftermath(&mut self, server: &mut Server, truth: Duration) {
         for sent in std::mem::take(&mut self.sent).into_values() {
             if !sent.arrived && reaches(sent.fate) && self.chance.one_in(2) {
@@ -120,7 +120,7 @@ impl World {
             .server
             .client_of(token)
             .is_some_and(|issued_to| issued_to != party(&client.id, client.token_url.as_str()));
-        // What somebody imports is said to be this client's; the server knows better.
+        // The user may import a token of another client.
         if is_foreign && !knows.imported.contains(token) {
             return Err(format!("{token} was shown for {}, to which it was not issued", client.id));
         }
@@ -129,7 +129,7 @@ impl World {
         }
         let mut others = self.wire.sent.values().filter(|sent| sent.account == account);
         if others.any(|sent| match &sent.request {
-            // Each grant has one at a time; the one in use does not wait for those that made way.
+            // Each grant has one request at a time. The current one does not wait for replaced ones.
             TokenRequest::Refresh(other) => {
                 family_of(other.expose()) == family_of(token)
                     && (other.expose() == token || sent.is_import == is_import)
@@ -164,7 +164,7 @@ impl World {
         self.event("arrives", number, || format!("{number}: {fate:?}"));
     }
 
-    /// Whose the API says that a token is.
+    /// The API's answer about the user of a token.
     fn owner(&self, token: &str) -> TokenOwner {
         match self.server.user_of(token) {
             _ if self.server.mood != super::server::Mood::Fine => {
@@ -227,7 +227,7 @@ fn shown(request: &TokenRequest) -> &str {
     }
 }
 
-/// The server, as the keeper sees it.
+/// The server, for the keeper.
 pub(super) struct SimulatedProvider(pub(super) Shared);
 
 impl Provider for SimulatedProvider {

@@ -1,4 +1,4 @@
-//! Everything outside the keeper, what is known of it, and whether all is as it should be.
+//! Everything outside the keeper, what is known about it, and whether an invariant is broken.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -22,17 +22,17 @@ use crate::store::StoreError;
 
 pub(super) type Shared = Arc<Mutex<World>>;
 
-/// The accounts that there may be.
+/// The possible accounts.
 pub(super) const NAMES: [&str; 2] = ["a", "b"];
 
-/// How an account is configured.
+/// The settings of an account.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting {
     pub(super) listed: bool,
     pub(super) auto_refresh: bool,
-    /// Which of two clients.
+    /// One of two clients.
     pub(super) client: u8,
-    /// At which of two servers.
+    /// One of two servers.
     pub(super) server: u8,
 }
 
@@ -42,12 +42,12 @@ impl Setting {
     }
 }
 
-/// A client at a server: what a grant belongs to.
+/// A client at a server, which a grant belongs to.
 pub(super) fn party(client_id: &str, token_url: &str) -> String {
     format!("{client_id} at {token_url}")
 }
 
-/// The client secret that a server knows.
+/// The client secret for a server.
 pub(super) fn secret_for(token_url: &str) -> Secret {
     Secret::from(format!("secret for {token_url}"))
 }
@@ -57,14 +57,14 @@ fn secrets(record: &Record) -> impl Iterator<Item = &Secret> {
     record.client_secret.iter().chain(record.other_client_secrets.iter().map(|it| &it.secret))
 }
 
-/// What happened in a run, counted.
+/// How often things happened in a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) steps: u64,
     pub(super) calls: u64,
     pub(super) refreshes: u64,
     pub(super) crashes: u64,
-    /// Refresh tokens whose way to the store a crash cut off.
+    /// Refresh tokens that a crash prevented from being saved.
     pub(super) lost_on_their_way: u64,
 }
 
@@ -78,20 +78,20 @@ pub(super) struct World {
     pub(super) knowledge: BTreeMap<&'static str, Knowledge>,
     pub(super) settings: BTreeMap<&'static str, Setting>,
     pub(super) reuse: RefreshReuse,
-    /// Whether sleep has been announced.
+    /// Whether suspend was announced.
     pub(super) sleepy: bool,
     pub(super) tally: Tally,
     pub(super) dice: Chance,
-    /// Tells the auditor that something happened.
+    /// Wakes the task that looks at the keeper.
     pub(super) stir: Arc<Notify>,
-    /// Tells that the daemon is dead.
+    /// Reports that the daemon died.
     pub(super) death: Arc<Notify>,
     /// After how many more events the daemon dies.
     pub(super) dies_after: Option<u32>,
     dead: bool,
-    /// What should not have been.
+    /// The first broken invariant.
     pub(super) violation: Option<String>,
-    /// What two runs of one seed have in common.
+    /// A hash that is the same for two runs of one seed.
     pub(super) fingerprint: u64,
     pub(super) is_told: bool,
     steps_at_once: (Duration, u32),
@@ -137,7 +137,7 @@ impl World {
         self.time.begin_life();
     }
 
-    /// Takes note of an event that a crash may follow at once.
+    /// Records an event, after which a crash may follow immediately.
     pub(super) fn event(&mut self, what: &str, number: u64, text: impl FnOnce() -> String) {
         self.fingerprint = what
             .bytes()
@@ -154,8 +154,8 @@ impl World {
         }
     }
 
-    /// Takes note of what changes nothing outside. Which of two callers is served first in one instant is left to the
-    /// runtime, so this is no part of what two runs have in common.
+    /// Records an event that changes nothing outside. It is not part of the fingerprint, because the runtime decides
+    /// which of two callers it serves first in one instant.
     pub(super) fn remark(&mut self, what: &str, text: impl FnOnce() -> String) {
         if self.is_told {
             println!("{:>12.3} s  {what:<10} {}", self.time.truth().as_secs_f64(), text());
@@ -172,7 +172,7 @@ impl World {
         self.dead
     }
 
-    /// Remembers the first thing that should not have been.
+    /// Keeps the first broken invariant.
     pub(super) fn judge(&mut self, verdict: Result<(), String>) {
         if let Err(violation) = verdict.map_err(|text| format!("at {:?}: {text}", self.time.truth())) {
             self.violation.get_or_insert(violation);
@@ -192,7 +192,7 @@ impl World {
         format!("{account}-{}", self.settings[account].client)
     }
 
-    /// The client at the server that is configured.
+    /// The configured client and server.
     pub(super) fn client(&self, account: &str) -> String {
         party(&self.client_id(account), &self.settings[account].token_url())
     }
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// The keeper rolls a die at each step, so this sees a machine that spins.
+    /// The keeper takes a random number at each step, so this detects a machine that spins.
     pub(super) fn roll(&mut self) -> f64 {
         self.tally.steps += 1;
         let awake = self.time.awake();
@@ -231,7 +231,7 @@ impl World {
             return;
         }
         let has_vanished = matches!(result, Err(StoreError::Vanished(_)));
-        // Whoever signs in for that reason has their way, even where the store then fails.
+        // A user who signs in for that reason succeeds, even if the store then fails.
         let knows = self.knows(account);
         knows.vanished = has_vanished || (knows.vanished && result.is_err() && knows.is_moving());
         knows.unreadable = result.is_err();
@@ -277,7 +277,7 @@ impl World {
         self.event("written", u64::from(result.is_ok()), || format!("{account}: {result:?}"));
     }
 
-    /// `record` is durable from now on.
+    /// Makes `record` durable.
     fn land(&mut self, account: &str, record: &Record) {
         self.store.durable.insert(account.to_owned(), as_written(record));
     }
@@ -296,7 +296,7 @@ impl World {
             let durable = self.store.durable.get(*name).unwrap_or(&nothing);
             let memory = slot.and_then(|slot| slot.account.known());
             if slot.is_none() {
-                // Whoever was removed comes back as after a restart.
+                // A removed account returns as after a restart.
                 let dead = |token: &String| durable.grants().any(|grant| is_dead(grant, token));
                 knowledge.rejected.retain(dead);
             }
@@ -308,7 +308,7 @@ impl World {
         self.judge(verdict);
     }
 
-    /// The daemon is dead. What was on its way takes its course without it.
+    /// The daemon is dead. Requests and writes in progress continue without it.
     pub(super) fn aftermath(&mut self) {
         self.tally.crashes += 1;
         self.wire.aftermath(&mut self.server, self.time.truth());
@@ -338,7 +338,7 @@ fn is_dead(grant: &Grant, token: &str) -> bool {
     grant.access.as_ref().is_some_and(|access| access.dead && access.token.expose() == token)
 }
 
-/// Returns at once, or never where the daemon is dead: nothing reaches it, and it reaches nothing.
+/// Returns immediately, or never if the daemon is dead, so that nothing reaches it or leaves it.
 pub(super) async fn go_on(world: &Shared) {
     if world.lock().unwrap().is_dead() {
         pending::<()>().await;

@@ -1,4 +1,4 @@
-//! Answers that are compressed. A line more is a test more.
+//! Compressed answers. Each line is a test case.
 
 use super::*;
 
@@ -20,17 +20,17 @@ async fn encoded(status: &str, coding: &str, body: &[u8]) -> (Answer, String) {
 #[case("deflate", ZLIB)]
 #[case::an_older_name("x-gzip", GZIP)]
 #[case::without_its_header("deflate", RAW)]
-#[case::another("gzip", ZLIB)]
+#[case::wrong_header("gzip", ZLIB)]
 #[case::with_a_line_end(
     "gzip",
     "H4sIAAAAAAACA6tWSkxOTi0uji/Jz07NU7JSSkw0NFTSUUqtKMgsSi2OzwSKGZsZGOgogRXEl1QWpAJVJaUmFqUWAdUVpaYBlWXAtSclGRkp1QIAmPOUulYAAAANCg=="
 )]
-#[case::another("br", GZIP)]
-#[case::of_letters("utf-8", GZIP)]
-#[case::none_at_all("gzip", "eyJhY2Nlc3NfdG9rZW4iOiJhYTExIn0=")]
-#[case::none_at_all("deflate", "eyJhY2Nlc3NfdG9rZW4iOiJhYTExIn0=")]
+#[case::wrong_header("br", GZIP)]
+#[case::unknown_coding("utf-8", GZIP)]
+#[case::not_compressed("gzip", "eyJhY2Nlc3NfdG9rZW4iOiJhYTExIn0=")]
+#[case::not_compressed("deflate", "eyJhY2Nlc3NfdG9rZW4iOiJhYTExIn0=")]
 #[tokio::test]
-async fn reads_tokens_however_they_are_compressed(#[case] coding: &str, #[case] body: &str) {
+async fn reads_compressed_tokens(#[case] coding: &str, #[case] body: &str) {
     let (answer, sent) = encoded("200 OK", coding, &BASE64_STANDARD.decode(body).unwrap()).await;
     assert!(matches!(&answer, Answer::Granted(tokens) if tokens.access_token.expose() == "aa11"));
     let asked = sent.lines().find_map(|line| line.strip_prefix("accept-encoding: ")).unwrap();
@@ -38,12 +38,12 @@ async fn reads_tokens_however_they_are_compressed(#[case] coding: &str, #[case] 
 }
 
 #[rstest]
-#[case::not_asked_for("br", RAW, "“br”")]
-#[case::not_asked_for("zstd", RAW, "“zstd”")]
+#[case::not_accepted("br", RAW, "“br”")]
+#[case::not_accepted("zstd", RAW, "“zstd”")]
 #[case::cut_off("gzip", &GZIP[..40], "incomplete or unreadable")]
 #[case::damaged("gzip", "H4sI/////////////////w==", "cannot decompress")]
 #[tokio::test]
-async fn doubts_tokens_that_it_cannot_decompress(
+async fn an_answer_that_cannot_be_decompressed_is_in_doubt(
     #[case] coding: &str,
     #[case] body: &str,
     #[case] says: &str,
@@ -54,9 +54,9 @@ async fn doubts_tokens_that_it_cannot_decompress(
     assert_eq!(transient.delivery, Delivery::InDoubt);
 }
 
-/// A megabyte of zeros takes a thousand bytes.
+/// A compressed body can expand to a thousand times its size.
 #[tokio::test]
-async fn decompresses_no_more_than_an_answer_may_hold() {
+async fn limits_the_size_of_a_decompressed_answer() {
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut bomb, &vec![b' '; 64 << 20]).unwrap();
     let (answer, _) = encoded("200 OK", "gzip", &bomb.finish().unwrap()).await;
