@@ -10,29 +10,29 @@ use anyhow::ensure;
 use clap::{Parser, Subcommand};
 use imgurd_tests::bench::{self, Extent, Flood, Part, Table};
 
-/// Measures how fast a token is handed out, and how little it takes to keep one.
+/// Measures how fast imgurd hands out a token, and how much memory and time it needs to keep one.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Options {
-    /// What to measure; everything where nothing is named
+    /// Parts to measure [default: all]
     parts: Vec<Part>,
-    /// How often two things that are compared take turns
+    /// Number of rounds; in each, the compared programs run one after the other
     #[arg(long, default_value_t = 20)]
     rounds: usize,
-    /// How many calls each makes in its turn
+    /// Number of calls of each program in a round
     #[arg(long, default_value_t = 500)]
     calls: usize,
-    /// How many seconds a daemon is left alone
+    /// Seconds for which a daemon stays idle
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     idle: u64,
-    /// Keeps the figures in a file
+    /// Save the figures in a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Shows those of an earlier run beside them
+    /// Show the figures of an earlier run beside the new ones
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
-    /// Fails where something is more than in that run by over so many per cent
-    #[arg(long, value_name = "PER CENT", requires = "compare")]
+    /// Fail if a figure is more than this percentage above the earlier run's
+    #[arg(long, value_name = "PERCENT", requires = "compare")]
     within: Option<f64>,
     #[command(subcommand)]
     role: Option<Role>,
@@ -40,13 +40,13 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Role {
-    /// Answers every call with so many bytes
+    /// Answer every call with this number of bytes
     #[command(hide = true)]
     Echo { socket: PathBuf, length: usize },
-    /// Answers every HTTP request with so many bytes
+    /// Answer every HTTP request with this number of bytes
     #[command(hide = true)]
     StaticHttp { address: SocketAddr, length: usize },
-    /// Floods the daemon until standard input ends
+    /// Flood the daemon until standard input ends
     #[command(hide = true)]
     Flood { way: Flood, socket: PathBuf },
 }
@@ -81,7 +81,7 @@ fn run(options: Options) -> anyhow::Result<()> {
     }
     if let (Some(before), Some(per_cent)) = (&before, options.within) {
         let grown = table.grown(before, per_cent);
-        ensure!(grown.is_empty(), "More than is recorded:\n{}", grown.join("\n"));
+        ensure!(grown.is_empty(), "More than recorded:\n{}", grown.join("\n"));
     }
     Ok(())
 }

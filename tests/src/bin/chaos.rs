@@ -8,17 +8,17 @@ use std::time::{Duration, SystemTime};
 use clap::Parser;
 use imgurd_tests::chaos::{self, Store};
 
-/// Runs random sequences of operations on the real daemon.
+/// Runs random sequences of operations on the real daemon, and checks what it did.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// How long, over all stores together
+    /// Minutes to run, for all stores together
     #[arg(long, default_value_t = 60)]
     minutes: u64,
-    /// The seed to begin with, as a failure names it
+    /// First seed, as a failure prints it [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// One store alone: file, keyring or memory
+    /// The only store to run with: file, keyring or memory [default: all]
     #[arg(long)]
     store: Option<String>,
 }

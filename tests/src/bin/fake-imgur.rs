@@ -9,35 +9,35 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use imgurd_tests::fake::{Behaviour, Fake, Rotation};
 
-/// A fake Imgur: consent pages, tokens, and enough of the API to try the tokens on.
+/// A fake Imgur: consent pages, tokens, and the part of the API that shows whether a token works.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// The port of 127.0.0.1 to listen at
+    /// Port of 127.0.0.1 to listen on
     #[arg(long, default_value_t = 8916)]
     port: u16,
-    /// How long an access token lives, in seconds
+    /// Lifetime of an access token, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     lifetime: u64,
-    /// What becomes of a refresh token when it is used
+    /// What happens to a refresh token that is used
     #[arg(long, value_enum, default_value_t = Mode::Off)]
     rotation: Mode,
-    /// How long a used refresh token still works with `--rotation grace`, in seconds
+    /// Seconds for which a used refresh token still works with `--rotation grace`
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     grace: u64,
-    /// Who is signed in
+    /// Username of the signed-in user
     #[arg(long, default_value = "alice")]
     username: String,
-    /// The id of the registered application
+    /// Client ID of the registered application
     #[arg(long, default_value = "fake-client-id")]
     client_id: String,
-    /// Its secret
+    /// Client secret of the registered application
     #[arg(long, default_value = "fake-client-secret")]
     client_secret: String,
-    /// Its registered callback URL
+    /// Registered callback URL
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8917/callback")]
     callback: String,
-    /// How many images the account has
+    /// Number of images in the account
     #[arg(long, default_value_t = 3)]
     images: usize,
 }
@@ -45,15 +45,15 @@ struct Options {
 /// The modes of [`Rotation`].
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Mode {
-    /// The same refresh token works for good
+    /// It keeps working
     Off,
-    /// The same, and answers do not repeat it
+    /// It keeps working, and answers do not repeat it
     Omitted,
-    /// Each answer brings a new one, used ones are refused
+    /// It stops working, and the answer has a new one
     Plain,
-    /// A used one revokes the grant
+    /// It stops working, the answer has a new one, and using it again revokes the grant
     ReuseDetection,
-    /// A used one still works for a while
+    /// It works for some more seconds, and the answer has a new one
     Grace,
 }
 

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::{Parser, Subcommand};
 use imgurd_tests::soak::{self, Extent};
 
-/// Kills the daemon, times it and loads it, and says what became of it.
+/// Kills, times and loads the daemon, and checks that it keeps its promises.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Less of everything: under a minute
+    /// Do less of everything: it takes under a minute
     #[arg(long, global = true)]
     short: bool,
-    /// The seed of an earlier run: the same choices again, though not the same microseconds
+    /// Seed of an earlier run, to repeat its choices, but not its timing
     #[arg(long, global = true)]
     seed: Option<u64>,
     #[command(subcommand)]
@@ -24,30 +24,30 @@ struct Options {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Part {
-    /// Kills at random instants
+    /// Kill the daemon at random moments
     Kills {
-        /// How many with the file store
+        /// Number of kills with the file store
         #[arg(long)]
         file: Option<usize>,
-        /// How many with GNOME Keyring
+        /// Number of kills with GNOME Keyring
         #[arg(long)]
         keyring: Option<usize>,
     },
-    /// From the answer's last byte until it is saved
+    /// Measure the time from the last byte of a server's answer until the token is saved
     Window {
-        /// How many refreshes in each place
+        /// Number of refreshes in each directory
         #[arg(long)]
         refreshes: Option<usize>,
     },
-    /// 1,000 calls a second while nobody reads the log, the disk is full and no notification can be shown
+    /// Make 1,000 calls a second while nobody reads the log, the disk is full and no notification server runs
     Stalled {
-        /// How long
+        /// Minutes to run
         #[arg(long)]
         minutes: Option<u64>,
     },
-    /// 1,000 calls a second
+    /// Make 1,000 calls a second
     Load {
-        /// How long
+        /// Minutes to run
         #[arg(long)]
         minutes: Option<u64>,
     },
