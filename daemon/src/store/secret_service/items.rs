@@ -222,3 +222,6 @@ fn not_valid() -> Error {
 fn failure(error: impl StdError + Send + Sync + 'static) -> Error {
     Error::PlatformFailure(Box::new(error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,9 @@ use crate::store::StoreError;
 /// How long a dialog waits for the user.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How many dialogs it takes: KeePassXC opens its database by one, and asks about the item by another.
+const DIALOGS: usize = 2;
+
 #[derive(Debug)]
 pub(super) struct LockState {
     bus: Bus,
@@ -69,26 +72,18 @@ impl LockState {
         }
     }
 
-    /// Unlocks what is locked, with the keyring's own dialog.
+    /// Unlocks what is locked, with the keyring's own dialogs.
     pub(super) async fn unlock(&self) -> Result<(), StoreError> {
         let _one_dialog = self.unlocking.lock().await;
         let service = self.service().await?;
         let ours = HashMap::from([("service", SERVICE)]);
-        let locked_objects = locked(&service, &ours).await?;
-        if matches!(locked_objects, Some(Locked::Items(_))) {
-            let provider = Provider::of(&service).await;
-            if provider == Provider::KeePassXc {
-                return Err(sentences::confirms_access(provider));
-            }
+        let mut answer = Ok(());
+        for _ in 0..DIALOGS {
+            // Whatever became of a dialog, somebody else may have unlocked it meanwhile.
+            let Some(closed) = locked(&service, &ours).await? else { return Ok(()) };
+            answer?;
+            answer = open_with_dialog(&service, closed).await;
         }
-        let objects = locked_objects.map_or_else(Vec::new, Locked::objects);
-        let objects: Vec<_> = objects.iter().map(|path| path.as_ref()).collect();
-        let (_, prompt) = service.unlock(&objects).await?;
-        let answer = match prompt.as_str() {
-            NO_OBJECT => Ok(()),
-            _ => answer(&service, prompt, PATIENCE).await,
-        };
-        // Whatever became of the dialog, somebody else may have unlocked it meanwhile.
         let is_open = locked(&service, &ours).await?.is_none();
         if is_open { Ok(()) } else { answer.and(Err(sentences::dismissed())) }
     }
@@ -109,6 +104,21 @@ async fn owner(connection: &Connection) -> zbus::Result<OwnedUniqueName> {
     }
     names.start_service_by_name(name.clone(), 0).await?;
     Ok(names.get_name_owner(name.into()).await?)
+}
+
+async fn open_with_dialog(service: &ServiceProxy<'static>, closed: Locked) -> Result<(), StoreError> {
+    let is_about_items = matches!(closed, Locked::Items(_));
+    let objects = closed.objects();
+    let objects: Vec<_> = objects.iter().map(|path| path.as_ref()).collect();
+    let (_, prompt) = service.unlock(&objects).await?;
+    if prompt.as_str() == NO_OBJECT {
+        return Ok(());
+    }
+    let answer = answer(service, prompt, PATIENCE).await;
+    if answer == Err(sentences::dismissed()) && is_about_items {
+        return Err(sentences::not_allowed(Provider::of(service).await));
+    }
+    answer
 }
 
 async fn default_collection(service: &ServiceProxy<'static>) -> Result<Option<OwnedObjectPath>, StoreError> {

@@ -30,15 +30,26 @@ pub(super) fn locked(provider: Provider) -> StoreError {
     still_locked(&format!("{name} is locked; run `imgurctl unlock`, or unlock it yourself"))
 }
 
-/// The collection is unlocked, but not the item.
+/// The collection is unlocked, but not the item. KeePassXC asks about each connection: the answer holds until imgurd or
+/// KeePassXC exits.
 pub(super) fn confirms_access(provider: Provider) -> StoreError {
     match provider {
-        Provider::KeePassXc => unavailable(
-            "KeePassXC asks you before each access to imgurd's item, and imgurd does not wait for a dialog; turn off \
-             \"Confirm when passwords are retrieved by clients\" in its settings, under Secret Service Integration, \
-             then run `imgurctl unlock`",
+        Provider::KeePassXc => still_locked(
+            "KeePassXC asks you before it gives imgurd its item; run `imgurctl unlock` and allow it, or turn off \
+             \"Confirm when passwords are retrieved by clients\" in its settings, under Secret Service Integration",
         ),
         other => locked(other),
+    }
+}
+
+/// The dialog about the item was dismissed, or an earlier answer still counts.
+pub(super) fn not_allowed(provider: Provider) -> StoreError {
+    match provider {
+        Provider::KeePassXc => still_locked(
+            "KeePassXC does not give imgurd its item, because you did not allow it; run `imgurctl unlock` again, or \
+             restart KeePassXC first if it shows no dialog",
+        ),
+        _ => dismissed(),
     }
 }
 
