@@ -152,11 +152,10 @@ impl Place {
 
 impl CredentialApi for Place {
     fn set_secret(&self, secret: &[u8]) -> Result<()> {
-        let item = self.item();
-        let secret = self.keyring.session.encrypt(secret).map_err(failure)?;
-        match item {
-            Ok(item) => self.replace(item, secret),
-            Err(Error::NoEntry) => self.create(secret),
+        let encrypt = || self.keyring.session.encrypt(secret).map_err(failure);
+        match self.item() {
+            Ok(item) => self.replace(item, encrypt()?),
+            Err(Error::NoEntry) => self.create(encrypt()?),
             Err(error) => Err(error),
         }
     }
