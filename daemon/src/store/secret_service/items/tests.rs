@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, clippy::unused_self, reason = "zbus calls methods so")]
+
 use std::future::pending;
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
@@ -26,13 +28,25 @@ const LIMIT: Duration = Duration::from_secs(5);
 struct State {
     session: Option<Session>,
     item: Option<Vec<u8>>,
-    /// It has an item created by this prompt, which is answered so.
+    /// It creates an item by a prompt, which is dismissed or not.
     prompt_dismissed: Option<bool>,
+    /// The secret of the item to create.
     created: Option<Secret>,
-    offers_no_encryption: bool,
-    has_lost_session: bool,
-    is_locked: bool,
-    hangs: bool,
+    fault: Option<Fault>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    NoEncryption,
+    NoSession,
+    Locked,
+    Hangs,
+}
+
+impl State {
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
 }
 
 #[derive(Clone)]
@@ -60,7 +74,7 @@ impl ServiceObject {
     ) -> fdo::Result<(OwnedVariant, OwnedObjectPath)> {
         self.0.done.send("opened").unwrap();
         let mut state = self.0.state.lock().unwrap();
-        if algorithm != ALGORITHM || state.offers_no_encryption {
+        if algorithm != ALGORITHM || state.has(Fault::NoEncryption) {
             return Err(fdo::Error::NotSupported("no such algorithm".to_owned()));
         }
         let exchange = KeyExchange::new().unwrap();
@@ -75,7 +89,7 @@ impl ServiceObject {
         assert_eq!((&*attributes["service"], &*attributes["username"]), ("imgurd", "me"));
         let state = self.0.state.lock().unwrap();
         let found = if state.item.is_some() { vec![path(ITEM)] } else { Vec::new() };
-        if state.is_locked { (Vec::new(), found) } else { (found, Vec::new()) }
+        if state.has(Fault::Locked) { (Vec::new(), found) } else { (found, Vec::new()) }
     }
 
     fn read_alias(&self, name: &str) -> OwnedObjectPath {
@@ -90,7 +104,7 @@ struct CollectionObject(Fake);
 impl CollectionObject {
     #[zbus(property)]
     fn locked(&self) -> bool {
-        self.0.state.lock().unwrap().is_locked
+        self.0.state.lock().unwrap().has(Fault::Locked)
     }
 
     fn create_item(
@@ -117,7 +131,8 @@ struct PromptObject(Fake);
 
 #[zbus::interface(name = "org.freedesktop.Secret.Prompt")]
 impl PromptObject {
-    async fn prompt(&self, _window: &str, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+    async fn prompt(&self, window_id: &str, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+        assert_eq!(window_id, "");
         let dismissed = {
             let mut state = self.0.state.lock().unwrap();
             let dismissed = state.prompt_dismissed.unwrap();
@@ -141,11 +156,11 @@ struct ItemObject(Fake);
 impl ItemObject {
     async fn get_secret(&self, session: ObjectPath<'_>) -> fdo::Result<Secret> {
         self.0.done.send("asked").unwrap();
-        if self.0.state.lock().unwrap().hangs {
+        if self.0.state.lock().unwrap().has(Fault::Hangs) {
             pending::<()>().await;
         }
         let state = self.0.state.lock().unwrap();
-        if state.has_lost_session || session.as_str() != SESSION {
+        if state.has(Fault::NoSession) || session.as_str() != SESSION {
             return Err(error("no such session"));
         }
         Ok(state.session.as_ref().unwrap().encrypt(state.item.as_ref().unwrap()).unwrap())
@@ -254,7 +269,8 @@ async fn a_prompt_that_creates_the_item_is_answered_and_a_dismissed_one_leaves_i
 #[tokio::test]
 async fn nothing_is_asked_of_a_keyring_that_was_locked_meanwhile() {
     for item in [None, Some(b"one".to_vec())] {
-        let bench = Bench::with(State { is_locked: true, item: item.clone(), ..State::default() }).await;
+        let bench =
+            Bench::with(State { fault: Some(Fault::Locked), item: item.clone(), ..State::default() }).await;
         assert_eq!(bench.write("two").await, Err(sentences::locked(Provider::Other)));
         assert_eq!(bench.state.lock().unwrap().item, item);
     }
@@ -262,7 +278,7 @@ async fn nothing_is_asked_of_a_keyring_that_was_locked_meanwhile() {
 
 #[tokio::test]
 async fn no_secret_goes_to_a_keyring_that_does_not_encrypt() {
-    let mut bench = Bench::with(State { offers_no_encryption: true, ..State::default() }).await;
+    let mut bench = Bench::with(State { fault: Some(Fault::NoEncryption), ..State::default() }).await;
     let error = bench.write("one").await.unwrap_err().to_string();
     assert!(error.starts_with("The keyring failed (") && error.contains("no such algorithm"), "{error}");
     assert_eq!((bench.item(), bench.log.recv().await), (None, Some("opened")));
@@ -272,7 +288,7 @@ async fn no_secret_goes_to_a_keyring_that_does_not_encrypt() {
 #[tokio::test]
 async fn a_session_that_the_keyring_lost_is_an_error_of_the_keyring() {
     let item = Some(b"one".to_vec());
-    let bench = Bench::with(State { item, has_lost_session: true, ..State::default() }).await;
+    let bench = Bench::with(State { item, fault: Some(Fault::NoSession), ..State::default() }).await;
     let failed = bench.call(|entry| match entry.get_secret() {
         Err(Error::PlatformFailure(_)) => Ok(()),
         other => panic!("{other:?}"),
@@ -283,7 +299,7 @@ async fn a_session_that_the_keyring_lost_is_an_error_of_the_keyring() {
 #[tokio::test]
 async fn a_call_for_an_item_lasts_until_the_keyring_answers_or_exits() {
     let item = Some(b"one".to_vec());
-    let mut bench = Bench::with(State { item, hangs: true, ..State::default() }).await;
+    let mut bench = Bench::with(State { item, fault: Some(Fault::Hangs), ..State::default() }).await;
     let mut reading = bench.call(|entry| entry.get_secret());
     assert_eq!(bench.log.recv().await, Some("opened"));
     assert_eq!(bench.log.recv().await, Some("asked"));
