@@ -81,7 +81,7 @@ pub fn fatal(error: &anyhow::Error) -> String {
         let text = cause(&format_args!("{error:#}")).replace('\n', " ");
         format!("<{}>{text}", priority(Level::ERROR))
     } else {
-        format!("Error: {}", cause(&format_args!("{error:?}")))
+        format!("Error: {}", cause(&format_args!("{error:#}")))
     }
 }
 
