@@ -98,11 +98,11 @@ mod tests {
         }
         assert_eq!(granted, 6);
         assert!(rejections.spend(&liar, "me").is_ok());
-        assert!(rejections.spend(&other, "me").is_err(), "the minute is spent");
-        assert!(rejections.spend(&other, "you").is_ok(), "another account has a budget of its own");
+        assert!(rejections.spend(&other, "me").is_err(), "the total for this account is used up");
+        assert!(rejections.spend(&other, "you").is_ok(), "each account has its own limit");
         tokio::time::advance(TOGETHER).await;
         assert!(rejections.spend(&liar, "me").is_err());
-        assert!(rejections.spend(&other, "me").is_ok(), "a liar leaves some to others");
+        assert!(rejections.spend(&other, "me").is_ok(), "one application cannot use up the total");
     }
 
     #[tokio::test(start_paused = true)]
