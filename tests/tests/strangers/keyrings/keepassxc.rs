@@ -43,7 +43,7 @@ impl Provider for KeePassXc {
     }
 
     fn delete(&mut self, bed: &Testbed) {
-        bed.secret_tool(&["clear", "service", "imgurd"], "").expect("the item is there");
+        bed.secret_tool(&["clear", "service", "imgurd"], "").expect("the keyring has an item");
     }
 
     fn open_another(&mut self, bed: &Testbed) {
@@ -182,10 +182,10 @@ fn does_not_read_from_a_keepassxc_that_asks_at_each_access() {
     desktop.look();
     let doctor = desktop.scene.ctl(&["doctor"]).stdout;
     assert!(doctor.contains("Confirm when passwords are retrieved by clients"), "{doctor}");
-    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "nobody asked for a dialog");
+    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "imgurd shows no dialog by itself");
     desktop.scene.bed.screenshot("keepassxc-asks");
 
     let output = desktop.scene.ctl(&["unlock"]).exits(7);
     assert!(output.complaint().contains("Secret Service Integration"), "{}", output.stderr);
-    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "none that could not help");
+    assert_eq!(desktop.dialogs(), Vec::<String>::new(), "unlock shows no dialog, since it would not help");
 }
